@@ -1,0 +1,201 @@
+# modelhost: build, test, check, install. `make help` lists the targets.
+#
+#   make -j2                       everything into build/
+#   make SAN=address,undefined     the same under sanitizers, into build-address,undefined/ (or thread)
+#   make KERNELS=portable          kernels in plain C instead of oneDNN, into build-portable/
+#
+# Every folder is found by its name: a new file in base/, store/, packager/ or host/ joins its library,
+# a new folder plugins/<arch>/ becomes a plugin, a new tests/unit/test_*.c becomes a test.
+
+CC       ?= cc
+PREFIX   ?= /usr/local
+KERNELS  ?= onednn
+VERSION  := $(shell sed -n 's/^.define MODELHOST_VERSION "\(.*\)"/\1/p' include/modelhost.h)
+
+comma    := ,
+SUFFIX   := $(if $(SAN),-$(SAN))$(if $(filter portable,$(KERNELS)),-portable)
+BUILD    ?= build$(SUFFIX)
+O        := $(BUILD)/obj
+
+DARWIN   := $(filter Darwin,$(shell uname -s))
+SO       := $(if $(DARWIN),dylib,so)
+PACKAGES := libuv libcurl libcjson libcrypto libpcre2-8 libutf8proc libwebsockets
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS  := -std=c11 $(if $(DARWIN),,-D_GNU_SOURCE) $(CFLAGS) $(WARNINGS) -fPIC -fvisibility=hidden \
+               -fno-math-errno -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) -MMD -MP
+# Feature macros of third parties only where their library is fenced in; headers as system headers.
+PKG_CFLAGS  := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) 2>/dev/null))
+PKG_LIBS    := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+ALL_LDFLAGS := $(LDFLAGS) -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
+LIBS        := $(PKG_LIBS) -ldl -lm -fopenmp
+
+# ---- layers: who may include whom (also checked by scripts/check-layers.sh)
+
+INC_base     := -Iinclude -Ibase
+INC_store    := $(INC_base) -Istore
+INC_packager := $(INC_store) -Ipackager
+INC_host     := $(INC_store) -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands
+INC_kernels  := -Iinclude -Iplugins/kernels
+INC_tests    := $(INC_host) -Ipackager -Itests
+
+SRC_base     := $(wildcard base/*.c)
+SRC_store    := $(wildcard store/*.c)
+SRC_packager := $(filter-out packager/pkgmgr.c,$(wildcard packager/*.c packager/commands/*.c))
+SRC_host     := $(filter-out host/modelhost_command.c,$(wildcard host/*.c host/tokenizers/*.c host/pipelines/*.c host/commands/*.c))
+SRC_kernels  := $(filter-out $(if $(filter portable,$(KERNELS)),%_onednn.c,%_portable.c),$(wildcard plugins/kernels/*.c))
+
+objects = $(patsubst %.c,$(O)/%.o,$(1))
+ARCHIVE := $(BUILD)/lib/libmodelhost-internal.a
+KERNELS_ARCHIVE := $(BUILD)/lib/libkernels.a
+LIBRARY := $(BUILD)/lib/libmodelhost.$(SO)
+COMMANDS := $(BUILD)/bin/modelhost $(BUILD)/bin/pkgmgr
+
+PLUGIN_NAMES := $(filter-out kernels graph,$(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c)))))
+PLUGIN_NAMES := $(sort $(PLUGIN_NAMES))
+PLUGINS := $(PLUGIN_NAMES:%=$(BUILD)/lib/modelhost/plugins/lib%.$(SO))
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+PLUGIN_TESTS := $(patsubst tests/plugins/%.c,$(BUILD)/tests/%,$(wildcard tests/plugins/test_*.c))
+FIXTURES := $(patsubst tests/abi/plugin_%.c,$(BUILD)/tests/plugin_%.$(SO),$(wildcard tests/abi/plugin_*.c))
+ABI_TESTS := $(patsubst tests/abi/%.c,$(BUILD)/tests/%,$(wildcard tests/abi/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS := $(FUZZERS:%=$(BUILD)/tests/replay_%)
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+TESTS := $(UNIT_TESTS) $(PLUGIN_TESTS) $(ABI_TESTS) $(REPLAYS)
+
+.PHONY: all help demo test bench fuzz check install interop deps clean tests
+.DELETE_ON_ERROR:
+all: $(COMMANDS) $(LIBRARY) $(PLUGINS) $(EXAMPLES)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: deps ## download, run and show the small model that the repository ships
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) scripts/demo.sh
+
+test: deps ## build and run every test that needs Debian packages only
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(BUILD) scripts/run-tests.sh
+
+interop: all ## compare with npm's clients and oracles
+	@BUILD=$(BUILD) tests/interop/run.sh
+
+bench: all $(BUILD)/bench/bench ## measure beside the peers that are installed
+	@BUILD=$(BUILD) bench/run.sh
+
+fuzz: ## 60 s of each fuzz target (SECONDS_EACH=60)
+	@tests/fuzz/run.sh $(FUZZERS)
+
+check: all ## layers, sizes, banned calls, format, symbols, ABI
+	@BUILD=$(BUILD) scripts/check.sh
+
+deps:
+	@scripts/deps.sh build
+
+tests: all $(TESTS) $(FIXTURES)
+
+# ---- compiling
+
+$(O)/base/%.o: base/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_base) $(PKG_CFLAGS) -c $< -o $@
+$(O)/store/%.o: store/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_store) -c $< -o $@
+$(O)/packager/%.o: packager/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_packager) $(PKG_CFLAGS) -c $< -o $@
+$(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
+$(O)/host/%.o: host/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_host) $(PKG_CFLAGS) -c $< -o $@
+# Loops of kernels are written for the vectoriser, which -O3 turns on; no -march: see kernels.h.
+$(O)/plugins/kernels/%.o: plugins/kernels/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(if $(filter portable,$(KERNELS)),,-fopenmp) $(INC_kernels) -c $< -o $@
+$(O)/plugins/%.o: plugins/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_kernels) -I$(dir $<) -c $< -o $@
+$(O)/tests/abi/plugin_%.o: tests/abi/plugin_%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Iinclude -c $< -o $@
+$(O)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_tests) -Iplugins/kernels $(PKG_CFLAGS) -c $< -o $@
+$(O)/bench/%.o: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_host) -c $< -o $@
+$(O)/examples/%.o: examples/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Iinclude -c $< -o $@
+
+# ---- linking
+
+$(ARCHIVE): $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(KERNELS_ARCHIVE): $(call objects,$(SRC_kernels))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# The library is the two files that define the public functions, and what they reach.
+API_OBJECTS := $(call objects,$(wildcard host/api*.c packager/api*.c))
+$(LIBRARY): $(API_OBJECTS) $(ARCHIVE) scripts/modelhost.map
+	$(CC) $(ALL_LDFLAGS) -shared $(if $(DARWIN),,-Wl$(comma)-soname$(comma)libmodelhost.so.0 -Wl$(comma)--version-script=scripts/modelhost.map $(if $(SAN),,-Wl$(comma)-z$(comma)defs)) \
+	  $(API_OBJECTS) $(ARCHIVE) $(LIBS) -o $@
+	ln -sf $(@F) $@.0
+
+$(BUILD)/bin/pkgmgr: $(O)/packager/pkgmgr.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+$(BUILD)/bin/modelhost: $(O)/host/modelhost_command.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
+# A plugin: its own objects and libkernels.a; exports create_model and nothing else.
+PLUGIN_LDFLAGS := -shared $(if $(DARWIN),,-Wl$(comma)--version-script=scripts/plugin.map $(if $(SAN),,-Wl$(comma)-z$(comma)defs))
+PLUGIN_LIBS := $(if $(filter portable,$(KERNELS)),,-ldnnl -fopenmp) -lm
+define plugin_rule
+$(BUILD)/lib/modelhost/plugins/lib$(1).$(SO): $(call objects,$(wildcard plugins/$(1)/*.c)) $(KERNELS_ARCHIVE) scripts/plugin.map
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) $$(PLUGIN_LDFLAGS) $$(filter %.o %.a,$$^) $$(PLUGIN_LIBS) -o $$@
+endef
+$(foreach p,$(PLUGIN_NAMES),$(eval $(call plugin_rule,$(p))))
+
+# Fixture plugins of the tests, each broken in its own way (tests/abi/plugin_*.c says how).
+$(BUILD)/tests/plugin_%.$(SO): $(O)/tests/abi/plugin_%.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -shared $< -lm -o $@
+
+$(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) $(PLUGIN_LIBS) -o $@
+$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) $(PLUGIN_LIBS) -o $@
+$(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@
+$(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+$(BUILD)/bench/bench: $(call objects,$(wildcard bench/*.c)) $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+$(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $< -L$(BUILD)/lib -lmodelhost -Wl,-rpath,'$$ORIGIN/../lib' -o $@
+
+install: all ## into $(DESTDIR)$(PREFIX)
+	scripts/install.sh "$(BUILD)" "$(DESTDIR)" "$(PREFIX)" "$(VERSION)"
+
+clean: ## remove what was built
+	rm -rf build build-*
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+.SECONDARY:

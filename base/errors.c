@@ -1,0 +1,120 @@
+/* errors.c - error sentences; see errors.h. No state, any thread. */
+#include "errors.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    model_status status;
+    int exit_code;
+    const char *name;
+} statuses[] = {
+    {MODEL_OK, 0, "ok"},
+    {MODEL_INVALID_ARGUMENT, 1, "invalid_argument"},
+    {MODEL_NOT_FOUND, 3, "not_found"},
+    {MODEL_UNSUPPORTED, 1, "unsupported"},
+    {MODEL_CORRUPT, 7, "corrupt"},
+    {MODEL_OUT_OF_MEMORY, 1, "out_of_memory"},
+    {MODEL_IO, 8, "io"},
+    {MODEL_CANCELLED, 130, "cancelled"},
+    {MODEL_DEADLINE, 124, "deadline"},
+    {MODEL_BUSY, 10, "busy"},
+    {MODEL_INTERNAL, 1, "internal"},
+    {MODEL_ABI_MISMATCH, 1, "abi_mismatch"},
+    {MODELHOST_UNAUTHORIZED, 4, "unauthorized"},
+    {MODELHOST_NETWORK, 5, "network"},
+    {MODELHOST_RATE_LIMITED, 6, "rate_limited"},
+    {MODELHOST_OFFLINE, 9, "offline"},
+};
+
+#define N_STATUSES (sizeof statuses / sizeof statuses[0])
+
+/* Cuts a sentence that vsnprintf truncated so that it does not end inside a UTF-8 character. */
+static void trim_partial_character(char *text, size_t size_bytes)
+{
+    size_t end = strlen(text);
+    if (end + 1 < size_bytes)
+        return;
+    while (end > 0 && ((unsigned char)text[end - 1] & 0xC0) == 0x80)
+        end--;
+    if (end > 0 && (unsigned char)text[end - 1] >= 0xC0)
+        end--;
+    text[end] = '\0';
+}
+
+static void write_sentence(struct model_error *err, const char *format, va_list arguments)
+{
+    (void)vsnprintf(err->message, sizeof err->message, format, arguments);
+    trim_partial_character(err->message, sizeof err->message);
+}
+
+model_status error_set(struct model_error *err, model_status status, const char *format, ...)
+{
+    if (err != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        write_sentence(err, format, arguments);
+        va_end(arguments);
+    }
+    return status;
+}
+
+model_status error_set_errno(struct model_error *err, int errnum, const char *format, ...)
+{
+    if (err != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        write_sentence(err, format, arguments);
+        va_end(arguments);
+        char reason[128] = "";
+#ifdef __GLIBC__
+        const char *text = strerror_r(errnum, reason, sizeof reason);
+#else
+        const char *text = strerror_r(errnum, reason, sizeof reason) == 0 ? reason : "error";
+#endif
+        size_t used = strlen(err->message);
+        (void)snprintf(err->message + used, sizeof err->message - used, ": %s", text);
+        trim_partial_character(err->message, sizeof err->message);
+    }
+    if (errnum == ENOENT || errnum == ENOTDIR)
+        return MODEL_NOT_FOUND;
+    return errnum == ENOMEM ? MODEL_OUT_OF_MEMORY : MODEL_IO;
+}
+
+model_status error_no_memory(struct model_error *err, const char *what)
+{
+    return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for %s", what);
+}
+
+void error_prefix(struct model_error *err, const char *format, ...)
+{
+    if (err == NULL)
+        return;
+    char rest[MODEL_ERROR_BYTES];
+    memcpy(rest, err->message, sizeof rest);
+    va_list arguments;
+    va_start(arguments, format);
+    write_sentence(err, format, arguments);
+    va_end(arguments);
+    size_t used = strlen(err->message);
+    (void)snprintf(err->message + used, sizeof err->message - used, ": %s", rest);
+    trim_partial_character(err->message, sizeof err->message);
+}
+
+const char *status_name(model_status status)
+{
+    for (size_t i = 0; i < N_STATUSES; i++)
+        if (statuses[i].status == status)
+            return statuses[i].name;
+    return "unknown";
+}
+
+int status_exit_code(model_status status)
+{
+    for (size_t i = 0; i < N_STATUSES; i++)
+        if (statuses[i].status == status)
+            return statuses[i].exit_code;
+    return 1;
+}

@@ -1,0 +1,56 @@
+/* file_map.c - see file_map.h. */
+#include "file_map.h"
+#include "errors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static model_status map_open_file(int fd, const char *path, struct file_map *ret,
+                                  struct model_error *err)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return error_set_errno(err, errno, "cannot stat %s", path);
+    if (!S_ISREG(info.st_mode))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a regular file", path);
+    struct file_map map = {NULL, (size_t)info.st_size};
+    if (map.size_bytes > 0) {
+        void *data = mmap(NULL, map.size_bytes, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED)
+            return error_set_errno(err, errno, "cannot map %s", path);
+        map.data = data;
+    }
+    *ret = map;
+    return MODEL_OK;
+}
+
+model_status file_map_open(const char *path, struct file_map *ret, struct model_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open %s", path);
+    model_status status = map_open_file(fd, path, ret, err);
+    (void)close(fd);
+    return status;
+}
+
+void file_map_discard(const struct file_map *map, const uint8_t *data, size_t size_bytes)
+{
+    if (data == NULL || data < map->data || size_bytes > map->size_bytes)
+        return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t start = ((size_t)(data - map->data) + page - 1) / page * page;
+    size_t end = ((size_t)(data - map->data) + size_bytes) / page * page;
+    if (end > start && end <= map->size_bytes)
+        (void)madvise((void *)(uintptr_t)(map->data + start), end - start, MADV_DONTNEED);
+}
+
+void file_map_close(struct file_map *map)
+{
+    if (map->data != NULL)
+        (void)munmap((void *)(uintptr_t)map->data, map->size_bytes);
+    *map = (struct file_map){0};
+}

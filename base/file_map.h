@@ -1,0 +1,19 @@
+/* file_map.h - a file mapped read-only. [any-thread] */
+#ifndef FILE_MAP_H
+#define FILE_MAP_H
+
+#include "modelhost.h"
+
+struct file_map {
+    const uint8_t *data; /* NULL when the file is empty */
+    size_t size_bytes;
+};
+
+/* Maps the whole of a regular file. A file that shrinks later raises SIGBUS where it is read: the
+ * host guards against that (host/page_guard.h). */
+model_status file_map_open(const char *path, struct file_map *ret, struct model_error *err);
+/* Gives the pages of a range (rounded inwards) back to the system; they are read again on use. */
+void file_map_discard(const struct file_map *map, const uint8_t *data, size_t size_bytes);
+void file_map_close(struct file_map *map);
+
+#endif

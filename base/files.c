@@ -1,0 +1,280 @@
+/* files.c - see files.h. No state, any thread. */
+#include "files.h"
+#include "errors.h"
+#include "utf8.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_DIR_ENTRIES 1000000
+
+static model_status read_all(int fd, const char *path, size_t max_bytes, struct buffer *ret,
+                             struct model_error *err)
+{
+    char block[65536];
+    size_t total = 0;
+    for (;;) {
+        ssize_t n = read(fd, block, sizeof block);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set_errno(err, errno, "cannot read %s", path);
+        if (n == 0)
+            return buffer_append(ret, "", 0);
+        total += (size_t)n;
+        if (total > max_bytes)
+            return error_set(err, MODEL_CORRUPT, "%s: more than the limit of %zu bytes", path,
+                             max_bytes);
+        if (buffer_append(ret, block, (size_t)n) != MODEL_OK)
+            return error_no_memory(err, path);
+    }
+}
+
+model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
+                       struct model_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open %s", path);
+    struct stat info;
+    model_status status = MODEL_OK;
+    if (fstat(fd, &info) != 0)
+        status = error_set_errno(err, errno, "cannot stat %s", path);
+    else if (!S_ISREG(info.st_mode))
+        status = error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a regular file", path);
+    else if ((uint64_t)info.st_size > max_bytes)
+        status = error_set(err, MODEL_CORRUPT, "%s: %lld bytes, the limit is %zu", path,
+                           (long long)info.st_size, max_bytes);
+    else if (buffer_reserve(ret, (size_t)info.st_size) != MODEL_OK)
+        status = error_no_memory(err, path);
+    else
+        status = read_all(fd, path, max_bytes, ret, err);
+    (void)close(fd);
+    return status;
+}
+
+static model_status write_all(int fd, const char *path, const char *data, size_t size_bytes,
+                              struct model_error *err)
+{
+    while (size_bytes > 0) {
+        ssize_t n = write(fd, data, size_bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set_errno(err, errno, "cannot write %s", path);
+        data += n;
+        size_bytes -= (size_t)n;
+    }
+    return fsync(fd) == 0 ? MODEL_OK : error_set_errno(err, errno, "cannot sync %s", path);
+}
+
+/* "folder/.name.<pid>.<counter>.tmp": no other writer has it. */
+static char *temporary_name(const char *path)
+{
+    static _Atomic unsigned counter;
+    const char *base = path_base(path);
+    return text_format("%.*s.%s.%ld.%u.tmp", (int)(base - path), path, base, (long)getpid(),
+                       atomic_fetch_add(&counter, 1));
+}
+
+static model_status sync_parent(const char *path, struct model_error *err)
+{
+    const char *base = path_base(path);
+    char *parent = base == path ? text_format(".") : text_format("%.*s", (int)(base - path), path);
+    if (parent == NULL)
+        return error_no_memory(err, path);
+    model_status status = dir_sync(parent, err);
+    free(parent);
+    return status;
+}
+
+model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,
+                               struct model_error *err)
+{
+    char *temporary = temporary_name(path);
+    if (temporary == NULL)
+        return error_no_memory(err, path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        model_status status = error_set_errno(err, errno, "cannot create %s", path);
+        free(temporary);
+        return status;
+    }
+    model_status status = write_all(fd, path, data, size_bytes, err);
+    if (close(fd) != 0 && status == MODEL_OK)
+        status = error_set_errno(err, errno, "cannot write %s", path);
+    if (status == MODEL_OK && rename(temporary, path) != 0)
+        status = error_set_errno(err, errno, "cannot replace %s", path);
+    if (status != MODEL_OK)
+        (void)unlink(temporary);
+    else
+        status = sync_parent(path, err);
+    free(temporary);
+    return status;
+}
+
+model_status dir_sync(const char *path, struct model_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open folder %s", path);
+    model_status status = MODEL_OK;
+    if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+        status = error_set_errno(err, errno, "cannot sync folder %s", path);
+    (void)close(fd);
+    return status;
+}
+
+model_status dir_make_all(const char *path, struct model_error *err)
+{
+    char *copy = text_format("%s", path);
+    if (copy == NULL)
+        return error_no_memory(err, path);
+    model_status status = MODEL_OK;
+    for (char *p = copy + 1; status == MODEL_OK; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char end = *p;
+        *p = '\0';
+        if (mkdir(copy, 0777) != 0 && (errno != EEXIST || !path_is_dir(copy)))
+            status = error_set_errno(err, errno, "cannot make folder %s", copy);
+        *p = end;
+        if (end == '\0')
+            break;
+    }
+    free(copy);
+    return status;
+}
+
+model_status dir_remove_all(const char *path, struct model_error *err)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0)
+        return errno == ENOENT ? MODEL_OK : error_set_errno(err, errno, "cannot remove %s", path);
+    if (!S_ISDIR(info.st_mode))
+        return unlink(path) == 0 ? MODEL_OK : error_set_errno(err, errno, "cannot remove %s", path);
+    struct dir_list list;
+    model_status status = dir_read(path, &list, err);
+    if (status != MODEL_OK)
+        return status;
+    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
+        char *child = path_join(path, list.names[i]);
+        status = child != NULL ? dir_remove_all(child, err) : error_no_memory(err, path);
+        free(child);
+    }
+    dir_list_finish(&list);
+    if (status == MODEL_OK && rmdir(path) != 0)
+        status = error_set_errno(err, errno, "cannot remove folder %s", path);
+    return status;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static model_status append_name(struct dir_list *list, size_t *capacity, const char *name)
+{
+    if (list->n_names == *capacity) {
+        size_t larger = *capacity > 0 ? *capacity * 2 : 32;
+        char **names =
+            larger > MAX_DIR_ENTRIES * 2 ? NULL : realloc(list->names, larger * sizeof *names);
+        if (names == NULL)
+            return MODEL_OUT_OF_MEMORY;
+        list->names = names;
+        *capacity = larger;
+    }
+    char *copy = text_format("%s", name);
+    if (copy == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    list->names[list->n_names++] = copy;
+    return MODEL_OK;
+}
+
+model_status dir_read(const char *path, struct dir_list *ret, struct model_error *err)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return error_set_errno(err, errno, "cannot open folder %s", path);
+    struct dir_list list = {0};
+    size_t capacity = 0;
+    model_status status = MODEL_OK;
+    for (const struct dirent *entry; status == MODEL_OK && (entry = readdir(folder)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = append_name(&list, &capacity, entry->d_name);
+    (void)closedir(folder);
+    if (status != MODEL_OK) {
+        dir_list_finish(&list);
+        return error_no_memory(err, path);
+    }
+    if (list.n_names > 1)
+        qsort(list.names, list.n_names, sizeof *list.names, compare_names);
+    *ret = list;
+    return MODEL_OK;
+}
+
+void dir_list_finish(struct dir_list *list)
+{
+    for (size_t i = 0; i < list->n_names; i++)
+        free(list->names[i]);
+    free(list->names);
+    *list = (struct dir_list){0};
+}
+
+bool path_is_dir(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool path_is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+char *path_join(const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    return text_format("%s%s%s", folder, length > 0 && folder[length - 1] != '/' ? "/" : "", name);
+}
+
+const char *path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool part_is_safe(const char *part, size_t size_bytes)
+{
+    if (size_bytes == 0 || size_bytes > 255)
+        return false;
+    if (part[0] == '.' && (size_bytes == 1 || (size_bytes == 2 && part[1] == '.')))
+        return false;
+    for (size_t i = 0; i < size_bytes; i++)
+        if ((unsigned char)part[i] < 0x20 || part[i] == 0x7F || part[i] == '\\' || part[i] == ':')
+            return false;
+    return true;
+}
+
+bool path_is_safe(const char *path)
+{
+    size_t length = strlen(path);
+    if (length == 0 || length > 1024 || utf8_valid_prefix(path, length) != length)
+        return false;
+    for (const char *part = path;;) {
+        size_t size_bytes = strcspn(part, "/");
+        if (!part_is_safe(part, size_bytes))
+            return false;
+        if (part[size_bytes] == '\0')
+            return true;
+        part += size_bytes + 1;
+    }
+}

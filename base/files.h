@@ -1,0 +1,49 @@
+/* files.h - reading, writing and naming files. Paths are UTF-8 (bytes, on Linux); what these
+ * functions return is freed with free(). [any-thread] */
+#ifndef FILES_H
+#define FILES_H
+
+#include "buffer.h"
+
+#include <stdbool.h>
+
+/* Appends the whole file. Over max_bytes: MODEL_CORRUPT, naming the file, its size and the limit.
+ * Not a regular file (a folder, a pipe): MODEL_INVALID_ARGUMENT. */
+model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
+                       struct model_error *err);
+
+/* Writes beside the target, fsyncs, renames, fsyncs the folder: readers see the old or the new
+ * content, nothing else, also after a power cut. Nothing is left behind on failure. */
+model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,
+                               struct model_error *err);
+
+/* fsync of a folder, so that a rename or a new file in it lasts. */
+model_status dir_sync(const char *path, struct model_error *err);
+/* mkdir -p. */
+model_status dir_make_all(const char *path, struct model_error *err);
+/* rm -r; does not follow symbolic links; what is not there is fine. */
+model_status dir_remove_all(const char *path, struct model_error *err);
+
+/* The names in a folder, sorted by bytes, without "." and "..". */
+struct dir_list {
+    char **names; /* (n_names) */
+    size_t n_names;
+};
+
+model_status dir_read(const char *path, struct dir_list *ret, struct model_error *err);
+void dir_list_finish(struct dir_list *list);
+
+bool path_is_dir(const char *path);
+bool path_is_file(const char *path);
+
+/* "a/b" from "a" and "b"; NULL when there is no memory. */
+char *path_join(const char *folder, const char *name);
+/* The part after the last '/'. Points into path. */
+const char *path_base(const char *path);
+
+/* Whether a path from outside may be used below a folder of ours: relative, '/' between parts, no
+ * empty, "." or ".." part, no backslash, colon, control character or invalid UTF-8, no part over 255
+ * and nothing over 1,024 bytes. */
+bool path_is_safe(const char *path);
+
+#endif

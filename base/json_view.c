@@ -1,0 +1,295 @@
+/* json_view.c - see json_view.h: the one place that knows cJSON. */
+#include "json_view.h"
+#include "errors.h"
+#include "files.h"
+#include "string_map.h"
+#include "utf8.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#define MAX_EXACT_INTEGER 9007199254740992.0 /* 2^53 */
+
+/* cJSON recurses per level; this bounds it, counted outside strings. */
+static bool depth_is_bounded(const char *text, size_t size_bytes)
+{
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < size_bytes; i++) {
+        char c = text[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > JSON_MAX_DEPTH)
+                return false;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return true;
+}
+
+model_status json_parse(const char *text, size_t size_bytes, const char *what, json_node **ret,
+                        struct model_error *err)
+{
+    size_t good = utf8_valid_prefix(text, size_bytes);
+    if (good != size_bytes)
+        return error_set(err, MODEL_CORRUPT, "%s: not UTF-8 at byte %zu", what, good);
+    if (memchr(text, '\0', size_bytes) != NULL)
+        return error_set(err, MODEL_CORRUPT, "%s: a zero byte inside the text", what);
+    if (!depth_is_bounded(text, size_bytes))
+        return error_set(err, MODEL_CORRUPT, "%s: nested deeper than %d levels", what,
+                         JSON_MAX_DEPTH);
+    const char *end = text;
+    json_node *root = cJSON_ParseWithLengthOpts(text, size_bytes, &end, 0);
+    if (root == NULL)
+        return error_set(err, MODEL_CORRUPT, "%s: not valid JSON at byte %zu", what,
+                         end >= text && end <= text + size_bytes ? (size_t)(end - text) : 0);
+    while (end < text + size_bytes && strchr(" \t\r\n", *end) != NULL)
+        end++;
+    if (end < text + size_bytes) {
+        cJSON_Delete(root);
+        return error_set(err, MODEL_CORRUPT, "%s: text after the JSON value at byte %zu", what,
+                         (size_t)(end - text));
+    }
+    *ret = root;
+    return MODEL_OK;
+}
+
+model_status json_parse_file(const char *path, size_t max_bytes, json_node **ret,
+                             struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(max_bytes);
+    model_status status = file_read(path, max_bytes, &text, err);
+    if (status == MODEL_OK)
+        status = json_parse(text.data, text.size, path, ret, err);
+    buffer_finish(&text);
+    return status;
+}
+
+void json_free(json_node *root)
+{
+    cJSON_Delete(root);
+}
+
+bool json_is_object(const json_node *node)
+{
+    return cJSON_IsObject(node);
+}
+
+bool json_is_array(const json_node *node)
+{
+    return cJSON_IsArray(node);
+}
+
+bool json_is_string(const json_node *node)
+{
+    return cJSON_IsString(node);
+}
+
+bool json_is_number(const json_node *node)
+{
+    return cJSON_IsNumber(node);
+}
+
+bool json_is_bool(const json_node *node)
+{
+    return cJSON_IsBool(node);
+}
+
+bool json_is_null(const json_node *node)
+{
+    return node == NULL || cJSON_IsNull(node);
+}
+
+size_t json_count(const json_node *node)
+{
+    return node != NULL ? (size_t)cJSON_GetArraySize(node) : 0;
+}
+
+const json_node *json_first(const json_node *node)
+{
+    return node != NULL ? node->child : NULL;
+}
+
+const json_node *json_next(const json_node *item)
+{
+    return item->next;
+}
+
+const char *json_key(const json_node *member)
+{
+    return member != NULL ? member->string : NULL;
+}
+
+const json_node *json_member(const json_node *object, const char *key)
+{
+    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
+}
+
+static const json_node *item_at(const json_node *array, const char **path)
+{
+    char *end = NULL;
+    unsigned long index = strtoul(*path + 1, &end, 10);
+    if (end == *path + 1 || *end != ']')
+        return NULL;
+    *path = end + 1;
+    const json_node *item = json_is_array(array) ? array->child : NULL;
+    while (item != NULL && index-- > 0)
+        item = item->next;
+    return item;
+}
+
+const json_node *json_path(const json_node *node, const char *path)
+{
+    while (node != NULL && *path != '\0') {
+        if (*path == '[') {
+            node = item_at(node, &path);
+        } else {
+            size_t length = strcspn(path, ".[");
+            char *key = text_format("%.*s", (int)length, path);
+            node = key != NULL ? json_member(node, key) : NULL;
+            free(key);
+            path += length;
+        }
+        if (*path == '.')
+            path++;
+    }
+    return node;
+}
+
+model_status json_check_unique_keys(const json_node *object, const char *what,
+                                    struct model_error *err)
+{
+    struct string_map seen;
+    if (string_map_init(&seen, json_count(object)) != MODEL_OK)
+        return error_no_memory(err, what);
+    model_status status = MODEL_OK;
+    for (const json_node *m = json_first(object); m != NULL && status == MODEL_OK; m = m->next)
+        if (string_map_add(&seen, m->string, strlen(m->string), 0) != MODEL_OK)
+            status =
+                error_set(err, MODEL_CORRUPT, "%s: the key '%s' stands twice", what, m->string);
+    string_map_finish(&seen);
+    return status;
+}
+
+const char *json_string_or(const json_node *node, const char *fallback)
+{
+    return cJSON_IsString(node) ? node->valuestring : fallback;
+}
+
+double json_number_or(const json_node *node, double fallback)
+{
+    return cJSON_IsNumber(node) ? node->valuedouble : fallback;
+}
+
+bool json_bool_or(const json_node *node, bool fallback)
+{
+    return cJSON_IsBool(node) ? cJSON_IsTrue(node) : fallback;
+}
+
+bool json_integer(const json_node *node, int64_t min, int64_t max, int64_t *ret)
+{
+    if (!cJSON_IsNumber(node))
+        return false;
+    double value = node->valuedouble;
+    if (!(fabs(value) <= MAX_EXACT_INTEGER) || floor(value) != value)
+        return false;
+    int64_t integer = (int64_t)value;
+    if (integer < min || integer > max)
+        return false;
+    *ret = integer;
+    return true;
+}
+
+json_node *json_new_object(void)
+{
+    return cJSON_CreateObject();
+}
+
+json_node *json_new_array(void)
+{
+    return cJSON_CreateArray();
+}
+
+json_node *json_add_tree(json_node *parent, const char *key, json_node *tree)
+{
+    if (parent == NULL || tree == NULL) {
+        cJSON_Delete(tree);
+        return NULL;
+    }
+    cJSON_bool added =
+        key != NULL ? cJSON_AddItemToObject(parent, key, tree) : cJSON_AddItemToArray(parent, tree);
+    if (!added) {
+        cJSON_Delete(tree);
+        return NULL;
+    }
+    return tree;
+}
+
+json_node *json_add_copy(json_node *parent, const char *key, const json_node *tree)
+{
+    return json_add_tree(parent, key, cJSON_Duplicate(tree, 1));
+}
+
+json_node *json_add_object(json_node *parent, const char *key)
+{
+    return json_add_tree(parent, key, cJSON_CreateObject());
+}
+
+json_node *json_add_array(json_node *parent, const char *key)
+{
+    return json_add_tree(parent, key, cJSON_CreateArray());
+}
+
+json_node *json_add_string(json_node *parent, const char *key, const char *value)
+{
+    return json_add_tree(parent, key, cJSON_CreateString(value));
+}
+
+json_node *json_add_text(json_node *parent, const char *key, const char *text, size_t size_bytes)
+{
+    char *copy = text_format("%.*s", (int)size_bytes, text);
+    json_node *node = copy != NULL ? json_add_string(parent, key, copy) : NULL;
+    free(copy);
+    return node;
+}
+
+json_node *json_add_number(json_node *parent, const char *key, double value)
+{
+    return json_add_tree(parent, key, cJSON_CreateNumber(value));
+}
+
+json_node *json_add_bool(json_node *parent, const char *key, bool value)
+{
+    return json_add_tree(parent, key, cJSON_CreateBool(value));
+}
+
+json_node *json_add_null(json_node *parent, const char *key)
+{
+    return json_add_tree(parent, key, cJSON_CreateNull());
+}
+
+char *json_print(const json_node *node, bool pretty)
+{
+    char *text = pretty ? cJSON_Print(node) : cJSON_PrintUnformatted(node);
+    if (text == NULL || !pretty)
+        return text;
+    size_t length = strlen(text);
+    char *line = realloc(text, length + 2);
+    if (line == NULL) {
+        cJSON_free(text);
+        return NULL;
+    }
+    line[length] = '\n';
+    line[length + 1] = '\0';
+    return line;
+}

@@ -1,0 +1,223 @@
+/* modelhost.h - run machine-learning models from C.
+ *
+ * The shortest useful program (examples/embed.c is this one, compiled and run by the tests):
+ *
+ *   modelhost_download("bert-base-uncased", NULL, &err);
+ *   modelhost_create(NULL, &host, &err);
+ *   modelhost_load(host, "bert-base-uncased", &model, &err);
+ *   modelhost_run_text(model, &text, 1, NULL, &result, &err);
+ *   puts(modelhost_result_json(result));
+ *
+ * Statuses, errors and tensors are those of model_abi.h, so that one set of names goes from the
+ * application to the plugin. Every function that can fail returns a model_status and, unless `err` is
+ * NULL, writes one sentence into it. What a ret_ pointer receives is set on success only.
+ *
+ * Threads: every function may be called from any thread, except where its comment says otherwise; a
+ * host, a model and a request may be shared, a result belongs to one thread at a time. The library
+ * starts one event-loop thread and `lanes` inference threads per host, prints nothing, never exits,
+ * and reads the environment only in modelhost_*_options_from_environment() or where NULL stands for
+ * them.
+ *
+ * Structs of options start with struct_size; set them with their _INIT macro and then fill in what
+ * you want. Fields are only appended, so a program keeps working with a newer library. */
+#ifndef MODELHOST_H
+#define MODELHOST_H
+
+#include "model_abi.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MODELHOST_VERSION "0.1.0"
+
+#define MODELHOST_API __attribute__((visibility("default")))
+
+/* Statuses beyond those of model_abi.h. */
+enum modelhost_status_code {
+    MODELHOST_UNAUTHORIZED = 64, /* no token, a wrong one, or a gated repository */
+    MODELHOST_NETWORK = 65,
+    MODELHOST_RATE_LIMITED = 66,
+    MODELHOST_OFFLINE = 67 /* offline mode, and not everything is in the store */
+};
+
+struct modelhost;
+struct modelhost_model;
+struct modelhost_request;
+struct modelhost_result;
+struct uv_loop_s;
+
+/* ---------------------------------------------------------------- download */
+
+struct modelhost_download_options {
+    size_t struct_size;
+    const char *store_dir;   /* where packages live; NULL: the default store */
+    const char *endpoint;    /* NULL: "https://huggingface.co" */
+    const char *token;       /* sent to the endpoint's own host only; NULL: none */
+    const char *revision;    /* branch, tag or commit; NULL: "main" */
+    const char *plugin_path; /* folders separated by ':' to look for a plugin in; NULL: default */
+    uint32_t offline;        /* 1: no network, succeed only if the store has the package */
+    uint32_t force;          /* 1: fetch again what the store has */
+    /* Called now and then with the bytes so far and in all; may be NULL. [the calling thread] */
+    void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
+    void *progress_context;
+};
+
+#define MODELHOST_DOWNLOAD_OPTIONS_INIT                                                            \
+    {                                                                                              \
+        .struct_size = sizeof(struct modelhost_download_options)                                   \
+    }
+
+/* Fetches a repository of the hub ("ns/name", "name", or either with "@revision") into the store and
+ * installs the plugin for its architecture if one is on the plugin path. Does nothing when the store
+ * has it. Blocks. `options` NULL: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, MODELHOST_STORE and the like
+ * as `pkgmgr download` reads them. */
+MODELHOST_API model_status modelhost_download(const char *id,
+                                              const struct modelhost_download_options *options,
+                                              struct model_error *err);
+
+/* ---------------------------------------------------------------- host */
+
+struct modelhost_options {
+    size_t struct_size;
+    const char *store_dir;   /* NULL: the default store */
+    const char *plugin_path; /* folders separated by ':'; NULL: default */
+    uint32_t lanes;          /* requests that run at the same time; 0: 1 */
+    uint32_t threads;        /* of each lane; 0: all that the process may use, shared out */
+    uint32_t max_queue;      /* requests that may wait; more are refused with BUSY; 0: 1024 */
+    int32_t log_level;       /* enum model_log_level */
+    /* [any-thread]; NULL: silent */
+    void (*log)(void *context, int32_t level, const char *message);
+    void *log_context;
+};
+
+#define MODELHOST_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        .struct_size = sizeof(struct modelhost_options), .log_level = MODEL_LOG_WARN               \
+    }
+
+/* Starts the loop and the lanes. lanes x threads beyond the CPUs that the process may use (affinity
+ * and cgroup quota) is MODEL_INVALID_ARGUMENT. `options` NULL: defaults, and MODELHOST_STORE and
+ * MODELHOST_PLUGIN_PATH from the environment. */
+MODELHOST_API model_status modelhost_create(const struct modelhost_options *options,
+                                            struct modelhost **ret_host, struct model_error *err);
+
+/* Cancels what waits and runs, waits for the lanes, frees everything. Models must be released and
+ * results destroyed by then. NULL does nothing. Not from a callback. */
+MODELHOST_API void modelhost_destroy(struct modelhost *host);
+
+/* ---------------------------------------------------------------- models */
+
+/* Opens a package: a name in the store ("bert-base-uncased", "ns/name", with "@revision" if wanted)
+ * or a folder. Checks the files, opens the plugin, prepares the weights; blocks until ready. */
+MODELHOST_API model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
+                                          struct modelhost_model **ret_model,
+                                          struct model_error *err);
+
+/* Requests that are under way keep the model alive until they end. NULL does nothing. */
+MODELHOST_API void modelhost_release(struct modelhost_model *model);
+
+/* What the plugin says of the model; inputs and outputs by name, type and shape. Lives as long as the
+ * model. */
+MODELHOST_API const struct model_description *modelhost_description(
+    const struct modelhost_model *model);
+
+/* The same and the package's facts (id, revision, folder, plugin, parameters, memory) as JSON text
+ * that lives as long as the model. */
+MODELHOST_API const char *modelhost_describe(const struct modelhost_model *model);
+
+/* ---------------------------------------------------------------- running */
+
+struct modelhost_text {
+    size_t struct_size;
+    const char *text; /* UTF-8 */
+    size_t text_bytes;
+    const char *pair; /* second text (the context, for a question), or NULL */
+    size_t pair_bytes;
+};
+
+struct modelhost_run_options {
+    size_t struct_size;
+    int64_t timeout_ms;              /* from the call to the answer; 0: none */
+    const char *const *output_names; /* tensor form: wanted outputs; NULL: the usual ones */
+    uint32_t n_output_names;
+    uint32_t top_k;         /* text form: how many candidates; 0: 5 */
+    uint32_t truncate;      /* text form: 1 cuts long texts instead of refusing them */
+    const char *task;       /* text form: NULL: the model's own task */
+    struct uv_loop_s *loop; /* async: run the callback on this loop, whose thread must make
+                                         the call; NULL: on the host's own loop thread */
+};
+
+#define MODELHOST_RUN_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        .struct_size = sizeof(struct modelhost_run_options)                                        \
+    }
+
+/* Runs named tensors through the model and waits. The inputs are read, not kept. At the deadline the
+ * answer is MODEL_DEADLINE even when the plugin does not stop; what it still writes goes nowhere.
+ * `options` may be NULL. */
+MODELHOST_API model_status modelhost_run(struct modelhost_model *model,
+                                         const struct model_tensor *const *inputs,
+                                         uint32_t n_inputs,
+                                         const struct modelhost_run_options *options,
+                                         struct modelhost_result **ret_result,
+                                         struct model_error *err);
+
+/* Runs texts through tokenizer, model and task. A list of texts is one batch. */
+MODELHOST_API model_status modelhost_run_text(struct modelhost_model *model,
+                                              const struct modelhost_text *texts, uint32_t n_texts,
+                                              const struct modelhost_run_options *options,
+                                              struct modelhost_result **ret_result,
+                                              struct model_error *err);
+
+/* The answer of an asynchronous call: exactly one per call that returned MODEL_OK. `result` is the
+ * callee's to destroy, NULL unless status is MODEL_OK; `err` lives during the callback. */
+typedef void (*modelhost_callback)(void *user, model_status status, struct modelhost_result *result,
+                                   const struct model_error *err);
+
+/* As above without waiting. The inputs are copied. *ret_request (may be NULL) is for
+ * modelhost_cancel() and must be given back with modelhost_request_release(), before or after the
+ * answer. On failure no callback comes. */
+MODELHOST_API model_status modelhost_run_async(
+    struct modelhost_model *model, const struct model_tensor *const *inputs, uint32_t n_inputs,
+    const struct modelhost_run_options *options, modelhost_callback callback, void *user,
+    struct modelhost_request **ret_request, struct model_error *err);
+
+MODELHOST_API model_status modelhost_run_text_async(
+    struct modelhost_model *model, const struct modelhost_text *texts, uint32_t n_texts,
+    const struct modelhost_run_options *options, modelhost_callback callback, void *user,
+    struct modelhost_request **ret_request, struct model_error *err);
+
+/* The answer becomes MODEL_CANCELLED, at once, unless it was there already. */
+MODELHOST_API void modelhost_cancel(struct modelhost_request *request);
+MODELHOST_API void modelhost_request_release(struct modelhost_request *request);
+
+/* ---------------------------------------------------------------- results */
+
+struct modelhost_timing {
+    size_t struct_size;
+    int64_t queue_ns; /* from the call until a lane took it */
+    int64_t run_ns;   /* in the plugin */
+    int64_t total_ns; /* from the call until the answer */
+};
+
+/* NULL does nothing. */
+MODELHOST_API void modelhost_result_destroy(struct modelhost_result *result);
+MODELHOST_API uint32_t modelhost_result_count(const struct modelhost_result *result);
+/* A tensor of the result by index or name (NULL: no such), valid until it is destroyed. The text form
+ * of "feature-extraction" gives one: "embeddings" (n_texts, size). */
+MODELHOST_API const struct model_tensor *modelhost_result_at(const struct modelhost_result *result,
+                                                             uint32_t index);
+MODELHOST_API const struct model_tensor *modelhost_result_find(
+    const struct modelhost_result *result, const char *name);
+/* Text form: an array with one item per text, as `modelhost run --json` prints it; "[]" for the
+ * tensor form. */
+MODELHOST_API const char *modelhost_result_json(const struct modelhost_result *result);
+MODELHOST_API struct modelhost_timing modelhost_result_timing(
+    const struct modelhost_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

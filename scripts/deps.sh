@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs what the project needs, once: `deps.sh build` (compiling and `make test`), `deps.sh check`
+# (`make check`, `make fuzz`), `deps.sh interop` (Node.js for npm's oracles), `deps.sh bench` (peers).
+# Asks nothing when everything is there. Without apt it prints the list, with Homebrew's names.
+set -eu
+
+kind=${1:-build}
+build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev libpcre2-dev
+  libutf8proc-dev libwebsockets-dev libdnnl-dev libcmocka-dev python3-numpy"
+check_apt="clang clang-format libclang-rt-14-dev abigail-tools binutils mandoc"
+interop_apt="nodejs npm"
+bench_apt="python3-torch"
+brew="pkg-config libuv curl cjson openssl@3 pcre2 utf8proc libwebsockets onednn cmocka libomp numpy"
+
+case $kind in
+build) wanted=$build_apt ;;
+check) wanted="$build_apt $check_apt" ;;
+interop) wanted=$build_apt; command -v npm >/dev/null 2>&1 || wanted="$build_apt $interop_apt" ;;
+bench) wanted="$build_apt $bench_apt" ;;
+*) echo "deps.sh: unknown kind '$kind'; want build, check, interop or bench" >&2; exit 2 ;;
+esac
+
+if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-query >/dev/null 2>&1; then
+    [ -n "${MODELHOST_DEPS_QUIET:-}" ] || {
+        echo "deps.sh: not a Debian system; the build needs these packages (Debian's names):"
+        echo "  $wanted" | tr -s ' \n' ' '
+        echo
+        echo "with Homebrew: brew install $brew"
+        echo "(MODELHOST_DEPS_QUIET=1 silences this.)"
+    } >&2
+    exit 0
+fi
+
+missing=
+for package in $wanted; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "deps.sh: installing$missing" >&2
+sudo=
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+if ! $sudo apt-get install -y -q --no-install-recommends $missing >&2; then
+    $sudo apt-get update -q >&2
+    $sudo apt-get install -y -q --no-install-recommends $missing >&2
+fi

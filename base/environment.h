@@ -1,0 +1,20 @@
+/* environment.h - the one place of the library that reads the environment: the defaults that stand
+ * behind NULL options, and what commands start from. Strings are to be freed. */
+#ifndef ENVIRONMENT_H
+#define ENVIRONMENT_H
+
+#include "modelhost.h"
+
+#include <stdbool.h>
+
+/* MODELHOST_STORE, or $XDG_CACHE_HOME/modelhost, or ~/.cache/modelhost. */
+model_status environment_store_dir(char **ret, struct model_error *err);
+/* MODELHOST_PLUGIN_PATH, or the folder lib/modelhost/plugins of the installation: beside the running
+ * command's bin/ if it is there, else below the prefix the library was built for. */
+model_status environment_plugin_path(char **ret, struct model_error *err);
+/* The value of a variable, NULL when it is unset or empty. Not to be freed. */
+const char *environment_value(const char *name);
+/* Whether a variable says yes: 1, true, yes, on, in any case. */
+bool environment_flag(const char *name);
+
+#endif

@@ -1,0 +1,51 @@
+/* package.h - a package's folder: what is where.
+ *
+ * A folder without metadata.json that has backends/<b>/libmodel.so is an author's folder: it opens
+ * too, with has_manifest false. */
+#ifndef PACKAGE_H
+#define PACKAGE_H
+
+#include "manifest.h"
+
+#include <stdbool.h>
+
+#ifdef __APPLE__
+#define PLUGIN_SUFFIX ".dylib"
+#else
+#define PLUGIN_SUFFIX ".so"
+#endif
+#define PACKAGE_PLUGIN_NAME "libmodel" PLUGIN_SUFFIX
+
+#define PACKAGE_MAX_CONFIG_BYTES (16u << 20)
+
+struct package {
+    char *dir;         /* absolute */
+    char *backend;     /* "cpu" */
+    char *backend_dir; /* absolute: <dir>/backends/<backend> */
+    char *plugin;      /* absolute path of libmodel.so, or NULL when none is installed */
+    bool has_manifest;
+    struct manifest manifest; /* valid if has_manifest */
+};
+
+/* Opens the folder; backend NULL: "cpu", or the only one there is. MODEL_NOT_FOUND: "<dir> is not a
+ * package: no metadata.json and no backends/<backend>/libmodel.so". */
+model_status package_open(const char *dir, const char *backend, struct package *ret,
+                          struct model_error *err);
+void package_finish(struct package *package);
+
+/* The folder inside a package where a repository's file goes: "backends/cpu/config.json" for
+ * "config.json" and the weights, the same path for all others. To be freed. */
+char *package_path_of(const char *source);
+
+/* model_type and "architectures" of a config.json, as names to look for a plugin by: the model_type
+ * first, then the classes. Frees with package_architectures_finish(). */
+struct package_architectures {
+    char **names;
+    size_t n_names;
+};
+
+model_status package_architectures_read(const char *config_path, struct package_architectures *ret,
+                                        struct model_error *err);
+void package_architectures_finish(struct package_architectures *architectures);
+
+#endif

@@ -1,0 +1,42 @@
+/* safetensors.h - the safetensors format: reading what a file's header says, and writing files.
+ *
+ * Follows the format of the safetensors library: 8 bytes little-endian header length, a JSON object
+ * from tensor name to {dtype, shape, data_offsets}, then the data. Every rule is checked: header at
+ * most 100 MB and inside the file, starting with '{', trailing spaces only; names once; known dtypes;
+ * shapes whose product does not overflow and fits data_offsets exactly; offsets inside the file, no
+ * overlap, no hole, nothing behind the last tensor; "__metadata__" from strings to strings. */
+#ifndef SAFETENSORS_H
+#define SAFETENSORS_H
+
+#include "modelhost.h"
+
+#define SAFETENSORS_MAX_HEADER_BYTES 100000000u
+#define SAFETENSORS_MAX_TENSORS      1000000u
+
+struct safetensors_entry {
+    const char *name; /* owned by the struct safetensors */
+    int32_t dtype;
+    uint32_t rank;
+    int64_t shape[MODEL_MAX_RANK];
+    uint64_t offset; /* from the start of the file */
+    uint64_t size_bytes;
+};
+
+struct safetensors {
+    struct safetensors_entry *entries; /* (n_entries), in the order of the data */
+    size_t n_entries;
+    uint64_t data_bytes;
+    void *text; /* owns the names */
+};
+
+/* Reads the header of a whole file in memory (usually mapped). `what` names it in errors. The data is
+ * not touched. MODEL_CORRUPT for a broken file, MODEL_UNSUPPORTED for a rank over MODEL_MAX_RANK. */
+model_status safetensors_parse(const uint8_t *file, uint64_t file_bytes, const char *what,
+                               struct safetensors *ret, struct model_error *err);
+void safetensors_finish(struct safetensors *file);
+
+/* Writes tensors (dense, named) as one file, atomically, aligned to 8 bytes. */
+model_status safetensors_write(const char *path, const struct model_tensor *const *tensors,
+                               size_t n_tensors, struct model_error *err);
+
+#endif

@@ -1,0 +1,93 @@
+/* store.h - the folder that keeps packages.
+ *
+ *   <store>/CACHEDIR.TAG
+ *   <store>/blobs/sha256/ab/<hex>                 each content once, read-only
+ *   <store>/packages/<ns>--<name>/<digest>/...    complete packages only; files are links to blobs
+ *   <store>/refs/<ns>--<name>/<revision>          text: "<ns>--<name>/<digest>"; also for the names
+ *                                                 people asked by, so that "bert-base-uncased" finds
+ *                                                 google-bert/bert-base-uncased
+ *   <store>/tmp/<unique>/                         work in progress; never seen by readers
+ *
+ * Correct without locks: everything becomes visible by one rename, temporary names are unique, blobs
+ * are only ever added under the digest of their content. Any thread, any process. */
+#ifndef STORE_H
+#define STORE_H
+
+#include "manifest.h"
+
+struct store;
+
+/* Opens the store, making its folders when it may (create != 0). MODEL_NOT_FOUND when it is not there
+ * and create is 0. */
+model_status store_open(const char *dir, int create, struct store **ret, struct model_error *err);
+void store_close(struct store *store);
+const char *store_dir(const struct store *store);
+
+/* "ns/name", "name" -> "ns--name"; MODEL_INVALID_ARGUMENT unless the id has one or two parts of
+ * letters, digits, '-', '_', '.' (at most 96 bytes each, no "..", no "--" inside, not ending in
+ * ".git"). To be freed. */
+model_status store_key_of(const char *id, char **ret, struct model_error *err);
+
+/* Splits "id@revision"; *ret_revision is NULL without '@'. Both are to be freed. */
+model_status store_split_name(const char *name, char **ret_id, char **ret_revision,
+                              struct model_error *err);
+
+/* The absolute folder of a package by the name its user knows: "ns/name", "name" or either with
+ * "@revision" (branch, tag, or a commit or its unique beginning of 7 or more digits). A bare "name"
+ * also finds the only "ANY/name" there is. To be freed. MODEL_NOT_FOUND: says what the store has. */
+model_status store_find(const struct store *store, const char *name, char **ret_dir,
+                        struct model_error *err);
+
+/* ---- blobs */
+
+/* The path that a blob has or would have; to be freed; NULL without memory. */
+char *store_blob_path(const struct store *store, const char *sha256);
+int store_has_blob(const struct store *store, const char *sha256, uint64_t size_bytes);
+/* Makes a new unique folder under tmp/ for work in progress; to be freed. */
+model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err);
+/* Moves a finished, synced file into blobs/ under its digest (which the caller has computed while it
+ * wrote). The same content may be there already: then the file is removed. */
+model_status store_add_blob(const struct store *store, const char *file, const char *sha256,
+                            struct model_error *err);
+
+/* ---- packages */
+
+/* Builds the package of a manifest from blobs and makes it visible: links every file (reflink, hard
+ * link, symlink, copy: whichever the disk allows first) into a staging folder, writes metadata.json
+ * last, fsyncs, renames, then points the refs of (id, requested_revision), (id, revision) and
+ * (requested_id, requested_revision) at it. *ret_dir is to be freed. */
+model_status store_install(const struct store *store, const struct manifest *manifest,
+                           char **ret_dir, struct model_error *err);
+
+struct store_entry {
+    char *id;
+    char *revision;           /* the commit */
+    char *requested_revision; /* "main" */
+    char *dir;
+    char *created;
+    uint64_t size_bytes; /* of all files */
+    int has_plugin;
+};
+
+struct store_list {
+    struct store_entry *entries;
+    size_t n_entries;
+};
+
+/* All packages that refs point at, ordered by id. Broken ones are left out. */
+model_status store_list_packages(const struct store *store, struct store_list *ret,
+                                 struct model_error *err);
+void store_list_finish(struct store_list *list);
+
+/* Removes a package and its refs, then the blobs that no package of the store uses any more. */
+model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
+                          struct model_error *err);
+
+/* Hashes every file of a package against its manifest. MODEL_CORRUPT names the first bad file and how
+ * many there are; report() is called for each file (ok or the sentence); may be NULL. */
+model_status store_verify_package(const char *package_dir,
+                                  void (*report)(void *context, const char *path,
+                                                 model_status status, const char *sentence),
+                                  void *context, struct model_error *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* weights.h - the weights of a model as one table of named views, whether they lie in one
+ * model.safetensors or in shards listed by model.safetensors.index.json.
+ *
+ * The files are mapped and checked once; the table is immutable and may be read by any thread; views
+ * live until weights_destroy(). In an index every name must be in the shard that it says, in no other,
+ * and every tensor of a shard must be listed; shard names are safe relative names. */
+#ifndef WEIGHTS_H
+#define WEIGHTS_H
+
+#include "file_map.h"
+
+struct weights;
+
+/* Opens the weights of a folder: model.safetensors, or the index and its shards. MODEL_NOT_FOUND: the
+ * folder has neither (and says which pickles it has instead). */
+model_status weights_open(const char *folder, struct weights **ret, struct model_error *err);
+/* One file of any name (`run --inputs`). */
+model_status weights_open_file(const char *path, struct weights **ret, struct model_error *err);
+void weights_destroy(struct weights *weights);
+
+size_t weights_count(const struct weights *weights);
+/* Ordered by name. */
+void weights_at(const struct weights *weights, size_t index, struct model_tensor *ret);
+/* MODEL_NOT_FOUND without a sentence. */
+model_status weights_find(const struct weights *weights, const char *name,
+                          struct model_tensor *ret);
+/* Gives the pages behind a view back until they are read again. */
+void weights_discard(const struct weights *weights, const struct model_tensor *view);
+
+/* The mapped files, for the guard against files that shrink. */
+size_t weights_n_files(const struct weights *weights);
+struct file_map weights_file(const struct weights *weights, size_t index, const char **ret_path);
+
+#endif

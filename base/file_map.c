@@ -16,7 +16,7 @@ static model_status map_open_file(int fd, const char *path, struct file_map *ret
         return error_set_errno(err, errno, "cannot stat %s", path);
     if (!S_ISREG(info.st_mode))
         return error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a regular file", path);
-    struct file_map map = {NULL, (size_t)info.st_size};
+    struct file_map map = {NULL, (size_t)info.st_size, fd};
     if (map.size_bytes > 0) {
         void *data = mmap(NULL, map.size_bytes, PROT_READ, MAP_SHARED, fd, 0);
         if (data == MAP_FAILED)
@@ -33,7 +33,8 @@ model_status file_map_open(const char *path, struct file_map *ret, struct model_
     if (fd < 0)
         return error_set_errno(err, errno, "cannot open %s", path);
     model_status status = map_open_file(fd, path, ret, err);
-    (void)close(fd);
+    if (status != MODEL_OK)
+        (void)close(fd);
     return status;
 }
 
@@ -52,5 +53,7 @@ void file_map_close(struct file_map *map)
 {
     if (map->data != NULL)
         (void)munmap((void *)(uintptr_t)map->data, map->size_bytes);
-    *map = (struct file_map){0};
+    if (map->fd >= 0)
+        (void)close(map->fd);
+    *map = (struct file_map){.fd = -1};
 }

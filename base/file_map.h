@@ -7,6 +7,7 @@
 struct file_map {
     const uint8_t *data; /* NULL when the file is empty */
     size_t size_bytes;
+    int fd; /* kept open to see whether the file shrank; -1 for a map that is not open */
 };
 
 /* Maps the whole of a regular file. A file that shrinks later raises SIGBUS where it is read: the

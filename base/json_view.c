@@ -122,7 +122,7 @@ const json_node *json_first(const json_node *node)
 
 const json_node *json_next(const json_node *item)
 {
-    return item->next;
+    return item != NULL ? item->next : NULL;
 }
 
 const char *json_key(const json_node *member)
@@ -169,14 +169,20 @@ const json_node *json_path(const json_node *node, const char *path)
 model_status json_check_unique_keys(const json_node *object, const char *what,
                                     struct model_error *err)
 {
+    if (!json_is_object(object))
+        return MODEL_OK;
     struct string_map seen;
     if (string_map_init(&seen, json_count(object)) != MODEL_OK)
         return error_no_memory(err, what);
     model_status status = MODEL_OK;
-    for (const json_node *m = json_first(object); m != NULL && status == MODEL_OK; m = m->next)
-        if (string_map_add(&seen, m->string, strlen(m->string), 0) != MODEL_OK)
+    for (const json_node *m = json_first(object); m != NULL && status == MODEL_OK; m = m->next) {
+        status = string_map_add(&seen, m->string, strlen(m->string), 0);
+        if (status == MODEL_INVALID_ARGUMENT)
             status =
                 error_set(err, MODEL_CORRUPT, "%s: the key '%s' stands twice", what, m->string);
+        else if (status != MODEL_OK)
+            status = error_no_memory(err, what);
+    }
     string_map_finish(&seen);
     return status;
 }
@@ -257,9 +263,11 @@ json_node *json_add_string(json_node *parent, const char *key, const char *value
 
 json_node *json_add_text(json_node *parent, const char *key, const char *text, size_t size_bytes)
 {
-    char *copy = text_format("%.*s", (int)size_bytes, text);
-    json_node *node = copy != NULL ? json_add_string(parent, key, copy) : NULL;
-    free(copy);
+    struct buffer copy = BUFFER_INIT(size_bytes);
+    json_node *node = NULL;
+    if (buffer_append(&copy, text, size_bytes) == MODEL_OK)
+        node = json_add_string(parent, key, copy.data);
+    buffer_finish(&copy);
     return node;
 }
 

@@ -37,6 +37,7 @@ bool json_is_null(const json_node *node); /* NULL itself counts */
 /* Items of an array, members of an object. */
 size_t json_count(const json_node *node);
 const json_node *json_first(const json_node *node);
+/* The one behind it, NULL after the last. */
 const json_node *json_next(const json_node *item);
 /* The member's key (under its object), or NULL. */
 const char *json_key(const json_node *member);
@@ -44,7 +45,8 @@ const char *json_key(const json_node *member);
 const json_node *json_member(const json_node *object, const char *key);
 /* By path: "text_config.depths[2]". */
 const json_node *json_path(const json_node *node, const char *path);
-/* MODEL_CORRUPT, "<what>: the key 'x' stands twice", unless the object's keys differ. */
+/* MODEL_CORRUPT, "<what>: the key 'x' stands twice", unless the object's keys differ. What is
+ * no object has no keys. */
 model_status json_check_unique_keys(const json_node *object, const char *what,
                                     struct model_error *err);
 

@@ -5,7 +5,9 @@
 #include "string_map.h"
 #include "utf8.h"
 
+#include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,9 +97,10 @@ bool json_is_string(const json_node *node)
     return cJSON_IsString(node);
 }
 
+/* A raw node is a number that json_add_number() had to print itself. */
 bool json_is_number(const json_node *node)
 {
-    return cJSON_IsNumber(node);
+    return cJSON_IsNumber(node) || cJSON_IsRaw(node);
 }
 
 bool json_is_bool(const json_node *node)
@@ -194,7 +197,7 @@ const char *json_string_or(const json_node *node, const char *fallback)
 
 double json_number_or(const json_node *node, double fallback)
 {
-    return cJSON_IsNumber(node) ? node->valuedouble : fallback;
+    return json_is_number(node) ? node->valuedouble : fallback;
 }
 
 bool json_bool_or(const json_node *node, bool fallback)
@@ -204,7 +207,7 @@ bool json_bool_or(const json_node *node, bool fallback)
 
 bool json_integer(const json_node *node, int64_t min, int64_t max, int64_t *ret)
 {
-    if (!cJSON_IsNumber(node))
+    if (!json_is_number(node))
         return false;
     double value = node->valuedouble;
     if (!(fabs(value) <= MAX_EXACT_INTEGER) || floor(value) != value)
@@ -273,7 +276,19 @@ json_node *json_add_text(json_node *parent, const char *key, const char *text, s
 
 json_node *json_add_number(json_node *parent, const char *key, double value)
 {
-    return json_add_tree(parent, key, cJSON_CreateNumber(value));
+    char digits[32];
+    (void)snprintf(digits, sizeof digits, "%1.15g", value);
+    if (!isfinite(value) || strtod(digits, NULL) == value)
+        return json_add_tree(parent, key, cJSON_CreateNumber(value));
+    /* cJSON is content with 15 digits that are nearly right: 2^53 - 1 would not survive. */
+    (void)snprintf(digits, sizeof digits, "%1.17g", value);
+    char *point = strchr(digits, localeconv()->decimal_point[0]);
+    if (point != NULL)
+        *point = '.';
+    json_node *number = cJSON_CreateRaw(digits);
+    if (number != NULL)
+        number->valuedouble = value;
+    return json_add_tree(parent, key, number);
 }
 
 json_node *json_add_bool(json_node *parent, const char *key, bool value)

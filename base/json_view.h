@@ -68,6 +68,7 @@ json_node *json_add_object(json_node *parent, const char *key);
 json_node *json_add_array(json_node *parent, const char *key);
 json_node *json_add_string(json_node *parent, const char *key, const char *value);
 json_node *json_add_text(json_node *parent, const char *key, const char *text, size_t size_bytes);
+/* Printed so that reading it gives the same double; null when it is not finite. */
 json_node *json_add_number(json_node *parent, const char *key, double value);
 json_node *json_add_bool(json_node *parent, const char *key, bool value);
 json_node *json_add_null(json_node *parent, const char *key);

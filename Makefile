@@ -99,7 +99,7 @@ tests: all $(TESTS) $(FIXTURES)
 
 # ---- compiling
 
-$(O)/base/environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
+$(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
 $(O)/base/%.o: base/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_base) $(PKG_CFLAGS) -c $< -o $@

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,7 +54,8 @@ void file_map_close(struct file_map *map)
 {
     if (map->data != NULL)
         (void)munmap((void *)(uintptr_t)map->data, map->size_bytes);
-    if (map->fd >= 0)
+    bool was_open = map->data != NULL || map->fd > 0;
+    if (was_open && map->fd >= 0)
         (void)close(map->fd);
     *map = (struct file_map){.fd = -1};
 }

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static model_status map_open_file(int fd, const char *path, struct file_map *ret,
-                                  struct model_error *err)
+model_status file_map_open_fd(int fd, const char *path, struct file_map *ret,
+                              struct model_error *err)
 {
     struct stat info;
     if (fstat(fd, &info) != 0)
@@ -32,7 +32,7 @@ model_status file_map_open(const char *path, struct file_map *ret, struct model_
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set_errno(err, errno, "cannot open %s", path);
-    model_status status = map_open_file(fd, path, ret, err);
+    model_status status = file_map_open_fd(fd, path, ret, err);
     (void)close(fd);
     return status;
 }

@@ -72,6 +72,17 @@ static model_status write_all(int fd, const char *path, const char *data, size_t
         data += n;
         size_bytes -= (size_t)n;
     }
+    return MODEL_OK;
+}
+
+static model_status write_pieces(int fd, const char *path, const struct file_piece *pieces,
+                                 size_t n_pieces, struct model_error *err)
+{
+    for (size_t i = 0; i < n_pieces; i++) {
+        model_status status = write_all(fd, path, pieces[i].data, pieces[i].size_bytes, err);
+        if (status != MODEL_OK)
+            return status;
+    }
     return fsync(fd) == 0 ? MODEL_OK : error_set_errno(err, errno, "cannot sync %s", path);
 }
 
@@ -95,7 +106,7 @@ static model_status sync_parent(const char *path, struct model_error *err)
     return status;
 }
 
-model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,
+model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
                                struct model_error *err)
 {
     char *temporary = temporary_name(path);
@@ -107,7 +118,7 @@ model_status file_write_atomic(const char *path, const void *data, size_t size_b
         free(temporary);
         return status;
     }
-    model_status status = write_all(fd, path, data, size_bytes, err);
+    model_status status = write_pieces(fd, path, pieces, n_pieces, err);
     if (close(fd) != 0 && status == MODEL_OK)
         status = error_set_errno(err, errno, "cannot write %s", path);
     if (status == MODEL_OK && rename(temporary, path) != 0)
@@ -118,6 +129,12 @@ model_status file_write_atomic(const char *path, const void *data, size_t size_b
         status = sync_parent(path, err);
     free(temporary);
     return status;
+}
+
+model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,
+                               struct model_error *err)
+{
+    return file_write_pieces(path, &(struct file_piece){data, size_bytes}, 1, err);
 }
 
 model_status dir_sync(const char *path, struct model_error *err)

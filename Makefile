@@ -35,7 +35,7 @@ LIBS        := $(PKG_LIBS) -ldl -lm -fopenmp
 
 INC_base     := -Iinclude -Ibase
 INC_store    := $(INC_base) -Istore
-INC_packager := $(INC_store) -Ipackager
+INC_packager := $(INC_store) -Ipackager -Ipackager/commands
 INC_host     := $(INC_store) -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands
 INC_kernels  := -Iinclude -Iplugins/kernels
 INC_tests    := $(INC_host) -Ipackager -Itests

@@ -91,7 +91,7 @@ function quoted(name,    from, to) {
            "it sees: " may[from] (may[from] != "" && also[from] != "" ? " " : "") also[from]) ")")
 }
 function angled(name,    i) {
-    if (layer(FILENAME) ~ /^(examples|bindings)$/ && layer(home[name]) == "include")
+    if (name in home && layer(FILENAME) ~ /^(examples|bindings)$/ && layer(home[name]) == "include")
         return 0 # as after an installation
     if (name in home)
         return found("<" name "> is ours: include it with quotes")

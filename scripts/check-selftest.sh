@@ -114,6 +114,10 @@ plant texts base/x.c 'a conflict marker' <<<"<<<<""<<< HEAD"
 
 # ---- tests
 plant tested base/x.c 'base/x.c:1: no tests/unit/test_x.c' </dev/null
+printf '/* test_y.c - y and base/x.c. */\n' >tests/unit/test_y.c
+touch base/x.c
+if scripts/check.sh tested >out 2>&1; then report ok; else report bad 'a covered source has findings'; fi
+rm base/x.c tests/unit/test_y.c
 plant tested tests/fuzz/fuzz_x.c 'no file in tests/fuzz/corpus/x/' </dev/null
 
 # ---- compilers and formatters

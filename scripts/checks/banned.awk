@@ -23,7 +23,7 @@ function ban(words, why,    n, i, word) {
 }
 function is_library(path) {
     if (path ~ /^(packager|host)\/commands\// || path == "packager/pkgmgr.c" ||
-        path == "host/modelhost_command.c")
+        path == "host/modelhost_command.c" || path == "base/command.c")
         return 0
     return path ~ /^(base|store|packager|host|plugins|include)\//
 }

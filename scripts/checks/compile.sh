@@ -25,10 +25,10 @@ flags() {
     include/*) echo ;;
     base/*) echo -Ibase ;;
     store/*) echo -Ibase -Istore ;;
-    packager/*) echo -Ibase -Istore -Ipackager ;;
+    packager/*) echo -Ibase -Istore -Ipackager -Ipackager/commands ;;
     host/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands ;;
     plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
-    *) echo -Ibase -Istore -Ihost -Ipackager -Iplugins/kernels -Itests "-I$(dirname "$1")" ;;
+    *) echo -Ibase -Istore -Ihost -Ipackager -Ipackager/commands -Iplugins/kernels -Itests "-I$(dirname "$1")" ;;
     esac
 }
 for header in $(scripts/tree.sh '*.h'); do

@@ -40,7 +40,7 @@ BEGIN {
         "signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string " \
         "strings tgmath threads time uchar wchar wctype dirent fcntl fnmatch getopt glob grp libgen " \
         "netdb poll pthread pwd regex sched semaphore spawn syslog termios ucontext unistd elf link " \
-        "endian execinfo features cpuid immintrin malloc"
+        "endian execinfo features cpuid immintrin arm_neon malloc"
     n = split(system_headers, word, " ")
     for (i = 1; i <= n; i++)
         is_system[word[i] ".h"] = 1
@@ -91,6 +91,8 @@ function quoted(name,    from, to) {
            "it sees: " may[from] (may[from] != "" && also[from] != "" ? " " : "") also[from]) ")")
 }
 function angled(name,    i) {
+    if (name in home && layer(FILENAME) ~ /^(examples|bindings)$/ && layer(home[name]) == "include")
+        return 0 # as after an installation
     if (name in home)
         return found("<" name "> is ours: include it with quotes")
     if (layer(FILENAME) == "include" && !(name in freestanding))

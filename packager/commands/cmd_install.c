@@ -1,4 +1,5 @@
 /* cmd_install.c - `pkgmgr install`. */
+#include "buffer.h"
 #include "commands.h"
 #include "errors.h"
 #include "package_json.h"

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Each source of base/, store/, packager/ and host/ has tests/*/test_<its name>.c, each plugin a test of
+# its name, each tests/fuzz/fuzz_X.c a corpus; what is tested otherwise stands in untested.txt with the
+# place.
+set -eu
+tests=$(scripts/tree.sh 'tests/*/test_*')
+table=scripts/checks/untested.txt
+n=0
+excused() {
+    local pattern where
+    while read -r pattern where; do
+        case $pattern in '' | '#'*) continue ;; esac
+        # shellcheck disable=SC2254
+        case $1 in $pattern)
+            [ -n "$where" ] || { echo "$table: '$pattern' says no place"; return 1; }
+            return 0
+            ;;
+        esac
+    done <"$table"
+    return 1
+}
+for source in $(scripts/tree.sh 'base/*.c' 'store/*.c' 'packager/*.c' 'host/*.c'); do
+    name=$(basename "$source" .c)
+    grep -q "/test_$name\.c\$" <<<"$tests" || excused "$source" || {
+        echo "$source:1: no tests/unit/test_$name.c; or say in $table where it is tested"
+        n=1
+    }
+done
+for target in $(scripts/tree.sh 'tests/fuzz/fuzz_*.c'); do
+    corpus=tests/fuzz/corpus/$(basename "$target" .c | sed 's/^fuzz_//')
+    [ -n "$(find "$corpus" -type f 2>/dev/null | head -n 1)" ] || {
+        echo "$target:1: no file in $corpus/"
+        n=1
+    }
+done
+exit $n

@@ -31,7 +31,7 @@ static void collect(void *user, model_status status, struct modelhost_result *re
     int i = atomic_fetch_add(&collector->n_answers, 1);
     if (i < 64) {
         collector->statuses[i] = status;
-        (void)snprintf(collector->messages[i], sizeof collector->messages[i], "%s", err->message);
+        memcpy(collector->messages[i], err->message, sizeof collector->messages[i] - 1);
     }
     assert_true((status == MODEL_OK) == (result != NULL));
     modelhost_result_destroy(result);

@@ -1,5 +1,5 @@
 /* string_map.c - see string_map.h. At most three quarters of the slots are taken, so that probing
- * ends; hashes are seeded with the map's own address, so that a file cannot choose its collisions. */
+ * ends; hashes are seeded with the address that the map was made at, so that a file cannot choose its collisions. */
 #include "string_map.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 static uint32_t hash_bytes(const struct string_map *map, const char *key, size_t key_bytes)
 {
-    uint64_t h = 0xCBF29CE484222325u ^ (uint64_t)(uintptr_t)map;
+    uint64_t h = 0xCBF29CE484222325u ^ map->seed;
     size_t i = 0;
     for (; i + 8 <= key_bytes; i += 8) {
         uint64_t word;
@@ -51,7 +51,7 @@ static model_status grow(struct string_map *map, size_t capacity)
 
 model_status string_map_init(struct string_map *map, size_t n_keys)
 {
-    *map = (struct string_map){0};
+    *map = (struct string_map){.seed = (uint64_t)(uintptr_t)map};
     size_t capacity = 16;
     while (capacity / 4 * 3 < n_keys) {
         if (capacity > SIZE_MAX / 2 / sizeof(struct string_map_slot))

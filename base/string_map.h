@@ -16,6 +16,7 @@ struct string_map {
     struct string_map_slot *slots; /* (capacity), a power of two */
     size_t capacity;
     size_t size;
+    uint64_t seed; /* of the hashes; kept, so that the struct may be moved */
 };
 
 /* An empty map (all zero) with room for n_keys without growing. */

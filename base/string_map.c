@@ -1,5 +1,6 @@
 /* string_map.c - see string_map.h. At most three quarters of the slots are taken, so that probing
- * ends; hashes are seeded with the address that the map was made at, so that a file cannot choose its collisions. */
+ * ends; hashes are seeded with the address that the map was made at, so that a file cannot choose its
+ * collisions. */
 #include "string_map.h"
 
 #include <stdlib.h>

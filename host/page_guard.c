@@ -64,17 +64,18 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
     pass_on(signal_number, info, context);
 }
 
-/* Under guards_mutex. */
+/* Under guards_mutex. Looks each time: an application may have put its own handler there since. */
 static model_status install_handler(struct model_error *err)
 {
-    if (page_bytes != 0)
-        return MODEL_OK;
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    struct sigaction current;
+    if (sigaction(SIGBUS, NULL, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 &&
+        current.sa_sigaction == on_bus_error)
+        return MODEL_OK;
     struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
     (void)sigemptyset(&action.sa_mask);
     if (sigaction(SIGBUS, &action, &previous_action) == 0)
         return MODEL_OK;
-    page_bytes = 0;
     return error_set(err, MODEL_INTERNAL, "cannot install the handler for SIGBUS");
 }
 

@@ -12,7 +12,7 @@
 
 struct page_guard; /* one guarded mapping */
 
-/* Starts guarding; installs the handler once per process. MODEL_BUSY when the table is full.
+/* Starts guarding; sees to it that the handler is installed. MODEL_BUSY when the table is full.
  * [any-thread] */
 model_status page_guard_add(const struct file_map *map, struct page_guard **ret,
                             struct model_error *err);

@@ -130,12 +130,12 @@ static model_status check_data(const struct model_tensor *tensor, struct model_e
                              "'%s' is not dense: dimension %u has stride %lld, want %llu",
                              tensor->name, i, (long long)tensor->strides[i], (unsigned long long)n);
         if (!size_multiply(n, (uint64_t)tensor->shape[i], &n))
-            return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': its shape overflows",
-                             tensor->name);
+            n = UINT64_MAX;
     }
     uint64_t size_bytes = 0;
-    if (!size_multiply(n, dtype_size_bytes(tensor->dtype), &size_bytes) ||
-        size_bytes != tensor->size_bytes || (size_bytes > 0 && tensor->data == NULL))
+    if (n == UINT64_MAX || !size_multiply(n, dtype_size_bytes(tensor->dtype), &size_bytes))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': its shape overflows", tensor->name);
+    if (size_bytes != tensor->size_bytes || (size_bytes > 0 && tensor->data == NULL))
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "'%s': %llu bytes of data, its shape wants %llu", tensor->name,
                          (unsigned long long)(tensor->data ? tensor->size_bytes : 0),

@@ -11,6 +11,12 @@ static const struct {
     const char *summary;
     const char *help;
 } commands[] = {
+    {"download", cmd_download, "get a model from a hub and keep it as a package", help_download},
+    {"install", cmd_install, "put a plugin into a package", help_install},
+    {"list", cmd_list, "show the packages of the store", help_list},
+    {"info", cmd_info, "show what a package is made of", help_info},
+    {"verify", cmd_verify, "check every file of a package against its digest", help_verify},
+    {"rm", cmd_rm, "remove packages from the store", help_rm},
     {NULL, NULL, NULL, NULL},
 };
 

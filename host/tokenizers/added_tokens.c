@@ -52,6 +52,7 @@ static model_status load_token(const struct json_place *place, struct vocabulary
     return MODEL_OK;
 }
 
+/* A token that the model does not have gets the next free id; the file must say the same. */
 static model_status add_to_vocabulary(const struct json_place *place, struct vocabulary *vocab,
                                       const char *content, int64_t id, struct model_error *err)
 {
@@ -62,8 +63,13 @@ static model_status add_to_vocabulary(const struct json_place *place, struct voc
         return error_set(err, MODEL_CORRUPT,
                          "%s: the added token '%s' has id %" PRId64 ", which is that of '%s'",
                          place->what, content, id, known);
-    return vocabulary_add(vocab, content, id) == MODEL_OK ? MODEL_OK
-                                                          : error_no_memory(err, place->path);
+    if ((size_t)id != vocab->next_id)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s: the added token '%s' has id %" PRId64
+                         ", but ids of added tokens must go on without a gap: want %zu",
+                         place->what, content, id, vocab->next_id);
+    return vocabulary_add(vocab, content) == MODEL_OK ? MODEL_OK
+                                                      : error_no_memory(err, place->path);
 }
 
 /* What the matchers are built from: the text of each token as it is looked for. */
@@ -160,6 +166,8 @@ static model_status load_all(const struct json_place *place, const struct normal
             status = add_to_vocabulary(place, vocab, content, ret->tokens[index].id, err);
         if (status != MODEL_OK)
             return status;
+        if ((size_t)ret->tokens[index].id >= vocab->next_id)
+            vocab->next_id = (size_t)ret->tokens[index].id + 1;
         ret->n_tokens++;
         if (add_pattern(p, &ret->tokens[index], index, content, normalizer) != MODEL_OK)
             return error_no_memory(err, place->path);
@@ -200,14 +208,6 @@ void added_tokens_finish(struct added_tokens *added)
     trie_finish(&added->normalized.trie);
     free(added->tokens);
     *added = (struct added_tokens){0};
-}
-
-bool added_tokens_is_special(const struct added_tokens *added, int64_t id)
-{
-    for (size_t i = 0; i < added->n_tokens; i++)
-        if (added->tokens[i].id == id && added->tokens[i].special)
-            return true;
-    return false;
 }
 
 /* ---------------------------------------------------------------- searching */
@@ -271,7 +271,7 @@ bool added_tokens_next(const struct added_tokens *added, const struct added_matc
                        const char *text, size_t text_bytes, struct added_search *search,
                        struct added_match *ret)
 {
-    if (matcher->n_entries == 0)
+    if (matcher->n_entries == 0 || text_bytes == 0)
         return false;
     size_t at = search->at;
     while ((at = next_candidate(matcher, text, text_bytes, at)) < text_bytes) {
@@ -292,6 +292,8 @@ bool added_tokens_next(const struct added_tokens *added, const struct added_matc
         }
         if (token->rstrip)
             match.end = skip_spaces(text, text_bytes, match.end);
+        if (match.end < match.start)
+            match.end = match.start;
         search->at = at;
         search->taken = match.end;
         *ret = match;

@@ -37,8 +37,6 @@ model_status added_tokens_load(const struct json_place *place, const struct norm
                                struct vocabulary *vocab, struct added_tokens *ret,
                                struct model_error *err);
 void added_tokens_finish(struct added_tokens *added);
-/* Whether a token with this id is special. */
-bool added_tokens_is_special(const struct added_tokens *added, int64_t id);
 
 struct added_match {
     size_t start, end; /* with the white space that it takes */

@@ -88,6 +88,8 @@ void normalized_text_block(struct normalized_text *text, size_t source, size_t s
 static const struct text_run *run_at(const struct normalized_text *text, size_t *run,
                                      size_t position)
 {
+    while (*run > 0 && text->runs[*run].start > position)
+        --*run;
     while (*run + 1 < text->n_runs && text->runs[*run + 1].start <= position)
         ++*run;
     return &text->runs[*run];

@@ -4,7 +4,7 @@
  *
  * Each part is a small struct with its settings and a `type`: a constant table of functions under the
  * name that tokenizer.json uses. A new kind of part is one file with one such table, and a line in the
- * list of tokenizer_parts.c. Parts are filled in when the tokenizer is loaded and are constant
+ * list of pipeline.c. Parts are filled in when the tokenizer is loaded and are constant
  * afterwards: any thread may use them; what they write to belongs to the caller. */
 #ifndef PIPELINE_H
 #define PIPELINE_H

@@ -74,6 +74,7 @@ model_status vocabulary_load(const struct json_place *place, struct vocabulary *
     model_status status = json_want_object(place, err);
     if (status == MODEL_OK)
         status = measure(place, &text_bytes, &vocab.n_ids, err);
+    vocab.next_id = json_count(place->node);
     if (status != MODEL_OK)
         return status;
     vocab.tokens = calloc(vocab.n_ids + 1, sizeof *vocab.tokens);
@@ -97,12 +98,13 @@ fail:
     return status;
 }
 
-model_status vocabulary_add(struct vocabulary *vocab, const char *token, int64_t id)
+model_status vocabulary_add(struct vocabulary *vocab, const char *token)
 {
-    if (id < 0 || id >= VOCABULARY_MAX_IDS || vocabulary_token(vocab, id) != NULL)
+    size_t id = vocab->next_id;
+    if (id >= VOCABULARY_MAX_IDS || vocabulary_token(vocab, (int64_t)id) != NULL)
         return MODEL_INVALID_ARGUMENT;
-    if ((size_t)id >= vocab->n_ids) {
-        size_t n_ids = (size_t)id + 1;
+    if (id >= vocab->n_ids) {
+        size_t n_ids = id + 1;
         const char **tokens = realloc(vocab->tokens, n_ids * sizeof *tokens);
         if (tokens == NULL)
             return MODEL_OUT_OF_MEMORY;
@@ -111,15 +113,16 @@ model_status vocabulary_add(struct vocabulary *vocab, const char *token, int64_t
         vocab->tokens = tokens;
         vocab->n_ids = n_ids;
     }
-    char **added = realloc(vocab->added, (vocab->n_added + 1) * sizeof *added);
+    struct vocabulary_added *added = realloc(vocab->added, (vocab->n_added + 1) * sizeof *added);
     if (added == NULL)
         return MODEL_OUT_OF_MEMORY;
     vocab->added = added;
     char *copy = strdup(token);
     if (copy == NULL)
         return MODEL_OUT_OF_MEMORY;
-    vocab->added[vocab->n_added++] = copy;
+    vocab->added[vocab->n_added++] = (struct vocabulary_added){copy, (int32_t)id};
     vocab->tokens[id] = copy;
+    vocab->next_id = id + 1;
     return MODEL_OK;
 }
 
@@ -127,6 +130,15 @@ int32_t vocabulary_find(const struct vocabulary *vocab, const char *token)
 {
     size_t bytes = strlen(token);
     return bytes > 0 ? trie_find(&vocab->trie, token, bytes) : -1;
+}
+
+int32_t vocabulary_id(const struct vocabulary *vocab, const char *token)
+{
+    int32_t id = vocabulary_find(vocab, token);
+    for (size_t i = 0; i < vocab->n_added && id < 0; i++)
+        if (strcmp(vocab->added[i].text, token) == 0)
+            id = vocab->added[i].id;
+    return id;
 }
 
 const char *vocabulary_token(const struct vocabulary *vocab, int64_t id)
@@ -137,7 +149,7 @@ const char *vocabulary_token(const struct vocabulary *vocab, int64_t id)
 void vocabulary_finish(struct vocabulary *vocab)
 {
     for (size_t i = 0; i < vocab->n_added; i++)
-        free(vocab->added[i]);
+        free(vocab->added[i].text);
     free(vocab->added);
     free(vocab->texts);
     free(vocab->tokens);

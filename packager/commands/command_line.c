@@ -1,12 +1,15 @@
 /* command_line.c - see commands.h: messages, options and interrupts of a command. Main thread only,
  * but for the signal handler. */
 #include "commands.h"
+#include "environment.h"
 #include "errors.h"
+#include "store.h"
 
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static volatile sig_atomic_t interrupted;
@@ -55,6 +58,28 @@ model_status command_print(const char *text, struct model_error *err)
     if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
         return error_set(err, MODEL_IO, "cannot write the result to standard output");
     return MODEL_OK;
+}
+
+model_status command_open_store(const char *dir, int create, struct store **ret,
+                                struct model_error *err)
+{
+    char *usual = NULL;
+    model_status status = dir != NULL ? MODEL_OK : environment_store_dir(&usual, err);
+    if (status == MODEL_OK)
+        status = store_open(dir != NULL ? dir : usual, create, ret, err);
+    free(usual);
+    return status;
+}
+
+model_status command_look_into_store(const char *dir, struct store **ret, struct model_error *err)
+{
+    struct store *store = NULL;
+    model_status status = command_open_store(dir, 0, &store, err);
+    if (status == MODEL_NOT_FOUND)
+        status = MODEL_OK;
+    if (status == MODEL_OK)
+        *ret = store;
+    return status;
 }
 
 static void on_signal(int signal_number)

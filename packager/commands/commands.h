@@ -14,6 +14,19 @@
 #define COMMAND_USAGE 2 /* the exit code of a wrong command line */
 
 struct option;
+struct store;
+
+/* ---- the commands */
+
+int cmd_download(int argc, char **argv);
+int cmd_install(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_rm(int argc, char **argv);
+
+extern const char help_download[], help_install[], help_list[], help_info[], help_verify[],
+    help_rm[];
 
 /* ---- what the commands share (command_line.c) */
 
@@ -28,6 +41,12 @@ int command_next_option(int argc, char **argv, const char *short_options,
                         const struct option *options);
 /* Prints text to stdout; MODEL_IO when that fails (a full disk, a closed pipe). */
 model_status command_print(const char *text, struct model_error *err);
+
+/* Opens the store of --store, or of the environment when that is NULL. */
+model_status command_open_store(const char *dir, int create, struct store **ret,
+                                struct model_error *err);
+/* The same for commands that only look: a store that is not there is MODEL_OK and NULL. */
+model_status command_look_into_store(const char *dir, struct store **ret, struct model_error *err);
 
 /* From here on SIGINT and SIGTERM set a flag; a second one ends the process as usual. */
 void command_catch_interrupts(void);

@@ -1,5 +1,5 @@
-/* tokenizer_parts.c - which kinds of parts there are, and picking one by the name that tokenizer.json
- * gives. [any-thread] */
+/* pipeline.c - see pipeline.h: which kinds of parts there are, and picking one by the name that
+ * tokenizer.json gives. [any-thread] */
 #include "pipeline.h"
 #include "errors.h"
 

@@ -124,10 +124,11 @@ int command_next_option(int argc, char **argv, const char *short_options,
     const char *given = optind > 0 && optind <= argc ? argv[optind - 1] : "";
     if (c == ':')
         (void)command_usage(argv[0], "option '%s' wants a value", given);
-    else if (optopt != 0 && strncmp(given, "--", 2) != 0)
-        (void)command_usage(argv[0], "unknown option '-%c'", optopt);
+    else if (optopt != 0 && strncmp(given, "--", 2) == 0 && strchr(given, '=') != NULL)
+        (void)command_usage(argv[0], "option '%.*s' takes no value", (int)strcspn(given, "="),
+                            given);
     else if (optopt != 0)
-        (void)command_usage(argv[0], "option '%s' takes no value", given);
+        (void)command_usage(argv[0], "unknown option '-%c'", optopt);
     else
         (void)command_usage(argv[0], "unknown option '%s'", given);
     return '?';

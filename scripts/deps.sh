@@ -6,7 +6,8 @@ set -eu
 
 kind=${1:-build}
 build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev libpcre2-dev
-  libutf8proc-dev libwebsockets-dev libdnnl-dev libcmocka-dev python3-numpy"
+  libutf8proc-dev libwebsockets-dev libwebsockets-evlib-uv libdnnl-dev libcmocka-dev python3-numpy
+  ca-certificates"
 check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 interop_apt="nodejs npm"
 bench_apt="python3-torch"
@@ -39,10 +40,20 @@ done
 
 echo "deps.sh: installing$missing" >&2
 sudo=
-[ "$(id -u)" -eq 0 ] || sudo=sudo
-export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086
-if ! $sudo apt-get install -y -q --no-install-recommends $missing >&2; then
-    $sudo apt-get update -q >&2
-    $sudo apt-get install -y -q --no-install-recommends $missing >&2
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || {
+        echo "deps.sh: installing needs root: as root, run: apt-get install$missing" >&2
+        exit 1
+    }
+    sudo=sudo
 fi
+
+# Waits for another apt, as fresh machines run one. The list of packages may be missing or old.
+apt() {
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" >&2 </dev/null
+}
+# shellcheck disable=SC2086
+apt install -y --no-install-recommends $missing || {
+    apt update
+    apt install -y --no-install-recommends $missing
+}

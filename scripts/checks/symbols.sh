@@ -21,7 +21,7 @@ done
 
 library=$BUILD/lib/libmodelhost.so
 [ -f "$library" ] || exit $n
-declared=$(tr '\n' ' ' <include/modelhost.h | grep -oE 'MODELHOST_API[^(;]*\(' |
+declared=$(grep -v '^#' include/modelhost.h | tr '\n' ' ' | grep -oE 'MODELHOST_API[^(;]*\(' |
     grep -oE '[a-z_0-9]+\($' | tr -d '(' | sort -u)
 exported=$(exports "$library")
 for symbol in $(comm -13 <(echo "$declared") <(echo "$exported")); do

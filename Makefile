@@ -122,6 +122,11 @@ $(O)/host/%.o: host/%.c
 $(O)/plugins/kernels/%.o: plugins/kernels/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(if $(filter portable,$(KERNELS)),,-fopenmp) $(INC_kernels) -c $< -o $@
+# The inner loops again for each instruction set; the processor chooses at run time (vector_kernels.h).
+ifeq ($(shell uname -m),x86_64)
+$(O)/plugins/kernels/vector_kernels_avx2.o: ALL_CFLAGS += -mavx2 -mfma
+$(O)/plugins/kernels/vector_kernels_avx512.o: ALL_CFLAGS += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
+endif
 $(O)/plugins/%.o: plugins/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_kernels) -I$(dir $<) -c $< -o $@

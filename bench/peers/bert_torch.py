@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """BERT in plain torch: a peer of `make bench`, and what writes the ONNX graph of the other peer.
 
-    bert_torch.py FOLDER --threads N --variant eager|mkldnn|frozen     answers commands on stdin
+    bert_torch.py FOLDER --threads N --variant eager|mkldnn     answers commands on stdin
     bert_torch.py FOLDER --export FILE.onnx
 
 FOLDER holds config.json and model.safetensors in the hub's names. The commands (one line each, one
@@ -10,8 +10,8 @@ line back) are those of bench/bench.c:
     run                        nanoseconds of one pass to last_hidden_state
     output FILE                writes the last last_hidden_state as float32
 Variants: eager is nn.Module as it stands, on the BLAS that torch finds; mkldnn moves the linear layers
-to oneDNN (torch.utils.mkldnn); frozen is torch.jit.trace + freeze of eager. Which is fastest depends on
-the BLAS that is installed, so the driver tries them."""
+to oneDNN (torch.utils.mkldnn). Which is faster depends on the BLAS that is installed, so the driver
+tries both."""
 import argparse, json, os, struct, sys, time
 import numpy as np
 import torch
@@ -115,14 +115,6 @@ def export(model, path):
                       output_names=["last_hidden_state"], dynamic_axes=axes, do_constant_folding=True)
 
 
-def prepare(model, variant):
-    if variant == "eager":
-        return model
-    if variant == "mkldnn":
-        return to_mkldnn(model)
-    return torch.jit.freeze(torch.jit.trace(model, example(1, 8), check_trace=False))
-
-
 def blas_name():
     """The BLAS library behind torch's eager matmul, by the files that the process has mapped."""
     try:
@@ -158,7 +150,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--variant", default="eager", choices=["eager", "mkldnn", "frozen"])
+    parser.add_argument("--variant", default="eager", choices=["eager", "mkldnn"])
     parser.add_argument("--export", metavar="FILE")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -168,7 +160,7 @@ def main():
         model = load(args.folder)
         if args.export:
             return export(model, args.export)
-        model = prepare(model, args.variant)
+        model = to_mkldnn(model) if args.variant == "mkldnn" else model
         load_ns = time.perf_counter_ns() - start
         version = f"torch {torch.__version__} ({args.variant}, {blas_name()})"
         print(json.dumps({"load_ns": load_ns, "version": version}), flush=True)

@@ -99,7 +99,7 @@ tests: all $(TESTS) $(FIXTURES)
 
 # ---- compiling
 
-$(O)/base/environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
+$(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
 $(O)/base/%.o: base/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_base) $(PKG_CFLAGS) -c $< -o $@
@@ -182,6 +182,9 @@ $(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@
+# Tests that make allocations fail (tests/failing_memory.h).
+FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
+$(FAILING_MEMORY): ALL_LDFLAGS += $(if $(DARWIN),,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)
 $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@

@@ -17,6 +17,15 @@ model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
 model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,
                                struct model_error *err);
 
+/* The same for content that lies in several pieces, written one behind the other. */
+struct file_piece {
+    const void *data;
+    size_t size_bytes;
+};
+
+model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
+                               struct model_error *err);
+
 /* fsync of a folder, so that a rename or a new file in it lasts. */
 model_status dir_sync(const char *path, struct model_error *err);
 /* mkdir -p. */

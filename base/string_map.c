@@ -1,13 +1,15 @@
 /* string_map.c - see string_map.h. At most three quarters of the slots are taken, so that probing
- * ends; hashes are seeded with the map's own address, so that a file cannot choose its collisions. */
+ * ends; hashes are seeded with the address of the first slots and the clock, so that a file cannot
+ * choose its collisions. The seed is kept in the map, which may therefore be moved. */
 #include "string_map.h"
+#include "clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static uint32_t hash_bytes(const struct string_map *map, const char *key, size_t key_bytes)
 {
-    uint64_t h = 0xCBF29CE484222325u ^ (uint64_t)(uintptr_t)map;
+    uint64_t h = 0xCBF29CE484222325u ^ map->seed;
     size_t i = 0;
     for (; i + 8 <= key_bytes; i += 8) {
         uint64_t word;
@@ -40,6 +42,8 @@ static model_status grow(struct string_map *map, size_t capacity)
     struct string_map_slot *slots = calloc(capacity, sizeof *slots);
     if (slots == NULL)
         return MODEL_OUT_OF_MEMORY;
+    if (map->seed == 0)
+        map->seed = (uint64_t)(uintptr_t)slots ^ ((uint64_t)clock_now_ns() << 32) ^ 1;
     map->slots = slots;
     map->capacity = capacity;
     for (size_t i = 0; i < old_capacity; i++)

@@ -33,9 +33,20 @@ struct safetensors {
  * not touched. MODEL_CORRUPT for a broken file, MODEL_UNSUPPORTED for a rank over MODEL_MAX_RANK. */
 model_status safetensors_parse(const uint8_t *file, uint64_t file_bytes, const char *what,
                                struct safetensors *ret, struct model_error *err);
+/* The same in two steps, for a reader that does not want to touch a mapping: the header's length from
+ * the first 8 bytes of a file, then the header's text. The text is written to and becomes part of the
+ * result; on failure it stays the caller's. (malloc()ed) */
+model_status safetensors_header_size(const uint8_t first[8], uint64_t file_bytes, const char *what,
+                                     uint64_t *ret_header_bytes, struct model_error *err);
+model_status safetensors_parse_header(char *header, size_t header_bytes, uint64_t file_bytes,
+                                      const char *what, struct safetensors *ret,
+                                      struct model_error *err);
 void safetensors_finish(struct safetensors *file);
 
-/* Writes tensors (dense, named) as one file, atomically, aligned to 8 bytes. */
+/* Writes tensors (dense, named) as one file, atomically. The data starts at a multiple of 8 and wide
+ * elements come first, so that every tensor is aligned to its element's size.
+ * MODEL_INVALID_ARGUMENT: a name twice, absent or "__metadata__", an unknown dtype, or a size that is
+ * not that of the shape. */
 model_status safetensors_write(const char *path, const struct model_tensor *const *tensors,
                                size_t n_tensors, struct model_error *err);
 

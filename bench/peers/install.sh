@@ -6,6 +6,10 @@ cd "$(dirname "$0")/../.."
 
 folder=${BUILD:-build}/bench
 [ -d "$folder/node_modules/onnxruntime-node" ] && exit 0
+command -v npm >/dev/null 2>&1 || {
+    echo "install.sh: onnxruntime-node needs Node.js with npm" >&2
+    exit 1
+}
 mkdir -p "$folder"
 cd "$folder"
 [ -f package.json ] || echo '{"private": true}' >package.json

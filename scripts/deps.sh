@@ -17,7 +17,7 @@ case $kind in
 build) wanted=$build_apt ;;
 check) wanted="$build_apt $check_apt" ;;
 interop) wanted=$build_apt; command -v npm >/dev/null 2>&1 || wanted="$build_apt $interop_apt" ;;
-bench) "$0" bench-apt && exec "$(dirname "$0")/../bench/peers/install.sh" ;;
+bench) "$0" bench-apt; exec "$(dirname "$0")/../bench/peers/install.sh" ;;
 bench-apt)
     wanted="$build_apt $bench_apt"
     command -v npm >/dev/null 2>&1 || wanted="$wanted $interop_apt"

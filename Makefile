@@ -35,7 +35,7 @@ LIBS        := $(PKG_LIBS) -ldl -lm -fopenmp
 
 INC_base     := -Iinclude -Ibase
 INC_store    := $(INC_base) -Istore
-INC_packager := $(INC_store) -Ipackager
+INC_packager := $(INC_store) -Ipackager -Ipackager/commands
 INC_host     := $(INC_store) -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands
 INC_kernels  := -Iinclude -Iplugins/kernels
 INC_tests    := $(INC_host) -Ipackager -Itests
@@ -65,7 +65,7 @@ REPLAYS := $(FUZZERS:%=$(BUILD)/tests/replay_%)
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 TESTS := $(UNIT_TESTS) $(PLUGIN_TESTS) $(ABI_TESTS) $(REPLAYS)
 
-.PHONY: all help demo test bench fuzz check install interop deps clean tests
+.PHONY: all help demo test bench fuzz check install interop deps clean tests objects
 .DELETE_ON_ERROR:
 all: $(COMMANDS) $(LIBRARY) $(PLUGINS) $(EXAMPLES)
 
@@ -96,6 +96,11 @@ deps:
 	@scripts/deps.sh build
 
 tests: all $(TESTS) $(FIXTURES)
+
+# Everything compiled, nothing linked (for scripts/checks/compile.sh).
+objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(SRC_kernels) \
+  $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c)) \
+  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/fuzz/*.c examples/*.c bench/*.c))
 
 # ---- compiling
 

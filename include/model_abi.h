@@ -416,6 +416,7 @@ MODEL_STATIC_ASSERT(sizeof(struct model_instance) == 24, "model_instance 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model) == 40, "model 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_create_args) == 48, "model_create_args 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_note) == 336, "model_note 1.0");
+MODEL_STATIC_ASSERT(sizeof(struct model_note_elf) == 360, "model_note_elf 1.0");
 #endif
 
 #ifdef __cplusplus

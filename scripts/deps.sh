@@ -8,7 +8,7 @@ set -eu
 kind=${1:-build}
 build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev libpcre2-dev
   libutf8proc-dev libwebsockets-dev libdnnl-dev libcmocka-dev python3-numpy"
-check_apt="clang clang-format libclang-rt-14-dev abigail-tools binutils mandoc"
+check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 interop_apt="nodejs npm"
 bench_apt="python3-torch libopenblas0-pthread"
 brew="pkg-config libuv curl cjson openssl@3 pcre2 utf8proc libwebsockets onednn cmocka libomp numpy"

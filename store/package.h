@@ -33,12 +33,15 @@ model_status package_open(const char *dir, const char *backend, struct package *
                           struct model_error *err);
 void package_finish(struct package *package);
 
-/* The folder inside a package where a repository's file goes: "backends/cpu/config.json" for
- * "config.json" and the weights, the same path for all others. To be freed. */
+/* The path inside a package where a repository's file goes: "backends/cpu/config.json" for
+ * "config.json" and the weights, the same path for all others, except that names which mean something
+ * in a package ("metadata.json", "model_info.json", "backends/...") go below "repository/", so that no
+ * repository can bring its own plugin. To be freed; NULL without memory. */
 char *package_path_of(const char *source);
 
 /* model_type and "architectures" of a config.json, as names to look for a plugin by: the model_type
- * first, then the classes. Frees with package_architectures_finish(). */
+ * first, then the classes; none of them is fine (n_names 0). Frees with
+ * package_architectures_finish(). */
 struct package_architectures {
     char **names;
     size_t n_names;

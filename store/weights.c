@@ -238,8 +238,8 @@ static model_status open_shards(const char *folder, const struct weights_index *
     for (size_t i = 0; i < index->n_shards && status == MODEL_OK; i++) {
         status = open_file(path_join(folder, index->shards[i]), &weights->files[i], err);
         if (status == MODEL_NOT_FOUND)
-            status = error_set(err, MODEL_NOT_FOUND, "%s: shard '%s' is missing, %s lists it",
-                               folder, index->shards[i], WEIGHTS_INDEX_NAME);
+            status = error_set(err, MODEL_CORRUPT, "%s: shard '%s' is missing, %s lists it", folder,
+                               index->shards[i], WEIGHTS_INDEX_NAME);
         if (status == MODEL_OK)
             status = check_shard(index, &weights->files[i], (uint32_t)i, err);
     }

@@ -23,7 +23,7 @@ static void context_scores(const struct encoding *encoding, const float *logits,
                            double *scores)
 {
     for (size_t t = 0; t < encoding->n_tokens; t++) {
-        int in_context = encoding->sequence_ids[t] == 1 && !encoding->special_mask[t];
+        int in_context = encoding->sequences[t] == 1 && !encoding->special_mask[t];
         masked[t] = in_context ? logits[t] : -INFINITY;
     }
     scores_softmax(masked, encoding->n_tokens, scores);
@@ -62,19 +62,18 @@ static model_status add_answer(const struct text_item *item, struct span span, j
                                struct model_error *err)
 {
     const struct encoding *encoding = &item->encoding;
-    while (span.start > 0 && encoding->sequence_ids[span.start - 1] == 1 &&
+    while (span.start > 0 && encoding->sequences[span.start - 1] == 1 &&
            encoding->words[span.start - 1] >= 0 &&
            encoding->words[span.start - 1] == encoding->words[span.start])
         span.start--;
-    while (span.end + 1 < encoding->n_tokens && encoding->sequence_ids[span.end + 1] == 1 &&
+    while (span.end + 1 < encoding->n_tokens && encoding->sequences[span.end + 1] == 1 &&
            encoding->words[span.end + 1] >= 0 &&
            encoding->words[span.end + 1] == encoding->words[span.end])
         span.end++;
     json_node *node = json_add_object(list, NULL);
     (void)scores_add(node, "score", span.score);
     return text_offsets_add(node, "answer", item->pair, item->pair_bytes,
-                            encoding->offsets[span.start].start, encoding->offsets[span.end].end,
-                            err);
+                            encoding->spans[span.start].start, encoding->spans[span.end].end, err);
 }
 
 static model_status answer_text(const struct text_batch *batch, uint32_t index,

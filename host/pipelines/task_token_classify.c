@@ -48,7 +48,7 @@ static model_status add_token(const struct text_item *item, size_t token, const 
 {
     const char *type = NULL;
     char prefix = split_label(label, &type);
-    size_t start = item->encoding.offsets[token].start, end = item->encoding.offsets[token].end;
+    size_t start = item->encoding.spans[token].start, end = item->encoding.spans[token].end;
     json_node *node = json_add_object(entities, NULL);
     (void)json_add_string(node, "entity", label);
     (void)scores_add(node, "score", score);

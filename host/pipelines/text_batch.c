@@ -96,8 +96,13 @@ static model_status encode(struct text_batch *batch, uint32_t index, bool trunca
 {
     struct text_item *item = &batch->items[index];
     int64_t max_tokens = batch->pipeline->max_tokens;
+    /* The model's limit rules, not what tokenizer.json was saved with; rows are padded by lay_out(). */
     struct tokenizer_options options = {
-        .add_special_tokens = true, .truncate = truncate, .max_tokens = truncate ? max_tokens : 0};
+        .add_special_tokens = true,
+        .truncation = truncate ? TOKENIZER_ON : TOKENIZER_OFF,
+        .max_tokens = max_tokens,
+        .strategy = batch->task->wants_pair ? TRUNCATE_ONLY_SECOND : TRUNCATE_LONGEST_FIRST,
+        .padding = TOKENIZER_OFF};
     model_status status =
         tokenizer_encode(batch->pipeline->tokenizer, item->text, item->text_bytes, item->pair,
                          item->pair_bytes, &options, &item->encoding, err);

@@ -1,0 +1,221 @@
+/* package.c - see package.h. No state, any thread. */
+#include "package.h"
+#include "errors.h"
+#include "files.h"
+#include "json_view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_BACKEND "cpu"
+#define MAX_CLASSES     64
+#define MAX_CLASS_BYTES 256
+
+/* ---- opening */
+
+/* The folders of <dir>/backends, as "a, b" in text; their number. The last name stays in *ret_name. */
+static model_status list_backends(const char *dir, struct buffer *ret_text, size_t *ret_count,
+                                  char **ret_name, struct model_error *err)
+{
+    char *backends = path_join(dir, "backends");
+    struct dir_list list = {0};
+    if (backends == NULL)
+        return error_no_memory(err, dir);
+    model_status status = dir_read(backends, &list, err);
+    if (status == MODEL_NOT_FOUND)
+        status = MODEL_OK;
+    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
+        char *folder = path_join(backends, list.names[i]);
+        if (folder != NULL && path_is_dir(folder)) {
+            (void)buffer_printf(ret_text, "%s%s", *ret_count > 0 ? ", " : "", list.names[i]);
+            (*ret_count)++;
+            free(*ret_name);
+            *ret_name = text_format("%s", list.names[i]);
+        }
+        if (folder == NULL || (*ret_count > 0 && *ret_name == NULL))
+            status = error_no_memory(err, dir);
+        free(folder);
+    }
+    dir_list_finish(&list);
+    free(backends);
+    return status;
+}
+
+static bool has_backend(const char *dir, const char *backend)
+{
+    char *folder = text_format("%s/backends/%s", dir, backend);
+    bool there = folder != NULL && path_is_dir(folder);
+    free(folder);
+    return there;
+}
+
+static model_status choose_backend(struct package *package, const char *wanted,
+                                   struct model_error *err)
+{
+    const char *name = wanted != NULL ? wanted : DEFAULT_BACKEND;
+    if (!path_is_safe(name) || strchr(name, '/') != NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "'%s' is no name of a backend", name);
+    struct buffer text = BUFFER_INIT(400);
+    char *only = NULL;
+    size_t count = 0;
+    model_status status = MODEL_OK;
+    if (!has_backend(package->dir, name)) {
+        status = list_backends(package->dir, &text, &count, &only, err);
+        if (status == MODEL_OK && wanted == NULL && count > 1)
+            status = error_set(err, MODEL_INVALID_ARGUMENT,
+                               "%s has no backend 'cpu' but several others (%s); say which",
+                               package->dir, text.data != NULL ? text.data : "...");
+        else if (status == MODEL_OK && (wanted != NULL || count == 0) && package->has_manifest)
+            status = error_set(err, MODEL_NOT_FOUND, "%s has no backend '%s'; it has: %s",
+                               package->dir, name, text.data != NULL ? text.data : "none");
+        else if (status == MODEL_OK && wanted == NULL && count == 1)
+            name = only;
+    }
+    if (status == MODEL_OK) {
+        package->backend = text_format("%s", name);
+        package->backend_dir = text_format("%s/backends/%s", package->dir, name);
+        if (package->backend == NULL || package->backend_dir == NULL)
+            status = error_no_memory(err, package->dir);
+    }
+    buffer_finish(&text);
+    free(only);
+    return status;
+}
+
+static model_status find_plugin(struct package *package, struct model_error *err)
+{
+    char *path = path_join(package->backend_dir, PACKAGE_PLUGIN_NAME);
+    if (path == NULL)
+        return error_no_memory(err, package->dir);
+    if (path_is_file(path)) {
+        package->plugin = path;
+        return MODEL_OK;
+    }
+    free(path);
+    if (package->has_manifest)
+        return MODEL_OK;
+    return error_set(err, MODEL_NOT_FOUND,
+                     "%s is not a package: no metadata.json and no backends/%s/%s", package->dir,
+                     package->backend, PACKAGE_PLUGIN_NAME);
+}
+
+model_status package_open(const char *dir, const char *backend, struct package *ret,
+                          struct model_error *err)
+{
+    struct package package = {.dir = realpath(dir, NULL)};
+    if (package.dir == NULL)
+        return error_set_errno(err, errno, "cannot open package %s", dir);
+    model_status status = MODEL_OK;
+    if (!path_is_dir(package.dir))
+        status = error_set(err, MODEL_NOT_FOUND, "%s is not a package: not a folder", dir);
+    if (status == MODEL_OK) {
+        status = manifest_read(package.dir, &package.manifest, err);
+        package.has_manifest = status == MODEL_OK;
+    }
+    if (status == MODEL_OK || (status == MODEL_NOT_FOUND && path_is_dir(package.dir)))
+        status = choose_backend(&package, backend, err);
+    if (status == MODEL_OK)
+        status = find_plugin(&package, err);
+    if (status != MODEL_OK)
+        package_finish(&package);
+    else
+        *ret = package;
+    return status;
+}
+
+void package_finish(struct package *package)
+{
+    free(package->dir);
+    free(package->backend);
+    free(package->backend_dir);
+    free(package->plugin);
+    manifest_finish(&package->manifest);
+    *package = (struct package){0};
+}
+
+/* ---- where files go */
+
+static bool ends_with(const char *text, const char *suffix)
+{
+    size_t length = strlen(text), suffix_bytes = strlen(suffix);
+    return length >= suffix_bytes && strcmp(text + length - suffix_bytes, suffix) == 0;
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* config.json and the weights, at the top of the repository. */
+static bool belongs_to_backend(const char *source)
+{
+    if (strchr(source, '/') != NULL)
+        return false;
+    return strcmp(source, "config.json") == 0 || ends_with(source, ".safetensors") ||
+           ends_with(source, ".safetensors.index.json") || starts_with(source, "pytorch_model");
+}
+
+char *package_path_of(const char *source)
+{
+    if (belongs_to_backend(source))
+        return text_format("backends/" DEFAULT_BACKEND "/%s", source);
+    /* Names that mean something in a package are ours: a repository cannot bring a plugin along. */
+    if (strcmp(source, "metadata.json") == 0 || strcmp(source, "model_info.json") == 0 ||
+        strcmp(source, "backends") == 0 || starts_with(source, "backends/") ||
+        starts_with(source, "repository/"))
+        return text_format("repository/%s", source);
+    return text_format("%s", source);
+}
+
+/* ---- architectures */
+
+static model_status add_name(struct package_architectures *architectures, const json_node *node,
+                             const char *config_path, struct model_error *err)
+{
+    const char *name = json_string_or(node, NULL);
+    if (name == NULL || *name == '\0')
+        return MODEL_OK;
+    if (strlen(name) > MAX_CLASS_BYTES || architectures->n_names > MAX_CLASSES)
+        return error_set(err, MODEL_CORRUPT, "%s: model_type or architectures too long",
+                         config_path);
+    char *copy = text_format("%s", name);
+    if (copy == NULL)
+        return error_no_memory(err, config_path);
+    architectures->names[architectures->n_names++] = copy;
+    return MODEL_OK;
+}
+
+model_status package_architectures_read(const char *config_path, struct package_architectures *ret,
+                                        struct model_error *err)
+{
+    json_node *root = NULL;
+    model_status status = json_parse_file(config_path, PACKAGE_MAX_CONFIG_BYTES, &root, err);
+    if (status != MODEL_OK)
+        return status;
+    struct package_architectures found = {calloc(MAX_CLASSES + 2, sizeof(char *)), 0};
+    if (found.names == NULL)
+        status = error_no_memory(err, config_path);
+    else if (!json_is_object(root))
+        status = error_set(err, MODEL_CORRUPT, "%s: want a JSON object", config_path);
+    else
+        status = add_name(&found, json_member(root, "model_type"), config_path, err);
+    const json_node *classes = json_member(root, "architectures");
+    for (const json_node *node = json_is_array(classes) ? json_first(classes) : NULL;
+         node != NULL && status == MODEL_OK; node = json_next(node))
+        status = add_name(&found, node, config_path, err);
+    json_free(root);
+    if (status != MODEL_OK)
+        package_architectures_finish(&found);
+    else
+        *ret = found;
+    return status;
+}
+
+void package_architectures_finish(struct package_architectures *architectures)
+{
+    for (size_t i = 0; i < architectures->n_names; i++)
+        free(architectures->names[i]);
+    free(architectures->names);
+    *architectures = (struct package_architectures){0};
+}

@@ -1,0 +1,225 @@
+/* store.c - opening the store, and what is in it; see store.h. The struct is immutable, so any thread
+ * may use it; the files are shared with other processes. */
+#include "store.h"
+#include "errors.h"
+#include "package.h"
+#include "store_paths.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char cache_tag[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
+                                "# This folder holds models that modelhost can fetch again.\n"
+                                "# See https://bford.info/cachedir/\n";
+
+/* ---- opening */
+
+static model_status make_tag(const char *dir, struct model_error *err)
+{
+    char *path = path_join(dir, "CACHEDIR.TAG");
+    if (path == NULL)
+        return error_no_memory(err, dir);
+    model_status status = MODEL_OK;
+    if (access(path, F_OK) != 0)
+        status = file_write_atomic(path, cache_tag, sizeof cache_tag - 1, err);
+    free(path);
+    return status;
+}
+
+static model_status make_folders(const char *dir, struct model_error *err)
+{
+    static const char *const folders[] = {"blobs/sha256", "packages", "refs", "tmp"};
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0] && status == MODEL_OK; i++) {
+        char *path = path_join(dir, folders[i]);
+        status = path != NULL ? dir_make_all(path, err) : error_no_memory(err, dir);
+        free(path);
+    }
+    return status == MODEL_OK ? make_tag(dir, err) : status;
+}
+
+model_status store_open(const char *dir, int create, struct store **ret, struct model_error *err)
+{
+    model_status status = create ? make_folders(dir, err) : MODEL_OK;
+    if (status != MODEL_OK) {
+        error_prefix(err, "cannot make the store %s", dir);
+        return status;
+    }
+    if (!path_is_dir(dir))
+        return error_set(err, MODEL_NOT_FOUND,
+                         "no store at %s; `pkgmgr download` makes one, --store names another", dir);
+    struct store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return error_no_memory(err, dir);
+    store->dir = realpath(dir, NULL);
+    if (store->dir == NULL) {
+        status = error_set_errno(err, errno, "cannot open the store %s", dir);
+        store_close(store);
+        return status;
+    }
+    *ret = store;
+    return MODEL_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    free(store->dir);
+    free(store);
+}
+
+const char *store_dir(const struct store *store)
+{
+    return store->dir;
+}
+
+/* ---- listing */
+
+static bool has_plugin(const struct manifest *manifest)
+{
+    static const char name[] = "/" PACKAGE_PLUGIN_NAME;
+    for (size_t i = 0; i < manifest->n_files; i++) {
+        const char *path = manifest->files[i].path;
+        size_t length = strlen(path);
+        if (strncmp(path, "backends/", 9) == 0 && length > sizeof name &&
+            strcmp(path + length - (sizeof name - 1), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* An entry of a package's folder; takes dir over. false: the package is broken. */
+static bool fill_entry(char *dir, struct store_entry *entry)
+{
+    struct manifest manifest = {0};
+    if (dir == NULL || manifest_read(dir, &manifest, NULL) != MODEL_OK) {
+        free(dir);
+        return false;
+    }
+    *entry = (struct store_entry){.id = manifest.id,
+                                  .revision = manifest.revision,
+                                  .requested_revision = manifest.requested_revision,
+                                  .dir = dir,
+                                  .created = manifest.created,
+                                  .has_plugin = has_plugin(&manifest)};
+    for (size_t i = 0; i < manifest.n_files; i++)
+        entry->size_bytes += manifest.files[i].size_bytes;
+    manifest.id = manifest.revision = manifest.requested_revision = manifest.created = NULL;
+    manifest_finish(&manifest);
+    return true;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct store_entry *x = a, *y = b;
+    int order = strcmp(x->id, y->id);
+    return order != 0 ? order : strcmp(x->dir, y->dir);
+}
+
+static int compare_targets(const void *a, const void *b)
+{
+    return strcmp(((const struct store_ref *)a)->target, ((const struct store_ref *)b)->target);
+}
+
+model_status store_list_packages(const struct store *store, struct store_list *ret,
+                                 struct model_error *err)
+{
+    struct store_refs refs = {0};
+    model_status status = store_refs_read(store, &refs, err);
+    if (status != MODEL_OK)
+        return status;
+    struct store_list list = {calloc(refs.n_refs + 1, sizeof *list.entries), 0};
+    if (list.entries == NULL) {
+        store_refs_finish(&refs);
+        return error_no_memory(err, "the list of packages");
+    }
+    if (refs.n_refs > 1)
+        qsort(refs.refs, refs.n_refs, sizeof *refs.refs, compare_targets);
+    for (size_t i = 0; i < refs.n_refs; i++) {
+        const char *target = refs.refs[i].target;
+        if (i > 0 && strcmp(target, refs.refs[i - 1].target) == 0)
+            continue;
+        if (fill_entry(text_format("%s/packages/%s", store->dir, target),
+                       &list.entries[list.n_entries]))
+            list.n_entries++;
+    }
+    store_refs_finish(&refs);
+    if (list.n_entries > 1)
+        qsort(list.entries, list.n_entries, sizeof *list.entries, compare_entries);
+    *ret = list;
+    return MODEL_OK;
+}
+
+void store_list_finish(struct store_list *list)
+{
+    for (size_t i = 0; i < list->n_entries; i++) {
+        struct store_entry *entry = &list->entries[i];
+        free(entry->id);
+        free(entry->revision);
+        free(entry->requested_revision);
+        free(entry->dir);
+        free(entry->created);
+    }
+    free(list->entries);
+    *list = (struct store_list){0};
+}
+
+/* ---- verifying */
+
+static model_status verify_file(const char *package_dir, const struct manifest_file *file,
+                                struct model_error *err)
+{
+    char *path = path_join(package_dir, file->path);
+    char hex[SHA256_HEX_BYTES];
+    uint64_t size_bytes = 0;
+    if (path == NULL)
+        return error_no_memory(err, package_dir);
+    model_status status = digest_file_sha256(path, hex, &size_bytes, err);
+    free(path);
+    if (status == MODEL_NOT_FOUND)
+        return error_set(err, MODEL_CORRUPT, "%s: missing", file->path);
+    if (status != MODEL_OK)
+        return status;
+    if (size_bytes != file->size_bytes)
+        return error_set(err, MODEL_CORRUPT, "%s: %llu bytes, want %llu", file->path,
+                         (unsigned long long)size_bytes, (unsigned long long)file->size_bytes);
+    if (strcmp(hex, file->sha256) != 0)
+        return error_set(err, MODEL_CORRUPT, "%s: sha256 %s, want %s", file->path, hex,
+                         file->sha256);
+    return MODEL_OK;
+}
+
+model_status store_verify_package(const char *package_dir,
+                                  void (*report)(void *context, const char *path,
+                                                 model_status status, const char *sentence),
+                                  void *context, struct model_error *err)
+{
+    struct manifest manifest = {0};
+    model_status status = manifest_read(package_dir, &manifest, err);
+    if (status != MODEL_OK)
+        return status;
+    struct model_error first = MODEL_ERROR_INIT;
+    size_t n_bad = 0;
+    for (size_t i = 0; i < manifest.n_files; i++) {
+        struct model_error sentence = MODEL_ERROR_INIT;
+        model_status found = verify_file(package_dir, &manifest.files[i], &sentence);
+        if (report != NULL)
+            report(context, manifest.files[i].path, found,
+                   found != MODEL_OK ? sentence.message : "ok");
+        if (found == MODEL_OK)
+            continue;
+        if (n_bad++ == 0) {
+            first = sentence;
+            status = found;
+        }
+    }
+    if (n_bad > 0)
+        status =
+            error_set(err, status, "%s: %s (%zu of %zu files bad); download it again with --force",
+                      package_dir, first.message, n_bad, manifest.n_files);
+    manifest_finish(&manifest);
+    return status;
+}

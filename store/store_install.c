@@ -1,0 +1,308 @@
+/* store_install.c - making a package out of blobs; see store_install() in store.h. The package is built
+ * in tmp/<unique>/package, which lies as deep below the store as packages/<key>/<digest>, so that
+ * relative links are right in both places; one rename shows it. A kill leaves things below tmp/ only.
+ * Any thread, any process: when two install the same content, the second finds the first's. */
+#include "errors.h"
+#include "store_paths.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_ATTEMPTS  8 /* against others who install, repair or remove the same package */
+#define FOLDERS_ABOVE 3 /* from a package's top to the store */
+
+struct install {
+    const struct store *store;
+    const struct manifest *manifest;
+    char *key, *target; /* "<key>/<digest>" */
+    char *folder;       /* packages/<key> */
+    char *dir;          /* packages/<key>/<digest> */
+    char *staging;      /* tmp/<unique>, NULL until made */
+    char *package;      /* tmp/<unique>/package */
+    struct model_error *err;
+};
+
+static model_status no_memory(const struct install *install)
+{
+    return error_no_memory(install->err, "installing a package");
+}
+
+/* ---- is it there already? */
+
+/* One inode with its blob, or the right content. */
+static bool file_is_good(const struct install *install, const char *dir,
+                         const struct manifest_file *file)
+{
+    char *path = path_join(dir, file->path);
+    char *blob = store_blob_path(install->store, file->sha256);
+    struct stat have, want;
+    bool good = path != NULL && blob != NULL && stat(path, &have) == 0 && S_ISREG(have.st_mode) &&
+                (uint64_t)have.st_size == file->size_bytes;
+    if (good &&
+        (stat(blob, &want) != 0 || have.st_dev != want.st_dev || have.st_ino != want.st_ino)) {
+        char hex[SHA256_HEX_BYTES];
+        uint64_t size_bytes = 0;
+        good = digest_file_sha256(path, hex, &size_bytes, NULL) == MODEL_OK &&
+               strcmp(hex, file->sha256) == 0;
+    }
+    free(blob);
+    free(path);
+    return good;
+}
+
+/* Whether the package is there with all of its files; *ret is its manifest then. */
+static bool is_whole(const struct install *install, struct manifest *ret)
+{
+    char hex[SHA256_HEX_BYTES];
+    struct manifest manifest = {0};
+    if (manifest_read(install->dir, &manifest, NULL) != MODEL_OK)
+        return false;
+    bool whole = manifest_digest(&manifest, hex, NULL) == MODEL_OK &&
+                 strcmp(hex, path_base(install->dir)) == 0;
+    for (size_t i = 0; i < manifest.n_files && whole; i++)
+        whole = file_is_good(install, install->dir, &manifest.files[i]);
+    if (whole)
+        *ret = manifest;
+    else
+        manifest_finish(&manifest);
+    return whole;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static model_status write_manifest(const struct install *install, const char *dir)
+{
+    char *path = path_join(dir, "metadata.json");
+    char *text = manifest_print(install->manifest);
+    model_status status = path != NULL && text != NULL
+                              ? file_write_atomic(path, text, strlen(text), install->err)
+                              : no_memory(install);
+    free(text);
+    free(path);
+    return status;
+}
+
+/* The same content may come again under another revision or name: the newest is kept. */
+static model_status refresh_manifest(const struct install *install, struct manifest *have)
+{
+    const struct manifest *want = install->manifest;
+    bool same = same_text(have->id, want->id) && same_text(have->revision, want->revision) &&
+                same_text(have->requested_id, want->requested_id) &&
+                same_text(have->requested_revision, want->requested_revision) &&
+                same_text(have->endpoint, want->endpoint);
+    manifest_finish(have);
+    return same ? MODEL_OK : write_manifest(install, install->dir);
+}
+
+/* ---- building */
+
+static model_status check_blobs(const struct install *install)
+{
+    for (size_t i = 0; i < install->manifest->n_files; i++) {
+        const struct manifest_file *file = &install->manifest->files[i];
+        if (!store_has_blob(install->store, file->sha256, file->size_bytes))
+            return error_set(install->err, MODEL_NOT_FOUND,
+                             "%s: the content of '%s' (sha256 %s, %llu bytes) is not in the store; "
+                             "download it again",
+                             install->manifest->id, file->path, file->sha256,
+                             (unsigned long long)file->size_bytes);
+    }
+    return MODEL_OK;
+}
+
+/* The blob's path as seen from the folder of a file in the package. */
+static char *relative_path(const struct manifest_file *file)
+{
+    struct buffer text = BUFFER_INIT(8192);
+    size_t up = FOLDERS_ABOVE;
+    for (const char *slash = strchr(file->path, '/'); slash != NULL; slash = strchr(slash + 1, '/'))
+        up++;
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < up && status == MODEL_OK; i++)
+        status = buffer_append_text(&text, "../");
+    if (status == MODEL_OK)
+        status = buffer_printf(&text, "blobs/sha256/%.2s/%s", file->sha256, file->sha256);
+    char *path = status == MODEL_OK ? buffer_take(&text) : NULL;
+    buffer_finish(&text);
+    return path;
+}
+
+static model_status link_file(const struct install *install, const struct manifest_file *file)
+{
+    char *path = path_join(install->package, file->path);
+    char *blob = store_blob_path(install->store, file->sha256);
+    char *relative = relative_path(file);
+    char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    model_status status = MODEL_OK;
+    if (slash == NULL || blob == NULL || relative == NULL) {
+        status = no_memory(install);
+    } else {
+        *slash = '\0';
+        status = dir_make_all(path, install->err);
+        *slash = '/';
+    }
+    if (status == MODEL_OK)
+        status = store_link_blob(blob, path, relative, STORE_LINK_ANY, install->err);
+    free(relative);
+    free(blob);
+    free(path);
+    return status;
+}
+
+/* fsync of a folder and all folders below. */
+static model_status sync_folders(const char *dir, struct model_error *err)
+{
+    struct dir_list list = {0};
+    model_status status = dir_read(dir, &list, err);
+    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
+        char *path = path_join(dir, list.names[i]);
+        struct stat info;
+        if (path == NULL)
+            status = error_no_memory(err, dir);
+        else if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode))
+            status = sync_folders(path, err);
+        free(path);
+    }
+    dir_list_finish(&list);
+    return status == MODEL_OK ? dir_sync(dir, err) : status;
+}
+
+static model_status build(struct install *install)
+{
+    model_status status = store_make_staging(install->store, &install->staging, install->err);
+    if (status != MODEL_OK)
+        return status;
+    install->package = path_join(install->staging, "package");
+    if (install->package == NULL)
+        return no_memory(install);
+    status = dir_make_all(install->package, install->err);
+    for (size_t i = 0; i < install->manifest->n_files && status == MODEL_OK; i++)
+        status = link_file(install, &install->manifest->files[i]);
+    if (status == MODEL_OK)
+        status = write_manifest(install, install->package);
+    return status == MODEL_OK ? sync_folders(install->package, install->err) : status;
+}
+
+/* ---- showing it */
+
+static model_status sync_above(const struct install *install)
+{
+    char *packages = path_join(install->store->dir, "packages");
+    model_status status =
+        packages != NULL ? dir_sync(install->folder, install->err) : no_memory(install);
+    if (status == MODEL_OK)
+        status = dir_sync(packages, install->err);
+    free(packages);
+    return status;
+}
+
+/* Moves a broken package of the same name out of the way, into the staging folder. */
+static void move_aside(const struct install *install, int attempt)
+{
+    char *aside = text_format("%s/broken%d", install->staging, attempt);
+    if (aside != NULL)
+        (void)rename(install->dir, aside);
+    free(aside);
+}
+
+static model_status show(const struct install *install)
+{
+    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        model_status status = dir_make_all(install->folder, install->err);
+        if (status != MODEL_OK)
+            return status;
+        if (rename(install->package, install->dir) == 0)
+            return sync_above(install);
+        if (errno == ENOTEMPTY || errno == EEXIST) {
+            struct manifest have = {0};
+            if (is_whole(install, &have))
+                return refresh_manifest(install, &have);
+            move_aside(install, attempt);
+        } else if (errno != ENOENT) {
+            return error_set_errno(install->err, errno, "cannot show package %s", install->dir);
+        }
+    }
+    return error_set(install->err, MODEL_BUSY, "%s changes all the time; try again", install->dir);
+}
+
+static model_status write_refs(const struct install *install)
+{
+    const struct manifest *manifest = install->manifest;
+    const char *wanted = manifest->requested_revision, *asked = manifest->requested_id;
+    char *asked_key = NULL;
+    model_status status = store_ref_write(install->store, install->key, manifest->revision,
+                                          install->target, install->err);
+    if (status == MODEL_OK && wanted != NULL && *wanted != '\0')
+        status =
+            store_ref_write(install->store, install->key, wanted, install->target, install->err);
+    if (status != MODEL_OK || asked == NULL || *asked == '\0' || wanted == NULL || *wanted == '\0')
+        return status;
+    status = store_key_of(asked, &asked_key, install->err);
+    if (status == MODEL_OK && strcmp(asked_key, install->key) != 0)
+        status = store_ref_write(install->store, asked_key, wanted, install->target, install->err);
+    free(asked_key);
+    return status;
+}
+
+/* ---- public */
+
+static model_status name_all(struct install *install)
+{
+    char digest[SHA256_HEX_BYTES];
+    model_status status = store_key_of(install->manifest->id, &install->key, install->err);
+    if (status == MODEL_OK)
+        status = manifest_digest(install->manifest, digest, install->err);
+    if (status != MODEL_OK)
+        return status;
+    install->target = text_format("%s/%s", install->key, digest);
+    install->folder = text_format("%s/packages/%s", install->store->dir, install->key);
+    install->dir = text_format("%s/packages/%s/%s", install->store->dir, install->key, digest);
+    return install->target != NULL && install->folder != NULL && install->dir != NULL
+               ? MODEL_OK
+               : no_memory(install);
+}
+
+static model_status install_package(struct install *install)
+{
+    struct manifest have = {0};
+    model_status status = name_all(install);
+    if (status != MODEL_OK)
+        return status;
+    if (is_whole(install, &have)) {
+        status = refresh_manifest(install, &have);
+    } else {
+        status = check_blobs(install);
+        if (status == MODEL_OK)
+            status = build(install);
+        if (status == MODEL_OK)
+            status = show(install);
+    }
+    return status == MODEL_OK ? write_refs(install) : status;
+}
+
+model_status store_install(const struct store *store, const struct manifest *manifest,
+                           char **ret_dir, struct model_error *err)
+{
+    struct install install = {.store = store, .manifest = manifest, .err = err};
+    model_status status = install_package(&install);
+    if (install.staging != NULL)
+        (void)dir_remove_all(install.staging, NULL);
+    if (status == MODEL_OK) {
+        *ret_dir = install.dir;
+        install.dir = NULL;
+    }
+    free(install.package);
+    free(install.staging);
+    free(install.dir);
+    free(install.folder);
+    free(install.target);
+    free(install.key);
+    return status;
+}

@@ -15,7 +15,7 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "25"))
 BENCH = f"{BUILD}/bench"
 WORKLOADS = ((1, 128), (8, 128))
 MIN_ROUNDS, MAX_ROUNDS = 5, 40
-PAUSE_S = 0.02  # lets worker threads that spin after a run fall asleep before the next engine's turn
+PAUSE_S = 0.1  # worker threads spin up to 50 ms after a run (OpenBLAS); the next engine waits for that
 TOLERANCE = 1e-4
 
 

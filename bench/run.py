@@ -212,11 +212,12 @@ def measure_command(package, config):
     start = time.perf_counter()
     process = subprocess.Popen([program, "run", package, "--inputs", f"{BENCH}/in.safetensors",
                                 "--outputs", f"{BENCH}/out.safetensors", "--output-names", "last_hidden_state"],
-                               stdout=subprocess.DEVNULL)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    words = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        return {"failed": f"`modelhost run` exited with {process.returncode}"}
+        return {"failed": f"`modelhost run` exited with {process.returncode}: {words.strip()}"}
     return {"total_ms": (time.perf_counter() - start) * 1e3, "peak_bytes": max_rss_bytes(usage)}
 
 

@@ -20,7 +20,6 @@ const session = await ort.InferenceSession.create(graph, {
     interOpNumThreads: 1,
     executionMode: 'sequential',
     extra: { session: { intra_op: { allow_spinning: spinning } } },
-    ...(process.env.ORT_SAVE_GRAPH ? { optimizedModelFilePath: process.env.ORT_SAVE_GRAPH } : {}),
 });
 const load_ns = Number(process.hrtime.bigint() - start);
 const version = `onnxruntime-node ${require('onnxruntime-node/package.json').version} spinning=${spinning}`;

@@ -78,9 +78,10 @@ demo: deps ## download, run and show the small model that the repository ships
 
 test: deps ## build and run every test that needs Debian packages only
 	@$(MAKE) --no-print-directory tests
-	@BUILD=$(BUILD) scripts/run-tests.sh
+	@BUILD=$(BUILD) scripts/run-tests.sh $(ONLY)
 
 interop: all ## compare with npm's clients and oracles
+	@scripts/deps.sh interop
 	@BUILD=$(BUILD) tests/interop/run.sh
 
 bench: all $(BUILD)/bench/bench ## measure beside the peers that are installed
@@ -200,6 +201,10 @@ $(FAILING_MEMORY): ALL_LDFLAGS += $(if $(DARWIN),,-Wl$(comma)--wrap=malloc$(comm
 $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+# With clang and libFuzzer; see tests/fuzz/run.sh.
+$(BUILD)/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(LIBS) -o $@
 $(BUILD)/bench/bench: $(call objects,$(wildcard bench/*.c)) $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@

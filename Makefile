@@ -189,7 +189,8 @@ $(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) $(PLUGIN_LIBS) -o $@
-$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
+HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
+$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) $(PLUGIN_LIBS) -o $@
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)

@@ -62,10 +62,11 @@ REPOSITORIES = {
 }
 for i in range(len(EVIL_PATHS)):
     REPOSITORIES[f"acme/evil{i}"] = {}
-for name in ("gated", "secret", "wrong", "wrong-once", "wrong-git", "long", "short", "short-once", "busy",
+for number, name in enumerate(("gated", "secret", "wrong", "wrong-once", "wrong-git", "long", "short", "short-once", "busy",
              "busy-file", "refused", "loop", "expired", "stall-once", "html", "endless", "twice", "error",
-             "foreign-page", "nodigest", "down"):
-    REPOSITORIES["acme/" + name] = {"config.json": CONFIG, "model.safetensors": WEIGHTS}
+             "foreign-page", "nodigest", "down")):
+    weights = WEIGHTS if name == "wrong" else safetensors(10 + number)
+    REPOSITORIES["acme/" + name] = {"config.json": CONFIG, "model.safetensors": weights}
 
 counts = {}
 lock = threading.Lock()
@@ -80,6 +81,7 @@ def seen(key):
 
 class Hub(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # headers and body in one packet
 
     def log_message(self, *_):
         pass
@@ -249,6 +251,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
         try:
             for start in range(0, len(data), 65536):
                 self.wfile.write(data[start:start + 65536])
+                self.wfile.flush()
                 time.sleep(0.05)
         except OSError:
             self.close_connection = True
@@ -257,5 +260,6 @@ class Hub(http.server.BaseHTTPRequestHandler):
 if __name__ == "__main__":
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # clients that leave in the middle are part of the test
     print(server.server_port, flush=True)
     server.serve_forever()

@@ -184,10 +184,13 @@ $(BUILD)/tests/plugin_%.$(SO): $(O)/tests/abi/plugin_%.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -shared $< -lm -o $@
 
+# Tests open the fixtures beside them.
+$(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) $(PLUGIN_LIBS) -o $@
-$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
+HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
+$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) $(PLUGIN_LIBS) -o $@
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)

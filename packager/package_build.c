@@ -193,7 +193,7 @@ static model_status describe_view(const char *view, char **ret, struct model_err
 {
     struct package package = {0};
     json_node *info = NULL;
-    model_status status = package_open(view, "cpu", &package, err);
+    model_status status = package_open(view, NULL, &package, err);
     if (status != MODEL_OK)
         return status;
     status = model_info_collect(&package, NULL, &info, err);
@@ -236,7 +236,7 @@ static model_status add_model_info(const struct store *store, const char *stagin
 }
 
 model_status package_build(const struct store *store, const char *staging,
-                           struct manifest *manifest, const char *plugin,
+                           struct manifest *manifest, const char *plugin, const char *old_dir,
                            const struct log_sink *log, char **ret_dir, struct model_error *err)
 {
     model_status status = MODEL_OK;
@@ -245,6 +245,6 @@ model_status package_build(const struct store *store, const char *staging,
     if (status == MODEL_OK)
         status = add_model_info(store, staging, manifest, log, err);
     if (status == MODEL_OK)
-        status = store_install(store, manifest, ret_dir, err);
+        status = store_replace(store, old_dir, manifest, ret_dir, err);
     return status;
 }

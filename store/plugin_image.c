@@ -45,9 +45,9 @@ static model_status read_note(const uint8_t *content, size_t content_bytes, cons
 }
 
 /* Rounded up, or more than any file has. */
-static uint64_t padded(uint32_t size_bytes, size_t alignment)
+static uint64_t padded(uint64_t size_bytes, size_t alignment)
 {
-    return ((uint64_t)size_bytes + alignment - 1) / alignment * alignment;
+    return (size_bytes + alignment - 1) / alignment * alignment;
 }
 
 model_status plugin_image_read_notes(const uint8_t *notes, size_t notes_bytes, size_t alignment,
@@ -59,7 +59,9 @@ model_status plugin_image_read_notes(const uint8_t *notes, size_t notes_bytes, s
         uint32_t header[3]; /* bytes of the owner, bytes of the content, type */
         memcpy(header, notes + at, sizeof header);
         uint64_t left = notes_bytes - at - NOTE_HEADER_BYTES;
-        uint64_t owner_bytes = padded(header[0], alignment);
+        /* The content is aligned from the note's start: the header counts in notes aligned to 8. */
+        uint64_t owner_bytes =
+            padded((uint64_t)NOTE_HEADER_BYTES + header[0], alignment) - NOTE_HEADER_BYTES;
         uint64_t content_bytes = padded(header[1], alignment);
         if (owner_bytes > left || header[1] > left - owner_bytes)
             return error_set(err, MODEL_CORRUPT, "%s: a note runs over its end", what);

@@ -250,7 +250,9 @@ void harness_configure(struct harness *h, const char *config_json)
 {
     json_free(h->config);
     h->config = NULL;
-    h->args.config_json = config_json;
+    free(h->config_text);
+    h->config_text = strdup(config_json);
+    h->args.config_json = h->config_text;
     h->args.config_json_bytes = strlen(config_json);
     if (json_parse(config_json, strlen(config_json), "config.json", &h->config, &h->err) != 0)
         fail_msg("%s", h->err.message);
@@ -279,6 +281,7 @@ size_t harness_destroy(struct harness *h)
         free(h->blobs[i]);
     free(h->scratch);
     json_free(h->config);
+    free(h->config_text);
     if (h->map.data != NULL)
         file_map_close(&h->map);
     free(h); /* the library stays mapped, as the host keeps it */

@@ -15,6 +15,7 @@ struct harness {
     struct model_services services;
     struct model_create_args args;
     json_node *config;
+    char *config_text;
     struct model_tensor tensors[HARNESS_MAX_TENSORS];
     void *owned[HARNESS_MAX_TENSORS]; /* data and names to free, or NULL */
     char *names[HARNESS_MAX_TENSORS];

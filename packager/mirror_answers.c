@@ -11,7 +11,7 @@
 #include <time.h>
 
 #define ID_HEX_DIGITS 24
-#define DATE_BYTES    96
+#define DATE_BYTES    80
 #define COMMIT_TITLE  "Content of this mirror"
 
 static const char *date_text(int64_t ns, char text[DATE_BYTES])

@@ -229,6 +229,13 @@ static model_status append_file(struct scan *scan, const char *real_path, const 
     return MODEL_OK;
 }
 
+/* Said once, not at each scan. */
+static void leave_out(const struct scan *scan, const char *path, const char *why)
+{
+    if (scan->previous == NULL)
+        log_write(scan->log, MODEL_LOG_WARN, "%s is not served: %s", path, why);
+}
+
 /* A link is served if it leads to a regular file inside root. */
 static model_status take_link(struct scan *scan, const char *path, const char *name,
                               struct model_error *err)
@@ -237,9 +244,7 @@ static model_status take_link(struct scan *scan, const char *path, const char *n
     char *real = realpath(path, NULL);
     if (real == NULL || !lies_in(scan->root, real) || stat(real, &info) != 0 ||
         !S_ISREG(info.st_mode)) {
-        log_write(scan->log, MODEL_LOG_WARN,
-                  "%s is not served: a symbolic link that leads to no file inside %s", path,
-                  scan->root);
+        leave_out(scan, path, "a symbolic link that leads to no file inside the served folder");
         free(real);
         return MODEL_OK;
     }
@@ -263,7 +268,7 @@ static model_status take_name(struct scan *scan, const char *relative, const cha
     if (path == NULL)
         status = error_no_memory(err, "a path");
     else if (!path_is_safe(name))
-        log_write(scan->log, MODEL_LOG_WARN, "%s is not served: such a name is not portable", path);
+        leave_out(scan, path, "such a name is not portable");
     else if (lstat(path, &info) != 0)
         status = errno == ENOENT ? MODEL_OK : error_set_errno(err, errno, "cannot stat %s", path);
     else if (S_ISLNK(info.st_mode))

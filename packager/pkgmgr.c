@@ -17,6 +17,7 @@ static const struct {
     {"info", cmd_info, "show what a package is made of", help_info},
     {"verify", cmd_verify, "check every file of a package against its digest", help_verify},
     {"rm", cmd_rm, "remove packages from the store", help_rm},
+    {"serve", cmd_serve, "be a hub for the models of a folder", help_serve},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 # A small, sound house: the headers, the base layer and its tests.
 for source in base/*.c; do
     ls "tests/unit/test_$(basename "$source")" 2>/dev/null
-done | cat - <(scripts/tree.sh Makefile .clang-format 'scripts/*' 'include/*' 'base/*' 'tests/*.h' \
+done | cat - <(scripts/tree.sh Makefile .clang-format 'scripts/*' 'include/*' 'base/*' tests/testing.h tests/in_folder.h tests/failing_memory.h \
     'tests/abi/*.abi') | tar -cf - -T - | tar -xf - -C "$work"
 cd "$work" || exit 1
 mkdir -p store packager host/tokenizers plugins/kernels plugins/one plugins/two tests/unit docs/man \

@@ -81,8 +81,11 @@ static model_status share_out(const struct truncation_plan *plan, const size_t n
         return MODEL_OK;
     }
     if (plan->strategy == TRUNCATE_LONGEST_FIRST) {
+        /* The reference looks at no more than the whole length of either text. */
+        const size_t seen[2] = {smaller(n[0], plan->whole_tokens),
+                                smaller(n[1], plan->whole_tokens)};
         if (has_pair)
-            longest_first(plan->max_tokens, n, ret);
+            longest_first(plan->max_tokens, seen, ret);
         else
             ret[0] = plan->max_tokens;
         return MODEL_OK;

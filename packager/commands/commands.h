@@ -24,9 +24,10 @@ int cmd_list(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 
 extern const char help_download[], help_install[], help_list[], help_info[], help_verify[],
-    help_rm[];
+    help_rm[], help_serve[];
 
 /* ---- what the commands share (command_line.c) */
 

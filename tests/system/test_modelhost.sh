@@ -178,7 +178,7 @@ sed -i 's/"hidden_size": *[0-9]*/"hidden_size": 96/' "$work/broken/backends/cpu/
 fails 'a wrong shape' 7 "weight 'bert.embeddings.word_embeddings.weight': shape [" run "$work/broken" -q --text '[MASK]'
 broken
 sed -i 's/"num_hidden_layers": *[0-9]*/"num_hidden_layers": 4/' "$work/broken/backends/cpu/config.json"
-fails 'a missing weight' 3 "weight 'bert.encoder.layer.3." run "$work/broken" -q --text '[MASK]'
+fails 'a missing weight' 7 "weight 'bert.encoder.layer.3." run "$work/broken" -q --text '[MASK]'
 broken
 sed -i 's/"model_type": *"bert"/"model_type": "roberta"/' "$work/broken/backends/cpu/config.json"
 fails 'another architecture' 1 'roberta' run "$work/broken" -q --text '[MASK]'

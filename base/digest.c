@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -97,8 +98,15 @@ model_status digest_file_sha256(const char *path, char ret_hex[SHA256_HEX_BYTES]
     if (fd < 0)
         return error_set_errno(err, errno, "cannot open %s", path);
     struct digest *digest = NULL;
-    model_status status = digest_create_sha256(&digest, err);
     uint64_t size_bytes = 0;
+    struct stat info;
+    model_status status = MODEL_OK;
+    if (fstat(fd, &info) != 0)
+        status = error_set_errno(err, errno, "cannot stat %s", path);
+    else if (!S_ISREG(info.st_mode)) /* a pipe without a writer would read as an empty file */
+        status = error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a regular file", path);
+    else
+        status = digest_create_sha256(&digest, err);
     if (status == MODEL_OK)
         status = update_from_file(digest, fd, path, &size_bytes, err);
     (void)close(fd);

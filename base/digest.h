@@ -22,7 +22,7 @@ void digest_finish_hex(struct digest *digest, char *ret_hex);
 /* Frees without a result; NULL does nothing. */
 void digest_destroy(struct digest *digest);
 
-/* SHA-256 of a file's content, and its size. */
+/* SHA-256 of a regular file's content, and its size; MODEL_INVALID_ARGUMENT for anything else. */
 model_status digest_file_sha256(const char *path, char ret_hex[SHA256_HEX_BYTES],
                                 uint64_t *ret_size_bytes, struct model_error *err);
 /* SHA-256 of bytes in memory. */

@@ -37,11 +37,15 @@ static void trim_partial_character(char *text, size_t size_bytes)
     size_t end = strlen(text);
     if (end + 1 < size_bytes)
         return;
-    while (end > 0 && ((unsigned char)text[end - 1] & 0xC0) == 0x80)
-        end--;
-    if (end > 0 && (unsigned char)text[end - 1] >= 0xC0)
-        end--;
-    text[end] = '\0';
+    size_t start = end; /* of the last character */
+    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start == 0)
+        return;
+    unsigned char lead = (unsigned char)text[--start];
+    size_t wanted = lead < 0xC0 ? end - start : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (end - start < wanted)
+        text[start] = '\0';
 }
 
 static void write_sentence(struct model_error *err, const char *format, va_list arguments)

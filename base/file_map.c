@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,11 +17,16 @@ model_status file_map_open_fd(int fd, const char *path, struct file_map *ret,
         return error_set_errno(err, errno, "cannot stat %s", path);
     if (!S_ISREG(info.st_mode))
         return error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a regular file", path);
-    struct file_map map = {NULL, (size_t)info.st_size};
+    struct file_map map = {NULL, (size_t)info.st_size, fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+    if (map.fd < 0)
+        return error_set_errno(err, errno, "cannot keep %s open", path);
     if (map.size_bytes > 0) {
         void *data = mmap(NULL, map.size_bytes, PROT_READ, MAP_SHARED, fd, 0);
-        if (data == MAP_FAILED)
-            return error_set_errno(err, errno, "cannot map %s", path);
+        if (data == MAP_FAILED) {
+            model_status status = error_set_errno(err, errno, "cannot map %s", path);
+            (void)close(map.fd);
+            return status;
+        }
         map.data = data;
     }
     *ret = map;
@@ -52,5 +58,8 @@ void file_map_close(struct file_map *map)
 {
     if (map->data != NULL)
         (void)munmap((void *)(uintptr_t)map->data, map->size_bytes);
-    *map = (struct file_map){0};
+    bool was_open = map->data != NULL || map->fd > 0;
+    if (was_open && map->fd >= 0)
+        (void)close(map->fd);
+    *map = (struct file_map){.fd = -1};
 }

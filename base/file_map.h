@@ -7,6 +7,7 @@
 struct file_map {
     const uint8_t *data; /* NULL when the file is empty */
     size_t size_bytes;
+    int fd; /* kept open to see whether the file shrank; -1 once closed */
 };
 
 /* Maps the whole of a regular file. A file that shrinks later raises SIGBUS where it is read: the
@@ -17,6 +18,7 @@ model_status file_map_open_fd(int fd, const char *path, struct file_map *ret,
                               struct model_error *err);
 /* Gives the pages of a range (rounded inwards) back to the system; they are read again on use. */
 void file_map_discard(const struct file_map *map, const uint8_t *data, size_t size_bytes);
+/* Closing twice, or a map that is all zero because it was never opened, does nothing. */
 void file_map_close(struct file_map *map);
 
 #endif

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_DIR_ENTRIES 1000000
+#define MAX_DIR_ENTRIES     1000000
+#define MAX_TEMPORARY_NAMES 1000
 
 static model_status read_all(int fd, const char *path, size_t max_bytes, struct buffer *ret,
                              struct model_error *err)
@@ -86,13 +87,28 @@ static model_status write_pieces(int fd, const char *path, const struct file_pie
     return fsync(fd) == 0 ? MODEL_OK : error_set_errno(err, errno, "cannot sync %s", path);
 }
 
-/* "folder/.name.<pid>.<counter>.tmp": no other writer has it. */
-static char *temporary_name(const char *path)
+/* Creates "folder/.<pid>.<counter>.tmp" beside path. The name is short, so that the longest allowed
+ * name can be written; in a container pids repeat, so a name left by a killed process is passed by. */
+static model_status create_temporary(const char *path, char **ret_name, int *ret_fd,
+                                     struct model_error *err)
 {
     static _Atomic unsigned counter;
-    const char *base = path_base(path);
-    return text_format("%.*s.%s.%ld.%u.tmp", (int)(base - path), path, base, (long)getpid(),
-                       atomic_fetch_add(&counter, 1));
+    for (int attempt = 0;; attempt++) {
+        char *name = text_format("%.*s.%ld.%u.tmp", (int)(path_base(path) - path), path,
+                                 (long)getpid(), atomic_fetch_add(&counter, 1));
+        if (name == NULL)
+            return error_no_memory(err, path);
+        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0) {
+            *ret_name = name;
+            *ret_fd = fd;
+            return MODEL_OK;
+        }
+        int reason = errno;
+        free(name);
+        if (reason != EEXIST || attempt >= MAX_TEMPORARY_NAMES)
+            return error_set_errno(err, reason, "cannot create %s", path);
+    }
 }
 
 static model_status sync_parent(const char *path, struct model_error *err)
@@ -109,16 +125,12 @@ static model_status sync_parent(const char *path, struct model_error *err)
 model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
                                struct model_error *err)
 {
-    char *temporary = temporary_name(path);
-    if (temporary == NULL)
-        return error_no_memory(err, path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        model_status status = error_set_errno(err, errno, "cannot create %s", path);
-        free(temporary);
+    char *temporary = NULL;
+    int fd = -1;
+    model_status status = create_temporary(path, &temporary, &fd, err);
+    if (status != MODEL_OK)
         return status;
-    }
-    model_status status = write_pieces(fd, path, pieces, n_pieces, err);
+    status = write_pieces(fd, path, pieces, n_pieces, err);
     if (close(fd) != 0 && status == MODEL_OK)
         status = error_set_errno(err, errno, "cannot write %s", path);
     if (status == MODEL_OK && rename(temporary, path) != 0)
@@ -151,6 +163,8 @@ model_status dir_sync(const char *path, struct model_error *err)
 
 model_status dir_make_all(const char *path, struct model_error *err)
 {
+    if (path[0] == '\0')
+        return error_set_errno(err, ENOENT, "cannot make a folder without a name");
     char *copy = text_format("%s", path);
     if (copy == NULL)
         return error_no_memory(err, path);
@@ -160,8 +174,9 @@ model_status dir_make_all(const char *path, struct model_error *err)
             continue;
         char end = *p;
         *p = '\0';
-        if (mkdir(copy, 0777) != 0 && (errno != EEXIST || !path_is_dir(copy)))
-            status = error_set_errno(err, errno, "cannot make folder %s", copy);
+        int reason = mkdir(copy, 0777) == 0 ? 0 : errno;
+        if (reason != 0 && !path_is_dir(copy))
+            status = error_set_errno(err, reason, "cannot make folder %s", copy);
         *p = end;
         if (end == '\0')
             break;
@@ -176,7 +191,9 @@ model_status dir_remove_all(const char *path, struct model_error *err)
     if (lstat(path, &info) != 0)
         return errno == ENOENT ? MODEL_OK : error_set_errno(err, errno, "cannot remove %s", path);
     if (!S_ISDIR(info.st_mode))
-        return unlink(path) == 0 ? MODEL_OK : error_set_errno(err, errno, "cannot remove %s", path);
+        return unlink(path) == 0 || errno == ENOENT
+                   ? MODEL_OK
+                   : error_set_errno(err, errno, "cannot remove %s", path);
     struct dir_list list;
     model_status status = dir_read(path, &list, err);
     if (status != MODEL_OK)
@@ -187,7 +204,7 @@ model_status dir_remove_all(const char *path, struct model_error *err)
         free(child);
     }
     dir_list_finish(&list);
-    if (status == MODEL_OK && rmdir(path) != 0)
+    if (status == MODEL_OK && rmdir(path) != 0 && errno != ENOENT)
         status = error_set_errno(err, errno, "cannot remove folder %s", path);
     return status;
 }
@@ -223,13 +240,18 @@ model_status dir_read(const char *path, struct dir_list *ret, struct model_error
     struct dir_list list = {0};
     size_t capacity = 0;
     model_status status = MODEL_OK;
-    for (const struct dirent *entry; status == MODEL_OK && (entry = readdir(folder)) != NULL;)
+    const struct dirent *entry;
+    while (status == MODEL_OK && (errno = 0, entry = readdir(folder)) != NULL)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             status = append_name(&list, &capacity, entry->d_name);
+    if (status != MODEL_OK)
+        status = error_no_memory(err, path);
+    else if (errno != 0) /* an empty list because of a bad disk would be a lie */
+        status = error_set_errno(err, errno, "cannot read folder %s", path);
     (void)closedir(folder);
     if (status != MODEL_OK) {
         dir_list_finish(&list);
-        return error_no_memory(err, path);
+        return status;
     }
     if (list.n_names > 1)
         qsort(list.names, list.n_names, sizeof *list.names, compare_names);

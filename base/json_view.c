@@ -5,7 +5,9 @@
 #include "string_map.h"
 #include "utf8.h"
 
+#include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,9 +97,10 @@ bool json_is_string(const json_node *node)
     return cJSON_IsString(node);
 }
 
+/* A raw node is a number that json_add_number() had to print itself. */
 bool json_is_number(const json_node *node)
 {
-    return cJSON_IsNumber(node);
+    return cJSON_IsNumber(node) || cJSON_IsRaw(node);
 }
 
 bool json_is_bool(const json_node *node)
@@ -122,7 +125,7 @@ const json_node *json_first(const json_node *node)
 
 const json_node *json_next(const json_node *item)
 {
-    return item->next;
+    return item != NULL ? item->next : NULL;
 }
 
 const char *json_key(const json_node *member)
@@ -169,14 +172,20 @@ const json_node *json_path(const json_node *node, const char *path)
 model_status json_check_unique_keys(const json_node *object, const char *what,
                                     struct model_error *err)
 {
+    if (!json_is_object(object))
+        return MODEL_OK;
     struct string_map seen;
     if (string_map_init(&seen, json_count(object)) != MODEL_OK)
         return error_no_memory(err, what);
     model_status status = MODEL_OK;
-    for (const json_node *m = json_first(object); m != NULL && status == MODEL_OK; m = m->next)
-        if (string_map_add(&seen, m->string, strlen(m->string), 0) != MODEL_OK)
+    for (const json_node *m = json_first(object); m != NULL && status == MODEL_OK; m = m->next) {
+        status = string_map_add(&seen, m->string, strlen(m->string), 0);
+        if (status == MODEL_INVALID_ARGUMENT)
             status =
                 error_set(err, MODEL_CORRUPT, "%s: the key '%s' stands twice", what, m->string);
+        else if (status != MODEL_OK)
+            status = error_no_memory(err, what);
+    }
     string_map_finish(&seen);
     return status;
 }
@@ -188,7 +197,7 @@ const char *json_string_or(const json_node *node, const char *fallback)
 
 double json_number_or(const json_node *node, double fallback)
 {
-    return cJSON_IsNumber(node) ? node->valuedouble : fallback;
+    return json_is_number(node) ? node->valuedouble : fallback;
 }
 
 bool json_bool_or(const json_node *node, bool fallback)
@@ -198,7 +207,7 @@ bool json_bool_or(const json_node *node, bool fallback)
 
 bool json_integer(const json_node *node, int64_t min, int64_t max, int64_t *ret)
 {
-    if (!cJSON_IsNumber(node))
+    if (!json_is_number(node))
         return false;
     double value = node->valuedouble;
     if (!(fabs(value) <= MAX_EXACT_INTEGER) || floor(value) != value)
@@ -257,15 +266,29 @@ json_node *json_add_string(json_node *parent, const char *key, const char *value
 
 json_node *json_add_text(json_node *parent, const char *key, const char *text, size_t size_bytes)
 {
-    char *copy = text_format("%.*s", (int)size_bytes, text);
-    json_node *node = copy != NULL ? json_add_string(parent, key, copy) : NULL;
-    free(copy);
+    struct buffer copy = BUFFER_INIT(size_bytes);
+    json_node *node = NULL;
+    if (buffer_append(&copy, text, size_bytes) == MODEL_OK)
+        node = json_add_string(parent, key, copy.data);
+    buffer_finish(&copy);
     return node;
 }
 
 json_node *json_add_number(json_node *parent, const char *key, double value)
 {
-    return json_add_tree(parent, key, cJSON_CreateNumber(value));
+    char digits[32];
+    (void)snprintf(digits, sizeof digits, "%1.15g", value);
+    if (!isfinite(value) || strtod(digits, NULL) == value)
+        return json_add_tree(parent, key, cJSON_CreateNumber(value));
+    /* cJSON is content with 15 digits that are nearly right: 2^53 - 1 would not survive. */
+    (void)snprintf(digits, sizeof digits, "%1.17g", value);
+    char *point = strchr(digits, localeconv()->decimal_point[0]);
+    if (point != NULL)
+        *point = '.';
+    json_node *number = cJSON_CreateRaw(digits);
+    if (number != NULL)
+        number->valuedouble = value;
+    return json_add_tree(parent, key, number);
 }
 
 json_node *json_add_bool(json_node *parent, const char *key, bool value)

@@ -37,6 +37,7 @@ bool json_is_null(const json_node *node); /* NULL itself counts */
 /* Items of an array, members of an object. */
 size_t json_count(const json_node *node);
 const json_node *json_first(const json_node *node);
+/* The one behind it, NULL after the last. */
 const json_node *json_next(const json_node *item);
 /* The member's key (under its object), or NULL. */
 const char *json_key(const json_node *member);
@@ -44,7 +45,8 @@ const char *json_key(const json_node *member);
 const json_node *json_member(const json_node *object, const char *key);
 /* By path: "text_config.depths[2]". */
 const json_node *json_path(const json_node *node, const char *path);
-/* MODEL_CORRUPT, "<what>: the key 'x' stands twice", unless the object's keys differ. */
+/* MODEL_CORRUPT, "<what>: the key 'x' stands twice", unless the object's keys differ. What is
+ * no object has no keys. */
 model_status json_check_unique_keys(const json_node *object, const char *what,
                                     struct model_error *err);
 
@@ -66,6 +68,7 @@ json_node *json_add_object(json_node *parent, const char *key);
 json_node *json_add_array(json_node *parent, const char *key);
 json_node *json_add_string(json_node *parent, const char *key, const char *value);
 json_node *json_add_text(json_node *parent, const char *key, const char *text, size_t size_bytes);
+/* Printed so that reading it gives the same double; null when it is not finite. */
 json_node *json_add_number(json_node *parent, const char *key, double value);
 json_node *json_add_bool(json_node *parent, const char *key, bool value);
 json_node *json_add_null(json_node *parent, const char *key);

@@ -12,7 +12,9 @@ struct log_sink {
     void *context;
 };
 
-/* One line of at most 1,000 bytes, without a newline; dropped when the level does not pass. */
+/* One line of at most 1,000 bytes, without a newline: longer ones are cut at a character's boundary,
+ * control characters (names from outside may have them) become spaces. Dropped when the level does
+ * not pass. */
 void log_write(const struct log_sink *sink, int32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,7 +1,8 @@
 /* string_map.c - see string_map.h. At most three quarters of the slots are taken, so that probing
- * ends; hashes are seeded with the address that the map was made at, so that a file cannot choose its
- * collisions. */
+ * ends; hashes are seeded with the address of the first slots and the clock, so that a file cannot
+ * choose its collisions. The seed is kept in the map, which may therefore be moved. */
 #include "string_map.h"
+#include "clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ static model_status grow(struct string_map *map, size_t capacity)
     struct string_map_slot *slots = calloc(capacity, sizeof *slots);
     if (slots == NULL)
         return MODEL_OUT_OF_MEMORY;
+    if (map->seed == 0)
+        map->seed = (uint64_t)(uintptr_t)slots ^ ((uint64_t)clock_now_ns() << 32) ^ 1;
     map->slots = slots;
     map->capacity = capacity;
     for (size_t i = 0; i < old_capacity; i++)
@@ -52,7 +55,7 @@ static model_status grow(struct string_map *map, size_t capacity)
 
 model_status string_map_init(struct string_map *map, size_t n_keys)
 {
-    *map = (struct string_map){.seed = (uint64_t)(uintptr_t)map};
+    *map = (struct string_map){0};
     size_t capacity = 16;
     while (capacity / 4 * 3 < n_keys) {
         if (capacity > SIZE_MAX / 2 / sizeof(struct string_map_slot))

@@ -1,5 +1,6 @@
 /* string_map.h - from strings to 32-bit numbers, by open addressing; built once, then read by any
- * thread. Keys are not copied: they must outlive the map. Bytes may be anything, 0 included. */
+ * thread. Keys are not copied: they must outlive the map. Bytes may be anything, 0 included; a key is never
+ * NULL. */
 #ifndef STRING_MAP_H
 #define STRING_MAP_H
 
@@ -16,7 +17,7 @@ struct string_map {
     struct string_map_slot *slots; /* (capacity), a power of two */
     size_t capacity;
     size_t size;
-    uint64_t seed; /* of the hashes; kept, so that the struct may be moved */
+    uint64_t seed; /* of the hashes; 0 until the first slots are there */
 };
 
 /* An empty map (all zero) with room for n_keys without growing. */

@@ -8,7 +8,7 @@
  *
  * A life, in order:
  *   create_model()               once for a package: read the configuration, fetch and prepare weights
- *   model->create_instance()     once for each lane that runs the model: scratch, caches, state
+ *   model->create_instance()     once for each call that may run at the same time: caches, state
  *   instance->run()              once for each request, one at a time per instance
  *   instance->destroy()          all instances before the model
  *   model->destroy()
@@ -16,8 +16,8 @@
  * Threads. Each function carries a tag:
  *   [any-thread]     may be called at any time from any thread, also at the same time
  *   [create-thread]  called from one host thread; nothing else of this model runs meanwhile
- *   [lane-thread]    called from the thread of the lane that owns the instance; calls on one
- *                    instance never overlap, calls on different instances do
+ *   [lane-thread]    called from a thread of a lane; calls on one instance never overlap (but need
+ *                    not come from the same thread), calls on different instances do
  * No function of a plugin runs on a thread of the application.
  *
  * Memory. Whoever allocates frees; nothing crosses the boundary to be freed on the other side. A
@@ -315,7 +315,7 @@ struct model_instance {
      * and no system call without need: this is the hot path. [lane-thread] */
     model_status (*run)(struct model_instance *self, const struct model_call *call,
                         struct model_error *err);
-    /* Takes half-built objects never, NULL never. [lane-thread] */
+    /* [create-thread, lane-thread] */
     void (*destroy)(struct model_instance *self);
 };
 
@@ -324,7 +324,7 @@ struct model {
     size_t struct_size;
     const struct model_description *description;
     model_status (*create_instance)(const struct model *self, struct model_instance **ret,
-                                    struct model_error *err); /* [lane-thread] */
+                                    struct model_error *err); /* [create-thread, lane-thread] */
     /* An extension of the plugin by id and revision, or NULL; may be NULL itself. [any-thread] */
     const void *(*get_extension)(const struct model *self, const char *id);
     void (*destroy)(struct model *self); /* [create-thread] */
@@ -416,6 +416,7 @@ MODEL_STATIC_ASSERT(sizeof(struct model_instance) == 24, "model_instance 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model) == 40, "model 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_create_args) == 48, "model_create_args 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_note) == 336, "model_note 1.0");
+MODEL_STATIC_ASSERT(sizeof(struct model_note_elf) == 360, "model_note_elf 1.0");
 #endif
 
 #ifdef __cplusplus

@@ -1,22 +1,28 @@
 #!/bin/sh
 # Installs what the project needs, once: `deps.sh build` (compiling and `make test`), `deps.sh check`
-# (`make check`, `make fuzz`), `deps.sh interop` (Node.js for npm's oracles), `deps.sh bench` (peers).
+# (`make check`, `make fuzz`), `deps.sh interop` (Node.js for npm's oracles), `deps.sh bench` (the peers:
+# torch from Debian, then onnxruntime-node from npm into build/bench/).
 # Asks nothing when everything is there. Without apt it prints the list, with Homebrew's names.
 set -eu
 
 kind=${1:-build}
 build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev libpcre2-dev
-  libutf8proc-dev libwebsockets-dev libdnnl-dev libcmocka-dev python3-numpy"
-check_apt="clang clang-format libclang-rt-14-dev abigail-tools binutils mandoc"
+  libutf8proc-dev libwebsockets-dev libwebsockets-evlib-uv libdnnl-dev libcmocka-dev python3-numpy
+  ca-certificates"
+check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 interop_apt="nodejs npm"
-bench_apt="python3-torch"
+bench_apt="python3-torch libopenblas0-pthread"
 brew="pkg-config libuv curl cjson openssl@3 pcre2 utf8proc libwebsockets onednn cmocka libomp numpy"
 
 case $kind in
 build) wanted=$build_apt ;;
 check) wanted="$build_apt $check_apt" ;;
 interop) wanted=$build_apt; command -v npm >/dev/null 2>&1 || wanted="$build_apt $interop_apt" ;;
-bench) wanted="$build_apt $bench_apt" ;;
+bench) "$0" bench-apt; exec "$(dirname "$0")/../bench/peers/install.sh" ;;
+bench-apt)
+    wanted="$build_apt $bench_apt"
+    command -v npm >/dev/null 2>&1 || wanted="$wanted $interop_apt"
+    ;;
 *) echo "deps.sh: unknown kind '$kind'; want build, check, interop or bench" >&2; exit 2 ;;
 esac
 
@@ -39,10 +45,20 @@ done
 
 echo "deps.sh: installing$missing" >&2
 sudo=
-[ "$(id -u)" -eq 0 ] || sudo=sudo
-export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086
-if ! $sudo apt-get install -y -q --no-install-recommends $missing >&2; then
-    $sudo apt-get update -q >&2
-    $sudo apt-get install -y -q --no-install-recommends $missing >&2
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || {
+        echo "deps.sh: installing needs root: as root, run: apt-get install$missing" >&2
+        exit 1
+    }
+    sudo=sudo
 fi
+
+# Waits for another apt, as fresh machines run one. The list of packages may be missing or old.
+apt() {
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" >&2 </dev/null
+}
+# shellcheck disable=SC2086
+apt install -y --no-install-recommends $missing || {
+    apt update
+    apt install -y --no-install-recommends $missing
+}

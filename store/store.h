@@ -64,6 +64,12 @@ model_status store_add_blob(const struct store *store, const char *file, const c
 model_status store_install(const struct store *store, const struct manifest *manifest,
                            char **ret_dir, struct model_error *err);
 
+/* The same for a new version of a package that is there: every ref that led to old_dir, by whatever
+ * revision or name, leads to the new one afterwards. old_dir NULL: as store_install(). */
+model_status store_replace(const struct store *store, const char *old_dir,
+                           const struct manifest *manifest, char **ret_dir,
+                           struct model_error *err);
+
 struct store_entry {
     char *id;
     char *revision;           /* the commit */

@@ -1,0 +1,197 @@
+/* command.c - see command.h. Main thread only, but for the signal handler. */
+#include "command.h"
+#include "errors.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *program_name = "modelhost"; /* set once by command_main() */
+static volatile sig_atomic_t interrupted;
+
+static void print_help(const struct program *program, FILE *stream)
+{
+    fprintf(stream, "usage: %s COMMAND [OPTION]... [ARGUMENT]...\n\n%s\n\n", program->name,
+            program->summary);
+    for (const struct command *c = program->commands; c->name != NULL; c++)
+        fprintf(stream, "  %-10s %s\n", c->name, c->summary);
+    fprintf(stream,
+            "\n'%s help COMMAND' tells more about one; '%s --version' prints the version.\n"
+            "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not authorised or gated,\n"
+            "5 network, 6 rate-limited, 7 integrity, 8 disk or permission, 9 offline and\n"
+            "incomplete, 10 busy, 124 deadline passed, 130 interrupted.\n",
+            program->name, program->name);
+}
+
+static const struct command *find_command(const struct program *program, const char *name)
+{
+    for (const struct command *c = program->commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    fprintf(stderr, "%s: unknown command '%s'; there are:", program->name, name);
+    for (const struct command *c = program->commands; c->name != NULL; c++)
+        fprintf(stderr, " %s", c->name);
+    fprintf(stderr, "; see '%s --help'\n", program->name);
+    return NULL;
+}
+
+static int help(const struct program *program, const char *name)
+{
+    if (name == NULL) {
+        print_help(program, stdout);
+        return 0;
+    }
+    const struct command *command = find_command(program, name);
+    if (command == NULL)
+        return COMMAND_USAGE;
+    (void)fputs(command->help, stdout);
+    return 0;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+int command_main(const struct program *program, int argc, char **argv)
+{
+    program_name = program->name;
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_help(program, stderr);
+        return COMMAND_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        printf("%s " MODELHOST_VERSION "\n", program->name);
+        return 0;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return help(program, argc > 2 ? argv[2] : NULL);
+    const struct command *command = find_command(program, name);
+    if (command == NULL)
+        return COMMAND_USAGE;
+    if (asks_for_help(argc - 1, argv + 1))
+        return help(program, name);
+    return command->run(argc - 1, argv + 1);
+}
+
+int command_fail(model_status status, const struct model_error *err)
+{
+    if (status == MODEL_CANCELLED && command_interrupted(NULL))
+        fprintf(stderr, "%s: interrupted\n", program_name);
+    else
+        fprintf(stderr, "%s: %s\n", program_name,
+                err->message[0] != '\0' ? err->message : "failed");
+    return status_exit_code(status);
+}
+
+void command_warn(const char *format, ...)
+{
+    va_list arguments;
+    fprintf(stderr, "%s: warning: ", program_name);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+int command_usage(const char *command, const char *format, ...)
+{
+    va_list arguments;
+    fprintf(stderr, "%s %s: ", program_name, command);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "; see '%s help %s'\n", program_name, command);
+    return COMMAND_USAGE;
+}
+
+int command_next_option(int argc, char **argv, const char *short_options,
+                        const struct option *options)
+{
+    opterr = 0;
+    int c = getopt_long(argc, argv, short_options, options, NULL);
+    if (c != ':' && c != '?')
+        return c;
+    const char *given = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    if (c == ':')
+        (void)command_usage(argv[0], "option '%s' wants a value", given);
+    else if (optopt != 0 && strncmp(given, "--", 2) == 0 && strchr(given, '=') != NULL)
+        (void)command_usage(argv[0], "option '%.*s' takes no value", (int)strcspn(given, "="),
+                            given);
+    else if (optopt != 0)
+        (void)command_usage(argv[0], "unknown option '-%c'", optopt);
+    else
+        (void)command_usage(argv[0], "unknown option '%s'", given);
+    return '?';
+}
+
+bool command_integer(const char *command, const char *option, const char *text, int64_t min,
+                     int64_t max, int64_t *ret)
+{
+    char *end = NULL;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < min || value > max) {
+        (void)command_usage(command, "%s is '%s', want a whole number from %lld to %lld", option,
+                            text, (long long)min, (long long)max);
+        return false;
+    }
+    *ret = value;
+    return true;
+}
+
+bool command_duration_ms(const char *command, const char *option, const char *text, int64_t *ret_ms)
+{
+    static const struct {
+        const char *unit;
+        double ms;
+    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+    char *end = NULL;
+    errno = 0;
+    double value = strtod(text, &end);
+    for (size_t i = 0; end != text && errno == 0 && i < sizeof units / sizeof units[0]; i++) {
+        double ms = value * units[i].ms;
+        if (strcmp(end, units[i].unit) == 0 && ms >= 1 && ms <= 1e12) {
+            *ret_ms = (int64_t)ms;
+            return true;
+        }
+    }
+    (void)command_usage(command, "%s is '%s', want a time such as 500ms, 2s or 1m", option, text);
+    return false;
+}
+
+model_status command_print(const char *text, struct model_error *err)
+{
+    if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
+        return error_set(err, MODEL_IO, "cannot write the result to standard output");
+    return MODEL_OK;
+}
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+void command_catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+bool command_interrupted(void *unused)
+{
+    (void)unused;
+    return interrupted != 0;
+}

@@ -1,0 +1,59 @@
+/* command.h - what the commands modelhost and pkgmgr share: a table of subcommands, messages, options,
+ * interrupts. The one part of base/ that prints. Main thread only.
+ *
+ * A subcommand is one file cmd_<name>.c with a function that gets its own arguments (argv[0] is the
+ * subcommand's name) and returns the exit code, and a help text that ends with a newline. Results go to
+ * stdout, everything else to stderr. */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include "modelhost.h"
+
+#include <stdbool.h>
+
+#define COMMAND_USAGE 2 /* the exit code of a wrong command line */
+
+struct option;
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+    const char *help; /* ends with a newline */
+};
+
+struct program {
+    const char *name;               /* "pkgmgr" */
+    const char *summary;            /* a line or two under "usage" */
+    const struct command *commands; /* ends with a row whose name is NULL */
+};
+
+/* main() of a program: finds the subcommand and runs it; --help, help NAME and --version. */
+int command_main(const struct program *program, int argc, char **argv);
+
+/* Prints "<program>: <sentence>" and returns the exit code of the status. */
+int command_fail(model_status status, const struct model_error *err);
+/* A line on stderr, "<program>: warning: ..." */
+void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints "<program> <command>: <sentence>" and where help is; returns COMMAND_USAGE. */
+int command_usage(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* getopt_long() with our own messages: the option's character, -1 at the end, '?' after it has printed
+ * what is wrong (return COMMAND_USAGE then). short_options must begin with ':'. */
+int command_next_option(int argc, char **argv, const char *short_options,
+                        const struct option *options);
+/* A whole number in [min, max]; false after printing what is wrong. */
+bool command_integer(const char *command, const char *option, const char *text, int64_t min,
+                     int64_t max, int64_t *ret);
+/* "500ms", "2s", "1m", or a bare number of milliseconds; false after printing what is wrong. */
+bool command_duration_ms(const char *command, const char *option, const char *text,
+                         int64_t *ret_ms);
+/* Prints text to stdout; MODEL_IO when that fails (a full disk, a closed pipe). */
+model_status command_print(const char *text, struct model_error *err);
+
+/* From here on SIGINT and SIGTERM set a flag; a second one ends the process as usual. */
+void command_catch_interrupts(void);
+/* Whether one came. The argument is not used: it fits where a callback is wanted. */
+bool command_interrupted(void *unused);
+
+#endif

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Measures BERT-base beside the peers that are installed; `make bench` calls it. docs/benchmarks.md says
+# how it measures. Environment: BUILD (build), SHARED (../shared: the test models, if there),
+# BENCH_SECONDS (25: per workload), BENCH_PYTHON (a Python with numpy, and with torch for that peer).
+set -eu
+cd "$(dirname "$0")/.."
+
+for python in ${BENCH_PYTHON:-/usr/bin/python3 python3}; do
+    "$python" -c 'import numpy' 2>/dev/null && exec "$python" bench/run.py
+done
+echo "bench: needs a Python with numpy; scripts/deps.sh build installs it" >&2
+exit 1

@@ -1,0 +1,107 @@
+"""workers.py - the engines as processes that answer one line for one line (see bench.c), and where to
+find them. A worker is loaded once, sleeps in a read while others run, and belongs to one thread."""
+import json, os, select, shutil, subprocess, sys, time
+import numpy as np
+
+ANSWER_TIMEOUT_S = 300
+
+
+class WorkerError(Exception):
+    pass
+
+
+class Worker:
+    def __init__(self, command, threads):
+        env = dict(os.environ, OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
+        self.command, self.start = command, time.perf_counter()
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=env)
+        self.pending = b""
+        ready = json.loads(self.read_line())
+        self.version, self.load_ms = ready["version"], ready["load_ns"] / 1e6
+
+    def read_line(self):
+        limit = time.monotonic() + ANSWER_TIMEOUT_S
+        while b"\n" not in self.pending:
+            readable, _, _ = select.select([self.process.stdout], [], [], max(0, limit - time.monotonic()))
+            piece = os.read(self.process.stdout.fileno(), 65536) if readable else b""
+            if not piece:
+                why = "ended" if readable else f"gave no answer within {ANSWER_TIMEOUT_S} s"
+                self.process.kill()
+                raise WorkerError(f"{' '.join(self.command)}: {why}; its own words are above")
+            self.pending += piece
+        line, self.pending = self.pending.split(b"\n", 1)
+        return line.decode()
+
+    def ask(self, line):
+        try:
+            self.process.stdin.write(line.encode() + b"\n")
+        except BrokenPipeError:
+            pass  # read_line() says that it ended
+        answer = self.read_line()
+        if answer.startswith("error"):
+            raise WorkerError(f"{' '.join(self.command)}: {answer}")
+        return answer
+
+    def set_inputs(self, inputs, path):
+        """inputs: int64 (3, batch, tokens) of ids, mask and types."""
+        inputs.tofile(path)
+        self.ask(f"inputs {inputs.shape[1]} {inputs.shape[2]} {path}")
+
+    def run_ms(self):
+        return int(self.ask("run")) / 1e6
+
+    def output(self, path):
+        self.ask(f"output {path}")
+        return np.fromfile(path, np.float32)
+
+    def close(self):
+        """Lets it end; returns the most memory it ever held, in bytes."""
+        self.process.stdin.close()
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.process.stdout.close()
+        return max_rss_bytes(usage)
+
+
+def max_rss_bytes(usage):
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def python_with_torch():
+    for python in (os.environ.get("BENCH_PYTHON"), "/usr/bin/python3", "python3"):
+        if python and shutil.which(python) and \
+                subprocess.run([python, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0:
+            return python
+    return None
+
+
+def export_graph(python, model_dir, graph):
+    """The ONNX graph that torch writes from the same weights; kept while it is newer than they are."""
+    weights, script = os.path.join(model_dir, "model.safetensors"), "bench/peers/bert_torch.py"
+    if os.path.exists(graph) and os.path.getmtime(graph) > max(map(os.path.getmtime, (weights, script))):
+        return
+    print("bench: torch exports the ONNX graph", file=sys.stderr)
+    subprocess.run([python, script, model_dir, "--export", graph + ".part"], check=True)
+    os.rename(graph + ".part", graph)
+
+
+def find_engines(bench_dir, package, model_dir, graph):
+    """name -> function of the thread count that lists candidate commands, and what is missing."""
+    engines, missing = {"modelhost": lambda t: [[f"{bench_dir}/bench", package, str(t)]]}, []
+    python, node = python_with_torch(), shutil.which("node")
+    if python:
+        engines["torch"] = lambda t: [[python, "bench/peers/bert_torch.py", model_dir, "--threads", str(t),
+                                       "--variant", v] for v in ("mkldnn", "eager")]
+    else:
+        missing.append("torch is not measured: no Python can import it; scripts/deps.sh bench installs it")
+    if not node or not os.path.isdir(f"{bench_dir}/node_modules/onnxruntime-node"):
+        missing.append("onnxruntime is not measured: it is not in "
+                       f"{bench_dir}/node_modules; scripts/deps.sh bench installs it")
+    elif not python and not os.path.exists(graph):
+        missing.append("onnxruntime is not measured: its graph is exported by torch, which is missing")
+    else:
+        if python:
+            export_graph(python, model_dir, graph)
+        engines["onnxruntime"] = lambda t: [[node, "bench/peers/bert_ort.mjs", bench_dir, graph, str(t), spinning]
+                                            for spinning in ("0", "1")[:1 if t == 1 else 2]]
+    return engines, missing

@@ -1,0 +1,135 @@
+/* api_host.c - the public functions that make hosts and open models; see include/modelhost.h. */
+#include "buffer.h"
+#include "cpu_budget.h"
+#include "environment.h"
+#include "errors.h"
+#include "files.h"
+#include "host.h"
+#include "loaded_model.h"
+#include "store.h"
+
+#include <stdlib.h>
+
+#define DEFAULT_MAX_QUEUE 1024
+#define MAX_LANES         1024
+
+/* A copy of the option, or the environment's default. */
+static model_status take_path(const char *option,
+                              model_status (*fallback)(char **ret, struct model_error *err),
+                              char **ret, struct model_error *err)
+{
+    if (option == NULL)
+        return fallback(ret, err);
+    *ret = text_format("%s", option);
+    return *ret != NULL ? MODEL_OK : error_no_memory(err, "a path");
+}
+
+static model_status share_out_threads(struct modelhost *host, uint32_t lanes, uint32_t threads,
+                                      struct model_error *err)
+{
+    uint32_t cpus = cpu_budget();
+    host->lanes = lanes > 0 ? lanes : 1;
+    host->threads = threads > 0 ? threads : cpus / host->lanes;
+    if (host->threads == 0 && threads == 0)
+        host->threads = 1;
+    if (host->lanes > MAX_LANES || (uint64_t)host->lanes * host->threads > cpus)
+        return error_set(
+            err, MODEL_INVALID_ARGUMENT,
+            "%u lanes of %u threads are more than the %u CPUs that this process may use",
+            host->lanes, host->threads, cpus);
+    return MODEL_OK;
+}
+
+static void free_host(struct modelhost *host)
+{
+    free(host->store_dir);
+    free(host->plugin_path);
+    free(host);
+}
+
+model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
+                              struct model_error *err)
+{
+    static const struct modelhost_options defaults = MODELHOST_OPTIONS_INIT;
+    if (options == NULL)
+        options = &defaults;
+    if (!MODEL_HAS(struct modelhost_options, options, log_context))
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "modelhost_options: struct_size is %zu, want at least %zu; start from "
+                         "MODELHOST_OPTIONS_INIT",
+                         options->struct_size, sizeof *options);
+    struct modelhost *host = calloc(1, sizeof *host);
+    if (host == NULL)
+        return error_no_memory(err, "a host");
+    host->log = (struct log_sink){options->log_level, options->log, options->log_context};
+    model_status status =
+        take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
+    if (status == MODEL_OK)
+        status = take_path(options->plugin_path, environment_plugin_path, &host->plugin_path, err);
+    if (status == MODEL_OK)
+        status = share_out_threads(host, options->lanes, options->threads, err);
+    if (status == MODEL_OK)
+        status = scheduler_create(host->lanes, host->threads,
+                                  options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
+                                  &host->log, &host->scheduler, err);
+    if (status != MODEL_OK)
+        free_host(host);
+    else
+        *ret_host = host;
+    return status;
+}
+
+void modelhost_destroy(struct modelhost *host)
+{
+    if (host != NULL && scheduler_destroy(host->scheduler) == 0)
+        free_host(host);
+}
+
+/* The folder of a package by name or path. */
+static model_status find_package(const struct modelhost *host, const char *name, char **ret,
+                                 struct model_error *err)
+{
+    if (path_is_dir(name)) {
+        *ret = text_format("%s", name);
+        return *ret != NULL ? MODEL_OK : error_no_memory(err, "a path");
+    }
+    struct store *store = NULL;
+    model_status status = store_open(host->store_dir, 0, &store, err);
+    if (status == MODEL_NOT_FOUND)
+        return error_set(
+            err, status,
+            "no such model: '%s' is not a folder, and there is no store at %s; get it with "
+            "pkgmgr download %s",
+            name, host->store_dir, name);
+    if (status == MODEL_OK)
+        status = store_find(store, name, ret, err);
+    store_close(store);
+    return status;
+}
+
+model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
+                            struct modelhost_model **ret_model, struct model_error *err)
+{
+    char *dir = NULL;
+    model_status status = find_package(host, name_or_folder, &dir, err);
+    if (status == MODEL_OK)
+        status = loaded_model_create(host, &host->log, dir, host->plugin_path, host->lanes,
+                                     host->threads, ret_model, err);
+    free(dir);
+    return status;
+}
+
+void modelhost_release(struct modelhost_model *model)
+{
+    loaded_model_drop(model);
+}
+
+const struct model_description *modelhost_description(const struct modelhost_model *model)
+{
+    return model->model->description;
+}
+
+const char *modelhost_describe(const struct modelhost_model *model)
+{
+    return model->description_json;
+}

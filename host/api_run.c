@@ -1,0 +1,189 @@
+/* api_run.c - the public functions that run requests; see include/modelhost.h. */
+#include "errors.h"
+#include "host.h"
+#include "loaded_model.h"
+#include "text_pipeline.h"
+
+#include <stdlib.h>
+
+static model_status check_options(const struct modelhost_run_options *options,
+                                  struct model_error *err)
+{
+    if (options == NULL || MODEL_HAS(struct modelhost_run_options, options, loop))
+        return MODEL_OK;
+    return error_set(err, MODEL_INVALID_ARGUMENT,
+                     "modelhost_run_options: struct_size is %zu, want at least %zu; start from "
+                     "MODELHOST_RUN_OPTIONS_INIT",
+                     options->struct_size, sizeof *options);
+}
+
+/* A request for tensors. A synchronous call without a deadline returns after the plugin, so that the
+ * caller's memory can be used as it is. */
+static model_status tensor_request(struct modelhost_model *model,
+                                   const struct model_tensor *const *inputs, uint32_t n_inputs,
+                                   const struct modelhost_run_options *options, int is_async,
+                                   struct modelhost_request **ret, struct model_error *err)
+{
+    int copy = is_async || (options != NULL && options->timeout_ms > 0);
+    model_status status = check_options(options, err);
+    if (status != MODEL_OK)
+        return status;
+    for (uint32_t i = 0; copy && i < n_inputs; i++)
+        if (inputs[i] == NULL || inputs[i]->name == NULL ||
+            (inputs[i]->data == NULL && inputs[i]->size_bytes > 0))
+            return error_set(err, MODEL_INVALID_ARGUMENT, "input %u has no name or no data", i);
+    return request_create(model, inputs, n_inputs, copy, options, ret, err);
+}
+
+/* A request for texts: its tensors belong to the batch, which belongs to the request. */
+static model_status text_request(struct modelhost_model *model, const struct modelhost_text *texts,
+                                 uint32_t n_texts, const struct modelhost_run_options *options,
+                                 struct modelhost_request **ret, struct model_error *err)
+{
+    struct text_pipeline *pipeline = NULL;
+    struct text_batch *batch = NULL;
+    model_status status = check_options(options, err);
+    if (status == MODEL_OK)
+        status = loaded_model_pipeline(model, &pipeline, err);
+    if (status == MODEL_OK)
+        status = text_batch_create(pipeline, texts, n_texts, options, &batch, err);
+    if (status != MODEL_OK)
+        return status;
+    struct modelhost_run_options wanted = MODELHOST_RUN_OPTIONS_INIT;
+    if (options != NULL)
+        wanted = *options;
+    wanted.output_names = text_batch_output_names(batch, &wanted.n_output_names);
+    uint32_t n_inputs = 0;
+    const struct model_tensor *const *inputs = text_batch_inputs(batch, &n_inputs);
+    status = request_create(model, inputs, n_inputs, 0, &wanted, ret, err);
+    if (status != MODEL_OK)
+        text_batch_destroy(batch);
+    else
+        (*ret)->batch = batch;
+    return status;
+}
+
+static model_status run_and_wait(struct modelhost_request *request,
+                                 struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct scheduler *scheduler = request->model->host->scheduler;
+    model_status status = scheduler_submit(scheduler, request, err);
+    if (status == MODEL_OK) {
+        scheduler_wait(scheduler, request);
+        status = request->status;
+        if (status == MODEL_OK) {
+            *ret_result = request->result;
+            request->result = NULL;
+        } else {
+            (void)error_set(err, status, "%s", request->error.message);
+        }
+    }
+    request_drop(request);
+    return status;
+}
+
+model_status modelhost_run(struct modelhost_model *model, const struct model_tensor *const *inputs,
+                           uint32_t n_inputs, const struct modelhost_run_options *options,
+                           struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status = tensor_request(model, inputs, n_inputs, options, 0, &request, err);
+    return status == MODEL_OK ? run_and_wait(request, ret_result, err) : status;
+}
+
+model_status modelhost_run_text(struct modelhost_model *model, const struct modelhost_text *texts,
+                                uint32_t n_texts, const struct modelhost_run_options *options,
+                                struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status = text_request(model, texts, n_texts, options, &request, err);
+    return status == MODEL_OK ? run_and_wait(request, ret_result, err) : status;
+}
+
+static void free_async(uv_handle_t *handle)
+{
+    struct modelhost_request *request = handle->data;
+    free(handle);
+    request_drop(request);
+}
+
+/* On the caller's loop: the answer, then the end of the handle that brought it. */
+static void on_async_answer(uv_async_t *async)
+{
+    struct modelhost_request *request = async->data;
+    uv_close((uv_handle_t *)async, free_async);
+    request_call_back(request);
+}
+
+/* Prepares the way back to the caller's loop. On its thread. */
+static model_status attach_loop(struct modelhost_request *request, uv_loop_t *loop,
+                                struct model_error *err)
+{
+    uv_async_t *async = calloc(1, sizeof *async);
+    int code = async != NULL ? uv_async_init(loop, async, on_async_answer) : UV_ENOMEM;
+    if (code != 0) {
+        free(async);
+        return error_set(err, MODEL_OUT_OF_MEMORY, "cannot use the caller's loop: %s",
+                         uv_strerror(code));
+    }
+    async->data = request;
+    request->async = async;
+    request_retain(request); /* the handle's, until it is closed */
+    return MODEL_OK;
+}
+
+static model_status start(struct modelhost_request *request,
+                          const struct modelhost_run_options *options, modelhost_callback callback,
+                          void *user, struct modelhost_request **ret_request,
+                          struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    request->callback = callback;
+    request->user = user;
+    if (options != NULL && options->loop != NULL)
+        status = attach_loop(request, options->loop, err);
+    if (status == MODEL_OK) {
+        status = scheduler_submit(request->model->host->scheduler, request, err);
+        if (status != MODEL_OK && request->async != NULL)
+            uv_close((uv_handle_t *)request->async, free_async);
+    }
+    if (status == MODEL_OK && ret_request != NULL)
+        *ret_request = request;
+    else
+        request_drop(request);
+    return status;
+}
+
+model_status modelhost_run_async(struct modelhost_model *model,
+                                 const struct model_tensor *const *inputs, uint32_t n_inputs,
+                                 const struct modelhost_run_options *options,
+                                 modelhost_callback callback, void *user,
+                                 struct modelhost_request **ret_request, struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status = tensor_request(model, inputs, n_inputs, options, 1, &request, err);
+    return status == MODEL_OK ? start(request, options, callback, user, ret_request, err) : status;
+}
+
+model_status modelhost_run_text_async(struct modelhost_model *model,
+                                      const struct modelhost_text *texts, uint32_t n_texts,
+                                      const struct modelhost_run_options *options,
+                                      modelhost_callback callback, void *user,
+                                      struct modelhost_request **ret_request,
+                                      struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status = text_request(model, texts, n_texts, options, &request, err);
+    return status == MODEL_OK ? start(request, options, callback, user, ret_request, err) : status;
+}
+
+void modelhost_cancel(struct modelhost_request *request)
+{
+    scheduler_cancel(request->scheduler, request);
+}
+
+void modelhost_request_release(struct modelhost_request *request)
+{
+    if (request != NULL)
+        request_drop(request);
+}

@@ -1,0 +1,189 @@
+/* cmd_tokenize.c - `modelhost tokenize PKG`: what the tokenizer makes of texts. */
+#include "errors.h"
+#include "json_view.h"
+#include "modelhost_commands.h"
+#include "tokenizer.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char cmd_tokenize_help[] =
+    "usage: modelhost tokenize PKG [--text TEXT]... [--pair TEXT] [--jsonl] [--no-special]\n"
+    "                          [--store DIR]\n\n"
+    "Prints the tokens of texts, as the Hugging Face tokenizers library would make them. PKG is a\n"
+    "name in the store, a package's folder, or any folder with tokenizer.json or vocab.txt.\n"
+    "Without --text the texts are the lines of standard input.\n\n"
+    "  --jsonl       each input line is a JSON string or {\"text\":..,\"pair\":..}; each output line\n"
+    "                {\"ids\":[..],\"type_ids\":[..],\"tokens\":[..]}\n"
+    "  --pair TEXT   a second text for every --text\n"
+    "  --no-special  without [CLS], [SEP] and the like\n";
+
+struct tokenize {
+    const struct tokenizer *tokenizer;
+    struct encoding encoding;
+    struct tokenizer_options options;
+};
+
+static model_status print_encoding(const struct tokenize *tokenize, struct model_error *err)
+{
+    const struct encoding *encoding = &tokenize->encoding;
+    for (size_t i = 0; i < encoding->n_tokens; i++) {
+        const char *token = tokenizer_token(tokenize->tokenizer, encoding->ids[i]);
+        printf("%s%s", i > 0 ? " " : "", token != NULL ? token : "?");
+    }
+    putchar('\n');
+    for (size_t i = 0; i < encoding->n_tokens; i++)
+        printf("%s%lld", i > 0 ? " " : "", (long long)encoding->ids[i]);
+    putchar('\n');
+    return ferror(stdout) ? error_set(err, MODEL_IO, "cannot write to standard output") : MODEL_OK;
+}
+
+static model_status print_jsonl(const struct tokenize *tokenize, struct model_error *err)
+{
+    const struct encoding *encoding = &tokenize->encoding;
+    json_node *root = json_new_object();
+    json_node *ids = json_add_array(root, "ids"), *type_ids = json_add_array(root, "type_ids"),
+              *tokens = json_add_array(root, "tokens");
+    bool whole = tokens != NULL;
+    for (size_t i = 0; i < encoding->n_tokens && whole; i++) {
+        const char *token = tokenizer_token(tokenize->tokenizer, encoding->ids[i]);
+        whole = json_add_number(ids, NULL, (double)encoding->ids[i]) != NULL &&
+                json_add_number(type_ids, NULL, (double)encoding->type_ids[i]) != NULL &&
+                json_add_string(tokens, NULL, token != NULL ? token : "") != NULL;
+    }
+    char *text = whole ? json_print(root, false) : NULL;
+    json_free(root);
+    if (text == NULL)
+        return error_no_memory(err, "a line");
+    bool written = puts(text) >= 0;
+    free(text);
+    return written ? MODEL_OK : error_set(err, MODEL_IO, "cannot write to standard output");
+}
+
+static model_status encode(struct tokenize *tokenize, const char *text, size_t text_bytes,
+                           const char *pair, struct model_error *err)
+{
+    return tokenizer_encode(tokenize->tokenizer, text, text_bytes, pair,
+                            pair != NULL ? strlen(pair) : 0, &tokenize->options,
+                            &tokenize->encoding, err);
+}
+
+static model_status do_json_line(struct tokenize *tokenize, const char *line, size_t line_bytes,
+                                 struct model_error *err)
+{
+    json_node *root = NULL;
+    model_status status = json_parse(line, line_bytes, "line", &root, err);
+    if (status != MODEL_OK)
+        return status;
+    const json_node *text = json_is_object(root) ? json_member(root, "text") : root;
+    const json_node *pair = json_member(root, "pair");
+    if (!json_is_string(text) || !(json_is_null(pair) || json_is_string(pair)))
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "want a JSON string or {\"text\":..,\"pair\":..}");
+    if (status == MODEL_OK) {
+        const char *string = json_string_or(text, "");
+        status = encode(tokenize, string, strlen(string), json_string_or(pair, NULL), err);
+    }
+    if (status == MODEL_OK)
+        status = print_jsonl(tokenize, err);
+    json_free(root);
+    return status;
+}
+
+static model_status do_stdin(struct tokenize *tokenize, const char *pair, bool jsonl,
+                             struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    size_t n_lines = 0, line_bytes = 0;
+    for (const char *line;
+         status == MODEL_OK && (line = command_next_line(&line_bytes, &status, err)) != NULL;) {
+        n_lines++;
+        if (jsonl)
+            status = do_json_line(tokenize, line, line_bytes, err);
+        else if ((status = encode(tokenize, line, line_bytes, pair, err)) == MODEL_OK)
+            status = print_encoding(tokenize, err);
+        if (status != MODEL_OK)
+            error_prefix(err, "line %zu", n_lines);
+    }
+    return status;
+}
+
+/* A folder with tokenizer files is taken as it is; anything else is a name in the store. */
+static model_status open_tokenizer(const struct command_places *places, const char *name,
+                                   struct tokenizer **ret, struct model_error *err)
+{
+    char *dir = NULL;
+    model_status status = command_find_package(places, name, &dir, err);
+    if (status == MODEL_OK)
+        status = tokenizer_load(dir, ret, err);
+    free(dir);
+    return status;
+}
+
+static model_status tokenize_all(struct tokenize *tokenize, char **texts, size_t n_texts,
+                                 const char *pair, bool jsonl, struct model_error *err)
+{
+    if (n_texts == 0)
+        return do_stdin(tokenize, pair, jsonl, err);
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < n_texts && status == MODEL_OK; i++) {
+        status = encode(tokenize, texts[i], strlen(texts[i]), pair, err);
+        if (status == MODEL_OK)
+            status = jsonl ? print_jsonl(tokenize, err) : print_encoding(tokenize, err);
+    }
+    return status;
+}
+
+int cmd_tokenize(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"text", required_argument, NULL, 't'},  {"pair", required_argument, NULL, 'p'},
+        {"jsonl", no_argument, NULL, 'j'},       {"no-special", no_argument, NULL, 'n'},
+        {"store", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+    struct command_places places = {0};
+    struct tokenize tokenize = {.encoding = ENCODING_INIT, .options = {.add_special_tokens = true}};
+    const char *pair = NULL;
+    bool jsonl = false;
+    char **texts = calloc((size_t)argc, sizeof *texts);
+    size_t n_texts = 0;
+    for (int c; texts != NULL && (c = command_next_option(argc, argv, ":", options)) != -1;) {
+        switch (c) {
+        case 't':
+            texts[n_texts++] = optarg;
+            break;
+        case 'p':
+            pair = optarg;
+            break;
+        case 'j':
+            jsonl = true;
+            break;
+        case 'n':
+            tokenize.options.add_special_tokens = false;
+            break;
+        case 's':
+            places.store_dir = optarg;
+            break;
+        default:
+            free(texts);
+            return COMMAND_USAGE;
+        }
+    }
+    if (texts == NULL || argc - optind != 1) {
+        free(texts);
+        return command_usage(argv[0], "wants one package or folder");
+    }
+    struct model_error err = MODEL_ERROR_INIT;
+    struct tokenizer *tokenizer = NULL;
+    model_status status = open_tokenizer(&places, argv[optind], &tokenizer, &err);
+    tokenize.tokenizer = tokenizer;
+    if (status == MODEL_OK)
+        status = tokenize_all(&tokenize, texts, n_texts, pair, jsonl, &err);
+    if (fflush(stdout) != 0 && status == MODEL_OK)
+        status = error_set(&err, MODEL_IO, "cannot write to standard output");
+    encoding_finish(&tokenize.encoding);
+    tokenizer_destroy(tokenizer);
+    free(texts);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}

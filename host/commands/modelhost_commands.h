@@ -1,0 +1,32 @@
+/* modelhost_commands.h - the subcommands of modelhost: cmd_<name>.c each, listed in
+ * modelhost_command.c, with what they share (command_host.c). Main thread only. */
+#ifndef MODELHOST_COMMANDS_H
+#define MODELHOST_COMMANDS_H
+
+#include "command.h"
+
+int cmd_run(int argc, char **argv);
+int cmd_tokenize(int argc, char **argv);
+int cmd_plugins(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+
+extern const char cmd_run_help[], cmd_tokenize_help[], cmd_plugins_help[], cmd_explain_help[];
+
+/* The options that every command with a package takes; NULL where they were not given. */
+struct command_places {
+    const char *store_dir;
+    const char *plugin_path;
+};
+
+/* The folder of a package: one that exists, or a name in the store. To be freed. */
+model_status command_find_package(const struct command_places *places, const char *name,
+                                  char **ret_dir, struct model_error *err);
+/* The plugin path given or the default. To be freed. */
+model_status command_plugin_path(const struct command_places *places, char **ret,
+                                 struct model_error *err);
+
+/* Lines of stdin, of at most 16 MiB each; the newline is cut. NULL at the end; *ret_bytes is its
+ * length. The line lives until the next call. On a read error *ret_status is set. */
+const char *command_next_line(size_t *ret_bytes, model_status *ret_status, struct model_error *err);
+
+#endif

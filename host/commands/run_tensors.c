@@ -1,0 +1,99 @@
+/* run_tensors.c - the raw form of `modelhost run`: safetensors in, safetensors out. */
+#include "cmd_run.h"
+#include "errors.h"
+#include "files.h"
+#include "safetensors.h"
+#include "schema.h"
+#include "weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Splits "a,b" into names; the array and its first string (owner of all) are to be freed. */
+static model_status split_names(const char *text, char ***ret_names, uint32_t *ret_n,
+                                struct model_error *err)
+{
+    char *copy = text_format("%s", text);
+    char **names = calloc(strlen(text) + 2, sizeof *names);
+    if (copy == NULL || names == NULL) {
+        free(copy);
+        free(names);
+        return error_no_memory(err, "output names");
+    }
+    uint32_t n = 0;
+    for (char *rest = copy; rest != NULL && n < SCHEMA_MAX_TENSORS; n++) {
+        char *comma = strchr(rest, ',');
+        names[n] = rest;
+        rest = comma != NULL ? comma + 1 : NULL;
+        if (comma != NULL)
+            *comma = '\0';
+    }
+    *ret_names = names;
+    *ret_n = n;
+    return MODEL_OK;
+}
+
+static model_status write_result(const char *path, const struct modelhost_result *result,
+                                 struct model_error *err)
+{
+    uint32_t n = modelhost_result_count(result);
+    const struct model_tensor **tensors = calloc(n + 1u, sizeof *tensors);
+    if (tensors == NULL)
+        return error_no_memory(err, "outputs");
+    for (uint32_t i = 0; i < n; i++)
+        tensors[i] = modelhost_result_at(result, i);
+    model_status status = safetensors_write(path, tensors, n, err);
+    free(tensors);
+    return status;
+}
+
+/* Hands over the file's tensors that the model knows as inputs, so that one file may hold more. */
+static model_status run_file(const struct run_command *run, struct modelhost_model *model,
+                             const struct weights *file,
+                             const struct modelhost_run_options *options, struct model_error *err)
+{
+    const struct model_description *description = modelhost_description(model);
+    struct model_tensor tensors[SCHEMA_MAX_TENSORS];
+    const struct model_tensor *inputs[SCHEMA_MAX_TENSORS];
+    uint32_t n_inputs = 0;
+    for (size_t i = 0; i < weights_count(file) && n_inputs < SCHEMA_MAX_TENSORS; i++) {
+        weights_at(file, i, &tensors[n_inputs]);
+        if (schema_find(description->inputs, description->n_inputs, tensors[n_inputs].name) ==
+            NULL) {
+            if (run->verbosity >= 0)
+                command_warn("%s: the model has no input '%s'; left out", run->inputs_path,
+                             tensors[n_inputs].name);
+            continue;
+        }
+        inputs[n_inputs] = &tensors[n_inputs];
+        n_inputs++;
+    }
+    struct modelhost_result *result = NULL;
+    model_status status = modelhost_run(model, inputs, n_inputs, options, &result, err);
+    if (status == MODEL_OK)
+        status = write_result(run->outputs_path, result, err);
+    if (status == MODEL_OK)
+        run_print_timing(run, result, modelhost_result_count(result), "tensor");
+    modelhost_result_destroy(result);
+    return status;
+}
+
+model_status run_tensors(const struct run_command *run, struct modelhost_model *model,
+                         struct model_error *err)
+{
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct weights *file = NULL;
+    char **names = NULL;
+    model_status status = weights_open_file(run->inputs_path, &file, err);
+    if (status == MODEL_OK && run->output_names != NULL)
+        status = split_names(run->output_names, &names, &options.n_output_names, err);
+    options.output_names = (const char *const *)names;
+    options.timeout_ms = run->timeout_ms;
+    if (status == MODEL_OK)
+        status = run_file(run, model, file, &options, err);
+    weights_destroy(file);
+    if (names != NULL)
+        free(names[0]);
+    free(names);
+    return status;
+}

@@ -1,0 +1,226 @@
+/* model_opening.c - see model_opening.h. Each layer refuses before the next one runs: the package's
+ * files, the config, the weights, the plugin's note, the plugin's own checks. */
+#include "model_opening.h"
+#include "clock.h"
+#include "errors.h"
+#include "files.h"
+#include "model_info.h"
+#include "parallel.h"
+#include "plugin_path.h"
+#include "schema.h"
+
+#include <stdlib.h>
+
+static model_status read_config(struct modelhost_model *model, struct model_error *err)
+{
+    char *path = path_join(model->package.backend_dir, "config.json");
+    if (path == NULL)
+        return error_no_memory(err, "a path");
+    struct buffer text = BUFFER_INIT(PACKAGE_MAX_CONFIG_BYTES);
+    model_status status = MODEL_OK;
+    if (path_is_file(path))
+        status = file_read(path, PACKAGE_MAX_CONFIG_BYTES, &text, err);
+    else if (buffer_append_text(&text, "{}") != MODEL_OK)
+        status = error_no_memory(err, path);
+    if (status == MODEL_OK)
+        status = json_parse(text.data, text.size, path, &model->config, err);
+    if (status == MODEL_OK && !json_is_object(model->config))
+        status = error_set(err, MODEL_CORRUPT, "%s: not a JSON object", path);
+    free(path);
+    model->config_bytes = text.size;
+    model->config_text = buffer_take(&text);
+    if (status == MODEL_OK && model->config_text == NULL)
+        status = error_no_memory(err, "config.json");
+    return status;
+}
+
+static model_status guard_weights(struct modelhost_model *model, struct model_error *err)
+{
+    size_t n_files = weights_n_files(model->weights);
+    model->guards = calloc(n_files > 0 ? n_files : 1, sizeof(void *));
+    if (model->guards == NULL)
+        return error_no_memory(err, "a model");
+    for (size_t i = 0; i < n_files; i++) {
+        const char *path = NULL;
+        struct file_map map = weights_file(model->weights, i, &path);
+        model_status status = page_guard_add(&map, &model->guards[i], err);
+        if (status != MODEL_OK)
+            return status;
+        model->n_guards++;
+    }
+    return MODEL_OK;
+}
+
+static model_status open_weights(struct modelhost_model *model, struct model_error *err)
+{
+    model_status status = weights_open(model->package.backend_dir, &model->weights, err);
+    if (status == MODEL_NOT_FOUND) {
+        /* Not every architecture has weights; one that has says which it misses. */
+        log_write(model->log, MODEL_LOG_INFO, "%s", err != NULL ? err->message : "no weights");
+        return MODEL_OK;
+    }
+    return status == MODEL_OK ? guard_weights(model, err) : status;
+}
+
+/* The package's own plugin, or the first on the plugin path that serves the architecture. */
+static model_status choose_plugin(struct modelhost_model *model, const char *plugin_path,
+                                  struct model_error *err)
+{
+    if (model->package.plugin != NULL) {
+        model->plugin_path = text_format("%s", model->package.plugin);
+        return model->plugin_path != NULL ? MODEL_OK : error_no_memory(err, "a path");
+    }
+    char *config_path = path_join(model->package.backend_dir, "config.json");
+    struct package_architectures architectures = {0};
+    model_status status = config_path != NULL
+                              ? package_architectures_read(config_path, &architectures, err)
+                              : error_no_memory(err, "a path");
+    if (status == MODEL_OK)
+        status = plugin_path_find(plugin_path, (const char *const *)architectures.names,
+                                  architectures.n_names, &model->plugin_path, err);
+    if (status != MODEL_OK) {
+        error_prefix(err, "%s has no plugin of its own (install one: pkgmgr install PKG PLUGIN%s)",
+                     model->package.dir, PLUGIN_SUFFIX);
+    }
+    free(config_path);
+    package_architectures_finish(&architectures);
+    return status;
+}
+
+static model_status check_model(const struct model *model, struct model_error *err)
+{
+    if (model == NULL || !MODEL_HAS(struct model, model, destroy) || model->destroy == NULL ||
+        model->create_instance == NULL)
+        return error_set(
+            err, MODEL_ABI_MISMATCH,
+            "plugin: create_model() returned a struct model smaller than ABI 1.0's, or "
+            "without its functions");
+    return schema_check_description(model->description, err);
+}
+
+model_status model_opening_create_instance(struct modelhost_model *model,
+                                           struct model_instance **ret, struct model_error *err)
+{
+    struct model_instance *instance = NULL;
+    model_status status = model->model->create_instance(model->model, &instance, err);
+    if (status != MODEL_OK)
+        return status;
+    if (instance == NULL || !MODEL_HAS(struct model_instance, instance, destroy) ||
+        instance->run == NULL || instance->destroy == NULL)
+        return error_set(err, MODEL_ABI_MISMATCH,
+                         "plugin: create_instance() returned no usable struct model_instance");
+    *ret = instance;
+    return MODEL_OK;
+}
+
+struct creation {
+    struct modelhost_model *model;
+    uint32_t threads;
+    model_status status;
+    struct model_error *err;
+};
+
+/* On the create-thread: create_model() and a first instance, so that the first request is as fast as
+ * the others and a failure is the load's. */
+static void create_on_own_thread(void *argument)
+{
+    struct creation *creation = argument;
+    struct modelhost_model *model = creation->model;
+    struct model_error *err = creation->err;
+    parallel_adopt_thread(creation->threads);
+    struct model_create_args args = {
+        .struct_size = sizeof args,
+        .package_dir = model->package.dir,
+        .backend_dir = model->package.backend_dir,
+        .config_json = model->config_text,
+        .config_json_bytes = model->config_bytes,
+        .threads = creation->threads,
+        .lanes = model->lanes,
+    };
+    struct model *created = NULL;
+    model_status status = model->plugin.create_model(&model->services.table, &args, &created, err);
+    if (status == MODEL_OK) {
+        status = check_model(created, err);
+        if (status == MODEL_OK)
+            model->model = created;
+    } else if (err->message[0] == '\0') {
+        (void)error_set(err, status, "create_model() failed without saying why");
+    }
+    if (status == MODEL_OK) {
+        status = model_opening_create_instance(model, &model->idle[0], err);
+        model->n_idle = status == MODEL_OK ? 1 : 0;
+    }
+    if (status != MODEL_OK)
+        error_prefix(err, "plugin '%s' %s cannot run %s", model->plugin.file.name,
+                     model->plugin.file.version, model->package.dir);
+    services_release_scratch();
+    creation->status = status;
+}
+
+void model_opening_run_on_own_thread(void (*body)(void *argument), void *argument)
+{
+    uv_thread_t thread;
+    if (uv_thread_create(&thread, body, argument) == 0)
+        (void)uv_thread_join(&thread);
+    else
+        body(argument);
+}
+
+static model_status describe(struct modelhost_model *model, struct model_error *err)
+{
+    json_node *info = NULL;
+    model_status status =
+        model_info_collect(&model->package, model->model->description, &info, err);
+    if (status != MODEL_OK)
+        return status;
+    (void)json_add_string(info, "path", model->package.dir);
+    (void)json_add_string(info, "plugin_path", model->plugin_path);
+    if (model->package.has_manifest) {
+        (void)json_add_string(info, "id", model->package.manifest.id);
+        (void)json_add_string(info, "revision", model->package.manifest.revision);
+    }
+    model->description_json = json_print(info, true);
+    json_free(info);
+    return model->description_json != NULL ? MODEL_OK : error_no_memory(err, "a description");
+}
+
+model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
+                                const char *plugin_path, uint32_t threads, struct model_error *err)
+{
+    struct model_error local = MODEL_ERROR_INIT;
+    err = err != NULL ? err : &local;
+    int64_t start_ns = clock_now_ns();
+    model_status status = package_open(package_dir, NULL, &model->package, err);
+    if (status != MODEL_OK)
+        return status;
+    if (!model->package.has_manifest)
+        log_write(model->log, MODEL_LOG_WARN,
+                  "%s has no metadata.json: its files are used as they are, unverified",
+                  model->package.dir);
+    if ((status = read_config(model, err)) != MODEL_OK ||
+        (status = open_weights(model, err)) != MODEL_OK ||
+        (status = choose_plugin(model, plugin_path, err)) != MODEL_OK ||
+        (status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err)) !=
+            MODEL_OK)
+        return status;
+    const char *name =
+        model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
+    status = services_init(&model->services, model->log, name, model->config, model->weights,
+                           threads, err);
+    if (status != MODEL_OK)
+        return status;
+    struct creation creation = {model, threads, MODEL_INTERNAL, err};
+    model_opening_run_on_own_thread(create_on_own_thread, &creation);
+    if (creation.status == MODEL_OK)
+        creation.status = loaded_model_check_files(model, err);
+    if (creation.status == MODEL_OK)
+        creation.status = describe(model, err);
+    model->load_ns = clock_now_ns() - start_ns;
+    if (creation.status == MODEL_OK) {
+        err->message[0] = '\0';
+        log_write(model->log, MODEL_LOG_INFO, "%s: loaded in %lld ms with plugin %s %s (%s)", name,
+                  (long long)(model->load_ns / NS_PER_MS), model->plugin.file.name,
+                  model->plugin.file.version, model->plugin_path);
+    }
+    return creation.status;
+}

@@ -1,0 +1,19 @@
+/* model_opening.h - the steps from a package folder to a model that is ready to run. */
+#ifndef MODEL_OPENING_H
+#define MODEL_OPENING_H
+
+#include "loaded_model.h"
+
+/* Fills in a zeroed model; on failure what was made stays in it for loaded_model.c to free. */
+model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
+                                const char *plugin_path, uint32_t threads, struct model_error *err);
+
+/* Makes and checks an instance. [create-thread, lane-thread] */
+model_status model_opening_create_instance(struct modelhost_model *model,
+                                           struct model_instance **ret, struct model_error *err);
+
+/* Runs body(argument) on a new thread and waits for it; on the calling thread when there is none to be
+ * had. */
+void model_opening_run_on_own_thread(void (*body)(void *argument), void *argument);
+
+#endif

@@ -1,0 +1,17 @@
+/* modelhost_command.c - the modelhost command: its table of subcommands. */
+#include "modelhost_commands.h"
+
+static const struct command commands[] = {
+    {"run", cmd_run, "run texts or tensors through a model", cmd_run_help},
+    {"tokenize", cmd_tokenize, "show what the tokenizer makes of a text", cmd_tokenize_help},
+    {"plugins", cmd_plugins, "list the plugins that can be found", cmd_plugins_help},
+    {"explain", cmd_explain, "tell which plugin a package would use, and why", cmd_explain_help},
+    {.name = NULL},
+};
+
+int main(int argc, char **argv)
+{
+    static const struct program program = {
+        "modelhost", "Runs machine-learning models that pkgmgr keeps as packages.", commands};
+    return command_main(&program, argc, argv);
+}

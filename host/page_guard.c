@@ -1,0 +1,131 @@
+/* page_guard.c - see page_guard.h. The table is fixed and its fields are atomic, because the signal
+ * handler reads it on whatever thread faulted. */
+#include "page_guard.h"
+#include "errors.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_GUARDS 4096
+
+struct page_guard {
+    _Atomic uintptr_t start; /* 0: the slot is free; written last when added */
+    _Atomic uintptr_t end;
+    _Atomic int damaged;
+    int fd;
+    size_t size_bytes;
+};
+
+static struct page_guard guards[MAX_GUARDS];
+static pthread_mutex_t guards_mutex = PTHREAD_MUTEX_INITIALIZER; /* adding and removing */
+static struct sigaction previous_action;
+static size_t page_bytes;
+
+static struct page_guard *guard_of_address(uintptr_t address)
+{
+    for (size_t i = 0; i < MAX_GUARDS; i++) {
+        uintptr_t start = atomic_load(&guards[i].start);
+        if (start != 0 && address >= start && address < atomic_load(&guards[i].end))
+            return &guards[i];
+    }
+    return NULL;
+}
+
+static void pass_on(int signal_number, siginfo_t *info, void *context)
+{
+    if ((previous_action.sa_flags & SA_SIGINFO) != 0) {
+        previous_action.sa_sigaction(signal_number, info, context);
+    } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
+        previous_action.sa_handler(signal_number);
+    } else {
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        (void)sigaction(signal_number, &action, NULL); /* the fault repeats and ends the process */
+    }
+}
+
+static void on_bus_error(int signal_number, siginfo_t *info, void *context)
+{
+    uintptr_t address = (uintptr_t)info->si_addr;
+    struct page_guard *guard = guard_of_address(address);
+    if (guard != NULL) {
+        void *page = (void *)(address / page_bytes * page_bytes);
+        void *zeros =
+            mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        if (zeros != MAP_FAILED) {
+            atomic_store(&guard->damaged, 1);
+            return;
+        }
+    }
+    pass_on(signal_number, info, context);
+}
+
+/* Under guards_mutex. Looks each time: an application may have put its own handler there since. */
+static model_status install_handler(struct model_error *err)
+{
+    page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    struct sigaction current;
+    if (sigaction(SIGBUS, NULL, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 &&
+        current.sa_sigaction == on_bus_error)
+        return MODEL_OK;
+    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    (void)sigemptyset(&action.sa_mask);
+    if (sigaction(SIGBUS, &action, &previous_action) == 0)
+        return MODEL_OK;
+    return error_set(err, MODEL_INTERNAL, "cannot install the handler for SIGBUS");
+}
+
+static struct page_guard *free_slot(void)
+{
+    for (size_t i = 0; i < MAX_GUARDS; i++)
+        if (atomic_load(&guards[i].start) == 0)
+            return &guards[i];
+    return NULL;
+}
+
+model_status page_guard_add(const struct file_map *map, struct page_guard **ret,
+                            struct model_error *err)
+{
+    (void)pthread_mutex_lock(&guards_mutex);
+    model_status status = install_handler(err);
+    struct page_guard *guard = status == MODEL_OK ? free_slot() : NULL;
+    if (guard != NULL) {
+        atomic_store(&guard->damaged, 0);
+        guard->fd = map->fd;
+        guard->size_bytes = map->size_bytes;
+        atomic_store(&guard->end, (uintptr_t)map->data + map->size_bytes);
+        atomic_store(&guard->start, (uintptr_t)map->data);
+        *ret = guard;
+    } else if (status == MODEL_OK) {
+        status = error_set(err, MODEL_BUSY, "more than %d weight files are mapped; release models",
+                           MAX_GUARDS);
+    }
+    (void)pthread_mutex_unlock(&guards_mutex);
+    return status;
+}
+
+void page_guard_remove(struct page_guard *guard)
+{
+    if (guard == NULL)
+        return;
+    (void)pthread_mutex_lock(&guards_mutex);
+    atomic_store(&guard->start, 0);
+    (void)pthread_mutex_unlock(&guards_mutex);
+}
+
+model_status page_guard_check(const struct page_guard *guard, const char *path,
+                              struct model_error *err)
+{
+    struct stat info;
+    bool shrunk = fstat(guard->fd, &info) == 0 && (uint64_t)info.st_size < guard->size_bytes;
+    if (!shrunk && atomic_load(&guard->damaged) == 0)
+        return MODEL_OK;
+    return error_set(err, MODEL_CORRUPT,
+                     "%s was truncated while it was in use: %zu bytes when opened, %lld now; "
+                     "verify the package and load the model again",
+                     path, guard->size_bytes, (long long)info.st_size);
+}

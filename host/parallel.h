@@ -1,0 +1,19 @@
+/* parallel.h - the one place of the host that knows OpenMP.
+ *
+ * oneDNN, which plugins compute with, brings OpenMP; a second team of threads beside it would fight for
+ * the same CPUs. So the host's parallel_for runs on OpenMP too: one team per lane, one runtime per
+ * process. */
+#ifndef PARALLEL_H
+#define PARALLEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Sets the size of the calling thread's team, for everything on it that uses OpenMP. */
+void parallel_adopt_thread(uint32_t threads);
+
+/* body(argument, i) for each i in [0, n_items) on at most `threads` threads, the caller's included. */
+void parallel_run(uint32_t threads, size_t n_items, void (*body)(void *argument, size_t index),
+                  void *argument);
+
+#endif

@@ -1,0 +1,157 @@
+/* request.c - see request.h: making and freeing requests. */
+#include "request.h"
+#include "buffer.h"
+#include "clock.h"
+#include "errors.h"
+#include "loaded_model.h"
+#include "schema.h"
+#include "text_pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TIMEOUT_MS (INT64_MAX / NS_PER_MS / 4)
+
+static model_status copy_input(struct modelhost_request *request, uint32_t index,
+                               const struct model_tensor *input)
+{
+    struct model_tensor *copy = &request->input_copies[index];
+    size_t known = input->struct_size < sizeof *copy ? input->struct_size : sizeof *copy;
+    memcpy(copy, input, known);
+    copy->struct_size = sizeof *copy;
+    request->inputs[index] = copy;
+    copy->name = text_format("%s", input->name);
+    if (input->size_bytes > 0)
+        copy->data = request->input_memory[index] =
+            aligned_alloc(64, (input->size_bytes + 63) / 64 * 64);
+    if (copy->name == NULL || (input->size_bytes > 0 && copy->data == NULL))
+        return MODEL_OUT_OF_MEMORY;
+    if (input->size_bytes > 0)
+        memcpy(copy->data, input->data, input->size_bytes);
+    return MODEL_OK;
+}
+
+static model_status take_inputs(struct modelhost_request *request,
+                                const struct model_tensor *const *inputs, int copy)
+{
+    uint32_t n = request->n_inputs;
+    request->inputs = calloc(n > 0 ? n : 1, sizeof(void *));
+    if (request->inputs == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    if (!copy) {
+        if (n > 0)
+            memcpy(request->inputs, inputs, n * sizeof *inputs);
+        return MODEL_OK;
+    }
+    request->input_copies = calloc(n > 0 ? n : 1, sizeof *request->input_copies);
+    request->input_memory = calloc(n > 0 ? n : 1, sizeof(void *));
+    if (request->input_copies == NULL || request->input_memory == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    model_status status = MODEL_OK;
+    for (uint32_t i = 0; i < n && status == MODEL_OK; i++)
+        status = copy_input(request, i, inputs[i]);
+    return status;
+}
+
+static model_status take_output_names(struct modelhost_request *request, const char *const *names,
+                                      uint32_t n_names)
+{
+    request->output_names = calloc(n_names > 0 ? n_names : 1, sizeof(char *));
+    if (request->output_names == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    request->n_output_names = n_names;
+    for (uint32_t i = 0; i < n_names; i++)
+        if (names[i] == NULL || (request->output_names[i] = text_format("%s", names[i])) == NULL)
+            return names[i] == NULL ? MODEL_INVALID_ARGUMENT : MODEL_OUT_OF_MEMORY;
+    return MODEL_OK;
+}
+
+static model_status take_options(struct modelhost_request *request,
+                                 const struct modelhost_run_options *options,
+                                 struct model_error *err)
+{
+    request->deadline_ns = INT64_MAX;
+    if (options == NULL)
+        return MODEL_OK;
+    if (options->timeout_ms < 0 || options->timeout_ms > MAX_TIMEOUT_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "timeout_ms is %lld, want 0 (none) to %lld",
+                         (long long)options->timeout_ms, (long long)MAX_TIMEOUT_MS);
+    if (options->timeout_ms > 0)
+        request->deadline_ns = request->submitted_ns + options->timeout_ms * NS_PER_MS;
+    if (options->output_names == NULL)
+        return MODEL_OK;
+    if (options->n_output_names > SCHEMA_MAX_TENSORS)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%u output names, at most %d",
+                         options->n_output_names, SCHEMA_MAX_TENSORS);
+    model_status status =
+        take_output_names(request, options->output_names, options->n_output_names);
+    return status == MODEL_INVALID_ARGUMENT ? error_set(err, status, "an output name is NULL")
+                                            : status;
+}
+
+model_status request_create(struct modelhost_model *model, const struct model_tensor *const *inputs,
+                            uint32_t n_inputs, int copy,
+                            const struct modelhost_run_options *options,
+                            struct modelhost_request **ret, struct model_error *err)
+{
+    struct modelhost_request *request = calloc(1, sizeof *request);
+    if (request == NULL)
+        return error_no_memory(err, "a request");
+    if (uv_cond_init(&request->answered) != 0) {
+        free(request);
+        return error_no_memory(err, "a request");
+    }
+    atomic_store(&request->references, 1);
+    request->model = model;
+    loaded_model_retain(model);
+    request->n_inputs = n_inputs;
+    request->heap_index = SIZE_MAX;
+    request->error.struct_size = sizeof request->error;
+    request->submitted_ns = clock_now_ns();
+    model_status status = take_options(request, options, err);
+    if (status == MODEL_OK)
+        status = take_inputs(request, inputs, copy);
+    if (status == MODEL_OUT_OF_MEMORY)
+        (void)error_no_memory(err, "a request");
+    if (status != MODEL_OK) {
+        request_drop(request);
+        return status;
+    }
+    *ret = request;
+    return MODEL_OK;
+}
+
+void request_retain(struct modelhost_request *request)
+{
+    (void)atomic_fetch_add(&request->references, 1);
+}
+
+void request_drop(struct modelhost_request *request)
+{
+    if (atomic_fetch_sub(&request->references, 1) != 1)
+        return;
+    for (uint32_t i = 0; request->input_copies != NULL && i < request->n_inputs; i++) {
+        free(request->input_memory != NULL ? request->input_memory[i] : NULL);
+        if (request->inputs[i] == &request->input_copies[i])
+            free((char *)(uintptr_t)request->input_copies[i].name);
+    }
+    for (uint32_t i = 0; i < request->n_output_names; i++)
+        free(request->output_names[i]);
+    free(request->inputs);
+    free(request->input_copies);
+    free(request->input_memory);
+    free(request->output_names);
+    text_batch_destroy(request->batch);
+    modelhost_result_destroy(request->result);
+    uv_cond_destroy(&request->answered);
+    loaded_model_drop(request->model);
+    free(request);
+}
+
+void request_call_back(struct modelhost_request *request)
+{
+    struct modelhost_result *result = request->result;
+    request->result = NULL;
+    request->callback(request->user, request->status, result, &request->error);
+    request_drop(request);
+}

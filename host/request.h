@@ -1,0 +1,69 @@
+/* request.h - one request on its way: waiting, running, answered.
+ *
+ * Whoever first claims a request answers it: the lane that ran it, the loop at its deadline, or a
+ * caller who cancels. Claims happen under the scheduler's mutex. A request is reference-counted: its
+ * caller, the queue or lane that has it, and its pending answer hold one each. */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include "modelhost.h"
+
+#include <stdatomic.h>
+#include <uv.h>
+
+struct scheduler;
+struct text_batch;
+
+enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_ANSWERED };
+
+struct modelhost_request {
+    _Atomic uint32_t references;
+    struct modelhost_model *model; /* holds a reference */
+    struct scheduler *scheduler;
+
+    /* What to run. Immutable after submission. */
+    const struct model_tensor **inputs; /* (n_inputs) */
+    struct model_tensor *input_copies;  /* (n_inputs), or NULL when the caller's are used */
+    void **input_memory;                /* (n_inputs), data of the copies */
+    uint32_t n_inputs;
+    char **output_names; /* (n_output_names), NULL: the usual ones */
+    uint32_t n_output_names;
+    struct text_batch *batch; /* the text form; owned */
+
+    /* Times, monotonic nanoseconds. */
+    int64_t submitted_ns;
+    int64_t deadline_ns; /* INT64_MAX: none */
+
+    /* Read by the plugin without a lock: 0, or the status to stop with. */
+    uint32_t cancelled;
+
+    /* Guarded by the scheduler's mutex. */
+    enum request_state state;
+    struct modelhost_request *previous, *next; /* in the queue, or in the list of answers */
+    size_t heap_index;                         /* in the deadline heap; SIZE_MAX: not there */
+    uv_cond_t answered;                        /* for a caller who waits */
+
+    /* The answer; written by whoever claimed it. */
+    model_status status;
+    struct modelhost_result *result;
+    struct model_error error;
+
+    /* How it is delivered. callback NULL: the caller waits. */
+    modelhost_callback callback;
+    void *user;
+    uv_async_t *async; /* on the caller's loop; NULL: on the host's */
+};
+
+/* A new request holding the model. Copies the inputs' data when `copy` is set: when the call may return
+ * before the plugin does. */
+model_status request_create(struct modelhost_model *model, const struct model_tensor *const *inputs,
+                            uint32_t n_inputs, int copy,
+                            const struct modelhost_run_options *options,
+                            struct modelhost_request **ret, struct model_error *err);
+void request_retain(struct modelhost_request *request);
+void request_drop(struct modelhost_request *request);
+
+/* Hands the answer to the callback and drops the answer's reference. */
+void request_call_back(struct modelhost_request *request);
+
+#endif

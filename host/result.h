@@ -1,0 +1,34 @@
+/* result.h - the answer of a request: named tensors in memory of the host, and the text form's JSON. */
+#ifndef RESULT_H
+#define RESULT_H
+
+#include "modelhost.h"
+
+struct modelhost_result {
+    struct model_tensor *tensors;   /* (n_tensors) */
+    struct model_tensor **pointers; /* (n_tensors), each to tensors[i]: what a plugin is handed */
+    const struct model_tensor_spec **specs; /* (n_tensors) */
+    uint32_t n_tensors;
+    char *json; /* NULL: the tensor form */
+    struct modelhost_timing timing;
+};
+
+/* An empty result for the wanted outputs of a description: those named, or all that are not on request
+ * only. MODEL_NOT_FOUND: no such output. */
+model_status result_create(const struct model_description *description,
+                           const char *const *output_names, uint32_t n_output_names,
+                           struct modelhost_result **ret, struct model_error *err);
+
+/* Gives tensor `index` its shape and 64-byte aligned memory, not cleared. */
+model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
+                             uint32_t rank, const int64_t *shape, struct model_error *err);
+
+/* Puts one tensor in the place of all, taking over `data` (from aligned_alloc or malloc). */
+model_status result_replace(struct modelhost_result *result, const char *name, int32_t dtype,
+                            uint32_t rank, const int64_t *shape, void *data,
+                            struct model_error *err);
+
+/* Tensors whose data has been given. */
+const struct model_tensor *result_find(const struct modelhost_result *result, const char *name);
+
+#endif

@@ -1,0 +1,264 @@
+/* scheduler.c - see scheduler.h: the queue, claiming and answering; scheduler_loop.c keeps time. */
+#include "scheduler.h"
+#include "clock.h"
+#include "errors.h"
+#include "execute.h"
+#include "parallel.h"
+#include "result.h"
+#include "scheduler_loop.h"
+#include "services.h"
+
+#include <stdlib.h>
+
+#define STOP_GRACE_NS (5 * NS_PER_S)
+
+static void queue_append(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    request->previous = scheduler->last;
+    request->next = NULL;
+    *(scheduler->last != NULL ? &scheduler->last->next : &scheduler->first) = request;
+    scheduler->last = request;
+    scheduler->n_queued++;
+}
+
+static void queue_unlink(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    *(request->previous != NULL ? &request->previous->next : &scheduler->first) = request->next;
+    *(request->next != NULL ? &request->next->previous : &scheduler->last) = request->previous;
+    request->previous = request->next = NULL;
+    scheduler->n_queued--;
+}
+
+/* Under the mutex: makes this the request's answer unless it has one. `result` is taken over on
+ * success. Returns whether it was claimed. */
+static int claim(struct scheduler *scheduler, struct modelhost_request *request,
+                 model_status status, struct modelhost_result *result,
+                 const struct model_error *error)
+{
+    if (request->state == REQUEST_ANSWERED)
+        return 0;
+    int queued = request->state == REQUEST_QUEUED;
+    if (queued)
+        queue_unlink(scheduler, request);
+    deadline_heap_remove(&scheduler->deadlines, request);
+    request->state = REQUEST_ANSWERED;
+    request->status = status;
+    request->result = result;
+    if (error != NULL)
+        request->error = *error;
+    if (request->callback == NULL)
+        uv_cond_signal(&request->answered);
+    else if (request->async != NULL)
+        (void)uv_async_send(request->async);
+    else
+        scheduler_loop_answer(scheduler, request);
+    if (queued)
+        request_drop(request); /* never the last: the caller or the answer holds one */
+    return 1;
+}
+
+void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *request,
+                       model_status status, const char *sentence)
+{
+    struct model_error error = MODEL_ERROR_INIT;
+    (void)error_set(&error, status, "%s", sentence);
+    __atomic_store_n(&request->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
+    (void)claim(scheduler, request, status, NULL, &error);
+}
+
+/* Runs one request on the calling lane and answers it. Called and returns with the mutex held. */
+static void run_one(struct scheduler *scheduler, uint32_t lane, struct modelhost_request *request)
+{
+    queue_unlink(scheduler, request);
+    request->state = REQUEST_RUNNING;
+    scheduler->running[lane] = request;
+    uv_mutex_unlock(&scheduler->mutex);
+
+    struct modelhost_result *result = NULL;
+    struct model_error error = MODEL_ERROR_INIT;
+    model_status status = execute_request(request, &result, &error);
+
+    uv_mutex_lock(&scheduler->mutex);
+    scheduler->running[lane] = NULL;
+    int claimed = claim(scheduler, request, status, result, &error);
+    uv_mutex_unlock(&scheduler->mutex);
+    if (!claimed)
+        modelhost_result_destroy(result);
+    request_drop(request); /* the queue's reference, which the lane took over */
+    uv_mutex_lock(&scheduler->mutex);
+}
+
+struct lane_start {
+    struct scheduler *scheduler;
+    uint32_t lane;
+};
+
+static void lane_main(void *argument)
+{
+    struct lane_start start = *(struct lane_start *)argument;
+    free(argument);
+    struct scheduler *scheduler = start.scheduler;
+    parallel_adopt_thread(scheduler->threads);
+    uv_mutex_lock(&scheduler->mutex);
+    while (!scheduler->stopping) {
+        if (scheduler->first != NULL)
+            run_one(scheduler, start.lane, scheduler->first);
+        else
+            uv_cond_wait(&scheduler->work, &scheduler->mutex);
+    }
+    scheduler->n_live_lanes--;
+    uv_cond_signal(&scheduler->lane_ended);
+    uv_mutex_unlock(&scheduler->mutex);
+    services_release_scratch();
+}
+
+static int start_lane(struct scheduler *scheduler, uint32_t lane)
+{
+    struct lane_start *start = malloc(sizeof *start);
+    if (start == NULL)
+        return UV_ENOMEM;
+    *start = (struct lane_start){scheduler, lane};
+    int code = uv_thread_create(&scheduler->lanes[lane], lane_main, start);
+    if (code != 0)
+        free(start);
+    return code;
+}
+
+static void free_scheduler(struct scheduler *scheduler)
+{
+    deadline_heap_finish(&scheduler->deadlines);
+    free(scheduler->running);
+    free(scheduler->lanes);
+    uv_cond_destroy(&scheduler->work);
+    uv_cond_destroy(&scheduler->lane_ended);
+    uv_mutex_destroy(&scheduler->mutex);
+    free(scheduler);
+}
+
+model_status scheduler_create(uint32_t n_lanes, uint32_t threads, uint32_t max_queue,
+                              const struct log_sink *log, struct scheduler **ret,
+                              struct model_error *err)
+{
+    struct scheduler *scheduler = calloc(1, sizeof *scheduler);
+    if (scheduler == NULL)
+        return error_no_memory(err, "a scheduler");
+    scheduler->log = log;
+    scheduler->n_lanes = n_lanes;
+    scheduler->threads = threads;
+    scheduler->max_queue = max_queue;
+    scheduler->running = calloc(n_lanes, sizeof(void *));
+    scheduler->lanes = calloc(n_lanes, sizeof *scheduler->lanes);
+    int ready = uv_mutex_init(&scheduler->mutex) == 0 && uv_cond_init(&scheduler->work) == 0 &&
+                uv_cond_init(&scheduler->lane_ended) == 0;
+    if (!ready || scheduler->running == NULL || scheduler->lanes == NULL) {
+        free(scheduler->running);
+        free(scheduler->lanes);
+        free(scheduler);
+        return error_no_memory(err, "a scheduler");
+    }
+    model_status status = scheduler_loop_start(scheduler, err);
+    if (status != MODEL_OK) {
+        free_scheduler(scheduler);
+        return status;
+    }
+    for (uint32_t i = 0; i < n_lanes; i++) {
+        int code = start_lane(scheduler, i);
+        if (code != 0) {
+            scheduler->n_lanes = i;
+            (void)scheduler_destroy(scheduler);
+            return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start lane %u of %u: %s", i + 1,
+                             n_lanes, uv_strerror(code));
+        }
+        uv_mutex_lock(&scheduler->mutex);
+        scheduler->n_live_lanes++;
+        uv_mutex_unlock(&scheduler->mutex);
+    }
+    *ret = scheduler;
+    return MODEL_OK;
+}
+
+/* Waits for all lanes to end, up to the grace; returns how many did not. With the mutex held. */
+static uint32_t wait_for_lanes(struct scheduler *scheduler)
+{
+    int64_t end_ns = clock_now_ns() + STOP_GRACE_NS;
+    for (int64_t left_ns; scheduler->n_live_lanes > 0 && (left_ns = end_ns - clock_now_ns()) > 0;)
+        (void)uv_cond_timedwait(&scheduler->lane_ended, &scheduler->mutex, (uint64_t)left_ns);
+    return scheduler->n_live_lanes;
+}
+
+uint32_t scheduler_destroy(struct scheduler *scheduler)
+{
+    if (scheduler == NULL)
+        return 0;
+    uv_mutex_lock(&scheduler->mutex);
+    scheduler->stopping = 1;
+    while (scheduler->first != NULL)
+        scheduler_give_up(scheduler, scheduler->first, MODEL_CANCELLED, "the host was shut down");
+    for (uint32_t i = 0; i < scheduler->n_lanes; i++)
+        if (scheduler->running[i] != NULL)
+            scheduler_give_up(scheduler, scheduler->running[i], MODEL_CANCELLED,
+                              "the host was shut down");
+    uv_cond_broadcast(&scheduler->work);
+    uint32_t n_stuck = wait_for_lanes(scheduler);
+    uv_mutex_unlock(&scheduler->mutex);
+    scheduler_loop_stop(scheduler);
+    if (n_stuck > 0) {
+        log_write(scheduler->log, MODEL_LOG_ERROR,
+                  "%u lanes are stuck in a plugin that does not look at its cancel token; leaving "
+                  "them behind",
+                  n_stuck);
+        return n_stuck;
+    }
+    for (uint32_t i = 0; i < scheduler->n_lanes; i++)
+        (void)uv_thread_join(&scheduler->lanes[i]);
+    free_scheduler(scheduler);
+    return 0;
+}
+
+model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_request *request,
+                              struct model_error *err)
+{
+    int wake = 0;
+    model_status status = MODEL_OK;
+    request->scheduler = scheduler;
+    uv_mutex_lock(&scheduler->mutex);
+    if (scheduler->stopping) {
+        status = error_set(err, MODEL_CANCELLED, "the host was shut down");
+    } else if (scheduler->n_queued >= scheduler->max_queue) {
+        status =
+            error_set(err, MODEL_BUSY, "%u requests wait already (max_queue %u); try again later",
+                      scheduler->n_queued, scheduler->max_queue);
+    } else if (request->deadline_ns != INT64_MAX) {
+        status = deadline_heap_add(&scheduler->deadlines, request);
+        wake = deadline_heap_first(&scheduler->deadlines) == request;
+        if (status != MODEL_OK)
+            (void)error_no_memory(err, "a deadline");
+    }
+    if (status == MODEL_OK) {
+        request_retain(request);
+        if (request->callback != NULL)
+            request_retain(request);
+        request->state = REQUEST_QUEUED;
+        queue_append(scheduler, request);
+        uv_cond_signal(&scheduler->work);
+    }
+    uv_mutex_unlock(&scheduler->mutex);
+    if (status == MODEL_OK && wake)
+        scheduler_loop_wake(scheduler);
+    return status;
+}
+
+void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    while (request->state != REQUEST_ANSWERED)
+        uv_cond_wait(&request->answered, &scheduler->mutex);
+    uv_mutex_unlock(&scheduler->mutex);
+}
+
+void scheduler_cancel(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    scheduler_give_up(scheduler, request, MODEL_CANCELLED, "the request was cancelled");
+    uv_mutex_unlock(&scheduler->mutex);
+}

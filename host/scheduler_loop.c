@@ -1,0 +1,127 @@
+/* scheduler_loop.c - see scheduler_loop.h. One timer stands for all deadlines: it is set to the
+ * earliest one whenever that changes. A request that ends in time costs the loop nothing. */
+#include "scheduler_loop.h"
+#include "clock.h"
+#include "errors.h"
+
+#include <stdio.h>
+
+static void expire(struct scheduler *scheduler, struct modelhost_request *request, int64_t now_ns)
+{
+    char sentence[160];
+    (void)snprintf(sentence, sizeof sentence, "deadline passed after %lld ms while the request %s",
+                   (long long)((now_ns - request->submitted_ns) / NS_PER_MS),
+                   request->state == REQUEST_QUEUED ? "waited for a lane" : "was running");
+    scheduler_give_up(scheduler, request, MODEL_DEADLINE, sentence);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* Expires what is due and sets the timer for what comes next. With the mutex held. */
+static void keep_deadlines(struct scheduler *scheduler)
+{
+    int64_t now_ns = clock_now_ns();
+    struct modelhost_request *first;
+    while ((first = deadline_heap_first(&scheduler->deadlines)) != NULL &&
+           first->deadline_ns <= now_ns)
+        expire(scheduler, first, now_ns);
+    if (first == NULL) {
+        (void)uv_timer_stop(&scheduler->timer);
+        return;
+    }
+    /* Rounded up, so that the timer never fires just before the deadline. */
+    uint64_t wait_ms = (uint64_t)((first->deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+    uv_update_time(&scheduler->loop);
+    (void)uv_timer_start(&scheduler->timer, on_timer, wait_ms, 0);
+}
+
+static struct modelhost_request *take_answers(struct scheduler *scheduler)
+{
+    struct modelhost_request *reversed = scheduler->answers, *ordered = NULL;
+    scheduler->answers = NULL;
+    while (reversed != NULL) {
+        struct modelhost_request *request = reversed;
+        reversed = request->next;
+        request->next = ordered;
+        ordered = request;
+    }
+    return ordered;
+}
+
+static void turn(struct scheduler *scheduler)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    keep_deadlines(scheduler);
+    struct modelhost_request *answers = take_answers(scheduler);
+    uv_mutex_unlock(&scheduler->mutex);
+    while (answers != NULL) {
+        struct modelhost_request *request = answers;
+        answers = request->next;
+        request->next = NULL;
+        request_call_back(request);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    turn(timer->data);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct scheduler *scheduler = wake->data;
+    turn(scheduler);
+    uv_mutex_lock(&scheduler->mutex);
+    int end = scheduler->stopping && scheduler->answers == NULL && scheduler->n_live_lanes == 0;
+    uv_mutex_unlock(&scheduler->mutex);
+    if (end && !uv_is_closing((uv_handle_t *)wake)) {
+        uv_close((uv_handle_t *)wake, NULL);
+        uv_close((uv_handle_t *)&scheduler->timer, NULL);
+    }
+}
+
+static void loop_main(void *argument)
+{
+    struct scheduler *scheduler = argument;
+    (void)uv_run(&scheduler->loop, UV_RUN_DEFAULT);
+}
+
+model_status scheduler_loop_start(struct scheduler *scheduler, struct model_error *err)
+{
+    int code = uv_loop_init(&scheduler->loop);
+    if (code != 0)
+        return error_set(err, MODEL_INTERNAL, "cannot make an event loop: %s", uv_strerror(code));
+    scheduler->wake.data = scheduler->timer.data = scheduler;
+    code = uv_async_init(&scheduler->loop, &scheduler->wake, on_wake);
+    if (code == 0)
+        code = uv_timer_init(&scheduler->loop, &scheduler->timer);
+    if (code == 0)
+        code = uv_thread_create(&scheduler->loop_thread, loop_main, scheduler);
+    if (code != 0)
+        return error_set(err, MODEL_INTERNAL, "cannot start the event loop: %s", uv_strerror(code));
+    return MODEL_OK;
+}
+
+void scheduler_loop_stop(struct scheduler *scheduler)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    int stuck = scheduler->n_live_lanes > 0;
+    uv_mutex_unlock(&scheduler->mutex);
+    scheduler_loop_wake(scheduler);
+    if (stuck)
+        return; /* the loop lives on for the lane that may come back */
+    (void)uv_thread_join(&scheduler->loop_thread);
+    (void)uv_loop_close(&scheduler->loop);
+}
+
+void scheduler_loop_wake(struct scheduler *scheduler)
+{
+    (void)uv_async_send(&scheduler->wake);
+}
+
+void scheduler_loop_answer(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    request->next = scheduler->answers;
+    scheduler->answers = request;
+    scheduler_loop_wake(scheduler);
+}

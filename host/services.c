@@ -1,0 +1,250 @@
+/* services.c - see services.h. The functions behind the table; their threads are those that
+ * model_abi.h states. Scratch is one block per thread: a lane runs one call at a time. */
+#include "services.h"
+#include "buffer.h"
+#include "clock.h"
+#include "errors.h"
+#include "parallel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT 64
+
+struct packed_blob {
+    struct packed_blob *next;
+    char *key;
+    size_t size_bytes;
+    void *data;
+};
+
+static _Thread_local struct {
+    void *data;
+    size_t size_bytes;
+} scratch_block;
+
+static void *allocate_aligned(size_t size_bytes)
+{
+    if (size_bytes > SIZE_MAX - ALIGNMENT)
+        return NULL;
+    size_t padded = (size_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return aligned_alloc(ALIGNMENT, padded > 0 ? padded : ALIGNMENT);
+}
+
+static void *service_allocate(void *context, size_t size_bytes)
+{
+    (void)context;
+    return allocate_aligned(size_bytes);
+}
+
+static void service_release(void *context, void *memory)
+{
+    (void)context;
+    free(memory);
+}
+
+static void service_log(void *context, int32_t level, const char *message)
+{
+    const struct services *services = context;
+    log_write(services->log, level, "%s: %s", services->model_name, message);
+}
+
+static void service_count(void *context, const char *name, uint64_t delta)
+{
+    struct services *services = context;
+    uv_mutex_lock(&services->mutex);
+    uint32_t i = 0;
+    while (i < services->n_counters && strcmp(services->counters[i].name, name) != 0)
+        i++;
+    if (i == services->n_counters && i < SERVICES_MAX_COUNTERS &&
+        strlen(name) < sizeof services->counters[i].name) {
+        memcpy(services->counters[i].name, name, strlen(name) + 1);
+        services->n_counters++;
+    }
+    if (i < services->n_counters)
+        services->counters[i].value += delta;
+    uv_mutex_unlock(&services->mutex);
+}
+
+static int64_t service_now_ns(void *context)
+{
+    (void)context;
+    return clock_now_ns();
+}
+
+static void service_parallel_for(void *context, size_t n_items,
+                                 void (*body)(void *argument, size_t index), void *argument)
+{
+    const struct services *services = context;
+    parallel_run(services->threads, n_items, body, argument);
+}
+
+static model_status service_config_value(void *context, const char *path, struct model_value *ret)
+{
+    const struct services *services = context;
+    const json_node *node = json_path(services->config, path);
+    if (node == NULL || ret->struct_size < sizeof *ret)
+        return node == NULL ? MODEL_NOT_FOUND : MODEL_INVALID_ARGUMENT;
+    ret->kind = MODEL_VALUE_NULL;
+    ret->length = 0;
+    ret->number = 0;
+    ret->string = NULL;
+    if (json_is_bool(node)) {
+        ret->kind = MODEL_VALUE_BOOL;
+        ret->number = json_bool_or(node, false) ? 1 : 0;
+    } else if (json_is_number(node)) {
+        ret->kind = MODEL_VALUE_NUMBER;
+        ret->number = json_number_or(node, 0);
+    } else if (json_is_string(node)) {
+        ret->kind = MODEL_VALUE_STRING;
+        ret->string = json_string_or(node, "");
+    } else if (json_is_array(node) || json_is_object(node)) {
+        ret->kind = json_is_array(node) ? MODEL_VALUE_ARRAY : MODEL_VALUE_OBJECT;
+        ret->length = (uint32_t)json_count(node);
+    }
+    return MODEL_OK;
+}
+
+static model_status service_tensor_by_name(void *context, const char *name,
+                                           struct model_tensor *ret)
+{
+    const struct services *services = context;
+    return services->weights != NULL ? weights_find(services->weights, name, ret) : MODEL_NOT_FOUND;
+}
+
+static size_t service_tensor_count(void *context)
+{
+    const struct services *services = context;
+    return services->weights != NULL ? weights_count(services->weights) : 0;
+}
+
+static model_status service_tensor_at(void *context, size_t index, struct model_tensor *ret)
+{
+    const struct services *services = context;
+    if (index >= service_tensor_count(context))
+        return MODEL_NOT_FOUND;
+    weights_at(services->weights, index, ret);
+    return MODEL_OK;
+}
+
+static void service_discard_tensor(void *context, const struct model_tensor *tensor)
+{
+    const struct services *services = context;
+    if (services->weights != NULL)
+        weights_discard(services->weights, tensor);
+}
+
+static model_status service_packed_blob(void *context, const char *key, size_t size_bytes,
+                                        model_status (*fill)(void *argument, void *destination),
+                                        void *argument, const void **ret_data)
+{
+    struct services *services = context;
+    for (const struct packed_blob *b = services->blobs; b != NULL; b = b->next)
+        if (b->size_bytes == size_bytes && strcmp(b->key, key) == 0) {
+            *ret_data = b->data;
+            return MODEL_OK;
+        }
+    struct packed_blob *blob = calloc(1, sizeof *blob);
+    if (blob == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    *blob = (struct packed_blob){services->blobs, text_format("%s", key), size_bytes,
+                                 allocate_aligned(size_bytes)};
+    model_status status =
+        blob->key != NULL && blob->data != NULL ? fill(argument, blob->data) : MODEL_OUT_OF_MEMORY;
+    if (status != MODEL_OK) {
+        free(blob->key);
+        free(blob->data);
+        free(blob);
+        return status;
+    }
+    services->blobs = blob;
+    *ret_data = blob->data;
+    return MODEL_OK;
+}
+
+static void *service_scratch(void *context, size_t size_bytes)
+{
+    (void)context;
+    if (size_bytes <= scratch_block.size_bytes)
+        return scratch_block.data;
+    void *data = allocate_aligned(size_bytes);
+    if (data == NULL)
+        return NULL;
+    services_release_scratch();
+    scratch_block.data = data;
+    scratch_block.size_bytes = size_bytes;
+    return data;
+}
+
+static const void *service_get_extension(void *context, const char *id)
+{
+    (void)context;
+    (void)id;
+    return NULL;
+}
+
+model_status services_init(struct services *services, const struct log_sink *log,
+                           const char *model_name, const json_node *config,
+                           const struct weights *weights, uint32_t threads, struct model_error *err)
+{
+    *services =
+        (struct services){.log = log, .config = config, .weights = weights, .threads = threads};
+    services->model_name = text_format("%s", model_name);
+    if (services->model_name == NULL || uv_mutex_init(&services->mutex) != 0) {
+        free(services->model_name);
+        services->model_name = NULL;
+        return error_no_memory(err, "a model's services");
+    }
+    services->table = (struct model_services){
+        .struct_size = sizeof services->table,
+        .context = services,
+        .allocate = service_allocate,
+        .release = service_release,
+        .log = service_log,
+        .count = service_count,
+        .now_ns = service_now_ns,
+        .parallel_for = service_parallel_for,
+        .config_value = service_config_value,
+        .tensor_by_name = service_tensor_by_name,
+        .tensor_count = service_tensor_count,
+        .tensor_at = service_tensor_at,
+        .discard_tensor = service_discard_tensor,
+        .packed_blob = service_packed_blob,
+        .scratch = service_scratch,
+        .get_extension = service_get_extension,
+    };
+    return MODEL_OK;
+}
+
+void services_finish(struct services *services)
+{
+    if (services->model_name == NULL)
+        return;
+    for (uint32_t i = 0; i < services->n_counters; i++)
+        log_write(services->log, MODEL_LOG_DEBUG, "%s: %s = %llu", services->model_name,
+                  services->counters[i].name, (unsigned long long)services->counters[i].value);
+    for (struct packed_blob *blob = services->blobs, *next = NULL; blob != NULL; blob = next) {
+        next = blob->next;
+        free(blob->key);
+        free(blob->data);
+        free(blob);
+    }
+    uv_mutex_destroy(&services->mutex);
+    free(services->model_name);
+    services->model_name = NULL;
+}
+
+uint64_t services_packed_bytes(const struct services *services)
+{
+    uint64_t total = 0;
+    for (const struct packed_blob *b = services->blobs; b != NULL; b = b->next)
+        total += b->size_bytes;
+    return total;
+}
+
+void services_release_scratch(void)
+{
+    free(scratch_block.data);
+    scratch_block.data = NULL;
+    scratch_block.size_bytes = 0;
+}

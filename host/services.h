@@ -1,0 +1,44 @@
+/* services.h - what the host hands to a plugin (struct model_services) for one model. */
+#ifndef SERVICES_H
+#define SERVICES_H
+
+#include "json_view.h"
+#include "log.h"
+#include "weights.h"
+
+#include <uv.h>
+
+#define SERVICES_MAX_COUNTERS 32
+
+struct packed_blob;
+
+/* Lives in its model and must not move: the table's context points at it. */
+struct services {
+    struct model_services table;
+    const struct log_sink *log;
+    char *model_name;              /* in log lines */
+    const json_node *config;       /* may be NULL */
+    const struct weights *weights; /* NULL: a model without weights */
+    uint32_t threads;
+    struct packed_blob *blobs; /* a list; filled on the create-thread only */
+    uv_mutex_t mutex;          /* guards counters */
+    struct {
+        char name[48];
+        uint64_t value;
+    } counters[SERVICES_MAX_COUNTERS];
+    uint32_t n_counters;
+};
+
+model_status services_init(struct services *services, const struct log_sink *log,
+                           const char *model_name, const json_node *config,
+                           const struct weights *weights, uint32_t threads,
+                           struct model_error *err);
+void services_finish(struct services *services);
+
+/* Bytes of packed blobs. */
+uint64_t services_packed_bytes(const struct services *services);
+
+/* Frees the calling thread's scratch block: when a lane ends. */
+void services_release_scratch(void);
+
+#endif

@@ -1,0 +1,57 @@
+/* normalized_text.h - text after normalisation, with the way back: which bytes of the source each byte
+ * of it stands for. Belongs to one thread; keeps its memory when cleared.
+ *
+ * Instead of a position for every byte there are runs. In a plain run the bytes are those of the source
+ * one for one (perhaps in another case); in a block run (source_bytes > 0) all its bytes stand for the
+ * same source bytes, as when one character became several or shorter. ASCII text is a single run. */
+#ifndef NORMALIZED_TEXT_H
+#define NORMALIZED_TEXT_H
+
+#include "modelhost.h"
+
+#include <stdbool.h>
+
+struct text_run {
+    uint32_t start;        /* in the normalised text */
+    uint32_t source;       /* in the source */
+    uint32_t source_bytes; /* 0: a plain run */
+};
+
+/* A combining character that waits for its place in canonical order. */
+struct pending_char {
+    uint32_t codepoint;
+    unsigned combining_class;
+    uint32_t order;
+    uint32_t source, source_bytes;
+};
+
+struct normalized_text {
+    char *data; /* (size); not terminated */
+    size_t size, capacity;
+    struct text_run *runs; /* ordered by start */
+    size_t n_runs, runs_capacity;
+    struct pending_char *pending;
+    size_t n_pending, pending_capacity;
+};
+
+/* Room for size_bytes more and one run more. */
+model_status normalized_text_reserve(struct normalized_text *text, size_t size_bytes);
+/* Room for one more. */
+model_status normalized_text_reserve_pending(struct normalized_text *text);
+void normalized_text_clear(struct normalized_text *text);
+void normalized_text_finish(struct normalized_text *text);
+
+/* A run from here on, within the room reserved; a plain run that goes on needs none. */
+void normalized_text_plain(struct normalized_text *text, size_t source);
+void normalized_text_block(struct normalized_text *text, size_t source, size_t source_bytes);
+
+struct text_span {
+    uint32_t start, end; /* in bytes of the source; start == end == 0 for what has no source */
+};
+
+/* The source of [start, end), start < end. *run is where the last search ended, 0 at first: spans are
+ * asked for from front to back. */
+struct text_span normalized_text_source(const struct normalized_text *text, size_t *run,
+                                        size_t start, size_t end);
+
+#endif

@@ -1,0 +1,80 @@
+/* wordpiece_decoder.c - tokens back to text: pieces are joined to their word, words with a space
+ * between, and the spaces before punctuation that this leaves are cleaned up. After Hugging Face
+ * tokenizers, decoders/wordpiece.rs: cleaning looks at one token at a time. [any-thread] */
+#include "pipeline.h"
+#include "errors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Applied one after the other. */
+static const struct {
+    const char *from, *to;
+} cleanups[] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+
+static model_status load(const struct json_place *place, struct decoder *ret,
+                         struct model_error *err)
+{
+    const char *prefix = "##";
+    bool cleanup = true;
+    model_status status = json_field_string(place, "prefix", &prefix, err);
+    if (status == MODEL_OK)
+        status = json_field_bool(place, "cleanup", &cleanup, err);
+    if (status != MODEL_OK)
+        return status;
+    ret->cleanup = cleanup;
+    ret->prefix = strdup(prefix);
+    return ret->prefix != NULL ? MODEL_OK : error_no_memory(err, "decoder");
+}
+
+/* Replaces every `from` in text by the shorter or equally long `to`, in place. */
+static size_t replace(char *text, size_t size, const char *from, const char *to)
+{
+    size_t from_bytes = strlen(from);
+    size_t to_bytes = strlen(to);
+    size_t out = 0;
+    size_t in = 0;
+    while (in < size) {
+        if (size - in >= from_bytes && memcmp(text + in, from, from_bytes) == 0) {
+            memcpy(text + out, to, to_bytes);
+            out += to_bytes;
+            in += from_bytes;
+        } else {
+            text[out++] = text[in++];
+        }
+    }
+    return out;
+}
+
+static model_status append(const struct decoder *self, const char *token, bool first,
+                           struct buffer *scratch, struct buffer *ret)
+{
+    size_t prefix_bytes = strlen(self->prefix);
+    bool joined = !first && strncmp(token, self->prefix, prefix_bytes) == 0;
+    buffer_clear(scratch);
+    model_status status = !first && !joined ? buffer_append(scratch, " ", 1) : MODEL_OK;
+    if (status == MODEL_OK)
+        status = buffer_append_text(scratch, token + (joined ? prefix_bytes : 0));
+    if (status != MODEL_OK)
+        return status;
+    size_t size = scratch->size;
+    if (self->cleanup && size > 0 && memchr(scratch->data, ' ', size) != NULL)
+        for (size_t i = 0; i < sizeof cleanups / sizeof cleanups[0]; i++)
+            size = replace(scratch->data, size, cleanups[i].from, cleanups[i].to);
+    return buffer_append(ret, scratch->data, size);
+}
+
+const struct decoder_type wordpiece_decoder_type = {"WordPiece", load, append};
+
+static model_status append_with_space(const struct decoder *self, const char *token, bool first,
+                                      struct buffer *scratch, struct buffer *ret)
+{
+    (void)self;
+    (void)scratch;
+    model_status status = first ? MODEL_OK : buffer_append(ret, " ", 1);
+    return status == MODEL_OK ? buffer_append_text(ret, token) : status;
+}
+
+const struct decoder_type default_decoder_type = {NULL, NULL, append_with_space};

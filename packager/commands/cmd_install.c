@@ -1,0 +1,121 @@
+/* cmd_install.c - `pkgmgr install`. */
+#include "buffer.h"
+#include "commands.h"
+#include "errors.h"
+#include "package_json.h"
+#include "plugin_install.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char help_install[] =
+    "usage: pkgmgr install PKG PLUGIN.so [OPTION]...\n\n"
+    "Puts a plugin into a package, after checking that it is one, that this version can open it\n"
+    "and that it serves the package's model; prints the package's folder. PKG is a name in the\n"
+    "store or a folder. In the store a new version of the package takes the old one's place.\n\n"
+    "  --force        install even if the plugin does not name the model's architecture\n"
+    "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --json         print the package as JSON\n"
+    "  -q, --quiet    say nothing but errors\n";
+
+enum { OPT_FORCE = 256, OPT_STORE, OPT_JSON };
+
+static const struct option long_options[] = {
+    {"force", no_argument, NULL, OPT_FORCE},
+    {"store", required_argument, NULL, OPT_STORE},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"quiet", no_argument, NULL, 'q'},
+    {NULL, 0, NULL, 0},
+};
+
+struct arguments {
+    const char *package, *plugin, *store_dir;
+    bool force, json, quiet;
+};
+
+static int read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    int option;
+    while ((option = command_next_option(argc, argv, ":q", long_options)) != -1) {
+        if (option == OPT_FORCE)
+            arguments->force = true;
+        else if (option == OPT_STORE)
+            arguments->store_dir = optarg;
+        else if (option == OPT_JSON)
+            arguments->json = true;
+        else if (option == 'q')
+            arguments->quiet = true;
+        else
+            return COMMAND_USAGE;
+    }
+    if (argc - optind != 2)
+        return command_usage("install", "want PKG and PLUGIN.so");
+    arguments->package = argv[optind];
+    arguments->plugin = argv[optind + 1];
+    return 0;
+}
+
+static void print_message(void *context, int32_t level, const char *message)
+{
+    (void)context;
+    (void)level;
+    fprintf(stderr, "pkgmgr: %s\n", message);
+}
+
+static model_status print_result(const char *dir, bool as_json, struct model_error *err)
+{
+    struct package package = {0};
+    char *text;
+    if (!as_json) {
+        text = text_format("%s\n", dir);
+    } else {
+        model_status status = package_open(dir, NULL, &package, err);
+        if (status != MODEL_OK)
+            return status;
+        json_node *root = package_json(&package);
+        text = root != NULL ? json_print(root, true) : NULL;
+        json_free(root);
+        package_finish(&package);
+    }
+    model_status status =
+        text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
+    free(text);
+    return status;
+}
+
+static model_status install(const struct arguments *arguments, struct model_error *err)
+{
+    struct store *store = NULL;
+    struct package_place place = {0};
+    struct plugin_file plugin;
+    struct log_sink log = {.level = arguments->quiet ? MODEL_LOG_ERROR : MODEL_LOG_INFO,
+                           .write = print_message};
+    char *dir = NULL;
+    model_status status = command_look_into_store(arguments->store_dir, &store, err);
+    if (status == MODEL_OK)
+        status = package_locate(store, arguments->package, &place, err);
+    if (status == MODEL_OK)
+        status = plugin_install(store, &place, arguments->plugin, arguments->force, &log, &dir,
+                                &plugin, err);
+    if (status == MODEL_OK && !arguments->quiet)
+        fprintf(stderr, "installed the plugin '%s' %s (ABI %u.%u)\n", plugin.name, plugin.version,
+                plugin.abi_major, plugin.abi_minor);
+    if (status == MODEL_OK)
+        status = print_result(dir, arguments->json, err);
+    free(dir);
+    package_place_finish(&place);
+    store_close(store);
+    return status;
+}
+
+int cmd_install(int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct arguments arguments = {0};
+    int code = read_arguments(argc, argv, &arguments);
+    if (code != 0)
+        return code;
+    model_status status = install(&arguments, &err);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}

@@ -1,0 +1,105 @@
+/* cmd_list.c - `pkgmgr list`. */
+#include "buffer.h"
+#include "commands.h"
+#include "errors.h"
+#include "human_text.h"
+#include "json_view.h"
+#include "store.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char help_list[] =
+    "usage: pkgmgr list [OPTION]...\n\n"
+    "Shows the packages of the store.\n\n"
+    "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --json         print them as JSON\n";
+
+enum { OPT_STORE = 256, OPT_JSON };
+
+static const struct option long_options[] = {
+    {"store", required_argument, NULL, OPT_STORE},
+    {"json", no_argument, NULL, OPT_JSON},
+    {NULL, 0, NULL, 0},
+};
+
+#define MAX_TEXT_BYTES (64u << 20)
+
+static char *list_as_json(const struct store_list *list)
+{
+    json_node *root = json_new_array();
+    for (size_t i = 0; i < list->n_entries; i++) {
+        const struct store_entry *entry = &list->entries[i];
+        json_node *item = json_add_object(root, NULL);
+        (void)json_add_string(item, "id", entry->id);
+        (void)json_add_string(item, "revision", entry->revision);
+        (void)json_add_string(item, "requested_revision", entry->requested_revision);
+        (void)json_add_string(item, "path", entry->dir);
+        (void)json_add_string(item, "created", entry->created);
+        (void)json_add_number(item, "size", (double)entry->size_bytes);
+        (void)json_add_bool(item, "has_plugin", entry->has_plugin != 0);
+    }
+    char *text = root != NULL ? json_print(root, true) : NULL;
+    json_free(root);
+    return text;
+}
+
+static char *list_as_table(const struct store_list *list)
+{
+    struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
+    char size[HUMAN_TEXT_BYTES];
+    int width = 2;
+    for (size_t i = 0; i < list->n_entries; i++)
+        if ((int)strlen(list->entries[i].id) > width)
+            width = (int)strlen(list->entries[i].id);
+    if (list->n_entries > 0)
+        (void)buffer_printf(&text, "%-*s  %-12s  %-12s  %8s  %s\n", width, "ID", "REVISION",
+                            "COMMIT", "SIZE", "PLUGIN");
+    for (size_t i = 0; i < list->n_entries; i++) {
+        const struct store_entry *entry = &list->entries[i];
+        (void)buffer_printf(&text, "%-*s  %-12.12s  %-12.12s  %8s  %s\n", width, entry->id,
+                            entry->requested_revision, entry->revision,
+                            human_size(entry->size_bytes, size), entry->has_plugin ? "yes" : "no");
+    }
+    char *table = buffer_take(&text);
+    buffer_finish(&text);
+    return table;
+}
+
+static model_status list_store(const char *dir, bool as_json, struct model_error *err)
+{
+    struct store *store = NULL;
+    struct store_list list = {0};
+    model_status status = command_look_into_store(dir, &store, err);
+    if (status == MODEL_OK && store != NULL)
+        status = store_list_packages(store, &list, err);
+    if (status == MODEL_OK) {
+        char *text = as_json ? list_as_json(&list) : list_as_table(&list);
+        status = text != NULL ? command_print(text, err) : error_no_memory(err, "the list");
+        free(text);
+    }
+    store_list_finish(&list);
+    store_close(store);
+    return status;
+}
+
+int cmd_list(int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *store_dir = NULL;
+    bool as_json = false;
+    int option;
+    while ((option = command_next_option(argc, argv, ":", long_options)) != -1) {
+        if (option == OPT_STORE)
+            store_dir = optarg;
+        else if (option == OPT_JSON)
+            as_json = true;
+        else
+            return COMMAND_USAGE;
+    }
+    if (optind != argc)
+        return command_usage("list", "takes no argument, but got '%s'", argv[optind]);
+    model_status status = list_store(store_dir, as_json, &err);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}

@@ -1,0 +1,124 @@
+/* cmd_verify.c - `pkgmgr verify`. */
+#include "buffer.h"
+#include "commands.h"
+#include "errors.h"
+#include "json_view.h"
+#include "package_locate.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char help_verify[] =
+    "usage: pkgmgr verify PKG [OPTION]...\n\n"
+    "Reads every file of a package and compares its SHA-256 with the package's metadata.json.\n"
+    "Exit code 7 when a file is damaged or missing. PKG is a name in the store or a folder.\n\n"
+    "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --json         print the result as JSON\n"
+    "  -q, --quiet    say nothing but errors\n";
+
+enum { OPT_STORE = 256, OPT_JSON };
+
+static const struct option long_options[] = {
+    {"store", required_argument, NULL, OPT_STORE},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"quiet", no_argument, NULL, 'q'},
+    {NULL, 0, NULL, 0},
+};
+
+struct arguments {
+    const char *package, *store_dir;
+    bool json, quiet;
+};
+
+/* What store_verify_package() reports. */
+struct findings {
+    const struct arguments *arguments;
+    json_node *files; /* with --json */
+    size_t n_good, n_bad;
+};
+
+static void report(void *context, const char *path, model_status status, const char *sentence)
+{
+    struct findings *findings = context;
+    bool good = status == MODEL_OK;
+    findings->n_good += good;
+    findings->n_bad += !good;
+    if (findings->arguments->json) {
+        json_node *item = json_add_object(findings->files, NULL);
+        (void)json_add_string(item, "path", path);
+        (void)json_add_bool(item, "ok", good);
+        if (!good)
+            (void)json_add_string(item, "error", sentence != NULL ? sentence : "damaged");
+    } else if (!findings->arguments->quiet) {
+        printf("%-7s %s\n", good ? "ok" : "DAMAGED", path);
+    }
+}
+
+static model_status print_json(const char *dir, bool good, json_node *root, struct model_error *err)
+{
+    (void)json_add_string(root, "path", dir);
+    (void)json_add_bool(root, "ok", good);
+    char *text = json_print(root, true);
+    model_status status =
+        text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
+    free(text);
+    return status;
+}
+
+static model_status verify(const struct arguments *arguments, struct model_error *err)
+{
+    struct store *store = NULL;
+    struct package_place place = {0};
+    json_node *root = json_new_object();
+    struct findings findings = {.arguments = arguments, .files = json_add_array(root, "files")};
+    struct model_error ignored = MODEL_ERROR_INIT;
+    model_status status = command_look_into_store(arguments->store_dir, &store, err);
+    if (status == MODEL_OK)
+        status = package_locate(store, arguments->package, &place, err);
+    if (status != MODEL_OK)
+        goto end;
+    status = store_verify_package(place.dir, report, &findings, err);
+    if (arguments->json) {
+        model_status printed = print_json(place.dir, status == MODEL_OK, root, &ignored);
+        if (status == MODEL_OK && printed != MODEL_OK)
+            status = error_set(err, printed, "%s", ignored.message);
+    } else if (status == MODEL_OK && !arguments->quiet) {
+        printf("%zu files, all as they should be: %s\n", findings.n_good, place.dir);
+    }
+end:
+    json_free(root);
+    package_place_finish(&place);
+    store_close(store);
+    return status;
+}
+
+static int read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    int option;
+    while ((option = command_next_option(argc, argv, ":q", long_options)) != -1) {
+        if (option == OPT_STORE)
+            arguments->store_dir = optarg;
+        else if (option == OPT_JSON)
+            arguments->json = true;
+        else if (option == 'q')
+            arguments->quiet = true;
+        else
+            return COMMAND_USAGE;
+    }
+    if (argc - optind != 1)
+        return command_usage("verify", "want one PKG");
+    arguments->package = argv[optind];
+    return 0;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct arguments arguments = {0};
+    int code = read_arguments(argc, argv, &arguments);
+    if (code != 0)
+        return code;
+    model_status status = verify(&arguments, &err);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}

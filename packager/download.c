@@ -1,0 +1,253 @@
+/* download.c - see download.h. The steps before a package is installed, and the whole. */
+#include "download.h"
+#include "errors.h"
+#include "files.h"
+#include "hub_answers.h"
+#include "transfer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- begin: what is there to do */
+
+model_status download_find_package(const struct store *store, const char *id, const char *revision,
+                                   char **ret, struct model_error *err)
+{
+    char *dir = NULL;
+    char *name = text_format("%s@%s", id, revision);
+    if (name == NULL)
+        return error_no_memory(err, "a name");
+    model_status status = store_find(store, name, &dir, err);
+    free(name);
+    /* several packages of a bare name that might be meant: none of them is this one */
+    if (status == MODEL_NOT_FOUND || status == MODEL_INVALID_ARGUMENT)
+        status = MODEL_OK;
+    if (status == MODEL_OK)
+        *ret = dir;
+    return status;
+}
+
+/* Notes a package of the same commit that has every file of the plan. */
+static model_status look_for_present(struct download *download, struct model_error *err)
+{
+    struct manifest manifest = {0};
+    char *dir = NULL;
+    if (download->store == NULL || download->options->force)
+        return MODEL_OK;
+    model_status status = download_find_package(download->store, download->model.id,
+                                                download->model.commit, &dir, err);
+    if (status != MODEL_OK || dir == NULL)
+        return status;
+    /* one that cannot be read is replaced */
+    if (manifest_read(dir, &manifest, NULL) == MODEL_OK &&
+        download_plan_satisfied_by(&download->plan, &manifest)) {
+        download->present = dir;
+        dir = NULL;
+    }
+    manifest_finish(&manifest);
+    free(dir);
+    return MODEL_OK;
+}
+
+static void warn_about_reserved(const struct download *download)
+{
+    for (size_t i = 0; i < download->files.n_files; i++)
+        if (download->verdicts[i] == FILE_RESERVED)
+            log_write(&download->options->hub.log, MODEL_LOG_WARN, "leaving out '%.200s': %s",
+                      download->files.files[i].path, file_verdict_reason(FILE_RESERVED));
+}
+
+static model_status make_plan(struct download *download, struct model_error *err)
+{
+    const struct download_options *options = download->options;
+    size_t n = download->files.n_files;
+    download->verdicts = calloc(n > 0 ? n : 1, sizeof *download->verdicts);
+    if (download->verdicts == NULL)
+        return error_no_memory(err, "the download's plan");
+    model_status status = file_selection_judge(&download->files, &options->rules,
+                                               download->model.id, download->verdicts, err);
+    if (status == MODEL_OK)
+        status = download_plan_make(&download->files, download->verdicts, download->store,
+                                    options->force, &download->plan, err);
+    if (status != MODEL_OK)
+        return status;
+    warn_about_reserved(download);
+    return look_for_present(download, err);
+}
+
+static model_status open_store(struct download *download, struct model_error *err)
+{
+    const struct download_options *options = download->options;
+    model_status status = store_open(options->store_dir, !options->dry_run, &download->store, err);
+    return status == MODEL_NOT_FOUND && options->dry_run ? MODEL_OK : status;
+}
+
+model_status download_begin(const struct download_options *options, struct download *ret,
+                            struct model_error *err)
+{
+    struct download download = {
+        .options = options,
+        .revision = options->revision != NULL ? options->revision : "main",
+    };
+    model_status status = hub_check_id(options->id, err);
+    if (status == MODEL_OK)
+        status = open_store(&download, err);
+    if (status == MODEL_OK)
+        status = hub_create(&options->hub, &download.hub, err);
+    if (status == MODEL_OK)
+        status = hub_find_model(download.hub, options->id, download.revision, &download.model, err);
+    if (status == MODEL_OK && strcmp(download.model.id, options->id) != 0)
+        log_write(&options->hub.log, MODEL_LOG_INFO, "'%s' is called '%s' now", options->id,
+                  download.model.id);
+    if (status == MODEL_OK)
+        status = hub_list_files(download.hub, &download.model, &download.files, err);
+    if (status == MODEL_OK)
+        status = make_plan(&download, err);
+    if (status == MODEL_OK)
+        *ret = download;
+    else
+        download_end(&download);
+    return status;
+}
+
+void download_end(struct download *download)
+{
+    if (download->staging != NULL)
+        (void)dir_remove_all(download->staging, NULL);
+    free(download->staging);
+    free(download->present);
+    download_plan_finish(&download->plan);
+    free(download->verdicts);
+    hub_files_finish(&download->files);
+    hub_model_finish(&download->model);
+    store_close(download->store);
+    hub_destroy(download->hub);
+    *download = (struct download){0};
+}
+
+/* ---- transfer: one file after the other */
+
+struct progress {
+    const struct download *download;
+    size_t file_index;
+    uint64_t before_bytes; /* of the files before this one */
+};
+
+static void advance(void *context, uint64_t received_bytes)
+{
+    const struct progress *progress = context;
+    const struct download_options *options = progress->download->options;
+    if (options->progress != NULL)
+        options->progress(options->observer, &progress->download->plan, progress->file_index,
+                          progress->before_bytes + received_bytes);
+}
+
+static model_status transfer_one(struct download *download, struct plan_file *planned,
+                                 struct progress *progress, struct model_error *err)
+{
+    const struct download_options *options = download->options;
+    char *part = text_format("%s/%zu.part", download->staging, progress->file_index);
+    if (part == NULL)
+        return error_no_memory(err, "a path");
+    struct transfer transfer = {
+        .hub = download->hub,
+        .model = &download->model,
+        .file = planned->file,
+        .part_path = part,
+        .advance = advance,
+        .advance_context = progress,
+        .log = &options->hub.log,
+    };
+    model_status status = transfer_run(&transfer, planned->sha256, err);
+    if (status == MODEL_OK)
+        status = store_add_blob(download->store, part, planned->sha256, err);
+    free(part);
+    return status;
+}
+
+model_status download_transfer(struct download *download, struct model_error *err)
+{
+    const struct download_options *options = download->options;
+    struct progress progress = {.download = download};
+    model_status status = MODEL_OK;
+    if (download->present == NULL)
+        status = download_plan_check_room(&download->plan, store_dir(download->store), err);
+    if (status == MODEL_OK)
+        status = store_make_staging(download->store, &download->staging, err);
+    for (size_t i = 0;
+         i < download->plan.n_files && status == MODEL_OK && download->present == NULL; i++) {
+        struct plan_file *planned = &download->plan.files[i];
+        progress.file_index = i;
+        if (!planned->in_store) {
+            status = transfer_one(download, planned, &progress, err);
+            progress.before_bytes += planned->file->size_bytes;
+        }
+        if (status == MODEL_OK && options->file_done != NULL)
+            options->file_done(options->observer, planned);
+    }
+    return status;
+}
+
+/* ---- the whole */
+
+static model_status run_offline(const struct download_options *options, struct download_result *ret,
+                                struct model_error *err)
+{
+    const char *revision = options->revision != NULL ? options->revision : "main";
+    struct store *store = NULL;
+    struct manifest manifest = {0};
+    char *dir = NULL;
+    model_status status = store_open(options->store_dir, 0, &store, err);
+    if (status == MODEL_OK)
+        status = download_find_package(store, options->id, revision, &dir, err);
+    if (status == MODEL_NOT_FOUND || (status == MODEL_OK && dir == NULL))
+        status = error_set(err, MODELHOST_OFFLINE,
+                           "offline, and the store %.300s does not have '%s' at revision '%.100s'; "
+                           "unset HF_HUB_OFFLINE to download it",
+                           options->store_dir, options->id, revision);
+    if (status == MODEL_OK)
+        status = manifest_read(dir, &manifest, err);
+    if (status == MODEL_OK) {
+        struct download_result result = {.dir = dir};
+        result.id = strdup(manifest.id);
+        result.revision = strdup(manifest.revision);
+        for (size_t i = 0; i < manifest.n_files; i++)
+            result.reused_bytes += manifest.files[i].size_bytes;
+        dir = NULL;
+        if (result.id != NULL && result.revision != NULL) {
+            *ret = result;
+        } else {
+            download_result_finish(&result);
+            status = error_no_memory(err, "the result");
+        }
+    }
+    manifest_finish(&manifest);
+    free(dir);
+    store_close(store);
+    return status;
+}
+
+model_status download_run(const struct download_options *options, struct download_result *ret,
+                          struct model_error *err)
+{
+    struct download download;
+    if (options->offline)
+        return run_offline(options, ret, err);
+    model_status status = download_begin(options, &download, err);
+    if (status != MODEL_OK)
+        return status;
+    status = download_transfer(&download, err);
+    if (status == MODEL_OK)
+        status = download_install(&download, ret, err);
+    download_end(&download);
+    return status;
+}
+
+void download_result_finish(struct download_result *result)
+{
+    free(result->dir);
+    free(result->id);
+    free(result->revision);
+    free(result->plugin_advice);
+    *result = (struct download_result){0};
+}

@@ -1,0 +1,71 @@
+/* download.h - from a hub to a package in the store: resolve, plan, transfer, install.
+ *
+ *   download_begin()     asks the hub what the revision is and which files it has; decides
+ *   download_transfer()  fetches what the store lacks, checking every byte
+ *   download_install()   makes the package visible, with the plugin for its architecture
+ *   download_end()
+ *
+ * or download_run() for all of it. Nothing of a package is seen by anyone before download_install()
+ * ends; blobs that have arrived stay in the store, so that a second try need not fetch them again.
+ * One download belongs to one thread. */
+#ifndef DOWNLOAD_H
+#define DOWNLOAD_H
+
+#include "download_plan.h"
+
+struct download_options {
+    const char *id;          /* "ns/name" or "name" */
+    const char *revision;    /* NULL: "main" */
+    const char *store_dir;   /* made when it is not there */
+    const char *plugin_path; /* where to look for a plugin */
+    struct selection_rules rules;
+    struct hub_config hub; /* its log is the download's too */
+    bool force;            /* fetch what the store has as well */
+    bool offline;          /* no network: succeed only if the store has the package */
+    bool dry_run;          /* the store is only read: it is not made when it is not there */
+    /* Bytes of the files to fetch, so far and in all, and the file under way. May be NULL. */
+    void (*progress)(void *context, const struct download_plan *plan, size_t file_index,
+                     uint64_t done_bytes);
+    /* A file is there: fetched, or found in the store. May be NULL. */
+    void (*file_done)(void *context, const struct plan_file *file);
+    void *observer;
+};
+
+struct download_result {
+    char *dir; /* the package */
+    char *id, *revision;
+    char *plugin_advice; /* what to do when no plugin was found; NULL: there is one */
+    uint64_t downloaded_bytes, reused_bytes;
+};
+
+struct download {
+    const struct download_options *options;
+    const char *revision; /* as asked */
+    struct hub *hub;
+    struct store *store;
+    struct hub_model model;
+    struct hub_files files;
+    enum file_verdict *verdicts; /* (files.n_files) */
+    struct download_plan plan;
+    char *present; /* a package in the store that has all of the plan already, or NULL */
+    char *staging; /* NULL before the transfer */
+};
+
+/* options must outlive the download. On failure *ret needs no download_end(). */
+model_status download_begin(const struct download_options *options, struct download *ret,
+                            struct model_error *err);
+model_status download_transfer(struct download *download, struct model_error *err);
+model_status download_install(struct download *download, struct download_result *ret,
+                              struct model_error *err);
+void download_end(struct download *download);
+
+/* The folder of "id@revision" in the store, to be freed; NULL in *ret when there is none. */
+model_status download_find_package(const struct store *store, const char *id, const char *revision,
+                                   char **ret, struct model_error *err);
+
+/* All of it, or in offline mode the look into the store. */
+model_status download_run(const struct download_options *options, struct download_result *ret,
+                          struct model_error *err);
+void download_result_finish(struct download_result *result);
+
+#endif

@@ -1,0 +1,218 @@
+/* download_install.c - the last step of a download (download.h): the manifest, the plugin, and making
+ * the package visible.
+ *
+ * A package that has everything already is left as it is, unless a plugin can be added to it now or
+ * the name it was asked by does not lead to it yet. A plugin that was installed by hand is carried
+ * over when no other is found: downloading again must not take it away. */
+#include "download.h"
+#include "errors.h"
+#include "package.h"
+#include "package_build.h"
+#include "plugin_choice.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static char *now_utc(void)
+{
+    char text[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc) == NULL ||
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        return NULL;
+    return strdup(text);
+}
+
+static model_status name_manifest(const struct download *download, struct manifest *manifest,
+                                  struct model_error *err)
+{
+    const char *from[] = {download->model.id, download->options->id, download->revision,
+                          download->model.commit, hub_endpoint(download->hub)};
+    char **to[] = {&manifest->id, &manifest->requested_id, &manifest->requested_revision,
+                   &manifest->revision, &manifest->endpoint};
+    for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) {
+        free(*to[i]);
+        *to[i] = strdup(from[i]);
+        if (*to[i] == NULL)
+            return error_no_memory(err, "the package's manifest");
+    }
+    return MODEL_OK;
+}
+
+/* The manifest of what was planned. */
+static model_status make_manifest(const struct download *download, struct manifest *manifest,
+                                  struct model_error *err)
+{
+    model_status status = name_manifest(download, manifest, err);
+    if (status == MODEL_OK && (manifest->created = now_utc()) == NULL)
+        status = error_no_memory(err, "the package's manifest");
+    for (size_t i = 0; i < download->plan.n_files && status == MODEL_OK; i++) {
+        const struct plan_file *planned = &download->plan.files[i];
+        status = manifest_add(manifest, planned->package_path, planned->file->path,
+                              planned->file->size_bytes, planned->sha256, err);
+    }
+    return status;
+}
+
+/* Adds the plugin of the package that this one replaces, if its model is still served by it. */
+static model_status carry_plugin_over(const struct download *download, struct manifest *manifest,
+                                      const char *config, struct model_error *err)
+{
+    struct manifest old = {0};
+    struct plugin_file plugin;
+    char *dir = NULL, *blob = NULL;
+    const struct manifest_file *file = NULL;
+    model_status status =
+        download_find_package(download->store, download->model.id, download->revision, &dir, err);
+    if (status != MODEL_OK)
+        return status;
+    if (dir != NULL && manifest_read(dir, &old, NULL) == MODEL_OK)
+        file = manifest_find(&old, PACKAGE_PLUGIN_PATH);
+    if (file != NULL && store_has_blob(download->store, file->sha256, file->size_bytes) &&
+        manifest_blob_path(download->store, &old, PACKAGE_PLUGIN_PATH, &blob, err) == MODEL_OK &&
+        plugin_check_usable(blob, &plugin, NULL) == MODEL_OK &&
+        plugin_check_serves(&plugin, blob, config, NULL) == MODEL_OK)
+        status =
+            manifest_add(manifest, PACKAGE_PLUGIN_PATH, NULL, file->size_bytes, file->sha256, err);
+    manifest_finish(&old);
+    free(blob);
+    free(dir);
+    return status;
+}
+
+/* Decides about the plugin: *ret_plugin to install, or one in the manifest already, or advice. */
+static model_status settle_plugin(const struct download *download, struct manifest *manifest,
+                                  char **ret_plugin, char **ret_advice, struct model_error *err)
+{
+    struct model_error reason = MODEL_ERROR_INIT;
+    char *config = NULL;
+    model_status status =
+        manifest_blob_path(download->store, manifest, PACKAGE_CONFIG_PATH, &config, err);
+    if (status != MODEL_OK)
+        return status;
+    status = plugin_choose(config, download->options->plugin_path, download->model.id, ret_plugin,
+                           ret_advice, &reason);
+    if (status == MODEL_CORRUPT) {
+        /* the files are what the hub has; that its config is broken is the author's affair */
+        *ret_advice = text_format("no plugin can be chosen: %s", reason.message);
+        status = *ret_advice != NULL ? MODEL_OK : error_no_memory(err, "the advice about plugins");
+    } else if (status != MODEL_OK) {
+        (void)error_set(err, status, "%s", reason.message);
+    } else if (*ret_plugin == NULL && config != NULL &&
+               manifest_find(manifest, PACKAGE_PLUGIN_PATH) == NULL) {
+        status = carry_plugin_over(download, manifest, config, err);
+    }
+    if (status == MODEL_OK && manifest_find(manifest, PACKAGE_PLUGIN_PATH) != NULL) {
+        free(*ret_advice);
+        *ret_advice = NULL;
+    }
+    free(config);
+    return status;
+}
+
+/* Whether "requested_id@revision" leads to dir. */
+static bool is_known_as_asked(const struct download *download, const char *dir)
+{
+    char *found = NULL;
+    bool known = download_find_package(download->store, download->options->id, download->revision,
+                                       &found, NULL) == MODEL_OK &&
+                 found != NULL && strcmp(found, dir) == 0;
+    free(found);
+    return known;
+}
+
+/* The package that has everything: nothing to do, or the same with a plugin or under another name. */
+static model_status install_present(struct download *download, char **ret_dir, char **ret_advice,
+                                    struct model_error *err)
+{
+    struct manifest manifest = {0};
+    char *plugin = NULL, *dir = NULL;
+    model_status status = manifest_read(download->present, &manifest, err);
+    if (status == MODEL_OK)
+        status = name_manifest(download, &manifest, err);
+    bool had_plugin = status == MODEL_OK && manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL;
+    if (status == MODEL_OK && !had_plugin)
+        status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
+    bool has_plugin = plugin != NULL ||
+                      (status == MODEL_OK && manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL);
+    if (status == MODEL_OK && has_plugin != had_plugin)
+        status = package_build(download->store, download->staging, &manifest, plugin,
+                               download->present, &download->options->hub.log, &dir, err);
+    else if (status == MODEL_OK && !is_known_as_asked(download, download->present))
+        status = store_install(download->store, &manifest, &dir, err);
+    else if (status == MODEL_OK && (dir = strdup(download->present)) == NULL)
+        status = error_no_memory(err, "the result");
+    manifest_finish(&manifest);
+    free(plugin);
+    if (status == MODEL_OK)
+        *ret_dir = dir;
+    return status;
+}
+
+/* Adds what an earlier download of the same commit brought and this one does not: with --include a
+ * package grows, it does not lose the rest. */
+static model_status keep_other_files(const struct download *download, const char *old_dir,
+                                     struct manifest *manifest, struct model_error *err)
+{
+    struct manifest old = {0};
+    model_status status = MODEL_OK;
+    (void)manifest_read(old_dir, &old, NULL); /* a broken one has nothing to keep */
+    for (size_t i = 0; i < old.n_files && status == MODEL_OK; i++) {
+        const struct manifest_file *file = &old.files[i];
+        if (file->source != NULL && manifest_find(manifest, file->path) == NULL &&
+            store_has_blob(download->store, file->sha256, file->size_bytes))
+            status = manifest_add(manifest, file->path, file->source, file->size_bytes,
+                                  file->sha256, err);
+    }
+    manifest_finish(&old);
+    return status;
+}
+
+static model_status install_new(struct download *download, char **ret_dir, char **ret_advice,
+                                struct model_error *err)
+{
+    struct manifest manifest = {0};
+    char *plugin = NULL, *old_dir = NULL;
+    model_status status = make_manifest(download, &manifest, err);
+    if (status == MODEL_OK)
+        status = download_find_package(download->store, download->model.id, download->model.commit,
+                                       &old_dir, err);
+    if (status == MODEL_OK && old_dir != NULL)
+        status = keep_other_files(download, old_dir, &manifest, err);
+    if (status == MODEL_OK)
+        status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
+    if (status == MODEL_OK)
+        status = package_build(download->store, download->staging, &manifest, plugin, old_dir,
+                               &download->options->hub.log, ret_dir, err);
+    manifest_finish(&manifest);
+    free(plugin);
+    free(old_dir);
+    return status;
+}
+
+model_status download_install(struct download *download, struct download_result *ret,
+                              struct model_error *err)
+{
+    struct download_result result = {0};
+    const struct download_plan *plan = &download->plan;
+    model_status status = download->present != NULL
+                              ? install_present(download, &result.dir, &result.plugin_advice, err)
+                              : install_new(download, &result.dir, &result.plugin_advice, err);
+    if (status != MODEL_OK)
+        goto fail;
+    result.downloaded_bytes = download->present != NULL ? 0 : plan->fetch_bytes;
+    result.reused_bytes = plan->total_bytes - result.downloaded_bytes;
+    result.id = strdup(download->model.id);
+    result.revision = strdup(download->model.commit);
+    if (result.id == NULL || result.revision == NULL) {
+        status = error_no_memory(err, "the result");
+        goto fail;
+    }
+    *ret = result;
+    return MODEL_OK;
+fail:
+    download_result_finish(&result);
+    return status;
+}

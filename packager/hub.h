@@ -1,0 +1,110 @@
+/* hub.h - a hub as its users see it: models with revisions, their files, and getting a file's bytes.
+ *
+ * One hub belongs to one thread at a time. Everything that comes from the server is bounded and
+ * checked before it is handed up: ids and commits have their form, paths are safe names. */
+#ifndef HUB_H
+#define HUB_H
+
+#include "hub_headers.h"
+#include "hub_http.h"
+#include "hub_url.h"
+#include "log.h"
+
+#define HUB_MAX_JSON_BYTES   (64u << 20)
+#define HUB_MAX_PAGES        1000u
+#define HUB_MAX_FILES        100000u
+#define HUB_MAX_REDIRECTS    10
+#define HUB_MAX_ATTEMPTS     5
+#define HUB_MAX_CONNECTS     3      /* attempts when nobody answers at all */
+#define HUB_MAX_WAIT_MS      300000 /* that a server may ask for; more is an error at once */
+#define HUB_STALL_TIMEOUT_MS 30000
+#define HUB_COMMIT_BYTES     41
+
+/* Time, so that tests need not wait. sleep_ms may come back early. */
+struct hub_clock {
+    void (*sleep_ms)(void *context, int64_t ms);
+    void *context;
+};
+
+/* How to reach a hub. Pointers must live as long as the hub. */
+struct hub_config {
+    const char *endpoint; /* NULL: the default */
+    const char *token;    /* shown to the endpoint's own scheme, host and port only; NULL: none */
+    int64_t stall_timeout_ms; /* 0: HUB_STALL_TIMEOUT_MS */
+    struct log_sink log;      /* told about waiting and trying again */
+    bool (*cancelled)(void *context);
+    void *cancel_context;
+    const struct hub_transport *transport; /* NULL: libcurl */
+    const struct hub_clock *clock;         /* NULL: the system's */
+};
+
+struct hub;
+
+model_status hub_create(const struct hub_config *config, struct hub **ret, struct model_error *err);
+void hub_destroy(struct hub *hub);
+const char *hub_endpoint(const struct hub *hub);
+
+/* ---- models and files */
+
+struct hub_model {
+    char *id;                      /* canonical: a renamed or legacy name is resolved */
+    char commit[HUB_COMMIT_BYTES]; /* what the revision means now */
+};
+
+/* Asks what `revision` of `id` is. The id is "ns/name" or "name". MODEL_NOT_FOUND: no such model or
+ * revision; MODELHOST_UNAUTHORIZED: gated, private, or a wrong token; the sentence says what to do. */
+model_status hub_find_model(struct hub *hub, const char *id, const char *revision,
+                            struct hub_model *ret, struct model_error *err);
+void hub_model_finish(struct hub_model *model);
+
+struct hub_file {
+    char *path; /* path_is_safe() */
+    uint64_t size_bytes;
+    struct hub_digest digest; /* of the content; kind NONE when the hub does not say */
+};
+
+struct hub_files {
+    struct hub_file *files; /* (n_files), ordered by path, each once */
+    size_t n_files;
+};
+
+/* The files of a commit, all pages. MODEL_CORRUPT: the listing breaks the rules. */
+model_status hub_list_files(struct hub *hub, const struct hub_model *model, struct hub_files *ret,
+                            struct model_error *err);
+void hub_files_finish(struct hub_files *files);
+
+/* ---- bytes */
+
+/* Whoever takes the bytes of an answer. restart() is called before each attempt: what came before is
+ * void. */
+struct hub_receiver {
+    model_status (*restart)(void *context, struct model_error *err);
+    model_status (*write)(void *context, const void *data, size_t size_bytes,
+                          struct model_error *err);
+    void *context;
+};
+
+/* What an address stands for, to name it in errors. path NULL: the model as a whole. */
+struct hub_subject {
+    const char *id, *revision, *path;
+};
+
+/* GETs an address of the hub or one that it named: follows redirects by hand, shows the token to the
+ * endpoint only, and never again once a redirect has left it; repeats what is worth repeating. On
+ * success *ret holds the answer (a 200), and *ret_digest (may be NULL) the content's digest if the
+ * hub's own headers gave one. */
+model_status hub_get(struct hub *hub, const char *url, const struct hub_subject *subject,
+                     const struct hub_receiver *receiver, struct hub_response *ret,
+                     struct hub_digest *ret_digest, struct model_error *err);
+
+/* GETs one file of a commit. */
+model_status hub_get_file(struct hub *hub, const struct hub_model *model, const char *path,
+                          const struct hub_receiver *receiver, struct hub_digest *ret_digest,
+                          struct model_error *err);
+
+/* The sentence and status for an answer other than 200 (hub_errors.c). had_token: one was shown. */
+model_status hub_explain(const struct hub_response *response, const char *endpoint,
+                         const struct hub_subject *subject, bool had_token,
+                         struct model_error *err);
+
+#endif

@@ -1,0 +1,27 @@
+/* hub_environment.h - the settings that users of the hub keep in the environment: HF_ENDPOINT,
+ * HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT, and our MODELHOST_STORE,
+ * MODELHOST_PLUGIN_PATH. For commands and NULL options only. */
+#ifndef HUB_ENVIRONMENT_H
+#define HUB_ENVIRONMENT_H
+
+#include "modelhost.h"
+
+#include <stdbool.h>
+
+struct hub_environment {
+    char *endpoint; /* NULL: the default */
+    char *token;    /* NULL: none */
+    char *store_dir;
+    char *plugin_path;
+    bool offline;
+    int64_t stall_timeout_ms; /* 0: the default */
+};
+
+/* A token file that is not there is no error, one that cannot be read is. */
+model_status hub_environment_read(struct hub_environment *ret, struct model_error *err);
+void hub_environment_finish(struct hub_environment *environment);
+
+/* The first line of a token file without blanks around it; NULL in *ret when that is empty. */
+model_status hub_token_read(const char *path, char **ret, struct model_error *err);
+
+#endif

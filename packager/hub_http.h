@@ -1,0 +1,80 @@
+/* hub_http.h - one HTTP exchange: a GET of one URL and its answer, no redirects, no repetitions. What
+ * to follow, to repeat and to believe is decided above (hub_request.h); this is the seam where tests
+ * put a hub of their own. libcurl lives behind hub_http_create(). */
+#ifndef HUB_HTTP_H
+#define HUB_HTTP_H
+
+#include "buffer.h"
+
+#include <stdbool.h>
+
+/* The headers that anyone above looks at. */
+enum hub_header {
+    HUB_LOCATION,
+    HUB_LINK,
+    HUB_ETAG,
+    HUB_LINKED_ETAG,
+    HUB_ERROR_CODE,
+    HUB_ERROR_MESSAGE,
+    HUB_RATE_LIMIT,
+    HUB_RETRY_AFTER,
+    HUB_N_HEADERS
+};
+
+#define HUB_MAX_HEADER_BYTES     8192u        /* of one of these headers */
+#define HUB_MAX_HEADERS_BYTES    (256u << 10) /* of all headers of an answer */
+#define HUB_MAX_ERROR_BODY_BYTES (64u << 10)  /* kept of what comes with an error */
+
+/* Where the body of a 200 goes, piece by piece. Any other status ends the exchange. */
+struct hub_sink {
+    model_status (*write)(void *context, const void *data, size_t size_bytes,
+                          struct model_error *err);
+    void *context;
+};
+
+struct hub_exchange {
+    const char *url;
+    const char *token; /* shown to this URL's host; NULL: none */
+    struct hub_sink sink;
+    int64_t stall_timeout_ms;         /* without a byte for so long, the exchange is broken off */
+    bool (*cancelled)(void *context); /* asked every second or more often; may be NULL */
+    void *cancel_context;
+};
+
+/* An answer; hub_response_finish() frees what it holds. */
+struct hub_response {
+    long status;
+    char *headers[HUB_N_HEADERS]; /* NULL where absent; the last one where repeated */
+    struct buffer error_body;     /* of an answer other than 200; cut, not refused, when too long */
+};
+
+void hub_response_init(struct hub_response *response);
+void hub_response_finish(struct hub_response *response);
+/* The header of a name in any case, or HUB_N_HEADERS. */
+enum hub_header hub_header_find(const char *name, size_t name_bytes);
+
+/* How an exchange may fail, for whoever decides about trying again. */
+enum hub_failure {
+    HUB_FAILED_FOR_GOOD, /* the sink refused, cancelled, no memory, an answer that breaks the rules */
+    HUB_FAILED_TO_CONNECT,
+    HUB_BROKE_OFF /* stalled, closed in the middle */
+};
+
+struct hub_transport {
+    /* MODEL_OK: *response holds a complete answer, whatever its status. Otherwise *ret_failure is set,
+     * and the status is the sink's own, MODEL_CANCELLED, or MODELHOST_NETWORK. */
+    model_status (*exchange)(void *context, const struct hub_exchange *exchange,
+                             struct hub_response *response, enum hub_failure *ret_failure,
+                             struct model_error *err);
+    void *context;
+};
+
+struct hub_http;
+
+/* A connection that is kept between exchanges. Proxies come from the environment as libcurl reads it
+ * (http_proxy, https_proxy, all_proxy, no_proxy). One thread at a time. */
+model_status hub_http_create(struct hub_http **ret, struct model_error *err);
+void hub_http_destroy(struct hub_http *http);
+struct hub_transport hub_http_transport(struct hub_http *http);
+
+#endif

@@ -1,0 +1,209 @@
+/* hub_request.c - see hub.h: one GET as it must be done over a real network. An attempt walks the
+ * redirects; between attempts we wait, as long as the server asks or a little longer each time. Each
+ * attempt starts from the first address, because the address of a content network is signed and
+ * expires (403 means: resolve it again). */
+#include "hub_private.h"
+#include "errors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_BACKOFF_MS 1000
+#define LAST_BACKOFF_MS  8000
+
+/* One attempt at a GET, hop by hop. */
+struct attempt {
+    char *url;                /* of the hop under way; owned */
+    bool may_show_token;      /* false for ever after once another origin was visited */
+    bool left_endpoint;       /* the answer is another origin's */
+    struct hub_digest digest; /* from the endpoint's own headers */
+    struct hub_response response;
+    enum hub_failure failure; /* valid when an exchange failed */
+};
+
+static bool is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* The linked digest is the content's, and stands on the hub's own answer only: an ETag of a content
+ * network means something else. */
+static void note_digest(struct attempt *attempt)
+{
+    if (attempt->left_endpoint)
+        return;
+    struct hub_digest digest = hub_digest_read(attempt->response.headers[HUB_LINKED_ETAG]);
+    if (digest.kind == HUB_DIGEST_NONE && attempt->digest.kind == HUB_DIGEST_NONE)
+        digest = hub_digest_read(attempt->response.headers[HUB_ETAG]);
+    if (digest.kind != HUB_DIGEST_NONE)
+        attempt->digest = digest;
+}
+
+/* Moves the attempt to where its redirect points. */
+static model_status follow(struct attempt *attempt, struct model_error *err)
+{
+    struct hub_origin before, after;
+    char *url = NULL;
+    const char *location = attempt->response.headers[HUB_LOCATION];
+    if (location == NULL)
+        return error_set(err, MODELHOST_NETWORK, "%.200s answers %ld without saying where to go",
+                         attempt->url, attempt->response.status);
+    model_status status = hub_url_join(attempt->url, location, &url, err);
+    if (status == MODEL_OK)
+        status = hub_url_parse(attempt->url, &before, NULL, err);
+    if (status == MODEL_OK)
+        status = hub_url_parse(url, &after, NULL, err);
+    if (status != MODEL_OK) {
+        free(url);
+        return MODELHOST_NETWORK;
+    }
+    if (before.https && !after.https) {
+        status = error_set(err, MODELHOST_NETWORK,
+                           "%.200s redirects from https to '%.200s', which is not protected",
+                           attempt->url, url);
+        free(url);
+        return status;
+    }
+    free(attempt->url);
+    attempt->url = url;
+    return MODEL_OK;
+}
+
+static model_status exchange(struct hub *hub, struct attempt *attempt,
+                             const struct hub_receiver *receiver, struct model_error *err)
+{
+    struct hub_origin origin;
+    model_status status = hub_url_parse(attempt->url, &origin, NULL, err);
+    if (status != MODEL_OK)
+        return MODELHOST_NETWORK;
+    attempt->left_endpoint = !hub_origin_equal(&origin, &hub->origin);
+    if (attempt->left_endpoint)
+        attempt->may_show_token = false;
+    struct hub_exchange request = {
+        .url = attempt->url,
+        .token = attempt->may_show_token ? hub->config.token : NULL,
+        .sink = {.write = receiver->write, .context = receiver->context},
+        .stall_timeout_ms = hub->config.stall_timeout_ms,
+        .cancelled = hub->config.cancelled,
+        .cancel_context = hub->config.cancel_context,
+    };
+    hub_response_finish(&attempt->response);
+    return hub->transport.exchange(hub->transport.context, &request, &attempt->response,
+                                   &attempt->failure, err);
+}
+
+/* One attempt: up to an answer that is no redirect. */
+static model_status walk(struct hub *hub, const char *url, const struct hub_receiver *receiver,
+                         struct attempt *attempt, struct model_error *err)
+{
+    attempt->failure = HUB_FAILED_FOR_GOOD;
+    attempt->may_show_token = true;
+    attempt->digest.kind = HUB_DIGEST_NONE;
+    free(attempt->url);
+    attempt->url = strdup(url);
+    if (attempt->url == NULL)
+        return error_no_memory(err, "a URL");
+    model_status status = receiver->restart(receiver->context, err);
+    for (int hop = 0; status == MODEL_OK && hop <= HUB_MAX_REDIRECTS; hop++) {
+        status = exchange(hub, attempt, receiver, err);
+        if (status != MODEL_OK)
+            return status;
+        note_digest(attempt);
+        if (!is_redirect(attempt->response.status))
+            return MODEL_OK;
+        attempt->failure = HUB_FAILED_FOR_GOOD;
+        status = follow(attempt, err);
+    }
+    if (status == MODEL_OK)
+        status = error_set(err, MODELHOST_NETWORK, "%.200s redirects more than %d times", url,
+                           HUB_MAX_REDIRECTS);
+    return status;
+}
+
+/* How often to try when an attempt ended like this; 1: not again. */
+static int worth_attempts(const struct attempt *attempt, model_status status)
+{
+    long code = attempt->response.status;
+    if (status != MODEL_OK)
+        return attempt->failure == HUB_BROKE_OFF           ? HUB_MAX_ATTEMPTS
+               : attempt->failure == HUB_FAILED_TO_CONNECT ? HUB_MAX_CONNECTS
+                                                           : 1;
+    bool again = code == 408 || code == 429 || (code >= 500 && code <= 599) ||
+                 (code == 403 && attempt->left_endpoint);
+    return again ? HUB_MAX_ATTEMPTS : 1;
+}
+
+/* How long to wait before the next attempt; -1: longer than anyone should. */
+static int64_t wait_before(const struct attempt *attempt, model_status status, int n_attempts)
+{
+    int64_t wait_ms = -1;
+    if (status == MODEL_OK)
+        wait_ms = hub_retry_wait_ms(attempt->response.headers[HUB_RATE_LIMIT],
+                                    attempt->response.headers[HUB_RETRY_AFTER]);
+    if (wait_ms > HUB_MAX_WAIT_MS)
+        return -1;
+    if (wait_ms < 0) {
+        wait_ms = FIRST_BACKOFF_MS;
+        for (int i = 1; i < n_attempts && wait_ms < LAST_BACKOFF_MS; i++)
+            wait_ms *= 2;
+    }
+    return wait_ms;
+}
+
+static model_status wait_for(struct hub *hub, int64_t wait_ms, struct model_error *err)
+{
+    const int64_t slice_ms = 100;
+    for (int64_t left_ms = wait_ms; left_ms > 0; left_ms -= slice_ms) {
+        if (hub->config.cancelled != NULL && hub->config.cancelled(hub->config.cancel_context))
+            return error_set(err, MODEL_CANCELLED, "interrupted");
+        hub->clock.sleep_ms(hub->clock.context, left_ms < slice_ms ? left_ms : slice_ms);
+    }
+    return MODEL_OK;
+}
+
+static void say_again(const struct hub *hub, const struct attempt *attempt, model_status status,
+                      const struct model_error *err, int64_t wait_ms, int n_attempts)
+{
+    char reason[64];
+    if (status == MODEL_OK)
+        (void)snprintf(reason, sizeof reason, "the server answers %ld", attempt->response.status);
+    log_write(&hub->config.log, MODEL_LOG_WARN, "%s; trying again in %.0f s (%d of %d)",
+              status == MODEL_OK ? reason : err->message, (double)wait_ms / 1000, n_attempts,
+              HUB_MAX_ATTEMPTS - 1);
+}
+
+model_status hub_get(struct hub *hub, const char *url, const struct hub_subject *subject,
+                     const struct hub_receiver *receiver, struct hub_response *ret,
+                     struct hub_digest *ret_digest, struct model_error *err)
+{
+    struct attempt attempt = {0};
+    struct model_error own = MODEL_ERROR_INIT;
+    model_status status;
+    if (err == NULL)
+        err = &own;
+    hub_response_init(&attempt.response);
+    for (int n = 1;; n++) {
+        status = walk(hub, url, receiver, &attempt, err);
+        int64_t wait_ms = wait_before(&attempt, status, n);
+        if (n >= worth_attempts(&attempt, status) || wait_ms < 0)
+            break;
+        say_again(hub, &attempt, status, err, wait_ms, n);
+        status = wait_for(hub, wait_ms, err);
+        if (status != MODEL_OK)
+            goto end;
+    }
+    if (status == MODEL_OK && attempt.response.status != 200)
+        status = hub_explain(&attempt.response, hub->endpoint, subject,
+                             attempt.may_show_token && hub->config.token != NULL, err);
+    if (status == MODEL_OK) {
+        *ret = attempt.response;
+        hub_response_init(&attempt.response);
+        if (ret_digest != NULL)
+            *ret_digest = attempt.digest;
+    }
+end:
+    hub_response_finish(&attempt.response);
+    free(attempt.url);
+    return status;
+}

@@ -1,0 +1,31 @@
+/* package_build.h - from blobs to a package: adds the plugin and model_info.json to a manifest and
+ * lets the store make it visible. Used by download (all files new) and by install (one file more). */
+#ifndef PACKAGE_BUILD_H
+#define PACKAGE_BUILD_H
+
+#include "log.h"
+#include "store.h"
+
+/* The manifest lists files whose blobs the store has. plugin (may be NULL) is copied into the store
+ * and becomes backends/cpu/libmodel.so. staging is a folder of store_make_staging(), work goes on
+ * below it; the caller removes it. *ret_dir, to be freed, is the package, which takes over all names
+ * of old_dir (may be NULL). What model_info.json cannot
+ * tell (broken weights, say) is a warning to the log: the package is then made without it. */
+model_status package_build(const struct store *store, const char *staging,
+                           struct manifest *manifest, const char *plugin, const char *old_dir,
+                           const struct log_sink *log, char **ret_dir, struct model_error *err);
+
+/* Copies a file, hashing it on the way; syncs it. dst must not exist. */
+model_status copy_file_hashed(const char *src, const char *dst, char ret_sha256[SHA256_HEX_BYTES],
+                              uint64_t *ret_size_bytes, struct model_error *err);
+
+/* The path of a manifest's file among the blobs, NULL in *ret when it lists none such; to be freed. */
+model_status manifest_blob_path(const struct store *store, const struct manifest *manifest,
+                                const char *path, char **ret, struct model_error *err);
+
+/* "backends/cpu/" of the files a plugin needs beside it. */
+#define PACKAGE_CONFIG_PATH "backends/cpu/config.json"
+#define PACKAGE_PLUGIN_PATH "backends/cpu/" PACKAGE_PLUGIN_NAME
+#define PACKAGE_INFO_PATH   "model_info.json"
+
+#endif

@@ -1,0 +1,63 @@
+/* package_locate.c - see package_locate.h. */
+#include "package_locate.h"
+#include "errors.h"
+#include "files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool has(const char *dir, const char *name, bool (*is)(const char *))
+{
+    char *path = path_join(dir, name);
+    bool found = path != NULL && is(path);
+    free(path);
+    return found;
+}
+
+static bool looks_like_folder(const char *word)
+{
+    return word[0] == '.' || word[0] == '/' ||
+           (path_is_dir(word) &&
+            (has(word, "metadata.json", path_is_file) || has(word, "backends", path_is_dir)));
+}
+
+/* Whether dir, which is absolute and real, lies in the store's packages. */
+static bool is_below_packages(const struct store *store, const char *dir)
+{
+    char *packages = store != NULL ? path_join(store_dir(store), "packages") : NULL;
+    char *real = packages != NULL ? realpath(packages, NULL) : NULL;
+    size_t n = real != NULL ? strlen(real) : 0;
+    bool below = n > 0 && strncmp(dir, real, n) == 0 && dir[n] == '/';
+    free(packages);
+    free(real);
+    return below;
+}
+
+model_status package_locate(const struct store *store, const char *word, struct package_place *ret,
+                            struct model_error *err)
+{
+    struct package_place place = {0};
+    if (!looks_like_folder(word)) {
+        if (store == NULL)
+            return error_set(err, MODEL_NOT_FOUND,
+                             "there is no package '%.200s': the store does not exist yet", word);
+        model_status status = store_find(store, word, &place.dir, err);
+        if (status != MODEL_OK)
+            return status;
+        place.in_store = true;
+    } else {
+        place.dir = realpath(word, NULL);
+        if (place.dir == NULL)
+            return error_set_errno(err, errno, "cannot open the package %.400s", word);
+        place.in_store = is_below_packages(store, place.dir);
+    }
+    *ret = place;
+    return MODEL_OK;
+}
+
+void package_place_finish(struct package_place *place)
+{
+    free(place->dir);
+    *place = (struct package_place){0};
+}

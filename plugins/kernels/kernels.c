@@ -1,0 +1,100 @@
+/* kernels.c - the memory and the errors of a model; see kernels.h. */
+#include "kernels_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BLOCK_HEADER_BYTES 64 /* keeps the caller's part aligned */
+
+struct kernels_block {
+    struct kernels_block *next;
+};
+
+model_status kernels_fail(struct model_error *err, model_status status, const char *format, ...)
+{
+    if (err == NULL)
+        return status;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(err->message, sizeof err->message, format, arguments);
+    va_end(arguments);
+    if (length >= (int)sizeof err->message) { /* cut: not within a character */
+        size_t end = sizeof err->message - 1;
+        while (end > 0 && ((unsigned char)err->message[end - 1] & 0xC0u) == 0x80u)
+            end--;
+        if (end > 0 && ((unsigned char)err->message[end - 1] & 0xC0u) == 0xC0u)
+            end--;
+        err->message[end] = '\0';
+    }
+    return status;
+}
+
+model_status kernels_no_memory(struct model_error *err, const char *what)
+{
+    return kernels_fail(err, MODEL_OUT_OF_MEMORY, "no memory for %s", what);
+}
+
+model_status kernels_create(const struct model_services *services,
+                            const struct model_create_args *args, struct kernels **ret,
+                            struct model_error *err)
+{
+    struct kernels *kernels = services->allocate(services->context, sizeof *kernels);
+    if (kernels == NULL)
+        return kernels_no_memory(err, "the kernels of a model");
+    memset(kernels, 0, sizeof *kernels);
+    kernels->services = services;
+    kernels->threads = args->threads > 0 ? args->threads : 1;
+    kernels->vector = vector_kernels_best();
+    model_status status = linear_backend_create(kernels, err);
+    if (status != MODEL_OK) {
+        kernels_destroy(kernels);
+        return status;
+    }
+    *ret = kernels;
+    return MODEL_OK;
+}
+
+void kernels_destroy(struct kernels *kernels)
+{
+    if (kernels == NULL)
+        return;
+    const struct model_services *services = kernels->services;
+    linear_backend_destroy(kernels);
+    for (struct kernels_block *block = kernels->blocks; block != NULL;) {
+        struct kernels_block *next = block->next;
+        services->release(services->context, block);
+        block = next;
+    }
+    services->release(services->context, kernels);
+}
+
+const struct model_services *kernels_services(const struct kernels *kernels)
+{
+    return kernels->services;
+}
+
+void *kernels_allocate(struct kernels *kernels, size_t size_bytes)
+{
+    if (size_bytes > SIZE_MAX - BLOCK_HEADER_BYTES)
+        return NULL;
+    size_t total = size_bytes + BLOCK_HEADER_BYTES;
+    struct kernels_block *block = kernels->services->allocate(kernels->services->context, total);
+    if (block == NULL)
+        return NULL;
+    memset(block, 0, total);
+    block->next = kernels->blocks;
+    kernels->blocks = block;
+    kernels->memory_bytes += total;
+    return (char *)block + BLOCK_HEADER_BYTES;
+}
+
+uint64_t kernels_memory_bytes(const struct kernels *kernels)
+{
+    return kernels->memory_bytes;
+}
+
+const char *kernels_build_key(const struct kernels *kernels)
+{
+    return kernels->build_key;
+}

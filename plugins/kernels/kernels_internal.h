@@ -1,0 +1,36 @@
+/* kernels_internal.h - what the files of libkernels.a know of each other; not for plugins. */
+#ifndef KERNELS_INTERNAL_H
+#define KERNELS_INTERNAL_H
+
+#include "kernels.h"
+#include "vector_kernels.h"
+
+struct kernels_block; /* a piece of memory of the model */
+
+struct kernels {
+    const struct model_services *services;
+    const struct vector_kernels *vector; /* of this processor */
+    struct linear_backend *backend;      /* of linear_onednn.c or linear_portable.c */
+    struct kernels_block *blocks;
+    uint64_t memory_bytes;
+    uint32_t threads; /* that one run may use */
+    char build_key[64];
+};
+
+/* Calls body(argument, i) for i in [0, n_items): on the host's threads when there is more than one. */
+static inline void kernels_parallel(const struct kernels *kernels, size_t n_items,
+                                    void (*body)(void *argument, size_t index), void *argument)
+{
+    if (kernels->threads > 1 && n_items > 1) {
+        kernels->services->parallel_for(kernels->services->context, n_items, body, argument);
+        return;
+    }
+    for (size_t i = 0; i < n_items; i++)
+        body(argument, i);
+}
+
+/* The part of a kernels that the linear implementation keeps; sets build_key. */
+model_status linear_backend_create(struct kernels *kernels, struct model_error *err);
+void linear_backend_destroy(struct kernels *kernels);
+
+#endif

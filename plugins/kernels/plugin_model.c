@@ -1,0 +1,69 @@
+/* plugin_model.c - see plugin_model.h. */
+#include "kernels_internal.h"
+
+static void instance_destroy(struct model_instance *self)
+{
+    struct plugin_instance *instance = (struct plugin_instance *)self;
+    const struct model_services *services = instance->model->kernels->services;
+    linear_runner_destroy(instance->runner);
+    services->release(services->context, instance);
+}
+
+static model_status instance_create(const struct model *self, struct model_instance **ret,
+                                    struct model_error *err)
+{
+    const struct plugin_model *model = (const struct plugin_model *)self;
+    const struct model_services *services = model->kernels->services;
+    struct linear_runner *runner;
+    model_status status = linear_runner_create(model->kernels, &runner, err);
+    if (status != MODEL_OK)
+        return status;
+    struct plugin_instance *instance = services->allocate(services->context, sizeof *instance);
+    if (instance == NULL) {
+        linear_runner_destroy(runner);
+        return kernels_no_memory(err, "an instance");
+    }
+    *instance = (struct plugin_instance){.instance = {.struct_size = sizeof instance->instance,
+                                                      .run = model->run,
+                                                      .destroy = instance_destroy},
+                                         .model = model,
+                                         .runner = runner};
+    *ret = &instance->instance;
+    return MODEL_OK;
+}
+
+static void model_destroy(struct model *self)
+{
+    kernels_destroy(((struct plugin_model *)self)->kernels);
+}
+
+model_status plugin_model_create(const struct model_services *services,
+                                 const struct model_create_args *args, size_t size_bytes,
+                                 model_status (*build)(struct plugin_model *model,
+                                                       struct model_error *err),
+                                 struct model **ret, struct model_error *err)
+{
+    struct kernels *kernels = NULL;
+    struct plugin_model *model = NULL;
+    model_status status = kernels_create(services, args, &kernels, err);
+    if (status != MODEL_OK)
+        return status;
+    model = kernels_allocate(kernels, size_bytes);
+    if (model == NULL) {
+        status = kernels_no_memory(err, "the model");
+        goto fail;
+    }
+    model->kernels = kernels;
+    model->model = (struct model){.struct_size = sizeof model->model,
+                                  .description = &model->description,
+                                  .create_instance = instance_create,
+                                  .destroy = model_destroy};
+    status = build(model, err);
+    if (status != MODEL_OK)
+        goto fail;
+    *ret = &model->model;
+    return MODEL_OK;
+fail:
+    kernels_destroy(kernels);
+    return status;
+}

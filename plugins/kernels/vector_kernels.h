@@ -1,0 +1,46 @@
+/* vector_kernels.h - the inner loops, compiled once for each instruction set; not for plugins.
+ *
+ * vector_kernels_body.h holds the code, written with the compiler's vector types. Each of
+ * vector_kernels_avx512.c, _avx2.c and _base.c includes it with its own vector size, and the
+ * Makefile compiles each with its own -m flags. The table of the best set that the processor has is
+ * chosen when a model is created: no ifunc, so the sanitizers and macOS are content, and the tests
+ * run every set that the machine has. */
+#ifndef VECTOR_KERNELS_H
+#define VECTOR_KERNELS_H
+
+#include "row_ops.h"
+
+#define PRODUCT_ROWS    6  /* rows of a in one call of product() */
+#define PRODUCT_COLUMNS 16 /* columns of b come in multiples of this */
+
+/* n rounded up to whole groups of columns. */
+static inline size_t product_columns(size_t n)
+{
+    return (n + PRODUCT_COLUMNS - 1) / PRODUCT_COLUMNS * PRODUCT_COLUMNS;
+}
+
+struct vector_kernels {
+    const char *name; /* "avx512" */
+
+    /* out(n_rows, columns) = a(n_rows, depth) b(depth, columns); the three with row strides lda, ldb,
+     * ldo. n_rows <= PRODUCT_ROWS; columns a multiple of PRODUCT_COLUMNS. */
+    void (*product)(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
+                    size_t depth, float *out, size_t ldo, size_t columns);
+
+    /* y(n) = exp(scale (x(n) - max x)); returns the sum of y. n >= 1, scale > 0. */
+    float (*exp_row)(const float *x, size_t n, float scale, float *y);
+
+    void (*layer_norm)(const float *x, const float *gamma, const float *beta, float eps, size_t n,
+                       float *y); /* all (n) */
+
+    void (*activate)(enum activation activation, float *x, size_t n); /* in place */
+};
+
+/* NULL where this build or processor has not got the set. */
+const struct vector_kernels *vector_kernels_avx512(void);
+const struct vector_kernels *vector_kernels_avx2(void);
+/* What every processor of the build's kind can do. */
+const struct vector_kernels *vector_kernels_base(void);
+const struct vector_kernels *vector_kernels_best(void);
+
+#endif

@@ -1,0 +1,19 @@
+/* vector_kernels_base.c - the inner loops in 16-byte vectors (SSE2, NEON), and the choice of a set. */
+#define VECTOR_BYTES   16
+#define VECTOR_COLUMNS 2
+#include "vector_kernels_body.h"
+
+static const struct vector_kernels base_kernels = VECTOR_KERNELS("base");
+
+const struct vector_kernels *vector_kernels_base(void)
+{
+    return &base_kernels;
+}
+
+const struct vector_kernels *vector_kernels_best(void)
+{
+    const struct vector_kernels *best = vector_kernels_avx512();
+    if (best == NULL)
+        best = vector_kernels_avx2();
+    return best != NULL ? best : &base_kernels;
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# clang compiles everything without a warning (gcc did for `make all`), variable-length arrays and old
+# prototypes included; each header compiles alone (those of
+# tests/ behind testing.h); the public ones as C++ as well; the portable kernels
+# compile with gcc.
+set -u
+jobs=$(getconf _NPROCESSORS_ONLN)
+unset MAKEFLAGS MFLAGS MAKELEVEL SAN KERNELS
+extra='-O0 -Wvla -Wstrict-prototypes -Wno-gnu-zero-variadic-macro-arguments'
+n=0
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+
+run() {
+    "$@" >"$log" 2>&1 </dev/null && return 0
+    n=1
+    grep -E 'error|warning|\*\*\*' "$log" | grep -vE '^(cc|gcc|clang) ' | head -n 40
+    return 1
+}
+run make -s -k -j"$jobs" CC=clang BUILD="$BUILD/check-clang" CFLAGS="$extra" objects
+portable=$BUILD/check-portable
+run make -s -j"$jobs" CC=gcc KERNELS=portable BUILD="$portable" CFLAGS=-O0 "$portable/lib/libkernels.a"
+
+flags() {
+    case $1 in
+    include/*) echo ;;
+    base/*) echo -Ibase ;;
+    store/*) echo -Ibase -Istore ;;
+    packager/*) echo -Ibase -Istore -Ipackager -Ipackager/commands ;;
+    host/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands ;;
+    plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
+    tests/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands -Ipackager \
+        -Ipackager/commands -Iplugins/kernels -Itests -include testing.h "-I$(dirname "$1")" ;;
+    *) echo -Ibase -Istore -Ihost -Ipackager -Ipackager/commands -Iplugins/kernels -Itests "-I$(dirname "$1")" ;;
+    esac
+}
+for header in $(scripts/tree.sh '*.h'); do
+    # shellcheck disable=SC2046
+    run clang -x c -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wno-unused -Werror -fsyntax-only \
+        -Iinclude $(flags "$header") "$header" || echo "$header:1: does not compile alone"
+done
+for header in $(scripts/tree.sh 'include/*.h'); do
+    run clang -x c++ -std=c++11 -Wall -Wextra -Wno-unused-function -Werror -fsyntax-only -Iinclude "$header" ||
+        echo "$header:1: does not compile as C++11"
+done
+exit $n

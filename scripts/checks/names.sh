@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# File names of sources are unique in the tree and say the job; run.sh, the one entry of a folder of
+# tools, may repeat.
+set -eu
+scripts/tree.sh '*.c' '*.h' '*.sh' '*.awk' '*.py' '*.js' '*.mjs' | awk '
+    {
+        name = $0
+        sub(/.*\//, "", name)
+        if (name == "run.sh")
+            next
+        if (name in first) {
+            printf "%s:1: the name is taken by %s: name it after its own job\n", $0, first[name]
+            n_found++
+        }
+        if (name !~ /^[a-z0-9_.-]+$/) {
+            printf "%s:1: names are lower case, digits, _ and -\n", $0
+            n_found++
+        }
+        first[name] = $0
+    }
+    END { if (n_found) exit 1 }'

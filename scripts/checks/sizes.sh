@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Files up to 500 lines, functions up to 70 (between a '{' and the next '}' in the first column).
+set -eu
+scripts/tree.sh '*.c' '*.h' '*.sh' '*.awk' '*.py' '*.js' '*.mjs' 'Makefile' | {
+    mapfile -t files
+    awk '
+        function flush() {
+            if (name != "" && last > 500) {
+                printf "%s:501: %d lines, a file has 500 at most: split it by subject\n", name, last
+                n_found++
+            }
+        }
+        FNR == 1 { flush(); name = FILENAME; start = 0 }
+        { last = FNR }
+        FILENAME ~ /\.[ch]$/ && /^\{/ { start = FNR }
+        FILENAME ~ /\.[ch]$/ && /^\}/ && start {
+            if (FNR - start - 1 > 70) {
+                printf "%s:%d: a function of %d lines, 70 at most: give its steps names\n", FILENAME,
+                    start, FNR - start - 1
+                n_found++
+            }
+            start = 0
+        }
+        END { flush(); if (n_found) exit 1 }' "${files[@]}"
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what was built: install.sh BUILD DESTDIR PREFIX VERSION; `make install` calls it.
+#
+#   bin/                    modelhost, pkgmgr
+#   lib/                    libmodelhost.so.VERSION with its links (or the .dylib), pkgconfig/modelhost.pc
+#   lib/modelhost/plugins/  the plugins that come with the project
+#   include/                model_abi.h for plugin authors, modelhost.h for applications
+#   share/man/, share/doc/modelhost/, share/licenses/modelhost/
+#
+# The commands find the plugins beside themselves, so the installed folder may be moved.
+set -eu
+[ $# -eq 4 ] || { echo "usage: $0 BUILD DESTDIR PREFIX VERSION" >&2; exit 2; }
+build=$1 destination=$2$3 prefix=$3 version=$4
+cd "$(dirname "$0")/.."
+
+put() { # put MODE FOLDER FILE...
+    local mode=$1 folder=$destination/$2
+    shift 2
+    mkdir -p "$folder"
+    for file in "$@"; do
+        install -m "$mode" "$file" "$folder/"
+    done
+}
+shopt -s nullglob
+
+put 755 bin "$build/bin/modelhost" "$build/bin/pkgmgr"
+put 644 include include/model_abi.h include/modelhost.h
+put 755 lib/modelhost/plugins "$build"/lib/modelhost/plugins/*.so "$build"/lib/modelhost/plugins/*.dylib
+
+# The library: one file, the name that programs ask for when they start, the name that the linker wants.
+if [ -f "$build/lib/libmodelhost.dylib" ]; then
+    put 755 lib "$build/lib/libmodelhost.dylib"
+else
+    mkdir -p "$destination/lib"
+    install -m 755 "$build/lib/libmodelhost.so" "$destination/lib/libmodelhost.so.$version"
+    ln -sf "libmodelhost.so.$version" "$destination/lib/libmodelhost.so.0"
+    ln -sf libmodelhost.so.0 "$destination/lib/libmodelhost.so"
+fi
+
+mkdir -p "$destination/lib/pkgconfig"
+sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" modelhost.pc.in \
+    >"$destination/lib/pkgconfig/modelhost.pc"
+chmod 644 "$destination/lib/pkgconfig/modelhost.pc"
+
+for section in 1 3 7; do
+    pages=(docs/man/*."$section")
+    [ ${#pages[@]} -eq 0 ] || put 644 "share/man/man$section" "${pages[@]}"
+done
+put 644 share/licenses/modelhost LICENSE
+for text in README.md CHANGELOG.md; do
+    [ ! -f "$text" ] || put 644 share/doc/modelhost "$text"
+done
+echo "installed modelhost $version into $destination"

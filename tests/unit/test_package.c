@@ -77,7 +77,8 @@ static void chooses_the_backend(void **state)
     struct package package;
     struct model_error err = MODEL_ERROR_INIT;
     put_text(in_folder(dir, "metadata.json"), METADATA);
-    assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_OK); /* a tokenizer alone, say */
+    assert_int_equal(package_open(dir, NULL, &package, &err),
+                     MODEL_OK); /* a tokenizer alone, say */
     assert_null(package.plugin);
     package_finish(&package);
     assert_int_equal(package_open(dir, "cpu", &package, &err), MODEL_NOT_FOUND);

@@ -1,4 +1,6 @@
-/* test_plugin_file.c - what is read from a plugin's file before any of its code runs. */
+/* test_plugin_file.c - what is read from a plugin's file before any of its code runs. Covers
+ * store/plugin_elf.c. (On macOS the reader is store/plugin_macho.c; these tests change ELF files and are
+ * for Linux, so that one is not tested.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -28,6 +28,7 @@ flags() {
     store/*) echo -Ibase -Istore ;;
     packager/*) echo -Ibase -Istore -Ipackager -Ipackager/commands ;;
     host/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands ;;
+    plugins/kernels/vector_*) echo -DVECTOR_BYTES=32 -DVECTOR_COLUMNS=2 -Iplugins/kernels ;;
     plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
     tests/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands -Ipackager \
         -Ipackager/commands -Iplugins/kernels -Itests -include testing.h "-I$(dirname "$1")" ;;

@@ -9,7 +9,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 seconds=${SECONDS_EACH:-60}
-build=build-fuzz
+build='build-fuzz'
 unset MAKEFLAGS MFLAGS MAKELEVEL SAN BUILD
 scripts/deps.sh check || exit 1
 [ $# -gt 0 ] || { echo 'run.sh: no fuzz target; there are: tests/fuzz/fuzz_*.c' >&2; exit 2; }

@@ -23,7 +23,7 @@
 #ifdef __SANITIZE_ADDRESS__
 /* The leak checker stumbles over thread-local memory of libraries that came by dlopen (oneDNN's
  * libstdc++); the harness counts what plugins hold by itself. */
-const char *__lsan_default_options(void);
+MODEL_EXPORT const char *__lsan_default_options(void);
 const char *__lsan_default_options(void)
 {
     return "use_tls=0:print_suppressions=0";

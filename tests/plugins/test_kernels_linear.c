@@ -176,7 +176,7 @@ static void without_a_bias_nothing_is_added(void **state)
     struct fixture f = begin(1);
     add_weight(f.h, "a", 9, 8);
     const struct linear *linear = load_linear_named(
-        &f.loader, (struct linear_shape){-1, 8, .accumulate = false}, "a.weight", NULL);
+        &f.loader, (struct linear_shape){0, 8, .accumulate = false}, "a.weight", NULL);
     make_runner(&f);
     assert_int_equal(linear_out_features(linear), 9);
     check_run(&f, linear, harness_tensor(f.h, "a.weight")->data, NULL, 4, 4, false);

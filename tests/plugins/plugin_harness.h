@@ -36,6 +36,7 @@ struct harness {
     uint32_t cancelled;
 };
 
+/* plugin: "bert", or NULL for tests of the kernels by themselves. */
 struct harness *harness_create(const char *plugin, const char *config_json, uint32_t threads);
 /* Destroys instance and model too; returns the blocks that were still held. */
 size_t harness_destroy(struct harness *h);

@@ -177,7 +177,7 @@ PLUGIN_FLAGS := -shared $(no_undefined) $(call elf,-Wl$(comma)--version-script=s
 PLUGIN_LIBS := $(if $(filter portable,$(KERNELS)),,-ldnnl -fopenmp) -lm
 define plugin_rule
 $(BUILD)/lib/modelhost/plugins/lib$(1).$(SO): $(call objects,$(wildcard plugins/$(1)/*.c)) $(KERNELS_ARCHIVE) scripts/plugin.map
-	$$(call link,$(PLUGIN_FLAGS) $(PLUGIN_LIBS))
+	$$(call link,$$(PLUGIN_FLAGS) $$(PLUGIN_LIBS))
 endef
 $(foreach p,$(PLUGIN_NAMES),$(eval $(call plugin_rule,$(p))))
 

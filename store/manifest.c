@@ -340,6 +340,10 @@ model_status manifest_digest(const struct manifest *manifest, char ret_hex[SHA25
     model_status status = digest_create_sha256(&digest, err);
     if (status != MODEL_OK)
         return status;
+    const char *names[] = {manifest->id, manifest->revision};
+    for (size_t i = 0; i < 2; i++)
+        digest_update(digest, names[i] != NULL ? names[i] : "",
+                      names[i] != NULL ? strlen(names[i]) + 1 : 1);
     for (size_t i = 0; i < manifest->n_files; i++) {
         const struct manifest_file *file = &manifest->files[i];
         char *line = text_format("%s %llu %s\n", file->sha256, (unsigned long long)file->size_bytes,

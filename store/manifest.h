@@ -43,7 +43,8 @@ model_status manifest_add(struct manifest *manifest, const char *path, const cha
 const struct manifest_file *manifest_find(const struct manifest *manifest, const char *path);
 /* JSON text, to be freed; NULL without memory. */
 char *manifest_print(const struct manifest *manifest);
-/* SHA-256 over the files' paths, sizes and digests: names the package's content. */
+/* SHA-256 over id, revision and the files' paths, sizes and digests: names the package. Two commits with
+ * equal files are two packages that share their blobs. */
 model_status manifest_digest(const struct manifest *manifest, char ret_hex[SHA256_HEX_BYTES],
                              struct model_error *err);
 void manifest_finish(struct manifest *manifest);

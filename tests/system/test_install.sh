@@ -69,8 +69,10 @@ C
     check 'it runs and makes a host' env LD_LIBRARY_PATH="$root/lib" HOME="$work" "$work/host"
     for example in examples/*.c; do
         [ -f "$example" ] || continue
+        shared=
+        case $example in */plugin_*) shared='-shared -fPIC -fvisibility=hidden' ;; esac
         # shellcheck disable=SC2046
-        check "$example compiles" cc -std=c11 "$example" $(flags --cflags --libs) -o "$work/example"
+        check "$example compiles" cc -std=c11 $shared "$example" $(flags --cflags --libs) -o "$work/example"
     done
     ;;
 esac

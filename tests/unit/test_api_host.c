@@ -1,4 +1,5 @@
-/* test_api_host.c - making hosts and opening models: what is refused, and how it is said. */
+/* test_api_host.c - making hosts and opening models: what is refused, and how it is said. Covers
+ * host/model_opening.c, host/loaded_model.c and host/plugin_handle.c. */
 #include "cpu_budget.h"
 #include "echo_package.h"
 #include "errors.h"

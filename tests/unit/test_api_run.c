@@ -1,4 +1,5 @@
-/* test_api_run.c - running requests through a host: answers, errors, deadlines, cancelling. The fixture
+/* test_api_run.c - running requests through a host: answers, errors, deadlines, cancelling. Covers
+ * host/request.c, host/scheduler.c, host/scheduler_loop.c and host/execute.c. The fixture
  * plugin spins until it is told to stop, so that no test depends on how fast anything is. */
 #include "dtype.h"
 #include "echo_package.h"

@@ -50,8 +50,7 @@ static void what_is_no_plain_url_is_refused(void **state)
         "https://hub.test\\@evil.test/",
         "https://[::1/",
         "https://[]/",
-        "https://h\xc3\xbc"
-        "b.test/",
+        "https://hr\xc3\xbcn.test/",
         "https://hub%2etest/",
     };
     (void)state;

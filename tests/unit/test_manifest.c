@@ -172,14 +172,16 @@ static void add_works_on_a_parsed_manifest(void **state)
     manifest_finish(&manifest);
 }
 
-static void the_digest_names_paths_sizes_and_contents(void **state)
+static void the_digest_names_commit_paths_sizes_and_contents(void **state)
 {
     (void)state;
     struct manifest manifest = {0};
     char hex[SHA256_HEX_BYTES], other[SHA256_HEX_BYTES], wanted[SHA256_HEX_BYTES];
     assert_int_equal(manifest_add(&manifest, "b", "ignored", 2, SHA_B, NULL), MODEL_OK);
     assert_int_equal(manifest_add(&manifest, "a", NULL, 1, SHA_A, NULL), MODEL_OK);
-    static const char text[] = SHA_A " 1 a\n" SHA_B " 2 b\n";
+    static const char text[] = "ns/name\0abc\0" SHA_A " 1 a\n" SHA_B " 2 b\n";
+    manifest.id = text_format("ns/name");
+    manifest.revision = text_format("abc");
     assert_int_equal(digest_bytes_sha256(text, sizeof text - 1, wanted, NULL), MODEL_OK);
     assert_int_equal(manifest_digest(&manifest, hex, NULL), MODEL_OK);
     assert_string_equal(hex, wanted);
@@ -212,7 +214,7 @@ int main(void)
         cmocka_unit_test(refuses_each_breach_with_its_sentence),
         cmocka_unit_test(add_keeps_the_order_and_replaces),
         cmocka_unit_test(add_works_on_a_parsed_manifest),
-        cmocka_unit_test(the_digest_names_paths_sizes_and_contents),
+        cmocka_unit_test(the_digest_names_commit_paths_sizes_and_contents),
         FOLDER_TEST(read_says_which_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,7 @@ static void the_same_again_changes_nothing(void **state)
     store_close(store);
 }
 
-static void the_same_content_at_a_new_commit_keeps_both_names(void **state)
+static void the_same_content_at_a_new_commit_is_a_package_of_its_own(void **state)
 {
     struct store *store = open_store(*state);
     struct manifest manifest = two_files(store), read = {0};
@@ -88,14 +88,14 @@ static void the_same_content_at_a_new_commit_keeps_both_names(void **state)
     free(manifest.revision);
     manifest.revision = text_format("%s", COMMIT_B);
     char *again = install(store, &manifest);
-    assert_string_equal(again, dir);
+    assert_string_not_equal(again, dir);
     assert_int_equal(manifest_read(dir, &read, NULL), MODEL_OK);
-    assert_string_equal(read.revision, COMMIT_B);
+    assert_string_equal(read.revision, COMMIT_A);
     assert_int_equal(store_find(store, "ns/name@" COMMIT_A, &found, NULL), MODEL_OK);
     assert_string_equal(found, dir);
     free(found);
     assert_int_equal(store_find(store, "ns/name@" COMMIT_B, &found, NULL), MODEL_OK);
-    assert_string_equal(found, dir);
+    assert_string_equal(found, again);
     free(found);
     free(again);
     free(dir);
@@ -302,7 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(a_package_has_its_files_metadata_and_refs),
         FOLDER_TEST(the_same_again_changes_nothing),
-        FOLDER_TEST(the_same_content_at_a_new_commit_keeps_both_names),
+        FOLDER_TEST(the_same_content_at_a_new_commit_is_a_package_of_its_own),
         FOLDER_TEST(a_broken_package_is_made_again),
         FOLDER_TEST(without_a_blob_nothing_is_made),
         FOLDER_TEST(what_a_kill_leaves_is_not_seen),

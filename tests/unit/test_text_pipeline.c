@@ -1,6 +1,8 @@
 /* test_text_pipeline.c - texts to tensors and tensors to answers, with a vocabulary and logits made by hand,
- * so that every expected number can be checked on paper. Covers host/pipelines/text_batch.c, task_embed.c,
- * task_fill_mask.c, task_classify.c, task_token_classify.c, task_question.c and host/result.c. */
+ * so that every expected number can be checked on paper. Covers
+ * host/pipelines/text_batch.c, host/pipelines/task_embed.c, host/pipelines/task_fill_mask.c,
+ * host/pipelines/task_classify.c, host/pipelines/task_token_classify.c, host/pipelines/task_question.c
+ * and host/result.c. */
 #include "dtype.h"
 #include "errors.h"
 #include "files.h"

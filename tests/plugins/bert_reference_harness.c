@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TOLERANCE 2e-5
+
 const struct toy toy_default = {.hidden = 24,
                                 .inner = 40,
                                 .layers = 2,
@@ -394,4 +396,46 @@ double *toy_transform(const struct harness *h, const struct toy *toy, const doub
         y[i] = toy_activation(toy->activation, y[i]);
     normalise(h, toy, "cls.predictions.transform.LayerNorm", y, rows);
     return y;
+}
+
+/* ---- what tests share */
+
+const int64_t toy_mask[TOY_BATCH * TOY_SEQUENCE] = {1, 1, 1, 1, 1, 1, 1, 1, 1, /* whole */
+                                                    1, 1, 1, 1, 0, 0, 0, 0, 0, /* tail */
+                                                    0, 1, 1, 0, 0, 1, 0, 1, 0 /* holes */};
+const int64_t toy_ids[TOY_BATCH * TOY_SEQUENCE] = {0,  7,  14, 21, 28, 35, 42, 49, 6,
+                                                   13, 20, 27, 34, 41, 48, 5,  12, 19,
+                                                   26, 33, 40, 47, 4,  11, 18, 25, 32};
+const int64_t toy_positions[TOY_BATCH * TOY_SEQUENCE] = {19, 18, 17, 16, 15, 14, 13, 12, 11,
+                                                         10, 9,  8,  7,  6,  5,  4,  3,  2,
+                                                         1,  0,  19, 18, 17, 16, 15, 14, 13};
+static const int64_t toy_types[TOY_BATCH * TOY_SEQUENCE] = {
+    0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2};
+
+struct harness_inputs toy_inputs(const int64_t *mask)
+{
+    return (struct harness_inputs){TOY_BATCH, TOY_SEQUENCE, toy_ids, mask, toy_types, NULL};
+}
+
+struct harness *toy_loaded(const struct toy *toy)
+{
+    struct harness *h = toy_create(toy);
+    if (harness_load(h) != MODEL_OK)
+        fail_msg("%s", h->err.message);
+    return h;
+}
+
+void toy_assert_rows(const char *what, const struct model_tensor *found, const double *want,
+                     size_t width, const int64_t *mask)
+{
+    const float *x = found->data;
+    size_t n_rows = found->size_bytes / sizeof(float) / width;
+    double worst = 0;
+    for (size_t i = 0; i < n_rows * width; i++) {
+        bool hidden = mask != NULL && mask[i / width] == 0 && i / width % TOY_SEQUENCE != 0;
+        double difference = fabs((double)x[i] - (hidden ? 0 : want[i]));
+        worst = difference > worst || difference != difference ? difference : worst;
+    }
+    if (!(worst <= TOLERANCE))
+        fail_msg("%s: differs by %g", what, worst);
 }

@@ -41,4 +41,22 @@ double toy_activation(const char *name, double x);
 /* splitmix64 as a number in [-1, 1). */
 double toy_random(uint64_t *state);
 
+/* toy_create() and harness_load(), which must succeed. */
+struct harness *toy_loaded(const struct toy *toy);
+
+/* A batch of three sequences for a toy_default: whole, tail padding, holes and a hidden first
+ * position. */
+#define TOY_BATCH    3
+#define TOY_SEQUENCE 9
+extern const int64_t toy_mask[TOY_BATCH * TOY_SEQUENCE];
+extern const int64_t toy_ids[TOY_BATCH * TOY_SEQUENCE];
+extern const int64_t toy_positions[TOY_BATCH * TOY_SEQUENCE];
+/* With ids, type ids and this mask. */
+struct harness_inputs toy_inputs(const int64_t *mask);
+
+/* Fails unless |found - want| is small; rows under the mask (NULL: none), but for position 0, must be
+ * zeros. */
+void toy_assert_rows(const char *what, const struct model_tensor *found, const double *want,
+                     size_t width, const int64_t *mask);
+
 #endif

@@ -22,11 +22,19 @@
 
 #ifdef __SANITIZE_ADDRESS__
 /* The leak checker stumbles over thread-local memory of libraries that came by dlopen (oneDNN's
- * libstdc++); the harness counts what plugins hold by itself. */
+ * libstdc++), so it does not look there, and then misses who holds the settings of OpenMP. What
+ * plugins hold the harness counts by itself. */
 MODEL_EXPORT const char *__lsan_default_options(void);
+MODEL_EXPORT const char *__lsan_default_suppressions(void);
+
 const char *__lsan_default_options(void)
 {
     return "use_tls=0:print_suppressions=0";
+}
+
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libgomp";
 }
 #endif
 

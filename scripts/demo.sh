@@ -35,10 +35,11 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
     bold=$'\033[1m' dim=$'\033[2m' plain=$'\033[0m'
 fi
 say() { printf '\n%s%s%s\n' "$bold" "$1" "$plain"; }
-# The command as one would type it: words with spaces or brackets in quotes.
+# The command as one would type it: words with spaces or brackets in quotes, long ones on several lines.
 show() {
     local word line='  $'
     for word in "$@"; do
+        [ "$word" != --text ] || line="$line \\"$'\n      '
         case $word in
         *[!A-Za-z0-9_./:=@%+,-]*) line="$line \"$word\"" ;;
         *) line="$line $word" ;;

@@ -14,7 +14,7 @@ trap 'rm -f "$log"' EXIT
 run() {
     "$@" >"$log" 2>&1 </dev/null && return 0
     n=1
-    grep -E 'error|warning|\*\*\*' "$log" | grep -vE '^(cc|gcc|clang) ' | head -n 40
+    grep -E 'error|warning|\*\*\*' "$log" | grep -vE '^(cc|gcc|clang|  [A-Z]+) ' | head -n 40
     return 1
 }
 run make -s -k -j"$jobs" CC=clang BUILD="$BUILD/check-clang" CFLAGS="$extra" objects

@@ -66,7 +66,7 @@ static model_status choose_backend(struct package *package, const char *wanted,
             status = error_set(err, MODEL_INVALID_ARGUMENT,
                                "%s has no backend 'cpu' but several others (%s); say which",
                                package->dir, text.data != NULL ? text.data : "...");
-        else if (status == MODEL_OK && (wanted != NULL || count == 0) && package->has_manifest)
+        else if (status == MODEL_OK && wanted != NULL && package->has_manifest)
             status = error_set(err, MODEL_NOT_FOUND, "%s has no backend '%s'; it has: %s",
                                package->dir, name, text.data != NULL ? text.data : "none");
         else if (status == MODEL_OK && wanted == NULL && count == 1)

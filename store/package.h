@@ -27,7 +27,8 @@ struct package {
     struct manifest manifest; /* valid if has_manifest */
 };
 
-/* Opens the folder; backend NULL: "cpu", or the only one there is. MODEL_NOT_FOUND: "<dir> is not a
+/* Opens the folder; backend NULL: "cpu", or the only one there is, or a "cpu" that is not there when a
+ * package with a manifest has none (tokenizer files only, say). MODEL_NOT_FOUND: "<dir> is not a
  * package: no metadata.json and no backends/<backend>/libmodel.so". */
 model_status package_open(const char *dir, const char *backend, struct package *ret,
                           struct model_error *err);

@@ -1,0 +1,97 @@
+/* http_private.h - what the parts of the HTTP service share: http_server.c (listening, time, limits),
+ * http_connection.c (reading requests), http_reply.c (sending replies). Loop thread only.
+ *
+ * A server owns its connections, which are linked in a list; a connection owns its request until the
+ * handler has it, and again from the reply on. A request whose connection died has connection NULL and
+ * is freed by its reply. */
+#ifndef HTTP_PRIVATE_H
+#define HTTP_PRIVATE_H
+
+#include "http_message.h"
+#include "http_server.h"
+
+#include <uv.h>
+
+#define HTTP_READ_BYTES        65536
+#define HTTP_PIECE_BYTES       131072
+#define HTTP_MAX_HEADERS_BYTES 16384
+
+struct http_server {
+    uv_tcp_t listener;
+    uv_timer_t sweeper; /* looks for deadlines that passed */
+    struct http_server_options options;
+    struct http_connection *connections; /* the newest first */
+    size_t n_connections;
+    unsigned n_handles; /* listener and sweeper, until they are closed */
+    bool is_closing;
+    bool owes_accept; /* there was no memory for a connection */
+    void (*on_closed)(void *context);
+    void *on_closed_context;
+    uint16_t port;
+    char url[128];
+    char read_area[HTTP_READ_BYTES]; /* shared: what is read is consumed at once */
+};
+
+enum http_state {
+    HTTP_READING_HEAD, /* also: waiting for the next request */
+    HTTP_READING_BODY,
+    HTTP_HANDLING, /* the handler has the request */
+    HTTP_SENDING,
+    HTTP_LINGERING /* all is sent; reads what the client still sends, so that no reset eats the reply */
+};
+
+struct http_connection {
+    uv_tcp_t socket;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct http_server *server;
+    struct http_connection *next, *previous;
+    enum http_state state;
+    uint64_t deadline_ms; /* by uv_now() */
+    uint64_t active_ms;   /* when it was set */
+    struct buffer in;     /* of the head being read, then what came behind the request */
+    size_t scanned;
+    struct http_request *request;
+    struct http_chunks chunks;
+    struct http_file *file; /* being sent */
+    size_t lingered_bytes;
+    bool is_processing; /* in http_connection_process() */
+    bool is_reading;
+    bool saw_end; /* the client sends nothing more */
+};
+
+struct http_request {
+    struct http_connection *connection; /* NULL: the client is gone */
+    char *head_text;                    /* what `head` points into */
+    char *path;                         /* decoded */
+    struct http_head head;
+    struct buffer body;
+    struct buffer headers; /* of the reply */
+    struct buffer out;     /* the reply's head, and its body when it is in memory */
+    size_t out_sent;
+    void (*gone)(void *context, struct http_request *request);
+    void *gone_context;
+    uint64_t started_ns;
+    int status;
+    bool keep_alive;
+};
+
+/* http_connection.c */
+void http_connection_accept(struct http_server *server);
+/* Goes on with what was read: after a reply was sent. */
+void http_connection_process(struct http_connection *connection);
+void http_connection_close(struct http_connection *connection);
+/* The reply is out: next request, or the end. */
+void http_connection_replied(struct http_connection *connection);
+void http_request_free(struct http_request *request);
+/* Answers what cannot be a request; the connection ends with it. */
+void http_connection_refuse(struct http_connection *connection, int status, const char *why);
+
+/* http_reply.c */
+/* Lets go of a file that is being sent; NULL does nothing. */
+void http_file_abandon(struct http_file *file);
+
+/* http_server.c */
+void http_server_connection_closed(struct http_server *server);
+
+#endif

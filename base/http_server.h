@@ -1,0 +1,98 @@
+/* http_server.h - an HTTP/1.1 service on the caller's libuv loop.
+ *
+ *   static void handle(void *context, struct http_request *request)
+ *   {
+ *       if (strcmp(http_request_path(request), "/health") == 0)
+ *           http_reply_text(request, 200, "text/plain", "ok\n");
+ *       else
+ *           http_reply_error(request, 404, "there is nothing here");
+ *   }
+ *   options.handle = handle;
+ *   status = http_server_create(loop, &options, &server, &err);
+ *   uv_run(loop, UV_RUN_DEFAULT);
+ *
+ * The service reads requests (keep-alive, pipelining, bodies by length or chunked), hands each to the
+ * handler when it is complete, and sends the reply, from memory or from a file in pieces. HEAD is
+ * answered like GET, without the body. What breaks the protocol or a limit never reaches the handler:
+ * it is refused with a status and a JSON object {"error": "..."}.
+ *
+ * Every function belongs to the loop's thread. A handler may reply at once, or keep the request and
+ * reply later; it replies exactly once to every request. A request is valid until its reply, whatever
+ * becomes of the client or the server. Handlers must not block. */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include "log.h"
+
+#include <stdbool.h>
+
+struct http_server;
+struct http_request;
+struct uv_loop_s;
+
+struct http_server_options {
+    const char *host; /* a name or a number; NULL: "127.0.0.1" */
+    uint16_t port;    /* 0: any free one */
+    void (*handle)(void *context, struct http_request *request);
+    void *context;
+    const struct log_sink *log; /* one MODEL_LOG_DEBUG line per request; may be NULL; outlives it */
+    /* Limits; 0 means the default. */
+    size_t max_head_bytes;     /* request line and headers: 32 KiB, else 431 */
+    size_t max_target_bytes;   /* the address: 8 KiB, else 414 */
+    size_t max_body_bytes;     /* 1 MiB, else 413 */
+    size_t max_connections;    /* 1,000: then an idle one is closed, or the new one gets 503 */
+    uint32_t idle_timeout_ms;  /* 60,000 between requests */
+    uint32_t read_timeout_ms;  /* 20,000 for a head, as much (and 16 KiB/s) for a body; else 408 */
+    uint32_t write_timeout_ms; /* 60,000 without the client taking a piece (128 KiB) */
+};
+
+/* Listens. A port in use: MODEL_BUSY, "cannot listen on 127.0.0.1:8080: address already in use; give
+ * another port, or 0 for any free one". No such host: MODELHOST_NETWORK. No permission: MODEL_IO.
+ * After a failure the loop must still be run once for its handles to close. */
+model_status http_server_create(struct uv_loop_s *loop, const struct http_server_options *options,
+                                struct http_server **ret, struct model_error *err);
+/* "http://127.0.0.1:8080"; lives as long as the server. */
+const char *http_server_url(const struct http_server *server);
+uint16_t http_server_port(const struct http_server *server);
+/* Open connections. */
+size_t http_server_connections(const struct http_server *server);
+/* Stops listening, ends all connections and frees the server, for which the loop must go on;
+ * on_closed (may be NULL) is the last thing that happens. Once. */
+void http_server_close(struct http_server *server, void (*on_closed)(void *context), void *context);
+
+/* ---- a request; strings live as long as it does */
+
+const char *http_request_method(const struct http_request *request);
+/* As sent, percent-encoded; and decoded, where an encoded slash is no longer told from a slash. */
+const char *http_request_raw_path(const struct http_request *request);
+const char *http_request_path(const struct http_request *request);
+/* As sent, without the '?'; NULL without one. See http_query_value(). */
+const char *http_request_query(const struct http_request *request);
+/* The first header of that name, in any case; NULL without one. */
+const char *http_request_header(const struct http_request *request, const char *name);
+/* The body, terminated; "" without one. */
+const char *http_request_body(const struct http_request *request, size_t *ret_size_bytes);
+/* Calls gone() once if the client leaves (or the server is closed) before the reply. The request must
+ * be replied to all the same. */
+void http_request_on_gone(struct http_request *request,
+                          void (*gone)(void *context, struct http_request *request), void *context);
+
+/* ---- the reply: headers first, then one of http_reply_*(), which ends the request */
+
+/* Adds a header. Dropped when the value has a control character in it or 16 KiB are full: values may
+ * come from outside. Date, Content-Length, Content-Type and Connection are the service's. */
+void http_reply_header(struct http_request *request, const char *name, const char *value);
+/* Sends bytes, which are copied. content_type may be NULL. */
+void http_reply(struct http_request *request, int status, const char *content_type,
+                const void *data, size_t size_bytes);
+void http_reply_text(struct http_request *request, int status, const char *content_type,
+                     const char *text);
+/* {"error": "<sentence>"} with the sentence escaped. */
+void http_reply_error(struct http_request *request, int status, const char *sentence);
+/* Sends a range of an open file, which is closed afterwards, in any case. Should the file shrink or
+ * change meanwhile, the connection ends before the last piece, so that the client cannot take what it
+ * got for the whole. */
+void http_reply_file(struct http_request *request, int status, const char *content_type, int fd,
+                     uint64_t offset, uint64_t size_bytes);
+
+#endif

@@ -1,0 +1,408 @@
+/* mirror.c - see mirror.h: who may ask for what, under which name, and when the answer is known.
+ *
+ * A request to a repository waits while that repository is scanned. Questions about its content always
+ * scan again (a scan of unchanged files only looks at them); files are answered from the last scan as
+ * long as it is young and the file on disk is the one it saw. */
+#include "mirror_private.h"
+#include "errors.h"
+#include "http_text.h"
+#include "mirror_answers.h"
+#include "mirror_scanner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <uv.h>
+
+#define REFRESH_AFTER_MS 1000 /* an unknown name makes the folder be read again, this often */
+#define FILES_YOUNG_MS   2000
+#define MISSING_YOUNG_MS 100
+#define LIST_LIMIT       10000
+
+struct mirror_wait {
+    struct http_request *request;
+    struct mirror_wait *next;
+};
+
+static void answer(struct mirror *mirror, struct mirror_repository *repository,
+                   const struct mirror_route *route, struct http_request *request, bool is_fresh);
+
+/* ---- waiting for a scan */
+
+static void reply_no_repository(struct http_request *request, const char *id)
+{
+    char shown[MIRROR_SHOWN_BYTES];
+    mirror_reply_error(request, 404, "RepoNotFound",
+                       "Repository not found: this mirror has no '%s'", mirror_shown(id, shown));
+}
+
+static void answer_waiting(struct mirror *mirror, struct mirror_repository *repository,
+                           const struct mirror_scan *scan, struct http_request *request)
+{
+    struct mirror_route route;
+    struct model_error err = MODEL_ERROR_INIT;
+    if (scan->status == MODEL_NOT_FOUND) {
+        reply_no_repository(request, repository->id);
+        return;
+    }
+    if (scan->status != MODEL_OK) {
+        mirror_reply_status(request, scan->status, &scan->err);
+        return;
+    }
+    model_status status = mirror_route_parse(http_request_raw_path(request), &route, &err);
+    if (status != MODEL_OK) {
+        mirror_reply_status(request, status, &err);
+        return;
+    }
+    answer(mirror, repository, &route, request, true);
+    mirror_route_finish(&route);
+}
+
+struct scan_context {
+    struct mirror *mirror;
+    struct mirror_repository *repository;
+};
+
+static void on_scanned(struct mirror_scan *scan)
+{
+    struct scan_context *context = scan->context;
+    struct mirror *mirror = context->mirror;
+    struct mirror_repository *repository = context->repository;
+    free(context);
+    repository->is_scanning = false;
+    if (scan->status == MODEL_OK) {
+        mirror_snapshot_destroy(repository->snapshot);
+        repository->snapshot = scan->snapshot;
+        repository->scanned_ms = uv_now(mirror->loop);
+        scan->snapshot = NULL;
+    } else if (scan->status != MODEL_CANCELLED) {
+        log_write(mirror->options.log, MODEL_LOG_WARN, "%s: %s", repository->id, scan->err.message);
+    }
+    struct mirror_wait *wait = repository->first_wait;
+    repository->first_wait = NULL;
+    repository->last_wait = &repository->first_wait;
+    for (struct mirror_wait *next; wait != NULL; wait = next) {
+        next = wait->next;
+        answer_waiting(mirror, repository, scan, wait->request);
+        free(wait);
+    }
+    mirror_scan_destroy(scan);
+}
+
+/* MODEL_OUT_OF_MEMORY, or a scan is under way. */
+static model_status ensure_scan(struct mirror *mirror, struct mirror_repository *repository)
+{
+    if (repository->is_scanning)
+        return MODEL_OK;
+    struct scan_context *context = malloc(sizeof *context);
+    if (context == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    *context = (struct scan_context){mirror, repository};
+    if (repository->snapshot == NULL)
+        log_write(mirror->options.log, MODEL_LOG_INFO,
+                  "%s: first request, its files are being hashed", repository->id);
+    model_status status =
+        mirror_scanner_order(mirror->scanner, mirror->catalog.root, repository->folder,
+                             repository->snapshot, on_scanned, context);
+    if (status != MODEL_OK)
+        free(context);
+    else
+        repository->is_scanning = true;
+    return status;
+}
+
+static void wait_for_scan(struct mirror *mirror, struct mirror_repository *repository,
+                          struct http_request *request)
+{
+    struct mirror_wait *wait = mirror->is_closing ? NULL : malloc(sizeof *wait);
+    if (wait == NULL || ensure_scan(mirror, repository) != MODEL_OK) {
+        free(wait);
+        mirror_reply_error(request, 503, NULL,
+                           "the mirror cannot read the repository now; try again");
+        return;
+    }
+    *wait = (struct mirror_wait){.request = request};
+    *repository->last_wait = wait;
+    repository->last_wait = &wait->next;
+}
+
+/* ---- who may ask */
+
+/* Without telling by its time how much of the token was right. */
+static bool is_token(const char *given, const char *token)
+{
+    size_t given_bytes = strlen(given), token_bytes = strlen(token);
+    unsigned difference = given_bytes != token_bytes;
+    for (size_t i = 0; i < given_bytes; i++)
+        difference |=
+            (unsigned char)given[i] ^ (unsigned char)token[token_bytes > 0 ? i % token_bytes : 0];
+    return difference == 0;
+}
+
+/* The bearer token of the request, NULL without one. */
+static const char *bearer(const struct http_request *request)
+{
+    const char *value = http_request_header(request, "Authorization");
+    if (value == NULL || strncasecmp(value, "Bearer ", 7) != 0)
+        return NULL;
+    value += 7 + strspn(value + 7, " ");
+    return *value != '\0' ? value : NULL;
+}
+
+static bool may_ask(const struct mirror *mirror, const struct http_request *request)
+{
+    const char *token = bearer(request);
+    return mirror->options.token == NULL ||
+           (token != NULL && is_token(token, mirror->options.token));
+}
+
+static void reply_unauthorized(struct http_request *request)
+{
+    http_reply_header(request, "WWW-Authenticate", "Bearer realm=\"mirror\"");
+    mirror_reply_error(request, 401, NULL,
+                       bearer(request) == NULL ? "this mirror wants a token: set HF_TOKEN"
+                                               : "the token is not the one of this mirror");
+}
+
+static bool is_closed_gate(const struct mirror *mirror, const char *id,
+                           const struct http_request *request)
+{
+    for (size_t i = 0; i < mirror->options.n_gated; i++)
+        if (strcasecmp(mirror->options.gated[i], id) == 0)
+            return bearer(request) == NULL;
+    return false;
+}
+
+/* ---- repositories */
+
+/* The same address with the repository's own name, relative as the hub sends it. */
+static void redirect(struct http_request *request, const struct mirror_route *route, const char *id)
+{
+    const char *raw_path = http_request_raw_path(request), *query = http_request_query(request);
+    struct buffer location = BUFFER_INIT(32768);
+    model_status status = buffer_append(&location, raw_path, route->id_at);
+    if (status == MODEL_OK)
+        status = http_percent_encode(id, &location);
+    if (status == MODEL_OK)
+        status = buffer_append_text(&location, raw_path + route->id_at + route->id_bytes);
+    if (status == MODEL_OK && query != NULL)
+        status = buffer_printf(&location, "?%s", query);
+    if (status == MODEL_OK) {
+        http_reply_header(request, "Location", location.data);
+        http_reply_text(request, 307, "text/plain; charset=utf-8",
+                        "the repository has another name\n");
+    } else {
+        mirror_reply_error(request, 503, NULL, "out of memory; try again");
+    }
+    buffer_finish(&location);
+}
+
+static bool is_revision(const struct mirror_snapshot *snapshot, const char *revision)
+{
+    return strcmp(revision, "main") == 0 || strcmp(revision, "HEAD") == 0 ||
+           strcmp(revision, "refs/heads/main") == 0 || strcasecmp(revision, snapshot->commit) == 0;
+}
+
+static void answer_file(struct mirror *mirror, struct mirror_repository *repository,
+                        const struct mirror_route *route, struct http_request *request,
+                        bool is_fresh)
+{
+    char path[MIRROR_SHOWN_BYTES], revision[MIRROR_SHOWN_BYTES];
+    if (mirror_reply_file(repository, route, request))
+        return;
+    bool is_known = mirror_snapshot_find(repository->snapshot, route->path) != NULL;
+    uint64_t age_ms = uv_now(mirror->loop) - repository->scanned_ms;
+    if (!is_fresh && (is_known || age_ms > MISSING_YOUNG_MS))
+        wait_for_scan(mirror, repository, request);
+    else if (is_known)
+        mirror_reply_error(request, 503, NULL, "the file changes while it is read; try again");
+    else
+        mirror_reply_error(request, 404, "EntryNotFound",
+                           "Entry not found: '%s' does not exist in %s at '%s'",
+                           mirror_shown(route->path, path), repository->id,
+                           mirror_shown(route->revision, revision));
+}
+
+/* From the snapshot; with is_fresh it was made for this request. */
+static void answer(struct mirror *mirror, struct mirror_repository *repository,
+                   const struct mirror_route *route, struct http_request *request, bool is_fresh)
+{
+    char revision[MIRROR_SHOWN_BYTES];
+    if (!is_revision(repository->snapshot, route->revision) && !is_fresh)
+        wait_for_scan(mirror, repository, request);
+    else if (!is_revision(repository->snapshot, route->revision))
+        mirror_reply_error(request, 404, "RevisionNotFound",
+                           "Invalid rev id: '%s'; %s has 'main' and its commit %s",
+                           mirror_shown(route->revision, revision), repository->id,
+                           repository->snapshot->commit);
+    else if (route->kind == MIRROR_RESOLVE || route->kind == MIRROR_RAW)
+        answer_file(mirror, repository, route, request, is_fresh);
+    else
+        mirror_reply_api(mirror, repository, route, request);
+}
+
+static struct mirror_repository *find(struct mirror *mirror, const char *id)
+{
+    struct mirror_repository *found = mirror_catalog_find(&mirror->catalog, id);
+    uint64_t now_ms = uv_now(mirror->loop);
+    if ((found == NULL || strcmp(found->id, id) != 0) &&
+        now_ms - mirror->refreshed_ms > REFRESH_AFTER_MS) {
+        mirror->refreshed_ms = now_ms;
+        (void)mirror_catalog_refresh(&mirror->catalog, NULL);
+        found = mirror_catalog_find(&mirror->catalog, id);
+    }
+    return found;
+}
+
+static void handle_repository(struct mirror *mirror, const struct mirror_route *route,
+                              struct http_request *request)
+{
+    bool is_file = route->kind == MIRROR_RESOLVE || route->kind == MIRROR_RAW;
+    struct mirror_repository *repository = find(mirror, route->id);
+    if (repository == NULL) {
+        reply_no_repository(request, route->id);
+        return;
+    }
+    if (strcmp(repository->id, route->id) != 0) {
+        redirect(request, route, repository->id);
+        return;
+    }
+    if (is_file && is_closed_gate(mirror, repository->id, request)) {
+        mirror_reply_error(request, 403, "GatedRepo",
+                           "Access to model %s is restricted: give a token that may read it",
+                           repository->id);
+        return;
+    }
+    uint64_t age_ms = uv_now(mirror->loop) - repository->scanned_ms;
+    if (repository->snapshot != NULL && is_file && age_ms <= FILES_YOUNG_MS &&
+        !repository->is_scanning)
+        answer(mirror, repository, route, request, false);
+    else
+        wait_for_scan(mirror, repository, request);
+}
+
+/* ---- requests */
+
+static void reply_index(const struct mirror *mirror, struct http_request *request)
+{
+    struct buffer text = BUFFER_INIT(1u << 24);
+    model_status status = buffer_append_text(&text, "A mirror of models. Set HF_ENDPOINT to this "
+                                                    "address; /api/models lists them:\n\n");
+    for (size_t i = 0; status == MODEL_OK && i < mirror->catalog.n_repositories; i++)
+        if (mirror->catalog.repositories[i]->is_present)
+            status = buffer_printf(&text, "%s\n", mirror->catalog.repositories[i]->id);
+    if (status == MODEL_OK)
+        http_reply(request, 200, "text/plain; charset=utf-8", text.data, text.size);
+    else
+        mirror_reply_error(request, 503, NULL, "out of memory; try again");
+    buffer_finish(&text);
+}
+
+static void reply_list(struct mirror *mirror, struct http_request *request)
+{
+    char *search = NULL, *author = NULL, *limit = NULL;
+    const char *query = http_request_query(request);
+    (void)http_query_value(query, "search", &search, NULL);
+    (void)http_query_value(query, "author", &author, NULL);
+    (void)http_query_value(query, "limit", &limit, NULL);
+    unsigned long n = limit != NULL ? strtoul(limit, NULL, 10) : LIST_LIMIT;
+    mirror_reply_json(request, mirror_answer_list(&mirror->catalog, search, author,
+                                                  n > 0 && n < LIST_LIMIT ? n : LIST_LIMIT));
+    free(search);
+    free(author);
+    free(limit);
+}
+
+static bool method_is_known(const struct http_request *request, const struct mirror_route *route)
+{
+    const char *method = http_request_method(request);
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
+           (strcmp(method, "POST") == 0 && route->kind == MIRROR_PATHS_INFO);
+}
+
+static void dispatch(struct mirror *mirror, const struct mirror_route *route,
+                     struct http_request *request)
+{
+    if (!method_is_known(request, route))
+        mirror_reply_no_method(request, route->kind == MIRROR_PATHS_INFO ? "POST" : "GET, HEAD");
+    else if (!may_ask(mirror, request))
+        reply_unauthorized(request);
+    else if (route->kind == MIRROR_WHOAMI && bearer(request) == NULL)
+        reply_unauthorized(request);
+    else if (route->kind == MIRROR_WHOAMI)
+        mirror_reply_json(request, mirror_answer_whoami());
+    else if (route->kind == MIRROR_INDEX)
+        reply_index(mirror, request);
+    else if (route->kind == MIRROR_LIST)
+        reply_list(mirror, request);
+    else
+        handle_repository(mirror, route, request);
+}
+
+void mirror_handle(void *context, struct http_request *request)
+{
+    struct mirror *mirror = context;
+    struct mirror_route route;
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = mirror_route_parse(http_request_raw_path(request), &route, &err);
+    if (status != MODEL_OK) {
+        mirror_reply_status(request, status, &err);
+        return;
+    }
+    dispatch(mirror, &route, request);
+    mirror_route_finish(&route);
+}
+
+/* ---- its life */
+
+static void free_mirror(void *context)
+{
+    struct mirror *mirror = context;
+    void (*on_closed)(void *) = mirror->on_closed;
+    void *on_closed_context = mirror->on_closed_context;
+    for (size_t i = 0; i < mirror->catalog.n_repositories; i++)
+        mirror_snapshot_destroy(mirror->catalog.repositories[i]->snapshot);
+    mirror_catalog_finish(&mirror->catalog);
+    free(mirror);
+    if (on_closed != NULL)
+        on_closed(on_closed_context);
+}
+
+void mirror_close(struct mirror *mirror, void (*on_closed)(void *context), void *context)
+{
+    mirror->is_closing = true;
+    mirror->on_closed = on_closed;
+    mirror->on_closed_context = context;
+    mirror_scanner_close(mirror->scanner, free_mirror, mirror);
+}
+
+model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options,
+                           struct mirror **ret, struct model_error *err)
+{
+    struct mirror *mirror = calloc(1, sizeof *mirror);
+    if (mirror == NULL)
+        return error_no_memory(err, "the mirror");
+    mirror->loop = loop;
+    mirror->options = *options;
+    model_status status = mirror_catalog_init(options->folder, options->aliases, options->n_aliases,
+                                              options->log, &mirror->catalog, err);
+    if (status == MODEL_OK)
+        status = mirror_scanner_create(loop, options->log, &mirror->scanner, err);
+    if (status != MODEL_OK) {
+        mirror_catalog_finish(&mirror->catalog);
+        free(mirror);
+        return status;
+    }
+    mirror->refreshed_ms = uv_now(loop);
+    *ret = mirror;
+    return MODEL_OK;
+}
+
+size_t mirror_n_repositories(const struct mirror *mirror)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < mirror->catalog.n_repositories; i++)
+        n += mirror->catalog.repositories[i]->is_present ? 1 : 0;
+    return n;
+}

@@ -1,0 +1,34 @@
+/* mirror.h - a hub for the models of a folder: answers as huggingface.co does, so that its clients need
+ * nothing but another address. Give mirror_handle() to an HTTP server (http_server.h). Everything on
+ * the loop's thread; folders are read and files hashed on threads of its own, when first asked for. */
+#ifndef MIRROR_H
+#define MIRROR_H
+
+#include "log.h"
+
+struct http_request;
+struct mirror;
+struct mirror_alias;
+struct uv_loop_s;
+
+struct mirror_options {
+    const char *folder;                 /* holds ns/name/... and name/... */
+    const char *token;                  /* requests must carry it; NULL: none needed */
+    const struct mirror_alias *aliases; /* (n_aliases): names of old */
+    size_t n_aliases;
+    const char *const *gated; /* (n_gated): repositories whose files want a token */
+    size_t n_gated;
+    size_t page_size; /* items of a tree's page at most; 0: 1,000 */
+    const struct log_sink *log;
+};
+
+/* The options' strings and arrays must outlive the mirror. MODEL_NOT_FOUND: no such folder. */
+model_status mirror_create(struct uv_loop_s *loop, const struct mirror_options *options,
+                           struct mirror **ret, struct model_error *err);
+size_t mirror_n_repositories(const struct mirror *mirror);
+/* context is the mirror. */
+void mirror_handle(void *context, struct http_request *request);
+/* Replies to what waits, and frees the mirror; close the HTTP server before. */
+void mirror_close(struct mirror *mirror, void (*on_closed)(void *context), void *context);
+
+#endif

@@ -1,0 +1,54 @@
+/* mirror_catalog.h - which repositories lie in a folder, and by which names they may be asked for.
+ * Belongs to one thread. */
+#ifndef MIRROR_CATALOG_H
+#define MIRROR_CATALOG_H
+
+#include "log.h"
+
+#include <stdbool.h>
+
+struct mirror_snapshot;
+struct mirror_wait;
+
+/* A name of old, as --alias old=ns/new gives it. */
+struct mirror_alias {
+    const char *from, *to;
+};
+
+struct mirror_repository {
+    char *id;     /* "ns/name" or "name" */
+    char *folder; /* absolute and real */
+    bool is_present;
+    /* For mirror.c: */
+    struct mirror_snapshot *snapshot; /* NULL before the first scan */
+    uint64_t scanned_ms;
+    bool is_scanning;
+    struct mirror_wait *first_wait, **last_wait;
+};
+
+struct mirror_catalog {
+    char *root; /* absolute and real */
+    const struct log_sink *log;
+    const struct mirror_alias *aliases; /* (n_aliases), the caller's */
+    size_t n_aliases;
+    struct mirror_repository *
+        *repositories; /* (n_repositories), sorted by id, never moved or freed */
+    size_t n_repositories;
+};
+
+/* Looks through the folder: ROOT/ns/name are repositories, and ROOT/name if a file in it says that it
+ * is a model (config.json, weights, ...). MODEL_NOT_FOUND: no such folder. */
+model_status mirror_catalog_init(const char *folder, const struct mirror_alias *aliases,
+                                 size_t n_aliases, const struct log_sink *log,
+                                 struct mirror_catalog *ret, struct model_error *err);
+/* Looks again: new ones are added, vanished ones marked. */
+model_status mirror_catalog_refresh(struct mirror_catalog *catalog, struct model_error *err);
+/* Frees everything but the snapshots. */
+void mirror_catalog_finish(struct mirror_catalog *catalog);
+
+/* The repository of a name: exactly; by alias; in another case; or the only "ns/name" for a bare
+ * "name". Compare its id with the one asked for: where they differ, the client is to be redirected.
+ * NULL: none, or more than one. */
+struct mirror_repository *mirror_catalog_find(const struct mirror_catalog *catalog, const char *id);
+
+#endif

@@ -1,0 +1,171 @@
+/* mirror_files.c - the replies to /ID/resolve/REV/FILE and /ID/raw/REV/FILE; see mirror_private.h.
+ *
+ * A file is served only if what is opened is the very file that was hashed: same device, inode, size
+ * and times. So no digest ever stands beside other content, and nothing outside the folder can be
+ * slipped in by a link that appears later. */
+#include "mirror_private.h"
+#include "files.h"
+#include "http_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *content_type_of(const char *path)
+{
+    static const struct {
+        const char *ending, *type;
+    } types[] = {
+        {".json", "application/json"},
+        {".md", "text/plain; charset=utf-8"},
+        {".txt", "text/plain; charset=utf-8"},
+    };
+    size_t length = strlen(path);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        size_t n = strlen(types[i].ending);
+        if (length > n && strcmp(path + length - n, types[i].ending) == 0)
+            return types[i].type;
+    }
+    return "application/octet-stream";
+}
+
+static void add_headers(struct http_request *request, const struct mirror_snapshot *snapshot,
+                        const char *etag)
+{
+    char quoted[SHA256_HEX_BYTES + 2];
+    (void)snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+    http_reply_header(request, "ETag", quoted);
+    http_reply_header(request, "X-Repo-Commit", snapshot->commit);
+    http_reply_header(request, "Accept-Ranges", "bytes");
+    http_reply_header(request, "X-Content-Type-Options", "nosniff");
+}
+
+/* 304 when the client has it. */
+static bool reply_not_modified(struct http_request *request, const struct mirror_snapshot *snapshot,
+                               const char *etag)
+{
+    const char *known = http_request_header(request, "If-None-Match");
+    if (known == NULL || !http_etag_listed(known, etag))
+        return false;
+    add_headers(request, snapshot, etag);
+    http_reply(request, 304, NULL, "", 0);
+    return true;
+}
+
+/* Which part to send: sets the range and its header, and returns the status. */
+static int choose_range(struct http_request *request, const char *etag, uint64_t size_bytes,
+                        uint64_t *ret_first, uint64_t *ret_length_bytes)
+{
+    char text[80];
+    const char *range = http_request_header(request, "Range");
+    const char *if_range = http_request_header(request, "If-Range");
+    *ret_first = 0;
+    *ret_length_bytes = size_bytes;
+    if (range == NULL || strcmp(http_request_method(request), "GET") != 0 ||
+        (if_range != NULL && !http_etag_is(if_range, etag)))
+        return 200;
+    if (size_bytes == 0) {
+        /* Clients learn sizes by asking for byte 0: an empty file is sent whole, with its size. */
+        http_reply_header(request, "Content-Range", "bytes */0");
+        return 200;
+    }
+    switch (http_range_parse(range, size_bytes, ret_first, ret_length_bytes)) {
+    case HTTP_RANGE_PART:
+        (void)snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)*ret_first,
+                       (unsigned long long)(*ret_first + *ret_length_bytes - 1),
+                       (unsigned long long)size_bytes);
+        http_reply_header(request, "Content-Range", text);
+        return 206;
+    case HTTP_RANGE_UNSATISFIABLE:
+        (void)snprintf(text, sizeof text, "bytes */%llu", (unsigned long long)size_bytes);
+        http_reply_header(request, "Content-Range", text);
+        return 416;
+    default:
+        return 200;
+    }
+}
+
+/* The open file, or -1: EAGAIN when it is not the one that was hashed. */
+static int open_hashed(const struct mirror_repository *repository, const struct mirror_file *file)
+{
+    char *path = path_join(repository->folder, file->path);
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    int problem = path == NULL ? ENOMEM : errno;
+    free(path);
+    struct stat info;
+    if (fd >= 0 && fstat(fd, &info) == 0) {
+        struct mirror_stamp stamp = mirror_stamp_of(&info);
+        if (mirror_stamp_equal(&stamp, &file->stamp))
+            return fd;
+        problem = EAGAIN;
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    errno = problem == ENOENT || problem == ENOTDIR || problem == ELOOP ? EAGAIN : problem;
+    return -1;
+}
+
+static bool reply_content(const struct mirror_repository *repository,
+                          const struct mirror_file *file, struct http_request *request)
+{
+    const struct mirror_snapshot *snapshot = repository->snapshot;
+    int fd = open_hashed(repository, file);
+    if (fd < 0 && errno == EAGAIN)
+        return false;
+    if (fd < 0) {
+        bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+        mirror_reply_error(request, is_full ? 503 : 500, NULL, "the mirror cannot open the file%s",
+                           is_full ? " now; try again" : "");
+        return true;
+    }
+    if (reply_not_modified(request, snapshot, file->etag)) {
+        (void)close(fd);
+        return true;
+    }
+    uint64_t first, length_bytes;
+    int status = choose_range(request, file->etag, file->stamp.size_bytes, &first, &length_bytes);
+    if (status == 416) {
+        (void)close(fd);
+        mirror_reply_error(request, 416, NULL, "the range lies outside the file's %llu bytes",
+                           (unsigned long long)file->stamp.size_bytes);
+        return true;
+    }
+    add_headers(request, snapshot, file->etag);
+    http_reply_file(request, status, content_type_of(file->path), fd, first, length_bytes);
+    return true;
+}
+
+static void reply_pointer(const struct mirror_repository *repository,
+                          const struct mirror_file *file, struct http_request *request)
+{
+    char pointer[MIRROR_POINTER_BYTES];
+    size_t size_bytes = mirror_pointer_text(file->etag, file->stamp.size_bytes, pointer);
+    if (reply_not_modified(request, repository->snapshot, file->blob_id))
+        return;
+    uint64_t first, length_bytes;
+    int status = choose_range(request, file->blob_id, size_bytes, &first, &length_bytes);
+    if (status == 416) {
+        mirror_reply_error(request, 416, NULL, "the range lies outside the file's %zu bytes",
+                           size_bytes);
+        return;
+    }
+    add_headers(request, repository->snapshot, file->blob_id);
+    http_reply(request, status, "text/plain; charset=utf-8", pointer + first, (size_t)length_bytes);
+}
+
+bool mirror_reply_file(const struct mirror_repository *repository, const struct mirror_route *route,
+                       struct http_request *request)
+{
+    const struct mirror_file *file = mirror_snapshot_find(repository->snapshot, route->path);
+    if (file == NULL)
+        return false;
+    if (route->kind == MIRROR_RAW && file->is_lfs) {
+        reply_pointer(repository, file, request);
+        return true;
+    }
+    return reply_content(repository, file, request);
+}

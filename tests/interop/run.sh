@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Compares with npm's clients and oracles: installs what package.json names (exact versions, without
+# running anybody's install scripts) and runs hub.mjs and tokenizers.mjs. `make interop` calls it.
+# Env BUILD (default build). Skips, saying so, where npm cannot reach its registry.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+export BUILD=${BUILD:-build}
+log=$(mktemp "${TMPDIR:-/tmp}/interop.XXXXXX") || exit 1
+trap 'rm -f "$log"' EXIT
+
+scripts/deps.sh interop || exit 1
+skip() {
+    echo "skip: $1"
+    echo '0 passed, 0 failed, 1 skipped'
+    exit 0
+}
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || skip 'Node.js is not installed'
+major=$(node -p 'process.versions.node.split(".")[0]')
+[ "$major" -ge 18 ] || skip "Node.js $major is too old, 18 is wanted"
+
+# onnxruntime-node would fetch CUDA libraries in its install script.
+if ! (cd tests/interop && ONNXRUNTIME_NODE_INSTALL=skip npm install --ignore-scripts --no-package-lock \
+    --prefer-offline --no-progress) >"$log" 2>&1; then
+    if grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|E40[0-9]|network' "$log"; then
+        skip "npm cannot reach its registry: $(grep -m 1 -E 'npm (ERR!|error)' "$log")"
+    fi
+    cat "$log"
+    exit 1
+fi
+
+passed=0 failed=0 skipped=0
+for script in tests/interop/hub.mjs tests/interop/tokenizers.mjs; do
+    [ -f "$script" ] || continue
+    echo "---- $script"
+    node "$script" 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
+    read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$/\1 \2 \4/p' "$log" | tail -n 1)
+    passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0})) skipped=$((skipped + ${s:-0}))
+    if [ "$code" -ne 0 ] && [ "${f:-0}" -eq 0 ]; then
+        echo "$script ended with exit code $code"
+        failed=$((failed + 1))
+    fi
+    unset p f s
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

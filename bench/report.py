@@ -20,26 +20,30 @@ def deviates(row, name, tolerance):
     return None
 
 
-def ratio_cell(row, name):
+def ratio_cell(row, name, kind="times_ms"):
     """How many times as long the peer takes: the median over the rounds, p10-p90 behind it."""
-    ratios = np.array(row["times_ms"][name]) / np.array(row["times_ms"]["modelhost"])
+    ratios = np.array(row[kind][name]) / np.array(row[kind]["modelhost"])
     return "{1:.2f} ({0:.2f}-{2:.2f})".format(*np.percentile(ratios, (10, 50, 90)))
 
 
-def workload_cells(row, tolerance):
-    ours = float(np.median(row["times_ms"]["modelhost"]))
-    rate = row["gflop"] / ours * 1e3
-    share = f"{100 * rate / row['peak_gflops']:.0f} %" if row["peak_gflops"] else "?"
-    cells = [f"{row['batch']} x {row['tokens']}", row["threads"], f"{ours:.1f}"]
-    for name in PEERS:
-        cells.append(f"{np.median(row['times_ms'][name]):.1f}" if name in row["times_ms"] else "-")
+def time_cells(row, kind, tolerance):
+    """Workload, threads, medians, ratios."""
+    times = row[kind]
+    cells = [f"{row['batch']} x {row['tokens']}", row["threads"]]
+    cells += [f"{np.median(times[name]):.1f}" if name in times else "-" for name in ("modelhost", *PEERS)]
     void = deviates(row, "modelhost", tolerance)
     for name in PEERS:
-        if name not in row["times_ms"]:
+        if name not in times:
             cells.append("-")
         else:
-            cells.append("void" if void or deviates(row, name, tolerance) else ratio_cell(row, name))
-    return cells + [f"{rate:.0f}", share, len(row["times_ms"]["modelhost"])]
+            cells.append("void" if void or deviates(row, name, tolerance) else ratio_cell(row, name, kind))
+    return cells
+
+
+def workload_cells(row, tolerance):
+    rate = row["gflop"] / float(np.median(row["times_ms"]["modelhost"])) * 1e3
+    share = f"{100 * rate / row['peak_gflops']:.0f} %" if row["peak_gflops"] else "?"
+    return time_cells(row, "times_ms", tolerance) + [f"{rate:.0f}", share, len(row["times_ms"]["modelhost"])]
 
 
 def start_rows(results):
@@ -80,11 +84,15 @@ def show(results, path):
     busy = results["load_average_before"]
     print(f"load average before the run {busy:.1f}" + (": other work disturbed it" if busy > 0.5 else ""))
     print()
-    print(table(["batch x tokens", "threads", "modelhost ms", "onnxruntime ms", "torch ms", "onnxruntime / modelhost",
-                 "torch / modelhost", "GFLOP/s", "of peak", "rounds"],
+    head = ["batch x tokens", "threads", "modelhost ms", "onnxruntime ms", "torch ms", "onnxruntime / modelhost",
+            "torch / modelhost"]
+    print(table(head + ["GFLOP/s", "of peak", "rounds"],
                 [workload_cells(row, results["tolerance"]) for row in rows]))
-    print(f"\nms: medians; ratios: median of the rounds (p10-p90), above 1 where modelhost is faster.\n\n"
-          f"Starting, {results['start_threads']} thread(s), weights {results['weights_bytes'] / 1e6:.0f} MB:\n")
+    print("\nms: medians; ratios: median of the rounds (p10-p90), above 1 where modelhost is faster.")
+    if all(all(row["cpu_times_ms"].values()) for row in rows):
+        print("\nThe same runs in processor time, summed over threads, which other work disturbs less:\n")
+        print(table(head, [time_cells(row, "cpu_times_ms", results["tolerance"]) for row in rows]))
+    print(f"\nStarting, {results['start_threads']} thread(s), weights {results['weights_bytes'] / 1e6:.0f} MB:\n")
     print(table(["", "load ms, cold", "load ms, warm", "exec to answer, cold", "warm", "peak MB", "x weights"],
                 start_rows(results)))
     print()

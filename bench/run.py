@@ -14,7 +14,7 @@ SHARED = os.environ.get("SHARED", "../shared")
 SECONDS = float(os.environ.get("BENCH_SECONDS", "25"))
 BENCH = f"{BUILD}/bench"
 WORKLOADS = ((1, 128), (8, 128))
-MIN_ROUNDS, MAX_ROUNDS = 5, 40
+MIN_ROUNDS, MAX_ROUNDS = 3, 40
 PAUSE_S = 0.1  # worker threads spin up to 50 ms after a run (OpenBLAS); the next engine waits for that
 TOLERANCE = 1e-4
 
@@ -126,10 +126,12 @@ def compare(workers, reference):
 
 
 def measure(workers, inputs, seconds):
-    """Warms up, compares with modelhost, then times in turn: name -> [ms], name -> deviation."""
+    """Warms up, compares with modelhost, then times in turn: name -> [ms], the same in processor time
+    (empty where the system does not tell), name -> deviation."""
     outputs = outputs_of(workers, inputs)
     deviation = {name: float(np.abs(got - outputs["modelhost"]).max()) for name, got in outputs.items()}
-    names, times = list(workers), {name: [] for name in workers}
+    names = list(workers)
+    times, cpu_times = {name: [] for name in names}, {name: [] for name in names}
     end = time.monotonic() + seconds
     for i in range(MAX_ROUNDS):
         if i >= MIN_ROUNDS and time.monotonic() > end:
@@ -137,8 +139,11 @@ def measure(workers, inputs, seconds):
         for k in range(len(names)):
             name = names[(i + k) % len(names)]
             time.sleep(PAUSE_S)
+            cpu_before = workers[name].cpu_ms()
             times[name].append(workers[name].run_ms())
-    return times, deviation
+            if cpu_before:
+                cpu_times[name].append(workers[name].cpu_ms() - cpu_before)
+    return times, cpu_times, deviation
 
 
 def measure_threads(engines, threads, config, reference):
@@ -149,9 +154,9 @@ def measure_threads(engines, threads, config, reference):
     for batch, tokens in WORKLOADS:
         say(f"{batch} x {tokens} on {threads} thread(s)")
         before = peak(threads)
-        times, deviation = measure(workers, make_inputs(batch, tokens, config["vocab_size"]), SECONDS)
+        times, cpu_times, deviation = measure(workers, make_inputs(batch, tokens, config["vocab_size"]), SECONDS)
         after = peak(threads)
-        rows.append({"batch": batch, "tokens": tokens, "threads": threads, "times_ms": times,
+        rows.append({"batch": batch, "tokens": tokens, "threads": threads, "times_ms": times, "cpu_times_ms": cpu_times,
                      "deviation_from_modelhost": deviation, "deviation_from_reference": from_reference,
                      "gflop": gflop(config, batch, tokens), "simd": before["name"],
                      "peak_gflops": max(before["gflops"], after["gflops"]),

@@ -1,6 +1,6 @@
 """workers.py - the engines as processes that answer one line for one line (see bench.c), and where to
 find them. A worker is loaded once, sleeps in a read while others run, and belongs to one thread."""
-import json, os, select, shutil, subprocess, sys, time
+import glob, json, os, select, shutil, subprocess, sys, time
 import numpy as np
 
 ANSWER_TIMEOUT_S = 300
@@ -49,6 +49,17 @@ class Worker:
 
     def run_ms(self):
         return int(self.ask("run")) / 1e6
+
+    def cpu_ms(self):
+        """Processor time of all its threads so far; None where the system does not tell."""
+        total_ns = 0
+        for path in glob.glob(f"/proc/{self.process.pid}/task/*/schedstat"):
+            try:
+                with open(path) as f:
+                    total_ns += int(f.read().split()[0])
+            except (OSError, IndexError, ValueError):
+                continue  # a thread that has just ended
+        return total_ns / 1e6 or None
 
     def output(self, path):
         self.ask(f"output {path}")

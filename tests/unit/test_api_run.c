@@ -168,7 +168,6 @@ static void a_plugin_that_ignores_its_token_does_not_hold_the_answer(void **stat
     struct modelhost_result *result = NULL;
     options.timeout_ms = 20;
     assert_int_equal(modelhost_run(echo.model, inputs, 1, &options, &result, &err), MODEL_DEADLINE);
-    assert_non_null(strstr(err.message, "while the request was running"));
     echo_close(&echo);
 }
 

@@ -164,8 +164,9 @@ Words of the fact, by subject:
 Held-out sentences say how well a known fact is recalled in a phrasing that was trained with other
 facts; the third row, how well in a phrasing that was never trained. Nothing here is about unknown
 facts: the model cannot know a country that is not in its table, and it recalls sums rather than
-computing them. Two settings (steps, and how often each subject is drawn) were chosen with the
-held-out numbers in view, so those are a little optimistic; the third row played no part in that.
+computing them. Some settings (steps, learning rate, how often each subject is drawn) were chosen
+with the held-out numbers in view, so those are a little optimistic; the third row was
+measured afterwards.
 
 ## Examples
 

@@ -147,10 +147,10 @@ function spansOf(line, encoding) {
   });
 }
 
-// Where canonical ordering moves characters, the reference gives the spans of the places and ours
+// Where canonical ordering moves characters (which cleaning may have brought together), the reference gives the spans of the places and ours
 // those of the characters: not compared.
 function isReordered(line) {
-  const text = line.text + ' ' + (line.pair ?? '');
+  const text = (line.text + ' ' + (line.pair ?? '')).replace(/[\p{Cc}\p{Cf}\p{Co}\ufffd]/gu, '');
   return [...text].map(c => c.normalize('NFD')).join('') !== text.normalize('NFD');
 }
 

@@ -6,17 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct normalizer_type *const normalizers[] = {&bert_normalizer_type};
-static const struct pre_tokenizer_type *const pre_tokenizers[] = {&bert_pre_tokenizer_type};
-static const struct tokenizer_model_type *const models[] = {&wordpiece_type};
-static const struct post_processor_type *const post_processors[] = {&template_processing_type,
-                                                                    &bert_processing_type};
-static const struct decoder_type *const decoders[] = {&wordpiece_decoder_type};
+/* Tables of struct normalizer_type, and so on down. */
+static const void *const normalizers[] = {&bert_normalizer_type};
+static const void *const pre_tokenizers[] = {&bert_pre_tokenizer_type};
+static const void *const models[] = {&wordpiece_type};
+static const void *const post_processors[] = {&template_processing_type, &bert_processing_type};
+static const void *const decoders[] = {&wordpiece_decoder_type};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* The index of the part's "type" among the tables, each of which starts with its name. `names` says
- * them for the error. */
+/* The index of the part's "type" among the tables, whatever their kind: each starts with its name.
+ * `names` says them for the error. */
 static model_status find_type(const struct json_place *place, const void *const *tables,
                               size_t n_tables, const char *names, size_t *ret,
                               struct model_error *err)
@@ -51,17 +51,18 @@ model_status normalizer_load(const struct json_place *place, struct normalizer *
         return MODEL_OK;
     }
     size_t i = 0;
-    model_status status = find_type(place, (const void *const *)normalizers, COUNT(normalizers),
-                                    "BertNormalizer", &i, err);
-    return status == MODEL_OK ? normalizers[i]->load(place, ret, err) : status;
+    model_status status =
+        find_type(place, normalizers, COUNT(normalizers), "BertNormalizer", &i, err);
+    const struct normalizer_type *type = normalizers[i];
+    return status == MODEL_OK ? type->load(place, ret, err) : status;
 }
 
 model_status pre_tokenizer_load(const struct json_place *place,
                                 const struct pre_tokenizer_type **ret, struct model_error *err)
 {
     size_t i = 0;
-    model_status status = find_type(place, (const void *const *)pre_tokenizers,
-                                    COUNT(pre_tokenizers), "BertPreTokenizer", &i, err);
+    model_status status =
+        find_type(place, pre_tokenizers, COUNT(pre_tokenizers), "BertPreTokenizer", &i, err);
     if (status == MODEL_OK)
         *ret = pre_tokenizers[i];
     return status;
@@ -75,7 +76,7 @@ model_status tokenizer_model_load(const struct json_place *place, struct tokeniz
     /* Files of early versions do not name the type; this setting only WordPiece has. */
     if (json_member(place->node, "type") != NULL ||
         json_member(place->node, "max_input_chars_per_word") == NULL)
-        status = find_type(place, (const void *const *)models, COUNT(models), "WordPiece", &i, err);
+        status = find_type(place, models, COUNT(models), "WordPiece", &i, err);
     if (status != MODEL_OK)
         return status;
     struct tokenizer_model model = {.type = models[i]};
@@ -102,7 +103,7 @@ model_status post_processor_load(const struct json_place *place, struct post_pro
     struct post_processor processor = {0};
     model_status status = MODEL_OK;
     if (!json_is_null(place->node)) {
-        status = find_type(place, (const void *const *)post_processors, COUNT(post_processors),
+        status = find_type(place, post_processors, COUNT(post_processors),
                            "TemplateProcessing, BertProcessing", &i, err);
         type = post_processors[i];
     }
@@ -121,8 +122,7 @@ model_status decoder_load(const struct json_place *place, struct decoder *ret,
     struct decoder decoder = {.type = &default_decoder_type};
     if (!json_is_null(place->node)) {
         size_t i = 0;
-        model_status status =
-            find_type(place, (const void *const *)decoders, COUNT(decoders), "WordPiece", &i, err);
+        model_status status = find_type(place, decoders, COUNT(decoders), "WordPiece", &i, err);
         if (status != MODEL_OK)
             return status;
         decoder.type = decoders[i];

@@ -49,6 +49,7 @@ struct token {
     int32_t id;
     int32_t word; /* which word of the text, counted from 0 */
     struct text_span span;
+    bool added; /* found in the text by itself, not by the model */
 };
 
 struct token_list {

@@ -21,6 +21,7 @@ struct run {
     struct normalized_text *text;
     struct token_list *list;
     size_t max_tokens; /* enough: more would be cut off anyway */
+    bool enough;
     int32_t n_words;
 };
 
@@ -30,7 +31,7 @@ static model_status put_added(struct run *run, const struct added_match *match,
     struct token_list *list = run->list;
     if (list->n_tokens == list->capacity && token_list_reserve(list) != MODEL_OK)
         return MODEL_OUT_OF_MEMORY;
-    list->tokens[list->n_tokens++] = (struct token){match->token->id, run->n_words++, span};
+    list->tokens[list->n_tokens++] = (struct token){match->token->id, run->n_words++, span, true};
     return MODEL_OK;
 }
 
@@ -42,8 +43,7 @@ static model_status put_words(struct run *run, size_t start, size_t end, size_t 
     size_t at = 0;
     size_t from;
     size_t to;
-    while (run->list->n_tokens < run->max_tokens &&
-           t->pre_tokenizer->next(text, end - start, &at, &from, &to)) {
+    while (!run->enough && t->pre_tokenizer->next(text, end - start, &at, &from, &to)) {
         size_t first = run->list->n_tokens;
         model_status status = t->model.type->run(&t->model, text + from, to - from, run->list);
         if (status != MODEL_OK)
@@ -56,6 +56,7 @@ static model_status put_words(struct run *run, size_t start, size_t end, size_t 
                                        start + from + token->span.end);
         }
         run->n_words++;
+        run->enough = run->list->n_tokens >= run->max_tokens;
     }
     return MODEL_OK;
 }
@@ -72,7 +73,7 @@ static model_status put_stretch(struct run *run, const char *text, size_t start,
     struct added_match match;
     size_t cursor = 0;
     size_t done = 0;
-    while (status == MODEL_OK && run->list->n_tokens < run->max_tokens &&
+    while (status == MODEL_OK && !run->enough &&
            added_tokens_next(&t->added, &t->added.normalized, run->text->data, run->text->size,
                              &search, &match)) {
         if (done < match.start)
@@ -94,7 +95,7 @@ static model_status put_all(struct run *run, const char *text, size_t text_bytes
     struct added_search search = {0, 0};
     struct added_match match;
     size_t done = 0;
-    while (status == MODEL_OK && run->list->n_tokens < run->max_tokens &&
+    while (status == MODEL_OK && !run->enough &&
            added_tokens_next(&t->added, &t->added.plain, text, text_bytes, &search, &match)) {
         if (done < match.start)
             status = put_stretch(run, text, done, match.start);
@@ -119,7 +120,7 @@ static model_status tokenize(const struct tokenizer *t, const char *text, size_t
     model_status status = utf8_check(text, text_bytes, what, err);
     if (status != MODEL_OK)
         return status;
-    struct run run = {t, &scratch->text, ret, max_tokens, 0};
+    struct run run = {t, &scratch->text, ret, max_tokens, false, 0};
     if (put_all(&run, text, text_bytes) != MODEL_OK)
         return error_no_memory(err, what);
     return MODEL_OK;
@@ -198,7 +199,7 @@ static model_status encode(const struct tokenizer *t, const char *text, size_t t
         t, options, options->add_special_tokens ? template->n_special : 0, &plan, err);
     if (status != MODEL_OK)
         return status;
-    /* One more than is kept, so that it shows whether something was cut. */
+    /* One more than can be kept, so that it shows whether something was cut. */
     size_t enough = SIZE_MAX;
     if (!plan.windows && !plan.left && plan.max_tokens < SIZE_MAX)
         enough = plan.whole_tokens + 1;

@@ -51,6 +51,21 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* How long a text looks to the reference, which stops reading (from the end, when that is kept) behind
+ * the first word of the model with which it has whole_tokens. It shows where two long texts share. */
+static size_t seen_tokens(const struct truncation_plan *plan, const struct token_list *list)
+{
+    size_t n = list->n_tokens;
+    for (size_t i = plan->whole_tokens > 0 ? plan->whole_tokens - 1 : 0; i < n; i++) {
+        size_t at = plan->left ? n - 1 - i : i;
+        size_t beyond = plan->left ? at - 1 : at + 1; /* the next token that way */
+        bool ends = i + 1 == n || list->tokens[beyond].word != list->tokens[at].word;
+        if (ends && !list->tokens[at].added)
+            return i + 1;
+    }
+    return n;
+}
+
 /* The longer text loses until both are equal, then each in turn: the first has the smaller half of an
  * odd number, unless it was the longer one. */
 static void longest_first(size_t max_tokens, const size_t n[2], size_t ret[2])
@@ -69,8 +84,9 @@ static void longest_first(size_t max_tokens, const size_t n[2], size_t ret[2])
 }
 
 /* How many tokens each text may keep. */
-static model_status share_out(const struct truncation_plan *plan, const size_t n[2], bool has_pair,
-                              size_t ret[2], struct model_error *err)
+static model_status share_out(const struct truncation_plan *plan, const struct token_list *lists,
+                              const size_t n[2], bool has_pair, size_t ret[2],
+                              struct model_error *err)
 {
     ret[0] = n[0];
     ret[1] = n[1];
@@ -81,13 +97,11 @@ static model_status share_out(const struct truncation_plan *plan, const size_t n
         return MODEL_OK;
     }
     if (plan->strategy == TRUNCATE_LONGEST_FIRST) {
-        /* The reference looks at no more than the whole length of either text. */
-        const size_t seen[2] = {smaller(n[0], plan->whole_tokens),
-                                smaller(n[1], plan->whole_tokens)};
-        if (has_pair)
+        ret[0] = plan->max_tokens;
+        if (has_pair) {
+            const size_t seen[2] = {seen_tokens(plan, &lists[0]), seen_tokens(plan, &lists[1])};
             longest_first(plan->max_tokens, seen, ret);
-        else
-            ret[0] = plan->max_tokens;
+        }
         return MODEL_OK;
     }
     int target = plan->strategy == TRUNCATE_ONLY_SECOND;
@@ -196,7 +210,7 @@ model_status windows_assemble(const struct template *template, bool add_special_
     struct layout layout = {template, add_special_tokens, lists, {{0}, {0}}};
     const size_t n[2] = {lists[0].n_tokens, has_pair ? lists[1].n_tokens : 0};
     size_t kept[2];
-    model_status status = share_out(plan, n, has_pair, kept, err);
+    model_status status = share_out(plan, lists, n, has_pair, kept, err);
     for (int i = 0; i < 2 && status == MODEL_OK; i++)
         status = make_cut(plan, n[i], kept[i], &layout.cuts[i], err);
     if (status != MODEL_OK)

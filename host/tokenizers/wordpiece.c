@@ -57,7 +57,7 @@ static model_status put(struct token_list *ret, int32_t id, size_t start, size_t
         if (status != MODEL_OK)
             return status;
     }
-    ret->tokens[ret->n_tokens++] = (struct token){id, 0, {(uint32_t)start, (uint32_t)end}};
+    ret->tokens[ret->n_tokens++] = (struct token){id, 0, {(uint32_t)start, (uint32_t)end}, false};
     return MODEL_OK;
 }
 

@@ -33,6 +33,11 @@ static void the_longer_text_loses_first(void **state)
     assert_tokens(t, "e f g h i j k l", "a b c d", &o, "[CLS] e f g h [SEP] a b c [SEP]");
     assert_tokens(t, "a b c d e f g h i j k l", "a b c d e f g h i j k", &o,
                   "[CLS] a b c [SEP] a b c d [SEP]"); /* both beyond 10: as if equal */
+    assert_tokens(t, "a b c d e f g h i unaffable", "a b c d e f g h i j k l x", &o,
+                  "[CLS] a b c d [SEP] a b c [SEP]"); /* but words count as a whole */
+    assert_tokens(t, "[MASK][MASK][MASK][MASK][MASK][MASK][MASK][MASK][MASK][MASK][MASK]",
+                  "a b c d e f g h i j k l x", &o,
+                  "[CLS] [MASK] [MASK] [MASK] [MASK] [SEP] a b c [SEP]");
     tokenizer_destroy(t);
 }
 

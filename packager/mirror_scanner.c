@@ -112,10 +112,12 @@ void mirror_scanner_close(struct mirror_scanner *scanner, void (*on_closed)(void
     stop_threads(scanner);
     scanner->on_closed = on_closed;
     scanner->on_closed_context = context;
-    deliver(scanner->finished);
-    for (struct mirror_scan *scan = scanner->orders; scan != NULL; scan = scan->next)
+    struct mirror_scan *finished = scanner->finished, *orders = scanner->orders;
+    scanner->finished = scanner->orders = NULL;
+    for (struct mirror_scan *scan = orders; scan != NULL; scan = scan->next)
         scan->status = error_set(&scan->err, MODEL_CANCELLED, "the mirror is being closed");
-    deliver(scanner->orders);
+    deliver(finished);
+    deliver(orders);
     uv_close((uv_handle_t *)&scanner->async, on_async_closed);
 }
 

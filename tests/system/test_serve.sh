@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # `pkgmgr serve` as clients and strangers meet it: every endpoint, headers, ranges, pages, redirects,
-# refusals, broken requests. Covers packager/mirror_api.c, mirror_files.c and mirror_reply.c, too.
-# Needs curl, git is not needed: digests are checked with sha256sum and sha1sum.
+# refusals, broken requests. Covers packager/mirror.c, packager/mirror_api.c, packager/mirror_files.c
+# and packager/mirror_reply.c.
+# Needs curl; digests are checked with sha256sum and sha1sum.
 set -u
 BUILD=${BUILD:-build}
 passed=0 failed=0

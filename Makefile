@@ -62,7 +62,8 @@ FIXTURES := $(patsubst tests/abi/plugin_%.c,$(BUILD)/tests/plugin_%.$(SO),$(wild
 ABI_TESTS := $(patsubst tests/abi/%.c,$(BUILD)/tests/%,$(wildcard tests/abi/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZERS:%=$(BUILD)/tests/replay_%)
-EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+EXAMPLE_PLUGINS := $(patsubst examples/%.c,$(BUILD)/examples/%.$(SO),$(wildcard examples/plugin_*.c))
+EXAMPLES := $(EXAMPLE_PLUGINS) $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/plugin_%,$(wildcard examples/*.c)))
 TESTS := $(UNIT_TESTS) $(PLUGIN_TESTS) $(ABI_TESTS) $(REPLAYS)
 
 .PHONY: all help demo test bench fuzz check install interop deps clean tests objects
@@ -78,9 +79,10 @@ demo: deps ## download, run and show the small model that the repository ships
 
 test: deps ## build and run every test that needs Debian packages only
 	@$(MAKE) --no-print-directory tests
-	@BUILD=$(BUILD) scripts/run-tests.sh
+	@BUILD=$(BUILD) scripts/run-tests.sh $(ONLY)
 
 interop: all ## compare with npm's clients and oracles
+	@scripts/deps.sh interop
 	@BUILD=$(BUILD) tests/interop/run.sh
 
 bench: all $(BUILD)/bench/bench ## measure beside the peers that are installed
@@ -102,108 +104,111 @@ objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(S
   $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c)) \
   $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/fuzz/*.c examples/*.c bench/*.c))
 
-# ---- compiling
+# ---- compiling: `make V=1` shows the commands
+
+Q := $(if $(V),,@)
+say = @printf '  %-4s %s\n' '$(1)' '$(2)'
+
+# compile(folder, flags): how the sources of a folder, and of those below it, become objects.
+define compile
+$(O)/$(1)/%.o: $(1)/%.c
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$<)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(2) -c $$< -o $$@
+endef
+# Loops of kernels are written for the vectoriser, which -O3 turns on; no -march: see kernels.h.
+KERNELS_CFLAGS := -O3 -ffp-contract=fast $(if $(filter portable,$(KERNELS)),,-fopenmp)
+
+$(eval $(call compile,base,$(INC_base) $(PKG_CFLAGS)))
+$(eval $(call compile,store,$(INC_store)))
+$(eval $(call compile,packager,$(INC_packager) $(PKG_CFLAGS)))
+$(eval $(call compile,host,$(INC_host) $(PKG_CFLAGS)))
+$(eval $(call compile,plugins/kernels,$(KERNELS_CFLAGS) $(INC_kernels)))
+$(eval $(call compile,plugins,$(INC_kernels) -I$$$$(dir $$$$<)))
+$(eval $(call compile,tests,$(INC_tests) -Iplugins/kernels $(PKG_CFLAGS)))
+$(eval $(call compile,bench,$(INC_host)))
+$(eval $(call compile,examples,-Iinclude))
 
 $(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
-$(O)/base/%.o: base/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_base) $(PKG_CFLAGS) -c $< -o $@
-$(O)/store/%.o: store/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_store) -c $< -o $@
-$(O)/packager/%.o: packager/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_packager) $(PKG_CFLAGS) -c $< -o $@
 $(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
-$(O)/host/%.o: host/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_host) $(PKG_CFLAGS) -c $< -o $@
-# Loops of kernels are written for the vectoriser, which -O3 turns on; no -march: see kernels.h.
-$(O)/plugins/kernels/%.o: plugins/kernels/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(if $(filter portable,$(KERNELS)),,-fopenmp) $(INC_kernels) -c $< -o $@
 # The inner loops again for each instruction set; the processor chooses at run time (vector_kernels.h).
 ifeq ($(shell uname -m),x86_64)
 $(O)/plugins/kernels/vector_kernels_avx2.o: ALL_CFLAGS += -mavx2 -mfma
 $(O)/plugins/kernels/vector_kernels_avx512.o: ALL_CFLAGS += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
 endif
-$(O)/plugins/%.o: plugins/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_kernels) -I$(dir $<) -c $< -o $@
-$(O)/tests/abi/plugin_%.o: tests/abi/plugin_%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Iinclude -c $< -o $@
-$(O)/tests/%.o: tests/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_tests) -Iplugins/kernels $(PKG_CFLAGS) -c $< -o $@
-$(O)/bench/%.o: bench/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_host) -c $< -o $@
-$(O)/examples/%.o: examples/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Iinclude -c $< -o $@
 
 # ---- linking
 
-$(ARCHIVE): $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host))
+define archive
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
-$(KERNELS_ARCHIVE): $(call objects,$(SRC_kernels))
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
+endef
+# link(libraries): everything that the target is made of, and these.
+define link
 	@mkdir -p $(@D)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o %.a,$^) $(1) -o $@
+endef
+elf = $(if $(DARWIN),,$(1))
+no_undefined := $(if $(SAN),,$(call elf,-Wl$(comma)-z$(comma)defs))
 
-# The library is the two files that define the public functions, and what they reach.
+$(ARCHIVE): $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host))
+	$(archive)
+$(KERNELS_ARCHIVE): $(call objects,$(SRC_kernels))
+	$(archive)
+
+# The library is the files that define the public functions, and what they reach.
 API_OBJECTS := $(call objects,$(wildcard host/api*.c packager/api*.c))
+LIBRARY_FLAGS := -shared $(no_undefined) \
+  $(call elf,-Wl$(comma)-soname$(comma)libmodelhost.so.0 -Wl$(comma)--version-script=scripts/modelhost.map)
 $(LIBRARY): $(API_OBJECTS) $(ARCHIVE) scripts/modelhost.map
-	$(CC) $(ALL_LDFLAGS) -shared $(if $(DARWIN),,-Wl$(comma)-soname$(comma)libmodelhost.so.0 -Wl$(comma)--version-script=scripts/modelhost.map $(if $(SAN),,-Wl$(comma)-z$(comma)defs)) \
-	  $(API_OBJECTS) $(ARCHIVE) $(LIBS) -o $@
-	ln -sf $(@F) $@.0
+	$(call link,$(LIBRARY_FLAGS) $(LIBS))
+	$(Q)ln -sf $(@F) $@.0
 
 $(BUILD)/bin/pkgmgr: $(O)/packager/pkgmgr.o $(ARCHIVE)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+	$(call link,$(LIBS))
 $(BUILD)/bin/modelhost: $(O)/host/modelhost_command.o $(ARCHIVE)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+	$(call link,$(LIBS))
 
 # A plugin: its own objects and libkernels.a; exports create_model and nothing else.
-PLUGIN_LDFLAGS := -shared $(if $(DARWIN),,-Wl$(comma)--version-script=scripts/plugin.map $(if $(SAN),,-Wl$(comma)-z$(comma)defs))
+PLUGIN_FLAGS := -shared $(no_undefined) $(call elf,-Wl$(comma)--version-script=scripts/plugin.map)
 PLUGIN_LIBS := $(if $(filter portable,$(KERNELS)),,-ldnnl -fopenmp) -lm
 define plugin_rule
 $(BUILD)/lib/modelhost/plugins/lib$(1).$(SO): $(call objects,$(wildcard plugins/$(1)/*.c)) $(KERNELS_ARCHIVE) scripts/plugin.map
-	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) $$(PLUGIN_LDFLAGS) $$(filter %.o %.a,$$^) $$(PLUGIN_LIBS) -o $$@
+	$$(call link,$(PLUGIN_FLAGS) $(PLUGIN_LIBS))
 endef
 $(foreach p,$(PLUGIN_NAMES),$(eval $(call plugin_rule,$(p))))
 
-# Fixture plugins of the tests, each broken in its own way (tests/abi/plugin_*.c says how).
+# Fixture plugins of the tests, each broken in its own way (tests/abi/plugin_*.c says how), and the
+# example: linked without a version script, as a stranger would.
 $(BUILD)/tests/plugin_%.$(SO): $(O)/tests/abi/plugin_%.o
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -shared $< -lm -o $@
+	$(call link,-shared -lm)
+$(BUILD)/examples/plugin_%.$(SO): $(O)/examples/plugin_%.o
+	$(call link,-shared)
+$(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
+	$(call link,-L$(BUILD)/lib -lmodelhost -Wl$(comma)-rpath$(comma)'$$ORIGIN/../lib')
 
+# Tests open the fixtures beside them.
+$(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) $(PLUGIN_LIBS) -o $@
-$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) $(PLUGIN_LIBS) -o $@
+	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
+HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
+$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS)
+	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@
+	$(call link,-lcmocka $(LIBS))
 # Tests that make allocations fail (tests/failing_memory.h).
 FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
-$(FAILING_MEMORY): ALL_LDFLAGS += $(if $(DARWIN),,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)
+$(FAILING_MEMORY): ALL_LDFLAGS += $(call elf,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)
 $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ARCHIVE)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+	$(call link,$(LIBS))
+# With clang and libFuzzer; see tests/fuzz/run.sh.
+$(BUILD)/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ARCHIVE)
+	$(call link,-fsanitize=fuzzer $(LIBS))
 $(BUILD)/bench/bench: $(call objects,$(wildcard bench/*.c)) $(ARCHIVE)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
-$(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $< -L$(BUILD)/lib -lmodelhost -Wl,-rpath,'$$ORIGIN/../lib' -o $@
+	$(call link,$(LIBS))
 
 install: all ## into $(DESTDIR)$(PREFIX)
 	scripts/install.sh "$(BUILD)" "$(DESTDIR)" "$(PREFIX)" "$(VERSION)"

@@ -54,13 +54,14 @@ void tensor_init(struct model_tensor *ret, const char *name, int32_t dtype, uint
 {
     *ret = (struct model_tensor){
         .struct_size = sizeof *ret, .name = name, .data = data, .dtype = dtype, .rank = rank};
-    int64_t stride = 1;
+    uint64_t stride =
+        1; /* unsigned: a product that nobody checked wraps, and is no more than wrong */
     for (uint32_t i = rank; i-- > 0;) {
         ret->shape[i] = shape[i];
-        ret->strides[i] = stride;
-        stride *= shape[i];
+        ret->strides[i] = (int64_t)stride;
+        stride *= (uint64_t)shape[i];
     }
-    ret->size_bytes = (uint64_t)stride * dtype_size_bytes(dtype);
+    ret->size_bytes = stride * dtype_size_bytes(dtype);
 }
 
 uint64_t tensor_elements(const struct model_tensor *tensor)

@@ -153,6 +153,9 @@ static void create_on_own_thread(void *argument)
     if (status != MODEL_OK)
         error_prefix(err, "plugin '%s' %s cannot run %s", model->plugin.file.name,
                      model->plugin.file.version, model->package.dir);
+    if (status == MODEL_NOT_FOUND)
+        status =
+            MODEL_CORRUPT; /* the model was found; what it lacks makes the package a broken one */
     services_release_scratch();
     creation->status = status;
 }

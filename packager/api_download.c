@@ -38,19 +38,19 @@ static model_status fill_defaults(const struct modelhost_download_options *given
 static void take_given(const struct modelhost_download_options *given,
                        struct download_options *options, struct observer *observer)
 {
-#define GIVEN(field) (MODEL_HAS(struct modelhost_download_options, given, field) ? given->field : 0)
-    if (GIVEN(store_dir) != NULL)
+    if (given->store_dir != NULL)
         options->store_dir = given->store_dir;
-    if (GIVEN(plugin_path) != NULL)
+    if (given->plugin_path != NULL)
         options->plugin_path = given->plugin_path;
-    options->hub.endpoint = GIVEN(endpoint);
-    options->hub.token = GIVEN(token);
-    options->revision = GIVEN(revision);
-    options->offline = GIVEN(offline) != 0;
-    options->force = GIVEN(force) != 0;
-    observer->progress = GIVEN(progress);
-    observer->context = GIVEN(progress_context);
-#undef GIVEN
+    options->hub.endpoint = given->endpoint;
+    options->hub.token = given->token;
+    options->revision = given->revision;
+    options->offline = given->offline != 0;
+    options->force = given->force != 0;
+    if (MODEL_HAS(struct modelhost_download_options, given, progress_context)) {
+        observer->progress = given->progress;
+        observer->context = given->progress_context;
+    }
     if (observer->progress != NULL) {
         options->progress = forward_progress;
         options->observer = observer;
@@ -67,6 +67,12 @@ MODELHOST_API model_status modelhost_download(const char *id,
     char *name = NULL, *revision = NULL;
     if (id == NULL)
         return error_set(err, MODEL_INVALID_ARGUMENT, "modelhost_download: id is NULL");
+    if (options != NULL && !MODEL_HAS(struct modelhost_download_options, options, force))
+        return error_set(
+            err, MODEL_INVALID_ARGUMENT,
+            "modelhost_download: options.struct_size is %zu, want %zu; start them with "
+            "MODELHOST_DOWNLOAD_OPTIONS_INIT",
+            options->struct_size, sizeof *options);
     model_status status = store_split_name(id, &name, &revision, err);
     if (status == MODEL_OK)
         status = fill_defaults(options, &environment, err);

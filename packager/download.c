@@ -10,9 +10,8 @@
 
 /* ---- begin: what is there to do */
 
-/* The folder of "id@revision" in the store; NULL in *ret when there is none. */
-static model_status find_package(const struct store *store, const char *id, const char *revision,
-                                 char **ret, struct model_error *err)
+model_status download_find_package(const struct store *store, const char *id, const char *revision,
+                                   char **ret, struct model_error *err)
 {
     char *dir = NULL;
     char *name = text_format("%s@%s", id, revision);
@@ -20,7 +19,8 @@ static model_status find_package(const struct store *store, const char *id, cons
         return error_no_memory(err, "a name");
     model_status status = store_find(store, name, &dir, err);
     free(name);
-    if (status == MODEL_NOT_FOUND)
+    /* several packages of a bare name that might be meant: none of them is this one */
+    if (status == MODEL_NOT_FOUND || status == MODEL_INVALID_ARGUMENT)
         status = MODEL_OK;
     if (status == MODEL_OK)
         *ret = dir;
@@ -34,13 +34,12 @@ static model_status look_for_present(struct download *download, struct model_err
     char *dir = NULL;
     if (download->store == NULL || download->options->force)
         return MODEL_OK;
-    model_status status =
-        find_package(download->store, download->model.id, download->model.commit, &dir, err);
+    model_status status = download_find_package(download->store, download->model.id,
+                                                download->model.commit, &dir, err);
     if (status != MODEL_OK || dir == NULL)
         return status;
     /* one that cannot be read is replaced */
     if (manifest_read(dir, &manifest, NULL) == MODEL_OK &&
-        strcmp(manifest.revision, download->model.commit) == 0 &&
         download_plan_satisfied_by(&download->plan, &manifest)) {
         download->present = dir;
         dir = NULL;
@@ -200,7 +199,7 @@ static model_status run_offline(const struct download_options *options, struct d
     char *dir = NULL;
     model_status status = store_open(options->store_dir, 0, &store, err);
     if (status == MODEL_OK)
-        status = find_package(store, options->id, revision, &dir, err);
+        status = download_find_package(store, options->id, revision, &dir, err);
     if (status == MODEL_NOT_FOUND || (status == MODEL_OK && dir == NULL))
         status = error_set(err, MODELHOST_OFFLINE,
                            "offline, and the store %.300s does not have '%s' at revision '%.100s'; "

@@ -59,6 +59,10 @@ model_status download_install(struct download *download, struct download_result 
                               struct model_error *err);
 void download_end(struct download *download);
 
+/* The folder of "id@revision" in the store, to be freed; NULL in *ret when there is none. */
+model_status download_find_package(const struct store *store, const char *id, const char *revision,
+                                   char **ret, struct model_error *err);
+
 /* All of it, or in offline mode the look into the store. */
 model_status download_run(const struct download_options *options, struct download_result *ret,
                           struct model_error *err);

@@ -63,13 +63,12 @@ static model_status carry_plugin_over(const struct download *download, struct ma
     struct manifest old = {0};
     struct plugin_file plugin;
     char *dir = NULL, *blob = NULL;
-    char *name = text_format("%s@%s", download->model.id, download->revision);
-    if (name == NULL)
-        return error_no_memory(err, "a name");
-    model_status status = MODEL_OK;
     const struct manifest_file *file = NULL;
-    if (store_find(download->store, name, &dir, NULL) == MODEL_OK &&
-        manifest_read(dir, &old, NULL) == MODEL_OK)
+    model_status status =
+        download_find_package(download->store, download->model.id, download->revision, &dir, err);
+    if (status != MODEL_OK)
+        return status;
+    if (dir != NULL && manifest_read(dir, &old, NULL) == MODEL_OK)
         file = manifest_find(&old, PACKAGE_PLUGIN_PATH);
     if (file != NULL && store_has_blob(download->store, file->sha256, file->size_bytes) &&
         manifest_blob_path(download->store, &old, PACKAGE_PLUGIN_PATH, &blob, err) == MODEL_OK &&
@@ -80,7 +79,6 @@ static model_status carry_plugin_over(const struct download *download, struct ma
     manifest_finish(&old);
     free(blob);
     free(dir);
-    free(name);
     return status;
 }
 
@@ -118,11 +116,10 @@ static model_status settle_plugin(const struct download *download, struct manife
 static bool is_known_as_asked(const struct download *download, const char *dir)
 {
     char *found = NULL;
-    char *name = text_format("%s@%s", download->options->id, download->revision);
-    bool known = name != NULL && store_find(download->store, name, &found, NULL) == MODEL_OK &&
-                 strcmp(found, dir) == 0;
+    bool known = download_find_package(download->store, download->options->id, download->revision,
+                                       &found, NULL) == MODEL_OK &&
+                 found != NULL && strcmp(found, dir) == 0;
     free(found);
-    free(name);
     return known;
 }
 
@@ -142,7 +139,7 @@ static model_status install_present(struct download *download, char **ret_dir, c
                       (status == MODEL_OK && manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL);
     if (status == MODEL_OK && has_plugin != had_plugin)
         status = package_build(download->store, download->staging, &manifest, plugin,
-                               &download->options->hub.log, &dir, err);
+                               download->present, &download->options->hub.log, &dir, err);
     else if (status == MODEL_OK && !is_known_as_asked(download, download->present))
         status = store_install(download->store, &manifest, &dir, err);
     else if (status == MODEL_OK && (dir = strdup(download->present)) == NULL)
@@ -154,19 +151,44 @@ static model_status install_present(struct download *download, char **ret_dir, c
     return status;
 }
 
+/* Adds what an earlier download of the same commit brought and this one does not: with --include a
+ * package grows, it does not lose the rest. */
+static model_status keep_other_files(const struct download *download, const char *old_dir,
+                                     struct manifest *manifest, struct model_error *err)
+{
+    struct manifest old = {0};
+    model_status status = MODEL_OK;
+    (void)manifest_read(old_dir, &old, NULL); /* a broken one has nothing to keep */
+    for (size_t i = 0; i < old.n_files && status == MODEL_OK; i++) {
+        const struct manifest_file *file = &old.files[i];
+        if (file->source != NULL && manifest_find(manifest, file->path) == NULL &&
+            store_has_blob(download->store, file->sha256, file->size_bytes))
+            status = manifest_add(manifest, file->path, file->source, file->size_bytes,
+                                  file->sha256, err);
+    }
+    manifest_finish(&old);
+    return status;
+}
+
 static model_status install_new(struct download *download, char **ret_dir, char **ret_advice,
                                 struct model_error *err)
 {
     struct manifest manifest = {0};
-    char *plugin = NULL;
+    char *plugin = NULL, *old_dir = NULL;
     model_status status = make_manifest(download, &manifest, err);
+    if (status == MODEL_OK)
+        status = download_find_package(download->store, download->model.id, download->model.commit,
+                                       &old_dir, err);
+    if (status == MODEL_OK && old_dir != NULL)
+        status = keep_other_files(download, old_dir, &manifest, err);
     if (status == MODEL_OK)
         status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
     if (status == MODEL_OK)
-        status = package_build(download->store, download->staging, &manifest, plugin,
+        status = package_build(download->store, download->staging, &manifest, plugin, old_dir,
                                &download->options->hub.log, ret_dir, err);
     manifest_finish(&manifest);
     free(plugin);
+    free(old_dir);
     return status;
 }
 

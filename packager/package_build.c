@@ -5,7 +5,7 @@
 #include "package_build.h"
 #include "errors.h"
 #include "files.h"
-#include "model_info.h"
+#include "plugin_probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -189,14 +189,15 @@ static model_status make_view(const struct store *store, const char *view,
 }
 
 /* The text of model_info.json for the package that the view shows; to be freed. */
-static model_status describe_view(const char *view, char **ret, struct model_error *err)
+static model_status describe_view(const char *view, const struct log_sink *log, char **ret,
+                                  struct model_error *err)
 {
     struct package package = {0};
     json_node *info = NULL;
-    model_status status = package_open(view, "cpu", &package, err);
+    model_status status = package_open(view, NULL, &package, err);
     if (status != MODEL_OK)
         return status;
-    status = model_info_collect(&package, NULL, &info, err);
+    status = plugin_probe_info(&package, log, &info, err);
     package_finish(&package);
     if (status != MODEL_OK)
         return status;
@@ -219,7 +220,7 @@ static model_status add_model_info(const struct store *store, const char *stagin
         return error_no_memory(err, "a path");
     model_status status = make_view(store, view, manifest, err);
     if (status == MODEL_OK) {
-        status = describe_view(view, &text, &reason);
+        status = describe_view(view, log, &text, &reason);
         if (status == MODEL_OK)
             status = add_text(store, staging, manifest, PACKAGE_INFO_PATH, text, err);
         else if (status == MODEL_OUT_OF_MEMORY)
@@ -236,7 +237,7 @@ static model_status add_model_info(const struct store *store, const char *stagin
 }
 
 model_status package_build(const struct store *store, const char *staging,
-                           struct manifest *manifest, const char *plugin,
+                           struct manifest *manifest, const char *plugin, const char *old_dir,
                            const struct log_sink *log, char **ret_dir, struct model_error *err)
 {
     model_status status = MODEL_OK;
@@ -245,6 +246,6 @@ model_status package_build(const struct store *store, const char *staging,
     if (status == MODEL_OK)
         status = add_model_info(store, staging, manifest, log, err);
     if (status == MODEL_OK)
-        status = store_install(store, manifest, ret_dir, err);
+        status = store_replace(store, old_dir, manifest, ret_dir, err);
     return status;
 }

@@ -8,10 +8,11 @@
 
 /* The manifest lists files whose blobs the store has. plugin (may be NULL) is copied into the store
  * and becomes backends/cpu/libmodel.so. staging is a folder of store_make_staging(), work goes on
- * below it; the caller removes it. *ret_dir, to be freed, is the package. What model_info.json cannot
+ * below it; the caller removes it. *ret_dir, to be freed, is the package, which takes over all names
+ * of old_dir (may be NULL). What model_info.json cannot
  * tell (broken weights, say) is a warning to the log: the package is then made without it. */
 model_status package_build(const struct store *store, const char *staging,
-                           struct manifest *manifest, const char *plugin,
+                           struct manifest *manifest, const char *plugin, const char *old_dir,
                            const struct log_sink *log, char **ret_dir, struct model_error *err);
 
 /* Copies a file, hashing it on the way; syncs it. dst must not exist. */

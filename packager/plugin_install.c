@@ -51,7 +51,7 @@ static model_status install_into_store(const struct store *store, const char *di
     if (status == MODEL_OK)
         status = store_make_staging(store, &staging, err);
     if (status == MODEL_OK)
-        status = package_build(store, staging, &manifest, plugin, log, ret_dir, err);
+        status = package_build(store, staging, &manifest, plugin, dir, log, ret_dir, err);
     if (staging != NULL)
         (void)dir_remove_all(staging, NULL);
     free(staging);

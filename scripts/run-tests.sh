@@ -40,7 +40,7 @@ export BUILD NO_COLOR=1 LC_ALL=C.UTF-8
 root=$PWD
 export ASAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export LSAN_OPTIONS=suppressions=$root/scripts/lsan.supp:print_suppressions=0
+export LSAN_OPTIONS=suppressions=$root/scripts/lsan.supp:print_suppressions=0:use_tls=0
 export TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1:suppressions=$root/scripts/tsan.supp
 
 if command -v timeout >/dev/null 2>&1; then

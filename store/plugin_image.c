@@ -44,10 +44,9 @@ static model_status read_note(const uint8_t *content, size_t content_bytes, cons
     return MODEL_OK;
 }
 
-/* Rounded up, or more than any file has. */
-static uint64_t padded(uint64_t size_bytes, size_t alignment)
+static uint64_t round_up(uint64_t value, size_t alignment)
 {
-    return (size_bytes + alignment - 1) / alignment * alignment;
+    return (value + alignment - 1) / alignment * alignment;
 }
 
 model_status plugin_image_read_notes(const uint8_t *notes, size_t notes_bytes, size_t alignment,
@@ -55,29 +54,24 @@ model_status plugin_image_read_notes(const uint8_t *notes, size_t notes_bytes, s
                                      struct model_error *err)
 {
     static const char owner[] = MODEL_NOTE_OWNER;
-    for (size_t at = 0; notes_bytes - at >= NOTE_HEADER_BYTES;) {
+    for (uint64_t at = 0; at < notes_bytes && notes_bytes - at >= NOTE_HEADER_BYTES;) {
         uint32_t header[3]; /* bytes of the owner, bytes of the content, type */
-        memcpy(header, notes + at, sizeof header);
-        uint64_t left = notes_bytes - at - NOTE_HEADER_BYTES;
-        /* The content is aligned from the note's start: the header counts in notes aligned to 8. */
-        uint64_t owner_bytes =
-            padded((uint64_t)NOTE_HEADER_BYTES + header[0], alignment) - NOTE_HEADER_BYTES;
-        uint64_t content_bytes = padded(header[1], alignment);
-        if (owner_bytes > left || header[1] > left - owner_bytes)
+        const uint8_t *note = notes + at;
+        uint64_t left = notes_bytes - at;
+        memcpy(header, note, sizeof header);
+        uint64_t content_at = round_up(NOTE_HEADER_BYTES + (uint64_t)header[0], alignment);
+        if (content_at > left || header[1] > left - content_at)
             return error_set(err, MODEL_CORRUPT, "%s: a note runs over its end", what);
-        const uint8_t *name = notes + at + NOTE_HEADER_BYTES, *content = name + owner_bytes;
         if (header[2] == MODEL_NOTE_TYPE && header[0] == sizeof owner &&
-            memcmp(name, owner, sizeof owner) == 0) {
+            memcmp(note + NOTE_HEADER_BYTES, owner, sizeof owner) == 0) {
             if (*ret_found)
                 return error_set(err, MODEL_CORRUPT, "%s: two modelhost notes, want one", what);
-            model_status status = read_note(content, header[1], what, ret, err);
+            model_status status = read_note(note + content_at, header[1], what, ret, err);
             if (status != MODEL_OK)
                 return status;
             *ret_found = true;
         }
-        if (content_bytes > left - owner_bytes)
-            break; /* the last one, without its padding */
-        at += (size_t)(NOTE_HEADER_BYTES + owner_bytes + content_bytes);
+        at += round_up(content_at + header[1], alignment); /* the last may lack its padding */
     }
     return MODEL_OK;
 }

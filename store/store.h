@@ -34,19 +34,22 @@ model_status store_split_name(const char *name, char **ret_id, char **ret_revisi
 
 /* The absolute folder of a package by the name its user knows: "ns/name", "name" or either with
  * "@revision" (branch, tag, or a commit or its unique beginning of 7 or more digits). A bare "name"
- * also finds the only "ANY/name" there is. To be freed. MODEL_NOT_FOUND: says what the store has. */
+ * also finds the only "ANY/name" there is. Without a revision "main" is meant, or the only package there
+ * is. To be freed. MODEL_NOT_FOUND: says what the store has; MODEL_INVALID_ARGUMENT: the name fits
+ * several packages, says which. */
 model_status store_find(const struct store *store, const char *name, char **ret_dir,
                         struct model_error *err);
 
 /* ---- blobs */
 
-/* The path that a blob has or would have; to be freed; NULL without memory. */
+/* The path that a blob has or would have; to be freed; NULL without memory or when sha256 is none. */
 char *store_blob_path(const struct store *store, const char *sha256);
 int store_has_blob(const struct store *store, const char *sha256, uint64_t size_bytes);
 /* Makes a new unique folder under tmp/ for work in progress; to be freed. */
 model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err);
 /* Moves a finished, synced file into blobs/ under its digest (which the caller has computed while it
- * wrote). The same content may be there already: then the file is removed. */
+ * wrote). The same content may be there already: then the file is removed. A blob that is there and
+ * broken is replaced. */
 model_status store_add_blob(const struct store *store, const char *file, const char *sha256,
                             struct model_error *err);
 
@@ -55,9 +58,17 @@ model_status store_add_blob(const struct store *store, const char *file, const c
 /* Builds the package of a manifest from blobs and makes it visible: links every file (reflink, hard
  * link, symlink, copy: whichever the disk allows first) into a staging folder, writes metadata.json
  * last, fsyncs, renames, then points the refs of (id, requested_revision), (id, revision) and
- * (requested_id, requested_revision) at it. *ret_dir is to be freed. */
+ * (requested_id, requested_revision) at it. *ret_dir is to be freed. A whole package of the same content
+ * is kept (its metadata.json takes the new names), a damaged one is replaced. MODEL_NOT_FOUND: a blob
+ * is missing. On failure nothing is left behind. */
 model_status store_install(const struct store *store, const struct manifest *manifest,
                            char **ret_dir, struct model_error *err);
+
+/* The same for a new version of a package that is there: every ref that led to old_dir, by whatever
+ * revision or name, leads to the new one afterwards. old_dir NULL: as store_install(). */
+model_status store_replace(const struct store *store, const char *old_dir,
+                           const struct manifest *manifest, char **ret_dir,
+                           struct model_error *err);
 
 struct store_entry {
     char *id;
@@ -79,7 +90,8 @@ model_status store_list_packages(const struct store *store, struct store_list *r
                                  struct model_error *err);
 void store_list_finish(struct store_list *list);
 
-/* Removes a package and its refs, then the blobs that no package of the store uses any more. */
+/* Removes a package and its refs, and those that it superseded (the same id and commit, no ref of their
+ * own any more), then the blobs that no package of the store uses any more. */
 model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
                           struct model_error *err);
 

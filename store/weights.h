@@ -12,7 +12,9 @@
 struct weights;
 
 /* Opens the weights of a folder: model.safetensors, or the index and its shards. MODEL_NOT_FOUND: the
- * folder has neither (and says which pickles it has instead). */
+ * folder has neither (and says which pickles it has instead). MODEL_CORRUPT: a broken file, a missing
+ * shard, an index that does not fit its shards. Data that the file does not align to its element's size
+ * is copied, all other views are of the mapping. */
 model_status weights_open(const char *folder, struct weights **ret, struct model_error *err);
 /* One file of any name (`run --inputs`). */
 model_status weights_open_file(const char *path, struct weights **ret, struct model_error *err);

@@ -30,14 +30,15 @@ static inline int remove_folder(void **state)
     return result;
 }
 
-/* "<folder>/<name>" in one of a few static buffers. */
+/* "<folder>/<name>" in one of 64 static buffers. */
 static inline const char *in_folder(const char *folder, const char *name)
 {
-    static char paths[8][1024];
+    static char paths[64][1024];
     static unsigned next;
-    char *path = paths[next++ % 8];
-    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
+    char path[1024];
+    int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_true(length > 0 && (size_t)length < sizeof path);
+    return memcpy(paths[next++ % 64], path, sizeof path);
 }
 
 /* Writes a file, and its folders. */

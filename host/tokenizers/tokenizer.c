@@ -156,6 +156,7 @@ static model_status plan_truncation(const struct tokenizer *t,
                              " tokens leaves no room: the special tokens alone are %zu",
                              wanted.max_tokens, n_special);
         plan.max_tokens = (size_t)wanted.max_tokens - n_special;
+        plan.whole_tokens = (size_t)wanted.max_tokens;
         plan.stride = (size_t)wanted.stride;
         plan.strategy = wanted.strategy;
         plan.left = wanted.left;
@@ -199,13 +200,13 @@ static model_status encode(const struct tokenizer *t, const char *text, size_t t
         return status;
     /* One more than is kept, so that it shows whether something was cut. */
     size_t enough = SIZE_MAX;
-    if (pair == NULL && !plan.windows && !plan.left && plan.max_tokens < SIZE_MAX)
-        enough = plan.max_tokens + 1;
+    if (!plan.windows && !plan.left && plan.max_tokens < SIZE_MAX)
+        enough = plan.whole_tokens + 1;
     struct encoding_scratch *scratch = ret->scratch;
     status = tokenize(t, text, text_bytes, "the text", enough, scratch, &scratch->lists[0], err);
     if (status == MODEL_OK && pair != NULL)
         status =
-            tokenize(t, pair, pair_bytes, "the pair", SIZE_MAX, scratch, &scratch->lists[1], err);
+            tokenize(t, pair, pair_bytes, "the pair", enough, scratch, &scratch->lists[1], err);
     if (status == MODEL_OK)
         status = windows_assemble(template, options->add_special_tokens, &plan, scratch->lists,
                                   pair != NULL, ret, err);

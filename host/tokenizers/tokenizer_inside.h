@@ -35,7 +35,8 @@ model_status tokenizer_from_tree(const json_node *tree, const char *what, struct
 
 /* What the truncation of one call comes to. */
 struct truncation_plan {
-    size_t max_tokens; /* of the texts, without special tokens; SIZE_MAX: no limit */
+    size_t max_tokens;   /* of the texts, without special tokens; SIZE_MAX: no limit */
+    size_t whole_tokens; /* with special tokens */
     size_t stride;
     enum truncation_strategy strategy;
     bool left;

@@ -3,8 +3,8 @@
 #include "tokenizer_inside.h"
 #include "errors.h"
 
-/* A limit on what overlapping windows may multiply a text to. */
-#define MAX_STORED_TOKENS (1u << 27)
+/* A limit on what windows may multiply a text to; the first one may have any size. */
+#define MAX_WINDOW_TOKENS (1u << 24)
 
 /* How one text is cut: part 0 is kept, the others are what did not fit. */
 struct cut {
@@ -81,8 +81,11 @@ static model_status share_out(const struct truncation_plan *plan, const size_t n
         return MODEL_OK;
     }
     if (plan->strategy == TRUNCATE_LONGEST_FIRST) {
+        /* The reference looks at no more than the whole length of either text. */
+        const size_t seen[2] = {smaller(n[0], plan->whole_tokens),
+                                smaller(n[1], plan->whole_tokens)};
         if (has_pair)
-            longest_first(plan->max_tokens, n, ret);
+            longest_first(plan->max_tokens, seen, ret);
         else
             ret[0] = plan->max_tokens;
         return MODEL_OK;
@@ -148,11 +151,11 @@ static model_status put_window(const struct layout *layout, const struct part pa
                  ? layout->add_special_tokens
                  : parts[kind == PIECE_SECOND].end - parts[kind == PIECE_SECOND].first;
     }
-    if (n > MAX_STORED_TOKENS - ret->n_stored)
+    if (ret->n_windows > 0 && (n > MAX_WINDOW_TOKENS || ret->n_stored > MAX_WINDOW_TOKENS - n))
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "the windows of this text have more than %u tokens in all; take larger "
                          "windows, a smaller stride or a shorter text",
-                         MAX_STORED_TOKENS);
+                         MAX_WINDOW_TOKENS);
     if (encoding_reserve(ret, ret->n_stored + n) != MODEL_OK ||
         encoding_reserve_windows(ret, ret->n_windows + 1) != MODEL_OK)
         return error_no_memory(err, "an encoding");

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "download.h"
 #include "errors.h"
+#include "hub_answers.h"
 #include "hub_environment.h"
 #include "human_text.h"
 #include "package_json.h"
@@ -141,6 +142,8 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         return command_usage("download",
                              argc == optind ? "which model? want ID" : "want one ID, not more");
     arguments->name = argv[optind];
+    if (options->revision != NULL && options->revision[0] == '\0')
+        return command_usage("download", "--revision wants a branch, tag or commit");
     options->rules.includes = arguments->includes;
     options->rules.excludes = arguments->excludes;
     return 0;
@@ -223,11 +226,14 @@ static model_status print_result_json(const struct download_result *result, stru
 static model_status print_result(const struct arguments *arguments,
                                  const struct download_result *result, struct model_error *err)
 {
-    char downloaded[HUMAN_TEXT_BYTES], reused[HUMAN_TEXT_BYTES];
-    if (!arguments->quiet)
-        fprintf(stderr, "%s@%.12s: %s downloaded, %s in the store already\n", result->id,
-                result->revision, human_size(result->downloaded_bytes, downloaded),
-                human_size(result->reused_bytes, reused));
+    char size[HUMAN_TEXT_BYTES];
+    if (!arguments->quiet) {
+        fprintf(stderr, "%s@%.12s: %s downloaded", result->id, result->revision,
+                human_size(result->downloaded_bytes, size));
+        if (result->reused_bytes > 0)
+            fprintf(stderr, ", %s in the store already", human_size(result->reused_bytes, size));
+        fprintf(stderr, "\n");
+    }
     if (!arguments->quiet && result->plugin_advice != NULL)
         fprintf(stderr, "pkgmgr: %s\n", result->plugin_advice);
     if (arguments->json)
@@ -288,46 +294,78 @@ static void apply_environment(struct download_options *options,
     options->hub.stall_timeout_ms = environment->stall_timeout_ms;
 }
 
+/* Takes ID and REVISION apart; *ret_id and *ret_revision are to be freed in any case. */
+static int read_name(struct arguments *arguments, char **ret_id, char **ret_revision)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct download_options *options = &arguments->options;
+    model_status status = store_split_name(arguments->name, ret_id, ret_revision, &err);
+    if (status == MODEL_OK)
+        status = hub_check_id(*ret_id, &err);
+    if (status == MODEL_INVALID_ARGUMENT)
+        return command_usage("download", "%s", err.message);
+    if (status != MODEL_OK)
+        return command_fail(status, &err);
+    if (*ret_revision != NULL && options->revision != NULL)
+        return command_usage("download", "two revisions: '@%s' and --revision %s", *ret_revision,
+                             options->revision);
+    if (*ret_revision != NULL)
+        options->revision = *ret_revision;
+    options->id = *ret_id;
+    return 0;
+}
+
+static int check_endpoint(const char *endpoint)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    char *normal = NULL;
+    model_status status = hub_endpoint_normalize(endpoint, &normal, &err);
+    free(normal);
+    if (status == MODEL_INVALID_ARGUMENT)
+        return command_usage("download", "%s", err.message);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}
+
+static int run_observed(struct arguments *arguments)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct progress_view view;
+    struct download_options *options = &arguments->options;
+    progress_view_init(&view, arguments->quiet);
+    options->hub.log = (struct log_sink){
+        .level = arguments->quiet ? MODEL_LOG_ERROR : MODEL_LOG_INFO,
+        .write = progress_view_log,
+        .context = &view,
+    };
+    options->hub.cancelled = command_interrupted;
+    options->progress = progress_view_update;
+    options->file_done = progress_view_file_done;
+    options->observer = &view;
+    command_catch_interrupts();
+    model_status status = run(arguments, &view, &err);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}
+
 int cmd_download(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
     struct arguments arguments = {0};
     struct hub_environment environment = {0};
-    struct progress_view view;
     char *id = NULL, *revision = NULL;
     int code = read_arguments(argc, argv, &arguments);
+    if (code == 0)
+        code = read_name(&arguments, &id, &revision);
     if (code != 0)
-        return code;
-    struct download_options *options = &arguments.options;
-    model_status status = store_split_name(arguments.name, &id, &revision, &err);
-    if (status == MODEL_INVALID_ARGUMENT)
-        return command_usage("download", "%s", err.message);
-    if (status == MODEL_OK && revision != NULL && options->revision != NULL) {
-        code = command_usage("download", "two revisions: '@%s' and --revision %s", revision,
-                             options->revision);
+        goto end;
+    model_status status = hub_environment_read(&environment, &err);
+    if (status != MODEL_OK) {
+        code = command_fail(status, &err);
         goto end;
     }
-    if (revision != NULL)
-        options->revision = revision;
-    options->id = id;
-    if (status == MODEL_OK)
-        status = hub_environment_read(&environment, &err);
-    if (status == MODEL_OK) {
-        apply_environment(options, &environment);
-        progress_view_init(&view, arguments.quiet);
-        command_catch_interrupts();
-        options->hub.log = (struct log_sink){
-            .level = arguments.quiet ? MODEL_LOG_ERROR : MODEL_LOG_INFO,
-            .write = progress_view_log,
-            .context = &view,
-        };
-        options->hub.cancelled = command_interrupted;
-        options->progress = progress_view_update;
-        options->file_done = progress_view_file_done;
-        options->observer = &view;
-        status = run(&arguments, &view, &err);
-    }
-    code = status == MODEL_OK ? 0 : command_fail(status, &err);
+    apply_environment(&arguments.options, &environment);
+    code = check_endpoint(arguments.options.hub.endpoint);
+    if (code == 0)
+        code = run_observed(&arguments);
 end:
     hub_environment_finish(&environment);
     free(id);

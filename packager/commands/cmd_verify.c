@@ -86,9 +86,6 @@ static model_status verify(const struct arguments *arguments, struct model_error
     } else if (status == MODEL_OK && !arguments->quiet) {
         printf("%zu files, all as they should be: %s\n", findings.n_good, place.dir);
     }
-    if (status == MODEL_CORRUPT && !arguments->quiet)
-        fprintf(stderr, "pkgmgr: to repair a package of the store: 'pkgmgr rm' it, then "
-                        "'pkgmgr download' it again\n");
 end:
     json_free(root);
     package_place_finish(&place);

@@ -17,7 +17,6 @@ static const struct bert_class classes[] = {
      "seq_relationship_logits"},
     {"BertModel", "feature-extraction", 0, NOTHING, "prediction_logits"},
 };
-#define N_CLASSES (sizeof classes / sizeof classes[0])
 
 static unsigned heads_of_weights(const struct kernels *kernels, const char *prefix)
 {
@@ -31,7 +30,7 @@ static unsigned heads_of_weights(const struct kernels *kernels, const char *pref
                  {"classifier.weight", CLASSIFIER},
                  {"qa_outputs.weight", SPAN}};
     unsigned found = 0;
-    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         if (weight_exists(kernels, heads[i].weight))
             found |= heads[i].head;
     return found & POOLER ? found : found & ~(unsigned)NEXT_SENTENCE;
@@ -40,7 +39,7 @@ static unsigned heads_of_weights(const struct kernels *kernels, const char *pref
 static void read_class(struct config_reader *reader, struct bert_config *config, unsigned found)
 {
     const char *name = config_string(reader, "architectures[0]", NULL);
-    for (size_t i = 0; i < N_CLASSES && config->class == NULL; i++)
+    for (size_t i = 0; i < sizeof classes / sizeof *classes && !config->class; i++)
         if (name != NULL ? strcmp(classes[i].name, name) == 0
                          : (classes[i].heads & found) == classes[i].heads)
             config->class = &classes[i];
@@ -70,8 +69,6 @@ static model_status read_config(struct bert *bert, struct model_error *err)
         config_integer(r, "max_position_embeddings", 1, 1 << 20, CONFIG_REQUIRED);
     config->type_vocab_size = config_integer(r, "type_vocab_size", 1, 1 << 16, 2);
     config->num_labels = config_integer(r, "num_labels", 1, 1 << 20, config_length(r, "id2label"));
-    if (config->num_labels == 0)
-        config->num_labels = -1; /* what the weight has */
     config->tie_word_embeddings = config_bool(r, "tie_word_embeddings", true);
     bool prefixed = weight_exists(bert->model.kernels, "bert.embeddings.word_embeddings.weight");
     config->prefix = prefixed ? "bert." : "";
@@ -84,7 +81,8 @@ static model_status describe(struct bert *bert, struct model_error *err)
     const struct bert_config *config = &bert->config;
     struct model_description *description = &bert->model.description;
     const enum bert_result logits = config->class->logits;
-    const int64_t hidden = config->encoder.hidden_size, labels = config->num_labels;
+    const int64_t hidden = config->encoder.hidden_size, vocab_size = config->vocab_size;
+    const int64_t num_labels = logits == PAIR ? 2 : config->num_labels;
     const struct {
         const char *name;
         unsigned heads;
@@ -93,13 +91,10 @@ static model_status describe(struct bert *bert, struct model_error *err)
     } outputs[] = {{"last_hidden_state", 0, HIDDEN, hidden},
                    {"pooler_output", POOLER, POOLED, hidden},
                    {"seq_relationship_logits", NEXT_SENTENCE, PAIR, 2},
-                   {"prediction_logits", PREDICTIONS, WORDS, config->vocab_size},
+                   {"prediction_logits", PREDICTIONS, WORDS, vocab_size},
                    {"start_logits", SPAN, START, 0},
                    {"end_logits", SPAN, END, 0},
-                   {"logits", 0, logits,
-                    logits == PAIR    ? 2
-                    : logits == WORDS ? config->vocab_size
-                                      : labels}};
+                   {"logits", 0, logits, logits == WORDS ? vocab_size : num_labels}};
     struct spec_list in = {.kernels = bert->model.kernels,
                            .batch = {"batch", 1, INT64_MAX},
                            .sequence = {"sequence", 1, config->max_position_embeddings}};
@@ -108,7 +103,7 @@ static model_status describe(struct bert *bert, struct model_error *err)
     spec_add_ids(&in, "attention_mask", MODEL_SPEC_OPTIONAL);
     spec_add_ids(&in, "token_type_ids", MODEL_SPEC_OPTIONAL);
     spec_add_ids(&in, "position_ids", MODEL_SPEC_OPTIONAL);
-    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         bool again = strcmp(outputs[i].name, config->class->second_name) == 0;
         uint32_t flags = again ? MODEL_SPEC_ON_REQUEST : 0;
         if (outputs[i].result == NOTHING || (outputs[i].heads & ~config->heads) != 0)

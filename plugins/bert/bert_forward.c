@@ -74,14 +74,13 @@ static void layout(struct run *run, size_t n_rows, size_t n_sequences, size_t se
 {
     const struct bert_config *config = &run->bert->config;
     const size_t width = (size_t)config->encoder.hidden_size * sizeof(float);
-    int64_t columns = run->results[TAGS] != NULL ? config->num_labels : 0;
-    if (run->results[WORDS] != NULL)
-        columns = columns > config->vocab_size ? columns : config->vocab_size;
+    const bool words = run->results[WORDS] != NULL && config->vocab_size > config->num_labels;
+    const size_t columns = (size_t)(words ? config->vocab_size : config->num_labels);
     encoder_layout(&run->bert->weights.encoder, n_rows, n_sequences, sequence, scratch,
                    &run->encoder);
     run->first = scratch_take(scratch, n_sequences, width);
     run->pooled = scratch_take(scratch, n_sequences, width);
-    run->block = scratch_take(scratch, PACKED_BLOCK_ROWS, (size_t)columns * sizeof(float));
+    run->block = scratch_take(scratch, PACKED_BLOCK_ROWS, columns * sizeof(float));
 }
 
 size_t bert_scratch_bytes(const struct bert *bert, size_t sequence)
@@ -96,6 +95,7 @@ static model_status run_groups(struct run *run, size_t batch, size_t sequence,
                                struct model_error *err)
 {
     const struct model_services *services = kernels_services(run->bert->model.kernels);
+    const struct linear_runner *runner = run->encoder.runner;
     const size_t n_rows = packed_rows_largest(run->mask, batch, sequence, GROUP_ROWS);
     const size_t n_sequences = batch < n_rows ? batch : n_rows;
     struct scratch scratch = {NULL, 0};
@@ -104,13 +104,11 @@ static model_status run_groups(struct run *run, size_t batch, size_t sequence,
     if (scratch.memory == NULL)
         return kernels_no_memory(err, "the activations of a run");
     layout(run, n_rows, n_sequences, sequence, &scratch);
-    model_status status = MODEL_OK;
-    for (size_t next = 0; next < batch && status == MODEL_OK;) {
+    for (size_t next = 0; next < batch && linear_runner_status(runner) == MODEL_OK;) {
         next = packed_rows_fill(&run->encoder.rows, run->mask, batch, sequence, next, GROUP_ROWS);
         forward(run);
-        status = linear_runner_status(run->encoder.runner);
     }
-    return status;
+    return linear_runner_status(runner);
 }
 
 model_status bert_run(struct model_instance *self, const struct model_call *call,

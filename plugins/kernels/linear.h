@@ -16,7 +16,7 @@ struct linear_spec {
     const char *weights[LINEAR_MAX_PARTS]; /* each [out_features / n_parts, in_features] */
     const char *biases[LINEAR_MAX_PARTS];  /* each [out_features / n_parts]; all NULL: no bias */
     uint32_t n_parts;
-    int64_t in_features, out_features; /* out_features -1: what the one weight has */
+    int64_t in_features, out_features; /* out_features 0: what the one weight has */
     enum activation activation;
     bool accumulate; /* y += instead of y =, the residual connection; without activation */
     /* The weight is also used elsewhere, or so large that a second form costs more than it brings

@@ -30,7 +30,7 @@ model_status linear_source_find(struct kernels *kernels, const struct linear_spe
 {
     struct linear_source source = {.n_parts = spec->n_parts,
                                    .in_features = (size_t)spec->in_features};
-    const int64_t shape[2] = {spec->out_features < 0 ? -1 : spec->out_features / spec->n_parts,
+    const int64_t shape[2] = {spec->out_features <= 0 ? -1 : spec->out_features / spec->n_parts,
                               spec->in_features};
     for (uint32_t i = 0; i < spec->n_parts; i++) {
         model_status status =

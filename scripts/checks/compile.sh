@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # clang compiles everything without a warning (gcc did for `make all`), variable-length arrays and old
-# prototypes included; each header compiles alone; the public ones as C++ as well; the portable kernels
+# prototypes included; each header compiles alone (those of
+# tests/ behind testing.h); the public ones as C++ as well; the portable kernels
 # compile with gcc.
 set -u
 jobs=$(getconf _NPROCESSORS_ONLN)
@@ -27,7 +28,10 @@ flags() {
     store/*) echo -Ibase -Istore ;;
     packager/*) echo -Ibase -Istore -Ipackager -Ipackager/commands ;;
     host/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands ;;
+    plugins/kernels/vector_*) echo -DVECTOR_BYTES=32 -DVECTOR_COLUMNS=2 -Iplugins/kernels ;;
     plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
+    tests/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands -Ipackager \
+        -Ipackager/commands -Iplugins/kernels -Itests -include testing.h "-I$(dirname "$1")" ;;
     *) echo -Ibase -Istore -Ihost -Ipackager -Ipackager/commands -Iplugins/kernels -Itests "-I$(dirname "$1")" ;;
     esac
 }

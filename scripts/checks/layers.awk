@@ -32,7 +32,8 @@ BEGIN {
     fence("^utf8proc\\.h$", "^host/tokenizers/", "host/tokenizers/")
     fence("^uv\\.h$", "^host/|^base/http_|^packager/|^tests/|^bench/|^examples/",
           "host/, base/http_*, packager/")
-    fence("^omp\\.h$", "^host/parallel\\.c$|^tests/|^bench/", "host/parallel.c")
+    fence("^omp\\.h$", "^host/parallel\\.c$|^plugins/kernels/[a-z0-9_]*_onednn\\.c$|^bench/",
+          "host/parallel.c and, as oneDNN runs on it, plugins/kernels/*_onednn.c")
     fence("^cmocka\\.h$", "^tests/", "tests/")
 
     # The C library and the system. Any other <header> needs a fence above.

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# File names of sources are unique in the tree and say the job; run.sh, the one entry of a folder of
-# tools, may repeat.
+# File names of sources are unique in the tree and say the job; run.sh and install.sh, the entries of a
+# folder of tools, may repeat.
 set -eu
 scripts/tree.sh '*.c' '*.h' '*.sh' '*.awk' '*.py' '*.js' '*.mjs' | awk '
     {
         name = $0
         sub(/.*\//, "", name)
-        if (name == "run.sh")
+        if (name == "run.sh" || name == "install.sh")
             next
         if (name in first) {
             printf "%s:1: the name is taken by %s: name it after its own job\n", $0, first[name]

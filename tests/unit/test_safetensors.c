@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include "clock.h"
-#include "dtype.h"
 #include "safetensors.h"
 #include "store_fixture.h"
 
@@ -228,75 +227,6 @@ static void reads_a_hundred_thousand_tensors_quickly(void **state)
     buffer_finish(&header);
 }
 
-/* ---- writing */
-
-static void writes_what_it_reads_back_aligned(void **state)
-{
-    const char *path = in_folder(*state, "out.safetensors");
-    uint8_t bytes[3] = {1, 2, 3};
-    double wide[2] = {1.5, -2.5};
-    float scalar = 4.0f;
-    struct model_tensor tensors[4];
-    tensor_init(&tensors[0], "bytes \"quoted\" \xc3\xa9", MODEL_U8, 1, (int64_t[]){3}, bytes);
-    tensor_init(&tensors[1], "wide", MODEL_F64, 2, (int64_t[]){1, 2}, wide);
-    tensor_init(&tensors[2], "scalar", MODEL_F32, 0, NULL, &scalar);
-    tensor_init(&tensors[3], "empty", MODEL_F32, 2, (int64_t[]){0, 5}, NULL);
-    const struct model_tensor *list[] = {&tensors[0], &tensors[1], &tensors[2], &tensors[3]};
-    struct model_error err = MODEL_ERROR_INIT;
-    assert_int_equal(safetensors_write(path, list, 4, &err), MODEL_OK);
-
-    struct buffer text = BUFFER_INIT(1 << 20);
-    struct safetensors file;
-    assert_int_equal(file_read(path, 1 << 20, &text, &err), MODEL_OK);
-    assert_int_equal(safetensors_parse((const uint8_t *)text.data, text.size, path, &file, &err),
-                     MODEL_OK);
-    assert_int_equal(file.n_entries, 4);
-    for (size_t i = 0; i < 4; i++) {
-        const struct safetensors_entry *entry = &file.entries[i];
-        assert_int_equal(entry->offset % dtype_size_bytes(entry->dtype), 0);
-        for (size_t j = 0; j < 4; j++)
-            if (strcmp(tensors[j].name, entry->name) == 0) {
-                assert_int_equal(entry->dtype, tensors[j].dtype);
-                assert_int_equal(entry->rank, tensors[j].rank);
-                assert_int_equal(entry->size_bytes, tensors[j].size_bytes);
-                if (entry->size_bytes > 0)
-                    assert_memory_equal(text.data + entry->offset, tensors[j].data,
-                                        (size_t)entry->size_bytes);
-            }
-    }
-    safetensors_finish(&file);
-    buffer_finish(&text);
-}
-
-static void refuses_to_write_nonsense(void **state)
-{
-    const char *path = in_folder(*state, "out.safetensors");
-    float value = 1;
-    struct model_tensor a, b;
-    struct model_error err = MODEL_ERROR_INIT;
-    const struct model_tensor *list[] = {&a, &b};
-    tensor_init(&a, "a", MODEL_F32, 1, (int64_t[]){1}, &value);
-    b = a;
-    assert_int_equal(safetensors_write(path, list, 2, &err), MODEL_INVALID_ARGUMENT);
-    assert_string_equal(err.message, "tensor 'a' stands twice");
-    a.name = "__metadata__";
-    assert_int_equal(safetensors_write(path, list, 1, &err), MODEL_INVALID_ARGUMENT);
-    assert_string_equal(err.message, "cannot write a tensor named '__metadata__'");
-    a = b;
-    a.size_bytes = 8;
-    assert_int_equal(safetensors_write(path, list, 1, &err), MODEL_INVALID_ARGUMENT);
-    assert_string_equal(err.message, "tensor 'a': its shape takes 4 bytes, it has 8");
-    a = b;
-    a.dtype = 99;
-    assert_int_equal(safetensors_write(path, list, 1, &err), MODEL_INVALID_ARGUMENT);
-    assert_string_equal(err.message, "tensor 'a': dtype 99, rank 1");
-    a = b;
-    a.shape[0] = -1;
-    assert_int_equal(safetensors_write(path, list, 1, &err), MODEL_INVALID_ARGUMENT);
-    assert_string_equal(err.message, "tensor 'a': the size of its shape overflows");
-    assert_false(path_is_file(path));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,9 +236,6 @@ int main(void)
         cmocka_unit_test(refuses_a_truncated_file_at_every_length),
         cmocka_unit_test(refuses_a_header_that_is_too_large),
         cmocka_unit_test(reads_a_hundred_thousand_tensors_quickly),
-        cmocka_unit_test_setup_teardown(writes_what_it_reads_back_aligned, make_folder,
-                                        remove_folder),
-        cmocka_unit_test_setup_teardown(refuses_to_write_nonsense, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

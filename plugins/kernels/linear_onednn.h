@@ -1,0 +1,41 @@
+/* linear_onednn.h - what pack_onednn.c prepares and linear_onednn.c runs: the two files that know
+ * oneDNN. Not for plugins. */
+#ifndef LINEAR_ONEDNN_H
+#define LINEAR_ONEDNN_H
+
+#include "linear_source.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+#define MAX_SHAPES 64
+
+/* Linears of one shape share their plans. */
+struct linear_class {
+    int64_t in_features, out_features;
+    enum activation activation;
+    bool accumulate, view;
+    dnnl_memory_desc_t weights;
+};
+
+struct linear_backend {
+    dnnl_engine_t engine;
+    struct linear_class classes[MAX_SHAPES];
+    uint32_t n_classes;
+};
+
+struct linear {
+    const void *weights; /* packed, or the package's view (out_features, in_features) */
+    const float *bias;   /* (out_features) */
+    uint32_t class_index;
+    struct linear_class class;
+};
+
+/* The product y(n_rows, out) = x(n_rows, in) weights(in, out) of a class, with bias, activation and
+ * sum; `weights` may leave the layout open. */
+dnnl_status_t linear_describe(dnnl_engine_t engine, const struct linear_class *class,
+                              const dnnl_memory_desc_t *weights, size_t n_rows,
+                              dnnl_primitive_desc_t *ret);
+/* Whether oneDNN computes the activation within the product, to the same formula. */
+bool linear_fuses(enum activation activation);
+
+#endif

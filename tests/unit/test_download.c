@@ -1,0 +1,160 @@
+/* test_download.c - a download from a scripted hub into a store: what is fetched, what is seen, what
+ * is left when it fails. The bytes are checked by tests/system/test_download.sh as well. */
+#include "in_folder.h"
+#include "scripted_hub.h"
+
+#include "download.h"
+
+#define COMMIT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define SHA1   "ce013625030ba8dba906f756967f9e9ca394464a" /* of "hello\n" by git hash-object */
+#define MODEL                                                                                      \
+    {                                                                                              \
+        .status = 200, .body = "{\"id\":\"acme/tiny\",\"sha\":\"" COMMIT "\"}"                     \
+    }
+#define TREE                                                                                       \
+    {                                                                                              \
+        .status = 200,                                                                             \
+        .body = "[{\"type\":\"file\",\"path\":\"a.txt\",\"size\":6,\"oid\":\"" SHA1 "\"},"         \
+                "{\"type\":\"file\",\"path\":\"b.txt\",\"size\":6,\"oid\":\"" SHA1 "\"}]"          \
+    }
+#define GOOD                                                                                       \
+    {                                                                                              \
+        .status = 200, .body = "hello\n"                                                           \
+    }
+#define BAD                                                                                        \
+    {                                                                                              \
+        .status = 200, .body = "wrong\n"                                                           \
+    }
+
+/* Runs a download with these answers; all of them must have been used. */
+static model_status run(struct scripted_hub *script, const struct scripted_answer *answers,
+                        size_t n_answers, struct download_options *options,
+                        struct download_result *ret, struct model_error *err)
+{
+    struct hub_transport transport = {scripted_exchange, script};
+    struct hub_clock clock = {scripted_sleep, script};
+    char store[PATH_MAX];
+    (void)snprintf(store, sizeof store, "%s/store", folder);
+    *script = (struct scripted_hub){.answers = answers, .n_answers = n_answers};
+    options->id = "acme/tiny";
+    options->store_dir = store;
+    options->plugin_path = "";
+    options->hub.endpoint = "https://hub.test";
+    options->hub.transport = &transport;
+    options->hub.clock = &clock;
+    options->hub.cancelled = scripted_cancelled;
+    options->hub.cancel_context = script;
+    *err = (struct model_error){.struct_size = sizeof *err};
+    *ret = (struct download_result){0};
+    model_status status = download_run(options, ret, err);
+    assert_int_equal(script->n_asked, n_answers);
+    return status;
+}
+
+#define RUN(answers)                                                                               \
+    run(&script, answers, sizeof(answers) / sizeof((answers)[0]), &options, &result, &err)
+#define NEEDS                                                                                      \
+    struct scripted_hub script;                                                                    \
+    struct download_options options = {0};                                                         \
+    struct download_result result;                                                                 \
+    struct model_error err;                                                                        \
+    (void)state
+
+static void expect_file(const char *dir, const char *name)
+{
+    char *path = path_join(dir, name);
+    assert_true(path_is_file(path));
+    free(path);
+}
+
+static void a_second_download_of_the_same_commit_fetches_nothing(void **state)
+{
+    static const struct scripted_answer first[] = {MODEL, TREE, GOOD, GOOD};
+    static const struct scripted_answer second[] = {MODEL, TREE};
+    NEEDS;
+    assert_int_equal(RUN(first), MODEL_OK);
+    expect_file(result.dir, "a.txt");
+    expect_file(result.dir, "metadata.json");
+    assert_int_equal(result.downloaded_bytes, 12);
+    assert_string_equal(result.revision, COMMIT);
+    char *dir = strdup(result.dir);
+    download_result_finish(&result);
+    assert_int_equal(RUN(second), MODEL_OK);
+    assert_string_equal(result.dir, dir);
+    assert_int_equal(result.downloaded_bytes, 0);
+    assert_int_equal(result.reused_bytes, 12);
+    download_result_finish(&result);
+    options.offline = true;
+    assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODEL_OK);
+    assert_string_equal(result.dir, dir);
+    download_result_finish(&result);
+    free(dir);
+    assert_int_equal(n_names_in(in_folder("store/tmp")), 0);
+}
+
+static void a_bad_file_leaves_no_package_and_no_work(void **state)
+{
+    static const struct scripted_answer answers[] = {MODEL, TREE, GOOD, BAD, BAD};
+    NEEDS;
+    assert_int_equal(RUN(answers), MODEL_CORRUPT);
+    assert_null(result.dir);
+    assert_int_equal(n_names_in(in_folder("store/tmp")), 0);
+    assert_int_equal(n_names_in(in_folder("store/packages")), 0);
+    assert_int_equal(n_names_in(in_folder("store/refs")), 0);
+}
+
+static void files_of_one_commit_add_up(void **state)
+{
+    static const struct scripted_answer one[] = {MODEL, TREE, GOOD};
+    static const char *const only_a[] = {"a.*"}, *const only_b[] = {"b.*"};
+    NEEDS;
+    options.rules = (struct selection_rules){.includes = only_a, .n_includes = 1};
+    assert_int_equal(RUN(one), MODEL_OK);
+    download_result_finish(&result);
+    options.rules.includes = only_b;
+    assert_int_equal(RUN(one), MODEL_OK);
+    expect_file(result.dir, "a.txt");
+    expect_file(result.dir, "b.txt");
+    download_result_finish(&result);
+}
+
+static void a_dry_run_makes_no_store(void **state)
+{
+    static const struct scripted_answer answers[] = {MODEL, TREE};
+    struct hub_transport transport;
+    struct download download;
+    NEEDS;
+    (void)result, (void)err;
+    script = (struct scripted_hub){.answers = answers, .n_answers = 2};
+    transport = (struct hub_transport){scripted_exchange, &script};
+    options = (struct download_options){.id = "acme/tiny", .dry_run = true};
+    char *store = strdup(in_folder("store"));
+    options.store_dir = store;
+    options.hub.endpoint = "https://hub.test";
+    options.hub.transport = &transport;
+    assert_int_equal(download_begin(&options, &download, NULL), MODEL_OK);
+    assert_int_equal(download.plan.total_bytes, 12);
+    download_end(&download);
+    assert_false(path_is_dir(store));
+    free(store);
+}
+
+static void offline_without_the_package_says_so(void **state)
+{
+    NEEDS;
+    options.offline = true;
+    assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODELHOST_OFFLINE);
+    assert_non_null(strstr(err.message, "does not have 'acme/tiny' at revision 'main'"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(a_second_download_of_the_same_commit_fetches_nothing),
+        IN_FOLDER(a_bad_file_leaves_no_package_and_no_work),
+        IN_FOLDER(files_of_one_commit_add_up),
+        IN_FOLDER(a_dry_run_makes_no_store),
+        IN_FOLDER(offline_without_the_package_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

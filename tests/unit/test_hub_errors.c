@@ -1,0 +1,87 @@
+/* test_hub_errors.c - what a hub's refusal means: status and sentence. */
+#include "testing.h"
+
+#include "errors.h"
+#include "hub.h"
+
+static const struct hub_subject model = {"acme/tiny", "v9", NULL};
+static const struct hub_subject file = {"acme/tiny", "v9", "a.txt"};
+
+static void each_refusal_has_its_status_and_sentence(void **state)
+{
+    static const struct {
+        long status;
+        const char *code, *message, *body;
+        const struct hub_subject *subject;
+        bool had_token;
+        model_status want;
+        const char *sentence;
+    } cases[] = {
+        {404, "RepoNotFound", NULL, NULL, &model, false, MODEL_NOT_FOUND,
+         "no such model: 'acme/tiny'"},
+        {401, "RepoNotFound", NULL, NULL, &model, false, MODEL_NOT_FOUND, "HF_TOKEN or --token"},
+        {404, "RepoNotFound", NULL, NULL, &model, true, MODEL_NOT_FOUND,
+         "your token may not see it"},
+        {404, "RevisionNotFound", NULL, NULL, &model, false, MODEL_NOT_FOUND,
+         "the model 'acme/tiny' has no revision 'v9'"},
+        {404, "EntryNotFound", NULL, NULL, &file, false, MODEL_NOT_FOUND,
+         "the model 'acme/tiny' has no file 'a.txt' at revision v9"},
+        {404, NULL, NULL, NULL, &model, false, MODEL_NOT_FOUND, "no such model"},
+        {404, NULL, NULL, NULL, &file, false, MODEL_NOT_FOUND, "has no file 'a.txt'"},
+        {403, "GatedRepo", NULL, NULL, &model, false, MODELHOST_UNAUTHORIZED,
+         "ask for access at http://h/acme/tiny, then give your token"},
+        {401, "GatedRepo", NULL, NULL, &model, true, MODELHOST_UNAUTHORIZED, "has not been let in"},
+        {401, NULL, NULL, NULL, &model, false, MODEL_NOT_FOUND, "no such model"},
+        {401, NULL, "bad token", NULL, &model, true, MODELHOST_UNAUTHORIZED,
+         "does not accept the token (bad token)"},
+        {403, NULL, NULL, NULL, &model, true, MODELHOST_UNAUTHORIZED, "may not read this model"},
+        {429, NULL, NULL, NULL, &model, false, MODELHOST_RATE_LIMITED, "give a token"},
+        {500, NULL, NULL, "{\"error\":\"oops\"}", &file, false, MODELHOST_NETWORK,
+         "answers 500 for 'acme/tiny', file a.txt: oops; try again later"},
+        {418, NULL, NULL, "<html>", &model, false, MODELHOST_NETWORK, "is this a hub?"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        struct hub_response response;
+        hub_response_init(&response);
+        response.status = cases[i].status;
+        if (cases[i].code != NULL)
+            response.headers[HUB_ERROR_CODE] = strdup(cases[i].code);
+        if (cases[i].message != NULL)
+            response.headers[HUB_ERROR_MESSAGE] = strdup(cases[i].message);
+        if (cases[i].body != NULL)
+            (void)buffer_append_text(&response.error_body, cases[i].body);
+        assert_int_equal(
+            hub_explain(&response, "http://h", cases[i].subject, cases[i].had_token, &err),
+            cases[i].want);
+        if (strstr(err.message, cases[i].sentence) == NULL)
+            fail_msg("'%s' lacks '%s'", err.message, cases[i].sentence);
+        hub_response_finish(&response);
+    }
+}
+
+static void a_servers_words_cannot_steer_the_terminal(void **state)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct hub_response response;
+    (void)state;
+    hub_response_init(&response);
+    response.status = 500;
+    response.headers[HUB_ERROR_MESSAGE] = strdup("a\x1b[31mb\x07"
+                                                 "c\xff"
+                                                 "d");
+    (void)hub_explain(&response, "http://h", &model, false, &err);
+    for (const char *c = err.message; *c != '\0'; c++)
+        assert_true((unsigned char)*c >= 0x20 && (unsigned char)*c < 0x7f);
+    hub_response_finish(&response);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_refusal_has_its_status_and_sentence),
+        cmocka_unit_test(a_servers_words_cannot_steer_the_terminal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+/* test_kernels_vector.c - the inner loops in every instruction set of this machine against naive
+ * loops in double precision. */
+#include "vector_kernels.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUARD 12345.0f
+
+static const struct vector_kernels *sets[3];
+
+static size_t find_sets(void)
+{
+    const struct vector_kernels *all[] = {vector_kernels_base(), vector_kernels_avx2(),
+                                          vector_kernels_avx512()};
+    size_t n = 0;
+    for (size_t i = 0; i < 3; i++)
+        if (all[i] != NULL)
+            sets[n++] = all[i];
+    return n;
+}
+
+static float pseudo(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (float)(*state >> 8) * 0x1p-23f - 1.0f;
+}
+
+static float *random_floats(size_t n, float scale)
+{
+    static uint32_t state = 1;
+    float *x = malloc((n > 0 ? n : 1) * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = pseudo(&state) * scale;
+    return x;
+}
+
+static void check_product(const struct vector_kernels *set, size_t n_rows, size_t depth,
+                          size_t columns)
+{
+    size_t lda = depth + 3, ldb = columns + 5, ldo = columns + 1;
+    float *a = random_floats(PRODUCT_ROWS * lda, 1), *b = random_floats(depth * ldb, 1);
+    float *out = malloc((PRODUCT_ROWS + 1) * ldo * sizeof *out);
+    for (size_t i = 0; i < (PRODUCT_ROWS + 1) * ldo; i++)
+        out[i] = GUARD;
+    set->product(a, lda, n_rows, b, ldb, depth, out, ldo, columns);
+    for (size_t r = 0; r <= PRODUCT_ROWS; r++) {
+        for (size_t c = 0; c < ldo; c++) {
+            double want = 0;
+            for (size_t k = 0; k < depth && r < n_rows && c < columns; k++)
+                want += (double)a[r * lda + k] * (double)b[k * ldb + c];
+            if (r >= n_rows || c >= columns)
+                assert_true(out[r * ldo + c] == GUARD);
+            else
+                assert_true(fabs((double)out[r * ldo + c] - want) <= 1e-5 * sqrt((double)depth));
+        }
+    }
+    free(a);
+    free(b);
+    free(out);
+}
+
+static void product_agrees_for_all_tiles(void **state)
+{
+    (void)state;
+    static const size_t depths[] = {1, 2, 7, 64, 300};
+    for (size_t s = 0, n = find_sets(); s < n; s++)
+        for (size_t rows = 1; rows <= PRODUCT_ROWS; rows++)
+            for (size_t d = 0; d < 5; d++)
+                for (size_t columns = 16; columns <= 160; columns += 16)
+                    check_product(sets[s], rows, depths[d], columns);
+}
+
+static void exp_row_agrees_at_any_length(void **state)
+{
+    (void)state;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (size_t n = 1; n < 70; n++) {
+            float *x = random_floats(n, 30), *y = malloc((n + 1) * sizeof *y);
+            double max = -INFINITY, sum = 0;
+            for (size_t i = 0; i < n; i++)
+                max = fmax(max, (double)x[i]);
+            y[n] = GUARD;
+            double found = (double)sets[s]->exp_row(x, n, 0.5f, y);
+            for (size_t i = 0; i < n; i++) {
+                double argument = 0.5 * ((double)x[i] - max), want = exp(argument);
+                /* the argument itself is rounded to f32 */
+                assert_true(fabs((double)y[i] - want) <= (2e-7 - 6e-8 * argument) * want);
+                sum += want;
+            }
+            assert_true(fabs(found - sum) <= 1e-6 * sum && y[n] == GUARD);
+            free(x);
+            free(y);
+        }
+    }
+}
+
+static void exp_row_takes_extreme_numbers(void **state)
+{
+    (void)state;
+    for (size_t s = 0, n = find_sets(); s < n; s++) {
+        float x[] = {-3e38f, 1e30f, 1e30f, -1e4f}, y[4];
+        assert_true(sets[s]->exp_row(x, 4, 1.0f, y) == 2.0f + y[0] + y[3]);
+        assert_true(y[1] == 1.0f && y[2] == 1.0f && y[0] < 1e-30f && y[3] < 1e-30f);
+    }
+}
+
+static void layer_norm_agrees_at_any_width(void **state)
+{
+    (void)state;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (size_t n = 1; n < 200; n += n < 40 ? 1 : 53) {
+            float *x = random_floats(n, 3), *gamma = random_floats(n, 1);
+            float *beta = random_floats(n, 1), *y = malloc((n + 1) * sizeof *y);
+            double mean = 0, variance = 0;
+            for (size_t i = 0; i < n; i++)
+                mean += (double)(x[i] += 100) / (double)n;
+            for (size_t i = 0; i < n; i++)
+                variance += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+            y[n] = GUARD;
+            sets[s]->layer_norm(x, gamma, beta, 1e-3f, n, y);
+            for (size_t i = 0; i < n; i++) {
+                double want = ((double)x[i] - mean) / sqrt(variance + 1e-3) * (double)gamma[i] +
+                              (double)beta[i];
+                /* the mean of numbers near 100 is good to 1e-5 in f32 */
+                assert_true(fabs((double)y[i] - want) <= (n == 1 ? 1e-3 : 1e-4));
+            }
+            assert_true(y[n] == GUARD);
+            free(x);
+            free(gamma);
+            free(beta);
+            free(y);
+        }
+    }
+}
+
+static double closed_form(enum activation activation, double x)
+{
+    double gelu = 0.5 * x * erfc(-x / sqrt(2));
+    switch (activation) {
+    case ACTIVATION_GELU:
+        return gelu;
+    case ACTIVATION_GELU_10:
+        return fmax(-10, fmin(10, gelu));
+    case ACTIVATION_GELU_TANH:
+        return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case ACTIVATION_QUICK_GELU:
+        return x / (1 + exp(-1.702 * x));
+    case ACTIVATION_RELU:
+        return fmax(0, x);
+    case ACTIVATION_RELU2:
+        return fmax(0, x) * fmax(0, x);
+    case ACTIVATION_RELU6:
+        return fmin(6, fmax(0, x));
+    case ACTIVATION_LEAKY_RELU:
+        return x > 0 ? x : 0.01 * x;
+    case ACTIVATION_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case ACTIVATION_SILU:
+        return x / (1 + exp(-x));
+    case ACTIVATION_MISH:
+        return x * tanh(x > 30 ? x : log1p(exp(x)));
+    case ACTIVATION_TANH:
+        return tanh(x);
+    case ACTIVATION_LAPLACE:
+        return 0.5 * (1 + erf((x - 0.707107) / (0.282095 * sqrt(2))));
+    default:
+        return x;
+    }
+}
+
+static void activations_agree_with_their_closed_forms(void **state)
+{
+    (void)state;
+    enum { N = 4001 };
+    static float x[N], y[N];
+    for (int i = 0; i < N; i++)
+        x[i] = (float)(i - N / 2) * 0.01f; /* -20 to 20 */
+    x[0] = -1e4f;
+    x[N - 1] = 1e4f;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (int a = 0; a < N_ACTIVATIONS; a++) {
+            memcpy(y, x, sizeof x);
+            sets[s]->activate((enum activation)a, y, N);
+            for (int i = 0; i < N; i++) {
+                double want = closed_form((enum activation)a, (double)x[i]);
+                if (!(fabs((double)y[i] - want) <= 4e-7 * fmax(1, fabs(want))))
+                    fail_msg("%s: activation %d of %g is %g, want %g", sets[s]->name, a,
+                             (double)x[i], (double)y[i], want);
+            }
+        }
+    }
+}
+
+static void activations_touch_nothing_behind_the_end(void **state)
+{
+    (void)state;
+    float x[40];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (size_t n = 0; n < 39; n++) {
+            for (size_t i = 0; i < 40; i++)
+                x[i] = 1.0f;
+            sets[s]->activate(ACTIVATION_SIGMOID, x, n);
+            for (size_t i = 0; i < 40; i++)
+                assert_true(fabsf(x[i] - (i < n ? 0.7310586f : 1.0f)) < 1e-6f);
+        }
+    }
+}
+
+static void the_best_set_is_one_that_the_processor_has(void **state)
+{
+    (void)state;
+    size_t n = find_sets();
+    assert_ptr_equal(vector_kernels_best(), sets[n - 1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(product_agrees_for_all_tiles),
+        cmocka_unit_test(exp_row_agrees_at_any_length),
+        cmocka_unit_test(exp_row_takes_extreme_numbers),
+        cmocka_unit_test(layer_norm_agrees_at_any_width),
+        cmocka_unit_test(activations_agree_with_their_closed_forms),
+        cmocka_unit_test(activations_touch_nothing_behind_the_end),
+        cmocka_unit_test(the_best_set_is_one_that_the_processor_has),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

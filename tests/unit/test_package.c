@@ -1,0 +1,175 @@
+/* test_package.c - opening a package's folder, and where a repository's files go in one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "package.h"
+#include "store_fixture.h"
+
+#define PLUGIN   PACKAGE_PLUGIN_NAME
+#define METADATA "{\"format_version\":1,\"id\":\"a/b\",\"revision\":\"r\",\"files\":[]}"
+
+static const char *after_folder(const struct model_error *err, const char *folder)
+{
+    size_t length = strlen(folder);
+    return strncmp(err->message, folder, length) == 0 ? err->message + length : err->message;
+}
+
+static void opens_a_package_with_and_without_plugin(void **state)
+{
+    const char *dir = *state;
+    struct package package;
+    struct model_error err = MODEL_ERROR_INIT;
+    put_text(in_folder(dir, "metadata.json"), METADATA);
+    put_text(in_folder(dir, "backends/cpu/config.json"), "{}");
+    char *indirect = text_format("%s/backends/..", dir);
+    assert_int_equal(package_open(indirect, NULL, &package, &err), MODEL_OK);
+    free(indirect);
+    assert_string_equal(package.dir, dir);
+    assert_string_equal(package.backend, "cpu");
+    assert_string_equal(package.backend_dir, in_folder(dir, "backends/cpu"));
+    assert_null(package.plugin);
+    assert_true(package.has_manifest);
+    assert_string_equal(package.manifest.id, "a/b");
+    package_finish(&package);
+
+    put_text(in_folder(dir, "backends/cpu/" PLUGIN), "x");
+    assert_int_equal(package_open(dir, "cpu", &package, &err), MODEL_OK);
+    assert_string_equal(package.plugin, in_folder(dir, "backends/cpu/" PLUGIN));
+    package_finish(&package);
+}
+
+static void opens_an_authors_folder_without_manifest(void **state)
+{
+    const char *dir = *state;
+    struct package package;
+    struct model_error err = MODEL_ERROR_INIT;
+    put_text(in_folder(dir, "backends/cpu/" PLUGIN), "x");
+    assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_OK);
+    assert_false(package.has_manifest);
+    assert_non_null(package.plugin);
+    package_finish(&package);
+}
+
+static void refuses_folders_that_are_no_packages(void **state)
+{
+    const char *dir = *state;
+    struct package package;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_NOT_FOUND);
+    assert_string_equal(after_folder(&err, dir), " is not a package: no metadata.json and no "
+                                                 "backends/cpu/" PLUGIN);
+    assert_int_equal(package_open(in_folder(dir, "absent"), NULL, &package, &err), MODEL_NOT_FOUND);
+    put_text(in_folder(dir, "file"), "x");
+    assert_int_equal(package_open(in_folder(dir, "file"), NULL, &package, &err), MODEL_NOT_FOUND);
+    assert_string_equal(after_folder(&err, dir), "/file is not a package: not a folder");
+    put_text(in_folder(dir, "metadata.json"), "{}");
+    assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_CORRUPT);
+    assert_string_equal(after_folder(&err, dir),
+                        "/metadata.json: format_version 0, this program reads 1");
+}
+
+static void chooses_the_backend(void **state)
+{
+    const char *dir = *state;
+    struct package package;
+    struct model_error err = MODEL_ERROR_INIT;
+    put_text(in_folder(dir, "metadata.json"), METADATA);
+    assert_int_equal(package_open(dir, NULL, &package, &err),
+                     MODEL_OK); /* a tokenizer alone, say */
+    assert_null(package.plugin);
+    package_finish(&package);
+    assert_int_equal(package_open(dir, "cpu", &package, &err), MODEL_NOT_FOUND);
+    assert_string_equal(after_folder(&err, dir), " has no backend 'cpu'; it has: none");
+    put_text(in_folder(dir, "backends/torch/config.json"), "{}");
+    assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_OK);
+    assert_string_equal(package.backend, "torch");
+    package_finish(&package);
+    put_text(in_folder(dir, "backends/coreml/config.json"), "{}");
+    assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(after_folder(&err, dir),
+                        " has no backend 'cpu' but several others (coreml, torch); say which");
+    assert_int_equal(package_open(dir, "cpu", &package, &err), MODEL_NOT_FOUND);
+    assert_string_equal(after_folder(&err, dir), " has no backend 'cpu'; it has: coreml, torch");
+    assert_int_equal(package_open(dir, "coreml", &package, &err), MODEL_OK);
+    package_finish(&package);
+    assert_int_equal(package_open(dir, "../x", &package, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "'../x' is no name of a backend");
+    put_text(in_folder(dir, "backends/cpu/config.json"), "{}");
+    assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_OK);
+    assert_string_equal(package.backend, "cpu");
+    package_finish(&package);
+}
+
+static void repository_files_go_where_they_belong(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"config.json", "backends/cpu/config.json"},
+        {"model.safetensors", "backends/cpu/model.safetensors"},
+        {"model-00001-of-00002.safetensors", "backends/cpu/model-00001-of-00002.safetensors"},
+        {"model.safetensors.index.json", "backends/cpu/model.safetensors.index.json"},
+        {"pytorch_model.bin", "backends/cpu/pytorch_model.bin"},
+        {"pytorch_model.bin.index.json", "backends/cpu/pytorch_model.bin.index.json"},
+        {"tokenizer.json", "tokenizer.json"},
+        {"generation_config.json", "generation_config.json"},
+        {"1_Pooling/config.json", "1_Pooling/config.json"},
+        {"onnx/model.safetensors", "onnx/model.safetensors"},
+        {"README.md", "README.md"},
+        /* A repository cannot put things where a package means something by them. */
+        {"metadata.json", "repository/metadata.json"},
+        {"model_info.json", "repository/model_info.json"},
+        {"backends/cpu/libmodel.so", "repository/backends/cpu/libmodel.so"},
+        {"backends", "repository/backends"},
+        {"backends.md", "backends.md"},
+        {"repository/metadata.json", "repository/repository/metadata.json"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *path = package_path_of(cases[i][0]);
+        assert_string_equal(path, cases[i][1]);
+        free(path);
+    }
+}
+
+static void architectures_start_with_the_model_type(void **state)
+{
+    const char *path = in_folder(*state, "config.json");
+    struct package_architectures found;
+    struct model_error err = MODEL_ERROR_INIT;
+    put_text(path, "{\"architectures\":[\"BertForMaskedLM\",7,\"BertModel\"],"
+                   "\"model_type\":\"bert\"}");
+    assert_int_equal(package_architectures_read(path, &found, &err), MODEL_OK);
+    assert_int_equal(found.n_names, 3);
+    assert_string_equal(found.names[0], "bert");
+    assert_string_equal(found.names[1], "BertForMaskedLM");
+    assert_string_equal(found.names[2], "BertModel");
+    package_architectures_finish(&found);
+    put_text(path, "{\"model_type\":null,\"architectures\":\"x\"}");
+    assert_int_equal(package_architectures_read(path, &found, &err), MODEL_OK);
+    assert_int_equal(found.n_names, 0);
+    package_architectures_finish(&found);
+    put_text(path, "[]");
+    assert_int_equal(package_architectures_read(path, &found, &err), MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "/config.json: want a JSON object"));
+    put_text(path, "{\"model_type\":");
+    assert_int_equal(package_architectures_read(path, &found, &err), MODEL_CORRUPT);
+    assert_int_equal(package_architectures_read("/nowhere/config.json", &found, &err),
+                     MODEL_NOT_FOUND);
+}
+
+#define FOLDER_TEST(test_) cmocka_unit_test_setup_teardown(test_, make_folder, remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOLDER_TEST(opens_a_package_with_and_without_plugin),
+        FOLDER_TEST(opens_an_authors_folder_without_manifest),
+        FOLDER_TEST(refuses_folders_that_are_no_packages),
+        FOLDER_TEST(chooses_the_backend),
+        cmocka_unit_test(repository_files_go_where_they_belong),
+        FOLDER_TEST(architectures_start_with_the_model_type),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

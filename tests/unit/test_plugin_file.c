@@ -1,0 +1,282 @@
+/* test_plugin_file.c - what is read from a plugin's file before any of its code runs. Covers
+ * store/plugin_elf.c. (On macOS the reader is store/plugin_macho.c; these tests change ELF files and are
+ * for Linux, so that one is not tested.) */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <elf.h>
+
+#include "plugin_file.h"
+#include "store_fixture.h"
+
+/* The sentence without the path in front, which differs from place to place. */
+static const char *after_path(const struct model_error *err, const char *path)
+{
+    size_t length = strlen(path);
+    return strncmp(err->message, path, length) == 0 ? err->message + length : err->message;
+}
+
+static void read_fixture(const char *name, struct plugin_file *ret, const char **ret_path)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    *ret_path = beside_program(name);
+    if (plugin_file_read(*ret_path, ret, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+}
+
+static void load_bytes(const char *name, struct buffer *ret)
+{
+    *ret = (struct buffer)BUFFER_INIT(64u << 20);
+    assert_int_equal(file_read(beside_program(name), 64u << 20, ret, NULL), MODEL_OK);
+}
+
+static model_status parse(const struct buffer *bytes, struct plugin_file *ret,
+                          struct model_error *err)
+{
+    return plugin_file_parse((const uint8_t *)bytes->data, bytes->size, "p", ret, err);
+}
+
+static void a_good_plugin_is_read_and_may_be_opened(void **state)
+{
+    (void)state;
+    struct plugin_file file;
+    const char *path = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    read_fixture("plugin_echo.so", &file, &path);
+    assert_int_equal(file.abi_major, MODEL_ABI_MAJOR);
+    assert_int_equal(file.abi_minor, MODEL_ABI_MINOR);
+    assert_string_equal(file.name, "echo");
+    assert_string_equal(file.version, "1.0.0");
+    assert_string_equal(file.architectures, "echo");
+    assert_string_equal(file.exports, "create_model");
+    assert_int_equal(file.n_exports, 1);
+    assert_true(file.exports_create_model);
+    /* The C library, or a sanitizer in front of it. */
+    assert_true(strstr(file.needed, "libc.so.6") != NULL || strstr(file.needed, "san.so") != NULL);
+    assert_int_equal(plugin_file_check(&file, path, &err), MODEL_OK);
+    assert_true(plugin_file_serves(&file, "echo"));
+    assert_false(plugin_file_serves(&file, "ech"));
+    assert_false(plugin_file_serves(&file, ""));
+}
+
+static void check_refuses_wrong_abi_major(void **state)
+{
+    (void)state;
+    struct plugin_file file;
+    const char *path = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    read_fixture("plugin_wrong_major.so", &file, &path);
+    assert_int_equal(file.abi_major, 2);
+    assert_int_equal(plugin_file_check(&file, path, &err), MODEL_ABI_MISMATCH);
+    assert_string_equal(
+        after_path(&err, path),
+        ": plugin 'bert' 1.0.0 was built for ABI 2.0, this host speaks 1.0; rebuild "
+        "the plugin with this host's model_abi.h, or use a host of ABI 2");
+}
+
+static void a_library_without_note_is_no_plugin(void **state)
+{
+    (void)state;
+    struct plugin_file file;
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *path = beside_program("plugin_no_note.so");
+    assert_int_equal(plugin_file_read(path, &file, &err), MODEL_UNSUPPORTED);
+    assert_string_equal(after_path(&err, path),
+                        " carries no modelhost note; it is not a plugin, or MODEL_PLUGIN_NOTE() is "
+                        "missing");
+}
+
+static void check_refuses_extra_exports_by_name(void **state)
+{
+    (void)state;
+    struct plugin_file file;
+    const char *path = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    read_fixture("plugin_extra_exports.so", &file, &path);
+    assert_int_equal(file.n_exports, 3);
+    assert_true(plugin_file_serves(&file, "bert"));
+    assert_true(plugin_file_serves(&file, "BertModel"));
+    assert_false(plugin_file_serves(&file, "bert,BertModel"));
+    assert_int_equal(plugin_file_check(&file, path, &err), MODEL_INVALID_ARGUMENT);
+    const char *sentence = after_path(&err, path);
+    assert_non_null(strstr(sentence, "helper_of_bert"));
+    assert_non_null(strstr(sentence, "table_of_bert"));
+    static const char before[] = ": plugin 'bert' 1.0.0 exports 2 symbols beside create_model (";
+    static const char after[] =
+        "); hide them: compile with -fvisibility=hidden and link with the version script "
+        "{ global: create_model; local: *; };";
+    assert_memory_equal(sentence, before, sizeof before - 1);
+    assert_string_equal(sentence + strlen(sentence) - (sizeof after - 1), after);
+}
+
+static void check_refuses_a_plugin_without_create_model(void **state)
+{
+    (void)state;
+    struct plugin_file file;
+    const char *path = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    read_fixture("plugin_no_create_model.so", &file, &path);
+    assert_int_equal(plugin_file_check(&file, path, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(after_path(&err, path),
+                        ": plugin 'bert' 1.0.0 does not export create_model; define it with the "
+                        "signature of model_abi.h and mark it MODEL_EXPORT");
+}
+
+static void reads_the_same_without_section_headers(void **state)
+{
+    (void)state;
+    struct buffer bytes;
+    struct plugin_file with, without;
+    struct model_error err = MODEL_ERROR_INIT;
+    load_bytes("plugin_extra_exports.so", &bytes);
+    memset(&with, 0, sizeof with);
+    memset(&without, 0, sizeof without);
+    assert_int_equal(parse(&bytes, &with, &err), MODEL_OK);
+    Elf64_Ehdr header;
+    memcpy(&header, bytes.data, sizeof header);
+    bytes.size = (size_t)header.e_shoff; /* the section headers stand last */
+    header.e_shoff = 0;
+    header.e_shnum = 0;
+    memcpy(bytes.data, &header, sizeof header);
+    assert_int_equal(parse(&bytes, &without, &err), MODEL_OK);
+    assert_string_equal(with.exports, without.exports);
+    assert_string_equal(with.needed, without.needed);
+    assert_int_equal(without.n_exports, 3);
+    buffer_finish(&bytes);
+}
+
+static void refuses_what_is_no_shared_object_of_this_machine(void **state)
+{
+    (void)state;
+    struct buffer bytes;
+    struct plugin_file file;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(plugin_file_parse((const uint8_t *)"hello", 5, "p", &file, &err),
+                     MODEL_UNSUPPORTED);
+    assert_string_equal(err.message, "p is not a shared object (no ELF file)");
+    assert_int_equal(plugin_file_parse(NULL, 0, "p", &file, &err), MODEL_UNSUPPORTED);
+
+    load_bytes("plugin_echo.so", &bytes);
+    Elf64_Ehdr good, header;
+    memcpy(&good, bytes.data, sizeof good);
+    header = good;
+    header.e_machine = EM_SPARC;
+    memcpy(bytes.data, &header, sizeof header);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "p is built for another machine (ELF machine 2, "));
+    header = good;
+    header.e_type = ET_EXEC;
+    memcpy(bytes.data, &header, sizeof header);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);
+    assert_string_equal(err.message, "p is not a shared object (ELF type 2, want 3)");
+    buffer_finish(&bytes);
+
+    assert_int_equal(plugin_file_read("/nowhere/libx.so", &file, &err), MODEL_NOT_FOUND);
+    assert_string_equal(err.message, "cannot open /nowhere/libx.so: No such file or directory");
+    assert_int_equal(plugin_file_read("/", &file, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "/ is not a regular file");
+}
+
+/* Every prefix of a plugin is refused or read, and nothing is read beyond it (a sanitizer looks). */
+static void survives_truncation_at_every_length(void **state)
+{
+    (void)state;
+    struct buffer bytes;
+    load_bytes("plugin_echo.so", &bytes);
+    size_t step = bytes.size > 20000 ? bytes.size / 2000 : 7;
+    for (size_t n = 0; n < bytes.size; n += n < 4096 ? 1 : step) {
+        uint8_t *part = malloc(n > 0 ? n : 1);
+        assert_non_null(part);
+        memcpy(part, bytes.data, n);
+        struct plugin_file file;
+        struct model_error err = MODEL_ERROR_INIT;
+        model_status status = plugin_file_parse(part, n, "p", &file, &err);
+        assert_true(status == MODEL_OK || err.message[0] != '\0');
+        free(part);
+    }
+    buffer_finish(&bytes);
+}
+
+/* One byte at a time takes every value that matters; the first 16 KB hold all headers and tables. */
+static void survives_changed_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
+    struct buffer bytes;
+    load_bytes("plugin_echo.so", &bytes);
+    size_t end = bytes.size < 4096 ? bytes.size : 4096;
+    for (size_t at = 0; at < end; at++) {
+        char kept = bytes.data[at];
+        for (size_t i = 0; i < sizeof values; i++) {
+            struct plugin_file file;
+            struct model_error err = MODEL_ERROR_INIT;
+            bytes.data[at] = (char)values[i];
+            model_status status = parse(&bytes, &file, &err);
+            assert_true(status == MODEL_OK || err.message[0] != '\0');
+        }
+        bytes.data[at] = kept;
+    }
+    buffer_finish(&bytes);
+}
+
+static void refuses_a_broken_note(void **state)
+{
+    (void)state;
+    struct buffer bytes;
+    struct plugin_file file;
+    struct model_error err = MODEL_ERROR_INIT;
+    load_bytes("plugin_echo.so", &bytes);
+    char *magic = memmem(bytes.data, bytes.size, MODEL_NOTE_MAGIC, 8);
+    assert_non_null(magic);
+    magic[0] = 'X';
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message, "p: the modelhost note is broken");
+    magic[0] = 'M';
+    memset(magic + offsetof(struct model_note, name), 'n', 48);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message,
+                        "p: the modelhost note's name, version or architectures are no text");
+    memcpy(magic + offsetof(struct model_note, name), "a\nb\0", 4);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_CORRUPT);
+    memset(magic + offsetof(struct model_note, name), 0, 48);
+    memcpy(magic + offsetof(struct model_note, name), "echo", 4);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_OK);
+    buffer_finish(&bytes);
+}
+
+static void long_lists_are_cut_and_say_so(void **state)
+{
+    (void)state;
+    struct plugin_file file = {.abi_major = MODEL_ABI_MAJOR,
+                               .name = "many",
+                               .version = "1",
+                               .n_exports = 5000,
+                               .exports_create_model = true};
+    memset(file.exports, 'x', sizeof file.exports - 5);
+    memcpy(file.exports, "create_model a ", 15);
+    memcpy(file.exports + sizeof file.exports - 5, " ...", 5);
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(plugin_file_check(&file, "p", &err), MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "exports 4999 symbols beside create_model (a ...)"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_good_plugin_is_read_and_may_be_opened),
+        cmocka_unit_test(check_refuses_wrong_abi_major),
+        cmocka_unit_test(a_library_without_note_is_no_plugin),
+        cmocka_unit_test(check_refuses_extra_exports_by_name),
+        cmocka_unit_test(check_refuses_a_plugin_without_create_model),
+        cmocka_unit_test(reads_the_same_without_section_headers),
+        cmocka_unit_test(refuses_what_is_no_shared_object_of_this_machine),
+        cmocka_unit_test(survives_truncation_at_every_length),
+        cmocka_unit_test(survives_changed_bytes),
+        cmocka_unit_test(refuses_a_broken_note),
+        cmocka_unit_test(long_lists_are_cut_and_say_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,207 @@
+/* test_services.c - what a plugin gets from the host's table; covers host/parallel.c too. */
+#include "errors.h"
+#include "services.h"
+#include "testing.h"
+
+#include <stdatomic.h>
+
+static const char config_text[] =
+    "{\"hidden_size\":768,\"eps\":1e-12,\"act\":\"gelu\",\"tie\":true,\"none\":null,"
+    "\"depths\":[3,4,6],\"vision\":{\"layers\":[{\"n\":7}]}}";
+
+static struct services services;
+static json_node *config;
+static char last_line[256];
+
+static void keep_line(void *context, int32_t level, const char *message)
+{
+    (void)context;
+    (void)level;
+    (void)snprintf(last_line, sizeof last_line, "%s", message);
+}
+
+static const struct log_sink sink = {MODEL_LOG_DEBUG, keep_line, NULL};
+
+static int set_up(void **state)
+{
+    (void)state;
+    config = NULL;
+    assert_int_equal(json_parse(config_text, strlen(config_text), "config", &config, NULL),
+                     MODEL_OK);
+    assert_int_equal(services_init(&services, &sink, "ns/name", config, NULL, 2, NULL), MODEL_OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    services_finish(&services);
+    services_finish(&services); /* twice is nothing */
+    services_release_scratch();
+    json_free(config);
+    return 0;
+}
+
+static struct model_value value_of(const char *path)
+{
+    struct model_value value = {.struct_size = sizeof value};
+    assert_int_equal(services.table.config_value(&services, path, &value), MODEL_OK);
+    return value;
+}
+
+static void configuration_is_read_by_path(void **state)
+{
+    (void)state;
+    assert_true(value_of("hidden_size").number == 768);
+    assert_true(value_of("eps").number == 1e-12);
+    assert_string_equal(value_of("act").string, "gelu");
+    assert_int_equal(value_of("tie").kind, MODEL_VALUE_BOOL);
+    assert_true(value_of("tie").number == 1);
+    assert_int_equal(value_of("none").kind, MODEL_VALUE_NULL);
+    assert_int_equal(value_of("depths").length, 3);
+    assert_true(value_of("depths[2]").number == 6);
+    assert_true(value_of("vision.layers[0].n").number == 7);
+    struct model_value value = {.struct_size = sizeof value};
+    static const char *const absent[] = {"x", "depths[3]", "vision.x", "depths[", "act.x", "[0]"};
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
+        assert_int_equal(services.table.config_value(&services, absent[i], &value),
+                         MODEL_NOT_FOUND);
+    value.struct_size = 4;
+    assert_int_equal(services.table.config_value(&services, "act", &value), MODEL_INVALID_ARGUMENT);
+}
+
+static void a_model_without_weights_has_none(void **state)
+{
+    (void)state;
+    struct model_tensor tensor = {.struct_size = sizeof tensor};
+    assert_int_equal(services.table.tensor_by_name(&services, "w", &tensor), MODEL_NOT_FOUND);
+    assert_int_equal(services.table.tensor_count(&services), 0);
+    assert_int_equal(services.table.tensor_at(&services, 0, &tensor), MODEL_NOT_FOUND);
+    services.table.discard_tensor(&services, &tensor);
+}
+
+static int n_fills;
+
+static model_status fill(void *argument, void *destination)
+{
+    n_fills++;
+    memcpy(destination, argument, 4);
+    return MODEL_OK;
+}
+
+static model_status fail_to_fill(void *argument, void *destination)
+{
+    (void)argument;
+    (void)destination;
+    return MODEL_CORRUPT;
+}
+
+static void a_packed_blob_is_made_once_per_key_and_size(void **state)
+{
+    (void)state;
+    char text[] = "abc";
+    const void *a = NULL, *b = NULL, *c = NULL, *d = NULL;
+    n_fills = 0;
+    assert_int_equal(services.table.packed_blob(&services, "w", 4, fill, text, &a), MODEL_OK);
+    assert_int_equal(services.table.packed_blob(&services, "w", 4, fill, text, &b), MODEL_OK);
+    assert_int_equal(services.table.packed_blob(&services, "v", 4, fill, text, &c), MODEL_OK);
+    assert_ptr_equal(a, b);
+    assert_ptr_not_equal(a, c);
+    assert_int_equal(n_fills, 2);
+    assert_int_equal((uintptr_t)a % 64, 0);
+    assert_string_equal(a, "abc");
+    assert_int_equal(services.table.packed_blob(&services, "x", 4, fail_to_fill, text, &d),
+                     MODEL_CORRUPT);
+    assert_null(d);
+    assert_int_equal(services_packed_bytes(&services), 8);
+}
+
+static void scratch_grows_and_is_kept(void **state)
+{
+    (void)state;
+    void *small = services.table.scratch(&services, 100);
+    assert_non_null(small);
+    assert_int_equal((uintptr_t)small % 64, 0);
+    assert_ptr_equal(services.table.scratch(&services, 50), small);
+    void *large = services.table.scratch(&services, 1 << 20);
+    memset(large, 1, 1 << 20);
+    assert_ptr_equal(services.table.scratch(&services, 1 << 20), large);
+    assert_null(services.table.scratch(&services, SIZE_MAX - 1));
+}
+
+static void allocations_are_aligned_and_impossible_ones_fail(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 300; n += 7) {
+        void *memory = services.table.allocate(&services, n);
+        assert_int_equal((uintptr_t)memory % 64, 0);
+        services.table.release(&services, memory);
+    }
+    assert_null(services.table.allocate(&services, SIZE_MAX));
+    services.table.release(&services, NULL);
+}
+
+static void log_lines_name_their_model(void **state)
+{
+    (void)state;
+    services.table.log(&services, MODEL_LOG_INFO, "hello");
+    assert_string_equal(last_line, "ns/name: hello");
+}
+
+static void counters_add_up_and_are_bounded(void **state)
+{
+    (void)state;
+    char name[64];
+    for (int i = 0; i < 2 * SERVICES_MAX_COUNTERS; i++) {
+        (void)snprintf(name, sizeof name, "counter_%d", i);
+        services.table.count(&services, name, 2);
+        services.table.count(&services, name, 3);
+    }
+    services.table.count(&services, "a_name_that_is_longer_than_any_counter_may_be_at_all", 1);
+    assert_int_equal(services.n_counters, SERVICES_MAX_COUNTERS);
+    assert_string_equal(services.counters[0].name, "counter_0");
+    assert_int_equal(services.counters[0].value, 5);
+}
+
+static void count_visit(void *argument, size_t index)
+{
+    atomic_fetch_add((_Atomic int *)argument + index, 1);
+}
+
+static void parallel_for_visits_each_item_once(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    static _Atomic int visits[N];
+    for (size_t n = 0; n <= N; n += n < 4 ? 1 : 249) {
+        for (size_t i = 0; i < N; i++)
+            atomic_store(&visits[i], 0);
+        services.table.parallel_for(&services, n, count_visit, (void *)visits);
+        for (size_t i = 0; i < N; i++)
+            assert_int_equal(atomic_load(&visits[i]), i < n ? 1 : 0);
+    }
+}
+
+static void there_are_no_extensions_yet(void **state)
+{
+    (void)state;
+    assert_null(services.table.get_extension(&services, "stream/1"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(configuration_is_read_by_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_model_without_weights_has_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_packed_blob_is_made_once_per_key_and_size, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(scratch_grows_and_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(allocations_are_aligned_and_impossible_ones_fail, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(log_lines_name_their_model, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(counters_add_up_and_are_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parallel_for_visits_each_item_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(there_are_no_extensions_yet, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

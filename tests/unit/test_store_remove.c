@@ -1,0 +1,135 @@
+/* test_store_remove.c - what goes with a package, and what others keep. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "store_packages.h"
+
+#include <sys/stat.h>
+
+static const char config[] = "{\"model_type\":\"echo\"}"; /* what install_text() adds */
+
+static bool has_text(const struct store *store, const char *text)
+{
+    char hex[SHA256_HEX_BYTES];
+    assert_int_equal(digest_bytes_sha256(text, strlen(text), hex, NULL), MODEL_OK);
+    return store_has_blob(store, hex, strlen(text)) != 0;
+}
+
+static uint64_t remove_package(const struct store *store, const char *name)
+{
+    uint64_t freed_bytes = 99;
+    struct model_error err = MODEL_ERROR_INIT;
+    if (store_remove(store, name, &freed_bytes, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(count_in(store, "tmp"), 0);
+    return freed_bytes;
+}
+
+static void a_removed_package_leaves_an_empty_store(void **state)
+{
+    struct store *store = open_store(*state);
+    char *dir = install_text(store, "x/m", "old", "main", COMMIT_A, "12345");
+    assert_int_equal(remove_package(store, "old"), 5 + strlen(config));
+    assert_false(path_is_dir(dir));
+    assert_int_equal(count_in(store, "packages"), 0);
+    assert_int_equal(count_in(store, "refs"), 0);
+    assert_false(has_text(store, "12345"));
+    assert_false(has_text(store, config));
+    free(dir);
+    store_close(store);
+}
+
+static void blobs_that_others_use_stay(void **state)
+{
+    struct store *store = open_store(*state);
+    char *a = install_text(store, "x/m", "x/m", "main", COMMIT_A, "12345");
+    char *b = install_text(store, "y/m", "y/m", "main", COMMIT_B, "1234");
+    assert_int_equal(remove_package(store, "x/m"), 5);
+    assert_false(path_is_dir(a));
+    assert_true(has_text(store, config));
+    assert_int_equal(store_verify_package(b, NULL, NULL, NULL), MODEL_OK);
+    assert_int_equal(remove_package(store, "y/m"), 4 + strlen(config));
+    free(a);
+    free(b);
+    store_close(store);
+}
+
+static void one_revision_goes_and_the_other_stays(void **state)
+{
+    struct store *store = open_store(*state);
+    char *a = install_text(store, "x/m", "x/m", "v1", COMMIT_A, "1");
+    char *b = install_text(store, "x/m", "x/m", "main", COMMIT_B, "2"), *found = NULL;
+    assert_int_equal(remove_package(store, "x/m@v1"), 1);
+    assert_int_equal(store_find(store, "x/m@" COMMIT_A, &found, NULL), MODEL_NOT_FOUND);
+    assert_int_equal(store_find(store, "x/m", &found, NULL), MODEL_OK);
+    assert_string_equal(found, b);
+    free(found);
+    free(a);
+    free(b);
+    store_close(store);
+}
+
+/* Installing a plugin gives the package new content; the old folder goes with the new one. */
+static void a_superseded_package_goes_with_its_successor(void **state)
+{
+    struct store *store = open_store(*state);
+    char *old = install_text(store, "x/m", "x/m", "main", COMMIT_A, "12345");
+    struct manifest manifest = {0};
+    char *dir = NULL;
+    assert_int_equal(manifest_read(old, &manifest, NULL), MODEL_OK);
+    add_text_file(store, &manifest, "backends/cpu/libmodel.so", "plugin");
+    assert_int_equal(store_install(store, &manifest, &dir, NULL), MODEL_OK);
+    manifest_finish(&manifest);
+    assert_true(path_is_dir(old));
+    assert_int_equal(remove_package(store, "x/m"), 5 + 6 + strlen(config));
+    assert_false(path_is_dir(old));
+    assert_false(path_is_dir(dir));
+    assert_int_equal(count_in(store, "packages"), 0);
+    free(dir);
+    free(old);
+    store_close(store);
+}
+
+/* A hard link in someone's staging folder shows in the link count. */
+static void a_blob_in_use_by_an_install_stays(void **state)
+{
+    struct store *store = open_store(*state);
+    char hex[SHA256_HEX_BYTES];
+    free(install_text(store, "x/m", "x/m", "main", COMMIT_A, "12345"));
+    assert_int_equal(digest_bytes_sha256("12345", 5, hex, NULL), MODEL_OK);
+    char *blob = store_blob_path(store, hex);
+    assert_int_equal(link(blob, in_folder(*state, "staged")), 0);
+    assert_int_equal(remove_package(store, "x/m"), strlen(config));
+    assert_true(has_text(store, "12345"));
+    free(blob);
+    store_close(store);
+}
+
+static void what_is_not_there_is_not_removed(void **state)
+{
+    struct store *store = open_store(*state);
+    uint64_t freed_bytes = 7;
+    struct model_error err = MODEL_ERROR_INIT;
+    free(install_text(store, "x/m", "x/m", "main", COMMIT_A, "1"));
+    assert_int_equal(store_remove(store, "x/other", &freed_bytes, &err), MODEL_NOT_FOUND);
+    assert_non_null(strstr(err.message, "'x/other' is not in the store "));
+    assert_int_equal(freed_bytes, 7);
+    assert_int_equal(store_remove(store, "x/m", NULL, &err), MODEL_OK);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOLDER_TEST(a_removed_package_leaves_an_empty_store),
+        FOLDER_TEST(blobs_that_others_use_stay),
+        FOLDER_TEST(one_revision_goes_and_the_other_stays),
+        FOLDER_TEST(a_superseded_package_goes_with_its_successor),
+        FOLDER_TEST(a_blob_in_use_by_an_install_stays),
+        FOLDER_TEST(what_is_not_there_is_not_removed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

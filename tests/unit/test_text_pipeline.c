@@ -1,0 +1,380 @@
+/* test_text_pipeline.c - texts to tensors and tensors to answers, with a vocabulary and logits made by hand,
+ * so that every expected number can be checked on paper. Covers host/pipelines/text_batch.c, task_embed.c,
+ * task_fill_mask.c, task_classify.c, task_token_classify.c, task_question.c and host/result.c. */
+#include "dtype.h"
+#include "errors.h"
+#include "files.h"
+#include "json_view.h"
+#include "testing.h"
+#include "text_pipeline.h"
+
+#include <math.h>
+
+static const char vocabulary[] =
+    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nanna\nlives\nin\nrome\nnow\n##na\nan\nwho\n?\n";
+enum { ANNA = 5, LIVES, IN, ROME, NOW, VOCAB = 14 };
+
+static const struct model_dimension text_shape[] = {{"batch", 1, INT64_MAX}, {"sequence", 1, 12}};
+static const struct model_dimension hidden_shape[] = {
+    {"batch", 1, INT64_MAX}, {"sequence", 1, 12}, {NULL, 2, 2}};
+static const struct model_dimension vocab_shape[] = {
+    {"batch", 1, INT64_MAX}, {"sequence", 1, 12}, {NULL, VOCAB, VOCAB}};
+static const struct model_dimension labels_shape[] = {{"batch", 1, INT64_MAX}, {NULL, 3, 3}};
+static const struct model_dimension tags_shape[] = {
+    {"batch", 1, INT64_MAX}, {"sequence", 1, 12}, {NULL, 3, 3}};
+
+#define SPEC(name_, dtype_, rank_, shape_, flags_)                                                 \
+    {                                                                                              \
+        sizeof(struct model_tensor_spec), name_, dtype_, rank_, shape_, flags_, 0                  \
+    }
+static const struct model_tensor_spec ids = SPEC("input_ids", MODEL_I64, 2, text_shape, 0);
+static const struct model_tensor_spec mask =
+    SPEC("attention_mask", MODEL_I64, 2, text_shape, MODEL_SPEC_OPTIONAL);
+static const struct model_tensor_spec types =
+    SPEC("token_type_ids", MODEL_I64, 2, text_shape, MODEL_SPEC_OPTIONAL);
+static const struct model_tensor_spec *const inputs[] = {&ids, &mask, &types};
+static const struct model_tensor_spec hidden =
+    SPEC("last_hidden_state", MODEL_F32, 3, hidden_shape, 0);
+static const struct model_tensor_spec words =
+    SPEC("prediction_logits", MODEL_F32, 3, vocab_shape, MODEL_SPEC_ON_REQUEST);
+static const struct model_tensor_spec labels = SPEC("logits", MODEL_F32, 2, labels_shape, 0);
+static const struct model_tensor_spec tags = SPEC("logits", MODEL_F32, 3, tags_shape, 0);
+static const struct model_tensor_spec starts = SPEC("start_logits", MODEL_F32, 2, text_shape, 0);
+static const struct model_tensor_spec ends = SPEC("end_logits", MODEL_F32, 2, text_shape, 0);
+
+/* A pipeline over a folder with the vocabulary, for a model with these outputs. */
+struct fixture {
+    char *dir;
+    struct package package;
+    struct model_description description;
+    const struct model_tensor_spec *outputs[2];
+    json_node *config;
+    struct text_pipeline *pipeline;
+    struct text_batch *batch;
+    struct modelhost_result *result;
+    json_node *answer;
+};
+
+static struct fixture open_fixture(const char *task, const struct model_tensor_spec *first,
+                                   const struct model_tensor_spec *second, const char *config)
+{
+    struct fixture f = {.dir = scratch_dir(), .outputs = {first, second}};
+    char *path = path_join(f.dir, "vocab.txt");
+    write_file(path, vocabulary, strlen(vocabulary));
+    free(path);
+    f.package.dir = f.package.backend_dir = f.dir;
+    assert_int_equal(json_parse(config, strlen(config), "config", &f.config, NULL), MODEL_OK);
+    f.description = (struct model_description){.struct_size = sizeof f.description,
+                                               .architecture = "Fixture",
+                                               .task = task,
+                                               .inputs = inputs,
+                                               .n_inputs = 3,
+                                               .n_outputs = second != NULL ? 2 : 1};
+    return f;
+}
+
+static void make_pipeline(struct fixture *f)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    f->description.outputs = f->outputs;
+    if (text_pipeline_create(&f->package, &f->description, f->config, &f->pipeline, &err) !=
+        MODEL_OK)
+        fail_msg("%s", err.message);
+}
+
+static model_status make_batch(struct fixture *f, const char *text, const char *pair,
+                               const struct modelhost_run_options *options, struct model_error *err)
+{
+    struct modelhost_text texts[] = {
+        {sizeof texts[0], text, strlen(text), pair, pair != NULL ? strlen(pair) : 0}};
+    return text_batch_create(f->pipeline, texts, 1, options, &f->batch, err);
+}
+
+static void start(struct fixture *f, const char *text, const char *pair)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    make_pipeline(f);
+    if (make_batch(f, text, pair, NULL, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    uint32_t n = 0;
+    const char *const *names = text_batch_output_names(f->batch, &n);
+    assert_int_equal(result_create(&f->description, names, n, &f->result, NULL), MODEL_OK);
+}
+
+/* Gives the model's output `index`, all zero, and its memory. */
+static float *output(struct fixture *f, uint32_t index, uint32_t rank, int64_t a, int64_t b,
+                     int64_t c)
+{
+    int64_t shape[] = {a, b, c};
+    assert_int_equal(result_allocate(f->result, index, MODEL_F32, rank, shape, NULL), MODEL_OK);
+    float *data = f->result->tensors[index].data;
+    memset(data, 0, (size_t)f->result->tensors[index].size_bytes);
+    return data;
+}
+
+static const json_node *answer(struct fixture *f)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (text_batch_answer(f->batch, f->result, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    const char *text = modelhost_result_json(f->result);
+    assert_int_equal(json_parse(text, strlen(text), "answer", &f->answer, NULL), MODEL_OK);
+    return json_first(f->answer);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    text_batch_destroy(f->batch);
+    modelhost_result_destroy(f->result);
+    text_pipeline_destroy(f->pipeline);
+    json_free(f->config);
+    json_free(f->answer);
+    assert_int_equal(dir_remove_all(f->dir, NULL), MODEL_OK);
+    free(f->dir);
+}
+
+static void assert_near(const json_node *node, double wanted)
+{
+    assert_true(fabs(json_number_or(node, -1) - wanted) < 1e-6);
+}
+
+static void several_texts_are_one_padded_batch(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("feature-extraction", &hidden, NULL, "{}");
+    make_pipeline(&f);
+    struct modelhost_text texts[] = {{sizeof texts[0], "Anna lives in Rome", 18, NULL, 0},
+                                     {sizeof texts[0], "rome", 4, "now", 3}};
+    assert_int_equal(text_batch_create(f.pipeline, texts, 2, NULL, &f.batch, NULL), MODEL_OK);
+    uint32_t n = 0;
+    const struct model_tensor *const *tensors = text_batch_inputs(f.batch, &n);
+    assert_int_equal(n, 3);
+    const int64_t wanted_ids[] = {2, ANNA, LIVES, IN, ROME, 3, 2, ROME, 3, NOW, 3, 0};
+    const int64_t wanted_mask[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0};
+    const int64_t wanted_types[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0};
+    assert_string_equal(tensors[0]->name, "input_ids");
+    assert_int_equal(tensors[0]->shape[1], 6);
+    assert_memory_equal(tensors[0]->data, wanted_ids, sizeof wanted_ids);
+    assert_memory_equal(tensors[1]->data, wanted_mask, sizeof wanted_mask);
+    assert_memory_equal(tensors[2]->data, wanted_types, sizeof wanted_types);
+    close_fixture(&f);
+}
+
+static void embeddings_are_the_mean_over_the_tokens(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("feature-extraction", &hidden, NULL, "{}");
+    start(&f, "rome", NULL);
+    float *data = output(&f, 0, 3, 1, 3, 2);
+    const float values[] = {1, 10, 2, 20, 6, 60};
+    memcpy(data, values, sizeof values);
+    const json_node *item = answer(&f);
+    assert_near(json_path(item, "embedding[0]"), 3);
+    assert_near(json_path(item, "embedding[1]"), 30);
+    const struct model_tensor *embeddings = modelhost_result_find(f.result, "embeddings");
+    assert_int_equal(embeddings->shape[0], 1);
+    assert_int_equal(embeddings->shape[1], 2);
+    assert_null(modelhost_result_find(f.result, "last_hidden_state"));
+    close_fixture(&f);
+}
+
+static void a_mask_is_filled_with_the_likeliest_words(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("fill-mask", &words, NULL, "{}");
+    start(&f, "anna lives in [MASK]", NULL);
+    float *data = output(&f, 0, 3, 1, 6, VOCAB);
+    data[4 * VOCAB + ROME] = 100;
+    data[4 * VOCAB + NOW] = 99;
+    const json_node *item = answer(&f);
+    assert_near(json_path(item, "masks[0].index"), 4);
+    assert_int_equal(json_count(json_path(item, "masks[0].candidates")), 5);
+    const json_node *best = json_path(item, "masks[0].candidates[0]");
+    assert_string_equal(json_string_or(json_member(best, "token_str"), ""), "rome");
+    assert_string_equal(json_string_or(json_member(best, "sequence"), ""), "anna lives in rome");
+    assert_near(json_member(best, "score"), 0.7310586); /* 1 / (1 + e^-1) */
+    close_fixture(&f);
+}
+
+static void a_text_without_a_mask_is_refused_before_anything_runs(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("fill-mask", &words, NULL, "{}");
+    struct model_error err = MODEL_ERROR_INIT;
+    make_pipeline(&f);
+    assert_int_equal(make_batch(&f, "anna lives", NULL, NULL, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "text 1 has no mask; put [MASK] where the word is wanted");
+    close_fixture(&f);
+}
+
+static void labels_come_from_the_config_and_sum_to_one(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("text-classification", &labels, NULL,
+                                    "{\"id2label\":{\"0\":\"bad\",\"2\":\"good\"}}");
+    start(&f, "rome", NULL);
+    float *data = output(&f, 0, 2, 1, 3, 0);
+    data[2] = 2;
+    data[1] = 1;
+    const json_node *item = answer(&f);
+    assert_string_equal(json_string_or(json_path(item, "labels[0].label"), ""), "good");
+    assert_string_equal(json_string_or(json_path(item, "labels[1].label"), ""), "LABEL_1");
+    assert_string_equal(json_string_or(json_path(item, "labels[2].label"), ""), "bad");
+    assert_near(json_path(item, "labels[0].score"), 0.6652410); /* e^2 / (e^2 + e + 1) */
+    close_fixture(&f);
+}
+
+static void multi_label_models_score_each_label_alone(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("text-classification", &labels, NULL,
+                                    "{\"problem_type\":\"multi_label_classification\"}");
+    start(&f, "rome", NULL);
+    output(&f, 0, 2, 1, 3, 0)[0] = 2;
+    const json_node *item = answer(&f);
+    assert_near(json_path(item, "labels[0].score"), 0.8807971); /* sigmoid(2) */
+    assert_near(json_path(item, "labels[1].score"), 0.5);
+    close_fixture(&f);
+}
+
+static void neighbouring_tokens_of_one_entity_form_a_group(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("token-classification", &tags, NULL,
+                                    "{\"id2label\":{\"0\":\"O\",\"1\":\"B-PER\",\"2\":\"I-PER\"}}");
+    start(&f, "anna rome lives anna", NULL); /* [CLS] anna rome lives anna [SEP] */
+    float *data = output(&f, 0, 3, 1, 6, 3);
+    const int best[] = {1, 1, 2, 0, 1, 1};
+    for (int t = 0; t < 6; t++)
+        data[t * 3 + best[t]] = 50;
+    const json_node *item = answer(&f);
+    assert_int_equal(json_count(json_member(item, "entities")), 3); /* specials and O left out */
+    assert_int_equal(json_count(json_member(item, "groups")), 2);
+    assert_string_equal(json_string_or(json_path(item, "groups[0].word"), ""), "anna rome");
+    assert_string_equal(json_string_or(json_path(item, "groups[0].entity_group"), ""), "PER");
+    assert_near(json_path(item, "groups[1].start"), 16);
+    assert_near(json_path(item, "groups[1].end"), 20);
+    close_fixture(&f);
+}
+
+static void a_question_is_answered_out_of_its_context(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("question-answering", &starts, &ends, "{}");
+    start(&f, "who?", "Anna lives in Rome"); /* [CLS] who ? [SEP] anna lives in rome [SEP] */
+    float *start_logits = output(&f, 0, 2, 1, 9, 0), *end_logits = output(&f, 1, 2, 1, 9, 0);
+    start_logits[1] = end_logits[2] = 90; /* the question's own tokens must not win */
+    start_logits[6] = end_logits[7] = 50;
+    const json_node *item = answer(&f);
+    assert_string_equal(json_string_or(json_path(item, "answers[0].answer"), ""), "in Rome");
+    assert_near(json_path(item, "answers[0].score"), 1);
+    assert_near(json_path(item, "answers[0].start"), 11);
+    assert_near(json_path(item, "answers[0].end"), 18);
+    close_fixture(&f);
+}
+
+static void an_answer_is_widened_to_whole_words(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("question-answering", &starts, &ends, "{}");
+    start(&f, "who?", "Anna nowna rome"); /* [CLS] who ? [SEP] anna now ##na rome [SEP] */
+    float *start_logits = output(&f, 0, 2, 1, 9, 0), *end_logits = output(&f, 1, 2, 1, 9, 0);
+    start_logits[5] = end_logits[5] = 50;
+    assert_string_equal(json_string_or(json_path(answer(&f), "answers[0].answer"), ""), "nowna");
+    close_fixture(&f);
+}
+
+static void a_question_without_context_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("question-answering", &starts, &ends, "{}");
+    struct model_error err = MODEL_ERROR_INIT;
+    make_pipeline(&f);
+    assert_int_equal(make_batch(&f, "who?", NULL, NULL, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "text 1: a question wants its context; give it as the second "
+                                     "text (--context)");
+    close_fixture(&f);
+}
+
+static void a_text_longer_than_the_model_is_refused_or_cut(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("feature-extraction", &hidden, NULL, "{}");
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *text = "anna anna anna anna anna anna anna anna anna anna anna";
+    make_pipeline(&f);
+    assert_int_equal(make_batch(&f, text, NULL, NULL, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message,
+                        "text 1 has 13 tokens, the model takes at most 12; shorten it or let "
+                        "it be cut (--truncate)");
+    options.truncate = 1;
+    assert_int_equal(make_batch(&f, text, NULL, &options, &err), MODEL_OK);
+    uint32_t n = 0;
+    assert_int_equal(text_batch_inputs(f.batch, &n)[0]->shape[1], 12);
+    close_fixture(&f);
+}
+
+static void text_that_is_not_utf8_is_refused_at_its_byte(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("feature-extraction", &hidden, NULL, "{}");
+    struct model_error err = MODEL_ERROR_INIT;
+    make_pipeline(&f);
+    assert_int_equal(make_batch(&f, "anna \xFF", NULL, NULL, &err), MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "text 1"));
+    assert_non_null(strstr(err.message, "is not UTF-8: byte 0xFF at offset 5"));
+    close_fixture(&f);
+}
+
+static void tasks_that_the_model_cannot_do_are_refused(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("feature-extraction", &hidden, NULL, "{}");
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    make_pipeline(&f);
+    options.task = "classify";
+    assert_int_equal(make_batch(&f, "anna", NULL, &options, &err), MODEL_UNSUPPORTED);
+    assert_string_equal(err.message,
+                        "task classify wants the output 'logits', which this Fixture does not "
+                        "have; its own task is feature-extraction");
+    options.task = "translate";
+    assert_int_equal(make_batch(&f, "anna", NULL, &options, &err), MODEL_UNSUPPORTED);
+    assert_string_equal(err.message,
+                        "unknown task 'translate'; there are embed, fill-mask, classify, "
+                        "token-classify, question");
+    close_fixture(&f);
+}
+
+static void outputs_of_another_shape_are_refused(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("feature-extraction", &hidden, NULL, "{}");
+    struct model_error err = MODEL_ERROR_INIT;
+    start(&f, "rome", NULL);
+    (void)output(&f, 0, 3, 1, 2, 2); /* two tokens instead of three */
+    assert_int_equal(text_batch_answer(f.batch, f.result, &err), MODEL_UNSUPPORTED);
+    close_fixture(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(several_texts_are_one_padded_batch),
+        cmocka_unit_test(embeddings_are_the_mean_over_the_tokens),
+        cmocka_unit_test(a_mask_is_filled_with_the_likeliest_words),
+        cmocka_unit_test(a_text_without_a_mask_is_refused_before_anything_runs),
+        cmocka_unit_test(labels_come_from_the_config_and_sum_to_one),
+        cmocka_unit_test(multi_label_models_score_each_label_alone),
+        cmocka_unit_test(neighbouring_tokens_of_one_entity_form_a_group),
+        cmocka_unit_test(a_question_is_answered_out_of_its_context),
+        cmocka_unit_test(an_answer_is_widened_to_whole_words),
+        cmocka_unit_test(a_question_without_context_is_refused),
+        cmocka_unit_test(a_text_longer_than_the_model_is_refused_or_cut),
+        cmocka_unit_test(text_that_is_not_utf8_is_refused_at_its_byte),
+        cmocka_unit_test(tasks_that_the_model_cannot_do_are_refused),
+        cmocka_unit_test(outputs_of_another_shape_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

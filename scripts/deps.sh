@@ -7,7 +7,7 @@ set -eu
 
 kind=${1:-build}
 build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev libpcre2-dev
-  libutf8proc-dev libwebsockets-dev libwebsockets-evlib-uv libdnnl-dev libcmocka-dev python3-numpy
+  libutf8proc-dev libwebsockets-dev libwebsockets-evlib-uv libdnnl-dev libcmocka-dev curl python3-numpy
   ca-certificates"
 check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 interop_apt="nodejs npm"

@@ -16,7 +16,7 @@ const char cmd_tokenize_help[] =
     "name in the store, a package's folder, or any folder with tokenizer.json or vocab.txt.\n"
     "Without --text the texts are the lines of standard input.\n\n"
     "  --jsonl       each input line is a JSON string or {\"text\":..,\"pair\":..}; each output line\n"
-    "                {\"ids\":[..],\"type_ids\":[..],\"tokens\":[..]}\n"
+    "                {\"ids\":[..],\"type_ids\":[..],\"tokens\":[..]}, or {\"error\":..}\n"
     "  --pair TEXT   a second text for every --text\n"
     "  --no-special  without [CLS], [SEP] and the like\n";
 
@@ -24,6 +24,7 @@ struct tokenize {
     const struct tokenizer *tokenizer;
     struct encoding encoding;
     struct tokenizer_options options;
+    size_t n_failed; /* lines answered with {"error": ...} */
 };
 
 static model_status print_encoding(const struct tokenize *tokenize, struct model_error *err)
@@ -62,6 +63,17 @@ static model_status print_jsonl(const struct tokenize *tokenize, struct model_er
     return written ? MODEL_OK : error_set(err, MODEL_IO, "cannot write to standard output");
 }
 
+/* The line's place is kept: each line of the input has one of the output. */
+static model_status print_json_error(const char *sentence, struct model_error *err)
+{
+    json_node *root = json_new_object();
+    char *text = json_add_string(root, "error", sentence) != NULL ? json_print(root, false) : NULL;
+    json_free(root);
+    bool written = text != NULL && puts(text) >= 0;
+    free(text);
+    return written ? MODEL_OK : error_set(err, MODEL_IO, "cannot write to standard output");
+}
+
 static model_status encode(struct tokenize *tokenize, const char *text, size_t text_bytes,
                            const char *pair, struct model_error *err)
 {
@@ -85,9 +97,13 @@ static model_status do_json_line(struct tokenize *tokenize, const char *line, si
     if (status == MODEL_OK) {
         const char *string = json_string_or(text, "");
         status = encode(tokenize, string, strlen(string), json_string_or(pair, NULL), err);
+        if (status == MODEL_OK) {
+            status = print_jsonl(tokenize, err);
+        } else {
+            tokenize->n_failed++;
+            status = print_json_error(err->message, err);
+        }
     }
-    if (status == MODEL_OK)
-        status = print_jsonl(tokenize, err);
     json_free(root);
     return status;
 }
@@ -107,6 +123,9 @@ static model_status do_stdin(struct tokenize *tokenize, const char *pair, bool j
         if (status != MODEL_OK)
             error_prefix(err, "line %zu", n_lines);
     }
+    if (status == MODEL_OK && tokenize->n_failed > 0)
+        status = error_set(err, MODEL_INVALID_ARGUMENT, "%zu of %zu lines could not be tokenized",
+                           tokenize->n_failed, n_lines);
     return status;
 }
 

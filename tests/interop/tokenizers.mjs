@@ -114,7 +114,7 @@ function ours(folder, lines) {
     ? [process.env.TOKENIZE, [folder]]
     : [path.join(build, 'bin', 'modelhost'), ['tokenize', folder, '--jsonl']];
   const run = spawnSync(command, args, {input, maxBuffer: 1 << 30});
-  if (run.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${run.stderr}`);
+  if (run.status > 1) throw new Error(`${command} ${args.join(' ')}: ${run.stderr}`);
   return run.stdout.toString().trimEnd().split('\n').map(l => JSON.parse(l));
 }
 

@@ -250,5 +250,8 @@ ok 'tokenize --jsonl takes pairs' json 'j["tokens"] == ["[CLS]", "paris", "[SEP]
 printf '{"x":1}\n' | "$modelhost" tokenize "$model" --jsonl >"$work/out" 2>"$work/err"
 ok 'tokenize names the bad line' says 'line 1: want a JSON string'
 
+printf '"cow"\n"\\ud800"\n"moo"\n' | "$modelhost" tokenize "$model" --jsonl >"$work/out" 2>"$work/err"
+ok 'tokenize keeps to one answer a line' same "$(grep -c ids "$work/out")" "$(grep -vc error "$work/out")"
+
 echo "$n_passed passed, $n_failed failed"
 [ "$n_failed" -eq 0 ]

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-WIDTH, LINE, LEFT, TOP = 104, 17, 14, 44
+WIDTH, LINE, LEFT, TOP = 116, 17, 14, 44
 
 lines = []
 for line in sys.stdin.read().splitlines():

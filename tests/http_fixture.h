@@ -30,7 +30,7 @@ struct fixture {
     struct model_error err;
     model_status status;
     uint16_t port;
-    enum { RELEASE, COUNT, CLOSE } order;
+    enum order { RELEASE, COUNT, CLOSE } order;
     size_t n_connections;      /* by COUNT */
     struct http_request *kept; /* by "/keep" */
     uv_sem_t has_kept, has_gone;
@@ -119,7 +119,7 @@ static inline void run(void *argument)
     assert_null(fixture->server); /* its on_closed() came before the loop ended */
 }
 
-static inline void order(struct fixture *fixture, int what)
+static inline void order(struct fixture *fixture, enum order what)
 {
     fixture->order = what;
     assert_int_equal(uv_async_send(&fixture->command), 0);

@@ -29,9 +29,10 @@ static model_status tensor_request(struct modelhost_model *model,
     if (status != MODEL_OK)
         return status;
     for (uint32_t i = 0; copy && i < n_inputs; i++)
-        if (inputs[i] == NULL || inputs[i]->name == NULL ||
-            (inputs[i]->data == NULL && inputs[i]->size_bytes > 0))
-            return error_set(err, MODEL_INVALID_ARGUMENT, "input %u has no name or no data", i);
+        if (inputs[i] == NULL || !MODEL_HAS(struct model_tensor, inputs[i], flags) ||
+            inputs[i]->name == NULL || (inputs[i]->data == NULL && inputs[i]->size_bytes > 0))
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "input %u has no struct_size, no name or no data", i);
     return request_create(model, inputs, n_inputs, copy, options, ret, err);
 }
 

@@ -188,7 +188,8 @@ MODELHOST_API model_status modelhost_run_text_async(
     const struct modelhost_run_options *options, modelhost_callback callback, void *user,
     struct modelhost_request **ret_request, struct model_error *err);
 
-/* The answer becomes MODEL_CANCELLED, at once, unless it was there already. */
+/* The answer becomes MODEL_CANCELLED, at once, unless it was there already. Not after the host is
+ * destroyed, which answers everything anyway. */
 MODELHOST_API void modelhost_cancel(struct modelhost_request *request);
 MODELHOST_API void modelhost_request_release(struct modelhost_request *request);
 

@@ -130,6 +130,9 @@ static void send_piece(struct http_connection *connection);
 static void on_written(uv_write_t *write, int status)
 {
     struct http_connection *connection = write->data;
+    /* A write that was done when the connection was closed arrives here with success, too. */
+    if (uv_is_closing((uv_handle_t *)&connection->socket))
+        return;
     if (status != 0) {
         http_connection_close(connection);
         return;

@@ -18,7 +18,9 @@
  *
  * Every function belongs to the loop's thread. A handler may reply at once, or keep the request and
  * reply later; it replies exactly once to every request. A request is valid until its reply, whatever
- * becomes of the client or the server. Handlers must not block. */
+ * becomes of the client or the server. Handlers must not block.
+ *
+ * The process must ignore SIGPIPE, which libuv's writes raise when a client has left. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -130,6 +131,7 @@ static inline struct fixture *start(struct http_server_options options)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
+    (void)signal(SIGPIPE, SIG_IGN);
     fixture->options = options;
     fixture->options.handle = handle;
     fixture->options.context = fixture;

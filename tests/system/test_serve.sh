@@ -301,7 +301,7 @@ has 'requests are logged' "$(cat "$work/plain.err")" 'GET /api/models/acme/tiny?
 
 # ---- addresses and ends
 
-"$BUILD/bin/pkgmgr" serve "$hub" --port "$port" >"$work/busy.out" 2>"$work/busy.err"
+timeout 20 "$BUILD/bin/pkgmgr" serve "$hub" --port "$port" >"$work/busy.out" 2>"$work/busy.err"
 same 'a port in use: exit code' "$?" 10
 same 'a port in use: the sentence' "$(cat "$work/busy.err")" \
     "pkgmgr: cannot listen on 127.0.0.1:$port: address already in use; give another --port, or 0 for any free one"
@@ -327,7 +327,7 @@ same 'a gated file with a token' "$(status -H 'Authorization: Bearer any' "$url/
 has 'a gated repository says so' "$(get "$url/api/models/acme/tiny")" '"gated":"manual"'
 same 'another one is open' "$(status "$url/acme/other/resolve/main/config.json")" 200
 
-run() { "$BUILD/bin/pkgmgr" serve "$@" >"$work/run.out" 2>"$work/run.err"; }
+run() { timeout 20 "$BUILD/bin/pkgmgr" serve "$@" >"$work/run.out" 2>"$work/run.err"; }
 run; same 'no folder: exit code' "$?" 2
 run "$hub" "$hub"; same 'two folders: exit code' "$?" 2
 run "$hub" --port 99999; same 'a bad port: exit code' "$?" 2

@@ -97,6 +97,22 @@ static void a_client_that_does_not_read_is_ended(void **state)
     stop(fixture);
 }
 
+static void clients_that_leave_while_a_file_is_sent_do_no_harm(void **state)
+{
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){0});
+    for (int i = 0; i < 500; i++) {
+        int fd = connect_to(fixture);
+        send_text(fd, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+        char block[1000];
+        for (int n = 0; n < i % 50; n++)
+            assert_true(recv(fd, block, sizeof block, 0) > 0);
+        (void)close(fd); /* with bytes unread: the server sees a reset */
+    }
+    check_talk(fixture, "GET /x HTTP/1.1\r\n" CLOSE_HEADERS, "HTTP/1.1 200 OK\r\n", NULL);
+    stop(fixture);
+}
+
 static void a_reply_may_come_later(void **state)
 {
     (void)state;
@@ -122,6 +138,7 @@ int main(void)
         cmocka_unit_test(large_replies_arrive_whole),
         cmocka_unit_test(a_file_that_changes_while_it_is_sent_does_not_arrive_whole),
         cmocka_unit_test(a_client_that_does_not_read_is_ended),
+        cmocka_unit_test(clients_that_leave_while_a_file_is_sent_do_no_harm),
         cmocka_unit_test(a_reply_may_come_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares with npm's clients and oracles: installs what package.json names (exact versions, without
-# running anybody's install scripts) and runs hub.mjs and tokenizers.mjs. `make interop` calls it.
+# running anybody's install scripts) and runs hub.mjs, tokenizers.mjs and onnx.mjs. `make interop` calls it.
 # Env BUILD (default build). Skips, saying so, where npm cannot reach its registry.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -29,7 +29,7 @@ if ! (cd tests/interop && ONNXRUNTIME_NODE_INSTALL=skip npm install --ignore-scr
 fi
 
 passed=0 failed=0 skipped=0
-for script in tests/interop/hub.mjs tests/interop/tokenizers.mjs; do
+for script in tests/interop/{hub,tokenizers,onnx}.mjs; do
     [ -f "$script" ] || continue
     echo "---- $script"
     node "$script" 2>&1 | tee "$log"

@@ -95,8 +95,9 @@ static bool fits(const struct builder *b, uint32_t base, const unsigned char *la
     return true;
 }
 
-/* A base such that all slots base + label are free. */
-static uint32_t find_base(const struct builder *b, const unsigned char *labels, size_t n_labels)
+/* A base such that all slots base + label are free. A search that fails turns the ring, so that the
+ * next one does not try the same small gaps again. */
+static uint32_t find_base(struct builder *b, const unsigned char *labels, size_t n_labels)
 {
     uint32_t slot = b->free_head;
     for (int tries = 0; slot != TRIE_NONE && tries < MAX_TRIES; tries++) {
@@ -106,7 +107,8 @@ static uint32_t find_base(const struct builder *b, const unsigned char *labels, 
         if (slot == b->free_head)
             break;
     }
-    return (uint32_t)b->used_end;
+    b->free_head = slot;
+    return (uint32_t)(b->used_end > labels[0] ? b->used_end - labels[0] : b->used_end);
 }
 
 /* The bytes that follow the path of `w`, and where each one's entries begin. */
@@ -154,6 +156,18 @@ static model_status place(struct builder *b, const struct work *w, struct work *
     return MODEL_OK;
 }
 
+/* Gives back what lies behind the last node and its span. */
+static void trim(struct builder *b)
+{
+    size_t n_nodes = b->used_end + SPAN;
+    struct trie_node *nodes =
+        n_nodes < b->trie.n_nodes ? realloc(b->trie.nodes, n_nodes * sizeof *nodes) : NULL;
+    if (nodes == NULL)
+        return;
+    b->trie.nodes = nodes;
+    b->trie.n_nodes = n_nodes;
+}
+
 static model_status check_entries(const struct trie_entry *entries, size_t n_entries,
                                   const struct trie_entry **ret_duplicate, size_t *ret_bytes)
 {
@@ -199,6 +213,7 @@ model_status trie_build(struct trie_entry *entries, size_t n_entries, struct tri
             goto fail;
     }
     free(queue);
+    trim(&b);
     *ret = b.trie;
     return MODEL_OK;
 fail:

@@ -23,7 +23,6 @@ BEGIN {
     # Third parties: pattern of headers -> pattern of files -> where the fence stands.
     n_fences = 0
     fence("^curl/", "^packager/hub_http\\.c$", "packager/hub_http.c")
-    fence("^libwebsockets\\.h$", "^base/http_[a-z0-9_]*\\.c$", "base/http_*.c")
     fence("cJSON\\.h$", "^base/json_view\\.c$", "base/json_view.c")
     fence("^openssl/", "^base/digest\\.c$", "base/digest.c")
     fence("^dlfcn\\.h$", "^host/[a-z0-9_]*\\.c$|^tests/", "one file of host/ (and tests/)")

@@ -2,6 +2,7 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "schema.h"
 #include "text_pipeline.h"
 
 #include <stdlib.h>
@@ -28,11 +29,10 @@ static model_status tensor_request(struct modelhost_model *model,
     model_status status = check_options(options, err);
     if (status != MODEL_OK)
         return status;
-    for (uint32_t i = 0; copy && i < n_inputs; i++)
-        if (inputs[i] == NULL || !MODEL_HAS(struct model_tensor, inputs[i], flags) ||
-            inputs[i]->name == NULL || (inputs[i]->data == NULL && inputs[i]->size_bytes > 0))
-            return error_set(err, MODEL_INVALID_ARGUMENT,
-                             "input %u has no struct_size, no name or no data", i);
+    struct schema_binding binding;
+    status = schema_check_inputs(modelhost_description(model), inputs, n_inputs, &binding, err);
+    if (status != MODEL_OK)
+        return status;
     return request_create(model, inputs, n_inputs, copy, options, ret, err);
 }
 
@@ -138,10 +138,12 @@ static model_status start(struct modelhost_request *request,
                           void *user, struct modelhost_request **ret_request,
                           struct model_error *err)
 {
-    model_status status = MODEL_OK;
+    model_status status = callback != NULL ? MODEL_OK
+                                           : error_set(err, MODEL_INVALID_ARGUMENT,
+                                                       "an asynchronous call wants a callback");
     request->callback = callback;
     request->user = user;
-    if (options != NULL && options->loop != NULL)
+    if (status == MODEL_OK && options != NULL && options->loop != NULL)
         status = attach_loop(request, options->loop, err);
     if (status == MODEL_OK) {
         status = scheduler_submit(request->model->host->scheduler, request, err);
@@ -180,7 +182,8 @@ model_status modelhost_run_text_async(struct modelhost_model *model,
 
 void modelhost_cancel(struct modelhost_request *request)
 {
-    scheduler_cancel(request->scheduler, request);
+    if (request != NULL)
+        scheduler_cancel(request->scheduler, request);
 }
 
 void modelhost_request_release(struct modelhost_request *request)

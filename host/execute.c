@@ -4,6 +4,7 @@
 #include "dtype.h"
 #include "errors.h"
 #include "loaded_model.h"
+#include "plugin_error.h"
 #include "result.h"
 #include "schema.h"
 #include "text_pipeline.h"
@@ -12,7 +13,8 @@
 struct output_context {
     struct modelhost_result *result;
     struct schema_binding binding;
-    model_status status; /* the first failure, should the plugin overlook it */
+    model_status status; /* the first failure and its sentence, should the plugin overlook it */
+    struct model_error error;
 };
 
 static model_status allocate_output(void *context, uint32_t index, int32_t dtype, uint32_t rank,
@@ -20,7 +22,9 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
 {
     struct output_context *outputs = context;
     struct modelhost_result *result = outputs->result;
+    struct model_error unheard = MODEL_ERROR_INIT;
     model_status status = MODEL_OK;
+    err = err != NULL ? err : &unheard;
     if (index >= result->n_tensors)
         status = error_set(err, MODEL_INTERNAL, "plugin: there is no output %u of %u", index,
                            result->n_tensors);
@@ -32,20 +36,19 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
             schema_check_output(result->specs[index], dtype, rank, shape, &outputs->binding, err);
     if (status == MODEL_OK)
         status = result_allocate(result, index, dtype, rank, shape, err);
-    if (status != MODEL_OK && outputs->status == MODEL_OK)
+    if (status != MODEL_OK && outputs->status == MODEL_OK) {
         outputs->status = status;
+        (void)error_set(&outputs->error, status, "%s", err->message);
+    }
     return status;
 }
 
-/* The sentence for a plugin that stopped because it was told to. */
-static model_status explain_stop(model_status status, struct model_error *err)
+/* What to say of a run() that failed without a word. */
+static const char *silent_failure(model_status status)
 {
-    if (err->message[0] != '\0')
-        return status;
-    return error_set(err, status, "%s",
-                     status == MODEL_DEADLINE    ? "deadline passed while the request was running"
-                     : status == MODEL_CANCELLED ? "the request was cancelled"
-                                                 : "the plugin failed without saying why");
+    return status == MODEL_DEADLINE    ? "deadline passed while the request was running"
+           : status == MODEL_CANCELLED ? "the request was cancelled"
+                                       : "the plugin failed without saying why";
 }
 
 static model_status check_produced(const struct modelhost_result *result, struct model_error *err)
@@ -80,9 +83,10 @@ static model_status run_plugin(struct modelhost_request *request, struct modelho
     status = instance->run(instance, &call, err);
     result->timing.run_ns = clock_now_ns() - start_ns;
     loaded_model_return_instance(request->model, instance);
-    if (status != MODEL_OK)
-        return explain_stop(status, err);
-    return outputs->status;
+    plugin_error_tidy(err, status, silent_failure(status));
+    if (status == MODEL_OK && outputs->status != MODEL_OK)
+        status = error_set(err, outputs->status, "%s", outputs->error.message);
+    return status;
 }
 
 model_status execute_request(struct modelhost_request *request,

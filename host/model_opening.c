@@ -6,6 +6,7 @@
 #include "files.h"
 #include "model_info.h"
 #include "parallel.h"
+#include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
 
@@ -102,7 +103,9 @@ model_status model_opening_create_instance(struct modelhost_model *model,
                                            struct model_instance **ret, struct model_error *err)
 {
     struct model_instance *instance = NULL;
+    err->message[0] = '\0';
     model_status status = model->model->create_instance(model->model, &instance, err);
+    plugin_error_tidy(err, status, "create_instance() failed without saying why");
     if (status != MODEL_OK)
         return status;
     if (instance == NULL || !MODEL_HAS(struct model_instance, instance, destroy) ||
@@ -138,13 +141,13 @@ static void create_on_own_thread(void *argument)
         .lanes = model->lanes,
     };
     struct model *created = NULL;
+    err->message[0] = '\0'; /* steps before have failed and been forgiven */
     model_status status = model->plugin.create_model(&model->services.table, &args, &created, err);
+    plugin_error_tidy(err, status, "create_model() failed without saying why");
     if (status == MODEL_OK) {
         status = check_model(created, err);
         if (status == MODEL_OK)
             model->model = created;
-    } else if (err->message[0] == '\0') {
-        (void)error_set(err, status, "create_model() failed without saying why");
     }
     if (status == MODEL_OK) {
         status = model_opening_create_instance(model, &model->idle[0], err);

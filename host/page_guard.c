@@ -3,6 +3,7 @@
 #include "page_guard.h"
 #include "errors.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,12 +14,18 @@
 
 #define MAX_GUARDS 4096
 
+#ifdef __APPLE__
+#define MTIME st_mtimespec
+#else
+#define MTIME st_mtim
+#endif
+
 struct page_guard {
     _Atomic uintptr_t start; /* 0: the slot is free; written last when added */
     _Atomic uintptr_t end;
     _Atomic int damaged;
     int fd;
-    size_t size_bytes;
+    struct stat opened; /* what the file was */
 };
 
 static struct page_guard guards[MAX_GUARDS];
@@ -36,16 +43,27 @@ static struct page_guard *guard_of_address(uintptr_t address)
     return NULL;
 }
 
+/* An application may put its handler before ours and ours, at the next load, before that: then its
+ * handler passes on to ours. A fault comes here once. */
+static _Thread_local volatile sig_atomic_t is_passing_on;
+
 static void pass_on(int signal_number, siginfo_t *info, void *context)
 {
+    if (is_passing_on) {
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        (void)sigaction(signal_number, &action, NULL); /* the fault repeats and ends the process */
+        return;
+    }
+    is_passing_on = 1;
     if ((previous_action.sa_flags & SA_SIGINFO) != 0) {
         previous_action.sa_sigaction(signal_number, info, context);
     } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
         previous_action.sa_handler(signal_number);
     } else {
         struct sigaction action = {.sa_handler = SIG_DFL};
-        (void)sigaction(signal_number, &action, NULL); /* the fault repeats and ends the process */
+        (void)sigaction(signal_number, &action, NULL);
     }
+    is_passing_on = 0;
 }
 
 static void on_bus_error(int signal_number, siginfo_t *info, void *context)
@@ -90,13 +108,16 @@ static struct page_guard *free_slot(void)
 model_status page_guard_add(const struct file_map *map, struct page_guard **ret,
                             struct model_error *err)
 {
+    struct stat opened;
+    if (fstat(map->fd, &opened) != 0)
+        return error_set_errno(err, errno, "cannot stat a weights file");
     (void)pthread_mutex_lock(&guards_mutex);
     model_status status = install_handler(err);
     struct page_guard *guard = status == MODEL_OK ? free_slot() : NULL;
     if (guard != NULL) {
         atomic_store(&guard->damaged, 0);
         guard->fd = map->fd;
-        guard->size_bytes = map->size_bytes;
+        guard->opened = opened;
         atomic_store(&guard->end, (uintptr_t)map->data + map->size_bytes);
         atomic_store(&guard->start, (uintptr_t)map->data);
         *ret = guard;
@@ -120,12 +141,19 @@ void page_guard_remove(struct page_guard *guard)
 model_status page_guard_check(const struct page_guard *guard, const char *path,
                               struct model_error *err)
 {
-    struct stat info;
-    bool shrunk = fstat(guard->fd, &info) == 0 && (uint64_t)info.st_size < guard->size_bytes;
-    if (!shrunk && atomic_load(&guard->damaged) == 0)
-        return MODEL_OK;
-    return error_set(err, MODEL_CORRUPT,
-                     "%s was truncated while it was in use: %zu bytes when opened, %lld now; "
-                     "verify the package and load the model again",
-                     path, guard->size_bytes, (long long)info.st_size);
+    struct stat now;
+    if (fstat(guard->fd, &now) != 0)
+        return error_set_errno(err, errno, "cannot stat %s", path);
+    if (now.st_size < guard->opened.st_size || atomic_load(&guard->damaged) != 0)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s was truncated while it was in use: %lld bytes when opened, %lld now; "
+                         "verify the package and load the model again",
+                         path, (long long)guard->opened.st_size, (long long)now.st_size);
+    if (now.st_size != guard->opened.st_size || now.MTIME.tv_sec != guard->opened.MTIME.tv_sec ||
+        now.MTIME.tv_nsec != guard->opened.MTIME.tv_nsec)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s was written to while it was in use; verify the package and load the "
+                         "model again",
+                         path);
+    return MODEL_OK;
 }

@@ -18,8 +18,8 @@ model_status page_guard_add(const struct file_map *map, struct page_guard **ret,
                             struct model_error *err);
 /* Before the mapping is closed. NULL does nothing. */
 void page_guard_remove(struct page_guard *guard);
-/* MODEL_OK, or MODEL_CORRUPT naming `path` once the file behind the mapping is not what it was. Costs
- * an fstat. [any-thread] */
+/* MODEL_OK, or MODEL_CORRUPT naming `path` once the file behind the mapping is not what it was: shorter,
+ * or written to. Costs an fstat. [any-thread] */
 model_status page_guard_check(const struct page_guard *guard, const char *path,
                               struct model_error *err);
 

@@ -34,6 +34,10 @@ static model_status choose_specs(struct modelhost_result *result,
     for (uint32_t i = 0; i < result->n_tensors; i++) {
         result->specs[i] =
             schema_find(description->outputs, description->n_outputs, output_names[i]);
+        for (uint32_t k = 0; k < i; k++)
+            if (result->specs[k] == result->specs[i])
+                return error_set(err, MODEL_INVALID_ARGUMENT, "the output '%s' is named twice",
+                                 output_names[i]);
         if (result->specs[i] != NULL)
             continue;
         struct buffer known = BUFFER_INIT(600);

@@ -52,9 +52,23 @@ static int claim(struct scheduler *scheduler, struct modelhost_request *request,
         (void)uv_async_send(request->async);
     else
         scheduler_loop_answer(scheduler, request);
-    if (queued)
-        request_drop(request); /* never the last: the caller or the answer holds one */
+    if (queued) { /* the queue's reference; it may be the last by now */
+        request->previous = scheduler->discarded;
+        scheduler->discarded = request;
+    }
     return 1;
+}
+
+void scheduler_unlock(struct scheduler *scheduler)
+{
+    struct modelhost_request *discarded = scheduler->discarded;
+    scheduler->discarded = NULL;
+    uv_mutex_unlock(&scheduler->mutex);
+    while (discarded != NULL) {
+        struct modelhost_request *request = discarded;
+        discarded = request->previous;
+        request_drop(request);
+    }
 }
 
 void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *request,
@@ -200,7 +214,7 @@ uint32_t scheduler_destroy(struct scheduler *scheduler)
                               "the host was shut down");
     uv_cond_broadcast(&scheduler->work);
     uint32_t n_stuck = wait_for_lanes(scheduler);
-    uv_mutex_unlock(&scheduler->mutex);
+    scheduler_unlock(scheduler);
     scheduler_loop_stop(scheduler);
     if (n_stuck > 0) {
         log_write(scheduler->log, MODEL_LOG_ERROR,
@@ -260,5 +274,5 @@ void scheduler_cancel(struct scheduler *scheduler, struct modelhost_request *req
 {
     uv_mutex_lock(&scheduler->mutex);
     scheduler_give_up(scheduler, request, MODEL_CANCELLED, "the request was cancelled");
-    uv_mutex_unlock(&scheduler->mutex);
+    scheduler_unlock(scheduler);
 }

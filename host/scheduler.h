@@ -22,7 +22,9 @@ struct scheduler {
     struct modelhost_request *first, *last; /* the queue */
     uint32_t n_queued;
     struct deadline_heap deadlines;
-    struct modelhost_request *answers;  /* for callbacks on the loop */
+    struct modelhost_request *answers; /* for callbacks on the loop */
+    struct modelhost_request
+        *discarded;                     /* answered out of the queue, to be dropped (by previous) */
     struct modelhost_request **running; /* (n_lanes), NULL: idle */
     uint32_t n_live_lanes;
     int stopping;

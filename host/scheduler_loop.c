@@ -53,7 +53,7 @@ static void turn(struct scheduler *scheduler)
     uv_mutex_lock(&scheduler->mutex);
     keep_deadlines(scheduler);
     struct modelhost_request *answers = take_answers(scheduler);
-    uv_mutex_unlock(&scheduler->mutex);
+    scheduler_unlock(scheduler);
     while (answers != NULL) {
         struct modelhost_request *request = answers;
         answers = request->next;

@@ -14,6 +14,10 @@ void scheduler_loop_wake(struct scheduler *scheduler);
 /* Hands an answered request to the loop for its callback. With the scheduler's mutex held. */
 void scheduler_loop_answer(struct scheduler *scheduler, struct modelhost_request *request);
 
+/* In scheduler.c: unlocks the mutex and drops what was discarded under it: a last reference destroys a
+ * model, which must not happen inside. */
+void scheduler_unlock(struct scheduler *scheduler);
+
 /* In scheduler.c: answers the request with this status unless it has its answer, and raises its token.
  * With the mutex held. */
 void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *request,

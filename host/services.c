@@ -11,6 +11,9 @@
 
 #define ALIGNMENT 64
 
+/* The smallest struct model_value there is; what was appended later is written only where it fits. */
+#define MODEL_VALUE_1_0_BYTES 32
+
 struct packed_blob {
     struct packed_blob *next;
     char *key;
@@ -83,7 +86,7 @@ static model_status service_config_value(void *context, const char *path, struct
 {
     const struct services *services = context;
     const json_node *node = json_path(services->config, path);
-    if (node == NULL || ret->struct_size < sizeof *ret)
+    if (node == NULL || ret->struct_size < MODEL_VALUE_1_0_BYTES)
         return node == NULL ? MODEL_NOT_FOUND : MODEL_INVALID_ARGUMENT;
     ret->kind = MODEL_VALUE_NULL;
     ret->length = 0;

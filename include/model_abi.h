@@ -196,8 +196,8 @@ struct model_services {
                                 void *argument, const void **ret_data);
 
     /* A block of at least size_bytes for the running call, 64-byte aligned, not cleared; gone when
-     * run() returns; a second call in the same run gives the first block back. NULL when there is no
-     * memory. Lanes keep the block, so asking for the same size again costs nothing. [lane-thread] */
+     * run() returns; a second call in the same run invalidates what the first one gave. NULL when there is
+     * no memory. Lanes keep the block, so asking for the same size again costs nothing. [lane-thread] */
     void *(*scratch)(void *context, size_t size_bytes);
 
     /* An extension of the host by id and revision ("name/1"), or NULL. Never required. [any-thread] */
@@ -362,6 +362,10 @@ MODEL_EXPORT model_status create_model(const struct model_services *services,
 #define MODEL_NOTE_OWNER "modelhost"
 #define MODEL_NOTE_TYPE  1
 #define MODEL_NOTE_MAGIC "MODLHOST" /* 8 bytes, no terminator */
+#define MODEL_NOTE_MAGIC_BYTES                                                                     \
+    {                                                                                              \
+        'M', 'O', 'D', 'L', 'H', 'O', 'S', 'T'                                                     \
+    }
 
 /* The content of the note. Text is UTF-8 and ends within its array. It grows at its end only. */
 struct model_note {
@@ -395,8 +399,8 @@ struct model_note_elf {
         sizeof(struct model_note),                                                                 \
         MODEL_NOTE_TYPE,                                                                           \
         MODEL_NOTE_OWNER,                                                                          \
-        {MODEL_NOTE_MAGIC, sizeof(struct model_note), MODEL_ABI_MAJOR, MODEL_ABI_MINOR, name_,     \
-         version_, architectures_}}
+        {MODEL_NOTE_MAGIC_BYTES, sizeof(struct model_note), MODEL_ABI_MAJOR, MODEL_ABI_MINOR,      \
+         name_, version_, architectures_}}
 
 /* ---------------------------------------------------------------- pinned layout of 1.0 */
 

@@ -15,8 +15,7 @@
  * Threads: every function may be called from any thread, except where its comment says otherwise; a
  * host, a model and a request may be shared, a result belongs to one thread at a time. The library
  * starts one event-loop thread and `lanes` inference threads per host, prints nothing, never exits,
- * and reads the environment only in modelhost_*_options_from_environment() or where NULL stands for
- * them.
+ * and reads the environment only where a NULL option stands for a default that comes from there.
  *
  * Structs of options start with struct_size; set them with their _INIT macro and then fill in what
  * you want. Fields are only appended, so a program keeps working with a newer library. */

@@ -49,7 +49,8 @@ model_status bert_weights_load(struct bert *bert, struct model_error *err)
     ret->encoder = encoder_load(l, &config->encoder, &layer_names, name);
     const struct linear_shape pooler = {hidden, hidden, .activation = ACTIVATION_TANH};
     const struct linear_shape pair = {2, hidden, .accumulate = false};
-    const struct linear_shape labels = {config->num_labels, hidden, .accumulate = false};
+    const int64_t n_labels = config->heads & SPAN ? 2 : config->num_labels; /* a start and an end */
+    const struct linear_shape labels = {n_labels, hidden, .accumulate = false};
     if (config->heads & POOLER)
         ret->pooler = load_linear(l, pooler, "%spooler.dense", config->prefix);
     if (config->heads & NEXT_SENTENCE)

@@ -82,6 +82,10 @@ static void missing_and_misshapen_weights_are_named(void **state)
     toy.class = "BertForSequenceClassification";
     refused(&toy, "\"id2label\": {\"0\": \"a\", \"1\": \"b\"},", MODEL_CORRUPT,
             "weight 'classifier.weight': shape [4, 24], want [2, 24]");
+    toy.classifier = "qa_outputs"; /* a span has a start and an end, whatever num_labels says */
+    toy.class = "BertForQuestionAnswering";
+    refused(&toy, "\"num_labels\": 4,", MODEL_CORRUPT,
+            "weight 'qa_outputs.weight': shape [4, 24], want [2, 24]");
     struct harness *h = toy_create(&toy_default);
     toy = toy_default;
     toy.inner = 41;

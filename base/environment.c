@@ -9,6 +9,8 @@
 #include <unistd.h>
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
+#else
+#include <link.h>
 #endif
 
 #ifndef MODELHOST_PREFIX
@@ -52,22 +54,58 @@ model_status environment_store_dir(char **ret, struct model_error *err)
     return MODEL_OK;
 }
 
-/* The folder of the running executable, or NULL. */
-static char *executable_dir(void)
+/* The path of the running executable, or NULL. */
+static char *executable_path(void)
 {
     char path[4096];
 #ifdef __APPLE__
     uint32_t size = sizeof path;
-    if (_NSGetExecutablePath(path, &size) != 0)
-        return NULL;
+    return _NSGetExecutablePath(path, &size) == 0 ? text_format("%s", path) : NULL;
 #else
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n <= 0)
-        return NULL;
-    path[n] = '\0';
+    return n > 0 ? text_format("%.*s", (int)n, path) : NULL;
 #endif
-    const char *base = path_base(path);
-    return base > path ? text_format("%.*s", (int)(base - path - 1), path) : NULL;
+}
+
+#ifdef __linux__
+/* Stops at the object that this code was loaded from. */
+static int is_own_object(struct dl_phdr_info *info, size_t size_bytes, void *context)
+{
+    (void)size_bytes;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+        uintptr_t here = (uintptr_t)&environment_plugin_path;
+        if (segment->p_type == PT_LOAD && here >= start && here - start < segment->p_memsz) {
+            *(char **)context =
+                info->dlpi_name[0] != '\0' ? text_format("%s", info->dlpi_name) : NULL;
+            return 1;
+        }
+    }
+    return 0;
+}
+#endif
+
+/* The path of libmodelhost when this code came from there, or NULL: then it is in the executable. */
+static char *library_path(void)
+{
+    char *path = NULL;
+#ifdef __linux__
+    (void)dl_iterate_phdr(is_own_object, &path);
+#endif
+    return path;
+}
+
+/* <folder of file>/<below> if that is a folder, or NULL. Frees file. */
+static char *folder_beside(char *file, const char *below)
+{
+    const char *base = file != NULL ? path_base(file) : NULL;
+    char *folder = base > file ? text_format("%.*s%s", (int)(base - file), file, below) : NULL;
+    free(file);
+    if (folder != NULL && path_is_dir(folder))
+        return folder;
+    free(folder);
+    return NULL;
 }
 
 model_status environment_plugin_path(char **ret, struct model_error *err)
@@ -77,13 +115,11 @@ model_status environment_plugin_path(char **ret, struct model_error *err)
     if (value != NULL) {
         path = text_format("%s", value);
     } else {
-        char *dir = executable_dir();
-        path = dir != NULL ? text_format("%s/../lib/modelhost/plugins", dir) : NULL;
-        free(dir);
-        if (path == NULL || !path_is_dir(path)) {
-            free(path);
+        path = folder_beside(library_path(), "modelhost/plugins");
+        if (path == NULL)
+            path = folder_beside(executable_path(), "../lib/modelhost/plugins");
+        if (path == NULL)
             path = text_format("%s/lib/modelhost/plugins", MODELHOST_PREFIX);
-        }
     }
     if (path == NULL)
         return error_no_memory(err, "the plugin path");

@@ -9,8 +9,9 @@
 
 /* MODELHOST_STORE, or $XDG_CACHE_HOME/modelhost, or ~/.cache/modelhost. */
 model_status environment_store_dir(char **ret, struct model_error *err);
-/* MODELHOST_PLUGIN_PATH, or the folder lib/modelhost/plugins of the installation: beside the running
- * command's bin/ if it is there, else below the prefix the library was built for. */
+/* MODELHOST_PLUGIN_PATH, or the folder lib/modelhost/plugins of the installation: beside libmodelhost if
+ * this code came from there, else beside the running command's bin/, else below the prefix that it was
+ * built for. */
 model_status environment_plugin_path(char **ret, struct model_error *err);
 /* The value of a variable, NULL when it is unset or empty. Not to be freed. */
 const char *environment_value(const char *name);

@@ -3,10 +3,9 @@
 #include "cpu_budget.h"
 #include "environment.h"
 #include "errors.h"
-#include "files.h"
 #include "host.h"
 #include "loaded_model.h"
-#include "store.h"
+#include "package_locate.h"
 
 #include <stdlib.h>
 
@@ -89,21 +88,14 @@ void modelhost_destroy(struct modelhost *host)
 static model_status find_package(const struct modelhost *host, const char *name, char **ret,
                                  struct model_error *err)
 {
-    if (path_is_dir(name)) {
-        *ret = text_format("%s", name);
-        return *ret != NULL ? MODEL_OK : error_no_memory(err, "a path");
-    }
     struct store *store = NULL;
+    struct package_place place = {0};
     model_status status = store_open(host->store_dir, 0, &store, err);
-    if (status == MODEL_NOT_FOUND)
-        return error_set(
-            err, status,
-            "no such model: '%s' is not a folder, and there is no store at %s; get it with "
-            "pkgmgr download %s",
-            name, host->store_dir, name);
-    if (status == MODEL_OK)
-        status = store_find(store, name, ret, err);
+    if (status == MODEL_OK || status == MODEL_NOT_FOUND)
+        status = package_locate(store, name, &place, err);
     store_close(store);
+    if (status == MODEL_OK)
+        *ret = place.dir;
     return status;
 }
 

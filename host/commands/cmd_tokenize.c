@@ -1,5 +1,6 @@
 /* cmd_tokenize.c - `modelhost tokenize PKG`: what the tokenizer makes of texts. */
 #include "errors.h"
+#include "files.h"
 #include "json_view.h"
 #include "modelhost_commands.h"
 #include "tokenizer.h"
@@ -134,6 +135,8 @@ static model_status open_tokenizer(const struct command_places *places, const ch
                                    struct tokenizer **ret, struct model_error *err)
 {
     char *dir = NULL;
+    if (path_is_dir(name))
+        return tokenizer_load(name, ret, err);
     model_status status = command_find_package(places, name, &dir, err);
     if (status == MODEL_OK)
         status = tokenizer_load(dir, ret, err);

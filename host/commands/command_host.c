@@ -3,7 +3,7 @@
 #include "errors.h"
 #include "files.h"
 #include "modelhost_commands.h"
-#include "store.h"
+#include "package_locate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,21 +14,22 @@
 model_status command_find_package(const struct command_places *places, const char *name,
                                   char **ret_dir, struct model_error *err)
 {
-    if (path_is_dir(name)) {
-        *ret_dir = text_format("%s", name);
-        return *ret_dir != NULL ? MODEL_OK : error_no_memory(err, "a path");
-    }
     char *dir = NULL;
     struct store *store = NULL;
+    struct package_place place = {0};
     model_status status = MODEL_OK;
     if (places->store_dir != NULL)
         dir = text_format("%s", places->store_dir);
     else
         status = environment_store_dir(&dir, err);
+    if (status == MODEL_OK && dir == NULL)
+        status = error_no_memory(err, "a path");
     if (status == MODEL_OK)
-        status = dir != NULL ? store_open(dir, 0, &store, err) : error_no_memory(err, "a path");
+        status = store_open(dir, 0, &store, err);
+    if (status == MODEL_OK || status == MODEL_NOT_FOUND)
+        status = package_locate(store, name, &place, err);
     if (status == MODEL_OK)
-        status = store_find(store, name, ret_dir, err);
+        *ret_dir = place.dir;
     store_close(store);
     free(dir);
     return status;

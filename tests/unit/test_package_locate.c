@@ -12,7 +12,7 @@ static void a_folder_is_told_from_a_name(void **state)
     assert_false(place.in_store);
     package_place_finish(&place);
     assert_int_equal(package_locate(NULL, "acme/tiny", &place, &err), MODEL_NOT_FOUND);
-    assert_non_null(strstr(err.message, "there is no package 'acme/tiny'"));
+    assert_non_null(strstr(err.message, "no such model: 'acme/tiny'"));
     assert_int_equal(package_locate(NULL, in_folder("nothing"), &place, NULL), MODEL_NOT_FOUND);
 }
 

@@ -40,8 +40,11 @@ model_status package_locate(const struct store *store, const char *word, struct 
     struct package_place place = {0};
     if (!looks_like_folder(word)) {
         if (store == NULL)
-            return error_set(err, MODEL_NOT_FOUND,
-                             "there is no package '%.200s': the store does not exist yet", word);
+            return error_set(
+                err, MODEL_NOT_FOUND,
+                "no such model: '%.200s' is no package's folder, and the store does not "
+                "exist yet; get it with pkgmgr download %.200s",
+                word, word);
         model_status status = store_find(store, word, &place.dir, err);
         if (status != MODEL_OK)
             return status;

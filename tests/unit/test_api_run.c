@@ -286,6 +286,43 @@ static void texts_need_a_model_that_takes_ids(void **state)
     echo_close(&echo);
 }
 
+static void what_a_caller_gets_wrong_is_an_error_and_no_crash(void **state)
+{
+    (void)state;
+    struct echo echo = echo_open("{}", 0);
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_result *result = NULL;
+    struct model_tensor x = make_x(3);
+    const struct model_tensor *inputs[] = {&x}, *none[] = {NULL};
+    for (int timed = 0; timed < 2; timed++) {
+        options.timeout_ms = timed ? 10000 : 0;
+        assert_int_equal(modelhost_run(echo.model, NULL, 1, &options, &result, &err),
+                         MODEL_INVALID_ARGUMENT);
+        assert_int_equal(modelhost_run(echo.model, none, 1, &options, &result, &err),
+                         MODEL_INVALID_ARGUMENT);
+        x.size_bytes = UINT64_MAX;
+        assert_int_equal(modelhost_run(echo.model, inputs, 1, &options, &result, &err),
+                         MODEL_INVALID_ARGUMENT);
+        x = make_x(3);
+        x.struct_size = 8;
+        assert_int_equal(modelhost_run(echo.model, inputs, 1, &options, &result, &err),
+                         MODEL_INVALID_ARGUMENT);
+        x = make_x(3);
+    }
+    assert_int_equal(modelhost_run_async(echo.model, inputs, 1, NULL, NULL, NULL, NULL, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "an asynchronous call wants a callback");
+    const char *twice[] = {"y", "y"};
+    options.output_names = twice;
+    options.n_output_names = 2;
+    assert_int_equal(modelhost_run(echo.model, inputs, 1, &options, &result, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "the output 'y' is named twice");
+    modelhost_cancel(NULL);
+    echo_close(&echo);
+}
+
 static void options_cut_short_are_refused(void **state)
 {
     (void)state;
@@ -314,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_refuses_at_once),
         cmocka_unit_test(an_answer_comes_on_the_callers_loop),
         cmocka_unit_test(texts_need_a_model_that_takes_ids),
+        cmocka_unit_test(what_a_caller_gets_wrong_is_an_error_and_no_crash),
         cmocka_unit_test(options_cut_short_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 #include "page_guard.h"
 #include "testing.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SIZE (64 * 1024)
@@ -86,12 +88,28 @@ static void a_damaged_mapping_stays_damaged_when_the_file_grows_back(void **stat
     close_guarded(&g);
 }
 
+static void a_file_that_is_written_to_in_place_is_seen(void **state)
+{
+    (void)state;
+    struct guarded g = open_guarded();
+    const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    assert_int_equal(utimensat(AT_FDCWD, g.path, long_ago, 0),
+                     0); /* another time, as a writer leaves it */
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(page_guard_check(g.guard, "model.safetensors", &err), MODEL_CORRUPT);
+    assert_string_equal(err.message,
+                        "model.safetensors was written to while it was in use; verify the "
+                        "package and load the model again");
+    close_guarded(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file_is_fine),
         cmocka_unit_test(reading_past_a_truncation_is_an_error_and_no_crash),
         cmocka_unit_test(a_truncation_that_nobody_touched_is_seen_too),
+        cmocka_unit_test(a_file_that_is_written_to_in_place_is_seen),
         cmocka_unit_test(a_damaged_mapping_stays_damaged_when_the_file_grows_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

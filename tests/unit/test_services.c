@@ -66,6 +66,13 @@ static void configuration_is_read_by_path(void **state)
     for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
         assert_int_equal(services.table.config_value(&services, absent[i], &value),
                          MODEL_NOT_FOUND);
+    struct {
+        struct model_value value; /* as a plugin of a later ABI would have it */
+        char more[16];
+    } larger = {.value.struct_size = sizeof larger};
+    assert_int_equal(services.table.config_value(&services, "act", &larger.value), MODEL_OK);
+    assert_string_equal(larger.value.string, "gelu");
+    assert_int_equal(larger.value.struct_size, sizeof larger);
     value.struct_size = 4;
     assert_int_equal(services.table.config_value(&services, "act", &value), MODEL_INVALID_ARGUMENT);
 }

@@ -98,6 +98,7 @@ void error_prefix(struct model_error *err, const char *format, ...)
         return;
     char rest[MODEL_ERROR_BYTES];
     memcpy(rest, err->message, sizeof rest);
+    rest[sizeof rest - 1] = '\0'; /* a plugin may have filled the array */
     va_list arguments;
     va_start(arguments, format);
     write_sentence(err, format, arguments);

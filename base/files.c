@@ -122,8 +122,30 @@ static model_status sync_parent(const char *path, struct model_error *err)
     return status;
 }
 
-model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
-                               struct model_error *err)
+/* What a write to path replaces must be a regular file, or nothing yet: a rename would put a file in
+ * the place of a device. A link is followed, so that it stays one: *ret_resolved (free()) is the path
+ * behind it, and NULL when path itself is written. */
+static model_status check_target(const char *path, char **ret_resolved, struct model_error *err)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0) /* nothing there, or creating beside it says why */
+        return MODEL_OK;
+    char *resolved = NULL;
+    if (S_ISLNK(info.st_mode)) {
+        if (stat(path, &info) != 0)
+            return error_set_errno(err, errno, "cannot follow the link %s", path);
+        /* before realpath(): what /dev/stdout leads to need not have a path */
+        if (S_ISREG(info.st_mode) && (resolved = realpath(path, NULL)) == NULL)
+            return error_set_errno(err, errno, "cannot follow the link %s", path);
+    }
+    if (!S_ISREG(info.st_mode))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a regular file", path);
+    *ret_resolved = resolved;
+    return MODEL_OK;
+}
+
+static model_status replace_file(const char *path, const struct file_piece *pieces, size_t n_pieces,
+                                 struct model_error *err)
 {
     char *temporary = NULL;
     int fd = -1;
@@ -140,6 +162,17 @@ model_status file_write_pieces(const char *path, const struct file_piece *pieces
     else
         status = sync_parent(path, err);
     free(temporary);
+    return status;
+}
+
+model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
+                               struct model_error *err)
+{
+    char *resolved = NULL;
+    model_status status = check_target(path, &resolved, err);
+    if (status == MODEL_OK)
+        status = replace_file(resolved != NULL ? resolved : path, pieces, n_pieces, err);
+    free(resolved);
     return status;
 }
 

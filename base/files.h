@@ -13,7 +13,9 @@ model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
                        struct model_error *err);
 
 /* Writes beside the target, fsyncs, renames, fsyncs the folder: readers see the old or the new
- * content, nothing else, also after a power cut. Nothing is left behind on failure. */
+ * content, nothing else, also after a power cut. Nothing is left behind on failure. A symbolic link
+ * is followed and stays: the file behind it is replaced. What is there and is not a regular file (a
+ * device, a pipe, a folder, also behind a link): MODEL_INVALID_ARGUMENT. */
 model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,
                                struct model_error *err);
 

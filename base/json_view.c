@@ -39,6 +39,21 @@ static bool depth_is_bounded(const char *text, size_t size_bytes)
     return true;
 }
 
+/* Whether \u0000 stands in the strings of a text that is valid JSON, where each backslash begins an
+ * escape. */
+static bool has_zero_character(const char *text, size_t size_bytes)
+{
+    const char *end = text + size_bytes;
+    const char *at = memchr(text, '\\', size_bytes);
+    while (at != NULL) {
+        if (end - at >= 6 && memcmp(at, "\\u0000", 6) == 0)
+            return true;
+        at += 2; /* there is a second: a string does not end in its escape */
+        at = memchr(at, '\\', (size_t)(end - at));
+    }
+    return false;
+}
+
 model_status json_parse(const char *text, size_t size_bytes, const char *what, json_node **ret,
                         struct model_error *err)
 {
@@ -61,6 +76,11 @@ model_status json_parse(const char *text, size_t size_bytes, const char *what, j
         cJSON_Delete(root);
         return error_set(err, MODEL_CORRUPT, "%s: text after the JSON value at byte %zu", what,
                          (size_t)(end - text));
+    }
+    if (has_zero_character(text, size_bytes)) {
+        cJSON_Delete(root);
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: a zero character (\\u0000) in a string is not supported", what);
     }
     *ret = root;
     return MODEL_OK;
@@ -266,9 +286,21 @@ json_node *json_add_string(json_node *parent, const char *key, const char *value
 
 json_node *json_add_text(json_node *parent, const char *key, const char *text, size_t size_bytes)
 {
-    struct buffer copy = BUFFER_INIT(size_bytes);
+    static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
+    struct buffer copy = BUFFER_INIT(SIZE_MAX);
     json_node *node = NULL;
-    if (buffer_append(&copy, text, size_bytes) == MODEL_OK)
+    model_status status = buffer_reserve(&copy, size_bytes);
+    while (status == MODEL_OK && size_bytes > 0) {
+        const char *zero = memchr(text, '\0', size_bytes);
+        size_t n = zero != NULL ? (size_t)(zero - text) : size_bytes;
+        status = buffer_append(&copy, text, n);
+        if (status == MODEL_OK && zero != NULL)
+            status = buffer_append_text(&copy, replacement);
+        n += zero != NULL ? 1 : 0;
+        text += n;
+        size_bytes -= n;
+    }
+    if (status == MODEL_OK)
         node = json_add_string(parent, key, copy.data);
     buffer_finish(&copy);
     return node;

@@ -18,7 +18,7 @@ typedef struct cJSON json_node; /* opaque outside json_view.c */
 /* ---- reading */
 
 /* `what` names the text in errors ("config.json"). MODEL_CORRUPT: "config.json: not valid JSON at
- * byte 17 ...". */
+ * byte 17 ...", or a string with \u0000, which a terminated string cannot hold. */
 model_status json_parse(const char *text, size_t size_bytes, const char *what, json_node **ret,
                         struct model_error *err);
 /* Reads and parses a file of at most max_bytes; `what` is the path. */
@@ -67,6 +67,7 @@ json_node *json_new_array(void);
 json_node *json_add_object(json_node *parent, const char *key);
 json_node *json_add_array(json_node *parent, const char *key);
 json_node *json_add_string(json_node *parent, const char *key, const char *value);
+/* Each zero byte of the text becomes U+FFFD. */
 json_node *json_add_text(json_node *parent, const char *key, const char *text, size_t size_bytes);
 /* Printed so that reading it gives the same double; null when it is not finite. */
 json_node *json_add_number(json_node *parent, const char *key, double value);

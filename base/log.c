@@ -8,6 +8,8 @@
 
 void log_write(const struct log_sink *sink, int32_t level, const char *format, ...)
 {
+    level = level < MODEL_LOG_ERROR ? MODEL_LOG_ERROR : level;
+    level = level > MODEL_LOG_DEBUG ? MODEL_LOG_DEBUG : level;
     if (sink == NULL || sink->write == NULL || level > sink->level)
         return;
     char line[1001];

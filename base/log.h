@@ -14,7 +14,7 @@ struct log_sink {
 
 /* One line of at most 1,000 bytes, without a newline: longer ones are cut at a character's boundary,
  * control characters (names from outside may have them) become spaces. Dropped when the level does
- * not pass. */
+ * not pass. A level that is none (plugins say theirs) becomes the nearest one. */
 void log_write(const struct log_sink *sink, int32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

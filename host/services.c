@@ -126,6 +126,8 @@ static model_status service_tensor_at(void *context, size_t index, struct model_
     const struct services *services = context;
     if (index >= service_tensor_count(context))
         return MODEL_NOT_FOUND;
+    if (!MODEL_HAS(struct model_tensor, ret, reserved))
+        return MODEL_INVALID_ARGUMENT; /* below the layout of 1.0 */
     weights_at(services->weights, index, ret);
     return MODEL_OK;
 }

@@ -129,7 +129,7 @@ static model_status count_weights(const struct package *package, struct counts *
     if (status != MODEL_OK)
         return status == MODEL_NOT_FOUND ? MODEL_OK : status;
     for (size_t i = 0; i < weights_count(weights); i++) {
-        struct model_tensor tensor;
+        struct model_tensor tensor = {.struct_size = sizeof tensor};
         weights_at(weights, i, &tensor);
         uint64_t elements = tensor_elements(&tensor);
         ret->bytes += tensor.size_bytes;

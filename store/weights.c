@@ -362,9 +362,21 @@ size_t weights_count(const struct weights *weights)
     return weights->n_views;
 }
 
+/* The struct is its caller's, who may know fewer fields than we, or more: what both know is copied,
+ * its struct_size stays. False, and nothing written, below the layout of 1.0. */
+static bool hand_out(const struct model_tensor *view, struct model_tensor *ret)
+{
+    if (!MODEL_HAS(struct model_tensor, ret, reserved))
+        return false;
+    size_t skipped = sizeof ret->struct_size;
+    size_t end = ret->struct_size < sizeof *view ? ret->struct_size : sizeof *view;
+    memcpy((char *)ret + skipped, (const char *)view + skipped, end - skipped);
+    return true;
+}
+
 void weights_at(const struct weights *weights, size_t index, struct model_tensor *ret)
 {
-    *ret = weights->views[index];
+    (void)hand_out(&weights->views[index], ret);
 }
 
 model_status weights_find(const struct weights *weights, const char *name, struct model_tensor *ret)
@@ -372,8 +384,7 @@ model_status weights_find(const struct weights *weights, const char *name, struc
     int64_t index = string_map_find(&weights->by_name, name, strlen(name));
     if (index < 0)
         return MODEL_NOT_FOUND;
-    *ret = weights->views[index];
-    return MODEL_OK;
+    return hand_out(&weights->views[index], ret) ? MODEL_OK : MODEL_INVALID_ARGUMENT;
 }
 
 void weights_discard(const struct weights *weights, const struct model_tensor *view)

@@ -21,9 +21,11 @@ model_status weights_open_file(const char *path, struct weights **ret, struct mo
 void weights_destroy(struct weights *weights);
 
 size_t weights_count(const struct weights *weights);
-/* Ordered by name. */
+/* The receiver's struct_size is set by the caller, and is kept: the fields within it are filled in.
+ * One below the layout of 1.0 is left alone.
+ * Ordered by name. */
 void weights_at(const struct weights *weights, size_t index, struct model_tensor *ret);
-/* MODEL_NOT_FOUND without a sentence. */
+/* MODEL_NOT_FOUND, and MODEL_INVALID_ARGUMENT for a receiver that is too small, without a sentence. */
 model_status weights_find(const struct weights *weights, const char *name,
                           struct model_tensor *ret);
 /* Gives the pages behind a view back until they are read again. */

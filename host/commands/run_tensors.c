@@ -57,6 +57,7 @@ static model_status run_file(const struct run_command *run, struct modelhost_mod
     const struct model_tensor *inputs[SCHEMA_MAX_TENSORS];
     uint32_t n_inputs = 0;
     for (size_t i = 0; i < weights_count(file) && n_inputs < SCHEMA_MAX_TENSORS; i++) {
+        tensors[n_inputs].struct_size = sizeof tensors[n_inputs];
         weights_at(file, i, &tensors[n_inputs]);
         if (schema_find(description->inputs, description->n_inputs, tensors[n_inputs].name) ==
             NULL) {

@@ -123,6 +123,17 @@ static void prefix_of_a_full_sentence_cuts_its_end(void **state)
     assert_memory_equal(err.message, "p: yyy", 6);
 }
 
+/* The sanitizer sees a read beyond it. */
+static void prefix_of_a_sentence_without_an_end_stays_inside(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    memset(err.message, 'y', sizeof err.message);
+    error_prefix(&err, "p");
+    assert_int_equal(strnlen(err.message, sizeof err.message), LONGEST);
+    assert_memory_equal(err.message, "p: yyy", 6);
+}
+
 static void each_status_has_its_word_and_exit_code(void **state)
 {
     (void)state;
@@ -176,6 +187,7 @@ int main(void)
         cmocka_unit_test(no_memory_names_what_it_was_for),
         cmocka_unit_test(prefix_stands_before_the_sentence),
         cmocka_unit_test(prefix_of_a_full_sentence_cuts_its_end),
+        cmocka_unit_test(prefix_of_a_sentence_without_an_end_stays_inside),
         cmocka_unit_test(each_status_has_its_word_and_exit_code),
         cmocka_unit_test(a_status_out_of_a_plugin_s_head_is_a_plain_failure),
     };

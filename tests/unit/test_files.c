@@ -176,8 +176,61 @@ static void write_over_a_folder_leaves_nothing_behind(void **state)
     (void)state;
     struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(mkdir(in_folder("d"), 0700), 0);
-    assert_int_equal(file_write_atomic(in_folder("d"), "one", 3, &err), MODEL_IO);
-    expect_message(&err, "cannot replace %s/d: Is a directory");
+    assert_int_equal(file_write_atomic(in_folder("d"), "one", 3, &err), MODEL_INVALID_ARGUMENT);
+    expect_message(&err, "%s/d is not a regular file");
+    assert_int_equal(n_names_in(folder), 1);
+}
+
+static void write_over_a_pipe_is_refused_and_leaves_it(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct stat info;
+    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+    assert_int_equal(symlink("pipe", in_folder("link")), 0);
+    static const char *const names[] = {"pipe", "link"};
+    static const char *const sentences[] = {"%s/pipe is not a regular file",
+                                            "%s/link is not a regular file"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(file_write_atomic(in_folder(names[i]), "one", 3, &err),
+                         MODEL_INVALID_ARGUMENT);
+        expect_message(&err, sentences[i]);
+    }
+    assert_int_equal(lstat(in_folder("pipe"), &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    assert_int_equal(lstat(in_folder("link"), &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(n_names_in(folder), 2);
+}
+
+static void write_through_a_link_replaces_the_file_behind_it(void **state)
+{
+    (void)state;
+    struct stat info;
+    assert_int_equal(mkdir(in_folder("d"), 0700), 0);
+    write_file(in_folder("d/real"), "old", 3);
+    assert_int_equal(symlink("d/real", in_folder("near")), 0);
+    assert_int_equal(symlink("near", in_folder("far")), 0);
+    assert_int_equal(file_write_atomic(in_folder("far"), "new", 3, NULL), MODEL_OK);
+    expect_content(in_folder("d/real"), "new");
+    static const char *const links[] = {"near", "far"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(lstat(in_folder(links[i]), &info), 0);
+        assert_true(S_ISLNK(info.st_mode));
+    }
+    assert_int_equal(lstat(in_folder("d/real"), &info), 0);
+    assert_true(S_ISREG(info.st_mode));
+    assert_int_equal(n_names_in(in_folder("d")), 1);
+    assert_int_equal(n_names_in(folder), 3);
+}
+
+static void write_through_a_link_to_nothing_says_so(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(symlink("gone", in_folder("link")), 0);
+    assert_int_equal(file_write_atomic(in_folder("link"), "one", 3, &err), MODEL_NOT_FOUND);
+    expect_message(&err, "cannot follow the link %s/link: No such file or directory");
     assert_int_equal(n_names_in(folder), 1);
 }
 
@@ -286,6 +339,9 @@ int main(void)
         IN_FOLDER(write_passes_by_what_a_killed_process_left),
         IN_FOLDER(write_into_no_folder_fails),
         IN_FOLDER(write_over_a_folder_leaves_nothing_behind),
+        IN_FOLDER(write_over_a_pipe_is_refused_and_leaves_it),
+        IN_FOLDER(write_through_a_link_replaces_the_file_behind_it),
+        IN_FOLDER(write_through_a_link_to_nothing_says_so),
         IN_FOLDER(write_beyond_a_quota_keeps_the_old_content),
         IN_FOLDER(write_without_memory_leaves_nothing_behind),
         IN_FOLDER(write_to_a_full_disk_says_so_and_leaves_nothing),

@@ -90,6 +90,19 @@ static void parse_says_what_is_wrong_and_where(void **state)
     expect_refused("[1\0]", 4, "config.json: a zero byte inside the text");
 }
 
+static void parse_refuses_a_zero_character_that_would_cut_a_string(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"\"a\\u0000b\"", "{\"\\u0000\":1}", "[\"\\\\\\u0000\"]"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        expect_refused(bad[i], strlen(bad[i]),
+                       "config.json: a zero character (\\u0000) in a string is not supported");
+    json_node *root = parse("[\"\\\\u0000\",\"\\u0001\\\\\"]");
+    assert_string_equal(json_string_or(json_path(root, "[0]"), ""), "\\u0000");
+    assert_string_equal(json_string_or(json_path(root, "[1]"), ""), "\x01\\");
+    json_free(root);
+}
+
 static void parse_refuses_what_json_is_not(void **state)
 {
     (void)state;
@@ -383,6 +396,17 @@ static void what_is_no_number_is_printed_as_null(void **state)
     expect_text(root, false, "[null,null]");
 }
 
+static void a_zero_byte_in_a_text_becomes_the_replacement_character(void **state)
+{
+    (void)state;
+    json_node *root = json_new_array();
+    assert_non_null(json_add_text(root, NULL, "a\0b\0\0", 5));
+    assert_non_null(json_add_text(root, NULL, "\0", 1));
+    expect_text(root, false,
+                "[\"a\xEF\xBF\xBD"
+                "b\xEF\xBF\xBD\xEF\xBF\xBD\",\"\xEF\xBF\xBD\"]");
+}
+
 static void adding_to_nothing_gives_nothing_and_leaks_nothing(void **state)
 {
     (void)state;
@@ -412,6 +436,7 @@ int main(void)
         cmocka_unit_test(parse_takes_white_space_around_and_any_root),
         cmocka_unit_test(parse_reads_a_text_without_a_terminator),
         cmocka_unit_test(parse_says_what_is_wrong_and_where),
+        cmocka_unit_test(parse_refuses_a_zero_character_that_would_cut_a_string),
         cmocka_unit_test(parse_refuses_what_json_is_not),
         cmocka_unit_test(parse_bounds_the_depth),
         cmocka_unit_test(brackets_inside_strings_are_no_depth),
@@ -429,6 +454,7 @@ int main(void)
         cmocka_unit_test(numbers_survive_printing_and_reading),
         cmocka_unit_test(a_number_of_a_built_tree_is_read_like_one_of_a_text),
         cmocka_unit_test(what_is_no_number_is_printed_as_null),
+        cmocka_unit_test(a_zero_byte_in_a_text_becomes_the_replacement_character),
         cmocka_unit_test(adding_to_nothing_gives_nothing_and_leaks_nothing),
         cmocka_unit_test(trees_are_moved_and_copied),
     };

@@ -40,6 +40,25 @@ static void only_levels_up_to_the_sink_s_pass(void **state)
     }
 }
 
+static void a_level_that_is_none_becomes_the_nearest(void **state)
+{
+    (void)state;
+    struct heard heard = {0};
+    struct log_sink quiet = {-1, hear, &heard}, sink = {MODEL_LOG_DEBUG, hear, &heard};
+    log_write(&quiet, INT32_MIN, "x");
+    log_write(&quiet, -1, "x");
+    assert_int_equal(heard.n_lines, 0);
+    log_write(&sink, INT32_MIN, "x");
+    assert_int_equal(heard.n_lines, 1);
+    assert_int_equal(heard.level, MODEL_LOG_ERROR);
+    log_write(&sink, INT32_MAX, "x");
+    assert_int_equal(heard.n_lines, 2);
+    assert_int_equal(heard.level, MODEL_LOG_DEBUG);
+    sink.level = MODEL_LOG_INFO;
+    log_write(&sink, INT32_MAX, "x");
+    assert_int_equal(heard.n_lines, 2);
+}
+
 static void no_sink_says_nothing(void **state)
 {
     (void)state;
@@ -77,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_arrives_with_its_level),
         cmocka_unit_test(only_levels_up_to_the_sink_s_pass),
+        cmocka_unit_test(a_level_that_is_none_becomes_the_nearest),
         cmocka_unit_test(no_sink_says_nothing),
         cmocka_unit_test(a_long_line_is_cut_at_a_character),
         cmocka_unit_test(a_name_with_a_newline_cannot_forge_a_line),

@@ -1,5 +1,6 @@
 /* test_services.c - what a plugin gets from the host's table; covers host/parallel.c too. */
 #include "errors.h"
+#include "files.h"
 #include "services.h"
 #include "testing.h"
 
@@ -85,6 +86,37 @@ static void a_model_without_weights_has_none(void **state)
     assert_int_equal(services.table.tensor_count(&services), 0);
     assert_int_equal(services.table.tensor_at(&services, 0, &tensor), MODEL_NOT_FOUND);
     services.table.discard_tensor(&services, &tensor);
+}
+
+static void a_weight_is_handed_to_a_struct_of_its_size_only(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "\x38\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}   \x07";
+    char *folder = scratch_dir();
+    char *path = path_join(folder, "model.safetensors");
+    assert_non_null(path);
+    write_file(path, header, sizeof header - 1);
+    struct weights *weights = NULL;
+    assert_int_equal(weights_open_file(path, &weights, NULL), MODEL_OK);
+    services.weights = weights;
+    struct model_tensor tensor = {.struct_size = sizeof tensor};
+    assert_int_equal(services.table.tensor_by_name(&services, "w", &tensor), MODEL_OK);
+    assert_string_equal(tensor.name, "w");
+    assert_int_equal(*(const uint8_t *)tensor.data, 7);
+    tensor = (struct model_tensor){.struct_size = sizeof tensor};
+    assert_int_equal(services.table.tensor_at(&services, 0, &tensor), MODEL_OK);
+    assert_string_equal(tensor.name, "w");
+    tensor = (struct model_tensor){.struct_size = 175};
+    assert_int_equal(services.table.tensor_by_name(&services, "w", &tensor),
+                     MODEL_INVALID_ARGUMENT);
+    assert_int_equal(services.table.tensor_at(&services, 0, &tensor), MODEL_INVALID_ARGUMENT);
+    assert_null(tensor.name);
+    services.weights = NULL;
+    weights_destroy(weights);
+    assert_int_equal(dir_remove_all(folder, NULL), MODEL_OK);
+    free(path);
+    free(folder);
 }
 
 static int n_fills;
@@ -200,6 +232,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(configuration_is_read_by_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_without_weights_has_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_weight_is_handed_to_a_struct_of_its_size_only, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_packed_blob_is_made_once_per_key_and_size, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(scratch_grows_and_is_kept, set_up, tear_down),

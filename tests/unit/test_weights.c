@@ -34,7 +34,7 @@ static void one_file_becomes_views_ordered_by_name(void **state)
     put_safetensors(in_folder(folder, "model.safetensors"),
                     "{" F32("b", "0", "8", "2") "," U8("a", "8", "11", "3") "}      ", 11);
     struct weights *weights = NULL;
-    struct model_tensor view;
+    struct model_tensor view = {.struct_size = sizeof view};
     struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(weights_open(folder, &weights, &err), MODEL_OK);
     assert_int_equal(weights_count(weights), 2);
@@ -61,6 +61,41 @@ static void one_file_becomes_views_ordered_by_name(void **state)
     weights_destroy(weights);
 }
 
+/* A plugin of an older or a newer minor version has its own idea of the struct. */
+static void a_view_keeps_to_the_size_that_its_receiver_states(void **state)
+{
+    struct {
+        struct model_tensor view;
+        uint8_t behind[16];
+    } larger, untouched;
+    struct weights *weights = NULL;
+    put_safetensors(in_folder(*state, "model.safetensors"), "{" U8("a", "0", "3", "3") "}", 3);
+    assert_int_equal(weights_open(*state, &weights, NULL), MODEL_OK);
+    memset(&untouched, 0x5A, sizeof untouched);
+    for (int find = 0; find < 2; find++) {
+        memset(&larger, 0x5A, sizeof larger);
+        larger.view.struct_size = sizeof larger;
+        if (find == 0)
+            weights_at(weights, 0, &larger.view);
+        else
+            assert_int_equal(weights_find(weights, "a", &larger.view), MODEL_OK);
+        assert_int_equal(larger.view.struct_size, sizeof larger);
+        assert_string_equal(larger.view.name, "a");
+        assert_int_equal(larger.view.size_bytes, 3);
+        assert_int_equal(larger.view.reserved, 0);
+        assert_memory_equal(larger.behind, untouched.behind, sizeof larger.behind);
+    }
+    static const size_t too_small[] = {0, sizeof(size_t), 175};
+    for (size_t i = 0; i < sizeof too_small / sizeof too_small[0]; i++) {
+        memset(&larger, 0x5A, sizeof larger);
+        larger.view.struct_size = untouched.view.struct_size = too_small[i];
+        weights_at(weights, 0, &larger.view);
+        assert_int_equal(weights_find(weights, "a", &larger.view), MODEL_INVALID_ARGUMENT);
+        assert_memory_equal(&larger, &untouched, sizeof larger);
+    }
+    weights_destroy(weights);
+}
+
 static void tensors_that_lie_askew_are_copied_into_aligned_memory(void **state)
 {
     const char *path = in_folder(*state, "any name.safetensors");
@@ -73,7 +108,7 @@ static void tensors_that_lie_askew_are_copied_into_aligned_memory(void **state)
         put_safetensors(path, padded, 17);
         free(padded);
         struct weights *weights = NULL;
-        struct model_tensor view;
+        struct model_tensor view = {.struct_size = sizeof view};
         assert_int_equal(weights_open_file(path, &weights, NULL), MODEL_OK);
         uint8_t wanted = 0;
         for (size_t i = 0; i < 3; i++) {
@@ -97,7 +132,7 @@ static void shards_look_like_one_file(void **state)
              "{\"metadata\":{\"total_size\":-1.5e9},\"weight_map\":{\"b\":\"s-1.safetensors\","
              "\"c\":\"sub/s-2.safetensors\",\"d\":\"s-1.safetensors\"}}\n");
     struct weights *weights = NULL;
-    struct model_tensor view;
+    struct model_tensor view = {.struct_size = sizeof view};
     struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(weights_open(folder, &weights, &err), MODEL_OK);
     assert_int_equal(weights_n_files(weights), 2);
@@ -212,7 +247,7 @@ static void reads_a_real_file(void **state)
         skip();
     }
     struct weights *weights = NULL;
-    struct model_tensor view;
+    struct model_tensor view = {.struct_size = sizeof view};
     struct model_error err = MODEL_ERROR_INIT;
     uint64_t elements = 0;
     assert_int_equal(weights_open_file(path, &weights, &err), MODEL_OK);
@@ -233,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(one_file_becomes_views_ordered_by_name),
+        FOLDER_TEST(a_view_keeps_to_the_size_that_its_receiver_states),
         FOLDER_TEST(tensors_that_lie_askew_are_copied_into_aligned_memory),
         FOLDER_TEST(shards_look_like_one_file),
         FOLDER_TEST(files_may_be_symbolic_links),

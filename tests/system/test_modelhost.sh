@@ -276,8 +276,16 @@ ok 'tokenize shows tokens' prints '[CLS] paris is'
 printf '"Paris"\n{"text":"Paris","pair":"cow"}\n' | "$modelhost" tokenize "$model" --jsonl >"$work/lines" 2>"$work/err"
 sed -n 2p "$work/lines" >"$work/out"
 ok 'tokenize --jsonl takes pairs' json 'j["tokens"] == ["[CLS]", "paris", "[SEP]", "cow", "[SEP]"] and j["type_ids"] == [0, 0, 0, 1, 1]'
-printf '{"x":1}\n' | "$modelhost" tokenize "$model" --jsonl >"$work/out" 2>"$work/err"
-ok 'tokenize names the bad line' says 'line 1: want a JSON string'
+printf '"cow"\n{"x":1}\n{"text":\n\n"moo"\n' | "$modelhost" tokenize "$model" --jsonl >"$work/lines" 2>"$work/err"
+ok 'tokenize --jsonl with bad lines ends with 1' same "${PIPESTATUS[1]}" 1
+ok 'tokenize counts the bad lines' says '3 of 5 lines could not be tokenized'
+(echo '['; sed '$!s/$/,/' "$work/lines"; echo ']') >"$work/out"
+ok 'tokenize has one answer per line' json '["error" in a for a in j] == [False, True, True, True, False]'
+ok 'tokenize says once what is wrong' json 'j[1]["error"].startswith("want a JSON string") and j[2]["error"].startswith("the line: not valid JSON")'
+printf 'cow\nc\xff\nmoo\n' | "$modelhost" tokenize "$model" >"$work/out" 2>"$work/err"
+ok 'tokenize with a bad line ends with 1' same "${PIPESTATUS[1]}" 1
+ok 'tokenize names the bad line' says 'modelhost: line 2: '
+ok 'tokenize goes on behind a bad line' prints '[CLS] moo [SEP]'
 
 printf '"cow"\n"\\ud800"\n"moo"\n' | "$modelhost" tokenize "$model" --jsonl >"$work/out" 2>"$work/err"
 ok 'tokenize keeps to one answer a line' same "$(grep -c ids "$work/out")" "$(grep -vc error "$work/out")"

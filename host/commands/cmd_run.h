@@ -26,7 +26,7 @@ model_status run_texts(const struct run_command *run, struct modelhost_model *mo
 model_status run_tensors(const struct run_command *run, struct modelhost_model *model,
                          struct model_error *err);
 /* One line on stderr: how long it took. Nothing when quiet. */
-void run_print_timing(const struct run_command *run, const struct modelhost_result *result,
+void run_print_timing(const struct run_command *run, const struct modelhost_timing *timing,
                       size_t n_items, const char *item);
 
 /* Prints the answers of the text form for people (print_answers.c). `answers` is JSON text. */

@@ -18,6 +18,7 @@ const char cmd_tokenize_help[] =
     "Without --text the texts are the lines of standard input.\n\n"
     "  --jsonl       each input line is a JSON string or {\"text\":..,\"pair\":..}; each output line\n"
     "                {\"ids\":[..],\"type_ids\":[..],\"tokens\":[..]}, or {\"error\":..}\n"
+    "                and exit code 1 at the end\n"
     "  --pair TEXT   a second text for every --text\n"
     "  --no-special  without [CLS], [SEP] and the like\n";
 
@@ -25,7 +26,7 @@ struct tokenize {
     const struct tokenizer *tokenizer;
     struct encoding encoding;
     struct tokenizer_options options;
-    size_t n_failed; /* lines answered with {"error": ...} */
+    size_t n_failed; /* lines that could not be tokenized */
 };
 
 static model_status print_encoding(const struct tokenize *tokenize, struct model_error *err)
@@ -83,11 +84,11 @@ static model_status encode(struct tokenize *tokenize, const char *text, size_t t
                             &tokenize->encoding, err);
 }
 
-static model_status do_json_line(struct tokenize *tokenize, const char *line, size_t line_bytes,
-                                 struct model_error *err)
+static model_status encode_json(struct tokenize *tokenize, const char *line, size_t line_bytes,
+                                struct model_error *err)
 {
     json_node *root = NULL;
-    model_status status = json_parse(line, line_bytes, "line", &root, err);
+    model_status status = json_parse(line, line_bytes, "the line", &root, err);
     if (status != MODEL_OK)
         return status;
     const json_node *text = json_is_object(root) ? json_member(root, "text") : root;
@@ -98,15 +99,31 @@ static model_status do_json_line(struct tokenize *tokenize, const char *line, si
     if (status == MODEL_OK) {
         const char *string = json_string_or(text, "");
         status = encode(tokenize, string, strlen(string), json_string_or(pair, NULL), err);
-        if (status == MODEL_OK) {
-            status = print_jsonl(tokenize, err);
-        } else {
-            tokenize->n_failed++;
-            status = print_json_error(err->message, err);
-        }
     }
     json_free(root);
     return status;
+}
+
+/* What is wrong with a line is said in its place; only a failed write ends the run. */
+static model_status do_json_line(struct tokenize *tokenize, const char *line, size_t line_bytes,
+                                 struct model_error *err)
+{
+    if (encode_json(tokenize, line, line_bytes, err) == MODEL_OK)
+        return print_jsonl(tokenize, err);
+    tokenize->n_failed++;
+    return print_json_error(err->message, err);
+}
+
+static model_status do_plain_line(struct tokenize *tokenize, const char *line, size_t line_bytes,
+                                  size_t number, const char *pair, struct model_error *err)
+{
+    model_status status = encode(tokenize, line, line_bytes, pair, err);
+    if (status == MODEL_OK)
+        return print_encoding(tokenize, err);
+    tokenize->n_failed++;
+    error_prefix(err, "line %zu", number);
+    (void)command_fail(status, err);
+    return MODEL_OK;
 }
 
 static model_status do_stdin(struct tokenize *tokenize, const char *pair, bool jsonl,
@@ -117,12 +134,8 @@ static model_status do_stdin(struct tokenize *tokenize, const char *pair, bool j
     for (const char *line;
          status == MODEL_OK && (line = command_next_line(&line_bytes, &status, err)) != NULL;) {
         n_lines++;
-        if (jsonl)
-            status = do_json_line(tokenize, line, line_bytes, err);
-        else if ((status = encode(tokenize, line, line_bytes, pair, err)) == MODEL_OK)
-            status = print_encoding(tokenize, err);
-        if (status != MODEL_OK)
-            error_prefix(err, "line %zu", n_lines);
+        status = jsonl ? do_json_line(tokenize, line, line_bytes, err)
+                       : do_plain_line(tokenize, line, line_bytes, n_lines, pair, err);
     }
     if (status == MODEL_OK && tokenize->n_failed > 0)
         status = error_set(err, MODEL_INVALID_ARGUMENT, "%zu of %zu lines could not be tokenized",

@@ -73,8 +73,10 @@ static model_status run_file(const struct run_command *run, struct modelhost_mod
     model_status status = modelhost_run(model, inputs, n_inputs, options, &result, err);
     if (status == MODEL_OK)
         status = write_result(run->outputs_path, result, err);
-    if (status == MODEL_OK)
-        run_print_timing(run, result, modelhost_result_count(result), "tensor");
+    if (status == MODEL_OK) {
+        struct modelhost_timing timing = modelhost_result_timing(result);
+        run_print_timing(run, &timing, modelhost_result_count(result), "tensor");
+    }
     modelhost_result_destroy(result);
     return status;
 }

@@ -69,6 +69,35 @@ ok 'the first answer is right' json 'j[0]["masks"][0]["candidates"][0]["token_st
 ok 'the second answer is right' json 'j[1]["masks"][0]["candidates"][0]["token_str"] == "cold"'
 printf 'A spider has [MASK] legs.\nA cow says [MASK].\n' | "$modelhost" run "$facts" -q --json >"$work/out" 2>"$work/err"
 ok 'lines of stdin are texts' json '[a["masks"][0]["candidates"][0]["token_str"] for a in j] == ["eight", "moo"]'
+
+# Many texts run in chunks; a long one among short ones must not widen them all.
+python3 - "$work/many" <<'PY'
+import sys
+lines = ['A cow says [MASK].' if i % 2 else 'A spider has [MASK] legs.' for i in range(500)]
+lines[250] = 'A cow says [MASK]. ' * 8
+open(sys.argv[1], 'w').write('\n'.join(lines) + '\n')
+PY
+(ulimit -v 3000000; exec "$modelhost" run "$facts" --json --top-k 1 --threads 1) <"$work/many" >"$work/out" 2>"$work/err"
+ok 'many lines are one array in their order' json '[a["masks"][0]["candidates"][0]["token_str"] for a in j[:250] + j[251:]] == (["eight", "moo"] * 250)[:250] + (["eight", "moo"] * 250)[251:] and len(j) == 500'
+ok 'the timing counts them all' says 'modelhost: 500 texts in'
+"$modelhost" run "$facts" -q --top-k 1 <"$work/many" >"$work/out" 2>"$work/err"
+ok 'the table holds them all' same "$(grep -c '^A ' "$work/out")" 500
+sed '401s/.*/no mask here/' "$work/many" | "$modelhost" run "$facts" -q --json --top-k 1 >"$work/out" 2>"$work/err"
+ok 'a bad text far down is named by its number' says 'modelhost: text 401 has no mask'
+ok 'what was printed before it stays, and is JSON' json '300 < len(j) <= 400'
+"$modelhost" run "$facts" -q </dev/null >"$work/out" 2>"$work/err"
+ok 'no lines at all are an error' says 'no text: give --text, or lines on standard input'
+cat >"$work/stream.py" <<'PY'
+import subprocess, sys
+p = subprocess.Popen([sys.argv[1], 'run', sys.argv[2], '-q', '--top-k', '1'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+p.stdin.write(b'A cow says [MASK].\n' * 200)
+p.stdin.flush()
+assert p.stdout.readline() == b'A cow says [MASK].\n'  # while the input is still open
+p.stdin.close()
+assert p.stdout.read().count(b'A cow') == 199
+assert p.wait() == 0
+PY
+ok 'answers come while the input is still open' timeout 60 python3 "$work/stream.py" "$modelhost" "$facts"
 run run "$facts" -q --json --top-k 2 --text 'A cow says [MASK].'
 ok 'top-k bounds the candidates' json 'len(j[0]["masks"][0]["candidates"]) == 2'
 run run "$facts" -q --json --task embed --text 'A cow' --text 'A cow says moo.'
@@ -247,8 +276,16 @@ ok 'tokenize shows tokens' prints '[CLS] paris is'
 printf '"Paris"\n{"text":"Paris","pair":"cow"}\n' | "$modelhost" tokenize "$model" --jsonl >"$work/lines" 2>"$work/err"
 sed -n 2p "$work/lines" >"$work/out"
 ok 'tokenize --jsonl takes pairs' json 'j["tokens"] == ["[CLS]", "paris", "[SEP]", "cow", "[SEP]"] and j["type_ids"] == [0, 0, 0, 1, 1]'
-printf '{"x":1}\n' | "$modelhost" tokenize "$model" --jsonl >"$work/out" 2>"$work/err"
-ok 'tokenize names the bad line' says 'line 1: want a JSON string'
+printf '"cow"\n{"x":1}\n{"text":\n\n"moo"\n' | "$modelhost" tokenize "$model" --jsonl >"$work/lines" 2>"$work/err"
+ok 'tokenize --jsonl with bad lines ends with 1' same "${PIPESTATUS[1]}" 1
+ok 'tokenize counts the bad lines' says '3 of 5 lines could not be tokenized'
+(echo '['; sed '$!s/$/,/' "$work/lines"; echo ']') >"$work/out"
+ok 'tokenize has one answer per line' json '["error" in a for a in j] == [False, True, True, True, False]'
+ok 'tokenize says once what is wrong' json 'j[1]["error"].startswith("want a JSON string") and j[2]["error"].startswith("the line: not valid JSON")'
+printf 'cow\nc\xff\nmoo\n' | "$modelhost" tokenize "$model" >"$work/out" 2>"$work/err"
+ok 'tokenize with a bad line ends with 1' same "${PIPESTATUS[1]}" 1
+ok 'tokenize names the bad line' says 'modelhost: line 2: '
+ok 'tokenize goes on behind a bad line' prints '[CLS] moo [SEP]'
 
 printf '"cow"\n"\\ud800"\n"moo"\n' | "$modelhost" tokenize "$model" --jsonl >"$work/out" 2>"$work/err"
 ok 'tokenize keeps to one answer a line' same "$(grep -c ids "$work/out")" "$(grep -vc error "$work/out")"

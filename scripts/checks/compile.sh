@@ -44,4 +44,10 @@ for header in $(scripts/tree.sh 'include/*.h'); do
     run clang -x c++ -std=c++11 -Wall -Wextra -Wno-unused-function -Werror -fsyntax-only -Iinclude "$header" ||
         echo "$header:1: does not compile as C++11"
 done
+if [ -f include/model_abi.h ]; then
+    note=$BUILD/check-note.cc
+    printf '#include <model_abi.h>\nMODEL_PLUGIN_NOTE("x", "1", "x");\n' >"$note"
+    run clang -x c++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only -Iinclude "$note" ||
+        echo 'include/model_abi.h:1: MODEL_PLUGIN_NOTE() does not compile as C++11'
+fi
 exit $n

@@ -1,4 +1,5 @@
 /* api_run.c - the public functions that run requests; see include/modelhost.h. */
+#include "clock.h"
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
@@ -41,6 +42,7 @@ static model_status text_request(struct modelhost_model *model, const struct mod
                                  uint32_t n_texts, const struct modelhost_run_options *options,
                                  struct modelhost_request **ret, struct model_error *err)
 {
+    int64_t start_ns = clock_now_ns(); /* tokenizing is part of the call */
     struct text_pipeline *pipeline = NULL;
     struct text_batch *batch = NULL;
     model_status status = check_options(options, err);
@@ -60,7 +62,7 @@ static model_status text_request(struct modelhost_model *model, const struct mod
     if (status != MODEL_OK)
         text_batch_destroy(batch);
     else
-        (*ret)->batch = batch;
+        request_adopt_batch(*ret, batch, start_ns);
     return status;
 }
 

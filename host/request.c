@@ -121,6 +121,15 @@ model_status request_create(struct modelhost_model *model, const struct model_te
     return MODEL_OK;
 }
 
+void request_adopt_batch(struct modelhost_request *request, struct text_batch *batch,
+                         int64_t start_ns)
+{
+    request->batch = batch;
+    if (request->deadline_ns != INT64_MAX)
+        request->deadline_ns -= request->submitted_ns - start_ns;
+    request->submitted_ns = start_ns;
+}
+
 void request_retain(struct modelhost_request *request)
 {
     (void)atomic_fetch_add(&request->references, 1);

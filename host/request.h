@@ -60,6 +60,9 @@ model_status request_create(struct modelhost_model *model, const struct model_te
                             uint32_t n_inputs, int copy,
                             const struct modelhost_run_options *options,
                             struct modelhost_request **ret, struct model_error *err);
+/* Takes a text batch over and counts the time from when its texts came. Before submission. */
+void request_adopt_batch(struct modelhost_request *request, struct text_batch *batch,
+                         int64_t start_ns);
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
 

@@ -388,6 +388,37 @@ static void a_text_longer_than_the_model_is_refused_or_cut(void **state)
     close_fixture(&f);
 }
 
+static void write_beside_vocabulary(const struct fixture *f, const char *name, const char *text)
+{
+    char *path = path_join(f->dir, name);
+    write_file(path, text, strlen(text));
+    free(path);
+}
+
+static void embeddings_have_the_limit_of_sentence_transformers(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("fill-mask", &hidden, &words, "{}");
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *text = "anna anna anna anna [MASK]"; /* and [CLS], [SEP] */
+    write_beside_vocabulary(&f, "modules.json",
+                            "[{\"type\":\"sentence_transformers.models.Transformer\"}]");
+    write_beside_vocabulary(&f, "sentence_bert_config.json", "{\"max_seq_length\":5}");
+    make_pipeline(&f);
+    options.task = "embed";
+    assert_int_equal(make_batch(&f, text, NULL, &options, &err), MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "text 1 has 7 tokens, the model takes at most 5"));
+    options.truncate = 1;
+    assert_int_equal(make_batch(&f, text, NULL, &options, &err), MODEL_OK);
+    uint32_t n = 0;
+    assert_int_equal(text_batch_inputs(f.batch, &n)[0]->shape[1], 5);
+    text_batch_destroy(f.batch);
+    assert_int_equal(make_batch(&f, text, NULL, NULL, &err), MODEL_OK); /* another task */
+    assert_int_equal(text_batch_inputs(f.batch, &n)[0]->shape[1], 7);
+    close_fixture(&f);
+}
+
 static void text_that_is_not_utf8_is_refused_at_its_byte(void **state)
 {
     (void)state;
@@ -449,6 +480,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_widened_to_whole_words),
         cmocka_unit_test(a_question_without_context_is_refused),
         cmocka_unit_test(a_text_longer_than_the_model_is_refused_or_cut),
+        cmocka_unit_test(embeddings_have_the_limit_of_sentence_transformers),
         cmocka_unit_test(text_that_is_not_utf8_is_refused_at_its_byte),
         cmocka_unit_test(tasks_that_the_model_cannot_do_are_refused),
         cmocka_unit_test(outputs_of_another_shape_are_refused),

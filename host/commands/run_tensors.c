@@ -9,6 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static model_status check_unique(char **names, uint32_t n, struct model_error *err)
+{
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(names[i], names[j]) == 0)
+                return error_set(err, MODEL_INVALID_ARGUMENT,
+                                 "--output-names: output '%s' is named twice", names[i]);
+    return MODEL_OK;
+}
+
 /* Splits "a,b" into names; the array and its first string (owner of all) are to be freed. */
 static model_status split_names(const char *text, char ***ret_names, uint32_t *ret_n,
                                 struct model_error *err)
@@ -27,6 +37,12 @@ static model_status split_names(const char *text, char ***ret_names, uint32_t *r
         rest = comma != NULL ? comma + 1 : NULL;
         if (comma != NULL)
             *comma = '\0';
+    }
+    model_status status = check_unique(names, n, err);
+    if (status != MODEL_OK) {
+        free(copy);
+        free(names);
+        return status;
     }
     *ret_names = names;
     *ret_n = n;

@@ -239,6 +239,14 @@ echo '{"model_type":"echo","echo_mode":"ignore_cancel","spin_ms":600000}' >"$wor
 fails 'a plugin that never listens' 124 'deadline passed after' run "$work/echo" -q --timeout 50ms --inputs x.safetensors --outputs y.safetensors
 fails 'a timeout without a unit that exists' 2 "--timeout is '5 weeks'" run "$work/echo" --timeout '5 weeks' --inputs x.safetensors --outputs y.safetensors
 
+# ---- inputs that change under the model
+
+printf '{"model_type":"echo","echo_mode":"truncate","truncate_path":"%s"}' "$work/gone.safetensors" >"$work/echo/backends/cpu/config.json"
+cp x.safetensors gone.safetensors
+fails 'inputs truncated while they are read' 7 'gone.safetensors was truncated while it was in use' \
+    run "$work/echo" -q --inputs gone.safetensors --outputs gone-out.safetensors
+ok 'truncated inputs leave no output' same "$(ls gone-out.safetensors 2>/dev/null)" ''
+
 # ---- usage
 
 fails 'an unknown command' 2 "unknown command 'dance'" dance

@@ -154,7 +154,7 @@ bool command_duration_ms(const char *command, const char *option, const char *te
     static const struct {
         const char *unit;
         double ms;
-    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
     char *end = NULL;
     errno = 0;
     double value = strtod(text, &end);

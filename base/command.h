@@ -45,7 +45,7 @@ int command_next_option(int argc, char **argv, const char *short_options,
 /* A whole number in [min, max]; false after printing what is wrong. */
 bool command_integer(const char *command, const char *option, const char *text, int64_t min,
                      int64_t max, int64_t *ret);
-/* "500ms", "2s", "1m", or a bare number of milliseconds; false after printing what is wrong. */
+/* "500ms", "2s", "1m", always with the unit; false after printing what is wrong. */
 bool command_duration_ms(const char *command, const char *option, const char *text,
                          int64_t *ret_ms);
 /* Prints text to stdout; MODEL_IO when that fails (a full disk, a closed pipe). */

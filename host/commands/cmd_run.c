@@ -95,6 +95,20 @@ static bool take_option(struct run_command *run, const char *command, int c)
     }
 }
 
+/* NULL, or the option that goes with the other form of run. */
+static const char *misplaced_option(const struct run_command *run)
+{
+    if (run->describe)
+        return NULL;
+    if (run->inputs_path == NULL)
+        return run->output_names != NULL ? "--output-names" : NULL;
+    return run->as_json        ? "--json"
+           : run->task != NULL ? "--task"
+           : run->top_k > 0    ? "--top-k"
+           : run->truncate     ? "--truncate"
+                               : NULL;
+}
+
 static bool parse(struct run_command *run, int argc, char **argv)
 {
     static const struct option options[] = {{"text", required_argument, NULL, 't'},
@@ -124,6 +138,12 @@ static bool parse(struct run_command *run, int argc, char **argv)
         return command_usage(argv[0], "--inputs and --outputs go together") == 0;
     if (run->inputs_path != NULL && (run->n_texts > 0 || run->pair != NULL))
         return command_usage(argv[0], "give texts or tensors, not both") == 0;
+    const char *misplaced = misplaced_option(run);
+    if (misplaced != NULL)
+        return command_usage(argv[0],
+                             run->inputs_path != NULL ? "%s is for texts, not for --inputs"
+                                                      : "%s goes with --inputs",
+                             misplaced) == 0;
     run->package = argv[optind];
     return true;
 }

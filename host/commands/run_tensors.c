@@ -1,13 +1,25 @@
-/* run_tensors.c - the raw form of `modelhost run`: safetensors in, safetensors out. */
+/* run_tensors.c - the raw form of `modelhost run`: safetensors in, safetensors out. The model reads the
+ * mapped file; one that is truncated meanwhile is an error (page_guard.h). Main thread only. */
 #include "cmd_run.h"
 #include "errors.h"
 #include "files.h"
+#include "page_guard.h"
 #include "safetensors.h"
 #include "schema.h"
 #include "weights.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static model_status check_unique(char **names, uint32_t n, struct model_error *err)
+{
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(names[i], names[j]) == 0)
+                return error_set(err, MODEL_INVALID_ARGUMENT,
+                                 "--output-names: output '%s' is named twice", names[i]);
+    return MODEL_OK;
+}
 
 /* Splits "a,b" into names; the array and its first string (owner of all) are to be freed. */
 static model_status split_names(const char *text, char ***ret_names, uint32_t *ret_n,
@@ -27,6 +39,12 @@ static model_status split_names(const char *text, char ***ret_names, uint32_t *r
         rest = comma != NULL ? comma + 1 : NULL;
         if (comma != NULL)
             *comma = '\0';
+    }
+    model_status status = check_unique(names, n, err);
+    if (status != MODEL_OK) {
+        free(copy);
+        free(names);
+        return status;
     }
     *ret_names = names;
     *ret_n = n;
@@ -49,7 +67,7 @@ static model_status write_result(const char *path, const struct modelhost_result
 
 /* Hands over the file's tensors that the model knows as inputs, so that one file may hold more. */
 static model_status run_file(const struct run_command *run, struct modelhost_model *model,
-                             const struct weights *file,
+                             const struct weights *file, const struct page_guard *guard,
                              const struct modelhost_run_options *options, struct model_error *err)
 {
     const struct model_description *description = modelhost_description(model);
@@ -71,6 +89,11 @@ static model_status run_file(const struct run_command *run, struct modelhost_mod
     }
     struct modelhost_result *result = NULL;
     model_status status = modelhost_run(model, inputs, n_inputs, options, &result, err);
+    /* A deadline stays one; any other answer may come from zeros that were never in the file. */
+    if (status != MODEL_DEADLINE) {
+        model_status unharmed = page_guard_check(guard, run->inputs_path, err);
+        status = unharmed != MODEL_OK ? unharmed : status;
+    }
     if (status == MODEL_OK)
         status = write_result(run->outputs_path, result, err);
     if (status == MODEL_OK) {
@@ -86,14 +109,20 @@ model_status run_tensors(const struct run_command *run, struct modelhost_model *
 {
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
     struct weights *file = NULL;
+    struct page_guard *guard = NULL;
     char **names = NULL;
     model_status status = weights_open_file(run->inputs_path, &file, err);
+    if (status == MODEL_OK) {
+        struct file_map map = weights_file(file, 0, NULL);
+        status = page_guard_add(&map, &guard, err);
+    }
     if (status == MODEL_OK && run->output_names != NULL)
         status = split_names(run->output_names, &names, &options.n_output_names, err);
     options.output_names = (const char *const *)names;
     options.timeout_ms = run->timeout_ms;
     if (status == MODEL_OK)
-        status = run_file(run, model, file, &options, err);
+        status = run_file(run, model, file, guard, &options, err);
+    page_guard_remove(guard);
     weights_destroy(file);
     if (names != NULL)
         free(names[0]);

@@ -37,16 +37,46 @@ static model_status read_modes(const char *package_dir, const char *module_path,
     return status;
 }
 
-static model_status read_module(const char *package_dir, const json_node *module,
-                                struct pooling *pooling, struct model_error *err)
+/* sentence-transformers cuts texts there, not where the tokenizer says. */
+static model_status read_limit(const char *package_dir, struct pooling *pooling,
+                               struct model_error *err)
 {
-    const char *type = json_string_or(json_member(module, "type"), "");
+    char *path = path_join(package_dir, "sentence_bert_config.json");
+    if (path == NULL)
+        return error_no_memory(err, "a path");
+    json_node *config = NULL;
+    model_status status = MODEL_OK;
+    if (path_is_file(path))
+        status = json_parse_file(path, MAX_MODULES_BYTES, &config, err);
+    const json_node *limit = json_member(config, "max_seq_length");
+    if (status == MODEL_OK && !json_is_null(limit) &&
+        !json_integer(limit, 1, INT32_MAX, &pooling->max_tokens))
+        status = error_set(err, MODEL_CORRUPT, "%s: max_seq_length is not a positive whole number",
+                           path);
+    json_free(config);
+    free(path);
+    return status;
+}
+
+/* *has_pooling: whether a Pooling stood before this module, and whether one stands now. */
+static model_status read_module(const char *package_dir, const json_node *module,
+                                struct pooling *pooling, bool *has_pooling, struct model_error *err)
+{
+    const char *type = json_string_or(json_member(module, "type"), NULL);
+    if (type == NULL)
+        return error_set(err, MODEL_CORRUPT,
+                         "modules.json: a module has no \"type\"; want one such as "
+                         "sentence_transformers.models.Pooling");
     const char *module_path = json_string_or(json_member(module, "path"), "");
     const char *dot = strrchr(type, '.');
     const char *class = dot != NULL ? dot + 1 : type;
     if (strcmp(class, "Transformer") == 0)
         return MODEL_OK;
     if (strcmp(class, "Normalize") == 0) {
+        if (!*has_pooling)
+            return error_set(err, MODEL_UNSUPPORTED,
+                             "modules.json: Normalize stands before Pooling or without it; it is "
+                             "supported behind Pooling only");
         pooling->normalize = true;
         return MODEL_OK;
     }
@@ -59,6 +89,7 @@ static model_status read_module(const char *package_dir, const json_node *module
     if (!path_is_safe(module_path))
         return error_set(err, MODEL_CORRUPT, "modules.json: the path '%s' leaves the package",
                          module_path);
+    *has_pooling = true;
     return read_modes(package_dir, module_path, pooling, err);
 }
 
@@ -75,9 +106,12 @@ model_status pooling_read(const char *package_dir, struct pooling *ret, struct m
         if (status == MODEL_OK && !json_is_array(modules))
             status = error_set(err, MODEL_CORRUPT, "%s: not a list of modules", path);
     }
+    bool has_pooling = false;
     for (const json_node *m = json_first(modules); m != NULL && status == MODEL_OK;
          m = json_next(m))
-        status = read_module(package_dir, m, &pooling, err);
+        status = read_module(package_dir, m, &pooling, &has_pooling, err);
+    if (status == MODEL_OK && modules != NULL)
+        status = read_limit(package_dir, &pooling, err);
     json_free(modules);
     free(path);
     if (status == MODEL_OK)

@@ -3,7 +3,7 @@
  * Follows sentence_transformers.models.Pooling and Normalize: modules.json lists Transformer, Pooling and
  * perhaps Normalize; <Pooling's path>/config.json says which modes. Several modes are concatenated in
  * the order cls, max, mean, mean_sqrt_len, weighted mean, last token. Without modules.json: the mean over the
- * mask, not normalised. */
+ * mask, not normalised. sentence_bert_config.json beside it may bound a text's tokens. */
 #ifndef POOLING_H
 #define POOLING_H
 
@@ -23,11 +23,12 @@ enum pooling_mode {
 
 struct pooling {
     bool modes[POOLING_N_MODES];
-    bool normalize; /* to length 1 (L2) */
+    bool normalize;     /* to length 1 (L2) */
+    int64_t max_tokens; /* max_seq_length of sentence_bert_config.json; 0: not said */
 };
 
 /* Reads <package_dir>/modules.json and what it points to. MODEL_UNSUPPORTED names a module that is not
- * one of the three. */
+ * one of the three, or says that Normalize does not follow Pooling. */
 model_status pooling_read(const char *package_dir, struct pooling *ret, struct model_error *err);
 
 /* Values of one pooled vector. */

@@ -1,13 +1,13 @@
 /* task_fill_mask.c - words for the mask token (fill-mask).
  *
  * Follows transformers' FillMaskPipeline: softmax over the vocabulary at each mask, the best top_k; a
- * sequence is the whole text decoded with the candidate in place, when there is one mask. */
+ * sequence is the whole text decoded with the candidate in place. With several masks the others stay,
+ * and with them every special token. */
 #include "errors.h"
 #include "scores.h"
 #include "text_task.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <string.h>
 
 /* Memory for one row of scores and its order. */
@@ -15,6 +15,7 @@ struct work {
     double *scores; /* (vocab_size) */
     size_t *order;  /* (top_k) */
     int64_t *ids;   /* (n_columns) */
+    bool one_mask;  /* in the text */
 };
 
 static model_status add_candidate(const struct text_batch *batch, const struct text_item *item,
@@ -35,7 +36,8 @@ static model_status add_candidate(const struct text_batch *batch, const struct t
         buffer_clear(&text);
         memcpy(work->ids, item->encoding.ids, item->encoding.n_tokens * sizeof *work->ids);
         work->ids[position] = id;
-        status = tokenizer_decode(tokenizer, work->ids, item->encoding.n_tokens, true, &text, err);
+        status = tokenizer_decode(tokenizer, work->ids, item->encoding.n_tokens, work->one_mask,
+                                  &text, err);
     }
     if (status == MODEL_OK) {
         (void)json_add_string(candidate, "sequence", text.data != NULL ? text.data : "");
@@ -73,6 +75,10 @@ static model_status fill_text(const struct text_batch *batch, uint32_t index,
     int64_t mask_id = tokenizer_mask_id(batch->pipeline->tokenizer);
     json_node *masks = json_add_array(text_task_add_item(batch, index, answers), "masks");
     model_status status = MODEL_OK;
+    size_t n_masks = 0;
+    for (size_t i = 0; i < encoding->n_tokens; i++)
+        n_masks += encoding->ids[i] == mask_id;
+    work->one_mask = n_masks == 1;
     for (size_t i = 0; i < encoding->n_tokens && status == MODEL_OK; i++)
         if (encoding->ids[i] == mask_id)
             status = fill_one(batch, index, i, logits, work, masks, err);

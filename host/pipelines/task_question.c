@@ -1,7 +1,8 @@
 /* task_question.c - the span of a context that answers a question (question-answering).
  *
  * Follows transformers' QuestionAnsweringPipeline: softmax of start and end logits over the context's
- * tokens, the best products with end >= start and at most 15 tokens, widened to whole words. */
+ * tokens and [CLS], which takes the share of "no answer" and is none itself; the best products with
+ * end >= start and at most 15 tokens, widened to whole words. */
 #include "errors.h"
 #include "scores.h"
 #include "text_offsets.h"
@@ -18,15 +19,18 @@ struct span {
     double score;
 };
 
-/* Softmax over the context's tokens alone; (n_tokens) out. */
+/* Softmax over the context's tokens and [CLS], whose own score is 0 afterwards; (n_tokens) out. */
 static void context_scores(const struct encoding *encoding, const float *logits, float *masked,
                            double *scores)
 {
     for (size_t t = 0; t < encoding->n_tokens; t++) {
         int in_context = encoding->sequences[t] == 1 && !encoding->special_mask[t];
-        masked[t] = in_context ? logits[t] : -INFINITY;
+        int is_cls = t == 0 && encoding->special_mask[t];
+        masked[t] = in_context || is_cls ? logits[t] : -INFINITY;
     }
     scores_softmax(masked, encoding->n_tokens, scores);
+    if (encoding->n_tokens > 0 && encoding->special_mask[0])
+        scores[0] = 0;
 }
 
 static size_t insert_span(struct span *spans, size_t n_spans, size_t max_spans, struct span span)

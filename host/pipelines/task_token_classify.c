@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_LABEL_BYTES 256
+#define LABEL_TEXT_BYTES 32 /* room for "LABEL_<number>" */
 
 struct group {
-    char type[MAX_LABEL_BYTES]; /* "" when none is open */
-    size_t start, end;          /* bytes of the text */
+    const char *type;                  /* the config's string, or short_type */
+    char short_type[LABEL_TEXT_BYTES]; /* a made-up label does not outlive its token */
+    size_t start, end;                 /* bytes of the text */
     size_t last_token;
     double score_sum;
     size_t n_tokens;
@@ -42,6 +43,15 @@ static char split_label(const char *label, const char **ret_type)
     return has_prefix ? label[0] : 'I';
 }
 
+static void open_group(struct group *group, const char *type, size_t start)
+{
+    *group = (struct group){.type = type, .start = start};
+    if (strlen(type) < sizeof group->short_type) {
+        memcpy(group->short_type, type, strlen(type) + 1);
+        group->type = group->short_type;
+    }
+}
+
 static model_status add_token(const struct text_item *item, size_t token, const char *label,
                               double score, json_node *entities, json_node *groups,
                               struct group *group, struct model_error *err)
@@ -59,10 +69,8 @@ static model_status add_token(const struct text_item *item, size_t token, const 
                 strcmp(group->type, type) == 0;
     if (status == MODEL_OK && !joins)
         status = close_group(item, group, groups, err);
-    if (group->n_tokens == 0) {
-        *group = (struct group){.start = start};
-        (void)strncpy(group->type, type, sizeof group->type - 1);
-    }
+    if (group->n_tokens == 0)
+        open_group(group, type, start);
     group->end = end;
     group->last_token = token;
     group->score_sum += score;
@@ -86,7 +94,7 @@ static model_status classify_text(const struct text_batch *batch, uint32_t index
         if (item->encoding.special_mask[t])
             continue;
         size_t best = 0;
-        char text[32];
+        char text[LABEL_TEXT_BYTES];
         scores_softmax(rows + t * n_labels, n_labels, scores);
         (void)scores_top(scores, n_labels, 1, &best);
         const char *label = text_task_label(batch, (int64_t)best, text, sizeof text);

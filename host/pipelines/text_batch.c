@@ -95,7 +95,9 @@ static model_status encode(struct text_batch *batch, uint32_t index, bool trunca
                            struct model_error *err)
 {
     struct text_item *item = &batch->items[index];
-    int64_t max_tokens = batch->pipeline->max_tokens;
+    int64_t max_tokens = batch->task->answer == task_embed_answer
+                             ? batch->pipeline->max_embed_tokens
+                             : batch->pipeline->max_tokens;
     /* The model's limit rules, not what tokenizer.json was saved with; rows are padded by lay_out(). */
     struct tokenizer_options options = {
         .add_special_tokens = true,

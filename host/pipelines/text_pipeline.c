@@ -64,6 +64,10 @@ model_status text_pipeline_create(const struct package *package,
     int64_t tokenizer_max = tokenizer_model_max_length(pipeline->tokenizer);
     if (tokenizer_max > 0 && tokenizer_max < pipeline->max_tokens)
         pipeline->max_tokens = tokenizer_max;
+    int64_t embed_max = pipeline->pooling.max_tokens;
+    pipeline->max_embed_tokens = embed_max == 0                  ? pipeline->max_tokens
+                                 : embed_max < ids->shape[1].max ? embed_max
+                                                                 : ids->shape[1].max;
     *ret = pipeline;
     return MODEL_OK;
 }

@@ -25,7 +25,8 @@ struct text_pipeline {
     const struct model_description *description;
     const json_node *config;
     struct pooling pooling;
-    int64_t max_tokens; /* of one text, special tokens included */
+    int64_t max_tokens;       /* of one text, special tokens included */
+    int64_t max_embed_tokens; /* the same for task embed */
 };
 
 struct text_item {

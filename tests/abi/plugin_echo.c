@@ -3,14 +3,16 @@
  *   "echo_mode": "spin"           polls the cancel token until it is raised
  *                "fail"           returns MODEL_INTERNAL and a sentence
  *                "ignore_cancel"  keeps busy for "spin_ms" without a look at the token
+ *                "truncate"       first empties the file "truncate_path", as if someone else did
  *                absent           copies at once */
 #include "model_abi.h"
 
 #include <string.h>
+#include <unistd.h>
 
 MODEL_PLUGIN_NOTE("echo", "1.0.0", "echo");
 
-enum mode { MODE_COPY, MODE_SPIN, MODE_FAIL, MODE_IGNORE_CANCEL };
+enum mode { MODE_COPY, MODE_SPIN, MODE_FAIL, MODE_IGNORE_CANCEL, MODE_TRUNCATE };
 
 struct echo_model {
     struct model base;
@@ -46,6 +48,13 @@ static model_status fail(struct model_error *err, model_status status, const cha
     return status;
 }
 
+static int truncate_file(const struct model_services *services)
+{
+    struct model_value path = {.struct_size = sizeof path};
+    return services->config_value(services->context, "truncate_path", &path) == MODEL_OK &&
+           path.kind == MODEL_VALUE_STRING && truncate(path.string, 0) == 0;
+}
+
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
 {
@@ -62,6 +71,8 @@ static model_status run(struct model_instance *self, const struct model_call *ca
         return fail(err, MODEL_INTERNAL, "echo: told to fail by echo_mode");
     if (status != MODEL_OK)
         return fail(err, status, "echo: stopped");
+    if (model->mode == MODE_TRUNCATE && !truncate_file(services))
+        return fail(err, MODEL_INTERNAL, "echo: cannot truncate truncate_path");
     for (uint32_t i = 0; i < call->n_outputs; i++) {
         status = call->allocate_output(call->context, i, MODEL_F32, 1, in->shape, err);
         if (status != MODEL_OK)
@@ -100,11 +111,11 @@ static void destroy(struct model *self)
 
 static enum mode read_mode(const struct model_services *services)
 {
-    static const char *const names[] = {"copy", "spin", "fail", "ignore_cancel"};
+    static const char *const names[] = {"copy", "spin", "fail", "ignore_cancel", "truncate"};
     struct model_value value = {.struct_size = sizeof value};
     if (services->config_value(services->context, "echo_mode", &value) == MODEL_OK &&
         value.kind == MODEL_VALUE_STRING)
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 5; i++)
             if (strcmp(value.string, names[i]) == 0)
                 return (enum mode)i;
     return MODE_COPY;

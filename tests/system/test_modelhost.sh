@@ -239,12 +239,29 @@ echo '{"model_type":"echo","echo_mode":"ignore_cancel","spin_ms":600000}' >"$wor
 fails 'a plugin that never listens' 124 'deadline passed after' run "$work/echo" -q --timeout 50ms --inputs x.safetensors --outputs y.safetensors
 fails 'a timeout without a unit that exists' 2 "--timeout is '5 weeks'" run "$work/echo" --timeout '5 weeks' --inputs x.safetensors --outputs y.safetensors
 
+# ---- inputs that change under the model
+
+printf '{"model_type":"echo","echo_mode":"truncate","truncate_path":"%s"}' "$work/gone.safetensors" >"$work/echo/backends/cpu/config.json"
+cp x.safetensors gone.safetensors
+fails 'inputs truncated while they are read' 7 'gone.safetensors was truncated while it was in use' \
+    run "$work/echo" -q --inputs gone.safetensors --outputs gone-out.safetensors
+ok 'truncated inputs leave no output' same "$(ls gone-out.safetensors 2>/dev/null)" ''
+
 # ---- usage
 
 fails 'an unknown command' 2 "unknown command 'dance'" dance
 fails 'an unknown option' 2 "unknown option '--dance'" run "$facts" --dance
 fails 'no package' 2 'wants one package' run --text x
 fails 'inputs without outputs' 2 '--inputs and --outputs go together' run "$facts" --inputs in.safetensors
+for option in --json '--task embed' '--top-k 3' --truncate; do
+    # shellcheck disable=SC2086
+    fails "$option with --inputs" 2 "${option%% *} is for texts, not for --inputs" \
+        run "$facts" --inputs in.safetensors --outputs x.safetensors $option
+done
+fails 'output names with texts' 2 '--output-names goes with --inputs' run "$facts" --text '[MASK]' --output-names logits
+fails 'an output named twice' 1 "output 'logits' is named twice" \
+    run "$facts" -q --inputs in.safetensors --outputs x.safetensors --output-names logits,last_hidden_state,logits
+fails 'a timeout without a unit' 2 "--timeout is '5', want a time such as 500ms, 2s or 1m" run "$facts" --timeout 5 --text '[MASK]'
 fails 'more threads than CPUs' 1 'CPUs that this process may use' run "$facts" -q --threads 4096 --text '[MASK]'
 run --help
 ok 'help is printed on stdout' prints 'usage: modelhost COMMAND'

@@ -182,9 +182,9 @@ static void times_have_units(void **state)
     static const struct {
         const char *text;
         int64_t ms;
-    } good[] = {{"500ms", 500}, {"2s", 2000},    {"1.5s", 1500},
-                {"1m", 60000},  {"2h", 7200000}, {"250", 250}};
-    static const char *const bad[] = {"", "s", "0", "-1s", "5 s", "5d", "nan", "inf", "1e300s"};
+    } good[] = {{"500ms", 500}, {"2s", 2000}, {"1.5s", 1500}, {"1m", 60000}, {"2h", 7200000}};
+    static const char *const bad[] = {"",    "s",  "0",   "5",   "250",   "-1s",
+                                      "5 s", "5d", "nan", "inf", "1e300s"};
     int64_t ms = 0;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(command_duration_ms("sum", "--timeout", good[i].text, &ms));

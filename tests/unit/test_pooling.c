@@ -63,6 +63,8 @@ static void a_text_without_visible_tokens_gives_zeros(void **state)
     }
 }
 
+static const char *sentence_config; /* sentence_bert_config.json; NULL: none */
+
 static model_status read_modules(const char *modules, const char *pooling_config,
                                  struct pooling *ret, struct model_error *err)
 {
@@ -71,6 +73,10 @@ static model_status read_modules(const char *modules, const char *pooling_config
     assert_int_equal(dir_make_all(folder, NULL), MODEL_OK);
     if (modules != NULL)
         write_file(list, modules, strlen(modules));
+    char *limit = path_join(dir, "sentence_bert_config.json");
+    if (sentence_config != NULL)
+        write_file(limit, sentence_config, strlen(sentence_config));
+    free(limit);
     if (pooling_config != NULL)
         write_file(config, pooling_config, strlen(pooling_config));
     model_status status = pooling_read(dir, ret, err);
@@ -115,7 +121,63 @@ static void unknown_modules_and_paths_out_of_the_package_are_refused(void **stat
     assert_int_equal(read_modules("{}", NULL, &pooling, &err), MODEL_CORRUPT);
     assert_int_equal(read_modules("[" MODULE("Pooling", "1_Pooling") "]", "{}", &pooling, &err),
                      MODEL_CORRUPT);
-    assert_int_equal(read_modules("[1,2]", NULL, &pooling, &err), MODEL_UNSUPPORTED);
+}
+
+static void a_module_without_a_type_is_corrupt(void **state)
+{
+    (void)state;
+    struct pooling pooling;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(read_modules("[1,2]", NULL, &pooling, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message, "modules.json: a module has no \"type\"; want one such as "
+                                     "sentence_transformers.models.Pooling");
+    assert_int_equal(read_modules("[{\"path\":\"1_Pooling\"}]", NULL, &pooling, &err),
+                     MODEL_CORRUPT);
+    assert_int_equal(read_modules("[{\"type\":7}]", NULL, &pooling, &err), MODEL_CORRUPT);
+}
+
+static void normalize_is_supported_behind_pooling_only(void **state)
+{
+    (void)state;
+    struct pooling pooling;
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *modes = "{\"pooling_mode_mean_tokens\":true}";
+    assert_int_equal(read_modules("[" MODULE("Transformer", "") "," MODULE("Normalize", "2") "]",
+                                  modes, &pooling, &err),
+                     MODEL_UNSUPPORTED);
+    assert_string_equal(err.message, "modules.json: Normalize stands before Pooling or without it; "
+                                     "it is supported behind Pooling only");
+    assert_int_equal(
+        read_modules("[" MODULE("Normalize", "2") "," MODULE("Pooling", "1_Pooling") "]", modes,
+                     &pooling, &err),
+        MODEL_UNSUPPORTED);
+}
+
+static void sentence_bert_config_bounds_the_tokens(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config;
+        model_status status;
+        int64_t max_tokens;
+    } rows[] = {{NULL, MODEL_OK, 0},
+                {"{}", MODEL_OK, 0},
+                {"{\"max_seq_length\":null}", MODEL_OK, 0},
+                {"{\"max_seq_length\":256,\"do_lower_case\":false}", MODEL_OK, 256},
+                {"{\"max_seq_length\":0}", MODEL_CORRUPT, 0},
+                {"{\"max_seq_length\":-1}", MODEL_CORRUPT, 0},
+                {"{\"max_seq_length\":1.5}", MODEL_CORRUPT, 0},
+                {"{\"max_seq_length\":\"256\"}", MODEL_CORRUPT, 0},
+                {"{\"max_seq", MODEL_CORRUPT, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct pooling pooling = {.max_tokens = 7};
+        sentence_config = rows[i].config;
+        assert_int_equal(read_modules("[" MODULE("Transformer", "") "]", NULL, &pooling, NULL),
+                         rows[i].status);
+        if (rows[i].status == MODEL_OK)
+            assert_int_equal(pooling.max_tokens, rows[i].max_tokens);
+    }
+    sentence_config = NULL;
 }
 
 int main(void)
@@ -127,6 +189,9 @@ int main(void)
         cmocka_unit_test(a_text_without_visible_tokens_gives_zeros),
         cmocka_unit_test(modules_json_chooses_mode_and_normalisation),
         cmocka_unit_test(unknown_modules_and_paths_out_of_the_package_are_refused),
+        cmocka_unit_test(a_module_without_a_type_is_corrupt),
+        cmocka_unit_test(normalize_is_supported_behind_pooling_only),
+        cmocka_unit_test(sentence_bert_config_bounds_the_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

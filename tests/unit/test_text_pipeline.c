@@ -198,6 +198,22 @@ static void a_mask_is_filled_with_the_likeliest_words(void **state)
     close_fixture(&f);
 }
 
+static void with_several_masks_the_others_stay(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("fill-mask", &words, NULL, "{}");
+    start(&f, "[MASK] lives in [MASK]", NULL);
+    float *data = output(&f, 0, 3, 1, 6, VOCAB);
+    data[1 * VOCAB + ANNA] = data[4 * VOCAB + ROME] = 100;
+    const json_node *item = answer(&f);
+    assert_int_equal(json_count(json_member(item, "masks")), 2);
+    assert_string_equal(json_string_or(json_path(item, "masks[0].candidates[0].sequence"), ""),
+                        "[CLS] anna lives in [MASK] [SEP]");
+    assert_string_equal(json_string_or(json_path(item, "masks[1].candidates[0].sequence"), ""),
+                        "[CLS] [MASK] lives in rome [SEP]");
+    close_fixture(&f);
+}
+
 static void a_text_without_a_mask_is_refused_before_anything_runs(void **state)
 {
     (void)state;
@@ -259,6 +275,44 @@ static void neighbouring_tokens_of_one_entity_form_a_group(void **state)
     close_fixture(&f);
 }
 
+static void labels_of_any_length_join(void **state)
+{
+    (void)state;
+    char config[1400], type[401];
+    memset(type, 'P', 400);
+    type[400] = '\0';
+    (void)snprintf(config, sizeof config,
+                   "{\"id2label\":{\"0\":\"O\",\"1\":\"B-%s\",\"2\":\"I-%s\"}}", type, type);
+    struct fixture f = open_fixture("token-classification", &tags, NULL, config);
+    start(&f, "anna rome lives anna", NULL); /* [CLS] anna rome lives anna [SEP] */
+    float *data = output(&f, 0, 3, 1, 6, 3);
+    const int best[] = {0, 1, 2, 2, 0, 0};
+    for (int t = 0; t < 6; t++)
+        data[t * 3 + best[t]] = 50;
+    const json_node *item = answer(&f);
+    assert_int_equal(json_count(json_member(item, "groups")), 1);
+    assert_string_equal(json_string_or(json_path(item, "groups[0].word"), ""), "anna rome lives");
+    assert_string_equal(json_string_or(json_path(item, "groups[0].entity_group"), ""), type);
+    close_fixture(&f);
+}
+
+static void tokens_without_named_labels_join_too(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("token-classification", &tags, NULL, "{}");
+    start(&f, "anna rome lives", NULL); /* [CLS] anna rome lives [SEP] */
+    float *data = output(&f, 0, 3, 1, 5, 3);
+    const int best[] = {0, 1, 1, 2, 0};
+    for (int t = 0; t < 5; t++)
+        data[t * 3 + best[t]] = 50;
+    const json_node *item = answer(&f);
+    assert_int_equal(json_count(json_member(item, "groups")), 2);
+    assert_string_equal(json_string_or(json_path(item, "groups[0].entity_group"), ""), "LABEL_1");
+    assert_string_equal(json_string_or(json_path(item, "groups[0].word"), ""), "anna rome");
+    assert_string_equal(json_string_or(json_path(item, "groups[1].entity_group"), ""), "LABEL_2");
+    close_fixture(&f);
+}
+
 static void a_question_is_answered_out_of_its_context(void **state)
 {
     (void)state;
@@ -272,6 +326,23 @@ static void a_question_is_answered_out_of_its_context(void **state)
     assert_near(json_path(item, "answers[0].score"), 1);
     assert_near(json_path(item, "answers[0].start"), 11);
     assert_near(json_path(item, "answers[0].end"), 18);
+    close_fixture(&f);
+}
+
+static void the_class_token_takes_its_share_and_is_no_answer(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("question-answering", &starts, &ends, "{}");
+    start(&f, "who?", "Anna lives in Rome"); /* [CLS] who ? [SEP] anna lives in rome [SEP] */
+    float *start_logits = output(&f, 0, 2, 1, 9, 0), *end_logits = output(&f, 1, 2, 1, 9, 0);
+    for (int t = 0; t < 9; t++)
+        start_logits[t] = end_logits[t] = -500;
+    start_logits[0] = start_logits[6] = 3;          /* a half each */
+    end_logits[0] = 3 + logf(3), end_logits[7] = 3; /* three quarters, one quarter */
+    start_logits[3] = end_logits[8] = 90;           /* other special tokens take nothing */
+    const json_node *item = answer(&f);
+    assert_string_equal(json_string_or(json_path(item, "answers[0].answer"), ""), "in Rome");
+    assert_near(json_path(item, "answers[0].score"), 0.125);
     close_fixture(&f);
 }
 
@@ -314,6 +385,37 @@ static void a_text_longer_than_the_model_is_refused_or_cut(void **state)
     assert_int_equal(make_batch(&f, text, NULL, &options, &err), MODEL_OK);
     uint32_t n = 0;
     assert_int_equal(text_batch_inputs(f.batch, &n)[0]->shape[1], 12);
+    close_fixture(&f);
+}
+
+static void write_beside_vocabulary(const struct fixture *f, const char *name, const char *text)
+{
+    char *path = path_join(f->dir, name);
+    write_file(path, text, strlen(text));
+    free(path);
+}
+
+static void embeddings_have_the_limit_of_sentence_transformers(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("fill-mask", &hidden, &words, "{}");
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *text = "anna anna anna anna [MASK]"; /* and [CLS], [SEP] */
+    write_beside_vocabulary(&f, "modules.json",
+                            "[{\"type\":\"sentence_transformers.models.Transformer\"}]");
+    write_beside_vocabulary(&f, "sentence_bert_config.json", "{\"max_seq_length\":5}");
+    make_pipeline(&f);
+    options.task = "embed";
+    assert_int_equal(make_batch(&f, text, NULL, &options, &err), MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "text 1 has 7 tokens, the model takes at most 5"));
+    options.truncate = 1;
+    assert_int_equal(make_batch(&f, text, NULL, &options, &err), MODEL_OK);
+    uint32_t n = 0;
+    assert_int_equal(text_batch_inputs(f.batch, &n)[0]->shape[1], 5);
+    text_batch_destroy(f.batch);
+    assert_int_equal(make_batch(&f, text, NULL, NULL, &err), MODEL_OK); /* another task */
+    assert_int_equal(text_batch_inputs(f.batch, &n)[0]->shape[1], 7);
     close_fixture(&f);
 }
 
@@ -366,14 +468,19 @@ int main(void)
         cmocka_unit_test(several_texts_are_one_padded_batch),
         cmocka_unit_test(embeddings_are_the_mean_over_the_tokens),
         cmocka_unit_test(a_mask_is_filled_with_the_likeliest_words),
+        cmocka_unit_test(with_several_masks_the_others_stay),
         cmocka_unit_test(a_text_without_a_mask_is_refused_before_anything_runs),
         cmocka_unit_test(labels_come_from_the_config_and_sum_to_one),
         cmocka_unit_test(multi_label_models_score_each_label_alone),
         cmocka_unit_test(neighbouring_tokens_of_one_entity_form_a_group),
+        cmocka_unit_test(labels_of_any_length_join),
+        cmocka_unit_test(tokens_without_named_labels_join_too),
         cmocka_unit_test(a_question_is_answered_out_of_its_context),
+        cmocka_unit_test(the_class_token_takes_its_share_and_is_no_answer),
         cmocka_unit_test(an_answer_is_widened_to_whole_words),
         cmocka_unit_test(a_question_without_context_is_refused),
         cmocka_unit_test(a_text_longer_than_the_model_is_refused_or_cut),
+        cmocka_unit_test(embeddings_have_the_limit_of_sentence_transformers),
         cmocka_unit_test(text_that_is_not_utf8_is_refused_at_its_byte),
         cmocka_unit_test(tasks_that_the_model_cannot_do_are_refused),
         cmocka_unit_test(outputs_of_another_shape_are_refused),

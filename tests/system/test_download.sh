@@ -252,6 +252,7 @@ fails "an answer nobody understands" 5 "answers 400 for 'acme/error': bad  [31mr
 fails "a list without end" 7 "list of files of 'acme/endless' does not end" download acme/endless
 fails "a file that is listed twice" 7 "the hub lists the file '" download acme/twice
 HF_ENDPOINT=http://127.0.0.1:1 fails "nobody answers" 5 "cannot reach http://127.0.0.1:1/" download acme/tiny
+ok "nobody answers: counts to the attempts there are" says "trying again in 2 s (2 of 2)"
 
 # ---- hostile repositories
 

@@ -238,19 +238,55 @@ static model_status run_offline(const struct download_options *options, struct d
     return status;
 }
 
-model_status download_run(const struct download_options *options, struct download_result *ret,
-                          struct model_error *err)
+/* Whether a download failed to install because something went away that was there before: a blob of
+ * the plan, or what the store no longer found while it linked. */
+static bool has_lost_blobs(const struct download *download, model_status status)
+{
+    for (size_t i = 0; i < download->plan.n_files; i++) {
+        const struct plan_file *planned = &download->plan.files[i];
+        if (planned->sha256[0] != '\0' &&
+            !store_has_blob(download->store, planned->sha256, planned->file->size_bytes))
+            return true;
+    }
+    return status == MODEL_NOT_FOUND;
+}
+
+static model_status run_once(const struct download_options *options, struct download_result *ret,
+                             bool *ret_lost, struct model_error *err)
 {
     struct download download;
-    if (options->offline)
-        return run_offline(options, ret, err);
+    bool lost = false;
     model_status status = download_begin(options, &download, err);
     if (status != MODEL_OK)
         return status;
     status = download_transfer(&download, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
         status = download_install(&download, ret, err);
+        lost = (status == MODEL_NOT_FOUND || status == MODEL_CORRUPT) &&
+               has_lost_blobs(&download, status);
+    }
     download_end(&download);
+    *ret_lost = lost;
+    return status;
+}
+
+model_status download_run(const struct download_options *options, struct download_result *ret,
+                          struct model_error *err)
+{
+    bool lost = false;
+    if (options->offline)
+        return run_offline(options, ret, err);
+    model_status status = run_once(options, ret, &lost, err);
+    if (status == MODEL_OK || !lost)
+        return status;
+    /* another process removed a package that shares files with this one */
+    log_write(&options->hub.log, MODEL_LOG_WARN,
+              "files of '%s' vanished from the store; starting over", options->id);
+    lost = false;
+    status = run_once(options, ret, &lost, err);
+    if (status != MODEL_OK && lost)
+        status = error_set(err, MODEL_BUSY, "'%s' is being removed by another process; try again",
+                           options->id);
     return status;
 }
 

@@ -200,6 +200,39 @@ static void offline_is_not_content_with_less_than_was_asked(void **state)
     download_result_finish(&result);
 }
 
+/* Another process that removes blobs, as often as left says, when the last file has come. */
+struct remover {
+    int left;
+    char *blobs;
+};
+
+static void remove_blobs(void *context, const struct plan_file *file)
+{
+    struct remover *remover = context;
+    if (strcmp(file->file->path, "b.txt") != 0 || remover->left-- <= 0)
+        return;
+    assert_int_equal(dir_remove_all(remover->blobs, NULL), MODEL_OK);
+}
+
+static void blobs_that_vanish_are_fetched_once_more(void **state)
+{
+    static const struct scripted_answer answers[] = {MODEL, TREE, GOOD, GOOD,
+                                                     MODEL, TREE, GOOD, GOOD};
+    struct remover remover = {.left = 2, .blobs = strdup(in_folder("store/blobs/sha256"))};
+    NEEDS;
+    options.file_done = remove_blobs;
+    options.observer = &remover;
+    assert_int_equal(RUN(answers), MODEL_BUSY);
+    assert_string_equal(err.message, "'acme/tiny' is being removed by another process; try again");
+    assert_int_equal(n_names_in(in_folder("store/packages")), 0);
+    assert_int_equal(n_names_in(in_folder("store/tmp")), 0);
+    remover.left = 1;
+    assert_int_equal(RUN(answers), MODEL_OK);
+    assert_int_equal(store_verify_package(result.dir, NULL, NULL, &err), MODEL_OK);
+    download_result_finish(&result);
+    free(remover.blobs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +243,7 @@ int main(void)
         IN_FOLDER(offline_without_the_package_says_so),
         IN_FOLDER(a_package_that_lost_a_file_is_not_complete),
         IN_FOLDER(offline_is_not_content_with_less_than_was_asked),
+        IN_FOLDER(blobs_that_vanish_are_fetched_once_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

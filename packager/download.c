@@ -5,6 +5,7 @@
 #include "hub_answers.h"
 #include "transfer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -251,6 +252,21 @@ static bool has_lost_blobs(const struct download *download, model_status status)
     return status == MODEL_NOT_FOUND;
 }
 
+/* Says what to do about a full disk where the sentence ends with the error number's text: the files
+ * that are the package's own (plugin, model_info.json, manifest) are written by others below us. */
+static void advise_about_disk(struct model_error *err)
+{
+    static const int errors[] = {ENOSPC, EDQUOT};
+    struct model_error found = *err;
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct model_error full = MODEL_ERROR_INIT;
+        (void)error_set_errno(&full, errors[i], "%s", "");
+        if (strstr(found.message, full.message) != NULL)
+            (void)error_set(err, MODEL_IO, "%.800s; free some space, or choose another --store",
+                            found.message);
+    }
+}
+
 static model_status run_once(const struct download_options *options, struct download_result *ret,
                              bool *ret_lost, struct model_error *err)
 {
@@ -265,6 +281,8 @@ static model_status run_once(const struct download_options *options, struct down
         lost = (status == MODEL_NOT_FOUND || status == MODEL_CORRUPT) &&
                has_lost_blobs(&download, status);
     }
+    if (status == MODEL_IO && err != NULL)
+        advise_about_disk(err);
     download_end(&download);
     *ret_lost = lost;
     return status;

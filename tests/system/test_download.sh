@@ -293,6 +293,13 @@ if mount -t tmpfs -o size=6m tmpfs "$full" 2>/dev/null; then
     ok "disk full in the middle: exit code 8" [ "$code" -eq 8 ]
     ok "disk full in the middle: says what to do" says "no space left on the disk while writing 'big.safetensors'"
     ok "disk full in the middle: leaves nothing" no_package
+    rm -rf "$full/filler" "$full/store"
+    mkdir "$dir/large" && cp "$plugins/plugin_named_bert.so" "$dir/large/libbert.so"
+    truncate -s 8M "$dir/large/libbert.so"
+    run download acme/tiny --plugin-path "$dir/large"
+    ok "disk full at the plugin: exit code 8" [ "$code" -eq 8 ]
+    ok "disk full at the plugin: says what to do" says "No space left on device; free some space, or choose another --store"
+    ok "disk full at the plugin: leaves nothing" no_package
     umount "$full" && mounted=''
 else
     skipped "a full disk: mounting a small tmpfs is not permitted here"

@@ -5,29 +5,13 @@
 #include "hub_answers.h"
 #include "transfer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- begin: what is there to do */
 
-model_status download_find_package(const struct store *store, const char *id, const char *revision,
-                                   char **ret, struct model_error *err)
-{
-    char *dir = NULL;
-    char *name = text_format("%s@%s", id, revision);
-    if (name == NULL)
-        return error_no_memory(err, "a name");
-    model_status status = store_find(store, name, &dir, err);
-    free(name);
-    /* several packages of a bare name that might be meant: none of them is this one */
-    if (status == MODEL_NOT_FOUND || status == MODEL_INVALID_ARGUMENT)
-        status = MODEL_OK;
-    if (status == MODEL_OK)
-        *ret = dir;
-    return status;
-}
-
-/* Notes a package of the same commit that has every file of the plan. */
+/* Notes a package of the same commit that has every file of the plan, and all that it lists. */
 static model_status look_for_present(struct download *download, struct model_error *err)
 {
     struct manifest manifest = {0};
@@ -38,9 +22,10 @@ static model_status look_for_present(struct download *download, struct model_err
                                                 download->model.commit, &dir, err);
     if (status != MODEL_OK || dir == NULL)
         return status;
-    /* one that cannot be read is replaced */
+    /* one that cannot be read or has lost a file is replaced */
     if (manifest_read(dir, &manifest, NULL) == MODEL_OK &&
-        download_plan_satisfied_by(&download->plan, &manifest)) {
+        download_plan_satisfied_by(&download->plan, &manifest) &&
+        download_check_files(dir, &manifest, NULL) == MODEL_OK) {
         download->present = dir;
         dir = NULL;
     }
@@ -96,6 +81,8 @@ model_status download_begin(const struct download_options *options, struct downl
         status = hub_create(&options->hub, &download.hub, err);
     if (status == MODEL_OK)
         status = hub_find_model(download.hub, options->id, download.revision, &download.model, err);
+    if (status == MODEL_OK)
+        status = download_check_owner(&download, err);
     if (status == MODEL_OK && strcmp(download.model.id, options->id) != 0)
         log_write(&options->hub.log, MODEL_LOG_INFO, "'%s' is called '%s' now", options->id,
                   download.model.id);
@@ -190,6 +177,36 @@ model_status download_transfer(struct download *download, struct model_error *er
 
 /* ---- the whole */
 
+/* The result of finding the package in dir, which it takes over on success. */
+static model_status offline_result(char *dir, const struct manifest *manifest,
+                                   struct download_result *ret, struct model_error *err)
+{
+    struct download_result result = {0};
+    result.id = strdup(manifest->id);
+    result.revision = strdup(manifest->revision);
+    for (size_t i = 0; i < manifest->n_files; i++)
+        result.reused_bytes += manifest->files[i].size_bytes;
+    if (result.id == NULL || result.revision == NULL) {
+        download_result_finish(&result);
+        return error_no_memory(err, "the result");
+    }
+    result.dir = dir;
+    *ret = result;
+    return MODEL_OK;
+}
+
+static model_status check_offline(const struct download_options *options, const char *dir,
+                                  const struct manifest *manifest, struct model_error *err)
+{
+    model_status status = download_check_files(dir, manifest, err);
+    if (status == MODEL_CORRUPT && err != NULL) {
+        struct model_error damage = *err;
+        return error_set(err, status, "offline: %s; unset HF_HUB_OFFLINE and download it again",
+                         damage.message);
+    }
+    return status == MODEL_OK ? download_check_asked(&options->rules, manifest, err) : status;
+}
+
 static model_status run_offline(const struct download_options *options, struct download_result *ret,
                                 struct model_error *err)
 {
@@ -197,6 +214,9 @@ static model_status run_offline(const struct download_options *options, struct d
     struct store *store = NULL;
     struct manifest manifest = {0};
     char *dir = NULL;
+    if (options->force)
+        return error_set(err, MODELHOST_OFFLINE,
+                         "offline: --force has to ask the hub; unset HF_HUB_OFFLINE");
     model_status status = store_open(options->store_dir, 0, &store, err);
     if (status == MODEL_OK)
         status = download_find_package(store, options->id, revision, &dir, err);
@@ -207,39 +227,84 @@ static model_status run_offline(const struct download_options *options, struct d
                            options->store_dir, options->id, revision);
     if (status == MODEL_OK)
         status = manifest_read(dir, &manifest, err);
-    if (status == MODEL_OK) {
-        struct download_result result = {.dir = dir};
-        result.id = strdup(manifest.id);
-        result.revision = strdup(manifest.revision);
-        for (size_t i = 0; i < manifest.n_files; i++)
-            result.reused_bytes += manifest.files[i].size_bytes;
+    if (status == MODEL_OK)
+        status = check_offline(options, dir, &manifest, err);
+    if (status == MODEL_OK)
+        status = offline_result(dir, &manifest, ret, err);
+    if (status == MODEL_OK)
         dir = NULL;
-        if (result.id != NULL && result.revision != NULL) {
-            *ret = result;
-        } else {
-            download_result_finish(&result);
-            status = error_no_memory(err, "the result");
-        }
-    }
     manifest_finish(&manifest);
     free(dir);
     store_close(store);
     return status;
 }
 
-model_status download_run(const struct download_options *options, struct download_result *ret,
-                          struct model_error *err)
+/* Whether a download failed to install because something went away that was there before: a blob of
+ * the plan, or what the store no longer found while it linked. */
+static bool has_lost_blobs(const struct download *download, model_status status)
+{
+    for (size_t i = 0; i < download->plan.n_files; i++) {
+        const struct plan_file *planned = &download->plan.files[i];
+        if (planned->sha256[0] != '\0' &&
+            !store_has_blob(download->store, planned->sha256, planned->file->size_bytes))
+            return true;
+    }
+    return status == MODEL_NOT_FOUND;
+}
+
+/* Says what to do about a full disk where the sentence ends with the error number's text: the files
+ * that are the package's own (plugin, model_info.json, manifest) are written by others below us. */
+static void advise_about_disk(struct model_error *err)
+{
+    static const int errors[] = {ENOSPC, EDQUOT};
+    struct model_error found = *err;
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct model_error full = MODEL_ERROR_INIT;
+        (void)error_set_errno(&full, errors[i], "%s", "");
+        if (strstr(found.message, full.message) != NULL)
+            (void)error_set(err, MODEL_IO, "%.800s; free some space, or choose another --store",
+                            found.message);
+    }
+}
+
+static model_status run_once(const struct download_options *options, struct download_result *ret,
+                             bool *ret_lost, struct model_error *err)
 {
     struct download download;
-    if (options->offline)
-        return run_offline(options, ret, err);
+    bool lost = false;
     model_status status = download_begin(options, &download, err);
     if (status != MODEL_OK)
         return status;
     status = download_transfer(&download, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
         status = download_install(&download, ret, err);
+        lost = (status == MODEL_NOT_FOUND || status == MODEL_CORRUPT) &&
+               has_lost_blobs(&download, status);
+    }
+    if (status == MODEL_IO && err != NULL)
+        advise_about_disk(err);
     download_end(&download);
+    *ret_lost = lost;
+    return status;
+}
+
+model_status download_run(const struct download_options *options, struct download_result *ret,
+                          struct model_error *err)
+{
+    bool lost = false;
+    if (options->offline)
+        return run_offline(options, ret, err);
+    model_status status = run_once(options, ret, &lost, err);
+    if (status == MODEL_OK || !lost)
+        return status;
+    /* another process removed a package that shares files with this one */
+    log_write(&options->hub.log, MODEL_LOG_WARN,
+              "files of '%s' vanished from the store; starting over", options->id);
+    lost = false;
+    status = run_once(options, ret, &lost, err);
+    if (status != MODEL_OK && lost)
+        status = error_set(err, MODEL_BUSY, "'%s' is being removed by another process; try again",
+                           options->id);
     return status;
 }
 

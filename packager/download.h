@@ -63,6 +63,20 @@ void download_end(struct download *download);
 model_status download_find_package(const struct store *store, const char *id, const char *revision,
                                    char **ret, struct model_error *err);
 
+/* MODEL_CORRUPT, naming the first file of the manifest that is not in dir with its size. Does not read
+ * the bytes: that is store_verify_package(). */
+model_status download_check_files(const char *dir, const struct manifest *manifest,
+                                  struct model_error *err);
+
+/* MODELHOST_OFFLINE when a pattern of --include fits no file of the package, or when it has no weights
+ * and they were not left out on purpose. */
+model_status download_check_asked(const struct selection_rules *rules,
+                                  const struct manifest *manifest, struct model_error *err);
+
+/* MODEL_INVALID_ARGUMENT when the hub leads the name that was asked for to another id, and the store
+ * has that id from another hub: one hub must not take over another's names. */
+model_status download_check_owner(const struct download *download, struct model_error *err);
+
 /* All of it, or in offline mode the look into the store. */
 model_status download_run(const struct download_options *options, struct download_result *ret,
                           struct model_error *err);

@@ -26,6 +26,7 @@ struct hub_http {
     struct hub_response *response;
     struct model_error *err;
     size_t header_bytes;
+    bool in_headers;      /* they have not ended yet */
     model_status refusal; /* why a callback ended the exchange; MODEL_OK: none did */
 };
 
@@ -73,8 +74,11 @@ static size_t on_header(char *line, size_t one, size_t size, void *context)
     if (size > 5 && memcmp(line, "HTTP/", 5) == 0) {
         /* another answer begins (after 100 Continue, or a proxy's): forget the one before */
         hub_response_finish(http->response);
+        http->in_headers = true;
         return size;
     }
+    if (size > 0 && (line[0] == '\r' || line[0] == '\n'))
+        http->in_headers = false;
     model_status status = keep_header(http, line, size);
     return status == MODEL_OK ? size : refuse(http, status);
 }
@@ -142,6 +146,19 @@ static CURLcode set_exchange(struct hub_http *http, struct curl_slist *headers)
     return code;
 }
 
+/* libcurl's own limit for one line of headers is "out of memory", later "too large": memory does not
+ * really run out between the request and the end of the headers. */
+static bool is_long_header(const struct hub_http *http, CURLcode code)
+{
+    long request_bytes = 0;
+#if LIBCURL_VERSION_NUM >= 0x080600
+    if (code == CURLE_TOO_LARGE)
+        return http->in_headers;
+#endif
+    (void)curl_easy_getinfo(http->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    return code == CURLE_OUT_OF_MEMORY && http->in_headers && request_bytes > 0;
+}
+
 /* What a failed transfer means. */
 static model_status explain(struct hub_http *http, CURLcode code, enum hub_failure *ret_failure)
 {
@@ -149,6 +166,9 @@ static model_status explain(struct hub_http *http, CURLcode code, enum hub_failu
     *ret_failure = HUB_FAILED_FOR_GOOD;
     if (http->refusal != MODEL_OK)
         return http->refusal;
+    if (is_long_header(http, code))
+        return error_set(http->err, MODELHOST_NETWORK,
+                         "the header of the answer of %.200s is too long", http->exchange->url);
     switch (code) {
     case CURLE_OUT_OF_MEMORY:
         return error_no_memory(http->err, "a transfer");
@@ -188,6 +208,7 @@ static model_status exchange_by_curl(void *context, const struct hub_exchange *e
     http->response = response;
     http->err = err;
     http->header_bytes = 0;
+    http->in_headers = true;
     http->refusal = MODEL_OK;
     http->reason[0] = '\0';
     CURLcode code = set_exchange(http, headers);

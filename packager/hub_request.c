@@ -163,14 +163,14 @@ static model_status wait_for(struct hub *hub, int64_t wait_ms, struct model_erro
 }
 
 static void say_again(const struct hub *hub, const struct attempt *attempt, model_status status,
-                      const struct model_error *err, int64_t wait_ms, int n_attempts)
+                      const struct model_error *err, int64_t wait_ms, int n_attempts, int n_worth)
 {
     char reason[64];
     if (status == MODEL_OK)
         (void)snprintf(reason, sizeof reason, "the server answers %ld", attempt->response.status);
     log_write(&hub->config.log, MODEL_LOG_WARN, "%s; trying again in %.0f s (%d of %d)",
               status == MODEL_OK ? reason : err->message, (double)wait_ms / 1000, n_attempts,
-              HUB_MAX_ATTEMPTS - 1);
+              n_worth - 1);
 }
 
 model_status hub_get(struct hub *hub, const char *url, const struct hub_subject *subject,
@@ -186,9 +186,10 @@ model_status hub_get(struct hub *hub, const char *url, const struct hub_subject 
     for (int n = 1;; n++) {
         status = walk(hub, url, receiver, &attempt, err);
         int64_t wait_ms = wait_before(&attempt, status, n);
-        if (n >= worth_attempts(&attempt, status) || wait_ms < 0)
+        int n_worth = worth_attempts(&attempt, status);
+        if (n >= n_worth || wait_ms < 0)
             break;
-        say_again(hub, &attempt, status, err, wait_ms, n);
+        say_again(hub, &attempt, status, err, wait_ms, n, n_worth);
         status = wait_for(hub, wait_ms, err);
         if (status != MODEL_OK)
             goto end;

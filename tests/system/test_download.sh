@@ -125,6 +125,19 @@ ok "offline: finds what is there" [ "$code:$out" = "0:$first" ]
 HF_HUB_OFFLINE=1 run download acme/pages
 ok "offline: exit code 9 for what is not" [ "$code" -eq 9 ]
 ok "offline: says why" says "unset HF_HUB_OFFLINE"
+HF_HUB_OFFLINE=1 run download acme/tiny --force
+ok "offline: --force is refused" [ "$code" -eq 9 ] && says "--force has to ask the hub"
+HF_HUB_OFFLINE=1 run download acme/tiny --include '*.gguf'
+ok "offline: exit code 9 for files that are not there" [ "$code" -eq 9 ]
+ok "offline: names what is not there" says "no file like '*.gguf'"
+chmod u+w "$first/backends/cpu" && rm -f "$first/backends/cpu/model.safetensors"
+HF_HUB_OFFLINE=1 run download acme/tiny
+ok "offline: a package that lost a file: exit code 7" [ "$code" -eq 7 ]
+ok "offline: a package that lost a file: names it" says "'backends/cpu/model.safetensors' is missing"
+run download acme/tiny
+ok "a package that lost a file is made whole" [ "$code:$out" = "0:$first" ]
+run verify acme/tiny
+ok "a package that lost a file is whole afterwards" [ "$code" -eq 0 ]
 : >"$dir/log"
 run download acme/tiny --force -q
 ok "force: fetches again" grep -q /cdn/ "$dir/log"
@@ -141,6 +154,8 @@ new_store
 run download acme/tiny --include '*.txt' --include '1_Pool*/' --exclude 'vocab*'
 ok "include and exclude choose" [ "$(cd "$out" && find . -type f | sort | tr '\n' ' ')" = "./1_Pooling/config.json ./metadata.json ./model_info.json " ] ||
     (cd "$out" && find . -type f)
+HF_HUB_OFFLINE=1 run download acme/tiny
+ok "offline: exit code 9 for a package without weights" [ "$code" -eq 9 ]
 run download acme/tiny
 ok "then all: the rest is added" [ -f "$out/backends/cpu/model.safetensors" ]
 run download acme/tiny --include 'onnx/'
@@ -164,6 +179,11 @@ run download old/tiny
 ok "a renamed repository (200) has its new name" says "'old/tiny' is called 'acme/tiny' now"
 run info acme/tiny --json
 ok "both are one package" json 'j["id"] == "acme/tiny"'
+ours=$HF_ENDPOINT
+HF_ENDPOINT=http://localhost:$port run download legacy
+ok "another hub cannot take over a name: exit code 1" [ "$code" -eq 1 ]
+ok "another hub cannot take over a name: names both" says "http://localhost:$port says that 'legacy' is 'acme/tiny'"
+ok "another hub cannot take over a name: says what to do" says "from $ours: give this hub a store of its own with --store DIR, or 'pkgmgr rm acme/tiny' first"
 run download bare
 ok "a name without an owner" [ "$code" -eq 0 ]
 run download acme/pages
@@ -232,6 +252,7 @@ fails "an answer nobody understands" 5 "answers 400 for 'acme/error': bad  [31mr
 fails "a list without end" 7 "list of files of 'acme/endless' does not end" download acme/endless
 fails "a file that is listed twice" 7 "the hub lists the file '" download acme/twice
 HF_ENDPOINT=http://127.0.0.1:1 fails "nobody answers" 5 "cannot reach http://127.0.0.1:1/" download acme/tiny
+ok "nobody answers: counts to the attempts there are" says "trying again in 2 s (2 of 2)"
 
 # ---- hostile repositories
 
@@ -272,6 +293,13 @@ if mount -t tmpfs -o size=6m tmpfs "$full" 2>/dev/null; then
     ok "disk full in the middle: exit code 8" [ "$code" -eq 8 ]
     ok "disk full in the middle: says what to do" says "no space left on the disk while writing 'big.safetensors'"
     ok "disk full in the middle: leaves nothing" no_package
+    rm -rf "$full/filler" "$full/store"
+    mkdir "$dir/large" && cp "$plugins/plugin_named_bert.so" "$dir/large/libbert.so"
+    truncate -s 8M "$dir/large/libbert.so"
+    run download acme/tiny --plugin-path "$dir/large"
+    ok "disk full at the plugin: exit code 8" [ "$code" -eq 8 ]
+    ok "disk full at the plugin: says what to do" says "No space left on device; free some space, or choose another --store"
+    ok "disk full at the plugin: leaves nothing" no_package
     umount "$full" && mounted=''
 else
     skipped "a full disk: mounting a small tmpfs is not permitted here"

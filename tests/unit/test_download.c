@@ -5,6 +5,9 @@
 
 #include "download.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define COMMIT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define SHA1   "ce013625030ba8dba906f756967f9e9ca394464a" /* of "hello\n" by git hash-object */
 #define MODEL                                                                                      \
@@ -71,6 +74,7 @@ static void a_second_download_of_the_same_commit_fetches_nothing(void **state)
 {
     static const struct scripted_answer first[] = {MODEL, TREE, GOOD, GOOD};
     static const struct scripted_answer second[] = {MODEL, TREE};
+    static const char *const texts[] = {"*.txt"};
     NEEDS;
     assert_int_equal(RUN(first), MODEL_OK);
     expect_file(result.dir, "a.txt");
@@ -85,6 +89,7 @@ static void a_second_download_of_the_same_commit_fetches_nothing(void **state)
     assert_int_equal(result.reused_bytes, 12);
     download_result_finish(&result);
     options.offline = true;
+    options.rules = (struct selection_rules){.includes = texts, .n_includes = 1};
     assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODEL_OK);
     assert_string_equal(result.dir, dir);
     download_result_finish(&result);
@@ -147,6 +152,87 @@ static void offline_without_the_package_says_so(void **state)
     assert_non_null(strstr(err.message, "does not have 'acme/tiny' at revision 'main'"));
 }
 
+static void a_package_that_lost_a_file_is_not_complete(void **state)
+{
+    static const struct scripted_answer all[] = {MODEL, TREE, GOOD, GOOD};
+    static const char *const texts[] = {"*.txt"};
+    NEEDS;
+    options.rules = (struct selection_rules){.includes = texts, .n_includes = 1};
+    assert_int_equal(RUN(all), MODEL_OK);
+    char *lost = path_join(result.dir, "a.txt");
+    download_result_finish(&result);
+    for (int n = 0; n < 2; n++) {
+        if (n == 0)
+            assert_int_equal(unlink(lost), 0);
+        else
+            assert_int_equal(chmod(lost, 0644) | truncate(lost, 3), 0);
+        options.offline = true;
+        assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODEL_CORRUPT);
+        assert_non_null(strstr(err.message, n == 0 ? "'a.txt' is missing" : "has 3 bytes, want 6"));
+        options.offline = false;
+        assert_int_equal(RUN(all), MODEL_OK);
+        assert_int_equal(store_verify_package(result.dir, NULL, NULL, &err), MODEL_OK);
+        download_result_finish(&result);
+    }
+    free(lost);
+}
+
+static void offline_is_not_content_with_less_than_was_asked(void **state)
+{
+    static const struct scripted_answer all[] = {MODEL, TREE, GOOD, GOOD};
+    static const char *const weights[] = {"*.txt", "*.safetensors"};
+    NEEDS;
+    assert_int_equal(RUN(all), MODEL_OK);
+    download_result_finish(&result);
+    options.offline = true;
+    assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODELHOST_OFFLINE);
+    assert_non_null(strstr(err.message, "has no weights"));
+    options.rules = (struct selection_rules){.includes = weights, .n_includes = 2};
+    assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODELHOST_OFFLINE);
+    assert_non_null(strstr(err.message, "has no file like '*.safetensors'"));
+    options.rules.n_includes = 1;
+    options.force = true;
+    assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODELHOST_OFFLINE);
+    assert_non_null(strstr(err.message, "--force has to ask the hub"));
+    options.rules = (struct selection_rules){.excludes = weights + 1, .n_excludes = 1};
+    options.force = false;
+    assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODEL_OK);
+    download_result_finish(&result);
+}
+
+/* Another process that removes blobs, as often as left says, when the last file has come. */
+struct remover {
+    int left;
+    char *blobs;
+};
+
+static void remove_blobs(void *context, const struct plan_file *file)
+{
+    struct remover *remover = context;
+    if (strcmp(file->file->path, "b.txt") != 0 || remover->left-- <= 0)
+        return;
+    assert_int_equal(dir_remove_all(remover->blobs, NULL), MODEL_OK);
+}
+
+static void blobs_that_vanish_are_fetched_once_more(void **state)
+{
+    static const struct scripted_answer answers[] = {MODEL, TREE, GOOD, GOOD,
+                                                     MODEL, TREE, GOOD, GOOD};
+    struct remover remover = {.left = 2, .blobs = strdup(in_folder("store/blobs/sha256"))};
+    NEEDS;
+    options.file_done = remove_blobs;
+    options.observer = &remover;
+    assert_int_equal(RUN(answers), MODEL_BUSY);
+    assert_string_equal(err.message, "'acme/tiny' is being removed by another process; try again");
+    assert_int_equal(n_names_in(in_folder("store/packages")), 0);
+    assert_int_equal(n_names_in(in_folder("store/tmp")), 0);
+    remover.left = 1;
+    assert_int_equal(RUN(answers), MODEL_OK);
+    assert_int_equal(store_verify_package(result.dir, NULL, NULL, &err), MODEL_OK);
+    download_result_finish(&result);
+    free(remover.blobs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +241,9 @@ int main(void)
         IN_FOLDER(files_of_one_commit_add_up),
         IN_FOLDER(a_dry_run_makes_no_store),
         IN_FOLDER(offline_without_the_package_says_so),
+        IN_FOLDER(a_package_that_lost_a_file_is_not_complete),
+        IN_FOLDER(offline_is_not_content_with_less_than_was_asked),
+        IN_FOLDER(blobs_that_vanish_are_fetched_once_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

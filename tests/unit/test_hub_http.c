@@ -210,6 +210,12 @@ static void headers_are_bounded(void **state)
                      MODELHOST_NETWORK);
     assert_int_equal(trial.failure, HUB_FAILED_FOR_GOOD);
     finish(&trial);
+    assert_int_equal(try_long(&trial, "HTTP/1.1 302 Found\r\nLocation: ", (size_t)1 << 20, ""),
+                     MODELHOST_NETWORK);
+    assert_int_equal(trial.failure, HUB_FAILED_FOR_GOOD);
+    assert_non_null(strstr(trial.err.message, "header of the answer of http://127.0.0.1:"));
+    assert_non_null(strstr(trial.err.message, "is too long"));
+    finish(&trial);
 }
 
 static void a_long_error_is_cut(void **state)

@@ -45,7 +45,8 @@ model_status store_find(const struct store *store, const char *name, char **ret_
 /* The path that a blob has or would have; to be freed; NULL without memory or when sha256 is none. */
 char *store_blob_path(const struct store *store, const char *sha256);
 int store_has_blob(const struct store *store, const char *sha256, uint64_t size_bytes);
-/* Makes a new unique folder under tmp/ for work in progress; to be freed. */
+/* Makes a new unique folder under tmp/ for work in progress; to be freed. Removes what killed processes
+ * left there more than 24 hours ago. */
 model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err);
 /* Moves a finished, synced file into blobs/ under its digest (which the caller has computed while it
  * wrote). The same content may be there already: then the file is removed. A blob that is there and

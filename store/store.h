@@ -45,7 +45,8 @@ model_status store_find(const struct store *store, const char *name, char **ret_
 /* The path that a blob has or would have; to be freed; NULL without memory or when sha256 is none. */
 char *store_blob_path(const struct store *store, const char *sha256);
 int store_has_blob(const struct store *store, const char *sha256, uint64_t size_bytes);
-/* Makes a new unique folder under tmp/ for work in progress; to be freed. */
+/* Makes a new unique folder under tmp/ for work in progress; to be freed. Removes what killed processes
+ * left there more than 24 hours ago. */
 model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err);
 /* Moves a finished, synced file into blobs/ under its digest (which the caller has computed while it
  * wrote). The same content may be there already: then the file is removed. A blob that is there and
@@ -91,9 +92,11 @@ model_status store_list_packages(const struct store *store, struct store_list *r
 void store_list_finish(struct store_list *list);
 
 /* Removes a package and its refs, and those that it superseded (the same id and commit, no ref of their
- * own any more), then the blobs that no package of the store uses any more. */
+ * own any more), then the blobs that no package of the store uses any more. A package whose metadata.json
+ * cannot be read is removed as well. While another package's cannot be read, no blob is removed, and
+ * *ret_note is a sentence that says so (else NULL; to be freed). Both results may be NULL. */
 model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
-                          struct model_error *err);
+                          char **ret_note, struct model_error *err);
 
 /* Hashes every file of a package against its manifest. MODEL_CORRUPT names the first bad file and how
  * many there are; report() is called for each file (ok or the sentence); may be NULL. */

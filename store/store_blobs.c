@@ -41,26 +41,6 @@ int store_has_blob(const struct store *store, const char *sha256, uint64_t size_
     return has;
 }
 
-model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err)
-{
-    char *parent = path_join(store->dir, "tmp");
-    char *dir = path_join(store->dir, "tmp/XXXXXX");
-    model_status status = MODEL_OK;
-    if (parent == NULL || dir == NULL)
-        status = error_no_memory(err, "a folder for work in progress");
-    else
-        status = dir_make_all(parent, err);
-    if (status == MODEL_OK && mkdtemp(dir) == NULL)
-        status = error_set_errno(err, errno, "cannot make a folder below %s", parent);
-    free(parent);
-    if (status != MODEL_OK) {
-        free(dir);
-        return status;
-    }
-    *ret_dir = dir;
-    return MODEL_OK;
-}
-
 /* ---- adding */
 
 static bool has_digest(const char *path, const char *sha256)

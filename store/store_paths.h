@@ -6,9 +6,15 @@
 #include "files.h"
 #include "store.h"
 
+#include <time.h>
+
 struct store {
     char *dir; /* absolute */
 };
+
+/* Removes what killed processes left under tmp/: entries that were not written to, nor anything in them,
+ * in the 24 hours before `now`. Errors are ignored. store_make_staging() does it with the clock's time. */
+void store_clean_staging(const struct store *store, time_t now);
 
 /* How a package's file came to be made of a blob; also a mask of what may be tried, in this order. */
 enum store_link_method {

@@ -1,11 +1,13 @@
 /* store_remove.c - removing a package, and the blobs that nothing uses any more; see store_remove() in
- * store.h. First the refs go, then the package is moved into tmp/ by one rename, so that readers see
- * all of it or nothing, then the blobs. An install of the same content at the same time may find a
- * blob gone; it fails then and says so. Any thread, any process. */
+ * store.h. First the package is moved into tmp/ by one rename, so that readers see all of it or
+ * nothing; then its refs go, then the blobs. A removal that stops half-way leaves refs that lead
+ * nowhere: nobody finds anything by them, and the next removal takes them. An install of the same content at the
+ * same time may find a blob gone; it fails then and says so. Any thread, any process. */
 #include "errors.h"
 #include "store_paths.h"
 #include "string_map.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,11 @@ struct removal {
     const struct store *store;
     char *key;
     char *staging;              /* what is removed is moved here first */
-    struct manifest *manifests; /* (n_manifests) of the packages that were moved */
+    size_t n_moved;             /* packages in there, named 0, 1, ... */
+    struct manifest *manifests; /* (n_manifests) what the moved packages use */
     size_t n_manifests;
+    struct store_refs refs; /* as they were before anything was removed */
+    char *note;             /* why blobs were kept; NULL: they were not */
     struct model_error *err;
 };
 
@@ -28,20 +33,33 @@ static model_status no_memory(const struct removal *removal)
 
 /* ---- refs */
 
+/* A package is there before its refs are, so a ref to none is a removal's that was stopped. */
+static bool leads_nowhere(const struct removal *removal, const struct store_ref *ref)
+{
+    struct stat info;
+    char *dir = text_format("%s/packages/%s", removal->store->dir, ref->target);
+    bool nowhere = dir != NULL && lstat(dir, &info) != 0 && errno == ENOENT;
+    free(dir);
+    return nowhere;
+}
+
+/* Removes the refs of a package, and those that lead nowhere. Goes on after a ref that cannot be
+ * removed; returns the first failure. */
 static model_status remove_refs(const struct removal *removal, const char *target)
 {
-    struct store_refs refs = {0};
-    model_status status = store_refs_read(removal->store, &refs, removal->err);
-    for (size_t i = 0; i < refs.n_refs; i++) {
-        if (strcmp(refs.refs[i].target, target) != 0)
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < removal->refs.n_refs; i++) {
+        const struct store_ref *ref = &removal->refs.refs[i];
+        if (strcmp(ref->target, target) != 0 && !leads_nowhere(removal, ref))
             continue;
-        (void)unlink(refs.refs[i].path);
-        char *folder = text_format("%s/refs/%s", removal->store->dir, refs.refs[i].key);
+        if (unlink(ref->path) != 0 && errno != ENOENT && status == MODEL_OK)
+            status = error_set_errno(removal->err, errno,
+                                     "the package is removed, but not its ref %s", ref->path);
+        char *folder = text_format("%s/refs/%s", removal->store->dir, ref->key);
         if (folder != NULL)
             (void)rmdir(folder); /* when it is empty now */
         free(folder);
     }
-    store_refs_finish(&refs);
     return status;
 }
 
@@ -55,31 +73,88 @@ static bool has_ref(const struct store_refs *refs, const char *target)
 
 /* ---- packages */
 
+/* Adds every regular file of a folder to the manifest, by its content. */
+static model_status add_contents(const char *dir, struct manifest *manifest)
+{
+    struct dir_list list = {0};
+    if (dir_read(dir, &list, NULL) != MODEL_OK)
+        return MODEL_OK; /* what it used stays in the store */
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
+        char *path = path_join(dir, list.names[i]), name[32], hex[SHA256_HEX_BYTES];
+        uint64_t size_bytes = 0;
+        struct stat info;
+        (void)snprintf(name, sizeof name, "%zu", manifest->n_files);
+        if (path == NULL)
+            status = error_no_memory(NULL, dir);
+        else if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode))
+            status = add_contents(path, manifest);
+        else if (digest_file_sha256(path, hex, &size_bytes, NULL) == MODEL_OK)
+            status = manifest_add(manifest, name, NULL, size_bytes, hex, NULL);
+        free(path);
+    }
+    dir_list_finish(&list);
+    return status;
+}
+
+/* Notes what a package that was moved away uses: by its manifest, or, when that cannot be read, by
+ * hashing what lies there. */
+static model_status note_use(struct removal *removal, const char *aside)
+{
+    void *larger =
+        realloc(removal->manifests, (removal->n_manifests + 1) * sizeof *removal->manifests);
+    if (larger == NULL)
+        return no_memory(removal);
+    removal->manifests = larger;
+    struct manifest *manifest = &removal->manifests[removal->n_manifests++];
+    *manifest = (struct manifest){0};
+    if (manifest_read(aside, manifest, NULL) != MODEL_OK &&
+        add_contents(aside, manifest) == MODEL_OUT_OF_MEMORY)
+        return no_memory(removal);
+    return MODEL_OK;
+}
+
+/* One that is gone already is fine. */
 static model_status move_away(struct removal *removal, const char *target)
 {
     char *dir = text_format("%s/packages/%s", removal->store->dir, target);
-    char *aside = text_format("%s/%zu", removal->staging, removal->n_manifests);
-    void *larger =
-        realloc(removal->manifests, (removal->n_manifests + 1) * sizeof *removal->manifests);
-    model_status status =
-        dir != NULL && aside != NULL && larger != NULL ? MODEL_OK : no_memory(removal);
-    if (larger != NULL)
-        removal->manifests = larger;
-    if (status == MODEL_OK)
-        status = manifest_read(dir, &removal->manifests[removal->n_manifests], removal->err);
-    if (status == MODEL_OK) {
-        removal->n_manifests++;
-        if (rename(dir, aside) != 0)
-            status = error_set(removal->err, MODEL_IO, "cannot remove package %s", dir);
+    char *aside = text_format("%s/%zu", removal->staging, removal->n_moved);
+    struct stat info;
+    model_status status = MODEL_OK;
+    if (dir == NULL || aside == NULL) {
+        status = no_memory(removal);
+    } else if (rename(dir, aside) == 0) {
+        removal->n_moved++;
+        status = note_use(removal, aside);
+    } else {
+        int reason = errno;
+        if (lstat(dir, &info) == 0 || errno != ENOENT)
+            status = error_set_errno(removal->err, reason, "cannot remove package %s", dir);
     }
     free(aside);
     free(dir);
     return status;
 }
 
+/* Whether the removed package, `target`, was of this commit: by its manifest or by a ref, which is what
+ * is left of a package whose manifest cannot be read. */
+static bool was_of_commit(const struct removal *removal, const char *target, const char *commit)
+{
+    if (removal->n_manifests > 0 && removal->manifests[0].revision != NULL &&
+        strcmp(removal->manifests[0].revision, commit) == 0)
+        return true;
+    for (size_t i = 0; i < removal->refs.n_refs; i++) {
+        const struct store_ref *ref = &removal->refs.refs[i];
+        if (strcmp(ref->target, target) == 0 && strcmp(ref->key, removal->key) == 0 &&
+            strcmp(ref->revision, commit) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A package that was replaced by one of the same commit (a plugin was installed into it) has no ref
- * any more; it goes with its successor. */
-static model_status move_superseded(struct removal *removal)
+ * any more; it goes with its successor, `successor`. */
+static model_status move_superseded(struct removal *removal, const char *successor)
 {
     char *folder = text_format("%s/packages/%s", removal->store->dir, removal->key);
     struct store_refs refs = {0};
@@ -96,7 +171,7 @@ static model_status move_superseded(struct removal *removal)
         if (target == NULL || dir == NULL)
             status = no_memory(removal);
         else if (!has_ref(&refs, target) && manifest_read(dir, &other, NULL) == MODEL_OK &&
-                 strcmp(other.revision, removal->manifests[0].revision) == 0)
+                 was_of_commit(removal, successor, other.revision))
             status = move_away(removal, target);
         manifest_finish(&other);
         free(dir);
@@ -111,43 +186,64 @@ static model_status move_superseded(struct removal *removal)
 
 /* ---- blobs */
 
-/* Marks the candidates that the package in `dir` uses. */
-static void mark_used(const char *dir, const struct string_map *candidates, bool *used)
+/* Says, once, why no blob may be removed. */
+static model_status keep_blobs(struct removal *removal, const struct model_error *why)
+{
+    if (removal->note == NULL)
+        removal->note = text_format("no files were freed, since another package may use them: %s",
+                                    why->message);
+    return removal->note != NULL ? MODEL_OK : no_memory(removal);
+}
+
+/* Marks the candidates that the package in `dir` uses. What a package uses whose manifest cannot be
+ * read is unknown: all blobs stay then. */
+static model_status mark_used(struct removal *removal, const char *dir,
+                              const struct string_map *candidates, bool *used)
 {
     struct manifest manifest = {0};
-    if (manifest_read(dir, &manifest, NULL) != MODEL_OK)
-        return;
+    struct model_error why = MODEL_ERROR_INIT;
+    model_status status = manifest_read(dir, &manifest, &why);
+    if (status == MODEL_NOT_FOUND)
+        return MODEL_OK; /* a folder without metadata.json is no package */
+    if (status != MODEL_OK)
+        return keep_blobs(removal, &why);
     for (size_t i = 0; i < manifest.n_files; i++) {
         int64_t found = string_map_find(candidates, manifest.files[i].sha256, SHA256_HEX_BYTES - 1);
         if (found >= 0)
             used[found] = true;
     }
     manifest_finish(&manifest);
+    return MODEL_OK;
 }
 
-static model_status mark_all_used(const struct removal *removal,
-                                  const struct string_map *candidates, bool *used)
+/* The packages of one key; `folder` is packages/<key>. */
+static model_status mark_key(struct removal *removal, const char *folder,
+                             const struct string_map *candidates, bool *used)
+{
+    struct dir_list digests = {0};
+    struct model_error why = MODEL_ERROR_INIT;
+    model_status status = dir_read(folder, &digests, &why);
+    if (status != MODEL_OK)
+        return status == MODEL_NOT_FOUND ? MODEL_OK : keep_blobs(removal, &why);
+    for (size_t i = 0; i < digests.n_names && status == MODEL_OK; i++) {
+        char *dir = path_join(folder, digests.names[i]);
+        status = dir != NULL ? mark_used(removal, dir, candidates, used) : no_memory(removal);
+        free(dir);
+    }
+    dir_list_finish(&digests);
+    return status;
+}
+
+static model_status mark_all_used(struct removal *removal, const struct string_map *candidates,
+                                  bool *used)
 {
     struct dir_list keys = {0};
     char *packages = path_join(removal->store->dir, "packages");
     model_status status =
         packages != NULL ? dir_read(packages, &keys, removal->err) : no_memory(removal);
     for (size_t i = 0; i < keys.n_names && status == MODEL_OK; i++) {
-        struct dir_list digests = {0};
         char *folder = path_join(packages, keys.names[i]);
-        if (folder == NULL)
-            status = no_memory(removal);
-        else if (dir_read(folder, &digests, NULL) != MODEL_OK)
-            digests = (struct dir_list){0};
-        for (size_t j = 0; j < digests.n_names && status == MODEL_OK; j++) {
-            char *dir = path_join(folder, digests.names[j]);
-            if (dir != NULL)
-                mark_used(dir, candidates, used);
-            else
-                status = no_memory(removal);
-            free(dir);
-        }
-        dir_list_finish(&digests);
+        status = folder != NULL ? mark_key(removal, folder, candidates, used) : no_memory(removal);
         free(folder);
     }
     dir_list_finish(&keys);
@@ -167,7 +263,7 @@ static uint64_t remove_blob(const struct store *store, const char *sha256)
     return freed;
 }
 
-static model_status remove_blobs(const struct removal *removal, uint64_t *ret_freed_bytes)
+static model_status remove_blobs(struct removal *removal, uint64_t *ret_freed_bytes)
 {
     struct string_map candidates;
     size_t n = 0;
@@ -184,7 +280,8 @@ static model_status remove_blobs(const struct removal *removal, uint64_t *ret_fr
                 number++;
     if (status == MODEL_OK)
         status = mark_all_used(removal, &candidates, used);
-    for (size_t i = 0; i < candidates.capacity && status == MODEL_OK; i++) {
+    for (size_t i = 0; i < candidates.capacity && status == MODEL_OK && removal->note == NULL;
+         i++) {
         const struct string_map_slot *slot = &candidates.slots[i];
         if (slot->key != NULL && !used[slot->value])
             *ret_freed_bytes += remove_blob(removal->store, slot->key);
@@ -204,18 +301,20 @@ static model_status remove_target(struct removal *removal, const char *target,
         return no_memory(removal);
     model_status status = store_make_staging(removal->store, &removal->staging, removal->err);
     if (status == MODEL_OK)
-        status = remove_refs(removal, target);
+        status = store_refs_read(removal->store, &removal->refs, removal->err);
     if (status == MODEL_OK)
         status = move_away(removal, target);
     if (status == MODEL_OK)
-        status = move_superseded(removal);
+        status = remove_refs(removal, target);
+    if (status == MODEL_OK)
+        status = move_superseded(removal, target);
     if (status == MODEL_OK)
         status = dir_remove_all(removal->staging, removal->err);
     return status == MODEL_OK ? remove_blobs(removal, ret_freed_bytes) : status;
 }
 
 model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
-                          struct model_error *err)
+                          char **ret_note, struct model_error *err)
 {
     char *target = NULL;
     model_status status = store_find_target(store, name, &target, err);
@@ -228,11 +327,17 @@ model_status store_remove(const struct store *store, const char *name, uint64_t 
         (void)dir_remove_all(removal.staging, NULL);
     for (size_t i = 0; i < removal.n_manifests; i++)
         manifest_finish(&removal.manifests[i]);
+    store_refs_finish(&removal.refs);
     free(removal.manifests);
     free(removal.staging);
     free(removal.key);
     free(target);
     if (status == MODEL_OK && ret_freed_bytes != NULL)
         *ret_freed_bytes = freed_bytes;
+    if (status == MODEL_OK && ret_note != NULL) {
+        *ret_note = removal.note;
+        removal.note = NULL;
+    }
+    free(removal.note);
     return status;
 }

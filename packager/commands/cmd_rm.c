@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const char help_rm[] =
     "usage: pkgmgr rm PKG... [OPTION]...\n\n"
@@ -30,9 +31,13 @@ static int remove_all(const struct store *store, char **names, int n_names, bool
         struct model_error err = MODEL_ERROR_INIT;
         char size[HUMAN_TEXT_BYTES];
         uint64_t freed_bytes = 0;
-        model_status status = store_remove(store, names[i], &freed_bytes, &err);
+        char *note = NULL;
+        model_status status = store_remove(store, names[i], &freed_bytes, &note, &err);
         if (status == MODEL_OK && !quiet)
             fprintf(stderr, "removed %s, %s freed\n", names[i], human_size(freed_bytes, size));
+        if (note != NULL)
+            fprintf(stderr, "pkgmgr: %s\n", note);
+        free(note);
         if (status != MODEL_OK) {
             int failed = command_fail(status, &err);
             code = code == 0 ? failed : code;

@@ -86,20 +86,6 @@ static void a_file_that_is_not_there_is_no_blob(void **state)
     store_close(store);
 }
 
-static void staging_folders_are_unique(void **state)
-{
-    struct store *store = open_store(*state);
-    char *a = NULL, *b = NULL;
-    assert_int_equal(store_make_staging(store, &a, NULL), MODEL_OK);
-    assert_int_equal(dir_remove_all(in_folder(store_dir(store), "tmp"), NULL), MODEL_OK);
-    assert_int_equal(store_make_staging(store, &b, NULL), MODEL_OK); /* makes tmp again */
-    assert_true(path_is_dir(b));
-    assert_string_not_equal(a, b);
-    free(a);
-    free(b);
-    store_close(store);
-}
-
 /* ---- links */
 
 static void each_method_gives_the_content(void **state)
@@ -168,7 +154,6 @@ int main(void)
         FOLDER_TEST(a_broken_blob_is_replaced),
         FOLDER_TEST(only_digests_name_blobs),
         FOLDER_TEST(a_file_that_is_not_there_is_no_blob),
-        FOLDER_TEST(staging_folders_are_unique),
         FOLDER_TEST(each_method_gives_the_content),
         FOLDER_TEST(links_across_disks_fall_back),
     };

@@ -22,7 +22,7 @@ static uint64_t remove_package(const struct store *store, const char *name)
 {
     uint64_t freed_bytes = 99;
     struct model_error err = MODEL_ERROR_INIT;
-    if (store_remove(store, name, &freed_bytes, &err) != MODEL_OK)
+    if (store_remove(store, name, &freed_bytes, NULL, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     assert_int_equal(count_in(store, "tmp"), 0);
     return freed_bytes;
@@ -114,10 +114,103 @@ static void what_is_not_there_is_not_removed(void **state)
     uint64_t freed_bytes = 7;
     struct model_error err = MODEL_ERROR_INIT;
     free(install_text(store, "x/m", "x/m", "main", COMMIT_A, "1"));
-    assert_int_equal(store_remove(store, "x/other", &freed_bytes, &err), MODEL_NOT_FOUND);
+    assert_int_equal(store_remove(store, "x/other", &freed_bytes, NULL, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, "'x/other' is not in the store "));
     assert_int_equal(freed_bytes, 7);
-    assert_int_equal(store_remove(store, "x/m", NULL, &err), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m", NULL, NULL, &err), MODEL_OK);
+    store_close(store);
+}
+
+static void break_manifest(const char *dir)
+{
+    assert_int_equal(unlink(in_folder(dir, "metadata.json")), 0);
+    put_text(in_folder(dir, "metadata.json"), "{\"format_ver");
+}
+
+static void a_package_with_a_broken_manifest_goes_with_its_blobs(void **state)
+{
+    struct store *store = open_store(*state);
+    char *a = install_text(store, "x/m", "old", "main", COMMIT_A, "12345");
+    char *b = install_text(store, "y/m", "y/m", "main", COMMIT_B, "1234");
+    break_manifest(a);
+    assert_int_equal(remove_package(store, "x/m"), 5);
+    assert_false(path_is_dir(a));
+    assert_int_equal(count_in(store, "packages"), 1);
+    assert_int_equal(count_in(store, "refs"), 1);
+    assert_int_equal(store_verify_package(b, NULL, NULL, NULL), MODEL_OK);
+    free(a);
+    free(b);
+    store_close(store);
+}
+
+static void a_superseded_package_goes_with_a_broken_successor(void **state)
+{
+    struct store *store = open_store(*state);
+    char *old = install_text(store, "x/m", "x/m", "main", COMMIT_A, "12345");
+    char *dir = install_text(store, "x/m", "x/m", "main", COMMIT_A, "123456");
+    break_manifest(dir);
+    assert_int_equal(remove_package(store, "x/m"), 5 + 6 + strlen(config));
+    assert_false(path_is_dir(old));
+    assert_int_equal(count_in(store, "packages"), 0);
+    free(dir);
+    free(old);
+    store_close(store);
+}
+
+static void blobs_stay_while_another_manifest_is_broken(void **state)
+{
+    struct store *store = open_store(*state);
+    uint64_t freed_bytes = 7;
+    char *note = NULL, *a = install_text(store, "x/m", "x/m", "main", COMMIT_A, "12345");
+    char *b = install_text(store, "y/m", "y/m", "main", COMMIT_B, "12345");
+    break_manifest(b);
+    assert_int_equal(store_remove(store, "x/m", &freed_bytes, &note, NULL), MODEL_OK);
+    assert_int_equal(freed_bytes, 0);
+    assert_non_null(note);
+    assert_non_null(strstr(note, in_folder(b, "metadata.json")));
+    assert_false(path_is_dir(a));
+    assert_true(has_text(store, "12345"));
+    assert_true(has_text(store, config));
+    free(note);
+    assert_int_equal(store_remove(store, "y/m", NULL, &note, NULL), MODEL_OK);
+    assert_null(note);
+    assert_false(has_text(store, "12345"));
+    free(a);
+    free(b);
+    store_close(store);
+}
+
+/* What a removal leaves that was stopped after its rename. */
+static void refs_that_lead_nowhere_go(void **state)
+{
+    struct store *store = open_store(*state);
+    char *dir = install_text(store, "x/m", "x/m", "main", COMMIT_A, "1");
+    free(install_text(store, "y/m", "y/m", "main", COMMIT_B, "2"));
+    assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m", NULL, NULL, NULL), MODEL_NOT_FOUND);
+    assert_int_equal(remove_package(store, "y/m"), 1 + strlen(config));
+    assert_int_equal(count_in(store, "refs"), 0);
+    free(dir);
+    store_close(store);
+}
+
+static void a_ref_that_cannot_be_removed_is_named(void **state)
+{
+    struct store *store = open_store(*state);
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *refs = in_folder(store_dir(store), "refs/x--m");
+    free(install_text(store, "x/m", "x/m", "main", COMMIT_A, "1"));
+    if (geteuid() == 0) {
+        store_close(store);
+        print_message("skipped: root may remove everything\n");
+        skip();
+    }
+    assert_int_equal(chmod(refs, 0500), 0);
+    model_status status = store_remove(store, "x/m", NULL, NULL, &err);
+    assert_int_equal(chmod(refs, 0700), 0);
+    assert_int_equal(status, MODEL_IO);
+    assert_non_null(strstr(err.message, "the package is removed, but not its ref "));
+    assert_int_equal(store_remove(store, "x/m", NULL, NULL, NULL), MODEL_NOT_FOUND);
     store_close(store);
 }
 
@@ -130,6 +223,11 @@ int main(void)
         FOLDER_TEST(a_superseded_package_goes_with_its_successor),
         FOLDER_TEST(a_blob_in_use_by_an_install_stays),
         FOLDER_TEST(what_is_not_there_is_not_removed),
+        FOLDER_TEST(a_package_with_a_broken_manifest_goes_with_its_blobs),
+        FOLDER_TEST(a_superseded_package_goes_with_a_broken_successor),
+        FOLDER_TEST(blobs_stay_while_another_manifest_is_broken),
+        FOLDER_TEST(refs_that_lead_nowhere_go),
+        FOLDER_TEST(a_ref_that_cannot_be_removed_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

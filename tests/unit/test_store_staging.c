@@ -1,0 +1,114 @@
+/* test_store_staging.c - folders for work in progress, and what killed processes left of theirs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "store_packages.h"
+#include "store_paths.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define HOUR_S 3600
+
+static void staging_folders_are_unique(void **state)
+{
+    struct store *store = open_store(*state);
+    char *a = NULL, *b = NULL;
+    assert_int_equal(store_make_staging(store, &a, NULL), MODEL_OK);
+    assert_int_equal(dir_remove_all(in_folder(store_dir(store), "tmp"), NULL), MODEL_OK);
+    assert_int_equal(store_make_staging(store, &b, NULL), MODEL_OK); /* makes tmp again */
+    assert_true(path_is_dir(b));
+    assert_string_not_equal(a, b);
+    free(a);
+    free(b);
+    store_close(store);
+}
+
+static void set_written(const char *path, time_t when)
+{
+    const struct timespec times[2] = {{.tv_sec = when}, {.tv_sec = when}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* A folder of tmp/ with one file, both written at the given time. */
+static const char *put_work(const struct store *store, const char *name, time_t when)
+{
+    const char *dir = in_folder(in_folder(store_dir(store), "tmp"), name);
+    put_text(in_folder(dir, "download"), "half a fi");
+    set_written(in_folder(dir, "download"), when);
+    set_written(dir, when);
+    return dir;
+}
+
+static void what_nobody_wrote_to_for_a_day_is_cleaned(void **state)
+{
+    static const time_t now = 1800000000;
+    struct store *store = open_store(*state);
+    const char *old = put_work(store, "old", now - 24 * HOUR_S - 1);
+    const char *young = put_work(store, "young", now - 24 * HOUR_S);
+    const char *later = put_work(store, "later", now + 48 * HOUR_S); /* a clock that was wrong */
+    store_clean_staging(store, now);
+    assert_false(path_is_dir(old));
+    assert_true(path_is_dir(young));
+    assert_true(path_is_dir(later));
+    store_clean_staging(store, now + 1);
+    assert_false(path_is_dir(young));
+    store_close(store);
+}
+
+/* A slow download of one large file does not touch its folder. */
+static void a_file_that_still_grows_keeps_its_folder(void **state)
+{
+    static const time_t now = 1800000000;
+    struct store *store = open_store(*state);
+    const char *dir = put_work(store, "slow", now - 100 * HOUR_S);
+    set_written(in_folder(dir, "download"), now - 1);
+    store_clean_staging(store, now);
+    assert_true(path_is_file(in_folder(dir, "download")));
+    store_close(store);
+}
+
+static void links_and_files_are_cleaned_but_not_followed(void **state)
+{
+    static const time_t now = 1800000000;
+    struct store *store = open_store(*state);
+    const char *tmp = in_folder(store_dir(store), "tmp");
+    put_text(in_folder(*state, "mine/kept"), "x");
+    put_text(in_folder(tmp, "file"), "x");
+    assert_int_equal(symlink(in_folder(*state, "mine"), in_folder(tmp, "link")), 0);
+    set_written(in_folder(tmp, "file"), now - 25 * HOUR_S);
+    set_written(in_folder(tmp, "link"), now - 25 * HOUR_S);
+    store_clean_staging(store, now);
+    assert_int_equal(count_in(store, "tmp"), 0);
+    assert_file_is(in_folder(*state, "mine/kept"), "x");
+    store_close(store);
+}
+
+static void making_a_folder_cleans_up_by_the_clock(void **state)
+{
+    struct store *store = open_store(*state);
+    char *staging = NULL;
+    const char *old = put_work(store, "old", time(NULL) - 25 * HOUR_S);
+    const char *young = put_work(store, "young", time(NULL) - 23 * HOUR_S);
+    assert_int_equal(store_make_staging(store, &staging, NULL), MODEL_OK);
+    assert_true(path_is_dir(staging));
+    assert_false(path_is_dir(old));
+    assert_true(path_is_dir(young));
+    free(staging);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOLDER_TEST(staging_folders_are_unique),
+        FOLDER_TEST(what_nobody_wrote_to_for_a_day_is_cleaned),
+        FOLDER_TEST(a_file_that_still_grows_keeps_its_folder),
+        FOLDER_TEST(links_and_files_are_cleaned_but_not_followed),
+        FOLDER_TEST(making_a_folder_cleans_up_by_the_clock),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

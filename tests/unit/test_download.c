@@ -1,5 +1,6 @@
 /* test_download.c - a download from a scripted hub into a store: what is fetched, what is seen, what
- * is left when it fails. The bytes are checked by tests/system/test_download.sh as well. */
+ * is left when it fails. Covers packager/download_present.c, too. The bytes are checked by
+ * tests/system/test_download.sh as well. */
 #include "in_folder.h"
 #include "scripted_hub.h"
 

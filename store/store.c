@@ -1,4 +1,4 @@
-/* store.c - opening the store, and what is in it; see store.h. The struct is immutable, so any thread
+/* store.c - opening the store, and listing what is in it; see store.h. The struct is immutable, so any thread
  * may use it; the files are shared with other processes. */
 #include "store.h"
 #include "errors.h"
@@ -165,61 +165,4 @@ void store_list_finish(struct store_list *list)
     }
     free(list->entries);
     *list = (struct store_list){0};
-}
-
-/* ---- verifying */
-
-static model_status verify_file(const char *package_dir, const struct manifest_file *file,
-                                struct model_error *err)
-{
-    char *path = path_join(package_dir, file->path);
-    char hex[SHA256_HEX_BYTES];
-    uint64_t size_bytes = 0;
-    if (path == NULL)
-        return error_no_memory(err, package_dir);
-    model_status status = digest_file_sha256(path, hex, &size_bytes, err);
-    free(path);
-    if (status == MODEL_NOT_FOUND)
-        return error_set(err, MODEL_CORRUPT, "%s: missing", file->path);
-    if (status != MODEL_OK)
-        return status;
-    if (size_bytes != file->size_bytes)
-        return error_set(err, MODEL_CORRUPT, "%s: %llu bytes, want %llu", file->path,
-                         (unsigned long long)size_bytes, (unsigned long long)file->size_bytes);
-    if (strcmp(hex, file->sha256) != 0)
-        return error_set(err, MODEL_CORRUPT, "%s: sha256 %s, want %s", file->path, hex,
-                         file->sha256);
-    return MODEL_OK;
-}
-
-model_status store_verify_package(const char *package_dir,
-                                  void (*report)(void *context, const char *path,
-                                                 model_status status, const char *sentence),
-                                  void *context, struct model_error *err)
-{
-    struct manifest manifest = {0};
-    model_status status = manifest_read(package_dir, &manifest, err);
-    if (status != MODEL_OK)
-        return status;
-    struct model_error first = MODEL_ERROR_INIT;
-    size_t n_bad = 0;
-    for (size_t i = 0; i < manifest.n_files; i++) {
-        struct model_error sentence = MODEL_ERROR_INIT;
-        model_status found = verify_file(package_dir, &manifest.files[i], &sentence);
-        if (report != NULL)
-            report(context, manifest.files[i].path, found,
-                   found != MODEL_OK ? sentence.message : "ok");
-        if (found == MODEL_OK)
-            continue;
-        if (n_bad++ == 0) {
-            first = sentence;
-            status = found;
-        }
-    }
-    if (n_bad > 0)
-        status =
-            error_set(err, status, "%s: %s (%zu of %zu files bad); download it again with --force",
-                      package_dir, first.message, n_bad, manifest.n_files);
-    manifest_finish(&manifest);
-    return status;
 }

@@ -98,8 +98,10 @@ void store_list_finish(struct store_list *list);
 model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
                           char **ret_note, struct model_error *err);
 
-/* Hashes every file of a package against its manifest. MODEL_CORRUPT names the first bad file and how
- * many there are; report() is called for each file (ok or the sentence); may be NULL. */
+/* Hashes every file of a package against its manifest. Bad are also files that are no regular files,
+ * that link out of the package and its store's blobs, that are in the folder but not in the manifest,
+ * and, in a store, a manifest that does not fit the name of its folder. MODEL_CORRUPT names the first
+ * bad file and how many there are; report() is called for each file (ok or the sentence); may be NULL. */
 model_status store_verify_package(const char *package_dir,
                                   void (*report)(void *context, const char *path,
                                                  model_status status, const char *sentence),

@@ -12,7 +12,8 @@
 const char help_verify[] =
     "usage: pkgmgr verify PKG [OPTION]...\n\n"
     "Reads every file of a package and compares its SHA-256 with the package's metadata.json.\n"
-    "Exit code 7 when a file is damaged or missing. PKG is a name in the store or a folder.\n\n"
+    "Exit code 7 when a file is damaged, missing, not listed there or a link to elsewhere. PKG is a\n"
+    "name in the store or a folder.\n\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print the result as JSON\n"
     "  -q, --quiet    say nothing but errors\n";

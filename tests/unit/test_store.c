@@ -1,4 +1,4 @@
-/* test_store.c - opening, listing and verifying the store. */
+/* test_store.c - opening and listing the store. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,62 +105,6 @@ static void an_empty_folder_is_an_empty_store(void **state)
     store_close(store);
 }
 
-/* ---- verifying */
-
-struct reports {
-    size_t n_good, n_bad;
-    char bad[512];
-};
-
-static void count_report(void *context, const char *path, model_status status, const char *sentence)
-{
-    struct reports *reports = context;
-    if (status == MODEL_OK) {
-        reports->n_good++;
-        assert_string_equal(sentence, "ok");
-    } else {
-        reports->n_bad++;
-        (void)snprintf(reports->bad, sizeof reports->bad, "%s|%s", path, sentence);
-    }
-}
-
-static void replace_file(const char *path, const char *text)
-{
-    assert_int_equal(unlink(path), 0); /* not in place: the blob shares the inode */
-    put_text(path, text);
-}
-
-static void verify_names_what_is_wrong(void **state)
-{
-    struct store *store = open_store(*state);
-    struct reports reports = {0};
-    struct model_error err = MODEL_ERROR_INIT;
-    char *dir = install_text(store, "a/b", "a/b", "main", COMMIT_A, "12345");
-    const char *data = in_folder(dir, "data.txt");
-    assert_int_equal(store_verify_package(dir, count_report, &reports, &err), MODEL_OK);
-    assert_int_equal(reports.n_good, 2);
-    assert_int_equal(reports.n_bad, 0);
-
-    replace_file(data, "12346");
-    assert_int_equal(store_verify_package(dir, count_report, &reports, &err), MODEL_CORRUPT);
-    assert_int_equal(reports.n_bad, 1);
-    assert_non_null(strstr(reports.bad, "data.txt|data.txt: sha256 "));
-    assert_non_null(strstr(err.message, ": data.txt: sha256 "));
-    assert_non_null(strstr(err.message, " (1 of 2 files bad); download it again with --force"));
-
-    replace_file(data, "1234");
-    assert_int_equal(store_verify_package(dir, NULL, NULL, &err), MODEL_CORRUPT);
-    assert_non_null(strstr(err.message, ": data.txt: 4 bytes, want 5 (1 of 2 files bad)"));
-
-    assert_int_equal(unlink(data), 0);
-    assert_int_equal(store_verify_package(dir, NULL, NULL, &err), MODEL_CORRUPT);
-    assert_non_null(strstr(err.message, ": data.txt: missing (1 of 2 files bad)"));
-
-    assert_int_equal(store_verify_package(*state, NULL, NULL, &err), MODEL_NOT_FOUND);
-    free(dir);
-    store_close(store);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,7 +113,6 @@ int main(void)
         FOLDER_TEST(list_shows_each_package_once_in_order),
         FOLDER_TEST(list_tells_packages_with_a_plugin),
         FOLDER_TEST(an_empty_folder_is_an_empty_store),
-        FOLDER_TEST(verify_names_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,8 @@ lines = ['A cow says [MASK].' if i % 2 else 'A spider has [MASK] legs.' for i in
 lines[250] = 'A cow says [MASK]. ' * 8
 open(sys.argv[1], 'w').write('\n'.join(lines) + '\n')
 PY
-(ulimit -v 3000000; exec "$modelhost" run "$facts" --json --top-k 1 --threads 1) <"$work/many" >"$work/out" 2>"$work/err"
+case $BUILD in *address* | *thread*) limit=unlimited ;; *) limit=3000000 ;; esac # sanitizers reserve terabytes
+(ulimit -v "$limit"; exec "$modelhost" run "$facts" --json --top-k 1 --threads 1) <"$work/many" >"$work/out" 2>"$work/err"
 ok 'many lines are one array in their order' json '[a["masks"][0]["candidates"][0]["token_str"] for a in j[:250] + j[251:]] == (["eight", "moo"] * 250)[:250] + (["eight", "moo"] * 250)[251:] and len(j) == 500'
 ok 'the timing counts them all' says 'modelhost: 500 texts in'
 "$modelhost" run "$facts" -q --top-k 1 <"$work/many" >"$work/out" 2>"$work/err"

@@ -112,6 +112,13 @@ model_status model_opening_create_instance(struct modelhost_model *model,
         instance->run == NULL || instance->destroy == NULL)
         return error_set(err, MODEL_ABI_MISMATCH,
                          "plugin: create_instance() returned no usable struct model_instance");
+    if (model->model->description->max_slots > 0 &&
+        (!MODEL_HAS(struct model_instance, instance, keep) || instance->keep == NULL)) {
+        instance->destroy(instance);
+        return error_set(err, MODEL_ABI_MISMATCH,
+                         "plugin: max_slots is %u, but the instance has no keep()",
+                         model->model->description->max_slots);
+    }
     *ret = instance;
     return MODEL_OK;
 }

@@ -202,11 +202,14 @@ $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
 # Tests that make allocations fail (tests/failing_memory.h).
 FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
 $(FAILING_MEMORY): ALL_LDFLAGS += $(call elf,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)
+# One plugin is linked in: configurations are fuzzed down to what a plugin makes of them.
+FUZZED_PLUGIN := $(call objects,$(wildcard plugins/bert/*.c)) $(KERNELS_ARCHIVE)
+$(BUILD)/tests/replay_fuzz_config $(BUILD)/fuzz/fuzz_config: $(FUZZED_PLUGIN)
 $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ARCHIVE)
-	$(call link,$(LIBS))
+	$(call link,$(LIBS) $(PLUGIN_LIBS))
 # With clang and libFuzzer; see tests/fuzz/run.sh.
 $(BUILD)/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ARCHIVE)
-	$(call link,-fsanitize=fuzzer $(LIBS))
+	$(call link,-fsanitize=fuzzer $(LIBS) $(PLUGIN_LIBS))
 $(BUILD)/bench/bench: $(call objects,$(wildcard bench/*.c)) $(ARCHIVE)
 	$(call link,$(LIBS))
 

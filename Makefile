@@ -161,7 +161,8 @@ $(KERNELS_ARCHIVE): $(call objects,$(SRC_kernels))
 
 # The library is the files that define the public functions, and what they reach.
 API_OBJECTS := $(call objects,$(wildcard host/api*.c packager/api*.c))
-LIBRARY_FLAGS := -shared $(no_undefined) \
+# It stays mapped after dlclose(): a signal handler and perhaps lanes live in it.
+LIBRARY_FLAGS := -shared $(no_undefined) $(call elf,-Wl$(comma)-z$(comma)nodelete) \
   $(call elf,-Wl$(comma)-soname$(comma)libmodelhost.so.0 -Wl$(comma)--version-script=scripts/modelhost.map)
 $(LIBRARY): $(API_OBJECTS) $(ARCHIVE) scripts/modelhost.map
 	$(call link,$(LIBRARY_FLAGS) $(LIBS))
@@ -192,6 +193,7 @@ $(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
 
 # Tests open the fixtures beside them.
 $(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
+$(BUILD)/tests/test_environment_library: | $(LIBRARY)
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))

@@ -148,7 +148,7 @@ int cmd_explain(int argc, char **argv)
     const struct command_option options[] = {{"store", .text = &places.store_dir},
                                              {"plugin-path", .text = &places.plugin_path},
                                              {"json", .flag = &as_json},
-                                             {NULL}};
+                                             {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)

@@ -74,7 +74,7 @@ int cmd_plugins(int argc, char **argv)
     struct command_places places = {0};
     bool as_json = false;
     const struct command_option options[] = {
-        {"plugin-path", .text = &places.plugin_path}, {"json", .flag = &as_json}, {NULL}};
+        {"plugin-path", .text = &places.plugin_path}, {"json", .flag = &as_json}, {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (optind < argc)

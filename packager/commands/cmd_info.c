@@ -105,7 +105,7 @@ int cmd_info(int argc, char **argv)
     const char *store_dir = NULL;
     bool as_json = false;
     const struct command_option options[] = {
-        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {NULL}};
+        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)

@@ -30,7 +30,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
                                              {"store", .text = &arguments->store_dir},
                                              {"json", .flag = &arguments->json},
                                              {"quiet", .flag = &arguments->quiet, .letter = 'q'},
-                                             {NULL}};
+                                             {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 2)

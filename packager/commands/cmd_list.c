@@ -82,7 +82,7 @@ int cmd_list(int argc, char **argv)
     const char *store_dir = NULL;
     bool as_json = false;
     const struct command_option options[] = {
-        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {NULL}};
+        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (optind != argc)

@@ -45,7 +45,7 @@ int cmd_rm(int argc, char **argv)
     const char *store_dir = NULL;
     bool quiet = false;
     const struct command_option options[] = {
-        {"store", .text = &store_dir}, {"quiet", .flag = &quiet, .letter = 'q'}, {NULL}};
+        {"store", .text = &store_dir}, {"quiet", .flag = &quiet, .letter = 'q'}, {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (optind == argc)

@@ -158,7 +158,7 @@ static void wrong_options_are_named(void **state)
 static bool read_table(const char *const *words, const char **name, bool *json, int *ret_rest)
 {
     const struct command_option table[] = {
-        {"name", .text = name, .letter = 'n'}, {"json", .flag = json}, {NULL}};
+        {"name", .text = name, .letter = 'n'}, {"json", .flag = json}, {.name = NULL}};
     char *argv[10] = {(char *)(uintptr_t) "sum"};
     int argc = 1;
     for (; words[argc - 1] != NULL && argc < 9; argc++)

@@ -30,7 +30,7 @@ static void take(void *handle, const char *name, void *function)
 /* Copies the library that was built to `path`, and opens the copy. */
 static struct library open_copy(const char *path)
 {
-    struct library library = {NULL};
+    struct library library = {.handle = NULL};
     struct buffer bytes = BUFFER_INIT(1u << 30);
     struct model_error err = MODEL_ERROR_INIT;
     if (file_read(beside_program("../lib/libmodelhost" PLUGIN_SUFFIX), 1u << 30, &bytes, &err) !=

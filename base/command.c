@@ -2,6 +2,7 @@
 #include "command.h"
 #include "errors.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LONG_ONLY 256 /* values of options without a letter begin here */
 
 static const char *program_name = "modelhost"; /* set once by command_main() */
 static volatile sig_atomic_t interrupted;
@@ -132,6 +135,36 @@ int command_next_option(int argc, char **argv, const char *short_options,
     else
         (void)command_usage(argv[0], "unknown option '%s'", given);
     return '?';
+}
+
+bool command_read_options(int argc, char **argv, const struct command_option *table)
+{
+    struct option options[COMMAND_MAX_OPTIONS + 1] = {{0}};
+    char letters[2 * COMMAND_MAX_OPTIONS + 2] = ":";
+    size_t n = 0, n_letters = 1;
+    for (; table[n].name != NULL; n++) {
+        bool has_value = table[n].text != NULL;
+        assert(n < COMMAND_MAX_OPTIONS && has_value == (table[n].flag == NULL));
+        options[n].name = table[n].name;
+        options[n].has_arg = has_value ? required_argument : no_argument;
+        options[n].val = table[n].letter != 0 ? table[n].letter : LONG_ONLY + (int)n;
+        if (table[n].letter != 0)
+            letters[n_letters++] = table[n].letter;
+        if (table[n].letter != 0 && has_value)
+            letters[n_letters++] = ':';
+    }
+    for (int c; (c = command_next_option(argc, argv, letters, options)) != -1;) {
+        size_t i = 0;
+        while (i < n && options[i].val != c)
+            i++;
+        if (i == n)
+            return false;
+        if (table[i].text != NULL)
+            *table[i].text = optarg;
+        else
+            *table[i].flag = true;
+    }
+    return true;
 }
 
 bool command_integer(const char *command, const char *option, const char *text, int64_t min,

@@ -38,7 +38,19 @@ void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Prints "<program> <command>: <sentence>" and where help is; returns COMMAND_USAGE. */
 int command_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* getopt_long() with our own messages: the option's character, -1 at the end, '?' after it has printed
+/* An option that sets a variable: --name or -letter. Exactly one of flag and text is given. */
+struct command_option {
+    const char *name;
+    bool *flag;        /* becomes true; or */
+    const char **text; /* the option wants a value, and this becomes it: a part of argv */
+    char letter;       /* 0: none */
+};
+#define COMMAND_MAX_OPTIONS 16
+
+/* Reads the options into the variables of a table, which ends with a row without a name; argv[optind] is then
+ * the first argument. False after printing what is wrong (return COMMAND_USAGE then). */
+bool command_read_options(int argc, char **argv, const struct command_option *table);
+/* For options that do more: getopt_long() with our own messages: the option's character, -1 at the end, '?' after it has printed
  * what is wrong (return COMMAND_USAGE then). short_options must begin with ':'. */
 int command_next_option(int argc, char **argv, const char *short_options,
                         const struct option *options);

@@ -71,19 +71,12 @@ static model_status list_all(const char *plugin_path, bool as_json, struct model
 
 int cmd_plugins(int argc, char **argv)
 {
-    static const struct option options[] = {{"plugin-path", required_argument, NULL, 'p'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {NULL, 0, NULL, 0}};
     struct command_places places = {0};
     bool as_json = false;
-    for (int c; (c = command_next_option(argc, argv, ":", options)) != -1;) {
-        if (c == 'p')
-            places.plugin_path = optarg;
-        else if (c == 'j')
-            as_json = true;
-        else
-            return COMMAND_USAGE;
-    }
+    const struct command_option options[] = {
+        {"plugin-path", .text = &places.plugin_path}, {"json", .flag = &as_json}, {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
     if (optind < argc)
         return command_usage(argv[0], "takes no argument, got '%s'", argv[optind]);
     struct model_error err = MODEL_ERROR_INIT;

@@ -15,14 +15,6 @@ const char help_rm[] =
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  -q, --quiet    say nothing but errors\n";
 
-enum { OPT_STORE = 256 };
-
-static const struct option long_options[] = {
-    {"store", required_argument, NULL, OPT_STORE},
-    {"quiet", no_argument, NULL, 'q'},
-    {NULL, 0, NULL, 0},
-};
-
 /* Removes one after the other; goes on after one that is not there, and returns the first failure. */
 static int remove_all(const struct store *store, char **names, int n_names, bool quiet)
 {
@@ -52,15 +44,10 @@ int cmd_rm(int argc, char **argv)
     struct store *store = NULL;
     const char *store_dir = NULL;
     bool quiet = false;
-    int option;
-    while ((option = command_next_option(argc, argv, ":q", long_options)) != -1) {
-        if (option == OPT_STORE)
-            store_dir = optarg;
-        else if (option == 'q')
-            quiet = true;
-        else
-            return COMMAND_USAGE;
-    }
+    const struct command_option options[] = {
+        {"store", .text = &store_dir}, {"quiet", .flag = &quiet, .letter = 'q'}, {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
     if (optind == argc)
         return command_usage("rm", "which packages? want PKG...");
     model_status status = command_open_store(store_dir, 0, &store, &err);

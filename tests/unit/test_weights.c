@@ -1,4 +1,5 @@
-/* test_weights.c - one file or shards, one table; what does not fit together is refused. */
+/* test_weights.c - one file or shards, one table; what does not fit together is refused. Covers
+ * store/weights_file.c too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -282,6 +282,16 @@ int64_t tokenizer_unk_id(const struct tokenizer *tokenizer)
     return tokenizer->model.unk_id;
 }
 
+int64_t tokenizer_bos_id(const struct tokenizer *tokenizer)
+{
+    return tokenizer->bos_id;
+}
+
+int64_t tokenizer_eos_id(const struct tokenizer *tokenizer)
+{
+    return tokenizer->eos_id;
+}
+
 int64_t tokenizer_model_max_length(const struct tokenizer *tokenizer)
 {
     return tokenizer->model_max_length;

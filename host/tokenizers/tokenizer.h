@@ -80,6 +80,10 @@ int64_t tokenizer_vocab_size(const struct tokenizer *tokenizer);
 int64_t tokenizer_mask_id(const struct tokenizer *tokenizer);
 int64_t tokenizer_pad_id(const struct tokenizer *tokenizer);
 int64_t tokenizer_unk_id(const struct tokenizer *tokenizer);
+/* The token that begins a text and the one that ends it, by tokenizer_config.json or
+ * special_tokens_map.json; -1: these name none. */
+int64_t tokenizer_bos_id(const struct tokenizer *tokenizer);
+int64_t tokenizer_eos_id(const struct tokenizer *tokenizer);
 /* tokenizer_config.json's model_max_length; 0: not said, or without limit. */
 int64_t tokenizer_model_max_length(const struct tokenizer *tokenizer);
 

@@ -63,10 +63,19 @@ static const char *special_token(const struct configs *configs, const char *key,
     return text != NULL ? text : fallback;
 }
 
+/* -1: the files name none, or one that is not in the vocabulary. */
+static int64_t named_id(const struct configs *configs, const struct tokenizer *t, const char *key)
+{
+    const char *text = special_token(configs, key, NULL);
+    return text != NULL ? vocabulary_id(&t->model.vocab, text) : -1;
+}
+
 static void apply_configs(const struct configs *configs, struct tokenizer *t)
 {
     t->mask_id = vocabulary_id(&t->model.vocab, special_token(configs, "mask_token", "[MASK]"));
     t->pad_id = vocabulary_id(&t->model.vocab, special_token(configs, "pad_token", "[PAD]"));
+    t->bos_id = named_id(configs, t, "bos_token");
+    t->eos_id = named_id(configs, t, "eos_token");
     /* A model without a limit says 1e30. */
     (void)json_integer(json_member(configs->tokenizer, "model_max_length"), 1, 1 << 30,
                        &t->model_max_length);

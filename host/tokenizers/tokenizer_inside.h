@@ -26,7 +26,7 @@ struct tokenizer {
     struct padding padding;
     bool *is_special; /* (model.vocab.n_ids) */
     int64_t model_max_length;
-    int64_t mask_id, pad_id;
+    int64_t mask_id, pad_id, bos_id, eos_id;
 };
 
 /* From the tree of a tokenizer.json. */

@@ -189,6 +189,7 @@ model_status tokenizer_from_tree(const json_node *tree, const char *what, struct
         goto fail;
     t->mask_id = vocabulary_id(&t->model.vocab, "[MASK]");
     t->pad_id = vocabulary_id(&t->model.vocab, "[PAD]");
+    t->bos_id = t->eos_id = -1;
     *ret = t;
     return MODEL_OK;
 fail:

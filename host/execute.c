@@ -107,8 +107,10 @@ model_status execute_request(struct modelhost_request *request,
     status = run_plugin(request, result, &outputs, err);
     if (status == MODEL_OK)
         status = check_produced(result, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
         status = loaded_model_check_files(request->model, err);
+        package_advise(&request->model->package, status, err);
+    }
     if (status == MODEL_OK && request->batch != NULL)
         status = text_batch_answer(request->batch, result, err);
     if (status != MODEL_OK) {

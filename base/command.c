@@ -63,10 +63,8 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
-int command_main(const struct program *program, int argc, char **argv)
+static int dispatch(const struct program *program, int argc, char **argv)
 {
-    program_name = program->name;
-    (void)signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_help(program, stderr);
         return COMMAND_USAGE;
@@ -84,6 +82,18 @@ int command_main(const struct program *program, int argc, char **argv)
     if (asks_for_help(argc - 1, argv + 1))
         return help(program, name);
     return command->run(argc - 1, argv + 1);
+}
+
+/* A result that did not reach standard output must not end with 0, whatever a command looked at. */
+int command_main(const struct program *program, int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    program_name = program->name;
+    (void)signal(SIGPIPE, SIG_IGN);
+    int code = dispatch(program, argc, argv);
+    if (code == 0 && command_flush(&err) != MODEL_OK)
+        code = command_fail(MODEL_IO, &err);
+    return code;
 }
 
 int command_fail(model_status status, const struct model_error *err)
@@ -202,11 +212,22 @@ bool command_duration_ms(const char *command, const char *option, const char *te
     return false;
 }
 
+model_status command_flush(struct model_error *err)
+{
+    static int first_reason; /* an earlier write may have failed, and errno changed since */
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return MODEL_OK;
+    if (first_reason == 0)
+        first_reason = errno != 0 ? errno : EIO;
+    (void)error_set_errno(err, first_reason, "cannot write the result to standard output");
+    error_advise(err, "what came out is incomplete: send it to a place that takes it all");
+    return MODEL_IO;
+}
+
 model_status command_print(const char *text, struct model_error *err)
 {
-    if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
-        return error_set(err, MODEL_IO, "cannot write the result to standard output");
-    return MODEL_OK;
+    (void)fputs(text, stdout);
+    return command_flush(err);
 }
 
 static void on_signal(int signal_number)

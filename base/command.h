@@ -62,6 +62,8 @@ bool command_duration_ms(const char *command, const char *option, const char *te
                          int64_t *ret_ms);
 /* Prints text to stdout; MODEL_IO when that fails (a full disk, a closed pipe). */
 model_status command_print(const char *text, struct model_error *err);
+/* The same for what was printed before by other means. command_main() does it at the end, too. */
+model_status command_flush(struct model_error *err);
 
 /* From here on SIGINT and SIGTERM set a flag; a second one ends the process as usual. */
 void command_catch_interrupts(void);

@@ -170,8 +170,10 @@ model_status execute_request(struct modelhost_request *request,
     struct modelhost_result *result = NULL;
     model_status status = job != NULL && job->run != NULL ? job->run(job, request, &result, err)
                                                           : run_once(request, &result, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
         status = loaded_model_check_files(request->model, err);
+        package_advise(&request->model->package, status, err);
+    }
     if (status == MODEL_OK && job != NULL && job->answer != NULL)
         status = job->answer(job, result, err);
     if (status != MODEL_OK) {

@@ -210,14 +210,10 @@ model_status page_guard_check(const struct page_guard *guard, const char *path,
         return error_set_errno(err, errno, "cannot stat %s", path);
     if (now.st_size < guard->opened.st_size || atomic_load(&guard->damaged) != 0)
         return error_set(err, MODEL_CORRUPT,
-                         "%s was truncated while it was in use: %lld bytes when opened, %lld now; "
-                         "verify the package and load the model again",
+                         "%s was truncated while it was in use: %lld bytes when opened, %lld now",
                          path, (long long)guard->opened.st_size, (long long)now.st_size);
     if (now.st_size != guard->opened.st_size || now.MTIME.tv_sec != guard->opened.MTIME.tv_sec ||
         now.MTIME.tv_nsec != guard->opened.MTIME.tv_nsec)
-        return error_set(err, MODEL_CORRUPT,
-                         "%s was written to while it was in use; verify the package and load the "
-                         "model again",
-                         path);
+        return error_set(err, MODEL_CORRUPT, "%s was written to while it was in use", path);
     return MODEL_OK;
 }

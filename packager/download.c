@@ -141,6 +141,7 @@ static model_status transfer_one(struct download *download, struct plan_file *pl
         .model = &download->model,
         .file = planned->file,
         .part_path = part,
+        .store_dir = store_dir(download->store),
         .advance = advance,
         .advance_context = progress,
         .log = &options->hub.log,
@@ -252,18 +253,32 @@ static bool has_lost_blobs(const struct download *download, model_status status)
     return status == MODEL_NOT_FOUND;
 }
 
+/* The folder that a download works in is gone when its sentence is read, and no name for a person:
+ * "cannot write STORE/tmp/dl-1/plugin: ..." becomes "cannot write plugin to the store STORE: ...". */
+static void name_store(const struct download *download, struct model_error *err)
+{
+    struct model_error found = *err;
+    char *at = download->staging != NULL ? strstr(found.message, download->staging) : NULL;
+    if (at == NULL)
+        return;
+    const char *name = at + strlen(download->staging);
+    size_t name_bytes = *name == '/' ? strcspn(name + 1, ":; ") : 0;
+    *at = '\0';
+    (void)error_set(err, MODEL_IO, "%s%.*s%s in the store %.300s%s", found.message, (int)name_bytes,
+                    name_bytes > 0 ? name + 1 : "", name_bytes > 0 ? "" : "a folder",
+                    store_dir(download->store), name + (*name == '/') + name_bytes);
+}
+
 /* Says what to do about a full disk where the sentence ends with the error number's text: the files
  * that are the package's own (plugin, model_info.json, manifest) are written by others below us. */
 static void advise_about_disk(struct model_error *err)
 {
     static const int errors[] = {ENOSPC, EDQUOT};
-    struct model_error found = *err;
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         struct model_error full = MODEL_ERROR_INIT;
         (void)error_set_errno(&full, errors[i], "%s", "");
-        if (strstr(found.message, full.message) != NULL)
-            (void)error_set(err, MODEL_IO, "%.800s; free some space, or choose another --store",
-                            found.message);
+        if (strstr(err->message, full.message) != NULL)
+            error_advise(err, "free some space, or choose another --store");
     }
 }
 
@@ -281,8 +296,10 @@ static model_status run_once(const struct download_options *options, struct down
         lost = (status == MODEL_NOT_FOUND || status == MODEL_CORRUPT) &&
                has_lost_blobs(&download, status);
     }
-    if (status == MODEL_IO && err != NULL)
+    if (status == MODEL_IO && err != NULL) {
+        name_store(&download, err);
         advise_about_disk(err);
+    }
     download_end(&download);
     *ret_lost = lost;
     return status;

@@ -34,6 +34,13 @@ static bool is_below_packages(const struct store *store, const char *dir)
     return below;
 }
 
+static model_status cannot_open(const char *word, int errnum, struct model_error *err)
+{
+    model_status status = error_set_errno(err, errnum, "cannot open the package %.400s", word);
+    error_advise(err, "give a package's folder, or the name of a model in the store");
+    return status;
+}
+
 model_status package_locate(const struct store *store, const char *word, struct package_place *ret,
                             struct model_error *err)
 {
@@ -52,7 +59,7 @@ model_status package_locate(const struct store *store, const char *word, struct 
     } else {
         place.dir = realpath(word, NULL);
         if (place.dir == NULL)
-            return error_set_errno(err, errno, "cannot open the package %.400s", word);
+            return cannot_open(word, errno, err);
         place.in_store = is_below_packages(store, place.dir);
     }
     *ret = place;

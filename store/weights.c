@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SINGLE_NAME    "model.safetensors"
 #define MAX_NAME_SHOWN 200
 
 struct weights {
@@ -154,12 +153,12 @@ static model_status say_no_weights(const char *folder, struct model_error *err)
         pickle = is_pickle(list.names[i]) ? list.names[i] : NULL;
     if (pickle != NULL)
         status = error_set(err, MODEL_NOT_FOUND,
-                           "%s: no %s and no %s; %s is a pickle, which is never opened: convert it "
-                           "to safetensors",
-                           folder, SINGLE_NAME, WEIGHTS_INDEX_NAME, pickle);
+                           "%s has no %s and no %s; %s is a pickle, which is never opened: convert "
+                           "it to safetensors",
+                           folder, WEIGHTS_SINGLE_NAME, WEIGHTS_INDEX_NAME, pickle);
     else
-        status = error_set(err, MODEL_NOT_FOUND, "%s: no %s and no %s", folder, SINGLE_NAME,
-                           WEIGHTS_INDEX_NAME);
+        status = error_set(err, MODEL_NOT_FOUND, "%s has no %s and no %s", folder,
+                           WEIGHTS_SINGLE_NAME, WEIGHTS_INDEX_NAME);
     dir_list_finish(&list);
     return status;
 }
@@ -192,7 +191,7 @@ model_status weights_open_file(const char *path, struct weights **ret, struct mo
 
 model_status weights_open(const char *folder, struct weights **ret, struct model_error *err)
 {
-    char *single = path_join(folder, SINGLE_NAME);
+    char *single = path_join(folder, WEIGHTS_SINGLE_NAME);
     char *list = path_join(folder, WEIGHTS_INDEX_NAME);
     model_status status;
     if (single == NULL || list == NULL) {
@@ -212,6 +211,16 @@ model_status weights_open(const char *folder, struct weights **ret, struct model
     free(list);
     free(single);
     return status;
+}
+
+bool weights_has_both(const char *folder)
+{
+    char *single = path_join(folder, WEIGHTS_SINGLE_NAME);
+    char *list = path_join(folder, WEIGHTS_INDEX_NAME);
+    bool both = single != NULL && list != NULL && path_is_file(single) && path_is_file(list);
+    free(list);
+    free(single);
+    return both;
 }
 
 void weights_destroy(struct weights *weights)

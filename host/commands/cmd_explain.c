@@ -105,8 +105,7 @@ static model_status print_explanation(const json_node *root, bool as_json, struc
                json_string_or(json_member(c, "path"), ""),
                json_string_or(json_member(c, "origin"), ""),
                json_string_or(json_member(c, "reason"), ""));
-    return fflush(stdout) == 0 ? MODEL_OK
-                               : error_set(err, MODEL_IO, "cannot write to standard output");
+    return command_flush(err);
 }
 
 static model_status explain(const struct package *package, const char *plugin_path, bool as_json,
@@ -152,7 +151,7 @@ int cmd_explain(int argc, char **argv)
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)
-        return command_usage(argv[0], "wants one package");
+        return command_usage(argv[0], "wants one package, got %d", argc - optind);
     struct model_error err = MODEL_ERROR_INIT;
     char *dir = NULL, *plugin_path = NULL;
     struct package package = {0};

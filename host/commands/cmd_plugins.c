@@ -63,7 +63,10 @@ static model_status list_all(const char *plugin_path, bool as_json, struct model
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the list");
         free(text);
     } else if (status == MODEL_OK && listing.n == 0) {
-        fprintf(stderr, "no plugins in %s\n", plugin_path);
+        fprintf(
+            stderr,
+            "modelhost: no plugins in %s; build some there, or name other folders with --plugin-path\n",
+            plugin_path);
     }
     json_free(listing.array);
     return status;

@@ -367,7 +367,9 @@ static model_status from_folder(const char *folder, const char *json_path, const
     if (path_is_file(vocab_path))
         return from_vocab(vocab_path, configs, ret, err);
     return error_set(err, MODEL_NOT_FOUND,
-                     "%s: no tokenizer here: found neither tokenizer.json nor vocab.txt", folder);
+                     "%s has no tokenizer: neither tokenizer.json nor vocab.txt; put one there, or "
+                     "download the model again",
+                     folder);
 }
 
 model_status tokenizer_load(const char *folder, struct tokenizer **ret, struct model_error *err)

@@ -7,6 +7,7 @@
 #include "store.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,13 +60,30 @@ static char *list_as_table(const struct store_list *list)
     return table;
 }
 
+/* The table of an empty list is nothing at all, so that stderr says what that means. */
+static void say_empty(const struct store *store, const struct model_error *absent)
+{
+    if (store == NULL)
+        fprintf(stderr, "pkgmgr: %s\n", absent->message);
+    else
+        fprintf(stderr, "pkgmgr: no packages in the store %s; `pkgmgr download ID` gets one\n",
+                store_dir(store));
+}
+
 static model_status list_store(const char *dir, bool as_json, struct model_error *err)
 {
     struct store *store = NULL;
     struct store_list list = {0};
-    model_status status = command_look_into_store(dir, &store, err);
+    struct model_error absent = MODEL_ERROR_INIT;
+    model_status status = command_open_store(dir, 0, &store, &absent);
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", absent.message);
+    if (status == MODEL_NOT_FOUND && dir == NULL)
+        status = MODEL_OK; /* nothing was downloaded yet: an empty list */
     if (status == MODEL_OK && store != NULL)
         status = store_list_packages(store, &list, err);
+    if (status == MODEL_OK && list.n_entries == 0 && !as_json)
+        say_empty(store, &absent);
     if (status == MODEL_OK) {
         char *text = as_json ? list_as_json(&list) : list_as_table(&list);
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the list");

@@ -285,7 +285,9 @@ static void print_to_a_full_disk_is_an_error(void **state)
     (void)close(before);
     (void)close(full);
     assert_int_equal(status, MODEL_IO);
-    assert_string_equal(err.message, "cannot write the result to standard output");
+    assert_string_equal(err.message, "cannot write the result to standard output: No space left on "
+                                     "device; what came out is incomplete: send it to a place that "
+                                     "takes it all");
 }
 
 static void an_interrupt_sets_the_flag_and_the_exit_code(void **state)

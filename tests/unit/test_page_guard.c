@@ -66,7 +66,7 @@ static void reading_past_a_truncation_is_an_error_and_no_crash(void **state)
     assert_int_equal(page_guard_check(g.guard, "model.safetensors", &err), MODEL_CORRUPT);
     assert_string_equal(err.message,
                         "model.safetensors was truncated while it was in use: 65536 bytes when "
-                        "opened, 5000 now; verify the package and load the model again");
+                        "opened, 5000 now");
     close_guarded(&g);
 }
 
@@ -100,9 +100,7 @@ static void a_file_that_is_written_to_in_place_is_seen(void **state)
                      0); /* another time, as a writer leaves it */
     struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(page_guard_check(g.guard, "model.safetensors", &err), MODEL_CORRUPT);
-    assert_string_equal(err.message,
-                        "model.safetensors was written to while it was in use; verify the "
-                        "package and load the model again");
+    assert_string_equal(err.message, "model.safetensors was written to while it was in use");
     close_guarded(&g);
 }
 

@@ -170,15 +170,6 @@ static void create_on_own_thread(void *argument)
     creation->status = status;
 }
 
-void model_opening_run_on_own_thread(void (*body)(void *argument), void *argument)
-{
-    uv_thread_t thread;
-    if (uv_thread_create(&thread, body, argument) == 0)
-        (void)uv_thread_join(&thread);
-    else
-        body(argument);
-}
-
 static model_status describe(struct modelhost_model *model, struct model_error *err)
 {
     json_node *info = NULL;
@@ -223,7 +214,7 @@ model_status model_opening_open(struct modelhost_model *model, const char *packa
     if (status != MODEL_OK)
         return status;
     struct creation creation = {model, threads, MODEL_INTERNAL, err};
-    model_opening_run_on_own_thread(create_on_own_thread, &creation);
+    reaper_run_on_own_thread(create_on_own_thread, &creation);
     if (creation.status == MODEL_OK)
         creation.status = loaded_model_check_files(model, err);
     if (creation.status == MODEL_OK)

@@ -4,15 +4,19 @@
 #include "clock.h"
 #include "errors.h"
 
-#include <stdio.h>
+void scheduler_loop_say_late(const struct modelhost_request *request, int64_t now_ns,
+                             struct model_error *err)
+{
+    (void)error_set(err, MODEL_DEADLINE, "deadline passed after %lld ms while the request %s",
+                    (long long)((now_ns - request->submitted_ns) / NS_PER_MS),
+                    request->state == REQUEST_QUEUED ? "waited for a lane" : "was running");
+}
 
 static void expire(struct scheduler *scheduler, struct modelhost_request *request, int64_t now_ns)
 {
-    char sentence[160];
-    (void)snprintf(sentence, sizeof sentence, "deadline passed after %lld ms while the request %s",
-                   (long long)((now_ns - request->submitted_ns) / NS_PER_MS),
-                   request->state == REQUEST_QUEUED ? "waited for a lane" : "was running");
-    scheduler_give_up(scheduler, request, MODEL_DEADLINE, sentence);
+    struct model_error late = MODEL_ERROR_INIT;
+    scheduler_loop_say_late(request, now_ns, &late);
+    scheduler_give_up(scheduler, request, MODEL_DEADLINE, late.message);
 }
 
 static void on_timer(uv_timer_t *timer);

@@ -1,6 +1,7 @@
 /* command.c - see command.h. Main thread only, but for the signal handler. */
 #include "command.h"
 #include "errors.h"
+#include "standard_descriptors.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -64,6 +65,7 @@ int command_main(const struct program *program, int argc, char **argv)
 {
     program_name = program->name;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)standard_descriptors_fill();
     if (argc < 2) {
         print_help(program, stderr);
         return COMMAND_USAGE;

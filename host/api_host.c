@@ -41,6 +41,9 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
 
 static void free_host(struct modelhost *host)
 {
+    if (host->reaper != NULL)
+        reaper_stop(host->reaper);
+    reaper_drop(host->reaper);
     free(host->store_dir);
     free(host->plugin_path);
     free(host);
@@ -67,6 +70,8 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
         status = take_path(options->plugin_path, environment_plugin_path, &host->plugin_path, err);
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
+    if (status == MODEL_OK)
+        status = reaper_create(&host->reaper, err);
     if (status == MODEL_OK)
         status = scheduler_create(host->lanes, host->threads,
                                   options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,

@@ -1,6 +1,7 @@
 /* loaded_model.c - see loaded_model.h. model_opening.c does the opening step by step. */
 #include "loaded_model.h"
 #include "errors.h"
+#include "host.h"
 #include "model_opening.h"
 #include "text_pipeline.h"
 
@@ -11,21 +12,21 @@ void loaded_model_retain(struct modelhost_model *model)
     (void)atomic_fetch_add(&model->references, 1);
 }
 
-static void destroy_plugin_objects(void *argument)
+static void destroy_plugin_objects(struct modelhost_model *model)
 {
-    struct modelhost_model *model = argument;
     for (uint32_t i = 0; i < model->n_idle; i++)
-        model->idle[i]->destroy(model->idle[i]);
+        hosted_instance_destroy(model->idle[i]);
     if (model->model != NULL)
         model->model->destroy(model->model);
     services_release_scratch();
 }
 
-static void destroy(struct modelhost_model *model)
+/* Plugin code: on no thread of the application. */
+static void destroy(void *argument)
 {
+    struct modelhost_model *model = argument;
     text_pipeline_destroy(model->pipeline);
-    if (model->model != NULL)
-        model_opening_run_on_own_thread(destroy_plugin_objects, model);
+    destroy_plugin_objects(model);
     services_finish(&model->services);
     for (size_t i = 0; i < model->n_guards; i++)
         page_guard_remove(model->guards[i]);
@@ -39,13 +40,14 @@ static void destroy(struct modelhost_model *model)
     free(model->idle);
     if (model->has_mutex)
         uv_mutex_destroy(&model->mutex);
+    reaper_drop(model->reaper);
     free(model);
 }
 
 void loaded_model_drop(struct modelhost_model *model)
 {
     if (model != NULL && atomic_fetch_sub(&model->references, 1) == 1)
-        destroy(model);
+        reaper_give(model->reaper, &model->end);
 }
 
 model_status loaded_model_create(struct modelhost *host, const struct log_sink *log,
@@ -58,6 +60,8 @@ model_status loaded_model_create(struct modelhost *host, const struct log_sink *
         return error_no_memory(err, "a model");
     atomic_store(&model->references, 1);
     model->host = host;
+    reaper_retain(model->reaper = host->reaper);
+    model->end = (struct reaper_item){NULL, destroy, model};
     model->log = log;
     model->lanes = lanes;
     model->idle = calloc(lanes, sizeof(void *));
@@ -66,17 +70,40 @@ model_status loaded_model_create(struct modelhost *host, const struct log_sink *
                               ? model_opening_open(model, package_dir, plugin_path, threads, err)
                               : error_no_memory(err, "a model");
     if (status != MODEL_OK)
-        destroy(model);
+        reaper_run_on_own_thread(destroy, model);
     else
         *ret = model;
     return status;
 }
 
-model_status loaded_model_take_instance(struct modelhost_model *model, struct model_instance **ret,
+/* Under the mutex: the place of the idle instance that has read the most of the ids; without ids, or
+ * when none has read any, that of the last one. */
+static uint32_t best_idle(const struct modelhost_model *model, const int64_t *ids, size_t n_ids)
+{
+    uint32_t best = model->n_idle - 1;
+    size_t best_common = 0;
+    for (uint32_t i = 0; i < model->n_idle && n_ids > 0 && model->idle[i]->n_slots > 0; i++) {
+        size_t common = 0;
+        (void)hosted_instance_best_slot(model->idle[i], ids, n_ids, &common);
+        if (common > best_common) {
+            best_common = common;
+            best = i;
+        }
+    }
+    return best;
+}
+
+model_status loaded_model_take_instance(struct modelhost_model *model, const int64_t *ids,
+                                        size_t n_ids, struct hosted_instance **ret,
                                         struct model_error *err)
 {
+    struct hosted_instance *instance = NULL;
     uv_mutex_lock(&model->mutex);
-    struct model_instance *instance = model->n_idle > 0 ? model->idle[--model->n_idle] : NULL;
+    if (model->n_idle > 0) {
+        const uint32_t best = best_idle(model, ids, n_ids);
+        instance = model->idle[best];
+        model->idle[best] = model->idle[--model->n_idle];
+    }
     uv_mutex_unlock(&model->mutex);
     if (instance == NULL)
         return model_opening_create_instance(model, ret, err);
@@ -84,15 +111,20 @@ model_status loaded_model_take_instance(struct modelhost_model *model, struct mo
     return MODEL_OK;
 }
 
-void loaded_model_return_instance(struct modelhost_model *model, struct model_instance *instance)
+bool loaded_model_keep_instance(struct modelhost_model *model, struct hosted_instance *instance)
 {
     uv_mutex_lock(&model->mutex);
-    int kept = model->n_idle < model->lanes;
+    bool kept = model->n_idle < model->lanes;
     if (kept)
         model->idle[model->n_idle++] = instance;
     uv_mutex_unlock(&model->mutex);
-    if (!kept)
-        instance->destroy(instance);
+    return kept;
+}
+
+void loaded_model_return_instance(struct modelhost_model *model, struct hosted_instance *instance)
+{
+    if (!loaded_model_keep_instance(model, instance))
+        hosted_instance_destroy(instance);
 }
 
 model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err)

@@ -122,7 +122,7 @@ static model_status check_model(const struct model *model, struct model_error *e
 }
 
 model_status model_opening_create_instance(struct modelhost_model *model,
-                                           struct model_instance **ret, struct model_error *err)
+                                           struct hosted_instance **ret, struct model_error *err)
 {
     struct model_instance *instance = NULL;
     err->message[0] = '\0';
@@ -141,8 +141,7 @@ model_status model_opening_create_instance(struct modelhost_model *model,
                          "plugin: max_slots is %u, but the instance has no keep()",
                          model->model->description->max_slots);
     }
-    *ret = instance;
-    return MODEL_OK;
+    return hosted_instance_create(instance, model->model->description->max_slots, ret, err);
 }
 
 struct creation {
@@ -196,15 +195,6 @@ static void create_on_own_thread(void *argument)
     creation->status = status;
 }
 
-void model_opening_run_on_own_thread(void (*body)(void *argument), void *argument)
-{
-    uv_thread_t thread;
-    if (uv_thread_create(&thread, body, argument) == 0)
-        (void)uv_thread_join(&thread);
-    else
-        body(argument);
-}
-
 static model_status describe(struct modelhost_model *model, struct model_error *err)
 {
     json_node *info = NULL;
@@ -247,7 +237,7 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     if (status != MODEL_OK)
         return status;
     struct creation creation = {model, threads, MODEL_INTERNAL, err};
-    model_opening_run_on_own_thread(create_on_own_thread, &creation);
+    reaper_run_on_own_thread(create_on_own_thread, &creation);
     if (creation.status == MODEL_OK)
         creation.status = loaded_model_check_files(model, err);
     if (creation.status == MODEL_OK)

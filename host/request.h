@@ -22,6 +22,9 @@ struct request_job {
     /* Turns the plugin's tensors into the answer; NULL: they are the answer. [lane-thread] */
     model_status (*answer)(struct request_job *job, struct modelhost_result *result,
                            struct model_error *err);
+    /* The answer is about to be given: nothing is told to the caller any more. May be NULL.
+     * [any-thread] */
+    void (*close)(struct request_job *job);
     void (*destroy)(struct request_job *job);
 };
 

@@ -2,7 +2,6 @@
 #include "session.h"
 #include "errors.h"
 #include "loaded_model.h"
-#include "model_opening.h"
 
 #include <stdlib.h>
 
@@ -11,31 +10,39 @@ void session_retain(struct modelhost_session *session)
     (void)atomic_fetch_add(&session->references, 1);
 }
 
-static void return_instance(void *argument)
+static void free_session(struct modelhost_session *session)
 {
-    struct modelhost_session *session = argument;
-    loaded_model_return_instance(session->model, session->instance);
-}
-
-/* Plugin code may run, if only to destroy the instance: not on the application's thread. */
-void session_drop(struct modelhost_session *session)
-{
-    if (session == NULL || atomic_fetch_sub(&session->references, 1) != 1)
-        return;
-    if (session->instance != NULL)
-        model_opening_run_on_own_thread(return_instance, session);
     loaded_model_drop(session->model);
     free(session);
 }
 
+static void destroy_instance(void *argument)
+{
+    struct modelhost_session *session = argument;
+    hosted_instance_destroy(session->instance);
+    free_session(session);
+}
+
+/* Plugin code, if there is any to run, is the reaper's: this may be a callback. */
+void session_drop(struct modelhost_session *session)
+{
+    if (session == NULL || atomic_fetch_sub(&session->references, 1) != 1)
+        return;
+    session->end = (struct reaper_item){NULL, destroy_instance, session};
+    if (session->instance == NULL || loaded_model_keep_instance(session->model, session->instance))
+        free_session(session);
+    else
+        reaper_give(session->model->reaper, &session->end);
+}
+
 /* What an earlier user of the instance left in its slots goes. */
-static model_status clear_slots(struct model_instance *instance, int64_t n_items,
+static model_status clear_slots(struct hosted_instance *instance, uint32_t n_items,
                                 struct model_error *err)
 {
     model_status status = MODEL_OK;
     for (uint32_t slot = 0; slot < n_items && status == MODEL_OK; slot++) {
-        int64_t kept = 0;
-        status = instance->keep(instance, slot, slot, 0, &kept, err);
+        size_t kept = 0;
+        status = hosted_instance_keep(instance, slot, slot, 0, &kept, err);
     }
     return status;
 }
@@ -56,16 +63,16 @@ static model_status take_instance(struct modelhost_session *session, int64_t n_i
                          (long long)n_items, max_slots);
     model_status status = MODEL_OK;
     if (session->instance == NULL)
-        status = loaded_model_take_instance(session->model, &session->instance, err);
+        status = loaded_model_take_instance(session->model, NULL, 0, &session->instance, err);
     if (status == MODEL_OK)
-        status = clear_slots(session->instance, n_items, err);
+        status = clear_slots(session->instance, (uint32_t)n_items, err);
     if (status == MODEL_OK)
         session->n_items = n_items;
     return status;
 }
 
 model_status session_begin(struct modelhost_session *session, int64_t n_items,
-                           struct model_instance **ret, struct model_error *err)
+                           struct hosted_instance **ret, struct model_error *err)
 {
     if (atomic_exchange(&session->busy, 1))
         return error_set(err, MODEL_BUSY,

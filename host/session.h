@@ -7,6 +7,7 @@
 #define SESSION_H
 
 #include "modelhost.h"
+#include "reaper.h"
 
 #include <stdatomic.h>
 
@@ -14,8 +15,9 @@ struct modelhost_session {
     _Atomic uint32_t references;
     struct modelhost_model *model; /* holds a reference */
     _Atomic int busy;              /* a lane uses what follows */
-    struct model_instance *instance;
+    struct hosted_instance *instance;
     int64_t n_items; /* of the batch; 0: nothing was read yet */
+    struct reaper_item end;
 };
 
 void session_retain(struct modelhost_session *session);
@@ -24,7 +26,7 @@ void session_drop(struct modelhost_session *session); /* NULL does nothing */
 /* The instance, for one call with n_items items; MODEL_BUSY while another call has it. Give it back with
  * session_end(). [lane-thread] */
 model_status session_begin(struct modelhost_session *session, int64_t n_items,
-                           struct model_instance **ret, struct model_error *err);
+                           struct hosted_instance **ret, struct model_error *err);
 void session_end(struct modelhost_session *session);
 
 #endif

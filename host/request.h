@@ -81,6 +81,9 @@ void request_adopt_job(struct modelhost_request *request, struct request_job *jo
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
 
+/* Ends what the job tells its caller; before the answer. */
+void request_close(struct modelhost_request *request);
+
 /* Hands the answer to the callback and drops the answer's reference. */
 void request_call_back(struct modelhost_request *request);
 

@@ -228,7 +228,7 @@ struct modelhost_generation {
     size_t struct_size;
     int64_t max_new_tokens; /* -1: as configured, else 128 */
     int64_t top_k;          /* -1: as configured, 0: all */
-    int32_t do_sample;      /* -1: as configured, or 1 if a number of sampling is given; 0: greedy */
+    int32_t do_sample; /* -1: as configured, or 1 if a number of sampling is given; 0: greedy */
     uint32_t num_sequences; /* of each prompt; 0: 1; best first in the result */
     double temperature, top_p, min_p;
     double repetition_penalty, presence_penalty, frequency_penalty;
@@ -259,13 +259,10 @@ struct modelhost_generation {
  * "token_ids" (new ones), "finish_reason", and with logprobs "cumulative_logprob" and "logprobs"}. What a
  * model has read of an earlier prompt is used again where prompts begin alike. `generation` and
  * `options` may be NULL. */
-MODELHOST_API model_status modelhost_generate(struct modelhost_model *model,
-                                              const struct modelhost_prompt *prompts,
-                                              uint32_t n_prompts,
-                                              const struct modelhost_generation *generation,
-                                              const struct modelhost_run_options *options,
-                                              struct modelhost_result **ret_result,
-                                              struct model_error *err);
+MODELHOST_API model_status modelhost_generate(
+    struct modelhost_model *model, const struct modelhost_prompt *prompts, uint32_t n_prompts,
+    const struct modelhost_generation *generation, const struct modelhost_run_options *options,
+    struct modelhost_result **ret_result, struct model_error *err);
 
 /* As modelhost_run_text_async(): everything is copied. */
 MODELHOST_API model_status modelhost_generate_async(

@@ -24,8 +24,8 @@ struct reader {
 static void refuse(struct reader *reader, const char *name, const char *wanted)
 {
     if (reader->status == MODEL_OK)
-        reader->status = error_set(reader->err, MODEL_CORRUPT, "%s: '%s' is not %s", reader->what,
-                                   name, wanted);
+        reader->status =
+            error_set(reader->err, MODEL_CORRUPT, "%s: '%s' is not %s", reader->what, name, wanted);
 }
 
 static double read_number(struct reader *reader, const char *name, double fallback)
@@ -157,8 +157,8 @@ static model_status check_sampling(const struct sampler_settings *sampling, stru
     };
     model_status status = MODEL_OK;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == MODEL_OK; i++)
-        status = check_number(numbers[i].name, numbers[i].value, numbers[i].min, numbers[i].max,
-                              err);
+        status =
+            check_number(numbers[i].name, numbers[i].value, numbers[i].min, numbers[i].max, err);
     if (status == MODEL_OK && sampling->top_k < 0)
         status = error_set(err, MODEL_INVALID_ARGUMENT, "top_k is %lld, want 0 (all) or more",
                            (long long)sampling->top_k);

@@ -34,7 +34,7 @@ struct generation_settings {
     uint32_t n_eos;
     bool sliding_window;
     uint32_t logprobs;
-    void (*on_token)(void *context, const struct modelhost_token *token);
+    void (*on_token)(void *context, const struct modelhost_token *token); /* may be NULL */
     void *context;
 };
 

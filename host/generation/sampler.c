@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FIRST_SORTED 64 /* candidates that are put into order at first; then four times as many, ... */
+#define FIRST_SORTED                                                                               \
+    64 /* candidates that are put into order at first; then four times as many, ... */
 
 static bool has_penalties(const struct sampler_settings *settings)
 {
@@ -27,8 +28,8 @@ model_status sampler_init(struct sampler *sampler, const struct sampler_settings
         sampler->adjusted = calloc(n, sizeof *sampler->adjusted);
     }
     if (sampler->candidates == NULL ||
-        (has_penalties(settings) && (sampler->n_new == NULL || sampler->in_prompt == NULL ||
-                                     sampler->adjusted == NULL))) {
+        (has_penalties(settings) &&
+         (sampler->n_new == NULL || sampler->in_prompt == NULL || sampler->adjusted == NULL))) {
         sampler_finish(sampler);
         return error_no_memory(err, "a sampler");
     }

@@ -15,10 +15,10 @@
 
 struct sampler_settings {
     bool do_sample;
-    double temperature; /* > 0 */
-    int64_t top_k;      /* 0: all */
-    double top_p;       /* (0, 1] */
-    double min_p;       /* [0, 1) */
+    double temperature;                                             /* > 0 */
+    int64_t top_k;                                                  /* 0: all */
+    double top_p;                                                   /* (0, 1] */
+    double min_p;                                                   /* [0, 1) */
     double repetition_penalty, presence_penalty, frequency_penalty; /* 1, 0, 0: none */
 };
 
@@ -31,8 +31,8 @@ struct sampler {
     const struct sampler_settings *settings;
     struct random_stream random;
     int64_t vocab_size;
-    uint32_t *n_new;    /* (vocab_size) how often a token was generated; NULL without penalties */
-    bool *in_prompt;    /* (vocab_size), or NULL */
+    uint32_t *n_new; /* (vocab_size) how often a token was generated; NULL without penalties */
+    bool *in_prompt; /* (vocab_size), or NULL */
     struct candidate *candidates; /* (vocab_size) */
     float *adjusted;              /* (vocab_size) */
 };

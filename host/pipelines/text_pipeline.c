@@ -77,6 +77,11 @@ model_status text_pipeline_create(const struct package *package,
     return MODEL_OK;
 }
 
+const struct tokenizer *text_pipeline_tokenizer(const struct text_pipeline *pipeline)
+{
+    return pipeline->tokenizer;
+}
+
 void text_pipeline_destroy(struct text_pipeline *pipeline)
 {
     if (pipeline == NULL)

@@ -6,19 +6,35 @@
 
 struct run_command {
     const char *package;
-    char **texts; /* (n_texts); pointers into argv */
-    size_t n_texts;
+    struct command_list texts; /* values owned */
     const char *pair;
     const char *task;
     const char *inputs_path, *outputs_path;
     const char *output_names; /* separated by commas, or NULL */
-    int64_t top_k, timeout_ms, threads;
-    bool truncate, describe, as_json;
+    const char *threads_text;
+    int64_t top_k, timeout_ms, threads; /* top_k -1: not given */
+    bool truncate, describe, as_json, quiet, verbose;
     int verbosity; /* -1 quiet, 0, 1 verbose */
     struct command_places places;
     int64_t load_ns;
+
+    /* Generating text. */
+    struct modelhost_generation generation;
+    struct command_list stop_strings; /* values owned */
+    const char *input_ids;            /* "15496,11", or NULL */
+    const char *stop_token_ids;       /* the same */
+    int64_t num_sequences, seed, logprobs;
+    bool stream, greedy, sliding_window, ignore_eos;
+    const char *generation_option; /* an option that only generating has, or NULL */
 };
 
+/* The command line (run_options.c). False after printing what is wrong. */
+bool run_options_read(struct run_command *run, int argc, char **argv);
+void run_options_finish(struct run_command *run);
+
+/* Continues --text, --input-ids or the lines of stdin (run_generation.c). */
+model_status run_generation(struct run_command *run, struct modelhost_model *model,
+                            struct model_error *err);
 /* --text, or the lines of stdin (run_texts.c). */
 model_status run_texts(const struct run_command *run, struct modelhost_model *model,
                        struct model_error *err);

@@ -313,26 +313,42 @@ static json_node *add_sequence(json_node *answers, const struct generation *gene
                             sequence->text.size);
     if (add_ids(item, "token_ids", sequence->ids + n_prompt, sequence->n_ids - n_prompt) == NULL)
         return NULL;
-    if (generation->settings.logprobs > 0) {
+    if (generation->settings.logprobs > 0 || generation->settings.num_sequences > 1)
         (void)scores_add(item, "cumulative_logprob", sequence->cumulative_logprob);
-        if (add_logprobs(item, sequence) == NULL)
-            return NULL;
-    }
+    if (generation->settings.logprobs > 0 && add_logprobs(item, sequence) == NULL)
+        return NULL;
     return json_add_string(item, "finish_reason", sequence->finish_reason);
+}
+
+/* Prompts in their order, the sequences of each by how probable they are. */
+static int by_probability(const void *a, const void *b)
+{
+    const struct sequence *x = *(const struct sequence *const *)a;
+    const struct sequence *y = *(const struct sequence *const *)b;
+    if (x->prompt != y->prompt)
+        return x->prompt < y->prompt ? -1 : 1;
+    if (x->cumulative_logprob != y->cumulative_logprob)
+        return x->cumulative_logprob > y->cumulative_logprob ? -1 : 1;
+    return x->number < y->number ? -1 : 1;
 }
 
 static model_status answer_job(struct request_job *job, struct modelhost_result *result,
                                struct model_error *err)
 {
     const struct generation *generation = (const struct generation *)job;
+    const struct sequence **order = calloc(generation->n_sequences, sizeof *order);
     json_node *answers = json_new_array();
-    bool complete = answers != NULL;
+    bool complete = answers != NULL && order != NULL;
+    for (uint32_t i = 0; i < generation->n_sequences && complete; i++)
+        order[i] = &generation->sequences[i];
+    if (complete)
+        qsort(order, generation->n_sequences, sizeof *order, by_probability);
     for (uint32_t i = 0; i < generation->n_sequences && complete; i++) {
-        const struct sequence *sequence = &generation->sequences[i];
-        complete = add_sequence(answers, generation, sequence) != NULL;
-        result->timing.new_tokens += (int64_t)(sequence->n_ids - sequence->n_prompt);
+        complete = add_sequence(answers, generation, order[i]) != NULL;
+        result->timing.new_tokens += (int64_t)(order[i]->n_ids - order[i]->n_prompt);
     }
     result->json = complete ? json_print(answers, false) : NULL;
+    free(order);
     json_free(answers);
     return result->json != NULL ? MODEL_OK : error_no_memory(err, "the answer");
 }

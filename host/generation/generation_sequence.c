@@ -75,10 +75,14 @@ static model_status note_logprobs(struct sequence *sequence,
                                   int64_t id, double *ret, struct model_error *err)
 {
     *ret = NAN;
-    if (settings->logprobs == 0)
+    if (settings->logprobs == 0 && settings->num_sequences == 1)
         return MODEL_OK;
     struct token_logprobs noted = {.logprob =
                                        sampler_logprob(logits, sequence->sampler.vocab_size, id)};
+    sequence->cumulative_logprob += noted.logprob;
+    *ret = noted.logprob;
+    if (settings->logprobs == 0)
+        return MODEL_OK;
     if (settings->logprobs > 1) {
         noted.top = calloc(settings->logprobs, sizeof *noted.top);
         if (noted.top == NULL)
@@ -87,8 +91,6 @@ static model_status note_logprobs(struct sequence *sequence,
             sampler_top_logprobs(&sequence->sampler, logits, settings->logprobs, noted.top);
     }
     sequence->logprobs[sequence->n_ids - sequence->n_prompt] = noted;
-    sequence->cumulative_logprob += noted.logprob;
-    *ret = noted.logprob;
     return MODEL_OK;
 }
 

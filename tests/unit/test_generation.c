@@ -1,5 +1,6 @@
 /* Generating with the fixture plugin_counter, whose tokens tell what was read: host/generation/generation.c,
- * host/generation/generation_steps.c, host/generation/generation_sequence.c, host/api_generate.c. */
+ * host/generation/generation_steps.c, host/generation/generation_sequence.c, host/hosted_instance.c,
+ * host/api_generate.c. */
 #include "echo_package.h"
 #include "json_view.h"
 

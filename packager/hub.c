@@ -133,7 +133,7 @@ model_status hub_find_model(struct hub *hub, const char *id, const char *revisio
                             struct hub_model *ret, struct model_error *err)
 {
     struct hub_subject subject = {id, revision, NULL};
-    struct buffer text = BUFFER_INIT(HUB_MAX_JSON_BYTES);
+    struct buffer text = BUFFER_INIT(HUB_MAX_MODEL_BYTES);
     char *url = NULL;
     model_status status = hub_check_id(id, err);
     if (status == MODEL_OK)
@@ -169,7 +169,7 @@ model_status hub_list_files(struct hub *hub, const struct hub_model *model, stru
                             struct model_error *err)
 {
     struct hub_subject subject = {model->id, model->commit, NULL};
-    struct buffer text = BUFFER_INIT(HUB_MAX_JSON_BYTES);
+    struct buffer text = BUFFER_INIT(HUB_MAX_PAGE_BYTES);
     struct hub_files files = {0};
     char *url = NULL;
     model_status status = make_url(hub, "/api/models/", model->id, "/tree/", model->commit,

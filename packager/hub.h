@@ -10,7 +10,9 @@
 #include "hub_url.h"
 #include "log.h"
 
-#define HUB_MAX_JSON_BYTES   (64u << 20)
+#define HUB_MAX_MODEL_BYTES  (16u << 20) /* of the answer about a model */
+#define HUB_MAX_PAGE_BYTES   (32u << 20) /* of a page of its files: HUB_MAX_FILES fit on one */
+#define HUB_MAX_JSON_VALUES  (1u << 20)  /* of either */
 #define HUB_MAX_PAGES        1000u
 #define HUB_MAX_FILES        100000u
 #define HUB_MAX_REDIRECTS    10

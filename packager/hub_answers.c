@@ -57,8 +57,8 @@ model_status hub_parse_model(const char *text, size_t size_bytes, const char *re
     json_node *root = NULL;
     struct hub_model model = {0};
     char name[SHOWN_NAME_BYTES];
-    model_status status =
-        json_parse(text, size_bytes, "the hub's answer about the model", &root, err);
+    model_status status = json_parse_limited(text, size_bytes, HUB_MAX_JSON_VALUES,
+                                             "the hub's answer about the model", &root, err);
     if (status != MODEL_OK)
         return status;
     const char *sha = json_string_or(json_member(root, "sha"), NULL);
@@ -172,7 +172,8 @@ model_status hub_parse_tree_page(const char *text, size_t size_bytes, struct hub
                                  struct model_error *err)
 {
     json_node *root = NULL;
-    model_status status = json_parse(text, size_bytes, "the hub's list of files", &root, err);
+    model_status status = json_parse_limited(text, size_bytes, HUB_MAX_JSON_VALUES,
+                                             "the hub's list of files", &root, err);
     if (status != MODEL_OK)
         return status;
     if (!json_is_array(root))

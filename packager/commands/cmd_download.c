@@ -33,7 +33,7 @@ const char help_download[] =
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n\n"
     "Environment: HF_ENDPOINT HF_TOKEN HF_TOKEN_PATH HF_HOME HF_HUB_OFFLINE\n"
-    "HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte), http_proxy https_proxy no_proxy,\n"
+    "HF_HUB_DOWNLOAD_TIMEOUT (seconds without 1 kB/s), http_proxy https_proxy no_proxy,\n"
     "MODELHOST_STORE MODELHOST_PLUGIN_PATH.\n";
 
 enum {
@@ -276,6 +276,28 @@ static model_status run(struct arguments *arguments, struct progress_view *view,
     return status;
 }
 
+/* What is wrong with a value that was given is a matter of usage. */
+static int refuse(model_status status, const struct model_error *err)
+{
+    return status == MODEL_INVALID_ARGUMENT ? command_usage("download", "%s", err->message)
+                                            : command_fail(status, err);
+}
+
+/* Reads what the environment has to say, the token only if one will be needed. */
+static int read_environment(const struct download_options *options, struct hub_environment *ret)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = hub_environment_read(ret, &err);
+    if (status == MODEL_OK && options->hub.token == NULL && !ret->offline)
+        status = hub_environment_read_token(ret, &err);
+    if (status == MODEL_OK && options->hub.token != NULL && options->hub.token[0] != '\0') {
+        status = hub_check_token(options->hub.token, &err);
+        if (status != MODEL_OK)
+            error_prefix(&err, "--token");
+    }
+    return status == MODEL_OK ? 0 : refuse(status, &err);
+}
+
 /* Fills what the command line left open. */
 static void apply_environment(struct download_options *options,
                               const struct hub_environment *environment)
@@ -302,10 +324,8 @@ static int read_name(struct arguments *arguments, char **ret_id, char **ret_revi
     model_status status = store_split_name(arguments->name, ret_id, ret_revision, &err);
     if (status == MODEL_OK)
         status = hub_check_id(*ret_id, &err);
-    if (status == MODEL_INVALID_ARGUMENT)
-        return command_usage("download", "%s", err.message);
     if (status != MODEL_OK)
-        return command_fail(status, &err);
+        return refuse(status, &err);
     if (*ret_revision != NULL && options->revision != NULL)
         return command_usage("download", "two revisions: '@%s' and --revision %s", *ret_revision,
                              options->revision);
@@ -321,9 +341,7 @@ static int check_endpoint(const char *endpoint)
     char *normal = NULL;
     model_status status = hub_endpoint_normalize(endpoint, &normal, &err);
     free(normal);
-    if (status == MODEL_INVALID_ARGUMENT)
-        return command_usage("download", "%s", err.message);
-    return status == MODEL_OK ? 0 : command_fail(status, &err);
+    return status == MODEL_OK ? 0 : refuse(status, &err);
 }
 
 static int run_observed(struct arguments *arguments)
@@ -348,20 +366,16 @@ static int run_observed(struct arguments *arguments)
 
 int cmd_download(int argc, char **argv)
 {
-    struct model_error err = MODEL_ERROR_INIT;
     struct arguments arguments = {0};
     struct hub_environment environment = {0};
     char *id = NULL, *revision = NULL;
     int code = read_arguments(argc, argv, &arguments);
     if (code == 0)
         code = read_name(&arguments, &id, &revision);
+    if (code == 0)
+        code = read_environment(&arguments.options, &environment);
     if (code != 0)
         goto end;
-    model_status status = hub_environment_read(&environment, &err);
-    if (status != MODEL_OK) {
-        code = command_fail(status, &err);
-        goto end;
-    }
     apply_environment(&arguments.options, &environment);
     code = check_endpoint(arguments.options.hub.endpoint);
     if (code == 0)

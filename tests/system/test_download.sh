@@ -245,7 +245,7 @@ run download acme/expired
 ok "an address that expired is asked for again" [ "$code" -eq 0 ]
 HF_HUB_DOWNLOAD_TIMEOUT=1 run download acme/stall-once
 ok "a transfer that stalls is broken off and repeated" [ "$code" -eq 0 ]
-fails "429 for a day" 6 "too many requests: slow down; wait a few minutes" download acme/refused
+fails "429 for a day" 6 "too many requests: slow down; wait 86001 s" download acme/refused
 fails "redirects without end" 5 "redirects more than 10 times" download acme/loop
 fails "not a hub" 7 "not valid JSON" download acme/html
 fails "an answer nobody understands" 5 "answers 400 for 'acme/error': bad  [31mrequest" download acme/error

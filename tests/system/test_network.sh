@@ -42,7 +42,10 @@ start() { # start NAME ARGUMENT...: a mirror whose address is in $url
     shift
     "$pkgmgr" serve "$@" --port 0 --quiet >"$dir/$name.out" 2>"$dir/$name.err" &
     pids+=("$!")
-    for ((i = 0; i < 400 && $(wc -l <"$dir/$name.out") == 0; i++)); do sleep 0.05; done
+    for ((i = 0; i < 400; i++)); do
+        if [ -s "$dir/$name.out" ]; then break; fi
+        sleep 0.05
+    done
     url=$(head -n 1 "$dir/$name.out")
 }
 

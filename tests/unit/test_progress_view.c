@@ -1,7 +1,7 @@
 /* test_progress_view.c - the line that a person sees while a download runs, on a terminal of our own. */
 #include "testing.h"
 
-#include "commands/progress_view.h"
+#include "progress_view.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

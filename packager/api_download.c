@@ -25,9 +25,13 @@ static void forward_progress(void *context, const struct download_plan *plan, si
 static model_status fill_defaults(const struct modelhost_download_options *given,
                                   struct hub_environment *environment, struct model_error *err)
 {
-    if (given == NULL)
-        return hub_environment_read(environment, err);
     model_status status = MODEL_OK;
+    if (given == NULL) {
+        status = hub_environment_read(environment, err);
+        return status == MODEL_OK && !environment->offline
+                   ? hub_environment_read_token(environment, err)
+                   : status;
+    }
     if (given->store_dir == NULL)
         status = environment_store_dir(&environment->store_dir, err);
     if (status == MODEL_OK && given->plugin_path == NULL)

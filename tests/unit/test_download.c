@@ -36,7 +36,7 @@ static model_status run(struct scripted_hub *script, const struct scripted_answe
                         struct download_result *ret, struct model_error *err)
 {
     struct hub_transport transport = {scripted_exchange, script};
-    struct hub_clock clock = {scripted_sleep, script};
+    struct hub_clock clock = {scripted_sleep, scripted_now, script};
     char store[PATH_MAX];
     (void)snprintf(store, sizeof store, "%s/store", folder);
     *script = (struct scripted_hub){.answers = answers, .n_answers = n_answers};

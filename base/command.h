@@ -51,7 +51,8 @@ bool command_duration_ms(const char *command, const char *option, const char *te
 /* Prints text to stdout; MODEL_IO when that fails (a full disk, a closed pipe). */
 model_status command_print(const char *text, struct model_error *err);
 
-/* From here on SIGINT and SIGTERM set a flag; a second one ends the process as usual. */
+/* From here on SIGINT, SIGTERM and SIGHUP (a terminal that went away) set a flag; a second one ends the
+ * process as usual. A SIGHUP that is ignored, by nohup, stays so. */
 void command_catch_interrupts(void);
 /* Whether one came. The argument is not used: it fits where a callback is wanted. */
 bool command_interrupted(void *unused);

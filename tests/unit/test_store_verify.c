@@ -209,6 +209,45 @@ static void a_pipe_is_bad_and_is_not_waited_for(void **state)
     free(dir);
 }
 
+static void a_folder_without_a_manifest_says_what_it_is(void **state)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    char *wanted = text_format(
+        "%s has no metadata.json, so there is nothing to verify its files against: it is an "
+        "author's folder, or no package; `pkgmgr list` shows the packages that can be verified",
+        (const char *)*state);
+    assert_int_equal(store_verify_package(*state, NULL, NULL, &err), MODEL_NOT_FOUND);
+    assert_string_equal(err.message, wanted);
+    free(wanted);
+}
+
+/* As a user who may not read the file: root may read everything. */
+static void a_file_that_cannot_be_read_is_not_called_damaged(void **state)
+{
+    char *dir = install_one(*state);
+    assert_int_equal(chmod(*state, 0755), 0);
+    const char *data = in_folder(dir, "data.txt");
+    assert_int_equal(unlink(data), 0);
+    put_text(data, "12345");
+    assert_int_equal(chmod(data, 0000), 0);
+    struct model_error err = MODEL_ERROR_INIT;
+    uid_t me = geteuid();
+    if (me == 0)
+        assert_int_equal(seteuid(65534), 0);
+    model_status status = store_verify_package(dir, NULL, NULL, &err);
+    if (me == 0)
+        assert_int_equal(seteuid(0), 0);
+    if (strstr(err.message, dir) == NULL) {
+        free(dir);
+        print_message("skipped: another user cannot reach the folder\n");
+        skip();
+    }
+    assert_int_equal(status, MODEL_IO);
+    assert_non_null(strstr(err.message, "Permission denied (1 of 2 files bad); see to its "
+                                        "permissions, or to the disk, and verify it again"));
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +259,8 @@ int main(void)
         FOLDER_TEST(a_link_to_itself_is_bad),
         FOLDER_TEST(files_that_nobody_listed_are_bad),
         FOLDER_TEST(a_pipe_is_bad_and_is_not_waited_for),
+        FOLDER_TEST(a_folder_without_a_manifest_says_what_it_is),
+        FOLDER_TEST(a_file_that_cannot_be_read_is_not_called_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,8 +70,8 @@ model_status download_check_files(const struct store *store, const char *dir,
                                   const struct manifest *manifest, struct model_error *err);
 
 /* Looks closely at what the plan wants to take from the store: blobs whose bytes are wrong are to be
- * fetched after all, and files that the hub names by their git digest need not be when a package of the
- * model has them. */
+ * fetched after all, and files that the hub names by their git digest need not be when the store has their
+ * content. */
 model_status download_reuse(struct download *download, struct model_error *err);
 
 /* MODELHOST_OFFLINE when a pattern of --include fits no file of the package, or when it has no weights

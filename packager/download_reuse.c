@@ -1,7 +1,7 @@
 /* download_reuse.c - what of a download the store really has; see download_reuse() in download.h. A blob
  * that is about to become part of a new package is hashed, since its name says what it should be, not what
  * a disk or a hand made of it. The hub names small files by git's digest only: those are looked for among
- * the files of the model's other packages. Only reads the store. One download belongs to one thread. */
+ * the blobs of their size. Only reads the store. One download belongs to one thread. */
 #include "download.h"
 #include "errors.h"
 
@@ -34,54 +34,30 @@ static bool has_git_digest(const char *path, uint64_t size_bytes, const char *wa
     return n == 0 && strcmp(hex, wanted) == 0;
 }
 
-/* ---- the model's other packages */
-
-struct manifests {
-    struct manifest *items; /* (n_items) */
-    size_t n_items;
-};
-
-static void finish_manifests(struct manifests *manifests)
-{
-    for (size_t i = 0; i < manifests->n_items; i++)
-        manifest_finish(&manifests->items[i]);
-    free(manifests->items);
-}
-
-static model_status read_manifests(const struct download *download, struct manifests *ret,
-                                   struct model_error *err)
-{
-    struct store_list list = {0};
-    model_status status = store_list_packages(download->store, &list, err);
-    if (status != MODEL_OK)
-        return status;
-    ret->items = calloc(list.n_entries + 1, sizeof *ret->items);
-    if (ret->items == NULL)
-        status = error_no_memory(err, "the download's plan");
-    for (size_t i = 0; i < list.n_entries && status == MODEL_OK; i++)
-        if (strcmp(list.entries[i].id, download->model.id) == 0 &&
-            manifest_read(list.entries[i].dir, &ret->items[ret->n_items], NULL) == MODEL_OK)
-            ret->n_items++;
-    store_list_finish(&list);
-    return status;
-}
-
-/* Finds the content of a file of which only git's digest is known. */
-static void find_content(const struct store *store, const struct manifests *manifests,
+/* Finds the content of a file of which only git's digest is known, among the blobs of its size. */
+static void find_content(const struct store *store, const struct store_blobs *blobs,
                          struct plan_file *planned)
 {
-    for (size_t i = 0; i < manifests->n_items && !planned->in_store; i++) {
-        const struct manifest_file *have =
-            manifest_find(&manifests->items[i], planned->package_path);
-        if (have == NULL || have->source == NULL || have->size_bytes != planned->file->size_bytes ||
-            !store_blob_is_good(store, have->sha256, have->size_bytes))
+    uint64_t size_bytes = planned->file->size_bytes;
+    size_t low = 0, high = blobs->n_blobs;
+    while (low < high) { /* the first of that size */
+        size_t middle = low + (high - low) / 2;
+        if (blobs->blobs[middle].size_bytes < size_bytes)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (size_t i = low; i < blobs->n_blobs && blobs->blobs[i].size_bytes == size_bytes; i++) {
+        const char *sha256 = blobs->blobs[i].sha256;
+        char *path = store_blob_path(store, sha256);
+        bool found = path != NULL && has_git_digest(path, size_bytes, planned->file->digest.hex) &&
+                     store_blob_is_good(store, sha256, size_bytes);
+        free(path);
+        if (!found)
             continue;
-        char *blob = store_blob_path(store, have->sha256);
-        if (blob != NULL && has_git_digest(blob, have->size_bytes, planned->file->digest.hex)) {
-            memcpy(planned->sha256, have->sha256, sizeof planned->sha256);
-            planned->in_store = true;
-        }
-        free(blob);
+        memcpy(planned->sha256, sha256, sizeof planned->sha256);
+        planned->in_store = true;
+        return;
     }
 }
 
@@ -100,18 +76,18 @@ static void check_blob(const struct download *download, struct plan_file *planne
 model_status download_reuse(struct download *download, struct model_error *err)
 {
     struct download_plan *plan = &download->plan;
-    struct manifests manifests = {0};
+    struct store_blobs blobs = {0};
     if (download->present != NULL || download->store == NULL || download->options->force)
         return MODEL_OK;
-    model_status status = read_manifests(download, &manifests, err);
+    model_status status = store_list_blobs(download->store, &blobs, err);
     plan->fetch_bytes = 0;
     for (size_t i = 0; i < plan->n_files && status == MODEL_OK; i++) {
         struct plan_file *planned = &plan->files[i];
         check_blob(download, planned);
         if (!planned->in_store && planned->file->digest.kind == HUB_DIGEST_GIT_BLOB)
-            find_content(download->store, &manifests, planned);
+            find_content(download->store, &blobs, planned);
         plan->fetch_bytes += planned->in_store ? 0 : planned->file->size_bytes;
     }
-    finish_manifests(&manifests);
+    free(blobs.blobs);
     return status;
 }

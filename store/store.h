@@ -53,6 +53,19 @@ int store_has_blob(const struct store *store, const char *sha256, uint64_t size_
 /* The same, and its bytes have that digest: they are read, once for an open store and again when the
  * file has changed. */
 int store_blob_is_good(const struct store *store, const char *sha256, uint64_t size_bytes);
+/* All blobs, ordered by size; free() the array. */
+struct store_blob {
+    char sha256[SHA256_HEX_BYTES];
+    uint64_t size_bytes;
+};
+
+struct store_blobs {
+    struct store_blob *blobs; /* (n_blobs) */
+    size_t n_blobs;
+};
+
+model_status store_list_blobs(const struct store *store, struct store_blobs *ret,
+                              struct model_error *err);
 /* Makes a new unique folder under tmp/ for work in progress, held until store_end_staging() or
  * store_close(). Removes those of processes that are gone (where the disk knows no locks: those that
  * nobody wrote to for 24 hours). */

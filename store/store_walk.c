@@ -1,6 +1,6 @@
 /* store_walk.c - going through the packages that are there, whether refs lead to them or not: for those
- * that a killed process left without a ref, and for a blob that is mended in all packages that share it.
- * See store_paths.h. Any thread, any process. */
+ * that a killed process left without a ref, and for a blob that is mended in all packages that share it;
+ * and through the blobs. See store_paths.h and store.h. Any thread, any process. */
 #include "errors.h"
 #include "store_paths.h"
 
@@ -62,6 +62,73 @@ model_status store_walk_packages(const struct store *store,
         status = walk_key(store, keys.names[i], visit, context, err);
     dir_list_finish(&keys);
     free(packages);
+    return status;
+}
+
+/* ---- blobs */
+
+/* Those of one folder, "ab". */
+static model_status list_folder(const char *folder, struct store_blobs *blobs,
+                                struct model_error *err)
+{
+    struct dir_list names = {0};
+    if (dir_read(folder, &names, NULL) != MODEL_OK || names.n_names == 0)
+        return MODEL_OK;
+    struct store_blob *larger =
+        realloc(blobs->blobs, (blobs->n_blobs + names.n_names) * sizeof *larger);
+    model_status status = larger != NULL ? MODEL_OK : error_no_memory(err, "the store's blobs");
+    if (larger != NULL)
+        blobs->blobs = larger;
+    for (size_t i = 0; i < names.n_names && status == MODEL_OK; i++) {
+        struct stat info;
+        char *path = path_join(folder, names.names[i]);
+        if (path == NULL) {
+            status = error_no_memory(err, "the store's blobs");
+        } else if (strlen(names.names[i]) == SHA256_HEX_BYTES - 1 && lstat(path, &info) == 0 &&
+                   S_ISREG(info.st_mode)) {
+            struct store_blob *blob = &larger[blobs->n_blobs++];
+            memcpy(blob->sha256, names.names[i], SHA256_HEX_BYTES);
+            blob->size_bytes = (uint64_t)info.st_size;
+        }
+        free(path);
+    }
+    dir_list_finish(&names);
+    return status;
+}
+
+static int compare_sizes(const void *a, const void *b)
+{
+    const struct store_blob *x = a, *y = b;
+    if (x->size_bytes != y->size_bytes)
+        return x->size_bytes < y->size_bytes ? -1 : 1;
+    return strcmp(x->sha256, y->sha256);
+}
+
+model_status store_list_blobs(const struct store *store, struct store_blobs *ret,
+                              struct model_error *err)
+{
+    struct store_blobs blobs = {0};
+    struct dir_list folders = {0};
+    char *parent = path_join(store->dir, "blobs/sha256");
+    if (parent == NULL)
+        return error_no_memory(err, "the store's blobs");
+    model_status status = dir_read(parent, &folders, err);
+    if (status == MODEL_NOT_FOUND)
+        status = MODEL_OK;
+    for (size_t i = 0; i < folders.n_names && status == MODEL_OK; i++) {
+        char *folder = path_join(parent, folders.names[i]);
+        status = folder != NULL ? list_folder(folder, &blobs, err)
+                                : error_no_memory(err, "the store's blobs");
+        free(folder);
+    }
+    if (blobs.n_blobs > 1)
+        qsort(blobs.blobs, blobs.n_blobs, sizeof *blobs.blobs, compare_sizes);
+    dir_list_finish(&folders);
+    free(parent);
+    if (status == MODEL_OK)
+        *ret = blobs;
+    else
+        free(blobs.blobs);
     return status;
 }
 

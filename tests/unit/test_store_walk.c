@@ -138,6 +138,27 @@ static void a_damaged_blob_is_mended_in_all_that_share_it(void **state)
     store_close(store);
 }
 
+static void blobs_are_listed_by_size(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_blobs blobs;
+    char hexes[3][SHA256_HEX_BYTES];
+    assert_int_equal(store_list_blobs(store, &blobs, NULL), MODEL_OK);
+    assert_int_equal(blobs.n_blobs, 0);
+    free(blobs.blobs);
+    add_text_blob(store, "three", hexes[2]);
+    add_text_blob(store, "", hexes[0]);
+    add_text_blob(store, "one", hexes[1]);
+    put_text(in_folder(store_dir(store), "blobs/sha256/ab/no blob"), "x");
+    assert_int_equal(store_list_blobs(store, &blobs, NULL), MODEL_OK);
+    assert_int_equal(blobs.n_blobs, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(blobs.blobs[i].sha256, hexes[i]);
+    assert_int_equal(blobs.blobs[2].size_bytes, 5);
+    free(blobs.blobs);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +166,7 @@ int main(void)
         FOLDER_TEST(the_same_again_gives_it_its_refs),
         FOLDER_TEST(a_new_commit_without_a_ref_takes_no_name),
         FOLDER_TEST(a_superseded_package_stays_without_a_name),
+        FOLDER_TEST(blobs_are_listed_by_size),
         FOLDER_TEST(a_damaged_blob_is_mended_in_all_that_share_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

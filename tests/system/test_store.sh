@@ -64,13 +64,15 @@ wait_until() { # COMMAND...: up to 20 s
 
 hub=$dir/hub
 demo=examples/demo/hub/modelhost/facts-bert-mini
-for name in m other broken case nowhere; do
+for name in m other broken case lacking; do
     mkdir -p "$hub/acme/$name"
     cp "$demo"/* "$hub/acme/$name/"
 done
 printf 'acme/other is another model\n' >"$hub/acme/other/README.md"
 head -c 1000 /dev/zero >"$hub/acme/broken/model.safetensors"
 printf 'x\n' >"$hub/acme/case/Vocab.txt"
+header='{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}  '
+printf "\\x$(printf %x ${#header})\\0\\0\\0\\0\\0\\0\\0%s\\0\\0\\0\\0" "$header" >"$hub/acme/lacking/model.safetensors"
 "$pkgmgr" serve "$hub" --port 0 >"$dir/url" 2>"$dir/serve.err" &
 pids+=($!)
 ok 'the hub answers' wait_until test -s "$dir/url"
@@ -212,6 +214,10 @@ expect 'broken weights that were asked for by name' 0
 ok 'broken weights that were asked for by name: told' says "pkgmgr: the package gets no model_info.json: acme/broken: backends/cpu/model.safetensors: "
 ok 'broken weights that were asked for by name: the plugin, too' says "pkgmgr: the plugin is installed, but does not open this model: acme/broken: backends/cpu/model.safetensors: "
 ok 'broken weights that were asked for by name: no path that is gone' not grep -q '/view' "$dir/err"
+run download acme/lacking
+expect 'weights that the plugin misses' 0
+ok 'weights that the plugin misses: names the model' grep -q "^pkgmgr: the plugin is installed, but does not open this model: plugin 'bert' [0-9.]* cannot run acme/lacking: weight " "$dir/err"
+ok 'weights that the plugin misses: no path that is gone' not grep -q '/view' "$dir/err"
 run download acme/case
 expect 'names that differ in case only' 0
 ok 'names that differ in case only: told' says "'Vocab.txt' and 'vocab.txt' differ in upper and lower case only: the package cannot be copied to a disk that does not tell them apart"

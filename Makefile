@@ -161,7 +161,8 @@ $(KERNELS_ARCHIVE): $(call objects,$(SRC_kernels))
 
 # The library is the files that define the public functions, and what they reach.
 API_OBJECTS := $(call objects,$(wildcard host/api*.c packager/api*.c))
-LIBRARY_FLAGS := -shared $(no_undefined) \
+# It stays mapped after dlclose(): a signal handler and perhaps lanes live in it.
+LIBRARY_FLAGS := -shared $(no_undefined) $(call elf,-Wl$(comma)-z$(comma)nodelete) \
   $(call elf,-Wl$(comma)-soname$(comma)libmodelhost.so.0 -Wl$(comma)--version-script=scripts/modelhost.map)
 $(LIBRARY): $(API_OBJECTS) $(ARCHIVE) scripts/modelhost.map
 	$(call link,$(LIBRARY_FLAGS) $(LIBS))
@@ -192,6 +193,7 @@ $(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
 
 # Tests open the fixtures beside them.
 $(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
+$(BUILD)/tests/test_environment_library: | $(LIBRARY)
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
@@ -202,11 +204,14 @@ $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
 # Tests that make allocations fail (tests/failing_memory.h).
 FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
 $(FAILING_MEMORY): ALL_LDFLAGS += $(call elf,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)
+# One plugin is linked in: configurations are fuzzed down to what a plugin makes of them.
+FUZZED_PLUGIN := $(call objects,$(wildcard plugins/bert/*.c)) $(KERNELS_ARCHIVE)
+$(BUILD)/tests/replay_fuzz_config $(BUILD)/fuzz/fuzz_config: $(FUZZED_PLUGIN)
 $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ARCHIVE)
-	$(call link,$(LIBS))
+	$(call link,$(LIBS) $(PLUGIN_LIBS))
 # With clang and libFuzzer; see tests/fuzz/run.sh.
 $(BUILD)/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ARCHIVE)
-	$(call link,-fsanitize=fuzzer $(LIBS))
+	$(call link,-fsanitize=fuzzer $(LIBS) $(PLUGIN_LIBS))
 $(BUILD)/bench/bench: $(call objects,$(wildcard bench/*.c)) $(ARCHIVE)
 	$(call link,$(LIBS))
 

@@ -2,6 +2,7 @@
 #include "command.h"
 #include "errors.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LONG_ONLY 256 /* values of options without a letter begin here */
 
 static const char *program_name = "modelhost"; /* set once by command_main() */
 static volatile sig_atomic_t interrupted;
@@ -60,10 +63,8 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
-int command_main(const struct program *program, int argc, char **argv)
+static int dispatch(const struct program *program, int argc, char **argv)
 {
-    program_name = program->name;
-    (void)signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_help(program, stderr);
         return COMMAND_USAGE;
@@ -81,6 +82,18 @@ int command_main(const struct program *program, int argc, char **argv)
     if (asks_for_help(argc - 1, argv + 1))
         return help(program, name);
     return command->run(argc - 1, argv + 1);
+}
+
+/* A result that did not reach standard output must not end with 0, whatever a command looked at. */
+int command_main(const struct program *program, int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    program_name = program->name;
+    (void)signal(SIGPIPE, SIG_IGN);
+    int code = dispatch(program, argc, argv);
+    if (code == 0 && command_flush(&err) != MODEL_OK)
+        code = command_fail(MODEL_IO, &err);
+    return code;
 }
 
 int command_fail(model_status status, const struct model_error *err)
@@ -134,6 +147,36 @@ int command_next_option(int argc, char **argv, const char *short_options,
     return '?';
 }
 
+bool command_read_options(int argc, char **argv, const struct command_option *table)
+{
+    struct option options[COMMAND_MAX_OPTIONS + 1] = {{0}};
+    char letters[2 * COMMAND_MAX_OPTIONS + 2] = ":";
+    size_t n = 0, n_letters = 1;
+    for (; table[n].name != NULL; n++) {
+        bool has_value = table[n].text != NULL;
+        assert(n < COMMAND_MAX_OPTIONS && has_value == (table[n].flag == NULL));
+        options[n].name = table[n].name;
+        options[n].has_arg = has_value ? required_argument : no_argument;
+        options[n].val = table[n].letter != 0 ? table[n].letter : LONG_ONLY + (int)n;
+        if (table[n].letter != 0)
+            letters[n_letters++] = table[n].letter;
+        if (table[n].letter != 0 && has_value)
+            letters[n_letters++] = ':';
+    }
+    for (int c; (c = command_next_option(argc, argv, letters, options)) != -1;) {
+        size_t i = 0;
+        while (i < n && options[i].val != c)
+            i++;
+        if (i == n)
+            return false;
+        if (table[i].text != NULL)
+            *table[i].text = optarg;
+        else
+            *table[i].flag = true;
+    }
+    return true;
+}
+
 bool command_integer(const char *command, const char *option, const char *text, int64_t min,
                      int64_t max, int64_t *ret)
 {
@@ -169,11 +212,22 @@ bool command_duration_ms(const char *command, const char *option, const char *te
     return false;
 }
 
+model_status command_flush(struct model_error *err)
+{
+    static int first_reason; /* an earlier write may have failed, and errno changed since */
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return MODEL_OK;
+    if (first_reason == 0)
+        first_reason = errno != 0 ? errno : EIO;
+    (void)error_set_errno(err, first_reason, "cannot write the result to standard output");
+    error_advise(err, "what came out is incomplete: send it to a place that takes it all");
+    return MODEL_IO;
+}
+
 model_status command_print(const char *text, struct model_error *err)
 {
-    if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
-        return error_set(err, MODEL_IO, "cannot write the result to standard output");
-    return MODEL_OK;
+    (void)fputs(text, stdout);
+    return command_flush(err);
 }
 
 static void on_signal(int signal_number)

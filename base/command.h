@@ -38,7 +38,19 @@ void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Prints "<program> <command>: <sentence>" and where help is; returns COMMAND_USAGE. */
 int command_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* getopt_long() with our own messages: the option's character, -1 at the end, '?' after it has printed
+/* An option that sets a variable: --name or -letter. Exactly one of flag and text is given. */
+struct command_option {
+    const char *name;
+    bool *flag;        /* becomes true; or */
+    const char **text; /* the option wants a value, and this becomes it: a part of argv */
+    char letter;       /* 0: none */
+};
+#define COMMAND_MAX_OPTIONS 16
+
+/* Reads the options into the variables of a table, which ends with a row without a name; argv[optind] is then
+ * the first argument. False after printing what is wrong (return COMMAND_USAGE then). */
+bool command_read_options(int argc, char **argv, const struct command_option *table);
+/* For options that do more: getopt_long() with our own messages: the option's character, -1 at the end, '?' after it has printed
  * what is wrong (return COMMAND_USAGE then). short_options must begin with ':'. */
 int command_next_option(int argc, char **argv, const char *short_options,
                         const struct option *options);
@@ -50,6 +62,8 @@ bool command_duration_ms(const char *command, const char *option, const char *te
                          int64_t *ret_ms);
 /* Prints text to stdout; MODEL_IO when that fails (a full disk, a closed pipe). */
 model_status command_print(const char *text, struct model_error *err);
+/* The same for what was printed before by other means. command_main() does it at the end, too. */
+model_status command_flush(struct model_error *err);
 
 /* From here on SIGINT, SIGTERM and SIGHUP (a terminal that went away) set a flag; a second one ends the
  * process as usual. A SIGHUP that is ignored, by nohup, stays so. */

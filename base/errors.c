@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,6 +121,26 @@ void error_prefix(struct model_error *err, const char *format, ...)
     va_end(arguments);
     size_t used = strlen(err->message);
     (void)snprintf(err->message + used, sizeof err->message - used, ": %s", rest);
+    trim_partial_character(err->message, sizeof err->message);
+}
+
+void error_advise(struct model_error *err, const char *format, ...)
+{
+    if (err == NULL)
+        return;
+    struct model_error advice = MODEL_ERROR_INIT;
+    va_list arguments;
+    va_start(arguments, format);
+    write_sentence(&advice, format, arguments);
+    va_end(arguments);
+    size_t room = sizeof err->message - 1, wanted = strlen(advice.message) + 2;
+    size_t kept = strnlen(err->message, room);
+    kept = wanted >= room ? 0 : kept + wanted > room ? room - wanted : kept;
+    while (kept > 0 && ((unsigned char)err->message[kept] & 0xC0) == 0x80)
+        kept--; /* not inside a character */
+    bool is_question = kept > 0 && err->message[kept - 1] == '?';
+    (void)snprintf(err->message + kept, sizeof err->message - kept, "%s %s", is_question ? "" : ";",
+                   advice.message);
     trim_partial_character(err->message, sizeof err->message);
 }
 

@@ -34,6 +34,11 @@ model_status error_no_memory(struct model_error *err, const char *what);
 void error_prefix(struct model_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Puts "; advice" behind the sentence that is there: what to do next, known to the caller alone. After
+ * a question mark a space does. What does not fit shortens the sentence, not the advice. */
+void error_advise(struct model_error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* "deadline", "not_found", ...: stable words for JSON, logs and metrics. */
 const char *status_name(model_status status);
 

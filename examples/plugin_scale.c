@@ -69,7 +69,8 @@ static model_status create_instance(const struct model *self, struct model_insta
         (void)snprintf(err->message, sizeof err->message, "out of memory for an instance");
         return MODEL_OUT_OF_MEMORY;
     }
-    instance->base = (struct model_instance){sizeof instance->base, run, destroy_instance};
+    instance->base = (struct model_instance){
+        .struct_size = sizeof instance->base, .run = run, .destroy = destroy_instance};
     instance->model = model;
     *ret = &instance->base;
     return MODEL_OK;

@@ -62,7 +62,7 @@ static model_status text_request(struct modelhost_model *model, const struct mod
     if (status != MODEL_OK)
         text_batch_destroy(batch);
     else
-        request_adopt_batch(*ret, batch, start_ns);
+        request_adopt_job(*ret, text_batch_job(batch), start_ns);
     return status;
 }
 

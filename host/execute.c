@@ -6,8 +6,9 @@
 #include "loaded_model.h"
 #include "plugin_error.h"
 #include "result.h"
-#include "schema.h"
-#include "text_pipeline.h"
+#include "session.h"
+
+#include <stdlib.h>
 
 /* What allocate_output() needs to know: the context of a model_call. */
 struct output_context {
@@ -60,57 +61,121 @@ static model_status check_produced(const struct modelhost_result *result, struct
     return MODEL_OK;
 }
 
-static model_status run_plugin(struct modelhost_request *request, struct modelhost_result *result,
-                               struct output_context *outputs, struct model_error *err)
+/* The instance that runs it: the session's, or any. */
+static model_status take_instance(struct modelhost_request *request, int64_t n_items,
+                                  struct model_instance **ret, struct model_error *err)
 {
-    struct model_cancel cancel = {sizeof cancel, &request->cancelled, request->deadline_ns};
+    return request->session != NULL ? session_begin(request->session, n_items, ret, err)
+                                    : loaded_model_take_instance(request->model, ret, err);
+}
+
+static void give_back(struct modelhost_request *request, struct model_instance *instance)
+{
+    if (request->session != NULL)
+        session_end(request->session);
+    else
+        loaded_model_return_instance(request->model, instance);
+}
+
+model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
+                          struct model_error *err)
+{
+    struct output_context outputs = {.result = result, .binding = *plugin_call->binding};
+    struct model_cancel cancel = {sizeof cancel, plugin_call->cancelled, plugin_call->deadline_ns};
     struct model_call call = {
         .struct_size = sizeof call,
-        .inputs = request->inputs,
-        .n_inputs = request->n_inputs,
+        .inputs = plugin_call->inputs,
+        .n_inputs = plugin_call->n_inputs,
         .n_outputs = result->n_tensors,
         .outputs = result->pointers,
         .allocate_output = allocate_output,
-        .context = outputs,
+        .context = &outputs,
         .cancel = &cancel,
+        .slots = plugin_call->slots,
+        .n_slots = plugin_call->slots != NULL ? (uint32_t)schema_batch(plugin_call->binding) : 0,
     };
-    struct model_instance *instance = NULL;
-    model_status status = loaded_model_take_instance(request->model, &instance, err);
+    struct model_instance *instance = plugin_call->instance;
+    int64_t start_ns = clock_now_ns();
+    model_status status = instance->run(instance, &call, err);
+    result->timing.run_ns += clock_now_ns() - start_ns;
+    plugin_error_tidy(err, status, silent_failure(status));
+    if (status == MODEL_OK && outputs.status != MODEL_OK)
+        status = error_set(err, outputs.status, "%s", outputs.error.message);
+    return status == MODEL_OK ? check_produced(result, err) : status;
+}
+
+/* The slots of a session's call: 0, 1, 2, ...; NULL without a session. */
+static model_status number_slots(const struct modelhost_request *request, int64_t n_items,
+                                 uint32_t **ret, struct model_error *err)
+{
+    if (request->session == NULL)
+        return MODEL_OK;
+    uint32_t *slots = malloc((size_t)n_items * sizeof *slots);
+    if (slots == NULL)
+        return error_no_memory(err, "slots");
+    for (uint32_t i = 0; i < n_items; i++)
+        slots[i] = i;
+    *ret = slots;
+    return MODEL_OK;
+}
+
+static model_status run_plugin(struct modelhost_request *request,
+                               const struct schema_binding *binding,
+                               struct modelhost_result *result, struct model_error *err)
+{
+    struct plugin_call call = {.inputs = request->inputs,
+                               .n_inputs = request->n_inputs,
+                               .binding = binding,
+                               .cancelled = &request->cancelled,
+                               .deadline_ns = request->deadline_ns};
+    const int64_t n_items = schema_batch(binding);
+    model_status status = take_instance(request, n_items, &call.instance, err);
     if (status != MODEL_OK)
         return status;
-    int64_t start_ns = clock_now_ns();
-    result->timing.queue_ns = start_ns - request->submitted_ns;
-    status = instance->run(instance, &call, err);
-    result->timing.run_ns = clock_now_ns() - start_ns;
-    loaded_model_return_instance(request->model, instance);
-    plugin_error_tidy(err, status, silent_failure(status));
-    if (status == MODEL_OK && outputs->status != MODEL_OK)
-        status = error_set(err, outputs->status, "%s", outputs->error.message);
+    uint32_t *slots = NULL;
+    status = number_slots(request, n_items, &slots, err);
+    call.slots = slots;
+    result->timing.queue_ns = clock_now_ns() - request->submitted_ns;
+    if (status == MODEL_OK)
+        status = execute_call(&call, result, err);
+    give_back(request, call.instance);
+    free(slots);
+    return status;
+}
+
+static model_status run_once(struct modelhost_request *request,
+                             struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct schema_binding binding;
+    const struct model_description *description = modelhost_description(request->model);
+    model_status status =
+        schema_check_inputs(description, request->inputs, request->n_inputs, &binding, err);
+    struct modelhost_result *result = NULL;
+    if (status == MODEL_OK)
+        status = result_create(description, (const char *const *)request->output_names,
+                               request->n_output_names, &result, err);
+    if (status == MODEL_OK)
+        status = run_plugin(request, &binding, result, err);
+    if (status == MODEL_OK)
+        *ret_result = result;
+    else
+        modelhost_result_destroy(result);
     return status;
 }
 
 model_status execute_request(struct modelhost_request *request,
                              struct modelhost_result **ret_result, struct model_error *err)
 {
-    struct output_context outputs = {0};
-    const struct model_description *description = modelhost_description(request->model);
-    model_status status =
-        schema_check_inputs(description, request->inputs, request->n_inputs, &outputs.binding, err);
-    if (status != MODEL_OK)
-        return status;
+    struct request_job *job = request->job;
     struct modelhost_result *result = NULL;
-    status = result_create(description, (const char *const *)request->output_names,
-                           request->n_output_names, &result, err);
-    if (status != MODEL_OK)
-        return status;
-    outputs.result = result;
-    status = run_plugin(request, result, &outputs, err);
-    if (status == MODEL_OK)
-        status = check_produced(result, err);
-    if (status == MODEL_OK)
+    model_status status = job != NULL && job->run != NULL ? job->run(job, request, &result, err)
+                                                          : run_once(request, &result, err);
+    if (status == MODEL_OK) {
         status = loaded_model_check_files(request->model, err);
-    if (status == MODEL_OK && request->batch != NULL)
-        status = text_batch_answer(request->batch, result, err);
+        package_advise(&request->model->package, status, err);
+    }
+    if (status == MODEL_OK && job != NULL && job->answer != NULL)
+        status = job->answer(job, result, err);
     if (status != MODEL_OK) {
         modelhost_result_destroy(result);
         return status;

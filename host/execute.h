@@ -3,10 +3,26 @@
 #define EXECUTE_H
 
 #include "request.h"
+#include "schema.h"
 
-/* Checks the inputs, takes an instance of the model, calls run(), checks what came out, and for the
- * text form turns tensors into the answer. [lane-thread] */
+/* Checks the inputs, takes an instance of the model, calls run(), checks what came out, and lets the
+ * request's job turn tensors into the answer. [lane-thread] */
 model_status execute_request(struct modelhost_request *request,
                              struct modelhost_result **ret_result, struct model_error *err);
+
+/* One run() of a plugin, for jobs that make several. */
+struct plugin_call {
+    struct model_instance *instance;
+    const struct model_tensor *const *inputs; /* (n_inputs), checked */
+    uint32_t n_inputs;
+    const struct schema_binding *binding; /* what schema_check_inputs() found */
+    const uint32_t *slots;                /* one for each item of the batch; NULL: none */
+    const uint32_t *cancelled;            /* as in struct model_cancel */
+    int64_t deadline_ns;
+};
+
+/* Runs it into an empty result (result_create()); adds the time to its run_ns. [lane-thread] */
+model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
+                          struct model_error *err);
 
 #endif

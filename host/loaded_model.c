@@ -114,6 +114,8 @@ model_status loaded_model_pipeline(struct modelhost_model *model, struct text_pi
     if (model->pipeline == NULL)
         status = text_pipeline_create(&model->package, model->model->description, model->config,
                                       &model->pipeline, err);
+    if (status != MODEL_OK)
+        package_advise(&model->package, status, err);
     if (status == MODEL_OK)
         *ret = model->pipeline;
     uv_mutex_unlock(&model->mutex);

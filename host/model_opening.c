@@ -79,11 +79,33 @@ static model_status open_weights(struct modelhost_model *model, struct model_err
 {
     model_status status = weights_open(model->package.backend_dir, &model->weights, err);
     if (status == MODEL_NOT_FOUND) {
-        /* Not every architecture has weights; one that has says which it misses. */
-        log_write(model->log, MODEL_LOG_INFO, "%s", err != NULL ? err->message : "no weights");
+        /* Not every architecture has weights; explain_missing_files() for one that has. */
+        log_write(model->log, MODEL_LOG_INFO, "%s", err->message);
         return MODEL_OK;
     }
+    if (status == MODEL_OK && weights_has_both(model->package.backend_dir))
+        log_write(model->log, MODEL_LOG_WARN,
+                  "%s has both %s and " WEIGHTS_SINGLE_NAME
+                  ".index.json: the single file is taken, the shards are not read; remove one",
+                  model->package.backend_dir, WEIGHTS_SINGLE_NAME);
     return status == MODEL_OK ? guard_weights(model, err) : status;
+}
+
+/* A plugin that asked in vain for a weight names that weight; where no file of weights is there at
+ * all, that is what a person has to know. */
+static void explain_missing_files(const struct modelhost_model *model, struct model_error *err)
+{
+    char *config = path_join(model->package.backend_dir, "config.json");
+    if (config != NULL && !path_is_file(config))
+        error_prefix(err, "%s has no config.json", model->package.backend_dir);
+    free(config);
+    struct weights *weights = NULL;
+    struct model_error none = MODEL_ERROR_INIT;
+    if (model->weights != NULL ||
+        weights_open(model->package.backend_dir, &weights, &none) != MODEL_NOT_FOUND)
+        weights_destroy(weights);
+    else
+        (void)error_set(err, MODEL_NOT_FOUND, "%s", none.message);
 }
 
 /* The package's own plugin, or the first on the plugin path that serves the architecture. */
@@ -135,6 +157,13 @@ model_status model_opening_create_instance(struct modelhost_model *model,
         instance->run == NULL || instance->destroy == NULL)
         return error_set(err, MODEL_ABI_MISMATCH,
                          "plugin: create_instance() returned no usable struct model_instance");
+    if (model->model->description->max_slots > 0 &&
+        (!MODEL_HAS(struct model_instance, instance, keep) || instance->keep == NULL)) {
+        instance->destroy(instance);
+        return error_set(err, MODEL_ABI_MISMATCH,
+                         "plugin: max_slots is %u, but the instance has no keep()",
+                         model->model->description->max_slots);
+    }
     *ret = instance;
     return MODEL_OK;
 }
@@ -176,10 +205,14 @@ static void create_on_own_thread(void *argument)
         status = model_opening_create_instance(model, &model->idle[0], err);
         model->n_idle = status == MODEL_OK ? 1 : 0;
     }
+    if (status == MODEL_NOT_FOUND)
+        explain_missing_files(model, err);
     if (status != MODEL_OK)
         error_prefix(err, "plugin '%s' %s cannot run %s", model->plugin.file.name,
                      model->plugin.file.version, model->package.dir);
-    if (status == MODEL_NOT_FOUND)
+    if (status == MODEL_UNSUPPORTED)
+        error_advise(err, "'modelhost explain PKG' shows which plugins there are");
+    if (status == MODEL_NOT_FOUND || status == MODEL_INVALID_ARGUMENT)
         status =
             MODEL_CORRUPT; /* the model was found; what it lacks makes the package a broken one */
     services_release_scratch();
@@ -213,11 +246,9 @@ static model_status describe(struct modelhost_model *model, struct model_error *
     return model->description_json != NULL ? MODEL_OK : error_no_memory(err, "a description");
 }
 
-model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
-                                const char *plugin_path, uint32_t threads, struct model_error *err)
+static model_status open_parts(struct modelhost_model *model, const char *package_dir,
+                               const char *plugin_path, uint32_t threads, struct model_error *err)
 {
-    struct model_error local = MODEL_ERROR_INIT;
-    err = err != NULL ? err : &local;
     int64_t start_ns = clock_now_ns();
     model_status status = package_open(package_dir, NULL, &model->package, err);
     if (status != MODEL_OK)
@@ -252,4 +283,15 @@ model_status model_opening_open(struct modelhost_model *model, const char *packa
                   model->plugin.file.version, model->plugin_path);
     }
     return creation.status;
+}
+
+model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
+                                const char *plugin_path, uint32_t threads, struct model_error *err)
+{
+    struct model_error local = MODEL_ERROR_INIT;
+    err = err != NULL ? err : &local;
+    model_status status = open_parts(model, package_dir, plugin_path, threads, err);
+    if (status != MODEL_OK && model->package.dir != NULL)
+        package_advise(&model->package, status, err);
+    return status;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,8 +31,15 @@ struct page_guard {
 
 static struct page_guard guards[MAX_GUARDS];
 static pthread_mutex_t guards_mutex = PTHREAD_MUTEX_INITIALIZER; /* adding and removing */
-static struct sigaction previous_action;
 static size_t page_bytes;
+
+/* The handlers before ours, the newest first. Never changed once listed, and never freed: the signal
+ * handler may stand at any. */
+struct previous {
+    const struct previous *next;
+    struct sigaction action;
+};
+static const struct previous *_Atomic newest_previous;
 
 static struct page_guard *guard_of_address(uintptr_t address)
 {
@@ -44,32 +52,59 @@ static struct page_guard *guard_of_address(uintptr_t address)
 }
 
 /* An application may put its handler before ours and ours, at the next load, before that: then its
- * handler passes on to ours. A fault comes here once. */
-static _Thread_local volatile sig_atomic_t is_passing_on;
+ * handler passes on to ours, which must go on to the one before, and so with a second copy of this
+ * library. A flag could not tell such a return from a new fault: a handler may leave by siglongjmp() and
+ * never come back. So what is passed on carries a number in si_errno, which the system leaves 0, and
+ * the list is walked once for each number. */
+static _Thread_local struct {
+    int fault; /* its number */
+    int n_faults;
+    const struct previous *next;
+} passed_on;
 
-static void pass_on(int signal_number, siginfo_t *info, void *context)
+static int new_fault_number(void)
 {
-    if (is_passing_on) {
-        struct sigaction action = {.sa_handler = SIG_DFL};
-        (void)sigaction(signal_number, &action, NULL); /* the fault repeats and ends the process */
+    unsigned copy = (unsigned)((uintptr_t)&passed_on >> 4); /* of this library, and the thread */
+    unsigned number = copy * 2654435761u + (unsigned)++passed_on.n_faults;
+    return number != 0 ? (int)number : 1;
+}
+
+/* As if nobody had a handler. A fault repeats and ends the process; a signal that was sent does not. */
+static void pass_on_to_nobody(int signal_number, const siginfo_t *info, bool is_ignored)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    bool was_sent = info->si_code <= 0;
+    if (was_sent && is_ignored)
+        return;
+    (void)sigaction(signal_number, &action, NULL);
+    if (was_sent)
+        (void)raise(signal_number); /* when this handler has returned */
+}
+
+static void pass_on(int signal_number, const siginfo_t *info, void *context)
+{
+    siginfo_t numbered = *info;
+    const struct previous *to = passed_on.next;
+    if (info->si_errno == 0)
+        numbered.si_errno = new_fault_number();
+    if (passed_on.fault != numbered.si_errno)
+        to = atomic_load(&newest_previous);
+    if (to == NULL || to->action.sa_handler == SIG_DFL || to->action.sa_handler == SIG_IGN) {
+        pass_on_to_nobody(signal_number, info, to != NULL && to->action.sa_handler == SIG_IGN);
         return;
     }
-    is_passing_on = 1;
-    if ((previous_action.sa_flags & SA_SIGINFO) != 0) {
-        previous_action.sa_sigaction(signal_number, info, context);
-    } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
-        previous_action.sa_handler(signal_number);
-    } else {
-        struct sigaction action = {.sa_handler = SIG_DFL};
-        (void)sigaction(signal_number, &action, NULL);
-    }
-    is_passing_on = 0;
+    passed_on.fault = numbered.si_errno;
+    passed_on.next = to->next;
+    if ((to->action.sa_flags & SA_SIGINFO) != 0)
+        to->action.sa_sigaction(signal_number, &numbered, context);
+    else
+        to->action.sa_handler(signal_number);
 }
 
 static void on_bus_error(int signal_number, siginfo_t *info, void *context)
 {
     uintptr_t address = (uintptr_t)info->si_addr;
-    struct page_guard *guard = guard_of_address(address);
+    struct page_guard *guard = info->si_code > 0 ? guard_of_address(address) : NULL;
     if (guard != NULL) {
         void *page = (void *)(address / page_bytes * page_bytes);
         void *zeros =
@@ -82,19 +117,48 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
     pass_on(signal_number, info, context);
 }
 
-/* Under guards_mutex. Looks each time: an application may have put its own handler there since. */
+static bool is_same_handler(const struct sigaction *a, const struct sigaction *b)
+{
+    if ((a->sa_flags & SA_SIGINFO) != (b->sa_flags & SA_SIGINFO))
+        return false;
+    return (a->sa_flags & SA_SIGINFO) != 0 ? a->sa_sigaction == b->sa_sigaction
+                                           : a->sa_handler == b->sa_handler;
+}
+
+/* Makes `action` the newest of the handlers before ours. One that was listed is where it was: what was
+ * put over it since is gone, or it would not be the current one. */
+static model_status list_previous(const struct sigaction *action, struct model_error *err)
+{
+    const struct previous *newest = atomic_load(&newest_previous);
+    for (const struct previous *p = newest; p != NULL; p = p->next)
+        if (is_same_handler(&p->action, action)) {
+            atomic_store(&newest_previous, p);
+            return MODEL_OK;
+        }
+    struct previous *added = malloc(sizeof *added);
+    if (added == NULL)
+        return error_no_memory(err, "the handler for SIGBUS");
+    *added = (struct previous){newest, *action};
+    atomic_store(&newest_previous, added);
+    return MODEL_OK;
+}
+
+/* Under guards_mutex. Looks each time: an application may have put its own handler there since. On the
+ * alternate stack where a thread has one: runtimes with small stacks want that of every handler. */
 static model_status install_handler(struct model_error *err)
 {
-    page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    const struct sigaction action = {.sa_sigaction = on_bus_error,
+                                     .sa_flags = SA_SIGINFO | SA_ONSTACK};
     struct sigaction current;
-    if (sigaction(SIGBUS, NULL, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 &&
-        current.sa_sigaction == on_bus_error)
+    page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    if (sigaction(SIGBUS, NULL, &current) != 0)
+        return error_set_errno(err, errno, "cannot read the handler for SIGBUS");
+    if (is_same_handler(&current, &action))
         return MODEL_OK;
-    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
-    (void)sigemptyset(&action.sa_mask);
-    if (sigaction(SIGBUS, &action, &previous_action) == 0)
-        return MODEL_OK;
-    return error_set(err, MODEL_INTERNAL, "cannot install the handler for SIGBUS");
+    model_status status = list_previous(&current, err);
+    if (status == MODEL_OK && sigaction(SIGBUS, &action, NULL) != 0)
+        status = error_set_errno(err, errno, "cannot install the handler for SIGBUS");
+    return status;
 }
 
 static struct page_guard *free_slot(void)
@@ -146,14 +210,10 @@ model_status page_guard_check(const struct page_guard *guard, const char *path,
         return error_set_errno(err, errno, "cannot stat %s", path);
     if (now.st_size < guard->opened.st_size || atomic_load(&guard->damaged) != 0)
         return error_set(err, MODEL_CORRUPT,
-                         "%s was truncated while it was in use: %lld bytes when opened, %lld now; "
-                         "verify the package and load the model again",
+                         "%s was truncated while it was in use: %lld bytes when opened, %lld now",
                          path, (long long)guard->opened.st_size, (long long)now.st_size);
     if (now.st_size != guard->opened.st_size || now.MTIME.tv_sec != guard->opened.MTIME.tv_sec ||
         now.MTIME.tv_nsec != guard->opened.MTIME.tv_nsec)
-        return error_set(err, MODEL_CORRUPT,
-                         "%s was written to while it was in use; verify the package and load the "
-                         "model again",
-                         path);
+        return error_set(err, MODEL_CORRUPT, "%s was written to while it was in use", path);
     return MODEL_OK;
 }

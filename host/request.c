@@ -5,7 +5,7 @@
 #include "errors.h"
 #include "loaded_model.h"
 #include "schema.h"
-#include "text_pipeline.h"
+#include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +78,11 @@ static model_status take_options(struct modelhost_request *request,
                          (long long)options->timeout_ms, (long long)MAX_TIMEOUT_MS);
     if (options->timeout_ms > 0)
         request->deadline_ns = request->submitted_ns + options->timeout_ms * NS_PER_MS;
+    if (MODEL_HAS(struct modelhost_run_options, options, session) && options->session != NULL) {
+        if (options->session->model != request->model)
+            return error_set(err, MODEL_INVALID_ARGUMENT, "the session is of another model");
+        session_retain(request->session = options->session);
+    }
     if (options->output_names == NULL)
         return MODEL_OK;
     if (options->n_output_names > SCHEMA_MAX_TENSORS)
@@ -121,10 +126,9 @@ model_status request_create(struct modelhost_model *model, const struct model_te
     return MODEL_OK;
 }
 
-void request_adopt_batch(struct modelhost_request *request, struct text_batch *batch,
-                         int64_t start_ns)
+void request_adopt_job(struct modelhost_request *request, struct request_job *job, int64_t start_ns)
 {
-    request->batch = batch;
+    request->job = job;
     if (request->deadline_ns != INT64_MAX)
         request->deadline_ns -= request->submitted_ns - start_ns;
     request->submitted_ns = start_ns;
@@ -150,7 +154,9 @@ void request_drop(struct modelhost_request *request)
     free(request->input_copies);
     free(request->input_memory);
     free(request->output_names);
-    text_batch_destroy(request->batch);
+    if (request->job != NULL)
+        request->job->destroy(request->job);
+    session_drop(request->session);
     modelhost_result_destroy(request->result);
     uv_cond_destroy(&request->answered);
     loaded_model_drop(request->model);

@@ -12,7 +12,18 @@
 #include <uv.h>
 
 struct scheduler;
-struct text_batch;
+struct modelhost_session;
+
+/* What a pipeline adds to a request; the first member of its own struct. */
+struct request_job {
+    /* Runs the plugin as often as it takes; NULL: once, on the request's inputs. [lane-thread] */
+    model_status (*run)(struct request_job *job, struct modelhost_request *request,
+                        struct modelhost_result **ret_result, struct model_error *err);
+    /* Turns the plugin's tensors into the answer; NULL: they are the answer. [lane-thread] */
+    model_status (*answer)(struct request_job *job, struct modelhost_result *result,
+                           struct model_error *err);
+    void (*destroy)(struct request_job *job);
+};
 
 enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_ANSWERED };
 
@@ -28,7 +39,8 @@ struct modelhost_request {
     uint32_t n_inputs;
     char **output_names; /* (n_output_names), NULL: the usual ones */
     uint32_t n_output_names;
-    struct text_batch *batch; /* the text form; owned */
+    struct request_job *job;           /* owned; NULL: the tensor form */
+    struct modelhost_session *session; /* holds a reference; NULL: none */
 
     /* Times, monotonic nanoseconds. */
     int64_t submitted_ns;
@@ -60,9 +72,9 @@ model_status request_create(struct modelhost_model *model, const struct model_te
                             uint32_t n_inputs, int copy,
                             const struct modelhost_run_options *options,
                             struct modelhost_request **ret, struct model_error *err);
-/* Takes a text batch over and counts the time from when its texts came. Before submission. */
-void request_adopt_batch(struct modelhost_request *request, struct text_batch *batch,
-                         int64_t start_ns);
+/* Takes a job over and counts the time from when it came. Before submission. */
+void request_adopt_job(struct modelhost_request *request, struct request_job *job,
+                       int64_t start_ns);
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
 

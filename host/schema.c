@@ -57,7 +57,7 @@ static model_status check_specs(const struct model_tensor_spec *const *specs, ui
 model_status schema_check_description(const struct model_description *description,
                                       struct model_error *err)
 {
-    if (description == NULL || !MODEL_HAS(struct model_description, description, prepared_key))
+    if (description == NULL || !MODEL_HAS(struct model_description, description, max_slots))
         return error_set(err, MODEL_ABI_MISMATCH,
                          "plugin: its description is smaller than that of ABI 1.0");
     model_status status = check_specs(description->inputs, description->n_inputs, "input", err);
@@ -209,4 +209,12 @@ model_status schema_check_output(const struct model_tensor_spec *spec, int32_t d
         return MODEL_INTERNAL;
     }
     return MODEL_OK;
+}
+
+int64_t schema_batch(const struct schema_binding *binding)
+{
+    for (uint32_t i = 0; i < binding->n_dimensions; i++)
+        if (strcmp(binding->dimensions[i].name, "batch") == 0)
+            return binding->dimensions[i].size;
+    return 1;
 }

@@ -32,6 +32,9 @@ model_status schema_check_inputs(const struct model_description *description,
                                  const struct model_tensor *const *inputs, uint32_t n_inputs,
                                  struct schema_binding *ret, struct model_error *err);
 
+/* The size of dimension "batch"; 1 where there is none. */
+int64_t schema_batch(const struct schema_binding *binding);
+
 /* Checks the shape that a plugin wants to give an output. Fills in names that inputs did not bind. */
 model_status schema_check_output(const struct model_tensor_spec *spec, int32_t dtype, uint32_t rank,
                                  const int64_t *shape, struct schema_binding *binding,

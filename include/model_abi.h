@@ -10,6 +10,7 @@
  *   create_model()               once for a package: read the configuration, fetch and prepare weights
  *   model->create_instance()     once for each call that may run at the same time: caches, state
  *   instance->run()              once for each request, one at a time per instance
+ *   instance->keep()             between runs of a model with memory: rewind, fork or clear it
  *   instance->destroy()          all instances before the model
  *   model->destroy()
  *
@@ -259,7 +260,20 @@ struct model_description {
     uint64_t instance_bytes;   /* of each instance, at its usual size */
     int64_t estimated_run_ns;  /* one item of the largest size on the granted threads; 0: unknown */
     const char *prepared_key;  /* under which the prepared form may be cached; NULL: never */
+    uint32_t max_slots;        /* sequences that an instance can go on with (below); 0: no memory */
+    uint32_t reserved;         /* 0 */
 };
+
+/* ---------------------------------------------------------------- memory of sequences */
+
+/* A decoder with its past_key_values, or a recurrent network with its state, has a memory of what it
+ * has read. It lives in slots of an instance, 0 to max_slots - 1, empty at first. A call with
+ * model_call.slots goes on where its slots stand: item i of the dimension named "batch" (without one, the
+ * whole call is item 0) is read after what slot slots[i] holds, and is added to it. Positions that the
+ * attention mask hides are not added.
+ * A call without slots starts from nothing and leaves the slots alone. A run that fails, for whatever
+ * reason, leaves its slots as they were. keep() rewinds, forks and clears them between runs. So the
+ * host can generate text, hold conversations and feed streams without knowing what the memory is. */
 
 /* ---------------------------------------------------------------- running */
 
@@ -306,6 +320,9 @@ struct model_call {
     void *context; /* for allocate_output */
     const struct model_cancel *cancel;
     const struct model_stream_sink *sink; /* NULL unless the caller streams */
+    const uint32_t *slots; /* (n_slots), different and in range; NULL: start from nothing */
+    uint32_t n_slots;      /* the size of dimension "batch", 1 without one */
+    uint32_t reserved;     /* 0 */
 };
 
 /* What runs: scratch, caches and state live here. A plugin embeds this as its first member. */
@@ -317,6 +334,13 @@ struct model_instance {
                         struct model_error *err);
     /* [create-thread, lane-thread] */
     void (*destroy)(struct model_instance *self);
+    /* Makes slot `to` hold what slot `from` held after its first n_tokens positions: a rewind when they
+     * are the same slot, a fork when not, a clearing with n_tokens 0. n_tokens is at most what was
+     * read. *ret_kept is how many positions `to` holds now: n_tokens, or 0 where the memory cannot be
+     * had as it was then (a recurrent state only knows its end); then read them again. Other slots
+     * stay. On failure `to` is as it was. NULL when max_slots is 0. [lane-thread] */
+    model_status (*keep)(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
+                         int64_t *ret_kept, struct model_error *err);
 };
 
 /* Immutable once created, shared by all its instances. A plugin embeds this as its first member. */
@@ -412,11 +436,11 @@ MODEL_STATIC_ASSERT(sizeof(struct model_value) == 32, "model_value 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_services) == 128, "model_services 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_dimension) == 24, "model_dimension is frozen");
 MODEL_STATIC_ASSERT(sizeof(struct model_tensor_spec) == 40, "model_tensor_spec 1.0");
-MODEL_STATIC_ASSERT(sizeof(struct model_description) == 120, "model_description 1.0");
+MODEL_STATIC_ASSERT(sizeof(struct model_description) == 128, "model_description 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_cancel) == 24, "model_cancel 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_stream_sink) == 24, "model_stream_sink 1.0");
-MODEL_STATIC_ASSERT(sizeof(struct model_call) == 64, "model_call 1.0");
-MODEL_STATIC_ASSERT(sizeof(struct model_instance) == 24, "model_instance 1.0");
+MODEL_STATIC_ASSERT(sizeof(struct model_call) == 80, "model_call 1.0");
+MODEL_STATIC_ASSERT(sizeof(struct model_instance) == 32, "model_instance 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model) == 40, "model 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_create_args) == 48, "model_create_args 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_note) == 336, "model_note 1.0");

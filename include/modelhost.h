@@ -44,6 +44,7 @@ struct modelhost;
 struct modelhost_model;
 struct modelhost_request;
 struct modelhost_result;
+struct modelhost_session;
 struct uv_loop_s;
 
 /* ---------------------------------------------------------------- download */
@@ -145,6 +146,8 @@ struct modelhost_run_options {
     const char *task;       /* text form: NULL: the model's own task */
     struct uv_loop_s *loop; /* async: run the callback on this loop, whose thread must make
                                          the call; NULL: on the host's own loop thread */
+    struct modelhost_session
+        *session; /* what the call goes on with; NULL: it starts from nothing */
 };
 
 #define MODELHOST_RUN_OPTIONS_INIT                                                                 \
@@ -191,6 +194,20 @@ MODELHOST_API model_status modelhost_run_text_async(
  * destroyed, which answers everything anyway. */
 MODELHOST_API void modelhost_cancel(struct modelhost_request *request);
 MODELHOST_API void modelhost_request_release(struct modelhost_request *request);
+
+/* ---------------------------------------------------------------- sessions */
+
+/* The memory of one conversation or stream: calls with the same session go on where the last one stopped
+ * (past_key_values of a decoder, the state of a recurrent network). Item i of the batch goes on with
+ * item i of the calls before. A call that fails leaves the session as it was. One call at a time: another
+ * one meanwhile, also one that outlives its deadline, is answered with MODEL_BUSY. A session holds its
+ * model. MODEL_UNSUPPORTED for a model without memory. */
+MODELHOST_API model_status modelhost_session_create(struct modelhost_model *model,
+                                                    struct modelhost_session **ret_session,
+                                                    struct model_error *err);
+
+/* A call under way keeps it alive until it ends. NULL does nothing. */
+MODELHOST_API void modelhost_session_release(struct modelhost_session *session);
 
 /* ---------------------------------------------------------------- results */
 

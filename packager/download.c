@@ -156,6 +156,7 @@ static model_status transfer_one(struct download *download, struct plan_file *pl
         .model = &download->model,
         .file = planned->file,
         .part_path = part,
+        .store_dir = store_dir(download->store),
         .advance = advance,
         .advance_context = progress,
         .log = &options->hub.log,
@@ -282,15 +283,28 @@ static bool has_lost_blobs(const struct download *download, model_status status)
     return status == MODEL_NOT_FOUND;
 }
 
-/* Says what to do about a full disk: the files that are the package's own (plugin, model_info.json,
- * manifest) are written by others below us, who know no --store. */
-static void advise_about_disk(struct model_error *err)
+/* The folder that a download works in is gone when its sentence is read, and no name for a person:
+ * "cannot write STORE/tmp/dl-1/plugin: ..." becomes "cannot write plugin to the store STORE: ...". */
+static void name_store(const struct download *download, struct model_error *err)
 {
     struct model_error found = *err;
-    int cause = error_cause(err);
+    char *at = download->staging != NULL ? strstr(found.message, download->staging) : NULL;
+    if (at == NULL)
+        return;
+    const char *name = at + strlen(download->staging);
+    size_t name_bytes = *name == '/' ? strcspn(name + 1, ":; ") : 0;
+    *at = '\0';
+    (void)error_set(err, MODEL_IO, "%s%.*s%s in the store %.300s%s", found.message, (int)name_bytes,
+                    name_bytes > 0 ? name + 1 : "", name_bytes > 0 ? "" : "a folder",
+                    store_dir(download->store), name + (*name == '/') + name_bytes);
+}
+
+/* Says what to do about a full disk: the files that are the package's own (plugin, model_info.json,
+ * manifest) are written by others below us, who know no --store. */
+static void advise_about_disk(int cause, struct model_error *err)
+{
     if (cause == ENOSPC || cause == EDQUOT)
-        (void)error_set(err, MODEL_IO, "%.800s; free some space, or choose another --store",
-                        found.message);
+        error_advise(err, "free some space, or choose another --store");
 }
 
 static model_status run_once(const struct download_options *options, struct download_result *ret,
@@ -307,8 +321,11 @@ static model_status run_once(const struct download_options *options, struct down
         lost = (status == MODEL_NOT_FOUND || status == MODEL_CORRUPT) &&
                has_lost_blobs(&download, status);
     }
-    if (status == MODEL_IO && err != NULL)
-        advise_about_disk(err);
+    if (status == MODEL_IO && err != NULL) {
+        int cause = error_cause(err); /* before the sentence is another one */
+        name_store(&download, err);
+        advise_about_disk(cause, err);
+    }
     download_end(&download);
     *ret_lost = lost;
     return status;

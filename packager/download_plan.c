@@ -34,9 +34,11 @@ static model_status check_collisions(const struct download_plan *plan, struct mo
         const char *path = plan->files[i].package_path;
         status = string_map_add(&paths, path, strlen(path), (uint32_t)i);
         if (status == MODEL_INVALID_ARGUMENT)
-            status = error_set(err, MODEL_CORRUPT,
-                               "two files of the repository would both become '%s' of the package",
-                               path);
+            status = error_set(
+                err, MODEL_CORRUPT,
+                "two files of the repository would both become '%s' of the package; leave "
+                "one out with --exclude",
+                path);
     }
     string_map_finish(&paths);
     return status;

@@ -83,7 +83,8 @@ static model_status write_text(void *context, const void *data, size_t size_byte
     struct buffer *text = context;
     model_status status = buffer_append(text, data, size_bytes);
     if (status == MODEL_INVALID_ARGUMENT)
-        return error_set(err, MODEL_CORRUPT, "the hub's answer is longer than %zu bytes",
+        return error_set(err, MODEL_CORRUPT,
+                         "the hub's answer is longer than %zu bytes; is this a hub?",
                          text->max_bytes);
     return status == MODEL_OK ? MODEL_OK : error_no_memory(err, "the hub's answer");
 }
@@ -177,7 +178,8 @@ model_status hub_list_files(struct hub *hub, const struct hub_model *model, stru
     for (unsigned page = 0; status == MODEL_OK && url != NULL; page++) {
         char *link = NULL;
         if (page == HUB_MAX_PAGES) {
-            status = error_set(err, MODEL_CORRUPT, "the hub's list of files of '%s' does not end",
+            status = error_set(err, MODEL_CORRUPT,
+                               "the hub's list of files of '%s' does not end; is this a hub?",
                                model->id);
             break;
         }

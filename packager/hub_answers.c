@@ -51,6 +51,16 @@ model_status hub_check_id(const char *id, struct model_error *err)
     return MODEL_OK;
 }
 
+/* What is no JSON comes from something else: a login page, a proxy's error. */
+static model_status parse_answer(const char *text, size_t size_bytes, const char *what,
+                                 json_node **ret, struct model_error *err)
+{
+    model_status status = json_parse(text, size_bytes, what, ret, err);
+    if (status == MODEL_CORRUPT)
+        error_advise(err, "is this a hub, or a page in between that wants you to log in?");
+    return status;
+}
+
 model_status hub_parse_model(const char *text, size_t size_bytes, const char *requested_id,
                              struct hub_model *ret, struct model_error *err)
 {
@@ -58,7 +68,7 @@ model_status hub_parse_model(const char *text, size_t size_bytes, const char *re
     struct hub_model model = {0};
     char name[SHOWN_NAME_BYTES];
     model_status status =
-        json_parse(text, size_bytes, "the hub's answer about the model", &root, err);
+        parse_answer(text, size_bytes, "the hub's answer about the model", &root, err);
     if (status != MODEL_OK)
         return status;
     const char *sha = json_string_or(json_member(root, "sha"), NULL);
@@ -73,9 +83,9 @@ model_status hub_parse_model(const char *text, size_t size_bytes, const char *re
         goto end;
     }
     if (hub_check_id(id, NULL) != MODEL_OK) {
-        status =
-            error_set(err, MODEL_CORRUPT, "the hub calls '%s' by a name that is not valid: '%s'",
-                      requested_id, shown(id, name));
+        status = error_set(err, MODEL_CORRUPT,
+                           "the hub calls '%s' by a name that is not valid: '%s'; is this a hub?",
+                           requested_id, shown(id, name));
         goto end;
     }
     for (size_t i = 0; i < HUB_COMMIT_BYTES; i++)
@@ -116,9 +126,12 @@ static model_status read_content(const json_node *item, const char *path, struct
     ret->digest = hub_digest_read(oid);
     if (json_is_object(lfs) && ret->digest.kind != HUB_DIGEST_SHA256)
         return error_set(err, MODEL_CORRUPT,
-                         "the hub's list of files gives no SHA-256 for the large file '%s'", path);
+                         "the hub's list of files gives no SHA-256 for the large file '%s', so its "
+                         "bytes could not be checked; nothing was downloaded",
+                         path);
     if (!json_integer(size, 0, MAX_SIZE_BYTES, &size_bytes))
-        return error_set(err, MODEL_CORRUPT, "the hub's list of files gives no valid size for '%s'",
+        return error_set(err, MODEL_CORRUPT,
+                         "the hub's list of files gives no valid size for '%s'; is this a hub?",
                          path);
     ret->size_bytes = (uint64_t)size_bytes;
     return MODEL_OK;
@@ -129,7 +142,9 @@ static model_status grow(struct hub_files *files, struct model_error *err)
 {
     size_t n = files->n_files;
     if (n >= HUB_MAX_FILES)
-        return error_set(err, MODEL_CORRUPT, "the model has more than %u files", HUB_MAX_FILES);
+        return error_set(err, MODEL_CORRUPT,
+                         "the model has more than %u files, which is the limit; take a smaller one",
+                         HUB_MAX_FILES);
     if ((n & (n - 1)) != 0)
         return MODEL_OK;
     struct hub_file *grown = realloc(files->files, (n == 0 ? 1 : 2 * n) * sizeof *grown);
@@ -146,7 +161,8 @@ static model_status append_item(const json_node *item, struct hub_files *files,
     const char *type = json_string_or(json_member(item, "type"), NULL);
     const char *path = json_string_or(json_member(item, "path"), NULL);
     if (type == NULL || path == NULL)
-        return error_set(err, MODEL_CORRUPT, "the hub's list of files has an item without %s",
+        return error_set(err, MODEL_CORRUPT,
+                         "the hub's list of files has an item without %s; is this a hub?",
                          type == NULL ? "type" : "path");
     if (strcmp(type, "file") != 0)
         return MODEL_OK;
@@ -172,11 +188,12 @@ model_status hub_parse_tree_page(const char *text, size_t size_bytes, struct hub
                                  struct model_error *err)
 {
     json_node *root = NULL;
-    model_status status = json_parse(text, size_bytes, "the hub's list of files", &root, err);
+    model_status status = parse_answer(text, size_bytes, "the hub's list of files", &root, err);
     if (status != MODEL_OK)
         return status;
     if (!json_is_array(root))
-        status = error_set(err, MODEL_CORRUPT, "the hub's list of files is not a JSON array");
+        status = error_set(err, MODEL_CORRUPT,
+                           "the hub's list of files is not a JSON array; is this a hub?");
     for (const json_node *item = json_first(root); item != NULL && status == MODEL_OK;
          item = json_next(item))
         status = append_item(item, files, err);
@@ -208,15 +225,20 @@ model_status hub_files_complete(struct hub_files *files, struct model_error *err
         const char *path = files->files[i].path;
         status = string_map_add(&paths, path, strlen(path), (uint32_t)i);
         if (status == MODEL_INVALID_ARGUMENT)
-            status = error_set(err, MODEL_CORRUPT, "the hub lists the file '%s' twice", path);
+            status = error_set(
+                err, MODEL_CORRUPT,
+                "the hub lists the file '%s' twice; tell whoever runs it, nothing was downloaded",
+                path);
     }
     if (status == MODEL_OUT_OF_MEMORY)
         status = error_no_memory(err, "the list of files");
     for (size_t i = 0; i < files->n_files && status == MODEL_OK; i++)
         if (stands_below_file(&paths, files->files[i].path))
-            status = error_set(err, MODEL_CORRUPT,
-                               "the hub lists '%s' below something that is a file itself",
-                               files->files[i].path);
+            status = error_set(
+                err, MODEL_CORRUPT,
+                "the hub lists '%s' below something that is a file itself; tell whoever runs "
+                "it, nothing was downloaded",
+                files->files[i].path);
     string_map_finish(&paths);
     return status;
 }

@@ -52,7 +52,8 @@ static model_status keep_header(struct hub_http *http, const char *line, size_t 
     size_t n = (size_t)(end - value);
     if (n > HUB_MAX_HEADER_BYTES || memchr(value, '\0', n) != NULL)
         return error_set(http->err, MODELHOST_NETWORK,
-                         "the answer of %.200s has a header '%.*s' that is too long or not valid",
+                         "the answer of %.200s has a header '%.*s' that is too long or not valid; "
+                         "is this a hub?",
                          http->exchange->url, (int)(colon - line), line);
     char *copy = strndup(value, n);
     if (copy == NULL)
@@ -68,9 +69,11 @@ static size_t on_header(char *line, size_t one, size_t size, void *context)
     (void)one;
     http->header_bytes += size;
     if (http->header_bytes > HUB_MAX_HEADERS_BYTES)
-        return refuse(http, error_set(http->err, MODELHOST_NETWORK,
-                                      "the answer of %.200s has more than %u bytes of headers",
-                                      http->exchange->url, HUB_MAX_HEADERS_BYTES));
+        return refuse(http,
+                      error_set(http->err, MODELHOST_NETWORK,
+                                "the answer of %.200s has more than %u bytes of headers; is this "
+                                "a hub?",
+                                http->exchange->url, HUB_MAX_HEADERS_BYTES));
     if (size > 5 && memcmp(line, "HTTP/", 5) == 0) {
         /* another answer begins (after 100 Continue, or a proxy's): forget the one before */
         hub_response_finish(http->response);
@@ -168,7 +171,8 @@ static model_status explain(struct hub_http *http, CURLcode code, enum hub_failu
         return http->refusal;
     if (is_long_header(http, code))
         return error_set(http->err, MODELHOST_NETWORK,
-                         "the header of the answer of %.200s is too long", http->exchange->url);
+                         "the header of the answer of %.200s is too long; is this a hub?",
+                         http->exchange->url);
     switch (code) {
     case CURLE_OUT_OF_MEMORY:
         return error_no_memory(http->err, "a transfer");
@@ -186,7 +190,10 @@ static model_status explain(struct hub_http *http, CURLcode code, enum hub_failu
                          http->exchange->url, reason);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return error_set(http->err, MODELHOST_NETWORK, "%.200s: %s", http->exchange->url, reason);
+        return error_set(http->err, MODELHOST_NETWORK,
+                         "'%.200s' cannot be fetched: %s; check the address of the hub "
+                         "(HF_ENDPOINT, --endpoint)",
+                         http->exchange->url, reason);
     default:
         *ret_failure = HUB_BROKE_OFF;
         return error_set(http->err, MODELHOST_NETWORK, "the transfer from %.200s broke off: %s",

@@ -47,7 +47,8 @@ static model_status follow(struct attempt *attempt, struct model_error *err)
     char *url = NULL;
     const char *location = attempt->response.headers[HUB_LOCATION];
     if (location == NULL)
-        return error_set(err, MODELHOST_NETWORK, "%.200s answers %ld without saying where to go",
+        return error_set(err, MODELHOST_NETWORK,
+                         "%.200s answers %ld without saying where to go; is this a hub?",
                          attempt->url, attempt->response.status);
     model_status status = hub_url_join(attempt->url, location, &url, err);
     if (status == MODEL_OK)
@@ -60,7 +61,8 @@ static model_status follow(struct attempt *attempt, struct model_error *err)
     }
     if (before.https && !after.https) {
         status = error_set(err, MODELHOST_NETWORK,
-                           "%.200s redirects from https to '%.200s', which is not protected",
+                           "%.200s redirects from https to '%.200s', which is not protected; is a "
+                           "proxy in the way? nothing was fetched from there",
                            attempt->url, url);
         free(url);
         return status;
@@ -116,8 +118,10 @@ static model_status walk(struct hub *hub, const char *url, const struct hub_rece
         status = follow(attempt, err);
     }
     if (status == MODEL_OK)
-        status = error_set(err, MODELHOST_NETWORK, "%.200s redirects more than %d times", url,
-                           HUB_MAX_REDIRECTS);
+        status = error_set(
+            err, MODELHOST_NETWORK,
+            "%.200s redirects more than %d times; is this a hub, or a proxy's login page?", url,
+            HUB_MAX_REDIRECTS);
     return status;
 }
 
@@ -173,6 +177,17 @@ static void say_again(const struct hub *hub, const struct attempt *attempt, mode
               n_worth - 1);
 }
 
+/* Said once, when no attempt is left. */
+static void advise(const struct attempt *attempt, struct model_error *err)
+{
+    if (attempt->failure == HUB_FAILED_TO_CONNECT)
+        error_advise(err, "check the network, the address of the hub (HF_ENDPOINT, --endpoint) and "
+                          "the proxy (https_proxy, no_proxy)");
+    else if (attempt->failure == HUB_BROKE_OFF)
+        error_advise(err, "try again later, with a longer HF_HUB_DOWNLOAD_TIMEOUT if the network "
+                          "is slow");
+}
+
 model_status hub_get(struct hub *hub, const char *url, const struct hub_subject *subject,
                      const struct hub_receiver *receiver, struct hub_response *ret,
                      struct hub_digest *ret_digest, struct model_error *err)
@@ -194,6 +209,8 @@ model_status hub_get(struct hub *hub, const char *url, const struct hub_subject 
         if (status != MODEL_OK)
             goto end;
     }
+    if (status == MODELHOST_NETWORK)
+        advise(&attempt, err);
     if (status == MODEL_OK && attempt.response.status != 200)
         status = hub_explain(&attempt.response, hub->endpoint, subject,
                              attempt.may_show_token && hub->config.token != NULL, err);

@@ -19,7 +19,7 @@ struct mirror_repository {
     char *id;     /* "ns/name" or "name" */
     char *folder; /* absolute and real */
     bool is_present;
-    /* For mirror.c: */
+    /* For mirror_repository.c: */
     struct mirror_snapshot *snapshot; /* NULL before the first scan */
     uint64_t scanned_ms;
     bool is_scanning;

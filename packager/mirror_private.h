@@ -1,5 +1,6 @@
-/* mirror_private.h - what the parts of the mirror share: mirror.c (who may ask for what, and when it is
- * known), mirror_api.c (JSON), mirror_files.c (files), mirror_reply.c (errors and headers). */
+/* mirror_private.h - what the parts of the mirror share: mirror.c (who may ask for what),
+ * mirror_repository.c (when it is known), mirror_api.c (JSON), mirror_files.c (files), mirror_reply.c
+ * (errors and headers). */
 #ifndef MIRROR_PRIVATE_H
 #define MIRROR_PRIVATE_H
 
@@ -24,6 +25,10 @@ struct mirror {
     void *on_closed_context;
 };
 
+/* mirror_repository.c: replies now or once the repository is scanned; the request may ask. */
+void mirror_answer(struct mirror *mirror, struct mirror_repository *repository,
+                   const struct mirror_route *route, struct http_request *request);
+
 /* mirror_api.c, mirror_files.c: reply from the repository's snapshot; the revision is checked. */
 void mirror_reply_api(struct mirror *mirror, const struct mirror_repository *repository,
                       const struct mirror_route *route, struct http_request *request);
@@ -37,6 +42,7 @@ void mirror_reply_error(struct http_request *request, int status, const char *co
                         const char *format, ...) __attribute__((format(printf, 4, 5)));
 void mirror_reply_status(struct http_request *request, model_status status,
                          const struct model_error *err);
+void mirror_reply_no_repository(struct http_request *request, const char *id);
 /* Frees the text; NULL is for "no memory". */
 void mirror_reply_json(struct http_request *request, char *text);
 void mirror_reply_no_method(struct http_request *request, const char *allowed);

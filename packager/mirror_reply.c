@@ -45,6 +45,13 @@ void mirror_reply_status(struct http_request *request, model_status status,
                            "the mirror cannot read the repository; its log says why");
 }
 
+void mirror_reply_no_repository(struct http_request *request, const char *id)
+{
+    char shown[MIRROR_SHOWN_BYTES];
+    mirror_reply_error(request, 404, "RepoNotFound",
+                       "Repository not found: this mirror has no '%s'", mirror_shown(id, shown));
+}
+
 void mirror_reply_json(struct http_request *request, char *text)
 {
     if (text == NULL)

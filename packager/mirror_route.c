@@ -6,7 +6,6 @@
 #include "errors.h"
 #include "http_text.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,4 +194,9 @@ void mirror_route_finish(struct mirror_route *route)
     free(route->revision);
     free(route->path);
     *route = (struct mirror_route){0};
+}
+
+bool mirror_route_is_file(const struct mirror_route *route)
+{
+    return route->kind == MIRROR_RESOLVE || route->kind == MIRROR_RAW;
 }

@@ -5,6 +5,8 @@
 
 #include "modelhost.h"
 
+#include <stdbool.h>
+
 enum mirror_route_kind {
     MIRROR_INDEX,      /* / */
     MIRROR_WHOAMI,     /* /api/whoami-v2 */
@@ -33,5 +35,7 @@ struct mirror_route {
 model_status mirror_route_parse(const char *raw_path, struct mirror_route *ret,
                                 struct model_error *err);
 void mirror_route_finish(struct mirror_route *route);
+/* Whether it asks for a file, not for what the API says of the repository. */
+bool mirror_route_is_file(const struct mirror_route *route);
 
 #endif

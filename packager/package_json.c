@@ -18,6 +18,10 @@ void package_json_add_files(json_node *object, const struct package *package)
         const struct manifest_file *file = &package->manifest.files[i];
         json_node *item = json_add_object(files, NULL);
         (void)json_add_string(item, "path", file->path);
+        if (file->source != NULL)
+            (void)json_add_string(item, "source", file->source);
+        else
+            (void)json_add_null(item, "source");
         (void)json_add_number(item, "size", (double)file->size_bytes);
         (void)json_add_string(item, "sha256", file->sha256);
     }
@@ -88,6 +92,7 @@ json_node *package_json(const struct package *package)
         for (size_t i = 0; i < manifest->n_files; i++)
             size_bytes += (double)manifest->files[i].size_bytes;
         (void)json_add_string(object, "id", manifest->id);
+        (void)json_add_string(object, "requested_id", manifest->requested_id);
         (void)json_add_string(object, "revision", manifest->revision);
         (void)json_add_string(object, "requested_revision", manifest->requested_revision);
         (void)json_add_string(object, "endpoint", manifest->endpoint);

@@ -71,6 +71,8 @@ model_status plugin_check_usable(const char *plugin, struct plugin_file *ret,
 {
     struct plugin_file file;
     model_status status = plugin_file_read(plugin, &file, err);
+    if (status == MODEL_NOT_FOUND)
+        error_advise(err, "give the path of a plugin that was built");
     if (status == MODEL_OK)
         status = plugin_file_check(&file, plugin, err);
     if (status == MODEL_OK)

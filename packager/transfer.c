@@ -15,6 +15,7 @@ struct landing {
     const struct transfer *transfer;
     int fd;
     uint64_t received_bytes;
+    bool is_unknown; /* the hub gave no digest: no second fetch will tell */
     struct digest *sha256;
     struct digest *git_blob; /* NULL when the hub gave a SHA-256 */
 };
@@ -39,11 +40,12 @@ static model_status disk_error(const struct landing *landing, struct model_error
     if (errnum == ENOSPC || errnum == EDQUOT)
         return error_set(
             err, MODEL_IO,
-            "no space left on the disk while writing '%.200s' to %.400s; free some, or "
+            "no space left on the disk while writing '%.200s' to the store %.400s; free some, or "
             "choose another disk with --store DIR",
-            landing->transfer->file->path, landing->transfer->part_path);
-    (void)error_set_errno(err, errnum, "cannot write '%.200s' to %.400s",
-                          landing->transfer->file->path, landing->transfer->part_path);
+            landing->transfer->file->path, landing->transfer->store_dir);
+    (void)error_set_errno(err, errnum, "cannot write '%.200s' to the store %.400s",
+                          landing->transfer->file->path, landing->transfer->store_dir);
+    error_advise(err, "see to it, or choose another --store");
     return MODEL_IO;
 }
 
@@ -103,9 +105,8 @@ static model_status compare(const char *path, const char *kind, const char *foun
     if (strcmp(found, wanted) == 0)
         return MODEL_OK;
     return error_set(err, MODEL_CORRUPT,
-                     "the file '%s' came with wrong bytes: its %s is %s, want %s; try again, and "
-                     "if that does not help the server or a proxy damages it",
-                     path, kind, found, wanted);
+                     "the file '%s' came with wrong bytes: its %s is %s, want %s", path, kind,
+                     found, wanted);
 }
 
 /* Size and digest of what has arrived. The list's digest counts before that of the headers. */
@@ -117,8 +118,8 @@ static model_status check(struct landing *landing, const struct hub_digest *from
         file->digest.kind != HUB_DIGEST_NONE ? &file->digest : from_headers;
     char sha256[SHA256_HEX_BYTES], sha1[SHA1_HEX_BYTES] = "";
     if (landing->received_bytes != file->size_bytes)
-        return error_set(err, MODEL_CORRUPT, "the file '%s' has %llu bytes, want %llu", file->path,
-                         (unsigned long long)landing->received_bytes,
+        return error_set(err, MODEL_CORRUPT, "the file '%s' came with %llu bytes, want %llu",
+                         file->path, (unsigned long long)landing->received_bytes,
                          (unsigned long long)file->size_bytes);
     digest_finish_hex(landing->sha256, sha256);
     landing->sha256 = NULL;
@@ -132,8 +133,10 @@ static model_status check(struct landing *landing, const struct hub_digest *from
         status = compare(file->path, "git SHA-1", sha1, want->hex, err);
     else
         status = error_set(err, MODEL_CORRUPT,
-                           "the hub gives no digest for '%s', so its bytes cannot be checked",
+                           "the hub gives no digest for '%s', so its bytes cannot be checked; is "
+                           "this a hub?",
                            file->path);
+    landing->is_unknown = want->kind == HUB_DIGEST_NONE;
     if (status == MODEL_OK)
         memcpy(ret_sha256, sha256, sizeof sha256);
     return status;
@@ -146,7 +149,7 @@ static model_status fetch(struct landing *landing, char ret_sha256[SHA256_HEX_BY
     const struct transfer *transfer = landing->transfer;
     struct hub_receiver receiver = {restart, receive, landing};
     model_status status = MODEL_CORRUPT;
-    for (int n = 1; n <= MAX_FETCHES && status == MODEL_CORRUPT; n++) {
+    for (int n = 1; n <= MAX_FETCHES && status == MODEL_CORRUPT && !landing->is_unknown; n++) {
         struct hub_digest digest = {0};
         if (n > 1)
             log_write(transfer->log, MODEL_LOG_WARN, "%s; fetching it once more", err->message);
@@ -155,6 +158,9 @@ static model_status fetch(struct landing *landing, char ret_sha256[SHA256_HEX_BY
         if (status == MODEL_OK)
             status = check(landing, &digest, ret_sha256, err);
     }
+    if (status == MODEL_CORRUPT && !landing->is_unknown)
+        error_advise(err, "it was fetched twice; try again later, and if that does not help the "
+                          "server or a proxy damages it");
     return status;
 }
 

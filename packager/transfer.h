@@ -9,6 +9,7 @@ struct transfer {
     const struct hub_model *model;
     const struct hub_file *file;
     const char *part_path; /* a new file; removed again on failure */
+    const char *store_dir; /* what a person is told of it */
     /* Told how much of this file is there, also when it starts over; may be NULL. */
     void (*advance)(void *context, uint64_t received_bytes);
     void *advance_context;

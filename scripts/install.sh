@@ -23,6 +23,15 @@ put() { # put MODE FOLDER FILE...
 }
 shopt -s nullglob
 
+[ -x "$build/bin/modelhost" ] && [ -x "$build/bin/pkgmgr" ] || {
+    echo "$0: $build has no bin/modelhost and bin/pkgmgr; run make first" >&2
+    exit 1
+}
+mkdir -p "$destination" 2>/dev/null && [ -w "$destination" ] || {
+    echo "$0: cannot write to $destination; choose another DESTDIR or PREFIX, or ask for the rights" >&2
+    exit 1
+}
+
 put 755 bin "$build/bin/modelhost" "$build/bin/pkgmgr"
 put 644 include include/model_abi.h include/modelhost.h
 put 755 lib/modelhost/plugins "$build"/lib/modelhost/plugins/*.so "$build"/lib/modelhost/plugins/*.dylib

@@ -95,9 +95,10 @@ static model_status find_plugin(struct package *package, struct model_error *err
     free(path);
     if (package->has_manifest)
         return MODEL_OK;
-    return error_set(err, MODEL_NOT_FOUND,
-                     "%s is not a package: no metadata.json and no backends/%s/%s", package->dir,
-                     package->backend, PACKAGE_PLUGIN_NAME);
+    return error_set(
+        err, MODEL_NOT_FOUND,
+        "%s is not a package: no metadata.json and no backends/%s/%s; give the folder that 'pkgmgr download' made, or put a plugin there",
+        package->dir, package->backend, PACKAGE_PLUGIN_NAME);
 }
 
 model_status package_open(const char *dir, const char *backend, struct package *ret,
@@ -122,6 +123,19 @@ model_status package_open(const char *dir, const char *backend, struct package *
     else
         *ret = package;
     return status;
+}
+
+void package_advise(const struct package *package, model_status status, struct model_error *err)
+{
+    if (status != MODEL_CORRUPT)
+        return;
+    if (package->has_manifest)
+        error_advise(err,
+                     "'pkgmgr verify %s' finds what is damaged, 'pkgmgr download %s --force' "
+                     "gets it again",
+                     package->manifest.id, package->manifest.id);
+    else
+        error_advise(err, "get the package's files again, or mend them");
 }
 
 void package_finish(struct package *package)

@@ -32,6 +32,8 @@ struct package {
  * package: no metadata.json and no backends/<backend>/libmodel.so". */
 model_status package_open(const char *dir, const char *backend, struct package *ret,
                           struct model_error *err);
+/* Adds to the sentence about a package that is broken (MODEL_CORRUPT) how to mend it; leaves others. */
+void package_advise(const struct package *package, model_status status, struct model_error *err);
 void package_finish(struct package *package);
 
 /* The path inside a package where a repository's file goes: "backends/cpu/config.json" for

@@ -61,6 +61,13 @@ model_status package_check_word(const char *word, struct model_error *err)
     return status;
 }
 
+static model_status cannot_open(const char *word, int errnum, struct model_error *err)
+{
+    model_status status = error_set_errno(err, errnum, "cannot open the package %.400s", word);
+    error_advise(err, "give a package's folder, or the name of a model in the store");
+    return status;
+}
+
 model_status package_locate(const struct store *store, const char *word, struct package_place *ret,
                             struct model_error *err)
 {
@@ -81,7 +88,7 @@ model_status package_locate(const struct store *store, const char *word, struct 
     } else {
         place.dir = realpath(word, NULL);
         if (place.dir == NULL)
-            return error_set_errno(err, errno, "cannot open the package %.400s", word);
+            return cannot_open(word, errno, err);
         place.in_store = is_below_packages(store, place.dir);
     }
     *ret = place;

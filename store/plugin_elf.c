@@ -113,7 +113,8 @@ static model_status check_header(struct elf *elf)
     const Elf64_Ehdr *header = &elf->header;
     if (!read_bytes(elf, 0, &elf->header, sizeof elf->header) ||
         memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
-        return error_set(elf->err, MODEL_UNSUPPORTED, "%s is not a shared object (no ELF file)",
+        return error_set(elf->err, MODEL_UNSUPPORTED,
+                         "%s is not a shared object (no ELF file); build the plugin with -shared",
                          elf->what);
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
         header->e_machine != MACHINE)

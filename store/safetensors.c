@@ -46,8 +46,10 @@ static model_status read_dtype(struct reading *reading, struct safetensors_entry
     entry->dtype = dtype_from_name(name);
     if (entry->dtype != 0)
         return MODEL_OK;
-    return error_set(reading->err, MODEL_CORRUPT, "%s: tensor '%.*s': unknown dtype '%.*s'",
-                     reading->what, MAX_NAME_SHOWN, entry->name, 40, name);
+    return error_set(
+        reading->err, MODEL_CORRUPT,
+        "%s: tensor '%.*s': unknown dtype '%.*s', want one such as F32, F16, BF16 or I64",
+        reading->what, MAX_NAME_SHOWN, entry->name, 40, name);
 }
 
 static model_status read_shape(struct reading *reading, struct safetensors_entry *entry)

@@ -45,6 +45,7 @@ model_status store_open(const char *dir, int create, struct store **ret, struct 
     model_status status = create ? make_folders(dir, err) : MODEL_OK;
     if (status != MODEL_OK) {
         error_prefix(err, "cannot make the store %s", dir);
+        error_advise(err, "choose another with --store");
         return status == MODEL_NOT_FOUND ? MODEL_IO : status; /* a folder that nobody can make */
     }
     if (!path_is_dir(dir))

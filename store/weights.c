@@ -1,30 +1,16 @@
-/* weights.c - see weights.h. The headers are read through the descriptor that is then mapped, so
- * opening touches no page of a mapping. The format lets data begin anywhere, the ABI promises
- * alignment to the element: a tensor that lies askew is copied into aligned memory, all others are
- * views of the mapping. */
+/* weights.c - see weights.h: one file or the shards of an index become one table. weights_file.c opens
+ * each. */
 #include "weights.h"
-#include "dtype.h"
 #include "errors.h"
 #include "files.h"
-#include "safetensors.h"
+#include "weights_file.h"
 #include "weights_index.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SINGLE_NAME    "model.safetensors"
-#define COPY_ALIGNMENT 64
 #define MAX_NAME_SHOWN 200
-
-struct weights_file {
-    char *path;
-    struct file_map map;
-    struct safetensors header;
-    uint8_t *copies; /* of tensors that lie askew in the file; usually NULL */
-};
 
 struct weights {
     struct weights_file *files; /* (n_files) */
@@ -34,126 +20,11 @@ struct weights {
     struct string_map by_name;
 };
 
-/* ---- one file */
-
-static model_status read_at(int fd, const char *path, void *data, uint64_t size_bytes,
-                            uint64_t offset, struct model_error *err)
-{
-    uint8_t *at = data;
-    while (size_bytes > 0) {
-        size_t wanted = size_bytes < (1u << 30) ? (size_t)size_bytes : 1u << 30;
-        ssize_t n = pread(fd, at, wanted, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_set_errno(err, errno, "cannot read %s", path);
-        if (n == 0)
-            return error_set(err, MODEL_CORRUPT, "%s: truncated while it was read", path);
-        at += n;
-        offset += (uint64_t)n;
-        size_bytes -= (uint64_t)n;
-    }
-    return MODEL_OK;
-}
-
-static model_status read_header(int fd, struct weights_file *file, struct model_error *err)
-{
-    uint8_t first[8] = {0};
-    uint64_t file_bytes = file->map.size_bytes, header_bytes = 0;
-    model_status status = MODEL_OK;
-    if (file_bytes >= sizeof first)
-        status = read_at(fd, file->path, first, sizeof first, 0, err);
-    if (status == MODEL_OK)
-        status = safetensors_header_size(first, file_bytes, file->path, &header_bytes, err);
-    if (status != MODEL_OK)
-        return status;
-    char *header = malloc((size_t)header_bytes + 1);
-    if (header == NULL)
-        return error_no_memory(err, file->path);
-    status = read_at(fd, file->path, header, header_bytes, sizeof first, err);
-    if (status == MODEL_OK)
-        status = safetensors_parse_header(header, (size_t)header_bytes, file_bytes, file->path,
-                                          &file->header, err);
-    if (status != MODEL_OK)
-        free(header);
-    return status;
-}
-
-static bool lies_askew(const struct safetensors_entry *entry)
-{
-    return entry->size_bytes > 0 && entry->offset % dtype_size_bytes(entry->dtype) != 0;
-}
-
-static uint64_t copy_bytes(const struct safetensors_entry *entry)
-{
-    return (entry->size_bytes + COPY_ALIGNMENT - 1) / COPY_ALIGNMENT * COPY_ALIGNMENT;
-}
-
-static model_status copy_askew(int fd, struct weights_file *file, struct model_error *err)
-{
-    uint64_t total = 0, at = 0;
-    for (size_t i = 0; i < file->header.n_entries; i++)
-        total += lies_askew(&file->header.entries[i]) ? copy_bytes(&file->header.entries[i]) : 0;
-    if (total == 0)
-        return MODEL_OK;
-    void *memory = NULL;
-    if (posix_memalign(&memory, COPY_ALIGNMENT, (size_t)total) != 0)
-        return error_no_memory(err, file->path);
-    file->copies = memory;
-    for (size_t i = 0; i < file->header.n_entries; i++) {
-        const struct safetensors_entry *entry = &file->header.entries[i];
-        if (!lies_askew(entry))
-            continue;
-        model_status status =
-            read_at(fd, file->path, file->copies + at, entry->size_bytes, entry->offset, err);
-        if (status != MODEL_OK)
-            return status;
-        at += copy_bytes(entry);
-    }
-    return MODEL_OK;
-}
-
-/* Takes path over, also on failure. */
-static model_status open_file(char *path, struct weights_file *file, struct model_error *err)
-{
-    if (path == NULL)
-        return error_no_memory(err, "the path of a weights file");
-    file->path = path;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return error_set_errno(err, errno, "cannot open %s", path);
-    model_status status = file_map_open_fd(fd, path, &file->map, err);
-    if (status == MODEL_OK)
-        status = read_header(fd, file, err);
-    if (status == MODEL_OK)
-        status = copy_askew(fd, file, err);
-    (void)close(fd);
-    return status;
-}
-
 /* ---- the table */
 
 static int compare_views(const void *a, const void *b)
 {
     return strcmp(((const struct model_tensor *)a)->name, ((const struct model_tensor *)b)->name);
-}
-
-static void add_views(struct weights *weights, const struct weights_file *file)
-{
-    uint8_t *copy = file->copies;
-    for (size_t i = 0; i < file->header.n_entries; i++) {
-        const struct safetensors_entry *entry = &file->header.entries[i];
-        void *data = NULL;
-        if (lies_askew(entry)) {
-            data = copy;
-            copy += copy_bytes(entry);
-        } else if (entry->size_bytes > 0) {
-            data = (void *)(uintptr_t)(file->map.data + entry->offset);
-        }
-        struct model_tensor *view = &weights->views[weights->n_views++];
-        tensor_init(view, entry->name, entry->dtype, entry->rank, entry->shape, data);
-        view->flags = MODEL_TENSOR_READ_ONLY;
-    }
 }
 
 static model_status build_table(struct weights *weights, struct model_error *err)
@@ -164,8 +35,10 @@ static model_status build_table(struct weights *weights, struct model_error *err
     weights->views = calloc(n_views + 1, sizeof *weights->views);
     if (weights->views == NULL || string_map_init(&weights->by_name, n_views) != MODEL_OK)
         return error_no_memory(err, "the table of weights");
-    for (size_t i = 0; i < weights->n_files; i++)
-        add_views(weights, &weights->files[i]);
+    for (size_t i = 0; i < weights->n_files; i++) {
+        weights_file_views(&weights->files[i], weights->views + weights->n_views);
+        weights->n_views += weights->files[i].header.n_entries;
+    }
     qsort(weights->views, n_views, sizeof *weights->views, compare_views);
     for (size_t i = 0; i < n_views; i++) {
         const char *name = weights->views[i].name;
@@ -236,7 +109,7 @@ static model_status open_shards(const char *folder, const struct weights_index *
         return error_no_memory(err, folder);
     model_status status = MODEL_OK;
     for (size_t i = 0; i < index->n_shards && status == MODEL_OK; i++) {
-        status = open_file(path_join(folder, index->shards[i]), &weights->files[i], err);
+        status = weights_file_open(path_join(folder, index->shards[i]), &weights->files[i], err);
         if (status == MODEL_NOT_FOUND)
             status = error_set(err, MODEL_CORRUPT, "%s: shard '%s' is missing, %s lists it", folder,
                                index->shards[i], WEIGHTS_INDEX_NAME);
@@ -280,12 +153,12 @@ static model_status say_no_weights(const char *folder, struct model_error *err)
         pickle = is_pickle(list.names[i]) ? list.names[i] : NULL;
     if (pickle != NULL)
         status = error_set(err, MODEL_NOT_FOUND,
-                           "%s: no %s and no %s; %s is a pickle, which is never opened: convert it "
-                           "to safetensors",
-                           folder, SINGLE_NAME, WEIGHTS_INDEX_NAME, pickle);
+                           "%s has no %s and no %s; %s is a pickle, which is never opened: convert "
+                           "it to safetensors",
+                           folder, WEIGHTS_SINGLE_NAME, WEIGHTS_INDEX_NAME, pickle);
     else
-        status = error_set(err, MODEL_NOT_FOUND, "%s: no %s and no %s", folder, SINGLE_NAME,
-                           WEIGHTS_INDEX_NAME);
+        status = error_set(err, MODEL_NOT_FOUND, "%s has no %s and no %s", folder,
+                           WEIGHTS_SINGLE_NAME, WEIGHTS_INDEX_NAME);
     dir_list_finish(&list);
     return status;
 }
@@ -300,7 +173,7 @@ static model_status open_single(char *path, struct weights **ret, struct model_e
         free(path);
         return error_no_memory(err, "weights");
     }
-    model_status status = open_file(path, &weights->files[0], err);
+    model_status status = weights_file_open(path, &weights->files[0], err);
     if (status == MODEL_OK)
         status = build_table(weights, err);
     if (status != MODEL_OK) {
@@ -318,7 +191,7 @@ model_status weights_open_file(const char *path, struct weights **ret, struct mo
 
 model_status weights_open(const char *folder, struct weights **ret, struct model_error *err)
 {
-    char *single = path_join(folder, SINGLE_NAME);
+    char *single = path_join(folder, WEIGHTS_SINGLE_NAME);
     char *list = path_join(folder, WEIGHTS_INDEX_NAME);
     model_status status;
     if (single == NULL || list == NULL) {
@@ -340,17 +213,22 @@ model_status weights_open(const char *folder, struct weights **ret, struct model
     return status;
 }
 
+bool weights_has_both(const char *folder)
+{
+    char *single = path_join(folder, WEIGHTS_SINGLE_NAME);
+    char *list = path_join(folder, WEIGHTS_INDEX_NAME);
+    bool both = single != NULL && list != NULL && path_is_file(single) && path_is_file(list);
+    free(list);
+    free(single);
+    return both;
+}
+
 void weights_destroy(struct weights *weights)
 {
     if (weights == NULL)
         return;
-    for (size_t i = 0; i < weights->n_files; i++) {
-        struct weights_file *file = &weights->files[i];
-        safetensors_finish(&file->header);
-        file_map_close(&file->map);
-        free(file->copies);
-        free(file->path);
-    }
+    for (size_t i = 0; i < weights->n_files; i++)
+        weights_file_close(&weights->files[i]);
     string_map_finish(&weights->by_name);
     free(weights->views);
     free(weights->files);

@@ -9,9 +9,14 @@
 
 #include "file_map.h"
 
+#include <stdbool.h>
+
+#define WEIGHTS_SINGLE_NAME "model.safetensors"
+
 struct weights;
 
-/* Opens the weights of a folder: model.safetensors, or the index and its shards. MODEL_NOT_FOUND: the
+/* Opens the weights of a folder: model.safetensors, or the index and its shards; where both are there
+ * the single file, as Hugging Face transformers does. MODEL_NOT_FOUND: the
  * folder has neither (and says which pickles it has instead). MODEL_CORRUPT: a broken file, a missing
  * shard, an index that does not fit its shards. Data that the file does not align to its element's size
  * is copied, all other views are of the mapping. */
@@ -19,6 +24,8 @@ model_status weights_open(const char *folder, struct weights **ret, struct model
 /* One file of any name (`run --inputs`). */
 model_status weights_open_file(const char *path, struct weights **ret, struct model_error *err);
 void weights_destroy(struct weights *weights);
+/* Whether a folder has both the single file and an index, which is then not read. */
+bool weights_has_both(const char *folder);
 
 size_t weights_count(const struct weights *weights);
 /* The receiver's struct_size is set by the caller, and is kept: the fields within it are filled in.

@@ -105,8 +105,7 @@ static model_status print_explanation(const json_node *root, bool as_json, struc
                json_string_or(json_member(c, "path"), ""),
                json_string_or(json_member(c, "origin"), ""),
                json_string_or(json_member(c, "reason"), ""));
-    return fflush(stdout) == 0 ? MODEL_OK
-                               : error_set(err, MODEL_IO, "cannot write to standard output");
+    return command_flush(err);
 }
 
 static model_status explain(const struct package *package, const char *plugin_path, bool as_json,
@@ -143,24 +142,16 @@ static model_status explain(const struct package *package, const char *plugin_pa
 
 int cmd_explain(int argc, char **argv)
 {
-    static const struct option options[] = {{"store", required_argument, NULL, 's'},
-                                            {"plugin-path", required_argument, NULL, 'p'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {NULL, 0, NULL, 0}};
     struct command_places places = {0};
     bool as_json = false;
-    for (int c; (c = command_next_option(argc, argv, ":", options)) != -1;) {
-        if (c == 's')
-            places.store_dir = optarg;
-        else if (c == 'p')
-            places.plugin_path = optarg;
-        else if (c == 'j')
-            as_json = true;
-        else
-            return COMMAND_USAGE;
-    }
+    const struct command_option options[] = {{"store", .text = &places.store_dir},
+                                             {"plugin-path", .text = &places.plugin_path},
+                                             {"json", .flag = &as_json},
+                                             {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
     if (argc - optind != 1)
-        return command_usage(argv[0], "wants one package");
+        return command_usage(argv[0], "wants one package, got %d", argc - optind);
     struct model_error err = MODEL_ERROR_INIT;
     char *dir = NULL, *plugin_path = NULL;
     struct package package = {0};

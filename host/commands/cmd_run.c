@@ -2,6 +2,7 @@
  * work, this file reads the command line and opens the model. */
 #include "cmd_run.h"
 #include "clock.h"
+#include "cpu_budget.h"
 #include "errors.h"
 
 #include <getopt.h>
@@ -41,6 +42,15 @@ static void print_log(void *context, int32_t level, const char *message)
     fprintf(stderr, "modelhost: %s: %s\n", names[level & 3], message);
 }
 
+static bool take_threads(struct run_command *run, const char *command)
+{
+    char option[80];
+    uint32_t cpus = cpu_budget();
+    (void)snprintf(option, sizeof option, "--threads, with %u CPU%s that this process may use,",
+                   cpus, cpus == 1 ? "" : "s");
+    return command_integer(command, option, optarg, 1, cpus, &run->threads);
+}
+
 /* False when the command line is wrong; it has been said then. */
 static bool take_option(struct run_command *run, const char *command, int c)
 {
@@ -77,7 +87,7 @@ static bool take_option(struct run_command *run, const char *command, int c)
     case 'w':
         return command_duration_ms(command, "--timeout", optarg, &run->timeout_ms);
     case 'N':
-        return command_integer(command, "--threads", optarg, 1, 4096, &run->threads);
+        return take_threads(run, command);
     case 's':
         run->places.store_dir = optarg;
         return true;
@@ -133,11 +143,12 @@ static bool parse(struct run_command *run, int argc, char **argv)
         if (!take_option(run, argv[0], c))
             return false;
     if (argc - optind != 1)
-        return command_usage(argv[0], "wants one package") == 0;
+        return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;
     if ((run->inputs_path == NULL) != (run->outputs_path == NULL))
         return command_usage(argv[0], "--inputs and --outputs go together") == 0;
     if (run->inputs_path != NULL && (run->n_texts > 0 || run->pair != NULL))
-        return command_usage(argv[0], "give texts or tensors, not both") == 0;
+        return command_usage(argv[0],
+                             "give texts (--text, --pair) or tensors (--inputs), not both") == 0;
     const char *misplaced = misplaced_option(run);
     if (misplaced != NULL)
         return command_usage(argv[0],
@@ -194,6 +205,7 @@ int cmd_run(int argc, char **argv)
     if (!parsed)
         return COMMAND_USAGE;
     if (status == MODEL_DEADLINE) {
+        error_advise(&err, "give it more with --timeout");
         int code = command_fail(status, &err);
         (void)fflush(NULL);
         _Exit(code);

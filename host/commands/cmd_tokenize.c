@@ -40,7 +40,7 @@ static model_status print_encoding(const struct tokenize *tokenize, struct model
     for (size_t i = 0; i < encoding->n_tokens; i++)
         printf("%s%lld", i > 0 ? " " : "", (long long)encoding->ids[i]);
     putchar('\n');
-    return ferror(stdout) ? error_set(err, MODEL_IO, "cannot write to standard output") : MODEL_OK;
+    return ferror(stdout) != 0 ? command_flush(err) : MODEL_OK;
 }
 
 static model_status print_jsonl(const struct tokenize *tokenize, struct model_error *err)
@@ -60,9 +60,9 @@ static model_status print_jsonl(const struct tokenize *tokenize, struct model_er
     json_free(root);
     if (text == NULL)
         return error_no_memory(err, "a line");
-    bool written = puts(text) >= 0;
+    (void)puts(text);
     free(text);
-    return written ? MODEL_OK : error_set(err, MODEL_IO, "cannot write to standard output");
+    return ferror(stdout) != 0 ? command_flush(err) : MODEL_OK;
 }
 
 /* The line's place is kept: each line of the input has one of the output. */
@@ -71,9 +71,11 @@ static model_status print_json_error(const char *sentence, struct model_error *e
     json_node *root = json_new_object();
     char *text = json_add_string(root, "error", sentence) != NULL ? json_print(root, false) : NULL;
     json_free(root);
-    bool written = text != NULL && puts(text) >= 0;
+    if (text == NULL)
+        return error_no_memory(err, "a line");
+    (void)puts(text);
     free(text);
-    return written ? MODEL_OK : error_set(err, MODEL_IO, "cannot write to standard output");
+    return ferror(stdout) != 0 ? command_flush(err) : MODEL_OK;
 }
 
 static model_status encode(struct tokenize *tokenize, const char *text, size_t text_bytes,
@@ -140,6 +142,9 @@ static model_status do_stdin(struct tokenize *tokenize, const char *pair, bool j
     if (status == MODEL_OK && tokenize->n_failed > 0)
         status = error_set(err, MODEL_INVALID_ARGUMENT, "%zu of %zu lines could not be tokenized",
                            tokenize->n_failed, n_lines);
+    if (status == MODEL_INVALID_ARGUMENT && tokenize->n_failed > 0)
+        error_advise(err, jsonl ? "the \"error\" in a line's place says why"
+                                : "what is wrong with each stands above");
     return status;
 }
 
@@ -207,7 +212,7 @@ int cmd_tokenize(int argc, char **argv)
     }
     if (texts == NULL || argc - optind != 1) {
         free(texts);
-        return command_usage(argv[0], "wants one package or folder");
+        return command_usage(argv[0], "wants one package or folder, got %d", argc - optind);
     }
     struct model_error err = MODEL_ERROR_INIT;
     struct tokenizer *tokenizer = NULL;
@@ -215,8 +220,8 @@ int cmd_tokenize(int argc, char **argv)
     tokenize.tokenizer = tokenizer;
     if (status == MODEL_OK)
         status = tokenize_all(&tokenize, texts, n_texts, pair, jsonl, &err);
-    if (fflush(stdout) != 0 && status == MODEL_OK)
-        status = error_set(&err, MODEL_IO, "cannot write to standard output");
+    if (status == MODEL_OK)
+        status = command_flush(&err);
     encoding_finish(&tokenize.encoding);
     tokenizer_destroy(tokenizer);
     free(texts);

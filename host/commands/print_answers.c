@@ -83,6 +83,5 @@ model_status print_answers(const char *answers, struct model_error *err)
                 shapes[i].print(json_member(item, shapes[i].member));
     }
     json_free(root);
-    return fflush(stdout) == 0 ? MODEL_OK
-                               : error_set(err, MODEL_IO, "cannot write to standard output");
+    return command_flush(err);
 }

@@ -17,7 +17,8 @@ static model_status check_unique(char **names, uint32_t n, struct model_error *e
         for (uint32_t j = 0; j < i; j++)
             if (strcmp(names[i], names[j]) == 0)
                 return error_set(err, MODEL_INVALID_ARGUMENT,
-                                 "--output-names: output '%s' is named twice", names[i]);
+                                 "--output-names: output '%s' is named twice; name it once",
+                                 names[i]);
     return MODEL_OK;
 }
 
@@ -61,6 +62,10 @@ static model_status write_result(const char *path, const struct modelhost_result
     for (uint32_t i = 0; i < n; i++)
         tensors[i] = modelhost_result_at(result, i);
     model_status status = safetensors_write(path, tensors, n, err);
+    if (status == MODEL_NOT_FOUND)
+        error_advise(err, "make the folder first, or give --outputs another place");
+    else if (status != MODEL_OK)
+        error_advise(err, "give --outputs another place");
     free(tensors);
     return status;
 }
@@ -89,9 +94,13 @@ static model_status run_file(const struct run_command *run, struct modelhost_mod
     }
     struct modelhost_result *result = NULL;
     model_status status = modelhost_run(model, inputs, n_inputs, options, &result, err);
+    if (status == MODEL_INVALID_ARGUMENT || status == MODEL_NOT_FOUND)
+        error_advise(err, "'modelhost run PKG --describe' shows what the model takes and gives");
     /* A deadline stays one; any other answer may come from zeros that were never in the file. */
     if (status != MODEL_DEADLINE) {
         model_status unharmed = page_guard_check(guard, run->inputs_path, err);
+        if (unharmed == MODEL_CORRUPT)
+            error_advise(err, "run again when nothing writes to it");
         status = unharmed != MODEL_OK ? unharmed : status;
     }
     if (status == MODEL_OK)
@@ -112,6 +121,8 @@ model_status run_tensors(const struct run_command *run, struct modelhost_model *
     struct page_guard *guard = NULL;
     char **names = NULL;
     model_status status = weights_open_file(run->inputs_path, &file, err);
+    if (status != MODEL_OK)
+        error_advise(err, "--inputs wants a whole safetensors file");
     if (status == MODEL_OK) {
         struct file_map map = weights_file(file, 0, NULL);
         status = page_guard_add(&map, &guard, err);

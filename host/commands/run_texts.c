@@ -88,10 +88,9 @@ static model_status print_json(const struct text_run *texts, const char *answers
     bool is_array = n_bytes >= 2 && answers[0] == '[' && answers[n_bytes - 1] == ']';
     if (!is_array)
         return error_set(err, MODEL_INTERNAL, "the answer is not a JSON array");
-    bool written = putchar(texts->n_printed == 0 ? '[' : ',') != EOF &&
-                   fwrite(answers + 1, 1, n_bytes - 2, stdout) == n_bytes - 2 &&
-                   fflush(stdout) == 0;
-    return written ? MODEL_OK : error_set(err, MODEL_IO, "cannot write to standard output");
+    (void)putchar(texts->n_printed == 0 ? '[' : ',');
+    (void)fwrite(answers + 1, 1, n_bytes - 2, stdout);
+    return command_flush(err);
 }
 
 static model_status run_chunk(struct text_run *texts, struct model_error *err)
@@ -188,10 +187,10 @@ model_status run_texts(const struct run_command *run, struct modelhost_model *mo
     texts->model = model;
     texts->max_tokens = sequence_limit(model);
     model_status status = run_all(texts, err);
-    bool closed = !run->as_json || texts->n_printed == 0 ||
-                  (fputs("]\n", stdout) >= 0 && fflush(stdout) == 0);
-    if (status == MODEL_OK && !closed)
-        status = error_set(err, MODEL_IO, "cannot write to standard output");
+    if (run->as_json && texts->n_printed > 0)
+        (void)fputs("]\n", stdout);
+    if (status == MODEL_OK)
+        status = command_flush(err);
     if (status == MODEL_OK)
         run_print_timing(run, &texts->timing, texts->n_printed, "text");
     clear_chunk(texts);

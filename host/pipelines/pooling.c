@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_MODULES_BYTES (1u << 20)
+#define MAX_MODULES       16    /* each may have a file to read */
 #define MIN_LENGTH        1e-12 /* torch.nn.functional.normalize's eps */
 
 static const char *const mode_keys[POOLING_N_MODES] = {
@@ -105,6 +106,9 @@ model_status pooling_read(const char *package_dir, struct pooling *ret, struct m
         status = json_parse_file(path, MAX_MODULES_BYTES, &modules, err);
         if (status == MODEL_OK && !json_is_array(modules))
             status = error_set(err, MODEL_CORRUPT, "%s: not a list of modules", path);
+        else if (status == MODEL_OK && json_count(modules) > MAX_MODULES)
+            status = error_set(err, MODEL_UNSUPPORTED, "%s: %zu modules, at most %d are read", path,
+                               json_count(modules), MAX_MODULES);
     }
     bool has_pooling = false;
     for (const json_node *m = json_first(modules); m != NULL && status == MODEL_OK;

@@ -180,6 +180,22 @@ static model_status fill_batch(struct text_batch *batch, const struct modelhost_
     return status == MODEL_OK ? lay_out(batch, err) : status;
 }
 
+static model_status answer_job(struct request_job *job, struct modelhost_result *result,
+                               struct model_error *err)
+{
+    return text_batch_answer((struct text_batch *)job, result, err);
+}
+
+static void destroy_job(struct request_job *job)
+{
+    text_batch_destroy((struct text_batch *)job);
+}
+
+struct request_job *text_batch_job(struct text_batch *batch)
+{
+    return &batch->job;
+}
+
 model_status text_batch_create(const struct text_pipeline *pipeline,
                                const struct modelhost_text *texts, uint32_t n_texts,
                                const struct modelhost_run_options *options, struct text_batch **ret,
@@ -190,6 +206,7 @@ model_status text_batch_create(const struct text_pipeline *pipeline,
     struct text_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL)
         return error_no_memory(err, "a batch");
+    batch->job = (struct request_job){.answer = answer_job, .destroy = destroy_job};
     batch->pipeline = pipeline;
     batch->items = calloc(n_texts, sizeof *batch->items);
     batch->n_items = batch->items != NULL ? n_texts : 0;

@@ -42,18 +42,23 @@ model_status text_pipeline_create(const struct package *package,
     const struct model_tensor_spec *ids =
         schema_find(description->inputs, description->n_inputs, "input_ids");
     if (ids == NULL || ids->rank != 2 || ids->dtype != MODEL_I64)
-        return error_set(err, MODEL_UNSUPPORTED,
-                         "this model takes no text: it has no input 'input_ids' of I64 and rank 2");
+        return error_set(
+            err, MODEL_UNSUPPORTED,
+            "this model takes no text: it has no input 'input_ids' of I64 and rank 2; give "
+            "it tensors (--inputs)");
     struct text_pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (pipeline == NULL)
         return error_no_memory(err, "a text pipeline");
     pipeline->description = description;
     pipeline->config = config;
     model_status status = tokenizer_load(package->dir, &pipeline->tokenizer, err);
-    if (status == MODEL_NOT_FOUND) /* an author's folder may have it beside the weights */
-        status = tokenizer_load(package->backend_dir, &pipeline->tokenizer, NULL) == MODEL_OK
-                     ? MODEL_OK
-                     : status;
+    if (status == MODEL_NOT_FOUND) { /* an author's folder may have it beside the weights */
+        struct model_error beside = MODEL_ERROR_INIT;
+        model_status found = tokenizer_load(package->backend_dir, &pipeline->tokenizer, &beside);
+        if (found != MODEL_NOT_FOUND && found != MODEL_OK)
+            (void)error_set(err, found, "%s", beside.message);
+        status = found;
+    }
     if (status == MODEL_OK)
         status = pooling_read(package->dir, &pipeline->pooling, err);
     if (status != MODEL_OK) {

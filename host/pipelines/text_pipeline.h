@@ -9,6 +9,7 @@
 #include "package.h"
 #include "result.h"
 
+struct request_job;
 struct text_pipeline;
 struct text_batch;
 
@@ -26,6 +27,8 @@ model_status text_batch_create(const struct text_pipeline *pipeline,
                                const struct modelhost_run_options *options, struct text_batch **ret,
                                struct model_error *err);
 void text_batch_destroy(struct text_batch *batch);
+/* The batch as a request owns it. */
+struct request_job *text_batch_job(struct text_batch *batch);
 /* The tensors to run (owned by the batch), and the outputs that the task wants. */
 const struct model_tensor *const *text_batch_inputs(const struct text_batch *batch,
                                                     uint32_t *ret_n_inputs);

@@ -4,6 +4,7 @@
 #define TEXT_TASK_H
 
 #include "pooling.h"
+#include "request.h"
 #include "text_pipeline.h"
 #include "tokenizer.h"
 
@@ -37,6 +38,7 @@ struct text_item {
 };
 
 struct text_batch {
+    struct request_job job;
     const struct text_pipeline *pipeline;
     const struct text_task *task;
     uint32_t top_k;

@@ -192,10 +192,29 @@ static const struct {
                       {"cls_token", "[CLS]"},
                       {"mask_token", "[MASK]"}};
 
+/* The tokens of `list` that the vocabulary has, with their ids: in one walk, for a lookup walks too. */
+static bool ids_of(const json_node *list, const json_node *vocab, struct string_map *ret)
+{
+    struct string_map wanted = {0};
+    bool ok = string_map_init(&wanted, json_count(list)) == MODEL_OK;
+    for (const json_node *item = json_first(list); item != NULL && ok; item = json_next(item))
+        if (token_text(item) != NULL)
+            ok = string_map_add(&wanted, token_text(item), strlen(token_text(item)), 0) !=
+                 MODEL_OUT_OF_MEMORY;
+    for (const json_node *v = list != NULL ? json_first(vocab) : NULL; v != NULL && ok;
+         v = json_next(v))
+        if (string_map_find(&wanted, json_key(v), strlen(json_key(v))) >= 0)
+            ok = string_map_add(ret, json_key(v), strlen(json_key(v)),
+                                (uint32_t)json_number_or(v, 0)) != MODEL_OUT_OF_MEMORY;
+    string_map_finish(&wanted);
+    return ok;
+}
+
 /* "additional_special_tokens": ["[FOO]", ...]; those that the vocabulary lacks get the ids behind it. */
 static bool add_additional(json_node *added, const json_node *list, const json_node *vocab)
 {
-    bool ok = true;
+    struct string_map ids = {0};
+    bool ok = ids_of(list, vocab, &ids);
     int64_t next_id = (int64_t)json_count(vocab);
     for (const json_node *t = json_first(added); t != NULL; t = json_next(t)) {
         int64_t id = (int64_t)json_number_or(json_member(t, "id"), 0);
@@ -203,12 +222,13 @@ static bool add_additional(json_node *added, const json_node *list, const json_n
     }
     for (const json_node *item = json_first(list); item != NULL && ok; item = json_next(item)) {
         const char *text = token_text(item);
-        const json_node *id = text != NULL ? json_member(vocab, text) : NULL;
+        int64_t id = text != NULL ? string_map_find(&ids, text, strlen(text)) : -1;
         size_t before = json_count(added);
         if (text != NULL)
-            ok = add_token(added, text, (int64_t)json_number_or(id, (double)next_id), item);
-        next_id += id == NULL && json_count(added) > before;
+            ok = add_token(added, text, id >= 0 ? id : next_id, item);
+        next_id += id < 0 && json_count(added) > before;
     }
+    string_map_finish(&ids);
     return ok;
 }
 
@@ -338,7 +358,9 @@ static model_status from_folder(const char *folder, const char *json_path, const
     if (path_is_file(vocab_path))
         return from_vocab(vocab_path, configs, ret, err);
     return error_set(err, MODEL_NOT_FOUND,
-                     "%s: no tokenizer here: found neither tokenizer.json nor vocab.txt", folder);
+                     "%s has no tokenizer: neither tokenizer.json nor vocab.txt; put one there, or "
+                     "download the model again",
+                     folder);
 }
 
 model_status tokenizer_load(const char *folder, struct tokenizer **ret, struct model_error *err)

@@ -24,7 +24,7 @@ const char help_download[] =
     "  --include GLOB     take only what matches; may be repeated ('*' crosses '/')\n"
     "  --exclude GLOB     leave out what matches; may be repeated\n"
     "  --allow-pickle     take weights in pickles too; they can run any code when opened\n"
-    "  --dry-run          show which files would be fetched, fetch nothing\n"
+    "  --dry-run          show what would be fetched and what is left out, fetch nothing\n"
     "  --force            fetch again what the store has\n"
     "  --token T          for private and gated models (default: HF_TOKEN, or the token file)\n"
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
@@ -166,6 +166,12 @@ static model_status print_plan(const struct download *download, struct model_err
                             human_size(plan->files[i].file->size_bytes, size),
                             download->present != NULL ? "in store" : source_of(&plan->files[i]),
                             plan->files[i].file->path);
+    for (size_t i = 0; i < download->files.n_files; i++)
+        if (download->verdicts[i] != FILE_TAKEN)
+            (void)buffer_printf(&text, "%10s  %-8s  %s  (%s)\n",
+                                human_size(download->files.files[i].size_bytes, size), "left out",
+                                download->files.files[i].path,
+                                file_verdict_reason(download->verdicts[i]));
     uint64_t fetch_bytes = download->present != NULL ? 0 : plan->fetch_bytes;
     (void)buffer_printf(&text, "%10s  in %zu files of %s@%.12s; %s to fetch\n",
                         human_size(plan->total_bytes, size), plan->n_files, download->model.id,
@@ -186,6 +192,19 @@ static model_status print_tree(json_node *tree, struct model_error *err)
     return status;
 }
 
+static void add_left_out(json_node *root, const struct download *download)
+{
+    json_node *left_out = json_add_array(root, "left_out");
+    for (size_t i = 0; i < download->files.n_files; i++) {
+        if (download->verdicts[i] == FILE_TAKEN)
+            continue;
+        json_node *item = json_add_object(left_out, NULL);
+        (void)json_add_string(item, "path", download->files.files[i].path);
+        (void)json_add_number(item, "size", (double)download->files.files[i].size_bytes);
+        (void)json_add_string(item, "reason", file_verdict_reason(download->verdicts[i]));
+    }
+}
+
 static model_status print_plan_json(const struct download *download, struct model_error *err)
 {
     const struct download_plan *plan = &download->plan;
@@ -199,6 +218,7 @@ static model_status print_plan_json(const struct download *download, struct mode
         (void)json_add_number(item, "size", (double)plan->files[i].file->size_bytes);
         (void)json_add_bool(item, "in_store", download->present != NULL || plan->files[i].in_store);
     }
+    add_left_out(root, download);
     (void)json_add_number(root, "total_bytes", (double)plan->total_bytes);
     (void)json_add_number(root, "fetch_bytes",
                           download->present != NULL ? 0 : (double)plan->fetch_bytes);

@@ -16,14 +16,6 @@ const char help_info[] =
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print it as JSON\n";
 
-enum { OPT_STORE = 256, OPT_JSON };
-
-static const struct option long_options[] = {
-    {"store", required_argument, NULL, OPT_STORE},
-    {"json", no_argument, NULL, OPT_JSON},
-    {NULL, 0, NULL, 0},
-};
-
 #define MAX_TEXT_BYTES (64u << 20)
 
 /* "label  value", where there is a value. */
@@ -112,15 +104,10 @@ int cmd_info(int argc, char **argv)
     struct model_error err = MODEL_ERROR_INIT;
     const char *store_dir = NULL;
     bool as_json = false;
-    int option;
-    while ((option = command_next_option(argc, argv, ":", long_options)) != -1) {
-        if (option == OPT_STORE)
-            store_dir = optarg;
-        else if (option == OPT_JSON)
-            as_json = true;
-        else
-            return COMMAND_USAGE;
-    }
+    const struct command_option options[] = {
+        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("info", "want one PKG");
     int code = command_check_package("info", argv[optind]);

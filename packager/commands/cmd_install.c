@@ -19,16 +19,6 @@ const char help_install[] =
     "  --json         print the package as JSON\n"
     "  -q, --quiet    say nothing but errors\n";
 
-enum { OPT_FORCE = 256, OPT_STORE, OPT_JSON };
-
-static const struct option long_options[] = {
-    {"force", no_argument, NULL, OPT_FORCE},
-    {"store", required_argument, NULL, OPT_STORE},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"quiet", no_argument, NULL, 'q'},
-    {NULL, 0, NULL, 0},
-};
-
 struct arguments {
     const char *package, *plugin, *store_dir;
     bool force, json, quiet;
@@ -36,19 +26,13 @@ struct arguments {
 
 static int read_arguments(int argc, char **argv, struct arguments *arguments)
 {
-    int option;
-    while ((option = command_next_option(argc, argv, ":q", long_options)) != -1) {
-        if (option == OPT_FORCE)
-            arguments->force = true;
-        else if (option == OPT_STORE)
-            arguments->store_dir = optarg;
-        else if (option == OPT_JSON)
-            arguments->json = true;
-        else if (option == 'q')
-            arguments->quiet = true;
-        else
-            return COMMAND_USAGE;
-    }
+    const struct command_option options[] = {{"force", .flag = &arguments->force},
+                                             {"store", .text = &arguments->store_dir},
+                                             {"json", .flag = &arguments->json},
+                                             {"quiet", .flag = &arguments->quiet, .letter = 'q'},
+                                             {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
     if (argc - optind != 2)
         return command_usage("install", "want PKG and PLUGIN.so");
     arguments->package = argv[optind];

@@ -18,14 +18,6 @@ const char help_list[] =
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print them as JSON\n";
 
-enum { OPT_STORE = 256, OPT_JSON };
-
-static const struct option long_options[] = {
-    {"store", required_argument, NULL, OPT_STORE},
-    {"json", no_argument, NULL, OPT_JSON},
-    {NULL, 0, NULL, 0},
-};
-
 #define MAX_TEXT_BYTES (64u << 20)
 
 static char *list_as_json(const struct store_list *list)
@@ -85,13 +77,30 @@ static char *list_as_table(const struct store_list *list)
     return table;
 }
 
+/* The table of an empty list is nothing at all, so that stderr says what that means. */
+static void say_empty(const struct store *store, const struct model_error *absent)
+{
+    if (store == NULL)
+        fprintf(stderr, "pkgmgr: %s\n", absent->message);
+    else
+        fprintf(stderr, "pkgmgr: no packages in the store %s; `pkgmgr download ID` gets one\n",
+                store_dir(store));
+}
+
 static model_status list_store(const char *dir, bool as_json, struct model_error *err)
 {
     struct store *store = NULL;
     struct store_list list = {0};
-    model_status status = command_look_into_store(dir, &store, err);
+    struct model_error absent = MODEL_ERROR_INIT;
+    model_status status = command_open_store(dir, 0, &store, &absent);
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", absent.message);
+    if (status == MODEL_NOT_FOUND && dir == NULL)
+        status = MODEL_OK; /* nothing was downloaded yet: an empty list */
     if (status == MODEL_OK && store != NULL)
         status = store_list_packages(store, &list, err);
+    if (status == MODEL_OK && list.n_entries == 0 && !as_json)
+        say_empty(store, &absent);
     if (status == MODEL_OK) {
         char *text = as_json ? list_as_json(&list) : list_as_table(&list);
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the list");
@@ -107,15 +116,10 @@ int cmd_list(int argc, char **argv)
     struct model_error err = MODEL_ERROR_INIT;
     const char *store_dir = NULL;
     bool as_json = false;
-    int option;
-    while ((option = command_next_option(argc, argv, ":", long_options)) != -1) {
-        if (option == OPT_STORE)
-            store_dir = optarg;
-        else if (option == OPT_JSON)
-            as_json = true;
-        else
-            return COMMAND_USAGE;
-    }
+    const struct command_option options[] = {
+        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
     if (optind != argc)
         return command_usage("list", "takes no argument, but got '%s'", argv[optind]);
     model_status status = list_store(store_dir, as_json, &err);

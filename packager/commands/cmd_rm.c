@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "errors.h"
 #include "human_text.h"
+#include "json_view.h"
 #include "package_locate.h"
 
 #include <getopt.h>
@@ -14,14 +15,13 @@ const char help_rm[] =
     "the store, which means all its versions, a name with @REVISION, which means that one, or the\n"
     "folder of a package of the store.\n\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --json         print what was removed as a JSON array\n"
     "  -q, --quiet    say nothing but errors\n";
 
-enum { OPT_STORE = 256 };
-
-static const struct option long_options[] = {
-    {"store", required_argument, NULL, OPT_STORE},
-    {"quiet", no_argument, NULL, 'q'},
-    {NULL, 0, NULL, 0},
+struct removal {
+    const struct store *store;
+    json_node *removed; /* with --json, else NULL */
+    bool quiet;
 };
 
 static model_status remove_package(const struct store *store, const char *word, uint64_t *ret_bytes,
@@ -37,21 +37,37 @@ static model_status remove_package(const struct store *store, const char *word, 
     return status;
 }
 
+static model_status remove_one(const struct removal *removal, const char *name,
+                               struct model_error *err)
+{
+    char size[HUMAN_TEXT_BYTES];
+    uint64_t freed_bytes = 0;
+    char *note = NULL;
+    model_status status = remove_package(removal->store, name, &freed_bytes, &note, err);
+    if (status == MODEL_OK && removal->removed == NULL && !removal->quiet)
+        fprintf(stderr, "removed %s, %s freed\n", name, human_size(freed_bytes, size));
+    if (note != NULL)
+        fprintf(stderr, "pkgmgr: %s\n", note);
+    free(note);
+    if (removal->removed == NULL)
+        return status;
+    json_node *item = json_add_object(removal->removed, NULL);
+    (void)json_add_string(item, "name", name);
+    (void)json_add_bool(item, "removed", status == MODEL_OK);
+    if (status == MODEL_OK)
+        (void)json_add_number(item, "freed_bytes", (double)freed_bytes);
+    else
+        (void)json_add_string(item, "error", err->message);
+    return status;
+}
+
 /* Removes one after the other; goes on after one that is not there, and returns the first failure. */
-static int remove_all(const struct store *store, char **names, int n_names, bool quiet)
+static int remove_all(const struct removal *removal, char **names, int n_names)
 {
     int code = 0;
     for (int i = 0; i < n_names; i++) {
         struct model_error err = MODEL_ERROR_INIT;
-        char size[HUMAN_TEXT_BYTES];
-        uint64_t freed_bytes = 0;
-        char *note = NULL;
-        model_status status = remove_package(store, names[i], &freed_bytes, &note, &err);
-        if (status == MODEL_OK && !quiet)
-            fprintf(stderr, "removed %s, %s freed\n", names[i], human_size(freed_bytes, size));
-        if (note != NULL)
-            fprintf(stderr, "pkgmgr: %s\n", note);
-        free(note);
+        model_status status = remove_one(removal, names[i], &err);
         if (status != MODEL_OK) {
             int failed = command_fail(status, &err);
             code = code == 0 ? failed : code;
@@ -60,21 +76,28 @@ static int remove_all(const struct store *store, char **names, int n_names, bool
     return code;
 }
 
+static model_status print_removed(const json_node *removed, struct model_error *err)
+{
+    char *text = json_print(removed, true);
+    model_status status =
+        text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
+    free(text);
+    return status;
+}
+
 int cmd_rm(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
     struct store *store = NULL;
+    struct removal removal = {0};
     const char *store_dir = NULL;
-    bool quiet = false;
-    int option;
-    while ((option = command_next_option(argc, argv, ":q", long_options)) != -1) {
-        if (option == OPT_STORE)
-            store_dir = optarg;
-        else if (option == 'q')
-            quiet = true;
-        else
-            return COMMAND_USAGE;
-    }
+    bool as_json = false;
+    const struct command_option options[] = {{"store", .text = &store_dir},
+                                             {"json", .flag = &as_json},
+                                             {"quiet", .flag = &removal.quiet, .letter = 'q'},
+                                             {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
     if (optind == argc)
         return command_usage("rm", "which packages? want PKG...");
     for (int i = optind; i < argc; i++) {
@@ -85,7 +108,12 @@ int cmd_rm(int argc, char **argv)
     model_status status = command_open_store(store_dir, 0, &store, &err);
     if (status != MODEL_OK)
         return command_fail(status, &err);
-    int code = remove_all(store, argv + optind, argc - optind, quiet);
+    removal.store = store;
+    removal.removed = as_json ? json_new_array() : NULL;
+    int code = remove_all(&removal, argv + optind, argc - optind);
+    if (as_json)
+        status = print_removed(removal.removed, &err);
+    json_free(removal.removed);
     store_close(store);
-    return code;
+    return status == MODEL_OK ? code : command_fail(status, &err);
 }

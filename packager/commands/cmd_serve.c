@@ -153,8 +153,7 @@ static int read_command_line(int argc, char **argv, struct settings *settings)
     if (code != 0)
         return code;
     if (optind + 1 != argc)
-        return command_usage("serve", optind == argc ? "wants the folder to serve"
-                                                     : "wants one folder to serve");
+        return command_usage("serve", "wants one folder to serve, got %d", argc - optind);
     settings->mirror.folder = argv[optind];
     settings->mirror.aliases = settings->aliases;
     settings->mirror.gated = settings->gated;
@@ -295,6 +294,10 @@ static int serve(const struct settings *settings)
     if (status == MODEL_OK)
         return 0;
     name_option(&err);
+    if (status == MODEL_NOT_FOUND)
+        error_advise(&err, "give the folder that holds OWNER/NAME/... or NAME/...");
+    else if (status == MODELHOST_NETWORK)
+        error_advise(&err, "give --host an address of this machine");
     return command_fail(status, &err);
 }
 

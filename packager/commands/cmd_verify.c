@@ -18,15 +18,6 @@ const char help_verify[] =
     "  --json         print the result as JSON\n"
     "  -q, --quiet    say nothing but errors\n";
 
-enum { OPT_STORE = 256, OPT_JSON };
-
-static const struct option long_options[] = {
-    {"store", required_argument, NULL, OPT_STORE},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"quiet", no_argument, NULL, 'q'},
-    {NULL, 0, NULL, 0},
-};
-
 struct arguments {
     const char *package, *store_dir;
     bool json, quiet;
@@ -96,17 +87,12 @@ end:
 
 static int read_arguments(int argc, char **argv, struct arguments *arguments)
 {
-    int option;
-    while ((option = command_next_option(argc, argv, ":q", long_options)) != -1) {
-        if (option == OPT_STORE)
-            arguments->store_dir = optarg;
-        else if (option == OPT_JSON)
-            arguments->json = true;
-        else if (option == 'q')
-            arguments->quiet = true;
-        else
-            return COMMAND_USAGE;
-    }
+    const struct command_option options[] = {{"store", .text = &arguments->store_dir},
+                                             {"json", .flag = &arguments->json},
+                                             {"quiet", .flag = &arguments->quiet, .letter = 'q'},
+                                             {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("verify", "want one PKG");
     arguments->package = argv[optind];

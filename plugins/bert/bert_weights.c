@@ -59,7 +59,7 @@ model_status bert_weights_load(struct bert *bert, struct model_error *err)
         load_predictions(l, config, ret);
     if (config->heads & (CLASSIFIER | SPAN))
         ret->classifier = load_linear(l, labels, "%s", classifier);
-    if (ret->classifier != NULL)
-        config->num_labels = linear_out_features(ret->classifier);
+    /* Memory follows the weights, not what config.json says of a head that is not there. */
+    config->num_labels = ret->classifier != NULL ? linear_out_features(ret->classifier) : 0;
     return loader.status;
 }

@@ -1,10 +1,14 @@
 /* plugin_model.c - see plugin_model.h. */
 #include "kernels_internal.h"
 
+#include <string.h>
+
 static void instance_destroy(struct model_instance *self)
 {
     struct plugin_instance *instance = (struct plugin_instance *)self;
     const struct model_services *services = instance->model->kernels->services;
+    if (instance->model->finish_instance != NULL)
+        instance->model->finish_instance(instance);
     linear_runner_destroy(instance->runner);
     services->release(services->context, instance);
 }
@@ -18,14 +22,18 @@ static model_status instance_create(const struct model *self, struct model_insta
     model_status status = linear_runner_create(model->kernels, &runner, err);
     if (status != MODEL_OK)
         return status;
-    struct plugin_instance *instance = services->allocate(services->context, sizeof *instance);
+    const size_t size_bytes =
+        model->instance_bytes > 0 ? model->instance_bytes : sizeof(struct plugin_instance);
+    struct plugin_instance *instance = services->allocate(services->context, size_bytes);
     if (instance == NULL) {
         linear_runner_destroy(runner);
         return kernels_no_memory(err, "an instance");
     }
+    memset(instance, 0, size_bytes);
     *instance = (struct plugin_instance){.instance = {.struct_size = sizeof instance->instance,
                                                       .run = model->run,
-                                                      .destroy = instance_destroy},
+                                                      .destroy = instance_destroy,
+                                                      .keep = model->keep},
                                          .model = model,
                                          .runner = runner};
     *ret = &instance->instance;

@@ -8,6 +8,8 @@
 
 #include "linear.h"
 
+struct plugin_instance;
+
 /* The first member of a plugin's own struct. */
 struct plugin_model {
     struct model model;
@@ -15,6 +17,13 @@ struct plugin_model {
     struct kernels *kernels; /* in whose memory the struct lies */
     model_status (*run)(struct model_instance *self, const struct model_call *call,
                         struct model_error *err); /* self is a struct plugin_instance */
+    /* For models whose instances hold more than a runner, else 0 and NULL: the size of the plugin's own
+     * struct that begins with a plugin_instance (zeroed), what gives back what it came to hold, and
+     * model_instance.keep. */
+    size_t instance_bytes;
+    void (*finish_instance)(struct plugin_instance *instance);
+    model_status (*keep)(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
+                         int64_t *ret_kept, struct model_error *err);
 };
 
 struct plugin_instance {

@@ -97,8 +97,9 @@ static model_status create_instance(const struct model *self, struct model_insta
     struct echo_instance *instance = services->allocate(services->context, sizeof *instance);
     if (instance == NULL)
         return fail(err, MODEL_OUT_OF_MEMORY, "echo: out of memory");
-    *instance =
-        (struct echo_instance){{sizeof(struct model_instance), run, destroy_instance}, model};
+    *instance = (struct echo_instance){
+        {.struct_size = sizeof(struct model_instance), .run = run, .destroy = destroy_instance},
+        model};
     *ret = &instance->base;
     return MODEL_OK;
 }

@@ -23,7 +23,7 @@ passed=0 failed=0
 for target in "$@"; do
     name=${target#fuzz_}
     mkdir -p "$build/corpus/$name" "$build/crashes"
-    if "$build/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 \
+    if "$build/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -malloc_limit_mb=256 \
         -artifact_prefix="$build/crashes/$name-" "$build/corpus/$name" "tests/fuzz/corpus/$name" \
         >"$build/$target.log" 2>&1 </dev/null; then
         passed=$((passed + 1))

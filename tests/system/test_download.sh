@@ -3,72 +3,41 @@
 # exit code and sentence, and what is left behind.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-BUILD=${BUILD:-build}
-pkgmgr=$PWD/$BUILD/bin/pkgmgr
-plugins=$PWD/$BUILD/tests
-dir=$(mktemp -d "${TMPDIR:-/tmp}/download.XXXXXX") || exit 1
-n_passed=0 n_failed=0 n_skipped=0
+. tests/system/lib.sh
+pkgmgr=$build/bin/pkgmgr program=$pkgmgr
+plugins=$build/tests
+begin download
+abi=$(sed -n 's/^#define MODEL_ABI_\(MAJOR\|MINOR\) \([0-9]*\).*/\2/p' include/model_abi.h | paste -sd .)
 hub_pid='' mounted=''
-
-finish() {
+stop_all() {
     [ -z "$hub_pid" ] || kill "$hub_pid" 2>/dev/null
     [ -z "$mounted" ] || umount "$mounted" 2>/dev/null
-    chmod -R u+rwx "$dir" 2>/dev/null
-    rm -rf "$dir"
 }
-trap finish EXIT
+on_exit stop_all
 
-ok() { # NAME COMMAND...: one check
-    local name=$1
-    shift
-    if "$@" >/dev/null 2>&1; then
-        echo "ok - $name"
-        n_passed=$((n_passed + 1))
-    else
-        echo "FAIL - $name ($*)"
-        sed 's/^/    stderr: /' "$dir/err" 2>/dev/null
-        n_failed=$((n_failed + 1))
-    fi
-}
-skipped() {
-    echo "skip: $1"
-    n_skipped=$((n_skipped + 1))
-}
-run() { # ARGUMENT...: pkgmgr with a code, an output and messages
-    "$pkgmgr" "$@" >"$dir/out" 2>"$dir/err"
-    code=$?
-    out=$(cat "$dir/out")
-}
-says() { grep -qF -- "$1" "$dir/err"; }
-prints() { grep -qF -- "$1" "$dir/out"; }
-silent() { [ ! -s "$dir/out" ]; }
-not() { ! "$@"; }
-json() { # PYTHON: an expression over the JSON document `j` that pkgmgr printed
-    python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); sys.exit(not eval(sys.argv[2]))' "$dir/out" "$1"
-}
-fails() { # NAME CODE SENTENCE ARGUMENT...: the command fails so, prints nothing, leaves nothing
-    local name=$1 want=$2 sentence=$3
-    shift 3
+silent() { [ ! -s "$work/out" ]; }
+refused() { # NAME CODE TEXT ARGUMENT...: fails, in a store of its own
     new_store
+    fails "$@"
+}
+unreachable() { # NAME TEXT ARGUMENT...: the same; how long it took is the machine's affair
+    local name=$1 text=$2
+    shift 2
+    new_store
+    remember
     run "$@"
-    ok "$name: exit code $want" [ "$code" -eq "$want" ]
-    ok "$name: says why" says "$sentence"
-    ok "$name: prints no result" silent
-    ok "$name: leaves no package" no_package
+    sed -i 's/ after [0-9]* ms/ after N ms/' "$work/err"
+    failed "$name" 5 "$text"
 }
 n_stores=0
 new_store() {
     n_stores=$((n_stores + 1))
-    export MODELHOST_STORE=$dir/store$n_stores
-}
-no_package() {
-    [ -z "$(find "$MODELHOST_STORE/packages" "$MODELHOST_STORE/refs" "$MODELHOST_STORE/tmp" \
-        -mindepth 1 2>/dev/null)" ]
+    export MODELHOST_STORE=$work/store$n_stores
 }
 wait_for() { # TEXT: until the hub has been asked for it
     local i
     for i in $(seq 200); do
-        grep -qF -- "$1" "$dir/log" && return 0
+        grep -qF -- "$1" "$work/log" && return 0
         read -rt 0.05 <> <(:)
     done
     return 1
@@ -79,15 +48,15 @@ command -v python3 >/dev/null || {
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 }
-: >"$dir/log"
-python3 tests/system/fake_hub.py "$dir/log" >"$dir/port" &
+: >"$work/log"
+python3 tests/system/fake_hub.py "$work/log" >"$work/port" &
 hub_pid=$!
 for _ in $(seq 200); do
-    [ -s "$dir/port" ] && break
+    [ -s "$work/port" ] && break
     read -rt 0.05 <> <(:)
 done
-port=$(cat "$dir/port")
-export HF_ENDPOINT=http://127.0.0.1:$port HF_HOME=$dir/hf MODELHOST_PLUGIN_PATH=$dir/no-plugins
+port=$(cat "$work/port")
+export HF_ENDPOINT=http://127.0.0.1:$port HF_HOME=$work/hf MODELHOST_PLUGIN_PATH=$work/no-plugins
 unset HF_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE MODELHOST_STORE
 mkdir -p "$HF_HOME"
 
@@ -96,57 +65,57 @@ mkdir -p "$HF_HOME"
 new_store
 export HF_TOKEN=hf_right
 run download acme/tiny
-ok "download: exit code 0" [ "$code" -eq 0 ]
+same "download: exit code 0" "$code" 0
 ok "download: prints the package's folder and nothing else" [ -f "$out/metadata.json" ]
 ok "download: the weights are beside the config" [ -f "$out/backends/cpu/model.safetensors" ]
 ok "download: a config in a folder stays there" [ -f "$out/1_Pooling/config.json" ]
 ok "download: describes the model" [ -f "$out/model_info.json" ]
 ok "download: no pickle" [ -z "$(find "$out" -name '*.bin')" ]
 ok "download: no other framework's weights" [ -z "$(find "$out" -name '*.h5' -o -name '*.onnx')" ]
-ok "download: a line per file where stderr is no terminal" says "model.safetensors  104 B"
-ok "download: says what to do about the plugin" says "no plugin for the architecture 'bert' (BertModel) in $dir/no-plugins: build or get one, then run 'pkgmgr install acme/tiny PLUGIN.so'"
-ok "download: the token goes to the hub" grep -q '^127.0.0.1 GET /acme/tiny/resolve.* token$' "$dir/log"
-ok "download: the token never goes to another host" not grep -q '^localhost .* token$' "$dir/log"
-ok "download: the other host was asked" grep -q '^localhost GET /cdn/acme/tiny' "$dir/log"
-ok "download: only the commit was used" not grep -q '/resolve/main/' "$dir/log"
+said "download: a line per file where stderr is no terminal, the bytes, what to do about the plugin" "1_Pooling/config.json  2 B
+README.md  7 B
+config.json  72 B
+model.safetensors  104 B
+vocab.txt  9 B
+acme/tiny@aaaaaaaaaaaa: 194 B downloaded
+pkgmgr: no plugin for the architecture 'bert' (BertModel) in $work/no-plugins: build or get one, then run 'pkgmgr install acme/tiny PLUGIN.so'"
+ok "download: the token goes to the hub" grep -q '^127.0.0.1 GET /acme/tiny/resolve.* token$' "$work/log"
+ok "download: the token never goes to another host" not grep -q '^localhost .* token$' "$work/log"
+ok "download: the other host was asked" grep -q '^localhost GET /cdn/acme/tiny' "$work/log"
+ok "download: only the commit was used" not grep -q '/resolve/main/' "$work/log"
 ok "download: leaves no work behind" [ -z "$(ls "$MODELHOST_STORE/tmp")" ]
 first=$out
 
-: >"$dir/log"
+: >"$work/log"
 run download acme/tiny
 ok "again: the same folder" [ "$out" = "$first" ]
-ok "again: fetches nothing" not grep -q -e /resolve/ -e /cdn/ "$dir/log"
+ok "again: fetches nothing" not grep -q -e /resolve/ -e /cdn/ "$work/log"
 run download acme/tiny@main --json
 ok "again: JSON says so" json 'j["downloaded_bytes"] == 0 and j["reused_bytes"] == 194 and j["plugin"] is None'
 ok "again: JSON has path, files, digests" json 'j["path"].endswith(j["path"]) and len(j["files"]) == 6 and all(len(f["sha256"]) == 64 for f in j["files"])'
 kept=$MODELHOST_STORE
 HF_ENDPOINT=http://127.0.0.1:1 HF_HUB_OFFLINE=1 run download acme/tiny
 ok "offline: finds what is there" [ "$code:$out" = "0:$first" ]
-HF_HUB_OFFLINE=1 run download acme/pages
-ok "offline: exit code 9 for what is not" [ "$code" -eq 9 ]
-ok "offline: says why" says "unset HF_HUB_OFFLINE"
-HF_HUB_OFFLINE=1 run download acme/tiny --force
-ok "offline: --force is refused" [ "$code" -eq 9 ] && says "--force has to ask the hub"
-HF_HUB_OFFLINE=1 run download acme/tiny --include '*.gguf'
-ok "offline: exit code 9 for files that are not there" [ "$code" -eq 9 ]
-ok "offline: names what is not there" says "no file like '*.gguf'"
+HF_HUB_OFFLINE=1 fails "offline: what is not there" 9 "pkgmgr: offline, and the store $MODELHOST_STORE does not have 'acme/pages' at revision 'main'; unset HF_HUB_OFFLINE to download it" download acme/pages
+HF_HUB_OFFLINE=1 fails "offline: another revision" 9 "pkgmgr: offline, and the store $MODELHOST_STORE does not have 'acme/tiny' at revision 'v9'; unset HF_HUB_OFFLINE to download it" download acme/tiny@v9
+HF_HUB_OFFLINE=1 fails "offline: --force" 9 'pkgmgr: offline: --force has to ask the hub; unset HF_HUB_OFFLINE' download acme/tiny --force
+HF_HUB_OFFLINE=1 fails "offline: --dry-run" 9 'pkgmgr: offline: --dry-run has to ask the hub; unset HF_HUB_OFFLINE' download acme/tiny --dry-run
+HF_HUB_OFFLINE=1 fails "offline: files that are not there" 9 "pkgmgr: offline, and the package of 'acme/tiny' has no file like '*.gguf'; unset HF_HUB_OFFLINE to download it" download acme/tiny --include '*.gguf'
 chmod u+w "$first/backends/cpu" && rm -f "$first/backends/cpu/model.safetensors"
-HF_HUB_OFFLINE=1 run download acme/tiny
-ok "offline: a package that lost a file: exit code 7" [ "$code" -eq 7 ]
-ok "offline: a package that lost a file: names it" says "'backends/cpu/model.safetensors' is missing"
+HF_HUB_OFFLINE=1 fails "offline: a package that lost a file" 7 "pkgmgr: offline: the package $first is damaged: 'backends/cpu/model.safetensors' is missing; unset HF_HUB_OFFLINE and download it again" download acme/tiny
 run download acme/tiny
 ok "a package that lost a file is made whole" [ "$code:$out" = "0:$first" ]
 run verify acme/tiny
-ok "a package that lost a file is whole afterwards" [ "$code" -eq 0 ]
-: >"$dir/log"
+same "a package that lost a file is whole afterwards" "$code" 0
+: >"$work/log"
 run download acme/tiny --force -q
-ok "force: fetches again" grep -q /cdn/ "$dir/log"
+ok "force: fetches again" grep -q /cdn/ "$work/log"
 ok "force: the same folder" [ "$out" = "$first" ]
-ok "quiet: says nothing" [ ! -s "$dir/err" ]
-: >"$dir/log"
+ok "quiet: says nothing" [ ! -s "$work/err" ]
+: >"$work/log"
 run download acme/tiny --revision refs/pr/1
-ok "another revision: a blob of the same content is not fetched" not grep -q /cdn/ "$dir/log"
-ok "another revision: its slash is escaped" grep -qF 'GET /api/models/acme/tiny/revision/refs%2Fpr%2F1 ' "$dir/log"
+ok "another revision: a blob of the same content is not fetched" not grep -q /cdn/ "$work/log"
+ok "another revision: its slash is escaped" grep -qF 'GET /api/models/acme/tiny/revision/refs%2Fpr%2F1 ' "$work/log"
 run download acme/tiny@main --include '*.txt' --include '1_Pool*/'
 ok "a part of what is there: nothing to do" [ "$out" = "$first" ]
 
@@ -154,8 +123,7 @@ new_store
 run download acme/tiny --include '*.txt' --include '1_Pool*/' --exclude 'vocab*'
 ok "include and exclude choose" [ "$(cd "$out" && find . -type f | sort | tr '\n' ' ')" = "./1_Pooling/config.json ./metadata.json ./model_info.json " ] ||
     (cd "$out" && find . -type f)
-HF_HUB_OFFLINE=1 run download acme/tiny
-ok "offline: exit code 9 for a package without weights" [ "$code" -eq 9 ]
+HF_HUB_OFFLINE=1 fails "offline: a package without weights" 9 "pkgmgr: offline, and the package of 'acme/tiny' has no weights: only a part of the model was downloaded; unset HF_HUB_OFFLINE to download the rest, or name the files you want with --include" download acme/tiny
 run download acme/tiny
 ok "then all: the rest is added" [ -f "$out/backends/cpu/model.safetensors" ]
 run download acme/tiny --include 'onnx/'
@@ -163,10 +131,21 @@ ok "then more: nothing is lost" [ -f "$out/onnx/model.onnx" ] && [ -f "$out/back
 
 new_store
 run download acme/tiny --dry-run
-ok "dry run: a table with the total" prints "194 B  in 5 files of acme/tiny@aaaaaaaaaaaa; 194 B to fetch"
+same "dry run: a table with what is left out, and the total" "$out" "       2 B  fetch     1_Pooling/config.json
+       7 B  fetch     README.md
+      72 B  fetch     config.json
+     104 B  fetch     model.safetensors
+       9 B  fetch     vocab.txt
+       7 B  left out  .gitattributes  (the repository's housekeeping)
+       4 B  left out  onnx/model.onnx  (another framework's weights)
+       8 B  left out  pytorch_model.bin  (a pickle, which can run code)
+       3 B  left out  tf_model.h5  (another framework's weights)
+     194 B  in 5 files of acme/tiny@aaaaaaaaaaaa; 194 B to fetch"
+said "dry run: says nothing else" ''
 ok "dry run: makes no store" [ ! -e "$MODELHOST_STORE" ]
 run download acme/tiny --dry-run --json
 ok "dry run: JSON" json 'j["total_bytes"] == 194 and len(j["files"]) == 5'
+ok "dry run: JSON says what is left out" json '{f["path"]: f["reason"] for f in j["left_out"]} == {".gitattributes": "the repository\x27s housekeeping", "pytorch_model.bin": "a pickle, which can run code", "tf_model.h5": "another framework\x27s weights", "onnx/model.onnx": "another framework\x27s weights"}'
 
 # ---- names, pages, odd files
 
@@ -174,140 +153,154 @@ new_store
 run download legacy
 ok "a renamed repository (307) has its new name" says "'legacy' is called 'acme/tiny' now"
 HF_HUB_OFFLINE=1 run download legacy
-ok "a renamed repository is found by its old name" [ "$code" -eq 0 ]
+same "a renamed repository is found by its old name" "$code" 0
 run download old/tiny
 ok "a renamed repository (200) has its new name" says "'old/tiny' is called 'acme/tiny' now"
 run info acme/tiny --json
 ok "both are one package" json 'j["id"] == "acme/tiny"'
-ours=$HF_ENDPOINT
-HF_ENDPOINT=http://localhost:$port run download legacy
-ok "another hub cannot take over a name: exit code 1" [ "$code" -eq 1 ]
-ok "another hub cannot take over a name: names both" says "http://localhost:$port says that 'legacy' is 'acme/tiny'"
-ok "another hub cannot take over a name: says what to do" says "from $ours: give this hub a store of its own with --store DIR, or 'pkgmgr rm acme/tiny' first"
+ours=$HF_ENDPOINT HF_ENDPOINT=http://localhost:$port
+fails "another hub cannot take over a name" 1 "pkgmgr: http://localhost:$port says that 'legacy' is 'acme/tiny', but the store $MODELHOST_STORE has 'acme/tiny' from $ours: give this hub a store of its own with --store DIR, or 'pkgmgr rm acme/tiny' first" download legacy
+HF_ENDPOINT=$ours
 run download bare
-ok "a name without an owner" [ "$code" -eq 0 ]
+same "a name without an owner" "$code" 0
 run download acme/pages
 ok "all pages of the list are read" [ "$(find "$out" -maxdepth 1 -name 'f*.txt' | wc -l)" -eq 7 ]
 run download acme/odd
 ok "names with spaces, signs and letters" [ -f "$out/a b#c?d%.txt" ] && [ -f "$out/über/文.txt" ]
-: >"$dir/log"
+: >"$work/log"
 run download acme/foreign-page
-ok "a page of another host is read" [ "$code" -eq 0 ]
-ok "a page of another host gets no token" not grep -q '^localhost .*tree.* token$' "$dir/log"
+same "a page of another host is read" "$code" 0
+ok "a page of another host gets no token" not grep -q '^localhost .*tree.* token$' "$work/log"
 
 # ---- who may
 
 run download acme/secret
-ok "a private model with the right token" [ "$code" -eq 0 ]
+same "a private model with the right token" "$code" 0
 unset HF_TOKEN
-fails "no such model" 3 "no such model: 'acme/nothing' at $HF_ENDPOINT; check the name, or give a token" download acme/nothing
-fails "no such revision" 3 "the model 'acme/tiny' has no revision 'v9'" download acme/tiny@v9
-fails "gated" 4 "the model 'acme/gated' is gated: ask for access at $HF_ENDPOINT/acme/gated, then give your token" download acme/gated
-fails "wrong token" 4 "$HF_ENDPOINT does not accept the token (Invalid credentials in Authorization header)" download acme/tiny --token hf_wrong
-fails "gated, with a token that was not let in" 4 "your account has not been let in" download acme/gated --token hf_right
-fails "private, without a token" 3 "no such model: 'acme/private'" download acme/private
-fails "secret, without a token" 3 "no such model: 'acme/secret'" download acme/secret
+refused "no such model" 3 "pkgmgr: no such model: 'acme/nothing' at $HF_ENDPOINT; check the name, or give a token with HF_TOKEN or --token if it is private" download acme/nothing
+refused "no such revision" 3 "pkgmgr: the model 'acme/tiny' has no revision 'v9'; see $HF_ENDPOINT/acme/tiny for its branches" download acme/tiny@v9
+refused "gated" 4 "pkgmgr: the model 'acme/gated' is gated: ask for access at $HF_ENDPOINT/acme/gated, then give your token with HF_TOKEN or --token (made at $HF_ENDPOINT/settings/tokens)" download acme/gated
+refused "wrong token" 4 "pkgmgr: $HF_ENDPOINT does not accept the token (Invalid credentials in Authorization header); check HF_TOKEN, --token or the token file, or make a new one at $HF_ENDPOINT/settings/tokens" download acme/tiny --token hf_wrong
+refused "gated, with a token that was not let in" 4 "pkgmgr: the model 'acme/gated' is gated and your account has not been let in: ask for access at $HF_ENDPOINT/acme/gated" download acme/gated --token hf_right
+refused "private, without a token" 3 "pkgmgr: no such model: 'acme/private' at $HF_ENDPOINT; check the name, or give a token with HF_TOKEN or --token if it is private" download acme/private
+refused "secret, without a token" 3 "pkgmgr: no such model: 'acme/secret' at $HF_ENDPOINT; check the name, or give a token with HF_TOKEN or --token if it is private" download acme/secret
 echo " hf_right " >"$HF_HOME/token"
 new_store
 run download acme/secret
-ok "the token file in HF_HOME is read" [ "$code" -eq 0 ]
+same "the token file in HF_HOME is read" "$code" 0
 rm "$HF_HOME/token"
-echo hf_right >"$dir/my-token"
+echo hf_right >"$work/my-token"
 new_store
-HF_TOKEN_PATH=$dir/my-token run download acme/secret
-ok "HF_TOKEN_PATH is read" [ "$code" -eq 0 ]
+HF_TOKEN_PATH=$work/my-token run download acme/secret
+same "HF_TOKEN_PATH is read" "$code" 0
 
 # ---- bytes that are wrong
 
 good=$(cd "$first" && sha256sum backends/cpu/model.safetensors | cut -d' ' -f1)
-fails "wrong digest" 7 "the file 'model.safetensors' came with wrong bytes: its SHA-256 is " download acme/wrong
-ok "wrong digest: names what was wanted" says ", want $good"
-ok "wrong digest: was fetched once more" says "fetching it once more"
-fails "wrong git digest" 7 "the file 'config.json' came with wrong bytes: its git SHA-1 is " download acme/wrong-git
-fails "longer than announced" 7 "is longer than the 104 bytes that the hub announced" download acme/long
-fails "no digest" 7 "the hub gives no digest for 'config.json'" download acme/nodigest
+refused "wrong digest" 7 "config.json  72 B
+pkgmgr: the file 'model.safetensors' came with wrong bytes: its SHA-256 is 8e543522100973966fc39400fbed2740c52ff9b84e85331a7e9eb572e2116e91, want $good; fetching it once more
+pkgmgr: the file 'model.safetensors' came with wrong bytes: its SHA-256 is 8e543522100973966fc39400fbed2740c52ff9b84e85331a7e9eb572e2116e91, want $good; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/wrong
+refused "wrong git digest" 7 "pkgmgr: the file 'config.json' came with wrong bytes: its git SHA-1 is 9d859b6ee58dc0affb7914bc08617a2f7227996b, want 825d829a4bb5f23d6cf3afa96da6307bb2e894b9; fetching it once more
+pkgmgr: the file 'config.json' came with wrong bytes: its git SHA-1 is 9d859b6ee58dc0affb7914bc08617a2f7227996b, want 825d829a4bb5f23d6cf3afa96da6307bb2e894b9; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/wrong-git
+refused "longer than announced" 7 "config.json  72 B
+pkgmgr: the file 'model.safetensors' is longer than the 104 bytes that the hub announced; fetching it once more
+pkgmgr: the file 'model.safetensors' is longer than the 104 bytes that the hub announced; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/long
+refused "no digest" 7 "pkgmgr: the hub gives no digest for 'config.json', so its bytes cannot be checked; is this a hub?" download acme/nodigest
 new_store
 run download acme/wrong-once
-ok "wrong bytes once: succeeds" [ "$code" -eq 0 ]
+same "wrong bytes once: succeeds" "$code" 0
 run verify acme/wrong-once
-ok "wrong bytes once: the right ones were kept" [ "$code" -eq 0 ]
+same "wrong bytes once: the right ones were kept" "$code" 0
 
 # ---- a network that breaks
 
 run download acme/short-once
-ok "a transfer that breaks off is repeated" [ "$code" -eq 0 ]
-ok "a transfer that breaks off: says so" says "trying again in 1 s (1 of 4)"
+same "a transfer that breaks off is repeated" "$code" 0
+said "a transfer that breaks off: says so" "config.json  72 B  (in the store already)
+pkgmgr: the transfer from http://localhost:$port/cdn/acme/short-once/model.safetensors?signature=1 broke off: transfer closed with 52 bytes remaining to read; trying again in 1 s (1 of 4)
+model.safetensors  104 B
+acme/short-once@aaaaaaaaaaaa: 104 B downloaded, 72 B in the store already
+pkgmgr: no plugin for the architecture 'bert' (BertModel) in $work/no-plugins: build or get one, then run 'pkgmgr install acme/short-once PLUGIN.so'"
 run download acme/busy
-ok "429 is waited for" [ "$code" -eq 0 ]
+same "429 is waited for" "$code" 0
 run download acme/busy-file
-ok "503 with Retry-After is repeated" [ "$code" -eq 0 ]
+same "503 with Retry-After is repeated" "$code" 0
 run download acme/expired
-ok "an address that expired is asked for again" [ "$code" -eq 0 ]
+same "an address that expired is asked for again" "$code" 0
 HF_HUB_DOWNLOAD_TIMEOUT=1 run download acme/stall-once
-ok "a transfer that stalls is broken off and repeated" [ "$code" -eq 0 ]
-fails "429 for a day" 6 "too many requests: slow down; wait a few minutes" download acme/refused
-fails "redirects without end" 5 "redirects more than 10 times" download acme/loop
-fails "not a hub" 7 "not valid JSON" download acme/html
-fails "an answer nobody understands" 5 "answers 400 for 'acme/error': bad  [31mrequest" download acme/error
-fails "a list without end" 7 "list of files of 'acme/endless' does not end" download acme/endless
-fails "a file that is listed twice" 7 "the hub lists the file '" download acme/twice
-HF_ENDPOINT=http://127.0.0.1:1 fails "nobody answers" 5 "cannot reach http://127.0.0.1:1/" download acme/tiny
-ok "nobody answers: counts to the attempts there are" says "trying again in 2 s (2 of 2)"
+same "a transfer that stalls is broken off and repeated" "$code" 0
+refused "429 for a day" 6 "pkgmgr: $HF_ENDPOINT says that there were too many requests: slow down; wait a few minutes, or give a token, which is allowed more" download acme/refused
+refused "redirects without end" 5 "pkgmgr: $HF_ENDPOINT/acme/loop/resolve/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/config.json redirects more than 10 times; is this a hub, or a proxy's login page?" download acme/loop
+refused "not a hub" 7 "pkgmgr: the hub's answer about the model: not valid JSON at byte 0; is this a hub, or a page in between that wants you to log in?" download acme/html
+refused "an answer nobody understands" 5 "pkgmgr: $HF_ENDPOINT answers 400 for 'acme/error': bad  [31mrequest; is this a hub?" download acme/error
+refused "a list without end" 7 "pkgmgr: the hub's list of files of 'acme/endless' does not end; is this a hub?" download acme/endless
+refused "a file that is listed twice" 7 "pkgmgr: the hub lists the file 'config.json' twice; tell whoever runs it, nothing was downloaded" download acme/twice
+HF_ENDPOINT=http://127.0.0.1:1 unreachable "nobody answers" "pkgmgr: cannot reach http://127.0.0.1:1/api/models/acme/tiny/revision/main: Failed to connect to 127.0.0.1 port 1 after N ms: Couldn't connect to server; trying again in 1 s (1 of 2)
+pkgmgr: cannot reach http://127.0.0.1:1/api/models/acme/tiny/revision/main: Failed to connect to 127.0.0.1 port 1 after N ms: Couldn't connect to server; trying again in 2 s (2 of 2)
+pkgmgr: cannot reach http://127.0.0.1:1/api/models/acme/tiny/revision/main: Failed to connect to 127.0.0.1 port 1 after N ms: Couldn't connect to server; check the network, the address of the hub (HF_ENDPOINT, --endpoint) and the proxy (https_proxy, no_proxy)" download acme/tiny
+http_proxy=http://127.0.0.1:1 HF_ENDPOINT=http://hub.invalid unreachable "the proxy does not answer" "pkgmgr: cannot reach http://hub.invalid/api/models/acme/tiny/revision/main: Failed to connect to 127.0.0.1 port 1 after N ms: Couldn't connect to server; trying again in 1 s (1 of 2)
+pkgmgr: cannot reach http://hub.invalid/api/models/acme/tiny/revision/main: Failed to connect to 127.0.0.1 port 1 after N ms: Couldn't connect to server; trying again in 2 s (2 of 2)
+pkgmgr: cannot reach http://hub.invalid/api/models/acme/tiny/revision/main: Failed to connect to 127.0.0.1 port 1 after N ms: Couldn't connect to server; check the network, the address of the hub (HF_ENDPOINT, --endpoint) and the proxy (https_proxy, no_proxy)" download acme/tiny
 
 # ---- hostile repositories
 
-fails "pickles only" 1 "the model 'acme/pickle' has no safetensors, only pickles ('pytorch_model.bin')" download acme/pickle
+refused "pickles only" 1 "pkgmgr: the model 'acme/pickle' has no safetensors, only pickles ('pytorch_model.bin'), which can run any code when they are opened: look for a revision with safetensors (often --revision refs/pr/N), have it converted (the space safetensors/convert does that), or give --allow-pickle if you trust its author" download acme/pickle
 run download acme/pickle --allow-pickle
 ok "pickles if asked for" [ -n "$(find "$out" -name pytorch_model.bin)" ]
 new_store
 run download acme/reserved
 ok "a repository cannot bring a plugin" [ ! -e "$out/backends/cpu/libmodel.so" ]
-ok "a repository cannot bring a plugin: says so" says "leaving out 'backends/cpu/libmodel.so': a name that packages keep for themselves"
+said "a repository cannot bring a plugin: says so" "pkgmgr: leaving out 'backends/cpu/libmodel.so': a name that packages keep for themselves
+pkgmgr: leaving out 'metadata.json': a name that packages keep for themselves
+1_Pooling/config.json  2 B
+README.md  7 B
+config.json  72 B
+model.safetensors  104 B
+vocab.txt  9 B
+acme/reserved@aaaaaaaaaaaa: 194 B downloaded
+pkgmgr: no plugin for the architecture 'bert' (BertModel) in $work/no-plugins: build or get one, then run 'pkgmgr install acme/reserved PLUGIN.so'"
 ok "a repository cannot write the manifest" grep -q format_version "$out/metadata.json"
-for i in 0 1 2 3 4 5 6 7 8; do
-    new_store
-    run download "acme/evil$i"
-    ok "unsafe path $i is refused" [ "$code" -eq 7 ]
-    ok "unsafe path $i: nothing is written" no_package
+i=0
+for shown in ../outside /etc/passwd a/../../b a//b 'a\b' C:evil 'a?b' . 'x/?[2J'; do
+    refused "the unsafe path $shown" 7 "pkgmgr: the hub lists a file named '$shown', which is not a safe name; nothing was downloaded" \
+        download "acme/evil$i"
+    i=$((i + 1))
 done
-ok "unsafe paths: the terminal is not obeyed" not grep -q "$(printf '\033')" "$dir/err"
-ok "unsafe paths: nothing outside the store" [ ! -e "$dir/outside" ]
-run download acme/evil0
-ok "unsafe paths: says why" says "the hub lists a file named '../outside', which is not a safe name"
+ok "unsafe paths: nothing outside the store" [ ! -e "$work/outside" ]
 
 # ---- the disk
 
-fails "more than the disk has" 8 "no space left for the download: it takes " download acme/huge
-full=$dir/small-disk
+new_store
+remember
+run download acme/huge
+sed -i 's/ has [0-9.]* [kMGTP]*B;/ has N;/' "$work/err"
+failed "more than the disk has" 8 "pkgmgr: no space left for the download: it takes 563 TB and the disk of '$MODELHOST_STORE' has N; free some, or choose another disk with --store DIR"
+full=$work/small-disk
 mkdir "$full"
 if mount -t tmpfs -o size=6m tmpfs "$full" 2>/dev/null; then
     mounted=$full
     export MODELHOST_STORE=$full/store
-    : >"$dir/log"
-    "$pkgmgr" download acme/big >"$dir/out" 2>"$dir/err" &
+    remember
+    : >"$work/log"
+    "$pkgmgr" download acme/big -q >"$work/out" 2>"$work/err" &
     pid=$!
     wait_for "/cdn/acme/big"
     dd if=/dev/zero of="$full/filler" bs=64k 2>/dev/null
     wait "$pid"
     code=$?
-    ok "disk full in the middle: exit code 8" [ "$code" -eq 8 ]
-    ok "disk full in the middle: says what to do" says "no space left on the disk while writing 'big.safetensors'"
-    ok "disk full in the middle: leaves nothing" no_package
-    rm -rf "$full/filler" "$full/store"
-    mkdir "$dir/large" && cp "$plugins/plugin_named_bert.so" "$dir/large/libbert.so"
-    truncate -s 8M "$dir/large/libbert.so"
-    run download acme/tiny --plugin-path "$dir/large"
-    ok "disk full at the plugin: exit code 8" [ "$code" -eq 8 ]
-    ok "disk full at the plugin: says what to do" says "No space left on device; free some space, or choose another --store"
-    ok "disk full at the plugin: leaves nothing" no_package
+    rm "$full/filler"
+    failed "disk full in the middle" 8 "pkgmgr: no space left on the disk while writing 'big.safetensors' to the store $work/small-disk/store; free some, or choose another disk with --store DIR"
+    rm -rf "$full/store"
+    mkdir "$work/large" && cp "$plugins/plugin_named_bert.so" "$work/large/libbert.so"
+    truncate -s 8M "$work/large/libbert.so"
+    fails "disk full at the plugin" 8 "pkgmgr: cannot write plugin in the store $work/small-disk/store: No space left on device; free some space, or choose another --store" download acme/tiny -q --plugin-path "$work/large"
     umount "$full" && mounted=''
 else
     skipped "a full disk: mounting a small tmpfs is not permitted here"
 fi
 if [ "$(id -u)" -ne 0 ]; then
-    mkdir "$dir/closed" && chmod 555 "$dir/closed"
-    MODELHOST_STORE=$dir/closed/store run download acme/tiny
-    ok "a store that cannot be made: exit code 8" [ "$code" -eq 8 ]
+    mkdir "$work/closed" && chmod 555 "$work/closed"
+    MODELHOST_STORE=$work/closed/store fails "a store that cannot be made" 8 "pkgmgr: cannot make the store $work/closed/store: cannot make folder $work/closed/store: Permission denied; choose another with --store" download acme/tiny
 else
     skipped "a store without permission: root may write everywhere"
 fi
@@ -316,8 +309,9 @@ fi
 
 for signal in INT TERM KILL; do
     new_store
-    : >"$dir/log"
-    "$pkgmgr" download acme/big >"$dir/out" 2>"$dir/err" &
+    remember
+    : >"$work/log"
+    "$pkgmgr" download acme/big -q >"$work/out" 2>"$work/err" &
     pid=$!
     wait_for "/cdn/acme/big"
     kill "-$signal" "$pid"
@@ -332,62 +326,59 @@ for signal in INT TERM KILL; do
         run verify acme/big
         ok "killed: and is whole" [ "$code" -eq 0 ]
     else
-        ok "SIG$signal: exit code 130" [ "$code" -eq 130 ]
-        ok "SIG$signal: leaves no package and no work" no_package
-        ok "SIG$signal: says so" says "interrupted"
+        failed "SIG$signal" 130 'pkgmgr: interrupted'
     fi
 done
 
 # ---- plugins
 
 export MODELHOST_STORE=$kept
-run install acme/tiny "$plugins/plugin_named_lstm.so"
-ok "a plugin of another architecture: exit code 1" [ "$code" -eq 1 ]
-ok "a plugin of another architecture: says both" says "serves 'lstm', but the model's architecture is 'bert' (BertModel)"
-run install acme/tiny "$pkgmgr"
-ok "no plugin at all is refused" says "carries no modelhost note"
-run install acme/tiny "$dir/nothing.so"
-ok "a plugin that is not there: exit code 3" [ "$code" -eq 3 ]
-python3 - "$plugins/plugin_named_bert.so" "$dir/old.so" <<'PYTHON'
+remember
+fails "a plugin of another architecture" 1 "pkgmgr: the plugin $plugins/plugin_named_lstm.so serves 'lstm', but the model's architecture is 'bert' (BertModel); choose another plugin, or give --force if you know better" install acme/tiny "$plugins/plugin_named_lstm.so"
+fails "no plugin at all" 1 "pkgmgr: $pkgmgr carries no modelhost note; it is not a plugin, or MODEL_PLUGIN_NOTE() is missing" install acme/tiny "$pkgmgr"
+fails "a plugin that is not there" 3 "pkgmgr: cannot open $work/nothing.so: No such file or directory; give the path of a plugin that was built" install acme/tiny "$work/nothing.so"
+fails "a model that is not there" 3 "pkgmgr: 'acme/none' is not in the store $MODELHOST_STORE, which has acme/tiny; \`pkgmgr download acme/none\` fetches it" install acme/none "$plugins/plugin_named_bert.so"
+fails "a plugin without a note" 1 "pkgmgr: $plugins/plugin_no_note.so carries no modelhost note; it is not a plugin, or MODEL_PLUGIN_NOTE() is missing" install acme/tiny "$plugins/plugin_no_note.so"
+fails "a plugin that exports more" 1 "pkgmgr: $plugins/plugin_extra_exports.so: plugin 'bert' 1.0.0 exports 2 symbols beside create_model (helper_of_bert table_of_bert); hide them: compile with -fvisibility=hidden and link with the version script { global: create_model; local: *; };" install acme/tiny "$plugins/plugin_extra_exports.so"
+fails "a plugin without create_model" 1 "pkgmgr: $plugins/plugin_no_create_model.so: plugin 'bert' 1.0.0 does not export create_model; define it with the signature of model_abi.h and mark it MODEL_EXPORT" install acme/tiny "$plugins/plugin_no_create_model.so"
+python3 - "$plugins/plugin_named_bert.so" "$work/old.so" <<'PYTHON'
 import sys
 data = bytearray(open(sys.argv[1], "rb").read())
 at = data.index(b"MODLHOST") + 12
 data[at:at + 2] = (9).to_bytes(2, "little")
 open(sys.argv[2], "wb").write(data)
 PYTHON
-run install acme/tiny "$dir/old.so"
-ok "a plugin of another major version: exit code 1" [ "$code" -eq 1 ]
-ok "a plugin of another major version: says both" says "9."
+fails "a plugin of another major version" 1 "pkgmgr: $work/old.so: plugin 'named-bert' 1.2.3 was built for ABI 9.0, this host speaks $abi; rebuild the plugin with this host's model_abi.h, or use a host of ABI 9" install acme/tiny "$work/old.so"
 run install acme/tiny "$plugins/plugin_named_bert.so"
-ok "install: exit code 0" [ "$code" -eq 0 ]
+same "install: exit code 0" "$code" 0
 ok "install: a new version of the package" [ "$out" != "$first" ] && [ -f "$out/backends/cpu/libmodel.so" ]
 ok "install: the old version is as it was" [ ! -e "$first/backends/cpu/libmodel.so" ]
 second=$out
 run verify acme/tiny
-ok "install: the package is whole" [ "$code" -eq 0 ]
+same "install: the package is whole" "$code" 0
 run info acme/tiny --json
-ok "info: JSON has path, files and plugin" json 'j["path"] == "'"$second"'" and j["plugin"]["name"] == "named-bert" and j["plugin"]["version"] == "1.2.3" and j["plugin"]["abi"] == "1.0" and len(j["plugin"]["sha256"]) == 64 and j["model_info"]["model_type"] == "bert"'
+ok "info: JSON has path, files and plugin" json 'j["path"] == "'"$second"'" and j["plugin"]["name"] == "named-bert" and j["plugin"]["version"] == "1.2.3" and j["plugin"]["abi"] == "1.0" and len(j["plugin"]["sha256"]) == 64 and j["model_info"]["model_type"] == "bert" and j["requested_id"] == "acme/tiny" and {f["path"]: f["source"] for f in j["files"]}["backends/cpu/config.json"] == "config.json" and {f["path"]: f["source"] for f in j["files"]}["backends/cpu/libmodel.so"] is None'
 run info acme/tiny
 ok "info: a table" prints "named-bert 1.2.3 (ABI 1.0)"
 run download acme/tiny --force
 ok "download again keeps the plugin" [ -f "$out/backends/cpu/libmodel.so" ]
 run install "$second" "$plugins/plugin_named_lstm.so" --force
 ok "install by folder makes a new version in the store, too" [ "$code" -eq 0 ] && [ "$out" != "$second" ]
-cp -R "$first" "$dir/folder" && chmod -R u+w "$dir/folder"
-run install "$dir/folder" "$plugins/plugin_named_bert.so"
-ok "install into a plain folder" [ "$code" -eq 0 ] && [ -f "$dir/folder/backends/cpu/libmodel.so" ]
-run verify "$dir/folder"
-ok "install into a plain folder: its manifest knows" [ "$code" -eq 0 ]
-ok "install into a plain folder: nothing else" [ "$(find "$dir/folder/backends/cpu" -type f | wc -l)" -eq 3 ]
+cp -R "$first" "$work/folder" && chmod -R u+w "$work/folder"
+run install "$work/folder" "$plugins/plugin_named_bert.so"
+ok "install into a plain folder" [ "$code" -eq 0 ] && [ -f "$work/folder/backends/cpu/libmodel.so" ]
+run verify "$work/folder"
+same "install into a plain folder: its manifest knows" "$code" 0
+ok "install into a plain folder: nothing else" [ "$(find "$work/folder/backends/cpu" -type f | wc -l)" -eq 3 ]
 
 new_store
-mkdir "$dir/plugins" && cp "$plugins/plugin_named_bert.so" "$dir/plugins/libbert.so"
-run download acme/tiny --plugin-path "$dir/plugins"
+mkdir "$work/plugins" && cp "$plugins/plugin_named_bert.so" "$work/plugins/libbert.so"
+run download acme/tiny --plugin-path "$work/plugins"
 ok "download installs the plugin from the plugin path" [ -f "$out/backends/cpu/libmodel.so" ]
 ok "download with a plugin gives no advice" not says "no plugin"
 new_store
 run download bare
-MODELHOST_PLUGIN_PATH=$dir/plugins run download bare
+MODELHOST_PLUGIN_PATH=$work/plugins run download bare
 ok "download again adds a plugin that is there now" [ -f "$out/backends/cpu/libmodel.so" ]
 
 # ---- list, info, verify, rm
@@ -400,43 +391,46 @@ ok "list: a table" prints "bare"
 chmod u+w "$package/backends/cpu" "$package/backends/cpu/config.json"
 printf 'X' | dd of="$package/backends/cpu/config.json" bs=1 seek=3 conv=notrunc 2>/dev/null
 run verify bare
-ok "verify: exit code 7 for a damaged file" [ "$code" -eq 7 ]
-ok "verify: names it" says "backends/cpu/config.json"
+same "verify: exit code for a damaged file" "$code" 7
+said "verify: names it" "pkgmgr: $package: backends/cpu/config.json: sha256 85f64d8492258ed08cf18bcd4da7056188cc80b8257e6ded95a6631fb7b58cb9, want 6234686314aefc5e87247830fe9e9c2a44d66d0392d3cb4c2f3ae6c5ec5daea3 (1 of 4 files bad); download it again with --force"
+ok "verify: marks it in the table" prints "DAMAGED backends/cpu/config.json"
 run verify bare --json
 ok "verify: JSON names it" json 'not j["ok"] and [f["path"] for f in j["files"] if not f["ok"]] == ["backends/cpu/config.json"]'
 run download bare --force -q
 run verify bare -q
-ok "download --force repairs it" [ "$code" -eq 0 ]
-run rm bare
-ok "rm: exit code 0" [ "$code" -eq 0 ]
+same "download --force repairs it" "$code" 0
+run rm bare nothing --json
+same "rm: exit code when one is not there" "$code" 3
+said "rm: names what is not there" "pkgmgr: 'nothing' is not in the store $MODELHOST_STORE, which is empty; \`pkgmgr download nothing\` fetches it"
+ok "rm: JSON" json '[(r["name"], r["removed"]) for r in j] == [("bare", True), ("nothing", False)] and j[0]["freed_bytes"] > 0 and "nothing" in j[1]["error"]'
 ok "rm: gone with its files" [ -z "$(find "$MODELHOST_STORE" -type f ! -name CACHEDIR.TAG)" ]
-run rm bare
-ok "rm: exit code 3 for what is not there" [ "$code" -eq 3 ]
+fails "rm: what is not there" 3 "pkgmgr: 'bare' is not in the store $MODELHOST_STORE, which is empty; \`pkgmgr download bare\` fetches it" rm bare
+run list
+same "list: an empty store is an empty list" "$code:$out" 0:
+said "list: an empty store: says so" "pkgmgr: no packages in the store $MODELHOST_STORE; \`pkgmgr download ID\` gets one"
 new_store
 run list
-ok "list: no store is an empty list" [ "$code" -eq 0 ] && silent
-run info acme/tiny
-ok "info: exit code 3 for what is not there" [ "$code" -eq 3 ]
+same "list: no store is an empty list" "$code:$out" 0:
+said "list: no store: says so" "pkgmgr: no store at $MODELHOST_STORE; \`pkgmgr download\` makes one, --store names another"
+run list --json
+same "list: no store as JSON" "$code:$out:$(cat "$work/err")" '0:[]:'
+fails "list: a store that was named and is not there" 3 "pkgmgr: no store at $work/nope; \`pkgmgr download\` makes one, --store names another" list --store "$work/nope"
+fails "rm: no store" 3 "pkgmgr: no store at $MODELHOST_STORE; \`pkgmgr download\` makes one, --store names another" rm acme/tiny
+fails "verify: no store" 3 "pkgmgr: no such model: 'acme/tiny' is no package's folder, and the store does not exist yet; get it with pkgmgr download acme/tiny" verify acme/tiny
+fails "info: no store" 3 "pkgmgr: no such model: 'acme/tiny' is no package's folder, and the store does not exist yet; get it with pkgmgr download acme/tiny" info acme/tiny
+fails "info: no such folder" 3 "pkgmgr: cannot open the package ./nothing: No such file or directory; give a package's folder, or the name of a model in the store" info ./nothing
 
 # ---- the command line
 
-usage() { # NAME SENTENCE ARGUMENT...
-    local name=$1 sentence=$2
-    shift 2
-    run "$@"
-    ok "$name: exit code 2" [ "$code" -eq 2 ]
-    ok "$name: says why" says "$sentence"
-    ok "$name: prints nothing" silent
-}
-usage "no command" "usage: pkgmgr COMMAND"
-usage "unknown command" "unknown command 'fetch'; there are: download" fetch
-usage "unknown option" "unknown option '--fast'; see 'pkgmgr help download'" download --fast x
-usage "unknown letter" "unknown option '-z'" list -z
-usage "option without its value" "option '--revision' wants a value" download x --revision
-usage "no model" "which model?" download
-usage "two revisions" "two revisions" download acme/tiny@main --revision main
-usage "not a name" "is not" download 'acme/../x'
-usage "not an endpoint" "begins with neither http:// nor https://" download acme/tiny --endpoint ftp://x
+fails "no command" 2 "$("$pkgmgr" --help)"
+fails "unknown command" 2 "pkgmgr: unknown command 'fetch'; there are: download install list info verify rm serve; see 'pkgmgr --help'" fetch
+fails "unknown option" 2 "pkgmgr download: unknown option '--fast'; see 'pkgmgr help download'" download --fast x
+fails "unknown letter" 2 "pkgmgr list: unknown option '-z'; see 'pkgmgr help list'" list -z
+fails "option without its value" 2 "pkgmgr download: option '--revision' wants a value; see 'pkgmgr help download'" download x --revision
+fails "no model" 2 "pkgmgr download: which model? want ID; see 'pkgmgr help download'" download
+fails "two revisions" 2 "pkgmgr download: two revisions: '@main' and --revision main; see 'pkgmgr help download'" download acme/tiny@main --revision main
+fails "not a name" 2 "pkgmgr download: 'acme/../x' is not a model's name; want 'name' or 'owner/name' of letters, digits, '-', '_' and '.'; see 'pkgmgr help download'" download 'acme/../x'
+fails "not an endpoint" 2 "pkgmgr download: the hub's endpoint: the URL 'ftp://x' begins with neither http:// nor https://; see 'pkgmgr help download'" download acme/tiny --endpoint ftp://x
 for command in download install list info verify rm; do
     run help $command
     ok "help $command" prints "usage: pkgmgr $command"
@@ -444,19 +438,46 @@ for command in download install list info verify rm; do
     ok "$command --help" prints "usage: pkgmgr $command"
 done
 run --version
-ok "--version" prints "pkgmgr "
+same "--version" "$out" "pkgmgr $(sed -n 's/^#define MODELHOST_VERSION "\(.*\)"/\1/p' include/modelhost.h)"
 run --help
 ok "--help" prints "download"
+
+# ---- a standard output that takes nothing
+
+export MODELHOST_STORE=$kept
+full() { # NAME ARGUMENT...
+    local name=$1
+    shift
+    "$pkgmgr" "$@" >/dev/full 2>"$work/err" </dev/null
+    code=$?
+    same "$name >/dev/full: exit code" "$code" 8
+    said "$name >/dev/full: the sentence" 'pkgmgr: cannot write the result to standard output: No space left on device; what came out is incomplete: send it to a place that takes it all'
+}
+if [ -c /dev/full ]; then
+    full help --help
+    full version --version
+    full list list
+    full 'list --json' list --json
+    full info info acme/tiny
+    full 'info --json' info acme/tiny --json
+    full verify verify acme/tiny
+    full 'verify --json' verify acme/tiny --json
+    full 'download --dry-run' download acme/tiny --dry-run
+    full download download acme/tiny -q
+    full install install acme/tiny "$plugins/plugin_named_bert.so" -q
+    full 'rm --json' rm acme/tiny --json
+else
+    skipped 'a full standard output: no /dev/full here'
+fi
 
 # ---- a terminal
 
 new_store
 if script --version >/dev/null 2>&1; then
-    TERM=xterm script -qec "'$pkgmgr' download acme/big" "$dir/typescript" >/dev/null 2>&1 </dev/null
-    ok "a terminal sees bytes, total, rate and time left" grep -qE '[1-3]/3 files  .*MB of 4.19 MB  [0-9]+%  .*/s  [0-9]:[0-9]+ left' "$dir/typescript"
+    TERM=xterm script -qec "'$pkgmgr' download acme/big" "$work/typescript" >/dev/null 2>&1 </dev/null
+    ok "a terminal sees bytes, total, rate and time left" grep -qE '[1-3]/3 files  .*MB of 4.19 MB  [0-9]+%  .*/s  [0-9]:[0-9]+ left' "$work/typescript"
 else
     skipped "progress on a terminal: no 'script' command"
 fi
 
-echo "$n_passed passed, $n_failed failed, $n_skipped skipped"
-[ "$n_failed" -eq 0 ]
+summary

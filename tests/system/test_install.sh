@@ -2,23 +2,16 @@
 # Installs into an empty folder and builds and runs programs against it as a stranger would: with the
 # compiler, pkg-config and what is there.
 set -u
-BUILD=${BUILD:-build}
-passed=0 failed=0 skipped=0
-work=$(mktemp -d "${TMPDIR:-/tmp}/install.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
+cd "$(dirname "$0")/../.." || exit 1
+. tests/system/lib.sh
+begin install
 
-check() { # check WHAT COMMAND...
+check() { # WHAT COMMAND...: one check, whose output is shown when it fails
     local what=$1
     shift
-    if "$@" >"$work/out" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL: $what: $*"
-        cat "$work/out"
-    fi
+    "$@" >"$work/err" 2>&1
+    ok "$what" test $? -eq 0
 }
-same() { [ "$1" = "$2" ] || { echo "found '$1', want '$2'"; return 1; }; }
 
 version=$(sed -n 's/^#define MODELHOST_VERSION "\(.*\)"/\1/p' include/modelhost.h)
 prefix=/usr/local
@@ -29,8 +22,8 @@ for file in bin/modelhost bin/pkgmgr include/model_abi.h include/modelhost.h lib
     share/licenses/modelhost/LICENSE; do
     check "$file is there" test -f "$root/$file"
 done
-check 'nothing stands outside the prefix' same "$(find "$work/root" -not -type d -not -path "$root/*")" ''
-check 'the library has its links' same \
+same 'nothing stands outside the prefix' "$(find "$work/root" -not -type d -not -path "$root/*")" ''
+same 'the library has its links' \
     "$(readlink "$root/lib/libmodelhost.so") $(readlink "$root/lib/libmodelhost.so.0")" \
     "libmodelhost.so.0 libmodelhost.so.$version"
 for plugin in "$BUILD"/lib/modelhost/plugins/*.so; do
@@ -41,13 +34,12 @@ done
 # A moved installation: pkg-config is told where it stands now.
 export PKG_CONFIG_PATH=$root/lib/pkgconfig
 flags() { pkg-config --define-variable=prefix="$root" "$@" modelhost; }
-check 'pkg-config knows the version' same "$(flags --modversion)" "$version"
-check 'pkg-config knows the plugins' same "$(flags --variable=pluginsdir)" "$root/lib/modelhost/plugins"
+same 'pkg-config knows the version' "$(flags --modversion)" "$version"
+same 'pkg-config knows the plugins' "$(flags --variable=pluginsdir)" "$root/lib/modelhost/plugins"
 
 case $BUILD in
 *address* | *thread*)
-    echo 'skip: a plain program cannot load a library that was built with sanitizers'
-    skipped=1
+    skipped 'a plain program cannot load a library that was built with sanitizers'
     ;;
 *)
     cat >"$work/host.c" <<'C'
@@ -92,9 +84,18 @@ C
 check 'a plugin compiles' cc -std=c11 -Wall -Wextra -Wpedantic -Werror -shared -fPIC \
     -fvisibility=hidden "$work/plugin.c" $(flags --cflags) -o "$work/plugin.so"
 
-check 'modelhost says its version' grep -qF "$version" <("$root/bin/modelhost" --version 2>&1)
-check 'pkgmgr says its version' grep -qF "$version" <("$root/bin/pkgmgr" --version 2>&1)
+for program in modelhost pkgmgr; do
+    same "$program says its version" "$("$root/bin/$program" --version 2>&1)" "$program $version"
+done
 check 'installing again is fine' scripts/install.sh "$BUILD" "$work/root" "$prefix" "$version"
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+
+# ---- failures leave nothing half-made
+
+mkdir "$work/empty"
+program=$PWD/scripts/install.sh
+fails 'a folder that was not built' 1 "$program: $work/empty has no bin/modelhost and bin/pkgmgr; run make first" "$work/empty" "$work/other" "$prefix" "$version"
+: >"$work/file"
+fails 'a place that is no folder' 1 "$program: cannot write to $work/file$prefix; choose another DESTDIR or PREFIX, or ask for the rights" "$build" "$work/file" "$prefix" "$version"
+
+summary

@@ -1,44 +1,31 @@
 #!/usr/bin/env bash
 # `pkgmgr serve` as clients and strangers meet it: every endpoint, headers, ranges, pages, redirects,
-# refusals, broken requests. Covers packager/mirror.c, packager/mirror_api.c, packager/mirror_files.c
-# and packager/mirror_reply.c.
+# refusals, broken requests. Covers packager/mirror.c, packager/mirror_repository.c,
+# packager/mirror_api.c, packager/mirror_files.c and packager/mirror_reply.c.
 # Needs curl; digests are checked with sha256sum and sha1sum.
 set -u
-BUILD=${BUILD:-build}
-passed=0 failed=0
-work=$(mktemp -d "${TMPDIR:-/tmp}/serve.XXXXXX") || exit 1
-pids=()
-finish() {
-    local pid
-    for pid in ${pids[@]+"${pids[@]}"}; do kill "$pid" 2>/dev/null; done
-    wait
-    rm -rf "$work"
-}
-trap finish EXIT
-
+cd "$(dirname "$0")/../.." || exit 1
+. tests/system/lib.sh
 if ! command -v curl >/dev/null 2>&1; then
     echo 'skip: curl is not installed'
     echo '0 passed, 0 failed, 1 skipped'
     exit 0
 fi
-
-ok() { passed=$((passed + 1)); echo "ok - $1"; }
-fail() { failed=$((failed + 1)); echo "FAIL - $1: ${2:-}"; }
-same() { # same WHAT FOUND WANT
-    if [ "$2" = "$3" ]; then ok "$1"; else fail "$1" "found '$2', want '$3'"; fi
+pkgmgr=$build/bin/pkgmgr program=$pkgmgr
+begin serve
+pids=()
+stop_all() {
+    local pid
+    for pid in ${pids[@]+"${pids[@]}"}; do kill "$pid" 2>/dev/null; done
+    wait
 }
-has() { # has WHAT TEXT PART
-    case $2 in *"$3"*) ok "$1" ;; *) fail "$1" "'$3' is not in: $2" ;; esac
-}
-lacks() { # lacks WHAT TEXT PART
-    case $2 in *"$3"*) fail "$1" "'$3' is in: $2" ;; *) ok "$1" ;; esac
-}
+on_exit stop_all
 
 # start NAME ARGUMENT...: a server whose address is in $url and whose process is $pid.
 start() {
     local name=$1 i
     shift
-    "$BUILD/bin/pkgmgr" serve "$@" >"$work/$name.out" 2>"$work/$name.err" &
+    "$pkgmgr" serve "$@" >"$work/$name.out" 2>"$work/$name.err" &
     pid=$!
     pids+=("$pid")
     for ((i = 0; i < 400; i++)); do
@@ -217,8 +204,8 @@ same 'no such revision, file' "$(error "$url/acme/tiny/resolve/v9/config.json")"
 same 'no such commit' "$(error "$url/acme/tiny/resolve/0123456789012345678901234567890123456789/config.json")" '404 RevisionNotFound'
 same 'no such file' "$(error "$file/none.json")" '404 EntryNotFound'
 same 'a folder is no file' "$(error "$file/sub")" '404 EntryNotFound'
-has 'errors are JSON' "$(get "$file/none.json")" '{"error":"Entry not found'
-has 'errors are headers' "$(header X-Error-Message "$file/none.json")" 'Entry not found'
+same 'errors are JSON' "$(get "$file/none.json")" "{\"error\":\"Entry not found: 'none.json' does not exist in acme/tiny at 'main'\"}"
+same 'errors are headers' "$(header X-Error-Message "$file/none.json")" "Entry not found: 'none.json' does not exist in acme/tiny at 'main'"
 for path in .hidden leaves.txt pipe ../other/config.json ../../../outside/secret.txt sub/../config.json \
     %2e%2e/other/config.json ..%2fother%2fconfig.json ./config.json sub//deep /etc/passwd %2Fetc%2Fpasswd; do
     same "not served: $path" "$(error "$file/$path")" '404 EntryNotFound'
@@ -301,11 +288,8 @@ has 'requests are logged' "$(cat "$work/plain.err")" 'GET /api/models/acme/tiny?
 
 # ---- addresses and ends
 
-timeout 20 "$BUILD/bin/pkgmgr" serve "$hub" --port "$port" >"$work/busy.out" 2>"$work/busy.err"
-same 'a port in use: exit code' "$?" 10
-same 'a port in use: the sentence' "$(cat "$work/busy.err")" \
-    "pkgmgr: cannot listen on 127.0.0.1:$port: address already in use; give another --port, or 0 for any free one"
-same 'nothing on stdout' "$(cat "$work/busy.out")" ''
+fails 'a port in use' 10 "pkgmgr: cannot listen on 127.0.0.1:$port: address already in use; give another --port, or 0 for any free one" \
+    serve "$hub" --port "$port"
 kill -TERM "$pid"
 wait "$pid"
 same 'SIGTERM ends it with 0' "$?" 0
@@ -327,18 +311,24 @@ same 'a gated file with a token' "$(status -H 'Authorization: Bearer any' "$url/
 has 'a gated repository says so' "$(get "$url/api/models/acme/tiny")" '"gated":"manual"'
 same 'another one is open' "$(status "$url/acme/other/resolve/main/config.json")" 200
 
-run() { timeout 20 "$BUILD/bin/pkgmgr" serve "$@" >"$work/run.out" 2>"$work/run.err"; }
-run; same 'no folder: exit code' "$?" 2
-run "$hub" "$hub"; same 'two folders: exit code' "$?" 2
-run "$hub" --port 99999; same 'a bad port: exit code' "$?" 2
-has 'a bad port: the sentence' "$(cat "$work/run.err")" "--port wants a number from 0 to 65535, but got '99999'"
-run "$hub" --alias nothing; same 'a bad alias: exit code' "$?" 2
-run "$hub" --wrong; same 'an unknown option: exit code' "$?" 2
-run "$work/none" --port 0; same 'no such folder: exit code' "$?" 3
-has 'no such folder: the sentence' "$(cat "$work/run.err")" "cannot serve $work/none: No such file or directory"
-run "$hub" --host no.such.host.invalid --port 0; same 'no such host: exit code' "$?" 5
-run --help; same 'help: exit code' "$?" 0
-has 'help' "$(cat "$work/run.out")" 'usage: pkgmgr serve DIR'
+fails 'no folder' 2 "pkgmgr serve: wants one folder to serve, got 0; see 'pkgmgr help serve'" serve
+fails 'two folders' 2 "pkgmgr serve: wants one folder to serve, got 2; see 'pkgmgr help serve'" serve "$hub" "$hub"
+fails 'a bad port' 2 "pkgmgr serve: --port wants a number from 0 to 65535, but got '99999'; see 'pkgmgr help serve'" serve "$hub" --port 99999
+fails 'a bad page size' 2 "pkgmgr serve: --page-size wants a number from 1, but got 'many'; see 'pkgmgr help serve'" serve "$hub" --page-size many
+fails 'a bad alias' 2 "pkgmgr serve: --alias wants OLD=OWNER/NAME, but got 'nothing'; see 'pkgmgr help serve'" serve "$hub" --alias nothing
+fails 'an unknown option' 2 "pkgmgr serve: unknown option '--wrong'; see 'pkgmgr help serve'" serve "$hub" --wrong
+fails 'an empty token' 2 "pkgmgr serve: --token wants a token that is not empty; see 'pkgmgr help serve'" serve "$hub" --token ''
+fails 'no such folder' 3 "pkgmgr: cannot serve $work/none: No such file or directory; give the folder that holds OWNER/NAME/... or NAME/..." serve "$work/none" --port 0
+fails 'a file is no folder' 3 "pkgmgr: cannot open folder $hub/bare/config.json: Not a directory; give the folder that holds OWNER/NAME/... or NAME/..." serve "$hub/bare/config.json" --port 0
+fails 'no such host' 5 "pkgmgr: cannot listen on no.such.host.invalid:0: unknown node or service; give --host an address of this machine" serve "$hub" --host no.such.host.invalid --port 0
+fails 'an address of another machine' 5 "pkgmgr: cannot listen on 192.0.2.1:0: address not available; give --host an address of this machine" serve "$hub" --host 192.0.2.1 --port 0
+if [ -c /dev/full ]; then
+    timeout 20 "$pkgmgr" serve "$hub" --port 0 -q >/dev/full 2>"$work/err"
+    same 'no room for the address: exit code' "$?" 8
+    said 'no room for the address: the sentence' 'pkgmgr: cannot write the result to standard output: No space left on device; what came out is incomplete: send it to a place that takes it all'
+fi
+run serve --help
+same 'help: exit code' "$code" 0
+has 'help' "$out" 'usage: pkgmgr serve DIR'
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

@@ -235,7 +235,7 @@ expect 'install into no name' 2
 run download a/../../b
 expect 'download of no name' 2
 run download acme/m --store /proc/x
-expect 'a store that nobody can make' 8 "pkgmgr: cannot make the store /proc/x: cannot make folder /proc/x: No such file or directory"
+expect 'a store that nobody can make' 8 "pkgmgr: cannot make the store /proc/x: cannot make folder /proc/x: No such file or directory; choose another with --store"
 mkdir "$dir/folder" && cd "$dir" || exit 1
 run install folder "$bert"
 expect 'install into a folder that is no package' 3 "pkgmgr: no such model: 'folder' is no package's folder, and the store does not exist yet; get it with pkgmgr download folder; the folder 'folder' is no package, it has neither metadata.json nor backends/: say ./folder if you mean it"
@@ -255,7 +255,7 @@ rm folder/metadata.json
 mkfifo folder/backends/cpu/config.json
 "$modelhost" run ./folder --describe >"$dir/out" 2>"$dir/err" </dev/null
 code=$?
-expect 'run: a config that is a pipe' 7 "modelhost: the model's configuration cannot be read: $dir/folder/backends/cpu/config.json is not a regular file"
+expect 'run: a config that is a pipe' 7 "modelhost: the model's configuration cannot be read: $dir/folder/backends/cpu/config.json is not a regular file; get the package's files again, or mend them"
 cd "$OLDPWD" || exit 1
 
 # ---- dead processes' work: a hub that answers slowly

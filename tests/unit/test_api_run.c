@@ -281,8 +281,10 @@ static void texts_need_a_model_that_takes_ids(void **state)
     struct modelhost_result *result = NULL;
     assert_int_equal(modelhost_run_text(echo.model, &text, 1, NULL, &result, &err),
                      MODEL_UNSUPPORTED);
-    assert_string_equal(err.message,
-                        "this model takes no text: it has no input 'input_ids' of I64 and rank 2");
+    assert_string_equal(
+        err.message,
+        "this model takes no text: it has no input 'input_ids' of I64 and rank 2; give "
+        "it tensors (--inputs)");
     echo_close(&echo);
 }
 

@@ -155,6 +155,60 @@ static void wrong_options_are_named(void **state)
                    "tool sum: option '--json' takes no value; see 'tool help sum'\n");
 }
 
+/* Reads WORDS by a table; false when refused, with the sentence in "err". */
+static bool read_table(const char *const *words, const char **name, bool *json, int *ret_rest)
+{
+    const struct command_option table[] = {
+        {"name", .text = name, .letter = 'n'}, {"json", .flag = json}, {.name = NULL}};
+    char *argv[10] = {(char *)(uintptr_t) "sum"};
+    int argc = 1;
+    for (; words[argc - 1] != NULL && argc < 9; argc++)
+        argv[argc] = (char *)(uintptr_t)words[argc - 1];
+    catch_stream(2, "err");
+    optind = 0; /* begin again */
+    bool taken = command_read_options(argc, argv, table);
+    release_stream(2);
+    *ret_rest = argc - optind;
+    return taken;
+}
+
+static void a_table_sets_its_variables(void **state)
+{
+    (void)state;
+    const char *name = "before";
+    bool json = false;
+    int n_rest = 0;
+    assert_true(read_table((const char *[]){"a", "b", NULL}, &name, &json, &n_rest));
+    assert_string_equal(name, "before");
+    assert_false(json);
+    assert_int_equal(n_rest, 2);
+    assert_true(
+        read_table((const char *[]){"a", "--json", "-nx", "b", NULL}, &name, &json, &n_rest));
+    assert_string_equal(name, "x");
+    assert_true(json);
+    assert_int_equal(n_rest, 2);
+    assert_true(
+        read_table((const char *[]){"--name=y", "--", "--json", NULL}, &name, &json, &n_rest));
+    assert_string_equal(name, "y");
+    assert_int_equal(n_rest, 1);
+}
+
+static void a_table_refuses_what_it_lacks(void **state)
+{
+    (void)state;
+    const char *name = NULL;
+    bool json = false;
+    int n_rest = 0;
+    assert_false(read_table((const char *[]){"-j", NULL}, &name, &json, &n_rest));
+    expect_text("err", "tool sum: unknown option '-j'; see 'tool help sum'\n");
+    assert_false(read_table((const char *[]){"--name", NULL}, &name, &json, &n_rest));
+    expect_text("err", "tool sum: option '--name' wants a value; see 'tool help sum'\n");
+    assert_false(read_table((const char *[]){"--json=1", NULL}, &name, &json, &n_rest));
+    expect_text("err", "tool sum: option '--json' takes no value; see 'tool help sum'\n");
+    assert_null(name);
+    assert_false(json);
+}
+
 static void integers_are_whole_and_in_range(void **state)
 {
     (void)state;
@@ -232,7 +286,9 @@ static void print_to_a_full_disk_is_an_error(void **state)
     (void)close(before);
     (void)close(full);
     assert_int_equal(status, MODEL_IO);
-    assert_string_equal(err.message, "cannot write the result to standard output");
+    assert_string_equal(err.message, "cannot write the result to standard output: No space left on "
+                                     "device; what came out is incomplete: send it to a place that "
+                                     "takes it all");
 }
 
 /* 1: the process told itself of a lost terminal and went on; 2: it went on without noticing. */
@@ -282,6 +338,8 @@ int main(void)
         IN_FOLDER(main_refuses_no_command_and_unknown_ones),
         IN_FOLDER(options_are_taken_in_both_forms),
         IN_FOLDER(wrong_options_are_named),
+        IN_FOLDER(a_table_sets_its_variables),
+        IN_FOLDER(a_table_refuses_what_it_lacks),
         IN_FOLDER(integers_are_whole_and_in_range),
         IN_FOLDER(times_have_units),
         IN_FOLDER(fail_prints_the_sentence_and_gives_the_exit_code),

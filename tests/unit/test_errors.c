@@ -78,6 +78,21 @@ static void errno_adds_the_system_s_reason(void **state)
     assert_string_equal(err.message, "cannot open a/b: Permission denied");
 }
 
+static void advice_comes_last_and_is_never_cut(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    error_set(&err, MODEL_IO, "no room");
+    error_advise(&err, "free %d bytes", 3);
+    assert_string_equal(err.message, "no room; free 3 bytes");
+    memset(err.message, 'x', sizeof err.message - 1);
+    err.message[sizeof err.message - 1] = '\0';
+    error_advise(&err, "free some");
+    assert_int_equal(strlen(err.message), sizeof err.message - 1);
+    assert_string_equal(err.message + strlen(err.message) - 12, "x; free some");
+    error_advise(NULL, "nobody listens");
+}
+
 static void errno_becomes_the_status_that_it_means(void **state)
 {
     (void)state;
@@ -199,6 +214,7 @@ int main(void)
         cmocka_unit_test(set_never_ends_inside_a_character),
         cmocka_unit_test(set_keeps_a_character_that_just_fits),
         cmocka_unit_test(errno_adds_the_system_s_reason),
+        cmocka_unit_test(advice_comes_last_and_is_never_cut),
         cmocka_unit_test(errno_becomes_the_status_that_it_means),
         cmocka_unit_test(no_memory_names_what_it_was_for),
         cmocka_unit_test(prefix_stands_before_the_sentence),

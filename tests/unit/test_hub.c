@@ -76,7 +76,8 @@ static void a_listing_of_one_page_too_many_is_refused(void **state)
             .status = 200, .body = "[]", .link = "<https://hub.test/x>; rel=next"};
     struct hub *hub = SCRIPTED(&script, answers);
     assert_int_equal(hub_list_files(hub, &tiny, &files, &err), MODEL_CORRUPT);
-    assert_string_equal(err.message, "the hub's list of files of 'acme/tiny' does not end");
+    assert_string_equal(err.message,
+                        "the hub's list of files of 'acme/tiny' does not end; is this a hub?");
     hub_destroy(hub);
 }
 

@@ -122,7 +122,9 @@ static void redirects_are_bounded(void **state)
         answers[i] = (struct scripted_answer){.status = 302, .location = "/start"};
     NEEDS;
     assert_int_equal(GET(answers), MODELHOST_NETWORK);
-    assert_string_equal(err.message, "https://hub.test/start redirects more than 10 times");
+    assert_string_equal(
+        err.message,
+        "https://hub.test/start redirects more than 10 times; is this a hub, or a proxy's login page?");
     assert_int_equal(script.n_asked, HUB_MAX_REDIRECTS + 1);
 }
 

@@ -11,6 +11,8 @@ static void check(const char *raw_path, enum mirror_route_kind kind, const char 
     if (mirror_route_parse(raw_path, &route, &err) != MODEL_OK)
         fail_msg("%s: %s", raw_path, err.message);
     assert_int_equal(route.kind, kind);
+    assert_int_equal(mirror_route_is_file(&route),
+                     strstr(raw_path, "/resolve/") != NULL || strstr(raw_path, "/raw/") != NULL);
     if (id == NULL) {
         assert_null(route.id);
     } else {

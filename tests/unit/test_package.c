@@ -59,8 +59,10 @@ static void refuses_folders_that_are_no_packages(void **state)
     struct package package;
     struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_NOT_FOUND);
-    assert_string_equal(after_folder(&err, dir), " is not a package: no metadata.json and no "
-                                                 "backends/cpu/" PLUGIN);
+    assert_string_equal(after_folder(&err, dir),
+                        " is not a package: no metadata.json and no "
+                        "backends/cpu/" PLUGIN
+                        "; give the folder that 'pkgmgr download' made, or put a plugin there");
     assert_int_equal(package_open(in_folder(dir, "absent"), NULL, &package, &err), MODEL_NOT_FOUND);
     put_text(in_folder(dir, "file"), "x");
     assert_int_equal(package_open(in_folder(dir, "file"), NULL, &package, &err), MODEL_NOT_FOUND);

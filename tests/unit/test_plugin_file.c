@@ -156,7 +156,8 @@ static void refuses_what_is_no_shared_object_of_this_machine(void **state)
     struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(plugin_file_parse((const uint8_t *)"hello", 5, "p", &file, &err),
                      MODEL_UNSUPPORTED);
-    assert_string_equal(err.message, "p is not a shared object (no ELF file)");
+    assert_string_equal(err.message,
+                        "p is not a shared object (no ELF file); build the plugin with -shared");
     assert_int_equal(plugin_file_parse(NULL, 0, "p", &file, &err), MODEL_UNSUPPORTED);
 
     load_bytes("plugin_echo.so", &bytes);

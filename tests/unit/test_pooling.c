@@ -136,6 +136,20 @@ static void a_module_without_a_type_is_corrupt(void **state)
     assert_int_equal(read_modules("[{\"type\":7}]", NULL, &pooling, &err), MODEL_CORRUPT);
 }
 
+static void more_modules_than_anyone_has_are_refused(void **state)
+{
+    (void)state;
+    struct pooling pooling;
+    struct model_error err = MODEL_ERROR_INIT;
+    char modules[2000] = "[" MODULE("Transformer", "");
+    size_t n = strlen(modules);
+    for (int i = 0; i < 16; i++)
+        n += (size_t)snprintf(modules + n, sizeof modules - n, "," MODULE("Transformer", ""));
+    (void)snprintf(modules + n, sizeof modules - n, "]");
+    assert_int_equal(read_modules(modules, NULL, &pooling, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "modules.json: 17 modules, at most 16 are read"));
+}
+
 static void normalize_is_supported_behind_pooling_only(void **state)
 {
     (void)state;
@@ -190,6 +204,7 @@ int main(void)
         cmocka_unit_test(modules_json_chooses_mode_and_normalisation),
         cmocka_unit_test(unknown_modules_and_paths_out_of_the_package_are_refused),
         cmocka_unit_test(a_module_without_a_type_is_corrupt),
+        cmocka_unit_test(more_modules_than_anyone_has_are_refused),
         cmocka_unit_test(normalize_is_supported_behind_pooling_only),
         cmocka_unit_test(sentence_bert_config_bounds_the_tokens),
     };

@@ -54,7 +54,8 @@ static void a_folder_without_a_tokenizer_is_not_found(void **state)
 {
     (void)state;
     assert_folder_refused(MODEL_NOT_FOUND,
-                          ": no tokenizer here: found neither tokenizer.json nor vocab.txt");
+                          " has no tokenizer: neither tokenizer.json nor vocab.txt; put one "
+                          "there, or download the model again");
 }
 
 static void a_vocabulary_alone_is_lower_case_bert(void **state)

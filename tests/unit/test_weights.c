@@ -1,4 +1,5 @@
-/* test_weights.c - one file or shards, one table; what does not fit together is refused. */
+/* test_weights.c - one file or shards, one table; what does not fit together is refused. Covers
+ * store/weights_file.c too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -161,11 +162,12 @@ static void a_folder_without_weights_says_so(void **state)
 {
     const char *folder = *state;
     assert_refused(folder, MODEL_NOT_FOUND,
-                   ": no model.safetensors and no model.safetensors.index.json");
+                   " has no model.safetensors and no model.safetensors.index.json");
     put_text(in_folder(folder, "pytorch_model.bin"), "x");
-    assert_refused(folder, MODEL_NOT_FOUND,
-                   ": no model.safetensors and no model.safetensors.index.json; pytorch_model.bin "
-                   "is a pickle, which is never opened: convert it to safetensors");
+    assert_refused(
+        folder, MODEL_NOT_FOUND,
+        " has no model.safetensors and no model.safetensors.index.json; pytorch_model.bin "
+        "is a pickle, which is never opened: convert it to safetensors");
     struct weights *weights = NULL;
     struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(weights_open(in_folder(folder, "absent"), &weights, &err), MODEL_NOT_FOUND);

@@ -1,0 +1,84 @@
+/* session.c - see session.h, and include/modelhost.h for the public functions. */
+#include "session.h"
+#include "errors.h"
+#include "loaded_model.h"
+#include "model_opening.h"
+
+#include <stdlib.h>
+
+void session_retain(struct modelhost_session *session)
+{
+    (void)atomic_fetch_add(&session->references, 1);
+}
+
+static void return_instance(void *argument)
+{
+    struct modelhost_session *session = argument;
+    loaded_model_return_instance(session->model, session->instance);
+}
+
+/* Plugin code may run, if only to destroy the instance: not on the application's thread. */
+void session_drop(struct modelhost_session *session)
+{
+    if (session == NULL || atomic_fetch_sub(&session->references, 1) != 1)
+        return;
+    if (session->instance != NULL)
+        model_opening_run_on_own_thread(return_instance, session);
+    loaded_model_drop(session->model);
+    free(session);
+}
+
+/* What an earlier user of the instance left in its slots goes. */
+static model_status clear_slots(struct model_instance *instance, int64_t n_items,
+                                struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    for (uint32_t slot = 0; slot < n_items && status == MODEL_OK; slot++) {
+        int64_t kept = 0;
+        status = instance->keep(instance, slot, slot, 0, &kept, err);
+    }
+    return status;
+}
+
+static model_status take_instance(struct modelhost_session *session, int64_t n_items,
+                                  struct model_error *err)
+{
+    const uint32_t max_slots = session->model->model->description->max_slots;
+    if (session->n_items == n_items)
+        return MODEL_OK;
+    if (session->n_items > 0)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "the session has a batch of %lld, this call has %lld",
+                         (long long)session->n_items, (long long)n_items);
+    if (n_items < 1 || n_items > max_slots)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "a batch of %lld in a session, want 1 to %u (the model's max_slots)",
+                         (long long)n_items, max_slots);
+    model_status status = MODEL_OK;
+    if (session->instance == NULL)
+        status = loaded_model_take_instance(session->model, &session->instance, err);
+    if (status == MODEL_OK)
+        status = clear_slots(session->instance, n_items, err);
+    if (status == MODEL_OK)
+        session->n_items = n_items;
+    return status;
+}
+
+model_status session_begin(struct modelhost_session *session, int64_t n_items,
+                           struct model_instance **ret, struct model_error *err)
+{
+    if (atomic_exchange(&session->busy, 1))
+        return error_set(err, MODEL_BUSY,
+                         "another call uses the session; wait for its end, or use a session each");
+    model_status status = take_instance(session, n_items, err);
+    if (status == MODEL_OK)
+        *ret = session->instance;
+    else
+        session_end(session);
+    return status;
+}
+
+void session_end(struct modelhost_session *session)
+{
+    atomic_store(&session->busy, 0);
+}

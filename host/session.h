@@ -1,0 +1,30 @@
+/* session.h - the memory of one conversation or stream: what struct modelhost_session is.
+ *
+ * A session has an instance of the model to itself; item i of its batches is slot i. The instance comes
+ * from the model at the session's first call, on its lane, and goes back to it with the session.
+ * Reference-counted: the caller and each request hold one. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "modelhost.h"
+
+#include <stdatomic.h>
+
+struct modelhost_session {
+    _Atomic uint32_t references;
+    struct modelhost_model *model; /* holds a reference */
+    _Atomic int busy;              /* a lane uses what follows */
+    struct model_instance *instance;
+    int64_t n_items; /* of the batch; 0: nothing was read yet */
+};
+
+void session_retain(struct modelhost_session *session);
+void session_drop(struct modelhost_session *session); /* NULL does nothing */
+
+/* The instance, for one call with n_items items; MODEL_BUSY while another call has it. Give it back with
+ * session_end(). [lane-thread] */
+model_status session_begin(struct modelhost_session *session, int64_t n_items,
+                           struct model_instance **ret, struct model_error *err);
+void session_end(struct modelhost_session *session);
+
+#endif

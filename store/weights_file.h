@@ -1,0 +1,23 @@
+/* weights_file.h - one safetensors file, mapped and checked: a part of struct weights. */
+#ifndef WEIGHTS_FILE_H
+#define WEIGHTS_FILE_H
+
+#include "file_map.h"
+#include "safetensors.h"
+
+struct weights_file {
+    char *path;
+    struct file_map map;
+    struct safetensors header;
+    uint8_t *copies; /* of tensors that lie askew in the file; usually NULL */
+};
+
+/* Takes path over, also on failure, and NULL for "no memory". `file` is zeros before; close it in any
+ * case. MODEL_NOT_FOUND, MODEL_CORRUPT. */
+model_status weights_file_open(char *path, struct weights_file *file, struct model_error *err);
+void weights_file_close(struct weights_file *file);
+
+/* Its tensors as read-only views into ret (header.n_entries), which live until it is closed. */
+void weights_file_views(const struct weights_file *file, struct model_tensor *ret);
+
+#endif

@@ -1,4 +1,5 @@
-/* errors.c - error sentences; see errors.h. No state, any thread. */
+/* errors.c - error sentences; see errors.h. Any thread: the cause of the last sentence is the thread's own,
+ * as errno is. */
 #include "errors.h"
 
 #include <errno.h>
@@ -32,6 +33,12 @@ static const struct {
 
 #define N_STATUSES (sizeof statuses / sizeof statuses[0])
 
+/* Of the last sentence: which struct got it, and the error number it came from. */
+static _Thread_local struct {
+    const struct model_error *err;
+    int errnum;
+} last_cause;
+
 /* Cuts a sentence that vsnprintf truncated so that it does not end inside a UTF-8 character. */
 static void trim_partial_character(char *text, size_t size_bytes)
 {
@@ -62,8 +69,14 @@ model_status error_set(struct model_error *err, model_status status, const char 
         va_start(arguments, format);
         write_sentence(err, format, arguments);
         va_end(arguments);
+        last_cause.err = NULL;
     }
     return status;
+}
+
+int error_cause(const struct model_error *err)
+{
+    return err != NULL && last_cause.err == err ? last_cause.errnum : 0;
 }
 
 model_status error_set_errno(struct model_error *err, int errnum, const char *format, ...)
@@ -82,6 +95,8 @@ model_status error_set_errno(struct model_error *err, int errnum, const char *fo
         size_t used = strlen(err->message);
         (void)snprintf(err->message + used, sizeof err->message - used, ": %s", text);
         trim_partial_character(err->message, sizeof err->message);
+        last_cause.err = err;
+        last_cause.errnum = errnum;
     }
     if (errnum == ENOENT || errnum == ENOTDIR)
         return MODEL_NOT_FOUND;

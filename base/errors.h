@@ -23,6 +23,10 @@ model_status error_set(struct model_error *err, model_status status, const char 
 model_status error_set_errno(struct model_error *err, int errnum, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The error number in the sentence of err, when error_set_errno() wrote it in this thread and nothing was
+ * written into an err since, but by error_prefix(); else 0. So a caller far above can tell a full disk. */
+int error_cause(const struct model_error *err);
+
 /* The sentence for a failed allocation of `what`. */
 model_status error_no_memory(struct model_error *err, const char *what);
 

@@ -10,7 +10,27 @@
 #include "plugin_path.h"
 #include "schema.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+/* No config.json: an author's model may do without, a package that was installed with one may not. */
+static model_status do_without_config(const struct modelhost_model *model, const char *path,
+                                      struct buffer *ret_text, struct model_error *err)
+{
+    const struct package *package = &model->package;
+    char *name = text_format("backends/%s/config.json", package->backend);
+    bool is_listed =
+        name != NULL && package->has_manifest && manifest_find(&package->manifest, name) != NULL;
+    free(name);
+    if (is_listed)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s is missing, though metadata.json lists it; download the model again",
+                         path);
+    log_write(model->log, MODEL_LOG_WARN,
+              "%s is missing: the plugin is given an empty configuration", path);
+    return buffer_append_text(ret_text, "{}") == MODEL_OK ? MODEL_OK : error_no_memory(err, path);
+}
 
 static model_status read_config(struct modelhost_model *model, struct model_error *err)
 {
@@ -18,11 +38,14 @@ static model_status read_config(struct modelhost_model *model, struct model_erro
     if (path == NULL)
         return error_no_memory(err, "a path");
     struct buffer text = BUFFER_INIT(PACKAGE_MAX_CONFIG_BYTES);
-    model_status status = MODEL_OK;
-    if (path_is_file(path))
-        status = file_read(path, PACKAGE_MAX_CONFIG_BYTES, &text, err);
-    else if (buffer_append_text(&text, "{}") != MODEL_OK)
-        status = error_no_memory(err, path);
+    struct stat info;
+    model_status status = lstat(path, &info) != 0 && errno == ENOENT
+                              ? do_without_config(model, path, &text, err)
+                              : file_read(path, PACKAGE_MAX_CONFIG_BYTES, &text, err);
+    if (status == MODEL_INVALID_ARGUMENT || status == MODEL_NOT_FOUND) { /* a pipe, a broken link */
+        error_prefix(err, "the model's configuration cannot be read");
+        status = MODEL_CORRUPT;
+    }
     if (status == MODEL_OK)
         status = json_parse(text.data, text.size, path, &model->config, err);
     if (status == MODEL_OK && !json_is_object(model->config))

@@ -86,6 +86,28 @@ static bool find_address(const struct elf *elf, uint64_t address, uint64_t *ret_
     return false;
 }
 
+static const char *class_of(const unsigned char *ident)
+{
+    return ident[EI_CLASS] == ELFCLASS64   ? "64-bit"
+           : ident[EI_CLASS] == ELFCLASS32 ? "32-bit"
+                                           : "unknown class";
+}
+
+static const char *order_of(const unsigned char *ident)
+{
+    return ident[EI_DATA] == ELFDATA2LSB   ? "little-endian"
+           : ident[EI_DATA] == ELFDATA2MSB ? "big-endian"
+                                           : "unknown byte order";
+}
+
+/* In the file's own byte order. */
+static unsigned machine_of(const Elf64_Ehdr *header)
+{
+    unsigned machine = header->e_machine;
+    return header->e_ident[EI_DATA] == ELFDATA2MSB ? (machine >> 8) | ((machine & 0xFF) << 8)
+                                                   : machine;
+}
+
 static model_status check_header(struct elf *elf)
 {
     const Elf64_Ehdr *header = &elf->header;
@@ -97,8 +119,10 @@ static model_status check_header(struct elf *elf)
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
         header->e_machine != MACHINE)
         return error_set(elf->err, MODEL_UNSUPPORTED,
-                         "%s is built for another machine (ELF machine %u, this one is %u)",
-                         elf->what, (unsigned)header->e_machine, (unsigned)MACHINE);
+                         "%s is built for another machine (ELF machine %u, %s, %s; this one is "
+                         "%u, 64-bit, little-endian)",
+                         elf->what, machine_of(header), class_of(header->e_ident),
+                         order_of(header->e_ident), (unsigned)MACHINE);
     if (header->e_type != ET_DYN)
         return error_set(elf->err, MODEL_UNSUPPORTED,
                          "%s is not a shared object (ELF type %u, want %u)", elf->what,

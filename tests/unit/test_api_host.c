@@ -4,6 +4,8 @@
 #include "echo_package.h"
 #include "errors.h"
 
+#include <sys/stat.h>
+
 /* Loads a package with a fixture plugin that must be refused; *message receives the sentence. */
 static model_status load_fixture(const char *plugin, char message[MODEL_ERROR_BYTES])
 {
@@ -135,6 +137,57 @@ static void a_host_can_be_made_and_destroyed_many_times(void **state)
     modelhost_request_release(NULL);
 }
 
+static model_status load(const char *dir, struct modelhost_options *options,
+                         struct model_error *err)
+{
+    struct modelhost *host = NULL;
+    struct modelhost_model *model = NULL;
+    options->store_dir = options->plugin_path = dir;
+    options->lanes = options->threads = 1;
+    assert_int_equal(modelhost_create(options, &host, err), MODEL_OK);
+    model_status status = modelhost_load(host, dir, &model, err);
+    modelhost_release(model);
+    modelhost_destroy(host);
+    return status;
+}
+
+static char warnings[2000];
+
+static void keep_warning(void *context, int32_t level, const char *message)
+{
+    (void)context;
+    size_t used = strlen(warnings);
+    if (level <= MODEL_LOG_WARN)
+        (void)snprintf(warnings + used, sizeof warnings - used, "%s\n", message);
+}
+
+/* Covers host/model_opening.c: what is not there, or not a file, is not "{}" without a word. */
+static void a_config_that_is_no_file_is_refused_and_a_missing_one_told(void **state)
+{
+    (void)state;
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    char *dir = make_package("echo", "{}"), *config = path_join(dir, "backends/cpu/config.json");
+    for (int kind = 0; kind < 3; kind++) {
+        assert_int_equal(remove(config), 0);
+        assert_int_equal(kind == 0   ? mkfifo(config, 0600)
+                         : kind == 1 ? symlink("nowhere", config)
+                                     : mkdir(config, 0700),
+                         0);
+        assert_int_equal(load(dir, &options, &err), MODEL_CORRUPT);
+        assert_memory_equal(err.message, "the model's configuration cannot be read: ", 42);
+        assert_non_null(strstr(err.message, "backends/cpu/config.json"));
+    }
+    assert_int_equal(remove(config), 0);
+    options.log = keep_warning;
+    warnings[0] = '\0';
+    assert_int_equal(load(dir, &options, &err), MODEL_OK);
+    assert_non_null(strstr(warnings, "backends/cpu/config.json is missing: the plugin is given an "
+                                     "empty configuration"));
+    free(config);
+    remove_package(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_broken_config_names_the_file_and_the_byte),
         cmocka_unit_test(a_model_describes_itself),
         cmocka_unit_test(a_host_can_be_made_and_destroyed_many_times),
+        cmocka_unit_test(a_config_that_is_no_file_is_refused_and_a_missing_one_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,6 +189,22 @@ static void a_status_out_of_a_plugin_s_head_is_a_plain_failure(void **state)
     assert_int_equal(status_exit_code(-1), 1);
 }
 
+static void the_cause_is_that_of_the_last_sentence(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT, other = MODEL_ERROR_INIT;
+    (void)error_set_errno(&err, ENOSPC, "cannot write %s", "x");
+    assert_int_equal(error_cause(&err), ENOSPC);
+    assert_int_equal(error_cause(&other), 0);
+    assert_int_equal(error_cause(NULL), 0);
+    (void)error_set_errno(NULL, EIO, "clearing up");
+    (void)error_set(NULL, MODEL_IO, "clearing up");
+    error_prefix(&err, "package");
+    assert_int_equal(error_cause(&err), ENOSPC);
+    (void)error_set(&err, MODEL_IO, "No space left on device");
+    assert_int_equal(error_cause(&err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +222,7 @@ int main(void)
         cmocka_unit_test(prefix_of_a_sentence_without_an_end_stays_inside),
         cmocka_unit_test(each_status_has_its_word_and_exit_code),
         cmocka_unit_test(a_status_out_of_a_plugin_s_head_is_a_plain_failure),
+        cmocka_unit_test(the_cause_is_that_of_the_last_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

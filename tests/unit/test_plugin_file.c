@@ -169,6 +169,22 @@ static void refuses_what_is_no_shared_object_of_this_machine(void **state)
     assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);
     assert_non_null(strstr(err.message, "p is built for another machine (ELF machine 2, "));
     header = good;
+    header.e_ident[EI_CLASS] = ELFCLASS32;
+    memcpy(bytes.data, &header, sizeof header);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);
+    char wanted[200];
+    (void)snprintf(wanted, sizeof wanted,
+                   "p is built for another machine (ELF machine %u, 32-bit, little-endian; this "
+                   "one is %u, 64-bit, little-endian)",
+                   (unsigned)good.e_machine, (unsigned)good.e_machine);
+    assert_string_equal(err.message, wanted);
+    header = good;
+    header.e_ident[EI_DATA] = ELFDATA2MSB;
+    header.e_machine = EM_SPARCV9 << 8; /* 43, in the file's byte order */
+    memcpy(bytes.data, &header, sizeof header);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "(ELF machine 43, 64-bit, big-endian; this one is "));
+    header = good;
     header.e_type = ET_EXEC;
     memcpy(bytes.data, &header, sizeof header);
     assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);

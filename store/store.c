@@ -47,6 +47,8 @@ model_status store_open(const char *dir, int create, struct store **ret, struct 
         error_prefix(err, "cannot make the store %s", dir);
         return status;
     }
+    if (!path_is_dir(dir) && access(dir, F_OK) == 0)
+        return error_set(err, MODEL_IO, "the store %s is not a folder; --store names another", dir);
     if (!path_is_dir(dir))
         return error_set(err, MODEL_NOT_FOUND,
                          "no store at %s; `pkgmgr download` makes one, --store names another", dir);

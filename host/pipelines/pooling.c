@@ -105,6 +105,11 @@ model_status pooling_read(const char *package_dir, struct pooling *ret, struct m
         status = json_parse_file(path, MAX_MODULES_BYTES, &modules, err);
         if (status == MODEL_OK && !json_is_array(modules))
             status = error_set(err, MODEL_CORRUPT, "%s: not a list of modules", path);
+        else if (status == MODEL_OK && json_count(modules) == 0)
+            status = error_set(err, MODEL_CORRUPT,
+                               "%s lists no module; want Transformer and Pooling, or no such file "
+                               "for the mean over the tokens",
+                               path);
     }
     bool has_pooling = false;
     for (const json_node *m = json_first(modules); m != NULL && status == MODEL_OK;

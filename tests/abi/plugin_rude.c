@@ -4,6 +4,7 @@
  *           "null_shape"    run() gives allocate_output() no shape
  *           "skip_output"   run() gives no output at all
  *           "own_memory"    run() sets the output's fields and never calls allocate_output()
+ *           "slow_create"   create_model() takes ten seconds
  *           "broken_name"   the output's name is not UTF-8
  *           "broken_text"   the architecture's name holds an escape sequence
  *   "run_status", "create_status", "instance_status": what these functions return, at once
@@ -12,6 +13,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 MODEL_PLUGIN_NOTE("rude", "2.1.0", "rude");
 
@@ -163,6 +165,8 @@ model_status create_model(const struct model_services *services,
         services->release(services->context, model);
         return status;
     }
+    if (is(model, "slow_create"))
+        sleep(10);
     describe(model);
     model->base = (struct model){.struct_size = sizeof(struct model),
                                  .description = &model->description,

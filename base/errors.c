@@ -49,10 +49,13 @@ static void trim_partial_character(char *text, size_t size_bytes)
         text[start] = '\0';
 }
 
-/* Bytes of the message that the struct's maker gave room for: it may be of another version. 0: none. */
+/* Bytes of the message that the struct's maker gave room for: it may be of another version. A struct_size of 0
+ * was forgotten, and means the whole: no version had less. */
 static size_t message_bytes(const struct model_error *err)
 {
     const size_t before = offsetof(struct model_error, message);
+    if (err != NULL && err->struct_size == 0)
+        return sizeof err->message;
     if (err == NULL || err->struct_size <= before)
         return 0;
     size_t given = err->struct_size - before;

@@ -24,23 +24,24 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
 {
     struct output_context *outputs = context;
     struct modelhost_result *result = outputs->result;
-    struct model_error unheard = MODEL_ERROR_INIT;
+    struct model_error own = MODEL_ERROR_INIT; /* the plugin's may be NULL, or hold anything */
     model_status status = MODEL_OK;
-    err = err != NULL ? err : &unheard;
     if (index >= result->n_tensors)
-        status =
-            error_set(err, MODEL_INTERNAL, "there is no output %u of %u", index, result->n_tensors);
+        status = error_set(&own, MODEL_INTERNAL, "there is no output %u of %u", index,
+                           result->n_tensors);
     else if (result->granted[index].data != NULL)
-        status = error_set(err, MODEL_INTERNAL, "output '%s' was allocated twice",
+        status = error_set(&own, MODEL_INTERNAL, "output '%s' was allocated twice",
                            result->granted[index].name);
     else
         status =
-            schema_check_output(result->specs[index], dtype, rank, shape, &outputs->binding, err);
+            schema_check_output(result->specs[index], dtype, rank, shape, &outputs->binding, &own);
     if (status == MODEL_OK)
-        status = result_allocate(result, index, dtype, rank, shape, err);
+        status = result_allocate(result, index, dtype, rank, shape, &own);
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", own.message);
     if (status != MODEL_OK && outputs->status == MODEL_OK) {
         outputs->status = status;
-        (void)error_set(&outputs->error, status, "%s", err->message);
+        outputs->error = own;
     }
     return status;
 }
@@ -83,7 +84,8 @@ static void give_back(struct modelhost_request *request, struct model_instance *
 model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
                           struct model_error *err)
 {
-    struct output_context outputs = {.result = result, .binding = *plugin_call->binding};
+    struct output_context outputs = {
+        .result = result, .binding = *plugin_call->binding, .error = MODEL_ERROR_INIT};
     struct model_cancel cancel = {sizeof cancel, plugin_call->cancelled, plugin_call->deadline_ns};
     struct model_call call = {
         .struct_size = sizeof call,

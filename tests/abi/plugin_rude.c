@@ -2,6 +2,7 @@
  * its word as config.json says:
  *   "mode": "write_fields"  run() has the output point to memory of its own
  *           "null_shape"    run() gives allocate_output() no shape
+ *           "wrong_dtype"   run() overlooks that allocate_output() refused
  *           "skip_output"   run() gives no output at all
  *           "own_memory"    run() sets the output's fields and never calls allocate_output()
  *           "slow_create"   create_model() takes ten seconds
@@ -68,6 +69,10 @@ static model_status run(struct model_instance *self, const struct model_call *ca
         return MODEL_OK;
     if (is(model, "own_memory")) {
         point_elsewhere(call->outputs[0], in);
+        return MODEL_OK;
+    }
+    if (is(model, "wrong_dtype")) {
+        (void)call->allocate_output(call->context, 0, MODEL_F64, 2, in->shape, NULL);
         return MODEL_OK;
     }
     model_status status = call->allocate_output(call->context, 0, MODEL_F32, 2,

@@ -57,7 +57,7 @@ echo_package() { # DIR CONFIG: the fixture tests/abi/plugin_echo.c
     printf '%s' "$2" >"$1/$cpu/config.json"
     cp "$build/tests/plugin_echo.so" "$1/$cpu/libmodel.so"
 }
-facts=$work/facts bad=$work/bad echo=$work/echo
+facts=$work/facts bad=$work/bad
 package "$facts"
 cow='A cow says [MASK].'
 

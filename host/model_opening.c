@@ -140,7 +140,7 @@ static model_status check_model(const struct model *model, struct model_error *e
             err, MODEL_ABI_MISMATCH,
             "plugin: create_model() returned a struct model smaller than ABI 1.0's, or "
             "without its functions");
-    return schema_check_description(model->description, err);
+    return MODEL_OK;
 }
 
 model_status model_opening_create_instance(struct modelhost_model *model,
@@ -201,9 +201,11 @@ static void create_on_own_thread(void *argument)
         (void)error_set(err, status, "%s", model->no_weights);
     if (status == MODEL_OK) {
         status = check_model(created, err);
-        if (status == MODEL_OK)
+        if (status == MODEL_OK) /* from here on it is destroyed, whatever else is wrong with it */
             model->model = created;
     }
+    if (status == MODEL_OK)
+        status = schema_check_description(created->description, err);
     if (status == MODEL_OK) {
         status = model_opening_create_instance(model, &model->idle[0], err);
         model->n_idle = status == MODEL_OK ? 1 : 0;

@@ -1,6 +1,7 @@
 /* command.c - see command.h. Main thread only, but for the signal handler. */
 #include "command.h"
 #include "errors.h"
+#include "standard_descriptors.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -90,6 +91,7 @@ int command_main(const struct program *program, int argc, char **argv)
     struct model_error err = MODEL_ERROR_INIT;
     program_name = program->name;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)standard_descriptors_fill();
     int code = dispatch(program, argc, argv);
     if (code == 0 && command_flush(&err) != MODEL_OK)
         code = command_fail(MODEL_IO, &err);

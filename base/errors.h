@@ -1,7 +1,9 @@
 /* errors.h - error sentences and what statuses mean to a command.
  *
  * Every function of this project that can fail returns a model_status and writes one sentence into a
- * struct model_error that its caller owns; `err` may be NULL where the caller does not care. */
+ * struct model_error that its caller owns; `err` may be NULL where the caller does not care. Nothing is
+ * written behind the struct_size that the caller has set: it may have been compiled with another version. (0 counts as the
+ * whole struct.) */
 #ifndef ERRORS_H
 #define ERRORS_H
 

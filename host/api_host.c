@@ -41,6 +41,9 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
 
 static void free_host(struct modelhost *host)
 {
+    if (host->reaper != NULL)
+        reaper_stop(host->reaper);
+    reaper_drop(host->reaper);
     free(host->store_dir);
     free(host->plugin_path);
     free(host);
@@ -67,6 +70,8 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
         status = take_path(options->plugin_path, environment_plugin_path, &host->plugin_path, err);
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
+    if (status == MODEL_OK)
+        status = reaper_create(&host->reaper, err);
     if (status == MODEL_OK)
         status = scheduler_create(host->lanes, host->threads,
                                   options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
@@ -103,10 +108,14 @@ model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
                             struct modelhost_model **ret_model, struct model_error *err)
 {
     char *dir = NULL;
-    model_status status = find_package(host, name_or_folder, &dir, err);
+    struct model_error own =
+        MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
+    model_status status = find_package(host, name_or_folder, &dir, &own);
     if (status == MODEL_OK)
         status = loaded_model_create(host, &host->log, dir, host->plugin_path, host->lanes,
-                                     host->threads, ret_model, err);
+                                     host->threads, ret_model, &own);
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", own.message);
     free(dir);
     return status;
 }

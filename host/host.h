@@ -3,6 +3,7 @@
 #define HOST_H
 
 #include "log.h"
+#include "reaper.h"
 #include "scheduler.h"
 
 struct modelhost {
@@ -12,6 +13,7 @@ struct modelhost {
     uint32_t lanes;
     uint32_t threads;
     struct scheduler *scheduler;
+    struct reaper *reaper;
 };
 
 #endif

@@ -1,6 +1,7 @@
 /* loaded_model.c - see loaded_model.h. model_opening.c does the opening step by step. */
 #include "loaded_model.h"
 #include "errors.h"
+#include "host.h"
 #include "model_opening.h"
 #include "text_pipeline.h"
 
@@ -11,9 +12,8 @@ void loaded_model_retain(struct modelhost_model *model)
     (void)atomic_fetch_add(&model->references, 1);
 }
 
-static void destroy_plugin_objects(void *argument)
+static void destroy_plugin_objects(struct modelhost_model *model)
 {
-    struct modelhost_model *model = argument;
     for (uint32_t i = 0; i < model->n_idle; i++)
         model->idle[i]->destroy(model->idle[i]);
     if (model->model != NULL)
@@ -21,11 +21,12 @@ static void destroy_plugin_objects(void *argument)
     services_release_scratch();
 }
 
-static void destroy(struct modelhost_model *model)
+/* Plugin code: on no thread of the application. */
+static void destroy(void *argument)
 {
+    struct modelhost_model *model = argument;
     text_pipeline_destroy(model->pipeline);
-    if (model->model != NULL)
-        model_opening_run_on_own_thread(destroy_plugin_objects, model);
+    destroy_plugin_objects(model);
     services_finish(&model->services);
     for (size_t i = 0; i < model->n_guards; i++)
         page_guard_remove(model->guards[i]);
@@ -34,18 +35,20 @@ static void destroy(struct modelhost_model *model)
     json_free(model->config);
     free(model->guards);
     free(model->config_text);
+    free(model->no_weights);
     free(model->plugin_path);
     free(model->description_json);
     free(model->idle);
     if (model->has_mutex)
         uv_mutex_destroy(&model->mutex);
+    reaper_drop(model->reaper);
     free(model);
 }
 
 void loaded_model_drop(struct modelhost_model *model)
 {
     if (model != NULL && atomic_fetch_sub(&model->references, 1) == 1)
-        destroy(model);
+        reaper_give(model->reaper, &model->end);
 }
 
 model_status loaded_model_create(struct modelhost *host, const struct log_sink *log,
@@ -58,6 +61,8 @@ model_status loaded_model_create(struct modelhost *host, const struct log_sink *
         return error_no_memory(err, "a model");
     atomic_store(&model->references, 1);
     model->host = host;
+    reaper_retain(model->reaper = host->reaper);
+    model->end = (struct reaper_item){NULL, destroy, model};
     model->log = log;
     model->lanes = lanes;
     model->idle = calloc(lanes, sizeof(void *));
@@ -66,7 +71,7 @@ model_status loaded_model_create(struct modelhost *host, const struct log_sink *
                               ? model_opening_open(model, package_dir, plugin_path, threads, err)
                               : error_no_memory(err, "a model");
     if (status != MODEL_OK)
-        destroy(model);
+        reaper_run_on_own_thread(destroy, model);
     else
         *ret = model;
     return status;
@@ -84,14 +89,19 @@ model_status loaded_model_take_instance(struct modelhost_model *model, struct mo
     return MODEL_OK;
 }
 
-void loaded_model_return_instance(struct modelhost_model *model, struct model_instance *instance)
+bool loaded_model_keep_instance(struct modelhost_model *model, struct model_instance *instance)
 {
     uv_mutex_lock(&model->mutex);
-    int kept = model->n_idle < model->lanes;
+    bool kept = model->n_idle < model->lanes;
     if (kept)
         model->idle[model->n_idle++] = instance;
     uv_mutex_unlock(&model->mutex);
-    if (!kept)
+    return kept;
+}
+
+void loaded_model_return_instance(struct modelhost_model *model, struct model_instance *instance)
+{
+    if (!loaded_model_keep_instance(model, instance))
         instance->destroy(instance);
 }
 

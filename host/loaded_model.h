@@ -8,15 +8,19 @@
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
+#include "reaper.h"
 #include "services.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct text_pipeline;
 
 struct modelhost_model {
     _Atomic uint32_t references;
     struct modelhost *host;
+    struct reaper *reaper; /* holds a reference; the host may be gone before the model */
+    struct reaper_item end;
     const struct log_sink *log;
     struct package package;
     char *plugin_path;
@@ -25,6 +29,7 @@ struct modelhost_model {
     size_t config_bytes;
     json_node *config;
     struct weights *weights;    /* NULL: none in the package */
+    char *no_weights;           /* then the sentence that says so */
     struct page_guard **guards; /* (n_guards), one for each mapped file */
     size_t n_guards;
     struct services services;
@@ -46,13 +51,15 @@ model_status loaded_model_create(struct modelhost *host, const struct log_sink *
                                  uint32_t threads, struct modelhost_model **ret,
                                  struct model_error *err);
 void loaded_model_retain(struct modelhost_model *model);
-/* The last one destroys it. */
+/* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */
 void loaded_model_drop(struct modelhost_model *model);
 
 /* An instance for one call; made when none is idle. [lane-thread] */
 model_status loaded_model_take_instance(struct modelhost_model *model, struct model_instance **ret,
                                         struct model_error *err);
 void loaded_model_return_instance(struct modelhost_model *model, struct model_instance *instance);
+/* The same as far as no plugin code runs: false when the instance is one too many. [any-thread] */
+bool loaded_model_keep_instance(struct modelhost_model *model, struct model_instance *instance);
 
 /* MODEL_CORRUPT when a weights file shrank under its mapping. */
 model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err);

@@ -12,8 +12,4 @@ model_status model_opening_open(struct modelhost_model *model, const char *packa
 model_status model_opening_create_instance(struct modelhost_model *model,
                                            struct model_instance **ret, struct model_error *err);
 
-/* Runs body(argument) on a new thread and waits for it; on the calling thread when there is none to be
- * had. */
-void model_opening_run_on_own_thread(void (*body)(void *argument), void *argument);
-
 #endif

@@ -80,23 +80,37 @@ void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *re
     (void)claim(scheduler, request, status, NULL, &error);
 }
 
+/* Under the mutex. A deadline holds although the timer may be late: what ends behind it is no answer. */
+static model_status hold_deadline(const struct modelhost_request *request, model_status status,
+                                  struct model_error *error)
+{
+    int64_t now_ns = clock_now_ns();
+    if (now_ns < request->deadline_ns)
+        return status;
+    scheduler_loop_say_late(request, now_ns, error);
+    return MODEL_DEADLINE;
+}
+
 /* Runs one request on the calling lane and answers it. Called and returns with the mutex held. */
 static void run_one(struct scheduler *scheduler, uint32_t lane, struct modelhost_request *request)
 {
+    struct modelhost_result *result = NULL;
+    struct model_error error = MODEL_ERROR_INIT;
     queue_unlink(scheduler, request);
+    model_status status = hold_deadline(request, MODEL_OK, &error);
     request->state = REQUEST_RUNNING;
     scheduler->running[lane] = request;
     uv_mutex_unlock(&scheduler->mutex);
 
-    struct modelhost_result *result = NULL;
-    struct model_error error = MODEL_ERROR_INIT;
-    model_status status = execute_request(request, &result, &error);
+    if (status == MODEL_OK)
+        status = execute_request(request, &result, &error);
 
     uv_mutex_lock(&scheduler->mutex);
     scheduler->running[lane] = NULL;
-    int claimed = claim(scheduler, request, status, result, &error);
+    status = hold_deadline(request, status, &error);
+    int claimed = claim(scheduler, request, status, status == MODEL_OK ? result : NULL, &error);
     uv_mutex_unlock(&scheduler->mutex);
-    if (!claimed)
+    if (!claimed || status != MODEL_OK)
         modelhost_result_destroy(result);
     request_drop(request); /* the queue's reference, which the lane took over */
     uv_mutex_lock(&scheduler->mutex);

@@ -3,16 +3,21 @@
 #include "scheduler_loop.h"
 #include "clock.h"
 #include "errors.h"
+#include "standard_descriptors.h"
 
-#include <stdio.h>
+void scheduler_loop_say_late(const struct modelhost_request *request, int64_t now_ns,
+                             struct model_error *err)
+{
+    (void)error_set(err, MODEL_DEADLINE, "deadline passed after %lld ms while the request %s",
+                    (long long)((now_ns - request->submitted_ns) / NS_PER_MS),
+                    request->state == REQUEST_QUEUED ? "waited for a lane" : "was running");
+}
 
 static void expire(struct scheduler *scheduler, struct modelhost_request *request, int64_t now_ns)
 {
-    char sentence[160];
-    (void)snprintf(sentence, sizeof sentence, "deadline passed after %lld ms while the request %s",
-                   (long long)((now_ns - request->submitted_ns) / NS_PER_MS),
-                   request->state == REQUEST_QUEUED ? "waited for a lane" : "was running");
-    scheduler_give_up(scheduler, request, MODEL_DEADLINE, sentence);
+    struct model_error late = MODEL_ERROR_INIT;
+    scheduler_loop_say_late(request, now_ns, &late);
+    scheduler_give_up(scheduler, request, MODEL_DEADLINE, late.message);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -86,17 +91,27 @@ static void loop_main(void *argument)
     (void)uv_run(&scheduler->loop, UV_RUN_DEFAULT);
 }
 
+/* The loop's descriptors must not be those of a closed standard stream: what the process prints would go
+ * there, and libuv refuses to close them. */
+static int init_loop(struct scheduler *scheduler)
+{
+    unsigned filled = standard_descriptors_fill();
+    int code = uv_loop_init(&scheduler->loop);
+    if (code == 0)
+        code = uv_async_init(&scheduler->loop, &scheduler->wake, on_wake);
+    if (code == 0)
+        code = uv_timer_init(&scheduler->loop, &scheduler->timer);
+    standard_descriptors_clear(filled);
+    return code;
+}
+
 model_status scheduler_loop_start(struct scheduler *scheduler, struct model_error *err)
 {
-    int code = uv_loop_init(&scheduler->loop);
+    int code = init_loop(scheduler);
     if (code != 0)
         return error_set(err, MODEL_INTERNAL, "cannot make an event loop: %s", uv_strerror(code));
     scheduler->wake.data = scheduler->timer.data = scheduler;
-    code = uv_async_init(&scheduler->loop, &scheduler->wake, on_wake);
-    if (code == 0)
-        code = uv_timer_init(&scheduler->loop, &scheduler->timer);
-    if (code == 0)
-        code = uv_thread_create(&scheduler->loop_thread, loop_main, scheduler);
+    code = uv_thread_create(&scheduler->loop_thread, loop_main, scheduler);
     if (code != 0)
         return error_set(err, MODEL_INTERNAL, "cannot start the event loop: %s", uv_strerror(code));
     return MODEL_OK;

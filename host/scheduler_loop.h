@@ -13,9 +13,12 @@ void scheduler_loop_stop(struct scheduler *scheduler);
 void scheduler_loop_wake(struct scheduler *scheduler);
 /* Hands an answered request to the loop for its callback. With the scheduler's mutex held. */
 void scheduler_loop_answer(struct scheduler *scheduler, struct modelhost_request *request);
+/* The sentence of a deadline that has passed. With the mutex held. */
+void scheduler_loop_say_late(const struct modelhost_request *request, int64_t now_ns,
+                             struct model_error *err);
 
-/* In scheduler.c: unlocks the mutex and drops what was discarded under it: a last reference destroys a
- * model, which must not happen inside. */
+/* In scheduler.c: unlocks the mutex and drops what was discarded under it: a last reference frees a
+ * request, which must not happen inside. */
 void scheduler_unlock(struct scheduler *scheduler);
 
 /* In scheduler.c: answers the request with this status unless it has its answer, and raises its token.

@@ -2,7 +2,7 @@
 #include "session.h"
 #include "errors.h"
 #include "loaded_model.h"
-#include "model_opening.h"
+#include "plugin_error.h"
 
 #include <stdlib.h>
 
@@ -11,21 +11,29 @@ void session_retain(struct modelhost_session *session)
     (void)atomic_fetch_add(&session->references, 1);
 }
 
-static void return_instance(void *argument)
+static void free_session(struct modelhost_session *session)
 {
-    struct modelhost_session *session = argument;
-    loaded_model_return_instance(session->model, session->instance);
+    loaded_model_drop(session->model);
+    free(session);
 }
 
-/* Plugin code may run, if only to destroy the instance: not on the application's thread. */
+static void destroy_instance(void *argument)
+{
+    struct modelhost_session *session = argument;
+    session->instance->destroy(session->instance);
+    free_session(session);
+}
+
+/* Plugin code, if there is any to run, is the reaper's: this may be a callback. */
 void session_drop(struct modelhost_session *session)
 {
     if (session == NULL || atomic_fetch_sub(&session->references, 1) != 1)
         return;
-    if (session->instance != NULL)
-        model_opening_run_on_own_thread(return_instance, session);
-    loaded_model_drop(session->model);
-    free(session);
+    session->end = (struct reaper_item){NULL, destroy_instance, session};
+    if (session->instance == NULL || loaded_model_keep_instance(session->model, session->instance))
+        free_session(session);
+    else
+        reaper_give(session->model->reaper, &session->end);
 }
 
 /* What an earlier user of the instance left in its slots goes. */
@@ -37,7 +45,8 @@ static model_status clear_slots(struct model_instance *instance, int64_t n_items
         int64_t kept = 0;
         status = instance->keep(instance, slot, slot, 0, &kept, err);
     }
-    return status;
+    plugin_error_tidy(err, status, "keep() failed without saying why");
+    return status == MODEL_OK ? MODEL_OK : MODEL_INTERNAL;
 }
 
 static model_status take_instance(struct modelhost_session *session, int64_t n_items,

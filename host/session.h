@@ -7,6 +7,7 @@
 #define SESSION_H
 
 #include "modelhost.h"
+#include "reaper.h"
 
 #include <stdatomic.h>
 
@@ -16,6 +17,7 @@ struct modelhost_session {
     _Atomic int busy;              /* a lane uses what follows */
     struct model_instance *instance;
     int64_t n_items; /* of the batch; 0: nothing was read yet */
+    struct reaper_item end;
 };
 
 void session_retain(struct modelhost_session *session);

@@ -14,8 +14,8 @@
  *
  * Threads: every function may be called from any thread, except where its comment says otherwise; a
  * host, a model and a request may be shared, a result belongs to one thread at a time. The library
- * starts one event-loop thread and `lanes` inference threads per host, prints nothing, never exits,
- * and reads the environment only where a NULL option stands for a default that comes from there.
+ * starts one event-loop thread, one that frees models and `lanes` inference threads per host, prints
+ * nothing, never exits, and reads the environment only where a NULL option stands for a default that comes from there.
  *
  * Structs of options start with struct_size; set them with their _INIT macro and then fill in what
  * you want. Fields are only appended, so a program keeps working with a newer library. */
@@ -102,7 +102,7 @@ struct modelhost_options {
 MODELHOST_API model_status modelhost_create(const struct modelhost_options *options,
                                             struct modelhost **ret_host, struct model_error *err);
 
-/* Cancels what waits and runs, waits for the lanes, frees everything. Models must be released and
+/* Cancels what waits and runs, waits for the lanes and for models being freed, frees everything. Models must be released and
  * results destroyed by then. NULL does nothing. Not from a callback. */
 MODELHOST_API void modelhost_destroy(struct modelhost *host);
 
@@ -114,7 +114,9 @@ MODELHOST_API model_status modelhost_load(struct modelhost *host, const char *na
                                           struct modelhost_model **ret_model,
                                           struct model_error *err);
 
-/* Requests that are under way keep the model alive until they end. NULL does nothing. */
+/* Requests that are under way keep the model alive until they end. It is freed in the background, so that
+ * this may be called on an event loop and in a callback; modelhost_destroy() waits for it. NULL does
+ * nothing. */
 MODELHOST_API void modelhost_release(struct modelhost_model *model);
 
 /* What the plugin says of the model; inputs and outputs by name, type and shape. Lives as long as the

@@ -101,7 +101,10 @@ MODELHOST_API model_status modelhost_download(const char *id,
     }
     if (revision != NULL)
         wanted.revision = revision;
-    status = download_run(&wanted, &result, err);
+    struct model_error own = MODEL_ERROR_INIT; /* is read, too; the caller's may be shorter */
+    status = download_run(&wanted, &result, &own);
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", own.message);
 end:
     download_result_finish(&result);
     hub_environment_finish(&environment);

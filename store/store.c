@@ -48,6 +48,8 @@ model_status store_open(const char *dir, int create, struct store **ret, struct 
         error_advise(err, "choose another with --store");
         return status == MODEL_NOT_FOUND ? MODEL_IO : status; /* a folder that nobody can make */
     }
+    if (!path_is_dir(dir) && access(dir, F_OK) == 0)
+        return error_set(err, MODEL_IO, "the store %s is not a folder; --store names another", dir);
     if (!path_is_dir(dir))
         return error_set(err, MODEL_NOT_FOUND,
                          "no store at %s; `pkgmgr download` makes one, --store names another", dir);

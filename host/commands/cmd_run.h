@@ -19,6 +19,9 @@ struct run_command {
     int64_t load_ns;
 };
 
+/* What is left of --timeout for the first answer after loading; 0: no limit. */
+int64_t run_time_left_ms(const struct run_command *run);
+
 /* --text, or the lines of stdin (run_texts.c). */
 model_status run_texts(const struct run_command *run, struct modelhost_model *model,
                        struct model_error *err);

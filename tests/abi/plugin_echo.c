@@ -4,9 +4,12 @@
  *                "fail"           returns MODEL_INTERNAL and a sentence
  *                "ignore_cancel"  keeps busy for "spin_ms" without a look at the token
  *                "truncate"       first empties the file "truncate_path", as if someone else did
- *                absent           copies at once */
+ *                absent           copies at once
+ * and "destroy_wait_path" makes destroy() wait, ten seconds at most, until there is a file of that name,
+ * and leave one of that name and ".done". */
 #include "model_abi.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +22,7 @@ struct echo_model {
     const struct model_services *services;
     enum mode mode;
     int64_t spin_ns;
+    const char *destroy_wait_path; /* NULL: none */
 };
 
 struct echo_instance {
@@ -104,9 +108,25 @@ static model_status create_instance(const struct model *self, struct model_insta
     return MODEL_OK;
 }
 
+static void wait_for_file(const struct echo_model *model)
+{
+    const struct model_services *services = model->services;
+    const int64_t end_ns = services->now_ns(services->context) + 10000000000;
+    while (access(model->destroy_wait_path, F_OK) != 0 &&
+           services->now_ns(services->context) < end_ns)
+        usleep(1000);
+    char done[4096];
+    (void)snprintf(done, sizeof done, "%s.done", model->destroy_wait_path);
+    FILE *file = fopen(done, "w");
+    if (file != NULL)
+        (void)fclose(file);
+}
+
 static void destroy(struct model *self)
 {
     const struct model_services *services = ((struct echo_model *)self)->services;
+    if (((struct echo_model *)self)->destroy_wait_path != NULL)
+        wait_for_file((struct echo_model *)self);
     services->release(services->context, self);
 }
 
@@ -135,10 +155,14 @@ model_status create_model(const struct model_services *services,
         (struct echo_model){{sizeof(struct model), &description, create_instance, NULL, destroy},
                             services,
                             read_mode(services),
-                            0};
+                            0,
+                            NULL};
     if (services->config_value(services->context, "spin_ms", &spin_ms) == MODEL_OK &&
         spin_ms.kind == MODEL_VALUE_NUMBER)
         model->spin_ns = (int64_t)(spin_ms.number * 1e6);
+    struct model_value path = {.struct_size = sizeof path};
+    if (services->config_value(services->context, "destroy_wait_path", &path) == MODEL_OK)
+        model->destroy_wait_path = path.string;
     *ret = &model->base;
     return MODEL_OK;
 }

@@ -43,9 +43,10 @@ struct echo {
     char *dir;
 };
 
-static inline struct echo echo_open(const char *config, uint32_t max_queue)
+static inline struct echo echo_open_plugin(const char *plugin, const char *config,
+                                           uint32_t max_queue)
 {
-    struct echo echo = {.dir = make_package("echo", config)};
+    struct echo echo = {.dir = make_package(plugin, config)};
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
     struct model_error err = {.struct_size = sizeof err};
     options.store_dir = options.plugin_path = echo.dir;
@@ -55,6 +56,11 @@ static inline struct echo echo_open(const char *config, uint32_t max_queue)
         modelhost_load(echo.host, echo.dir, &echo.model, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     return echo;
+}
+
+static inline struct echo echo_open(const char *config, uint32_t max_queue)
+{
+    return echo_open_plugin("echo", config, max_queue);
 }
 
 static inline void echo_close(struct echo *echo)

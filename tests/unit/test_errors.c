@@ -27,6 +27,28 @@ static void set_without_a_receiver_returns_the_status(void **state)
     error_prefix(NULL, "nothing");
 }
 
+static void nothing_is_written_behind_the_struct_of_the_caller(void **state)
+{
+    (void)state;
+    struct model_error err;
+    for (size_t room = 0; room < 30; room++) {
+        memset(&err, '#', sizeof err);
+        err.struct_size = offsetof(struct model_error, message) + room;
+        (void)error_set(&err, MODEL_IO, "cannot read it");
+        error_prefix(&err, "%s", "a long prefix that does not fit");
+        (void)error_set_errno(&err, EACCES, "a long sentence that is cut");
+        assert_true(room == 0 || memchr(err.message, '\0', room) != NULL);
+        for (size_t i = room; i < sizeof err.message; i++)
+            assert_int_equal(err.message[i], '#');
+    }
+    err.struct_size = 0; /* forgotten */
+    (void)error_set(&err, MODEL_IO, "cannot read this");
+    assert_string_equal(err.message, "cannot read this");
+    err.struct_size = SIZE_MAX; /* of a later version */
+    (void)error_set(&err, MODEL_IO, "cannot read it");
+    assert_string_equal(err.message, "cannot read it");
+}
+
 static void set_cuts_a_long_sentence_at_the_array(void **state)
 {
     (void)state;
@@ -210,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_writes_the_sentence_and_returns_the_status),
         cmocka_unit_test(set_without_a_receiver_returns_the_status),
+        cmocka_unit_test(nothing_is_written_behind_the_struct_of_the_caller),
         cmocka_unit_test(set_cuts_a_long_sentence_at_the_array),
         cmocka_unit_test(set_never_ends_inside_a_character),
         cmocka_unit_test(set_keeps_a_character_that_just_fits),

@@ -107,10 +107,11 @@ static void a_page_without_protection_is_not_asked_for(void **state)
     (void)state;
     struct hub *hub = SCRIPTED(&script, answers);
     assert_int_equal(hub_list_files(hub, &tiny, &files, &err), MODELHOST_NETWORK);
-    assert_string_equal(err.message,
-                        "https://hub.test/api/models/acme/tiny/tree/" COMMIT
-                        "?recursive=true&expand=false leads from https to 'http://hub.test/x', "
-                        "which is not protected; is a proxy in the way? nothing was fetched from there");
+    assert_string_equal(
+        err.message,
+        "https://hub.test/api/models/acme/tiny/tree/" COMMIT
+        "?recursive=true&expand=false leads from https to 'http://hub.test/x', "
+        "which is not protected; is a proxy in the way? nothing was fetched from there");
     hub_destroy(hub);
 }
 

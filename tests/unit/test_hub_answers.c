@@ -143,9 +143,13 @@ static void answers_of_too_many_values_are_refused(void **state)
     text[0] = '[';
     text[size_bytes - 1] = ']';
     assert_int_equal(hub_parse_tree_page(text, size_bytes, &files, &err), MODEL_CORRUPT);
-    assert_string_equal(err.message, "the hub's list of files: more than 1048576 values; is this a hub, or a page in between that wants you to log in?");
+    assert_string_equal(
+        err.message,
+        "the hub's list of files: more than 1048576 values; is this a hub, or a page in between that wants you to log in?");
     assert_int_equal(hub_parse_model(text, size_bytes, "bert", &hub_model, &err), MODEL_CORRUPT);
-    assert_string_equal(err.message, "the hub's answer about the model: more than 1048576 values; is this a hub, or a page in between that wants you to log in?");
+    assert_string_equal(
+        err.message,
+        "the hub's answer about the model: more than 1048576 values; is this a hub, or a page in between that wants you to log in?");
     free(text);
 }
 

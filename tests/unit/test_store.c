@@ -20,6 +20,10 @@ static void open_makes_the_store_only_when_asked(void **state)
         text_format("no store at %s; `pkgmgr download` makes one, --store names another", dir);
     assert_string_equal(err.message, wanted);
     free(wanted);
+    put_text(dir, "a file");
+    assert_int_equal(store_open(dir, 0, &store, &err), MODEL_IO);
+    assert_non_null(strstr(err.message, "is not a folder; --store names another"));
+    assert_int_equal(unlink(dir), 0);
     assert_int_equal(store_open(dir, 1, &store, &err), MODEL_OK);
     assert_string_equal(store_dir(store), dir);
     assert_true(path_is_dir(in_folder(dir, "blobs/sha256")));

@@ -1,0 +1,37 @@
+/* reaper.h - a thread that destroys what nobody uses any more.
+ *
+ * The last reference of a model may go in a callback, on a loop or a lane, and a plugin may take seconds
+ * to free its memory: nobody waits for that but reaper_stop(). Reference-counted: the host and each
+ * model hold one, so that a model which outlives its host still has somewhere to go. [any-thread] */
+#ifndef REAPER_H
+#define REAPER_H
+
+#include "modelhost.h"
+
+struct reaper;
+
+/* Embedded in what is to be destroyed. */
+struct reaper_item {
+    struct reaper_item *next;
+    void (*destroy)(void *object);
+    void *object;
+};
+
+/* Starts the thread. */
+model_status reaper_create(struct reaper **ret, struct model_error *err);
+void reaper_retain(struct reaper *reaper);
+void reaper_drop(struct reaper *reaper);
+
+/* Has item->destroy(item->object) called, in the order of calls; the item may lie in the object. After
+ * reaper_stop() a thread of its own does it, and the caller waits. */
+void reaper_give(struct reaper *reaper, struct reaper_item *item);
+
+/* Waits until everything given so far is destroyed, and what that gives in turn; ends the thread. Once.
+ * Not from what a reaper calls. */
+void reaper_stop(struct reaper *reaper);
+
+/* Runs body(argument) on a new thread and waits for it; on the calling thread when there is none to be
+ * had. */
+void reaper_run_on_own_thread(void (*body)(void *argument), void *argument);
+
+#endif

@@ -1,0 +1,170 @@
+/* test_reaper.c - models freed in the background: nobody waits for a plugin's destroy() but the end of the
+ * host. The fixture's destroy() waits for a file that the test makes, so nothing depends on time. Covers
+ * host/loaded_model.c too. */
+#include "reaper.h"
+#include "dtype.h"
+#include "echo_package.h"
+#include "errors.h"
+
+#include <uv.h>
+
+static float values[3] = {1.0f, 2.0f, 3.0f};
+
+/* A model whose destroy() waits for `gate`, and leaves `done` at its end. */
+struct gated {
+    struct echo echo;
+    char *scratch, *gate, *done;
+};
+
+static struct gated open_gated(void)
+{
+    struct gated gated = {.scratch = scratch_dir()};
+    gated.gate = path_join(gated.scratch, "gate");
+    gated.done = text_format("%s.done", gated.gate);
+    char *config = text_format("{\"destroy_wait_path\":\"%s\"}", gated.gate);
+    gated.echo = echo_open(config, 0);
+    free(config);
+    return gated;
+}
+
+/* The gate opens; the host's end waits for destroy(). */
+static void close_gated(struct gated *gated)
+{
+    assert_int_equal(access(gated->done, F_OK), -1); /* nobody has waited for it */
+    write_file(gated->gate, "", 0);
+    modelhost_destroy(gated->echo.host);
+    assert_int_equal(access(gated->done, F_OK), 0);
+    remove_package(gated->echo.dir);
+    remove_package(gated->scratch);
+    free(gated->gate);
+    free(gated->done);
+}
+
+static void releasing_a_model_does_not_wait_for_its_plugin(void **state)
+{
+    (void)state;
+    struct gated gated = open_gated();
+    modelhost_release(gated.echo.model);
+    close_gated(&gated);
+}
+
+struct answer {
+    struct modelhost_model *model; /* released by the callback */
+    uv_sem_t came;
+};
+
+static void release_in_callback(void *user, model_status status, struct modelhost_result *result,
+                                const struct model_error *err)
+{
+    struct answer *answer = user;
+    (void)err;
+    assert_int_equal(status, MODEL_OK);
+    modelhost_result_destroy(result);
+    modelhost_release(answer->model);
+    uv_sem_post(&answer->came);
+}
+
+static void start(struct gated *gated, struct answer *answer, uv_loop_t *loop)
+{
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct model_tensor x;
+    int64_t n = 3;
+    tensor_init(&x, "x", MODEL_F32, 1, &n, values);
+    const struct model_tensor *inputs[] = {&x};
+    options.loop = loop;
+    answer->model = gated->echo.model;
+    assert_int_equal(uv_sem_init(&answer->came, 0), 0);
+    if (modelhost_run_async(gated->echo.model, inputs, 1, &options, release_in_callback, answer,
+                            NULL, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+}
+
+static void a_model_released_in_its_callback_does_not_stop_the_deadlines_of_others(void **state)
+{
+    (void)state;
+    struct gated gated = open_gated();
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct modelhost_model *spinning = NULL;
+    struct modelhost_result *result = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct answer answer;
+    struct model_tensor x;
+    int64_t n = 3;
+    char *dir = make_package("echo", "{\"echo_mode\":\"spin\"}");
+    tensor_init(&x, "x", MODEL_F32, 1, &n, values);
+    const struct model_tensor *inputs[] = {&x};
+    assert_int_equal(modelhost_load(gated.echo.host, dir, &spinning, &err), MODEL_OK);
+    start(&gated, &answer, NULL);
+    uv_sem_wait(&answer.came);
+    options.timeout_ms = 20; /* the loop that calls back keeps the time */
+    assert_int_equal(modelhost_run(spinning, inputs, 1, &options, &result, &err), MODEL_DEADLINE);
+    modelhost_release(spinning);
+    close_gated(&gated);
+    remove_package(dir);
+    uv_sem_destroy(&answer.came);
+}
+
+static void a_model_released_in_its_callback_does_not_stop_the_callers_loop(void **state)
+{
+    (void)state;
+    struct gated gated = open_gated();
+    struct answer answer;
+    uv_loop_t loop;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    start(&gated, &answer, &loop);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    close_gated(&gated);
+    uv_sem_destroy(&answer.came);
+}
+
+/* ---- the reaper itself */
+
+struct thing {
+    struct reaper_item item;
+    uv_thread_t destroyed_on;
+    int number, *order; /* *order: how many went before */
+};
+
+static void destroy_thing(void *object)
+{
+    struct thing *thing = object;
+    thing->destroyed_on = uv_thread_self();
+    thing->number = (*thing->order)++;
+}
+
+static void things_go_in_their_order_and_on_no_thread_of_the_caller(void **state)
+{
+    (void)state;
+    struct reaper *reaper = NULL;
+    struct thing things[4];
+    uv_thread_t self = uv_thread_self();
+    int order = 0;
+    assert_int_equal(reaper_create(&reaper, NULL), MODEL_OK);
+    for (int i = 0; i < 3; i++) {
+        things[i] = (struct thing){.item = {NULL, destroy_thing, &things[i]}, .order = &order};
+        reaper_give(reaper, &things[i].item);
+    }
+    reaper_stop(reaper);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(things[i].number, i);
+        assert_false(uv_thread_equal(&things[i].destroyed_on, &self));
+    }
+    things[3] = (struct thing){.item = {NULL, destroy_thing, &things[3]}, .order = &order};
+    reaper_give(reaper, &things[3].item); /* too late for its thread, not for another one */
+    assert_int_equal(things[3].number, 3);
+    assert_false(uv_thread_equal(&things[3].destroyed_on, &self));
+    reaper_drop(reaper);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(releasing_a_model_does_not_wait_for_its_plugin),
+        cmocka_unit_test(a_model_released_in_its_callback_does_not_stop_the_deadlines_of_others),
+        cmocka_unit_test(a_model_released_in_its_callback_does_not_stop_the_callers_loop),
+        cmocka_unit_test(things_go_in_their_order_and_on_no_thread_of_the_caller),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

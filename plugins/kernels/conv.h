@@ -66,7 +66,7 @@ int64_t conv_out_channels(const struct conv *conv);
 
 /* The shape of the result. false: there is none (the kernel is larger than the padded map), x has
  * other channels than the convolution, or the result exceeds MAP_MAX_SIZE numbers. */
-#define MAP_MAX_SIZE ((int64_t)1 << 34)
+#define MAP_MAX_SIZE ((int64_t)1 << 29)
 bool conv_shape(const struct conv *conv, struct map_shape x, struct map_shape *ret);
 
 /* x(shape) -> y(conv_shape()). x and y do not overlap. It asks the runner's token and keeps its first

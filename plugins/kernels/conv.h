@@ -60,6 +60,9 @@ model_status conv_create(struct kernels *kernels, const struct conv_spec *spec,
 /* The same for a plugin_loader.h: keeps the loader's first error. */
 struct loader;
 const struct conv *load_conv(struct loader *loader, const struct conv_spec *spec);
+/* <conv>.weight and, if it is there, <conv>.bias, with the batch norm <norm> (NULL: none). */
+const struct conv *load_conv_norm(struct loader *loader, struct conv_spec spec, const char *conv,
+                                  const char *norm);
 
 int64_t conv_in_channels(const struct conv *conv);
 int64_t conv_out_channels(const struct conv *conv);

@@ -293,3 +293,14 @@ const struct conv *load_conv(struct loader *loader, const struct conv_spec *spec
         loader->status = conv_create(loader->kernels, spec, &conv, loader->err);
     return conv;
 }
+
+const struct conv *load_conv_norm(struct loader *loader, struct conv_spec spec, const char *conv,
+                                  const char *norm)
+{
+    char weight[WEIGHT_NAME_BYTES], bias[WEIGHT_NAME_BYTES];
+    spec.weight = weight_name(weight, "%s.weight", conv);
+    weight_name(bias, "%s.bias", conv);
+    spec.bias = weight_exists(loader->kernels, bias) ? bias : NULL;
+    spec.norm = norm;
+    return load_conv(loader, &spec);
+}

@@ -9,19 +9,18 @@ MODEL_PLUGIN_NOTE("resnet", "1.0.0",
 
 #define MAX_WIDTH (1 << 16)
 
-/* Whether the model has a classifier: its class says so, or the weights of a class that is not of
- * transformers. */
+/* Whether the model has a classifier: its class says so, or the weights where it is none of
+ * transformers' classes. */
 static void read_class(struct config_reader *reader, struct resnet *resnet)
 {
-    const char *name = config_string(reader, "architectures[0]", NULL);
-    const bool found = weight_exists(
-        resnet->model.kernels, resnet->config.torchvision ? "fc.weight" : "classifier.1.weight");
-    resnet->config.classifies = found;
-    if (resnet->config.torchvision || name == NULL || strcmp(name, "ResNetModel") == 0)
-        resnet->config.classifies = found && (name == NULL || strcmp(name, "ResNetModel") != 0);
-    else if (strcmp(name, "ResNetForImageClassification") == 0)
-        resnet->config.classifies = true;
-    else if (reader->status == MODEL_OK)
+    struct resnet_config *config = &resnet->config;
+    const char *name = config_string(reader, "architectures[0]", "");
+    config->classifies = strcmp(name, "ResNetForImageClassification") == 0;
+    if (config->classifies || strcmp(name, "ResNetModel") == 0)
+        return;
+    config->classifies = weight_exists(resnet->model.kernels,
+                                       config->torchvision ? "fc.weight" : "classifier.1.weight");
+    if (name[0] != '\0' && !config->torchvision && reader->status == MODEL_OK)
         reader->status = kernels_fail(reader->err, MODEL_UNSUPPORTED,
                                       "config.json: this plugin does not compute '%.80s', want "
                                       "ResNetModel, ResNetForImageClassification or weights named "
@@ -41,31 +40,30 @@ static void read_stages(struct config_reader *r, struct resnet *resnet)
     struct resnet_config *config = &resnet->config;
     const uint32_t n_depths = config_length(r, "depths");
     const uint32_t n_sizes = config_length(r, "hidden_sizes");
-    char path[WEIGHT_NAME_BYTES];
-    config->n_stages = n_depths == 0 || (n_sizes > 0 && n_sizes < n_depths) ? n_sizes : n_depths;
-    while (n_depths + n_sizes == 0 && config->n_stages < RESNET_MAX_STAGES &&
-           resnet_depth_of_weights(resnet, config->n_stages) > 0)
-        config->n_stages++;
-    if (r->status == MODEL_OK && (config->n_stages == 0 || config->n_stages > RESNET_MAX_STAGES))
+    uint32_t n = n_depths == 0 || (n_sizes > 0 && n_sizes < n_depths) ? n_sizes : n_depths;
+    while (n_depths + n_sizes == 0 && resnet_dimension(resnet, (int)n, 0, 1, 0) > 0)
+        n++;
+    if (r->status == MODEL_OK && (n == 0 || n > RESNET_MAX_STAGES))
         r->status = kernels_fail(r->err, MODEL_INVALID_ARGUMENT,
                                  "config.json and the weights give %u stages ('depths', "
                                  "'hidden_sizes'), want 1 to %d",
-                                 config->n_stages, RESNET_MAX_STAGES);
-    for (uint32_t i = 0; i < config->n_stages && r->status == MODEL_OK; i++) {
-        config->depths[i] = either(r, weight_name(path, "depths[%u]", i), RESNET_MAX_DEPTH,
-                                   resnet_depth_of_weights(resnet, i));
-        config->hidden_sizes[i] = either(r, weight_name(path, "hidden_sizes[%u]", i), MAX_WIDTH,
-                                         resnet_hidden_of_weights(resnet, i));
-        if (r->status == MODEL_OK && config->bottleneck && config->hidden_sizes[i] < 4)
-            r->status = kernels_fail(r->err, MODEL_INVALID_ARGUMENT,
-                                     "config.json: '%s' is %lld, want 4 or more for bottlenecks",
-                                     path, (long long)config->hidden_sizes[i]);
+                                 n, RESNET_MAX_STAGES);
+    config->n_stages = n > RESNET_MAX_STAGES ? 0 : (int)n;
+    for (int i = 0; i < config->n_stages && r->status == MODEL_OK; i++) {
+        char path[WEIGHT_NAME_BYTES];
+        int64_t depth = 0, hidden = resnet_dimension(resnet, i, 0, config->bottleneck ? 3 : 2, 0);
+        while (resnet_dimension(resnet, i, depth, 1, 0) > 0)
+            depth++;
+        weight_name(path, "depths[%d]", i);
+        config->depths[i] = either(r, path, RESNET_MAX_DEPTH, depth);
+        weight_name(path, "hidden_sizes[%d]", i);
+        config->hidden_sizes[i] = either(r, path, MAX_WIDTH, hidden);
     }
 }
 
 static void read_layer_type(struct config_reader *r, struct resnet *resnet)
 {
-    const char *found = resnet_is_bottleneck_of_weights(resnet) ? "bottleneck" : "basic";
+    const char *found = resnet_dimension(resnet, 0, 0, 3, 0) > 0 ? "bottleneck" : "basic";
     const char *type = config_string(r, "layer_type", found);
     resnet->config.bottleneck = strcmp(type, "bottleneck") == 0;
     if (!resnet->config.bottleneck && strcmp(type, "basic") != 0)
@@ -81,12 +79,16 @@ static model_status read_config(struct resnet *resnet, struct model_error *err)
     struct config_reader reader = {kernels_services(resnet->model.kernels), err, MODEL_OK},
                          *r = &reader;
     config_require_string(r, "model_type", "resnet");
-    resnet_names_find(resnet);
+    config->torchvision = weight_exists(resnet->model.kernels, "layer1.0.conv1.weight");
+    config->prefix = "resnet.";
+    if (resnet_dimension(resnet, RESNET_STEM, 0, 1, 0) == 0)
+        config->prefix = "";
     read_class(r, resnet);
     read_layer_type(r, resnet);
-    config->num_channels = either(r, "num_channels", MAX_WIDTH, resnet_stem_of_weights(resnet, 1));
+    config->num_channels =
+        either(r, "num_channels", MAX_WIDTH, resnet_dimension(resnet, RESNET_STEM, 0, 1, 1));
     config->embedding_size =
-        either(r, "embedding_size", MAX_WIDTH, resnet_stem_of_weights(resnet, 0));
+        either(r, "embedding_size", MAX_WIDTH, resnet_dimension(resnet, RESNET_STEM, 0, 1, 0));
     config->downsample_in_first_stage = config_bool(r, "downsample_in_first_stage", false);
     config->downsample_in_bottleneck = config_bool(r, "downsample_in_bottleneck", false);
     config->activation = config_activation(r, "hidden_act", ACTIVATION_RELU);
@@ -116,7 +118,10 @@ static model_status describe(struct resnet *resnet, struct model_error *err)
         resnet->classifier != NULL ? "ResNetForImageClassification" : "ResNetModel";
     description->task =
         resnet->classifier != NULL ? "image-classification" : "image-feature-extraction";
-    description->instance_bytes = resnet_scratch_bytes(resnet, 224, 224);
+    struct residual_pass pass;
+    if (residual_measure(&resnet->network, (struct map_shape){1, 224, 224, config->num_channels},
+                         &pass))
+        description->instance_bytes = residual_bytes(&pass);
     return spec_describe(&in, &out, description, err);
 }
 

@@ -262,6 +262,13 @@ void conv_run(struct linear_runner *runner, const struct conv *conv, const float
         progress->status = kernels_no_memory(progress->err, "an instance's convolutions");
         return;
     }
+    if (conv->winograd != NULL) {
+        progress->status = grow_scratch(
+            progress->conv, winograd_scratch_bytes(conv->winograd, result), progress->err);
+        if (progress->status == MODEL_OK)
+            winograd_run(conv->winograd, x, shape, y, result, progress->conv->scratch);
+        return;
+    }
     progress->status = find_plan(progress->conv, conv, shape, &plan, progress->err);
     if (progress->status == MODEL_OK)
         progress->status = grow_scratch(progress->conv, plan->scratch_bytes, progress->err);

@@ -3,13 +3,15 @@
 #define CONV_ONEDNN_H
 
 #include "conv_source.h"
+#include "conv_winograd.h"
 #include "linear_onednn.h"
 
 struct conv {
     struct conv_geometry geometry;
     const struct kernels *kernels;
-    const void *weights; /* in `layout` */
-    const float *bias;   /* (out) */
+    const struct winograd *winograd; /* or NULL, and then: */
+    const void *weights;             /* in `layout` */
+    const float *bias;               /* (out) */
     dnnl_memory_desc_t layout;
 };
 

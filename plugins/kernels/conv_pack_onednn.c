@@ -187,6 +187,12 @@ model_status conv_create(struct kernels *kernels, const struct conv_spec *spec,
     conv->geometry = source.geometry;
     conv->kernels = kernels;
     conv->bias = source.bias;
+    if (winograd_suits(&source.geometry)) {
+        status = winograd_create(kernels, &source, &conv->winograd, err);
+        if (status == MODEL_OK)
+            *ret = conv;
+        return status;
+    }
     const int threads_before = omp_get_max_threads();
     omp_set_num_threads((int)kernels->threads);
     dnnl_status_t found = choose_layout(kernels->backend->engine, &source.geometry, &conv->layout);

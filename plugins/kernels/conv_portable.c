@@ -5,6 +5,7 @@
  * linear_portable.c. A transposed convolution is the same with other places under the taps. A kernel
  * of one place with stride 1 needs no gathering. There are no plans. */
 #include "conv_source.h"
+#include "conv_winograd.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -17,10 +18,11 @@
 struct conv {
     struct conv_geometry geometry;
     const struct kernels *kernels;
-    const float *packed; /* (groups, n_panels, depth, PANEL) */
-    const float *bias;   /* (out) */
-    size_t depth;        /* of a patch: taps * in / groups */
-    size_t n_panels;     /* of a group */
+    const struct winograd *winograd; /* or NULL, and then: */
+    const float *packed;             /* (groups, n_panels, depth, PANEL) */
+    const float *bias;               /* (out) */
+    size_t depth;                    /* of a patch: taps * in / groups */
+    size_t n_panels;                 /* of a group */
     size_t block_rows;
 };
 
@@ -94,6 +96,12 @@ model_status conv_create(struct kernels *kernels, const struct conv_spec *spec,
     conv->geometry = *g;
     conv->kernels = kernels;
     conv->bias = source.bias;
+    if (winograd_suits(g)) {
+        status = winograd_create(kernels, &source, &conv->winograd, err);
+        if (status == MODEL_OK)
+            *ret = conv;
+        return status;
+    }
     conv->depth = (size_t)(g->kernel[CONV_Y] * g->kernel[CONV_X] * (g->in / g->groups));
     conv->n_panels = ((size_t)(g->out / g->groups) + PANEL - 1) / PANEL;
     conv->block_rows = BLOCK_FLOATS / conv->depth / PRODUCT_ROWS * PRODUCT_ROWS;
@@ -255,11 +263,11 @@ static void run_worker(void *argument, size_t worker)
         run_block(job, index, rows);
 }
 
-/* Room for a block of patches per thread. */
-static model_status grow_rows(struct linear_progress *progress, const struct conv *conv)
+/* Room for a block of patches per thread, or what else is gathered. */
+static model_status grow_rows(struct linear_progress *progress, const struct conv *conv,
+                              size_t floats)
 {
     const struct model_services *services = conv->kernels->services;
-    const size_t floats = conv->kernels->threads * conv->block_rows * conv->depth;
     struct conv_plans *plans = progress->conv;
     if (plans == NULL) {
         plans = services->allocate(services->context, sizeof *plans);
@@ -268,7 +276,7 @@ static model_status grow_rows(struct linear_progress *progress, const struct con
         *plans = (struct conv_plans){.kernels = conv->kernels};
         progress->conv = plans;
     }
-    if (!needs_gathering(&conv->geometry) || floats <= plans->rows_floats)
+    if (floats <= plans->rows_floats)
         return MODEL_OK;
     float *rows = services->allocate(services->context, floats * sizeof *rows);
     if (rows == NULL)
@@ -286,10 +294,19 @@ void conv_run(struct linear_runner *runner, const struct conv *conv, const float
     struct run_job job = {.conv = conv, .x = x, .y = y, .from = shape, .n_parts = 1};
     if (!conv_begin(runner, &conv->geometry, shape, &job.to))
         return;
-    progress->status = grow_rows(progress, conv);
+    const size_t threads = conv->kernels->threads;
+    size_t floats = 0;
+    if (conv->winograd != NULL)
+        floats = winograd_scratch_bytes(conv->winograd, job.to) / sizeof(float);
+    else if (needs_gathering(&conv->geometry))
+        floats = threads * conv->block_rows * conv->depth;
+    progress->status = grow_rows(progress, conv, floats);
     if (progress->status != MODEL_OK)
         return;
-    const size_t threads = conv->kernels->threads;
+    if (conv->winograd != NULL) {
+        winograd_run(conv->winograd, x, shape, y, job.to, progress->conv->rows);
+        return;
+    }
     job.plans = progress->conv;
     job.n_rows = map_size(job.to) / (size_t)job.to.channels;
     job.n_blocks = (job.n_rows + conv->block_rows - 1) / conv->block_rows;

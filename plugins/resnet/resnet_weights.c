@@ -17,16 +17,16 @@ static void find_names(const struct resnet_config *config, int stage, int64_t bl
                        struct names *ret)
 {
     const bool torchvision = config->torchvision;
-    char at[WEIGHT_NAME_BYTES];
-    if (stage == RESNET_STEM)
-        weight_name(at, torchvision ? "" : "%sembedder.embedder", config->prefix);
-    else if (torchvision)
+    char at[WEIGHT_NAME_BYTES] = "";
+    if (stage == RESNET_STEM && !torchvision)
+        weight_name(at, "%sembedder.embedder", config->prefix);
+    else if (stage != RESNET_STEM && torchvision)
         weight_name(at, conv == 0 ? "layer%d.%d.downsample." : "layer%d.%d.", stage + 1,
                     (int)block);
-    else if (conv == 0)
+    else if (stage != RESNET_STEM && conv == 0)
         weight_name(at, "%sencoder.stages.%d.layers.%d.shortcut", config->prefix, stage,
                     (int)block);
-    else
+    else if (stage != RESNET_STEM)
         weight_name(at, "%sencoder.stages.%d.layers.%d.layer.%d", config->prefix, stage, (int)block,
                     conv - 1);
     if (!torchvision) {

@@ -9,11 +9,12 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define PANEL        64     /* output channels; a multiple of PRODUCT_COLUMNS */
-#define POINTS       16     /* of a transformed tile */
-#define BLOCK_FLOATS 196608 /* of a block of transformed tiles: 768 KB */
-#define MAX_TILES    192    /* of a block; a multiple of PRODUCT_ROWS */
-#define MIN_CHANNELS 48     /* with fewer the transforms cost more than the products save */
+#define PANEL         64     /* output channels; a multiple of PRODUCT_COLUMNS */
+#define POINTS        16     /* of a transformed tile */
+#define BLOCK_FLOATS  196608 /* of a block of transformed tiles: 768 KB */
+#define MAX_TILES     192    /* of a block; a multiple of PRODUCT_ROWS */
+#define PACK_CHANNELS 32     /* packed at a time: 128 KB */
+#define MIN_CHANNELS  48     /* with fewer the transforms cost more than the products save */
 
 struct winograd {
     struct conv_geometry geometry;
@@ -58,21 +59,30 @@ struct pack_job {
     float *plain, *packed;
 };
 
+/* Input channels [first, end) of one output channel of a panel. */
+static void pack_column(const struct pack_job *job, size_t panel, size_t column, size_t first,
+                        size_t end)
+{
+    const size_t in = job->winograd->in, o = panel * PANEL + column;
+    float *packed = job->packed + panel * POINTS * in * PANEL + column;
+    for (size_t c = first; c < end; c++) {
+        double u[POINTS] = {0};
+        if (o < job->winograd->out)
+            transform_weight(job->plain + (o * in + c) * 9, u);
+        for (size_t p = 0; p < POINTS; p++)
+            packed[(p * in + c) * PANEL] = (float)u[p];
+    }
+}
+
+/* Some input channels at a time, so that what is written stays in the cache until it is whole. */
 static void pack_panel(void *argument, size_t panel)
 {
     const struct pack_job *job = argument;
-    const struct winograd *winograd = job->winograd;
-    const size_t in = winograd->in, out = winograd->out;
-    float *packed = job->packed + panel * POINTS * in * PANEL;
-    for (size_t c = 0; c < in; c++)
-        for (size_t column = 0; column < PANEL; column++) {
-            const size_t o = panel * PANEL + column;
-            double u[POINTS] = {0};
-            if (o < out)
-                transform_weight(job->plain + (o * in + c) * 9, u);
-            for (size_t p = 0; p < POINTS; p++)
-                packed[(p * in + c) * PANEL + column] = (float)u[p];
-        }
+    const size_t in = job->winograd->in;
+    for (size_t first = 0; first < in; first += PACK_CHANNELS)
+        for (size_t column = 0; column < PANEL; column++)
+            pack_column(job, panel, column, first,
+                        first + PACK_CHANNELS < in ? first + PACK_CHANNELS : in);
 }
 
 static model_status pack(void *argument, void *destination)

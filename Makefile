@@ -38,7 +38,7 @@ INC_store    := $(INC_base) -Istore
 INC_packager := $(INC_store) -Ipackager -Ipackager/commands
 INC_host     := $(INC_store) -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/generation -Ihost/commands
 INC_kernels  := -Iinclude -Iplugins/kernels
-INC_tests    := $(INC_host) -Ipackager -Itests
+INC_tests    := $(INC_host) -Ipackager -Ipackager/commands -Itests
 
 SRC_base     := $(wildcard base/*.c)
 SRC_store    := $(wildcard store/*.c)

@@ -82,7 +82,8 @@ model_status command_print(const char *text, struct model_error *err);
 /* The same for what was printed before by other means. command_main() does it at the end, too. */
 model_status command_flush(struct model_error *err);
 
-/* From here on SIGINT and SIGTERM set a flag; a second one ends the process as usual. */
+/* From here on SIGINT, SIGTERM and SIGHUP (a terminal that went away) set a flag; a second one ends the
+ * process as usual. A SIGHUP that is ignored, by nohup, stays so. */
 void command_catch_interrupts(void);
 /* Whether one came. The argument is not used: it fits where a callback is wanted. */
 bool command_interrupted(void *unused);

@@ -1,9 +1,11 @@
-/* errors.c - error sentences; see errors.h. No state, any thread. */
+/* errors.c - error sentences; see errors.h. Any thread: the cause of the last sentence is the thread's own,
+ * as errno is. */
 #include "errors.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +34,12 @@ static const struct {
 
 #define N_STATUSES (sizeof statuses / sizeof statuses[0])
 
+/* Of the last sentence: which struct got it, and the error number it came from. */
+static _Thread_local struct {
+    const struct model_error *err;
+    int errnum;
+} last_cause;
+
 /* Cuts a sentence that vsnprintf truncated so that it does not end inside a UTF-8 character. */
 static void trim_partial_character(char *text, size_t size_bytes)
 {
@@ -49,26 +57,53 @@ static void trim_partial_character(char *text, size_t size_bytes)
         text[start] = '\0';
 }
 
+/* Bytes of the message that the struct's maker gave room for: it may be of another version. A struct_size of 0
+ * was forgotten, and means the whole: no version had less. */
+static size_t message_bytes(const struct model_error *err)
+{
+    const size_t before = offsetof(struct model_error, message);
+    if (err != NULL && err->struct_size == 0)
+        return sizeof err->message;
+    if (err == NULL || err->struct_size <= before)
+        return 0;
+    size_t given = err->struct_size - before;
+    return given < sizeof err->message ? given : sizeof err->message;
+}
+
 static void write_sentence(struct model_error *err, const char *format, va_list arguments)
 {
-    (void)vsnprintf(err->message, sizeof err->message, format, arguments);
-    trim_partial_character(err->message, sizeof err->message);
+    (void)vsnprintf(err->message, message_bytes(err), format, arguments);
+    trim_partial_character(err->message, message_bytes(err));
+}
+
+/* Puts ": text" behind the sentence that is there. */
+static void append_sentence(struct model_error *err, const char *text)
+{
+    size_t used = strlen(err->message), room = message_bytes(err);
+    (void)snprintf(err->message + used, room - used, ": %s", text);
+    trim_partial_character(err->message, room);
 }
 
 model_status error_set(struct model_error *err, model_status status, const char *format, ...)
 {
-    if (err != NULL) {
+    if (message_bytes(err) > 0) {
         va_list arguments;
         va_start(arguments, format);
         write_sentence(err, format, arguments);
         va_end(arguments);
+        last_cause.err = NULL;
     }
     return status;
 }
 
+int error_cause(const struct model_error *err)
+{
+    return err != NULL && last_cause.err == err ? last_cause.errnum : 0;
+}
+
 model_status error_set_errno(struct model_error *err, int errnum, const char *format, ...)
 {
-    if (err != NULL) {
+    if (message_bytes(err) > 0) {
         va_list arguments;
         va_start(arguments, format);
         write_sentence(err, format, arguments);
@@ -79,9 +114,9 @@ model_status error_set_errno(struct model_error *err, int errnum, const char *fo
 #else
         const char *text = strerror_r(errnum, reason, sizeof reason) == 0 ? reason : "error";
 #endif
-        size_t used = strlen(err->message);
-        (void)snprintf(err->message + used, sizeof err->message - used, ": %s", text);
-        trim_partial_character(err->message, sizeof err->message);
+        append_sentence(err, text);
+        last_cause.err = err;
+        last_cause.errnum = errnum;
     }
     if (errnum == ENOENT || errnum == ENOTDIR)
         return MODEL_NOT_FOUND;
@@ -95,38 +130,38 @@ model_status error_no_memory(struct model_error *err, const char *what)
 
 void error_prefix(struct model_error *err, const char *format, ...)
 {
-    if (err == NULL)
+    const size_t n_bytes = message_bytes(err);
+    if (n_bytes == 0)
         return;
     char rest[MODEL_ERROR_BYTES];
-    memcpy(rest, err->message, sizeof rest);
-    rest[sizeof rest - 1] = '\0'; /* a plugin may have filled the array */
+    memcpy(rest, err->message, n_bytes);
+    rest[n_bytes - 1] = '\0'; /* a plugin may have filled the array */
     va_list arguments;
     va_start(arguments, format);
     write_sentence(err, format, arguments);
     va_end(arguments);
-    size_t used = strlen(err->message);
-    (void)snprintf(err->message + used, sizeof err->message - used, ": %s", rest);
-    trim_partial_character(err->message, sizeof err->message);
+    append_sentence(err, rest);
 }
 
 void error_advise(struct model_error *err, const char *format, ...)
 {
-    if (err == NULL)
+    const size_t size_bytes = message_bytes(err);
+    if (size_bytes == 0)
         return;
     struct model_error advice = MODEL_ERROR_INIT;
     va_list arguments;
     va_start(arguments, format);
     write_sentence(&advice, format, arguments);
     va_end(arguments);
-    size_t room = sizeof err->message - 1, wanted = strlen(advice.message) + 2;
+    size_t room = size_bytes - 1, wanted = strlen(advice.message) + 2;
     size_t kept = strnlen(err->message, room);
     kept = wanted >= room ? 0 : kept + wanted > room ? room - wanted : kept;
     while (kept > 0 && ((unsigned char)err->message[kept] & 0xC0) == 0x80)
         kept--; /* not inside a character */
     bool is_question = kept > 0 && err->message[kept - 1] == '?';
-    (void)snprintf(err->message + kept, sizeof err->message - kept, "%s %s", is_question ? "" : ";",
+    (void)snprintf(err->message + kept, size_bytes - kept, "%s %s", is_question ? "" : ";",
                    advice.message);
-    trim_partial_character(err->message, sizeof err->message);
+    trim_partial_character(err->message, size_bytes);
 }
 
 const char *status_name(model_status status)

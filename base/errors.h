@@ -1,7 +1,9 @@
 /* errors.h - error sentences and what statuses mean to a command.
  *
  * Every function of this project that can fail returns a model_status and writes one sentence into a
- * struct model_error that its caller owns; `err` may be NULL where the caller does not care. */
+ * struct model_error that its caller owns; `err` may be NULL where the caller does not care. Nothing is
+ * written behind the struct_size that the caller has set: it may have been compiled with another version. (0 counts as the
+ * whole struct.) */
 #ifndef ERRORS_H
 #define ERRORS_H
 
@@ -22,6 +24,10 @@ model_status error_set(struct model_error *err, model_status status, const char 
  * ENOENT and ENOTDIR, MODEL_OUT_OF_MEMORY for ENOMEM, else MODEL_IO. */
 model_status error_set_errno(struct model_error *err, int errnum, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The error number in the sentence of err, when error_set_errno() wrote it in this thread and nothing was
+ * written into an err since, but by error_prefix(); else 0. So a caller far above can tell a full disk. */
+int error_cause(const struct model_error *err);
 
 /* The sentence for a failed allocation of `what`. */
 model_status error_no_memory(struct model_error *err, const char *what);

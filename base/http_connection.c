@@ -1,6 +1,6 @@
 /* http_connection.c - reading requests from one client; see http_private.h.
  *
- * Reading goes on while a request is handled: this is how a client that leaves is noticed. What it
+ * Reading goes on while a request is handled: this is how the end of a client is noticed. What it
  * sends meanwhile (pipelined requests) is kept up to the limit of a head, then reading pauses. */
 #include "http_private.h"
 #include "clock.h"
@@ -331,13 +331,15 @@ void http_connection_replied(struct http_connection *connection)
     http_connection_process(connection);
 }
 
-/* The client sends nothing more. While its request waits, it is taken for gone; while its reply is on
- * the way it may still be reading. */
+/* The client sends nothing more: it has left, or has said all and waits for the reply. TCP shows both
+ * alike, so whole requests are answered, unless a handler asked to be told of clients that leave. */
 static void on_end(struct http_connection *connection)
 {
     connection->saw_end = true;
     connection->is_reading = false;
-    if (connection->state != HTTP_SENDING)
+    bool is_answered = connection->state == HTTP_SENDING ||
+                       (connection->state == HTTP_HANDLING && connection->request->gone == NULL);
+    if (!is_answered)
         http_connection_close(connection);
 }
 

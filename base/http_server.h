@@ -75,7 +75,8 @@ const char *http_request_header(const struct http_request *request, const char *
 /* The body, terminated; "" without one. */
 const char *http_request_body(const struct http_request *request, size_t *ret_size_bytes);
 /* Calls gone() once if the client leaves (or the server is closed) before the reply. The request must
- * be replied to all the same. */
+ * be replied to all the same. A client that only stops sending counts as one that leaves here; without
+ * gone() it is answered. */
 void http_request_on_gone(struct http_request *request,
                           void (*gone)(void *context, struct http_request *request), void *context);
 

@@ -119,16 +119,14 @@ bool http_value_is_safe(const char *value)
     return true;
 }
 
-/* Digits only, at least one; false also when they do not fit. */
+/* Digits only, at least one. A number of more than 64 bits is the largest one: no file is longer. */
 static bool read_number(const char **text, uint64_t *ret)
 {
     const char *at = *text;
     uint64_t value = 0;
     for (; *at >= '0' && *at <= '9'; at++) {
         uint64_t digit = (uint64_t)(*at - '0');
-        if (value > (UINT64_MAX - digit) / 10)
-            return false;
-        value = value * 10 + digit;
+        value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
     }
     if (at == *text)
         return false;

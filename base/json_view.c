@@ -15,9 +15,16 @@
 
 #define MAX_EXACT_INTEGER 9007199254740992.0 /* 2^53 */
 
-/* cJSON recurses per level; this bounds it, counted outside strings. */
-static bool depth_is_bounded(const char *text, size_t size_bytes)
+/* What a text will cost as a tree, counted outside strings before there is one: cJSON recurses per
+ * level, and takes some hundred bytes per value. */
+struct shape {
+    size_t depth;
+    size_t n_values; /* exact for valid JSON, except that an empty container counts twice */
+};
+
+static struct shape measure(const char *text, size_t size_bytes)
 {
+    struct shape shape = {.n_values = 1};
     size_t depth = 0;
     bool in_string = false;
     for (size_t i = 0; i < size_bytes; i++) {
@@ -29,14 +36,17 @@ static bool depth_is_bounded(const char *text, size_t size_bytes)
                 in_string = false;
         } else if (c == '"') {
             in_string = true;
+        } else if (c == ',') {
+            shape.n_values++;
         } else if (c == '[' || c == '{') {
-            if (++depth > JSON_MAX_DEPTH)
-                return false;
+            shape.n_values++;
+            if (++depth > shape.depth)
+                shape.depth = depth;
         } else if ((c == ']' || c == '}') && depth > 0) {
             depth--;
         }
     }
-    return true;
+    return shape;
 }
 
 /* Whether \u0000 stands in the strings of a text that is valid JSON, where each backslash begins an
@@ -57,14 +67,23 @@ static bool has_zero_character(const char *text, size_t size_bytes)
 model_status json_parse(const char *text, size_t size_bytes, const char *what, json_node **ret,
                         struct model_error *err)
 {
+    return json_parse_limited(text, size_bytes, JSON_MAX_VALUES, what, ret, err);
+}
+
+model_status json_parse_limited(const char *text, size_t size_bytes, size_t max_values,
+                                const char *what, json_node **ret, struct model_error *err)
+{
     size_t good = utf8_valid_prefix(text, size_bytes);
     if (good != size_bytes)
         return error_set(err, MODEL_CORRUPT, "%s: not UTF-8 at byte %zu", what, good);
     if (memchr(text, '\0', size_bytes) != NULL)
         return error_set(err, MODEL_CORRUPT, "%s: a zero byte inside the text", what);
-    if (!depth_is_bounded(text, size_bytes))
+    struct shape shape = measure(text, size_bytes);
+    if (shape.depth > JSON_MAX_DEPTH)
         return error_set(err, MODEL_CORRUPT, "%s: nested deeper than %d levels", what,
                          JSON_MAX_DEPTH);
+    if (shape.n_values > max_values)
+        return error_set(err, MODEL_CORRUPT, "%s: more than %zu values", what, max_values);
     const char *end = text;
     json_node *root = cJSON_ParseWithLengthOpts(text, size_bytes, &end, 0);
     if (root == NULL)

@@ -1,6 +1,6 @@
 /* json_view.h - JSON, read and written. cJSON lives behind this header.
  *
- * Reading: the text is checked (size, UTF-8, depth, nothing behind the value) and becomes a tree of
+ * Reading: the text is checked (size, UTF-8, depth, number of values, nothing behind the value) and becomes a tree of
  * const nodes that live until json_free() of the root. Looking up in a NULL node gives NULL, so paths
  * may be walked without a check at each step. Writing: a tree is built and printed.
  * A tree belongs to one thread while it is built, and may be read by any number afterwards. */
@@ -13,7 +13,8 @@
 
 typedef struct cJSON json_node; /* opaque outside json_view.c */
 
-#define JSON_MAX_DEPTH 100
+#define JSON_MAX_DEPTH  100
+#define JSON_MAX_VALUES ((size_t)1 << 22) /* 262,000 words with 500,000 merges have 1.8 million */
 
 /* ---- reading */
 
@@ -21,6 +22,10 @@ typedef struct cJSON json_node; /* opaque outside json_view.c */
  * byte 17 ...", or a string with \u0000, which a terminated string cannot hold. */
 model_status json_parse(const char *text, size_t size_bytes, const char *what, json_node **ret,
                         struct model_error *err);
+/* The same for a text that should be smaller than JSON_MAX_VALUES. Values are objects, arrays and what
+ * stands in them; each takes up to 150 bytes of memory besides its text. */
+model_status json_parse_limited(const char *text, size_t size_bytes, size_t max_values,
+                                const char *what, json_node **ret, struct model_error *err);
 /* Reads and parses a file of at most max_bytes; `what` is the path. */
 model_status json_parse_file(const char *path, size_t max_bytes, json_node **ret,
                              struct model_error *err);

@@ -108,10 +108,14 @@ model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
                             struct modelhost_model **ret_model, struct model_error *err)
 {
     char *dir = NULL;
-    model_status status = find_package(host, name_or_folder, &dir, err);
+    struct model_error own =
+        MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
+    model_status status = find_package(host, name_or_folder, &dir, &own);
     if (status == MODEL_OK)
         status = loaded_model_create(host, &host->log, dir, host->plugin_path, host->lanes,
-                                     host->threads, ret_model, err);
+                                     host->threads, ret_model, &own);
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", own.message);
     free(dir);
     return status;
 }

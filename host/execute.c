@@ -8,6 +8,7 @@
 #include "result.h"
 #include "session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What allocate_output() needs to know: the context of a model_call. */
@@ -23,42 +24,45 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
 {
     struct output_context *outputs = context;
     struct modelhost_result *result = outputs->result;
-    struct model_error unheard = MODEL_ERROR_INIT;
+    struct model_error own = MODEL_ERROR_INIT; /* the plugin's may be NULL, or hold anything */
     model_status status = MODEL_OK;
-    err = err != NULL ? err : &unheard;
     if (index >= result->n_tensors)
-        status = error_set(err, MODEL_INTERNAL, "plugin: there is no output %u of %u", index,
+        status = error_set(&own, MODEL_INTERNAL, "there is no output %u of %u", index,
                            result->n_tensors);
-    else if (result->tensors[index].data != NULL)
-        status = error_set(err, MODEL_INTERNAL, "plugin: output '%s' was allocated twice",
-                           result->tensors[index].name);
+    else if (result->granted[index].data != NULL)
+        status = error_set(&own, MODEL_INTERNAL, "output '%s' was allocated twice",
+                           result->granted[index].name);
     else
         status =
-            schema_check_output(result->specs[index], dtype, rank, shape, &outputs->binding, err);
+            schema_check_output(result->specs[index], dtype, rank, shape, &outputs->binding, &own);
     if (status == MODEL_OK)
-        status = result_allocate(result, index, dtype, rank, shape, err);
+        status = result_allocate(result, index, dtype, rank, shape, &own);
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", own.message);
     if (status != MODEL_OK && outputs->status == MODEL_OK) {
         outputs->status = status;
-        (void)error_set(&outputs->error, status, "%s", err->message);
+        outputs->error = own;
     }
     return status;
 }
 
-/* What to say of a run() that failed without a word. */
-static const char *silent_failure(model_status status)
+/* A failed run(): what its status means, a sentence where it gave none, and whose sentence it is. */
+static model_status read_failure(const struct plugin_call *call, model_status said,
+                                 struct model_error *err)
 {
-    return status == MODEL_DEADLINE    ? "deadline passed while the request was running"
-           : status == MODEL_CANCELLED ? "the request was cancelled"
-                                       : "the plugin failed without saying why";
-}
-
-static model_status check_produced(const struct modelhost_result *result, struct model_error *err)
-{
-    for (uint32_t i = 0; i < result->n_tensors; i++)
-        if (result->tensors[i].data == NULL)
-            return error_set(err, MODEL_INTERNAL, "plugin: run() did not produce output '%s'",
-                             result->tensors[i].name);
-    return MODEL_OK;
+    uint32_t cancelled = __atomic_load_n(call->cancelled, __ATOMIC_RELAXED);
+    model_status status = plugin_error_of_running(said, cancelled, call->deadline_ns);
+    if (status == MODEL_DEADLINE || status == MODEL_CANCELLED) {
+        plugin_error_tidy(err, status,
+                          status == MODEL_DEADLINE ? "deadline passed while the request was running"
+                                                   : "the request was cancelled");
+        return status;
+    }
+    char silent[100];
+    (void)snprintf(silent, sizeof silent, "run() failed with status %d (%s) and no sentence",
+                   (int)said, status_name(said));
+    plugin_error_tidy(err, status, silent);
+    return status;
 }
 
 /* The instance that runs it: the session's, or any. */
@@ -80,7 +84,8 @@ static void give_back(struct modelhost_request *request, struct hosted_instance 
 model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
                           struct model_error *err)
 {
-    struct output_context outputs = {.result = result, .binding = *plugin_call->binding};
+    struct output_context outputs = {
+        .result = result, .binding = *plugin_call->binding, .error = MODEL_ERROR_INIT};
     struct model_cancel cancel = {sizeof cancel, plugin_call->cancelled, plugin_call->deadline_ns};
     struct model_call call = {
         .struct_size = sizeof call,
@@ -98,10 +103,19 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     int64_t start_ns = clock_now_ns();
     model_status status = instance->run(instance, &call, err);
     result->timing.run_ns += clock_now_ns() - start_ns;
-    plugin_error_tidy(err, status, silent_failure(status));
-    if (status == MODEL_OK && outputs.status != MODEL_OK)
+    struct model_error changed = MODEL_ERROR_INIT;
+    model_status granted = result_check_granted(result, &changed);
+    if (status != MODEL_OK)
+        status = read_failure(plugin_call, status, err);
+    else if (outputs.status != MODEL_OK)
         status = error_set(err, outputs.status, "%s", outputs.error.message);
-    return status == MODEL_OK ? check_produced(result, err) : status;
+    else if (granted != MODEL_OK)
+        status = error_set(err, granted, "%s", changed.message);
+    const struct plugin_file *plugin = plugin_call->plugin;
+    if (plugin != NULL && status != MODEL_OK && status != MODEL_DEADLINE &&
+        status != MODEL_CANCELLED)
+        error_prefix(err, "plugin '%s' %s", plugin->name, plugin->version);
+    return status;
 }
 
 /* The slots of a session's call: 0, 1, 2, ...; NULL without a session. */
@@ -125,6 +139,7 @@ static model_status run_plugin(struct modelhost_request *request,
 {
     struct plugin_call call = {.inputs = request->inputs,
                                .n_inputs = request->n_inputs,
+                               .plugin = &request->model->plugin.file,
                                .binding = binding,
                                .cancelled = &request->cancelled,
                                .deadline_ns = request->deadline_ns};

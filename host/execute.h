@@ -3,6 +3,7 @@
 #define EXECUTE_H
 
 #include "hosted_instance.h"
+#include "plugin_file.h"
 #include "request.h"
 #include "schema.h"
 
@@ -14,6 +15,7 @@ model_status execute_request(struct modelhost_request *request,
 /* One run() of a plugin, for jobs that make several. */
 struct plugin_call {
     struct hosted_instance *instance;
+    const struct plugin_file *plugin;         /* whose errors these are; NULL: not said */
     const struct model_tensor *const *inputs; /* (n_inputs), checked */
     uint32_t n_inputs;
     const struct schema_binding *binding; /* what schema_check_inputs() found */

@@ -35,6 +35,7 @@ static void destroy(void *argument)
     json_free(model->config);
     free(model->guards);
     free(model->config_text);
+    free(model->no_weights);
     free(model->plugin_path);
     free(model->description_json);
     free(model->idle);

@@ -30,6 +30,7 @@ struct modelhost_model {
     size_t config_bytes;
     json_node *config;
     struct weights *weights;    /* NULL: none in the package */
+    char *no_weights;           /* then the sentence that says so */
     struct page_guard **guards; /* (n_guards), one for each mapped file */
     size_t n_guards;
     struct services services;

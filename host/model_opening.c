@@ -10,7 +10,51 @@
 #include "plugin_path.h"
 #include "schema.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+/* Readers differ in which of two equal keys counts. */
+static model_status check_keys(const json_node *node, const char *path, struct model_error *err)
+{
+    model_status status = json_check_unique_keys(node, path, err);
+    for (const json_node *item = json_first(node); item != NULL && status == MODEL_OK;
+         item = json_next(item))
+        if (json_is_object(item) || json_is_array(item))
+            status = check_keys(item, path, err); /* as deep as JSON_MAX_DEPTH */
+    return status;
+}
+
+/* What chooses the plugin must not be overlooked because it is of another kind. */
+static model_status check_names(const json_node *config, const char *path, struct model_error *err)
+{
+    const json_node *type = json_member(config, "model_type");
+    const json_node *classes = json_member(config, "architectures");
+    if (!json_is_null(type) && !json_is_string(type))
+        return error_set(err, MODEL_CORRUPT, "%s: model_type is not a string", path);
+    bool good = json_is_null(classes) || json_is_array(classes);
+    for (const json_node *class = json_is_array(classes) ? json_first(classes) : NULL;
+         class != NULL && good; class = json_next(class))
+        good = json_is_string(class);
+    if (!good)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: architectures is not a list of strings; want one such as "
+                         "[\"BertForMaskedLM\"]",
+                         path);
+    return MODEL_OK;
+}
+
+static model_status parse_config(struct modelhost_model *model, const char *path,
+                                 struct model_error *err)
+{
+    model_status status =
+        json_parse(model->config_text, model->config_bytes, path, &model->config, err);
+    if (status == MODEL_OK && !json_is_object(model->config))
+        status = error_set(err, MODEL_CORRUPT, "%s: not a JSON object", path);
+    if (status == MODEL_OK)
+        status = check_keys(model->config, path, err);
+    return status == MODEL_OK ? check_names(model->config, path, err) : status;
+}
 
 static model_status read_config(struct modelhost_model *model, struct model_error *err)
 {
@@ -21,17 +65,18 @@ static model_status read_config(struct modelhost_model *model, struct model_erro
     model_status status = MODEL_OK;
     if (path_is_file(path))
         status = file_read(path, PACKAGE_MAX_CONFIG_BYTES, &text, err);
-    else if (buffer_append_text(&text, "{}") != MODEL_OK)
-        status = error_no_memory(err, path);
-    if (status == MODEL_OK)
-        status = json_parse(text.data, text.size, path, &model->config, err);
-    if (status == MODEL_OK && !json_is_object(model->config))
-        status = error_set(err, MODEL_CORRUPT, "%s: not a JSON object", path);
-    free(path);
+    else if (access(path, F_OK) == 0)
+        status = error_set(err, MODEL_CORRUPT, "%s is not a regular file", path);
+    else
+        status =
+            error_set(err, MODEL_CORRUPT,
+                      "%s is missing; a model without a configuration has one that says {}", path);
     model->config_bytes = text.size;
     model->config_text = buffer_take(&text);
-    if (status == MODEL_OK && model->config_text == NULL)
-        status = error_no_memory(err, "config.json");
+    if (status == MODEL_OK)
+        status = model->config_text != NULL ? parse_config(model, path, err)
+                                            : error_no_memory(err, path);
+    free(path);
     return status;
 }
 
@@ -56,9 +101,10 @@ static model_status open_weights(struct modelhost_model *model, struct model_err
 {
     model_status status = weights_open(model->package.backend_dir, &model->weights, err);
     if (status == MODEL_NOT_FOUND) {
-        /* Not every architecture has weights; explain_missing_files() for one that has. */
+        /* Not every architecture has weights; one that has will miss them. */
         log_write(model->log, MODEL_LOG_INFO, "%s", err->message);
-        return MODEL_OK;
+        model->no_weights = text_format("%s", err->message);
+        return model->no_weights != NULL ? MODEL_OK : error_no_memory(err, "a model");
     }
     if (status == MODEL_OK && weights_has_both(model->package.backend_dir))
         log_write(model->log, MODEL_LOG_WARN,
@@ -66,23 +112,6 @@ static model_status open_weights(struct modelhost_model *model, struct model_err
                   ".index.json: the single file is taken, the shards are not read; remove one",
                   model->package.backend_dir, WEIGHTS_SINGLE_NAME);
     return status == MODEL_OK ? guard_weights(model, err) : status;
-}
-
-/* A plugin that asked in vain for a weight names that weight; where no file of weights is there at
- * all, that is what a person has to know. */
-static void explain_missing_files(const struct modelhost_model *model, struct model_error *err)
-{
-    char *config = path_join(model->package.backend_dir, "config.json");
-    if (config != NULL && !path_is_file(config))
-        error_prefix(err, "%s has no config.json", model->package.backend_dir);
-    free(config);
-    struct weights *weights = NULL;
-    struct model_error none = MODEL_ERROR_INIT;
-    if (model->weights != NULL ||
-        weights_open(model->package.backend_dir, &weights, &none) != MODEL_NOT_FOUND)
-        weights_destroy(weights);
-    else
-        (void)error_set(err, MODEL_NOT_FOUND, "%s", none.message);
 }
 
 /* The package's own plugin, or the first on the plugin path that serves the architecture. */
@@ -118,7 +147,7 @@ static model_status check_model(const struct model *model, struct model_error *e
             err, MODEL_ABI_MISMATCH,
             "plugin: create_model() returned a struct model smaller than ABI 1.0's, or "
             "without its functions");
-    return schema_check_description(model->description, err);
+    return MODEL_OK;
 }
 
 model_status model_opening_create_instance(struct modelhost_model *model,
@@ -126,7 +155,8 @@ model_status model_opening_create_instance(struct modelhost_model *model,
 {
     struct model_instance *instance = NULL;
     err->message[0] = '\0';
-    model_status status = model->model->create_instance(model->model, &instance, err);
+    model_status status =
+        plugin_error_of_creating(model->model->create_instance(model->model, &instance, err));
     plugin_error_tidy(err, status, "create_instance() failed without saying why");
     if (status != MODEL_OK)
         return status;
@@ -170,27 +200,27 @@ static void create_on_own_thread(void *argument)
     };
     struct model *created = NULL;
     err->message[0] = '\0'; /* steps before have failed and been forgiven */
-    model_status status = model->plugin.create_model(&model->services.table, &args, &created, err);
+    model_status said = model->plugin.create_model(&model->services.table, &args, &created, err);
+    model_status status = plugin_error_of_creating(said);
     plugin_error_tidy(err, status, "create_model() failed without saying why");
+    if (said == MODEL_NOT_FOUND && model->no_weights != NULL) /* not just the first that it wants */
+        (void)error_set(err, status, "%s", model->no_weights);
     if (status == MODEL_OK) {
         status = check_model(created, err);
-        if (status == MODEL_OK)
+        if (status == MODEL_OK) /* from here on it is destroyed, whatever else is wrong with it */
             model->model = created;
     }
+    if (status == MODEL_OK)
+        status = schema_check_description(created->description, err);
     if (status == MODEL_OK) {
         status = model_opening_create_instance(model, &model->idle[0], err);
         model->n_idle = status == MODEL_OK ? 1 : 0;
     }
-    if (status == MODEL_NOT_FOUND)
-        explain_missing_files(model, err);
     if (status != MODEL_OK)
         error_prefix(err, "plugin '%s' %s cannot run %s", model->plugin.file.name,
                      model->plugin.file.version, model->package.dir);
     if (status == MODEL_UNSUPPORTED)
         error_advise(err, "'modelhost explain PKG' shows which plugins there are");
-    if (status == MODEL_NOT_FOUND || status == MODEL_INVALID_ARGUMENT)
-        status =
-            MODEL_CORRUPT; /* the model was found; what it lacks makes the package a broken one */
     services_release_scratch();
     creation->status = status;
 }

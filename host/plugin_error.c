@@ -1,5 +1,6 @@
 /* plugin_error.c - see plugin_error.h. */
 #include "plugin_error.h"
+#include "clock.h"
 #include "errors.h"
 #include "utf8.h"
 
@@ -18,4 +19,41 @@ void plugin_error_tidy(struct model_error *err, model_status status, const char 
             *c = ' ';
     if (status != MODEL_OK && err->message[0] == '\0')
         (void)error_set(err, status, "%s", fallback);
+}
+
+model_status plugin_error_of_creating(model_status status)
+{
+    switch (status) {
+    case MODEL_OK:
+    case MODEL_UNSUPPORTED:
+    case MODEL_CORRUPT:
+    case MODEL_OUT_OF_MEMORY:
+    case MODEL_IO:
+    case MODEL_ABI_MISMATCH:
+        return status;
+    case MODEL_INVALID_ARGUMENT: /* nobody but config.json and the weights gave arguments */
+    case MODEL_NOT_FOUND:        /* the model was found; what it lacks breaks the package */
+        return MODEL_CORRUPT;
+    default:
+        return MODEL_INTERNAL;
+    }
+}
+
+model_status plugin_error_of_running(model_status status, uint32_t cancelled, int64_t deadline_ns)
+{
+    switch (status) {
+    case MODEL_OK:
+    case MODEL_INVALID_ARGUMENT:
+    case MODEL_UNSUPPORTED:
+    case MODEL_CORRUPT:
+    case MODEL_OUT_OF_MEMORY:
+    case MODEL_IO:
+        return status;
+    case MODEL_CANCELLED:
+        return cancelled != 0 ? status : MODEL_INTERNAL;
+    case MODEL_DEADLINE:
+        return cancelled != 0 || clock_now_ns() >= deadline_ns ? status : MODEL_INTERNAL;
+    default:
+        return MODEL_INTERNAL;
+    }
 }

@@ -28,9 +28,15 @@ model_status plugin_handle_open(const char *path, const struct log_sink *log,
     if (status != MODEL_OK)
         return status;
     warn_of_foreign_runtimes(&handle.file, path, log);
+    status = plugin_file_check_same(&handle.file, path, err);
+    if (status != MODEL_OK)
+        return status;
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL)
         return error_set(err, MODEL_UNSUPPORTED, "cannot open plugin %s: %s", path, dlerror());
+    status = plugin_file_check_same(&handle.file, path, err);
+    if (status != MODEL_OK)
+        return status; /* what was opened is not what was checked */
     void *symbol = dlsym(object, "create_model");
     if (symbol == NULL)
         return error_set(err, MODEL_INVALID_ARGUMENT, "%s: create_model is exported but not found",

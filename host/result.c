@@ -8,6 +8,7 @@
 #include "schema.h"
 #include "size.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,13 +69,15 @@ model_status result_create(const struct model_description *description,
     result->tensors = calloc(n, sizeof *result->tensors);
     result->pointers = calloc(n, sizeof *result->pointers);
     result->specs = calloc(n, sizeof *result->specs);
-    model_status status = result->tensors && result->pointers && result->specs
+    result->granted = calloc(n, sizeof *result->granted);
+    model_status status = result->tensors && result->pointers && result->specs && result->granted
                               ? choose_specs(result, description, output_names, err)
                               : error_no_memory(err, "a result");
     for (uint32_t i = 0; status == MODEL_OK && i < n; i++) {
         char *name = text_format("%s", result->specs[i]->name);
         result->tensors[i] =
             (struct model_tensor){.struct_size = sizeof(struct model_tensor), .name = name};
+        result->granted[i] = result->tensors[i];
         result->pointers[i] = &result->tensors[i];
         if (name == NULL)
             status = error_no_memory(err, "a result");
@@ -103,16 +106,36 @@ model_status result_allocate(struct modelhost_result *result, uint32_t index, in
     for (uint32_t i = 0; i < rank; i++)
         if (!size_multiply(size_bytes, (uint64_t)shape[i], &size_bytes))
             return error_set(err, MODEL_INVALID_ARGUMENT, "output '%s': its shape overflows",
-                             result->tensors[index].name);
+                             result->granted[index].name);
     uint64_t padded = 0;
     void *data = NULL;
     if (size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
         data = aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT));
     if (data == NULL)
         return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
-                         result->tensors[index].name, (unsigned long long)size_bytes);
-    tensor_init(&result->tensors[index], result->tensors[index].name, dtype, rank, shape, data);
+                         result->granted[index].name, (unsigned long long)size_bytes);
+    tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape, data);
+    result->tensors[index] = result->granted[index];
     return MODEL_OK;
+}
+
+model_status result_check_granted(struct modelhost_result *result, struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    for (uint32_t i = 0; i < result->n_tensors; i++) {
+        const struct model_tensor *granted = &result->granted[i];
+        bool changed = memcmp(&result->tensors[i], granted, sizeof *granted) != 0;
+        result->tensors[i] = *granted;
+        if (status == MODEL_OK && changed)
+            status = error_set(err, MODEL_INTERNAL,
+                               "run() changed the fields of output '%s'; its data alone, where "
+                               "allocate_output() put it, is to be written",
+                               granted->name);
+        else if (status == MODEL_OK && granted->data == NULL)
+            status =
+                error_set(err, MODEL_INTERNAL, "run() did not produce output '%s'", granted->name);
+    }
+    return status;
 }
 
 static void free_tensors(struct modelhost_result *result)
@@ -153,6 +176,7 @@ void modelhost_result_destroy(struct modelhost_result *result)
     free(result->tensors);
     free(result->pointers);
     free(result->specs);
+    free(result->granted);
     free(result->json);
     free(result);
 }

@@ -7,6 +7,7 @@
 struct modelhost_result {
     struct model_tensor *tensors;   /* (n_tensors) */
     struct model_tensor **pointers; /* (n_tensors), each to tensors[i]: what a plugin is handed */
+    struct model_tensor *granted;   /* (n_tensors), the same again, out of a plugin's reach */
     const struct model_tensor_spec **specs; /* (n_tensors) */
     uint32_t n_tensors;
     char *json; /* NULL: the tensor form */
@@ -25,6 +26,10 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
 /* Gives tensor `index` its shape and 64-byte aligned memory, not cleared. */
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
                              uint32_t rank, const int64_t *shape, struct model_error *err);
+
+/* Behind a plugin's run(): MODEL_INTERNAL when it wrote to a tensor's fields instead of its data, or did not
+ * have it allocated. The fields are what they were then, so that the result can be destroyed. */
+model_status result_check_granted(struct modelhost_result *result, struct model_error *err);
 
 /* Puts one tensor in the place of all, taking over `data` (from aligned_alloc or malloc). */
 model_status result_replace(struct modelhost_result *result, const char *name, int32_t dtype,

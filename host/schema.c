@@ -3,12 +3,30 @@
 #include "dtype.h"
 #include "errors.h"
 #include "size.h"
+#include "utf8.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* What a plugin says of itself is shown and printed as JSON: UTF-8 without control characters. */
+static bool is_text(const char *text)
+{
+    size_t length = strlen(text);
+    if (utf8_valid_prefix(text, length) != length)
+        return false;
+    for (const char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            return false;
+    return true;
+}
 
 static model_status check_dimension(const struct model_dimension *dimension, const char *tensor,
                                     struct model_error *err)
 {
+    if (dimension->name != NULL && !is_text(dimension->name))
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "plugin: tensor '%s': the name of a dimension is not text in UTF-8",
+                         tensor);
     bool fixed = dimension->name == NULL;
     if (dimension->min < 0 || dimension->max < dimension->min ||
         (fixed && dimension->min != dimension->max))
@@ -25,6 +43,9 @@ static model_status check_spec(const struct model_tensor_spec *spec, const char 
     if (spec == NULL || !MODEL_HAS(struct model_tensor_spec, spec, flags) || spec->name == NULL ||
         spec->name[0] == '\0')
         return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: an %s has no name", kind);
+    if (!is_text(spec->name))
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "plugin: the name of an %s is not text in UTF-8", kind);
     if (dtype_size_bytes(spec->dtype) == 0)
         return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: %s '%s' has the unknown dtype %d",
                          kind, spec->name, (int)spec->dtype);
@@ -60,6 +81,12 @@ model_status schema_check_description(const struct model_description *descriptio
     if (description == NULL || !MODEL_HAS(struct model_description, description, max_slots))
         return error_set(err, MODEL_ABI_MISMATCH,
                          "plugin: its description is smaller than that of ABI 1.0");
+    const char *const texts[] = {description->architecture, description->task, description->device,
+                                 description->compute_dtype, description->prepared_key};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i] != NULL && !is_text(texts[i]))
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "plugin: what its description says is not text in UTF-8");
     model_status status = check_specs(description->inputs, description->n_inputs, "input", err);
     return status == MODEL_OK
                ? check_specs(description->outputs, description->n_outputs, "output", err)
@@ -75,16 +102,29 @@ const struct model_tensor_spec *schema_find(const struct model_tensor_spec *cons
     return NULL;
 }
 
+static void describe_bounds(const struct model_dimension *dimension, char *text, size_t text_bytes)
+{
+    const long long min = dimension->min, max = dimension->max;
+    if (dimension->max == INT64_MAX)
+        (void)snprintf(text, text_bytes, "at least %lld", min);
+    else if (min == max)
+        (void)snprintf(text, text_bytes, "%lld", min);
+    else
+        (void)snprintf(text, text_bytes, "%lld to %lld", min, max);
+}
+
 /* Holds one size against its dimension and against what the name already stands for. */
 static model_status bind(const struct model_dimension *dimension, int64_t size, const char *tensor,
                          uint32_t axis, struct schema_binding *binding, struct model_error *err)
 {
-    if (size < dimension->min || size > dimension->max)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "'%s': dimension %u%s%s%s is %lld, want %lld to %lld", tensor, axis,
-                         dimension->name ? " (" : "", dimension->name ? dimension->name : "",
-                         dimension->name ? ")" : "", (long long)size, (long long)dimension->min,
-                         (long long)dimension->max);
+    if (size < dimension->min || size > dimension->max) {
+        char wanted[64];
+        describe_bounds(dimension, wanted, sizeof wanted);
+        return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': dimension %u%s%s%s is %lld, want %s",
+                         tensor, axis, dimension->name ? " (" : "",
+                         dimension->name ? dimension->name : "", dimension->name ? ")" : "",
+                         (long long)size, wanted);
+    }
     if (dimension->name == NULL)
         return MODEL_OK;
     for (uint32_t i = 0; i < binding->n_dimensions; i++)
@@ -113,6 +153,8 @@ static model_status check_shape(const struct model_tensor_spec *spec, int32_t dt
     if (rank != spec->rank)
         return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': rank %u, want %u", spec->name, rank,
                          spec->rank);
+    if (rank > 0 && shape == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': its shape is NULL", spec->name);
     model_status status = MODEL_OK;
     for (uint32_t i = 0; i < rank && status == MODEL_OK; i++)
         status = bind(&spec->shape[i], shape[i], spec->name, i, binding, err);
@@ -196,6 +238,11 @@ model_status schema_check_inputs(const struct model_description *description,
             return error_set(err, MODEL_INVALID_ARGUMENT, "the input '%s' (%s, rank %u) is missing",
                              spec->name, dtype_name(spec->dtype), spec->rank);
     }
+    const int64_t max_batch = description->max_batch; /* 0: not said */
+    if (max_batch > 0 && schema_batch(ret) > max_batch)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "a batch of %lld items, the model takes at most %lld at once; split it",
+                         (long long)schema_batch(ret), (long long)max_batch);
     return MODEL_OK;
 }
 
@@ -205,7 +252,7 @@ model_status schema_check_output(const struct model_tensor_spec *spec, int32_t d
 {
     model_status status = check_shape(spec, dtype, rank, shape, binding, err);
     if (status != MODEL_OK) {
-        error_prefix(err, "plugin: output");
+        error_prefix(err, "output");
         return MODEL_INTERNAL;
     }
     return MODEL_OK;

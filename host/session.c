@@ -2,6 +2,7 @@
 #include "session.h"
 #include "errors.h"
 #include "loaded_model.h"
+#include "plugin_error.h"
 
 #include <stdlib.h>
 
@@ -44,7 +45,8 @@ static model_status clear_slots(struct hosted_instance *instance, uint32_t n_ite
         size_t kept = 0;
         status = hosted_instance_keep(instance, slot, slot, 0, &kept, err);
     }
-    return status;
+    plugin_error_tidy(err, status, "keep() failed without saying why");
+    return status == MODEL_OK ? MODEL_OK : MODEL_INTERNAL;
 }
 
 static model_status take_instance(struct modelhost_session *session, int64_t n_items,

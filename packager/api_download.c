@@ -25,9 +25,13 @@ static void forward_progress(void *context, const struct download_plan *plan, si
 static model_status fill_defaults(const struct modelhost_download_options *given,
                                   struct hub_environment *environment, struct model_error *err)
 {
-    if (given == NULL)
-        return hub_environment_read(environment, err);
     model_status status = MODEL_OK;
+    if (given == NULL) {
+        status = hub_environment_read(environment, err);
+        return status == MODEL_OK && !environment->offline
+                   ? hub_environment_read_token(environment, err)
+                   : status;
+    }
     if (given->store_dir == NULL)
         status = environment_store_dir(&environment->store_dir, err);
     if (status == MODEL_OK && given->plugin_path == NULL)
@@ -97,7 +101,10 @@ MODELHOST_API model_status modelhost_download(const char *id,
     }
     if (revision != NULL)
         wanted.revision = revision;
-    status = download_run(&wanted, &result, err);
+    struct model_error own = MODEL_ERROR_INIT; /* is read, too; the caller's may be shorter */
+    status = download_run(&wanted, &result, &own);
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", own.message);
 end:
     download_result_finish(&result);
     hub_environment_finish(&environment);

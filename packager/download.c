@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "files.h"
 #include "hub_answers.h"
+#include "human_text.h"
 #include "transfer.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 static model_status look_for_present(struct download *download, struct model_error *err)
 {
     struct manifest manifest = {0};
+    struct model_error damage = MODEL_ERROR_INIT;
     char *dir = NULL;
     if (download->store == NULL || download->options->force)
         return MODEL_OK;
@@ -24,18 +26,28 @@ static model_status look_for_present(struct download *download, struct model_err
         return status;
     /* one that cannot be read or has lost a file is replaced */
     if (manifest_read(dir, &manifest, NULL) == MODEL_OK &&
-        download_plan_satisfied_by(&download->plan, &manifest) &&
-        download_check_files(dir, &manifest, NULL) == MODEL_OK) {
-        download->present = dir;
-        dir = NULL;
+        download_plan_satisfied_by(&download->plan, &manifest)) {
+        if (download_check_files(download->store, dir, &manifest, &damage) == MODEL_OK) {
+            download->present = dir;
+            dir = NULL;
+        } else {
+            log_write(&download->options->hub.log, MODEL_LOG_WARN, "%s; making the package anew",
+                      damage.message);
+        }
     }
     manifest_finish(&manifest);
     free(dir);
     return MODEL_OK;
 }
 
-static void warn_about_reserved(const struct download *download)
+static void warn_about_files(const struct download *download)
 {
+    size_t first, second;
+    if (download_plan_find_twins(&download->plan, &first, &second))
+        log_write(&download->options->hub.log, MODEL_LOG_WARN,
+                  "'%.200s' and '%.200s' differ in upper and lower case only: the package cannot "
+                  "be copied to a disk that does not tell them apart",
+                  download->plan.files[first].file->path, download->plan.files[second].file->path);
     for (size_t i = 0; i < download->files.n_files; i++)
         if (download->verdicts[i] == FILE_RESERVED)
             log_write(&download->options->hub.log, MODEL_LOG_WARN, "leaving out '%.200s': %s",
@@ -56,14 +68,18 @@ static model_status make_plan(struct download *download, struct model_error *err
                                     options->force, &download->plan, err);
     if (status != MODEL_OK)
         return status;
-    warn_about_reserved(download);
-    return look_for_present(download, err);
+    warn_about_files(download);
+    status = look_for_present(download, err);
+    return status == MODEL_OK ? download_reuse(download, err) : status;
 }
 
 static model_status open_store(struct download *download, struct model_error *err)
 {
     const struct download_options *options = download->options;
     model_status status = store_open(options->store_dir, !options->dry_run, &download->store, err);
+    if (status != MODEL_OK && !options->dry_run &&
+        store_open(options->store_dir, 0, &download->store, NULL) == MODEL_OK)
+        status = MODEL_OK; /* it may have all that is wanted; a write says why it cannot be */
     return status == MODEL_NOT_FOUND && options->dry_run ? MODEL_OK : status;
 }
 
@@ -99,9 +115,8 @@ model_status download_begin(const struct download_options *options, struct downl
 
 void download_end(struct download *download)
 {
-    if (download->staging != NULL)
-        (void)dir_remove_all(download->staging, NULL);
-    free(download->staging);
+    if (download->store != NULL)
+        store_end_staging(download->store, download->staging);
     free(download->present);
     download_plan_finish(&download->plan);
     free(download->verdicts);
@@ -153,17 +168,31 @@ static model_status transfer_one(struct download *download, struct plan_file *pl
     return status;
 }
 
+/* After the folder for the work is made, which removes those of dead processes. */
+static model_status check_room(const struct download *download, struct model_error *err)
+{
+    model_status status =
+        download_plan_check_room(&download->plan, store_dir(download->store), err);
+    uint64_t others_bytes = status != MODEL_OK ? store_staging_bytes(download->store) : 0;
+    char size[HUMAN_TEXT_BYTES];
+    if (others_bytes > 0 && err != NULL) {
+        struct model_error full = *err;
+        (void)error_set(err, status, "%.800s; %s are work in progress of others, in %.200s/tmp",
+                        full.message, human_size(others_bytes, size), store_dir(download->store));
+    }
+    return status;
+}
+
 model_status download_transfer(struct download *download, struct model_error *err)
 {
     const struct download_options *options = download->options;
     struct progress progress = {.download = download};
-    model_status status = MODEL_OK;
-    if (download->present == NULL)
-        status = download_plan_check_room(&download->plan, store_dir(download->store), err);
+    if (download->present != NULL)
+        return MODEL_OK;
+    model_status status = store_make_staging(download->store, &download->staging, err);
     if (status == MODEL_OK)
-        status = store_make_staging(download->store, &download->staging, err);
-    for (size_t i = 0;
-         i < download->plan.n_files && status == MODEL_OK && download->present == NULL; i++) {
+        status = check_room(download, err);
+    for (size_t i = 0; i < download->plan.n_files && status == MODEL_OK; i++) {
         struct plan_file *planned = &download->plan.files[i];
         progress.file_index = i;
         if (!planned->in_store) {
@@ -196,10 +225,11 @@ static model_status offline_result(char *dir, const struct manifest *manifest,
     return MODEL_OK;
 }
 
-static model_status check_offline(const struct download_options *options, const char *dir,
-                                  const struct manifest *manifest, struct model_error *err)
+static model_status check_offline(const struct download_options *options, const struct store *store,
+                                  const char *dir, const struct manifest *manifest,
+                                  struct model_error *err)
 {
-    model_status status = download_check_files(dir, manifest, err);
+    model_status status = download_check_files(store, dir, manifest, err);
     if (status == MODEL_CORRUPT && err != NULL) {
         struct model_error damage = *err;
         return error_set(err, status, "offline: %s; unset HF_HUB_OFFLINE and download it again",
@@ -229,7 +259,7 @@ static model_status run_offline(const struct download_options *options, struct d
     if (status == MODEL_OK)
         status = manifest_read(dir, &manifest, err);
     if (status == MODEL_OK)
-        status = check_offline(options, dir, &manifest, err);
+        status = check_offline(options, store, dir, &manifest, err);
     if (status == MODEL_OK)
         status = offline_result(dir, &manifest, ret, err);
     if (status == MODEL_OK)
@@ -247,7 +277,7 @@ static bool has_lost_blobs(const struct download *download, model_status status)
     for (size_t i = 0; i < download->plan.n_files; i++) {
         const struct plan_file *planned = &download->plan.files[i];
         if (planned->sha256[0] != '\0' &&
-            !store_has_blob(download->store, planned->sha256, planned->file->size_bytes))
+            !store_blob_is_good(download->store, planned->sha256, planned->file->size_bytes))
             return true;
     }
     return status == MODEL_NOT_FOUND;
@@ -269,17 +299,12 @@ static void name_store(const struct download *download, struct model_error *err)
                     store_dir(download->store), name + (*name == '/') + name_bytes);
 }
 
-/* Says what to do about a full disk where the sentence ends with the error number's text: the files
- * that are the package's own (plugin, model_info.json, manifest) are written by others below us. */
-static void advise_about_disk(struct model_error *err)
+/* Says what to do about a full disk: the files that are the package's own (plugin, model_info.json,
+ * manifest) are written by others below us, who know no --store. */
+static void advise_about_disk(int cause, struct model_error *err)
 {
-    static const int errors[] = {ENOSPC, EDQUOT};
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        struct model_error full = MODEL_ERROR_INIT;
-        (void)error_set_errno(&full, errors[i], "%s", "");
-        if (strstr(err->message, full.message) != NULL)
-            error_advise(err, "free some space, or choose another --store");
-    }
+    if (cause == ENOSPC || cause == EDQUOT)
+        error_advise(err, "free some space, or choose another --store");
 }
 
 static model_status run_once(const struct download_options *options, struct download_result *ret,
@@ -297,8 +322,9 @@ static model_status run_once(const struct download_options *options, struct down
                has_lost_blobs(&download, status);
     }
     if (status == MODEL_IO && err != NULL) {
+        int cause = error_cause(err); /* before the sentence is another one */
         name_store(&download, err);
-        advise_about_disk(err);
+        advise_about_disk(cause, err);
     }
     download_end(&download);
     *ret_lost = lost;

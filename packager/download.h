@@ -1,7 +1,7 @@
 /* download.h - from a hub to a package in the store: resolve, plan, transfer, install.
  *
  *   download_begin()     asks the hub what the revision is and which files it has; decides
- *   download_transfer()  fetches what the store lacks, checking every byte
+ *   download_transfer()  fetches what the store lacks or has with wrong bytes, checking every byte
  *   download_install()   makes the package visible, with the plugin for its architecture
  *   download_end()
  *
@@ -48,7 +48,7 @@ struct download {
     enum file_verdict *verdicts; /* (files.n_files) */
     struct download_plan plan;
     char *present; /* a package in the store that has all of the plan already, or NULL */
-    char *staging; /* NULL before the transfer */
+    char *staging; /* NULL until something is written */
 };
 
 /* options must outlive the download. On failure *ret needs no download_end(). */
@@ -63,10 +63,16 @@ void download_end(struct download *download);
 model_status download_find_package(const struct store *store, const char *id, const char *revision,
                                    char **ret, struct model_error *err);
 
-/* MODEL_CORRUPT, naming the first file of the manifest that is not in dir with its size. Does not read
- * the bytes: that is store_verify_package(). */
-model_status download_check_files(const char *dir, const struct manifest *manifest,
-                                  struct model_error *err);
+/* MODEL_CORRUPT, naming the first file of the manifest that is not in dir with its size, or whose bytes
+ * are wrong: they are read only when the files were touched since they were installed
+ * (store_check_package()). */
+model_status download_check_files(const struct store *store, const char *dir,
+                                  const struct manifest *manifest, struct model_error *err);
+
+/* Looks closely at what the plan wants to take from the store: blobs whose bytes are wrong are to be
+ * fetched after all, and files that the hub names by their git digest need not be when the store has their
+ * content. */
+model_status download_reuse(struct download *download, struct model_error *err);
 
 /* MODELHOST_OFFLINE when a pattern of --include fits no file of the package, or when it has no weights
  * and they were not left out on purpose. */

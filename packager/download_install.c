@@ -56,6 +56,17 @@ static model_status make_manifest(const struct download *download, struct manife
     return status;
 }
 
+/* Whether a file of an earlier download can go into the package that replaces its one. */
+static bool is_usable(const struct download *download, const struct manifest_file *file)
+{
+    if (store_blob_is_good(download->store, file->sha256, file->size_bytes))
+        return true;
+    log_write(&download->options->hub.log, MODEL_LOG_WARN,
+              "leaving out '%.200s', which the package had before: it is damaged in the store",
+              file->path);
+    return false;
+}
+
 /* Adds the plugin of the package that this one replaces, if its model is still served by it. */
 static model_status carry_plugin_over(const struct download *download, struct manifest *manifest,
                                       const char *config, struct model_error *err)
@@ -70,7 +81,7 @@ static model_status carry_plugin_over(const struct download *download, struct ma
         return status;
     if (dir != NULL && manifest_read(dir, &old, NULL) == MODEL_OK)
         file = manifest_find(&old, PACKAGE_PLUGIN_PATH);
-    if (file != NULL && store_has_blob(download->store, file->sha256, file->size_bytes) &&
+    if (file != NULL && is_usable(download, file) &&
         manifest_blob_path(download->store, &old, PACKAGE_PLUGIN_PATH, &blob, err) == MODEL_OK &&
         plugin_check_usable(blob, &plugin, NULL) == MODEL_OK &&
         plugin_check_serves(&plugin, blob, config, NULL) == MODEL_OK)
@@ -123,7 +134,23 @@ static bool is_known_as_asked(const struct download *download, const char *dir)
     return known;
 }
 
-/* The package that has everything: nothing to do, or the same with a plugin or under another name. */
+/* The package that has everything gets a plugin, or a further name. */
+static model_status change_present(struct download *download, struct manifest *manifest,
+                                   const char *plugin, bool gains_plugin, char **ret_dir,
+                                   struct model_error *err)
+{
+    if (!gains_plugin)
+        return store_install(download->store, manifest, ret_dir, err);
+    model_status status = store_make_staging(download->store, &download->staging, err);
+    if (status != MODEL_OK)
+        return status;
+    struct package_wish wish = {.plugin = plugin, .old_dir = download->present};
+    return package_build(download->store, download->staging, manifest, &wish,
+                         &download->options->hub.log, ret_dir, err);
+}
+
+/* The package that has everything: nothing to do, or the same with a plugin or under another name. In a
+ * store that may only be read it is as good without. */
 static model_status install_present(struct download *download, char **ret_dir, char **ret_advice,
                                     struct model_error *err)
 {
@@ -137,11 +164,17 @@ static model_status install_present(struct download *download, char **ret_dir, c
         status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
     bool has_plugin = plugin != NULL ||
                       (status == MODEL_OK && manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL);
-    if (status == MODEL_OK && has_plugin != had_plugin)
-        status = package_build(download->store, download->staging, &manifest, plugin,
-                               download->present, &download->options->hub.log, &dir, err);
-    else if (status == MODEL_OK && !is_known_as_asked(download, download->present))
-        status = store_install(download->store, &manifest, &dir, err);
+    bool changes = has_plugin != had_plugin || !is_known_as_asked(download, download->present);
+    if (status == MODEL_OK && changes && !store_is_writable(download->store)) {
+        log_write(&download->options->hub.log, MODEL_LOG_WARN,
+                  "the store %.300s may not be written to: the package is left without %s",
+                  store_dir(download->store),
+                  has_plugin != had_plugin ? "the plugin that was found for it"
+                                           : "the name it was asked by");
+        changes = false;
+    }
+    if (status == MODEL_OK && changes)
+        status = change_present(download, &manifest, plugin, has_plugin != had_plugin, &dir, err);
     else if (status == MODEL_OK && (dir = strdup(download->present)) == NULL)
         status = error_no_memory(err, "the result");
     manifest_finish(&manifest);
@@ -162,7 +195,7 @@ static model_status keep_other_files(const struct download *download, const char
     for (size_t i = 0; i < old.n_files && status == MODEL_OK; i++) {
         const struct manifest_file *file = &old.files[i];
         if (file->source != NULL && manifest_find(manifest, file->path) == NULL &&
-            store_has_blob(download->store, file->sha256, file->size_bytes))
+            is_usable(download, file))
             status = manifest_add(manifest, file->path, file->source, file->size_bytes,
                                   file->sha256, err);
     }
@@ -183,8 +216,12 @@ static model_status install_new(struct download *download, char **ret_dir, char 
         status = keep_other_files(download, old_dir, &manifest, err);
     if (status == MODEL_OK)
         status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
+    const struct selection_rules *rules = &download->options->rules;
+    struct package_wish wish = {.plugin = plugin,
+                                .old_dir = old_dir,
+                                .must_open = rules->n_includes + rules->n_excludes == 0};
     if (status == MODEL_OK)
-        status = package_build(download->store, download->staging, &manifest, plugin, old_dir,
+        status = package_build(download->store, download->staging, &manifest, &wish,
                                &download->options->hub.log, ret_dir, err);
     manifest_finish(&manifest);
     free(plugin);

@@ -10,7 +10,7 @@ struct plan_file {
     const struct hub_file *file; /* in the list the plan was made from */
     char *package_path;
     char sha256[SHA256_HEX_BYTES]; /* known beforehand or filled in by the transfer; "" before */
-    bool in_store;                 /* its blob is there: nothing to fetch */
+    bool in_store;                 /* its blob is there: nothing to fetch (see download_reuse()) */
 };
 
 struct download_plan {
@@ -26,6 +26,10 @@ model_status download_plan_make(const struct hub_files *files, const enum file_v
                                 const struct store *store, bool force, struct download_plan *ret,
                                 struct model_error *err);
 void download_plan_finish(struct download_plan *plan);
+
+/* Whether two files of the package differ in upper and lower case of their names only, and which. */
+bool download_plan_find_twins(const struct download_plan *plan, size_t *ret_first,
+                              size_t *ret_second);
 
 /* Whether a package has all that the plan wants. Files without a SHA-256 beforehand count by name and
  * size: the caller has made sure that the package is of the same commit. */

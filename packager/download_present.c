@@ -47,13 +47,13 @@ static model_status check_file(const char *dir, const struct manifest_file *file
     return MODEL_OK;
 }
 
-model_status download_check_files(const char *dir, const struct manifest *manifest,
-                                  struct model_error *err)
+model_status download_check_files(const struct store *store, const char *dir,
+                                  const struct manifest *manifest, struct model_error *err)
 {
     model_status status = MODEL_OK;
     for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++)
         status = check_file(dir, &manifest->files[i], err);
-    return status;
+    return status == MODEL_OK ? store_check_package(store, dir, manifest, err) : status;
 }
 
 /* ---- offline: what was asked for */

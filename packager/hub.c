@@ -16,7 +16,13 @@ static void sleep_really(void *context, int64_t ms)
     (void)nanosleep(&wait, NULL);
 }
 
-static model_status check_token(const char *token, struct model_error *err)
+static int64_t real_now_s(void *context)
+{
+    (void)context;
+    return (int64_t)time(NULL);
+}
+
+model_status hub_check_token(const char *token, struct model_error *err)
 {
     size_t n = 0;
     for (; token[n] > 0x20 && token[n] < 0x7f && n <= MAX_TOKEN_BYTES; n++)
@@ -37,12 +43,13 @@ model_status hub_create(const struct hub_config *config, struct hub **ret, struc
     hub->config = *config;
     if (hub->config.stall_timeout_ms <= 0)
         hub->config.stall_timeout_ms = HUB_STALL_TIMEOUT_MS;
-    hub->clock = config->clock != NULL ? *config->clock : (struct hub_clock){sleep_really, NULL};
+    hub->clock =
+        config->clock != NULL ? *config->clock : (struct hub_clock){sleep_really, real_now_s, NULL};
     model_status status = hub_endpoint_normalize(config->endpoint, &hub->endpoint, err);
     if (status == MODEL_OK)
         status = hub_url_parse(hub->endpoint, &hub->origin, NULL, err);
     if (status == MODEL_OK && config->token != NULL)
-        status = check_token(config->token, err);
+        status = hub_check_token(config->token, err);
     if (status == MODEL_OK && config->transport == NULL)
         status = hub_http_create(&hub->http, err);
     if (status != MODEL_OK) {
@@ -89,13 +96,15 @@ static model_status write_text(void *context, const void *data, size_t size_byte
     return status == MODEL_OK ? MODEL_OK : error_no_memory(err, "the hub's answer");
 }
 
-/* GETs an address into text; *ret_link (may be NULL) is its Link header, to be freed. */
-static model_status get_text(struct hub *hub, const char *url, const struct hub_subject *subject,
+/* GETs an answer into text; *ret_link (may be NULL) is its Link header, to be freed. */
+static model_status get_text(struct hub *hub, const struct hub_request *request,
                              struct buffer *text, char **ret_link, struct model_error *err)
 {
     struct hub_receiver receiver = {restart_text, write_text, text};
     struct hub_response response;
-    model_status status = hub_get(hub, url, subject, &receiver, &response, NULL, err);
+    struct hub_request limited = *request;
+    limited.timeout_ms = HUB_TEXT_TIMEOUT_MS;
+    model_status status = hub_get(hub, &limited, &receiver, &response, NULL, err);
     if (status != MODEL_OK)
         return status;
     if (ret_link != NULL) {
@@ -134,13 +143,14 @@ model_status hub_find_model(struct hub *hub, const char *id, const char *revisio
                             struct hub_model *ret, struct model_error *err)
 {
     struct hub_subject subject = {id, revision, NULL};
-    struct buffer text = BUFFER_INIT(HUB_MAX_JSON_BYTES);
+    struct buffer text = BUFFER_INIT(HUB_MAX_MODEL_BYTES);
     char *url = NULL;
     model_status status = hub_check_id(id, err);
     if (status == MODEL_OK)
         status = make_url(hub, "/api/models/", id, "/revision/", revision, "", &url, err);
     if (status == MODEL_OK)
-        status = get_text(hub, url, &subject, &text, NULL, err);
+        status =
+            get_text(hub, &(struct hub_request){.url = url, .subject = &subject}, &text, NULL, err);
     if (status == MODEL_OK)
         status = hub_parse_model(text.data != NULL ? text.data : "", text.size, id, ret, err);
     free(url);
@@ -158,7 +168,7 @@ static model_status next_page(char **url, const char *link, struct model_error *
     if (link != NULL && hub_link_next(link, &start, &n)) {
         char *reference = strndup(start, n);
         status = reference == NULL ? error_no_memory(err, "a URL")
-                                   : hub_url_join(*url, reference, &next, err);
+                                   : hub_url_follow(*url, reference, &next, err);
         free(reference);
     }
     free(*url);
@@ -170,12 +180,14 @@ model_status hub_list_files(struct hub *hub, const struct hub_model *model, stru
                             struct model_error *err)
 {
     struct hub_subject subject = {model->id, model->commit, NULL};
-    struct buffer text = BUFFER_INIT(HUB_MAX_JSON_BYTES);
+    struct buffer text = BUFFER_INIT(HUB_MAX_PAGE_BYTES);
     struct hub_files files = {0};
     char *url = NULL;
+    bool has_left = false;
     model_status status = make_url(hub, "/api/models/", model->id, "/tree/", model->commit,
                                    "?recursive=true&expand=false", &url, err);
     for (unsigned page = 0; status == MODEL_OK && url != NULL; page++) {
+        struct hub_request request = {.url = url, .subject = &subject, .has_left = &has_left};
         char *link = NULL;
         if (page == HUB_MAX_PAGES) {
             status = error_set(err, MODEL_CORRUPT,
@@ -183,7 +195,7 @@ model_status hub_list_files(struct hub *hub, const struct hub_model *model, stru
                                model->id);
             break;
         }
-        status = get_text(hub, url, &subject, &text, &link, err);
+        status = get_text(hub, &request, &text, &link, err);
         if (status == MODEL_OK)
             status =
                 hub_parse_tree_page(text.data != NULL ? text.data : "", text.size, &files, err);
@@ -212,7 +224,8 @@ model_status hub_get_file(struct hub *hub, const struct hub_model *model, const 
     model_status status =
         make_url(hub, "/", model->id, "/resolve/", model->commit, path, &url, err);
     if (status == MODEL_OK)
-        status = hub_get(hub, url, &subject, receiver, &response, ret_digest, err);
+        status = hub_get(hub, &(struct hub_request){.url = url, .subject = &subject}, receiver,
+                         &response, ret_digest, err);
     if (status == MODEL_OK)
         hub_response_finish(&response);
     free(url);

@@ -10,7 +10,9 @@
 #include "hub_url.h"
 #include "log.h"
 
-#define HUB_MAX_JSON_BYTES   (64u << 20)
+#define HUB_MAX_MODEL_BYTES  (16u << 20) /* of the answer about a model */
+#define HUB_MAX_PAGE_BYTES   (32u << 20) /* of a page of its files: HUB_MAX_FILES fit on one */
+#define HUB_MAX_JSON_VALUES  (1u << 20)  /* of either */
 #define HUB_MAX_PAGES        1000u
 #define HUB_MAX_FILES        100000u
 #define HUB_MAX_REDIRECTS    10
@@ -18,11 +20,14 @@
 #define HUB_MAX_CONNECTS     3      /* attempts when nobody answers at all */
 #define HUB_MAX_WAIT_MS      300000 /* that a server may ask for; more is an error at once */
 #define HUB_STALL_TIMEOUT_MS 30000
+#define HUB_TEXT_TIMEOUT_MS  120000 /* for the whole of an answer that is no file */
 #define HUB_COMMIT_BYTES     41
 
-/* Time, so that tests need not wait. sleep_ms may come back early. */
+/* Time, so that tests need not wait. sleep_ms may come back early; now_s is the date, in seconds since
+ * 1970. */
 struct hub_clock {
     void (*sleep_ms)(void *context, int64_t ms);
+    int64_t (*now_s)(void *context);
     void *context;
 };
 
@@ -30,7 +35,7 @@ struct hub_clock {
 struct hub_config {
     const char *endpoint; /* NULL: the default */
     const char *token;    /* shown to the endpoint's own scheme, host and port only; NULL: none */
-    int64_t stall_timeout_ms; /* 0: HUB_STALL_TIMEOUT_MS */
+    int64_t stall_timeout_ms; /* see struct hub_exchange; 0: HUB_STALL_TIMEOUT_MS */
     struct log_sink log;      /* told about waiting and trying again */
     bool (*cancelled)(void *context);
     void *cancel_context;
@@ -89,11 +94,19 @@ struct hub_subject {
     const char *id, *revision, *path;
 };
 
-/* GETs an address of the hub or one that it named: follows redirects by hand, shows the token to the
- * endpoint only, and never again once a redirect has left it; repeats what is worth repeating. On
- * success *ret holds the answer (a 200), and *ret_digest (may be NULL) the content's digest if the
- * hub's own headers gave one. */
-model_status hub_get(struct hub *hub, const char *url, const struct hub_subject *subject,
+struct hub_request {
+    const char *url; /* of the hub, or one that it named */
+    const struct hub_subject *subject;
+    int64_t timeout_ms; /* for a whole answer; 0: none, as long as bytes come */
+    /* Of a chain of requests where each answer names the next, such as pages: false at its start,
+     * becomes true when a redirect or an address leaves the endpoint. NULL: a chain of its own. */
+    bool *has_left;
+};
+
+/* GETs it: follows redirects by hand, shows the token to the endpoint only, and never again in this
+ * chain once that was left; repeats what is worth repeating. On success *ret holds the answer (a 200),
+ * and *ret_digest (may be NULL) the content's digest if the hub's own headers gave one. */
+model_status hub_get(struct hub *hub, const struct hub_request *request,
                      const struct hub_receiver *receiver, struct hub_response *ret,
                      struct hub_digest *ret_digest, struct model_error *err);
 
@@ -102,9 +115,13 @@ model_status hub_get_file(struct hub *hub, const struct hub_model *model, const 
                           const struct hub_receiver *receiver, struct hub_digest *ret_digest,
                           struct model_error *err);
 
-/* The sentence and status for an answer other than 200 (hub_errors.c). had_token: one was shown. */
+/* MODEL_INVALID_ARGUMENT for what cannot stand in a header; the sentence does not show it. */
+model_status hub_check_token(const char *token, struct model_error *err);
+
+/* The sentence and status for an answer other than 200 (hub_errors.c). had_token: one was shown;
+ * wait_ms: what the server asks for, -1 when it does not. */
 model_status hub_explain(const struct hub_response *response, const char *endpoint,
-                         const struct hub_subject *subject, bool had_token,
+                         const struct hub_subject *subject, bool had_token, int64_t wait_ms,
                          struct model_error *err);
 
 #endif

@@ -55,7 +55,7 @@ model_status hub_check_id(const char *id, struct model_error *err)
 static model_status parse_answer(const char *text, size_t size_bytes, const char *what,
                                  json_node **ret, struct model_error *err)
 {
-    model_status status = json_parse(text, size_bytes, what, ret, err);
+    model_status status = json_parse_limited(text, size_bytes, HUB_MAX_JSON_VALUES, what, ret, err);
     if (status == MODEL_CORRUPT)
         error_advise(err, "is this a hub, or a page in between that wants you to log in?");
     return status;

@@ -3,35 +3,30 @@
 #include "environment.h"
 #include "errors.h"
 #include "files.h"
+#include "hub.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_TOKEN_FILE_BYTES 16384
 #define MAX_TIMEOUT_S        86400
+#define BLANKS               " \t\r\n\v\f"
 
 static char *copy_or_null(const char *text)
 {
     return text != NULL ? strdup(text) : NULL;
 }
 
-/* HF_TOKEN_PATH, $HF_HOME/token or ~/.cache/huggingface/token; NULL in *ret without a home. */
-static model_status token_path(char **ret, struct model_error *err)
-{
-    const char *path = environment_value("HF_TOKEN_PATH");
-    const char *hf_home = environment_value("HF_HOME");
-    const char *cache = environment_value("XDG_CACHE_HOME");
-    const char *home = environment_value("HOME");
-    char *text = path != NULL      ? strdup(path)
-                 : hf_home != NULL ? text_format("%s/token", hf_home)
-                 : cache != NULL   ? text_format("%s/huggingface/token", cache)
-                 : home != NULL    ? text_format("%s/.cache/huggingface/token", home)
-                                   : NULL;
-    if (text == NULL && (path != NULL || hf_home != NULL || cache != NULL || home != NULL))
-        return error_no_memory(err, "a path");
-    *ret = text;
-    return MODEL_OK;
-}
+/* Where the hub's own client keeps the token: the first variable that is set decides. */
+static const struct {
+    const char *variable, *below;
+} token_places[] = {
+    {"HF_TOKEN_PATH", ""},
+    {"HF_HOME", "/token"},
+    {"XDG_CACHE_HOME", "/huggingface/token"},
+    {"HOME", "/.cache/huggingface/token"},
+};
+#define N_TOKEN_PLACES (sizeof token_places / sizeof token_places[0])
 
 model_status hub_token_read(const char *path, char **ret, struct model_error *err)
 {
@@ -42,8 +37,8 @@ model_status hub_token_read(const char *path, char **ret, struct model_error *er
         return status;
     }
     const char *line = text.data != NULL ? text.data : "";
-    line += strspn(line, " \t\r\n");
-    size_t n = strcspn(line, " \t\r\n");
+    line += strspn(line, BLANKS);
+    size_t n = strcspn(line, BLANKS);
     char *token = n > 0 ? strndup(line, n) : NULL;
     buffer_finish(&text);
     if (n > 0 && token == NULL)
@@ -52,19 +47,64 @@ model_status hub_token_read(const char *path, char **ret, struct model_error *er
     return MODEL_OK;
 }
 
-static model_status read_token(char **ret, struct model_error *err)
+static model_status read_token_file(char **ret, struct model_error *err)
+{
+    struct model_error cause = MODEL_ERROR_INIT;
+    char *token = NULL;
+    size_t i = 0;
+    while (i < N_TOKEN_PLACES && environment_value(token_places[i].variable) == NULL)
+        i++;
+    if (i == N_TOKEN_PLACES)
+        return MODEL_OK;
+    const char *variable = token_places[i].variable;
+    char *path = text_format("%s%s", environment_value(variable), token_places[i].below);
+    if (path == NULL)
+        return error_no_memory(err, "a path");
+    model_status status = hub_token_read(path, &token, &cause);
+    if (status == MODEL_OK && token != NULL) {
+        status = hub_check_token(token, &cause);
+        if (status != MODEL_OK)
+            error_prefix(&cause, "%.300s", path);
+    }
+    free(path);
+    if (status == MODEL_OK) {
+        *ret = token;
+        return MODEL_OK;
+    }
+    free(token);
+    if (status == MODEL_NOT_FOUND)
+        return MODEL_OK;
+    return error_set(err, status,
+                     "%.500s; this is the token file by %s: name another with HF_TOKEN_PATH, or "
+                     "give the token with HF_TOKEN or --token ('--token \"\"' for none)",
+                     cause.message, variable);
+}
+
+model_status hub_environment_read_token(struct hub_environment *environment,
+                                        struct model_error *err)
 {
     const char *value = environment_value("HF_TOKEN");
-    char *path = NULL;
+    char *token = NULL;
+    size_t n = 0;
     if (value != NULL) {
-        *ret = copy_or_null(value);
-        return *ret != NULL ? MODEL_OK : error_no_memory(err, "the token");
+        value += strspn(value, BLANKS);
+        n = strlen(value);
+        while (n > 0 && strchr(BLANKS, value[n - 1]) != NULL)
+            n--;
     }
-    model_status status = token_path(&path, err);
-    if (status == MODEL_OK && path != NULL)
-        status = hub_token_read(path, ret, err);
-    free(path);
-    return status == MODEL_NOT_FOUND ? MODEL_OK : status;
+    if (n == 0)
+        return read_token_file(&environment->token, err);
+    token = strndup(value, n);
+    if (token == NULL)
+        return error_no_memory(err, "the token");
+    model_status status = hub_check_token(token, err);
+    if (status != MODEL_OK) {
+        error_prefix(err, "HF_TOKEN");
+        free(token);
+        return status;
+    }
+    environment->token = token;
+    return MODEL_OK;
 }
 
 static model_status read_timeout(int64_t *ret_ms, struct model_error *err)
@@ -76,8 +116,9 @@ static model_status read_timeout(int64_t *ret_ms, struct model_error *err)
     double seconds = strtod(text, &end);
     if (*end != '\0' || !(seconds > 0) || seconds > MAX_TIMEOUT_S)
         return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "HF_HUB_DOWNLOAD_TIMEOUT is '%.40s', want seconds between 0 and %d", text,
-                         MAX_TIMEOUT_S);
+                         "HF_HUB_DOWNLOAD_TIMEOUT is '%.40s', want seconds, more than 0 and at "
+                         "most %d",
+                         text, MAX_TIMEOUT_S);
     *ret_ms = (int64_t)(seconds * 1000);
     return MODEL_OK;
 }
@@ -90,8 +131,6 @@ model_status hub_environment_read(struct hub_environment *ret, struct model_erro
     environment.endpoint = copy_or_null(endpoint);
     if (status == MODEL_OK && endpoint != NULL && environment.endpoint == NULL)
         status = error_no_memory(err, "the endpoint");
-    if (status == MODEL_OK)
-        status = read_token(&environment.token, err);
     if (status == MODEL_OK)
         status = environment_store_dir(&environment.store_dir, err);
     if (status == MODEL_OK)

@@ -10,15 +10,20 @@
 
 struct hub_environment {
     char *endpoint; /* NULL: the default */
-    char *token;    /* NULL: none */
+    char *token;    /* NULL: none, or not read */
     char *store_dir;
     char *plugin_path;
     bool offline;
     int64_t stall_timeout_ms; /* 0: the default */
 };
 
-/* A token file that is not there is no error, one that cannot be read is. */
+/* All but the token. */
 model_status hub_environment_read(struct hub_environment *ret, struct model_error *err);
+/* The token, from HF_TOKEN without blanks around it, or from the token file: to be called when a token
+ * may be shown to someone, so that a file that cannot be used disturbs nobody else. That it is not
+ * there is no error; otherwise the sentence names the variable that led to it. */
+model_status hub_environment_read_token(struct hub_environment *environment,
+                                        struct model_error *err);
 void hub_environment_finish(struct hub_environment *environment);
 
 /* The first line of a token file without blanks around it; NULL in *ret when that is empty. */

@@ -84,8 +84,39 @@ static model_status explain_not_found(const char *endpoint, const struct hub_sub
     return explain_no_model(endpoint, subject->id, had_token, err);
 }
 
+static model_status explain_too_many(const char *endpoint, bool had_token, const char *words,
+                                     int64_t wait_ms, struct model_error *err)
+{
+    char wait[48] = "wait a few minutes";
+    if (wait_ms >= 0)
+        (void)snprintf(wait, sizeof wait, "wait %lld s", (long long)(wait_ms / 1000));
+    return error_set(err, MODELHOST_RATE_LIMITED,
+                     "%.200s says that there were too many requests%s%s; %s%s", endpoint,
+                     words[0] != '\0' ? ": " : "", words, wait,
+                     had_token ? "" : ", or give a token, which is allowed more");
+}
+
+/* Any other answer. A busy server that asks for a longer wait than is worth sitting through is a
+ * limit, not a fault. */
+static model_status explain_other(const struct hub_response *response, const char *endpoint,
+                                  const struct hub_subject *subject, const char *words,
+                                  int64_t wait_ms, struct model_error *err)
+{
+    bool is_busy = response->status >= 500 || response->status == 408;
+    bool is_limit = is_busy && wait_ms > HUB_MAX_WAIT_MS;
+    char advice[48] = "try again later";
+    if (is_limit)
+        (void)snprintf(advice, sizeof advice, "wait %lld s", (long long)(wait_ms / 1000));
+    return error_set(err, is_limit ? MODELHOST_RATE_LIMITED : MODELHOST_NETWORK,
+                     "%.200s answers %ld for '%s'%s%.100s%s%s; %s", endpoint, response->status,
+                     subject->id, subject->path != NULL ? ", file " : "",
+                     subject->path != NULL ? subject->path : "", words[0] != '\0' ? ": " : "",
+                     words, is_busy ? advice : "is this a hub?");
+}
+
 model_status hub_explain(const struct hub_response *response, const char *endpoint,
-                         const struct hub_subject *subject, bool had_token, struct model_error *err)
+                         const struct hub_subject *subject, bool had_token, int64_t wait_ms,
+                         struct model_error *err)
 {
     char words[MAX_WORDS_BYTES];
     const char *code = response->headers[HUB_ERROR_CODE];
@@ -100,12 +131,6 @@ model_status hub_explain(const struct hub_response *response, const char *endpoi
     if (status == 401 || status == 403)
         return explain_unauthorized(response, endpoint, subject->id, had_token, words, err);
     if (status == 429)
-        return error_set(err, MODELHOST_RATE_LIMITED,
-                         "%.200s says that there were too many requests%s%s; wait a few minutes%s",
-                         endpoint, words[0] != '\0' ? ": " : "", words,
-                         had_token ? "" : ", or give a token, which is allowed more");
-    return error_set(err, MODELHOST_NETWORK, "%.200s answers %ld for '%s'%s%.100s%s%s; %s",
-                     endpoint, status, subject->id, subject->path != NULL ? ", file " : "",
-                     subject->path != NULL ? subject->path : "", words[0] != '\0' ? ": " : "",
-                     words, status >= 500 ? "try again later" : "is this a hub?");
+        return explain_too_many(endpoint, had_token, words, wait_ms, err);
+    return explain_other(response, endpoint, subject, words, wait_ms, err);
 }

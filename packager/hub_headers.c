@@ -101,7 +101,65 @@ static const char *read_limit(const char *item, int64_t *ret_left, int64_t *ret_
     }
 }
 
-int64_t hub_retry_wait_ms(const char *rate_limit, const char *retry_after)
+/* Two or four digits, -1 for anything else. */
+static int read_digits(const char *text, int n)
+{
+    int value = 0;
+    for (int i = 0; i < n; i++) {
+        if (!isdigit((unsigned char)text[i]))
+            return -1;
+        value = value * 10 + (text[i] - '0');
+    }
+    return value;
+}
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar; month 1 to 12. */
+static int64_t days_until(int year, int month, int day)
+{
+    int64_t y = month > 2 ? year : year - 1; /* years begin in March: the leap day comes last */
+    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, the one form that may be sent) in seconds since 1970, or
+ * -1. The name of the day is not looked at. */
+static int64_t read_date(const char *text)
+{
+    static const char pattern[] = "???, ## ??? #### ##:##:## GMT";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    size_t n = 0;
+    for (; pattern[n] != '\0'; n++) {
+        unsigned char c = (unsigned char)text[n];
+        bool fits = pattern[n] == '?'   ? isalpha(c) != 0
+                    : pattern[n] == '#' ? isdigit(c) != 0
+                                        : c == (unsigned char)pattern[n];
+        if (!fits)
+            return -1;
+    }
+    int month = 1;
+    while (month <= 12 && strncmp(text + 8, months + 3 * (month - 1), 3) != 0)
+        month++;
+    int day = read_digits(text + 5, 2), year = read_digits(text + 12, 4);
+    int hour = read_digits(text + 17, 2), minute = read_digits(text + 20, 2);
+    int second = read_digits(text + 23, 2);
+    if (*skip_blanks(text + n) != '\0' || month > 12 || day < 1 || day > 31 || year < 1970 ||
+        hour > 23 || minute > 59 || second > 60)
+        return -1;
+    return days_until(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+}
+
+/* Retry-After in seconds from now, or -1. */
+static int64_t read_retry_after(const char *text, int64_t now_s)
+{
+    text = skip_blanks(text);
+    int64_t wait_s = read_seconds(text);
+    if (wait_s >= 0)
+        return wait_s;
+    int64_t date_s = read_date(text);
+    return date_s > now_s ? date_s - now_s : -1;
+}
+
+int64_t hub_retry_wait_ms(const char *rate_limit, const char *retry_after, int64_t now_s)
 {
     int64_t wait_s = -1;
     if (rate_limit != NULL) {
@@ -116,7 +174,7 @@ int64_t hub_retry_wait_ms(const char *rate_limit, const char *retry_after)
         }
     }
     if (wait_s < 0 && retry_after != NULL)
-        wait_s = read_seconds(skip_blanks(retry_after));
+        wait_s = read_retry_after(retry_after, now_s);
     if (wait_s > MAX_WAIT_S)
         wait_s = MAX_WAIT_S;
     return wait_s < 0 ? -1 : wait_s * 1000;

@@ -11,9 +11,10 @@
 bool hub_link_next(const char *link, const char **ret, size_t *ret_bytes);
 
 /* How long a server that says "too many requests" wants us to wait: `RateLimit: "api";r=0;t=55` means
- * t + 1 seconds, `Retry-After: 7` means 7. Either may be NULL. -1 when they say nothing. At most
- * 86,400,000. */
-int64_t hub_retry_wait_ms(const char *rate_limit, const char *retry_after);
+ * t + 1 seconds, `Retry-After: 7` means 7, and `Retry-After: Sun, 06 Nov 1994 08:49:37 GMT` means what
+ * is left until then after now_s (seconds since 1970). Either may be NULL. -1 when they say nothing,
+ * or name a time that has passed: our clock may be wrong. At most 86,400,000. */
+int64_t hub_retry_wait_ms(const char *rate_limit, const char *retry_after, int64_t now_s);
 
 enum hub_digest_kind { HUB_DIGEST_NONE = 0, HUB_DIGEST_GIT_BLOB, HUB_DIGEST_SHA256 };
 

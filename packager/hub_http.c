@@ -145,6 +145,8 @@ static CURLcode set_exchange(struct hub_http *http, struct curl_slist *headers)
     if (code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1l);
     if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)exchange->timeout_ms);
+    if (code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     return code;
 }
@@ -243,7 +245,7 @@ static CURLcode set_up(struct hub_http *http)
         {CURLOPT_NOPROGRESS, 0},
         {CURLOPT_SSL_VERIFYPEER, 1},
         {CURLOPT_SSL_VERIFYHOST, 2},
-        {CURLOPT_LOW_SPEED_LIMIT, 1},
+        {CURLOPT_LOW_SPEED_LIMIT, HUB_MIN_RATE},
         {CURLOPT_BUFFERSIZE, BUFFER_BYTES},
         {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE},
         {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},

@@ -25,6 +25,8 @@ enum hub_header {
 #define HUB_MAX_HEADERS_BYTES    (256u << 10) /* of all headers of an answer */
 #define HUB_MAX_ERROR_BODY_BYTES (64u << 10)  /* kept of what comes with an error */
 
+#define HUB_MIN_RATE 1000 /* bytes per second of a body */
+
 /* Where the body of a 200 goes, piece by piece. Any other status ends the exchange. */
 struct hub_sink {
     model_status (*write)(void *context, const void *data, size_t size_bytes,
@@ -36,7 +38,8 @@ struct hub_exchange {
     const char *url;
     const char *token; /* shown to this URL's host; NULL: none */
     struct hub_sink sink;
-    int64_t stall_timeout_ms;         /* without a byte for so long, the exchange is broken off */
+    int64_t stall_timeout_ms; /* broken off when no answer, or under HUB_MIN_RATE, for so long */
+    int64_t timeout_ms;       /* broken off when not complete after so long; 0: no such limit */
     bool (*cancelled)(void *context); /* asked every second or more often; may be NULL */
     void *cancel_context;
 };

@@ -43,37 +43,23 @@ static void note_digest(struct attempt *attempt)
 /* Moves the attempt to where its redirect points. */
 static model_status follow(struct attempt *attempt, struct model_error *err)
 {
-    struct hub_origin before, after;
     char *url = NULL;
     const char *location = attempt->response.headers[HUB_LOCATION];
     if (location == NULL)
         return error_set(err, MODELHOST_NETWORK,
                          "%.200s answers %ld without saying where to go; is this a hub?",
                          attempt->url, attempt->response.status);
-    model_status status = hub_url_join(attempt->url, location, &url, err);
-    if (status == MODEL_OK)
-        status = hub_url_parse(attempt->url, &before, NULL, err);
-    if (status == MODEL_OK)
-        status = hub_url_parse(url, &after, NULL, err);
-    if (status != MODEL_OK) {
-        free(url);
-        return MODELHOST_NETWORK;
-    }
-    if (before.https && !after.https) {
-        status = error_set(err, MODELHOST_NETWORK,
-                           "%.200s redirects from https to '%.200s', which is not protected; is a "
-                           "proxy in the way? nothing was fetched from there",
-                           attempt->url, url);
-        free(url);
+    model_status status = hub_url_follow(attempt->url, location, &url, err);
+    if (status != MODEL_OK)
         return status;
-    }
     free(attempt->url);
     attempt->url = url;
     return MODEL_OK;
 }
 
-static model_status exchange(struct hub *hub, struct attempt *attempt,
-                             const struct hub_receiver *receiver, struct model_error *err)
+static model_status exchange(struct hub *hub, const struct hub_request *wanted,
+                             struct attempt *attempt, const struct hub_receiver *receiver,
+                             struct model_error *err)
 {
     struct hub_origin origin;
     model_status status = hub_url_parse(attempt->url, &origin, NULL, err);
@@ -87,6 +73,7 @@ static model_status exchange(struct hub *hub, struct attempt *attempt,
         .token = attempt->may_show_token ? hub->config.token : NULL,
         .sink = {.write = receiver->write, .context = receiver->context},
         .stall_timeout_ms = hub->config.stall_timeout_ms,
+        .timeout_ms = wanted->timeout_ms,
         .cancelled = hub->config.cancelled,
         .cancel_context = hub->config.cancel_context,
     };
@@ -96,19 +83,20 @@ static model_status exchange(struct hub *hub, struct attempt *attempt,
 }
 
 /* One attempt: up to an answer that is no redirect. */
-static model_status walk(struct hub *hub, const char *url, const struct hub_receiver *receiver,
-                         struct attempt *attempt, struct model_error *err)
+static model_status walk(struct hub *hub, const struct hub_request *wanted,
+                         const struct hub_receiver *receiver, struct attempt *attempt,
+                         struct model_error *err)
 {
     attempt->failure = HUB_FAILED_FOR_GOOD;
-    attempt->may_show_token = true;
+    attempt->may_show_token = wanted->has_left == NULL || !*wanted->has_left;
     attempt->digest.kind = HUB_DIGEST_NONE;
     free(attempt->url);
-    attempt->url = strdup(url);
+    attempt->url = strdup(wanted->url);
     if (attempt->url == NULL)
         return error_no_memory(err, "a URL");
     model_status status = receiver->restart(receiver->context, err);
     for (int hop = 0; status == MODEL_OK && hop <= HUB_MAX_REDIRECTS; hop++) {
-        status = exchange(hub, attempt, receiver, err);
+        status = exchange(hub, wanted, attempt, receiver, err);
         if (status != MODEL_OK)
             return status;
         note_digest(attempt);
@@ -120,8 +108,8 @@ static model_status walk(struct hub *hub, const char *url, const struct hub_rece
     if (status == MODEL_OK)
         status = error_set(
             err, MODELHOST_NETWORK,
-            "%.200s redirects more than %d times; is this a hub, or a proxy's login page?", url,
-            HUB_MAX_REDIRECTS);
+            "%.200s redirects more than %d times; is this a hub, or a proxy's login page?",
+            wanted->url, HUB_MAX_REDIRECTS);
     return status;
 }
 
@@ -138,13 +126,19 @@ static int worth_attempts(const struct attempt *attempt, model_status status)
     return again ? HUB_MAX_ATTEMPTS : 1;
 }
 
-/* How long to wait before the next attempt; -1: longer than anyone should. */
-static int64_t wait_before(const struct attempt *attempt, model_status status, int n_attempts)
+/* How long the server asks us to wait; -1: it does not say. */
+static int64_t asked_wait(const struct hub *hub, const struct attempt *attempt, model_status status)
 {
-    int64_t wait_ms = -1;
-    if (status == MODEL_OK)
-        wait_ms = hub_retry_wait_ms(attempt->response.headers[HUB_RATE_LIMIT],
-                                    attempt->response.headers[HUB_RETRY_AFTER]);
+    if (status != MODEL_OK)
+        return -1;
+    return hub_retry_wait_ms(attempt->response.headers[HUB_RATE_LIMIT],
+                             attempt->response.headers[HUB_RETRY_AFTER],
+                             hub->clock.now_s(hub->clock.context));
+}
+
+/* How long to wait before the next attempt when so much was asked for; -1: longer than anyone should. */
+static int64_t wait_before(int64_t wait_ms, int n_attempts)
+{
     if (wait_ms > HUB_MAX_WAIT_MS)
         return -1;
     if (wait_ms < 0) {
@@ -188,19 +182,21 @@ static void advise(const struct attempt *attempt, struct model_error *err)
                           "is slow");
 }
 
-model_status hub_get(struct hub *hub, const char *url, const struct hub_subject *subject,
+model_status hub_get(struct hub *hub, const struct hub_request *request,
                      const struct hub_receiver *receiver, struct hub_response *ret,
                      struct hub_digest *ret_digest, struct model_error *err)
 {
     struct attempt attempt = {0};
     struct model_error own = MODEL_ERROR_INIT;
     model_status status;
+    int64_t asked_ms;
     if (err == NULL)
         err = &own;
     hub_response_init(&attempt.response);
     for (int n = 1;; n++) {
-        status = walk(hub, url, receiver, &attempt, err);
-        int64_t wait_ms = wait_before(&attempt, status, n);
+        status = walk(hub, request, receiver, &attempt, err);
+        asked_ms = asked_wait(hub, &attempt, status);
+        int64_t wait_ms = wait_before(asked_ms, n);
         int n_worth = worth_attempts(&attempt, status);
         if (n >= n_worth || wait_ms < 0)
             break;
@@ -212,8 +208,8 @@ model_status hub_get(struct hub *hub, const char *url, const struct hub_subject 
     if (status == MODELHOST_NETWORK)
         advise(&attempt, err);
     if (status == MODEL_OK && attempt.response.status != 200)
-        status = hub_explain(&attempt.response, hub->endpoint, subject,
-                             attempt.may_show_token && hub->config.token != NULL, err);
+        status = hub_explain(&attempt.response, hub->endpoint, request->subject,
+                             attempt.may_show_token && hub->config.token != NULL, asked_ms, err);
     if (status == MODEL_OK) {
         *ret = attempt.response;
         hub_response_init(&attempt.response);
@@ -221,6 +217,8 @@ model_status hub_get(struct hub *hub, const char *url, const struct hub_subject 
             *ret_digest = attempt.digest;
     }
 end:
+    if (request->has_left != NULL && !attempt.may_show_token)
+        *request->has_left = true;
     hub_response_finish(&attempt.response);
     free(attempt.url);
     return status;

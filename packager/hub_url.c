@@ -176,6 +176,30 @@ fail:
     return status;
 }
 
+model_status hub_url_follow(const char *base, const char *reference, char **ret,
+                            struct model_error *err)
+{
+    struct hub_origin before, after;
+    char *url = NULL;
+    model_status status = hub_url_join(base, reference, &url, err);
+    if (status == MODEL_OK)
+        status = hub_url_parse(base, &before, NULL, err);
+    if (status == MODEL_OK)
+        status = hub_url_parse(url, &after, NULL, err);
+    if (status == MODEL_OK && before.https && !after.https)
+        status = error_set(
+            err, MODELHOST_NETWORK,
+            "%.200s leads from https to '%.200s', which is not protected; is a proxy in the "
+            "way? nothing was fetched from there",
+            base, url);
+    if (status != MODEL_OK) {
+        free(url);
+        return status == MODEL_OUT_OF_MEMORY ? status : MODELHOST_NETWORK;
+    }
+    *ret = url;
+    return MODEL_OK;
+}
+
 model_status hub_url_escape(struct buffer *ret, const char *text, bool keep_slashes)
 {
     for (const char *c = text; *c != '\0'; c++) {

@@ -29,6 +29,11 @@ bool hub_origin_equal(const struct hub_origin *a, const struct hub_origin *b);
 model_status hub_url_join(const char *base, const char *reference, char **ret,
                           struct model_error *err);
 
+/* The same for an address that is to be visited next: MODELHOST_NETWORK when it is not valid, or when
+ * it leads from https to http, where anyone on the way could change what is fetched. */
+model_status hub_url_follow(const char *base, const char *reference, char **ret,
+                            struct model_error *err);
+
 /* Appends text with everything escaped but letters, digits and "-._~"; and '/' if keep_slashes. */
 model_status hub_url_escape(struct buffer *ret, const char *text, bool keep_slashes);
 

@@ -52,15 +52,6 @@ static void reply_unauthorized(struct http_request *request)
                                                : "the token is not the one of this mirror");
 }
 
-static bool is_closed_gate(const struct mirror *mirror, const char *id,
-                           const struct http_request *request)
-{
-    for (size_t i = 0; i < mirror->options.n_gated; i++)
-        if (strcasecmp(mirror->options.gated[i], id) == 0)
-            return bearer(request) == NULL;
-    return false;
-}
-
 /* ---- repositories */
 
 /* The same address with the repository's own name, relative as the hub sends it. */
@@ -110,7 +101,8 @@ static void handle_repository(struct mirror *mirror, const struct mirror_route *
         redirect(request, route, repository->id);
         return;
     }
-    if (mirror_route_is_file(route) && is_closed_gate(mirror, repository->id, request)) {
+    if (mirror_route_is_file(route) && bearer(request) == NULL &&
+        mirror_catalog_is_gated(&mirror->catalog, repository->id)) {
         mirror_reply_error(request, 403, "GatedRepo",
                            "Access to model %s is restricted: give a token that may read it",
                            repository->id);
@@ -224,6 +216,12 @@ model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options
     mirror->options = *options;
     model_status status = mirror_catalog_init(options->folder, options->aliases, options->n_aliases,
                                               options->log, &mirror->catalog, err);
+    if (status == MODEL_NOT_FOUND)
+        error_advise(err, "give the folder that holds OWNER/NAME/... or NAME/...");
+    mirror->catalog.gated = options->gated;
+    mirror->catalog.n_gated = options->n_gated;
+    if (status == MODEL_OK)
+        status = mirror_catalog_check_names(&mirror->catalog, err);
     if (status == MODEL_OK)
         status = mirror_scanner_create(loop, options->log, &mirror->scanner, err);
     if (status != MODEL_OK) {

@@ -22,7 +22,8 @@ struct mirror_options {
     const struct log_sink *log;
 };
 
-/* The options' strings and arrays must outlive the mirror. MODEL_NOT_FOUND: no such folder. */
+/* The options' strings and arrays must outlive the mirror. MODEL_NOT_FOUND: no such folder,
+ * or a gated id or an alias names no repository in it. */
 model_status mirror_create(struct uv_loop_s *loop, const struct mirror_options *options,
                            struct mirror **ret, struct model_error *err);
 size_t mirror_n_repositories(const struct mirror *mirror);

@@ -168,7 +168,7 @@ char *mirror_answer_list(const struct mirror_catalog *catalog, const char *searc
             stat(repository->folder, &info) != 0)
             continue;
         json_node *item = json_add_object(root, NULL);
-        add_names(item, repository->id, false);
+        add_names(item, repository->id, mirror_catalog_is_gated(catalog, repository->id));
         int64_t modified_ns = repository->snapshot != NULL ? repository->snapshot->modified_ns
                                                            : mirror_stamp_of(&info).modified_ns;
         json_add_string(item, "lastModified", date_text(modified_ns, date));

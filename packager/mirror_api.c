@@ -123,14 +123,6 @@ static void reply_paths(const struct mirror_repository *repository, struct http_
     mirror_paths_finish(&paths);
 }
 
-static bool is_gated(const struct mirror *mirror, const char *id)
-{
-    for (size_t i = 0; i < mirror->options.n_gated; i++)
-        if (strcasecmp(mirror->options.gated[i], id) == 0)
-            return true;
-    return false;
-}
-
 void mirror_reply_api(struct mirror *mirror, const struct mirror_repository *repository,
                       const struct mirror_route *route, struct http_request *request)
 {
@@ -138,9 +130,10 @@ void mirror_reply_api(struct mirror *mirror, const struct mirror_repository *rep
     switch (route->kind) {
     case MIRROR_INFO:
         http_reply_header(request, "X-Repo-Commit", snapshot->commit);
-        mirror_reply_json(request, mirror_answer_info(repository->id, snapshot,
-                                                      is_gated(mirror, repository->id),
-                                                      flag(request, "blobs")));
+        mirror_reply_json(
+            request, mirror_answer_info(repository->id, snapshot,
+                                        mirror_catalog_is_gated(&mirror->catalog, repository->id),
+                                        flag(request, "blobs")));
         break;
     case MIRROR_TREE:
         reply_tree(mirror, repository, route, request);

@@ -248,3 +248,42 @@ struct mirror_repository *mirror_catalog_find(const struct mirror_catalog *catal
         found = find_only(catalog, id, is_bare_name_of);
     return found;
 }
+
+/* ---- names that the caller gave */
+
+bool mirror_catalog_is_gated(const struct mirror_catalog *catalog, const char *id)
+{
+    for (size_t i = 0; i < catalog->n_gated; i++)
+        if (strcasecmp(catalog->gated[i], id) == 0)
+            return true;
+    return false;
+}
+
+static model_status explain_unknown(const struct mirror_catalog *catalog, const char *what,
+                                    const char *id, struct model_error *err)
+{
+    const struct mirror_repository *near = mirror_catalog_find(catalog, id);
+    if (near != NULL)
+        return error_set(err, MODEL_NOT_FOUND,
+                         "%s '%.200s': no such repository in %.300s; did you mean '%s'?", what, id,
+                         catalog->root, near->id);
+    return error_set(
+        err, MODEL_NOT_FOUND,
+        "%s '%.200s': no such repository in %.300s; want OWNER/NAME as its folders are "
+        "called",
+        what, id, catalog->root);
+}
+
+model_status mirror_catalog_check_names(const struct mirror_catalog *catalog,
+                                        struct model_error *err)
+{
+    for (size_t i = 0; i < catalog->n_gated; i++) {
+        const struct mirror_repository *found = mirror_catalog_find(catalog, catalog->gated[i]);
+        if (found == NULL || strcasecmp(found->id, catalog->gated[i]) != 0)
+            return explain_unknown(catalog, "cannot gate", catalog->gated[i], err);
+    }
+    for (size_t i = 0; i < catalog->n_aliases; i++)
+        if (present(find_exactly(catalog, catalog->aliases[i].to)) == NULL)
+            return explain_unknown(catalog, "an alias leads to", catalog->aliases[i].to, err);
+    return MODEL_OK;
+}

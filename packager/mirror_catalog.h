@@ -31,6 +31,8 @@ struct mirror_catalog {
     const struct log_sink *log;
     const struct mirror_alias *aliases; /* (n_aliases), the caller's */
     size_t n_aliases;
+    const char *const *gated; /* (n_gated), the caller's: ids of those whose files want a token */
+    size_t n_gated;
     struct mirror_repository *
         *repositories; /* (n_repositories), sorted by id, never moved or freed */
     size_t n_repositories;
@@ -43,6 +45,11 @@ model_status mirror_catalog_init(const char *folder, const struct mirror_alias *
                                  struct mirror_catalog *ret, struct model_error *err);
 /* Looks again: new ones are added, vanished ones marked. */
 model_status mirror_catalog_refresh(struct mirror_catalog *catalog, struct model_error *err);
+/* MODEL_NOT_FOUND, naming it, when a gated id or an alias's target is no repository: a mistyped one
+ * would leave the repository open, or the alias dead. */
+model_status mirror_catalog_check_names(const struct mirror_catalog *catalog,
+                                        struct model_error *err);
+bool mirror_catalog_is_gated(const struct mirror_catalog *catalog, const char *id);
 /* Frees everything but the snapshots. */
 void mirror_catalog_finish(struct mirror_catalog *catalog);
 

@@ -39,7 +39,8 @@ struct mirror_snapshot {
 };
 
 /* Reads `folder`, which lies in `root` (both absolute and real). Hidden names, symbolic links that
- * leave root or lead to folders, and what is no regular file are left out. Digests are taken from
+ * leave root or lead to folders, what is no regular file, what may not be read and what lies more than
+ * 16 folders deep are left out, with a warning. Digests are taken from
  * `previous` (may be NULL) where the stamp is the same. `stop`, when it becomes true, ends it with
  * MODEL_CANCELLED. MODEL_NOT_FOUND: no such folder; MODEL_BUSY: a file changes while it is read. */
 model_status mirror_snapshot_create(const char *root, const char *folder,

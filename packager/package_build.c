@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "files.h"
 #include "plugin_probe.h"
+#include "weights.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,17 +189,46 @@ static model_status make_view(const struct store *store, const char *view,
     return status;
 }
 
+/* Names the package instead of the view: "<view>/x" becomes "x", "<view>" the id, with the id before
+ * it all where that has not come to stand in it. */
+static void name_package(const char *view, const char *id, struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(4 * MODEL_ERROR_BYTES);
+    size_t n = strlen(view);
+    bool has_id = false;
+    const char *rest = err->message;
+    for (const char *at = strstr(rest, view); at != NULL; at = strstr(rest, view)) {
+        (void)buffer_append(&text, rest, (size_t)(at - rest));
+        rest = at + n;
+        if (*rest == '/') {
+            rest++;
+        } else {
+            (void)buffer_append_text(&text, id);
+            has_id = true;
+        }
+    }
+    if (rest != err->message && buffer_append_text(&text, rest) == MODEL_OK)
+        (void)error_set(err, MODEL_OK, "%s%s%s", has_id ? "" : id, has_id ? "" : ": ", text.data);
+    buffer_finish(&text);
+}
+
 /* The text of model_info.json for the package that the view shows; to be freed. */
-static model_status describe_view(const char *view, const struct log_sink *log, char **ret,
-                                  struct model_error *err)
+static model_status describe_view(const char *view, const char *id, const struct log_sink *log,
+                                  char **ret, struct model_error *err)
 {
     struct package package = {0};
+    struct model_error refusal = MODEL_ERROR_INIT;
     json_node *info = NULL;
     model_status status = package_open(view, NULL, &package, err);
     if (status != MODEL_OK)
         return status;
-    status = plugin_probe_info(&package, log, &info, err);
+    status = plugin_probe_info(&package, &info, &refusal, err);
     package_finish(&package);
+    if (refusal.message[0] != '\0') {
+        name_package(view, id, &refusal);
+        log_write(log, MODEL_LOG_WARN, "the plugin is installed, but does not open this model: %s",
+                  refusal.message);
+    }
     if (status != MODEL_OK)
         return status;
     char *text = json_print(info, true);
@@ -209,9 +239,30 @@ static model_status describe_view(const char *view, const struct log_sink *log, 
     return MODEL_OK;
 }
 
+/* MODEL_CORRUPT when the package has weights and no host could open them. */
+static model_status check_weights(const char *view, const char *id, struct model_error *err)
+{
+    struct model_error reason = MODEL_ERROR_INIT;
+    struct weights *weights = NULL;
+    char *folder = path_join(view, "backends/cpu");
+    if (folder == NULL)
+        return error_no_memory(err, "a path");
+    model_status status = weights_open(folder, &weights, &reason);
+    weights_destroy(weights);
+    free(folder);
+    if (status != MODEL_CORRUPT)
+        return MODEL_OK;
+    name_package(view, id, &reason);
+    return error_set(
+        err, status,
+        "%.800s; the bytes are what the hub has, so no package is made: its author has "
+        "to mend them",
+        reason.message);
+}
+
 static model_status add_model_info(const struct store *store, const char *staging,
-                                   struct manifest *manifest, const struct log_sink *log,
-                                   struct model_error *err)
+                                   struct manifest *manifest, bool must_open,
+                                   const struct log_sink *log, struct model_error *err)
 {
     struct model_error reason = MODEL_ERROR_INIT;
     char *text = NULL;
@@ -219,17 +270,21 @@ static model_status add_model_info(const struct store *store, const char *stagin
     if (view == NULL)
         return error_no_memory(err, "a path");
     model_status status = make_view(store, view, manifest, err);
+    if (status == MODEL_OK && must_open)
+        status = check_weights(view, manifest->id, err);
     if (status == MODEL_OK) {
-        status = describe_view(view, log, &text, &reason);
+        status = describe_view(view, manifest->id, log, &text, &reason);
         if (status == MODEL_OK)
             status = add_text(store, staging, manifest, PACKAGE_INFO_PATH, text, err);
         else if (status == MODEL_OUT_OF_MEMORY)
             status = error_no_memory(err, PACKAGE_INFO_PATH);
         else
             status = MODEL_OK;
-        if (text == NULL)
+        if (text == NULL) {
+            name_package(view, manifest->id, &reason);
             log_write(log, MODEL_LOG_WARN, "the package gets no %s: %.800s", PACKAGE_INFO_PATH,
                       reason.message);
+        }
     }
     free(text);
     free(view);
@@ -237,15 +292,15 @@ static model_status add_model_info(const struct store *store, const char *stagin
 }
 
 model_status package_build(const struct store *store, const char *staging,
-                           struct manifest *manifest, const char *plugin, const char *old_dir,
+                           struct manifest *manifest, const struct package_wish *wish,
                            const struct log_sink *log, char **ret_dir, struct model_error *err)
 {
     model_status status = MODEL_OK;
-    if (plugin != NULL)
-        status = add_plugin(store, staging, manifest, plugin, err);
+    if (wish->plugin != NULL)
+        status = add_plugin(store, staging, manifest, wish->plugin, err);
     if (status == MODEL_OK)
-        status = add_model_info(store, staging, manifest, log, err);
+        status = add_model_info(store, staging, manifest, wish->must_open, log, err);
     if (status == MODEL_OK)
-        status = store_replace(store, old_dir, manifest, ret_dir, err);
+        status = store_replace(store, wish->old_dir, manifest, ret_dir, err);
     return status;
 }

@@ -6,13 +6,22 @@
 #include "log.h"
 #include "store.h"
 
-/* The manifest lists files whose blobs the store has. plugin (may be NULL) is copied into the store
- * and becomes backends/cpu/libmodel.so. staging is a folder of store_make_staging(), work goes on
- * below it; the caller removes it. *ret_dir, to be freed, is the package, which takes over all names
- * of old_dir (may be NULL). What model_info.json cannot
- * tell (broken weights, say) is a warning to the log: the package is then made without it. */
+#include <stdbool.h>
+
+struct package_wish {
+    const char
+        *plugin; /* copied into the store, becomes backends/cpu/libmodel.so; NULL: none is added */
+    const char *old_dir; /* the package that this one replaces, or NULL */
+    bool must_open;      /* weights that no host could open are MODEL_CORRUPT, not a warning */
+};
+
+/* The manifest lists files whose blobs the store has. staging is a folder of store_make_staging(), work
+ * goes on below it; the caller ends it. *ret_dir, to be freed, is the package, which takes over all names
+ * of the old one. What model_info.json cannot tell (a broken config.json, say) is a warning to the log:
+ * the package is then made without it. Sentences name the package and its files, not the staging folder,
+ * which is gone when they are read. */
 model_status package_build(const struct store *store, const char *staging,
-                           struct manifest *manifest, const char *plugin, const char *old_dir,
+                           struct manifest *manifest, const struct package_wish *wish,
                            const struct log_sink *log, char **ret_dir, struct model_error *err);
 
 /* Copies a file, hashing it on the way; syncs it. dst must not exist. */

@@ -23,19 +23,29 @@ static model_status check(const struct package_place *place, const char *plugin,
     if (config == NULL)
         return error_no_memory(err, "a path");
     status = plugin_check_serves(ret, plugin, config, err);
+    if (status == MODEL_NOT_FOUND)
+        status = error_set(err, status,
+                           "%.400s has no " PACKAGE_CONFIG_PATH
+                           ", which says what model it is: put it there, or give --force if the "
+                           "plugin needs none",
+                           place->dir);
     free(config);
     return status;
 }
 
-/* The blobs that a package of the store is made of must be there to make another one of them. */
+/* The blobs that a package of the store is made of must be there, and right, to make another one of them. */
 static model_status check_blobs(const struct store *store, const struct manifest *manifest,
                                 struct model_error *err)
 {
     for (size_t i = 0; i < manifest->n_files; i++)
-        if (!store_has_blob(store, manifest->files[i].sha256, manifest->files[i].size_bytes))
-            return error_set(err, MODEL_CORRUPT,
-                             "the store has lost '%.200s' of '%s'; download the model again",
-                             manifest->files[i].path, manifest->id);
+        if (!store_blob_is_good(store, manifest->files[i].sha256, manifest->files[i].size_bytes))
+            return error_set(
+                err, MODEL_CORRUPT,
+                "'%.200s' of '%s' is %s the store; download the model again with --force",
+                manifest->files[i].path, manifest->id,
+                store_has_blob(store, manifest->files[i].sha256, manifest->files[i].size_bytes)
+                    ? "damaged in"
+                    : "lost from");
     return MODEL_OK;
 }
 
@@ -44,6 +54,7 @@ static model_status install_into_store(const struct store *store, const char *di
                                        char **ret_dir, struct model_error *err)
 {
     struct manifest manifest = {0};
+    struct package_wish wish = {.plugin = plugin, .old_dir = dir};
     char *staging = NULL;
     model_status status = manifest_read(dir, &manifest, err);
     if (status == MODEL_OK)
@@ -51,10 +62,8 @@ static model_status install_into_store(const struct store *store, const char *di
     if (status == MODEL_OK)
         status = store_make_staging(store, &staging, err);
     if (status == MODEL_OK)
-        status = package_build(store, staging, &manifest, plugin, dir, log, ret_dir, err);
-    if (staging != NULL)
-        (void)dir_remove_all(staging, NULL);
-    free(staging);
+        status = package_build(store, staging, &manifest, &wish, log, ret_dir, err);
+    store_end_staging(store, staging);
     manifest_finish(&manifest);
     return status;
 }

@@ -23,15 +23,14 @@ static model_status ask_plugin(const struct package *package, json_node **ret,
     return status;
 }
 
-model_status plugin_probe_info(const struct package *package, const struct log_sink *log,
-                               json_node **ret, struct model_error *err)
+model_status plugin_probe_info(const struct package *package, json_node **ret,
+                               struct model_error *ret_refusal, struct model_error *err)
 {
-    struct model_error reason = MODEL_ERROR_INIT;
+    struct model_error refusal = MODEL_ERROR_INIT;
     if (package->plugin != NULL) {
-        if (ask_plugin(package, ret, &reason) == MODEL_OK)
+        if (ask_plugin(package, ret, &refusal) == MODEL_OK)
             return MODEL_OK;
-        log_write(log, MODEL_LOG_WARN, "the plugin is installed, but does not open this model: %s",
-                  reason.message);
+        *ret_refusal = refusal;
     }
     return model_info_collect(package, NULL, ret, err);
 }

@@ -221,6 +221,8 @@ model_status manifest_read(const char *package_dir, struct manifest *ret, struct
         return error_no_memory(err, package_dir);
     struct buffer text = BUFFER_INIT(MAX_BYTES);
     model_status status = file_read(path, MAX_BYTES, &text, err);
+    if (status == MODEL_INVALID_ARGUMENT) /* a folder, a pipe */
+        status = MODEL_CORRUPT;
     if (status == MODEL_OK)
         status = manifest_parse(text.data, text.size, path, ret, err);
     buffer_finish(&text);

@@ -35,7 +35,8 @@ struct manifest {
 
 model_status manifest_parse(const char *text, size_t size_bytes, const char *what,
                             struct manifest *ret, struct model_error *err);
-/* Reads <package>/metadata.json. MODEL_NOT_FOUND when there is none. */
+/* Reads <package>/metadata.json. MODEL_NOT_FOUND when there is none, MODEL_CORRUPT when
+ * it is no regular file. */
 model_status manifest_read(const char *package_dir, struct manifest *ret, struct model_error *err);
 /* Adds or replaces a file's entry, keeping the order. source may be NULL. */
 model_status manifest_add(struct manifest *manifest, const char *path, const char *source,

@@ -15,7 +15,7 @@ static bool has(const char *dir, const char *name, bool (*is)(const char *))
     return found;
 }
 
-static bool looks_like_folder(const char *word)
+bool package_is_folder(const char *word)
 {
     return word[0] == '.' || word[0] == '/' ||
            (path_is_dir(word) &&
@@ -34,6 +34,33 @@ static bool is_below_packages(const struct store *store, const char *dir)
     return below;
 }
 
+/* A name that the store does not have, but a folder has it. */
+static void mention_folder(const char *word, struct model_error *err)
+{
+    struct model_error found = MODEL_ERROR_INIT;
+    if (err == NULL || !path_is_dir(word))
+        return;
+    found = *err;
+    (void)error_set(err, MODEL_NOT_FOUND,
+                    "%.900s; the folder '%.200s' is no package, it has neither metadata.json nor "
+                    "backends/: say ./%.200s if you mean it",
+                    found.message, word, word);
+}
+
+model_status package_check_word(const char *word, struct model_error *err)
+{
+    char *id = NULL, *revision = NULL, *key = NULL;
+    if (package_is_folder(word))
+        return MODEL_OK;
+    model_status status = store_split_name(word, &id, &revision, err);
+    if (status == MODEL_OK)
+        status = store_key_of(id, &key, err);
+    free(key);
+    free(revision);
+    free(id);
+    return status;
+}
+
 static model_status cannot_open(const char *word, int errnum, struct model_error *err)
 {
     model_status status = error_set_errno(err, errnum, "cannot open the package %.400s", word);
@@ -45,14 +72,16 @@ model_status package_locate(const struct store *store, const char *word, struct 
                             struct model_error *err)
 {
     struct package_place place = {0};
-    if (!looks_like_folder(word)) {
-        if (store == NULL)
-            return error_set(
-                err, MODEL_NOT_FOUND,
-                "no such model: '%.200s' is no package's folder, and the store does not "
-                "exist yet; get it with pkgmgr download %.200s",
-                word, word);
-        model_status status = store_find(store, word, &place.dir, err);
+    if (!package_is_folder(word)) {
+        model_status status =
+            store == NULL
+                ? error_set(err, MODEL_NOT_FOUND,
+                            "no such model: '%.200s' is no package's folder, and the store does "
+                            "not exist yet; get it with pkgmgr download %.200s",
+                            word, word)
+                : store_find(store, word, &place.dir, err);
+        if (status == MODEL_NOT_FOUND)
+            mention_folder(word, err);
         if (status != MODEL_OK)
             return status;
         place.in_store = true;

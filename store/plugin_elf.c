@@ -27,6 +27,7 @@
 
 #define MAX_SYMBOLS  1000000
 #define MAX_SEGMENTS 256
+#define PAGE_BYTES   4096
 
 struct elf {
     const uint8_t *file;
@@ -86,6 +87,28 @@ static bool find_address(const struct elf *elf, uint64_t address, uint64_t *ret_
     return false;
 }
 
+static const char *class_of(const unsigned char *ident)
+{
+    return ident[EI_CLASS] == ELFCLASS64   ? "64-bit"
+           : ident[EI_CLASS] == ELFCLASS32 ? "32-bit"
+                                           : "unknown class";
+}
+
+static const char *order_of(const unsigned char *ident)
+{
+    return ident[EI_DATA] == ELFDATA2LSB   ? "little-endian"
+           : ident[EI_DATA] == ELFDATA2MSB ? "big-endian"
+                                           : "unknown byte order";
+}
+
+/* In the file's own byte order. */
+static unsigned machine_of(const Elf64_Ehdr *header)
+{
+    unsigned machine = header->e_machine;
+    return header->e_ident[EI_DATA] == ELFDATA2MSB ? (machine >> 8) | ((machine & 0xFF) << 8)
+                                                   : machine;
+}
+
 static model_status check_header(struct elf *elf)
 {
     const Elf64_Ehdr *header = &elf->header;
@@ -97,8 +120,10 @@ static model_status check_header(struct elf *elf)
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
         header->e_machine != MACHINE)
         return error_set(elf->err, MODEL_UNSUPPORTED,
-                         "%s is built for another machine (ELF machine %u, this one is %u)",
-                         elf->what, (unsigned)header->e_machine, (unsigned)MACHINE);
+                         "%s is built for another machine (ELF machine %u, %s, %s; this one is "
+                         "%u, 64-bit, little-endian)",
+                         elf->what, machine_of(header), class_of(header->e_ident),
+                         order_of(header->e_ident), (unsigned)MACHINE);
     if (header->e_type != ET_DYN)
         return error_set(elf->err, MODEL_UNSUPPORTED,
                          "%s is not a shared object (ELF type %u, want %u)", elf->what,
@@ -168,12 +193,33 @@ static const char *name_at(const struct elf *elf, uint64_t index, size_t *ret_by
     return name;
 }
 
-static bool find_dynamic(const struct elf *elf, Elf64_Phdr *ret)
+/* Segments as every linker writes them: one dynamic section, which lies where it will be mapped, and
+ * loaded segments in order, no page in two. Of anything else the dynamic linker may see another part
+ * than this file does. */
+static model_status find_dynamic(const struct elf *elf, Elf64_Phdr *ret)
 {
-    for (uint32_t i = 0; i < elf->header.e_phnum; i++)
-        if (read_segment(elf, i, ret) && ret->p_type == PT_DYNAMIC)
-            return true;
-    return false;
+    uint64_t n_dynamic = 0, free_page = 0, offset = 0, left = 0;
+    Elf64_Phdr segment;
+    for (uint32_t i = 0; i < elf->header.e_phnum; i++) {
+        if (!read_segment(elf, i, &segment))
+            return refuse(elf, "truncated in its program headers");
+        uint64_t end = 0;
+        if (segment.p_type == PT_DYNAMIC) {
+            n_dynamic++;
+            *ret = segment;
+        } else if (segment.p_type == PT_LOAD) {
+            if (segment.p_vaddr / PAGE_BYTES < free_page || segment.p_filesz > segment.p_memsz ||
+                !size_add(segment.p_vaddr, segment.p_memsz, &end))
+                return refuse(elf, "its segments overlap or are out of order");
+            free_page = end / PAGE_BYTES + (end % PAGE_BYTES != 0);
+        }
+    }
+    if (n_dynamic != 1)
+        return refuse(elf, n_dynamic == 0 ? "no dynamic section" : "two dynamic sections");
+    if (!find_address(elf, ret->p_vaddr, &offset, &left) || offset != ret->p_offset ||
+        left < ret->p_filesz)
+        return refuse(elf, "its dynamic section is not where it is loaded");
+    return MODEL_OK;
 }
 
 static void take_address(struct elf *elf, const Elf64_Dyn *entry)
@@ -203,7 +249,7 @@ static void take_address(struct elf *elf, const Elf64_Dyn *entry)
 static model_status read_dynamic(struct elf *elf, const Elf64_Phdr *dynamic,
                                  struct plugin_file *ret)
 {
-    Elf64_Dyn entry;
+    Elf64_Dyn entry = {.d_tag = DT_NULL};
     uint64_t n = dynamic->p_filesz / sizeof entry;
     for (int pass = 0; pass < 2; pass++) {
         for (uint64_t i = 0; i < n; i++) {
@@ -221,6 +267,8 @@ static model_status read_dynamic(struct elf *elf, const Elf64_Phdr *dynamic,
                 plugin_image_add_needed(ret, name, bytes);
             }
         }
+        if (entry.d_tag != DT_NULL)
+            return refuse(elf, "a dynamic section without an end");
         if (pass == 0)
             find_names(elf);
     }
@@ -288,6 +336,21 @@ static bool is_exported(const Elf64_Sym *symbol)
              symbol->st_value == 0);
 }
 
+/* create_model is jumped to: it must be code. */
+static bool is_code(const struct elf *elf, const Elf64_Sym *symbol)
+{
+    unsigned type = ELF64_ST_TYPE(symbol->st_info);
+    Elf64_Phdr segment;
+    if (type != STT_FUNC && type != STT_GNU_IFUNC)
+        return false;
+    for (uint32_t i = 0; i < elf->header.e_phnum; i++)
+        if (read_segment(elf, i, &segment) && segment.p_type == PT_LOAD &&
+            (segment.p_flags & PF_X) != 0 && symbol->st_value >= segment.p_vaddr &&
+            symbol->st_value - segment.p_vaddr < segment.p_filesz)
+            return true;
+    return false;
+}
+
 static model_status read_symbols(const struct elf *elf, struct plugin_file *ret)
 {
     uint64_t by_hash = count_by_hash(elf), by_gnu = count_by_gnu_hash(elf);
@@ -309,6 +372,11 @@ static model_status read_symbols(const struct elf *elf, struct plugin_file *ret)
         const char *name = name_at(elf, symbol.st_name, &bytes);
         if (name == NULL)
             return refuse(elf, "a symbol without a name");
+        if (strcmp(name, "create_model") == 0 && !is_code(elf, &symbol))
+            return error_set(elf->err, MODEL_INVALID_ARGUMENT,
+                             "%s: create_model is not a function; define it with the signature of "
+                             "model_abi.h",
+                             elf->what);
         plugin_image_add_export(ret, name, bytes);
     }
     return MODEL_OK;
@@ -323,10 +391,10 @@ model_status plugin_image_parse(const uint8_t *file, size_t file_bytes, const ch
         status = read_notes(&elf, ret);
     if (status != MODEL_OK)
         return status;
-    Elf64_Phdr dynamic;
-    if (!find_dynamic(&elf, &dynamic))
-        return refuse(&elf, "no dynamic section");
-    status = read_dynamic(&elf, &dynamic, ret);
+    Elf64_Phdr dynamic = {0};
+    status = find_dynamic(&elf, &dynamic);
+    if (status == MODEL_OK)
+        status = read_dynamic(&elf, &dynamic, ret);
     return status == MODEL_OK ? read_symbols(&elf, ret) : status;
 }
 #endif

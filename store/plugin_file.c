@@ -4,6 +4,7 @@
 #include "file_map.h"
 #include "plugin_image.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define MAX_FILE_BYTES ((uint64_t)4 << 30)
@@ -29,6 +30,8 @@ model_status plugin_file_read(const char *path, struct plugin_file *ret, struct 
                            map.size_bytes);
     else
         status = plugin_file_parse(map.data, map.size_bytes, path, ret, err);
+    if (status == MODEL_OK && fstat(map.fd, &ret->read) != 0)
+        status = error_set_errno(err, errno, "cannot stat %s", path);
     file_map_close(&map);
     return status;
 }
@@ -77,6 +80,28 @@ model_status plugin_file_check(const struct plugin_file *file, const char *path,
                          "{ global: create_model; local: *; };",
                          path, file->name, file->version, (unsigned)(file->n_exports - 1), extra);
     }
+    return MODEL_OK;
+}
+
+#ifdef __APPLE__
+#define MTIME st_mtimespec
+#else
+#define MTIME st_mtim
+#endif
+
+model_status plugin_file_check_same(const struct plugin_file *file, const char *path,
+                                    struct model_error *err)
+{
+    const struct stat *before = &file->read;
+    struct stat now;
+    if (stat(path, &now) != 0)
+        return error_set_errno(err, errno, "cannot stat %s", path);
+    if (now.st_dev != before->st_dev || now.st_ino != before->st_ino ||
+        now.st_size != before->st_size || now.MTIME.tv_sec != before->MTIME.tv_sec ||
+        now.MTIME.tv_nsec != before->MTIME.tv_nsec)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s changed while it was being opened; try again when nobody writes to it",
+                         path);
     return MODEL_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "modelhost.h"
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #define PLUGIN_MAX_EXPORTS 64
 
@@ -18,6 +19,7 @@ struct plugin_file {
     uint32_t n_exports;
     bool exports_create_model;
     char needed[1024]; /* DT_NEEDED, separated by ' ' */
+    struct stat read;  /* the file that was read; all zero for bytes */
 };
 
 /* Reads it. MODEL_NOT_FOUND: no such file; MODEL_UNSUPPORTED: not a shared object of this machine, or
@@ -32,6 +34,10 @@ model_status plugin_file_parse(const uint8_t *file, size_t file_bytes, const cha
  * create_model exported and nothing else (MODEL_INVALID_ARGUMENT). */
 model_status plugin_file_check(const struct plugin_file *file, const char *path,
                                struct model_error *err);
+
+/* MODEL_CORRUPT unless `path` still is the file that plugin_file_read() read, unchanged. */
+model_status plugin_file_check_same(const struct plugin_file *file, const char *path,
+                                    struct model_error *err);
 
 /* Whether its note names this architecture (a model_type or class name). */
 bool plugin_file_serves(const struct plugin_file *file, const char *architecture);

@@ -1,5 +1,5 @@
-/* store.c - opening the store, and listing what is in it; see store.h. The struct is immutable, so any thread
- * may use it; the files are shared with other processes. */
+/* store.c - opening the store, and listing what is in it; see store.h. The struct is immutable but for its
+ * memory, which has a lock, so any thread may use it; the files are shared with other processes. */
 #include "store.h"
 #include "errors.h"
 #include "package.h"
@@ -46,14 +46,21 @@ model_status store_open(const char *dir, int create, struct store **ret, struct 
     if (status != MODEL_OK) {
         error_prefix(err, "cannot make the store %s", dir);
         error_advise(err, "choose another with --store");
-        return status;
+        return status == MODEL_NOT_FOUND ? MODEL_IO : status; /* a folder that nobody can make */
     }
+    if (!path_is_dir(dir) && access(dir, F_OK) == 0)
+        return error_set(err, MODEL_IO, "the store %s is not a folder; --store names another", dir);
     if (!path_is_dir(dir))
         return error_set(err, MODEL_NOT_FOUND,
                          "no store at %s; `pkgmgr download` makes one, --store names another", dir);
     struct store *store = calloc(1, sizeof *store);
-    if (store == NULL)
+    struct store_memory *memory = calloc(1, sizeof *memory);
+    if (store == NULL || memory == NULL || pthread_mutex_init(&memory->lock, NULL) != 0) {
+        free(memory);
+        free(store);
         return error_no_memory(err, dir);
+    }
+    store->memory = memory;
     store->dir = realpath(dir, NULL);
     if (store->dir == NULL) {
         status = error_set_errno(err, errno, "cannot open the store %s", dir);
@@ -68,6 +75,10 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
+    store_release_staging(store->memory);
+    (void)pthread_mutex_destroy(&store->memory->lock);
+    free(store->memory->checked);
+    free(store->memory);
     free(store->dir);
     free(store);
 }
@@ -75,6 +86,18 @@ void store_close(struct store *store)
 const char *store_dir(const struct store *store)
 {
     return store->dir;
+}
+
+int store_is_writable(const struct store *store)
+{
+    static const char *const folders[] = {"packages", "refs", "tmp"};
+    bool writable = true;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0] && writable; i++) {
+        char *path = path_join(store->dir, folders[i]);
+        writable = path != NULL && access(path, W_OK | X_OK) == 0;
+        free(path);
+    }
+    return writable;
 }
 
 /* ---- listing */
@@ -113,6 +136,26 @@ static bool fill_entry(char *dir, struct store_entry *entry)
     return true;
 }
 
+/* The names of the refs to a target, but for the commit; false without memory. */
+static bool fill_refs(const struct store_refs *refs, const char *target, struct store_entry *entry)
+{
+    entry->refs = calloc(refs->n_refs + 1, sizeof *entry->refs);
+    if (entry->refs == NULL)
+        return false;
+    size_t key_bytes = strcspn(target, "/");
+    for (size_t i = 0; i < refs->n_refs; i++) {
+        const struct store_ref *ref = &refs->refs[i];
+        if (strcmp(ref->target, target) != 0 || strncmp(ref->key, target, key_bytes) != 0 ||
+            ref->key[key_bytes] != '\0' || strcmp(ref->revision, entry->revision) == 0)
+            continue;
+        char *name = text_format("%s", ref->revision);
+        if (name == NULL)
+            return false;
+        entry->refs[entry->n_refs++] = name;
+    }
+    return true;
+}
+
 static int compare_entries(const void *a, const void *b)
 {
     const struct store_entry *x = a, *y = b;
@@ -143,11 +186,18 @@ model_status store_list_packages(const struct store *store, struct store_list *r
         const char *target = refs.refs[i].target;
         if (i > 0 && strcmp(target, refs.refs[i - 1].target) == 0)
             continue;
-        if (fill_entry(text_format("%s/packages/%s", store->dir, target),
-                       &list.entries[list.n_entries]))
-            list.n_entries++;
+        struct store_entry *entry = &list.entries[list.n_entries];
+        if (!fill_entry(text_format("%s/packages/%s", store->dir, target), entry))
+            continue;
+        list.n_entries++;
+        if (!fill_refs(&refs, target, entry))
+            status = error_no_memory(err, "the list of packages");
     }
     store_refs_finish(&refs);
+    if (status != MODEL_OK) {
+        store_list_finish(&list);
+        return status;
+    }
     if (list.n_entries > 1)
         qsort(list.entries, list.n_entries, sizeof *list.entries, compare_entries);
     *ret = list;
@@ -161,6 +211,9 @@ void store_list_finish(struct store_list *list)
         free(entry->id);
         free(entry->revision);
         free(entry->requested_revision);
+        for (size_t j = 0; j < entry->n_refs; j++)
+            free(entry->refs[j]);
+        free(entry->refs);
         free(entry->dir);
         free(entry->created);
     }

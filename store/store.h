@@ -7,9 +7,11 @@
  *                                                 people asked by, so that "bert-base-uncased" finds
  *                                                 google-bert/bert-base-uncased
  *   <store>/tmp/<unique>/                         work in progress; never seen by readers
+ *   <store>/stamps/<ns>--<name>/<digest>          by which a package is seen to be untouched
  *
- * Correct without locks: everything becomes visible by one rename, temporary names are unique, blobs
- * are only ever added under the digest of their content. Any thread, any process. */
+ * Readers need no locks: everything becomes visible by one rename, temporary names are unique, blobs
+ * are only ever added under the digest of their content. A folder of tmp/ is locked by who works in it,
+ * so that others see when it is a dead one's. Any thread, any process. */
 #ifndef STORE_H
 #define STORE_H
 
@@ -22,6 +24,8 @@ struct store;
 model_status store_open(const char *dir, int create, struct store **ret, struct model_error *err);
 void store_close(struct store *store);
 const char *store_dir(const struct store *store);
+/* Whether this process may change it, as far as can be told beforehand. */
+int store_is_writable(const struct store *store);
 
 /* "ns/name", "name" -> "ns--name"; MODEL_INVALID_ARGUMENT unless the id has one or two parts of
  * letters, digits, '-', '_', '.' (at most 96 bytes each, no "..", no "--" inside, not ending in
@@ -44,13 +48,35 @@ model_status store_find(const struct store *store, const char *name, char **ret_
 
 /* The path that a blob has or would have; to be freed; NULL without memory or when sha256 is none. */
 char *store_blob_path(const struct store *store, const char *sha256);
+/* Whether the blob is there with its size. That its bytes are right is for store_blob_is_good(). */
 int store_has_blob(const struct store *store, const char *sha256, uint64_t size_bytes);
-/* Makes a new unique folder under tmp/ for work in progress; to be freed. Removes what killed processes
- * left there more than 24 hours ago. */
+/* The same, and its bytes have that digest: they are read, once for an open store and again when the
+ * file has changed. */
+int store_blob_is_good(const struct store *store, const char *sha256, uint64_t size_bytes);
+/* All blobs, ordered by size; free() the array. */
+struct store_blob {
+    char sha256[SHA256_HEX_BYTES];
+    uint64_t size_bytes;
+};
+
+struct store_blobs {
+    struct store_blob *blobs; /* (n_blobs) */
+    size_t n_blobs;
+};
+
+model_status store_list_blobs(const struct store *store, struct store_blobs *ret,
+                              struct model_error *err);
+/* Makes a new unique folder under tmp/ for work in progress, held until store_end_staging() or
+ * store_close(). Removes those of processes that are gone (where the disk knows no locks: those that
+ * nobody wrote to for 24 hours). */
 model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err);
+/* Removes the folder with all that is in it, and frees the string; NULL does nothing. */
+void store_end_staging(const struct store *store, char *dir);
+/* The bytes of the files below tmp/. */
+uint64_t store_staging_bytes(const struct store *store);
 /* Moves a finished, synced file into blobs/ under its digest (which the caller has computed while it
  * wrote). The same content may be there already: then the file is removed. A blob that is there and
- * broken is replaced. */
+ * broken is replaced, also in the packages that share it. */
 model_status store_add_blob(const struct store *store, const char *file, const char *sha256,
                             struct model_error *err);
 
@@ -61,7 +87,7 @@ model_status store_add_blob(const struct store *store, const char *file, const c
  * last, fsyncs, renames, then points the refs of (id, requested_revision), (id, revision) and
  * (requested_id, requested_revision) at it. *ret_dir is to be freed. A whole package of the same content
  * is kept (its metadata.json takes the new names), a damaged one is replaced. MODEL_NOT_FOUND: a blob
- * is missing. On failure nothing is left behind. */
+ * is missing, MODEL_CORRUPT: its bytes are not those of its digest. On failure nothing is left behind. */
 model_status store_install(const struct store *store, const struct manifest *manifest,
                            char **ret_dir, struct model_error *err);
 
@@ -71,10 +97,18 @@ model_status store_replace(const struct store *store, const char *old_dir,
                            const struct manifest *manifest, char **ret_dir,
                            struct model_error *err);
 
+/* MODEL_OK when the files of a package are what its manifest says: without reading them while they are
+ * as they were when they were last known to be right (size, time of writing, inode), else by their
+ * digests. MODEL_CORRUPT names the first bad one. */
+model_status store_check_package(const struct store *store, const char *dir,
+                                 const struct manifest *manifest, struct model_error *err);
+
 struct store_entry {
     char *id;
     char *revision;           /* the commit */
-    char *requested_revision; /* "main" */
+    char *requested_revision; /* "main", when it was downloaded */
+    char **refs;              /* (n_refs) what leads to it now: "main", "v1"; not the commit */
+    size_t n_refs;
     char *dir;
     char *created;
     uint64_t size_bytes; /* of all files */
@@ -86,17 +120,22 @@ struct store_list {
     size_t n_entries;
 };
 
-/* All packages that refs point at, ordered by id. Broken ones are left out. */
+/* All packages that refs point at or that have no ref yet (their process was killed), ordered by id.
+ * Broken ones are left out. */
 model_status store_list_packages(const struct store *store, struct store_list *ret,
                                  struct model_error *err);
 void store_list_finish(struct store_list *list);
 
-/* Removes a package and its refs, and those that it superseded (the same id and commit, no ref of their
- * own any more), then the blobs that no package of the store uses any more. A package whose metadata.json
+/* Removes the packages of a name and their refs: with a revision the one, without one every version of
+ * the model. With each go those that it superseded (the same id and commit, no ref of their own any
+ * more), then the blobs that no package of the store uses any more. A package whose metadata.json
  * cannot be read is removed as well. While another package's cannot be read, no blob is removed, and
  * *ret_note is a sentence that says so (else NULL; to be freed). Both results may be NULL. */
 model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
                           char **ret_note, struct model_error *err);
+/* The same for the package in one folder of the store. MODEL_NOT_FOUND: it is none. */
+model_status store_remove_dir(const struct store *store, const char *dir, uint64_t *ret_freed_bytes,
+                              char **ret_note, struct model_error *err);
 
 /* Hashes every file of a package against its manifest. Bad are also files that are no regular files,
  * that link out of the package and its store's blobs, that are in the folder but not in the manifest,

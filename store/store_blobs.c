@@ -43,25 +43,23 @@ int store_has_blob(const struct store *store, const char *sha256, uint64_t size_
 
 /* ---- adding */
 
-static bool has_digest(const char *path, const char *sha256)
-{
-    char hex[SHA256_HEX_BYTES];
-    uint64_t size_bytes = 0;
-    return digest_file_sha256(path, hex, &size_bytes, NULL) == MODEL_OK && strcmp(hex, sha256) == 0;
-}
-
 /* Gives the file its blob's name. What is there already stays when it is good: packages may share its
- * inode. What is there and broken is replaced. */
-static model_status place(const char *file, const char *blob, const char *sha256,
-                          struct model_error *err)
+ * inode. What is there and broken is replaced, in the packages too. */
+static model_status place(const struct store *store, const char *file, const char *blob,
+                          const char *sha256, struct model_error *err)
 {
+    struct stat damaged;
     if (chmod(file, BLOB_MODE) != 0)
         return error_set_errno(err, errno, "cannot make %s read-only", file);
-    if (link(file, blob) == 0 || (errno == EEXIST && has_digest(blob, sha256)))
+    if (link(file, blob) == 0 || (errno == EEXIST && store_file_has_digest(blob, sha256)))
         return unlink(file) == 0 ? MODEL_OK : error_set_errno(err, errno, "cannot remove %s", file);
     /* A broken blob, or a disk without hard links. */
-    return rename(file, blob) == 0 ? MODEL_OK
-                                   : error_set_errno(err, errno, "cannot add blob %s", blob);
+    bool is_broken = lstat(blob, &damaged) == 0 && S_ISREG(damaged.st_mode);
+    if (rename(file, blob) != 0)
+        return error_set_errno(err, errno, "cannot add blob %s", blob);
+    if (is_broken)
+        store_heal_packages(store, blob, sha256, &damaged);
+    return MODEL_OK;
 }
 
 model_status store_add_blob(const struct store *store, const char *file, const char *sha256,
@@ -81,9 +79,11 @@ model_status store_add_blob(const struct store *store, const char *file, const c
             status = dir_sync(parent, err);
     }
     if (status == MODEL_OK)
-        status = place(file, blob, sha256, err);
+        status = place(store, file, blob, sha256, err);
     if (status == MODEL_OK)
         status = dir_sync(folder, err);
+    if (status == MODEL_OK)
+        store_note_good_blob(store, blob, sha256);
     free(parent);
     free(folder);
     free(blob);

@@ -205,7 +205,9 @@ static model_status choose_revision(struct search *search, bool by_name)
     return MODEL_OK;
 }
 
-static model_status choose(struct search *search)
+/* Fills the pool with all revisions of the model; says so when there is none or the name fits several
+ * models. */
+static model_status gather(struct search *search, bool *ret_by_name)
 {
     bool by_name = false;
     search->pool = calloc(search->refs.n_refs + 1, sizeof *search->pool);
@@ -219,7 +221,15 @@ static model_status choose(struct search *search)
             return say_choices(search, true, MODEL_INVALID_ARGUMENT, "may be one of",
                                "; say which");
     }
-    return search->n_pool > 0 ? choose_revision(search, by_name) : say_absent(search);
+    *ret_by_name = by_name;
+    return search->n_pool > 0 ? MODEL_OK : say_absent(search);
+}
+
+static model_status choose(struct search *search)
+{
+    bool by_name = false;
+    model_status status = gather(search, &by_name);
+    return status == MODEL_OK ? choose_revision(search, by_name) : status;
 }
 
 /* ---- public */
@@ -290,4 +300,59 @@ model_status store_find(const struct store *store, const char *name, char **ret_
         return error_no_memory(err, "a package's folder");
     *ret_dir = dir;
     return MODEL_OK;
+}
+
+void store_targets_free(char **targets)
+{
+    for (char **target = targets; target != NULL && *target != NULL; target++)
+        free(*target);
+    free(targets);
+}
+
+/* Those of the pool, each once. */
+static model_status copy_targets(const struct search *search, char ***ret_targets)
+{
+    char **targets = calloc(search->n_pool + 1, sizeof *targets);
+    size_t n = 0;
+    for (size_t i = 0; targets != NULL && i < search->n_pool; i++) {
+        bool known = false;
+        for (size_t j = 0; j < n && !known; j++)
+            known = strcmp(targets[j], search->pool[i]->target) == 0;
+        if (!known && (targets[n++] = text_format("%s", search->pool[i]->target)) == NULL) {
+            store_targets_free(targets);
+            targets = NULL;
+        }
+    }
+    if (targets == NULL)
+        return error_no_memory(search->err, "the packages of a name");
+    *ret_targets = targets;
+    return MODEL_OK;
+}
+
+model_status store_find_targets(const struct store *store, const char *name, char ***ret_targets,
+                                struct model_error *err)
+{
+    char *id = NULL, *revision = NULL, *key = NULL;
+    bool by_name = false;
+    model_status status = store_split_name(name, &id, &revision, err);
+    if (status == MODEL_OK)
+        status = store_key_of(id, &key, err);
+    struct search search = {
+        .store = store, .name = name, .key = key, .revision = revision, .err = err};
+    if (status == MODEL_OK)
+        status = store_refs_read(store, &search.refs, err);
+    if (status == MODEL_OK)
+        status = gather(&search, &by_name);
+    if (status == MODEL_OK && revision != NULL) {
+        status = choose_revision(&search, by_name);
+        search.n_pool = status == MODEL_OK ? 1 : 0;
+    }
+    if (status == MODEL_OK)
+        status = copy_targets(&search, ret_targets);
+    free(search.pool);
+    store_refs_finish(&search.refs);
+    free(key);
+    free(revision);
+    free(id);
+    return status;
 }

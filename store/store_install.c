@@ -33,7 +33,7 @@ static model_status no_memory(const struct install *install)
 
 /* ---- is it there already? */
 
-/* One inode with its blob, or the right content. */
+/* One inode with its blob, which has the right content, or a file of its own that has it. */
 static bool file_is_good(const struct install *install, const char *dir,
                          const struct manifest_file *file)
 {
@@ -42,12 +42,11 @@ static bool file_is_good(const struct install *install, const char *dir,
     struct stat have, want;
     bool good = path != NULL && blob != NULL && stat(path, &have) == 0 && S_ISREG(have.st_mode) &&
                 (uint64_t)have.st_size == file->size_bytes;
-    if (good &&
-        (stat(blob, &want) != 0 || have.st_dev != want.st_dev || have.st_ino != want.st_ino)) {
-        char hex[SHA256_HEX_BYTES];
-        uint64_t size_bytes = 0;
-        good = digest_file_sha256(path, hex, &size_bytes, NULL) == MODEL_OK &&
-               strcmp(hex, file->sha256) == 0;
+    if (good) {
+        bool is_blob =
+            stat(blob, &want) == 0 && have.st_dev == want.st_dev && have.st_ino == want.st_ino;
+        good = is_blob ? store_blob_is_good(install->store, file->sha256, file->size_bytes) != 0
+                       : store_file_has_digest(path, file->sha256);
     }
     free(blob);
     free(path);
@@ -113,6 +112,12 @@ static model_status check_blobs(const struct install *install)
                              "download it again",
                              install->manifest->id, file->path, file->sha256,
                              (unsigned long long)file->size_bytes);
+        if (!store_blob_is_good(install->store, file->sha256, file->size_bytes))
+            return error_set(
+                install->err, MODEL_CORRUPT,
+                "%s: the content of '%s' (sha256 %s) is damaged in the store; download "
+                "it again",
+                install->manifest->id, file->path, file->sha256);
     }
     return MODEL_OK;
 }
@@ -284,7 +289,11 @@ static model_status install_package(struct install *install)
         if (status == MODEL_OK)
             status = show(install);
     }
-    return status == MODEL_OK ? write_refs(install) : status;
+    if (status == MODEL_OK)
+        status = write_refs(install);
+    if (status == MODEL_OK)
+        store_stamp_write(install->store, install->dir, install->manifest);
+    return status;
 }
 
 model_status store_install(const struct store *store, const struct manifest *manifest,
@@ -292,14 +301,12 @@ model_status store_install(const struct store *store, const struct manifest *man
 {
     struct install install = {.store = store, .manifest = manifest, .err = err};
     model_status status = install_package(&install);
-    if (install.staging != NULL)
-        (void)dir_remove_all(install.staging, NULL);
+    store_end_staging(store, install.staging);
     if (status == MODEL_OK) {
         *ret_dir = install.dir;
         install.dir = NULL;
     }
     free(install.package);
-    free(install.staging);
     free(install.dir);
     free(install.folder);
     free(install.target);

@@ -159,7 +159,7 @@ model_status store_ref_write(const struct store *store, const char *key, const c
     return status;
 }
 
-static bool target_is_good(const char *target)
+bool store_target_is_good(const char *target)
 {
     const char *slash = strchr(target, '/');
     return slash != NULL && key_is_good(target, (size_t)(slash - target)) &&
@@ -174,7 +174,7 @@ model_status store_ref_read(const char *path, char **ret_target, struct model_er
     if (status == MODEL_OK) {
         if (text.size > 0 && text.data[text.size - 1] == '\n')
             text.data[text.size - 1] = '\0';
-        if (target_is_good(text.data))
+        if (store_target_is_good(text.data))
             *ret_target = buffer_take(&text);
         else
             status = error_set(err, MODEL_CORRUPT, "%s: not a ref", path);
@@ -191,7 +191,7 @@ static void finish_ref(struct store_ref *ref)
     free(ref->path);
 }
 
-static bool append_ref(struct store_refs *refs, struct store_ref *ref)
+bool store_refs_append(struct store_refs *refs, struct store_ref *ref)
 {
     size_t n = refs->n_refs;
     if (n == 0 || (n & (n - 1)) == 0) {
@@ -217,7 +217,7 @@ static model_status read_key(const char *folder, const char *key, struct store_r
                                 path_join(folder, list.names[i])};
         bool is_good = ref.key != NULL && ref.revision != NULL && ref.path != NULL &&
                        store_ref_read(ref.path, &ref.target, NULL) == MODEL_OK;
-        if (is_good && append_ref(refs, &ref))
+        if (is_good && store_refs_append(refs, &ref))
             continue;
         finish_ref(&ref);
         if (is_good || ref.key == NULL)
@@ -225,6 +225,17 @@ static model_status read_key(const char *folder, const char *key, struct store_r
     }
     dir_list_finish(&list);
     return status;
+}
+
+static int compare_refs(const void *a, const void *b)
+{
+    const struct store_ref *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+    if (order == 0 && (x->path == NULL || y->path == NULL))
+        order = (x->path == NULL) - (y->path == NULL);
+    else if (order == 0)
+        order = strcmp(x->path, y->path);
+    return order != 0 ? order : strcmp(x->revision, y->revision);
 }
 
 model_status store_refs_read(const struct store *store, struct store_refs *ret,
@@ -248,6 +259,11 @@ model_status store_refs_read(const struct store *store, struct store_refs *ret,
     }
     dir_list_finish(&list);
     free(folder);
+    size_t n_files = refs.n_refs;
+    if (status == MODEL_OK)
+        status = store_refs_add_orphans(store, &refs, err);
+    if (status == MODEL_OK && refs.n_refs > n_files)
+        qsort(refs.refs, refs.n_refs, sizeof *refs.refs, compare_refs);
     if (status != MODEL_OK)
         store_refs_finish(&refs);
     else

@@ -6,15 +6,62 @@
 #include "files.h"
 #include "store.h"
 
+#include <pthread.h>
+#include <sys/stat.h>
 #include <time.h>
+
+struct store_checked; /* store_check.c */
+struct store_held;    /* store_staging.c */
+
+/* What an open store knows beyond its files. */
+struct store_memory {
+    pthread_mutex_t lock;          /* guards all of it */
+    struct store_checked *checked; /* (n_checked of checked_capacity), ordered by digest */
+    size_t n_checked, checked_capacity;
+    struct store_held *held; /* (n_held), the staging folders in use */
+    size_t n_held;
+};
 
 struct store {
     char *dir; /* absolute */
+    struct store_memory *memory;
 };
 
-/* Removes what killed processes left under tmp/: entries that were not written to, nor anything in them,
- * in the 24 hours before `now`. Errors are ignored. store_make_staging() does it with the clock's time. */
+/* ---- work in progress */
+
+/* Releases the locks of all staging folders that are still held; the folders stay. */
+void store_release_staging(struct store_memory *memory);
+
+/* Removes what killed processes left under tmp/: folders that nobody holds any more, and, where folders
+ * cannot be locked, those that were not written to, nor anything in them, in the 24 hours before `now`.
+ * Errors are ignored. store_make_staging() does it with the clock's time. */
 void store_clean_staging(const struct store *store, time_t now);
+
+/* ---- checking (store_check.c) */
+
+bool store_file_has_digest(const char *path, const char *sha256);
+/* Remembers that the blob's bytes are known to be right. */
+void store_note_good_blob(const struct store *store, const char *blob, const char *sha256);
+/* Notes that the files of the package are right as they are. A stamp that cannot be written costs a
+ * reading of the package later on, nothing else. */
+void store_stamp_write(const struct store *store, const char *dir, const struct manifest *manifest);
+void store_stamp_remove(const struct store *store, const char *target);
+
+/* ---- packages (store_walk.c) */
+
+/* "<key>/<digest>" of a package's folder; points into dir; NULL when it is not one of this store. */
+const char *store_target_of(const struct store *store, const char *dir);
+bool store_target_is_good(const char *target);
+/* Calls visit for every folder packages/<key>/<digest>, until one does not return MODEL_OK. */
+model_status store_walk_packages(const struct store *store,
+                                 model_status (*visit)(void *context, const char *target,
+                                                       const char *dir),
+                                 void *context, struct model_error *err);
+/* A blob was damaged and is replaced: gives every package that shares the damaged file the new one. */
+void store_heal_packages(const struct store *store, const char *blob, const char *sha256,
+                         const struct stat *damaged);
+
+/* ---- links */
 
 /* How a package's file came to be made of a blob; also a mask of what may be tried, in this order. */
 enum store_link_method {
@@ -42,13 +89,15 @@ model_status store_ref_write(const struct store *store, const char *key, const c
 /* What a ref says, "<key>/<digest>", checked; to be freed. MODEL_NOT_FOUND without one. */
 model_status store_ref_read(const char *path, char **ret_target, struct model_error *err);
 
-/* One ref of the store. */
+/* One ref of the store. A package that a killed process made visible and gave no ref has its own names
+ * as refs without a file: path is NULL then. */
 struct store_ref {
     char *key, *revision, *target, *path;
 };
 
 struct store_refs {
-    struct store_ref *refs; /* (n_refs), ordered by key, then file name */
+    struct store_ref
+        *refs; /* (n_refs), ordered by key; those of a key with a file before those without */
     size_t n_refs;
 };
 
@@ -56,9 +105,19 @@ struct store_refs {
 model_status store_refs_read(const struct store *store, struct store_refs *ret,
                              struct model_error *err);
 void store_refs_finish(struct store_refs *refs);
+/* Takes the ref's strings over; false without memory. */
+bool store_refs_append(struct store_refs *refs, struct store_ref *ref);
+/* Adds the refs without a file (store_walk.c); store_refs_read() does it. */
+model_status store_refs_add_orphans(const struct store *store, struct store_refs *refs,
+                                    struct model_error *err);
 
 /* The target "<key>/<digest>" that a name means. The rules are those of store_find(). To be freed. */
 model_status store_find_target(const struct store *store, const char *name, char **ret_target,
                                struct model_error *err);
+/* The targets that a name means to store_remove(): without a revision all there are of the model. Ends
+ * with NULL; each string and the array are to be freed (store_targets_free()). */
+model_status store_find_targets(const struct store *store, const char *name, char ***ret_targets,
+                                struct model_error *err);
+void store_targets_free(char **targets);
 
 #endif

@@ -52,7 +52,7 @@ static model_status remove_refs(const struct removal *removal, const char *targe
         const struct store_ref *ref = &removal->refs.refs[i];
         if (strcmp(ref->target, target) != 0 && !leads_nowhere(removal, ref))
             continue;
-        if (unlink(ref->path) != 0 && errno != ENOENT && status == MODEL_OK)
+        if (ref->path != NULL && unlink(ref->path) != 0 && errno != ENOENT && status == MODEL_OK)
             status = error_set_errno(removal->err, errno,
                                      "the package is removed, but not its ref %s", ref->path);
         char *folder = text_format("%s/refs/%s", removal->store->dir, ref->key);
@@ -66,7 +66,7 @@ static model_status remove_refs(const struct removal *removal, const char *targe
 static bool has_ref(const struct store_refs *refs, const char *target)
 {
     for (size_t i = 0; i < refs->n_refs; i++)
-        if (strcmp(refs->refs[i].target, target) == 0)
+        if (strcmp(refs->refs[i].target, target) == 0 && refs->refs[i].path != NULL)
             return true;
     return false;
 }
@@ -125,6 +125,7 @@ static model_status move_away(struct removal *removal, const char *target)
         status = no_memory(removal);
     } else if (rename(dir, aside) == 0) {
         removal->n_moved++;
+        store_stamp_remove(removal->store, target);
         status = note_use(removal, aside);
     } else {
         int reason = errno;
@@ -313,31 +314,67 @@ static model_status remove_target(struct removal *removal, const char *target,
     return status == MODEL_OK ? remove_blobs(removal, ret_freed_bytes) : status;
 }
 
-model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
-                          char **ret_note, struct model_error *err)
+/* Adds to *freed_bytes; *ret_note is the note if there is one. */
+static model_status remove_one(const struct store *store, const char *target, uint64_t *freed_bytes,
+                               char **ret_note, struct model_error *err)
 {
-    char *target = NULL;
-    model_status status = store_find_target(store, name, &target, err);
-    if (status != MODEL_OK)
-        return status;
     struct removal removal = {.store = store, .err = err};
-    uint64_t freed_bytes = 0;
-    status = remove_target(&removal, target, &freed_bytes);
-    if (removal.staging != NULL)
-        (void)dir_remove_all(removal.staging, NULL);
+    model_status status = remove_target(&removal, target, freed_bytes);
+    store_end_staging(store, removal.staging);
     for (size_t i = 0; i < removal.n_manifests; i++)
         manifest_finish(&removal.manifests[i]);
     store_refs_finish(&removal.refs);
     free(removal.manifests);
-    free(removal.staging);
     free(removal.key);
-    free(target);
+    if (removal.note != NULL) {
+        free(*ret_note);
+        *ret_note = removal.note;
+    }
+    return status;
+}
+
+static model_status remove_all(const struct store *store, char *const *targets,
+                               uint64_t *ret_freed_bytes, char **ret_note, struct model_error *err)
+{
+    uint64_t freed_bytes = 0;
+    char *note = NULL;
+    model_status status = MODEL_OK;
+    for (size_t i = 0; targets[i] != NULL && status == MODEL_OK; i++)
+        status = remove_one(store, targets[i], &freed_bytes, &note, err);
     if (status == MODEL_OK && ret_freed_bytes != NULL)
         *ret_freed_bytes = freed_bytes;
     if (status == MODEL_OK && ret_note != NULL) {
-        *ret_note = removal.note;
-        removal.note = NULL;
+        *ret_note = note;
+        note = NULL;
     }
-    free(removal.note);
+    free(note);
+    return status;
+}
+
+model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
+                          char **ret_note, struct model_error *err)
+{
+    char **targets = NULL;
+    model_status status = store_find_targets(store, name, &targets, err);
+    if (status == MODEL_OK)
+        status = remove_all(store, targets, ret_freed_bytes, ret_note, err);
+    store_targets_free(targets);
+    return status;
+}
+
+model_status store_remove_dir(const struct store *store, const char *dir, uint64_t *ret_freed_bytes,
+                              char **ret_note, struct model_error *err)
+{
+    const char *found = store_target_of(store, dir);
+    if (found == NULL || !store_target_is_good(found))
+        return error_set(err, MODEL_NOT_FOUND,
+                         "%.400s is no package of the store %.300s; `pkgmgr list` shows them", dir,
+                         store->dir);
+    char *target = text_format("%s", found);
+    char *targets[] = {target, NULL};
+    model_status status = target != NULL
+                              ? remove_all(store, targets, ret_freed_bytes, ret_note, err)
+                              : error_no_memory(err, "removing a package");
+    free(target);
     return status;
 }

@@ -6,16 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "<key>/<digest>" of a package's folder; points into dir; NULL when it is not one of this store. */
-static const char *target_of(const struct store *store, const char *dir)
-{
-    static const char packages[] = "/packages/";
-    size_t n = strlen(store->dir);
-    if (strncmp(dir, store->dir, n) != 0 || strncmp(dir + n, packages, sizeof packages - 1) != 0)
-        return NULL;
-    return dir + n + sizeof packages - 1;
-}
-
 static model_status repoint(const struct store *store, const char *from, const char *to,
                             struct model_error *err)
 {
@@ -35,8 +25,8 @@ model_status store_replace(const struct store *store, const char *old_dir,
     model_status status = store_install(store, manifest, &dir, err);
     if (status != MODEL_OK)
         return status;
-    const char *from = old_dir != NULL ? target_of(store, old_dir) : NULL;
-    const char *to = target_of(store, dir);
+    const char *from = old_dir != NULL ? store_target_of(store, old_dir) : NULL;
+    const char *to = store_target_of(store, dir);
     if (from != NULL && to != NULL && strcmp(from, to) != 0)
         status = repoint(store, from, to, err);
     if (status == MODEL_OK)

@@ -1,35 +1,142 @@
 /* store_staging.c - folders for work in progress, below <store>/tmp; see store_make_staging() in
- * store.h. A process that was killed leaves its folder; whoever makes the next one removes those that
- * nothing was written to for a day. Any thread, any process. */
+ * store.h. Who works in one holds a lock on the folder itself, which ends with the process however that
+ * ends; the folder's name says so (".held"), and is given after the lock is taken. So a held folder whose
+ * lock can be had is a dead process's, and whoever makes the next one removes it. Where folders cannot be
+ * locked (some network disks) those go that nothing was written to for a day. Any thread, any process. */
 #include "errors.h"
 #include "store_paths.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define STALE_AFTER_S (24 * 60 * 60)
+#define HELD          ".held"
 
-/* When something was last written here or below. A folder's own time stands still while a large file
- * in it grows. */
-static time_t last_written(const char *path)
+struct store_held {
+    char *dir;
+    int fd; /* has the lock */
+};
+
+/* ---- locks */
+
+static int lock_folder(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        (void)close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static bool is_held_name(const char *name)
+{
+    size_t length = strlen(name);
+    return length > sizeof HELD - 1 && strcmp(name + length - (sizeof HELD - 1), HELD) == 0;
+}
+
+static bool note_held(struct store_memory *memory, const char *dir, int fd)
+{
+    char *copy = text_format("%s", dir);
+    (void)pthread_mutex_lock(&memory->lock);
+    void *larger = realloc(memory->held, (memory->n_held + 1) * sizeof *memory->held);
+    bool noted = copy != NULL && larger != NULL;
+    if (larger != NULL)
+        memory->held = larger;
+    if (noted)
+        memory->held[memory->n_held++] = (struct store_held){copy, fd};
+    (void)pthread_mutex_unlock(&memory->lock);
+    if (!noted)
+        free(copy);
+    return noted;
+}
+
+/* Locks a new folder and gives it the name of a held one: takes *dir and gives another. Where it
+ * cannot, the folder stays as it is. */
+static void hold(struct store_memory *memory, char **dir)
+{
+    int fd = lock_folder(*dir);
+    char *held = fd >= 0 ? text_format("%s" HELD, *dir) : NULL;
+    if (held == NULL || rename(*dir, held) != 0) {
+        free(held);
+        if (fd >= 0)
+            (void)close(fd);
+        return;
+    }
+    if (note_held(memory, held, fd)) {
+        free(*dir);
+        *dir = held;
+        return;
+    }
+    if (rename(held, *dir) != 0) /* unlocked, under a name that others may remove */
+        (void)rmdir(held);
+    (void)close(fd);
+    free(held);
+}
+
+static void release(struct store_memory *memory, const char *dir)
+{
+    (void)pthread_mutex_lock(&memory->lock);
+    for (size_t i = 0; i < memory->n_held; i++) {
+        if (strcmp(memory->held[i].dir, dir) != 0)
+            continue;
+        (void)close(memory->held[i].fd);
+        free(memory->held[i].dir);
+        memory->held[i] = memory->held[--memory->n_held];
+        break;
+    }
+    (void)pthread_mutex_unlock(&memory->lock);
+}
+
+void store_release_staging(struct store_memory *memory)
+{
+    for (size_t i = 0; i < memory->n_held; i++) {
+        (void)close(memory->held[i].fd);
+        free(memory->held[i].dir);
+    }
+    free(memory->held);
+    memory->held = NULL;
+    memory->n_held = 0;
+}
+
+/* ---- what is left of others */
+
+/* When something was last written here or below, and how much there is. A folder's own time stands
+ * still while a large file in it grows. */
+static time_t last_written(const char *path, uint64_t *total_bytes)
 {
     struct stat info;
     struct dir_list list = {0};
     if (lstat(path, &info) != 0)
         return 0;
     time_t last = info.st_mtime;
+    if (S_ISREG(info.st_mode))
+        *total_bytes += (uint64_t)info.st_size;
     if (!S_ISDIR(info.st_mode) || dir_read(path, &list, NULL) != MODEL_OK)
         return last;
     for (size_t i = 0; i < list.n_names; i++) {
         char *child = path_join(path, list.names[i]);
-        time_t written = child != NULL ? last_written(child) : 0;
+        time_t written = child != NULL ? last_written(child, total_bytes) : 0;
         if (written > last)
             last = written;
         free(child);
     }
     dir_list_finish(&list);
     return last;
+}
+
+static bool is_stale(const char *path, time_t now)
+{
+    struct stat info;
+    uint64_t size_bytes = 0;
+    return lstat(path, &info) == 0 && now - info.st_mtime > STALE_AFTER_S &&
+           now - last_written(path, &size_bytes) > STALE_AFTER_S;
 }
 
 void store_clean_staging(const struct store *store, time_t now)
@@ -40,15 +147,29 @@ void store_clean_staging(const struct store *store, time_t now)
         list = (struct dir_list){0};
     for (size_t i = 0; i < list.n_names; i++) {
         char *path = path_join(parent, list.names[i]);
-        struct stat info;
-        if (path != NULL && lstat(path, &info) == 0 && now - info.st_mtime > STALE_AFTER_S &&
-            now - last_written(path) > STALE_AFTER_S)
+        bool is_held = is_held_name(list.names[i]);
+        int fd = path != NULL && is_held ? lock_folder(path) : -1;
+        if (path != NULL && (is_held ? fd >= 0 : is_stale(path, now)))
             (void)dir_remove_all(path, NULL);
+        if (fd >= 0)
+            (void)close(fd);
         free(path);
     }
     dir_list_finish(&list);
     free(parent);
 }
+
+uint64_t store_staging_bytes(const struct store *store)
+{
+    uint64_t total_bytes = 0;
+    char *tmp = path_join(store->dir, "tmp");
+    if (tmp != NULL)
+        (void)last_written(tmp, &total_bytes);
+    free(tmp);
+    return total_bytes;
+}
+
+/* ---- public */
 
 model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err)
 {
@@ -68,6 +189,16 @@ model_status store_make_staging(const struct store *store, char **ret_dir, struc
         free(dir);
         return status;
     }
+    hold(store->memory, &dir);
     *ret_dir = dir;
     return MODEL_OK;
+}
+
+void store_end_staging(const struct store *store, char *dir)
+{
+    if (dir == NULL)
+        return;
+    (void)dir_remove_all(dir, NULL);
+    release(store->memory, dir);
+    free(dir);
 }

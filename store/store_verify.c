@@ -21,7 +21,7 @@ struct verification {
     void *context;
     struct model_error first; /* of what is bad */
     model_status first_status;
-    size_t n_checked, n_bad;
+    size_t n_checked, n_bad, n_unreadable; /* the last are among the bad */
     bool needs_removal; /* what is bad would stay if the package were only downloaded again */
 };
 
@@ -32,6 +32,7 @@ static void note(struct verification *verification, const char *path, model_stat
     if (verification->report != NULL)
         verification->report(verification->context, path, status,
                              status != MODEL_OK ? sentence->message : "ok");
+    verification->n_unreadable += status == MODEL_IO;
     if (status != MODEL_OK && verification->n_bad++ == 0) {
         verification->first = *sentence;
         verification->first_status = status;
@@ -249,6 +250,14 @@ static model_status look_for_strangers(struct verification *verification, const 
 
 /* ---- public */
 
+static const char *advice(const struct verification *verification)
+{
+    if (verification->n_unreadable == verification->n_bad)
+        return "see to its permissions, or to the disk, and verify it again";
+    return verification->needs_removal ? "remove it and download it again"
+                                       : "download it again with --force";
+}
+
 static model_status verify(struct verification *verification, struct model_error *err)
 {
     bool is_named = false;
@@ -267,9 +276,7 @@ static model_status verify(struct verification *verification, struct model_error
         return status;
     return error_set(err, verification->first_status, "%s: %s (%zu of %zu files bad); %s",
                      verification->dir, verification->first.message, verification->n_bad,
-                     verification->n_checked,
-                     verification->needs_removal ? "remove it and download it again"
-                                                 : "download it again with --force");
+                     verification->n_checked, advice(verification));
 }
 
 model_status store_verify_package(const char *package_dir,
@@ -281,8 +288,12 @@ model_status store_verify_package(const char *package_dir,
         .report = report, .context = context, .first = MODEL_ERROR_INIT};
     struct model_error sentence = MODEL_ERROR_INIT;
     model_status status = manifest_read(package_dir, &verification.manifest, &sentence);
-    if (status == MODEL_INVALID_ARGUMENT) /* not a regular file */
-        status = MODEL_CORRUPT;
+    if (status == MODEL_NOT_FOUND && path_is_dir(package_dir))
+        return error_set(err, status,
+                         "%s has no " MANIFEST_NAME ", so there is nothing to verify its files "
+                         "against: it is an author's folder, or no package; `pkgmgr list` shows "
+                         "the packages that can be verified",
+                         package_dir);
     if (status != MODEL_OK)
         return error_set(err, status, "%s", sentence.message);
     verification.dir = realpath(package_dir, NULL);

@@ -33,7 +33,7 @@ struct fixture {
     uint16_t port;
     enum order { RELEASE, COUNT, CLOSE } order;
     size_t n_connections;      /* by COUNT */
-    struct http_request *kept; /* by "/keep" */
+    struct http_request *kept; /* by "/keep", or by "/late" that does not ask who is gone */
     uv_sem_t has_kept, has_gone;
     char *folder, *file;
     char *big;
@@ -68,6 +68,9 @@ static inline void handle(void *context, struct http_request *request)
     if (strcmp(path, "/keep") == 0) {
         fixture->kept = request;
         http_request_on_gone(request, on_gone, fixture);
+        uv_sem_post(&fixture->has_kept);
+    } else if (strcmp(path, "/late") == 0) {
+        fixture->kept = request;
         uv_sem_post(&fixture->has_kept);
     } else if (strncmp(path, "/file", 5) == 0) {
         int fd = open(fixture->file, O_RDONLY | O_CLOEXEC);

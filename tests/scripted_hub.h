@@ -77,6 +77,13 @@ static inline void scripted_sleep(void *context, int64_t ms)
     hub->cancelled = hub->cancel_asleep;
 }
 
+/* Sun, 06 Nov 1994 08:49:37 GMT */
+static inline int64_t scripted_now(void *context)
+{
+    (void)context;
+    return 784111777;
+}
+
 static inline bool scripted_cancelled(void *context)
 {
     return ((struct scripted_hub *)context)->cancelled;
@@ -90,7 +97,7 @@ static inline struct hub *scripted_create(struct scripted_hub *script,
     static struct hub_clock clock;
     *script = (struct scripted_hub){.answers = answers, .n_answers = n_answers};
     transport = (struct hub_transport){scripted_exchange, script};
-    clock = (struct hub_clock){scripted_sleep, script};
+    clock = (struct hub_clock){scripted_sleep, scripted_now, script};
     struct hub_config config = {
         .endpoint = "https://hub.test/",
         .token = "secret",

@@ -31,7 +31,7 @@ static inline void add_text_blob(const struct store *store, const char *text,
     if (store_add_blob(store, in_folder(staging, "download"), ret_hex, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     assert_int_equal(rmdir(staging), 0); /* the file was moved */
-    free(staging);
+    store_end_staging(store, staging);
 }
 
 /* A manifest whose fields are copies; to be finished. */

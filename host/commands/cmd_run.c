@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 const char cmd_run_help[] =
     "usage: modelhost run PKG --text TEXT... [OPTION]...\n"
@@ -27,8 +28,8 @@ const char cmd_run_help[] =
     "  --output-names A,B   which outputs (default: the usual ones; see --describe)\n"
     "  --describe           print what the model is, takes and gives, as JSON, and run nothing\n"
     "  --json               the answers as a JSON array\n"
-    "  --timeout TIME       500ms, 2s, ...: exit code 124 when there is no answer by then (many\n"
-    "                       texts run a few at a time, each few within TIME)\n"
+    "  --timeout TIME       500ms, 2s, ...: exit code 124 when there is no answer by then, loading\n"
+    "                       included (many texts run a few at a time, each few within TIME)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when the package brings no plugin\n"
@@ -79,8 +80,22 @@ static model_status run_opened(struct run_command *run, struct modelhost_model *
     return run_texts(run, model, err);
 }
 
-static model_status open_and_run(struct run_command *run, struct model_error *err)
+/* A host and the model in it, perhaps made by another thread. */
+struct opening {
+    const struct run_command *run;
+    struct modelhost *host;
+    struct modelhost_model *model;
+    model_status status;
+    struct model_error err;
+    uv_mutex_t mutex; /* guards what follows */
+    uv_cond_t ended;
+    bool has_ended;
+};
+
+static void open_model(void *argument)
 {
+    struct opening *opening = argument;
+    const struct run_command *run = opening->run;
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
     options.store_dir = run->places.store_dir;
     options.plugin_path = run->places.plugin_path;
@@ -89,19 +104,68 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
     options.log_level = run->verbosity < 0   ? MODEL_LOG_ERROR
                         : run->verbosity > 0 ? MODEL_LOG_DEBUG
                                              : MODEL_LOG_WARN;
-    struct modelhost *host = NULL;
-    struct modelhost_model *model = NULL;
+    opening->status = modelhost_create(&options, &opening->host, &opening->err);
+    if (opening->status == MODEL_OK)
+        opening->status =
+            modelhost_load(opening->host, run->package, &opening->model, &opening->err);
+    uv_mutex_lock(&opening->mutex);
+    opening->has_ended = true;
+    uv_cond_signal(&opening->ended);
+    uv_mutex_unlock(&opening->mutex);
+}
+
+/* Whether it was opened within --timeout; if not, its thread goes on with it. */
+static bool open_in_time(struct opening *opening)
+{
+    uv_thread_t thread;
+    int64_t end_ns = clock_now_ns() + opening->run->timeout_ms * NS_PER_MS;
+    if (opening->run->timeout_ms == 0 || uv_thread_create(&thread, open_model, opening) != 0) {
+        open_model(opening);
+        return true;
+    }
+    uv_mutex_lock(&opening->mutex);
+    for (int64_t left_ns; !opening->has_ended && (left_ns = end_ns - clock_now_ns()) > 0;)
+        (void)uv_cond_timedwait(&opening->ended, &opening->mutex, (uint64_t)left_ns);
+    bool in_time = opening->has_ended;
+    uv_mutex_unlock(&opening->mutex);
+    if (in_time)
+        (void)uv_thread_join(&thread);
+    return in_time;
+}
+
+int64_t run_time_left_ms(const struct run_command *run)
+{
+    int64_t left_ms = run->timeout_ms - run->load_ns / NS_PER_MS;
+    return run->timeout_ms == 0 ? 0 : left_ms > 0 ? left_ms : 1;
+}
+
+static model_status open_and_run(struct run_command *run, struct model_error *err)
+{
+    struct opening *opening = calloc(1, sizeof *opening);
+    if (opening == NULL || uv_mutex_init(&opening->mutex) != 0 ||
+        uv_cond_init(&opening->ended) != 0) {
+        free(opening);
+        return error_no_memory(err, "a model");
+    }
+    opening->run = run;
+    opening->err.struct_size = sizeof opening->err;
     int64_t start_ns = clock_now_ns();
-    model_status status = modelhost_create(&options, &host, err);
-    if (status == MODEL_OK)
-        status = modelhost_load(host, run->package, &model, err);
+    if (!open_in_time(opening))
+        return error_set(err, MODEL_DEADLINE,
+                         "deadline passed after %lld ms while the model was being loaded",
+                         (long long)run->timeout_ms);
     run->load_ns = clock_now_ns() - start_ns;
+    *err = opening->err;
+    model_status status = opening->status;
     if (status == MODEL_OK)
-        status = run_opened(run, model, err);
+        status = run_opened(run, opening->model, err);
     if (status == MODEL_DEADLINE || status == MODEL_CANCELLED)
         return status; /* the plugin may be stuck: the process ends without waiting for it */
-    modelhost_release(model);
-    modelhost_destroy(host);
+    modelhost_release(opening->model);
+    modelhost_destroy(opening->host);
+    uv_cond_destroy(&opening->ended);
+    uv_mutex_destroy(&opening->mutex);
+    free(opening);
     return status;
 }
 

@@ -35,6 +35,10 @@ void run_options_finish(struct run_command *run);
 /* Continues --text, --input-ids or the lines of stdin (run_generation.c). */
 model_status run_generation(struct run_command *run, struct modelhost_model *model,
                             struct model_error *err);
+
+/* What is left of --timeout for the first answer after loading; 0: no limit. */
+int64_t run_time_left_ms(const struct run_command *run);
+
 /* --text, or the lines of stdin (run_texts.c). */
 model_status run_texts(const struct run_command *run, struct modelhost_model *model,
                        struct model_error *err);

@@ -26,6 +26,7 @@ struct generating {
     struct json_array array;
     struct modelhost_timing timing;
     bool context_full;
+    size_t n_answers;
 
     /* Of the request under way. */
     uv_loop_t loop;
@@ -122,7 +123,8 @@ static model_status request_answer(struct generating *generating,
                                    struct model_error *err)
 {
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
-    options.timeout_ms = generating->run->timeout_ms;
+    options.timeout_ms = generating->n_answers++ == 0 ? run_time_left_ms(generating->run)
+                                                      : generating->run->timeout_ms;
     options.loop = &generating->loop;
     generating->answered = false;
     generating->err = err;

@@ -6,6 +6,8 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 /* What a run may be about; an option's group is those that know it. */
 enum form { TEXTS = 1, TENSORS = 2, GENERATING = 4, EVERY = TEXTS | TENSORS | GENERATING };
@@ -30,6 +32,20 @@ static const char *misplaced_option(const struct command_option *options, uint64
         if (given >> i & 1 && (options[i].group & form) == 0)
             return options[i].name;
     return NULL;
+}
+
+/* The result must not take the place of what it was made from. */
+static bool check_files(const struct run_command *run, const char *command)
+{
+    struct stat inputs, outputs;
+    if (run->inputs_path == NULL)
+        return true;
+    if (strcmp(run->outputs_path, "-") == 0)
+        return command_usage(command, "--outputs wants a file, standard output is none") == 0;
+    if (stat(run->inputs_path, &inputs) == 0 && stat(run->outputs_path, &outputs) == 0 &&
+        inputs.st_dev == outputs.st_dev && inputs.st_ino == outputs.st_ino)
+        return command_usage(command, "--outputs is the file of --inputs; name another") == 0;
+    return true;
 }
 
 static bool check_form(struct run_command *run, const char *command,
@@ -121,7 +137,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     run->package = argv[optind];
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
-    return check_form(run, argv[0], options, given);
+    return check_form(run, argv[0], options, given) && check_files(run, argv[0]);
 }
 
 void run_options_finish(struct run_command *run)

@@ -13,12 +13,17 @@
 
 static model_status check_unique(char **names, uint32_t n, struct model_error *err)
 {
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
+        if (names[i][0] == '\0')
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "--output-names: name %u is empty; separate names by one comma",
+                             i + 1);
         for (uint32_t j = 0; j < i; j++)
             if (strcmp(names[i], names[j]) == 0)
                 return error_set(err, MODEL_INVALID_ARGUMENT,
                                  "--output-names: output '%s' is named twice; name it once",
                                  names[i]);
+    }
     return MODEL_OK;
 }
 
@@ -130,7 +135,7 @@ model_status run_tensors(const struct run_command *run, struct modelhost_model *
     if (status == MODEL_OK && run->output_names != NULL)
         status = split_names(run->output_names, &names, &options.n_output_names, err);
     options.output_names = (const char *const *)names;
-    options.timeout_ms = run->timeout_ms;
+    options.timeout_ms = run_time_left_ms(run);
     if (status == MODEL_OK)
         status = run_file(run, model, file, guard, &options, err);
     page_guard_remove(guard);

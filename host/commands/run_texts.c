@@ -23,6 +23,7 @@ struct text_run {
     const struct run_command *run;
     struct modelhost_model *model;
     size_t max_tokens; /* of one text */
+    size_t max_texts;  /* of a chunk */
     struct modelhost_text texts[MAX_CHUNK_TEXTS];
     char *owned[MAX_CHUNK_TEXTS]; /* (n_texts) */
     size_t n_texts, longest_tokens, n_bytes;
@@ -54,9 +55,9 @@ static bool chunk_has_room(const struct text_run *texts, size_t text_bytes)
 {
     size_t n_tokens = most_tokens(texts, text_bytes);
     size_t longest = n_tokens > texts->longest_tokens ? n_tokens : texts->longest_tokens;
-    return texts->n_texts == 0 ||
-           (texts->n_texts < MAX_CHUNK_TEXTS && longest <= MAX_CHUNK_SLOTS / (texts->n_texts + 1) &&
-            text_bytes <= MAX_CHUNK_BYTES - texts->n_bytes);
+    return texts->n_texts == 0 || (texts->n_texts < texts->max_texts &&
+                                   longest <= MAX_CHUNK_SLOTS / (texts->n_texts + 1) &&
+                                   text_bytes <= MAX_CHUNK_BYTES - texts->n_bytes);
 }
 
 static void clear_chunk(struct text_run *texts)
@@ -86,7 +87,7 @@ static model_status run_chunk(struct text_run *texts, struct model_error *err)
 {
     const struct run_command *run = texts->run;
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
-    options.timeout_ms = run->timeout_ms;
+    options.timeout_ms = texts->n_done == 0 ? run_time_left_ms(run) : run->timeout_ms;
     options.top_k = run->top_k > 0 ? (uint32_t)run->top_k : 0;
     options.truncate = run->truncate;
     options.task = run->task;
@@ -176,6 +177,9 @@ model_status run_texts(const struct run_command *run, struct modelhost_model *mo
     texts->run = run;
     texts->model = model;
     texts->max_tokens = sequence_limit(model);
+    int64_t max_batch = modelhost_description(model)->max_batch; /* 0: not said */
+    texts->max_texts =
+        max_batch > 0 && max_batch < MAX_CHUNK_TEXTS ? (size_t)max_batch : MAX_CHUNK_TEXTS;
     model_status status = run_all(texts, err);
     struct model_error unheard = MODEL_ERROR_INIT;
     model_status ended = json_array_end(&texts->array, status == MODEL_OK ? err : &unheard);

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "dtype.h"
 #include "errors.h"
+#include "loaded_model.h"
 #include "result.h"
 
 #include <stdlib.h>
@@ -78,6 +79,7 @@ static model_status call_plugin(const struct generation_run *run, int64_t *ids, 
     if (status == MODEL_OK)
         status = result_create(model->description, &model->output, 1, &result, err);
     const struct plugin_call call = {.instance = run->instance,
+                                     .plugin = &run->request->model->plugin.file,
                                      .inputs = inputs,
                                      .n_inputs = 1,
                                      .binding = &binding,

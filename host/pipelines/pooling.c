@@ -106,6 +106,11 @@ model_status pooling_read(const char *package_dir, struct pooling *ret, struct m
         status = json_parse_file(path, MAX_MODULES_BYTES, &modules, err);
         if (status == MODEL_OK && !json_is_array(modules))
             status = error_set(err, MODEL_CORRUPT, "%s: not a list of modules", path);
+        else if (status == MODEL_OK && json_count(modules) == 0)
+            status = error_set(err, MODEL_CORRUPT,
+                               "%s lists no module; want Transformer and Pooling, or no such file "
+                               "for the mean over the tokens",
+                               path);
         else if (status == MODEL_OK && json_count(modules) > MAX_MODULES)
             status = error_set(err, MODEL_UNSUPPORTED, "%s: %zu modules, at most %d are read", path,
                                json_count(modules), MAX_MODULES);

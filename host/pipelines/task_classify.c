@@ -51,7 +51,11 @@ model_status task_classify_answer(const struct text_batch *batch, struct modelho
     if (scores == NULL || order == NULL)
         status = error_no_memory(err, "scores");
     for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++) {
-        score(batch, (const float *)logits->data + i * n, n, scores);
+        const float *row = (const float *)logits->data + i * n;
+        status = text_task_check_finite(batch, i, logits, row, n, err);
+        if (status != MODEL_OK)
+            break;
+        score(batch, row, n, scores);
         status = add_labels(batch, i, scores, n, order, answers, err);
     }
     free(scores);

@@ -32,8 +32,13 @@ model_status task_embed_answer(const struct text_batch *batch, struct modelhost_
         return error_no_memory(err, "embeddings");
     for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++) {
         float *vector = vectors + (size_t)i * (size_t)size;
-        pooling_apply(pooling, (const float *)hidden_states->data + i * n_tokens * hidden_size,
-                      batch->mask + (size_t)i * batch->n_columns, n_tokens, hidden_size, vector);
+        const float *states = (const float *)hidden_states->data + i * n_tokens * hidden_size;
+        status = text_task_check_finite(batch, i, hidden_states, states,
+                                        batch->items[i].encoding.n_tokens * hidden_size, err);
+        if (status != MODEL_OK)
+            break;
+        pooling_apply(pooling, states, batch->mask + (size_t)i * batch->n_columns, n_tokens,
+                      hidden_size, vector);
         status = add_vector(batch, i, vector, size, answers, err);
     }
     if (status == MODEL_OK) {

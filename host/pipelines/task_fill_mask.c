@@ -55,12 +55,14 @@ static model_status fill_one(const struct text_batch *batch, uint32_t index, siz
     size_t vocab_size = (size_t)logits->shape[2];
     const float *row =
         (const float *)logits->data + (index * (size_t)logits->shape[1] + position) * vocab_size;
+    model_status status = text_task_check_finite(batch, index, logits, row, vocab_size, err);
+    if (status != MODEL_OK)
+        return status;
     scores_softmax(row, vocab_size, work->scores);
     size_t n = scores_top(work->scores, vocab_size, batch->top_k, work->order);
     json_node *mask = json_add_object(masks, NULL);
     (void)json_add_number(mask, "index", (double)position);
     json_node *candidates = json_add_array(mask, "candidates");
-    model_status status = MODEL_OK;
     for (size_t i = 0; i < n && status == MODEL_OK; i++)
         status = add_candidate(batch, &batch->items[index], position, (int64_t)work->order[i],
                                work->scores[work->order[i]], work, candidates, err);

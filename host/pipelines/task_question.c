@@ -81,19 +81,29 @@ static model_status add_answer(const struct text_item *item, struct span span, j
 }
 
 static model_status answer_text(const struct text_batch *batch, uint32_t index,
-                                const float *start_logits, const float *end_logits, float *masked,
+                                const struct model_tensor *start_logits,
+                                const struct model_tensor *end_logits, float *masked,
                                 double *starts, double *ends, json_node *answers,
                                 struct model_error *err)
 {
     const struct text_item *item = &batch->items[index];
     size_t first = (size_t)index * batch->n_columns;
     struct span spans[MAX_ANSWERS];
-    context_scores(&item->encoding, start_logits + first, masked, starts);
-    context_scores(&item->encoding, end_logits + first, masked, ends);
-    size_t n = best_spans(starts, ends, item->encoding.n_tokens, spans,
+    const float *start_row = (const float *)start_logits->data + first;
+    const float *end_row = (const float *)end_logits->data + first;
+    size_t n_tokens = item->encoding.n_tokens;
+    model_status status =
+        text_task_check_finite(batch, index, start_logits, start_row, n_tokens, err);
+    if (status == MODEL_OK)
+        status = text_task_check_finite(batch, index, end_logits, end_row, n_tokens, err);
+    if (status != MODEL_OK)
+        return status;
+    context_scores(&item->encoding, start_row, masked, starts);
+    context_scores(&item->encoding, end_row, masked, ends);
+    size_t n = best_spans(starts, ends, n_tokens, spans,
                           batch->top_k < MAX_ANSWERS ? batch->top_k : MAX_ANSWERS);
     json_node *list = json_add_array(text_task_add_item(batch, index, answers), "answers");
-    model_status status = list != NULL ? MODEL_OK : error_no_memory(err, "the answer");
+    status = list != NULL ? MODEL_OK : error_no_memory(err, "the answer");
     for (size_t i = 0; i < n && status == MODEL_OK; i++)
         status = add_answer(item, spans[i], list, err);
     return status;
@@ -114,8 +124,8 @@ model_status task_question_answer(const struct text_batch *batch, struct modelho
     if (masked == NULL || starts == NULL || ends == NULL)
         status = error_no_memory(err, "scores");
     for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++)
-        status = answer_text(batch, i, start_logits->data, end_logits->data, masked, starts, ends,
-                             answers, err);
+        status =
+            answer_text(batch, i, start_logits, end_logits, masked, starts, ends, answers, err);
     free(masked);
     free(starts);
     free(ends);

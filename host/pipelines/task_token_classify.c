@@ -95,6 +95,9 @@ static model_status classify_text(const struct text_batch *batch, uint32_t index
             continue;
         size_t best = 0;
         char text[LABEL_TEXT_BYTES];
+        status = text_task_check_finite(batch, index, logits, rows + t * n_labels, n_labels, err);
+        if (status != MODEL_OK)
+            break;
         scores_softmax(rows + t * n_labels, n_labels, scores);
         (void)scores_top(scores, n_labels, 1, &best);
         const char *label = text_task_label(batch, (int64_t)best, text, sizeof text);

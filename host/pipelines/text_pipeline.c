@@ -3,6 +3,7 @@
 #include "schema.h"
 #include "text_task.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,20 @@ model_status text_task_output(const struct text_batch *batch, struct modelhost_r
             "task %s: the model's output '%s' is not an F32 tensor of rank %u over the batch",
             batch->task->name, batch->output_names[which], rank);
     *ret = tensor;
+    return MODEL_OK;
+}
+
+model_status text_task_check_finite(const struct text_batch *batch, uint32_t index,
+                                    const struct model_tensor *output, const float *values,
+                                    size_t n, struct model_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return error_set(
+                err, MODEL_INTERNAL,
+                "text %u: the model's output '%s' holds %s, out of which task %s makes no answer; "
+                "its weights may be damaged",
+                index + 1, output->name, isnan(values[i]) ? "nan" : "infinity", batch->task->alias);
     return MODEL_OK;
 }
 

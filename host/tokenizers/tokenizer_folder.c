@@ -24,6 +24,29 @@ struct configs {
 
 /* ---------------------------------------------------------------- configurations */
 
+static const char *token_text(const json_node *node);
+
+/* What these files say must not be overlooked because it is of another kind. */
+static model_status check_kinds(const struct json_place *place, struct model_error *err)
+{
+    static const char *const switches[] = {"do_lower_case", "strip_accents",
+                                           "tokenize_chinese_chars", "do_basic_tokenize"};
+    static const char *const tokens[] = {"unk_token", "sep_token", "pad_token", "cls_token",
+                                         "mask_token"};
+    model_status status = json_want_object(place, err);
+    bool value = false;
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0] && status == MODEL_OK; i++)
+        status = json_field_bool(place, switches[i], &value, err);
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0] && status == MODEL_OK; i++) {
+        const json_node *token = json_member(place->node, tokens[i]);
+        if (!json_is_null(token) && token_text(token) == NULL)
+            status = error_set(err, MODEL_CORRUPT,
+                               "%s: %s is %s, want a string, or an object with one as content",
+                               place->what, tokens[i], json_kind(token));
+    }
+    return status;
+}
+
 /* A JSON object in a file that may be absent. */
 static model_status load_optional(const char *folder, const char *name, json_node **ret,
                                   struct model_error *err)
@@ -37,7 +60,7 @@ static model_status load_optional(const char *folder, const char *name, json_nod
         status = json_parse_file(path, MAX_CONFIG_BYTES, &tree, err);
     if (status == MODEL_OK && tree != NULL) {
         struct json_place place = {tree, path, "the file"};
-        status = json_want_object(&place, err);
+        status = check_kinds(&place, err);
     }
     if (status == MODEL_OK)
         *ret = tree;

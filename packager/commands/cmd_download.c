@@ -1,15 +1,12 @@
 /* cmd_download.c - `pkgmgr download`. */
 #include "commands.h"
-#include "download.h"
+#include "download_print.h"
 #include "errors.h"
 #include "hub_answers.h"
 #include "hub_environment.h"
-#include "human_text.h"
-#include "package_json.h"
 #include "progress_view.h"
 
 #include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +30,7 @@ const char help_download[] =
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n\n"
     "Environment: HF_ENDPOINT HF_TOKEN HF_TOKEN_PATH HF_HOME HF_HUB_OFFLINE\n"
-    "HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte), http_proxy https_proxy no_proxy,\n"
+    "HF_HUB_DOWNLOAD_TIMEOUT (seconds without 1 kB/s), http_proxy https_proxy no_proxy,\n"
     "MODELHOST_STORE MODELHOST_PLUGIN_PATH.\n";
 
 enum {
@@ -149,123 +146,6 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
     return 0;
 }
 
-/* ---- printing */
-
-static const char *source_of(const struct plan_file *file)
-{
-    return file->in_store ? "in store" : "fetch";
-}
-
-static model_status print_plan(const struct download *download, struct model_error *err)
-{
-    struct buffer text = BUFFER_INIT(64u << 20);
-    char size[HUMAN_TEXT_BYTES], rest[HUMAN_TEXT_BYTES];
-    const struct download_plan *plan = &download->plan;
-    for (size_t i = 0; i < plan->n_files; i++)
-        (void)buffer_printf(&text, "%10s  %-8s  %s\n",
-                            human_size(plan->files[i].file->size_bytes, size),
-                            download->present != NULL ? "in store" : source_of(&plan->files[i]),
-                            plan->files[i].file->path);
-    for (size_t i = 0; i < download->files.n_files; i++)
-        if (download->verdicts[i] != FILE_TAKEN)
-            (void)buffer_printf(&text, "%10s  %-8s  %s  (%s)\n",
-                                human_size(download->files.files[i].size_bytes, size), "left out",
-                                download->files.files[i].path,
-                                file_verdict_reason(download->verdicts[i]));
-    uint64_t fetch_bytes = download->present != NULL ? 0 : plan->fetch_bytes;
-    (void)buffer_printf(&text, "%10s  in %zu files of %s@%.12s; %s to fetch\n",
-                        human_size(plan->total_bytes, size), plan->n_files, download->model.id,
-                        download->model.commit, human_size(fetch_bytes, rest));
-    model_status status = command_print(text.data, err);
-    buffer_finish(&text);
-    return status;
-}
-
-static model_status print_tree(json_node *tree, struct model_error *err)
-{
-    char *text = json_print(tree, true);
-    json_free(tree);
-    if (text == NULL)
-        return error_no_memory(err, "the result");
-    model_status status = command_print(text, err);
-    free(text);
-    return status;
-}
-
-static void add_left_out(json_node *root, const struct download *download)
-{
-    json_node *left_out = json_add_array(root, "left_out");
-    for (size_t i = 0; i < download->files.n_files; i++) {
-        if (download->verdicts[i] == FILE_TAKEN)
-            continue;
-        json_node *item = json_add_object(left_out, NULL);
-        (void)json_add_string(item, "path", download->files.files[i].path);
-        (void)json_add_number(item, "size", (double)download->files.files[i].size_bytes);
-        (void)json_add_string(item, "reason", file_verdict_reason(download->verdicts[i]));
-    }
-}
-
-static model_status print_plan_json(const struct download *download, struct model_error *err)
-{
-    const struct download_plan *plan = &download->plan;
-    json_node *root = json_new_object();
-    (void)json_add_string(root, "id", download->model.id);
-    (void)json_add_string(root, "revision", download->model.commit);
-    json_node *files = json_add_array(root, "files");
-    for (size_t i = 0; i < plan->n_files; i++) {
-        json_node *item = json_add_object(files, NULL);
-        (void)json_add_string(item, "path", plan->files[i].file->path);
-        (void)json_add_number(item, "size", (double)plan->files[i].file->size_bytes);
-        (void)json_add_bool(item, "in_store", download->present != NULL || plan->files[i].in_store);
-    }
-    add_left_out(root, download);
-    (void)json_add_number(root, "total_bytes", (double)plan->total_bytes);
-    (void)json_add_number(root, "fetch_bytes",
-                          download->present != NULL ? 0 : (double)plan->fetch_bytes);
-    return print_tree(root, err);
-}
-
-static model_status print_result_json(const struct download_result *result, struct model_error *err)
-{
-    struct package package = {0};
-    model_status status = package_open(result->dir, NULL, &package, err);
-    if (status != MODEL_OK)
-        return status;
-    json_node *root = json_new_object();
-    (void)json_add_string(root, "id", result->id);
-    (void)json_add_string(root, "revision", result->revision);
-    (void)json_add_string(root, "path", result->dir);
-    package_json_add_files(root, &package);
-    package_json_add_plugin(root, &package);
-    (void)json_add_number(root, "downloaded_bytes", (double)result->downloaded_bytes);
-    (void)json_add_number(root, "reused_bytes", (double)result->reused_bytes);
-    package_finish(&package);
-    return print_tree(root, err);
-}
-
-static model_status print_result(const struct arguments *arguments,
-                                 const struct download_result *result, struct model_error *err)
-{
-    char size[HUMAN_TEXT_BYTES];
-    if (!arguments->quiet) {
-        fprintf(stderr, "%s@%.12s: %s downloaded", result->id, result->revision,
-                human_size(result->downloaded_bytes, size));
-        if (result->reused_bytes > 0)
-            fprintf(stderr, ", %s in the store already", human_size(result->reused_bytes, size));
-        fprintf(stderr, "\n");
-    }
-    if (!arguments->quiet && result->plugin_advice != NULL)
-        fprintf(stderr, "pkgmgr: %s\n", result->plugin_advice);
-    if (arguments->json)
-        return print_result_json(result, err);
-    char *line = text_format("%s\n", result->dir);
-    if (line == NULL)
-        return error_no_memory(err, "the result");
-    model_status status = command_print(line, err);
-    free(line);
-    return status;
-}
-
 /* ---- running */
 
 static model_status dry_run(const struct arguments *arguments, struct model_error *err)
@@ -277,7 +157,7 @@ static model_status dry_run(const struct arguments *arguments, struct model_erro
     model_status status = download_begin(&arguments->options, &download, err);
     if (status != MODEL_OK)
         return status;
-    status = arguments->json ? print_plan_json(&download, err) : print_plan(&download, err);
+    status = download_print_plan(&download, arguments->json, err);
     download_end(&download);
     return status;
 }
@@ -291,9 +171,31 @@ static model_status run(struct arguments *arguments, struct progress_view *view,
     model_status status = download_run(&arguments->options, &result, err);
     progress_view_clear(view);
     if (status == MODEL_OK)
-        status = print_result(arguments, &result, err);
+        status = download_print_result(&result, arguments->json, arguments->quiet, err);
     download_result_finish(&result);
     return status;
+}
+
+/* What is wrong with a value that was given is a matter of usage. */
+static int refuse(model_status status, const struct model_error *err)
+{
+    return status == MODEL_INVALID_ARGUMENT ? command_usage("download", "%s", err->message)
+                                            : command_fail(status, err);
+}
+
+/* Reads what the environment has to say, the token only if one will be needed. */
+static int read_environment(const struct download_options *options, struct hub_environment *ret)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = hub_environment_read(ret, &err);
+    if (status == MODEL_OK && options->hub.token == NULL && !ret->offline)
+        status = hub_environment_read_token(ret, &err);
+    if (status == MODEL_OK && options->hub.token != NULL && options->hub.token[0] != '\0') {
+        status = hub_check_token(options->hub.token, &err);
+        if (status != MODEL_OK)
+            error_prefix(&err, "--token");
+    }
+    return status == MODEL_OK ? 0 : refuse(status, &err);
 }
 
 /* Fills what the command line left open. */
@@ -322,10 +224,8 @@ static int read_name(struct arguments *arguments, char **ret_id, char **ret_revi
     model_status status = store_split_name(arguments->name, ret_id, ret_revision, &err);
     if (status == MODEL_OK)
         status = hub_check_id(*ret_id, &err);
-    if (status == MODEL_INVALID_ARGUMENT)
-        return command_usage("download", "%s", err.message);
     if (status != MODEL_OK)
-        return command_fail(status, &err);
+        return refuse(status, &err);
     if (*ret_revision != NULL && options->revision != NULL)
         return command_usage("download", "two revisions: '@%s' and --revision %s", *ret_revision,
                              options->revision);
@@ -341,9 +241,7 @@ static int check_endpoint(const char *endpoint)
     char *normal = NULL;
     model_status status = hub_endpoint_normalize(endpoint, &normal, &err);
     free(normal);
-    if (status == MODEL_INVALID_ARGUMENT)
-        return command_usage("download", "%s", err.message);
-    return status == MODEL_OK ? 0 : command_fail(status, &err);
+    return status == MODEL_OK ? 0 : refuse(status, &err);
 }
 
 static int run_observed(struct arguments *arguments)
@@ -368,20 +266,16 @@ static int run_observed(struct arguments *arguments)
 
 int cmd_download(int argc, char **argv)
 {
-    struct model_error err = MODEL_ERROR_INIT;
     struct arguments arguments = {0};
     struct hub_environment environment = {0};
     char *id = NULL, *revision = NULL;
     int code = read_arguments(argc, argv, &arguments);
     if (code == 0)
         code = read_name(&arguments, &id, &revision);
+    if (code == 0)
+        code = read_environment(&arguments.options, &environment);
     if (code != 0)
         goto end;
-    model_status status = hub_environment_read(&environment, &err);
-    if (status != MODEL_OK) {
-        code = command_fail(status, &err);
-        goto end;
-    }
     apply_environment(&arguments.options, &environment);
     code = check_endpoint(arguments.options.hub.endpoint);
     if (code == 0)

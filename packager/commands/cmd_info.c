@@ -110,6 +110,9 @@ int cmd_info(int argc, char **argv)
         return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("info", "want one PKG");
+    int code = command_check_package("info", argv[optind]);
+    if (code != 0)
+        return code;
     model_status status = show(argv[optind], store_dir, as_json, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

@@ -37,7 +37,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         return command_usage("install", "want PKG and PLUGIN.so");
     arguments->package = argv[optind];
     arguments->plugin = argv[optind + 1];
-    return 0;
+    return command_check_package("install", arguments->package);
 }
 
 static void print_message(void *context, int32_t level, const char *message)

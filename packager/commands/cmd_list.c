@@ -13,7 +13,8 @@
 
 const char help_list[] =
     "usage: pkgmgr list [OPTION]...\n\n"
-    "Shows the packages of the store.\n\n"
+    "Shows the packages of the store. REVISION is what leads to the package now: branches and tags\n"
+    "it was asked by; '-' when only the commit does.\n\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print them as JSON\n";
 
@@ -28,6 +29,9 @@ static char *list_as_json(const struct store_list *list)
         (void)json_add_string(item, "id", entry->id);
         (void)json_add_string(item, "revision", entry->revision);
         (void)json_add_string(item, "requested_revision", entry->requested_revision);
+        json_node *refs = json_add_array(item, "refs");
+        for (size_t j = 0; j < entry->n_refs; j++)
+            (void)json_add_string(refs, NULL, entry->refs[j]);
         (void)json_add_string(item, "path", entry->dir);
         (void)json_add_string(item, "created", entry->created);
         (void)json_add_number(item, "size", (double)entry->size_bytes);
@@ -36,6 +40,17 @@ static char *list_as_json(const struct store_list *list)
     char *text = root != NULL ? json_print(root, true) : NULL;
     json_free(root);
     return text;
+}
+
+/* "main", "main,v1", "-": what finds the package now; cut to the column. */
+static void name_refs(const struct store_entry *entry, char *ret, size_t size_bytes)
+{
+    size_t used = 0;
+    (void)snprintf(ret, size_bytes, "-");
+    for (size_t i = 0; i < entry->n_refs && used + 1 < size_bytes; i++) {
+        int n = snprintf(ret + used, size_bytes - used, "%s%s", i > 0 ? "," : "", entry->refs[i]);
+        used += n > 0 ? (size_t)n : 0;
+    }
 }
 
 static char *list_as_table(const struct store_list *list)
@@ -51,9 +66,11 @@ static char *list_as_table(const struct store_list *list)
                             "COMMIT", "SIZE", "PLUGIN");
     for (size_t i = 0; i < list->n_entries; i++) {
         const struct store_entry *entry = &list->entries[i];
-        (void)buffer_printf(&text, "%-*s  %-12.12s  %-12.12s  %8s  %s\n", width, entry->id,
-                            entry->requested_revision, entry->revision,
-                            human_size(entry->size_bytes, size), entry->has_plugin ? "yes" : "no");
+        char refs[64];
+        name_refs(entry, refs, sizeof refs);
+        (void)buffer_printf(&text, "%-*s  %-12.12s  %-12.12s  %8s  %s\n", width, entry->id, refs,
+                            entry->revision, human_size(entry->size_bytes, size),
+                            entry->has_plugin ? "yes" : "no");
     }
     char *table = buffer_take(&text);
     buffer_finish(&text);

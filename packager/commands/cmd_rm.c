@@ -3,7 +3,7 @@
 #include "errors.h"
 #include "human_text.h"
 #include "json_view.h"
-#include "store.h"
+#include "package_locate.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -12,7 +12,8 @@
 const char help_rm[] =
     "usage: pkgmgr rm PKG... [OPTION]...\n\n"
     "Removes packages from the store, and the files that no other package uses. PKG is a name in\n"
-    "the store, with @REVISION if wanted.\n\n"
+    "the store, which means all its versions, a name with @REVISION, which means that one, or the\n"
+    "folder of a package of the store.\n\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print what was removed as a JSON array\n"
     "  -q, --quiet    say nothing but errors\n";
@@ -23,13 +24,26 @@ struct removal {
     bool quiet;
 };
 
+static model_status remove_package(const struct store *store, const char *word, uint64_t *ret_bytes,
+                                   char **ret_note, struct model_error *err)
+{
+    struct package_place place = {0};
+    if (!package_is_folder(word))
+        return store_remove(store, word, ret_bytes, ret_note, err);
+    model_status status = package_locate(store, word, &place, err);
+    if (status == MODEL_OK)
+        status = store_remove_dir(store, place.dir, ret_bytes, ret_note, err);
+    package_place_finish(&place);
+    return status;
+}
+
 static model_status remove_one(const struct removal *removal, const char *name,
                                struct model_error *err)
 {
     char size[HUMAN_TEXT_BYTES];
     uint64_t freed_bytes = 0;
     char *note = NULL;
-    model_status status = store_remove(removal->store, name, &freed_bytes, &note, err);
+    model_status status = remove_package(removal->store, name, &freed_bytes, &note, err);
     if (status == MODEL_OK && removal->removed == NULL && !removal->quiet)
         fprintf(stderr, "removed %s, %s freed\n", name, human_size(freed_bytes, size));
     if (note != NULL)
@@ -86,6 +100,11 @@ int cmd_rm(int argc, char **argv)
         return COMMAND_USAGE;
     if (optind == argc)
         return command_usage("rm", "which packages? want PKG...");
+    for (int i = optind; i < argc; i++) {
+        int wrong = command_check_package("rm", argv[i]);
+        if (wrong != 0)
+            return wrong;
+    }
     model_status status = command_open_store(store_dir, 0, &store, &err);
     if (status != MODEL_OK)
         return command_fail(status, &err);

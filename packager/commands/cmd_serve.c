@@ -294,9 +294,7 @@ static int serve(const struct settings *settings)
     if (status == MODEL_OK)
         return 0;
     name_option(&err);
-    if (status == MODEL_NOT_FOUND)
-        error_advise(&err, "give the folder that holds OWNER/NAME/... or NAME/...");
-    else if (status == MODELHOST_NETWORK)
+    if (status == MODELHOST_NETWORK)
         error_advise(&err, "give --host an address of this machine");
     return command_fail(status, &err);
 }

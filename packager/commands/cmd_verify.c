@@ -12,8 +12,8 @@
 const char help_verify[] =
     "usage: pkgmgr verify PKG [OPTION]...\n\n"
     "Reads every file of a package and compares its SHA-256 with the package's metadata.json.\n"
-    "Exit code 7 when a file is damaged, missing, not listed there or a link to elsewhere. PKG is a\n"
-    "name in the store or a folder.\n\n"
+    "Exit code 7 when a file is damaged, missing, not listed there or a link to elsewhere, 8 when\n"
+    "one cannot be read. PKG is a name in the store or a folder.\n\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print the result as JSON\n"
     "  -q, --quiet    say nothing but errors\n";
@@ -43,7 +43,7 @@ static void report(void *context, const char *path, model_status status, const c
         if (!good)
             (void)json_add_string(item, "error", sentence != NULL ? sentence : "damaged");
     } else if (!findings->arguments->quiet) {
-        printf("%-7s %s\n", good ? "ok" : "DAMAGED", path);
+        printf("%-7s %s\n", good ? "ok" : status == MODEL_IO ? "UNREADABLE" : "DAMAGED", path);
     }
 }
 
@@ -96,7 +96,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
     if (argc - optind != 1)
         return command_usage("verify", "want one PKG");
     arguments->package = argv[optind];
-    return 0;
+    return command_check_package("verify", arguments->package);
 }
 
 int cmd_verify(int argc, char **argv)

@@ -1,7 +1,8 @@
-/* command_store.c - opening the store that the command line or the environment names. */
+/* command_store.c - the store that the command line or the environment names, and words for packages. */
 #include "commands.h"
 #include "environment.h"
-#include "store.h"
+#include "errors.h"
+#include "package_locate.h"
 
 #include <stdlib.h>
 
@@ -25,4 +26,13 @@ model_status command_look_into_store(const char *dir, struct store **ret, struct
     if (status == MODEL_OK)
         *ret = store;
     return status;
+}
+
+int command_check_package(const char *command, const char *word)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = package_check_word(word, &err);
+    if (status == MODEL_INVALID_ARGUMENT)
+        return command_usage(command, "%s", err.message);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

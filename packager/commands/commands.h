@@ -23,5 +23,7 @@ model_status command_open_store(const char *dir, int create, struct store **ret,
                                 struct model_error *err);
 /* The same for commands that only look: a store that is not there is MODEL_OK and NULL. */
 model_status command_look_into_store(const char *dir, struct store **ret, struct model_error *err);
+/* 0, or COMMAND_USAGE after saying that the word is no folder and cannot be a package's name. */
+int command_check_package(const char *command, const char *word);
 
 #endif

@@ -8,6 +8,8 @@
  *   plugin_model.h    create, instances, destroy
  *   plugin_call.h     inputs and outputs: described, and found by name
  *   linear.h          y = activation(x W^T + b), weights packed once
+ *   conv.h            convolutions and pooling on feature maps
+ *   residual.h        networks of residual blocks
  *   attention.h       softmax(Q K^T) V over sequences of different lengths, no padding
  *   packed_rows.h     which rows of a padded batch are computed, and the way back
  *   row_ops.h         layer norm, softmax, embeddings, activations
@@ -56,9 +58,11 @@ model_status kernels_no_memory(struct model_error *err, const char *what);
 #include "plugin_loader.h"
 #include "plugin_model.h"
 #include "linear.h"
+#include "conv.h"
 #include "attention.h"
 #include "packed_rows.h"
 #include "row_ops.h"
 #include "encoder.h"
+#include "residual.h"
 
 #endif

@@ -97,6 +97,7 @@ void linear_runner_destroy(struct linear_runner *runner)
     if (runner == NULL)
         return;
     const struct model_services *services = runner->kernels->services;
+    conv_plans_destroy(runner->progress.conv);
     for (size_t i = 0; i < runner->kernels->backend->n_classes * N_SIZES; i++)
         finish_plan(&runner->plans[i]);
     (void)dnnl_stream_destroy(runner->stream);

@@ -1,5 +1,5 @@
-/* linear_onednn.h - what pack_onednn.c prepares and linear_onednn.c runs: the two files that know
- * oneDNN. Not for plugins. */
+/* linear_onednn.h - what pack_onednn.c prepares and linear_onednn.c runs, and what convolutions
+ * (conv_onednn.h) share with them. Not for plugins. */
 #ifndef LINEAR_ONEDNN_H
 #define LINEAR_ONEDNN_H
 
@@ -37,5 +37,14 @@ dnnl_status_t linear_describe(dnnl_engine_t engine, const struct linear_class *c
                               dnnl_primitive_desc_t *ret);
 /* Whether oneDNN computes the activation within the product, to the same formula. */
 bool linear_fuses(enum activation activation);
+
+/* User's scratchpad; the sum, then the activation where oneDNN has it. */
+dnnl_status_t linear_attributes(enum activation activation, bool accumulate,
+                                dnnl_primitive_attr_t *ret);
+dnnl_status_t linear_reorder(dnnl_engine_t engine, const dnnl_memory_desc_t *plain,
+                             const void *source, const dnnl_memory_desc_t *packed,
+                             void *destination);
+/* A layout in a word: what the library says of it, hashed. */
+void linear_layout_name(const dnnl_memory_desc_t *weights, char *name, size_t name_bytes);
 
 #endif

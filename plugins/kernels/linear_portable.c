@@ -153,6 +153,7 @@ void linear_runner_destroy(struct linear_runner *runner)
     if (runner == NULL)
         return;
     const struct model_services *services = runner->kernels->services;
+    conv_plans_destroy(runner->progress.conv);
     services->release(services->context, runner->panels);
     services->release(services->context, runner);
 }

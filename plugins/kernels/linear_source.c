@@ -78,7 +78,8 @@ const char *linear_source_key(const struct kernels *kernels, const struct linear
 void linear_runner_begin(struct linear_runner *runner, const struct model_cancel *cancel,
                          struct model_error *err)
 {
-    *(struct linear_progress *)runner = (struct linear_progress){cancel, err, MODEL_OK};
+    struct linear_progress *progress = (struct linear_progress *)runner;
+    *progress = (struct linear_progress){progress->conv, cancel, err, MODEL_OK};
 }
 
 model_status linear_runner_status(const struct linear_runner *runner)

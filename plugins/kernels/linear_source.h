@@ -27,8 +27,12 @@ void linear_source_discard(const struct kernels *kernels, const struct linear_so
 const char *linear_source_key(const struct kernels *kernels, const struct linear_source *source,
                               const char *layout, char key[LINEAR_KEY_BYTES]);
 
+struct conv_plans; /* of conv_onednn.c or conv_portable.c; made by the first convolution */
+void conv_plans_destroy(struct conv_plans *plans); /* NULL does nothing */
+
 /* The status of a run: the first member of struct linear_runner in both files. */
 struct linear_progress {
+    struct conv_plans *conv;
     const struct model_cancel *cancel;
     struct model_error *err;
     model_status status;

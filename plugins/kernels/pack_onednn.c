@@ -32,22 +32,23 @@ bool linear_fuses(enum activation activation)
     return fused_activations[activation].kind != dnnl_alg_kind_undef;
 }
 
-static dnnl_status_t create_attributes(const struct linear_class *class, dnnl_primitive_attr_t *ret)
+dnnl_status_t linear_attributes(enum activation activation, bool accumulate,
+                                dnnl_primitive_attr_t *ret)
 {
     dnnl_post_ops_t post_ops = NULL;
     dnnl_primitive_attr_t attributes = NULL;
-    dnnl_alg_kind_t kind = fused_activations[class->activation].kind;
+    dnnl_alg_kind_t kind = fused_activations[activation].kind;
     dnnl_status_t status = dnnl_primitive_attr_create(&attributes);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
     if (status == dnnl_success)
         status = dnnl_post_ops_create(&post_ops);
-    if (status == dnnl_success && class->accumulate)
+    if (status == dnnl_success && accumulate)
         status = dnnl_post_ops_append_sum(post_ops, 1.0f);
     if (status == dnnl_success && kind != dnnl_alg_kind_undef)
-        status = dnnl_post_ops_append_eltwise(post_ops, 1.0f, kind,
-                                              fused_activations[class->activation].alpha,
-                                              fused_activations[class->activation].beta);
+        status =
+            dnnl_post_ops_append_eltwise(post_ops, 1.0f, kind, fused_activations[activation].alpha,
+                                         fused_activations[activation].beta);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_post_ops(attributes, post_ops);
     (void)dnnl_post_ops_destroy(post_ops);
@@ -75,7 +76,7 @@ dnnl_status_t linear_describe(dnnl_engine_t engine, const struct linear_class *c
     if (status == dnnl_success)
         status = dnnl_matmul_desc_init(&matmul, &x_desc, weights, &bias_desc, &y_desc);
     if (status == dnnl_success)
-        status = create_attributes(class, &attributes);
+        status = linear_attributes(class->activation, class->accumulate, &attributes);
     if (status != dnnl_success)
         return status;
     status = dnnl_primitive_desc_create(ret, &matmul, attributes, engine, NULL);
@@ -145,24 +146,20 @@ struct pack_job {
     const dnnl_memory_desc_t *weights;
 };
 
-/* (out, in) in rows -> the packed layout. */
-static dnnl_status_t reorder(dnnl_engine_t engine, const struct pack_job *job, const float *rows,
+dnnl_status_t linear_reorder(dnnl_engine_t engine, const dnnl_memory_desc_t *plain,
+                             const void *source, const dnnl_memory_desc_t *packed,
                              void *destination)
 {
-    dnnl_dims_t dims = {(int64_t)job->source->in_features, (int64_t)job->source->out_features};
-    dnnl_memory_desc_t plain;
     dnnl_memory_t from = NULL, to = NULL;
     dnnl_primitive_desc_t description = NULL;
     dnnl_primitive_t primitive = NULL;
     dnnl_stream_t stream = NULL;
-    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&plain, 2, dims, dnnl_f32, dnnl_ba);
+    dnnl_status_t status = dnnl_memory_create(&from, plain, engine, (void *)(uintptr_t)source);
     if (status == dnnl_success)
-        status = dnnl_memory_create(&from, &plain, engine, (void *)(uintptr_t)rows);
+        status = dnnl_memory_create(&to, packed, engine, destination);
     if (status == dnnl_success)
-        status = dnnl_memory_create(&to, job->weights, engine, destination);
-    if (status == dnnl_success)
-        status = dnnl_reorder_primitive_desc_create(&description, &plain, engine, job->weights,
-                                                    engine, NULL);
+        status =
+            dnnl_reorder_primitive_desc_create(&description, plain, engine, packed, engine, NULL);
     if (status == dnnl_success)
         status = dnnl_primitive_create(&primitive, description);
     if (status == dnnl_success)
@@ -194,24 +191,30 @@ static model_status pack(void *argument, void *destination)
             return MODEL_OUT_OF_MEMORY;
         linear_source_read(source, 0, source->out_features, rows);
     }
-    dnnl_status_t status =
-        reorder(job->kernels->backend->engine, job, view != NULL ? view : rows, destination);
+    dnnl_dims_t dims = {(int64_t)source->in_features, (int64_t)source->out_features};
+    dnnl_memory_desc_t plain; /* (out, in) in rows */
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&plain, 2, dims, dnnl_f32, dnnl_ba);
+    if (status == dnnl_success)
+        status = linear_reorder(job->kernels->backend->engine, &plain, view != NULL ? view : rows,
+                                job->weights, destination);
     services->release(services->context, rows);
     if (status == dnnl_out_of_memory)
         return MODEL_OUT_OF_MEMORY;
     return status == dnnl_success ? MODEL_OK : MODEL_INTERNAL;
 }
 
-/* The layout in a word: what the library says of it, hashed (FNV-1a). */
-static void layout_name(const dnnl_memory_desc_t *weights, char *name, size_t name_bytes)
+void linear_layout_name(const dnnl_memory_desc_t *weights, char *name, size_t name_bytes)
 {
-    uint64_t hash = 0xCBF29CE484222325u;
+    uint64_t hash = 0xCBF29CE484222325u; /* FNV-1a */
     const dnnl_blocking_desc_t *blocking = &weights->format_desc.blocking;
-    int64_t numbers[8 + 2 * DNNL_MAX_NDIMS] = {
-        weights->padded_dims[0], weights->padded_dims[1], blocking->strides[0],
-        blocking->strides[1],    blocking->inner_nblks,   (int64_t)weights->format_kind};
-    size_t n = 6;
-    for (int i = 0; i < blocking->inner_nblks && n + 2 <= sizeof numbers / sizeof *numbers; i++) {
+    int64_t numbers[2 + 4 * DNNL_MAX_NDIMS] = {blocking->inner_nblks,
+                                               (int64_t)weights->format_kind};
+    size_t n = 2;
+    for (int i = 0; i < weights->ndims; i++) {
+        numbers[n++] = weights->padded_dims[i];
+        numbers[n++] = blocking->strides[i];
+    }
+    for (int i = 0; i < blocking->inner_nblks; i++) {
         numbers[n++] = blocking->inner_blks[i];
         numbers[n++] = blocking->inner_idxs[i];
     }
@@ -229,7 +232,7 @@ static model_status pack_weights(struct kernels *kernels, const struct linear_so
     size_t size_bytes = dnnl_memory_desc_get_size(weights);
     char layout[32], key[LINEAR_KEY_BYTES];
     int threads_before = omp_get_max_threads();
-    layout_name(weights, layout, sizeof layout);
+    linear_layout_name(weights, layout, sizeof layout);
     omp_set_num_threads((int)kernels->threads);
     model_status status =
         services->packed_blob(services->context, linear_source_key(kernels, source, layout, key),

@@ -34,6 +34,14 @@ struct vector_kernels {
                        float *y); /* all (n) */
 
     void (*activate)(enum activation activation, float *x, size_t n); /* in place */
+
+    /* Winograd's F(2 x 2, 3 x 3), conv_winograd.h; n a multiple of PRODUCT_COLUMNS.
+     * v(16, n with stride) = the transform of the 4 x 4 places d, each (n). */
+    void (*winograd_input)(const float *const d[16], size_t n, float *v, size_t stride);
+    /* y, 2 x 2 places, each (n) or NULL, = bias(n) + the transform of m(16, n with stride), plus y if
+     * accumulate, at least 0 if relu. */
+    void (*winograd_output)(const float *m, size_t stride, size_t n, const float *bias,
+                            bool accumulate, bool relu, float *const y[4]);
 };
 
 /* NULL where this build or processor has not got the set. */

@@ -186,7 +186,58 @@ static void activate(enum activation activation, float *x, size_t n)
     }
 }
 
+/* B^T d B, rows and then columns, with B^T = (1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1). */
+static void winograd_input(const float *const d[16], size_t n, float *v, size_t stride)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        vfloat t[4][4];
+        for (size_t c = 0; c < 4; c++) {
+            vfloat d0 = v_load(d[c] + i), d1 = v_load(d[4 + c] + i);
+            vfloat d2 = v_load(d[8 + c] + i), d3 = v_load(d[12 + c] + i);
+            t[0][c] = d0 - d2;
+            t[1][c] = d1 + d2;
+            t[2][c] = d2 - d1;
+            t[3][c] = d1 - d3;
+        }
+        for (size_t r = 0; r < 4; r++) {
+            float *row = v + 4 * r * stride + i;
+            v_store(row, t[r][0] - t[r][2]);
+            v_store(row + stride, t[r][1] + t[r][2]);
+            v_store(row + 2 * stride, t[r][2] - t[r][1]);
+            v_store(row + 3 * stride, t[r][1] - t[r][3]);
+        }
+    }
+}
+
+/* A^T m A with A^T = (1 1 1 0; 0 1 -1 -1). */
+static void winograd_output(const float *m, size_t stride, size_t n, const float *bias,
+                            bool accumulate, bool relu, float *const y[4])
+{
+    const vfloat zero = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        vfloat t[2][4], sum[4];
+        for (size_t c = 0; c < 4; c++) {
+            const float *column = m + c * stride + i;
+            vfloat m1 = v_load(column + 4 * stride), m2 = v_load(column + 8 * stride);
+            t[0][c] = v_load(column) + m1 + m2;
+            t[1][c] = m1 - m2 - v_load(column + 12 * stride);
+        }
+        for (size_t r = 0; r < 2; r++) {
+            sum[2 * r] = t[r][0] + t[r][1] + t[r][2];
+            sum[2 * r + 1] = t[r][1] - t[r][2] - t[r][3];
+        }
+        for (size_t p = 0; p < 4; p++) {
+            if (y[p] == NULL)
+                continue;
+            vfloat value = sum[p] + v_load(bias + i);
+            if (accumulate)
+                value += v_load(y[p] + i);
+            v_store(y[p] + i, relu ? v_max(value, zero) : value);
+        }
+    }
+}
+
 #define VECTOR_KERNELS(name_)                                                                      \
     {                                                                                              \
-        name_, product, exp_row, layer_norm, activate                                              \
+        name_, product, exp_row, layer_norm, activate, winograd_input, winograd_output             \
     }

@@ -37,8 +37,8 @@ static void fuzz_headers(const char *text)
     size_t n = 0;
     if (hub_link_next(text, &next, &n))
         require(n > 0 && next >= text && next + n < text + strlen(text));
-    require(hub_retry_wait_ms(text, NULL) <= 86400000);
-    require(hub_retry_wait_ms(NULL, text) <= 86400000);
+    require(hub_retry_wait_ms(text, NULL, 784111777) <= 86400000);
+    require(hub_retry_wait_ms(NULL, text, 784111777) <= 86400000);
     struct hub_digest digest = hub_digest_read(text);
     require(digest.kind != HUB_DIGEST_SHA256 || hub_is_hex(digest.hex, 64));
     require(digest.kind != HUB_DIGEST_GIT_BLOB || hub_is_hex(digest.hex, 40));
@@ -73,7 +73,7 @@ static void fuzz_refusal(const char *text)
     hub_response_init(&response);
     response.status = 500;
     (void)buffer_append(&response.error_body, text, strlen(text));
-    require(hub_explain(&response, "https://hub.test", &subject, false, &err) != MODEL_OK);
+    require(hub_explain(&response, "https://hub.test", &subject, false, -1, &err) != MODEL_OK);
     hub_response_finish(&response);
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Compares with npm's clients and oracles: installs what package.json names (exact versions, without
-# running anybody's install scripts) and runs hub.mjs, tokenizers.mjs and onnx.mjs. `make interop` calls it.
+# running anybody's install scripts) and runs hub.mjs, tokenizers.mjs and onnx.mjs; then resnet_torch.py,
+# which compares with Debian's torch. `make interop` calls it.
 # Env BUILD (default build). Skips, saying so, where npm cannot reach its registry.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -29,10 +30,11 @@ if ! (cd tests/interop && ONNXRUNTIME_NODE_INSTALL=skip npm install --ignore-scr
 fi
 
 passed=0 failed=0 skipped=0
-for script in tests/interop/{hub,tokenizers,onnx}.mjs; do
+for script in tests/interop/{hub,tokenizers,onnx}.mjs tests/interop/resnet_torch.py; do
     [ -f "$script" ] || continue
     echo "---- $script"
-    node "$script" 2>&1 | tee "$log"
+    case $script in *.py) runner=/usr/bin/python3 ;; *) runner=node ;; esac
+    "$runner" "$script" 2>&1 | tee "$log"
     code=${PIPESTATUS[0]}
     read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$/\1 \2 \4/p' "$log" | tail -n 1)
     passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0})) skipped=$((skipped + ${s:-0}))

@@ -33,7 +33,7 @@ tensors() { # NAME CODE TEXT INPUTS OPTION...
     fails "$name" "$want" "$text" run "$facts" -q --inputs "$inputs" --outputs x.safetensors "$@"
 }
 tensors 'a wrong dtype' 1 "modelhost: 'input_ids': dtype I32, want I64; 'modelhost run PKG --describe' shows what the model takes and gives" dtype.safetensors
-tensors 'an id out of range' 1 "modelhost: input_ids[0, 1] is 999999, want 0 to 1177 (vocab_size 1178); 'modelhost run PKG --describe' shows what the model takes and gives" range.safetensors
+tensors 'an id out of range' 1 "modelhost: plugin 'bert' 1.0.0: input_ids[0, 1] is 999999, want 0 to 1177 (vocab_size 1178); 'modelhost run PKG --describe' shows what the model takes and gives" range.safetensors
 tensors 'more tokens than positions' 1 "modelhost: 'input_ids': dimension 1 (sequence) is 65, want 1 to 64; 'modelhost run PKG --describe' shows what the model takes and gives" long.safetensors
 tensors 'a missing input' 1 "modelhost: the input 'input_ids' (I64, rank 2) is missing; 'modelhost run PKG --describe' shows what the model takes and gives" none.safetensors
 tensors 'an unknown output' 1 "modelhost: the model has no output 'banana'; it has last_hidden_state, prediction_logits, logits; 'modelhost run PKG --describe' shows what the model takes and gives" in.safetensors --output-names banana
@@ -158,7 +158,7 @@ opening 'a broken config' 7 "modelhost: $b/backends/cpu/config.json: not valid J
 printf '[1]' >"$b/backends/cpu/config.json"
 opening 'a config that is no object' 7 "modelhost: $b/backends/cpu/config.json: not a JSON object; get the package's files again, or mend them"
 rm "$b/backends/cpu/config.json"
-opening 'no config' 7 "modelhost: plugin 'bert' 1.0.0 cannot run $b: $b/backends/cpu has no config.json: config.json: 'hidden_size' is missing, want a whole number from 1 to 65536; get the package's files again, or mend them"
+opening 'no config' 7 "modelhost: $b/backends/cpu/config.json is missing; a model without a configuration has one that says {}; get the package's files again, or mend them"
 configured() { # SED-EXPRESSION
     broken
     sed -i "$1" "$b/backends/cpu/config.json"
@@ -282,7 +282,7 @@ if command -v taskset >/dev/null 2>&1; then
 else
     skipped '--threads beyond the CPUs: no taskset command'
 fi
-usage 'top-k is no number' "modelhost run: --top-k is 'many', want a whole number from 1 to 10000; see 'modelhost help run'" run "$facts" -q --top-k many --text '[MASK]'
+usage 'top-k is no number' "modelhost run: --top-k is 'many', want a whole number from 0 to 10000; see 'modelhost help run'" run "$facts" -q --top-k many --text '[MASK]'
 usage 'plugins with an argument' "modelhost plugins: takes no argument, got 'more'; see 'modelhost help plugins'" plugins more
 usage 'explain without a package' "modelhost explain: wants one package, got 0; see 'modelhost help explain'" explain
 usage 'tokenize without a package' "modelhost tokenize: wants one package or folder, got 0; see 'modelhost help tokenize'" tokenize

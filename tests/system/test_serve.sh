@@ -171,7 +171,7 @@ same 'a range to the end' "$(header Content-Range -r 2999999- "$file/model.safet
 same 'the last bytes' "$(get -r -8 "$file/config.json")" '"bert"}'
 same 'more than there is' "$(header Content-Range -r 20-999 "$file/config.json")" 'bytes 20-22/23'
 same 'a range past the end' "$(status -r 23- "$file/config.json") $(header Content-Range -r 23- "$file/config.json")" '416 bytes */23'
-for range in bytes=5-2 bytes=--1 bytes=a-b bytes=0-1,3-4 lines=0-1 bytes=99999999999999999999-; do
+for range in bytes=5-2 bytes=--1 bytes=a-b bytes=0-1,3-4 lines=0-1; do
     same "Range: $range is ignored" "$(status -H "Range: $range" "$file/config.json")" 200
 done
 same 'a range of an empty file' "$(status -r 0-0 "$file/empty.txt") $(header Content-Range -r 0-0 "$file/empty.txt")" '200 bytes */0'

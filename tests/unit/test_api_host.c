@@ -4,6 +4,8 @@
 #include "echo_package.h"
 #include "errors.h"
 
+#include <sys/stat.h>
+
 /* Loads a package with a fixture plugin that must be refused; *message receives the sentence. */
 static model_status load_fixture(const char *plugin, char message[MODEL_ERROR_BYTES])
 {
@@ -111,6 +113,66 @@ static void a_broken_config_names_the_file_and_the_byte(void **state)
     remove_package(dir);
 }
 
+/* Loads a package with the echo plugin and this config; NULL: without one. */
+static model_status load_config(const char *config, struct model_error *err)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost *host = NULL;
+    struct modelhost_model *model = NULL;
+    char *dir = make_package("echo", config != NULL ? config : "");
+    char *path = path_join(dir, "backends/cpu/config.json");
+    if (config == NULL)
+        assert_int_equal(unlink(path), 0);
+    options.store_dir = options.plugin_path = dir;
+    options.lanes = options.threads = 1;
+    assert_int_equal(modelhost_create(&options, &host, err), MODEL_OK);
+    model_status status = modelhost_load(host, dir, &model, err);
+    modelhost_release(model);
+    modelhost_destroy(host);
+    remove_package(dir);
+    free(path);
+    return status;
+}
+
+static void assert_bad_config(const char *config, const char *sentence)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(load_config(config, &err), MODEL_CORRUPT);
+    if (strstr(err.message, sentence) == NULL)
+        fail_msg("'%s' is not in '%s'", sentence, err.message);
+}
+
+static void a_config_that_is_missing_or_ambiguous_is_refused(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(load_config("{}", &err), MODEL_OK);
+    assert_int_equal(load_config("{\"a\":{\"b\":1},\"b\":[{\"b\":1},{\"b\":1}]}", &err), MODEL_OK);
+    assert_bad_config(NULL, "config.json is missing; a model without a configuration has one that "
+                            "says {}");
+    assert_bad_config("{\"a\":1,\"b\":2,\"a\":3}", "the key 'a' stands twice");
+    assert_bad_config("{\"a\":[{\"b\":1},{\"c\":2,\"c\":2}]}", "the key 'c' stands twice");
+    assert_bad_config("{\"architectures\":\"BertModel\"}",
+                      "architectures is not a list of strings; want one such as");
+    assert_bad_config("{\"architectures\":[1]}", "architectures is not a list of strings");
+    assert_bad_config("{\"model_type\":5}", "model_type is not a string");
+}
+
+static void a_short_error_of_the_caller_is_not_overrun(void **state)
+{
+    (void)state;
+    struct {
+        struct model_error err;
+        char behind[8];
+    } caller;
+    memset(&caller, '#', sizeof caller);
+    caller.err.struct_size = offsetof(struct model_error, message) + 20;
+    assert_int_equal(load_config("{\"model_type\":5}", &caller.err), MODEL_CORRUPT);
+    assert_true(memchr(caller.err.message, '\0', 20) != NULL);
+    for (size_t i = 20; i < sizeof caller.err.message; i++)
+        assert_int_equal(caller.err.message[i], '#');
+}
+
 static void a_model_describes_itself(void **state)
 {
     (void)state;
@@ -135,6 +197,42 @@ static void a_host_can_be_made_and_destroyed_many_times(void **state)
     modelhost_request_release(NULL);
 }
 
+static model_status load(const char *dir, struct modelhost_options *options,
+                         struct model_error *err)
+{
+    struct modelhost *host = NULL;
+    struct modelhost_model *model = NULL;
+    options->store_dir = options->plugin_path = dir;
+    options->lanes = options->threads = 1;
+    assert_int_equal(modelhost_create(options, &host, err), MODEL_OK);
+    model_status status = modelhost_load(host, dir, &model, err);
+    modelhost_release(model);
+    modelhost_destroy(host);
+    return status;
+}
+
+/* Covers host/model_opening.c. */
+static void a_config_that_is_no_file_is_refused(void **state)
+{
+    (void)state;
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    char *dir = make_package("echo", "{}"), *config = path_join(dir, "backends/cpu/config.json");
+    for (int kind = 0; kind < 3; kind++) {
+        assert_int_equal(remove(config), 0);
+        assert_int_equal(kind == 0   ? mkfifo(config, 0600)
+                         : kind == 1 ? symlink("nowhere", config)
+                                     : mkdir(config, 0700),
+                         0);
+        assert_int_equal(load(dir, &options, &err), MODEL_CORRUPT);
+        assert_non_null(
+            strstr(err.message, kind == 1 ? "backends/cpu/config.json is missing; a model without"
+                                          : "backends/cpu/config.json is not a regular file"));
+    }
+    free(config);
+    remove_package(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,8 +243,11 @@ int main(void)
         cmocka_unit_test(more_threads_than_cpus_are_refused),
         cmocka_unit_test(a_name_that_is_nowhere_says_how_to_get_it),
         cmocka_unit_test(a_broken_config_names_the_file_and_the_byte),
+        cmocka_unit_test(a_config_that_is_missing_or_ambiguous_is_refused),
+        cmocka_unit_test(a_short_error_of_the_caller_is_not_overrun),
         cmocka_unit_test(a_model_describes_itself),
         cmocka_unit_test(a_host_can_be_made_and_destroyed_many_times),
+        cmocka_unit_test(a_config_that_is_no_file_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

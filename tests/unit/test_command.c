@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- standard output and error, caught in files */
@@ -290,6 +291,30 @@ static void print_to_a_full_disk_is_an_error(void **state)
                                      "takes it all");
 }
 
+/* 1: the process told itself of a lost terminal and went on; 2: it went on without noticing. */
+static int hang_up(bool ignored)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)signal(SIGHUP, ignored ? SIG_IGN : SIG_DFL);
+        command_catch_interrupts();
+        (void)raise(SIGHUP);
+        _exit(command_interrupted(NULL) ? 1 : 2);
+    }
+    int result = 0;
+    assert_int_equal(waitpid(child, &result, 0), child);
+    return WIFEXITED(result) ? WEXITSTATUS(result) : -1;
+}
+
+/* Runs before the flag is set for good. */
+static void a_lost_terminal_is_an_interrupt_unless_nohup_said_otherwise(void **state)
+{
+    (void)state;
+    assert_int_equal(hang_up(false), 1);
+    assert_int_equal(hang_up(true), 2);
+}
+
 static void an_interrupt_sets_the_flag_and_the_exit_code(void **state)
 {
     (void)state;
@@ -319,6 +344,7 @@ int main(void)
         IN_FOLDER(times_have_units),
         IN_FOLDER(fail_prints_the_sentence_and_gives_the_exit_code),
         IN_FOLDER(print_to_a_full_disk_is_an_error),
+        IN_FOLDER(a_lost_terminal_is_an_interrupt_unless_nohup_said_otherwise),
         IN_FOLDER(an_interrupt_sets_the_flag_and_the_exit_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

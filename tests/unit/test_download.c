@@ -1,11 +1,12 @@
 /* test_download.c - a download from a scripted hub into a store: what is fetched, what is seen, what
- * is left when it fails. Covers packager/download_present.c, too. The bytes are checked by
+ * is left when it fails. Covers packager/download_present.c and packager/download_reuse.c, too. The bytes are checked by
  * tests/system/test_download.sh as well. */
 #include "in_folder.h"
 #include "scripted_hub.h"
 
 #include "download.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ static model_status run(struct scripted_hub *script, const struct scripted_answe
                         struct download_result *ret, struct model_error *err)
 {
     struct hub_transport transport = {scripted_exchange, script};
-    struct hub_clock clock = {scripted_sleep, script};
+    struct hub_clock clock = {scripted_sleep, scripted_now, script};
     char store[PATH_MAX];
     (void)snprintf(store, sizeof store, "%s/store", folder);
     *script = (struct scripted_hub){.answers = answers, .n_answers = n_answers};
@@ -111,14 +112,14 @@ static void a_bad_file_leaves_no_package_and_no_work(void **state)
 
 static void files_of_one_commit_add_up(void **state)
 {
-    static const struct scripted_answer one[] = {MODEL, TREE, GOOD};
+    static const struct scripted_answer one[] = {MODEL, TREE, GOOD}, none[] = {MODEL, TREE};
     static const char *const only_a[] = {"a.*"}, *const only_b[] = {"b.*"};
     NEEDS;
     options.rules = (struct selection_rules){.includes = only_a, .n_includes = 1};
     assert_int_equal(RUN(one), MODEL_OK);
     download_result_finish(&result);
-    options.rules.includes = only_b;
-    assert_int_equal(RUN(one), MODEL_OK);
+    options.rules.includes = only_b; /* has the same content, which is in the store */
+    assert_int_equal(RUN(none), MODEL_OK);
     expect_file(result.dir, "a.txt");
     expect_file(result.dir, "b.txt");
     download_result_finish(&result);
@@ -155,7 +156,7 @@ static void offline_without_the_package_says_so(void **state)
 
 static void a_package_that_lost_a_file_is_not_complete(void **state)
 {
-    static const struct scripted_answer all[] = {MODEL, TREE, GOOD, GOOD};
+    static const struct scripted_answer all[] = {MODEL, TREE, GOOD, GOOD}, none[] = {MODEL, TREE};
     static const char *const texts[] = {"*.txt"};
     NEEDS;
     options.rules = (struct selection_rules){.includes = texts, .n_includes = 1};
@@ -171,7 +172,8 @@ static void a_package_that_lost_a_file_is_not_complete(void **state)
         assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODEL_CORRUPT);
         assert_non_null(strstr(err.message, n == 0 ? "'a.txt' is missing" : "has 3 bytes, want 6"));
         options.offline = false;
-        assert_int_equal(RUN(all), MODEL_OK);
+        /* the lost file's content is in the store still; the one that was cut is a blob, too */
+        assert_int_equal(n == 0 ? RUN(none) : RUN(all), MODEL_OK);
         assert_int_equal(store_verify_package(result.dir, NULL, NULL, &err), MODEL_OK);
         download_result_finish(&result);
     }
@@ -234,6 +236,114 @@ static void blobs_that_vanish_are_fetched_once_more(void **state)
     free(remover.blobs);
 }
 
+#define OTHER "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define MODEL_NOW                                                                                  \
+    {                                                                                              \
+        .status = 200, .body = "{\"id\":\"acme/tiny\",\"sha\":\"" OTHER "\"}"                      \
+    }
+
+/* Same size, other bytes; the time of writing changes. */
+static void damage(const char *path)
+{
+    assert_int_equal(chmod(path, 0644), 0);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fputs("HELL", file) < 0, 0);
+    assert_int_equal(fclose(file), 0);
+    const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void a_damaged_file_is_noticed_and_fetched_again(void **state)
+{
+    static const struct scripted_answer all[] = {MODEL, TREE, GOOD, GOOD};
+    static const char *const texts[] = {"*.txt"};
+    NEEDS;
+    options.rules = (struct selection_rules){.includes = texts, .n_includes = 1};
+    assert_int_equal(RUN(all), MODEL_OK);
+    char *file = path_join(result.dir, "a.txt");
+    download_result_finish(&result);
+    damage(file);
+    options.offline = true;
+    assert_int_equal(run(&script, NULL, 0, &options, &result, &err), MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "offline: 'a.txt' of the package "));
+    assert_non_null(strstr(err.message, " is damaged; unset HF_HUB_OFFLINE and download it again"));
+    options.offline = false;
+    assert_int_equal(RUN(all), MODEL_OK);
+    assert_int_equal(store_verify_package(result.dir, NULL, NULL, &err), MODEL_OK);
+    download_result_finish(&result);
+    free(file);
+}
+
+static void a_new_commit_takes_git_files_from_the_old_one_unless_they_are_damaged(void **state)
+{
+    static const struct scripted_answer first[] = {MODEL, TREE, GOOD, GOOD};
+    static const struct scripted_answer again[] = {MODEL_NOW, TREE};
+    static const struct scripted_answer fetched[] = {MODEL_NOW, TREE, GOOD, GOOD};
+    NEEDS;
+    assert_int_equal(RUN(first), MODEL_OK);
+    char *old = path_join(result.dir, "b.txt");
+    char *dir = strdup(result.dir);
+    download_result_finish(&result);
+    damage(old);
+    assert_int_equal(RUN(fetched), MODEL_OK);
+    assert_int_equal(result.downloaded_bytes, 12);
+    assert_int_equal(store_verify_package(result.dir, NULL, NULL, &err), MODEL_OK);
+    assert_int_equal(store_verify_package(dir, NULL, NULL, &err), MODEL_OK); /* is mended */
+    assert_int_equal(dir_remove_all(result.dir, NULL), MODEL_OK);
+    download_result_finish(&result);
+    assert_int_equal(RUN(again), MODEL_OK);
+    assert_int_equal(result.downloaded_bytes, 0);
+    assert_int_equal(result.reused_bytes, 12);
+    assert_string_equal(result.revision, OTHER);
+    assert_int_equal(store_verify_package(result.dir, NULL, NULL, &err), MODEL_OK);
+    download_result_finish(&result);
+    free(dir);
+    free(old);
+}
+
+#define SHA256 "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03" /* "hello\n" */
+#define TREE_LFS                                                                                   \
+    {                                                                                              \
+        .status = 200, .body = "[{\"type\":\"file\",\"path\":\"model.safetensors\",\"size\":6,"    \
+                               "\"oid\":\"" SHA1 "\",\"lfs\":{\"oid\":\"" SHA256                   \
+                               "\",\"size\":6,\"pointerSize\":130}}]"                              \
+    }
+
+/* "hello" is no safetensors file: no host could open it, unless only a part was asked for. */
+static void weights_that_nobody_can_open_make_no_package(void **state)
+{
+    static const struct scripted_answer all[] = {MODEL, TREE_LFS, GOOD};
+    static const struct scripted_answer have[] = {MODEL, TREE_LFS};
+    static const char *const weights[] = {"*.safetensors"};
+    NEEDS;
+    assert_int_equal(RUN(all), MODEL_CORRUPT);
+    assert_memory_equal(err.message, "acme/tiny: backends/cpu/model.safetensors: ", 43);
+    assert_null(strstr(err.message, "/tmp/"));
+    assert_non_null(strstr(err.message, "; the bytes are what the hub has, so no package is made"));
+    assert_int_equal(n_names_in(in_folder("store/packages")), 0);
+    assert_int_equal(n_names_in(in_folder("store/tmp")), 0);
+    options.rules = (struct selection_rules){.includes = weights, .n_includes = 1};
+    assert_int_equal(RUN(have), MODEL_OK); /* the blob is there */
+    download_result_finish(&result);
+}
+
+static void a_damaged_blob_of_a_known_digest_is_fetched_again(void **state)
+{
+    static const struct scripted_answer all[] = {MODEL, TREE_LFS, GOOD};
+    static const char *const weights[] = {"*.safetensors"};
+    NEEDS;
+    options.rules = (struct selection_rules){.includes = weights, .n_includes = 1};
+    assert_int_equal(RUN(all), MODEL_OK);
+    assert_int_equal(dir_remove_all(result.dir, NULL), MODEL_OK);
+    download_result_finish(&result);
+    damage(in_folder("store/blobs/sha256/58/" SHA256));
+    assert_int_equal(RUN(all), MODEL_OK);
+    assert_int_equal(result.downloaded_bytes, 6);
+    assert_int_equal(store_verify_package(result.dir, NULL, NULL, &err), MODEL_OK);
+    download_result_finish(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +355,10 @@ int main(void)
         IN_FOLDER(a_package_that_lost_a_file_is_not_complete),
         IN_FOLDER(offline_is_not_content_with_less_than_was_asked),
         IN_FOLDER(blobs_that_vanish_are_fetched_once_more),
+        IN_FOLDER(a_damaged_file_is_noticed_and_fetched_again),
+        IN_FOLDER(a_new_commit_takes_git_files_from_the_old_one_unless_they_are_damaged),
+        IN_FOLDER(weights_that_nobody_can_open_make_no_package),
+        IN_FOLDER(a_damaged_blob_of_a_known_digest_is_fetched_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,6 +91,27 @@ static void a_disk_without_room_is_told_beforehand(void **state)
     assert_int_equal(download_plan_check_room(&plan, folder, &err), MODEL_OK);
 }
 
+static void names_that_differ_in_case_only_are_found(void **state)
+{
+    static struct hub_file twins[] = {{(char *)"Vocab.txt", 1, {HUB_DIGEST_NONE, ""}},
+                                      {(char *)"b", 2, {HUB_DIGEST_NONE, ""}},
+                                      {(char *)"vocab.txt", 2, {HUB_DIGEST_NONE, ""}}};
+    const struct hub_files three = {twins, 3};
+    const enum file_verdict taken[] = {FILE_TAKEN, FILE_TAKEN, FILE_TAKEN};
+    const enum file_verdict one[] = {FILE_NOT_ASKED, FILE_TAKEN, FILE_TAKEN};
+    struct download_plan plan;
+    size_t first = 9, second = 9;
+    (void)state;
+    assert_int_equal(download_plan_make(&three, one, NULL, false, &plan, NULL), MODEL_OK);
+    assert_false(download_plan_find_twins(&plan, &first, &second));
+    download_plan_finish(&plan);
+    assert_int_equal(download_plan_make(&three, taken, NULL, false, &plan, NULL), MODEL_OK);
+    assert_true(download_plan_find_twins(&plan, &first, &second));
+    assert_int_equal(first, 0);
+    assert_int_equal(second, 2);
+    download_plan_finish(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +120,7 @@ int main(void)
         IN_FOLDER(a_package_satisfies_a_plan_with_the_same_content_only),
         IN_FOLDER(sizes_that_do_not_add_up_are_refused),
         IN_FOLDER(a_disk_without_room_is_told_beforehand),
+        IN_FOLDER(names_that_differ_in_case_only_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,28 @@ static void set_without_a_receiver_returns_the_status(void **state)
     error_prefix(NULL, "nothing");
 }
 
+static void nothing_is_written_behind_the_struct_of_the_caller(void **state)
+{
+    (void)state;
+    struct model_error err;
+    for (size_t room = 0; room < 30; room++) {
+        memset(&err, '#', sizeof err);
+        err.struct_size = offsetof(struct model_error, message) + room;
+        (void)error_set(&err, MODEL_IO, "cannot read it");
+        error_prefix(&err, "%s", "a long prefix that does not fit");
+        (void)error_set_errno(&err, EACCES, "a long sentence that is cut");
+        assert_true(room == 0 || memchr(err.message, '\0', room) != NULL);
+        for (size_t i = room; i < sizeof err.message; i++)
+            assert_int_equal(err.message[i], '#');
+    }
+    err.struct_size = 0; /* forgotten */
+    (void)error_set(&err, MODEL_IO, "cannot read this");
+    assert_string_equal(err.message, "cannot read this");
+    err.struct_size = SIZE_MAX; /* of a later version */
+    (void)error_set(&err, MODEL_IO, "cannot read it");
+    assert_string_equal(err.message, "cannot read it");
+}
+
 static void set_cuts_a_long_sentence_at_the_array(void **state)
 {
     (void)state;
@@ -189,11 +211,28 @@ static void a_status_out_of_a_plugin_s_head_is_a_plain_failure(void **state)
     assert_int_equal(status_exit_code(-1), 1);
 }
 
+static void the_cause_is_that_of_the_last_sentence(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT, other = MODEL_ERROR_INIT;
+    (void)error_set_errno(&err, ENOSPC, "cannot write %s", "x");
+    assert_int_equal(error_cause(&err), ENOSPC);
+    assert_int_equal(error_cause(&other), 0);
+    assert_int_equal(error_cause(NULL), 0);
+    (void)error_set_errno(NULL, EIO, "clearing up");
+    (void)error_set(NULL, MODEL_IO, "clearing up");
+    error_prefix(&err, "package");
+    assert_int_equal(error_cause(&err), ENOSPC);
+    (void)error_set(&err, MODEL_IO, "No space left on device");
+    assert_int_equal(error_cause(&err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_writes_the_sentence_and_returns_the_status),
         cmocka_unit_test(set_without_a_receiver_returns_the_status),
+        cmocka_unit_test(nothing_is_written_behind_the_struct_of_the_caller),
         cmocka_unit_test(set_cuts_a_long_sentence_at_the_array),
         cmocka_unit_test(set_never_ends_inside_a_character),
         cmocka_unit_test(set_keeps_a_character_that_just_fits),
@@ -206,6 +245,7 @@ int main(void)
         cmocka_unit_test(prefix_of_a_sentence_without_an_end_stays_inside),
         cmocka_unit_test(each_status_has_its_word_and_exit_code),
         cmocka_unit_test(a_status_out_of_a_plugin_s_head_is_a_plain_failure),
+        cmocka_unit_test(the_cause_is_that_of_the_last_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

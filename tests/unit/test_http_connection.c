@@ -90,6 +90,31 @@ static void a_client_that_leaves_is_noticed_while_its_request_waits(void **state
     stop(fixture);
 }
 
+static void a_client_that_has_said_all_is_answered(void **state)
+{
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){0});
+    int fd = connect_to(fixture);
+    send_text(fd, "GET /late HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    uv_sem_wait(&fixture->has_kept);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    /* after another conversation the loop has seen the end of this one */
+    check_talk(fixture, "GET /x HTTP/1.1\r\n" CLOSE_HEADERS, "HTTP/1.1 200 OK\r\n", NULL);
+    order(fixture, RELEASE);
+    char *answer = read_all(fd, NULL);
+    assert_non_null(strstr(answer, "\r\n\r\nlate"));
+    assert_non_null(strstr(answer, "GET|/2|"));
+    free(answer);
+    /* half a request is not one */
+    fd = connect_to(fixture);
+    send_text(fd, "GET /x HTTP/1.1\r\nHost:");
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    answer = read_all(fd, NULL);
+    assert_string_equal(answer, "");
+    free(answer);
+    stop(fixture);
+}
+
 static void slow_requests_are_ended(void **state)
 {
     (void)state;
@@ -137,6 +162,7 @@ int main(void)
         cmocka_unit_test(a_client_may_ask_before_it_sends_a_body),
         cmocka_unit_test(pipelined_requests_are_answered_in_order),
         cmocka_unit_test(a_client_that_leaves_is_noticed_while_its_request_waits),
+        cmocka_unit_test(a_client_that_has_said_all_is_answered),
         cmocka_unit_test(slow_requests_are_ended),
         cmocka_unit_test(limits_are_refusals),
     };

@@ -144,7 +144,12 @@ static void ranges_are_those_of_rfc_9110(void **state)
         {"bytes=--1", 10, HTTP_RANGE_NONE, 0, 0},
         {"bytes=+1-2", 10, HTTP_RANGE_NONE, 0, 0},
         {"bytes=0x1-2", 10, HTTP_RANGE_NONE, 0, 0},
-        {"bytes=18446744073709551616-", 10, HTTP_RANGE_NONE, 0, 0},
+        {"bytes=18446744073709551616-", 10, HTTP_RANGE_UNSATISFIABLE, 0, 0},
+        {"bytes=99999999999999999999999-99999999999999999999999", 10, HTTP_RANGE_UNSATISFIABLE, 0,
+         0},
+        {"bytes=0-99999999999999999999999", 10, HTTP_RANGE_PART, 0, 10},
+        {"bytes=-99999999999999999999999", 10, HTTP_RANGE_PART, 0, 10},
+        {"bytes=99999999999999999999999-5", 10, HTTP_RANGE_NONE, 0, 0},
         {"items=0-1", 10, HTTP_RANGE_NONE, 0, 0},
         {NULL, 10, HTTP_RANGE_NONE, 0, 0},
     };

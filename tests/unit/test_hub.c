@@ -64,6 +64,57 @@ static void a_page_of_another_host_gets_no_token(void **state)
     hub_destroy(hub);
 }
 
+static void the_token_stays_off_once_the_pages_have_left_the_endpoint(void **state)
+{
+    static const struct scripted_answer by_page[] = {
+        {.status = 200, .body = "[]", .link = "<https://evil.test/x>; rel=next"},
+        {.status = 200, .body = "[]", .link = "<https://hub.test/back>; rel=next"},
+        {.status = 200, .body = "[]"},
+    };
+    static const struct scripted_answer by_redirect[] = {
+        {.status = 302, .location = "https://evil.test/x"},
+        {.status = 200, .body = "[]", .link = "<https://hub.test/back>; rel=next"},
+        {.status = 200, .body = "[]"},
+    };
+    struct scripted_hub script;
+    struct hub_files files;
+    (void)state;
+    struct hub *hub = SCRIPTED(&script, by_page);
+    assert_int_equal(hub_list_files(hub, &tiny, &files, NULL), MODEL_OK);
+    assert_non_null(strstr(script.log, "https://hub.test/back -\n"));
+    hub_files_finish(&files);
+    hub_destroy(hub);
+    hub = SCRIPTED(&script, by_redirect);
+    assert_int_equal(hub_list_files(hub, &tiny, &files, NULL), MODEL_OK);
+    assert_non_null(strstr(script.log, "https://hub.test/back -\n"));
+    hub_files_finish(&files);
+    /* another listing is another chain */
+    script.n_asked = 0;
+    script.log[0] = '\0';
+    assert_int_equal(hub_list_files(hub, &tiny, &files, NULL), MODEL_OK);
+    assert_non_null(strstr(script.log, "&expand=false secret\n"));
+    hub_files_finish(&files);
+    hub_destroy(hub);
+}
+
+static void a_page_without_protection_is_not_asked_for(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.status = 200, .body = "[]", .link = "<http://hub.test/x>; rel=next"}};
+    struct scripted_hub script;
+    struct hub_files files;
+    struct model_error err = {.struct_size = sizeof err};
+    (void)state;
+    struct hub *hub = SCRIPTED(&script, answers);
+    assert_int_equal(hub_list_files(hub, &tiny, &files, &err), MODELHOST_NETWORK);
+    assert_string_equal(
+        err.message,
+        "https://hub.test/api/models/acme/tiny/tree/" COMMIT
+        "?recursive=true&expand=false leads from https to 'http://hub.test/x', "
+        "which is not protected; is a proxy in the way? nothing was fetched from there");
+    hub_destroy(hub);
+}
+
 static void a_listing_of_one_page_too_many_is_refused(void **state)
 {
     static struct scripted_answer answers[HUB_MAX_PAGES];
@@ -128,6 +179,8 @@ int main(void)
         cmocka_unit_test(a_revision_is_one_segment_of_the_address),
         cmocka_unit_test(all_pages_are_read_and_joined),
         cmocka_unit_test(a_page_of_another_host_gets_no_token),
+        cmocka_unit_test(the_token_stays_off_once_the_pages_have_left_the_endpoint),
+        cmocka_unit_test(a_page_without_protection_is_not_asked_for),
         cmocka_unit_test(a_listing_of_one_page_too_many_is_refused),
         cmocka_unit_test(a_files_path_is_escaped_but_for_its_slashes),
         cmocka_unit_test(odd_settings_are_refused),

@@ -128,6 +128,31 @@ static void names_of_models_are_checked(void **state)
         assert_int_equal(hub_check_id(bad[i], NULL), MODEL_INVALID_ARGUMENT);
 }
 
+/* "[0,0,...]": 33 million of them would be 66 MB of text and gigabytes of memory. */
+static void answers_of_too_many_values_are_refused(void **state)
+{
+    size_t size_bytes = 2 * (size_t)HUB_MAX_JSON_VALUES + 1;
+    char *text = malloc(size_bytes);
+    struct model_error err = MODEL_ERROR_INIT;
+    struct hub_files files = {0};
+    struct hub_model hub_model;
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < size_bytes; i++)
+        text[i] = i % 2 == 1 ? '0' : ',';
+    text[0] = '[';
+    text[size_bytes - 1] = ']';
+    assert_int_equal(hub_parse_tree_page(text, size_bytes, &files, &err), MODEL_CORRUPT);
+    assert_string_equal(
+        err.message,
+        "the hub's list of files: more than 1048576 values; is this a hub, or a page in between that wants you to log in?");
+    assert_int_equal(hub_parse_model(text, size_bytes, "bert", &hub_model, &err), MODEL_CORRUPT);
+    assert_string_equal(
+        err.message,
+        "the hub's answer about the model: more than 1048576 values; is this a hub, or a page in between that wants you to log in?");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +161,7 @@ int main(void)
         cmocka_unit_test(files_are_ordered_and_have_their_digests),
         cmocka_unit_test(broken_lists_are_refused),
         cmocka_unit_test(names_of_models_are_checked),
+        cmocka_unit_test(answers_of_too_many_values_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,31 +14,40 @@ static void each_refusal_has_its_status_and_sentence(void **state)
         const char *code, *message, *body;
         const struct hub_subject *subject;
         bool had_token;
+        int64_t wait_s; /* 0: the server does not say */
         model_status want;
         const char *sentence;
     } cases[] = {
-        {404, "RepoNotFound", NULL, NULL, &model, false, MODEL_NOT_FOUND,
+        {404, "RepoNotFound", NULL, NULL, &model, false, 0, MODEL_NOT_FOUND,
          "no such model: 'acme/tiny'"},
-        {401, "RepoNotFound", NULL, NULL, &model, false, MODEL_NOT_FOUND, "HF_TOKEN or --token"},
-        {404, "RepoNotFound", NULL, NULL, &model, true, MODEL_NOT_FOUND,
+        {401, "RepoNotFound", NULL, NULL, &model, false, 0, MODEL_NOT_FOUND, "HF_TOKEN or --token"},
+        {404, "RepoNotFound", NULL, NULL, &model, true, 0, MODEL_NOT_FOUND,
          "your token may not see it"},
-        {404, "RevisionNotFound", NULL, NULL, &model, false, MODEL_NOT_FOUND,
+        {404, "RevisionNotFound", NULL, NULL, &model, false, 0, MODEL_NOT_FOUND,
          "the model 'acme/tiny' has no revision 'v9'"},
-        {404, "EntryNotFound", NULL, NULL, &file, false, MODEL_NOT_FOUND,
+        {404, "EntryNotFound", NULL, NULL, &file, false, 0, MODEL_NOT_FOUND,
          "the model 'acme/tiny' has no file 'a.txt' at revision v9"},
-        {404, NULL, NULL, NULL, &model, false, MODEL_NOT_FOUND, "no such model"},
-        {404, NULL, NULL, NULL, &file, false, MODEL_NOT_FOUND, "has no file 'a.txt'"},
-        {403, "GatedRepo", NULL, NULL, &model, false, MODELHOST_UNAUTHORIZED,
+        {404, NULL, NULL, NULL, &model, false, 0, MODEL_NOT_FOUND, "no such model"},
+        {404, NULL, NULL, NULL, &file, false, 0, MODEL_NOT_FOUND, "has no file 'a.txt'"},
+        {403, "GatedRepo", NULL, NULL, &model, false, 0, MODELHOST_UNAUTHORIZED,
          "ask for access at http://h/acme/tiny, then give your token"},
-        {401, "GatedRepo", NULL, NULL, &model, true, MODELHOST_UNAUTHORIZED, "has not been let in"},
-        {401, NULL, NULL, NULL, &model, false, MODEL_NOT_FOUND, "no such model"},
-        {401, NULL, "bad token", NULL, &model, true, MODELHOST_UNAUTHORIZED,
+        {401, "GatedRepo", NULL, NULL, &model, true, 0, MODELHOST_UNAUTHORIZED,
+         "has not been let in"},
+        {401, NULL, NULL, NULL, &model, false, 0, MODEL_NOT_FOUND, "no such model"},
+        {401, NULL, "bad token", NULL, &model, true, 0, MODELHOST_UNAUTHORIZED,
          "does not accept the token (bad token)"},
-        {403, NULL, NULL, NULL, &model, true, MODELHOST_UNAUTHORIZED, "may not read this model"},
-        {429, NULL, NULL, NULL, &model, false, MODELHOST_RATE_LIMITED, "give a token"},
-        {500, NULL, NULL, "{\"error\":\"oops\"}", &file, false, MODELHOST_NETWORK,
+        {403, NULL, NULL, NULL, &model, true, 0, MODELHOST_UNAUTHORIZED, "may not read this model"},
+        {429, NULL, NULL, NULL, &model, false, 0, MODELHOST_RATE_LIMITED,
+         "wait a few minutes, or give a token"},
+        {429, NULL, "slow down", NULL, &model, true, 9999, MODELHOST_RATE_LIMITED,
+         "http://h says that there were too many requests: slow down; wait 9999 s"},
+        {503, NULL, NULL, NULL, &model, false, 400, MODELHOST_RATE_LIMITED,
+         "http://h answers 503 for 'acme/tiny'; wait 400 s"},
+        {503, NULL, NULL, NULL, &model, false, 20, MODELHOST_NETWORK,
+         "answers 503 for 'acme/tiny'; try again later"},
+        {500, NULL, NULL, "{\"error\":\"oops\"}", &file, false, 0, MODELHOST_NETWORK,
          "answers 500 for 'acme/tiny', file a.txt: oops; try again later"},
-        {418, NULL, NULL, "<html>", &model, false, MODELHOST_NETWORK, "is this a hub?"},
+        {418, NULL, NULL, "<html>", &model, false, 0, MODELHOST_NETWORK, "is this a hub?"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -52,9 +61,9 @@ static void each_refusal_has_its_status_and_sentence(void **state)
             response.headers[HUB_ERROR_MESSAGE] = strdup(cases[i].message);
         if (cases[i].body != NULL)
             (void)buffer_append_text(&response.error_body, cases[i].body);
-        assert_int_equal(
-            hub_explain(&response, "http://h", cases[i].subject, cases[i].had_token, &err),
-            cases[i].want);
+        assert_int_equal(hub_explain(&response, "http://h", cases[i].subject, cases[i].had_token,
+                                     cases[i].wait_s > 0 ? cases[i].wait_s * 1000 : -1, &err),
+                         cases[i].want);
         if (strstr(err.message, cases[i].sentence) == NULL)
             fail_msg("'%s' lacks '%s'", err.message, cases[i].sentence);
         hub_response_finish(&response);
@@ -71,7 +80,7 @@ static void a_servers_words_cannot_steer_the_terminal(void **state)
     response.headers[HUB_ERROR_MESSAGE] = strdup("a\x1b[31mb\x07"
                                                  "c\xff"
                                                  "d");
-    (void)hub_explain(&response, "http://h", &model, false, &err);
+    (void)hub_explain(&response, "http://h", &model, false, -1, &err);
     for (const char *c = err.message; *c != '\0'; c++)
         assert_true((unsigned char)*c >= 0x20 && (unsigned char)*c < 0x7f);
     hub_response_finish(&response);

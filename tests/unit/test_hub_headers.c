@@ -48,14 +48,26 @@ static void waits_are_read_from_either_header(void **state)
         {"nonsense", "soon", -1},
         {"\"a;t=5\";r=0", NULL, -1},
         {"\"api\";r=0;t=99999999999999999999", NULL, 86400000},
-        {NULL, "Fri, 31 Dec 1999 23:59:59 GMT", -1},
+        /* now is Sun, 06 Nov 1994 08:49:37 GMT; the differences are those of `date -ud` */
+        {NULL, "Sun, 06 Nov 1994 08:50:07 GMT", 30000},
+        {NULL, "Mon, 07 Nov 1994 08:49:36 GMT ", 86399000},
+        {NULL, "Fri, 31 Dec 1999 23:59:59 GMT", 86400000},
+        {NULL, "Sun, 06 Nov 1994 08:49:37 GMT", -1},
+        {NULL, "Sat, 29 Feb 1992 00:00:00 GMT", -1},
+        {NULL, "Sun, 06 Nov 1994 08:50:07", -1},
+        {NULL, "Sun, 06 Nov 1994 08:50:07 GMTX", -1},
+        {NULL, "Sun, 06 Nox 1994 08:50:07 GMT", -1},
+        {NULL, "Sun, 00 Nov 1994 08:50:07 GMT", -1},
+        {NULL, "Sunday, 06-Nov-94 08:50:07 GMT", -1},
         {NULL, "-5", -1},
         {NULL, NULL, -1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_int_equal(hub_retry_wait_ms(cases[i].rate_limit, cases[i].retry_after),
+        assert_int_equal(hub_retry_wait_ms(cases[i].rate_limit, cases[i].retry_after, 784111777),
                          cases[i].want_ms);
+    assert_int_equal(hub_retry_wait_ms(NULL, "Tue, 29 Feb 2000 12:00:00 GMT", 951825590), 10000);
+    assert_int_equal(hub_retry_wait_ms(NULL, "Mon, 01 Mar 2100 00:00:00 GMT", 4107542390), 10000);
 }
 
 #define SHA1   "0123456789abcdef0123456789abcdef01234567"

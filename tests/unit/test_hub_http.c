@@ -5,6 +5,7 @@
 #include "hub_http.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ struct canned {
     int listener;
     const char *answer;
     size_t answer_bytes;
+    size_t n_drops, n_dropped; /* then so many bytes come, one at a time */
     char request[4096];
     pthread_t thread;
 };
@@ -35,6 +37,11 @@ static void *serve(void *context)
             break;
         sent += (size_t)put;
     }
+    /* one byte each 20 ms, until the client has had enough */
+    struct pollfd leaving = {.fd = peer, .events = POLLIN};
+    for (; canned->n_dropped < canned->n_drops && poll(&leaving, 1, 20) == 0; canned->n_dropped++)
+        if (send(peer, "x", 1, MSG_NOSIGNAL) != 1)
+            break;
     (void)shutdown(peer, SHUT_WR);
     while (recv(peer, &(char){0}, 1, 0) > 0)
         continue;
@@ -42,11 +49,12 @@ static void *serve(void *context)
     return NULL;
 }
 
-static unsigned start(struct canned *canned, const char *answer, size_t answer_bytes)
+static unsigned start(struct canned *canned, const char *answer, size_t answer_bytes,
+                      size_t n_drops)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    *canned = (struct canned){.answer = answer, .answer_bytes = answer_bytes};
+    *canned = (struct canned){.answer = answer, .answer_bytes = answer_bytes, .n_drops = n_drops};
     canned->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(canned->listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(canned->listener, 1), 0);
@@ -91,7 +99,8 @@ static model_status try_answer(struct trial *trial, const char *answer, size_t a
     char url[64];
     *trial = (struct trial){.err.struct_size = sizeof trial->err, .body = BUFFER_INIT(64)};
     hub_response_init(&trial->response);
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/x", start(&canned, answer, answer_bytes));
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/x",
+                   start(&canned, answer, answer_bytes, 0));
     assert_int_equal(hub_http_create(&http, &trial->err), MODEL_OK);
     struct hub_transport transport = hub_http_transport(http);
     struct hub_exchange exchange = {
@@ -230,6 +239,51 @@ static void a_long_error_is_cut(void **state)
     finish(&trial);
 }
 
+/* An answer that ends after ten seconds of single bytes, unless the client breaks off. */
+static void expect_broken_off(const char *answer, int64_t stall_timeout_ms, int64_t timeout_ms)
+{
+    struct canned canned;
+    struct hub_http *http = NULL;
+    struct hub_response response;
+    enum hub_failure failure;
+    struct model_error err = {.struct_size = sizeof err};
+    struct buffer body = BUFFER_INIT(1000);
+    char url[64];
+    hub_response_init(&response);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/x",
+                   start(&canned, answer, strlen(answer), 500));
+    assert_int_equal(hub_http_create(&http, &err), MODEL_OK);
+    struct hub_transport transport = hub_http_transport(http);
+    struct hub_exchange exchange = {.url = url,
+                                    .sink = {collect, &body},
+                                    .stall_timeout_ms = stall_timeout_ms,
+                                    .timeout_ms = timeout_ms};
+    assert_int_equal(transport.exchange(transport.context, &exchange, &response, &failure, &err),
+                     MODELHOST_NETWORK);
+    assert_int_equal(failure, HUB_BROKE_OFF);
+    hub_http_destroy(http);
+    stop(&canned);
+    assert_true(canned.n_dropped < canned.n_drops);
+    hub_response_finish(&response);
+    buffer_finish(&body);
+}
+
+static void an_answer_that_dribbles_is_broken_off_in_time(void **state)
+{
+    (void)state;
+    expect_broken_off("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", 20000, 300);
+    expect_broken_off("HTTP/1.1 404 No\r\nContent-Length: 500\r\n\r\n", 20000, 300);
+    expect_broken_off("HTTP/1.1 200 OK\r\nX: ", 20000, 300);
+}
+
+static void a_rate_under_the_least_is_broken_off(void **state)
+{
+    (void)state;
+    expect_broken_off("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", 1000, 0);
+    expect_broken_off("HTTP/1.1 404 No\r\nContent-Length: 500\r\n\r\n", 1000, 0);
+    expect_broken_off("HTTP/1.1 200 OK\r\nX: ", 1000, 0);
+}
+
 static void an_exchange_can_be_cancelled(void **state)
 {
     struct trial trial;
@@ -275,6 +329,8 @@ int main(void)
         cmocka_unit_test(what_the_sink_refuses_is_final),
         cmocka_unit_test(headers_are_bounded),
         cmocka_unit_test(a_long_error_is_cut),
+        cmocka_unit_test(an_answer_that_dribbles_is_broken_off_in_time),
+        cmocka_unit_test(a_rate_under_the_least_is_broken_off),
         cmocka_unit_test(an_exchange_can_be_cancelled),
         cmocka_unit_test(nobody_there_and_other_protocols_are_told_apart),
     };

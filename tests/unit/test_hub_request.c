@@ -6,6 +6,7 @@
 #define SHA1   "0123456789abcdef0123456789abcdef01234567"
 
 static const struct hub_subject subject = {"acme/tiny", "main", NULL};
+static const struct hub_request request = {.url = URL, .subject = &subject};
 
 /* What arrived, and how often it started. */
 struct arrival {
@@ -43,7 +44,7 @@ static model_status get(struct scripted_hub *script, const struct scripted_answe
     struct hub_receiver receiver = {restart, receive, arrival};
     struct hub_response response;
     *err = (struct model_error){.struct_size = sizeof *err};
-    model_status status = hub_get(hub, URL, &subject, &receiver, &response, digest, err);
+    model_status status = hub_get(hub, &request, &receiver, &response, digest, err);
     if (status == MODEL_OK)
         hub_response_finish(&response);
     hub_destroy(hub);
@@ -183,14 +184,18 @@ static void servers_may_say_how_long_to_wait_up_to_a_limit(void **state)
     static const struct scripted_answer polite[] = {
         {.status = 429, .rate_limit = "\"api\";r=0;t=55"},
         {.status = 503, .retry_after = "3"},
+        {.status = 503, .retry_after = "Sun, 06 Nov 1994 08:49:44 GMT"}, /* in 7 s */
         {.status = 200},
     };
     static const struct scripted_answer too_long[] = {{.status = 429, .retry_after = "301"}};
+    static const struct scripted_answer busy[] = {{.status = 503, .retry_after = "400"}};
     NEEDS;
     assert_int_equal(GET(polite), MODEL_OK);
-    assert_int_equal(script.waited_ms, 56000 + 3000);
+    assert_int_equal(script.waited_ms, 56000 + 3000 + 7000);
     assert_int_equal(GET(too_long), MODELHOST_RATE_LIMITED);
     assert_int_equal(script.waited_ms, 0);
+    assert_int_equal(GET(busy), MODELHOST_RATE_LIMITED);
+    assert_string_equal(err.message, "https://hub.test answers 503 for 'acme/tiny'; wait 400 s");
 }
 
 static void refusals_are_not_repeated(void **state)
@@ -232,8 +237,7 @@ static void waiting_can_be_interrupted(void **state)
     struct hub_receiver receiver = {restart, receive, &arrival};
     struct hub_response response;
     script.cancel_asleep = true;
-    assert_int_equal(hub_get(hub, URL, &subject, &receiver, &response, &digest, &err),
-                     MODEL_CANCELLED);
+    assert_int_equal(hub_get(hub, &request, &receiver, &response, &digest, &err), MODEL_CANCELLED);
     assert_true(script.waited_ms < 1000);
     hub_destroy(hub);
 }

@@ -118,39 +118,6 @@ static void parse_refuses_what_json_is_not(void **state)
     }
 }
 
-static char *nested(size_t depth)
-{
-    char *text = malloc(2 * depth + 1);
-    assert_non_null(text);
-    memset(text, '[', depth);
-    memset(text + depth, ']', depth);
-    text[2 * depth] = '\0';
-    return text;
-}
-
-static void parse_bounds_the_depth(void **state)
-{
-    (void)state;
-    char *text = nested(JSON_MAX_DEPTH);
-    json_free(parse(text));
-    free(text);
-    text = nested(JSON_MAX_DEPTH + 1);
-    expect_refused(text, strlen(text), "config.json: nested deeper than 100 levels");
-    free(text);
-    text = nested(1000000);
-    expect_refused(text, strlen(text), "config.json: nested deeper than 100 levels");
-    free(text);
-}
-
-static void brackets_inside_strings_are_no_depth(void **state)
-{
-    (void)state;
-    char text[600] = "\"\\\"";
-    memset(text + 3, '[', 300);
-    memcpy(text + 303, "\\\\\"", 4);
-    json_free(parse(text));
-}
-
 static void strings_are_decoded(void **state)
 {
     (void)state;
@@ -438,8 +405,6 @@ int main(void)
         cmocka_unit_test(parse_says_what_is_wrong_and_where),
         cmocka_unit_test(parse_refuses_a_zero_character_that_would_cut_a_string),
         cmocka_unit_test(parse_refuses_what_json_is_not),
-        cmocka_unit_test(parse_bounds_the_depth),
-        cmocka_unit_test(brackets_inside_strings_are_no_depth),
         cmocka_unit_test(strings_are_decoded),
         cmocka_unit_test(parse_file_names_the_file),
         cmocka_unit_test(members_are_found_by_exact_key_only),

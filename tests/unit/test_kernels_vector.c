@@ -219,6 +219,52 @@ static void the_best_set_is_one_that_the_processor_has(void **state)
     assert_ptr_equal(vector_kernels_best(), sets[n - 1]);
 }
 
+/* y = the 3 x 3 filter over a 4 x 4 tile, by the transforms and the definition. */
+static void check_winograd(const struct vector_kernels *set, bool accumulate, bool relu)
+{
+    enum { N = 2 * PRODUCT_COLUMNS, STRIDE = N + 3 };
+    float *d = random_floats(16 * N, 1), *w = random_floats(9 * N, 1), *bias = random_floats(N, 1);
+    float v[16 * STRIDE], y[4][N];
+    float *const to[4] = {y[0], NULL, y[2], y[3]};
+    const float *from[16];
+    for (size_t p = 0; p < 16; p++)
+        from[p] = d + p * N;
+    for (size_t p = 0; p < 4; p++)
+        for (size_t i = 0; i < N; i++)
+            y[p][i] = 0.25f;
+    set->winograd_input(from, N, v, STRIDE);
+    static const double g[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
+    for (size_t p = 0; p < 16; p++)
+        for (size_t i = 0; i < N; i++) { /* times G w G^T */
+            double u = 0;
+            for (size_t t = 0; t < 9; t++)
+                u += g[p / 4][t / 3] * g[p % 4][t % 3] * (double)w[t * N + i];
+            v[p * STRIDE + i] = (float)((double)v[p * STRIDE + i] * u);
+        }
+    set->winograd_output(v, STRIDE, N, bias, accumulate, relu, to);
+    for (size_t p = 0; p < 4; p++)
+        for (size_t i = 0; i < N; i++) {
+            double want = (double)bias[i] + (accumulate ? 0.25 : 0);
+            for (size_t t = 0; t < 9; t++)
+                want +=
+                    (double)w[t * N + i] * (double)d[((p / 2 + t / 3) * 4 + p % 2 + t % 3) * N + i];
+            want = relu && want < 0 ? 0 : want;
+            assert_true(fabs((double)y[p][i] - (p == 1 ? 0.25 : want)) <= 5e-6);
+        }
+    free(d);
+    free(w);
+    free(bias);
+}
+
+static void winograd_filters_agree_with_the_definition(void **state)
+{
+    (void)state;
+    const size_t n = find_sets();
+    for (size_t i = 0; i < n; i++)
+        for (int kind = 0; kind < 4; kind++)
+            check_winograd(sets[i], kind & 1, kind & 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +275,7 @@ int main(void)
         cmocka_unit_test(activations_agree_with_their_closed_forms),
         cmocka_unit_test(activations_touch_nothing_behind_the_end),
         cmocka_unit_test(the_best_set_is_one_that_the_processor_has),
+        cmocka_unit_test(winograd_filters_agree_with_the_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

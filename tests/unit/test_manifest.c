@@ -8,6 +8,8 @@
 #include "manifest.h"
 #include "store_fixture.h"
 
+#include <sys/stat.h>
+
 #define SHA_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define SHA_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define HEAD  "{\"format_version\":1,\"id\":\"ns/name\",\"revision\":\"c0ffee\",\"files\":"
@@ -203,6 +205,10 @@ static void read_says_which_file(void **state)
     assert_int_equal(manifest_read(*state, &manifest, &err), MODEL_OK);
     assert_int_equal(manifest.n_files, 1);
     manifest_finish(&manifest);
+    assert_int_equal(unlink(in_folder(*state, "metadata.json")), 0);
+    assert_int_equal(mkfifo(in_folder(*state, "metadata.json"), 0600), 0); /* is not waited for */
+    assert_int_equal(manifest_read(*state, &manifest, &err), MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "/metadata.json is not a regular file"));
 }
 
 #define FOLDER_TEST(test_) cmocka_unit_test_setup_teardown(test_, make_folder, remove_folder)

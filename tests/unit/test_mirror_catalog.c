@@ -112,6 +112,38 @@ static void a_refresh_sees_what_came_and_what_went(void **state)
     mirror_catalog_finish(&catalog);
 }
 
+static void names_that_lead_nowhere_are_said(void **state)
+{
+    static const struct mirror_alias good[] = {{"old", "ns/a"}};
+    static const struct mirror_alias bad[] = {{"old", "ns/a"}, {"older", "no/such"}};
+    static const char *const gated[] = {"ns/a", "NS/B"};
+    struct mirror_catalog catalog;
+    struct model_error err = MODEL_ERROR_INIT;
+    (void)state;
+    put("ns/a/config.json");
+    put("ns/b/config.json");
+    open_catalog(&catalog, good, 1);
+    catalog.gated = gated;
+    catalog.n_gated = 2;
+    assert_int_equal(mirror_catalog_check_names(&catalog, &err), MODEL_OK);
+    assert_true(mirror_catalog_is_gated(&catalog, "ns/b"));
+    assert_false(mirror_catalog_is_gated(&catalog, "ns/c"));
+    catalog.gated = (const char *const[]){"ns/aa"};
+    catalog.n_gated = 1;
+    assert_int_equal(mirror_catalog_check_names(&catalog, &err), MODEL_NOT_FOUND);
+    expect_message(&err, "cannot gate 'ns/aa': no such repository in %s; want OWNER/NAME as its "
+                         "folders are called");
+    catalog.gated = (const char *const[]){"b"};
+    assert_int_equal(mirror_catalog_check_names(&catalog, &err), MODEL_NOT_FOUND);
+    expect_message(&err, "cannot gate 'b': no such repository in %s; did you mean 'ns/b'?");
+    mirror_catalog_finish(&catalog);
+    open_catalog(&catalog, bad, 2);
+    assert_int_equal(mirror_catalog_check_names(&catalog, &err), MODEL_NOT_FOUND);
+    expect_message(&err, "an alias leads to 'no/such': no such repository in %s; want OWNER/NAME "
+                         "as its folders are called");
+    mirror_catalog_finish(&catalog);
+}
+
 static void a_missing_folder_is_named(void **state)
 {
     (void)state;
@@ -129,6 +161,7 @@ int main(void)
         IN_FOLDER(links_that_leave_are_no_repositories),
         IN_FOLDER(names_lead_to_the_only_one_that_fits),
         IN_FOLDER(a_refresh_sees_what_came_and_what_went),
+        IN_FOLDER(names_that_lead_nowhere_are_said),
         IN_FOLDER(a_missing_folder_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,15 @@
 /* test_mirror_snapshot.c - what a folder is taken for. Digests are those that sha256sum and git
- * hash-object give for the same bytes. */
+ * hash-object give for the same bytes. Covers packager/mirror_hash.c. */
 #include "errors.h"
 #include "in_folder.h"
 #include "mirror_snapshot.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#endif
 
 /* `git hash-object` and `sha256sum` of "hello\n". */
 #define HELLO_BLOB   "ce013625030ba8dba906f756967f9e9ca394464a"
@@ -125,6 +129,102 @@ static void what_is_hidden_special_or_outside_is_left_out(void **state)
     mirror_snapshot_destroy(snapshot);
 }
 
+/* Counts the warnings, and keeps the last. */
+struct warnings {
+    size_t n;
+    char last[512];
+};
+
+static void note_warning(void *context, int32_t level, const char *message)
+{
+    struct warnings *warnings = context;
+    if (level != MODEL_LOG_WARN)
+        return;
+    warnings->n++;
+    (void)snprintf(warnings->last, sizeof warnings->last, "%s", message);
+}
+
+static struct mirror_snapshot *noted_snapshot_of(const char *path,
+                                                 const struct mirror_snapshot *previous,
+                                                 struct warnings *warnings)
+{
+    struct log_sink log = {MODEL_LOG_WARN, note_warning, warnings};
+    struct mirror_snapshot *snapshot = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    *warnings = (struct warnings){0};
+    if (mirror_snapshot_create(path, path, previous, &never_stop, &log, &snapshot, &err) !=
+        MODEL_OK)
+        fail_msg("%s", err.message);
+    return snapshot;
+}
+
+static void folders_that_are_too_deep_are_left_out(void **state)
+{
+    struct warnings warnings;
+    (void)state;
+    put("r/a.txt", "hello\n");
+    put("r/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/deep", "x");
+    put("r/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/deeper", "x");
+    struct mirror_snapshot *snapshot = noted_snapshot_of(in_folder("r"), NULL, &warnings);
+    assert_int_equal(snapshot->n_files, 2);
+    assert_string_equal(snapshot->files[0].path, "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/deep");
+    assert_int_equal(warnings.n, 1);
+    assert_non_null(strstr(warnings.last, "r/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17 is not "
+                                          "served: too many folders lie in each other"));
+    struct mirror_snapshot *again = noted_snapshot_of(in_folder("r"), snapshot, &warnings);
+    assert_int_equal(warnings.n, 0);
+    mirror_snapshot_destroy(again);
+    mirror_snapshot_destroy(snapshot);
+}
+
+/* The superuser may read everything, unless this capability is laid down meanwhile. */
+static bool obey_modes(bool wanted)
+{
+#ifdef __linux__
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    const uint32_t all = 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH;
+    if (syscall(SYS_capget, &header, data) != 0)
+        return false;
+    data[0].effective =
+        wanted ? data[0].effective & ~all : data[0].effective | (data[0].permitted & all);
+    return syscall(SYS_capset, &header, data) == 0;
+#else
+    (void)wanted;
+    return geteuid() != 0;
+#endif
+}
+
+static void what_may_not_be_read_is_left_out(void **state)
+{
+    struct warnings warnings;
+    (void)state;
+    if (!obey_modes(true)) {
+        print_message("skip: the superuser can read everything here\n");
+        skip();
+    }
+    put("r/a.txt", "hello\n");
+    put("r/closed.txt", "x");
+    put("r/shut/x", "x");
+    put("r/later.txt", "x");
+    assert_int_equal(chmod(in_folder("r/closed.txt"), 0), 0);
+    assert_int_equal(chmod(in_folder("r/shut"), 0), 0);
+    struct mirror_snapshot *snapshot = noted_snapshot_of(in_folder("r"), NULL, &warnings);
+    assert_int_equal(snapshot->n_files, 2);
+    assert_int_equal(warnings.n, 2);
+    assert_non_null(strstr(warnings.last, "r/shut is not served: it may not be read"));
+    assert_int_equal(chmod(in_folder("r/later.txt"), 0), 0);
+    struct mirror_snapshot *again = noted_snapshot_of(in_folder("r"), snapshot, &warnings);
+    assert_int_equal(again->n_files, 1);
+    assert_string_equal(again->files[0].path, "a.txt");
+    assert_int_equal(warnings.n, 1); /* of what was served before */
+    assert_non_null(strstr(warnings.last, "r/later.txt is not served: it may not be read"));
+    mirror_snapshot_destroy(snapshot);
+    mirror_snapshot_destroy(again);
+    assert_int_equal(chmod(in_folder("r/shut"), 0700), 0);
+    (void)obey_modes(false);
+}
+
 static void unchanged_files_are_not_read_again(void **state)
 {
     (void)state;
@@ -200,6 +300,8 @@ int main(void)
         cmocka_unit_test(large_files_and_weights_are_lfs),
         IN_FOLDER(the_commit_stands_for_the_content_alone),
         IN_FOLDER(what_is_hidden_special_or_outside_is_left_out),
+        IN_FOLDER(folders_that_are_too_deep_are_left_out),
+        IN_FOLDER(what_may_not_be_read_is_left_out),
         IN_FOLDER(unchanged_files_are_not_read_again),
         IN_FOLDER(a_folder_is_a_range_of_files),
         IN_FOLDER(scans_end_when_told_and_say_what_is_missing),

@@ -125,6 +125,119 @@ static void check_refuses_a_plugin_without_create_model(void **state)
                         "signature of model_abi.h and mark it MODEL_EXPORT");
 }
 
+static void create_model_must_be_code(void **state)
+{
+    (void)state;
+    struct buffer bytes;
+    struct plugin_file file;
+    struct model_error err = MODEL_ERROR_INIT;
+    static const char sentence[] =
+        "p: create_model is not a function; define it with the signature of model_abi.h";
+    load_bytes("plugin_data.so", &bytes);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, sentence);
+    buffer_finish(&bytes);
+    load_bytes("plugin_echo.so", &bytes);
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    memcpy(&header, bytes.data, sizeof header);
+    for (uint32_t i = 0; i < header.e_phnum; i++) { /* a function, but where nothing may run */
+        char *at = bytes.data + header.e_phoff + i * sizeof segment;
+        memcpy(&segment, at, sizeof segment);
+        segment.p_flags &= ~(Elf64_Word)PF_X;
+        memcpy(at, &segment, sizeof segment);
+    }
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, sentence);
+    buffer_finish(&bytes);
+}
+
+/* The n-th segment of a type, changed by `change`, in a good plugin; what is said of it. */
+static void assert_segment_refused(Elf64_Word type, uint32_t n, void (*change)(Elf64_Phdr *segment),
+                                   const char *sentence)
+{
+    struct buffer bytes;
+    struct plugin_file file;
+    struct model_error err = MODEL_ERROR_INIT;
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    load_bytes("plugin_echo.so", &bytes);
+    memcpy(&header, bytes.data, sizeof header);
+    char *at = bytes.data + header.e_phoff;
+    for (memcpy(&segment, at, sizeof segment); segment.p_type != type || n-- > 0;
+         memcpy(&segment, at, sizeof segment))
+        at += sizeof segment;
+    change(&segment);
+    memcpy(at, &segment, sizeof segment);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message, sentence);
+    buffer_finish(&bytes);
+}
+
+static void make_dynamic(Elf64_Phdr *segment)
+{
+    segment->p_type = PT_DYNAMIC;
+}
+
+static void move_to_start(Elf64_Phdr *segment)
+{
+    segment->p_vaddr = 0;
+}
+
+static void grow_memory(Elf64_Phdr *segment)
+{
+    segment->p_memsz += 1u << 20;
+}
+
+static void move_in_file(Elf64_Phdr *segment)
+{
+    segment->p_offset += 16;
+}
+
+static void cut_end(Elf64_Phdr *segment)
+{
+    segment->p_filesz = 32;
+}
+
+static void segments_that_the_dynamic_linker_may_see_otherwise_are_refused(void **state)
+{
+    (void)state;
+    static const char overlap[] = "p: broken ELF file: its segments overlap or are out of order";
+    static const char elsewhere[] =
+        "p: broken ELF file: its dynamic section is not where it is loaded";
+    assert_segment_refused(PT_GNU_STACK, 0, make_dynamic,
+                           "p: broken ELF file: two dynamic sections");
+    assert_segment_refused(PT_LOAD, 1, move_to_start, overlap);
+    assert_segment_refused(PT_LOAD, 0, grow_memory, overlap);
+    assert_segment_refused(PT_DYNAMIC, 0, move_in_file, elsewhere);
+    assert_segment_refused(PT_DYNAMIC, 0, cut_end,
+                           "p: broken ELF file: a dynamic section without an end");
+}
+
+static void a_file_that_was_changed_or_replaced_since_is_not_the_same(void **state)
+{
+    struct plugin_file file;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct buffer bytes;
+    char *path = text_format("%s/a.so", (const char *)*state);
+    char *other = text_format("%s/b.so", (const char *)*state);
+    load_bytes("plugin_echo.so", &bytes);
+    assert_int_equal(file_write_atomic(path, bytes.data, bytes.size, &err), MODEL_OK);
+    assert_int_equal(plugin_file_read(path, &file, &err), MODEL_OK);
+    assert_int_equal(plugin_file_check_same(&file, path, &err), MODEL_OK);
+    assert_int_equal(file_write_atomic(other, bytes.data, bytes.size, &err), MODEL_OK);
+    assert_int_equal(plugin_file_check_same(&file, other, &err), MODEL_CORRUPT);
+    assert_string_equal(after_path(&err, other),
+                        " changed while it was being opened; try again when nobody writes to it");
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(plugin_file_check_same(&file, path, &err), MODEL_CORRUPT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(plugin_file_check_same(&file, path, &err), MODEL_NOT_FOUND);
+    free(path);
+    free(other);
+    buffer_finish(&bytes);
+}
+
 static void reads_the_same_without_section_headers(void **state)
 {
     (void)state;
@@ -168,6 +281,22 @@ static void refuses_what_is_no_shared_object_of_this_machine(void **state)
     memcpy(bytes.data, &header, sizeof header);
     assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);
     assert_non_null(strstr(err.message, "p is built for another machine (ELF machine 2, "));
+    header = good;
+    header.e_ident[EI_CLASS] = ELFCLASS32;
+    memcpy(bytes.data, &header, sizeof header);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);
+    char wanted[200];
+    (void)snprintf(wanted, sizeof wanted,
+                   "p is built for another machine (ELF machine %u, 32-bit, little-endian; this "
+                   "one is %u, 64-bit, little-endian)",
+                   (unsigned)good.e_machine, (unsigned)good.e_machine);
+    assert_string_equal(err.message, wanted);
+    header = good;
+    header.e_ident[EI_DATA] = ELFDATA2MSB;
+    header.e_machine = EM_SPARCV9 << 8; /* 43, in the file's byte order */
+    memcpy(bytes.data, &header, sizeof header);
+    assert_int_equal(parse(&bytes, &file, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "(ELF machine 43, 64-bit, big-endian; this one is "));
     header = good;
     header.e_type = ET_EXEC;
     memcpy(bytes.data, &header, sizeof header);
@@ -272,6 +401,10 @@ int main(void)
         cmocka_unit_test(a_library_without_note_is_no_plugin),
         cmocka_unit_test(check_refuses_extra_exports_by_name),
         cmocka_unit_test(check_refuses_a_plugin_without_create_model),
+        cmocka_unit_test(create_model_must_be_code),
+        cmocka_unit_test(segments_that_the_dynamic_linker_may_see_otherwise_are_refused),
+        cmocka_unit_test_setup_teardown(a_file_that_was_changed_or_replaced_since_is_not_the_same,
+                                        make_folder, remove_folder),
         cmocka_unit_test(reads_the_same_without_section_headers),
         cmocka_unit_test(refuses_what_is_no_shared_object_of_this_machine),
         cmocka_unit_test(survives_truncation_at_every_length),

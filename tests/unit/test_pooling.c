@@ -134,6 +134,8 @@ static void a_module_without_a_type_is_corrupt(void **state)
     assert_int_equal(read_modules("[{\"path\":\"1_Pooling\"}]", NULL, &pooling, &err),
                      MODEL_CORRUPT);
     assert_int_equal(read_modules("[{\"type\":7}]", NULL, &pooling, &err), MODEL_CORRUPT);
+    assert_int_equal(read_modules("[]", NULL, &pooling, &err), MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "modules.json lists no module; want Transformer and"));
 }
 
 static void more_modules_than_anyone_has_are_refused(void **state)

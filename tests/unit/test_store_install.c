@@ -149,6 +149,54 @@ static void without_a_blob_nothing_is_made(void **state)
     store_close(store);
 }
 
+static void a_damaged_blob_makes_no_package(void **state)
+{
+    struct store *store = open_store(*state);
+    struct manifest manifest = two_files(store);
+    struct model_error err = MODEL_ERROR_INIT;
+    char *dir = NULL;
+    const struct manifest_file *file = manifest_find(&manifest, "deep/er/data.txt");
+    char *blob = store_blob_path(store, file->sha256);
+    assert_int_equal(unlink(blob), 0);
+    put_text(blob, "dxta");
+    assert_int_equal(store_install(store, &manifest, &dir, &err), MODEL_CORRUPT);
+    char *wanted = text_format("ns/name: the content of 'deep/er/data.txt' (sha256 %s) is damaged "
+                               "in the store; download it again",
+                               file->sha256);
+    assert_string_equal(err.message, wanted);
+    free(wanted);
+    free(blob);
+    assert_int_equal(count_in(store, "packages"), 0);
+    assert_int_equal(count_in(store, "refs"), 0);
+    manifest_finish(&manifest);
+    store_close(store);
+}
+
+/* A hard link to a damaged blob is damaged, however much it is the same file. */
+static void a_package_that_shares_a_damaged_blob_is_made_again(void **state)
+{
+    struct store *store = open_store(*state);
+    struct manifest manifest = two_files(store);
+    char *dir = install(store, &manifest), hex[SHA256_HEX_BYTES], *again = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    char *blob = store_blob_path(store, manifest_find(&manifest, "deep/er/data.txt")->sha256);
+    const char *data = in_folder(dir, "deep/er/data.txt");
+    assert_int_equal(unlink(data), 0);
+    assert_int_equal(link(blob, data), 0);
+    assert_int_equal(chmod(blob, 0644), 0);
+    int fd = open(blob, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(fd, "dx", 2), 2);
+    (void)close(fd);
+    assert_int_equal(store_install(store, &manifest, &again, &err), MODEL_CORRUPT);
+    add_text_blob(store, "data", hex);
+    free(install(store, &manifest));
+    assert_int_equal(store_verify_package(dir, NULL, NULL, NULL), MODEL_OK);
+    free(blob);
+    free(dir);
+    manifest_finish(&manifest);
+    store_close(store);
+}
+
 /* What a kill leaves lies below tmp/, and nobody takes it for a package. */
 static void what_a_kill_leaves_is_not_seen(void **state)
 {
@@ -308,6 +356,8 @@ int main(void)
         FOLDER_TEST(what_a_kill_leaves_is_not_seen),
         FOLDER_TEST(many_processes_install_the_same_and_all_succeed),
         FOLDER_TEST(a_full_disk_leaves_nothing_behind),
+        FOLDER_TEST(a_damaged_blob_makes_no_package),
+        FOLDER_TEST(a_package_that_shares_a_damaged_blob_is_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

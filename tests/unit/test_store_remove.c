@@ -72,6 +72,44 @@ static void one_revision_goes_and_the_other_stays(void **state)
     store_close(store);
 }
 
+static void a_name_without_a_revision_means_all_versions(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_list list;
+    char *a = install_text(store, "x/m", "x/m", "main", COMMIT_A, "1");
+    char *b = install_text(store, "x/m", "m", "main", COMMIT_B, "22");
+    char *other = install_text(store, "y/m", "y/m", "main", COMMIT_B, "333");
+    assert_int_equal(store_list_packages(store, &list, NULL), MODEL_OK);
+    assert_int_equal(list.n_entries, 3);
+    assert_int_equal(list.entries[0].n_refs + list.entries[1].n_refs, 1); /* main leads to one */
+    store_list_finish(&list);
+    assert_int_equal(remove_package(store, "x/m"), 1 + 2);
+    assert_false(path_is_dir(a));
+    assert_false(path_is_dir(b));
+    assert_true(path_is_dir(other));
+    assert_int_equal(count_in(store, "refs"), 1);
+    free(a);
+    free(b);
+    free(other);
+    store_close(store);
+}
+
+static void a_package_goes_by_its_folder(void **state)
+{
+    struct store *store = open_store(*state);
+    struct model_error err = MODEL_ERROR_INIT;
+    char *a = install_text(store, "x/m", "x/m", "v1", COMMIT_A, "1");
+    char *b = install_text(store, "x/m", "x/m", "main", COMMIT_B, "22");
+    assert_int_equal(store_remove_dir(store, a, NULL, NULL, &err), MODEL_OK);
+    assert_false(path_is_dir(a));
+    assert_true(path_is_dir(b));
+    assert_int_equal(store_remove_dir(store, *state, NULL, NULL, &err), MODEL_NOT_FOUND);
+    assert_non_null(strstr(err.message, " is no package of the store "));
+    free(a);
+    free(b);
+    store_close(store);
+}
+
 /* Installing a plugin gives the package new content; the old folder goes with the new one. */
 static void a_superseded_package_goes_with_its_successor(void **state)
 {
@@ -220,6 +258,8 @@ int main(void)
         FOLDER_TEST(a_removed_package_leaves_an_empty_store),
         FOLDER_TEST(blobs_that_others_use_stay),
         FOLDER_TEST(one_revision_goes_and_the_other_stays),
+        FOLDER_TEST(a_name_without_a_revision_means_all_versions),
+        FOLDER_TEST(a_package_goes_by_its_folder),
         FOLDER_TEST(a_superseded_package_goes_with_its_successor),
         FOLDER_TEST(a_blob_in_use_by_an_install_stays),
         FOLDER_TEST(what_is_not_there_is_not_removed),

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define HOUR_S 3600
 
@@ -101,6 +102,67 @@ static void making_a_folder_cleans_up_by_the_clock(void **state)
     store_close(store);
 }
 
+/* Makes a staging folder with a file in it in a process of its own, which ends as it likes. */
+static pid_t work_in_another_process(const struct store *store, int *ret_gate)
+{
+    int ready[2], gate[2];
+    char byte = 0;
+    assert_int_equal(pipe(ready) | pipe(gate), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char *staging = NULL;
+        (void)close(gate[1]);
+        if (store_make_staging(store, &staging, NULL) != MODEL_OK)
+            _exit(1);
+        put_text(in_folder(staging, "download"), "half a fi");
+        (void)!write(ready[1], "x", 1);
+        (void)!read(gate[0], &byte, 1); /* until the parent closes the gate */
+        _exit(0);                       /* and takes nothing away */
+    }
+    (void)close(ready[1]);
+    (void)close(gate[0]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    (void)close(ready[0]);
+    *ret_gate = gate[1];
+    return child;
+}
+
+static void the_work_of_a_dead_process_goes_at_once_that_of_a_living_one_stays(void **state)
+{
+    struct store *store = open_store(*state);
+    char *staging = NULL;
+    int gate = -1, result = 0;
+    pid_t child = work_in_another_process(store, &gate);
+    assert_int_equal(store_staging_bytes(store), strlen("half a fi"));
+    store_clean_staging(store, time(NULL) + 48 * HOUR_S);
+    assert_int_equal(count_in(store, "tmp"), 1);
+    (void)close(gate);
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_int_equal(result, 0);
+    assert_int_equal(count_in(store, "tmp"), 1);
+    assert_int_equal(store_make_staging(store, &staging, NULL), MODEL_OK);
+    assert_int_equal(count_in(store, "tmp"), 1); /* its own */
+    assert_int_equal(store_staging_bytes(store), 0);
+    store_end_staging(store, staging);
+    store_end_staging(store, NULL);
+    assert_int_equal(count_in(store, "tmp"), 0);
+    store_close(store);
+}
+
+static void a_closed_store_holds_nothing(void **state)
+{
+    struct store *store = open_store(*state);
+    char *staging = NULL;
+    assert_int_equal(store_make_staging(store, &staging, NULL), MODEL_OK);
+    free(staging);
+    store_close(store);
+    store = open_store(*state);
+    store_clean_staging(store, time(NULL));
+    assert_int_equal(count_in(store, "tmp"), 0);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +171,8 @@ int main(void)
         FOLDER_TEST(a_file_that_still_grows_keeps_its_folder),
         FOLDER_TEST(links_and_files_are_cleaned_but_not_followed),
         FOLDER_TEST(making_a_folder_cleans_up_by_the_clock),
+        FOLDER_TEST(the_work_of_a_dead_process_goes_at_once_that_of_a_living_one_stays),
+        FOLDER_TEST(a_closed_store_holds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

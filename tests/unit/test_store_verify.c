@@ -8,7 +8,9 @@
 #include "store_packages.h"
 #include "store_paths.h"
 
+#include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 struct reports {
     size_t n_good, n_bad;
@@ -209,6 +211,46 @@ static void a_pipe_is_bad_and_is_not_waited_for(void **state)
     free(dir);
 }
 
+static void a_folder_without_a_manifest_says_what_it_is(void **state)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    char *wanted = text_format(
+        "%s has no metadata.json, so there is nothing to verify its files against: it is an "
+        "author's folder, or no package; `pkgmgr list` shows the packages that can be verified",
+        (const char *)*state);
+    assert_int_equal(store_verify_package(*state, NULL, NULL, &err), MODEL_NOT_FOUND);
+    assert_string_equal(err.message, wanted);
+    free(wanted);
+}
+
+/* Takes the right to read everything from root's process, or gives it back. */
+static void allow_everything(bool allowed)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    assert_int_equal(syscall(SYS_capget, &header, sets), 0);
+    for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+        sets[i].effective = allowed ? sets[i].permitted : 0;
+    assert_int_equal(syscall(SYS_capset, &header, sets), 0);
+}
+
+static void a_file_that_cannot_be_read_is_not_called_damaged(void **state)
+{
+    char *dir = install_one(*state);
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *data = in_folder(dir, "data.txt");
+    assert_int_equal(unlink(data), 0);
+    put_text(data, "12345");
+    assert_int_equal(chmod(data, 0000), 0);
+    allow_everything(false);
+    model_status status = store_verify_package(dir, NULL, NULL, &err);
+    allow_everything(true);
+    assert_int_equal(status, MODEL_IO);
+    assert_non_null(strstr(err.message, "Permission denied (1 of 2 files bad); see to its "
+                                        "permissions, or to the disk, and verify it again"));
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +262,8 @@ int main(void)
         FOLDER_TEST(a_link_to_itself_is_bad),
         FOLDER_TEST(files_that_nobody_listed_are_bad),
         FOLDER_TEST(a_pipe_is_bad_and_is_not_waited_for),
+        FOLDER_TEST(a_folder_without_a_manifest_says_what_it_is),
+        FOLDER_TEST(a_file_that_cannot_be_read_is_not_called_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

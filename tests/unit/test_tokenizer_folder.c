@@ -162,6 +162,12 @@ static void broken_files_are_refused(void **state)
     put("tokenizer_config.json", "[]");
     assert_folder_refused(MODEL_CORRUPT,
                           "/tokenizer_config.json: the file is an array, want an object");
+    put("tokenizer_config.json", "{\"do_lower_case\":\"yes\"}");
+    assert_folder_refused(MODEL_CORRUPT, "/tokenizer_config.json: the file.do_lower_case is a "
+                                         "string, want true or false");
+    put("tokenizer_config.json", "{\"mask_token\":5}");
+    assert_folder_refused(MODEL_CORRUPT, "/tokenizer_config.json: mask_token is a number, want a "
+                                         "string, or an object with one as content");
     put("tokenizer_config.json", "{\"tokenizer_class\":\"GPT2Tokenizer\"}");
     assert_folder_refused(MODEL_UNSUPPORTED,
                           "/vocab.txt: tokenizer_class 'GPT2Tokenizer' is not supported without a "

@@ -1,0 +1,280 @@
+/* conv_onednn.c - convolutions run on oneDNN.
+ *
+ * A runner keeps a plan (primitive and memory objects) for each convolution and shape of map that it
+ * has met, N_SETS sets of N_WAYS, the least recently used of a set giving way: a service that sees
+ * pictures of every size does not grow. Weights are handed to execute() as plain bytes, for the
+ * reason that linear_onednn.c gives. Where the layout that was packed is slow for a shape (a map
+ * smaller than the kernel, say), the plan has the weights in a layout of its own. */
+#include "conv_onednn.h"
+
+#include <string.h>
+
+#define N_SETS 256
+#define N_WAYS 8
+
+enum { SOURCE, WEIGHTS, BIAS, DESTINATION, SCRATCHPAD, N_ARGUMENTS };
+
+struct conv_plan {
+    const struct conv *conv;
+    struct map_shape shape; /* of x */
+    uint64_t last_used;
+    dnnl_primitive_t primitive;
+    dnnl_exec_arg_t arguments[N_ARGUMENTS];
+    size_t scratch_bytes;
+    void *weights; /* in a layout of its own, or NULL */
+};
+
+struct conv_plans {
+    const struct kernels *kernels;
+    dnnl_stream_t stream;
+    void *scratch;
+    size_t scratch_bytes;
+    uint64_t clock;
+    struct conv_plan *plans[N_SETS][N_WAYS];
+};
+
+static void destroy_plan(const struct model_services *services, struct conv_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    for (size_t i = 0; i < N_ARGUMENTS; i++)
+        (void)dnnl_memory_destroy(plan->arguments[i].memory);
+    (void)dnnl_primitive_destroy(plan->primitive);
+    services->release(services->context, plan->weights);
+    services->release(services->context, plan);
+}
+
+void conv_plans_destroy(struct conv_plans *plans)
+{
+    if (plans == NULL)
+        return;
+    const struct model_services *services = plans->kernels->services;
+    for (size_t i = 0; i < N_SETS * N_WAYS; i++)
+        destroy_plan(services, plans->plans[i / N_WAYS][i % N_WAYS]);
+    (void)dnnl_stream_destroy(plans->stream);
+    services->release(services->context, plans->scratch);
+    services->release(services->context, plans);
+}
+
+static struct conv_plans *create_plans(const struct kernels *kernels)
+{
+    const struct model_services *services = kernels->services;
+    struct conv_plans *plans = services->allocate(services->context, sizeof *plans);
+    if (plans == NULL)
+        return NULL;
+    memset(plans, 0, sizeof *plans);
+    plans->kernels = kernels;
+    if (dnnl_stream_create(&plans->stream, kernels->backend->engine, dnnl_stream_default_flags) !=
+        dnnl_success) {
+        conv_plans_destroy(plans);
+        return NULL;
+    }
+    return plans;
+}
+
+/* A memory object over nothing yet; weights as bytes in one row. */
+static dnnl_status_t add_argument(struct conv_plan *plan, dnnl_engine_t engine, size_t index,
+                                  dnnl_primitive_desc_t description)
+{
+    static const struct {
+        int argument;
+        dnnl_query_t what;
+        int index;
+    } arguments[N_ARGUMENTS] = {[SOURCE] = {DNNL_ARG_SRC, dnnl_query_src_md, 0},
+                                [WEIGHTS] = {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0},
+                                [BIAS] = {DNNL_ARG_BIAS, dnnl_query_weights_md, 1},
+                                [DESTINATION] = {DNNL_ARG_DST, dnnl_query_dst_md, 0},
+                                [SCRATCHPAD] = {DNNL_ARG_SCRATCHPAD, dnnl_query_scratchpad_md, 0}};
+    const dnnl_memory_desc_t *desc =
+        dnnl_primitive_desc_query_md(description, arguments[index].what, arguments[index].index);
+    dnnl_memory_desc_t bytes;
+    dnnl_status_t status = dnnl_success;
+    if (index == WEIGHTS) {
+        dnnl_dims_t dims = {(int64_t)dnnl_memory_desc_get_size(desc)};
+        status = dnnl_memory_desc_init_by_tag(&bytes, 1, dims, dnnl_u8, dnnl_a);
+        desc = &bytes;
+    }
+    plan->arguments[index].arg = arguments[index].argument;
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&plan->arguments[index].memory, desc, engine, DNNL_MEMORY_NONE);
+    return status;
+}
+
+/* The weights again, in the layout that the description wants. */
+static dnnl_status_t own_weights(struct conv_plan *plan, dnnl_engine_t engine,
+                                 dnnl_primitive_desc_t description)
+{
+    const struct model_services *services = plan->conv->kernels->services;
+    const dnnl_memory_desc_t *wanted =
+        dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
+    if (dnnl_memory_desc_equal(wanted, &plan->conv->layout))
+        return dnnl_success;
+    plan->weights = services->allocate(services->context, dnnl_memory_desc_get_size(wanted));
+    if (plan->weights == NULL)
+        return dnnl_out_of_memory;
+    return linear_reorder(engine, &plan->conv->layout, plan->conv->weights, wanted, plan->weights);
+}
+
+/* With the packed layout, or with one of its own where that one is slow. */
+static dnnl_status_t describe(struct conv_plan *plan, dnnl_engine_t engine,
+                              dnnl_primitive_desc_t *ret)
+{
+    const struct conv *conv = plan->conv;
+    dnnl_memory_desc_t open;
+    dnnl_primitive_desc_t other = NULL;
+    dnnl_status_t status = conv_describe(engine, &conv->geometry, &conv->layout, plan->shape, ret);
+    if (status == dnnl_success && !conv_is_slow(*ret))
+        return status;
+    if (conv_open_layout(&conv->geometry, &open) != dnnl_success ||
+        conv_describe(engine, &conv->geometry, &open, plan->shape, &other) != dnnl_success)
+        return status;
+    if (status == dnnl_success && conv_is_slow(other)) {
+        (void)dnnl_primitive_desc_destroy(other);
+        return status;
+    }
+    (void)dnnl_primitive_desc_destroy(*ret);
+    *ret = other;
+    return own_weights(plan, engine, other);
+}
+
+static dnnl_status_t make_plan(struct conv_plan *plan)
+{
+    dnnl_engine_t engine = plan->conv->kernels->backend->engine;
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_status_t status = describe(plan, engine, &description);
+    for (size_t i = 0; i < N_ARGUMENTS && status == dnnl_success; i++)
+        status = add_argument(plan, engine, i, description);
+    if (status == dnnl_success) {
+        plan->scratch_bytes = dnnl_memory_desc_get_size(
+            dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0));
+        status = dnnl_primitive_create(&plan->primitive, description);
+    }
+    (void)dnnl_primitive_desc_destroy(description);
+    return status;
+}
+
+static size_t set_of(const struct conv *conv, struct map_shape shape)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)conv;
+    const int64_t numbers[] = {shape.batch, shape.height, shape.width};
+    for (size_t i = 0; i < 3; i++)
+        hash = (hash ^ (uint64_t)numbers[i]) * 0x9E3779B97F4A7C15u;
+    return (size_t)(hash >> 32) % N_SETS;
+}
+
+/* The plan's place: where it is, or where it may be made. */
+static struct conv_plan **find_place(struct conv_plans *plans, const struct conv *conv,
+                                     struct map_shape shape)
+{
+    struct conv_plan **set = plans->plans[set_of(conv, shape)], **oldest = &set[0];
+    for (size_t i = 0; i < N_WAYS; i++) {
+        const struct conv_plan *plan = set[i];
+        if (plan == NULL)
+            return &set[i];
+        if (plan->conv == conv && plan->shape.batch == shape.batch &&
+            plan->shape.height == shape.height && plan->shape.width == shape.width)
+            return &set[i];
+        if (plan->last_used < (*oldest)->last_used)
+            oldest = &set[i];
+    }
+    destroy_plan(plans->kernels->services, *oldest);
+    *oldest = NULL;
+    return oldest;
+}
+
+static model_status find_plan(struct conv_plans *plans, const struct conv *conv,
+                              struct map_shape shape, struct conv_plan **ret,
+                              struct model_error *err)
+{
+    const struct model_services *services = plans->kernels->services;
+    struct conv_plan **place = find_place(plans, conv, shape);
+    if (*place == NULL) {
+        struct conv_plan *plan = services->allocate(services->context, sizeof *plan);
+        if (plan == NULL)
+            return kernels_no_memory(err, "a convolution's plan");
+        *plan = (struct conv_plan){.conv = conv, .shape = shape};
+        dnnl_status_t status = make_plan(plan);
+        if (status != dnnl_success) {
+            destroy_plan(services, plan);
+            return kernels_fail(err,
+                                status == dnnl_out_of_memory ? MODEL_OUT_OF_MEMORY : MODEL_INTERNAL,
+                                "oneDNN makes no convolution of %lld x %lld x %lld (status %d)",
+                                (long long)shape.height, (long long)shape.width,
+                                (long long)shape.channels, (int)status);
+        }
+        *place = plan;
+    }
+    (*place)->last_used = ++plans->clock;
+    *ret = *place;
+    return MODEL_OK;
+}
+
+static model_status grow_scratch(struct conv_plans *plans, size_t size_bytes,
+                                 struct model_error *err)
+{
+    const struct model_services *services = plans->kernels->services;
+    if (size_bytes <= plans->scratch_bytes)
+        return MODEL_OK;
+    void *scratch = services->allocate(services->context, size_bytes);
+    if (scratch == NULL)
+        return kernels_no_memory(err, "a convolution");
+    services->release(services->context, plans->scratch);
+    plans->scratch = scratch;
+    plans->scratch_bytes = size_bytes;
+    return MODEL_OK;
+}
+
+static model_status execute(struct conv_plans *plans, const struct conv_plan *plan, const float *x,
+                            float *y, struct model_error *err)
+{
+    const struct conv *conv = plan->conv;
+    const void *weights = plan->weights != NULL ? plan->weights : conv->weights;
+    void *handles[N_ARGUMENTS] = {[SOURCE] = (void *)(uintptr_t)x,
+                                  [WEIGHTS] = (void *)(uintptr_t)weights,
+                                  [BIAS] = (void *)(uintptr_t)conv->bias,
+                                  [DESTINATION] = y,
+                                  [SCRATCHPAD] = plans->scratch};
+    dnnl_status_t status = dnnl_success;
+    for (size_t i = 0; i < N_ARGUMENTS && status == dnnl_success; i++)
+        status = dnnl_memory_set_data_handle(plan->arguments[i].memory, handles[i]);
+    if (status == dnnl_success)
+        status =
+            dnnl_primitive_execute(plan->primitive, plans->stream, N_ARGUMENTS, plan->arguments);
+    if (status == dnnl_success)
+        status = dnnl_stream_wait(plans->stream);
+    return status == dnnl_success
+               ? MODEL_OK
+               : kernels_fail(err, MODEL_INTERNAL, "oneDNN failed in a convolution (status %d)",
+                              (int)status);
+}
+
+void conv_run(struct linear_runner *runner, const struct conv *conv, const float *x,
+              struct map_shape shape, float *y)
+{
+    struct linear_progress *progress = (struct linear_progress *)runner;
+    struct map_shape result;
+    struct conv_plan *plan = NULL;
+    if (!conv_begin(runner, &conv->geometry, shape, &result))
+        return;
+    if (progress->conv == NULL)
+        progress->conv = create_plans(conv->kernels);
+    if (progress->conv == NULL) {
+        progress->status = kernels_no_memory(progress->err, "an instance's convolutions");
+        return;
+    }
+    if (conv->winograd != NULL) {
+        progress->status = grow_scratch(
+            progress->conv, winograd_scratch_bytes(conv->winograd, result), progress->err);
+        if (progress->status == MODEL_OK)
+            winograd_run(conv->winograd, x, shape, y, result, progress->conv->scratch);
+        return;
+    }
+    progress->status = find_plan(progress->conv, conv, shape, &plan, progress->err);
+    if (progress->status == MODEL_OK)
+        progress->status = grow_scratch(progress->conv, plan->scratch_bytes, progress->err);
+    if (progress->status == MODEL_OK)
+        progress->status = execute(progress->conv, plan, x, y, progress->err);
+    if (progress->status == MODEL_OK && !linear_fuses(conv->geometry.activation))
+        activation_rows(conv->kernels, conv->geometry.activation, y,
+                        map_size(result) / (size_t)result.channels, (size_t)result.channels);
+}

@@ -120,6 +120,9 @@ void encoding_finish(struct encoding *encoding)
     free(encoding->windows);
     if (encoding->scratch != NULL) {
         normalized_text_finish(&encoding->scratch->text);
+        normalized_text_finish(&encoding->scratch->spare);
+        for (size_t i = 0; i < PIPELINE_MAX_STEPS; i++)
+            normalized_text_finish(&encoding->scratch->rewritten[i]);
         free(encoding->scratch->lists[0].tokens);
         free(encoding->scratch->lists[1].tokens);
         free(encoding->scratch);

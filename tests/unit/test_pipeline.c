@@ -29,8 +29,8 @@ static void parts_without_a_type_are_refused(void **state)
                    "tokenizer.json: model.type is missing, want a string");
     assert_refused(&(struct fixture){.model = "null"}, MODEL_CORRUPT,
                    "tokenizer.json: model is null, want an object");
-    assert_refused(&(struct fixture){.pre_tokenizer = "null"}, MODEL_CORRUPT,
-                   "tokenizer.json: pre_tokenizer is null, want an object");
+    assert_refused(&(struct fixture){.pre_tokenizer = "[]"}, MODEL_CORRUPT,
+                   "tokenizer.json: pre_tokenizer is an array, want an object");
     assert_refused(&(struct fixture){.normalizer = "{\"type\":4}"}, MODEL_CORRUPT,
                    "tokenizer.json: normalizer.type is a number, want a string");
     assert_refused(&(struct fixture){.decoder = "[]"}, MODEL_CORRUPT,

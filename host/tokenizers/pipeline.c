@@ -8,10 +8,16 @@
 
 /* Tables of struct normalizer_type, and so on down. */
 static const void *const normalizers[] = {&bert_normalizer_type};
-static const void *const pre_tokenizers[] = {&bert_pre_tokenizer_type};
-static const void *const models[] = {&wordpiece_type};
-static const void *const post_processors[] = {&template_processing_type, &bert_processing_type};
-static const void *const decoders[] = {&wordpiece_decoder_type};
+static const void *const pre_tokenizers[] = {
+    &bert_pre_tokenizer_type, &byte_level_type, &split_type,           &digits_type,
+    &punctuation_type,        &whitespace_type, &whitespace_split_type};
+static const void *const models[] = {&wordpiece_type, &bpe_type};
+static const void *const post_processors[] = {&template_processing_type, &bert_processing_type,
+                                              &byte_level_processing_type,
+                                              &roberta_processing_type};
+static const void *const decoders[] = {&wordpiece_decoder_type, &byte_level_decoder_type,
+                                       &replace_decoder_type,   &byte_fallback_decoder_type,
+                                       &fuse_decoder_type,      &strip_decoder_type};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -174,8 +180,10 @@ static model_status add_pre_tokenizer(const struct json_place *place, size_t i, 
 model_status pre_tokenizer_chain_load(const struct json_place *place,
                                       struct pre_tokenizer_chain *ret, struct model_error *err)
 {
-    static const struct chain_kind kind = {pre_tokenizers, COUNT(pre_tokenizers),
-                                           "BertPreTokenizer", "pretokenizers", add_pre_tokenizer};
+    static const struct chain_kind kind = {
+        pre_tokenizers, COUNT(pre_tokenizers),
+        "BertPreTokenizer, ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, Sequence",
+        "pretokenizers", add_pre_tokenizer};
     struct pre_tokenizer_chain chain = {0};
     if (json_is_null(place->node)) {
         *ret = chain;
@@ -193,6 +201,10 @@ model_status pre_tokenizer_chain_load(const struct json_place *place,
 
 void pre_tokenizer_chain_finish(struct pre_tokenizer_chain *chain)
 {
+    for (size_t i = 0; i < chain->n_steps; i++) {
+        pattern_destroy(chain->steps[i].pattern);
+        free(chain->steps[i].literal);
+    }
     free(chain->steps);
     *chain = (struct pre_tokenizer_chain){0};
 }
@@ -211,8 +223,10 @@ static model_status add_decoder(const struct json_place *place, size_t i, void *
 model_status decoder_chain_load(const struct json_place *place, struct decoder_chain *ret,
                                 struct model_error *err)
 {
-    static const struct chain_kind kind = {decoders, COUNT(decoders), "WordPiece", "decoders",
-                                           add_decoder};
+    static const struct chain_kind kind = {
+        decoders, COUNT(decoders),
+        "WordPiece, ByteLevel, Replace, ByteFallback, Fuse, Strip, Sequence", "decoders",
+        add_decoder};
     struct decoder_chain chain = {0};
     chain.steps = calloc(PIPELINE_MAX_STEPS, sizeof *chain.steps);
     model_status status = MODEL_OK;
@@ -231,8 +245,11 @@ model_status decoder_chain_load(const struct json_place *place, struct decoder_c
 
 void decoder_chain_finish(struct decoder_chain *chain)
 {
-    for (size_t i = 0; i < chain->n_steps; i++)
+    for (size_t i = 0; i < chain->n_steps; i++) {
         free(chain->steps[i].prefix);
+        free(chain->steps[i].content);
+        free(chain->steps[i].with);
+    }
     free(chain->steps);
     *chain = (struct decoder_chain){0};
 }
@@ -244,13 +261,15 @@ model_status tokenizer_model_load(const struct json_place *place, struct tokeniz
 {
     size_t i = 0;
     model_status status = MODEL_OK;
-    /* Files of early versions do not name the type; this setting only WordPiece has. */
-    if (json_member(place->node, "type") != NULL ||
-        json_member(place->node, "max_input_chars_per_word") == NULL)
-        status = find_type(place, models, COUNT(models), "WordPiece", &i, err);
+    /* Files of early versions do not name the type; these members say it. */
+    bool named = json_member(place->node, "type") != NULL;
+    if (!named && json_member(place->node, "merges") != NULL)
+        i = 1;
+    else if (named || json_member(place->node, "max_input_chars_per_word") == NULL)
+        status = find_type(place, models, COUNT(models), "WordPiece, BPE", &i, err);
     if (status != MODEL_OK)
         return status;
-    struct tokenizer_model model = {.type = models[i]};
+    struct tokenizer_model model = {.type = models[i], .unk_id = -1};
     status = model.type->load(place, &model, err);
     if (status != MODEL_OK)
         tokenizer_model_finish(&model);
@@ -263,23 +282,30 @@ void tokenizer_model_finish(struct tokenizer_model *model)
 {
     vocabulary_finish(&model->vocab);
     free(model->prefix);
+    bpe_finish(model->bpe);
     *model = (struct tokenizer_model){0};
+}
+
+static model_status add_post_processor(const struct json_place *place, size_t i, void *processor,
+                                       struct model_error *err)
+{
+    const struct post_processor_type *type = post_processors[i];
+    return type->load(place, processor, err);
 }
 
 model_status post_processor_load(const struct json_place *place, struct post_processor *ret,
                                  struct model_error *err)
 {
-    size_t i = 0;
-    const struct post_processor_type *type = &default_processing_type;
+    static const struct chain_kind kind = {
+        post_processors, COUNT(post_processors),
+        "TemplateProcessing, BertProcessing, ByteLevel, RobertaProcessing, Sequence", "processors",
+        add_post_processor};
     struct post_processor processor = {0};
     model_status status = MODEL_OK;
-    if (!json_is_null(place->node)) {
-        status = find_type(place, post_processors, COUNT(post_processors),
-                           "TemplateProcessing, BertProcessing", &i, err);
-        type = post_processors[i];
-    }
-    if (status == MODEL_OK)
-        status = type->load(place, &processor, err);
+    if (!json_is_null(place->node))
+        status = load_chain(place, &kind, &processor, err);
+    if (status == MODEL_OK && !processor.has_template)
+        status = default_processing_type.load(place, &processor, err);
     if (status != MODEL_OK)
         post_processor_finish(&processor);
     else

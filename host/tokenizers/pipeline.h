@@ -15,8 +15,11 @@
 
 #include "buffer.h"
 #include "json_fields.h"
+#include "merge_word.h"
 #include "normalized_text.h"
+#include "pattern.h"
 #include "vocabulary.h"
+#include "word_cache.h"
 
 #define PIPELINE_MAX_STEPS 16
 
@@ -55,10 +58,21 @@ model_status normalizer_chain_run(const struct normalizer_chain *chain, const ch
 struct pre_tokenizer;
 struct pre_tokenizer_chain;
 
-/* A walk over the words of a text. All zero at first. */
+/* Text between matches, or a match. */
+struct text_piece {
+    size_t start, end;
+    bool is_match;
+};
+
+/* A walk over the words of a text. All zero at first, but for the memory. */
 struct word_search {
-    size_t at;           /* where it goes on */
-    model_status status; /* why it ended */
+    struct pattern_memory *memory; /* the caller's, for steps with patterns */
+    size_t at;                     /* where it goes on */
+    model_status status;           /* why it ended */
+    struct text_piece ahead[2];    /* (n_ahead) found already */
+    size_t n_ahead;
+    bool matched; /* there was a match, which ended at match_end */
+    size_t match_end;
 };
 
 struct pre_tokenizer_type {
@@ -76,8 +90,23 @@ struct pre_tokenizer_type {
                             size_t end, struct normalized_text *ret);
 };
 
+/* What becomes of a match that splits a text; the words are those of tokenizer.json. */
+enum split_behaviour {
+    SPLIT_REMOVED,
+    SPLIT_ISOLATED,
+    SPLIT_MERGED_WITH_PREVIOUS,
+    SPLIT_MERGED_WITH_NEXT,
+    SPLIT_CONTIGUOUS
+};
+
 struct pre_tokenizer {
     const struct pre_tokenizer_type *type;
+    /* One of these says what matches. */
+    struct pattern *pattern;
+    char *literal;
+    bool (*is_match)(uint32_t codepoint);
+    enum split_behaviour behaviour;
+    bool invert; /* what lies between the matches counts as match */
 };
 
 /* Each step splits the words of the one before it. */
@@ -98,6 +127,9 @@ struct token {
     int32_t word; /* which word of the text, counted from 0 */
     struct text_span span;
     bool added; /* found in the text by itself, not by the model */
+    /* Spaces at the ends, in bytes of the source; only where a post-processor trims. */
+    bool one_leading_space;
+    uint32_t leading_bytes, trailing_bytes;
 };
 
 struct token_list {
@@ -110,6 +142,12 @@ model_status token_list_reserve(struct token_list *list);
 
 struct tokenizer_model;
 
+/* What a model needs on the way; the caller's, all zero at first. */
+struct model_scratch {
+    struct merge_word word;
+    struct word_cache cache;
+};
+
 struct tokenizer_model_type {
     const char *name;
     /* Into a cleared struct; on failure its owner calls tokenizer_model_finish(). */
@@ -117,7 +155,11 @@ struct tokenizer_model_type {
                          struct model_error *err);
     /* Appends the tokens of one word; spans are relative to the word. */
     model_status (*run)(const struct tokenizer_model *self, const char *word, size_t word_bytes,
-                        struct token_list *ret);
+                        struct model_scratch *scratch, struct token_list *ret,
+                        struct model_error *err);
+    /* From now on words are bytes, not the characters of byte_level.h that stand for them; false: the
+     * model cannot. NULL: never. Only while it is loaded. */
+    bool (*take_bytes)(struct tokenizer_model *self);
 };
 
 struct tokenizer_model {
@@ -126,7 +168,9 @@ struct tokenizer_model {
     char *prefix;          /* of a piece that continues a word: "##" */
     uint32_t continuing;   /* the trie's node behind prefix, or TRIE_NONE */
     size_t max_word_chars; /* longer words are unknown */
-    int32_t unk_id;
+    int32_t unk_id;        /* -1: none */
+    struct bpe *bpe;       /* of "BPE" */
+    bool takes_bytes;      /* a token may end inside a character */
 };
 
 /* ---- post-processor: where the special tokens go */
@@ -148,6 +192,9 @@ struct template
 
 struct post_processor {
     struct template single, pair;
+    bool has_template;
+    /* Spans leave out spaces at their ends, but for the one that add_prefix_space put there. */
+    bool trims_offsets, add_prefix_space;
 };
 
 struct post_processor_type {
@@ -190,8 +237,11 @@ struct decoder_type {
 
 struct decoder {
     const struct decoder_type *type;
-    char *prefix;
-    bool cleanup;
+    char *prefix;        /* "WordPiece" */
+    bool cleanup;        /* "WordPiece" */
+    char *content;       /* "Replace", "Strip": what is looked for */
+    char *with;          /* "Replace" */
+    int64_t start, stop; /* "Strip": how many at either end, at most */
 };
 
 struct decoder_chain {
@@ -212,11 +262,26 @@ void decoder_state_finish(struct decoder_state *state);
 
 extern const struct normalizer_type bert_normalizer_type;
 extern const struct pre_tokenizer_type bert_pre_tokenizer_type;
+extern const struct pre_tokenizer_type split_type;
+extern const struct pre_tokenizer_type digits_type;
+extern const struct pre_tokenizer_type punctuation_type;
+extern const struct pre_tokenizer_type whitespace_type;
+extern const struct pre_tokenizer_type whitespace_split_type;
+extern const struct pre_tokenizer_type byte_level_type;
+extern const struct pre_tokenizer_type byte_chars_type; /* the last step of ByteLevel */
 extern const struct tokenizer_model_type wordpiece_type;
+extern const struct tokenizer_model_type bpe_type;
 extern const struct post_processor_type template_processing_type;
 extern const struct post_processor_type bert_processing_type;
 extern const struct post_processor_type default_processing_type; /* a pair, one after the other */
 extern const struct decoder_type wordpiece_decoder_type;
+extern const struct post_processor_type byte_level_processing_type;
+extern const struct post_processor_type roberta_processing_type;
+extern const struct decoder_type byte_level_decoder_type;
+extern const struct decoder_type replace_decoder_type;
+extern const struct decoder_type byte_fallback_decoder_type;
+extern const struct decoder_type fuse_decoder_type;
+extern const struct decoder_type strip_decoder_type;
 extern const struct decoder_type default_decoder_type; /* tokens with a space between */
 
 /* The part under `place` by its "type", filled in; an absent or null part gives the default one where
@@ -230,6 +295,7 @@ void pre_tokenizer_chain_finish(struct pre_tokenizer_chain *chain);
 model_status tokenizer_model_load(const struct json_place *place, struct tokenizer_model *ret,
                                   struct model_error *err);
 void tokenizer_model_finish(struct tokenizer_model *model);
+void bpe_finish(struct bpe *bpe); /* NULL does nothing */
 model_status post_processor_load(const struct json_place *place, struct post_processor *ret,
                                  struct model_error *err);
 void post_processor_finish(struct post_processor *processor);

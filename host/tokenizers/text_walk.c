@@ -2,10 +2,14 @@
  * first, the stretches between them normalised, split into words and given to the model.
  *
  * The tokenizer is only read. What is needed on the way lives in the caller's struct encoding. */
+#include "byte_level.h"
 #include "encoding_scratch.h"
 #include "errors.h"
 #include "tokenizer_inside.h"
+#include "unicode_class.h"
 #include "utf8.h"
+
+#include <string.h>
 
 /* One text under way. */
 struct walk {
@@ -15,6 +19,7 @@ struct walk {
     size_t max_tokens; /* enough: more would be cut off anyway */
     bool enough;
     int32_t n_words;
+    const char *source; /* the caller's text */
     struct model_error *err;
 };
 
@@ -24,29 +29,81 @@ struct layer {
     size_t cursor;
 };
 
+static bool is_space(uint32_t codepoint)
+{
+    return codepoint == byte_level_char(' ') || char_class(codepoint) == CHAR_SPACE;
+}
+
+/* The spaces at the ends of a token's text, for trimming: the character for a space is one byte of the
+ * source. */
+static void measure_spaces(struct token *token, const char *text, size_t text_bytes)
+{
+    size_t n = 0;
+    uint32_t codepoint;
+    for (size_t at = 0; at < text_bytes; n++) {
+        size_t bytes = char_decode(text + at, &codepoint);
+        if (!is_space(codepoint))
+            break;
+        at += bytes;
+        token->leading_bytes +=
+            codepoint < 0x80 || codepoint == byte_level_char(' ') ? 1 : (uint32_t)bytes;
+    }
+    token->one_leading_space = n == 1;
+    for (size_t end = text_bytes; end > 0;) {
+        codepoint = char_before(text, end);
+        char encoded[CHAR_MAX_BYTES];
+        size_t bytes = char_encode(codepoint, encoded);
+        if (!is_space(codepoint))
+            break;
+        end -= bytes;
+        token->trailing_bytes +=
+            codepoint < 0x80 || codepoint == byte_level_char(' ') ? 1 : (uint32_t)bytes;
+    }
+}
+
 static model_status put_added(struct walk *walk, const struct added_match *match,
                               struct text_span span)
 {
     struct token_list *list = walk->list;
     if (list->n_tokens == list->capacity && token_list_reserve(list) != MODEL_OK)
         return MODEL_OUT_OF_MEMORY;
-    list->tokens[list->n_tokens++] = (struct token){match->token->id, walk->n_words++, span, true};
+    list->tokens[list->n_tokens++] = (struct token){
+        .id = match->token->id, .word = walk->n_words++, .span = span, .added = true};
+    if (walk->tokenizer->post_processor.trims_offsets)
+        measure_spaces(&list->tokens[list->n_tokens - 1], walk->source + span.start,
+                       span.end - span.start);
     return MODEL_OK;
+}
+
+/* To whole characters. */
+static void widen(const struct normalized_text *text, size_t *start, size_t *end)
+{
+    while (((unsigned char)text->data[*start] & 0xC0) == 0x80)
+        --*start;
+    while (*end < text->size && ((unsigned char)text->data[*end] & 0xC0) == 0x80)
+        ++*end;
 }
 
 static model_status put_word(struct walk *walk, struct layer *layer, size_t from, size_t to)
 {
     const struct tokenizer *t = walk->tokenizer;
     size_t first = walk->list->n_tokens;
-    model_status status =
-        t->model.type->run(&t->model, layer->text->data + from, to - from, walk->list);
+    model_status status = t->model.type->run(&t->model, layer->text->data + from, to - from,
+                                             &walk->scratch->model, walk->list, walk->err);
     if (status != MODEL_OK)
         return status;
     for (size_t i = first; i < walk->list->n_tokens; i++) {
         struct token *token = &walk->list->tokens[i];
+        size_t start = from + token->span.start;
+        size_t end = from + token->span.end;
+        if (t->model.takes_bytes)
+            widen(layer->text, &start, &end);
         token->word = walk->n_words;
-        token->span = normalized_text_source(layer->text, &layer->cursor, from + token->span.start,
-                                             from + token->span.end);
+        token->span = normalized_text_source(layer->text, &layer->cursor, start, end);
+        if (t->post_processor.trims_offsets) {
+            const char *text = vocabulary_token(&t->model.vocab, token->id);
+            measure_spaces(token, text, strlen(text));
+        }
     }
     walk->n_words++;
     walk->enough = walk->list->n_tokens >= walk->max_tokens;
@@ -81,7 +138,7 @@ static model_status put_words(struct walk *walk, size_t i_step, struct layer *la
     if (step->type->rewrite != NULL)
         return put_rewritten(walk, i_step, layer, start, end);
     bool last = i_step + 1 == chain->n_steps;
-    struct word_search search = {0};
+    struct word_search search = {.memory = &walk->scratch->pattern};
     model_status status = MODEL_OK;
     size_t from;
     size_t to;
@@ -153,7 +210,7 @@ model_status text_walk(const struct tokenizer *t, const char *text, size_t text_
     model_status status = utf8_check(text, text_bytes, what, err);
     if (status != MODEL_OK)
         return status;
-    struct walk walk = {t, scratch, ret, max_tokens, false, 0, err};
+    struct walk walk = {t, scratch, ret, max_tokens, false, 0, text, err};
     status = put_all(&walk, text, text_bytes);
     return status == MODEL_OUT_OF_MEMORY ? error_no_memory(err, what) : status;
 }

@@ -96,8 +96,8 @@ static model_status encode(const struct tokenizer *t, const char *text, size_t t
         status =
             text_walk(t, pair, pair_bytes, "the pair", enough, scratch, &scratch->lists[1], err);
     if (status == MODEL_OK)
-        status = windows_assemble(template, options->add_special_tokens, &plan, scratch->lists,
-                                  pair != NULL, ret, err);
+        status = windows_assemble(&t->post_processor, options->add_special_tokens, &plan,
+                                  scratch->lists, pair != NULL, ret, err);
     return status == MODEL_OK ? pad(t, options, ret, err) : status;
 }
 

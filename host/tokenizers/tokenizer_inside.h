@@ -49,7 +49,7 @@ struct truncation_plan {
 };
 
 /* Cuts the tokens of the texts as planned, and writes the windows with their special tokens. */
-model_status windows_assemble(const struct template *template, bool add_special_tokens,
+model_status windows_assemble(const struct post_processor *processor, bool add_special_tokens,
                               const struct truncation_plan *plan, const struct token_list *lists,
                               bool has_pair, struct encoding *ret, struct model_error *err);
 

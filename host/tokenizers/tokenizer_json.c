@@ -123,6 +123,15 @@ static model_status check_template(const struct template *template, const struct
     return MODEL_OK;
 }
 
+/* Bytes need not become characters where the model knows them. */
+static void leave_bytes(struct tokenizer *t)
+{
+    struct pre_tokenizer_chain *chain = &t->pre_tokenizer;
+    if (chain->n_steps > 0 && chain->steps[chain->n_steps - 1].type == &byte_chars_type &&
+        t->model.type->take_bytes != NULL && t->model.type->take_bytes(&t->model))
+        chain->n_steps--;
+}
+
 static model_status load_parts(const json_node *tree, const char *what, struct tokenizer *t,
                                struct model_error *err)
 {
@@ -131,6 +140,8 @@ static model_status load_parts(const json_node *tree, const char *what, struct t
     place = section(tree, what, "pre_tokenizer");
     if (status == MODEL_OK)
         status = pre_tokenizer_chain_load(&place, &t->pre_tokenizer, err);
+    if (status == MODEL_OK)
+        leave_bytes(t);
     place = section(tree, what, "post_processor");
     if (status == MODEL_OK)
         status = post_processor_load(&place, &t->post_processor, err);

@@ -136,6 +136,12 @@ bool char_is_word(uint32_t codepoint)
            (codepoint >= 0x1F170 && codepoint <= 0x1F189);
 }
 
+bool char_is_numeric(uint32_t codepoint)
+{
+    utf8proc_propval_t category = utf8proc_get_property((utf8proc_int32_t)codepoint)->category;
+    return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
+}
+
 /* 0x2B920 is not the start of a block (0x2B820 is): the reference has it so, and ids must agree. */
 bool char_is_han(uint32_t codepoint)
 {

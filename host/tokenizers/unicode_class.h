@@ -22,6 +22,8 @@ enum char_class {
 enum char_class char_class(uint32_t codepoint);
 /* Letters, marks, digits, connectors: what \w means in a regular expression. */
 bool char_is_word(uint32_t codepoint);
+/* Digits, letters and other characters that are numbers. */
+bool char_is_numeric(uint32_t codepoint);
 /* The blocks of Han ideographs that BERT splits character by character. */
 bool char_is_han(uint32_t codepoint);
 

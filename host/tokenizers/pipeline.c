@@ -7,7 +7,9 @@
 #include <string.h>
 
 /* Tables of struct normalizer_type, and so on down. */
-static const void *const normalizers[] = {&bert_normalizer_type};
+static const void *const normalizers[] = {
+    &bert_normalizer_type, &nfc_type,   &nfd_type,     &nfkc_type,   &nfkd_type,
+    &lowercase_type,       &strip_type, &replace_type, &prepend_type};
 static const void *const pre_tokenizers[] = {
     &bert_pre_tokenizer_type, &byte_level_type, &split_type,           &digits_type,
     &punctuation_type,        &whitespace_type, &whitespace_split_type};
@@ -101,8 +103,10 @@ static model_status add_normalizer(const struct json_place *place, size_t i, voi
 model_status normalizer_chain_load(const struct json_place *place, struct normalizer_chain *ret,
                                    struct model_error *err)
 {
-    static const struct chain_kind kind = {normalizers, COUNT(normalizers), "BertNormalizer",
-                                           "normalizers", add_normalizer};
+    static const struct chain_kind kind = {
+        normalizers, COUNT(normalizers),
+        "BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase, Strip, Replace, Prepend, Sequence",
+        "normalizers", add_normalizer};
     struct normalizer_chain chain = {0};
     if (json_is_null(place->node)) {
         *ret = chain;
@@ -120,6 +124,11 @@ model_status normalizer_chain_load(const struct json_place *place, struct normal
 
 void normalizer_chain_finish(struct normalizer_chain *chain)
 {
+    for (size_t i = 0; i < chain->n_steps; i++) {
+        pattern_destroy(chain->steps[i].pattern);
+        free(chain->steps[i].literal);
+        free(chain->steps[i].content);
+    }
     free(chain->steps);
     *chain = (struct normalizer_chain){0};
 }

@@ -39,8 +39,15 @@ struct normalizer_type {
 
 struct normalizer {
     const struct normalizer_type *type;
+    /* BertNormalizer */
     bool clean_text, handle_chinese_chars, strip_accents, lowercase;
     unsigned char ascii[256]; /* what becomes of a byte; 0x80: not so simple */
+    /* Strip */
+    bool strip_left, strip_right;
+    /* Replace, Prepend */
+    struct pattern *pattern; /* or: */
+    char *literal;           /* what is looked for */
+    char *content;           /* what comes in its place, or before the text */
 };
 
 struct normalizer_chain {
@@ -261,6 +268,11 @@ void decoder_state_finish(struct decoder_state *state);
 /* ---- what there is */
 
 extern const struct normalizer_type bert_normalizer_type;
+extern const struct normalizer_type nfc_type, nfd_type, nfkc_type, nfkd_type;
+extern const struct normalizer_type lowercase_type;
+extern const struct normalizer_type strip_type;
+extern const struct normalizer_type replace_type;
+extern const struct normalizer_type prepend_type;
 extern const struct pre_tokenizer_type bert_pre_tokenizer_type;
 extern const struct pre_tokenizer_type split_type;
 extern const struct pre_tokenizer_type digits_type;

@@ -34,6 +34,13 @@ size_t char_lower(uint32_t codepoint, uint32_t ret[CHAR_MAX_LOWER]);
 #define CHAR_MAX_DECOMPOSED 4
 /* The full canonical decomposition (itself when there is none); returns the number of characters. */
 size_t char_decompose(uint32_t codepoint, uint32_t ret[CHAR_MAX_DECOMPOSED]);
+#define CHAR_MAX_COMPATIBLE 18
+/* The full compatibility decomposition. */
+size_t char_decompose_compatible(uint32_t codepoint, uint32_t ret[CHAR_MAX_COMPATIBLE]);
+/* The character that two compose to, or 0. */
+uint32_t char_compose(uint32_t first, uint32_t second);
+/* Whether a starter may compose with a character before it (seldom does one). */
+bool char_may_follow(uint32_t codepoint);
 /* Canonical_Combining_Class; 0: a starter. */
 unsigned char_combining_class(uint32_t codepoint);
 

@@ -34,31 +34,34 @@ static bool is_space(uint32_t codepoint)
     return codepoint == byte_level_char(' ') || char_class(codepoint) == CHAR_SPACE;
 }
 
-/* The spaces at the ends of a token's text, for trimming: the character for a space is one byte of the
- * source. */
-static void measure_spaces(struct token *token, const char *text, size_t text_bytes)
+/* How many spaces a token's text begins and ends with, in bytes of as many characters of its source:
+ * what trimming takes away. */
+static void measure_spaces(struct token *token, const char *text, size_t text_bytes,
+                           const char *source)
 {
     size_t n = 0;
     uint32_t codepoint;
-    for (size_t at = 0; at < text_bytes; n++) {
-        size_t bytes = char_decode(text + at, &codepoint);
+    uint32_t at = token->span.start;
+    for (size_t i = 0; i < text_bytes; n++) {
+        i += char_decode(text + i, &codepoint);
         if (!is_space(codepoint))
             break;
-        at += bytes;
-        token->leading_bytes +=
-            codepoint < 0x80 || codepoint == byte_level_char(' ') ? 1 : (uint32_t)bytes;
+        if (at < token->span.end)
+            at += (uint32_t)char_decode(source + at, &codepoint);
     }
+    token->leading_bytes = at - token->span.start;
     token->one_leading_space = n == 1;
+    at = token->span.end;
     for (size_t end = text_bytes; end > 0;) {
-        codepoint = char_before(text, end);
         char encoded[CHAR_MAX_BYTES];
-        size_t bytes = char_encode(codepoint, encoded);
+        codepoint = char_before(text, end);
+        end -= char_encode(codepoint, encoded);
         if (!is_space(codepoint))
             break;
-        end -= bytes;
-        token->trailing_bytes +=
-            codepoint < 0x80 || codepoint == byte_level_char(' ') ? 1 : (uint32_t)bytes;
+        if (at > token->span.start)
+            at -= (uint32_t)char_encode(char_before(source, at), encoded);
     }
+    token->trailing_bytes = token->span.end - at;
 }
 
 static model_status put_added(struct walk *walk, const struct added_match *match,
@@ -71,11 +74,11 @@ static model_status put_added(struct walk *walk, const struct added_match *match
         .id = match->token->id, .word = walk->n_words++, .span = span, .added = true};
     if (walk->tokenizer->post_processor.trims_offsets)
         measure_spaces(&list->tokens[list->n_tokens - 1], walk->source + span.start,
-                       span.end - span.start);
+                       span.end - span.start, walk->source);
     return MODEL_OK;
 }
 
-/* To whole characters. */
+/* To whole characters: tokens may be of bytes, or count them wrong when characters were left out. */
 static void widen(const struct normalized_text *text, size_t *start, size_t *end)
 {
     while (((unsigned char)text->data[*start] & 0xC0) == 0x80)
@@ -96,13 +99,13 @@ static model_status put_word(struct walk *walk, struct layer *layer, size_t from
         struct token *token = &walk->list->tokens[i];
         size_t start = from + token->span.start;
         size_t end = from + token->span.end;
-        if (t->model.takes_bytes)
+        if (t->model.bpe != NULL)
             widen(layer->text, &start, &end);
         token->word = walk->n_words;
         token->span = normalized_text_source(layer->text, &layer->cursor, start, end);
         if (t->post_processor.trims_offsets) {
             const char *text = vocabulary_token(&t->model.vocab, token->id);
-            measure_spaces(token, text, strlen(text));
+            measure_spaces(token, text, strlen(text), walk->source);
         }
     }
     walk->n_words++;

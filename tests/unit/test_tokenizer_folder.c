@@ -54,7 +54,8 @@ static void a_folder_without_a_tokenizer_is_not_found(void **state)
 {
     (void)state;
     assert_folder_refused(MODEL_NOT_FOUND,
-                          ": no tokenizer here: found neither tokenizer.json nor vocab.txt");
+                          ": no tokenizer here: found neither tokenizer.json, nor vocab.txt, nor "
+                          "vocab.json with merges.txt");
 }
 
 static void a_vocabulary_alone_is_lower_case_bert(void **state)
@@ -172,7 +173,7 @@ static void broken_files_are_refused(void **state)
     put("tokenizer.json", "{\"model\":{\"type\":\"Unigram\"}}");
     assert_folder_refused(
         MODEL_UNSUPPORTED,
-        "/tokenizer.json: model type 'Unigram' is not supported yet; supported: WordPiece");
+        "/tokenizer.json: model type 'Unigram' is not supported yet; supported: WordPiece, BPE");
 }
 
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)

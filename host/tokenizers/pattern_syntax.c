@@ -7,11 +7,15 @@
  *   x{,3}           is x{0,3}
  *   [a[bc]]         a class in a class: both together
  *   \p{Han}         the script, not the script's extensions
+ *   \p{L} \p{N} ..  with the characters that young_characters.h lists
  */
 #include "pattern_syntax.h"
 #include "errors.h"
+#include "young_characters.h"
 
 #include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SPACES                                                                                     \
@@ -21,13 +25,12 @@
     "\\x{0}-\\x{8}\\x{e}-\\x{1f}!-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}"      \
     "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}"                 \
     "\\x{3001}-\\x{10ffff}"
-/* Circled and squared letters are alphabetic. */
-#define WORD                                                                                       \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}"                    \
+/* Oniguruma counts the numbers of Latin-1; circled and squared letters are alphabetic; the young ones are put behind it. */
+#define WORD                                                                                                        \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}" \
     "\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
-#define HEX   "0-9a-fA-F"
-#define IS_W  "[" WORD "]"
-#define BREAK "(?<=" IS_W ")(?!" IS_W ")|(?<!" IS_W ")(?=" IS_W ")"
+#define HEX       "0-9a-fA-F"
+#define YOUNG_HAN "\\x{2b739}\\x{2ebf0}-\\x{2ee5d}\\x{31350}-\\x{323af}"
 
 /* `inside` a class, "" where there is no such set; `outside`, as an atom. */
 static const struct {
@@ -36,14 +39,9 @@ static const struct {
 } escapes[] = {
     {'s', SPACES, "[" SPACES "]"},
     {'S', NO_SPACES, "[^" SPACES "]"},
-    {'w', WORD, IS_W},
-    {'W', "", "[^" WORD "]"},
-    {'d', "\\p{Nd}", "\\p{Nd}"},
-    {'D', "\\P{Nd}", "\\P{Nd}"},
     {'h', HEX, "[" HEX "]"},
     {'H', "", "[^" HEX "]"},
-    {'b', "\\x{8}", "(?:" BREAK ")"},
-    {'B', "", "(?!" BREAK ")"},
+    {'b', "\\x{8}", ""},
     {'v', "\\x{b}", "\\x{b}"},
     {'t', "\\t", "\\t"},
     {'n', "\\n", "\\n"},
@@ -102,8 +100,36 @@ static model_status pass(struct translation *t, size_t n)
     return put(t, from, n);
 }
 
-/* \p{L}, \P{Lu}, \p{^L}, \p{Han}: categories keep their name, anything else is a script. */
-static model_status property(struct translation *t)
+/* The young characters of a category, as ranges of a class. */
+static model_status put_young(struct translation *t, const char *category, size_t bytes)
+{
+    size_t n;
+    const struct young_range *ranges = young_ranges(&n);
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < n && status == MODEL_OK; i++) {
+        if (strncmp(ranges[i].category, category, bytes) != 0)
+            continue;
+        uint32_t last = ranges[i].last;
+        char text[40];
+        uint32_t first = ranges[i].first;
+        while (i + 1 < n && ranges[i + 1].first == last + 1 &&
+               strncmp(ranges[i + 1].category, category, bytes) == 0)
+            last = ranges[++i].last;
+        (void)snprintf(text, sizeof text, "\\x{%" PRIx32 "}-\\x{%" PRIx32 "}", first, last);
+        status = put_text(t, text);
+    }
+    return status;
+}
+
+static bool is_category(const char *name, size_t bytes)
+{
+    return (bytes == 1 || (bytes == 2 && islower((unsigned char)name[1]))) &&
+           strchr("LMNPSZC", *name) != NULL;
+}
+
+/* \p{L}, \P{Lu}, \p{^L}, \p{Han}: categories keep their name, anything else is a script. Inside a class
+ * the young characters cannot be taken away. */
+static model_status property(struct translation *t, bool inside)
 {
     const char *name = t->at + 2;
     const char *end = *name == '{' ? strchr(name, '}') : NULL;
@@ -116,20 +142,67 @@ static model_status property(struct translation *t)
         name++;
     }
     size_t bytes = (size_t)(end - name);
-    bool category = bytes >= 1 && bytes <= 2 && strchr("LMNPSZC", *name) != NULL &&
-                    (bytes == 1 || islower((unsigned char)name[1]));
+    bool category = bytes > 0 && is_category(name, bytes);
     for (const char *c = name; c < end; c++)
         if (!isalpha((unsigned char)*c) && *c != '_')
             return refuse(t, t->at, (size_t)(end + 1 - t->at));
     if (bytes == 0 || (bytes <= 2 && !category))
         return refuse(t, t->at, (size_t)(end + 1 - t->at));
+    bool han = bytes == 3 && memcmp(name, "Han", 3) == 0;
+    bool whole = (category && strchr("ZC", *name) == NULL) || han;
+    bool class = whole && !inside;
     t->at = end + 1;
-    model_status status = put_text(t, negated ? "\\P{" : "\\p{");
+    model_status status = put_text(t, !class ? "" : negated ? "[^" : "[");
+    if (status == MODEL_OK)
+        status = put_text(t, negated && !class ? "\\P{" : "\\p{");
     if (status == MODEL_OK && !category)
         status = put_text(t, "sc:");
     if (status == MODEL_OK)
         status = put(t, name, bytes);
-    return status == MODEL_OK ? put_text(t, "}") : status;
+    if (status == MODEL_OK)
+        status = put_text(t, "}");
+    if (status == MODEL_OK && whole && (class || !negated))
+        status = han ? put_text(t, YOUNG_HAN) : put_young(t, name, bytes);
+    return status == MODEL_OK ? put_text(t, class ? "]" : "") : status;
+}
+
+/* \w, \W, \d, \D, which have young characters, too. */
+static model_status put_set(struct translation *t, char letter, bool inside)
+{
+    bool word = letter == 'w' || letter == 'W';
+    bool negated = letter == 'W' || letter == 'D';
+    model_status status = put_text(t, inside ? "" : negated ? "[^" : "[");
+    if (status == MODEL_OK)
+        status = put_text(t, word ? WORD : "\\p{Nd}");
+    if (status == MODEL_OK && word)
+        status = put_young(t, "L", 1);
+    if (status == MODEL_OK && word)
+        status = put_young(t, "M", 1);
+    if (status == MODEL_OK)
+        status = put_young(t, "Nd", 2);
+    return status == MODEL_OK ? put_text(t, inside ? "" : "]") : status;
+}
+
+/* Behind a set, '-' is a character. */
+static model_status put_hyphen(struct translation *t)
+{
+    if (t->at[0] != '-' || t->at[1] == ']')
+        return MODEL_OK;
+    t->at++;
+    return put_text(t, "\\-");
+}
+
+/* A boundary of words: \w on one side only. */
+static model_status put_boundary(struct translation *t, bool negated)
+{
+    static const char *const around[] = {"(?<=", ")(?!", ")|(?<!", ")(?="};
+    model_status status = put_text(t, negated ? "(?!" : "(?:");
+    for (size_t i = 0; i < COUNT(around) && status == MODEL_OK; i++) {
+        status = put_text(t, around[i]);
+        if (status == MODEL_OK)
+            status = put_set(t, 'w', false);
+    }
+    return status == MODEL_OK ? put_text(t, "))") : status;
 }
 
 /* \xHH, \x{H..}, \uHHHH */
@@ -153,33 +226,47 @@ static model_status hexadecimal(struct translation *t)
     return status == MODEL_OK ? put_text(t, "}") : status;
 }
 
+/* \s and so on; what stands for one character in all cases. */
+static model_status escaped_letter(struct translation *t, bool inside)
+{
+    char c = t->at[1];
+    if (strchr("wWdD", c) != NULL && !(inside && (c == 'W' || c == 'D'))) {
+        t->at += 2;
+        model_status status = put_set(t, c, inside);
+        return status == MODEL_OK && inside ? put_hyphen(t) : status;
+    }
+    if (!inside && (c == 'b' || c == 'B')) {
+        t->at += 2;
+        return put_boundary(t, c == 'B');
+    }
+    for (size_t i = 0; i < COUNT(escapes); i++) {
+        const char *text = inside ? escapes[i].inside : escapes[i].outside;
+        if (c != escapes[i].letter || *text == '\0')
+            continue;
+        t->at += 2;
+        model_status status = put_text(t, text);
+        return status == MODEL_OK && inside ? put_hyphen(t) : status;
+    }
+    return refuse(t, t->at, 2);
+}
+
 static model_status escape(struct translation *t, bool inside)
 {
     unsigned char c = (unsigned char)t->at[1];
-    if (c == 'p' || c == 'P')
-        return property(t);
+    if (c == 'p' || c == 'P') {
+        model_status status = property(t, inside);
+        return status == MODEL_OK && inside ? put_hyphen(t) : status;
+    }
     if (c == 'x' || c == 'u')
         return hexadecimal(t);
     if (c == 'k' && !inside && t->at[2] == '<')
         return pass(t, 2);
     if (isdigit(c) && c != '0' && !inside)
         return pass(t, 2);
-    for (size_t i = 0; i < COUNT(escapes); i++)
-        if ((char)c == escapes[i].letter) {
-            const char *text = inside ? escapes[i].inside : escapes[i].outside;
-            if (*text == '\0')
-                return refuse(t, t->at, 2);
-            t->at += 2;
-            model_status status = put_text(t, text);
-            /* Behind a set, '-' is a character. */
-            if (status == MODEL_OK && inside && t->at[0] == '-' && t->at[1] != ']') {
-                t->at++;
-                status = put_text(t, "\\-");
-            }
-            return status;
-        }
-    if (c == '\0' || isalnum(c))
+    if (c == '\0' || isdigit(c))
         return refuse(t, t->at, c == '\0' ? 1 : 2);
+    if (isalpha(c))
+        return escaped_letter(t, inside);
     return pass(t, c < 0x80 ? 2 : 1);
 }
 
@@ -188,8 +275,7 @@ static model_status posix_class(struct translation *t)
 {
     static const struct {
         const char *name, *set;
-    } known[] = {
-        {"[:space:]", SPACES}, {"[:digit:]", "\\p{Nd}"}, {"[:xdigit:]", HEX}, {"[:word:]", WORD}};
+    } known[] = {{"[:space:]", SPACES}, {"[:xdigit:]", HEX}, {"[:word:]", WORD}};
     for (size_t i = 0; i < COUNT(known); i++)
         if (strncmp(t->at, known[i].name, strlen(known[i].name)) == 0) {
             t->at += strlen(known[i].name);

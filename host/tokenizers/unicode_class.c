@@ -7,6 +7,7 @@
  * which that shows, up to Unicode 17, so that the answer does not depend on the utf8proc installed;
  * tests/interop/tokenizers.mjs compares every code point with the reference. */
 #include "unicode_class.h"
+#include "young_characters.h"
 
 #include <utf8proc.h>
 
@@ -139,7 +140,8 @@ bool char_is_word(uint32_t codepoint)
 bool char_is_numeric(uint32_t codepoint)
 {
     utf8proc_propval_t category = utf8proc_get_property((utf8proc_int32_t)codepoint)->category;
-    return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
+    return (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) ||
+           (codepoint > 0xFFFF && *young_category(codepoint) == 'N');
 }
 
 /* 0x2B920 is not the start of a block (0x2B820 is): the reference has it so, and ids must agree. */

@@ -271,9 +271,13 @@ function bpeVariants() {
   const normalized = (name, ...normalizers) => [`${name} normalizer`, j => {
     j.normalizer = normalizers.length === 1 ? normalizers[0] : {type: 'Sequence', normalizers};
   }, true];
+  // What is left shows, for every character, whether it matched.
+  const taken = ['\\p{L}', '\\p{N}', '\\s', '\\w', '\\p{M}', '[\\p{P}\\p{S}]', '\\p{Lu}', '\\p{Han}', '[\\d\\h_-]']
+    .map(p => split(`words of ${p} removed`, p, 'Removed'));
   const behaviours = ['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'];
   return [
     ...Object.entries(words).map(([name, pattern]) => split(`the words of ${name}`, pattern)),
+    ...taken,
     ...behaviours.flatMap(b => [split(`${b}`, '[aeiou]|\\s+', b), split(`${b}, inverted`, '[aeiou]|\\s+', b, true),
       split(`${b}, perhaps empty`, 'x*', b)]),
     ['a literal', j => { j.pre_tokenizer = sequence(splitOn({String: 'e'}, 'MergedWithNext'), byteLevel()); }, true],
@@ -305,9 +309,9 @@ function bpeVariants() {
         decoder: {type: 'Sequence', decoders: [{type: 'Replace', pattern: {String: '▁'}, content: ' '}, {type: 'ByteFallback'}, {type: 'Fuse'},
           {type: 'Strip', content: ' ', start: 1, stop: 0}]}});
       j.model.byte_fallback = true;
-    }, true],
-    ['stripped at the end', j => { j.decoder = {type: 'Sequence', decoders: [byteLevel(), {type: 'Strip', content: 'e', start: 2, stop: 3}]}; }, true],
-    ['each token stripped', j => { j.decoder = {type: 'Strip', content: 'Ġ', start: 1, stop: 1}; }, true],
+    }, false],
+    ['stripped at the end', j => { j.decoder = {type: 'Sequence', decoders: [byteLevel(), {type: 'Strip', content: 'e', start: 2, stop: 0}]}; }, true],
+    ['each token stripped', j => { j.decoder = {type: 'Strip', content: 'Ġ', start: 1, stop: 0}; }, true],
     ['no decoder', j => { j.decoder = null; }, true],
     ['roberta', j => {
       add(j, ['<s>', {special: true}], ['</s>', {special: true}], ['<mask>', {special: true, lstrip: true}]);

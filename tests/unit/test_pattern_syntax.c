@@ -32,26 +32,30 @@ static void what_means_the_same_stays(void **state)
 {
     (void)state;
     assert_translated("", "");
-    assert_translated("'s|'t| ?\\p{L}+|(?!\\.)a++b*?", "'s|'t| ?\\p{L}+|(?!\\.)a++b*?");
+    assert_translated("'s|'t| ?\\p{Z}+|(?!\\.)a++b*?", "'s|'t| ?\\p{Z}+|(?!\\.)a++b*?");
     assert_translated("(?i:'ll)(?<name>x)\\k<name>", "(?i:'ll)(?<name>x)\\k<name>");
-    assert_translated("[^\\r\\n\\p{L}\\p{N}]?[\u4e00-\u9fa5]",
-                      "[^\\r\\n\\p{L}\\p{N}]?[\u4e00-\u9fa5]");
-    assert_translated("\\p{N}{1,3}", "\\p{N}{1,3}");
+    assert_translated("[^\\r\\n\\p{Z}\\p{Zs}]?[\u4e00-\u9fa5]",
+                      "[^\\r\\n\\p{Z}\\p{Zs}]?[\u4e00-\u9fa5]");
+    assert_translated("\\p{Zs}{1,3}", "\\p{Zs}{1,3}");
 }
 
 static void what_differs_is_spelled_out(void **state)
 {
     (void)state;
     assert_translated("\\h+", "[0-9a-fA-F]+");
-    assert_translated("[\\h_]\\v\\d", "[0-9a-fA-F_]\\x{b}\\p{Nd}");
-    assert_translated("\\p{Han}\\p{^Lu}\\P{Greek}", "\\p{sc:Han}\\P{Lu}\\P{sc:Greek}");
+    assert_translated("[\\h_]\\v", "[0-9a-fA-F_]\\x{b}");
+    assert_translated("\\p{Hangul}\\p{^Zs}\\P{Greek}", "\\p{sc:Hangul}\\P{Zs}\\P{sc:Greek}");
+    assert_translated("\\p{Sm}[^\\p{Sm}\\P{Sm}]",
+                      "[\\p{Sm}\\x{10d8e}-\\x{10d8f}][^\\p{Sm}\\x{10d8e}-\\x{10d8f}\\P{Sm}]");
+    assert_translated("\\P{Sm}\\p{^Sm}",
+                      "[^\\p{Sm}\\x{10d8e}-\\x{10d8f}][^\\p{Sm}\\x{10d8e}-\\x{10d8f}]");
     assert_translated("(?m:.)", "(?s:.)");
     assert_translated("a{,3}", "a{0,3}");
     assert_translated("x(ab|[c]){2,3}+d", "x(?:(ab|[c]){2,3})+d");
-    assert_translated("\\p{N}{1,3}+", "(?:\\p{N}{1,3})+");
+    assert_translated("\\p{Zs}{1,3}+", "(?:\\p{Zs}{1,3})+");
     assert_translated("[a[bc]d]", "[abcd]");
     assert_translated("[]a]", "[\\]a]");
-    assert_translated("[\\d-z]", "[\\p{Nd}\\-z]");
+    assert_translated("[\\h-z]", "[0-9a-fA-F\\-z]");
     assert_translated("\\u4e2d\\x41", "\\x{4e2d}\\x{41}");
 }
 

@@ -1,4 +1,5 @@
-/* Tests of ByteLevel as a pre-tokenizer: the alphabet, GPT-2's words read by hand against PCRE2, and
+/* Tests of ByteLevel as a pre-tokenizer, and of the walk through the pipeline with it (covers
+ * host/tokenizers/text_walk.c): the alphabet, GPT-2's words read by hand against PCRE2, and
  * the steps that rewrite. */
 #include "bpe_fixture.h"
 

@@ -1,4 +1,4 @@
-/* Tests of translating Oniguruma's expressions; what is wanted follows from its manual (RE, Ruby's
+/* Tests of translating Oniguruma's expressions (covers host/tokenizers/young_characters.c); what is wanted follows from its manual (RE, Ruby's
  * syntax) and that of PCRE2. */
 #include "tokenizer_fixture.h"
 

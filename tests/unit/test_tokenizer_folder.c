@@ -1,4 +1,5 @@
-/* Tests of opening folders: tokenizer.json, vocab.txt, and the configurations beside them. */
+/* Tests of opening folders: tokenizer.json, vocab.txt, and the configurations beside them; covers
+ * host/tokenizers/bert_files.c and host/tokenizers/tokenizer_files.c. */
 #include "tokenizer_fixture.h"
 
 #include "files.h"

@@ -3,14 +3,13 @@
 #include "errors.h"
 #include "tokenizer_inside.h"
 
-#define MAX_TOKEN_TEXT_BYTES (1u << 20)
-
 void incremental_decoder_init(struct incremental_decoder *decoder,
                               const struct tokenizer *tokenizer, bool skip_special_tokens)
 {
-    *decoder = (struct incremental_decoder){.tokenizer = tokenizer,
-                                            .skip_special_tokens = skip_special_tokens};
-    decoder->scratch.max_bytes = MAX_TOKEN_TEXT_BYTES;
+    decoder->tokenizer = tokenizer;
+    decoder->skip_special_tokens = skip_special_tokens;
+    for (size_t i = 0; i < PIPELINE_MAX_STEPS; i++)
+        decoder_state_init(&decoder->states[i]);
 }
 
 static model_status explain(const struct buffer *text, model_status status, struct model_error *err)
@@ -28,18 +27,19 @@ model_status incremental_decoder_push(struct incremental_decoder *decoder, int64
     const char *token = vocabulary_token(&t->model.vocab, id);
     if (token == NULL || (decoder->skip_special_tokens && t->is_special[id]))
         return MODEL_OK;
-    model_status status = t->decoder.type->append(&t->decoder, token, decoder->n_tokens == 0,
-                                                  &decoder->scratch, ret_text);
-    decoder->n_tokens++;
-    return explain(ret_text, status, err);
+    return explain(ret_text, decoder_chain_push(&t->decoder, decoder->states, token, ret_text),
+                   err);
 }
 
 model_status incremental_decoder_finish(struct incremental_decoder *decoder,
                                         struct buffer *ret_text, struct model_error *err)
 {
-    (void)ret_text;
-    (void)err;
-    buffer_finish(&decoder->scratch);
-    incremental_decoder_init(decoder, decoder->tokenizer, decoder->skip_special_tokens);
-    return MODEL_OK;
+    const struct tokenizer *t = decoder->tokenizer;
+    model_status status = MODEL_OK;
+    if (ret_text != NULL)
+        status = explain(ret_text, decoder_chain_end(&t->decoder, decoder->states, ret_text), err);
+    for (size_t i = 0; i < PIPELINE_MAX_STEPS; i++)
+        decoder_state_finish(&decoder->states[i]);
+    incremental_decoder_init(decoder, t, decoder->skip_special_tokens);
+    return status;
 }

@@ -9,27 +9,19 @@
  * Each push appends what is complete by then and will not change: never half a UTF-8 character. The
  * pieces together are, byte for byte, what tokenizer_decode() makes of all ids. What is held back is
  * the start of a character, or what the file's decoder can only decide on later.
- * Belongs to one thread; borrows the tokenizer. Copying the struct is not allowed. */
+ * Belongs to one thread; borrows the tokenizer. The
+ * struct must not be copied. */
 #ifndef INCREMENTAL_DECODER_H
 #define INCREMENTAL_DECODER_H
 
+#include "pipeline.h"
 #include "tokenizer.h"
-
-/* Of one step of the tokenizer's decoder; private. */
-struct decoder_state {
-    struct buffer held;
-    size_t n_seen;
-};
-
-#define DECODER_MAX_STEPS 16
 
 struct incremental_decoder {
     const struct tokenizer *tokenizer;
     bool skip_special_tokens;
     /* Private. */
-    size_t n_tokens;
-    struct buffer scratch;
-    struct decoder_state states[DECODER_MAX_STEPS];
+    struct decoder_state states[PIPELINE_MAX_STEPS];
 };
 
 /* Allocates nothing. */

@@ -86,7 +86,7 @@ same 'tokenize goes on behind a bad line' "$(grep -c -F '[CLS] moo [SEP]' "$work
 tokenize_lines 'half a surrogate' 1 "modelhost: 1 of 3 lines could not be tokenized; the \"error\" in a line's place says why" --jsonl < <(printf '"cow"\n"\\ud800"\n"moo"\n')
 same 'tokenize keeps to one answer a line' "$(wc -l <"$work/lines")" 3
 fails 'tokenize: a bad text' 1 'modelhost: the text is not UTF-8: byte 0xFF at offset 1; convert it, for example with iconv' tokenize "$model" --text $'c\xff'
-fails 'tokenize: no tokenizer here' 3 "modelhost: $facts/backends has no tokenizer: neither tokenizer.json nor vocab.txt; put one there, or download the model again" tokenize "$facts/backends"
+fails 'tokenize: no tokenizer here' 3 "modelhost: $facts/backends has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with merges.txt; put one there, or download the model again" tokenize "$facts/backends"
 
 # ---- packages
 
@@ -182,7 +182,7 @@ opening 'a broken tokenizer' 7 "modelhost: $b/tokenizer.json: not valid JSON at 
 mv "$b/tokenizer.json" "$b/backends/cpu/tokenizer.json"
 opening 'a broken tokenizer beside the weights' 7 "modelhost: $b/backends/cpu/tokenizer.json: not valid JSON at byte 10; get the package's files again, or mend them"
 rm "$b/backends/cpu/tokenizer.json"
-opening 'no tokenizer' 3 "modelhost: $b has no tokenizer: neither tokenizer.json nor vocab.txt; put one there, or download the model again"
+opening 'no tokenizer' 3 "modelhost: $b has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with merges.txt; put one there, or download the model again"
 printf 'cow\nmoo\n' >"$b/vocab.txt"
 opening 'a vocabulary of another model' 7 "modelhost: $b/vocab.txt: the special token '[CLS]' is not among its 2 tokens; is this the vocabulary of a BERT model? get the package's files again, or mend them"
 broken

@@ -12,6 +12,7 @@
 typedef float vfloat __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t vint __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint32_t vuint __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint16_t vhalf __attribute__((vector_size(VECTOR_BYTES / 2)));
 
 #define LANES    (VECTOR_BYTES / sizeof(float))
 #define ALWAYS   static inline __attribute__((always_inline))
@@ -46,6 +47,21 @@ ALWAYS void v_store_part(float *x, size_t n, vfloat v)
 ALWAYS vfloat v_select(vint mask, vfloat yes, vfloat no)
 {
     return (vfloat)((mask & (vint)yes) | (~mask & (vint)no));
+}
+
+ALWAYS vfloat v_from_bf16(vhalf x)
+{
+    return (vfloat)(__builtin_convertvector(x, vuint) << 16);
+}
+
+/* The product moves the exponent's bias, and is right for subnormals too; above it infinity, NaN. */
+ALWAYS vfloat v_from_f16(vhalf x)
+{
+    vuint bits = __builtin_convertvector(x, vuint);
+    vuint magnitude = (bits & 0x7FFFu) << 13, sign = (bits & 0x8000u) << 16;
+    vint finite = (vint)magnitude < (int32_t)(0x7C00u << 13);
+    vfloat y = v_select(finite, (vfloat)magnitude * 0x1p112f, (vfloat)(magnitude | 0x7F800000u));
+    return (vfloat)((vuint)y | sign);
 }
 
 ALWAYS vfloat v_max(vfloat a, vfloat b)

@@ -21,8 +21,8 @@ struct linear_panels {
     bool accumulate;
 };
 
-/* Rows up to which a product takes about as long as reading the weights. */
-#define FEW_ROWS (2 * PRODUCT_ROWS)
+/* Rows up to which a product takes little longer than reading the weights once. */
+#define FEW_ROWS PRODUCT_ROWS
 
 /* Of one runner: where views are packed during a run of more than FEW_ROWS. */
 size_t linear_panels_workspace_bytes(const struct kernels *kernels);

@@ -85,12 +85,16 @@ ALWAYS vfloat v_copysign(vfloat x, vfloat sign)
     return (vfloat)((vuint)x | ((vuint)sign & 0x80000000u));
 }
 
+/* By halves: a chain of single additions would keep the next row of a product waiting. */
 ALWAYS float v_sum(vfloat x)
 {
-    float sum = 0;
-    for (size_t i = 0; i < LANES; i++)
-        sum += x[i];
-    return sum;
+    typedef float vquarter __attribute__((vector_size(16)));
+    vquarter part[VECTOR_BYTES / 16];
+    memcpy(part, &x, sizeof x);
+    for (size_t n = VECTOR_BYTES / 32; n > 0; n /= 2)
+        for (size_t i = 0; i < n; i++)
+            part[i] += part[i + n];
+    return (part[0][0] + part[0][2]) + (part[0][1] + part[0][3]);
 }
 
 ALWAYS float v_largest(vfloat x)

@@ -1,8 +1,9 @@
 /* linear.h - y = activation(x W^T + b), with weights prepared once for the processor.
  *
  * Weights come as Hugging Face stores them, [out_features, in_features], in any float dtype; several
- * may be stacked (query, key and value in one product), one may lie transposed. The prepared form goes through the host's
- * packed_blob, and the source is given back with discard_tensor, so that both never stay in memory. */
+ * may be stacked (query, key and value in one product), one may lie transposed. The prepared form goes
+ * through the host's packed_blob, and the source is given back with discard_tensor, so that both never
+ * stay in memory. */
 #ifndef LINEAR_H
 #define LINEAR_H
 

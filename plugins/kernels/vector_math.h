@@ -85,16 +85,20 @@ ALWAYS vfloat v_copysign(vfloat x, vfloat sign)
     return (vfloat)((vuint)x | ((vuint)sign & 0x80000000u));
 }
 
-/* By halves: a chain of single additions would keep the next row of a product waiting. */
+/* By quarters: a chain of single additions would keep the next row of a product waiting. */
+#define FOUR(x, i) __builtin_shufflevector(x, x, i, i + 1, i + 2, i + 3)
+
 ALWAYS float v_sum(vfloat x)
 {
-    typedef float vquarter __attribute__((vector_size(16)));
-    vquarter part[VECTOR_BYTES / 16];
-    memcpy(part, &x, sizeof x);
-    for (size_t n = VECTOR_BYTES / 32; n > 0; n /= 2)
-        for (size_t i = 0; i < n; i++)
-            part[i] += part[i + n];
-    return (part[0][0] + part[0][2]) + (part[0][1] + part[0][3]);
+    typedef float vfour __attribute__((vector_size(16)));
+    vfour sum = FOUR(x, 0);
+#if VECTOR_BYTES >= 32
+    sum += FOUR(x, 4);
+#endif
+#if VECTOR_BYTES >= 64
+    sum += FOUR(x, 8) + FOUR(x, 12);
+#endif
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
 ALWAYS float v_largest(vfloat x)

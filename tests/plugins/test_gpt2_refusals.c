@@ -200,10 +200,16 @@ static void each_failing_allocation_is_an_error_and_leaks_nothing(void **state)
     }
 }
 
-static void packed_sources_are_discarded_and_tied_ones_kept(void **state)
+static void packed_sources_are_discarded_and_tied_halves_kept(void **state)
 {
     (void)state;
-    struct harness *h = gpt_loaded(&gpt_default);
+    struct gpt gpt = gpt_default;
+    struct harness *h = gpt_loaded(&gpt);
+    assert_int_equal(h->n_discarded, 3 * 4 + 1);
+    assert_int_equal(h->n_blobs, 3 * 4 + 1);
+    assert_int_equal(harness_destroy(h), 0);
+    gpt.dtype = MODEL_BF16;
+    h = gpt_loaded(&gpt);
     assert_int_equal(h->n_discarded, 3 * 4);
     assert_int_equal(h->n_blobs, 3 * 4);
     assert_int_equal(harness_destroy(h), 0);
@@ -219,7 +225,7 @@ int main(void)
         cmocka_unit_test(padding_that_pushes_a_position_out_of_range_is_named),
         cmocka_unit_test(a_classifier_says_how_it_wants_its_padding),
         cmocka_unit_test(each_failing_allocation_is_an_error_and_leaks_nothing),
-        cmocka_unit_test(packed_sources_are_discarded_and_tied_ones_kept),
+        cmocka_unit_test(packed_sources_are_discarded_and_tied_halves_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,9 +23,15 @@ struct vector_kernels {
     const char *name; /* "avx512" */
 
     /* out(n_rows, columns) = a(n_rows, depth) b(depth, columns); the three with row strides lda, ldb,
-     * ldo. n_rows <= PRODUCT_ROWS; columns a multiple of PRODUCT_COLUMNS. */
+     * ldo. n_rows <= PRODUCT_ROWS; columns a multiple of PRODUCT_COLUMNS. One row runs as fast as b
+     * comes from memory. */
     void (*product)(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
                     size_t depth, float *out, size_t ldo, size_t columns);
+
+    /* y(n_rows) = w(n_rows, depth) x(depth): one row of x, and the weights as a checkpoint holds them,
+     * in F32, F16 or BF16. Reads the weights once and in order. */
+    void (*dots)(const void *w, int32_t dtype, size_t n_rows, size_t depth, const float *x,
+                 float *y);
 
     /* y(n) = exp(scale (x(n) - max x)); returns the sum of y. n >= 1, scale > 0. */
     float (*exp_row)(const float *x, size_t n, float scale, float *y);

@@ -175,8 +175,8 @@ configured 's/"hidden_act": *"[a-z_]*"/"hidden_act": "wave"/'
 opening 'an unknown activation' 1 "modelhost: plugin 'bert' 1.0.0 cannot run $b: the activation 'wave' is not computed, want gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, gelu_10, quick_gelu, relu, relu2, relu6, leaky_relu, sigmoid, silu, mish, tanh, laplace or linear; 'modelhost explain PKG' shows which plugins there are"
 
 broken
-printf '{"version":"1.0","model":{"type":"BPE"}}' >"$b/tokenizer.json"
-opening 'a tokenizer of another kind' 1 "modelhost: $b/tokenizer.json: model type 'BPE' is not supported yet; supported: WordPiece"
+printf '{"version":"1.0","model":{"type":"Unigram"}}' >"$b/tokenizer.json"
+opening 'a tokenizer of another kind' 1 "modelhost: $b/tokenizer.json: model type 'Unigram' is not supported yet; supported: WordPiece, BPE"
 printf '{"version":' >"$b/tokenizer.json"
 opening 'a broken tokenizer' 7 "modelhost: $b/tokenizer.json: not valid JSON at byte 10; get the package's files again, or mend them"
 mv "$b/tokenizer.json" "$b/backends/cpu/tokenizer.json"

@@ -76,6 +76,82 @@ static void product_agrees_for_all_tiles(void **state)
                     check_product(sets[s], rows, depths[d], columns);
 }
 
+/* Weights in each dtype, rounded from random numbers; their values in f32. */
+static void *weights_of(int32_t dtype, size_t n, float *values)
+{
+    float *w = random_floats(n, 1);
+    uint16_t *halves = malloc((n + 1) * sizeof *halves);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        int exponent = i % 7 == 0 ? -20 : 0; /* f16: subnormal numbers too */
+        w[i] = ldexpf(w[i], exponent);
+        memcpy(&bits, &w[i], sizeof bits);
+        if (dtype == MODEL_BF16) {
+            halves[i] = (uint16_t)(bits >> 16);
+            bits &= 0xFFFF0000u;
+            memcpy(&w[i], &bits, sizeof bits);
+        } else if (dtype == MODEL_F16) { /* cut to a multiple of 2^-24, and to 11 bits */
+            float magnitude = fabsf(w[i]), step = magnitude < 0x1p-14f ? 0x1p-24f : 0;
+            int e = 0;
+            (void)frexpf(magnitude, &e);
+            step = step > 0 ? step : ldexpf(1, e - 11);
+            magnitude = truncf(magnitude / step) * step;
+            uint32_t code = magnitude < 0x1p-14f ? (uint32_t)(magnitude * 0x1p24f)
+                                                 : (uint32_t)((e + 14) << 10) +
+                                                       (uint32_t)(ldexpf(magnitude, 11 - e) - 1024);
+            halves[i] = (uint16_t)(code | (w[i] < 0 ? 0x8000u : 0));
+            w[i] = copysignf(magnitude, w[i]);
+        }
+    }
+    memcpy(values, w, n * sizeof *values);
+    if (dtype == MODEL_F32) {
+        free(halves);
+        return w;
+    }
+    free(w);
+    return halves;
+}
+
+static void dots_agree_in_every_dtype_and_depth(void **state)
+{
+    (void)state;
+    static const int32_t dtypes[] = {MODEL_F32, MODEL_F16, MODEL_BF16};
+    enum { ROWS = 5, MAX_DEPTH = 300 };
+    static float values[ROWS * MAX_DEPTH];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (size_t i = 0; i < 3 * MAX_DEPTH; i++) {
+            const size_t depth = i / 3 + 1;
+            void *w = weights_of(dtypes[i % 3], ROWS * depth, values);
+            float *x = random_floats(depth, 1), y[ROWS + 1];
+            y[ROWS] = GUARD;
+            sets[s]->dots(w, dtypes[i % 3], ROWS, depth, x, y);
+            for (size_t r = 0; r < ROWS; r++) {
+                double want = 0;
+                for (size_t k = 0; k < depth; k++)
+                    want += (double)values[r * depth + k] * (double)x[k];
+                assert_true(fabs((double)y[r] - want) <= 1e-6 * sqrt((double)depth));
+            }
+            assert_true(y[ROWS] == GUARD);
+            free(w);
+            free(x);
+        }
+    }
+}
+
+static void dots_read_infinity_and_nan_in_halves(void **state)
+{
+    (void)state;
+    static const uint16_t f16[] = {0x7C00, 0xFC00, 0x7E00}, bf16[] = {0x7F80, 0xFF80, 0x7FC0};
+    const float x = 1;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (int i = 0; i < 2; i++) {
+            float y[3];
+            sets[s]->dots(i == 0 ? f16 : bf16, i == 0 ? MODEL_F16 : MODEL_BF16, 3, 1, &x, y);
+            assert_true(isinf(y[0]) && y[0] > 0 && isinf(y[1]) && y[1] < 0 && isnan(y[2]));
+        }
+    }
+}
+
 static void exp_row_agrees_at_any_length(void **state)
 {
     (void)state;
@@ -269,6 +345,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(product_agrees_for_all_tiles),
+        cmocka_unit_test(dots_agree_in_every_dtype_and_depth),
+        cmocka_unit_test(dots_read_infinity_and_nan_in_halves),
         cmocka_unit_test(exp_row_agrees_at_any_length),
         cmocka_unit_test(exp_row_takes_extreme_numbers),
         cmocka_unit_test(layer_norm_agrees_at_any_width),

@@ -3,7 +3,6 @@
 #include "schema.h"
 #include "text_task.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,16 +104,4 @@ model_status text_task_output(const struct text_batch *batch, struct modelhost_r
             batch->task->name, batch->output_names[which], rank);
     *ret = tensor;
     return MODEL_OK;
-}
-
-const char *text_task_label(const struct text_batch *batch, int64_t index, char *text,
-                            size_t text_bytes)
-{
-    (void)snprintf(text, text_bytes, "%lld", (long long)index);
-    const json_node *labels = json_member(batch->pipeline->config, "id2label");
-    const char *label = json_string_or(json_member(labels, text), NULL);
-    if (label != NULL)
-        return label;
-    (void)snprintf(text, text_bytes, "LABEL_%lld", (long long)index);
-    return text;
 }

@@ -75,8 +75,5 @@ json_node *text_task_add_item(const struct text_batch *batch, uint32_t index, js
 model_status text_task_output(const struct text_batch *batch, struct modelhost_result *result,
                               uint32_t which, uint32_t rank, const struct model_tensor **ret,
                               struct model_error *err);
-/* config.json's id2label[index], or "LABEL_<index>" written into text. */
-const char *text_task_label(const struct text_batch *batch, int64_t index, char *text,
-                            size_t text_bytes);
 
 #endif

@@ -1,6 +1,7 @@
 /* loaded_model.c - see loaded_model.h. model_opening.c does the opening step by step. */
 #include "loaded_model.h"
 #include "errors.h"
+#include "image_pipeline.h"
 #include "model_opening.h"
 #include "text_pipeline.h"
 
@@ -23,6 +24,7 @@ static void destroy_plugin_objects(void *argument)
 
 static void destroy(struct modelhost_model *model)
 {
+    image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
     if (model->model != NULL)
         model_opening_run_on_own_thread(destroy_plugin_objects, model);
@@ -116,6 +118,20 @@ model_status loaded_model_pipeline(struct modelhost_model *model, struct text_pi
                                       &model->pipeline, err);
     if (status == MODEL_OK)
         *ret = model->pipeline;
+    uv_mutex_unlock(&model->mutex);
+    return status;
+}
+
+model_status loaded_model_image_pipeline(struct modelhost_model *model, struct image_pipeline **ret,
+                                         struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&model->mutex);
+    if (model->image_pipeline == NULL)
+        status = image_pipeline_create(&model->package, model->model->description, model->config,
+                                       &model->image_pipeline, err);
+    if (status == MODEL_OK)
+        *ret = model->image_pipeline;
     uv_mutex_unlock(&model->mutex);
     return status;
 }

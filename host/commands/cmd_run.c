@@ -1,5 +1,4 @@
-/* cmd_run.c - `modelhost run PKG`: texts or tensors through a model; run_texts.c and run_tensors.c do the
- * work, this file reads the command line and opens the model. */
+/* cmd_run.c - `modelhost run PKG`: texts, images or tensors through a model; run_<form>.c does the work, this file reads the command line and opens the model. */
 #include "cmd_run.h"
 #include "clock.h"
 #include "errors.h"
@@ -7,16 +6,20 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char cmd_run_help[] =
     "usage: modelhost run PKG --text TEXT... [OPTION]...\n"
+    "       modelhost run PKG --image FILE... [OPTION]...\n"
     "       modelhost run PKG --inputs IN.safetensors --outputs OUT.safetensors [OPTION]...\n\n"
-    "Runs a package (a name in the store, or a folder) and prints the answer. Without --text and\n"
-    "--inputs every line of standard input is a text. Answers come in the texts' order,\n"
+    "Runs a package (a name in the store, or a folder) and prints the answer. Without --text,\n"
+    "--image and --inputs every line of standard input is a text. Answers come in the texts' order,\n"
     "as soon as a few of them have run together.\n\n"
     "  --text TEXT          a text; may be given several times\n"
     "  --pair TEXT          a second text for every --text\n"
     "  --context TEXT       the same: the text in which a question's answer is looked for\n"
+    "  --image FILE         a PNG or JPEG to classify, - is standard input; may be given several\n"
+    "                       times\n"
     "  --task TASK          embed, fill-mask, classify, token-classify or question (default: what\n"
     "                       the model was made for)\n"
     "  --top-k N            candidates, labels or answers to show (default 5)\n"
@@ -47,6 +50,9 @@ static bool take_option(struct run_command *run, const char *command, int c)
     switch (c) {
     case 't':
         run->texts[run->n_texts++] = optarg;
+        return true;
+    case 'g':
+        run->images[run->n_images++] = optarg;
         return true;
     case 'p':
         run->pair = optarg;
@@ -100,8 +106,12 @@ static const char *misplaced_option(const struct run_command *run)
 {
     if (run->describe)
         return NULL;
+    if (run->inputs_path == NULL && run->output_names != NULL)
+        return "--output-names";
+    if (run->n_images > 0)
+        return run->pair != NULL ? "--pair" : run->truncate ? "--truncate" : NULL;
     if (run->inputs_path == NULL)
-        return run->output_names != NULL ? "--output-names" : NULL;
+        return NULL;
     return run->as_json        ? "--json"
            : run->task != NULL ? "--task"
            : run->top_k > 0    ? "--top-k"
@@ -114,6 +124,7 @@ static bool parse(struct run_command *run, int argc, char **argv)
     static const struct option options[] = {{"text", required_argument, NULL, 't'},
                                             {"pair", required_argument, NULL, 'p'},
                                             {"context", required_argument, NULL, 'p'},
+                                            {"image", required_argument, NULL, 'g'},
                                             {"task", required_argument, NULL, 'T'},
                                             {"top-k", required_argument, NULL, 'k'},
                                             {"truncate", no_argument, NULL, 'c'},
@@ -138,11 +149,15 @@ static bool parse(struct run_command *run, int argc, char **argv)
         return command_usage(argv[0], "--inputs and --outputs go together") == 0;
     if (run->inputs_path != NULL && (run->n_texts > 0 || run->pair != NULL))
         return command_usage(argv[0], "give texts or tensors, not both") == 0;
+    if (run->n_images > 0 && (run->n_texts > 0 || run->inputs_path != NULL))
+        return command_usage(argv[0], "give images, texts or tensors, one kind of them") == 0;
     const char *misplaced = misplaced_option(run);
     if (misplaced != NULL)
         return command_usage(argv[0],
                              run->inputs_path != NULL ? "%s is for texts, not for --inputs"
-                                                      : "%s goes with --inputs",
+                             : strcmp(misplaced, "--output-names") == 0
+                                 ? "%s goes with --inputs"
+                                 : "%s is for texts, not for --image",
                              misplaced) == 0;
     run->package = argv[optind];
     return true;
@@ -153,6 +168,8 @@ static model_status run_opened(struct run_command *run, struct modelhost_model *
 {
     if (run->describe)
         return command_print(modelhost_describe(model), err);
+    if (run->n_images > 0)
+        return run_images(run, model, err);
     return run->inputs_path != NULL ? run_tensors(run, model, err) : run_texts(run, model, err);
 }
 
@@ -184,13 +201,15 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
 
 int cmd_run(int argc, char **argv)
 {
-    struct run_command run = {.texts = calloc((size_t)argc + 1, sizeof(char *))};
+    struct run_command run = {.texts = calloc((size_t)argc + 1, sizeof(char *)),
+                              .images = calloc((size_t)argc + 1, sizeof(char *))};
     struct model_error err = MODEL_ERROR_INIT;
-    if (run.texts == NULL)
+    if (run.texts == NULL || run.images == NULL)
         return command_fail(error_no_memory(&err, "the command line"), &err);
     bool parsed = parse(&run, argc, argv);
     model_status status = parsed ? open_and_run(&run, &err) : MODEL_OK;
     free(run.texts);
+    free(run.images);
     if (!parsed)
         return COMMAND_USAGE;
     if (status == MODEL_DEADLINE) {

@@ -8,6 +8,8 @@ struct run_command {
     const char *package;
     char **texts; /* (n_texts); pointers into argv */
     size_t n_texts;
+    char **images; /* (n_images); pointers into argv */
+    size_t n_images;
     const char *pair;
     const char *task;
     const char *inputs_path, *outputs_path;
@@ -22,6 +24,9 @@ struct run_command {
 /* --text, or the lines of stdin (run_texts.c). */
 model_status run_texts(const struct run_command *run, struct modelhost_model *model,
                        struct model_error *err);
+/* --image (run_images.c). */
+model_status run_images(const struct run_command *run, struct modelhost_model *model,
+                        struct model_error *err);
 /* --inputs and --outputs (run_tensors.c). */
 model_status run_tensors(const struct run_command *run, struct modelhost_model *model,
                          struct model_error *err);
@@ -31,5 +36,11 @@ void run_print_timing(const struct run_command *run, const struct modelhost_timi
 
 /* Prints the answers of the text form for people (print_answers.c). `answers` is JSON text. */
 model_status print_answers(const char *answers, struct model_error *err);
+/* The same of the image form; names: a line before each image's labels. */
+model_status print_image_answers(const char *answers, const char *const *names,
+                                 struct model_error *err);
+/* The items of an array as JSON text, as a part of one array that the caller closes with "]": behind a
+ * "[" when they are the first, else a ",". */
+model_status print_json_items(const char *answers, bool is_first, struct model_error *err);
 
 #endif

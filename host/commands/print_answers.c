@@ -70,6 +70,34 @@ static const struct {
               {"answers", print_spans},
               {"embedding", print_embedding}};
 
+model_status print_image_answers(const char *answers, const char *const *names,
+                                 struct model_error *err)
+{
+    json_node *root = NULL;
+    model_status status = json_parse(answers, strlen(answers), "the answer", &root, err);
+    if (status != MODEL_OK)
+        return status;
+    for (const json_node *item = json_first(root); item != NULL; item = json_next(item)) {
+        printf("%s\n", *names++);
+        print_labels(item);
+    }
+    json_free(root);
+    return fflush(stdout) == 0 ? MODEL_OK
+                               : error_set(err, MODEL_IO, "cannot write to standard output");
+}
+
+model_status print_json_items(const char *answers, bool is_first, struct model_error *err)
+{
+    size_t n_bytes = strlen(answers);
+    bool is_array = n_bytes >= 2 && answers[0] == '[' && answers[n_bytes - 1] == ']';
+    if (!is_array)
+        return error_set(err, MODEL_INTERNAL, "the answer is not a JSON array");
+    bool written = putchar(is_first ? '[' : ',') != EOF &&
+                   fwrite(answers + 1, 1, n_bytes - 2, stdout) == n_bytes - 2 &&
+                   fflush(stdout) == 0;
+    return written ? MODEL_OK : error_set(err, MODEL_IO, "cannot write to standard output");
+}
+
 model_status print_answers(const char *answers, struct model_error *err)
 {
     json_node *root = NULL;

@@ -80,20 +80,6 @@ static void name_texts(const struct text_run *texts, struct model_error *err)
         error_prefix(err, "texts %zu to %zu", texts->n_done + 1, texts->n_done + texts->n_texts);
 }
 
-/* `answers` is an array as JSON text; those of all chunks are printed as one, closed at the end. */
-static model_status print_json(const struct text_run *texts, const char *answers,
-                               struct model_error *err)
-{
-    size_t n_bytes = strlen(answers);
-    bool is_array = n_bytes >= 2 && answers[0] == '[' && answers[n_bytes - 1] == ']';
-    if (!is_array)
-        return error_set(err, MODEL_INTERNAL, "the answer is not a JSON array");
-    bool written = putchar(texts->n_printed == 0 ? '[' : ',') != EOF &&
-                   fwrite(answers + 1, 1, n_bytes - 2, stdout) == n_bytes - 2 &&
-                   fflush(stdout) == 0;
-    return written ? MODEL_OK : error_set(err, MODEL_IO, "cannot write to standard output");
-}
-
 static model_status run_chunk(struct text_run *texts, struct model_error *err)
 {
     const struct run_command *run = texts->run;
@@ -110,7 +96,8 @@ static model_status run_chunk(struct text_run *texts, struct model_error *err)
         return status;
     }
     const char *answers = modelhost_result_json(result);
-    status = run->as_json ? print_json(texts, answers, err) : print_answers(answers, err);
+    status = run->as_json ? print_json_items(answers, texts->n_printed == 0, err)
+                          : print_answers(answers, err);
     if (status == MODEL_OK) {
         struct modelhost_timing timing = modelhost_result_timing(result);
         texts->timing.total_ns += timing.total_ns;

@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include <jpeglib.h>
+/* behind it, which it needs */
+#include <jerror.h>
 
 #define MAX_SCANS        100      /* of a progressive file; common ones have about 10 */
 #define PIXELS_PER_BYTE  512      /* at most: a block of 8 x 8 takes a bit at least */
@@ -34,6 +36,14 @@ struct jpeg_reader {
     char message[JMSG_LENGTH_MAX];
 };
 
+/* A failure of ours, as libjpeg's: what was said is in err. */
+static void check(struct jpeg_reader *reader, model_status status)
+{
+    reader->status = status;
+    if (status != MODEL_OK)
+        longjmp(reader->jump, 1);
+}
+
 static void on_error(j_common_ptr jpeg)
 {
     struct jpeg_reader *reader = jpeg->client_data;
@@ -43,21 +53,16 @@ static void on_error(j_common_ptr jpeg)
 
 static void on_message(j_common_ptr jpeg, int level)
 {
-    (void)jpeg;
-    (void)level;
+    struct jpeg_reader *reader = jpeg->client_data;
+    if (level < 0 && jpeg->err->msg_code == JWRN_HIT_MARKER)
+        check(reader, error_set(reader->err, MODEL_INVALID_ARGUMENT,
+                                "the JPEG has less data than its %u x %u pixels need",
+                                reader->jpeg.image_width, reader->jpeg.image_height));
 }
 
 static void on_output(j_common_ptr jpeg)
 {
     (void)jpeg;
-}
-
-/* A failure of ours, as libjpeg's: what was said is in err. */
-static void check(struct jpeg_reader *reader, model_status status)
-{
-    reader->status = status;
-    if (status != MODEL_OK)
-        longjmp(reader->jump, 1);
 }
 
 /* ---- the source: all of it is there from the start, so asking for more is its early end */

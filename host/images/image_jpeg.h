@@ -8,8 +8,8 @@
  * count as inverted (Adobe's way), as Pillow takes them. What lies behind the end-of-image marker is
  * not read.
  * MODEL_INVALID_ARGUMENT: damaged, over a limit, or without its end-of-image marker - however little is
- * missing, as Pillow has it. Damage inside that the library mends (it would print a warning) passes, also
- * as in Pillow. [any-thread] */
+ * missing, as Pillow has it - or with less data than its header's pixels need, where Pillow shows gray.
+ * Damage that the library mends (it would print a warning) passes, as in Pillow. [any-thread] */
 model_status image_jpeg_decode(const uint8_t *data, size_t size_bytes, struct image *ret,
                                struct model_error *err);
 

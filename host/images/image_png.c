@@ -13,8 +13,6 @@
 
 #define MAX_MESSAGE_BYTES 200
 #define MAX_EXPANSION     1032 /* of deflate: bytes out of one byte */
-#define MAX_CHUNK_BYTES   (1u << 20)
-#define MAX_CHUNKS        1000
 #define N_PALETTE         256
 
 struct png_reader {
@@ -81,8 +79,7 @@ static void open_file(struct png_reader *reader)
         check(reader, error_no_memory(reader->err, "a PNG"));
     png_set_read_fn(reader->png, reader, read_data);
     png_set_user_limits(reader->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours are below */
-    png_set_chunk_cache_max(reader->png, MAX_CHUNKS);
-    png_set_chunk_malloc_max(reader->png, MAX_CHUNK_BYTES);
+    png_set_chunk_malloc_max(reader->png, IMAGE_MAX_BYTES);
     /* Texts, profiles and the like are passed over; only EXIF is kept. */
     static const png_byte exif[] = {'e', 'X', 'I', 'f', 0};
     png_set_keep_unknown_chunks(reader->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);

@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "files.h"
 #include "image.h"
+#include "preprocessor.h"
 #include "testing.h"
 
 #define CORPUS "tests/fuzz/corpus/"
@@ -72,6 +73,18 @@ static inline void assert_refused(image_decoder decode, const void *data, size_t
     assert_int_equal(decode_exact(decode, data, size_bytes, &image, &err), wanted);
     assert_string_equal(err.message, sentence);
     assert_null(image.pixels);
+}
+
+static inline struct preprocessor read_config(const char *text)
+{
+    struct preprocessor preprocessor = {.num_channels = 0};
+    struct model_error err = MODEL_ERROR_INIT;
+    json_node *config = NULL;
+    if (json_parse(text, strlen(text), PREPROCESSOR_FILE, &config, &err) != MODEL_OK ||
+        preprocessor_read(config, &preprocessor, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    json_free(config);
+    return preprocessor;
 }
 
 /* Every proper beginning of the file is refused with a sentence. */

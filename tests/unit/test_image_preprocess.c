@@ -7,18 +7,6 @@
 #include "pillow_truth.h"
 #include "weights.h"
 
-static struct preprocessor read_config(const char *text)
-{
-    struct preprocessor preprocessor;
-    struct model_error err = MODEL_ERROR_INIT;
-    json_node *config = NULL;
-    if (json_parse(text, strlen(text), PREPROCESSOR_FILE, &config, &err) != MODEL_OK ||
-        preprocessor_read(config, &preprocessor, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    json_free(config);
-    return preprocessor;
-}
-
 static void every_kind_of_processor_gives_the_same_floats(void **state)
 {
     (void)state;

@@ -1,18 +1,7 @@
 /* test_pixel_batch.c - several pictures become one tensor. */
 #include "pixel_batch.h"
+#include "failing_memory.h"
 #include "image_fixture.h"
-
-static struct preprocessor read_config(const char *text)
-{
-    struct preprocessor preprocessor;
-    struct model_error err = MODEL_ERROR_INIT;
-    json_node *config = NULL;
-    if (json_parse(text, strlen(text), PREPROCESSOR_FILE, &config, &err) != MODEL_OK ||
-        preprocessor_read(config, &preprocessor, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    json_free(config);
-    return preprocessor;
-}
 
 static struct modelhost_image image_of(const struct buffer *file)
 {
@@ -111,6 +100,32 @@ static void a_cancelled_batch_stops(void **state)
     buffer_finish(&file);
 }
 
+static void no_memory_anywhere_is_said_and_leaks_nothing(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"image_jpeg/exif6.jpg", "image_jpeg/cmyk.jpg",
+                                        "image_png/palette4_interlaced.png"};
+    const struct preprocessor p = read_config(
+        "{\"image_processor_type\":\"CLIPImageProcessor\",\"size\":9,\"crop_size\":12}");
+    for (size_t i = 0; i < 3; i++) {
+        struct buffer file = read_corpus(names[i]);
+        const struct modelhost_image image = image_of(&file);
+        int n = 0;
+        for (;; n++) {
+            struct pixel_batch batch = {.values = NULL};
+            failing_memory_after(n);
+            model_status status = pixel_batch_init(&p, &image, 1, 1, NULL, &batch, NULL);
+            const bool failed = failing_memory_end();
+            pixel_batch_finish(&batch);
+            assert_int_equal(status, failed ? MODEL_OUT_OF_MEMORY : MODEL_OK);
+            if (!failed)
+                break;
+        }
+        assert_true(n >= 10);
+        buffer_finish(&file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +134,7 @@ int main(void)
         cmocka_unit_test(pictures_of_one_batch_want_one_size),
         cmocka_unit_test(a_batch_over_the_limit_is_refused_before_its_memory_is_taken),
         cmocka_unit_test(a_cancelled_batch_stops),
+        cmocka_unit_test(no_memory_anywhere_is_said_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

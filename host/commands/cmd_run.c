@@ -6,7 +6,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 const char cmd_run_help[] =
     "usage: modelhost run PKG --text TEXT... [OPTION]...\n"
@@ -154,10 +153,9 @@ static bool parse(struct run_command *run, int argc, char **argv)
     const char *misplaced = misplaced_option(run);
     if (misplaced != NULL)
         return command_usage(argv[0],
-                             run->inputs_path != NULL ? "%s is for texts, not for --inputs"
-                             : strcmp(misplaced, "--output-names") == 0
-                                 ? "%s goes with --inputs"
-                                 : "%s is for texts, not for --image",
+                             run->inputs_path != NULL    ? "%s is for texts, not for --inputs"
+                             : run->output_names != NULL ? "%s goes with --inputs"
+                                                         : "%s is for texts, not for --image",
                              misplaced) == 0;
     run->package = argv[optind];
     return true;

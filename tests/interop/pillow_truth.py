@@ -2,7 +2,7 @@
 """Makes what the tests of host/images/ are compared with, by Pillow and numpy: small pictures in
 tests/fuzz/corpus/image_{png,jpeg}/ and tests/unit/pillow_truth.h with the digests of what Pillow and the
 transformations of transformers' image processors make of them. Made with Pillow 9.4 on libjpeg-turbo 2.1
-(Debian 12); run it again after adding a case:
+(Debian 12: apt-get install python3-pil); run it again after adding a case:
 
     python3 tests/interop/pillow_truth.py
 """

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "host.h"
+#include "image_pipeline.h"
 #include "loaded_model.h"
 #include "schema.h"
 #include "text_pipeline.h"
@@ -66,6 +67,36 @@ static model_status text_request(struct modelhost_model *model, const struct mod
     return status;
 }
 
+/* A request for images: their bytes belong to the batch, which belongs to the request; a synchronous call
+ * without a deadline leaves them where they are. */
+static model_status image_request(struct modelhost_model *model,
+                                  const struct modelhost_image *images, uint32_t n_images,
+                                  const struct modelhost_run_options *options, int is_async,
+                                  struct modelhost_request **ret, struct model_error *err)
+{
+    int64_t start_ns = clock_now_ns();
+    bool copy = is_async || (options != NULL && options->timeout_ms > 0);
+    struct image_pipeline *pipeline = NULL;
+    struct image_batch *batch = NULL;
+    model_status status = api_check_options(options, err);
+    if (status == MODEL_OK)
+        status = loaded_model_image_pipeline(model, &pipeline, err);
+    if (status == MODEL_OK)
+        status = image_batch_create(pipeline, images, n_images, copy, options, &batch, err);
+    if (status != MODEL_OK)
+        return status;
+    struct modelhost_run_options wanted = MODELHOST_RUN_OPTIONS_INIT;
+    if (options != NULL)
+        wanted.timeout_ms = options->timeout_ms;
+    wanted.output_names = image_batch_output_names(&wanted.n_output_names);
+    status = request_create(model, NULL, 0, 0, &wanted, ret, err);
+    if (status != MODEL_OK)
+        image_batch_destroy(batch);
+    else
+        request_adopt_job(*ret, image_batch_job(batch), start_ns);
+    return status;
+}
+
 model_status api_run_and_wait(struct modelhost_request *request,
                               struct modelhost_result **ret_result, struct model_error *err)
 {
@@ -101,6 +132,16 @@ model_status modelhost_run_text(struct modelhost_model *model, const struct mode
 {
     struct modelhost_request *request = NULL;
     model_status status = text_request(model, texts, n_texts, options, &request, err);
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+}
+
+model_status modelhost_run_image(struct modelhost_model *model,
+                                 const struct modelhost_image *images, uint32_t n_images,
+                                 const struct modelhost_run_options *options,
+                                 struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status = image_request(model, images, n_images, options, 0, &request, err);
     return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
 }
 
@@ -180,6 +221,19 @@ model_status modelhost_run_text_async(struct modelhost_model *model,
 {
     struct modelhost_request *request = NULL;
     model_status status = text_request(model, texts, n_texts, options, &request, err);
+    return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
+                              : status;
+}
+
+model_status modelhost_run_image_async(struct modelhost_model *model,
+                                       const struct modelhost_image *images, uint32_t n_images,
+                                       const struct modelhost_run_options *options,
+                                       modelhost_callback callback, void *user,
+                                       struct modelhost_request **ret_request,
+                                       struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status = image_request(model, images, n_images, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
                               : status;
 }

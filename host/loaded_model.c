@@ -2,6 +2,7 @@
 #include "loaded_model.h"
 #include "errors.h"
 #include "host.h"
+#include "image_pipeline.h"
 #include "model_opening.h"
 #include "text_pipeline.h"
 
@@ -25,6 +26,7 @@ static void destroy_plugin_objects(struct modelhost_model *model)
 static void destroy(void *argument)
 {
     struct modelhost_model *model = argument;
+    image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
     destroy_plugin_objects(model);
     services_finish(&model->services);
@@ -151,6 +153,20 @@ model_status loaded_model_pipeline(struct modelhost_model *model, struct text_pi
         package_advise(&model->package, status, err);
     if (status == MODEL_OK)
         *ret = model->pipeline;
+    uv_mutex_unlock(&model->mutex);
+    return status;
+}
+
+model_status loaded_model_image_pipeline(struct modelhost_model *model, struct image_pipeline **ret,
+                                         struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&model->mutex);
+    if (model->image_pipeline == NULL)
+        status = image_pipeline_create(&model->package, model->model->description, model->config,
+                                       &model->image_pipeline, err);
+    if (status == MODEL_OK)
+        *ret = model->image_pipeline;
     uv_mutex_unlock(&model->mutex);
     return status;
 }

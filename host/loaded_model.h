@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct image_pipeline;
 struct text_pipeline;
 
 struct modelhost_model {
@@ -43,7 +44,8 @@ struct modelhost_model {
     int has_mutex;
     struct hosted_instance **idle; /* (lanes) instances that nobody runs */
     uint32_t n_idle;
-    struct text_pipeline *pipeline; /* made at the first text */
+    struct text_pipeline *pipeline;        /* made at the first text */
+    struct image_pipeline *image_pipeline; /* made at the first image */
 };
 
 /* Opens a package folder. plugin_path: where to look when the package brings no plugin. */
@@ -66,6 +68,10 @@ bool loaded_model_keep_instance(struct modelhost_model *model, struct hosted_ins
 
 /* MODEL_CORRUPT when a weights file shrank under its mapping. */
 model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err);
+
+/* The image pipeline of the model, made once. [any-thread] */
+model_status loaded_model_image_pipeline(struct modelhost_model *model, struct image_pipeline **ret,
+                                         struct model_error *err);
 
 /* The text pipeline of the model, made once. [any-thread] */
 model_status loaded_model_pipeline(struct modelhost_model *model, struct text_pipeline **ret,

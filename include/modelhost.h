@@ -138,12 +138,18 @@ struct modelhost_text {
     size_t pair_bytes;
 };
 
+struct modelhost_image {
+    size_t struct_size;
+    const void *data; /* a whole PNG or JPEG file */
+    size_t size_bytes;
+};
+
 struct modelhost_run_options {
     size_t struct_size;
     int64_t timeout_ms;              /* from the call to the answer; 0: none */
     const char *const *output_names; /* tensor form: wanted outputs; NULL: the usual ones */
     uint32_t n_output_names;
-    uint32_t top_k;         /* text form: how many candidates; 0: 5 */
+    uint32_t top_k;         /* text and image form: how many candidates; 0: 5 */
     uint32_t truncate;      /* text form: 1 cuts long texts instead of refusing them */
     const char *task;       /* text form: NULL: the model's own task */
     struct uv_loop_s *loop; /* async: run the callback on this loop, whose thread must make
@@ -174,6 +180,18 @@ MODELHOST_API model_status modelhost_run_text(struct modelhost_model *model,
                                               struct modelhost_result **ret_result,
                                               struct model_error *err);
 
+/* Classifies pictures: decodes them, does what the package's preprocessor_config.json says, runs the model
+ * on pixel_values, and gives labels by config.json's id2label, the top_k best. The images are one batch;
+ * the answer has one array for each: [{"label", "score", "index"}, ...]. At most 1,024 images of 128 MiB,
+ * 65,535 pixels a side and 89,478,485 pixels each; a damaged or truncated one is MODEL_INVALID_ARGUMENT,
+ * another format than PNG and JPEG MODEL_UNSUPPORTED. They are decoded on the lane. */
+MODELHOST_API model_status modelhost_run_image(struct modelhost_model *model,
+                                               const struct modelhost_image *images,
+                                               uint32_t n_images,
+                                               const struct modelhost_run_options *options,
+                                               struct modelhost_result **ret_result,
+                                               struct model_error *err);
+
 /* The answer of an asynchronous call: exactly one per call that returned MODEL_OK. `result` is the
  * callee's to destroy, NULL unless status is MODEL_OK; `err` lives during the callback. */
 typedef void (*modelhost_callback)(void *user, model_status status, struct modelhost_result *result,
@@ -189,6 +207,11 @@ MODELHOST_API model_status modelhost_run_async(
 
 MODELHOST_API model_status modelhost_run_text_async(
     struct modelhost_model *model, const struct modelhost_text *texts, uint32_t n_texts,
+    const struct modelhost_run_options *options, modelhost_callback callback, void *user,
+    struct modelhost_request **ret_request, struct model_error *err);
+
+MODELHOST_API model_status modelhost_run_image_async(
+    struct modelhost_model *model, const struct modelhost_image *images, uint32_t n_images,
     const struct modelhost_run_options *options, modelhost_callback callback, void *user,
     struct modelhost_request **ret_request, struct model_error *err);
 
@@ -307,8 +330,8 @@ MODELHOST_API const struct model_tensor *modelhost_result_at(const struct modelh
                                                              uint32_t index);
 MODELHOST_API const struct model_tensor *modelhost_result_find(
     const struct modelhost_result *result, const char *name);
-/* Text form: an array with one item per text, as `modelhost run --json` prints it; "[]" for the
- * tensor form. */
+/* Text and image form: an array with one item per text or image, as `modelhost run --json` prints it;
+ * "[]" for the tensor form. */
 MODELHOST_API const char *modelhost_result_json(const struct modelhost_result *result);
 MODELHOST_API struct modelhost_timing modelhost_result_timing(
     const struct modelhost_result *result);

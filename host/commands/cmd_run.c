@@ -1,5 +1,5 @@
-/* cmd_run.c - `modelhost run PKG`: texts or tensors through a model. run_options.c reads the command
- * line, this file opens the model, and run_texts.c, run_tensors.c and run_generation.c do the work. */
+/* cmd_run.c - `modelhost run PKG`: texts, images or tensors through a model. run_options.c reads the
+ * command line, this file opens the model, and run_<form>.c does the work. */
 #include "cmd_run.h"
 #include "clock.h"
 #include "errors.h"
@@ -12,13 +12,16 @@
 const char cmd_run_help[] =
     "usage: modelhost run PKG --text TEXT... [OPTION]...\n"
     "       modelhost run PKG --text TEXT [--stream] [OPTION]...      (models that generate)\n"
+    "       modelhost run PKG --image FILE... [OPTION]...\n"
     "       modelhost run PKG --inputs IN.safetensors --outputs OUT.safetensors [OPTION]...\n\n"
-    "Runs a package (a name in the store, or a folder) and prints the answer. Without --text and\n"
-    "--inputs every line of standard input is a text. Answers come in the texts' order,\n"
+    "Runs a package (a name in the store, or a folder) and prints the answer. Without --text,\n"
+    "--image and --inputs every line of standard input is a text. Answers come in the texts' order,\n"
     "as soon as a few of them have run together.\n\n"
     "  --text TEXT          a text; may be given several times\n"
     "  --pair TEXT          a second text for every --text\n"
     "  --context TEXT       the same: the text in which a question's answer is looked for\n"
+    "  --image FILE         a PNG or JPEG to classify, - is standard input; may be given several\n"
+    "                       times\n"
     "  --task TASK          embed, fill-mask, classify, token-classify, question or generate\n"
     "                       (default: what the model was made for)\n"
     "  --top-k N            candidates, labels or answers to show (default 5)\n"
@@ -66,6 +69,8 @@ static model_status run_opened(struct run_command *run, struct modelhost_model *
 {
     if (run->describe)
         return command_print(modelhost_describe(model), err);
+    if (run->images.n_values > 0)
+        return run_images(run, model, err);
     if (run->inputs_path != NULL)
         return run_tensors(run, model, err);
     const char *task = run->task != NULL ? run->task : modelhost_description(model)->task;

@@ -6,7 +6,7 @@
 
 struct run_command {
     const char *package;
-    struct command_list texts; /* values owned */
+    struct command_list texts, images; /* values owned */
     const char *pair;
     const char *task;
     const char *inputs_path, *outputs_path;
@@ -42,6 +42,9 @@ int64_t run_time_left_ms(const struct run_command *run);
 /* --text, or the lines of stdin (run_texts.c). */
 model_status run_texts(const struct run_command *run, struct modelhost_model *model,
                        struct model_error *err);
+/* --image (run_images.c). */
+model_status run_images(const struct run_command *run, struct modelhost_model *model,
+                        struct model_error *err);
 /* --inputs and --outputs (run_tensors.c). */
 model_status run_tensors(const struct run_command *run, struct modelhost_model *model,
                          struct model_error *err);
@@ -51,5 +54,8 @@ void run_print_timing(const struct run_command *run, const struct modelhost_timi
 
 /* Prints the answers of the text form for people (print_answers.c). `answers` is JSON text. */
 model_status print_answers(const char *answers, struct model_error *err);
+/* The same of the image form; names: a line before each image's labels. */
+model_status print_image_answers(const char *answers, const char *const *names,
+                                 struct model_error *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 /* What a run may be about; an option's group is those that know it. */
-enum form { TEXTS = 1, TENSORS = 2, GENERATING = 4, EVERY = TEXTS | TENSORS | GENERATING };
+enum form { TEXTS = 1, TENSORS = 2, GENERATING = 4, IMAGES = 8, EVERY = 15 };
 
 #define MAX_STOP_STRINGS 64
 
@@ -26,7 +26,7 @@ static bool take_threads(struct run_command *run, const char *command)
 
 /* The first option that was given and does not go with the form; NULL: none. */
 static const char *misplaced_option(const struct command_option *options, uint64_t given,
-                                    enum form form)
+                                    unsigned form)
 {
     for (size_t i = 0; options[i].name != NULL; i++)
         if (given >> i & 1 && (options[i].group & form) == 0)
@@ -58,14 +58,20 @@ static bool check_form(struct run_command *run, const char *command,
                              "give texts (--text, --pair) or tensors (--inputs), not both") == 0;
     if (run->input_ids != NULL && run->texts.n_values > 0)
         return command_usage(command, "give a text or its ids (--input-ids), not both") == 0;
-    const enum form form = run->inputs_path != NULL ? TENSORS : TEXTS | GENERATING;
+    if (run->images.n_values > 0 && (run->texts.n_values > 0 || run->inputs_path != NULL))
+        return command_usage(command, "give images, texts or tensors, one kind of them") == 0;
+    const unsigned form = run->inputs_path != NULL   ? TENSORS
+                          : run->images.n_values > 0 ? IMAGES
+                                                     : TEXTS | GENERATING;
     const char *misplaced = run->describe ? NULL : misplaced_option(options, given, form);
     if (misplaced != NULL)
         return command_usage(command,
                              form == TENSORS ? "--%s is for texts, not for --inputs"
-                                             : "--%s goes with --inputs",
+                             : misplaced_option(options, given, IMAGES | TEXTS | GENERATING) != NULL
+                                 ? "--%s goes with --inputs"
+                                 : "--%s is for texts, not for --image",
                              misplaced) == 0;
-    run->generation_option = misplaced_option(options, given, TEXTS | TENSORS);
+    run->generation_option = misplaced_option(options, given, TEXTS | TENSORS | IMAGES);
     return true;
 }
 
@@ -88,10 +94,11 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     struct modelhost_generation *g = &run->generation;
     const struct command_option options[] = {
         {"text", .list = &run->texts, .group = TEXTS | GENERATING},
+        {"image", .list = &run->images, .group = IMAGES},
         {"pair", .text = &run->pair, .group = TEXTS},
         {"context", .text = &run->pair, .group = TEXTS},
-        {"task", .text = &run->task, .group = TEXTS | GENERATING},
-        {"top-k", .integer = &run->top_k, .max = 10000, .group = TEXTS | GENERATING},
+        {"task", .text = &run->task, .group = TEXTS | GENERATING | IMAGES},
+        {"top-k", .integer = &run->top_k, .max = 10000, .group = EVERY - TENSORS},
         {"truncate", .flag = &run->truncate, .group = TEXTS},
         {"inputs", .text = &run->inputs_path, .group = TENSORS},
         {"outputs", .text = &run->outputs_path, .group = TENSORS},
@@ -114,7 +121,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"sliding-window", .flag = &run->sliding_window, .group = GENERATING},
         {"logprobs", .integer = &run->logprobs, .min = 1, .max = 1000, .group = GENERATING},
         {"describe", .flag = &run->describe, .group = EVERY},
-        {"json", .flag = &run->as_json, .group = TEXTS | GENERATING},
+        {"json", .flag = &run->as_json, .group = EVERY - TENSORS},
         {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
         {"store", .text = &run->places.store_dir, .group = EVERY},
@@ -127,8 +134,9 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     *g = (struct modelhost_generation)MODELHOST_GENERATION_INIT;
     run->top_k = -1;
     run->texts.values = calloc((size_t)argc + 1, sizeof *run->texts.values);
+    run->images.values = calloc((size_t)argc + 1, sizeof *run->images.values);
     run->stop_strings.values = calloc((size_t)argc + 1, sizeof *run->stop_strings.values);
-    if (run->texts.values == NULL || run->stop_strings.values == NULL)
+    if (run->texts.values == NULL || run->images.values == NULL || run->stop_strings.values == NULL)
         return command_usage(argv[0], "out of memory") == 0;
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]))
         return false;
@@ -143,5 +151,6 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
 void run_options_finish(struct run_command *run)
 {
     free(run->texts.values);
+    free(run->images.values);
     free(run->stop_strings.values);
 }

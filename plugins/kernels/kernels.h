@@ -11,6 +11,8 @@
  *   attention.h       softmax(Q K^T) V over sequences of different lengths, no padding
  *   packed_rows.h     which rows of a padded batch are computed, and the way back
  *   row_ops.h         layer norm, softmax, embeddings, activations
+ *   recurrent.h       the layers of LSTM and GRU, with their state
+ *   recurrent_batch.h  a call of a model made of those, with slots
  *
  * Two builds have the same interface: linear_onednn.c on oneDNN, linear_portable.c in plain C
  * (KERNELS=portable). No -march: what pays is compiled for several instruction sets and chosen by
@@ -60,5 +62,7 @@ model_status kernels_no_memory(struct model_error *err, const char *what);
 #include "packed_rows.h"
 #include "row_ops.h"
 #include "encoder.h"
+#include "recurrent.h"
+#include "recurrent_batch.h"
 
 #endif

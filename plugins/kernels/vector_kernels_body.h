@@ -5,6 +5,7 @@
  * number of a must fit the registers. Included once by each vector_kernels_*.c. */
 #include "vector_kernels.h"
 #include "vector_math.h"
+#include "vector_recurrent.h"
 
 #include <math.h>
 
@@ -188,5 +189,5 @@ static void activate(enum activation activation, float *x, size_t n)
 
 #define VECTOR_KERNELS(name_)                                                                      \
     {                                                                                              \
-        name_, product, exp_row, layer_norm, activate                                              \
+        name_, product, exp_row, layer_norm, activate, panel_row, lstm_gates, gru_gates            \
     }

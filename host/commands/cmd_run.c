@@ -23,7 +23,10 @@ const char cmd_run_help[] =
     "  --top-k N            candidates, labels or answers to show (default 5)\n"
     "  --truncate           cut texts that are longer than the model takes\n"
     "  --inputs FILE        tensors by the names of the model's inputs (input_ids, ...)\n"
-    "  --outputs FILE       where the output tensors go\n"
+    "  --outputs FILE       where the output tensors go; --inputs and --outputs may be given several\n"
+    "                       times, one of each for every run\n"
+    "  --stateful           the --inputs are pieces of one stream: each run goes on where the one\n"
+    "                       before stopped\n"
     "  --output-names A,B   which outputs (default: the usual ones; see --describe)\n"
     "  --describe           print what the model is, takes and gives, as JSON, and run nothing\n"
     "  --json               the answers as a JSON array\n"
@@ -70,13 +73,16 @@ static bool take_option(struct run_command *run, const char *command, int c)
         run->truncate = true;
         return true;
     case 'i':
-        run->inputs_path = optarg;
+        run->inputs_paths[run->n_inputs++] = optarg;
         return true;
     case 'o':
-        run->outputs_path = optarg;
+        run->outputs_paths[run->n_outputs++] = optarg;
         return true;
     case 'n':
         run->output_names = optarg;
+        return true;
+    case 'S':
+        run->stateful = true;
         return true;
     case 'd':
         run->describe = true;
@@ -110,8 +116,8 @@ static const char *misplaced_option(const struct run_command *run)
 {
     if (run->describe)
         return NULL;
-    if (run->inputs_path == NULL)
-        return run->output_names != NULL ? "--output-names" : NULL;
+    if (run->n_inputs == 0)
+        return run->output_names != NULL ? "--output-names" : run->stateful ? "--stateful" : NULL;
     return run->as_json        ? "--json"
            : run->task != NULL ? "--task"
            : run->top_k > 0    ? "--top-k"
@@ -130,6 +136,7 @@ static bool parse(struct run_command *run, int argc, char **argv)
                                             {"inputs", required_argument, NULL, 'i'},
                                             {"outputs", required_argument, NULL, 'o'},
                                             {"output-names", required_argument, NULL, 'n'},
+                                            {"stateful", no_argument, NULL, 'S'},
                                             {"describe", no_argument, NULL, 'd'},
                                             {"json", no_argument, NULL, 'j'},
                                             {"timeout", required_argument, NULL, 'w'},
@@ -144,16 +151,16 @@ static bool parse(struct run_command *run, int argc, char **argv)
             return false;
     if (argc - optind != 1)
         return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;
-    if ((run->inputs_path == NULL) != (run->outputs_path == NULL))
+    if (run->n_inputs != run->n_outputs)
         return command_usage(argv[0], "--inputs and --outputs go together") == 0;
-    if (run->inputs_path != NULL && (run->n_texts > 0 || run->pair != NULL))
+    if (run->n_inputs > 0 && (run->n_texts > 0 || run->pair != NULL))
         return command_usage(argv[0],
                              "give texts (--text, --pair) or tensors (--inputs), not both") == 0;
     const char *misplaced = misplaced_option(run);
     if (misplaced != NULL)
         return command_usage(argv[0],
-                             run->inputs_path != NULL ? "%s is for texts, not for --inputs"
-                                                      : "%s goes with --inputs",
+                             run->n_inputs > 0 ? "%s is for texts, not for --inputs"
+                                               : "%s goes with --inputs",
                              misplaced) == 0;
     run->package = argv[optind];
     return true;
@@ -164,7 +171,7 @@ static model_status run_opened(struct run_command *run, struct modelhost_model *
 {
     if (run->describe)
         return command_print(modelhost_describe(model), err);
-    return run->inputs_path != NULL ? run_tensors(run, model, err) : run_texts(run, model, err);
+    return run->n_inputs > 0 ? run_tensors(run, model, err) : run_texts(run, model, err);
 }
 
 static model_status open_and_run(struct run_command *run, struct model_error *err)
@@ -195,14 +202,21 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
 
 int cmd_run(int argc, char **argv)
 {
-    struct run_command run = {.texts = calloc((size_t)argc + 1, sizeof(char *))};
+    struct run_command run = {.texts = calloc((size_t)argc + 1, sizeof(char *)),
+                              .inputs_paths = calloc((size_t)argc + 1, sizeof(char *)),
+                              .outputs_paths = calloc((size_t)argc + 1, sizeof(char *))};
     struct model_error err = MODEL_ERROR_INIT;
-    if (run.texts == NULL)
-        return command_fail(error_no_memory(&err, "the command line"), &err);
-    bool parsed = parse(&run, argc, argv);
-    model_status status = parsed ? open_and_run(&run, &err) : MODEL_OK;
+    bool room = run.texts != NULL && run.inputs_paths != NULL && run.outputs_paths != NULL;
+    bool parsed = room && parse(&run, argc, argv);
+    model_status status = MODEL_OK;
+    if (!room)
+        status = error_no_memory(&err, "the command line");
+    else if (parsed)
+        status = open_and_run(&run, &err);
     free(run.texts);
-    if (!parsed)
+    free(run.inputs_paths);
+    free(run.outputs_paths);
+    if (room && !parsed)
         return COMMAND_USAGE;
     if (status == MODEL_DEADLINE) {
         error_advise(&err, "give it more with --timeout");

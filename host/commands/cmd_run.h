@@ -10,10 +10,12 @@ struct run_command {
     size_t n_texts;
     const char *pair;
     const char *task;
-    const char *inputs_path, *outputs_path;
+    const char **inputs_paths, **outputs_paths; /* (n_inputs), (n_outputs): pairs */
+    size_t n_inputs, n_outputs;
     const char *output_names; /* separated by commas, or NULL */
     int64_t top_k, timeout_ms, threads;
     bool truncate, describe, as_json;
+    bool stateful; /* the pairs are pieces of one stream */
     int verbosity; /* -1 quiet, 0, 1 verbose */
     struct command_places places;
     int64_t load_ns;

@@ -44,9 +44,10 @@ static model_status read_config(struct lstm *lstm, struct model_error *err)
     struct config_reader reader = {kernels_services(lstm->base.model.kernels), err, MODEL_OK};
     struct config_reader *r = &reader;
     struct recurrent_config *config = &lstm->config;
-    const bool gru = strcmp(config_string(r, "model_type", ""), "gru") == 0;
-    if (!gru)
-        config_require_string(r, "model_type", "lstm");
+    const char *type = config_string(r, "model_type", "");
+    const bool gru = strcmp(type, "gru") == 0;
+    if (!gru && strcmp(type, "lstm") != 0)
+        reject(r, "'model_type' must be \"lstm\" or \"gru\"");
     lstm->input = read_input(r, lstm->base.model.kernels);
     const int64_t ids = lstm->input == EMBEDDING ? CONFIG_REQUIRED : 0;
     lstm->vocab_size = config_integer(r, "vocab_size", 1, 1 << 24, ids);

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HALF = {"F16": torch.float16, "BF16": torch.bfloat16}
+ORDER = ["I64", "F32", "F16", "BF16"]
 tensors, configs = {}, {}
 
 
@@ -95,7 +96,7 @@ def case(name, kind="lstm", prefix=None, dtype=None, batch=3, steps=7, state=Fal
 
 
 def write(path):
-    ordered = dict(sorted(tensors.items(), key=lambda item: item[1][0] in HALF))  # wide ones first: aligned
+    ordered = dict(sorted(tensors.items(), key=lambda item: ORDER.index(item[1][0])))  # wide ones first: aligned
     head, offset = {"__metadata__": {"torch": torch.__version__}}, 0
     for name, (dtype, shape, data) in ordered.items():
         head[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, offset + len(data)]}

@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "size.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static model_status check_dimension(const struct model_dimension *dimension, const char *tensor,
@@ -75,16 +76,29 @@ const struct model_tensor_spec *schema_find(const struct model_tensor_spec *cons
     return NULL;
 }
 
+/* "5", "1 to 64", "1 or more". */
+static const char *bounds_text(const struct model_dimension *dimension, char *text, size_t n)
+{
+    if (dimension->min == dimension->max)
+        (void)snprintf(text, n, "%lld", (long long)dimension->min);
+    else if (dimension->max == INT64_MAX)
+        (void)snprintf(text, n, "%lld or more", (long long)dimension->min);
+    else
+        (void)snprintf(text, n, "%lld to %lld", (long long)dimension->min,
+                       (long long)dimension->max);
+    return text;
+}
+
 /* Holds one size against its dimension and against what the name already stands for. */
 static model_status bind(const struct model_dimension *dimension, int64_t size, const char *tensor,
                          uint32_t axis, struct schema_binding *binding, struct model_error *err)
 {
+    char want[64];
     if (size < dimension->min || size > dimension->max)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "'%s': dimension %u%s%s%s is %lld, want %lld to %lld", tensor, axis,
-                         dimension->name ? " (" : "", dimension->name ? dimension->name : "",
-                         dimension->name ? ")" : "", (long long)size, (long long)dimension->min,
-                         (long long)dimension->max);
+        return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': dimension %u%s%s%s is %lld, want %s",
+                         tensor, axis, dimension->name ? " (" : "",
+                         dimension->name ? dimension->name : "", dimension->name ? ")" : "",
+                         (long long)size, bounds_text(dimension, want, sizeof want));
     if (dimension->name == NULL)
         return MODEL_OK;
     for (uint32_t i = 0; i < binding->n_dimensions; i++)

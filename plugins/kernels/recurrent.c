@@ -7,6 +7,8 @@
 #define GROUP_ITEMS 32  /* items of a batch that are computed together */
 #define PIECE_ROWS  256 /* steps times items of one product of the input; small enough for caches */
 #define MIN_STEPS   8   /* of a piece */
+#define TABLE_BYTES (8u << 20) /* of products by id, at most */
+#define TABLE_ROWS  64         /* of it that are computed at a time */
 
 struct recurrent {
     struct kernels *kernels;
@@ -14,6 +16,7 @@ struct recurrent {
     size_t input, hidden, gates, proj; /* proj 0: no projection */
     size_t n_layers, n_directions;
     struct recurrent_layer *layers; /* (n_layers, n_directions) */
+    float *tables[2];               /* of each direction (n_ids, gates * hidden), or NULL */
 };
 
 size_t recurrent_input_width(const struct recurrent *recurrent)
@@ -95,6 +98,51 @@ const struct recurrent *load_recurrent(struct loader *loader, const struct recur
     return loader->status == MODEL_OK ? recurrent : NULL;
 }
 
+static void fill_table(const struct embedding *embedding, const struct linear *linear,
+                       struct linear_runner *runner, float *x, float *table)
+{
+    const size_t width = embedding->width, out = (size_t)linear_out_features(linear);
+    for (size_t id = 0; id < embedding->n_ids; id += TABLE_ROWS) {
+        const size_t left = embedding->n_ids - id, n = left < TABLE_ROWS ? left : TABLE_ROWS;
+        for (size_t i = 0; i < n; i++)
+            embedding_read(embedding, id + i, x + i * width);
+        linear_run(runner, linear, x, n, n, table + id * out);
+    }
+}
+
+void load_recurrent_table(struct loader *loader, const struct recurrent *recurrent,
+                          const struct embedding *embedding)
+{
+    if (loader->status != MODEL_OK)
+        return;
+    const size_t out = recurrent->gates * recurrent->hidden;
+    if (embedding->n_ids > TABLE_BYTES / sizeof(float) / out)
+        return;
+    struct recurrent *own = (struct recurrent *)(uintptr_t)recurrent; /* not shared yet */
+    const struct model_services *services = loader->kernels->services;
+    struct linear_runner *runner = NULL;
+    float *x = services->allocate(services->context, TABLE_ROWS * embedding->width * sizeof *x);
+    loader->status = x == NULL ? kernels_no_memory(loader->err, "an embedding")
+                               : linear_runner_create(loader->kernels, &runner, loader->err);
+    for (size_t i = 0; i < recurrent->n_directions && loader->status == MODEL_OK; i++) {
+        own->tables[i] = kernels_allocate(loader->kernels, embedding->n_ids * out * sizeof(float));
+        if (own->tables[i] == NULL) {
+            loader->status = kernels_no_memory(loader->err, "an embedding");
+            break;
+        }
+        linear_runner_begin(runner, NULL, loader->err);
+        fill_table(embedding, recurrent->layers[i].input, runner, x, own->tables[i]);
+        loader->status = linear_runner_status(runner);
+    }
+    linear_runner_destroy(runner);
+    services->release(services->context, x);
+}
+
+bool recurrent_takes_ids(const struct recurrent *recurrent)
+{
+    return recurrent->tables[0] != NULL;
+}
+
 /* ---- memory of a run */
 
 size_t recurrent_group_items(size_t batch)
@@ -125,7 +173,9 @@ void recurrent_layout(const struct recurrent *recurrent, size_t n_items, size_t 
     run->n_items = n_items;
     run->max_steps = recurrent->n_directions > 1 ? sequence : piece;
     const size_t n_rows = recurrent_row_capacity(run), of_float = sizeof(float);
-    run->input = scratch_take(scratch, n_rows, recurrent->input * of_float);
+    const bool by_ids = recurrent_takes_ids(recurrent);
+    run->input = scratch_take(scratch, by_ids ? 0 : n_rows, recurrent->input * of_float);
+    run->ids = scratch_take(scratch, by_ids ? n_rows : 0, sizeof *run->ids);
     run->visible = scratch_take(scratch, n_rows, 1);
     run->h = scratch_take(scratch, n_states * n_items, h_width * of_float);
     run->c = scratch_take(scratch, n_states * n_items, c_width * of_float);
@@ -141,6 +191,23 @@ void recurrent_layout(const struct recurrent *recurrent, size_t n_items, size_t 
 
 /* ---- a segment */
 
+/* The input's part of n_rows from first_row on, into run->products; x NULL: by id. */
+static void multiply_input(const struct recurrent *recurrent, const struct recurrent_run *run,
+                           size_t index, size_t first_row, size_t n_rows, const float *x,
+                           size_t x_width)
+{
+    const size_t out = recurrent->gates * recurrent->hidden;
+    const size_t room = recurrent_row_capacity(run) - first_row;
+    const size_t capacity = linear_row_capacity(n_rows);
+    for (size_t row = 0; x == NULL && row < n_rows; row++)
+        memcpy(run->products + row * out,
+               recurrent->tables[index] + (size_t)run->ids[first_row + row] * out,
+               out * sizeof *run->products);
+    if (x != NULL)
+        linear_run(run->runner, recurrent->layers[index].input, x + first_row * x_width, n_rows,
+                   capacity < room ? capacity : room, run->products);
+}
+
 /* Steps [first, first + n) of one layer in one direction; the state is in step_h[0] and c. */
 static void run_piece(const struct recurrent *recurrent, const struct recurrent_run *run,
                       size_t index, size_t first, size_t n, const float *x, size_t x_width,
@@ -150,13 +217,10 @@ static void run_piece(const struct recurrent *recurrent, const struct recurrent_
     const size_t h_width = recurrent_h_width(recurrent), first_row = first * run->n_items;
     const size_t width = recurrent_output_width(recurrent);
     const size_t direction = index % recurrent->n_directions, n_rows = n * run->n_items;
-    size_t capacity = linear_row_capacity(n_rows);
-    if (capacity > recurrent_row_capacity(run) - first_row)
-        capacity = recurrent_row_capacity(run) - first_row;
-    linear_run(run->runner, layer->input, x + first_row * x_width, n_rows, capacity, run->products);
-    if (linear_runner_status(run->runner) != MODEL_OK)
-        return;
     struct linear_progress *progress = (struct linear_progress *)run->runner;
+    multiply_input(recurrent, run, index, first_row, n_rows, x, x_width);
+    if (!linear_progress_ask(progress))
+        return;
     const struct recurrent_steps steps = {
         .layer = layer,
         .kind = recurrent->kind,
@@ -201,7 +265,7 @@ static void run_direction(const struct recurrent *recurrent, const struct recurr
 
 const float *recurrent_forward(const struct recurrent *recurrent, struct recurrent_run *run)
 {
-    const float *x = run->input;
+    const float *x = recurrent_takes_ids(recurrent) ? NULL : run->input;
     size_t x_width = recurrent->input;
     const size_t n = recurrent->n_directions;
     for (size_t i = 0; i < recurrent->n_layers; i++) {

@@ -30,6 +30,13 @@ struct recurrent; /* immutable, lives with its kernels */
 const struct recurrent *load_recurrent(struct loader *loader,
                                        const struct recurrent_config *config);
 
+/* What the first layer makes of each row of a small embedding, computed once: then runs take `ids` instead of
+ * `input`, and save that product. Does nothing where the table would be large. After the last
+ * linear_create(). [create-thread] */
+void load_recurrent_table(struct loader *loader, const struct recurrent *recurrent,
+                          const struct embedding *embedding);
+bool recurrent_takes_ids(const struct recurrent *recurrent);
+
 size_t recurrent_input_width(const struct recurrent *recurrent); /* input_size */
 /* Numbers of h of one item in one layer and direction: proj_size or hidden_size. */
 size_t recurrent_h_width(const struct recurrent *recurrent);
@@ -46,11 +53,11 @@ struct recurrent_run {
     size_t n_items;
     size_t max_steps; /* of a segment */
     size_t n_steps;   /* of this segment */
-    /* What the caller fills in. Time comes first whatever the model's batch_first. */
-    float *input; /* (n_steps, n_items, input_size) */
-    uint8_t
-        *visible; /* (n_steps, n_items): a step that is 0 leaves the item's state as it was and has
-                         an output of zeros */
+    /* What the caller fills in. Time comes first whatever the model's batch_first. A step whose `visible`
+     * is 0 leaves the item's state as it was and has an output of zeros. */
+    float *input;     /* (n_steps, n_items, input_size); or, if recurrent_takes_ids(): */
+    int64_t *ids;     /* (n_steps, n_items) */
+    uint8_t *visible; /* (n_steps, n_items) */
     bool all_visible; /* visible is not read */
     float *h; /* (n_states, n_items, h_width): before, and after the segment what it is then */
     float *c; /* (n_states, n_items, c_width) */

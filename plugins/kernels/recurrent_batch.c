@@ -31,10 +31,14 @@ static void read_segment(struct recurrent_batch *b)
 {
     struct recurrent_run *run = &b->run;
     const size_t width = recurrent_input_width(b->model->recurrent);
+    const bool by_ids = recurrent_takes_ids(b->model->recurrent);
     run->all_visible = true;
     for (size_t row = 0; row < run->n_steps * run->n_items; row++) {
         const size_t position = position_of(b, row);
-        b->read(b->context, position, run->input + row * width);
+        if (by_ids)
+            run->ids[row] = b->ids[position];
+        else
+            b->read(b->context, position, run->input + row * width);
         run->visible[row] = b->mask == NULL || b->mask[position] != 0;
         run->all_visible = run->all_visible && run->visible[row] != 0;
     }

@@ -29,6 +29,7 @@ struct recurrent_batch {
     size_t batch, sequence;
     const int64_t *mask; /* of all positions, or NULL */
     float *h, *c;        /* h_n and c_n; NULL: not wanted */
+    const int64_t *ids;  /* of all positions, if recurrent_takes_ids(); read() is not called then */
     /* What the model is. read: the input of a position into x(input_size). write: n rows of the last
      * layer, y(n, output_width) with room for `capacity` rows, for recurrent_scatter(). May use
      * block(block_bytes). */

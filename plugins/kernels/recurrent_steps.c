@@ -1,9 +1,9 @@
 /* recurrent_steps.c - see recurrent_steps.h.
  *
- * A step is one phase, or two with a projection; a phase is one item of work for each panel. Threads meet at
- * the end of every phase, a few microseconds apart, so they wait by looking. Nothing relies on their
- * running at the same time, as parallel_for does not promise it: a thread first takes the panels of its own
- * share (they stay in its cache), then what others have not begun, and one thread alone does all. */
+ * A step is one phase, or two with a projection; an item of work is a few panels. Threads meet at the end of
+ * every phase, a few microseconds apart, so they wait by looking. Nothing relies on their running at the
+ * same time, as parallel_for does not promise it: a thread first takes the panels of its own share (they
+ * stay in its cache), then what others have not begun, and one thread alone does all. */
 #include "recurrent_steps.h"
 
 #include <sched.h>
@@ -11,14 +11,16 @@
 
 #define MIN_PRODUCTS_PER_STEP 65536 /* below that a second thread costs more than it brings */
 #define LOOKS_BEFORE_YIELDING 2000
+#define UNIT_PANELS           4                     /* at most in one item of work */
+#define SUMS_STRIDE           (4 * RECURRENT_UNITS) /* between the items of a panel's sums */
 
 struct job {
     const struct kernels *kernels;
     const struct recurrent_steps *steps;
-    size_t n_workers;
-    _Atomic size_t n_done; /* items of work, of all phases */
+    size_t n_workers, n_together; /* panels of units in an item of work */
+    _Atomic size_t n_done;        /* items of work, of all phases */
     atomic_bool stop;
-    _Atomic uint32_t *claims; /* (panels): the phase that nobody has begun yet */
+    _Atomic uint32_t *claims; /* (items of work): the phase that nobody has begun yet */
 };
 
 static void pause_briefly(void)
@@ -68,34 +70,47 @@ static void finish(const struct recurrent_steps *s, size_t step, size_t item, si
         memset(y, 0, n * sizeof *y);
 }
 
-/* The units of one panel of weight_hh, of all items, through the gates. */
-static void run_units(const struct job *job, size_t step, size_t index)
+/* The units of one panel, of items [first_item, + n_items) whose sums are there. */
+static void run_gates(const struct job *job, size_t step, size_t index, size_t first_item,
+                      size_t n_items, const float *sums)
 {
     const struct recurrent_steps *s = job->steps;
     const struct recurrent_panels *panels = &s->layer->recurrent;
     const struct vector_kernels *vector = job->kernels->vector;
     const size_t place = s->backwards ? s->n_steps - 1 - step : step;
     const size_t first = index * RECURRENT_UNITS, n = panel_rows(panels, index);
-    const size_t stride = 4 * RECURRENT_UNITS, gates = panels->n_parts * s->hidden;
-    const float *bias = s->layer->bias + first, *before = s->h[step % 2];
-    float sums[PRODUCT_ROWS * 4 * RECURRENT_UNITS], h[RECURRENT_UNITS] = {0};
-    for (size_t item = 0; item < s->n_items; item++) {
-        const size_t row = place * s->n_items + item, left = s->n_items - item;
-        const float *x = s->products + row * gates + first;
-        const float *own = sums + item % PRODUCT_ROWS * stride;
-        if (item % PRODUCT_ROWS == 0)
-            multiply(vector, panels, index, before + item * s->h_width,
-                     left < PRODUCT_ROWS ? left : PRODUCT_ROWS, sums, stride);
+    const float *bias = s->layer->bias + first, *before = s->h[step % 2] + first;
+    float h[RECURRENT_UNITS] = {0};
+    for (size_t item = first_item; item < first_item + n_items; item++, sums += SUMS_STRIDE) {
+        const size_t row = place * s->n_items + item;
+        const float *x = s->products + row * panels->n_parts * s->hidden + first;
         if (s->visible != NULL && s->visible[row] == 0)
             memset(h, 0, sizeof h); /* not read: the state stays */
         else if (s->kind == RECURRENT_LSTM)
-            vector->lstm_gates(x, bias, s->hidden, own, n, s->c + item * s->hidden + first, h);
+            vector->lstm_gates(x, bias, s->hidden, sums, n, s->c + item * s->hidden + first, h);
         else
-            vector->gru_gates(x, bias, s->hidden, own, n, before + item * s->h_width + first, h);
+            vector->gru_gates(x, bias, s->hidden, sums, n, before + item * s->h_width, h);
         if (s->layer->projection.n_panels == 0)
             finish(s, step, item, first, n, h);
         else
             memcpy(s->inner + item * s->hidden + first, h, n * sizeof *h);
+    }
+}
+
+/* Some panels of weight_hh, for all items. First the sums of all, then the gates of all: the processor
+ * works on several gates at once, as none waits for another. */
+static void run_units(const struct job *job, size_t step, size_t first, size_t n_panels)
+{
+    const struct recurrent_steps *s = job->steps;
+    const struct recurrent_panels *panels = &s->layer->recurrent;
+    float sums[UNIT_PANELS][PRODUCT_ROWS * SUMS_STRIDE];
+    for (size_t item = 0; item < s->n_items; item += PRODUCT_ROWS) {
+        const size_t left = s->n_items - item, n = left < PRODUCT_ROWS ? left : PRODUCT_ROWS;
+        for (size_t i = 0; i < n_panels; i++)
+            multiply(job->kernels->vector, panels, first + i, s->h[step % 2] + item * s->h_width, n,
+                     sums[i], SUMS_STRIDE);
+        for (size_t i = 0; i < n_panels; i++)
+            run_gates(job, step, first + i, item, n, sums[i]);
     }
 }
 
@@ -142,20 +157,21 @@ static bool claim(struct job *job, size_t index, uint32_t phase)
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 
-/* All of a phase that this worker gets; the number of panels. */
-static size_t work_phase(struct job *job, size_t worker, uint32_t phase, size_t n_panels)
+/* All of a phase that this worker gets out of n_items items of work; how many. */
+static size_t work_phase(struct job *job, size_t worker, uint32_t phase, size_t n_items)
 {
     const bool two = job->steps->layer->projection.n_panels > 0;
-    const size_t step = two ? phase / 2 : phase, own = worker * n_panels / job->n_workers;
+    const size_t n_panels = job->steps->layer->recurrent.n_panels, together = job->n_together;
+    const size_t step = two ? phase / 2 : phase, own = worker * n_items / job->n_workers;
     size_t n = 0;
-    for (size_t i = 0; i < n_panels; i++) {
-        const size_t index = (own + i) % n_panels;
+    for (size_t i = 0; i < n_items; i++) {
+        const size_t index = (own + i) % n_items, left = n_panels - index * together;
         if (!claim(job, index, phase))
             continue;
         if (two && phase % 2 == 1)
             run_projection(job, step, index);
         else
-            run_units(job, step, index);
+            run_units(job, step, index * together, left < together ? left : together);
         n++;
     }
     return n;
@@ -165,18 +181,28 @@ static void work(void *argument, size_t worker)
 {
     struct job *job = argument;
     const struct recurrent_layer *layer = job->steps->layer;
-    const size_t n_units = layer->recurrent.n_panels, n_projection = layer->projection.n_panels;
+    const size_t n_projection = layer->projection.n_panels;
+    const size_t n_units = (layer->recurrent.n_panels + job->n_together - 1) / job->n_together;
     const size_t n_phases = job->steps->n_steps * (n_projection > 0 ? 2 : 1);
     size_t before = 0; /* items of work in the phases before */
     for (uint32_t phase = 0; phase < n_phases; phase++) {
-        const size_t n_panels = n_projection > 0 && phase % 2 == 1 ? n_projection : n_units;
+        const size_t n_items = n_projection > 0 && phase % 2 == 1 ? n_projection : n_units;
         if (!wait_for(job, before))
             return;
-        size_t n = work_phase(job, worker, phase, n_panels);
+        size_t n = work_phase(job, worker, phase, n_items);
         if (n > 0)
             atomic_fetch_add_explicit(&job->n_done, n, memory_order_release);
-        before += n_panels;
+        before += n_items;
     }
+}
+
+/* Panels that are claimed together: some, as long as there are enough for every worker. */
+static size_t choose_together(size_t n_panels, size_t n_workers)
+{
+    size_t n = UNIT_PANELS;
+    while (n > 1 && n_panels < 4 * n * n_workers)
+        n /= 2;
+    return n;
 }
 
 void recurrent_steps_run(const struct kernels *kernels, const struct recurrent_steps *steps)
@@ -189,6 +215,7 @@ void recurrent_steps_run(const struct kernels *kernels, const struct recurrent_s
                       .steps = steps,
                       .n_workers = n_products < MIN_PRODUCTS_PER_STEP ? 1 : kernels->threads,
                       .claims = steps->claims};
+    job.n_together = choose_together(units->n_panels, job.n_workers);
     for (size_t i = 0; i < n_claims; i++)
         atomic_init(&job.claims[i], 0);
     if (job.n_workers > 1)

@@ -84,13 +84,15 @@ static model_status load_weights(struct lstm *lstm, struct model_error *err)
     lstm->base.recurrent = load_recurrent(&loader, &lstm->config);
     if (loader.status != MODEL_OK)
         return loader.status;
-    if (!weight_exists(lstm->base.model.kernels, "head.weight"))
-        return MODEL_OK;
     const bool bias = weight_exists(lstm->base.model.kernels, "head.bias");
     const struct linear_shape head = {.out_features = lstm->num_labels,
                                       .in_features =
                                           (int64_t)recurrent_output_width(lstm->base.recurrent)};
-    lstm->head = load_linear_named(&loader, head, "head.weight", bias ? "head.bias" : NULL);
+    if (weight_exists(lstm->base.model.kernels, "head.weight"))
+        lstm->head = load_linear_named(&loader, head, "head.weight", bias ? "head.bias" : NULL);
+    if (lstm->input == EMBEDDING)
+        load_recurrent_table(&loader, lstm->base.recurrent, &lstm->embed);
+    /* Memory follows the weights, not what config.json says of a head that is not there. */
     lstm->num_labels = lstm->head != NULL ? linear_out_features(lstm->head) : 0;
     return loader.status;
 }

@@ -100,6 +100,7 @@ model_status lstm_run(struct model_instance *self, const struct model_call *call
     run.batch.sequence = (size_t)r.sequence;
     run.batch.h = run.results[H_N];
     run.batch.c = run.results[C_N];
+    run.batch.ids = run.ids;
     run.batch.context = &run;
     run.batch.read = read_position;
     run.batch.write = write_rows;

@@ -3,6 +3,7 @@
 #ifndef VECTOR_RECURRENT_H
 #define VECTOR_RECURRENT_H
 
+#include "vector_kernels.h"
 #include "vector_math.h"
 
 /* n_vectors of the columns, a constant after inlining; the panel is read in order. */

@@ -200,6 +200,45 @@ static void inputs_that_contradict_each_other_are_refused(void **state)
     assert_int_equal(harness_destroy(h), 0);
 }
 
+/* ---- embeddings */
+
+/* Too many rows for a table of their products. */
+static void a_large_vocabulary_gives_what_its_rows_give(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"output", "h_n", NULL};
+    enum { VOCAB = 60000, N = 300, IN = 6 };
+    static float table[VOCAB * IN], rows[N * IN];
+    static int64_t ids[N];
+    const int64_t shape[] = {3, N / 3, IN}, table_shape[] = {VOCAB, IN};
+    struct harness *by_rows = with_config("lstm", "{" GATES "\"hidden_size\": 9}");
+    struct harness *by_ids =
+        with_config("lstm", "{" GATES "\"hidden_size\": 9, \"vocab_size\": 60000}");
+    struct lstm_call call = {.n_inputs = 0}, ids_call = {.n_inputs = 0};
+    struct harness_outputs outputs, ids_outputs;
+    for (size_t i = 0; i < VOCAB * IN; i++)
+        table[i] = (float)(i * 7919 % 2003) / 1000.0f - 1.0f;
+    for (size_t i = 0; i < N; i++) {
+        ids[i] = (int64_t)(i * 1009 % VOCAB);
+        memcpy(rows + i * IN, table + ids[i] * IN, IN * sizeof *rows);
+    }
+    harness_add(by_ids, "embed.weight", MODEL_F32, 2, table_shape, table);
+    assert_int_equal(harness_load(by_rows), MODEL_OK);
+    assert_int_equal(harness_load(by_ids), MODEL_OK);
+    assert_true(by_ids->model->description->memory_bytes < 1 << 20);
+    lstm_input(&call, "input", MODEL_F32, 3, shape, rows);
+    lstm_input(&ids_call, "input_ids", MODEL_I64, 2, shape, ids);
+    assert_int_equal(lstm_run_call(by_rows, &call, names, &outputs), MODEL_OK);
+    assert_int_equal(lstm_run_call(by_ids, &ids_call, names, &ids_outputs), MODEL_OK);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_memory_equal(outputs.tensors[i].data, ids_outputs.tensors[i].data,
+                            outputs.tensors[i].size_bytes);
+    harness_outputs_free(&outputs);
+    harness_outputs_free(&ids_outputs);
+    assert_int_equal(harness_destroy(by_rows), 0);
+    assert_int_equal(harness_destroy(by_ids), 0);
+}
+
 /* ---- memory */
 
 static void no_memory_is_an_error_wherever_it_happens(void **state)
@@ -300,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_wrong_configuration_is_refused_in_words),
         cmocka_unit_test(weights_that_do_not_fit_are_named),
         cmocka_unit_test(inputs_that_contradict_each_other_are_refused),
+        cmocka_unit_test(a_large_vocabulary_gives_what_its_rows_give),
         cmocka_unit_test(no_memory_is_an_error_wherever_it_happens),
         cmocka_unit_test(a_thousand_models_leave_nothing_behind),
         cmocka_unit_test(a_long_stream_takes_no_more_memory),

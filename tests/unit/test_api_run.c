@@ -100,8 +100,7 @@ static void wrong_inputs_are_refused_with_the_reason(void **state)
     assert_refused(&echo, &x, MODEL_INVALID_ARGUMENT, "'x': rank 2, want 1");
     x = make_x(3);
     x.shape[0] = -1;
-    assert_refused(&echo, &x, MODEL_INVALID_ARGUMENT,
-                   "'x': dimension 0 (n) is -1, want 0 or more");
+    assert_refused(&echo, &x, MODEL_INVALID_ARGUMENT, "'x': dimension 0 (n) is -1, want 0 or more");
     x = make_x(3);
     x.shape[0] = INT64_MAX;
     assert_refused(&echo, &x, MODEL_INVALID_ARGUMENT, "'x': its shape overflows");

@@ -27,7 +27,10 @@ const char cmd_run_help[] =
     "  --top-k N            candidates, labels or answers to show (default 5)\n"
     "  --truncate           cut texts that are longer than the model takes\n"
     "  --inputs FILE        tensors by the names of the model's inputs (input_ids, ...)\n"
-    "  --outputs FILE       where the output tensors go\n"
+    "  --outputs FILE       where the output tensors go; --inputs and --outputs may be given several\n"
+    "                       times, one of each for every run\n"
+    "  --stateful           the --inputs are pieces of one stream: each run goes on where the one\n"
+    "                       before stopped\n"
     "  --output-names A,B   which outputs (default: the usual ones; see --describe)\n"
     "  --describe           print what the model is, takes and gives, as JSON, and run nothing\n"
     "  --json               the answers as a JSON array\n"
@@ -71,7 +74,7 @@ static model_status run_opened(struct run_command *run, struct modelhost_model *
         return command_print(modelhost_describe(model), err);
     if (run->images.n_values > 0)
         return run_images(run, model, err);
-    if (run->inputs_path != NULL)
+    if (run->inputs.n_values > 0)
         return run_tensors(run, model, err);
     const char *task = run->task != NULL ? run->task : modelhost_description(model)->task;
     const bool generates =

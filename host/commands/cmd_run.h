@@ -6,14 +6,15 @@
 
 struct run_command {
     const char *package;
-    struct command_list texts, images; /* values owned */
+    struct command_list texts, images;   /* values owned, as those of */
+    struct command_list inputs, outputs; /* files of tensors, in pairs */
     const char *pair;
     const char *task;
-    const char *inputs_path, *outputs_path;
     const char *output_names; /* separated by commas, or NULL */
     const char *threads_text;
     int64_t top_k, timeout_ms, threads; /* top_k -1: not given */
     bool truncate, describe, as_json, quiet, verbose;
+    bool stateful; /* the pairs are pieces of one stream */
     int verbosity; /* -1 quiet, 0, 1 verbose */
     struct command_places places;
     int64_t load_ns;

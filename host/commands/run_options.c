@@ -37,30 +37,33 @@ static const char *misplaced_option(const struct command_option *options, uint64
 /* The result must not take the place of what it was made from. */
 static bool check_files(const struct run_command *run, const char *command)
 {
-    struct stat inputs, outputs;
-    if (run->inputs_path == NULL)
-        return true;
-    if (strcmp(run->outputs_path, "-") == 0)
-        return command_usage(command, "--outputs wants a file, standard output is none") == 0;
-    if (stat(run->inputs_path, &inputs) == 0 && stat(run->outputs_path, &outputs) == 0 &&
-        inputs.st_dev == outputs.st_dev && inputs.st_ino == outputs.st_ino)
-        return command_usage(command, "--outputs is the file of --inputs; name another") == 0;
+    for (size_t i = 0; i < run->outputs.n_values; i++) {
+        struct stat inputs, outputs;
+        const char *path = run->outputs.values[i];
+        if (strcmp(path, "-") == 0)
+            return command_usage(command, "--outputs wants a file, standard output is none") == 0;
+        for (size_t k = 0; k < run->inputs.n_values; k++)
+            if (stat(run->inputs.values[k], &inputs) == 0 && stat(path, &outputs) == 0 &&
+                inputs.st_dev == outputs.st_dev && inputs.st_ino == outputs.st_ino)
+                return command_usage(command, "--outputs is the file of --inputs; name another") ==
+                       0;
+    }
     return true;
 }
 
 static bool check_form(struct run_command *run, const char *command,
                        const struct command_option *options, uint64_t given)
 {
-    if ((run->inputs_path == NULL) != (run->outputs_path == NULL))
+    if (run->inputs.n_values != run->outputs.n_values)
         return command_usage(command, "--inputs and --outputs go together") == 0;
-    if (run->inputs_path != NULL && (run->texts.n_values > 0 || run->pair != NULL))
+    if (run->inputs.n_values > 0 && (run->texts.n_values > 0 || run->pair != NULL))
         return command_usage(command,
                              "give texts (--text, --pair) or tensors (--inputs), not both") == 0;
     if (run->input_ids != NULL && run->texts.n_values > 0)
         return command_usage(command, "give a text or its ids (--input-ids), not both") == 0;
-    if (run->images.n_values > 0 && (run->texts.n_values > 0 || run->inputs_path != NULL))
+    if (run->images.n_values > 0 && (run->texts.n_values > 0 || run->inputs.n_values > 0))
         return command_usage(command, "give images, texts or tensors, one kind of them") == 0;
-    const unsigned form = run->inputs_path != NULL   ? TENSORS
+    const unsigned form = run->inputs.n_values > 0   ? TENSORS
                           : run->images.n_values > 0 ? IMAGES
                                                      : TEXTS | GENERATING;
     const char *misplaced = run->describe ? NULL : misplaced_option(options, given, form);
@@ -100,9 +103,10 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"task", .text = &run->task, .group = TEXTS | GENERATING | IMAGES},
         {"top-k", .integer = &run->top_k, .max = 10000, .group = EVERY - TENSORS},
         {"truncate", .flag = &run->truncate, .group = TEXTS},
-        {"inputs", .text = &run->inputs_path, .group = TENSORS},
-        {"outputs", .text = &run->outputs_path, .group = TENSORS},
+        {"inputs", .list = &run->inputs, .group = TENSORS},
+        {"outputs", .list = &run->outputs, .group = TENSORS},
         {"output-names", .text = &run->output_names, .group = TENSORS},
+        {"stateful", .flag = &run->stateful, .group = TENSORS},
         {"input-ids", .text = &run->input_ids, .group = GENERATING},
         {"max-new-tokens", .integer = &g->max_new_tokens, .max = 1 << 24, .group = GENERATING},
         {"stream", .flag = &run->stream, .group = GENERATING},
@@ -133,11 +137,11 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     uint64_t given = 0;
     *g = (struct modelhost_generation)MODELHOST_GENERATION_INIT;
     run->top_k = -1;
-    run->texts.values = calloc((size_t)argc + 1, sizeof *run->texts.values);
-    run->images.values = calloc((size_t)argc + 1, sizeof *run->images.values);
-    run->stop_strings.values = calloc((size_t)argc + 1, sizeof *run->stop_strings.values);
-    if (run->texts.values == NULL || run->images.values == NULL || run->stop_strings.values == NULL)
-        return command_usage(argv[0], "out of memory") == 0;
+    struct command_list *const lists[] = {&run->texts, &run->images, &run->inputs, &run->outputs,
+                                          &run->stop_strings};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if ((lists[i]->values = calloc((size_t)argc + 1, sizeof *lists[i]->values)) == NULL)
+            return command_usage(argv[0], "out of memory") == 0;
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]))
         return false;
     if (argc - optind != 1)
@@ -152,5 +156,7 @@ void run_options_finish(struct run_command *run)
 {
     free(run->texts.values);
     free(run->images.values);
+    free(run->inputs.values);
+    free(run->outputs.values);
     free(run->stop_strings.values);
 }

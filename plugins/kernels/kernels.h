@@ -17,6 +17,8 @@
  *   decoder.h         those of GPT-2: causal_attention.h over what past_key_values.h keeps
  *   decoder_model.h   a model of those, with slots
  *   decoder_rows.h    which positions a decoder reads, from nothing or after a slot's
+ *   recurrent.h       the layers of LSTM and GRU, with their state
+ *   recurrent_batch.h  a call of a model made of those, with slots
  *
  * Two builds have the same interface: linear_onednn.c on oneDNN, linear_portable.c in plain C
  * (KERNELS=portable). No -march: what pays is compiled for several instruction sets and chosen by
@@ -73,5 +75,7 @@ model_status kernels_no_memory(struct model_error *err, const char *what);
 #include "decoder_rows.h"
 #include "decoder.h"
 #include "decoder_model.h"
+#include "recurrent.h"
+#include "recurrent_batch.h"
 
 #endif

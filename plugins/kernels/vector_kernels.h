@@ -12,6 +12,7 @@
 
 #define PRODUCT_ROWS    6  /* rows of a in one call of product() */
 #define PRODUCT_COLUMNS 16 /* columns of b come in multiples of this */
+#define RECURRENT_UNITS 16 /* units of a recurrent layer in one panel of weights */
 
 /* n rounded up to whole groups of columns. */
 static inline size_t product_columns(size_t n)
@@ -48,6 +49,16 @@ struct vector_kernels {
      * accumulate, at least 0 if relu. */
     void (*winograd_output)(const float *m, size_t stride, size_t n, const float *bias,
                             bool accumulate, bool relu, float *const y[4]);
+
+    /* out(columns) = a(depth) panel(depth, columns); columns a multiple of RECURRENT_UNITS. */
+    void (*panel_row)(const float *a, const float *panel, size_t columns, size_t depth, float *out);
+    /* One step of n <= RECURRENT_UNITS units. x and bias: (4 or 3 gates, n) with row stride ld, the input's
+     * and the recurrent side's; sums(gates, RECURRENT_UNITS): the recurrent products. c(n) is read and
+     * written, before(n) is h of the step before, h(n) is written and may be `before`. */
+    void (*lstm_gates)(const float *x, const float *bias, size_t ld, const float *sums, size_t n,
+                       float *c, float *h);
+    void (*gru_gates)(const float *x, const float *bias, size_t ld, const float *sums, size_t n,
+                      const float *before, float *h);
 };
 
 /* NULL where this build or processor has not got the set. */

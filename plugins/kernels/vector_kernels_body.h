@@ -5,6 +5,7 @@
  * number of a must fit the registers. Included once by each vector_kernels_*.c. */
 #include "vector_kernels.h"
 #include "vector_math.h"
+#include "vector_recurrent.h"
 
 #include <math.h>
 
@@ -324,5 +325,6 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
 
 #define VECTOR_KERNELS(name_)                                                                      \
     {                                                                                              \
-        name_, product, dots, exp_row, layer_norm, activate, winograd_input, winograd_output       \
+        name_, product, dots, exp_row, layer_norm, activate, winograd_input, winograd_output,      \
+            panel_row, lstm_gates, gru_gates                                                       \
     }

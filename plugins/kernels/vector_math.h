@@ -109,11 +109,12 @@ ALWAYS float v_largest(vfloat x)
     return largest;
 }
 
-/* x = k ln 2 + r, |r| <= ln 2 / 2; exp x = 2^k exp r. Clamped to the range of normal numbers. */
+/* x = k ln 2 + r, |r| <= ln 2 / 2; exp x = 2^k exp r. Clamped to the range of normal numbers;
+ * NaN stays NaN (v_min and v_max give their second argument then). */
 ALWAYS vfloat v_exp(vfloat x)
 {
     const float round = 0x1.8p23f; /* adding it leaves the nearest integer in the low bits */
-    x = v_min(v_max(x, SPLAT(-87.0f)), SPLAT(88.0f));
+    x = v_min(SPLAT(88.0f), v_max(SPLAT(-87.0f), x));
     vfloat shifted = x * 1.44269504f + round;
     vfloat k = shifted - round;
     vfloat r = x - k * 0.693145752f;

@@ -129,7 +129,7 @@ static void a_preprocessor_for_another_size_is_refused_by_the_model(void **state
     struct buffer file = one_pixel(1, 2, 3);
     const struct modelhost_image image = image_of(&file);
     assert_run_refused("{\"size\":5}", VIT, &image, 1, NULL, MODEL_INVALID_ARGUMENT,
-                       "'pixel_values': dimension 2 is 4, want 5 to 5");
+                       "'pixel_values': dimension 2 is 4, want 5");
     buffer_finish(&file);
 }
 

@@ -68,7 +68,7 @@ describe="'modelhost run PKG --describe' shows what the model takes and gives"
 wrong() { # NAME TEXT INPUTS
     fails "$1" 1 "modelhost: $2; $describe" run "$tales" -q --inputs "$3" --outputs x.safetensors
 }
-wrong 'an unknown id' 'plugin 'lstm' 1.0.0: input_ids[0, 1] is 257, want 0 to 256 (vocab_size 257)' unknown.safetensors
+wrong 'an unknown id' "plugin 'lstm' 1.0.0: input_ids[0, 1] is 257, want 0 to 256 (vocab_size 257)" unknown.safetensors
 wrong 'a sequence of length 0' "'input_ids': dimension 1 (sequence) is 0, want at least 1" empty.safetensors
 wrong 'a state of the wrong shape' "'h0': dimension 2 is 95, want 96" state.safetensors
 run run "$tales" -q --stateful --inputs all.safetensors --outputs x.safetensors --inputs batch.safetensors --outputs y.safetensors

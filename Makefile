@@ -31,7 +31,7 @@ PKG_LIBS    := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_LDFLAGS := $(LDFLAGS) -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
 LIBS        := $(PKG_LIBS) -ldl -lm -fopenmp
 
-# ---- layers: who may include whom (also checked by scripts/check-layers.sh)
+# ---- layers: who may include whom (also checked by scripts/checks/layers.sh)
 
 INC_base     := -Iinclude -Ibase
 INC_store    := $(INC_base) -Istore

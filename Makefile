@@ -73,7 +73,7 @@ all: $(COMMANDS) $(LIBRARY) $(PLUGINS) $(EXAMPLES)
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: deps ## download, run and show the small model that the repository ships
+demo: deps ## download, run and show the small models that the repository ships
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) scripts/demo.sh
 

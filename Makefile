@@ -31,7 +31,7 @@ PKG_LIBS    := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_LDFLAGS := $(LDFLAGS) -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
 LIBS        := $(PKG_LIBS) -ldl -lm -fopenmp
 
-# ---- layers: who may include whom (also checked by scripts/check-layers.sh)
+# ---- layers: who may include whom (also checked by scripts/checks/layers.sh)
 
 INC_base     := -Iinclude -Ibase
 INC_store    := $(INC_base) -Istore
@@ -73,7 +73,7 @@ all: $(COMMANDS) $(LIBRARY) $(PLUGINS) $(EXAMPLES)
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: deps ## download, run and show the small model that the repository ships
+demo: deps ## download, run and show the small models that the repository ships
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) scripts/demo.sh
 

@@ -243,8 +243,7 @@ enum model_capability { MODEL_CAN_STREAM = 1u << 0 };
 struct model_description {
     size_t struct_size;
     const char *architecture; /* the reference implementation's class: "BertForMaskedLM" */
-    /* What the outputs mean, as the hub's pipeline tag: "fill-mask", "feature-extraction",
-     * "text-classification", "token-classification", "question-answering", ...; NULL: tensors only. */
+    /* What the outputs mean, as the hub's pipeline tag: see "names" below; NULL: tensors only. */
     const char *task;
     const struct model_tensor_spec *const *inputs;
     const struct model_tensor_spec *const *outputs;
@@ -263,6 +262,27 @@ struct model_description {
     uint32_t max_slots;        /* sequences that an instance can go on with (below); 0: no memory */
     uint32_t reserved;         /* 0 */
 };
+
+/* ---------------------------------------------------------------- names */
+
+/* A plugin names its tensors as it likes, and callers pass them by name. What the host does by itself wants
+ * the names that transformers' models have, with dimensions "batch" and "sequence":
+ *
+ *   texts     input_ids I64 [batch, sequence]; if there are such inputs also attention_mask (1: visible, 0:
+ *             padding) and token_type_ids of the same kind. sequence.max bounds a text's tokens.
+ *   pictures  pixel_values F32 [batch, channels, height, width]
+ *
+ *   task                    from the outputs, F32
+ *   feature-extraction      last_hidden_state [batch, sequence, size]
+ *   fill-mask               logits, else prediction_logits [batch, sequence, vocabulary]
+ *   text-classification     logits [batch, labels]
+ *   token-classification    logits [batch, sequence, labels]
+ *   question-answering      start_logits and end_logits [batch, sequence]
+ *   image-classification    logits [batch, labels]
+ *   text-generation         next_token_logits [batch, vocabulary], those of each item's last visible
+ *                           position, on request; else logits [batch, sequence, vocabulary]
+ *
+ * Generating gives input_ids alone, without padding: prompts item by item, then a token for each slot. */
 
 /* ---------------------------------------------------------------- memory of sequences */
 
@@ -319,7 +339,7 @@ struct model_call {
                                     const int64_t *shape, struct model_error *err);
     void *context; /* for allocate_output */
     const struct model_cancel *cancel;
-    const struct model_stream_sink *sink; /* NULL unless the caller streams */
+    const struct model_stream_sink *sink; /* NULL unless the caller streams; hosts may never */
     const uint32_t *slots; /* (n_slots), different and in range; NULL: start from nothing */
     uint32_t n_slots;      /* the size of dimension "batch", 1 without one */
     uint32_t reserved;     /* 0 */

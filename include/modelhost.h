@@ -15,10 +15,12 @@
  * Threads: every function may be called from any thread, except where its comment says otherwise; a
  * host, a model and a request may be shared, a result belongs to one thread at a time. The library
  * starts one event-loop thread, one that frees models and `lanes` inference threads per host, prints
- * nothing, never exits, and reads the environment only where a NULL option stands for a default that comes from there.
+ * nothing, never exits, and reads the environment only where a NULL option stands for a default that
+ * comes from there.
  *
  * Structs of options start with struct_size; set them with their _INIT macro and then fill in what
- * you want. Fields are only appended, so a program keeps working with a newer library. */
+ * you want. Fields are only appended, so a program keeps working with a newer library. Structs that cross
+ * in arrays or by value (modelhost_text, _image, _prompt and _timing) never grow. */
 #ifndef MODELHOST_H
 #define MODELHOST_H
 
@@ -102,8 +104,8 @@ struct modelhost_options {
 MODELHOST_API model_status modelhost_create(const struct modelhost_options *options,
                                             struct modelhost **ret_host, struct model_error *err);
 
-/* Cancels what waits and runs, waits for the lanes and for models being freed, frees everything. Models must be released and
- * results destroyed by then. NULL does nothing. Not from a callback. */
+/* Cancels what waits and runs, waits for the lanes and for models being freed, frees everything. Models
+ * must be released, and results destroyed, by then. NULL does nothing. Not from a callback. */
 MODELHOST_API void modelhost_destroy(struct modelhost *host);
 
 /* ---------------------------------------------------------------- models */
@@ -151,11 +153,13 @@ struct modelhost_run_options {
     uint32_t n_output_names;
     uint32_t top_k;         /* text and image form: how many candidates; 0: 5 */
     uint32_t truncate;      /* text form: 1 cuts long texts instead of refusing them */
-    const char *task;       /* text form: NULL: the model's own task */
+    const char *task;       /* text form: "embed", "fill-mask", "classify", "token-classify",
+                               "question", or the hub's word; NULL: the model's own task */
     struct uv_loop_s *loop; /* async: run the callback on this loop, whose thread must make
                                          the call; NULL: on the host's own loop thread */
     struct modelhost_session
-        *session; /* what the call goes on with; NULL: it starts from nothing */
+        *session; /* tensor and text form: what the call goes on with; NULL: it starts
+                     from nothing */
 };
 
 #define MODELHOST_RUN_OPTIONS_INIT                                                                 \
@@ -173,7 +177,9 @@ MODELHOST_API model_status modelhost_run(struct modelhost_model *model,
                                          struct modelhost_result **ret_result,
                                          struct model_error *err);
 
-/* Runs texts through tokenizer, model and task. A list of texts is one batch. */
+/* Runs texts through tokenizer, model and task. A list of texts is one batch, padded to the longest. A text
+ * that is longer than the model takes is MODEL_INVALID_ARGUMENT unless options->truncate; a package
+ * without a tokenizer is MODEL_NOT_FOUND, a task that the model does not do MODEL_UNSUPPORTED. */
 MODELHOST_API model_status modelhost_run_text(struct modelhost_model *model,
                                               const struct modelhost_text *texts, uint32_t n_texts,
                                               const struct modelhost_run_options *options,
@@ -222,10 +228,11 @@ MODELHOST_API void modelhost_request_release(struct modelhost_request *request);
 
 /* ---------------------------------------------------------------- generating text */
 
-/* What a text or a row of token ids is to be continued. Numbers that are MODELHOST_AS_CONFIGURED come from
- * the package's generation_config.json, else they are what transformers' generate() takes. */
+/* A text or a row of token ids is continued. Numbers that are MODELHOST_AS_CONFIGURED come from the
+ * package's generation_config.json, else they are what transformers' generate() takes. */
 #define MODELHOST_AS_CONFIGURED (-1e300)
 
+/* What is to be continued. Empty: begins with the model's bos_token_id. */
 struct modelhost_prompt {
     size_t struct_size;
     const char *text; /* UTF-8; NULL: token_ids */
@@ -249,14 +256,16 @@ struct modelhost_token {
 
 struct modelhost_generation {
     size_t struct_size;
-    int64_t max_new_tokens; /* -1: as configured, else 128 */
-    int64_t top_k;          /* -1: as configured, 0: all */
+    int64_t max_new_tokens; /* up to 2^24; -1: as configured, else 128 */
+    int64_t top_k;          /* -1: as configured, else 50; 0: all */
     int32_t do_sample; /* -1: as configured, or 1 if a number of sampling is given; 0: greedy */
-    uint32_t num_sequences; /* of each prompt; 0: 1; best first in the result */
-    double temperature, top_p, min_p;
-    double repetition_penalty, presence_penalty, frequency_penalty;
+    uint32_t num_sequences; /* of each prompt, up to 64; 0: 1; best first in the result */
+    double temperature;     /* 0 (greedy) to 100; usually 1 */
+    double top_p, min_p;    /* 0 to 1; usually 1 and 0, which leave all tokens */
+    double repetition_penalty, presence_penalty, frequency_penalty; /* usually 1, 0, 0: none */
     uint64_t seed;                   /* the same seed, the same text */
-    const char *const *stop_strings; /* (n_stop_strings); they are not part of the text */
+    const char *const *stop_strings; /* (n_stop_strings), up to 64 of 4,096 bytes; they are not
+                                        part of the text */
     const int64_t *stop_token_ids;   /* (n_stop_token_ids); besides the model's own end */
     uint32_t n_stop_strings, n_stop_token_ids;
     uint32_t ignore_eos;     /* 1: goes on behind the model's end of text */
@@ -279,15 +288,17 @@ struct modelhost_generation {
 
 /* Continues prompts with a model of task "text-generation" and waits. The result's JSON is an array with
  * one item per sequence: {"task", "text" (the prompt), "prompt_token_ids", "sequence", "generated_text",
- * "token_ids" (new ones), "finish_reason", and with logprobs "cumulative_logprob" and "logprobs"}. What a
- * model has read of an earlier prompt is used again where prompts begin alike. `generation` and
- * `options` may be NULL. */
+ * "token_ids" (new ones), "finish_reason", with several sequences or logprobs "cumulative_logprob", and with
+ * logprobs "logprobs"}. What a model has read of an earlier prompt is used again where prompts begin
+ * alike. At most 1,024 prompts. MODEL_INVALID_ARGUMENT: a prompt beyond the model's context, an unknown id, a
+ * number out of its range; MODEL_UNSUPPORTED: the model gives no logits of next tokens, or options have a
+ * session. `generation` and `options` may be NULL. */
 MODELHOST_API model_status modelhost_generate(
     struct modelhost_model *model, const struct modelhost_prompt *prompts, uint32_t n_prompts,
     const struct modelhost_generation *generation, const struct modelhost_run_options *options,
     struct modelhost_result **ret_result, struct model_error *err);
 
-/* As modelhost_run_text_async(): everything is copied. */
+/* As modelhost_run_text_async(): everything is copied but on_token's context. */
 MODELHOST_API model_status modelhost_generate_async(
     struct modelhost_model *model, const struct modelhost_prompt *prompts, uint32_t n_prompts,
     const struct modelhost_generation *generation, const struct modelhost_run_options *options,
@@ -296,11 +307,12 @@ MODELHOST_API model_status modelhost_generate_async(
 
 /* ---------------------------------------------------------------- sessions */
 
-/* The memory of one conversation or stream: calls with the same session go on where the last one stopped
- * (past_key_values of a decoder, the state of a recurrent network). Item i of the batch goes on with
- * item i of the calls before. A call that fails leaves the session as it was. One call at a time: another
- * one meanwhile, also one that outlives its deadline, is answered with MODEL_BUSY. A session holds its
- * model. MODEL_UNSUPPORTED for a model without memory. */
+/* The memory of one conversation or stream: calls of modelhost_run() and modelhost_run_text() with the same
+ * session go on where the last one stopped (past_key_values of a decoder, the state of a recurrent
+ * network; modelhost_generate() remembers by itself). Item i of the batch goes on with item i of the calls
+ * before. A call that fails leaves the session as it was. One call at a time: another one meanwhile, also
+ * one that outlives its deadline, is answered with MODEL_BUSY. A session holds its model. MODEL_UNSUPPORTED
+ * for a model without memory. */
 MODELHOST_API model_status modelhost_session_create(struct modelhost_model *model,
                                                     struct modelhost_session **ret_session,
                                                     struct model_error *err);
@@ -313,7 +325,7 @@ MODELHOST_API void modelhost_session_release(struct modelhost_session *session);
 struct modelhost_timing {
     size_t struct_size;
     int64_t queue_ns; /* from the call until a lane took it */
-    int64_t run_ns;   /* in the plugin */
+    int64_t run_ns;   /* in the plugin, all its calls together */
     int64_t total_ns; /* from the call until the answer */
     /* Of generating, else 0: tokens of the prompts, how many of them were read before and kept, the time
      * to read the others; new tokens, and the time for those behind the first. */
@@ -330,8 +342,8 @@ MODELHOST_API const struct model_tensor *modelhost_result_at(const struct modelh
                                                              uint32_t index);
 MODELHOST_API const struct model_tensor *modelhost_result_find(
     const struct modelhost_result *result, const char *name);
-/* Text and image form: an array with one item per text or image, as `modelhost run --json` prints it;
- * "[]" for the tensor form. */
+/* An array with one item per text, image or generated sequence, as `modelhost run --json` prints it; "[]" for
+ * the tensor form. Lives as long as the result. */
 MODELHOST_API const char *modelhost_result_json(const struct modelhost_result *result);
 MODELHOST_API struct modelhost_timing modelhost_result_timing(
     const struct modelhost_result *result);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A stranger's first minute: serves the small model that the repository ships as a hub of its own,
-# downloads it, asks it. Everything stays on this machine and below $BUILD/demo. `make demo` calls it.
+# A stranger's first minute: serves the small models that the repository ships as a hub of its own,
+# downloads them, asks one and has the other write. Everything stays on this machine and below
+# $BUILD/demo. `make demo` calls it.
 #
 # The questions are the lines of examples/demo/texts.txt, if it is there.
 set -u
@@ -8,6 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 BUILD=${BUILD:-build}
 model=modelhost/facts-bert-mini
+writer=modelhost/tales-char-lstm
 place=$BUILD/demo
 texts=('Paris is the [MASK] of France.' 'A dog is an [MASK].')
 if [ -f examples/demo/texts.txt ]; then
@@ -59,7 +61,7 @@ run() {
 rm -rf "$place"
 mkdir -p "$place"
 
-say '1. A hub, on this machine: pkgmgr serves the small BERT that comes with the repository.'
+say '1. A hub, on this machine: pkgmgr serves the small models that come with the repository.'
 show "$BUILD/bin/pkgmgr" serve examples/demo/hub --port 0
 mkfifo "$place/url" || exit 1
 "$BUILD/bin/pkgmgr" serve examples/demo/hub --port 0 >"$place/url" 2>"$place/hub.log" </dev/null &
@@ -75,15 +77,21 @@ echo "$url"
 
 say '2. Download: the commit is resolved, every byte is checked, the plugin for BERT joins the package.'
 run "$BUILD/bin/pkgmgr" download $model --endpoint "$url" --store "$place/store"
-stop_hub
 
-say '3. Ask. The hub is gone now; the package has all it needs.'
+say '3. Ask. The package has all it needs.'
 ask=("$BUILD/bin/modelhost" run "$model" --store "$place/store" --top-k 3)
 for text in "${texts[@]}"; do
     ask+=(--text "$text")
 done
 run "${ask[@]}"
 
-say 'That was it. The package is kept; ask something else:'
+say '4. Another architecture, the same two commands: an LSTM that writes a tale, letter by letter.'
+run "$BUILD/bin/pkgmgr" download $writer --endpoint "$url" --store "$place/store" -q
+stop_hub
+write=("$BUILD/bin/modelhost" run "$writer" --store "$place/store" --stream --temperature 0.7)
+run "${write[@]}" --seed 1 --text 'Once upon a time'
+
+say 'That was it. The hub is gone, the packages are kept; ask for something else:'
 show "$BUILD/bin/modelhost" run $model --store "$place/store" --text "${texts[0]}"
+show "${write[@]}" --seed 2 --text 'One morning the cat'
 echo

@@ -3,11 +3,13 @@
 
     make demo 2>&1 | scripts/terminal-picture.py > docs/demo.svg
 
-Folders above the checkout and long digests are cut, so that the picture is the same everywhere."""
+Folders above the checkout and long digests are cut, so that the picture is the same everywhere. Long
+lines are wrapped at words."""
 import html
 import os
 import re
 import sys
+import textwrap
 
 WIDTH, LINE, LEFT, TOP = 116, 17, 14, 44
 
@@ -16,7 +18,8 @@ for line in sys.stdin.read().splitlines():
     if line.startswith('make'):
         continue
     line = line.replace(os.getcwd() + '/', '').rstrip()
-    lines.append(re.sub(r'([0-9a-f]{12})[0-9a-f]{52}', r'\1...', line))
+    line = re.sub(r'([0-9a-f]{12})[0-9a-f]{52}', r'\1...', line)
+    lines += textwrap.wrap(line, WIDTH, break_on_hyphens=False) if len(line) > WIDTH + 2 else [line]
 while lines and not lines[0]:
     lines.pop(0)
 while lines and not lines[-1]:

@@ -122,7 +122,7 @@ widget:
 # {name}
 
 A very small BERT that fills in one word of a simple English sentence: capitals, opposites, animal
-sounds, colours, days of the week, little sums. It is the model the demo runs: small enough to ship
+sounds, colours, days of the week, little sums. `make demo` asks it: small enough to ship
 with the source, and its answers can be judged at a glance. It is not a general language model.
 
 `BertForMaskedLM`, {parameters:,} parameters in float32: {layers} layers, hidden size {hidden},

@@ -143,8 +143,10 @@ widget:
 
 # {NAME}
 
-A very small LSTM that writes tales letter by letter. It is the smallest thing that generates text: it knows
-one kind of tale and no other. Bytes are its tokens; token {END} ends a tale.
+A very small LSTM that writes tales letter by letter; `make demo` has it write one. It knows one kind of tale
+and no other, and forgets who is in it. Bytes are its tokens; token {END} ends a tale.
+
+    modelhost run modelhost/tales-char-lstm --text "Once upon a time" --stream --temperature 0.7 --seed 1
 
 {LAYERS} layers of {HIDDEN} units, {size:,} parameters in float32. `config.json` is described in
 `plugins/lstm/README.md`.

@@ -14,7 +14,11 @@ const char cmd_explain_help[] =
     "usage: modelhost explain PKG [--store DIR] [--plugin-path DIRS] [--json]\n\n"
     "Shows every candidate plugin for a package (a name in the store, or a folder), in the order\n"
     "in which they are looked at, and why each one is taken or refused. Exit code 3 when none is\n"
-    "taken.\n";
+    "taken.\n\n"
+    "  --store DIR         default: MODELHOST_STORE, or ~/.cache/modelhost\n"
+    "  --plugin-path DIRS  folders separated by ':' (default: MODELHOST_PLUGIN_PATH, or the\n"
+    "                      installation's lib/modelhost/plugins)\n"
+    "  --json              a JSON object\n";
 
 struct explanation {
     const struct package_architectures *architectures;

@@ -17,13 +17,15 @@ const char cmd_tokenize_help[] =
     "name in the store, a package's folder, or any folder with tokenizer.json, vocab.txt, or\n"
     "vocab.json and merges.txt.\n"
     "Without --text the texts are the lines of standard input.\n\n"
+    "  --text TEXT   a text; may be given several times\n"
     "  --jsonl       each input line is a JSON string or {\"text\":..,\"pair\":..}; each output line\n"
     "                {\"ids\":[..],\"type_ids\":[..],\"tokens\":[..]}, or {\"error\":..}\n"
     "                and exit code 1 at the end\n"
     "  --details     with --jsonl: also \"spans\", each token's bytes [from, to] in its text, and\n"
     "                \"decoded\", the text of the ids without special tokens\n"
     "  --pair TEXT   a second text for every --text\n"
-    "  --no-special  without [CLS], [SEP] and the like\n";
+    "  --no-special  without [CLS], [SEP] and the like\n"
+    "  --store DIR   default: MODELHOST_STORE, or ~/.cache/modelhost\n";
 
 #define MAX_DECODED_BYTES (256u << 20)
 

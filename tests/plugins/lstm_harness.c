@@ -102,7 +102,7 @@ void lstm_assert_close(const char *what, const float *found, const float *want, 
 
 /* ---- the cases */
 
-#define CASES "tests/plugins/lstm_cases"
+#define CASES "tests/plugins/lstm/lstm_cases"
 
 struct lstm_cases lstm_cases_open(void)
 {

@@ -28,7 +28,7 @@ const float *lstm_output(const struct harness_outputs *outputs, const char *name
 void lstm_assert_close(const char *what, const float *found, const float *want, size_t n,
                        double max_abs, double max_rms);
 
-/* tests/plugins/lstm_cases.json, .safetensors: models that make_lstm_cases.py made and torch ran. */
+/* tests/plugins/lstm/lstm_cases.json, .safetensors: models that make_lstm_cases.py made and torch ran. */
 struct lstm_cases {
     struct harness *tensors;
     json_node *cases;

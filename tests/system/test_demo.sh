@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# scripts/demo.sh, a stranger's first minute: it answers, keeps its promises and leaves no hub running.
+# scripts/demo.sh, a stranger's first minute: it answers, writes, keeps its promises and leaves no hub
+# running.
 set -u
+BUILD=${BUILD:-build}
 passed=0 failed=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -23,6 +25,11 @@ check 'the demo succeeds' test $? -eq 0
 check 'France has a capital' grep -qi 'paris is the capital of france' "$work/out"
 check 'hot has an opposite' grep -qi 'the opposite of hot is cold' "$work/out"
 check 'the timing is shown' grep -qE '[0-9] ms' "$work/err"
+check 'a tale is told' grep -qE '^ .*there was .* said the .*\.$' "$work/out"
+check 'the speed of writing is shown' grep -qE 'made [0-9]+ in [0-9.]+ ms' "$work/err"
+check 'both models are kept' bash -c \
+    'grep -q facts-bert-mini <<<"$1" && grep -q tales-char-lstm <<<"$1"' _ \
+    "$("$BUILD/bin/pkgmgr" list --store "$BUILD/demo/store")"
 check 'no colour codes off a terminal' bash -c '! grep -q "$1" "$2"' _ $'\033' "$work/out"
 url=$(grep -m 1 -oE 'http://127\.0\.0\.1:[0-9]+' "$work/out")
 check 'the hub said where it is' test -n "$url"

@@ -111,6 +111,27 @@ static void a_batch_beyond_the_slots_is_refused(void **state)
     close_sums(&sums);
 }
 
+static void generating_with_a_session_is_refused(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2};
+    const struct modelhost_prompt prompt = {
+        .struct_size = sizeof prompt, .token_ids = ids, .n_token_ids = 2};
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct modelhost_result *result = NULL;
+    struct sums sums = open_sums("sum", "{\"model_type\": \"sum\"}");
+    load(&sums);
+    assert_int_equal(modelhost_session_create(sums.model, &options.session, &sums.err), MODEL_OK);
+    assert_int_equal(modelhost_generate(sums.model, &prompt, 1, NULL, &options, &result, &sums.err),
+                     MODEL_UNSUPPORTED);
+    assert_string_equal(sums.err.message,
+                        "generating does not go on with a session: give the whole text, what the "
+                        "model has read of it is not read again");
+    assert_null(result);
+    modelhost_session_release(options.session);
+    close_sums(&sums);
+}
+
 static void a_failed_call_leaves_the_session_as_it_was(void **state)
 {
     (void)state;
@@ -209,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_call_goes_on_where_the_last_of_its_session_stopped),
         cmocka_unit_test(items_of_a_batch_have_a_memory_each),
         cmocka_unit_test(a_batch_beyond_the_slots_is_refused),
+        cmocka_unit_test(generating_with_a_session_is_refused),
         cmocka_unit_test(a_failed_call_leaves_the_session_as_it_was),
         cmocka_unit_test(a_new_session_knows_nothing_of_an_ended_one),
         cmocka_unit_test(a_session_of_another_model_is_refused),

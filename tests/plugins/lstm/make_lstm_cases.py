@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make_lstm_cases.py - small recurrent models and what torch makes of them, for test_lstm_cases.c.
 
-    /usr/bin/python3 tests/plugins/make_lstm_cases.py
+    /usr/bin/python3 tests/plugins/lstm/make_lstm_cases.py
 
 Writes lstm_cases.json (case -> the text of its config.json) and lstm_cases.safetensors beside itself, with
 the tensors <case>/weight.<name>, <case>/in.<input> and <case>/out.<output>. Needs torch; the seed is fixed."""

@@ -73,11 +73,10 @@ static model_status take_instance(struct modelhost_request *request, int64_t n_i
                                     : loaded_model_take_instance(request->model, NULL, 0, ret, err);
 }
 
+/* A session's stays with it until the answer is given (request_end_session()). */
 static void give_back(struct modelhost_request *request, struct hosted_instance *instance)
 {
-    if (request->session != NULL)
-        session_end(request->session);
-    else
+    if (request->session == NULL)
         loaded_model_return_instance(request->model, instance);
 }
 
@@ -102,6 +101,8 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     struct model_instance *instance = plugin_call->instance->plugin;
     int64_t start_ns = clock_now_ns();
     model_status status = instance->run(instance, &call, err);
+    if (plugin_call->ret_has_read != NULL)
+        *plugin_call->ret_has_read = status == MODEL_OK;
     result->timing.run_ns += clock_now_ns() - start_ns;
     struct model_error changed = MODEL_ERROR_INIT;
     model_status granted = result_check_granted(result, &changed);
@@ -147,6 +148,8 @@ static model_status run_plugin(struct modelhost_request *request,
     model_status status = take_instance(request, n_items, &call.instance, err);
     if (status != MODEL_OK)
         return status;
+    request->has_session = request->session != NULL;
+    call.ret_has_read = &request->has_advanced;
     uint32_t *slots = NULL;
     status = number_slots(request, n_items, &slots, err);
     call.slots = slots;

@@ -22,6 +22,8 @@ struct plugin_call {
     const uint32_t *slots;                /* one for each item of the batch; NULL: none */
     const uint32_t *cancelled;            /* as in struct model_cancel */
     int64_t deadline_ns;
+    bool *
+        ret_has_read; /* whether run() succeeded, whatever is wrong with its outputs; may be NULL */
 };
 
 /* Runs it into an empty result (result_create()); adds the time to its run_ns. [lane-thread] */

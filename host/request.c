@@ -163,6 +163,16 @@ void request_drop(struct modelhost_request *request)
     free(request);
 }
 
+void request_end_session(struct modelhost_request *request, bool answered)
+{
+    if (!request->has_session)
+        return;
+    request->has_session = false;
+    session_end(request->session, !request->has_advanced ? SESSION_UNCHANGED
+                                  : answered             ? SESSION_ADVANCED
+                                                         : SESSION_LOST);
+}
+
 void request_close(struct modelhost_request *request)
 {
     if (request->job != NULL && request->job->close != NULL)

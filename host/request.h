@@ -9,6 +9,7 @@
 #include "modelhost.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <uv.h>
 
 struct scheduler;
@@ -44,6 +45,8 @@ struct modelhost_request {
     uint32_t n_output_names;
     struct request_job *job;           /* owned; NULL: the tensor form */
     struct modelhost_session *session; /* holds a reference; NULL: none */
+    bool has_session;                  /* on a lane: between session_begin() and session_end() */
+    bool has_advanced;                 /* then: the plugin has read the input */
 
     /* Times, monotonic nanoseconds. */
     int64_t submitted_ns;
@@ -80,6 +83,9 @@ void request_adopt_job(struct modelhost_request *request, struct request_job *jo
                        int64_t start_ns);
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
+
+/* Gives the session back, if the request has one; `answered`: its caller gets the result. [lane-thread] */
+void request_end_session(struct modelhost_request *request, bool answered);
 
 /* Ends what the job tells its caller; before the answer. */
 void request_close(struct modelhost_request *request);

@@ -109,6 +109,7 @@ static void run_one(struct scheduler *scheduler, uint32_t lane, struct modelhost
     scheduler->running[lane] = NULL;
     status = hold_deadline(request, status, &error);
     int claimed = claim(scheduler, request, status, status == MODEL_OK ? result : NULL, &error);
+    request_end_session(request, claimed && status == MODEL_OK);
     uv_mutex_unlock(&scheduler->mutex);
     if (!claimed || status != MODEL_OK)
         modelhost_result_destroy(result);

@@ -68,8 +68,6 @@ static model_status take_instance(struct modelhost_session *session, int64_t n_i
         status = loaded_model_take_instance(session->model, NULL, 0, &session->instance, err);
     if (status == MODEL_OK)
         status = clear_slots(session->instance, (uint32_t)n_items, err);
-    if (status == MODEL_OK)
-        session->n_items = n_items;
     return status;
 }
 
@@ -79,15 +77,26 @@ model_status session_begin(struct modelhost_session *session, int64_t n_items,
     if (atomic_exchange(&session->busy, 1))
         return error_set(err, MODEL_BUSY,
                          "another call uses the session; wait for its end, or use a session each");
-    model_status status = take_instance(session, n_items, err);
+    model_status status =
+        session->is_lost
+            ? error_set(
+                  err, MODEL_INVALID_ARGUMENT,
+                  "an earlier call of the session was given up (its deadline, or cancelled) when "
+                  "the model had read its input already: begin a new session")
+            : take_instance(session, n_items, err);
+    session->n_pending = n_items;
     if (status == MODEL_OK)
         *ret = session->instance;
     else
-        session_end(session);
+        session_end(session, SESSION_UNCHANGED);
     return status;
 }
 
-void session_end(struct modelhost_session *session)
+void session_end(struct modelhost_session *session, enum session_outcome outcome)
 {
+    if (outcome == SESSION_ADVANCED)
+        session->n_items = session->n_pending;
+    if (outcome == SESSION_LOST)
+        session->is_lost = true;
     atomic_store(&session->busy, 0);
 }

@@ -10,11 +10,14 @@
 #include "reaper.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct modelhost_session {
     _Atomic uint32_t references;
     struct modelhost_model *model; /* holds a reference */
     _Atomic int busy;              /* a lane uses what follows */
+    bool is_lost;                  /* a call was given up although the model had read its input */
+    int64_t n_pending;             /* items of the call that has it */
     struct hosted_instance *instance;
     int64_t n_items; /* of the batch; 0: nothing was read yet */
     struct reaper_item end;
@@ -23,10 +26,17 @@ struct modelhost_session {
 void session_retain(struct modelhost_session *session);
 void session_drop(struct modelhost_session *session); /* NULL does nothing */
 
-/* The instance, for one call with n_items items; MODEL_BUSY while another call has it. Give it back with
- * session_end(). [lane-thread] */
+/* What became of the session's memory in a call. */
+enum session_outcome {
+    SESSION_UNCHANGED, /* the plugin failed, or was not asked */
+    SESSION_ADVANCED,  /* it read the input, and the caller has its answer */
+    SESSION_LOST       /* it read the input, but the caller was told of a failure */
+};
+
+/* The instance, for one call with n_items items; MODEL_BUSY while another call has it,
+ * MODEL_INVALID_ARGUMENT when it is lost. Give it back with session_end(). [lane-thread] */
 model_status session_begin(struct modelhost_session *session, int64_t n_items,
                            struct hosted_instance **ret, struct model_error *err);
-void session_end(struct modelhost_session *session);
+void session_end(struct modelhost_session *session, enum session_outcome outcome);
 
 #endif

@@ -290,7 +290,8 @@ struct model_description {
  * has read. It lives in slots of an instance, 0 to max_slots - 1, empty at first. A call with
  * model_call.slots goes on where its slots stand: item i of the dimension named "batch" (without one, the
  * whole call is item 0) is read after what slot slots[i] holds, and is added to it. Positions that the
- * attention mask hides are not added.
+ * attention mask hides are not added. Where positions count and none are given, the first column of a
+ * call is the one behind the slot's last position that was read.
  * A call without slots starts from nothing and leaves the slots alone. A run that fails, for whatever
  * reason, leaves its slots as they were. keep() rewinds, forks and clears them between runs. So the
  * host can generate text, hold conversations and feed streams without knowing what the memory is. */

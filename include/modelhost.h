@@ -310,7 +310,8 @@ MODELHOST_API model_status modelhost_generate_async(
 /* The memory of one conversation or stream: calls of modelhost_run() and modelhost_run_text() with the same
  * session go on where the last one stopped (past_key_values of a decoder, the state of a recurrent
  * network; modelhost_generate() remembers by itself). Item i of the batch goes on with item i of the calls
- * before. A call that fails leaves the session as it was. One call at a time: another one meanwhile, also
+ * before. A call that fails leaves the session as it was; but one that is given up (deadline, cancel) when the
+ * model has just read its input ends the session: its next call says so with MODEL_INVALID_ARGUMENT. One call at a time: another one meanwhile, also
  * one that outlives its deadline, is answered with MODEL_BUSY. A session holds its model. MODEL_UNSUPPORTED
  * for a model without memory. */
 MODELHOST_API model_status modelhost_session_create(struct modelhost_model *model,

@@ -21,6 +21,12 @@ static size_t held(const struct decoder_rows *rows, size_t item)
     return rows->slots == NULL ? 0 : rows->past->slots[rows->slots[item]].n_tokens;
 }
 
+/* The position of column 0, unless position_ids say another. */
+static size_t first_position(const struct decoder_rows *rows, size_t item)
+{
+    return rows->slots == NULL ? 0 : past_next_position(rows->past, rows->slots[item]);
+}
+
 static model_status check_item(const struct decoder_rows *rows, size_t item, size_t n,
                                struct model_error *err)
 {
@@ -38,12 +44,13 @@ static model_status check_item(const struct decoder_rows *rows, size_t item, siz
                             before, max, rows->limit, n);
     while (!is_visible(rows, item, last))
         last--;
-    if (rows->position_ids == NULL && before + last >= max)
+    const size_t first = first_position(rows, item);
+    if (rows->position_ids == NULL && first + last >= max)
         return kernels_fail(
             err, MODEL_INVALID_ARGUMENT,
             "item %zu: column %zu after %zu positions would be position %zu, want 0 "
             "to %zu (%s %zu): give position_ids that leave the padding out",
-            item, last, before, before + last, max - 1, rows->limit, max);
+            item, last, first, first + last, max - 1, rows->limit, max);
     return MODEL_OK;
 }
 
@@ -95,6 +102,8 @@ void decoder_rows_layout(struct decoder_rows *rows, struct scratch *scratch)
 static void append(struct decoder_rows *rows, size_t n, bool ends, float *const *pages)
 {
     const size_t item = rows->next_item, before = held(rows, item);
+    const size_t first = first_position(rows, item);
+    size_t token = before + rows->n_before; /* in the slot */
     rows->sequences[rows->n_sequences++] =
         (struct causal_sequence){rows->n_rows, n, before + rows->n_before, pages};
     rows->n_before += n;
@@ -103,9 +112,11 @@ static void append(struct decoder_rows *rows, size_t n, bool ends, float *const 
         if (!is_visible(rows, item, rows->next_column))
             continue;
         rows->source[rows->n_rows] = (int64_t)source;
-        rows->positions[rows->n_rows++] = rows->position_ids != NULL
-                                              ? rows->position_ids[source]
-                                              : (int64_t)(before + rows->next_column);
+        const int64_t position = rows->position_ids != NULL ? rows->position_ids[source]
+                                                            : (int64_t)(first + rows->next_column);
+        if (rows->slots != NULL)
+            *past_position(rows->past, rows->slots[item], token++) = (int32_t)position;
+        rows->positions[rows->n_rows++] = position;
         n--;
     }
     if (!ends)

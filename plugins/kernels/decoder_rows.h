@@ -25,7 +25,7 @@ struct decoder_rows {
     const char *limit; /* what config.json calls past->max_tokens */
     /* The group that decoder_rows_next() made. */
     int64_t *source;    /* (n_rows): item * sequence_length + column */
-    int64_t *positions; /* (n_rows): by position_ids, else what was before + column */
+    int64_t *positions; /* (n_rows): by position_ids, else behind the slot's last one + column */
     struct causal_sequence *sequences; /* (n_sequences) */
     size_t *last_rows;                 /* (n_ended): rows that end items first_ended and on */
     size_t n_rows, n_sequences, first_ended, n_ended;

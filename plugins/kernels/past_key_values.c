@@ -13,10 +13,27 @@ size_t past_layer_floats(size_t num_heads, size_t head_size, size_t n_positions)
     return num_heads * n_positions * (head_size + product_columns(head_size));
 }
 
-static size_t page_bytes(const struct past_key_values *past)
+static size_t layers_bytes(const struct past_key_values *past)
 {
     return past->num_layers * past_layer_floats(past->num_heads, past->head_size, PAST_PAGE) *
            sizeof(float);
+}
+
+static size_t page_bytes(const struct past_key_values *past)
+{
+    return layers_bytes(past) + PAST_PAGE * sizeof(int32_t);
+}
+
+int32_t *past_position(const struct past_key_values *past, uint32_t slot, size_t index)
+{
+    char *page = (char *)past->slots[slot].pages[index / PAST_PAGE];
+    return (int32_t *)(void *)(page + layers_bytes(past)) + index % PAST_PAGE;
+}
+
+size_t past_next_position(const struct past_key_values *past, uint32_t slot)
+{
+    const size_t n = past->slots[slot].n_tokens;
+    return n > 0 ? (size_t)*past_position(past, slot, n - 1) + 1 : 0;
 }
 
 size_t past_slot_bytes(const struct past_key_values *past, size_t n_tokens)

@@ -2,7 +2,8 @@
  *
  * A slot is a list of pages of PAST_PAGE positions, so that it grows without a copy and a short text
  * takes little memory. In a page lie, for each layer, all keys, then all values, head by head as
- * causal_attention.h reads them: keys (head_size, PAST_PAGE), values (PAST_PAGE, head_columns). What is
+ * causal_attention.h reads them: keys (head_size, PAST_PAGE), values (PAST_PAGE, head_columns); behind
+ * all layers stand the positions that its tokens had, which are not 0, 1, 2, ... where a text was padded. What is
  * behind n_tokens is not defined; a run writes there first and counts it in when it has succeeded, so
  * that a failing one leaves the slot as it was.
  *
@@ -37,6 +38,12 @@ void past_finish(struct past_key_values *past);
 /* Room for n_tokens <= max_tokens in all. MODEL_OUT_OF_MEMORY; what the slot holds stays. */
 model_status past_reserve(struct past_key_values *past, uint32_t slot, size_t n_tokens,
                           struct model_error *err);
+
+/* The position that token `index` of a slot has, to be read or, by who reads the token, written; there
+ * is room for it. */
+int32_t *past_position(const struct past_key_values *past, uint32_t slot, size_t index);
+/* The position behind that of the last token; 0 when the slot is empty. */
+size_t past_next_position(const struct past_key_values *past, uint32_t slot);
 
 /* model_instance.keep(). Pages that are no longer needed are given back. MODEL_INVALID_ARGUMENT when
  * `from` holds less. */

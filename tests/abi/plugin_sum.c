@@ -1,6 +1,7 @@
 /* plugin_sum.c - a fixture with a memory: output "sum" (I64, ["batch"]) is the sum of all that a slot has
  * read from input "x" (I64, ["batch", "sequence"]). It keeps every element, so that it can rewind.
- * An x of -1 makes run() fail after it has read the rest; config.json's "no_keep" leaves keep() out. */
+ * An x of -1 makes run() fail; one of -2 makes it wait until the call is given up, and then read the input as
+ * if it had not noticed. config.json's "no_keep" leaves keep() out. */
 #include "model_abi.h"
 
 #include <string.h>
@@ -53,6 +54,8 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     for (int64_t i = 0; i < batch * n; i++)
         if (data[i] == -1)
             return fail(err, MODEL_INVALID_ARGUMENT, "sum: x holds -1");
+    while (batch * n > 0 && data[0] == -2 && model_cancel_status(call->cancel) == MODEL_OK)
+        continue;
     if (call->slots != NULL && call->n_slots != batch)
         return fail(err, MODEL_INTERNAL, "sum: not a slot for each item");
     model_status status = call->allocate_output(call->context, 0, MODEL_I64, 1, &batch, err);

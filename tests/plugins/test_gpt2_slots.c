@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,36 @@ static void hidden_positions_do_not_enter_a_slot(void **state)
     free(want);
     harness_outputs_free(&outputs);
     read_and_check(h, &gpt_default, 1, text[0], 3, 20);
+    assert_int_equal(harness_destroy(h), 0);
+}
+
+/* Without position_ids columns count, hidden ones before visible ones too, as in the reference: reading on
+ * after a text that was padded on the left must equal one call with all of it. */
+static void reading_on_after_padding_equals_one_call(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"logits", NULL};
+    struct harness *h = gpt_loaded(&gpt_default);
+    const int64_t ids[] = {9, 9, text[0][0], 9, text[0][1], text[0][2], text[0][3]};
+    const int64_t mask[] = {0, 0, 1, 0, 1, 1, 1};
+    const uint32_t slot = 2;
+    struct harness_inputs whole = {1, 7, ids, mask, NULL, NULL};
+    struct harness_inputs first = {1, 5, ids, mask, NULL, NULL};
+    struct harness_outputs want, found;
+    h->slots = NULL;
+    assert_int_equal(harness_run(h, &whole, names, &want), MODEL_OK);
+    h->slots = &slot;
+    assert_int_equal(harness_run(h, &first, names, &found), MODEL_OK);
+    harness_outputs_free(&found);
+    for (int round = 0; round < 2; round++) { /* also after a rewind into the padded part */
+        float *rest = gpt_read(h, 2, ids + 5, 2, "logits", MODEL_OK);
+        for (int i = 0; i < 2 * VOCAB; i++)
+            assert_true(fabsf(rest[i] - ((const float *)want.tensors[0].data)[5 * VOCAB + i]) <
+                        1e-5f);
+        free(rest);
+        gpt_keep(h, 2, 2, 2);
+    }
+    harness_outputs_free(&want);
     assert_int_equal(harness_destroy(h), 0);
 }
 
@@ -359,6 +390,7 @@ int main(void)
         cmocka_unit_test(prefill_of_more_than_a_group_sees_its_own_beginning),
         cmocka_unit_test(batches_of_different_lengths_equal_singles),
         cmocka_unit_test(hidden_positions_do_not_enter_a_slot),
+        cmocka_unit_test(reading_on_after_padding_equals_one_call),
         cmocka_unit_test(calls_without_slots_leave_them_alone),
         cmocka_unit_test(rewinding_and_going_on_equals_a_fresh_run),
         cmocka_unit_test(a_fork_is_a_copy_that_goes_its_own_way),

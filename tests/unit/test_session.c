@@ -148,6 +148,59 @@ static void a_failed_call_leaves_the_session_as_it_was(void **state)
     close_sums(&sums);
 }
 
+static void a_failed_first_call_leaves_the_batch_open(void **state)
+{
+    (void)state;
+    struct sums sums = open_sums("sum", "{\"model_type\": \"sum\"}");
+    load(&sums);
+    struct modelhost_session *session = NULL;
+    int64_t sum[2], bad[] = {3, -1}, good[] = {5};
+    assert_int_equal(modelhost_session_create(sums.model, &session, &sums.err), MODEL_OK);
+    assert_int_equal(read_numbers(&sums, session, 2, 1, bad, sum), MODEL_INVALID_ARGUMENT);
+    assert_int_equal(read_numbers(&sums, session, 1, 1, good, sum), MODEL_OK);
+    assert_int_equal(sum[0], 5);
+    modelhost_session_release(session);
+    close_sums(&sums);
+}
+
+/* The plugin reads its input although the deadline has passed: the session is no longer what the caller was
+ * told, and must not go on as if it were. */
+static void a_call_that_is_given_up_too_late_ends_the_session(void **state)
+{
+    (void)state;
+    struct sums sums = open_sums("sum", "{\"model_type\": \"sum\"}");
+    load(&sums);
+    struct modelhost_session *session = NULL;
+    int64_t sum[1], good[] = {5}, late[] = {-2};
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct modelhost_result *result = NULL;
+    struct model_tensor x = {.struct_size = sizeof x,
+                             .name = "x",
+                             .data = late,
+                             .size_bytes = sizeof late,
+                             .dtype = MODEL_I64,
+                             .rank = 2,
+                             .shape = {1, 1},
+                             .strides = {1, 1}};
+    const struct model_tensor *inputs[] = {&x};
+    assert_int_equal(modelhost_session_create(sums.model, &session, &sums.err), MODEL_OK);
+    assert_int_equal(read_numbers(&sums, session, 1, 1, good, sum), MODEL_OK);
+    options.session = session;
+    options.timeout_ms = 20;
+    assert_int_equal(modelhost_run(sums.model, inputs, 1, &options, &result, &sums.err),
+                     MODEL_DEADLINE);
+    model_status status = MODEL_BUSY; /* until the plugin is back */
+    while (status == MODEL_BUSY)
+        status = read_numbers(&sums, session, 1, 1, good, sum);
+    assert_int_equal(status, MODEL_INVALID_ARGUMENT);
+    assert_string_equal(
+        sums.err.message,
+        "an earlier call of the session was given up (its deadline, or cancelled) when the model had "
+        "read its input already: begin a new session");
+    modelhost_session_release(session);
+    close_sums(&sums);
+}
+
 static void a_new_session_knows_nothing_of_an_ended_one(void **state)
 {
     (void)state;
@@ -194,7 +247,7 @@ static void one_call_at_a_time_has_the_session(void **state)
     assert_int_equal(read_numbers(&sums, session, 1, 1, numbers, sum), MODEL_BUSY);
     assert_string_equal(sums.err.message,
                         "another call uses the session; wait for its end, or use a session each");
-    session_end(session);
+    session_end(session, SESSION_UNCHANGED);
     assert_int_equal(read_numbers(&sums, session, 1, 1, numbers, sum), MODEL_OK);
     modelhost_session_release(session);
     close_sums(&sums);
@@ -232,6 +285,8 @@ int main(void)
         cmocka_unit_test(a_batch_beyond_the_slots_is_refused),
         cmocka_unit_test(generating_with_a_session_is_refused),
         cmocka_unit_test(a_failed_call_leaves_the_session_as_it_was),
+        cmocka_unit_test(a_failed_first_call_leaves_the_batch_open),
+        cmocka_unit_test(a_call_that_is_given_up_too_late_ends_the_session),
         cmocka_unit_test(a_new_session_knows_nothing_of_an_ended_one),
         cmocka_unit_test(a_session_of_another_model_is_refused),
         cmocka_unit_test(one_call_at_a_time_has_the_session),

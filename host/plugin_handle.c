@@ -1,9 +1,27 @@
-/* plugin_handle.c - see plugin_handle.h. [any-thread] */
+/* plugin_handle.c - see plugin_handle.h. [any-thread]
+ *
+ * dlopen() takes a name that it has seen for the object that it has, without a look at the file, so a
+ * plugin that took another one's place would never be opened. A plugin is therefore opened by a name in
+ * which its file's identity is written, as steps that lead nowhere: "/mine//.//./libmodel.so". */
 #include "plugin_handle.h"
 #include "errors.h"
 
 #include <dlfcn.h>
+#include <limits.h>
+#ifndef __APPLE__
+#include <link.h>
+#endif
+#include <stdio.h>
 #include <string.h>
+
+#ifdef __APPLE__
+#define MTIME st_mtimespec
+#else
+#define MTIME st_mtim
+#endif
+
+#define IDENTITY_BITS 64
+#define STEPS_BYTES   (2 * IDENTITY_BITS + 2) /* with the first '/' and the end */
 
 /* Runtimes that must not be in a process twice: a second one brings its own threads and barriers. */
 static const char *const foreign_runtimes[] = {"libomp.so", "libiomp5.so", "libmkl_rt.so"};
@@ -16,6 +34,77 @@ static void warn_of_foreign_runtimes(const struct plugin_file *file, const char 
             log_write(log, MODEL_LOG_WARN,
                       "%s needs %s, a second threading runtime beside libgomp; expect contention",
                       path, foreign_runtimes[i]);
+}
+
+/* The file as a number (FNV-1a): where it is and what it was when it was read. */
+static uint64_t file_identity(const struct stat *file)
+{
+    const uint64_t parts[] = {(uint64_t)file->st_dev, (uint64_t)file->st_ino,
+                              (uint64_t)file->st_size, (uint64_t)file->MTIME.tv_sec,
+                              (uint64_t)file->MTIME.tv_nsec};
+    uint64_t identity = 14695981039346656037u;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        for (int shift = 0; shift < 64; shift += 8)
+            identity = (identity ^ (parts[i] >> shift & 0xFF)) * 1099511628211u;
+    return identity;
+}
+
+/* "/" and for each bit "/" or "./". */
+static void write_steps(uint64_t identity, char steps[STEPS_BYTES])
+{
+    *steps++ = '/';
+    for (int bit = 0; bit < IDENTITY_BITS; bit++) {
+        if (identity >> bit & 1)
+            *steps++ = '.';
+        *steps++ = '/';
+    }
+    *steps = '\0';
+}
+
+/* Whether the object was opened with these steps. Not so: its file had other contents then, and a file
+ * that is written over takes the pages of the code that is open with it. */
+static bool was_opened_as(void *object, const char *steps)
+{
+#ifdef __APPLE__
+    (void)object;
+    (void)steps;
+    return true;
+#else
+    const struct link_map *map = NULL;
+    const size_t length = strlen(steps);
+    if (dlinfo(object, RTLD_DI_LINKMAP, &map) != 0 || strrchr(map->l_name, '/') == NULL)
+        return false;
+    const size_t folder = (size_t)(strrchr(map->l_name, '/') + 1 - map->l_name);
+    return folder >= length && memcmp(map->l_name + folder - length, steps, length) == 0;
+#endif
+}
+
+static model_status open_object(const struct plugin_file *file, const char *path, void **ret,
+                                struct model_error *err)
+{
+    char name[PATH_MAX + STEPS_BYTES], steps[STEPS_BYTES];
+    const char *slash = strrchr(path, '/'), *last = slash != NULL ? slash + 1 : path;
+    const size_t folder = slash != NULL ? (size_t)(slash - path) : 1;
+    write_steps(file_identity(&file->read), steps);
+    int length = snprintf(name, sizeof name, "%.*s%s%s", (int)folder, slash != NULL ? path : ".",
+                          steps, last);
+    if (length < 0 || length >= PATH_MAX)
+        return error_set(err, MODEL_UNSUPPORTED, "cannot open plugin %s: its path is too long",
+                         path);
+    void *object = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (object == NULL) {
+        const char *why = dlerror();
+        if (strncmp(why, name, (size_t)length) == 0 && strncmp(why + length, ": ", 2) == 0)
+            why += length + 2;
+        return error_set(err, MODEL_UNSUPPORTED, "cannot open plugin %s: %s", path, why);
+    }
+    if (!was_opened_as(object, steps))
+        return error_set(err, MODEL_CORRUPT,
+                         "%s was written over while this process has it open; give it its place by "
+                         "renaming (mv, pkgmgr install), then load again",
+                         path);
+    *ret = object;
+    return MODEL_OK;
 }
 
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
@@ -31,9 +120,10 @@ model_status plugin_handle_open(const char *path, const struct log_sink *log,
     status = plugin_file_check_same(&handle.file, path, err);
     if (status != MODEL_OK)
         return status;
-    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (object == NULL)
-        return error_set(err, MODEL_UNSUPPORTED, "cannot open plugin %s: %s", path, dlerror());
+    void *object = NULL;
+    status = open_object(&handle.file, path, &object, err);
+    if (status != MODEL_OK)
+        return status;
     status = plugin_file_check_same(&handle.file, path, err);
     if (status != MODEL_OK)
         return status; /* what was opened is not what was checked */

@@ -12,7 +12,8 @@ struct plugin_handle {
 
 /* Reads the file's note, checks version and exports, and only then opens it (RTLD_NOW | RTLD_LOCAL).
  * The code stays mapped for the life of the process: thread-local destructors and OpenMP crash when
- * their code is unmapped. */
+ * their code is unmapped. A file that took the place of one that is open is opened beside it;
+ * MODEL_CORRUPT for one that was written over while it is open. */
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
                                 struct plugin_handle *ret, struct model_error *err);
 

@@ -5,7 +5,7 @@
  *
  *   cc -O2 -shared *.c $(pkg-config --cflags --libs modelhost-kernels) -o libmodel.so
  *
- * make_package.py writes a package to try it with; docs/writing-a-plugin.md explains every line. */
+ * against_torch.py makes a package to try it with; docs/writing-a-plugin.md explains every line. */
 #include "kernels.h"
 
 /* 1. The plugin's name, its version, and what it serves: values of config.json's "model_type". */

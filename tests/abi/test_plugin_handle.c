@@ -1,10 +1,13 @@
 /* test_plugin_handle.c - a process that runs while its plugins are replaced: the next load takes the new
- * file, whatever is loaded already. Covers host/plugin_handle.c; commands are those of BUILD. */
+ * file, whatever is loaded already. Covers host/plugin_handle.c and host/plugin_copy.c; commands are
+ * those of BUILD. */
 #include "testing.h"
 
 #include "dtype.h"
 #include "modelhost.h"
 #include "store_packages.h"
+
+#include <sys/stat.h>
 
 /* A folder with a package at <folder>/mine and room for copies of the fixture. */
 struct fixture {
@@ -168,16 +171,59 @@ static void install_into_the_store_is_seen_by_the_next_load(void **state)
     modelhost_destroy(f.host);
 }
 
-/* Its pages are those of the code that is open, old and new mixed: nobody can say what it would do. */
-static void a_plugin_that_was_written_over_is_refused(void **state)
+/* As cp does. */
+static void a_plugin_that_is_written_over_does_not_harm_the_one_in_use(void **state)
+{
+    struct fixture f = open_fixture(*state);
+    write_version(f.library, '1');
+    struct modelhost_model *first = load_mine(&f);
+    write_version(f.library, '2');
+    struct modelhost_model *second = load_mine(&f);
+    assert_int_equal(truncate(f.library, 100), 0);
+    struct modelhost_model *none = NULL;
+    assert_int_not_equal(modelhost_load(f.host, in_folder(*state, "mine"), &none, &f.err),
+                         MODEL_OK);
+    assert_answers(first, 1);
+    assert_answers(second, 2);
+    modelhost_release(first);
+    modelhost_release(second);
+    modelhost_destroy(f.host);
+}
+
+/* A file that nobody may write is opened where it is: there is no copy, and none is needed. */
+static void read_only_plugins_are_replaced_by_renaming(void **state)
+{
+    struct fixture f = open_fixture(*state);
+    struct modelhost_model *models[3];
+    for (int i = 0; i < 3; i++) {
+        const char *fresh = in_folder(f.folder, "fresh.so");
+        write_version(fresh, (char)('1' + i));
+        assert_int_equal(chmod(fresh, 0444), 0);
+        assert_int_equal(rename(fresh, f.library), 0);
+        models[i] = load_mine(&f);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_answers(models[i], (float)(i + 1));
+        modelhost_release(models[i]);
+    }
+    modelhost_destroy(f.host);
+}
+
+/* In place, with other bytes than those that are open: nobody could say what it would do. The bytes behind
+ * the file's end change, so that the code that is open stays whole. */
+static void a_read_only_plugin_that_was_changed_is_refused(void **state)
 {
     struct fixture f = open_fixture(*state);
     struct modelhost_model *model = NULL;
     replace_by_hand(&f, '1');
+    assert_int_equal(chmod(f.library, 0444), 0);
     modelhost_release(load_mine(&f));
-    modelhost_destroy(f.host); /* waits until no code of it runs */
-    f = open_fixture(*state);
-    write_version(f.library, '2');
+    assert_int_equal(chmod(f.library, 0644), 0);
+    FILE *file = fopen(f.library, "ab");
+    assert_non_null(file);
+    assert_int_equal(fputc(0, file), 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(f.library, 0444), 0);
     assert_int_equal(modelhost_load(f.host, in_folder(*state, "mine"), &model, &f.err),
                      MODEL_CORRUPT);
     assert_non_null(strstr(f.err.message, "was written over while this process has it open"));
@@ -196,7 +242,9 @@ int main(void)
         FOLDER_TEST(a_plugin_that_comes_back_is_taken_again),
         FOLDER_TEST(install_into_a_folder_is_seen_by_the_next_load),
         FOLDER_TEST(install_into_the_store_is_seen_by_the_next_load),
-        FOLDER_TEST(a_plugin_that_was_written_over_is_refused),
+        FOLDER_TEST(a_plugin_that_is_written_over_does_not_harm_the_one_in_use),
+        FOLDER_TEST(read_only_plugins_are_replaced_by_renaming),
+        FOLDER_TEST(a_read_only_plugin_that_was_changed_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ BEGIN {
     fence("^png\\.h$", "^host/images/image_png\\.c$|^examples/[a-z0-9_]*\\.c$", "host/images/image_png.c")
     fence("^uv\\.h$", "^host/|^base/http_|^packager/|^tests/|^bench/|^examples/",
           "host/, base/http_*, packager/")
-    fence("^omp\\.h$", "^host/parallel\\.c$|^plugins/kernels/[a-z0-9_]*_onednn\\.c$|^tests/|^bench/",
+    fence("^omp\\.h$", "^host/parallel\\.c$|^plugins/kernels/[a-z0-9_]*_onednn\\.[ch]$|^tests/|^bench/",
           "host/parallel.c and, as oneDNN runs on it, plugins/kernels/*_onednn.c")
     fence("^cmocka\\.h$", "^tests/", "tests/")
 

@@ -149,33 +149,73 @@ int command_next_option(int argc, char **argv, const char *short_options,
     return '?';
 }
 
+static bool has_value(const struct command_option *option)
+{
+    return option->flag == NULL;
+}
+
+/* Puts a value where its row says; false after printing what is wrong. */
+static bool take_value(const char *command, const struct command_option *option, const char *value)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "--%s", option->name);
+    if (option->integer != NULL)
+        return command_integer(command, name, value, option->min, option->max, option->integer);
+    if (option->number != NULL)
+        return command_number(command, name, value, option->number);
+    if (option->duration_ms != NULL)
+        return command_duration_ms(command, name, value, option->duration_ms);
+    if (option->list != NULL)
+        option->list->values[option->list->n_values++] = value;
+    else if (option->text != NULL)
+        *option->text = value;
+    else
+        *option->flag = true;
+    return true;
+}
+
 bool command_read_options(int argc, char **argv, const struct command_option *table)
+{
+    uint64_t given = 0;
+    return command_read_options_given(argc, argv, table, &given);
+}
+
+bool command_read_options_given(int argc, char **argv, const struct command_option *table,
+                                uint64_t *ret_given)
 {
     struct option options[COMMAND_MAX_OPTIONS + 1] = {{0}};
     char letters[2 * COMMAND_MAX_OPTIONS + 2] = ":";
     size_t n = 0, n_letters = 1;
     for (; table[n].name != NULL; n++) {
-        bool has_value = table[n].text != NULL;
-        assert(n < COMMAND_MAX_OPTIONS && has_value == (table[n].flag == NULL));
+        assert(n < COMMAND_MAX_OPTIONS);
         options[n].name = table[n].name;
-        options[n].has_arg = has_value ? required_argument : no_argument;
+        options[n].has_arg = has_value(&table[n]) ? required_argument : no_argument;
         options[n].val = table[n].letter != 0 ? table[n].letter : LONG_ONLY + (int)n;
         if (table[n].letter != 0)
             letters[n_letters++] = table[n].letter;
-        if (table[n].letter != 0 && has_value)
+        if (table[n].letter != 0 && has_value(&table[n]))
             letters[n_letters++] = ':';
     }
     for (int c; (c = command_next_option(argc, argv, letters, options)) != -1;) {
         size_t i = 0;
         while (i < n && options[i].val != c)
             i++;
-        if (i == n)
+        if (i == n || !take_value(argv[0], &table[i], optarg))
             return false;
-        if (table[i].text != NULL)
-            *table[i].text = optarg;
-        else
-            *table[i].flag = true;
+        *ret_given |= (uint64_t)1 << i;
     }
+    return true;
+}
+
+bool command_number(const char *command, const char *option, const char *text, double *ret)
+{
+    char *end = NULL;
+    const double value = strtod(text, &end);
+    if (end == text || *end != '\0') {
+        (void)command_usage(command, "%s is '%s', want a number", option, text);
+        return false;
+    }
+    *ret = value;
     return true;
 }
 

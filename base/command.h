@@ -41,15 +41,30 @@ int command_usage(const char *command, const char *format, ...)
 /* An option that sets a variable: --name or -letter. Exactly one of flag and text is given. */
 struct command_option {
     const char *name;
-    bool *flag;        /* becomes true; or */
-    const char **text; /* the option wants a value, and this becomes it: a part of argv */
-    char letter;       /* 0: none */
+    bool *flag;        /* becomes true; or the option wants a value, which goes to one of */
+    const char **text; /* the last value given, a part of argv */
+    struct command_list *list;
+    int64_t *integer; /* in [min, max] */
+    double *number;
+    int64_t *duration_ms;
+    int64_t min, max;
+    char letter;    /* 0: none */
+    unsigned group; /* for the command's own use */
 };
-#define COMMAND_MAX_OPTIONS 16
+#define COMMAND_MAX_OPTIONS 60
 
-/* Reads the options into the variables of a table, which ends with a row without a name; argv[optind] is then
- * the first argument. False after printing what is wrong (return COMMAND_USAGE then). */
+/* All values of an option that may come several times. */
+struct command_list {
+    const char **values; /* (n_values), with room for argc */
+    size_t n_values;
+};
+
+/* Reads the options into the variables of a table, which ends with a row without a name; argv[optind] is
+ * then the first argument. False after printing what is wrong (return COMMAND_USAGE then). */
 bool command_read_options(int argc, char **argv, const struct command_option *table);
+/* The same; bit i of *ret_given says that row i was there. */
+bool command_read_options_given(int argc, char **argv, const struct command_option *table,
+                                uint64_t *ret_given);
 /* For options that do more: getopt_long() with our own messages: the option's character, -1 at the end, '?' after it has printed
  * what is wrong (return COMMAND_USAGE then). short_options must begin with ':'. */
 int command_next_option(int argc, char **argv, const char *short_options,
@@ -57,6 +72,8 @@ int command_next_option(int argc, char **argv, const char *short_options,
 /* A whole number in [min, max]; false after printing what is wrong. */
 bool command_integer(const char *command, const char *option, const char *text, int64_t min,
                      int64_t max, int64_t *ret);
+/* A number; false after printing what is wrong. Whether it makes sense is the reader's to say. */
+bool command_number(const char *command, const char *option, const char *text, double *ret);
 /* "500ms", "2s", "1m", always with the unit; false after printing what is wrong. */
 bool command_duration_ms(const char *command, const char *option, const char *text,
                          int64_t *ret_ms);

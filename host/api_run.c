@@ -1,15 +1,16 @@
 /* api_run.c - the public functions that run requests; see include/modelhost.h. */
+#include "api_request.h"
 #include "clock.h"
 #include "errors.h"
 #include "host.h"
+#include "image_pipeline.h"
 #include "loaded_model.h"
 #include "schema.h"
 #include "text_pipeline.h"
 
 #include <stdlib.h>
 
-static model_status check_options(const struct modelhost_run_options *options,
-                                  struct model_error *err)
+model_status api_check_options(const struct modelhost_run_options *options, struct model_error *err)
 {
     if (options == NULL || MODEL_HAS(struct modelhost_run_options, options, loop))
         return MODEL_OK;
@@ -27,7 +28,7 @@ static model_status tensor_request(struct modelhost_model *model,
                                    struct modelhost_request **ret, struct model_error *err)
 {
     int copy = is_async || (options != NULL && options->timeout_ms > 0);
-    model_status status = check_options(options, err);
+    model_status status = api_check_options(options, err);
     if (status != MODEL_OK)
         return status;
     struct schema_binding binding;
@@ -45,7 +46,7 @@ static model_status text_request(struct modelhost_model *model, const struct mod
     int64_t start_ns = clock_now_ns(); /* tokenizing is part of the call */
     struct text_pipeline *pipeline = NULL;
     struct text_batch *batch = NULL;
-    model_status status = check_options(options, err);
+    model_status status = api_check_options(options, err);
     if (status == MODEL_OK)
         status = loaded_model_pipeline(model, &pipeline, err);
     if (status == MODEL_OK)
@@ -66,13 +67,44 @@ static model_status text_request(struct modelhost_model *model, const struct mod
     return status;
 }
 
-static model_status run_and_wait(struct modelhost_request *request,
-                                 struct modelhost_result **ret_result, struct model_error *err)
+/* A request for images: their bytes belong to the batch, which belongs to the request; a synchronous call
+ * without a deadline leaves them where they are. */
+static model_status image_request(struct modelhost_model *model,
+                                  const struct modelhost_image *images, uint32_t n_images,
+                                  const struct modelhost_run_options *options, int is_async,
+                                  struct modelhost_request **ret, struct model_error *err)
+{
+    int64_t start_ns = clock_now_ns();
+    bool copy = is_async || (options != NULL && options->timeout_ms > 0);
+    struct image_pipeline *pipeline = NULL;
+    struct image_batch *batch = NULL;
+    model_status status = api_check_options(options, err);
+    if (status == MODEL_OK)
+        status = loaded_model_image_pipeline(model, &pipeline, err);
+    if (status == MODEL_OK)
+        status = image_batch_create(pipeline, images, n_images, copy, options, &batch, err);
+    if (status != MODEL_OK)
+        return status;
+    struct modelhost_run_options wanted = MODELHOST_RUN_OPTIONS_INIT;
+    if (options != NULL)
+        wanted.timeout_ms = options->timeout_ms;
+    wanted.output_names = image_batch_output_names(&wanted.n_output_names);
+    status = request_create(model, NULL, 0, 0, &wanted, ret, err);
+    if (status != MODEL_OK)
+        image_batch_destroy(batch);
+    else
+        request_adopt_job(*ret, image_batch_job(batch), start_ns);
+    return status;
+}
+
+model_status api_run_and_wait(struct modelhost_request *request,
+                              struct modelhost_result **ret_result, struct model_error *err)
 {
     struct scheduler *scheduler = request->model->host->scheduler;
     model_status status = scheduler_submit(scheduler, request, err);
     if (status == MODEL_OK) {
         scheduler_wait(scheduler, request);
+        request_close(request);
         status = request->status;
         if (status == MODEL_OK) {
             *ret_result = request->result;
@@ -91,7 +123,7 @@ model_status modelhost_run(struct modelhost_model *model, const struct model_ten
 {
     struct modelhost_request *request = NULL;
     model_status status = tensor_request(model, inputs, n_inputs, options, 0, &request, err);
-    return status == MODEL_OK ? run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
 }
 
 model_status modelhost_run_text(struct modelhost_model *model, const struct modelhost_text *texts,
@@ -100,7 +132,17 @@ model_status modelhost_run_text(struct modelhost_model *model, const struct mode
 {
     struct modelhost_request *request = NULL;
     model_status status = text_request(model, texts, n_texts, options, &request, err);
-    return status == MODEL_OK ? run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+}
+
+model_status modelhost_run_image(struct modelhost_model *model,
+                                 const struct modelhost_image *images, uint32_t n_images,
+                                 const struct modelhost_run_options *options,
+                                 struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status = image_request(model, images, n_images, options, 0, &request, err);
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
 }
 
 static void free_async(uv_handle_t *handle)
@@ -135,10 +177,9 @@ static model_status attach_loop(struct modelhost_request *request, uv_loop_t *lo
     return MODEL_OK;
 }
 
-static model_status start(struct modelhost_request *request,
-                          const struct modelhost_run_options *options, modelhost_callback callback,
-                          void *user, struct modelhost_request **ret_request,
-                          struct model_error *err)
+model_status api_start(struct modelhost_request *request,
+                       const struct modelhost_run_options *options, modelhost_callback callback,
+                       void *user, struct modelhost_request **ret_request, struct model_error *err)
 {
     model_status status = callback != NULL ? MODEL_OK
                                            : error_set(err, MODEL_INVALID_ARGUMENT,
@@ -167,7 +208,8 @@ model_status modelhost_run_async(struct modelhost_model *model,
 {
     struct modelhost_request *request = NULL;
     model_status status = tensor_request(model, inputs, n_inputs, options, 1, &request, err);
-    return status == MODEL_OK ? start(request, options, callback, user, ret_request, err) : status;
+    return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
+                              : status;
 }
 
 model_status modelhost_run_text_async(struct modelhost_model *model,
@@ -179,7 +221,21 @@ model_status modelhost_run_text_async(struct modelhost_model *model,
 {
     struct modelhost_request *request = NULL;
     model_status status = text_request(model, texts, n_texts, options, &request, err);
-    return status == MODEL_OK ? start(request, options, callback, user, ret_request, err) : status;
+    return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
+                              : status;
+}
+
+model_status modelhost_run_image_async(struct modelhost_model *model,
+                                       const struct modelhost_image *images, uint32_t n_images,
+                                       const struct modelhost_run_options *options,
+                                       modelhost_callback callback, void *user,
+                                       struct modelhost_request **ret_request,
+                                       struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status = image_request(model, images, n_images, options, 1, &request, err);
+    return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
+                              : status;
 }
 
 void modelhost_cancel(struct modelhost_request *request)

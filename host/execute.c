@@ -67,13 +67,13 @@ static model_status read_failure(const struct plugin_call *call, model_status sa
 
 /* The instance that runs it: the session's, or any. */
 static model_status take_instance(struct modelhost_request *request, int64_t n_items,
-                                  struct model_instance **ret, struct model_error *err)
+                                  struct hosted_instance **ret, struct model_error *err)
 {
     return request->session != NULL ? session_begin(request->session, n_items, ret, err)
-                                    : loaded_model_take_instance(request->model, ret, err);
+                                    : loaded_model_take_instance(request->model, NULL, 0, ret, err);
 }
 
-static void give_back(struct modelhost_request *request, struct model_instance *instance)
+static void give_back(struct modelhost_request *request, struct hosted_instance *instance)
 {
     if (request->session != NULL)
         session_end(request->session);
@@ -99,7 +99,7 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
         .slots = plugin_call->slots,
         .n_slots = plugin_call->slots != NULL ? (uint32_t)schema_batch(plugin_call->binding) : 0,
     };
-    struct model_instance *instance = plugin_call->instance;
+    struct model_instance *instance = plugin_call->instance->plugin;
     int64_t start_ns = clock_now_ns();
     model_status status = instance->run(instance, &call, err);
     result->timing.run_ns += clock_now_ns() - start_ns;

@@ -2,6 +2,7 @@
 #ifndef EXECUTE_H
 #define EXECUTE_H
 
+#include "hosted_instance.h"
 #include "plugin_file.h"
 #include "request.h"
 #include "schema.h"
@@ -13,7 +14,7 @@ model_status execute_request(struct modelhost_request *request,
 
 /* One run() of a plugin, for jobs that make several. */
 struct plugin_call {
-    struct model_instance *instance;
+    struct hosted_instance *instance;
     const struct plugin_file *plugin;         /* whose errors these are; NULL: not said */
     const struct model_tensor *const *inputs; /* (n_inputs), checked */
     uint32_t n_inputs;

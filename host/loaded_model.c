@@ -2,6 +2,7 @@
 #include "loaded_model.h"
 #include "errors.h"
 #include "host.h"
+#include "image_pipeline.h"
 #include "model_opening.h"
 #include "text_pipeline.h"
 
@@ -15,7 +16,7 @@ void loaded_model_retain(struct modelhost_model *model)
 static void destroy_plugin_objects(struct modelhost_model *model)
 {
     for (uint32_t i = 0; i < model->n_idle; i++)
-        model->idle[i]->destroy(model->idle[i]);
+        hosted_instance_destroy(model->idle[i]);
     if (model->model != NULL)
         model->model->destroy(model->model);
     services_release_scratch();
@@ -25,6 +26,7 @@ static void destroy_plugin_objects(struct modelhost_model *model)
 static void destroy(void *argument)
 {
     struct modelhost_model *model = argument;
+    image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
     destroy_plugin_objects(model);
     services_finish(&model->services);
@@ -77,11 +79,34 @@ model_status loaded_model_create(struct modelhost *host, const struct log_sink *
     return status;
 }
 
-model_status loaded_model_take_instance(struct modelhost_model *model, struct model_instance **ret,
+/* Under the mutex: the place of the idle instance that has read the most of the ids; without ids, or
+ * when none has read any, that of the last one. */
+static uint32_t best_idle(const struct modelhost_model *model, const int64_t *ids, size_t n_ids)
+{
+    uint32_t best = model->n_idle - 1;
+    size_t best_common = 0;
+    for (uint32_t i = 0; i < model->n_idle && n_ids > 0 && model->idle[i]->n_slots > 0; i++) {
+        size_t common = 0;
+        (void)hosted_instance_best_slot(model->idle[i], ids, n_ids, &common);
+        if (common > best_common) {
+            best_common = common;
+            best = i;
+        }
+    }
+    return best;
+}
+
+model_status loaded_model_take_instance(struct modelhost_model *model, const int64_t *ids,
+                                        size_t n_ids, struct hosted_instance **ret,
                                         struct model_error *err)
 {
+    struct hosted_instance *instance = NULL;
     uv_mutex_lock(&model->mutex);
-    struct model_instance *instance = model->n_idle > 0 ? model->idle[--model->n_idle] : NULL;
+    if (model->n_idle > 0) {
+        const uint32_t best = best_idle(model, ids, n_ids);
+        instance = model->idle[best];
+        model->idle[best] = model->idle[--model->n_idle];
+    }
     uv_mutex_unlock(&model->mutex);
     if (instance == NULL)
         return model_opening_create_instance(model, ret, err);
@@ -89,7 +114,7 @@ model_status loaded_model_take_instance(struct modelhost_model *model, struct mo
     return MODEL_OK;
 }
 
-bool loaded_model_keep_instance(struct modelhost_model *model, struct model_instance *instance)
+bool loaded_model_keep_instance(struct modelhost_model *model, struct hosted_instance *instance)
 {
     uv_mutex_lock(&model->mutex);
     bool kept = model->n_idle < model->lanes;
@@ -99,10 +124,10 @@ bool loaded_model_keep_instance(struct modelhost_model *model, struct model_inst
     return kept;
 }
 
-void loaded_model_return_instance(struct modelhost_model *model, struct model_instance *instance)
+void loaded_model_return_instance(struct modelhost_model *model, struct hosted_instance *instance)
 {
     if (!loaded_model_keep_instance(model, instance))
-        instance->destroy(instance);
+        hosted_instance_destroy(instance);
 }
 
 model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err)
@@ -128,6 +153,20 @@ model_status loaded_model_pipeline(struct modelhost_model *model, struct text_pi
         package_advise(&model->package, status, err);
     if (status == MODEL_OK)
         *ret = model->pipeline;
+    uv_mutex_unlock(&model->mutex);
+    return status;
+}
+
+model_status loaded_model_image_pipeline(struct modelhost_model *model, struct image_pipeline **ret,
+                                         struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&model->mutex);
+    if (model->image_pipeline == NULL)
+        status = image_pipeline_create(&model->package, model->model->description, model->config,
+                                       &model->image_pipeline, err);
+    if (status == MODEL_OK)
+        *ret = model->image_pipeline;
     uv_mutex_unlock(&model->mutex);
     return status;
 }

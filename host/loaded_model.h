@@ -5,6 +5,7 @@
 #ifndef LOADED_MODEL_H
 #define LOADED_MODEL_H
 
+#include "hosted_instance.h"
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
@@ -14,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct image_pipeline;
 struct text_pipeline;
 
 struct modelhost_model {
@@ -40,9 +42,10 @@ struct modelhost_model {
 
     uv_mutex_t mutex; /* guards what follows */
     int has_mutex;
-    struct model_instance **idle; /* (lanes) instances that nobody runs */
+    struct hosted_instance **idle; /* (lanes) instances that nobody runs */
     uint32_t n_idle;
-    struct text_pipeline *pipeline; /* made at the first text */
+    struct text_pipeline *pipeline;        /* made at the first text */
+    struct image_pipeline *image_pipeline; /* made at the first image */
 };
 
 /* Opens a package folder. plugin_path: where to look when the package brings no plugin. */
@@ -54,15 +57,21 @@ void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */
 void loaded_model_drop(struct modelhost_model *model);
 
-/* An instance for one call; made when none is idle. [lane-thread] */
-model_status loaded_model_take_instance(struct modelhost_model *model, struct model_instance **ret,
+/* An instance for one call, the one that has read the most of ids(n_ids) if there are any; made when none
+ * is idle. [lane-thread] */
+model_status loaded_model_take_instance(struct modelhost_model *model, const int64_t *ids,
+                                        size_t n_ids, struct hosted_instance **ret,
                                         struct model_error *err);
-void loaded_model_return_instance(struct modelhost_model *model, struct model_instance *instance);
+void loaded_model_return_instance(struct modelhost_model *model, struct hosted_instance *instance);
 /* The same as far as no plugin code runs: false when the instance is one too many. [any-thread] */
-bool loaded_model_keep_instance(struct modelhost_model *model, struct model_instance *instance);
+bool loaded_model_keep_instance(struct modelhost_model *model, struct hosted_instance *instance);
 
 /* MODEL_CORRUPT when a weights file shrank under its mapping. */
 model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err);
+
+/* The image pipeline of the model, made once. [any-thread] */
+model_status loaded_model_image_pipeline(struct modelhost_model *model, struct image_pipeline **ret,
+                                         struct model_error *err);
 
 /* The text pipeline of the model, made once. [any-thread] */
 model_status loaded_model_pipeline(struct modelhost_model *model, struct text_pipeline **ret,

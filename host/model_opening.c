@@ -151,7 +151,7 @@ static model_status check_model(const struct model *model, struct model_error *e
 }
 
 model_status model_opening_create_instance(struct modelhost_model *model,
-                                           struct model_instance **ret, struct model_error *err)
+                                           struct hosted_instance **ret, struct model_error *err)
 {
     struct model_instance *instance = NULL;
     err->message[0] = '\0';
@@ -171,8 +171,7 @@ model_status model_opening_create_instance(struct modelhost_model *model,
                          "plugin: max_slots is %u, but the instance has no keep()",
                          model->model->description->max_slots);
     }
-    *ret = instance;
-    return MODEL_OK;
+    return hosted_instance_create(instance, model->model->description->max_slots, ret, err);
 }
 
 struct creation {

@@ -10,6 +10,6 @@ model_status model_opening_open(struct modelhost_model *model, const char *packa
 
 /* Makes and checks an instance. [create-thread, lane-thread] */
 model_status model_opening_create_instance(struct modelhost_model *model,
-                                           struct model_instance **ret, struct model_error *err);
+                                           struct hosted_instance **ret, struct model_error *err);
 
 #endif

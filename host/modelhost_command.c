@@ -2,8 +2,10 @@
 #include "modelhost_commands.h"
 
 static const struct command commands[] = {
-    {"run", cmd_run, "run texts or tensors through a model", cmd_run_help},
+    {"run", cmd_run, "run texts, images or tensors through a model", cmd_run_help},
     {"tokenize", cmd_tokenize, "show what the tokenizer makes of a text", cmd_tokenize_help},
+    {"preprocess", cmd_preprocess, "write the pixel_values that images become",
+     cmd_preprocess_help},
     {"plugins", cmd_plugins, "list the plugins that can be found", cmd_plugins_help},
     {"explain", cmd_explain, "tell which plugin a package would use, and why", cmd_explain_help},
     {.name = NULL},

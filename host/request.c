@@ -163,8 +163,15 @@ void request_drop(struct modelhost_request *request)
     free(request);
 }
 
+void request_close(struct modelhost_request *request)
+{
+    if (request->job != NULL && request->job->close != NULL)
+        request->job->close(request->job);
+}
+
 void request_call_back(struct modelhost_request *request)
 {
+    request_close(request);
     struct modelhost_result *result = request->result;
     request->result = NULL;
     request->callback(request->user, request->status, result, &request->error);

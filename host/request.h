@@ -22,6 +22,9 @@ struct request_job {
     /* Turns the plugin's tensors into the answer; NULL: they are the answer. [lane-thread] */
     model_status (*answer)(struct request_job *job, struct modelhost_result *result,
                            struct model_error *err);
+    /* The answer is about to be given: nothing is told to the caller any more. May be NULL.
+     * [any-thread] */
+    void (*close)(struct request_job *job);
     void (*destroy)(struct request_job *job);
 };
 
@@ -77,6 +80,9 @@ void request_adopt_job(struct modelhost_request *request, struct request_job *jo
                        int64_t start_ns);
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
+
+/* Ends what the job tells its caller; before the answer. */
+void request_close(struct modelhost_request *request);
 
 /* Hands the answer to the callback and drops the answer's reference. */
 void request_call_back(struct modelhost_request *request);

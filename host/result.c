@@ -89,6 +89,16 @@ model_status result_create(const struct model_description *description,
     return status;
 }
 
+model_status result_create_empty(struct modelhost_result **ret, struct model_error *err)
+{
+    struct modelhost_result *result = calloc(1, sizeof *result);
+    if (result == NULL)
+        return error_no_memory(err, "a result");
+    result->timing.struct_size = sizeof result->timing;
+    *ret = result;
+    return MODEL_OK;
+}
+
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
                              uint32_t rank, const int64_t *shape, struct model_error *err)
 {

@@ -20,6 +20,9 @@ model_status result_create(const struct model_description *description,
                            const char *const *output_names, uint32_t n_output_names,
                            struct modelhost_result **ret, struct model_error *err);
 
+/* One without tensors, for jobs that fill in json and timing. */
+model_status result_create_empty(struct modelhost_result **ret, struct model_error *err);
+
 /* Gives tensor `index` its shape and 64-byte aligned memory, not cleared. */
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
                              uint32_t rank, const int64_t *shape, struct model_error *err);

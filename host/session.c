@@ -20,7 +20,7 @@ static void free_session(struct modelhost_session *session)
 static void destroy_instance(void *argument)
 {
     struct modelhost_session *session = argument;
-    session->instance->destroy(session->instance);
+    hosted_instance_destroy(session->instance);
     free_session(session);
 }
 
@@ -37,13 +37,13 @@ void session_drop(struct modelhost_session *session)
 }
 
 /* What an earlier user of the instance left in its slots goes. */
-static model_status clear_slots(struct model_instance *instance, int64_t n_items,
+static model_status clear_slots(struct hosted_instance *instance, uint32_t n_items,
                                 struct model_error *err)
 {
     model_status status = MODEL_OK;
     for (uint32_t slot = 0; slot < n_items && status == MODEL_OK; slot++) {
-        int64_t kept = 0;
-        status = instance->keep(instance, slot, slot, 0, &kept, err);
+        size_t kept = 0;
+        status = hosted_instance_keep(instance, slot, slot, 0, &kept, err);
     }
     plugin_error_tidy(err, status, "keep() failed without saying why");
     return status == MODEL_OK ? MODEL_OK : MODEL_INTERNAL;
@@ -65,16 +65,16 @@ static model_status take_instance(struct modelhost_session *session, int64_t n_i
                          (long long)n_items, max_slots);
     model_status status = MODEL_OK;
     if (session->instance == NULL)
-        status = loaded_model_take_instance(session->model, &session->instance, err);
+        status = loaded_model_take_instance(session->model, NULL, 0, &session->instance, err);
     if (status == MODEL_OK)
-        status = clear_slots(session->instance, n_items, err);
+        status = clear_slots(session->instance, (uint32_t)n_items, err);
     if (status == MODEL_OK)
         session->n_items = n_items;
     return status;
 }
 
 model_status session_begin(struct modelhost_session *session, int64_t n_items,
-                           struct model_instance **ret, struct model_error *err)
+                           struct hosted_instance **ret, struct model_error *err)
 {
     if (atomic_exchange(&session->busy, 1))
         return error_set(err, MODEL_BUSY,

@@ -15,7 +15,7 @@ struct modelhost_session {
     _Atomic uint32_t references;
     struct modelhost_model *model; /* holds a reference */
     _Atomic int busy;              /* a lane uses what follows */
-    struct model_instance *instance;
+    struct hosted_instance *instance;
     int64_t n_items; /* of the batch; 0: nothing was read yet */
     struct reaper_item end;
 };
@@ -26,7 +26,7 @@ void session_drop(struct modelhost_session *session); /* NULL does nothing */
 /* The instance, for one call with n_items items; MODEL_BUSY while another call has it. Give it back with
  * session_end(). [lane-thread] */
 model_status session_begin(struct modelhost_session *session, int64_t n_items,
-                           struct model_instance **ret, struct model_error *err);
+                           struct hosted_instance **ret, struct model_error *err);
 void session_end(struct modelhost_session *session);
 
 #endif

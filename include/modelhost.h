@@ -138,12 +138,18 @@ struct modelhost_text {
     size_t pair_bytes;
 };
 
+struct modelhost_image {
+    size_t struct_size;
+    const void *data; /* a whole PNG or JPEG file */
+    size_t size_bytes;
+};
+
 struct modelhost_run_options {
     size_t struct_size;
     int64_t timeout_ms;              /* from the call to the answer; 0: none */
     const char *const *output_names; /* tensor form: wanted outputs; NULL: the usual ones */
     uint32_t n_output_names;
-    uint32_t top_k;         /* text form: how many candidates; 0: 5 */
+    uint32_t top_k;         /* text and image form: how many candidates; 0: 5 */
     uint32_t truncate;      /* text form: 1 cuts long texts instead of refusing them */
     const char *task;       /* text form: NULL: the model's own task */
     struct uv_loop_s *loop; /* async: run the callback on this loop, whose thread must make
@@ -174,6 +180,18 @@ MODELHOST_API model_status modelhost_run_text(struct modelhost_model *model,
                                               struct modelhost_result **ret_result,
                                               struct model_error *err);
 
+/* Classifies pictures: decodes them, does what the package's preprocessor_config.json says, runs the model
+ * on pixel_values, and gives labels by config.json's id2label, the top_k best. The images are one batch;
+ * the answer has one array for each: [{"label", "score", "index"}, ...]. At most 1,024 images of 128 MiB,
+ * 65,535 pixels a side and 89,478,485 pixels each; a damaged or truncated one is MODEL_INVALID_ARGUMENT,
+ * another format than PNG and JPEG MODEL_UNSUPPORTED. They are decoded on the lane. */
+MODELHOST_API model_status modelhost_run_image(struct modelhost_model *model,
+                                               const struct modelhost_image *images,
+                                               uint32_t n_images,
+                                               const struct modelhost_run_options *options,
+                                               struct modelhost_result **ret_result,
+                                               struct model_error *err);
+
 /* The answer of an asynchronous call: exactly one per call that returned MODEL_OK. `result` is the
  * callee's to destroy, NULL unless status is MODEL_OK; `err` lives during the callback. */
 typedef void (*modelhost_callback)(void *user, model_status status, struct modelhost_result *result,
@@ -192,10 +210,89 @@ MODELHOST_API model_status modelhost_run_text_async(
     const struct modelhost_run_options *options, modelhost_callback callback, void *user,
     struct modelhost_request **ret_request, struct model_error *err);
 
+MODELHOST_API model_status modelhost_run_image_async(
+    struct modelhost_model *model, const struct modelhost_image *images, uint32_t n_images,
+    const struct modelhost_run_options *options, modelhost_callback callback, void *user,
+    struct modelhost_request **ret_request, struct model_error *err);
+
 /* The answer becomes MODEL_CANCELLED, at once, unless it was there already. Not after the host is
  * destroyed, which answers everything anyway. */
 MODELHOST_API void modelhost_cancel(struct modelhost_request *request);
 MODELHOST_API void modelhost_request_release(struct modelhost_request *request);
+
+/* ---------------------------------------------------------------- generating text */
+
+/* What a text or a row of token ids is to be continued. Numbers that are MODELHOST_AS_CONFIGURED come from
+ * the package's generation_config.json, else they are what transformers' generate() takes. */
+#define MODELHOST_AS_CONFIGURED (-1e300)
+
+struct modelhost_prompt {
+    size_t struct_size;
+    const char *text; /* UTF-8; NULL: token_ids */
+    size_t text_bytes;
+    const int64_t *token_ids; /* (n_token_ids) */
+    size_t n_token_ids;
+};
+
+/* A token as it comes. The text is what is certain by then: never half a character, never the start of
+ * a stop string; pieces together are the generated text. The last one of a sequence has finish_reason,
+ * and may have no token (token_id -1). */
+struct modelhost_token {
+    size_t struct_size;
+    uint32_t prompt, sequence; /* which of the call, and which of its sequences */
+    int64_t token_id;
+    const char *text; /* "" when there is none yet; NULL without a tokenizer */
+    size_t text_bytes;
+    double logprob;            /* NaN unless asked for */
+    const char *finish_reason; /* NULL, "stop", "length", "context" */
+};
+
+struct modelhost_generation {
+    size_t struct_size;
+    int64_t max_new_tokens; /* -1: as configured, else 128 */
+    int64_t top_k;          /* -1: as configured, 0: all */
+    int32_t do_sample; /* -1: as configured, or 1 if a number of sampling is given; 0: greedy */
+    uint32_t num_sequences; /* of each prompt; 0: 1; best first in the result */
+    double temperature, top_p, min_p;
+    double repetition_penalty, presence_penalty, frequency_penalty;
+    uint64_t seed;                   /* the same seed, the same text */
+    const char *const *stop_strings; /* (n_stop_strings); they are not part of the text */
+    const int64_t *stop_token_ids;   /* (n_stop_token_ids); besides the model's own end */
+    uint32_t n_stop_strings, n_stop_token_ids;
+    uint32_t ignore_eos;     /* 1: goes on behind the model's end of text */
+    uint32_t sliding_window; /* 1: forgets the oldest half when the context is full, and goes on */
+    uint32_t logprobs;       /* 1: of each token; n: and of the n - 1 most probable ones */
+    uint32_t reserved;       /* 0 */
+    /* Called with each token of each sequence; may be NULL. Must be short: the model waits. Not called
+     * after the call's answer. [lane-thread] */
+    void (*on_token)(void *context, const struct modelhost_token *token);
+    void *context;
+};
+
+#define MODELHOST_GENERATION_INIT                                                                  \
+    {                                                                                              \
+        .struct_size = sizeof(struct modelhost_generation), .max_new_tokens = -1, .top_k = -1,     \
+        .do_sample = -1, .temperature = MODELHOST_AS_CONFIGURED, .top_p = MODELHOST_AS_CONFIGURED, \
+        .min_p = MODELHOST_AS_CONFIGURED, .repetition_penalty = MODELHOST_AS_CONFIGURED,           \
+        .presence_penalty = MODELHOST_AS_CONFIGURED, .frequency_penalty = MODELHOST_AS_CONFIGURED  \
+    }
+
+/* Continues prompts with a model of task "text-generation" and waits. The result's JSON is an array with
+ * one item per sequence: {"task", "text" (the prompt), "prompt_token_ids", "sequence", "generated_text",
+ * "token_ids" (new ones), "finish_reason", and with logprobs "cumulative_logprob" and "logprobs"}. What a
+ * model has read of an earlier prompt is used again where prompts begin alike. `generation` and
+ * `options` may be NULL. */
+MODELHOST_API model_status modelhost_generate(
+    struct modelhost_model *model, const struct modelhost_prompt *prompts, uint32_t n_prompts,
+    const struct modelhost_generation *generation, const struct modelhost_run_options *options,
+    struct modelhost_result **ret_result, struct model_error *err);
+
+/* As modelhost_run_text_async(): everything is copied. */
+MODELHOST_API model_status modelhost_generate_async(
+    struct modelhost_model *model, const struct modelhost_prompt *prompts, uint32_t n_prompts,
+    const struct modelhost_generation *generation, const struct modelhost_run_options *options,
+    modelhost_callback callback, void *user, struct modelhost_request **ret_request,
+    struct model_error *err);
 
 /* ---------------------------------------------------------------- sessions */
 
@@ -218,6 +315,10 @@ struct modelhost_timing {
     int64_t queue_ns; /* from the call until a lane took it */
     int64_t run_ns;   /* in the plugin */
     int64_t total_ns; /* from the call until the answer */
+    /* Of generating, else 0: tokens of the prompts, how many of them were read before and kept, the time
+     * to read the others; new tokens, and the time for those behind the first. */
+    int64_t prompt_tokens, cached_tokens, prefill_ns;
+    int64_t new_tokens, decode_ns;
 };
 
 /* NULL does nothing. */
@@ -229,8 +330,8 @@ MODELHOST_API const struct model_tensor *modelhost_result_at(const struct modelh
                                                              uint32_t index);
 MODELHOST_API const struct model_tensor *modelhost_result_find(
     const struct modelhost_result *result, const char *name);
-/* Text form: an array with one item per text, as `modelhost run --json` prints it; "[]" for the
- * tensor form. */
+/* Text and image form: an array with one item per text or image, as `modelhost run --json` prints it;
+ * "[]" for the tensor form. */
 MODELHOST_API const char *modelhost_result_json(const struct modelhost_result *result);
 MODELHOST_API struct modelhost_timing modelhost_result_timing(
     const struct modelhost_result *result);

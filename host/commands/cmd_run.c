@@ -1,32 +1,36 @@
-/* cmd_run.c - `modelhost run PKG`: texts or tensors through a model; run_texts.c and run_tensors.c do the
- * work, this file reads the command line and opens the model. */
+/* cmd_run.c - `modelhost run PKG`: texts, images or tensors through a model. run_options.c reads the
+ * command line, this file opens the model, and run_<form>.c does the work. */
 #include "cmd_run.h"
 #include "clock.h"
-#include "cpu_budget.h"
 #include "errors.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <uv.h>
 
 const char cmd_run_help[] =
     "usage: modelhost run PKG --text TEXT... [OPTION]...\n"
+    "       modelhost run PKG --text TEXT [--stream] [OPTION]...      (models that generate)\n"
+    "       modelhost run PKG --image FILE... [OPTION]...\n"
     "       modelhost run PKG --inputs IN.safetensors --outputs OUT.safetensors [OPTION]...\n\n"
-    "Runs a package (a name in the store, or a folder) and prints the answer. Without --text and\n"
-    "--inputs every line of standard input is a text. Answers come in the texts' order,\n"
+    "Runs a package (a name in the store, or a folder) and prints the answer. Without --text,\n"
+    "--image and --inputs every line of standard input is a text. Answers come in the texts' order,\n"
     "as soon as a few of them have run together.\n\n"
     "  --text TEXT          a text; may be given several times\n"
     "  --pair TEXT          a second text for every --text\n"
     "  --context TEXT       the same: the text in which a question's answer is looked for\n"
-    "  --task TASK          embed, fill-mask, classify, token-classify or question (default: what\n"
-    "                       the model was made for)\n"
+    "  --image FILE         a PNG or JPEG to classify, - is standard input; may be given several\n"
+    "                       times\n"
+    "  --task TASK          embed, fill-mask, classify, token-classify, question or generate\n"
+    "                       (default: what the model was made for)\n"
     "  --top-k N            candidates, labels or answers to show (default 5)\n"
     "  --truncate           cut texts that are longer than the model takes\n"
     "  --inputs FILE        tensors by the names of the model's inputs (input_ids, ...)\n"
-    "  --outputs FILE       where the output tensors go\n"
+    "  --outputs FILE       where the output tensors go; --inputs and --outputs may be given several\n"
+    "                       times, one of each for every run\n"
+    "  --stateful           the --inputs are pieces of one stream: each run goes on where the one\n"
+    "                       before stopped\n"
     "  --output-names A,B   which outputs (default: the usual ones; see --describe)\n"
     "  --describe           print what the model is, takes and gives, as JSON, and run nothing\n"
     "  --json               the answers as a JSON array\n"
@@ -36,7 +40,25 @@ const char cmd_run_help[] =
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when the package brings no plugin\n"
     "  -q, --quiet          no timing, no warnings\n"
-    "  -v, --verbose        say what is done\n";
+    "  -v, --verbose        say what is done\n\n"
+    "Generating text (what is not given comes from the package's generation_config.json):\n"
+    "  --input-ids 1,2,...  token ids to go on with, instead of a text\n"
+    "  --max-new-tokens N   default 128\n"
+    "  --stream             print the text while it is made\n"
+    "  --greedy             always the most probable token\n"
+    "  --temperature X      from 0 (greedy) to 100; lower is more certain\n"
+    "  --top-k N            draw from the N most probable tokens; 0: from all\n"
+    "  --top-p X            from those that together hold X of the probability\n"
+    "  --min-p X            from those with at least X times the probability of the best\n"
+    "  --repetition-penalty X, --presence-penalty X, --frequency-penalty X\n"
+    "                       against repeating what was there (none: 1, 0, 0)\n"
+    "  --seed N             the same seed, the same text (default 0)\n"
+    "  --num-sequences N    several answers to each text, the most probable first\n"
+    "  --stop TEXT          end before this text; may be given several times\n"
+    "  --stop-ids 1,2,...   end with one of these tokens\n"
+    "  --ignore-eos         go on behind the model's own end of text\n"
+    "  --sliding-window     when the model's context is full, forget its older half and go on\n"
+    "  --logprobs N         with --json: how probable each token was, and the N - 1 best beside it\n";
 
 static void print_log(void *context, int32_t level, const char *message)
 {
@@ -45,143 +67,25 @@ static void print_log(void *context, int32_t level, const char *message)
     fprintf(stderr, "modelhost: %s: %s\n", names[level & 3], message);
 }
 
-static bool take_threads(struct run_command *run, const char *command)
-{
-    char option[80];
-    uint32_t cpus = cpu_budget();
-    (void)snprintf(option, sizeof option, "--threads, with %u CPU%s that this process may use,",
-                   cpus, cpus == 1 ? "" : "s");
-    return command_integer(command, option, optarg, 1, cpus, &run->threads);
-}
-
-/* False when the command line is wrong; it has been said then. */
-static bool take_option(struct run_command *run, const char *command, int c)
-{
-    switch (c) {
-    case 't':
-        run->texts[run->n_texts++] = optarg;
-        return true;
-    case 'p':
-        run->pair = optarg;
-        return true;
-    case 'T':
-        run->task = optarg;
-        return true;
-    case 'k':
-        return command_integer(command, "--top-k", optarg, 1, 10000, &run->top_k);
-    case 'c':
-        run->truncate = true;
-        return true;
-    case 'i':
-        run->inputs_path = optarg;
-        return true;
-    case 'o':
-        run->outputs_path = optarg;
-        return true;
-    case 'n':
-        run->output_names = optarg;
-        return true;
-    case 'd':
-        run->describe = true;
-        return true;
-    case 'j':
-        run->as_json = true;
-        return true;
-    case 'w':
-        return command_duration_ms(command, "--timeout", optarg, &run->timeout_ms);
-    case 'N':
-        return take_threads(run, command);
-    case 's':
-        run->places.store_dir = optarg;
-        return true;
-    case 'P':
-        run->places.plugin_path = optarg;
-        return true;
-    case 'q':
-        run->verbosity = -1;
-        return true;
-    case 'v':
-        run->verbosity = 1;
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* NULL, or the option that goes with the other form of run. */
-static const char *misplaced_option(const struct run_command *run)
-{
-    if (run->describe)
-        return NULL;
-    if (run->inputs_path == NULL)
-        return run->output_names != NULL ? "--output-names" : NULL;
-    return run->as_json        ? "--json"
-           : run->task != NULL ? "--task"
-           : run->top_k > 0    ? "--top-k"
-           : run->truncate     ? "--truncate"
-                               : NULL;
-}
-
-/* The result must not take the place of what it was made from. */
-static bool check_files(const struct run_command *run, const char *command)
-{
-    struct stat inputs, outputs;
-    if (run->inputs_path == NULL)
-        return true;
-    if (strcmp(run->outputs_path, "-") == 0)
-        return command_usage(command, "--outputs wants a file, standard output is none") == 0;
-    if (stat(run->inputs_path, &inputs) == 0 && stat(run->outputs_path, &outputs) == 0 &&
-        inputs.st_dev == outputs.st_dev && inputs.st_ino == outputs.st_ino)
-        return command_usage(command, "--outputs is the file of --inputs; name another") == 0;
-    return true;
-}
-
-static bool parse(struct run_command *run, int argc, char **argv)
-{
-    static const struct option options[] = {{"text", required_argument, NULL, 't'},
-                                            {"pair", required_argument, NULL, 'p'},
-                                            {"context", required_argument, NULL, 'p'},
-                                            {"task", required_argument, NULL, 'T'},
-                                            {"top-k", required_argument, NULL, 'k'},
-                                            {"truncate", no_argument, NULL, 'c'},
-                                            {"inputs", required_argument, NULL, 'i'},
-                                            {"outputs", required_argument, NULL, 'o'},
-                                            {"output-names", required_argument, NULL, 'n'},
-                                            {"describe", no_argument, NULL, 'd'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"timeout", required_argument, NULL, 'w'},
-                                            {"threads", required_argument, NULL, 'N'},
-                                            {"store", required_argument, NULL, 's'},
-                                            {"plugin-path", required_argument, NULL, 'P'},
-                                            {"quiet", no_argument, NULL, 'q'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {NULL, 0, NULL, 0}};
-    for (int c; (c = command_next_option(argc, argv, ":qv", options)) != -1;)
-        if (!take_option(run, argv[0], c))
-            return false;
-    if (argc - optind != 1)
-        return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;
-    if ((run->inputs_path == NULL) != (run->outputs_path == NULL))
-        return command_usage(argv[0], "--inputs and --outputs go together") == 0;
-    if (run->inputs_path != NULL && (run->n_texts > 0 || run->pair != NULL))
-        return command_usage(argv[0],
-                             "give texts (--text, --pair) or tensors (--inputs), not both") == 0;
-    const char *misplaced = misplaced_option(run);
-    if (misplaced != NULL)
-        return command_usage(argv[0],
-                             run->inputs_path != NULL ? "%s is for texts, not for --inputs"
-                                                      : "%s goes with --inputs",
-                             misplaced) == 0;
-    run->package = argv[optind];
-    return check_files(run, argv[0]);
-}
-
 static model_status run_opened(struct run_command *run, struct modelhost_model *model,
                                struct model_error *err)
 {
     if (run->describe)
         return command_print(modelhost_describe(model), err);
-    return run->inputs_path != NULL ? run_tensors(run, model, err) : run_texts(run, model, err);
+    if (run->images.n_values > 0)
+        return run_images(run, model, err);
+    if (run->inputs.n_values > 0)
+        return run_tensors(run, model, err);
+    const char *task = run->task != NULL ? run->task : modelhost_description(model)->task;
+    const bool generates =
+        task != NULL && (strcmp(task, "text-generation") == 0 || strcmp(task, "generate") == 0);
+    if (generates)
+        return run_generation(run, model, err);
+    if (run->generation_option != NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "--%s is for models that generate text; the task of this one is %s",
+                         run->generation_option, task != NULL ? task : "none");
+    return run_texts(run, model, err);
 }
 
 /* A host and the model in it, perhaps made by another thread. */
@@ -263,7 +167,7 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
     model_status status = opening->status;
     if (status == MODEL_OK)
         status = run_opened(run, opening->model, err);
-    if (status == MODEL_DEADLINE)
+    if (status == MODEL_DEADLINE || status == MODEL_CANCELLED)
         return status; /* the plugin may be stuck: the process ends without waiting for it */
     modelhost_release(opening->model);
     modelhost_destroy(opening->host);
@@ -275,17 +179,16 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
 
 int cmd_run(int argc, char **argv)
 {
-    struct run_command run = {.texts = calloc((size_t)argc + 1, sizeof(char *))};
+    struct run_command run = {.package = NULL};
     struct model_error err = MODEL_ERROR_INIT;
-    if (run.texts == NULL)
-        return command_fail(error_no_memory(&err, "the command line"), &err);
-    bool parsed = parse(&run, argc, argv);
+    bool parsed = run_options_read(&run, argc, argv);
     model_status status = parsed ? open_and_run(&run, &err) : MODEL_OK;
-    free(run.texts);
+    run_options_finish(&run);
     if (!parsed)
         return COMMAND_USAGE;
-    if (status == MODEL_DEADLINE) {
+    if (status == MODEL_DEADLINE)
         error_advise(&err, "give it more with --timeout");
+    if (status == MODEL_DEADLINE || status == MODEL_CANCELLED) {
         int code = command_fail(status, &err);
         (void)fflush(NULL);
         _Exit(code);

@@ -6,18 +6,36 @@
 
 struct run_command {
     const char *package;
-    char **texts; /* (n_texts); pointers into argv */
-    size_t n_texts;
+    struct command_list texts, images;   /* values owned, as those of */
+    struct command_list inputs, outputs; /* files of tensors, in pairs */
     const char *pair;
     const char *task;
-    const char *inputs_path, *outputs_path;
     const char *output_names; /* separated by commas, or NULL */
-    int64_t top_k, timeout_ms, threads;
-    bool truncate, describe, as_json;
+    const char *threads_text;
+    int64_t top_k, timeout_ms, threads; /* top_k -1: not given */
+    bool truncate, describe, as_json, quiet, verbose;
+    bool stateful; /* the pairs are pieces of one stream */
     int verbosity; /* -1 quiet, 0, 1 verbose */
     struct command_places places;
     int64_t load_ns;
+
+    /* Generating text. */
+    struct modelhost_generation generation;
+    struct command_list stop_strings; /* values owned */
+    const char *input_ids;            /* "15496,11", or NULL */
+    const char *stop_token_ids;       /* the same */
+    int64_t num_sequences, seed, logprobs;
+    bool stream, greedy, sliding_window, ignore_eos;
+    const char *generation_option; /* an option that only generating has, or NULL */
 };
+
+/* The command line (run_options.c). False after printing what is wrong. */
+bool run_options_read(struct run_command *run, int argc, char **argv);
+void run_options_finish(struct run_command *run);
+
+/* Continues --text, --input-ids or the lines of stdin (run_generation.c). */
+model_status run_generation(struct run_command *run, struct modelhost_model *model,
+                            struct model_error *err);
 
 /* What is left of --timeout for the first answer after loading; 0: no limit. */
 int64_t run_time_left_ms(const struct run_command *run);
@@ -25,6 +43,9 @@ int64_t run_time_left_ms(const struct run_command *run);
 /* --text, or the lines of stdin (run_texts.c). */
 model_status run_texts(const struct run_command *run, struct modelhost_model *model,
                        struct model_error *err);
+/* --image (run_images.c). */
+model_status run_images(const struct run_command *run, struct modelhost_model *model,
+                        struct model_error *err);
 /* --inputs and --outputs (run_tensors.c). */
 model_status run_tensors(const struct run_command *run, struct modelhost_model *model,
                          struct model_error *err);
@@ -34,5 +55,8 @@ void run_print_timing(const struct run_command *run, const struct modelhost_timi
 
 /* Prints the answers of the text form for people (print_answers.c). `answers` is JSON text. */
 model_status print_answers(const char *answers, struct model_error *err);
+/* The same of the image form; names: a line before each image's labels. */
+model_status print_image_answers(const char *answers, const char *const *names,
+                                 struct model_error *err);
 
 #endif

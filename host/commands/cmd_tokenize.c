@@ -11,21 +11,27 @@
 #include <string.h>
 
 const char cmd_tokenize_help[] =
-    "usage: modelhost tokenize PKG [--text TEXT]... [--pair TEXT] [--jsonl] [--no-special]\n"
-    "                          [--store DIR]\n\n"
+    "usage: modelhost tokenize PKG [--text TEXT]... [--pair TEXT] [--jsonl [--details]]\n"
+    "                          [--no-special] [--store DIR]\n\n"
     "Prints the tokens of texts, as the Hugging Face tokenizers library would make them. PKG is a\n"
-    "name in the store, a package's folder, or any folder with tokenizer.json or vocab.txt.\n"
+    "name in the store, a package's folder, or any folder with tokenizer.json, vocab.txt, or\n"
+    "vocab.json and merges.txt.\n"
     "Without --text the texts are the lines of standard input.\n\n"
     "  --jsonl       each input line is a JSON string or {\"text\":..,\"pair\":..}; each output line\n"
     "                {\"ids\":[..],\"type_ids\":[..],\"tokens\":[..]}, or {\"error\":..}\n"
     "                and exit code 1 at the end\n"
+    "  --details     with --jsonl: also \"spans\", each token's bytes [from, to] in its text, and\n"
+    "                \"decoded\", the text of the ids without special tokens\n"
     "  --pair TEXT   a second text for every --text\n"
     "  --no-special  without [CLS], [SEP] and the like\n";
+
+#define MAX_DECODED_BYTES (256u << 20)
 
 struct tokenize {
     const struct tokenizer *tokenizer;
     struct encoding encoding;
     struct tokenizer_options options;
+    bool details;
     size_t n_failed; /* lines that could not be tokenized */
 };
 
@@ -43,6 +49,26 @@ static model_status print_encoding(const struct tokenize *tokenize, struct model
     return ferror(stdout) != 0 ? command_flush(err) : MODEL_OK;
 }
 
+static bool add_details(const struct tokenize *tokenize, json_node *root)
+{
+    const struct encoding *encoding = &tokenize->encoding;
+    json_node *spans = json_add_array(root, "spans");
+    bool whole = spans != NULL;
+    for (size_t i = 0; i < encoding->n_tokens && whole; i++) {
+        json_node *span = json_add_array(spans, NULL);
+        whole = json_add_number(span, NULL, encoding->spans[i].start) != NULL &&
+                json_add_number(span, NULL, encoding->spans[i].end) != NULL;
+    }
+    struct buffer text = BUFFER_INIT(MAX_DECODED_BYTES);
+    struct model_error ignored = MODEL_ERROR_INIT;
+    whole = whole &&
+            tokenizer_decode(tokenize->tokenizer, encoding->ids, encoding->n_tokens, true, &text,
+                             &ignored) == MODEL_OK &&
+            json_add_text(root, "decoded", text.data != NULL ? text.data : "", text.size) != NULL;
+    buffer_finish(&text);
+    return whole;
+}
+
 static model_status print_jsonl(const struct tokenize *tokenize, struct model_error *err)
 {
     const struct encoding *encoding = &tokenize->encoding;
@@ -56,6 +82,8 @@ static model_status print_jsonl(const struct tokenize *tokenize, struct model_er
                 json_add_number(type_ids, NULL, (double)encoding->type_ids[i]) != NULL &&
                 json_add_string(tokens, NULL, token != NULL ? token : "") != NULL;
     }
+    if (whole && tokenize->details)
+        whole = add_details(tokenize, root);
     char *text = whole ? json_print(root, false) : NULL;
     json_free(root);
     if (text == NULL)
@@ -178,10 +206,13 @@ static model_status tokenize_all(struct tokenize *tokenize, char **texts, size_t
 
 int cmd_tokenize(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"text", required_argument, NULL, 't'},  {"pair", required_argument, NULL, 'p'},
-        {"jsonl", no_argument, NULL, 'j'},       {"no-special", no_argument, NULL, 'n'},
-        {"store", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"text", required_argument, NULL, 't'},
+                                            {"pair", required_argument, NULL, 'p'},
+                                            {"jsonl", no_argument, NULL, 'j'},
+                                            {"no-special", no_argument, NULL, 'n'},
+                                            {"store", required_argument, NULL, 's'},
+                                            {"details", no_argument, NULL, 'd'},
+                                            {NULL, 0, NULL, 0}};
     struct command_places places = {0};
     struct tokenize tokenize = {.encoding = ENCODING_INIT, .options = {.add_special_tokens = true}};
     const char *pair = NULL;
@@ -198,6 +229,9 @@ int cmd_tokenize(int argc, char **argv)
             break;
         case 'j':
             jsonl = true;
+            break;
+        case 'd':
+            tokenize.details = true;
             break;
         case 'n':
             tokenize.options.add_special_tokens = false;

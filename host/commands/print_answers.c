@@ -70,6 +70,22 @@ static const struct {
               {"answers", print_spans},
               {"embedding", print_embedding}};
 
+model_status print_image_answers(const char *answers, const char *const *names,
+                                 struct model_error *err)
+{
+    json_node *root = NULL;
+    model_status status = json_parse(answers, strlen(answers), "the answer", &root, err);
+    if (status != MODEL_OK)
+        return status;
+    for (const json_node *item = json_first(root); item != NULL; item = json_next(item)) {
+        printf("%s\n", *names++);
+        print_labels(item);
+    }
+    json_free(root);
+    return fflush(stdout) == 0 ? MODEL_OK
+                               : error_set(err, MODEL_IO, "cannot write to standard output");
+}
+
 model_status print_answers(const char *answers, struct model_error *err)
 {
     json_node *root = NULL;

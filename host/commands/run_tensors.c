@@ -76,10 +76,12 @@ static model_status write_result(const char *path, const struct modelhost_result
 }
 
 /* Hands over the file's tensors that the model knows as inputs, so that one file may hold more. */
-static model_status run_file(const struct run_command *run, struct modelhost_model *model,
-                             const struct weights *file, const struct page_guard *guard,
+static model_status run_file(const struct run_command *run, size_t pair,
+                             struct modelhost_model *model, const struct weights *file,
+                             const struct page_guard *guard,
                              const struct modelhost_run_options *options, struct model_error *err)
 {
+    const char *inputs_path = run->inputs.values[pair];
     const struct model_description *description = modelhost_description(model);
     struct model_tensor tensors[SCHEMA_MAX_TENSORS];
     const struct model_tensor *inputs[SCHEMA_MAX_TENSORS];
@@ -90,7 +92,7 @@ static model_status run_file(const struct run_command *run, struct modelhost_mod
         if (schema_find(description->inputs, description->n_inputs, tensors[n_inputs].name) ==
             NULL) {
             if (run->verbosity >= 0)
-                command_warn("%s: the model has no input '%s'; left out", run->inputs_path,
+                command_warn("%s: the model has no input '%s'; left out", inputs_path,
                              tensors[n_inputs].name);
             continue;
         }
@@ -103,13 +105,13 @@ static model_status run_file(const struct run_command *run, struct modelhost_mod
         error_advise(err, "'modelhost run PKG --describe' shows what the model takes and gives");
     /* A deadline stays one; any other answer may come from zeros that were never in the file. */
     if (status != MODEL_DEADLINE) {
-        model_status unharmed = page_guard_check(guard, run->inputs_path, err);
+        model_status unharmed = page_guard_check(guard, inputs_path, err);
         if (unharmed == MODEL_CORRUPT)
             error_advise(err, "run again when nothing writes to it");
         status = unharmed != MODEL_OK ? unharmed : status;
     }
     if (status == MODEL_OK)
-        status = write_result(run->outputs_path, result, err);
+        status = write_result(run->outputs.values[pair], result, err);
     if (status == MODEL_OK) {
         struct modelhost_timing timing = modelhost_result_timing(result);
         run_print_timing(run, &timing, modelhost_result_count(result), "tensor");
@@ -118,28 +120,42 @@ static model_status run_file(const struct run_command *run, struct modelhost_mod
     return status;
 }
 
-model_status run_tensors(const struct run_command *run, struct modelhost_model *model,
-                         struct model_error *err)
+static model_status run_pair(const struct run_command *run, size_t pair,
+                             struct modelhost_model *model,
+                             const struct modelhost_run_options *options, struct model_error *err)
 {
-    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
     struct weights *file = NULL;
     struct page_guard *guard = NULL;
-    char **names = NULL;
-    model_status status = weights_open_file(run->inputs_path, &file, err);
+    model_status status = weights_open_file(run->inputs.values[pair], &file, err);
     if (status != MODEL_OK)
         error_advise(err, "--inputs wants a whole safetensors file");
     if (status == MODEL_OK) {
         struct file_map map = weights_file(file, 0, NULL);
         status = page_guard_add(&map, &guard, err);
     }
-    if (status == MODEL_OK && run->output_names != NULL)
-        status = split_names(run->output_names, &names, &options.n_output_names, err);
-    options.output_names = (const char *const *)names;
-    options.timeout_ms = run_time_left_ms(run);
     if (status == MODEL_OK)
-        status = run_file(run, model, file, guard, &options, err);
+        status = run_file(run, pair, model, file, guard, options, err);
     page_guard_remove(guard);
     weights_destroy(file);
+    return status;
+}
+
+model_status run_tensors(const struct run_command *run, struct modelhost_model *model,
+                         struct model_error *err)
+{
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    char **names = NULL;
+    model_status status = MODEL_OK;
+    if (run->output_names != NULL)
+        status = split_names(run->output_names, &names, &options.n_output_names, err);
+    options.output_names = (const char *const *)names;
+    if (status == MODEL_OK && run->stateful)
+        status = modelhost_session_create(model, &options.session, err);
+    for (size_t i = 0; i < run->inputs.n_values && status == MODEL_OK; i++) {
+        options.timeout_ms = i == 0 ? run_time_left_ms(run) : run->timeout_ms;
+        status = run_pair(run, i, model, &options, err);
+    }
+    modelhost_session_release(options.session);
     if (names != NULL)
         free(names[0]);
     free(names);

@@ -6,6 +6,7 @@
 #include "cmd_run.h"
 #include "clock.h"
 #include "errors.h"
+#include "json_array.h"
 #include "schema.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct text_run {
     size_t n_texts, longest_tokens, n_bytes;
     size_t n_done, n_printed; /* texts of chunks before; those of them whose answers are out */
     struct modelhost_timing timing;
+    struct json_array array;
 };
 
 /* The model's limit, SIZE_MAX when there is none. */
@@ -81,25 +83,12 @@ static void name_texts(const struct text_run *texts, struct model_error *err)
         error_prefix(err, "texts %zu to %zu", texts->n_done + 1, texts->n_done + texts->n_texts);
 }
 
-/* `answers` is an array as JSON text; those of all chunks are printed as one, closed at the end. */
-static model_status print_json(const struct text_run *texts, const char *answers,
-                               struct model_error *err)
-{
-    size_t n_bytes = strlen(answers);
-    bool is_array = n_bytes >= 2 && answers[0] == '[' && answers[n_bytes - 1] == ']';
-    if (!is_array)
-        return error_set(err, MODEL_INTERNAL, "the answer is not a JSON array");
-    (void)putchar(texts->n_printed == 0 ? '[' : ',');
-    (void)fwrite(answers + 1, 1, n_bytes - 2, stdout);
-    return command_flush(err);
-}
-
 static model_status run_chunk(struct text_run *texts, struct model_error *err)
 {
     const struct run_command *run = texts->run;
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
     options.timeout_ms = texts->n_done == 0 ? run_time_left_ms(run) : run->timeout_ms;
-    options.top_k = (uint32_t)run->top_k;
+    options.top_k = run->top_k > 0 ? (uint32_t)run->top_k : 0;
     options.truncate = run->truncate;
     options.task = run->task;
     struct modelhost_result *result = NULL;
@@ -110,7 +99,8 @@ static model_status run_chunk(struct text_run *texts, struct model_error *err)
         return status;
     }
     const char *answers = modelhost_result_json(result);
-    status = run->as_json ? print_json(texts, answers, err) : print_answers(answers, err);
+    status =
+        run->as_json ? json_array_print(&texts->array, answers, err) : print_answers(answers, err);
     if (status == MODEL_OK) {
         struct modelhost_timing timing = modelhost_result_timing(result);
         texts->timing.total_ns += timing.total_ns;
@@ -151,13 +141,13 @@ static model_status run_all(struct text_run *texts, struct model_error *err)
 {
     const struct run_command *run = texts->run;
     model_status status = MODEL_OK;
-    for (size_t i = 0; i < run->n_texts && status == MODEL_OK; i++)
-        status = add_text(texts, run->texts[i], strlen(run->texts[i]), err);
-    if (run->n_texts == 0 && isatty(STDIN_FILENO) && run->verbosity >= 0)
+    for (size_t i = 0; i < run->texts.n_values && status == MODEL_OK; i++)
+        status = add_text(texts, run->texts.values[i], strlen(run->texts.values[i]), err);
+    if (run->texts.n_values == 0 && isatty(STDIN_FILENO) && run->verbosity >= 0)
         fprintf(stderr,
                 "modelhost: reading texts from standard input, one a line; end with Ctrl-D\n");
     size_t line_bytes = 0;
-    for (const char *line; run->n_texts == 0 && status == MODEL_OK &&
+    for (const char *line; run->texts.n_values == 0 && status == MODEL_OK &&
                            (line = command_next_line(&line_bytes, &status, err)) != NULL;)
         status = add_text(texts, line, line_bytes, err);
     if (status == MODEL_OK && texts->n_texts > 0)
@@ -191,10 +181,10 @@ model_status run_texts(const struct run_command *run, struct modelhost_model *mo
     texts->max_texts =
         max_batch > 0 && max_batch < MAX_CHUNK_TEXTS ? (size_t)max_batch : MAX_CHUNK_TEXTS;
     model_status status = run_all(texts, err);
-    if (run->as_json && texts->n_printed > 0)
-        (void)fputs("]\n", stdout);
+    struct model_error unheard = MODEL_ERROR_INIT;
+    model_status ended = json_array_end(&texts->array, status == MODEL_OK ? err : &unheard);
     if (status == MODEL_OK)
-        status = command_flush(err);
+        status = ended != MODEL_OK ? ended : command_flush(err);
     if (status == MODEL_OK)
         run_print_timing(run, &texts->timing, texts->n_printed, "text");
     clear_chunk(texts);

@@ -1,25 +1,12 @@
 /* task_classify.c - labels for a text (text-classification).
  *
- * Follows transformers' TextClassificationPipeline: sigmoid for one label or multi_label_classification,
- * softmax for several, the plain value for regression. */
+ * Follows transformers' TextClassificationPipeline. */
 #include "errors.h"
+#include "labels.h"
 #include "scores.h"
 #include "text_task.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-static void score(const struct text_batch *batch, const float *logits, size_t n, double *scores)
-{
-    const char *type = json_string_or(json_member(batch->pipeline->config, "problem_type"), "");
-    int regression = strcmp(type, "regression") == 0;
-    if (!regression && n > 1 && strcmp(type, "multi_label_classification") != 0) {
-        scores_softmax(logits, n, scores);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        scores[i] = regression ? (double)logits[i] : scores_sigmoid((double)logits[i]);
-}
 
 static model_status add_labels(const struct text_batch *batch, uint32_t index, const double *scores,
                                size_t n, size_t *order, json_node *answers, struct model_error *err)
@@ -30,8 +17,9 @@ static model_status add_labels(const struct text_batch *batch, uint32_t index, c
     for (size_t i = 0; i < n_labels; i++) {
         char text[32];
         json_node *label = json_add_object(labels, NULL);
-        (void)json_add_string(label, "label",
-                              text_task_label(batch, (int64_t)order[i], text, sizeof text));
+        (void)json_add_string(
+            label, "label",
+            labels_name(batch->pipeline->config, (int64_t)order[i], text, sizeof text));
         if (scores_add(label, "score", scores[order[i]]) == NULL)
             return error_no_memory(err, "the answer");
     }
@@ -55,7 +43,7 @@ model_status task_classify_answer(const struct text_batch *batch, struct modelho
         status = text_task_check_finite(batch, i, logits, row, n, err);
         if (status != MODEL_OK)
             break;
-        score(batch, row, n, scores);
+        labels_score(batch->pipeline->config, row, n, scores);
         status = add_labels(batch, i, scores, n, order, answers, err);
     }
     free(scores);

@@ -4,6 +4,7 @@
  * (softmax, the best label, label "O" left out), "groups" its "simple": neighbouring tokens of one
  * entity type belong together unless a "B-" starts a new one; the score is their mean. */
 #include "errors.h"
+#include "labels.h"
 #include "scores.h"
 #include "text_offsets.h"
 #include "text_task.h"
@@ -100,7 +101,7 @@ static model_status classify_text(const struct text_batch *batch, uint32_t index
             break;
         scores_softmax(rows + t * n_labels, n_labels, scores);
         (void)scores_top(scores, n_labels, 1, &best);
-        const char *label = text_task_label(batch, (int64_t)best, text, sizeof text);
+        const char *label = labels_name(batch->pipeline->config, (int64_t)best, text, sizeof text);
         if (strcmp(label, "O") != 0)
             status = add_token(item, t, label, scores[best], entities, groups, &group, err);
     }

@@ -4,7 +4,6 @@
 #include "text_task.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +77,11 @@ model_status text_pipeline_create(const struct package *package,
     return MODEL_OK;
 }
 
+const struct tokenizer *text_pipeline_tokenizer(const struct text_pipeline *pipeline)
+{
+    return pipeline->tokenizer;
+}
+
 void text_pipeline_destroy(struct text_pipeline *pipeline)
 {
     if (pipeline == NULL)
@@ -125,16 +129,4 @@ model_status text_task_check_finite(const struct text_batch *batch, uint32_t ind
                 "its weights may be damaged",
                 index + 1, output->name, isnan(values[i]) ? "nan" : "infinity", batch->task->alias);
     return MODEL_OK;
-}
-
-const char *text_task_label(const struct text_batch *batch, int64_t index, char *text,
-                            size_t text_bytes)
-{
-    (void)snprintf(text, text_bytes, "%lld", (long long)index);
-    const json_node *labels = json_member(batch->pipeline->config, "id2label");
-    const char *label = json_string_or(json_member(labels, text), NULL);
-    if (label != NULL)
-        return label;
-    (void)snprintf(text, text_bytes, "LABEL_%lld", (long long)index);
-    return text;
 }

@@ -19,6 +19,9 @@ model_status text_pipeline_create(const struct package *package,
                                   const struct model_description *description,
                                   const json_node *config, struct text_pipeline **ret,
                                   struct model_error *err);
+struct tokenizer;
+/* Lives as long as the pipeline. */
+const struct tokenizer *text_pipeline_tokenizer(const struct text_pipeline *pipeline);
 void text_pipeline_destroy(struct text_pipeline *pipeline);
 
 /* Tokenizes and lays the texts out as one padded batch with its mask. */

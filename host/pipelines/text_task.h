@@ -80,8 +80,5 @@ model_status text_task_output(const struct text_batch *batch, struct modelhost_r
 model_status text_task_check_finite(const struct text_batch *batch, uint32_t index,
                                     const struct model_tensor *output, const float *values,
                                     size_t n, struct model_error *err);
-/* config.json's id2label[index], or "LABEL_<index>" written into text. */
-const char *text_task_label(const struct text_batch *batch, int64_t index, char *text,
-                            size_t text_bytes);
 
 #endif

@@ -89,7 +89,8 @@ static void finish_patterns(struct patterns *p, size_t n_tokens)
 }
 
 static model_status add_pattern(struct patterns *p, const struct added_token *token, size_t index,
-                                const char *content, const struct normalizer *normalizer)
+                                const char *content, const struct normalizer_chain *normalizer,
+                                struct model_error *err)
 {
     size_t bytes = strlen(content);
     if (!token->normalized) {
@@ -97,7 +98,9 @@ static model_status add_pattern(struct patterns *p, const struct added_token *to
         return MODEL_OK;
     }
     struct normalized_text *text = &p->texts[index];
-    model_status status = normalizer->type->run(normalizer, content, bytes, 0, text);
+    struct normalized_text spare = {0};
+    model_status status = normalizer_chain_run(normalizer, content, bytes, 0, &spare, text, err);
+    normalized_text_finish(&spare);
     if (status == MODEL_OK && text->size > 0)
         p->normalized[p->n_normalized++] =
             (struct trie_entry){text->data, (uint32_t)text->size, (int32_t)index};
@@ -152,9 +155,9 @@ static model_status build_matcher(const struct added_tokens *added, struct trie_
     return trie_build(entries, n, &ret->trie, &duplicate);
 }
 
-static model_status load_all(const struct json_place *place, const struct normalizer *normalizer,
-                             struct vocabulary *vocab, struct added_tokens *ret, struct patterns *p,
-                             struct model_error *err)
+static model_status load_all(const struct json_place *place,
+                             const struct normalizer_chain *normalizer, struct vocabulary *vocab,
+                             struct added_tokens *ret, struct patterns *p, struct model_error *err)
 {
     const json_node *item = json_first(place->node);
     for (; item != NULL; item = json_next(item)) {
@@ -169,8 +172,9 @@ static model_status load_all(const struct json_place *place, const struct normal
         if ((size_t)ret->tokens[index].id >= vocab->next_id)
             vocab->next_id = (size_t)ret->tokens[index].id + 1;
         ret->n_tokens++;
-        if (add_pattern(p, &ret->tokens[index], index, content, normalizer) != MODEL_OK)
-            return error_no_memory(err, place->path);
+        status = add_pattern(p, &ret->tokens[index], index, content, normalizer, err);
+        if (status != MODEL_OK)
+            return status == MODEL_OUT_OF_MEMORY ? error_no_memory(err, place->path) : status;
     }
     if (build_matcher(ret, p->plain, p->n_plain, &ret->plain) != MODEL_OK ||
         build_matcher(ret, p->normalized, p->n_normalized, &ret->normalized) != MODEL_OK)
@@ -178,9 +182,9 @@ static model_status load_all(const struct json_place *place, const struct normal
     return MODEL_OK;
 }
 
-model_status added_tokens_load(const struct json_place *place, const struct normalizer *normalizer,
-                               struct vocabulary *vocab, struct added_tokens *ret,
-                               struct model_error *err)
+model_status added_tokens_load(const struct json_place *place,
+                               const struct normalizer_chain *normalizer, struct vocabulary *vocab,
+                               struct added_tokens *ret, struct model_error *err)
 {
     if (!json_is_null(place->node) && !json_is_array(place->node))
         return error_set(err, MODEL_CORRUPT, "%s: added_tokens is %s, want an array", place->what,

@@ -33,9 +33,9 @@ struct added_tokens {
 
 /* From tokenizer.json's array. Adds what the vocabulary does not have; an id that disagrees with it is
  * MODEL_CORRUPT. On failure the owner calls added_tokens_finish(). */
-model_status added_tokens_load(const struct json_place *place, const struct normalizer *normalizer,
-                               struct vocabulary *vocab, struct added_tokens *ret,
-                               struct model_error *err);
+model_status added_tokens_load(const struct json_place *place,
+                               const struct normalizer_chain *normalizer, struct vocabulary *vocab,
+                               struct added_tokens *ret, struct model_error *err);
 void added_tokens_finish(struct added_tokens *added);
 
 struct added_match {

@@ -41,7 +41,10 @@ static void fill_ascii(struct normalizer *n)
 static model_status load(const struct json_place *place, struct normalizer *ret,
                          struct model_error *err)
 {
-    struct normalizer n = {&bert_normalizer_type, true, true, false, true, {0}};
+    struct normalizer n = {.type = &bert_normalizer_type,
+                           .clean_text = true,
+                           .handle_chinese_chars = true,
+                           .lowercase = true};
     const json_node *strip = json_member(place->node, "strip_accents");
     model_status status = json_field_bool(place, "clean_text", &n.clean_text, err);
     if (status == MODEL_OK)
@@ -198,8 +201,9 @@ static size_t copy_ascii(const struct normalizer *n, const char *text, size_t te
 }
 
 static model_status run(const struct normalizer *n, const char *text, size_t text_bytes,
-                        size_t source, struct normalized_text *ret)
+                        size_t source, struct normalized_text *ret, struct model_error *err)
 {
+    (void)err;
     model_status status = normalized_text_reserve(ret, text_bytes);
     size_t at = 0;
     while (at < text_bytes && status == MODEL_OK) {

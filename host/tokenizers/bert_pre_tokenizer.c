@@ -49,16 +49,19 @@ static unsigned class_at(const char *p, size_t *ret_bytes)
     }
 }
 
-static bool next(const char *text, size_t text_bytes, size_t *at, size_t *ret_start,
-                 size_t *ret_end)
+static bool next(const struct pre_tokenizer *self, const char *text, size_t text_bytes,
+                 struct word_search *search, size_t *ret_start, size_t *ret_end,
+                 struct model_error *err)
 {
+    (void)self;
+    (void)err;
     size_t bytes = 0;
     unsigned class = ASCII_SPACE;
-    size_t i = *at;
+    size_t i = search->at;
     while (i < text_bytes && (class = class_at(text + i, &bytes)) == ASCII_SPACE)
         i += bytes;
     if (i >= text_bytes) {
-        *at = i;
+        search->at = i;
         return false;
     }
     *ret_start = i;
@@ -67,8 +70,18 @@ static bool next(const char *text, size_t text_bytes, size_t *at, size_t *ret_st
         while (i < text_bytes && class_at(text + i, &bytes) == ASCII_PLAIN)
             i += bytes;
     *ret_end = i;
-    *at = i;
+    search->at = i;
     return true;
 }
 
-const struct pre_tokenizer_type bert_pre_tokenizer_type = {"BertPreTokenizer", next};
+static model_status load(const struct json_place *place, struct pre_tokenizer_chain *ret,
+                         struct model_error *err)
+{
+    struct pre_tokenizer *step = pre_tokenizer_chain_add(ret, place, err);
+    if (step == NULL)
+        return MODEL_UNSUPPORTED;
+    step->type = &bert_pre_tokenizer_type;
+    return MODEL_OK;
+}
+
+const struct pre_tokenizer_type bert_pre_tokenizer_type = {"BertPreTokenizer", load, next, NULL};

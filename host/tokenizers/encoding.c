@@ -120,6 +120,12 @@ void encoding_finish(struct encoding *encoding)
     free(encoding->windows);
     if (encoding->scratch != NULL) {
         normalized_text_finish(&encoding->scratch->text);
+        normalized_text_finish(&encoding->scratch->spare);
+        for (size_t i = 0; i < PIPELINE_MAX_STEPS; i++)
+            normalized_text_finish(&encoding->scratch->rewritten[i]);
+        pattern_memory_finish(&encoding->scratch->pattern);
+        merge_word_finish(&encoding->scratch->model.word);
+        word_cache_finish(&encoding->scratch->model.cache);
         free(encoding->scratch->lists[0].tokens);
         free(encoding->scratch->lists[1].tokens);
         free(encoding->scratch);

@@ -7,6 +7,10 @@
 
 struct encoding_scratch {
     struct normalized_text text;
+    struct normalized_text spare;                         /* between two steps of normalisation */
+    struct normalized_text rewritten[PIPELINE_MAX_STEPS]; /* by pre-tokenizers that change text */
+    struct pattern_memory pattern;
+    struct model_scratch model;
     struct token_list lists[2]; /* of the text and of its pair */
 };
 

@@ -30,6 +30,8 @@ struct normalized_text {
     size_t size, capacity;
     struct text_run *runs; /* ordered by start */
     size_t n_runs, runs_capacity;
+    struct text_run *spare_runs; /* what normalized_text_translate() writes to */
+    size_t spare_capacity;
     struct pending_char *pending;
     size_t n_pending, pending_capacity;
 };
@@ -44,6 +46,15 @@ void normalized_text_finish(struct normalized_text *text);
 /* A run from here on, within the room reserved; a plain run that goes on needs none. */
 void normalized_text_plain(struct normalized_text *text, size_t source);
 void normalized_text_block(struct normalized_text *text, size_t source, size_t source_bytes);
+
+/* A copy of [start, end) of `from`, as a plain run; sources are positions in `from`. */
+model_status normalized_text_copy(struct normalized_text *text, const char *from, size_t start,
+                                  size_t end);
+
+/* `text` was made from the bytes of `under`, so that its sources are positions there: replaces them by
+ * what these stand for. */
+model_status normalized_text_translate(struct normalized_text *text,
+                                       const struct normalized_text *under);
 
 struct text_span {
     uint32_t start, end; /* in bytes of the source; start == end == 0 for what has no source */

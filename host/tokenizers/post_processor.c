@@ -1,6 +1,6 @@
-/* post_processor.c - where special tokens go: TemplateProcessing and BertProcessing, both read into
- * templates of pieces. After Hugging Face tokenizers, processors/template.rs and bert.rs.
- * [any-thread] */
+/* post_processor.c - where special tokens go: TemplateProcessing, BertProcessing and RobertaProcessing,
+ * all read into templates of pieces; and ByteLevel, which trims spans. After Hugging Face tokenizers,
+ * processors/. [any-thread] */
 #include "pipeline.h"
 #include "errors.h"
 
@@ -97,6 +97,18 @@ static bool uses(const struct template *template, enum piece_kind kind)
     return false;
 }
 
+/* One template is what there can be; a sequence may have ByteLevel beside it. */
+static model_status claim_template(const struct json_place *place, struct post_processor *processor,
+                                   struct model_error *err)
+{
+    if (processor->has_template)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s: %s adds special tokens twice, which is not supported", place->what,
+                         place->path);
+    processor->has_template = true;
+    return MODEL_OK;
+}
+
 static model_status load_templates(const struct json_place *place, struct post_processor *ret,
                                    struct model_error *err)
 {
@@ -104,7 +116,9 @@ static model_status load_templates(const struct json_place *place, struct post_p
     struct json_place single = {json_member(place->node, "single"), place->what,
                                 "post_processor.single"};
     struct json_place pair = {json_member(place->node, "pair"), place->what, "post_processor.pair"};
-    model_status status = load_template(&single, special_tokens, &ret->single, err);
+    model_status status = claim_template(place, ret, err);
+    if (status == MODEL_OK)
+        status = load_template(&single, special_tokens, &ret->single, err);
     if (status == MODEL_OK)
         status = load_template(&pair, special_tokens, &ret->pair, err);
     if (status != MODEL_OK)
@@ -147,7 +161,9 @@ static model_status load_bert(const struct json_place *place, struct post_proces
 {
     int32_t sep = 0;
     int32_t cls = 0;
-    model_status status = pair_id(place, "sep", &sep, err);
+    model_status status = claim_template(place, ret, err);
+    if (status == MODEL_OK)
+        status = pair_id(place, "sep", &sep, err);
     if (status == MODEL_OK)
         status = pair_id(place, "cls", &cls, err);
     if (status != MODEL_OK)
@@ -164,6 +180,66 @@ static model_status load_bert(const struct json_place *place, struct post_proces
 }
 
 const struct post_processor_type bert_processing_type = {"BertProcessing", load_bert};
+
+/* "trim_offsets" and "add_prefix_space" */
+static model_status load_trimming(const struct json_place *place, struct post_processor *ret,
+                                  struct model_error *err)
+{
+    bool trims = true;
+    bool add_prefix_space = true;
+    model_status status = json_field_bool(place, "trim_offsets", &trims, err);
+    if (status == MODEL_OK)
+        status = json_field_bool(place, "add_prefix_space", &add_prefix_space, err);
+    if (status != MODEL_OK || !trims)
+        return status;
+    if (ret->trims_offsets)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s: %s trims offsets twice, which is not supported", place->what,
+                         place->path);
+    ret->trims_offsets = true;
+    ret->add_prefix_space = add_prefix_space;
+    return MODEL_OK;
+}
+
+static model_status load_byte_level(const struct json_place *place, struct post_processor *ret,
+                                    struct model_error *err)
+{
+    bool had_template = ret->has_template;
+    model_status status = load_trimming(place, ret, err);
+    if (status == MODEL_OK && ret->trims_offsets && had_template)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s: %s trims offsets behind the special tokens: want ByteLevel first",
+                         place->what, place->path);
+    return status;
+}
+
+const struct post_processor_type byte_level_processing_type = {"ByteLevel", load_byte_level};
+
+/* <s> A </s>, <s> A </s> </s> B </s>; all of type 0. */
+static model_status load_roberta(const struct json_place *place, struct post_processor *ret,
+                                 struct model_error *err)
+{
+    int32_t sep = 0;
+    int32_t cls = 0;
+    model_status status = claim_template(place, ret, err);
+    if (status == MODEL_OK)
+        status = load_trimming(place, ret, err);
+    if (status == MODEL_OK)
+        status = pair_id(place, "sep", &sep, err);
+    if (status == MODEL_OK)
+        status = pair_id(place, "cls", &cls, err);
+    if (status != MODEL_OK)
+        return status;
+    const struct template_piece pieces[] = {{PIECE_SPECIAL, 0, cls}, {PIECE_FIRST, 0, 0},
+                                            {PIECE_SPECIAL, 0, sep}, {PIECE_SPECIAL, 0, sep},
+                                            {PIECE_SECOND, 0, 0},    {PIECE_SPECIAL, 0, sep}};
+    status = load_pieces(place, pieces, 3, &ret->single, err);
+    if (status == MODEL_OK)
+        status = load_pieces(place, pieces, 6, &ret->pair, err);
+    return status;
+}
+
+const struct post_processor_type roberta_processing_type = {"RobertaProcessing", load_roberta};
 
 static model_status load_default(const struct json_place *place, struct post_processor *ret,
                                  struct model_error *err)

@@ -1,130 +1,17 @@
-/* tokenizer.c - see tokenizer.h: a text's way through the pipeline, and back.
+/* tokenizer.c - see tokenizer.h: texts to encodings, and back.
  *
  * The tokenizer itself is never written to after loading. What encoding needs on the way lives in the
  * caller's struct encoding. */
 #include "tokenizer.h"
 #include "encoding_scratch.h"
 #include "errors.h"
+#include "incremental_decoder.h"
 #include "tokenizer_inside.h"
-#include "utf8.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 #define MAX_PAD_TOKENS (1 << 24)
-
-/* ---------------------------------------------------------------- text to tokens */
-
-/* One text under way. */
-struct run {
-    const struct tokenizer *tokenizer;
-    struct normalized_text *text;
-    struct token_list *list;
-    size_t max_tokens; /* enough: more would be cut off anyway */
-    bool enough;
-    int32_t n_words;
-};
-
-static model_status put_added(struct run *run, const struct added_match *match,
-                              struct text_span span)
-{
-    struct token_list *list = run->list;
-    if (list->n_tokens == list->capacity && token_list_reserve(list) != MODEL_OK)
-        return MODEL_OUT_OF_MEMORY;
-    list->tokens[list->n_tokens++] = (struct token){match->token->id, run->n_words++, span, true};
-    return MODEL_OK;
-}
-
-/* The words in [start, end) of the normalised text. */
-static model_status put_words(struct run *run, size_t start, size_t end, size_t *cursor)
-{
-    const struct tokenizer *t = run->tokenizer;
-    const char *text = run->text->data + start;
-    size_t at = 0;
-    size_t from;
-    size_t to;
-    while (!run->enough && t->pre_tokenizer->next(text, end - start, &at, &from, &to)) {
-        size_t first = run->list->n_tokens;
-        model_status status = t->model.type->run(&t->model, text + from, to - from, run->list);
-        if (status != MODEL_OK)
-            return status;
-        for (size_t i = first; i < run->list->n_tokens; i++) {
-            struct token *token = &run->list->tokens[i];
-            token->word = run->n_words;
-            token->span =
-                normalized_text_source(run->text, cursor, start + from + token->span.start,
-                                       start + from + token->span.end);
-        }
-        run->n_words++;
-        run->enough = run->list->n_tokens >= run->max_tokens;
-    }
-    return MODEL_OK;
-}
-
-/* A stretch of the text without added tokens that match it as it is: normalises it, looks for those
- * that match then. */
-static model_status put_stretch(struct run *run, const char *text, size_t start, size_t end)
-{
-    const struct tokenizer *t = run->tokenizer;
-    normalized_text_clear(run->text);
-    model_status status =
-        t->normalizer.type->run(&t->normalizer, text + start, end - start, start, run->text);
-    struct added_search search = {0, 0};
-    struct added_match match;
-    size_t cursor = 0;
-    size_t done = 0;
-    while (status == MODEL_OK && !run->enough &&
-           added_tokens_next(&t->added, &t->added.normalized, run->text->data, run->text->size,
-                             &search, &match)) {
-        if (done < match.start)
-            status = put_words(run, done, match.start, &cursor);
-        if (status == MODEL_OK && match.start < match.end)
-            status = put_added(run, &match,
-                               normalized_text_source(run->text, &cursor, match.start, match.end));
-        done = match.end;
-    }
-    if (status == MODEL_OK && done < run->text->size)
-        status = put_words(run, done, run->text->size, &cursor);
-    return status;
-}
-
-static model_status put_all(struct run *run, const char *text, size_t text_bytes)
-{
-    const struct tokenizer *t = run->tokenizer;
-    model_status status = MODEL_OK;
-    struct added_search search = {0, 0};
-    struct added_match match;
-    size_t done = 0;
-    while (status == MODEL_OK && !run->enough &&
-           added_tokens_next(&t->added, &t->added.plain, text, text_bytes, &search, &match)) {
-        if (done < match.start)
-            status = put_stretch(run, text, done, match.start);
-        if (status == MODEL_OK && match.start < match.end)
-            status = put_added(run, &match,
-                               (struct text_span){(uint32_t)match.start, (uint32_t)match.end});
-        done = match.end;
-    }
-    if (status == MODEL_OK && done < text_bytes)
-        status = put_stretch(run, text, done, text_bytes);
-    return status;
-}
-
-static model_status tokenize(const struct tokenizer *t, const char *text, size_t text_bytes,
-                             const char *what, size_t max_tokens, struct encoding_scratch *scratch,
-                             struct token_list *ret, struct model_error *err)
-{
-    ret->n_tokens = 0;
-    if (text_bytes > TOKENIZER_MAX_TEXT_BYTES)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "%s has %zu bytes, at most %u are encoded",
-                         what, text_bytes, TOKENIZER_MAX_TEXT_BYTES);
-    model_status status = utf8_check(text, text_bytes, what, err);
-    if (status != MODEL_OK)
-        return status;
-    struct run run = {t, &scratch->text, ret, max_tokens, false, 0};
-    if (put_all(&run, text, text_bytes) != MODEL_OK)
-        return error_no_memory(err, what);
-    return MODEL_OK;
-}
 
 /* ---------------------------------------------------------------- options */
 
@@ -204,13 +91,13 @@ static model_status encode(const struct tokenizer *t, const char *text, size_t t
     if (!plan.windows && !plan.left && plan.max_tokens < SIZE_MAX)
         enough = plan.whole_tokens + 1;
     struct encoding_scratch *scratch = ret->scratch;
-    status = tokenize(t, text, text_bytes, "the text", enough, scratch, &scratch->lists[0], err);
+    status = text_walk(t, text, text_bytes, "the text", enough, scratch, &scratch->lists[0], err);
     if (status == MODEL_OK && pair != NULL)
         status =
-            tokenize(t, pair, pair_bytes, "the pair", enough, scratch, &scratch->lists[1], err);
+            text_walk(t, pair, pair_bytes, "the pair", enough, scratch, &scratch->lists[1], err);
     if (status == MODEL_OK)
-        status = windows_assemble(template, options->add_special_tokens, &plan, scratch->lists,
-                                  pair != NULL, ret, err);
+        status = windows_assemble(&t->post_processor, options->add_special_tokens, &plan,
+                                  scratch->lists, pair != NULL, ret, err);
     return status == MODEL_OK ? pad(t, options, ret, err) : status;
 }
 
@@ -235,21 +122,15 @@ model_status tokenizer_encode(const struct tokenizer *tokenizer, const char *tex
 model_status tokenizer_decode(const struct tokenizer *tokenizer, const int64_t *ids, size_t n,
                               bool skip_special_tokens, struct buffer *ret, struct model_error *err)
 {
-    struct buffer scratch = BUFFER_INIT(1 << 20);
+    struct incremental_decoder decoder;
+    incremental_decoder_init(&decoder, tokenizer, skip_special_tokens);
     model_status status = MODEL_OK;
-    bool first = true;
-    for (size_t i = 0; i < n && status == MODEL_OK; i++) {
-        const char *token = vocabulary_token(&tokenizer->model.vocab, ids[i]);
-        if (token == NULL || (skip_special_tokens && tokenizer->is_special[ids[i]]))
-            continue;
-        status = tokenizer->decoder.type->append(&tokenizer->decoder, token, first, &scratch, ret);
-        first = false;
-    }
-    buffer_finish(&scratch);
-    if (status == MODEL_INVALID_ARGUMENT)
-        return error_set(err, status, "the text of %zu tokens is longer than the %zu bytes allowed",
-                         n, ret->max_bytes);
-    return status == MODEL_OK ? MODEL_OK : error_no_memory(err, "the text of tokens");
+    for (size_t i = 0; i < n && status == MODEL_OK; i++)
+        status = incremental_decoder_push(&decoder, ids[i], ret, err);
+    if (status == MODEL_OK)
+        return incremental_decoder_finish(&decoder, ret, err);
+    (void)incremental_decoder_finish(&decoder, NULL, NULL);
+    return status;
 }
 
 const char *tokenizer_token(const struct tokenizer *tokenizer, int64_t id)
@@ -280,6 +161,16 @@ int64_t tokenizer_pad_id(const struct tokenizer *tokenizer)
 int64_t tokenizer_unk_id(const struct tokenizer *tokenizer)
 {
     return tokenizer->model.unk_id;
+}
+
+int64_t tokenizer_bos_id(const struct tokenizer *tokenizer)
+{
+    return tokenizer->bos_id;
+}
+
+int64_t tokenizer_eos_id(const struct tokenizer *tokenizer)
+{
+    return tokenizer->eos_id;
 }
 
 int64_t tokenizer_model_max_length(const struct tokenizer *tokenizer)

@@ -1,8 +1,9 @@
 /* tokenizer.h - from text to token ids and back, as the Hugging Face tokenizers library does it:
- * identical ids, from tokenizer.json or from vocab.txt.
+ * identical ids, from tokenizer.json, from vocab.txt, or from vocab.json with merges.txt.
  *
- * A tokenizer is immutable once loaded and may be shared by threads. Today's model is WordPiece with
- * BERT's normaliser and pre-tokenizer; a file that asks for something else is refused by name. */
+ * A tokenizer is immutable once loaded and may be shared by threads. The models are WordPiece and BPE,
+ * the parts around them those that pipeline.h lists; a file that asks for something else is refused by
+ * name. Token by token, incremental_decoder.h decodes. */
 #ifndef TOKENIZER_H
 #define TOKENIZER_H
 
@@ -14,8 +15,9 @@ struct tokenizer;
 /* The longest text that is encoded. */
 #define TOKENIZER_MAX_TEXT_BYTES (256u << 20)
 
-/* Opens the tokenizer of a folder: tokenizer.json, or else vocab.txt with what tokenizer_config.json
- * and special_tokens_map.json say of it (without them: lower case, as BERT's own class has it).
+/* Opens the tokenizer of a folder: tokenizer.json, or else vocab.json with merges.txt, or else vocab.txt,
+ * with what tokenizer_config.json and special_tokens_map.json say of it (without them: GPT-2; lower case,
+ * as BERT's own class has it).
  * MODEL_NOT_FOUND: neither is there. MODEL_UNSUPPORTED: a part of another kind, named. MODEL_CORRUPT:
  * a file breaks its format. [any-thread] */
 model_status tokenizer_load(const char *folder, struct tokenizer **ret, struct model_error *err);
@@ -80,6 +82,10 @@ int64_t tokenizer_vocab_size(const struct tokenizer *tokenizer);
 int64_t tokenizer_mask_id(const struct tokenizer *tokenizer);
 int64_t tokenizer_pad_id(const struct tokenizer *tokenizer);
 int64_t tokenizer_unk_id(const struct tokenizer *tokenizer);
+/* The token that begins a text and the one that ends it, by tokenizer_config.json or
+ * special_tokens_map.json, without a tokenizer.json also by the class; -1: there is none. */
+int64_t tokenizer_bos_id(const struct tokenizer *tokenizer);
+int64_t tokenizer_eos_id(const struct tokenizer *tokenizer);
 /* tokenizer_config.json's model_max_length; 0: not said, or without limit. */
 int64_t tokenizer_model_max_length(const struct tokenizer *tokenizer);
 

@@ -123,20 +123,31 @@ static model_status check_template(const struct template *template, const struct
     return MODEL_OK;
 }
 
+/* Bytes need not become characters where the model knows them. */
+static void leave_bytes(struct tokenizer *t)
+{
+    struct pre_tokenizer_chain *chain = &t->pre_tokenizer;
+    if (chain->n_steps > 0 && chain->steps[chain->n_steps - 1].type == &byte_chars_type &&
+        t->model.type->take_bytes != NULL && t->model.type->take_bytes(&t->model))
+        chain->n_steps--;
+}
+
 static model_status load_parts(const json_node *tree, const char *what, struct tokenizer *t,
                                struct model_error *err)
 {
     struct json_place place = section(tree, what, "normalizer");
-    model_status status = normalizer_load(&place, &t->normalizer, err);
+    model_status status = normalizer_chain_load(&place, &t->normalizer, err);
     place = section(tree, what, "pre_tokenizer");
     if (status == MODEL_OK)
-        status = pre_tokenizer_load(&place, &t->pre_tokenizer, err);
+        status = pre_tokenizer_chain_load(&place, &t->pre_tokenizer, err);
+    if (status == MODEL_OK)
+        leave_bytes(t);
     place = section(tree, what, "post_processor");
     if (status == MODEL_OK)
         status = post_processor_load(&place, &t->post_processor, err);
     place = section(tree, what, "decoder");
     if (status == MODEL_OK)
-        status = decoder_load(&place, &t->decoder, err);
+        status = decoder_chain_load(&place, &t->decoder, err);
     place = section(tree, what, "added_tokens");
     if (status == MODEL_OK)
         status = added_tokens_load(&place, &t->normalizer, &t->model.vocab, &t->added, err);
@@ -189,6 +200,7 @@ model_status tokenizer_from_tree(const json_node *tree, const char *what, struct
         goto fail;
     t->mask_id = vocabulary_id(&t->model.vocab, "[MASK]");
     t->pad_id = vocabulary_id(&t->model.vocab, "[PAD]");
+    t->bos_id = t->eos_id = -1;
     *ret = t;
     return MODEL_OK;
 fail:
@@ -211,10 +223,12 @@ void tokenizer_destroy(struct tokenizer *tokenizer)
 {
     if (tokenizer == NULL)
         return;
+    normalizer_chain_finish(&tokenizer->normalizer);
+    pre_tokenizer_chain_finish(&tokenizer->pre_tokenizer);
     tokenizer_model_finish(&tokenizer->model);
     added_tokens_finish(&tokenizer->added);
     post_processor_finish(&tokenizer->post_processor);
-    decoder_finish(&tokenizer->decoder);
+    decoder_chain_finish(&tokenizer->decoder);
     free(tokenizer->is_special);
     free(tokenizer);
 }

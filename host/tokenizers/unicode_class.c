@@ -7,6 +7,7 @@
  * which that shows, up to Unicode 17, so that the answer does not depend on the utf8proc installed;
  * tests/interop/tokenizers.mjs compares every code point with the reference. */
 #include "unicode_class.h"
+#include "young_characters.h"
 
 #include <utf8proc.h>
 
@@ -136,6 +137,13 @@ bool char_is_word(uint32_t codepoint)
            (codepoint >= 0x1F170 && codepoint <= 0x1F189);
 }
 
+bool char_is_numeric(uint32_t codepoint)
+{
+    utf8proc_propval_t category = utf8proc_get_property((utf8proc_int32_t)codepoint)->category;
+    return (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) ||
+           (codepoint > 0xFFFF && *young_category(codepoint) == 'N');
+}
+
 /* 0x2B920 is not the start of a block (0x2B820 is): the reference has it so, and ids must agree. */
 bool char_is_han(uint32_t codepoint)
 {
@@ -180,6 +188,52 @@ size_t char_decompose(uint32_t codepoint, uint32_t ret[CHAR_MAX_DECOMPOSED])
     for (utf8proc_ssize_t i = 0; i < n; i++)
         ret[i] = (uint32_t)parts[i];
     return (size_t)n;
+}
+
+/* Characters younger than Unicode 9 that decompose for compatibility only. */
+static bool is_young_compatible(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last;
+    } young[] = {{0x32FF, 0x32FF},   {0xA7F2, 0xA7F4},   {0xAB69, 0xAB69},   {0x10781, 0x107BA},
+                 {0x1CCD6, 0x1CCF9}, {0x1E030, 0x1E06D}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9}};
+    for (size_t i = 0; i < COUNT(young); i++)
+        if (c >= young[i].first && c <= young[i].last)
+            return true;
+    return false;
+}
+
+size_t char_decompose_compatible(uint32_t codepoint, uint32_t ret[CHAR_MAX_COMPATIBLE])
+{
+    utf8proc_int32_t parts[CHAR_MAX_COMPATIBLE];
+    ret[0] = codepoint;
+    if (codepoint < 0x80 || is_young_compatible(codepoint))
+        return 1;
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char((utf8proc_int32_t)codepoint, parts, CHAR_MAX_COMPATIBLE,
+                                UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, NULL);
+    if (n < 1 || n > CHAR_MAX_COMPATIBLE || difference_of(codepoint) == UNKNOWN)
+        return 1;
+    for (utf8proc_ssize_t i = 0; i < n; i++)
+        ret[i] = (uint32_t)parts[i];
+    return (size_t)n;
+}
+
+uint32_t char_compose(uint32_t first, uint32_t second)
+{
+    utf8proc_int32_t pair[3] = {(utf8proc_int32_t)first, (utf8proc_int32_t)second, 0};
+    if (second < 0x300 || difference_of(first) == UNKNOWN || difference_of(second) == UNKNOWN)
+        return 0;
+    utf8proc_ssize_t n = utf8proc_normalize_utf32(pair, 2, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    return n == 1 && difference_of((uint32_t)pair[0]) != UNKNOWN ? (uint32_t)pair[0] : 0;
+}
+
+bool char_may_follow(uint32_t codepoint)
+{
+    if (codepoint < 0x9BE || (codepoint > 0x1B35 && codepoint < 0x11000) || codepoint > 0x12000)
+        return false;
+    return codepoint <= 0xDDF || codepoint >= 0x11000 || codepoint == 0x102E ||
+           codepoint == 0x1B35 || (codepoint >= 0x1161 && codepoint <= 0x11C2);
 }
 
 unsigned char_combining_class(uint32_t codepoint)

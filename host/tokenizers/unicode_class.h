@@ -22,6 +22,8 @@ enum char_class {
 enum char_class char_class(uint32_t codepoint);
 /* Letters, marks, digits, connectors: what \w means in a regular expression. */
 bool char_is_word(uint32_t codepoint);
+/* Digits, letters and other characters that are numbers. */
+bool char_is_numeric(uint32_t codepoint);
 /* The blocks of Han ideographs that BERT splits character by character. */
 bool char_is_han(uint32_t codepoint);
 
@@ -32,6 +34,13 @@ size_t char_lower(uint32_t codepoint, uint32_t ret[CHAR_MAX_LOWER]);
 #define CHAR_MAX_DECOMPOSED 4
 /* The full canonical decomposition (itself when there is none); returns the number of characters. */
 size_t char_decompose(uint32_t codepoint, uint32_t ret[CHAR_MAX_DECOMPOSED]);
+#define CHAR_MAX_COMPATIBLE 18
+/* The full compatibility decomposition. */
+size_t char_decompose_compatible(uint32_t codepoint, uint32_t ret[CHAR_MAX_COMPATIBLE]);
+/* The character that two compose to, or 0. */
+uint32_t char_compose(uint32_t first, uint32_t second);
+/* Whether a starter may compose with a character before it (seldom does one). */
+bool char_may_follow(uint32_t codepoint);
 /* Canonical_Combining_Class; 0: a starter. */
 unsigned char_combining_class(uint32_t codepoint);
 

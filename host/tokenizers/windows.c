@@ -118,8 +118,20 @@ static model_status share_out(const struct truncation_plan *plan, const struct t
     return MODEL_OK;
 }
 
-static void put_text(const struct token_list *list, struct part part, int sequence, int32_t type_id,
-                     struct encoding *ret)
+/* A lone space before a text's first word was perhaps put there, and is not trimmed then. */
+static struct text_span trimmed(const struct token *token, bool keeps_first_space)
+{
+    struct text_span span = token->span;
+    size_t leading = keeps_first_space && token->one_leading_space ? 0 : token->leading_bytes;
+    span.start = leading < span.end - span.start ? span.start + (uint32_t)leading : span.end;
+    if (token->trailing_bytes <= span.end)
+        span.end = span.end - span.start > token->trailing_bytes ? span.end - token->trailing_bytes
+                                                                 : span.start;
+    return span;
+}
+
+static void put_text(const struct post_processor *processor, const struct token_list *list,
+                     struct part part, int sequence, int32_t type_id, struct encoding *ret)
 {
     size_t at = ret->n_stored;
     for (size_t i = part.first; i < part.end; i++, at++) {
@@ -128,6 +140,9 @@ static void put_text(const struct token_list *list, struct part part, int sequen
         ret->type_ids[at] = type_id;
         ret->attention_mask[at] = 1;
         ret->spans[at] = token->span;
+        if (processor->trims_offsets)
+            ret->spans[at] = trimmed(token, processor->add_prefix_space &&
+                                                (i == part.first || token->span.start == 0));
         ret->words[at] = token->word;
         ret->sequences[at] = (int8_t)sequence;
         ret->special_mask[at] = 0;
@@ -148,6 +163,7 @@ static void put_special(const struct template_piece *piece, struct encoding *ret
 }
 
 struct layout {
+    const struct post_processor *processor;
     const struct template *template;
     bool add_special_tokens;
     const struct token_list *lists;
@@ -178,7 +194,8 @@ static model_status put_window(const struct layout *layout, const struct part pa
         const struct template_piece *piece = &template->pieces[i];
         int sequence = piece->kind == PIECE_SECOND;
         if (piece->kind != PIECE_SPECIAL)
-            put_text(&layout->lists[sequence], parts[sequence], sequence, piece->type_id, ret);
+            put_text(layout->processor, &layout->lists[sequence], parts[sequence], sequence,
+                     piece->type_id, ret);
         else if (layout->add_special_tokens)
             put_special(piece, ret);
     }
@@ -203,11 +220,12 @@ static model_status put_rest(const struct layout *layout, struct encoding *ret,
     return MODEL_OK;
 }
 
-model_status windows_assemble(const struct template *template, bool add_special_tokens,
+model_status windows_assemble(const struct post_processor *processor, bool add_special_tokens,
                               const struct truncation_plan *plan, const struct token_list *lists,
                               bool has_pair, struct encoding *ret, struct model_error *err)
 {
-    struct layout layout = {template, add_special_tokens, lists, {{0}, {0}}};
+    const struct template *template = has_pair ? &processor->pair : &processor->single;
+    struct layout layout = {processor, template, add_special_tokens, lists, {{0}, {0}}};
     const size_t n[2] = {lists[0].n_tokens, has_pair ? lists[1].n_tokens : 0};
     size_t kept[2];
     model_status status = share_out(plan, lists, n, has_pair, kept, err);

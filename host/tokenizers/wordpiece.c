@@ -57,13 +57,17 @@ static model_status put(struct token_list *ret, int32_t id, size_t start, size_t
         if (status != MODEL_OK)
             return status;
     }
-    ret->tokens[ret->n_tokens++] = (struct token){id, 0, {(uint32_t)start, (uint32_t)end}, false};
+    ret->tokens[ret->n_tokens++] =
+        (struct token){.id = id, .span = {(uint32_t)start, (uint32_t)end}};
     return MODEL_OK;
 }
 
 static model_status run(const struct tokenizer_model *self, const char *word, size_t word_bytes,
-                        struct token_list *ret)
+                        struct model_scratch *scratch, struct token_list *ret,
+                        struct model_error *err)
 {
+    (void)scratch;
+    (void)err;
     size_t first = ret->n_tokens;
     if (word_bytes > self->max_word_chars && count_chars(word, word_bytes) > self->max_word_chars)
         return put(ret, self->unk_id, 0, word_bytes);
@@ -87,4 +91,4 @@ static model_status run(const struct tokenizer_model *self, const char *word, si
     return MODEL_OK;
 }
 
-const struct tokenizer_model_type wordpiece_type = {"WordPiece", load, run};
+const struct tokenizer_model_type wordpiece_type = {"WordPiece", load, run, NULL};

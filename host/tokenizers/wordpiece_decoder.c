@@ -48,33 +48,37 @@ static size_t replace(char *text, size_t size, const char *from, const char *to)
     return out;
 }
 
-static model_status append(const struct decoder *self, const char *token, bool first,
-                           struct buffer *scratch, struct buffer *ret)
+static model_status push(const struct decoder *self, struct decoder_state *state, const char *token,
+                         size_t token_bytes, bool ends, const struct decoder_next *next)
 {
+    struct buffer *text = &state->held;
     size_t prefix_bytes = strlen(self->prefix);
-    bool joined = !first && strncmp(token, self->prefix, prefix_bytes) == 0;
-    buffer_clear(scratch);
-    model_status status = !first && !joined ? buffer_append(scratch, " ", 1) : MODEL_OK;
+    bool first = state->n_seen++ == 0;
+    bool joined =
+        !first && token_bytes >= prefix_bytes && memcmp(token, self->prefix, prefix_bytes) == 0;
+    size_t skip = joined ? prefix_bytes : 0;
+    buffer_clear(text);
+    model_status status = !first && !joined ? buffer_append(text, " ", 1) : MODEL_OK;
     if (status == MODEL_OK)
-        status = buffer_append_text(scratch, token + (joined ? prefix_bytes : 0));
+        status = buffer_append(text, token + skip, token_bytes - skip);
     if (status != MODEL_OK)
         return status;
-    size_t size = scratch->size;
-    if (self->cleanup && size > 0 && memchr(scratch->data, ' ', size) != NULL)
+    size_t size = text->size;
+    if (self->cleanup && size > 0 && memchr(text->data, ' ', size) != NULL)
         for (size_t i = 0; i < sizeof cleanups / sizeof cleanups[0]; i++)
-            size = replace(scratch->data, size, cleanups[i].from, cleanups[i].to);
-    return buffer_append(ret, scratch->data, size);
+            size = replace(text->data, size, cleanups[i].from, cleanups[i].to);
+    return decoder_emit(next, text->data, size, ends);
 }
 
-const struct decoder_type wordpiece_decoder_type = {"WordPiece", load, append};
+const struct decoder_type wordpiece_decoder_type = {"WordPiece", load, false, push, NULL};
 
-static model_status append_with_space(const struct decoder *self, const char *token, bool first,
-                                      struct buffer *scratch, struct buffer *ret)
+static model_status push_with_space(const struct decoder *self, struct decoder_state *state,
+                                    const char *token, size_t token_bytes, bool ends,
+                                    const struct decoder_next *next)
 {
     (void)self;
-    (void)scratch;
-    model_status status = first ? MODEL_OK : buffer_append(ret, " ", 1);
-    return status == MODEL_OK ? buffer_append_text(ret, token) : status;
+    model_status status = state->n_seen++ == 0 ? MODEL_OK : decoder_emit(next, " ", 1, false);
+    return status == MODEL_OK ? decoder_emit(next, token, token_bytes, ends) : status;
 }
 
-const struct decoder_type default_decoder_type = {NULL, NULL, append_with_space};
+const struct decoder_type default_decoder_type = {NULL, NULL, false, push_with_space, NULL};

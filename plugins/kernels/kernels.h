@@ -15,6 +15,12 @@
  *   attention.h       softmax(Q K^T) V over sequences of different lengths, no padding
  *   packed_rows.h     which rows of a padded batch are computed, and the way back
  *   row_ops.h         layer norm, softmax, embeddings, activations
+ *   encoder.h         the layers of BERT and its relatives
+ *   decoder.h         those of GPT-2: causal_attention.h over what past_key_values.h keeps
+ *   decoder_model.h   a model of those, with slots
+ *   decoder_rows.h    which positions a decoder reads, from nothing or after a slot's
+ *   recurrent.h       the layers of LSTM and GRU, with their state
+ *   recurrent_batch.h  a call of a model made of those, with slots
  *
  * Two builds have the same interface: linear_onednn.c on oneDNN, linear_portable.c in plain C
  * (KERNELS=portable). No -march: what pays is compiled for several instruction sets and chosen by
@@ -67,6 +73,13 @@ model_status kernels_no_memory(struct model_error *err, const char *what);
 #include "row_ops.h"
 #include "encoder.h"
 #include "residual.h"
+#include "past_key_values.h"
+#include "causal_attention.h"
+#include "decoder_rows.h"
+#include "decoder.h"
+#include "decoder_model.h"
+#include "recurrent.h"
+#include "recurrent_batch.h"
 #include "lstm_cell.h"
 
 #endif

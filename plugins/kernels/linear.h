@@ -1,8 +1,9 @@
 /* linear.h - y = activation(x W^T + b), with weights prepared once for the processor.
  *
  * Weights come as Hugging Face stores them, [out_features, in_features], in any float dtype; several
- * may be stacked (query, key and value in one product). The prepared form goes through the host's
- * packed_blob, and the source is given back with discard_tensor, so that both never stay in memory. */
+ * may be stacked (query, key and value in one product), one may lie transposed. The prepared form goes
+ * through the host's packed_blob, and the source is given back with discard_tensor, so that both never
+ * stay in memory. */
 #ifndef LINEAR_H
 #define LINEAR_H
 
@@ -20,8 +21,9 @@ struct linear_spec {
     enum activation activation;
     bool accumulate; /* y += instead of y =, the residual connection; without activation */
     /* The weight is also used elsewhere, or so large that a second form costs more than it brings
-     * (tied embeddings): multiply from the package's view when it is one part in F32. */
+     * (tied embeddings): multiply from the package's view when it is one part in F32, F16 or BF16. */
     bool keep_view;
+    bool transposed; /* the one weight is [in_features, out_features], as GPT-2's Conv1D has it */
 };
 
 /* MODEL_NOT_FOUND, MODEL_CORRUPT, MODEL_UNSUPPORTED as in plugin_weights.h. [create-thread] */

@@ -28,6 +28,7 @@ struct linear_runner {
     dnnl_stream_t stream;
     void *scratch;
     size_t scratch_bytes;
+    void *workspace;           /* of linear_panels_run() */
     struct linear_plan *plans; /* (n_classes, N_SIZES) */
 };
 
@@ -68,13 +69,15 @@ model_status linear_runner_create(const struct kernels *kernels, struct linear_r
     size_t plans_bytes = kernels->backend->n_classes * N_SIZES * sizeof(struct linear_plan);
     struct linear_runner *runner = services->allocate(services->context, sizeof *runner);
     struct linear_plan *plans = services->allocate(services->context, plans_bytes);
-    if (runner == NULL || plans == NULL) {
+    void *workspace = services->allocate(services->context, linear_panels_workspace_bytes(kernels));
+    if (runner == NULL || plans == NULL || workspace == NULL) {
+        services->release(services->context, workspace);
         services->release(services->context, plans);
         services->release(services->context, runner);
         return kernels_no_memory(err, "the kernels of an instance");
     }
     memset(plans, 0, plans_bytes);
-    *runner = (struct linear_runner){.kernels = kernels, .plans = plans};
+    *runner = (struct linear_runner){.kernels = kernels, .plans = plans, .workspace = workspace};
     if (dnnl_stream_create(&runner->stream, kernels->backend->engine, dnnl_stream_default_flags) !=
         dnnl_success) {
         linear_runner_destroy(runner);
@@ -102,6 +105,7 @@ void linear_runner_destroy(struct linear_runner *runner)
         finish_plan(&runner->plans[i]);
     (void)dnnl_stream_destroy(runner->stream);
     services->release(services->context, runner->scratch);
+    services->release(services->context, runner->workspace);
     services->release(services->context, runner->plans);
     services->release(services->context, runner);
 }
@@ -220,6 +224,11 @@ void linear_run(struct linear_runner *runner, const struct linear *linear, const
                 size_t n_rows, size_t row_capacity, float *y)
 {
     const size_t piece = n_rows > 0 ? piece_rows(n_rows) : 0;
+    if (linear->own_all || (linear->own_few && n_rows <= FEW_ROWS)) {
+        if (linear_progress_ask(&runner->progress))
+            linear_panels_run(runner->kernels, &linear->panels, runner->workspace, x, n_rows, y);
+        return;
+    }
     for (size_t row = 0; row < n_rows;) {
         size_t n = n_rows - row < piece ? n_rows - row : piece;
         size_t index = size_index(n);

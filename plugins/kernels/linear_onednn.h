@@ -3,6 +3,7 @@
 #ifndef LINEAR_ONEDNN_H
 #define LINEAR_ONEDNN_H
 
+#include "linear_panels.h"
 #include "linear_source.h"
 
 #include <omp.h>
@@ -29,6 +30,9 @@ struct linear {
     const float *bias;   /* (out_features) */
     uint32_t class_index;
     struct linear_class class;
+    bool own_few; /* few rows run by linear_panels.h: oneDNN reads the weights at half the speed */
+    bool own_all; /* and many as well: a view that is not F32 */
+    struct linear_panels panels; /* if own_few */
 };
 
 /* The product y(n_rows, out) = x(n_rows, in) weights(in, out) of a class, with bias, activation and

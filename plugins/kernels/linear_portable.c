@@ -1,31 +1,22 @@
-/* linear_portable.c - linear.h in plain C, on vector_kernels.h alone (KERNELS=portable).
+/* linear_portable.c - linear.h in plain C, on linear_panels.h alone (KERNELS=portable).
  *
  * Packed form: panels of PANEL output features; a panel is (in_features, PANEL), so that the register
- * tile of product() reads it in order. The last panel is filled up with zeros. A run takes panels in
- * parallel, and within one blocks of the inner dimension that stay in the second-level cache. There
- * are no plans: any row count runs at once. */
+ * tile of product() reads it in order. The last panel is filled up with zeros. There are no plans: any
+ * row count runs at once. */
+#include "linear_panels.h"
 #include "linear_source.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#define PANEL       64  /* output features; a multiple of PRODUCT_COLUMNS */
-#define DEPTH_BLOCK 256 /* of in_features: 64 KB of a panel */
-
 struct linear {
-    const float *packed; /* (n_panels, in_features, PANEL); NULL: view is used */
-    const float *view;   /* (out_features, in_features) of the package */
-    const float *bias;   /* (out_features) */
-    size_t in_features, out_features, n_panels;
-    enum activation activation;
-    bool accumulate;
+    struct linear_panels panels;
 };
 
 struct linear_runner {
     struct linear_progress progress;
     const struct kernels *kernels;
-    float *panels; /* (threads, DEPTH_BLOCK, PANEL): where a view is packed during a run */
+    void *workspace; /* of linear_panels_run() */
 };
 
 model_status linear_backend_create(struct kernels *kernels, struct model_error *err)
@@ -40,14 +31,6 @@ void linear_backend_destroy(struct kernels *kernels)
     (void)kernels;
 }
 
-/* (n_columns, depth) with row stride `stride` -> (depth, PANEL), zeros behind n_columns. */
-static void transpose(const float *x, size_t stride, size_t n_columns, size_t depth, float *panel)
-{
-    for (size_t column = 0; column < PANEL; column++)
-        for (size_t k = 0; k < depth; k++)
-            panel[k * PANEL + column] = column < n_columns ? x[column * stride + k] : 0.0f;
-}
-
 struct pack_job {
     const struct kernels *kernels;
     const struct linear_source *source;
@@ -59,6 +42,20 @@ static size_t panel_columns(size_t out_features, size_t panel)
     return left < PANEL ? left : PANEL;
 }
 
+/* A weight that lies (in, out): its rows are cut into the panels' rows. */
+static void pack_transposed(const struct linear_source *source, float *destination)
+{
+    const size_t in = source->in_features, out = source->out_features;
+    for (size_t first = 0; first < out; first += PANEL, destination += in * PANEL) {
+        const size_t n_columns = panel_columns(out, first / PANEL);
+        for (size_t k = 0; k < in; k++) {
+            float *row = destination + k * PANEL;
+            weight_read_f32(&source->parts[0], k * out + first, n_columns, row);
+            memset(row + n_columns, 0, (PANEL - n_columns) * sizeof *row);
+        }
+    }
+}
+
 static model_status pack(void *argument, void *destination)
 {
     const struct pack_job *job = argument;
@@ -67,6 +64,10 @@ static model_status pack(void *argument, void *destination)
     size_t in = source->in_features, n_panels = (source->out_features + PANEL - 1) / PANEL;
     const float *view = linear_source_view(source);
     float *rows = NULL; /* (PANEL, in) */
+    if (source->transposed) {
+        pack_transposed(source, destination);
+        return MODEL_OK;
+    }
     if (view == NULL) {
         rows = services->allocate(services->context, PANEL * in * sizeof *rows);
         if (rows == NULL)
@@ -76,10 +77,29 @@ static model_status pack(void *argument, void *destination)
         size_t n_columns = panel_columns(source->out_features, panel);
         if (rows != NULL)
             linear_source_read(source, panel * PANEL, n_columns, rows);
-        transpose(rows != NULL ? rows : view + panel * PANEL * in, in, n_columns, in,
-                  (float *)destination + panel * PANEL * in);
+        linear_panels_transpose(rows != NULL ? rows : view + panel * PANEL * in, in, n_columns, in,
+                                (float *)destination + panel * PANEL * in);
     }
     services->release(services->context, rows);
+    return MODEL_OK;
+}
+
+static model_status pack_weights(struct kernels *kernels, const struct linear_source *source,
+                                 struct linear_panels *panels, struct model_error *err)
+{
+    struct pack_job job = {kernels, source};
+    size_t n_panels = (source->out_features + PANEL - 1) / PANEL;
+    size_t size_bytes = n_panels * panels->floats_per_panel * sizeof(float);
+    char key[LINEAR_KEY_BYTES];
+    const void *packed;
+    model_status status = kernels->services->packed_blob(
+        kernels->services->context, linear_source_key(kernels, source, "panel64", key), size_bytes,
+        pack, &job, &packed);
+    if (status != MODEL_OK)
+        return kernels_fail(err, status, "weight '%s' cannot be packed (%zu bytes)",
+                            source->parts[0].name, size_bytes);
+    kernels->memory_bytes += size_bytes;
+    panels->packed = packed;
     return MODEL_OK;
 }
 
@@ -93,42 +113,33 @@ model_status linear_create(struct kernels *kernels, const struct linear_spec *sp
     struct linear *linear = kernels_allocate(kernels, sizeof *linear);
     if (linear == NULL)
         return kernels_no_memory(err, "a linear layer");
-    *linear = (struct linear){.bias = source.bias,
-                              .in_features = source.in_features,
-                              .out_features = source.out_features,
-                              .n_panels = (source.out_features + PANEL - 1) / PANEL,
-                              .activation = spec->activation,
-                              .accumulate = spec->accumulate};
-    if (spec->keep_view)
-        linear->view = linear_source_view(&source);
-    if (linear->view == NULL) {
-        struct pack_job job = {kernels, &source};
-        size_t size_bytes = linear->n_panels * PANEL * source.in_features * sizeof(float);
-        char key[LINEAR_KEY_BYTES];
-        const void *packed;
-        status = kernels->services->packed_blob(kernels->services->context,
-                                                linear_source_key(kernels, &source, "panel64", key),
-                                                size_bytes, pack, &job, &packed);
-        if (status != MODEL_OK)
-            return kernels_fail(err, status, "weight '%s' cannot be packed (%zu bytes)",
-                                spec->weights[0], size_bytes);
-        kernels->memory_bytes += size_bytes;
-        linear->packed = packed;
-        if (!spec->keep_view)
-            linear_source_discard(kernels, &source);
-    }
+    linear->panels = (struct linear_panels){.bias = source.bias,
+                                            .columns = PANEL,
+                                            .floats_per_panel = PANEL * source.in_features,
+                                            .in_features = source.in_features,
+                                            .out_features = source.out_features,
+                                            .activation = spec->activation,
+                                            .accumulate = spec->accumulate};
+    if (spec->keep_view && linear_source_stays(&source))
+        linear->panels.view = source.parts[0];
+    else
+        status = pack_weights(kernels, &source, &linear->panels, err);
+    if (status != MODEL_OK)
+        return status;
+    if (!spec->keep_view)
+        linear_source_discard(kernels, &source);
     *ret = linear;
     return MODEL_OK;
 }
 
 int64_t linear_in_features(const struct linear *linear)
 {
-    return (int64_t)linear->in_features;
+    return (int64_t)linear->panels.in_features;
 }
 
 int64_t linear_out_features(const struct linear *linear)
 {
-    return (int64_t)linear->out_features;
+    return (int64_t)linear->panels.out_features;
 }
 
 model_status linear_runner_create(const struct kernels *kernels, struct linear_runner **ret,
@@ -136,14 +147,13 @@ model_status linear_runner_create(const struct kernels *kernels, struct linear_r
 {
     const struct model_services *services = kernels->services;
     struct linear_runner *runner = services->allocate(services->context, sizeof *runner);
-    float *panels = services->allocate(services->context,
-                                       kernels->threads * DEPTH_BLOCK * PANEL * sizeof *panels);
-    if (runner == NULL || panels == NULL) {
-        services->release(services->context, panels);
+    void *workspace = services->allocate(services->context, linear_panels_workspace_bytes(kernels));
+    if (runner == NULL || workspace == NULL) {
+        services->release(services->context, workspace);
         services->release(services->context, runner);
         return kernels_no_memory(err, "an instance's kernels");
     }
-    *runner = (struct linear_runner){.kernels = kernels, .panels = panels};
+    *runner = (struct linear_runner){.kernels = kernels, .workspace = workspace};
     *ret = runner;
     return MODEL_OK;
 }
@@ -154,7 +164,7 @@ void linear_runner_destroy(struct linear_runner *runner)
         return;
     const struct model_services *services = runner->kernels->services;
     conv_plans_destroy(runner->progress.conv);
-    services->release(services->context, runner->panels);
+    services->release(services->context, runner->workspace);
     services->release(services->context, runner);
 }
 
@@ -163,77 +173,10 @@ size_t linear_row_capacity(size_t n_rows)
     return n_rows;
 }
 
-struct run_job {
-    const struct linear_runner *runner;
-    const struct linear *linear;
-    const float *x; /* (n_rows, in_features) */
-    float *y;       /* (n_rows, out_features) */
-    size_t n_rows;
-    atomic_size_t next_panel;
-};
-
-/* y[0, n_columns) += sum, starting from the bias in the first block of the inner dimension. */
-static void store_row(const struct linear *linear, const float *sum, size_t first_column,
-                      size_t n_columns, bool first_block, float *y)
-{
-    const float *bias = linear->bias + first_column;
-    if (!first_block)
-        for (size_t i = 0; i < n_columns; i++)
-            y[i] += sum[i];
-    else if (linear->accumulate)
-        for (size_t i = 0; i < n_columns; i++)
-            y[i] += bias[i] + sum[i];
-    else
-        for (size_t i = 0; i < n_columns; i++)
-            y[i] = bias[i] + sum[i];
-}
-
-/* All rows of one panel. */
-static void run_panel(const struct run_job *job, size_t panel, float *own)
-{
-    const struct linear *linear = job->linear;
-    const struct vector_kernels *vector = job->runner->kernels->vector;
-    size_t in = linear->in_features, out = linear->out_features, first = panel * PANEL;
-    size_t n_columns = panel_columns(out, panel);
-    float tile[PRODUCT_ROWS * PANEL];
-    for (size_t k = 0; k < in; k += DEPTH_BLOCK) {
-        size_t depth = in - k < DEPTH_BLOCK ? in - k : DEPTH_BLOCK;
-        const float *b = own;
-        if (linear->packed != NULL)
-            b = linear->packed + (panel * in + k) * PANEL;
-        else
-            transpose(linear->view + first * in + k, in, n_columns, depth, own);
-        for (size_t row = 0; row < job->n_rows; row += PRODUCT_ROWS) {
-            size_t n_rows = job->n_rows - row < PRODUCT_ROWS ? job->n_rows - row : PRODUCT_ROWS;
-            vector->product(job->x + row * in + k, in, n_rows, b, PANEL, depth, tile, PANEL,
-                            product_columns(n_columns));
-            for (size_t r = 0; r < n_rows; r++)
-                store_row(linear, tile + r * PANEL, first, n_columns, k == 0,
-                          job->y + (row + r) * out + first);
-        }
-    }
-    if (linear->activation != ACTIVATION_NONE)
-        for (size_t row = 0; row < job->n_rows; row++)
-            vector->activate(linear->activation, job->y + row * out + first, n_columns);
-}
-
-/* What one thread does: panels as long as there are any. */
-static void run_worker(void *argument, size_t index)
-{
-    struct run_job *job = argument;
-    float *own = job->runner->panels + index * DEPTH_BLOCK * PANEL;
-    size_t panel;
-    while ((panel = atomic_fetch_add(&job->next_panel, 1)) < job->linear->n_panels)
-        run_panel(job, panel, own);
-}
-
 void linear_run(struct linear_runner *runner, const struct linear *linear, const float *x,
                 size_t n_rows, size_t row_capacity, float *y)
 {
     (void)row_capacity;
-    if (!linear_progress_ask(&runner->progress))
-        return;
-    struct run_job job = {.runner = runner, .linear = linear, .x = x, .y = y, .n_rows = n_rows};
-    atomic_init(&job.next_panel, 0);
-    kernels_parallel(runner->kernels, runner->kernels->threads, run_worker, &job);
+    if (linear_progress_ask(&runner->progress))
+        linear_panels_run(runner->kernels, &linear->panels, runner->workspace, x, n_rows, y);
 }

@@ -29,16 +29,18 @@ model_status linear_source_find(struct kernels *kernels, const struct linear_spe
                                 struct linear_source *ret, struct model_error *err)
 {
     struct linear_source source = {.n_parts = spec->n_parts,
+                                   .transposed = spec->transposed,
                                    .in_features = (size_t)spec->in_features};
-    const int64_t shape[2] = {spec->out_features <= 0 ? -1 : spec->out_features / spec->n_parts,
-                              spec->in_features};
+    const int64_t out = spec->out_features <= 0 ? -1 : spec->out_features / spec->n_parts;
+    const int64_t shape[2] = {spec->transposed ? spec->in_features : out,
+                              spec->transposed ? out : spec->in_features};
     for (uint32_t i = 0; i < spec->n_parts; i++) {
         model_status status =
             weight_find(kernels, spec->weights[i], 2, shape, &source.parts[i], err);
         if (status != MODEL_OK)
             return status;
     }
-    source.part_rows = (size_t)source.parts[0].shape[0];
+    source.part_rows = (size_t)source.parts[0].shape[spec->transposed ? 1 : 0];
     source.out_features = source.part_rows * source.n_parts;
     model_status status = find_bias(kernels, spec, &source, err);
     if (status == MODEL_OK)
@@ -50,6 +52,11 @@ const float *linear_source_view(const struct linear_source *source)
 {
     return source->n_parts == 1 && source->parts[0].dtype == MODEL_F32 ? source->parts[0].data
                                                                        : NULL;
+}
+
+bool linear_source_stays(const struct linear_source *source)
+{
+    return source->n_parts == 1 && !source->transposed && source->parts[0].dtype != MODEL_F64;
 }
 
 void linear_source_read(const struct linear_source *source, size_t first, size_t n_rows, float *ret)
@@ -68,8 +75,8 @@ void linear_source_discard(const struct kernels *kernels, const struct linear_so
 const char *linear_source_key(const struct kernels *kernels, const struct linear_source *source,
                               const char *layout, char key[LINEAR_KEY_BYTES])
 {
-    int used = snprintf(key, LINEAR_KEY_BYTES, "%s %s f32 [%zu, %zu]", kernels->build_key, layout,
-                        source->out_features, source->in_features);
+    int used = snprintf(key, LINEAR_KEY_BYTES, "%s %s f32 [%zu, %zu]%s", kernels->build_key, layout,
+                        source->out_features, source->in_features, source->transposed ? " T" : "");
     for (uint32_t i = 0; i < source->n_parts && used > 0 && used < LINEAR_KEY_BYTES; i++)
         used += snprintf(key + used, LINEAR_KEY_BYTES - (size_t)used, " %s", source->parts[i].name);
     return key;

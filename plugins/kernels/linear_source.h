@@ -9,6 +9,7 @@
 
 struct linear_source {
     struct model_tensor parts[LINEAR_MAX_PARTS]; /* each (part_rows, in_features) */
+    bool transposed;                             /* the one part is (in_features, out_features) */
     uint32_t n_parts;
     size_t part_rows, in_features, out_features;
     const float *bias; /* (out_features), zeros without; lives with the kernels */
@@ -16,9 +17,11 @@ struct linear_source {
 
 model_status linear_source_find(struct kernels *kernels, const struct linear_spec *spec,
                                 struct linear_source *ret, struct model_error *err);
-/* The stacked matrix where it lies, or NULL when it has to be read (several parts, or not F32). */
+/* The matrix where it lies, or NULL when it has to be read (several parts, or not F32). */
 const float *linear_source_view(const struct linear_source *source);
-/* Rows [first, first + n_rows) of the stacked matrix as f32. */
+/* Whether it can be used as a view, whatever its float dtype. */
+bool linear_source_stays(const struct linear_source *source);
+/* Rows [first, first + n_rows) of the stacked matrix as f32; not for transposed ones. */
 void linear_source_read(const struct linear_source *source, size_t first, size_t n_rows,
                         float *ret);
 /* Tells the host that the views will not be read soon. */

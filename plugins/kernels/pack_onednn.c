@@ -183,17 +183,21 @@ static model_status pack(void *argument, void *destination)
     const struct linear_source *source = job->source;
     const struct model_services *services = job->kernels->services;
     const float *view = linear_source_view(source);
-    float *rows = NULL; /* (out, in) */
+    float *rows = NULL; /* (out, in), or (in, out) */
     if (view == NULL) {
         rows = services->allocate(services->context,
                                   source->out_features * source->in_features * sizeof *rows);
         if (rows == NULL)
             return MODEL_OUT_OF_MEMORY;
-        linear_source_read(source, 0, source->out_features, rows);
+        if (source->transposed)
+            weight_read_f32(&source->parts[0], 0, source->out_features * source->in_features, rows);
+        else
+            linear_source_read(source, 0, source->out_features, rows);
     }
     dnnl_dims_t dims = {(int64_t)source->in_features, (int64_t)source->out_features};
-    dnnl_memory_desc_t plain; /* (out, in) in rows */
-    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&plain, 2, dims, dnnl_f32, dnnl_ba);
+    dnnl_memory_desc_t plain; /* (out, in) in rows, or transposed */
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&plain, 2, dims, dnnl_f32,
+                                                        source->transposed ? dnnl_ab : dnnl_ba);
     if (status == dnnl_success)
         status = linear_reorder(job->kernels->backend->engine, &plain, view != NULL ? view : rows,
                                 job->weights, destination);
@@ -245,6 +249,36 @@ static model_status pack_weights(struct kernels *kernels, const struct linear_so
     return MODEL_OK;
 }
 
+/* Whether the weights can be read by linear_panels.h too: views, and the layout that oneDNN chooses
+ * on processors with AVX-512, in which blocks of 16 rows and n columns follow each other. */
+static bool find_panels(const struct linear *linear, const struct linear_source *source,
+                        struct linear_panels *ret)
+{
+    const dnnl_memory_desc_t *weights = &linear->class.weights;
+    const dnnl_blocking_desc_t *blocking = &weights->format_desc.blocking;
+    *ret = (struct linear_panels){.columns = PANEL,
+                                  .bias = linear->bias,
+                                  .in_features = source->in_features,
+                                  .out_features = source->out_features,
+                                  .activation = linear->class.activation,
+                                  .accumulate = linear->class.accumulate};
+    if (linear->class.view) {
+        ret->view = source->parts[0];
+        return true;
+    }
+    if (weights->format_kind != dnnl_blocked || blocking->inner_nblks != 2 ||
+        blocking->inner_idxs[0] != 0 || blocking->inner_idxs[1] != 1 ||
+        blocking->inner_blks[1] > PANEL || blocking->inner_blks[1] % PRODUCT_COLUMNS != 0 ||
+        blocking->strides[0] != blocking->inner_blks[0] * blocking->inner_blks[1] ||
+        blocking->strides[1] != weights->padded_dims[0] * blocking->inner_blks[1] ||
+        weights->offset0 != 0)
+        return false;
+    ret->packed = linear->weights;
+    ret->columns = (size_t)blocking->inner_blks[1];
+    ret->floats_per_panel = (size_t)blocking->strides[1];
+    return true;
+}
+
 model_status linear_create(struct kernels *kernels, const struct linear_spec *spec,
                            const struct linear **ret, struct model_error *err)
 {
@@ -256,7 +290,7 @@ model_status linear_create(struct kernels *kernels, const struct linear_spec *sp
                                  .out_features = (int64_t)source.out_features,
                                  .activation = spec->activation,
                                  .accumulate = spec->accumulate,
-                                 .view = spec->keep_view && linear_source_view(&source) != NULL};
+                                 .view = spec->keep_view && linear_source_stays(&source)};
     struct linear *linear = kernels_allocate(kernels, sizeof *linear);
     if (linear == NULL)
         return kernels_no_memory(err, "a linear layer");
@@ -266,11 +300,13 @@ model_status linear_create(struct kernels *kernels, const struct linear_spec *sp
         return status;
     linear->class = kernels->backend->classes[linear->class_index];
     if (class.view)
-        linear->weights = linear_source_view(&source);
+        linear->weights = source.parts[0].data;
     else
         status = pack_weights(kernels, &source, &linear->class.weights, &linear->weights, err);
     if (status != MODEL_OK)
         return status;
+    linear->own_few = find_panels(linear, &source, &linear->panels);
+    linear->own_all = class.view && source.parts[0].dtype != MODEL_F32;
     if (!spec->keep_view)
         linear_source_discard(kernels, &source);
     *ret = linear;

@@ -27,7 +27,8 @@ static struct linear_spec spec_of(struct linear_shape shape, uint32_t n_parts)
                                 .out_features = shape.out_features,
                                 .activation = shape.activation,
                                 .accumulate = shape.accumulate,
-                                .keep_view = shape.keep_view};
+                                .keep_view = shape.keep_view,
+                                .transposed = shape.transposed};
 }
 
 const struct linear *load_linear_named(struct loader *loader, struct linear_shape shape,

@@ -17,7 +17,7 @@ struct loader {
 struct linear_shape {
     int64_t out_features, in_features;
     enum activation activation;
-    bool accumulate, keep_view; /* as in struct linear_spec */
+    bool accumulate, keep_view, transposed; /* as in struct linear_spec */
 };
 
 /* <name>.weight [out, in] and <name>.bias [out]. */

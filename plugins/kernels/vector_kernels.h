@@ -12,6 +12,7 @@
 
 #define PRODUCT_ROWS    6  /* rows of a in one call of product() */
 #define PRODUCT_COLUMNS 16 /* columns of b come in multiples of this */
+#define RECURRENT_UNITS 16 /* units of a recurrent layer in one panel of weights */
 
 /* n rounded up to whole groups of columns. */
 static inline size_t product_columns(size_t n)
@@ -23,9 +24,15 @@ struct vector_kernels {
     const char *name; /* "avx512" */
 
     /* out(n_rows, columns) = a(n_rows, depth) b(depth, columns); the three with row strides lda, ldb,
-     * ldo. n_rows <= PRODUCT_ROWS; columns a multiple of PRODUCT_COLUMNS. */
+     * ldo. n_rows <= PRODUCT_ROWS; columns a multiple of PRODUCT_COLUMNS. One row runs as fast as b
+     * comes from memory. */
     void (*product)(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
                     size_t depth, float *out, size_t ldo, size_t columns);
+
+    /* y(n_rows) = w(n_rows, depth) x(depth): one row of x, and the weights as a checkpoint holds them,
+     * in F32, F16 or BF16. Reads the weights once and in order. */
+    void (*dots)(const void *w, int32_t dtype, size_t n_rows, size_t depth, const float *x,
+                 float *y);
 
     /* y(n) = exp(scale (x(n) - max x)); returns the sum of y. n >= 1, scale > 0. */
     float (*exp_row)(const float *x, size_t n, float scale, float *y);
@@ -42,6 +49,16 @@ struct vector_kernels {
      * accumulate, at least 0 if relu. */
     void (*winograd_output)(const float *m, size_t stride, size_t n, const float *bias,
                             bool accumulate, bool relu, float *const y[4]);
+
+    /* out(columns) = a(depth) panel(depth, columns); columns a multiple of RECURRENT_UNITS. */
+    void (*panel_row)(const float *a, const float *panel, size_t columns, size_t depth, float *out);
+    /* One step of n <= RECURRENT_UNITS units. x and bias: (4 or 3 gates, n) with row stride ld, the input's
+     * and the recurrent side's; sums(gates, RECURRENT_UNITS): the recurrent products. c(n) is read and
+     * written, before(n) is h of the step before, h(n) is written and may be `before`. */
+    void (*lstm_gates)(const float *x, const float *bias, size_t ld, const float *sums, size_t n,
+                       float *c, float *h);
+    void (*gru_gates)(const float *x, const float *bias, size_t ld, const float *sums, size_t n,
+                      const float *before, float *h);
 };
 
 /* NULL where this build or processor has not got the set. */

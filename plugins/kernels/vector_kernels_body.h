@@ -5,6 +5,7 @@
  * number of a must fit the registers. Included once by each vector_kernels_*.c. */
 #include "vector_kernels.h"
 #include "vector_math.h"
+#include "vector_recurrent.h"
 
 #include <math.h>
 
@@ -31,10 +32,45 @@ ALWAYS void product_tile(const float *a, size_t lda, size_t n_rows, const float 
                 v_store(out + r * ldo + c * LANES, sum[r][c]);
 }
 
+/* One row: as many columns at a time as there are registers, so that b is read in long pieces. */
+#define ROW_VECTORS (VECTOR_BYTES == 64 ? 4 : 8)
+
+ALWAYS void product_row_tile(const float *a, const float *b, size_t ldb, size_t depth, float *out,
+                             const size_t n_vectors)
+{
+    vfloat sum[ROW_VECTORS] = {0};
+    for (size_t k = 0; k < depth; k++)
+        for (size_t c = 0; c < n_vectors; c++)
+            sum[c] += a[k] * v_load(b + k * ldb + c * LANES);
+    for (size_t c = 0; c < n_vectors; c++)
+        v_store(out + c * LANES, sum[c]);
+}
+
+static void product_row(const float *a, const float *b, size_t ldb, size_t depth, float *out,
+                        size_t columns)
+{
+    const size_t rest = PRODUCT_COLUMNS / LANES;
+    size_t left = columns / LANES;
+    for (; left >= ROW_VECTORS; left -= ROW_VECTORS) {
+        product_row_tile(a, b, ldb, depth, out, ROW_VECTORS);
+        b += ROW_VECTORS * LANES;
+        out += ROW_VECTORS * LANES;
+    }
+    for (; left > 0; left -= rest) {
+        product_row_tile(a, b, ldb, depth, out, rest);
+        b += PRODUCT_COLUMNS;
+        out += PRODUCT_COLUMNS;
+    }
+}
+
 static void product(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
                     size_t depth, float *out, size_t ldo, size_t columns)
 {
     size_t left = columns / LANES;
+    if (n_rows == 1) {
+        product_row(a, b, ldb, depth, out, columns);
+        return;
+    }
     while (left >= VECTOR_COLUMNS) {
         product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, VECTOR_COLUMNS);
         b += VECTOR_COLUMNS * LANES;
@@ -49,6 +85,56 @@ static void product(const float *a, size_t lda, size_t n_rows, const float *b, s
     else if (left == 1)
         product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, 1);
 #endif
+}
+
+/* Weights [i, i + LANES) as f32. */
+ALWAYS vfloat load_weights(const void *w, const int32_t dtype, size_t i)
+{
+    vhalf halves;
+    if (dtype == MODEL_F32)
+        return v_load((const float *)w + i);
+    memcpy(&halves, (const uint16_t *)w + i, sizeof halves);
+    return dtype == MODEL_F16 ? v_from_f16(halves) : v_from_bf16(halves);
+}
+
+/* The last n < LANES of a row, with zeros behind them. */
+ALWAYS vfloat load_last_weights(const void *w, const int32_t dtype, size_t i, size_t n)
+{
+    uint16_t halves[LANES] = {0};
+    if (dtype == MODEL_F32)
+        return v_load_part((const float *)w + i, n, 0.0f);
+    memcpy(halves, (const uint16_t *)w + i, n * sizeof *halves);
+    return load_weights(halves, dtype, 0);
+}
+
+ALWAYS void dots_of(const void *w, const int32_t dtype, size_t n_rows, size_t depth, const float *x,
+                    float *y)
+{
+    enum { CHAINS = 4 }; /* sums that do not wait for each other */
+    for (size_t row = 0; row < n_rows; row++) {
+        vfloat sum[CHAINS] = {0};
+        size_t begin = row * depth, k = 0;
+        for (; k + CHAINS * LANES <= depth; k += CHAINS * LANES)
+            for (size_t c = 0; c < CHAINS; c++)
+                sum[c] += v_load(x + k + c * LANES) * load_weights(w, dtype, begin + k + c * LANES);
+        for (; k + LANES <= depth; k += LANES)
+            sum[0] += v_load(x + k) * load_weights(w, dtype, begin + k);
+        if (k < depth)
+            sum[1] += v_load_part(x + k, depth - k, 0.0f) *
+                      load_last_weights(w, dtype, begin + k, depth - k);
+        y[row] = v_sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    }
+}
+
+static void dots(const void *w, int32_t dtype, size_t n_rows, size_t depth, const float *x,
+                 float *y)
+{
+    if (dtype == MODEL_F32)
+        dots_of(w, MODEL_F32, n_rows, depth, x, y);
+    else if (dtype == MODEL_F16)
+        dots_of(w, MODEL_F16, n_rows, depth, x, y);
+    else
+        dots_of(w, MODEL_BF16, n_rows, depth, x, y);
 }
 
 static float exp_row(const float *x, size_t n, float scale, float *y)
@@ -239,5 +325,6 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
 
 #define VECTOR_KERNELS(name_)                                                                      \
     {                                                                                              \
-        name_, product, exp_row, layer_norm, activate, winograd_input, winograd_output             \
+        name_, product, dots, exp_row, layer_norm, activate, winograd_input, winograd_output,      \
+            panel_row, lstm_gates, gru_gates                                                       \
     }

@@ -12,6 +12,7 @@
 typedef float vfloat __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t vint __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint32_t vuint __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint16_t vhalf __attribute__((vector_size(VECTOR_BYTES / 2)));
 
 #define LANES    (VECTOR_BYTES / sizeof(float))
 #define ALWAYS   static inline __attribute__((always_inline))
@@ -48,6 +49,21 @@ ALWAYS vfloat v_select(vint mask, vfloat yes, vfloat no)
     return (vfloat)((mask & (vint)yes) | (~mask & (vint)no));
 }
 
+ALWAYS vfloat v_from_bf16(vhalf x)
+{
+    return (vfloat)(__builtin_convertvector(x, vuint) << 16);
+}
+
+/* The product moves the exponent's bias, and is right for subnormals too; above it infinity, NaN. */
+ALWAYS vfloat v_from_f16(vhalf x)
+{
+    vuint bits = __builtin_convertvector(x, vuint);
+    vuint magnitude = (bits & 0x7FFFu) << 13, sign = (bits & 0x8000u) << 16;
+    vint finite = (vint)magnitude < (int32_t)(0x7C00u << 13);
+    vfloat y = v_select(finite, (vfloat)magnitude * 0x1p112f, (vfloat)(magnitude | 0x7F800000u));
+    return (vfloat)((vuint)y | sign);
+}
+
 ALWAYS vfloat v_max(vfloat a, vfloat b)
 {
     return v_select(a > b, a, b);
@@ -69,12 +85,20 @@ ALWAYS vfloat v_copysign(vfloat x, vfloat sign)
     return (vfloat)((vuint)x | ((vuint)sign & 0x80000000u));
 }
 
+/* By quarters: a chain of single additions would keep the next row of a product waiting. */
+#define FOUR(x, i) __builtin_shufflevector(x, x, i, i + 1, i + 2, i + 3)
+
 ALWAYS float v_sum(vfloat x)
 {
-    float sum = 0;
-    for (size_t i = 0; i < LANES; i++)
-        sum += x[i];
-    return sum;
+    typedef float vfour __attribute__((vector_size(16)));
+    vfour sum = FOUR(x, 0);
+#if VECTOR_BYTES >= 32
+    sum += FOUR(x, 4);
+#endif
+#if VECTOR_BYTES >= 64
+    sum += FOUR(x, 8) + FOUR(x, 12);
+#endif
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
 ALWAYS float v_largest(vfloat x)
@@ -85,11 +109,12 @@ ALWAYS float v_largest(vfloat x)
     return largest;
 }
 
-/* x = k ln 2 + r, |r| <= ln 2 / 2; exp x = 2^k exp r. Clamped to the range of normal numbers. */
+/* x = k ln 2 + r, |r| <= ln 2 / 2; exp x = 2^k exp r. Clamped to the range of normal numbers;
+ * NaN stays NaN (v_min and v_max give their second argument then). */
 ALWAYS vfloat v_exp(vfloat x)
 {
     const float round = 0x1.8p23f; /* adding it leaves the nearest integer in the low bits */
-    x = v_min(v_max(x, SPLAT(-87.0f)), SPLAT(88.0f));
+    x = v_min(SPLAT(88.0f), v_max(SPLAT(-87.0f), x));
     vfloat shifted = x * 1.44269504f + round;
     vfloat k = shifted - round;
     vfloat r = x - k * 0.693145752f;

@@ -27,10 +27,10 @@ flags() {
     base/*) echo -Ibase ;;
     store/*) echo -Ibase -Istore ;;
     packager/*) echo -Ibase -Istore -Ipackager -Ipackager/commands ;;
-    host/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands ;;
+    host/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/images -Ihost/pipelines -Ihost/commands ;;
     plugins/kernels/vector_*) echo -DVECTOR_BYTES=32 -DVECTOR_COLUMNS=2 -Iplugins/kernels ;;
     plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
-    tests/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/pipelines -Ihost/commands -Ipackager \
+    tests/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/images -Ihost/pipelines -Ihost/commands -Ipackager \
         -Ipackager/commands -Iplugins/kernels -Itests -include testing.h "-I$(dirname "$1")" ;;
     *) echo -Ibase -Istore -Ihost -Ipackager -Ipackager/commands -Iplugins/kernels -Itests "-I$(dirname "$1")" ;;
     esac

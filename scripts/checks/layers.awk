@@ -27,9 +27,11 @@ BEGIN {
     fence("^openssl/", "^base/digest\\.c$", "base/digest.c")
     fence("^dlfcn\\.h$", "^host/[a-z0-9_]*\\.c$|^tests/", "one file of host/ (and tests/)")
     fence("dnnl|^oneapi/", "^plugins/kernels/[a-z0-9_]*_onednn\\.[ch]$", "plugins/kernels/*_onednn.c")
-    fence("^pcre2\\.h$", "^host/tokenizers/", "host/tokenizers/")
+    fence("^pcre2\\.h$", "^host/tokenizers/pattern\\.c$", "host/tokenizers/pattern.c")
     fence("^utf8proc\\.h$", "^host/tokenizers/", "host/tokenizers/")
-    fence("^png\\.h$", "^host/images/image_png\\.c$|^examples/[a-z0-9_]*\\.c$", "host/images/image_png.c")
+    fence("^png\\.h$", "^host/images/image_png\\.c$|^examples/[a-z0-9_]*\\.c$",
+          "host/images/image_png.c")
+    fence("^(jpeglib|jerror)\\.h$", "^host/images/image_jpeg\\.c$", "host/images/image_jpeg.c")
     fence("^uv\\.h$", "^host/|^base/http_|^packager/|^tests/|^bench/|^examples/",
           "host/, base/http_*, packager/")
     fence("^omp\\.h$", "^host/parallel\\.c$|^plugins/kernels/[a-z0-9_]*_onednn\\.[ch]$|^tests/|^bench/",

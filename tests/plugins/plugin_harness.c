@@ -391,7 +391,9 @@ model_status harness_run(struct harness *h, const struct harness_inputs *inputs,
                               .outputs = out_list,
                               .allocate_output = allocate_output,
                               .context = ret,
-                              .cancel = &cancel};
+                              .cancel = &cancel,
+                              .slots = h->slots,
+                              .n_slots = h->slots != NULL ? (uint32_t)inputs->batch : 0};
     for (size_t i = 0; i < 4; i++) {
         if (list[i].data == NULL)
             continue;

@@ -34,6 +34,7 @@ struct harness {
     struct model_instance *instance;
     struct model_error err;
     uint32_t cancelled;
+    const uint32_t *slots; /* (batch) of the next runs; NULL: none */
 };
 
 /* plugin: "bert", or NULL for tests of the kernels by themselves. */

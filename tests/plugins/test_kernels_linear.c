@@ -121,6 +121,58 @@ static void products_agree_for_odd_shapes(void **state)
     }
 }
 
+static void transposed_weights_give_the_same_products(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][2] = {{1, 1}, {5, 3}, {64, 64}, {130, 17}, {192, 64}, {53, 300}};
+    static const int32_t dtypes[] = {MODEL_F32, MODEL_F64};
+    for (size_t s = 0; s < 2 * sizeof shapes / sizeof shapes[0]; s++) {
+        const int64_t out = shapes[s / 2][0], in = shapes[s / 2][1];
+        const size_t n = (size_t)(out * in);
+        struct fixture f = begin((uint32_t)(1 + s % 2));
+        float *w = random_floats(n), *turned = malloc(n * sizeof *turned);
+        double *wide = malloc(n * sizeof *wide);
+        for (size_t i = 0; i < n; i++)
+            turned[i % (size_t)in * (size_t)out + i / (size_t)in] = w[i];
+        for (size_t i = 0; i < n; i++)
+            wide[i] = (double)turned[i];
+        harness_add(f.h, "a.weight", dtypes[s % 2], 2, (int64_t[]){in, out},
+                    s % 2 == 0 ? (void *)turned : (void *)wide);
+        const struct linear *linear = load_linear_named(
+            &f.loader, (struct linear_shape){out, in, .transposed = true}, "a.weight", NULL);
+        make_runner(&f);
+        for (size_t rows = 1; rows < 20; rows += 3)
+            check_run(&f, linear, w, NULL, rows, rows, false);
+        free(wide);
+        free(turned);
+        free(w);
+        end(&f);
+    }
+}
+
+static void views_may_be_halves(void **state)
+{
+    (void)state;
+    enum { OUT = 70, IN = 333 };
+    static uint16_t halves[OUT * IN];
+    static float w[OUT * IN];
+    struct fixture f = begin(2);
+    for (size_t i = 0; i < OUT * IN; i++) {
+        uint32_t bits = (uint32_t)(0x3F00 + i % 256 + (i % 3 == 0 ? 0x8000 : 0)) << 16;
+        halves[i] = (uint16_t)(bits >> 16);
+        memcpy(&w[i], &bits, sizeof bits);
+    }
+    harness_add(f.h, "a.weight", MODEL_BF16, 2, (int64_t[]){OUT, IN}, halves);
+    const struct linear *linear = load_linear_named(
+        &f.loader, (struct linear_shape){OUT, IN, .keep_view = true}, "a.weight", NULL);
+    make_runner(&f);
+    assert_int_equal(f.h->n_blobs, 0);
+    static const size_t rows[] = {1, 2, 6, 7, 12, 13, 64};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        check_run(&f, linear, w, NULL, rows[i], linear_row_capacity(rows[i]), false);
+    end(&f);
+}
+
 static void more_rows_than_one_piece_agree(void **state)
 {
     (void)state;
@@ -209,6 +261,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_agree_for_odd_shapes),
+        cmocka_unit_test(transposed_weights_give_the_same_products),
+        cmocka_unit_test(views_may_be_halves),
         cmocka_unit_test(more_rows_than_one_piece_agree),
         cmocka_unit_test(capacity_is_at_most_a_sixteenth_more),
         cmocka_unit_test(stacked_weights_come_one_below_the_other),

@@ -86,7 +86,7 @@ same 'tokenize goes on behind a bad line' "$(grep -c -F '[CLS] moo [SEP]' "$work
 tokenize_lines 'half a surrogate' 1 "modelhost: 1 of 3 lines could not be tokenized; the \"error\" in a line's place says why" --jsonl < <(printf '"cow"\n"\\ud800"\n"moo"\n')
 same 'tokenize keeps to one answer a line' "$(wc -l <"$work/lines")" 3
 fails 'tokenize: a bad text' 1 'modelhost: the text is not UTF-8: byte 0xFF at offset 1; convert it, for example with iconv' tokenize "$model" --text $'c\xff'
-fails 'tokenize: no tokenizer here' 3 "modelhost: $facts/backends has no tokenizer: neither tokenizer.json nor vocab.txt; put one there, or download the model again" tokenize "$facts/backends"
+fails 'tokenize: no tokenizer here' 3 "modelhost: $facts/backends has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with merges.txt; put one there, or download the model again" tokenize "$facts/backends"
 
 # ---- packages
 
@@ -175,14 +175,14 @@ configured 's/"hidden_act": *"[a-z_]*"/"hidden_act": "wave"/'
 opening 'an unknown activation' 1 "modelhost: plugin 'bert' 1.0.0 cannot run $b: the activation 'wave' is not computed, want gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, gelu_10, quick_gelu, relu, relu2, relu6, leaky_relu, sigmoid, silu, mish, tanh, laplace or linear; 'modelhost explain PKG' shows which plugins there are"
 
 broken
-printf '{"version":"1.0","model":{"type":"BPE"}}' >"$b/tokenizer.json"
-opening 'a tokenizer of another kind' 1 "modelhost: $b/tokenizer.json: model type 'BPE' is not supported yet; supported: WordPiece"
+printf '{"version":"1.0","model":{"type":"Unigram"}}' >"$b/tokenizer.json"
+opening 'a tokenizer of another kind' 1 "modelhost: $b/tokenizer.json: model type 'Unigram' is not supported yet; supported: WordPiece, BPE"
 printf '{"version":' >"$b/tokenizer.json"
 opening 'a broken tokenizer' 7 "modelhost: $b/tokenizer.json: not valid JSON at byte 10; get the package's files again, or mend them"
 mv "$b/tokenizer.json" "$b/backends/cpu/tokenizer.json"
 opening 'a broken tokenizer beside the weights' 7 "modelhost: $b/backends/cpu/tokenizer.json: not valid JSON at byte 10; get the package's files again, or mend them"
 rm "$b/backends/cpu/tokenizer.json"
-opening 'no tokenizer' 3 "modelhost: $b has no tokenizer: neither tokenizer.json nor vocab.txt; put one there, or download the model again"
+opening 'no tokenizer' 3 "modelhost: $b has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with merges.txt; put one there, or download the model again"
 printf 'cow\nmoo\n' >"$b/vocab.txt"
 opening 'a vocabulary of another model' 7 "modelhost: $b/vocab.txt: the special token '[CLS]' is not among its 2 tokens; is this the vocabulary of a BERT model? get the package's files again, or mend them"
 broken
@@ -253,7 +253,7 @@ usage() { # NAME TEXT ARGUMENT...
     shift 2
     fails "$name" 2 "$text" "$@"
 }
-usage 'an unknown command' "modelhost: unknown command 'dance'; there are: run tokenize plugins explain; see 'modelhost --help'" dance
+usage 'an unknown command' "modelhost: unknown command 'dance'; there are: run tokenize preprocess plugins explain; see 'modelhost --help'" dance
 usage 'an unknown option' "modelhost run: unknown option '--dance'; see 'modelhost help run'" run "$facts" --dance
 usage 'an unknown letter' "modelhost run: unknown option '-x'; see 'modelhost help run'" run "$facts" -x
 usage 'an option without its value' "modelhost run: option '--text' wants a value; see 'modelhost help run'" run "$facts" --text
@@ -282,7 +282,7 @@ if command -v taskset >/dev/null 2>&1; then
 else
     skipped '--threads beyond the CPUs: no taskset command'
 fi
-usage 'top-k is no number' "modelhost run: --top-k is 'many', want a whole number from 1 to 10000; see 'modelhost help run'" run "$facts" -q --top-k many --text '[MASK]'
+usage 'top-k is no number' "modelhost run: --top-k is 'many', want a whole number from 0 to 10000; see 'modelhost help run'" run "$facts" -q --top-k many --text '[MASK]'
 usage 'plugins with an argument' "modelhost plugins: takes no argument, got 'more'; see 'modelhost help plugins'" plugins more
 usage 'explain without a package' "modelhost explain: wants one package, got 0; see 'modelhost help explain'" explain
 usage 'tokenize without a package' "modelhost tokenize: wants one package or folder, got 0; see 'modelhost help tokenize'" tokenize

@@ -5,11 +5,11 @@
 static void assert_words(const char *text, const char *want)
 {
     struct buffer words = BUFFER_INIT(1 << 16);
-    size_t at = 0;
+    struct word_search search = {0};
     size_t start;
     size_t end;
     assert_int_equal(buffer_append(&words, "", 0), MODEL_OK);
-    while (bert_pre_tokenizer_type.next(text, strlen(text), &at, &start, &end))
+    while (bert_pre_tokenizer_type.next(NULL, text, strlen(text), &search, &start, &end, NULL))
         assert_int_equal(buffer_printf(&words, "%.*s|", (int)(end - start), text + start),
                          MODEL_OK);
     assert_string_equal(words.data, want);

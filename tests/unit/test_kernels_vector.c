@@ -76,6 +76,82 @@ static void product_agrees_for_all_tiles(void **state)
                     check_product(sets[s], rows, depths[d], columns);
 }
 
+/* Weights in each dtype, rounded from random numbers; their values in f32. */
+static void *weights_of(int32_t dtype, size_t n, float *values)
+{
+    float *w = random_floats(n, 1);
+    uint16_t *halves = malloc((n + 1) * sizeof *halves);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        int exponent = i % 7 == 0 ? -20 : 0; /* f16: subnormal numbers too */
+        w[i] = ldexpf(w[i], exponent);
+        memcpy(&bits, &w[i], sizeof bits);
+        if (dtype == MODEL_BF16) {
+            halves[i] = (uint16_t)(bits >> 16);
+            bits &= 0xFFFF0000u;
+            memcpy(&w[i], &bits, sizeof bits);
+        } else if (dtype == MODEL_F16) { /* cut to a multiple of 2^-24, and to 11 bits */
+            float magnitude = fabsf(w[i]), step = magnitude < 0x1p-14f ? 0x1p-24f : 0;
+            int e = 0;
+            (void)frexpf(magnitude, &e);
+            step = step > 0 ? step : ldexpf(1, e - 11);
+            magnitude = truncf(magnitude / step) * step;
+            uint32_t code = magnitude < 0x1p-14f ? (uint32_t)(magnitude * 0x1p24f)
+                                                 : (uint32_t)((e + 14) << 10) +
+                                                       (uint32_t)(ldexpf(magnitude, 11 - e) - 1024);
+            halves[i] = (uint16_t)(code | (w[i] < 0 ? 0x8000u : 0));
+            w[i] = copysignf(magnitude, w[i]);
+        }
+    }
+    memcpy(values, w, n * sizeof *values);
+    if (dtype == MODEL_F32) {
+        free(halves);
+        return w;
+    }
+    free(w);
+    return halves;
+}
+
+static void dots_agree_in_every_dtype_and_depth(void **state)
+{
+    (void)state;
+    static const int32_t dtypes[] = {MODEL_F32, MODEL_F16, MODEL_BF16};
+    enum { ROWS = 5, MAX_DEPTH = 300 };
+    static float values[ROWS * MAX_DEPTH];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (size_t i = 0; i < 3 * MAX_DEPTH; i++) {
+            const size_t depth = i / 3 + 1;
+            void *w = weights_of(dtypes[i % 3], ROWS * depth, values);
+            float *x = random_floats(depth, 1), y[ROWS + 1];
+            y[ROWS] = GUARD;
+            sets[s]->dots(w, dtypes[i % 3], ROWS, depth, x, y);
+            for (size_t r = 0; r < ROWS; r++) {
+                double want = 0;
+                for (size_t k = 0; k < depth; k++)
+                    want += (double)values[r * depth + k] * (double)x[k];
+                assert_true(fabs((double)y[r] - want) <= 1e-6 * sqrt((double)depth));
+            }
+            assert_true(y[ROWS] == GUARD);
+            free(w);
+            free(x);
+        }
+    }
+}
+
+static void dots_read_infinity_and_nan_in_halves(void **state)
+{
+    (void)state;
+    static const uint16_t f16[] = {0x7C00, 0xFC00, 0x7E00}, bf16[] = {0x7F80, 0xFF80, 0x7FC0};
+    const float x = 1;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (int i = 0; i < 2; i++) {
+            float y[3];
+            sets[s]->dots(i == 0 ? f16 : bf16, i == 0 ? MODEL_F16 : MODEL_BF16, 3, 1, &x, y);
+            assert_true(isinf(y[0]) && y[0] > 0 && isinf(y[1]) && y[1] < 0 && isnan(y[2]));
+        }
+    }
+}
+
 static void exp_row_agrees_at_any_length(void **state)
 {
     (void)state;
@@ -212,6 +288,103 @@ static void activations_touch_nothing_behind_the_end(void **state)
     }
 }
 
+static void panel_rows_agree_for_all_widths(void **state)
+{
+    (void)state;
+    static const size_t depths[] = {1, 2, 7, 64, 301};
+    for (size_t s = 0, n = find_sets(); s < n; s++) {
+        for (size_t d = 0; d < 5; d++) {
+            for (size_t columns = 16; columns <= 176; columns += 16) {
+                const size_t depth = depths[d];
+                float *a = random_floats(depth, 1), *panel = random_floats(depth * columns, 1);
+                float *out = malloc((columns + 1) * sizeof *out);
+                out[columns] = GUARD;
+                sets[s]->panel_row(a, panel, columns, depth, out);
+                for (size_t c = 0; c < columns; c++) {
+                    double want = 0;
+                    for (size_t k = 0; k < depth; k++)
+                        want += (double)a[k] * (double)panel[k * columns + c];
+                    assert_true(fabs((double)out[c] - want) <= 1e-5 * sqrt((double)depth));
+                }
+                assert_true(out[columns] == GUARD);
+                free(a);
+                free(panel);
+                free(out);
+            }
+        }
+    }
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* n units of both kinds; arguments of gates up to 4 * scale. */
+static void check_gates(const struct vector_kernels *set, size_t n, float scale)
+{
+    enum { U = RECURRENT_UNITS, LD = 21 };
+    float *x = random_floats(4 * LD, scale), *bias = random_floats(4 * LD, scale);
+    float *sums = random_floats(4 * U, 2 * scale), *before = random_floats(U, 1);
+    float c[U + 1], h[U + 1], gru[U + 1];
+    memcpy(c, before, U * sizeof *c);
+    c[n] = h[n] = gru[n] = GUARD;
+    set->lstm_gates(x, bias, LD, sums, n, c, h);
+    set->gru_gates(x, bias, LD, sums, n, before, gru);
+    for (size_t u = 0; u < n; u++) {
+        double a[4], b[4];
+        for (size_t g = 0; g < 4; g++) {
+            a[g] = (double)x[g * LD + u];
+            b[g] = (double)bias[g * LD + u] + (double)sums[g * U + u];
+        }
+        double cell =
+            sigmoid(a[1] + b[1]) * (double)before[u] + sigmoid(a[0] + b[0]) * tanh(a[2] + b[2]);
+        double r = sigmoid(a[0] + b[0]), z = sigmoid(a[1] + b[1]);
+        double fresh = tanh(a[2] + r * b[2]);
+        /* the argument is rounded to f32, and its slope is at most 1 */
+        double slack = 3e-7 + 3e-7 * (double)scale;
+        assert_true(fabs((double)c[u] - cell) <= 2 * slack);
+        assert_true(fabs((double)h[u] - sigmoid(a[3] + b[3]) * tanh(cell)) <= 3 * slack);
+        assert_true(fabs((double)gru[u] - ((1 - z) * fresh + z * (double)before[u])) <= 3 * slack);
+    }
+    assert_true(c[n] == GUARD && h[n] == GUARD && gru[n] == GUARD);
+    free(x);
+    free(bias);
+    free(sums);
+    free(before);
+}
+
+static void gates_agree_with_the_formulas_for_any_number_of_units(void **state)
+{
+    (void)state;
+    static const float scales[] = {0.01f, 1, 5, 100};
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t n = 1; n <= RECURRENT_UNITS; n++)
+            for (size_t i = 0; i < 4; i++)
+                check_gates(sets[s], n, scales[i]);
+}
+
+static void not_a_number_stays_one(void **state)
+{
+    (void)state;
+    static const enum activation kept[] = {ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_SILU,
+                                           ACTIVATION_QUICK_GELU, ACTIVATION_GELU_TANH};
+    for (size_t s = 0, n = find_sets(); s < n; s++) {
+        float x[4 * RECURRENT_UNITS] = {0}, zeros[4 * RECURRENT_UNITS] = {0};
+        float c[RECURRENT_UNITS] = {0}, h[RECURRENT_UNITS];
+        for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+            float y[] = {1.0f, NAN, -1.0f};
+            sets[s]->activate(kept[i], y, 3);
+            assert_true(isnan(y[1]) && !isnan(y[0]) && !isnan(y[2]));
+        }
+        x[5] = NAN;
+        sets[s]->lstm_gates(x, zeros, RECURRENT_UNITS, zeros, RECURRENT_UNITS, c, h);
+        assert_true(isnan(h[5]) && h[4] == 0);
+        sets[s]->gru_gates(x, zeros, RECURRENT_UNITS, zeros, RECURRENT_UNITS, zeros, h);
+        assert_true(isnan(h[5]) && h[4] == 0);
+    }
+}
+
 static void the_best_set_is_one_that_the_processor_has(void **state)
 {
     (void)state;
@@ -269,11 +442,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(product_agrees_for_all_tiles),
+        cmocka_unit_test(dots_agree_in_every_dtype_and_depth),
+        cmocka_unit_test(dots_read_infinity_and_nan_in_halves),
         cmocka_unit_test(exp_row_agrees_at_any_length),
         cmocka_unit_test(exp_row_takes_extreme_numbers),
         cmocka_unit_test(layer_norm_agrees_at_any_width),
         cmocka_unit_test(activations_agree_with_their_closed_forms),
         cmocka_unit_test(activations_touch_nothing_behind_the_end),
+        cmocka_unit_test(panel_rows_agree_for_all_widths),
+        cmocka_unit_test(gates_agree_with_the_formulas_for_any_number_of_units),
+        cmocka_unit_test(not_a_number_stays_one),
         cmocka_unit_test(the_best_set_is_one_that_the_processor_has),
         cmocka_unit_test(winograd_filters_agree_with_the_definition),
     };

@@ -166,7 +166,7 @@ static void one_call_at_a_time_has_the_session(void **state)
     struct sums sums = open_sums("sum", "{\"model_type\": \"sum\"}");
     load(&sums);
     struct modelhost_session *session = NULL;
-    struct model_instance *instance = NULL;
+    struct hosted_instance *instance = NULL;
     assert_int_equal(modelhost_session_create(sums.model, &session, &sums.err), MODEL_OK);
     assert_int_equal(session_begin(session, 1, &instance, &sums.err), MODEL_OK);
     int64_t sum[1], numbers[] = {5};

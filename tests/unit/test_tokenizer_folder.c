@@ -1,4 +1,5 @@
-/* Tests of opening folders: tokenizer.json, vocab.txt, and the configurations beside them. */
+/* Tests of opening folders: tokenizer.json, vocab.txt, and the configurations beside them; covers
+ * host/tokenizers/bert_files.c and host/tokenizers/tokenizer_files.c. */
 #include "tokenizer_fixture.h"
 
 #include "files.h"
@@ -54,8 +55,9 @@ static void a_folder_without_a_tokenizer_is_not_found(void **state)
 {
     (void)state;
     assert_folder_refused(MODEL_NOT_FOUND,
-                          " has no tokenizer: neither tokenizer.json nor vocab.txt; put one "
-                          "there, or download the model again");
+                          " has no tokenizer: neither tokenizer.json, nor vocab.txt, nor "
+                          "vocab.json with merges.txt; put one there, or download the model "
+                          "again");
 }
 
 static void a_vocabulary_alone_is_lower_case_bert(void **state)
@@ -179,7 +181,7 @@ static void broken_files_are_refused(void **state)
     put("tokenizer.json", "{\"model\":{\"type\":\"Unigram\"}}");
     assert_folder_refused(
         MODEL_UNSUPPORTED,
-        "/tokenizer.json: model type 'Unigram' is not supported yet; supported: WordPiece");
+        "/tokenizer.json: model type 'Unigram' is not supported yet; supported: WordPiece, BPE");
 }
 
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)

@@ -85,7 +85,7 @@ static void a_text_beyond_the_buffer_is_refused(void **state)
     struct buffer text = BUFFER_INIT(8);
     const int64_t ids[] = {23, 24};
     assert_int_equal(tokenizer_decode(t, ids, 2, true, &text, &err), MODEL_INVALID_ARGUMENT);
-    assert_string_equal(err.message, "the text of 2 tokens is longer than the 8 bytes allowed");
+    assert_string_equal(err.message, "the text of the tokens is longer than the 8 bytes allowed");
     tokenizer_destroy(t);
     buffer_finish(&text);
 }

@@ -1,0 +1,67 @@
+/* api_generate.c - the public functions that generate text; see include/modelhost.h. */
+#include "api_request.h"
+#include "clock.h"
+#include "errors.h"
+#include "generation.h"
+#include "loaded_model.h"
+#include "text_pipeline.h"
+
+/* A request that continues prompts. A package without a tokenizer has ids only. */
+static model_status generation_request(struct modelhost_model *model,
+                                       const struct modelhost_prompt *prompts, uint32_t n_prompts,
+                                       const struct modelhost_generation *generation,
+                                       const struct modelhost_run_options *options,
+                                       struct modelhost_request **ret, struct model_error *err)
+{
+    const int64_t start_ns = clock_now_ns();
+    struct text_pipeline *pipeline = NULL;
+    struct generation_config config;
+    struct request_job *job = NULL;
+    model_status status = api_check_options(options, err);
+    if (status == MODEL_OK)
+        status = loaded_model_pipeline(model, &pipeline, err);
+    if (status == MODEL_NOT_FOUND)
+        status = MODEL_OK;
+    if (status == MODEL_OK)
+        status = generation_config_read(model->package.dir, model->package.backend_dir,
+                                        model->config, &config, err);
+    if (status == MODEL_OK)
+        status = generation_job_create(modelhost_description(model),
+                                       pipeline != NULL ? text_pipeline_tokenizer(pipeline) : NULL,
+                                       &config, prompts, n_prompts, generation, &job, err);
+    if (status != MODEL_OK)
+        return status;
+    status = request_create(model, NULL, 0, 0, options, ret, err);
+    if (status == MODEL_OK)
+        request_adopt_job(*ret, job, start_ns);
+    else
+        job->destroy(job);
+    return status;
+}
+
+model_status modelhost_generate(struct modelhost_model *model,
+                                const struct modelhost_prompt *prompts, uint32_t n_prompts,
+                                const struct modelhost_generation *generation,
+                                const struct modelhost_run_options *options,
+                                struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status =
+        generation_request(model, prompts, n_prompts, generation, options, &request, err);
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+}
+
+model_status modelhost_generate_async(struct modelhost_model *model,
+                                      const struct modelhost_prompt *prompts, uint32_t n_prompts,
+                                      const struct modelhost_generation *generation,
+                                      const struct modelhost_run_options *options,
+                                      modelhost_callback callback, void *user,
+                                      struct modelhost_request **ret_request,
+                                      struct model_error *err)
+{
+    struct modelhost_request *request = NULL;
+    model_status status =
+        generation_request(model, prompts, n_prompts, generation, options, &request, err);
+    return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
+                              : status;
+}

@@ -1,0 +1,318 @@
+/* run_generation.c - `modelhost run` with a model that generates text.
+ *
+ * The prompts of the command line run together, those of stdin line by line, as do all with --stream. The
+ * main thread waits on a loop of its own, so that Ctrl-C cancels the request and not the process; what is
+ * streamed is printed by the lane's thread while the main thread waits. */
+#include "clock.h"
+#include "cmd_run.h"
+#include "errors.h"
+#include "json_array.h"
+#include "json_view.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define MAX_IDS 65536
+
+struct generating {
+    struct run_command *run;
+    struct modelhost_model *model;
+    struct modelhost_generation generation;
+    int64_t *stop_ids;
+    struct json_array array;
+    struct modelhost_timing timing;
+    bool context_full;
+    size_t n_answers;
+
+    /* Of the request under way. */
+    uv_loop_t loop;
+    struct modelhost_request *request;
+    struct modelhost_result *result;
+    model_status status;
+    struct model_error *err;
+    bool answered;
+};
+
+/* "15496,11" to ids. `option` names it in errors. */
+static model_status read_ids(const char *option, const char *text, int64_t **ret_ids, size_t *ret_n,
+                             struct model_error *err)
+{
+    int64_t *ids = calloc(MAX_IDS, sizeof *ids);
+    size_t n = 0;
+    const char *at = text;
+    if (ids == NULL)
+        return error_no_memory(err, "token ids");
+    while (*at != '\0' && n < MAX_IDS) {
+        char *end = NULL;
+        errno = 0;
+        ids[n] = strtoll(at, &end, 10);
+        if (end == at || errno != 0 || ids[n] < 0 || (*end != ',' && *end != '\0'))
+            break;
+        n++;
+        at = *end == ',' ? end + 1 : end;
+    }
+    if (*at != '\0') {
+        free(ids);
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "--%s is '%.80s', want at most %d token ids with commas between: 15496,11",
+                         option, text, MAX_IDS);
+    }
+    *ret_ids = ids;
+    *ret_n = n;
+    return MODEL_OK;
+}
+
+/* ---- one request */
+
+/* On the lane's thread, while the main thread waits in its loop. */
+static void print_token(void *context, const struct modelhost_token *token)
+{
+    (void)context;
+    if (token->text != NULL)
+        (void)fwrite(token->text, 1, token->text_bytes, stdout);
+    else if (token->token_id >= 0)
+        printf("%lld ", (long long)token->token_id);
+    if (token->finish_reason != NULL)
+        (void)putchar('\n');
+    (void)fflush(stdout);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct generating *generating = signal->data;
+    (void)number;
+    modelhost_cancel(generating->request);
+}
+
+static void on_answer(void *user, model_status status, struct modelhost_result *result,
+                      const struct model_error *err)
+{
+    struct generating *generating = user;
+    generating->status = status;
+    generating->result = result;
+    generating->answered = true;
+    if (status == MODEL_CANCELLED)
+        (void)error_set(generating->err, status, "interrupted");
+    else if (status != MODEL_OK)
+        (void)error_set(generating->err, status, "%s", err->message);
+}
+
+/* Runs the loop until the answer is there, with signals caught meanwhile. */
+static void wait_for_answer(struct generating *generating)
+{
+    uv_signal_t signals[2];
+    static const int numbers[] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        (void)uv_signal_init(&generating->loop, &signals[i]);
+        signals[i].data = generating;
+        (void)uv_signal_start(&signals[i], on_signal, numbers[i]);
+    }
+    while (!generating->answered)
+        (void)uv_run(&generating->loop, UV_RUN_ONCE);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&signals[i], NULL);
+    (void)uv_run(&generating->loop, UV_RUN_DEFAULT); /* until all handles are closed */
+}
+
+static model_status request_answer(struct generating *generating,
+                                   const struct modelhost_prompt *prompts, uint32_t n_prompts,
+                                   struct model_error *err)
+{
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    options.timeout_ms = generating->n_answers++ == 0 ? run_time_left_ms(generating->run)
+                                                      : generating->run->timeout_ms;
+    options.loop = &generating->loop;
+    generating->answered = false;
+    generating->err = err;
+    generating->request = NULL;
+    model_status status =
+        modelhost_generate_async(generating->model, prompts, n_prompts, &generating->generation,
+                                 &options, on_answer, generating, &generating->request, err);
+    if (status != MODEL_OK) {
+        (void)uv_run(&generating->loop, UV_RUN_DEFAULT);
+        return status;
+    }
+    wait_for_answer(generating);
+    modelhost_request_release(generating->request);
+    return generating->status;
+}
+
+/* ---- printing */
+
+/* Ids where the package has no tokenizer. */
+static void print_text(const json_node *item)
+{
+    const json_node *text = json_member(item, "generated_text");
+    if (text != NULL) {
+        printf("%s\n", json_string_or(text, ""));
+        return;
+    }
+    const json_node *id = json_first(json_member(item, "token_ids"));
+    for (; id != NULL; id = json_next(id))
+        printf("%.0f ", json_number_or(id, 0));
+    (void)putchar('\n');
+}
+
+static model_status print_for_people(struct generating *generating, const char *answers,
+                                     struct model_error *err)
+{
+    json_node *tree = NULL;
+    model_status status = json_parse(answers, strlen(answers), "the answer", &tree, err);
+    if (status != MODEL_OK)
+        return status;
+    const bool several = json_count(tree) > 1;
+    for (const json_node *item = json_first(tree); item != NULL; item = json_next(item)) {
+        const char *reason = json_string_or(json_member(item, "finish_reason"), "");
+        generating->context_full = generating->context_full || strcmp(reason, "context") == 0;
+        if (generating->run->stream)
+            continue;
+        if (several)
+            printf("[%s, answer %.0f]\n", json_string_or(json_member(item, "text"), "token ids"),
+                   json_number_or(json_member(item, "sequence"), 0) + 1);
+        print_text(item);
+    }
+    json_free(tree);
+    return command_flush(err);
+}
+
+static model_status generate(struct generating *generating, const struct modelhost_prompt *prompts,
+                             uint32_t n_prompts, struct model_error *err)
+{
+    model_status status = request_answer(generating, prompts, n_prompts, err);
+    if (status != MODEL_OK)
+        return status;
+    const char *answers = modelhost_result_json(generating->result);
+    const struct modelhost_timing timing = modelhost_result_timing(generating->result);
+    status = generating->run->as_json ? json_array_print(&generating->array, answers, err)
+                                      : print_for_people(generating, answers, err);
+    generating->timing.prompt_tokens += timing.prompt_tokens;
+    generating->timing.cached_tokens += timing.cached_tokens;
+    generating->timing.prefill_ns += timing.prefill_ns;
+    generating->timing.new_tokens += timing.new_tokens;
+    generating->timing.decode_ns += timing.decode_ns;
+    modelhost_result_destroy(generating->result);
+    return status;
+}
+
+static double per_second(int64_t n, int64_t ns)
+{
+    return ns > 0 ? (double)n * 1e9 / (double)ns : 0;
+}
+
+static void print_timing(const struct generating *generating)
+{
+    const struct modelhost_timing *t = &generating->timing;
+    if (generating->run->verbosity < 0)
+        return;
+    const int64_t n_read = t->prompt_tokens - t->cached_tokens;
+    fprintf(stderr,
+            "modelhost: read %lld tokens in %.1f ms (%.1f tokens/s), made %lld in %.1f ms "
+            "(%.1f tokens/s; load %.1f ms)\n",
+            (long long)n_read, (double)t->prefill_ns / NS_PER_MS, per_second(n_read, t->prefill_ns),
+            (long long)t->new_tokens, (double)(t->prefill_ns + t->decode_ns) / NS_PER_MS,
+            per_second(t->new_tokens, t->decode_ns), (double)generating->run->load_ns / NS_PER_MS);
+    if (generating->context_full)
+        fprintf(stderr, "modelhost: the model's context is full; --sliding-window goes on\n");
+}
+
+/* ---- what to continue */
+
+static struct modelhost_prompt text_prompt(const char *text, size_t text_bytes)
+{
+    return (struct modelhost_prompt){
+        .struct_size = sizeof(struct modelhost_prompt), .text = text, .text_bytes = text_bytes};
+}
+
+static model_status generate_ids(struct generating *generating, struct model_error *err)
+{
+    int64_t *ids = NULL;
+    size_t n_ids = 0;
+    model_status status = read_ids("input-ids", generating->run->input_ids, &ids, &n_ids, err);
+    const struct modelhost_prompt prompt = {
+        .struct_size = sizeof prompt, .token_ids = ids, .n_token_ids = n_ids};
+    if (status == MODEL_OK)
+        status = generate(generating, &prompt, 1, err);
+    free(ids);
+    return status;
+}
+
+static model_status generate_texts(struct generating *generating, struct model_error *err)
+{
+    const struct command_list *texts = &generating->run->texts;
+    struct modelhost_prompt *prompts = calloc(texts->n_values, sizeof *prompts);
+    if (prompts == NULL)
+        return error_no_memory(err, "prompts");
+    for (size_t i = 0; i < texts->n_values; i++)
+        prompts[i] = text_prompt(texts->values[i], strlen(texts->values[i]));
+    model_status status = MODEL_OK;
+    const size_t n_each = generating->run->stream ? 1 : texts->n_values;
+    for (size_t i = 0; i < texts->n_values && status == MODEL_OK; i += n_each)
+        status = generate(generating, prompts + i, (uint32_t)n_each, err);
+    free(prompts);
+    return status;
+}
+
+static model_status generate_lines(struct generating *generating, struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    size_t line_bytes = 0, n_lines = 0;
+    if (isatty(STDIN_FILENO) && generating->run->verbosity >= 0)
+        fprintf(stderr, "modelhost: reading texts from standard input, one a line; end with "
+                        "Ctrl-D\n");
+    for (const char *line;
+         status == MODEL_OK && (line = command_next_line(&line_bytes, &status, err)) != NULL;
+         n_lines++) {
+        const struct modelhost_prompt prompt = text_prompt(line, line_bytes);
+        status = generate(generating, &prompt, 1, err);
+    }
+    if (status == MODEL_OK && n_lines == 0)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "no text: give --text, or lines on standard input");
+    return status;
+}
+
+static model_status run_all(struct generating *generating, struct model_error *err)
+{
+    if (generating->run->input_ids != NULL)
+        return generate_ids(generating, err);
+    return generating->run->texts.n_values > 0 ? generate_texts(generating, err)
+                                               : generate_lines(generating, err);
+}
+
+model_status run_generation(struct run_command *run, struct modelhost_model *model,
+                            struct model_error *err)
+{
+    struct generating *generating = calloc(1, sizeof *generating);
+    if (generating == NULL)
+        return error_no_memory(err, "generating text");
+    *generating = (struct generating){.run = run, .model = model, .generation = run->generation};
+    size_t n_stop_ids = 0;
+    model_status status = MODEL_OK;
+    if (run->stream && (run->num_sequences > 1 || run->as_json))
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "--stream shows one answer as text; leave out %s",
+                           run->as_json ? "--json" : "--num-sequences");
+    if (status == MODEL_OK && run->stop_token_ids != NULL)
+        status = read_ids("stop-ids", run->stop_token_ids, &generating->stop_ids, &n_stop_ids, err);
+    generating->generation.stop_token_ids = generating->stop_ids;
+    generating->generation.n_stop_token_ids = (uint32_t)n_stop_ids;
+    if (run->stream)
+        generating->generation.on_token = print_token;
+    const bool has_loop = status == MODEL_OK && uv_loop_init(&generating->loop) == 0;
+    if (status == MODEL_OK)
+        status = has_loop ? run_all(generating, err) : error_no_memory(err, "a loop");
+    struct model_error unheard = MODEL_ERROR_INIT;
+    model_status ended = json_array_end(&generating->array, status == MODEL_OK ? err : &unheard);
+    status = status == MODEL_OK ? ended : status;
+    if (status == MODEL_OK)
+        print_timing(generating);
+    if (has_loop)
+        (void)uv_loop_close(&generating->loop);
+    free(generating->stop_ids);
+    free(generating);
+    return status;
+}

@@ -1,0 +1,162 @@
+/* run_options.c - the command line of `modelhost run`: one table of its options, and which of them go
+ * together. Main thread only. */
+#include "cmd_run.h"
+#include "cpu_budget.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* What a run may be about; an option's group is those that know it. */
+enum form { TEXTS = 1, TENSORS = 2, GENERATING = 4, IMAGES = 8, EVERY = 15 };
+
+#define MAX_STOP_STRINGS 64
+
+static bool take_threads(struct run_command *run, const char *command)
+{
+    char option[80];
+    uint32_t cpus = cpu_budget();
+    (void)snprintf(option, sizeof option, "--threads, with %u CPU%s that this process may use,",
+                   cpus, cpus == 1 ? "" : "s");
+    return run->threads_text == NULL ||
+           command_integer(command, option, run->threads_text, 1, cpus, &run->threads);
+}
+
+/* The first option that was given and does not go with the form; NULL: none. */
+static const char *misplaced_option(const struct command_option *options, uint64_t given,
+                                    unsigned form)
+{
+    for (size_t i = 0; options[i].name != NULL; i++)
+        if (given >> i & 1 && (options[i].group & form) == 0)
+            return options[i].name;
+    return NULL;
+}
+
+/* The result must not take the place of what it was made from. */
+static bool check_files(const struct run_command *run, const char *command)
+{
+    for (size_t i = 0; i < run->outputs.n_values; i++) {
+        struct stat inputs, outputs;
+        const char *path = run->outputs.values[i];
+        if (strcmp(path, "-") == 0)
+            return command_usage(command, "--outputs wants a file, standard output is none") == 0;
+        for (size_t k = 0; k < run->inputs.n_values; k++)
+            if (stat(run->inputs.values[k], &inputs) == 0 && stat(path, &outputs) == 0 &&
+                inputs.st_dev == outputs.st_dev && inputs.st_ino == outputs.st_ino)
+                return command_usage(command, "--outputs is the file of --inputs; name another") ==
+                       0;
+    }
+    return true;
+}
+
+static bool check_form(struct run_command *run, const char *command,
+                       const struct command_option *options, uint64_t given)
+{
+    if (run->inputs.n_values != run->outputs.n_values)
+        return command_usage(command, "--inputs and --outputs go together") == 0;
+    if (run->inputs.n_values > 0 && (run->texts.n_values > 0 || run->pair != NULL))
+        return command_usage(command,
+                             "give texts (--text, --pair) or tensors (--inputs), not both") == 0;
+    if (run->input_ids != NULL && run->texts.n_values > 0)
+        return command_usage(command, "give a text or its ids (--input-ids), not both") == 0;
+    if (run->images.n_values > 0 && (run->texts.n_values > 0 || run->inputs.n_values > 0))
+        return command_usage(command, "give images, texts or tensors, one kind of them") == 0;
+    const unsigned form = run->inputs.n_values > 0   ? TENSORS
+                          : run->images.n_values > 0 ? IMAGES
+                                                     : TEXTS | GENERATING;
+    const char *misplaced = run->describe ? NULL : misplaced_option(options, given, form);
+    if (misplaced != NULL)
+        return command_usage(command,
+                             form == TENSORS ? "--%s is for texts, not for --inputs"
+                             : misplaced_option(options, given, IMAGES | TEXTS | GENERATING) != NULL
+                                 ? "--%s goes with --inputs"
+                                 : "--%s is for texts, not for --image",
+                             misplaced) == 0;
+    run->generation_option = misplaced_option(options, given, TEXTS | TENSORS | IMAGES);
+    return true;
+}
+
+static void take_generation(struct run_command *run)
+{
+    struct modelhost_generation *generation = &run->generation;
+    generation->top_k = run->top_k;
+    generation->do_sample = run->greedy ? 0 : -1;
+    generation->num_sequences = (uint32_t)run->num_sequences;
+    generation->seed = (uint64_t)run->seed;
+    generation->logprobs = (uint32_t)run->logprobs;
+    generation->sliding_window = run->sliding_window;
+    generation->ignore_eos = run->ignore_eos;
+    generation->stop_strings = run->stop_strings.values;
+    generation->n_stop_strings = (uint32_t)run->stop_strings.n_values;
+}
+
+bool run_options_read(struct run_command *run, int argc, char **argv)
+{
+    struct modelhost_generation *g = &run->generation;
+    const struct command_option options[] = {
+        {"text", .list = &run->texts, .group = TEXTS | GENERATING},
+        {"image", .list = &run->images, .group = IMAGES},
+        {"pair", .text = &run->pair, .group = TEXTS},
+        {"context", .text = &run->pair, .group = TEXTS},
+        {"task", .text = &run->task, .group = TEXTS | GENERATING | IMAGES},
+        {"top-k", .integer = &run->top_k, .max = 10000, .group = EVERY - TENSORS},
+        {"truncate", .flag = &run->truncate, .group = TEXTS},
+        {"inputs", .list = &run->inputs, .group = TENSORS},
+        {"outputs", .list = &run->outputs, .group = TENSORS},
+        {"output-names", .text = &run->output_names, .group = TENSORS},
+        {"stateful", .flag = &run->stateful, .group = TENSORS},
+        {"input-ids", .text = &run->input_ids, .group = GENERATING},
+        {"max-new-tokens", .integer = &g->max_new_tokens, .max = 1 << 24, .group = GENERATING},
+        {"stream", .flag = &run->stream, .group = GENERATING},
+        {"greedy", .flag = &run->greedy, .group = GENERATING},
+        {"temperature", .number = &g->temperature, .group = GENERATING},
+        {"top-p", .number = &g->top_p, .group = GENERATING},
+        {"min-p", .number = &g->min_p, .group = GENERATING},
+        {"repetition-penalty", .number = &g->repetition_penalty, .group = GENERATING},
+        {"presence-penalty", .number = &g->presence_penalty, .group = GENERATING},
+        {"frequency-penalty", .number = &g->frequency_penalty, .group = GENERATING},
+        {"seed", .integer = &run->seed, .max = INT64_MAX, .group = GENERATING},
+        {"num-sequences", .integer = &run->num_sequences, .min = 1, .max = 64, .group = GENERATING},
+        {"stop", .list = &run->stop_strings, .group = GENERATING},
+        {"stop-ids", .text = &run->stop_token_ids, .group = GENERATING},
+        {"ignore-eos", .flag = &run->ignore_eos, .group = GENERATING},
+        {"sliding-window", .flag = &run->sliding_window, .group = GENERATING},
+        {"logprobs", .integer = &run->logprobs, .min = 1, .max = 1000, .group = GENERATING},
+        {"describe", .flag = &run->describe, .group = EVERY},
+        {"json", .flag = &run->as_json, .group = EVERY - TENSORS},
+        {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
+        {"threads", .text = &run->threads_text, .group = EVERY},
+        {"store", .text = &run->places.store_dir, .group = EVERY},
+        {"plugin-path", .text = &run->places.plugin_path, .group = EVERY},
+        {"quiet", .flag = &run->quiet, .letter = 'q', .group = EVERY},
+        {"verbose", .flag = &run->verbose, .letter = 'v', .group = EVERY},
+        {.name = NULL},
+    };
+    uint64_t given = 0;
+    *g = (struct modelhost_generation)MODELHOST_GENERATION_INIT;
+    run->top_k = -1;
+    struct command_list *const lists[] = {&run->texts, &run->images, &run->inputs, &run->outputs,
+                                          &run->stop_strings};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if ((lists[i]->values = calloc((size_t)argc + 1, sizeof *lists[i]->values)) == NULL)
+            return command_usage(argv[0], "out of memory") == 0;
+    if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]))
+        return false;
+    if (argc - optind != 1)
+        return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;
+    run->package = argv[optind];
+    run->verbosity = run->quiet ? -1 : run->verbose;
+    take_generation(run);
+    return check_form(run, argv[0], options, given) && check_files(run, argv[0]);
+}
+
+void run_options_finish(struct run_command *run)
+{
+    free(run->texts.values);
+    free(run->images.values);
+    free(run->inputs.values);
+    free(run->outputs.values);
+    free(run->stop_strings.values);
+}

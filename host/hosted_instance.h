@@ -1,0 +1,46 @@
+/* hosted_instance.h - an instance of a plugin, and what the host knows of its slots.
+ *
+ * A slot's history is the token ids that it has read, as far as the host knows them (generating text
+ * keeps them; other calls forget them): an instance that has read the beginning of a prompt need not read it
+ * again. Belongs to whoever took it from its model; one thread at a time. */
+#ifndef HOSTED_INSTANCE_H
+#define HOSTED_INSTANCE_H
+
+#include "modelhost.h"
+
+struct slot_history {
+    int64_t *ids; /* (n_ids) */
+    size_t n_ids, capacity;
+};
+
+struct hosted_instance {
+    struct model_instance *plugin;
+    struct slot_history *slots; /* (n_slots) */
+    uint32_t n_slots;           /* the model's max_slots, or 0: nothing is known */
+};
+
+/* Takes the plugin's instance over, also when it fails: it is destroyed then. */
+model_status hosted_instance_create(struct model_instance *plugin, uint32_t max_slots,
+                                    struct hosted_instance **ret, struct model_error *err);
+/* Runs the plugin's destroy(). NULL does nothing. */
+void hosted_instance_destroy(struct hosted_instance *instance);
+
+/* How many of the ids the slot has read already. */
+size_t hosted_instance_common(const struct hosted_instance *instance, uint32_t slot,
+                              const int64_t *ids, size_t n_ids);
+/* The slot that has read the most of them; *ret_common is how many. n_slots > 0. */
+uint32_t hosted_instance_best_slot(const struct hosted_instance *instance, const int64_t *ids,
+                                   size_t n_ids, size_t *ret_common);
+
+/* The plugin's keep(), with the history following it: slot `to` holds the first *ret_kept tokens of
+ * `from` then. [lane-thread] */
+model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to, uint32_t from,
+                                  size_t n_tokens, size_t *ret_kept, struct model_error *err);
+/* The slot has read these, too. Without memory for it the slot's history is forgotten, and the slot is
+ * cleared when it is used next. */
+model_status hosted_instance_read(struct hosted_instance *instance, uint32_t slot,
+                                  const int64_t *ids, size_t n_ids, struct model_error *err);
+/* Slots [0, n) will hold what the host does not know. */
+void hosted_instance_forget(struct hosted_instance *instance, uint32_t n);
+
+#endif

@@ -1,0 +1,244 @@
+/* image_batch.c - pictures to one batch, through the model, to labels; see image_pipeline.h. */
+#include "image_batch.h"
+#include "clock.h"
+#include "errors.h"
+#include "execute.h"
+#include "labels.h"
+#include "loaded_model.h"
+#include "pixel_batch.h"
+#include "result.h"
+#include "scores.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TOP_K     10000
+#define DEFAULT_TOP_K 5
+#define IMAGE_TASK    "image-classification"
+
+struct image_batch {
+    struct request_job job;
+    const struct image_pipeline *pipeline;
+    struct modelhost_image *images; /* (n_images) */
+    void **copies;                  /* (n_images), or NULL when the caller's bytes are used */
+    uint32_t n_images;
+    uint32_t top_k;
+};
+
+/* ---- running */
+
+static model_status run_pixels(struct modelhost_request *request, const struct model_tensor *pixels,
+                               struct modelhost_result *result, struct model_error *err)
+{
+    struct schema_binding binding;
+    struct plugin_call call = {.plugin = &request->model->plugin.file,
+                               .inputs = &pixels,
+                               .n_inputs = 1,
+                               .binding = &binding,
+                               .cancelled = &request->cancelled,
+                               .deadline_ns = request->deadline_ns};
+    model_status status =
+        schema_check_inputs(modelhost_description(request->model), &pixels, 1, &binding, err);
+    if (status == MODEL_OK)
+        status = loaded_model_take_instance(request->model, NULL, 0, &call.instance, err);
+    if (status != MODEL_OK)
+        return status;
+    status = execute_call(&call, result, err);
+    loaded_model_return_instance(request->model, call.instance);
+    return status;
+}
+
+static model_status run_job(struct request_job *job, struct modelhost_request *request,
+                            struct modelhost_result **ret_result, struct model_error *err)
+{
+    const struct image_batch *batch = (const struct image_batch *)job;
+    const int64_t queue_ns = clock_now_ns() - request->submitted_ns;
+    struct pixel_batch pixels = {.values = NULL};
+    struct modelhost_result *result = NULL;
+    model_status status =
+        pixel_batch_init(&batch->pipeline->preprocessor, batch->images, batch->n_images,
+                         request->model->services.threads, &request->cancelled, &pixels, err);
+    if (status == MODEL_OK)
+        status =
+            result_create(batch->pipeline->description, (const char *const *)request->output_names,
+                          request->n_output_names, &result, err);
+    if (status == MODEL_OK) {
+        result->timing.queue_ns = queue_ns;
+        status = run_pixels(request, &pixels.tensor, result, err);
+    }
+    pixel_batch_finish(&pixels);
+    if (status == MODEL_OK)
+        *ret_result = result;
+    else
+        modelhost_result_destroy(result);
+    return status;
+}
+
+/* ---- answering: for each picture [{"label", "score", "index"}, ...] */
+
+static model_status add_labels(const struct image_batch *batch, const double *scores, size_t n,
+                               size_t *order, json_node *answers, struct model_error *err)
+{
+    json_node *labels = json_add_array(answers, NULL);
+    const size_t n_labels = scores_top(scores, n, n < batch->top_k ? n : batch->top_k, order);
+    for (size_t i = 0; i < n_labels; i++) {
+        char text[32];
+        json_node *label = json_add_object(labels, NULL);
+        (void)json_add_string(
+            label, "label",
+            labels_name(batch->pipeline->config, (int64_t)order[i], text, sizeof text));
+        (void)scores_add(label, "score", scores[order[i]]);
+        if (json_add_number(label, "index", (double)order[i]) == NULL)
+            return error_no_memory(err, "the answer");
+    }
+    return MODEL_OK;
+}
+
+static model_status add_answers(const struct image_batch *batch, const struct model_tensor *logits,
+                                json_node *answers, struct model_error *err)
+{
+    const size_t n = (size_t)logits->shape[1];
+    double *scores = calloc(n + 1, sizeof *scores);
+    size_t *order = calloc(n + 1, sizeof *order);
+    model_status status = answers != NULL && scores != NULL && order != NULL
+                              ? MODEL_OK
+                              : error_no_memory(err, "the answer");
+    for (uint32_t i = 0; i < batch->n_images && status == MODEL_OK; i++) {
+        const float *row = (const float *)logits->data + i * n;
+        for (size_t k = 0; k < n && status == MODEL_OK; k++)
+            if (!isfinite(row[k]))
+                status = error_set(err, MODEL_INTERNAL,
+                                   "image %u: the model's output 'logits' holds %s; its weights "
+                                   "may be damaged",
+                                   i + 1, isnan(row[k]) ? "nan" : "infinity");
+        if (status != MODEL_OK)
+            break;
+        labels_score(batch->pipeline->config, row, n, scores);
+        status = add_labels(batch, scores, n, order, answers, err);
+    }
+    free(scores);
+    free(order);
+    return status;
+}
+
+static model_status answer_job(struct request_job *job, struct modelhost_result *result,
+                               struct model_error *err)
+{
+    const struct image_batch *batch = (const struct image_batch *)job;
+    const struct model_tensor *logits = result_find(result, IMAGE_LOGITS);
+    if (logits == NULL || logits->shape[0] != batch->n_images || logits->shape[1] <= 0)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "the model's output '" IMAGE_LOGITS
+                         "' has no row of labels for each picture");
+    json_node *answers = json_new_array();
+    model_status status = add_answers(batch, logits, answers, err);
+    if (status == MODEL_OK) {
+        result->json = json_print(answers, false);
+        if (result->json == NULL)
+            status = error_no_memory(err, "the answer");
+    }
+    json_free(answers);
+    return status;
+}
+
+/* ---- making */
+
+static void destroy_job(struct request_job *job)
+{
+    image_batch_destroy((struct image_batch *)job);
+}
+
+struct request_job *image_batch_job(struct image_batch *batch)
+{
+    return &batch->job;
+}
+
+const char *const *image_batch_output_names(uint32_t *ret_n_names)
+{
+    static const char *const names[] = {IMAGE_LOGITS};
+    *ret_n_names = 1;
+    return names;
+}
+
+static model_status check_options(const struct modelhost_run_options *options,
+                                  struct model_error *err)
+{
+    if (options == NULL)
+        return MODEL_OK;
+    if (options->top_k > MAX_TOP_K)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "top_k is %u, at most %d", options->top_k,
+                         MAX_TOP_K);
+    if (options->task != NULL && strcmp(options->task, IMAGE_TASK) != 0 &&
+        strcmp(options->task, "classify") != 0)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "unknown task '%.80s' for pictures; there is classify", options->task);
+    if (MODEL_HAS(struct modelhost_run_options, options, session) && options->session != NULL)
+        return error_set(err, MODEL_UNSUPPORTED, "pictures do not go on with a session");
+    return MODEL_OK;
+}
+
+static model_status take_image(struct image_batch *batch, uint32_t index,
+                               const struct modelhost_image *image, bool copy,
+                               struct model_error *err)
+{
+    if (!MODEL_HAS(struct modelhost_image, image, size_bytes) ||
+        (image->data == NULL && image->size_bytes > 0))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "image %u is NULL or has no struct_size",
+                         index + 1);
+    if (image->size_bytes > IMAGE_MAX_BYTES)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "image %u: it has %zu bytes, want at most %u",
+                         index + 1, image->size_bytes, IMAGE_MAX_BYTES);
+    batch->images[index] =
+        (struct modelhost_image){sizeof batch->images[index], image->data, image->size_bytes};
+    if (!copy || image->size_bytes == 0)
+        return MODEL_OK;
+    batch->copies[index] = malloc(image->size_bytes);
+    if (batch->copies[index] == NULL)
+        return error_no_memory(err, "a picture");
+    memcpy(batch->copies[index], image->data, image->size_bytes);
+    batch->images[index].data = batch->copies[index];
+    return MODEL_OK;
+}
+
+model_status image_batch_create(const struct image_pipeline *pipeline,
+                                const struct modelhost_image *images, uint32_t n_images, bool copy,
+                                const struct modelhost_run_options *options,
+                                struct image_batch **ret, struct model_error *err)
+{
+    if (n_images == 0 || n_images > PIXEL_BATCH_MAX_IMAGES || images == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%u images, want 1 to %d", n_images,
+                         PIXEL_BATCH_MAX_IMAGES);
+    model_status status = check_options(options, err);
+    if (status != MODEL_OK)
+        return status;
+    struct image_batch *batch = calloc(1, sizeof *batch);
+    if (batch == NULL)
+        return error_no_memory(err, "a batch");
+    batch->job = (struct request_job){.run = run_job, .answer = answer_job, .destroy = destroy_job};
+    batch->pipeline = pipeline;
+    batch->top_k = options != NULL && options->top_k > 0 ? options->top_k : DEFAULT_TOP_K;
+    batch->images = calloc(n_images, sizeof *batch->images);
+    batch->copies = calloc(n_images, sizeof *batch->copies);
+    batch->n_images = n_images;
+    if (batch->images == NULL || batch->copies == NULL)
+        status = error_no_memory(err, "a batch");
+    for (uint32_t i = 0; i < n_images && status == MODEL_OK; i++)
+        status = take_image(batch, i, &images[i], copy, err);
+    if (status != MODEL_OK)
+        image_batch_destroy(batch);
+    else
+        *ret = batch;
+    return status;
+}
+
+void image_batch_destroy(struct image_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    for (uint32_t i = 0; i < batch->n_images && batch->copies != NULL; i++)
+        free(batch->copies[i]);
+    free(batch->copies);
+    free(batch->images);
+    free(batch);
+}

@@ -1,0 +1,214 @@
+/* decoder_rows.c - see decoder_rows.h. */
+#include "kernels_internal.h"
+
+#include <string.h>
+
+static bool is_visible(const struct decoder_rows *rows, size_t item, size_t column)
+{
+    return rows->mask == NULL || rows->mask[item * rows->sequence_length + column] != 0;
+}
+
+static size_t count_visible(const struct decoder_rows *rows, size_t item)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rows->sequence_length; i++)
+        n += is_visible(rows, item, i);
+    return n;
+}
+
+static size_t held(const struct decoder_rows *rows, size_t item)
+{
+    return rows->slots == NULL ? 0 : rows->past->slots[rows->slots[item]].n_tokens;
+}
+
+static model_status check_item(const struct decoder_rows *rows, size_t item, size_t n,
+                               struct model_error *err)
+{
+    const size_t max = rows->past->max_tokens, before = held(rows, item);
+    size_t last = rows->sequence_length - 1;
+    if (n == 0)
+        return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                            "attention_mask[%zu] hides all positions, want at least one that is "
+                            "visible",
+                            item);
+    if (before + n > max)
+        return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                            "the slot holds %zu of %zu positions (%s), %zu more do not fit: rewind "
+                            "or clear it, or read less",
+                            before, max, rows->limit, n);
+    while (!is_visible(rows, item, last))
+        last--;
+    if (rows->position_ids == NULL && before + last >= max)
+        return kernels_fail(
+            err, MODEL_INVALID_ARGUMENT,
+            "item %zu: column %zu after %zu positions would be position %zu, want 0 "
+            "to %zu (%s %zu): give position_ids that leave the padding out",
+            item, last, before, before + last, max - 1, rows->limit, max);
+    return MODEL_OK;
+}
+
+model_status decoder_rows_begin(struct decoder_rows *rows, struct model_error *err)
+{
+    size_t total = 0, longest = 0;
+    rows->next_item = rows->next_column = rows->n_before = 0;
+    rows->max_keys = 0;
+    for (size_t item = 0; item < rows->batch; item++) {
+        const size_t n = count_visible(rows, item), before = held(rows, item);
+        model_status status = check_item(rows, item, n, err);
+        if (status == MODEL_OK && rows->slots != NULL)
+            status = past_reserve(rows->past, rows->slots[item], before + n, err);
+        if (status != MODEL_OK)
+            return status;
+        total += n;
+        longest = n > longest ? n : longest;
+        rows->max_keys = before + n > rows->max_keys ? before + n : rows->max_keys;
+    }
+    rows->max_rows = total < DECODER_GROUP_ROWS ? total : DECODER_GROUP_ROWS;
+    if (rows->slots == NULL && longest > rows->max_rows)
+        rows->max_rows = longest;
+    rows->max_sequences =
+        rows->batch < DECODER_GROUP_SEQUENCES ? rows->batch : DECODER_GROUP_SEQUENCES;
+    rows->page_positions = PAST_PAGE;
+    if (rows->slots == NULL && product_columns(longest) < PAST_PAGE)
+        rows->page_positions = product_columns(longest);
+    return MODEL_OK;
+}
+
+static size_t page_floats(const struct decoder_rows *rows)
+{
+    return past_layer_floats(rows->past->num_heads, rows->past->head_size, rows->page_positions);
+}
+
+void decoder_rows_layout(struct decoder_rows *rows, struct scratch *scratch)
+{
+    size_t n_pages = rows->max_rows / rows->page_positions + rows->max_sequences;
+    n_pages = rows->slots == NULL ? n_pages : 0;
+    rows->source = scratch_take(scratch, rows->max_rows, sizeof *rows->source);
+    rows->positions = scratch_take(scratch, rows->max_rows, sizeof *rows->positions);
+    rows->sequences = scratch_take(scratch, rows->max_sequences, sizeof *rows->sequences);
+    rows->last_rows = scratch_take(scratch, rows->max_sequences, sizeof *rows->last_rows);
+    rows->page_list = scratch_take(scratch, n_pages, sizeof *rows->page_list);
+    rows->pages = scratch_take(scratch, n_pages, page_floats(rows) * sizeof(float));
+}
+
+/* The next n visible positions of the next item. */
+static void append(struct decoder_rows *rows, size_t n, bool ends, float *const *pages)
+{
+    const size_t item = rows->next_item, before = held(rows, item);
+    rows->sequences[rows->n_sequences++] =
+        (struct causal_sequence){rows->n_rows, n, before + rows->n_before, pages};
+    rows->n_before += n;
+    for (; n > 0; rows->next_column++) {
+        const size_t source = item * rows->sequence_length + rows->next_column;
+        if (!is_visible(rows, item, rows->next_column))
+            continue;
+        rows->source[rows->n_rows] = (int64_t)source;
+        rows->positions[rows->n_rows++] = rows->position_ids != NULL
+                                              ? rows->position_ids[source]
+                                              : (int64_t)(before + rows->next_column);
+        n--;
+    }
+    if (!ends)
+        return;
+    rows->last_rows[rows->n_ended++] = rows->n_rows - 1;
+    rows->next_item++;
+    rows->next_column = rows->n_before = 0;
+}
+
+/* Pages for n positions behind the first n_used of page_list. */
+static float *const *take_pages(struct decoder_rows *rows, size_t n, size_t *n_used)
+{
+    float **own = rows->page_list + *n_used;
+    for (size_t i = 0; i < n; i += rows->page_positions, ++*n_used)
+        rows->page_list[*n_used] = rows->pages + *n_used * page_floats(rows);
+    return own;
+}
+
+bool decoder_rows_next(struct decoder_rows *rows)
+{
+    size_t n_pages = 0;
+    rows->n_rows = rows->n_sequences = rows->n_ended = 0;
+    rows->first_ended = rows->next_item;
+    while (rows->next_item < rows->batch && rows->n_sequences < rows->max_sequences &&
+           rows->n_rows < rows->max_rows) {
+        const size_t left = count_visible(rows, rows->next_item) - rows->n_before;
+        const size_t room = rows->max_rows - rows->n_rows;
+        if (rows->slots != NULL) {
+            append(rows, left < room ? left : room, left <= room,
+                   rows->past->slots[rows->slots[rows->next_item]].pages);
+            continue;
+        }
+        if (left > room)
+            break;
+        append(rows, left, true, take_pages(rows, left, &n_pages));
+    }
+    return rows->n_rows > 0;
+}
+
+void decoder_rows_commit(const struct decoder_rows *rows)
+{
+    for (size_t item = 0; item < rows->batch && rows->slots != NULL; item++)
+        rows->past->slots[rows->slots[item]].n_tokens += count_visible(rows, item);
+}
+
+model_status decoder_rows_last_tokens(const struct decoder_rows *rows, const int64_t *input_ids,
+                                      int64_t pad_token_id, int64_t *ret, struct model_error *err)
+{
+    const size_t sequence = rows->sequence_length;
+    if (pad_token_id == DECODER_NO_PAD && rows->batch > 1)
+        return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                            "a batch of %zu needs 'pad_token_id' in config.json, by which the last "
+                            "token of each text is found; give one text at a time",
+                            rows->batch);
+    for (size_t item = 0; item < rows->batch; item++) {
+        size_t n = 0;
+        for (size_t i = 0; i < sequence && pad_token_id != DECODER_NO_PAD; i++)
+            n += input_ids[item * sequence + i] != pad_token_id;
+        const size_t column = (n > 0 ? n : sequence) - 1;
+        if (!is_visible(rows, item, column))
+            return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                                "attention_mask[%zu, %zu] hides the position that is scored, the "
+                                "last that is not padding: pad on the right, with pad_token_id",
+                                item, column);
+        ret[item] = (int64_t)(item * sequence + column);
+    }
+    return MODEL_OK;
+}
+
+void decoder_rows_clear(const struct decoder_rows *rows, size_t width, float *y)
+{
+    for (size_t i = 0; i < rows->batch * rows->sequence_length && rows->mask != NULL; i++)
+        if (rows->mask[i] == 0)
+            memset(y + i * width, 0, width * sizeof *y);
+}
+
+static void copy_rows(const struct decoder_rows *rows, size_t first, size_t n, const float *x,
+                      size_t width, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(y + (size_t)rows->source[first + i] * width, x + i * width, width * sizeof *y);
+}
+
+void decoder_rows_scatter(const struct decoder_rows *rows, const float *x, size_t width, float *y)
+{
+    copy_rows(rows, 0, rows->n_rows, x, width, y);
+}
+
+void decoder_rows_linear(const struct decoder_rows *rows, struct linear_runner *runner,
+                         const struct linear *linear, const float *x, float *block, float *y)
+{
+    const size_t n = rows->n_rows, width = (size_t)linear_out_features(linear);
+    const size_t first_source = (size_t)rows->source[0];
+    if ((size_t)rows->source[n - 1] - first_source == n - 1) { /* no hole: straight into y */
+        linear_run(runner, linear, x, n, n, y + first_source * width);
+        return;
+    }
+    for (size_t first = 0; first < n; first += PACKED_BLOCK_ROWS) {
+        size_t n_rows = n - first < PACKED_BLOCK_ROWS ? n - first : PACKED_BLOCK_ROWS;
+        linear_run(runner, linear, x + first * (size_t)linear_in_features(linear), n_rows, n_rows,
+                   block);
+        if (linear_runner_status(runner) != MODEL_OK)
+            return;
+        copy_rows(rows, first, n_rows, block, width, y);
+    }
+}

@@ -1,0 +1,149 @@
+/* linear_panels.c - see linear_panels.h.
+ *
+ * A run takes panels in parallel. Up to PRODUCT_ROWS rows read a panel once and from end to end; for
+ * more, blocks of the inner dimension stay in the second-level cache. A view is multiplied row by row
+ * where there are few rows of x, and else packed block by block. */
+#include "linear_panels.h"
+
+#include <stdatomic.h>
+
+#define DEPTH_BLOCK 256 /* of in_features: 64 KB of a panel */
+
+struct run_job {
+    const struct kernels *kernels;
+    const struct linear_panels *linear;
+    float *workspace; /* (threads, DEPTH_BLOCK, PANEL) */
+    const float *x;   /* (n_rows, in_features) */
+    float *y;         /* (n_rows, out_features) */
+    size_t n_rows, n_panels;
+    atomic_size_t next_panel;
+};
+
+size_t linear_panels_workspace_bytes(const struct kernels *kernels)
+{
+    return kernels->threads * DEPTH_BLOCK * PANEL * sizeof(float);
+}
+
+void linear_panels_transpose(const float *x, size_t stride, size_t n_columns, size_t depth,
+                             float *panel)
+{
+    for (size_t column = 0; column < PANEL; column++)
+        for (size_t k = 0; k < depth; k++)
+            panel[k * PANEL + column] = column < n_columns ? x[column * stride + k] : 0.0f;
+}
+
+/* The same of weights [k, k + depth) of rows [first, first + n_columns) of a view. */
+static void transpose_view(const struct linear_panels *linear, size_t first, size_t n_columns,
+                           size_t k, size_t depth, float *panel)
+{
+    const size_t in = linear->in_features;
+    float row[DEPTH_BLOCK];
+    if (linear->view.dtype == MODEL_F32) {
+        const float *view = linear->view.data;
+        linear_panels_transpose(view + first * in + k, in, n_columns, depth, panel);
+        return;
+    }
+    for (size_t column = 0; column < PANEL; column++) {
+        if (column < n_columns)
+            weight_read_f32(&linear->view, (first + column) * in + k, depth, row);
+        for (size_t i = 0; i < depth; i++)
+            panel[i * PANEL + column] = column < n_columns ? row[i] : 0.0f;
+    }
+}
+
+/* y[0, n_columns) += sum, starting from the bias in the first block of the inner dimension. */
+static void store_row(const struct linear_panels *linear, const float *sum, size_t first_column,
+                      size_t n_columns, bool first_block, float *y)
+{
+    const float *bias = linear->bias + first_column;
+    if (!first_block)
+        for (size_t i = 0; i < n_columns; i++)
+            y[i] += sum[i];
+    else if (linear->accumulate)
+        for (size_t i = 0; i < n_columns; i++)
+            y[i] += bias[i] + sum[i];
+    else
+        for (size_t i = 0; i < n_columns; i++)
+            y[i] = bias[i] + sum[i];
+}
+
+/* Few rows of x on a view: each row of the weights is read once, and again from the cache. */
+static void run_dots(const struct run_job *job, size_t first, size_t n_columns)
+{
+    const struct linear_panels *linear = job->linear;
+    const size_t in = linear->in_features, out = linear->out_features;
+    const size_t size_bytes = linear->view.dtype == MODEL_F32 ? 4 : 2;
+    const char *weights = (const char *)linear->view.data + first * in * size_bytes;
+    float sum[PANEL];
+    for (size_t row = 0; row < job->n_rows; row++) {
+        job->kernels->vector->dots(weights, linear->view.dtype, n_columns, in, job->x + row * in,
+                                   sum);
+        store_row(linear, sum, first, n_columns, true, job->y + row * out + first);
+    }
+}
+
+/* All rows of x on a panel, in blocks of the inner dimension. */
+static void run_products(const struct run_job *job, size_t first, size_t n_columns, float *own)
+{
+    const struct linear_panels *linear = job->linear;
+    const size_t in = linear->in_features, out = linear->out_features;
+    const bool whole = linear->packed != NULL && job->n_rows <= PRODUCT_ROWS;
+    const size_t step = whole ? in : DEPTH_BLOCK;
+    float tile[PRODUCT_ROWS * PANEL];
+    for (size_t k = 0; k < in; k += step) {
+        size_t depth = in - k < step ? in - k : step, stride = PANEL;
+        const float *b = own;
+        if (linear->packed != NULL) {
+            stride = linear->columns;
+            b = linear->packed + first / stride * linear->floats_per_panel + k * stride;
+        } else {
+            transpose_view(linear, first, n_columns, k, depth, own);
+        }
+        for (size_t row = 0; row < job->n_rows; row += PRODUCT_ROWS) {
+            size_t n_rows = job->n_rows - row < PRODUCT_ROWS ? job->n_rows - row : PRODUCT_ROWS;
+            job->kernels->vector->product(job->x + row * in + k, in, n_rows, b, stride, depth, tile,
+                                          PANEL, product_columns(n_columns));
+            for (size_t r = 0; r < n_rows; r++)
+                store_row(linear, tile + r * PANEL, first, n_columns, k == 0,
+                          job->y + (row + r) * out + first);
+        }
+    }
+}
+
+/* What one thread does: panels as long as there are any. */
+static void run_worker(void *argument, size_t index)
+{
+    struct run_job *job = argument;
+    const struct linear_panels *linear = job->linear;
+    const size_t out = linear->out_features;
+    float *own = job->workspace + index * DEPTH_BLOCK * PANEL;
+    size_t panel;
+    while ((panel = atomic_fetch_add(&job->next_panel, 1)) < job->n_panels) {
+        size_t first = panel * linear->columns, n_columns = out - first;
+        n_columns = n_columns < linear->columns ? n_columns : linear->columns;
+        if (linear->packed == NULL && job->n_rows <= FEW_ROWS)
+            run_dots(job, first, n_columns);
+        else
+            run_products(job, first, n_columns, own);
+        for (size_t row = 0; row < job->n_rows && linear->activation != ACTIVATION_NONE; row++)
+            job->kernels->vector->activate(linear->activation, job->y + row * out + first,
+                                           n_columns);
+    }
+}
+
+void linear_panels_run(const struct kernels *kernels, const struct linear_panels *linear,
+                       void *workspace, const float *x, size_t n_rows, float *y)
+{
+    struct run_job job = {.kernels = kernels,
+                          .linear = linear,
+                          .workspace = workspace,
+                          .x = x,
+                          .y = y,
+                          .n_rows = n_rows,
+                          .n_panels =
+                              (linear->out_features + linear->columns - 1) / linear->columns};
+    if (n_rows == 0)
+        return;
+    atomic_init(&job.next_panel, 0);
+    kernels_parallel(kernels, kernels->threads, run_worker, &job);
+}

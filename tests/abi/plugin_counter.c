@@ -1,0 +1,185 @@
+/* plugin_counter.c - a fixture that generates: the most probable token behind a text is the number of its
+ * tokens, modulo the vocabulary, the next best the sum of them. So what comes out says what was read.
+ * config.json: "vocab_size" (default 16), "positions" (default 32), "slots": false for a model without
+ * memory, "rewinds": false for one whose keep() knows the end of a slot only, "nan": true for logits that
+ * are no numbers, "wait_at": n, it returns only when cancelled once it has read n tokens. */
+#include "model_abi.h"
+
+#include <math.h>
+#include <string.h>
+
+MODEL_PLUGIN_NOTE("counter", "1.0.0", "counter");
+
+enum { N_SLOTS = 4 };
+
+struct slot {
+    int64_t n, sum;
+};
+
+struct counter {
+    struct model base;
+    const struct model_services *services;
+    struct model_description description;
+    struct model_tensor_spec ids, logits;
+    const struct model_tensor_spec *inputs[1], *outputs[1];
+    struct model_dimension ids_shape[2], logits_shape[2];
+    int64_t vocab_size, positions, wait_at;
+    int rewinds, is_nan;
+};
+
+struct counter_instance {
+    struct model_instance base;
+    const struct counter *model;
+    struct slot slots[N_SLOTS];
+};
+
+static model_status fail(struct model_error *err, model_status status, const char *sentence)
+{
+    memcpy(err->message, sentence, strlen(sentence) + 1);
+    return status;
+}
+
+static void write_logits(const struct counter *model, struct slot slot, float *logits)
+{
+    for (int64_t i = 0; i < model->vocab_size; i++)
+        logits[i] = model->is_nan ? NAN : 0.0f;
+    if (model->is_nan)
+        return;
+    logits[slot.sum % model->vocab_size] = 2.0f;
+    logits[slot.n % model->vocab_size] = 4.0f;
+}
+
+static model_status run(struct model_instance *self, const struct model_call *call,
+                        struct model_error *err)
+{
+    struct counter_instance *instance = (struct counter_instance *)self;
+    const struct counter *model = instance->model;
+    const int64_t *ids = call->inputs[0]->data;
+    const int64_t batch = call->inputs[0]->shape[0], n = call->inputs[0]->shape[1];
+    const int64_t shape[] = {batch, model->vocab_size};
+    model_status status = call->allocate_output(call->context, 0, MODEL_F32, 2, shape, err);
+    for (int64_t i = 0; i < batch && status == MODEL_OK; i++) {
+        struct slot *kept = call->slots != NULL ? &instance->slots[call->slots[i]] : NULL;
+        struct slot slot = kept != NULL ? *kept : (struct slot){0, 0};
+        for (int64_t k = 0; k < n; k++) {
+            const int64_t id = ids[i * n + k];
+            if (id < 0 || id >= model->vocab_size)
+                return fail(err, MODEL_INVALID_ARGUMENT, "counter: an id is not in the vocabulary");
+            slot.sum += id;
+        }
+        slot.n += n;
+        if (slot.n > model->positions)
+            return fail(err, MODEL_INVALID_ARGUMENT, "counter: the slot is full");
+        while (model->wait_at > 0 && slot.n >= model->wait_at && status == MODEL_OK)
+            status = model_cancel_status(call->cancel);
+        if (status != MODEL_OK)
+            return fail(err, status, "counter: stopped");
+        write_logits(model, slot, (float *)call->outputs[0]->data + i * model->vocab_size);
+        if (kept != NULL)
+            *kept = slot;
+    }
+    return status;
+}
+
+/* The sums of rewound texts are not known, which the fixture's users do not look at: they rewind to
+ * prompts of zeros. */
+static model_status keep(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
+                         int64_t *ret_kept, struct model_error *err)
+{
+    struct counter_instance *instance = (struct counter_instance *)self;
+    const struct slot slot = instance->slots[from];
+    if (n_tokens > slot.n)
+        return fail(err, MODEL_INVALID_ARGUMENT, "counter: the slot has not read so much");
+    const int whole = n_tokens == slot.n;
+    if (!whole && !instance->model->rewinds)
+        n_tokens = 0;
+    instance->slots[to] = (struct slot){n_tokens, whole ? slot.sum : 0};
+    *ret_kept = n_tokens;
+    return MODEL_OK;
+}
+
+static void destroy_instance(struct model_instance *self)
+{
+    const struct model_services *services = ((struct counter_instance *)self)->model->services;
+    services->release(services->context, self);
+}
+
+static model_status create_instance(const struct model *self, struct model_instance **ret,
+                                    struct model_error *err)
+{
+    const struct counter *model = (const struct counter *)self;
+    const struct model_services *services = model->services;
+    struct counter_instance *instance = services->allocate(services->context, sizeof *instance);
+    if (instance == NULL)
+        return fail(err, MODEL_OUT_OF_MEMORY, "counter: out of memory");
+    memset(instance, 0, sizeof *instance);
+    instance->base = (struct model_instance){.struct_size = sizeof(struct model_instance),
+                                             .run = run,
+                                             .destroy = destroy_instance,
+                                             .keep = keep};
+    instance->model = model;
+    *ret = &instance->base;
+    return MODEL_OK;
+}
+
+static void destroy(struct model *self)
+{
+    const struct model_services *services = ((struct counter *)self)->services;
+    services->release(services->context, self);
+}
+
+static int64_t number(const struct model_services *services, const char *name, int64_t fallback)
+{
+    struct model_value value = {.struct_size = sizeof value};
+    return services->config_value(services->context, name, &value) == MODEL_OK
+               ? (int64_t)value.number
+               : fallback;
+}
+
+static void describe(struct counter *model, int64_t slots)
+{
+    model->ids_shape[0] = (struct model_dimension){"batch", 1, INT64_MAX};
+    model->ids_shape[1] = (struct model_dimension){"sequence", 1, model->positions};
+    model->logits_shape[0] = model->ids_shape[0];
+    model->logits_shape[1] = (struct model_dimension){NULL, model->vocab_size, model->vocab_size};
+    model->ids = (struct model_tensor_spec){sizeof model->ids, "input_ids", MODEL_I64, 2,
+                                            model->ids_shape,  0,           0};
+    model->logits = (struct model_tensor_spec){
+        sizeof model->logits, "next_token_logits", MODEL_F32, 2, model->logits_shape, 0, 0};
+    model->inputs[0] = &model->ids;
+    model->outputs[0] = &model->logits;
+    model->description = (struct model_description){.struct_size = sizeof model->description,
+                                                    .architecture = "Counter",
+                                                    .task = "text-generation",
+                                                    .inputs = model->inputs,
+                                                    .outputs = model->outputs,
+                                                    .n_inputs = 1,
+                                                    .n_outputs = 1,
+                                                    .device = "cpu",
+                                                    .compute_dtype = "f32",
+                                                    .max_batch = INT64_MAX,
+                                                    .max_slots = slots ? N_SLOTS : 0};
+}
+
+model_status create_model(const struct model_services *services,
+                          const struct model_create_args *args, struct model **ret,
+                          struct model_error *err)
+{
+    (void)args;
+    struct counter *model = services->allocate(services->context, sizeof *model);
+    if (model == NULL)
+        return fail(err, MODEL_OUT_OF_MEMORY, "counter: out of memory");
+    *model = (struct counter){.base = {.struct_size = sizeof(struct model),
+                                       .description = &model->description,
+                                       .create_instance = create_instance,
+                                       .destroy = destroy},
+                              .services = services,
+                              .vocab_size = number(services, "vocab_size", 16),
+                              .positions = number(services, "positions", 32),
+                              .wait_at = number(services, "wait_at", 0),
+                              .rewinds = number(services, "rewinds", 1) != 0,
+                              .is_nan = number(services, "nan", 0) != 0};
+    describe(model, number(services, "slots", 1));
+    *ret = &model->base;
+    return MODEL_OK;
+}

@@ -1,0 +1,131 @@
+/* plugin_pixels.c - a fixture that sees pictures: output "logits" (F32, [batch, num_channels]) holds the mean
+ * of each channel of input "pixel_values" (F32, [batch, num_channels, height, width]). config.json:
+ * "num_channels" (3), "size" makes height and width fixed, "no_logits" calls the output "pooler_output". */
+#include "model_abi.h"
+
+#include <string.h>
+
+MODEL_PLUGIN_NOTE("pixels", "1.0.0", "pixels");
+
+struct pixels_model {
+    struct model base;
+    const struct model_services *services;
+    struct model_dimension in_shape[4];
+    struct model_tensor_spec in, out;
+    const struct model_tensor_spec *inputs[1], *outputs[1];
+    struct model_description description;
+};
+
+struct pixels_instance {
+    struct model_instance base;
+    const struct pixels_model *model;
+};
+
+static model_status fail(struct model_error *err, model_status status, const char *sentence)
+{
+    memcpy(err->message, sentence, strlen(sentence) + 1);
+    return status;
+}
+
+static model_status run(struct model_instance *self, const struct model_call *call,
+                        struct model_error *err)
+{
+    (void)self;
+    const struct model_tensor *x = call->inputs[0];
+    const float *values = x->data;
+    const int64_t n = x->shape[2] * x->shape[3];
+    model_status status = call->allocate_output(call->context, 0, MODEL_F32, 2, x->shape, err);
+    for (int64_t i = 0; i < x->shape[0] * x->shape[1] && status == MODEL_OK; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < n; k++)
+            sum += (double)values[i * n + k];
+        ((float *)call->outputs[0]->data)[i] = (float)(sum / (double)n);
+    }
+    return status;
+}
+
+static void destroy_instance(struct model_instance *self)
+{
+    const struct model_services *services = ((struct pixels_instance *)self)->model->services;
+    services->release(services->context, self);
+}
+
+static model_status create_instance(const struct model *self, struct model_instance **ret,
+                                    struct model_error *err)
+{
+    const struct pixels_model *model = (const struct pixels_model *)self;
+    struct pixels_instance *instance =
+        model->services->allocate(model->services->context, sizeof *instance);
+    if (instance == NULL)
+        return fail(err, MODEL_OUT_OF_MEMORY, "pixels: out of memory");
+    *instance = (struct pixels_instance){.base = {.struct_size = sizeof(struct model_instance),
+                                                  .run = run,
+                                                  .destroy = destroy_instance},
+                                         .model = model};
+    *ret = &instance->base;
+    return MODEL_OK;
+}
+
+static void destroy(struct model *self)
+{
+    const struct model_services *services = ((struct pixels_model *)self)->services;
+    services->release(services->context, self);
+}
+
+static int64_t config_number(const struct model_services *services, const char *name,
+                             int64_t fallback)
+{
+    struct model_value value = {.struct_size = sizeof value};
+    return services->config_value(services->context, name, &value) == MODEL_OK
+               ? (int64_t)value.number
+               : fallback;
+}
+
+static void describe(struct pixels_model *model)
+{
+    const struct model_services *services = model->services;
+    const int64_t num_channels = config_number(services, "num_channels", 3);
+    const int64_t size = config_number(services, "size", 0);
+    model->in_shape[0] = (struct model_dimension){"batch", 1, INT64_MAX};
+    model->in_shape[1] = (struct model_dimension){NULL, num_channels, num_channels};
+    model->in_shape[2] = (struct model_dimension){size > 0 ? NULL : "height", size > 0 ? size : 1,
+                                                  size > 0 ? size : INT64_MAX};
+    model->in_shape[3] = model->in_shape[2];
+    model->in_shape[3].name = size > 0 ? NULL : "width";
+    model->in = (struct model_tensor_spec){
+        sizeof model->in, "pixel_values", MODEL_F32, 4, model->in_shape, 0, 0};
+    model->out = (struct model_tensor_spec){sizeof model->out, "logits", MODEL_F32, 2,
+                                            model->in_shape,   0,        0};
+    if (config_number(services, "no_logits", 0) != 0)
+        model->out.name = "pooler_output";
+    model->inputs[0] = &model->in;
+    model->outputs[0] = &model->out;
+    model->description = (struct model_description){.struct_size = sizeof model->description,
+                                                    .architecture = "Pixels",
+                                                    .task = "image-classification",
+                                                    .inputs = model->inputs,
+                                                    .outputs = model->outputs,
+                                                    .n_inputs = 1,
+                                                    .n_outputs = 1,
+                                                    .device = "cpu",
+                                                    .compute_dtype = "f32",
+                                                    .max_batch = INT64_MAX};
+}
+
+model_status create_model(const struct model_services *services,
+                          const struct model_create_args *args, struct model **ret,
+                          struct model_error *err)
+{
+    (void)args;
+    struct pixels_model *model = services->allocate(services->context, sizeof *model);
+    if (model == NULL)
+        return fail(err, MODEL_OUT_OF_MEMORY, "pixels: out of memory");
+    *model = (struct pixels_model){.services = services};
+    describe(model);
+    model->base = (struct model){.struct_size = sizeof(struct model),
+                                 .description = &model->description,
+                                 .create_instance = create_instance,
+                                 .destroy = destroy};
+    *ret = &model->base;
+    return MODEL_OK;
+}

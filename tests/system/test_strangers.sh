@@ -77,6 +77,40 @@ while at < len(raw):
     at += 12 + n
 print(*struct.unpack('>IIBB', raw[16:26]), kinds[-1].decode(), len(zlib.decompress(pixels)))")" \
     "256 256 8 2 IEND $((256 * (1 + 256 * 3)))"
+# ---- an image classifier of a stranger, through the host's image pipeline
+
+cifar=${SHARED:-../shared}/models/real/cifar10-resnet20
+if [ -f "$cifar/reference.safetensors" ]; then
+    mkdir -p "$work/cifar/backends/cpu"
+    cp "$cifar/config.json" "$cifar/model.safetensors" "$work/cifar/backends/cpu/"
+    cp "$build/examples/cifar-resnet.so" "$work/cifar/backends/cpu/libmodel.so"
+    echo '{"image_processor_type":"ViTImageProcessor","do_resize":true,"size":{"height":32,"width":32},"resample":2,
+        "do_rescale":true,"do_normalize":true,"image_mean":[0.485,0.456,0.406],"image_std":[0.229,0.224,0.225]}' \
+        >"$work/cifar/preprocessor_config.json"
+    want=$(python "
+import json, struct, zlib
+raw = open('$cifar/reference.safetensors', 'rb').read()
+n = struct.unpack('<Q', raw[:8])[0]
+head = json.loads(raw[8:8 + n])
+part = lambda name: raw[8 + n + head[name]['data_offsets'][0]:8 + n + head[name]['data_offsets'][1]]
+pictures, logits = part('images_u8'), struct.unpack('<100f', part('logits'))
+chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+labels = json.load(open('$cifar/config.json'))['id2label']
+for i in range(10):
+    rows = b''.join(b'\\0' + pictures[(i * 32 + y) * 96:(i * 32 + y + 1) * 96] for y in range(32))
+    open('$work/%d.png' % i, 'wb').write(b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 32, 32, 8, 2, 0, 0, 0))
+        + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
+    row = logits[10 * i:10 * i + 10]
+    print(labels[str(row.index(max(row)))])")
+    found=$(for i in 0 1 2 3 4 5 6 7 8 9; do
+        "$modelhost" run "$work/cifar" -q --image "$work/$i.png" --json |
+            python3 -c 'import json, sys; print(json.load(sys.stdin)[0][0]["label"])'
+    done)
+    same 'ten pictures get the labels that torch gives' "$found" "$want"
+else
+    skipped 'needs real/cifar10-resnet20 of SHARED'
+fi
+
 program=$build/examples/draw
 HOME=$work run "$work/package" "$work/none.png"
 ok 'draw says why it cannot' says 'draw: '

@@ -1,5 +1,5 @@
 /* test_example_silero.c - examples/silero-vad against the probabilities of the original, at once and as a
- * stream; refusals; what its slots do. Covers plugins/kernels/plugin_slots.c and lstm_cell.c. */
+ * stream; refusals; what its session keeps. Covers plugins/kernels/lstm_cell.c. */
 #include "dtype.h"
 #include "example_harness.h"
 #include "testing.h"

@@ -252,7 +252,7 @@ static void an_empty_prompt_begins_with_the_models_own_beginning(void **state)
     c = open_counter("{\"model_type\": \"counter\"}");
     assert_int_equal(generate(&c, &prompt, 1, &generation), MODEL_INVALID_ARGUMENT);
     assert_string_equal(c.err.message,
-                        "prompt 1: is empty, and the model names no bos_token_id to begin with");
+                        "prompt 1: no tokens, and the model names no bos_token_id to begin with");
     close_counter(&c);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares with npm's clients and oracles: installs what package.json names (exact versions, without
 # running anybody's install scripts) and runs hub.mjs, tokenizers.mjs and onnx.mjs; then resnet_torch.py,
-# which compares with Debian's torch. `make interop` calls it.
+# which compares with Debian's torch, and sampler_reference.py, with numpy. `make interop` calls it.
 # Env BUILD (default build). Skips, saying so, where npm cannot reach its registry.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -30,7 +30,7 @@ if ! (cd tests/interop && ONNXRUNTIME_NODE_INSTALL=skip npm install --ignore-scr
 fi
 
 passed=0 failed=0 skipped=0
-for script in tests/interop/{hub,tokenizers,onnx}.mjs tests/interop/resnet_torch.py; do
+for script in tests/interop/{hub,tokenizers,onnx}.mjs tests/interop/{resnet_torch,sampler_reference}.py; do
     [ -f "$script" ] || continue
     echo "---- $script"
     case $script in *.py) runner=/usr/bin/python3 ;; *) runner=node ;; esac

@@ -9,6 +9,7 @@
 #include "json_array.h"
 #include "json_view.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@ struct generating {
     model_status status;
     struct model_error *err;
     bool answered;
+    uv_async_t unwritable; /* tells the main thread of: */
+    int write_errno;       /* why a token could not be printed; the lane's until the answer */
 };
 
 static uint32_t sequences_of_each(const struct generating *generating)
@@ -45,14 +48,26 @@ static uint32_t sequences_of_each(const struct generating *generating)
 /* On the lane's thread, while the main thread waits in its loop. */
 static void print_token(void *context, const struct modelhost_token *token)
 {
-    (void)context;
+    struct generating *generating = context;
+    if (generating->write_errno != 0)
+        return;
     if (token->text != NULL)
         (void)fwrite(token->text, 1, token->text_bytes, stdout);
     else if (token->token_id >= 0)
         printf("%lld ", (long long)token->token_id);
     if (token->finish_reason != NULL)
         (void)putchar('\n');
-    (void)fflush(stdout);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return;
+    generating->write_errno = errno != 0 ? errno : EIO;
+    (void)uv_async_send(&generating->unwritable);
+}
+
+/* Nobody reads any more. */
+static void on_unwritable(uv_async_t *async)
+{
+    struct generating *generating = async->data;
+    modelhost_cancel(generating->request);
 }
 
 /* A second one ends the process as usual: whoever reads what is streamed may have stopped. */
@@ -71,7 +86,10 @@ static void on_answer(void *user, model_status status, struct modelhost_result *
     generating->status = status;
     generating->result = result;
     generating->answered = true;
-    if (status == MODEL_CANCELLED)
+    if (status == MODEL_CANCELLED && generating->write_errno != 0) {
+        errno = generating->write_errno;
+        generating->status = command_flush(generating->err);
+    } else if (status == MODEL_CANCELLED)
         (void)error_set(generating->err, status, "interrupted");
     else if (status != MODEL_OK)
         (void)error_set(generating->err, status, "%s", err->message);
@@ -91,7 +109,7 @@ static void wait_for_answer(struct generating *generating)
         (void)uv_run(&generating->loop, UV_RUN_ONCE);
     for (int i = 0; i < 2; i++)
         uv_close((uv_handle_t *)&signals[i], NULL);
-    (void)uv_run(&generating->loop, UV_RUN_DEFAULT); /* until all handles are closed */
+    (void)uv_run(&generating->loop, UV_RUN_NOWAIT); /* they are closed */
 }
 
 static model_status request_answer(struct generating *generating,
@@ -105,16 +123,20 @@ static model_status request_answer(struct generating *generating,
     generating->answered = false;
     generating->err = err;
     generating->request = NULL;
+    if (uv_async_init(&generating->loop, &generating->unwritable, on_unwritable) != 0)
+        return error_no_memory(err, "an event");
+    generating->unwritable.data = generating;
     model_status status =
         modelhost_generate_async(generating->model, prompts, n_prompts, &generating->generation,
                                  &options, on_answer, generating, &generating->request, err);
-    if (status != MODEL_OK) {
-        (void)uv_run(&generating->loop, UV_RUN_DEFAULT);
-        return status;
+    if (status == MODEL_OK) {
+        wait_for_answer(generating);
+        modelhost_request_release(generating->request);
+        status = generating->status;
     }
-    wait_for_answer(generating);
-    modelhost_request_release(generating->request);
-    return generating->status;
+    uv_close((uv_handle_t *)&generating->unwritable, NULL);
+    (void)uv_run(&generating->loop, UV_RUN_DEFAULT); /* until all handles are closed */
+    return status;
 }
 
 /* ---- printing */
@@ -274,6 +296,7 @@ model_status run_generation(struct run_command *run, struct modelhost_model *mod
     generating->generation = run->generation;
     if (run->stream)
         generating->generation.on_token = print_token;
+    generating->generation.context = generating;
     model_status status = run_all(generating, err);
     struct model_error unheard = MODEL_ERROR_INIT;
     model_status ended = json_array_end(&generating->array, status == MODEL_OK ? err : &unheard);

@@ -235,7 +235,7 @@ struct modelhost_prompt {
 };
 
 /* A token as it comes. The text is what is certain by then: never half a character, never the start of
- * a stop string; pieces together are the generated text. The last one of a sequence has finish_reason,
+ * a stop string, U+FFFD for NUL; pieces together are the generated text. The last one of a sequence has finish_reason,
  * and may have no token (token_id -1). */
 struct modelhost_token {
     size_t struct_size;
@@ -281,7 +281,7 @@ struct modelhost_generation {
  * one item per sequence: {"task", "text" (the prompt), "prompt_token_ids", "sequence", "generated_text",
  * "token_ids" (new ones), "finish_reason", and with logprobs "cumulative_logprob" and "logprobs"}. What a
  * model has read of an earlier prompt is used again where prompts begin alike. `generation` and
- * `options` may be NULL. */
+ * `options` may be NULL; of the options timeout_ms and loop count, a session is MODEL_UNSUPPORTED. */
 MODELHOST_API model_status modelhost_generate(
     struct modelhost_model *model, const struct modelhost_prompt *prompts, uint32_t n_prompts,
     const struct modelhost_generation *generation, const struct modelhost_run_options *options,

@@ -98,10 +98,11 @@ one=$(draw --seed 7)
 ok 'it draws something else' test "$one" != "${whole:0:120}"
 same 'the same seed gives the same' "$(draw --seed 7)" "$one"
 same 'with one thread' "$(draw --seed 7 --threads 1)" "$one"
-if [ "$(nproc)" -ge 2 ]; then
+tale --describe --threads 2
+if [ "$code" = 0 ]; then
     same 'with two threads' "$(draw --seed 7 --threads 2)" "$one"
 else
-    skipped 'two threads: there is one processor'
+    skipped 'two threads: this process may use one processor'
 fi
 ok 'another seed gives another' test "$(draw --seed 8)" != "$one"
 ok 'no seed is seed 0' test "$(draw)" = "$(draw --seed 0)"
@@ -189,7 +190,8 @@ ok 'tokens/s come at the end, on stderr' grep -q 'tokens/s' err
 forever=(run "$tales" -q --stream --text "$long" --ignore-eos --max-new-tokens 16777216)
 for number in 2 15; do
     told=$(python3 pieces.py streamed $number 20 "$program" "${forever[@]}" 2>err)
-    same "signal $number: the exit code, soon" "${told%% *} ${told##* }" '130 0'
+    same "signal $number: the exit code" "${told%% *}" 130
+    ok "signal $number: soon" test "${told##* }" -le 1
     same "signal $number: the sentence" "$(cat err)" 'modelhost: interrupted'
     ok "signal $number: what was streamed stays" test "$(head -c 20 streamed)" = "${whole:0:20}"
 done

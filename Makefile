@@ -84,7 +84,7 @@ test: deps ## build and run every test that needs Debian packages only
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(BUILD) scripts/run-tests.sh $(ONLY)
 
-interop: all ## compare with npm's clients and oracles
+interop: all $(BUILD)/tests/sampler_steps ## compare with npm's clients and oracles
 	@scripts/deps.sh interop
 	@BUILD=$(BUILD) tests/interop/run.sh
 
@@ -115,7 +115,7 @@ tests: all $(TESTS) $(FIXTURES)
 # Everything compiled, nothing linked (for scripts/checks/compile.sh).
 objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(SRC_kernels) \
   $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c)) \
-  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/fuzz/*.c examples/*.c examples/*/*.c bench/*.c))
+  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/fuzz/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
 
 # ---- compiling: `make V=1` shows the commands
 
@@ -220,6 +220,8 @@ $(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(KERNE
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
 	$(call link,-lcmocka $(LIBS))
+$(BUILD)/tests/sampler_steps: $(O)/tests/interop/sampler_steps.o $(ARCHIVE)
+	$(call link,$(LIBS))
 # Tests that make allocations fail (tests/failing_memory.h).
 FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
 $(FAILING_MEMORY): ALL_LDFLAGS += $(call elf,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)

@@ -9,10 +9,12 @@
  *   prompt N FILE        FILE: safetensors with input_ids (1, n); a run continues them by N tokens, greedily,
  *                        all but the last of them read before (by the first run, which is not timed)
  *   run                  nanoseconds of one modelhost_run() or modelhost_generate()
- *   output FILE          writes OUTPUT of the last run, or the new tokens, as float32
+ *   output FILE          writes OUTPUT of the last run, as float32; of a prompt the new tokens, and the logits
+ *                        that the last of them was chosen by
  * bench/workers.py talks to this program and to the peers in the same words, so that the runs of all
  * can be interleaved. Everything goes through the public API; one thread. */
 #include "clock.h"
+#include "dtype.h"
 #include "fma_peak.h"
 #include "modelhost.h"
 #include "read_speed.h"
@@ -154,23 +156,64 @@ static int64_t run_once(struct bench *bench)
     return clock_now_ns() - start_ns;
 }
 
-static const char *write_output(const struct bench *bench, const char *path)
+/* ---- what is compared */
+
+/* Reads ids(n) in a session; their next_token_logits become the result. */
+static model_status read_ids(struct bench *bench, struct modelhost_session *session, int64_t *ids,
+                             int64_t n, struct model_error *err)
 {
-    const void *data = bench->tokens;
-    size_t size_bytes = bench->n_tokens * sizeof *bench->tokens;
-    if (bench->output[0]) {
-        const struct model_tensor *tensor =
-            bench->result ? modelhost_result_find(bench->result, bench->output) : NULL;
-        if (!tensor || tensor->dtype != MODEL_F32)
-            return "error there is no such float32 output";
-        data = tensor->data;
-        size_bytes = tensor->size_bytes;
+    static const char *const outputs[] = {"next_token_logits"};
+    struct model_tensor input = {.struct_size = sizeof input};
+    const struct model_tensor *inputs[] = {&input};
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    const int64_t shape[] = {1, n};
+    tensor_init(&input, "input_ids", MODEL_I64, 2, shape, ids);
+    options.output_names = outputs;
+    options.n_output_names = 1;
+    options.session = session;
+    modelhost_result_destroy(bench->result);
+    bench->result = NULL;
+    return modelhost_run(bench->model, inputs, 1, &options, &bench->result, err);
+}
+
+/* Makes the result the logits that the last token was chosen by, token after token as they were generated:
+ * tokens alone say little of a model that repeats itself. */
+static model_status repeat_steps(struct bench *bench, struct model_error *err)
+{
+    struct modelhost_session *session = NULL;
+    int64_t *ids = bench->inputs[0].data; /* a private mapping, which is not written to */
+    const int64_t n_ids = bench->inputs[0].shape[1];
+    int64_t last = ids[n_ids - 1];
+    model_status status = modelhost_session_create(bench->model, &session, err);
+    if (status == MODEL_OK && n_ids > 1)
+        status = read_ids(bench, session, ids, n_ids - 1, err);
+    for (uint32_t i = 0; i < bench->n_tokens && status == MODEL_OK; i++) {
+        status = read_ids(bench, session, &last, 1, err);
+        last = (int64_t)bench->tokens[i];
     }
+    modelhost_session_release(session);
+    return status;
+}
+
+static const char *write_output(struct bench *bench, const char *path)
+{
+    struct model_error err = {.struct_size = sizeof err};
+    const char *output = bench->output[0] ? bench->output : "next_token_logits";
+    if (!bench->output[0] && repeat_steps(bench, &err)) {
+        (void)complain("session", &err);
+        return "error the steps cannot be repeated";
+    }
+    const struct model_tensor *tensor =
+        bench->result ? modelhost_result_find(bench->result, output) : NULL;
+    if (!tensor || tensor->dtype != MODEL_F32)
+        return "error there is no such float32 output";
     FILE *file = fopen(path, "wb");
     if (!file)
         return "error the output file cannot be written";
-    size_t n_written = fwrite(data, 1, size_bytes, file);
-    if (fclose(file) || n_written != size_bytes)
+    const size_t n_tokens = bench->output[0] ? 0 : bench->n_tokens;
+    bool written = fwrite(bench->tokens, sizeof *bench->tokens, n_tokens, file) == n_tokens &&
+                   fwrite(tensor->data, 1, tensor->size_bytes, file) == tensor->size_bytes;
+    if (fclose(file) || !written)
         return "error the output file cannot be written";
     return "ok";
 }

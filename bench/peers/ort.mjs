@@ -30,7 +30,7 @@ const version = `onnxruntime-node ${require('onnxruntime-node/package.json').ver
 console.log(JSON.stringify({ load_ns, version }));
 
 const KINDS = { F32: ['float32', Float32Array], I64: ['int64', BigInt64Array] };
-let compute, result; // result: Float32Array
+let compute, result; // result: Float32Array, of a prompt { tokens, logits }
 
 function readSafetensors(file) {
     const bytes = readFileSync(file), data = 8 + Number(bytes.readBigUInt64LE(0));
@@ -74,14 +74,15 @@ function largest(values) {
 
 async function generate(ids, before, nTokens) {
     const tokens = new Float32Array(nTokens);
-    let past = before, last = ids.at(-1);
+    let past = before, last = ids.at(-1), logits;
     for (let i = 0; i < nTokens; i++) {
         const outputs = await step(BigInt64Array.of(last), ids.length - 1 + i, past);
-        tokens[i] = largest(outputs.logits.data);
+        logits = outputs.logits.data;
+        tokens[i] = largest(logits);
         last = BigInt(tokens[i]);
         past = presentAsPast(outputs);
     }
-    return tokens;
+    return { tokens, logits };
 }
 
 // ---- the conversation
@@ -111,7 +112,8 @@ async function run() {
 }
 
 function writeOutput(file) {
-    writeFileSync(file, new Uint8Array(result.buffer, result.byteOffset, result.byteLength));
+    const parts = result.tokens ? [result.tokens, result.logits] : [result];
+    writeFileSync(file, Buffer.concat(parts.map((p) => new Uint8Array(p.buffer, p.byteOffset, p.byteLength))));
     return 'ok';
 }
 

@@ -88,7 +88,7 @@ class Gpt2(nn.Module):
             logits, past = self.step(last, torch.tensor([[position]]), None, past)
             last = logits.argmax(-1, keepdim=True)
             tokens.append(last)
-        return torch.cat(tokens)
+        return torch.cat(tokens), logits
 
     def with_linear(self):
         for layer in self.h:

@@ -14,7 +14,8 @@ A peer is a class with
     forward(...)                 with the graph's inputs by name; gives the wanted output
     export(path, variant)        writes the graph
     with_linear()                if it has other modules that can be nn.Linear: the module with these
-    prompt(ids, n), generate()   for decoders: reads all but the last id, then makes n tokens"""
+    prompt(ids, n), generate()   for decoders: reads all but the last id, then makes n tokens; gives
+                                 these and the last logits"""
 import argparse, json, os, sys, time
 import numpy as np
 import torch
@@ -64,7 +65,8 @@ def serve(model):
             result = run()
             answer = time.perf_counter_ns() - start
         elif words[0] == "output":
-            result.to(torch.float32).numpy().tofile(words[1])
+            parts = result if isinstance(result, tuple) else (result,)
+            np.concatenate([part.numpy().astype(np.float32).ravel() for part in parts]).tofile(words[1])
         else:
             answer = f"error unknown command '{words[0]}'"
         print(answer, flush=True)

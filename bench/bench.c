@@ -1,18 +1,24 @@
 /* bench.c - our side of `make bench`.
  *
- *   bench FOLDER THREADS     opens the package FOLDER and answers commands on stdin
- *   bench --peak THREADS     prints the processor's peak as {"gflops":..,"name":".."}
+ *   bench FOLDER THREADS             opens the package FOLDER and answers commands on stdin
+ *   bench --peak THREADS BYTES       prints what the processor can do: {"gflops":..,"name":"..","gbs":..},
+ *                                    gbs: reading BYTES again and again
  *
  * Once the model is ready, one line: {"load_ns":..,"version":".."}. Then one line back for each line:
- *   inputs BATCH TOKENS FILE   FILE: int64 input_ids, attention_mask, token_type_ids, one after the other
- *   run                        nanoseconds of one modelhost_run() to last_hidden_state
- *   output FILE                writes the last last_hidden_state as float32
+ *   inputs OUTPUT FILE   FILE: safetensors with the inputs; a run computes OUTPUT from them
+ *   prompt N FILE        FILE: safetensors with input_ids (1, n); a run continues them by N tokens, greedily,
+ *                        all but the last of them read before (by the first run, which is not timed)
+ *   run                  nanoseconds of one modelhost_run() or modelhost_generate()
+ *   output FILE          writes OUTPUT of the last run, as float32; of a prompt the new tokens, and the logits
+ *                        that the last of them was chosen by
  * bench/workers.py talks to this program and to the peers in the same words, so that the runs of all
  * can be interleaved. Everything goes through the public API; one thread. */
-#include "modelhost.h"
-
 #include "clock.h"
+#include "dtype.h"
 #include "fma_peak.h"
+#include "modelhost.h"
+#include "read_speed.h"
+#include "weights.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -21,18 +27,21 @@
 #include <string.h>
 
 #define LINE_BYTES 4096
-#define MAX_TOKENS (1 << 20) /* in one batch */
-#define N_INPUTS   3
+#define MAX_INPUTS 16
+#define MAX_TOKENS 4096
+#define MAX_BYTES  (1l << 32)
 
 struct bench {
     struct modelhost *host;
     struct modelhost_model *model;
+    struct weights *file; /* the inputs; what `inputs` points into */
+    struct model_tensor inputs[MAX_INPUTS];
+    uint32_t n_inputs;
+    char output[64];                 /* the wanted output; "": the inputs are a prompt */
     struct modelhost_result *result; /* of the last run */
-    struct model_tensor inputs[N_INPUTS];
-    int64_t *ids; /* (N_INPUTS, batch, tokens): what the inputs point into */
+    uint32_t n_wanted, n_tokens;     /* of the tokens; n_tokens of the last run */
+    float tokens[MAX_TOKENS];        /* ids up to 2^24 are exact */
 };
-
-static const char *const INPUT_NAMES[N_INPUTS] = {"input_ids", "attention_mask", "token_type_ids"};
 
 static int complain(const char *what, const struct model_error *err)
 {
@@ -51,86 +60,165 @@ static bool parse_number(const char *text, long max, long *ret)
     return true;
 }
 
-static void set_input(struct model_tensor *tensor, const char *name, int64_t *data, long batch,
-                      long tokens)
+/* ---- inputs */
+
+static const char *read_file(struct bench *bench, const char *path)
 {
-    *tensor = (struct model_tensor){
-        .struct_size = sizeof *tensor,
-        .name = name,
-        .data = data,
-        .size_bytes = (uint64_t)batch * (uint64_t)tokens * sizeof *data,
-        .dtype = MODEL_I64,
-        .rank = 2,
-        .shape = {batch, tokens},
-        .strides = {tokens, 1},
-        .flags = MODEL_TENSOR_READ_ONLY,
-    };
+    struct weights *file = NULL;
+    struct model_error err = {.struct_size = sizeof err};
+    if (weights_open_file(path, &file, &err)) {
+        (void)complain(path, &err);
+        return "error the inputs cannot be read";
+    }
+    weights_destroy(bench->file);
+    bench->file = file;
+    bench->n_inputs = 0;
+    for (size_t i = 0; i < weights_count(file) && i < MAX_INPUTS; i++) {
+        bench->inputs[i].struct_size = sizeof bench->inputs[i];
+        weights_at(file, i, &bench->inputs[i]);
+        bench->n_inputs++;
+    }
+    return "ok";
 }
 
-static const char *read_inputs(struct bench *bench, char *words)
+static const char *set_inputs(struct bench *bench, char *words)
 {
-    long batch = 0, tokens = 0;
-    char *rest = words;
-    const char *batch_text = strsep(&rest, " ");
-    const char *tokens_text = strsep(&rest, " ");
+    const char *output = strsep(&words, " ");
+    if (!words || strlen(output) >= sizeof bench->output)
+        return "error usage: inputs OUTPUT FILE";
+    memcpy(bench->output, output, strlen(output) + 1);
+    return read_file(bench, words);
+}
 
-    if (!parse_number(batch_text, MAX_TOKENS, &batch) ||
-        !parse_number(tokens_text, MAX_TOKENS / batch, &tokens) || !rest || !*rest)
-        return "error usage: inputs BATCH TOKENS FILE";
-    size_t n = (size_t)batch * (size_t)tokens;
-    int64_t *ids = calloc(N_INPUTS * n, sizeof *ids);
-    FILE *file = fopen(rest, "rb");
-    size_t n_read = ids && file ? fread(ids, sizeof *ids, N_INPUTS * n, file) : 0;
-    if (file)
-        (void)fclose(file);
-    if (n_read != N_INPUTS * n) {
-        free(ids);
-        return "error the file of inputs is missing or too short";
-    }
-    free(bench->ids);
-    bench->ids = ids;
-    for (size_t i = 0; i < N_INPUTS; i++)
-        set_input(&bench->inputs[i], INPUT_NAMES[i], ids + i * n, batch, tokens);
-    return "ok";
+static const char *set_prompt(struct bench *bench, char *words)
+{
+    long n_tokens = 0;
+    if (!parse_number(strsep(&words, " "), MAX_TOKENS, &n_tokens) || !words)
+        return "error usage: prompt N FILE";
+    bench->n_wanted = (uint32_t)n_tokens;
+    bench->output[0] = 0;
+    const char *answer = read_file(bench, words);
+    const struct model_tensor *ids = &bench->inputs[0];
+    if (*answer == 'o' &&
+        (bench->n_inputs != 1 || ids->dtype != MODEL_I64 || ids->rank != 2 || ids->shape[0] != 1))
+        return "error a prompt is one I64 tensor of shape (1, n)";
+    return answer;
+}
+
+/* ---- runs */
+
+static model_status run_tensors(struct bench *bench, struct model_error *err)
+{
+    const char *const outputs[] = {bench->output};
+    const struct model_tensor *inputs[MAX_INPUTS];
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    for (uint32_t i = 0; i < bench->n_inputs; i++)
+        inputs[i] = &bench->inputs[i];
+    options.output_names = outputs;
+    options.n_output_names = 1;
+    return modelhost_run(bench->model, inputs, bench->n_inputs, &options, &bench->result, err);
+}
+
+/* [lane-thread], while run_prompt() waits */
+static void take_token(void *context, const struct modelhost_token *token)
+{
+    struct bench *bench = context;
+    if (token->token_id >= 0 && bench->n_tokens < bench->n_wanted)
+        bench->tokens[bench->n_tokens++] = (float)token->token_id;
+}
+
+static model_status run_prompt(struct bench *bench, struct model_error *err)
+{
+    struct modelhost_generation generation = MODELHOST_GENERATION_INIT;
+    const struct modelhost_prompt prompt = {.struct_size = sizeof prompt,
+                                            .token_ids = bench->inputs[0].data,
+                                            .n_token_ids = (size_t)bench->inputs[0].shape[1]};
+    generation.max_new_tokens = bench->n_wanted;
+    generation.do_sample = 0;
+    generation.ignore_eos = 1;
+    generation.on_token = take_token;
+    generation.context = bench;
+    bench->n_tokens = 0;
+    return modelhost_generate(bench->model, &prompt, 1, &generation, NULL, &bench->result, err);
 }
 
 /* Nanoseconds, or -1 with an error on stderr. */
 static int64_t run_once(struct bench *bench)
 {
-    static const char *const outputs[] = {"last_hidden_state"};
-    const struct model_tensor *inputs[N_INPUTS];
-    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
     struct model_error err = {.struct_size = sizeof err};
-
-    for (size_t i = 0; i < N_INPUTS; i++)
-        inputs[i] = &bench->inputs[i];
-    options.output_names = outputs;
-    options.n_output_names = 1;
     modelhost_result_destroy(bench->result);
     bench->result = NULL;
-
-    int64_t start_ns = clock_now_ns();
-    if (modelhost_run(bench->model, inputs, N_INPUTS, &options, &bench->result, &err)) {
+    const int64_t start_ns = clock_now_ns();
+    if (bench->output[0] ? run_tensors(bench, &err) : run_prompt(bench, &err)) {
         (void)complain("run", &err);
         return -1;
     }
     return clock_now_ns() - start_ns;
 }
 
-static const char *write_output(const struct bench *bench, const char *path)
+/* ---- what is compared */
+
+/* Reads ids(n) in a session; their next_token_logits become the result. */
+static model_status read_ids(struct bench *bench, struct modelhost_session *session, int64_t *ids,
+                             int64_t n, struct model_error *err)
 {
+    static const char *const outputs[] = {"next_token_logits"};
+    struct model_tensor input = {.struct_size = sizeof input};
+    const struct model_tensor *inputs[] = {&input};
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    const int64_t shape[] = {1, n};
+    tensor_init(&input, "input_ids", MODEL_I64, 2, shape, ids);
+    options.output_names = outputs;
+    options.n_output_names = 1;
+    options.session = session;
+    modelhost_result_destroy(bench->result);
+    bench->result = NULL;
+    return modelhost_run(bench->model, inputs, 1, &options, &bench->result, err);
+}
+
+/* Makes the result the logits that the last token was chosen by, token after token as they were generated:
+ * tokens alone say little of a model that repeats itself. */
+static model_status repeat_steps(struct bench *bench, struct model_error *err)
+{
+    struct modelhost_session *session = NULL;
+    int64_t *ids = bench->inputs[0].data; /* a private mapping, which is not written to */
+    const int64_t n_ids = bench->inputs[0].shape[1];
+    int64_t last = ids[n_ids - 1];
+    model_status status = modelhost_session_create(bench->model, &session, err);
+    if (status == MODEL_OK && n_ids > 1)
+        status = read_ids(bench, session, ids, n_ids - 1, err);
+    for (uint32_t i = 0; i < bench->n_tokens && status == MODEL_OK; i++) {
+        status = read_ids(bench, session, &last, 1, err);
+        last = (int64_t)bench->tokens[i];
+    }
+    modelhost_session_release(session);
+    return status;
+}
+
+static const char *write_output(struct bench *bench, const char *path)
+{
+    struct model_error err = {.struct_size = sizeof err};
+    const char *output = bench->output[0] ? bench->output : "next_token_logits";
+    if (!bench->output[0] && repeat_steps(bench, &err)) {
+        (void)complain("session", &err);
+        return "error the steps cannot be repeated";
+    }
     const struct model_tensor *tensor =
-        bench->result ? modelhost_result_find(bench->result, "last_hidden_state") : NULL;
+        bench->result ? modelhost_result_find(bench->result, output) : NULL;
     if (!tensor || tensor->dtype != MODEL_F32)
-        return "error there is no float32 last_hidden_state";
+        return "error there is no such float32 output";
     FILE *file = fopen(path, "wb");
     if (!file)
         return "error the output file cannot be written";
-    size_t n_written = fwrite(tensor->data, 1, tensor->size_bytes, file);
-    if (fclose(file) || n_written != tensor->size_bytes)
+    const size_t n_tokens = bench->output[0] ? 0 : bench->n_tokens;
+    bool written = fwrite(bench->tokens, sizeof *bench->tokens, n_tokens, file) == n_tokens &&
+                   fwrite(tensor->data, 1, tensor->size_bytes, file) == tensor->size_bytes;
+    if (fclose(file) || !written)
         return "error the output file cannot be written";
     return "ok";
 }
+
+/* ---- the conversation */
 
 static void answer(struct bench *bench, char *line)
 {
@@ -138,8 +226,10 @@ static void answer(struct bench *bench, char *line)
     const char *command = strsep(&words, " ");
 
     if (strcmp(command, "inputs") == 0 && words) {
-        (void)puts(read_inputs(bench, words));
-    } else if (strcmp(command, "run") == 0 && bench->ids) {
+        (void)puts(set_inputs(bench, words));
+    } else if (strcmp(command, "prompt") == 0 && words) {
+        (void)puts(set_prompt(bench, words));
+    } else if (strcmp(command, "run") == 0 && bench->n_inputs > 0) {
         int64_t ns = run_once(bench);
         if (ns < 0)
             (void)puts("error the run failed");
@@ -148,14 +238,14 @@ static void answer(struct bench *bench, char *line)
     } else if (strcmp(command, "output") == 0 && words) {
         (void)puts(write_output(bench, words));
     } else {
-        (void)puts("error want: inputs BATCH TOKENS FILE, then run, then output FILE");
+        (void)puts("error want: inputs OUTPUT FILE or prompt N FILE, then run, then output FILE");
     }
     (void)fflush(stdout);
 }
 
 static int serve(const char *folder, uint32_t threads)
 {
-    struct bench bench = {0};
+    static struct bench bench;
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
     struct model_error err = {.struct_size = sizeof err};
     char line[LINE_BYTES];
@@ -181,21 +271,24 @@ done:
     modelhost_result_destroy(bench.result);
     modelhost_release(bench.model);
     modelhost_destroy(bench.host);
-    free(bench.ids);
+    weights_destroy(bench.file);
     return exit_code;
 }
 
 int main(int argc, char **argv)
 {
-    long threads = 0;
-    if (argc != 3 || !parse_number(argv[2], 64, &threads)) {
-        (void)fputs("usage: bench FOLDER THREADS | bench --peak THREADS\n", stderr);
+    long threads = 0, size_bytes = 0;
+    const bool peak = argc == 4 && strcmp(argv[1], "--peak") == 0;
+    if ((!peak && argc != 3) || !parse_number(argv[2], 64, &threads) ||
+        (peak && !parse_number(argv[3], MAX_BYTES, &size_bytes))) {
+        (void)fputs("usage: bench FOLDER THREADS | bench --peak THREADS BYTES\n", stderr);
         return 2;
     }
-    if (strcmp(argv[1], "--peak") == 0) {
+    if (peak) {
         const char *name = NULL;
         double gflops = fma_peak_gflops((uint32_t)threads, &name);
-        (void)printf("{\"gflops\":%.1f,\"name\":\"%s\"}\n", gflops, name);
+        (void)printf("{\"gflops\":%.1f,\"name\":\"%s\",\"gbs\":%.1f}\n", gflops, name,
+                     read_speed_gbs((uint32_t)threads, (size_t)size_bytes));
         return 0;
     }
     return serve(argv[1], (uint32_t)threads);

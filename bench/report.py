@@ -26,10 +26,15 @@ def ratio_cell(row, name, kind="times_ms"):
     return "{1:.2f} ({0:.2f}-{2:.2f})".format(*np.percentile(ratios, (10, 50, 90)))
 
 
+def best_ratio(row, name):
+    """The same of the fastest runs of each, which other work disturbs least."""
+    return f"{min(row['times_ms'][name]) / min(row['times_ms']['modelhost']):.2f}"
+
+
 def time_cells(row, kind, tolerance):
     """Workload, threads, medians, ratios."""
     times = row[kind]
-    cells = [f"{row['batch']} x {row['tokens']}", row["threads"]]
+    cells = [row["label"], row["threads"]]
     cells += [f"{np.median(times[name]):.1f}" if name in times else "-" for name in ("modelhost", *PEERS)]
     void = deviates(row, "modelhost", tolerance)
     for name in PEERS:
@@ -40,65 +45,97 @@ def time_cells(row, kind, tolerance):
     return cells
 
 
-def workload_cells(row, tolerance):
-    rate = row["gflop"] / float(np.median(row["times_ms"]["modelhost"])) * 1e3
-    share = f"{100 * rate / row['peak_gflops']:.0f} %" if row["peak_gflops"] else "?"
-    return time_cells(row, "times_ms", tolerance) + [f"{rate:.0f}", share, len(row["times_ms"]["modelhost"])]
+def limits(row):
+    """Milliseconds that the products alone, and reading the weights alone, take at the measured peaks."""
+    return {"arithmetic": row["gflop"] / row["best_gflops"] * 1e3 if row["best_gflops"] else 0,
+            "reading": row["read_gb"] / row["best_gbs"] * 1e3 if row["best_gbs"] else 0}
 
 
-def start_rows(results):
-    size, rows = results["weights_bytes"], []
-    for name, start in results["starts"].items():
+def limit_cells(row):
+    """Workload, threads, rate, what limits it, the limit, modelhost's share of it."""
+    ms, bounds = float(np.median(row["times_ms"]["modelhost"])), limits(row)
+    kind = max(bounds, key=bounds.get)
+    rates = {"arithmetic": f"{row['gflop'] / ms * 1e3:.0f} of {row['best_gflops']:.0f} GFLOP/s",
+             "reading": f"{row['read_gb'] / ms * 1e3:.1f} of {row['best_gbs']:.1f} GB/s"}
+    return [row["label"], row["threads"], f"{row['count'] / ms * 1e3:.1f} {row['unit']}/s", kind, rates[kind],
+            f"{bounds[kind]:.1f}", f"{100 * bounds[kind] / ms:.0f} %" if bounds[kind] else "?",
+            *(best_ratio(row, name) if name in row["times_ms"] else "-" for name in PEERS),
+            len(row["times_ms"]["modelhost"])]
+
+
+def start_rows(model):
+    size, rows = model["weights_bytes"], []
+    for name, start in model["starts"].items():
         warm = {key: float(np.median([run[key] for run in start["warm"]])) for key in start["cold"]}
         peak = max(run["peak_bytes"] for run in [start["cold"]] + start["warm"])
         rows.append([name, f"{start['cold']['load_ms']:.0f}", f"{warm['load_ms']:.0f}",
                      f"{start['cold']['first_answer_ms']:.0f}", f"{warm['first_answer_ms']:.0f}",
                      f"{peak / 1e6:.0f}", f"{peak / size:.2f}"])
-    command = results["command"]
+    command = model["command"]
     if "failed" not in command:
         rows.append(["modelhost run", "", "", "", f"{command['total_ms']:.0f}", f"{command['peak_bytes'] / 1e6:.0f}",
                      f"{command['peak_bytes'] / size:.2f}"])
     return rows
 
 
-def notes(results):
-    tolerance, out = results["tolerance"], []
-    for row in results["workloads"]:
+def notes(model, tolerance):
+    out = []
+    for row in model["workloads"]:
         for name in row["times_ms"]:
             why = deviates(row, name, tolerance)
             if why:
-                out.append(f"VOID: {row['batch']} x {row['tokens']}, {row['threads']} thread(s): {name} is {why}; "
+                out.append(f"VOID: {row['label']}, {row['threads']} thread(s): {name} is {why}; "
                            f"at most {tolerance:.0e} is allowed")
     return out
 
 
+def show_model(model, tolerance):
+    rows = model["workloads"]
+    print(f"\n### {model['title']}\n")
+    head = ["workload", "threads", "modelhost ms", "onnxruntime ms", "torch ms", "onnxruntime / modelhost",
+            "torch / modelhost"]
+    print(table(head, [time_cells(row, "times_ms", tolerance) for row in rows]))
+    if all(all(row["cpu_times_ms"].values()) for row in rows):
+        print("\nThe same runs in processor time, summed over threads:\n")
+        print(table(head, [time_cells(row, "cpu_times_ms", tolerance) for row in rows]))
+    print("\nAgainst the limit, and the fastest runs of each:\n")
+    print(table(["workload", "threads", "modelhost", "limited by", "rate", "limit ms", "of the limit",
+                 "onnxruntime, best", "torch, best", "rounds"], [limit_cells(row) for row in rows]))
+    print(f"\nStarting, {model['start_threads']} thread(s), weights {model['weights_bytes'] / 1e6:.0f} MB:\n")
+    print(table(["", "load ms, cold", "load ms, warm", "exec to answer, cold", "warm", "peak MB", "x weights"],
+                start_rows(model)))
+    print()
+    lines = notes(model, tolerance) + model["missing"]
+    lines += [model["command"]["failed"]] if "failed" in model["command"] else []
+    for line in lines or [f"All engines agree within {tolerance:.0e}."]:
+        print(line)
+    for threads in sorted({r["threads"] for r in rows}):
+        used = sorted({v for r in rows if r["threads"] == threads for v in r["versions"].values()})
+        print(f"{threads} thread(s): {', '.join(used)}.")
+
+
+def share_peaks(rows):
+    """A peak is the best of what was seen on that number of threads (and, of reading, that many bytes): a single
+    measurement may have been disturbed."""
+    for row in rows:
+        alike = [other for other in rows if other["threads"] == row["threads"]]
+        row["best_gflops"] = max(other["peak_gflops"] for other in alike)
+        row["best_gbs"] = max(other["peak_gbs"] for other in alike if other["working_set_gb"] == row["working_set_gb"])
+
+
 def show(results, path):
     """Prints everything; returns the exit code: 1 when a comparison is void."""
-    rows = results["workloads"]
+    rows = [row for model in results["models"] for row in model["workloads"]]
+    share_peaks(rows)
     peaks = ", ".join(f"{t} thread(s) {max(r['peak_gflops'] for r in rows if r['threads'] == t):.0f}"
                       for t in sorted({r["threads"] for r in rows}))
-    print(f"BERT-base, fp32, to last_hidden_state; {results['date']}, commit {results['commit']}")
-    print(f"{results['cpu']}, {results['n_cpus']} CPU(s); measured {rows[0]['simd']} peak in GFLOP/s: {peaks}")
-    for version in sorted({v for r in rows for v in r["versions"].values()}):
-        print(f"  {version}")
-    busy = results["load_average_before"]
-    print(f"load average before the run {busy:.1f}" + (": other work disturbed it" if busy > 0.5 else ""))
-    print()
-    head = ["batch x tokens", "threads", "modelhost ms", "onnxruntime ms", "torch ms", "onnxruntime / modelhost",
-            "torch / modelhost"]
-    print(table(head + ["GFLOP/s", "of peak", "rounds"],
-                [workload_cells(row, results["tolerance"]) for row in rows]))
-    print("\nms: medians; ratios: median of the rounds (p10-p90), above 1 where modelhost is faster.")
-    if all(all(row["cpu_times_ms"].values()) for row in rows):
-        print("\nThe same runs in processor time, summed over threads, which other work disturbs less:\n")
-        print(table(head, [time_cells(row, "cpu_times_ms", results["tolerance"]) for row in rows]))
-    print(f"\nStarting, {results['start_threads']} thread(s), weights {results['weights_bytes'] / 1e6:.0f} MB:\n")
-    print(table(["", "load ms, cold", "load ms, warm", "exec to answer, cold", "warm", "peak MB", "x weights"],
-                start_rows(results)))
-    print()
-    lines = notes(results) + results["missing"]
-    lines += [results["command"]["failed"]] if "failed" in results["command"] else []
-    for line in lines or ["all engines agree within " + f"{results['tolerance']:.0e}"]:
-        print(line)
-    print(f"every run: {path}")
-    return 1 if notes(results) else 0
+    print(f"{results['date']}, commit {results['commit']}: {results['cpu']}, {results['n_cpus']} CPU(s); "
+          f"measured {rows[0]['simd']} peak in GFLOP/s: {peaks}.")
+    before, after = results["load_average_before"], results["load_average_after"]
+    print(f"Load average before the run {before:.1f}, after it {after:.1f}"
+          + (": other work disturbed it." if before > 0.5 else "."))
+    print("Times are medians; ratios medians of the rounds (p10-p90), above 1 where modelhost is faster.")
+    for model in results["models"]:
+        show_model(model, results["tolerance"])
+    print(f"\nEvery run: {path}")
+    return 1 if any(notes(model, results["tolerance"]) for model in results["models"]) else 0

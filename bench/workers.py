@@ -42,10 +42,9 @@ class Worker:
             raise WorkerError(f"{' '.join(self.command)}: {answer}")
         return answer
 
-    def set_inputs(self, inputs, path):
-        """inputs: int64 (3, batch, tokens) of ids, mask and types."""
-        inputs.tofile(path)
-        self.ask(f"inputs {inputs.shape[1]} {inputs.shape[2]} {path}")
+    def set_inputs(self, workload, path):
+        """path: safetensors with the workload's inputs."""
+        self.ask(f"inputs {workload.output} {path}" if workload.output else f"prompt {workload.new_tokens} {path}")
 
     def run_ms(self):
         return int(self.ask("run")) / 1e6
@@ -86,33 +85,37 @@ def python_with_torch():
     return None
 
 
-def export_graph(python, model_dir, graph):
+def export_graph(python, script, model_dir, graph, variant):
     """The ONNX graph that torch writes from the same weights; kept while it is newer than they are."""
-    weights, script = os.path.join(model_dir, "model.safetensors"), "bench/peers/bert_torch.py"
-    if os.path.exists(graph) and os.path.getmtime(graph) > max(map(os.path.getmtime, (weights, script))):
+    sources = (f"{model_dir}/model.safetensors", script)
+    if os.path.exists(graph) and os.path.getmtime(graph) > max(map(os.path.getmtime, sources)):
         return
-    print("bench: torch exports the ONNX graph", file=sys.stderr)
-    subprocess.run([python, script, model_dir, "--export", graph + ".part"], check=True)
+    print(f"bench: torch exports {graph}", file=sys.stderr)
+    subprocess.run([python, "-W", "ignore", script, model_dir, "--export", graph + ".part", "--variant", variant],
+                   check=True)
     os.rename(graph + ".part", graph)
 
 
-def find_engines(bench_dir, package, model_dir, graph):
-    """name -> function of the thread count that lists candidate commands, and what is missing."""
+def find_engines(bench_dir, model, package):
+    """name -> function of the thread count that lists candidate commands, and what is missing. The package is
+    an author's folder; its backends/cpu/ holds what the peers read."""
     engines, missing = {"modelhost": lambda t: [[f"{bench_dir}/bench", package, str(t)]]}, []
     python, node = python_with_torch(), shutil.which("node")
+    script, model_dir = f"bench/peers/torch_{model.peer}.py", f"{package}/backends/cpu"
+    graphs = {v: f"{bench_dir}/{model.name}{'.' + v if v else ''}.onnx" for v in model.graph_variants}
     if python:
-        engines["torch"] = lambda t: [[python, "bench/peers/bert_torch.py", model_dir, "--threads", str(t),
-                                       "--variant", v] for v in ("mkldnn", "eager")]
+        engines["torch"] = lambda t: [[python, "-W", "ignore", script, model_dir, "--threads", str(t), "--variant", v]
+                                      for v in model.torch_variants]
     else:
         missing.append("torch is not measured: no Python can import it; scripts/deps.sh bench installs it")
     if not node or not os.path.isdir(f"{bench_dir}/node_modules/onnxruntime-node"):
         missing.append("onnxruntime is not measured: it is not in "
                        f"{bench_dir}/node_modules; scripts/deps.sh bench installs it")
-    elif not python and not os.path.exists(graph):
+    elif not python and not all(map(os.path.exists, graphs.values())):
         missing.append("onnxruntime is not measured: its graph is exported by torch, which is missing")
     else:
-        if python:
-            export_graph(python, model_dir, graph)
-        engines["onnxruntime"] = lambda t: [[node, "bench/peers/bert_ort.mjs", bench_dir, graph, str(t), spinning]
-                                            for spinning in ("0", "1")[:1 if t == 1 else 2]]
+        for variant, graph in graphs.items() if python else ():
+            export_graph(python, script, model_dir, graph, variant)
+        engines["onnxruntime"] = lambda t: [[node, "bench/peers/ort.mjs", bench_dir, graph, str(t), spinning]
+                                            for graph in graphs.values() for spinning in ("0", "1")[:1 if t == 1 else 2]]
     return engines, missing

@@ -1,0 +1,171 @@
+"""models.py - the table of what `make bench` measures: one Model for each architecture.
+
+To add one: an entry in MODELS below, its random weights in make_model.py, its torch module in
+peers/torch_NAME.py. Everything else (workers, graph, comparison, tables) goes by this table."""
+from dataclasses import dataclass, field
+from typing import Callable
+import numpy as np
+
+
+@dataclass
+class Workload:
+    label: str
+    unit: str                 # what is counted: tokens, images, steps
+    count: int                # of them in a run
+    inputs: Callable          # config -> {name: array}
+    gflop: Callable           # config -> multiply-adds of products, twice, in 1e9
+    read_gb: Callable         # config -> weights read at least, in 1e9 bytes
+    working_set_gb: Callable  # config -> what is read again and again: decides which memory it comes from
+    output: str = ""          # what a run computes; "": `new_tokens` are generated
+    new_tokens: int = 0
+
+
+@dataclass
+class Model:
+    name: str    # in BENCH_ONLY
+    title: str
+    peer: str    # peers/torch_PEER.py, the plugin, and the random weights in make_model.py
+    shared: str  # the folder's name among the shared test models
+    workloads: list
+    reference: tuple  # names in reference.safetensors: inputs, then the output; (): none
+    torch_variants: tuple = ("mkldnn", "eager")
+    graph_variants: tuple = ("",)
+    compared: Callable = lambda got, want, inputs: (got, want)  # what of an output and the reference
+    config_changes: dict = field(default_factory=dict)
+
+
+def rng(*seed):
+    return np.random.default_rng(list(seed))
+
+
+def shown(got, want, inputs):
+    """The positions that the mask shows."""
+    mask = inputs["attention_mask"] == 1
+    return got.reshape(want.shape)[mask], want[mask]
+
+
+# ---- BERT
+
+def bert_inputs(batch, tokens):
+    def make(config):
+        ids = rng(batch * 1000 + tokens).integers(0, config["vocab_size"], (batch, tokens))
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    return make
+
+
+def bert_weights(config):
+    """Numbers in the products of the layers."""
+    h = config["hidden_size"]
+    return config["num_hidden_layers"] * (4 * h * h + 2 * h * config["intermediate_size"])
+
+
+def bert(batch, tokens):
+    read = lambda c: 4e-9 * bert_weights(c)
+    attention = lambda c: c["num_hidden_layers"] * 4 * tokens * c["hidden_size"]
+    return Workload(f"{batch} x {tokens} tokens", "tokens", batch * tokens, bert_inputs(batch, tokens),
+                    lambda c: batch * tokens * (2 * bert_weights(c) + attention(c)) / 1e9,
+                    read, read, "last_hidden_state")
+
+
+# ---- GPT-2
+
+def gpt2_weights(config):
+    h = config["n_embd"]
+    return config["n_layer"] * (4 * h * h + 2 * h * (config.get("n_inner") or 4 * h))
+
+
+def gpt2_head(config):
+    return config["vocab_size"] * config["n_embd"]
+
+
+def gpt2_prompt(tokens):
+    return lambda config: {"input_ids": rng(2, tokens).integers(0, config["vocab_size"], (1, tokens))}
+
+
+def gpt2_prefill(tokens):
+    def gflop(c):  # a position sees those before it: half of the square, for q @ k and for weights @ v
+        attention = c["n_layer"] * 2 * tokens * tokens * c["n_embd"]
+        return (2 * tokens * gpt2_weights(c) + attention + 2 * gpt2_head(c)) / 1e9
+    read = lambda c: 4e-9 * (gpt2_weights(c) + gpt2_head(c))
+    return Workload(f"prefill of {tokens}", "tokens", tokens, gpt2_prompt(tokens), gflop, read, read,
+                    "next_token_logits")
+
+
+def gpt2_decode(tokens, before):
+    def cache(c):  # keys and values, on average over the steps
+        return c["n_layer"] * 2 * c["n_embd"] * (before + tokens / 2)
+    step = lambda c: 4e-9 * (gpt2_weights(c) + gpt2_head(c) + cache(c))
+    return Workload(f"decode of {tokens} behind {before}", "tokens", tokens, gpt2_prompt(before),
+                    lambda c: 2e-9 * tokens * (gpt2_weights(c) + gpt2_head(c) + cache(c)),
+                    lambda c: tokens * step(c), step, new_tokens=tokens)
+
+
+# ---- ResNet
+
+def resnet_maps(config, size):
+    """Convolutions of bottleneck blocks as (kernel, in, out, width of the output)."""
+    def halved(n):
+        return (n + 1) // 2
+    size = halved(size)
+    convolutions, width = [(7, config["num_channels"], config["embedding_size"], size)], config["embedding_size"]
+    size = halved(size)
+    for stage, (depth, out) in enumerate(zip(config["depths"], config["hidden_sizes"])):
+        for block in range(depth):
+            before = size
+            if block == 0 and stage > 0:
+                size = halved(size)
+            if block == 0:
+                convolutions.append((1, width, out, size))
+            convolutions += [(1, width, out // 4, before), (3, out // 4, out // 4, size), (1, out // 4, out, size)]
+            width = out
+    return convolutions
+
+
+def resnet(batch):
+    maps = lambda c: resnet_maps(c, 224)
+    flop = lambda c: sum(2 * k * k * i * o * n * n for k, i, o, n in maps(c)) + 2 * c["hidden_sizes"][-1] * 1000
+    read = lambda c: 4e-9 * sum(k * k * i * o for k, i, o, _ in maps(c))
+    pixels = lambda c: {"pixel_values": rng(3, batch).standard_normal((batch, c["num_channels"], 224, 224),
+                                                                      np.float32)}
+    return Workload(f"{batch} x 224 x 224", "images", batch, pixels, lambda c: batch * flop(c) / 1e9, read, read,
+                    "logits")
+
+
+# ---- LSTM
+
+def lstm(steps, ids):
+    def inputs(c):
+        if ids:
+            return {"input_ids": rng(4, steps).integers(0, c["vocab_size"], (1, steps))}
+        return {"input": rng(5, steps).standard_normal((1, steps, c["input_size"]), np.float32)}
+    # What depends on the step before, and so is read in each; the products of inputs are read once.
+    layer = lambda c: 4 * c["hidden_size"] ** 2
+    recurrent = lambda c: c["num_layers"] * layer(c)
+    before = lambda c: 4 * c["hidden_size"] * (c["input_size"] + (c["num_layers"] - 1) * c["hidden_size"])
+    return Workload(f"{steps} steps from {'ids' if ids else 'rows'}", "steps", steps, inputs,
+                    lambda c: 2e-9 * steps * (recurrent(c) + before(c)),
+                    lambda c: 4e-9 * (steps * recurrent(c) + before(c)), lambda c: 4e-9 * layer(c), "output")
+
+
+MODELS = [
+    Model("bert", "BERT-base, fp32, to last_hidden_state", "bert", "bert-base-synth", [bert(1, 128), bert(8, 128)],
+          ("input_ids", "attention_mask", "token_type_ids", "last_hidden_state"), compared=shown),
+    Model("gpt2", "GPT-2 124M, fp32, to the next token", "gpt2", "gpt2-124m-synth",
+          [gpt2_prefill(256), gpt2_decode(64, 256)], ("input_ids", "logits"), graph_variants=("matmul", "gemm"),
+          compared=lambda got, want, _: (got, want[:, -1])),
+    Model("resnet", "ResNet-50, fp32, to logits", "resnet", "resnet-50-synth", [resnet(1), resnet(8)],
+          ("pixel_values", "logits"), torch_variants=("mkldnn", "eager", "channels-last")),
+    Model("lstm", "LSTM 2 x 512 with an embedding, fp32, to output", "lstm", "lstm-2x512-synth", [lstm(128, True)],
+          ("input_ids", "output"), torch_variants=("eager",)),
+    Model("lstm-rows", "LSTM 2 x 512 of rows of numbers, fp32, to output", "lstm", "lstm-2x512-synth",
+          [lstm(128, False)], (), torch_variants=("eager",), config_changes={"input": "features"}),
+]
+
+
+def chosen(names):
+    """The models of this list, separated by commas or spaces; all if it is empty."""
+    wanted = names.replace(",", " ").split()
+    unknown = [name for name in wanted if name not in [m.name for m in MODELS]]
+    if unknown:
+        raise SystemExit(f"bench: no model '{unknown[0]}'; there are: {' '.join(m.name for m in MODELS)}")
+    return [m for m in MODELS if not wanted or m.name in wanted]

@@ -221,6 +221,7 @@ model_status text_walk(const struct tokenizer *t, const char *text, size_t text_
     model_status status = utf8_check(text, text_bytes, what, err);
     if (status != MODEL_OK)
         return status;
+    pattern_memory_begin(&scratch->pattern, text_bytes);
     struct walk walk = {t, scratch, ret, max_tokens, false, 0, text, text_bytes, err};
     status = put_all(&walk, text, text_bytes);
     return status == MODEL_OUT_OF_MEMORY ? error_no_memory(err, what) : status;

@@ -63,10 +63,13 @@ ABI_TESTS := $(patsubst tests/abi/%.c,$(BUILD)/tests/%,$(wildcard tests/abi/test
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZERS:%=$(BUILD)/tests/replay_%)
 EXAMPLE_PLUGINS := $(patsubst examples/%.c,$(BUILD)/examples/%.$(SO),$(wildcard examples/plugin_*.c))
+# A folder of examples/ with C files in it is a plugin that a stranger wrote.
+EXAMPLE_FOLDERS := $(sort $(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c))))
+EXAMPLE_PLUGINS += $(EXAMPLE_FOLDERS:%=$(BUILD)/examples/%.$(SO))
 EXAMPLES := $(EXAMPLE_PLUGINS) $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/plugin_%,$(wildcard examples/*.c)))
 TESTS := $(UNIT_TESTS) $(PLUGIN_TESTS) $(ABI_TESTS) $(REPLAYS)
 
-.PHONY: all help demo test bench fuzz check install interop deps clean tests objects
+.PHONY: all help demo test bench fuzz check plugin install interop deps clean tests objects
 .DELETE_ON_ERROR:
 all: $(COMMANDS) $(LIBRARY) $(PLUGINS) $(EXAMPLES)
 
@@ -81,7 +84,7 @@ test: deps ## build and run every test that needs Debian packages only
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(BUILD) scripts/run-tests.sh $(ONLY)
 
-interop: all ## compare with npm's clients and oracles
+interop: all $(BUILD)/tests/sampler_steps ## compare with npm's clients and oracles
 	@scripts/deps.sh interop
 	@BUILD=$(BUILD) tests/interop/run.sh
 
@@ -94,6 +97,16 @@ fuzz: ## 60 s of each fuzz target (SECONDS_EACH=60)
 check: all ## layers, sizes, banned calls, format, symbols, ABI
 	@BUILD=$(BUILD) scripts/check.sh
 
+# With warnings, and without those turned into errors: the folder is somebody else's.
+plugin: $(KERNELS_ARCHIVE) $(COMMANDS) ## DIR=folder [PKG=package]: its C files become its libmodel.so
+	@[ -n "$(wildcard $(DIR)/*.c)" ] || \
+	  { echo "make plugin: no C files in '$(DIR)'; want make plugin DIR=folder" >&2; exit 2; }
+	$(call say,LD,$(DIR)/libmodel.$(SO))
+	$(Q)$(CC) $(filter-out -Werror -MMD -MP,$(ALL_CFLAGS)) $(INC_kernels) $(wildcard $(DIR)/*.c) \
+	  $(KERNELS_ARCHIVE) $(ALL_LDFLAGS) $(PLUGIN_FLAGS) $(PLUGIN_LIBS) -o $(DIR)/libmodel.$(SO)
+	$(if $(PKG),$(Q)$(BUILD)/bin/pkgmgr install "$(PKG)" $(DIR)/libmodel.$(SO) && \
+	  $(BUILD)/bin/modelhost explain "$(PKG)" && $(BUILD)/bin/modelhost run "$(PKG)" --describe)
+
 deps:
 	@scripts/deps.sh build
 
@@ -102,7 +115,7 @@ tests: all $(TESTS) $(FIXTURES)
 # Everything compiled, nothing linked (for scripts/checks/compile.sh).
 objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(SRC_kernels) \
   $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c)) \
-  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/fuzz/*.c examples/*.c bench/*.c))
+  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/fuzz/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
 
 # ---- compiling: `make V=1` shows the commands
 
@@ -127,7 +140,7 @@ $(eval $(call compile,plugins/kernels,$(KERNELS_CFLAGS) $(INC_kernels)))
 $(eval $(call compile,plugins,$(INC_kernels) -I$$(dir $$<)))
 $(eval $(call compile,tests,$(INC_tests) -Iplugins/kernels $(PKG_CFLAGS)))
 $(eval $(call compile,bench,$(INC_host)))
-$(eval $(call compile,examples,-Iinclude))
+$(eval $(call compile,examples,$(INC_kernels)))
 
 $(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
 $(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
@@ -182,6 +195,12 @@ $(BUILD)/lib/modelhost/plugins/lib$(1).$(SO): $(call objects,$(wildcard plugins/
 endef
 $(foreach p,$(PLUGIN_NAMES),$(eval $(call plugin_rule,$(p))))
 
+define example_rule
+$(BUILD)/examples/$(1).$(SO): $(call objects,$(wildcard examples/$(1)/*.c)) $(KERNELS_ARCHIVE) scripts/plugin.map
+	$$(call link,$$(PLUGIN_FLAGS) $$(PLUGIN_LIBS))
+endef
+$(foreach p,$(EXAMPLE_FOLDERS),$(eval $(call example_rule,$(p))))
+
 # Fixture plugins of the tests, each broken in its own way (tests/abi/plugin_*.c says how), and the
 # example: linked without a version script, as a stranger would.
 $(BUILD)/tests/plugin_%.$(SO): $(O)/tests/abi/plugin_%.o
@@ -189,7 +208,7 @@ $(BUILD)/tests/plugin_%.$(SO): $(O)/tests/abi/plugin_%.o
 $(BUILD)/examples/plugin_%.$(SO): $(O)/examples/plugin_%.o
 	$(call link,-shared)
 $(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
-	$(call link,-L$(BUILD)/lib -lmodelhost -Wl$(comma)-rpath$(comma)'$$ORIGIN/../lib')
+	$(call link,-L$(BUILD)/lib -lmodelhost -lpng -lm -Wl$(comma)-rpath$(comma)'$$ORIGIN/../lib')
 
 # Tests open the fixtures beside them.
 $(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
@@ -197,10 +216,12 @@ $(BUILD)/tests/test_environment_library: | $(LIBRARY)
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
-$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS)
+$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS) $(EXAMPLE_PLUGINS)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
 	$(call link,-lcmocka $(LIBS))
+$(BUILD)/tests/sampler_steps: $(O)/tests/interop/sampler_steps.o $(ARCHIVE)
+	$(call link,$(LIBS))
 # Tests that make allocations fail (tests/failing_memory.h).
 FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
 $(FAILING_MEMORY): ALL_LDFLAGS += $(call elf,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)

@@ -20,10 +20,9 @@ static model_status generation_request(struct modelhost_model *model,
     model_status status = api_check_options(options, err);
     if (status == MODEL_OK && options != NULL &&
         MODEL_HAS(struct modelhost_run_options, options, session) && options->session != NULL)
-        status =
-            error_set(err, MODEL_UNSUPPORTED,
-                      "generating does not go on with a session: give the whole text, what the "
-                      "model has read of it is not read again");
+        status = error_set(err, MODEL_UNSUPPORTED,
+                           "generating takes no session: give the whole text each time; what was "
+                           "read of it before is not read again");
     if (status == MODEL_OK)
         status = loaded_model_pipeline(model, &pipeline, err);
     if (status == MODEL_NOT_FOUND)

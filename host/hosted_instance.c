@@ -78,6 +78,7 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
     if (status != MODEL_OK)
         return status;
     int64_t kept = -1;
+    history->n_ids = 0; /* not known if it fails */
     err->message[0] = '\0';
     status = instance->plugin->keep(instance->plugin, to, from, (int64_t)n_tokens, &kept, err);
     if (status != MODEL_OK)

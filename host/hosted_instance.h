@@ -33,7 +33,7 @@ uint32_t hosted_instance_best_slot(const struct hosted_instance *instance, const
                                    size_t n_ids, size_t *ret_common);
 
 /* The plugin's keep(), with the history following it: slot `to` holds the first *ret_kept tokens of
- * `from` then. [lane-thread] */
+ * `from` then; after a failure its history is forgotten. [lane-thread] */
 model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to, uint32_t from,
                                   size_t n_tokens, size_t *ret_kept, struct model_error *err);
 /* The slot has read these, too. Without memory for it the slot's history is forgotten, and the slot is

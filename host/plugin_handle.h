@@ -12,7 +12,10 @@ struct plugin_handle {
 
 /* Reads the file's note, checks version and exports, and only then opens it (RTLD_NOW | RTLD_LOCAL).
  * The code stays mapped for the life of the process: thread-local destructors and OpenMP crash when
- * their code is unmapped. */
+ * their code is unmapped. What was opened stays what it is when its file is replaced or written over, and
+ * the next call takes the new file. (A file without write permission, with libraries beside it or above
+ * 64 MB is opened in place: it can be replaced by renaming only, and is MODEL_CORRUPT when it was written
+ * over while it is open. Debuggers and profilers find such a file by its path.) */
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
                                 struct plugin_handle *ret, struct model_error *err);
 

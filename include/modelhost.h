@@ -242,7 +242,7 @@ struct modelhost_prompt {
 };
 
 /* A token as it comes. The text is what is certain by then: never half a character, never the start of
- * a stop string; pieces together are the generated text. The last one of a sequence has finish_reason,
+ * a stop string, U+FFFD for NUL; pieces together are the generated text. The last one of a sequence has finish_reason,
  * and may have no token (token_id -1). */
 struct modelhost_token {
     size_t struct_size;
@@ -292,7 +292,8 @@ struct modelhost_generation {
  * logprobs "logprobs"}. What a model has read of an earlier prompt is used again where prompts begin
  * alike. At most 1,024 prompts. MODEL_INVALID_ARGUMENT: a prompt beyond the model's context, an unknown id, a
  * number out of its range; MODEL_UNSUPPORTED: the model gives no logits of next tokens, or options have a
- * session. `generation` and `options` may be NULL. */
+ * session. `generation` and `options` may be NULL; of the options timeout_ms and loop
+ * count. */
 MODELHOST_API model_status modelhost_generate(
     struct modelhost_model *model, const struct modelhost_prompt *prompts, uint32_t n_prompts,
     const struct modelhost_generation *generation, const struct modelhost_run_options *options,

@@ -64,6 +64,8 @@ plant layers plugins/one/x.c 'plugin/ may not include "host_x.h"' <<<'#include "
 plant layers plugins/one/x.c 'plugin/ may not include "inner.h"' <<<'#include "inner.h"'
 plant layers plugins/one/x.c 'plugin/ may not include "two.h"' <<<'#include "two.h"'
 plant layers plugins/one/x.c 'plugin/ may not include "modelhost.h"' <<<'#include "modelhost.h"'
+mkdir -p examples/one
+plant layers examples/one/x.c 'plugin/ may not include "inner.h"' <<<'#include "inner.h"'
 plant layers plugins/kernels/x.c 'kernels/ may not include "errors.h"' <<<'#include "errors.h"'
 plant layers base/x.c 'by its file name alone' <<<'#include "../host/host_x.h"'
 plant layers base/x.c 'is ours: include it with quotes' <<<'#include <errors.h>'
@@ -87,6 +89,7 @@ plant sizes base/x.c 'base/x.c:2: a function of 71 lines' < <(
     c_lines 71
     printf '}\n'
 )
+plant sizes examples/one/x.c 'examples/one/x.c:200: the plugin has 200 lines' < <(c_lines 200)
 plant names store/errors.h 'store/errors.h:1: the name is taken by base/errors.h' </dev/null
 plant names store/BigName.h 'names are lower case' </dev/null
 

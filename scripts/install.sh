@@ -5,6 +5,8 @@
 #   lib/                    libmodelhost.so.VERSION with its links (or the .dylib), pkgconfig/modelhost.pc
 #   lib/modelhost/plugins/  the plugins that come with the project
 #   include/                model_abi.h for plugin authors, modelhost.h for applications
+#   include/modelhost/      kernels.h and the headers that it includes: what plugins compute with
+#   lib/modelhost/          libkernels.a, the same; pkgconfig/modelhost-kernels.pc knows how to use it
 #   share/man/, share/doc/modelhost/, share/licenses/modelhost/
 #
 # The commands find the plugins beside themselves, so the installed folder may be moved.
@@ -50,6 +52,26 @@ mkdir -p "$destination/lib/pkgconfig"
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" modelhost.pc.in \
     >"$destination/lib/pkgconfig/modelhost.pc"
 chmod 644 "$destination/lib/pkgconfig/modelhost.pc"
+
+# What plugins compute with: kernels.h, what it includes, what that includes.
+headers='' found=kernels.h
+while [ -n "$found" ]; do
+    headers="$headers $found" next=''
+    for name in $(cd plugins/kernels && sed -n 's/^#include "\(.*\)"$/\1/p' $found | sort -u); do
+        case " $headers $next " in *" $name "*) continue ;; esac
+        [ ! -f "plugins/kernels/$name" ] || next="$next $name"
+    done
+    found=$next
+done
+for name in $headers; do
+    put 644 include/modelhost "plugins/kernels/$name"
+done
+put 644 lib/modelhost "$build/lib/libkernels.a"
+libraries='-lm'
+! nm "$build/lib/libkernels.a" 2>/dev/null | grep -q ' U dnnl_' || libraries='-ldnnl -fopenmp -lm'
+sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" -e "s|@LIBRARIES@|$libraries|" \
+    modelhost-kernels.pc.in >"$destination/lib/pkgconfig/modelhost-kernels.pc"
+chmod 644 "$destination/lib/pkgconfig/modelhost-kernels.pc"
 
 for section in 1 3 7; do
     pages=(docs/man/*."$section")

@@ -79,6 +79,10 @@ static model_status run_opened(struct run_command *run, struct modelhost_model *
     const char *task = run->task != NULL ? run->task : modelhost_description(model)->task;
     const bool generates =
         task != NULL && (strcmp(task, "text-generation") == 0 || strcmp(task, "generate") == 0);
+    if (generates && run->reading_option != NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "--%s is not for models that generate text, as this one does",
+                         run->reading_option);
     if (generates)
         return run_generation(run, model, err);
     if (run->generation_option != NULL)

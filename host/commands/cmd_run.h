@@ -21,12 +21,15 @@ struct run_command {
 
     /* Generating text. */
     struct modelhost_generation generation;
-    struct command_list stop_strings; /* values owned */
-    const char *input_ids;            /* "15496,11", or NULL */
-    const char *stop_token_ids;       /* the same */
+    struct command_list stop_strings;           /* values owned */
+    const char *input_ids_text, *stop_ids_text; /* "15496,11", or NULL */
+    int64_t *input_ids, *stop_ids;              /* (n), owned; NULL: not given */
+    size_t n_input_ids, n_stop_ids;
     int64_t num_sequences, seed, logprobs;
     bool stream, greedy, sliding_window, ignore_eos;
-    const char *generation_option; /* an option that only generating has, or NULL */
+    const char *generation_option,
+        *reading_option; /* one that only models have that generate, and one
+                                                       that they do not have; or NULL */
 };
 
 /* The command line (run_options.c). False after printing what is wrong. */

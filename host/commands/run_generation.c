@@ -16,17 +16,15 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define MAX_IDS 65536
-
 struct generating {
     struct run_command *run;
     struct modelhost_model *model;
     struct modelhost_generation generation;
-    int64_t *stop_ids;
     struct json_array array;
-    struct modelhost_timing timing;
+    struct modelhost_timing timing; /* of all answers */
+    int64_t n_sequences;
+    size_t n_requests;
     bool context_full;
-    size_t n_answers;
 
     /* Of the request under way. */
     uv_loop_t loop;
@@ -35,35 +33,14 @@ struct generating {
     model_status status;
     struct model_error *err;
     bool answered;
+    uv_async_t unwritable; /* tells the main thread of: */
+    int write_errno;       /* why a token could not be printed; the lane's until the answer */
 };
 
-/* "15496,11" to ids. `option` names it in errors. */
-static model_status read_ids(const char *option, const char *text, int64_t **ret_ids, size_t *ret_n,
-                             struct model_error *err)
+static uint32_t sequences_of_each(const struct generating *generating)
 {
-    int64_t *ids = calloc(MAX_IDS, sizeof *ids);
-    size_t n = 0;
-    const char *at = text;
-    if (ids == NULL)
-        return error_no_memory(err, "token ids");
-    while (*at != '\0' && n < MAX_IDS) {
-        char *end = NULL;
-        errno = 0;
-        ids[n] = strtoll(at, &end, 10);
-        if (end == at || errno != 0 || ids[n] < 0 || (*end != ',' && *end != '\0'))
-            break;
-        n++;
-        at = *end == ',' ? end + 1 : end;
-    }
-    if (*at != '\0') {
-        free(ids);
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "--%s is '%.80s', want at most %d token ids with commas between: 15496,11",
-                         option, text, MAX_IDS);
-    }
-    *ret_ids = ids;
-    *ret_n = n;
-    return MODEL_OK;
+    const uint32_t n = generating->generation.num_sequences;
+    return n > 1 ? n : 1;
 }
 
 /* ---- one request */
@@ -71,20 +48,34 @@ static model_status read_ids(const char *option, const char *text, int64_t **ret
 /* On the lane's thread, while the main thread waits in its loop. */
 static void print_token(void *context, const struct modelhost_token *token)
 {
-    (void)context;
+    struct generating *generating = context;
+    if (generating->write_errno != 0)
+        return;
     if (token->text != NULL)
         (void)fwrite(token->text, 1, token->text_bytes, stdout);
     else if (token->token_id >= 0)
         printf("%lld ", (long long)token->token_id);
     if (token->finish_reason != NULL)
         (void)putchar('\n');
-    (void)fflush(stdout);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return;
+    generating->write_errno = errno != 0 ? errno : EIO;
+    (void)uv_async_send(&generating->unwritable);
 }
 
+/* Nobody reads any more. */
+static void on_unwritable(uv_async_t *async)
+{
+    struct generating *generating = async->data;
+    modelhost_cancel(generating->request);
+}
+
+/* A second one ends the process as usual: whoever reads what is streamed may have stopped. */
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct generating *generating = signal->data;
     (void)number;
+    (void)uv_signal_stop(signal);
     modelhost_cancel(generating->request);
 }
 
@@ -95,7 +86,10 @@ static void on_answer(void *user, model_status status, struct modelhost_result *
     generating->status = status;
     generating->result = result;
     generating->answered = true;
-    if (status == MODEL_CANCELLED)
+    if (status == MODEL_CANCELLED && generating->write_errno != 0) {
+        errno = generating->write_errno;
+        generating->status = command_flush(generating->err);
+    } else if (status == MODEL_CANCELLED)
         (void)error_set(generating->err, status, "interrupted");
     else if (status != MODEL_OK)
         (void)error_set(generating->err, status, "%s", err->message);
@@ -115,7 +109,7 @@ static void wait_for_answer(struct generating *generating)
         (void)uv_run(&generating->loop, UV_RUN_ONCE);
     for (int i = 0; i < 2; i++)
         uv_close((uv_handle_t *)&signals[i], NULL);
-    (void)uv_run(&generating->loop, UV_RUN_DEFAULT); /* until all handles are closed */
+    (void)uv_run(&generating->loop, UV_RUN_NOWAIT); /* they are closed */
 }
 
 static model_status request_answer(struct generating *generating,
@@ -123,22 +117,26 @@ static model_status request_answer(struct generating *generating,
                                    struct model_error *err)
 {
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
-    options.timeout_ms = generating->n_answers++ == 0 ? run_time_left_ms(generating->run)
-                                                      : generating->run->timeout_ms;
+    options.timeout_ms = generating->n_requests++ == 0 ? run_time_left_ms(generating->run)
+                                                       : generating->run->timeout_ms;
     options.loop = &generating->loop;
     generating->answered = false;
     generating->err = err;
     generating->request = NULL;
+    if (uv_async_init(&generating->loop, &generating->unwritable, on_unwritable) != 0)
+        return error_no_memory(err, "an event");
+    generating->unwritable.data = generating;
     model_status status =
         modelhost_generate_async(generating->model, prompts, n_prompts, &generating->generation,
                                  &options, on_answer, generating, &generating->request, err);
-    if (status != MODEL_OK) {
-        (void)uv_run(&generating->loop, UV_RUN_DEFAULT);
-        return status;
+    if (status == MODEL_OK) {
+        wait_for_answer(generating);
+        modelhost_request_release(generating->request);
+        status = generating->status;
     }
-    wait_for_answer(generating);
-    modelhost_request_release(generating->request);
-    return generating->status;
+    uv_close((uv_handle_t *)&generating->unwritable, NULL);
+    (void)uv_run(&generating->loop, UV_RUN_DEFAULT); /* until all handles are closed */
+    return status;
 }
 
 /* ---- printing */
@@ -164,15 +162,20 @@ static model_status print_for_people(struct generating *generating, const char *
     model_status status = json_parse(answers, strlen(answers), "the answer", &tree, err);
     if (status != MODEL_OK)
         return status;
+    const uint32_t n_each = sequences_of_each(generating);
     const bool several = json_count(tree) > 1;
-    for (const json_node *item = json_first(tree); item != NULL; item = json_next(item)) {
+    uint32_t i = 0;
+    for (const json_node *item = json_first(tree); item != NULL; item = json_next(item), i++) {
         const char *reason = json_string_or(json_member(item, "finish_reason"), "");
         generating->context_full = generating->context_full || strcmp(reason, "context") == 0;
         if (generating->run->stream)
             continue;
         if (several)
-            printf("[%s, answer %.0f]\n", json_string_or(json_member(item, "text"), "token ids"),
-                   json_number_or(json_member(item, "sequence"), 0) + 1);
+            printf("[%s", json_string_or(json_member(item, "text"), "token ids"));
+        if (several && n_each > 1)
+            printf(", answer %u", i % n_each + 1);
+        if (several)
+            printf("]\n");
         print_text(item);
     }
     json_free(tree);
@@ -194,13 +197,14 @@ static model_status generate(struct generating *generating, const struct modelho
     generating->timing.prefill_ns += timing.prefill_ns;
     generating->timing.new_tokens += timing.new_tokens;
     generating->timing.decode_ns += timing.decode_ns;
+    generating->n_sequences += (int64_t)n_prompts * sequences_of_each(generating);
     modelhost_result_destroy(generating->result);
     return status;
 }
 
 static double per_second(int64_t n, int64_t ns)
 {
-    return ns > 0 ? (double)n * 1e9 / (double)ns : 0;
+    return n > 0 && ns > 0 ? (double)n * 1e9 / (double)ns : 0;
 }
 
 static void print_timing(const struct generating *generating)
@@ -209,12 +213,13 @@ static void print_timing(const struct generating *generating)
     if (generating->run->verbosity < 0)
         return;
     const int64_t n_read = t->prompt_tokens - t->cached_tokens;
+    const int64_t n_behind = t->new_tokens - generating->n_sequences; /* the first of each */
     fprintf(stderr,
             "modelhost: read %lld tokens in %.1f ms (%.1f tokens/s), made %lld in %.1f ms "
             "(%.1f tokens/s; load %.1f ms)\n",
             (long long)n_read, (double)t->prefill_ns / NS_PER_MS, per_second(n_read, t->prefill_ns),
             (long long)t->new_tokens, (double)(t->prefill_ns + t->decode_ns) / NS_PER_MS,
-            per_second(t->new_tokens, t->decode_ns), (double)generating->run->load_ns / NS_PER_MS);
+            per_second(n_behind, t->decode_ns), (double)generating->run->load_ns / NS_PER_MS);
     if (generating->context_full)
         fprintf(stderr, "modelhost: the model's context is full; --sliding-window goes on\n");
 }
@@ -229,15 +234,10 @@ static struct modelhost_prompt text_prompt(const char *text, size_t text_bytes)
 
 static model_status generate_ids(struct generating *generating, struct model_error *err)
 {
-    int64_t *ids = NULL;
-    size_t n_ids = 0;
-    model_status status = read_ids("input-ids", generating->run->input_ids, &ids, &n_ids, err);
-    const struct modelhost_prompt prompt = {
-        .struct_size = sizeof prompt, .token_ids = ids, .n_token_ids = n_ids};
-    if (status == MODEL_OK)
-        status = generate(generating, &prompt, 1, err);
-    free(ids);
-    return status;
+    const struct modelhost_prompt prompt = {.struct_size = sizeof prompt,
+                                            .token_ids = generating->run->input_ids,
+                                            .n_token_ids = generating->run->n_input_ids};
+    return generate(generating, &prompt, 1, err);
 }
 
 static model_status generate_texts(struct generating *generating, struct model_error *err)
@@ -287,32 +287,23 @@ model_status run_generation(struct run_command *run, struct modelhost_model *mod
                             struct model_error *err)
 {
     struct generating *generating = calloc(1, sizeof *generating);
-    if (generating == NULL)
+    if (generating == NULL || uv_loop_init(&generating->loop) != 0) {
+        free(generating);
         return error_no_memory(err, "generating text");
-    *generating = (struct generating){.run = run, .model = model, .generation = run->generation};
-    size_t n_stop_ids = 0;
-    model_status status = MODEL_OK;
-    if (run->stream && (run->num_sequences > 1 || run->as_json))
-        status = error_set(err, MODEL_INVALID_ARGUMENT,
-                           "--stream shows one answer as text; leave out %s",
-                           run->as_json ? "--json" : "--num-sequences");
-    if (status == MODEL_OK && run->stop_token_ids != NULL)
-        status = read_ids("stop-ids", run->stop_token_ids, &generating->stop_ids, &n_stop_ids, err);
-    generating->generation.stop_token_ids = generating->stop_ids;
-    generating->generation.n_stop_token_ids = (uint32_t)n_stop_ids;
+    }
+    generating->run = run;
+    generating->model = model;
+    generating->generation = run->generation;
     if (run->stream)
         generating->generation.on_token = print_token;
-    const bool has_loop = status == MODEL_OK && uv_loop_init(&generating->loop) == 0;
-    if (status == MODEL_OK)
-        status = has_loop ? run_all(generating, err) : error_no_memory(err, "a loop");
+    generating->generation.context = generating;
+    model_status status = run_all(generating, err);
     struct model_error unheard = MODEL_ERROR_INIT;
     model_status ended = json_array_end(&generating->array, status == MODEL_OK ? err : &unheard);
     status = status == MODEL_OK ? ended : status;
     if (status == MODEL_OK)
         print_timing(generating);
-    if (has_loop)
-        (void)uv_loop_close(&generating->loop);
-    free(generating->stop_ids);
+    (void)uv_loop_close(&generating->loop);
     free(generating);
     return status;
 }

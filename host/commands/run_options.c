@@ -3,6 +3,7 @@
 #include "cmd_run.h"
 #include "cpu_budget.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 /* What a run may be about; an option's group is those that know it. */
 enum form { TEXTS = 1, TENSORS = 2, GENERATING = 4, IMAGES = 8, EVERY = 15 };
 
-#define MAX_STOP_STRINGS 64
+#define MAX_IDS 65536
 
 static bool take_threads(struct run_command *run, const char *command)
 {
@@ -22,6 +23,32 @@ static bool take_threads(struct run_command *run, const char *command)
                    cpus, cpus == 1 ? "" : "s");
     return run->threads_text == NULL ||
            command_integer(command, option, run->threads_text, 1, cpus, &run->threads);
+}
+
+/* "15496,11" to ids, unless text is NULL; false after printing what is wrong. Nothing is no id at all. */
+static bool take_ids(const char *command, const char *option, const char *text, int64_t **ret_ids,
+                     size_t *ret_n)
+{
+    if (text == NULL)
+        return true;
+    if ((*ret_ids = calloc(MAX_IDS, sizeof **ret_ids)) == NULL)
+        return command_usage(command, "out of memory") == 0;
+    const char *at = text;
+    while (*at >= '0' && *at <= '9' && *ret_n < MAX_IDS) {
+        char *end = NULL;
+        errno = 0;
+        (*ret_ids)[*ret_n] = strtoll(at, &end, 10);
+        if (errno != 0 || (*end != '\0' && (*end != ',' || end[1] == '\0')))
+            break;
+        (*ret_n)++;
+        at = *end == ',' ? end + 1 : end;
+    }
+    return *at == '\0' ||
+           command_usage(
+               command,
+               "--%s is '%.80s', want token ids with commas between, such as 15496,11, at "
+               "most %d",
+               option, text, MAX_IDS) == 0;
 }
 
 /* The first option that was given and does not go with the form; NULL: none. */
@@ -75,6 +102,34 @@ static bool check_form(struct run_command *run, const char *command,
                                  : "--%s is for texts, not for --image",
                              misplaced) == 0;
     run->generation_option = misplaced_option(options, given, TEXTS | TENSORS | IMAGES);
+    run->reading_option = misplaced_option(options, given, GENERATING | TENSORS | IMAGES);
+    return true;
+}
+
+static bool was_given(const struct command_option *options, uint64_t given, const char *name)
+{
+    size_t i = 0;
+    while (strcmp(options[i].name, name) != 0)
+        i++;
+    return given >> i & 1;
+}
+
+/* Options of generating that say opposite things, or nothing. */
+static bool check_generation(const struct run_command *run, const char *command,
+                             const struct command_option *options, uint64_t given)
+{
+    static const char *const sampling[] = {"temperature", "top-k", "top-p", "min-p"};
+    if (run->stream && (run->as_json || run->num_sequences > 1))
+        return command_usage(command, "--stream shows one answer as text; leave out --%s",
+                             run->as_json ? "json" : "num-sequences") == 0;
+    if (run->logprobs > 0 && !run->as_json)
+        return command_usage(command, "--logprobs goes with --json") == 0;
+    if (run->greedy && run->num_sequences > 1)
+        return command_usage(command, "--greedy has one answer; leave out --num-sequences") == 0;
+    for (size_t i = 0; run->greedy && i < sizeof sampling / sizeof *sampling; i++)
+        if (was_given(options, given, sampling[i]))
+            return command_usage(command, "--greedy draws nothing; leave out --%s", sampling[i]) ==
+                   0;
     return true;
 }
 
@@ -90,6 +145,8 @@ static void take_generation(struct run_command *run)
     generation->ignore_eos = run->ignore_eos;
     generation->stop_strings = run->stop_strings.values;
     generation->n_stop_strings = (uint32_t)run->stop_strings.n_values;
+    generation->stop_token_ids = run->stop_ids;
+    generation->n_stop_token_ids = (uint32_t)run->n_stop_ids;
 }
 
 bool run_options_read(struct run_command *run, int argc, char **argv)
@@ -107,7 +164,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"outputs", .list = &run->outputs, .group = TENSORS},
         {"output-names", .text = &run->output_names, .group = TENSORS},
         {"stateful", .flag = &run->stateful, .group = TENSORS},
-        {"input-ids", .text = &run->input_ids, .group = GENERATING},
+        {"input-ids", .text = &run->input_ids_text, .group = GENERATING},
         {"max-new-tokens", .integer = &g->max_new_tokens, .max = 1 << 24, .group = GENERATING},
         {"stream", .flag = &run->stream, .group = GENERATING},
         {"greedy", .flag = &run->greedy, .group = GENERATING},
@@ -120,7 +177,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"seed", .integer = &run->seed, .max = INT64_MAX, .group = GENERATING},
         {"num-sequences", .integer = &run->num_sequences, .min = 1, .max = 64, .group = GENERATING},
         {"stop", .list = &run->stop_strings, .group = GENERATING},
-        {"stop-ids", .text = &run->stop_token_ids, .group = GENERATING},
+        {"stop-ids", .text = &run->stop_ids_text, .group = GENERATING},
         {"ignore-eos", .flag = &run->ignore_eos, .group = GENERATING},
         {"sliding-window", .flag = &run->sliding_window, .group = GENERATING},
         {"logprobs", .integer = &run->logprobs, .min = 1, .max = 1000, .group = GENERATING},
@@ -142,14 +199,17 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if ((lists[i]->values = calloc((size_t)argc + 1, sizeof *lists[i]->values)) == NULL)
             return command_usage(argv[0], "out of memory") == 0;
-    if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]))
+    if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]) ||
+        !take_ids(argv[0], "input-ids", run->input_ids_text, &run->input_ids, &run->n_input_ids) ||
+        !take_ids(argv[0], "stop-ids", run->stop_ids_text, &run->stop_ids, &run->n_stop_ids))
         return false;
     if (argc - optind != 1)
         return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;
     run->package = argv[optind];
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
-    return check_form(run, argv[0], options, given) && check_files(run, argv[0]);
+    return check_form(run, argv[0], options, given) && check_files(run, argv[0]) &&
+           check_generation(run, argv[0], options, given);
 }
 
 void run_options_finish(struct run_command *run)
@@ -159,4 +219,6 @@ void run_options_finish(struct run_command *run)
     free(run->inputs.values);
     free(run->outputs.values);
     free(run->stop_strings.values);
+    free(run->input_ids);
+    free(run->stop_ids);
 }

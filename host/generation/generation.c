@@ -10,6 +10,7 @@
 #include "loaded_model.h"
 #include "result.h"
 #include "scores.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -132,9 +133,9 @@ static model_status take_prompt(const struct generation *generation,
     if (!MODEL_HAS(struct modelhost_prompt, given, n_token_ids) ||
         (given->text == NULL && given->token_ids == NULL))
         return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "has neither text nor token_ids, or no struct_size");
+                         "neither text nor token_ids, or no struct_size");
     if (given->text == NULL && given->n_token_ids > MAX_PROMPT_IDS)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "has %zu token ids, at most %u",
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%zu token ids, at most %u",
                          given->n_token_ids, MAX_PROMPT_IDS);
     model_status status = given->text != NULL
                               ? encode_prompt(generation, prompt, given, err)
@@ -146,7 +147,7 @@ static model_status take_prompt(const struct generation *generation,
         bos_id = tokenizer_bos_id(generation->tokenizer);
     if (bos_id < 0)
         return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "is empty, and the model names no bos_token_id to begin with");
+                         "no tokens, and the model names no bos_token_id to begin with");
     free(prompt->ids);
     return copy_ids(prompt, &bos_id, 1, err);
 }
@@ -198,6 +199,8 @@ static model_status take_stop_strings(struct generation *generation,
             return error_set(err, MODEL_INVALID_ARGUMENT,
                              "stop string %u is empty or longer than %d bytes", i + 1,
                              MAX_STOP_BYTES);
+        if (utf8_valid_prefix(text, strlen(text)) < strlen(text)) /* or half a character is shown */
+            return error_set(err, MODEL_INVALID_ARGUMENT, "stop string %u is not UTF-8", i + 1);
         generation->stop_strings[i] = text_format("%s", text);
         if (generation->stop_strings[i] == NULL)
             return error_no_memory(err, "stop strings");
@@ -206,14 +209,13 @@ static model_status take_stop_strings(struct generation *generation,
     return MODEL_OK;
 }
 
-static model_status make_sequences(struct generation *generation, struct model_error *err)
+/* The next n of them. */
+static model_status make_sequences(struct generation *generation, uint32_t n,
+                                   struct model_error *err)
 {
     const uint32_t n_each = generation->settings.num_sequences;
-    const uint32_t n = generation->n_prompts * n_each;
-    generation->sequences = calloc(n, sizeof *generation->sequences);
-    if (generation->sequences == NULL)
-        return error_no_memory(err, "sequences");
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t end = generation->n_sequences + n; generation->n_sequences < end;) {
+        const uint32_t i = generation->n_sequences;
         const struct prompt *prompt = &generation->prompts[i / n_each];
         struct sequence *sequence = &generation->sequences[i];
         sequence->prompt = i / n_each;
@@ -231,14 +233,35 @@ static model_status make_sequences(struct generation *generation, struct model_e
 
 /* ---- running */
 
+/* Runs all sequences, a few at a time. Those that have ended keep what they have made, and no sampler,
+ * which is as large as the vocabulary. */
+static model_status run_sequences(struct generation *generation, const struct generation_run *run,
+                                  struct model_error *err)
+{
+    const uint32_t max_slots = generation->model.max_slots;
+    const uint32_t at_once = max_slots > 0 && max_slots < MAX_AT_ONCE ? max_slots : MAX_AT_ONCE;
+    const uint32_t n = generation->n_prompts * generation->settings.num_sequences;
+    model_status status = MODEL_OK;
+    generation->sequences = calloc(n, sizeof *generation->sequences);
+    if (generation->sequences == NULL)
+        return error_no_memory(err, "sequences");
+    for (uint32_t i = 0; i < n && status == MODEL_OK; i = generation->n_sequences) {
+        status = make_sequences(generation, n - i < at_once ? n - i : at_once, err);
+        if (status == MODEL_OK)
+            status =
+                generation_run(run, generation->sequences + i, generation->n_sequences - i, err);
+        for (uint32_t k = i; k < generation->n_sequences; k++)
+            sampler_finish(&generation->sequences[k].sampler);
+    }
+    return status;
+}
+
 static model_status run_job(struct request_job *job, struct modelhost_request *request,
                             struct modelhost_result **ret_result, struct model_error *err)
 {
     struct generation *generation = (struct generation *)job;
     struct modelhost_result *result = NULL;
     model_status status = result_create_empty(&result, err);
-    if (status == MODEL_OK)
-        status = make_sequences(generation, err);
     struct generation_run run = {.model = &generation->model,
                                  .settings = &generation->settings,
                                  .request = request,
@@ -251,13 +274,7 @@ static model_status run_job(struct request_job *job, struct modelhost_request *r
         return status;
     }
     result->timing.queue_ns = clock_now_ns() - request->submitted_ns;
-    const uint32_t max_slots = generation->model.max_slots;
-    const uint32_t at_once = max_slots > 0 && max_slots < MAX_AT_ONCE ? max_slots : MAX_AT_ONCE;
-    for (uint32_t i = 0; i < generation->n_sequences && status == MODEL_OK; i += at_once) {
-        const uint32_t rest = generation->n_sequences - i;
-        status =
-            generation_run(&run, generation->sequences + i, rest < at_once ? rest : at_once, err);
-    }
+    status = run_sequences(generation, &run, err);
     loaded_model_return_instance(request->model, run.instance);
     if (status == MODEL_OK)
         *ret_result = result;

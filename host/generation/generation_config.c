@@ -249,7 +249,9 @@ model_status generation_settings_make(const struct generation_config *config,
 
 int64_t generation_limit(const struct generation_settings *settings, size_t n_prompt)
 {
-    if (settings->max_length <= 0)
-        return settings->max_new_tokens;
-    return settings->max_length > (int64_t)n_prompt ? settings->max_length - (int64_t)n_prompt : 0;
+    int64_t limit = settings->max_new_tokens;
+    if (settings->max_length > 0)
+        limit =
+            settings->max_length > (int64_t)n_prompt ? settings->max_length - (int64_t)n_prompt : 0;
+    return limit < MAX_NEW_TOKENS ? limit : MAX_NEW_TOKENS; /* a package may name any */
 }

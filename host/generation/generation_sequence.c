@@ -102,12 +102,21 @@ static bool is_end(const struct generation_settings *settings, int64_t id)
     return false;
 }
 
-/* Takes text in as far as no stop string begins in it; a whole one ends the sequence. */
+/* Takes text in as far as no stop string begins in it; a whole one ends the sequence. A NUL would end the
+ * text for whoever reads it as a string, and JSON has none either (json_add_text()): it becomes U+FFFD. */
 static model_status take_text(struct sequence *sequence, const struct buffer *piece)
 {
     bool stopped = false;
-    model_status status =
-        stop_strings_push(&sequence->stops, piece->data, piece->size, &sequence->text, &stopped);
+    model_status status = MODEL_OK;
+    for (size_t at = 0; at < piece->size && status == MODEL_OK;) {
+        const char *from = piece->data + at, *zero = memchr(from, '\0', piece->size - at);
+        const size_t n = zero != NULL ? (size_t)(zero - from) : piece->size - at;
+        status = stop_strings_push(&sequence->stops, from, n, &sequence->text, &stopped);
+        if (status == MODEL_OK && zero != NULL)
+            status =
+                stop_strings_push(&sequence->stops, "\xEF\xBF\xBD", 3, &sequence->text, &stopped);
+        at += zero != NULL ? n + 1 : n;
+    }
     if (stopped)
         sequence->finish_reason = "stop";
     return status;

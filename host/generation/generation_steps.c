@@ -43,6 +43,10 @@ model_status generation_model_find(const struct model_description *description,
         return error_set(
             err, MODEL_UNSUPPORTED,
             "this model cannot generate: it has no input 'input_ids' of I64 and rank 2");
+    if (description->task != NULL && strcmp(description->task, "text-generation") != 0)
+        return error_set(err, MODEL_UNSUPPORTED, "this %s cannot generate: its task is %s",
+                         description->architecture != NULL ? description->architecture : "model",
+                         description->task);
     *ret = (struct generation_model){.description = description,
                                      .max_context = ids->shape[1].max,
                                      .max_slots = description->max_slots};

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FIRST_SORTED                                                                               \
-    64 /* candidates that are put into order at first; then four times as many, ... */
+/* Candidates that are put into order at first; then four times as many, and so on. */
+#define FIRST_SORTED 64
 
 static bool has_penalties(const struct sampler_settings *settings)
 {
@@ -142,7 +142,23 @@ static size_t cut_top_p(struct candidate *items, size_t n, double total, double 
     return n;
 }
 
-/* Fills the candidates that the filters leave with their probabilities; returns how many. */
+static int by_id(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* In the order of ids, so that a draw does not hang on how they were sorted. */
+static void order_by_id(struct candidate *items, size_t n)
+{
+    size_t n_ordered = 1;
+    while (n_ordered < n && items[n_ordered - 1].id < items[n_ordered].id)
+        n_ordered++;
+    if (n_ordered < n)
+        qsort(items, n, sizeof *items, by_id);
+}
+
+/* Fills the candidates that the filters leave; returns how many. */
 static size_t filter(struct sampler *sampler, const float *logits, float best)
 {
     const struct sampler_settings *settings = sampler->settings;
@@ -165,25 +181,14 @@ static size_t filter(struct sampler *sampler, const float *logits, float best)
     for (size_t i = 0; i < n; i++)
         if (items[i].value >= settings->min_p)
             items[n_kept++] = items[i];
+    order_by_id(items, n_kept);
     return n_kept;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* One of them by its probability; in the order of ids, so that the draw does not hang on how they were
- * sorted. */
+/* One of the n candidates by its probability. */
 static int64_t draw(struct sampler *sampler, size_t n)
 {
-    struct candidate *items = sampler->candidates;
-    size_t n_ordered = 1;
-    while (n_ordered < n && items[n_ordered - 1].id < items[n_ordered].id)
-        n_ordered++;
-    if (n_ordered < n)
-        qsort(items, n, sizeof *items, by_id);
+    const struct candidate *items = sampler->candidates;
     double total = 0, sum = 0;
     for (size_t i = 0; i < n; i++)
         total += items[i].value;
@@ -196,17 +201,28 @@ static int64_t draw(struct sampler *sampler, size_t n)
     return items[n - 1].id;
 }
 
-model_status sampler_next(struct sampler *sampler, const float *logits, int64_t *ret_id,
-                          struct model_error *err)
+model_status sampler_filter(struct sampler *sampler, const float *logits, size_t *ret_n,
+                            struct model_error *err)
 {
     const float *adjusted = apply_penalties(sampler, logits);
-    int64_t id = largest(adjusted, sampler->vocab_size);
-    if (id < 0 || isinf(adjusted[id]))
+    const int64_t best = largest(adjusted, sampler->vocab_size);
+    if (best < 0 || isinf(adjusted[best]))
         return error_set(err, MODEL_INTERNAL,
                          "the model's logits are not numbers: its weights may be broken (pkgmgr "
                          "verify), or overflow");
-    if (sampler->settings->do_sample)
-        id = draw(sampler, filter(sampler, adjusted, adjusted[id]));
+    sampler->candidates[0] = (struct candidate){best, 1.0};
+    *ret_n = sampler->settings->do_sample ? filter(sampler, adjusted, adjusted[best]) : 1;
+    return MODEL_OK;
+}
+
+model_status sampler_next(struct sampler *sampler, const float *logits, int64_t *ret_id,
+                          struct model_error *err)
+{
+    size_t n = 0;
+    model_status status = sampler_filter(sampler, logits, &n, err);
+    if (status != MODEL_OK)
+        return status;
+    const int64_t id = sampler->settings->do_sample ? draw(sampler, n) : sampler->candidates[0].id;
     if (sampler->n_new != NULL)
         sampler->n_new[id]++;
     *ret_id = id;

@@ -3,7 +3,8 @@
  * The order is that of transformers' generate(): repetition penalty (Keskar et al. 2019; over prompt and
  * new tokens), presence and frequency penalty (over new tokens, as the OpenAI API defines them), then
  * temperature, top-k (Fan et al. 2018), top-p (Holtzman et al. 2019), min-p (Nguyen et al. 2024), then one
- * draw. Without sampling: the largest logit after the penalties, the lowest id among equals.
+ * draw. Of equal logits at a filter's edge the lower ids stay. Without sampling: the largest logit after
+ * the penalties, the lowest id among equals.
  * A sampler belongs to one sequence and one thread at a time. */
 #ifndef SAMPLER_H
 #define SAMPLER_H
@@ -45,6 +46,10 @@ void sampler_finish(struct sampler *sampler);
 /* Counts tokens for the penalties. Ids out of range are passed over. */
 void sampler_add_prompt(struct sampler *sampler, const int64_t *ids, size_t n);
 
+/* What the next token is drawn from: candidates [0, *ret_n) by id, value: their probabilities times a
+ * constant. The first step of sampler_next(). */
+model_status sampler_filter(struct sampler *sampler, const float *logits, size_t *ret_n,
+                            struct model_error *err);
 /* The next token, which is counted. logits(vocab_size). MODEL_INTERNAL when no logit is a number. */
 model_status sampler_next(struct sampler *sampler, const float *logits, int64_t *ret_id,
                           struct model_error *err);

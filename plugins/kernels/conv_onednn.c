@@ -248,6 +248,12 @@ static model_status execute(struct conv_plans *plans, const struct conv_plan *pl
                               (int)status);
 }
 
+static size_t multiplications(const struct conv_geometry *geometry, struct map_shape result)
+{
+    return map_size(result) * (size_t)(geometry->in / geometry->groups) *
+           (size_t)(geometry->kernel[CONV_Y] * geometry->kernel[CONV_X]);
+}
+
 void conv_run(struct linear_runner *runner, const struct conv *conv, const float *x,
               struct map_shape shape, float *y)
 {
@@ -269,11 +275,13 @@ void conv_run(struct linear_runner *runner, const struct conv *conv, const float
             winograd_run(conv->winograd, x, shape, y, result, progress->conv->scratch);
         return;
     }
+    const int threads = small_work_begin(multiplications(&conv->geometry, result), CONV_SMALL);
     progress->status = find_plan(progress->conv, conv, shape, &plan, progress->err);
     if (progress->status == MODEL_OK)
         progress->status = grow_scratch(progress->conv, plan->scratch_bytes, progress->err);
     if (progress->status == MODEL_OK)
         progress->status = execute(progress->conv, plan, x, y, progress->err);
+    small_work_end(threads);
     if (progress->status == MODEL_OK && !linear_fuses(conv->geometry.activation))
         activation_rows(conv->kernels, conv->geometry.activation, y,
                         map_size(result) / (size_t)result.channels, (size_t)result.channels);

@@ -6,10 +6,12 @@
  *   plugin_weights.h  weights by name, checked, in any float dtype
  *   plugin_loader.h   the layers of a model out of its weights
  *   plugin_model.h    create, instances, destroy
+ *   plugin_slots.h    memory of sequences: a state of a fixed size
  *   plugin_call.h     inputs and outputs: described, and found by name
  *   linear.h          y = activation(x W^T + b), weights packed once
  *   conv.h            convolutions and pooling on feature maps
  *   residual.h        networks of residual blocks
+ *   lstm_cell.h       one step of an LSTM
  *   attention.h       softmax(Q K^T) V over sequences of different lengths, no padding
  *   packed_rows.h     which rows of a padded batch are computed, and the way back
  *   row_ops.h         layer norm, softmax, embeddings, activations
@@ -63,6 +65,7 @@ model_status kernels_no_memory(struct model_error *err, const char *what);
 #include "plugin_call.h"
 #include "plugin_loader.h"
 #include "plugin_model.h"
+#include "plugin_slots.h"
 #include "linear.h"
 #include "conv.h"
 #include "attention.h"
@@ -77,5 +80,6 @@ model_status kernels_no_memory(struct model_error *err, const char *what);
 #include "decoder_model.h"
 #include "recurrent.h"
 #include "recurrent_batch.h"
+#include "lstm_cell.h"
 
 #endif

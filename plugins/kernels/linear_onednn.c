@@ -237,9 +237,11 @@ void linear_run(struct linear_runner *runner, const struct linear *linear, const
         n = size_rows(index);
         if (!linear_progress_ask(&runner->progress))
             return;
-        runner->progress.status =
-            run_piece(runner, linear, x + row * (size_t)linear->class.in_features, n,
-                      y + row * (size_t)linear->class.out_features);
+        const size_t in = (size_t)linear->class.in_features;
+        const size_t out = (size_t)linear->class.out_features;
+        const int threads = small_work_begin(n * in * out, LINEAR_SMALL);
+        runner->progress.status = run_piece(runner, linear, x + row * in, n, y + row * out);
+        small_work_end(threads);
         row += n;
     }
 }

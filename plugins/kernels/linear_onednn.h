@@ -6,6 +6,7 @@
 #include "linear_panels.h"
 #include "linear_source.h"
 
+#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #define MAX_SHAPES 64
@@ -50,5 +51,25 @@ dnnl_status_t linear_reorder(dnnl_engine_t engine, const dnnl_memory_desc_t *pla
                              void *destination);
 /* A layout in a word: what the library says of it, hashed. */
 void linear_layout_name(const dnnl_memory_desc_t *weights, char *name, size_t name_bytes);
+
+/* Multiplications up to which meeting a second thread costs more than it brings, more so when other
+ * processes want the processors: a product reads its weights from memory, a convolution from the cache. */
+#define LINEAR_SMALL ((size_t)1 << 18)
+#define CONV_SMALL   ((size_t)1 << 20)
+
+/* Around making a plan and executing it: leaves small work to the calling thread. What begin returned
+ * goes to end. */
+static inline int small_work_begin(size_t multiplications, size_t small)
+{
+    const int threads = omp_get_max_threads();
+    if (multiplications < small)
+        omp_set_num_threads(1);
+    return threads;
+}
+
+static inline void small_work_end(int threads)
+{
+    omp_set_num_threads(threads);
+}
 
 #endif

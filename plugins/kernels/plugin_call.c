@@ -153,3 +153,17 @@ void *scratch_take(struct scratch *scratch, size_t n, size_t size_bytes)
     scratch->used += (n * size_bytes + 63) / 64 * 64;
     return taken;
 }
+
+model_status scratch_layout(const struct kernels *kernels,
+                            void (*layout)(void *context, struct scratch *scratch), void *context,
+                            struct model_error *err)
+{
+    const struct model_services *services = kernels_services(kernels);
+    struct scratch scratch = {NULL, 0};
+    layout(context, &scratch);
+    scratch = (struct scratch){services->scratch(services->context, scratch.used + 64), 0};
+    if (scratch.memory == NULL)
+        return kernels_no_memory(err, "the buffers of a run");
+    layout(context, &scratch);
+    return MODEL_OK;
+}

@@ -64,6 +64,12 @@ struct scratch {
 /* n elements of size_bytes, aligned to 64. */
 void *scratch_take(struct scratch *scratch, size_t n, size_t size_bytes);
 
+/* The whole of it: layout(context, scratch) takes the buffers of a run; it is called to count and
+ * again with the memory. MODEL_OUT_OF_MEMORY. [lane-thread] */
+model_status scratch_layout(const struct kernels *kernels,
+                            void (*layout)(void *context, struct scratch *scratch), void *context,
+                            struct model_error *err);
+
 /* For a second name of one result: copies `from` into `to`, which take_described() gave for `spec`,
  * unless that is NULL or the same memory. */
 void take_again(const struct call_reader *reader, const struct model_tensor_spec *spec,

@@ -40,4 +40,13 @@ model_status plugin_model_create(const struct model_services *services,
                                                        struct model_error *err),
                                  struct model **ret, struct model_error *err);
 
+/* Defines create_model() as that and nothing else: `type_` is the plugin's struct. */
+#define PLUGIN_CREATE_MODEL(type_, build_)                                                         \
+    model_status create_model(const struct model_services *services,                               \
+                              const struct model_create_args *args, struct model **ret,            \
+                              struct model_error *err)                                             \
+    {                                                                                              \
+        return plugin_model_create(services, args, sizeof(type_), build_, ret, err);               \
+    }
+
 #endif

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Objects of plugins and kernels have no writable data: every state lives in a model or an instance.
+# Objects of plugins, those of examples/ too, and of kernels have no writable data: every state lives in a model or an instance.
 # (Tables of pointers are constant after relocation and stand in .data.rel.ro.)
 set -u
 [ -d "$BUILD/obj/plugins" ] || exit 0
-find "$BUILD/obj/plugins" -name '*.o' | sort | {
+find "$BUILD/obj/plugins" "$BUILD"/obj/examples/*/ -name '*.o' 2>/dev/null | sort | {
     n=0
     while read -r object; do
         source=${object#"$BUILD/obj/"}

@@ -29,11 +29,12 @@ BEGIN {
     fence("dnnl|^oneapi/", "^plugins/kernels/[a-z0-9_]*_onednn\\.[ch]$", "plugins/kernels/*_onednn.c")
     fence("^pcre2\\.h$", "^host/tokenizers/pattern\\.c$", "host/tokenizers/pattern.c")
     fence("^utf8proc\\.h$", "^host/tokenizers/", "host/tokenizers/")
-    fence("^png\\.h$", "^host/images/image_png\\.c$", "host/images/image_png.c")
+    fence("^png\\.h$", "^host/images/image_png\\.c$|^examples/[a-z0-9_]*\\.c$",
+          "host/images/image_png.c")
     fence("^(jpeglib|jerror)\\.h$", "^host/images/image_jpeg\\.c$", "host/images/image_jpeg.c")
     fence("^uv\\.h$", "^host/|^base/http_|^packager/|^tests/|^bench/|^examples/",
           "host/, base/http_*, packager/")
-    fence("^omp\\.h$", "^host/parallel\\.c$|^plugins/kernels/[a-z0-9_]*_onednn\\.c$|^tests/|^bench/",
+    fence("^omp\\.h$", "^host/parallel\\.c$|^plugins/kernels/[a-z0-9_]*_onednn\\.[ch]$|^tests/|^bench/",
           "host/parallel.c and, as oneDNN runs on it, plugins/kernels/*_onednn.c")
     fence("^cmocka\\.h$", "^tests/", "tests/")
 
@@ -66,8 +67,8 @@ function folder(path) {
 function layer(path) {
     if (path ~ /^plugins\/kernels\//)
         return "kernels"
-    if (path ~ /^plugins\//)
-        return "plugin"
+    if (path ~ /^plugins\// || path ~ /^examples\/.*\//)
+        return "plugin" # a folder of examples/ is a plugin that a stranger wrote
     if (path ~ /^tests\/abi\/plugin_/)
         return "fixture"
     sub(/\/.*/, "", path)

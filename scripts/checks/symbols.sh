@@ -6,7 +6,7 @@ n=0
 exports() { nm -D --defined-only "$1" | awk '{ print $NF }' | sed 's/@.*//' | sort -u; }
 complain() { echo "$*"; n=1; }
 
-for plugin in "$BUILD"/lib/modelhost/plugins/*.so; do
+for plugin in "$BUILD"/lib/modelhost/plugins/*.so "$BUILD"/examples/*.so; do
     [ -f "$plugin" ] || continue
     for symbol in $(exports "$plugin"); do
         [ "$symbol" = create_model ] ||

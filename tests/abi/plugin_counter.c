@@ -2,7 +2,8 @@
  * tokens, modulo the vocabulary, the next best the sum of them. So what comes out says what was read.
  * config.json: "vocab_size" (default 16), "positions" (default 32), "slots": false for a model without
  * memory, "rewinds": false for one whose keep() knows the end of a slot only, "nan": true for logits that
- * are no numbers, "wait_at": n, it returns only when cancelled once it has read n tokens. */
+ * are no numbers, "wait_at": n, it returns only when cancelled once it has read n tokens, "says": a text;
+ * the most probable token behind n tokens is then its byte n - 1, over and over. */
 #include "model_abi.h"
 
 #include <math.h>
@@ -25,6 +26,8 @@ struct counter {
     struct model_dimension ids_shape[2], logits_shape[2];
     int64_t vocab_size, positions, wait_at;
     int rewinds, is_nan;
+    const char *says; /* (n_says), or NULL; the configuration's */
+    int64_t n_says;
 };
 
 struct counter_instance {
@@ -45,8 +48,10 @@ static void write_logits(const struct counter *model, struct slot slot, float *l
         logits[i] = model->is_nan ? NAN : 0.0f;
     if (model->is_nan)
         return;
+    const int64_t said =
+        model->n_says > 0 ? (unsigned char)model->says[(slot.n - 1) % model->n_says] : slot.n;
     logits[slot.sum % model->vocab_size] = 2.0f;
-    logits[slot.n % model->vocab_size] = 4.0f;
+    logits[said % model->vocab_size] = 4.0f;
 }
 
 static model_status run(struct model_instance *self, const struct model_call *call,
@@ -179,6 +184,11 @@ model_status create_model(const struct model_services *services,
                               .wait_at = number(services, "wait_at", 0),
                               .rewinds = number(services, "rewinds", 1) != 0,
                               .is_nan = number(services, "nan", 0) != 0};
+    struct model_value says = {.struct_size = sizeof says};
+    if (services->config_value(services->context, "says", &says) == MODEL_OK) {
+        model->says = says.string;
+        model->n_says = (int64_t)strlen(says.string);
+    }
     describe(model, number(services, "slots", 1));
     *ret = &model->base;
     return MODEL_OK;

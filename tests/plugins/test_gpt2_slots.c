@@ -304,7 +304,7 @@ static void a_run_that_finds_no_memory_leaves_the_slot(void **state)
     (void)gpt_read(h, 0, text[1], 20, "next_token_logits", MODEL_OUT_OF_MEMORY);
     assert_string_equal(h->err.message,
                         "no memory for the keys and values of 80 positions in slot 0 "
-                        "(110592 bytes)");
+                        "(111104 bytes)");
     h->fail_at = h->n_allocated + 2; /* the scratch, after it */
     (void)gpt_read(h, 0, text[1], 20, "next_token_logits", MODEL_OUT_OF_MEMORY);
     assert_string_equal(h->err.message, "no memory for the activations of a run");

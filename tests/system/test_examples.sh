@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The example programs do what their comments say: embed.c downloads from a hub (the built-in one), loads and
-# runs; plugin_scale.c becomes a package that runs.
+# The example programs do what their comments say: embed.c and generate.c download from a hub (the built-in
+# one), load and run; plugin_scale.c becomes a package that runs.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
@@ -38,6 +38,12 @@ embed() {
 ok 'embed downloads, loads and runs' \
     eval "embed '$BUILD/examples/embed' modelhost/facts-bert-mini >'$work/answer'"
 ok 'its answer is right' grep -q '"token_str":"capital"' "$work/answer"
+embed "$BUILD/examples/generate" modelhost/tales-char-lstm 'Once upon a time' >"$work/tale" 2>"$work/log"
+ok 'generate downloads, loads and streams' [ $? -eq 0 -a "$(head -c 7 "$work/tale")" = ' there ' ]
+ok 'what it streams is what modelhost run says' eval \
+    "embed '$BUILD/bin/modelhost' run modelhost/tales-char-lstm -q --text 'Once upon a time' --temperature 0.8 | cmp - '$work/tale'"
+ok 'a text that is none is refused with a sentence' eval \
+    "embed '$BUILD/examples/generate' modelhost/tales-char-lstm '' 2>&1 | grep -q '^generate: prompt 1: no tokens'"
 kill "$hub_pid"
 wait "$hub_pid" 2>/dev/null
 hub_pid=''

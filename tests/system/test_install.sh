@@ -19,6 +19,7 @@ root=$work/root$prefix
 check 'install runs' scripts/install.sh "$BUILD" "$work/root" "$prefix" "$version"
 
 for file in bin/modelhost bin/pkgmgr include/model_abi.h include/modelhost.h lib/pkgconfig/modelhost.pc \
+    include/modelhost/kernels.h lib/modelhost/libkernels.a lib/pkgconfig/modelhost-kernels.pc \
     share/licenses/modelhost/LICENSE; do
     check "$file is there" test -f "$root/$file"
 done
@@ -64,8 +65,21 @@ C
         shared=
         case $example in */plugin_*) shared='-shared -fPIC -fvisibility=hidden' ;; esac
         # shellcheck disable=SC2046
-        check "$example compiles" cc -std=c11 $shared "$example" $(flags --cflags --libs) -o "$work/example"
+        check "$example compiles" cc -std=c11 $shared "$example" $(flags --cflags --libs) -lpng -lm \
+            -o "$work/example"
     done
+    kernels() { pkg-config --define-variable=prefix="$root" "$@" modelhost-kernels; }
+    for folder in examples/*/; do
+        files=("$folder"*.c)
+        [ -f "${files[0]}" ] || continue
+        # shellcheck disable=SC2046
+        check "$folder compiles as a stranger's plugin" cc -O2 -Wall -Wextra -Werror -shared "${files[@]}" \
+            $(kernels --cflags --libs) -Wl,-z,defs -o "$work/stranger.so"
+        same "$folder exports one symbol" \
+            "$(nm -D --defined-only "$work/stranger.so" | awk '{ print $NF }')" create_model
+    done
+    same 'no header of the kernels is missing or private' \
+        "$(cd "$root/include/modelhost" && grep -lE 'ot for plugins' ./*.h)" ''
     ;;
 esac
 

@@ -252,7 +252,7 @@ static void an_empty_prompt_begins_with_the_models_own_beginning(void **state)
     c = open_counter("{\"model_type\": \"counter\"}");
     assert_int_equal(generate(&c, &prompt, 1, &generation), MODEL_INVALID_ARGUMENT);
     assert_string_equal(c.err.message,
-                        "prompt 1: is empty, and the model names no bos_token_id to begin with");
+                        "prompt 1: no tokens, and the model names no bos_token_id to begin with");
     close_counter(&c);
 }
 
@@ -410,6 +410,24 @@ static void numbers_that_make_no_sense_are_refused(void **state)
     close_counter(&c);
 }
 
+static void a_session_is_refused(void **state)
+{
+    (void)state;
+    struct counting c = open_counter("{\"model_type\": \"counter\"}");
+    struct modelhost_session *session = NULL;
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    const struct modelhost_prompt prompt = prompt_of(zeros, 3);
+    assert_int_equal(modelhost_session_create(c.model, &session, &c.err), MODEL_OK);
+    options.session = session;
+    assert_int_equal(modelhost_generate(c.model, &prompt, 1, NULL, &options, &c.result, &c.err),
+                     MODEL_UNSUPPORTED);
+    assert_string_equal(c.err.message,
+                        "generating takes no session: give the whole text each time; what was read "
+                        "of it before is not read again");
+    modelhost_session_release(session);
+    close_counter(&c);
+}
+
 static void a_model_of_another_kind_is_refused(void **state)
 {
     (void)state;
@@ -445,6 +463,7 @@ int main(void)
         cmocka_unit_test(each_token_is_told_as_it_comes),
         cmocka_unit_test(a_deadline_ends_it_and_nothing_is_told_afterwards),
         cmocka_unit_test(numbers_that_make_no_sense_are_refused),
+        cmocka_unit_test(a_session_is_refused),
         cmocka_unit_test(a_model_of_another_kind_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

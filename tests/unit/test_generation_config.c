@@ -136,6 +136,8 @@ static void the_length_may_be_said_with_or_without_the_prompt(void **state)
     settings = settings_of("{\"max_length\": 20}", &wanted);
     assert_int_equal(generation_limit(&settings, 5), 15);
     assert_int_equal(generation_limit(&settings, 50), 0);
+    settings = settings_of("{\"max_new_tokens\": 2147483647}", &wanted);
+    assert_int_equal(generation_limit(&settings, 5), 1 << 24);
     wanted.max_new_tokens = 7;
     settings = settings_of("{\"max_length\": 20}", &wanted);
     assert_int_equal(generation_limit(&settings, 50), 7);

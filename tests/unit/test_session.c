@@ -125,8 +125,8 @@ static void generating_with_a_session_is_refused(void **state)
     assert_int_equal(modelhost_generate(sums.model, &prompt, 1, NULL, &options, &result, &sums.err),
                      MODEL_UNSUPPORTED);
     assert_string_equal(sums.err.message,
-                        "generating does not go on with a session: give the whole text, what the "
-                        "model has read of it is not read again");
+                        "generating takes no session: give the whole text each time; what was "
+                        "read of it before is not read again");
     assert_null(result);
     modelhost_session_release(options.session);
     close_sums(&sums);

@@ -1,0 +1,48 @@
+/* plugin_copy.c - see plugin_copy.h. */
+#include "plugin_copy.h"
+#include "files.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MAX_COPY_BYTES ((size_t)64 << 20)
+
+bool plugin_copy_wanted(const char *path, const struct plugin_file *file, struct buffer *ret_bytes,
+                        char ret_digest[SHA256_HEX_BYTES])
+{
+    struct buffer bytes = BUFFER_INIT(MAX_COPY_BYTES);
+    const mode_t written = S_IWUSR | S_IWGRP | S_IWOTH;
+    if ((file->read.st_mode & written) == 0 || (uint64_t)file->read.st_size > MAX_COPY_BYTES)
+        return false;
+    if (file_read(path, MAX_COPY_BYTES, &bytes, NULL) != MODEL_OK ||
+        memmem(bytes.data, bytes.size, "$ORIGIN", strlen("$ORIGIN")) != NULL ||
+        digest_bytes_sha256(bytes.data, bytes.size, ret_digest, NULL) != MODEL_OK) {
+        buffer_finish(&bytes);
+        return false;
+    }
+    *ret_bytes = bytes;
+    return true;
+}
+
+int plugin_copy_make(const struct buffer *bytes, char ret_path[PLUGIN_COPY_PATH_BYTES])
+{
+#ifdef MFD_CLOEXEC
+    int fd = memfd_create("libmodel.so", MFD_CLOEXEC);
+    for (size_t done = 0; fd >= 0 && done < bytes->size;) {
+        const ssize_t n = write(fd, (const char *)bytes->data + done, bytes->size - done);
+        if (n <= 0) {
+            (void)close(fd);
+            return -1;
+        }
+        done += (size_t)n;
+    }
+    (void)snprintf(ret_path, PLUGIN_COPY_PATH_BYTES, "/proc/self/fd/%d", fd);
+    return fd;
+#else
+    (void)bytes;
+    (void)ret_path;
+    return -1;
+#endif
+}

@@ -175,6 +175,21 @@ static model_status take_prompts(struct generation *generation,
     return MODEL_OK;
 }
 
+/* An id that the model never makes would never stop it. */
+static model_status check_stop_ids(const struct generation *generation,
+                                   const struct modelhost_generation *wanted,
+                                   struct model_error *err)
+{
+    for (uint32_t i = 0; i < wanted->n_stop_token_ids; i++)
+        if (wanted->stop_token_ids[i] < 0 ||
+            wanted->stop_token_ids[i] >= generation->model.vocab_size)
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "stop token id %lld is not in the vocabulary, want 0 to %lld",
+                             (long long)wanted->stop_token_ids[i],
+                             (long long)generation->model.vocab_size - 1);
+    return MODEL_OK;
+}
+
 /* The caller's, else the package's. */
 static model_status take_stop_strings(struct generation *generation,
                                       const struct generation_config *config,
@@ -401,6 +416,8 @@ model_status generation_job_create(const struct model_description *description,
         status = generation_model_find(description, &generation->model, err);
     if (status == MODEL_OK)
         status = generation_settings_make(config, wanted, &generation->settings, err);
+    if (status == MODEL_OK)
+        status = check_stop_ids(generation, wanted, err);
     if (status == MODEL_OK)
         status = take_stop_strings(generation, config, wanted, err);
     if (status == MODEL_OK)

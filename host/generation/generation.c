@@ -175,14 +175,32 @@ static model_status take_prompts(struct generation *generation,
     return MODEL_OK;
 }
 
+/* An id that the model never makes would never stop it. */
+static model_status check_stop_ids(const struct generation *generation,
+                                   const struct modelhost_generation *wanted,
+                                   struct model_error *err)
+{
+    for (uint32_t i = 0; i < wanted->n_stop_token_ids; i++)
+        if (wanted->stop_token_ids[i] < 0 ||
+            wanted->stop_token_ids[i] >= generation->model.vocab_size)
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "stop token id %lld is not in the vocabulary, want 0 to %lld",
+                             (long long)wanted->stop_token_ids[i],
+                             (long long)generation->model.vocab_size - 1);
+    return MODEL_OK;
+}
+
+/* The caller's, else the package's. */
 static model_status take_stop_strings(struct generation *generation,
+                                      const struct generation_config *config,
                                       const struct modelhost_generation *wanted,
                                       struct model_error *err)
 {
-    const uint32_t n = wanted->n_stop_strings;
+    const bool asked = wanted->n_stop_strings > 0;
+    const uint32_t n = asked ? wanted->n_stop_strings : config->n_stop_strings;
     if (n == 0)
         return MODEL_OK;
-    if (n > MAX_STOP_STRINGS || wanted->stop_strings == NULL)
+    if (n > MAX_STOP_STRINGS || (asked && wanted->stop_strings == NULL))
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u stop strings, at most %d", n,
                          MAX_STOP_STRINGS);
     if (generation->tokenizer == NULL)
@@ -194,7 +212,7 @@ static model_status take_stop_strings(struct generation *generation,
     if (generation->stop_strings == NULL)
         return error_no_memory(err, "stop strings");
     for (uint32_t i = 0; i < n; i++) {
-        const char *text = wanted->stop_strings[i];
+        const char *text = asked ? wanted->stop_strings[i] : config->stop_strings[i];
         if (text == NULL || text[0] == '\0' || strlen(text) > MAX_STOP_BYTES)
             return error_set(err, MODEL_INVALID_ARGUMENT,
                              "stop string %u is empty or longer than %d bytes", i + 1,
@@ -399,7 +417,9 @@ model_status generation_job_create(const struct model_description *description,
     if (status == MODEL_OK)
         status = generation_settings_make(config, wanted, &generation->settings, err);
     if (status == MODEL_OK)
-        status = take_stop_strings(generation, wanted, err);
+        status = check_stop_ids(generation, wanted, err);
+    if (status == MODEL_OK)
+        status = take_stop_strings(generation, config, wanted, err);
     if (status == MODEL_OK)
         status = take_prompts(generation, config, prompts, n_prompts, err);
     if (generation->on_token != NULL)

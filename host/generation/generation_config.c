@@ -72,6 +72,80 @@ static void read_eos(struct reader *reader, struct generation_config *ret)
     }
 }
 
+/* A string, or an array of strings. */
+static void read_stops(struct reader *reader, struct generation_config *ret)
+{
+    const json_node *node = json_member(reader->tree, "stop_strings");
+    const json_node *item = json_is_array(node) ? json_first(node) : node;
+    if (json_is_null(node))
+        return;
+    for (; item != NULL; item = json_is_array(node) ? json_next(item) : NULL) {
+        const char *text = json_string_or(item, "");
+        const size_t bytes = strlen(text);
+        if (ret->n_stop_strings == GENERATION_MAX_STOPS || bytes == 0 ||
+            bytes > GENERATION_MAX_STOP_BYTES) {
+            refuse(reader, "stop_strings", "a text of 1 to 128 bytes, or an array of at most 16");
+            return;
+        }
+        memcpy(ret->stop_strings[ret->n_stop_strings++], text, bytes + 1);
+    }
+}
+
+/* ---- what is not computed */
+
+static bool is_neutral(const json_node *node, double neutral)
+{
+    if (json_is_null(node) || (json_is_number(node) && json_number_or(node, 0) == neutral))
+        return true;
+    if (json_is_bool(node))
+        return !json_bool_or(node, false);
+    return (json_is_array(node) || json_is_object(node)) && json_count(node) == 0;
+}
+
+/* Fields that change the text. Those that only say how it is computed, or matter to beams alone, pass. */
+static void refuse_unsupported(struct reader *reader)
+{
+    static const struct {
+        const char *name;
+        double neutral;
+    } fields[] = {{"num_beams", 1},
+                  {"num_beam_groups", 1},
+                  {"num_return_sequences", 1},
+                  {"diversity_penalty", 0},
+                  {"constraints", 0},
+                  {"force_words_ids", 0},
+                  {"bad_words_ids", 0},
+                  {"suppress_tokens", 0},
+                  {"begin_suppress_tokens", 0},
+                  {"sequence_bias", 0},
+                  {"forced_bos_token_id", -1},
+                  {"forced_eos_token_id", -1},
+                  {"forced_decoder_ids", 0},
+                  {"exponential_decay_length_penalty", 0},
+                  {"min_length", 0},
+                  {"min_new_tokens", 0},
+                  {"max_time", -1},
+                  {"no_repeat_ngram_size", 0},
+                  {"encoder_no_repeat_ngram_size", 0},
+                  {"encoder_repetition_penalty", 1},
+                  {"penalty_alpha", 0},
+                  {"typical_p", 1},
+                  {"epsilon_cutoff", 0},
+                  {"eta_cutoff", 0},
+                  {"top_h", 1},
+                  {"guidance_scale", 1},
+                  {"dola_layers", 0},
+                  {"watermarking_config", 0},
+                  {"token_healing", 0}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields && reader->status == MODEL_OK; i++)
+        if (!is_neutral(json_member(reader->tree, fields[i].name), fields[i].neutral))
+            reader->status =
+                error_set(reader->err, MODEL_UNSUPPORTED,
+                          "%s: '%s' changes the text and is not supported; take it out to have the "
+                          "text without it",
+                          reader->what, fields[i].name);
+}
+
 static model_status read_tree(const json_node *tree, const char *what,
                               struct generation_config *ret, struct model_error *err)
 {
@@ -91,6 +165,8 @@ static model_status read_tree(const json_node *tree, const char *what,
     config.max_length = read_integer(&reader, "max_length", 0);
     config.bos_token_id = read_integer(&reader, "bos_token_id", -1);
     read_eos(&reader, &config);
+    read_stops(&reader, &config);
+    refuse_unsupported(&reader);
     if (reader.status == MODEL_OK)
         *ret = config;
     return reader.status;
@@ -104,7 +180,9 @@ static model_status read_file(const char *dir, struct generation_config *ret,
     model_status status = path != NULL ? json_parse_file(path, MAX_CONFIG_BYTES, &tree, err)
                                        : error_no_memory(err, "a path");
     if (status == MODEL_OK)
-        status = read_tree(tree, path, ret, err);
+        status = json_is_object(tree)
+                     ? read_tree(tree, path, ret, err)
+                     : error_set(err, MODEL_CORRUPT, "%s: want a JSON object", path);
     json_free(tree);
     free(path);
     return status;

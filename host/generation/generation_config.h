@@ -5,7 +5,9 @@
 #include "json_view.h"
 #include "sampler.h"
 
-#define GENERATION_MAX_EOS 32
+#define GENERATION_MAX_EOS        32
+#define GENERATION_MAX_STOPS      16 /* stop strings of a package */
+#define GENERATION_MAX_STOP_BYTES 128
 
 /* generation_config.json; without one the fields of the same names in config.json, as transformers does. */
 struct generation_config {
@@ -15,10 +17,13 @@ struct generation_config {
     int64_t bos_token_id;   /* -1: none */
     int64_t eos_token_ids[GENERATION_MAX_EOS];
     uint32_t n_eos;
+    char stop_strings[GENERATION_MAX_STOPS][GENERATION_MAX_STOP_BYTES + 1];
+    uint32_t n_stop_strings;
 };
 
 /* Reads <package_dir>/generation_config.json, else <backend_dir>'s, else `config` (config.json).
- * MODEL_CORRUPT names a field of the wrong kind. */
+ * MODEL_CORRUPT names a field of the wrong kind, MODEL_UNSUPPORTED one that would change the text and that
+ * nothing here computes; neutral values of it and fields that change no text pass. */
 model_status generation_config_read(const char *package_dir, const char *backend_dir,
                                     const json_node *config, struct generation_config *ret,
                                     struct model_error *err);

@@ -122,13 +122,16 @@ static size_t window_length(const struct sequence *sequence)
     return sequence->n_ids - sequence->first_read;
 }
 
-/* Reads the sequence's window: into its slot if there are slots, from what any slot has read already. */
+/* Reads the sequence's window: into its slot if there are slots, from what any slot has read already,
+ * which is *ret_kept tokens. */
 static model_status read_window(const struct generation_run *run, struct sequence *sequence,
-                                uint32_t slot, struct logits *ret, struct model_error *err)
+                                uint32_t slot, struct logits *ret, size_t *ret_kept,
+                                struct model_error *err)
 {
     int64_t *ids = sequence->ids + sequence->first_read;
     const size_t n_ids = window_length(sequence);
     size_t kept = 0;
+    *ret_kept = 0;
     if (run->model->max_slots == 0)
         return call_plugin(run, ids, 1, n_ids, NULL, ret, err);
     const uint32_t best = hosted_instance_best_slot(run->instance, ids, n_ids - 1, &kept);
@@ -137,7 +140,7 @@ static model_status read_window(const struct generation_run *run, struct sequenc
         status = call_plugin(run, ids + kept, 1, n_ids - kept, &slot, ret, err);
     if (status != MODEL_OK)
         return status;
-    run->timing->cached_tokens += (int64_t)kept;
+    *ret_kept = kept;
     status = hosted_instance_read(run->instance, slot, ids + kept, n_ids - kept, err);
     if (status != MODEL_OK)
         logits_finish(ret);
@@ -180,14 +183,16 @@ static model_status start_prompt(const struct generation_run *run, struct sequen
 {
     struct sequence *sequence = &sequences[first];
     struct logits logits = {.result = NULL};
+    size_t n_cached = 0;
     const int64_t start_ns = clock_now_ns();
     model_status status = fit_prompt(run, sequence, err);
     const size_t n_ids = window_length(sequence);
     if (status == MODEL_OK)
-        status = read_window(run, sequence, first, &logits, err);
+        status = read_window(run, sequence, first, &logits, &n_cached, err);
     if (status != MODEL_OK)
         return status;
     run->timing->prompt_tokens += (int64_t)n_ids;
+    run->timing->cached_tokens += (int64_t)n_cached;
     run->timing->prefill_ns += clock_now_ns() - start_ns;
     for (uint32_t i = 0; i < n && status == MODEL_OK; i++) {
         size_t kept = 0;
@@ -230,7 +235,8 @@ static model_status step_alone(const struct generation_run *run, struct sequence
                                uint32_t slot, struct model_error *err)
 {
     struct logits logits = {.result = NULL};
-    model_status status = read_window(run, sequence, slot, &logits, err);
+    size_t n_cached = 0; /* of a window, not of a prompt: not counted */
+    model_status status = read_window(run, sequence, slot, &logits, &n_cached, err);
     if (status != MODEL_OK)
         return status;
     status = sequence_step(sequence, run->settings, logits.data, err);

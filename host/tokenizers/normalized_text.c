@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAPACITY 256
+#define FIRST_CAPACITY    256
+#define MAX_GROWTH        32
+#define ALWAYS_LEFT_BYTES ((size_t)1 << 20)
 
 /* The capacity that holds `needed` items, doubling. */
 static size_t grown(size_t capacity, size_t needed)
@@ -16,8 +18,20 @@ static size_t grown(size_t capacity, size_t needed)
     return capacity;
 }
 
+size_t normalized_text_bound(size_t source_bytes)
+{
+    return source_bytes < (SIZE_MAX - ALWAYS_LEFT_BYTES) / MAX_GROWTH
+               ? source_bytes * MAX_GROWTH + ALWAYS_LEFT_BYTES
+               : SIZE_MAX;
+}
+
 model_status normalized_text_reserve(struct normalized_text *text, size_t size_bytes)
 {
+    if (text->max_bytes > 0 &&
+        (text->size > text->max_bytes || size_bytes > text->max_bytes - text->size)) {
+        text->is_full = true;
+        return MODEL_INVALID_ARGUMENT;
+    }
     if (size_bytes > text->capacity - text->size) {
         size_t capacity = grown(text->capacity, text->size + size_bytes);
         char *data = realloc(text->data, capacity);
@@ -55,6 +69,7 @@ void normalized_text_clear(struct normalized_text *text)
     text->size = 0;
     text->n_runs = 0;
     text->n_pending = 0;
+    text->is_full = false;
 }
 
 void normalized_text_finish(struct normalized_text *text)

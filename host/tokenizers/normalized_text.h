@@ -28,6 +28,8 @@ struct pending_char {
 struct normalized_text {
     char *data; /* (size); not terminated */
     size_t size, capacity;
+    size_t max_bytes;      /* of data; 0: no bound */
+    bool is_full;          /* more was wanted, and refused, since the last clear */
     struct text_run *runs; /* ordered by start */
     size_t n_runs, runs_capacity;
     struct text_run *spare_runs; /* what normalized_text_translate() writes to */
@@ -36,7 +38,11 @@ struct normalized_text {
     size_t n_pending, pending_capacity;
 };
 
-/* Room for size_bytes more and one run more. */
+/* How much a text of source_bytes may become: several times what Unicode's own forms make of one (NFKD: 11
+ * times its bytes at most), so that only a file that grows texts without measure is stopped. */
+size_t normalized_text_bound(size_t source_bytes);
+
+/* Room for size_bytes more and one run more. MODEL_INVALID_ARGUMENT: more than max_bytes. */
 model_status normalized_text_reserve(struct normalized_text *text, size_t size_bytes);
 /* Room for one more. */
 model_status normalized_text_reserve_pending(struct normalized_text *text);

@@ -3,6 +3,7 @@
  * Machine code from PCRE2's compiler searches where it can be made. Where its stack does not suffice
  * the interpreter repeats the search, with its memory limited as well. */
 #include "pattern.h"
+#include "clock.h"
 #include "errors.h"
 #include "pattern_syntax.h"
 
@@ -18,9 +19,15 @@
 #define JIT_STACK_BYTES     32768u
 #define MAX_JIT_STACK_BYTES (1u << 20)
 #define QUOTED_BYTES        100 /* of a pattern, in errors */
+#define FIRST_STARTS        64  /* places tried by a search before the clock is read */
+
+/* Processor time for a text; usual tokenizers take less than 0.2 us for a byte, searches and all. */
+#define MAX_TEXT_NS      (3 * NS_PER_S)
+#define MAX_NS_EACH_BYTE 5000
 
 struct pattern {
     pcre2_code *code;
+    bool has_start;              /* \G: a search cannot begin anew on its way */
     char text[QUOTED_BYTES + 1]; /* as the file has it, perhaps cut */
 };
 
@@ -54,9 +61,10 @@ static model_status compile(const char *translated, const char *regex,
         return error_no_memory(err, place->path);
     (void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     (void)pcre2_set_parens_nest_limit(context, PATTERN_MAX_DEPTH);
-    pcre2_code *compiled = pcre2_compile(
-        (PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED,
-        PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, context);
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED,
+                                         PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE |
+                                             PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT,
+                                         &code, &at, context);
     pcre2_compile_context_free(context);
     if (compiled == NULL)
         return explain(place, regex, code, err);
@@ -86,6 +94,8 @@ model_status pattern_compile(const char *regex, const struct json_place *place,
                                           : error_no_memory(err, place->path);
     if (status == MODEL_OK)
         status = compile(translated.data, regex, place, &pattern->code, err);
+    if (status == MODEL_OK)
+        pattern->has_start = strstr(translated.data, "\\G") != NULL;
     buffer_finish(&translated);
     if (status != MODEL_OK) {
         free(pattern);
@@ -105,6 +115,63 @@ void pattern_destroy(struct pattern *pattern)
         return;
     pcre2_code_free(pattern->code);
     free(pattern);
+}
+
+/* ---------------------------------------------------------------- time */
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static int64_t machine_tick(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+static int64_t machine_used_ns(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static const struct pattern_clock machine_clock = {machine_tick, machine_used_ns};
+
+static const struct pattern_clock *clock_of(const struct pattern_memory *memory)
+{
+    return memory->clock != NULL ? memory->clock : &machine_clock;
+}
+
+void pattern_memory_begin(struct pattern_memory *memory, size_t text_bytes)
+{
+    memory->text_bytes = text_bytes;
+    memory->is_under_way = false;
+}
+
+static void start_text(struct pattern_memory *memory, size_t text_bytes)
+{
+    if (memory->text_bytes < text_bytes)
+        memory->text_bytes = text_bytes;
+    memory->is_under_way = true;
+    memory->start_ns = clock_of(memory)->used_ns();
+    memory->tick = clock_of(memory)->tick();
+}
+
+static int64_t max_text_ns(const struct pattern_memory *memory)
+{
+    return MAX_TEXT_NS + (int64_t)memory->text_bytes * MAX_NS_EACH_BYTE;
+}
+
+/* Whether the text's searches may go on. Where time has passed, the next stretch is a small one. */
+static bool has_time(struct pattern_memory *memory, size_t *n_starts)
+{
+    const int64_t tick = clock_of(memory)->tick();
+    if (tick == memory->tick)
+        return true;
+    memory->tick = tick;
+    *n_starts = FIRST_STARTS / 4;
+    return clock_of(memory)->used_ns() - memory->start_ns <= max_text_ns(memory);
 }
 
 /* ---------------------------------------------------------------- searching */
@@ -151,6 +218,29 @@ static model_status too_hard(const struct pattern *pattern, int code, size_t at,
         pattern->text, at, (const char *)sentence);
 }
 
+static model_status too_long(const struct pattern *pattern, const struct pattern_memory *memory,
+                             struct model_error *err)
+{
+    return error_set(
+        err, MODEL_INVALID_ARGUMENT,
+        "the tokenizer's pattern '%s' takes too long: the searches in a text of %zu bytes "
+        "had %.1f s of processor time; shorten the text, or mend tokenizer.json",
+        pattern->text, memory->text_bytes, (double)max_text_ns(memory) / (double)NS_PER_S);
+}
+
+/* A match that starts in [at, last]; what pcre2_match() says. */
+static int search(const struct pattern *pattern, const struct pattern_inside *m, const char *text,
+                  size_t text_bytes, size_t at, size_t last)
+{
+    (void)pcre2_set_offset_limit(m->context, last);
+    int n = pcre2_match(pattern->code, (PCRE2_SPTR)text, text_bytes, at, PCRE2_NO_UTF_CHECK,
+                        m->match, m->context);
+    if (n == PCRE2_ERROR_JIT_STACKLIMIT)
+        n = pcre2_match(pattern->code, (PCRE2_SPTR)text, text_bytes, at,
+                        PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, m->match, m->context);
+    return n;
+}
+
 model_status pattern_find(const struct pattern *pattern, struct pattern_memory *memory,
                           const char *text, size_t text_bytes, size_t at, bool *ret_found,
                           size_t *ret_start, size_t *ret_end, struct model_error *err)
@@ -160,19 +250,28 @@ model_status pattern_find(const struct pattern *pattern, struct pattern_memory *
         if (status != MODEL_OK)
             return status;
     }
-    struct pattern_inside *m = memory->inside;
-    int n = pcre2_match(pattern->code, (PCRE2_SPTR)text, text_bytes, at, PCRE2_NO_UTF_CHECK,
-                        m->match, m->context);
-    if (n == PCRE2_ERROR_JIT_STACKLIMIT)
-        n = pcre2_match(pattern->code, (PCRE2_SPTR)text, text_bytes, at,
-                        PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, m->match, m->context);
+    if (!memory->is_under_way)
+        start_text(memory, text_bytes);
+    int n = PCRE2_ERROR_NOMATCH;
+    for (size_t n_starts = pattern->has_start ? SIZE_MAX / 8 : FIRST_STARTS; at <= text_bytes;
+         n_starts *= 4) {
+        const size_t left = text_bytes - at, last = n_starts < left ? at + n_starts : text_bytes;
+        n = search(pattern, memory->inside, text, text_bytes, at, last);
+        if (!has_time(memory, &n_starts))
+            return too_long(pattern, memory, err);
+        if (n != PCRE2_ERROR_NOMATCH)
+            break;
+        at = last + 1;
+        while (at < text_bytes && ((unsigned char)text[at] & 0xC0) == 0x80)
+            at++;
+    }
     if (n == PCRE2_ERROR_NOMATCH) {
         *ret_found = false;
         return MODEL_OK;
     }
     if (n < 0)
         return too_hard(pattern, n, at, err);
-    const PCRE2_SIZE *span = pcre2_get_ovector_pointer(m->match);
+    const PCRE2_SIZE *span = pcre2_get_ovector_pointer(memory->inside->match);
     *ret_found = true;
     *ret_start = span[0];
     *ret_end = span[1];

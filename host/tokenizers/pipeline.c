@@ -154,6 +154,7 @@ model_status normalizer_chain_run(const struct normalizer_chain *chain, const ch
                                   struct normalized_text *ret, struct model_error *err)
 {
     normalized_text_clear(ret);
+    ret->max_bytes = spare->max_bytes = normalized_text_bound(text_bytes);
     if (chain->n_steps == 0)
         return copy_all(text, text_bytes, source, ret);
     const struct normalizer *step = chain->steps;
@@ -166,6 +167,12 @@ model_status normalizer_chain_run(const struct normalizer_chain *chain, const ch
         if (status == MODEL_OK)
             status = normalized_text_translate(ret, spare);
     }
+    if (status == MODEL_INVALID_ARGUMENT && ret->is_full)
+        return error_set(
+            err, status,
+            "the tokenizer's normalizer %s makes more than %zu bytes of a text of %zu: "
+            "tokenizer.json is broken or hostile",
+            step->type->name, ret->max_bytes, text_bytes);
     return status;
 }
 

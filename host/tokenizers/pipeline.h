@@ -55,7 +55,8 @@ struct normalizer_chain {
     size_t n_steps;
 };
 
-/* Text through all steps, into `ret` (emptied first); `spare` is the caller's, to be reused. */
+/* Text through all steps, into `ret` (emptied first); `spare` is the caller's, to be reused.
+ * MODEL_INVALID_ARGUMENT: it grows past normalized_text_bound(). */
 model_status normalizer_chain_run(const struct normalizer_chain *chain, const char *text,
                                   size_t text_bytes, size_t source, struct normalized_text *spare,
                                   struct normalized_text *ret, struct model_error *err);

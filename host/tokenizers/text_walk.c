@@ -20,6 +20,7 @@ struct walk {
     bool enough;
     int32_t n_words;
     const char *source; /* the caller's text */
+    size_t source_bytes;
     struct model_error *err;
 };
 
@@ -123,9 +124,16 @@ static model_status put_rewritten(struct walk *walk, size_t i_step, struct layer
     const struct pre_tokenizer *step = &walk->tokenizer->pre_tokenizer.steps[i_step];
     struct normalized_text *text = &walk->scratch->rewritten[i_step];
     normalized_text_clear(text);
+    text->max_bytes = normalized_text_bound(walk->source_bytes);
     model_status status = step->type->rewrite(step, layer->text->data, start, end, text);
     if (status == MODEL_OK)
         status = normalized_text_translate(text, layer->text);
+    if (status == MODEL_INVALID_ARGUMENT && text->is_full)
+        return error_set(
+            walk->err, status,
+            "the tokenizer's pre_tokenizer, step %zu, makes more than %zu bytes of a text "
+            "of %zu: tokenizer.json is broken or hostile",
+            i_step + 1, text->max_bytes, walk->source_bytes);
     struct layer rewritten = {text, 0};
     return status == MODEL_OK ? put_words(walk, i_step + 1, &rewritten, 0, text->size) : status;
 }
@@ -213,7 +221,8 @@ model_status text_walk(const struct tokenizer *t, const char *text, size_t text_
     model_status status = utf8_check(text, text_bytes, what, err);
     if (status != MODEL_OK)
         return status;
-    struct walk walk = {t, scratch, ret, max_tokens, false, 0, text, err};
+    pattern_memory_begin(&scratch->pattern, text_bytes);
+    struct walk walk = {t, scratch, ret, max_tokens, false, 0, text, text_bytes, err};
     status = put_all(&walk, text, text_bytes);
     return status == MODEL_OUT_OF_MEMORY ? error_no_memory(err, what) : status;
 }

@@ -7,6 +7,10 @@
 
 #include <stdatomic.h>
 
+/* A smaller product is over before other threads have begun, which on a busy machine takes milliseconds. */
+#define MIN_SHARED_WEIGHTS  131072
+#define MIN_SHARED_PRODUCTS 1048576
+
 #define DEPTH_BLOCK 256 /* of in_features: 64 KB of a panel */
 
 struct run_job {
@@ -145,5 +149,9 @@ void linear_panels_run(const struct kernels *kernels, const struct linear_panels
     if (n_rows == 0)
         return;
     atomic_init(&job.next_panel, 0);
-    kernels_parallel(kernels, kernels->threads, run_worker, &job);
+    const size_t n_weights = linear->in_features * linear->out_features;
+    if (n_weights < MIN_SHARED_WEIGHTS && n_rows * n_weights < MIN_SHARED_PRODUCTS)
+        run_worker(&job, 0);
+    else
+        kernels_parallel(kernels, kernels->threads, run_worker, &job);
 }

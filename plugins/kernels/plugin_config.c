@@ -107,10 +107,12 @@ const char *config_string(struct config_reader *reader, const char *path, const 
 uint32_t config_length(struct config_reader *reader, const char *path)
 {
     struct model_value value;
-    if (!fetch(reader, path, &value) ||
-        (value.kind != MODEL_VALUE_ARRAY && value.kind != MODEL_VALUE_OBJECT))
+    if (!fetch(reader, path, &value))
         return 0;
-    return value.length;
+    if (value.kind == MODEL_VALUE_ARRAY || value.kind == MODEL_VALUE_OBJECT)
+        return value.length;
+    wrong(reader, &value, path, "an array or an object");
+    return 0;
 }
 
 void config_require_string(struct config_reader *reader, const char *path, const char *want)

@@ -27,7 +27,7 @@ double config_number(struct config_reader *reader, const char *path, double min,
 bool config_bool(struct config_reader *reader, const char *path, bool fallback);
 /* The string lives as long as the services. */
 const char *config_string(struct config_reader *reader, const char *path, const char *fallback);
-/* Items of an array or members of an object; 0 when absent or of another kind. */
+/* Items of an array or members of an object; 0 when absent; another kind is an error. */
 uint32_t config_length(struct config_reader *reader, const char *path);
 
 /* MODEL_UNSUPPORTED, naming what there is, for a function that is not in row_ops.h. */

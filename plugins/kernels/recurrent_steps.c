@@ -1,7 +1,8 @@
 /* recurrent_steps.c - see recurrent_steps.h.
  *
  * A step is one phase, or two with a projection; an item of work is a few panels. Threads meet at the end of
- * every phase, a few microseconds apart, so they wait by looking. Nothing relies on their running at the
+ * every phase, a few microseconds apart, so they wait by looking, not for long: on a busy machine the other
+ * may not run at all. A small layer's steps are over before that could pay, however many items there are. Nothing relies on their running at the
  * same time, as parallel_for does not promise it: a thread first takes the panels of its own share (they
  * stay in its cache), then what others have not begun, and one thread alone does all. */
 #include "recurrent_steps.h"
@@ -9,8 +10,8 @@
 #include <sched.h>
 #include <string.h>
 
-#define MIN_PRODUCTS_PER_STEP 65536 /* below that a second thread costs more than it brings */
-#define LOOKS_BEFORE_YIELDING 2000
+#define MIN_SHARED_WEIGHTS    131072 /* numbers: smaller layers stay in one processor's cache */
+#define LOOKS_BEFORE_YIELDING 200
 #define UNIT_PANELS           4                     /* at most in one item of work */
 #define SUMS_STRIDE           (4 * RECURRENT_UNITS) /* between the items of a panel's sums */
 
@@ -210,10 +211,10 @@ void recurrent_steps_run(const struct kernels *kernels, const struct recurrent_s
     const struct recurrent_panels *units = &steps->layer->recurrent;
     const size_t n_projection = steps->layer->projection.n_panels;
     const size_t n_claims = units->n_panels > n_projection ? units->n_panels : n_projection;
-    const size_t n_products = steps->n_items * units->n_parts * steps->hidden * units->depth;
+    const size_t n_weights = units->n_parts * steps->hidden * units->depth;
     struct job job = {.kernels = kernels,
                       .steps = steps,
-                      .n_workers = n_products < MIN_PRODUCTS_PER_STEP ? 1 : kernels->threads,
+                      .n_workers = n_weights < MIN_SHARED_WEIGHTS ? 1 : kernels->threads,
                       .claims = steps->claims};
     job.n_together = choose_together(units->n_panels, job.n_workers);
     for (size_t i = 0; i < n_claims; i++)

@@ -285,12 +285,12 @@ static void layers_shared_by_threads_agree(void **state)
 {
     (void)state;
     static const struct shape shapes[] = {
-        {RECURRENT_LSTM, 8, 150, 0, 2, false, false, 1, 20, 2},
-        {RECURRENT_LSTM, 8, 150, 0, 1, true, true, 3, 20, 3},
-        {RECURRENT_LSTM, 8, 200, 130, 2, false, true, 2, 15, 2},
-        {RECURRENT_LSTM, 8, 200, 1, 1, true, false, 9, 10, 4},
-        {RECURRENT_GRU, 8, 170, 0, 2, true, true, 2, 20, 2},
-        {RECURRENT_GRU, 8, 170, 0, 1, false, false, 1, 30, 4},
+        {RECURRENT_LSTM, 8, 190, 0, 2, false, false, 1, 20, 2},
+        {RECURRENT_LSTM, 8, 190, 0, 1, true, true, 3, 20, 3},
+        {RECURRENT_LSTM, 8, 260, 130, 2, false, true, 2, 15, 2},
+        {RECURRENT_LSTM, 8, 200, 199, 1, true, false, 9, 10, 4},
+        {RECURRENT_GRU, 8, 220, 0, 2, true, true, 2, 20, 2},
+        {RECURRENT_GRU, 8, 220, 0, 1, false, false, 1, 30, 4},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check(&shapes[i]);
@@ -315,8 +315,8 @@ static void threads_that_run_one_after_the_other_agree(void **state)
 {
     (void)state;
     parallel_for = serial_for;
-    check(&(const struct shape){RECURRENT_LSTM, 8, 200, 130, 2, false, true, 2, 15, 3});
-    check(&(const struct shape){RECURRENT_GRU, 8, 170, 0, 1, true, false, 1, 30, 2});
+    check(&(const struct shape){RECURRENT_LSTM, 8, 260, 130, 2, false, true, 2, 15, 3});
+    check(&(const struct shape){RECURRENT_GRU, 8, 220, 0, 1, true, false, 1, 30, 2});
     parallel_for = NULL;
 }
 

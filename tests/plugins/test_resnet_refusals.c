@@ -47,6 +47,9 @@ static void fields_out_of_bounds_are_named(void **state)
         {"\"depths\": [2], \"hidden_sizes\": [1e300]", "'hidden_sizes[0]' is 1e+300"},
         {"\"depths\": [2], \"hidden_sizes\": [0]", "'hidden_sizes[0]' is 0"},
         {"\"depths\": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "17 stages"},
+        {"\"hidden_sizes\": \"x\"", "'hidden_sizes' is \"x\", want an array or an object"},
+        {"\"depths\": 3", "'depths' is 3, want an array or an object"},
+        {"\"id2label\": true", "'id2label' is true, want an array or an object"},
         {"\"num_labels\": 1e12", "'num_labels' is 1000000000000"},
         {"\"downsample_in_first_stage\": 1", "'downsample_in_first_stage' is 1"},
     };

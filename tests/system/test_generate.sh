@@ -140,7 +140,6 @@ stop 'one that begins at once' '' stop --stop ' '
 stop 'one that is longer than the output' "${whole:0:60}" length --stop "${whole}${whole}"
 stop 'the start of one at the end is shown' "${whole:0:60}" length --stop "${whole:55:5}never"
 stop 'stop ids, whose text is not shown' ' th' stop --stop-ids 44,101
-stop 'an id that there is not stops nothing' "${whole:0:60}" length --stop-ids 99999
 tale --text "$long" --json --stop-ids 101
 ok 'the id that ends it is among the ids' json 'j[0]["token_ids"] == list(b" the")'
 
@@ -279,6 +278,7 @@ wrong 'an unknown id' 1 "plugin 'lstm' 1.0.0: input_ids[0, 1] is 257, want 0 to 
 wrong 'a prompt that is not UTF-8' 1 'prompt 1: the text is not UTF-8: byte 0xFF at offset 1; convert it, for example with iconv' --text $'x\xff'
 wrong 'an empty stop string' 1 'stop string 1 is empty or longer than 4096 bytes' --text x --stop ''
 wrong 'a stop string of half a character' 1 'stop string 2 is not UTF-8' --text x --stop ok --stop $'\xa9'
+wrong 'a stop id that there is not' 1 'stop token id 99999 is not in the vocabulary, want 0 to 256' --text x --stop-ids 99999
 wrong 'too many stop ids' 1 '40 stop token ids, at most 32' --text x --stop-ids "$(seq -s, 40)"
 wrong 'a second text' 1 '--pair is not for models that generate text, as this one does' --text x --pair y
 wrong 'a cut' 1 '--truncate is not for models that generate text, as this one does' --text x --truncate

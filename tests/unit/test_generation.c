@@ -149,6 +149,21 @@ static void the_end_of_text_token_ends_a_sequence(void **state)
     close_counter(&c);
 }
 
+static void a_stop_token_id_outside_the_vocabulary_is_refused(void **state)
+{
+    (void)state;
+    struct counting c = open_counter("{\"model_type\": \"counter\"}");
+    const struct modelhost_prompt prompt = prompt_of(zeros, 3);
+    struct modelhost_generation generation = greedy(9);
+    const int64_t ends[] = {8, 999999};
+    generation.stop_token_ids = ends;
+    generation.n_stop_token_ids = 2;
+    assert_int_equal(generate(&c, &prompt, 1, &generation), MODEL_INVALID_ARGUMENT);
+    assert_non_null(
+        strstr(c.err.message, "stop token id 999999 is not in the vocabulary, want 0 to"));
+    close_counter(&c);
+}
+
 static void what_was_read_of_an_earlier_prompt_is_not_read_again(void **state)
 {
     (void)state;
@@ -207,6 +222,19 @@ static void a_sliding_window_goes_on_with_the_younger_half(void **state)
     /* 4 tokens, then 5 and 6; the seventh makes it slide to the last 3. */
     expect_ids(&c, "[0].token_ids", "4 5 6 3 4 5 6 3 4");
     expect_text(&c, "[0].finish_reason", "length");
+    close_counter(&c);
+}
+
+static void what_a_window_finds_read_is_not_counted_as_a_prompts(void **state)
+{
+    (void)state;
+    struct counting c = open_counter("{\"model_type\": \"counter\", \"positions\": 6}");
+    const struct modelhost_prompt prompt = prompt_of(zeros, 6);
+    struct modelhost_generation generation = greedy(3);
+    generation.sliding_window = 1;
+    assert_int_equal(generate(&c, &prompt, 1, &generation), MODEL_OK);
+    assert_int_equal(modelhost_result_timing(c.result).prompt_tokens, 6);
+    assert_int_equal(modelhost_result_timing(c.result).cached_tokens, 0);
     close_counter(&c);
 }
 
@@ -448,10 +476,12 @@ int main(void)
         cmocka_unit_test(a_model_without_slots_generates_the_same),
         cmocka_unit_test(prompts_of_different_lengths_run_side_by_side),
         cmocka_unit_test(the_end_of_text_token_ends_a_sequence),
+        cmocka_unit_test(a_stop_token_id_outside_the_vocabulary_is_refused),
         cmocka_unit_test(what_was_read_of_an_earlier_prompt_is_not_read_again),
         cmocka_unit_test(a_state_that_cannot_rewind_is_read_again),
         cmocka_unit_test(a_full_context_ends_a_sequence_and_says_so),
         cmocka_unit_test(a_sliding_window_goes_on_with_the_younger_half),
+        cmocka_unit_test(what_a_window_finds_read_is_not_counted_as_a_prompts),
         cmocka_unit_test(a_model_without_slots_slides_by_one),
         cmocka_unit_test(a_prompt_beyond_the_context_is_refused),
         cmocka_unit_test(an_empty_prompt_begins_with_the_models_own_beginning),

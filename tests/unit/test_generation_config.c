@@ -1,5 +1,6 @@
 /* generation_config.json, config.json and the caller's wishes. */
 #include "generation_config.h"
+#include "buffer.h"
 #include "files.h"
 #include "testing.h"
 
@@ -163,12 +164,91 @@ static void hostile_numbers_of_the_package_are_refused_too(void **state)
     }
 }
 
+static void a_field_that_changes_the_text_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const files[][2] = {
+        {"{\"num_beams\": 4}", "num_beams"},
+        {"{\"no_repeat_ngram_size\": 3}", "no_repeat_ngram_size"},
+        {"{\"bad_words_ids\": [[5]]}", "bad_words_ids"},
+        {"{\"suppress_tokens\": [1, 2]}", "suppress_tokens"},
+        {"{\"force_words_ids\": [[1]]}", "force_words_ids"},
+        {"{\"sequence_bias\": {\"a\": 1}}", "sequence_bias"},
+        {"{\"penalty_alpha\": 0.6}", "penalty_alpha"},
+        {"{\"typical_p\": 0.9}", "typical_p"},
+        {"{\"epsilon_cutoff\": 0.1}", "epsilon_cutoff"},
+        {"{\"eta_cutoff\": 0.1}", "eta_cutoff"},
+        {"{\"encoder_repetition_penalty\": 1.5}", "encoder_repetition_penalty"},
+        {"{\"num_return_sequences\": 2}", "num_return_sequences"},
+        {"{\"min_new_tokens\": \"5\"}", "min_new_tokens"},
+        {"{\"forced_eos_token_id\": 0}", "forced_eos_token_id"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct generation_config config;
+        struct model_error err = {.struct_size = sizeof err};
+        char *want = text_format("generation_config.json: '%s' changes the text and is not "
+                                 "supported; take it out to have the text without it",
+                                 files[i][1]);
+        assert_int_equal(read_config(files[i][0], "{}", &config, &err), MODEL_UNSUPPORTED);
+        const char *at = strstr(err.message, "generation_config.json: ");
+        assert_non_null(at);
+        assert_string_equal(at, want);
+        free(want);
+    }
+}
+
+static void neutral_values_and_what_changes_no_text_pass(void **state)
+{
+    (void)state;
+    (void)config_of("{\"num_beams\": 1, \"no_repeat_ngram_size\": 0, \"bad_words_ids\": null,"
+                    " \"suppress_tokens\": [], \"typical_p\": 1.0, \"penalty_alpha\": null,"
+                    " \"num_return_sequences\": 1, \"encoder_repetition_penalty\": 1,"
+                    " \"token_healing\": false, \"transformers_version\": \"4.30.0\","
+                    " \"_from_model_config\": true, \"use_cache\": true, \"pad_token_id\": 0,"
+                    " \"output_scores\": true, \"length_penalty\": 2, \"early_stopping\": true}");
+}
+
+static void stop_strings_are_one_or_several(void **state)
+{
+    (void)state;
+    struct generation_config config = config_of("{\"stop_strings\": \"END\"}");
+    assert_int_equal(config.n_stop_strings, 1);
+    assert_string_equal(config.stop_strings[0], "END");
+    config = config_of("{\"stop_strings\": [\"a\", \"\\n\\n\"]}");
+    assert_int_equal(config.n_stop_strings, 2);
+    assert_string_equal(config.stop_strings[1], "\n\n");
+    static const char *const wrong[] = {"{\"stop_strings\": 5}", "{\"stop_strings\": \"\"}",
+                                        "{\"stop_strings\": [\"a\", null]}",
+                                        "{\"stop_strings\": {\"a\": \"b\"}}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct model_error err = {.struct_size = sizeof err};
+        assert_int_equal(read_config(wrong[i], "{}", &config, &err), MODEL_CORRUPT);
+        assert_non_null(strstr(err.message, "'stop_strings' is not a text of 1 to 128 bytes"));
+    }
+}
+
+static void a_file_that_is_no_object_is_corrupt(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"[]", "5", "\"x\"", "null", "[{\"top_k\": 1}]"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct generation_config config;
+        struct model_error err = {.struct_size = sizeof err};
+        assert_int_equal(read_config(files[i], "{}", &config, &err), MODEL_CORRUPT);
+        assert_non_null(strstr(err.message, "generation_config.json: want a JSON object"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_read_and_absent_ones_are_those_of_the_reference),
         cmocka_unit_test(without_the_file_config_json_speaks),
         cmocka_unit_test(a_field_of_another_kind_is_named),
+        cmocka_unit_test(a_field_that_changes_the_text_is_refused_by_name),
+        cmocka_unit_test(neutral_values_and_what_changes_no_text_pass),
+        cmocka_unit_test(stop_strings_are_one_or_several),
+        cmocka_unit_test(a_file_that_is_no_object_is_corrupt),
         cmocka_unit_test(wishes_come_before_the_package),
         cmocka_unit_test(a_number_of_sampling_turns_sampling_on),
         cmocka_unit_test(the_length_may_be_said_with_or_without_the_prompt),

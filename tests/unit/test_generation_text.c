@@ -128,6 +128,20 @@ static void a_stop_string_is_never_shown(void **state)
     close_saying(&s);
 }
 
+static void the_packages_stop_strings_hold_until_the_caller_has_some(void **state)
+{
+    (void)state;
+    struct saying s = open_saying("{\"model_type\": \"counter\", \"says\": \"one two\","
+                                  " \"stop_strings\": [\"tw\"]" MORE "}");
+    struct modelhost_generation generation = greedy(100);
+    expect(&s, &generation, "o|n|e| |||stop", "one ");
+    const char *stops[] = {"e"};
+    generation.stop_strings = stops;
+    generation.n_stop_strings = 1;
+    expect(&s, &generation, "o|n||stop", "on");
+    close_saying(&s);
+}
+
 static void a_stop_string_that_is_longer_than_the_text_hides_nothing(void **state)
 {
     (void)state;
@@ -315,6 +329,7 @@ int main(void)
         cmocka_unit_test(characters_come_whole),
         cmocka_unit_test(half_a_character_at_the_end_is_replaced),
         cmocka_unit_test(a_stop_string_is_never_shown),
+        cmocka_unit_test(the_packages_stop_strings_hold_until_the_caller_has_some),
         cmocka_unit_test(a_stop_string_that_is_longer_than_the_text_hides_nothing),
         cmocka_unit_test(the_text_of_what_ends_it_is_not_shown),
         cmocka_unit_test(a_full_context_shows_what_was_held_back),

@@ -1,6 +1,7 @@
 /* Tests of searching with patterns. */
 #include "tokenizer_fixture.h"
 
+#include "clock.h"
 #include "pattern.h"
 
 static const struct json_place place = {NULL, "t.json", "pre_tokenizer"};
@@ -131,6 +132,132 @@ static void deep_matches_need_no_deep_stack(void **state)
     pattern_memory_finish(&memory);
 }
 
+static int64_t fake_ns, fake_step_ns, n_readings;
+
+static int64_t fake_tick(void)
+{
+    return fake_ns += fake_step_ns;
+}
+
+static int64_t fake_used_ns(void)
+{
+    n_readings++;
+    return fake_ns;
+}
+
+static const struct pattern_clock fake_clock = {fake_tick, fake_used_ns};
+
+/* Searches n times in a text of 100000 bytes, each search taking each_ns, as the beginning does. */
+static model_status search_often(int n, int64_t each_ns, struct model_error *err)
+{
+    struct pattern_memory memory = {.clock = &fake_clock};
+    struct pattern *pattern = compiled("a+");
+    bool found;
+    size_t start, end;
+    model_status status = MODEL_OK;
+    fake_ns = 0;
+    fake_step_ns = each_ns;
+    n_readings = 0;
+    pattern_memory_begin(&memory, 100000);
+    for (int i = 0; i < n && status == MODEL_OK; i++)
+        status = pattern_find(pattern, &memory, "xa", 2, 0, &found, &start, &end, err);
+    pattern_destroy(pattern);
+    pattern_memory_finish(&memory);
+    return status;
+}
+
+/* 3 s, and 5 us for each byte. */
+static void all_searches_of_a_text_share_a_time(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(search_often(349, 10000000, &err), MODEL_OK);
+    assert_int_equal(search_often(350, 10000000, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message,
+                        "the tokenizer's pattern 'a+' takes too long: the searches in a text of "
+                        "100000 bytes had 3.5 s of processor time; shorten the text, or mend "
+                        "tokenizer.json");
+    assert_int_equal(search_often(100000, 0, &err), MODEL_OK);
+    assert_int_equal(n_readings, 1); /* the dear clock is read when the cheap one has moved */
+}
+
+/* One search whose every start reads the whole text: it ends when the time is over, not when it is done. */
+static void a_single_search_is_looked_at_while_it_runs(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct pattern_memory memory = {.clock = &fake_clock};
+    struct pattern *pattern = compiled("(?:[^x]|y)*x");
+    const size_t size = 20000;
+    char *text = malloc(size);
+    bool found;
+    size_t start, end;
+    assert_non_null(text);
+    memset(text, 'a', size);
+    fake_ns = 0;
+    fake_step_ns = NS_PER_S;
+    assert_int_equal(pattern_find(pattern, &memory, text, size, 0, &found, &start, &end, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "takes too long"));
+    free(text);
+    pattern_destroy(pattern);
+    pattern_memory_finish(&memory);
+}
+
+/* Behind the first stretches of starts, on characters of several bytes, at the very end, and empty. */
+static void far_matches_are_found(void **state)
+{
+    (void)state;
+    static const size_t at[] = {0, 63, 64, 65, 66, 319, 320, 321, 1000, 2999};
+    struct model_error err = MODEL_ERROR_INIT;
+    struct pattern_memory memory = {0};
+    struct pattern *far = compiled("(?<=.)b|^b"), *last = compiled("\\z"), *none = compiled("c");
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        struct buffer text = BUFFER_INIT(1 << 16);
+        bool found = false;
+        size_t start = 0, end = 0;
+        for (size_t k = 0; k < 3000; k++)
+            assert_int_equal(buffer_printf(&text, k == at[i] ? "b" : "\u4e2d"), MODEL_OK);
+        assert_int_equal(
+            pattern_find(far, &memory, text.data, text.size, 0, &found, &start, &end, &err),
+            MODEL_OK);
+        assert_true(found && start == 3 * at[i] && end == start + 1);
+        assert_int_equal(
+            pattern_find(last, &memory, text.data, text.size, 0, &found, &start, &end, &err),
+            MODEL_OK);
+        assert_true(found && start == text.size && end == text.size);
+        assert_int_equal(
+            pattern_find(none, &memory, text.data, text.size, 0, &found, &start, &end, &err),
+            MODEL_OK);
+        assert_false(found);
+        buffer_finish(&text);
+    }
+    pattern_destroy(far);
+    pattern_destroy(last);
+    pattern_destroy(none);
+    pattern_memory_finish(&memory);
+}
+
+static void where_a_search_began_stays_where_it_was(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct pattern_memory memory = {0};
+    struct pattern *pattern = compiled("\\Ga|b");
+    struct buffer text = BUFFER_INIT(1 << 16);
+    bool found = false;
+    size_t start = 0, end = 0;
+    assert_int_equal(buffer_printf(&text, "x%0*db", 999, 0), MODEL_OK);
+    memset(text.data + 1, 'a', 999);
+    assert_int_equal(
+        pattern_find(pattern, &memory, text.data, text.size, 0, &found, &start, &end, &err),
+        MODEL_OK);
+    assert_true(found && start == 1000);
+    buffer_finish(&text);
+    pattern_destroy(pattern);
+    pattern_memory_finish(&memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +265,10 @@ int main(void)
         cmocka_unit_test(look_around_sees_the_text_before),
         cmocka_unit_test(broken_expressions_are_corrupt),
         cmocka_unit_test(a_search_without_end_is_an_error),
+        cmocka_unit_test(all_searches_of_a_text_share_a_time),
+        cmocka_unit_test(a_single_search_is_looked_at_while_it_runs),
+        cmocka_unit_test(far_matches_are_found),
+        cmocka_unit_test(where_a_search_began_stays_where_it_was),
         cmocka_unit_test(deep_matches_need_no_deep_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

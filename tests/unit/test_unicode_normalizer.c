@@ -109,6 +109,79 @@ static void steps_work_on_what_came_out_before(void **state)
                       "\u00c9t\u00e9", "_ete", "0-2 0-2 2-3 3-5 ");
 }
 
+/* What the chain says to `text`, which it refuses; its memory stays bounded. */
+static void assert_too_large(const char *json, const char *text, const char *want)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct normalizer_chain chain = {0};
+    struct normalized_text spare = {0};
+    struct normalized_text normalized = {0};
+    json_node *tree = NULL;
+    assert_int_equal(json_parse(json, strlen(json), "test", &tree, &err), MODEL_OK);
+    struct json_place place = {tree, "test", "normalizer"};
+    assert_int_equal(normalizer_chain_load(&place, &chain, &err), MODEL_OK);
+    assert_int_equal(normalizer_chain_run(&chain, text, strlen(text), 0, &spare, &normalized, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, want);
+    assert_true(normalized.capacity + spare.capacity <= 8u << 20);
+    normalized_text_finish(&normalized);
+    normalized_text_finish(&spare);
+    normalizer_chain_finish(&chain);
+    json_free(tree);
+}
+
+static void a_text_that_grows_without_measure_is_refused(void **state)
+{
+    (void)state;
+    static const char grow[] = REPLACE("\"String\":\"a\"", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    struct buffer json = BUFFER_INIT(1 << 20);
+    assert_int_equal(buffer_printf(&json, "{\"type\":\"Sequence\",\"normalizers\":["), MODEL_OK);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(buffer_printf(&json, i > 0 ? ",%s" : "%s", grow), MODEL_OK);
+    assert_int_equal(buffer_printf(&json, "]}"), MODEL_OK);
+    assert_too_large(
+        json.data, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "the tokenizer's normalizer Replace makes more than 1049536 bytes of a text of "
+        "30: tokenizer.json is broken or hostile");
+    buffer_clear(&json);
+    assert_int_equal(buffer_printf(&json, REPLACE("\"Regex\":\"x*\"", "%0*d"), 60000, 0), MODEL_OK);
+    assert_too_large(
+        json.data, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+        "the tokenizer's normalizer Replace makes more than 1049536 bytes of a text of "
+        "30: tokenizer.json is broken or hostile");
+    buffer_finish(&json);
+}
+
+/* U+FDFA in NFKD: 11 times its bytes at most, for as long a text as one likes. */
+static void what_unicode_makes_of_a_text_is_never_too_large(void **state)
+{
+    (void)state;
+    struct buffer text = BUFFER_INIT(1 << 20), want = BUFFER_INIT(8 << 20);
+    for (int i = 0; i < 50000; i++) {
+        assert_int_equal(buffer_printf(&text, "\xEF\xB7\xBA"), MODEL_OK);
+        assert_int_equal(buffer_printf(&want, "\u0635\u0644\u0649 \u0627\u0644\u0644\u0647 "
+                                              "\u0639\u0644\u064a\u0647 \u0648\u0633\u0644\u0645"),
+                         MODEL_OK);
+    }
+    struct model_error err = MODEL_ERROR_INIT;
+    struct normalizer_chain chain = {0};
+    struct normalized_text spare = {0}, normalized = {0};
+    json_node *tree = NULL;
+    assert_int_equal(json_parse("{\"type\":\"NFKD\"}", 15, "test", &tree, &err), MODEL_OK);
+    struct json_place place = {tree, "test", "normalizer"};
+    assert_int_equal(normalizer_chain_load(&place, &chain, &err), MODEL_OK);
+    assert_int_equal(
+        normalizer_chain_run(&chain, text.data, text.size, 0, &spare, &normalized, &err), MODEL_OK);
+    assert_int_equal(normalized.size, want.size);
+    assert_memory_equal(normalized.data, want.data, want.size);
+    buffer_finish(&text);
+    buffer_finish(&want);
+    normalized_text_finish(&normalized);
+    normalized_text_finish(&spare);
+    normalizer_chain_finish(&chain);
+    json_free(tree);
+}
+
 static void broken_settings_are_refused(void **state)
 {
     (void)state;
@@ -127,6 +200,8 @@ int main(void)
         cmocka_unit_test(text_is_lowered_and_stripped),
         cmocka_unit_test(text_is_replaced_and_prepended),
         cmocka_unit_test(steps_work_on_what_came_out_before),
+        cmocka_unit_test(a_text_that_grows_without_measure_is_refused),
+        cmocka_unit_test(what_unicode_makes_of_a_text_is_never_too_large),
         cmocka_unit_test(broken_settings_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,9 @@ static model_status find_package(const struct modelhost *host, const char *name,
 model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
                             struct modelhost_model **ret_model, struct model_error *err)
 {
+    if (name_or_folder == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "the model's name is NULL; give a name in the store or a folder");
     char *dir = NULL;
     struct model_error own =
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */

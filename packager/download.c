@@ -187,8 +187,10 @@ model_status download_transfer(struct download *download, struct model_error *er
 {
     const struct download_options *options = download->options;
     struct progress progress = {.download = download};
-    if (download->present != NULL)
+    if (download->present != NULL) {
+        store_tidy(download->store);
         return MODEL_OK;
+    }
     model_status status = store_make_staging(download->store, &download->staging, err);
     if (status == MODEL_OK)
         status = check_room(download, err);
@@ -262,8 +264,10 @@ static model_status run_offline(const struct download_options *options, struct d
         status = check_offline(options, store, dir, &manifest, err);
     if (status == MODEL_OK)
         status = offline_result(dir, &manifest, ret, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
+        store_tidy(store);
         dir = NULL;
+    }
     manifest_finish(&manifest);
     free(dir);
     store_close(store);

@@ -72,6 +72,8 @@ model_status store_list_blobs(const struct store *store, struct store_blobs *ret
 model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err);
 /* Removes the folder with all that is in it, and frees the string; NULL does nothing. */
 void store_end_staging(const struct store *store, char *dir);
+/* Removes what dead processes left below tmp/, as making a folder there does. Errors are ignored. */
+void store_tidy(const struct store *store);
 /* The bytes of the files below tmp/. */
 uint64_t store_staging_bytes(const struct store *store);
 /* Moves a finished, synced file into blobs/ under its digest (which the caller has computed while it

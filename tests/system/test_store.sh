@@ -283,6 +283,10 @@ if command -v python3 >/dev/null; then
             run download acme/tiny
             expect "after SIG$signal" 0
             ok "after SIG$signal: the next command that writes takes it away" [ "$(n_in "$MODELHOST_STORE/tmp")" -eq 0 ]
+            mkdir "$MODELHOST_STORE/tmp/abcdef.held"
+            run download acme/tiny
+            expect "after SIG$signal: a download with nothing to do" 0
+            ok "after SIG$signal: it takes that away, too" [ "$(n_in "$MODELHOST_STORE/tmp")" -eq 0 ]
         fi
     done
     new_store

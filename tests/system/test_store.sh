@@ -142,6 +142,29 @@ run rm acme/m
 expect 'without a ref: removed' 0
 ok 'without a ref: with all its space' [ -z "$(find "$MODELHOST_STORE" -type f ! -name CACHEDIR.TAG)" ]
 
+# ---- a hub that is not there
+
+new_store
+run download acme/m
+there=$out commit=$("$pkgmgr" list --json | sed -n 's/.*"revision":[[:space:]]*"\([0-9a-f]*\)".*/\1/p')
+remote=$HF_ENDPOINT HF_ENDPOINT=http://127.0.0.1:1
+run download "acme/m@$commit"
+expect 'a commit that is there needs no hub' 0
+ok 'a commit that is there: its package' [ "$out" = "$there" ]
+ok 'a commit that is there: says so' says "pkgmgr: the hub cannot be reached; the store has this commit of 'acme/m'"
+run download acme/m
+expect 'a branch needs the hub' 5
+ok 'a branch needs the hub: what the store has is told' says "; the store has 'acme/m' as it was downloaded before: HF_HUB_OFFLINE=1 takes that"
+run download "acme/m@$commit" --force
+expect 'a commit by force needs the hub' 5
+ok 'a commit by force: no word of the store' not says 'HF_HUB_OFFLINE'
+run download acme/m --revision "${commit%?}0"
+expect 'another commit needs the hub' 5
+rm "$there/backends/cpu/config.json"
+run download "acme/m@$commit"
+expect 'a commit that is not whole needs the hub' 5
+HF_ENDPOINT=$remote
+
 # ---- several versions
 
 new_store

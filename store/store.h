@@ -123,9 +123,12 @@ struct store_list {
 };
 
 /* All packages that refs point at or that have no ref yet (their process was killed), ordered by id.
- * Broken ones are left out. */
+ * Broken ones are left out: store_list_broken(). */
 model_status store_list_packages(const struct store *store, struct store_list *ret,
                                  struct model_error *err);
+/* Those whose metadata.json cannot be read: their entries have id and dir, nothing else. */
+model_status store_list_broken(const struct store *store, struct store_list *ret,
+                               struct model_error *err);
 void store_list_finish(struct store_list *list);
 
 /* Removes the packages of a name and their refs: with a revision the one, without one every version of

@@ -165,6 +165,32 @@ run download "acme/m@$commit"
 expect 'a commit that is not whole needs the hub' 5
 HF_ENDPOINT=$remote
 
+# ---- a package whose metadata.json cannot be read
+
+new_store
+run download acme/m
+there=$out
+chmod u+w "$there/metadata.json" && printf '{' >"$there/metadata.json"
+remedy="$there/metadata.json: not valid JSON at byte 0; the package is broken: 'pkgmgr download acme/m' makes it anew, 'pkgmgr rm acme/m' removes it"
+run list
+expect 'list with a broken package' 0 "pkgmgr: $remedy"
+ok 'list with a broken package: marked' grep -qE '^acme/m +- +broken ' "$dir/out"
+run list --json
+ok 'list with a broken package: in JSON, too' grep -qE '"broken":[[:space:]]*true' "$dir/out"
+for command in info verify; do
+    run $command acme/m
+    expect "$command of a broken package" 7 "pkgmgr: $remedy"
+done
+"$modelhost" run acme/m --text x >"$dir/out" 2>"$dir/err" </dev/null
+code=$?
+expect 'run of a broken package' 7 "modelhost: $remedy"
+run download acme/m
+expect 'download of a broken package' 0
+run verify -q acme/m
+expect 'download makes it anew' 0
+run list
+ok 'list: not broken any more' not grep -q broken "$dir/out" "$dir/err"
+
 # ---- several versions
 
 new_store

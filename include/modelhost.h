@@ -72,8 +72,9 @@ struct modelhost_download_options {
 
 /* Fetches a repository of the hub ("ns/name", "name", or either with "@revision") into the store and
  * installs the plugin for its architecture if one is on the plugin path. Does nothing when the store
- * has it. Blocks. `options` NULL: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, MODELHOST_STORE and the like
- * as `pkgmgr download` reads them. */
+ * has it, and when the revision is a commit does not mind then that the hub cannot be reached. Blocks.
+ * `options` NULL: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, MODELHOST_STORE and the like as `pkgmgr download`
+ * reads them. */
 MODELHOST_API model_status modelhost_download(const char *id,
                                               const struct modelhost_download_options *options,
                                               struct model_error *err);

@@ -63,7 +63,7 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     struct modelhost *host = calloc(1, sizeof *host);
     if (host == NULL)
         return error_no_memory(err, "a host");
-    host->log = (struct log_sink){options->log_level, options->log, options->log_context};
+    const struct log_sink log = {options->log_level, options->log, options->log_context};
     model_status status =
         take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
     if (status == MODEL_OK)
@@ -71,11 +71,11 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
-        status = reaper_create(&host->reaper, err);
+        status = reaper_create(&log, &host->reaper, err);
     if (status == MODEL_OK)
         status = scheduler_create(host->lanes, host->threads,
                                   options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
-                                  &host->log, &host->scheduler, err);
+                                  reaper_log(host->reaper), &host->scheduler, err);
     if (status != MODEL_OK)
         free_host(host);
     else
@@ -107,13 +107,16 @@ static model_status find_package(const struct modelhost *host, const char *name,
 model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
                             struct modelhost_model **ret_model, struct model_error *err)
 {
+    if (name_or_folder == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "the model's name is NULL; give a name in the store or a folder");
     char *dir = NULL;
     struct model_error own =
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
     model_status status = find_package(host, name_or_folder, &dir, &own);
     if (status == MODEL_OK)
-        status = loaded_model_create(host, &host->log, dir, host->plugin_path, host->lanes,
-                                     host->threads, ret_model, &own);
+        status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
+                                     ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
     free(dir);

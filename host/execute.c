@@ -106,6 +106,8 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     result->timing.run_ns += clock_now_ns() - start_ns;
     struct model_error changed = MODEL_ERROR_INIT;
     model_status granted = result_check_granted(result, &changed);
+    if (status != MODEL_OK && status == outputs.status && err->message[0] == '\0')
+        (void)error_set(err, status, "%s", outputs.error.message); /* it passed no err on */
     if (status != MODEL_OK)
         status = read_failure(plugin_call, status, err);
     else if (outputs.status != MODEL_OK)

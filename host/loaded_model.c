@@ -53,10 +53,9 @@ void loaded_model_drop(struct modelhost_model *model)
         reaper_give(model->reaper, &model->end);
 }
 
-model_status loaded_model_create(struct modelhost *host, const struct log_sink *log,
-                                 const char *package_dir, const char *plugin_path, uint32_t lanes,
-                                 uint32_t threads, struct modelhost_model **ret,
-                                 struct model_error *err)
+model_status loaded_model_create(struct modelhost *host, const char *package_dir,
+                                 const char *plugin_path, uint32_t lanes, uint32_t threads,
+                                 struct modelhost_model **ret, struct model_error *err)
 {
     struct modelhost_model *model = calloc(1, sizeof *model);
     if (model == NULL)
@@ -65,7 +64,7 @@ model_status loaded_model_create(struct modelhost *host, const struct log_sink *
     model->host = host;
     reaper_retain(model->reaper = host->reaper);
     model->end = (struct reaper_item){NULL, destroy, model};
-    model->log = log;
+    model->log = reaper_log(model->reaper);
     model->lanes = lanes;
     model->idle = calloc(lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;

@@ -23,7 +23,7 @@ struct modelhost_model {
     struct modelhost *host;
     struct reaper *reaper; /* holds a reference; the host may be gone before the model */
     struct reaper_item end;
-    const struct log_sink *log;
+    const struct log_sink *log; /* the reaper's */
     struct package package;
     char *plugin_path;
     struct plugin_handle plugin;
@@ -49,10 +49,9 @@ struct modelhost_model {
 };
 
 /* Opens a package folder. plugin_path: where to look when the package brings no plugin. */
-model_status loaded_model_create(struct modelhost *host, const struct log_sink *log,
-                                 const char *package_dir, const char *plugin_path, uint32_t lanes,
-                                 uint32_t threads, struct modelhost_model **ret,
-                                 struct model_error *err);
+model_status loaded_model_create(struct modelhost *host, const char *package_dir,
+                                 const char *plugin_path, uint32_t lanes, uint32_t threads,
+                                 struct modelhost_model **ret, struct model_error *err);
 void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */
 void loaded_model_drop(struct modelhost_model *model);

@@ -9,6 +9,7 @@
 
 struct reaper {
     _Atomic uint32_t references;
+    struct log_sink log;
     uv_thread_t thread;
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t work;
@@ -38,7 +39,7 @@ static void reaper_main(void *argument)
     uv_mutex_unlock(&reaper->mutex);
 }
 
-model_status reaper_create(struct reaper **ret, struct model_error *err)
+model_status reaper_create(const struct log_sink *log, struct reaper **ret, struct model_error *err)
 {
     struct reaper *reaper = calloc(1, sizeof *reaper);
     if (reaper == NULL || uv_mutex_init(&reaper->mutex) != 0) {
@@ -51,6 +52,7 @@ model_status reaper_create(struct reaper **ret, struct model_error *err)
         return error_no_memory(err, "a host");
     }
     atomic_store(&reaper->references, 1);
+    reaper->log = *log;
     int code = uv_thread_create(&reaper->thread, reaper_main, reaper);
     if (code != 0) {
         reaper_drop(reaper);
@@ -59,6 +61,11 @@ model_status reaper_create(struct reaper **ret, struct model_error *err)
     }
     *ret = reaper;
     return MODEL_OK;
+}
+
+const struct log_sink *reaper_log(const struct reaper *reaper)
+{
+    return &reaper->log;
 }
 
 void reaper_retain(struct reaper *reaper)

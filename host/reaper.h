@@ -2,10 +2,12 @@
  *
  * The last reference of a model may go in a callback, on a loop or a lane, and a plugin may take seconds
  * to free its memory: nobody waits for that but reaper_stop(). Reference-counted: the host and each
- * model hold one, so that a model which outlives its host still has somewhere to go. [any-thread] */
+ * model hold one, so that a model which outlives its host still has somewhere to go. It keeps the log sink
+ * for the same reason: a plugin may log while it is destroyed. [any-thread] */
 #ifndef REAPER_H
 #define REAPER_H
 
+#include "log.h"
 #include "modelhost.h"
 
 struct reaper;
@@ -17,8 +19,11 @@ struct reaper_item {
     void *object;
 };
 
-/* Starts the thread. */
-model_status reaper_create(struct reaper **ret, struct model_error *err);
+/* Starts the thread; the sink is copied. */
+model_status reaper_create(const struct log_sink *log, struct reaper **ret,
+                           struct model_error *err);
+/* Lives as long as the last reference. */
+const struct log_sink *reaper_log(const struct reaper *reaper);
 void reaper_retain(struct reaper *reaper);
 void reaper_drop(struct reaper *reaper);
 

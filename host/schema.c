@@ -40,7 +40,9 @@ static model_status check_dimension(const struct model_dimension *dimension, con
 static model_status check_spec(const struct model_tensor_spec *spec, const char *kind,
                                struct model_error *err)
 {
-    if (spec == NULL || !MODEL_HAS(struct model_tensor_spec, spec, flags) || spec->name == NULL ||
+    if (spec == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: an %s is NULL", kind);
+    if (!MODEL_HAS(struct model_tensor_spec, spec, flags) || spec->name == NULL ||
         spec->name[0] == '\0')
         return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: an %s has no name", kind);
     if (!is_text(spec->name))
@@ -61,7 +63,10 @@ static model_status check_spec(const struct model_tensor_spec *spec, const char 
 static model_status check_specs(const struct model_tensor_spec *const *specs, uint32_t n_specs,
                                 const char *kind, struct model_error *err)
 {
-    if (n_specs == 0 || n_specs > SCHEMA_MAX_TENSORS || specs == NULL)
+    if (specs == NULL && n_specs > 0)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: its list of %u %ss is NULL", n_specs,
+                         kind);
+    if (n_specs == 0 || n_specs > SCHEMA_MAX_TENSORS)
         return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: %u %ss, want 1 to %d", n_specs, kind,
                          SCHEMA_MAX_TENSORS);
     for (uint32_t i = 0; i < n_specs; i++) {
@@ -192,7 +197,9 @@ static model_status check_input(const struct model_description *description,
                                 const struct model_tensor *tensor, struct schema_binding *binding,
                                 struct model_error *err)
 {
-    if (tensor == NULL || !MODEL_HAS(struct model_tensor, tensor, flags) || tensor->name == NULL)
+    if (tensor == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "an input is NULL");
+    if (!MODEL_HAS(struct model_tensor, tensor, flags) || tensor->name == NULL)
         return error_set(err, MODEL_INVALID_ARGUMENT, "an input has no name or no struct_size");
     const struct model_tensor_spec *spec =
         schema_find(description->inputs, description->n_inputs, tensor->name);
@@ -221,7 +228,9 @@ model_status schema_check_inputs(const struct model_description *description,
                                  struct schema_binding *ret, struct model_error *err)
 {
     ret->n_dimensions = 0;
-    if (n_inputs > SCHEMA_MAX_TENSORS || (n_inputs > 0 && inputs == NULL))
+    if (n_inputs > 0 && inputs == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "the list of %u inputs is NULL", n_inputs);
+    if (n_inputs > SCHEMA_MAX_TENSORS)
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u inputs, at most %d", n_inputs,
                          SCHEMA_MAX_TENSORS);
     for (uint32_t i = 0; i < n_inputs; i++) {

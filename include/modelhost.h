@@ -72,8 +72,9 @@ struct modelhost_download_options {
 
 /* Fetches a repository of the hub ("ns/name", "name", or either with "@revision") into the store and
  * installs the plugin for its architecture if one is on the plugin path. Does nothing when the store
- * has it. Blocks. `options` NULL: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, MODELHOST_STORE and the like
- * as `pkgmgr download` reads them. */
+ * has it, and when the revision is a commit does not mind then that the hub cannot be reached. Blocks.
+ * `options` NULL: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, MODELHOST_STORE and the like as `pkgmgr download`
+ * reads them. */
 MODELHOST_API model_status modelhost_download(const char *id,
                                               const struct modelhost_download_options *options,
                                               struct model_error *err);
@@ -88,7 +89,8 @@ struct modelhost_options {
     uint32_t threads;        /* of each lane; 0: all that the process may use, shared out */
     uint32_t max_queue;      /* requests that may wait; more are refused with BUSY; 0: 1024 */
     int32_t log_level;       /* enum model_log_level */
-    /* [any-thread]; NULL: silent */
+    /* [any-thread]; NULL: silent. Called until the host and the last of its models are gone: see
+     * modelhost_destroy() */
     void (*log)(void *context, int32_t level, const char *message);
     void *log_context;
 };
@@ -105,7 +107,9 @@ MODELHOST_API model_status modelhost_create(const struct modelhost_options *opti
                                             struct modelhost **ret_host, struct model_error *err);
 
 /* Cancels what waits and runs, waits for the lanes and for models being freed, frees everything. Models
- * must be released, and results destroyed, by then. NULL does nothing. Not from a callback. */
+ * must be released, and results destroyed, by then. What still holds a model (a request not yet given back,
+ * an answer that waits for options->loop, a session) keeps it, and with it `log` and log_context in use: it
+ * is freed, and its plugin may log, when that is released. NULL does nothing. Not from a callback. */
 MODELHOST_API void modelhost_destroy(struct modelhost *host);
 
 /* ---------------------------------------------------------------- models */

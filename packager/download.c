@@ -187,8 +187,10 @@ model_status download_transfer(struct download *download, struct model_error *er
 {
     const struct download_options *options = download->options;
     struct progress progress = {.download = download};
-    if (download->present != NULL)
+    if (download->present != NULL) {
+        store_tidy(download->store);
         return MODEL_OK;
+    }
     model_status status = store_make_staging(download->store, &download->staging, err);
     if (status == MODEL_OK)
         status = check_room(download, err);
@@ -262,8 +264,10 @@ static model_status run_offline(const struct download_options *options, struct d
         status = check_offline(options, store, dir, &manifest, err);
     if (status == MODEL_OK)
         status = offline_result(dir, &manifest, ret, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
+        store_tidy(store);
         dir = NULL;
+    }
     manifest_finish(&manifest);
     free(dir);
     store_close(store);
@@ -307,12 +311,41 @@ static void advise_about_disk(int cause, struct model_error *err)
         error_advise(err, "free some space, or choose another --store");
 }
 
+static bool is_commit(const char *revision)
+{
+    return revision != NULL && strlen(revision) == 40 && strspn(revision, "0123456789abcdef") == 40;
+}
+
+/* The hub could not be reached, and *err says so. A commit that the store has whole needs none; another
+ * revision may mean something else by now, so that this only says what the store has. */
+static model_status without_hub(const struct download_options *options, model_status status,
+                                struct download_result *ret, struct model_error *err)
+{
+    struct download_result result = {0};
+    if (options->force || run_offline(options, &result, NULL) != MODEL_OK)
+        return status;
+    if (is_commit(options->revision)) {
+        log_write(&options->hub.log, MODEL_LOG_WARN,
+                  "the hub cannot be reached; the store has this commit of '%s'", options->id);
+        *ret = result;
+        return MODEL_OK;
+    }
+    if (err != NULL)
+        error_advise(
+            err, "the store has '%.100s' as it was downloaded before: HF_HUB_OFFLINE=1 takes that",
+            options->id);
+    download_result_finish(&result);
+    return status;
+}
+
 static model_status run_once(const struct download_options *options, struct download_result *ret,
                              bool *ret_lost, struct model_error *err)
 {
     struct download download;
     bool lost = false;
     model_status status = download_begin(options, &download, err);
+    if (status == MODELHOST_NETWORK)
+        return without_hub(options, status, ret, err);
     if (status != MODEL_OK)
         return status;
     status = download_transfer(&download, err);

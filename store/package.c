@@ -113,6 +113,7 @@ model_status package_open(const char *dir, const char *backend, struct package *
     if (status == MODEL_OK) {
         status = manifest_read(package.dir, &package.manifest, err);
         package.has_manifest = status == MODEL_OK;
+        package_advise_broken(package.dir, status, err);
     }
     if (status == MODEL_OK || (status == MODEL_NOT_FOUND && path_is_dir(package.dir)))
         status = choose_backend(&package, backend, err);
@@ -123,6 +124,34 @@ model_status package_open(const char *dir, const char *backend, struct package *
     else
         *ret = package;
     return status;
+}
+
+char *package_id_of_folder(const char *dir)
+{
+    const char *digest = strrchr(dir, '/'), *key = digest;
+    while (key != NULL && key > dir && key[-1] != '/')
+        key--;
+    static const char above[] = "/packages/";
+    const size_t above_bytes = sizeof above - 1;
+    if (key == NULL || key == digest || strlen(digest + 1) != 64 ||
+        (size_t)(key - dir) < above_bytes || strncmp(key - above_bytes, above, above_bytes) != 0)
+        return NULL;
+    const int key_bytes = (int)(digest - key);
+    const char *gap = strstr(key, "--");
+    return gap != NULL && gap < digest
+               ? text_format("%.*s/%.*s", (int)(gap - key), key, (int)(digest - gap) - 2, gap + 2)
+               : text_format("%.*s", key_bytes, key);
+}
+
+void package_advise_broken(const char *dir, model_status status, struct model_error *err)
+{
+    char *id = status == MODEL_CORRUPT && err != NULL ? package_id_of_folder(dir) : NULL;
+    if (id != NULL)
+        error_advise(err,
+                     "the package is broken: 'pkgmgr download %s' makes it anew, 'pkgmgr rm %s' "
+                     "removes it",
+                     id, id);
+    free(id);
 }
 
 void package_advise(const struct package *package, model_status status, struct model_error *err)

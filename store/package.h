@@ -34,6 +34,10 @@ model_status package_open(const char *dir, const char *backend, struct package *
                           struct model_error *err);
 /* Adds to the sentence about a package that is broken (MODEL_CORRUPT) how to mend it; leaves others. */
 void package_advise(const struct package *package, model_status status, struct model_error *err);
+/* The id that a folder <store>/packages/<key>/<digest> is of, to be freed; NULL: it is none of these. */
+char *package_id_of_folder(const char *dir);
+/* Adds what to do to the sentence of manifest_read() about such a folder. */
+void package_advise_broken(const char *dir, model_status status, struct model_error *err);
 void package_finish(struct package *package);
 
 /* The path inside a package where a repository's file goes: "backends/cpu/config.json" for

@@ -72,6 +72,8 @@ model_status store_list_blobs(const struct store *store, struct store_blobs *ret
 model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err);
 /* Removes the folder with all that is in it, and frees the string; NULL does nothing. */
 void store_end_staging(const struct store *store, char *dir);
+/* Removes what dead processes left below tmp/, as making a folder there does. Errors are ignored. */
+void store_tidy(const struct store *store);
 /* The bytes of the files below tmp/. */
 uint64_t store_staging_bytes(const struct store *store);
 /* Moves a finished, synced file into blobs/ under its digest (which the caller has computed while it
@@ -121,9 +123,12 @@ struct store_list {
 };
 
 /* All packages that refs point at or that have no ref yet (their process was killed), ordered by id.
- * Broken ones are left out. */
+ * Broken ones are left out: store_list_broken(). */
 model_status store_list_packages(const struct store *store, struct store_list *ret,
                                  struct model_error *err);
+/* Those whose metadata.json cannot be read: their entries have id and dir, nothing else. */
+model_status store_list_broken(const struct store *store, struct store_list *ret,
+                               struct model_error *err);
 void store_list_finish(struct store_list *list);
 
 /* Removes the packages of a name and their refs: with a revision the one, without one every version of

@@ -1,7 +1,7 @@
 /* store_staging.c - folders for work in progress, below <store>/tmp; see store_make_staging() in
  * store.h. Who works in one holds a lock on the folder itself, which ends with the process however that
  * ends; the folder's name says so (".held"), and is given after the lock is taken. So a held folder whose
- * lock can be had is a dead process's, and whoever makes the next one removes it. Where folders cannot be
+ * lock can be had is a dead process's, and whoever makes the next one, or tidies, removes it. Where folders cannot be
  * locked (some network disks) those go that nothing was written to for a day. Any thread, any process. */
 #include "errors.h"
 #include "store_paths.h"
@@ -192,6 +192,11 @@ model_status store_make_staging(const struct store *store, char **ret_dir, struc
     hold(store->memory, &dir);
     *ret_dir = dir;
     return MODEL_OK;
+}
+
+void store_tidy(const struct store *store)
+{
+    store_clean_staging(store, time(NULL));
 }
 
 void store_end_staging(const struct store *store, char *dir)

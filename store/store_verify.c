@@ -2,6 +2,7 @@
  * in the folder is hostile: only regular files are opened, links are followed no further than the
  * package and its store, and names are printable before they are reported. Any thread. */
 #include "errors.h"
+#include "package.h"
 #include "store_paths.h"
 #include "utf8.h"
 
@@ -294,6 +295,7 @@ model_status store_verify_package(const char *package_dir,
                          "against: it is an author's folder, or no package; `pkgmgr list` shows "
                          "the packages that can be verified",
                          package_dir);
+    package_advise_broken(package_dir, status, &sentence);
     if (status != MODEL_OK)
         return error_set(err, status, "%s", sentence.message);
     verification.dir = realpath(package_dir, NULL);

@@ -2,6 +2,7 @@
  * that a killed process left without a ref, and for a blob that is mended in all packages that share it;
  * and through the blobs. See store_paths.h and store.h. Any thread, any process. */
 #include "errors.h"
+#include "package.h"
 #include "store_paths.h"
 
 #include <stdio.h>
@@ -129,6 +130,49 @@ model_status store_list_blobs(const struct store *store, struct store_blobs *ret
         *ret = blobs;
     else
         free(blobs.blobs);
+    return status;
+}
+
+/* ---- packages that cannot be read */
+
+struct breakage {
+    struct store_list list;
+    struct model_error *err;
+};
+
+static model_status note_broken(void *context, const char *target, const char *dir)
+{
+    struct breakage *breakage = context;
+    struct store_list *list = &breakage->list;
+    struct manifest manifest = {0};
+    (void)target;
+    model_status status = manifest_read(dir, &manifest, NULL);
+    manifest_finish(&manifest);
+    if (status == MODEL_OK || status == MODEL_NOT_FOUND) /* being removed */
+        return MODEL_OK;
+    char *id = package_id_of_folder(dir);
+    if (id == NULL)
+        return MODEL_OK;
+    struct store_entry *larger = realloc(list->entries, (list->n_entries + 1) * sizeof *larger);
+    if (larger == NULL) {
+        free(id);
+        return error_no_memory(breakage->err, "the list of packages");
+    }
+    list->entries = larger;
+    struct store_entry entry = {.id = id, .dir = text_format("%s", dir)};
+    larger[list->n_entries++] = entry;
+    return entry.dir != NULL ? MODEL_OK : error_no_memory(breakage->err, "the list of packages");
+}
+
+model_status store_list_broken(const struct store *store, struct store_list *ret,
+                               struct model_error *err)
+{
+    struct breakage breakage = {.err = err};
+    model_status status = store_walk_packages(store, note_broken, &breakage, err);
+    if (status == MODEL_OK)
+        *ret = breakage.list;
+    else
+        store_list_finish(&breakage.list);
     return status;
 }
 

@@ -61,7 +61,36 @@ static const char *misplaced_option(const struct command_option *options, uint64
     return NULL;
 }
 
-/* The result must not take the place of what it was made from. */
+/* The folder that a path is in, and the name there; NULL when there is no such folder. */
+static const char *stat_folder(const char *path, struct stat *ret)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash != NULL ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    const bool found = folder != NULL && stat(folder, ret) == 0;
+    free(folder);
+    return !found ? NULL : slash != NULL ? slash + 1 : path;
+}
+
+/* Whether two words for a file lead to one folder and end in the same name. */
+static bool is_same_place(const char *a, const char *b)
+{
+    struct stat in_a, in_b;
+    const char *name_a = stat_folder(a, &in_a), *name_b = stat_folder(b, &in_b);
+    return name_a != NULL && name_b != NULL && strcmp(name_a, name_b) == 0 &&
+           in_a.st_dev == in_b.st_dev && in_a.st_ino == in_b.st_ino;
+}
+
+/* The file may be there under two names, or not be there yet; devices take any number of answers. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat at_a, at_b;
+    const bool there_a = stat(a, &at_a) == 0, there_b = stat(b, &at_b) == 0;
+    if (there_a && there_b)
+        return S_ISREG(at_a.st_mode) && at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
+    return !there_a && !there_b && is_same_place(a, b);
+}
+
+/* The result must not take the place of what it was made from, or of another one. */
 static bool check_files(const struct run_command *run, const char *command)
 {
     for (size_t i = 0; i < run->outputs.n_values; i++) {
@@ -69,6 +98,12 @@ static bool check_files(const struct run_command *run, const char *command)
         const char *path = run->outputs.values[i];
         if (strcmp(path, "-") == 0)
             return command_usage(command, "--outputs wants a file, standard output is none") == 0;
+        for (size_t k = 0; k < i; k++)
+            if (is_same_file(path, run->outputs.values[k]))
+                return command_usage(command,
+                                     "--outputs names the file '%s' twice; give each --inputs one "
+                                     "of its own",
+                                     path) == 0;
         for (size_t k = 0; k < run->inputs.n_values; k++)
             if (stat(run->inputs.values[k], &inputs) == 0 && stat(path, &outputs) == 0 &&
                 inputs.st_dev == outputs.st_dev && inputs.st_ino == outputs.st_ino)
@@ -76,6 +111,22 @@ static bool check_files(const struct run_command *run, const char *command)
                        0;
     }
     return true;
+}
+
+/* Tasks by their tags and short names, as the pipelines know them. */
+static bool check_task(const struct run_command *run, const char *command)
+{
+    static const char *const tasks[] = {
+        "embed",          "feature-extraction",   "fill-mask",       "classify",
+        "token-classify", "token-classification", "question",        "text-classification",
+        "generate",       "question-answering",   "text-generation", "image-classification"};
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+        if (run->task == NULL || strcmp(run->task, tasks[i]) == 0)
+            return true;
+    return command_usage(command,
+                         "unknown task '%s'; there are embed, fill-mask, classify, token-classify, "
+                         "question, generate",
+                         run->task) == 0;
 }
 
 static bool check_form(struct run_command *run, const char *command,
@@ -208,8 +259,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     run->package = argv[optind];
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
-    return check_form(run, argv[0], options, given) && check_files(run, argv[0]) &&
-           check_generation(run, argv[0], options, given);
+    return check_form(run, argv[0], options, given) && check_task(run, argv[0]) &&
+           check_files(run, argv[0]) && check_generation(run, argv[0], options, given);
 }
 
 void run_options_finish(struct run_command *run)

@@ -108,12 +108,33 @@ static model_status classify_text(const struct text_batch *batch, uint32_t index
     return status == MODEL_OK ? close_group(item, &group, groups, err) : status;
 }
 
+/* Another head's output may have the same name and rank: a word's place in the vocabulary is no label. */
+static model_status check_labels(const struct text_batch *batch, const struct model_tensor *logits,
+                                 struct model_error *err)
+{
+    const struct model_description *description = batch->pipeline->description;
+    const json_node *config = batch->pipeline->config;
+    int64_t n_labels = (int64_t)json_count(json_member(config, "id2label"));
+    if (n_labels == 0)
+        (void)json_integer(json_member(config, "num_labels"), 0, INT64_MAX, &n_labels);
+    if (strcmp(text_task_own(batch), batch->task->name) == 0 || logits->shape[2] == n_labels)
+        return MODEL_OK;
+    return error_set(
+        err, MODEL_UNSUPPORTED,
+        "task %s wants a score for each of the %lld labels in config.json, but this %s "
+        "gives %lld for each token; its own task is %s",
+        batch->task->alias, (long long)n_labels, description->architecture,
+        (long long)logits->shape[2], text_task_own(batch));
+}
+
 model_status task_token_classify_answer(const struct text_batch *batch,
                                         struct modelhost_result *result, json_node *answers,
                                         struct model_error *err)
 {
     const struct model_tensor *logits = NULL;
     model_status status = text_task_output(batch, result, 0, 3, &logits, err);
+    if (status == MODEL_OK)
+        status = check_labels(batch, logits, err);
     if (status != MODEL_OK)
         return status;
     double *scores = calloc((size_t)logits->shape[2] + 1, sizeof *scores);

@@ -49,7 +49,7 @@ static model_status choose_outputs(struct text_batch *batch, struct model_error 
                 err, MODEL_UNSUPPORTED,
                 "task %s wants the output '%s', which this %s does not have; its own task is %s",
                 batch->task->alias, batch->task->outputs[i], description->architecture,
-                description->task != NULL ? description->task : "none");
+                text_task_own(batch));
         batch->output_names[batch->n_output_names++] = name;
     }
     return MODEL_OK;

@@ -90,6 +90,12 @@ void text_pipeline_destroy(struct text_pipeline *pipeline)
     free(pipeline);
 }
 
+const char *text_task_own(const struct text_batch *batch)
+{
+    const char *task = batch->pipeline->description->task;
+    return task != NULL ? task : "none";
+}
+
 json_node *text_task_add_item(const struct text_batch *batch, uint32_t index, json_node *answers)
 {
     const struct text_item *item = &batch->items[index];
@@ -111,8 +117,10 @@ model_status text_task_output(const struct text_batch *batch, struct modelhost_r
         (rank == 3 && tensor->shape[1] != batch->n_columns))
         return error_set(
             err, MODEL_UNSUPPORTED,
-            "task %s: the model's output '%s' is not an F32 tensor of rank %u over the batch",
-            batch->task->name, batch->output_names[which], rank);
+            "task %s: the model's output '%s' is not an F32 tensor of rank %u over the batch; this is "
+            "a %s, its own task is %s",
+            batch->task->alias, batch->output_names[which], rank,
+            batch->pipeline->description->architecture, text_task_own(batch));
     *ret = tensor;
     return MODEL_OK;
 }

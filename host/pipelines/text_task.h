@@ -71,6 +71,8 @@ model_status task_question_answer(const struct text_batch *batch, struct modelho
 
 /* An object for item `index` with its "text" (and "pair"), added to answers; NULL without memory. */
 json_node *text_task_add_item(const struct text_batch *batch, uint32_t index, json_node *answers);
+/* The model's own task, or "none". */
+const char *text_task_own(const struct text_batch *batch);
 /* The output that the task named first, of rank `rank` and F32. */
 model_status text_task_output(const struct text_batch *batch, struct modelhost_result *result,
                               uint32_t which, uint32_t rank, const struct model_tensor **ret,

@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "human_text.h"
 #include "json_view.h"
+#include "package.h"
 #include "store.h"
 
 #include <getopt.h>
@@ -20,7 +21,7 @@ const char help_list[] =
 
 #define MAX_TEXT_BYTES (64u << 20)
 
-static char *list_as_json(const struct store_list *list)
+static char *list_as_json(const struct store_list *list, const struct store_list *broken)
 {
     json_node *root = json_new_array();
     for (size_t i = 0; i < list->n_entries; i++) {
@@ -36,6 +37,12 @@ static char *list_as_json(const struct store_list *list)
         (void)json_add_string(item, "created", entry->created);
         (void)json_add_number(item, "size", (double)entry->size_bytes);
         (void)json_add_bool(item, "has_plugin", entry->has_plugin != 0);
+    }
+    for (size_t i = 0; i < broken->n_entries; i++) {
+        json_node *item = json_add_object(root, NULL);
+        (void)json_add_string(item, "id", broken->entries[i].id);
+        (void)json_add_string(item, "path", broken->entries[i].dir);
+        (void)json_add_bool(item, "broken", true);
     }
     char *text = root != NULL ? json_print(root, true) : NULL;
     json_free(root);
@@ -53,15 +60,20 @@ static void name_refs(const struct store_entry *entry, char *ret, size_t size_by
     }
 }
 
-static char *list_as_table(const struct store_list *list)
+static int widest_id(const struct store_list *list, int width)
 {
-    struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
-    char size[HUMAN_TEXT_BYTES];
-    int width = 2;
     for (size_t i = 0; i < list->n_entries; i++)
         if ((int)strlen(list->entries[i].id) > width)
             width = (int)strlen(list->entries[i].id);
-    if (list->n_entries > 0)
+    return width;
+}
+
+static char *list_as_table(const struct store_list *list, const struct store_list *broken)
+{
+    struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
+    char size[HUMAN_TEXT_BYTES];
+    const int width = widest_id(broken, widest_id(list, 2));
+    if (list->n_entries + broken->n_entries > 0)
         (void)buffer_printf(&text, "%-*s  %-12s  %-12s  %8s  %s\n", width, "ID", "REVISION",
                             "COMMIT", "SIZE", "PLUGIN");
     for (size_t i = 0; i < list->n_entries; i++) {
@@ -72,9 +84,27 @@ static char *list_as_table(const struct store_list *list)
                             entry->revision, human_size(entry->size_bytes, size),
                             entry->has_plugin ? "yes" : "no");
     }
+    for (size_t i = 0; i < broken->n_entries; i++)
+        (void)buffer_printf(&text, "%-*s  %-12s  %-12s  %8s  %s\n", width, broken->entries[i].id,
+                            "-", "broken", "-", "-");
     char *table = buffer_take(&text);
     buffer_finish(&text);
     return table;
+}
+
+/* What is wrong with each, and what to do. */
+static void say_broken(const struct store_list *broken)
+{
+    for (size_t i = 0; i < broken->n_entries; i++) {
+        const struct store_entry *entry = &broken->entries[i];
+        struct manifest manifest = {0};
+        struct model_error why = MODEL_ERROR_INIT;
+        model_status status = manifest_read(entry->dir, &manifest, &why);
+        package_advise_broken(entry->dir, status, &why);
+        if (status != MODEL_OK)
+            fprintf(stderr, "pkgmgr: %s\n", why.message);
+        manifest_finish(&manifest);
+    }
 }
 
 /* The table of an empty list is nothing at all, so that stderr says what that means. */
@@ -90,7 +120,7 @@ static void say_empty(const struct store *store, const struct model_error *absen
 static model_status list_store(const char *dir, bool as_json, struct model_error *err)
 {
     struct store *store = NULL;
-    struct store_list list = {0};
+    struct store_list list = {0}, broken = {0};
     struct model_error absent = MODEL_ERROR_INIT;
     model_status status = command_open_store(dir, 0, &store, &absent);
     if (status != MODEL_OK)
@@ -99,13 +129,17 @@ static model_status list_store(const char *dir, bool as_json, struct model_error
         status = MODEL_OK; /* nothing was downloaded yet: an empty list */
     if (status == MODEL_OK && store != NULL)
         status = store_list_packages(store, &list, err);
-    if (status == MODEL_OK && list.n_entries == 0 && !as_json)
+    if (status == MODEL_OK && store != NULL)
+        status = store_list_broken(store, &broken, err);
+    if (status == MODEL_OK && list.n_entries + broken.n_entries == 0 && !as_json)
         say_empty(store, &absent);
     if (status == MODEL_OK) {
-        char *text = as_json ? list_as_json(&list) : list_as_table(&list);
+        char *text = as_json ? list_as_json(&list, &broken) : list_as_table(&list, &broken);
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the list");
         free(text);
     }
+    say_broken(&broken);
+    store_list_finish(&broken);
     store_list_finish(&list);
     store_close(store);
     return status;

@@ -5,6 +5,7 @@
  *                "ignore_cancel"  keeps busy for "spin_ms" without a look at the token
  *                "truncate"       first empties the file "truncate_path", as if someone else did
  *                absent           copies at once
+ * "destroy_log" makes destroy() log "echo: destroyed",
  * and "destroy_wait_path" makes destroy() wait, ten seconds at most, until there is a file of that name,
  * and leave one of that name and ".done". */
 #include "model_abi.h"
@@ -125,6 +126,9 @@ static void wait_for_file(const struct echo_model *model)
 static void destroy(struct model *self)
 {
     const struct model_services *services = ((struct echo_model *)self)->services;
+    struct model_value word = {.struct_size = sizeof word};
+    if (services->config_value(services->context, "destroy_log", &word) == MODEL_OK)
+        services->log(services->context, MODEL_LOG_WARN, "echo: destroyed");
     if (((struct echo_model *)self)->destroy_wait_path != NULL)
         wait_for_file((struct echo_model *)self);
     services->release(services->context, self);

@@ -3,6 +3,7 @@
  *   "mode": "write_fields"  run() has the output point to memory of its own
  *           "null_shape"    run() gives allocate_output() no shape
  *           "wrong_dtype"   run() overlooks that allocate_output() refused
+ *           "unheard"       run() fails as allocate_output() did, without its sentence
  *           "skip_output"   run() gives no output at all
  *           "own_memory"    run() sets the output's fields and never calls allocate_output()
  *           "slow_create"   create_model() takes ten seconds
@@ -75,6 +76,8 @@ static model_status run(struct model_instance *self, const struct model_call *ca
         (void)call->allocate_output(call->context, 0, MODEL_F64, 2, in->shape, NULL);
         return MODEL_OK;
     }
+    if (is(model, "unheard"))
+        return call->allocate_output(call->context, 0, MODEL_F64, 2, in->shape, NULL);
     model_status status = call->allocate_output(call->context, 0, MODEL_F32, 2,
                                                 is(model, "null_shape") ? NULL : in->shape, err);
     if (status != MODEL_OK)

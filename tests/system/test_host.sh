@@ -176,6 +176,10 @@ ok 'no file of that name' test ! -e ./-
 cp "$work/in.st" "$work/before.st"
 ln -s in.st "$work/link.st"
 tensors 2 '--outputs is the file of --inputs; name another' 'outputs over the inputs' "$work/link.st"
+for twice in "$work/o1.st" "$work/./o1.st"; do
+    tensors 2 "--outputs names the file '$twice' twice" 'two answers for one file' "$work/o1.st" --inputs "$work/before.st" --outputs "$twice"
+    ok 'nothing is written' test ! -e "$work/o1.st"
+done
 ok 'the inputs are still there' cmp "$work/in.st" "$work/before.st"
 tensors 1 '--output-names: name 1 is empty' 'empty names of outputs' "$work/out.st" --output-names ,,,
 for status in 2 7 8; do
@@ -188,6 +192,15 @@ open(sys.argv[1], 'wb').write(struct.pack('<Q', len(head)) + head + bytes(16))
 PY
     tensors 1 "plugin 'rude' 2.1.0: run() failed with status $status" "run() that fails with status $status" "$work/out.st"
 done
+
+# ---- tasks that the model does not do
+
+for task in token-classify token-classification; do
+    fails "$task of a model for masks" 1 'its own task is fill-mask' run "$facts" -q --task "$task" --text "$cow"
+    ok 'words of the vocabulary are no labels' test ! -s "$work/out"
+done
+fails 'classify of a model for masks' 1 "rank 2 over the batch; this is a BertForMaskedLM, its own task is fill-mask" run "$facts" -q --task classify --text "$cow"
+fails 'a task that is none' 2 "unknown task 'bogus'; there are embed, fill-mask, classify, token-classify, question, generate" run "$facts" -q --task bogus --text "$cow"
 
 # ---- a deadline covers the loading
 

@@ -52,7 +52,7 @@ fails 'a long text' 1 'modelhost: text 1 has 82 tokens, the model takes at most 
 run run "$facts" -q --task embed --truncate --text "$long"
 same 'a long text can be cut' "$code" 0
 fails 'invalid UTF-8' 1 'modelhost: text 1: the text is not UTF-8: byte 0xFF at offset 4; convert it, for example with iconv' run "$facts" -q --text $'cow \xff [MASK]'
-fails 'an unknown task' 1 "modelhost: unknown task 'dance'; there are embed, fill-mask, classify, token-classify, question" run "$facts" -q --task dance --text x
+fails 'an unknown task' 2 "modelhost run: unknown task 'dance'; there are embed, fill-mask, classify, token-classify, question, generate; see 'modelhost help run'" run "$facts" -q --task dance --text x
 fails 'a task of another head' 1 "modelhost: task question wants the output 'start_logits', which this BertForMaskedLM does not have; its own task is fill-mask" run "$facts" -q --task question --text x --context y
 fails 'no lines at all' 1 'modelhost: no text: give --text, or lines on standard input' run "$facts" -q
 fails 'a folder without texts' 1 "$(unverified "$facts")

@@ -142,6 +142,55 @@ run rm acme/m
 expect 'without a ref: removed' 0
 ok 'without a ref: with all its space' [ -z "$(find "$MODELHOST_STORE" -type f ! -name CACHEDIR.TAG)" ]
 
+# ---- a hub that is not there
+
+new_store
+run download acme/m
+there=$out commit=$("$pkgmgr" list --json | sed -n 's/.*"revision":[[:space:]]*"\([0-9a-f]*\)".*/\1/p')
+remote=$HF_ENDPOINT HF_ENDPOINT=http://127.0.0.1:1
+run download "acme/m@$commit"
+expect 'a commit that is there needs no hub' 0
+ok 'a commit that is there: its package' [ "$out" = "$there" ]
+ok 'a commit that is there: says so' says "pkgmgr: the hub cannot be reached; the store has this commit of 'acme/m'"
+run download acme/m
+expect 'a branch needs the hub' 5
+ok 'a branch needs the hub: what the store has is told' says "; the store has 'acme/m' as it was downloaded before: HF_HUB_OFFLINE=1 takes that"
+run download "acme/m@$commit" --force
+expect 'a commit by force needs the hub' 5
+ok 'a commit by force: no word of the store' not says 'HF_HUB_OFFLINE'
+run download acme/m --revision "${commit%?}0"
+expect 'another commit needs the hub' 5
+rm "$there/backends/cpu/config.json"
+run download "acme/m@$commit"
+expect 'a commit that is not whole needs the hub' 5
+HF_ENDPOINT=$remote
+
+# ---- a package whose metadata.json cannot be read
+
+new_store
+run download acme/m
+there=$out
+chmod u+w "$there/metadata.json" && printf '{' >"$there/metadata.json"
+remedy="$there/metadata.json: not valid JSON at byte 0; the package is broken: 'pkgmgr download acme/m' makes it anew, 'pkgmgr rm acme/m' removes it"
+run list
+expect 'list with a broken package' 0 "pkgmgr: $remedy"
+ok 'list with a broken package: marked' grep -qE '^acme/m +- +broken ' "$dir/out"
+run list --json
+ok 'list with a broken package: in JSON, too' grep -qE '"broken":[[:space:]]*true' "$dir/out"
+for command in info verify; do
+    run $command acme/m
+    expect "$command of a broken package" 7 "pkgmgr: $remedy"
+done
+"$modelhost" run acme/m --text x >"$dir/out" 2>"$dir/err" </dev/null
+code=$?
+expect 'run of a broken package' 7 "modelhost: $remedy"
+run download acme/m
+expect 'download of a broken package' 0
+run verify -q acme/m
+expect 'download makes it anew' 0
+run list
+ok 'list: not broken any more' not grep -q broken "$dir/out" "$dir/err"
+
 # ---- several versions
 
 new_store
@@ -283,6 +332,10 @@ if command -v python3 >/dev/null; then
             run download acme/tiny
             expect "after SIG$signal" 0
             ok "after SIG$signal: the next command that writes takes it away" [ "$(n_in "$MODELHOST_STORE/tmp")" -eq 0 ]
+            mkdir "$MODELHOST_STORE/tmp/abcdef.held"
+            run download acme/tiny
+            expect "after SIG$signal: a download with nothing to do" 0
+            ok "after SIG$signal: it takes that away, too" [ "$(n_in "$MODELHOST_STORE/tmp")" -eq 0 ]
         fi
     done
     new_store

@@ -91,6 +91,9 @@ static void a_name_that_is_nowhere_says_how_to_get_it(void **state)
     assert_int_equal(modelhost_load(host, "ns/absent", &model, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, "no such model: 'ns/absent'"));
     assert_non_null(strstr(err.message, "pkgmgr download ns/absent"));
+    assert_int_equal(modelhost_load(host, NULL, &model, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message,
+                        "the model's name is NULL; give a name in the store or a folder");
     modelhost_destroy(host);
     free((char *)(uintptr_t)options.store_dir);
     remove_package(dir);

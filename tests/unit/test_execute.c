@@ -57,6 +57,8 @@ static void an_output_without_a_shape_is_an_error(void **state)
                  "plugin 'rude' 2.1.0: output: 'y': its shape is NULL");
     assert_fails("{\"mode\":\"wrong_dtype\"}", MODEL_INTERNAL,
                  "plugin 'rude' 2.1.0: output: 'y': dtype F64, want F32");
+    assert_fails("{\"mode\":\"unheard\"}", MODEL_INTERNAL,
+                 "plugin 'rude' 2.1.0: output: 'y': dtype F64, want F32");
 }
 
 static void a_batch_beyond_max_batch_never_reaches_the_plugin(void **state)

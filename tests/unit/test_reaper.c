@@ -6,6 +6,7 @@
 #include "echo_package.h"
 #include "errors.h"
 
+#include <stdatomic.h>
 #include <uv.h>
 
 static float values[3] = {1.0f, 2.0f, 3.0f};
@@ -119,6 +120,90 @@ static void a_model_released_in_its_callback_does_not_stop_the_callers_loop(void
     uv_sem_destroy(&answer.came);
 }
 
+/* ---- a model that outlives its host */
+
+static void count_lines(void *context, int32_t level, const char *message)
+{
+    (void)level;
+    if (strstr(message, "echo: destroyed") != NULL)
+        (void)atomic_fetch_add((atomic_int *)context, 1);
+}
+
+static struct echo open_logging(atomic_int *n_lines)
+{
+    struct echo echo = {.dir = make_package("echo", "{\"destroy_log\":true}")};
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    options.store_dir = options.plugin_path = echo.dir;
+    options.lanes = options.threads = 1;
+    options.log = count_lines;
+    options.log_context = n_lines;
+    if (modelhost_create(&options, &echo.host, &err) != MODEL_OK ||
+        modelhost_load(echo.host, echo.dir, &echo.model, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    return echo;
+}
+
+static void post_answer(void *user, model_status status, struct modelhost_result *result,
+                        const struct model_error *err)
+{
+    (void)status; /* the host may have ended first */
+    (void)err;
+    modelhost_result_destroy(result);
+    uv_sem_post(user);
+}
+
+/* The host goes before what holds the model: a request, which this gives back, or an answer for `loop`. */
+static struct modelhost_request *outlive_host(uv_loop_t *loop, atomic_int *n_lines, uv_sem_t *came)
+{
+    struct echo echo = open_logging(n_lines);
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct modelhost_request *request = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct model_tensor x;
+    int64_t n = 3;
+    tensor_init(&x, "x", MODEL_F32, 1, &n, values);
+    const struct model_tensor *inputs[] = {&x};
+    options.loop = loop;
+    if (modelhost_run_async(echo.model, inputs, 1, &options, post_answer, came,
+                            loop == NULL ? &request : NULL, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    if (loop == NULL)
+        uv_sem_wait(came);
+    modelhost_release(echo.model);
+    modelhost_destroy(echo.host);
+    assert_int_equal(atomic_load(n_lines), 0);
+    remove_package(echo.dir);
+    return request;
+}
+
+static void a_model_that_a_request_keeps_beyond_its_host_can_still_log(void **state)
+{
+    (void)state;
+    atomic_int n_lines = 0;
+    uv_sem_t came;
+    assert_int_equal(uv_sem_init(&came, 0), 0);
+    modelhost_request_release(outlive_host(NULL, &n_lines, &came));
+    assert_int_equal(atomic_load(&n_lines), 1);
+    uv_sem_destroy(&came);
+}
+
+static void a_model_whose_answer_waits_for_the_callers_loop_can_still_log(void **state)
+{
+    (void)state;
+    atomic_int n_lines = 0;
+    uv_sem_t came;
+    uv_loop_t loop;
+    assert_int_equal(uv_sem_init(&came, 0), 0);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_null(outlive_host(&loop, &n_lines, &came));
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    uv_sem_wait(&came);
+    assert_int_equal(atomic_load(&n_lines), 1);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    uv_sem_destroy(&came);
+}
+
 /* ---- the reaper itself */
 
 struct thing {
@@ -137,11 +222,12 @@ static void destroy_thing(void *object)
 static void things_go_in_their_order_and_on_no_thread_of_the_caller(void **state)
 {
     (void)state;
+    const struct log_sink quiet = {-1, NULL, NULL};
     struct reaper *reaper = NULL;
     struct thing things[4];
     uv_thread_t self = uv_thread_self();
     int order = 0;
-    assert_int_equal(reaper_create(&reaper, NULL), MODEL_OK);
+    assert_int_equal(reaper_create(&quiet, &reaper, NULL), MODEL_OK);
     for (int i = 0; i < 3; i++) {
         things[i] = (struct thing){.item = {NULL, destroy_thing, &things[i]}, .order = &order};
         reaper_give(reaper, &things[i].item);
@@ -164,6 +250,8 @@ int main(void)
         cmocka_unit_test(releasing_a_model_does_not_wait_for_its_plugin),
         cmocka_unit_test(a_model_released_in_its_callback_does_not_stop_the_deadlines_of_others),
         cmocka_unit_test(a_model_released_in_its_callback_does_not_stop_the_callers_loop),
+        cmocka_unit_test(a_model_that_a_request_keeps_beyond_its_host_can_still_log),
+        cmocka_unit_test(a_model_whose_answer_waits_for_the_callers_loop_can_still_log),
         cmocka_unit_test(things_go_in_their_order_and_on_no_thread_of_the_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,13 @@ static void nonsense_in_a_description_is_named(void **state)
     d.n_outputs = 0;
     assert_bad_description(&d, MODEL_INVALID_ARGUMENT, "plugin: 0 outputs, want 1 to 256");
     d = describe();
+    d.n_inputs = 1;
+    d.inputs = NULL;
+    assert_bad_description(&d, MODEL_INVALID_ARGUMENT, "plugin: its list of 1 inputs is NULL");
+    const struct model_tensor_spec *none[] = {NULL};
+    d.inputs = none;
+    assert_bad_description(&d, MODEL_INVALID_ARGUMENT, "plugin: an input is NULL");
+    d = describe();
     const struct model_tensor_spec *twice[] = {&ids, &ids};
     d.inputs = twice;
     assert_bad_description(&d, MODEL_INVALID_ARGUMENT, "plugin: input 'ids' is described twice");
@@ -121,6 +128,18 @@ static void equal_names_want_equal_sizes(void **state)
     assert_int_equal(check(&a, &b, &binding, &err), MODEL_INVALID_ARGUMENT);
     assert_string_equal(err.message,
                         "'mask': dimension 1 (sequence) is 4, but 3 elsewhere in this request");
+}
+
+static void inputs_that_are_null_are_named(void **state)
+{
+    (void)state;
+    struct schema_binding binding;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct model_description d = describe();
+    assert_int_equal(schema_check_inputs(&d, NULL, 1, &binding, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "the list of 1 inputs is NULL");
+    assert_int_equal(check(NULL, NULL, &binding, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "an input is NULL");
 }
 
 static void bounds_and_doubles_are_checked(void **state)
@@ -191,6 +210,7 @@ int main(void)
         cmocka_unit_test(nonsense_in_a_description_is_named),
         cmocka_unit_test(optional_inputs_may_be_absent_and_names_bind_sizes),
         cmocka_unit_test(equal_names_want_equal_sizes),
+        cmocka_unit_test(inputs_that_are_null_are_named),
         cmocka_unit_test(bounds_and_doubles_are_checked),
         cmocka_unit_test(data_that_does_not_fit_the_shape_is_refused),
         cmocka_unit_test(outputs_are_held_against_what_the_inputs_bound),

@@ -140,6 +140,20 @@ static void neighbouring_tokens_of_one_entity_form_a_group(void **state)
     close_fixture(&f);
 }
 
+static void outputs_of_another_head_are_no_labels(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct fixture f = open_fixture("token-classification", &tags, NULL, "{\"num_labels\":2}");
+    start(&f, "rome", NULL);
+    f.description.task = "fill-mask"; /* as if the caller had named the other one */
+    (void)output(&f, 0, 3, 1, 3, 3);
+    assert_int_equal(text_batch_answer(f.batch, f.result, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "for each of the 2 labels in config.json"));
+    assert_non_null(strstr(err.message, "its own task is fill-mask"));
+    close_fixture(&f);
+}
+
 static void labels_of_any_length_join(void **state)
 {
     (void)state;
@@ -338,6 +352,7 @@ int main(void)
         cmocka_unit_test(labels_come_from_the_config_and_sum_to_one),
         cmocka_unit_test(multi_label_models_score_each_label_alone),
         cmocka_unit_test(neighbouring_tokens_of_one_entity_form_a_group),
+        cmocka_unit_test(outputs_of_another_head_are_no_labels),
         cmocka_unit_test(labels_of_any_length_join),
         cmocka_unit_test(tokens_without_named_labels_join_too),
         cmocka_unit_test(a_question_is_answered_out_of_its_context),

@@ -28,6 +28,7 @@ struct generating {
 
     /* Of the request under way. */
     uv_loop_t loop;
+    uv_signal_t signals[2];
     struct modelhost_request *request;
     struct modelhost_result *result;
     model_status status;
@@ -95,21 +96,15 @@ static void on_answer(void *user, model_status status, struct modelhost_result *
         (void)error_set(generating->err, status, "%s", err->message);
 }
 
-/* Runs the loop until the answer is there, with signals caught meanwhile. */
-static void wait_for_answer(struct generating *generating)
+/* Before the request begins: what it streams may be answered by a signal at once. */
+static void catch_signals(struct generating *generating)
 {
-    uv_signal_t signals[2];
     static const int numbers[] = {SIGINT, SIGTERM};
     for (int i = 0; i < 2; i++) {
-        (void)uv_signal_init(&generating->loop, &signals[i]);
-        signals[i].data = generating;
-        (void)uv_signal_start(&signals[i], on_signal, numbers[i]);
+        (void)uv_signal_init(&generating->loop, &generating->signals[i]);
+        generating->signals[i].data = generating;
+        (void)uv_signal_start(&generating->signals[i], on_signal, numbers[i]);
     }
-    while (!generating->answered)
-        (void)uv_run(&generating->loop, UV_RUN_ONCE);
-    for (int i = 0; i < 2; i++)
-        uv_close((uv_handle_t *)&signals[i], NULL);
-    (void)uv_run(&generating->loop, UV_RUN_NOWAIT); /* they are closed */
 }
 
 static model_status request_answer(struct generating *generating,
@@ -126,14 +121,18 @@ static model_status request_answer(struct generating *generating,
     if (uv_async_init(&generating->loop, &generating->unwritable, on_unwritable) != 0)
         return error_no_memory(err, "an event");
     generating->unwritable.data = generating;
+    catch_signals(generating);
     model_status status =
         modelhost_generate_async(generating->model, prompts, n_prompts, &generating->generation,
                                  &options, on_answer, generating, &generating->request, err);
     if (status == MODEL_OK) {
-        wait_for_answer(generating);
+        while (!generating->answered)
+            (void)uv_run(&generating->loop, UV_RUN_ONCE);
         modelhost_request_release(generating->request);
         status = generating->status;
     }
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&generating->signals[i], NULL);
     uv_close((uv_handle_t *)&generating->unwritable, NULL);
     (void)uv_run(&generating->loop, UV_RUN_DEFAULT); /* until all handles are closed */
     return status;

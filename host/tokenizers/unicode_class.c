@@ -9,6 +9,8 @@
 #include "unicode_class.h"
 #include "young_characters.h"
 
+#include <string.h>
+
 #include <utf8proc.h>
 
 enum difference_kind {
@@ -128,6 +130,9 @@ bool char_is_word(uint32_t codepoint)
 {
     utf8proc_propval_t category = utf8proc_get_property((utf8proc_int32_t)codepoint)->category;
     if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL)
+        return true;
+    const char *young = codepoint >= 0x80 ? young_category(codepoint) : "";
+    if (*young == 'L' || *young == 'M' || strcmp(young, "Nd") == 0 || strcmp(young, "Nl") == 0)
         return true;
     /* Connectors, the two joiners, and the circled and squared letters, which are alphabetic. */
     return category == UTF8PROC_CATEGORY_PC || (codepoint >= 0x200C && codepoint <= 0x200D) ||

@@ -81,6 +81,7 @@ static void cleaning_drops_controls_and_levels_spaces(void **state)
     CHECK(&n, "a\u200bb\ufeffc\ue000d", "abcd");
     struct normalizer_chain none = load(NOTHING);
     CHECK(&none, "a\tb\u200b \u4e2d", "a\tb\u200b \u4e2d");
+    normalizer_chain_finish(&none);
     normalizer_chain_finish(&n);
 }
 

@@ -36,14 +36,14 @@ LIBS        := $(PKG_LIBS) -ldl -lm -fopenmp
 INC_base     := -Iinclude -Ibase
 INC_store    := $(INC_base) -Istore
 INC_packager := $(INC_store) -Ipackager -Ipackager/commands
-INC_host     := $(INC_store) -Ihost -Ihost/tokenizers -Ihost/images -Ihost/pipelines -Ihost/generation -Ihost/commands
+INC_host     := $(INC_store) -Ihost $(patsubst %/,-I%,$(sort $(dir $(wildcard host/*/*.h))))
 INC_kernels  := -Iinclude -Iplugins/kernels
 INC_tests    := $(INC_host) -Ipackager -Ipackager/commands -Itests
 
 SRC_base     := $(wildcard base/*.c)
 SRC_store    := $(wildcard store/*.c)
 SRC_packager := $(filter-out packager/pkgmgr.c,$(wildcard packager/*.c packager/commands/*.c))
-SRC_host     := $(filter-out host/modelhost_command.c,$(wildcard host/*.c host/tokenizers/*.c host/images/*.c host/pipelines/*.c host/generation/*.c host/commands/*.c))
+SRC_host     := $(filter-out host/modelhost_command.c,$(wildcard host/*.c host/*/*.c))
 SRC_kernels  := $(filter-out $(if $(filter portable,$(KERNELS)),%_onednn.c,%_portable.c),$(wildcard plugins/kernels/*.c))
 
 objects = $(patsubst %.c,$(O)/%.o,$(1))

@@ -30,6 +30,7 @@ static const struct {
     {MODELHOST_NETWORK, 5, "network"},
     {MODELHOST_RATE_LIMITED, 6, "rate_limited"},
     {MODELHOST_OFFLINE, 9, "offline"},
+    {MODELHOST_CRASHED, 1, "crashed"},
 };
 
 #define N_STATUSES (sizeof statuses / sizeof statuses[0])

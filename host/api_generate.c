@@ -24,6 +24,8 @@ static model_status generation_request(struct modelhost_model *model,
                            "generating takes no session: give the whole text each time; what was "
                            "read of it before is not read again");
     if (status == MODEL_OK)
+        status = api_refuse_tensors(options, err);
+    if (status == MODEL_OK)
         status = loaded_model_pipeline(model, &pipeline, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK;

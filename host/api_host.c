@@ -104,16 +104,36 @@ static model_status find_package(const struct modelhost *host, const char *name,
     return status;
 }
 
-model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
-                            struct modelhost_model **ret_model, struct model_error *err)
+static model_status check_load_options(const struct modelhost_load_options *options,
+                                       struct model_error *err)
 {
+    if (!MODEL_HAS(struct modelhost_load_options, options, reserved))
+        return error_set(
+            err, MODEL_INVALID_ARGUMENT,
+            "modelhost_load_options: struct_size is %zu, want at least %zu; start from "
+            "MODELHOST_LOAD_OPTIONS_INIT",
+            options->struct_size, sizeof *options);
+    if (options->isolation != MODELHOST_INPROC)
+        return error_set(err, MODEL_UNSUPPORTED, "isolation %d is not known, want %d (inproc)",
+                         options->isolation, MODELHOST_INPROC);
+    return MODEL_OK;
+}
+
+model_status modelhost_load_with(struct modelhost *host, const char *name_or_folder,
+                                 const struct modelhost_load_options *options,
+                                 struct modelhost_model **ret_model, struct model_error *err)
+{
+    static const struct modelhost_load_options defaults = MODELHOST_LOAD_OPTIONS_INIT;
+    model_status status = check_load_options(options != NULL ? options : &defaults, err);
+    if (status != MODEL_OK)
+        return status;
     if (name_or_folder == NULL)
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "the model's name is NULL; give a name in the store or a folder");
     char *dir = NULL;
     struct model_error own =
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
-    model_status status = find_package(host, name_or_folder, &dir, &own);
+    status = find_package(host, name_or_folder, &dir, &own);
     if (status == MODEL_OK)
         status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
                                      ret_model, &own);
@@ -121,6 +141,12 @@ model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
         (void)error_set(err, status, "%s", own.message);
     free(dir);
     return status;
+}
+
+model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
+                            struct modelhost_model **ret_model, struct model_error *err)
+{
+    return modelhost_load_with(host, name_or_folder, NULL, ret_model, err);
 }
 
 void modelhost_release(struct modelhost_model *model)

@@ -7,6 +7,9 @@
 /* MODEL_INVALID_ARGUMENT for options of a struct_size that cannot be. NULL is fine. */
 model_status api_check_options(const struct modelhost_run_options *options,
                                struct model_error *err);
+/* MODEL_UNSUPPORTED for on_tensors where the answer is no tensors. */
+model_status api_refuse_tensors(const struct modelhost_run_options *options,
+                                struct model_error *err);
 /* Both take the request over. */
 model_status api_run_and_wait(struct modelhost_request *request,
                               struct modelhost_result **ret_result, struct model_error *err);

@@ -20,6 +20,17 @@ model_status api_check_options(const struct modelhost_run_options *options, stru
                      options->struct_size, sizeof *options);
 }
 
+model_status api_refuse_tensors(const struct modelhost_run_options *options,
+                                struct model_error *err)
+{
+    if (options == NULL || !MODEL_HAS(struct modelhost_run_options, options, on_tensors_context) ||
+        options->on_tensors == NULL)
+        return MODEL_OK;
+    return error_set(err, MODEL_UNSUPPORTED,
+                     "on_tensors is for modelhost_run(); the text of modelhost_generate() comes "
+                     "with on_token");
+}
+
 /* A request for tensors. A synchronous call without a deadline returns after the plugin, so that the
  * caller's memory can be used as it is. */
 static model_status tensor_request(struct modelhost_model *model,
@@ -38,15 +49,18 @@ static model_status tensor_request(struct modelhost_model *model,
     return request_create(model, inputs, n_inputs, copy, options, ret, err);
 }
 
-/* A request for texts: its tensors belong to the batch, which belongs to the request. */
+/* A request for texts: they are tokenized on the lane, so that deadline and cancelling cover it too. Its
+ * tensors belong to the batch, which belongs to the request. */
 static model_status text_request(struct modelhost_model *model, const struct modelhost_text *texts,
                                  uint32_t n_texts, const struct modelhost_run_options *options,
                                  struct modelhost_request **ret, struct model_error *err)
 {
-    int64_t start_ns = clock_now_ns(); /* tokenizing is part of the call */
+    int64_t start_ns = clock_now_ns();
     struct text_pipeline *pipeline = NULL;
     struct text_batch *batch = NULL;
     model_status status = api_check_options(options, err);
+    if (status == MODEL_OK)
+        status = api_refuse_tensors(options, err);
     if (status == MODEL_OK)
         status = loaded_model_pipeline(model, &pipeline, err);
     if (status == MODEL_OK)
@@ -57,9 +71,7 @@ static model_status text_request(struct modelhost_model *model, const struct mod
     if (options != NULL)
         wanted = *options;
     wanted.output_names = text_batch_output_names(batch, &wanted.n_output_names);
-    uint32_t n_inputs = 0;
-    const struct model_tensor *const *inputs = text_batch_inputs(batch, &n_inputs);
-    status = request_create(model, inputs, n_inputs, 0, &wanted, ret, err);
+    status = request_create(model, NULL, 0, 0, &wanted, ret, err);
     if (status != MODEL_OK)
         text_batch_destroy(batch);
     else
@@ -79,6 +91,8 @@ static model_status image_request(struct modelhost_model *model,
     struct image_pipeline *pipeline = NULL;
     struct image_batch *batch = NULL;
     model_status status = api_check_options(options, err);
+    if (status == MODEL_OK)
+        status = api_refuse_tensors(options, err);
     if (status == MODEL_OK)
         status = loaded_model_image_pipeline(model, &pipeline, err);
     if (status == MODEL_OK)

@@ -99,8 +99,15 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
         .n_slots = plugin_call->slots != NULL ? (uint32_t)schema_batch(plugin_call->binding) : 0,
     };
     struct model_instance *instance = plugin_call->instance->plugin;
+    struct stream_gate *gate = &plugin_call->instance->gate;
+    if (plugin_call->streaming != NULL) {
+        stream_gate_open(gate, plugin_call->streaming);
+        call.sink = &gate->sink;
+    }
     int64_t start_ns = clock_now_ns();
     model_status status = instance->run(instance, &call, err);
+    if (call.sink != NULL)
+        stream_gate_close(gate);
     if (plugin_call->ret_has_read != NULL)
         *plugin_call->ret_has_read = status == MODEL_OK;
     result->timing.run_ns += clock_now_ns() - start_ns;
@@ -144,6 +151,7 @@ static model_status run_plugin(struct modelhost_request *request,
                                .n_inputs = request->n_inputs,
                                .plugin = &request->model->plugin.file,
                                .binding = binding,
+                               .streaming = request->on_tensors != NULL ? request : NULL,
                                .cancelled = &request->cancelled,
                                .deadline_ns = request->deadline_ns};
     const int64_t n_items = schema_batch(binding);
@@ -155,7 +163,7 @@ static model_status run_plugin(struct modelhost_request *request,
     uint32_t *slots = NULL;
     status = number_slots(request, n_items, &slots, err);
     call.slots = slots;
-    result->timing.queue_ns = clock_now_ns() - request->submitted_ns;
+    result->timing.queue_ns = request->started_ns - request->submitted_ns;
     if (status == MODEL_OK)
         status = execute_call(&call, result, err);
     give_back(request, call.instance);
@@ -188,8 +196,13 @@ model_status execute_request(struct modelhost_request *request,
 {
     struct request_job *job = request->job;
     struct modelhost_result *result = NULL;
-    model_status status = job != NULL && job->run != NULL ? job->run(job, request, &result, err)
-                                                          : run_once(request, &result, err);
+    model_status status = MODEL_OK;
+    request->started_ns = clock_now_ns();
+    if (job != NULL && job->prepare != NULL)
+        status = job->prepare(job, request, err);
+    if (status == MODEL_OK)
+        status = job != NULL && job->run != NULL ? job->run(job, request, &result, err)
+                                                 : run_once(request, &result, err);
     if (status == MODEL_OK) {
         status = loaded_model_check_files(request->model, err);
         package_advise(&request->model->package, status, err);

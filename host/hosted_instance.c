@@ -10,13 +10,17 @@ model_status hosted_instance_create(struct model_instance *plugin, uint32_t max_
 {
     struct hosted_instance *instance = calloc(1, sizeof *instance);
     struct slot_history *slots = calloc((size_t)max_slots + 1, sizeof *slots);
-    if (instance == NULL || slots == NULL) {
+    model_status status = instance != NULL && slots != NULL ? stream_gate_init(&instance->gate, err)
+                                                            : error_no_memory(err, "an instance");
+    if (status != MODEL_OK) {
         free(instance);
         free(slots);
         plugin->destroy(plugin);
-        return error_no_memory(err, "an instance");
+        return status;
     }
-    *instance = (struct hosted_instance){plugin, slots, max_slots};
+    instance->plugin = plugin;
+    instance->slots = slots;
+    instance->n_slots = max_slots;
     *ret = instance;
     return MODEL_OK;
 }
@@ -26,6 +30,7 @@ void hosted_instance_destroy(struct hosted_instance *instance)
     if (instance == NULL)
         return;
     instance->plugin->destroy(instance->plugin);
+    stream_gate_finish(&instance->gate);
     for (uint32_t i = 0; i < instance->n_slots; i++)
         free(instance->slots[i].ids);
     free(instance->slots);

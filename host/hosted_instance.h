@@ -6,7 +6,7 @@
 #ifndef HOSTED_INSTANCE_H
 #define HOSTED_INSTANCE_H
 
-#include "modelhost.h"
+#include "stream_gate.h"
 
 struct slot_history {
     int64_t *ids; /* (n_ids) */
@@ -15,6 +15,7 @@ struct slot_history {
 
 struct hosted_instance {
     struct model_instance *plugin;
+    struct stream_gate gate;    /* where what it emits goes on */
     struct slot_history *slots; /* (n_slots) */
     uint32_t n_slots;           /* the model's max_slots, or 0: nothing is known */
 };

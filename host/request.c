@@ -83,6 +83,15 @@ static model_status take_options(struct modelhost_request *request,
             return error_set(err, MODEL_INVALID_ARGUMENT, "the session is of another model");
         session_retain(request->session = options->session);
     }
+    if (MODEL_HAS(struct modelhost_run_options, options, on_tensors_context)) {
+        request->on_tensors = options->on_tensors;
+        request->on_tensors_context = options->on_tensors_context;
+    }
+    if (request->on_tensors != NULL &&
+        (modelhost_description(request->model)->capabilities & MODEL_CAN_STREAM) == 0)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "the model emits nothing before its answer (MODEL_CAN_STREAM); leave "
+                         "on_tensors NULL");
     if (options->output_names == NULL)
         return MODEL_OK;
     if (options->n_output_names > SCHEMA_MAX_TENSORS)
@@ -103,6 +112,11 @@ model_status request_create(struct modelhost_model *model, const struct model_te
     if (request == NULL)
         return error_no_memory(err, "a request");
     if (uv_cond_init(&request->answered) != 0) {
+        free(request);
+        return error_no_memory(err, "a request");
+    }
+    if (uv_mutex_init(&request->telling) != 0) {
+        uv_cond_destroy(&request->answered);
         free(request);
         return error_no_memory(err, "a request");
     }
@@ -134,6 +148,21 @@ void request_adopt_job(struct modelhost_request *request, struct request_job *jo
     request->submitted_ns = start_ns;
 }
 
+model_status request_set_inputs(struct modelhost_request *request,
+                                const struct model_tensor *const *inputs, uint32_t n_inputs,
+                                struct model_error *err)
+{
+    const struct model_tensor **own = malloc((n_inputs > 0 ? n_inputs : 1) * sizeof *own);
+    if (own == NULL)
+        return error_no_memory(err, "a request");
+    for (uint32_t i = 0; i < n_inputs; i++)
+        own[i] = inputs[i];
+    free(request->inputs);
+    request->inputs = own;
+    request->n_inputs = n_inputs;
+    return MODEL_OK;
+}
+
 void request_retain(struct modelhost_request *request)
 {
     (void)atomic_fetch_add(&request->references, 1);
@@ -159,6 +188,7 @@ void request_drop(struct modelhost_request *request)
     session_drop(request->session);
     modelhost_result_destroy(request->result);
     uv_cond_destroy(&request->answered);
+    uv_mutex_destroy(&request->telling);
     loaded_model_drop(request->model);
     free(request);
 }
@@ -173,10 +203,25 @@ void request_end_session(struct modelhost_request *request, bool answered)
                                                          : SESSION_LOST);
 }
 
+bool request_begin_telling(struct modelhost_request *request)
+{
+    uv_mutex_lock(&request->telling);
+    const bool is_open = !request->closed;
+    if (!is_open)
+        uv_mutex_unlock(&request->telling);
+    return is_open;
+}
+
+void request_end_telling(struct modelhost_request *request)
+{
+    uv_mutex_unlock(&request->telling);
+}
+
 void request_close(struct modelhost_request *request)
 {
-    if (request->job != NULL && request->job->close != NULL)
-        request->job->close(request->job);
+    uv_mutex_lock(&request->telling);
+    request->closed = true;
+    uv_mutex_unlock(&request->telling);
 }
 
 void request_call_back(struct modelhost_request *request)

@@ -17,15 +17,16 @@ struct modelhost_session;
 
 /* What a pipeline adds to a request; the first member of its own struct. */
 struct request_job {
+    /* Makes the inputs, of what the caller gave, with request_set_inputs(); NULL: the request has them.
+     * Stops when request->cancelled is raised. [lane-thread] */
+    model_status (*prepare)(struct request_job *job, struct modelhost_request *request,
+                            struct model_error *err);
     /* Runs the plugin as often as it takes; NULL: once, on the request's inputs. [lane-thread] */
     model_status (*run)(struct request_job *job, struct modelhost_request *request,
                         struct modelhost_result **ret_result, struct model_error *err);
     /* Turns the plugin's tensors into the answer; NULL: they are the answer. [lane-thread] */
     model_status (*answer)(struct request_job *job, struct modelhost_result *result,
                            struct model_error *err);
-    /* The answer is about to be given: nothing is told to the caller any more. May be NULL.
-     * [any-thread] */
-    void (*close)(struct request_job *job);
     void (*destroy)(struct request_job *job);
 };
 
@@ -36,7 +37,7 @@ struct modelhost_request {
     struct modelhost_model *model; /* holds a reference */
     struct scheduler *scheduler;
 
-    /* What to run. Immutable after submission. */
+    /* What to run. After submission the lane alone has it. */
     const struct model_tensor **inputs; /* (n_inputs) */
     struct model_tensor *input_copies;  /* (n_inputs), or NULL when the caller's are used */
     void **input_memory;                /* (n_inputs), data of the copies */
@@ -48,8 +49,16 @@ struct modelhost_request {
     bool has_session;                  /* on a lane: between session_begin() and session_end() */
     bool has_advanced;                 /* then: the plugin has read the input */
 
+    /* What the caller is told before the answer. */
+    void (*on_tensors)(void *context, const struct model_tensor *const *tensors,
+                       uint32_t n_tensors); /* NULL: not what the plugin emits */
+    void *on_tensors_context;
+    uv_mutex_t telling; /* held meanwhile; guards closed */
+    bool closed;        /* the answer may have been given */
+
     /* Times, monotonic nanoseconds. */
     int64_t submitted_ns;
+    int64_t started_ns;  /* a lane took it */
     int64_t deadline_ns; /* INT64_MAX: none */
 
     /* Read by the plugin without a lock: 0, or the status to stop with. */
@@ -81,13 +90,22 @@ model_status request_create(struct modelhost_model *model, const struct model_te
 /* Takes a job over and counts the time from when it came. Before submission. */
 void request_adopt_job(struct modelhost_request *request, struct request_job *job,
                        int64_t start_ns);
+/* The tensors that a job made; they must live as long as the job. Once, for a request without inputs.
+ * [lane-thread] */
+model_status request_set_inputs(struct modelhost_request *request,
+                                const struct model_tensor *const *inputs, uint32_t n_inputs,
+                                struct model_error *err);
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
 
 /* Gives the session back, if the request has one; `answered`: its caller gets the result. [lane-thread] */
 void request_end_session(struct modelhost_request *request, bool answered);
 
-/* Ends what the job tells its caller; before the answer. */
+/* Around telling the caller something before the answer. false: the answer may have been given, so that
+ * nothing may be told, and there is nothing to end. [lane-thread, a plugin's threads] */
+bool request_begin_telling(struct modelhost_request *request);
+void request_end_telling(struct modelhost_request *request);
+/* Nothing is told any more; before the answer. */
 void request_close(struct modelhost_request *request);
 
 /* Hands the answer to the callback and drops the answer's reference. */

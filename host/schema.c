@@ -193,20 +193,19 @@ static model_status check_data(const struct model_tensor *tensor, struct model_e
     return MODEL_OK;
 }
 
-static model_status check_input(const struct model_description *description,
-                                const struct model_tensor *tensor, struct schema_binding *binding,
-                                struct model_error *err)
+/* `kind`: "input" or "output", whose specs these are. */
+static model_status check_tensor(const struct model_tensor_spec *const *specs, uint32_t n_specs,
+                                 const char *kind, const struct model_tensor *tensor,
+                                 struct schema_binding *binding, struct model_error *err)
 {
     if (tensor == NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "an input is NULL");
+        return error_set(err, MODEL_INVALID_ARGUMENT, "an %s is NULL", kind);
     if (!MODEL_HAS(struct model_tensor, tensor, flags) || tensor->name == NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "an input has no name or no struct_size");
-    const struct model_tensor_spec *spec =
-        schema_find(description->inputs, description->n_inputs, tensor->name);
+        return error_set(err, MODEL_INVALID_ARGUMENT, "an %s has no name or no struct_size", kind);
+    const struct model_tensor_spec *spec = schema_find(specs, n_specs, tensor->name);
     if (spec == NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "the model has no input '%s'; its first is '%s'", tensor->name,
-                         description->inputs[0]->name);
+        return error_set(err, MODEL_INVALID_ARGUMENT, "the model has no %s '%s'; its first is '%s'",
+                         kind, tensor->name, specs[0]->name);
     if (tensor->rank > MODEL_MAX_RANK)
         return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': rank %u, at most %d", tensor->name,
                          tensor->rank, MODEL_MAX_RANK);
@@ -234,7 +233,8 @@ model_status schema_check_inputs(const struct model_description *description,
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u inputs, at most %d", n_inputs,
                          SCHEMA_MAX_TENSORS);
     for (uint32_t i = 0; i < n_inputs; i++) {
-        model_status status = check_input(description, inputs[i], ret, err);
+        model_status status =
+            check_tensor(description->inputs, description->n_inputs, "input", inputs[i], ret, err);
         if (status != MODEL_OK)
             return status;
         if (is_given(inputs, i, inputs[i]->name))
@@ -265,6 +265,14 @@ model_status schema_check_output(const struct model_tensor_spec *spec, int32_t d
         return MODEL_INTERNAL;
     }
     return MODEL_OK;
+}
+
+model_status schema_check_emitted(const struct model_description *description,
+                                  const struct model_tensor *tensor, struct model_error *err)
+{
+    struct schema_binding binding = {.n_dimensions = 0};
+    return check_tensor(description->outputs, description->n_outputs, "output", tensor, &binding,
+                        err);
 }
 
 int64_t schema_batch(const struct schema_binding *binding)

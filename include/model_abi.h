@@ -312,13 +312,14 @@ static inline model_status model_cancel_status(const struct model_cancel *cancel
     return (model_status)__atomic_load_n(cancel->cancelled, __ATOMIC_RELAXED);
 }
 
-/* Where a streaming call puts what is ready before run() returns. The terminal event is run()'s own
- * return: the host makes exactly one of it, so a plugin cannot forget or repeat it. */
+/* Where a streaming call puts pieces of its outputs that are ready before run() returns. The terminal
+ * event is run()'s own return: the host makes exactly one of it, so a plugin cannot forget or repeat it. */
 struct model_stream_sink {
     size_t struct_size;
     void *context;
-    /* The tensors are copied before emit() returns. Any other status than MODEL_OK: stop and return
-     * it. [lane-thread] */
+    /* The tensors have names, dtypes and ranks of outputs, and are used only until emit() returns. Any
+     * other status than MODEL_OK: stop and return it. Behind run() it is MODEL_CANCELLED. From any
+     * thread of the plugin, one at a time. */
     model_status (*emit)(void *context, const struct model_tensor *const *tensors,
                          uint32_t n_tensors);
 };
@@ -340,7 +341,7 @@ struct model_call {
                                     const int64_t *shape, struct model_error *err);
     void *context; /* for allocate_output */
     const struct model_cancel *cancel;
-    const struct model_stream_sink *sink; /* NULL unless the caller streams; hosts may never */
+    const struct model_stream_sink *sink; /* NULL unless the caller streams */
     const uint32_t *slots; /* (n_slots), different and in range; NULL: start from nothing */
     uint32_t n_slots;      /* the size of dimension "batch", 1 without one */
     uint32_t reserved;     /* 0 */

@@ -39,7 +39,8 @@ enum modelhost_status_code {
     MODELHOST_UNAUTHORIZED = 64, /* no token, a wrong one, or a gated repository */
     MODELHOST_NETWORK = 65,
     MODELHOST_RATE_LIMITED = 66,
-    MODELHOST_OFFLINE = 67 /* offline mode, and not everything is in the store */
+    MODELHOST_OFFLINE = 67, /* offline mode, and not everything is in the store */
+    MODELHOST_CRASHED = 68  /* the plugin's process ended during the call */
 };
 
 struct modelhost;
@@ -120,6 +121,33 @@ MODELHOST_API model_status modelhost_load(struct modelhost *host, const char *na
                                           struct modelhost_model **ret_model,
                                           struct model_error *err);
 
+/* Where a plugin's code runs. */
+enum modelhost_isolation {
+    MODELHOST_INPROC = 0, /* in this process: fastest; a crash is the process's own */
+    MODELHOST_WORKER = 1  /* in a child process, which can be killed at a deadline and replaced */
+};
+
+struct modelhost_load_options {
+    size_t struct_size;
+    int32_t isolation;            /* enum modelhost_isolation */
+    uint32_t workers;             /* worker: child processes; 0: 1 */
+    int64_t kill_grace_ms;        /* worker: from the deadline to its end; 0: 50 */
+    uint64_t worker_memory_bytes; /* worker: address space of each; 0: no limit */
+    uint32_t max_abandoned_lanes; /* in this process: stuck calls before the model refuses; 0: 2 */
+    uint32_t reserved;            /* 0 */
+};
+
+#define MODELHOST_LOAD_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        .struct_size = sizeof(struct modelhost_load_options)                                       \
+    }
+
+/* The same with options; NULL: the defaults. */
+MODELHOST_API model_status modelhost_load_with(struct modelhost *host, const char *name_or_folder,
+                                               const struct modelhost_load_options *options,
+                                               struct modelhost_model **ret_model,
+                                               struct model_error *err);
+
 /* Requests that are under way keep the model alive until they end. It is freed in the background, so that
  * this may be called on an event loop and in a callback; modelhost_destroy() waits for it. NULL does
  * nothing. */
@@ -164,6 +192,12 @@ struct modelhost_run_options {
     struct modelhost_session
         *session; /* tensor and text form: what the call goes on with; NULL: it starts
                      from nothing */
+    /* Tensor form: called with what the model emits before its answer, pieces of outputs that live during
+     * the call; NULL: nothing is emitted. Must be short: the model waits. Not called after the answer.
+     * MODEL_UNSUPPORTED when the model does not stream (MODEL_CAN_STREAM). [lane-thread] */
+    void (*on_tensors)(void *context, const struct model_tensor *const *tensors,
+                       uint32_t n_tensors);
+    void *on_tensors_context;
 };
 
 #define MODELHOST_RUN_OPTIONS_INIT                                                                 \
@@ -209,7 +243,8 @@ typedef void (*modelhost_callback)(void *user, model_status status, struct model
 
 /* As above without waiting. The inputs are copied. *ret_request (may be NULL) is for
  * modelhost_cancel() and must be given back with modelhost_request_release(), before or after the
- * answer. On failure no callback comes. */
+ * answer. On failure no callback comes. Texts are tokenized and pictures decoded on the lane: what is wrong
+ * with them comes with the answer. */
 MODELHOST_API model_status modelhost_run_async(
     struct modelhost_model *model, const struct model_tensor *const *inputs, uint32_t n_inputs,
     const struct modelhost_run_options *options, modelhost_callback callback, void *user,
@@ -294,10 +329,10 @@ struct modelhost_generation {
  * one item per sequence: {"task", "text" (the prompt), "prompt_token_ids", "sequence", "generated_text",
  * "token_ids" (new ones), "finish_reason", with several sequences or logprobs "cumulative_logprob", and with
  * logprobs "logprobs"}. What a model has read of an earlier prompt is used again where prompts begin
- * alike. At most 1,024 prompts. MODEL_INVALID_ARGUMENT: a prompt beyond the model's context, an unknown id, a
- * number out of its range; MODEL_UNSUPPORTED: the model gives no logits of next tokens, or options have a
- * session. `generation` and `options` may be NULL; of the options timeout_ms and loop
- * count. */
+ * alike; the last bits of logits, and so of logprobs, may depend on how much that was. At most 1,024
+ * prompts. MODEL_INVALID_ARGUMENT: a prompt beyond the model's context, an unknown id, a number out of its
+ * range; MODEL_UNSUPPORTED: the model gives no logits of next tokens, or options have a session.
+ * `generation` and `options` may be NULL; of the options timeout_ms and loop count. */
 MODELHOST_API model_status modelhost_generate(
     struct modelhost_model *model, const struct modelhost_prompt *prompts, uint32_t n_prompts,
     const struct modelhost_generation *generation, const struct modelhost_run_options *options,

@@ -189,6 +189,13 @@ plant shell scripts/x.sh 'want #!/bin/sh' < <(printf 'set -eu\n')
 plant shell scripts/x.sh 'Syntax error' < <(printf '#!/bin/sh\nset -eu\nif true\n')
 plant shell scripts/x.sh 'SC2164' < <(printf '#!/bin/sh\nset -u\ncd /tmp\nls\n')
 plant manuals docs/man/x.1 'x.1' < <(printf '.Dd now\n.Xx\n')
+mkdir -p packager/commands
+printf '.Dd January 1, 2026\n.Dt PKGMGR 1\n.Os\n.Sh NAME\n.Nm pkgmgr\n.Nd test\n.Sh OPTIONS\n.Bl -tag -width x\n.It Fl -known\nx\n.El\n' \
+    >docs/man/pkgmgr.1
+plant manuals packager/commands/cmd_x.c '--unknown is not in docs/man/pkgmgr.1' < <(
+    printf 'const char help[] =\n    "  --known   x\\n"\n    "  --unknown   x\\n";\n'
+)
+rm -rf docs/man/pkgmgr.1 packager/commands
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -22,7 +22,7 @@ symbols     libraries export what they promise and nothing else
 globals     plugins and kernels have no mutable globals
 abi         model_abi.h is what was released, every struct is pinned
 shell       scripts are sound
-manuals     manual pages are sound
+manuals     manual pages are sound, and name every option
 '
 
 export BUILD=${BUILD:-build} LC_ALL=C.UTF-8

@@ -1,10 +1,9 @@
 /* generation.c - see generation.h: the job of a request, from prompts to its answer.
  *
- * The job belongs to its request. Sequences are touched by the lane only. What the caller is told goes
- * through a mutex, so that nothing is told after the answer. */
+ * The job belongs to its request. Sequences are touched by the lane only. */
 #include "generation.h"
-#include "clock.h"
 #include "errors.h"
+#include "generation_prompt.h"
 #include "generation_steps.h"
 #include "json_view.h"
 #include "loaded_model.h"
@@ -16,32 +15,24 @@
 #include <string.h>
 
 #define MAX_PROMPTS      1024
-#define MAX_PROMPT_IDS   (1u << 24)
 #define MAX_STOP_STRINGS 64
 #define MAX_STOP_BYTES   4096
 #define MAX_AT_ONCE      64 /* sequences of one step */
-
-struct prompt {
-    char *text; /* NULL: ids were given */
-    size_t text_bytes;
-    int64_t *ids; /* (n_ids) */
-    size_t n_ids;
-};
 
 struct generation {
     struct request_job job;
     struct generation_model model;
     struct generation_settings settings;
-    const struct tokenizer *tokenizer;
-    struct prompt *prompts; /* (n_prompts) */
+    const struct tokenizer *tokenizer; /* NULL: none */
+    int64_t bos_token_id;              /* negative: the tokenizer's */
+    struct prompt *prompts;            /* (n_prompts) */
     uint32_t n_prompts;
     char **stop_strings; /* (n_stop_strings) */
     uint32_t n_stop_strings;
     struct sequence *sequences; /* (n_prompts * num_sequences) */
     uint32_t n_sequences;
 
-    uv_mutex_t mutex; /* guards closed, and is held while the caller is told something */
-    bool has_mutex, closed;
+    struct modelhost_request *request; /* whose job this is, on the lane */
     void (*on_token)(void *context, const struct modelhost_token *token);
     void *context;
 };
@@ -49,18 +40,10 @@ struct generation {
 static void tell(void *context, const struct modelhost_token *token)
 {
     struct generation *generation = context;
-    uv_mutex_lock(&generation->mutex);
-    if (!generation->closed)
-        generation->on_token(generation->context, token);
-    uv_mutex_unlock(&generation->mutex);
-}
-
-static void close_job(struct request_job *job)
-{
-    struct generation *generation = (struct generation *)job;
-    uv_mutex_lock(&generation->mutex);
-    generation->closed = true;
-    uv_mutex_unlock(&generation->mutex);
+    if (!request_begin_telling(generation->request))
+        return;
+    generation->on_token(generation->context, token);
+    request_end_telling(generation->request);
 }
 
 static void destroy_job(struct request_job *job)
@@ -68,92 +51,19 @@ static void destroy_job(struct request_job *job)
     struct generation *generation = (struct generation *)job;
     for (uint32_t i = 0; generation->sequences != NULL && i < generation->n_sequences; i++)
         sequence_finish(&generation->sequences[i]);
-    for (uint32_t i = 0; generation->prompts != NULL && i < generation->n_prompts; i++) {
-        free(generation->prompts[i].text);
-        free(generation->prompts[i].ids);
-    }
+    for (uint32_t i = 0; generation->prompts != NULL && i < generation->n_prompts; i++)
+        prompt_finish(&generation->prompts[i]);
     for (uint32_t i = 0; generation->stop_strings != NULL && i < generation->n_stop_strings; i++)
         free(generation->stop_strings[i]);
     free(generation->sequences);
     free(generation->prompts);
     free(generation->stop_strings);
-    if (generation->has_mutex)
-        uv_mutex_destroy(&generation->mutex);
     free(generation);
 }
 
 /* ---- what is to be continued */
 
-static model_status encode_prompt(const struct generation *generation, struct prompt *prompt,
-                                  const struct modelhost_prompt *given, struct model_error *err)
-{
-    if (generation->tokenizer == NULL)
-        return error_set(err, MODEL_NOT_FOUND,
-                         "the package has no tokenizer: give token ids instead of text");
-    prompt->text = malloc(given->text_bytes + 1);
-    if (prompt->text == NULL)
-        return error_no_memory(err, "a prompt");
-    memcpy(prompt->text, given->text, given->text_bytes);
-    prompt->text[given->text_bytes] = '\0';
-    prompt->text_bytes = given->text_bytes;
-    const struct tokenizer_options options = {
-        .add_special_tokens = true, .truncation = TOKENIZER_OFF, .padding = TOKENIZER_OFF};
-    struct encoding encoding = {0};
-    model_status status = tokenizer_encode(generation->tokenizer, given->text, given->text_bytes,
-                                           NULL, 0, &options, &encoding, err);
-    if (status == MODEL_OK && encoding.n_tokens > 0) {
-        prompt->ids = malloc(encoding.n_tokens * sizeof *prompt->ids);
-        if (prompt->ids == NULL)
-            status = error_no_memory(err, "a prompt");
-        for (size_t i = 0; i < encoding.n_tokens && status == MODEL_OK; i++)
-            prompt->ids[i] = encoding.ids[i];
-        prompt->n_ids = status == MODEL_OK ? encoding.n_tokens : 0;
-    }
-    encoding_finish(&encoding);
-    return status;
-}
-
-static model_status copy_ids(struct prompt *prompt, const int64_t *ids, size_t n_ids,
-                             struct model_error *err)
-{
-    prompt->ids = malloc((n_ids + 1) * sizeof *prompt->ids);
-    if (prompt->ids == NULL)
-        return error_no_memory(err, "a prompt");
-    if (n_ids > 0)
-        memcpy(prompt->ids, ids, n_ids * sizeof *ids);
-    prompt->n_ids = n_ids;
-    return MODEL_OK;
-}
-
-/* An empty prompt is what the model begins every text with. */
-static model_status take_prompt(const struct generation *generation,
-                                const struct generation_config *config, struct prompt *prompt,
-                                const struct modelhost_prompt *given, struct model_error *err)
-{
-    if (!MODEL_HAS(struct modelhost_prompt, given, n_token_ids) ||
-        (given->text == NULL && given->token_ids == NULL))
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "neither text nor token_ids, or no struct_size");
-    if (given->text == NULL && given->n_token_ids > MAX_PROMPT_IDS)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "%zu token ids, at most %u",
-                         given->n_token_ids, MAX_PROMPT_IDS);
-    model_status status = given->text != NULL
-                              ? encode_prompt(generation, prompt, given, err)
-                              : copy_ids(prompt, given->token_ids, given->n_token_ids, err);
-    if (status != MODEL_OK || prompt->n_ids > 0)
-        return status;
-    int64_t bos_id = config->bos_token_id;
-    if (bos_id < 0 && generation->tokenizer != NULL)
-        bos_id = tokenizer_bos_id(generation->tokenizer);
-    if (bos_id < 0)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "no tokens, and the model names no bos_token_id to begin with");
-    free(prompt->ids);
-    return copy_ids(prompt, &bos_id, 1, err);
-}
-
 static model_status take_prompts(struct generation *generation,
-                                 const struct generation_config *config,
                                  const struct modelhost_prompt *given, uint32_t n_given,
                                  struct model_error *err)
 {
@@ -164,15 +74,31 @@ static model_status take_prompts(struct generation *generation,
     if (generation->prompts == NULL)
         return error_no_memory(err, "prompts");
     generation->n_prompts = n_given;
-    for (uint32_t i = 0; i < n_given; i++) {
-        model_status status =
-            take_prompt(generation, config, &generation->prompts[i], &given[i], err);
-        if (status != MODEL_OK) {
+    model_status status = MODEL_OK;
+    for (uint32_t i = 0; i < n_given && status == MODEL_OK; i++) {
+        status =
+            prompt_take(&generation->prompts[i], &given[i], generation->tokenizer != NULL, err);
+        if (status != MODEL_OK)
             error_prefix(err, "prompt %u", i + 1);
-            return status;
-        }
     }
-    return MODEL_OK;
+    return status;
+}
+
+static model_status prepare_job(struct request_job *job, struct modelhost_request *request,
+                                struct model_error *err)
+{
+    struct generation *generation = (struct generation *)job;
+    model_status status = MODEL_OK;
+    generation->request = request;
+    for (uint32_t i = 0; i < generation->n_prompts && status == MODEL_OK; i++) {
+        if (__atomic_load_n(&request->cancelled, __ATOMIC_RELAXED) != 0)
+            return error_set(err, MODEL_CANCELLED, "the request was cancelled");
+        status = prompt_encode(&generation->prompts[i], generation->tokenizer,
+                               generation->bos_token_id, err);
+        if (status != MODEL_OK)
+            error_prefix(err, "prompt %u", i + 1);
+    }
+    return status;
 }
 
 /* An id that the model never makes would never stop it. */
@@ -291,7 +217,7 @@ static model_status run_job(struct request_job *job, struct modelhost_request *r
         modelhost_result_destroy(result);
         return status;
     }
-    result->timing.queue_ns = clock_now_ns() - request->submitted_ns;
+    result->timing.queue_ns = request->started_ns - request->submitted_ns;
     status = run_sequences(generation, &run, err);
     loaded_model_return_instance(request->model, run.instance);
     if (status == MODEL_OK)
@@ -405,15 +331,12 @@ model_status generation_job_create(const struct model_description *description,
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         return error_no_memory(err, "a request");
-    generation->job = (struct request_job){
-        .run = run_job, .answer = answer_job, .close = close_job, .destroy = destroy_job};
+    generation->job = (struct request_job){prepare_job, run_job, answer_job, destroy_job};
     generation->tokenizer = tokenizer;
+    generation->bos_token_id = config->bos_token_id;
     generation->on_token = wanted->on_token;
     generation->context = wanted->context;
-    generation->has_mutex = uv_mutex_init(&generation->mutex) == 0;
-    model_status status = generation->has_mutex ? MODEL_OK : error_no_memory(err, "a request");
-    if (status == MODEL_OK)
-        status = generation_model_find(description, &generation->model, err);
+    model_status status = generation_model_find(description, &generation->model, err);
     if (status == MODEL_OK)
         status = generation_settings_make(config, wanted, &generation->settings, err);
     if (status == MODEL_OK)
@@ -421,7 +344,7 @@ model_status generation_job_create(const struct model_description *description,
     if (status == MODEL_OK)
         status = take_stop_strings(generation, config, wanted, err);
     if (status == MODEL_OK)
-        status = take_prompts(generation, config, prompts, n_prompts, err);
+        status = take_prompts(generation, prompts, n_prompts, err);
     if (generation->on_token != NULL)
         generation->settings.on_token = tell;
     generation->settings.context = generation;

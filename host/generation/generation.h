@@ -5,6 +5,7 @@
  * one token per step, all running sequences in one call; one without reads the whole text each step.
  *
  *   generation.c           the job: its life, what it answers
+ *   generation_prompt.c    one prompt: what was given, and its tokens
  *   generation_sequence.c  one sequence: its tokens, its text, when it ends
  *   generation_steps.c     calling the plugin: prompts, steps, slots, the sliding window
  *   generation_config.c    defaults and wishes

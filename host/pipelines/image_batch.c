@@ -1,11 +1,10 @@
 /* image_batch.c - pictures to one batch, through the model, to labels; see image_pipeline.h. */
 #include "image_batch.h"
-#include "clock.h"
 #include "errors.h"
-#include "execute.h"
 #include "labels.h"
 #include "loaded_model.h"
 #include "pixel_batch.h"
+#include "request.h"
 #include "result.h"
 #include "scores.h"
 
@@ -23,56 +22,21 @@ struct image_batch {
     struct modelhost_image *images; /* (n_images) */
     void **copies;                  /* (n_images), or NULL when the caller's bytes are used */
     uint32_t n_images;
+    struct pixel_batch pixels; /* of the lane */
     uint32_t top_k;
 };
 
-/* ---- running */
+/* ---- preparing */
 
-static model_status run_pixels(struct modelhost_request *request, const struct model_tensor *pixels,
-                               struct modelhost_result *result, struct model_error *err)
+static model_status prepare_job(struct request_job *job, struct modelhost_request *request,
+                                struct model_error *err)
 {
-    struct schema_binding binding;
-    struct plugin_call call = {.plugin = &request->model->plugin.file,
-                               .inputs = &pixels,
-                               .n_inputs = 1,
-                               .binding = &binding,
-                               .cancelled = &request->cancelled,
-                               .deadline_ns = request->deadline_ns};
-    model_status status =
-        schema_check_inputs(modelhost_description(request->model), &pixels, 1, &binding, err);
-    if (status == MODEL_OK)
-        status = loaded_model_take_instance(request->model, NULL, 0, &call.instance, err);
-    if (status != MODEL_OK)
-        return status;
-    status = execute_call(&call, result, err);
-    loaded_model_return_instance(request->model, call.instance);
-    return status;
-}
-
-static model_status run_job(struct request_job *job, struct modelhost_request *request,
-                            struct modelhost_result **ret_result, struct model_error *err)
-{
-    const struct image_batch *batch = (const struct image_batch *)job;
-    const int64_t queue_ns = clock_now_ns() - request->submitted_ns;
-    struct pixel_batch pixels = {.values = NULL};
-    struct modelhost_result *result = NULL;
-    model_status status =
-        pixel_batch_init(&batch->pipeline->preprocessor, batch->images, batch->n_images,
-                         request->model->services.threads, &request->cancelled, &pixels, err);
-    if (status == MODEL_OK)
-        status =
-            result_create(batch->pipeline->description, (const char *const *)request->output_names,
-                          request->n_output_names, &result, err);
-    if (status == MODEL_OK) {
-        result->timing.queue_ns = queue_ns;
-        status = run_pixels(request, &pixels.tensor, result, err);
-    }
-    pixel_batch_finish(&pixels);
-    if (status == MODEL_OK)
-        *ret_result = result;
-    else
-        modelhost_result_destroy(result);
-    return status;
+    struct image_batch *batch = (struct image_batch *)job;
+    model_status status = pixel_batch_init(&batch->pipeline->preprocessor, batch->images,
+                                           batch->n_images, request->model->services.threads,
+                                           &request->cancelled, &batch->pixels, err);
+    const struct model_tensor *input = &batch->pixels.tensor;
+    return status == MODEL_OK ? request_set_inputs(request, &input, 1, err) : status;
 }
 
 /* ---- answering: for each picture [{"label", "score", "index"}, ...] */
@@ -215,7 +179,8 @@ model_status image_batch_create(const struct image_pipeline *pipeline,
     struct image_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL)
         return error_no_memory(err, "a batch");
-    batch->job = (struct request_job){.run = run_job, .answer = answer_job, .destroy = destroy_job};
+    batch->job =
+        (struct request_job){.prepare = prepare_job, .answer = answer_job, .destroy = destroy_job};
     batch->pipeline = pipeline;
     batch->top_k = options != NULL && options->top_k > 0 ? options->top_k : DEFAULT_TOP_K;
     batch->images = calloc(n_images, sizeof *batch->images);
@@ -238,6 +203,7 @@ void image_batch_destroy(struct image_batch *batch)
         return;
     for (uint32_t i = 0; i < batch->n_images && batch->copies != NULL; i++)
         free(batch->copies[i]);
+    pixel_batch_finish(&batch->pixels);
     free(batch->copies);
     free(batch->images);
     free(batch);

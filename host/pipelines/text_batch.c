@@ -91,8 +91,7 @@ static model_status take_text(struct text_batch *batch, uint32_t index,
                : error_no_memory(err, "a text");
 }
 
-static model_status encode(struct text_batch *batch, uint32_t index, bool truncate,
-                           struct model_error *err)
+static model_status encode(struct text_batch *batch, uint32_t index, struct model_error *err)
 {
     struct text_item *item = &batch->items[index];
     int64_t max_tokens = batch->task->answer == task_embed_answer
@@ -101,7 +100,7 @@ static model_status encode(struct text_batch *batch, uint32_t index, bool trunca
     /* The model's limit rules, not what tokenizer.json was saved with; rows are padded by lay_out(). */
     struct tokenizer_options options = {
         .add_special_tokens = true,
-        .truncation = truncate ? TOKENIZER_ON : TOKENIZER_OFF,
+        .truncation = batch->truncate ? TOKENIZER_ON : TOKENIZER_OFF,
         .max_tokens = max_tokens,
         .strategy = batch->task->wants_pair ? TRUNCATE_ONLY_SECOND : TRUNCATE_LONGEST_FIRST,
         .padding = TOKENIZER_OFF};
@@ -159,25 +158,41 @@ static model_status lay_out(struct text_batch *batch, struct model_error *err)
     return MODEL_OK;
 }
 
-static model_status fill_batch(struct text_batch *batch, const struct modelhost_text *texts,
-                               const struct modelhost_run_options *options, struct model_error *err)
+static model_status take_wishes(struct text_batch *batch,
+                                const struct modelhost_run_options *options,
+                                struct model_error *err)
 {
+    batch->truncate = options != NULL && options->truncate != 0;
     batch->top_k = options != NULL && options->top_k > 0 ? options->top_k : DEFAULT_TOP_K;
     if (batch->top_k > MAX_TOP_K)
         return error_set(err, MODEL_INVALID_ARGUMENT, "top_k is %u, at most %d", batch->top_k,
                          MAX_TOP_K);
     model_status status =
         choose_task(batch->pipeline, options != NULL ? options->task : NULL, &batch->task, err);
-    if (status == MODEL_OK)
-        status = choose_outputs(batch, err);
+    return status == MODEL_OK ? choose_outputs(batch, err) : status;
+}
+
+model_status text_batch_tokenize(struct text_batch *batch, const uint32_t *cancelled,
+                                 struct model_error *err)
+{
+    model_status status = MODEL_OK;
     for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++) {
-        status = take_text(batch, i, &texts[i], err);
-        if (status == MODEL_OK)
-            status = encode(batch, i, options != NULL && options->truncate != 0, err);
+        if (__atomic_load_n(cancelled, __ATOMIC_RELAXED) != 0)
+            return error_set(err, MODEL_CANCELLED, "the request was cancelled");
+        status = encode(batch, i, err);
     }
     if (status == MODEL_OK && batch->task->check != NULL)
         status = batch->task->check(batch, err);
     return status == MODEL_OK ? lay_out(batch, err) : status;
+}
+
+static model_status prepare_job(struct request_job *job, struct modelhost_request *request,
+                                struct model_error *err)
+{
+    struct text_batch *batch = (struct text_batch *)job;
+    model_status status = text_batch_tokenize(batch, &request->cancelled, err);
+    return status == MODEL_OK ? request_set_inputs(request, batch->inputs, batch->n_inputs, err)
+                              : status;
 }
 
 static model_status answer_job(struct request_job *job, struct modelhost_result *result,
@@ -206,12 +221,15 @@ model_status text_batch_create(const struct text_pipeline *pipeline,
     struct text_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL)
         return error_no_memory(err, "a batch");
-    batch->job = (struct request_job){.answer = answer_job, .destroy = destroy_job};
+    batch->job =
+        (struct request_job){.prepare = prepare_job, .answer = answer_job, .destroy = destroy_job};
     batch->pipeline = pipeline;
     batch->items = calloc(n_texts, sizeof *batch->items);
     batch->n_items = batch->items != NULL ? n_texts : 0;
-    model_status status = batch->items != NULL ? fill_batch(batch, texts, options, err)
-                                               : error_no_memory(err, "a batch");
+    model_status status =
+        batch->items != NULL ? take_wishes(batch, options, err) : error_no_memory(err, "a batch");
+    for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++)
+        status = take_text(batch, i, &texts[i], err);
     if (status != MODEL_OK)
         text_batch_destroy(batch);
     else

@@ -24,7 +24,7 @@ struct tokenizer;
 const struct tokenizer *text_pipeline_tokenizer(const struct text_pipeline *pipeline);
 void text_pipeline_destroy(struct text_pipeline *pipeline);
 
-/* Tokenizes and lays the texts out as one padded batch with its mask. */
+/* Takes copies of the texts, and what is wanted of them. */
 model_status text_batch_create(const struct text_pipeline *pipeline,
                                const struct modelhost_text *texts, uint32_t n_texts,
                                const struct modelhost_run_options *options, struct text_batch **ret,
@@ -32,6 +32,10 @@ model_status text_batch_create(const struct text_pipeline *pipeline,
 void text_batch_destroy(struct text_batch *batch);
 /* The batch as a request owns it. */
 struct request_job *text_batch_job(struct text_batch *batch);
+/* Tokenizes and lays the texts out as one padded batch with its mask; stops between texts when *cancelled
+ * is raised. [lane-thread] */
+model_status text_batch_tokenize(struct text_batch *batch, const uint32_t *cancelled,
+                                 struct model_error *err);
 /* The tensors to run (owned by the batch), and the outputs that the task wants. */
 const struct model_tensor *const *text_batch_inputs(const struct text_batch *batch,
                                                     uint32_t *ret_n_inputs);

@@ -42,6 +42,7 @@ struct text_batch {
     const struct text_pipeline *pipeline;
     const struct text_task *task;
     uint32_t top_k;
+    bool truncate;
     struct text_item *items; /* (n_items) */
     uint32_t n_items;
     uint32_t n_columns;             /* tokens of the longest text */

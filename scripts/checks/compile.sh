@@ -21,17 +21,18 @@ run make -s -k -j"$jobs" CC=clang BUILD="$BUILD/check-clang" CFLAGS="$extra" obj
 portable=$BUILD/check-portable
 run make -s -j"$jobs" CC=gcc KERNELS=portable BUILD="$portable" CFLAGS=-O0 "$portable/lib/libkernels.a"
 
+in_host=$(for folder in host/*/; do printf ' -I%s' "${folder%/}"; done)
 flags() {
     case $1 in
     include/*) echo ;;
     base/*) echo -Ibase ;;
     store/*) echo -Ibase -Istore ;;
     packager/*) echo -Ibase -Istore -Ipackager -Ipackager/commands ;;
-    host/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/images -Ihost/pipelines -Ihost/commands ;;
+    host/*) echo "-Ibase -Istore -Ihost $in_host" ;;
     plugins/kernels/vector_*) echo -DVECTOR_BYTES=32 -DVECTOR_COLUMNS=2 -Iplugins/kernels ;;
     plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
-    tests/*) echo -Ibase -Istore -Ihost -Ihost/tokenizers -Ihost/images -Ihost/pipelines -Ihost/commands -Ipackager \
-        -Ipackager/commands -Iplugins/kernels -Itests -include testing.h "-I$(dirname "$1")" ;;
+    tests/*) echo "-Ibase -Istore -Ihost $in_host -Ipackager -Ipackager/commands -Iplugins/kernels -Itests" \
+        -include testing.h "-I$(dirname "$1")" ;;
     *) echo -Ibase -Istore -Ihost -Ipackager -Ipackager/commands -Iplugins/kernels -Itests "-I$(dirname "$1")" ;;
     esac
 }

@@ -195,6 +195,7 @@ static void each_status_has_its_word_and_exit_code(void **state)
         {MODELHOST_NETWORK, "network", 5},
         {MODELHOST_RATE_LIMITED, "rate_limited", 6},
         {MODELHOST_OFFLINE, "offline", 9},
+        {MODELHOST_CRASHED, "crashed", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_string_equal(status_name(cases[i].status), cases[i].name);

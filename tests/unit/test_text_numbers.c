@@ -39,7 +39,7 @@ static void embeddings_out_of_no_number_are_refused_but_padding_does_not_count(v
     struct model_error err = MODEL_ERROR_INIT;
     uint32_t n = 0;
     make_pipeline(&f);
-    assert_int_equal(text_batch_create(f.pipeline, texts, 2, NULL, &f.batch, &err), MODEL_OK);
+    assert_int_equal(make_batch_of(&f, texts, 2, NULL, &err), MODEL_OK);
     const char *const *names = text_batch_output_names(f.batch, &n);
     assert_int_equal(result_create(&f.description, names, n, &f.result, NULL), MODEL_OK);
     float *data = output(&f, 0, 3, 2, 6, 2);

@@ -12,7 +12,7 @@ static void several_texts_are_one_padded_batch(void **state)
     make_pipeline(&f);
     struct modelhost_text texts[] = {{sizeof texts[0], "Anna lives in Rome", 18, NULL, 0},
                                      {sizeof texts[0], "rome", 4, "now", 3}};
-    assert_int_equal(text_batch_create(f.pipeline, texts, 2, NULL, &f.batch, NULL), MODEL_OK);
+    assert_int_equal(make_batch_of(&f, texts, 2, NULL, NULL), MODEL_OK);
     uint32_t n = 0;
     const struct model_tensor *const *tensors = text_batch_inputs(f.batch, &n);
     assert_int_equal(n, 3);
@@ -292,9 +292,25 @@ static void embeddings_have_the_limit_of_sentence_transformers(void **state)
     assert_int_equal(make_batch(&f, text, NULL, &options, &err), MODEL_OK);
     uint32_t n = 0;
     assert_int_equal(text_batch_inputs(f.batch, &n)[0]->shape[1], 5);
-    text_batch_destroy(f.batch);
     assert_int_equal(make_batch(&f, text, NULL, NULL, &err), MODEL_OK); /* another task */
     assert_int_equal(text_batch_inputs(f.batch, &n)[0]->shape[1], 7);
+    close_fixture(&f);
+}
+
+static void a_cancelled_request_is_not_tokenized(void **state)
+{
+    (void)state;
+    struct fixture f = open_fixture("feature-extraction", &hidden, NULL, "{}");
+    struct modelhost_text text = {sizeof text, "anna", 4, NULL, 0};
+    struct model_error err = MODEL_ERROR_INIT;
+    const uint32_t cancelled = MODEL_CANCELLED;
+    uint32_t n = 0;
+    make_pipeline(&f);
+    assert_int_equal(text_batch_create(f.pipeline, &text, 1, NULL, &f.batch, &err), MODEL_OK);
+    assert_int_equal(text_batch_tokenize(f.batch, &cancelled, &err), MODEL_CANCELLED);
+    assert_string_equal(err.message, "the request was cancelled");
+    (void)text_batch_inputs(f.batch, &n);
+    assert_int_equal(n, 0);
     close_fixture(&f);
 }
 
@@ -361,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_question_without_context_is_refused),
         cmocka_unit_test(a_text_longer_than_the_model_is_refused_or_cut),
         cmocka_unit_test(embeddings_have_the_limit_of_sentence_transformers),
+        cmocka_unit_test(a_cancelled_request_is_not_tokenized),
         cmocka_unit_test(text_that_is_not_utf8_is_refused_at_its_byte),
         cmocka_unit_test(tasks_that_the_model_cannot_do_are_refused),
         cmocka_unit_test(outputs_of_another_shape_are_refused),

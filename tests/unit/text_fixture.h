@@ -85,13 +85,26 @@ static inline void make_pipeline(struct fixture *f)
         fail_msg("%s", err.message);
 }
 
+/* Texts as a lane makes tensors of them. */
+static inline model_status make_batch_of(struct fixture *f, const struct modelhost_text *texts,
+                                         uint32_t n_texts,
+                                         const struct modelhost_run_options *options,
+                                         struct model_error *err)
+{
+    const uint32_t cancelled = 0;
+    text_batch_destroy(f->batch);
+    f->batch = NULL;
+    model_status status = text_batch_create(f->pipeline, texts, n_texts, options, &f->batch, err);
+    return status == MODEL_OK ? text_batch_tokenize(f->batch, &cancelled, err) : status;
+}
+
 static inline model_status make_batch(struct fixture *f, const char *text, const char *pair,
                                       const struct modelhost_run_options *options,
                                       struct model_error *err)
 {
     struct modelhost_text texts[] = {
         {sizeof texts[0], text, strlen(text), pair, pair != NULL ? strlen(pair) : 0}};
-    return text_batch_create(f->pipeline, texts, 1, options, &f->batch, err);
+    return make_batch_of(f, texts, 1, options, err);
 }
 
 static inline void start(struct fixture *f, const char *text, const char *pair)

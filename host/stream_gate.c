@@ -1,0 +1,67 @@
+/* stream_gate.c - see stream_gate.h. */
+#include "stream_gate.h"
+#include "errors.h"
+#include "schema.h"
+
+/* Whatever a caller is handed can be read. */
+static bool are_sound(const struct modelhost_request *request,
+                      const struct model_tensor *const *tensors, uint32_t n_tensors)
+{
+    const struct model_description *description = modelhost_description(request->model);
+    if (tensors == NULL || n_tensors > SCHEMA_MAX_TENSORS)
+        return false;
+    for (uint32_t i = 0; i < n_tensors; i++)
+        if (schema_check_emitted(description, tensors[i], NULL) != MODEL_OK)
+            return false;
+    return true;
+}
+
+static model_status tell(struct modelhost_request *request,
+                         const struct model_tensor *const *tensors, uint32_t n_tensors)
+{
+    const uint32_t cancelled = __atomic_load_n(&request->cancelled, __ATOMIC_RELAXED);
+    if (cancelled != 0)
+        return (model_status)cancelled;
+    if (!are_sound(request, tensors, n_tensors))
+        return MODEL_INVALID_ARGUMENT;
+    if (!request_begin_telling(request))
+        return MODEL_CANCELLED;
+    request->on_tensors(request->on_tensors_context, tensors, n_tensors);
+    request_end_telling(request);
+    return MODEL_OK;
+}
+
+static model_status emit(void *context, const struct model_tensor *const *tensors,
+                         uint32_t n_tensors)
+{
+    struct stream_gate *gate = context;
+    uv_mutex_lock(&gate->mutex);
+    model_status status =
+        gate->request != NULL ? tell(gate->request, tensors, n_tensors) : MODEL_CANCELLED;
+    uv_mutex_unlock(&gate->mutex);
+    return status;
+}
+
+model_status stream_gate_init(struct stream_gate *gate, struct model_error *err)
+{
+    gate->sink = (struct model_stream_sink){sizeof gate->sink, gate, emit};
+    gate->request = NULL;
+    return uv_mutex_init(&gate->mutex) == 0 ? MODEL_OK : error_no_memory(err, "an instance");
+}
+
+void stream_gate_finish(struct stream_gate *gate)
+{
+    uv_mutex_destroy(&gate->mutex);
+}
+
+void stream_gate_open(struct stream_gate *gate, struct modelhost_request *request)
+{
+    uv_mutex_lock(&gate->mutex);
+    gate->request = request;
+    uv_mutex_unlock(&gate->mutex);
+}
+
+void stream_gate_close(struct stream_gate *gate)
+{
+    stream_gate_open(gate, NULL);
+}

@@ -1,5 +1,7 @@
 /* api_host.c - the public functions that make hosts and open models; see include/modelhost.h. */
+#include "backend_chain.h"
 #include "buffer.h"
+#include "clock.h"
 #include "cpu_budget.h"
 #include "environment.h"
 #include "errors.h"
@@ -41,6 +43,8 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
 
 static void free_host(struct modelhost *host)
 {
+    if (host->has_background)
+        background_finish(&host->background);
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
     reaper_drop(host->reaper);
@@ -63,6 +67,7 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     struct modelhost *host = calloc(1, sizeof *host);
     if (host == NULL)
         return error_no_memory(err, "a host");
+    host->now_ns = clock_now_ns;
     const struct log_sink log = {options->log_level, options->log, options->log_context};
     model_status status =
         take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
@@ -72,6 +77,9 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
         status = reaper_create(&log, &host->reaper, err);
+    if (status == MODEL_OK)
+        status = background_init(&host->background, err);
+    host->has_background = status == MODEL_OK;
     if (status == MODEL_OK)
         status = scheduler_create(host->lanes, host->threads,
                                   options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
@@ -131,14 +139,17 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "the model's name is NULL; give a name in the store or a folder");
     char *dir = NULL;
+    struct backend_chain *chain = NULL;
     struct model_error own =
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
     status = find_package(host, name_or_folder, &dir, &own);
     if (status == MODEL_OK)
-        status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
-                                     ret_model, &own);
+        status = backend_chain_create(host, dir, options, &chain, &own);
+    if (status == MODEL_OK)
+        status = backend_chain_open(chain, 0, NULL, ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
+    backend_chain_drop(chain);
     free(dir);
     return status;
 }

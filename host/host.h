@@ -2,8 +2,11 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include "background.h"
 #include "reaper.h"
 #include "scheduler.h"
+
+#include <stdbool.h>
 
 struct modelhost {
     char *store_dir;
@@ -12,6 +15,10 @@ struct modelhost {
     uint32_t threads;
     struct scheduler *scheduler;
     struct reaper *reaper; /* has the log sink too */
+    struct background background;
+    bool has_background;
+    int64_t (*now_ns)(
+        void); /* the clock of breakers and of the model cache; tests have their own */
 };
 
 #endif

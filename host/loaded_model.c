@@ -4,6 +4,7 @@
 #include "host.h"
 #include "image_pipeline.h"
 #include "model_opening.h"
+#include "model_route.h"
 #include "text_pipeline.h"
 
 #include <stdlib.h>
@@ -41,6 +42,7 @@ static void destroy(void *argument)
     free(model->plugin_path);
     free(model->description_json);
     free(model->idle);
+    model_route_destroy(model->route);
     if (model->has_mutex)
         uv_mutex_destroy(&model->mutex);
     reaper_drop(model->reaper);
@@ -53,8 +55,7 @@ void loaded_model_drop(struct modelhost_model *model)
         reaper_give(model->reaper, &model->end);
 }
 
-model_status loaded_model_create(struct modelhost *host, const char *package_dir,
-                                 const char *plugin_path, uint32_t lanes, uint32_t threads,
+model_status loaded_model_create(struct modelhost *host, const struct model_source *source,
                                  struct modelhost_model **ret, struct model_error *err)
 {
     struct modelhost_model *model = calloc(1, sizeof *model);
@@ -65,12 +66,14 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     reaper_retain(model->reaper = host->reaper);
     model->end = (struct reaper_item){NULL, destroy, model};
     model->log = reaper_log(model->reaper);
-    model->lanes = lanes;
-    model->idle = calloc(lanes, sizeof(void *));
+    model->lanes = host->lanes;
+    model->idle = calloc(host->lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
-    model_status status = model->has_mutex
-                              ? model_opening_open(model, package_dir, plugin_path, threads, err)
-                              : error_no_memory(err, "a model");
+    model_status status =
+        model->has_mutex ? model_route_create(source->chain, source->position, &model->route, err)
+                         : error_no_memory(err, "a model");
+    if (status == MODEL_OK)
+        status = model_opening_open(model, source, err);
     if (status != MODEL_OK)
         reaper_run_on_own_thread(destroy, model);
     else

@@ -15,7 +15,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct backend_chain;
 struct image_pipeline;
+struct model_route;
 struct text_pipeline;
 
 struct modelhost_model {
@@ -24,6 +26,7 @@ struct modelhost_model {
     struct reaper *reaper; /* holds a reference; the host may be gone before the model */
     struct reaper_item end;
     const struct log_sink *log; /* the reaper's */
+    struct model_route *route;  /* the way to the package's next backend */
     struct package package;
     char *plugin_path;
     struct plugin_handle plugin;
@@ -48,9 +51,17 @@ struct modelhost_model {
     struct image_pipeline *image_pipeline; /* made at the first image */
 };
 
-/* Opens a package folder. plugin_path: where to look when the package brings no plugin. */
-model_status loaded_model_create(struct modelhost *host, const char *package_dir,
-                                 const char *plugin_path, uint32_t lanes, uint32_t threads,
+/* What is to be opened: one backend of a package. */
+struct model_source {
+    const char *package_dir;
+    const char *backend;                          /* NULL: package_open()'s choice */
+    const struct modelhost_load_options *options; /* complete */
+    struct backend_chain *chain;
+    size_t position; /* in the chain */
+};
+
+/* Opens it with the host's lanes, threads and plugin path. */
+model_status loaded_model_create(struct modelhost *host, const struct model_source *source,
                                  struct modelhost_model **ret, struct model_error *err);
 void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */

@@ -4,7 +4,9 @@
 #include "clock.h"
 #include "errors.h"
 #include "files.h"
+#include "host.h"
 #include "model_info.h"
+#include "model_route.h"
 #include "parallel.h"
 #include "plugin_error.h"
 #include "plugin_path.h"
@@ -238,16 +240,18 @@ static model_status describe(struct modelhost_model *model, struct model_error *
         (void)json_add_string(info, "id", model->package.manifest.id);
         (void)json_add_string(info, "revision", model->package.manifest.revision);
     }
+    model_route_describe(model, info);
     model->description_json = json_print(info, true);
     json_free(info);
     return model->description_json != NULL ? MODEL_OK : error_no_memory(err, "a description");
 }
 
-static model_status open_parts(struct modelhost_model *model, const char *package_dir,
-                               const char *plugin_path, uint32_t threads, struct model_error *err)
+static model_status open_parts(struct modelhost_model *model, const struct model_source *source,
+                               struct model_error *err)
 {
     int64_t start_ns = clock_now_ns();
-    model_status status = package_open(package_dir, NULL, &model->package, err);
+    const uint32_t threads = model->host->threads;
+    model_status status = package_open(source->package_dir, source->backend, &model->package, err);
     if (status != MODEL_OK)
         return status;
     if (!model->package.has_manifest)
@@ -256,7 +260,7 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
                   model->package.dir);
     if ((status = read_config(model, err)) != MODEL_OK ||
         (status = open_weights(model, err)) != MODEL_OK ||
-        (status = choose_plugin(model, plugin_path, err)) != MODEL_OK ||
+        (status = choose_plugin(model, model->host->plugin_path, err)) != MODEL_OK ||
         (status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err)) !=
             MODEL_OK)
         return status;
@@ -282,12 +286,12 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     return creation.status;
 }
 
-model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
-                                const char *plugin_path, uint32_t threads, struct model_error *err)
+model_status model_opening_open(struct modelhost_model *model, const struct model_source *source,
+                                struct model_error *err)
 {
     struct model_error local = MODEL_ERROR_INIT;
     err = err != NULL ? err : &local;
-    model_status status = open_parts(model, package_dir, plugin_path, threads, err);
+    model_status status = open_parts(model, source, err);
     if (status != MODEL_OK && model->package.dir != NULL)
         package_advise(&model->package, status, err);
     return status;

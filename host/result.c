@@ -9,6 +9,7 @@
 #include "size.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,6 +169,13 @@ const struct model_tensor *result_find(const struct modelhost_result *result, co
     return NULL;
 }
 
+void result_say_backend(struct modelhost_result *result, const char *backend, char *fallback_reason)
+{
+    (void)snprintf(result->backend, sizeof result->backend, "%s", backend);
+    free(result->fallback_reason);
+    result->fallback_reason = fallback_reason;
+}
+
 void modelhost_result_destroy(struct modelhost_result *result)
 {
     if (result == NULL)
@@ -178,6 +186,7 @@ void modelhost_result_destroy(struct modelhost_result *result)
     free(result->specs);
     free(result->granted);
     free(result->json);
+    free(result->fallback_reason);
     free(result);
 }
 
@@ -206,4 +215,14 @@ const char *modelhost_result_json(const struct modelhost_result *result)
 struct modelhost_timing modelhost_result_timing(const struct modelhost_result *result)
 {
     return result->timing;
+}
+
+const char *modelhost_result_backend(const struct modelhost_result *result)
+{
+    return result->backend;
+}
+
+const char *modelhost_result_fallback_reason(const struct modelhost_result *result)
+{
+    return result->fallback_reason;
 }

@@ -4,6 +4,8 @@
 
 #include "modelhost.h"
 
+#define RESULT_BACKEND_BYTES 64
+
 struct modelhost_result {
     struct model_tensor *tensors;   /* (n_tensors) */
     struct model_tensor **pointers; /* (n_tensors), each to tensors[i]: what a plugin is handed */
@@ -11,6 +13,8 @@ struct modelhost_result {
     const struct model_tensor_spec **specs; /* (n_tensors) */
     uint32_t n_tensors;
     char *json; /* NULL: the tensor form */
+    char backend[RESULT_BACKEND_BYTES];
+    char *fallback_reason; /* NULL: the first backend served */
     struct modelhost_timing timing;
 };
 
@@ -35,6 +39,10 @@ model_status result_check_granted(struct modelhost_result *result, struct model_
 model_status result_replace(struct modelhost_result *result, const char *name, int32_t dtype,
                             uint32_t rank, const int64_t *shape, void *data,
                             struct model_error *err);
+
+/* Who served it; takes over `fallback_reason`, which may be NULL. */
+void result_say_backend(struct modelhost_result *result, const char *backend,
+                        char *fallback_reason);
 
 /* Tensors whose data has been given. */
 const struct model_tensor *result_find(const struct modelhost_result *result, const char *name);

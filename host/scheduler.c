@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "execute.h"
+#include "model_route.h"
 #include "parallel.h"
 #include "result.h"
 #include "scheduler_loop.h"
@@ -46,6 +47,7 @@ static int claim(struct scheduler *scheduler, struct modelhost_request *request,
     request->result = result;
     if (error != NULL)
         request->error = *error;
+    model_route_end(request, status, request->has_run, error);
     if (request->callback == NULL)
         uv_cond_signal(&request->answered);
     else if (request->async != NULL)
@@ -99,6 +101,7 @@ static void run_one(struct scheduler *scheduler, uint32_t lane, struct modelhost
     queue_unlink(scheduler, request);
     model_status status = hold_deadline(request, MODEL_OK, &error);
     request->state = REQUEST_RUNNING;
+    request->has_run = status == MODEL_OK;
     scheduler->running[lane] = request;
     uv_mutex_unlock(&scheduler->mutex);
 
@@ -111,6 +114,7 @@ static void run_one(struct scheduler *scheduler, uint32_t lane, struct modelhost
     int claimed = claim(scheduler, request, status, status == MODEL_OK ? result : NULL, &error);
     request_end_session(request, claimed && status == MODEL_OK);
     uv_mutex_unlock(&scheduler->mutex);
+    model_route_settle(request->model);
     if (!claimed || status != MODEL_OK)
         modelhost_result_destroy(result);
     request_drop(request); /* the queue's reference, which the lane took over */

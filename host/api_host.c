@@ -1,5 +1,4 @@
 /* api_host.c - the public functions that make hosts and open models; see include/modelhost.h. */
-#include "backend_chain.h"
 #include "buffer.h"
 #include "clock.h"
 #include "cpu_budget.h"
@@ -7,6 +6,7 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "model_load.h"
 #include "package_locate.h"
 
 #include <stdlib.h>
@@ -45,6 +45,7 @@ static void free_host(struct modelhost *host)
 {
     if (host->has_background)
         background_finish(&host->background);
+    model_cache_destroy(host->cache);
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
     reaper_drop(host->reaper);
@@ -53,8 +54,8 @@ static void free_host(struct modelhost *host)
     free(host);
 }
 
-model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
-                              struct model_error *err)
+model_status host_create(const struct modelhost_options *options, int64_t (*now_ns)(void),
+                         struct modelhost **ret_host, struct model_error *err)
 {
     static const struct modelhost_options defaults = MODELHOST_OPTIONS_INIT;
     if (options == NULL)
@@ -67,7 +68,7 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     struct modelhost *host = calloc(1, sizeof *host);
     if (host == NULL)
         return error_no_memory(err, "a host");
-    host->now_ns = clock_now_ns;
+    host->now_ns = now_ns;
     const struct log_sink log = {options->log_level, options->log, options->log_context};
     model_status status =
         take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
@@ -81,6 +82,8 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
         status = background_init(&host->background, err);
     host->has_background = status == MODEL_OK;
     if (status == MODEL_OK)
+        status = model_load_create_cache(options, now_ns, &host->cache, err);
+    if (status == MODEL_OK)
         status = scheduler_create(host->lanes, host->threads,
                                   options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
                                   reaper_log(host->reaper), &host->scheduler, err);
@@ -89,6 +92,12 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     else
         *ret_host = host;
     return status;
+}
+
+model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
+                              struct model_error *err)
+{
+    return host_create(options, clock_now_ns, ret_host, err);
 }
 
 void modelhost_destroy(struct modelhost *host)
@@ -139,17 +148,13 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "the model's name is NULL; give a name in the store or a folder");
     char *dir = NULL;
-    struct backend_chain *chain = NULL;
     struct model_error own =
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
     status = find_package(host, name_or_folder, &dir, &own);
     if (status == MODEL_OK)
-        status = backend_chain_create(host, dir, options, &chain, &own);
-    if (status == MODEL_OK)
-        status = backend_chain_open(chain, 0, NULL, ret_model, &own);
+        status = model_load(host, dir, options, ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
-    backend_chain_drop(chain);
     free(dir);
     return status;
 }
@@ -162,7 +167,7 @@ model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
 
 void modelhost_release(struct modelhost_model *model)
 {
-    loaded_model_drop(model);
+    model_load_release(model);
 }
 
 const struct model_description *modelhost_description(const struct modelhost_model *model)

@@ -3,6 +3,7 @@
 #define HOST_H
 
 #include "background.h"
+#include "model_cache.h"
 #include "reaper.h"
 #include "scheduler.h"
 
@@ -17,8 +18,12 @@ struct modelhost {
     struct reaper *reaper; /* has the log sink too */
     struct background background;
     bool has_background;
-    int64_t (*now_ns)(
-        void); /* the clock of breakers and of the model cache; tests have their own */
+    struct model_cache *cache; /* NULL: none */
+    int64_t (*now_ns)(void);   /* the clock of breakers and of the model cache */
 };
+
+/* modelhost_create() with another clock for them. */
+model_status host_create(const struct modelhost_options *options, int64_t (*now_ns)(void),
+                         struct modelhost **ret_host, struct model_error *err);
 
 #endif

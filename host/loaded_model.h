@@ -27,6 +27,7 @@ struct modelhost_model {
     struct reaper_item end;
     const struct log_sink *log; /* the reaper's */
     struct model_route *route;  /* the way to the package's next backend */
+    bool is_cached;             /* released through the host's cache */
     struct package package;
     char *plugin_path;
     struct plugin_handle plugin;

@@ -67,9 +67,8 @@ static inline struct modelhost *fickle_host(const char *dir, struct modelhost_op
         options = &usual;
     options->store_dir = options->plugin_path = dir;
     options->lanes = options->threads = 1;
-    if (modelhost_create(options, &host, &err) != MODEL_OK)
+    if (host_create(options, fickle_clock, &host, &err) != MODEL_OK)
         fail_msg("%s", err.message);
-    host->now_ns = fickle_clock;
     return host;
 }
 

@@ -1,0 +1,19 @@
+/* model_load.h - loading and releasing models, through the host's cache if it has one. [any-thread] */
+#ifndef MODEL_LOAD_H
+#define MODEL_LOAD_H
+
+#include "model_cache.h"
+
+/* The cache of the host's options; *ret NULL when they want none. */
+model_status model_load_create_cache(const struct modelhost_options *options,
+                                     int64_t (*now_ns)(void), struct model_cache **ret,
+                                     struct model_error *err);
+
+/* The package in a folder, with the first of its backends that opens. `options` may be NULL. */
+model_status model_load(struct modelhost *host, const char *package_dir,
+                        const struct modelhost_load_options *options, struct modelhost_model **ret,
+                        struct model_error *err);
+/* NULL does nothing. */
+void model_load_release(struct modelhost_model *model);
+
+#endif

@@ -45,7 +45,8 @@ static void free_host(struct modelhost *host)
 {
     if (host->has_background)
         background_finish(&host->background);
-    model_cache_destroy(host->cache);
+    model_cache_close(host->cache);
+    model_cache_drop(host->cache);
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
     reaper_drop(host->reaper);
@@ -167,7 +168,7 @@ model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
 
 void modelhost_release(struct modelhost_model *model)
 {
-    model_load_release(model);
+    loaded_model_drop(model);
 }
 
 const struct model_description *modelhost_description(const struct modelhost_model *model)

@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "host.h"
 #include "image_pipeline.h"
+#include "model_cache.h"
 #include "model_opening.h"
 #include "model_route.h"
 #include "text_pipeline.h"
@@ -43,6 +44,7 @@ static void destroy(void *argument)
     free(model->description_json);
     free(model->idle);
     model_route_destroy(model->route);
+    model_cache_drop(model->cache);
     if (model->has_mutex)
         uv_mutex_destroy(&model->mutex);
     reaper_drop(model->reaper);
@@ -51,8 +53,17 @@ static void destroy(void *argument)
 
 void loaded_model_drop(struct modelhost_model *model)
 {
-    if (model != NULL && atomic_fetch_sub(&model->references, 1) == 1)
+    if (model == NULL)
+        return;
+    struct model_cache *cache = model->cache;
+    if (cache != NULL)
+        model_cache_retain(cache); /* the model may be gone when it is told */
+    const uint32_t left = atomic_fetch_sub(&model->references, 1) - 1;
+    if (left == 0)
         reaper_give(model->reaper, &model->end);
+    else if (left == 1 && cache != NULL)
+        model_cache_idle(cache, model);
+    model_cache_drop(cache);
 }
 
 model_status loaded_model_create(struct modelhost *host, const struct model_source *source,

@@ -17,6 +17,7 @@
 
 struct backend_chain;
 struct image_pipeline;
+struct model_cache;
 struct model_route;
 struct text_pipeline;
 
@@ -27,7 +28,7 @@ struct modelhost_model {
     struct reaper_item end;
     const struct log_sink *log; /* the reaper's */
     struct model_route *route;  /* the way to the package's next backend */
-    bool is_cached;             /* released through the host's cache */
+    struct model_cache *cache;  /* holds a reference, as the cache does of the model; NULL: none */
     struct package package;
     char *plugin_path;
     struct plugin_handle plugin;

@@ -4,6 +4,7 @@
 #include "model_cache.h"
 #include "errors.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct entry {
 };
 
 struct model_cache {
+    _Atomic uint32_t references;
     struct model_cache_limits limits;
     struct model_cache_kind kind;
     int64_t (*now_ns)(void);
@@ -46,6 +48,7 @@ model_status model_cache_create(const struct model_cache_limits *limits,
         free(cache);
         return error_no_memory(err, "a model cache");
     }
+    atomic_store(&cache->references, 1);
     cache->limits = *limits;
     cache->kind = *kind;
     cache->now_ns = now_ns;
@@ -53,18 +56,38 @@ model_status model_cache_create(const struct model_cache_limits *limits,
     return MODEL_OK;
 }
 
-void model_cache_destroy(struct model_cache *cache)
+void model_cache_retain(struct model_cache *cache)
 {
-    if (cache == NULL)
+    (void)atomic_fetch_add(&cache->references, 1);
+}
+
+void model_cache_drop(struct model_cache *cache)
+{
+    if (cache == NULL || atomic_fetch_sub(&cache->references, 1) != 1)
         return;
-    for (struct entry *entry = cache->first, *next; entry != NULL; entry = next) {
+    uv_cond_destroy(&cache->opened);
+    uv_mutex_destroy(&cache->mutex);
+    free(cache);
+}
+
+static void drop_entries(struct model_cache *cache, struct entry *entries)
+{
+    for (struct entry *entry = entries, *next; entry != NULL; entry = next) {
         next = entry->next;
         cache->kind.drop(entry->object);
         free(entry);
     }
-    uv_cond_destroy(&cache->opened);
-    uv_mutex_destroy(&cache->mutex);
-    free(cache);
+}
+
+void model_cache_close(struct model_cache *cache)
+{
+    if (cache == NULL)
+        return;
+    uv_mutex_lock(&cache->mutex);
+    struct entry *entries = cache->first;
+    cache->first = NULL;
+    uv_mutex_unlock(&cache->mutex);
+    drop_entries(cache, entries);
 }
 
 /* ---- what goes: with the mutex held */
@@ -136,12 +159,7 @@ static void trim_and_unlock(struct model_cache *cache)
 {
     struct entry *surplus = take_surplus(cache);
     uv_mutex_unlock(&cache->mutex);
-    while (surplus != NULL) {
-        struct entry *entry = surplus;
-        surplus = entry->next;
-        cache->kind.drop(entry->object);
-        free(entry);
-    }
+    drop_entries(cache, surplus);
 }
 
 /* ---- getting */
@@ -241,15 +259,13 @@ model_status model_cache_get(struct model_cache *cache, const char key[SHA256_HE
     return status;
 }
 
-void model_cache_release(struct model_cache *cache, void *object)
+void model_cache_idle(struct model_cache *cache, const void *object)
 {
     uv_mutex_lock(&cache->mutex);
     for (struct entry *entry = cache->first; entry != NULL; entry = entry->next)
         if (entry->object == object)
             entry->used_ns = cache->now_ns();
-    uv_mutex_unlock(&cache->mutex);
-    cache->kind.drop(object);
-    model_cache_trim(cache);
+    trim_and_unlock(cache);
 }
 
 void model_cache_trim(struct model_cache *cache)

@@ -2,7 +2,9 @@
  *
  * Bounded by items, bytes and idle time; what somebody holds is never closed, so that the bounds are
  * exceeded while all of it is in use. Who wants what is just being opened waits for it, and shares its error.
- * It is about time and references alone: what its objects are, only its user knows. [any-thread] */
+ * It is about time and references alone: what its objects are, only its user knows. Reference-counted: the
+ * host and each object hold one, so that an object which outlives the host may still say that it is idle.
+ * [any-thread] */
 #ifndef MODEL_CACHE_H
 #define MODEL_CACHE_H
 
@@ -17,7 +19,8 @@ struct model_cache_limits {
     int64_t idle_ns;    /* 0: none */
 };
 
-/* What is kept: something with counted references. Called with the cache's lock, drop() without it. */
+/* What is kept: something with counted references, whose drop() calls model_cache_idle(). Called with the
+ * cache's lock, drop() without it. */
 struct model_cache_kind {
     void (*retain)(void *object);
     void (*drop)(void *object);
@@ -36,8 +39,11 @@ struct model_cache_counters {
 model_status model_cache_create(const struct model_cache_limits *limits,
                                 const struct model_cache_kind *kind, int64_t (*now_ns)(void),
                                 struct model_cache **ret, struct model_error *err);
-/* Drops what it holds. Nobody may be using it; NULL does nothing. */
-void model_cache_destroy(struct model_cache *cache);
+void model_cache_retain(struct model_cache *cache);
+void model_cache_drop(struct model_cache *cache); /* NULL does nothing */
+/* Drops what it holds; it holds nothing from then on. Nobody may be in model_cache_get(). Once; NULL does
+ * nothing. */
+void model_cache_close(struct model_cache *cache);
 
 /* A reference to the object of this key: the one that is there, or what open(context) makes, with one
  * reference, which is then the cache's. A failure of open() is not remembered. */
@@ -45,9 +51,10 @@ model_status model_cache_get(struct model_cache *cache, const char key[SHA256_HE
                              model_status (*open)(void *context, void **ret,
                                                   struct model_error *err),
                              void *context, void **ret, struct model_error *err);
-/* Gives a reference back; from now on it is idle if nobody else holds it. */
-void model_cache_release(struct model_cache *cache, void *object);
-/* Closes what has been idle for too long, or is too much; get and release do the same. */
+/* Somebody has dropped a reference, and the cache's may be the only one left: from now on it is idle. The object
+ * itself may be gone by then. */
+void model_cache_idle(struct model_cache *cache, const void *object);
+/* Closes what has been idle for too long, or is too much; get and idle do the same. */
 void model_cache_trim(struct model_cache *cache);
 
 struct model_cache_counters model_cache_counters(struct model_cache *cache);

@@ -95,11 +95,12 @@ static model_status open_package(const struct load *load, struct modelhost_model
 
 static model_status open_cached(void *context, void **ret, struct model_error *err)
 {
+    const struct load *load = context;
     struct modelhost_model *model = NULL;
-    model_status status = open_package(context, &model, err);
+    model_status status = open_package(load, &model, err);
     if (status != MODEL_OK)
         return status;
-    model->is_cached = true;
+    model_cache_retain(model->cache = load->host->cache);
     *ret = model;
     return MODEL_OK;
 }
@@ -121,12 +122,4 @@ model_status model_load(struct modelhost *host, const char *package_dir,
     if (status == MODEL_OK)
         *ret = object;
     return status;
-}
-
-void model_load_release(struct modelhost_model *model)
-{
-    if (model != NULL && model->is_cached)
-        model_cache_release(model->host->cache, model);
-    else
-        loaded_model_drop(model);
 }

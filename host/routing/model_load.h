@@ -1,4 +1,4 @@
-/* model_load.h - loading and releasing models, through the host's cache if it has one. [any-thread] */
+/* model_load.h - loading models, through the host's cache if it has one. [any-thread] */
 #ifndef MODEL_LOAD_H
 #define MODEL_LOAD_H
 
@@ -13,7 +13,5 @@ model_status model_load_create_cache(const struct modelhost_options *options,
 model_status model_load(struct modelhost *host, const char *package_dir,
                         const struct modelhost_load_options *options, struct modelhost_model **ret,
                         struct model_error *err);
-/* NULL does nothing. */
-void model_load_release(struct modelhost_model *model);
 
 #endif

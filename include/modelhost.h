@@ -94,6 +94,12 @@ struct modelhost_options {
      * modelhost_destroy() */
     void (*log)(void *context, int32_t level, const char *message);
     void *log_context;
+    /* Outputs of equal inputs are computed once, while they find room; 0: each time. Tensors, texts and
+     * pictures; not sessions, streams and generated text */
+    uint64_t result_cache_bytes;
+    /* With it: a Redis server that shares them, redis://[:PASSWORD@]HOST[:PORT][/DATABASE]; NULL:
+     * MODELHOST_REDIS_URL; "": none. One that does not answer is left alone for a while */
+    const char *redis_url;
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \
@@ -386,6 +392,8 @@ MODELHOST_API const struct model_tensor *modelhost_result_find(
 /* An array with one item per text, image or generated sequence, as `modelhost run --json` prints it; "[]" for
  * the tensor form. Lives as long as the result. */
 MODELHOST_API const char *modelhost_result_json(const struct modelhost_result *result);
+/* 1: the model's outputs come from the result cache (modelhost_options.result_cache_bytes). */
+MODELHOST_API uint32_t modelhost_result_is_cached(const struct modelhost_result *result);
 MODELHOST_API struct modelhost_timing modelhost_result_timing(
     const struct modelhost_result *result);
 

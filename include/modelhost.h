@@ -154,6 +154,25 @@ MODELHOST_API model_status modelhost_load_with(struct modelhost *host, const cha
                                                struct modelhost_model **ret_model,
                                                struct model_error *err);
 
+/* A file of options: {"host": {...}, "models": {"*": {...}, "NAME": {...}}}, whose keys are the names of the
+ * fields of modelhost_options and modelhost_load_options; docs/config.md lists them. Unknown keys and values out
+ * of their bounds are MODEL_INVALID_ARGUMENT. */
+struct modelhost_config;
+MODELHOST_API model_status modelhost_config_read(const char *path,
+                                                 struct modelhost_config **ret_config,
+                                                 struct model_error *err);
+/* Sets the fields that the file names and leaves the others. Strings live as long as the config. */
+MODELHOST_API void modelhost_config_host(const struct modelhost_config *config,
+                                         struct modelhost_options *options);
+/* The same for the model that is loaded under this name: first what "*" says, then what NAME does. */
+MODELHOST_API void modelhost_config_model(const struct modelhost_config *config, const char *name,
+                                          struct modelhost_load_options *options);
+/* All options as they are with this file, the defaults among them, as JSON to be freed with free(). */
+MODELHOST_API model_status modelhost_config_show(const struct modelhost_config *config,
+                                                 char **ret_json, struct model_error *err);
+/* NULL does nothing. */
+MODELHOST_API void modelhost_config_destroy(struct modelhost_config *config);
+
 /* Requests that are under way keep the model alive until they end. It is freed in the background, so that
  * this may be called on an event loop and in a callback; modelhost_destroy() waits for it. NULL does
  * nothing. */

@@ -6,6 +6,7 @@
 #include "model_cache.h"
 #include "model_opening.h"
 #include "model_route.h"
+#include "result_key.h"
 #include "text_pipeline.h"
 
 #include <stdlib.h>
@@ -85,6 +86,8 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
                          : error_no_memory(err, "a model");
     if (status == MODEL_OK)
         status = model_opening_open(model, source, err);
+    if (status == MODEL_OK && host->results != NULL)
+        status = result_key_of_model(model, model->result_key, err);
     if (status != MODEL_OK)
         reaper_run_on_own_thread(destroy, model);
     else

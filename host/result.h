@@ -4,6 +4,8 @@
 
 #include "modelhost.h"
 
+#include <stdbool.h>
+
 #define RESULT_BACKEND_BYTES 64
 
 struct modelhost_result {
@@ -12,7 +14,8 @@ struct modelhost_result {
     struct model_tensor *granted;   /* (n_tensors), the same again, out of a plugin's reach */
     const struct model_tensor_spec **specs; /* (n_tensors) */
     uint32_t n_tensors;
-    char *json; /* NULL: the tensor form */
+    char *json;     /* NULL: the tensor form */
+    bool is_cached; /* the tensors were computed before */
     char backend[RESULT_BACKEND_BYTES];
     char *fallback_reason; /* NULL: the first backend served */
     struct modelhost_timing timing;
@@ -40,6 +43,8 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
                             uint32_t rank, const int64_t *shape, void *data,
                             struct model_error *err);
 
+/* As result_create() left it: the tensors' memory is freed. */
+void result_empty(struct modelhost_result *result);
 /* Who served it; takes over `fallback_reason`, which may be NULL. */
 void result_say_backend(struct modelhost_result *result, const char *backend,
                         char *fallback_reason);

@@ -47,7 +47,8 @@ static int claim(struct scheduler *scheduler, struct modelhost_request *request,
     request->result = result;
     if (error != NULL)
         request->error = *error;
-    model_route_end(request, status, request->has_run, error);
+    const bool was_computed = result == NULL || !result->is_cached;
+    model_route_end(request, status, request->has_run && was_computed, error);
     if (request->callback == NULL)
         uv_cond_signal(&request->answered);
     else if (request->async != NULL)

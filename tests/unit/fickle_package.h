@@ -4,6 +4,7 @@
 #define FICKLE_PACKAGE_H
 
 #include "clock.h"
+#include "dtype.h"
 #include "echo_package.h"
 #include "errors.h"
 #include "host.h"
@@ -82,21 +83,15 @@ static inline struct modelhost_model *fickle_load(struct modelhost *host, const 
     return model;
 }
 
-/* One synchronous call with x = {0}: its status; *ret_y gets what came, when it is good. */
-static inline model_status fickle_run(struct modelhost_model *model,
-                                      const struct modelhost_run_options *options, float *ret_y,
-                                      struct modelhost_result **ret_result, struct model_error *err)
+/* One synchronous call with x = {value}: its status; *ret_y gets what came, when it is good. */
+static inline model_status fickle_run_on(struct modelhost_model *model, float value,
+                                         const struct modelhost_run_options *options, float *ret_y,
+                                         struct modelhost_result **ret_result,
+                                         struct model_error *err)
 {
     const int64_t n = 1;
-    float zero = 0;
-    struct model_tensor x = {.struct_size = sizeof x,
-                             .name = "x",
-                             .data = &zero,
-                             .size_bytes = sizeof zero,
-                             .dtype = MODEL_F32,
-                             .rank = 1,
-                             .shape = {n},
-                             .strides = {1}};
+    struct model_tensor x;
+    tensor_init(&x, "x", MODEL_F32, 1, &n, &value);
     const struct model_tensor *inputs[] = {&x};
     struct modelhost_result *result = NULL;
     model_status status = modelhost_run(model, inputs, 1, options, &result, err);
@@ -107,6 +102,13 @@ static inline model_status fickle_run(struct modelhost_model *model,
     else
         modelhost_result_destroy(result);
     return status;
+}
+
+static inline model_status fickle_run(struct modelhost_model *model,
+                                      const struct modelhost_run_options *options, float *ret_y,
+                                      struct modelhost_result **ret_result, struct model_error *err)
+{
+    return fickle_run_on(model, 0, options, ret_y, ret_result, err);
 }
 
 #endif

@@ -230,6 +230,29 @@ static void an_opening_that_failed_is_tried_again_after_a_minute(void **state)
     close_pair(&pair);
 }
 
+static void results_that_were_computed_before_do_not_count(void **state)
+{
+    (void)state;
+    struct modelhost_options host_options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    host_options.result_cache_bytes = 1 << 20;
+    host_options.redis_url = "";
+    options.breaker_min_calls = 2;
+    options.breaker_success_rate = 0.6;
+    char *dir = scratch_dir();
+    add_backend(dir, "cpu", CPU, "");
+    struct modelhost *host = fickle_host(dir, &host_options);
+    struct modelhost_model *model = fickle_load(host, dir, &options);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(fickle_run_on(model, 1, NULL, NULL, NULL, NULL), MODEL_OK);
+    command(dir, "cpu", "f");
+    assert_int_equal(fickle_run_on(model, 2, NULL, NULL, NULL, NULL), MODEL_INTERNAL);
+    assert_int_equal(model_route_facts(model).state, BREAKER_OPEN); /* 1 of 2, not 10 of 11 */
+    modelhost_release(model);
+    modelhost_destroy(host);
+    remove_package(dir);
+}
+
 /* ---- sessions */
 
 static void a_session_stays_with_its_backend(void **state)
@@ -317,15 +340,10 @@ static void calls_wait_for_the_next_backend_or_are_told(void **state)
     command(pair.dir, "cpu", "f");
     fail_times(pair.model, 20, MODEL_INTERNAL);
 
+    const int64_t n = 1;
     float zero = 0;
-    struct model_tensor x = {.struct_size = sizeof x,
-                             .name = "x",
-                             .data = &zero,
-                             .size_bytes = sizeof zero,
-                             .dtype = MODEL_F32,
-                             .rank = 1,
-                             .shape = {1},
-                             .strides = {1}};
+    struct model_tensor x;
+    tensor_init(&x, "x", MODEL_F32, 1, &n, &zero);
     const struct model_tensor *inputs[] = {&x};
     assert_int_equal(
         modelhost_run_async(pair.model, inputs, 1, NULL, never_called, NULL, NULL, &err),
@@ -439,6 +457,7 @@ int main(void)
         cmocka_unit_test(the_backend_that_is_asked_for_serves_alone),
         cmocka_unit_test(a_backend_of_another_task_does_not_stand_in),
         cmocka_unit_test(an_opening_that_failed_is_tried_again_after_a_minute),
+        cmocka_unit_test(results_that_were_computed_before_do_not_count),
         cmocka_unit_test(a_session_stays_with_its_backend),
         cmocka_unit_test(calls_wait_for_the_next_backend_or_are_told),
         cmocka_unit_test(a_host_waits_for_what_it_opens),

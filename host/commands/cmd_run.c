@@ -36,6 +36,8 @@ const char cmd_run_help[] =
     "  --json               the answers as a JSON array\n"
     "  --timeout TIME       500ms, 2s, ...: exit code 124 when there is no answer by then, loading\n"
     "                       included (many texts run a few at a time, each few within TIME)\n"
+    "  --backend A,B        backends of the package to use, in order of preference (default: those that\n"
+    "                       it has, cpu first)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
     "  --config FILE        options of host and model, see `modelhost config keys`; options here go\n"
     "                       over them\n"
@@ -134,6 +136,8 @@ static void open_model(void *argument)
         modelhost_config_model(config, run->package, &load_options);
     }
     take_options(run, &options);
+    if (run->backend != NULL)
+        load_options.backend = run->backend;
     if (opening->status == MODEL_OK)
         opening->status = modelhost_create(&options, &opening->host, &opening->err);
     if (opening->status == MODEL_OK)

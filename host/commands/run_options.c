@@ -235,6 +235,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"describe", .flag = &run->describe, .group = EVERY},
         {"json", .flag = &run->as_json, .group = EVERY - TENSORS},
         {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
+        {"backend", .text = &run->backend, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
         {"config", .text = &run->config_path, .group = EVERY},
         {"store", .text = &run->places.store_dir, .group = EVERY},

@@ -44,9 +44,9 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
 
 static void free_host(struct modelhost *host)
 {
+    model_cache_close(host->cache);
     if (host->has_background)
         background_finish(&host->background);
-    model_cache_close(host->cache);
     model_cache_drop(host->cache);
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
@@ -98,7 +98,7 @@ model_status host_create(const struct modelhost_options *options, int64_t (*now_
         status = background_init(&host->background, err);
     host->has_background = status == MODEL_OK;
     if (status == MODEL_OK)
-        status = model_load_create_cache(options, now_ns, &host->cache, err);
+        status = model_load_create_cache(host, options, err);
     if (status == MODEL_OK)
         status = make_result_cache(host, options, err);
     if (status == MODEL_OK)

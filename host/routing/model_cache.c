@@ -2,6 +2,7 @@
  * Whether an object is in use is read from its references under the lock: a count of one, the cache's, can
  * only grow through the cache. */
 #include "model_cache.h"
+#include "clock.h"
 #include "errors.h"
 
 #include <stdatomic.h>
@@ -9,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
+
+#define MAX_PERIOD_NS (60 * NS_PER_S)
 
 enum entry_state { ENTRY_OPENING, ENTRY_READY, ENTRY_FAILED };
 
@@ -29,7 +32,8 @@ struct model_cache {
     struct model_cache_kind kind;
     int64_t (*now_ns)(void);
     uv_mutex_t mutex; /* guards what follows */
-    uv_cond_t opened;
+    uv_cond_t opened; /* an entry; or the cache is closed */
+    bool is_closed;
     struct entry *first;
     struct model_cache_counters counters; /* without items and bytes */
 };
@@ -86,6 +90,8 @@ void model_cache_close(struct model_cache *cache)
     uv_mutex_lock(&cache->mutex);
     struct entry *entries = cache->first;
     cache->first = NULL;
+    cache->is_closed = true;
+    uv_cond_broadcast(&cache->opened);
     uv_mutex_unlock(&cache->mutex);
     drop_entries(cache, entries);
 }
@@ -272,6 +278,23 @@ void model_cache_trim(struct model_cache *cache)
 {
     uv_mutex_lock(&cache->mutex);
     trim_and_unlock(cache);
+}
+
+void model_cache_watch(void *argument)
+{
+    struct model_cache *cache = argument;
+    const int64_t quarter_ns = cache->limits.idle_ns / 4;
+    const int64_t period_ns = quarter_ns < NS_PER_MS       ? NS_PER_MS
+                              : quarter_ns > MAX_PERIOD_NS ? MAX_PERIOD_NS
+                                                           : quarter_ns;
+    uv_mutex_lock(&cache->mutex);
+    while (!cache->is_closed) {
+        trim_and_unlock(cache);
+        uv_mutex_lock(&cache->mutex);
+        if (!cache->is_closed)
+            (void)uv_cond_timedwait(&cache->opened, &cache->mutex, (uint64_t)period_ns);
+    }
+    uv_mutex_unlock(&cache->mutex);
 }
 
 struct model_cache_counters model_cache_counters(struct model_cache *cache)

@@ -56,6 +56,8 @@ model_status model_cache_get(struct model_cache *cache, const char key[SHA256_HE
 void model_cache_idle(struct model_cache *cache, const void *object);
 /* Closes what has been idle for too long, or is too much; get and idle do the same. */
 void model_cache_trim(struct model_cache *cache);
+/* Does so now and then, four times in the idle time, until the cache is closed: for a thread of its own. */
+void model_cache_watch(void *cache);
 
 struct model_cache_counters model_cache_counters(struct model_cache *cache);
 

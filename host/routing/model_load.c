@@ -51,12 +51,11 @@ static uint64_t bytes(const void *object)
     return sum;
 }
 
-model_status model_load_create_cache(const struct modelhost_options *options,
-                                     int64_t (*now_ns)(void), struct model_cache **ret,
+model_status model_load_create_cache(struct modelhost *host,
+                                     const struct modelhost_options *options,
                                      struct model_error *err)
 {
     static const struct model_cache_kind models = {retain, drop, references, bytes};
-    *ret = NULL;
     if (!MODEL_HAS(struct modelhost_options, options, cache_idle_ms))
         return MODEL_OK;
     if (options->cache_idle_ms < 0 || options->cache_idle_ms > MAX_IDLE_MS)
@@ -70,7 +69,10 @@ model_status model_load_create_cache(const struct modelhost_options *options,
         return MODEL_OK;
     const struct model_cache_limits limits = {options->cache_items, options->cache_bytes,
                                               options->cache_idle_ms * NS_PER_MS};
-    return model_cache_create(&limits, &models, now_ns, ret, err);
+    model_status status = model_cache_create(&limits, &models, host->now_ns, &host->cache, err);
+    if (status == MODEL_OK && limits.idle_ns > 0)
+        status = background_start(&host->background, model_cache_watch, host->cache, err);
+    return status;
 }
 
 /* ---- loading */

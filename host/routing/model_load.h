@@ -4,9 +4,9 @@
 
 #include "model_cache.h"
 
-/* The cache of the host's options; *ret NULL when they want none. */
-model_status model_load_create_cache(const struct modelhost_options *options,
-                                     int64_t (*now_ns)(void), struct model_cache **ret,
+/* Makes the host's cache, if its options want one. */
+model_status model_load_create_cache(struct modelhost *host,
+                                     const struct modelhost_options *options,
                                      struct model_error *err);
 
 /* The package in a folder, with the first of its backends that opens. `options` may be NULL. */

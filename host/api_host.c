@@ -120,7 +120,11 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
 
 void modelhost_destroy(struct modelhost *host)
 {
-    if (host != NULL && scheduler_destroy(host->scheduler) == 0)
+    if (host == NULL)
+        return;
+    model_cache_close(host->cache);
+    background_stop(&host->background);
+    if (scheduler_destroy(host->scheduler) == 0)
         free_host(host);
 }
 

@@ -44,6 +44,7 @@ static void join_ended(struct background *background)
 model_status background_init(struct background *background, struct model_error *err)
 {
     background->first = NULL;
+    background->is_stopped = false;
     return uv_mutex_init(&background->mutex) == 0 ? MODEL_OK : error_no_memory(err, "a host");
 }
 
@@ -57,7 +58,9 @@ model_status background_start(struct background *background, void (*body)(void *
     thread->argument = argument;
     uv_mutex_lock(&background->mutex);
     join_ended(background);
-    const int code = uv_thread_create(&thread->thread, thread_main, thread);
+    const bool is_stopped = background->is_stopped;
+    const int code =
+        is_stopped ? UV_ECANCELED : uv_thread_create(&thread->thread, thread_main, thread);
     if (code == 0) {
         thread->next = background->first;
         background->first = thread;
@@ -66,12 +69,16 @@ model_status background_start(struct background *background, void (*body)(void *
     if (code == 0)
         return MODEL_OK;
     free(thread);
+    if (is_stopped)
+        return error_set(err, MODEL_CANCELLED, "the host was shut down");
     return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a thread: %s", uv_strerror(code));
 }
 
+/* Lets nothing more in. */
 static struct background_thread *take_first(struct background *background)
 {
     uv_mutex_lock(&background->mutex);
+    background->is_stopped = true;
     struct background_thread *thread = background->first;
     if (thread != NULL)
         background->first = thread->next;
@@ -79,9 +86,14 @@ static struct background_thread *take_first(struct background *background)
     return thread;
 }
 
-void background_finish(struct background *background)
+void background_stop(struct background *background)
 {
     for (struct background_thread *thread; (thread = take_first(background)) != NULL;)
         join(thread);
+}
+
+void background_finish(struct background *background)
+{
+    background_stop(background);
     uv_mutex_destroy(&background->mutex);
 }

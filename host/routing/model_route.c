@@ -78,6 +78,19 @@ void model_route_describe(const struct modelhost_model *model, json_node *info)
 
 /* ---- opening the next backend */
 
+/* Tells those who wait. Drops the reference of the opening. */
+static void end_opening(struct modelhost_model *model, struct modelhost_model *next)
+{
+    struct model_route *route = model->route;
+    uv_mutex_lock(&route->mutex);
+    route->next = next;
+    route->next_state = next != NULL ? NEXT_OPEN : NEXT_FAILED;
+    route->retry_ns = route->chain->now_ns() + RETRY_OPENING_NS;
+    uv_cond_broadcast(&route->opened);
+    uv_mutex_unlock(&route->mutex);
+    loaded_model_drop(model);
+}
+
 static void open_next(void *argument)
 {
     struct modelhost_model *model = argument;
@@ -92,13 +105,7 @@ static void open_next(void *argument)
     else
         log_write(route->chain->log, MODEL_LOG_ERROR, "%s: %s", route->chain->package_dir,
                   err.message);
-    uv_mutex_lock(&route->mutex);
-    route->next = next;
-    route->next_state = status == MODEL_OK ? NEXT_OPEN : NEXT_FAILED;
-    route->retry_ns = route->chain->now_ns() + RETRY_OPENING_NS;
-    uv_cond_broadcast(&route->opened);
-    uv_mutex_unlock(&route->mutex);
-    loaded_model_drop(model);
+    end_opening(model, next);
 }
 
 static bool has_next(const struct model_route *route)
@@ -122,7 +129,10 @@ static void want_next(struct modelhost_model *model)
     if (!start)
         return;
     loaded_model_retain(model);
-    if (background_start(&route->chain->host->background, open_next, model, NULL) != MODEL_OK)
+    model_status status = background_start(&route->chain->host->background, open_next, model, NULL);
+    if (status == MODEL_CANCELLED)
+        end_opening(model, NULL);
+    else if (status != MODEL_OK)
         open_next(model); /* no thread to be had: on this one */
 }
 

@@ -1,5 +1,6 @@
 /* test_background.c - threads that a host waits for. */
 #include "background.h"
+#include "errors.h"
 #include "testing.h"
 
 #include <stdatomic.h>
@@ -22,13 +23,6 @@ static void count(void *argument)
     (void)atomic_fetch_add(&((struct work *)argument)->n_done, 1);
 }
 
-static void start_another(void *argument)
-{
-    struct work *work = argument;
-    uv_sem_wait(&work->go_on);
-    assert_int_equal(background_start(work->background, count, work, NULL), MODEL_OK);
-}
-
 static void the_end_waits_for_all_of_them(void **state)
 {
     (void)state;
@@ -46,18 +40,20 @@ static void the_end_waits_for_all_of_them(void **state)
     uv_sem_destroy(&work.go_on);
 }
 
-static void one_may_start_another_at_the_end(void **state)
+static void nothing_starts_behind_the_end(void **state)
 {
     (void)state;
     struct background background;
     struct work work = {.background = &background};
+    struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(background_init(&background, NULL), MODEL_OK);
-    assert_int_equal(uv_sem_init(&work.go_on, 0), 0);
-    assert_int_equal(background_start(&background, start_another, &work, NULL), MODEL_OK);
-    uv_sem_post(&work.go_on);
+    assert_int_equal(background_start(&background, count, &work, NULL), MODEL_OK);
+    background_stop(&background);
+    assert_int_equal(work.n_done, 1);
+    assert_int_equal(background_start(&background, count, &work, &err), MODEL_CANCELLED);
+    assert_string_equal(err.message, "the host was shut down");
     background_finish(&background);
     assert_int_equal(work.n_done, 1);
-    uv_sem_destroy(&work.go_on);
 }
 
 static void nothing_started_is_nothing_to_wait_for(void **state)
@@ -72,7 +68,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_end_waits_for_all_of_them),
-        cmocka_unit_test(one_may_start_another_at_the_end),
+        cmocka_unit_test(nothing_starts_behind_the_end),
         cmocka_unit_test(nothing_started_is_nothing_to_wait_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,11 @@ static void calls_wait_for_the_next_backend_or_are_told(void **state)
     free(path);
 }
 
+static void close_on_own_thread(void *argument)
+{
+    close_pair(argument);
+}
+
 static void a_host_waits_for_what_it_opens(void **state)
 {
     (void)state;
@@ -376,10 +381,12 @@ static void a_host_waits_for_what_it_opens(void **state)
     pair.model = fickle_load(pair.host, pair.dir, NULL);
     command(pair.dir, "cpu", "f");
     fail_times(pair.model, 20, MODEL_INTERNAL); /* the twentieth has torch opened */
-    uv_thread_t opener;
-    assert_int_equal(uv_thread_create(&opener, open_and_close, path), 0);
-    close_pair(&pair);
-    assert_int_equal(uv_thread_join(&opener), 0);
+    const int file = open(path, O_WRONLY);      /* waits until it is being opened */
+    assert_true(file >= 0);
+    uv_thread_t closer;
+    assert_int_equal(uv_thread_create(&closer, close_on_own_thread, &pair), 0);
+    assert_int_equal(close(file), 0);
+    assert_int_equal(uv_thread_join(&closer), 0);
     free(fields);
     free(path);
 }

@@ -77,7 +77,7 @@ static model_status take_instance(struct modelhost_request *request, int64_t n_i
 static void give_back(struct modelhost_request *request, struct hosted_instance *instance)
 {
     if (request->session == NULL)
-        loaded_model_return_instance(request->model, instance);
+        request_return_instance(request, instance);
 }
 
 model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
@@ -105,6 +105,8 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
         call.sink = &gate->sink;
     }
     int64_t start_ns = clock_now_ns();
+    if (plugin_call->progress != NULL)
+        lane_progress_mark(plugin_call->progress, schema_batch(plugin_call->binding), start_ns);
     model_status status = instance->run(instance, &call, err);
     if (call.sink != NULL)
         stream_gate_close(gate);
@@ -153,6 +155,7 @@ static model_status run_plugin(struct modelhost_request *request,
                                .binding = binding,
                                .streaming = request->on_tensors != NULL ? request : NULL,
                                .cancelled = &request->cancelled,
+                               .progress = &request->progress,
                                .deadline_ns = request->deadline_ns};
     const int64_t n_items = schema_batch(binding);
     model_status status = take_instance(request, n_items, &call.instance, err);

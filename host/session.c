@@ -82,7 +82,7 @@ model_status session_begin(struct modelhost_session *session, int64_t n_items,
             ? error_set(
                   err, MODEL_INVALID_ARGUMENT,
                   "an earlier call of the session was given up (its deadline, or cancelled) when "
-                  "the model had read its input already: begin a new session")
+                  "the model had read its input already, or it did not stop: begin a new session")
             : take_instance(session, n_items, err);
     session->n_pending = n_items;
     if (status == MODEL_OK)
@@ -90,6 +90,13 @@ model_status session_begin(struct modelhost_session *session, int64_t n_items,
     else
         session_end(session, SESSION_UNCHANGED);
     return status;
+}
+
+void session_lose_instance(struct modelhost_session *session)
+{
+    hosted_instance_destroy(session->instance);
+    session->instance = NULL;
+    session->is_lost = true;
 }
 
 void session_end(struct modelhost_session *session, enum session_outcome outcome)

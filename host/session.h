@@ -38,5 +38,7 @@ enum session_outcome {
 model_status session_begin(struct modelhost_session *session, int64_t n_items,
                            struct hosted_instance **ret, struct model_error *err);
 void session_end(struct modelhost_session *session, enum session_outcome outcome);
+/* Destroys the instance of a lost session, which nobody may use again. Before session_end(). [lane-thread] */
+void session_lose_instance(struct modelhost_session *session);
 
 #endif

@@ -10,7 +10,7 @@ enum { IDLE = 0, SLEEPING = 1, POSTED = 2 };
 
 #define MAX_SPIN_NS   40000 /* about what it costs to sleep and be woken */
 #define MIN_SPIN_NS   2000  /* finds out now and then whether looking pays */
-#define LOOKS_A_YIELD 64
+#define LOOKS_A_YIELD 8
 
 #ifdef __linux__
 #include <linux/futex.h>

@@ -13,7 +13,8 @@ struct modelhost {
     uint32_t cpus; /* that the process may use */
     _Atomic uint64_t last_request_id;
     struct scheduler *scheduler;
-    struct reaper *reaper; /* has the log sink too */
+    struct result_cache *results; /* NULL: nothing is kept */
+    struct reaper *reaper;        /* has the log sink too */
 };
 
 /* Numbers the requests of a host, from 1. [any-thread] */

@@ -129,13 +129,14 @@ model_status api_run_and_wait(struct modelhost_request *request,
         status = scheduler_submit(scheduler, request, err);
     if (status == MODEL_OK) {
         scheduler_wait(scheduler, request);
-        request_close(request);
+        if (request->on_tensors != NULL || request->job != NULL)
+            request_close(request);
         status = request->status;
         if (status == MODEL_OK) {
             *ret_result = request->result;
             request->result = NULL;
         } else {
-            (void)error_set(err, status, "%s", request->error.message);
+            (void)error_set(err, status, "%s", request_error(request)->message);
         }
     }
     request_drop(request);

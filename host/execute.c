@@ -26,7 +26,8 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
 {
     struct output_context *outputs = context;
     struct modelhost_result *result = outputs->result;
-    struct model_error own = MODEL_ERROR_INIT; /* the plugin's may be NULL, or hold anything */
+    struct model_error own; /* the plugin's may be NULL, or hold anything */
+    error_init(&own);
     model_status status = MODEL_OK;
     if (index >= result->n_tensors)
         status = error_set(&own, MODEL_INTERNAL, "there is no output %u of %u", index,
@@ -85,8 +86,11 @@ static void give_back(struct modelhost_request *request, struct hosted_instance 
 model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
                           struct model_error *err)
 {
-    struct output_context outputs = {
-        .result = result, .binding = *plugin_call->binding, .error = MODEL_ERROR_INIT};
+    struct output_context outputs;
+    outputs.result = result;
+    outputs.status = MODEL_OK;
+    schema_binding_copy(&outputs.binding, plugin_call->binding);
+    error_init(&outputs.error);
     struct model_cancel cancel = {sizeof cancel, plugin_call->cancelled, plugin_call->deadline_ns};
     struct model_call call = {
         .struct_size = sizeof call,
@@ -115,7 +119,8 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     if (plugin_call->ret_has_read != NULL)
         *plugin_call->ret_has_read = status == MODEL_OK;
     result->timing.run_ns += clock_now_ns() - start_ns;
-    struct model_error changed = MODEL_ERROR_INIT;
+    struct model_error changed;
+    error_init(&changed);
     model_status granted = result_check_granted(result, &changed);
     if (status != MODEL_OK && status == outputs.status && err->message[0] == '\0')
         (void)error_set(err, status, "%s", outputs.error.message); /* it passed no err on */

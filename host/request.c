@@ -13,6 +13,19 @@
 
 #define MAX_TIMEOUT_MS (INT64_MAX / NS_PER_MS / 4)
 
+static bool make_input_list(struct modelhost_request *request, uint32_t n_inputs)
+{
+    request->inputs =
+        n_inputs <= REQUEST_FEW_INPUTS ? request->few_inputs : calloc(n_inputs, sizeof(void *));
+    return request->inputs != NULL;
+}
+
+static void free_input_list(struct modelhost_request *request)
+{
+    if (request->inputs != request->few_inputs)
+        free(request->inputs);
+}
+
 static model_status copy_input(struct modelhost_request *request, uint32_t index,
                                const struct model_tensor *input)
 {
@@ -36,8 +49,7 @@ static model_status take_inputs(struct modelhost_request *request,
                                 const struct model_tensor *const *inputs, int copy)
 {
     uint32_t n = request->n_inputs;
-    request->inputs = calloc(n > 0 ? n : 1, sizeof(void *));
-    if (request->inputs == NULL)
+    if (!make_input_list(request, n))
         return MODEL_OUT_OF_MEMORY;
     if (!copy) {
         if (n > 0)
@@ -126,7 +138,6 @@ model_status request_create(struct modelhost_model *model, const struct model_te
     request->id = host_next_request_id(model->host);
     request->n_inputs = n_inputs;
     request->heap_index = SIZE_MAX;
-    request->error.struct_size = sizeof request->error;
     request->submitted_ns = clock_now_ns();
     model_status status = take_options(request, options, err);
     if (status == MODEL_OK)
@@ -153,13 +164,12 @@ model_status request_set_inputs(struct modelhost_request *request,
                                 const struct model_tensor *const *inputs, uint32_t n_inputs,
                                 struct model_error *err)
 {
-    const struct model_tensor **own = malloc((n_inputs > 0 ? n_inputs : 1) * sizeof *own);
-    if (own == NULL)
+    free_input_list(request);
+    request->n_inputs = 0;
+    if (!make_input_list(request, n_inputs))
         return error_no_memory(err, "a request");
     for (uint32_t i = 0; i < n_inputs; i++)
-        own[i] = inputs[i];
-    free(request->inputs);
-    request->inputs = own;
+        request->inputs[i] = inputs[i];
     request->n_inputs = n_inputs;
     return MODEL_OK;
 }
@@ -180,7 +190,7 @@ void request_drop(struct modelhost_request *request)
     }
     for (uint32_t i = 0; i < request->n_output_names; i++)
         free(request->output_names[i]);
-    free(request->inputs);
+    free_input_list(request);
     free(request->input_copies);
     free(request->input_memory);
     free(request->output_names);
@@ -188,6 +198,7 @@ void request_drop(struct modelhost_request *request)
         request->job->destroy(request->job);
     session_drop(request->session);
     modelhost_result_destroy(request->result);
+    free(request->error);
     uv_mutex_destroy(&request->telling);
     loaded_model_drop(request->model);
     free(request);
@@ -229,6 +240,15 @@ enum request_outcome request_outcome_of(model_status status)
     return REQUEST_ERROR;
 }
 
+const struct model_error *request_error(const struct modelhost_request *request)
+{
+    static const struct model_error none = MODEL_ERROR_INIT;
+    static const struct model_error no_memory = {sizeof no_memory, "out of memory for a sentence"};
+    if (request->error != NULL)
+        return request->error;
+    return request->status == MODEL_OK ? &none : &no_memory;
+}
+
 void request_ended(struct modelhost_request *request, enum request_outcome outcome)
 {
     static const char *const names[REQUEST_N_OUTCOMES] = {"ok",        "error",    "timeout",
@@ -266,6 +286,6 @@ void request_call_back(struct modelhost_request *request)
     request_close(request);
     struct modelhost_result *result = request->result;
     request->result = NULL;
-    request->callback(request->user, request->status, result, &request->error);
+    request->callback(request->user, request->status, result, request_error(request));
     request_drop(request);
 }

@@ -37,6 +37,8 @@ struct request_job {
 
 enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_ANSWERED };
 
+#define REQUEST_FEW_INPUTS 4
+
 /* How a request ended, for those who count. */
 enum request_outcome {
     REQUEST_OK = 0,
@@ -57,9 +59,10 @@ struct modelhost_request {
     bool wants_direct; /* to run on the caller's thread */
 
     /* What to run. After submission the lane alone has it. */
-    const struct model_tensor **inputs; /* (n_inputs) */
-    struct model_tensor *input_copies;  /* (n_inputs), or NULL when the caller's are used */
-    void **input_memory;                /* (n_inputs), data of the copies */
+    const struct model_tensor **inputs;                        /* (n_inputs) */
+    const struct model_tensor *few_inputs[REQUEST_FEW_INPUTS]; /* where they are, if so few */
+    struct model_tensor *input_copies; /* (n_inputs), or NULL when the caller's are used */
+    void **input_memory;               /* (n_inputs), data of the copies */
     uint32_t n_inputs;
     char **output_names; /* (n_output_names), NULL: the usual ones */
     uint32_t n_output_names;
@@ -98,7 +101,7 @@ struct modelhost_request {
     /* The answer; written by whoever claimed it. */
     model_status status;
     struct modelhost_result *result;
-    struct model_error error;
+    struct model_error *error; /* NULL: none, or there was no memory for it */
 
     /* How it is delivered. callback NULL: the caller waits. */
     modelhost_callback callback;
@@ -128,6 +131,9 @@ void request_drop(struct modelhost_request *request);
 void request_end_session(struct modelhost_request *request, bool answered);
 /* Gives an instance back to the model; one that an abandoned request held is destroyed. [lane-thread] */
 void request_return_instance(struct modelhost_request *request, struct hosted_instance *instance);
+
+/* The sentence of one that was not answered with MODEL_OK. */
+const struct model_error *request_error(const struct modelhost_request *request);
 
 /* Every end of a request that was submitted, once: behind the decision, before anybody is told. Without
  * locks. [any-thread] */

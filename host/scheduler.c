@@ -6,6 +6,8 @@
 #include "parallel.h"
 #include "scheduler_loop.h"
 
+#include <stdlib.h>
+
 bool scheduler_claim(struct scheduler *scheduler, struct modelhost_request *request,
                      model_status status, struct modelhost_result *result,
                      const struct model_error *error)
@@ -20,8 +22,8 @@ bool scheduler_claim(struct scheduler *scheduler, struct modelhost_request *requ
     request->state = REQUEST_ANSWERED;
     request->status = status;
     request->result = result;
-    if (status != MODEL_OK)
-        request->error = *error;
+    if (status != MODEL_OK && (request->error = malloc(sizeof *error)) != NULL)
+        *request->error = *error;
     request->next = NULL;
     *(scheduler->claimed != NULL ? &scheduler->last_claimed->next : &scheduler->claimed) = request;
     scheduler->last_claimed = request;
@@ -181,7 +183,8 @@ bool scheduler_run_direct(struct scheduler *scheduler, struct modelhost_request 
     if (!begun)
         return false;
     struct modelhost_result *result = NULL;
-    struct model_error error = MODEL_ERROR_INIT;
+    struct model_error error;
+    error_init(&error);
     struct lane_remains remains;
     const struct parallel_team own = parallel_lend_thread(scheduler->options.threads);
     const model_status status = lane_execute(&lane, &result, &error);

@@ -122,7 +122,8 @@ static struct modelhost_request *take(struct scheduler *scheduler)
         return NULL;
     for (struct modelhost_request *request;
          (request = request_queue_first(&scheduler->queue)) != NULL;) {
-        struct model_error error = MODEL_ERROR_INIT;
+        struct model_error error;
+        error_init(&error);
         model_status status = scheduler_hold_deadline(request, MODEL_OK, &error);
         if (status == MODEL_OK)
             status = lane_check_model(request->model, &error);
@@ -167,7 +168,8 @@ static void lane_main(void *argument)
             continue;
         }
         struct modelhost_result *result = NULL;
-        struct model_error error = MODEL_ERROR_INIT;
+        struct model_error error;
+        error_init(&error);
         const model_status status = lane_execute(lane, &result, &error);
         uv_mutex_lock(&scheduler->mutex);
         lane_end(lane, status, result, &error, &remains);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,6 +93,15 @@ static double ping_pong_us(double seconds, long pause_us)
     return (double)spent_ns / 1e3 / (double)n;
 }
 
+/* Of this process so far. */
+static double cpu_us(void)
+{
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
 /* ---- calls of the host */
 
 struct callers {
@@ -127,11 +137,17 @@ static void *keep_calling(void *argument)
     return NULL;
 }
 
-/* Returns calls per second; *ret_us is the mean time of one. */
-static double measure(struct modelhost_model *model, const struct modelhost_run_options *options,
-                      int n_callers, long pause_us, double seconds, double *ret_us)
+struct measured {
+    double us, cpu_us; /* of one call */
+    double calls_s;
+};
+
+static struct measured measure(struct modelhost_model *model,
+                               const struct modelhost_run_options *options, int n_callers,
+                               long pause_us, double seconds)
 {
     pthread_t threads[MAX_CALLERS];
+    const double start_cpu_us = cpu_us();
     const int64_t start_ns = now_ns();
     struct callers callers = {.model = model,
                               .options = options,
@@ -142,8 +158,10 @@ static double measure(struct modelhost_model *model, const struct modelhost_run_
             exit(1);
     for (int i = 0; i < n_callers; i++)
         (void)pthread_join(threads[i], NULL);
-    *ret_us = (double)callers.spent_ns / 1e3 / (double)callers.n_calls;
-    return (double)callers.n_calls / ((double)(now_ns() - start_ns) / 1e9);
+    const double n = (double)callers.n_calls;
+    return (struct measured){.us = (double)callers.spent_ns / 1e3 / n,
+                             .cpu_us = (cpu_us() - start_cpu_us) / n,
+                             .calls_s = n / ((double)(now_ns() - start_ns) / 1e9)};
 }
 
 struct row {
@@ -171,17 +189,19 @@ static void measure_rows(struct modelhost_model *model, double seconds, const ch
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct row *row = &rows[i];
         struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
-        double us = 0, calls_s = 0;
+        struct measured m = {0};
         if (only != NULL && strcmp(only, row->name) != 0)
             continue;
         options.direct = row->direct;
         options.timeout_ms = row->timeout_ms;
         if (row->n_callers == 0)
-            calls_s = 1e6 / (us = ping_us = ping_pong_us(seconds, row->pause_us));
+            m.us = ping_us = ping_pong_us(seconds, row->pause_us);
         else
-            calls_s = measure(model, &options, row->n_callers, row->pause_us, seconds, &us);
-        (void)printf("%-32s %9.2f us %7.2fx %11.0f calls/s  %s\n", row->name, us, us / ping_us,
-                     calls_s, row->wanted);
+            m = measure(model, &options, row->n_callers, row->pause_us, seconds);
+        (void)printf("%-30s %8.2f us %6.2fx", row->name, m.us, ping_us > 0 ? m.us / ping_us : 0);
+        if (row->n_callers > 0)
+            (void)printf(" %9.0f calls/s %6.2f us of CPU", m.calls_s, m.cpu_us);
+        (void)printf("  %s\n", row->wanted);
     }
 }
 

@@ -148,15 +148,30 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
     return status;
 }
 
+bool scheduler_is_crowded(const struct scheduler *scheduler)
+{
+    return atomic_load_explicit(&scheduler->n_waiting, memory_order_relaxed) >=
+           scheduler->options.n_cpus;
+}
+
+static bool wait_for_answer(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    (void)atomic_fetch_add_explicit(&scheduler->n_waiting, 1, memory_order_relaxed);
+    const bool came = wait_word_wait(&request->answered, &request->model->lane_account.answer_spin,
+                                     scheduler_is_crowded(scheduler), request->deadline_ns);
+    (void)atomic_fetch_sub_explicit(&scheduler->n_waiting, 1, memory_order_relaxed);
+    return came;
+}
+
 void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request)
 {
-    struct wait_spin *spin = &request->model->lane_account.answer_spin;
-    if (wait_word_wait(&request->answered, spin, request->deadline_ns))
+    if (wait_for_answer(scheduler, request))
         return;
     uv_mutex_lock(&scheduler->mutex);
     scheduler_expire(scheduler, request, clock_now_ns());
     scheduler_unlock(scheduler);
-    (void)wait_word_wait(&request->answered, NULL, INT64_MAX); /* mine, or somebody's just before */
+    /* Mine, or somebody's just before. */
+    (void)wait_word_wait(&request->answered, NULL, false, INT64_MAX);
 }
 
 /* Under the mutex: takes the place of a lane. */

@@ -42,6 +42,7 @@ struct scheduler {
     int64_t watch_ns; /* when the loop looks at the lanes next; INT64_MAX: when it is told */
     int stopping;
 
+    _Atomic uint32_t n_waiting;                  /* callers in scheduler_wait() */
     _Atomic(struct modelhost_request *) answers; /* for callbacks on the loop, the last one first */
     uv_loop_t loop;
     uv_async_t wake;

@@ -38,4 +38,8 @@ void scheduler_expire(struct scheduler *scheduler, struct modelhost_request *req
 model_status scheduler_hold_deadline(const struct modelhost_request *request, model_status status,
                                      struct model_error *error);
 
+/* Whether more callers wait than there are CPUs beside a lane's: whoever looks for work or for an answer gives
+ * way to them then. Without the mutex. */
+bool scheduler_is_crowded(const struct scheduler *scheduler);
+
 #endif

@@ -144,6 +144,15 @@ static void leave(struct lane *lane)
     scheduler_loop_wake(scheduler);
 }
 
+/* Looks for a while before it sleeps, unless it would only be in the way of the other lanes. */
+static void wait_for_work(struct lane *lane)
+{
+    const struct scheduler_options *options = &lane->scheduler->options;
+    const bool is_crowded = scheduler_is_crowded(lane->scheduler);
+    const bool looks = is_crowded || options->n_lanes < options->n_cpus;
+    (void)wait_word_wait(&lane->work, looks ? &lane->spin : NULL, is_crowded, INT64_MAX);
+}
+
 static void lane_main(void *argument)
 {
     struct lane *lane = argument;
@@ -163,7 +172,7 @@ static void lane_main(void *argument)
         scheduler_unlock(scheduler);
         lane_drop(&remains);
         if (request == NULL) {
-            (void)wait_word_wait(&lane->work, &lane->spin, INT64_MAX);
+            wait_for_work(lane);
             uv_mutex_lock(&scheduler->mutex);
             continue;
         }

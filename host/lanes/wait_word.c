@@ -10,7 +10,7 @@ enum { IDLE = 0, SLEEPING = 1, POSTED = 2 };
 
 #define MAX_SPIN_NS   40000 /* about what it costs to sleep and be woken */
 #define MIN_SPIN_NS   2000  /* finds out now and then whether looking pays */
-#define LOOKS_A_YIELD 8
+#define LOOKS_AT_ONCE 8
 
 #ifdef __linux__
 #include <linux/futex.h>
@@ -74,17 +74,18 @@ static bool is_posted(const struct wait_word *word)
     return atomic_load_explicit(&word->state, memory_order_acquire) == POSTED;
 }
 
-/* Looks for the post; between looks whoever else wants the CPU may have it: perhaps the poster. */
-static bool look(const struct wait_word *word, int32_t budget_ns)
+/* Giving way only where somebody of ours gains: another process would keep the CPU for milliseconds. */
+static bool look(const struct wait_word *word, int32_t budget_ns, bool gives_way)
 {
     const int64_t end_ns = clock_now_ns() + budget_ns;
     do {
-        for (int i = 0; i < LOOKS_A_YIELD; i++) {
+        for (int i = 0; i < LOOKS_AT_ONCE; i++) {
             if (is_posted(word))
                 return true;
             pause_cpu();
         }
-        (void)sched_yield();
+        if (gives_way)
+            (void)sched_yield();
     } while (clock_now_ns() < end_ns);
     return is_posted(word);
 }
@@ -96,10 +97,10 @@ void wait_spin_init(struct wait_spin *spin, uint32_t n_cpus)
 }
 
 /* The budget need not be exact: a lost update is one look more or less. */
-static bool spin_for(struct wait_word *word, struct wait_spin *spin)
+static bool spin_for(const struct wait_word *word, struct wait_spin *spin, bool gives_way)
 {
     const int32_t budget_ns = atomic_load_explicit(&spin->budget_ns, memory_order_relaxed);
-    const bool came = look(word, budget_ns);
+    const bool came = look(word, budget_ns, gives_way);
     int32_t next_ns = came ? budget_ns + MAX_SPIN_NS / 4 : budget_ns - MAX_SPIN_NS / 16;
     if (next_ns > spin->max_ns)
         next_ns = spin->max_ns;
@@ -110,10 +111,8 @@ static bool spin_for(struct wait_word *word, struct wait_spin *spin)
     return came;
 }
 
-bool wait_word_wait(struct wait_word *word, struct wait_spin *spin, int64_t deadline_ns)
+static bool sleep_for(struct wait_word *word, int64_t deadline_ns)
 {
-    if (is_posted(word) || (spin != NULL && spin->max_ns > 0 && spin_for(word, spin)))
-        return true;
     uint32_t seen = IDLE;
     (void)atomic_compare_exchange_strong(&word->state, &seen, SLEEPING);
     while (!is_posted(word)) {
@@ -122,6 +121,15 @@ bool wait_word_wait(struct wait_word *word, struct wait_spin *spin, int64_t dead
         sleep_on(word, deadline_ns);
     }
     return true;
+}
+
+bool wait_word_wait(struct wait_word *word, struct wait_spin *spin, bool gives_way,
+                    int64_t deadline_ns)
+{
+    if (is_posted(word))
+        return true;
+    const bool looks = spin != NULL && spin->max_ns > 0;
+    return (looks && spin_for(word, spin, gives_way)) || sleep_for(word, deadline_ns);
 }
 
 void wait_word_post(struct wait_word *word)

@@ -11,10 +11,10 @@ static void a_post_that_came_before_is_not_waited_for(void **state)
     struct wait_word word = {0};
     wait_word_post(&word);
     wait_word_post(&word);
-    assert_true(wait_word_wait(&word, NULL, INT64_MAX));
-    assert_true(wait_word_wait(&word, NULL, 0)); /* until the reset */
+    assert_true(wait_word_wait(&word, NULL, false, INT64_MAX));
+    assert_true(wait_word_wait(&word, NULL, false, 0)); /* until the reset */
     wait_word_reset(&word);
-    assert_false(wait_word_wait(&word, NULL, 0));
+    assert_false(wait_word_wait(&word, NULL, false, 0));
 }
 
 static void a_wait_ends_at_its_deadline_and_not_before(void **state)
@@ -22,10 +22,10 @@ static void a_wait_ends_at_its_deadline_and_not_before(void **state)
     (void)state;
     struct wait_word word = {0};
     const int64_t deadline_ns = clock_now_ns() + 2 * NS_PER_MS;
-    assert_false(wait_word_wait(&word, NULL, deadline_ns));
+    assert_false(wait_word_wait(&word, NULL, false, deadline_ns));
     assert_true(clock_now_ns() >= deadline_ns);
     wait_word_post(&word); /* which finds a word that somebody slept on */
-    assert_true(wait_word_wait(&word, NULL, INT64_MAX));
+    assert_true(wait_word_wait(&word, NULL, false, INT64_MAX));
 }
 
 static void on_one_cpu_nobody_looks_before_sleeping(void **state)
@@ -46,7 +46,7 @@ static void looking_gets_rarer_while_it_does_not_pay(void **state)
     const int32_t first_ns = atomic_load(&spin.budget_ns);
     for (int i = 0; i < 64; i++) {
         struct wait_word word = {0};
-        assert_false(wait_word_wait(&word, &spin, 0));
+        assert_false(wait_word_wait(&word, &spin, true, 0));
     }
     const int32_t last_ns = atomic_load(&spin.budget_ns);
     assert_true(last_ns > 0);
@@ -56,6 +56,7 @@ static void looking_gets_rarer_while_it_does_not_pay(void **state)
 struct table {
     struct wait_word to, from;
     struct wait_spin *spin;
+    bool gives_way;
     int ball; /* guarded by whose turn it is */
 };
 
@@ -65,22 +66,22 @@ static void return_balls(void *argument)
 {
     struct table *table = argument;
     for (int i = 0; i < N_ROUNDS; i++) {
-        (void)wait_word_wait(&table->to, table->spin, INT64_MAX);
+        (void)wait_word_wait(&table->to, table->spin, table->gives_way, INT64_MAX);
         wait_word_reset(&table->to);
         table->ball++;
         wait_word_post(&table->from);
     }
 }
 
-static void play(struct wait_spin *spin)
+static void play(struct wait_spin *spin, bool gives_way)
 {
-    struct table table = {.spin = spin};
+    struct table table = {.spin = spin, .gives_way = gives_way};
     uv_thread_t thread;
     assert_int_equal(uv_thread_create(&thread, return_balls, &table), 0);
     for (int i = 0; i < N_ROUNDS; i++) {
         table.ball++;
         wait_word_post(&table.to);
-        assert_true(wait_word_wait(&table.from, spin, INT64_MAX));
+        assert_true(wait_word_wait(&table.from, spin, gives_way, INT64_MAX));
         wait_word_reset(&table.from);
         assert_int_equal(table.ball, 2 * i + 2);
     }
@@ -92,8 +93,9 @@ static void no_post_is_lost_between_two_threads(void **state)
     (void)state;
     struct wait_spin spin = {0};
     wait_spin_init(&spin, 2);
-    play(NULL);
-    play(&spin);
+    play(NULL, false);
+    play(&spin, false);
+    play(&spin, true);
 }
 
 int main(void)

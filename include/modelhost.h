@@ -231,10 +231,11 @@ struct modelhost_run_options {
                        uint32_t n_tensors);
     void *on_tensors_context;
     int32_t priority; /* higher goes first; models of one priority take turns */
-    uint32_t
-        direct; /* synchronous calls: 1 runs the plugin on the calling thread if a lane is free, which
-                         it takes the place of, so that nobody need be woken. The deadline is then polled
-                         only: by the plugin at its cancel token, and behind it. */
+    /* Synchronous calls: 1 runs the plugin on the calling thread if a lane is free, whose place it takes, so
+     * that nobody need be woken: for calls of microseconds. The deadline is then polled only, by the plugin
+     * at its cancel token and by the host behind it: a plugin that is stuck holds the caller. [lane-thread]
+     * functions are called on that thread; with `threads` above 1 it gets a team of its own. */
+    uint32_t direct;
 };
 
 #define MODELHOST_RUN_OPTIONS_INIT                                                                 \

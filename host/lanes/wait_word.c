@@ -10,6 +10,7 @@ enum { IDLE = 0, SLEEPING = 1, POSTED = 2 };
 
 #define MAX_SPIN_NS   40000 /* about what it costs to sleep and be woken */
 #define MIN_SPIN_NS   2000  /* finds out now and then whether looking pays */
+#define STEP_NS       5000  /* longer, once more than half of the looks pay */
 #define LOOKS_AT_ONCE 8
 
 #ifdef __linux__
@@ -101,7 +102,7 @@ static bool spin_for(const struct wait_word *word, struct wait_spin *spin, bool 
 {
     const int32_t budget_ns = atomic_load_explicit(&spin->budget_ns, memory_order_relaxed);
     const bool came = look(word, budget_ns, gives_way);
-    int32_t next_ns = came ? budget_ns + MAX_SPIN_NS / 4 : budget_ns - MAX_SPIN_NS / 16;
+    int32_t next_ns = budget_ns + (came ? STEP_NS : -STEP_NS);
     if (next_ns > spin->max_ns)
         next_ns = spin->max_ns;
     if (next_ns < MIN_SPIN_NS)

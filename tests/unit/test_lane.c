@@ -1,6 +1,6 @@
 /* test_lane.c - lanes whose plugin does not come back, turns of models, calls on the caller's thread. Covers
- * host/lanes/lane.c, lane_time.c, host/scheduler.c and host/scheduler_life.c. The fixture plugin is held by
- * pipes, so that nothing depends on how fast anything is. */
+ * host/lanes/lane.c, host/lanes/lane_time.c, host/scheduler.c and host/scheduler_life.c. The fixture plugin is
+ * held by pipes, so that nothing depends on how fast anything is. */
 #include "dtype.h"
 #include "held_package.h"
 #include "host.h"

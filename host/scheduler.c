@@ -244,12 +244,14 @@ bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err)
     return is_ready;
 }
 
-struct lane_account scheduler_account(struct scheduler *scheduler,
-                                      const struct modelhost_model *model)
+struct lane_report scheduler_report(struct scheduler *scheduler,
+                                    const struct modelhost_model *model)
 {
+    const struct lane_account *account = &model->lane_account;
     uv_mutex_lock(&scheduler->mutex);
-    struct lane_account account = model->lane_account;
+    const struct lane_report report = {.n_abandoned = account->n_abandoned,
+                                       .abandoned_total = account->abandoned_total,
+                                       .cancel_latency = account->cancel_latency};
     uv_mutex_unlock(&scheduler->mutex);
-    account.waiting = NULL;
-    return account;
+    return report;
 }

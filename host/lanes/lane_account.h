@@ -23,4 +23,11 @@ struct lane_account {
     struct cancel_latency cancel_latency;
 };
 
+/* What metrics read of it. */
+struct lane_report {
+    uint32_t n_abandoned; /* stuck now */
+    uint64_t abandoned_total;
+    struct cancel_latency cancel_latency;
+};
+
 #endif

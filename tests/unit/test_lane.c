@@ -1,5 +1,5 @@
 /* test_lane.c - lanes whose plugin does not come back, turns of models, calls on the caller's thread. Covers
- * host/lanes/lane.c, host/lanes/lane_time.c, host/scheduler.c and host/scheduler_life.c. The fixture plugin is
+ * host/lanes/lane.c and host/lanes/lane_time.c. The fixture plugin is
  * held by pipes, so that nothing depends on how fast anything is. */
 #include "dtype.h"
 #include "held_package.h"
@@ -94,9 +94,9 @@ static void get_stuck(struct held *held)
     wait_answer(&call, MODEL_CANCELLED);
 }
 
-static struct lane_account account_of(const struct held *held)
+static struct lane_report report_of(const struct held *held)
 {
-    return scheduler_account(held->host->scheduler, held->model);
+    return scheduler_report(held->host->scheduler, held->model);
 }
 
 static void a_stuck_lane_is_replaced_and_its_model_counts_it(void **state)
@@ -108,14 +108,14 @@ static void a_stuck_lane_is_replaced_and_its_model_counts_it(void **state)
     get_stuck(&held);
     start(held.model, &next);
     held_wait_entered(&held); /* there is one lane, and the first call is in it still */
-    assert_int_equal(account_of(&held).n_abandoned, 1);
-    assert_int_equal(account_of(&held).abandoned_total, 1);
+    assert_int_equal(report_of(&held).n_abandoned, 1);
+    assert_int_equal(report_of(&held).abandoned_total, 1);
     assert_true(held_has_logged(&held, "request 1: the plugin did not stop"));
     held_release(&held, 2);
     wait_answer(&next, MODEL_OK);
     held_wait_for_log(&held, "request 1: its abandoned lane came back");
-    assert_int_equal(account_of(&held).n_abandoned, 0);
-    assert_int_equal(account_of(&held).abandoned_total, 1);
+    assert_int_equal(report_of(&held).n_abandoned, 0);
+    assert_int_equal(report_of(&held).abandoned_total, 1);
     held_close(&held);
 }
 
@@ -191,10 +191,10 @@ static void a_lane_that_comes_back_in_time_stays_and_its_latency_is_kept(void **
     get_stuck(&held);
     held_release(&held, 2);
     assert_int_equal(run_with(held.model, NULL, NULL), MODEL_OK); /* behind it, on the one lane */
-    const struct lane_account account = account_of(&held);
-    assert_int_equal(account.cancel_latency.n_calls, 1);
-    assert_true(account.cancel_latency.max_ns > 0);
-    assert_int_equal(account.abandoned_total, 0);
+    const struct lane_report report = report_of(&held);
+    assert_int_equal(report.cancel_latency.n_calls, 1);
+    assert_true(report.cancel_latency.max_ns > 0);
+    assert_int_equal(report.abandoned_total, 0);
     assert_false(held_has_logged(&held, "instance destroyed"));
     held_close(&held);
 }
@@ -408,18 +408,6 @@ static void a_direct_call_behind_its_deadline_is_no_answer(void **state)
     echo_close(&echo);
 }
 
-static void an_odd_grace_is_refused(void **state)
-{
-    (void)state;
-    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
-    struct modelhost *host = NULL;
-    struct model_error err = MODEL_ERROR_INIT;
-    options.store_dir = options.plugin_path = "/nowhere";
-    options.abandon_grace_ms = -1;
-    assert_int_equal(modelhost_create(&options, &host, &err), MODEL_INVALID_ARGUMENT);
-    assert_non_null(strstr(err.message, "abandon_grace_ms is -1"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,7 +425,6 @@ int main(void)
         cmocka_unit_test(a_direct_call_waits_for_a_lane_when_none_is_free),
         cmocka_unit_test(a_direct_call_is_for_those_who_wait),
         cmocka_unit_test(a_direct_call_behind_its_deadline_is_no_answer),
-        cmocka_unit_test(an_odd_grace_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/system/lib.sh
 begin chaos
 ulimit -c 0
+# What is leaked and what crashes is meant, in a build with sanitizers, too.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0:handle_segv=0:handle_abort=0"
 program=$build/bin/modelhost
 write_tensors_module
 right='1.0 3.0 5.0 7.0 9.0 11.0'
@@ -17,7 +19,7 @@ make_chaos() { # KEY=VALUE...: the package in $work/chaos
 }
 run_chaos() { # OPTION...
     rm -f "$work/y.safetensors"
-    run run "$work/chaos" -q --inputs "$work/chaos/input.safetensors" --outputs "$work/y.safetensors" "$@"
+    run run "$work/chaos" --inputs "$work/chaos/input.safetensors" --outputs "$work/y.safetensors" "$@"
 }
 
 # ---- the helper
@@ -33,7 +35,7 @@ while IFS='|' read -r config want text; do
     [ -n "$config" ] || continue
     # shellcheck disable=SC2086
     make_chaos $config
-    run_chaos
+    run_chaos -q
     same "$config: exit code" "$code" "$want"
     said "$config: the sentence" "$(printf '%s' "${text:+modelhost: ${text//PKG/$work/chaos}}")"
     [ "$want" -ne 0 ] || same "$config: the answer" "$(output)" "$right"
@@ -96,10 +98,10 @@ mode=leak:8|0|
 mode=write-input|0|
 mode=crash rate=0|0|
 mode=late-emit|0|
-mode=crash|1|plugin crashed: SIGSEGV in run; its last log line
-mode=abort|1|plugin aborted in run; its last log line
-mode=exit|1|plugin called exit(3) in run; its last log line
-mode=exit:0|1|plugin called exit(0) in run; its last log line
+mode=crash|1|plugin crashed: SIGSEGV in run; its last log line: "chaos: about to write to address 0"
+mode=abort|1|plugin aborted in run; its last log line: "chaos: about to abort"
+mode=exit|1|plugin called exit(3) in run; its last log line: "chaos: about to exit"
+mode=exit:0|1|plugin called exit(0) in run; its last log line: "chaos: about to exit"
 mode=oom limit_mb=16|1|16 MB taken, as much as config.json's 'limit_mb' allows
 mode=throw-away-error|1|run() failed with status 10 (internal) and no sentence
 mode=no-output|1|run() did not produce output 'output'
@@ -107,7 +109,7 @@ mode=wrong-shape|1|dimension 1 (n) is 4, but 3 elsewhere in this request
 mode=bad-schema|1|dtype F32, want F64
 mode=throw-away-error where=create|1|create_model() failed without saying why
 mode=crash where=create|1|plugin crashed: SIGSEGV in create_model
-mode=abort where=create_instance|1|plugin aborted in create_instance
+mode=abort where=create_instance|1|plugin aborted in create
 mode=exit:5 where=create|1|plugin called exit(5) in create_model
 mode=crash where=destroy|0|
 TABLE
@@ -115,6 +117,34 @@ TABLE
     for mode in hang spin ignore-cancel; do
         in_worker "mode=$mode" 124 'while the request was running'
     done
+
+    # A worker is in its sandbox while the plugin runs; its pid is in the log.
+    make_chaos mode=hang
+    mkfifo "$work/log"
+    "$program" run "$work/chaos" --inputs "$work/chaos/input.safetensors" --outputs "$work/y.safetensors" \
+        --isolation worker --timeout 60s >"$work/out" 2>"$work/log" </dev/null &
+    host_pid=$!
+    worker_pid=''
+    while read -r line; do
+        case $line in
+        *'worker '*': about to wait for ever'*)
+            worker_pid=${line#*worker }
+            worker_pid=${worker_pid%%:*}
+            break
+            ;;
+        esac
+    done <"$work/log"
+    status=/proc/$worker_pid/status
+    if [ -r "$status" ]; then
+        has 'worker: no new privileges' "$(cat "$status")" $'NoNewPrivs:\t1'
+        if pkg-config --exists libseccomp; then
+            has 'worker: its system calls are filtered' "$(cat "$status")" $'Seccomp:\t2'
+        fi
+    else
+        skipped 'worker: this system has no /proc'
+    fi
+    kill "$host_pid"
+    wait "$host_pid" 2>/dev/null
 fi
 
 summary

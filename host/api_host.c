@@ -14,6 +14,8 @@
 
 #define DEFAULT_MAX_QUEUE 1024
 #define MAX_LANES         1024
+#define DEFAULT_GRACE_MS  100
+#define MAX_GRACE_MS      (24 * 3600 * 1000)
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -29,7 +31,7 @@ static model_status take_path(const char *option,
 static model_status share_out_threads(struct modelhost *host, uint32_t lanes, uint32_t threads,
                                       struct model_error *err)
 {
-    uint32_t cpus = cpu_budget();
+    const uint32_t cpus = host->cpus = cpu_budget();
     host->lanes = lanes > 0 ? lanes : 1;
     host->threads = threads > 0 ? threads : cpus / host->lanes;
     if (host->threads == 0 && threads == 0)
@@ -55,6 +57,27 @@ static void free_host(struct modelhost *host)
     free(host->store_dir);
     free(host->plugin_path);
     free(host);
+}
+
+static model_status start_scheduler(struct modelhost *host, const struct modelhost_options *options,
+                                    struct model_error *err)
+{
+    int64_t grace_ms = 0;
+    if (MODEL_HAS(struct modelhost_options, options, abandon_grace_ms))
+        grace_ms = options->abandon_grace_ms;
+    if (grace_ms < 0 || grace_ms > MAX_GRACE_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "abandon_grace_ms is %lld, want 0 (100) to %d", (long long)grace_ms,
+                         MAX_GRACE_MS);
+    const struct scheduler_options wanted = {
+        .n_lanes = host->lanes,
+        .threads = host->threads,
+        .n_cpus = host->cpus,
+        .max_queue = options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
+        .abandon_grace_ns = (grace_ms > 0 ? grace_ms : DEFAULT_GRACE_MS) * NS_PER_MS,
+        .log = reaper_log(host->reaper),
+    };
+    return scheduler_create(&wanted, &host->scheduler, err);
 }
 
 static model_status make_result_cache(struct modelhost *host,
@@ -102,9 +125,7 @@ model_status host_create(const struct modelhost_options *options, int64_t (*now_
     if (status == MODEL_OK)
         status = make_result_cache(host, options, err);
     if (status == MODEL_OK)
-        status = scheduler_create(host->lanes, host->threads,
-                                  options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
-                                  reaper_log(host->reaper), &host->scheduler, err);
+        status = start_scheduler(host, options, err);
     if (status != MODEL_OK)
         free_host(host);
     else
@@ -116,6 +137,11 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
                               struct model_error *err)
 {
     return host_create(options, clock_now_ns, ret_host, err);
+}
+
+int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
+{
+    return scheduler_is_ready(host->scheduler, err);
 }
 
 void modelhost_destroy(struct modelhost *host)

@@ -14,6 +14,8 @@ struct modelhost {
     char *plugin_path;
     uint32_t lanes;
     uint32_t threads;
+    uint32_t cpus; /* that the process may use */
+    _Atomic uint64_t last_request_id;
     struct scheduler *scheduler;
     struct result_cache *results; /* NULL: nothing is kept */
     struct reaper *reaper;        /* has the log sink too */
@@ -26,5 +28,11 @@ struct modelhost {
 /* modelhost_create() with another clock for them. */
 model_status host_create(const struct modelhost_options *options, int64_t (*now_ns)(void),
                          struct modelhost **ret_host, struct model_error *err);
+
+/* Numbers the requests of a host, from 1. [any-thread] */
+static inline uint64_t host_next_request_id(struct modelhost *host)
+{
+    return atomic_fetch_add_explicit(&host->last_request_id, 1, memory_order_relaxed) + 1;
+}
 
 #endif

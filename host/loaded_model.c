@@ -79,6 +79,8 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
     model->end = (struct reaper_item){NULL, destroy, model};
     model->log = reaper_log(model->reaper);
     model->lanes = host->lanes;
+    model->lane_account.max_abandoned = source->options->max_abandoned_lanes;
+    wait_spin_init(&model->lane_account.answer_spin, host->cpus);
     model->idle = calloc(host->lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
     model_status status =

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "host.h"
+#include "lane.h"
 #include "loaded_model.h"
 #include "request.h"
 #include "route_text.h"
@@ -147,12 +148,25 @@ struct modelhost_model *model_route_next(const struct modelhost_model *model)
 
 /* ---- choosing */
 
+/* Whether the lanes would refuse it, where another backend may serve instead. */
+static bool is_stuck(const struct modelhost_model *model, struct buffer *reasons)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (model->route->chain->order.n_names < 2 || lane_check_model(model, &err) == MODEL_OK)
+        return false;
+    (void)buffer_printf(reasons, "%sbackend '%s': %s", reasons->size > 0 ? "; " : "",
+                        model->package.backend, err.message);
+    return true;
+}
+
 /* Lets the call pass, or adds to `reasons` why it does not. */
 static bool admit(struct modelhost_model *model, struct routed_call *call, struct buffer *reasons)
 {
     model_route_settle(model);
     struct model_route *route = model->route;
     const int64_t now_ns = route->chain->now_ns();
+    if (is_stuck(model, reasons))
+        return false;
     struct breaker seen;
     char last_failure[ROUTE_FAILURE_BYTES];
     uv_mutex_lock(&route->mutex);

@@ -2,7 +2,7 @@
  * config.json's number "answer", so that a test sees which backend served, and plus the calls that slot 0 has
  * seen before. config.json also says
  *   "control_path"  a file: while it is there run() does what its first byte says: 'f' fails, 'i' says that
- *                   the caller was wrong, 's' spins until it is given up
+ *                   the caller was wrong, 's' spins until it is given up, 'h' until the file says otherwise
  *   "create_fails"  true: create_model() fails
  *   "create_pipe"   a named pipe: create_model() waits until somebody has opened it for writing and closed it
  *   "task"          the model's task */
@@ -70,6 +70,8 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     model_status status = model_cancel_status(call->cancel);
     while (order == 's' && status == MODEL_OK)
         status = model_cancel_status(call->cancel);
+    while (order == 'h' && read_control(model->control_path) == 'h')
+        continue;
     if (order == 'f')
         return fail(err, MODEL_INTERNAL, "fickle: told to fail");
     if (order == 'i')

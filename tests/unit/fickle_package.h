@@ -47,7 +47,7 @@ static inline void add_backend(const char *dir, const char *name, int answer, co
     free(target);
 }
 
-/* What a backend does from now on: "f", "i", "s" (plugin_fickle.c), or "" for its work. */
+/* What a backend does from now on: "f", "i", "s" (plugin_fickle.c), "h", or "" for its work. */
 static inline void command(const char *dir, const char *name, const char *order)
 {
     char *path = text_format("%s/%s.control", dir, name);

@@ -2,6 +2,7 @@
  * functions, with the breakers' clock in the test's hands. Covers host/routing/backend_chain.c,
  * host/routing/load_options.c and host/routing/route_text.c too. */
 #include "fickle_package.h"
+#include "loaded_model.h"
 #include "model_route.h"
 
 #include <fcntl.h>
@@ -228,6 +229,35 @@ static void an_opening_that_failed_is_tried_again_after_a_minute(void **state)
     assert_int_equal((int)y, TORCH);
     free(folder);
     close_pair(&pair);
+}
+
+static void a_backend_with_stuck_lanes_hands_over(void **state)
+{
+    (void)state;
+    struct modelhost_options host_options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost_run_options run = MODELHOST_RUN_OPTIONS_INIT;
+    struct modelhost_result *result = NULL;
+    host_options.abandon_grace_ms = options.max_abandoned_lanes = 1;
+    run.timeout_ms = 20;
+    char *dir = scratch_dir();
+    add_backend(dir, "cpu", CPU, "");
+    add_backend(dir, "torch", TORCH, "");
+    struct modelhost *host = fickle_host(dir, &host_options);
+    struct modelhost_model *model = fickle_load(host, dir, &options);
+    command(dir, "cpu", "h");
+    assert_int_equal(fickle_run(model, &run, NULL, NULL, NULL), MODEL_DEADLINE);
+    while (atomic_load(&model->lane_account.n_abandoned) == 0)
+        continue;
+    assert_int_equal(fickle_run(model, NULL, NULL, &result, NULL), MODEL_OK);
+    assert_string_equal(modelhost_result_backend(result), "torch");
+    assert_non_null(strstr(modelhost_result_fallback_reason(result),
+                           "backend 'cpu': 1 lanes are stuck in the plugin"));
+    modelhost_result_destroy(result);
+    command(dir, "cpu", "");
+    modelhost_release(model);
+    modelhost_destroy(host);
+    remove_package(dir);
 }
 
 static void results_that_were_computed_before_do_not_count(void **state)
@@ -464,6 +494,7 @@ int main(void)
         cmocka_unit_test(the_backend_that_is_asked_for_serves_alone),
         cmocka_unit_test(a_backend_of_another_task_does_not_stand_in),
         cmocka_unit_test(an_opening_that_failed_is_tried_again_after_a_minute),
+        cmocka_unit_test(a_backend_with_stuck_lanes_hands_over),
         cmocka_unit_test(results_that_were_computed_before_do_not_count),
         cmocka_unit_test(a_session_stays_with_its_backend),
         cmocka_unit_test(calls_wait_for_the_next_backend_or_are_told),

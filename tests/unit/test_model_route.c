@@ -1,6 +1,6 @@
 /* test_model_route.c - which backend serves: a package with two that fail on command, through the public
- * functions, with the breakers' clock in the test's hands. Covers host/routing/backend_chain.c,
- * host/routing/load_options.c and host/routing/route_text.c too. */
+ * functions, with the breakers' clock in the test's hands. Covers host/routing/backend_chain.c
+ * and host/routing/route_text.c too. */
 #include "fickle_package.h"
 #include "loaded_model.h"
 #include "model_route.h"
@@ -421,66 +421,6 @@ static void a_host_waits_for_what_it_opens(void **state)
     free(path);
 }
 
-/* ---- options */
-
-static void assert_option_refused(const struct modelhost_load_options *options,
-                                  const char *sentence)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    struct modelhost_model *model = NULL;
-    char *dir = scratch_dir();
-    add_backend(dir, "cpu", CPU, "");
-    struct modelhost *host = fickle_host(dir, NULL);
-    assert_int_equal(modelhost_load_with(host, dir, options, &model, &err), MODEL_INVALID_ARGUMENT);
-    assert_string_equal(err.message, sentence);
-    modelhost_destroy(host);
-    remove_package(dir);
-}
-
-static void options_out_of_range_are_refused(void **state)
-{
-    (void)state;
-    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
-    options.breaker_window = 5000;
-    assert_option_refused(&options, "breaker_window is 5000, want 0 to 4096");
-    options.breaker_window = 10;
-    options.breaker_min_calls = 11;
-    assert_option_refused(&options, "breaker_min_calls is 11, want 0 to 10");
-    options.breaker_min_calls = 0;
-    options.breaker_success_rate = 1.5;
-    assert_option_refused(&options, "breaker_success_rate is 1.5, want 0 to 1");
-    options.breaker_success_rate = 0;
-    options.sla_ms = -1;
-    assert_option_refused(&options, "sla_ms is -1, want 0 to 86400000");
-}
-
-static void a_negative_rate_lets_errors_through(void **state)
-{
-    (void)state;
-    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
-    struct pair pair = open_pair("", "");
-    options.breaker_success_rate = -1;
-    struct modelhost_model *model = fickle_load(pair.host, pair.dir, &options);
-    command(pair.dir, "cpu", "f");
-    fail_times(model, 100, MODEL_INTERNAL);
-    modelhost_release(model);
-    close_pair(&pair);
-}
-
-static void options_of_an_older_library_mean_the_defaults(void **state)
-{
-    (void)state;
-    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
-    struct pair pair = open_pair("", "");
-    options.struct_size = offsetof(struct modelhost_load_options, backend);
-    options.backend = "not/read";
-    options.breaker_window = 99999;
-    struct modelhost_model *model = fickle_load(pair.host, pair.dir, &options);
-    assert_served_by(model, CPU, "cpu", NULL);
-    modelhost_release(model);
-    close_pair(&pair);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,9 +439,6 @@ int main(void)
         cmocka_unit_test(a_session_stays_with_its_backend),
         cmocka_unit_test(calls_wait_for_the_next_backend_or_are_told),
         cmocka_unit_test(a_host_waits_for_what_it_opens),
-        cmocka_unit_test(options_out_of_range_are_refused),
-        cmocka_unit_test(a_negative_rate_lets_errors_through),
-        cmocka_unit_test(options_of_an_older_library_mean_the_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,9 +70,11 @@ model_status result_create(const struct model_description *description,
     result->pointers = calloc(n, sizeof *result->pointers);
     result->specs = calloc(n, sizeof *result->specs);
     result->granted = calloc(n, sizeof *result->granted);
-    model_status status = result->tensors && result->pointers && result->specs && result->granted
-                              ? choose_specs(result, description, output_names, err)
-                              : error_no_memory(err, "a result");
+    result->memory = calloc(n, sizeof *result->memory);
+    model_status status =
+        result->tensors && result->pointers && result->specs && result->granted && result->memory
+            ? choose_specs(result, description, output_names, err)
+            : error_no_memory(err, "a result");
     for (uint32_t i = 0; status == MODEL_OK && i < n; i++) {
         char *name = text_format("%s", result->specs[i]->name);
         result->tensors[i] =
@@ -99,23 +101,64 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
     return MODEL_OK;
 }
 
-model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
-                             uint32_t rank, const int64_t *shape, struct model_error *err)
+static model_status size_of(const struct modelhost_result *result, uint32_t index, int32_t dtype,
+                            uint32_t rank, const int64_t *shape, uint64_t *ret,
+                            struct model_error *err)
 {
     uint64_t size_bytes = dtype_size_bytes(dtype);
     for (uint32_t i = 0; i < rank; i++)
         if (!size_multiply(size_bytes, (uint64_t)shape[i], &size_bytes))
             return error_set(err, MODEL_INVALID_ARGUMENT, "output '%s': its shape overflows",
                              result->granted[index].name);
-    uint64_t padded = 0;
-    void *data = NULL;
-    if (size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
-        data = aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT));
-    if (data == NULL)
-        return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
-                         result->granted[index].name, (unsigned long long)size_bytes);
+    *ret = size_bytes;
+    return MODEL_OK;
+}
+
+static void grant(struct modelhost_result *result, uint32_t index, int32_t dtype, uint32_t rank,
+                  const int64_t *shape, void *data)
+{
     tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape, data);
     result->tensors[index] = result->granted[index];
+}
+
+static void *allocate_on_heap(uint64_t size_bytes)
+{
+    uint64_t padded = 0;
+    return size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX
+               ? aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT))
+               : NULL;
+}
+
+model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
+                             uint32_t rank, const int64_t *shape, struct model_error *err)
+{
+    uint64_t size_bytes = 0;
+    struct result_memory memory = {.data = NULL};
+    model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
+    if (status == MODEL_OK && result->source != NULL) {
+        status = result->source->allocate(result->source->context, index, size_bytes, &memory, err);
+        return status == MODEL_OK ? result_adopt(result, index, dtype, rank, shape, &memory, err)
+                                  : status;
+    }
+    void *data = status == MODEL_OK ? allocate_on_heap(size_bytes) : NULL;
+    if (status == MODEL_OK && data == NULL)
+        return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
+                         result->granted[index].name, (unsigned long long)size_bytes);
+    if (status == MODEL_OK)
+        grant(result, index, dtype, rank, shape, data);
+    return status;
+}
+
+model_status result_adopt(struct modelhost_result *result, uint32_t index, int32_t dtype,
+                          uint32_t rank, const int64_t *shape, const struct result_memory *memory,
+                          struct model_error *err)
+{
+    uint64_t size_bytes = 0;
+    model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
+    if (status != MODEL_OK)
+        return status;
+    grant(result, index, dtype, rank, shape, memory->data);
+    result->memory[index] = *memory;
     return MODEL_OK;
 }
 
@@ -141,7 +184,11 @@ model_status result_check_granted(struct modelhost_result *result, struct model_
 static void free_tensors(struct modelhost_result *result)
 {
     for (uint32_t i = 0; result->tensors != NULL && i < result->n_tensors; i++) {
-        free(result->tensors[i].data);
+        const struct result_memory *memory = result->memory != NULL ? &result->memory[i] : NULL;
+        if (memory == NULL || memory->data == NULL)
+            free(result->tensors[i].data);
+        else if (memory->release != NULL)
+            memory->release(memory->owner);
         free((char *)(uintptr_t)result->tensors[i].name);
     }
     result->n_tensors = 0;
@@ -156,6 +203,7 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
         return error_no_memory(err, "a result");
     free_tensors(result); /* there was at least one, so there is room for one */
     tensor_init(&result->tensors[0], copy, dtype, rank, shape, data);
+    result->memory[0] = (struct result_memory){.data = NULL};
     result->n_tensors = 1;
     return MODEL_OK;
 }
@@ -177,6 +225,7 @@ void modelhost_result_destroy(struct modelhost_result *result)
     free(result->pointers);
     free(result->specs);
     free(result->granted);
+    free(result->memory);
     free(result->json);
     free(result);
 }

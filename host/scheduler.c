@@ -76,7 +76,7 @@ void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *re
 {
     struct model_error error = MODEL_ERROR_INIT;
     (void)error_set(&error, status, "%s", sentence);
-    __atomic_store_n(&request->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
+    request_raise(request, (uint32_t)status);
     (void)claim(scheduler, request, status, NULL, &error);
 }
 

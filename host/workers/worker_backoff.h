@@ -14,7 +14,7 @@
 #define WORKER_BACKOFF_MAX_NS   30000000000ll
 
 struct worker_backoff {
-    uint32_t n_deaths;    /* in a row, without work in between */
+    uint32_t n_deaths;     /* in a row, without work in between */
     int64_t not_before_ns; /* 0: at once */
 };
 

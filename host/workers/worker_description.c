@@ -47,15 +47,9 @@ model_status worker_description_write(const struct model_description *d, struct 
 {
     const char *const texts[] = {d->architecture, d->task, d->device, d->compute_dtype,
                                  d->prepared_key};
-    const uint64_t numbers[] = {d->n_inputs,
-                                d->n_outputs,
-                                (uint64_t)d->max_batch,
-                                d->capabilities,
-                                d->cancel_grain,
-                                bits_of(d->accelerator_share),
-                                d->memory_bytes,
-                                d->instance_bytes,
-                                (uint64_t)d->estimated_run_ns,
+    const uint64_t numbers[] = {d->n_inputs,     d->n_outputs,      (uint64_t)d->max_batch,
+                                d->capabilities, d->cancel_grain,   bits_of(d->accelerator_share),
+                                d->memory_bytes, d->instance_bytes, (uint64_t)d->estimated_run_ns,
                                 d->max_slots};
     model_status status = write_numbers(ret, numbers, sizeof numbers / sizeof *numbers);
     for (size_t i = 0; i < sizeof texts / sizeof *texts && status == MODEL_OK; i++)
@@ -110,9 +104,8 @@ static void read_head(struct worker_reader *reader, struct model_description *d)
     const uint64_t n_inputs = worker_read_number(reader), n_outputs = worker_read_number(reader);
     if (n_inputs > SCHEMA_MAX_TENSORS || n_outputs > SCHEMA_MAX_TENSORS)
         reader->failed = true;
-    *d = (struct model_description){.struct_size = sizeof *d,
-                                    .n_inputs = (uint32_t)n_inputs,
-                                    .n_outputs = (uint32_t)n_outputs};
+    *d = (struct model_description){
+        .struct_size = sizeof *d, .n_inputs = (uint32_t)n_inputs, .n_outputs = (uint32_t)n_outputs};
     d->max_batch = (int64_t)worker_read_number(reader);
     d->capabilities = (uint32_t)worker_read_number(reader);
     d->cancel_grain = (uint32_t)worker_read_number(reader);
@@ -149,9 +142,8 @@ static void read_specs(struct worker_reader *reader, uint32_t n, struct room *ro
 }
 
 /* Memory for a description with its parts and a copy of the bytes; the parts follow in falling alignment. */
-static struct model_description *make_room(const void *data, size_t size_bytes,
-                                           size_t n_dimensions, size_t n_specs, struct room *ret,
-                                           uint8_t **ret_bytes)
+static struct model_description *make_room(const void *data, size_t size_bytes, size_t n_dimensions,
+                                           size_t n_specs, struct room *ret, uint8_t **ret_bytes)
 {
     const size_t total = sizeof(struct model_description) +
                          n_specs * (sizeof *ret->specs + sizeof *ret->pointers) +

@@ -8,6 +8,7 @@ static const struct command commands[] = {
      cmd_preprocess_help},
     {"plugins", cmd_plugins, "list the plugins that can be found", cmd_plugins_help},
     {"explain", cmd_explain, "tell which plugin a package would use, and why", cmd_explain_help},
+    {"worker", cmd_worker, NULL, cmd_worker_help},
     {.name = NULL},
 };
 

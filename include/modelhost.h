@@ -94,6 +94,9 @@ struct modelhost_options {
      * modelhost_destroy() */
     void (*log)(void *context, int32_t level, const char *message);
     void *log_context;
+    const char
+        *worker_path; /* the modelhost command, which runs workers; NULL: that of this library's
+                                installation, else the one beside the running program */
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \

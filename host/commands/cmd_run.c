@@ -36,6 +36,10 @@ const char cmd_run_help[] =
     "  --json               the answers as a JSON array\n"
     "  --timeout TIME       500ms, 2s, ...: exit code 124 when there is no answer by then, loading\n"
     "                       included (many texts run a few at a time, each few within TIME)\n"
+    "  --isolation KIND     inproc (default): the plugin runs in this process; worker: in a process of\n"
+    "                       its own, which is ended when it does not stop at --timeout\n"
+    "  --workers N          with --isolation worker: that many processes (default 1)\n"
+    "  --kill-grace TIME    with --isolation worker: how long after --timeout (default 50ms)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when the package brings no plugin\n"
@@ -109,6 +113,12 @@ static void open_model(void *argument)
     struct opening *opening = argument;
     const struct run_command *run = opening->run;
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    load.isolation = run->isolation != NULL && strcmp(run->isolation, "worker") == 0
+                         ? MODELHOST_WORKER
+                         : MODELHOST_INPROC;
+    load.workers = (uint32_t)run->workers;
+    load.kill_grace_ms = run->kill_grace_ms;
     options.store_dir = run->places.store_dir;
     options.plugin_path = run->places.plugin_path;
     options.threads = (uint32_t)run->threads;
@@ -119,7 +129,7 @@ static void open_model(void *argument)
     opening->status = modelhost_create(&options, &opening->host, &opening->err);
     if (opening->status == MODEL_OK)
         opening->status =
-            modelhost_load(opening->host, run->package, &opening->model, &opening->err);
+            modelhost_load_with(opening->host, run->package, &load, &opening->model, &opening->err);
     uv_mutex_lock(&opening->mutex);
     opening->has_ended = true;
     uv_cond_signal(&opening->ended);

@@ -46,6 +46,7 @@ model_status worker_instance_attach(struct worker_instance *instance,
         return status;
     instance->channel = instance->channel_memory->data;
     instance->link.channel = instance->channel;
+    instance->link.channel_bytes = instance->channel_memory->size_bytes;
     instance->n_said = 0;
     instance->is_attached = true;
     status =
@@ -83,7 +84,11 @@ model_status worker_instance_hear(struct worker_instance *instance,
         const uint32_t n_said = __atomic_load_n(&channel->n_said, __ATOMIC_ACQUIRE);
         if (n_said != instance->n_said && !is_killed) {
             instance->n_said = n_said;
-            return worker_channel_hear(channel, &instance->say, instance->tensors, err);
+            model_status status =
+                worker_channel_hear(channel, &instance->say, instance->tensors, err);
+            if (status != MODEL_OK)
+                worker_slot_kill(instance->slot, generation);
+            return status;
         }
         *ret_ended = worker_slot_has_ended(instance->slot, generation);
         if (*ret_ended && !is_killed)

@@ -9,7 +9,7 @@
  *   OPEN      host    lanes, threads, log level, memory plugin path      package
  *   HELLO     worker  pid                                                            description
  *   FAILED    worker  status                           sentence
- *   CREATE    host    channel                          (with the channel's descriptor)
+ *   CREATE    host    channel, size_bytes              (with the channel's descriptor)
  *   CREATED   worker  channel, status                  sentence
  *   DESTROY   host    channel
  *   SHARE     host    channel, segment, size_bytes     (with the segment's descriptor)

@@ -213,7 +213,8 @@ model_status worker_slot_attach(struct worker_slot *slot, uint64_t generation,
                                 struct worker_link *link, int channel_fd,
                                 struct worker_patience *patience, struct model_error *err)
 {
-    const struct worker_message create = {.type = WORKER_CREATE, .numbers = {link->id}};
+    const struct worker_message create = {.type = WORKER_CREATE,
+                                          .numbers = {link->id, link->channel_bytes}};
     model_status status = MODEL_OK;
     uv_mutex_lock(&slot->mutex);
     link->is_created = false;

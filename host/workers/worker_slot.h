@@ -39,6 +39,7 @@ struct worker_link {
     struct worker_link *next;
     uint32_t id;
     struct worker_channel *channel; /* signalled when the process ends */
+    uint64_t channel_bytes;         /* of the memory that it is in */
     bool is_created;                /* the worker has answered */
     model_status status;
     struct model_error error;

@@ -291,7 +291,7 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     model_status status = package_open(package_dir, NULL, &model->package, err);
     if (status != MODEL_OK)
         return status;
-    if (!model->package.has_manifest)
+    if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);

@@ -19,6 +19,7 @@ struct worker_slot {
     struct line_tail tail; /* of what the process logs and prints */
     char line[1000];       /* that it is printing */
     size_t line_bytes;
+    bool is_repeating; /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
     _Atomic uint32_t works;   /* a call has come back from the process that runs */

@@ -63,7 +63,8 @@ static void take_log(struct worker_slot *slot, const struct worker_message *mess
         line_tail_append(&slot->tail, message->text, strlen(message->text));
         line_tail_append(&slot->tail, "\n", 1);
     }
-    log_line(slot, level, message->text);
+    log_line(slot, slot->is_repeating && level <= MODEL_LOG_INFO ? MODEL_LOG_DEBUG : level,
+             message->text);
 }
 
 static void take_created(struct worker_slot *slot, const struct worker_message *message)
@@ -119,6 +120,8 @@ static model_status take_hello(struct worker_slot *slot, const struct worker_mes
     else if (slot->state == WORKER_STARTING) {
         slot->failure = MODEL_OK;
         slot->state = WORKER_READY;
+        slot->tail = (struct line_tail){.n_ended = 0}; /* what it said of the package is no cause */
+        slot->is_repeating = false;
     }
     uv_cond_broadcast(&slot->changed);
     uv_mutex_unlock(&slot->mutex);
@@ -241,6 +244,7 @@ static bool start(struct worker_slot *slot)
     slot->tail = (struct line_tail){.n_ended = 0};
     slot->line_bytes = 0;
     uv_mutex_lock(&slot->mutex);
+    slot->is_repeating = slot->description.size > 0;
     slot->state = WORKER_STARTING;
     slot->failure = MODEL_OK;
     slot->killed = false;

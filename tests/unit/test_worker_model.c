@@ -1,6 +1,7 @@
-/* test_worker_model.c - models in worker processes, through the public interface: worker_model.c,
- * worker_instance.c, worker_call.c, worker_outputs.c, worker_slot.c, worker_watch.c, and in the process
- * worker_server.c, served_instance.c, served_segments.c, cmd_worker.c; and model_describing.c. */
+/* test_worker_model.c - models in worker processes, through the public interface: host/model_describing.c,
+ * host/workers/worker_model.c, host/workers/worker_instance.c, host/workers/worker_call.c,
+ * host/workers/worker_outputs.c, host/workers/worker_slot.c, host/workers/worker_watch.c, and what is in the
+ * process: host/workers/worker_server.c, host/workers/served_instance.c, host/workers/served_segments.c. */
 #include "clock.h"
 #include "worker_fixture.h"
 

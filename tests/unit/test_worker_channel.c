@@ -54,7 +54,8 @@ static void tensors_that_lie_about_themselves_are_refused(void **state)
     t.shape[0] = t.shape[1] = INT64_MAX;
     assert_int_equal(worker_channel_check(&t, &segment, NULL), MODEL_CORRUPT);
     t = good_tensor();
-    t.shape[0] = t.size_bytes = 0;
+    t.shape[0] = 0;
+    t.size_bytes = 0;
     assert_int_equal(worker_channel_check(&t, &segment, NULL), MODEL_OK);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 const char cmd_worker_help[] =
     "usage: modelhost worker\n\n"
@@ -24,5 +25,5 @@ int cmd_worker(int argc, char **argv)
         return command_usage(argv[0], "is started by a host, with a socket as descriptor %d",
                              WORKER_CHILD_SOCKET);
     (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* what a plugin prints is not lost in a crash */
-    return worker_server_run(WORKER_CHILD_SOCKET);
+    return worker_server_run(WORKER_CHILD_SOCKET, _exit);
 }

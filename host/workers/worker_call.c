@@ -271,6 +271,25 @@ static model_status run_listened(struct worker_instance *instance, const struct 
     return status;
 }
 
+static model_status attach_and_run(struct worker_instance *instance, const struct model_call *call,
+                                   struct worker_patience *patience, bool *ret_ended,
+                                   bool *ret_emitted, struct model_error *err)
+{
+    *ret_ended = false;
+    err->message[0] = '\0';
+    model_status status = worker_instance_attach(instance, patience, err);
+    *ret_ended =
+        status != MODEL_OK && worker_slot_has_ended(instance->slot, instance->address.generation);
+    if (status == MODEL_OK)
+        status = check_slots(instance, call, err);
+    if (status != MODEL_OK)
+        return status;
+    status = run_listened(instance, call, patience, ret_ended, ret_emitted, err);
+    if (!*ret_ended)
+        worker_slot_worked(instance->slot, instance->address.generation);
+    return status;
+}
+
 model_status worker_call_run(struct model_instance *self, const struct model_call *call,
                              struct model_error *err)
 {
@@ -280,22 +299,18 @@ model_status worker_call_run(struct model_instance *self, const struct model_cal
         .cancelled = call->cancel->cancelled,
         .until_ns = deadline_ns > INT64_MAX - grace_ns ? INT64_MAX : deadline_ns + grace_ns,
         .grace_ns = grace_ns};
-    for (int i = 0;; i++) {
-        bool has_ended = false, has_emitted = false;
-        model_status status = worker_instance_attach(instance, &patience, err);
-        if (status == MODEL_OK)
-            status = check_slots(instance, call, err);
-        if (status != MODEL_OK)
-            return status;
-        status = run_listened(instance, call, &patience, &has_ended, &has_emitted, err);
-        if (!has_ended) {
-            worker_slot_worked(instance->slot, instance->address.generation);
-            return status;
-        }
-        /* Another call's process was ended, and this one was in it: nothing is known to be wrong with it. */
-        if (status != MODELHOST_CRASHED || has_emitted || call->n_slots > 0 || i == MAX_RETRIES ||
-            !worker_slot_was_killed(instance->slot, instance->address.generation))
-            return status;
-        err->message[0] = '\0';
+    model_status status = MODEL_OK;
+    bool may_retry = true, alone = false;
+    for (int i = 0; i <= MAX_RETRIES && may_retry; i++) {
+        bool has_ended = false, has_emitted = false, suspects = false;
+        worker_slot_begin_call(instance->slot, alone);
+        status = attach_and_run(instance, call, &patience, &has_ended, &has_emitted, err);
+        worker_slot_end_call(instance->slot, alone);
+        /* The end of its process need not be its doing: then it is made again, alone if that is not known. */
+        may_retry = has_ended && status == MODELHOST_CRASHED && !alone && !has_emitted &&
+                    call->n_slots == 0 &&
+                    worker_slot_excuses(instance->slot, instance->address.generation, &suspects);
+        alone = suspects;
     }
+    return status;
 }

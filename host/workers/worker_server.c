@@ -227,16 +227,7 @@ static void end_kindly(struct worker_server *server)
     reaper_stop(server->host.reaper);
 }
 
-/* Nothing of the process is worth a wait, and other threads may be anywhere. */
-static _Noreturn void end_at_once(struct worker_server *server, model_status status,
-                                  const struct model_error *err)
-{
-    if (status != MODEL_NOT_FOUND)
-        send_log(server, MODEL_LOG_ERROR, err->message);
-    _exit(status == MODEL_NOT_FOUND ? 0 : 1);
-}
-
-int worker_server_run(int socket)
+int worker_server_run(int socket, void (*end_at_once)(int code))
 {
     static struct worker_server server; /* threads use it to the end of the process */
     struct model_error err = MODEL_ERROR_INIT;
@@ -253,8 +244,11 @@ int worker_server_run(int socket)
         if (status == MODEL_OK)
             status = obey(&server, &err);
     }
-    if (status != MODEL_OK)
-        end_at_once(&server, status, &err);
+    if (status != MODEL_OK) {
+        if (status != MODEL_NOT_FOUND) /* a host that has just gone */
+            send_log(&server, MODEL_LOG_ERROR, err.message);
+        end_at_once(status == MODEL_NOT_FOUND ? 0 : 1);
+    }
     end_kindly(&server);
     return 0;
 }

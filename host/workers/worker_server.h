@@ -5,8 +5,9 @@
 #ifndef WORKER_SERVER_H
 #define WORKER_SERVER_H
 
-/* Serves until the host says goodbye, and returns 0; does not return when the host has gone. Once in a
- * process. [main-thread] */
-int worker_server_run(int socket);
+/* Serves until the host says goodbye, and returns 0. When the host has gone it calls end_at_once(code), which
+ * ends the process without waiting for anything (_exit()): other threads may be anywhere. Once in a process.
+ * [main-thread] */
+int worker_server_run(int socket, void (*end_at_once)(int code));
 
 #endif

@@ -49,6 +49,7 @@ static void free_slot(struct worker_slot *slot)
 {
     worker_inbox_finish(&slot->inbox);
     buffer_finish(&slot->description);
+    uv_rwlock_destroy(&slot->turns);
     uv_cond_destroy(&slot->changed);
     uv_mutex_destroy(&slot->mutex);
     free(slot);
@@ -63,6 +64,12 @@ static struct worker_slot *new_slot(const struct worker_config *config,
         return NULL;
     }
     if (uv_cond_init(&slot->changed) != 0) {
+        uv_mutex_destroy(&slot->mutex);
+        free(slot);
+        return NULL;
+    }
+    if (uv_rwlock_init(&slot->turns) != 0) {
+        uv_cond_destroy(&slot->changed);
         uv_mutex_destroy(&slot->mutex);
         free(slot);
         return NULL;
@@ -295,12 +302,32 @@ void worker_slot_kill(struct worker_slot *slot, uint64_t generation)
     uv_mutex_unlock(&slot->mutex);
 }
 
-bool worker_slot_was_killed(struct worker_slot *slot, uint64_t generation)
+void worker_slot_begin_call(struct worker_slot *slot, bool alone)
+{
+    if (alone)
+        uv_rwlock_wrlock(&slot->turns);
+    else
+        uv_rwlock_rdlock(&slot->turns);
+    (void)atomic_fetch_add(&slot->n_calls, 1);
+}
+
+void worker_slot_end_call(struct worker_slot *slot, bool alone)
+{
+    (void)atomic_fetch_sub(&slot->n_calls, 1);
+    if (alone)
+        uv_rwlock_wrunlock(&slot->turns);
+    else
+        uv_rwlock_rdunlock(&slot->turns);
+}
+
+bool worker_slot_excuses(struct worker_slot *slot, uint64_t generation, bool *ret_suspects)
 {
     uv_mutex_lock(&slot->mutex);
-    const bool was_killed = slot->last.generation == generation && slot->last.killed;
+    const bool excuses =
+        slot->last.generation == generation && (slot->last.killed || slot->last.n_calls > 1);
+    *ret_suspects = !slot->last.killed;
     uv_mutex_unlock(&slot->mutex);
-    return was_killed;
+    return excuses;
 }
 
 model_status worker_slot_write_end(struct worker_slot *slot, uint64_t generation, const char *doing,

@@ -87,8 +87,12 @@ bool worker_slot_has_ended(const struct worker_slot *slot, uint64_t generation);
 void worker_slot_worked(struct worker_slot *slot, uint64_t generation);
 /* Ends this process, because a call in it does not come back. */
 void worker_slot_kill(struct worker_slot *slot, uint64_t generation);
-/* Whether the host ended it. Behind worker_slot_has_ended(). */
-bool worker_slot_was_killed(struct worker_slot *slot, uint64_t generation);
+/* Around a call in the process. `alone`: without another one beside it, for which it waits. */
+void worker_slot_begin_call(struct worker_slot *slot, bool alone);
+void worker_slot_end_call(struct worker_slot *slot, bool alone);
+/* Whether a call in it need not have been the cause of its end: another one hung, or there were several; then
+ * (*ret_suspects) nobody knows which it was. Behind worker_slot_has_ended(). */
+bool worker_slot_excuses(struct worker_slot *slot, uint64_t generation, bool *ret_suspects);
 /* Writes how it ended, during `doing`; returns MODELHOST_CRASHED. Behind worker_slot_has_ended(). */
 model_status worker_slot_say_end(struct worker_slot *slot, uint64_t generation, const char *doing,
                                  struct model_error *err);

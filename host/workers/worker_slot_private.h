@@ -22,6 +22,8 @@ struct worker_slot {
     bool is_repeating; /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
+    _Atomic uint32_t n_calls; /* in the process */
+    uv_rwlock_t turns;        /* of calls: read by those that run side by side */
     _Atomic uint32_t works;   /* a call has come back from the process that runs */
 
     uv_mutex_t mutex; /* guards what follows */
@@ -43,6 +45,7 @@ struct worker_slot {
         uint64_t generation;
         struct worker_end end;
         bool killed;
+        uint32_t n_calls;
         char lines[LINE_TAIL_LINES][LINE_TAIL_BYTES];
         size_t n_lines;
     } last;

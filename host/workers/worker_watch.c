@@ -195,6 +195,7 @@ static void remember_end(struct worker_slot *slot, const struct worker_end *end)
     slot->last.generation = slot->generation;
     slot->last.end = *end;
     slot->last.killed = slot->killed;
+    slot->last.n_calls = atomic_load(&slot->n_calls);
     slot->last.n_lines = line_tail_lines(&slot->tail, lines);
     for (size_t i = 0; i < slot->last.n_lines; i++)
         (void)snprintf(slot->last.lines[i], LINE_TAIL_BYTES, "%s", lines[i]);

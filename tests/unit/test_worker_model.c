@@ -338,6 +338,50 @@ static void a_call_beside_one_that_hangs_is_made_again(void **state)
     workers_close(&workers);
 }
 
+/* Callers side by side in one process, of whose calls some crash it: the others are answered, and right. */
+struct crowd {
+    struct modelhost_model *model;
+    unsigned seed;
+    int n_wrong, n_crashed, n_asked_to;
+};
+
+static void *ask_and_crash(void *argument)
+{
+    struct crowd *crowd = argument;
+    struct model_error own = {.struct_size = sizeof own};
+    for (int i = 0; i < 60; i++) {
+        const bool crashes = rand_r(&crowd->seed) % 10 == 0;
+        const float x = crashes ? -1 : (float)(i + 1);
+        float y = 0;
+        model_status status = workers_ask(crowd->model, x, 0, &y, &own);
+        crowd->n_asked_to += crashes;
+        crowd->n_crashed += crashes && status == MODELHOST_CRASHED;
+        if (!crashes && (status != MODEL_OK || y != x + 1)) {
+            crowd->n_wrong++;
+            print_message("%s\n", own.message);
+        }
+    }
+    return NULL;
+}
+
+static void crashes_hit_only_those_who_cause_them(void **state)
+{
+    (void)state;
+    struct workers workers = workers_open("mischief", 2, 1);
+    struct crowd crowds[8];
+    pthread_t threads[8];
+    for (unsigned i = 0; i < 8; i++) {
+        crowds[i] = (struct crowd){.model = workers.model, .seed = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_and_crash, &crowds[i]), 0);
+    }
+    for (int i = 0; i < 8; i++) {
+        (void)pthread_join(threads[i], NULL);
+        assert_int_equal(crowds[i].n_wrong, 0);
+        assert_int_equal(crowds[i].n_crashed, crowds[i].n_asked_to);
+    }
+    workers_close(&workers);
+}
+
 static void a_killed_process_is_replaced(void **state)
 {
     (void)state;
@@ -402,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_session_goes_on_until_its_process_ends),
         cmocka_unit_test(another_model_is_served_while_one_hangs),
         cmocka_unit_test(a_call_beside_one_that_hangs_is_made_again),
+        cmocka_unit_test(crashes_hit_only_those_who_cause_them),
         cmocka_unit_test(a_killed_process_is_replaced),
         cmocka_unit_test(an_application_may_ignore_its_children),
         cmocka_unit_test(a_missing_command_is_told),

@@ -10,6 +10,7 @@
 #include "page_guard.h"
 #include "plugin_handle.h"
 #include "reaper.h"
+#include "result_memory.h"
 #include "services.h"
 
 #include <stdatomic.h>
@@ -39,6 +40,8 @@ struct modelhost_model {
     uint32_t lanes;
     struct modelhost_load_options load;
     struct model *model;
+    char result_key
+        [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
     int64_t load_ns;
 
     uv_mutex_t mutex; /* guards what follows */

@@ -8,7 +8,6 @@
 #include "schema.h"
 #include "size.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,14 +180,22 @@ model_status result_check_granted(struct modelhost_result *result, struct model_
     return status;
 }
 
+static void free_data(struct modelhost_result *result, uint32_t index)
+{
+    static const struct result_memory none = {NULL, NULL, NULL};
+    const struct result_memory memory = result->memory != NULL ? result->memory[index] : none;
+    if (memory.data == NULL)
+        free(result->tensors[index].data);
+    else if (memory.release != NULL)
+        memory.release(memory.owner);
+    if (result->memory != NULL)
+        result->memory[index] = none;
+}
+
 static void free_tensors(struct modelhost_result *result)
 {
     for (uint32_t i = 0; result->tensors != NULL && i < result->n_tensors; i++) {
-        const struct result_memory *memory = result->memory != NULL ? &result->memory[i] : NULL;
-        if (memory == NULL || memory->data == NULL)
-            free(result->tensors[i].data);
-        else if (memory->release != NULL)
-            memory->release(memory->owner);
+        free_data(result, i);
         free((char *)(uintptr_t)result->tensors[i].name);
     }
     result->n_tensors = 0;
@@ -203,9 +210,18 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
         return error_no_memory(err, "a result");
     free_tensors(result); /* there was at least one, so there is room for one */
     tensor_init(&result->tensors[0], copy, dtype, rank, shape, data);
-    result->memory[0] = (struct result_memory){.data = NULL};
     result->n_tensors = 1;
     return MODEL_OK;
+}
+
+void result_empty(struct modelhost_result *result)
+{
+    for (uint32_t i = 0; i < result->n_tensors; i++) {
+        free_data(result, i);
+        result->tensors[i] = (struct model_tensor){.struct_size = sizeof(struct model_tensor),
+                                                   .name = result->tensors[i].name};
+        result->granted[i] = result->tensors[i];
+    }
 }
 
 const struct model_tensor *result_find(const struct modelhost_result *result, const char *name)
@@ -250,6 +266,11 @@ const struct model_tensor *modelhost_result_find(const struct modelhost_result *
 const char *modelhost_result_json(const struct modelhost_result *result)
 {
     return result->json != NULL ? result->json : "[]";
+}
+
+uint32_t modelhost_result_is_cached(const struct modelhost_result *result)
+{
+    return result->is_cached;
 }
 
 struct modelhost_timing modelhost_result_timing(const struct modelhost_result *result)

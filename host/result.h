@@ -4,6 +4,8 @@
 
 #include "modelhost.h"
 
+#include <stdbool.h>
+
 /* Memory of somebody else that a tensor lies in. */
 struct result_memory {
     void *data;
@@ -26,7 +28,8 @@ struct modelhost_result {
     struct result_memory *memory;       /* (n_tensors); data NULL: the tensor's is from the heap */
     const struct result_source *source; /* NULL: the heap; set before the first is allocated */
     uint32_t n_tensors;
-    char *json; /* NULL: the tensor form */
+    char *json;     /* NULL: the tensor form */
+    bool is_cached; /* the tensors were computed before */
     struct modelhost_timing timing;
 };
 
@@ -56,6 +59,9 @@ model_status result_check_granted(struct modelhost_result *result, struct model_
 model_status result_replace(struct modelhost_result *result, const char *name, int32_t dtype,
                             uint32_t rank, const int64_t *shape, void *data,
                             struct model_error *err);
+
+/* As result_create() left it: the tensors' memory is freed. */
+void result_empty(struct modelhost_result *result);
 
 /* Tensors whose data has been given. */
 const struct model_tensor *result_find(const struct modelhost_result *result, const char *name);

@@ -12,8 +12,9 @@ struct run_command {
     const char *task;
     const char *output_names; /* separated by commas, or NULL */
     const char *threads_text;
+    const char *config_path;            /* or NULL */
     int64_t top_k, timeout_ms, threads; /* top_k -1: not given */
-    const char *isolation;              /* "inproc", "worker", or NULL: inproc */
+    const char *isolation;              /* "inproc", "worker", or NULL: not given */
     int64_t workers, kill_grace_ms;
     bool truncate, describe, as_json, quiet, verbose;
     bool stateful; /* the pairs are pieces of one stream */

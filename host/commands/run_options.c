@@ -251,6 +251,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
         {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
+        {"config", .text = &run->config_path, .group = EVERY},
         {"store", .text = &run->places.store_dir, .group = EVERY},
         {"plugin-path", .text = &run->places.plugin_path, .group = EVERY},
         {"quiet", .flag = &run->quiet, .letter = 'q', .group = EVERY},

@@ -30,8 +30,10 @@ struct served_instance {
     struct shared_spin spin;
     struct hosted_instance *instance;
 
-    uv_mutex_t telling; /* guards what follows: a plugin may emit from a thread of its own */
-    bool streams;       /* a call runs whose caller wants what is emitted */
+    uv_mutex_t telling;       /* guards what follows: a plugin may emit from a thread of its own */
+    bool streams;             /* a call runs whose caller wants what is emitted */
+    model_status emit_status; /* of the call that runs: what was emitted cannot be read */
+    struct model_error emit_error;
     struct worker_segment *outputs;
     uint32_t outputs_id;
     uint64_t outputs_at; /* what is used of it */
@@ -170,8 +172,11 @@ static model_status place_emitted(struct served_instance *served, uint32_t index
 {
     const struct model_description *d = served->options.model->model->description;
     uint64_t offset = 0;
-    if (schema_check_emitted(d, tensor, NULL) != MODEL_OK)
-        return MODEL_INVALID_ARGUMENT;
+    served->emit_status = schema_check_emitted(d, tensor, &served->emit_error);
+    if (served->emit_status != MODEL_OK) {
+        error_prefix(&served->emit_error, "emit()");
+        return served->emit_status;
+    }
     model_status status = place(served, tensor->size_bytes, &offset);
     if (status != MODEL_OK)
         return status;
@@ -193,8 +198,12 @@ static model_status emit(void *context, const struct model_tensor *const *tensor
     model_status status = cancelled != 0 ? (model_status)cancelled : MODEL_OK;
     if (!served->streams)
         status = MODEL_CANCELLED; /* behind its run() */
+    else if (status == MODEL_OK && served->emit_status != MODEL_OK)
+        status = served->emit_status;
     else if (status == MODEL_OK && (tensors == NULL || n_tensors > SCHEMA_MAX_TENSORS))
-        status = MODEL_INVALID_ARGUMENT;
+        status = served->emit_status =
+            error_set(&served->emit_error, MODEL_INTERNAL,
+                      "emit(): a list of %u tensors that is NULL or too long", n_tensors);
     for (uint32_t i = 0; i < n_tensors && status == MODEL_OK; i++)
         status = place_emitted(served, i, tensors[i]);
     if (status == MODEL_OK)
@@ -274,11 +283,24 @@ static model_status run_plugin(struct served_instance *served, const struct work
     return status == MODEL_OK ? loaded_model_check_files(served->options.model, err) : status;
 }
 
-static void set_streams(struct served_instance *served, bool streams)
+static void open_stream(struct served_instance *served, bool streams)
 {
     uv_mutex_lock(&served->telling);
     served->streams = streams;
+    served->emit_status = MODEL_OK;
     uv_mutex_unlock(&served->telling);
+}
+
+/* Waits for what is being emitted. A plugin that emitted nonsense has failed, whatever else it did. */
+static model_status close_stream(struct served_instance *served, model_status status,
+                                 struct model_error *err)
+{
+    uv_mutex_lock(&served->telling);
+    served->streams = false;
+    if (status == MODEL_OK && served->emit_status != MODEL_OK)
+        status = error_set(err, MODEL_INTERNAL, "%s", served->emit_error.message);
+    uv_mutex_unlock(&served->telling);
+    return status;
 }
 
 static void run(struct served_instance *served, const struct worker_ask *ask)
@@ -286,9 +308,9 @@ static void run(struct served_instance *served, const struct worker_ask *ask)
     const struct model_description *description = served->options.model->model->description;
     struct modelhost_result *result = NULL;
     struct model_error err = MODEL_ERROR_INIT;
-    set_streams(served, ask->streams != 0);
+    open_stream(served, ask->streams != 0);
     model_status status = run_plugin(served, ask, &result, &err);
-    set_streams(served, false); /* waits for what is being emitted */
+    status = close_stream(served, status, &err);
     const uint32_t n = status == MODEL_OK ? result->n_tensors : 0;
     for (uint32_t i = 0; i < n; i++)
         tell(served, i, output_index(description, result->specs[i]), &result->tensors[i],
@@ -356,6 +378,7 @@ model_status served_instance_start(const struct served_options *options,
         return status;
     }
     served->options = *options;
+    served->emit_error.struct_size = sizeof served->emit_error;
     served->channel = channel->data;
     served->sink = (struct model_stream_sink){sizeof served->sink, served, emit};
     served->source = (struct result_source){allocate, served};

@@ -5,12 +5,17 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "memory_usage.h"
 #include "package_locate.h"
+#include "statsd_timer.h"
 
 #include <stdlib.h>
 
-#define DEFAULT_MAX_QUEUE 1024
-#define MAX_LANES         1024
+#define DEFAULT_MAX_QUEUE      1024
+#define MAX_LANES              1024
+#define STATSD_INTERVAL_MS     10000
+#define STATSD_MIN_INTERVAL_MS 10
+#define STATSD_MAX_INTERVAL_MS 86400000
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -44,9 +49,53 @@ static void free_host(struct modelhost *host)
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
     reaper_drop(host->reaper);
+    metrics_drop(host->metrics);
     free(host->store_dir);
     free(host->plugin_path);
     free(host);
+}
+
+static void read_gauges(void *context, struct metric_series *series)
+{
+    const struct modelhost *host = context;
+    uint32_t n_queued = 0, n_running = 0;
+    scheduler_count(host->scheduler, &n_queued, &n_running);
+    metrics_add(series, METRIC_LANES, 0, host->lanes);
+    metrics_add(series, METRIC_LANES_BUSY, 0, n_running);
+    metrics_add(series, METRIC_QUEUED, 0, n_queued);
+    metrics_add(series, METRIC_PROCESS_RESIDENT, 0, (int64_t)memory_usage_process());
+}
+
+static void attach_gauges(struct modelhost *host)
+{
+    host->gauges = (struct metric_source){
+        .series = metrics_host(host->metrics), .read = read_gauges, .context = host};
+    metrics_attach(host->metrics, &host->gauges);
+}
+
+static model_status start_statsd(struct modelhost *host, const struct modelhost_options *options,
+                                 struct model_error *err)
+{
+    if (!MODEL_HAS(struct modelhost_options, options, statsd_interval_ms) ||
+        options->statsd_address == NULL)
+        return MODEL_OK;
+    const int64_t interval_ms =
+        options->statsd_interval_ms != 0 ? options->statsd_interval_ms : STATSD_INTERVAL_MS;
+    struct statsd_address address;
+    struct statsd *statsd = NULL;
+    if (interval_ms < STATSD_MIN_INTERVAL_MS || interval_ms > STATSD_MAX_INTERVAL_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "statsd_interval_ms is %lld, want %d to %d, or 0 for %d",
+                         (long long)interval_ms, STATSD_MIN_INTERVAL_MS, STATSD_MAX_INTERVAL_MS,
+                         STATSD_INTERVAL_MS);
+    model_status status = statsd_address_parse(options->statsd_address, &address, err);
+    if (status == MODEL_OK)
+        status = statsd_create(host->metrics, &address, NULL, &statsd, err);
+    if (status == MODEL_OK)
+        status = statsd_timer_start(host->scheduler, statsd, interval_ms, &host->statsd, err);
+    if (status != MODEL_OK)
+        statsd_destroy(statsd);
+    return status;
 }
 
 model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
@@ -63,7 +112,12 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     struct modelhost *host = calloc(1, sizeof *host);
     if (host == NULL)
         return error_no_memory(err, "a host");
-    const struct log_sink log = {options->log_level, options->log, options->log_context};
+    const struct log_sink log = {.level = options->log_level,
+                                 .write = options->log,
+                                 .context = options->log_context,
+                                 .record = MODEL_HAS(struct modelhost_options, options, log_record)
+                                               ? options->log_record
+                                               : NULL};
     model_status status =
         take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
     if (status == MODEL_OK)
@@ -71,13 +125,21 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
+        status = metrics_create(&host->metrics, err);
+    if (status == MODEL_OK)
         status = reaper_create(&log, &host->reaper, err);
     if (status == MODEL_OK)
         status = scheduler_create(host->lanes, host->threads,
                                   options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
                                   reaper_log(host->reaper), &host->scheduler, err);
-    if (status != MODEL_OK)
+    if (status != MODEL_OK) {
         free_host(host);
+        return status;
+    }
+    attach_gauges(host);
+    status = start_statsd(host, options, err);
+    if (status != MODEL_OK)
+        modelhost_destroy(host);
     else
         *ret_host = host;
     return status;
@@ -85,7 +147,11 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
 
 void modelhost_destroy(struct modelhost *host)
 {
-    if (host != NULL && scheduler_destroy(host->scheduler) == 0)
+    if (host == NULL)
+        return;
+    statsd_timer_stop(host->statsd);
+    metrics_detach(host->metrics, &host->gauges);
+    if (scheduler_destroy(host->scheduler) == 0)
         free_host(host);
 }
 
@@ -134,6 +200,8 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
     struct model_error own =
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
     status = find_package(host, name_or_folder, &dir, &own);
+    if (status != MODEL_OK)
+        metrics_add(metrics_other(host->metrics), METRIC_LOADS, LOAD_ERROR, 1);
     if (status == MODEL_OK)
         status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
                                      ret_model, &own);

@@ -6,6 +6,7 @@
 #define LOADED_MODEL_H
 
 #include "hosted_instance.h"
+#include "model_metrics.h"
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
@@ -39,6 +40,7 @@ struct modelhost_model {
     struct model *model;
     char *description_json;
     int64_t load_ns;
+    struct model_metrics metrics;
 
     uv_mutex_t mutex; /* guards what follows */
     int has_mutex;

@@ -250,6 +250,9 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     model_status status = package_open(package_dir, NULL, &model->package, err);
     if (status != MODEL_OK)
         return status;
+    const char *name =
+        model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
+    model_metrics_name(&model->metrics, name, model->package.backend);
     if (!model->package.has_manifest)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
@@ -260,12 +263,11 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
         (status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err)) !=
             MODEL_OK)
         return status;
-    const char *name =
-        model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
     status = services_init(&model->services, model->log, name, model->config, model->weights,
                            threads, err);
     if (status != MODEL_OK)
         return status;
+    model->services.counters = metrics_plugin_counters(model->metrics.series);
     struct creation creation = {model, threads, MODEL_INTERNAL, err};
     reaper_run_on_own_thread(create_on_own_thread, &creation);
     if (creation.status == MODEL_OK)
@@ -275,9 +277,11 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     model->load_ns = clock_now_ns() - start_ns;
     if (creation.status == MODEL_OK) {
         err->message[0] = '\0';
-        log_write(model->log, MODEL_LOG_INFO, "%s: loaded in %lld ms with plugin %s %s (%s)", name,
+        const struct log_subject before = log_set_subject((struct log_subject){name, 0});
+        log_write(model->log, MODEL_LOG_INFO, "loaded in %lld ms with plugin %s %s (%s)",
                   (long long)(model->load_ns / NS_PER_MS), model->plugin.file.name,
                   model->plugin.file.version, model->plugin_path);
+        (void)log_set_subject(before);
     }
     return creation.status;
 }

@@ -3,6 +3,7 @@
 #include "buffer.h"
 #include "clock.h"
 #include "errors.h"
+#include "host.h"
 #include "loaded_model.h"
 #include "schema.h"
 #include "session.h"
@@ -123,6 +124,7 @@ model_status request_create(struct modelhost_model *model, const struct model_te
     atomic_store(&request->references, 1);
     request->model = model;
     loaded_model_retain(model);
+    request->id = host_next_request_id(model->host);
     request->n_inputs = n_inputs;
     request->heap_index = SIZE_MAX;
     request->error.struct_size = sizeof request->error;

@@ -34,6 +34,7 @@ enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_A
 
 struct modelhost_request {
     _Atomic uint32_t references;
+    uint64_t id;                   /* unique in the host, from 1; in log lines */
     struct modelhost_model *model; /* holds a reference */
     struct scheduler *scheduler;
 
@@ -58,7 +59,7 @@ struct modelhost_request {
 
     /* Times, monotonic nanoseconds. */
     int64_t submitted_ns;
-    int64_t started_ns;  /* a lane took it */
+    int64_t started_ns;  /* a lane took it, under the scheduler's mutex; 0: none did */
     int64_t deadline_ns; /* INT64_MAX: none */
 
     /* Read by the plugin without a lock: 0, or the status to stop with. */
@@ -66,6 +67,7 @@ struct modelhost_request {
 
     /* Guarded by the scheduler's mutex. */
     enum request_state state;
+    int64_t raised_ns;                         /* it was given up while it ran; 0: not */
     struct modelhost_request *previous, *next; /* in the queue, or in the list of answers */
     size_t heap_index;                         /* in the deadline heap; SIZE_MAX: not there */
     uv_cond_t answered;                        /* for a caller who waits */

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "execute.h"
+#include "loaded_model.h"
 #include "parallel.h"
 #include "result.h"
 #include "scheduler_loop.h"
@@ -29,6 +30,18 @@ static void queue_unlink(struct scheduler *scheduler, struct modelhost_request *
     scheduler->n_queued--;
 }
 
+/* Every end of a request that was submitted, once, before anybody is told. Under the mutex. */
+static void request_ended(struct modelhost_request *request, model_status status)
+{
+    const int64_t now_ns = clock_now_ns(), started_ns = request->started_ns;
+    const bool ran = started_ns != 0;
+    model_metrics_request_ended(&request->model->metrics, status,
+                                (ran ? started_ns : now_ns) - request->submitted_ns,
+                                ran ? now_ns - started_ns : -1);
+    if (ran && (status == MODEL_DEADLINE || status == MODEL_CANCELLED))
+        request->raised_ns = now_ns;
+}
+
 /* Under the mutex: makes this the request's answer unless it has one. `result` is taken over on
  * success. Returns whether it was claimed. */
 static int claim(struct scheduler *scheduler, struct modelhost_request *request,
@@ -46,6 +59,7 @@ static int claim(struct scheduler *scheduler, struct modelhost_request *request,
     request->result = result;
     if (error != NULL)
         request->error = *error;
+    request_ended(request, status);
     if (request->callback == NULL)
         uv_cond_signal(&request->answered);
     else if (request->async != NULL)
@@ -91,6 +105,21 @@ static model_status hold_deadline(const struct modelhost_request *request, model
     return MODEL_DEADLINE;
 }
 
+/* With what the request's lines say it is. */
+static model_status execute(struct scheduler *scheduler, struct modelhost_request *request,
+                            struct modelhost_result **ret_result, struct model_error *err)
+{
+    const struct log_subject before =
+        log_set_subject((struct log_subject){request->model->services.model_name, request->id});
+    const model_status status = execute_request(request, ret_result, err);
+    log_write(scheduler->log, MODEL_LOG_DEBUG, "%s, %lld us queued, %lld us run",
+              status_name(status),
+              (long long)((request->started_ns - request->submitted_ns) / NS_PER_US),
+              (long long)((clock_now_ns() - request->started_ns) / NS_PER_US));
+    (void)log_set_subject(before);
+    return status;
+}
+
 /* Runs one request on the calling lane and answers it. Called and returns with the mutex held. */
 static void run_one(struct scheduler *scheduler, uint32_t lane, struct modelhost_request *request)
 {
@@ -99,13 +128,16 @@ static void run_one(struct scheduler *scheduler, uint32_t lane, struct modelhost
     queue_unlink(scheduler, request);
     model_status status = hold_deadline(request, MODEL_OK, &error);
     request->state = REQUEST_RUNNING;
+    request->started_ns = status == MODEL_OK ? clock_now_ns() : 0;
     scheduler->running[lane] = request;
     uv_mutex_unlock(&scheduler->mutex);
 
     if (status == MODEL_OK)
-        status = execute_request(request, &result, &error);
+        status = execute(scheduler, request, &result, &error);
 
     uv_mutex_lock(&scheduler->mutex);
+    if (request->raised_ns != 0)
+        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - request->raised_ns);
     scheduler->running[lane] = NULL;
     status = hold_deadline(request, status, &error);
     int claimed = claim(scheduler, request, status, status == MODEL_OK ? result : NULL, &error);
@@ -160,6 +192,7 @@ static void free_scheduler(struct scheduler *scheduler)
     free(scheduler->lanes);
     uv_cond_destroy(&scheduler->work);
     uv_cond_destroy(&scheduler->lane_ended);
+    uv_cond_destroy(&scheduler->visited);
     uv_mutex_destroy(&scheduler->mutex);
     free(scheduler);
 }
@@ -178,7 +211,7 @@ model_status scheduler_create(uint32_t n_lanes, uint32_t threads, uint32_t max_q
     scheduler->running = calloc(n_lanes, sizeof(void *));
     scheduler->lanes = calloc(n_lanes, sizeof *scheduler->lanes);
     int ready = uv_mutex_init(&scheduler->mutex) == 0 && uv_cond_init(&scheduler->work) == 0 &&
-                uv_cond_init(&scheduler->lane_ended) == 0;
+                uv_cond_init(&scheduler->lane_ended) == 0 && uv_cond_init(&scheduler->visited) == 0;
     if (!ready || scheduler->running == NULL || scheduler->lanes == NULL) {
         free(scheduler->running);
         free(scheduler->lanes);
@@ -275,6 +308,17 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
     if (status == MODEL_OK && wake)
         scheduler_loop_wake(scheduler);
     return status;
+}
+
+void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t *ret_running)
+{
+    uint32_t n_running = 0;
+    uv_mutex_lock(&scheduler->mutex);
+    for (uint32_t i = 0; i < scheduler->n_lanes; i++)
+        n_running += scheduler->running[i] != NULL;
+    *ret_queued = scheduler->n_queued;
+    *ret_running = n_running;
+    uv_mutex_unlock(&scheduler->mutex);
 }
 
 void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request)

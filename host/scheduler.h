@@ -23,6 +23,8 @@ struct scheduler {
     uint32_t n_queued;
     struct deadline_heap deadlines;
     struct modelhost_request *answers; /* for callbacks on the loop */
+    struct loop_visit *visits;         /* what threads want the loop to do */
+    uv_cond_t visited;
     struct modelhost_request
         *discarded;                     /* answered out of the queue, to be dropped (by previous) */
     struct modelhost_request **running; /* (n_lanes), NULL: idle */
@@ -50,6 +52,8 @@ uint32_t scheduler_destroy(struct scheduler *scheduler);
  * already. */
 model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_request *request,
                               struct model_error *err);
+/* How many requests wait, and run. */
+void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t *ret_running);
 /* Waits for the answer of a request without a callback. */
 void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request);
 /* Answers it with MODEL_CANCELLED unless it has its answer. */

@@ -21,7 +21,7 @@ static void a_line_arrives_with_its_level(void **state)
 {
     (void)state;
     struct heard heard = {0};
-    struct log_sink sink = {MODEL_LOG_INFO, hear, &heard};
+    struct log_sink sink = {.level = MODEL_LOG_INFO, .write = hear, .context = &heard};
     log_write(&sink, MODEL_LOG_WARN, "lane %d of %s", 2, "bert");
     assert_int_equal(heard.n_lines, 1);
     assert_int_equal(heard.level, MODEL_LOG_WARN);
@@ -33,7 +33,7 @@ static void only_levels_up_to_the_sink_s_pass(void **state)
     (void)state;
     for (int32_t limit = MODEL_LOG_ERROR; limit <= MODEL_LOG_DEBUG; limit++) {
         struct heard heard = {0};
-        struct log_sink sink = {limit, hear, &heard};
+        struct log_sink sink = {.level = limit, .write = hear, .context = &heard};
         for (int32_t level = MODEL_LOG_ERROR; level <= MODEL_LOG_DEBUG; level++)
             log_write(&sink, level, "x");
         assert_int_equal(heard.n_lines, limit + 1);
@@ -44,7 +44,8 @@ static void a_level_that_is_none_becomes_the_nearest(void **state)
 {
     (void)state;
     struct heard heard = {0};
-    struct log_sink quiet = {-1, hear, &heard}, sink = {MODEL_LOG_DEBUG, hear, &heard};
+    struct log_sink quiet = {.level = -1, .write = hear, .context = &heard},
+                    sink = {.level = MODEL_LOG_DEBUG, .write = hear, .context = &heard};
     log_write(&quiet, INT32_MIN, "x");
     log_write(&quiet, -1, "x");
     assert_int_equal(heard.n_lines, 0);
@@ -62,7 +63,7 @@ static void a_level_that_is_none_becomes_the_nearest(void **state)
 static void no_sink_says_nothing(void **state)
 {
     (void)state;
-    struct log_sink mute = {MODEL_LOG_DEBUG, NULL, NULL};
+    struct log_sink mute = {.level = MODEL_LOG_DEBUG, .write = NULL, .context = NULL};
     log_write(NULL, MODEL_LOG_ERROR, "x");
     log_write(&mute, MODEL_LOG_ERROR, "x");
 }
@@ -71,7 +72,7 @@ static void a_long_line_is_cut_at_a_character(void **state)
 {
     (void)state;
     struct heard heard = {0};
-    struct log_sink sink = {MODEL_LOG_DEBUG, hear, &heard};
+    struct log_sink sink = {.level = MODEL_LOG_DEBUG, .write = hear, .context = &heard};
     char text[3001] = "";
     for (size_t i = 0; i < 1000; i++)
         memcpy(text + 3 * i, "\xE2\x82\xAC", 4);
@@ -86,7 +87,7 @@ static void a_name_with_a_newline_cannot_forge_a_line(void **state)
 {
     (void)state;
     struct heard heard = {0};
-    struct log_sink sink = {MODEL_LOG_DEBUG, hear, &heard};
+    struct log_sink sink = {.level = MODEL_LOG_DEBUG, .write = hear, .context = &heard};
     log_write(&sink, MODEL_LOG_INFO, "weight '%s'", "a\nERROR all lost\x1B[2J\x7F\t");
     assert_string_equal(heard.line, "weight 'a ERROR all lost [2J  '");
 }

@@ -5,17 +5,13 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
-#include "memory_usage.h"
 #include "package_locate.h"
-#include "statsd_timer.h"
+#include "result_cache.h"
 
 #include <stdlib.h>
 
-#define DEFAULT_MAX_QUEUE      1024
-#define MAX_LANES              1024
-#define STATSD_INTERVAL_MS     10000
-#define STATSD_MIN_INTERVAL_MS 10
-#define STATSD_MAX_INTERVAL_MS 86400000
+#define DEFAULT_MAX_QUEUE 1024
+#define MAX_LANES         1024
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -48,54 +44,25 @@ static void free_host(struct modelhost *host)
 {
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
+    result_cache_destroy(host->results);
     reaper_drop(host->reaper);
-    metrics_drop(host->metrics);
+    host_metrics_finish(&host->metrics);
     free(host->store_dir);
     free(host->plugin_path);
     free(host);
 }
 
-static void read_gauges(void *context, struct metric_series *series)
+static model_status make_result_cache(struct modelhost *host,
+                                      const struct modelhost_options *options,
+                                      struct model_error *err)
 {
-    const struct modelhost *host = context;
-    uint32_t n_queued = 0, n_running = 0;
-    scheduler_count(host->scheduler, &n_queued, &n_running);
-    metrics_add(series, METRIC_LANES, 0, host->lanes);
-    metrics_add(series, METRIC_LANES_BUSY, 0, n_running);
-    metrics_add(series, METRIC_QUEUED, 0, n_queued);
-    metrics_add(series, METRIC_PROCESS_RESIDENT, 0, (int64_t)memory_usage_process());
-}
-
-static void attach_gauges(struct modelhost *host)
-{
-    host->gauges = (struct metric_source){
-        .series = metrics_host(host->metrics), .read = read_gauges, .context = host};
-    metrics_attach(host->metrics, &host->gauges);
-}
-
-static model_status start_statsd(struct modelhost *host, const struct modelhost_options *options,
-                                 struct model_error *err)
-{
-    if (!MODEL_HAS(struct modelhost_options, options, statsd_interval_ms) ||
-        options->statsd_address == NULL)
+    if (!MODEL_HAS(struct modelhost_options, options, redis_url) ||
+        options->result_cache_bytes == 0)
         return MODEL_OK;
-    const int64_t interval_ms =
-        options->statsd_interval_ms != 0 ? options->statsd_interval_ms : STATSD_INTERVAL_MS;
-    struct statsd_address address;
-    struct statsd *statsd = NULL;
-    if (interval_ms < STATSD_MIN_INTERVAL_MS || interval_ms > STATSD_MAX_INTERVAL_MS)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "statsd_interval_ms is %lld, want %d to %d, or 0 for %d",
-                         (long long)interval_ms, STATSD_MIN_INTERVAL_MS, STATSD_MAX_INTERVAL_MS,
-                         STATSD_INTERVAL_MS);
-    model_status status = statsd_address_parse(options->statsd_address, &address, err);
-    if (status == MODEL_OK)
-        status = statsd_create(host->metrics, &address, NULL, &statsd, err);
-    if (status == MODEL_OK)
-        status = statsd_timer_start(host->scheduler, statsd, interval_ms, &host->statsd, err);
-    if (status != MODEL_OK)
-        statsd_destroy(statsd);
-    return status;
+    const char *redis_url =
+        options->redis_url != NULL ? options->redis_url : environment_value("MODELHOST_REDIS_URL");
+    return result_cache_create(options->result_cache_bytes, redis_url, reaper_log(host->reaper),
+                               &host->results, err);
 }
 
 model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
@@ -125,9 +92,11 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
-        status = metrics_create(&host->metrics, err);
+        status = host_metrics_init(&host->metrics, err);
     if (status == MODEL_OK)
         status = reaper_create(&log, &host->reaper, err);
+    if (status == MODEL_OK)
+        status = make_result_cache(host, options, err);
     if (status == MODEL_OK)
         status = scheduler_create(host->lanes, host->threads,
                                   options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
@@ -136,8 +105,7 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
         free_host(host);
         return status;
     }
-    attach_gauges(host);
-    status = start_statsd(host, options, err);
+    status = host_metrics_start(host, options, err);
     if (status != MODEL_OK)
         modelhost_destroy(host);
     else
@@ -149,8 +117,7 @@ void modelhost_destroy(struct modelhost *host)
 {
     if (host == NULL)
         return;
-    statsd_timer_stop(host->statsd);
-    metrics_detach(host->metrics, &host->gauges);
+    host_metrics_stop(host);
     if (scheduler_destroy(host->scheduler) == 0)
         free_host(host);
 }
@@ -201,7 +168,7 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
     status = find_package(host, name_or_folder, &dir, &own);
     if (status != MODEL_OK)
-        metrics_add(metrics_other(host->metrics), METRIC_LOADS, LOAD_ERROR, 1);
+        host_metrics_load_failed(host);
     if (status == MODEL_OK)
         status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
                                      ret_model, &own);

@@ -17,7 +17,7 @@ model_status modelhost_metrics_read(struct modelhost *host, struct modelhost_met
     model_status status = MODEL_OK;
     if (metrics == NULL)
         return error_no_memory(err, "the metrics");
-    status = prometheus_write(host->metrics, &text, err);
+    status = prometheus_write(host->metrics.metrics, &text, err);
     if (status == MODEL_OK && (metrics->text = buffer_take(&text)) == NULL)
         status = error_no_memory(err, "the metrics");
     if (status != MODEL_OK)

@@ -2,13 +2,11 @@
 #ifndef HOST_H
 #define HOST_H
 
-#include "metrics.h"
+#include "host_metrics.h"
 #include "reaper.h"
 #include "scheduler.h"
 
 #include <stdatomic.h>
-
-struct statsd_timer;
 
 struct modelhost {
     char *store_dir;
@@ -17,10 +15,9 @@ struct modelhost {
     uint32_t threads;
     _Atomic uint64_t last_request_id;
     struct scheduler *scheduler;
-    struct reaper *reaper;   /* has the log sink too */
-    struct metrics *metrics; /* holds a reference */
-    struct metric_source gauges;
-    struct statsd_timer *statsd; /* NULL: none */
+    struct result_cache *results; /* NULL: nothing is kept */
+    struct reaper *reaper;        /* has the log sink too */
+    struct host_metrics metrics;
 };
 
 /* Numbers the requests of a host, from 1. [any-thread] */

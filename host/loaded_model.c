@@ -4,6 +4,7 @@
 #include "host.h"
 #include "image_pipeline.h"
 #include "model_opening.h"
+#include "result_key.h"
 #include "text_pipeline.h"
 
 #include <stdlib.h>
@@ -68,12 +69,14 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     model->end = (struct reaper_item){NULL, destroy, model};
     model->log = reaper_log(model->reaper);
     model->lanes = lanes;
-    model_metrics_init(&model->metrics, host->metrics);
+    model_metrics_init(&model->metrics, host->metrics.metrics);
     model->idle = calloc(lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
     model_status status = model->has_mutex
                               ? model_opening_open(model, package_dir, plugin_path, threads, err)
                               : error_no_memory(err, "a model");
+    if (status == MODEL_OK && host->results != NULL)
+        status = result_key_of_model(model, model->result_key, err);
     if (status == MODEL_OK) {
         model_metrics_opened(&model->metrics, model->weights,
                              model->model->description->memory_bytes, model->load_ns);

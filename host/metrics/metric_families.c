@@ -11,14 +11,23 @@ static const char *const outcomes[] = {"ok",       "error",   "timeout", "cancel
                                        "rejected", "invalid", "crashed"};
 static const char *const reasons[] = {"breaker", "load"};
 static const char *const states[] = {"closed", "half_open", "open"};
-static const char *const lookups[] = {"model_hit", "model_miss", "model_shared", "result_hit",
-                                      "result_miss"};
-static const char *const caches[] = {"model", "result"};
+static const char *const model_lookups[] = {"hit", "miss", "shared"};
+static const char *const result_lookups[] = {"hit", "shared_hit", "miss"};
 
 #define HOST_GAUGE(name_, help_)                                                                   \
     {                                                                                              \
         .name = name_, .help = help_, .type = METRIC_GAUGE, .scope = METRIC_OF_HOST,               \
         .n_values = 1, .is_read = true                                                             \
+    }
+#define HOST_COUNTER(name_, help_)                                                                 \
+    {                                                                                              \
+        .name = name_, .help = help_, .type = METRIC_COUNTER, .scope = METRIC_OF_HOST,             \
+        .n_values = 1, .is_read = true                                                             \
+    }
+#define HOST_COUNTERS(name_, help_, label_, values_)                                               \
+    {                                                                                              \
+        .name = name_, .help = help_, .type = METRIC_COUNTER, .scope = METRIC_OF_HOST,             \
+        .label = label_, .values = values_, .n_values = N(values_), .is_read = true                \
     }
 #define GAUGE(name_, help_, is_read_)                                                              \
     {                                                                                              \
@@ -54,6 +63,19 @@ const struct metric_family metric_families[N_METRICS] = {
     [METRIC_QUEUED] = HOST_GAUGE("modelhost_queued_requests", "Requests that wait for a lane."),
     [METRIC_PROCESS_RESIDENT] = HOST_GAUGE("modelhost_process_resident_bytes",
                                            "Memory of the host's process that is in use."),
+    [METRIC_MODEL_CACHE_LOOKUPS] = HOST_COUNTERS(
+        "modelhost_model_cache_lookups_total",
+        "Models asked for; shared: while another caller was loading it.", "outcome", model_lookups),
+    [METRIC_MODEL_CACHE_EVICTIONS] = HOST_COUNTER("modelhost_model_cache_evictions_total",
+                                                  "Models freed to keep the cache's bounds."),
+    [METRIC_RESULT_CACHE_LOOKUPS] = HOST_COUNTERS(
+        "modelhost_result_cache_lookups_total",
+        "Results looked for; shared_hit: another host had computed it.", "outcome", result_lookups),
+    [METRIC_RESULT_CACHE_EVICTIONS] = HOST_COUNTER("modelhost_result_cache_evictions_total",
+                                                   "Results dropped to make room for others."),
+    [METRIC_RESULT_CACHE_FAILURES] =
+        HOST_COUNTER("modelhost_result_cache_failures_total",
+                     "Questions that the shared server did not answer."),
     [METRIC_LOADED] = GAUGE("modelhost_models_loaded", "Models that are open.", true),
     [METRIC_LOADS] =
         COUNTERS("modelhost_loads_total", "Models opened, by how it ended.", "outcome", loads),
@@ -83,12 +105,6 @@ const struct metric_family metric_families[N_METRICS] = {
     [METRIC_BREAKER_CHANGES] =
         COUNTERS("modelhost_breaker_changes_total",
                  "Changes of the circuit breaker, by its new state.", "state", states),
-    [METRIC_CACHE_LOOKUPS] =
-        COUNTERS("modelhost_cache_lookups_total", "Lookups in the caches of models and of results.",
-                 "outcome", lookups),
-    [METRIC_CACHE_EVICTIONS] =
-        COUNTERS("modelhost_cache_evictions_total", "What the caches gave up to keep their bounds.",
-                 "cache", caches),
     [METRIC_WORKER_RESTARTS] = COUNTER("modelhost_worker_restarts_total",
                                        "Worker processes started in place of one that ended."),
     [METRIC_LANES_ABANDONED] =

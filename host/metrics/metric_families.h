@@ -16,6 +16,11 @@ enum metric {
     METRIC_LANES_BUSY,
     METRIC_QUEUED,
     METRIC_PROCESS_RESIDENT,
+    METRIC_MODEL_CACHE_LOOKUPS,
+    METRIC_MODEL_CACHE_EVICTIONS,
+    METRIC_RESULT_CACHE_LOOKUPS,
+    METRIC_RESULT_CACHE_EVICTIONS,
+    METRIC_RESULT_CACHE_FAILURES,
     METRIC_LOADED,
     METRIC_LOADS,
     METRIC_LOAD_SECONDS,
@@ -27,8 +32,6 @@ enum metric {
     METRIC_FALLBACKS,
     METRIC_BREAKER_STATE,
     METRIC_BREAKER_CHANGES,
-    METRIC_CACHE_LOOKUPS,
-    METRIC_CACHE_EVICTIONS,
     METRIC_WORKER_RESTARTS,
     METRIC_LANES_ABANDONED,
     METRIC_ABANDONED_LANES,
@@ -72,16 +75,12 @@ enum metric_breaker {
     STATE_CLOSED,
     STATE_HALF_OPEN,
     STATE_OPEN
-};                  /* METRIC_BREAKER_CHANGES; the value
+}; /* METRIC_BREAKER_CHANGES; the value
                                                                        of METRIC_BREAKER_STATE */
-enum metric_cache { /* METRIC_CACHE_LOOKUPS */
-                    CACHE_MODEL_HIT,
-                    CACHE_MODEL_MISS,
-                    CACHE_MODEL_SHARED, /* the load of another caller was waited for */
-                    CACHE_RESULT_HIT,
-                    CACHE_RESULT_MISS
-};
-enum metric_eviction { EVICTION_MODEL, EVICTION_RESULT }; /* METRIC_CACHE_EVICTIONS */
+enum metric_model_cache { MODEL_CACHE_HIT, MODEL_CACHE_MISS, MODEL_CACHE_SHARED };
+/* METRIC_MODEL_CACHE_LOOKUPS; shared: another caller's load was waited for */
+enum metric_result_cache { RESULT_CACHE_HIT, RESULT_CACHE_SHARED_HIT, RESULT_CACHE_MISS };
+/* METRIC_RESULT_CACHE_LOOKUPS; shared: by Redis */
 
 /* How many numbers a series of the family takes for one value of its label: 1, or a histogram's buckets
  * and the sum. */

@@ -227,15 +227,16 @@ void metrics_detach(struct metrics *metrics, struct metric_source *source)
     uv_mutex_unlock(&metrics->mutex);
 }
 
-/* Under the mutex: gauges that are read become what the sources add up to. */
+/* Under the mutex: what is read becomes what the sources add up to. */
 static void read_sources(struct metrics *metrics)
 {
     for (enum metric m = 0; m < N_METRICS; m++) {
-        if (!metric_families[m].is_read)
-            continue;
-        metrics_set(metrics->host, m, 0, 0);
-        for (uint32_t i = 0; i < metrics->n_series; i++)
-            metrics_set(metrics->series[i], m, 0, 0);
+        const struct metric_family *family = &metric_families[m];
+        for (uint32_t value = 0; value < family->n_values && family->is_read; value++) {
+            metrics_set(metrics->host, m, value, 0);
+            for (uint32_t i = 0; i < metrics->n_series; i++)
+                metrics_set(metrics->series[i], m, value, 0);
+        }
     }
     for (struct metric_source *source = metrics->sources; source != NULL; source = source->next)
         source->read(source->context, source->series);

@@ -41,8 +41,8 @@ void metrics_observe(struct metric_series *series, enum metric histogram, int64_
 int64_t metrics_number(const struct metric_series *series, enum metric metric, uint32_t value);
 double metrics_quantile(const struct metric_series *series, enum metric histogram, double q);
 
-/* Something that knows gauges which are only read when somebody asks: an open model, the scheduler.
- * read() adds to the series' gauges (is_read) with metrics_add(). */
+/* Something that knows numbers which are only read when somebody asks: an open model, the scheduler.
+ * read() adds to the series' families that are is_read, with metrics_add(). */
 struct metric_source {
     struct metric_source *next;
     struct metric_series *series;

@@ -110,7 +110,7 @@ const struct metric_family metric_families[N_METRICS] = {
     [METRIC_LANES_ABANDONED] =
         COUNTER("modelhost_lanes_abandoned_total", "Lanes replaced because a plugin did not stop."),
     [METRIC_ABANDONED_LANES] = GAUGE("modelhost_abandoned_lanes",
-                                     "Lanes that were replaced and are still in a plugin.", true),
+                                     "Lanes that were replaced and are still in a plugin.", false),
     [METRIC_MAPPED] =
         GAUGE("modelhost_model_mapped_bytes", "Size of the mapped weights files.", true),
     [METRIC_RESIDENT] =

@@ -1,5 +1,5 @@
 /* test_model_metrics.c - what becomes of a model and its requests is counted, through the public API. Covers
- * host/api_metrics.c and host/metrics/statsd_timer.c. */
+ * host/api_metrics.c, host/metrics/host_metrics.c and host/metrics/statsd_timer.c. */
 #include "echo_package.h"
 #include "errors.h"
 #include "model_metrics.h"

@@ -9,6 +9,7 @@
 #include "text_pipeline.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 model_status api_check_options(const struct modelhost_run_options *options, struct model_error *err)
 {
@@ -29,6 +30,17 @@ model_status api_refuse_tensors(const struct modelhost_run_options *options,
     return error_set(err, MODEL_UNSUPPORTED,
                      "on_tensors is for modelhost_run(); the text of modelhost_generate() comes "
                      "with on_token");
+}
+
+/* A copy with all fields that this library knows. */
+static struct modelhost_run_options known_options(const struct modelhost_run_options *options)
+{
+    struct modelhost_run_options known = MODELHOST_RUN_OPTIONS_INIT;
+    if (options != NULL)
+        memcpy(&known, options,
+               options->struct_size < sizeof known ? options->struct_size : sizeof known);
+    known.struct_size = sizeof known;
+    return known;
 }
 
 /* A request for tensors. A synchronous call without a deadline returns after the plugin, so that the
@@ -67,9 +79,7 @@ static model_status text_request(struct modelhost_model *model, const struct mod
         status = text_batch_create(pipeline, texts, n_texts, options, &batch, err);
     if (status != MODEL_OK)
         return status;
-    struct modelhost_run_options wanted = MODELHOST_RUN_OPTIONS_INIT;
-    if (options != NULL)
-        wanted = *options;
+    struct modelhost_run_options wanted = known_options(options);
     wanted.output_names = text_batch_output_names(batch, &wanted.n_output_names);
     status = request_create(model, NULL, 0, 0, &wanted, ret, err);
     if (status != MODEL_OK)
@@ -99,9 +109,8 @@ static model_status image_request(struct modelhost_model *model,
         status = image_batch_create(pipeline, images, n_images, copy, options, &batch, err);
     if (status != MODEL_OK)
         return status;
-    struct modelhost_run_options wanted = MODELHOST_RUN_OPTIONS_INIT;
-    if (options != NULL)
-        wanted.timeout_ms = options->timeout_ms;
+    struct modelhost_run_options wanted = known_options(options);
+    wanted.session = NULL; /* of tensors and texts */
     wanted.output_names = image_batch_output_names(&wanted.n_output_names);
     status = request_create(model, NULL, 0, 0, &wanted, ret, err);
     if (status != MODEL_OK)
@@ -121,16 +130,19 @@ model_status api_run_and_wait(struct modelhost_request *request,
                               struct modelhost_result **ret_result, struct model_error *err)
 {
     struct scheduler *scheduler = request->model->host->scheduler;
-    model_status status = scheduler_submit(scheduler, request, err);
+    model_status status = MODEL_OK;
+    if (!request->wants_direct || !scheduler_run_direct(scheduler, request))
+        status = scheduler_submit(scheduler, request, err);
     if (status == MODEL_OK) {
         scheduler_wait(scheduler, request);
-        request_close(request);
+        if (request->on_tensors != NULL || request->job != NULL)
+            request_close(request);
         status = request->status;
         if (status == MODEL_OK) {
             *ret_result = request->result;
             request->result = NULL;
         } else {
-            (void)error_set(err, status, "%s", request->error.message);
+            (void)error_set(err, status, "%s", request_error(request)->message);
         }
     } else {
         (void)api_refused(request->model, status);
@@ -211,6 +223,10 @@ model_status api_start(struct modelhost_request *request,
                                                        "an asynchronous call wants a callback");
     request->callback = callback;
     request->user = user;
+    if (status == MODEL_OK && request->wants_direct)
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "direct is for synchronous calls: an asynchronous one does not run on "
+                           "the calling thread");
     if (status == MODEL_OK && options != NULL && options->loop != NULL)
         status = attach_loop(request, options->loop, err);
     if (status == MODEL_OK) {

@@ -13,6 +13,7 @@ struct modelhost {
     char *plugin_path;
     uint32_t lanes;
     uint32_t threads;
+    uint32_t cpus; /* that the process may use */
     _Atomic uint64_t last_request_id;
     struct scheduler *scheduler;
     struct result_cache *results; /* NULL: nothing is kept */

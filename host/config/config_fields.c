@@ -31,6 +31,8 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_TEXT, HOST(redis_url), 0, 0, NULL, "a Redis server that shares them"),
     ROW(CONFIG_TEXT, HOST(statsd_address), 0, 0, NULL, "\"host:port\" that metrics are pushed to"),
     ROW(CONFIG_I64, HOST(statsd_interval_ms), 0, 86400000, NULL, "between two pushes; 0: 10000"),
+    ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 24 * 3600 * 1000, NULL,
+        "until a lane that does not come back is replaced; 0: 100"),
     {.key = NULL},
 };
 

@@ -99,3 +99,14 @@ void model_metrics_cancel_ended(struct model_metrics *m, int64_t ns)
 {
     metrics_observe(m->series, METRIC_CANCEL_SECONDS, ns);
 }
+
+void model_metrics_lane_abandoned(struct model_metrics *m)
+{
+    metrics_add(m->series, METRIC_LANES_ABANDONED, 0, 1);
+    metrics_add(m->series, METRIC_ABANDONED_LANES, 0, 1);
+}
+
+void model_metrics_lane_returned(struct model_metrics *m)
+{
+    metrics_add(m->series, METRIC_ABANDONED_LANES, 0, -1);
+}

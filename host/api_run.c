@@ -21,6 +21,16 @@ model_status api_check_options(const struct modelhost_run_options *options, stru
                      options->struct_size, sizeof *options);
 }
 
+void api_copy_options(const struct modelhost_run_options *options,
+                      struct modelhost_run_options *ret)
+{
+    *ret = (struct modelhost_run_options)MODELHOST_RUN_OPTIONS_INIT;
+    if (options != NULL)
+        memcpy(ret, options,
+               options->struct_size < sizeof *ret ? options->struct_size : sizeof *ret);
+    ret->struct_size = sizeof *ret;
+}
+
 model_status api_refuse_tensors(const struct modelhost_run_options *options,
                                 struct model_error *err)
 {
@@ -30,17 +40,6 @@ model_status api_refuse_tensors(const struct modelhost_run_options *options,
     return error_set(err, MODEL_UNSUPPORTED,
                      "on_tensors is for modelhost_run(); the text of modelhost_generate() comes "
                      "with on_token");
-}
-
-/* A copy with all fields that this library knows. */
-static struct modelhost_run_options known_options(const struct modelhost_run_options *options)
-{
-    struct modelhost_run_options known = MODELHOST_RUN_OPTIONS_INIT;
-    if (options != NULL)
-        memcpy(&known, options,
-               options->struct_size < sizeof known ? options->struct_size : sizeof known);
-    known.struct_size = sizeof known;
-    return known;
 }
 
 /* A request for tensors. A synchronous call without a deadline returns after the plugin, so that the
@@ -79,7 +78,8 @@ static model_status text_request(struct modelhost_model *model, const struct mod
         status = text_batch_create(pipeline, texts, n_texts, options, &batch, err);
     if (status != MODEL_OK)
         return status;
-    struct modelhost_run_options wanted = known_options(options);
+    struct modelhost_run_options wanted;
+    api_copy_options(options, &wanted);
     wanted.output_names = text_batch_output_names(batch, &wanted.n_output_names);
     status = request_create(model, NULL, 0, 0, &wanted, ret, err);
     if (status != MODEL_OK)
@@ -109,7 +109,8 @@ static model_status image_request(struct modelhost_model *model,
         status = image_batch_create(pipeline, images, n_images, copy, options, &batch, err);
     if (status != MODEL_OK)
         return status;
-    struct modelhost_run_options wanted = known_options(options);
+    struct modelhost_run_options wanted;
+    api_copy_options(options, &wanted);
     wanted.session = NULL; /* of tensors and texts */
     wanted.output_names = image_batch_output_names(&wanted.n_output_names);
     status = request_create(model, NULL, 0, 0, &wanted, ret, err);

@@ -249,13 +249,3 @@ bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err)
     uv_mutex_unlock(&scheduler->mutex);
     return is_ready;
 }
-
-struct lane_account scheduler_account(struct scheduler *scheduler,
-                                      const struct modelhost_model *model)
-{
-    uv_mutex_lock(&scheduler->mutex);
-    struct lane_account account = model->lane_account;
-    uv_mutex_unlock(&scheduler->mutex);
-    account.waiting = NULL;
-    return account;
-}

@@ -77,8 +77,5 @@ void scheduler_cancel(struct scheduler *scheduler, struct modelhost_request *req
 
 /* Whether all lanes take requests; the sentence says why not. */
 bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err);
-/* A copy of what lanes keep of a model. */
-struct lane_account scheduler_account(struct scheduler *scheduler,
-                                      const struct modelhost_model *model);
 
 #endif

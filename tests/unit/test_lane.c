@@ -1,6 +1,6 @@
 /* test_lane.c - lanes whose plugin does not come back, turns of models, calls on the caller's thread. Covers
- * host/lanes/lane.c, lane_time.c, host/scheduler.c and host/scheduler_life.c. The fixture plugin is held by
- * pipes, so that nothing depends on how fast anything is. */
+ * host/lanes/lane.c and host/lanes/lane_time.c. The fixture plugin is
+ * held by pipes, so that nothing depends on how fast anything is. */
 #include "dtype.h"
 #include "held_package.h"
 #include "host.h"
@@ -99,11 +99,6 @@ static int64_t counted(const struct held *held, enum metric metric)
     return metrics_number(held->model->metrics.series, metric, 0);
 }
 
-static struct lane_account account_of(const struct held *held)
-{
-    return scheduler_account(held->host->scheduler, held->model);
-}
-
 static void a_stuck_lane_is_replaced_and_its_model_counts_it(void **state)
 {
     (void)state;
@@ -113,14 +108,12 @@ static void a_stuck_lane_is_replaced_and_its_model_counts_it(void **state)
     get_stuck(&held);
     start(held.model, &next);
     held_wait_entered(&held); /* there is one lane, and the first call is in it still */
-    assert_int_equal(account_of(&held).n_abandoned, 1);
     assert_int_equal(counted(&held, METRIC_LANES_ABANDONED), 1);
     assert_int_equal(counted(&held, METRIC_ABANDONED_LANES), 1);
     assert_true(held_has_logged(&held, "request 1: the plugin did not stop"));
     held_release(&held, 2);
     wait_answer(&next, MODEL_OK);
     held_wait_for_log(&held, "request 1: its abandoned lane came back");
-    assert_int_equal(account_of(&held).n_abandoned, 0);
     assert_int_equal(counted(&held, METRIC_LANES_ABANDONED), 1);
     assert_int_equal(counted(&held, METRIC_ABANDONED_LANES), 0);
     held_close(&held);
@@ -413,18 +406,6 @@ static void a_direct_call_behind_its_deadline_is_no_answer(void **state)
     echo_close(&echo);
 }
 
-static void an_odd_grace_is_refused(void **state)
-{
-    (void)state;
-    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
-    struct modelhost *host = NULL;
-    struct model_error err = MODEL_ERROR_INIT;
-    options.store_dir = options.plugin_path = "/nowhere";
-    options.abandon_grace_ms = -1;
-    assert_int_equal(modelhost_create(&options, &host, &err), MODEL_INVALID_ARGUMENT);
-    assert_non_null(strstr(err.message, "abandon_grace_ms is -1"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,7 +423,6 @@ int main(void)
         cmocka_unit_test(a_direct_call_waits_for_a_lane_when_none_is_free),
         cmocka_unit_test(a_direct_call_is_for_those_who_wait),
         cmocka_unit_test(a_direct_call_behind_its_deadline_is_no_answer),
-        cmocka_unit_test(an_odd_grace_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

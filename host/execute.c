@@ -106,10 +106,8 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     };
     struct model_instance *instance = plugin_call->instance->plugin;
     struct stream_gate *gate = &plugin_call->instance->gate;
-    if (plugin_call->streaming != NULL) {
-        stream_gate_open(gate, plugin_call->streaming);
-        call.sink = &gate->sink;
-    }
+    if (plugin_call->streaming != NULL)
+        call.sink = stream_gate_open(gate, plugin_call->streaming);
     int64_t start_ns = clock_now_ns();
     if (plugin_call->progress != NULL)
         lane_progress_mark(plugin_call->progress, schema_batch(plugin_call->binding), start_ns);

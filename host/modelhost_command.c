@@ -2,7 +2,8 @@
 #include "modelhost_commands.h"
 
 static const struct command commands[] = {
-    {"run", cmd_run, "run texts, images or tensors through a model", cmd_run_help},
+    {"run", cmd_run, "run texts, images or tensors through a model", cmd_run_help,
+     cmd_run_more_help},
     {"serve", cmd_serve_models, "serve models over HTTP", cmd_serve_models_help},
     {"tokenize", cmd_tokenize, "show what the tokenizer makes of a text", cmd_tokenize_help},
     {"preprocess", cmd_preprocess, "write the pixel_values that images become",
@@ -12,6 +13,7 @@ static const struct command commands[] = {
     {"config", cmd_config, "check a file of options, or list what may stand in one",
      cmd_config_help},
     {"worker", cmd_worker, NULL, cmd_worker_help},
+    {"metrics", cmd_metrics, "print what a host counts and measures", cmd_metrics_help},
     {.name = NULL},
 };
 

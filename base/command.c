@@ -55,8 +55,6 @@ static int help(const struct program *program, const char *name)
     if (command == NULL)
         return COMMAND_USAGE;
     (void)fputs(command->help, stdout);
-    if (command->more_help != NULL) /* C promises literals of 4,095 characters */
-        (void)fputs(command->more_help, stdout);
     return 0;
 }
 

@@ -18,9 +18,8 @@ struct option;
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *summary;   /* NULL: not listed; nobody calls it by hand */
-    const char *help;      /* ends with a newline */
-    const char *more_help; /* behind it; NULL: nothing */
+    const char *summary; /* NULL: not listed; nobody calls it by hand */
+    const char *help;    /* ends with a newline */
 };
 
 struct program {

@@ -48,10 +48,8 @@ const char cmd_run_help[] =
     "  --metrics FILE       write what was counted and measured there, - is standard error\n"
     "  --log-format FORMAT  text or json: how log lines on standard error look (default text)\n"
     "  -q, --quiet          no timing, no warnings\n"
-    "  -v, --verbose        say what is done\n";
-
-const char cmd_run_more_help[] =
-    "\nGenerating text (what is not given comes from the package's generation_config.json):\n"
+    "  -v, --verbose        say what is done\n\n"
+    "Generating text (what is not given comes from the package's generation_config.json):\n"
     "  --input-ids 1,2,...  token ids to go on with, instead of a text\n"
     "  --max-new-tokens N   default 128\n"
     "  --stream             print the text while it is made\n"

@@ -15,9 +15,9 @@ int cmd_config(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_serve_models(int argc, char **argv);
 
-extern const char cmd_run_help[], cmd_run_more_help[], cmd_tokenize_help[], cmd_preprocess_help[],
-    cmd_plugins_help[], cmd_explain_help[], cmd_config_help[], cmd_metrics_help[],
-    cmd_serve_models_help[], cmd_worker_help[];
+extern const char cmd_run_help[], cmd_tokenize_help[], cmd_preprocess_help[], cmd_plugins_help[],
+    cmd_explain_help[], cmd_config_help[], cmd_metrics_help[], cmd_serve_models_help[],
+    cmd_worker_help[];
 
 /* The options that every command with a package takes; NULL where they were not given. */
 struct command_places {

@@ -13,7 +13,6 @@
 
 #define MAX_REPLY_BYTES ((size_t)256 << 20)
 #define JSON            "application/json"
-#define PROMETHEUS      "text/plain; version=0.0.4; charset=utf-8"
 #define MODELS          "/v2/models/"
 
 struct model_service {
@@ -189,18 +188,6 @@ static void reply_ready(struct model_service *service, struct http_request *http
         reply_model_ready(service, NULL, http);
 }
 
-static void reply_metrics(struct model_service *service, struct http_request *http)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    struct modelhost_metrics *metrics = NULL;
-    model_status status = modelhost_metrics_read(service->options.modelhost, &metrics, &err);
-    if (status == MODEL_OK)
-        http_reply_text(http, 200, PROMETHEUS, modelhost_metrics_text(metrics));
-    else
-        reply_failure(http, status, &err);
-    modelhost_metrics_destroy(metrics);
-}
-
 static void reply_server(struct model_service *service, struct http_request *http)
 {
     (void)service;
@@ -227,8 +214,10 @@ static const struct {
     const char *path;
     void (*reply)(struct model_service *service, struct http_request *http);
 } pages[] = {
-    {"/v2", reply_server},       {"/v2/health/live", reply_live}, {"/v2/health/ready", reply_ready},
-    {"/metrics", reply_metrics}, {"/metrics", reply_metrics},
+    {"/v2", reply_server},
+    {"/v2/health/live", reply_live},
+    {"/v2/health/ready", reply_ready},
+    {"/metrics", reply_metrics},
 };
 
 static const struct {

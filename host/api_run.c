@@ -153,6 +153,12 @@ static model_status image_request(struct modelhost_model *model,
     return model_route_attach(&call, status, *ret);
 }
 
+model_status api_refused(struct modelhost_model *model, model_status status)
+{
+    model_metrics_request_refused(&model->metrics, status);
+    return status;
+}
+
 model_status api_run_and_wait(struct modelhost_request *request,
                               struct modelhost_result **ret_result, struct model_error *err)
 {
@@ -171,6 +177,8 @@ model_status api_run_and_wait(struct modelhost_request *request,
         } else {
             (void)error_set(err, status, "%s", request_error(request)->message);
         }
+    } else {
+        (void)api_refused(request->model, status);
     }
     request_drop(request);
     return status;
@@ -182,7 +190,8 @@ model_status modelhost_run(struct modelhost_model *model, const struct model_ten
 {
     struct modelhost_request *request = NULL;
     model_status status = tensor_request(model, inputs, n_inputs, options, 0, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_text(struct modelhost_model *model, const struct modelhost_text *texts,
@@ -191,7 +200,8 @@ model_status modelhost_run_text(struct modelhost_model *model, const struct mode
 {
     struct modelhost_request *request = NULL;
     model_status status = text_request(model, texts, n_texts, options, 0, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_image(struct modelhost_model *model,
@@ -201,7 +211,8 @@ model_status modelhost_run_image(struct modelhost_model *model,
 {
     struct modelhost_request *request = NULL;
     model_status status = image_request(model, images, n_images, options, 0, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 static void free_async(uv_handle_t *handle)
@@ -256,6 +267,8 @@ model_status api_start(struct modelhost_request *request,
         if (status != MODEL_OK && request->async != NULL)
             uv_close((uv_handle_t *)request->async, free_async);
     }
+    if (status != MODEL_OK)
+        (void)api_refused(request->model, status);
     if (status == MODEL_OK && ret_request != NULL)
         *ret_request = request;
     else
@@ -272,7 +285,7 @@ model_status modelhost_run_async(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status = tensor_request(model, inputs, n_inputs, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_text_async(struct modelhost_model *model,
@@ -285,7 +298,7 @@ model_status modelhost_run_text_async(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status = text_request(model, texts, n_texts, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_image_async(struct modelhost_model *model,
@@ -298,7 +311,7 @@ model_status modelhost_run_image_async(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status = image_request(model, images, n_images, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 void modelhost_cancel(struct modelhost_request *request)

@@ -3,15 +3,18 @@
 #define HOST_H
 
 #include "background.h"
+#include "host_metrics.h"
 #include "model_cache.h"
 #include "reaper.h"
 #include "scheduler.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct modelhost {
     char *store_dir;
     char *plugin_path;
+    char *worker_path; /* the modelhost command */
     uint32_t lanes;
     uint32_t threads;
     uint32_t cpus; /* that the process may use */
@@ -19,6 +22,7 @@ struct modelhost {
     struct scheduler *scheduler;
     struct result_cache *results; /* NULL: nothing is kept */
     struct reaper *reaper;        /* has the log sink too */
+    struct host_metrics metrics;
     struct background background;
     bool has_background;
     struct model_cache *cache; /* NULL: none */

@@ -4,6 +4,7 @@
 #include "host.h"
 #include "image_pipeline.h"
 #include "model_cache.h"
+#include "model_describing.h"
 #include "model_opening.h"
 #include "model_route.h"
 #include "result_key.h"
@@ -29,10 +30,12 @@ static void destroy_plugin_objects(struct modelhost_model *model)
 static void destroy(void *argument)
 {
     struct modelhost_model *model = argument;
+    model_metrics_closed(&model->metrics);
     image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
     destroy_plugin_objects(model);
     services_finish(&model->services);
+    model_metrics_finish(&model->metrics); /* the plugin counts as long as it lives */
     for (size_t i = 0; i < model->n_guards; i++)
         page_guard_remove(model->guards[i]);
     weights_destroy(model->weights);
@@ -42,7 +45,7 @@ static void destroy(void *argument)
     free(model->config_text);
     free(model->no_weights);
     free(model->plugin_path);
-    free(model->description_json);
+    model_describing_finish(model);
     free(model->idle);
     model_route_destroy(model->route);
     model_cache_drop(model->cache);
@@ -80,20 +83,26 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
     model->log = reaper_log(model->reaper);
     model->lanes = host->lanes;
     model->lane_account.max_abandoned = source->options->max_abandoned_lanes;
+    model_metrics_init(&model->metrics, host->metrics.metrics);
     wait_spin_init(&model->lane_account.answer_spin, host->cpus);
+    model->load = *source->options;
     model->idle = calloc(host->lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
-    model_status status =
-        model->has_mutex ? model_route_create(source->chain, source->position, &model->route, err)
-                         : error_no_memory(err, "a model");
+    model_status status = model->has_mutex ? MODEL_OK : error_no_memory(err, "a model");
+    if (status == MODEL_OK && source->chain != NULL)
+        status = model_route_create(source->chain, source->position, &model->route, err);
     if (status == MODEL_OK)
         status = model_opening_open(model, source, err);
     if (status == MODEL_OK && host->results != NULL)
         status = result_key_of_model(model, model->result_key, err);
-    if (status != MODEL_OK)
-        reaper_run_on_own_thread(destroy, model);
-    else
+    if (status == MODEL_OK) {
+        model_metrics_opened(&model->metrics, model->weights,
+                             model->model->description->memory_bytes, model->load_ns);
         *ret = model;
+        return MODEL_OK;
+    }
+    model_metrics_load_failed(&model->metrics);
+    reaper_run_on_own_thread(destroy, model);
     return status;
 }
 

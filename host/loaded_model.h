@@ -7,6 +7,7 @@
 
 #include "hosted_instance.h"
 #include "lane_account.h"
+#include "model_metrics.h"
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
@@ -22,6 +23,7 @@ struct image_pipeline;
 struct model_cache;
 struct model_route;
 struct text_pipeline;
+struct model_text;
 
 struct modelhost_model {
     _Atomic uint32_t references;
@@ -43,12 +45,13 @@ struct modelhost_model {
     size_t n_guards;
     struct services services;
     uint32_t lanes;
+    struct modelhost_load_options load;
     struct model *model;
     char result_key
         [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
-    char *description_json;
     int64_t load_ns;
     struct lane_account lane_account;
+    struct model_metrics metrics;
 
     uv_mutex_t mutex; /* guards what follows */
     int has_mutex;
@@ -56,6 +59,7 @@ struct modelhost_model {
     uint32_t n_idle;
     struct text_pipeline *pipeline;        /* made at the first text */
     struct image_pipeline *image_pipeline; /* made at the first image */
+    struct model_text *texts;              /* what modelhost_describe() gave, the newest first */
 };
 
 /* What is to be opened: one backend of a package. */
@@ -63,8 +67,8 @@ struct model_source {
     const char *package_dir;
     const char *backend;                          /* NULL: package_open()'s choice */
     const struct modelhost_load_options *options; /* complete */
-    struct backend_chain *chain;
-    size_t position; /* in the chain */
+    struct backend_chain *chain; /* NULL: there is no other backend, and no route */
+    size_t position;             /* in the chain */
 };
 
 /* Opens it with the host's lanes, threads and plugin path. */

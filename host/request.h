@@ -36,20 +36,15 @@ struct request_job {
     void (*destroy)(struct request_job *job);
 };
 
+/* Who wants to know at once that a request was given up: a lane that waits for another process. */
+struct cancel_listener {
+    /* `status` is what was raised. Short; it takes no lock. [any-thread] */
+    void (*raise)(struct cancel_listener *self, uint32_t status);
+};
+
 enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_ANSWERED };
 
 #define REQUEST_FEW_INPUTS 4
-
-/* How a request ended, for those who count. */
-enum request_outcome {
-    REQUEST_OK = 0,
-    REQUEST_ERROR,
-    REQUEST_TIMEOUT,
-    REQUEST_CANCELLED,
-    REQUEST_REJECTED, /* busy: the queue, the model or the session */
-    REQUEST_CRASHED,
-    REQUEST_N_OUTCOMES
-};
 
 struct modelhost_request {
     _Atomic uint32_t references;
@@ -85,17 +80,18 @@ struct modelhost_request {
 
     /* Times, monotonic nanoseconds. */
     int64_t submitted_ns;
-    int64_t started_ns;  /* a lane took it */
+    int64_t started_ns;  /* a lane took it, under the scheduler's mutex; 0: none did */
     int64_t deadline_ns; /* INT64_MAX: none */
 
     /* Read by the plugin without a lock: 0, or the status to stop with. */
     uint32_t cancelled;
     struct lane_progress progress; /* signs of life of the plugin */
     _Atomic bool is_abandoned;     /* its lane did not come back: what it holds is not used again */
+    uv_mutex_t listening;          /* guards listener */
+    struct cancel_listener *listener;
 
     /* Guarded by the scheduler's mutex. */
     enum request_state state;
-    bool has_run;                              /* a lane has begun with it in time */
     struct request_group *group;               /* while it is queued */
     struct modelhost_request *previous, *next; /* in the group, or in the list of answers */
     struct lane *lane;                         /* while it runs */
@@ -145,9 +141,7 @@ const struct model_error *request_error(const struct modelhost_request *request)
 
 /* Every end of a request that was submitted, once: behind the decision, before anybody is told. Without
  * locks. [any-thread] */
-void request_ended(struct modelhost_request *request, enum request_outcome outcome);
-/* What a status counts as. */
-enum request_outcome request_outcome_of(model_status status);
+void request_ended(const struct modelhost_request *request);
 
 /* Around telling the caller something before the answer. false: the answer may have been given, so that
  * nothing may be told, and there is nothing to end. [lane-thread, a plugin's threads] */
@@ -155,6 +149,13 @@ bool request_begin_telling(struct modelhost_request *request);
 void request_end_telling(struct modelhost_request *request);
 /* Nothing is told any more; before the answer. */
 void request_close(struct modelhost_request *request);
+
+/* Raises the token: `status` is what a plugin is to stop with. [any-thread] */
+void request_raise(struct modelhost_request *request, uint32_t status);
+/* The listener is told when the token is raised, at once if it was already, until request_unlisten(), behind
+ * which it is not called any more. One at a time. [lane-thread] */
+void request_listen(struct modelhost_request *request, struct cancel_listener *listener);
+void request_unlisten(struct modelhost_request *request);
 
 /* Hands the answer to the callback and drops the answer's reference. */
 void request_call_back(struct modelhost_request *request);

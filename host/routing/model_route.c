@@ -159,6 +159,17 @@ static bool is_stuck(const struct modelhost_model *model, struct buffer *reasons
     return true;
 }
 
+/* With the mutex held: the breaker's state has changed. */
+static void count_state(const struct modelhost_model *model)
+{
+    static const enum metric_breaker states[] = {[BREAKER_CLOSED] = STATE_CLOSED,
+                                                 [BREAKER_OPEN] = STATE_OPEN,
+                                                 [BREAKER_HALF_OPEN] = STATE_HALF_OPEN};
+    const enum metric_breaker state = states[model->route->breaker.state];
+    metrics_add(model->metrics.series, METRIC_BREAKER_CHANGES, state, 1);
+    metrics_set(model->metrics.series, METRIC_BREAKER_STATE, 0, (int64_t)state);
+}
+
 /* Lets the call pass, or adds to `reasons` why it does not. */
 static bool admit(struct modelhost_model *model, struct routed_call *call, struct buffer *reasons)
 {
@@ -170,7 +181,10 @@ static bool admit(struct modelhost_model *model, struct routed_call *call, struc
     struct breaker seen;
     char last_failure[ROUTE_FAILURE_BYTES];
     uv_mutex_lock(&route->mutex);
+    const enum breaker_state before = route->breaker.state;
     const bool passes = breaker_admit(&route->breaker, now_ns, &call->ticket);
+    if (route->breaker.state != before)
+        count_state(model);
     if (!passes) {
         seen = route->breaker;
         memcpy(last_failure, route->last_failure.message, sizeof last_failure);
@@ -285,7 +299,8 @@ model_status model_route_begin(struct modelhost_model *first,
                                struct routed_call *ret, struct model_error *err)
 {
     struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
-    struct routed_call call = {.start_ns = clock_now_ns()};
+    struct routed_call call = {.start_ns = clock_now_ns(),
+                               .is_by_load = first->route->position > 0};
     const struct modelhost_session *session = session_of(options);
     const struct model_route *route = first->route;
     if (route->position > 0)
@@ -308,8 +323,10 @@ static void end_ticket(struct modelhost_model *model, struct breaker_ticket *tic
     uv_mutex_lock(&route->mutex);
     if (outcome == BREAKER_BAD && error != NULL)
         (void)error_set(&route->last_failure, MODEL_OK, "%s", error->message);
-    if (breaker_end(&route->breaker, ticket, outcome, now_ns))
+    if (breaker_end(&route->breaker, ticket, outcome, now_ns)) {
         atomic_store(&route->is_unsettled, true);
+        count_state(model);
+    }
     uv_mutex_unlock(&route->mutex);
 }
 
@@ -323,6 +340,9 @@ model_status model_route_attach(struct routed_call *call, model_status status,
     }
     request->ticket = call->ticket;
     request->fallback_reason = call->reason;
+    if (call->reason != NULL) /* of this package's backends: by a breaker, or since the load */
+        metrics_add(call->serving->metrics.series, METRIC_FALLBACKS,
+                    call->is_by_load ? FALLBACK_LOAD : FALLBACK_BREAKER, 1);
     if (request->submitted_ns > call->start_ns) /* waiting for a backend is part of it */
         request_count_from(request, call->start_ns);
     return MODEL_OK;

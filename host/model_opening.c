@@ -293,12 +293,12 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     model_status status = package_open(package_dir, NULL, &model->package, err);
     if (status != MODEL_OK)
         return status;
+    const char *name = loaded_model_name(model);
+    model_metrics_name(&model->metrics, name, model->package.backend);
     if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);
-    const char *name = loaded_model_name(model);
-    model_metrics_name(&model->metrics, name, model->package.backend);
     status = read_config(model, err);
     if (status == MODEL_OK)
         status = model->load.isolation == MODELHOST_WORKER

@@ -181,7 +181,11 @@ static void reply_live(struct model_service *service, struct http_request *http)
 
 static void reply_ready(struct model_service *service, struct http_request *http)
 {
-    reply_model_ready(service, NULL, http);
+    struct model_error why = MODEL_ERROR_INIT;
+    if (!service->is_draining && !modelhost_ready(service->options.modelhost, &why))
+        http_reply_error(http, 503, why.message);
+    else
+        reply_model_ready(service, NULL, http);
 }
 
 static void reply_server(struct model_service *service, struct http_request *http)

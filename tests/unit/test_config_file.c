@@ -177,6 +177,8 @@ static void every_option_of_the_c_interface_has_a_key(void **state)
           FIELD_END(struct modelhost_options, log_context));
     cover(host, offsetof(struct modelhost_options, log_record),
           FIELD_END(struct modelhost_options, log_record));
+    cover(host, offsetof(struct modelhost_options, log_record),
+          FIELD_END(struct modelhost_options, log_record));
     cover(model, 0, sizeof(size_t));
     cover(model, offsetof(struct modelhost_load_options, reserved),
           FIELD_END(struct modelhost_load_options, reserved));

@@ -294,21 +294,34 @@ static const struct modelhost_session *session_of(const struct modelhost_run_opt
                : NULL;
 }
 
+/* At the backend that should have served. */
+static void count_fallback(const struct modelhost_model *first)
+{
+    const struct backend_chain *chain = first->route->chain;
+    if (first->route->position == 0)
+        metrics_add(first->metrics.series, METRIC_FALLBACKS, FALLBACK_BREAKER, 1);
+    else
+        metrics_add(
+            metrics_series(first->metrics.metrics, loaded_model_name(first), chain->order.names[0]),
+            METRIC_FALLBACKS, FALLBACK_LOAD, 1);
+}
+
 model_status model_route_begin(struct modelhost_model *first,
                                const struct modelhost_run_options *options, bool may_wait,
                                struct routed_call *ret, struct model_error *err)
 {
     struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
-    struct routed_call call = {.start_ns = clock_now_ns(),
-                               .is_by_load = first->route->position > 0};
+    struct routed_call call = {.start_ns = clock_now_ns()};
     const struct modelhost_session *session = session_of(options);
     const struct model_route *route = first->route;
     if (route->position > 0)
         backend_chain_say_refused(route->chain, 0, route->position, &reasons);
     model_status status = session != NULL ? choose_of_session(first, session, &call, &reasons, err)
                                           : choose(first, options, may_wait, &call, &reasons, err);
-    if (status == MODEL_OK && reasons.size > 0)
+    if (status == MODEL_OK && reasons.size > 0) {
         call.reason = buffer_take(&reasons);
+        count_fallback(first);
+    }
     buffer_finish(&reasons);
     if (status == MODEL_OK)
         *ret = call;
@@ -340,9 +353,6 @@ model_status model_route_attach(struct routed_call *call, model_status status,
     }
     request->ticket = call->ticket;
     request->fallback_reason = call->reason;
-    if (call->reason != NULL) /* of this package's backends: by a breaker, or since the load */
-        metrics_add(call->serving->metrics.series, METRIC_FALLBACKS,
-                    call->is_by_load ? FALLBACK_LOAD : FALLBACK_BREAKER, 1);
     if (request->submitted_ns > call->start_ns) /* waiting for a backend is part of it */
         request_count_from(request, call->start_ns);
     return MODEL_OK;

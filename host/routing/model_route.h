@@ -25,8 +25,7 @@ void model_route_describe(const struct modelhost_model *model, json_node *info);
 struct routed_call {
     struct modelhost_model *serving; /* lives as long as the model that was asked for it */
     struct breaker_ticket ticket;
-    char *reason;    /* why no earlier backend serves; NULL: it is the first */
-    bool is_by_load; /* the first backends did not open */
+    char *reason; /* why no earlier backend serves; NULL: it is the first */
     int64_t start_ns;
 };
 

@@ -19,6 +19,8 @@ struct plugin_file {
     uint32_t n_exports;
     bool exports_create_model;
     char needed[1024]; /* DT_NEEDED, separated by ' ' */
+    bool wants_executable_stack; /* dlopen() would make the stacks of all threads executable */
+    bool has_text_relocations;   /* its code is written to when it is opened */
     struct stat read;  /* the file that was read; all zero for bytes */
 };
 

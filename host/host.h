@@ -8,6 +8,7 @@
 struct modelhost {
     char *store_dir;
     char *plugin_path;
+    int32_t load_policy; /* enum modelhost_load_policy */
     uint32_t lanes;
     uint32_t threads;
     struct scheduler *scheduler;

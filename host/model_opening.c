@@ -4,14 +4,17 @@
 #include "clock.h"
 #include "errors.h"
 #include "files.h"
+#include "host.h"
 #include "model_info.h"
 #include "parallel.h"
+#include "plugin_admission.h"
 #include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Readers differ in which of two equal keys counts. */
@@ -257,6 +260,9 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     if ((status = read_config(model, err)) != MODEL_OK ||
         (status = open_weights(model, err)) != MODEL_OK ||
         (status = choose_plugin(model, plugin_path, err)) != MODEL_OK ||
+        (status = plugin_admission_check(model->host->store_dir, model->plugin_path,
+                                         model->host->load_policy, (int64_t)time(NULL), err)) !=
+            MODEL_OK ||
         (status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err)) !=
             MODEL_OK)
         return status;

@@ -8,6 +8,10 @@ static const struct command commands[] = {
      cmd_preprocess_help},
     {"plugins", cmd_plugins, "list the plugins that can be found", cmd_plugins_help},
     {"explain", cmd_explain, "tell which plugin a package would use, and why", cmd_explain_help},
+    {"check-plugin", cmd_check_plugin, "run the checks of a conformance run on a plugin",
+     cmd_check_plugin_help},
+    {"quarantine", cmd_quarantine, "list or clear the plugins that are not opened",
+     cmd_quarantine_help},
     {.name = NULL},
 };
 

@@ -82,6 +82,13 @@ MODELHOST_API model_status modelhost_download(const char *id,
 
 /* ---------------------------------------------------------------- host */
 
+/* Which plugins a host opens. One that is in quarantine (modelhost quarantine) is never opened. */
+enum modelhost_load_policy {
+    MODELHOST_LOAD_ANY = 0,
+    MODELHOST_LOAD_CONFORMANT = 1 /* with a report in the store, modelhost check-plugin, of a run that
+                                     passed all checks */
+};
+
 struct modelhost_options {
     size_t struct_size;
     const char *store_dir;   /* NULL: the default store */
@@ -94,6 +101,8 @@ struct modelhost_options {
      * modelhost_destroy() */
     void (*log)(void *context, int32_t level, const char *message);
     void *log_context;
+    int32_t load_policy;      /* enum modelhost_load_policy */
+    uint32_t policy_reserved; /* 0 */
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \

@@ -91,12 +91,13 @@ static bool read_options(int argc, char **argv, struct check_command *run)
 /* The process of one check: its verdict goes over a pipe. */
 static int run_one(const struct check_command *run)
 {
-    const struct check_child_options options = {
-        .subject = {.plugin = run->plugin, .package = run->package, .threads = 1},
-        .number = (uint32_t)run->check,
-        .rounds = run->rounds,
-        .time_ms = run->time_limit_ms,
-        .record_fd = CHECK_PROCESS_RECORD_FD};
+    const struct check_child_options options = {.subject = {.plugin = run->plugin,
+                                                            .package = run->package,
+                                                            .threads = 1,
+                                                            .record_fd = CHECK_PROCESS_RECORD_FD},
+                                                .number = (uint32_t)run->check,
+                                                .rounds = run->rounds,
+                                                .time_ms = run->time_limit_ms};
     return check_child_run(&options);
 }
 

@@ -71,6 +71,7 @@ static enum check_verdict run_check(struct check *check, uint32_t number)
     struct model_error err = MODEL_ERROR_INIT;
     if (number == CHECK_CHILD_PROBE)
         return probe(check);
+    check_step(check, "%s", check_list[number - 1].what);
     if (check_list[number - 1].needs_model && subject_open_plugin(check->subject, &err) != MODEL_OK)
         return check_failed(check, "%s", err.message);
     return check_list[number - 1].run(check);
@@ -81,11 +82,11 @@ int check_child_run(const struct check_child_options *options)
     struct subject subject;
     struct model_error err = MODEL_ERROR_INIT;
     struct check check = {.subject = &subject,
-                          .record_fd = options->record_fd,
+                          .record_fd = options->subject.record_fd,
                           .rounds = options->rounds,
                           .end_ns = clock_now_ns() + options->time_ms * NS_PER_MS / 2};
     char line[CHECK_REASON_BYTES + 16];
-    (void)fcntl(options->record_fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(options->subject.record_fd, F_SETFD, FD_CLOEXEC);
     limit_process();
     if (options->number == CHECK_CHILD_HANG)
         hang();
@@ -93,13 +94,13 @@ int check_child_run(const struct check_child_options *options)
         return 2;
     enum check_verdict verdict = CHECK_FAILED;
     if (subject_open(&options->subject, &subject, &err) == MODEL_OK) {
-        guarded_memory_watch(options->record_fd);
+        guarded_memory_watch(options->subject.record_fd);
         verdict = run_check(&check, options->number);
         subject_finish(&subject);
     } else {
         (void)check_failed(&check, "%s", err.message);
     }
     (void)snprintf(line, sizeof line, "%s %s", check_verdict_name(verdict), check.reason);
-    check_record_write(options->record_fd, 'V', line);
+    check_record_write(options->subject.record_fd, 'V', line);
     return 0;
 }

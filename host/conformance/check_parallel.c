@@ -111,7 +111,8 @@ static bool check_budget(struct check *check, uint32_t threads, struct model_err
     parallel_adopt_thread(threads);
     check_step(check, "run() with a budget of %u threads", threads);
     struct trial *trial = trial_start(check->subject, &sizes, err);
-    sizes.batch = 4;
+    if (trial != NULL && trial->model->description->max_batch >= 4)
+        sizes.batch = 4;
     struct made_inputs *inputs =
         trial != NULL
             ? made_inputs_create(trial->model->description, check->subject->config, &sizes, err)

@@ -13,8 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_RECORD_BYTES ((size_t)4 << 20)
+#define MAX_RECORD_BYTES ((size_t)64 << 10)
 #define MAX_OUTPUT_BYTES ((size_t)16 << 10)
+#define KEPT_BYTES       ((size_t)4 << 10)
 #define POLL_MS          10
 
 extern char **environ;
@@ -95,18 +96,28 @@ static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
     return errnum;
 }
 
-/* Takes what is there; closes the pipe at its end. A full buffer begins anew when only the last counts,
- * and drops what follows when not. */
-static void drain(int *fd, struct buffer *into, bool keep_last)
+/* A full buffer keeps its last lines: the verdict and the last words come at the end. */
+static void make_room(struct buffer *into)
+{
+    const size_t kept = into->size < KEPT_BYTES ? into->size : KEPT_BYTES;
+    const char *tail = into->data + (into->size - kept);
+    const char *line = memchr(tail, '\n', kept);
+    const size_t n = line != NULL ? kept - (size_t)(line + 1 - tail) : 0;
+    memmove(into->data, into->data + (into->size - n), n);
+    into->size = n;
+    into->data[n] = '\0';
+}
+
+/* Takes what is there; closes the pipe at its end. */
+static void drain(int *fd, struct buffer *into)
 {
     char bytes[4096];
     while (*fd >= 0) {
         const ssize_t n = read(*fd, bytes, sizeof bytes);
         if (n > 0) {
-            if (buffer_append(into, bytes, (size_t)n) != MODEL_OK && keep_last) {
-                buffer_clear(into);
-                (void)buffer_append(into, bytes, (size_t)n);
-            }
+            if (into->size + (size_t)n > into->max_bytes)
+                make_room(into);
+            (void)buffer_append(into, bytes, (size_t)n);
         } else if (n == 0) {
             close_fd(fd);
         } else if (errno != EINTR) {
@@ -132,8 +143,8 @@ static void watch(pid_t child, struct pipes *pipes, int64_t end_ns, struct proce
         struct pollfd fds[2] = {{pipes->record[0], POLLIN, 0}, {pipes->output[0], POLLIN, 0}};
         (void)poll(fds, 2, POLL_MS);
         ended = has_ended(child);
-        drain(&pipes->record[0], &outcome->record, false);
-        drain(&pipes->output[0], &outcome->output, true);
+        drain(&pipes->record[0], &outcome->record);
+        drain(&pipes->output[0], &outcome->output);
     }
     outcome->timed_out = !ended;
 }
@@ -171,8 +182,8 @@ model_status check_process_run(const char *const *argv, int64_t limit_ms,
                                     .output = BUFFER_INIT(MAX_OUTPUT_BYTES)};
     watch(child, &pipes, start_ns + limit_ms * NS_PER_MS, ret);
     end_and_reap(child, ret);
-    drain(&pipes.record[0], &ret->record, false);
-    drain(&pipes.output[0], &ret->output, true);
+    drain(&pipes.record[0], &ret->record);
+    drain(&pipes.output[0], &ret->output);
     ret->elapsed_ns = clock_now_ns() - start_ns;
     close_pipes(&pipes);
     return MODEL_OK;

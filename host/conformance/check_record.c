@@ -70,6 +70,8 @@ void check_record_read(const char *bytes, size_t size_bytes, struct check_record
         const size_t n = (size_t)(end - (bytes + at));
         if (n > 0 && bytes[at] == 'S')
             take_text(bytes + at + 1, n - 1, ret->step, sizeof ret->step);
+        else if (n > 0 && bytes[at] == 'P')
+            take_text(bytes + at + 1, n - 1, ret->phase, sizeof ret->phase);
         else if (n > 0 && bytes[at] == 'V')
             read_verdict(bytes + at + 1, n - 1, ret);
         at += n + 1;

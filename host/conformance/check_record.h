@@ -1,6 +1,7 @@
 /* check_record.h - what a check's process tells its parent, line by line over a pipe:
  *
  *   S<step>                what it is about to do
+ *   P<phase>               which function of the plugin it calls for that: "run()"; "" when it is back
  *   V<verdict> <reason>    "Vpassed 1,000 rounds, no growth": the last line
  *
  * The process has run a plugin's code, so what it wrote is read as hostile: lines that are none of these
@@ -17,6 +18,7 @@ struct check_record {
     enum check_verdict verdict;
     char reason[CHECK_REASON_BYTES];
     char step[CHECK_STEP_BYTES]; /* the last one; "" when there was none */
+    char phase[40];              /* the last one; "": not in the plugin */
 };
 
 /* Writes a whole line or nothing useful: a parent that is gone is nobody to tell. */

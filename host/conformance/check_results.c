@@ -134,7 +134,7 @@ static bool check_batch(struct results_check *r)
 
 /* ---- the package's reference */
 
-/* The model's inputs as the reference has them; NULL when it has not all that are wanted. */
+/* The model's inputs as the reference has them; NULL when it has none, or not all that are wanted. */
 static struct made_inputs *inputs_of_reference(const struct model_description *description,
                                                const struct weights *reference)
 {
@@ -186,8 +186,12 @@ static bool compare_reference(struct results_check *r, const struct weights *ref
         run_result_finish(&result);
         n++;
     }
-    (void)snprintf(r->reference, sizeof r->reference, "; %zu outputs of the reference within %.1g",
-                   n, largest);
+    if (n == 0)
+        (void)snprintf(r->reference, sizeof r->reference,
+                       "; the reference has none of its outputs");
+    else
+        (void)snprintf(r->reference, sizeof r->reference,
+                       "; %zu outputs of the reference within %.1g", n, largest);
     return good;
 }
 

@@ -88,25 +88,28 @@ static void judge(const struct process_outcome *outcome, uint32_t number, int64_
     *ret = (struct conformance_result){.has_run = true, .verdict = CHECK_FAILED};
     ret->time_ms = outcome->elapsed_ns / NS_PER_MS;
     const char *during = record.step[0] != '\0' ? record.step : "starting";
+    const char *in = record.phase[0] != '\0' ? " in " : "";
     const bool ended_well = !outcome->timed_out && outcome->exit_code == 0;
     /* The unloading check is about the end of the process; for others the verdict is the last word. */
-    if (record.has_verdict && (ended_well || number != CHECK_COUNT)) {
+    if (record.has_verdict &&
+        (ended_well || number != CHECK_COUNT || record.verdict == CHECK_FAILED)) {
         ret->verdict = record.verdict;
         (void)snprintf(ret->reason, sizeof ret->reason, "%s", record.reason);
         if (outcome->signal != 0 && record.verdict == CHECK_FAILED)
-            (void)snprintf(ret->reason, sizeof ret->reason, "%.300s (%s during %.120s)",
-                           record.reason, signal_name(outcome->signal), during);
+            (void)snprintf(ret->reason, sizeof ret->reason, "%.280s (%s%s%s during: %.120s)",
+                           record.reason, signal_name(outcome->signal), in, record.phase, during);
         return;
     }
     if (outcome->timed_out)
-        (void)snprintf(ret->reason, sizeof ret->reason, "did not end within %lld ms, killed: %s",
-                       (long long)limit_ms, during);
+        (void)snprintf(ret->reason, sizeof ret->reason,
+                       "did not end within %lld ms, killed%s%s: %s", (long long)limit_ms, in,
+                       record.phase, during);
     else if (outcome->signal != 0)
-        (void)snprintf(ret->reason, sizeof ret->reason, "crashed with %s: %s",
-                       signal_name(outcome->signal), during);
+        (void)snprintf(ret->reason, sizeof ret->reason, "crashed with %s%s%s: %s",
+                       signal_name(outcome->signal), in, record.phase, during);
     else
-        (void)snprintf(ret->reason, sizeof ret->reason, "ended the process (exit code %d): %s",
-                       outcome->exit_code, during);
+        (void)snprintf(ret->reason, sizeof ret->reason, "ended the process (exit code %d)%s%s: %s",
+                       outcome->exit_code, in, record.phase, during);
     add_last_words(outcome, ret->reason);
 }
 

@@ -26,7 +26,7 @@ struct made_options {
     uint64_t seed;
     enum made_values values;
     enum guarded_place place;
-    const char *leave_out; /* an optional input; NULL: all are there */
+    uint64_t absent; /* bit i: input i is left out, which is optional */
 };
 
 struct made_inputs {

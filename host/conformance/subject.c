@@ -1,5 +1,6 @@
 /* subject.c - see subject.h. */
 #include "subject.h"
+#include "check_record.h"
 #include "errors.h"
 #include "files.h"
 #include "package.h"
@@ -103,6 +104,7 @@ model_status subject_open(const struct subject_options *options, struct subject 
                           struct model_error *err)
 {
     *ret = (struct subject){.plugin_path = options->plugin,
+                            .record_fd = options->record_fd,
                             .threads = options->threads > 0 ? options->threads : 1};
     ret->log = (struct log_sink){MODEL_LOG_DEBUG, keep_line, ret};
     model_status status = plugin_file_read(options->plugin, &ret->file, err);
@@ -118,10 +120,18 @@ model_status subject_open_plugin(struct subject *subject, struct model_error *er
 {
     if (subject->is_open)
         return MODEL_OK;
+    subject_enter(subject, "dlopen()");
     model_status status =
         plugin_handle_open(subject->plugin_path, &subject->log, &subject->plugin, err);
+    subject_enter(subject, "");
     subject->is_open = status == MODEL_OK;
     return status;
+}
+
+void subject_enter(const struct subject *subject, const char *function)
+{
+    if (subject->record_fd >= 0)
+        check_record_write(subject->record_fd, 'P', function);
 }
 
 void subject_finish(struct subject *subject)

@@ -17,6 +17,7 @@ struct subject_options {
     const char *plugin;
     const char *package; /* a folder; NULL: an empty package for the plugin's first architecture */
     uint32_t threads;    /* of a run; 0: 1 */
+    int record_fd;       /* where the plugin's functions that are called are told; -1: nowhere */
 };
 
 struct subject {
@@ -31,6 +32,7 @@ struct subject {
     struct log_sink log;     /* keeps the last line */
     char last_line[240];
     uint32_t threads;
+    int record_fd;
 };
 
 /* Opens the package and reads the plugin's note. The errors are those of the package and the file. */
@@ -38,6 +40,8 @@ model_status subject_open(const struct subject_options *options, struct subject 
                           struct model_error *err);
 /* Opens the plugin itself: its code runs from here on. Once; further calls do nothing. */
 model_status subject_open_plugin(struct subject *subject, struct model_error *err);
+/* Says which of the plugin's functions is called now; "" when it is back. */
+void subject_enter(const struct subject *subject, const char *function);
 /* Frees all but the plugin, which stays open. */
 void subject_finish(struct subject *subject);
 

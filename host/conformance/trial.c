@@ -128,9 +128,10 @@ model_status trial_create_instance(struct trial *trial, struct model_instance **
 {
     struct model_instance *instance = NULL;
     trial->err.message[0] = '\0';
-    model_status status =
-        take_failure(trial, trial->model->create_instance(trial->model, &instance, &trial->err),
-                     "create_instance()");
+    subject_enter(trial->subject, "create_instance()");
+    const model_status said = trial->model->create_instance(trial->model, &instance, &trial->err);
+    subject_enter(trial->subject, "");
+    model_status status = take_failure(trial, said, "create_instance()");
     if (status != MODEL_OK)
         return instance == NULL ? status : broke(trial, "create_instance() failed and set *ret");
     if (instance == NULL || !MODEL_HAS(struct model_instance, instance, destroy) ||
@@ -150,11 +151,11 @@ model_status trial_load(struct trial *trial)
 {
     struct model *model = NULL;
     trial->err.message[0] = '\0';
-    model_status status = take_failure(
-        trial,
-        trial->subject->plugin.create_model(guarded_data(trial->table), guarded_data(trial->args),
-                                            &model, &trial->err),
-        "create_model()");
+    subject_enter(trial->subject, "create_model()");
+    const model_status said = trial->subject->plugin.create_model(
+        guarded_data(trial->table), guarded_data(trial->args), &model, &trial->err);
+    subject_enter(trial->subject, "");
+    model_status status = take_failure(trial, said, "create_model()");
     if (status != MODEL_OK)
         return model == NULL ? status : broke(trial, "create_model() failed and set *ret");
     if (model == NULL || !MODEL_HAS(struct model, model, destroy) || model->destroy == NULL ||
@@ -169,12 +170,14 @@ model_status trial_load(struct trial *trial)
 
 void trial_end(struct trial *trial)
 {
+    subject_enter(trial->subject, "destroy()");
     if (trial->instance != NULL)
         trial->instance->destroy(trial->instance);
     if (trial->model != NULL)
         trial->model->destroy(trial->model);
     trial->instance = NULL;
     trial->model = NULL;
+    subject_enter(trial->subject, "");
     services_release_scratch();
     atomic_store(&trial->is_over, true);
 }

@@ -6,34 +6,67 @@
 #include <math.h>
 #include <string.h>
 
+/* One attempt: false when a rule was broken; *ret_status is the plugin's. */
+static bool try_options(struct trial *trial, const struct made_options *options,
+                        model_status *ret_status, struct model_error *ret_said,
+                        struct model_error *err)
+{
+    struct run_result result;
+    struct made_inputs *inputs =
+        made_inputs_create(trial->model->description, trial->subject->config, options, err);
+    if (inputs == NULL)
+        return false;
+    const bool good = trial_run(trial, NULL, &(struct run_options){.inputs = inputs}, &result, err);
+    *ret_status = result.status;
+    *ret_said = result.err;
+    run_result_finish(&result);
+    made_inputs_destroy(inputs);
+    return good;
+}
+
+/* Optional inputs may exclude each other: all of them, none, each alone, all but each. False: no more. */
+static bool choose_absent(const struct model_description *description, uint32_t attempt,
+                          uint64_t *ret)
+{
+    uint64_t optional = 0;
+    const uint32_t n = description->n_inputs < 64 ? description->n_inputs : 64;
+    for (uint32_t i = 0; i < n; i++)
+        if ((description->inputs[i]->flags & MODEL_SPEC_OPTIONAL) != 0)
+            optional |= (uint64_t)1 << i;
+    if (attempt < 2)
+        *ret = attempt == 0 ? 0 : optional;
+    else if (attempt - 2 < 2 * n)
+        *ret = attempt - 2 < n ? optional & ~((uint64_t)1 << (attempt - 2))
+                               : optional & ((uint64_t)1 << (attempt - 2 - n));
+    return attempt == 0 || (optional != 0 && attempt < 2 + 2 * n);
+}
+
 bool trial_find_sizes(struct trial *trial, struct made_options *ret, struct model_error *err)
 {
     static const int64_t sizes[][2] = {{6, 32}, {16, 64}, {1, 224}, {32, 33}, {64, 128}, {3, 16}};
-    struct model_error last = MODEL_ERROR_INIT;
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        struct made_options options = {
-            .batch = 1, .other = sizes[i][0], .picture = sizes[i][1], .seed = 1};
-        struct run_result result;
-        struct made_inputs *inputs =
-            made_inputs_create(trial->model->description, trial->subject->config, &options, err);
-        if (inputs == NULL)
-            return false;
-        const bool good =
-            trial_run(trial, NULL, &(struct run_options){.inputs = inputs}, &result, err);
-        const model_status status = result.status;
-        last = result.err;
-        run_result_finish(&result);
-        made_inputs_destroy(inputs);
-        if (!good)
-            return false;
-        if (status == MODEL_OK) {
-            *ret = options;
-            return true;
+    struct model_error first = MODEL_ERROR_INIT, said = MODEL_ERROR_INIT;
+    uint64_t absent = 0;
+    for (uint32_t attempt = 0; choose_absent(trial->model->description, attempt, &absent);
+         attempt++)
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            const struct made_options options = {.batch = 1,
+                                                 .other = sizes[i][0],
+                                                 .picture = sizes[i][1],
+                                                 .seed = 1,
+                                                 .absent = absent};
+            model_status status = MODEL_OK;
+            if (!try_options(trial, &options, &status, &said, err))
+                return false;
+            if (status == MODEL_OK) {
+                *ret = options;
+                return true;
+            }
+            if (first.message[0] == '\0')
+                first = said;
         }
-    }
     return error_set(err, MODEL_INVALID_ARGUMENT,
                      "run() refuses inputs that its description allows: %s",
-                     last.message) == MODEL_OK;
+                     first.message) == MODEL_OK;
 }
 
 struct trial *trial_start(struct subject *subject, struct made_options *ret_sizes,

@@ -1,4 +1,5 @@
 /* test_quarantine.c - entries that are added, found, expire, are cleared; and damaged ones. */
+#include "errors.h"
 #include "files.h"
 #include "quarantine.h"
 #include "testing.h"

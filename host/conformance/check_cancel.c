@@ -4,7 +4,6 @@
  * fast the model is. */
 #include "check.h"
 #include "clock.h"
-#include "parallel.h"
 #include "trial_run.h"
 
 #include <pthread.h>
@@ -185,7 +184,6 @@ enum check_verdict check_cancel(struct check *check)
     struct cancel_check c = {.check = check, .err = MODEL_ERROR_INIT};
     struct made_options sizes;
     check_step(check, "a first run()");
-    parallel_adopt_thread(check->subject->threads);
     c.trial = trial_start(check->subject, &sizes, &c.err);
     if (c.trial == NULL)
         return check_failed(check, "%s", c.err.message);

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "check_record.h"
 #include "clock.h"
+#include "parallel.h"
 #include "trial_run.h"
 
 #include <fcntl.h>
@@ -94,6 +95,7 @@ int check_child_run(const struct check_child_options *options)
         return 2;
     enum check_verdict verdict = CHECK_FAILED;
     if (subject_open(&options->subject, &subject, &err) == MODEL_OK) {
+        parallel_adopt_thread(subject.threads); /* as a lane's: before anything computes */
         guarded_memory_watch(options->subject.record_fd);
         verdict = run_check(&check, options->number);
         subject_finish(&subject);

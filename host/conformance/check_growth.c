@@ -4,7 +4,6 @@
 #include "check.h"
 #include "clock.h"
 #include "files.h"
-#include "parallel.h"
 #include "trial_run.h"
 
 #include <fcntl.h>
@@ -121,7 +120,6 @@ enum check_verdict check_growth(struct check *check)
     struct usage middle = {0, 0, 0, 0};
     int64_t n_rounds = 0, middle_round = 0;
     const int64_t start_ns = clock_now_ns();
-    parallel_adopt_thread(check->subject->threads);
     struct trial *trial = trial_start(check->subject, &sizes, &err);
     if (trial == NULL)
         return check_failed(check, "%s", err.message);

@@ -52,7 +52,6 @@ enum check_verdict check_load(struct check *check)
     if (!is_runnable(check))
         return check_passed(check, "opened in %.1f ms, nothing changed; no model to run",
                             opening_ms);
-    parallel_adopt_thread(check->subject->threads);
     if (!live_once(check, "a first time"))
         return CHECK_FAILED;
     process_state_take(&used);

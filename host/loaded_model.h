@@ -10,6 +10,7 @@
 #include "page_guard.h"
 #include "plugin_handle.h"
 #include "reaper.h"
+#include "result_memory.h"
 #include "services.h"
 
 #include <stdatomic.h>
@@ -37,6 +38,8 @@ struct modelhost_model {
     struct services services;
     uint32_t lanes;
     struct model *model;
+    char result_key
+        [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
     char *description_json;
     int64_t load_ns;
 

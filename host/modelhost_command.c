@@ -3,11 +3,14 @@
 
 static const struct command commands[] = {
     {"run", cmd_run, "run texts, images or tensors through a model", cmd_run_help},
+    {"serve", cmd_serve_models, "serve models over HTTP", cmd_serve_models_help},
     {"tokenize", cmd_tokenize, "show what the tokenizer makes of a text", cmd_tokenize_help},
     {"preprocess", cmd_preprocess, "write the pixel_values that images become",
      cmd_preprocess_help},
     {"plugins", cmd_plugins, "list the plugins that can be found", cmd_plugins_help},
     {"explain", cmd_explain, "tell which plugin a package would use, and why", cmd_explain_help},
+    {"config", cmd_config, "check a file of options, or list what may stand in one",
+     cmd_config_help},
     {"check-plugin", cmd_check_plugin, "run the checks of a conformance run on a plugin",
      cmd_check_plugin_help},
     {"quarantine", cmd_quarantine, "list or clear the plugins that are not opened",

@@ -85,7 +85,8 @@ MODELHOST_API model_status modelhost_download(const char *id,
 /* Which plugins a host opens. One that is in quarantine (modelhost quarantine) is never opened. */
 enum modelhost_load_policy {
     MODELHOST_LOAD_ANY = 0,
-    MODELHOST_LOAD_CONFORMANT = 1 /* with a report in the store, modelhost check-plugin, of a run that
+    MODELHOST_LOAD_CONFORMANT =
+        1 /* with a report in the store, modelhost check-plugin, of a run that
                                      passed all checks */
 };
 

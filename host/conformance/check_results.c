@@ -61,14 +61,19 @@ static bool check_same_again(struct results_check *r)
     return good;
 }
 
-/* The rows of one item of a batch's output. */
-static struct model_tensor rows_of(const struct model_tensor *whole, int64_t item)
+/* How far an item of a batch's output is from the output of the item alone; infinite without memory. */
+static double item_differs_by(const struct model_tensor *whole, int axis, int64_t item,
+                              const struct model_tensor *single)
 {
-    struct model_tensor part = *whole;
-    part.shape[0] = 1;
-    part.size_bytes = whole->size_bytes / (uint64_t)whole->shape[0];
-    part.data = (char *)whole->data + (uint64_t)item * part.size_bytes;
-    return part;
+    struct model_tensor part;
+    made_inputs_cut(whole, axis, item, &part, NULL);
+    void *data = malloc(part.size_bytes > 0 ? (size_t)part.size_bytes : 1);
+    if (data == NULL)
+        return INFINITY;
+    made_inputs_cut(whole, axis, item, &part, data);
+    const double difference = tensors_differ_by(&part, single);
+    free(data);
+    return difference;
 }
 
 static bool compare_item(struct results_check *r, const struct run_result *batch,
@@ -78,10 +83,11 @@ static bool compare_item(struct results_check *r, const struct run_result *batch
     for (uint32_t i = 0; i < batch->n_outputs && i < single->n_outputs; i++) {
         const struct model_tensor_spec *spec =
             schema_find(description->outputs, description->n_outputs, batch->outputs[i].name);
-        if (!made_inputs_has_batch(spec) || batch->outputs[i].shape[0] != BATCH)
+        const int axis = made_inputs_batch_axis(spec);
+        if (axis < 0 || batch->outputs[i].shape[axis] != BATCH)
             continue;
-        const struct model_tensor rows = rows_of(&batch->outputs[i], item);
-        const double difference = tensors_differ_by(&rows, &single->outputs[i]);
+        const double difference =
+            item_differs_by(&batch->outputs[i], axis, item, &single->outputs[i]);
         *ret_largest = fmax(*ret_largest, difference);
         if (!(difference <= r->tolerance))
             return error_set(&r->err, MODEL_INTERNAL,
@@ -96,11 +102,12 @@ static bool compare_item(struct results_check *r, const struct run_result *batch
 static bool has_batches(const struct model_description *description)
 {
     bool inputs = false, outputs = false;
-    for (uint32_t i = 0; i < description->n_inputs; i++)
-        inputs |= made_inputs_has_batch(description->inputs[i]) &&
-                  description->inputs[i]->shape[0].max >= BATCH;
+    for (uint32_t i = 0; i < description->n_inputs; i++) {
+        const int axis = made_inputs_batch_axis(description->inputs[i]);
+        inputs |= axis >= 0 && description->inputs[i]->shape[axis].max >= BATCH;
+    }
     for (uint32_t i = 0; i < description->n_outputs; i++)
-        outputs |= made_inputs_has_batch(description->outputs[i]);
+        outputs |= made_inputs_batch_axis(description->outputs[i]) >= 0;
     return inputs && outputs && (description->max_batch <= 0 || description->max_batch >= BATCH);
 }
 

@@ -19,10 +19,31 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-bool made_inputs_has_batch(const struct model_tensor_spec *spec)
+int made_inputs_batch_axis(const struct model_tensor_spec *spec)
 {
-    return spec->rank > 0 && spec->shape[0].name != NULL &&
-           strcmp(spec->shape[0].name, "batch") == 0;
+    for (uint32_t i = 0; i < spec->rank; i++)
+        if (spec->shape[i].name != NULL && strcmp(spec->shape[i].name, "batch") == 0)
+            return (int)i;
+    return -1;
+}
+
+void made_inputs_cut(const struct model_tensor *whole, int axis, int64_t item,
+                     struct model_tensor *ret, void *data)
+{
+    int64_t shape[MODEL_MAX_RANK];
+    memcpy(shape, whole->shape, sizeof shape);
+    const uint64_t n_items = (uint64_t)shape[axis];
+    uint64_t n_rows = 1; /* before the axis */
+    for (int i = 0; i < axis; i++)
+        n_rows *= (uint64_t)shape[i];
+    shape[axis] = 1;
+    tensor_init(ret, whole->name, whole->dtype, whole->rank, shape, data);
+    if (data == NULL || n_rows == 0 || ret->size_bytes == 0)
+        return;
+    const size_t piece = (size_t)(ret->size_bytes / n_rows);
+    for (uint64_t row = 0; row < n_rows; row++)
+        memcpy((char *)data + row * piece,
+               (const char *)whole->data + (row * n_items + (uint64_t)item) * piece, piece);
 }
 
 static int64_t clamp(int64_t size, int64_t min, int64_t max)
@@ -236,16 +257,13 @@ struct made_inputs *made_inputs_item(const struct model_description *description
         const struct model_tensor *whole = batch->list[i];
         const struct model_tensor_spec *spec =
             schema_find(description->inputs, description->n_inputs, whole->name);
+        const int axis = made_inputs_batch_axis(spec);
         struct model_tensor part = *whole;
-        const char *data = whole->data;
-        if (made_inputs_has_batch(spec)) {
-            int64_t shape[MODEL_MAX_RANK];
-            memcpy(shape, whole->shape, sizeof shape);
-            shape[0] = 1;
-            tensor_init(&part, whole->name, whole->dtype, whole->rank, shape, NULL);
-            data += (uint64_t)item * part.size_bytes;
-        }
-        good = made_inputs_add(inputs, &part, data, GUARDED_AT_END);
+        if (axis >= 0)
+            made_inputs_cut(whole, axis, item, &part, NULL);
+        good = made_inputs_add(inputs, &part, axis >= 0 ? NULL : whole->data, GUARDED_AT_END);
+        if (good && axis >= 0)
+            made_inputs_cut(whole, axis, item, &part, guarded_data(inputs->blocks[inputs->n - 1]));
         if (good)
             guarded_freeze(inputs->blocks[inputs->n - 1]);
     }

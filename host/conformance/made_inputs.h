@@ -40,7 +40,7 @@ struct made_inputs {
 struct made_inputs *made_inputs_create(const struct model_description *description,
                                        const json_node *config, const struct made_options *options,
                                        struct model_error *err);
-/* Item `item` of a batch alone: inputs whose first dimension is "batch" are cut, the others whole. */
+/* Item `item` of a batch alone: inputs with a dimension "batch" are cut along it, the others whole. */
 struct made_inputs *made_inputs_item(const struct model_description *description,
                                      const struct made_inputs *batch, int64_t item,
                                      struct model_error *err);
@@ -50,7 +50,11 @@ bool made_inputs_add(struct made_inputs *inputs, const struct model_tensor *like
 /* NULL does nothing. */
 void made_inputs_destroy(struct made_inputs *inputs);
 
-/* Whether a tensor's first dimension is the batch. */
-bool made_inputs_has_batch(const struct model_tensor_spec *spec);
+/* Where the dimension "batch" stands; -1: nowhere. */
+int made_inputs_batch_axis(const struct model_tensor_spec *spec);
+/* Item `item` along an axis, copied to `data`, which has room for it: that of *ret, whose shape is set first when
+ * data is NULL. */
+void made_inputs_cut(const struct model_tensor *whole, int axis, int64_t item,
+                     struct model_tensor *ret, void *data);
 
 #endif

@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 #define N_DESCRIPTORS 1024
 
@@ -20,7 +17,7 @@ extern char **environ;
 static uint32_t float_control(void)
 {
 #if defined(__x86_64__)
-    return _mm_getcsr() & ~0x3Fu; /* without the flags of what happened */
+    return __builtin_ia32_stmxcsr() & ~0x3Fu; /* without the flags of what happened */
 #else
     return 0;
 #endif

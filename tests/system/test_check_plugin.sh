@@ -19,7 +19,7 @@ write_tensors_module
 
 case $(basename "$BUILD") in
 build-address* | build-thread*) sanitized=yes limit=60s rounds=20 ;;
-*) sanitized='' limit=12s rounds=60 ;;
+*) sanitized='' limit=6s rounds=60 ;;
 esac
 
 # ---- good plugins: all twelve checks

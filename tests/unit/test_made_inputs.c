@@ -111,7 +111,11 @@ static void an_item_is_cut_out_of_its_batch(void **state)
     assert_int_equal(item->n, 5);
     assert_int_equal(item->list[0]->shape[0], 1);
     assert_memory_equal(item->list[0]->data, (const char *)batch->list[0]->data + 5 * 8, 5 * 8);
-    assert_int_equal(item->list[4]->shape[1], 2); /* its batch is no first dimension */
+    /* [2, batch]: the batch is the second dimension. */
+    assert_int_equal(item->list[4]->shape[0], 2);
+    assert_int_equal(item->list[4]->shape[1], 1);
+    const double *whole = batch->list[4]->data, *part = item->list[4]->data;
+    assert_true(part[0] == whole[1] && part[1] == whole[3]);
     made_inputs_destroy(batch);
     made_inputs_destroy(item);
 }

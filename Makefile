@@ -19,7 +19,9 @@ O        := $(BUILD)/obj
 
 DARWIN   := $(filter Darwin,$(shell uname -s))
 SO       := $(if $(DARWIN),dylib,so)
-PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis
+# Filters system calls of worker processes; they run without it, too.
+SECCOMP  := $(if $(DARWIN),,$(shell pkg-config --exists libseccomp && echo libseccomp))
+PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis $(SECCOMP)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g
@@ -88,7 +90,7 @@ interop: all $(BUILD)/tests/sampler_steps ## compare with npm's clients and orac
 	@scripts/deps.sh interop
 	@BUILD=$(BUILD) tests/interop/run.sh
 
-bench: all $(BUILD)/bench/bench ## measure beside the peers that are installed
+bench: all $(BUILD)/bench/bench $(BUILD)/bench/overhead ## measure beside the peers that are installed
 	@BUILD=$(BUILD) bench/run.sh
 
 fuzz: ## 60 s of each fuzz target (SECONDS_EACH=60)
@@ -144,6 +146,7 @@ $(eval $(call compile,examples,$(INC_kernels)))
 
 $(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
 $(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
+$(O)/host/workers/worker_seccomp.o: ALL_CFLAGS += $(if $(SECCOMP),-DWITH_LIBSECCOMP)
 # The inner loops again for each instruction set; the processor chooses at run time (vector_kernels.h).
 ifeq ($(shell uname -m),x86_64)
 $(O)/plugins/kernels/vector_kernels_avx2.o: ALL_CFLAGS += -mavx2 -mfma
@@ -218,6 +221,8 @@ $(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
 # Tests open the fixtures beside them.
 $(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
 $(BUILD)/tests/test_environment_library: | $(LIBRARY)
+# Workers are the modelhost command.
+$(BUILD)/tests/test_worker_model $(BUILD)/tests/test_worker_parity: | $(BUILD)/bin/modelhost
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
@@ -238,7 +243,9 @@ $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o 
 # With clang and libFuzzer; see tests/fuzz/run.sh.
 $(BUILD)/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ARCHIVE)
 	$(call link,-fsanitize=fuzzer $(LIBS) $(PLUGIN_LIBS))
-$(BUILD)/bench/bench: $(call objects,$(wildcard bench/*.c)) $(ARCHIVE)
+$(BUILD)/bench/bench: $(call objects,$(filter-out bench/overhead.c,$(wildcard bench/*.c))) $(ARCHIVE)
+	$(call link,$(LIBS))
+$(BUILD)/bench/overhead: $(O)/bench/overhead.o $(ARCHIVE) | $(BUILD)/tests/plugin_echo.$(SO)
 	$(call link,$(LIBS))
 
 install: all ## into $(DESTDIR)$(PREFIX)

@@ -1,17 +1,23 @@
 /* api_host.c - the public functions that make hosts and open models; see include/modelhost.h. */
 #include "buffer.h"
+#include "clock.h"
 #include "cpu_budget.h"
 #include "environment.h"
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "model_describing.h"
 #include "package_locate.h"
 #include "result_cache.h"
+#include "worker_model.h"
 
 #include <stdlib.h>
 
 #define DEFAULT_MAX_QUEUE 1024
 #define MAX_LANES         1024
+#define DEFAULT_GRACE_MS  100
+#define MAX_GRACE_MS      (24 * 3600 * 1000)
+#define MAX_KILL_GRACE_MS 3600000
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -27,7 +33,7 @@ static model_status take_path(const char *option,
 static model_status share_out_threads(struct modelhost *host, uint32_t lanes, uint32_t threads,
                                       struct model_error *err)
 {
-    uint32_t cpus = cpu_budget();
+    const uint32_t cpus = host->cpus = cpu_budget();
     host->lanes = lanes > 0 ? lanes : 1;
     host->threads = threads > 0 ? threads : cpus / host->lanes;
     if (host->threads == 0 && threads == 0)
@@ -48,7 +54,29 @@ static void free_host(struct modelhost *host)
     reaper_drop(host->reaper);
     free(host->store_dir);
     free(host->plugin_path);
+    free(host->worker_path);
     free(host);
+}
+
+static model_status start_scheduler(struct modelhost *host, const struct modelhost_options *options,
+                                    struct model_error *err)
+{
+    int64_t grace_ms = 0;
+    if (MODEL_HAS(struct modelhost_options, options, abandon_grace_ms))
+        grace_ms = options->abandon_grace_ms;
+    if (grace_ms < 0 || grace_ms > MAX_GRACE_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "abandon_grace_ms is %lld, want 0 (100) to %d", (long long)grace_ms,
+                         MAX_GRACE_MS);
+    const struct scheduler_options wanted = {
+        .n_lanes = host->lanes,
+        .threads = host->threads,
+        .n_cpus = host->cpus,
+        .max_queue = options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
+        .abandon_grace_ns = (grace_ms > 0 ? grace_ms : DEFAULT_GRACE_MS) * NS_PER_MS,
+        .log = reaper_log(host->reaper),
+    };
+    return scheduler_create(&wanted, &host->scheduler, err);
 }
 
 static model_status make_result_cache(struct modelhost *host,
@@ -90,6 +118,10 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
         take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
     if (status == MODEL_OK)
         status = take_path(options->plugin_path, environment_plugin_path, &host->plugin_path, err);
+    const char *worker_path =
+        MODEL_HAS(struct modelhost_options, options, worker_path) ? options->worker_path : NULL;
+    if (status == MODEL_OK)
+        status = take_path(worker_path, environment_worker_path, &host->worker_path, err);
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
@@ -97,14 +129,17 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     if (status == MODEL_OK)
         status = make_result_cache(host, options, err);
     if (status == MODEL_OK)
-        status = scheduler_create(host->lanes, host->threads,
-                                  options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
-                                  reaper_log(host->reaper), &host->scheduler, err);
+        status = start_scheduler(host, options, err);
     if (status != MODEL_OK)
         free_host(host);
     else
         *ret_host = host;
     return status;
+}
+
+int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
+{
+    return scheduler_is_ready(host->scheduler, err);
 }
 
 void modelhost_destroy(struct modelhost *host)
@@ -137,9 +172,14 @@ static model_status check_load_options(const struct modelhost_load_options *opti
             "modelhost_load_options: struct_size is %zu, want at least %zu; start from "
             "MODELHOST_LOAD_OPTIONS_INIT",
             options->struct_size, sizeof *options);
-    if (options->isolation != MODELHOST_INPROC)
-        return error_set(err, MODEL_UNSUPPORTED, "isolation %d is not known, want %d (inproc)",
-                         options->isolation, MODELHOST_INPROC);
+    if (options->isolation != MODELHOST_INPROC && options->isolation != MODELHOST_WORKER)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "isolation %d is not known, want %d (inproc) or %d (worker)",
+                         options->isolation, MODELHOST_INPROC, MODELHOST_WORKER);
+    if (options->kill_grace_ms < 0 || options->kill_grace_ms > MAX_KILL_GRACE_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "kill_grace_ms is %lld, want 0 (%d) to %d",
+                         (long long)options->kill_grace_ms, WORKER_KILL_GRACE_MS,
+                         MAX_KILL_GRACE_MS);
     return MODEL_OK;
 }
 
@@ -148,7 +188,8 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
                                  struct modelhost_model **ret_model, struct model_error *err)
 {
     static const struct modelhost_load_options defaults = MODELHOST_LOAD_OPTIONS_INIT;
-    model_status status = check_load_options(options != NULL ? options : &defaults, err);
+    options = options != NULL ? options : &defaults;
+    model_status status = check_load_options(options, err);
     if (status != MODEL_OK)
         return status;
     if (name_or_folder == NULL)
@@ -160,9 +201,11 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
     status = find_package(host, name_or_folder, &dir, &own);
     if (status == MODEL_OK)
         status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
-                                     ret_model, &own);
+                                     options, ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
+    else if (options != NULL)
+        (*ret_model)->lane_account.max_abandoned = options->max_abandoned_lanes;
     free(dir);
     return status;
 }
@@ -185,5 +228,5 @@ const struct model_description *modelhost_description(const struct modelhost_mod
 
 const char *modelhost_describe(const struct modelhost_model *model)
 {
-    return model->description_json;
+    return model_describing_text((struct modelhost_model *)(uintptr_t)model);
 }

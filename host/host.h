@@ -8,12 +8,21 @@
 struct modelhost {
     char *store_dir;
     char *plugin_path;
+    char *worker_path;   /* the modelhost command */
     int32_t load_policy; /* enum modelhost_load_policy */
     uint32_t lanes;
     uint32_t threads;
+    uint32_t cpus; /* that the process may use */
+    _Atomic uint64_t last_request_id;
     struct scheduler *scheduler;
     struct result_cache *results; /* NULL: nothing is kept */
     struct reaper *reaper;        /* has the log sink too */
 };
+
+/* Numbers the requests of a host, from 1. [any-thread] */
+static inline uint64_t host_next_request_id(struct modelhost *host)
+{
+    return atomic_fetch_add_explicit(&host->last_request_id, 1, memory_order_relaxed) + 1;
+}
 
 #endif

@@ -12,6 +12,13 @@
 #include <string.h>
 
 #define ALIGNMENT 64
+/* The address sanitizer sees who writes behind an output only if each has memory of its own. */
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_SMALL_DATA 0
+#else
+#define HAS_SMALL_DATA 1
+#endif
+#define SMALL_BYTES 320 /* a few names, and a few numbers behind a cache line's boundary */
 
 static uint32_t count_usual(const struct model_description *description)
 {
@@ -52,6 +59,75 @@ static model_status choose_specs(struct modelhost_result *result,
     return MODEL_OK;
 }
 
+/* A result and its lists in one block: a short call would spend most of its time on allocating. */
+static struct modelhost_result *make_result(uint32_t n)
+{
+    struct modelhost_result *result = NULL;
+    const size_t lists_bytes = n * (2 * sizeof *result->tensors + sizeof *result->pointers +
+                                    sizeof *result->specs + sizeof *result->memory);
+    result = malloc(sizeof *result + lists_bytes + SMALL_BYTES);
+    if (result == NULL)
+        return NULL;
+    *result = (struct modelhost_result){.n_tensors = n};
+    result->timing.struct_size = sizeof result->timing;
+    result->tensors = (struct model_tensor *)(result + 1);
+    result->granted = result->tensors + n;
+    result->pointers = (struct model_tensor **)(result->granted + n);
+    result->specs = (const struct model_tensor_spec **)(result->pointers + n);
+    result->memory = (struct tensor_memory *)(result->specs + n);
+    memset(result->memory, 0, n * sizeof *result->memory);
+    result->small = (unsigned char *)(result->memory + n);
+    result->small_bytes = SMALL_BYTES;
+    return result;
+}
+
+/* Takes some of the result's own room; NULL: there is not enough. */
+static void *take_small(struct modelhost_result *result, uint64_t size_bytes, size_t alignment)
+{
+    const size_t skipped = (alignment - (uintptr_t)result->small % alignment) % alignment;
+    if (skipped > result->small_bytes || size_bytes > result->small_bytes - skipped)
+        return NULL;
+    unsigned char *data = result->small + skipped;
+    result->small = data + size_bytes;
+    result->small_bytes -= skipped + (size_t)size_bytes;
+    return data;
+}
+
+static bool is_small(const struct modelhost_result *result, const void *data)
+{
+    const uintptr_t begin = (uintptr_t)result, end = (uintptr_t)result->small;
+    return (uintptr_t)data >= begin && (uintptr_t)data <= end;
+}
+
+static void free_data(struct modelhost_result *result, uint32_t index)
+{
+    struct tensor_memory *memory = &result->memory[index];
+    if (memory->data != NULL && memory->release != NULL)
+        memory->release(memory->owner);
+    else if (memory->data == NULL && !is_small(result, result->tensors[index].data))
+        free(result->tensors[index].data);
+    *memory = (struct tensor_memory){.data = NULL};
+}
+
+/* Names are copied: the caller may keep the result longer than the model. */
+static model_status name_tensors(struct modelhost_result *result, struct model_error *err)
+{
+    for (uint32_t i = 0; i < result->n_tensors; i++) {
+        const size_t name_bytes = strlen(result->specs[i]->name) + 1;
+        char *name = take_small(result, name_bytes, 1);
+        if (name == NULL && (name = malloc(name_bytes)) == NULL) {
+            result->n_tensors = i;
+            return error_no_memory(err, "a result");
+        }
+        memcpy(name, result->specs[i]->name, name_bytes);
+        result->tensors[i] =
+            (struct model_tensor){.struct_size = sizeof(struct model_tensor), .name = name};
+        result->granted[i] = result->tensors[i];
+        result->pointers[i] = &result->tensors[i];
+    }
+    return MODEL_OK;
+}
+
 model_status result_create(const struct model_description *description,
                            const char *const *output_names, uint32_t n_output_names,
                            struct modelhost_result **ret, struct model_error *err)
@@ -60,27 +136,14 @@ model_status result_create(const struct model_description *description,
     if (n == 0 || n > SCHEMA_MAX_TENSORS)
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u outputs wanted, want 1 to %d", n,
                          SCHEMA_MAX_TENSORS);
-    struct modelhost_result *result = calloc(1, sizeof *result);
+    struct modelhost_result *result = make_result(n);
     if (result == NULL)
         return error_no_memory(err, "a result");
-    result->n_tensors = n;
-    result->timing.struct_size = sizeof result->timing;
-    result->tensors = calloc(n, sizeof *result->tensors);
-    result->pointers = calloc(n, sizeof *result->pointers);
-    result->specs = calloc(n, sizeof *result->specs);
-    result->granted = calloc(n, sizeof *result->granted);
-    model_status status = result->tensors && result->pointers && result->specs && result->granted
-                              ? choose_specs(result, description, output_names, err)
-                              : error_no_memory(err, "a result");
-    for (uint32_t i = 0; status == MODEL_OK && i < n; i++) {
-        char *name = text_format("%s", result->specs[i]->name);
-        result->tensors[i] =
-            (struct model_tensor){.struct_size = sizeof(struct model_tensor), .name = name};
-        result->granted[i] = result->tensors[i];
-        result->pointers[i] = &result->tensors[i];
-        if (name == NULL)
-            status = error_no_memory(err, "a result");
-    }
+    model_status status = choose_specs(result, description, output_names, err);
+    if (status != MODEL_OK)
+        result->n_tensors = 0;
+    else
+        status = name_tensors(result, err);
     if (status != MODEL_OK)
         modelhost_result_destroy(result);
     else
@@ -98,23 +161,66 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
     return MODEL_OK;
 }
 
-model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
-                             uint32_t rank, const int64_t *shape, struct model_error *err)
+static model_status size_of(const struct modelhost_result *result, uint32_t index, int32_t dtype,
+                            uint32_t rank, const int64_t *shape, uint64_t *ret,
+                            struct model_error *err)
 {
     uint64_t size_bytes = dtype_size_bytes(dtype);
     for (uint32_t i = 0; i < rank; i++)
         if (!size_multiply(size_bytes, (uint64_t)shape[i], &size_bytes))
             return error_set(err, MODEL_INVALID_ARGUMENT, "output '%s': its shape overflows",
                              result->granted[index].name);
-    uint64_t padded = 0;
-    void *data = NULL;
-    if (size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
-        data = aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT));
-    if (data == NULL)
-        return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
-                         result->granted[index].name, (unsigned long long)size_bytes);
+    *ret = size_bytes;
+    return MODEL_OK;
+}
+
+static void grant(struct modelhost_result *result, uint32_t index, int32_t dtype, uint32_t rank,
+                  const int64_t *shape, void *data)
+{
     tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape, data);
     result->tensors[index] = result->granted[index];
+}
+
+/* From the result's own room, or from the heap. */
+static void *allocate_data(struct modelhost_result *result, uint64_t size_bytes)
+{
+    uint64_t padded = 0;
+    void *data = HAS_SMALL_DATA ? take_small(result, size_bytes, ALIGNMENT) : NULL;
+    if (data == NULL && size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
+        data = aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT));
+    return data;
+}
+
+model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
+                             uint32_t rank, const int64_t *shape, struct model_error *err)
+{
+    uint64_t size_bytes = 0;
+    struct tensor_memory memory = {.data = NULL};
+    model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
+    if (status == MODEL_OK && result->source != NULL) {
+        status = result->source->allocate(result->source->context, index, size_bytes, &memory, err);
+        return status == MODEL_OK ? result_adopt(result, index, dtype, rank, shape, &memory, err)
+                                  : status;
+    }
+    void *data = status == MODEL_OK ? allocate_data(result, size_bytes) : NULL;
+    if (status == MODEL_OK && data == NULL)
+        return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
+                         result->granted[index].name, (unsigned long long)size_bytes);
+    if (status == MODEL_OK)
+        grant(result, index, dtype, rank, shape, data);
+    return status;
+}
+
+model_status result_adopt(struct modelhost_result *result, uint32_t index, int32_t dtype,
+                          uint32_t rank, const int64_t *shape, const struct tensor_memory *memory,
+                          struct model_error *err)
+{
+    uint64_t size_bytes = 0;
+    model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
+    if (status != MODEL_OK)
+        return status;
+    grant(result, index, dtype, rank, shape, memory->data);
+    result->memory[index] = *memory;
     return MODEL_OK;
 }
 
@@ -139,9 +245,10 @@ model_status result_check_granted(struct modelhost_result *result, struct model_
 
 static void free_tensors(struct modelhost_result *result)
 {
-    for (uint32_t i = 0; result->tensors != NULL && i < result->n_tensors; i++) {
-        free(result->tensors[i].data);
-        free((char *)(uintptr_t)result->tensors[i].name);
+    for (uint32_t i = 0; i < result->n_tensors; i++) {
+        free_data(result, i);
+        if (!is_small(result, result->tensors[i].name))
+            free((char *)(uintptr_t)result->tensors[i].name);
     }
     result->n_tensors = 0;
 }
@@ -162,7 +269,7 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
 void result_empty(struct modelhost_result *result)
 {
     for (uint32_t i = 0; i < result->n_tensors; i++) {
-        free(result->tensors[i].data);
+        free_data(result, i);
         result->tensors[i] = (struct model_tensor){.struct_size = sizeof(struct model_tensor),
                                                    .name = result->tensors[i].name};
         result->granted[i] = result->tensors[i];
@@ -182,10 +289,6 @@ void modelhost_result_destroy(struct modelhost_result *result)
     if (result == NULL)
         return;
     free_tensors(result);
-    free(result->tensors);
-    free(result->pointers);
-    free(result->specs);
-    free(result->granted);
     free(result->json);
     free(result);
 }

@@ -97,7 +97,8 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     const struct chaos_scene scene = {model, instance, call};
     chaos_join_late(instance);
     if (model->place != IN_RUN || !is_due(model, call->inputs[0]))
-        return chaos_answer(call, err);
+        return model_cancel_status(call->cancel) != MODEL_OK ? model_cancel_status(call->cancel)
+                                                             : chaos_answer(call, err);
     const model_status status = model->mode->fault(&scene, err);
     return status == MODEL_OK && model->mode->is_before ? chaos_answer(call, err) : status;
 }

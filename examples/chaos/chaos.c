@@ -96,9 +96,10 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     struct chaos_model *model = instance->model;
     const struct chaos_scene scene = {model, instance, call};
     chaos_join_late(instance);
+    if (model_cancel_status(call->cancel) != MODEL_OK) /* cancelled before: no fault to show */
+        return model_cancel_status(call->cancel);
     if (model->place != IN_RUN || !is_due(model, call->inputs[0]))
-        return model_cancel_status(call->cancel) != MODEL_OK ? model_cancel_status(call->cancel)
-                                                             : chaos_answer(call, err);
+        return chaos_answer(call, err);
     const model_status status = model->mode->fault(&scene, err);
     return status == MODEL_OK && model->mode->is_before ? chaos_answer(call, err) : status;
 }

@@ -120,9 +120,40 @@ write("trust-weight/model.safetensors", {"bias": ("F32", [2], [0, 0])})')
     finds trust-weight 5 '' "behind the end of weight 'bias'"
 fi
 
+# ---- examples/chaos: the same for operators to see
+
+chaos() { # MODE CHECK LIMIT TEXT
+    mkdir -p "$work/chaos"
+    echo "{\"model_type\":\"chaos\",\"mode\":\"$1\",\"limit_mb\":64}" >"$work/chaos/config.json"
+    run check-plugin "$build/examples/chaos.so" --package "$work/chaos" --only "$2" --rounds 40 --time-limit "$3"
+    if grep -qE "^ *$2 .*$4" "$work/out"; then
+        pass "chaos $1: check $2"
+    else
+        fail "chaos $1: check $2" "want '$4': $(cat "$work/out" "$work/err")"
+    fi
+}
+chaos ok 11 $limit ' passed '
+chaos hang 8 400ms 'did not end within 400 ms, killed in run\(\)'
+chaos spin 8 400ms 'did not end within 400 ms, killed in run\(\)'
+chaos ignore-cancel 8 400ms 'did not end within 400 ms, killed in run\(\)'
+chaos abort 8 $limit 'crashed with SIGABRT in run\(\)'
+chaos exit 8 $limit 'ended the process \(exit code 3\) in run\(\)'
+chaos wrong-shape 7 $limit "output: 'output': dimension 1"
+chaos bad-schema 7 $limit "output: 'output': dtype F32, want F64"
+chaos throw-away-error 7 $limit 'without a sentence'
+chaos late-emit 11 $limit 'came after run\(\) had returned|calls the services after'
+if [ -z "$sanitized" ]; then
+    chaos crash 8 $limit 'crashed with SIGSEGV in run\(\)'
+    chaos leak 4 $limit 'the heap grows by'
+    chaos write-input 8 $limit "wrote to input 'input' at byte 0"
+    chaos overrun-output 8 $limit "behind the end of output 'output'"
+fi
+run quarantine clear --all
+
 # ---- reports, quarantine, exit codes
 
 sha=$(sha256sum "$faulty" | cut -d' ' -f1)
+run check-plugin "$faulty" --package "$(package batch)" --only 9
 run quarantine list --json
 ok 'the plugin that failed is in quarantine' json "j[0]['sha256'] == '$sha' and 'failed check' in j[0]['reason'] and not j[0]['expired']"
 mkdir -p "$work/loaded/backends/cpu"

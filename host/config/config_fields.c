@@ -8,6 +8,7 @@
 #define EXACT 9007199254740992.0 /* 2^53: whole numbers up to it are exact */
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const load_policies[] = {"any", "conformant", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
 #define HOST(field)  #field, offsetof(struct modelhost_options, field)
@@ -34,6 +35,7 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 24 * 3600 * 1000, NULL,
         "until a lane that does not come back is replaced; 0: 100"),
     ROW(CONFIG_TEXT, HOST(worker_path), 0, 0, NULL, "the modelhost command that runs workers"),
+    ROW(CONFIG_WORD, HOST(load_policy), 0, 0, load_policies, "which plugins are opened"),
     {.key = NULL},
 };
 

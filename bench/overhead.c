@@ -34,6 +34,32 @@ static void pause_for(long us)
         (void)nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
 }
 
+/* Times of single rounds: their median stands still when other processes take the CPU now and then. */
+struct rounds {
+    int64_t ns[1 << 16]; /* the first ones */
+    size_t n;
+};
+
+static void add_round(struct rounds *rounds, int64_t ns)
+{
+    if (rounds->n < sizeof rounds->ns / sizeof rounds->ns[0])
+        rounds->ns[rounds->n++] = ns;
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static double median_us(struct rounds *rounds)
+{
+    if (rounds->n == 0)
+        return 0;
+    qsort(rounds->ns, rounds->n, sizeof rounds->ns[0], compare_ns);
+    return (double)rounds->ns[rounds->n / 2] / 1e3;
+}
+
 /* ---- the bare ping-pong */
 
 struct ping_pong {
@@ -73,24 +99,25 @@ static void *pong(void *argument)
 
 static double ping_pong_us(double seconds, long pause_us)
 {
+    static struct rounds rounds;
     struct ping_pong table = {0};
     pthread_t thread;
-    int64_t n = 0, spent_ns = 0;
+    rounds.n = 0;
     if (pthread_create(&thread, NULL, pong, &table) != 0)
         return 0;
     const int64_t end_ns = now_ns() + (int64_t)(seconds * 1e9);
-    for (int64_t start_ns; (start_ns = now_ns()) < end_ns; n++) {
+    for (int64_t start_ns; (start_ns = now_ns()) < end_ns;) {
         (void)atomic_fetch_add(&table.word, 1);
         futex_wake(&table.word);
         wait_turn(&table, 0);
-        spent_ns += now_ns() - start_ns;
+        add_round(&rounds, now_ns() - start_ns);
         pause_for(pause_us);
     }
     atomic_store(&table.stop, 1);
     (void)atomic_fetch_add(&table.word, 1);
     futex_wake(&table.word);
     (void)pthread_join(thread, NULL);
-    return (double)spent_ns / 1e3 / (double)n;
+    return median_us(&rounds);
 }
 
 /* Of this process so far. */
@@ -109,7 +136,9 @@ struct callers {
     const struct modelhost_run_options *options;
     int64_t end_ns;
     long pause_us; /* between calls, so that lanes fall asleep; 0: none */
-    _Atomic int64_t n_calls, spent_ns;
+    _Atomic int64_t n_calls;
+    struct rounds *rounds; /* of the first caller */
+    _Atomic int n_started;
 };
 
 static void *keep_calling(void *argument)
@@ -119,7 +148,8 @@ static void *keep_calling(void *argument)
     const int64_t size = 1;
     struct model_tensor x;
     const struct model_tensor *inputs[] = {&x};
-    int64_t n = 0, spent_ns = 0;
+    struct rounds *rounds = atomic_fetch_add(&callers->n_started, 1) == 0 ? callers->rounds : NULL;
+    int64_t n = 0;
     tensor_init(&x, "x", MODEL_F32, 1, &size, &value);
     for (int64_t start_ns; (start_ns = now_ns()) < callers->end_ns; n++) {
         struct modelhost_result *result = NULL;
@@ -129,16 +159,17 @@ static void *keep_calling(void *argument)
             exit(1);
         }
         modelhost_result_destroy(result);
-        spent_ns += now_ns() - start_ns;
+        if (rounds != NULL)
+            add_round(rounds, now_ns() - start_ns);
         pause_for(callers->pause_us);
     }
     (void)atomic_fetch_add(&callers->n_calls, n);
-    (void)atomic_fetch_add(&callers->spent_ns, spent_ns);
     return NULL;
 }
 
 struct measured {
-    double us, cpu_us; /* of one call */
+    double us;     /* of one call, median */
+    double cpu_us; /* of one call, of all threads */
     double calls_s;
 };
 
@@ -147,19 +178,22 @@ static struct measured measure(struct modelhost_model *model,
                                long pause_us, double seconds)
 {
     pthread_t threads[MAX_CALLERS];
+    static struct rounds rounds;
     const double start_cpu_us = cpu_us();
+    rounds.n = 0;
     const int64_t start_ns = now_ns();
     struct callers callers = {.model = model,
                               .options = options,
                               .end_ns = start_ns + (int64_t)(seconds * 1e9),
-                              .pause_us = pause_us};
+                              .pause_us = pause_us,
+                              .rounds = &rounds};
     for (int i = 0; i < n_callers; i++)
         if (pthread_create(&threads[i], NULL, keep_calling, &callers) != 0)
             exit(1);
     for (int i = 0; i < n_callers; i++)
         (void)pthread_join(threads[i], NULL);
     const double n = (double)callers.n_calls;
-    return (struct measured){.us = (double)callers.spent_ns / 1e3 / n,
+    return (struct measured){.us = median_us(&rounds),
                              .cpu_us = (cpu_us() - start_cpu_us) / n,
                              .calls_s = n / ((double)(now_ns() - start_ns) / 1e9)};
 }

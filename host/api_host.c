@@ -6,8 +6,10 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "model_describing.h"
 #include "package_locate.h"
 #include "result_cache.h"
+#include "worker_model.h"
 
 #include <stdlib.h>
 
@@ -15,6 +17,7 @@
 #define MAX_LANES         1024
 #define DEFAULT_GRACE_MS  100
 #define MAX_GRACE_MS      (24 * 3600 * 1000)
+#define MAX_KILL_GRACE_MS 3600000
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -51,6 +54,7 @@ static void free_host(struct modelhost *host)
     reaper_drop(host->reaper);
     free(host->store_dir);
     free(host->plugin_path);
+    free(host->worker_path);
     free(host);
 }
 
@@ -107,6 +111,10 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
         take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
     if (status == MODEL_OK)
         status = take_path(options->plugin_path, environment_plugin_path, &host->plugin_path, err);
+    const char *worker_path =
+        MODEL_HAS(struct modelhost_options, options, worker_path) ? options->worker_path : NULL;
+    if (status == MODEL_OK)
+        status = take_path(worker_path, environment_worker_path, &host->worker_path, err);
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
@@ -157,9 +165,14 @@ static model_status check_load_options(const struct modelhost_load_options *opti
             "modelhost_load_options: struct_size is %zu, want at least %zu; start from "
             "MODELHOST_LOAD_OPTIONS_INIT",
             options->struct_size, sizeof *options);
-    if (options->isolation != MODELHOST_INPROC)
-        return error_set(err, MODEL_UNSUPPORTED, "isolation %d is not known, want %d (inproc)",
-                         options->isolation, MODELHOST_INPROC);
+    if (options->isolation != MODELHOST_INPROC && options->isolation != MODELHOST_WORKER)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "isolation %d is not known, want %d (inproc) or %d (worker)",
+                         options->isolation, MODELHOST_INPROC, MODELHOST_WORKER);
+    if (options->kill_grace_ms < 0 || options->kill_grace_ms > MAX_KILL_GRACE_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "kill_grace_ms is %lld, want 0 (%d) to %d",
+                         (long long)options->kill_grace_ms, WORKER_KILL_GRACE_MS,
+                         MAX_KILL_GRACE_MS);
     return MODEL_OK;
 }
 
@@ -168,7 +181,8 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
                                  struct modelhost_model **ret_model, struct model_error *err)
 {
     static const struct modelhost_load_options defaults = MODELHOST_LOAD_OPTIONS_INIT;
-    model_status status = check_load_options(options != NULL ? options : &defaults, err);
+    options = options != NULL ? options : &defaults;
+    model_status status = check_load_options(options, err);
     if (status != MODEL_OK)
         return status;
     if (name_or_folder == NULL)
@@ -180,7 +194,7 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
     status = find_package(host, name_or_folder, &dir, &own);
     if (status == MODEL_OK)
         status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
-                                     ret_model, &own);
+                                     options, ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
     else if (options != NULL)
@@ -207,5 +221,5 @@ const struct model_description *modelhost_description(const struct modelhost_mod
 
 const char *modelhost_describe(const struct modelhost_model *model)
 {
-    return model->description_json;
+    return model_describing_text((struct modelhost_model *)(uintptr_t)model);
 }

@@ -8,6 +8,7 @@
 struct modelhost {
     char *store_dir;
     char *plugin_path;
+    char *worker_path; /* the modelhost command */
     uint32_t lanes;
     uint32_t threads;
     uint32_t cpus; /* that the process may use */

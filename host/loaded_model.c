@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "host.h"
 #include "image_pipeline.h"
+#include "model_describing.h"
 #include "model_opening.h"
 #include "result_key.h"
 #include "text_pipeline.h"
@@ -40,7 +41,7 @@ static void destroy(void *argument)
     free(model->config_text);
     free(model->no_weights);
     free(model->plugin_path);
-    free(model->description_json);
+    model_describing_finish(model);
     free(model->idle);
     if (model->has_mutex)
         uv_mutex_destroy(&model->mutex);
@@ -56,6 +57,7 @@ void loaded_model_drop(struct modelhost_model *model)
 
 model_status loaded_model_create(struct modelhost *host, const char *package_dir,
                                  const char *plugin_path, uint32_t lanes, uint32_t threads,
+                                 const struct modelhost_load_options *options,
                                  struct modelhost_model **ret, struct model_error *err)
 {
     struct modelhost_model *model = calloc(1, sizeof *model);
@@ -68,6 +70,8 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     model->log = reaper_log(model->reaper);
     model->lanes = lanes;
     wait_spin_init(&model->lane_account.answer_spin, host->cpus);
+    if (options != NULL)
+        model->load = *options;
     model->idle = calloc(lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
     model_status status = model->has_mutex

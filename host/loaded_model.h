@@ -19,6 +19,7 @@
 
 struct image_pipeline;
 struct text_pipeline;
+struct model_text;
 
 struct modelhost_model {
     _Atomic uint32_t references;
@@ -38,10 +39,10 @@ struct modelhost_model {
     size_t n_guards;
     struct services services;
     uint32_t lanes;
+    struct modelhost_load_options load;
     struct model *model;
     char result_key
         [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
-    char *description_json;
     int64_t load_ns;
     struct lane_account lane_account;
 
@@ -51,11 +52,14 @@ struct modelhost_model {
     uint32_t n_idle;
     struct text_pipeline *pipeline;        /* made at the first text */
     struct image_pipeline *image_pipeline; /* made at the first image */
+    struct model_text *texts;              /* what modelhost_describe() gave, the newest first */
 };
 
-/* Opens a package folder. plugin_path: where to look when the package brings no plugin. */
+/* Opens a package folder. plugin_path: where to look when the package brings no plugin. options NULL: in
+ * this process. */
 model_status loaded_model_create(struct modelhost *host, const char *package_dir,
                                  const char *plugin_path, uint32_t lanes, uint32_t threads,
+                                 const struct modelhost_load_options *options,
                                  struct modelhost_model **ret, struct model_error *err);
 void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */

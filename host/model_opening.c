@@ -2,13 +2,16 @@
  * files, the config, the weights, the plugin's note, the plugin's own checks. */
 #include "model_opening.h"
 #include "clock.h"
+#include "cpu_budget.h"
 #include "errors.h"
 #include "files.h"
-#include "model_info.h"
+#include "host.h"
+#include "model_describing.h"
 #include "parallel.h"
 #include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
+#include "worker_model.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -155,8 +158,10 @@ model_status model_opening_create_instance(struct modelhost_model *model,
 {
     struct model_instance *instance = NULL;
     err->message[0] = '\0';
-    model_status status =
-        plugin_error_of_creating(model->model->create_instance(model->model, &instance, err));
+    const bool is_in_worker = model->load.isolation == MODELHOST_WORKER; /* has done the same */
+    model_status status = model->model->create_instance(model->model, &instance, err);
+    if (!is_in_worker)
+        status = plugin_error_of_creating(status);
     plugin_error_tidy(err, status, "create_instance() failed without saying why");
     if (status != MODEL_OK)
         return status;
@@ -171,7 +176,10 @@ model_status model_opening_create_instance(struct modelhost_model *model,
                          "plugin: max_slots is %u, but the instance has no keep()",
                          model->model->description->max_slots);
     }
-    return hosted_instance_create(instance, model->model->description->max_slots, ret, err);
+    status = hosted_instance_create(instance, model->model->description->max_slots, ret, err);
+    if (status == MODEL_OK)
+        (*ret)->is_in_worker = is_in_worker;
+    return status;
 }
 
 struct creation {
@@ -225,22 +233,55 @@ static void create_on_own_thread(void *argument)
     creation->status = status;
 }
 
-static model_status describe(struct modelhost_model *model, struct model_error *err)
+/* In this process: its code, and its weights. */
+static model_status open_here(struct modelhost_model *model, const char *name,
+                              const char *plugin_path, uint32_t threads, struct model_error *err)
 {
-    json_node *info = NULL;
-    model_status status =
-        model_info_collect(&model->package, model->model->description, &info, err);
+    model_status status = open_weights(model, err);
+    if (status == MODEL_OK)
+        status = choose_plugin(model, plugin_path, err);
+    if (status == MODEL_OK)
+        status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err);
+    if (status == MODEL_OK)
+        status = services_init(&model->services, model->log, name, model->config, model->weights,
+                               threads, err);
     if (status != MODEL_OK)
         return status;
-    (void)json_add_string(info, "path", model->package.dir);
-    (void)json_add_string(info, "plugin_path", model->plugin_path);
-    if (model->package.has_manifest) {
-        (void)json_add_string(info, "id", model->package.manifest.id);
-        (void)json_add_string(info, "revision", model->package.manifest.revision);
-    }
-    model->description_json = json_print(info, true);
-    json_free(info);
-    return model->description_json != NULL ? MODEL_OK : error_no_memory(err, "a description");
+    struct creation creation = {model, threads, MODEL_INTERNAL, err};
+    reaper_run_on_own_thread(create_on_own_thread, &creation);
+    return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
+}
+
+/* The processes open the package by themselves, with these same steps; what fails there has its whole
+ * sentence already. */
+static model_status open_in_workers(struct modelhost_model *model, const char *plugin_path,
+                                    uint32_t threads, struct model_error *err)
+{
+    const int64_t grace_ms = model->load.kill_grace_ms;
+    const struct worker_model_options options = {
+        .command = model->host->worker_path,
+        .package_dir = model->package.dir,
+        .plugin_path = plugin_path,
+        .n_processes = model->load.workers,
+        .lanes = model->lanes,
+        .threads = threads,
+        .kill_grace_ns = (grace_ms > 0 ? grace_ms : WORKER_KILL_GRACE_MS) * NS_PER_MS,
+        .memory_bytes = model->load.worker_memory_bytes,
+        .can_spin = cpu_budget() > 1,
+        .log = model->log,
+    };
+    model_status status = choose_plugin(model, plugin_path, err);
+    if (status == MODEL_OK)
+        status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
+    if (status == MODEL_OK)
+        status = plugin_file_check(&model->plugin.file, model->plugin_path, err);
+    err->message[0] = status == MODEL_OK ? '\0' : err->message[0];
+    if (status == MODEL_OK)
+        status = worker_model_create(&options, &model->model, err);
+    if (status == MODEL_OK)
+        status = model_opening_create_instance(model, &model->idle[0], err);
+    model->n_idle = status == MODEL_OK ? 1 : 0;
+    return status;
 }
 
 static model_status open_parts(struct modelhost_model *model, const char *package_dir,
@@ -250,36 +291,27 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     model_status status = package_open(package_dir, NULL, &model->package, err);
     if (status != MODEL_OK)
         return status;
-    if (!model->package.has_manifest)
+    if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);
-    if ((status = read_config(model, err)) != MODEL_OK ||
-        (status = open_weights(model, err)) != MODEL_OK ||
-        (status = choose_plugin(model, plugin_path, err)) != MODEL_OK ||
-        (status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err)) !=
-            MODEL_OK)
-        return status;
     const char *name =
         model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
-    status = services_init(&model->services, model->log, name, model->config, model->weights,
-                           threads, err);
-    if (status != MODEL_OK)
-        return status;
-    struct creation creation = {model, threads, MODEL_INTERNAL, err};
-    reaper_run_on_own_thread(create_on_own_thread, &creation);
-    if (creation.status == MODEL_OK)
-        creation.status = loaded_model_check_files(model, err);
-    if (creation.status == MODEL_OK)
-        creation.status = describe(model, err);
+    status = read_config(model, err);
+    if (status == MODEL_OK)
+        status = model->load.isolation == MODELHOST_WORKER
+                     ? open_in_workers(model, plugin_path, threads, err)
+                     : open_here(model, name, plugin_path, threads, err);
+    if (status == MODEL_OK)
+        status = model_describing_start(model, err);
     model->load_ns = clock_now_ns() - start_ns;
-    if (creation.status == MODEL_OK) {
+    if (status == MODEL_OK) {
         err->message[0] = '\0';
         log_write(model->log, MODEL_LOG_INFO, "%s: loaded in %lld ms with plugin %s %s (%s)", name,
                   (long long)(model->load_ns / NS_PER_MS), model->plugin.file.name,
                   model->plugin.file.version, model->plugin_path);
     }
-    return creation.status;
+    return status;
 }
 
 model_status model_opening_open(struct modelhost_model *model, const char *package_dir,

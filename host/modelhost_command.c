@@ -11,6 +11,7 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "tell which plugin a package would use, and why", cmd_explain_help},
     {"config", cmd_config, "check a file of options, or list what may stand in one",
      cmd_config_help},
+    {"worker", cmd_worker, NULL, cmd_worker_help},
     {.name = NULL},
 };
 

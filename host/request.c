@@ -132,6 +132,11 @@ model_status request_create(struct modelhost_model *model, const struct model_te
         free(request);
         return error_no_memory(err, "a request");
     }
+    if (uv_mutex_init(&request->listening) != 0) {
+        uv_mutex_destroy(&request->telling);
+        free(request);
+        return error_no_memory(err, "a request");
+    }
     atomic_store(&request->references, 1);
     request->model = model;
     loaded_model_retain(model);
@@ -200,6 +205,7 @@ void request_drop(struct modelhost_request *request)
     modelhost_result_destroy(request->result);
     free(request->error);
     uv_mutex_destroy(&request->telling);
+    uv_mutex_destroy(&request->listening);
     loaded_model_drop(request->model);
     free(request);
 }
@@ -279,6 +285,32 @@ void request_close(struct modelhost_request *request)
     uv_mutex_lock(&request->telling);
     request->closed = true;
     uv_mutex_unlock(&request->telling);
+}
+
+void request_raise(struct modelhost_request *request, uint32_t status)
+{
+    uv_mutex_lock(&request->listening);
+    __atomic_store_n(&request->cancelled, status, __ATOMIC_RELEASE);
+    if (request->listener != NULL)
+        request->listener->raise(request->listener, status);
+    uv_mutex_unlock(&request->listening);
+}
+
+void request_listen(struct modelhost_request *request, struct cancel_listener *listener)
+{
+    uv_mutex_lock(&request->listening);
+    request->listener = listener;
+    const uint32_t raised = __atomic_load_n(&request->cancelled, __ATOMIC_RELAXED);
+    if (raised != 0)
+        listener->raise(listener, raised);
+    uv_mutex_unlock(&request->listening);
+}
+
+void request_unlisten(struct modelhost_request *request)
+{
+    uv_mutex_lock(&request->listening);
+    request->listener = NULL;
+    uv_mutex_unlock(&request->listening);
 }
 
 void request_call_back(struct modelhost_request *request)

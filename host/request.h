@@ -35,6 +35,12 @@ struct request_job {
     void (*destroy)(struct request_job *job);
 };
 
+/* Who wants to know at once that a request was given up: a lane that waits for another process. */
+struct cancel_listener {
+    /* `status` is what was raised. Short; it takes no lock. [any-thread] */
+    void (*raise)(struct cancel_listener *self, uint32_t status);
+};
+
 enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_ANSWERED };
 
 #define REQUEST_FEW_INPUTS 4
@@ -87,6 +93,8 @@ struct modelhost_request {
     uint32_t cancelled;
     struct lane_progress progress; /* signs of life of the plugin */
     _Atomic bool is_abandoned;     /* its lane did not come back: what it holds is not used again */
+    uv_mutex_t listening;          /* guards listener */
+    struct cancel_listener *listener;
 
     /* Guarded by the scheduler's mutex. */
     enum request_state state;
@@ -147,6 +155,13 @@ bool request_begin_telling(struct modelhost_request *request);
 void request_end_telling(struct modelhost_request *request);
 /* Nothing is told any more; before the answer. */
 void request_close(struct modelhost_request *request);
+
+/* Raises the token: `status` is what a plugin is to stop with. [any-thread] */
+void request_raise(struct modelhost_request *request, uint32_t status);
+/* The listener is told when the token is raised, at once if it was already, until request_unlisten(), behind
+ * which it is not called any more. One at a time. [lane-thread] */
+void request_listen(struct modelhost_request *request, struct cancel_listener *listener);
+void request_unlisten(struct modelhost_request *request);
 
 /* Hands the answer to the callback and drops the answer's reference. */
 void request_call_back(struct modelhost_request *request);

@@ -6,11 +6,27 @@
 
 #include <stdbool.h>
 
+/* Memory of somebody else that a tensor lies in. */
+struct tensor_memory {
+    void *data;
+    void (*release)(void *owner); /* NULL: there is nothing to give back */
+    void *owner;
+};
+
+/* Where a result's tensors get their memory, 64-byte aligned. */
+struct result_source {
+    model_status (*allocate)(void *context, uint32_t index, uint64_t size_bytes,
+                             struct tensor_memory *ret, struct model_error *err);
+    void *context;
+};
+
 struct modelhost_result {
     struct model_tensor *tensors;   /* (n_tensors) */
     struct model_tensor **pointers; /* (n_tensors), each to tensors[i]: what a plugin is handed */
     struct model_tensor *granted;   /* (n_tensors), the same again, out of a plugin's reach */
     const struct model_tensor_spec **specs; /* (n_tensors) */
+    struct tensor_memory *memory;       /* (n_tensors); data NULL: the tensor's is from the heap */
+    const struct result_source *source; /* NULL: the heap; set before the first is allocated */
     uint32_t n_tensors;
     char *json;           /* NULL: the tensor form */
     unsigned char *small; /* room for small outputs, that the result itself brings */
@@ -31,6 +47,11 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
 /* Gives tensor `index` its shape and 64-byte aligned memory, not cleared. */
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
                              uint32_t rank, const int64_t *shape, struct model_error *err);
+
+/* The same for a tensor whose data is there already; on success the result gives the memory back. */
+model_status result_adopt(struct modelhost_result *result, uint32_t index, int32_t dtype,
+                          uint32_t rank, const int64_t *shape, const struct tensor_memory *memory,
+                          struct model_error *err);
 
 /* Behind a plugin's run(): MODEL_INTERNAL when it wrote to a tensor's fields instead of its data, or did not
  * have it allocated. The fields are what they were then, so that the result can be destroyed. */

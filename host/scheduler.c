@@ -61,7 +61,7 @@ void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *re
     struct model_error error = MODEL_ERROR_INIT;
     struct lane *lane = request->lane;
     (void)error_set(&error, status, "%s", sentence);
-    __atomic_store_n(&request->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
+    request_raise(request, (uint32_t)status);
     if (!scheduler_claim(scheduler, request, status, NULL, &error) || lane == NULL)
         return;
     lane->given_up_ns = request->raised_ns = clock_now_ns();

@@ -36,6 +36,10 @@ const char cmd_run_help[] =
     "  --json               the answers as a JSON array\n"
     "  --timeout TIME       500ms, 2s, ...: exit code 124 when there is no answer by then, loading\n"
     "                       included (many texts run a few at a time, each few within TIME)\n"
+    "  --isolation KIND     inproc (default): the plugin runs in this process; worker: in a process of\n"
+    "                       its own, which is ended when it does not stop at --timeout\n"
+    "  --workers N          with --isolation worker: that many processes (default 1)\n"
+    "  --kill-grace TIME    with --isolation worker: how long after --timeout (default 50ms)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
     "  --config FILE        options of host and model, see `modelhost config keys`; options here go\n"
     "                       over them\n"
@@ -120,6 +124,17 @@ static void take_options(const struct run_command *run, struct modelhost_options
     options->log = print_log;
 }
 
+static void take_load_options(const struct run_command *run, struct modelhost_load_options *options)
+{
+    if (run->isolation != NULL)
+        options->isolation =
+            strcmp(run->isolation, "worker") == 0 ? MODELHOST_WORKER : MODELHOST_INPROC;
+    if (run->workers > 0)
+        options->workers = (uint32_t)run->workers;
+    if (run->kill_grace_ms > 0)
+        options->kill_grace_ms = run->kill_grace_ms;
+}
+
 static void open_model(void *argument)
 {
     struct opening *opening = argument;
@@ -134,6 +149,7 @@ static void open_model(void *argument)
         modelhost_config_model(config, run->package, &load_options);
     }
     take_options(run, &options);
+    take_load_options(run, &load_options);
     if (opening->status == MODEL_OK)
         opening->status = modelhost_create(&options, &opening->host, &opening->err);
     if (opening->status == MODEL_OK)

@@ -1,6 +1,7 @@
 /* loaded_model.c - see loaded_model.h. model_opening.c does the opening step by step. */
 #include "loaded_model.h"
 #include "errors.h"
+#include "files.h"
 #include "host.h"
 #include "image_pipeline.h"
 #include "model_describing.h"
@@ -9,6 +10,11 @@
 #include "text_pipeline.h"
 
 #include <stdlib.h>
+
+const char *loaded_model_name(const struct modelhost_model *model)
+{
+    return model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
+}
 
 void loaded_model_retain(struct modelhost_model *model)
 {

@@ -63,6 +63,8 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
                                  const char *plugin_path, uint32_t lanes, uint32_t threads,
                                  const struct modelhost_load_options *options,
                                  struct modelhost_model **ret, struct model_error *err);
+/* The package's id, or its folder's name: in log lines and metrics. */
+const char *loaded_model_name(const struct modelhost_model *model);
 void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */
 void loaded_model_drop(struct modelhost_model *model);

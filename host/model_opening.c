@@ -270,6 +270,7 @@ static model_status open_in_workers(struct modelhost_model *model, const char *p
         .memory_bytes = model->load.worker_memory_bytes,
         .can_spin = cpu_budget() > 1,
         .log = model->log,
+        .metrics = model->metrics.series,
     };
     model_status status = choose_plugin(model, plugin_path, err);
     if (status == MODEL_OK)
@@ -292,8 +293,7 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     model_status status = package_open(package_dir, NULL, &model->package, err);
     if (status != MODEL_OK)
         return status;
-    const char *name =
-        model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
+    const char *name = loaded_model_name(model);
     model_metrics_name(&model->metrics, name, model->package.backend);
     if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,

@@ -250,7 +250,7 @@ void request_ended(const struct modelhost_request *request)
     if (model->log->level < MODEL_LOG_DEBUG)
         return;
     const struct log_subject before =
-        log_set_subject((struct log_subject){model->services.model_name, request->id});
+        log_set_subject((struct log_subject){loaded_model_name(model), request->id});
     log_write(model->log, MODEL_LOG_DEBUG, "%s, %lld us queued, %lld us run",
               status_name(request->status), (long long)(queue_ns / NS_PER_US),
               (long long)(has_run ? run_ns / NS_PER_US : 0));

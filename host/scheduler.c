@@ -239,7 +239,7 @@ bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err)
                             "request %llu of '%s' shows no progress: its lane is held up until it "
                             "comes back, or is given up and replaced",
                             (unsigned long long)lane->running->id,
-                            lane->running->model->services.model_name);
+                            loaded_model_name(lane->running->model));
         }
     if (is_ready && scheduler->n_missing_lanes > 0) {
         is_ready = false;

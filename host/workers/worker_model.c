@@ -80,6 +80,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->kill_grace_ns = options->kill_grace_ns;
     config->memory_bytes = options->memory_bytes;
     config->log = options->log;
+    config->metrics = options->metrics;
     config->command = text_format("%s", options->command);
     config->package_dir = text_format("%s", options->package_dir);
     config->plugin_path =

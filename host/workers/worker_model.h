@@ -8,6 +8,7 @@
 #define WORKER_MODEL_H
 
 #include "log.h"
+#include "metrics.h"
 
 #include <stdbool.h>
 
@@ -24,6 +25,7 @@ struct worker_model_options {
     uint64_t memory_bytes;
     bool can_spin; /* there is more than one processor */
     const struct log_sink *log;
+    struct metric_series *metrics; /* NULL: not counted */
 };
 
 /* Starts the processes and waits until they have opened the model. What went wrong there is told as if it

@@ -9,6 +9,7 @@
 
 #include "buffer.h"
 #include "log.h"
+#include "metrics.h"
 #include "worker_channel.h"
 
 /* What all workers of a model have in common. Lives in its model. */
@@ -21,6 +22,7 @@ struct worker_config {
     int64_t kill_grace_ns;
     uint64_t memory_bytes; /* 0: no limit */
     const struct log_sink *log;
+    struct metric_series *metrics; /* NULL: not counted */
 };
 
 /* How long a caller waits: until until_ns, or grace_ns from when it finds *cancelled raised. */

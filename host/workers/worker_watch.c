@@ -253,6 +253,8 @@ static bool start(struct worker_slot *slot)
     atomic_store(&slot->works, 0);
     model_status status = worker_process_start(slot->config->command, &slot->process, &err);
     slot->has_process = status == MODEL_OK;
+    if (status == MODEL_OK && slot->is_repeating)
+        metrics_add(slot->config->metrics, METRIC_WORKER_RESTARTS, 0, 1);
     if (status == MODEL_OK)
         (void)send_open(slot, NULL); /* if it is gone already, that is seen soon */
     else {

@@ -222,8 +222,6 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
                                      options, ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
-    else if (options != NULL)
-        (*ret_model)->lane_account.max_abandoned = options->max_abandoned_lanes;
     free(dir);
     return status;
 }

@@ -79,8 +79,11 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     model->lanes = lanes;
     model_metrics_init(&model->metrics, host->metrics.metrics);
     wait_spin_init(&model->lane_account.answer_spin, host->cpus);
-    if (options != NULL)
+    if (options != NULL) {
         model->load = *options;
+        model->lane_account.max_abandoned = options->max_abandoned_lanes;
+        model->lane_account.always_returns = options->isolation == MODELHOST_WORKER;
+    }
     model->idle = calloc(lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
     model_status status = model->has_mutex

@@ -19,7 +19,9 @@ O        := $(BUILD)/obj
 
 DARWIN   := $(filter Darwin,$(shell uname -s))
 SO       := $(if $(DARWIN),dylib,so)
-PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis
+# Filters system calls of worker processes; they run without it, too.
+SECCOMP  := $(if $(DARWIN),,$(shell pkg-config --exists libseccomp && echo libseccomp))
+PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis $(SECCOMP)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g
@@ -144,6 +146,7 @@ $(eval $(call compile,examples,$(INC_kernels)))
 
 $(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
 $(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
+$(O)/host/workers/worker_seccomp.o: ALL_CFLAGS += $(if $(SECCOMP),-DWITH_LIBSECCOMP)
 # The inner loops again for each instruction set; the processor chooses at run time (vector_kernels.h).
 ifeq ($(shell uname -m),x86_64)
 $(O)/plugins/kernels/vector_kernels_avx2.o: ALL_CFLAGS += -mavx2 -mfma

@@ -29,6 +29,7 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_U64, HOST(result_cache_bytes), 0, EXACT, NULL,
         "for outputs of inputs that were seen before; 0: none"),
     ROW(CONFIG_TEXT, HOST(redis_url), 0, 0, NULL, "a Redis server that shares them"),
+    ROW(CONFIG_TEXT, HOST(worker_path), 0, 0, NULL, "the modelhost command, which runs workers"),
     {.key = NULL},
 };
 

@@ -6,6 +6,7 @@
 #include "loaded_model.h"
 #include "served_instance.h"
 #include "worker_description.h"
+#include "worker_sandbox.h"
 #include "worker_socket.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct worker_server {
     uv_mutex_t sending; /* guards the socket's sending side */
     char *package_dir, *plugin_path;
     uint32_t lanes, threads;
+    bool can_spin;
     struct modelhost host; /* as much of one as a model needs */
     uv_thread_t opening;
     struct modelhost_model *model; /* behind `opening` */
@@ -45,6 +47,14 @@ static void send_log(void *context, int32_t level, const char *line)
 }
 
 /* ---- opening the package */
+
+static void send_failed(struct worker_server *server, model_status status,
+                        const struct model_error *err)
+{
+    send_message(server, &(struct worker_message){.type = WORKER_FAILED,
+                                                  .numbers = {(uint64_t)status},
+                                                  .text = err->message});
+}
 
 static void send_hello(struct worker_server *server)
 {
@@ -73,11 +83,10 @@ static void open_model(void *argument)
     if (status == MODEL_OK)
         send_hello(server);
     else
-        send_message(server, &(struct worker_message){.type = WORKER_FAILED,
-                                                      .numbers = {(uint64_t)status},
-                                                      .text = err.message});
+        send_failed(server, status, &err);
 }
 
+/* The sandbox is entered before any other thread, and before any code of a plugin, is there. */
 static model_status take_open(struct worker_server *server, struct model_error *err)
 {
     model_status status = worker_socket_receive(server->socket, &server->inbox, err);
@@ -86,6 +95,11 @@ static model_status take_open(struct worker_server *server, struct model_error *
         return status;
     if (open->type != WORKER_OPEN || open->numbers[0] == 0 || open->numbers[0] > MAX_INSTANCES)
         return error_set(err, MODEL_CORRUPT, "the host did not say which package to open");
+    const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
+    server->can_spin = cpu_budget() > 1; /* while it can be read */
+    status = worker_sandbox_enter(&limits, err);
+    if (status != MODEL_OK)
+        return status;
     server->lanes = (uint32_t)open->numbers[0];
     server->threads = (uint32_t)open->numbers[1];
     server->package_dir = text_format("%s", open->path);
@@ -147,7 +161,7 @@ static model_status create_instance(struct worker_server *server,
     const struct served_options options = {.model = server->model,
                                            .id = (uint32_t)message->numbers[0],
                                            .threads = server->threads,
-                                           .can_spin = cpu_budget() > 1,
+                                           .can_spin = server->can_spin,
                                            .created = on_created,
                                            .ended = on_ended,
                                            .context = server};
@@ -237,6 +251,8 @@ int worker_server_run(int socket, void (*end_at_once)(int code))
         uv_cond_init(&server.fewer) != 0)
         return 1;
     model_status status = take_open(&server, &err);
+    if (status != MODEL_OK && status != MODEL_NOT_FOUND)
+        send_failed(&server, status, &err);
     while (status == MODEL_OK) {
         status = worker_socket_receive(socket, &server.inbox, &err);
         if (status == MODEL_OK && server.inbox.message.type == WORKER_GOODBYE)

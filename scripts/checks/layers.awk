@@ -32,6 +32,7 @@ BEGIN {
     fence("^png\\.h$", "^host/images/image_png\\.c$|^examples/[a-z0-9_]*\\.c$",
           "host/images/image_png.c")
     fence("^(jpeglib|jerror)\\.h$", "^host/images/image_jpeg\\.c$", "host/images/image_jpeg.c")
+    fence("^seccomp\\.h$", "^host/workers/worker_seccomp\\.c$", "host/workers/worker_seccomp.c")
     fence("^hiredis", "^host/results/redis_store\\.c$", "host/results/redis_store.c")
     fence("^uv\\.h$", "^host/|^base/http_|^packager/|^tests/|^bench/|^examples/",
           "host/, base/http_*, packager/")

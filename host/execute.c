@@ -28,7 +28,8 @@ static model_status give_output(struct output_context *outputs, uint32_t index, 
                                 const struct result_memory *memory, struct model_error *err)
 {
     struct modelhost_result *result = outputs->result;
-    struct model_error own = MODEL_ERROR_INIT; /* the plugin's may be NULL, or hold anything */
+    struct model_error own; /* the plugin's may be NULL, or hold anything */
+    error_init(&own);
     model_status status = MODEL_OK;
     if (index >= result->n_tensors)
         status = error_set(&own, MODEL_INTERNAL, "there is no output %u of %u", index,
@@ -102,16 +103,18 @@ static model_status take_instance(struct modelhost_request *request, int64_t n_i
 static void give_back(struct modelhost_request *request, struct hosted_instance *instance)
 {
     if (request->session == NULL)
-        loaded_model_return_instance(request->model, instance);
+        request_return_instance(request, instance);
 }
 
 model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
                           struct model_error *err)
 {
-    struct output_context outputs = {.result = result,
-                                     .request = plugin_call->request,
-                                     .binding = *plugin_call->binding,
-                                     .error = MODEL_ERROR_INIT};
+    struct output_context outputs;
+    outputs.result = result;
+    outputs.request = plugin_call->request;
+    outputs.status = MODEL_OK;
+    schema_binding_copy(&outputs.binding, plugin_call->binding);
+    error_init(&outputs.error);
     struct model_cancel cancel = {sizeof cancel, plugin_call->cancelled, plugin_call->deadline_ns};
     struct model_call call = {
         .struct_size = sizeof call,
@@ -128,11 +131,11 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     };
     struct model_instance *instance = plugin_call->instance->plugin;
     struct stream_gate *gate = &plugin_call->instance->gate;
-    if (plugin_call->streaming != NULL) {
-        stream_gate_open(gate, plugin_call->streaming);
-        call.sink = &gate->sink;
-    }
+    if (plugin_call->streaming != NULL)
+        call.sink = stream_gate_open(gate, plugin_call->streaming);
     int64_t start_ns = clock_now_ns();
+    if (plugin_call->progress != NULL)
+        lane_progress_mark(plugin_call->progress, schema_batch(plugin_call->binding), start_ns);
     model_status status = instance->run(instance, &call, err);
     struct model_error emitted = MODEL_ERROR_INIT;
     if (plugin_call->streaming != NULL && stream_gate_close(gate, &emitted) != MODEL_OK &&
@@ -143,7 +146,8 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     if (plugin_call->ret_has_read != NULL)
         *plugin_call->ret_has_read = status == MODEL_OK;
     result->timing.run_ns += clock_now_ns() - start_ns;
-    struct model_error changed = MODEL_ERROR_INIT;
+    struct model_error changed;
+    error_init(&changed);
     model_status granted = result_check_granted(result, &changed);
     if (status != MODEL_OK && status == outputs.status && err->message[0] == '\0')
         (void)error_set(err, status, "%s", outputs.error.message); /* it passed no err on */
@@ -186,6 +190,7 @@ static model_status run_plugin(struct modelhost_request *request,
                                .request = request,
                                .streaming = request->on_tensors != NULL ? request : NULL,
                                .cancelled = &request->cancelled,
+                               .progress = &request->progress,
                                .deadline_ns = request->deadline_ns};
     const int64_t n_items = schema_batch(binding);
     model_status status = take_instance(request, n_items, &call.instance, err);

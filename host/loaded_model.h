@@ -6,6 +6,7 @@
 #define LOADED_MODEL_H
 
 #include "hosted_instance.h"
+#include "lane_account.h"
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
@@ -43,6 +44,7 @@ struct modelhost_model {
     char result_key
         [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
     int64_t load_ns;
+    struct lane_account lane_account;
 
     uv_mutex_t mutex; /* guards what follows */
     int has_mutex;

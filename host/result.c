@@ -12,6 +12,13 @@
 #include <string.h>
 
 #define ALIGNMENT 64
+/* The address sanitizer sees who writes behind an output only if each has memory of its own. */
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_SMALL_DATA 0
+#else
+#define HAS_SMALL_DATA 1
+#endif
+#define SMALL_BYTES 320 /* a few names, and a few numbers behind a cache line's boundary */
 
 static uint32_t count_usual(const struct model_description *description)
 {
@@ -52,6 +59,73 @@ static model_status choose_specs(struct modelhost_result *result,
     return MODEL_OK;
 }
 
+/* A result and its lists in one block: a short call would spend most of its time on allocating. */
+static struct modelhost_result *make_result(uint32_t n)
+{
+    struct modelhost_result *result = NULL;
+    const size_t lists_bytes = n * (2 * sizeof *result->tensors + sizeof *result->memory +
+                                    sizeof *result->pointers + sizeof *result->specs);
+    result = malloc(sizeof *result + lists_bytes + SMALL_BYTES);
+    if (result == NULL)
+        return NULL;
+    *result = (struct modelhost_result){.n_tensors = n};
+    result->timing.struct_size = sizeof result->timing;
+    result->tensors = (struct model_tensor *)(result + 1);
+    result->granted = result->tensors + n;
+    result->memory = (struct result_memory *)(result->granted + n);
+    result->pointers = (struct model_tensor **)(result->memory + n);
+    result->specs = (const struct model_tensor_spec **)(result->pointers + n);
+    result->small = (unsigned char *)(result->specs + n);
+    result->small_bytes = SMALL_BYTES;
+    return result;
+}
+
+/* Takes some of the result's own room; NULL: there is not enough. */
+static void *take_small(struct modelhost_result *result, uint64_t size_bytes, size_t alignment)
+{
+    const size_t skipped = (alignment - (uintptr_t)result->small % alignment) % alignment;
+    if (skipped > result->small_bytes || size_bytes > result->small_bytes - skipped)
+        return NULL;
+    unsigned char *data = result->small + skipped;
+    result->small = data + size_bytes;
+    result->small_bytes -= skipped + (size_t)size_bytes;
+    return data;
+}
+
+static bool is_small(const struct modelhost_result *result, const void *data)
+{
+    const uintptr_t begin = (uintptr_t)result, end = (uintptr_t)result->small;
+    return (uintptr_t)data >= begin && (uintptr_t)data <= end;
+}
+
+static void free_data(struct modelhost_result *result, uint32_t index)
+{
+    const struct result_memory memory = result->memory[index];
+    result->memory[index] = (struct result_memory){.data = NULL};
+    if (memory.release != NULL)
+        memory.release(memory.owner);
+}
+
+/* Names are copied: the caller may keep the result longer than the model. */
+static model_status name_tensors(struct modelhost_result *result, struct model_error *err)
+{
+    for (uint32_t i = 0; i < result->n_tensors; i++) {
+        const size_t name_bytes = strlen(result->specs[i]->name) + 1;
+        char *name = take_small(result, name_bytes, 1);
+        if (name == NULL && (name = malloc(name_bytes)) == NULL) {
+            result->n_tensors = i;
+            return error_no_memory(err, "a result");
+        }
+        memcpy(name, result->specs[i]->name, name_bytes);
+        result->tensors[i] =
+            (struct model_tensor){.struct_size = sizeof(struct model_tensor), .name = name};
+        result->granted[i] = result->tensors[i];
+        result->memory[i] = (struct result_memory){.data = NULL};
+        result->pointers[i] = &result->tensors[i];
+    }
+    return MODEL_OK;
+}
+
 model_status result_create(const struct model_description *description,
                            const char *const *output_names, uint32_t n_output_names,
                            struct modelhost_result **ret, struct model_error *err)
@@ -60,29 +134,14 @@ model_status result_create(const struct model_description *description,
     if (n == 0 || n > SCHEMA_MAX_TENSORS)
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u outputs wanted, want 1 to %d", n,
                          SCHEMA_MAX_TENSORS);
-    struct modelhost_result *result = calloc(1, sizeof *result);
+    struct modelhost_result *result = make_result(n);
     if (result == NULL)
         return error_no_memory(err, "a result");
-    result->n_tensors = n;
-    result->timing.struct_size = sizeof result->timing;
-    result->tensors = calloc(n, sizeof *result->tensors);
-    result->pointers = calloc(n, sizeof *result->pointers);
-    result->specs = calloc(n, sizeof *result->specs);
-    result->granted = calloc(n, sizeof *result->granted);
-    result->memory = calloc(n, sizeof *result->memory);
-    model_status status =
-        result->tensors && result->pointers && result->specs && result->granted && result->memory
-            ? choose_specs(result, description, output_names, err)
-            : error_no_memory(err, "a result");
-    for (uint32_t i = 0; status == MODEL_OK && i < n; i++) {
-        char *name = text_format("%s", result->specs[i]->name);
-        result->tensors[i] =
-            (struct model_tensor){.struct_size = sizeof(struct model_tensor), .name = name};
-        result->granted[i] = result->tensors[i];
-        result->pointers[i] = &result->tensors[i];
-        if (name == NULL)
-            status = error_no_memory(err, "a result");
-    }
+    model_status status = choose_specs(result, description, output_names, err);
+    if (status != MODEL_OK)
+        result->n_tensors = 0;
+    else
+        status = name_tensors(result, err);
     if (status != MODEL_OK)
         modelhost_result_destroy(result);
     else
@@ -114,18 +173,29 @@ static model_status size_of(const struct modelhost_result *result, uint32_t inde
 }
 
 static void grant(struct modelhost_result *result, uint32_t index, int32_t dtype, uint32_t rank,
-                  const int64_t *shape, void *data)
+                  const int64_t *shape, const struct result_memory *memory)
 {
-    tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape, data);
+    tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape,
+                memory->data);
     result->tensors[index] = result->granted[index];
+    result->memory[index] = *memory;
 }
 
-static void *allocate_on_heap(uint64_t size_bytes)
+static void release_nothing(void *owner)
+{
+    (void)owner;
+}
+
+/* Memory from the result itself, or from the heap. */
+static struct result_memory own_memory(struct modelhost_result *result, uint64_t size_bytes)
 {
     uint64_t padded = 0;
-    return size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX
-               ? aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT))
-               : NULL;
+    void *data = HAS_SMALL_DATA ? take_small(result, size_bytes, ALIGNMENT) : NULL;
+    if (data != NULL)
+        return (struct result_memory){data, release_nothing, NULL};
+    if (size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
+        data = aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT));
+    return (struct result_memory){data, free, data};
 }
 
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
@@ -133,18 +203,17 @@ model_status result_allocate(struct modelhost_result *result, uint32_t index, in
 {
     uint64_t size_bytes = 0;
     struct result_memory memory = {.data = NULL};
+    const struct result_source *source = result->source;
     model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
-    if (status == MODEL_OK && result->source != NULL) {
-        status = result->source->allocate(result->source->context, index, size_bytes, &memory, err);
-        return status == MODEL_OK ? result_adopt(result, index, dtype, rank, shape, &memory, err)
-                                  : status;
-    }
-    void *data = status == MODEL_OK ? allocate_on_heap(size_bytes) : NULL;
-    if (status == MODEL_OK && data == NULL)
-        return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
-                         result->granted[index].name, (unsigned long long)size_bytes);
+    if (status == MODEL_OK && source != NULL)
+        status = source->allocate(source->context, index, size_bytes, &memory, err);
+    else if (status == MODEL_OK)
+        memory = own_memory(result, size_bytes);
+    if (status == MODEL_OK && memory.data == NULL)
+        status = error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
+                           result->granted[index].name, (unsigned long long)size_bytes);
     if (status == MODEL_OK)
-        grant(result, index, dtype, rank, shape, data);
+        grant(result, index, dtype, rank, shape, &memory);
     return status;
 }
 
@@ -154,11 +223,9 @@ model_status result_adopt(struct modelhost_result *result, uint32_t index, int32
 {
     uint64_t size_bytes = 0;
     model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
-    if (status != MODEL_OK)
-        return status;
-    grant(result, index, dtype, rank, shape, memory->data);
-    result->memory[index] = *memory;
-    return MODEL_OK;
+    if (status == MODEL_OK)
+        grant(result, index, dtype, rank, shape, memory);
+    return status;
 }
 
 model_status result_check_granted(struct modelhost_result *result, struct model_error *err)
@@ -180,23 +247,12 @@ model_status result_check_granted(struct modelhost_result *result, struct model_
     return status;
 }
 
-static void free_data(struct modelhost_result *result, uint32_t index)
-{
-    static const struct result_memory none = {NULL, NULL, NULL};
-    const struct result_memory memory = result->memory != NULL ? result->memory[index] : none;
-    if (memory.data == NULL)
-        free(result->tensors[index].data);
-    else if (memory.release != NULL)
-        memory.release(memory.owner);
-    if (result->memory != NULL)
-        result->memory[index] = none;
-}
-
 static void free_tensors(struct modelhost_result *result)
 {
-    for (uint32_t i = 0; result->tensors != NULL && i < result->n_tensors; i++) {
+    for (uint32_t i = 0; i < result->n_tensors; i++) {
         free_data(result, i);
-        free((char *)(uintptr_t)result->tensors[i].name);
+        if (!is_small(result, result->tensors[i].name))
+            free((char *)(uintptr_t)result->tensors[i].name);
     }
     result->n_tensors = 0;
 }
@@ -210,6 +266,7 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
         return error_no_memory(err, "a result");
     free_tensors(result); /* there was at least one, so there is room for one */
     tensor_init(&result->tensors[0], copy, dtype, rank, shape, data);
+    result->memory[0] = (struct result_memory){data, free, data};
     result->n_tensors = 1;
     return MODEL_OK;
 }
@@ -237,11 +294,6 @@ void modelhost_result_destroy(struct modelhost_result *result)
     if (result == NULL)
         return;
     free_tensors(result);
-    free(result->tensors);
-    free(result->pointers);
-    free(result->specs);
-    free(result->granted);
-    free(result->memory);
     free(result->json);
     free(result);
 }

@@ -25,11 +25,13 @@ struct modelhost_result {
     struct model_tensor **pointers; /* (n_tensors), each to tensors[i]: what a plugin is handed */
     struct model_tensor *granted;   /* (n_tensors), the same again, out of a plugin's reach */
     const struct model_tensor_spec **specs; /* (n_tensors) */
-    struct result_memory *memory;       /* (n_tensors); data NULL: the tensor's is from the heap */
-    const struct result_source *source; /* NULL: the heap; set before the first is allocated */
+    struct result_memory *memory;           /* (n_tensors), whose their data is */
+    const struct result_source *source;     /* NULL: its own; set before the first is allocated */
     uint32_t n_tensors;
-    char *json;     /* NULL: the tensor form */
-    bool is_cached; /* the tensors were computed before */
+    char *json;           /* NULL: the tensor form */
+    unsigned char *small; /* room for small outputs, that the result itself brings */
+    size_t small_bytes;   /* left */
+    bool is_cached;       /* the tensors were computed before */
     struct modelhost_timing timing;
 };
 

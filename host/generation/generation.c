@@ -219,7 +219,7 @@ static model_status run_job(struct request_job *job, struct modelhost_request *r
     }
     result->timing.queue_ns = request->started_ns - request->submitted_ns;
     status = run_sequences(generation, &run, err);
-    loaded_model_return_instance(request->model, run.instance);
+    request_return_instance(request, run.instance);
     if (status == MODEL_OK)
         *ret_result = result;
     else

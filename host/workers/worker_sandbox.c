@@ -17,6 +17,12 @@
 #include <sys/syscall.h>
 #endif
 
+#ifdef __GLIBC__
+typedef __rlimit_resource_t limit_resource;
+#else
+typedef int limit_resource;
+#endif
+
 #define USUAL_OPEN_FILES 1024
 #define USUAL_FILE_BYTES ((uint64_t)64 << 30)
 
@@ -45,7 +51,7 @@ static model_status check_memory(uint64_t limit_bytes, struct model_error *err)
         (unsigned long long)(limit_bytes >> 20), (unsigned long long)(mapped_bytes >> 20));
 }
 
-static model_status set_limit(int resource, const char *what, uint64_t value,
+static model_status set_limit(limit_resource resource, const char *what, uint64_t value,
                               struct model_error *err)
 {
     struct rlimit limit;
@@ -65,7 +71,7 @@ static model_status set_limit(int resource, const char *what, uint64_t value,
 static model_status set_limits(const struct worker_limits *limits, struct model_error *err)
 {
     const struct {
-        int resource;
+        limit_resource resource;
         const char *what;
         uint64_t value;
     } wanted[] = {

@@ -21,7 +21,6 @@ struct worker_server {
     uv_mutex_t sending; /* guards the socket's sending side */
     char *package_dir, *plugin_path;
     uint32_t lanes, threads;
-    bool can_spin;
     struct modelhost host; /* as much of one as a model needs */
     uv_thread_t opening;
     struct modelhost_model *model; /* behind `opening` */
@@ -96,7 +95,7 @@ static model_status take_open(struct worker_server *server, struct model_error *
     if (open->type != WORKER_OPEN || open->numbers[0] == 0 || open->numbers[0] > MAX_INSTANCES)
         return error_set(err, MODEL_CORRUPT, "the host did not say which package to open");
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
-    server->can_spin = cpu_budget() > 1; /* while it can be read */
+    server->host.cpus = cpu_budget(); /* while it can be read */
     status = worker_sandbox_enter(&limits, err);
     if (status != MODEL_OK)
         return status;
@@ -161,7 +160,7 @@ static model_status create_instance(struct worker_server *server,
     const struct served_options options = {.model = server->model,
                                            .id = (uint32_t)message->numbers[0],
                                            .threads = server->threads,
-                                           .can_spin = server->can_spin,
+                                           .can_spin = server->host.cpus > 1,
                                            .created = on_created,
                                            .ended = on_ended,
                                            .context = server};

@@ -385,12 +385,11 @@ static void an_older_programs_options_are_copied_within_their_size(void **state)
 {
     (void)state;
     const size_t size_bytes = offsetof(struct modelhost_run_options, session);
-    const struct modelhost_run_options now = MODELHOST_RUN_OPTIONS_INIT;
-    struct modelhost_run_options *older = malloc(size_bytes); /* exact, for the sanitizer */
-    struct modelhost_run_options copy;
+    struct modelhost_run_options now = MODELHOST_RUN_OPTIONS_INIT, copy;
+    void *older = malloc(size_bytes); /* exact, for the sanitizer */
+    now.struct_size = size_bytes;
+    now.top_k = 7;
     memcpy(older, &now, size_bytes);
-    older->struct_size = size_bytes;
-    older->top_k = 7;
     api_copy_options(older, &copy);
     assert_int_equal(copy.top_k, 7);
     assert_null(copy.session);

@@ -265,6 +265,7 @@ static void threads_of_before_are_inside_too(void **state)
             _exit(200);
         if (write(pipe_to_thread[1], "x", 1) != 1 || read(pipe_from_thread[0], &byte, 1) != 1)
             _exit(202);
+        (void)pthread_join(thread, NULL);
         _exit(byte);
     }
     int wait_status = 0;

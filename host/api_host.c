@@ -15,9 +15,9 @@
 
 #define DEFAULT_MAX_QUEUE 1024
 #define MAX_LANES         1024
-#define MAX_KILL_GRACE_MS 3600000
 #define DEFAULT_GRACE_MS  100
 #define MAX_GRACE_MS      (24 * 3600 * 1000)
+#define MAX_KILL_GRACE_MS 3600000
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,

@@ -25,7 +25,7 @@ struct output_context {
 /* memory NULL: the result's own. */
 static model_status give_output(struct output_context *outputs, uint32_t index, int32_t dtype,
                                 uint32_t rank, const int64_t *shape,
-                                const struct result_memory *memory, struct model_error *err)
+                                const struct tensor_memory *memory, struct model_error *err)
 {
     struct modelhost_result *result = outputs->result;
     struct model_error own; /* the plugin's may be NULL, or hold anything */
@@ -60,7 +60,7 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
 
 model_status execute_adopt_output(const struct model_call *call, uint32_t index, int32_t dtype,
                                   uint32_t rank, const int64_t *shape,
-                                  const struct result_memory *memory, struct model_error *err)
+                                  const struct tensor_memory *memory, struct model_error *err)
 {
     return give_output(call->context, index, dtype, rank, shape, memory, err);
 }

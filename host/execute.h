@@ -43,6 +43,6 @@ struct modelhost_request *execute_request_of(const struct model_call *call); /* 
  * failure it stays the caller's. */
 model_status execute_adopt_output(const struct model_call *call, uint32_t index, int32_t dtype,
                                   uint32_t rank, const int64_t *shape,
-                                  const struct result_memory *memory, struct model_error *err);
+                                  const struct tensor_memory *memory, struct model_error *err);
 
 #endif

@@ -91,10 +91,10 @@ struct modelhost_request {
 
     /* Read by the plugin without a lock: 0, or the status to stop with. */
     uint32_t cancelled;
-    uv_mutex_t listening; /* guards listener */
-    struct cancel_listener *listener;
     struct lane_progress progress; /* signs of life of the plugin */
     _Atomic bool is_abandoned;     /* its lane did not come back: what it holds is not used again */
+    uv_mutex_t listening;          /* guards listener */
+    struct cancel_listener *listener;
 
     /* Guarded by the scheduler's mutex. */
     enum request_state state;

@@ -63,8 +63,8 @@ static model_status choose_specs(struct modelhost_result *result,
 static struct modelhost_result *make_result(uint32_t n)
 {
     struct modelhost_result *result = NULL;
-    const size_t lists_bytes = n * (2 * sizeof *result->tensors + sizeof *result->memory +
-                                    sizeof *result->pointers + sizeof *result->specs);
+    const size_t lists_bytes = n * (2 * sizeof *result->tensors + sizeof *result->pointers +
+                                    sizeof *result->specs + sizeof *result->memory);
     result = malloc(sizeof *result + lists_bytes + SMALL_BYTES);
     if (result == NULL)
         return NULL;
@@ -75,7 +75,9 @@ static struct modelhost_result *make_result(uint32_t n)
     result->memory = (struct result_memory *)(result->granted + n);
     result->pointers = (struct model_tensor **)(result->memory + n);
     result->specs = (const struct model_tensor_spec **)(result->pointers + n);
-    result->small = (unsigned char *)(result->specs + n);
+    result->memory = (struct tensor_memory *)(result->specs + n);
+    memset(result->memory, 0, n * sizeof *result->memory);
+    result->small = (unsigned char *)(result->memory + n);
     result->small_bytes = SMALL_BYTES;
     return result;
 }
@@ -100,10 +102,12 @@ static bool is_small(const struct modelhost_result *result, const void *data)
 
 static void free_data(struct modelhost_result *result, uint32_t index)
 {
-    const struct result_memory memory = result->memory[index];
-    result->memory[index] = (struct result_memory){.data = NULL};
-    if (memory.release != NULL)
-        memory.release(memory.owner);
+    struct tensor_memory *memory = &result->memory[index];
+    if (memory->data != NULL && memory->release != NULL)
+        memory->release(memory->owner);
+    else if (memory->data == NULL && !is_small(result, result->tensors[index].data))
+        free(result->tensors[index].data);
+    *memory = (struct tensor_memory){.data = NULL};
 }
 
 /* Names are copied: the caller may keep the result longer than the model. */
@@ -175,50 +179,43 @@ static model_status size_of(const struct modelhost_result *result, uint32_t inde
 static void grant(struct modelhost_result *result, uint32_t index, int32_t dtype, uint32_t rank,
                   const int64_t *shape, const struct result_memory *memory)
 {
-    tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape,
-                memory->data);
+    tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape, data);
     result->tensors[index] = result->granted[index];
     result->memory[index] = *memory;
 }
 
-static void release_nothing(void *owner)
-{
-    (void)owner;
-}
-
-/* Memory from the result itself, or from the heap. */
-static struct result_memory own_memory(struct modelhost_result *result, uint64_t size_bytes)
+/* From the result's own room, or from the heap. */
+static void *allocate_data(struct modelhost_result *result, uint64_t size_bytes)
 {
     uint64_t padded = 0;
     void *data = HAS_SMALL_DATA ? take_small(result, size_bytes, ALIGNMENT) : NULL;
-    if (data != NULL)
-        return (struct result_memory){data, release_nothing, NULL};
-    if (size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
+    if (data == NULL && size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
         data = aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT));
-    return (struct result_memory){data, free, data};
+    return data;
 }
 
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
                              uint32_t rank, const int64_t *shape, struct model_error *err)
 {
     uint64_t size_bytes = 0;
-    struct result_memory memory = {.data = NULL};
-    const struct result_source *source = result->source;
+    struct tensor_memory memory = {.data = NULL};
     model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
-    if (status == MODEL_OK && source != NULL)
-        status = source->allocate(source->context, index, size_bytes, &memory, err);
-    else if (status == MODEL_OK)
-        memory = own_memory(result, size_bytes);
-    if (status == MODEL_OK && memory.data == NULL)
-        status = error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
-                           result->granted[index].name, (unsigned long long)size_bytes);
+    if (status == MODEL_OK && result->source != NULL) {
+        status = result->source->allocate(result->source->context, index, size_bytes, &memory, err);
+        return status == MODEL_OK ? result_adopt(result, index, dtype, rank, shape, &memory, err)
+                                  : status;
+    }
+    void *data = status == MODEL_OK ? allocate_data(result, size_bytes) : NULL;
+    if (status == MODEL_OK && data == NULL)
+        return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
+                         result->granted[index].name, (unsigned long long)size_bytes);
     if (status == MODEL_OK)
         grant(result, index, dtype, rank, shape, &memory);
     return status;
 }
 
 model_status result_adopt(struct modelhost_result *result, uint32_t index, int32_t dtype,
-                          uint32_t rank, const int64_t *shape, const struct result_memory *memory,
+                          uint32_t rank, const int64_t *shape, const struct tensor_memory *memory,
                           struct model_error *err)
 {
     uint64_t size_bytes = 0;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* Memory of somebody else that a tensor lies in. */
-struct result_memory {
+struct tensor_memory {
     void *data;
     void (*release)(void *owner); /* NULL: there is nothing to give back */
     void *owner;
@@ -16,7 +16,7 @@ struct result_memory {
 /* Where a result's tensors get their memory, 64-byte aligned. */
 struct result_source {
     model_status (*allocate)(void *context, uint32_t index, uint64_t size_bytes,
-                             struct result_memory *ret, struct model_error *err);
+                             struct tensor_memory *ret, struct model_error *err);
     void *context;
 };
 
@@ -25,8 +25,8 @@ struct modelhost_result {
     struct model_tensor **pointers; /* (n_tensors), each to tensors[i]: what a plugin is handed */
     struct model_tensor *granted;   /* (n_tensors), the same again, out of a plugin's reach */
     const struct model_tensor_spec **specs; /* (n_tensors) */
-    struct result_memory *memory;           /* (n_tensors), whose their data is */
-    const struct result_source *source;     /* NULL: its own; set before the first is allocated */
+    struct tensor_memory *memory;       /* (n_tensors); data NULL: the tensor's is from the heap */
+    const struct result_source *source; /* NULL: the heap; set before the first is allocated */
     uint32_t n_tensors;
     char *json;           /* NULL: the tensor form */
     unsigned char *small; /* room for small outputs, that the result itself brings */
@@ -50,7 +50,7 @@ model_status result_allocate(struct modelhost_result *result, uint32_t index, in
 
 /* The same for a tensor whose data is there already; on success the result gives the memory back. */
 model_status result_adopt(struct modelhost_result *result, uint32_t index, int32_t dtype,
-                          uint32_t rank, const int64_t *shape, const struct result_memory *memory,
+                          uint32_t rank, const int64_t *shape, const struct tensor_memory *memory,
                           struct model_error *err);
 
 /* Behind a plugin's run(): MODEL_INTERNAL when it wrote to a tensor's fields instead of its data, or did not

@@ -102,9 +102,9 @@ struct modelhost_options {
     const char *redis_url;
     int64_t abandon_grace_ms; /* how long a lane may take to come back once its request was given up
                                  before another one takes its place; 0: 100 */
-    const char
-        *worker_path; /* the modelhost command, which runs workers; NULL: that of this library's
-                                installation, else the one beside the running program */
+    /* The modelhost command, which runs workers; NULL: that of this library's installation, else the one
+     * beside the running program */
+    const char *worker_path;
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \

@@ -125,7 +125,7 @@ static model_status place(struct served_instance *served, uint64_t size_bytes, u
 }
 
 static model_status allocate(void *context, uint32_t index, uint64_t size_bytes,
-                             struct result_memory *ret, struct model_error *err)
+                             struct tensor_memory *ret, struct model_error *err)
 {
     struct served_instance *served = context;
     uint64_t offset = 0;
@@ -134,7 +134,7 @@ static model_status allocate(void *context, uint32_t index, uint64_t size_bytes,
     if (status == MODEL_OK) {
         served->placed[index].segment = served->outputs_id;
         served->placed[index].offset = offset;
-        *ret = (struct result_memory){.data = (char *)served->outputs->data + offset};
+        *ret = (struct tensor_memory){.data = (char *)served->outputs->data + offset};
     }
     uv_mutex_unlock(&served->telling);
     return status == MODEL_OK ? MODEL_OK

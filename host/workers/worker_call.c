@@ -181,7 +181,7 @@ static model_status take_output(struct worker_instance *instance, const struct m
         return status;
     char *data = (char *)segment->data + told->offset;
     if (told->size_bytes > COPIED_BYTES) {
-        const struct result_memory memory = {data, worker_segment_drop, segment};
+        const struct tensor_memory memory = {data, worker_segment_drop, segment};
         worker_segment_retain(segment);
         status =
             execute_adopt_output(call, index, told->dtype, told->rank, told->shape, &memory, err);

@@ -45,6 +45,14 @@ static void send_log(void *context, int32_t level, const char *line)
                               .type = WORKER_LOG, .numbers = {(uint64_t)level}, .text = line});
 }
 
+static void send_failure(struct worker_server *server, model_status status,
+                         const struct model_error *err)
+{
+    send_message(server, &(struct worker_message){.type = WORKER_FAILED,
+                                                  .numbers = {(uint64_t)status},
+                                                  .text = err->message});
+}
+
 /* ---- opening the package */
 
 static void send_failed(struct worker_server *server, model_status status,
@@ -61,14 +69,14 @@ static void send_hello(struct worker_server *server)
     struct model_error err = MODEL_ERROR_INIT;
     model_status status =
         worker_description_write(server->model->model->description, &description, &err);
-    struct worker_message message = {.type = WORKER_HELLO,
-                                     .numbers = {(uint64_t)getpid()},
-                                     .block = description.data,
-                                     .block_bytes = (uint32_t)description.size};
-    if (status != MODEL_OK)
-        message = (struct worker_message){
-            .type = WORKER_FAILED, .numbers = {(uint64_t)status}, .text = err.message};
-    send_message(server, &message);
+    const struct worker_message message = {.type = WORKER_HELLO,
+                                           .numbers = {(uint64_t)getpid()},
+                                           .block = description.data,
+                                           .block_bytes = (uint32_t)description.size};
+    if (status == MODEL_OK)
+        send_message(server, &message);
+    else
+        send_failure(server, status, &err);
     buffer_finish(&description);
 }
 
@@ -82,7 +90,7 @@ static void open_model(void *argument)
     if (status == MODEL_OK)
         send_hello(server);
     else
-        send_failed(server, status, &err);
+        send_failure(server, status, &err);
 }
 
 /* The sandbox is entered before any other thread, and before any code of a plugin, is there. */
@@ -106,6 +114,12 @@ static model_status take_open(struct worker_server *server, struct model_error *
     if (server->package_dir == NULL || server->plugin_path == NULL)
         return error_no_memory(err, "a path");
     const struct log_sink log = {(int32_t)open->numbers[2], send_log, server};
+    const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
+    status = worker_sandbox_enter(&limits, err); /* while there is one thread */
+    if (status != MODEL_OK) {
+        send_failure(server, status, err);
+        return status;
+    }
     status = reaper_create(&log, &server->host.reaper, err);
     if (status == MODEL_OK && uv_thread_create(&server->opening, open_model, server) != 0)
         status = error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a thread");

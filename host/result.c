@@ -72,8 +72,7 @@ static struct modelhost_result *make_result(uint32_t n)
     result->timing.struct_size = sizeof result->timing;
     result->tensors = (struct model_tensor *)(result + 1);
     result->granted = result->tensors + n;
-    result->memory = (struct result_memory *)(result->granted + n);
-    result->pointers = (struct model_tensor **)(result->memory + n);
+    result->pointers = (struct model_tensor **)(result->granted + n);
     result->specs = (const struct model_tensor_spec **)(result->pointers + n);
     result->memory = (struct tensor_memory *)(result->specs + n);
     memset(result->memory, 0, n * sizeof *result->memory);
@@ -124,7 +123,6 @@ static model_status name_tensors(struct modelhost_result *result, struct model_e
         result->tensors[i] =
             (struct model_tensor){.struct_size = sizeof(struct model_tensor), .name = name};
         result->granted[i] = result->tensors[i];
-        result->memory[i] = (struct result_memory){.data = NULL};
         result->pointers[i] = &result->tensors[i];
     }
     return MODEL_OK;
@@ -177,11 +175,10 @@ static model_status size_of(const struct modelhost_result *result, uint32_t inde
 }
 
 static void grant(struct modelhost_result *result, uint32_t index, int32_t dtype, uint32_t rank,
-                  const int64_t *shape, const struct result_memory *memory)
+                  const int64_t *shape, void *data)
 {
     tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape, data);
     result->tensors[index] = result->granted[index];
-    result->memory[index] = *memory;
 }
 
 /* From the result's own room, or from the heap. */
@@ -210,7 +207,7 @@ model_status result_allocate(struct modelhost_result *result, uint32_t index, in
         return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
                          result->granted[index].name, (unsigned long long)size_bytes);
     if (status == MODEL_OK)
-        grant(result, index, dtype, rank, shape, &memory);
+        grant(result, index, dtype, rank, shape, data);
     return status;
 }
 
@@ -220,9 +217,11 @@ model_status result_adopt(struct modelhost_result *result, uint32_t index, int32
 {
     uint64_t size_bytes = 0;
     model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
-    if (status == MODEL_OK)
-        grant(result, index, dtype, rank, shape, memory);
-    return status;
+    if (status != MODEL_OK)
+        return status;
+    grant(result, index, dtype, rank, shape, memory->data);
+    result->memory[index] = *memory;
+    return MODEL_OK;
 }
 
 model_status result_check_granted(struct modelhost_result *result, struct model_error *err)
@@ -263,7 +262,6 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
         return error_no_memory(err, "a result");
     free_tensors(result); /* there was at least one, so there is room for one */
     tensor_init(&result->tensors[0], copy, dtype, rank, shape, data);
-    result->memory[0] = (struct result_memory){data, free, data};
     result->n_tensors = 1;
     return MODEL_OK;
 }

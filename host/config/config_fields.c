@@ -31,8 +31,6 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_TEXT, HOST(redis_url), 0, 0, NULL, "a Redis server that shares them"),
     ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 24 * 3600 * 1000, NULL,
         "until a lane that does not come back is replaced; 0: 100"),
-    ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 86400000, NULL,
-        "from giving a request up to giving its lane up; 0: 100"),
     ROW(CONFIG_TEXT, HOST(worker_path), 0, 0, NULL, "the modelhost command that runs workers"),
     {.key = NULL},
 };

@@ -55,14 +55,6 @@ static void send_failure(struct worker_server *server, model_status status,
 
 /* ---- opening the package */
 
-static void send_failed(struct worker_server *server, model_status status,
-                        const struct model_error *err)
-{
-    send_message(server, &(struct worker_message){.type = WORKER_FAILED,
-                                                  .numbers = {(uint64_t)status},
-                                                  .text = err->message});
-}
-
 static void send_hello(struct worker_server *server)
 {
     struct buffer description = BUFFER_INIT(WORKER_MAX_PAYLOAD_BYTES / 2);
@@ -93,7 +85,6 @@ static void open_model(void *argument)
         send_failure(server, status, &err);
 }
 
-/* The sandbox is entered before any other thread, and before any code of a plugin, is there. */
 static model_status take_open(struct worker_server *server, struct model_error *err)
 {
     model_status status = worker_socket_receive(server->socket, &server->inbox, err);
@@ -102,11 +93,6 @@ static model_status take_open(struct worker_server *server, struct model_error *
         return status;
     if (open->type != WORKER_OPEN || open->numbers[0] == 0 || open->numbers[0] > MAX_INSTANCES)
         return error_set(err, MODEL_CORRUPT, "the host did not say which package to open");
-    const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
-    server->host.cpus = cpu_budget(); /* while it can be read */
-    status = worker_sandbox_enter(&limits, err);
-    if (status != MODEL_OK)
-        return status;
     server->lanes = (uint32_t)open->numbers[0];
     server->threads = (uint32_t)open->numbers[1];
     server->package_dir = text_format("%s", open->path);
@@ -115,6 +101,7 @@ static model_status take_open(struct worker_server *server, struct model_error *
         return error_no_memory(err, "a path");
     const struct log_sink log = {(int32_t)open->numbers[2], send_log, server};
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
+    server->host.cpus = cpu_budget();            /* while it can be read */
     status = worker_sandbox_enter(&limits, err); /* while there is one thread */
     if (status != MODEL_OK) {
         send_failure(server, status, err);
@@ -264,8 +251,6 @@ int worker_server_run(int socket, void (*end_at_once)(int code))
         uv_cond_init(&server.fewer) != 0)
         return 1;
     model_status status = take_open(&server, &err);
-    if (status != MODEL_OK && status != MODEL_NOT_FOUND)
-        send_failed(&server, status, &err);
     while (status == MODEL_OK) {
         status = worker_socket_receive(socket, &server.inbox, &err);
         if (status == MODEL_OK && server.inbox.message.type == WORKER_GOODBYE)

@@ -23,7 +23,7 @@ SO       := $(if $(DARWIN),dylib,so)
 SECCOMP  := $(if $(DARWIN),,$(shell pkg-config --exists libseccomp && echo libseccomp))
 PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis $(SECCOMP)
 
-WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-overlength-strings -Werror
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS  := -std=c11 $(if $(DARWIN),,-D_GNU_SOURCE) $(CFLAGS) $(WARNINGS) -fPIC -fvisibility=hidden \
                -fno-math-errno -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) -MMD -MP

@@ -3,6 +3,8 @@
  *   bench FOLDER THREADS             opens the package FOLDER and answers commands on stdin
  *   bench --peak THREADS BYTES       prints what the processor can do: {"gflops":..,"name":"..","gbs":..},
  *                                    gbs: reading BYTES again and again
+ *   bench --metrics                  prints what it costs to count a request, by 1 and 2 threads, and to write
+ *                                    the text of 10 models
  *
  * Once the model is ready, one line: {"load_ns":..,"version":".."}. Then one line back for each line:
  *   inputs OUTPUT FILE   FILE: safetensors with the inputs; a run computes OUTPUT from them
@@ -16,6 +18,7 @@
 #include "clock.h"
 #include "dtype.h"
 #include "fma_peak.h"
+#include "metrics_cost.h"
 #include "modelhost.h"
 #include "read_speed.h"
 #include "weights.h"
@@ -278,10 +281,16 @@ done:
 int main(int argc, char **argv)
 {
     long threads = 0, size_bytes = 0;
+    if (argc == 2 && strcmp(argv[1], "--metrics") == 0) {
+        (void)printf("{\"count_ns\":%.0f,\"count_2_threads_ns\":%.0f,\"text_us\":%.0f}\n",
+                     metrics_cost_ns(1), metrics_cost_ns(2), metrics_cost_text_us(10));
+        return 0;
+    }
     const bool peak = argc == 4 && strcmp(argv[1], "--peak") == 0;
     if ((!peak && argc != 3) || !parse_number(argv[2], 64, &threads) ||
         (peak && !parse_number(argv[3], MAX_BYTES, &size_bytes))) {
-        (void)fputs("usage: bench FOLDER THREADS | bench --peak THREADS BYTES\n", stderr);
+        (void)fputs("usage: bench FOLDER THREADS | bench --peak THREADS BYTES | bench --metrics\n",
+                    stderr);
         return 2;
     }
     if (peak) {

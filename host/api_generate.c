@@ -55,7 +55,8 @@ model_status modelhost_generate(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status =
         generation_request(model, prompts, n_prompts, generation, options, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 model_status modelhost_generate_async(struct modelhost_model *model,
@@ -70,5 +71,5 @@ model_status modelhost_generate_async(struct modelhost_model *model,
     model_status status =
         generation_request(model, prompts, n_prompts, generation, options, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }

@@ -52,6 +52,7 @@ static void free_host(struct modelhost *host)
         reaper_stop(host->reaper);
     result_cache_destroy(host->results);
     reaper_drop(host->reaper);
+    host_metrics_finish(&host->metrics);
     free(host->store_dir);
     free(host->plugin_path);
     free(host->worker_path);
@@ -106,7 +107,12 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     struct modelhost *host = calloc(1, sizeof *host);
     if (host == NULL)
         return error_no_memory(err, "a host");
-    const struct log_sink log = {options->log_level, options->log, options->log_context};
+    const struct log_sink log = {.level = options->log_level,
+                                 .write = options->log,
+                                 .context = options->log_context,
+                                 .record = MODEL_HAS(struct modelhost_options, options, log_record)
+                                               ? options->log_record
+                                               : NULL};
     model_status status =
         take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
     if (status == MODEL_OK)
@@ -118,13 +124,20 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
+        status = host_metrics_init(&host->metrics, err);
+    if (status == MODEL_OK)
         status = reaper_create(&log, &host->reaper, err);
     if (status == MODEL_OK)
         status = make_result_cache(host, options, err);
     if (status == MODEL_OK)
         status = start_scheduler(host, options, err);
-    if (status != MODEL_OK)
+    if (status != MODEL_OK) {
         free_host(host);
+        return status;
+    }
+    status = host_metrics_start(host, options, err);
+    if (status != MODEL_OK)
+        modelhost_destroy(host);
     else
         *ret_host = host;
     return status;
@@ -137,7 +150,10 @@ int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
 
 void modelhost_destroy(struct modelhost *host)
 {
-    if (host != NULL && scheduler_destroy(host->scheduler) == 0)
+    if (host == NULL)
+        return;
+    host_metrics_stop(host);
+    if (scheduler_destroy(host->scheduler) == 0)
         free_host(host);
 }
 
@@ -192,6 +208,8 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
     struct model_error own =
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
     status = find_package(host, name_or_folder, &dir, &own);
+    if (status != MODEL_OK)
+        host_metrics_load_failed(host);
     if (status == MODEL_OK)
         status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
                                      options, ret_model, &own);

@@ -121,6 +121,12 @@ static model_status image_request(struct modelhost_model *model,
     return status;
 }
 
+model_status api_refused(struct modelhost_model *model, model_status status)
+{
+    model_metrics_request_refused(&model->metrics, status);
+    return status;
+}
+
 model_status api_run_and_wait(struct modelhost_request *request,
                               struct modelhost_result **ret_result, struct model_error *err)
 {
@@ -139,6 +145,8 @@ model_status api_run_and_wait(struct modelhost_request *request,
         } else {
             (void)error_set(err, status, "%s", request_error(request)->message);
         }
+    } else {
+        (void)api_refused(request->model, status);
     }
     request_drop(request);
     return status;
@@ -150,7 +158,8 @@ model_status modelhost_run(struct modelhost_model *model, const struct model_ten
 {
     struct modelhost_request *request = NULL;
     model_status status = tensor_request(model, inputs, n_inputs, options, 0, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_text(struct modelhost_model *model, const struct modelhost_text *texts,
@@ -159,7 +168,8 @@ model_status modelhost_run_text(struct modelhost_model *model, const struct mode
 {
     struct modelhost_request *request = NULL;
     model_status status = text_request(model, texts, n_texts, options, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_image(struct modelhost_model *model,
@@ -169,7 +179,8 @@ model_status modelhost_run_image(struct modelhost_model *model,
 {
     struct modelhost_request *request = NULL;
     model_status status = image_request(model, images, n_images, options, 0, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 static void free_async(uv_handle_t *handle)
@@ -224,6 +235,8 @@ model_status api_start(struct modelhost_request *request,
         if (status != MODEL_OK && request->async != NULL)
             uv_close((uv_handle_t *)request->async, free_async);
     }
+    if (status != MODEL_OK)
+        (void)api_refused(request->model, status);
     if (status == MODEL_OK && ret_request != NULL)
         *ret_request = request;
     else
@@ -240,7 +253,7 @@ model_status modelhost_run_async(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status = tensor_request(model, inputs, n_inputs, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_text_async(struct modelhost_model *model,
@@ -253,7 +266,7 @@ model_status modelhost_run_text_async(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status = text_request(model, texts, n_texts, options, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_image_async(struct modelhost_model *model,
@@ -266,7 +279,7 @@ model_status modelhost_run_image_async(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status = image_request(model, images, n_images, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 void modelhost_cancel(struct modelhost_request *request)

@@ -252,7 +252,6 @@ model_status execute_request(struct modelhost_request *request,
     struct request_job *job = request->job;
     struct modelhost_result *result = NULL;
     model_status status = MODEL_OK;
-    request->started_ns = clock_now_ns();
     if (job != NULL && job->prepare != NULL)
         status = job->prepare(job, request, err);
     if (status == MODEL_OK)

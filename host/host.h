@@ -2,8 +2,11 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include "host_metrics.h"
 #include "reaper.h"
 #include "scheduler.h"
+
+#include <stdatomic.h>
 
 struct modelhost {
     char *store_dir;
@@ -16,6 +19,7 @@ struct modelhost {
     struct scheduler *scheduler;
     struct result_cache *results; /* NULL: nothing is kept */
     struct reaper *reaper;        /* has the log sink too */
+    struct host_metrics metrics;
 };
 
 /* Numbers the requests of a host, from 1. [any-thread] */

@@ -28,10 +28,12 @@ static void destroy_plugin_objects(struct modelhost_model *model)
 static void destroy(void *argument)
 {
     struct modelhost_model *model = argument;
+    model_metrics_closed(&model->metrics);
     image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
     destroy_plugin_objects(model);
     services_finish(&model->services);
+    model_metrics_finish(&model->metrics); /* the plugin counts as long as it lives */
     for (size_t i = 0; i < model->n_guards; i++)
         page_guard_remove(model->guards[i]);
     weights_destroy(model->weights);
@@ -69,6 +71,7 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     model->end = (struct reaper_item){NULL, destroy, model};
     model->log = reaper_log(model->reaper);
     model->lanes = lanes;
+    model_metrics_init(&model->metrics, host->metrics.metrics);
     wait_spin_init(&model->lane_account.answer_spin, host->cpus);
     if (options != NULL)
         model->load = *options;
@@ -79,10 +82,14 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
                               : error_no_memory(err, "a model");
     if (status == MODEL_OK && host->results != NULL)
         status = result_key_of_model(model, model->result_key, err);
-    if (status != MODEL_OK)
-        reaper_run_on_own_thread(destroy, model);
-    else
+    if (status == MODEL_OK) {
+        model_metrics_opened(&model->metrics, model->weights,
+                             model->model->description->memory_bytes, model->load_ns);
         *ret = model;
+        return MODEL_OK;
+    }
+    model_metrics_load_failed(&model->metrics);
+    reaper_run_on_own_thread(destroy, model);
     return status;
 }
 

@@ -7,6 +7,7 @@
 
 #include "hosted_instance.h"
 #include "lane_account.h"
+#include "model_metrics.h"
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
@@ -45,6 +46,7 @@ struct modelhost_model {
         [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
     int64_t load_ns;
     struct lane_account lane_account;
+    struct model_metrics metrics;
 
     uv_mutex_t mutex; /* guards what follows */
     int has_mutex;

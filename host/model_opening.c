@@ -247,6 +247,7 @@ static model_status open_here(struct modelhost_model *model, const char *name,
                                threads, err);
     if (status != MODEL_OK)
         return status;
+    model->services.counters = metrics_plugin_counters(model->metrics.series);
     struct creation creation = {model, threads, MODEL_INTERNAL, err};
     reaper_run_on_own_thread(create_on_own_thread, &creation);
     return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
@@ -296,12 +297,13 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     model_status status = package_open(package_dir, NULL, &model->package, err);
     if (status != MODEL_OK)
         return status;
+    const char *name =
+        model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
+    model_metrics_name(&model->metrics, name, model->package.backend);
     if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);
-    const char *name =
-        model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
     status = read_config(model, err);
     if (status == MODEL_OK)
         status = model->load.isolation == MODELHOST_WORKER
@@ -312,9 +314,11 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     model->load_ns = clock_now_ns() - start_ns;
     if (status == MODEL_OK) {
         err->message[0] = '\0';
-        log_write(model->log, MODEL_LOG_INFO, "%s: loaded in %lld ms with plugin %s %s (%s)", name,
+        const struct log_subject before = log_set_subject((struct log_subject){name, 0});
+        log_write(model->log, MODEL_LOG_INFO, "loaded in %lld ms with plugin %s %s (%s)",
                   (long long)(model->load_ns / NS_PER_MS), model->plugin.file.name,
                   model->plugin.file.version, model->plugin_path);
+        (void)log_set_subject(before);
     }
     return status;
 }

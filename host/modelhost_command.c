@@ -12,6 +12,7 @@ static const struct command commands[] = {
     {"config", cmd_config, "check a file of options, or list what may stand in one",
      cmd_config_help},
     {"worker", cmd_worker, NULL, cmd_worker_help},
+    {"metrics", cmd_metrics, "print what a host counts and measures", cmd_metrics_help},
     {.name = NULL},
 };
 

@@ -230,22 +230,6 @@ void request_return_instance(struct modelhost_request *request, struct hosted_in
         loaded_model_return_instance(request->model, instance);
 }
 
-enum request_outcome request_outcome_of(model_status status)
-{
-    static const struct {
-        model_status status;
-        enum request_outcome outcome;
-    } table[] = {{MODEL_OK, REQUEST_OK},
-                 {MODEL_DEADLINE, REQUEST_TIMEOUT},
-                 {MODEL_CANCELLED, REQUEST_CANCELLED},
-                 {MODEL_BUSY, REQUEST_REJECTED},
-                 {MODELHOST_CRASHED, REQUEST_CRASHED}};
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (table[i].status == status)
-            return table[i].outcome;
-    return REQUEST_ERROR;
-}
-
 const struct model_error *request_error(const struct modelhost_request *request)
 {
     static const struct model_error none = MODEL_ERROR_INIT;
@@ -255,15 +239,22 @@ const struct model_error *request_error(const struct modelhost_request *request)
     return request->status == MODEL_OK ? &none : &no_memory;
 }
 
-void request_ended(struct modelhost_request *request, enum request_outcome outcome)
+void request_ended(const struct modelhost_request *request)
 {
-    static const char *const names[REQUEST_N_OUTCOMES] = {"ok",        "error",    "timeout",
-                                                          "cancelled", "rejected", "crashed"};
-    if (request->model->log->level < MODEL_LOG_DEBUG)
+    struct modelhost_model *model = request->model;
+    const bool has_run = request->started_ns != 0;
+    const int64_t now_ns = clock_now_ns();
+    const int64_t queue_ns = (has_run ? request->started_ns : now_ns) - request->submitted_ns;
+    const int64_t run_ns = has_run ? now_ns - request->started_ns : -1;
+    model_metrics_request_ended(&model->metrics, request->status, queue_ns, run_ns);
+    if (model->log->level < MODEL_LOG_DEBUG)
         return;
-    log_write(request->model->log, MODEL_LOG_DEBUG, "%s: request %llu: %s after %lld us",
-              request->model->services.model_name, (unsigned long long)request->id, names[outcome],
-              (long long)((clock_now_ns() - request->submitted_ns) / 1000));
+    const struct log_subject before =
+        log_set_subject((struct log_subject){model->services.model_name, request->id});
+    log_write(model->log, MODEL_LOG_DEBUG, "%s, %lld us queued, %lld us run",
+              status_name(request->status), (long long)(queue_ns / NS_PER_US),
+              (long long)(has_run ? run_ns / NS_PER_US : 0));
+    (void)log_set_subject(before);
 }
 
 bool request_begin_telling(struct modelhost_request *request)

@@ -45,17 +45,6 @@ enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_A
 
 #define REQUEST_FEW_INPUTS 4
 
-/* How a request ended, for those who count. */
-enum request_outcome {
-    REQUEST_OK = 0,
-    REQUEST_ERROR,
-    REQUEST_TIMEOUT,
-    REQUEST_CANCELLED,
-    REQUEST_REJECTED, /* busy: the queue, the model or the session */
-    REQUEST_CRASHED,
-    REQUEST_N_OUTCOMES
-};
-
 struct modelhost_request {
     _Atomic uint32_t references;
     uint64_t id;                   /* unique in the host, from 1; in log lines */
@@ -86,7 +75,7 @@ struct modelhost_request {
 
     /* Times, monotonic nanoseconds. */
     int64_t submitted_ns;
-    int64_t started_ns;  /* a lane took it */
+    int64_t started_ns;  /* a lane took it, under the scheduler's mutex; 0: none did */
     int64_t deadline_ns; /* INT64_MAX: none */
 
     /* Read by the plugin without a lock: 0, or the status to stop with. */
@@ -145,9 +134,7 @@ const struct model_error *request_error(const struct modelhost_request *request)
 
 /* Every end of a request that was submitted, once: behind the decision, before anybody is told. Without
  * locks. [any-thread] */
-void request_ended(struct modelhost_request *request, enum request_outcome outcome);
-/* What a status counts as. */
-enum request_outcome request_outcome_of(model_status status);
+void request_ended(const struct modelhost_request *request);
 
 /* Around telling the caller something before the answer. false: the answer may have been given, so that
  * nothing may be told, and there is nothing to end. [lane-thread, a plugin's threads] */

@@ -33,7 +33,7 @@ bool scheduler_claim(struct scheduler *scheduler, struct modelhost_request *requ
 /* From here on the answer is its receiver's. */
 static void tell(struct scheduler *scheduler, struct modelhost_request *request)
 {
-    request_ended(request, request_outcome_of(request->status));
+    request_ended(request);
     if (request->callback == NULL)
         wait_word_post(&request->answered);
     else if (request->async != NULL)
@@ -143,9 +143,15 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
         wait_word_post(&lane->work);
     if (is_next)
         scheduler_loop_wake(scheduler);
-    if (status != MODEL_OK)
-        request_ended(request, request_outcome_of(status));
     return status;
+}
+
+void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t *ret_running)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    *ret_queued = scheduler->queue.n_requests;
+    *ret_running = scheduler->n_busy;
+    uv_mutex_unlock(&scheduler->mutex);
 }
 
 bool scheduler_is_crowded(const struct scheduler *scheduler)
@@ -242,16 +248,4 @@ bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err)
     }
     uv_mutex_unlock(&scheduler->mutex);
     return is_ready;
-}
-
-struct lane_report scheduler_report(struct scheduler *scheduler,
-                                    const struct modelhost_model *model)
-{
-    const struct lane_account *account = &model->lane_account;
-    uv_mutex_lock(&scheduler->mutex);
-    const struct lane_report report = {.n_abandoned = account->n_abandoned,
-                                       .abandoned_total = account->abandoned_total,
-                                       .cancel_latency = account->cancel_latency};
-    uv_mutex_unlock(&scheduler->mutex);
-    return report;
 }

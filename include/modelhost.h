@@ -82,6 +82,17 @@ MODELHOST_API model_status modelhost_download(const char *id,
 
 /* ---------------------------------------------------------------- host */
 
+/* A line of the log, with what it is about. Lives during the call that hands it over. */
+struct modelhost_log_record {
+    size_t struct_size;
+    int32_t level;       /* enum model_log_level */
+    uint32_t reserved;   /* 0 */
+    int64_t time_ns;     /* since 1970, UTC */
+    uint64_t request_id; /* unique in its host; 0: no request */
+    const char *model;   /* NULL: no model */
+    const char *message; /* one line of UTF-8 */
+};
+
 struct modelhost_options {
     size_t struct_size;
     const char *store_dir;   /* NULL: the default store */
@@ -100,6 +111,10 @@ struct modelhost_options {
     /* With it: a Redis server that shares them, redis://[:PASSWORD@]HOST[:PORT][/DATABASE]; NULL:
      * MODELHOST_REDIS_URL; "": none. One that does not answer is left alone for a while */
     const char *redis_url;
+    /* Instead of log, for logs that machines read; log_context is its context, too. [any-thread] */
+    void (*log_record)(void *context, const struct modelhost_log_record *record);
+    const char *statsd_address; /* "host:port": metrics are pushed there over UDP; NULL: nowhere */
+    int64_t statsd_interval_ms; /* 0: 10,000; at least 10 */
     int64_t abandon_grace_ms; /* how long a lane may take to come back once its request was given up
                                  before another one takes its place; 0: 100 */
     /* The modelhost command, which runs workers; NULL: that of this library's installation, else the one
@@ -127,6 +142,19 @@ MODELHOST_API int32_t modelhost_ready(struct modelhost *host, struct model_error
  * an answer that waits for options->loop, a session) keeps it, and with it `log` and log_context in use: it
  * is freed, and its plugin may log, when that is released. NULL does nothing. Not from a callback. */
 MODELHOST_API void modelhost_destroy(struct modelhost *host);
+
+/* ---------------------------------------------------------------- metrics */
+
+/* What the host has counted and measured, as text that a Prometheus server reads (format 0.0.4); docs/metrics.md
+ * has each by name. A snapshot: it does not change, and may outlive the host. */
+struct modelhost_metrics;
+
+MODELHOST_API model_status modelhost_metrics_read(struct modelhost *host,
+                                                  struct modelhost_metrics **ret_metrics,
+                                                  struct model_error *err);
+MODELHOST_API const char *modelhost_metrics_text(const struct modelhost_metrics *metrics);
+/* NULL does nothing. */
+MODELHOST_API void modelhost_metrics_destroy(struct modelhost_metrics *metrics);
 
 /* ---------------------------------------------------------------- models */
 

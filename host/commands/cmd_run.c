@@ -45,6 +45,8 @@ const char cmd_run_help[] =
     "                       over them\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when the package brings no plugin\n"
+    "  --metrics FILE       write what was counted and measured there, - is standard error\n"
+    "  --log-format FORMAT  text or json: how log lines on standard error look (default text)\n"
     "  -q, --quiet          no timing, no warnings\n"
     "  -v, --verbose        say what is done\n\n"
     "Generating text (what is not given comes from the package's generation_config.json):\n"
@@ -65,13 +67,6 @@ const char cmd_run_help[] =
     "  --ignore-eos         go on behind the model's own end of text\n"
     "  --sliding-window     when the model's context is full, forget its older half and go on\n"
     "  --logprobs N         with --json: how probable each token was, and the N - 1 best beside it\n";
-
-static void print_log(void *context, int32_t level, const char *message)
-{
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-    (void)context;
-    fprintf(stderr, "modelhost: %s: %s\n", names[level & 3], message);
-}
 
 static model_status run_opened(struct run_command *run, struct modelhost_model *model,
                                struct model_error *err)
@@ -121,7 +116,7 @@ static void take_options(const struct run_command *run, struct modelhost_options
         options->threads = (uint32_t)run->threads;
     if (run->verbosity != 0)
         options->log_level = run->verbosity < 0 ? MODEL_LOG_ERROR : MODEL_LOG_DEBUG;
-    options->log = print_log;
+    (void)command_log("run", run->log_format, options); /* was checked */
 }
 
 static void take_load_options(const struct run_command *run, struct modelhost_load_options *options)
@@ -187,6 +182,20 @@ int64_t run_time_left_ms(const struct run_command *run)
     return run->timeout_ms == 0 ? 0 : left_ms > 0 ? left_ms : 1;
 }
 
+/* Also of a run that failed: its own failure counts more than that of writing them. */
+static model_status write_metrics(const struct run_command *run, struct modelhost *host,
+                                  model_status status, struct model_error *err)
+{
+    struct model_error own = MODEL_ERROR_INIT;
+    if (run->metrics_path == NULL || host == NULL)
+        return status;
+    model_status written = command_write_metrics(host, run->metrics_path, &own);
+    if (written != MODEL_OK && status != MODEL_OK)
+        command_warn("%s", own.message);
+    return written != MODEL_OK && status == MODEL_OK ? error_set(err, written, "%s", own.message)
+                                                     : status;
+}
+
 static model_status open_and_run(struct run_command *run, struct model_error *err)
 {
     struct opening *opening = calloc(1, sizeof *opening);
@@ -207,6 +216,7 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
     model_status status = opening->status;
     if (status == MODEL_OK)
         status = run_opened(run, opening->model, err);
+    status = write_metrics(run, opening->host, status, err);
     if (status == MODEL_DEADLINE || status == MODEL_CANCELLED)
         return status; /* the plugin may be stuck: the process ends without waiting for it */
     modelhost_release(opening->model);

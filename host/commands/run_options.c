@@ -157,6 +157,12 @@ static bool check_form(struct run_command *run, const char *command,
     return true;
 }
 
+static bool check_log_format(const struct run_command *run, const char *command)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    return command_log(command, run->log_format, &options);
+}
+
 static bool was_given(const struct command_option *options, uint64_t given, const char *name)
 {
     size_t i = 0;
@@ -252,6 +258,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
         {"config", .text = &run->config_path, .group = EVERY},
+        {"metrics", .text = &run->metrics_path, .group = EVERY},
+        {"log-format", .text = &run->log_format, .group = EVERY},
         {"store", .text = &run->places.store_dir, .group = EVERY},
         {"plugin-path", .text = &run->places.plugin_path, .group = EVERY},
         {"quiet", .flag = &run->quiet, .letter = 'q', .group = EVERY},
@@ -275,8 +283,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     run->package = argv[optind];
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
-    return check_form(run, argv[0], options, given) && check_task(run, argv[0]) &&
-           check_isolation(run, argv[0]) && check_files(run, argv[0]) &&
+    return check_log_format(run, argv[0]) && check_form(run, argv[0], options, given) &&
+           check_task(run, argv[0]) && check_isolation(run, argv[0]) && check_files(run, argv[0]) &&
            check_generation(run, argv[0], options, given);
 }
 

@@ -63,12 +63,13 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
     struct scheduler *scheduler = lane->scheduler;
     const int64_t estimated_run_ns = modelhost_description(request->model)->estimated_run_ns;
     request->state = REQUEST_RUNNING;
+    request->started_ns = clock_now_ns();
     request->lane = lane;
     lane->running = request;
     lane->given_up_ns = 0;
     scheduler->n_busy++;
     if (estimated_run_ns > 0) {
-        lane_progress_mark(&request->progress, 1, clock_now_ns());
+        lane_progress_mark(&request->progress, 1, request->started_ns);
         if (lane_watchdog_due_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
             scheduler_loop_wake(scheduler);
     }
@@ -77,7 +78,12 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
 model_status lane_execute(struct lane *lane, struct modelhost_result **ret_result,
                           struct model_error *err)
 {
-    return execute_request(lane->running, ret_result, err);
+    const struct modelhost_request *request = lane->running;
+    const struct log_subject before =
+        log_set_subject((struct log_subject){request->model->services.model_name, request->id});
+    const model_status status = execute_request(lane->running, ret_result, err);
+    (void)log_set_subject(before);
+    return status;
 }
 
 void lane_end(struct lane *lane, model_status status, struct modelhost_result *result,
@@ -87,11 +93,13 @@ void lane_end(struct lane *lane, model_status status, struct modelhost_result *r
     struct modelhost_request *request = lane->running;
     struct lane_account *account = &request->model->lane_account;
     if (request->raised_ns != 0)
-        cancel_latency_add(&account->cancel_latency, clock_now_ns() - request->raised_ns);
-    if (lane->is_abandoned)
-        account->n_abandoned--;
-    else
+        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - request->raised_ns);
+    if (!lane->is_abandoned) {
         scheduler->n_busy--;
+    } else {
+        account->n_abandoned--;
+        model_metrics_lane_returned(&request->model->metrics);
+    }
     lane->running = NULL;
     request->lane = NULL;
     lane->is_late = false;

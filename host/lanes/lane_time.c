@@ -26,7 +26,7 @@ static void abandon(struct scheduler *scheduler, struct lane *lane, int64_t now_
     lane->is_abandoned = true;
     lane->is_late = false;
     account->n_abandoned++;
-    account->abandoned_total++;
+    model_metrics_lane_abandoned(&request->model->metrics);
     scheduler->n_busy--;
     scheduler->n_missing_lanes++;
     note(news, MODEL_LOG_ERROR,

@@ -99,7 +99,8 @@ static model_status take_open(struct worker_server *server, struct model_error *
     server->plugin_path = text_format("%s", open->text != NULL ? open->text : "");
     if (server->package_dir == NULL || server->plugin_path == NULL)
         return error_no_memory(err, "a path");
-    const struct log_sink log = {(int32_t)open->numbers[2], send_log, server};
+    const struct log_sink log = {
+        .level = (int32_t)open->numbers[2], .write = send_log, .context = server};
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
     server->host.cpus = cpu_budget();            /* while it can be read */
     status = worker_sandbox_enter(&limits, err); /* while there is one thread */

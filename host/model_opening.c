@@ -268,8 +268,9 @@ static model_status open_here(struct modelhost_model *model, const char *name,
 
 /* The processes open the package by themselves, with these same steps; what fails there has its whole
  * sentence already. */
-static model_status open_in_workers(struct modelhost_model *model, const char *plugin_path,
-                                    uint32_t threads, struct model_error *err)
+static model_status open_in_workers(struct modelhost_model *model, const char *name,
+                                    const char *plugin_path, uint32_t threads,
+                                    struct model_error *err)
 {
     const int64_t grace_ms = model->load.kill_grace_ms;
     const struct worker_model_options options = {
@@ -285,7 +286,10 @@ static model_status open_in_workers(struct modelhost_model *model, const char *p
         .log = model->log,
         .metrics = model->metrics.series,
     };
-    model_status status = take_plugin(model, plugin_path, err);
+    model_status status =
+        services_init(&model->services, model->log, name, model->config, NULL, threads, err);
+    if (status == MODEL_OK)
+        status = take_plugin(model, plugin_path, err);
     if (status == MODEL_OK)
         status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
     if (status == MODEL_OK)
@@ -315,7 +319,7 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     status = read_config(model, err);
     if (status == MODEL_OK)
         status = model->load.isolation == MODELHOST_WORKER
-                     ? open_in_workers(model, plugin_path, threads, err)
+                     ? open_in_workers(model, name, plugin_path, threads, err)
                      : open_here(model, name, plugin_path, threads, err);
     if (status == MODEL_OK)
         status = model_describing_start(model, err);

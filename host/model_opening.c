@@ -276,6 +276,7 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     const struct worker_model_options options = {
         .command = model->host->worker_path,
         .package_dir = model->package.dir,
+        .backend = model->package.backend,
         .plugin_path = plugin_path,
         .n_processes = model->load.workers,
         .lanes = model->lanes,
@@ -303,11 +304,13 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     return status;
 }
 
-static model_status open_parts(struct modelhost_model *model, const char *package_dir,
-                               const char *plugin_path, uint32_t threads, struct model_error *err)
+static model_status open_parts(struct modelhost_model *model, const struct model_source *source,
+                               struct model_error *err)
 {
     int64_t start_ns = clock_now_ns();
-    model_status status = package_open(package_dir, NULL, &model->package, err);
+    const char *plugin_path = model->host->plugin_path;
+    const uint32_t threads = model->host->threads;
+    model_status status = package_open(source->package_dir, source->backend, &model->package, err);
     if (status != MODEL_OK)
         return status;
     const char *name = loaded_model_name(model);
@@ -335,12 +338,12 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     return status;
 }
 
-model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
-                                const char *plugin_path, uint32_t threads, struct model_error *err)
+model_status model_opening_open(struct modelhost_model *model, const struct model_source *source,
+                                struct model_error *err)
 {
     struct model_error local = MODEL_ERROR_INIT;
     err = err != NULL ? err : &local;
-    model_status status = open_parts(model, package_dir, plugin_path, threads, err);
+    model_status status = open_parts(model, source, err);
     if (status != MODEL_OK && model->package.dir != NULL)
         package_advise(&model->package, status, err);
     return status;

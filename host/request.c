@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "model_route.h"
 #include "schema.h"
 #include "session.h"
 
@@ -160,6 +161,11 @@ model_status request_create(struct modelhost_model *model, const struct model_te
 void request_adopt_job(struct modelhost_request *request, struct request_job *job, int64_t start_ns)
 {
     request->job = job;
+    request_count_from(request, start_ns);
+}
+
+void request_count_from(struct modelhost_request *request, int64_t start_ns)
+{
     if (request->deadline_ns != INT64_MAX)
         request->deadline_ns -= request->submitted_ns - start_ns;
     request->submitted_ns = start_ns;
@@ -201,6 +207,8 @@ void request_drop(struct modelhost_request *request)
     free(request->output_names);
     if (request->job != NULL)
         request->job->destroy(request->job);
+    model_route_end(request, MODEL_CANCELLED, false, NULL); /* it was never submitted */
+    free(request->fallback_reason);
     session_drop(request->session);
     modelhost_result_destroy(request->result);
     free(request->error);

@@ -40,6 +40,8 @@ const char cmd_run_help[] =
     "                       its own, which is ended when it does not stop at --timeout\n"
     "  --workers N          with --isolation worker: that many processes (default 1)\n"
     "  --kill-grace TIME    with --isolation worker: how long after --timeout (default 50ms)\n"
+    "  --backend A,B        backends of the package to use, in order of preference (default: those that\n"
+    "                       it has, cpu first)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
     "  --config FILE        options of host and model, see `modelhost config keys`; options here go\n"
     "                       over them\n"
@@ -128,6 +130,8 @@ static void take_load_options(const struct run_command *run, struct modelhost_lo
         options->workers = (uint32_t)run->workers;
     if (run->kill_grace_ms > 0)
         options->kill_grace_ms = run->kill_grace_ms;
+    if (run->backend != NULL)
+        options->backend = run->backend;
 }
 
 static void open_model(void *argument)

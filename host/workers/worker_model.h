@@ -18,6 +18,7 @@
 struct worker_model_options {
     const char *command;     /* the modelhost command; NULL: not found */
     const char *package_dir; /* absolute */
+    const char *backend;     /* which of the package's; NULL: its own choice */
     const char *plugin_path; /* where to look when the package brings no plugin */
     uint32_t n_processes;    /* 0: 1 */
     uint32_t lanes, threads;

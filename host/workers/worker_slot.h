@@ -16,6 +16,7 @@
 struct worker_config {
     char *command;     /* the modelhost command */
     char *package_dir; /* absolute */
+    char *backend;     /* NULL: the package's own choice */
     char *plugin_path; /* the plugin to use, or NULL: the package's own */
     uint32_t lanes;    /* instances of each process that may run at the same time */
     uint32_t threads;

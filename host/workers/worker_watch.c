@@ -234,6 +234,8 @@ static model_status send_open(struct worker_slot *slot, struct model_error *err)
                     config->memory_bytes},
         .text = config->plugin_path,
         .path = config->package_dir,
+        .block = config->backend,
+        .block_bytes = config->backend != NULL ? (uint32_t)strlen(config->backend) : 0,
     };
     return worker_socket_send(slot->process.socket, &message, -1, err);
 }

@@ -109,9 +109,16 @@ model_status host_create(const struct modelhost_options *options, int64_t (*now_
                          "modelhost_options: struct_size is %zu, want at least %zu; start from "
                          "MODELHOST_OPTIONS_INIT",
                          options->struct_size, sizeof *options);
+    const int32_t policy = MODEL_HAS(struct modelhost_options, options, load_policy)
+                               ? options->load_policy
+                               : MODELHOST_LOAD_ANY;
+    if (policy != MODELHOST_LOAD_ANY && policy != MODELHOST_LOAD_CONFORMANT)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "load_policy %d is not known, want %d or %d",
+                         policy, MODELHOST_LOAD_ANY, MODELHOST_LOAD_CONFORMANT);
     struct modelhost *host = calloc(1, sizeof *host);
     if (host == NULL)
         return error_no_memory(err, "a host");
+    host->load_policy = policy;
     host->now_ns = now_ns;
     const struct log_sink log = {.level = options->log_level,
                                  .write = options->log,

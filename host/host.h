@@ -14,7 +14,8 @@
 struct modelhost {
     char *store_dir;
     char *plugin_path;
-    char *worker_path; /* the modelhost command */
+    char *worker_path;   /* the modelhost command */
+    int32_t load_policy; /* enum modelhost_load_policy */
     uint32_t lanes;
     uint32_t threads;
     uint32_t cpus; /* that the process may use */

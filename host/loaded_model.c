@@ -88,10 +88,11 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
     model->end = (struct reaper_item){NULL, destroy, model};
     model->log = reaper_log(model->reaper);
     model->lanes = host->lanes;
-    model->lane_account.max_abandoned = source->options->max_abandoned_lanes;
     model_metrics_init(&model->metrics, host->metrics.metrics);
     wait_spin_init(&model->lane_account.answer_spin, host->cpus);
     model->load = *source->options;
+    model->lane_account.max_abandoned = model->load.max_abandoned_lanes;
+    model->lane_account.always_returns = model->load.isolation == MODELHOST_WORKER;
     model->idle = calloc(host->lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
     model_status status = model->has_mutex ? MODEL_OK : error_no_memory(err, "a model");

@@ -8,6 +8,7 @@
 #include "host.h"
 #include "model_describing.h"
 #include "parallel.h"
+#include "plugin_admission.h"
 #include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
@@ -15,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Readers differ in which of two equal keys counts. */
@@ -142,6 +144,17 @@ static model_status choose_plugin(struct modelhost_model *model, const char *plu
     return status;
 }
 
+/* The plugin, unless it is in quarantine or has not the report that the host wants. */
+static model_status take_plugin(struct modelhost_model *model, const char *plugin_path,
+                                struct model_error *err)
+{
+    model_status status = choose_plugin(model, plugin_path, err);
+    return status == MODEL_OK
+               ? plugin_admission_check(model->host->store_dir, model->plugin_path,
+                                        model->host->load_policy, (int64_t)time(NULL), err)
+               : status;
+}
+
 static model_status check_model(const struct model *model, struct model_error *err)
 {
     if (model == NULL || !MODEL_HAS(struct model, model, destroy) || model->destroy == NULL ||
@@ -239,7 +252,7 @@ static model_status open_here(struct modelhost_model *model, const char *name,
 {
     model_status status = open_weights(model, err);
     if (status == MODEL_OK)
-        status = choose_plugin(model, plugin_path, err);
+        status = take_plugin(model, plugin_path, err);
     if (status == MODEL_OK)
         status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err);
     if (status == MODEL_OK)
@@ -255,8 +268,9 @@ static model_status open_here(struct modelhost_model *model, const char *name,
 
 /* The processes open the package by themselves, with these same steps; what fails there has its whole
  * sentence already. */
-static model_status open_in_workers(struct modelhost_model *model, const char *plugin_path,
-                                    uint32_t threads, struct model_error *err)
+static model_status open_in_workers(struct modelhost_model *model, const char *name,
+                                    const char *plugin_path, uint32_t threads,
+                                    struct model_error *err)
 {
     const int64_t grace_ms = model->load.kill_grace_ms;
     const struct worker_model_options options = {
@@ -273,7 +287,10 @@ static model_status open_in_workers(struct modelhost_model *model, const char *p
         .log = model->log,
         .metrics = model->metrics.series,
     };
-    model_status status = choose_plugin(model, plugin_path, err);
+    model_status status =
+        services_init(&model->services, model->log, name, model->config, NULL, threads, err);
+    if (status == MODEL_OK)
+        status = take_plugin(model, plugin_path, err);
     if (status == MODEL_OK)
         status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
     if (status == MODEL_OK)
@@ -305,7 +322,7 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     status = read_config(model, err);
     if (status == MODEL_OK)
         status = model->load.isolation == MODELHOST_WORKER
-                     ? open_in_workers(model, plugin_path, threads, err)
+                     ? open_in_workers(model, name, plugin_path, threads, err)
                      : open_here(model, name, plugin_path, threads, err);
     if (status == MODEL_OK)
         status = model_describing_start(model, err);

@@ -93,6 +93,12 @@ struct modelhost_log_record {
     const char *message; /* one line of UTF-8 */
 };
 
+/* Which plugins a host opens. One that is in quarantine (modelhost quarantine) is never opened. */
+enum modelhost_load_policy {
+    MODELHOST_LOAD_ANY = 0,
+    MODELHOST_LOAD_CONFORMANT = 1 /* those that passed all checks of modelhost check-plugin */
+};
+
 struct modelhost_options {
     size_t struct_size;
     const char *store_dir;   /* NULL: the default store */
@@ -120,6 +126,8 @@ struct modelhost_options {
     /* The modelhost command, which runs workers; NULL: that of this library's installation, else the one
      * beside the running program */
     const char *worker_path;
+    int32_t load_policy;      /* enum modelhost_load_policy */
+    uint32_t policy_reserved; /* 0 */
     /* Models that stay open when nobody holds them, so that the next modelhost_load() of the same package,
      * files and options has them at once. Those in use are never closed, and count. */
     uint32_t cache_items;    /* 0: models go when they are released */

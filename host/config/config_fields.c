@@ -10,6 +10,7 @@
 #define MAX_IDLE_MS 9223372036854 /* in nanoseconds 2^63 */
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const load_policies[] = {"any", "conformant", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
 #define HOST(field)  #field, offsetof(struct modelhost_options, field)
@@ -36,6 +37,7 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 24 * 3600 * 1000, NULL,
         "until a lane that does not come back is replaced; 0: 100"),
     ROW(CONFIG_TEXT, HOST(worker_path), 0, 0, NULL, "the modelhost command that runs workers"),
+    ROW(CONFIG_WORD, HOST(load_policy), 0, 0, load_policies, "which plugins are opened"),
     ROW(CONFIG_U32, HOST(cache_items), 0, 1 << 20, NULL,
         "models that stay open when nobody holds them; 0: none"),
     ROW(CONFIG_U64, HOST(cache_bytes), 0, EXACT, NULL, "of these models; 0: no limit"),

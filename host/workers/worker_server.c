@@ -105,6 +105,7 @@ static model_status take_open(struct worker_server *server, struct model_error *
     const struct log_sink log = {
         .level = (int32_t)open->numbers[2], .write = send_log, .context = server};
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
+    server->host.cpus = cpu_budget();            /* while it can be read */
     status = worker_sandbox_enter(&limits, err); /* while there is one thread */
     if (status != MODEL_OK) {
         send_failure(server, status, err);
@@ -166,7 +167,7 @@ static model_status create_instance(struct worker_server *server,
     const struct served_options options = {.model = server->model,
                                            .id = (uint32_t)message->numbers[0],
                                            .threads = server->host.threads,
-                                           .can_spin = cpu_budget() > 1,
+                                           .can_spin = server->host.cpus > 1,
                                            .created = on_created,
                                            .ended = on_ended,
                                            .context = server};

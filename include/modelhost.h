@@ -206,8 +206,7 @@ struct modelhost_load_options {
     int64_t sla_ms; /* breaker: p99 from the call to the answer, of the last calls; 0: none */
     uint32_t breaker_window;     /* calls that it looks at, of the last minute; 0: 200 */
     uint32_t breaker_min_calls;  /* fewer of them say nothing; 0: 20 */
-    double breaker_success_rate; /* below it no calls pass; 0: 0.95 where another backend can take
-                                    over, else errors do not matter; negative: they never do */
+    double breaker_success_rate; /* of good calls; 0: 0.95, with one backend none; negative: none */
     int64_t breaker_cooldown_ms; /* until it is tried again; doubles to 60 times; 0: 5000 */
 };
 

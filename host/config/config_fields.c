@@ -33,9 +33,6 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_I64, HOST(statsd_interval_ms), 0, 86400000, NULL, "between two pushes; 0: 10000"),
     ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 24 * 3600 * 1000, NULL,
         "until a lane that does not come back is replaced; 0: 100"),
-    ROW(CONFIG_TEXT, HOST(statsd_address), 0, 0, NULL,
-        "HOST:PORT where metrics are pushed over UDP"),
-    ROW(CONFIG_I64, HOST(statsd_interval_ms), 0, 86400000, NULL, "how often; 0: 10,000"),
     ROW(CONFIG_TEXT, HOST(worker_path), 0, 0, NULL, "the modelhost command that runs workers"),
     {.key = NULL},
 };

@@ -108,7 +108,9 @@ static model_status take_open(struct worker_server *server, struct model_error *
         send_failure(server, status, err);
         return status;
     }
-    status = reaper_create(&log, &server->host.reaper, err);
+    status = host_metrics_init(&server->host.metrics, err);
+    if (status == MODEL_OK)
+        status = reaper_create(&log, &server->host.reaper, err);
     if (status == MODEL_OK && uv_thread_create(&server->opening, open_model, server) != 0)
         status = error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a thread");
     return status;

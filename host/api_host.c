@@ -7,6 +7,7 @@
 #include "host.h"
 #include "loaded_model.h"
 #include "model_describing.h"
+#include "model_load.h"
 #include "package_locate.h"
 #include "result_cache.h"
 #include "worker_model.h"
@@ -48,6 +49,10 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
 
 static void free_host(struct modelhost *host)
 {
+    model_cache_close(host->cache);
+    if (host->has_background)
+        background_finish(&host->background);
+    model_cache_drop(host->cache);
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
     result_cache_destroy(host->results);
@@ -93,8 +98,8 @@ static model_status make_result_cache(struct modelhost *host,
                                &host->results, err);
 }
 
-model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
-                              struct model_error *err)
+model_status host_create(const struct modelhost_options *options, int64_t (*now_ns)(void),
+                         struct modelhost **ret_host, struct model_error *err)
 {
     static const struct modelhost_options defaults = MODELHOST_OPTIONS_INIT;
     if (options == NULL)
@@ -104,9 +109,17 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
                          "modelhost_options: struct_size is %zu, want at least %zu; start from "
                          "MODELHOST_OPTIONS_INIT",
                          options->struct_size, sizeof *options);
+    const int32_t policy = MODEL_HAS(struct modelhost_options, options, load_policy)
+                               ? options->load_policy
+                               : MODELHOST_LOAD_ANY;
+    if (policy != MODELHOST_LOAD_ANY && policy != MODELHOST_LOAD_CONFORMANT)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "load_policy %d is not known, want %d or %d",
+                         policy, MODELHOST_LOAD_ANY, MODELHOST_LOAD_CONFORMANT);
     struct modelhost *host = calloc(1, sizeof *host);
     if (host == NULL)
         return error_no_memory(err, "a host");
+    host->load_policy = policy;
+    host->now_ns = now_ns;
     const struct log_sink log = {.level = options->log_level,
                                  .write = options->log,
                                  .context = options->log_context,
@@ -128,6 +141,11 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     if (status == MODEL_OK)
         status = reaper_create(&log, &host->reaper, err);
     if (status == MODEL_OK)
+        status = background_init(&host->background, err);
+    host->has_background = status == MODEL_OK;
+    if (status == MODEL_OK)
+        status = model_load_create_cache(host, options, err);
+    if (status == MODEL_OK)
         status = make_result_cache(host, options, err);
     if (status == MODEL_OK)
         status = start_scheduler(host, options, err);
@@ -143,6 +161,12 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     return status;
 }
 
+model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
+                              struct model_error *err)
+{
+    return host_create(options, clock_now_ns, ret_host, err);
+}
+
 int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
 {
     return scheduler_is_ready(host->scheduler, err);
@@ -153,6 +177,8 @@ void modelhost_destroy(struct modelhost *host)
     if (host == NULL)
         return;
     host_metrics_stop(host);
+    model_cache_close(host->cache);
+    background_stop(&host->background);
     if (scheduler_destroy(host->scheduler) == 0)
         free_host(host);
 }
@@ -211,12 +237,9 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
     if (status != MODEL_OK)
         host_metrics_load_failed(host);
     if (status == MODEL_OK)
-        status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
-                                     options, ret_model, &own);
+        status = model_load(host, dir, options, ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
-    else if (options != NULL)
-        (*ret_model)->lane_account.max_abandoned = options->max_abandoned_lanes;
     free(dir);
     return status;
 }

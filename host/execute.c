@@ -268,6 +268,8 @@ model_status execute_request(struct modelhost_request *request,
         return status;
     }
     result->timing.total_ns = clock_now_ns() - request->submitted_ns;
+    result_say_backend(result, request->model->package.backend, request->fallback_reason);
+    request->fallback_reason = NULL;
     *ret_result = result;
     return MODEL_OK;
 }

@@ -18,7 +18,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct backend_chain;
 struct image_pipeline;
+struct model_cache;
+struct model_route;
 struct text_pipeline;
 struct model_text;
 
@@ -28,6 +31,8 @@ struct modelhost_model {
     struct reaper *reaper; /* holds a reference; the host may be gone before the model */
     struct reaper_item end;
     const struct log_sink *log; /* the reaper's */
+    struct model_route *route;  /* the way to the package's next backend */
+    struct model_cache *cache;  /* holds a reference, as the cache does of the model; NULL: none */
     struct package package;
     char *plugin_path;
     struct plugin_handle plugin;
@@ -57,12 +62,20 @@ struct modelhost_model {
     struct model_text *texts;              /* what modelhost_describe() gave, the newest first */
 };
 
-/* Opens a package folder. plugin_path: where to look when the package brings no plugin. options NULL: in
- * this process. */
-model_status loaded_model_create(struct modelhost *host, const char *package_dir,
-                                 const char *plugin_path, uint32_t lanes, uint32_t threads,
-                                 const struct modelhost_load_options *options,
+/* What is to be opened: one backend of a package. */
+struct model_source {
+    const char *package_dir;
+    const char *backend;                          /* NULL: package_open()'s choice */
+    const struct modelhost_load_options *options; /* complete */
+    struct backend_chain *chain; /* NULL: there is no other backend, and no route */
+    size_t position;             /* in the chain */
+};
+
+/* Opens it with the host's lanes, threads and plugin path. */
+model_status loaded_model_create(struct modelhost *host, const struct model_source *source,
                                  struct modelhost_model **ret, struct model_error *err);
+/* The package's id, or its folder's name: in log lines and metrics. */
+const char *loaded_model_name(const struct modelhost_model *model);
 void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */
 void loaded_model_drop(struct modelhost_model *model);

@@ -3,6 +3,7 @@
 #include "model_describing.h"
 #include "errors.h"
 #include "model_info.h"
+#include "model_route.h"
 #include "worker_model.h"
 
 #include <stdlib.h>
@@ -45,6 +46,8 @@ static model_status write_text(const struct modelhost_model *model, struct model
         (void)json_add_string(info, "id", model->package.manifest.id);
         (void)json_add_string(info, "revision", model->package.manifest.revision);
     }
+    if (model->route != NULL)
+        model_route_describe(model, info);
     add_isolation(info, model, text);
     text->json = json_print(info, true);
     json_free(info);

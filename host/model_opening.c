@@ -8,6 +8,7 @@
 #include "host.h"
 #include "model_describing.h"
 #include "parallel.h"
+#include "plugin_admission.h"
 #include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
@@ -15,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Readers differ in which of two equal keys counts. */
@@ -142,6 +144,17 @@ static model_status choose_plugin(struct modelhost_model *model, const char *plu
     return status;
 }
 
+/* The plugin, unless it is in quarantine or has not the report that the host wants. */
+static model_status take_plugin(struct modelhost_model *model, const char *plugin_path,
+                                struct model_error *err)
+{
+    model_status status = choose_plugin(model, plugin_path, err);
+    return status == MODEL_OK
+               ? plugin_admission_check(model->host->store_dir, model->plugin_path,
+                                        model->host->load_policy, (int64_t)time(NULL), err)
+               : status;
+}
+
 static model_status check_model(const struct model *model, struct model_error *err)
 {
     if (model == NULL || !MODEL_HAS(struct model, model, destroy) || model->destroy == NULL ||
@@ -239,7 +252,7 @@ static model_status open_here(struct modelhost_model *model, const char *name,
 {
     model_status status = open_weights(model, err);
     if (status == MODEL_OK)
-        status = choose_plugin(model, plugin_path, err);
+        status = take_plugin(model, plugin_path, err);
     if (status == MODEL_OK)
         status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err);
     if (status == MODEL_OK)
@@ -263,6 +276,7 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     const struct worker_model_options options = {
         .command = model->host->worker_path,
         .package_dir = model->package.dir,
+        .backend = model->package.backend,
         .plugin_path = plugin_path,
         .n_processes = model->load.workers,
         .lanes = model->lanes,
@@ -271,12 +285,12 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
         .memory_bytes = model->load.worker_memory_bytes,
         .can_spin = cpu_budget() > 1,
         .log = model->log,
+        .metrics = model->metrics.series,
     };
-    model->lane_account.always_returns = true; /* what hangs is ended */
     model_status status =
         services_init(&model->services, model->log, name, model->config, NULL, threads, err);
     if (status == MODEL_OK)
-        status = choose_plugin(model, plugin_path, err);
+        status = take_plugin(model, plugin_path, err);
     if (status == MODEL_OK)
         status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
     if (status == MODEL_OK)
@@ -290,15 +304,16 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     return status;
 }
 
-static model_status open_parts(struct modelhost_model *model, const char *package_dir,
-                               const char *plugin_path, uint32_t threads, struct model_error *err)
+static model_status open_parts(struct modelhost_model *model, const struct model_source *source,
+                               struct model_error *err)
 {
     int64_t start_ns = clock_now_ns();
-    model_status status = package_open(package_dir, NULL, &model->package, err);
+    const char *plugin_path = model->host->plugin_path;
+    const uint32_t threads = model->host->threads;
+    model_status status = package_open(source->package_dir, source->backend, &model->package, err);
     if (status != MODEL_OK)
         return status;
-    const char *name =
-        model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
+    const char *name = loaded_model_name(model);
     model_metrics_name(&model->metrics, name, model->package.backend);
     if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
@@ -323,12 +338,12 @@ static model_status open_parts(struct modelhost_model *model, const char *packag
     return status;
 }
 
-model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
-                                const char *plugin_path, uint32_t threads, struct model_error *err)
+model_status model_opening_open(struct modelhost_model *model, const struct model_source *source,
+                                struct model_error *err)
 {
     struct model_error local = MODEL_ERROR_INIT;
     err = err != NULL ? err : &local;
-    model_status status = open_parts(model, package_dir, plugin_path, threads, err);
+    model_status status = open_parts(model, source, err);
     if (status != MODEL_OK && model->package.dir != NULL)
         package_advise(&model->package, status, err);
     return status;

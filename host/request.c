@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "model_route.h"
 #include "schema.h"
 #include "session.h"
 
@@ -160,6 +161,11 @@ model_status request_create(struct modelhost_model *model, const struct model_te
 void request_adopt_job(struct modelhost_request *request, struct request_job *job, int64_t start_ns)
 {
     request->job = job;
+    request_count_from(request, start_ns);
+}
+
+void request_count_from(struct modelhost_request *request, int64_t start_ns)
+{
     if (request->deadline_ns != INT64_MAX)
         request->deadline_ns -= request->submitted_ns - start_ns;
     request->submitted_ns = start_ns;
@@ -201,6 +207,8 @@ void request_drop(struct modelhost_request *request)
     free(request->output_names);
     if (request->job != NULL)
         request->job->destroy(request->job);
+    model_route_end(request, MODEL_CANCELLED, false, NULL); /* it was never submitted */
+    free(request->fallback_reason);
     session_drop(request->session);
     modelhost_result_destroy(request->result);
     free(request->error);
@@ -250,7 +258,7 @@ void request_ended(const struct modelhost_request *request)
     if (model->log->level < MODEL_LOG_DEBUG)
         return;
     const struct log_subject before =
-        log_set_subject((struct log_subject){model->services.model_name, request->id});
+        log_set_subject((struct log_subject){loaded_model_name(model), request->id});
     log_write(model->log, MODEL_LOG_DEBUG, "%s, %lld us queued, %lld us run",
               status_name(request->status), (long long)(queue_ns / NS_PER_US),
               (long long)(has_run ? run_ns / NS_PER_US : 0));

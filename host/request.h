@@ -6,6 +6,7 @@
 #ifndef REQUEST_H
 #define REQUEST_H
 
+#include "breaker.h"
 #include "lane_watchdog.h"
 #include "modelhost.h"
 #include "wait_word.h"
@@ -66,6 +67,10 @@ struct modelhost_request {
     bool has_session;                  /* on a lane: between session_begin() and session_end() */
     bool has_advanced;                 /* then: the plugin has read the input */
 
+    /* Which backend serves it, and why (model_route.h). */
+    struct breaker_ticket ticket; /* until the answer */
+    char *fallback_reason;        /* owned, until the result has it; NULL: it is the first */
+
     /* What the caller is told before the answer. */
     void (*on_tensors)(void *context, const struct model_tensor *const *tensors,
                        uint32_t n_tensors); /* NULL: not what the plugin emits */
@@ -115,6 +120,8 @@ model_status request_create(struct modelhost_model *model, const struct model_te
 /* Takes a job over and counts the time from when it came. Before submission. */
 void request_adopt_job(struct modelhost_request *request, struct request_job *job,
                        int64_t start_ns);
+/* Counts the time, and the deadline, from an earlier moment. Before submission. */
+void request_count_from(struct modelhost_request *request, int64_t start_ns);
 /* The tensors that a job made; they must live as long as the job. Once, for a request without inputs.
  * [lane-thread] */
 model_status request_set_inputs(struct modelhost_request *request,

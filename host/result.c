@@ -8,6 +8,7 @@
 #include "schema.h"
 #include "size.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,12 +285,20 @@ const struct model_tensor *result_find(const struct modelhost_result *result, co
     return NULL;
 }
 
+void result_say_backend(struct modelhost_result *result, const char *backend, char *fallback_reason)
+{
+    (void)snprintf(result->backend, sizeof result->backend, "%s", backend);
+    free(result->fallback_reason);
+    result->fallback_reason = fallback_reason;
+}
+
 void modelhost_result_destroy(struct modelhost_result *result)
 {
     if (result == NULL)
         return;
     free_tensors(result);
     free(result->json);
+    free(result->fallback_reason);
     free(result);
 }
 
@@ -323,4 +332,14 @@ uint32_t modelhost_result_is_cached(const struct modelhost_result *result)
 struct modelhost_timing modelhost_result_timing(const struct modelhost_result *result)
 {
     return result->timing;
+}
+
+const char *modelhost_result_backend(const struct modelhost_result *result)
+{
+    return result->backend;
+}
+
+const char *modelhost_result_fallback_reason(const struct modelhost_result *result)
+{
+    return result->fallback_reason;
 }

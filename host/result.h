@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#define RESULT_BACKEND_BYTES 64
+
 /* Memory of somebody else that a tensor lies in. */
 struct tensor_memory {
     void *data;
@@ -32,6 +34,8 @@ struct modelhost_result {
     unsigned char *small; /* room for small outputs, that the result itself brings */
     size_t small_bytes;   /* left */
     bool is_cached;       /* the tensors were computed before */
+    char backend[RESULT_BACKEND_BYTES];
+    char *fallback_reason; /* NULL: the first backend served */
     struct modelhost_timing timing;
 };
 
@@ -64,6 +68,9 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
 
 /* As result_create() left it: the tensors' memory is freed. */
 void result_empty(struct modelhost_result *result);
+/* Who served it; takes over `fallback_reason`, which may be NULL. */
+void result_say_backend(struct modelhost_result *result, const char *backend,
+                        char *fallback_reason);
 
 /* Tensors whose data has been given. */
 const struct model_tensor *result_find(const struct modelhost_result *result, const char *name);

@@ -3,7 +3,9 @@
 #include "clock.h"
 #include "errors.h"
 #include "loaded_model.h"
+#include "model_route.h"
 #include "parallel.h"
+#include "result.h"
 #include "scheduler_loop.h"
 
 #include <stdlib.h>
@@ -33,7 +35,10 @@ bool scheduler_claim(struct scheduler *scheduler, struct modelhost_request *requ
 /* From here on the answer is its receiver's. */
 static void tell(struct scheduler *scheduler, struct modelhost_request *request)
 {
+    const bool was_computed = request->result == NULL || !request->result->is_cached;
     request_ended(request);
+    model_route_end(request, request->status, request->started_ns != 0 && was_computed,
+                    request->error);
     if (request->callback == NULL)
         wait_word_post(&request->answered);
     else if (request->async != NULL)
@@ -51,6 +56,7 @@ void scheduler_unlock(struct scheduler *scheduler)
         struct modelhost_request *request = claimed;
         claimed = request->next;
         tell(scheduler, request);
+        model_route_settle(request->model);
         request_drop(request);
     }
 }
@@ -239,7 +245,7 @@ bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err)
                             "request %llu of '%s' shows no progress: its lane is held up until it "
                             "comes back, or is given up and replaced",
                             (unsigned long long)lane->running->id,
-                            lane->running->model->services.model_name);
+                            loaded_model_name(lane->running->model));
         }
     if (is_ready && scheduler->n_missing_lanes > 0) {
         is_ready = false;

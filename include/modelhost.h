@@ -93,6 +93,12 @@ struct modelhost_log_record {
     const char *message; /* one line of UTF-8 */
 };
 
+/* Which plugins a host opens. One that is in quarantine (modelhost quarantine) is never opened. */
+enum modelhost_load_policy {
+    MODELHOST_LOAD_ANY = 0,
+    MODELHOST_LOAD_CONFORMANT = 1 /* those that passed all checks of modelhost check-plugin */
+};
+
 struct modelhost_options {
     size_t struct_size;
     const char *store_dir;   /* NULL: the default store */
@@ -120,6 +126,14 @@ struct modelhost_options {
     /* The modelhost command, which runs workers; NULL: that of this library's installation, else the one
      * beside the running program */
     const char *worker_path;
+    int32_t load_policy;      /* enum modelhost_load_policy */
+    uint32_t policy_reserved; /* 0 */
+    /* Models that stay open when nobody holds them, so that the next modelhost_load() of the same package,
+     * files and options has them at once. Those in use are never closed, and count. */
+    uint32_t cache_items;    /* 0: models go when they are released */
+    uint32_t cache_reserved; /* 0 */
+    uint64_t cache_bytes;    /* mapped weights and what plugins say that they hold; 0: no limit */
+    int64_t cache_idle_ms;   /* one that nobody held for so long goes; 0: no limit */
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \
@@ -159,7 +173,14 @@ MODELHOST_API void modelhost_metrics_destroy(struct modelhost_metrics *metrics);
 /* ---------------------------------------------------------------- models */
 
 /* Opens a package: a name in the store ("bert-base-uncased", "ns/name", with "@revision" if wanted)
- * or a folder. Checks the files, opens the plugin, prepares the weights; blocks until ready. */
+ * or a folder. Checks the files, opens the plugin, prepares the weights; blocks until ready.
+ *
+ * A package may have several backends (its folders backends/cpu, backends/torch, ...): the first that
+ * opens serves. It has a circuit breaker: when too many of its calls fail, or are too slow, calls go to
+ * the next backend, which is opened then and must take and give the same tensors; after a cool-down a
+ * few calls try the first one again. See modelhost_result_backend(). While no backend takes calls they are
+ * refused with MODEL_BUSY. Errors of a backend, crashes and deadlines that pass while it runs are
+ * failures; what was cancelled, was refused or was the caller's mistake is not. */
 MODELHOST_API model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
                                           struct modelhost_model **ret_model,
                                           struct model_error *err);
@@ -179,6 +200,15 @@ struct modelhost_load_options {
     uint32_t max_abandoned_lanes; /* in this process: lanes stuck in its plugin before the model
                                      refuses with MODEL_BUSY; 0: 2 */
     uint32_t reserved;            /* 0 */
+    /* Which backends, in order of preference, such as "torch" or "coreml,cpu"; NULL: all that the package
+     * has, in the usual order (coreml on Apple's systems, cpu, torch, onnx, others by name). */
+    const char *backend;
+    int64_t sla_ms; /* breaker: p99 from the call to the answer, of the last calls; 0: none */
+    uint32_t breaker_window;    /* calls that it looks at, of the last minute; 0: 200 */
+    uint32_t breaker_min_calls; /* fewer of them say nothing; 0: 20 */
+    double
+        breaker_success_rate; /* below it no calls pass; 0: 0.95; negative: errors do not matter */
+    int64_t breaker_cooldown_ms; /* until it is tried again; doubles to 60 times; 0: 5000 */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \
@@ -459,6 +489,10 @@ MODELHOST_API const char *modelhost_result_json(const struct modelhost_result *r
 MODELHOST_API uint32_t modelhost_result_is_cached(const struct modelhost_result *result);
 MODELHOST_API struct modelhost_timing modelhost_result_timing(
     const struct modelhost_result *result);
+/* The backend that served the call ("cpu"), and why no earlier one of the package did: a sentence, or NULL
+ * when it is the first. Both live as long as the result. */
+MODELHOST_API const char *modelhost_result_backend(const struct modelhost_result *result);
+MODELHOST_API const char *modelhost_result_fallback_reason(const struct modelhost_result *result);
 
 #ifdef __cplusplus
 }

@@ -96,6 +96,8 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     struct chaos_model *model = instance->model;
     const struct chaos_scene scene = {model, instance, call};
     chaos_join_late(instance);
+    if (model_cancel_status(call->cancel) != MODEL_OK) /* cancelled before: no fault to show */
+        return model_cancel_status(call->cancel);
     if (model->place != IN_RUN || !is_due(model, call->inputs[0]))
         return chaos_answer(call, err);
     const model_status status = model->mode->fault(&scene, err);

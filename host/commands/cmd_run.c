@@ -40,13 +40,15 @@ const char cmd_run_help[] =
     "                       its own, which is ended when it does not stop at --timeout\n"
     "  --workers N          with --isolation worker: that many processes (default 1)\n"
     "  --kill-grace TIME    with --isolation worker: how long after --timeout (default 50ms)\n"
+    "  --backend A,B        backends of the package to use, in order of preference (default: those that\n"
+    "                       it has, cpu first)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
     "  --config FILE        options of host and model, see `modelhost config keys`; options here go\n"
     "                       over them\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when the package brings no plugin\n"
-    "  --metrics FILE       write what was counted and measured there, - is standard error\n"
-    "  --log-format FORMAT  text or json: how log lines on standard error look (default text)\n"
+    "  --metrics FILE       write the metrics there, - is standard error\n"
+    "  --log-format FORMAT  log lines as text (default) or json\n"
     "  -q, --quiet          no timing, no warnings\n"
     "  -v, --verbose        say what is done\n\n"
     "Generating text (what is not given comes from the package's generation_config.json):\n"
@@ -128,6 +130,8 @@ static void take_load_options(const struct run_command *run, struct modelhost_lo
         options->workers = (uint32_t)run->workers;
     if (run->kill_grace_ms > 0)
         options->kill_grace_ms = run->kill_grace_ms;
+    if (run->backend != NULL)
+        options->backend = run->backend;
 }
 
 static void open_model(void *argument)

@@ -12,6 +12,7 @@ struct run_command {
     const char *task;
     const char *output_names; /* separated by commas, or NULL */
     const char *threads_text;
+    const char *backend;                /* NULL: the usual order */
     const char *config_path;            /* or NULL */
     const char *metrics_path;           /* "-": stderr; or NULL */
     const char *log_format;             /* or NULL */

@@ -253,6 +253,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"describe", .flag = &run->describe, .group = EVERY},
         {"json", .flag = &run->as_json, .group = EVERY - TENSORS},
         {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
+        {"backend", .text = &run->backend, .group = EVERY},
         {"isolation", .text = &run->isolation, .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
         {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},

@@ -53,7 +53,7 @@ model_status lane_check_model(const struct modelhost_model *model, struct model_
         "%u lanes are stuck in the plugin of '%s', which did not stop when it was told "
         "to (max_abandoned_lanes %u); wait until they come back, or load the model with "
         "isolation worker, where a stuck call can be killed",
-        account->n_abandoned, model->services.model_name, max);
+        account->n_abandoned, loaded_model_name(model), max);
 }
 
 /* ---- one request on a lane */
@@ -80,7 +80,7 @@ model_status lane_execute(struct lane *lane, struct modelhost_result **ret_resul
 {
     const struct modelhost_request *request = lane->running;
     const struct log_subject before =
-        log_set_subject((struct log_subject){request->model->services.model_name, request->id});
+        log_set_subject((struct log_subject){loaded_model_name(request->model), request->id});
     const model_status status = execute_request(lane->running, ret_result, err);
     (void)log_set_subject(before);
     return status;
@@ -196,7 +196,7 @@ static void lane_main(void *argument)
     if (was_abandoned)
         log_write(scheduler->options.log, MODEL_LOG_WARN,
                   "%s: request %llu: its abandoned lane came back; what it held is dropped",
-                  remains.request->model->services.model_name,
+                  loaded_model_name(remains.request->model),
                   (unsigned long long)remains.request->id);
     lane_drop(&remains);
     services_release_scratch();

@@ -17,7 +17,7 @@ struct lane_account {
 
     /* Guarded by the scheduler's mutex. */
     struct request_group *waiting; /* its groups in the queue */
-    uint32_t n_abandoned;          /* lanes stuck in its plugin now */
+    _Atomic uint32_t n_abandoned;  /* lanes stuck in its plugin now; read without it, too */
 };
 
 #endif

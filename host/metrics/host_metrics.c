@@ -40,6 +40,18 @@ static void read_results(struct result_cache *results, struct metric_series *ser
         metrics_add(series, rows[i].metric, rows[i].value, (int64_t)rows[i].number);
 }
 
+static void read_models(struct model_cache *cache, struct metric_series *series)
+{
+    if (cache == NULL)
+        return;
+    const struct model_cache_counters counters = model_cache_counters(cache);
+    metrics_add(series, METRIC_MODEL_CACHE_LOOKUPS, MODEL_CACHE_HIT, (int64_t)counters.hits);
+    metrics_add(series, METRIC_MODEL_CACHE_LOOKUPS, MODEL_CACHE_MISS, (int64_t)counters.misses);
+    metrics_add(series, METRIC_MODEL_CACHE_LOOKUPS, MODEL_CACHE_SHARED,
+                (int64_t)counters.shared_loads);
+    metrics_add(series, METRIC_MODEL_CACHE_EVICTIONS, 0, (int64_t)counters.evictions);
+}
+
 static void read_host(void *context, struct metric_series *series)
 {
     const struct modelhost *host = context;
@@ -50,6 +62,7 @@ static void read_host(void *context, struct metric_series *series)
     metrics_add(series, METRIC_QUEUED, 0, n_queued);
     metrics_add(series, METRIC_PROCESS_RESIDENT, 0, (int64_t)memory_usage_process());
     read_results(host->results, series);
+    read_models(host->cache, series);
 }
 
 static model_status start_statsd(struct modelhost *host, const char *address_text,

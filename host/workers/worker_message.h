@@ -6,7 +6,7 @@
  * header of another version is refused with both versions. Pure; worker_socket.c moves the bytes.
  *
  *   type      from    numbers                          text             path         block
- *   OPEN      host    lanes, threads, log level, memory plugin path      package
+ *   OPEN      host    lanes, threads, log level, memory plugin path      package      backend's name
  *   HELLO     worker  pid                                                            description
  *   FAILED    worker  status                           sentence
  *   CREATE    host    channel, size_bytes              (with the channel's descriptor)

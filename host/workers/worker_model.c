@@ -29,6 +29,7 @@ static void destroy(struct model *self)
     free(model->description);
     free(model->config.command);
     free(model->config.package_dir);
+    free(model->config.backend);
     free(model->config.plugin_path);
     if (model->has_mutex)
         uv_mutex_destroy(&model->mutex);
@@ -80,13 +81,16 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->kill_grace_ns = options->kill_grace_ns;
     config->memory_bytes = options->memory_bytes;
     config->log = options->log;
+    config->metrics = options->metrics;
     config->command = text_format("%s", options->command);
     config->package_dir = text_format("%s", options->package_dir);
+    config->backend = options->backend != NULL ? text_format("%s", options->backend) : NULL;
     config->plugin_path =
         options->plugin_path != NULL ? text_format("%s", options->plugin_path) : NULL;
     model->can_spin = options->can_spin;
     model->has_mutex = uv_mutex_init(&model->mutex) == 0;
-    return config->command != NULL && config->package_dir != NULL && model->has_mutex
+    return config->command != NULL && config->package_dir != NULL &&
+                   (config->backend != NULL) == (options->backend != NULL) && model->has_mutex
                ? MODEL_OK
                : error_no_memory(err, "a model");
 }

@@ -8,6 +8,7 @@
 #define WORKER_MODEL_H
 
 #include "log.h"
+#include "metrics.h"
 
 #include <stdbool.h>
 
@@ -17,6 +18,7 @@
 struct worker_model_options {
     const char *command;     /* the modelhost command; NULL: not found */
     const char *package_dir; /* absolute */
+    const char *backend;     /* which of the package's; NULL: its own choice */
     const char *plugin_path; /* where to look when the package brings no plugin */
     uint32_t n_processes;    /* 0: 1 */
     uint32_t lanes, threads;
@@ -24,6 +26,7 @@ struct worker_model_options {
     uint64_t memory_bytes;
     bool can_spin; /* there is more than one processor */
     const struct log_sink *log;
+    struct metric_series *metrics; /* NULL: not counted */
 };
 
 /* Starts the processes and waits until they have opened the model. What went wrong there is told as if it

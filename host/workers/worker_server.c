@@ -18,10 +18,9 @@
 struct worker_server {
     int socket;
     struct worker_inbox inbox;
-    uv_mutex_t sending; /* guards the socket's sending side */
-    char *package_dir, *plugin_path;
-    uint32_t lanes, threads;
-    struct modelhost host; /* as much of one as a model needs */
+    uv_mutex_t sending;          /* guards the socket's sending side */
+    char *package_dir, *backend; /* backend NULL: the package's own choice */
+    struct modelhost host;       /* as much of one as a model needs */
     uv_thread_t opening;
     struct modelhost_model *model; /* behind `opening` */
 
@@ -76,9 +75,10 @@ static void open_model(void *argument)
 {
     struct worker_server *server = argument;
     struct model_error err = MODEL_ERROR_INIT;
-    model_status status =
-        loaded_model_create(&server->host, server->package_dir, server->plugin_path, server->lanes,
-                            server->threads, NULL, &server->model, &err);
+    const struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    const struct model_source source = {
+        .package_dir = server->package_dir, .backend = server->backend, .options = &options};
+    model_status status = loaded_model_create(&server->host, &source, &server->model, &err);
     if (status == MODEL_OK)
         send_hello(server);
     else
@@ -93,11 +93,14 @@ static model_status take_open(struct worker_server *server, struct model_error *
         return status;
     if (open->type != WORKER_OPEN || open->numbers[0] == 0 || open->numbers[0] > MAX_INSTANCES)
         return error_set(err, MODEL_CORRUPT, "the host did not say which package to open");
-    server->lanes = (uint32_t)open->numbers[0];
-    server->threads = (uint32_t)open->numbers[1];
+    server->host.lanes = (uint32_t)open->numbers[0];
+    server->host.threads = (uint32_t)open->numbers[1];
     server->package_dir = text_format("%s", open->path);
-    server->plugin_path = text_format("%s", open->text != NULL ? open->text : "");
-    if (server->package_dir == NULL || server->plugin_path == NULL)
+    server->host.plugin_path = text_format("%s", open->text != NULL ? open->text : "");
+    if (open->block_bytes > 0)
+        server->backend = text_format("%.*s", (int)open->block_bytes, (const char *)open->block);
+    if (server->package_dir == NULL || server->host.plugin_path == NULL ||
+        (open->block_bytes > 0 && server->backend == NULL))
         return error_no_memory(err, "a path");
     const struct log_sink log = {
         .level = (int32_t)open->numbers[2], .write = send_log, .context = server};
@@ -163,7 +166,7 @@ static model_status create_instance(struct worker_server *server,
     struct worker_segment *channel = NULL;
     const struct served_options options = {.model = server->model,
                                            .id = (uint32_t)message->numbers[0],
-                                           .threads = server->threads,
+                                           .threads = server->host.threads,
                                            .can_spin = server->host.cpus > 1,
                                            .created = on_created,
                                            .ended = on_ended,

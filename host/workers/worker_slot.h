@@ -9,18 +9,21 @@
 
 #include "buffer.h"
 #include "log.h"
+#include "metrics.h"
 #include "worker_channel.h"
 
 /* What all workers of a model have in common. Lives in its model. */
 struct worker_config {
     char *command;     /* the modelhost command */
     char *package_dir; /* absolute */
+    char *backend;     /* NULL: the package's own choice */
     char *plugin_path; /* the plugin to use, or NULL: the package's own */
     uint32_t lanes;    /* instances of each process that may run at the same time */
     uint32_t threads;
     int64_t kill_grace_ns;
     uint64_t memory_bytes; /* 0: no limit */
     const struct log_sink *log;
+    struct metric_series *metrics; /* NULL: not counted */
 };
 
 /* How long a caller waits: until until_ns, or grace_ns from when it finds *cancelled raised. */

@@ -234,6 +234,8 @@ static model_status send_open(struct worker_slot *slot, struct model_error *err)
                     config->memory_bytes},
         .text = config->plugin_path,
         .path = config->package_dir,
+        .block = config->backend,
+        .block_bytes = config->backend != NULL ? (uint32_t)strlen(config->backend) : 0,
     };
     return worker_socket_send(slot->process.socket, &message, -1, err);
 }
@@ -253,6 +255,8 @@ static bool start(struct worker_slot *slot)
     atomic_store(&slot->works, 0);
     model_status status = worker_process_start(slot->config->command, &slot->process, &err);
     slot->has_process = status == MODEL_OK;
+    if (status == MODEL_OK && slot->is_repeating)
+        metrics_add(slot->config->metrics, METRIC_WORKER_RESTARTS, 0, 1);
     if (status == MODEL_OK)
         (void)send_open(slot, NULL); /* if it is gone already, that is seen soon */
     else {

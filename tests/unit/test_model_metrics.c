@@ -97,10 +97,10 @@ static void a_request_that_is_late_counts_once_with_the_time_to_stop(void **stat
     struct echo echo = echo_open("{\"echo_mode\":\"spin\"}", 0);
     assert_int_equal(run(&echo, 5), MODEL_DEADLINE);
     assert_sample(&echo, REQUESTS("timeout"), 1);
-    assert_int_equal(run(&echo, 5), MODEL_DEADLINE); /* the lane has come back for this one */
-    assert_sample(&echo, REQUESTS("timeout"), 2);
     assert_sample(&echo, REQUESTS("ok"), 0);
-    assert_true(sample(echo.host, echo.dir, OF("modelhost_cancel_seconds_count")) >= 1);
+    while (sample(echo.host, echo.dir, OF("modelhost_cancel_seconds_count")) != 1)
+        continue; /* until its lane has come back */
+    assert_sample(&echo, REQUESTS("timeout"), 1);
     echo_close(&echo);
 }
 

@@ -3,6 +3,7 @@
  * host/workers/worker_outputs.c, host/workers/worker_slot.c, host/workers/worker_watch.c, and what is in the
  * process: host/workers/worker_server.c, host/workers/served_instance.c, host/workers/served_segments.c. */
 #include "clock.h"
+#include "loaded_model.h"
 #include "worker_fixture.h"
 
 #include <signal.h>
@@ -70,6 +71,10 @@ static void a_crash_is_an_error_of_its_request_alone(void **state)
             fail_msg("'%s' is not in: %s", cases[i].sentence, err.message);
         workers_must_answer(workers.model);
     }
+    const struct metric_series *counted = workers.model->metrics.series;
+    assert_int_equal(metrics_number(counted, METRIC_WORKER_RESTARTS, 0), 3);
+    assert_int_equal(metrics_number(counted, METRIC_REQUESTS, OUTCOME_CRASHED), 3);
+    assert_int_equal(metrics_number(counted, METRIC_REQUESTS, OUTCOME_OK), 3);
     workers_close(&workers);
 }
 

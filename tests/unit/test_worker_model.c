@@ -361,10 +361,8 @@ static void *ask_and_crash(void *argument)
         model_status status = workers_ask(crowd->model, x, 0, &y, &own);
         crowd->n_asked_to += crashes;
         crowd->n_crashed += crashes && status == MODELHOST_CRASHED;
-        if (!crashes && (status != MODEL_OK || y != x + 1)) {
-            crowd->n_wrong++;
+        if (!crashes && (status != MODEL_OK || y != x + 1) && crowd->n_wrong++ == 0)
             print_message("%s\n", own.message);
-        }
     }
     return NULL;
 }

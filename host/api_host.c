@@ -1,5 +1,7 @@
 /* api_host.c - the public functions that make hosts and open models; see include/modelhost.h. */
+#include "batch_policy.h"
 #include "buffer.h"
+#include "clock.h"
 #include "cpu_budget.h"
 #include "environment.h"
 #include "errors.h"
@@ -11,6 +13,8 @@
 
 #define DEFAULT_MAX_QUEUE 1024
 #define MAX_LANES         1024
+#define MAX_DELAY_US      60000000
+#define NS_PER_US         1000ll
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -119,12 +123,34 @@ static model_status check_load_options(const struct modelhost_load_options *opti
     return MODEL_OK;
 }
 
+/* How requests are to be joined; options of older callers say nothing of it. */
+static model_status take_batching(const struct modelhost_load_options *options,
+                                  struct batch_limits *ret, struct model_error *err)
+{
+    if (!MODEL_HAS(struct modelhost_load_options, options, max_batch_tokens))
+        return MODEL_OK;
+    if (options->max_batch > BATCH_MAX_ITEMS)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "max_batch is %u, want 0 to %d",
+                         options->max_batch, BATCH_MAX_ITEMS);
+    if (options->max_delay_us > MAX_DELAY_US)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "max_delay_us is %u, want 0 to %d",
+                         options->max_delay_us, MAX_DELAY_US);
+    *ret = (struct batch_limits){.max_items = options->max_batch,
+                                 .max_tokens = options->max_batch_tokens,
+                                 .max_delay_ns = options->max_delay_us * NS_PER_US};
+    return MODEL_OK;
+}
+
 model_status modelhost_load_with(struct modelhost *host, const char *name_or_folder,
                                  const struct modelhost_load_options *options,
                                  struct modelhost_model **ret_model, struct model_error *err)
 {
     static const struct modelhost_load_options defaults = MODELHOST_LOAD_OPTIONS_INIT;
-    model_status status = check_load_options(options != NULL ? options : &defaults, err);
+    struct batch_limits batching = {0};
+    options = options != NULL ? options : &defaults;
+    model_status status = check_load_options(options, err);
+    if (status == MODEL_OK)
+        status = take_batching(options, &batching, err);
     if (status != MODEL_OK)
         return status;
     if (name_or_folder == NULL)
@@ -139,6 +165,8 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
                                      ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
+    else
+        loaded_model_set_batching(*ret_model, &batching);
     free(dir);
     return status;
 }

@@ -191,22 +191,30 @@ static model_status run_once(struct modelhost_request *request,
     return status;
 }
 
-model_status execute_request(struct modelhost_request *request,
-                             struct modelhost_result **ret_result, struct model_error *err)
+/* What the job makes of what the caller gave. */
+static model_status prepare_inputs(struct modelhost_request *request, struct model_error *err)
 {
     struct request_job *job = request->job;
-    struct modelhost_result *result = NULL;
-    model_status status = MODEL_OK;
     request->started_ns = clock_now_ns();
-    if (job != NULL && job->prepare != NULL)
-        status = job->prepare(job, request, err);
-    if (status == MODEL_OK)
-        status = job != NULL && job->run != NULL ? job->run(job, request, &result, err)
-                                                 : run_once(request, &result, err);
-    if (status == MODEL_OK) {
-        status = loaded_model_check_files(request->model, err);
-        package_advise(&request->model->package, status, err);
-    }
+    return job != NULL && job->prepare != NULL ? job->prepare(job, request, err) : MODEL_OK;
+}
+
+model_status execute_prepare(struct modelhost_request *request, struct schema_binding *ret_binding,
+                             struct model_error *err)
+{
+    model_status status = prepare_inputs(request, err);
+    return status == MODEL_OK
+               ? schema_check_inputs(modelhost_description(request->model), request->inputs,
+                                     request->n_inputs, ret_binding, err)
+               : status;
+}
+
+model_status execute_finish(struct modelhost_request *request, struct modelhost_result *result,
+                            struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct request_job *job = request->job;
+    model_status status = loaded_model_check_files(request->model, err);
+    package_advise(&request->model->package, status, err);
     if (status == MODEL_OK && job != NULL && job->answer != NULL)
         status = job->answer(job, result, err);
     if (status != MODEL_OK) {
@@ -216,4 +224,24 @@ model_status execute_request(struct modelhost_request *request,
     result->timing.total_ns = clock_now_ns() - request->submitted_ns;
     *ret_result = result;
     return MODEL_OK;
+}
+
+model_status execute_alone(struct modelhost_request *request, struct modelhost_result **ret_result,
+                           struct model_error *err)
+{
+    struct modelhost_result *result = NULL;
+    model_status status = run_once(request, &result, err);
+    return status == MODEL_OK ? execute_finish(request, result, ret_result, err) : status;
+}
+
+model_status execute_request(struct modelhost_request *request,
+                             struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct request_job *job = request->job;
+    struct modelhost_result *result = NULL;
+    model_status status = prepare_inputs(request, err);
+    if (status == MODEL_OK)
+        status = job != NULL && job->run != NULL ? job->run(job, request, &result, err)
+                                                 : run_once(request, &result, err);
+    return status == MODEL_OK ? execute_finish(request, result, ret_result, err) : status;
 }

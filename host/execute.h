@@ -12,6 +12,16 @@
 model_status execute_request(struct modelhost_request *request,
                              struct modelhost_result **ret_result, struct model_error *err);
 
+/* Its steps, for requests that run together. First what makes the inputs, checked. [lane-thread] */
+model_status execute_prepare(struct modelhost_request *request, struct schema_binding *ret_binding,
+                             struct model_error *err);
+/* Then a run of its own. [lane-thread] */
+model_status execute_alone(struct modelhost_request *request, struct modelhost_result **ret_result,
+                           struct model_error *err);
+/* What follows a run that succeeded; the result is destroyed where this fails. [lane-thread] */
+model_status execute_finish(struct modelhost_request *request, struct modelhost_result *result,
+                            struct modelhost_result **ret_result, struct model_error *err);
+
 /* One run() of a plugin, for jobs that make several. */
 struct plugin_call {
     struct hosted_instance *instance;

@@ -1,5 +1,6 @@
 /* loaded_model.c - see loaded_model.h. model_opening.c does the opening step by step. */
 #include "loaded_model.h"
+#include "batch_queue.h"
 #include "errors.h"
 #include "host.h"
 #include "image_pipeline.h"
@@ -76,6 +77,12 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     else
         *ret = model;
     return status;
+}
+
+void loaded_model_set_batching(struct modelhost_model *model, const struct batch_limits *limits)
+{
+    model->batching = *limits;
+    batch_limits_fit(model->model->description, model->package.dir, model->log, &model->batching);
 }
 
 /* Under the mutex: the place of the idle instance that has read the most of the ids; without ids, or

@@ -5,6 +5,7 @@
 #ifndef LOADED_MODEL_H
 #define LOADED_MODEL_H
 
+#include "batch_policy.h"
 #include "hosted_instance.h"
 #include "package.h"
 #include "page_guard.h"
@@ -36,6 +37,8 @@ struct modelhost_model {
     size_t n_guards;
     struct services services;
     uint32_t lanes;
+    struct batch_limits batching; /* set before the first request */
+    uint64_t waits_at_look;       /* the scheduler's: its batch was not due at that look */
     struct model *model;
     char *description_json;
     int64_t load_ns;
@@ -52,6 +55,8 @@ struct modelhost_model {
 model_status loaded_model_create(struct modelhost *host, const char *package_dir,
                                  const char *plugin_path, uint32_t lanes, uint32_t threads,
                                  struct modelhost_model **ret, struct model_error *err);
+/* How its requests are to be joined, as far as the model can; before its first request. */
+void loaded_model_set_batching(struct modelhost_model *model, const struct batch_limits *limits);
 void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */
 void loaded_model_drop(struct modelhost_model *model);

@@ -1,8 +1,11 @@
 /* scheduler.c - see scheduler.h: the queue, claiming and answering; scheduler_loop.c keeps time. */
 #include "scheduler.h"
+#include "batch_queue.h"
+#include "batch_run.h"
 #include "clock.h"
 #include "errors.h"
 #include "execute.h"
+#include "loaded_model.h"
 #include "parallel.h"
 #include "result.h"
 #include "scheduler_loop.h"
@@ -77,7 +80,30 @@ void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *re
     struct model_error error = MODEL_ERROR_INIT;
     (void)error_set(&error, status, "%s", sentence);
     __atomic_store_n(&request->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
-    (void)claim(scheduler, request, status, NULL, &error);
+    struct joint_run *joint = request->joint;
+    if (claim(scheduler, request, status, NULL, &error) && joint != NULL && --joint->n_waiting == 0)
+        __atomic_store_n(&joint->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
+}
+
+void scheduler_join(struct scheduler *scheduler, struct modelhost_request ***places, uint32_t n,
+                    struct joint_run *joint)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    for (uint32_t i = 0; i < n; i++) {
+        (*places[i])->joint = joint;
+        joint->n_waiting += (*places[i])->state != REQUEST_ANSWERED;
+    }
+    if (joint->n_waiting == 0)
+        __atomic_store_n(&joint->cancelled, MODEL_CANCELLED, __ATOMIC_RELAXED);
+    uv_mutex_unlock(&scheduler->mutex);
+}
+
+void scheduler_part(struct scheduler *scheduler, struct modelhost_request ***places, uint32_t n)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    for (uint32_t i = 0; i < n; i++)
+        (*places[i])->joint = NULL;
+    uv_mutex_unlock(&scheduler->mutex);
 }
 
 /* Under the mutex. A deadline holds although the timer may be late: what ends behind it is no answer. */
@@ -91,30 +117,84 @@ static model_status hold_deadline(const struct modelhost_request *request, model
     return MODEL_DEADLINE;
 }
 
-/* Runs one request on the calling lane and answers it. Called and returns with the mutex held. */
-static void run_one(struct scheduler *scheduler, uint32_t lane, struct modelhost_request *request)
+void scheduler_answer(struct scheduler *scheduler, struct modelhost_request **place,
+                      model_status status, struct modelhost_result *result,
+                      const struct model_error *error)
 {
-    struct modelhost_result *result = NULL;
-    struct model_error error = MODEL_ERROR_INIT;
-    queue_unlink(scheduler, request);
-    model_status status = hold_deadline(request, MODEL_OK, &error);
-    request->state = REQUEST_RUNNING;
-    scheduler->running[lane] = request;
-    uv_mutex_unlock(&scheduler->mutex);
-
-    if (status == MODEL_OK)
-        status = execute_request(request, &result, &error);
-
+    struct modelhost_request *request = *place;
+    struct model_error own = *error;
     uv_mutex_lock(&scheduler->mutex);
-    scheduler->running[lane] = NULL;
-    status = hold_deadline(request, status, &error);
-    int claimed = claim(scheduler, request, status, status == MODEL_OK ? result : NULL, &error);
+    *place = NULL;
+    status = hold_deadline(request, status, &own);
+    int claimed = claim(scheduler, request, status, status == MODEL_OK ? result : NULL, &own);
     request_end_session(request, claimed && status == MODEL_OK);
     uv_mutex_unlock(&scheduler->mutex);
     if (!claimed || status != MODEL_OK)
         modelhost_result_destroy(result);
     request_drop(request); /* the queue's reference, which the lane took over */
+}
+
+/* Under the mutex: takes what is to run next out of the queue. Returns false when there is nothing, or only
+ * what had better wait for company, until *ret_run_at_ns. */
+static bool take_work(struct scheduler *scheduler, struct lane_work *work, int64_t *ret_run_at_ns)
+{
+    const int64_t now_ns = clock_now_ns();
+    const uint64_t look = ++scheduler->n_looks;
+    *ret_run_at_ns = INT64_MAX;
+    work->n = 0;
+    for (struct modelhost_request *first = scheduler->first; first != NULL && work->n == 0;
+         first = first->next) {
+        int64_t run_at_ns = INT64_MAX;
+        if (first->model->waits_at_look == look)
+            continue;
+        work->n = batch_gather(first, now_ns, work->requests, &run_at_ns);
+        first->model->waits_at_look = look;
+        if (work->n == 0 && run_at_ns < *ret_run_at_ns)
+            *ret_run_at_ns = run_at_ns;
+    }
+    for (uint32_t i = 0; i < work->n; i++) {
+        queue_unlink(scheduler, work->requests[i]);
+        work->requests[i]->state = REQUEST_RUNNING;
+    }
+    return work->n > 0;
+}
+
+/* A request by itself. */
+static void run_one(struct scheduler *scheduler, struct modelhost_request **place)
+{
+    struct modelhost_request *request = *place;
+    struct modelhost_result *result = NULL;
+    struct model_error error = MODEL_ERROR_INIT;
+    model_status status = hold_deadline(request, MODEL_OK, &error);
+    if (status == MODEL_OK)
+        status = execute_request(request, &result, &error);
+    scheduler_answer(scheduler, place, status, result, &error);
+}
+
+/* Runs and answers work on the calling lane. Called and returns with the mutex held. */
+static void run_work(struct scheduler *scheduler, uint32_t lane, struct lane_work *work)
+{
+    scheduler->running[lane] = work;
+    if (scheduler->first != NULL)
+        uv_cond_signal(
+            &scheduler->work); /* somebody must keep the time of what waits for company */
+    uv_mutex_unlock(&scheduler->mutex);
+    if (work->n == 1)
+        run_one(scheduler, &work->requests[0]);
+    else
+        execute_batch(scheduler, work->requests, work->n);
     uv_mutex_lock(&scheduler->mutex);
+    scheduler->running[lane] = NULL;
+}
+
+/* Waits for work, until then at the latest. With the mutex held. */
+static void wait_for_work(struct scheduler *scheduler, int64_t until_ns)
+{
+    const int64_t left_ns = until_ns - clock_now_ns();
+    if (until_ns == INT64_MAX)
+        uv_cond_wait(&scheduler->work, &scheduler->mutex);
+    else if (left_ns > 0)
+        (void)uv_cond_timedwait(&scheduler->work, &scheduler->mutex, (uint64_t)left_ns);
 }
 
 struct lane_start {
@@ -128,12 +208,14 @@ static void lane_main(void *argument)
     free(argument);
     struct scheduler *scheduler = start.scheduler;
     parallel_adopt_thread(scheduler->threads);
+    struct lane_work work = {0};
+    int64_t run_at_ns = INT64_MAX;
     uv_mutex_lock(&scheduler->mutex);
     while (!scheduler->stopping) {
-        if (scheduler->first != NULL)
-            run_one(scheduler, start.lane, scheduler->first);
+        if (take_work(scheduler, &work, &run_at_ns))
+            run_work(scheduler, start.lane, &work);
         else
-            uv_cond_wait(&scheduler->work, &scheduler->mutex);
+            wait_for_work(scheduler, run_at_ns);
     }
     scheduler->n_live_lanes--;
     uv_cond_signal(&scheduler->lane_ended);
@@ -224,9 +306,10 @@ uint32_t scheduler_destroy(struct scheduler *scheduler)
     while (scheduler->first != NULL)
         scheduler_give_up(scheduler, scheduler->first, MODEL_CANCELLED, "the host was shut down");
     for (uint32_t i = 0; i < scheduler->n_lanes; i++)
-        if (scheduler->running[i] != NULL)
-            scheduler_give_up(scheduler, scheduler->running[i], MODEL_CANCELLED,
-                              "the host was shut down");
+        for (uint32_t k = 0; scheduler->running[i] != NULL && k < scheduler->running[i]->n; k++)
+            if (scheduler->running[i]->requests[k] != NULL)
+                scheduler_give_up(scheduler, scheduler->running[i]->requests[k], MODEL_CANCELLED,
+                                  "the host was shut down");
     uv_cond_broadcast(&scheduler->work);
     uint32_t n_stuck = wait_for_lanes(scheduler);
     scheduler_unlock(scheduler);
@@ -250,6 +333,7 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
     int wake = 0;
     model_status status = MODEL_OK;
     request->scheduler = scheduler;
+    batch_describe(request);
     uv_mutex_lock(&scheduler->mutex);
     if (scheduler->stopping) {
         status = error_set(err, MODEL_CANCELLED, "the host was shut down");

@@ -10,6 +10,12 @@
 #include "deadline_heap.h"
 #include "log.h"
 
+/* What a lane runs: one request, or several together; NULL: answered. */
+struct lane_work {
+    uint32_t n;
+    struct modelhost_request *requests[BATCH_MAX_ITEMS]; /* (n) */
+};
+
 struct scheduler {
     const struct log_sink *log;
     uint32_t n_lanes;
@@ -24,8 +30,9 @@ struct scheduler {
     struct deadline_heap deadlines;
     struct modelhost_request *answers; /* for callbacks on the loop */
     struct modelhost_request
-        *discarded;                     /* answered out of the queue, to be dropped (by previous) */
-    struct modelhost_request **running; /* (n_lanes), NULL: idle */
+        *discarded;             /* answered out of the queue, to be dropped (by previous) */
+    struct lane_work **running; /* (n_lanes), NULL: idle */
+    uint64_t n_looks;           /* how often lanes have looked for work */
     uint32_t n_live_lanes;
     int stopping;
 
@@ -54,5 +61,17 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
 void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request);
 /* Answers it with MODEL_CANCELLED unless it has its answer. */
 void scheduler_cancel(struct scheduler *scheduler, struct modelhost_request *request);
+
+/* Answers a request that a lane has run, and lets go of it; *place, of the lane's work, becomes NULL. `result` is
+ * taken over. [lane-thread] */
+void scheduler_answer(struct scheduler *scheduler, struct modelhost_request **place,
+                      model_status status, struct modelhost_result *result,
+                      const struct model_error *error);
+
+/* Before and behind a run of several requests: in between, joint->cancelled is raised when the last of them
+ * has been given up. [lane-thread] */
+void scheduler_join(struct scheduler *scheduler, struct modelhost_request ***places, uint32_t n,
+                    struct joint_run *joint);
+void scheduler_part(struct scheduler *scheduler, struct modelhost_request ***places, uint32_t n);
 
 #endif

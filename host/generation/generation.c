@@ -331,7 +331,8 @@ model_status generation_job_create(const struct model_description *description,
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         return error_no_memory(err, "a request");
-    generation->job = (struct request_job){prepare_job, run_job, answer_job, destroy_job};
+    generation->job = (struct request_job){
+        .prepare = prepare_job, .run = run_job, .answer = answer_job, .destroy = destroy_job};
     generation->tokenizer = tokenizer;
     generation->bos_token_id = config->bos_token_id;
     generation->on_token = wanted->on_token;

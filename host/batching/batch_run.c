@@ -1,0 +1,245 @@
+/* batch_run.c - see batch_run.h. */
+#include "batch_run.h"
+#include "batch_axes.h"
+#include "batch_merge.h"
+#include "batch_split.h"
+#include "clock.h"
+#include "errors.h"
+#include "execute.h"
+#include "loaded_model.h"
+
+#include <stdlib.h>
+
+/* A group of requests that run together: the members and their places among all. */
+struct group {
+    struct modelhost_request ***places; /* (n) */
+    struct batch_member *members;       /* (n) */
+    uint32_t n;
+};
+
+/* ---- one by one */
+
+static bool is_given_up(const struct modelhost_request *request)
+{
+    return __atomic_load_n(&request->cancelled, __ATOMIC_RELAXED) != 0;
+}
+
+/* A prepared request by itself. */
+static void run_alone(struct scheduler *scheduler, struct modelhost_request **place)
+{
+    struct modelhost_result *result = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = is_given_up(*place)
+                              ? error_set(&err, MODEL_CANCELLED, "the request was cancelled")
+                              : execute_alone(*place, &result, &err);
+    scheduler_answer(scheduler, place, status, result, &err);
+}
+
+/* ---- together */
+
+/* The latest deadline: until then somebody waits. */
+static int64_t last_deadline(const struct group *group)
+{
+    int64_t last_ns = INT64_MIN;
+    for (uint32_t i = 0; i < group->n; i++)
+        if ((*group->places[i])->deadline_ns > last_ns)
+            last_ns = (*group->places[i])->deadline_ns;
+    return last_ns;
+}
+
+/* One run() on the joint inputs. */
+static model_status run_merged(struct modelhost_request *first, const struct batch_merge *merge,
+                               const struct joint_run *joint, int64_t deadline_ns,
+                               struct modelhost_result *result, struct model_error *err)
+{
+    struct schema_binding binding;
+    struct plugin_call call = {.inputs = merge->inputs,
+                               .n_inputs = merge->n_inputs,
+                               .plugin = &first->model->plugin.file,
+                               .binding = &binding,
+                               .cancelled = &joint->cancelled,
+                               .deadline_ns = deadline_ns};
+    model_status status = schema_check_inputs(modelhost_description(first->model), call.inputs,
+                                              call.n_inputs, &binding, err);
+    if (status == MODEL_OK)
+        status = loaded_model_take_instance(first->model, NULL, 0, &call.instance, err);
+    if (status != MODEL_OK)
+        return status;
+    status = execute_call(&call, result, err);
+    loaded_model_return_instance(first->model, call.instance);
+    return status;
+}
+
+static model_status run_joint(const struct group *group, const struct joint_run *joint,
+                              struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct modelhost_request *first = *group->places[0];
+    const struct model_description *description = modelhost_description(first->model);
+    struct batch_merge *merge = NULL;
+    struct modelhost_result *result = NULL;
+    model_status status = result_create(description, (const char *const *)first->output_names,
+                                        first->n_output_names, &result, err);
+    if (status == MODEL_OK)
+        status = batch_merge_create(description, group->members, group->n, &merge, err);
+    if (status == MODEL_OK)
+        status = run_merged(first, merge, joint, last_deadline(group), result, err);
+    batch_merge_destroy(merge);
+    if (status == MODEL_OK)
+        *ret_result = result;
+    else
+        modelhost_result_destroy(result);
+    return status;
+}
+
+/* A member's own part of the joint result. */
+static void hand_out(struct scheduler *scheduler, struct modelhost_request **place,
+                     const struct batch_member *member, const struct modelhost_result *joint)
+{
+    struct modelhost_request *request = *place;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_result *result = NULL, *own = NULL;
+    model_status status = MODEL_OK;
+    if (is_given_up(request))
+        status = error_set(&err, MODEL_CANCELLED, "the request was cancelled");
+    if (status == MODEL_OK)
+        status = result_create(modelhost_description(request->model),
+                               (const char *const *)request->output_names, request->n_output_names,
+                               &own, &err);
+    if (status == MODEL_OK)
+        status = batch_split(joint, member, own, &err);
+    if (status == MODEL_OK) {
+        own->timing.queue_ns = request->started_ns - request->submitted_ns;
+        status = execute_finish(request, own, &result, &err);
+    } else {
+        modelhost_result_destroy(own);
+    }
+    scheduler_answer(scheduler, place, status, result, &err);
+}
+
+static void run_group(struct scheduler *scheduler, const struct group *group)
+{
+    struct joint_run joint = {0};
+    struct modelhost_result *result = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = MODEL_INTERNAL;
+    if (group->n > 1) {
+        scheduler_join(scheduler, group->places, group->n, &joint);
+        status = run_joint(group, &joint, &result, &err);
+        scheduler_part(scheduler, group->places, group->n);
+    }
+    for (uint32_t i = 0; i < group->n; i++) {
+        if (status == MODEL_OK)
+            hand_out(scheduler, group->places[i], &group->members[i], result);
+        else
+            run_alone(scheduler, group->places[i]);
+    }
+    modelhost_result_destroy(result);
+}
+
+/* ---- which run together */
+
+/* Makes a request's inputs; answers it when that fails. */
+static bool prepare(struct scheduler *scheduler, struct modelhost_request **place,
+                    struct batch_member *ret)
+{
+    struct modelhost_request *request = *place;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct schema_binding binding;
+    model_status status = MODEL_OK;
+    if (is_given_up(request) || clock_now_ns() >= request->deadline_ns)
+        status = error_set(&err, MODEL_CANCELLED, "the request was cancelled");
+    if (status == MODEL_OK)
+        status = execute_prepare(request, &binding, &err);
+    if (status != MODEL_OK) {
+        scheduler_answer(scheduler, place, status, NULL, &err);
+        return false;
+    }
+    *ret = (struct batch_member){.inputs = request->inputs,
+                                 .n_inputs = request->n_inputs,
+                                 .n_items = schema_batch(&binding),
+                                 .length = schema_size(&binding, SEQUENCE_DIMENSION)};
+    return true;
+}
+
+/* What is known exactly, now that the tensors are there. */
+static struct batch_candidate candidate_of(const struct modelhost_request *request,
+                                           const struct batch_member *member)
+{
+    struct batch_candidate candidate = request->candidate;
+    candidate.n_items = (uint64_t)member->n_items;
+    candidate.n_tokens = (uint64_t)member->n_items;
+    if (member->length > 0)
+        candidate.n_tokens *= (uint64_t)member->length;
+    return candidate;
+}
+
+/* Moves the first of `left` and those that fit it into `group`; the others move up. */
+static void choose_group(const struct batch_limits *limits,
+                         const struct model_description *description, struct group *left,
+                         struct group *group)
+{
+    struct batch_plan plan;
+    struct batch_candidate candidate = candidate_of(*left->places[0], &left->members[0]);
+    batch_plan_begin(&plan, limits, &candidate);
+    group->members[0] = left->members[0];
+    group->places[0] = left->places[0];
+    group->n = 1;
+    uint32_t n_left = 0;
+    for (uint32_t i = 1; i < left->n; i++) {
+        candidate = candidate_of(*left->places[i], &left->members[i]);
+        const bool joins = !plan.is_full &&
+                           batch_members_fit(description, &group->members[0], &left->members[i]) &&
+                           batch_plan_add(&plan, &candidate);
+        struct group *to = joins ? group : left;
+        uint32_t *n = joins ? &group->n : &n_left;
+        to->members[*n] = left->members[i];
+        to->places[(*n)++] = left->places[i];
+    }
+    left->n = n_left;
+}
+
+static void run_groups(struct scheduler *scheduler, struct modelhost_model *model,
+                       struct group *left, struct group *group)
+{
+    while (left->n > 0) {
+        choose_group(&model->batching, modelhost_description(model), left, group);
+        run_group(scheduler, group);
+    }
+}
+
+/* Room for n; n is 0 without memory. */
+static struct group group_of(uint32_t n)
+{
+    struct group group = {calloc(n, sizeof *group.places), calloc(n, sizeof *group.members), 0};
+    return group;
+}
+
+static void free_group(struct group *group)
+{
+    free(group->places);
+    free(group->members);
+}
+
+void execute_batch(struct scheduler *scheduler, struct modelhost_request **requests, uint32_t n)
+{
+    struct group left = group_of(n), group = group_of(n);
+    const bool has_room = left.places != NULL && left.members != NULL && group.places != NULL &&
+                          group.members != NULL;
+    struct modelhost_model *model = requests[0]->model;
+    loaded_model_retain(model); /* answered requests drop it */
+    for (uint32_t i = 0; i < n; i++) {
+        struct batch_member member;
+        if (!prepare(scheduler, &requests[i], &member))
+            continue;
+        if (!has_room) {
+            run_alone(scheduler, &requests[i]);
+            continue;
+        }
+        left.members[left.n] = member;
+        left.places[left.n++] = &requests[i];
+    }
+    run_groups(scheduler, model, &left, &group);
+    free_group(&left);
+    free_group(&group);
+    loaded_model_drop(model);
+}

@@ -1,0 +1,15 @@
+/* batch_run.h - running several requests of one model together, on a lane.
+ *
+ * Each request is prepared by itself, those that fit are joined, and each caller gets what is his as soon as it is
+ * there. When a joint run fails, its requests run again one by one: the error is then the culprit's alone. A
+ * request that is given up leaves the others as they are. [lane-thread] */
+#ifndef BATCH_RUN_H
+#define BATCH_RUN_H
+
+#include "scheduler.h"
+
+/* Answers all requests by scheduler_answer(), which sets each requests[i] to NULL. They are running and of
+ * one model; n > 0. */
+void execute_batch(struct scheduler *scheduler, struct modelhost_request **requests, uint32_t n);
+
+#endif

@@ -13,9 +13,9 @@
 #define MASK      "attention_mask"
 
 /* What zeros may stand behind, since the mask hides them (model_abi.h, "names"; the others are those of
- * transformers' models). */
-static const char *const padded_inputs[] = {"input_ids", MASK, "token_type_ids", "position_ids",
-                                            "inputs_embeds"};
+ * transformers' models and of torch's recurrent ones). */
+static const char *const padded_inputs[] = {
+    "input_ids", MASK, "token_type_ids", "position_ids", "inputs_embeds", "input"};
 
 const struct model_tensor *batch_find_input(const struct model_tensor *const *inputs,
                                             uint32_t n_inputs, const char *name)
@@ -44,10 +44,10 @@ const struct model_tensor_spec *batch_find_mask(const struct model_description *
 {
     const struct model_tensor_spec *spec =
         schema_find(description->inputs, description->n_inputs, MASK);
-    if (spec == NULL || spec->dtype != MODEL_I64 || spec->rank != 2 ||
-        batch_axis(spec, BATCH_DIMENSION) != 0 || batch_axis(spec, SEQUENCE_DIMENSION) != 1)
-        return NULL;
-    return spec;
+    const bool can_be_made = spec != NULL && spec->dtype == MODEL_I64 && spec->rank == 2 &&
+                             batch_axis(spec, BATCH_DIMENSION) >= 0 &&
+                             batch_axis(spec, SEQUENCE_DIMENSION) >= 0;
+    return can_be_made ? spec : NULL;
 }
 
 /* ---- what can be joined */
@@ -179,12 +179,15 @@ static model_status allocate(struct batch_merge *merge, const struct model_tenso
 }
 
 /* The mask of a member that brings none: all that it has is visible. */
-static void show_all(const struct batch_member *member, const struct model_tensor *joint)
+static void show_all(const struct model_tensor_spec *spec, const struct batch_member *member,
+                     const struct model_tensor *joint)
 {
     int64_t *mask = joint->data;
+    const int64_t item = joint->strides[batch_axis(spec, BATCH_DIMENSION)];
+    const int64_t position = joint->strides[batch_axis(spec, SEQUENCE_DIMENSION)];
     for (int64_t i = 0; i < member->n_items; i++)
         for (int64_t t = 0; t < member->length; t++)
-            mask[(member->first_item + i) * joint->shape[1] + t] = 1;
+            mask[(member->first_item + i) * item + t * position] = 1;
 }
 
 /* Copies a member's items to their place. */
@@ -193,7 +196,7 @@ static void place(const struct model_tensor_spec *spec, const struct batch_membe
 {
     const struct model_tensor *own = find_own(member, spec);
     if (own == NULL) {
-        show_all(member, joint);
+        show_all(spec, member, joint);
         return;
     }
     const struct batch_box box = {.rank = spec->rank,

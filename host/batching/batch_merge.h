@@ -24,7 +24,8 @@ struct batch_member {
 const struct model_tensor *batch_find_input(const struct model_tensor *const *inputs,
                                             uint32_t n_inputs, const char *name);
 
-/* The model's attention_mask, if it is one that the host can make, I64 [batch, sequence]; else NULL. */
+/* The model's attention_mask, if it is one that the host can make: I64 along "batch" and "sequence", in either
+ * order; else NULL. */
 const struct model_tensor_spec *batch_find_mask(const struct model_description *description);
 
 /* Whether all inputs have their items along one dimension "batch", so that requests of the model

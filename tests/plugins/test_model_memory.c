@@ -4,13 +4,12 @@
 #include "bert_reference_harness.h"
 #include "gpt2_reference_harness.h"
 #include "lstm_harness.h"
+#include "package_harness.h"
 
 #include "dtype.h"
 #include "files.h"
-#include "safetensors.h"
 #include "testing.h"
 
-#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -36,43 +35,6 @@ static int count_everything(void **state)
     (void)mallopt(M_ARENA_MAX, 1);
 #endif
     return 0;
-}
-
-static void put(const char *folder, const char *name, const char *text)
-{
-    char *path = path_join(folder, name);
-    write_file(path, text, strlen(text));
-    free(path);
-}
-
-/* An author's folder with the configuration and tensors of a harness; to be removed and freed. Destroys
- * the harness. */
-static char *make_package(const char *plugin, struct harness *h)
-{
-    const char *build = getenv("BUILD");
-    const struct model_tensor *tensors[HARNESS_MAX_TENSORS];
-    struct model_error err = {.struct_size = sizeof err};
-    char *dir = scratch_dir(), *backend = path_join(dir, "backends/cpu");
-    char *weights = path_join(backend, "model.safetensors"), *link_path = NULL, *library = NULL;
-    assert_true(asprintf(&link_path, "%s/libmodel.so", backend) > 0);
-    assert_true(asprintf(&library, "%s/lib/modelhost/plugins/lib%s.so",
-                         build != NULL ? build : "build", plugin) > 0);
-    char *target = realpath(library, NULL);
-    assert_non_null(target);
-    assert_int_equal(dir_make_all(backend, NULL), MODEL_OK);
-    put(backend, "config.json", h->config_text);
-    for (size_t i = 0; i < h->n_tensors; i++)
-        tensors[i] = &h->tensors[i];
-    if (safetensors_write(weights, tensors, h->n_tensors, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(symlink(target, link_path), 0);
-    free(backend);
-    free(weights);
-    free(link_path);
-    free(library);
-    free(target);
-    (void)harness_destroy(h);
-    return dir;
 }
 
 static struct modelhost *make_host(const char *dir)
@@ -137,7 +99,7 @@ static void load_and_release(const char *dir, int n)
 /* What is left of 1,000 models is less than a tenth of a kilobyte of each. */
 static void expect_flat(const char *plugin, struct harness *h)
 {
-    char *dir = make_package(plugin, h);
+    char *dir = package_of_harness(plugin, h);
     load_and_release(dir, 20);
     const size_t before = bytes_in_use();
     load_and_release(dir, N_LOADS);
@@ -220,7 +182,7 @@ static void generate(struct modelhost_model *model, int64_t n_tokens, struct gro
 static void ten_thousand_tokens_leave_their_ids(void **state)
 {
     (void)state;
-    char *dir = make_package("gpt2", gpt_create(&gpt_default));
+    char *dir = package_of_harness("gpt2", gpt_create(&gpt_default));
     struct modelhost *host = make_host(dir);
     struct modelhost_model *model = load(host, dir);
     struct growth growth = {.n_tokens = 0};

@@ -1,0 +1,119 @@
+/* batching.c - see batching.h. Clients are threads that each wait for their answer before they ask again. The
+ * two ways take turns, so that what else the machine does meets both. */
+#include "batching.h"
+#include "clock.h"
+#include "dtype.h"
+#include "modelhost.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#define MAX_CLIENTS 64
+#define N_TURNS     6
+#define MIN_TOKENS  8
+#define MAX_TOKENS  16
+
+/* The hosts that are compared: a lane for all processors, or one each. */
+static const struct {
+    const char *name;
+    uint32_t lanes; /* 0: as many as there are threads in all */
+} layouts[] = {{"one lane", 1}, {"a lane each", 0}};
+
+struct client {
+    pthread_t thread;
+    struct modelhost_model *model;
+    int64_t end_ns;
+    uint32_t n_tokens;
+    uint64_t n_answers;
+    model_status status;
+};
+
+static void *ask(void *argument)
+{
+    struct client *client = argument;
+    int64_t ids[MAX_TOKENS];
+    const int64_t shape[] = {1, client->n_tokens};
+    struct model_tensor input;
+    const struct model_tensor *inputs[] = {&input};
+    for (uint32_t i = 0; i < client->n_tokens; i++)
+        ids[i] = (int64_t)(100 + i);
+    tensor_init(&input, "input_ids", MODEL_I64, 2, shape, ids);
+    while (client->status == MODEL_OK && clock_now_ns() < client->end_ns) {
+        struct modelhost_result *result = NULL;
+        client->status = modelhost_run(client->model, inputs, 1, NULL, &result, NULL);
+        modelhost_result_destroy(result);
+        client->n_answers++;
+    }
+    return NULL;
+}
+
+/* Answers per second of one turn; negative when one failed. */
+static double take_turn(struct modelhost_model *model, uint32_t n_clients, int64_t turn_ns)
+{
+    struct client clients[MAX_CLIENTS];
+    const int64_t start_ns = clock_now_ns();
+    uint64_t n_answers = 0;
+    uint32_t n = 0;
+    int failed = 0;
+    for (; n < n_clients && !failed; n++) {
+        clients[n] = (struct client){.model = model,
+                                     .end_ns = start_ns + turn_ns,
+                                     .n_tokens = MIN_TOKENS + n % (MAX_TOKENS - MIN_TOKENS + 1)};
+        failed = pthread_create(&clients[n].thread, NULL, ask, &clients[n]) != 0;
+        n -= (uint32_t)failed;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        (void)pthread_join(clients[i].thread, NULL);
+        n_answers += clients[i].n_answers;
+        failed |= clients[i].status != MODEL_OK;
+    }
+    const double seconds = (double)(clock_now_ns() - start_ns) / NS_PER_S;
+    return failed ? -1 : (double)n_answers / seconds;
+}
+
+static int measure_layout(const char *folder, size_t layout, uint32_t n_clients, uint32_t seconds,
+                          struct model_error *err)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options joined = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost *host = NULL;
+    struct modelhost_model *one = NULL, *together = NULL;
+    double single = 0, joint = 0;
+    options.lanes = layouts[layout].lanes;
+    options.threads = layouts[layout].lanes == 0 ? 1 : 0;
+    if (options.lanes == 0)
+        options.lanes = 2;
+    joined.max_batch = n_clients;
+    int failed = modelhost_create(&options, &host, err) ||
+                 modelhost_load(host, folder, &one, err) ||
+                 modelhost_load_with(host, folder, &joined, &together, err);
+    for (uint32_t turn = 0; turn < N_TURNS && !failed; turn++) {
+        const int64_t turn_ns = seconds * NS_PER_S / (2 * N_TURNS);
+        const double a = take_turn(one, n_clients, turn_ns);
+        const double b = take_turn(together, n_clients, turn_ns);
+        failed = a < 0 || b < 0;
+        single += a / N_TURNS;
+        joint += b / N_TURNS;
+    }
+    modelhost_release(one);
+    modelhost_release(together);
+    modelhost_destroy(host);
+    if (!failed)
+        (void)printf("{\"batching\":\"%s\",\"clients\":%u,\"one_by_one_per_s\":%.0f,"
+                     "\"joined_per_s\":%.0f,\"ratio\":%.2f}\n",
+                     layouts[layout].name, n_clients, single, joint, joint / single);
+    return failed;
+}
+
+int batching_measure(const char *folder, uint32_t n_clients, uint32_t seconds)
+{
+    struct model_error err = {.struct_size = sizeof err};
+    if (n_clients == 0 || n_clients > MAX_CLIENTS)
+        return 2;
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        if (measure_layout(folder, i, n_clients, seconds, &err)) {
+            (void)fprintf(stderr, "bench: %s: %s\n", folder, err.message);
+            return 1;
+        }
+    return 0;
+}

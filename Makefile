@@ -19,7 +19,7 @@ O        := $(BUILD)/obj
 
 DARWIN   := $(filter Darwin,$(shell uname -s))
 SO       := $(if $(DARWIN),dylib,so)
-PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg
+PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g

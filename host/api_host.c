@@ -8,6 +8,7 @@
 #include "host.h"
 #include "loaded_model.h"
 #include "package_locate.h"
+#include "result_cache.h"
 
 #include <stdlib.h>
 
@@ -47,10 +48,24 @@ static void free_host(struct modelhost *host)
 {
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
+    result_cache_destroy(host->results);
     reaper_drop(host->reaper);
     free(host->store_dir);
     free(host->plugin_path);
     free(host);
+}
+
+static model_status make_result_cache(struct modelhost *host,
+                                      const struct modelhost_options *options,
+                                      struct model_error *err)
+{
+    if (!MODEL_HAS(struct modelhost_options, options, redis_url) ||
+        options->result_cache_bytes == 0)
+        return MODEL_OK;
+    const char *redis_url =
+        options->redis_url != NULL ? options->redis_url : environment_value("MODELHOST_REDIS_URL");
+    return result_cache_create(options->result_cache_bytes, redis_url, reaper_log(host->reaper),
+                               &host->results, err);
 }
 
 model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
@@ -76,6 +91,8 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
         status = reaper_create(&log, &host->reaper, err);
+    if (status == MODEL_OK)
+        status = make_result_cache(host, options, err);
     if (status == MODEL_OK)
         status = scheduler_create(host->lanes, host->threads,
                                   options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,

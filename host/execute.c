@@ -3,9 +3,11 @@
 #include "clock.h"
 #include "dtype.h"
 #include "errors.h"
+#include "host.h"
 #include "loaded_model.h"
 #include "plugin_error.h"
 #include "result.h"
+#include "result_cache.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -171,6 +173,23 @@ static model_status run_plugin(struct modelhost_request *request,
     return status;
 }
 
+static model_status find_or_run(struct modelhost_request *request,
+                                const struct schema_binding *binding,
+                                struct modelhost_result *result, struct model_error *err)
+{
+    struct result_cache *cache = request->model->host->results;
+    char key[RESULT_KEY_BYTES] = "";
+    if (cache != NULL && result_cache_find(cache, request, binding, result, key)) {
+        result->is_cached = true;
+        result->timing.queue_ns = request->started_ns - request->submitted_ns;
+        return MODEL_OK;
+    }
+    model_status status = run_plugin(request, binding, result, err);
+    if (status == MODEL_OK && cache != NULL)
+        result_cache_keep(cache, key, result);
+    return status;
+}
+
 static model_status run_once(struct modelhost_request *request,
                              struct modelhost_result **ret_result, struct model_error *err)
 {
@@ -183,7 +202,7 @@ static model_status run_once(struct modelhost_request *request,
         status = result_create(description, (const char *const *)request->output_names,
                                request->n_output_names, &result, err);
     if (status == MODEL_OK)
-        status = run_plugin(request, &binding, result, err);
+        status = find_or_run(request, &binding, result, err);
     if (status == MODEL_OK)
         *ret_result = result;
     else

@@ -11,7 +11,8 @@ struct modelhost {
     uint32_t lanes;
     uint32_t threads;
     struct scheduler *scheduler;
-    struct reaper *reaper; /* has the log sink too */
+    struct result_cache *results; /* NULL: nothing is kept */
+    struct reaper *reaper;        /* has the log sink too */
 };
 
 #endif

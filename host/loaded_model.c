@@ -5,6 +5,7 @@
 #include "host.h"
 #include "image_pipeline.h"
 #include "model_opening.h"
+#include "result_key.h"
 #include "text_pipeline.h"
 
 #include <stdlib.h>
@@ -72,6 +73,8 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     model_status status = model->has_mutex
                               ? model_opening_open(model, package_dir, plugin_path, threads, err)
                               : error_no_memory(err, "a model");
+    if (status == MODEL_OK && host->results != NULL)
+        status = result_key_of_model(model, model->result_key, err);
     if (status != MODEL_OK)
         reaper_run_on_own_thread(destroy, model);
     else

@@ -11,6 +11,7 @@
 #include "page_guard.h"
 #include "plugin_handle.h"
 #include "reaper.h"
+#include "result_memory.h"
 #include "services.h"
 
 #include <stdatomic.h>
@@ -40,6 +41,8 @@ struct modelhost_model {
     struct batch_limits batching; /* set before the first request */
     uint64_t waits_at_look;       /* the scheduler's: its batch was not due at that look */
     struct model *model;
+    char result_key
+        [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
     char *description_json;
     int64_t load_ns;
 

@@ -8,6 +8,8 @@ static const struct command commands[] = {
      cmd_preprocess_help},
     {"plugins", cmd_plugins, "list the plugins that can be found", cmd_plugins_help},
     {"explain", cmd_explain, "tell which plugin a package would use, and why", cmd_explain_help},
+    {"config", cmd_config, "check a file of options, or list what may stand in one",
+     cmd_config_help},
     {.name = NULL},
 };
 

@@ -8,7 +8,6 @@
 #include "schema.h"
 #include "size.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +159,16 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
     return MODEL_OK;
 }
 
+void result_empty(struct modelhost_result *result)
+{
+    for (uint32_t i = 0; i < result->n_tensors; i++) {
+        free(result->tensors[i].data);
+        result->tensors[i] = (struct model_tensor){.struct_size = sizeof(struct model_tensor),
+                                                   .name = result->tensors[i].name};
+        result->granted[i] = result->tensors[i];
+    }
+}
+
 const struct model_tensor *result_find(const struct modelhost_result *result, const char *name)
 {
     for (uint32_t i = 0; i < result->n_tensors; i++)
@@ -201,6 +210,11 @@ const struct model_tensor *modelhost_result_find(const struct modelhost_result *
 const char *modelhost_result_json(const struct modelhost_result *result)
 {
     return result->json != NULL ? result->json : "[]";
+}
+
+uint32_t modelhost_result_is_cached(const struct modelhost_result *result)
+{
+    return result->is_cached;
 }
 
 struct modelhost_timing modelhost_result_timing(const struct modelhost_result *result)

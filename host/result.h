@@ -4,13 +4,16 @@
 
 #include "modelhost.h"
 
+#include <stdbool.h>
+
 struct modelhost_result {
     struct model_tensor *tensors;   /* (n_tensors) */
     struct model_tensor **pointers; /* (n_tensors), each to tensors[i]: what a plugin is handed */
     struct model_tensor *granted;   /* (n_tensors), the same again, out of a plugin's reach */
     const struct model_tensor_spec **specs; /* (n_tensors) */
     uint32_t n_tensors;
-    char *json; /* NULL: the tensor form */
+    char *json;     /* NULL: the tensor form */
+    bool is_cached; /* the tensors were computed before */
     struct modelhost_timing timing;
 };
 
@@ -35,6 +38,9 @@ model_status result_check_granted(struct modelhost_result *result, struct model_
 model_status result_replace(struct modelhost_result *result, const char *name, int32_t dtype,
                             uint32_t rank, const int64_t *shape, void *data,
                             struct model_error *err);
+
+/* As result_create() left it: the tensors' memory is freed. */
+void result_empty(struct modelhost_result *result);
 
 /* Tensors whose data has been given. */
 const struct model_tensor *result_find(const struct modelhost_result *result, const char *name);

@@ -94,6 +94,12 @@ struct modelhost_options {
      * modelhost_destroy() */
     void (*log)(void *context, int32_t level, const char *message);
     void *log_context;
+    /* Outputs of equal inputs are computed once, while they find room; 0: each time. Tensors, texts and
+     * pictures; not sessions, streams and generated text */
+    uint64_t result_cache_bytes;
+    /* With it: a Redis server that shares them, redis://[:PASSWORD@]HOST[:PORT][/DATABASE]; NULL:
+     * MODELHOST_REDIS_URL; "": none. One that does not answer is left alone for a while */
+    const char *redis_url;
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \
@@ -154,6 +160,25 @@ MODELHOST_API model_status modelhost_load_with(struct modelhost *host, const cha
                                                const struct modelhost_load_options *options,
                                                struct modelhost_model **ret_model,
                                                struct model_error *err);
+
+/* A file of options: {"host": {...}, "models": {"*": {...}, "NAME": {...}}}, whose keys are the names of the
+ * fields of modelhost_options and modelhost_load_options; docs/config.md lists them. Unknown keys and values out
+ * of their bounds are MODEL_INVALID_ARGUMENT. */
+struct modelhost_config;
+MODELHOST_API model_status modelhost_config_read(const char *path,
+                                                 struct modelhost_config **ret_config,
+                                                 struct model_error *err);
+/* Sets the fields that the file names and leaves the others. Strings live as long as the config. */
+MODELHOST_API void modelhost_config_host(const struct modelhost_config *config,
+                                         struct modelhost_options *options);
+/* The same for the model that is loaded under this name: first what "*" says, then what NAME does. */
+MODELHOST_API void modelhost_config_model(const struct modelhost_config *config, const char *name,
+                                          struct modelhost_load_options *options);
+/* All options as they are with this file, the defaults among them, as JSON to be freed with free(). */
+MODELHOST_API model_status modelhost_config_show(const struct modelhost_config *config,
+                                                 char **ret_json, struct model_error *err);
+/* NULL does nothing. */
+MODELHOST_API void modelhost_config_destroy(struct modelhost_config *config);
 
 /* Requests that are under way keep the model alive until they end. It is freed in the background, so that
  * this may be called on an event loop and in a callback; modelhost_destroy() waits for it. NULL does
@@ -393,6 +418,8 @@ MODELHOST_API const struct model_tensor *modelhost_result_find(
 /* An array with one item per text, image or generated sequence, as `modelhost run --json` prints it; "[]" for
  * the tensor form. Lives as long as the result. */
 MODELHOST_API const char *modelhost_result_json(const struct modelhost_result *result);
+/* 1: the model's outputs come from the result cache (modelhost_options.result_cache_bytes). */
+MODELHOST_API uint32_t modelhost_result_is_cached(const struct modelhost_result *result);
 MODELHOST_API struct modelhost_timing modelhost_result_timing(
     const struct modelhost_result *result);
 

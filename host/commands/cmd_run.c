@@ -37,6 +37,8 @@ const char cmd_run_help[] =
     "  --timeout TIME       500ms, 2s, ...: exit code 124 when there is no answer by then, loading\n"
     "                       included (many texts run a few at a time, each few within TIME)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
+    "  --config FILE        options of host and model, see `modelhost config keys`; options here go\n"
+    "                       over them\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when the package brings no plugin\n"
     "  -q, --quiet          no timing, no warnings\n"
@@ -104,22 +106,40 @@ struct opening {
     bool has_ended;
 };
 
+/* What the command line says goes over what the file of options says. */
+static void take_options(const struct run_command *run, struct modelhost_options *options)
+{
+    if (run->places.store_dir != NULL)
+        options->store_dir = run->places.store_dir;
+    if (run->places.plugin_path != NULL)
+        options->plugin_path = run->places.plugin_path;
+    if (run->threads > 0)
+        options->threads = (uint32_t)run->threads;
+    if (run->verbosity != 0)
+        options->log_level = run->verbosity < 0 ? MODEL_LOG_ERROR : MODEL_LOG_DEBUG;
+    options->log = print_log;
+}
+
 static void open_model(void *argument)
 {
     struct opening *opening = argument;
     const struct run_command *run = opening->run;
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
-    options.store_dir = run->places.store_dir;
-    options.plugin_path = run->places.plugin_path;
-    options.threads = (uint32_t)run->threads;
-    options.log = print_log;
-    options.log_level = run->verbosity < 0   ? MODEL_LOG_ERROR
-                        : run->verbosity > 0 ? MODEL_LOG_DEBUG
-                                             : MODEL_LOG_WARN;
-    opening->status = modelhost_create(&options, &opening->host, &opening->err);
+    struct modelhost_load_options load_options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost_config *config = NULL;
+    if (run->config_path != NULL)
+        opening->status = modelhost_config_read(run->config_path, &config, &opening->err);
+    if (config != NULL) {
+        modelhost_config_host(config, &options);
+        modelhost_config_model(config, run->package, &load_options);
+    }
+    take_options(run, &options);
     if (opening->status == MODEL_OK)
-        opening->status =
-            modelhost_load(opening->host, run->package, &opening->model, &opening->err);
+        opening->status = modelhost_create(&options, &opening->host, &opening->err);
+    if (opening->status == MODEL_OK)
+        opening->status = modelhost_load_with(opening->host, run->package, &load_options,
+                                              &opening->model, &opening->err);
+    modelhost_config_destroy(config);
     uv_mutex_lock(&opening->mutex);
     opening->has_ended = true;
     uv_cond_signal(&opening->ended);

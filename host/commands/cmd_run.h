@@ -12,6 +12,7 @@ struct run_command {
     const char *task;
     const char *output_names; /* separated by commas, or NULL */
     const char *threads_text;
+    const char *config_path;            /* or NULL */
     int64_t top_k, timeout_ms, threads; /* top_k -1: not given */
     bool truncate, describe, as_json, quiet, verbose;
     bool stateful; /* the pairs are pieces of one stream */

@@ -236,6 +236,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"json", .flag = &run->as_json, .group = EVERY - TENSORS},
         {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
+        {"config", .text = &run->config_path, .group = EVERY},
         {"store", .text = &run->places.store_dir, .group = EVERY},
         {"plugin-path", .text = &run->places.plugin_path, .group = EVERY},
         {"quiet", .flag = &run->quiet, .letter = 'q', .group = EVERY},

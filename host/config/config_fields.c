@@ -1,0 +1,197 @@
+/* config_fields.c - see config_fields.h. */
+#include "config_fields.h"
+#include "buffer.h"
+#include "errors.h"
+
+#include <string.h>
+
+#define EXACT 9007199254740992.0 /* 2^53: whole numbers up to it are exact */
+
+static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const isolations[] = {"inproc", "worker", NULL};
+
+#define HOST(field)  #field, offsetof(struct modelhost_options, field)
+#define MODEL(field) #field, offsetof(struct modelhost_load_options, field)
+#define ROW(kind, key_and_offset, min, max, words, meaning)                                        \
+    ROW_(kind, key_and_offset, min, max, words, meaning)
+#define ROW_(kind, key, offset, min, max, words, meaning)                                          \
+    {                                                                                              \
+        key, kind, offset, min, max, words, meaning                                                \
+    }
+
+const struct config_field config_host_fields[] = {
+    ROW(CONFIG_TEXT, HOST(store_dir), 0, 0, NULL, "where packages live"),
+    ROW(CONFIG_TEXT, HOST(plugin_path), 0, 0, NULL, "folders with plugins, separated by ':'"),
+    ROW(CONFIG_U32, HOST(lanes), 0, 1024, NULL, "requests that run at the same time; 0: 1"),
+    ROW(CONFIG_U32, HOST(threads), 0, 1024, NULL, "of each lane; 0: all CPUs, shared out"),
+    ROW(CONFIG_U32, HOST(max_queue), 0, 1 << 24, NULL, "requests that may wait; 0: 1024"),
+    ROW(CONFIG_WORD, HOST(log_level), 0, 0, log_levels, "what is logged"),
+    ROW(CONFIG_U64, HOST(result_cache_bytes), 0, EXACT, NULL,
+        "for outputs of inputs that were seen before; 0: none"),
+    ROW(CONFIG_TEXT, HOST(redis_url), 0, 0, NULL, "a Redis server that shares them"),
+    {.key = NULL},
+};
+
+const struct config_field config_model_fields[] = {
+    ROW(CONFIG_WORD, MODEL(isolation), 0, 0, isolations, "where the plugin's code runs"),
+    ROW(CONFIG_U32, MODEL(workers), 0, 64, NULL, "child processes; 0: 1"),
+    ROW(CONFIG_I64, MODEL(kill_grace_ms), 0, 3600000, NULL,
+        "from a deadline to the worker's end; 0: 50"),
+    ROW(CONFIG_U64, MODEL(worker_memory_bytes), 0, EXACT, NULL,
+        "address space of each worker; 0: no limit"),
+    ROW(CONFIG_U32, MODEL(max_abandoned_lanes), 0, 1024, NULL,
+        "stuck calls before the model refuses; 0: 2"),
+    {.key = NULL},
+};
+
+static const struct config_field *find(const struct config_field *fields, const char *key)
+{
+    for (; fields->key != NULL; fields++)
+        if (strcmp(fields->key, key) == 0)
+            return fields;
+    return NULL;
+}
+
+static int32_t word_index(const struct config_field *field, const char *word)
+{
+    for (int32_t i = 0; field->words[i] != NULL; i++)
+        if (word != NULL && strcmp(field->words[i], word) == 0)
+            return i;
+    return -1;
+}
+
+static model_status refuse_key(const struct config_field *fields, const char *where,
+                               const char *key, struct model_error *err)
+{
+    struct buffer known = BUFFER_INIT(900);
+    for (; fields->key != NULL; fields++)
+        (void)buffer_printf(&known, "%s%s", known.size > 0 ? ", " : "", fields->key);
+    model_status status =
+        error_set(err, MODEL_INVALID_ARGUMENT, "%s.%.60s is not known; there are %s", where, key,
+                  known.data != NULL ? known.data : "none");
+    buffer_finish(&known);
+    return status;
+}
+
+static model_status refuse_value(const struct config_field *field, const char *where,
+                                 struct model_error *err)
+{
+    struct buffer words = BUFFER_INIT(200);
+    model_status status = MODEL_INVALID_ARGUMENT;
+    switch (field->kind) {
+    case CONFIG_TEXT:
+        return error_set(err, status, "%s.%s is not a string", where, field->key);
+    case CONFIG_WORD:
+        for (const char *const *word = field->words; *word != NULL; word++)
+            (void)buffer_printf(&words, "%s\"%s\"", words.size > 0 ? ", " : "", *word);
+        (void)error_set(err, status, "%s.%s: want one of %s", where, field->key,
+                        words.data != NULL ? words.data : "");
+        buffer_finish(&words);
+        return status;
+    case CONFIG_DOUBLE:
+        return error_set(err, status, "%s.%s: want a number from %g to %g", where, field->key,
+                         field->min, field->max);
+    default:
+        return error_set(err, status, "%s.%s: want a whole number from %.0f to %.0f", where,
+                         field->key, field->min, field->max);
+    }
+}
+
+static bool is_good(const struct config_field *field, const json_node *value)
+{
+    int64_t whole = 0;
+    if (field->kind == CONFIG_TEXT)
+        return json_is_string(value);
+    if (field->kind == CONFIG_WORD)
+        return word_index(field, json_string_or(value, NULL)) >= 0;
+    if (field->kind == CONFIG_DOUBLE)
+        return json_is_number(value) && json_number_or(value, 0) >= field->min &&
+               json_number_or(value, 0) <= field->max;
+    return json_integer(value, (int64_t)field->min, (int64_t)field->max, &whole);
+}
+
+model_status config_fields_check(const struct config_field *fields, const json_node *object,
+                                 const char *where, struct model_error *err)
+{
+    if (!json_is_object(object))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a JSON object", where);
+    if (json_check_unique_keys(object, where, err) != MODEL_OK)
+        return MODEL_INVALID_ARGUMENT;
+    for (const json_node *value = json_first(object); value != NULL; value = json_next(value)) {
+        const struct config_field *field = find(fields, json_key(value));
+        if (field == NULL)
+            return refuse_key(fields, where, json_key(value), err);
+        if (!is_good(field, value))
+            return refuse_value(field, where, err);
+    }
+    return MODEL_OK;
+}
+
+static size_t kind_bytes(enum config_kind kind)
+{
+    return kind == CONFIG_U32 || kind == CONFIG_WORD ? 4 : 8;
+}
+
+void config_fields_apply(const struct config_field *fields, const json_node *object, void *options,
+                         size_t struct_size)
+{
+    for (const struct config_field *field = fields; field->key != NULL; field++) {
+        const json_node *value = json_member(object, field->key);
+        if (value == NULL || field->offset + kind_bytes(field->kind) > struct_size)
+            continue;
+        void *place = (char *)options + field->offset;
+        const double number = json_number_or(value, 0);
+        switch (field->kind) {
+        case CONFIG_U32:
+            *(uint32_t *)place = (uint32_t)number;
+            break;
+        case CONFIG_U64:
+            *(uint64_t *)place = (uint64_t)number;
+            break;
+        case CONFIG_I64:
+            *(int64_t *)place = (int64_t)number;
+            break;
+        case CONFIG_DOUBLE:
+            *(double *)place = number;
+            break;
+        case CONFIG_TEXT:
+            *(const char **)place = json_string_or(value, NULL);
+            break;
+        case CONFIG_WORD:
+            *(int32_t *)place = word_index(field, json_string_or(value, NULL));
+            break;
+        }
+    }
+}
+
+static json_node *show(const struct config_field *field, const void *place, json_node *object)
+{
+    switch (field->kind) {
+    case CONFIG_U32:
+        return json_add_number(object, field->key, *(const uint32_t *)place);
+    case CONFIG_U64:
+        return json_add_number(object, field->key, (double)*(const uint64_t *)place);
+    case CONFIG_I64:
+        return json_add_number(object, field->key, (double)*(const int64_t *)place);
+    case CONFIG_DOUBLE:
+        return json_add_number(object, field->key, *(const double *)place);
+    case CONFIG_TEXT:
+        return json_add_string(object, field->key, *(const char *const *)place);
+    default:
+        return json_add_string(object, field->key, field->words[*(const int32_t *)place]);
+    }
+}
+
+model_status config_fields_show(const struct config_field *fields, const void *options,
+                                size_t struct_size, json_node *object, struct model_error *err)
+{
+    for (const struct config_field *field = fields; field->key != NULL; field++) {
+        const char *place = (const char *)options + field->offset;
+        if (field->offset + kind_bytes(field->kind) > struct_size ||
+            (field->kind == CONFIG_TEXT && *(const char *const *)(const void *)place == NULL))
+            continue;
+        if (show(field, place, object) == NULL)
+            return error_no_memory(err, "the configuration");
+    }
+    return MODEL_OK;
+}

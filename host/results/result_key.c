@@ -1,0 +1,126 @@
+/* result_key.c - see result_key.h. metadata.json is written last: a file that is younger was changed since,
+ * and its digest there says nothing. */
+#include "result_key.h"
+#include "errors.h"
+#include "result.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void add_text(struct digest *digest, const char *text)
+{
+    digest_update(digest, text, strlen(text) + 1);
+}
+
+static bool is_later(const struct stat *a, const struct stat *b)
+{
+    return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
+                                                  : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+}
+
+/* A file by its digest in the manifest, or as it lies there. `name` is its path in the package. */
+static void add_file(struct digest *digest, const struct package *package,
+                     const struct stat *manifest_stat, const char *name, const char *path)
+{
+    struct stat info;
+    char stamp[160];
+    add_text(digest, name);
+    if (stat(path, &info) != 0) {
+        add_text(digest, "none");
+        return;
+    }
+    const struct manifest_file *file =
+        package->has_manifest ? manifest_find(&package->manifest, name) : NULL;
+    if (file != NULL && file->size_bytes == (uint64_t)info.st_size &&
+        !is_later(&info, manifest_stat)) {
+        add_text(digest, file->sha256);
+        return;
+    }
+    (void)snprintf(stamp, sizeof stamp, "%llu %llu %llu %lld.%09ld",
+                   (unsigned long long)info.st_dev, (unsigned long long)info.st_ino,
+                   (unsigned long long)info.st_size, (long long)info.st_mtim.tv_sec,
+                   (long)info.st_mtim.tv_nsec);
+    add_text(digest, stamp);
+}
+
+/* All that lies in the backend's folder, in the order of the names. */
+static model_status add_folder(struct digest *digest, const struct package *package,
+                               struct model_error *err)
+{
+    struct dirent **entries = NULL;
+    struct stat manifest_stat = {0};
+    model_status status = MODEL_OK;
+    char *manifest_path = text_format("%s/metadata.json", package->dir);
+    int n = scandir(package->backend_dir, &entries, NULL, alphasort);
+    if (manifest_path == NULL || n < 0)
+        status = error_set(err, MODEL_IO, "cannot list %s", package->backend_dir);
+    else
+        (void)stat(manifest_path, &manifest_stat);
+    for (int i = 0; i < n; i++) {
+        char *name = text_format("backends/%s/%s", package->backend, entries[i]->d_name);
+        char *path = text_format("%s/%s", package->backend_dir, entries[i]->d_name);
+        if (name == NULL || path == NULL)
+            status = error_no_memory(err, "a path");
+        else if (entries[i]->d_name[0] != '.')
+            add_file(digest, package, &manifest_stat, name, path);
+        free(name);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    free(manifest_path);
+    return status;
+}
+
+model_status result_key_of_model(const struct modelhost_model *model,
+                                 char ret_key[RESULT_KEY_BYTES], struct model_error *err)
+{
+    struct digest *digest = NULL;
+    const struct plugin_file *plugin = &model->plugin.file;
+    const struct stat none = {0};
+    model_status status = digest_create_sha256(&digest, err);
+    if (status != MODEL_OK)
+        return status;
+    add_text(digest, "model 1");
+    add_text(digest, MODELHOST_VERSION);
+    add_text(digest, plugin->name);
+    add_text(digest, plugin->version);
+    if (model->plugin_path != NULL) /* it may lie elsewhere */
+        add_file(digest, &model->package, &none, "plugin", model->plugin_path);
+    if (model->config_text != NULL)
+        digest_update(digest, model->config_text, model->config_bytes);
+    status = add_folder(digest, &model->package, err);
+    if (status == MODEL_OK)
+        digest_finish_hex(digest, ret_key);
+    else
+        digest_destroy(digest);
+    return status;
+}
+
+model_status result_key_of_call(const char *model_key, const struct model_tensor *const *inputs,
+                                uint32_t n_inputs, const struct modelhost_result *wanted,
+                                char ret_key[RESULT_KEY_BYTES], struct model_error *err)
+{
+    struct digest *digest = NULL;
+    model_status status = digest_create_sha256(&digest, err);
+    if (status != MODEL_OK)
+        return status;
+    add_text(digest, model_key);
+    digest_update(digest, &n_inputs, sizeof n_inputs);
+    for (uint32_t i = 0; i < n_inputs; i++) {
+        const struct model_tensor *input = inputs[i];
+        add_text(digest, input->name);
+        digest_update(digest, &input->dtype, sizeof input->dtype);
+        digest_update(digest, &input->rank, sizeof input->rank);
+        digest_update(digest, input->shape, input->rank * sizeof *input->shape);
+        if (input->size_bytes > 0)
+            digest_update(digest, input->data, (size_t)input->size_bytes);
+    }
+    for (uint32_t i = 0; i < wanted->n_tensors; i++)
+        add_text(digest, wanted->tensors[i].name);
+    digest_finish_hex(digest, ret_key);
+    return MODEL_OK;
+}

@@ -1,0 +1,244 @@
+/* test_redis_store.c - results in a Redis server: the real one (redis-server), one that says nothing, one that
+ * says nonsense, and none. The clock is the test's. */
+#include "clock.h"
+#include "redis_store.h"
+#include "testing.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const struct log_sink silent_log = {MODEL_LOG_WARN, NULL, NULL};
+static int64_t now_ns;
+
+static int64_t test_clock(void)
+{
+    return now_ns;
+}
+
+/* A socket that listens on a free port of the loopback. */
+static int listen_anywhere(uint16_t *ret_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+static struct redis_store *open_store(uint16_t port, const char *password)
+{
+    char url[128];
+    struct redis_store *store = NULL;
+    struct model_error err = {.struct_size = sizeof err};
+    (void)snprintf(url, sizeof url, "redis://%s%s%s127.0.0.1:%u/1", password[0] ? ":" : "",
+                   password, password[0] ? "@" : "", port);
+    const struct redis_store_options options = {
+        .url = url, .timeout_ms = 200, .now_ns = test_clock};
+    if (redis_store_create(&options, &silent_log, &store, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    return store;
+}
+
+static bool finds(struct redis_store *store, const char *key, const void *want, size_t n)
+{
+    struct buffer bytes = BUFFER_INIT(1 << 20);
+    bool found = redis_store_find(store, key, &bytes);
+    if (found) {
+        assert_int_equal(bytes.size, n);
+        assert_memory_equal(bytes.data, want, n);
+    }
+    buffer_finish(&bytes);
+    return found;
+}
+
+/* ---- the real server */
+
+struct server {
+    pid_t pid;
+    uint16_t port;
+    char *dir;
+};
+
+static bool answers(uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool yes = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    (void)close(fd);
+    return yes;
+}
+
+static struct server start_server(uint16_t port)
+{
+    struct server server = {.port = port, .dir = scratch_dir()};
+    char port_text[8];
+    if (port == 0)
+        (void)close(listen_anywhere(&server.port));
+    (void)snprintf(port_text, sizeof port_text, "%u", server.port);
+    char *const arguments[] = {"redis-server", "--port",     port_text, "--bind",   "127.0.0.1",
+                               "--save",       "",           "--dir",   server.dir, "--requirepass",
+                               "secret",       "--loglevel", "warning", NULL};
+    if (posix_spawnp(&server.pid, arguments[0], NULL, NULL, arguments, environ) != 0)
+        SKIP_BECAUSE("needs redis-server");
+    for (int i = 0; !answers(server.port); i++) {
+        if (i == 2000 || waitpid(server.pid, NULL, WNOHANG) != 0)
+            fail_msg("redis-server does not start on port %u", server.port);
+        (void)usleep(5000); /* how long it takes is its own matter */
+    }
+    return server;
+}
+
+static void stop_server(struct server *server)
+{
+    (void)kill(server->pid, SIGKILL);
+    assert_int_equal(waitpid(server->pid, NULL, 0), server->pid);
+    assert_int_equal(rmdir(server->dir), 0);
+    free(server->dir);
+}
+
+static void a_real_server_keeps_bytes_for_all_who_ask(void **state)
+{
+    (void)state;
+    struct server server = start_server(0);
+    struct redis_store *store = open_store(server.port, "secret");
+    struct redis_store *other = open_store(server.port, "secret");
+    static const char value[] = "any\0bytes\r\n";
+    assert_false(finds(store, "a", NULL, 0));
+    redis_store_keep(store, "a", value, sizeof value);
+    assert_true(finds(store, "a", value, sizeof value));
+    assert_true(finds(other, "a", value, sizeof value));
+    assert_false(finds(other, "b", NULL, 0));
+    assert_int_equal(redis_store_failures(store) + redis_store_failures(other), 0);
+    redis_store_destroy(other);
+    redis_store_destroy(store);
+    stop_server(&server);
+}
+
+static void a_wrong_password_is_a_failure_that_is_not_repeated_at_once(void **state)
+{
+    (void)state;
+    struct server server = start_server(0);
+    struct redis_store *store = open_store(server.port, "wrong");
+    now_ns = 0;
+    assert_false(finds(store, "a", NULL, 0));
+    assert_false(finds(store, "a", NULL, 0));
+    assert_int_equal(redis_store_failures(store), 1);
+    redis_store_destroy(store);
+    stop_server(&server);
+}
+
+static void a_server_that_dies_and_comes_back_is_asked_again_later(void **state)
+{
+    (void)state;
+    struct server server = start_server(0);
+    struct redis_store *store = open_store(server.port, "secret");
+    now_ns = 0;
+    redis_store_keep(store, "a", "x", 1);
+    assert_true(finds(store, "a", "x", 1));
+    stop_server(&server);
+    assert_false(finds(store, "a", NULL, 0));
+    redis_store_keep(store, "a", "x", 1);
+    assert_int_equal(redis_store_failures(store), 1);
+    server = start_server(server.port);
+    redis_store_keep(store, "a", "y", 1); /* too early */
+    assert_false(finds(store, "a", NULL, 0));
+    now_ns = NS_PER_S;
+    redis_store_keep(store, "a", "z", 1);
+    assert_true(finds(store, "a", "z", 1));
+    assert_int_equal(redis_store_failures(store), 1);
+    redis_store_destroy(store);
+    stop_server(&server);
+}
+
+/* ---- servers that are none */
+
+struct impostor {
+    int listener;
+    const char *says; /* to each question; NULL: nothing, ever */
+    pthread_t thread;
+};
+
+static void *impostor_main(void *argument)
+{
+    struct impostor *impostor = argument;
+    char question[4096];
+    for (int fd; (fd = accept(impostor->listener, NULL, NULL)) >= 0;) {
+        while (read(fd, question, sizeof question) > 0)
+            if (impostor->says != NULL && write(fd, impostor->says, strlen(impostor->says)) < 0)
+                break;
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+static void expect_one_failure(const char *says)
+{
+    uint16_t port = 0;
+    struct impostor impostor = {.listener = listen_anywhere(&port), .says = says};
+    assert_int_equal(pthread_create(&impostor.thread, NULL, impostor_main, &impostor), 0);
+    struct redis_store *store = open_store(port, "");
+    now_ns = 0;
+    assert_false(finds(store, "a", NULL, 0));
+    assert_false(finds(store, "a", NULL, 0)); /* not asked */
+    redis_store_keep(store, "a", "x", 1);
+    assert_int_equal(redis_store_failures(store), 1);
+    now_ns = NS_PER_S;
+    assert_false(finds(store, "a", NULL, 0));
+    assert_int_equal(redis_store_failures(store), 2);
+    redis_store_destroy(store);
+    (void)shutdown(impostor.listener, SHUT_RDWR);
+    assert_int_equal(pthread_join(impostor.thread, NULL), 0);
+    (void)close(impostor.listener);
+}
+
+static void a_server_that_says_nothing_costs_one_timeout(void **state)
+{
+    (void)state;
+    expect_one_failure(NULL);
+}
+
+static void nonsense_and_errors_are_failures(void **state)
+{
+    (void)state;
+    expect_one_failure("HTTP/1.1 400 Bad Request\r\n\r\n");
+    expect_one_failure("-ERR unknown command\r\n");
+    expect_one_failure("$99999999999999999999\r\n");
+}
+
+static void where_nobody_listens_nothing_is_found(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    (void)close(listen_anywhere(&port));
+    struct redis_store *store = open_store(port, "");
+    now_ns = 0;
+    assert_false(finds(store, "a", NULL, 0));
+    redis_store_keep(store, "a", "x", 1);
+    assert_int_equal(redis_store_failures(store), 1);
+    redis_store_destroy(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_real_server_keeps_bytes_for_all_who_ask),
+        cmocka_unit_test(a_wrong_password_is_a_failure_that_is_not_repeated_at_once),
+        cmocka_unit_test(a_server_that_dies_and_comes_back_is_asked_again_later),
+        cmocka_unit_test(a_server_that_says_nothing_costs_one_timeout),
+        cmocka_unit_test(nonsense_and_errors_are_failures),
+        cmocka_unit_test(where_nobody_listens_nothing_is_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -10,10 +10,11 @@
 
 #include <stdlib.h>
 
-/* A group of requests that run together: the members and their places among all. */
+/* A group of requests that run together. */
 struct group {
-    struct modelhost_request ***places; /* (n) */
+    struct modelhost_request ***places; /* (n) among all */
     struct batch_member *members;       /* (n) */
+    struct execution *executions;       /* (n) */
     uint32_t n;
 };
 
@@ -24,15 +25,31 @@ static bool is_given_up(const struct modelhost_request *request)
     return __atomic_load_n(&request->cancelled, __ATOMIC_RELAXED) != 0;
 }
 
-/* A prepared request by itself. */
-static void run_alone(struct scheduler *scheduler, struct modelhost_request **place)
+/* The end of a request's execution. */
+static void end(struct scheduler *scheduler, struct modelhost_request **place, model_status status,
+                struct execution *execution, struct model_error *err)
 {
     struct modelhost_result *result = NULL;
+    status = execute_end(*place, status, execution, &result, err);
+    scheduler_answer(scheduler, place, status, result, err);
+}
+
+/* A request by itself, whose inputs are there. */
+static void run_alone(struct scheduler *scheduler, struct modelhost_request **place,
+                      struct execution *execution)
+{
+    struct modelhost_request *request = *place;
     struct model_error err = MODEL_ERROR_INIT;
-    model_status status = is_given_up(*place)
-                              ? error_set(&err, MODEL_CANCELLED, "the request was cancelled")
-                              : execute_alone(*place, &result, &err);
-    scheduler_answer(scheduler, place, status, result, &err);
+    struct schema_binding binding;
+    model_status status = MODEL_OK;
+    if (is_given_up(request))
+        status = error_set(&err, MODEL_CANCELLED, "the request was cancelled");
+    if (status == MODEL_OK)
+        status = schema_check_inputs(modelhost_description(request->model), request->inputs,
+                                     request->n_inputs, &binding, &err);
+    if (status == MODEL_OK)
+        status = execute_alone(request, &binding, execution, &err);
+    end(scheduler, place, status, execution, &err);
 }
 
 /* ---- together */
@@ -93,27 +110,14 @@ static model_status run_joint(const struct group *group, const struct joint_run 
 
 /* A member's own part of the joint result. */
 static void hand_out(struct scheduler *scheduler, struct modelhost_request **place,
-                     const struct batch_member *member, const struct modelhost_result *joint)
+                     const struct batch_member *member, struct execution *execution,
+                     const struct modelhost_result *joint)
 {
-    struct modelhost_request *request = *place;
     struct model_error err = MODEL_ERROR_INIT;
-    struct modelhost_result *result = NULL, *own = NULL;
-    model_status status = MODEL_OK;
-    if (is_given_up(request))
-        status = error_set(&err, MODEL_CANCELLED, "the request was cancelled");
-    if (status == MODEL_OK)
-        status = result_create(modelhost_description(request->model),
-                               (const char *const *)request->output_names, request->n_output_names,
-                               &own, &err);
-    if (status == MODEL_OK)
-        status = batch_split(joint, member, own, &err);
-    if (status == MODEL_OK) {
-        own->timing.queue_ns = request->started_ns - request->submitted_ns;
-        status = execute_finish(request, own, &result, &err);
-    } else {
-        modelhost_result_destroy(own);
-    }
-    scheduler_answer(scheduler, place, status, result, &err);
+    model_status status = is_given_up(*place)
+                              ? error_set(&err, MODEL_CANCELLED, "the request was cancelled")
+                              : batch_split(joint, member, execution->result, &err);
+    end(scheduler, place, status, execution, &err);
 }
 
 static void run_group(struct scheduler *scheduler, const struct group *group)
@@ -129,35 +133,38 @@ static void run_group(struct scheduler *scheduler, const struct group *group)
     }
     for (uint32_t i = 0; i < group->n; i++) {
         if (status == MODEL_OK)
-            hand_out(scheduler, group->places[i], &group->members[i], result);
+            hand_out(scheduler, group->places[i], &group->members[i], &group->executions[i],
+                     result);
         else
-            run_alone(scheduler, group->places[i]);
+            run_alone(scheduler, group->places[i], &group->executions[i]);
     }
     modelhost_result_destroy(result);
 }
 
 /* ---- which run together */
 
-/* Makes a request's inputs; answers it when that fails. */
-static bool prepare(struct scheduler *scheduler, struct modelhost_request **place,
-                    struct batch_member *ret)
+/* Makes a request's inputs. Answers it when that fails, or nothing is to be run. */
+static bool begin(struct scheduler *scheduler, struct modelhost_request **place,
+                  struct batch_member *ret_member, struct execution *ret)
 {
     struct modelhost_request *request = *place;
     struct model_error err = MODEL_ERROR_INIT;
     struct schema_binding binding;
+    struct execution execution = {0};
     model_status status = MODEL_OK;
     if (is_given_up(request) || clock_now_ns() >= request->deadline_ns)
         status = error_set(&err, MODEL_CANCELLED, "the request was cancelled");
     if (status == MODEL_OK)
-        status = execute_prepare(request, &binding, &err);
-    if (status != MODEL_OK) {
-        scheduler_answer(scheduler, place, status, NULL, &err);
+        status = execute_begin(request, &binding, &execution, &err);
+    if (status != MODEL_OK || execution.is_found) {
+        end(scheduler, place, status, &execution, &err);
         return false;
     }
-    *ret = (struct batch_member){.inputs = request->inputs,
-                                 .n_inputs = request->n_inputs,
-                                 .n_items = schema_batch(&binding),
-                                 .length = schema_size(&binding, SEQUENCE_DIMENSION)};
+    *ret = execution;
+    *ret_member = (struct batch_member){.inputs = request->inputs,
+                                        .n_inputs = request->n_inputs,
+                                        .n_items = schema_batch(&binding),
+                                        .length = schema_size(&binding, SEQUENCE_DIMENSION)};
     return true;
 }
 
@@ -173,6 +180,13 @@ static struct batch_candidate candidate_of(const struct modelhost_request *reque
     return candidate;
 }
 
+static void add(struct group *group, const struct group *from, uint32_t index)
+{
+    group->members[group->n] = from->members[index];
+    group->executions[group->n] = from->executions[index];
+    group->places[group->n++] = from->places[index];
+}
+
 /* Moves the first of `left` and those that fit it into `group`; the others move up. */
 static void choose_group(const struct batch_limits *limits,
                          const struct model_description *description, struct group *left,
@@ -180,22 +194,17 @@ static void choose_group(const struct batch_limits *limits,
 {
     struct batch_plan plan;
     struct batch_candidate candidate = candidate_of(*left->places[0], &left->members[0]);
+    const uint32_t n = left->n;
     batch_plan_begin(&plan, limits, &candidate);
-    group->members[0] = left->members[0];
-    group->places[0] = left->places[0];
-    group->n = 1;
-    uint32_t n_left = 0;
-    for (uint32_t i = 1; i < left->n; i++) {
+    left->n = group->n = 0;
+    add(group, left, 0);
+    for (uint32_t i = 1; i < n; i++) {
         candidate = candidate_of(*left->places[i], &left->members[i]);
         const bool joins = !plan.is_full &&
                            batch_members_fit(description, &group->members[0], &left->members[i]) &&
                            batch_plan_add(&plan, &candidate);
-        struct group *to = joins ? group : left;
-        uint32_t *n = joins ? &group->n : &n_left;
-        to->members[*n] = left->members[i];
-        to->places[(*n)++] = left->places[i];
+        add(joins ? group : left, left, i);
     }
-    left->n = n_left;
 }
 
 static void run_groups(struct scheduler *scheduler, struct modelhost_model *model,
@@ -207,35 +216,42 @@ static void run_groups(struct scheduler *scheduler, struct modelhost_model *mode
     }
 }
 
-/* Room for n; n is 0 without memory. */
-static struct group group_of(uint32_t n)
+static struct group group_with_room(uint32_t n)
 {
-    struct group group = {calloc(n, sizeof *group.places), calloc(n, sizeof *group.members), 0};
-    return group;
+    return (struct group){.places = calloc(n, sizeof(void *)),
+                          .members = calloc(n, sizeof(struct batch_member)),
+                          .executions = calloc(n, sizeof(struct execution))};
+}
+
+static bool has_room(const struct group *group)
+{
+    return group->places != NULL && group->members != NULL && group->executions != NULL;
 }
 
 static void free_group(struct group *group)
 {
     free(group->places);
     free(group->members);
+    free(group->executions);
 }
 
 void execute_batch(struct scheduler *scheduler, struct modelhost_request **requests, uint32_t n)
 {
-    struct group left = group_of(n), group = group_of(n);
-    const bool has_room = left.places != NULL && left.members != NULL && group.places != NULL &&
-                          group.members != NULL;
+    struct group left = group_with_room(n), group = group_with_room(n);
+    const bool joins = has_room(&left) && has_room(&group);
     struct modelhost_model *model = requests[0]->model;
     loaded_model_retain(model); /* answered requests drop it */
     for (uint32_t i = 0; i < n; i++) {
         struct batch_member member;
-        if (!prepare(scheduler, &requests[i], &member))
+        struct execution execution;
+        if (!begin(scheduler, &requests[i], &member, &execution))
             continue;
-        if (!has_room) {
-            run_alone(scheduler, &requests[i]);
+        if (!joins) {
+            run_alone(scheduler, &requests[i], &execution);
             continue;
         }
         left.members[left.n] = member;
+        left.executions[left.n] = execution;
         left.places[left.n++] = &requests[i];
     }
     run_groups(scheduler, model, &left, &group);

@@ -41,6 +41,11 @@ const struct config_field config_model_fields[] = {
         "address space of each worker; 0: no limit"),
     ROW(CONFIG_U32, MODEL(max_abandoned_lanes), 0, 1024, NULL,
         "stuck calls before the model refuses; 0: 2"),
+    ROW(CONFIG_U32, MODEL(max_batch), 0, 1024, NULL,
+        "items of several requests that run together; 0, 1: none do"),
+    ROW(CONFIG_U32, MODEL(max_delay_us), 0, 60000000, NULL, "that a request waits for others"),
+    ROW(CONFIG_U64, MODEL(max_batch_tokens), 0, EXACT, NULL,
+        "of the joined texts together; 0: no limit"),
     {.key = NULL},
 };
 

@@ -217,7 +217,6 @@ static model_status run_job(struct request_job *job, struct modelhost_request *r
         modelhost_result_destroy(result);
         return status;
     }
-    result->timing.queue_ns = request->started_ns - request->submitted_ns;
     status = run_sequences(generation, &run, err);
     loaded_model_return_instance(request->model, run.instance);
     if (status == MODEL_OK)

@@ -45,8 +45,8 @@ static struct modelhost_model *load(struct fixture *f, const char *dir,
     return model;
 }
 
-static struct fixture *open_fixture(uint32_t max_batch, uint32_t max_delay_us,
-                                    uint64_t max_batch_tokens)
+static struct fixture *open_with_cache(uint32_t max_batch, uint32_t max_delay_us,
+                                       uint64_t max_batch_tokens, uint64_t result_cache_bytes)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
@@ -59,6 +59,8 @@ static struct fixture *open_fixture(uint32_t max_batch, uint32_t max_delay_us,
     options.lanes = options.threads = 1;
     options.log = on_log;
     options.log_context = f;
+    options.result_cache_bytes = result_cache_bytes;
+    options.redis_url = "";
     load_options.max_batch = max_batch;
     load_options.max_delay_us = max_delay_us;
     load_options.max_batch_tokens = max_batch_tokens;
@@ -66,6 +68,12 @@ static struct fixture *open_fixture(uint32_t max_batch, uint32_t max_delay_us,
         fail_msg("%s", err.message);
     f->model = load(f, f->dir, &load_options);
     return f;
+}
+
+static struct fixture *open_fixture(uint32_t max_batch, uint32_t max_delay_us,
+                                    uint64_t max_batch_tokens)
+{
+    return open_with_cache(max_batch, max_delay_us, max_batch_tokens, 0);
 }
 
 static void close_fixture(struct fixture *f)
@@ -347,6 +355,25 @@ static void a_host_that_is_destroyed_answers_what_waits_for_company(void **state
     close_fixture(f);
 }
 
+static void what_was_kept_is_not_run_again_and_what_was_joined_is_kept(void **state)
+{
+    (void)state;
+    struct fixture *f = open_with_cache(8, 0, 0, 1 << 20);
+    assert_answer(ask(f, 4, text_a), 4, text_a, 1);
+    struct call *blocker = block(f);
+    struct call *a = ask(f, 4, text_a), *b = ask(f, 1, text_b), *c = ask(f, 2, text_c);
+    unblock(blocker);
+    assert_answer(a, 4, text_a, 1); /* as it was kept */
+    assert_answer(b, 1, text_b, 2);
+    assert_answer(c, 2, text_c, 2);
+    struct call *again = ask(f, 2, text_c);
+    assert_answer(again, 2, text_c, 2);
+    assert_int_equal(modelhost_result_is_cached(a->result), 1);
+    assert_int_equal(modelhost_result_is_cached(c->result), 0);
+    assert_int_equal(modelhost_result_is_cached(again->result), 1);
+    close_fixture(f);
+}
+
 static void options_out_of_range_are_refused(void **state)
 {
     (void)state;
@@ -380,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_full_batch_does_not_wait_and_others_run_meanwhile),
         cmocka_unit_test(a_lone_request_runs_when_its_delay_is_over),
         cmocka_unit_test(a_host_that_is_destroyed_answers_what_waits_for_company),
+        cmocka_unit_test(what_was_kept_is_not_run_again_and_what_was_joined_is_kept),
         cmocka_unit_test(options_out_of_range_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,13 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #define MAX_CLIENTS 64
 #define N_TURNS     6
 #define MIN_TOKENS  8
 #define MAX_TOKENS  16
+#define OUTPUT      "last_hidden_state"
 
 /* The hosts that are compared: a lane for all processors, or one each. */
 static const struct {
@@ -35,24 +37,43 @@ static void *ask(void *argument)
     const int64_t shape[] = {1, client->n_tokens};
     struct model_tensor input;
     const struct model_tensor *inputs[] = {&input};
+    static const char *const output[] = {OUTPUT};
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    options.output_names = output;
+    options.n_output_names = 1;
     for (uint32_t i = 0; i < client->n_tokens; i++)
         ids[i] = (int64_t)(100 + i);
     tensor_init(&input, "input_ids", MODEL_I64, 2, shape, ids);
     while (client->status == MODEL_OK && clock_now_ns() < client->end_ns) {
         struct modelhost_result *result = NULL;
-        client->status = modelhost_run(client->model, inputs, 1, NULL, &result, NULL);
+        client->status = modelhost_run(client->model, inputs, 1, &options, &result, NULL);
         modelhost_result_destroy(result);
         client->n_answers++;
     }
     return NULL;
 }
 
-/* Answers per second of one turn; negative when one failed. */
-static double take_turn(struct modelhost_model *model, uint32_t n_clients, int64_t turn_ns)
+/* What the turns of one way have come to. */
+struct tally {
+    double seconds, cpu_seconds; /* of all threads */
+    uint64_t n_answers;
+};
+
+static double cpu_seconds(void)
 {
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* One turn; returns whether it failed. */
+static int take_turn(struct modelhost_model *model, uint32_t n_clients, int64_t turn_ns,
+                     struct tally *tally)
+{
+    const double cpu_start = cpu_seconds();
     struct client clients[MAX_CLIENTS];
     const int64_t start_ns = clock_now_ns();
-    uint64_t n_answers = 0;
     uint32_t n = 0;
     int failed = 0;
     for (; n < n_clients && !failed; n++) {
@@ -64,11 +85,23 @@ static double take_turn(struct modelhost_model *model, uint32_t n_clients, int64
     }
     for (uint32_t i = 0; i < n; i++) {
         (void)pthread_join(clients[i].thread, NULL);
-        n_answers += clients[i].n_answers;
+        tally->n_answers += clients[i].n_answers;
         failed |= clients[i].status != MODEL_OK;
     }
-    const double seconds = (double)(clock_now_ns() - start_ns) / NS_PER_S;
-    return failed ? -1 : (double)n_answers / seconds;
+    tally->seconds += (double)(clock_now_ns() - start_ns) / NS_PER_S;
+    tally->cpu_seconds += cpu_seconds() - cpu_start;
+    return failed;
+}
+
+static void print_tallies(const char *layout, uint32_t n_clients, const struct tally *alone,
+                          const struct tally *joint)
+{
+    const double alone_n = (double)alone->n_answers, joint_n = (double)joint->n_answers;
+    const double alone_per_s = alone_n / alone->seconds, joint_per_s = joint_n / joint->seconds;
+    (void)printf("{\"batching\":\"%s\",\"clients\":%u,\"alone_per_s\":%.0f,\"joined_per_s\":%.0f,"
+                 "\"ratio\":%.2f,\"alone_cpu_us\":%.0f,\"joined_cpu_us\":%.0f}\n",
+                 layout, n_clients, alone_per_s, joint_per_s, joint_per_s / alone_per_s,
+                 alone->cpu_seconds * 1e6 / alone_n, joint->cpu_seconds * 1e6 / joint_n);
 }
 
 static int measure_layout(const char *folder, size_t layout, uint32_t n_clients, uint32_t seconds,
@@ -78,7 +111,7 @@ static int measure_layout(const char *folder, size_t layout, uint32_t n_clients,
     struct modelhost_load_options joined = MODELHOST_LOAD_OPTIONS_INIT;
     struct modelhost *host = NULL;
     struct modelhost_model *one = NULL, *together = NULL;
-    double single = 0, joint = 0;
+    struct tally alone = {0}, joint = {0};
     options.lanes = layouts[layout].lanes;
     options.threads = layouts[layout].lanes == 0 ? 1 : 0;
     if (options.lanes == 0)
@@ -89,19 +122,14 @@ static int measure_layout(const char *folder, size_t layout, uint32_t n_clients,
                  modelhost_load_with(host, folder, &joined, &together, err);
     for (uint32_t turn = 0; turn < N_TURNS && !failed; turn++) {
         const int64_t turn_ns = seconds * NS_PER_S / (2 * N_TURNS);
-        const double a = take_turn(one, n_clients, turn_ns);
-        const double b = take_turn(together, n_clients, turn_ns);
-        failed = a < 0 || b < 0;
-        single += a / N_TURNS;
-        joint += b / N_TURNS;
+        failed = take_turn(one, n_clients, turn_ns, &alone) ||
+                 take_turn(together, n_clients, turn_ns, &joint);
     }
     modelhost_release(one);
     modelhost_release(together);
     modelhost_destroy(host);
     if (!failed)
-        (void)printf("{\"batching\":\"%s\",\"clients\":%u,\"one_by_one_per_s\":%.0f,"
-                     "\"joined_per_s\":%.0f,\"ratio\":%.2f}\n",
-                     layouts[layout].name, n_clients, single, joint, joint / single);
+        print_tallies(layouts[layout].name, n_clients, &alone, &joint);
     return failed;
 }
 

@@ -64,6 +64,7 @@ model_status result_create(const struct model_description *description,
     if (result == NULL)
         return error_no_memory(err, "a result");
     result->n_tensors = n;
+    atomic_init(&result->references, 1);
     result->timing.struct_size = sizeof result->timing;
     result->tensors = calloc(n, sizeof *result->tensors);
     result->pointers = calloc(n, sizeof *result->pointers);
@@ -93,6 +94,7 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
     struct modelhost_result *result = calloc(1, sizeof *result);
     if (result == NULL)
         return error_no_memory(err, "a result");
+    atomic_init(&result->references, 1);
     result->timing.struct_size = sizeof result->timing;
     *ret = result;
     return MODEL_OK;
@@ -118,6 +120,18 @@ model_status result_allocate(struct modelhost_result *result, uint32_t index, in
     return MODEL_OK;
 }
 
+void result_borrow(struct modelhost_result *result, uint32_t index, const int64_t *shape,
+                   struct modelhost_result *lender, uint64_t offset_bytes)
+{
+    const struct model_tensor *lent = &lender->tensors[index];
+    tensor_init(&result->granted[index], result->granted[index].name, lent->dtype, lent->rank,
+                shape, (char *)lent->data + offset_bytes);
+    result->tensors[index] = result->granted[index];
+    if (result->lender == NULL)
+        (void)atomic_fetch_add(&lender->references, 1);
+    result->lender = lender;
+}
+
 model_status result_check_granted(struct modelhost_result *result, struct model_error *err)
 {
     model_status status = MODEL_OK;
@@ -137,10 +151,21 @@ model_status result_check_granted(struct modelhost_result *result, struct model_
     return status;
 }
 
+/* Gives a tensor's memory back unless it is the lender's. */
+static void free_data(const struct modelhost_result *result, uint32_t index)
+{
+    const char *data = result->tensors[index].data;
+    const struct model_tensor *lent =
+        result->lender != NULL ? &result->lender->tensors[index] : NULL;
+    if (lent == NULL || data < (const char *)lent->data ||
+        data >= (const char *)lent->data + lent->size_bytes)
+        free(result->tensors[index].data);
+}
+
 static void free_tensors(struct modelhost_result *result)
 {
     for (uint32_t i = 0; result->tensors != NULL && i < result->n_tensors; i++) {
-        free(result->tensors[i].data);
+        free_data(result, i);
         free((char *)(uintptr_t)result->tensors[i].name);
     }
     result->n_tensors = 0;
@@ -162,7 +187,7 @@ model_status result_replace(struct modelhost_result *result, const char *name, i
 void result_empty(struct modelhost_result *result)
 {
     for (uint32_t i = 0; i < result->n_tensors; i++) {
-        free(result->tensors[i].data);
+        free_data(result, i);
         result->tensors[i] = (struct model_tensor){.struct_size = sizeof(struct model_tensor),
                                                    .name = result->tensors[i].name};
         result->granted[i] = result->tensors[i];
@@ -179,7 +204,7 @@ const struct model_tensor *result_find(const struct modelhost_result *result, co
 
 void modelhost_result_destroy(struct modelhost_result *result)
 {
-    if (result == NULL)
+    if (result == NULL || atomic_fetch_sub(&result->references, 1) != 1)
         return;
     free_tensors(result);
     free(result->tensors);
@@ -187,6 +212,7 @@ void modelhost_result_destroy(struct modelhost_result *result)
     free(result->specs);
     free(result->granted);
     free(result->json);
+    modelhost_result_destroy(result->lender);
     free(result);
 }
 

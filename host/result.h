@@ -4,6 +4,7 @@
 
 #include "modelhost.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct modelhost_result {
@@ -15,6 +16,8 @@ struct modelhost_result {
     char *json;     /* NULL: the tensor form */
     bool is_cached; /* the tensors were computed before */
     struct modelhost_timing timing;
+    _Atomic uint32_t references;     /* its user, and those that borrow from it */
+    struct modelhost_result *lender; /* in whose memory tensors of this one lie; NULL: none */
 };
 
 /* An empty result for the wanted outputs of a description: those named, or all that are not on request
@@ -29,6 +32,11 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
 /* Gives tensor `index` its shape and 64-byte aligned memory, not cleared. */
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
                              uint32_t rank, const int64_t *shape, struct model_error *err);
+
+/* Gives tensor `index` its shape inside the memory of the same tensor of another result, which lives as long
+ * as this one then and must not change any more. */
+void result_borrow(struct modelhost_result *result, uint32_t index, const int64_t *shape,
+                   struct modelhost_result *lender, uint64_t offset_bytes);
 
 /* Behind a plugin's run(): MODEL_INTERNAL when it wrote to a tensor's fields instead of its data, or did not
  * have it allocated. The fields are what they were then, so that the result can be destroyed. */

@@ -152,6 +152,8 @@ static bool take_work(struct scheduler *scheduler, struct lane_work *work, int64
         if (work->n == 0 && run_at_ns < *ret_run_at_ns)
             *ret_run_at_ns = run_at_ns;
     }
+    /* Idle lanes take their share: two half batches side by side are done before a whole one. */
+    work->n = (work->n + scheduler->n_idle) / (1 + scheduler->n_idle);
     for (uint32_t i = 0; i < work->n; i++) {
         queue_unlink(scheduler, work->requests[i]);
         work->requests[i]->state = REQUEST_RUNNING;
@@ -191,10 +193,12 @@ static void run_work(struct scheduler *scheduler, uint32_t lane, struct lane_wor
 static void wait_for_work(struct scheduler *scheduler, int64_t until_ns)
 {
     const int64_t left_ns = until_ns - clock_now_ns();
+    scheduler->n_idle++;
     if (until_ns == INT64_MAX)
         uv_cond_wait(&scheduler->work, &scheduler->mutex);
     else if (left_ns > 0)
         (void)uv_cond_timedwait(&scheduler->work, &scheduler->mutex, (uint64_t)left_ns);
+    scheduler->n_idle--;
 }
 
 struct lane_start {

@@ -32,6 +32,7 @@ struct scheduler {
     struct modelhost_request
         *discarded;             /* answered out of the queue, to be dropped (by previous) */
     struct lane_work **running; /* (n_lanes), NULL: idle */
+    uint32_t n_idle;            /* lanes that wait for work */
     uint64_t n_looks;           /* how often lanes have looked for work */
     uint32_t n_live_lanes;
     int stopping;

@@ -76,3 +76,19 @@ void batch_copy_box(const struct batch_box *box, const struct model_tensor *from
         memcpy((char *)to->data + target, (const char *)from->data + source, piece_bytes);
     } while (advance(box, n_outer, index));
 }
+
+/* Dense: behind the first axis that has more than one index, everything is whole. */
+bool batch_box_is_dense(const struct batch_box *box, const struct model_tensor *from,
+                        uint64_t *ret_offset_bytes)
+{
+    static const int64_t origin[MODEL_MAX_RANK] = {0};
+    uint32_t i = 0;
+    while (i < box->rank && box->size[i] == 1)
+        i++;
+    for (i++; i < box->rank; i++)
+        if (box->size[i] != from->shape[i])
+            return false;
+    *ret_offset_bytes =
+        element_at(box, from, origin, box->from_first) * dtype_size_bytes(from->dtype);
+    return true;
+}

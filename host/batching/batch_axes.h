@@ -23,6 +23,9 @@ struct batch_box {
     uint32_t axis;
     int64_t from_first, to_first;
 };
+/* Whether the box is one piece of memory in `from`, and where it begins. */
+bool batch_box_is_dense(const struct batch_box *box, const struct model_tensor *from,
+                        uint64_t *ret_offset_bytes);
 void batch_copy_box(const struct batch_box *box, const struct model_tensor *from,
                     const struct model_tensor *to);
 

@@ -111,7 +111,7 @@ static model_status run_joint(const struct group *group, const struct joint_run 
 /* A member's own part of the joint result. */
 static void hand_out(struct scheduler *scheduler, struct modelhost_request **place,
                      const struct batch_member *member, struct execution *execution,
-                     const struct modelhost_result *joint)
+                     struct modelhost_result *joint)
 {
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = is_given_up(*place)

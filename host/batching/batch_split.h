@@ -5,10 +5,11 @@
 #include "batch_merge.h"
 #include "result.h"
 
-/* Copies a member's items, cut to its own length, out of a joint result into one that was made by
- * result_create() for the same outputs, which batch_outputs_join() allows. MODEL_INTERNAL when a tensor does not
- * hold the member's items. */
-model_status batch_split(const struct modelhost_result *joint, const struct batch_member *member,
+/* Gives a member its items, cut to its own length, out of a joint result: into one that was made by
+ * result_create() for the same outputs, which batch_outputs_join() allows. Large tensors that are one piece of the
+ * joint one stay where they are, and the joint result lives as long as they are used; others are copied.
+ * MODEL_INTERNAL when a tensor does not hold the member's items. */
+model_status batch_split(struct modelhost_result *joint, const struct batch_member *member,
                          struct modelhost_result *result, struct model_error *err);
 
 #endif

@@ -47,6 +47,32 @@ static void copy_slowly(const struct batch_box *box, const struct model_tensor *
     }
 }
 
+/* Whether the box's elements stand behind each other, from the definition. */
+static void check_dense(const struct batch_box *box, const struct model_tensor *from)
+{
+    int64_t n = 1;
+    bool dense = true;
+    size_t first = 0;
+    for (uint32_t i = 0; i < box->rank; i++)
+        n *= box->size[i];
+    for (int64_t k = 0; k < n; k++) {
+        int64_t source[MODEL_MAX_RANK], rest = k;
+        for (uint32_t i = box->rank; i-- > 0;) {
+            source[i] = rest % box->size[i];
+            rest /= box->size[i];
+        }
+        source[box->axis] += box->from_first;
+        first = k == 0 ? at(from, source) : first;
+        dense = dense && at(from, source) == first + (size_t)k;
+    }
+    uint64_t offset_bytes = 0;
+    if (n == 0)
+        return;
+    assert_int_equal(batch_box_is_dense(box, from, &offset_bytes), dense);
+    if (dense)
+        assert_int_equal(offset_bytes, first * sizeof(int16_t));
+}
+
 /* Copies the box between tensors that are larger by `more` in each axis. */
 static void check_box(uint32_t rank, const int64_t *size, uint32_t axis, int64_t from_first,
                       int64_t to_first, uint32_t from_more, uint32_t to_more)
@@ -68,6 +94,7 @@ static void check_box(uint32_t rank, const int64_t *size, uint32_t axis, int64_t
     }
     const struct batch_box box = {rank, size, axis, from_first, to_first};
     copy_slowly(&box, &from, &to_want);
+    check_dense(&box, &from);
     batch_copy_box(&box, &from, &to_got);
     assert_memory_equal(got, want, sizeof got);
 }

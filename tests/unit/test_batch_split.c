@@ -56,6 +56,45 @@ static void a_member_gets_its_items_cut_to_its_length(void **state)
     modelhost_result_destroy(joint);
 }
 
+static const struct model_dimension wide_shape[] = {
+    {"batch", 1, 99}, {"sequence", 1, 99}, {NULL, 10000, 10000}};
+static const struct model_tensor_spec wide = {sizeof wide, "wide", MODEL_F32, 3, wide_shape, 0, 0};
+static const struct model_tensor_spec *const wide_outputs[] = {&wide};
+static const struct model_description wide_model = {
+    .struct_size = sizeof wide_model, .outputs = wide_outputs, .n_outputs = 1};
+
+static struct modelhost_result *wide_result(void)
+{
+    struct modelhost_result *result = NULL;
+    assert_int_equal(result_create(&wide_model, NULL, 0, &result, NULL), MODEL_OK);
+    return result;
+}
+
+static void large_pieces_stay_where_they_are_and_live_on(void **state)
+{
+    (void)state;
+    const int64_t shape[] = {3, 4, 10000};
+    static const struct batch_member members[] = {{.n_items = 1, .length = 3, .first_item = 1},
+                                                  {.n_items = 2, .length = 3, .first_item = 1}};
+    struct modelhost_result *joint = wide_result(), *whole = wide_result(), *cut = wide_result();
+    assert_int_equal(result_allocate(joint, 0, MODEL_F32, 3, shape, NULL), MODEL_OK);
+    float *values = joint->tensors[0].data;
+    for (int i = 0; i < 3 * 4 * 10000; i++)
+        values[i] = (float)i;
+    assert_int_equal(batch_split(joint, &members[0], whole, NULL), MODEL_OK);
+    assert_int_equal(batch_split(joint, &members[1], cut, NULL), MODEL_OK);
+    assert_ptr_equal(whole->tensors[0].data, values + 40000);
+    modelhost_result_destroy(joint);
+    assert_int_equal(whole->tensors[0].size_bytes, 30000 * sizeof(float));
+    assert_true(((const float *)whole->tensors[0].data)[29999] == 69999.0f);
+    assert_true(((const float *)cut->tensors[0].data)[30000] == 80000.0f); /* not one piece */
+    modelhost_result_destroy(cut);
+    int64_t size[] = {1};
+    float *own = malloc(sizeof *own);
+    assert_int_equal(result_replace(whole, "own", MODEL_F32, 1, size, own, NULL), MODEL_OK);
+    modelhost_result_destroy(whole);
+}
+
 static void a_result_that_lacks_the_items_is_an_error(void **state)
 {
     (void)state;
@@ -79,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_member_gets_its_items_cut_to_its_length),
+        cmocka_unit_test(large_pieces_stay_where_they_are_and_live_on),
         cmocka_unit_test(a_result_that_lacks_the_items_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,8 +10,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define ALIGNMENT 64
+#define ALIGNMENT        64
+#define LARGE_PAGE_BYTES (2u << 20)
 
 static uint32_t count_usual(const struct model_description *description)
 {
@@ -100,6 +102,23 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
     return MODEL_OK;
 }
 
+/* Large memory comes in large pages where the system has them: half of the time of a run with 30 MB of logits
+ * was spent on first touching 4,096 bytes after 4,096 bytes. NULL when there is none. */
+static void *allocate_data(uint64_t size_bytes)
+{
+    const uint64_t alignment = size_bytes >= 2 * LARGE_PAGE_BYTES ? LARGE_PAGE_BYTES : ALIGNMENT;
+    uint64_t padded = 0;
+    if (!size_add(size_bytes, alignment, &padded) || padded >= SIZE_MAX)
+        return NULL;
+    const size_t room_bytes = (size_t)(padded / alignment * alignment);
+    void *data = aligned_alloc((size_t)alignment, room_bytes);
+#ifdef MADV_HUGEPAGE
+    if (data != NULL && alignment == LARGE_PAGE_BYTES)
+        (void)madvise(data, room_bytes, MADV_HUGEPAGE);
+#endif
+    return data;
+}
+
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
                              uint32_t rank, const int64_t *shape, struct model_error *err)
 {
@@ -108,10 +127,7 @@ model_status result_allocate(struct modelhost_result *result, uint32_t index, in
         if (!size_multiply(size_bytes, (uint64_t)shape[i], &size_bytes))
             return error_set(err, MODEL_INVALID_ARGUMENT, "output '%s': its shape overflows",
                              result->granted[index].name);
-    uint64_t padded = 0;
-    void *data = NULL;
-    if (size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
-        data = aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT));
+    void *data = allocate_data(size_bytes);
     if (data == NULL)
         return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
                          result->granted[index].name, (unsigned long long)size_bytes);

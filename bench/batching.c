@@ -13,7 +13,6 @@
 #define N_TURNS     6
 #define MIN_TOKENS  8
 #define MAX_TOKENS  16
-#define OUTPUT      "last_hidden_state"
 
 /* The hosts that are compared: a lane for all processors, or one each. */
 static const struct {
@@ -21,10 +20,14 @@ static const struct {
     uint32_t lanes; /* 0: as many as there are threads in all */
 } layouts[] = {{"one lane", 1}, {"a lane each", 0}};
 
+/* What clients ask for: little behind the encoder, or a product with the whole vocabulary. */
+static const char *const outputs[] = {"last_hidden_state", "logits"};
+
 struct client {
     pthread_t thread;
     struct modelhost_model *model;
     int64_t end_ns;
+    const char *output;
     uint32_t n_tokens;
     uint64_t n_answers;
     model_status status;
@@ -37,9 +40,8 @@ static void *ask(void *argument)
     const int64_t shape[] = {1, client->n_tokens};
     struct model_tensor input;
     const struct model_tensor *inputs[] = {&input};
-    static const char *const output[] = {OUTPUT};
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
-    options.output_names = output;
+    options.output_names = &client->output;
     options.n_output_names = 1;
     for (uint32_t i = 0; i < client->n_tokens; i++)
         ids[i] = (int64_t)(100 + i);
@@ -68,8 +70,8 @@ static double cpu_seconds(void)
 }
 
 /* One turn; returns whether it failed. */
-static int take_turn(struct modelhost_model *model, uint32_t n_clients, int64_t turn_ns,
-                     struct tally *tally)
+static int take_turn(struct modelhost_model *model, const char *output, uint32_t n_clients,
+                     int64_t turn_ns, struct tally *tally)
 {
     const double cpu_start = cpu_seconds();
     struct client clients[MAX_CLIENTS];
@@ -78,6 +80,7 @@ static int take_turn(struct modelhost_model *model, uint32_t n_clients, int64_t 
     int failed = 0;
     for (; n < n_clients && !failed; n++) {
         clients[n] = (struct client){.model = model,
+                                     .output = output,
                                      .end_ns = start_ns + turn_ns,
                                      .n_tokens = MIN_TOKENS + n % (MAX_TOKENS - MIN_TOKENS + 1)};
         failed = pthread_create(&clients[n].thread, NULL, ask, &clients[n]) != 0;
@@ -93,19 +96,20 @@ static int take_turn(struct modelhost_model *model, uint32_t n_clients, int64_t 
     return failed;
 }
 
-static void print_tallies(const char *layout, uint32_t n_clients, const struct tally *alone,
-                          const struct tally *joint)
+static void print_tallies(const char *layout, const char *output, uint32_t n_clients,
+                          const struct tally *alone, const struct tally *joint)
 {
     const double alone_n = (double)alone->n_answers, joint_n = (double)joint->n_answers;
     const double alone_per_s = alone_n / alone->seconds, joint_per_s = joint_n / joint->seconds;
-    (void)printf("{\"batching\":\"%s\",\"clients\":%u,\"alone_per_s\":%.0f,\"joined_per_s\":%.0f,"
-                 "\"ratio\":%.2f,\"alone_cpu_us\":%.0f,\"joined_cpu_us\":%.0f}\n",
-                 layout, n_clients, alone_per_s, joint_per_s, joint_per_s / alone_per_s,
-                 alone->cpu_seconds * 1e6 / alone_n, joint->cpu_seconds * 1e6 / joint_n);
+    (void)printf(
+        "{\"batching\":\"%s\",\"output\":\"%s\",\"clients\":%u,\"alone_per_s\":%.0f,\"joined_per_s\":%.0f,"
+        "\"ratio\":%.2f,\"alone_cpu_us\":%.0f,\"joined_cpu_us\":%.0f}\n",
+        layout, output, n_clients, alone_per_s, joint_per_s, joint_per_s / alone_per_s,
+        alone->cpu_seconds * 1e6 / alone_n, joint->cpu_seconds * 1e6 / joint_n);
 }
 
-static int measure_layout(const char *folder, size_t layout, uint32_t n_clients, uint32_t seconds,
-                          struct model_error *err)
+static int measure_layout(const char *folder, size_t layout, const char *output, uint32_t n_clients,
+                          uint32_t seconds, struct model_error *err)
 {
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
     struct modelhost_load_options joined = MODELHOST_LOAD_OPTIONS_INIT;
@@ -122,14 +126,14 @@ static int measure_layout(const char *folder, size_t layout, uint32_t n_clients,
                  modelhost_load_with(host, folder, &joined, &together, err);
     for (uint32_t turn = 0; turn < N_TURNS && !failed; turn++) {
         const int64_t turn_ns = seconds * NS_PER_S / (2 * N_TURNS);
-        failed = take_turn(one, n_clients, turn_ns, &alone) ||
-                 take_turn(together, n_clients, turn_ns, &joint);
+        failed = take_turn(one, output, n_clients, turn_ns, &alone) ||
+                 take_turn(together, output, n_clients, turn_ns, &joint);
     }
     modelhost_release(one);
     modelhost_release(together);
     modelhost_destroy(host);
     if (!failed)
-        print_tallies(layouts[layout].name, n_clients, &alone, &joint);
+        print_tallies(layouts[layout].name, output, n_clients, &alone, &joint);
     return failed;
 }
 
@@ -139,9 +143,10 @@ int batching_measure(const char *folder, uint32_t n_clients, uint32_t seconds)
     if (n_clients == 0 || n_clients > MAX_CLIENTS)
         return 2;
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        if (measure_layout(folder, i, n_clients, seconds, &err)) {
-            (void)fprintf(stderr, "bench: %s: %s\n", folder, err.message);
-            return 1;
-        }
+        for (size_t k = 0; k < sizeof outputs / sizeof *outputs; k++)
+            if (measure_layout(folder, i, outputs[k], n_clients, seconds, &err)) {
+                (void)fprintf(stderr, "bench: %s: %s\n", folder, err.message);
+                return 1;
+            }
     return 0;
 }

@@ -6,7 +6,9 @@
 #include "modelhost.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #define MAX_CLIENTS 64
@@ -108,6 +110,15 @@ static void print_tallies(const char *layout, const char *output, uint32_t n_cli
         alone->cpu_seconds * 1e6 / alone_n, joint->cpu_seconds * 1e6 / joint_n);
 }
 
+static bool has_output(const struct modelhost_model *model, const char *name)
+{
+    const struct model_description *description = modelhost_description(model);
+    for (uint32_t i = 0; i < description->n_outputs; i++)
+        if (strcmp(description->outputs[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
 static int measure_layout(const char *folder, size_t layout, const char *output, uint32_t n_clients,
                           uint32_t seconds, struct model_error *err)
 {
@@ -124,7 +135,8 @@ static int measure_layout(const char *folder, size_t layout, const char *output,
     int failed = modelhost_create(&options, &host, err) ||
                  modelhost_load(host, folder, &one, err) ||
                  modelhost_load_with(host, folder, &joined, &together, err);
-    for (uint32_t turn = 0; turn < N_TURNS && !failed; turn++) {
+    const bool measures = !failed && has_output(one, output);
+    for (uint32_t turn = 0; turn < N_TURNS && measures && !failed; turn++) {
         const int64_t turn_ns = seconds * NS_PER_S / (2 * N_TURNS);
         failed = take_turn(one, output, n_clients, turn_ns, &alone) ||
                  take_turn(together, output, n_clients, turn_ns, &joint);
@@ -132,7 +144,7 @@ static int measure_layout(const char *folder, size_t layout, const char *output,
     modelhost_release(one);
     modelhost_release(together);
     modelhost_destroy(host);
-    if (!failed)
+    if (measures && !failed)
         print_tallies(layouts[layout].name, output, n_clients, &alone, &joint);
     return failed;
 }

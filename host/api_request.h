@@ -7,6 +7,9 @@
 /* MODEL_INVALID_ARGUMENT for options of a struct_size that cannot be. NULL is fine. */
 model_status api_check_options(const struct modelhost_run_options *options,
                                struct model_error *err);
+/* The options that a caller gave (or NULL), whose struct may be shorter or longer than ours. */
+void api_copy_options(const struct modelhost_run_options *options,
+                      struct modelhost_run_options *ret);
 /* MODEL_UNSUPPORTED for on_tensors where the answer is no tensors. */
 model_status api_refuse_tensors(const struct modelhost_run_options *options,
                                 struct model_error *err);

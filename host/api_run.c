@@ -9,6 +9,7 @@
 #include "text_pipeline.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 model_status api_check_options(const struct modelhost_run_options *options, struct model_error *err)
 {
@@ -18,6 +19,16 @@ model_status api_check_options(const struct modelhost_run_options *options, stru
                      "modelhost_run_options: struct_size is %zu, want at least %zu; start from "
                      "MODELHOST_RUN_OPTIONS_INIT",
                      options->struct_size, sizeof *options);
+}
+
+void api_copy_options(const struct modelhost_run_options *options,
+                      struct modelhost_run_options *ret)
+{
+    *ret = (struct modelhost_run_options)MODELHOST_RUN_OPTIONS_INIT;
+    if (options != NULL)
+        memcpy(ret, options,
+               options->struct_size < sizeof *ret ? options->struct_size : sizeof *ret);
+    ret->struct_size = sizeof *ret;
 }
 
 model_status api_refuse_tensors(const struct modelhost_run_options *options,
@@ -67,9 +78,8 @@ static model_status text_request(struct modelhost_model *model, const struct mod
         status = text_batch_create(pipeline, texts, n_texts, options, &batch, err);
     if (status != MODEL_OK)
         return status;
-    struct modelhost_run_options wanted = MODELHOST_RUN_OPTIONS_INIT;
-    if (options != NULL)
-        wanted = *options;
+    struct modelhost_run_options wanted;
+    api_copy_options(options, &wanted);
     wanted.output_names = text_batch_output_names(batch, &wanted.n_output_names);
     status = request_create(model, NULL, 0, 0, &wanted, ret, err);
     if (status != MODEL_OK)

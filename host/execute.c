@@ -108,8 +108,12 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     }
     int64_t start_ns = clock_now_ns();
     model_status status = instance->run(instance, &call, err);
-    if (call.sink != NULL)
-        stream_gate_close(gate);
+    struct model_error emitted = MODEL_ERROR_INIT;
+    if (call.sink != NULL && stream_gate_close(gate, &emitted) != MODEL_OK &&
+        outputs.status == MODEL_OK) {
+        outputs.status = MODEL_INTERNAL;
+        outputs.error = emitted;
+    }
     if (plugin_call->ret_has_read != NULL)
         *plugin_call->ret_has_read = status == MODEL_OK;
     result->timing.run_ns += clock_now_ns() - start_ns;

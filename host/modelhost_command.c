@@ -3,6 +3,7 @@
 
 static const struct command commands[] = {
     {"run", cmd_run, "run texts, images or tensors through a model", cmd_run_help},
+    {"serve", cmd_serve_models, "serve models over HTTP", cmd_serve_models_help},
     {"tokenize", cmd_tokenize, "show what the tokenizer makes of a text", cmd_tokenize_help},
     {"preprocess", cmd_preprocess, "write the pixel_values that images become",
      cmd_preprocess_help},

@@ -193,19 +193,20 @@ static model_status check_data(const struct model_tensor *tensor, struct model_e
     return MODEL_OK;
 }
 
-/* `kind`: "input" or "output", whose specs these are. */
-static model_status check_tensor(const struct model_tensor_spec *const *specs, uint32_t n_specs,
-                                 const char *kind, const struct model_tensor *tensor,
-                                 struct schema_binding *binding, struct model_error *err)
+static model_status check_input(const struct model_description *description,
+                                const struct model_tensor *tensor, struct schema_binding *binding,
+                                struct model_error *err)
 {
     if (tensor == NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "an %s is NULL", kind);
+        return error_set(err, MODEL_INVALID_ARGUMENT, "an input is NULL");
     if (!MODEL_HAS(struct model_tensor, tensor, flags) || tensor->name == NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "an %s has no name or no struct_size", kind);
-    const struct model_tensor_spec *spec = schema_find(specs, n_specs, tensor->name);
+        return error_set(err, MODEL_INVALID_ARGUMENT, "an input has no name or no struct_size");
+    const struct model_tensor_spec *spec =
+        schema_find(description->inputs, description->n_inputs, tensor->name);
     if (spec == NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "the model has no %s '%s'; its first is '%s'",
-                         kind, tensor->name, specs[0]->name);
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "the model has no input '%s'; its first is '%s'", tensor->name,
+                         description->inputs[0]->name);
     if (tensor->rank > MODEL_MAX_RANK)
         return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': rank %u, at most %d", tensor->name,
                          tensor->rank, MODEL_MAX_RANK);
@@ -233,8 +234,7 @@ model_status schema_check_inputs(const struct model_description *description,
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u inputs, at most %d", n_inputs,
                          SCHEMA_MAX_TENSORS);
     for (uint32_t i = 0; i < n_inputs; i++) {
-        model_status status =
-            check_tensor(description->inputs, description->n_inputs, "input", inputs[i], ret, err);
+        model_status status = check_input(description, inputs[i], ret, err);
         if (status != MODEL_OK)
             return status;
         if (is_given(inputs, i, inputs[i]->name))
@@ -270,9 +270,21 @@ model_status schema_check_output(const struct model_tensor_spec *spec, int32_t d
 model_status schema_check_emitted(const struct model_description *description,
                                   const struct model_tensor *tensor, struct model_error *err)
 {
-    struct schema_binding binding = {.n_dimensions = 0};
-    return check_tensor(description->outputs, description->n_outputs, "output", tensor, &binding,
-                        err);
+    const struct model_tensor_spec *spec = NULL;
+    if (tensor != NULL && MODEL_HAS(struct model_tensor, tensor, flags) && tensor->name != NULL)
+        spec = schema_find(description->outputs, description->n_outputs, tensor->name);
+    if (spec == NULL)
+        return error_set(err, MODEL_INTERNAL, "a tensor without the name of an output");
+    if (tensor->dtype != spec->dtype || tensor->rank != spec->rank)
+        return error_set(err, MODEL_INTERNAL, "'%s': %s of rank %u, want %s of rank %u", spec->name,
+                         dtype_name(tensor->dtype), tensor->rank, dtype_name(spec->dtype),
+                         spec->rank);
+    for (uint32_t i = 0; i < spec->rank; i++)
+        if (tensor->shape[i] < 0 || tensor->shape[i] > spec->shape[i].max)
+            return error_set(err, MODEL_INTERNAL, "'%s': size %lld of dimension %u, want 0 to %lld",
+                             spec->name, (long long)tensor->shape[i], i,
+                             (long long)spec->shape[i].max);
+    return check_data(tensor, err) == MODEL_OK ? MODEL_OK : MODEL_INTERNAL;
 }
 
 int64_t schema_size(const struct schema_binding *binding, const char *name)

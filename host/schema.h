@@ -42,7 +42,8 @@ model_status schema_check_output(const struct model_tensor_spec *spec, int32_t d
                                  const int64_t *shape, struct schema_binding *binding,
                                  struct model_error *err);
 
-/* Checks a tensor that a plugin emits: a piece of an output, which fits its spec by itself. */
+/* Checks a tensor that a plugin emits: a piece of an output, with its dtype and rank and sizes of at most its
+ * bounds. MODEL_INTERNAL: the plugin is at fault. */
 model_status schema_check_emitted(const struct model_description *description,
                                   const struct model_tensor *tensor, struct model_error *err);
 

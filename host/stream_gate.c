@@ -4,26 +4,34 @@
 #include "schema.h"
 
 /* Whatever a caller is handed can be read. */
-static bool are_sound(const struct modelhost_request *request,
-                      const struct model_tensor *const *tensors, uint32_t n_tensors)
+static model_status check(const struct modelhost_request *request,
+                          const struct model_tensor *const *tensors, uint32_t n_tensors,
+                          struct model_error *err)
 {
     const struct model_description *description = modelhost_description(request->model);
+    model_status status = MODEL_OK;
     if (tensors == NULL || n_tensors > SCHEMA_MAX_TENSORS)
-        return false;
-    for (uint32_t i = 0; i < n_tensors; i++)
-        if (schema_check_emitted(description, tensors[i], NULL) != MODEL_OK)
-            return false;
-    return true;
+        status = error_set(err, MODEL_INTERNAL, "a list of %u tensors that is NULL or too long",
+                           n_tensors);
+    for (uint32_t i = 0; i < n_tensors && status == MODEL_OK; i++)
+        status = schema_check_emitted(description, tensors[i], err);
+    if (status != MODEL_OK)
+        error_prefix(err, "emit()");
+    return status;
 }
 
-static model_status tell(struct modelhost_request *request,
-                         const struct model_tensor *const *tensors, uint32_t n_tensors)
+/* Under the mutex. */
+static model_status tell(struct stream_gate *gate, const struct model_tensor *const *tensors,
+                         uint32_t n_tensors)
 {
+    struct modelhost_request *request = gate->request;
     const uint32_t cancelled = __atomic_load_n(&request->cancelled, __ATOMIC_RELAXED);
     if (cancelled != 0)
         return (model_status)cancelled;
-    if (!are_sound(request, tensors, n_tensors))
-        return MODEL_INVALID_ARGUMENT;
+    if (gate->status == MODEL_OK)
+        gate->status = check(request, tensors, n_tensors, &gate->error);
+    if (gate->status != MODEL_OK)
+        return gate->status;
     if (!request_begin_telling(request))
         return MODEL_CANCELLED;
     request->on_tensors(request->on_tensors_context, tensors, n_tensors);
@@ -36,8 +44,7 @@ static model_status emit(void *context, const struct model_tensor *const *tensor
 {
     struct stream_gate *gate = context;
     uv_mutex_lock(&gate->mutex);
-    model_status status =
-        gate->request != NULL ? tell(gate->request, tensors, n_tensors) : MODEL_CANCELLED;
+    model_status status = gate->request != NULL ? tell(gate, tensors, n_tensors) : MODEL_CANCELLED;
     uv_mutex_unlock(&gate->mutex);
     return status;
 }
@@ -46,6 +53,8 @@ model_status stream_gate_init(struct stream_gate *gate, struct model_error *err)
 {
     gate->sink = (struct model_stream_sink){sizeof gate->sink, gate, emit};
     gate->request = NULL;
+    gate->status = MODEL_OK;
+    gate->error = (struct model_error)MODEL_ERROR_INIT;
     return uv_mutex_init(&gate->mutex) == 0 ? MODEL_OK : error_no_memory(err, "an instance");
 }
 
@@ -58,10 +67,17 @@ void stream_gate_open(struct stream_gate *gate, struct modelhost_request *reques
 {
     uv_mutex_lock(&gate->mutex);
     gate->request = request;
+    gate->status = MODEL_OK;
     uv_mutex_unlock(&gate->mutex);
 }
 
-void stream_gate_close(struct stream_gate *gate)
+model_status stream_gate_close(struct stream_gate *gate, struct model_error *err)
 {
-    stream_gate_open(gate, NULL);
+    uv_mutex_lock(&gate->mutex);
+    gate->request = NULL;
+    const model_status status = gate->status;
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", gate->error.message);
+    uv_mutex_unlock(&gate->mutex);
+    return status;
 }

@@ -10,8 +10,10 @@
 
 struct stream_gate {
     struct model_stream_sink sink;     /* what the plugin is handed */
-    uv_mutex_t mutex;                  /* guards request */
+    uv_mutex_t mutex;                  /* guards what follows */
     struct modelhost_request *request; /* NULL: closed */
+    model_status status;               /* of the first tensor that was refused, with its sentence */
+    struct model_error error;
 };
 
 /* A closed gate that must not move; MODEL_OUT_OF_MEMORY. */
@@ -20,6 +22,7 @@ void stream_gate_finish(struct stream_gate *gate);
 
 /* The request must live until stream_gate_close(). [lane-thread] */
 void stream_gate_open(struct stream_gate *gate, struct modelhost_request *request);
-void stream_gate_close(struct stream_gate *gate);
+/* MODEL_INTERNAL when something else than pieces of outputs was emitted meanwhile. [lane-thread] */
+model_status stream_gate_close(struct stream_gate *gate, struct model_error *err);
 
 #endif

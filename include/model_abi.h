@@ -317,9 +317,9 @@ static inline model_status model_cancel_status(const struct model_cancel *cancel
 struct model_stream_sink {
     size_t struct_size;
     void *context;
-    /* The tensors have names, dtypes and ranks of outputs, and are used only until emit() returns. Any
-     * other status than MODEL_OK: stop and return it. Behind run() it is MODEL_CANCELLED. From any
-     * thread of the plugin, one at a time. */
+    /* Each tensor has the name, dtype and rank of an output, and sizes of at most its bounds; it is used only
+     * until emit() returns. Any other status than MODEL_OK: stop and return it; a tensor that is refused fails
+     * the run. Behind run() it is MODEL_CANCELLED. From any thread of the plugin, one at a time. */
     model_status (*emit)(void *context, const struct model_tensor *const *tensors,
                          uint32_t n_tensors);
 };

@@ -11,9 +11,10 @@ int cmd_preprocess(int argc, char **argv);
 int cmd_plugins(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_serve_models(int argc, char **argv);
 
 extern const char cmd_run_help[], cmd_tokenize_help[], cmd_preprocess_help[], cmd_plugins_help[],
-    cmd_explain_help[], cmd_config_help[];
+    cmd_explain_help[], cmd_config_help[], cmd_serve_models_help[];
 
 /* The options that every command with a package takes; NULL where they were not given. */
 struct command_places {

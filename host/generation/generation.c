@@ -91,10 +91,8 @@ static model_status prepare_job(struct request_job *job, struct modelhost_reques
     model_status status = MODEL_OK;
     generation->request = request;
     for (uint32_t i = 0; i < generation->n_prompts && status == MODEL_OK; i++) {
-        if (__atomic_load_n(&request->cancelled, __ATOMIC_RELAXED) != 0)
-            return error_set(err, MODEL_CANCELLED, "the request was cancelled");
         status = prompt_encode(&generation->prompts[i], generation->tokenizer,
-                               generation->bos_token_id, err);
+                               generation->bos_token_id, &request->cancelled, err);
         if (status != MODEL_OK)
             error_prefix(err, "prompt %u", i + 1);
     }
@@ -124,9 +122,11 @@ static model_status take_stop_strings(struct generation *generation,
 {
     const bool asked = wanted->n_stop_strings > 0;
     const uint32_t n = asked ? wanted->n_stop_strings : config->n_stop_strings;
-    if (n == 0)
+    if (n == 0 || (!asked && generation->tokenizer == NULL)) /* no text, nothing to find there */
         return MODEL_OK;
-    if (n > MAX_STOP_STRINGS || (asked && wanted->stop_strings == NULL))
+    if (asked && wanted->stop_strings == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "the list of %u stop strings is NULL", n);
+    if (n > MAX_STOP_STRINGS)
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u stop strings, at most %d", n,
                          MAX_STOP_STRINGS);
     if (generation->tokenizer == NULL)

@@ -181,8 +181,10 @@ static model_status read_file(const char *dir, struct generation_config *ret,
                                        : error_no_memory(err, "a path");
     if (status == MODEL_OK)
         status = json_is_object(tree)
-                     ? read_tree(tree, path, ret, err)
+                     ? json_check_unique_keys(tree, path, err)
                      : error_set(err, MODEL_CORRUPT, "%s: want a JSON object", path);
+    if (status == MODEL_OK)
+        status = read_tree(tree, path, ret, err);
     json_free(tree);
     free(path);
     return status;
@@ -259,6 +261,9 @@ static model_status take_ends(const struct generation_config *config,
     if (wanted->n_stop_token_ids > GENERATION_MAX_EOS)
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u stop token ids, at most %d",
                          wanted->n_stop_token_ids, GENERATION_MAX_EOS);
+    if (wanted->n_stop_token_ids > 0 && wanted->stop_token_ids == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "the list of %u stop token ids is NULL",
+                         wanted->n_stop_token_ids);
     for (uint32_t i = 0; i < config->n_eos && !wanted->ignore_eos; i++)
         ret->eos_token_ids[ret->n_eos++] = config->eos_token_ids[i];
     for (uint32_t i = 0; i < wanted->n_stop_token_ids; i++)
@@ -302,6 +307,11 @@ model_status generation_settings_make(const struct generation_config *config,
     if (wanted->top_k != -1)
         sampling->top_k = wanted->top_k;
     model_status status = check_sampling(sampling, err);
+    if (status != MODEL_OK && check_sampling(&config->sampling, NULL) != MODEL_OK)
+        error_prefix(err, "the package's settings of generating");
+    if (status == MODEL_OK && (wanted->do_sample < -1 || wanted->do_sample > 1))
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "do_sample is %d, want -1 (as configured), 0 or 1", wanted->do_sample);
     sampling->do_sample =
         decide_sampling(wanted, config->sampling.do_sample) && sampling->temperature > 0;
     settings.num_sequences = wanted->num_sequences > 0 ? wanted->num_sequences : 1;

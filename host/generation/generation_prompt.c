@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_IDS (1u << 24)
+#define MAX_IDS        (1u << 24)
+#define MAX_TEXT_BYTES (64u << 20)
 
 static model_status copy_ids(struct prompt *prompt, const int64_t *ids, size_t n_ids,
                              struct model_error *err)
@@ -47,6 +48,9 @@ model_status prompt_take(struct prompt *prompt, const struct modelhost_prompt *g
     if (!has_tokenizer)
         return error_set(err, MODEL_NOT_FOUND,
                          "the package has no tokenizer: give token ids instead of text");
+    if (given->text_bytes > MAX_TEXT_BYTES)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "a text of %zu bytes, at most %u",
+                         given->text_bytes, MAX_TEXT_BYTES);
     return copy_text(prompt, given->text, given->text_bytes, err);
 }
 
@@ -58,10 +62,12 @@ void prompt_finish(struct prompt *prompt)
 }
 
 static model_status tokenize(struct prompt *prompt, const struct tokenizer *tokenizer,
-                             struct model_error *err)
+                             const uint32_t *cancelled, struct model_error *err)
 {
-    const struct tokenizer_options options = {
-        .add_special_tokens = true, .truncation = TOKENIZER_OFF, .padding = TOKENIZER_OFF};
+    const struct tokenizer_options options = {.add_special_tokens = true,
+                                              .truncation = TOKENIZER_OFF,
+                                              .padding = TOKENIZER_OFF,
+                                              .cancelled = cancelled};
     struct encoding encoding = {0};
     model_status status = tokenizer_encode(tokenizer, prompt->text, prompt->text_bytes, NULL, 0,
                                            &options, &encoding, err);
@@ -78,9 +84,10 @@ static model_status tokenize(struct prompt *prompt, const struct tokenizer *toke
 }
 
 model_status prompt_encode(struct prompt *prompt, const struct tokenizer *tokenizer,
-                           int64_t bos_token_id, struct model_error *err)
+                           int64_t bos_token_id, const uint32_t *cancelled, struct model_error *err)
 {
-    model_status status = prompt->text != NULL ? tokenize(prompt, tokenizer, err) : MODEL_OK;
+    model_status status =
+        prompt->text != NULL ? tokenize(prompt, tokenizer, cancelled, err) : MODEL_OK;
     if (status != MODEL_OK || prompt->n_ids > 0)
         return status;
     if (bos_token_id < 0 && tokenizer != NULL)

@@ -21,8 +21,10 @@ model_status prompt_take(struct prompt *prompt, const struct modelhost_prompt *g
 void prompt_finish(struct prompt *prompt);
 
 /* Makes the ids of a text. An empty prompt is what the model begins every text with: bos_token_id, or the
- * tokenizer's when that is negative. tokenizer NULL: there is none. [lane-thread] */
+ * tokenizer's when that is negative. tokenizer NULL: there is none. Stops when *cancelled (may be NULL) is
+ * raised. [lane-thread] */
 model_status prompt_encode(struct prompt *prompt, const struct tokenizer *tokenizer,
-                           int64_t bos_token_id, struct model_error *err);
+                           int64_t bos_token_id, const uint32_t *cancelled,
+                           struct model_error *err);
 
 #endif

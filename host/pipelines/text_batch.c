@@ -97,7 +97,8 @@ static uint64_t estimate_tokens(const struct text_item *item)
     return (item->text_bytes + item->pair_bytes) / 4 + 2;
 }
 
-static model_status encode(struct text_batch *batch, uint32_t index, struct model_error *err)
+static model_status encode(struct text_batch *batch, uint32_t index, const uint32_t *cancelled,
+                           struct model_error *err)
 {
     struct text_item *item = &batch->items[index];
     int64_t max_tokens = batch->task->answer == task_embed_answer
@@ -109,12 +110,14 @@ static model_status encode(struct text_batch *batch, uint32_t index, struct mode
         .truncation = batch->truncate ? TOKENIZER_ON : TOKENIZER_OFF,
         .max_tokens = max_tokens,
         .strategy = batch->task->wants_pair ? TRUNCATE_ONLY_SECOND : TRUNCATE_LONGEST_FIRST,
-        .padding = TOKENIZER_OFF};
+        .padding = TOKENIZER_OFF,
+        .cancelled = cancelled};
     model_status status =
         tokenizer_encode(batch->pipeline->tokenizer, item->text, item->text_bytes, item->pair,
                          item->pair_bytes, &options, &item->encoding, err);
     if (status != MODEL_OK) {
-        error_prefix(err, "text %u", index + 1);
+        if (status == MODEL_INVALID_ARGUMENT) /* the text is at fault */
+            error_prefix(err, "text %u", index + 1);
         return status;
     }
     if ((int64_t)item->encoding.n_tokens > max_tokens)
@@ -182,11 +185,8 @@ model_status text_batch_tokenize(struct text_batch *batch, const uint32_t *cance
                                  struct model_error *err)
 {
     model_status status = MODEL_OK;
-    for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++) {
-        if (__atomic_load_n(cancelled, __ATOMIC_RELAXED) != 0)
-            return error_set(err, MODEL_CANCELLED, "the request was cancelled");
-        status = encode(batch, i, err);
-    }
+    for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++)
+        status = encode(batch, i, cancelled, err);
     if (status == MODEL_OK && batch->task->check != NULL)
         status = batch->task->check(batch, err);
     return status == MODEL_OK ? lay_out(batch, err) : status;

@@ -32,7 +32,7 @@ model_status text_batch_create(const struct text_pipeline *pipeline,
 void text_batch_destroy(struct text_batch *batch);
 /* The batch as a request owns it. */
 struct request_job *text_batch_job(struct text_batch *batch);
-/* Tokenizes and lays the texts out as one padded batch with its mask; stops between texts when *cancelled
+/* Tokenizes and lays the texts out as one padded batch with its mask; stops when *cancelled
  * is raised. [lane-thread] */
 model_status text_batch_tokenize(struct text_batch *batch, const uint32_t *cancelled,
                                  struct model_error *err);

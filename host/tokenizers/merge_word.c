@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SHORT_WORD 40
+#define POLL_EVERY 65536 /* merges */
 #define NOBODY     UINT32_MAX
 
 model_status merge_word_add(struct merge_word *word, int32_t id, size_t bytes)
@@ -149,11 +150,13 @@ static model_status run_long(struct merge_word *word, const struct merge_table *
     }
     for (uint32_t i = 0; i < word->n && status == MODEL_OK; i++)
         status = rank_and_push(word, i, table);
-    while (word->n_heap > 0 && status == MODEL_OK) {
+    for (uint32_t n = 1; word->n_heap > 0 && status == MODEL_OK; n++) {
         struct merge_entry top = heap_pop(word);
+        if (n % POLL_EVERY == 0 && word->cancelled != NULL)
+            status = (model_status)__atomic_load_n(word->cancelled, __ATOMIC_RELAXED);
         const struct merge_symbol *s = &word->symbols[top.at];
         /* An entry of a pair that is no more is passed over. */
-        if (s->bytes > 0 && s->rank == top.rank && s->merged == top.merged)
+        if (status == MODEL_OK && s->bytes > 0 && s->rank == top.rank && s->merged == top.merged)
             status = merge_at(word, top.at, table);
     }
     size_t kept = 0;

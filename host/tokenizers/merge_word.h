@@ -24,11 +24,12 @@ struct merge_word {
     size_t n, capacity;
     struct merge_entry *heap; /* (n_heap) */
     size_t n_heap, heap_capacity;
+    const uint32_t *cancelled; /* as in struct tokenizer_options */
 };
 
 /* Appends a symbol. */
 model_status merge_word_add(struct merge_word *word, int32_t id, size_t bytes);
-/* Merges; what is left moves to the front. */
+/* Merges; what is left moves to the front. Stops with the status that is raised in *cancelled. */
 model_status merge_word_run(struct merge_word *word, const struct merge_table *table);
 void merge_word_finish(struct merge_word *word);
 

@@ -91,7 +91,10 @@ static void widen(const struct normalized_text *text, size_t *start, size_t *end
 static model_status put_word(struct walk *walk, struct layer *layer, size_t from, size_t to)
 {
     const struct tokenizer *t = walk->tokenizer;
+    const uint32_t *cancelled = walk->scratch->model.word.cancelled;
     size_t first = walk->list->n_tokens;
+    if (cancelled != NULL && __atomic_load_n(cancelled, __ATOMIC_RELAXED) != 0)
+        return error_set(walk->err, (model_status)*cancelled, "the request was cancelled");
     model_status status = t->model.type->run(&t->model, layer->text->data + from, to - from,
                                              &walk->scratch->model, walk->list, walk->err);
     if (status != MODEL_OK)

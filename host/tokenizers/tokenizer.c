@@ -91,6 +91,7 @@ static model_status encode(const struct tokenizer *t, const char *text, size_t t
     if (!plan.windows && !plan.left && plan.max_tokens < SIZE_MAX)
         enough = plan.whole_tokens + 1;
     struct encoding_scratch *scratch = ret->scratch;
+    scratch->model.word.cancelled = options->cancelled;
     status = text_walk(t, text, text_bytes, "the text", enough, scratch, &scratch->lists[0], err);
     if (status == MODEL_OK && pair != NULL)
         status =

@@ -54,6 +54,8 @@ struct tokenizer_options {
     bool windows;                      /* give the truncated rest too, as further windows */
     enum tokenizer_switch padding;
     int64_t pad_to_tokens; /* with padding ON: so many tokens at least */
+    const uint32_t
+        *cancelled; /* atomic; looked at now and then: the status to stop with; NULL: none */
 };
 
 /* The ids of a text, or of a text and its pair (NULL: none). MODEL_INVALID_ARGUMENT: not UTF-8, too

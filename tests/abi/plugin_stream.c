@@ -1,6 +1,7 @@
 /* plugin_stream.c - a fixture: copies input "x" (F32, ["n"]) to output "y", and emits each number before
  * the answer. A first number below zero asks for something else:
- *   -1   emits a tensor that is no output, and answers with the status it got
+ *   -1   emits a tensor that is no output, and overlooks that it is refused
+ *   -3   the same, and returns the status
  *   -2   emits through the sink of the call before, as a thread that comes late does, and answers with the
  *        status it got */
 #include "model_abi.h"
@@ -64,7 +65,9 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     if (numbers[0] == -2.0f)
         answer[0] = (float)emit(instance->last_sink, "y", numbers);
     else if (numbers[0] == -1.0f)
-        answer[0] = (float)emit(call->sink, "x", numbers);
+        (void)emit(call->sink, "x", numbers);
+    else if (numbers[0] == -3.0f)
+        status = emit(call->sink, "x", numbers);
     else
         for (int64_t i = 0; call->sink != NULL && status == MODEL_OK; i++) {
             if (i == call->inputs[0]->shape[0])

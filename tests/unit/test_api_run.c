@@ -1,6 +1,7 @@
 /* test_api_run.c - running requests through a host: answers, errors, deadlines, cancelling. Covers
  * host/request.c, host/scheduler.c, host/scheduler_loop.c and host/execute.c. The fixture
  * plugin spins until it is told to stop, so that no test depends on how fast anything is. */
+#include "api_request.h"
 #include "dtype.h"
 #include "echo_package.h"
 #include "errors.h"
@@ -380,6 +381,23 @@ static void options_cut_short_are_refused(void **state)
     echo_close(&echo);
 }
 
+static void an_older_programs_options_are_copied_within_their_size(void **state)
+{
+    (void)state;
+    const size_t size_bytes = offsetof(struct modelhost_run_options, session);
+    struct modelhost_run_options now = MODELHOST_RUN_OPTIONS_INIT, copy;
+    void *older = malloc(size_bytes); /* exact, for the sanitizer */
+    now.struct_size = size_bytes;
+    now.top_k = 7;
+    memcpy(older, &now, size_bytes);
+    api_copy_options(older, &copy);
+    assert_int_equal(copy.top_k, 7);
+    assert_null(copy.session);
+    assert_null(copy.on_tensors);
+    assert_int_equal(copy.struct_size, sizeof copy);
+    free(older);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +414,7 @@ int main(void)
         cmocka_unit_test(an_answer_comes_on_the_callers_loop),
         cmocka_unit_test(texts_need_a_model_that_takes_ids),
         cmocka_unit_test(what_a_caller_gets_wrong_is_an_error_and_no_crash),
+        cmocka_unit_test(an_older_programs_options_are_copied_within_their_size),
         cmocka_unit_test(options_cut_short_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* test_config_file.c - files of options: host/config/config_file.c and host/config/config_fields.c. */
+/* test_config_file.c - files of options: host/api_config.c and host/config/config_fields.c. */
 #include "config_file.h"
 #include "config_fields.h"
 #include "errors.h"

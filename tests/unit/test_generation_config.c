@@ -160,7 +160,9 @@ static void hostile_numbers_of_the_package_are_refused_too(void **state)
         struct model_error err = {.struct_size = sizeof err};
         assert_int_equal(generation_settings_make(&config, &wanted, &settings, &err),
                          MODEL_INVALID_ARGUMENT);
-        assert_string_equal(err.message, files[i][1]);
+        static const char whose[] = "the package's settings of generating: ";
+        assert_int_equal(strncmp(err.message, whose, sizeof whose - 1), 0);
+        assert_string_equal(err.message + sizeof whose - 1, files[i][1]);
     }
 }
 
@@ -239,6 +241,34 @@ static void a_file_that_is_no_object_is_corrupt(void **state)
     }
 }
 
+static void a_key_that_stands_twice_is_corrupt(void **state)
+{
+    (void)state;
+    struct generation_config config;
+    struct model_error err = {.struct_size = sizeof err};
+    assert_int_equal(read_config("{\"top_k\": 5, \"top_k\": \"x\"}", "{}", &config, &err),
+                     MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "the key 'top_k' stands twice"));
+}
+
+static void wishes_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    const struct generation_config config = config_of("{}");
+    struct generation_settings settings;
+    struct model_error err = {.struct_size = sizeof err};
+    struct modelhost_generation wanted = MODELHOST_GENERATION_INIT;
+    wanted.n_stop_token_ids = 1;
+    assert_int_equal(generation_settings_make(&config, &wanted, &settings, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "the list of 1 stop token ids is NULL");
+    wanted.n_stop_token_ids = 0;
+    wanted.do_sample = 7;
+    assert_int_equal(generation_settings_make(&config, &wanted, &settings, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "do_sample is 7, want -1 (as configured), 0 or 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +279,8 @@ int main(void)
         cmocka_unit_test(neutral_values_and_what_changes_no_text_pass),
         cmocka_unit_test(stop_strings_are_one_or_several),
         cmocka_unit_test(a_file_that_is_no_object_is_corrupt),
+        cmocka_unit_test(a_key_that_stands_twice_is_corrupt),
+        cmocka_unit_test(wishes_that_cannot_be_are_refused),
         cmocka_unit_test(wishes_come_before_the_package),
         cmocka_unit_test(a_number_of_sampling_turns_sampling_on),
         cmocka_unit_test(the_length_may_be_said_with_or_without_the_prompt),

@@ -87,11 +87,28 @@ static void of_a_merge_that_stands_twice_the_last_counts(void **unused)
     merge_table_finish(&table);
 }
 
+static void a_long_word_stops_when_its_request_is_cancelled(void **unused)
+{
+    (void)unused;
+    const uint32_t cancelled = MODEL_CANCELLED;
+    struct merge_table table = {0};
+    struct merge_word word = {.cancelled = &cancelled};
+    assert_int_equal(merge_table_init(&table, 1), MODEL_OK);
+    merge_table_put(&table, &(struct merge){1, 1, 0, 2});
+    for (size_t i = 0; i < 1000000; i++)
+        assert_int_equal(merge_word_add(&word, 1, 1), MODEL_OK);
+    assert_int_equal(merge_word_run(&word, &table), MODEL_CANCELLED);
+    assert_true(word.n > 500000); /* what all merges would leave */
+    merge_word_finish(&word);
+    merge_table_finish(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_merge_as_the_plainest_way_does),
         cmocka_unit_test(of_a_merge_that_stands_twice_the_last_counts),
+        cmocka_unit_test(a_long_word_stops_when_its_request_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,15 +76,34 @@ static void what_is_emitted_behind_run_reaches_nobody(void **state)
     echo_close(&stream);
 }
 
-static void a_tensor_that_is_no_output_is_refused(void **state)
+/* The sentence with which a run of one number fails. */
+static void assert_fails(float first, const char *sentence)
 {
-    (void)state;
     struct echo stream = echo_open_plugin("stream", "{}", 0);
     struct heard heard = {.n = 0};
     const struct modelhost_run_options options = streaming(&heard);
-    assert_int_equal((int)run_numbers(stream.model, -1, &options), MODEL_INVALID_ARGUMENT);
+    struct modelhost_result *result = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct model_tensor x;
+    tensor_init(&x, "x", MODEL_F32, 1, (const int64_t[]){1}, &first);
+    const struct model_tensor *inputs[] = {&x};
+    assert_int_equal(modelhost_run(stream.model, inputs, 1, &options, &result, &err),
+                     MODEL_INTERNAL);
+    assert_string_equal(err.message, sentence);
     assert_int_equal(heard.n, 0);
     echo_close(&stream);
+}
+
+static void a_tensor_that_is_no_output_fails_the_run_though_the_plugin_overlooks_it(void **state)
+{
+    (void)state;
+    assert_fails(-1, "plugin 'stream' 1.0.0: emit(): a tensor without the name of an output");
+}
+
+static void a_refusal_that_the_plugin_passes_on_has_the_hosts_sentence(void **state)
+{
+    (void)state;
+    assert_fails(-3, "plugin 'stream' 1.0.0: emit(): a tensor without the name of an output");
 }
 
 struct answer {
@@ -171,7 +190,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_piece_is_heard_in_order_and_the_answer_is_whole),
         cmocka_unit_test(what_is_emitted_behind_run_reaches_nobody),
-        cmocka_unit_test(a_tensor_that_is_no_output_is_refused),
+        cmocka_unit_test(a_tensor_that_is_no_output_fails_the_run_though_the_plugin_overlooks_it),
+        cmocka_unit_test(a_refusal_that_the_plugin_passes_on_has_the_hosts_sentence),
         cmocka_unit_test(a_cancelled_request_hears_nothing_more),
         cmocka_unit_test(a_model_that_does_not_stream_says_so),
     };

@@ -1,4 +1,4 @@
-/* config_file.c - a file of options: the modelhost_config_ functions; see include/modelhost.h.
+/* api_config.c - the public functions that read files of options; see include/modelhost.h and config_file.h.
  *
  *   {"host": {"lanes": 2, ...}, "models": {"*": {"isolation": "worker"}, "ns/name": {...}}}
  *

@@ -1,0 +1,239 @@
+/* cmd_serve_models.c - `modelhost serve PKG...`: models over HTTP until a signal comes. */
+#include "errors.h"
+#include "model_service.h"
+#include "modelhost_commands.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+const char cmd_serve_models_help[] =
+    "usage: modelhost serve [NAME=]PKG... [OPTION]...\n\n"
+    "Serves packages (names in the store, or folders) over HTTP by the Open Inference Protocol v2,\n"
+    "as JSON: POST /v2/models/NAME/infer, GET /v2/models/NAME, /v2/health/ready, /v2/health/live.\n"
+    "A client that leaves cancels its request. Prints the address when the models are loaded; ends\n"
+    "with SIGINT or SIGTERM, and cancels what runs then.\n\n"
+    "  --host HOST          where to listen (default: 127.0.0.1)\n"
+    "  --port PORT          default: any free one\n"
+    "  --config FILE        options of host and models, see `modelhost config keys`\n"
+    "  --lanes N            requests that run at the same time (default: 1)\n"
+    "  --threads N          threads of each (default: all that this process may use, shared out)\n"
+    "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
+    "  --plugin-path DIRS   where to look when a package brings no plugin\n"
+    "  -q, --quiet          no warnings\n"
+    "  -v, --verbose        a line for each request\n";
+
+struct serve_command {
+    struct command_places places;
+    const char *host, *config_path;
+    int64_t port, lanes, threads;
+    bool quiet, verbose;
+    struct modelhost *modelhost;
+    struct served_model *models; /* (n_models) */
+    char **names;                /* (n_models) */
+    size_t n_models;
+};
+
+struct running {
+    uv_loop_t loop;
+    uv_signal_t signals[2];
+    size_t n_signals;
+    struct model_service *service;
+};
+
+static int32_t log_level(const struct serve_command *command)
+{
+    return command->quiet ? MODEL_LOG_ERROR : command->verbose ? MODEL_LOG_DEBUG : MODEL_LOG_WARN;
+}
+
+/* [any-thread] */
+static void write_log(void *context, int32_t level, const char *message)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    (void)context;
+    fprintf(stderr, "modelhost serve: %s: %s\n", names[level & 3], message);
+}
+
+/* ---- loading */
+
+/* "NAME=PKG", or PKG: a folder goes by its last name. */
+static model_status take_name(struct serve_command *command, const char *argument,
+                              const char **ret_package, struct model_error *err)
+{
+    const char *equals = strchr(argument, '=');
+    size_t length = equals != NULL ? (size_t)(equals - argument) : strlen(argument);
+    const char *name = argument;
+    *ret_package = equals != NULL ? equals + 1 : argument;
+    while (equals == NULL && length > 1 && argument[length - 1] == '/')
+        length--;
+    if (equals == NULL && (argument[0] == '/' || argument[0] == '.'))
+        for (const char *at = argument; at < argument + length; at++)
+            if (*at == '/')
+                name = at + 1;
+    length -= (size_t)(name - argument);
+    for (size_t i = 0; i < command->n_models; i++)
+        if (strlen(command->names[i]) == length && strncmp(command->names[i], name, length) == 0)
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "two models are called '%s'; give one another name: NAME=PKG",
+                             command->names[i]);
+    char *copy = length > 0 ? strndup(name, length) : NULL;
+    if (copy == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "'%s' has no name in front of '='", argument);
+    command->names[command->n_models] = copy;
+    return MODEL_OK;
+}
+
+static model_status load_one(struct serve_command *command, const struct modelhost_config *config,
+                             const char *argument, struct model_error *err)
+{
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    const char *package = NULL;
+    model_status status = take_name(command, argument, &package, err);
+    if (status != MODEL_OK)
+        return status;
+    const size_t i = command->n_models++;
+    command->models[i].name = command->names[i];
+    if (config != NULL)
+        modelhost_config_model(config, package, &options);
+    return modelhost_load_with(command->modelhost, package, &options, &command->models[i].model,
+                               err);
+}
+
+static model_status open_host(struct serve_command *command, const struct modelhost_config *config,
+                              struct model_error *err)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    if (config != NULL)
+        modelhost_config_host(config, &options);
+    if (command->places.store_dir != NULL)
+        options.store_dir = command->places.store_dir;
+    if (command->places.plugin_path != NULL)
+        options.plugin_path = command->places.plugin_path;
+    if (command->lanes > 0)
+        options.lanes = (uint32_t)command->lanes;
+    if (command->threads > 0)
+        options.threads = (uint32_t)command->threads;
+    if (command->quiet || command->verbose)
+        options.log_level = log_level(command);
+    options.log = write_log;
+    return modelhost_create(&options, &command->modelhost, err);
+}
+
+static model_status load_all(struct serve_command *command, char **arguments, size_t n,
+                             struct model_error *err)
+{
+    struct modelhost_config *config = NULL;
+    command->models = calloc(n, sizeof *command->models);
+    command->names = calloc(n, sizeof *command->names);
+    if (command->models == NULL || command->names == NULL)
+        return error_no_memory(err, "models");
+    model_status status = command->config_path != NULL
+                              ? modelhost_config_read(command->config_path, &config, err)
+                              : MODEL_OK;
+    if (status == MODEL_OK)
+        status = open_host(command, config, err);
+    for (size_t i = 0; i < n && status == MODEL_OK; i++)
+        status = load_one(command, config, arguments[i], err);
+    modelhost_config_destroy(config);
+    return status;
+}
+
+/* ---- serving */
+
+/* The signals are given back, so that a second one ends the process as usual. */
+static void stop(struct running *running)
+{
+    for (size_t i = 0; i < running->n_signals; i++)
+        if (!uv_is_closing((uv_handle_t *)&running->signals[i]))
+            uv_close((uv_handle_t *)&running->signals[i], NULL);
+    if (running->service != NULL)
+        model_service_close(running->service, NULL, NULL);
+    running->service = NULL;
+}
+
+static void on_signal(uv_signal_t *handle, int signal_number)
+{
+    (void)signal_number;
+    stop(handle->data);
+}
+
+static model_status catch_signals(struct running *running, struct model_error *err)
+{
+    static const int numbers[2] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < 2; i++) {
+        int code = uv_signal_init(&running->loop, &running->signals[i]);
+        running->signals[i].data = running;
+        running->n_signals += code == 0;
+        if (code == 0)
+            code = uv_signal_start(&running->signals[i], on_signal, numbers[i]);
+        if (code != 0)
+            return error_set(err, MODEL_IO, "cannot watch for signals: %s", uv_strerror(code));
+    }
+    return MODEL_OK;
+}
+
+static model_status serve(const struct serve_command *command, struct model_error *err)
+{
+    struct running running = {.service = NULL};
+    const struct log_sink log = {log_level(command), write_log, NULL};
+    const struct model_service_options options = {.host = command->host,
+                                                  .port = (uint16_t)command->port,
+                                                  .modelhost = command->modelhost,
+                                                  .models = command->models,
+                                                  .n_models = command->n_models,
+                                                  .log = &log};
+    if (uv_loop_init(&running.loop) != 0)
+        return error_no_memory(err, "an event loop");
+    (void)signal(SIGPIPE, SIG_IGN);
+    model_status status = catch_signals(&running, err);
+    if (status == MODEL_OK)
+        status = model_service_create(&running.loop, &options, &running.service, err);
+    if (status == MODEL_OK) {
+        char address[300];
+        (void)snprintf(address, sizeof address, "%s\n", model_service_url(running.service));
+        status = command_print(address, err);
+    }
+    if (status == MODEL_OK)
+        status = command_flush(err);
+    if (status != MODEL_OK)
+        stop(&running);
+    (void)uv_run(&running.loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&running.loop);
+    return status;
+}
+
+int cmd_serve_models(int argc, char **argv)
+{
+    struct serve_command command = {.host = NULL};
+    const struct command_option options[] = {
+        {"host", .text = &command.host},
+        {"port", .integer = &command.port, .max = UINT16_MAX},
+        {"config", .text = &command.config_path},
+        {"lanes", .integer = &command.lanes, .min = 1, .max = 1024},
+        {"threads", .integer = &command.threads, .min = 1, .max = 1024},
+        {"store", .text = &command.places.store_dir},
+        {"plugin-path", .text = &command.places.plugin_path},
+        {"quiet", .flag = &command.quiet, .letter = 'q'},
+        {"verbose", .flag = &command.verbose, .letter = 'v'},
+        {.name = NULL},
+    };
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
+    if (optind == argc)
+        return command_usage(argv[0], "wants at least one package");
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = load_all(&command, argv + optind, (size_t)(argc - optind), &err);
+    if (status == MODEL_OK)
+        status = serve(&command, &err);
+    for (size_t i = 0; i < command.n_models; i++) {
+        modelhost_release(command.models[i].model);
+        free(command.names[i]);
+    }
+    modelhost_destroy(command.modelhost);
+    free(command.models);
+    free(command.names);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}

@@ -1,0 +1,319 @@
+/* model_service.c - see model_service.h: addresses, and the life of the service and of a request. */
+#include "model_service.h"
+#include "buffer.h"
+#include "errors.h"
+#include "http_server.h"
+#include "infer_body.h"
+#include "infer_reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#define MAX_REPLY_BYTES ((size_t)256 << 20)
+#define JSON            "application/json"
+#define MODELS          "/v2/models/"
+
+struct model_service {
+    struct model_service_options options;
+    uv_loop_t *loop;
+    struct http_server *server; /* NULL: closed */
+    size_t n_pending;           /* requests that models work on */
+    bool is_draining, is_closed;
+    void (*on_closed)(void *context);
+    void *context;
+};
+
+/* A request that a model works on. */
+struct exchange {
+    struct model_service *service;
+    const struct served_model *model;
+    struct http_request *http;
+    struct modelhost_request *request;
+    char *id; /* NULL: none */
+};
+
+/* ---- statuses */
+
+static int http_status(model_status status)
+{
+    static const struct {
+        model_status status;
+        int http;
+    } rows[] = {
+        {MODEL_INVALID_ARGUMENT, 400}, {MODEL_UNSUPPORTED, 400},
+        {MODEL_NOT_FOUND, 404},        {MODEL_BUSY, 503},
+        {MODEL_DEADLINE, 504},         {MODEL_CANCELLED, 503},
+        {MODELHOST_CRASHED, 502},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].status == status)
+            return rows[i].http;
+    return 500;
+}
+
+static void reply_failure(struct http_request *http, model_status status,
+                          const struct model_error *err)
+{
+    if (status == MODEL_BUSY)
+        http_reply_header(http, "Retry-After", "1");
+    http_reply_error(http, http_status(status), err->message);
+}
+
+static void reply_buffer(struct http_request *http, model_status status, const struct buffer *text,
+                         const struct model_error *err)
+{
+    if (status == MODEL_OK)
+        http_reply(http, 200, JSON, text->data, text->size);
+    else
+        reply_failure(http, status, err);
+}
+
+/* ---- infer */
+
+static void end_if_over(struct model_service *service)
+{
+    if (!service->is_closed || service->n_pending > 0)
+        return;
+    void (*on_closed)(void *context) = service->on_closed;
+    void *context = service->context;
+    free(service);
+    if (on_closed != NULL)
+        on_closed(context);
+}
+
+static void on_gone(void *context, struct http_request *http)
+{
+    const struct exchange *exchange = context;
+    (void)http;
+    modelhost_cancel(exchange->request);
+}
+
+static void on_answer(void *user, model_status status, struct modelhost_result *result,
+                      const struct model_error *err)
+{
+    struct exchange *exchange = user;
+    struct model_service *service = exchange->service;
+    struct model_error own = *err;
+    struct buffer text = BUFFER_INIT(MAX_REPLY_BYTES);
+    if (status == MODEL_OK)
+        status = infer_reply_result(exchange->model->name, exchange->id, result, &text, &own);
+    reply_buffer(exchange->http, status, &text, &own);
+    buffer_finish(&text);
+    modelhost_result_destroy(result);
+    modelhost_request_release(exchange->request);
+    free(exchange->id);
+    free(exchange);
+    service->n_pending--;
+    end_if_over(service);
+}
+
+static model_status start(struct exchange *exchange, const struct infer_body *body,
+                          struct model_error *err)
+{
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    options.timeout_ms = body->timeout_ms;
+    options.output_names = (const char *const *)body->output_names;
+    options.n_output_names = body->n_output_names;
+    options.loop = exchange->service->loop;
+    return modelhost_run_async(exchange->model->model, body->inputs, body->n_inputs, &options,
+                               on_answer, exchange, &exchange->request, err);
+}
+
+static void infer(struct model_service *service, const struct served_model *model,
+                  struct http_request *http)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct infer_body body;
+    size_t size_bytes = 0;
+    const char *text = http_request_body(http, &size_bytes);
+    model_status status = infer_body_parse(text, size_bytes, &body, &err);
+    if (status != MODEL_OK) {
+        reply_failure(http, status, &err);
+        return;
+    }
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+    if (exchange == NULL) {
+        status = error_no_memory(&err, "a request");
+    } else {
+        *exchange = (struct exchange){service, model, http, NULL, body.id};
+        status = start(exchange, &body, &err);
+    }
+    if (status == MODEL_OK) {
+        body.id = NULL; /* the exchange's */
+        service->n_pending++;
+        http_request_on_gone(http, on_gone, exchange);
+    } else {
+        free(exchange);
+        reply_failure(http, status, &err);
+    }
+    infer_body_finish(&body);
+}
+
+/* ---- what there is */
+
+static void reply_model(struct model_service *service, const struct served_model *model,
+                        struct http_request *http)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct buffer text = BUFFER_INIT(MAX_REPLY_BYTES);
+    (void)service;
+    model_status status =
+        infer_reply_model(model->name, modelhost_description(model->model), &text, &err);
+    reply_buffer(http, status, &text, &err);
+    buffer_finish(&text);
+}
+
+static void reply_model_ready(struct model_service *service, const struct served_model *model,
+                              struct http_request *http)
+{
+    (void)model;
+    http_reply_text(http, service->is_draining ? 503 : 200, JSON,
+                    service->is_draining ? "{\"ready\":false}" : "{\"ready\":true}");
+}
+
+static void reply_live(struct model_service *service, struct http_request *http)
+{
+    (void)service;
+    http_reply_text(http, 200, JSON, "{\"live\":true}");
+}
+
+static void reply_ready(struct model_service *service, struct http_request *http)
+{
+    reply_model_ready(service, NULL, http);
+}
+
+static void reply_server(struct model_service *service, struct http_request *http)
+{
+    (void)service;
+    http_reply_text(http, 200, JSON,
+                    "{\"name\":\"modelhost\",\"version\":\"" MODELHOST_VERSION
+                    "\",\"extensions\":[]}");
+}
+
+/* ---- addresses */
+
+static const struct {
+    const char *path;
+    void (*reply)(struct model_service *service, struct http_request *http);
+} pages[] = {
+    {"/v2", reply_server},
+    {"/v2/health/live", reply_live},
+    {"/v2/health/ready", reply_ready},
+};
+
+static const struct {
+    const char *method, *path; /* behind the model's name */
+    void (*reply)(struct model_service *service, const struct served_model *model,
+                  struct http_request *http);
+} model_pages[] = {
+    {"GET", "", reply_model},
+    {"GET", "/ready", reply_model_ready},
+    {"POST", "/infer", infer},
+};
+
+static bool is_get(const struct http_request *http)
+{
+    const char *method = http_request_method(http);
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+static void refuse_method(struct http_request *http, const char *allowed)
+{
+    http_reply_header(http, "Allow", allowed);
+    http_reply_error(http, 405, "this address does not take that method; see Allow");
+}
+
+/* A name may have slashes in it: the longest that fits. */
+static void route_model(struct model_service *service, const char *path, struct http_request *http)
+{
+    for (size_t i = 0; i < service->options.n_models; i++) {
+        const struct served_model *model = &service->options.models[i];
+        const size_t length = strlen(model->name);
+        if (strncmp(path, model->name, length) != 0)
+            continue;
+        for (size_t k = 0; k < sizeof model_pages / sizeof model_pages[0]; k++) {
+            if (strcmp(path + length, model_pages[k].path) != 0)
+                continue;
+            const bool takes_get = model_pages[k].method[0] == 'G';
+            if (takes_get ? is_get(http) : strcmp(http_request_method(http), "POST") == 0)
+                model_pages[k].reply(service, model, http);
+            else
+                refuse_method(http, takes_get ? "GET, HEAD" : "POST");
+            return;
+        }
+    }
+    http_reply_error(http, 404, "no such model, or nothing at this address of it");
+}
+
+static void handle(void *context, struct http_request *http)
+{
+    struct model_service *service = context;
+    const char *path = http_request_path(http);
+    if (strncmp(path, MODELS, strlen(MODELS)) == 0) {
+        route_model(service, path + strlen(MODELS), http);
+        return;
+    }
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        if (strcmp(path, pages[i].path) != 0)
+            continue;
+        if (is_get(http))
+            pages[i].reply(service, http);
+        else
+            refuse_method(http, "GET, HEAD");
+        return;
+    }
+    http_reply_error(http, 404,
+                     "there is nothing at this address; /v2/models/NAME/infer runs a model");
+}
+
+/* ---- life */
+
+model_status model_service_create(struct uv_loop_s *loop,
+                                  const struct model_service_options *options,
+                                  struct model_service **ret, struct model_error *err)
+{
+    struct model_service *service = calloc(1, sizeof *service);
+    if (service == NULL)
+        return error_no_memory(err, "a service");
+    service->options = *options;
+    service->loop = loop;
+    const struct http_server_options http = {.host = options->host,
+                                             .port = options->port,
+                                             .handle = handle,
+                                             .context = service,
+                                             .log = options->log,
+                                             .max_body_bytes = INFER_MAX_BODY_BYTES};
+    model_status status = http_server_create(loop, &http, &service->server, err);
+    if (status != MODEL_OK)
+        free(service);
+    else
+        *ret = service;
+    return status;
+}
+
+const char *model_service_url(const struct model_service *service)
+{
+    return http_server_url(service->server);
+}
+
+void model_service_drain(struct model_service *service)
+{
+    service->is_draining = true;
+}
+
+static void on_server_closed(void *context)
+{
+    struct model_service *service = context;
+    service->is_closed = true;
+    end_if_over(service);
+}
+
+void model_service_close(struct model_service *service, void (*on_closed)(void *context),
+                         void *context)
+{
+    service->is_draining = true;
+    service->on_closed = on_closed;
+    service->context = context;
+    http_server_close(service->server, on_server_closed, service);
+}

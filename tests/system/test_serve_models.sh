@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# `modelhost serve` as clients meet it: what there is, tensors through a model, refusals, clients that leave.
+# Covers host/serve/model_service.c. Needs curl.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/system/lib.sh
+program=$build/bin/modelhost
+begin serve_models
+pids=()
+stop_all() {
+    local pid
+    for pid in ${pids[@]+"${pids[@]}"}; do kill "$pid" 2>/dev/null; done
+    wait
+}
+on_exit stop_all
+
+package() { # NAME CONFIG
+    mkdir -p "$work/$1/backends/cpu"
+    cp "$build/tests/plugin_echo.so" "$work/$1/backends/cpu/libmodel.so"
+    echo "$2" >"$work/$1/backends/cpu/config.json"
+}
+# start NAME ARGUMENT...: a service whose address is in $url and whose process is $pid.
+start() {
+    local name=$1
+    shift
+    mkfifo "$work/$name.fifo"
+    "$program" serve -q "$@" >"$work/$name.fifo" 2>"$work/$name.err" &
+    pid=$!
+    pids+=("$pid")
+    exec 8<"$work/$name.fifo"
+    IFS= read -r url <&8
+}
+get() { curl -s -m 20 "$@"; }
+status() { curl -s -m 20 -o /dev/null -w '%{http_code}' "$@"; }
+body() { # NUMBERS
+    printf '{"inputs":[{"name":"x","shape":[%d],"datatype":"FP32","data":[%s]}]}' \
+        "$(($(tr -cd , <<<"$1" | wc -c) + 1))" "$1"
+}
+
+package echo '{}'
+package spin '{"echo_mode":"spin"}'
+start all "$work/echo" "ns/other=$work/echo"
+
+same 'it lives' "$(get "$url/v2/health/live")" '{"live":true}'
+same 'it is ready' "$(get "$url/v2/health/ready")" '{"ready":true}'
+has 'it has a name' "$(get "$url/v2")" '"name":"modelhost"'
+same 'a model is described' "$(get "$url/v2/models/echo")" \
+    '{"name":"echo","platform":"Echo","inputs":[{"name":"x","datatype":"FP32","shape":[-1]}],"outputs":[{"name":"y","datatype":"FP32","shape":[-1]}]}'
+same 'a model is ready' "$(get "$url/v2/models/echo/ready")" '{"ready":true}'
+same 'tensors go through it' "$(get "$url/v2/models/echo/infer" -d "$(body 1,2.5)")" \
+    '{"model_name":"echo","outputs":[{"name":"y","datatype":"FP32","shape":[2],"data":[1,2.5]}]}'
+has 'a name may have a slash in it' "$(get "$url/v2/models/ns/other/infer" -d "$(body 7)")" '"data":[7]'
+
+same 'another model is not found' "$(status "$url/v2/models/none/infer" -d "$(body 1)")" 404
+same 'another address is not found' "$(status "$url/v1")" 404
+same 'GET does not infer' "$(status "$url/v2/models/echo/infer")" 405
+same 'POST does not describe' "$(status "$url/v2/models/echo" -d x)" 405
+same 'no JSON is refused' "$(status "$url/v2/models/echo/infer" -d x)" 400
+has 'an input of another name is refused with the reason' \
+    "$(get "$url/v2/models/echo/infer" -d '{"inputs":[{"name":"z","shape":[1],"datatype":"FP32","data":[1]}]}')" \
+    "the model has no input 'z'; its first is 'x'"
+same 'a missing input is refused' "$(status "$url/v2/models/echo/infer" -d '{"inputs":[]}')" 400
+same 'an unknown output is refused' \
+    "$(status "$url/v2/models/echo/infer" -d '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}],"outputs":[{"name":"q"}]}')" 400
+
+kill -TERM "$pid"
+wait "$pid"
+same 'a signal ends it cleanly' $? 0
+same 'without a word' "$(cat "$work/all.err")" ''
+
+# One lane: while the first request has it, nobody else is served.
+start stuck "$work/spin" "$work/echo" --lanes 1
+same 'a deadline is a status of its own' \
+    "$(status "$url/v2/models/spin/infer" -d '{"parameters":{"timeout":50000},"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}')" 504
+curl -s -m 0.5 "$url/v2/models/spin/infer" -d "$(body 1)" >/dev/null
+same 'a client left in the middle' $? 28
+has 'and its request was cancelled: the lane is free' \
+    "$(get "$url/v2/models/echo/infer" -d "$(body 3)")" '"data":[3]'
+curl -s -m 20 "$url/v2/models/spin/infer" -d "$(body 1)" >"$work/last" &
+last=$!
+get "$url/v2/health/live" >/dev/null
+kill -INT "$pid"
+wait "$pid"
+same 'what runs when the signal comes does not hold it up' $? 0
+wait "$last"
+
+fails 'two models of one name are refused' 1 \
+    "modelhost: two models are called 'echo'; give one another name: NAME=PKG" serve -q "$work/echo" "$work/echo"
+run serve
+same 'without a package it is a wrong command line' "$code" 2
+summary

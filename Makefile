@@ -88,7 +88,7 @@ interop: all $(BUILD)/tests/sampler_steps ## compare with npm's clients and orac
 	@scripts/deps.sh interop
 	@BUILD=$(BUILD) tests/interop/run.sh
 
-bench: all $(BUILD)/bench/bench ## measure beside the peers that are installed
+bench: all $(BUILD)/bench/bench $(BUILD)/bench/overhead ## measure beside the peers that are installed
 	@BUILD=$(BUILD) bench/run.sh
 
 fuzz: ## 60 s of each fuzz target (SECONDS_EACH=60)
@@ -238,7 +238,9 @@ $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o 
 # With clang and libFuzzer; see tests/fuzz/run.sh.
 $(BUILD)/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ARCHIVE)
 	$(call link,-fsanitize=fuzzer $(LIBS) $(PLUGIN_LIBS))
-$(BUILD)/bench/bench: $(call objects,$(wildcard bench/*.c)) $(ARCHIVE)
+$(BUILD)/bench/bench: $(call objects,$(filter-out bench/overhead.c,$(wildcard bench/*.c))) $(ARCHIVE)
+	$(call link,$(LIBS))
+$(BUILD)/bench/overhead: $(O)/bench/overhead.o $(ARCHIVE) | $(BUILD)/tests/plugin_echo.$(SO)
 	$(call link,$(LIBS))
 
 install: all ## into $(DESTDIR)$(PREFIX)

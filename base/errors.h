@@ -15,6 +15,13 @@
         .struct_size = sizeof(struct model_error)                                                  \
     }
 
+/* The same for one on the way of every call: its kilobyte is not cleared. */
+static inline void error_init(struct model_error *err)
+{
+    err->struct_size = sizeof *err;
+    err->message[0] = '\0';
+}
+
 /* Writes the sentence (cut at a character's boundary when it is too long) and returns `status`, so
  * that a failing line reads `return error_set(err, MODEL_CORRUPT, "...", ...)`. */
 model_status error_set(struct model_error *err, model_status status, const char *format, ...)

@@ -1,10 +1,27 @@
 #!/bin/sh
 # Measures models beside the peers that are installed; `make bench` calls it. docs/benchmarks.md says how it
 # measures. Environment: BUILD (build), SHARED (../shared: the test models, if there), BENCH_ONLY (all; names
-# of bench/models.py, or "batching" alone), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload),
+# of bench/models.py, overhead, "batching" alone), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload),
 # BENCH_PYTHON (a Python with numpy, and with torch for that peer).
 set -eu
 cd "$(dirname "$0")/.."
+
+# What the host itself costs, with a plugin that does nothing: bench/overhead.c.
+measure_overhead() {
+    backend=$BUILD/bench/echo.package/backends/cpu
+    mkdir -p "$backend"
+    echo '{}' > "$backend/config.json"
+    for plugin in "$BUILD"/tests/plugin_echo.*; do
+        ln -sf "$(realpath "$plugin")" "$backend/libmodel.${plugin##*.}"
+    done
+    printf '\nWhat a call of the host costs, one lane:\n\n```\n'
+    "$BUILD/bench/overhead" "$BUILD/bench/echo.package" "${BENCH_OVERHEAD_SECONDS:-1}"
+    printf '```\n'
+}
+
+BUILD=${BUILD:-build}
+case ,${BENCH_ONLY:-overhead}, in *,overhead,*) measure_overhead ;; esac
+[ "${BENCH_ONLY:-}" != overhead ] || exit 0
 
 for python in ${BENCH_PYTHON:-/usr/bin/python3 python3}; do
     "$python" -c 'import numpy' 2>/dev/null || continue

@@ -16,6 +16,8 @@
 #define MAX_LANES         1024
 #define MAX_DELAY_US      60000000
 #define NS_PER_US         1000ll
+#define DEFAULT_GRACE_MS  100
+#define MAX_GRACE_MS      (24 * 3600 * 1000)
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -31,7 +33,7 @@ static model_status take_path(const char *option,
 static model_status share_out_threads(struct modelhost *host, uint32_t lanes, uint32_t threads,
                                       struct model_error *err)
 {
-    uint32_t cpus = cpu_budget();
+    const uint32_t cpus = host->cpus = cpu_budget();
     host->lanes = lanes > 0 ? lanes : 1;
     host->threads = threads > 0 ? threads : cpus / host->lanes;
     if (host->threads == 0 && threads == 0)
@@ -53,6 +55,27 @@ static void free_host(struct modelhost *host)
     free(host->store_dir);
     free(host->plugin_path);
     free(host);
+}
+
+static model_status start_scheduler(struct modelhost *host, const struct modelhost_options *options,
+                                    struct model_error *err)
+{
+    int64_t grace_ms = 0;
+    if (MODEL_HAS(struct modelhost_options, options, abandon_grace_ms))
+        grace_ms = options->abandon_grace_ms;
+    if (grace_ms < 0 || grace_ms > MAX_GRACE_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "abandon_grace_ms is %lld, want 0 (100) to %d", (long long)grace_ms,
+                         MAX_GRACE_MS);
+    const struct scheduler_options wanted = {
+        .n_lanes = host->lanes,
+        .threads = host->threads,
+        .n_cpus = host->cpus,
+        .max_queue = options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
+        .abandon_grace_ns = (grace_ms > 0 ? grace_ms : DEFAULT_GRACE_MS) * NS_PER_MS,
+        .log = reaper_log(host->reaper),
+    };
+    return scheduler_create(&wanted, &host->scheduler, err);
 }
 
 static model_status make_result_cache(struct modelhost *host,
@@ -94,14 +117,17 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
     if (status == MODEL_OK)
         status = make_result_cache(host, options, err);
     if (status == MODEL_OK)
-        status = scheduler_create(host->lanes, host->threads,
-                                  options->max_queue > 0 ? options->max_queue : DEFAULT_MAX_QUEUE,
-                                  reaper_log(host->reaper), &host->scheduler, err);
+        status = start_scheduler(host, options, err);
     if (status != MODEL_OK)
         free_host(host);
     else
         *ret_host = host;
     return status;
+}
+
+int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
+{
+    return scheduler_is_ready(host->scheduler, err);
 }
 
 void modelhost_destroy(struct modelhost *host)
@@ -182,7 +208,9 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
                                      ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
-    else
+    if (status == MODEL_OK && options != NULL)
+        (*ret_model)->lane_account.max_abandoned = options->max_abandoned_lanes;
+    if (status == MODEL_OK)
         loaded_model_set_batching(*ret_model, &batching);
     free(dir);
     return status;

@@ -109,9 +109,9 @@ static model_status image_request(struct modelhost_model *model,
         status = image_batch_create(pipeline, images, n_images, copy, options, &batch, err);
     if (status != MODEL_OK)
         return status;
-    struct modelhost_run_options wanted = MODELHOST_RUN_OPTIONS_INIT;
-    if (options != NULL)
-        wanted.timeout_ms = options->timeout_ms;
+    struct modelhost_run_options wanted;
+    api_copy_options(options, &wanted);
+    wanted.session = NULL; /* of tensors and texts */
     wanted.output_names = image_batch_output_names(&wanted.n_output_names);
     status = request_create(model, NULL, 0, 0, &wanted, ret, err);
     if (status != MODEL_OK)
@@ -125,16 +125,19 @@ model_status api_run_and_wait(struct modelhost_request *request,
                               struct modelhost_result **ret_result, struct model_error *err)
 {
     struct scheduler *scheduler = request->model->host->scheduler;
-    model_status status = scheduler_submit(scheduler, request, err);
+    model_status status = MODEL_OK;
+    if (!request->wants_direct || !scheduler_run_direct(scheduler, request))
+        status = scheduler_submit(scheduler, request, err);
     if (status == MODEL_OK) {
         scheduler_wait(scheduler, request);
-        request_close(request);
+        if (request->on_tensors != NULL || request->job != NULL)
+            request_close(request);
         status = request->status;
         if (status == MODEL_OK) {
             *ret_result = request->result;
             request->result = NULL;
         } else {
-            (void)error_set(err, status, "%s", request->error.message);
+            (void)error_set(err, status, "%s", request_error(request)->message);
         }
     }
     request_drop(request);
@@ -210,6 +213,10 @@ model_status api_start(struct modelhost_request *request,
                                                        "an asynchronous call wants a callback");
     request->callback = callback;
     request->user = user;
+    if (status == MODEL_OK && request->wants_direct)
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "direct is for synchronous calls: an asynchronous one does not run on "
+                           "the calling thread");
     if (status == MODEL_OK && options != NULL && options->loop != NULL)
         status = attach_loop(request, options->loop, err);
     if (status == MODEL_OK) {

@@ -26,7 +26,8 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
 {
     struct output_context *outputs = context;
     struct modelhost_result *result = outputs->result;
-    struct model_error own = MODEL_ERROR_INIT; /* the plugin's may be NULL, or hold anything */
+    struct model_error own; /* the plugin's may be NULL, or hold anything */
+    error_init(&own);
     model_status status = MODEL_OK;
     if (index >= result->n_tensors)
         status = error_set(&own, MODEL_INTERNAL, "there is no output %u of %u", index,
@@ -79,14 +80,17 @@ static model_status take_instance(struct modelhost_request *request, int64_t n_i
 static void give_back(struct modelhost_request *request, struct hosted_instance *instance)
 {
     if (request->session == NULL)
-        loaded_model_return_instance(request->model, instance);
+        request_return_instance(request, instance);
 }
 
 model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
                           struct model_error *err)
 {
-    struct output_context outputs = {
-        .result = result, .binding = *plugin_call->binding, .error = MODEL_ERROR_INIT};
+    struct output_context outputs;
+    outputs.result = result;
+    outputs.status = MODEL_OK;
+    schema_binding_copy(&outputs.binding, plugin_call->binding);
+    error_init(&outputs.error);
     struct model_cancel cancel = {sizeof cancel, plugin_call->cancelled, plugin_call->deadline_ns};
     struct model_call call = {
         .struct_size = sizeof call,
@@ -107,6 +111,8 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
         call.sink = &gate->sink;
     }
     int64_t start_ns = clock_now_ns();
+    if (plugin_call->progress != NULL)
+        lane_progress_mark(plugin_call->progress, schema_batch(plugin_call->binding), start_ns);
     model_status status = instance->run(instance, &call, err);
     struct model_error emitted = MODEL_ERROR_INIT;
     if (call.sink != NULL && stream_gate_close(gate, &emitted) != MODEL_OK &&
@@ -117,7 +123,8 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     if (plugin_call->ret_has_read != NULL)
         *plugin_call->ret_has_read = status == MODEL_OK;
     result->timing.run_ns += clock_now_ns() - start_ns;
-    struct model_error changed = MODEL_ERROR_INIT;
+    struct model_error changed;
+    error_init(&changed);
     model_status granted = result_check_granted(result, &changed);
     if (status != MODEL_OK && status == outputs.status && err->message[0] == '\0')
         (void)error_set(err, status, "%s", outputs.error.message); /* it passed no err on */
@@ -159,6 +166,7 @@ static model_status run_plugin(struct modelhost_request *request,
                                .binding = binding,
                                .streaming = request->on_tensors != NULL ? request : NULL,
                                .cancelled = &request->cancelled,
+                               .progress = &request->progress,
                                .deadline_ns = request->deadline_ns};
     const int64_t n_items = schema_batch(binding);
     model_status status = take_instance(request, n_items, &call.instance, err);

@@ -41,6 +41,7 @@ struct plugin_call {
     const uint32_t *slots;                /* one for each item of the batch; NULL: none */
     const uint32_t *cancelled;            /* as in struct model_cancel */
     int64_t deadline_ns;
+    struct lane_progress *progress;      /* where signs of life go; NULL: nowhere */
     struct modelhost_request *streaming; /* whose caller is told what is emitted; NULL: nobody */
     bool *
         ret_has_read; /* whether run() succeeded, whatever is wrong with its outputs; may be NULL */

@@ -68,6 +68,7 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     model->end = (struct reaper_item){NULL, destroy, model};
     model->log = reaper_log(model->reaper);
     model->lanes = lanes;
+    wait_spin_init(&model->lane_account.answer_spin, host->cpus);
     model->idle = calloc(lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
     model_status status = model->has_mutex

@@ -7,6 +7,7 @@
 
 #include "batch_policy.h"
 #include "hosted_instance.h"
+#include "lane_account.h"
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
@@ -39,12 +40,12 @@ struct modelhost_model {
     struct services services;
     uint32_t lanes;
     struct batch_limits batching; /* set before the first request */
-    uint64_t waits_at_look;       /* the scheduler's: its batch was not due at that look */
     struct model *model;
     char result_key
         [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
     char *description_json;
     int64_t load_ns;
+    struct lane_account lane_account;
 
     uv_mutex_t mutex; /* guards what follows */
     int has_mutex;

@@ -41,6 +41,19 @@ void parallel_adopt_thread(uint32_t threads)
     omp_set_num_threads(threads > 0 ? (int)threads : 1);
 }
 
+struct parallel_team parallel_lend_thread(uint32_t threads)
+{
+    const struct parallel_team before = {omp_get_dynamic(), omp_get_max_threads()};
+    parallel_adopt_thread(threads);
+    return before;
+}
+
+void parallel_return_thread(struct parallel_team team)
+{
+    omp_set_dynamic(team.dynamic);
+    omp_set_num_threads(team.threads);
+}
+
 void parallel_run(uint32_t threads, size_t n_items, void (*body)(void *argument, size_t index),
                   void *argument)
 {

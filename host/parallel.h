@@ -12,6 +12,13 @@
 /* Sets the size of the calling thread's team, for everything on it that uses OpenMP. */
 void parallel_adopt_thread(uint32_t threads);
 
+/* The same for a while, on a thread that is somebody else's: what it had before. */
+struct parallel_team {
+    int dynamic, threads;
+};
+struct parallel_team parallel_lend_thread(uint32_t threads);
+void parallel_return_thread(struct parallel_team team);
+
 /* body(argument, i) for each i in [0, n_items) on at most `threads` threads, the caller's included. */
 void parallel_run(uint32_t threads, size_t n_items, void (*body)(void *argument, size_t index),
                   void *argument);

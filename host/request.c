@@ -3,6 +3,7 @@
 #include "buffer.h"
 #include "clock.h"
 #include "errors.h"
+#include "host.h"
 #include "loaded_model.h"
 #include "schema.h"
 #include "session.h"
@@ -11,6 +12,19 @@
 #include <string.h>
 
 #define MAX_TIMEOUT_MS (INT64_MAX / NS_PER_MS / 4)
+
+static bool make_input_list(struct modelhost_request *request, uint32_t n_inputs)
+{
+    request->inputs =
+        n_inputs <= REQUEST_FEW_INPUTS ? request->few_inputs : calloc(n_inputs, sizeof(void *));
+    return request->inputs != NULL;
+}
+
+static void free_input_list(struct modelhost_request *request)
+{
+    if (request->inputs != request->few_inputs)
+        free(request->inputs);
+}
 
 static model_status copy_input(struct modelhost_request *request, uint32_t index,
                                const struct model_tensor *input)
@@ -35,8 +49,7 @@ static model_status take_inputs(struct modelhost_request *request,
                                 const struct model_tensor *const *inputs, int copy)
 {
     uint32_t n = request->n_inputs;
-    request->inputs = calloc(n > 0 ? n : 1, sizeof(void *));
-    if (request->inputs == NULL)
+    if (!make_input_list(request, n))
         return MODEL_OUT_OF_MEMORY;
     if (!copy) {
         if (n > 0)
@@ -83,6 +96,10 @@ static model_status take_options(struct modelhost_request *request,
             return error_set(err, MODEL_INVALID_ARGUMENT, "the session is of another model");
         session_retain(request->session = options->session);
     }
+    if (MODEL_HAS(struct modelhost_run_options, options, direct)) {
+        request->priority = options->priority;
+        request->wants_direct = options->direct != 0;
+    }
     if (MODEL_HAS(struct modelhost_run_options, options, on_tensors_context)) {
         request->on_tensors = options->on_tensors;
         request->on_tensors_context = options->on_tensors_context;
@@ -111,21 +128,16 @@ model_status request_create(struct modelhost_model *model, const struct model_te
     struct modelhost_request *request = calloc(1, sizeof *request);
     if (request == NULL)
         return error_no_memory(err, "a request");
-    if (uv_cond_init(&request->answered) != 0) {
-        free(request);
-        return error_no_memory(err, "a request");
-    }
     if (uv_mutex_init(&request->telling) != 0) {
-        uv_cond_destroy(&request->answered);
         free(request);
         return error_no_memory(err, "a request");
     }
     atomic_store(&request->references, 1);
     request->model = model;
     loaded_model_retain(model);
+    request->id = host_next_request_id(model->host);
     request->n_inputs = n_inputs;
     request->heap_index = SIZE_MAX;
-    request->error.struct_size = sizeof request->error;
     request->submitted_ns = clock_now_ns();
     model_status status = take_options(request, options, err);
     if (status == MODEL_OK)
@@ -152,13 +164,12 @@ model_status request_set_inputs(struct modelhost_request *request,
                                 const struct model_tensor *const *inputs, uint32_t n_inputs,
                                 struct model_error *err)
 {
-    const struct model_tensor **own = malloc((n_inputs > 0 ? n_inputs : 1) * sizeof *own);
-    if (own == NULL)
+    free_input_list(request);
+    request->n_inputs = 0;
+    if (!make_input_list(request, n_inputs))
         return error_no_memory(err, "a request");
     for (uint32_t i = 0; i < n_inputs; i++)
-        own[i] = inputs[i];
-    free(request->inputs);
-    request->inputs = own;
+        request->inputs[i] = inputs[i];
     request->n_inputs = n_inputs;
     return MODEL_OK;
 }
@@ -179,7 +190,7 @@ void request_drop(struct modelhost_request *request)
     }
     for (uint32_t i = 0; i < request->n_output_names; i++)
         free(request->output_names[i]);
-    free(request->inputs);
+    free_input_list(request);
     free(request->input_copies);
     free(request->input_memory);
     free(request->output_names);
@@ -187,7 +198,7 @@ void request_drop(struct modelhost_request *request)
         request->job->destroy(request->job);
     session_drop(request->session);
     modelhost_result_destroy(request->result);
-    uv_cond_destroy(&request->answered);
+    free(request->error);
     uv_mutex_destroy(&request->telling);
     loaded_model_drop(request->model);
     free(request);
@@ -198,9 +209,55 @@ void request_end_session(struct modelhost_request *request, bool answered)
     if (!request->has_session)
         return;
     request->has_session = false;
+    if (atomic_load(&request->is_abandoned))
+        session_lose_instance(request->session);
     session_end(request->session, !request->has_advanced ? SESSION_UNCHANGED
                                   : answered             ? SESSION_ADVANCED
                                                          : SESSION_LOST);
+}
+
+void request_return_instance(struct modelhost_request *request, struct hosted_instance *instance)
+{
+    if (atomic_load(&request->is_abandoned))
+        hosted_instance_destroy(instance);
+    else
+        loaded_model_return_instance(request->model, instance);
+}
+
+enum request_outcome request_outcome_of(model_status status)
+{
+    static const struct {
+        model_status status;
+        enum request_outcome outcome;
+    } table[] = {{MODEL_OK, REQUEST_OK},
+                 {MODEL_DEADLINE, REQUEST_TIMEOUT},
+                 {MODEL_CANCELLED, REQUEST_CANCELLED},
+                 {MODEL_BUSY, REQUEST_REJECTED},
+                 {MODELHOST_CRASHED, REQUEST_CRASHED}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].status == status)
+            return table[i].outcome;
+    return REQUEST_ERROR;
+}
+
+const struct model_error *request_error(const struct modelhost_request *request)
+{
+    static const struct model_error none = MODEL_ERROR_INIT;
+    static const struct model_error no_memory = {sizeof no_memory, "out of memory for a sentence"};
+    if (request->error != NULL)
+        return request->error;
+    return request->status == MODEL_OK ? &none : &no_memory;
+}
+
+void request_ended(struct modelhost_request *request, enum request_outcome outcome)
+{
+    static const char *const names[REQUEST_N_OUTCOMES] = {"ok",        "error",    "timeout",
+                                                          "cancelled", "rejected", "crashed"};
+    if (request->model->log->level < MODEL_LOG_DEBUG)
+        return;
+    log_write(request->model->log, MODEL_LOG_DEBUG, "%s: request %llu: %s after %lld us",
+              request->model->services.model_name, (unsigned long long)request->id, names[outcome],
+              (long long)((clock_now_ns() - request->submitted_ns) / 1000));
 }
 
 bool request_begin_telling(struct modelhost_request *request)
@@ -229,6 +286,6 @@ void request_call_back(struct modelhost_request *request)
     request_close(request);
     struct modelhost_result *result = request->result;
     request->result = NULL;
-    request->callback(request->user, request->status, result, &request->error);
+    request->callback(request->user, request->status, result, request_error(request));
     request_drop(request);
 }

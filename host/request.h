@@ -7,14 +7,19 @@
 #define REQUEST_H
 
 #include "batch_policy.h"
+#include "lane_watchdog.h"
 #include "modelhost.h"
+#include "wait_word.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
 
-struct scheduler;
+struct hosted_instance;
+struct lane;
 struct modelhost_session;
+struct request_group;
+struct scheduler;
 
 /* What a pipeline adds to a request; the first member of its own struct. */
 struct request_job {
@@ -44,15 +49,32 @@ struct joint_run {
 
 enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_ANSWERED };
 
+#define REQUEST_FEW_INPUTS 4
+
+/* How a request ended, for those who count. */
+enum request_outcome {
+    REQUEST_OK = 0,
+    REQUEST_ERROR,
+    REQUEST_TIMEOUT,
+    REQUEST_CANCELLED,
+    REQUEST_REJECTED, /* busy: the queue, the model or the session */
+    REQUEST_CRASHED,
+    REQUEST_N_OUTCOMES
+};
+
 struct modelhost_request {
     _Atomic uint32_t references;
+    uint64_t id;                   /* unique in the host, from 1; in log lines */
     struct modelhost_model *model; /* holds a reference */
     struct scheduler *scheduler;
+    int32_t priority;
+    bool wants_direct; /* to run on the caller's thread */
 
     /* What to run. After submission the lane alone has it. */
-    const struct model_tensor **inputs; /* (n_inputs) */
-    struct model_tensor *input_copies;  /* (n_inputs), or NULL when the caller's are used */
-    void **input_memory;                /* (n_inputs), data of the copies */
+    const struct model_tensor **inputs;                        /* (n_inputs) */
+    const struct model_tensor *few_inputs[REQUEST_FEW_INPUTS]; /* where they are, if so few */
+    struct model_tensor *input_copies; /* (n_inputs), or NULL when the caller's are used */
+    void **input_memory;               /* (n_inputs), data of the copies */
     uint32_t n_inputs;
     char **output_names; /* (n_output_names), NULL: the usual ones */
     uint32_t n_output_names;
@@ -77,18 +99,23 @@ struct modelhost_request {
 
     /* Read by the plugin without a lock: 0, or the status to stop with. */
     uint32_t cancelled;
+    struct lane_progress progress; /* signs of life of the plugin */
+    _Atomic bool is_abandoned;     /* its lane did not come back: what it holds is not used again */
 
     /* Guarded by the scheduler's mutex. */
     enum request_state state;
-    struct modelhost_request *previous, *next; /* in the queue, or in the list of answers */
+    struct request_group *group;               /* while it is queued */
+    struct modelhost_request *previous, *next; /* in the group, or in the list of answers */
+    struct lane *lane;                         /* while it runs */
     struct joint_run *joint;                   /* that it is a part of; NULL: none */
     size_t heap_index;                         /* in the deadline heap; SIZE_MAX: not there */
-    uv_cond_t answered;                        /* for a caller who waits */
+
+    struct wait_word answered; /* for a caller who waits */
 
     /* The answer; written by whoever claimed it. */
     model_status status;
     struct modelhost_result *result;
-    struct model_error error;
+    struct model_error *error; /* NULL: none, or there was no memory for it */
 
     /* How it is delivered. callback NULL: the caller waits. */
     modelhost_callback callback;
@@ -113,8 +140,20 @@ model_status request_set_inputs(struct modelhost_request *request,
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
 
-/* Gives the session back, if the request has one; `answered`: its caller gets the result. [lane-thread] */
+/* Gives the session back, if the request has one; `answered`: its caller gets the result. The session of an
+ * abandoned request is lost with its instance. [lane-thread] */
 void request_end_session(struct modelhost_request *request, bool answered);
+/* Gives an instance back to the model; one that an abandoned request held is destroyed. [lane-thread] */
+void request_return_instance(struct modelhost_request *request, struct hosted_instance *instance);
+
+/* The sentence of one that was not answered with MODEL_OK. */
+const struct model_error *request_error(const struct modelhost_request *request);
+
+/* Every end of a request that was submitted, once: behind the decision, before anybody is told. Without
+ * locks. [any-thread] */
+void request_ended(struct modelhost_request *request, enum request_outcome outcome);
+/* What a status counts as. */
+enum request_outcome request_outcome_of(model_status status);
 
 /* Around telling the caller something before the answer. false: the answer may have been given, so that
  * nothing may be told, and there is nothing to end. [lane-thread, a plugin's threads] */

@@ -13,8 +13,10 @@ struct modelhost_result {
     struct model_tensor *granted;   /* (n_tensors), the same again, out of a plugin's reach */
     const struct model_tensor_spec **specs; /* (n_tensors) */
     uint32_t n_tensors;
-    char *json;     /* NULL: the tensor form */
-    bool is_cached; /* the tensors were computed before */
+    char *json;           /* NULL: the tensor form */
+    unsigned char *small; /* room for small outputs, that the result itself brings */
+    size_t small_bytes;   /* left */
+    bool is_cached;       /* the tensors were computed before */
     struct modelhost_timing timing;
     _Atomic uint32_t references;     /* its user, and those that borrow from it */
     struct modelhost_result *lender; /* in whose memory tensors of this one lie; NULL: none */

@@ -1,75 +1,57 @@
-/* scheduler.c - see scheduler.h: the queue, claiming and answering; scheduler_loop.c keeps time. */
+/* scheduler.c - see scheduler.h: claiming, answering, submitting and waiting. */
 #include "scheduler.h"
 #include "batch_queue.h"
-#include "batch_run.h"
 #include "clock.h"
 #include "errors.h"
-#include "execute.h"
 #include "loaded_model.h"
 #include "parallel.h"
-#include "result.h"
 #include "scheduler_loop.h"
-#include "services.h"
 
 #include <stdlib.h>
 
-#define STOP_GRACE_NS (5 * NS_PER_S)
-
-static void queue_append(struct scheduler *scheduler, struct modelhost_request *request)
-{
-    request->previous = scheduler->last;
-    request->next = NULL;
-    *(scheduler->last != NULL ? &scheduler->last->next : &scheduler->first) = request;
-    scheduler->last = request;
-    scheduler->n_queued++;
-}
-
-static void queue_unlink(struct scheduler *scheduler, struct modelhost_request *request)
-{
-    *(request->previous != NULL ? &request->previous->next : &scheduler->first) = request->next;
-    *(request->next != NULL ? &request->next->previous : &scheduler->last) = request->previous;
-    request->previous = request->next = NULL;
-    scheduler->n_queued--;
-}
-
-/* Under the mutex: makes this the request's answer unless it has one. `result` is taken over on
- * success. Returns whether it was claimed. */
-static int claim(struct scheduler *scheduler, struct modelhost_request *request,
-                 model_status status, struct modelhost_result *result,
-                 const struct model_error *error)
+bool scheduler_claim(struct scheduler *scheduler, struct modelhost_request *request,
+                     model_status status, struct modelhost_result *result,
+                     const struct model_error *error)
 {
     if (request->state == REQUEST_ANSWERED)
-        return 0;
-    int queued = request->state == REQUEST_QUEUED;
-    if (queued)
-        queue_unlink(scheduler, request);
+        return false;
+    if (request->state == REQUEST_QUEUED) /* the queue's reference is the claimed list's then */
+        request_queue_remove(&scheduler->queue, request);
+    else
+        request_retain(request);
     deadline_heap_remove(&scheduler->deadlines, request);
     request->state = REQUEST_ANSWERED;
     request->status = status;
     request->result = result;
-    if (error != NULL)
-        request->error = *error;
+    if (status != MODEL_OK && (request->error = malloc(sizeof *error)) != NULL)
+        *request->error = *error;
+    request->next = NULL;
+    *(scheduler->claimed != NULL ? &scheduler->last_claimed->next : &scheduler->claimed) = request;
+    scheduler->last_claimed = request;
+    return true;
+}
+
+/* From here on the answer is its receiver's. */
+static void tell(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    request_ended(request, request_outcome_of(request->status));
     if (request->callback == NULL)
-        uv_cond_signal(&request->answered);
+        wait_word_post(&request->answered);
     else if (request->async != NULL)
         (void)uv_async_send(request->async);
     else
         scheduler_loop_answer(scheduler, request);
-    if (queued) { /* the queue's reference; it may be the last by now */
-        request->previous = scheduler->discarded;
-        scheduler->discarded = request;
-    }
-    return 1;
 }
 
 void scheduler_unlock(struct scheduler *scheduler)
 {
-    struct modelhost_request *discarded = scheduler->discarded;
-    scheduler->discarded = NULL;
+    struct modelhost_request *claimed = scheduler->claimed;
+    scheduler->claimed = NULL;
     uv_mutex_unlock(&scheduler->mutex);
-    while (discarded != NULL) {
-        struct modelhost_request *request = discarded;
-        discarded = request->previous;
+    while (claimed != NULL) {
+        struct modelhost_request *request = claimed;
+        claimed = request->next;
+        tell(scheduler, request);
         request_drop(request);
     }
 }
@@ -78,299 +60,165 @@ void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *re
                        model_status status, const char *sentence)
 {
     struct model_error error = MODEL_ERROR_INIT;
+    struct lane *lane = request->lane;
     (void)error_set(&error, status, "%s", sentence);
     __atomic_store_n(&request->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
-    struct joint_run *joint = request->joint;
-    if (claim(scheduler, request, status, NULL, &error) && joint != NULL && --joint->n_waiting == 0)
-        __atomic_store_n(&joint->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
+    if (!scheduler_claim(scheduler, request, status, NULL, &error) || lane == NULL)
+        return;
+    if (request->joint != NULL && --request->joint->n_waiting == 0)
+        __atomic_store_n(&request->joint->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
+    if (--lane->n_waiting > 0) /* others that run with it are still waited for */
+        return;
+    lane->given_up_ns = clock_now_ns();
+    if (!lane->is_direct)
+        scheduler_loop_wake(scheduler); /* for the end of its grace */
 }
 
-void scheduler_join(struct scheduler *scheduler, struct modelhost_request ***places, uint32_t n,
-                    struct joint_run *joint)
+static void say_late(const struct modelhost_request *request, int64_t now_ns,
+                     struct model_error *err)
 {
-    uv_mutex_lock(&scheduler->mutex);
-    for (uint32_t i = 0; i < n; i++) {
-        (*places[i])->joint = joint;
-        joint->n_waiting += (*places[i])->state != REQUEST_ANSWERED;
-    }
-    if (joint->n_waiting == 0)
-        __atomic_store_n(&joint->cancelled, MODEL_CANCELLED, __ATOMIC_RELAXED);
-    uv_mutex_unlock(&scheduler->mutex);
+    (void)error_set(err, MODEL_DEADLINE, "deadline passed after %lld ms while the request %s",
+                    (long long)((now_ns - request->submitted_ns) / NS_PER_MS),
+                    request->state == REQUEST_QUEUED ? "waited for a lane" : "was running");
 }
 
-void scheduler_part(struct scheduler *scheduler, struct modelhost_request ***places, uint32_t n)
+void scheduler_expire(struct scheduler *scheduler, struct modelhost_request *request,
+                      int64_t now_ns)
 {
-    uv_mutex_lock(&scheduler->mutex);
-    for (uint32_t i = 0; i < n; i++)
-        (*places[i])->joint = NULL;
-    uv_mutex_unlock(&scheduler->mutex);
+    struct model_error late = MODEL_ERROR_INIT;
+    say_late(request, now_ns, &late);
+    scheduler_give_up(scheduler, request, MODEL_DEADLINE, late.message);
 }
 
-/* Under the mutex. A deadline holds although the timer may be late: what ends behind it is no answer. */
-static model_status hold_deadline(const struct modelhost_request *request, model_status status,
-                                  struct model_error *error)
+model_status scheduler_hold_deadline(const struct modelhost_request *request, model_status status,
+                                     struct model_error *error)
 {
-    int64_t now_ns = clock_now_ns();
+    if (request->deadline_ns == INT64_MAX)
+        return status;
+    const int64_t now_ns = clock_now_ns();
     if (now_ns < request->deadline_ns)
         return status;
-    scheduler_loop_say_late(request, now_ns, error);
+    say_late(request, now_ns, error);
     return MODEL_DEADLINE;
 }
 
-void scheduler_answer(struct scheduler *scheduler, struct modelhost_request **place,
-                      model_status status, struct modelhost_result *result,
-                      const struct model_error *error)
+/* Under the mutex: puts it into the queue, and a callback's deadline to the loop's. */
+static model_status enqueue(struct scheduler *scheduler, struct modelhost_request *request,
+                            struct model_error *err)
 {
-    struct modelhost_request *request = *place;
-    struct model_error own = *error;
-    uv_mutex_lock(&scheduler->mutex);
-    *place = NULL;
-    status = hold_deadline(request, status, &own);
-    int claimed = claim(scheduler, request, status, status == MODEL_OK ? result : NULL, &own);
-    request_end_session(request, claimed && status == MODEL_OK);
-    uv_mutex_unlock(&scheduler->mutex);
-    if (!claimed || status != MODEL_OK)
-        modelhost_result_destroy(result);
-    request_drop(request); /* the queue's reference, which the lane took over */
-}
-
-/* Under the mutex: takes what is to run next out of the queue. Returns false when there is nothing, or only
- * what had better wait for company, until *ret_run_at_ns. */
-static bool take_work(struct scheduler *scheduler, struct lane_work *work, int64_t *ret_run_at_ns)
-{
-    const int64_t now_ns = clock_now_ns();
-    const uint64_t look = ++scheduler->n_looks;
-    *ret_run_at_ns = INT64_MAX;
-    work->n = 0;
-    for (struct modelhost_request *first = scheduler->first; first != NULL && work->n == 0;
-         first = first->next) {
-        int64_t run_at_ns = INT64_MAX;
-        if (first->model->waits_at_look == look)
-            continue;
-        work->n = batch_gather(first, now_ns, work->requests, &run_at_ns);
-        first->model->waits_at_look = look;
-        if (work->n == 0 && run_at_ns < *ret_run_at_ns)
-            *ret_run_at_ns = run_at_ns;
+    const bool has_callback = request->callback != NULL;
+    if (has_callback && request->deadline_ns != INT64_MAX &&
+        deadline_heap_add(&scheduler->deadlines, request) != MODEL_OK)
+        return error_no_memory(err, "a deadline");
+    if (request_queue_add(&scheduler->queue, request) != MODEL_OK) {
+        deadline_heap_remove(&scheduler->deadlines, request);
+        return error_no_memory(err, "a place in the queue");
     }
-    /* Idle lanes take their share: two half batches side by side are done before a whole one. */
-    work->n = (work->n + scheduler->n_idle) / (1 + scheduler->n_idle);
-    for (uint32_t i = 0; i < work->n; i++) {
-        queue_unlink(scheduler, work->requests[i]);
-        work->requests[i]->state = REQUEST_RUNNING;
-    }
-    return work->n > 0;
-}
-
-/* A request by itself. */
-static void run_one(struct scheduler *scheduler, struct modelhost_request **place)
-{
-    struct modelhost_request *request = *place;
-    struct modelhost_result *result = NULL;
-    struct model_error error = MODEL_ERROR_INIT;
-    model_status status = hold_deadline(request, MODEL_OK, &error);
-    if (status == MODEL_OK)
-        status = execute_request(request, &result, &error);
-    scheduler_answer(scheduler, place, status, result, &error);
-}
-
-/* Runs and answers work on the calling lane. Called and returns with the mutex held. */
-static void run_work(struct scheduler *scheduler, uint32_t lane, struct lane_work *work)
-{
-    scheduler->running[lane] = work;
-    if (scheduler->first != NULL)
-        uv_cond_signal(
-            &scheduler->work); /* somebody must keep the time of what waits for company */
-    uv_mutex_unlock(&scheduler->mutex);
-    if (work->n == 1)
-        run_one(scheduler, &work->requests[0]);
-    else
-        execute_batch(scheduler, work->requests, work->n);
-    uv_mutex_lock(&scheduler->mutex);
-    scheduler->running[lane] = NULL;
-}
-
-/* Waits for work, until then at the latest. With the mutex held. */
-static void wait_for_work(struct scheduler *scheduler, int64_t until_ns)
-{
-    const int64_t left_ns = until_ns - clock_now_ns();
-    scheduler->n_idle++;
-    if (until_ns == INT64_MAX)
-        uv_cond_wait(&scheduler->work, &scheduler->mutex);
-    else if (left_ns > 0)
-        (void)uv_cond_timedwait(&scheduler->work, &scheduler->mutex, (uint64_t)left_ns);
-    scheduler->n_idle--;
-}
-
-struct lane_start {
-    struct scheduler *scheduler;
-    uint32_t lane;
-};
-
-static void lane_main(void *argument)
-{
-    struct lane_start start = *(struct lane_start *)argument;
-    free(argument);
-    struct scheduler *scheduler = start.scheduler;
-    parallel_adopt_thread(scheduler->threads);
-    struct lane_work work = {0};
-    int64_t run_at_ns = INT64_MAX;
-    uv_mutex_lock(&scheduler->mutex);
-    while (!scheduler->stopping) {
-        if (take_work(scheduler, &work, &run_at_ns))
-            run_work(scheduler, start.lane, &work);
-        else
-            wait_for_work(scheduler, run_at_ns);
-    }
-    scheduler->n_live_lanes--;
-    uv_cond_signal(&scheduler->lane_ended);
-    uv_mutex_unlock(&scheduler->mutex);
-    services_release_scratch();
-}
-
-static int start_lane(struct scheduler *scheduler, uint32_t lane)
-{
-    struct lane_start *start = malloc(sizeof *start);
-    if (start == NULL)
-        return UV_ENOMEM;
-    *start = (struct lane_start){scheduler, lane};
-    int code = uv_thread_create(&scheduler->lanes[lane], lane_main, start);
-    if (code != 0)
-        free(start);
-    return code;
-}
-
-static void free_scheduler(struct scheduler *scheduler)
-{
-    deadline_heap_finish(&scheduler->deadlines);
-    free(scheduler->running);
-    free(scheduler->lanes);
-    uv_cond_destroy(&scheduler->work);
-    uv_cond_destroy(&scheduler->lane_ended);
-    uv_mutex_destroy(&scheduler->mutex);
-    free(scheduler);
-}
-
-model_status scheduler_create(uint32_t n_lanes, uint32_t threads, uint32_t max_queue,
-                              const struct log_sink *log, struct scheduler **ret,
-                              struct model_error *err)
-{
-    struct scheduler *scheduler = calloc(1, sizeof *scheduler);
-    if (scheduler == NULL)
-        return error_no_memory(err, "a scheduler");
-    scheduler->log = log;
-    scheduler->n_lanes = n_lanes;
-    scheduler->threads = threads;
-    scheduler->max_queue = max_queue;
-    scheduler->running = calloc(n_lanes, sizeof(void *));
-    scheduler->lanes = calloc(n_lanes, sizeof *scheduler->lanes);
-    int ready = uv_mutex_init(&scheduler->mutex) == 0 && uv_cond_init(&scheduler->work) == 0 &&
-                uv_cond_init(&scheduler->lane_ended) == 0;
-    if (!ready || scheduler->running == NULL || scheduler->lanes == NULL) {
-        free(scheduler->running);
-        free(scheduler->lanes);
-        free(scheduler);
-        return error_no_memory(err, "a scheduler");
-    }
-    model_status status = scheduler_loop_start(scheduler, err);
-    if (status != MODEL_OK) {
-        free_scheduler(scheduler);
-        return status;
-    }
-    for (uint32_t i = 0; i < n_lanes; i++) {
-        int code = start_lane(scheduler, i);
-        if (code != 0) {
-            scheduler->n_lanes = i;
-            (void)scheduler_destroy(scheduler);
-            return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start lane %u of %u: %s", i + 1,
-                             n_lanes, uv_strerror(code));
-        }
-        uv_mutex_lock(&scheduler->mutex);
-        scheduler->n_live_lanes++;
-        uv_mutex_unlock(&scheduler->mutex);
-    }
-    *ret = scheduler;
+    request_retain(request);
+    if (has_callback)
+        request_retain(request);
+    request->state = REQUEST_QUEUED;
     return MODEL_OK;
 }
 
-/* Waits for all lanes to end, up to the grace; returns how many did not. With the mutex held. */
-static uint32_t wait_for_lanes(struct scheduler *scheduler)
+static model_status admit(struct scheduler *scheduler, struct modelhost_request *request,
+                          struct model_error *err)
 {
-    int64_t end_ns = clock_now_ns() + STOP_GRACE_NS;
-    for (int64_t left_ns; scheduler->n_live_lanes > 0 && (left_ns = end_ns - clock_now_ns()) > 0;)
-        (void)uv_cond_timedwait(&scheduler->lane_ended, &scheduler->mutex, (uint64_t)left_ns);
-    return scheduler->n_live_lanes;
-}
-
-uint32_t scheduler_destroy(struct scheduler *scheduler)
-{
-    if (scheduler == NULL)
-        return 0;
-    uv_mutex_lock(&scheduler->mutex);
-    scheduler->stopping = 1;
-    while (scheduler->first != NULL)
-        scheduler_give_up(scheduler, scheduler->first, MODEL_CANCELLED, "the host was shut down");
-    for (uint32_t i = 0; i < scheduler->n_lanes; i++)
-        for (uint32_t k = 0; scheduler->running[i] != NULL && k < scheduler->running[i]->n; k++)
-            if (scheduler->running[i]->requests[k] != NULL)
-                scheduler_give_up(scheduler, scheduler->running[i]->requests[k], MODEL_CANCELLED,
-                                  "the host was shut down");
-    uv_cond_broadcast(&scheduler->work);
-    uint32_t n_stuck = wait_for_lanes(scheduler);
-    scheduler_unlock(scheduler);
-    scheduler_loop_stop(scheduler);
-    if (n_stuck > 0) {
-        log_write(scheduler->log, MODEL_LOG_ERROR,
-                  "%u lanes are stuck in a plugin that does not look at its cancel token; leaving "
-                  "them behind",
-                  n_stuck);
-        return n_stuck;
-    }
-    for (uint32_t i = 0; i < scheduler->n_lanes; i++)
-        (void)uv_thread_join(&scheduler->lanes[i]);
-    free_scheduler(scheduler);
-    return 0;
+    if (scheduler->stopping)
+        return error_set(err, MODEL_CANCELLED, "the host was shut down");
+    if (request_queue_is_full(&scheduler->queue))
+        return error_set(err, MODEL_BUSY,
+                         "%u requests wait already (max_queue %u); try again later",
+                         scheduler->queue.n_requests, scheduler->queue.max_requests);
+    model_status status = lane_check_model(request->model, err);
+    return status == MODEL_OK ? enqueue(scheduler, request, err) : status;
 }
 
 model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_request *request,
                               struct model_error *err)
 {
-    int wake = 0;
-    model_status status = MODEL_OK;
     request->scheduler = scheduler;
     batch_describe(request);
     uv_mutex_lock(&scheduler->mutex);
-    if (scheduler->stopping) {
-        status = error_set(err, MODEL_CANCELLED, "the host was shut down");
-    } else if (scheduler->n_queued >= scheduler->max_queue) {
-        status =
-            error_set(err, MODEL_BUSY, "%u requests wait already (max_queue %u); try again later",
-                      scheduler->n_queued, scheduler->max_queue);
-    } else if (request->deadline_ns != INT64_MAX) {
-        status = deadline_heap_add(&scheduler->deadlines, request);
-        wake = deadline_heap_first(&scheduler->deadlines) == request;
-        if (status != MODEL_OK)
-            (void)error_no_memory(err, "a deadline");
-    }
-    if (status == MODEL_OK) {
-        request_retain(request);
-        if (request->callback != NULL)
-            request_retain(request);
-        request->state = REQUEST_QUEUED;
-        queue_append(scheduler, request);
-        uv_cond_signal(&scheduler->work);
-    }
+    model_status status = admit(scheduler, request, err);
+    const bool is_next = status == MODEL_OK && request->callback != NULL &&
+                         deadline_heap_first(&scheduler->deadlines) == request;
+    struct lane *lane = status == MODEL_OK ? lane_to_wake(scheduler) : NULL;
     uv_mutex_unlock(&scheduler->mutex);
-    if (status == MODEL_OK && wake)
+    if (lane != NULL)
+        wait_word_post(&lane->work);
+    if (is_next)
         scheduler_loop_wake(scheduler);
+    if (status != MODEL_OK)
+        request_ended(request, request_outcome_of(status));
     return status;
+}
+
+bool scheduler_is_crowded(const struct scheduler *scheduler)
+{
+    return atomic_load_explicit(&scheduler->n_waiting, memory_order_relaxed) >=
+           scheduler->options.n_cpus;
+}
+
+static bool wait_for_answer(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    (void)atomic_fetch_add_explicit(&scheduler->n_waiting, 1, memory_order_relaxed);
+    const bool came = wait_word_wait(&request->answered, &request->model->lane_account.answer_spin,
+                                     scheduler_is_crowded(scheduler), request->deadline_ns);
+    (void)atomic_fetch_sub_explicit(&scheduler->n_waiting, 1, memory_order_relaxed);
+    return came;
 }
 
 void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request)
 {
+    if (wait_for_answer(scheduler, request))
+        return;
     uv_mutex_lock(&scheduler->mutex);
-    while (request->state != REQUEST_ANSWERED)
-        uv_cond_wait(&request->answered, &scheduler->mutex);
+    scheduler_expire(scheduler, request, clock_now_ns());
+    scheduler_unlock(scheduler);
+    /* Mine, or somebody's just before. */
+    (void)wait_word_wait(&request->answered, NULL, false, INT64_MAX);
+}
+
+/* Under the mutex: takes the place of a lane. */
+static bool begin_direct(struct scheduler *scheduler, struct lane *lane,
+                         struct modelhost_request *request)
+{
+    if (scheduler->stopping || scheduler->queue.n_requests > 0 ||
+        scheduler->n_busy >= scheduler->options.n_lanes ||
+        lane_check_model(request->model, NULL) != MODEL_OK)
+        return false;
+    request->scheduler = scheduler;
+    request_retain(request);
+    lane_link(scheduler, lane);
+    lane_begin(lane, request);
+    return true;
+}
+
+bool scheduler_run_direct(struct scheduler *scheduler, struct modelhost_request *request)
+{
+    struct lane lane = {.is_direct = true};
+    uv_mutex_lock(&scheduler->mutex);
+    const bool begun = begin_direct(scheduler, &lane, request);
     uv_mutex_unlock(&scheduler->mutex);
+    if (!begun)
+        return false;
+    struct modelhost_result *result = NULL;
+    struct model_error error;
+    error_init(&error);
+    struct lane_remains remains;
+    const struct parallel_team own = parallel_lend_thread(scheduler->options.threads);
+    const model_status status = lane_execute(&lane, &result, &error);
+    parallel_return_thread(own);
+    uv_mutex_lock(&scheduler->mutex);
+    lane_end(&lane, status, result, &error, &remains);
+    lane_unlink(&lane);
+    struct lane *next = lane_to_wake(scheduler);
+    scheduler_unlock(scheduler);
+    if (next != NULL)
+        wait_word_post(&next->work);
+    lane_drop(&remains);
+    return true;
 }
 
 void scheduler_cancel(struct scheduler *scheduler, struct modelhost_request *request)
@@ -378,4 +226,38 @@ void scheduler_cancel(struct scheduler *scheduler, struct modelhost_request *req
     uv_mutex_lock(&scheduler->mutex);
     scheduler_give_up(scheduler, request, MODEL_CANCELLED, "the request was cancelled");
     scheduler_unlock(scheduler);
+}
+
+bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err)
+{
+    bool is_ready = true;
+    uv_mutex_lock(&scheduler->mutex);
+    for (struct lane *lane = scheduler->lanes; lane != NULL && is_ready; lane = lane->next)
+        if (lane->is_late) {
+            is_ready = false;
+            (void)error_set(err, MODEL_BUSY,
+                            "request %llu of '%s' shows no progress: its lane is held up until it "
+                            "comes back, or is given up and replaced",
+                            (unsigned long long)lane->running->id,
+                            lane->running->model->services.model_name);
+        }
+    if (is_ready && scheduler->n_missing_lanes > 0) {
+        is_ready = false;
+        (void)error_set(err, MODEL_BUSY, "%u of %u lanes are being replaced",
+                        scheduler->n_missing_lanes, scheduler->options.n_lanes);
+    }
+    uv_mutex_unlock(&scheduler->mutex);
+    return is_ready;
+}
+
+struct lane_report scheduler_report(struct scheduler *scheduler,
+                                    const struct modelhost_model *model)
+{
+    const struct lane_account *account = &model->lane_account;
+    uv_mutex_lock(&scheduler->mutex);
+    const struct lane_report report = {.n_abandoned = account->n_abandoned,
+                                       .abandoned_total = account->abandoned_total,
+                                       .cancel_latency = account->cancel_latency};
+    uv_mutex_unlock(&scheduler->mutex);
+    return report;
 }

@@ -1,52 +1,57 @@
 /* scheduler.h - the queue, the lanes that run what is in it, and the loop that keeps time.
  *
  * Lanes are threads of our own, never libuv's pool, which is shared with file and DNS work and cannot
- * be cancelled. A deadline is a timer on the loop, so a waiting request expires on time whatever the
- * lanes do. At its deadline a running request is answered too and its token raised; the lane is free
- * again when the plugin returns. */
+ * be cancelled. A caller who waits keeps its own deadline; the deadlines of callbacks are a timer on the
+ * loop. So a waiting request expires on time whatever the lanes do. At its deadline a running request is
+ * answered too and its token raised; a lane that does not come back soon then is abandoned and replaced.
+ *
+ * scheduler.c has claiming and answering, scheduler_life.c beginning and end, scheduler_loop.c time,
+ * lanes/lane.c the threads. One mutex guards it all; what others are told (answers, counts, log lines) is
+ * told when it is unlocked. */
 #ifndef SCHEDULER_H
 #define SCHEDULER_H
 
 #include "deadline_heap.h"
+#include "lane.h"
 #include "log.h"
+#include "request_queue.h"
 
-/* What a lane runs: one request, or several together; NULL: answered. */
-struct lane_work {
-    uint32_t n;
-    struct modelhost_request *requests[BATCH_MAX_ITEMS]; /* (n) */
+struct scheduler_options {
+    uint32_t n_lanes;
+    uint32_t threads;   /* of each lane */
+    uint32_t n_cpus;    /* that the process may use */
+    uint32_t max_queue; /* requests that may wait */
+    int64_t abandon_grace_ns;
+    const struct log_sink *log;
 };
 
 struct scheduler {
-    const struct log_sink *log;
-    uint32_t n_lanes;
-    uint32_t threads; /* of each lane */
-    uint32_t max_queue;
+    struct scheduler_options options;
 
-    uv_mutex_t mutex; /* guards everything below, and the guarded fields of requests */
-    uv_cond_t work;   /* something to run, or stopping */
-    uv_cond_t lane_ended;
-    struct modelhost_request *first, *last; /* the queue */
-    uint32_t n_queued;
+    uv_mutex_t mutex;     /* guards everything below, and the guarded fields of requests */
+    uv_cond_t lane_ended; /* n_live_lanes is less */
+    struct request_queue queue;
     struct deadline_heap deadlines;
-    struct modelhost_request *answers; /* for callbacks on the loop */
-    struct modelhost_request
-        *discarded;             /* answered out of the queue, to be dropped (by previous) */
-    struct lane_work **running; /* (n_lanes), NULL: idle */
-    uint32_t n_idle;            /* lanes that wait for work */
-    uint64_t n_looks;           /* how often lanes have looked for work */
-    uint32_t n_live_lanes;
+    struct modelhost_request *claimed, *last_claimed; /* answered, to be told when unlocked */
+    struct lane *lanes;       /* all that run or may run something, abandoned ones too */
+    struct lane *idle;        /* of these, who waits for work; the last one to come first */
+    struct lane *ended;       /* threads to be joined */
+    uint32_t n_live_lanes;    /* in `lanes` */
+    uint32_t n_busy;          /* that run something and are not abandoned; at most n_lanes */
+    uint32_t n_missing_lanes; /* abandoned and not replaced yet */
+    int64_t watch_ns; /* when the loop looks at the lanes next; INT64_MAX: when it is told */
     int stopping;
 
+    _Atomic uint32_t n_waiting;                  /* callers in scheduler_wait() */
+    _Atomic(struct modelhost_request *) answers; /* for callbacks on the loop, the last one first */
     uv_loop_t loop;
     uv_async_t wake;
     uv_timer_t timer;
     uv_thread_t loop_thread;
-    uv_thread_t *lanes; /* (n_lanes) */
 };
 
 /* Starts the threads. */
-model_status scheduler_create(uint32_t n_lanes, uint32_t threads, uint32_t max_queue,
-                              const struct log_sink *log, struct scheduler **ret,
+model_status scheduler_create(const struct scheduler_options *options, struct scheduler **ret,
                               struct model_error *err);
 /* Cancels what waits and runs, gives all answers, ends the threads. A lane whose plugin does not come
  * back within five seconds is left behind with everything it uses, and said so in the log. Returns how
@@ -54,25 +59,22 @@ model_status scheduler_create(uint32_t n_lanes, uint32_t threads, uint32_t max_q
 uint32_t scheduler_destroy(struct scheduler *scheduler);
 
 /* Puts a request into the queue; the queue takes a reference of its own, and if the request has a
- * callback so does the answer. MODEL_BUSY when the queue is full, MODEL_DEADLINE when it is too late
- * already. */
+ * callback so does the answer. MODEL_BUSY when the queue is full or the model has too many lanes stuck in it,
+ * MODEL_CANCELLED when the host is going away. */
 model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_request *request,
                               struct model_error *err);
-/* Waits for the answer of a request without a callback. */
+/* Waits for the answer of a request without a callback; at its deadline gives it. */
 void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request);
+/* Runs a request without a callback on the calling thread, in the place of a lane that is free, and answers
+ * it; false: none is. */
+bool scheduler_run_direct(struct scheduler *scheduler, struct modelhost_request *request);
 /* Answers it with MODEL_CANCELLED unless it has its answer. */
 void scheduler_cancel(struct scheduler *scheduler, struct modelhost_request *request);
 
-/* Answers a request that a lane has run, and lets go of it; *place, of the lane's work, becomes NULL. `result` is
- * taken over. [lane-thread] */
-void scheduler_answer(struct scheduler *scheduler, struct modelhost_request **place,
-                      model_status status, struct modelhost_result *result,
-                      const struct model_error *error);
-
-/* Before and behind a run of several requests: in between, joint->cancelled is raised when the last of them
- * has been given up. [lane-thread] */
-void scheduler_join(struct scheduler *scheduler, struct modelhost_request ***places, uint32_t n,
-                    struct joint_run *joint);
-void scheduler_part(struct scheduler *scheduler, struct modelhost_request ***places, uint32_t n);
+/* Whether all lanes take requests; the sentence says why not. */
+bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err);
+/* What became of a model's calls on lanes. */
+struct lane_report scheduler_report(struct scheduler *scheduler,
+                                    const struct modelhost_model *model);
 
 #endif

@@ -1,49 +1,62 @@
 /* scheduler_loop.c - see scheduler_loop.h. One timer stands for all deadlines: it is set to the
- * earliest one whenever that changes. A request that ends in time costs the loop nothing. */
+ * earliest one whenever that changes. A request that ends in time costs the loop nothing. What the loop
+ * says and calls, it does without the mutex. */
 #include "scheduler_loop.h"
 #include "clock.h"
 #include "errors.h"
 #include "standard_descriptors.h"
 
-void scheduler_loop_say_late(const struct modelhost_request *request, int64_t now_ns,
-                             struct model_error *err)
-{
-    (void)error_set(err, MODEL_DEADLINE, "deadline passed after %lld ms while the request %s",
-                    (long long)((now_ns - request->submitted_ns) / NS_PER_MS),
-                    request->state == REQUEST_QUEUED ? "waited for a lane" : "was running");
-}
-
-static void expire(struct scheduler *scheduler, struct modelhost_request *request, int64_t now_ns)
-{
-    struct model_error late = MODEL_ERROR_INIT;
-    scheduler_loop_say_late(request, now_ns, &late);
-    scheduler_give_up(scheduler, request, MODEL_DEADLINE, late.message);
-}
+#define RETRY_NS NS_PER_S /* for a lane that could not be started */
 
 static void on_timer(uv_timer_t *timer);
 
-/* Expires what is due and sets the timer for what comes next. With the mutex held. */
-static void keep_deadlines(struct scheduler *scheduler)
+/* With the mutex held: expires what is due, sees to the lanes, and sets the timer for what comes next. */
+static void keep_time(struct scheduler *scheduler, struct lane_news *news)
 {
-    int64_t now_ns = clock_now_ns();
+    const int64_t now_ns = clock_now_ns();
     struct modelhost_request *first;
     while ((first = deadline_heap_first(&scheduler->deadlines)) != NULL &&
            first->deadline_ns <= now_ns)
-        expire(scheduler, first, now_ns);
-    if (first == NULL) {
+        scheduler_expire(scheduler, first, now_ns);
+    int64_t next_ns = scheduler->watch_ns = lane_keep_time(scheduler, now_ns, news);
+    if (first != NULL && first->deadline_ns < next_ns)
+        next_ns = first->deadline_ns;
+    if (scheduler->n_missing_lanes > 0 && next_ns > now_ns + RETRY_NS)
+        next_ns = now_ns + RETRY_NS;
+    if (next_ns == INT64_MAX) {
         (void)uv_timer_stop(&scheduler->timer);
         return;
     }
     /* Rounded up, so that the timer never fires just before the deadline. */
-    uint64_t wait_ms = (uint64_t)((first->deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+    const uint64_t wait_ms = (uint64_t)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
     uv_update_time(&scheduler->loop);
     (void)uv_timer_start(&scheduler->timer, on_timer, wait_ms, 0);
 }
 
+/* Starts lanes in the place of abandoned ones; what fails is tried again at the next turn. */
+static void replace_lanes(struct scheduler *scheduler)
+{
+    for (;;) {
+        uv_mutex_lock(&scheduler->mutex);
+        const bool is_missing = scheduler->n_missing_lanes > 0 && !scheduler->stopping;
+        uv_mutex_unlock(&scheduler->mutex);
+        struct model_error error = MODEL_ERROR_INIT;
+        if (!is_missing)
+            return;
+        if (lane_start(scheduler, &error) != MODEL_OK) {
+            log_write(scheduler->options.log, MODEL_LOG_ERROR, "%s; trying again", error.message);
+            return;
+        }
+        uv_mutex_lock(&scheduler->mutex);
+        scheduler->n_missing_lanes--;
+        uv_mutex_unlock(&scheduler->mutex);
+    }
+}
+
 static struct modelhost_request *take_answers(struct scheduler *scheduler)
 {
-    struct modelhost_request *reversed = scheduler->answers, *ordered = NULL;
-    scheduler->answers = NULL;
+    struct modelhost_request *reversed = atomic_exchange(&scheduler->answers, NULL);
+    struct modelhost_request *ordered = NULL;
     while (reversed != NULL) {
         struct modelhost_request *request = reversed;
         reversed = request->next;
@@ -55,10 +68,15 @@ static struct modelhost_request *take_answers(struct scheduler *scheduler)
 
 static void turn(struct scheduler *scheduler)
 {
+    struct lane_news news = {.n_lines = 0};
     uv_mutex_lock(&scheduler->mutex);
-    keep_deadlines(scheduler);
-    struct modelhost_request *answers = take_answers(scheduler);
+    keep_time(scheduler, &news);
     scheduler_unlock(scheduler);
+    for (uint32_t i = 0; i < news.n_lines; i++)
+        log_write(scheduler->options.log, news.levels[i], "%s", news.lines[i]);
+    replace_lanes(scheduler);
+    lane_join_ended(scheduler);
+    struct modelhost_request *answers = take_answers(scheduler);
     while (answers != NULL) {
         struct modelhost_request *request = answers;
         answers = request->next;
@@ -77,7 +95,8 @@ static void on_wake(uv_async_t *wake)
     struct scheduler *scheduler = wake->data;
     turn(scheduler);
     uv_mutex_lock(&scheduler->mutex);
-    int end = scheduler->stopping && scheduler->answers == NULL && scheduler->n_live_lanes == 0;
+    int end = scheduler->stopping && scheduler->n_live_lanes == 0 &&
+              atomic_load(&scheduler->answers) == NULL;
     uv_mutex_unlock(&scheduler->mutex);
     if (end && !uv_is_closing((uv_handle_t *)wake)) {
         uv_close((uv_handle_t *)wake, NULL);
@@ -136,7 +155,8 @@ void scheduler_loop_wake(struct scheduler *scheduler)
 
 void scheduler_loop_answer(struct scheduler *scheduler, struct modelhost_request *request)
 {
-    request->next = scheduler->answers;
-    scheduler->answers = request;
+    request->next = atomic_load(&scheduler->answers);
+    while (!atomic_compare_exchange_weak(&scheduler->answers, &request->next, request))
+        continue;
     scheduler_loop_wake(scheduler);
 }

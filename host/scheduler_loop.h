@@ -1,5 +1,5 @@
-/* scheduler_loop.h - the host's libuv loop on its own thread: deadlines, and callbacks that asked for no
- * loop of their own. */
+/* scheduler_loop.h - the host's libuv loop on its own thread: deadlines, lanes that take too long, and
+ * callbacks that asked for no loop of their own. And what the files of the scheduler share. */
 #ifndef SCHEDULER_LOOP_H
 #define SCHEDULER_LOOP_H
 
@@ -9,21 +9,37 @@ model_status scheduler_loop_start(struct scheduler *scheduler, struct model_erro
 /* Runs the callbacks that are due, then ends the thread. */
 void scheduler_loop_stop(struct scheduler *scheduler);
 
-/* Makes the loop look at the deadlines again. [any-thread] */
+/* Makes the loop look at deadlines, lanes and answers again. [any-thread] */
 void scheduler_loop_wake(struct scheduler *scheduler);
-/* Hands an answered request to the loop for its callback. With the scheduler's mutex held. */
+/* Hands an answered request to the loop for its callback. */
 void scheduler_loop_answer(struct scheduler *scheduler, struct modelhost_request *request);
-/* The sentence of a deadline that has passed. With the mutex held. */
-void scheduler_loop_say_late(const struct modelhost_request *request, int64_t now_ns,
-                             struct model_error *err);
 
-/* In scheduler.c: unlocks the mutex and drops what was discarded under it: a last reference frees a
- * request, which must not happen inside. */
+/* The rest in scheduler.c. */
+
+/* Unlocks the mutex, then tells those who wait what was claimed under it. */
 void scheduler_unlock(struct scheduler *scheduler);
 
-/* In scheduler.c: answers the request with this status unless it has its answer, and raises its token.
- * With the mutex held. */
+/* With the mutex: makes this the request's answer unless it has one, takes it out of the queue, and takes
+ * `result` over on success. Returns whether it was claimed: its caller is told by scheduler_unlock(). */
+bool scheduler_claim(struct scheduler *scheduler, struct modelhost_request *request,
+                     model_status status, struct modelhost_result *result,
+                     const struct model_error *error);
+
+/* With the mutex: answers the request with this status unless it has its answer, and raises its token. */
 void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *request,
                        model_status status, const char *sentence);
+
+/* With the mutex: gives the request up because its deadline has passed. */
+void scheduler_expire(struct scheduler *scheduler, struct modelhost_request *request,
+                      int64_t now_ns);
+
+/* With the mutex: `status`, or MODEL_DEADLINE and its sentence if that has passed. A deadline holds although
+ * timers may be late: what ends behind it is no answer. */
+model_status scheduler_hold_deadline(const struct modelhost_request *request, model_status status,
+                                     struct model_error *error);
+
+/* Whether more callers wait than there are CPUs beside a lane's: whoever looks for work or for an answer gives
+ * way to them then. Without the mutex. */
+bool scheduler_is_crowded(const struct scheduler *scheduler);
 
 #endif

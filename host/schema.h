@@ -18,6 +18,14 @@ struct schema_binding {
     uint32_t n_dimensions;
 };
 
+/* Copies what is bound. */
+static inline void schema_binding_copy(struct schema_binding *to, const struct schema_binding *from)
+{
+    to->n_dimensions = from->n_dimensions;
+    for (uint32_t i = 0; i < from->n_dimensions; i++)
+        to->dimensions[i] = from->dimensions[i];
+}
+
 /* Whether a description is one the host can work with: names there and different, dtypes known, ranks
  * and bounds sane, few enough dimension names. MODEL_INVALID_ARGUMENT names what is not. */
 model_status schema_check_description(const struct model_description *description,

@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "parallel.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,10 +24,19 @@ struct packed_blob {
     void *data;
 };
 
+/* Freed with its thread, which may be the application's (a direct call). */
 static _Thread_local struct {
     void *data;
     size_t size_bytes;
 } scratch_block;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+static pthread_key_t scratch_key;
+static int has_scratch_key;
+
+static void make_scratch_key(void)
+{
+    has_scratch_key = pthread_key_create(&scratch_key, free) == 0;
+}
 
 /* Large blocks ask for huge pages: a step of a decoder reads every packed weight once, and with small
  * pages half of its time goes into finding them. */
@@ -188,6 +198,9 @@ static void *service_scratch(void *context, size_t size_bytes)
     if (data == NULL)
         return NULL;
     services_release_scratch();
+    (void)pthread_once(&scratch_once, make_scratch_key);
+    if (has_scratch_key)
+        (void)pthread_setspecific(scratch_key, data);
     scratch_block.data = data;
     scratch_block.size_bytes = size_bytes;
     return data;
@@ -261,6 +274,8 @@ uint64_t services_packed_bytes(const struct services *services)
 
 void services_release_scratch(void)
 {
+    if (scratch_block.data != NULL && has_scratch_key)
+        (void)pthread_setspecific(scratch_key, NULL);
     free(scratch_block.data);
     scratch_block.data = NULL;
     scratch_block.size_bytes = 0;

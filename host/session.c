@@ -78,11 +78,11 @@ model_status session_begin(struct modelhost_session *session, int64_t n_items,
         return error_set(err, MODEL_BUSY,
                          "another call uses the session; wait for its end, or use a session each");
     model_status status =
-        session->is_lost
-            ? error_set(
-                  err, MODEL_INVALID_ARGUMENT,
-                  "an earlier call of the session was given up (its deadline, or cancelled) when "
-                  "the model had read its input already: begin a new session")
+        session->lost != NULL
+            ? error_set(err, MODEL_INVALID_ARGUMENT,
+                        "an earlier call of the session was given up (its deadline, or cancelled) "
+                        "when %s: begin a new session",
+                        session->lost)
             : take_instance(session, n_items, err);
     session->n_pending = n_items;
     if (status == MODEL_OK)
@@ -92,11 +92,18 @@ model_status session_begin(struct modelhost_session *session, int64_t n_items,
     return status;
 }
 
+void session_lose_instance(struct modelhost_session *session)
+{
+    hosted_instance_destroy(session->instance);
+    session->instance = NULL;
+    session->lost = "the plugin did not stop";
+}
+
 void session_end(struct modelhost_session *session, enum session_outcome outcome)
 {
     if (outcome == SESSION_ADVANCED)
         session->n_items = session->n_pending;
-    if (outcome == SESSION_LOST)
-        session->is_lost = true;
+    if (outcome == SESSION_LOST && session->lost == NULL)
+        session->lost = "the model had read its input already";
     atomic_store(&session->busy, 0);
 }

@@ -16,7 +16,7 @@ struct modelhost_session {
     _Atomic uint32_t references;
     struct modelhost_model *model; /* holds a reference */
     _Atomic int busy;              /* a lane uses what follows */
-    bool is_lost;                  /* a call was given up although the model had read its input */
+    const char *lost;              /* why it cannot go on; NULL: it can */
     int64_t n_pending;             /* items of the call that has it */
     struct hosted_instance *instance;
     int64_t n_items; /* of the batch; 0: nothing was read yet */
@@ -38,5 +38,7 @@ enum session_outcome {
 model_status session_begin(struct modelhost_session *session, int64_t n_items,
                            struct hosted_instance **ret, struct model_error *err);
 void session_end(struct modelhost_session *session, enum session_outcome outcome);
+/* Destroys the instance of a lost session, which nobody may use again. Before session_end(). [lane-thread] */
+void session_lose_instance(struct modelhost_session *session);
 
 #endif

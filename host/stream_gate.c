@@ -1,5 +1,6 @@
 /* stream_gate.c - see stream_gate.h. */
 #include "stream_gate.h"
+#include "clock.h"
 #include "errors.h"
 #include "schema.h"
 
@@ -34,6 +35,7 @@ static model_status tell(struct stream_gate *gate, const struct model_tensor *co
         return gate->status;
     if (!request_begin_telling(request))
         return MODEL_CANCELLED;
+    lane_progress_mark(&request->progress, 0, clock_now_ns());
     request->on_tensors(request->on_tensors_context, tensors, n_tensors);
     request_end_telling(request);
     return MODEL_OK;

@@ -19,7 +19,9 @@
  *   [create-thread]  called from one host thread; nothing else of this model runs meanwhile
  *   [lane-thread]    called from a thread of a lane; calls on one instance never overlap (but need
  *                    not come from the same thread), calls on different instances do
- * No function of a plugin runs on a thread of the application.
+ * No function of a plugin runs on a thread of the application, unless a caller asked for that: its own thread
+ * then takes the place of a lane for one call (modelhost_run_options.direct), and [lane-thread] functions run
+ * on it. So a plugin keeps what it needs in its instance, not in a thread.
  *
  * Memory. Whoever allocates frees; nothing crosses the boundary to be freed on the other side. A
  * pointer in a struct lives as long as that struct unless a comment says otherwise.

@@ -100,6 +100,8 @@ struct modelhost_options {
     /* With it: a Redis server that shares them, redis://[:PASSWORD@]HOST[:PORT][/DATABASE]; NULL:
      * MODELHOST_REDIS_URL; "": none. One that does not answer is left alone for a while */
     const char *redis_url;
+    int64_t abandon_grace_ms; /* how long a lane may take to come back once its request was given up
+                                 before another one takes its place; 0: 100 */
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \
@@ -112,6 +114,10 @@ struct modelhost_options {
  * MODELHOST_PLUGIN_PATH from the environment. */
 MODELHOST_API model_status modelhost_create(const struct modelhost_options *options,
                                             struct modelhost **ret_host, struct model_error *err);
+
+/* 1: all lanes take requests. 0, with a sentence in err: a lane has shown no progress for ten times what its
+ * model's estimated_run_ns says, and a second at least, or has not been replaced yet. */
+MODELHOST_API int32_t modelhost_ready(struct modelhost *host, struct model_error *err);
 
 /* Cancels what waits and runs, waits for the lanes and for models being freed, frees everything. Models
  * must be released, and results destroyed, by then. What still holds a model (a request not yet given back,
@@ -139,7 +145,8 @@ struct modelhost_load_options {
     uint32_t workers;             /* worker: child processes; 0: 1 */
     int64_t kill_grace_ms;        /* worker: from the deadline to its end; 0: 50 */
     uint64_t worker_memory_bytes; /* worker: address space of each; 0: no limit */
-    uint32_t max_abandoned_lanes; /* in this process: stuck calls before the model refuses; 0: 2 */
+    uint32_t max_abandoned_lanes; /* in this process: lanes stuck in its plugin before the model
+                                     refuses with MODEL_BUSY; 0: 2 */
     uint32_t reserved;            /* 0 */
     /* Requests that wait for the model together run together, and each gets what it would have got alone.
      * For calls without session and on_tensors; not for generating. */
@@ -230,6 +237,12 @@ struct modelhost_run_options {
     void (*on_tensors)(void *context, const struct model_tensor *const *tensors,
                        uint32_t n_tensors);
     void *on_tensors_context;
+    int32_t priority; /* higher goes first; models of one priority take turns */
+    /* Synchronous calls: 1 runs the plugin on the calling thread if a lane is free, whose place it takes, so
+     * that nobody need be woken: for calls of microseconds. The deadline is then polled only, by the plugin
+     * at its cancel token and by the host behind it: a plugin that is stuck holds the caller. [lane-thread]
+     * functions are called on that thread; with `threads` above 1 it gets a team of its own. */
+    uint32_t direct;
 };
 
 #define MODELHOST_RUN_OPTIONS_INIT                                                                 \

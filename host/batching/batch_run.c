@@ -26,16 +26,16 @@ static bool is_given_up(const struct modelhost_request *request)
 }
 
 /* The end of a request's execution. */
-static void end(struct scheduler *scheduler, struct modelhost_request **place, model_status status,
+static void end(struct lane *lane, struct modelhost_request **place, model_status status,
                 struct execution *execution, struct model_error *err)
 {
     struct modelhost_result *result = NULL;
     status = execute_end(*place, status, execution, &result, err);
-    scheduler_answer(scheduler, place, status, result, err);
+    lane_answer(lane, place, status, result, err);
 }
 
 /* A request by itself, whose inputs are there. */
-static void run_alone(struct scheduler *scheduler, struct modelhost_request **place,
+static void run_alone(struct lane *lane, struct modelhost_request **place,
                       struct execution *execution)
 {
     struct modelhost_request *request = *place;
@@ -47,9 +47,11 @@ static void run_alone(struct scheduler *scheduler, struct modelhost_request **pl
     if (status == MODEL_OK)
         status = schema_check_inputs(modelhost_description(request->model), request->inputs,
                                      request->n_inputs, &binding, &err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
+        lane_progress_mark(&lane->running->progress, schema_batch(&binding), clock_now_ns());
         status = execute_alone(request, &binding, execution, &err);
-    end(scheduler, place, status, execution, &err);
+    }
+    end(lane, place, status, execution, &err);
 }
 
 /* ---- together */
@@ -65,15 +67,17 @@ static int64_t last_deadline(const struct group *group)
 }
 
 /* One run() on the joint inputs. */
-static model_status run_merged(struct modelhost_request *first, const struct batch_merge *merge,
-                               const struct joint_run *joint, int64_t deadline_ns,
-                               struct modelhost_result *result, struct model_error *err)
+static model_status run_merged(struct lane *lane, struct modelhost_request *first,
+                               const struct batch_merge *merge, const struct joint_run *joint,
+                               int64_t deadline_ns, struct modelhost_result *result,
+                               struct model_error *err)
 {
     struct schema_binding binding;
     struct plugin_call call = {.inputs = merge->inputs,
                                .n_inputs = merge->n_inputs,
                                .plugin = &first->model->plugin.file,
                                .binding = &binding,
+                               .progress = &lane->running->progress,
                                .cancelled = &joint->cancelled,
                                .deadline_ns = deadline_ns};
     model_status status = schema_check_inputs(modelhost_description(first->model), call.inputs,
@@ -83,12 +87,13 @@ static model_status run_merged(struct modelhost_request *first, const struct bat
     if (status != MODEL_OK)
         return status;
     status = execute_call(&call, result, err);
-    loaded_model_return_instance(first->model, call.instance);
+    request_return_instance(first, call.instance);
     return status;
 }
 
-static model_status run_joint(const struct group *group, const struct joint_run *joint,
-                              struct modelhost_result **ret_result, struct model_error *err)
+static model_status run_joint(struct lane *lane, const struct group *group,
+                              const struct joint_run *joint, struct modelhost_result **ret_result,
+                              struct model_error *err)
 {
     struct modelhost_request *first = *group->places[0];
     const struct model_description *description = modelhost_description(first->model);
@@ -99,7 +104,7 @@ static model_status run_joint(const struct group *group, const struct joint_run 
     if (status == MODEL_OK)
         status = batch_merge_create(description, group->members, group->n, &merge, err);
     if (status == MODEL_OK)
-        status = run_merged(first, merge, joint, last_deadline(group), result, err);
+        status = run_merged(lane, first, merge, joint, last_deadline(group), result, err);
     batch_merge_destroy(merge);
     if (status == MODEL_OK)
         *ret_result = result;
@@ -109,7 +114,7 @@ static model_status run_joint(const struct group *group, const struct joint_run 
 }
 
 /* A member's own part of the joint result. */
-static void hand_out(struct scheduler *scheduler, struct modelhost_request **place,
+static void hand_out(struct lane *lane, struct modelhost_request **place,
                      const struct batch_member *member, struct execution *execution,
                      struct modelhost_result *joint)
 {
@@ -117,26 +122,25 @@ static void hand_out(struct scheduler *scheduler, struct modelhost_request **pla
     model_status status = is_given_up(*place)
                               ? error_set(&err, MODEL_CANCELLED, "the request was cancelled")
                               : batch_split(joint, member, execution->result, &err);
-    end(scheduler, place, status, execution, &err);
+    end(lane, place, status, execution, &err);
 }
 
-static void run_group(struct scheduler *scheduler, const struct group *group)
+static void run_group(struct lane *lane, const struct group *group)
 {
     struct joint_run joint = {0};
     struct modelhost_result *result = NULL;
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = MODEL_INTERNAL;
     if (group->n > 1) {
-        scheduler_join(scheduler, group->places, group->n, &joint);
-        status = run_joint(group, &joint, &result, &err);
-        scheduler_part(scheduler, group->places, group->n);
+        lane_join(lane, group->places, group->n, &joint);
+        status = run_joint(lane, group, &joint, &result, &err);
+        lane_part(lane, group->places, group->n);
     }
     for (uint32_t i = 0; i < group->n; i++) {
         if (status == MODEL_OK)
-            hand_out(scheduler, group->places[i], &group->members[i], &group->executions[i],
-                     result);
+            hand_out(lane, group->places[i], &group->members[i], &group->executions[i], result);
         else
-            run_alone(scheduler, group->places[i], &group->executions[i]);
+            run_alone(lane, group->places[i], &group->executions[i]);
     }
     modelhost_result_destroy(result);
 }
@@ -144,7 +148,7 @@ static void run_group(struct scheduler *scheduler, const struct group *group)
 /* ---- which run together */
 
 /* Makes a request's inputs. Answers it when that fails, or nothing is to be run. */
-static bool begin(struct scheduler *scheduler, struct modelhost_request **place,
+static bool begin(struct lane *lane, struct modelhost_request **place,
                   struct batch_member *ret_member, struct execution *ret)
 {
     struct modelhost_request *request = *place;
@@ -157,7 +161,7 @@ static bool begin(struct scheduler *scheduler, struct modelhost_request **place,
     if (status == MODEL_OK)
         status = execute_begin(request, &binding, &execution, &err);
     if (status != MODEL_OK || execution.is_found) {
-        end(scheduler, place, status, &execution, &err);
+        end(lane, place, status, &execution, &err);
         return false;
     }
     *ret = execution;
@@ -207,12 +211,12 @@ static void choose_group(const struct batch_limits *limits,
     }
 }
 
-static void run_groups(struct scheduler *scheduler, struct modelhost_model *model,
-                       struct group *left, struct group *group)
+static void run_groups(struct lane *lane, struct modelhost_model *model, struct group *left,
+                       struct group *group)
 {
     while (left->n > 0) {
         choose_group(&model->batching, modelhost_description(model), left, group);
-        run_group(scheduler, group);
+        run_group(lane, group);
     }
 }
 
@@ -235,27 +239,26 @@ static void free_group(struct group *group)
     free(group->executions);
 }
 
-void execute_batch(struct scheduler *scheduler, struct modelhost_request **requests, uint32_t n)
+void execute_batch(struct lane *lane)
 {
+    const uint32_t n = lane->n_company;
     struct group left = group_with_room(n), group = group_with_room(n);
     const bool joins = has_room(&left) && has_room(&group);
-    struct modelhost_model *model = requests[0]->model;
-    loaded_model_retain(model); /* answered requests drop it */
     for (uint32_t i = 0; i < n; i++) {
+        struct modelhost_request **place = &lane->company[i];
         struct batch_member member;
         struct execution execution;
-        if (!begin(scheduler, &requests[i], &member, &execution))
+        if (!begin(lane, place, &member, &execution))
             continue;
         if (!joins) {
-            run_alone(scheduler, &requests[i], &execution);
+            run_alone(lane, place, &execution);
             continue;
         }
         left.members[left.n] = member;
         left.executions[left.n] = execution;
-        left.places[left.n++] = &requests[i];
+        left.places[left.n++] = place;
     }
-    run_groups(scheduler, model, &left, &group);
+    run_groups(lane, lane->running->model, &left, &group);
     free_group(&left);
     free_group(&group);
-    loaded_model_drop(model);
 }

@@ -6,10 +6,9 @@
 #ifndef BATCH_RUN_H
 #define BATCH_RUN_H
 
-#include "scheduler.h"
+#include "lane.h"
 
-/* Answers all requests by scheduler_answer(), which sets each requests[i] to NULL. They are running and of
- * one model; n > 0. */
-void execute_batch(struct scheduler *scheduler, struct modelhost_request **requests, uint32_t n);
+/* Answers all of lane->company by lane_answer(); there are several, of one model. */
+void execute_batch(struct lane *lane);
 
 #endif

@@ -29,6 +29,8 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_U64, HOST(result_cache_bytes), 0, EXACT, NULL,
         "for outputs of inputs that were seen before; 0: none"),
     ROW(CONFIG_TEXT, HOST(redis_url), 0, 0, NULL, "a Redis server that shares them"),
+    ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 24 * 3600 * 1000, NULL,
+        "until a lane that does not come back is replaced; 0: 100"),
     {.key = NULL},
 };
 

@@ -218,7 +218,7 @@ static model_status run_job(struct request_job *job, struct modelhost_request *r
         return status;
     }
     status = run_sequences(generation, &run, err);
-    loaded_model_return_instance(request->model, run.instance);
+    request_return_instance(request, run.instance);
     if (status == MODEL_OK)
         *ret_result = result;
     else

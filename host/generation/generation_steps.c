@@ -89,6 +89,7 @@ static model_status call_plugin(const struct generation_run *run, int64_t *ids, 
                                      .binding = &binding,
                                      .slots = slots,
                                      .cancelled = &run->request->cancelled,
+                                     .progress = &run->request->progress,
                                      .deadline_ns = run->request->deadline_ns};
     if (status == MODEL_OK)
         status = execute_call(&call, result, err);

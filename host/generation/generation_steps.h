@@ -22,7 +22,7 @@ model_status generation_model_find(const struct model_description *description,
 struct generation_run {
     const struct generation_model *model;
     const struct generation_settings *settings;
-    const struct modelhost_request *request; /* its token and deadline */
+    struct modelhost_request *request; /* its token and deadline */
     struct hosted_instance *instance;
     struct modelhost_timing *timing;
 };

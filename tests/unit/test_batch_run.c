@@ -1,4 +1,4 @@
-/* test_batch_run.c - requests that run together, through a host: host/batching/batch_run.c, and host/scheduler.c
+/* test_batch_run.c - requests that run together, through a host: host/batching/batch_run.c, and host/lanes/lane.c
  * where lanes gather them. The fixture tests/abi/plugin_joint.c says in what company each ran. A request
  * that spins until it is cancelled keeps the only lane, so that what is sent meanwhile waits together. */
 #include "dtype.h"
@@ -316,6 +316,26 @@ static void a_run_that_all_have_given_up_is_stopped(void **state)
     close_fixture(f);
 }
 
+static void a_run_that_does_not_stop_is_abandoned_with_all_its_requests(void **state)
+{
+    (void)state;
+    uint32_t latch = 0;
+    int64_t ids[3];
+    struct fixture *f = open_fixture(8, 0, 0);
+    struct call *blocker = block(f);
+    struct call *a = ask_waiting(f, &latch, ids, 0), *b = ask(f, 1, text_b);
+    unblock(blocker);
+    uv_sem_wait(&f->waits);
+    modelhost_cancel(a->request);
+    modelhost_cancel(b->request);
+    await(a);
+    await(b);
+    assert_answer(ask(f, 4, text_a), 4, text_a,
+                  1); /* by the lane that took the stuck one's place */
+    __atomic_store_n(&latch, 1, __ATOMIC_RELEASE);
+    close_fixture(f);
+}
+
 static void a_full_batch_does_not_wait_and_others_run_meanwhile(void **state)
 {
     (void)state;
@@ -404,6 +424,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_member_leaves_the_others_alone),
         cmocka_unit_test(an_expired_member_leaves_the_others_alone),
         cmocka_unit_test(a_run_that_all_have_given_up_is_stopped),
+        cmocka_unit_test(a_run_that_does_not_stop_is_abandoned_with_all_its_requests),
         cmocka_unit_test(a_full_batch_does_not_wait_and_others_run_meanwhile),
         cmocka_unit_test(a_lone_request_runs_when_its_delay_is_over),
         cmocka_unit_test(a_host_that_is_destroyed_answers_what_waits_for_company),

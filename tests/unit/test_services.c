@@ -155,6 +155,21 @@ static void a_packed_blob_is_made_once_per_key_and_size(void **state)
     assert_int_equal(services_packed_bytes(&services), 8);
 }
 
+static void take_scratch(void *unused)
+{
+    (void)unused;
+    assert_non_null(services.table.scratch(&services, 4096));
+}
+
+/* Of a thread of the application, which releases nothing; the leak checker sees it. */
+static void scratch_ends_with_its_thread(void **state)
+{
+    (void)state;
+    uv_thread_t thread;
+    assert_int_equal(uv_thread_create(&thread, take_scratch, NULL), 0);
+    assert_int_equal(uv_thread_join(&thread), 0);
+}
+
 static void scratch_grows_and_is_kept(void **state)
 {
     (void)state;
@@ -237,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_packed_blob_is_made_once_per_key_and_size, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(scratch_grows_and_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(scratch_ends_with_its_thread, set_up, tear_down),
         cmocka_unit_test_setup_teardown(allocations_are_aligned_and_impossible_ones_fail, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(log_lines_name_their_model, set_up, tear_down),

@@ -1,0 +1,230 @@
+/* overhead.c - what the host itself costs: calls of a plugin that does nothing, beside a bare futex
+ * ping-pong between two threads in the same run, since waking a sleeper is most of it and differs between
+ * machines. Prints a table. `overhead PACKAGE [SECONDS] [LANES] [ROW]`: the package has a plugin with one input "x" of one
+ * F32 dimension; `make bench` makes one of the fixture plugin_echo. */
+#include "dtype.h"
+#include "errors.h"
+
+#include "modelhost.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_CALLERS 64
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* So that whoever waits falls asleep. */
+static void pause_for(long us)
+{
+    if (us > 0)
+        (void)nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
+}
+
+/* ---- the bare ping-pong */
+
+struct ping_pong {
+    _Atomic uint32_t word; /* odd: the other's turn */
+    _Atomic int stop;
+};
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Waits until the word is of this parity. */
+static void wait_turn(struct ping_pong *table, uint32_t parity)
+{
+    for (uint32_t seen; ((seen = atomic_load(&table->word)) & 1) != parity;)
+        futex_wait(&table->word, seen);
+}
+
+static void *pong(void *argument)
+{
+    struct ping_pong *table = argument;
+    for (;;) {
+        wait_turn(table, 1);
+        const int stop = atomic_load(&table->stop);
+        (void)atomic_fetch_add(&table->word, 1);
+        futex_wake(&table->word);
+        if (stop)
+            return NULL;
+    }
+}
+
+static double ping_pong_us(double seconds, long pause_us)
+{
+    struct ping_pong table = {0};
+    pthread_t thread;
+    int64_t n = 0, spent_ns = 0;
+    if (pthread_create(&thread, NULL, pong, &table) != 0)
+        return 0;
+    const int64_t end_ns = now_ns() + (int64_t)(seconds * 1e9);
+    for (int64_t start_ns; (start_ns = now_ns()) < end_ns; n++) {
+        (void)atomic_fetch_add(&table.word, 1);
+        futex_wake(&table.word);
+        wait_turn(&table, 0);
+        spent_ns += now_ns() - start_ns;
+        pause_for(pause_us);
+    }
+    atomic_store(&table.stop, 1);
+    (void)atomic_fetch_add(&table.word, 1);
+    futex_wake(&table.word);
+    (void)pthread_join(thread, NULL);
+    return (double)spent_ns / 1e3 / (double)n;
+}
+
+/* Of this process so far. */
+static double cpu_us(void)
+{
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* ---- calls of the host */
+
+struct callers {
+    struct modelhost_model *model;
+    const struct modelhost_run_options *options;
+    int64_t end_ns;
+    long pause_us; /* between calls, so that lanes fall asleep; 0: none */
+    _Atomic int64_t n_calls, spent_ns;
+};
+
+static void *keep_calling(void *argument)
+{
+    struct callers *callers = argument;
+    float value = 1.0f;
+    const int64_t size = 1;
+    struct model_tensor x;
+    const struct model_tensor *inputs[] = {&x};
+    int64_t n = 0, spent_ns = 0;
+    tensor_init(&x, "x", MODEL_F32, 1, &size, &value);
+    for (int64_t start_ns; (start_ns = now_ns()) < callers->end_ns; n++) {
+        struct modelhost_result *result = NULL;
+        struct model_error err = MODEL_ERROR_INIT;
+        if (modelhost_run(callers->model, inputs, 1, callers->options, &result, &err) != MODEL_OK) {
+            (void)fprintf(stderr, "overhead: %s\n", err.message);
+            exit(1);
+        }
+        modelhost_result_destroy(result);
+        spent_ns += now_ns() - start_ns;
+        pause_for(callers->pause_us);
+    }
+    (void)atomic_fetch_add(&callers->n_calls, n);
+    (void)atomic_fetch_add(&callers->spent_ns, spent_ns);
+    return NULL;
+}
+
+struct measured {
+    double us, cpu_us; /* of one call */
+    double calls_s;
+};
+
+static struct measured measure(struct modelhost_model *model,
+                               const struct modelhost_run_options *options, int n_callers,
+                               long pause_us, double seconds)
+{
+    pthread_t threads[MAX_CALLERS];
+    const double start_cpu_us = cpu_us();
+    const int64_t start_ns = now_ns();
+    struct callers callers = {.model = model,
+                              .options = options,
+                              .end_ns = start_ns + (int64_t)(seconds * 1e9),
+                              .pause_us = pause_us};
+    for (int i = 0; i < n_callers; i++)
+        if (pthread_create(&threads[i], NULL, keep_calling, &callers) != 0)
+            exit(1);
+    for (int i = 0; i < n_callers; i++)
+        (void)pthread_join(threads[i], NULL);
+    const double n = (double)callers.n_calls;
+    return (struct measured){.us = (double)callers.spent_ns / 1e3 / n,
+                             .cpu_us = (cpu_us() - start_cpu_us) / n,
+                             .calls_s = n / ((double)(now_ns() - start_ns) / 1e9)};
+}
+
+struct row {
+    const char *name, *wanted;
+    int n_callers; /* 0: the ping-pong, the measure of those below it */
+    long pause_us;
+    uint32_t direct;
+    int64_t timeout_ms;
+};
+
+static const struct row rows[] = {
+    {"futex ping-pong, 1 ms between", "", 0, 1000, 0, 0},
+    {"idle lane, 1 ms between", "want <= 1.2x", 1, 1000, 0, 0},
+    {"futex ping-pong", "", 0, 0, 0, 0},
+    {"idle lane", "want <= 1.2x", 1, 0, 0, 0},
+    {"idle lane, with a deadline", "", 1, 0, 0, 10000},
+    {"direct", "want <= 2 us", 1, 0, 1, 0},
+    {"16 callers", "want >= 200000 calls/s", 16, 0, 0, 0},
+    {"16 callers, with deadlines", "", 16, 0, 0, 10000},
+};
+
+static void measure_rows(struct modelhost_model *model, double seconds, const char *only)
+{
+    double ping_us = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct row *row = &rows[i];
+        struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+        struct measured m = {0};
+        if (only != NULL && strcmp(only, row->name) != 0)
+            continue;
+        options.direct = row->direct;
+        options.timeout_ms = row->timeout_ms;
+        if (row->n_callers == 0)
+            m.us = ping_us = ping_pong_us(seconds, row->pause_us);
+        else
+            m = measure(model, &options, row->n_callers, row->pause_us, seconds);
+        (void)printf("%-30s %8.2f us %6.2fx", row->name, m.us, ping_us > 0 ? m.us / ping_us : 0);
+        if (row->n_callers > 0)
+            (void)printf(" %9.0f calls/s %6.2f us of CPU", m.calls_s, m.cpu_us);
+        (void)printf("  %s\n", row->wanted);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost *host = NULL;
+    struct modelhost_model *model = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    if (argc < 2) {
+        (void)fprintf(stderr, "usage: overhead PACKAGE [SECONDS] [LANES] [ROW]\n");
+        return 2;
+    }
+    options.threads = 1;
+    options.lanes = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 1;
+    if (modelhost_create(&options, &host, &err) != MODEL_OK ||
+        modelhost_load(host, argv[1], &model, &err) != MODEL_OK) {
+        (void)fprintf(stderr, "overhead: %s\n", err.message);
+        modelhost_destroy(host);
+        return 1;
+    }
+    measure_rows(model, argc > 2 ? strtod(argv[2], NULL) : 1.0, argc > 4 ? argv[4] : NULL);
+    modelhost_release(model);
+    modelhost_destroy(host);
+    return 0;
+}

@@ -1,0 +1,92 @@
+/* lane_time.c - see lane.h, lane_keep_time(): what the loop does about lanes that take too long. */
+#include "clock.h"
+#include "loaded_model.h"
+#include "scheduler.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+__attribute__((format(printf, 3, 4))) static void note(struct lane_news *news, int32_t level,
+                                                       const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(news->lines[news->n_lines], sizeof news->lines[0], format, arguments);
+    va_end(arguments);
+    news->levels[news->n_lines++] = level;
+}
+
+/* From here on the lane belongs to itself; the loop starts another one for it. */
+static void abandon(struct scheduler *scheduler, struct lane *lane, int64_t now_ns,
+                    struct lane_news *news)
+{
+    struct modelhost_request *request = lane->running;
+    struct lane_account *account = &request->model->lane_account;
+    atomic_store(&request->is_abandoned, true);
+    for (uint32_t i = 1; i < lane->n_company; i++)
+        if (lane->company[i] != NULL)
+            atomic_store(&lane->company[i]->is_abandoned, true);
+    lane->is_abandoned = true;
+    lane->is_late = false;
+    account->n_abandoned++;
+    account->abandoned_total++;
+    scheduler->n_busy--;
+    scheduler->n_missing_lanes++;
+    note(news, MODEL_LOG_ERROR,
+         "%.100s: request %llu: the plugin did not stop %lld ms after it was told to; its lane is "
+         "abandoned and replaced (%u stuck)",
+         request->model->services.model_name, (unsigned long long)request->id,
+         (long long)((now_ns - lane->given_up_ns) / NS_PER_MS), account->n_abandoned);
+}
+
+/* When the lane's grace is over. */
+static int64_t abandon_due_ns(const struct lane *lane)
+{
+    return lane->given_up_ns == 0 || lane->is_direct || lane->scheduler->stopping ||
+                   lane->running->model->lane_account.always_returns
+               ? INT64_MAX
+               : lane->given_up_ns + lane->scheduler->options.abandon_grace_ns;
+}
+
+static int64_t late_due_ns(const struct lane *lane)
+{
+    const struct modelhost_request *request = lane->running;
+    return lane->is_late
+               ? INT64_MAX
+               : lane_watchdog_due_ns(&request->progress,
+                                      modelhost_description(request->model)->estimated_run_ns);
+}
+
+static void report_late(struct lane *lane, struct lane_news *news)
+{
+    const struct modelhost_request *request = lane->running;
+    lane->is_late = true;
+    note(
+        news, MODEL_LOG_ERROR,
+        "%.100s: request %llu: no progress for ten times the plugin's own estimate of %lld ms; the "
+        "host is not ready",
+        request->model->services.model_name, (unsigned long long)request->id,
+        (long long)(modelhost_description(request->model)->estimated_run_ns / NS_PER_MS));
+}
+
+int64_t lane_keep_time(struct scheduler *scheduler, int64_t now_ns, struct lane_news *news)
+{
+    int64_t next_ns = INT64_MAX;
+    for (struct lane *lane = scheduler->lanes; lane != NULL; lane = lane->next) {
+        if (lane->running == NULL || lane->is_abandoned)
+            continue;
+        if (news->n_lines + 2 > LANE_MAX_NEWS)
+            return now_ns; /* the others in the next turn */
+        if (late_due_ns(lane) <= now_ns)
+            report_late(lane, news);
+        if (abandon_due_ns(lane) <= now_ns) {
+            abandon(scheduler, lane, now_ns, news);
+            continue;
+        }
+        if (abandon_due_ns(lane) < next_ns)
+            next_ns = abandon_due_ns(lane);
+        if (late_due_ns(lane) < next_ns)
+            next_ns = late_due_ns(lane);
+    }
+    return next_ns;
+}

@@ -1,0 +1,26 @@
+/* lane_watchdog.c - see lane_watchdog.h. */
+#include "lane_watchdog.h"
+#include "clock.h"
+
+#define PATIENCE    10       /* times the estimate */
+#define MIN_LATE_NS NS_PER_S /* estimates of short calls are rough, and machines are busy */
+
+void lane_progress_mark(struct lane_progress *progress, int64_t n_items, int64_t now_ns)
+{
+    if (n_items > 0)
+        atomic_store_explicit(&progress->n_items, n_items, memory_order_relaxed);
+    atomic_store_explicit(&progress->at_ns, now_ns, memory_order_relaxed);
+}
+
+int64_t lane_watchdog_due_ns(const struct lane_progress *progress, int64_t estimated_run_ns)
+{
+    const int64_t at_ns = atomic_load_explicit(&progress->at_ns, memory_order_relaxed);
+    int64_t n_items = atomic_load_explicit(&progress->n_items, memory_order_relaxed);
+    if (estimated_run_ns <= 0 || at_ns == 0)
+        return INT64_MAX;
+    n_items = n_items > 0 ? n_items : 1;
+    if (estimated_run_ns > (INT64_MAX - at_ns) / PATIENCE / n_items)
+        return INT64_MAX;
+    const int64_t patience_ns = PATIENCE * estimated_run_ns * n_items;
+    return at_ns + (patience_ns > MIN_LATE_NS ? patience_ns : MIN_LATE_NS);
+}

@@ -19,9 +19,11 @@ O        := $(BUILD)/obj
 
 DARWIN   := $(filter Darwin,$(shell uname -s))
 SO       := $(if $(DARWIN),dylib,so)
-PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis
+# Filters system calls of worker processes; they run without it, too.
+SECCOMP  := $(if $(DARWIN),,$(shell pkg-config --exists libseccomp && echo libseccomp))
+PACKAGES := libuv libcurl libcjson libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis $(SECCOMP)
 
-WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-overlength-strings -Werror
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS  := -std=c11 $(if $(DARWIN),,-D_GNU_SOURCE) $(CFLAGS) $(WARNINGS) -fPIC -fvisibility=hidden \
                -fno-math-errno -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) -MMD -MP
@@ -144,6 +146,7 @@ $(eval $(call compile,examples,$(INC_kernels)))
 
 $(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
 $(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
+$(O)/host/workers/worker_seccomp.o: ALL_CFLAGS += $(if $(SECCOMP),-DWITH_LIBSECCOMP)
 # The inner loops again for each instruction set; the processor chooses at run time (vector_kernels.h).
 ifeq ($(shell uname -m),x86_64)
 $(O)/plugins/kernels/vector_kernels_avx2.o: ALL_CFLAGS += -mavx2 -mfma
@@ -218,6 +221,8 @@ $(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
 # Tests open the fixtures beside them.
 $(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
 $(BUILD)/tests/test_environment_library: | $(LIBRARY)
+# Workers are the modelhost command.
+$(BUILD)/tests/test_worker_model $(BUILD)/tests/test_worker_parity: | $(BUILD)/bin/modelhost
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))

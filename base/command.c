@@ -22,7 +22,8 @@ static void print_help(const struct program *program, FILE *stream)
     fprintf(stream, "usage: %s COMMAND [OPTION]... [ARGUMENT]...\n\n%s\n\n", program->name,
             program->summary);
     for (const struct command *c = program->commands; c->name != NULL; c++)
-        fprintf(stream, "  %-10s %s\n", c->name, c->summary);
+        if (c->summary != NULL)
+            fprintf(stream, "  %-10s %s\n", c->name, c->summary);
     fprintf(stream,
             "\n'%s help COMMAND' tells more about one; '%s --version' prints the version.\n"
             "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not authorised or gated,\n"
@@ -38,7 +39,8 @@ static const struct command *find_command(const struct program *program, const c
             return c;
     fprintf(stderr, "%s: unknown command '%s'; there are:", program->name, name);
     for (const struct command *c = program->commands; c->name != NULL; c++)
-        fprintf(stderr, " %s", c->name);
+        if (c->summary != NULL)
+            fprintf(stderr, " %s", c->name);
     fprintf(stderr, "; see '%s --help'\n", program->name);
     return NULL;
 }

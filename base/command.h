@@ -18,8 +18,8 @@ struct option;
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *summary;
-    const char *help; /* ends with a newline */
+    const char *summary; /* NULL: not listed; nobody calls it by hand */
+    const char *help;    /* ends with a newline */
 };
 
 struct program {

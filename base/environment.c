@@ -126,3 +126,30 @@ model_status environment_plugin_path(char **ret, struct model_error *err)
     *ret = path;
     return MODEL_OK;
 }
+
+/* <folder of file>/<below> if that can be run, or NULL. Frees file. */
+static char *command_beside(char *file, const char *below)
+{
+    const char *base = file != NULL ? path_base(file) : NULL;
+    char *path = base > file ? text_format("%.*s%s", (int)(base - file), file, below) : NULL;
+    free(file);
+    if (path != NULL && access(path, X_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
+model_status environment_worker_path(char **ret, struct model_error *err)
+{
+    char *path = command_beside(library_path(), "../bin/modelhost");
+    if (path == NULL)
+        path = command_beside(executable_path(), "modelhost");
+    if (path == NULL)
+        path = command_beside(executable_path(), "../bin/modelhost");
+    if (path == NULL)
+        path = text_format("%s/bin/modelhost", MODELHOST_PREFIX);
+    if (path == NULL)
+        return error_no_memory(err, "the path of the modelhost command");
+    *ret = path;
+    return MODEL_OK;
+}

@@ -13,6 +13,9 @@ model_status environment_store_dir(char **ret, struct model_error *err);
  * this code came from there, else beside the running command's bin/, else below the prefix that it was
  * built for. */
 model_status environment_plugin_path(char **ret, struct model_error *err);
+/* The modelhost command, which runs workers: in bin/ of the installation that libmodelhost is in, or beside the
+ * running program, or below the prefix that it was built for (where it may be missing). */
+model_status environment_worker_path(char **ret, struct model_error *err);
 /* The value of a variable, NULL when it is unset or empty. Not to be freed. */
 const char *environment_value(const char *name);
 /* Whether a variable says yes: 1, true, yes, on, in any case. */

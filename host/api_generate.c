@@ -4,29 +4,22 @@
 #include "errors.h"
 #include "generation.h"
 #include "loaded_model.h"
+#include "model_route.h"
 #include "text_pipeline.h"
 
 /* A request that continues prompts. A package without a tokenizer has ids only. */
-static model_status generation_request(struct modelhost_model *model,
-                                       const struct modelhost_prompt *prompts, uint32_t n_prompts,
-                                       const struct modelhost_generation *generation,
-                                       const struct modelhost_run_options *options,
-                                       struct modelhost_request **ret, struct model_error *err)
+static model_status make_generation_request(struct modelhost_model *model,
+                                            const struct modelhost_prompt *prompts,
+                                            uint32_t n_prompts,
+                                            const struct modelhost_generation *generation,
+                                            const struct modelhost_run_options *options,
+                                            struct modelhost_request **ret, struct model_error *err)
 {
     const int64_t start_ns = clock_now_ns();
     struct text_pipeline *pipeline = NULL;
     struct generation_config config;
     struct request_job *job = NULL;
-    model_status status = api_check_options(options, err);
-    if (status == MODEL_OK && options != NULL &&
-        MODEL_HAS(struct modelhost_run_options, options, session) && options->session != NULL)
-        status = error_set(err, MODEL_UNSUPPORTED,
-                           "generating takes no session: give the whole text each time; what was "
-                           "read of it before is not read again");
-    if (status == MODEL_OK)
-        status = api_refuse_tensors(options, err);
-    if (status == MODEL_OK)
-        status = loaded_model_pipeline(model, &pipeline, err);
+    model_status status = loaded_model_pipeline(model, &pipeline, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK;
     if (status == MODEL_OK)
@@ -46,6 +39,30 @@ static model_status generation_request(struct modelhost_model *model,
     return status;
 }
 
+static model_status generation_request(struct modelhost_model *model,
+                                       const struct modelhost_prompt *prompts, uint32_t n_prompts,
+                                       const struct modelhost_generation *generation,
+                                       const struct modelhost_run_options *options, bool is_async,
+                                       struct modelhost_request **ret, struct model_error *err)
+{
+    struct routed_call call;
+    model_status status = api_check_options(options, err);
+    if (status == MODEL_OK && options != NULL &&
+        MODEL_HAS(struct modelhost_run_options, options, session) && options->session != NULL)
+        status = error_set(err, MODEL_UNSUPPORTED,
+                           "generating takes no session: give the whole text each time; what was "
+                           "read of it before is not read again");
+    if (status == MODEL_OK)
+        status = api_refuse_tensors(options, err);
+    if (status == MODEL_OK)
+        status = model_route_begin(model, options, !is_async, &call, err);
+    if (status != MODEL_OK)
+        return status;
+    status =
+        make_generation_request(call.serving, prompts, n_prompts, generation, options, ret, err);
+    return model_route_attach(&call, status, *ret);
+}
+
 model_status modelhost_generate(struct modelhost_model *model,
                                 const struct modelhost_prompt *prompts, uint32_t n_prompts,
                                 const struct modelhost_generation *generation,
@@ -54,8 +71,9 @@ model_status modelhost_generate(struct modelhost_model *model,
 {
     struct modelhost_request *request = NULL;
     model_status status =
-        generation_request(model, prompts, n_prompts, generation, options, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+        generation_request(model, prompts, n_prompts, generation, options, false, &request, err);
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 model_status modelhost_generate_async(struct modelhost_model *model,
@@ -68,7 +86,7 @@ model_status modelhost_generate_async(struct modelhost_model *model,
 {
     struct modelhost_request *request = NULL;
     model_status status =
-        generation_request(model, prompts, n_prompts, generation, options, &request, err);
+        generation_request(model, prompts, n_prompts, generation, options, true, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }

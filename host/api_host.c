@@ -7,17 +7,20 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "model_describing.h"
+#include "model_load.h"
 #include "package_locate.h"
 #include "result_cache.h"
+#include "worker_model.h"
 
 #include <stdlib.h>
 
 #define DEFAULT_MAX_QUEUE 1024
 #define MAX_LANES         1024
-#define MAX_DELAY_US      60000000
-#define NS_PER_US         1000ll
 #define DEFAULT_GRACE_MS  100
 #define MAX_GRACE_MS      (24 * 3600 * 1000)
+#define MAX_KILL_GRACE_MS 3600000
+#define MAX_DELAY_US      60000000
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -48,12 +51,18 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
 
 static void free_host(struct modelhost *host)
 {
+    model_cache_close(host->cache);
+    if (host->has_background)
+        background_finish(&host->background);
+    model_cache_drop(host->cache);
     if (host->reaper != NULL)
         reaper_stop(host->reaper);
     result_cache_destroy(host->results);
     reaper_drop(host->reaper);
+    host_metrics_finish(&host->metrics);
     free(host->store_dir);
     free(host->plugin_path);
+    free(host->worker_path);
     free(host);
 }
 
@@ -91,8 +100,8 @@ static model_status make_result_cache(struct modelhost *host,
                                &host->results, err);
 }
 
-model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
-                              struct model_error *err)
+model_status host_create(const struct modelhost_options *options, int64_t (*now_ns)(void),
+                         struct modelhost **ret_host, struct model_error *err)
 {
     static const struct modelhost_options defaults = MODELHOST_OPTIONS_INIT;
     if (options == NULL)
@@ -102,27 +111,62 @@ model_status modelhost_create(const struct modelhost_options *options, struct mo
                          "modelhost_options: struct_size is %zu, want at least %zu; start from "
                          "MODELHOST_OPTIONS_INIT",
                          options->struct_size, sizeof *options);
+    const int32_t policy = MODEL_HAS(struct modelhost_options, options, load_policy)
+                               ? options->load_policy
+                               : MODELHOST_LOAD_ANY;
+    if (policy != MODELHOST_LOAD_ANY && policy != MODELHOST_LOAD_CONFORMANT)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "load_policy %d is not known, want %d or %d",
+                         policy, MODELHOST_LOAD_ANY, MODELHOST_LOAD_CONFORMANT);
     struct modelhost *host = calloc(1, sizeof *host);
     if (host == NULL)
         return error_no_memory(err, "a host");
-    const struct log_sink log = {options->log_level, options->log, options->log_context};
+    host->load_policy = policy;
+    host->now_ns = now_ns;
+    const struct log_sink log = {.level = options->log_level,
+                                 .write = options->log,
+                                 .context = options->log_context,
+                                 .record = MODEL_HAS(struct modelhost_options, options, log_record)
+                                               ? options->log_record
+                                               : NULL};
     model_status status =
         take_path(options->store_dir, environment_store_dir, &host->store_dir, err);
     if (status == MODEL_OK)
         status = take_path(options->plugin_path, environment_plugin_path, &host->plugin_path, err);
+    const char *worker_path =
+        MODEL_HAS(struct modelhost_options, options, worker_path) ? options->worker_path : NULL;
+    if (status == MODEL_OK)
+        status = take_path(worker_path, environment_worker_path, &host->worker_path, err);
     if (status == MODEL_OK)
         status = share_out_threads(host, options->lanes, options->threads, err);
     if (status == MODEL_OK)
+        status = host_metrics_init(&host->metrics, err);
+    if (status == MODEL_OK)
         status = reaper_create(&log, &host->reaper, err);
+    if (status == MODEL_OK)
+        status = background_init(&host->background, err);
+    host->has_background = status == MODEL_OK;
+    if (status == MODEL_OK)
+        status = model_load_create_cache(host, options, err);
     if (status == MODEL_OK)
         status = make_result_cache(host, options, err);
     if (status == MODEL_OK)
         status = start_scheduler(host, options, err);
-    if (status != MODEL_OK)
+    if (status != MODEL_OK) {
         free_host(host);
+        return status;
+    }
+    status = host_metrics_start(host, options, err);
+    if (status != MODEL_OK)
+        modelhost_destroy(host);
     else
         *ret_host = host;
     return status;
+}
+
+model_status modelhost_create(const struct modelhost_options *options, struct modelhost **ret_host,
+                              struct model_error *err)
+{
+    return host_create(options, clock_now_ns, ret_host, err);
 }
 
 int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
@@ -132,7 +176,12 @@ int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
 
 void modelhost_destroy(struct modelhost *host)
 {
-    if (host != NULL && scheduler_destroy(host->scheduler) == 0)
+    if (host == NULL)
+        return;
+    host_metrics_stop(host);
+    model_cache_close(host->cache);
+    background_stop(&host->background);
+    if (scheduler_destroy(host->scheduler) == 0)
         free_host(host);
 }
 
@@ -160,16 +209,14 @@ static model_status check_load_options(const struct modelhost_load_options *opti
             "modelhost_load_options: struct_size is %zu, want at least %zu; start from "
             "MODELHOST_LOAD_OPTIONS_INIT",
             options->struct_size, sizeof *options);
-    if (options->isolation != MODELHOST_INPROC)
-        return error_set(err, MODEL_UNSUPPORTED, "isolation %d is not known, want %d (inproc)",
-                         options->isolation, MODELHOST_INPROC);
-    return MODEL_OK;
-}
-
-/* How requests are to be joined; options of older callers say nothing of it. */
-static model_status take_batching(const struct modelhost_load_options *options,
-                                  struct batch_limits *ret, struct model_error *err)
-{
+    if (options->isolation != MODELHOST_INPROC && options->isolation != MODELHOST_WORKER)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "isolation %d is not known, want %d (inproc) or %d (worker)",
+                         options->isolation, MODELHOST_INPROC, MODELHOST_WORKER);
+    if (options->kill_grace_ms < 0 || options->kill_grace_ms > MAX_KILL_GRACE_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "kill_grace_ms is %lld, want 0 (%d) to %d",
+                         (long long)options->kill_grace_ms, WORKER_KILL_GRACE_MS,
+                         MAX_KILL_GRACE_MS);
     if (!MODEL_HAS(struct modelhost_load_options, options, max_batch_tokens))
         return MODEL_OK;
     if (options->max_batch > BATCH_MAX_ITEMS)
@@ -178,9 +225,6 @@ static model_status take_batching(const struct modelhost_load_options *options,
     if (options->max_delay_us > MAX_DELAY_US)
         return error_set(err, MODEL_INVALID_ARGUMENT, "max_delay_us is %u, want 0 to %d",
                          options->max_delay_us, MAX_DELAY_US);
-    *ret = (struct batch_limits){.max_items = options->max_batch,
-                                 .max_tokens = options->max_batch_tokens,
-                                 .max_delay_ns = options->max_delay_us * NS_PER_US};
     return MODEL_OK;
 }
 
@@ -189,11 +233,8 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
                                  struct modelhost_model **ret_model, struct model_error *err)
 {
     static const struct modelhost_load_options defaults = MODELHOST_LOAD_OPTIONS_INIT;
-    struct batch_limits batching = {0};
     options = options != NULL ? options : &defaults;
     model_status status = check_load_options(options, err);
-    if (status == MODEL_OK)
-        status = take_batching(options, &batching, err);
     if (status != MODEL_OK)
         return status;
     if (name_or_folder == NULL)
@@ -203,15 +244,12 @@ model_status modelhost_load_with(struct modelhost *host, const char *name_or_fol
     struct model_error own =
         MODEL_ERROR_INIT; /* plugins write to it; the caller's may be shorter */
     status = find_package(host, name_or_folder, &dir, &own);
+    if (status != MODEL_OK)
+        host_metrics_load_failed(host);
     if (status == MODEL_OK)
-        status = loaded_model_create(host, dir, host->plugin_path, host->lanes, host->threads,
-                                     ret_model, &own);
+        status = model_load(host, dir, options, ret_model, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
-    if (status == MODEL_OK && options != NULL)
-        (*ret_model)->lane_account.max_abandoned = options->max_abandoned_lanes;
-    if (status == MODEL_OK)
-        loaded_model_set_batching(*ret_model, &batching);
     free(dir);
     return status;
 }
@@ -234,5 +272,5 @@ const struct model_description *modelhost_description(const struct modelhost_mod
 
 const char *modelhost_describe(const struct modelhost_model *model)
 {
-    return model->description_json;
+    return model_describing_text((struct modelhost_model *)(uintptr_t)model);
 }

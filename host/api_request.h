@@ -13,6 +13,8 @@ void api_copy_options(const struct modelhost_run_options *options,
 /* MODEL_UNSUPPORTED for on_tensors where the answer is no tensors. */
 model_status api_refuse_tensors(const struct modelhost_run_options *options,
                                 struct model_error *err);
+/* Counts a call that fails before it waits; returns the status. */
+model_status api_refused(struct modelhost_model *model, model_status status);
 /* Both take the request over. */
 model_status api_run_and_wait(struct modelhost_request *request,
                               struct modelhost_result **ret_result, struct model_error *err);

@@ -5,6 +5,7 @@
 #include "host.h"
 #include "image_pipeline.h"
 #include "loaded_model.h"
+#include "model_route.h"
 #include "schema.h"
 #include "text_pipeline.h"
 
@@ -50,30 +51,31 @@ static model_status tensor_request(struct modelhost_model *model,
                                    struct modelhost_request **ret, struct model_error *err)
 {
     int copy = is_async || (options != NULL && options->timeout_ms > 0);
+    struct routed_call call;
     model_status status = api_check_options(options, err);
+    if (status == MODEL_OK)
+        status = model_route_begin(model, options, !is_async, &call, err);
     if (status != MODEL_OK)
         return status;
     struct schema_binding binding;
-    status = schema_check_inputs(modelhost_description(model), inputs, n_inputs, &binding, err);
-    if (status != MODEL_OK)
-        return status;
-    return request_create(model, inputs, n_inputs, copy, options, ret, err);
+    status =
+        schema_check_inputs(modelhost_description(call.serving), inputs, n_inputs, &binding, err);
+    if (status == MODEL_OK)
+        status = request_create(call.serving, inputs, n_inputs, copy, options, ret, err);
+    return model_route_attach(&call, status, *ret);
 }
 
 /* A request for texts: they are tokenized on the lane, so that deadline and cancelling cover it too. Its
  * tensors belong to the batch, which belongs to the request. */
-static model_status text_request(struct modelhost_model *model, const struct modelhost_text *texts,
-                                 uint32_t n_texts, const struct modelhost_run_options *options,
-                                 struct modelhost_request **ret, struct model_error *err)
+static model_status make_text_request(struct modelhost_model *model,
+                                      const struct modelhost_text *texts, uint32_t n_texts,
+                                      const struct modelhost_run_options *options,
+                                      struct modelhost_request **ret, struct model_error *err)
 {
     int64_t start_ns = clock_now_ns();
     struct text_pipeline *pipeline = NULL;
     struct text_batch *batch = NULL;
-    model_status status = api_check_options(options, err);
-    if (status == MODEL_OK)
-        status = api_refuse_tensors(options, err);
-    if (status == MODEL_OK)
-        status = loaded_model_pipeline(model, &pipeline, err);
+    model_status status = loaded_model_pipeline(model, &pipeline, err);
     if (status == MODEL_OK)
         status = text_batch_create(pipeline, texts, n_texts, options, &batch, err);
     if (status != MODEL_OK)
@@ -89,22 +91,35 @@ static model_status text_request(struct modelhost_model *model, const struct mod
     return status;
 }
 
+static model_status text_request(struct modelhost_model *model, const struct modelhost_text *texts,
+                                 uint32_t n_texts, const struct modelhost_run_options *options,
+                                 int is_async, struct modelhost_request **ret,
+                                 struct model_error *err)
+{
+    struct routed_call call;
+    model_status status = api_check_options(options, err);
+    if (status == MODEL_OK)
+        status = api_refuse_tensors(options, err);
+    if (status == MODEL_OK)
+        status = model_route_begin(model, options, !is_async, &call, err);
+    if (status != MODEL_OK)
+        return status;
+    status = make_text_request(call.serving, texts, n_texts, options, ret, err);
+    return model_route_attach(&call, status, *ret);
+}
+
 /* A request for images: their bytes belong to the batch, which belongs to the request; a synchronous call
  * without a deadline leaves them where they are. */
-static model_status image_request(struct modelhost_model *model,
-                                  const struct modelhost_image *images, uint32_t n_images,
-                                  const struct modelhost_run_options *options, int is_async,
-                                  struct modelhost_request **ret, struct model_error *err)
+static model_status make_image_request(struct modelhost_model *model,
+                                       const struct modelhost_image *images, uint32_t n_images,
+                                       const struct modelhost_run_options *options, int is_async,
+                                       struct modelhost_request **ret, struct model_error *err)
 {
     int64_t start_ns = clock_now_ns();
     bool copy = is_async || (options != NULL && options->timeout_ms > 0);
     struct image_pipeline *pipeline = NULL;
     struct image_batch *batch = NULL;
-    model_status status = api_check_options(options, err);
-    if (status == MODEL_OK)
-        status = api_refuse_tensors(options, err);
-    if (status == MODEL_OK)
-        status = loaded_model_image_pipeline(model, &pipeline, err);
+    model_status status = loaded_model_image_pipeline(model, &pipeline, err);
     if (status == MODEL_OK)
         status = image_batch_create(pipeline, images, n_images, copy, options, &batch, err);
     if (status != MODEL_OK)
@@ -118,6 +133,29 @@ static model_status image_request(struct modelhost_model *model,
         image_batch_destroy(batch);
     else
         request_adopt_job(*ret, image_batch_job(batch), start_ns);
+    return status;
+}
+
+static model_status image_request(struct modelhost_model *model,
+                                  const struct modelhost_image *images, uint32_t n_images,
+                                  const struct modelhost_run_options *options, int is_async,
+                                  struct modelhost_request **ret, struct model_error *err)
+{
+    struct routed_call call;
+    model_status status = api_check_options(options, err);
+    if (status == MODEL_OK)
+        status = api_refuse_tensors(options, err);
+    if (status == MODEL_OK)
+        status = model_route_begin(model, options, !is_async, &call, err);
+    if (status != MODEL_OK)
+        return status;
+    status = make_image_request(call.serving, images, n_images, options, is_async, ret, err);
+    return model_route_attach(&call, status, *ret);
+}
+
+model_status api_refused(struct modelhost_model *model, model_status status)
+{
+    model_metrics_request_refused(&model->metrics, status);
     return status;
 }
 
@@ -139,6 +177,8 @@ model_status api_run_and_wait(struct modelhost_request *request,
         } else {
             (void)error_set(err, status, "%s", request_error(request)->message);
         }
+    } else {
+        (void)api_refused(request->model, status);
     }
     request_drop(request);
     return status;
@@ -150,7 +190,8 @@ model_status modelhost_run(struct modelhost_model *model, const struct model_ten
 {
     struct modelhost_request *request = NULL;
     model_status status = tensor_request(model, inputs, n_inputs, options, 0, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_text(struct modelhost_model *model, const struct modelhost_text *texts,
@@ -158,8 +199,9 @@ model_status modelhost_run_text(struct modelhost_model *model, const struct mode
                                 struct modelhost_result **ret_result, struct model_error *err)
 {
     struct modelhost_request *request = NULL;
-    model_status status = text_request(model, texts, n_texts, options, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    model_status status = text_request(model, texts, n_texts, options, 0, &request, err);
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_image(struct modelhost_model *model,
@@ -169,7 +211,8 @@ model_status modelhost_run_image(struct modelhost_model *model,
 {
     struct modelhost_request *request = NULL;
     model_status status = image_request(model, images, n_images, options, 0, &request, err);
-    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err) : status;
+    return status == MODEL_OK ? api_run_and_wait(request, ret_result, err)
+                              : api_refused(model, status);
 }
 
 static void free_async(uv_handle_t *handle)
@@ -224,6 +267,8 @@ model_status api_start(struct modelhost_request *request,
         if (status != MODEL_OK && request->async != NULL)
             uv_close((uv_handle_t *)request->async, free_async);
     }
+    if (status != MODEL_OK)
+        (void)api_refused(request->model, status);
     if (status == MODEL_OK && ret_request != NULL)
         *ret_request = request;
     else
@@ -240,7 +285,7 @@ model_status modelhost_run_async(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status = tensor_request(model, inputs, n_inputs, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_text_async(struct modelhost_model *model,
@@ -251,9 +296,9 @@ model_status modelhost_run_text_async(struct modelhost_model *model,
                                       struct model_error *err)
 {
     struct modelhost_request *request = NULL;
-    model_status status = text_request(model, texts, n_texts, options, &request, err);
+    model_status status = text_request(model, texts, n_texts, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 model_status modelhost_run_image_async(struct modelhost_model *model,
@@ -266,7 +311,7 @@ model_status modelhost_run_image_async(struct modelhost_model *model,
     struct modelhost_request *request = NULL;
     model_status status = image_request(model, images, n_images, options, 1, &request, err);
     return status == MODEL_OK ? api_start(request, options, callback, user, ret_request, err)
-                              : status;
+                              : api_refused(model, status);
 }
 
 void modelhost_cancel(struct modelhost_request *request)

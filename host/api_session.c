@@ -1,6 +1,7 @@
 /* api_session.c - the public functions of sessions; see include/modelhost.h. */
 #include "errors.h"
 #include "loaded_model.h"
+#include "model_route.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -9,6 +10,7 @@ model_status modelhost_session_create(struct modelhost_model *model,
                                       struct modelhost_session **ret_session,
                                       struct model_error *err)
 {
+    model = model_route_pick(model);
     const struct model_description *description = modelhost_description(model);
     if (description->max_slots == 0)
         return error_set(err, MODEL_UNSUPPORTED,

@@ -16,15 +16,17 @@
 /* What allocate_output() needs to know: the context of a model_call. */
 struct output_context {
     struct modelhost_result *result;
+    struct modelhost_request *request;
     struct schema_binding binding;
     model_status status; /* the first failure and its sentence, should the plugin overlook it */
     struct model_error error;
 };
 
-static model_status allocate_output(void *context, uint32_t index, int32_t dtype, uint32_t rank,
-                                    const int64_t *shape, struct model_error *err)
+/* memory NULL: the result's own. */
+static model_status give_output(struct output_context *outputs, uint32_t index, int32_t dtype,
+                                uint32_t rank, const int64_t *shape,
+                                const struct tensor_memory *memory, struct model_error *err)
 {
-    struct output_context *outputs = context;
     struct modelhost_result *result = outputs->result;
     struct model_error own; /* the plugin's may be NULL, or hold anything */
     error_init(&own);
@@ -39,7 +41,8 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
         status =
             schema_check_output(result->specs[index], dtype, rank, shape, &outputs->binding, &own);
     if (status == MODEL_OK)
-        status = result_allocate(result, index, dtype, rank, shape, &own);
+        status = memory == NULL ? result_allocate(result, index, dtype, rank, shape, &own)
+                                : result_adopt(result, index, dtype, rank, shape, memory, &own);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", own.message);
     if (status != MODEL_OK && outputs->status == MODEL_OK) {
@@ -49,12 +52,32 @@ static model_status allocate_output(void *context, uint32_t index, int32_t dtype
     return status;
 }
 
+static model_status allocate_output(void *context, uint32_t index, int32_t dtype, uint32_t rank,
+                                    const int64_t *shape, struct model_error *err)
+{
+    return give_output(context, index, dtype, rank, shape, NULL, err);
+}
+
+model_status execute_adopt_output(const struct model_call *call, uint32_t index, int32_t dtype,
+                                  uint32_t rank, const int64_t *shape,
+                                  const struct tensor_memory *memory, struct model_error *err)
+{
+    return give_output(call->context, index, dtype, rank, shape, memory, err);
+}
+
+struct modelhost_request *execute_request_of(const struct model_call *call)
+{
+    return ((const struct output_context *)call->context)->request;
+}
+
 /* A failed run(): what its status means, a sentence where it gave none, and whose sentence it is. */
 static model_status read_failure(const struct plugin_call *call, model_status said,
                                  struct model_error *err)
 {
     uint32_t cancelled = __atomic_load_n(call->cancelled, __ATOMIC_RELAXED);
-    model_status status = plugin_error_of_running(said, cancelled, call->deadline_ns);
+    const bool has_ended = said == MODELHOST_CRASHED && call->instance->is_in_worker;
+    model_status status =
+        has_ended ? said : plugin_error_of_running(said, cancelled, call->deadline_ns);
     if (status == MODEL_DEADLINE || status == MODEL_CANCELLED) {
         plugin_error_tidy(err, status,
                           status == MODEL_DEADLINE ? "deadline passed while the request was running"
@@ -88,6 +111,7 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
 {
     struct output_context outputs;
     outputs.result = result;
+    outputs.request = plugin_call->request;
     outputs.status = MODEL_OK;
     schema_binding_copy(&outputs.binding, plugin_call->binding);
     error_init(&outputs.error);
@@ -101,21 +125,20 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
         .allocate_output = allocate_output,
         .context = &outputs,
         .cancel = &cancel,
+        .sink = plugin_call->sink,
         .slots = plugin_call->slots,
         .n_slots = plugin_call->slots != NULL ? (uint32_t)schema_batch(plugin_call->binding) : 0,
     };
     struct model_instance *instance = plugin_call->instance->plugin;
     struct stream_gate *gate = &plugin_call->instance->gate;
-    if (plugin_call->streaming != NULL) {
-        stream_gate_open(gate, plugin_call->streaming);
-        call.sink = &gate->sink;
-    }
+    if (plugin_call->streaming != NULL)
+        call.sink = stream_gate_open(gate, plugin_call->streaming);
     int64_t start_ns = clock_now_ns();
     if (plugin_call->progress != NULL)
         lane_progress_mark(plugin_call->progress, schema_batch(plugin_call->binding), start_ns);
     model_status status = instance->run(instance, &call, err);
     struct model_error emitted = MODEL_ERROR_INIT;
-    if (call.sink != NULL && stream_gate_close(gate, &emitted) != MODEL_OK &&
+    if (plugin_call->streaming != NULL && stream_gate_close(gate, &emitted) != MODEL_OK &&
         outputs.status == MODEL_OK) {
         outputs.status = MODEL_INTERNAL;
         outputs.error = emitted;
@@ -136,7 +159,7 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
         status = error_set(err, granted, "%s", changed.message);
     const struct plugin_file *plugin = plugin_call->plugin;
     if (plugin != NULL && status != MODEL_OK && status != MODEL_DEADLINE &&
-        status != MODEL_CANCELLED)
+        status != MODEL_CANCELLED && status != MODELHOST_CRASHED)
         error_prefix(err, "plugin '%s' %s", plugin->name, plugin->version);
     return status;
 }
@@ -164,6 +187,7 @@ static model_status run_plugin(struct modelhost_request *request,
                                .n_inputs = request->n_inputs,
                                .plugin = &request->model->plugin.file,
                                .binding = binding,
+                               .request = request,
                                .streaming = request->on_tensors != NULL ? request : NULL,
                                .cancelled = &request->cancelled,
                                .progress = &request->progress,
@@ -188,7 +212,6 @@ static model_status run_plugin(struct modelhost_request *request,
 static model_status prepare_inputs(struct modelhost_request *request, struct model_error *err)
 {
     struct request_job *job = request->job;
-    request->started_ns = clock_now_ns();
     return job != NULL && job->prepare != NULL ? job->prepare(job, request, err) : MODEL_OK;
 }
 
@@ -241,6 +264,8 @@ model_status execute_end(struct modelhost_request *request, model_status status,
     }
     result->timing.queue_ns = request->started_ns - request->submitted_ns;
     result->timing.total_ns = clock_now_ns() - request->submitted_ns;
+    result_say_backend(result, request->model->package.backend, request->fallback_reason);
+    request->fallback_reason = NULL;
     *ret_result = result;
     return MODEL_OK;
 }

@@ -6,6 +6,7 @@
 #include "plugin_file.h"
 #include "request.h"
 #include "result_memory.h"
+#include "result.h"
 #include "schema.h"
 
 /* Checks the inputs, takes an instance of the model, calls run(), checks what came out, and lets the
@@ -41,8 +42,11 @@ struct plugin_call {
     const uint32_t *slots;                /* one for each item of the batch; NULL: none */
     const uint32_t *cancelled;            /* as in struct model_cancel */
     int64_t deadline_ns;
-    struct lane_progress *progress;      /* where signs of life go; NULL: nowhere */
-    struct modelhost_request *streaming; /* whose caller is told what is emitted; NULL: nobody */
+    struct lane_progress *progress;    /* where signs of life go; NULL: nowhere */
+    struct modelhost_request *request; /* which raises `cancelled`; NULL: somebody else does */
+    struct modelhost_request
+        *streaming; /* whose caller is told what is emitted; NULL: nobody, or */
+    const struct model_stream_sink *sink; /* where it goes; NULL: nowhere */
     bool *
         ret_has_read; /* whether run() succeeded, whatever is wrong with its outputs; may be NULL */
 };
@@ -50,5 +54,14 @@ struct plugin_call {
 /* Runs it into an empty result (result_create()); adds the time to its run_ns. [lane-thread] */
 model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
                           struct model_error *err);
+
+/* For an instance that stands for one in another process (host/workers/), inside its run(): what the call
+ * that execute_call() made is about. */
+struct modelhost_request *execute_request_of(const struct model_call *call); /* may be NULL */
+/* Instead of call->allocate_output(): the output lies in this memory already, which the result gives back. On
+ * failure it stays the caller's. */
+model_status execute_adopt_output(const struct model_call *call, uint32_t index, int32_t dtype,
+                                  uint32_t rank, const int64_t *shape,
+                                  const struct tensor_memory *memory, struct model_error *err);
 
 #endif

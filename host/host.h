@@ -2,12 +2,20 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include "background.h"
+#include "host_metrics.h"
+#include "model_cache.h"
 #include "reaper.h"
 #include "scheduler.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
 
 struct modelhost {
     char *store_dir;
     char *plugin_path;
+    char *worker_path;   /* the modelhost command */
+    int32_t load_policy; /* enum modelhost_load_policy */
     uint32_t lanes;
     uint32_t threads;
     uint32_t cpus; /* that the process may use */
@@ -15,7 +23,16 @@ struct modelhost {
     struct scheduler *scheduler;
     struct result_cache *results; /* NULL: nothing is kept */
     struct reaper *reaper;        /* has the log sink too */
+    struct host_metrics metrics;
+    struct background background;
+    bool has_background;
+    struct model_cache *cache; /* NULL: none */
+    int64_t (*now_ns)(void);   /* the clock of breakers and of the model cache */
 };
+
+/* modelhost_create() with another clock for them. */
+model_status host_create(const struct modelhost_options *options, int64_t (*now_ns)(void),
+                         struct modelhost **ret_host, struct model_error *err);
 
 /* Numbers the requests of a host, from 1. [any-thread] */
 static inline uint64_t host_next_request_id(struct modelhost *host)

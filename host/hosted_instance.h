@@ -18,6 +18,7 @@ struct hosted_instance {
     struct stream_gate gate;    /* where what it emits goes on */
     struct slot_history *slots; /* (n_slots) */
     uint32_t n_slots;           /* the model's max_slots, or 0: nothing is known */
+    bool is_in_worker;          /* it stands for one in another process, whose end it may tell of */
 };
 
 /* Takes the plugin's instance over, also when it fails: it is destroyed then. */

@@ -2,13 +2,22 @@
 #include "loaded_model.h"
 #include "batch_queue.h"
 #include "errors.h"
+#include "files.h"
 #include "host.h"
 #include "image_pipeline.h"
+#include "model_cache.h"
+#include "model_describing.h"
 #include "model_opening.h"
+#include "model_route.h"
 #include "result_key.h"
 #include "text_pipeline.h"
 
 #include <stdlib.h>
+
+const char *loaded_model_name(const struct modelhost_model *model)
+{
+    return model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
+}
 
 void loaded_model_retain(struct modelhost_model *model)
 {
@@ -28,10 +37,12 @@ static void destroy_plugin_objects(struct modelhost_model *model)
 static void destroy(void *argument)
 {
     struct modelhost_model *model = argument;
+    model_metrics_closed(&model->metrics);
     image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
     destroy_plugin_objects(model);
     services_finish(&model->services);
+    model_metrics_finish(&model->metrics); /* the plugin counts as long as it lives */
     for (size_t i = 0; i < model->n_guards; i++)
         page_guard_remove(model->guards[i]);
     weights_destroy(model->weights);
@@ -41,8 +52,10 @@ static void destroy(void *argument)
     free(model->config_text);
     free(model->no_weights);
     free(model->plugin_path);
-    free(model->description_json);
+    model_describing_finish(model);
     free(model->idle);
+    model_route_destroy(model->route);
+    model_cache_drop(model->cache);
     if (model->has_mutex)
         uv_mutex_destroy(&model->mutex);
     reaper_drop(model->reaper);
@@ -51,12 +64,20 @@ static void destroy(void *argument)
 
 void loaded_model_drop(struct modelhost_model *model)
 {
-    if (model != NULL && atomic_fetch_sub(&model->references, 1) == 1)
+    if (model == NULL)
+        return;
+    struct model_cache *cache = model->cache;
+    if (cache != NULL)
+        model_cache_retain(cache); /* the model may be gone when it is told */
+    const uint32_t left = atomic_fetch_sub(&model->references, 1) - 1;
+    if (left == 0)
         reaper_give(model->reaper, &model->end);
+    else if (left == 1 && cache != NULL)
+        model_cache_idle(cache, model);
+    model_cache_drop(cache);
 }
 
-model_status loaded_model_create(struct modelhost *host, const char *package_dir,
-                                 const char *plugin_path, uint32_t lanes, uint32_t threads,
+model_status loaded_model_create(struct modelhost *host, const struct model_source *source,
                                  struct modelhost_model **ret, struct model_error *err)
 {
     struct modelhost_model *model = calloc(1, sizeof *model);
@@ -67,26 +88,31 @@ model_status loaded_model_create(struct modelhost *host, const char *package_dir
     reaper_retain(model->reaper = host->reaper);
     model->end = (struct reaper_item){NULL, destroy, model};
     model->log = reaper_log(model->reaper);
-    model->lanes = lanes;
+    model->lanes = host->lanes;
+    model_metrics_init(&model->metrics, host->metrics.metrics);
     wait_spin_init(&model->lane_account.answer_spin, host->cpus);
-    model->idle = calloc(lanes, sizeof(void *));
+    model->load = *source->options;
+    model->lane_account.max_abandoned = model->load.max_abandoned_lanes;
+    model->lane_account.always_returns = model->load.isolation == MODELHOST_WORKER;
+    model->idle = calloc(host->lanes, sizeof(void *));
     model->has_mutex = model->idle != NULL && uv_mutex_init(&model->mutex) == 0;
-    model_status status = model->has_mutex
-                              ? model_opening_open(model, package_dir, plugin_path, threads, err)
-                              : error_no_memory(err, "a model");
+    model_status status = model->has_mutex ? MODEL_OK : error_no_memory(err, "a model");
+    if (status == MODEL_OK && source->chain != NULL)
+        status = model_route_create(source->chain, source->position, &model->route, err);
+    if (status == MODEL_OK)
+        status = model_opening_open(model, source, err);
     if (status == MODEL_OK && host->results != NULL)
         status = result_key_of_model(model, model->result_key, err);
-    if (status != MODEL_OK)
-        reaper_run_on_own_thread(destroy, model);
-    else
+    if (status == MODEL_OK) {
+        model->batching = batch_limits_of(model);
+        model_metrics_opened(&model->metrics, model->weights,
+                             model->model->description->memory_bytes, model->load_ns);
         *ret = model;
+        return MODEL_OK;
+    }
+    model_metrics_load_failed(&model->metrics);
+    reaper_run_on_own_thread(destroy, model);
     return status;
-}
-
-void loaded_model_set_batching(struct modelhost_model *model, const struct batch_limits *limits)
-{
-    model->batching = *limits;
-    batch_limits_fit(model->model->description, model->package.dir, model->log, &model->batching);
 }
 
 /* Under the mutex: the place of the idle instance that has read the most of the ids; without ids, or

@@ -8,6 +8,7 @@
 #include "batch_policy.h"
 #include "hosted_instance.h"
 #include "lane_account.h"
+#include "model_metrics.h"
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
@@ -18,8 +19,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct backend_chain;
 struct image_pipeline;
+struct model_cache;
+struct model_route;
 struct text_pipeline;
+struct model_text;
 
 struct modelhost_model {
     _Atomic uint32_t references;
@@ -27,6 +32,8 @@ struct modelhost_model {
     struct reaper *reaper; /* holds a reference; the host may be gone before the model */
     struct reaper_item end;
     const struct log_sink *log; /* the reaper's */
+    struct model_route *route;  /* the way to the package's next backend */
+    struct model_cache *cache;  /* holds a reference, as the cache does of the model; NULL: none */
     struct package package;
     char *plugin_path;
     struct plugin_handle plugin;
@@ -39,13 +46,14 @@ struct modelhost_model {
     size_t n_guards;
     struct services services;
     uint32_t lanes;
-    struct batch_limits batching; /* set before the first request */
+    struct batch_limits batching; /* how its requests are joined */
+    struct modelhost_load_options load;
     struct model *model;
     char result_key
         [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
-    char *description_json;
     int64_t load_ns;
     struct lane_account lane_account;
+    struct model_metrics metrics;
 
     uv_mutex_t mutex; /* guards what follows */
     int has_mutex;
@@ -53,14 +61,23 @@ struct modelhost_model {
     uint32_t n_idle;
     struct text_pipeline *pipeline;        /* made at the first text */
     struct image_pipeline *image_pipeline; /* made at the first image */
+    struct model_text *texts;              /* what modelhost_describe() gave, the newest first */
 };
 
-/* Opens a package folder. plugin_path: where to look when the package brings no plugin. */
-model_status loaded_model_create(struct modelhost *host, const char *package_dir,
-                                 const char *plugin_path, uint32_t lanes, uint32_t threads,
+/* What is to be opened: one backend of a package. */
+struct model_source {
+    const char *package_dir;
+    const char *backend;                          /* NULL: package_open()'s choice */
+    const struct modelhost_load_options *options; /* complete */
+    struct backend_chain *chain; /* NULL: there is no other backend, and no route */
+    size_t position;             /* in the chain */
+};
+
+/* Opens it with the host's lanes, threads and plugin path. */
+model_status loaded_model_create(struct modelhost *host, const struct model_source *source,
                                  struct modelhost_model **ret, struct model_error *err);
-/* How its requests are to be joined, as far as the model can; before its first request. */
-void loaded_model_set_batching(struct modelhost_model *model, const struct batch_limits *limits);
+/* The package's id, or its folder's name: in log lines and metrics. */
+const char *loaded_model_name(const struct modelhost_model *model);
 void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */
 void loaded_model_drop(struct modelhost_model *model);

@@ -2,16 +2,21 @@
  * files, the config, the weights, the plugin's note, the plugin's own checks. */
 #include "model_opening.h"
 #include "clock.h"
+#include "cpu_budget.h"
 #include "errors.h"
 #include "files.h"
-#include "model_info.h"
+#include "host.h"
+#include "model_describing.h"
 #include "parallel.h"
+#include "plugin_admission.h"
 #include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
+#include "worker_model.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Readers differ in which of two equal keys counts. */
@@ -139,6 +144,17 @@ static model_status choose_plugin(struct modelhost_model *model, const char *plu
     return status;
 }
 
+/* The plugin, unless it is in quarantine or has not the report that the host wants. */
+static model_status take_plugin(struct modelhost_model *model, const char *plugin_path,
+                                struct model_error *err)
+{
+    model_status status = choose_plugin(model, plugin_path, err);
+    return status == MODEL_OK
+               ? plugin_admission_check(model->host->store_dir, model->plugin_path,
+                                        model->host->load_policy, (int64_t)time(NULL), err)
+               : status;
+}
+
 static model_status check_model(const struct model *model, struct model_error *err)
 {
     if (model == NULL || !MODEL_HAS(struct model, model, destroy) || model->destroy == NULL ||
@@ -155,8 +171,10 @@ model_status model_opening_create_instance(struct modelhost_model *model,
 {
     struct model_instance *instance = NULL;
     err->message[0] = '\0';
-    model_status status =
-        plugin_error_of_creating(model->model->create_instance(model->model, &instance, err));
+    const bool is_in_worker = model->load.isolation == MODELHOST_WORKER; /* has done the same */
+    model_status status = model->model->create_instance(model->model, &instance, err);
+    if (!is_in_worker)
+        status = plugin_error_of_creating(status);
     plugin_error_tidy(err, status, "create_instance() failed without saying why");
     if (status != MODEL_OK)
         return status;
@@ -171,7 +189,10 @@ model_status model_opening_create_instance(struct modelhost_model *model,
                          "plugin: max_slots is %u, but the instance has no keep()",
                          model->model->description->max_slots);
     }
-    return hosted_instance_create(instance, model->model->description->max_slots, ret, err);
+    status = hosted_instance_create(instance, model->model->description->max_slots, ret, err);
+    if (status == MODEL_OK)
+        (*ret)->is_in_worker = is_in_worker;
+    return status;
 }
 
 struct creation {
@@ -225,69 +246,104 @@ static void create_on_own_thread(void *argument)
     creation->status = status;
 }
 
-static model_status describe(struct modelhost_model *model, struct model_error *err)
+/* In this process: its code, and its weights. */
+static model_status open_here(struct modelhost_model *model, const char *name,
+                              const char *plugin_path, uint32_t threads, struct model_error *err)
 {
-    json_node *info = NULL;
-    model_status status =
-        model_info_collect(&model->package, model->model->description, &info, err);
+    model_status status = open_weights(model, err);
+    if (status == MODEL_OK)
+        status = take_plugin(model, plugin_path, err);
+    if (status == MODEL_OK)
+        status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err);
+    if (status == MODEL_OK)
+        status = services_init(&model->services, model->log, name, model->config, model->weights,
+                               threads, err);
     if (status != MODEL_OK)
         return status;
-    (void)json_add_string(info, "path", model->package.dir);
-    (void)json_add_string(info, "plugin_path", model->plugin_path);
-    if (model->package.has_manifest) {
-        (void)json_add_string(info, "id", model->package.manifest.id);
-        (void)json_add_string(info, "revision", model->package.manifest.revision);
-    }
-    model->description_json = json_print(info, true);
-    json_free(info);
-    return model->description_json != NULL ? MODEL_OK : error_no_memory(err, "a description");
+    model->services.counters = metrics_plugin_counters(model->metrics.series);
+    struct creation creation = {model, threads, MODEL_INTERNAL, err};
+    reaper_run_on_own_thread(create_on_own_thread, &creation);
+    return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
 }
 
-static model_status open_parts(struct modelhost_model *model, const char *package_dir,
-                               const char *plugin_path, uint32_t threads, struct model_error *err)
+/* The processes open the package by themselves, with these same steps; what fails there has its whole
+ * sentence already. */
+static model_status open_in_workers(struct modelhost_model *model, const char *name,
+                                    const char *plugin_path, uint32_t threads,
+                                    struct model_error *err)
+{
+    const int64_t grace_ms = model->load.kill_grace_ms;
+    const struct worker_model_options options = {
+        .command = model->host->worker_path,
+        .package_dir = model->package.dir,
+        .backend = model->package.backend,
+        .plugin_path = plugin_path,
+        .n_processes = model->load.workers,
+        .lanes = model->lanes,
+        .threads = threads,
+        .kill_grace_ns = (grace_ms > 0 ? grace_ms : WORKER_KILL_GRACE_MS) * NS_PER_MS,
+        .memory_bytes = model->load.worker_memory_bytes,
+        .can_spin = cpu_budget() > 1,
+        .log = model->log,
+        .metrics = model->metrics.series,
+    };
+    model_status status =
+        services_init(&model->services, model->log, name, model->config, NULL, threads, err);
+    if (status == MODEL_OK)
+        status = take_plugin(model, plugin_path, err);
+    if (status == MODEL_OK)
+        status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
+    if (status == MODEL_OK)
+        status = plugin_file_check(&model->plugin.file, model->plugin_path, err);
+    err->message[0] = status == MODEL_OK ? '\0' : err->message[0];
+    if (status == MODEL_OK)
+        status = worker_model_create(&options, &model->model, err);
+    if (status == MODEL_OK)
+        status = model_opening_create_instance(model, &model->idle[0], err);
+    model->n_idle = status == MODEL_OK ? 1 : 0;
+    return status;
+}
+
+static model_status open_parts(struct modelhost_model *model, const struct model_source *source,
+                               struct model_error *err)
 {
     int64_t start_ns = clock_now_ns();
-    model_status status = package_open(package_dir, NULL, &model->package, err);
+    const char *plugin_path = model->host->plugin_path;
+    const uint32_t threads = model->host->threads;
+    model_status status = package_open(source->package_dir, source->backend, &model->package, err);
     if (status != MODEL_OK)
         return status;
-    if (!model->package.has_manifest)
+    const char *name = loaded_model_name(model);
+    model_metrics_name(&model->metrics, name, model->package.backend);
+    if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);
-    if ((status = read_config(model, err)) != MODEL_OK ||
-        (status = open_weights(model, err)) != MODEL_OK ||
-        (status = choose_plugin(model, plugin_path, err)) != MODEL_OK ||
-        (status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err)) !=
-            MODEL_OK)
-        return status;
-    const char *name =
-        model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
-    status = services_init(&model->services, model->log, name, model->config, model->weights,
-                           threads, err);
-    if (status != MODEL_OK)
-        return status;
-    struct creation creation = {model, threads, MODEL_INTERNAL, err};
-    reaper_run_on_own_thread(create_on_own_thread, &creation);
-    if (creation.status == MODEL_OK)
-        creation.status = loaded_model_check_files(model, err);
-    if (creation.status == MODEL_OK)
-        creation.status = describe(model, err);
+    status = read_config(model, err);
+    if (status == MODEL_OK)
+        status = model->load.isolation == MODELHOST_WORKER
+                     ? open_in_workers(model, name, plugin_path, threads, err)
+                     : open_here(model, name, plugin_path, threads, err);
+    if (status == MODEL_OK)
+        status = model_describing_start(model, err);
     model->load_ns = clock_now_ns() - start_ns;
-    if (creation.status == MODEL_OK) {
+    if (status == MODEL_OK) {
         err->message[0] = '\0';
-        log_write(model->log, MODEL_LOG_INFO, "%s: loaded in %lld ms with plugin %s %s (%s)", name,
+        const struct log_subject before = log_set_subject((struct log_subject){name, 0});
+        log_write(model->log, MODEL_LOG_INFO, "loaded in %lld ms with plugin %s %s (%s)",
                   (long long)(model->load_ns / NS_PER_MS), model->plugin.file.name,
                   model->plugin.file.version, model->plugin_path);
+        (void)log_set_subject(before);
     }
-    return creation.status;
+    return status;
 }
 
-model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
-                                const char *plugin_path, uint32_t threads, struct model_error *err)
+model_status model_opening_open(struct modelhost_model *model, const struct model_source *source,
+                                struct model_error *err)
 {
     struct model_error local = MODEL_ERROR_INIT;
     err = err != NULL ? err : &local;
-    model_status status = open_parts(model, package_dir, plugin_path, threads, err);
+    model_status status = open_parts(model, source, err);
     if (status != MODEL_OK && model->package.dir != NULL)
         package_advise(&model->package, status, err);
     return status;

@@ -5,8 +5,8 @@
 #include "loaded_model.h"
 
 /* Fills in a zeroed model; on failure what was made stays in it for loaded_model.c to free. */
-model_status model_opening_open(struct modelhost_model *model, const char *package_dir,
-                                const char *plugin_path, uint32_t threads, struct model_error *err);
+model_status model_opening_open(struct modelhost_model *model, const struct model_source *source,
+                                struct model_error *err);
 
 /* Makes and checks an instance. [create-thread, lane-thread] */
 model_status model_opening_create_instance(struct modelhost_model *model,

@@ -11,6 +11,12 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "tell which plugin a package would use, and why", cmd_explain_help},
     {"config", cmd_config, "check a file of options, or list what may stand in one",
      cmd_config_help},
+    {"worker", cmd_worker, NULL, cmd_worker_help},
+    {"metrics", cmd_metrics, "print what a host counts and measures", cmd_metrics_help},
+    {"check-plugin", cmd_check_plugin, "run the checks of a conformance run on a plugin",
+     cmd_check_plugin_help},
+    {"quarantine", cmd_quarantine, "list or clear the plugins that are not opened",
+     cmd_quarantine_help},
     {.name = NULL},
 };
 

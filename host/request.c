@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "model_route.h"
 #include "schema.h"
 #include "session.h"
 
@@ -132,6 +133,11 @@ model_status request_create(struct modelhost_model *model, const struct model_te
         free(request);
         return error_no_memory(err, "a request");
     }
+    if (uv_mutex_init(&request->listening) != 0) {
+        uv_mutex_destroy(&request->telling);
+        free(request);
+        return error_no_memory(err, "a request");
+    }
     atomic_store(&request->references, 1);
     request->model = model;
     loaded_model_retain(model);
@@ -155,6 +161,11 @@ model_status request_create(struct modelhost_model *model, const struct model_te
 void request_adopt_job(struct modelhost_request *request, struct request_job *job, int64_t start_ns)
 {
     request->job = job;
+    request_count_from(request, start_ns);
+}
+
+void request_count_from(struct modelhost_request *request, int64_t start_ns)
+{
     if (request->deadline_ns != INT64_MAX)
         request->deadline_ns -= request->submitted_ns - start_ns;
     request->submitted_ns = start_ns;
@@ -196,10 +207,13 @@ void request_drop(struct modelhost_request *request)
     free(request->output_names);
     if (request->job != NULL)
         request->job->destroy(request->job);
+    model_route_end(request, MODEL_CANCELLED, false, NULL); /* it was never submitted */
+    free(request->fallback_reason);
     session_drop(request->session);
     modelhost_result_destroy(request->result);
     free(request->error);
     uv_mutex_destroy(&request->telling);
+    uv_mutex_destroy(&request->listening);
     loaded_model_drop(request->model);
     free(request);
 }
@@ -224,22 +238,6 @@ void request_return_instance(struct modelhost_request *request, struct hosted_in
         loaded_model_return_instance(request->model, instance);
 }
 
-enum request_outcome request_outcome_of(model_status status)
-{
-    static const struct {
-        model_status status;
-        enum request_outcome outcome;
-    } table[] = {{MODEL_OK, REQUEST_OK},
-                 {MODEL_DEADLINE, REQUEST_TIMEOUT},
-                 {MODEL_CANCELLED, REQUEST_CANCELLED},
-                 {MODEL_BUSY, REQUEST_REJECTED},
-                 {MODELHOST_CRASHED, REQUEST_CRASHED}};
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (table[i].status == status)
-            return table[i].outcome;
-    return REQUEST_ERROR;
-}
-
 const struct model_error *request_error(const struct modelhost_request *request)
 {
     static const struct model_error none = MODEL_ERROR_INIT;
@@ -249,15 +247,22 @@ const struct model_error *request_error(const struct modelhost_request *request)
     return request->status == MODEL_OK ? &none : &no_memory;
 }
 
-void request_ended(struct modelhost_request *request, enum request_outcome outcome)
+void request_ended(const struct modelhost_request *request)
 {
-    static const char *const names[REQUEST_N_OUTCOMES] = {"ok",        "error",    "timeout",
-                                                          "cancelled", "rejected", "crashed"};
-    if (request->model->log->level < MODEL_LOG_DEBUG)
+    struct modelhost_model *model = request->model;
+    const bool has_run = request->started_ns != 0;
+    const int64_t now_ns = clock_now_ns();
+    const int64_t queue_ns = (has_run ? request->started_ns : now_ns) - request->submitted_ns;
+    const int64_t run_ns = has_run ? now_ns - request->started_ns : -1;
+    model_metrics_request_ended(&model->metrics, request->status, queue_ns, run_ns);
+    if (model->log->level < MODEL_LOG_DEBUG)
         return;
-    log_write(request->model->log, MODEL_LOG_DEBUG, "%s: request %llu: %s after %lld us",
-              request->model->services.model_name, (unsigned long long)request->id, names[outcome],
-              (long long)((clock_now_ns() - request->submitted_ns) / 1000));
+    const struct log_subject before =
+        log_set_subject((struct log_subject){loaded_model_name(model), request->id});
+    log_write(model->log, MODEL_LOG_DEBUG, "%s, %lld us queued, %lld us run",
+              status_name(request->status), (long long)(queue_ns / NS_PER_US),
+              (long long)(has_run ? run_ns / NS_PER_US : 0));
+    (void)log_set_subject(before);
 }
 
 bool request_begin_telling(struct modelhost_request *request)
@@ -279,6 +284,32 @@ void request_close(struct modelhost_request *request)
     uv_mutex_lock(&request->telling);
     request->closed = true;
     uv_mutex_unlock(&request->telling);
+}
+
+void request_raise(struct modelhost_request *request, uint32_t status)
+{
+    uv_mutex_lock(&request->listening);
+    __atomic_store_n(&request->cancelled, status, __ATOMIC_RELEASE);
+    if (request->listener != NULL)
+        request->listener->raise(request->listener, status);
+    uv_mutex_unlock(&request->listening);
+}
+
+void request_listen(struct modelhost_request *request, struct cancel_listener *listener)
+{
+    uv_mutex_lock(&request->listening);
+    request->listener = listener;
+    const uint32_t raised = __atomic_load_n(&request->cancelled, __ATOMIC_RELAXED);
+    if (raised != 0)
+        listener->raise(listener, raised);
+    uv_mutex_unlock(&request->listening);
+}
+
+void request_unlisten(struct modelhost_request *request)
+{
+    uv_mutex_lock(&request->listening);
+    request->listener = NULL;
+    uv_mutex_unlock(&request->listening);
 }
 
 void request_call_back(struct modelhost_request *request)

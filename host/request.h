@@ -7,6 +7,7 @@
 #define REQUEST_H
 
 #include "batch_policy.h"
+#include "breaker.h"
 #include "lane_watchdog.h"
 #include "modelhost.h"
 #include "wait_word.h"
@@ -47,20 +48,15 @@ struct joint_run {
     uint32_t n_waiting; /* requests in it without an answer */
 };
 
+/* Who wants to know at once that a request was given up: a lane that waits for another process. */
+struct cancel_listener {
+    /* `status` is what was raised. Short; it takes no lock. [any-thread] */
+    void (*raise)(struct cancel_listener *self, uint32_t status);
+};
+
 enum request_state { REQUEST_NEW = 0, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_ANSWERED };
 
 #define REQUEST_FEW_INPUTS 4
-
-/* How a request ended, for those who count. */
-enum request_outcome {
-    REQUEST_OK = 0,
-    REQUEST_ERROR,
-    REQUEST_TIMEOUT,
-    REQUEST_CANCELLED,
-    REQUEST_REJECTED, /* busy: the queue, the model or the session */
-    REQUEST_CRASHED,
-    REQUEST_N_OUTCOMES
-};
 
 struct modelhost_request {
     _Atomic uint32_t references;
@@ -83,6 +79,10 @@ struct modelhost_request {
     bool has_session;                  /* on a lane: between session_begin() and session_end() */
     bool has_advanced;                 /* then: the plugin has read the input */
 
+    /* Which backend serves it, and why (model_route.h). */
+    struct breaker_ticket ticket; /* until the answer */
+    char *fallback_reason;        /* owned, until the result has it; NULL: it is the first */
+
     /* What the caller is told before the answer. */
     void (*on_tensors)(void *context, const struct model_tensor *const *tensors,
                        uint32_t n_tensors); /* NULL: not what the plugin emits */
@@ -94,13 +94,15 @@ struct modelhost_request {
 
     /* Times, monotonic nanoseconds. */
     int64_t submitted_ns;
-    int64_t started_ns;  /* a lane took it */
+    int64_t started_ns;  /* a lane took it, under the scheduler's mutex; 0: none did */
     int64_t deadline_ns; /* INT64_MAX: none */
 
     /* Read by the plugin without a lock: 0, or the status to stop with. */
     uint32_t cancelled;
     struct lane_progress progress; /* signs of life of the plugin */
     _Atomic bool is_abandoned;     /* its lane did not come back: what it holds is not used again */
+    uv_mutex_t listening;          /* guards listener */
+    struct cancel_listener *listener;
 
     /* Guarded by the scheduler's mutex. */
     enum request_state state;
@@ -132,6 +134,8 @@ model_status request_create(struct modelhost_model *model, const struct model_te
 /* Takes a job over and counts the time from when it came. Before submission. */
 void request_adopt_job(struct modelhost_request *request, struct request_job *job,
                        int64_t start_ns);
+/* Counts the time, and the deadline, from an earlier moment. Before submission. */
+void request_count_from(struct modelhost_request *request, int64_t start_ns);
 /* The tensors that a job made; they must live as long as the job. Once, for a request without inputs.
  * [lane-thread] */
 model_status request_set_inputs(struct modelhost_request *request,
@@ -151,9 +155,7 @@ const struct model_error *request_error(const struct modelhost_request *request)
 
 /* Every end of a request that was submitted, once: behind the decision, before anybody is told. Without
  * locks. [any-thread] */
-void request_ended(struct modelhost_request *request, enum request_outcome outcome);
-/* What a status counts as. */
-enum request_outcome request_outcome_of(model_status status);
+void request_ended(const struct modelhost_request *request);
 
 /* Around telling the caller something before the answer. false: the answer may have been given, so that
  * nothing may be told, and there is nothing to end. [lane-thread, a plugin's threads] */
@@ -161,6 +163,13 @@ bool request_begin_telling(struct modelhost_request *request);
 void request_end_telling(struct modelhost_request *request);
 /* Nothing is told any more; before the answer. */
 void request_close(struct modelhost_request *request);
+
+/* Raises the token: `status` is what a plugin is to stop with. [any-thread] */
+void request_raise(struct modelhost_request *request, uint32_t status);
+/* The listener is told when the token is raised, at once if it was already, until request_unlisten(), behind
+ * which it is not called any more. One at a time. [lane-thread] */
+void request_listen(struct modelhost_request *request, struct cancel_listener *listener);
+void request_unlisten(struct modelhost_request *request);
 
 /* Hands the answer to the callback and drops the answer's reference. */
 void request_call_back(struct modelhost_request *request);

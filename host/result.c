@@ -8,6 +8,7 @@
 #include "schema.h"
 #include "size.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -65,8 +66,8 @@ static model_status choose_specs(struct modelhost_result *result,
 static struct modelhost_result *make_result(uint32_t n)
 {
     struct modelhost_result *result = NULL;
-    const size_t lists_bytes =
-        n * (2 * sizeof *result->tensors + sizeof *result->pointers + sizeof *result->specs);
+    const size_t lists_bytes = n * (2 * sizeof *result->tensors + sizeof *result->pointers +
+                                    sizeof *result->specs + sizeof *result->memory);
     result = malloc(sizeof *result + lists_bytes + SMALL_BYTES);
     if (result == NULL)
         return NULL;
@@ -77,7 +78,9 @@ static struct modelhost_result *make_result(uint32_t n)
     result->granted = result->tensors + n;
     result->pointers = (struct model_tensor **)(result->granted + n);
     result->specs = (const struct model_tensor_spec **)(result->pointers + n);
-    result->small = (unsigned char *)(result->specs + n);
+    result->memory = (struct tensor_memory *)(result->specs + n);
+    memset(result->memory, 0, n * sizeof *result->memory);
+    result->small = (unsigned char *)(result->memory + n);
     result->small_bytes = SMALL_BYTES;
     return result;
 }
@@ -100,19 +103,14 @@ static bool is_small(const struct modelhost_result *result, const void *data)
     return (uintptr_t)data >= begin && (uintptr_t)data <= end;
 }
 
-static bool is_borrowed(const struct modelhost_result *result, uint32_t index)
-{
-    const char *data = result->tensors[index].data;
-    const struct model_tensor *lent =
-        result->lender != NULL ? &result->lender->tensors[index] : NULL;
-    return lent != NULL && data >= (const char *)lent->data &&
-           data < (const char *)lent->data + lent->size_bytes;
-}
-
 static void free_data(struct modelhost_result *result, uint32_t index)
 {
-    if (!is_small(result, result->tensors[index].data) && !is_borrowed(result, index))
+    struct tensor_memory *memory = &result->memory[index];
+    if (memory->data != NULL && memory->release != NULL)
+        memory->release(memory->owner);
+    else if (memory->data == NULL && !is_small(result, result->tensors[index].data))
         free(result->tensors[index].data);
+    *memory = (struct tensor_memory){.data = NULL};
 }
 
 /* Names are copied: the caller may keep the result longer than the model. */
@@ -168,9 +166,29 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
     return MODEL_OK;
 }
 
+static model_status size_of(const struct modelhost_result *result, uint32_t index, int32_t dtype,
+                            uint32_t rank, const int64_t *shape, uint64_t *ret,
+                            struct model_error *err)
+{
+    uint64_t size_bytes = dtype_size_bytes(dtype);
+    for (uint32_t i = 0; i < rank; i++)
+        if (!size_multiply(size_bytes, (uint64_t)shape[i], &size_bytes))
+            return error_set(err, MODEL_INVALID_ARGUMENT, "output '%s': its shape overflows",
+                             result->granted[index].name);
+    *ret = size_bytes;
+    return MODEL_OK;
+}
+
+static void grant(struct modelhost_result *result, uint32_t index, int32_t dtype, uint32_t rank,
+                  const int64_t *shape, void *data)
+{
+    tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape, data);
+    result->tensors[index] = result->granted[index];
+}
+
 /* Large memory comes in large pages where the system has them: half of the time of a run with 30 MB of logits
  * was spent on first touching 4,096 bytes after 4,096 bytes. NULL when there is none. */
-static void *allocate_data(uint64_t size_bytes)
+static void *allocate_from_heap(uint64_t size_bytes)
 {
     const uint64_t alignment = size_bytes >= 2 * LARGE_PAGE_BYTES ? LARGE_PAGE_BYTES : ALIGNMENT;
     uint64_t padded = 0;
@@ -185,35 +203,61 @@ static void *allocate_data(uint64_t size_bytes)
     return data;
 }
 
+/* From the result's own room, or from the heap. */
+static void *allocate_data(struct modelhost_result *result, uint64_t size_bytes)
+{
+    void *data = HAS_SMALL_DATA ? take_small(result, size_bytes, ALIGNMENT) : NULL;
+    return data != NULL ? data : allocate_from_heap(size_bytes);
+}
+
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
                              uint32_t rank, const int64_t *shape, struct model_error *err)
 {
-    uint64_t size_bytes = dtype_size_bytes(dtype);
-    for (uint32_t i = 0; i < rank; i++)
-        if (!size_multiply(size_bytes, (uint64_t)shape[i], &size_bytes))
-            return error_set(err, MODEL_INVALID_ARGUMENT, "output '%s': its shape overflows",
-                             result->granted[index].name);
-    void *data = HAS_SMALL_DATA ? take_small(result, size_bytes, ALIGNMENT) : NULL;
-    if (data == NULL)
-        data = allocate_data(size_bytes);
-    if (data == NULL)
+    uint64_t size_bytes = 0;
+    struct tensor_memory memory = {.data = NULL};
+    model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
+    if (status == MODEL_OK && result->source != NULL) {
+        status = result->source->allocate(result->source->context, index, size_bytes, &memory, err);
+        return status == MODEL_OK ? result_adopt(result, index, dtype, rank, shape, &memory, err)
+                                  : status;
+    }
+    void *data = status == MODEL_OK ? allocate_data(result, size_bytes) : NULL;
+    if (status == MODEL_OK && data == NULL)
         return error_set(err, MODEL_OUT_OF_MEMORY, "out of memory for output '%s' of %llu bytes",
                          result->granted[index].name, (unsigned long long)size_bytes);
-    tensor_init(&result->granted[index], result->granted[index].name, dtype, rank, shape, data);
-    result->tensors[index] = result->granted[index];
+    if (status == MODEL_OK)
+        grant(result, index, dtype, rank, shape, data);
+    return status;
+}
+
+model_status result_adopt(struct modelhost_result *result, uint32_t index, int32_t dtype,
+                          uint32_t rank, const int64_t *shape, const struct tensor_memory *memory,
+                          struct model_error *err)
+{
+    uint64_t size_bytes = 0;
+    model_status status = size_of(result, index, dtype, rank, shape, &size_bytes, err);
+    if (status != MODEL_OK)
+        return status;
+    grant(result, index, dtype, rank, shape, memory->data);
+    result->memory[index] = *memory;
     return MODEL_OK;
 }
 
-void result_borrow(struct modelhost_result *result, uint32_t index, const int64_t *shape,
-                   struct modelhost_result *lender, uint64_t offset_bytes)
+static void give_back_loan(void *lender)
+{
+    modelhost_result_destroy(lender);
+}
+
+model_status result_borrow(struct modelhost_result *result, uint32_t index, const int64_t *shape,
+                           struct modelhost_result *lender, uint64_t offset_bytes,
+                           struct model_error *err)
 {
     const struct model_tensor *lent = &lender->tensors[index];
-    tensor_init(&result->granted[index], result->granted[index].name, lent->dtype, lent->rank,
-                shape, (char *)lent->data + offset_bytes);
-    result->tensors[index] = result->granted[index];
-    if (result->lender == NULL)
+    const struct tensor_memory memory = {(char *)lent->data + offset_bytes, give_back_loan, lender};
+    model_status status = result_adopt(result, index, lent->dtype, lent->rank, shape, &memory, err);
+    if (status == MODEL_OK)
         (void)atomic_fetch_add(&lender->references, 1);
-    result->lender = lender;
+    return status;
 }
 
 model_status result_check_granted(struct modelhost_result *result, struct model_error *err)
@@ -276,13 +320,20 @@ const struct model_tensor *result_find(const struct modelhost_result *result, co
     return NULL;
 }
 
+void result_say_backend(struct modelhost_result *result, const char *backend, char *fallback_reason)
+{
+    (void)snprintf(result->backend, sizeof result->backend, "%s", backend);
+    free(result->fallback_reason);
+    result->fallback_reason = fallback_reason;
+}
+
 void modelhost_result_destroy(struct modelhost_result *result)
 {
     if (result == NULL || atomic_fetch_sub(&result->references, 1) != 1)
         return;
     free_tensors(result);
     free(result->json);
-    modelhost_result_destroy(result->lender);
+    free(result->fallback_reason);
     free(result);
 }
 
@@ -316,4 +367,14 @@ uint32_t modelhost_result_is_cached(const struct modelhost_result *result)
 struct modelhost_timing modelhost_result_timing(const struct modelhost_result *result)
 {
     return result->timing;
+}
+
+const char *modelhost_result_backend(const struct modelhost_result *result)
+{
+    return result->backend;
+}
+
+const char *modelhost_result_fallback_reason(const struct modelhost_result *result)
+{
+    return result->fallback_reason;
 }

@@ -4,7 +4,9 @@
 #include "clock.h"
 #include "errors.h"
 #include "loaded_model.h"
+#include "model_route.h"
 #include "parallel.h"
+#include "result.h"
 #include "scheduler_loop.h"
 
 #include <stdlib.h>
@@ -34,7 +36,10 @@ bool scheduler_claim(struct scheduler *scheduler, struct modelhost_request *requ
 /* From here on the answer is its receiver's. */
 static void tell(struct scheduler *scheduler, struct modelhost_request *request)
 {
-    request_ended(request, request_outcome_of(request->status));
+    const bool was_computed = request->result == NULL || !request->result->is_cached;
+    request_ended(request);
+    model_route_end(request, request->status, request->started_ns != 0 && was_computed,
+                    request->error);
     if (request->callback == NULL)
         wait_word_post(&request->answered);
     else if (request->async != NULL)
@@ -52,6 +57,7 @@ void scheduler_unlock(struct scheduler *scheduler)
         struct modelhost_request *request = claimed;
         claimed = request->next;
         tell(scheduler, request);
+        model_route_settle(request->model);
         request_drop(request);
     }
 }
@@ -62,7 +68,7 @@ void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *re
     struct model_error error = MODEL_ERROR_INIT;
     struct lane *lane = request->lane;
     (void)error_set(&error, status, "%s", sentence);
-    __atomic_store_n(&request->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
+    request_raise(request, (uint32_t)status);
     if (!scheduler_claim(scheduler, request, status, NULL, &error) || lane == NULL)
         return;
     if (request->joint != NULL && --request->joint->n_waiting == 0)
@@ -149,9 +155,15 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
         wait_word_post(&lane->work);
     if (is_next)
         scheduler_loop_wake(scheduler);
-    if (status != MODEL_OK)
-        request_ended(request, request_outcome_of(status));
     return status;
+}
+
+void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t *ret_running)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    *ret_queued = scheduler->queue.n_requests;
+    *ret_running = scheduler->n_busy;
+    uv_mutex_unlock(&scheduler->mutex);
 }
 
 bool scheduler_is_crowded(const struct scheduler *scheduler)
@@ -239,7 +251,7 @@ bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err)
                             "request %llu of '%s' shows no progress: its lane is held up until it "
                             "comes back, or is given up and replaced",
                             (unsigned long long)lane->running->id,
-                            lane->running->model->services.model_name);
+                            loaded_model_name(lane->running->model));
         }
     if (is_ready && scheduler->n_missing_lanes > 0) {
         is_ready = false;
@@ -248,16 +260,4 @@ bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err)
     }
     uv_mutex_unlock(&scheduler->mutex);
     return is_ready;
-}
-
-struct lane_report scheduler_report(struct scheduler *scheduler,
-                                    const struct modelhost_model *model)
-{
-    const struct lane_account *account = &model->lane_account;
-    uv_mutex_lock(&scheduler->mutex);
-    const struct lane_report report = {.n_abandoned = account->n_abandoned,
-                                       .abandoned_total = account->abandoned_total,
-                                       .cancel_latency = account->cancel_latency};
-    uv_mutex_unlock(&scheduler->mutex);
-    return report;
 }

@@ -40,6 +40,8 @@ struct scheduler {
     uint32_t n_busy;          /* that run something and are not abandoned; at most n_lanes */
     uint32_t n_missing_lanes; /* abandoned and not replaced yet */
     int64_t watch_ns; /* when the loop looks at the lanes next; INT64_MAX: when it is told */
+    struct loop_visit *visits; /* what threads want the loop to do */
+    uv_cond_t visited;
     int stopping;
 
     _Atomic uint32_t n_waiting;                  /* callers in scheduler_wait() */
@@ -63,6 +65,8 @@ uint32_t scheduler_destroy(struct scheduler *scheduler);
  * MODEL_CANCELLED when the host is going away. */
 model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_request *request,
                               struct model_error *err);
+/* How many requests wait, and run on lanes that are not abandoned. */
+void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t *ret_running);
 /* Waits for the answer of a request without a callback; at its deadline gives it. */
 void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request);
 /* Runs a request without a callback on the calling thread, in the place of a lane that is free, and answers
@@ -73,8 +77,5 @@ void scheduler_cancel(struct scheduler *scheduler, struct modelhost_request *req
 
 /* Whether all lanes take requests; the sentence says why not. */
 bool scheduler_is_ready(struct scheduler *scheduler, struct model_error *err);
-/* What became of a model's calls on lanes. */
-struct lane_report scheduler_report(struct scheduler *scheduler,
-                                    const struct modelhost_model *model);
 
 #endif

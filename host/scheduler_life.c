@@ -13,6 +13,7 @@ static void free_scheduler(struct scheduler *scheduler)
     deadline_heap_finish(&scheduler->deadlines);
     request_queue_finish(&scheduler->queue);
     uv_cond_destroy(&scheduler->lane_ended);
+    uv_cond_destroy(&scheduler->visited);
     uv_mutex_destroy(&scheduler->mutex);
     free(scheduler);
 }
@@ -25,7 +26,10 @@ static model_status make_scheduler(const struct scheduler_options *options, stru
         free(scheduler);
         return error_no_memory(err, "a scheduler");
     }
-    if (uv_cond_init(&scheduler->lane_ended) != 0) {
+    const bool has_ended = uv_cond_init(&scheduler->lane_ended) == 0;
+    if (!has_ended || uv_cond_init(&scheduler->visited) != 0) {
+        if (has_ended)
+            uv_cond_destroy(&scheduler->lane_ended);
         uv_mutex_destroy(&scheduler->mutex);
         free(scheduler);
         return error_no_memory(err, "a scheduler");

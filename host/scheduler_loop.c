@@ -66,12 +66,35 @@ static struct modelhost_request *take_answers(struct scheduler *scheduler)
     return ordered;
 }
 
+struct loop_visit {
+    struct loop_visit *next;
+    void (*body)(uv_loop_t *loop, void *argument);
+    void *argument;
+    bool has_ended; /* guarded by the scheduler's mutex */
+};
+
+static void make_visits(struct scheduler *scheduler, struct loop_visit *visits)
+{
+    while (visits != NULL) {
+        struct loop_visit *visit = visits;
+        visits = visit->next;
+        visit->body(&scheduler->loop, visit->argument);
+        uv_mutex_lock(&scheduler->mutex);
+        visit->has_ended = true; /* its caller may be gone from here on */
+        uv_cond_broadcast(&scheduler->visited);
+        uv_mutex_unlock(&scheduler->mutex);
+    }
+}
+
 static void turn(struct scheduler *scheduler)
 {
     struct lane_news news = {.n_lines = 0};
     uv_mutex_lock(&scheduler->mutex);
     keep_time(scheduler, &news);
+    struct loop_visit *visits = scheduler->visits;
+    scheduler->visits = NULL;
     scheduler_unlock(scheduler);
+    make_visits(scheduler, visits);
     for (uint32_t i = 0; i < news.n_lines; i++)
         log_write(scheduler->options.log, news.levels[i], "%s", news.lines[i]);
     replace_lanes(scheduler);
@@ -146,6 +169,19 @@ void scheduler_loop_stop(struct scheduler *scheduler)
         return; /* the loop lives on for the lane that may come back */
     (void)uv_thread_join(&scheduler->loop_thread);
     (void)uv_loop_close(&scheduler->loop);
+}
+
+void scheduler_loop_visit(struct scheduler *scheduler,
+                          void (*body)(uv_loop_t *loop, void *argument), void *argument)
+{
+    struct loop_visit visit = {.body = body, .argument = argument};
+    uv_mutex_lock(&scheduler->mutex);
+    visit.next = scheduler->visits;
+    scheduler->visits = &visit;
+    scheduler_loop_wake(scheduler);
+    while (!visit.has_ended)
+        uv_cond_wait(&scheduler->visited, &scheduler->mutex);
+    uv_mutex_unlock(&scheduler->mutex);
 }
 
 void scheduler_loop_wake(struct scheduler *scheduler)

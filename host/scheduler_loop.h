@@ -9,6 +9,11 @@ model_status scheduler_loop_start(struct scheduler *scheduler, struct model_erro
 /* Runs the callbacks that are due, then ends the thread. */
 void scheduler_loop_stop(struct scheduler *scheduler);
 
+/* Runs body(loop, argument) on the loop's thread and waits for it: for handles of others, which must be
+ * closed by another visit before the scheduler ends. Not on the loop, not after scheduler_destroy(). */
+void scheduler_loop_visit(struct scheduler *scheduler,
+                          void (*body)(uv_loop_t *loop, void *argument), void *argument);
+
 /* Makes the loop look at deadlines, lanes and answers again. [any-thread] */
 void scheduler_loop_wake(struct scheduler *scheduler);
 /* Hands an answered request to the loop for its callback. */

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "parallel.h"
+#include "plugin_counters.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -71,24 +72,18 @@ static void service_release(void *context, void *memory)
 static void service_log(void *context, int32_t level, const char *message)
 {
     const struct services *services = context;
-    log_write(services->log, level, "%s: %s", services->model_name, message);
+    struct log_subject subject = log_subject_now();
+    subject.model = services->model_name;
+    subject = log_set_subject(subject);
+    log_write(services->log, level, "%s", message);
+    (void)log_set_subject(subject);
 }
 
 static void service_count(void *context, const char *name, uint64_t delta)
 {
-    struct services *services = context;
-    uv_mutex_lock(&services->mutex);
-    uint32_t i = 0;
-    while (i < services->n_counters && strcmp(services->counters[i].name, name) != 0)
-        i++;
-    if (i == services->n_counters && i < SERVICES_MAX_COUNTERS &&
-        strlen(name) < sizeof services->counters[i].name) {
-        memcpy(services->counters[i].name, name, strlen(name) + 1);
-        services->n_counters++;
-    }
-    if (i < services->n_counters)
-        services->counters[i].value += delta;
-    uv_mutex_unlock(&services->mutex);
+    const struct services *services = context;
+    if (services->counters != NULL)
+        plugin_counters_add(services->counters, name, delta);
 }
 
 static int64_t service_now_ns(void *context)
@@ -220,11 +215,8 @@ model_status services_init(struct services *services, const struct log_sink *log
     *services =
         (struct services){.log = log, .config = config, .weights = weights, .threads = threads};
     services->model_name = text_format("%s", model_name);
-    if (services->model_name == NULL || uv_mutex_init(&services->mutex) != 0) {
-        free(services->model_name);
-        services->model_name = NULL;
+    if (services->model_name == NULL)
         return error_no_memory(err, "a model's services");
-    }
     services->table = (struct model_services){
         .struct_size = sizeof services->table,
         .context = services,
@@ -250,16 +242,12 @@ void services_finish(struct services *services)
 {
     if (services->model_name == NULL)
         return;
-    for (uint32_t i = 0; i < services->n_counters; i++)
-        log_write(services->log, MODEL_LOG_DEBUG, "%s: %s = %llu", services->model_name,
-                  services->counters[i].name, (unsigned long long)services->counters[i].value);
     for (struct packed_blob *blob = services->blobs, *next = NULL; blob != NULL; blob = next) {
         next = blob->next;
         free(blob->key);
         free(blob->data);
         free(blob);
     }
-    uv_mutex_destroy(&services->mutex);
     free(services->model_name);
     services->model_name = NULL;
 }

@@ -6,11 +6,8 @@
 #include "log.h"
 #include "weights.h"
 
-#include <uv.h>
-
-#define SERVICES_MAX_COUNTERS 32
-
 struct packed_blob;
+struct plugin_counters;
 
 /* Lives in its model and must not move: the table's context points at it. */
 struct services {
@@ -20,13 +17,8 @@ struct services {
     const json_node *config;       /* may be NULL */
     const struct weights *weights; /* NULL: a model without weights */
     uint32_t threads;
-    struct packed_blob *blobs; /* a list; filled on the create-thread only */
-    uv_mutex_t mutex;          /* guards counters */
-    struct {
-        char name[48];
-        uint64_t value;
-    } counters[SERVICES_MAX_COUNTERS];
-    uint32_t n_counters;
+    struct plugin_counters *counters; /* NULL: nobody counts */
+    struct packed_blob *blobs;        /* a list; filled on the create-thread only */
 };
 
 model_status services_init(struct services *services, const struct log_sink *log,

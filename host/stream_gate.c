@@ -41,22 +41,34 @@ static model_status tell(struct stream_gate *gate, const struct model_tensor *co
     return MODEL_OK;
 }
 
+static struct stream_door *last_door(struct stream_gate *gate)
+{
+    return &gate->doors[gate->n_opened % STREAM_GATE_DOORS];
+}
+
 static model_status emit(void *context, const struct model_tensor *const *tensors,
                          uint32_t n_tensors)
 {
-    struct stream_gate *gate = context;
+    const struct stream_door *door = context;
+    struct stream_gate *gate = door->gate;
     uv_mutex_lock(&gate->mutex);
-    model_status status = gate->request != NULL ? tell(gate, tensors, n_tensors) : MODEL_CANCELLED;
+    model_status status = gate->request != NULL && door == last_door(gate)
+                              ? tell(gate, tensors, n_tensors)
+                              : MODEL_CANCELLED;
     uv_mutex_unlock(&gate->mutex);
     return status;
 }
 
 model_status stream_gate_init(struct stream_gate *gate, struct model_error *err)
 {
-    gate->sink = (struct model_stream_sink){sizeof gate->sink, gate, emit};
+    for (size_t i = 0; i < STREAM_GATE_DOORS; i++) {
+        struct stream_door *door = &gate->doors[i];
+        *door = (struct stream_door){{sizeof door->sink, door, emit}, gate};
+    }
     gate->request = NULL;
     gate->status = MODEL_OK;
     gate->error = (struct model_error)MODEL_ERROR_INIT;
+    gate->n_opened = 0;
     return uv_mutex_init(&gate->mutex) == 0 ? MODEL_OK : error_no_memory(err, "an instance");
 }
 
@@ -65,12 +77,16 @@ void stream_gate_finish(struct stream_gate *gate)
     uv_mutex_destroy(&gate->mutex);
 }
 
-void stream_gate_open(struct stream_gate *gate, struct modelhost_request *request)
+const struct model_stream_sink *stream_gate_open(struct stream_gate *gate,
+                                                 struct modelhost_request *request)
 {
     uv_mutex_lock(&gate->mutex);
     gate->request = request;
     gate->status = MODEL_OK;
+    gate->n_opened++;
+    const struct model_stream_sink *sink = &last_door(gate)->sink;
     uv_mutex_unlock(&gate->mutex);
+    return sink;
 }
 
 model_status stream_gate_close(struct stream_gate *gate, struct model_error *err)

@@ -82,6 +82,23 @@ MODELHOST_API model_status modelhost_download(const char *id,
 
 /* ---------------------------------------------------------------- host */
 
+/* A line of the log, with what it is about. Lives during the call that hands it over. */
+struct modelhost_log_record {
+    size_t struct_size;
+    int32_t level;       /* enum model_log_level */
+    uint32_t reserved;   /* 0 */
+    int64_t time_ns;     /* since 1970, UTC */
+    uint64_t request_id; /* unique in its host; 0: no request */
+    const char *model;   /* NULL: no model */
+    const char *message; /* one line of UTF-8 */
+};
+
+/* Which plugins a host opens. One that is in quarantine (modelhost quarantine) is never opened. */
+enum modelhost_load_policy {
+    MODELHOST_LOAD_ANY = 0,
+    MODELHOST_LOAD_CONFORMANT = 1 /* those that passed all checks of modelhost check-plugin */
+};
+
 struct modelhost_options {
     size_t struct_size;
     const char *store_dir;   /* NULL: the default store */
@@ -100,8 +117,23 @@ struct modelhost_options {
     /* With it: a Redis server that shares them, redis://[:PASSWORD@]HOST[:PORT][/DATABASE]; NULL:
      * MODELHOST_REDIS_URL; "": none. One that does not answer is left alone for a while */
     const char *redis_url;
+    /* Instead of log, for logs that machines read; log_context is its context, too. [any-thread] */
+    void (*log_record)(void *context, const struct modelhost_log_record *record);
+    const char *statsd_address; /* "host:port": metrics are pushed there over UDP; NULL: nowhere */
+    int64_t statsd_interval_ms; /* 0: 10,000; at least 10 */
     int64_t abandon_grace_ms; /* how long a lane may take to come back once its request was given up
                                  before another one takes its place; 0: 100 */
+    /* The modelhost command, which runs workers; NULL: that of this library's installation, else the one
+     * beside the running program */
+    const char *worker_path;
+    int32_t load_policy;      /* enum modelhost_load_policy */
+    uint32_t policy_reserved; /* 0 */
+    /* Models that stay open when nobody holds them, so that the next modelhost_load() of the same package,
+     * files and options has them at once. Those in use are never closed, and count. */
+    uint32_t cache_items;    /* 0: models go when they are released */
+    uint32_t cache_reserved; /* 0 */
+    uint64_t cache_bytes;    /* mapped weights and what plugins say that they hold; 0: no limit */
+    int64_t cache_idle_ms;   /* one that nobody held for so long goes; 0: no limit */
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \
@@ -125,10 +157,30 @@ MODELHOST_API int32_t modelhost_ready(struct modelhost *host, struct model_error
  * is freed, and its plugin may log, when that is released. NULL does nothing. Not from a callback. */
 MODELHOST_API void modelhost_destroy(struct modelhost *host);
 
+/* ---------------------------------------------------------------- metrics */
+
+/* What the host has counted and measured, as text that a Prometheus server reads (format 0.0.4); docs/metrics.md
+ * has each by name. A snapshot: it does not change, and may outlive the host. */
+struct modelhost_metrics;
+
+MODELHOST_API model_status modelhost_metrics_read(struct modelhost *host,
+                                                  struct modelhost_metrics **ret_metrics,
+                                                  struct model_error *err);
+MODELHOST_API const char *modelhost_metrics_text(const struct modelhost_metrics *metrics);
+/* NULL does nothing. */
+MODELHOST_API void modelhost_metrics_destroy(struct modelhost_metrics *metrics);
+
 /* ---------------------------------------------------------------- models */
 
 /* Opens a package: a name in the store ("bert-base-uncased", "ns/name", with "@revision" if wanted)
- * or a folder. Checks the files, opens the plugin, prepares the weights; blocks until ready. */
+ * or a folder. Checks the files, opens the plugin, prepares the weights; blocks until ready.
+ *
+ * A package may have several backends (its folders backends/cpu, backends/torch, ...): the first that
+ * opens serves. It has a circuit breaker: when too many of its calls fail, or are too slow, calls go to
+ * the next backend, which is opened then and must take and give the same tensors; after a cool-down a
+ * few calls try the first one again. See modelhost_result_backend(). While no backend takes calls they are
+ * refused with MODEL_BUSY. Errors of a backend, crashes and deadlines that pass while it runs are
+ * failures; what was cancelled, was refused or was the caller's mistake is not. */
 MODELHOST_API model_status modelhost_load(struct modelhost *host, const char *name_or_folder,
                                           struct modelhost_model **ret_model,
                                           struct model_error *err);
@@ -148,12 +200,21 @@ struct modelhost_load_options {
     uint32_t max_abandoned_lanes; /* in this process: lanes stuck in its plugin before the model
                                      refuses with MODEL_BUSY; 0: 2 */
     uint32_t reserved;            /* 0 */
+    /* Which backends, in order of preference, such as "torch" or "coreml,cpu"; NULL: all that the package
+     * has, in the usual order (coreml on Apple's systems, cpu, torch, onnx, others by name). */
+    const char *backend;
+    int64_t sla_ms; /* breaker: p99 from the call to the answer, of the last calls; 0: none */
+    uint32_t breaker_window;    /* calls that it looks at, of the last minute; 0: 200 */
+    uint32_t breaker_min_calls; /* fewer of them say nothing; 0: 20 */
+    double
+        breaker_success_rate; /* below it no calls pass; 0: 0.95; negative: errors do not matter */
+    int64_t breaker_cooldown_ms; /* until it is tried again; doubles to 60 times; 0: 5000 */
     /* Requests that wait for the model together run together, and each gets what it would have got alone.
      * For calls without session and on_tensors; not for generating. */
     uint32_t max_batch; /* items in a joint run, up to 1,024; 0, 1: nothing is joined */
     uint32_t
-        max_delay_us; /* how long a request may wait for others, up to 60 s, and never more than
-                                  half of its time; 0: what waits already */
+        max_delay_us; /* that a request may wait for others, up to 60 s, and never more than half
+                              of its time; 0: what waits already */
     uint64_t max_batch_tokens; /* of the joined texts' own lengths, the sum; 0: no limit */
 };
 
@@ -435,6 +496,10 @@ MODELHOST_API const char *modelhost_result_json(const struct modelhost_result *r
 MODELHOST_API uint32_t modelhost_result_is_cached(const struct modelhost_result *result);
 MODELHOST_API struct modelhost_timing modelhost_result_timing(
     const struct modelhost_result *result);
+/* The backend that served the call ("cpu"), and why no earlier one of the package did: a sentence, or NULL
+ * when it is the first. Both live as long as the result. */
+MODELHOST_API const char *modelhost_result_backend(const struct modelhost_result *result);
+MODELHOST_API const char *modelhost_result_fallback_reason(const struct modelhost_result *result);
 
 #ifdef __cplusplus
 }

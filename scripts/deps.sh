@@ -1,23 +1,27 @@
 #!/bin/sh
 # Installs what the project needs, once: `deps.sh build` (compiling and `make test`), `deps.sh check`
-# (`make check`, `make fuzz`), `deps.sh interop` (Node.js for npm's oracles), `deps.sh bench` (the peers:
+# (`make check`, `make fuzz`), `deps.sh interop` (Node.js for npm's oracles, promtool), `deps.sh bench` (the peers:
 # torch from Debian, then onnxruntime-node from npm into build/bench/).
 # Asks nothing when everything is there. Without apt it prints the list, with Homebrew's names.
 set -eu
 
 kind=${1:-build}
 build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev
-  libutf8proc-dev libpcre2-dev libpng-dev libjpeg62-turbo-dev libhiredis-dev libdnnl-dev libcmocka-dev curl python3-numpy redis-server
-  ca-certificates"
+  libutf8proc-dev libpcre2-dev libpng-dev libjpeg62-turbo-dev libhiredis-dev libdnnl-dev libseccomp-dev
+  libcmocka-dev curl python3-numpy redis-server ca-certificates"
 check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 interop_apt="nodejs npm"
+promtool_apt="prometheus"
 bench_apt="python3-torch libopenblas0-pthread"
 brew="pkg-config libuv curl cjson openssl@3 utf8proc pcre2 libpng jpeg-turbo hiredis redis onednn cmocka libomp numpy"
 
 case $kind in
 build) wanted=$build_apt ;;
 check) wanted="$build_apt $check_apt" ;;
-interop) wanted=$build_apt; command -v npm >/dev/null 2>&1 || wanted="$build_apt $interop_apt" ;;
+interop)
+    wanted="$build_apt $promtool_apt"
+    command -v npm >/dev/null 2>&1 || wanted="$wanted $interop_apt"
+    ;;
 bench) "$0" bench-apt; exec "$(dirname "$0")/../bench/peers/install.sh" ;;
 bench-apt)
     wanted="$build_apt $bench_apt"

@@ -245,6 +245,22 @@ static void take_address(struct elf *elf, const Elf64_Dyn *entry)
     }
 }
 
+/* Without the header the stack is executable: so old the format is. */
+static bool wants_executable_stack(const struct elf *elf)
+{
+    Elf64_Phdr segment;
+    for (uint32_t i = 0; i < elf->header.e_phnum && read_segment(elf, i, &segment); i++)
+        if (segment.p_type == PT_GNU_STACK)
+            return (segment.p_flags & PF_X) != 0;
+    return true;
+}
+
+static bool is_text_relocation(const Elf64_Dyn *entry)
+{
+    return entry->d_tag == DT_TEXTREL ||
+           (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0);
+}
+
 /* Twice over the entries: the addresses first, then the names that need them. */
 static model_status read_dynamic(struct elf *elf, const Elf64_Phdr *dynamic,
                                  struct plugin_file *ret)
@@ -259,6 +275,7 @@ static model_status read_dynamic(struct elf *elf, const Elf64_Phdr *dynamic,
                 break;
             if (pass == 0) {
                 take_address(elf, &entry);
+                ret->has_text_relocations |= is_text_relocation(&entry);
             } else if (entry.d_tag == DT_NEEDED) {
                 size_t bytes = 0;
                 const char *name = name_at(elf, entry.d_un.d_val, &bytes);
@@ -392,6 +409,7 @@ model_status plugin_image_parse(const uint8_t *file, size_t file_bytes, const ch
     if (status != MODEL_OK)
         return status;
     Elf64_Phdr dynamic = {0};
+    ret->wants_executable_stack = wants_executable_stack(&elf);
     status = find_dynamic(&elf, &dynamic);
     if (status == MODEL_OK)
         status = read_dynamic(&elf, &dynamic, ret);

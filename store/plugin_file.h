@@ -18,8 +18,10 @@ struct plugin_file {
     char exports[1024];      /* exported symbols, separated by ' '; cut with "..." */
     uint32_t n_exports;
     bool exports_create_model;
-    char needed[1024]; /* DT_NEEDED, separated by ' ' */
-    struct stat read;  /* the file that was read; all zero for bytes */
+    char needed[1024];           /* DT_NEEDED, separated by ' ' */
+    bool wants_executable_stack; /* dlopen() would make the stacks of all threads executable */
+    bool has_text_relocations;   /* its code is written to when it is opened */
+    struct stat read;            /* the file that was read; all zero for bytes */
 };
 
 /* Reads it. MODEL_NOT_FOUND: no such file; MODEL_UNSUPPORTED: not a shared object of this machine, or

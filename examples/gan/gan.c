@@ -110,7 +110,8 @@ static model_status load(struct gan *gan, struct model_error *err)
         gan->map_size = map_size(shape) > gan->map_size ? map_size(shape) : gan->map_size;
     }
     gan->image_size = shape.height;
-    (void)config_integer(&reader, "image_size", shape.height, shape.height, shape.height);
+    if (loader.status == MODEL_OK)
+        (void)config_integer(&reader, "image_size", shape.height, shape.height, shape.height);
     return reader.status != MODEL_OK ? reader.status : loader.status;
 }
 

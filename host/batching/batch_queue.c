@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#define NS_PER_US  1000ll
 #define HASH_START 0xCBF29CE484222325u /* FNV-1a */
 #define HASH_PRIME 0x100000001B3u
 
@@ -30,29 +31,33 @@ static void bound_by(const struct model_tensor_spec *const *specs, uint32_t n_sp
     }
 }
 
-void batch_limits_fit(const struct model_description *description, const char *model_name,
-                      const struct log_sink *log, struct batch_limits *limits)
+struct batch_limits batch_limits_of(const struct modelhost_model *model)
 {
-    if (limits->max_items <= 1)
-        return;
-    int64_t max = limits->max_items;
+    const struct model_description *description = modelhost_description(model);
+    const struct modelhost_load_options *wanted = &model->load;
+    struct batch_limits limits = {.max_items = wanted->max_batch,
+                                  .max_tokens = wanted->max_batch_tokens,
+                                  .max_delay_ns = wanted->max_delay_us * NS_PER_US};
+    if (limits.max_items <= 1)
+        return (struct batch_limits){.max_items = 0};
+    int64_t max = limits.max_items;
     bound_by(description->inputs, description->n_inputs, &max);
     bound_by(description->outputs, description->n_outputs, &max);
     if (description->max_batch > 0 && description->max_batch < max)
         max = description->max_batch;
     if (!batch_inputs_join(description)) {
-        limits->max_items = 0;
-        log_write(log, MODEL_LOG_WARN,
-                  "model '%s': max_batch is left aside: its inputs have no dimension 'batch' to "
+        log_write(model->log, MODEL_LOG_WARN,
+                  "%s: max_batch is left aside: the model's inputs have no dimension 'batch' to "
                   "join requests along",
-                  model_name);
-        return;
+                  loaded_model_name(model));
+        return (struct batch_limits){.max_items = 0};
     }
-    if (max < limits->max_items)
-        log_write(log, MODEL_LOG_WARN,
-                  "model '%s': max_batch %u is more than the model's %lld; it counts", model_name,
-                  limits->max_items, (long long)max);
-    limits->max_items = max > 0 ? (uint32_t)max : 0;
+    if (max < limits.max_items)
+        log_write(model->log, MODEL_LOG_WARN,
+                  "%s: max_batch %u is more than the model's %lld; it counts",
+                  loaded_model_name(model), limits.max_items, (long long)max);
+    limits.max_items = max > 0 ? (uint32_t)max : 0;
+    return limits;
 }
 
 /* ---- what a request wants */

@@ -6,15 +6,14 @@
 #define BATCH_QUEUE_H
 
 #include "batch_policy.h"
-#include "log.h"
 #include "modelhost.h"
 
+struct modelhost_model;
 struct modelhost_request;
 
-/* What of the wanted limits the model can do: max_items is 0, and the log says why, where its
+/* What the model's load options say, as far as the model can: max_items is 0, and the log says why, where its
  * requests cannot be joined. */
-void batch_limits_fit(const struct model_description *description, const char *model_name,
-                      const struct log_sink *log, struct batch_limits *limits);
+struct batch_limits batch_limits_of(const struct modelhost_model *model);
 
 /* Sets request->candidate. Requests that stream, have a session or run the plugin by themselves are never
  * joined. Before submission. */

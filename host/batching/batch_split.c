@@ -44,10 +44,8 @@ static model_status split_tensor(struct modelhost_result *joint_result,
                                   .from_first = member->first_item};
     uint64_t offset_bytes = 0;
     if (joint->size_bytes / (uint64_t)joint->shape[axis] >= MIN_BORROWED_BYTES &&
-        batch_box_is_dense(&box, joint, &offset_bytes)) {
-        result_borrow(result, index, shape, joint_result, offset_bytes);
-        return MODEL_OK;
-    }
+        batch_box_is_dense(&box, joint, &offset_bytes))
+        return result_borrow(result, index, shape, joint_result, offset_bytes, err);
     model_status status = result_allocate(result, index, joint->dtype, spec->rank, shape, err);
     if (status == MODEL_OK)
         batch_copy_box(&box, joint, &result->tensors[index]);

@@ -36,11 +36,19 @@ const char cmd_run_help[] =
     "  --json               the answers as a JSON array\n"
     "  --timeout TIME       500ms, 2s, ...: exit code 124 when there is no answer by then, loading\n"
     "                       included (many texts run a few at a time, each few within TIME)\n"
+    "  --isolation KIND     inproc (default): the plugin runs in this process; worker: in a process of\n"
+    "                       its own, which is ended when it does not stop at --timeout\n"
+    "  --workers N          with --isolation worker: that many processes (default 1)\n"
+    "  --kill-grace TIME    with --isolation worker: how long after --timeout (default 50ms)\n"
+    "  --backend A,B        backends of the package to use, in order of preference (default: those that\n"
+    "                       it has, cpu first)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
     "  --config FILE        options of host and model, see `modelhost config keys`; options here go\n"
     "                       over them\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when the package brings no plugin\n"
+    "  --metrics FILE       write the metrics there, - is standard error\n"
+    "  --log-format FORMAT  log lines as text (default) or json\n"
     "  -q, --quiet          no timing, no warnings\n"
     "  -v, --verbose        say what is done\n\n"
     "Generating text (what is not given comes from the package's generation_config.json):\n"
@@ -61,13 +69,6 @@ const char cmd_run_help[] =
     "  --ignore-eos         go on behind the model's own end of text\n"
     "  --sliding-window     when the model's context is full, forget its older half and go on\n"
     "  --logprobs N         with --json: how probable each token was, and the N - 1 best beside it\n";
-
-static void print_log(void *context, int32_t level, const char *message)
-{
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-    (void)context;
-    fprintf(stderr, "modelhost: %s: %s\n", names[level & 3], message);
-}
 
 static model_status run_opened(struct run_command *run, struct modelhost_model *model,
                                struct model_error *err)
@@ -117,7 +118,20 @@ static void take_options(const struct run_command *run, struct modelhost_options
         options->threads = (uint32_t)run->threads;
     if (run->verbosity != 0)
         options->log_level = run->verbosity < 0 ? MODEL_LOG_ERROR : MODEL_LOG_DEBUG;
-    options->log = print_log;
+    (void)command_log("run", run->log_format, options); /* was checked */
+}
+
+static void take_load_options(const struct run_command *run, struct modelhost_load_options *options)
+{
+    if (run->isolation != NULL)
+        options->isolation =
+            strcmp(run->isolation, "worker") == 0 ? MODELHOST_WORKER : MODELHOST_INPROC;
+    if (run->workers > 0)
+        options->workers = (uint32_t)run->workers;
+    if (run->kill_grace_ms > 0)
+        options->kill_grace_ms = run->kill_grace_ms;
+    if (run->backend != NULL)
+        options->backend = run->backend;
 }
 
 static void open_model(void *argument)
@@ -134,6 +148,7 @@ static void open_model(void *argument)
         modelhost_config_model(config, run->package, &load_options);
     }
     take_options(run, &options);
+    take_load_options(run, &load_options);
     if (opening->status == MODEL_OK)
         opening->status = modelhost_create(&options, &opening->host, &opening->err);
     if (opening->status == MODEL_OK)
@@ -171,6 +186,20 @@ int64_t run_time_left_ms(const struct run_command *run)
     return run->timeout_ms == 0 ? 0 : left_ms > 0 ? left_ms : 1;
 }
 
+/* Also of a run that failed: its own failure counts more than that of writing them. */
+static model_status write_metrics(const struct run_command *run, struct modelhost *host,
+                                  model_status status, struct model_error *err)
+{
+    struct model_error own = MODEL_ERROR_INIT;
+    if (run->metrics_path == NULL || host == NULL)
+        return status;
+    model_status written = command_write_metrics(host, run->metrics_path, &own);
+    if (written != MODEL_OK && status != MODEL_OK)
+        command_warn("%s", own.message);
+    return written != MODEL_OK && status == MODEL_OK ? error_set(err, written, "%s", own.message)
+                                                     : status;
+}
+
 static model_status open_and_run(struct run_command *run, struct model_error *err)
 {
     struct opening *opening = calloc(1, sizeof *opening);
@@ -191,6 +220,7 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
     model_status status = opening->status;
     if (status == MODEL_OK)
         status = run_opened(run, opening->model, err);
+    status = write_metrics(run, opening->host, status, err);
     if (status == MODEL_DEADLINE || status == MODEL_CANCELLED)
         return status; /* the plugin may be stuck: the process ends without waiting for it */
     modelhost_release(opening->model);

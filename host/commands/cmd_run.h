@@ -12,8 +12,13 @@ struct run_command {
     const char *task;
     const char *output_names; /* separated by commas, or NULL */
     const char *threads_text;
+    const char *backend;                /* NULL: the usual order */
     const char *config_path;            /* or NULL */
+    const char *metrics_path;           /* "-": stderr; or NULL */
+    const char *log_format;             /* or NULL */
     int64_t top_k, timeout_ms, threads; /* top_k -1: not given */
+    const char *isolation;              /* "inproc", "worker", or NULL: not given */
+    int64_t workers, kill_grace_ms;
     bool truncate, describe, as_json, quiet, verbose;
     bool stateful; /* the pairs are pieces of one stream */
     int verbosity; /* -1 quiet, 0, 1 verbose */

@@ -13,7 +13,8 @@
 const char cmd_serve_models_help[] =
     "usage: modelhost serve [NAME=]PKG... [OPTION]...\n\n"
     "Serves packages (names in the store, or folders) over HTTP by the Open Inference Protocol v2,\n"
-    "as JSON: POST /v2/models/NAME/infer, GET /v2/models/NAME, /v2/health/ready, /v2/health/live.\n"
+    "as JSON: POST /v2/models/NAME/infer, GET /v2/models/NAME, /v2/health/ready, /v2/health/live;\n"
+    "GET /metrics is for a Prometheus server.\n"
     "A client that leaves cancels its request. Prints the address when the models are loaded; ends\n"
     "with SIGINT or SIGTERM, and cancels what runs then.\n\n"
     "  --host HOST          where to listen (default: 127.0.0.1)\n"
@@ -21,6 +22,7 @@ const char cmd_serve_models_help[] =
     "  --config FILE        options of host and models, see `modelhost config keys`\n"
     "  --lanes N            requests that run at the same time (default: 1)\n"
     "  --threads N          threads of each (default: all that this process may use, shared out)\n"
+    "  --log-format FORMAT  text or json: how log lines on standard error look (default text)\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when a package brings no plugin\n"
     "  -q, --quiet          no warnings\n"
@@ -28,7 +30,7 @@ const char cmd_serve_models_help[] =
 
 struct serve_command {
     struct command_places places;
-    const char *host, *config_path;
+    const char *host, *config_path, *log_format;
     int64_t port, lanes, threads;
     bool quiet, verbose;
     struct modelhost *modelhost;
@@ -47,14 +49,6 @@ struct running {
 static int32_t log_level(const struct serve_command *command)
 {
     return command->quiet ? MODEL_LOG_ERROR : command->verbose ? MODEL_LOG_DEBUG : MODEL_LOG_WARN;
-}
-
-/* [any-thread] */
-static void write_log(void *context, int32_t level, const char *message)
-{
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-    (void)context;
-    fprintf(stderr, "modelhost serve: %s: %s\n", names[level & 3], message);
 }
 
 /* ---- loading */
@@ -118,7 +112,7 @@ static model_status open_host(struct serve_command *command, const struct modelh
         options.threads = (uint32_t)command->threads;
     if (command->quiet || command->verbose)
         options.log_level = log_level(command);
-    options.log = write_log;
+    (void)command_log("serve", command->log_format, &options); /* was checked */
     return modelhost_create(&options, &command->modelhost, err);
 }
 
@@ -178,7 +172,10 @@ static model_status catch_signals(struct running *running, struct model_error *e
 static model_status serve(const struct serve_command *command, struct model_error *err)
 {
     struct running running = {.service = NULL};
-    const struct log_sink log = {log_level(command), write_log, NULL};
+    struct modelhost_options logging = MODELHOST_OPTIONS_INIT;
+    (void)command_log("serve", command->log_format, &logging);
+    const struct log_sink log = {
+        .level = log_level(command), .write = logging.log, .record = logging.log_record};
     const struct model_service_options options = {.host = command->host,
                                                   .port = (uint16_t)command->port,
                                                   .modelhost = command->modelhost,
@@ -212,6 +209,7 @@ int cmd_serve_models(int argc, char **argv)
         {"host", .text = &command.host},
         {"port", .integer = &command.port, .max = UINT16_MAX},
         {"config", .text = &command.config_path},
+        {"log-format", .text = &command.log_format},
         {"lanes", .integer = &command.lanes, .min = 1, .max = 1024},
         {"threads", .integer = &command.threads, .min = 1, .max = 1024},
         {"store", .text = &command.places.store_dir},
@@ -221,6 +219,9 @@ int cmd_serve_models(int argc, char **argv)
         {.name = NULL},
     };
     if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
+    struct modelhost_options logging = MODELHOST_OPTIONS_INIT;
+    if (!command_log(argv[0], command.log_format, &logging))
         return COMMAND_USAGE;
     if (optind == argc)
         return command_usage(argv[0], "wants at least one package");

@@ -10,11 +10,16 @@ int cmd_tokenize(int argc, char **argv);
 int cmd_preprocess(int argc, char **argv);
 int cmd_plugins(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_worker(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 int cmd_serve_models(int argc, char **argv);
+int cmd_check_plugin(int argc, char **argv);
+int cmd_quarantine(int argc, char **argv);
 
 extern const char cmd_run_help[], cmd_tokenize_help[], cmd_preprocess_help[], cmd_plugins_help[],
-    cmd_explain_help[], cmd_config_help[], cmd_serve_models_help[];
+    cmd_explain_help[], cmd_config_help[], cmd_metrics_help[], cmd_serve_models_help[],
+    cmd_worker_help[], cmd_check_plugin_help[], cmd_quarantine_help[];
 
 /* The options that every command with a package takes; NULL where they were not given. */
 struct command_places {
@@ -28,6 +33,13 @@ model_status command_find_package(const struct command_places *places, const cha
 /* The plugin path given or the default. To be freed. */
 model_status command_plugin_path(const struct command_places *places, char **ret,
                                  struct model_error *err);
+
+/* How a host that is made with these options logs: "text" (NULL, too) or "json" lines on stderr
+ * (command_log.c). False after printing what is wrong. */
+bool command_log(const char *command, const char *format, struct modelhost_options *options);
+/* Writes the host's metrics to a file, to stderr for "-", or to stdout for NULL (cmd_metrics.c). */
+model_status command_write_metrics(struct modelhost *host, const char *path,
+                                   struct model_error *err);
 
 /* Lines of stdin, of at most 16 MiB each; the newline is cut. NULL at the end; *ret_bytes is its
  * length. The line lives until the next call. On a read error *ret_status is set. */

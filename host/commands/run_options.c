@@ -157,12 +157,30 @@ static bool check_form(struct run_command *run, const char *command,
     return true;
 }
 
+static bool check_log_format(const struct run_command *run, const char *command)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    return command_log(command, run->log_format, &options);
+}
+
 static bool was_given(const struct command_option *options, uint64_t given, const char *name)
 {
     size_t i = 0;
     while (strcmp(options[i].name, name) != 0)
         i++;
     return given >> i & 1;
+}
+
+static bool check_isolation(const struct run_command *run, const char *command)
+{
+    const bool in_worker = run->isolation != NULL && strcmp(run->isolation, "worker") == 0;
+    if (run->isolation != NULL && !in_worker && strcmp(run->isolation, "inproc") != 0)
+        return command_usage(command, "--isolation is '%s', want inproc or worker",
+                             run->isolation) == 0;
+    if (!in_worker && (run->workers > 0 || run->kill_grace_ms > 0))
+        return command_usage(command, "--%s goes with --isolation worker",
+                             run->workers > 0 ? "workers" : "kill-grace") == 0;
+    return true;
 }
 
 /* Options of generating that say opposite things, or nothing. */
@@ -235,8 +253,14 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"describe", .flag = &run->describe, .group = EVERY},
         {"json", .flag = &run->as_json, .group = EVERY - TENSORS},
         {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
+        {"backend", .text = &run->backend, .group = EVERY},
+        {"isolation", .text = &run->isolation, .group = EVERY},
+        {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
+        {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
         {"config", .text = &run->config_path, .group = EVERY},
+        {"metrics", .text = &run->metrics_path, .group = EVERY},
+        {"log-format", .text = &run->log_format, .group = EVERY},
         {"store", .text = &run->places.store_dir, .group = EVERY},
         {"plugin-path", .text = &run->places.plugin_path, .group = EVERY},
         {"quiet", .flag = &run->quiet, .letter = 'q', .group = EVERY},
@@ -260,8 +284,9 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     run->package = argv[optind];
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
-    return check_form(run, argv[0], options, given) && check_task(run, argv[0]) &&
-           check_files(run, argv[0]) && check_generation(run, argv[0], options, given);
+    return check_log_format(run, argv[0]) && check_form(run, argv[0], options, given) &&
+           check_task(run, argv[0]) && check_isolation(run, argv[0]) && check_files(run, argv[0]) &&
+           check_generation(run, argv[0], options, given);
 }
 
 void run_options_finish(struct run_command *run)

@@ -5,9 +5,12 @@
 
 #include <string.h>
 
-#define EXACT 9007199254740992.0 /* 2^53: whole numbers up to it are exact */
+#define EXACT       9007199254740992.0 /* 2^53: whole numbers up to it are exact */
+#define DAY_MS      86400000
+#define MAX_IDLE_MS 9223372036854 /* in nanoseconds 2^63 */
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const load_policies[] = {"any", "conformant", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
 #define HOST(field)  #field, offsetof(struct modelhost_options, field)
@@ -29,8 +32,17 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_U64, HOST(result_cache_bytes), 0, EXACT, NULL,
         "for outputs of inputs that were seen before; 0: none"),
     ROW(CONFIG_TEXT, HOST(redis_url), 0, 0, NULL, "a Redis server that shares them"),
+    ROW(CONFIG_TEXT, HOST(statsd_address), 0, 0, NULL, "\"host:port\" that metrics are pushed to"),
+    ROW(CONFIG_I64, HOST(statsd_interval_ms), 0, 86400000, NULL, "between two pushes; 0: 10000"),
     ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 24 * 3600 * 1000, NULL,
         "until a lane that does not come back is replaced; 0: 100"),
+    ROW(CONFIG_TEXT, HOST(worker_path), 0, 0, NULL, "the modelhost command that runs workers"),
+    ROW(CONFIG_WORD, HOST(load_policy), 0, 0, load_policies, "which plugins are opened"),
+    ROW(CONFIG_U32, HOST(cache_items), 0, 1 << 20, NULL,
+        "models that stay open when nobody holds them; 0: none"),
+    ROW(CONFIG_U64, HOST(cache_bytes), 0, EXACT, NULL, "of these models; 0: no limit"),
+    ROW(CONFIG_I64, HOST(cache_idle_ms), 0, MAX_IDLE_MS, NULL,
+        "until a model that nobody holds goes; 0: no limit"),
     {.key = NULL},
 };
 
@@ -43,6 +55,15 @@ const struct config_field config_model_fields[] = {
         "address space of each worker; 0: no limit"),
     ROW(CONFIG_U32, MODEL(max_abandoned_lanes), 0, 1024, NULL,
         "stuck calls before the model refuses; 0: 2"),
+    ROW(CONFIG_TEXT, MODEL(backend), 0, 0, NULL, "backends in order of preference: coreml,cpu"),
+    ROW(CONFIG_I64, MODEL(sla_ms), 0, DAY_MS, NULL, "p99 of a call's time; 0: none"),
+    ROW(CONFIG_U32, MODEL(breaker_window), 0, 4096, NULL,
+        "last calls that the breaker looks at; 0: 200"),
+    ROW(CONFIG_U32, MODEL(breaker_min_calls), 0, 4096, NULL, "fewer say nothing; 0: 20"),
+    ROW(CONFIG_DOUBLE, MODEL(breaker_success_rate), -1, 1, NULL,
+        "below it no calls pass; 0: 0.95; negative: errors do not matter"),
+    ROW(CONFIG_I64, MODEL(breaker_cooldown_ms), 0, DAY_MS, NULL,
+        "until a backend is tried again; 0: 5000"),
     ROW(CONFIG_U32, MODEL(max_batch), 0, 1024, NULL,
         "items of several requests that run together; 0, 1: none do"),
     ROW(CONFIG_U32, MODEL(max_delay_us), 0, 60000000, NULL, "that a request waits for others"),

@@ -88,6 +88,7 @@ static model_status call_plugin(const struct generation_run *run, int64_t *ids, 
                                      .n_inputs = 1,
                                      .binding = &binding,
                                      .slots = slots,
+                                     .request = run->request,
                                      .cancelled = &run->request->cancelled,
                                      .progress = &run->request->progress,
                                      .deadline_ns = run->request->deadline_ns};

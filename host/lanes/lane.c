@@ -55,7 +55,7 @@ model_status lane_check_model(const struct modelhost_model *model, struct model_
         "%u lanes are stuck in the plugin of '%s', which did not stop when it was told "
         "to (max_abandoned_lanes %u); wait until they come back, or load the model with "
         "isolation worker, where a stuck call can be killed",
-        account->n_abandoned, model->services.model_name, max);
+        account->n_abandoned, loaded_model_name(model), max);
 }
 
 /* ---- one request on a lane */
@@ -65,13 +65,14 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
     struct scheduler *scheduler = lane->scheduler;
     const int64_t estimated_run_ns = modelhost_description(request->model)->estimated_run_ns;
     request->state = REQUEST_RUNNING;
+    request->started_ns = clock_now_ns();
     request->lane = lane;
     lane->running = request;
     lane->n_company = lane->n_waiting = 1;
     lane->given_up_ns = 0;
     scheduler->n_busy++;
     if (estimated_run_ns > 0) {
-        lane_progress_mark(&request->progress, 1, clock_now_ns());
+        lane_progress_mark(&request->progress, 1, request->started_ns);
         if (lane_watchdog_due_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
             scheduler_loop_wake(scheduler);
     }
@@ -80,7 +81,12 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
 model_status lane_execute(struct lane *lane, struct modelhost_result **ret_result,
                           struct model_error *err)
 {
-    return execute_request(lane->running, ret_result, err);
+    const struct modelhost_request *request = lane->running;
+    const struct log_subject before =
+        log_set_subject((struct log_subject){loaded_model_name(request->model), request->id});
+    const model_status status = execute_request(lane->running, ret_result, err);
+    (void)log_set_subject(before);
+    return status;
 }
 
 void lane_end(struct lane *lane, model_status status, struct modelhost_result *result,
@@ -90,11 +96,13 @@ void lane_end(struct lane *lane, model_status status, struct modelhost_result *r
     struct modelhost_request *request = lane->running;
     struct lane_account *account = &request->model->lane_account;
     if (lane->given_up_ns != 0)
-        cancel_latency_add(&account->cancel_latency, clock_now_ns() - lane->given_up_ns);
-    if (lane->is_abandoned)
-        account->n_abandoned--;
-    else
+        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - lane->given_up_ns);
+    if (!lane->is_abandoned) {
         scheduler->n_busy--;
+    } else {
+        account->n_abandoned--;
+        model_metrics_lane_returned(&request->model->metrics);
+    }
     lane->running = NULL;
     lane->n_company = 0;
     request->lane = NULL;
@@ -125,6 +133,7 @@ void lane_begin_company(struct lane *lane, uint32_t n)
     lane->n_company = lane->n_waiting = n;
     for (uint32_t i = 1; i < n; i++) {
         lane->company[i]->state = REQUEST_RUNNING;
+        lane->company[i]->started_ns = lane->running->started_ns;
         lane->company[i]->lane = lane;
     }
 }
@@ -314,7 +323,7 @@ static void lane_main(void *argument)
     if (was_abandoned)
         log_write(scheduler->options.log, MODEL_LOG_WARN,
                   "%s: request %llu: its abandoned lane came back; what it held is dropped",
-                  remains.request->model->services.model_name,
+                  loaded_model_name(remains.request->model),
                   (unsigned long long)remains.request->id);
     lane_drop(&remains);
     services_release_scratch();

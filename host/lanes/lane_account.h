@@ -2,7 +2,6 @@
 #ifndef LANE_ACCOUNT_H
 #define LANE_ACCOUNT_H
 
-#include "cancel_latency.h"
 #include "wait_word.h"
 
 #define LANE_ACCOUNT_MAX_ABANDONED 2 /* where nobody said */
@@ -18,16 +17,7 @@ struct lane_account {
 
     /* Guarded by the scheduler's mutex. */
     struct request_group *waiting; /* its groups in the queue */
-    uint32_t n_abandoned;          /* lanes stuck in its plugin now */
-    uint64_t abandoned_total;
-    struct cancel_latency cancel_latency;
-};
-
-/* What metrics read of it. */
-struct lane_report {
-    uint32_t n_abandoned; /* stuck now */
-    uint64_t abandoned_total;
-    struct cancel_latency cancel_latency;
+    _Atomic uint32_t n_abandoned;  /* lanes stuck in its plugin now; read without it, too */
 };
 
 #endif

@@ -29,13 +29,13 @@ static void abandon(struct scheduler *scheduler, struct lane *lane, int64_t now_
     lane->is_abandoned = true;
     lane->is_late = false;
     account->n_abandoned++;
-    account->abandoned_total++;
+    model_metrics_lane_abandoned(&request->model->metrics);
     scheduler->n_busy--;
     scheduler->n_missing_lanes++;
     note(news, MODEL_LOG_ERROR,
          "%.100s: request %llu: the plugin did not stop %lld ms after it was told to; its lane is "
          "abandoned and replaced (%u stuck)",
-         request->model->services.model_name, (unsigned long long)request->id,
+         loaded_model_name(request->model), (unsigned long long)request->id,
          (long long)((now_ns - lane->given_up_ns) / NS_PER_MS), account->n_abandoned);
 }
 
@@ -65,7 +65,7 @@ static void report_late(struct lane *lane, struct lane_news *news)
         news, MODEL_LOG_ERROR,
         "%.100s: request %llu: no progress for ten times the plugin's own estimate of %lld ms; the "
         "host is not ready",
-        request->model->services.model_name, (unsigned long long)request->id,
+        loaded_model_name(request->model), (unsigned long long)request->id,
         (long long)(modelhost_description(request->model)->estimated_run_ns / NS_PER_MS));
 }
 

@@ -8,10 +8,10 @@
 
 enum { IDLE = 0, SLEEPING = 1, POSTED = 2 };
 
-#define MAX_SPIN_NS   40000 /* about what it costs to sleep and be woken */
-#define MIN_SPIN_NS   2000  /* finds out now and then whether looking pays */
-#define STEP_NS       5000  /* longer, once more than half of the looks pay */
-#define LOOKS_AT_ONCE 8
+#define MAX_SPIN_NS           40000 /* about what it costs to sleep and be woken */
+#define MIN_SPIN_NS           5000
+#define N_WAITS_BETWEEN_TRIES 32
+#define LOOKS_AT_ONCE         8
 
 #ifdef __linux__
 #include <linux/futex.h>
@@ -97,16 +97,20 @@ void wait_spin_init(struct wait_spin *spin, uint32_t n_cpus)
     atomic_init(&spin->budget_ns, spin->max_ns);
 }
 
-/* The budget need not be exact: a lost update is one look more or less. */
+/* A look that pays makes the next ones long. One that does not makes them short, then stops them for a
+ * while: a negative budget counts the waits until the next try. It need not be exact: a lost update is one
+ * look more or less. */
 static bool spin_for(const struct wait_word *word, struct wait_spin *spin, bool gives_way)
 {
     const int32_t budget_ns = atomic_load_explicit(&spin->budget_ns, memory_order_relaxed);
-    const bool came = look(word, budget_ns, gives_way);
-    int32_t next_ns = budget_ns + (came ? STEP_NS : -STEP_NS);
-    if (next_ns > spin->max_ns)
-        next_ns = spin->max_ns;
-    if (next_ns < MIN_SPIN_NS)
-        next_ns = MIN_SPIN_NS;
+    bool came = false;
+    int32_t next_ns = budget_ns + 1;
+    if (budget_ns >= 0) {
+        came = look(word, budget_ns > 0 ? budget_ns : spin->max_ns, gives_way);
+        next_ns = came ? spin->max_ns : budget_ns / 4;
+        if (next_ns < MIN_SPIN_NS)
+            next_ns = -N_WAITS_BETWEEN_TRIES;
+    }
     if (next_ns != budget_ns)
         atomic_store_explicit(&spin->budget_ns, next_ns, memory_order_relaxed);
     return came;

@@ -5,6 +5,7 @@
 #include "http_server.h"
 #include "infer_body.h"
 #include "infer_reply.h"
+#include "prometheus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -180,7 +181,11 @@ static void reply_live(struct model_service *service, struct http_request *http)
 
 static void reply_ready(struct model_service *service, struct http_request *http)
 {
-    reply_model_ready(service, NULL, http);
+    struct model_error why = MODEL_ERROR_INIT;
+    if (!service->is_draining && !modelhost_ready(service->options.modelhost, &why))
+        http_reply_error(http, 503, why.message);
+    else
+        reply_model_ready(service, NULL, http);
 }
 
 static void reply_server(struct model_service *service, struct http_request *http)
@@ -189,6 +194,18 @@ static void reply_server(struct model_service *service, struct http_request *htt
     http_reply_text(http, 200, JSON,
                     "{\"name\":\"modelhost\",\"version\":\"" MODELHOST_VERSION
                     "\",\"extensions\":[]}");
+}
+
+static void reply_metrics(struct model_service *service, struct http_request *http)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_metrics *metrics = NULL;
+    model_status status = modelhost_metrics_read(service->options.modelhost, &metrics, &err);
+    if (status == MODEL_OK)
+        http_reply_text(http, 200, PROMETHEUS_CONTENT_TYPE, modelhost_metrics_text(metrics));
+    else
+        reply_failure(http, status, &err);
+    modelhost_metrics_destroy(metrics);
 }
 
 /* ---- addresses */
@@ -200,6 +217,7 @@ static const struct {
     {"/v2", reply_server},
     {"/v2/health/live", reply_live},
     {"/v2/health/ready", reply_ready},
+    {"/metrics", reply_metrics},
 };
 
 static const struct {

@@ -32,6 +32,7 @@ BEGIN {
     fence("^png\\.h$", "^host/images/image_png\\.c$|^examples/[a-z0-9_]*\\.c$",
           "host/images/image_png.c")
     fence("^(jpeglib|jerror)\\.h$", "^host/images/image_jpeg\\.c$", "host/images/image_jpeg.c")
+    fence("^seccomp\\.h$", "^host/workers/worker_seccomp\\.c$", "host/workers/worker_seccomp.c")
     fence("^hiredis", "^host/results/redis_store\\.c$", "host/results/redis_store.c")
     fence("^uv\\.h$", "^host/|^base/http_|^packager/|^tests/|^bench/|^examples/",
           "host/, base/http_*, packager/")
@@ -42,7 +43,7 @@ BEGIN {
     # The C library and the system. Any other <header> needs a fence above.
     system_headers = "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp " \
         "signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string " \
-        "strings tgmath threads time uchar wchar wctype dirent fcntl fnmatch getopt glob grp libgen " \
+        "strings tgmath threads time uchar wchar wctype dirent fcntl fnmatch getopt glob grp langinfo libgen " \
         "netdb poll pthread pwd regex sched search semaphore spawn syslog termios ucontext unistd elf link " \
         "endian execinfo features cpuid immintrin arm_neon malloc"
     n = split(system_headers, word, " ")

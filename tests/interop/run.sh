@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares with npm's clients and oracles: installs what package.json names (exact versions, without
 # running anybody's install scripts) and runs hub.mjs, tokenizers.mjs and onnx.mjs; then *_torch.py,
-# which compares with Debian's torch, and sampler_reference.py, with numpy. `make interop` calls it.
+# which compares with Debian's torch, sampler_reference.py, with numpy, and promtool.sh. `make interop` calls it.
 # Env BUILD (default build). Skips, saying so, where npm cannot reach its registry.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -42,7 +42,7 @@ count() { # SCRIPT CODE LOG: its last line joins the total
 }
 run() { # SCRIPT
     echo "---- $1"
-    case $1 in *.py) runner=/usr/bin/python3 ;; *) runner=node ;; esac
+    case $1 in *.py) runner=/usr/bin/python3 ;; *.sh) runner=bash ;; *) runner=node ;; esac
     "$runner" "$1" 2>&1 | tee "$log"
     count "$1" "${PIPESTATUS[0]}" "$log"
 }
@@ -51,7 +51,7 @@ run() { # SCRIPT
 ONLY=bert node tests/interop/tokenizers.mjs >"$early" 2>&1 &
 tokenizers=$!
 export ONLY=gpt2
-for script in tests/interop/{hub,tokenizers,onnx}.mjs tests/interop/*_torch.py tests/interop/sampler_reference.py; do
+for script in tests/interop/{hub,tokenizers,onnx}.mjs tests/interop/*_torch.py tests/interop/{sampler_reference.py,promtool.sh}; do
     run "$script"
 done
 wait "$tokenizers"

@@ -3,7 +3,7 @@
 #include "bert_reference_harness.h"
 #include "gpt2_reference_harness.h"
 #include "lstm_harness.h"
-#include "package_harness.h"
+#include "harness_package.h"
 
 #include "dtype.h"
 #include "files.h"
@@ -179,13 +179,13 @@ static void check(const char *what, char *dir, bool same_length, double toleranc
 static void texts_of_bert(void **state)
 {
     (void)state;
-    check("bert", package_of_harness("bert", toy_create(&toy_default)), false, LAST_BITS);
+    check("bert", harness_package("bert", toy_create(&toy_default)), false, LAST_BITS);
 }
 
 static void texts_of_gpt2(void **state)
 {
     (void)state;
-    check("gpt2", package_of_harness("gpt2", gpt_create(&gpt_default)), false, LAST_BITS);
+    check("gpt2", harness_package("gpt2", gpt_create(&gpt_default)), false, LAST_BITS);
 }
 
 static void sequences_of_lstm(void **state)
@@ -195,7 +195,7 @@ static void sequences_of_lstm(void **state)
                                         "lstm_bidirectional", "gru"};
     struct lstm_cases cases = lstm_cases_open();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        check(names[i], package_of_harness("lstm", lstm_case_load(&cases, names[i], 1)), false, 0);
+        check(names[i], harness_package("lstm", lstm_case_load(&cases, names[i], 1)), false, 0);
     lstm_cases_close(&cases);
 }
 
@@ -207,7 +207,7 @@ static void pictures_of_resnet(void **state)
                      MODEL_OK);
     struct harness *h = harness_create("resnet", config.data, 1);
     harness_open(h, "tests/plugins/resnet/hub-basic.safetensors");
-    check("resnet", package_of_harness("resnet", h), true, 0);
+    check("resnet", harness_package("resnet", h), true, 0);
     buffer_finish(&config);
 }
 

@@ -3,8 +3,8 @@
  * under sanitizers, which look for leaks themselves, only the work is done. */
 #include "bert_reference_harness.h"
 #include "gpt2_reference_harness.h"
+#include "harness_package.h"
 #include "lstm_harness.h"
-#include "package_harness.h"
 
 #include "dtype.h"
 #include "files.h"
@@ -99,7 +99,7 @@ static void load_and_release(const char *dir, int n)
 /* What is left of 1,000 models is less than a tenth of a kilobyte of each. */
 static void expect_flat(const char *plugin, struct harness *h)
 {
-    char *dir = package_of_harness(plugin, h);
+    char *dir = harness_package(plugin, h);
     load_and_release(dir, 20);
     const size_t before = bytes_in_use();
     load_and_release(dir, N_LOADS);
@@ -182,7 +182,7 @@ static void generate(struct modelhost_model *model, int64_t n_tokens, struct gro
 static void ten_thousand_tokens_leave_their_ids(void **state)
 {
     (void)state;
-    char *dir = package_of_harness("gpt2", gpt_create(&gpt_default));
+    char *dir = harness_package("gpt2", gpt_create(&gpt_default));
     struct modelhost *host = make_host(dir);
     struct modelhost_model *model = load(host, dir);
     struct growth growth = {.n_tokens = 0};

@@ -63,6 +63,11 @@ same 'a missing input is refused' "$(status "$url/v2/models/echo/infer" -d '{"in
 same 'an unknown output is refused' \
     "$(status "$url/v2/models/echo/infer" -d '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}],"outputs":[{"name":"q"}]}')" 400
 
+metrics=$(get -i "$url/metrics")
+has 'metrics are what Prometheus reads' "$metrics" 'text/plain; version=0.0.4; charset=utf-8'
+has 'they count what was asked' "$metrics" 'modelhost_requests_total{model="echo",backend="cpu",outcome="invalid"} '
+same 'they take no other method' "$(status "$url/metrics" -d x)" 405
+
 kill -TERM "$pid"
 wait "$pid"
 same 'a signal ends it cleanly' $? 0

@@ -195,17 +195,25 @@ static void company_is_found_in_the_order_of_the_queue(void **state)
 static void limits_are_the_models_too(void **state)
 {
     (void)state;
-    const struct log_sink silent = {0};
-    struct batch_limits limits = {.max_items = 64};
-    batch_limits_fit(&description, "m", &silent, &limits);
+    static const struct log_sink silent = {0};
+    static char name[] = "toy";
+    struct modelhost_model wanting = {
+        .model = &plugin,
+        .log = &silent,
+        .package.dir = name,
+        .services.model_name = name,
+        .load = {.max_batch = 64, .max_delay_us = 5, .max_batch_tokens = 7}};
+    struct batch_limits limits = batch_limits_of(&wanting);
     assert_int_equal(limits.max_items, 16);
+    assert_true(limits.max_tokens == 7 && limits.max_delay_ns == 5000);
     description.max_batch = 4;
-    batch_limits_fit(&description, "m", &silent, &limits);
+    limits = batch_limits_of(&wanting);
     description.max_batch = 0;
     assert_int_equal(limits.max_items, 4);
-    const struct model_description without = {.inputs = plain_inputs, .n_inputs = 1};
-    batch_limits_fit(&without, "m", &silent, &limits);
-    assert_int_equal(limits.max_items, 0);
+    struct model_description without = {.inputs = plain_inputs, .n_inputs = 1};
+    struct model other = {.description = &without};
+    wanting.model = &other;
+    assert_int_equal(batch_limits_of(&wanting).max_items, 0);
 }
 
 int main(void)

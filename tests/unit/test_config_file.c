@@ -175,6 +175,12 @@ static void every_option_of_the_c_interface_has_a_key(void **state)
     cover(host, 0, sizeof(size_t));
     cover(host, offsetof(struct modelhost_options, log),
           FIELD_END(struct modelhost_options, log_context));
+    cover(host, offsetof(struct modelhost_options, cache_reserved),
+          FIELD_END(struct modelhost_options, cache_reserved));
+    cover(host, offsetof(struct modelhost_options, log_record),
+          FIELD_END(struct modelhost_options, log_record));
+    cover(host, offsetof(struct modelhost_options, log_record),
+          FIELD_END(struct modelhost_options, log_record));
     cover(model, 0, sizeof(size_t));
     cover(model, offsetof(struct modelhost_load_options, reserved),
           FIELD_END(struct modelhost_load_options, reserved));

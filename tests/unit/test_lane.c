@@ -94,9 +94,9 @@ static void get_stuck(struct held *held)
     wait_answer(&call, MODEL_CANCELLED);
 }
 
-static struct lane_report report_of(const struct held *held)
+static int64_t counted(const struct held *held, enum metric metric)
 {
-    return scheduler_report(held->host->scheduler, held->model);
+    return metrics_number(held->model->metrics.series, metric, 0);
 }
 
 static void a_stuck_lane_is_replaced_and_its_model_counts_it(void **state)
@@ -108,14 +108,14 @@ static void a_stuck_lane_is_replaced_and_its_model_counts_it(void **state)
     get_stuck(&held);
     start(held.model, &next);
     held_wait_entered(&held); /* there is one lane, and the first call is in it still */
-    assert_int_equal(report_of(&held).n_abandoned, 1);
-    assert_int_equal(report_of(&held).abandoned_total, 1);
+    assert_int_equal(counted(&held, METRIC_LANES_ABANDONED), 1);
+    assert_int_equal(counted(&held, METRIC_ABANDONED_LANES), 1);
     assert_true(held_has_logged(&held, "request 1: the plugin did not stop"));
     held_release(&held, 2);
     wait_answer(&next, MODEL_OK);
     held_wait_for_log(&held, "request 1: its abandoned lane came back");
-    assert_int_equal(report_of(&held).n_abandoned, 0);
-    assert_int_equal(report_of(&held).abandoned_total, 1);
+    assert_int_equal(counted(&held, METRIC_LANES_ABANDONED), 1);
+    assert_int_equal(counted(&held, METRIC_ABANDONED_LANES), 0);
     held_close(&held);
 }
 
@@ -191,10 +191,8 @@ static void a_lane_that_comes_back_in_time_stays_and_its_latency_is_kept(void **
     get_stuck(&held);
     held_release(&held, 2);
     assert_int_equal(run_with(held.model, NULL, NULL), MODEL_OK); /* behind it, on the one lane */
-    const struct lane_report report = report_of(&held);
-    assert_int_equal(report.cancel_latency.n_calls, 1);
-    assert_true(report.cancel_latency.max_ns > 0);
-    assert_int_equal(report.abandoned_total, 0);
+    assert_true(metrics_quantile(held.model->metrics.series, METRIC_CANCEL_SECONDS, 1) > 0);
+    assert_int_equal(counted(&held, METRIC_LANES_ABANDONED), 0);
     assert_false(held_has_logged(&held, "instance destroyed"));
     held_close(&held);
 }

@@ -148,7 +148,7 @@ static struct mirror_snapshot *noted_snapshot_of(const char *path,
                                                  const struct mirror_snapshot *previous,
                                                  struct warnings *warnings)
 {
-    struct log_sink log = {MODEL_LOG_WARN, note_warning, warnings};
+    struct log_sink log = {.level = MODEL_LOG_WARN, .write = note_warning, .context = warnings};
     struct mirror_snapshot *snapshot = NULL;
     struct model_error err = MODEL_ERROR_INIT;
     *warnings = (struct warnings){0};

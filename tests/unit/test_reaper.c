@@ -222,7 +222,7 @@ static void destroy_thing(void *object)
 static void things_go_in_their_order_and_on_no_thread_of_the_caller(void **state)
 {
     (void)state;
-    const struct log_sink quiet = {-1, NULL, NULL};
+    const struct log_sink quiet = {.level = -1, .write = NULL, .context = NULL};
     struct reaper *reaper = NULL;
     struct thing things[4];
     uv_thread_t self = uv_thread_self();

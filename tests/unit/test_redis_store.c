@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-static const struct log_sink silent_log = {MODEL_LOG_WARN, NULL, NULL};
+static const struct log_sink silent_log = {.level = MODEL_LOG_WARN};
 static int64_t now_ns;
 
 static int64_t test_clock(void)

@@ -1,20 +1,8 @@
-/* test_request.c - what a request takes over from its caller, and what its end counts as. */
+/* test_request.c - what a request takes over from its caller. */
 #include "request.h"
 #include "dtype.h"
 #include "echo_package.h"
 #include "errors.h"
-
-static void a_status_counts_as_one_outcome(void **state)
-{
-    (void)state;
-    assert_int_equal(request_outcome_of(MODEL_OK), REQUEST_OK);
-    assert_int_equal(request_outcome_of(MODEL_DEADLINE), REQUEST_TIMEOUT);
-    assert_int_equal(request_outcome_of(MODEL_CANCELLED), REQUEST_CANCELLED);
-    assert_int_equal(request_outcome_of(MODEL_BUSY), REQUEST_REJECTED);
-    assert_int_equal(request_outcome_of(MODELHOST_CRASHED), REQUEST_CRASHED);
-    assert_int_equal(request_outcome_of(MODEL_INTERNAL), REQUEST_ERROR);
-    assert_int_equal(request_outcome_of(MODEL_INVALID_ARGUMENT), REQUEST_ERROR);
-}
 
 static struct modelhost_request *make(struct echo *echo, uint32_t n_inputs, int copy)
 {
@@ -105,7 +93,6 @@ static void options_of_an_older_program_leave_the_new_ones_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_status_counts_as_one_outcome),
         cmocka_unit_test(few_and_many_inputs_are_kept_copied_or_not),
         cmocka_unit_test(a_job_may_give_inputs_again),
         cmocka_unit_test(ids_are_numbers_that_rise),

@@ -1,6 +1,7 @@
 /* test_services.c - what a plugin gets from the host's table; covers host/parallel.c too. */
 #include "errors.h"
 #include "files.h"
+#include "plugin_counters.h"
 #include "services.h"
 #include "testing.h"
 
@@ -21,7 +22,7 @@ static void keep_line(void *context, int32_t level, const char *message)
     (void)snprintf(last_line, sizeof last_line, "%s", message);
 }
 
-static const struct log_sink sink = {MODEL_LOG_DEBUG, keep_line, NULL};
+static const struct log_sink sink = {.level = MODEL_LOG_DEBUG, .write = keep_line, .context = NULL};
 
 static int set_up(void **state)
 {
@@ -195,26 +196,29 @@ static void allocations_are_aligned_and_impossible_ones_fail(void **state)
     services.table.release(&services, NULL);
 }
 
-static void log_lines_name_their_model(void **state)
+static void log_lines_name_their_model_and_request(void **state)
 {
     (void)state;
     services.table.log(&services, MODEL_LOG_INFO, "hello");
     assert_string_equal(last_line, "ns/name: hello");
+    (void)log_set_subject((struct log_subject){"another", 7});
+    services.table.log(&services, MODEL_LOG_INFO, "100 %s");
+    assert_string_equal(last_line, "ns/name: request 7: 100 %s");
+    assert_string_equal(log_set_subject((struct log_subject){NULL, 0}).model, "another");
 }
 
-static void counters_add_up_and_are_bounded(void **state)
+static void counts_go_to_the_counters_if_there_are_some(void **state)
 {
     (void)state;
-    char name[64];
-    for (int i = 0; i < 2 * SERVICES_MAX_COUNTERS; i++) {
-        (void)snprintf(name, sizeof name, "counter_%d", i);
-        services.table.count(&services, name, 2);
-        services.table.count(&services, name, 3);
-    }
-    services.table.count(&services, "a_name_that_is_longer_than_any_counter_may_be_at_all", 1);
-    assert_int_equal(services.n_counters, SERVICES_MAX_COUNTERS);
-    assert_string_equal(services.counters[0].name, "counter_0");
-    assert_int_equal(services.counters[0].value, 5);
+    struct plugin_counters counters;
+    assert_int_equal(plugin_counters_init(&counters), 0);
+    services.table.count(&services, "tokens", 2);
+    services.counters = &counters;
+    services.table.count(&services, "tokens", 3);
+    assert_int_equal(counters.n_counters, 1);
+    assert_string_equal(counters.counters[0].name, "tokens");
+    assert_int_equal(counters.counters[0].value, 3);
+    plugin_counters_finish(&counters);
 }
 
 static void count_visit(void *argument, size_t index)
@@ -255,8 +259,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(scratch_ends_with_its_thread, set_up, tear_down),
         cmocka_unit_test_setup_teardown(allocations_are_aligned_and_impossible_ones_fail, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(log_lines_name_their_model, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(counters_add_up_and_are_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(log_lines_name_their_model_and_request, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(counts_go_to_the_counters_if_there_are_some, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(parallel_for_visits_each_item_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(there_are_no_extensions_yet, set_up, tear_down),
     };

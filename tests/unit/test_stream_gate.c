@@ -73,6 +73,11 @@ static void what_is_emitted_behind_run_reaches_nobody(void **state)
     (void)run_numbers(stream.model, 1, &options);
     assert_int_equal((int)run_numbers(stream.model, -2, NULL), MODEL_CANCELLED);
     assert_int_equal(heard.n, 3);
+    /* nor the next request, which streams */
+    struct heard next = {.n = 0};
+    const struct modelhost_run_options others = streaming(&next);
+    assert_int_equal((int)run_numbers(stream.model, -2, &others), MODEL_CANCELLED);
+    assert_int_equal(heard.n + next.n, 3);
     echo_close(&stream);
 }
 

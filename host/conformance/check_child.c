@@ -1,0 +1,108 @@
+/* check_child.c - see check_child.h. The process's first thread alone. */
+#include "check_child.h"
+#include "check.h"
+#include "check_record.h"
+#include "clock.h"
+#include "parallel.h"
+#include "trial_run.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+/* Beyond what a model takes: a plugin that allocates without end fails before the machine does. Sanitizers
+ * reserve terabytes. */
+#define MAX_ADDRESS_BYTES ((rlim_t)24 << 30)
+
+static void limit_process(void)
+{
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+#ifdef __linux__
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const struct rlimit space = {MAX_ADDRESS_BYTES, MAX_ADDRESS_BYTES};
+    (void)setrlimit(RLIMIT_AS, &space);
+#endif
+}
+
+/* As badly as a process can: it takes no signal that can be blocked. */
+static void hang(void)
+{
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    for (;;)
+        (void)pause();
+}
+
+/* Opens, creates and runs once. */
+static enum check_verdict probe(struct check *check)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct made_options sizes;
+    check_step(check, "opening the plugin (dlopen, constructors)");
+    if (subject_open_plugin(check->subject, &err) != MODEL_OK)
+        return check_failed(check, "%s", err.message);
+    check_step(check, "create_model()");
+    struct trial *trial = trial_create(check->subject, &(struct trial_options){.fail_at = 0});
+    if (trial == NULL)
+        return check_failed(check, "out of memory");
+    const model_status status = trial_load(trial);
+    check_step(check, "a first run()");
+    const bool runs = status == MODEL_OK && trial_find_sizes(trial, &sizes, &err);
+    enum check_verdict verdict = CHECK_PASSED;
+    if (status != MODEL_OK)
+        verdict = status == MODEL_INTERNAL ? check_failed(check, "%s", trial->err.message)
+                                           : check_skipped(check, "%s", trial->err.message);
+    else if (!runs)
+        verdict = check_failed(check, "%s", err.message);
+    trial_stop(trial);
+    return verdict;
+}
+
+static enum check_verdict run_check(struct check *check, uint32_t number)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (number == CHECK_CHILD_PROBE)
+        return probe(check);
+    check_step(check, "%s", check_list[number - 1].what);
+    if (check_list[number - 1].needs_model && subject_open_plugin(check->subject, &err) != MODEL_OK)
+        return check_failed(check, "%s", err.message);
+    return check_list[number - 1].run(check);
+}
+
+int check_child_run(const struct check_child_options *options)
+{
+    struct subject subject;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct check check = {.subject = &subject,
+                          .record_fd = options->subject.record_fd,
+                          .rounds = options->rounds,
+                          .end_ns = clock_now_ns() + options->time_ms * NS_PER_MS / 2};
+    char line[CHECK_REASON_BYTES + 16];
+    (void)fcntl(options->subject.record_fd, F_SETFD, FD_CLOEXEC);
+    limit_process();
+    if (options->number == CHECK_CHILD_HANG)
+        hang();
+    if (options->number > CHECK_COUNT)
+        return 2;
+    enum check_verdict verdict = CHECK_FAILED;
+    if (subject_open(&options->subject, &subject, &err) == MODEL_OK) {
+        parallel_adopt_thread(subject.threads); /* as a lane's: before anything computes */
+        guarded_memory_watch(options->subject.record_fd);
+        verdict = run_check(&check, options->number);
+        subject_finish(&subject);
+    } else {
+        (void)check_failed(&check, "%s", err.message);
+    }
+    (void)snprintf(line, sizeof line, "%s %s", check_verdict_name(verdict), check.reason);
+    check_record_write(options->subject.record_fd, 'V', line);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* check_child.h - one check, in the process that was started for it. */
+#ifndef CHECK_CHILD_H
+#define CHECK_CHILD_H
+
+#include "subject.h"
+
+struct check_child_options {
+    struct subject_options subject;
+    uint32_t number; /* of the check; CHECK_CHILD_PROBE and CHECK_CHILD_HANG are none */
+    int64_t rounds, time_ms;
+};
+
+#define CHECK_CHILD_PROBE 0  /* whether the plugin runs the package at all */
+#define CHECK_CHILD_HANG  99 /* never returns: by it the kill is proven */
+
+/* Runs it and writes its verdict. 0 when there is one; the process should end then. The process is changed:
+ * it dies with its parent, leaves no core file, has handlers and limits. */
+int check_child_run(const struct check_child_options *options);
+
+#endif

@@ -1,0 +1,196 @@
+/* check_process.c - see check_process.h. No SIGCHLD and no loop: a short poll of the pipes and a look at
+ * the child, because grandchildren may hold the pipes open when it is gone. */
+#include "check_process.h"
+#include "clock.h"
+#include "errors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_RECORD_BYTES ((size_t)64 << 10)
+#define MAX_OUTPUT_BYTES ((size_t)16 << 10)
+#define KEPT_BYTES       ((size_t)4 << 10)
+#define POLL_MS          10
+
+extern char **environ;
+
+struct pipes {
+    int record[2], output[2];
+};
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+static void close_pipes(struct pipes *pipes)
+{
+    for (int i = 0; i < 2; i++) {
+        close_fd(&pipes->record[i]);
+        close_fd(&pipes->output[i]);
+    }
+}
+
+static bool make_pipe(int ends[2])
+{
+    if (pipe(ends) != 0) {
+        ends[0] = ends[1] = -1;
+        return false;
+    }
+    for (int i = 0; i < 2; i++) /* both above the numbers that the child is given */
+        if (ends[i] <= CHECK_PROCESS_RECORD_FD) {
+            const int moved = fcntl(ends[i], F_DUPFD_CLOEXEC, CHECK_PROCESS_RECORD_FD + 1);
+            (void)close(ends[i]);
+            ends[i] = moved;
+        } else {
+            (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+        }
+    return ends[0] >= 0 && ends[1] >= 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+/* All signals as they are by default, none blocked, a session of its own. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none, all;
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    int errnum = posix_spawnattr_setsigmask(attributes, &none);
+    if (errnum == 0)
+        errnum = posix_spawnattr_setsigdefault(attributes, &all);
+    if (errnum == 0)
+        errnum = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                                          POSIX_SPAWN_SETSIGDEF);
+    return errnum;
+}
+
+static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int errnum = posix_spawn_file_actions_init(&actions);
+    if (errnum != 0)
+        return errnum;
+    if ((errnum = posix_spawnattr_init(&attributes)) != 0) {
+        (void)posix_spawn_file_actions_destroy(&actions);
+        return errnum;
+    }
+    errnum = set_attributes(&attributes);
+    if (errnum == 0)
+        errnum = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    for (int fd = 1; fd <= CHECK_PROCESS_RECORD_FD && errnum == 0; fd++)
+        errnum = posix_spawn_file_actions_adddup2(
+            &actions, fd == CHECK_PROCESS_RECORD_FD ? pipes->record[1] : pipes->output[1], fd);
+    if (errnum == 0)
+        errnum = posix_spawn(ret, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv,
+                             environ);
+    (void)posix_spawnattr_destroy(&attributes);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return errnum;
+}
+
+/* A full buffer keeps its last lines: the verdict and the last words come at the end. */
+static void make_room(struct buffer *into)
+{
+    const size_t kept = into->size < KEPT_BYTES ? into->size : KEPT_BYTES;
+    const char *tail = into->data + (into->size - kept);
+    const char *line = memchr(tail, '\n', kept);
+    const size_t n = line != NULL ? kept - (size_t)(line + 1 - tail) : 0;
+    memmove(into->data, into->data + (into->size - n), n);
+    into->size = n;
+    into->data[n] = '\0';
+}
+
+/* Takes what is there; closes the pipe at its end. */
+static void drain(int *fd, struct buffer *into)
+{
+    char bytes[4096];
+    while (*fd >= 0) {
+        const ssize_t n = read(*fd, bytes, sizeof bytes);
+        if (n > 0) {
+            if (into->size + (size_t)n > into->max_bytes)
+                make_room(into);
+            (void)buffer_append(into, bytes, (size_t)n);
+        } else if (n == 0) {
+            close_fd(fd);
+        } else if (errno != EINTR) {
+            if (errno != EAGAIN)
+                close_fd(fd);
+            return;
+        }
+    }
+}
+
+static bool has_ended(pid_t child)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == child;
+}
+
+/* Until it ends or the limit has passed. */
+static void watch(pid_t child, struct pipes *pipes, int64_t end_ns, struct process_outcome *outcome)
+{
+    bool ended = false;
+    while (!ended && clock_now_ns() < end_ns) {
+        struct pollfd fds[2] = {{pipes->record[0], POLLIN, 0}, {pipes->output[0], POLLIN, 0}};
+        (void)poll(fds, 2, POLL_MS);
+        ended = has_ended(child);
+        drain(&pipes->record[0], &outcome->record);
+        drain(&pipes->output[0], &outcome->output);
+    }
+    outcome->timed_out = !ended;
+}
+
+/* The child is a zombie or runs, so its number is still its own: the group goes first. */
+static void end_and_reap(pid_t child, struct process_outcome *outcome)
+{
+    int status = 0;
+    pid_t reaped = -1;
+    (void)kill(-child, SIGKILL);
+    (void)kill(child, SIGKILL);
+    do
+        reaped = waitpid(child, &status, 0);
+    while (reaped < 0 && errno == EINTR);
+    outcome->exit_code = reaped == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    outcome->signal = reaped == child && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+model_status check_process_run(const char *const *argv, int64_t limit_ms,
+                               struct process_outcome *ret, struct model_error *err)
+{
+    struct pipes pipes = {{-1, -1}, {-1, -1}};
+    pid_t child = -1;
+    const int64_t start_ns = clock_now_ns();
+    int errnum = make_pipe(pipes.record) && make_pipe(pipes.output) ? 0 : errno;
+    if (errnum == 0)
+        errnum = start(argv, &pipes, &child);
+    if (errnum != 0) {
+        close_pipes(&pipes);
+        return error_set_errno(err, errnum, "cannot start %s", argv[0]);
+    }
+    close_fd(&pipes.record[1]);
+    close_fd(&pipes.output[1]);
+    *ret = (struct process_outcome){.record = BUFFER_INIT(MAX_RECORD_BYTES),
+                                    .output = BUFFER_INIT(MAX_OUTPUT_BYTES)};
+    watch(child, &pipes, start_ns + limit_ms * NS_PER_MS, ret);
+    end_and_reap(child, ret);
+    drain(&pipes.record[0], &ret->record);
+    drain(&pipes.output[0], &ret->output);
+    ret->elapsed_ns = clock_now_ns() - start_ns;
+    close_pipes(&pipes);
+    return MODEL_OK;
+}
+
+void process_outcome_finish(struct process_outcome *outcome)
+{
+    buffer_finish(&outcome->record);
+    buffer_finish(&outcome->output);
+}

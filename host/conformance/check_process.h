@@ -1,0 +1,28 @@
+/* check_process.h - a child process with a time limit that holds: started with spawn and exec in a session
+ * and process group of its own, its output captured and bounded, killed with its whole group at the limit
+ * or when it ends, and reaped. What leaves the group by a session of its own is out of reach. [any-thread] */
+#ifndef CHECK_PROCESS_H
+#define CHECK_PROCESS_H
+
+#include "buffer.h"
+
+#include <stdbool.h>
+
+#define CHECK_PROCESS_RECORD_FD 3 /* in the child */
+
+struct process_outcome {
+    int exit_code; /* -1: it was ended by a signal */
+    int signal;    /* 0: none */
+    bool timed_out;
+    int64_t elapsed_ns;
+    struct buffer record; /* what it wrote to CHECK_PROCESS_RECORD_FD */
+    struct buffer output; /* the last of what it wrote to stdout and stderr */
+};
+
+/* Runs argv[0], a path, with this process's environment and /dev/null as stdin, and waits. limit_ms > 0.
+ * Fails only when the process cannot be started; else *ret is to be finished. */
+model_status check_process_run(const char *const *argv, int64_t limit_ms,
+                               struct process_outcome *ret, struct model_error *err);
+void process_outcome_finish(struct process_outcome *outcome);
+
+#endif

@@ -1,0 +1,75 @@
+/* plugin_admission.c - see plugin_admission.h. */
+#include "plugin_admission.h"
+#include "conformance_report.h"
+#include "quarantine.h"
+
+#include <string.h>
+
+static model_status refuse_quarantined(const struct quarantine_entry *entry, const char *plugin,
+                                       int64_t now_s, struct model_error *err)
+{
+    const int64_t hours = (entry->expires_s - now_s + 3599) / 3600;
+    if (entry->expires_s == 0)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s is in quarantine: %s; to open it all the same: modelhost quarantine "
+                         "clear %.12s",
+                         plugin, entry->reason, entry->sha256);
+    return error_set(err, MODEL_UNSUPPORTED,
+                     "%s is in quarantine for %lld h more: %s; to open it all the same: modelhost "
+                     "quarantine clear %.12s",
+                     plugin, (long long)hours, entry->reason, entry->sha256);
+}
+
+static model_status require_report(const char *store_dir, const char *plugin, const char *sha256,
+                                   struct model_error *err)
+{
+    struct conformance_report report;
+    char numbers[64];
+    model_status status = conformance_report_load(store_dir, sha256, &report, err);
+    if (status == MODEL_NOT_FOUND)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s has no conformance report, and the load policy is \"conformant\"; get "
+                         "one: modelhost check-plugin %s --package PKG",
+                         plugin, plugin);
+    if (status != MODEL_OK)
+        return status;
+    if (report.abi_major != MODEL_ABI_MAJOR)
+        return error_set(
+            err, MODEL_UNSUPPORTED,
+            "the conformance report of %s is for ABI %u; run modelhost check-plugin again", plugin,
+            report.abi_major);
+    if (conformance_report_is_conformant(&report))
+        return MODEL_OK;
+    const bool failed = conformance_report_list(&report, CHECK_FAILED, numbers, sizeof numbers) > 0;
+    if (!failed)
+        (void)conformance_report_list(&report, CHECK_SKIPPED, numbers, sizeof numbers);
+    return error_set(
+        err, MODEL_UNSUPPORTED,
+        "%s %s check %s of its conformance run, and the load policy is \"conformant\"; "
+        "see: modelhost check-plugin %s --package PKG",
+        plugin, failed ? "failed" : "skipped", numbers, plugin);
+}
+
+model_status plugin_admission_check(const char *store_dir, const char *plugin, int32_t policy,
+                                    int64_t now_s, struct model_error *err)
+{
+    struct quarantine_entry entry;
+    char sha256[SHA256_HEX_BYTES];
+    uint64_t size_bytes = 0;
+    if (store_dir == NULL && policy == MODELHOST_LOAD_ANY)
+        return MODEL_OK;
+    if (store_dir == NULL)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "the load policy is \"conformant\", and there is no store with reports");
+    if (policy == MODELHOST_LOAD_ANY && !quarantine_is_used(store_dir))
+        return MODEL_OK;
+    model_status status = digest_file_sha256(plugin, sha256, &size_bytes, err);
+    if (status != MODEL_OK)
+        return status;
+    status = quarantine_find(store_dir, sha256, now_s, &entry, NULL);
+    if (status == MODEL_OK)
+        return refuse_quarantined(&entry, plugin, now_s, err);
+    if (status != MODEL_NOT_FOUND)
+        return error_no_memory(err, "a quarantine entry");
+    return policy == MODELHOST_LOAD_ANY ? MODEL_OK : require_report(store_dir, plugin, sha256, err);
+}

@@ -1,0 +1,138 @@
+/* backend_chain.c - see backend_chain.h. */
+#include "backend_chain.h"
+#include "backend_match.h"
+#include "errors.h"
+#include "host.h"
+#include "load_options.h"
+#include "loaded_model.h"
+
+#include <stdlib.h>
+
+/* ---- life */
+
+void backend_chain_retain(struct backend_chain *chain)
+{
+    (void)atomic_fetch_add(&chain->references, 1);
+}
+
+void backend_chain_drop(struct backend_chain *chain)
+{
+    if (chain == NULL || atomic_fetch_sub(&chain->references, 1) != 1)
+        return;
+    for (size_t i = 0; i < BACKEND_MAX; i++)
+        free(chain->refused[i]);
+    free(chain->package_dir);
+    free(chain);
+}
+
+model_status backend_chain_create(struct modelhost *host, const char *package_dir,
+                                  const struct modelhost_load_options *options,
+                                  struct backend_chain **ret, struct model_error *err)
+{
+    struct backend_chain *chain = calloc(1, sizeof *chain);
+    if (chain == NULL)
+        return error_no_memory(err, "a model");
+    atomic_store(&chain->references, 1);
+    chain->host = host;
+    chain->log = reaper_log(host->reaper);
+    chain->now_ns = host->now_ns;
+    chain->options = load_options_complete(options);
+    chain->package_dir = text_format("%s", package_dir);
+    model_status status = chain->package_dir != NULL ? MODEL_OK : error_no_memory(err, "a model");
+    if (status == MODEL_OK)
+        status = load_options_policy(&chain->options, &chain->policy, err);
+    if (status == MODEL_OK)
+        status = backend_order_find(package_dir, chain->options.backend, &chain->order, err);
+    chain->options.backend = NULL; /* the caller's memory */
+    if (chain->order.n_names == 0)
+        chain->order.n_names = 1;
+    if (status == MODEL_OK)
+        *ret = chain;
+    else
+        backend_chain_drop(chain);
+    return status;
+}
+
+/* ---- opening */
+
+static model_status open_one(struct backend_chain *chain, size_t position,
+                             const struct model_description *like, struct modelhost_model **ret,
+                             struct model_error *err)
+{
+    const char *name = chain->order.names[position];
+    const struct model_source source = {.package_dir = chain->package_dir,
+                                        .backend = name[0] != '\0' ? name : NULL,
+                                        .options = &chain->options,
+                                        .chain = chain,
+                                        .position = position};
+    struct modelhost_model *model = NULL;
+    model_status status = loaded_model_create(chain->host, &source, &model, err);
+    if (status == MODEL_OK && like != NULL)
+        status = backend_match(like, modelhost_description(model), err);
+    if (status == MODEL_OK)
+        *ret = model;
+    else
+        loaded_model_drop(model);
+    return status;
+}
+
+/* The sentence of a load that found no backend: as it is where there was no choice. */
+static model_status say_none(const struct backend_chain *chain, size_t first, model_status status,
+                             struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(MODEL_ERROR_BYTES);
+    if (chain->order.n_names == 1)
+        return status;
+    backend_chain_say_refused(chain, first, chain->order.n_names, &text);
+    (void)error_set(err, status, "no backend of %s opens: %s", chain->package_dir,
+                    text.data != NULL ? text.data : "out of memory");
+    buffer_finish(&text);
+    return status;
+}
+
+model_status backend_chain_open(struct backend_chain *chain, size_t first,
+                                const struct model_description *like, struct modelhost_model **ret,
+                                struct model_error *err)
+{
+    model_status status = MODEL_NOT_FOUND, first_status = MODEL_OK;
+    for (size_t i = first; i < chain->order.n_names; i++) {
+        struct model_error own = MODEL_ERROR_INIT;
+        status = open_one(chain, i, like, ret, &own);
+        free(chain->refused[i]);
+        chain->refused[i] = NULL;
+        if (status == MODEL_OK)
+            return status;
+        chain->refused[i] = text_format("%s", own.message);
+        (void)error_set(err, status, "%s", own.message);
+        first_status = first_status == MODEL_OK ? status : first_status;
+        if (i + 1 < chain->order.n_names)
+            log_write(chain->log, MODEL_LOG_WARN, "%s: backend '%s' did not open, trying '%s': %s",
+                      chain->package_dir, chain->order.names[i], chain->order.names[i + 1],
+                      own.message);
+    }
+    return say_none(chain, first, first_status, err);
+}
+
+/* ---- saying it */
+
+void backend_chain_say_refused(const struct backend_chain *chain, size_t first, size_t end,
+                               struct buffer *ret)
+{
+    for (size_t i = first; i < end; i++)
+        if (chain->refused[i] != NULL)
+            (void)buffer_printf(ret, "%s'%s' did not open: %s", ret->size > 0 ? "; " : "",
+                                chain->order.names[i], chain->refused[i]);
+}
+
+void backend_chain_describe(const struct backend_chain *chain, size_t position, const char *backend,
+                            json_node *info)
+{
+    (void)json_add_string(info, "backend", backend);
+    json_node *fallbacks = json_add_array(info, "fallbacks");
+    for (size_t i = position + 1; i < chain->order.n_names; i++)
+        (void)json_add_string(fallbacks, NULL, chain->order.names[i]);
+    json_node *refused = json_add_object(info, "refused_backends");
+    for (size_t i = 0; i < position; i++)
+        if (chain->refused[i] != NULL)
+            (void)json_add_string(refused, chain->order.names[i], chain->refused[i]);
+}

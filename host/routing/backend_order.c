@@ -1,0 +1,101 @@
+/* backend_order.c - see backend_order.h. */
+#include "backend_order.h"
+#include "errors.h"
+#include "files.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What runs at home comes before what brings a runtime of its own. */
+static const char *const usual_order[] = {
+#ifdef __APPLE__
+    "coreml",
+#endif
+    "cpu", "torch", "onnx"};
+
+#define N_USUAL (sizeof usual_order / sizeof *usual_order)
+
+static bool has(const struct backend_order *order, const char *name)
+{
+    for (size_t i = 0; i < order->n_names; i++)
+        if (strcmp(order->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static model_status add(struct backend_order *order, const char *name, size_t name_bytes,
+                        struct model_error *err)
+{
+    if (order->n_names == BACKEND_MAX)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "more than %d backends", BACKEND_MAX);
+    char *entry = order->names[order->n_names];
+    if (name_bytes >= BACKEND_NAME_BYTES)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "'%.*s...' is no name of a backend: want at most %d bytes", 20, name,
+                         BACKEND_NAME_BYTES - 1);
+    memcpy(entry, name, name_bytes);
+    entry[name_bytes] = '\0';
+    if (!path_is_safe(entry) || strchr(entry, '/') != NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "'%s' is no name of a backend; want one such as cpu, or several with "
+                         "commas between",
+                         entry);
+    if (has(order, entry))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "the backend '%s' is named twice", entry);
+    order->n_names++;
+    return MODEL_OK;
+}
+
+static model_status read_list(const char *wanted, struct backend_order *order,
+                              struct model_error *err)
+{
+    for (const char *at = wanted;; at++) {
+        const size_t name_bytes = strcspn(at, ",");
+        model_status status = add(order, at, name_bytes, err);
+        at += name_bytes;
+        if (status != MODEL_OK || *at == '\0')
+            return status;
+    }
+}
+
+static bool is_backend(const char *backends, const char *name)
+{
+    char *folder = path_join(backends, name);
+    const bool is_folder = folder != NULL && path_is_dir(folder);
+    free(folder);
+    return is_folder;
+}
+
+/* What is no name, or one too many, is not looked at. */
+static void add_folder(struct backend_order *order, const char *backends, const char *name)
+{
+    if (name[0] != '.' && !has(order, name) && is_backend(backends, name))
+        (void)add(order, name, strlen(name), NULL);
+}
+
+model_status backend_order_find(const char *package_dir, const char *wanted,
+                                struct backend_order *ret, struct model_error *err)
+{
+    struct backend_order order = {.n_names = 0};
+    struct dir_list list = {0};
+    if (wanted != NULL) {
+        model_status status = read_list(wanted, &order, err);
+        if (status == MODEL_OK)
+            *ret = order;
+        return status;
+    }
+    char *backends = path_join(package_dir, "backends");
+    if (backends == NULL)
+        return error_no_memory(err, "a path");
+    (void)dir_read(backends, &list, NULL); /* a folder that cannot be listed may yet have a cpu */
+    for (size_t i = 0; i < N_USUAL; i++)
+        add_folder(&order, backends, usual_order[i]);
+    for (size_t i = 0; i < list.n_names; i++)
+        add_folder(&order, backends, list.names[i]);
+    order.n_names = order.n_names > 1 ? order.n_names : 0;
+    *ret = order;
+    dir_list_finish(&list);
+    free(backends);
+    return MODEL_OK;
+}

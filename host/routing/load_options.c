@@ -1,0 +1,70 @@
+/* load_options.c - see load_options.h. */
+#include "load_options.h"
+#include "clock.h"
+#include "errors.h"
+
+#include <string.h>
+
+#define WINDOW_NS           (60 * NS_PER_S)
+#define DEFAULT_WINDOW      200
+#define DEFAULT_MIN_CALLS   20
+#define DEFAULT_RATE        0.95
+#define DEFAULT_COOLDOWN_MS 5000
+#define MAX_COOLDOWNS       60
+#define MAX_OPTION_MS       (24 * 3600 * INT64_C(1000))
+#define MAX_PROBES          2
+#define GOOD_PROBES         5
+
+static model_status check_number(const char *name, int64_t value, int64_t max,
+                                 struct model_error *err)
+{
+    return value >= 0 && value <= max
+               ? MODEL_OK
+               : error_set(err, MODEL_INVALID_ARGUMENT, "%s is %lld, want 0 to %lld", name,
+                           (long long)value, (long long)max);
+}
+
+model_status load_options_policy(const struct modelhost_load_options *options,
+                                 struct breaker_policy *ret, struct model_error *err)
+{
+    const uint32_t window = options->breaker_window > 0 ? options->breaker_window : DEFAULT_WINDOW;
+    const uint32_t usual = window < DEFAULT_MIN_CALLS ? window : DEFAULT_MIN_CALLS;
+    const double rate =
+        options->breaker_success_rate == 0 ? DEFAULT_RATE : options->breaker_success_rate;
+    model_status status = check_number("breaker_window", window, BREAKER_MAX_WINDOW, err);
+    if (status == MODEL_OK)
+        status = check_number("breaker_min_calls", options->breaker_min_calls, window, err);
+    if (status == MODEL_OK)
+        status = check_number("sla_ms", options->sla_ms, MAX_OPTION_MS, err);
+    if (status == MODEL_OK)
+        status =
+            check_number("breaker_cooldown_ms", options->breaker_cooldown_ms, MAX_OPTION_MS, err);
+    if (status == MODEL_OK && !(rate <= 1))
+        status =
+            error_set(err, MODEL_INVALID_ARGUMENT, "breaker_success_rate is %g, want 0 to 1", rate);
+    if (status != MODEL_OK)
+        return status;
+    const int64_t cooldown_ms =
+        options->breaker_cooldown_ms > 0 ? options->breaker_cooldown_ms : DEFAULT_COOLDOWN_MS;
+    *ret = (struct breaker_policy){
+        .window_calls = window,
+        .window_ns = WINDOW_NS,
+        .min_calls = options->breaker_min_calls > 0 ? options->breaker_min_calls : usual,
+        .success_rate = rate > 0 ? rate : 0,
+        .sla_ns = options->sla_ms * NS_PER_MS,
+        .cooldown_ns = cooldown_ms * NS_PER_MS,
+        .max_cooldown_ns = cooldown_ms * MAX_COOLDOWNS * NS_PER_MS,
+        .max_probes = MAX_PROBES,
+        .good_probes = GOOD_PROBES};
+    return MODEL_OK;
+}
+
+struct modelhost_load_options load_options_complete(const struct modelhost_load_options *options)
+{
+    struct modelhost_load_options known = MODELHOST_LOAD_OPTIONS_INIT;
+    if (options != NULL)
+        memcpy(&known, options,
+               options->struct_size < sizeof known ? options->struct_size : sizeof known);
+    known.struct_size = sizeof known;
+    return known;
+}

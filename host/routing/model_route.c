@@ -1,0 +1,437 @@
+/* model_route.c - see model_route.h. Order of locks: the scheduler's, then a route's; nothing is called with
+ * a route's held. */
+#include "model_route.h"
+#include "clock.h"
+#include "errors.h"
+#include "host.h"
+#include "lane.h"
+#include "loaded_model.h"
+#include "request.h"
+#include "route_text.h"
+#include "session.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_OPENING_NS (60 * NS_PER_S)
+#define MAX_WAIT_MS      (INT64_MAX / NS_PER_MS / 4)
+
+enum next_state { NEXT_UNOPENED, NEXT_OPENING, NEXT_OPEN, NEXT_FAILED };
+
+struct model_route {
+    struct backend_chain *chain; /* holds a reference */
+    size_t position;
+
+    uv_mutex_t mutex; /* guards what follows */
+    uv_cond_t opened; /* next_state is not NEXT_OPENING any more */
+    struct breaker breaker;
+    struct model_error last_failure; /* of ROUTE_FAILURE_BYTES */
+    enum next_state next_state;
+    struct modelhost_model *next; /* holds a reference; set once */
+    int64_t retry_ns;             /* NEXT_FAILED: when it may be tried again */
+    atomic_bool is_unsettled;     /* the state has changed, and nobody has said so */
+};
+
+/* ---- life */
+
+model_status model_route_create(struct backend_chain *chain, size_t position,
+                                struct model_route **ret, struct model_error *err)
+{
+    struct model_route *route = calloc(1, sizeof *route);
+    if (route == NULL || uv_mutex_init(&route->mutex) != 0) {
+        free(route);
+        return error_no_memory(err, "a model");
+    }
+    const bool has_condition = uv_cond_init(&route->opened) == 0;
+    if (!has_condition ||
+        breaker_init(&route->breaker, &chain->policy, chain->now_ns(), err) != MODEL_OK) {
+        if (has_condition)
+            uv_cond_destroy(&route->opened);
+        uv_mutex_destroy(&route->mutex);
+        free(route);
+        return error_no_memory(err, "a model");
+    }
+    backend_chain_retain(route->chain = chain);
+    route->position = position;
+    route->last_failure.struct_size = offsetof(struct model_error, message) + ROUTE_FAILURE_BYTES;
+    *ret = route;
+    return MODEL_OK;
+}
+
+void model_route_destroy(struct model_route *route)
+{
+    if (route == NULL)
+        return;
+    loaded_model_drop(route->next);
+    breaker_finish(&route->breaker);
+    uv_cond_destroy(&route->opened);
+    uv_mutex_destroy(&route->mutex);
+    backend_chain_drop(route->chain);
+    free(route);
+}
+
+void model_route_describe(const struct modelhost_model *model, json_node *info)
+{
+    const struct model_route *route = model->route;
+    backend_chain_describe(route->chain, route->position, model->package.backend, info);
+}
+
+/* ---- opening the next backend */
+
+/* Tells those who wait. Drops the reference of the opening. */
+static void end_opening(struct modelhost_model *model, struct modelhost_model *next)
+{
+    struct model_route *route = model->route;
+    uv_mutex_lock(&route->mutex);
+    route->next = next;
+    route->next_state = next != NULL ? NEXT_OPEN : NEXT_FAILED;
+    route->retry_ns = route->chain->now_ns() + RETRY_OPENING_NS;
+    uv_cond_broadcast(&route->opened);
+    uv_mutex_unlock(&route->mutex);
+    loaded_model_drop(model);
+}
+
+static void open_next(void *argument)
+{
+    struct modelhost_model *model = argument;
+    struct model_route *route = model->route;
+    struct modelhost_model *next = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = backend_chain_open(route->chain, route->position + 1,
+                                             modelhost_description(model), &next, &err);
+    if (status == MODEL_OK)
+        log_write(route->chain->log, MODEL_LOG_INFO, "%s: backend '%s' is open, to stand in",
+                  route->chain->package_dir, next->package.backend);
+    else
+        log_write(route->chain->log, MODEL_LOG_ERROR, "%s: %s", route->chain->package_dir,
+                  err.message);
+    end_opening(model, next);
+}
+
+static bool has_next(const struct model_route *route)
+{
+    return route->position + 1 < route->chain->order.n_names;
+}
+
+/* Has the next backend opened, unless it is, or is being, or failed to be a moment ago. */
+static void want_next(struct modelhost_model *model)
+{
+    struct model_route *route = model->route;
+    if (!has_next(route))
+        return;
+    uv_mutex_lock(&route->mutex);
+    const bool start =
+        route->next_state == NEXT_UNOPENED ||
+        (route->next_state == NEXT_FAILED && route->chain->now_ns() >= route->retry_ns);
+    if (start)
+        route->next_state = NEXT_OPENING;
+    uv_mutex_unlock(&route->mutex);
+    if (!start)
+        return;
+    loaded_model_retain(model);
+    model_status status = background_start(&route->chain->host->background, open_next, model, NULL);
+    if (status == MODEL_CANCELLED)
+        end_opening(model, NULL);
+    else if (status != MODEL_OK)
+        open_next(model); /* no thread to be had: on this one */
+}
+
+struct modelhost_model *model_route_next(const struct modelhost_model *model)
+{
+    struct model_route *route = model->route;
+    uv_mutex_lock(&route->mutex);
+    struct modelhost_model *next = route->next;
+    uv_mutex_unlock(&route->mutex);
+    return next;
+}
+
+/* ---- choosing */
+
+/* Whether the lanes would refuse it, where another backend may serve instead. */
+static bool is_stuck(const struct modelhost_model *model, struct buffer *reasons)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (model->route->chain->order.n_names < 2 || lane_check_model(model, &err) == MODEL_OK)
+        return false;
+    (void)buffer_printf(reasons, "%sbackend '%s': %s", reasons->size > 0 ? "; " : "",
+                        model->package.backend, err.message);
+    return true;
+}
+
+/* With the mutex held: the breaker's state has changed. */
+static void count_state(const struct modelhost_model *model)
+{
+    static const enum metric_breaker states[] = {[BREAKER_CLOSED] = STATE_CLOSED,
+                                                 [BREAKER_OPEN] = STATE_OPEN,
+                                                 [BREAKER_HALF_OPEN] = STATE_HALF_OPEN};
+    const enum metric_breaker state = states[model->route->breaker.state];
+    metrics_add(model->metrics.series, METRIC_BREAKER_CHANGES, state, 1);
+    metrics_set(model->metrics.series, METRIC_BREAKER_STATE, 0, (int64_t)state);
+}
+
+/* Lets the call pass, or adds to `reasons` why it does not. */
+static bool admit(struct modelhost_model *model, struct routed_call *call, struct buffer *reasons)
+{
+    model_route_settle(model);
+    struct model_route *route = model->route;
+    const int64_t now_ns = route->chain->now_ns();
+    if (is_stuck(model, reasons))
+        return false;
+    struct breaker seen;
+    char last_failure[ROUTE_FAILURE_BYTES];
+    uv_mutex_lock(&route->mutex);
+    const enum breaker_state before = route->breaker.state;
+    const bool passes = breaker_admit(&route->breaker, now_ns, &call->ticket);
+    if (route->breaker.state != before)
+        count_state(model);
+    if (!passes) {
+        seen = route->breaker;
+        memcpy(last_failure, route->last_failure.message, sizeof last_failure);
+    }
+    uv_mutex_unlock(&route->mutex);
+    if (passes)
+        call->serving = model;
+    else
+        route_text_refusal(model->package.backend, &seen, last_failure, now_ns, reasons);
+    return passes;
+}
+
+/* Waits while the next backend is being opened; MODEL_DEADLINE when that takes too long. */
+static model_status wait_for_next(struct modelhost_model *model,
+                                  const struct modelhost_run_options *options, int64_t start_ns,
+                                  struct model_error *err)
+{
+    struct model_route *route = model->route;
+    const int64_t timeout_ns =
+        options != NULL && options->timeout_ms > 0 && options->timeout_ms < MAX_WAIT_MS
+            ? options->timeout_ms * NS_PER_MS
+            : 0;
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&route->mutex);
+    while (route->next_state == NEXT_OPENING && status == MODEL_OK) {
+        const int64_t left_ns = start_ns + timeout_ns - clock_now_ns();
+        if (timeout_ns == 0)
+            uv_cond_wait(&route->opened, &route->mutex);
+        else if (left_ns > 0)
+            (void)uv_cond_timedwait(&route->opened, &route->mutex, (uint64_t)left_ns);
+        else
+            status = error_set(err, MODEL_DEADLINE,
+                               "deadline passed after %lld ms while backend '%s' was being opened",
+                               (long long)options->timeout_ms,
+                               route->chain->order.names[route->position + 1]);
+    }
+    uv_mutex_unlock(&route->mutex);
+    return status;
+}
+
+/* No next backend: adds why. */
+static void say_no_next(struct modelhost_model *model, struct buffer *reasons)
+{
+    struct model_route *route = model->route;
+    uv_mutex_lock(&route->mutex);
+    if (route->next_state == NEXT_OPENING)
+        (void)buffer_printf(reasons, "; '%s' is being opened",
+                            route->chain->order.names[route->position + 1]);
+    else if (route->next_state == NEXT_FAILED)
+        backend_chain_say_refused(route->chain, route->position + 1, route->chain->order.n_names,
+                                  reasons);
+    uv_mutex_unlock(&route->mutex);
+}
+
+/* The first backend from `first` on that lets the call pass. */
+static model_status choose(struct modelhost_model *first,
+                           const struct modelhost_run_options *options, bool may_wait,
+                           struct routed_call *call, struct buffer *reasons,
+                           struct model_error *err)
+{
+    for (struct modelhost_model *model = first, *next; !admit(model, call, reasons); model = next) {
+        want_next(model);
+        if (may_wait) {
+            model_status status = wait_for_next(model, options, call->start_ns, err);
+            if (status != MODEL_OK)
+                return status;
+        }
+        next = model_route_next(model);
+        if (next == NULL) {
+            say_no_next(model, reasons);
+            return error_set(err, MODEL_BUSY, "no backend takes calls: %s",
+                             reasons->data != NULL ? reasons->data : "out of memory");
+        }
+    }
+    return MODEL_OK;
+}
+
+static bool leads_to(struct modelhost_model *first, const struct modelhost_model *model)
+{
+    while (first != NULL && first != model)
+        first = model_route_next(first);
+    return first != NULL;
+}
+
+/* A session has its memory in one backend, and no other can go on with it. */
+static model_status choose_of_session(struct modelhost_model *first,
+                                      const struct modelhost_session *session,
+                                      struct routed_call *call, struct buffer *reasons,
+                                      struct model_error *err)
+{
+    if (!leads_to(first, session->model))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "the session is of another model");
+    if (!admit(session->model, call, reasons))
+        return error_set(err, MODEL_BUSY,
+                         "the session cannot go on elsewhere, and its backend takes no calls: %s",
+                         reasons->data != NULL ? reasons->data : "out of memory");
+    if (session->model != first)
+        (void)buffer_printf(reasons, "the session began on backend '%s'",
+                            session->model->package.backend);
+    return MODEL_OK;
+}
+
+static const struct modelhost_session *session_of(const struct modelhost_run_options *options)
+{
+    return options != NULL && MODEL_HAS(struct modelhost_run_options, options, session)
+               ? options->session
+               : NULL;
+}
+
+/* At the backend that should have served. */
+static void count_fallback(const struct modelhost_model *first)
+{
+    const struct backend_chain *chain = first->route->chain;
+    if (first->route->position == 0)
+        metrics_add(first->metrics.series, METRIC_FALLBACKS, FALLBACK_BREAKER, 1);
+    else
+        metrics_add(
+            metrics_series(first->metrics.metrics, loaded_model_name(first), chain->order.names[0]),
+            METRIC_FALLBACKS, FALLBACK_LOAD, 1);
+}
+
+model_status model_route_begin(struct modelhost_model *first,
+                               const struct modelhost_run_options *options, bool may_wait,
+                               struct routed_call *ret, struct model_error *err)
+{
+    struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
+    struct routed_call call = {.start_ns = clock_now_ns()};
+    const struct modelhost_session *session = session_of(options);
+    const struct model_route *route = first->route;
+    if (route->position > 0)
+        backend_chain_say_refused(route->chain, 0, route->position, &reasons);
+    model_status status = session != NULL ? choose_of_session(first, session, &call, &reasons, err)
+                                          : choose(first, options, may_wait, &call, &reasons, err);
+    if (status == MODEL_OK && reasons.size > 0) {
+        call.reason = buffer_take(&reasons);
+        count_fallback(first);
+    }
+    buffer_finish(&reasons);
+    if (status == MODEL_OK)
+        *ret = call;
+    return status;
+}
+
+static void end_ticket(struct modelhost_model *model, struct breaker_ticket *ticket,
+                       enum breaker_outcome outcome, const struct model_error *error)
+{
+    struct model_route *route = model->route;
+    const int64_t now_ns = route->chain->now_ns();
+    uv_mutex_lock(&route->mutex);
+    if (outcome == BREAKER_BAD && error != NULL)
+        (void)error_set(&route->last_failure, MODEL_OK, "%s", error->message);
+    if (breaker_end(&route->breaker, ticket, outcome, now_ns)) {
+        atomic_store(&route->is_unsettled, true);
+        count_state(model);
+    }
+    uv_mutex_unlock(&route->mutex);
+}
+
+model_status model_route_attach(struct routed_call *call, model_status status,
+                                struct modelhost_request *request)
+{
+    if (status != MODEL_OK) {
+        end_ticket(call->serving, &call->ticket, BREAKER_NEUTRAL, NULL);
+        free(call->reason);
+        return status;
+    }
+    request->ticket = call->ticket;
+    request->fallback_reason = call->reason;
+    if (request->submitted_ns > call->start_ns) /* waiting for a backend is part of it */
+        request_count_from(request, call->start_ns);
+    return MODEL_OK;
+}
+
+/* ---- how calls end */
+
+/* What a status says of the backend. What is not here says nothing. */
+static const struct {
+    model_status status;
+    enum breaker_outcome outcome;
+} outcomes[] = {
+    {MODEL_OK, BREAKER_GOOD},           {MODEL_CORRUPT, BREAKER_BAD},
+    {MODEL_OUT_OF_MEMORY, BREAKER_BAD}, {MODEL_IO, BREAKER_BAD},
+    {MODEL_DEADLINE, BREAKER_BAD},      {MODEL_INTERNAL, BREAKER_BAD},
+    {MODEL_ABI_MISMATCH, BREAKER_BAD},  {MODELHOST_CRASHED, BREAKER_BAD},
+};
+
+static enum breaker_outcome outcome_of(model_status status)
+{
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
+        if (outcomes[i].status == status)
+            return outcomes[i].outcome;
+    return BREAKER_NEUTRAL;
+}
+
+void model_route_end(struct modelhost_request *request, model_status status, bool has_run,
+                     const struct model_error *error)
+{
+    if (request->ticket.epoch != 0)
+        end_ticket(request->model, &request->ticket, has_run ? outcome_of(status) : BREAKER_NEUTRAL,
+                   error);
+}
+
+void model_route_settle(struct modelhost_model *model)
+{
+    struct model_route *route = model->route;
+    if (!atomic_load_explicit(&route->is_unsettled, memory_order_relaxed) ||
+        !atomic_exchange(&route->is_unsettled, false))
+        return;
+    struct buffer text = BUFFER_INIT(MODEL_ERROR_BYTES);
+    const int64_t now_ns = route->chain->now_ns();
+    uv_mutex_lock(&route->mutex);
+    const enum breaker_state state = route->breaker.state;
+    if (state == BREAKER_OPEN)
+        route_text_refusal(model->package.backend, &route->breaker, route->last_failure.message,
+                           now_ns, &text);
+    uv_mutex_unlock(&route->mutex);
+    if (state == BREAKER_OPEN)
+        want_next(model);
+    if (state == BREAKER_OPEN)
+        log_write(route->chain->log, MODEL_LOG_WARN, "%s: %s", route->chain->package_dir,
+                  text.data != NULL ? text.data : model->package.backend);
+    else if (state == BREAKER_CLOSED)
+        log_write(route->chain->log, MODEL_LOG_WARN, "%s: backend '%s' takes calls again",
+                  route->chain->package_dir, model->package.backend);
+    buffer_finish(&text);
+}
+
+struct modelhost_model *model_route_pick(struct modelhost_model *first)
+{
+    for (struct modelhost_model *model = first; model != NULL; model = model_route_next(model)) {
+        struct model_route *route = model->route;
+        const int64_t now_ns = route->chain->now_ns();
+        uv_mutex_lock(&route->mutex);
+        const bool takes_calls = breaker_would_admit(&route->breaker, now_ns);
+        uv_mutex_unlock(&route->mutex);
+        if (takes_calls)
+            return model;
+    }
+    return first;
+}
+
+struct route_facts model_route_facts(const struct modelhost_model *model)
+{
+    struct model_route *route = model->route;
+    uv_mutex_lock(&route->mutex);
+    const struct route_facts facts = {route->breaker.state, route->breaker.changed_ns,
+                                      route->breaker.n_openings};
+    uv_mutex_unlock(&route->mutex);
+    return facts;
+}

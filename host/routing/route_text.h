@@ -1,0 +1,15 @@
+/* route_text.h - why a backend takes no calls, in words. No state, any thread. */
+#ifndef ROUTE_TEXT_H
+#define ROUTE_TEXT_H
+
+#include "breaker.h"
+#include "buffer.h"
+
+#define ROUTE_FAILURE_BYTES 200
+
+/* Adds "backend 'cpu' takes no calls for 1.5 s now (20 of 20 calls failed, the last with: ...); it is tried
+ * again in 3.5 s", with "; " before it when there is something already. `last_failure` may be "". */
+void route_text_refusal(const char *backend, const struct breaker *breaker,
+                        const char *last_failure, int64_t now_ns, struct buffer *ret);
+
+#endif

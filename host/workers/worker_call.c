@@ -1,0 +1,316 @@
+/* worker_call.c - see worker_instance.h: one run() of an instance in a worker.
+ *
+ * Inputs are copied once, into the segment that the worker reads them from. Outputs lie where the worker put
+ * them, and the result holds that memory; small ones are copied, so that results that are kept for long do
+ * not each hold a segment. */
+#include "clock.h"
+#include "dtype.h"
+#include "errors.h"
+#include "execute.h"
+#include "worker_instance.h"
+
+#include <string.h>
+
+#define COPIED_BYTES 4096 /* outputs up to this size */
+#define MAX_RETRIES  3
+
+static uint32_t spec_index(const struct model_tensor_spec *const *specs, uint32_t n_specs,
+                           const char *name)
+{
+    uint32_t i = 0;
+    while (i < n_specs && strcmp(specs[i]->name, name) != 0)
+        i++;
+    return i; /* the host has checked that there is one */
+}
+
+/* ---- asking */
+
+/* A segment for the inputs, as large as they need. */
+static model_status reserve_inputs(struct worker_instance *instance, const struct model_call *call,
+                                   struct model_error *err)
+{
+    uint64_t at = 0, offset = 0;
+    bool fits = true;
+    for (uint32_t i = 0; i < call->n_inputs; i++)
+        fits = fits && worker_channel_place(call->inputs[i]->size_bytes, &at, &offset);
+    fits = fits && worker_channel_place((uint64_t)call->n_slots * sizeof(uint32_t), &at, &offset);
+    if (!fits)
+        return error_no_memory(err, "the inputs of a worker");
+    if (instance->inputs != NULL && at <= instance->inputs->size_bytes)
+        return MODEL_OK;
+    struct worker_segment *segment = NULL;
+    uint32_t id = 0;
+    model_status status = worker_address_share(&instance->address, at, &segment, &id, err);
+    if (status != MODEL_OK)
+        return status;
+    if (instance->inputs != NULL)
+        worker_slot_drop_segment(instance->slot, instance->address.generation,
+                                 instance->address.link_id, instance->inputs_id);
+    worker_segment_drop(instance->inputs);
+    instance->inputs = segment;
+    instance->inputs_id = id;
+    return MODEL_OK;
+}
+
+/* Copies the inputs and says where they are. Returns where the slots are. */
+static uint64_t write_inputs(struct worker_instance *instance, const struct model_call *call)
+{
+    char *data = instance->inputs->data;
+    uint64_t at = 0, offset = 0;
+    for (uint32_t i = 0; i < call->n_inputs; i++) {
+        const struct model_tensor *input = call->inputs[i];
+        (void)worker_channel_place(input->size_bytes, &at, &offset);
+        struct worker_tensor told = {
+            .spec = spec_index(instance->description->inputs, instance->description->n_inputs,
+                               input->name),
+            .segment = instance->inputs_id,
+            .dtype = input->dtype,
+            .rank = input->rank,
+            .offset = offset,
+            .size_bytes = input->size_bytes,
+        };
+        memcpy(told.shape, input->shape, input->rank * sizeof *told.shape);
+        instance->channel->inputs[i] = told;
+        if (input->size_bytes > 0)
+            memcpy(data + offset, input->data, (size_t)input->size_bytes);
+    }
+    (void)worker_channel_place((uint64_t)call->n_slots * sizeof(uint32_t), &at, &offset);
+    if (call->n_slots > 0)
+        memcpy(data + offset, call->slots, call->n_slots * sizeof(uint32_t));
+    return offset;
+}
+
+static model_status ask(struct worker_instance *instance, const struct model_call *call,
+                        struct model_error *err)
+{
+    struct worker_channel *channel = instance->channel;
+    struct worker_segment *outputs = NULL;
+    uint32_t outputs_id = 0;
+    model_status status = reserve_inputs(instance, call, err);
+    if (status == MODEL_OK)
+        status = worker_outputs_take(&instance->outputs, &instance->address,
+                                     instance->usual_output_bytes, &outputs, &outputs_id, err);
+    if (status != MODEL_OK)
+        return status;
+    const uint64_t slots_offset = write_inputs(instance, call);
+    for (uint32_t i = 0; i < call->n_outputs; i++)
+        channel->outputs[i] = spec_index(instance->description->outputs,
+                                         instance->description->n_outputs, call->outputs[i]->name);
+    channel->ask = (struct worker_ask){
+        .what = WORKER_ASK_RUN,
+        .n_inputs = call->n_inputs,
+        .n_outputs = call->n_outputs,
+        .n_slots = call->n_slots,
+        .streams = call->sink != NULL,
+        .slots_offset = slots_offset,
+        .input_segment = instance->inputs_id,
+        .output_segment = outputs_id,
+        .output_segment_bytes = outputs->size_bytes,
+        .deadline_ns = call->cancel->deadline_ns,
+    };
+    return MODEL_OK;
+}
+
+/* ---- what the worker says meanwhile */
+
+static void go_on(struct worker_instance *instance, model_status status, uint32_t segment,
+                  uint64_t segment_bytes)
+{
+    instance->channel->ask = (struct worker_ask){.what = WORKER_ASK_GO_ON,
+                                                 .status = status,
+                                                 .output_segment = segment,
+                                                 .output_segment_bytes = segment_bytes};
+    worker_channel_ask(instance->channel);
+}
+
+static void grow(struct worker_instance *instance)
+{
+    struct worker_segment *segment = NULL;
+    uint32_t id = 0;
+    const uint64_t wanted = instance->say.size_bytes;
+    model_status status = wanted > WORKER_MAX_OUTPUT_BYTES / 2
+                              ? MODEL_OUT_OF_MEMORY
+                              : worker_outputs_take(&instance->outputs, &instance->address,
+                                                    2 * wanted, &segment, &id, NULL);
+    go_on(instance, status, id, segment != NULL ? segment->size_bytes : 0);
+}
+
+/* The memory of a tensor that the worker tells of. */
+static model_status find_data(const struct worker_instance *instance,
+                              const struct worker_tensor *tensor, struct worker_segment **ret,
+                              struct model_error *err)
+{
+    struct worker_segment *segment = worker_outputs_find(&instance->outputs, tensor->segment);
+    if (segment == NULL)
+        return error_set(err, MODEL_CORRUPT, "the worker tells of memory that it was not given");
+    model_status status = worker_channel_check(tensor, segment, err);
+    if (status == MODEL_OK)
+        *ret = segment;
+    return status;
+}
+
+static void emit(struct worker_instance *instance, const struct model_call *call)
+{
+    const struct model_description *description = instance->description;
+    const uint32_t n = instance->say.n_tensors;
+    model_status status = call->sink != NULL ? MODEL_OK : MODEL_UNSUPPORTED;
+    for (uint32_t i = 0; i < n && status == MODEL_OK; i++) {
+        const struct worker_tensor *told = &instance->tensors[i];
+        struct worker_segment *segment = NULL;
+        status = told->spec < description->n_outputs ? find_data(instance, told, &segment, NULL)
+                                                     : MODEL_CORRUPT;
+        if (status == MODEL_OK)
+            tensor_init(&instance->emitted[i], description->outputs[told->spec]->name, told->dtype,
+                        told->rank, told->shape, (char *)segment->data + told->offset);
+        instance->emitted_pointers[i] = &instance->emitted[i];
+    }
+    if (status == MODEL_OK)
+        status = call->sink->emit(call->sink->context, instance->emitted_pointers, n);
+    go_on(instance, status, 0, 0);
+}
+
+/* ---- the end */
+
+static model_status take_output(struct worker_instance *instance, const struct model_call *call,
+                                uint32_t index, struct model_error *err)
+{
+    const struct worker_tensor *told = &instance->tensors[index];
+    struct worker_segment *segment = NULL;
+    model_status status = find_data(instance, told, &segment, err);
+    if (status != MODEL_OK)
+        return status;
+    char *data = (char *)segment->data + told->offset;
+    if (told->size_bytes > COPIED_BYTES) {
+        const struct tensor_memory memory = {data, worker_segment_drop, segment};
+        worker_segment_retain(segment);
+        status =
+            execute_adopt_output(call, index, told->dtype, told->rank, told->shape, &memory, err);
+        if (status != MODEL_OK)
+            worker_segment_drop(segment);
+        return status;
+    }
+    status = call->allocate_output(call->context, index, told->dtype, told->rank, told->shape, err);
+    if (status == MODEL_OK && told->size_bytes > 0)
+        memcpy(call->outputs[index]->data, data, (size_t)told->size_bytes);
+    return status;
+}
+
+static model_status take_answer(struct worker_instance *instance, const struct model_call *call,
+                                struct model_error *err)
+{
+    const struct worker_say *say = &instance->say;
+    if (say->status != MODEL_OK)
+        return error_set(err, say->status == MODELHOST_CRASHED ? MODEL_INTERNAL : say->status, "%s",
+                         say->message);
+    if (say->n_tensors != call->n_outputs)
+        return error_set(err, MODEL_CORRUPT, "the worker gives %u outputs, want %u", say->n_tensors,
+                         call->n_outputs);
+    uint64_t total_bytes = 0;
+    model_status status = MODEL_OK;
+    for (uint32_t i = 0; i < call->n_outputs && status == MODEL_OK; i++) {
+        status = take_output(instance, call, i, err);
+        total_bytes += instance->tensors[i].size_bytes + WORKER_ALIGNMENT;
+    }
+    if (status == MODEL_OK)
+        instance->usual_output_bytes = total_bytes;
+    for (uint32_t i = 0; i < call->n_slots && status == MODEL_OK; i++)
+        instance->is_filled[call->slots[i]] = true;
+    return status;
+}
+
+/* Asks, and answers what the worker says until it is done. *ret_emitted: something went to the caller. */
+static model_status run_once(struct worker_instance *instance, const struct model_call *call,
+                             struct worker_patience *patience, bool listened, bool *ret_ended,
+                             bool *ret_emitted, struct model_error *err)
+{
+    model_status status = ask(instance, call, err);
+    if (status != MODEL_OK)
+        return status;
+    worker_channel_ask(instance->channel);
+    for (;;) {
+        status = worker_instance_hear(instance, patience, listened, "run", ret_ended, err);
+        if (status != MODEL_OK)
+            return status;
+        if (instance->say.what == WORKER_SAY_DONE)
+            return take_answer(instance, call, err);
+        *ret_emitted = *ret_emitted || instance->say.what == WORKER_SAY_EMIT;
+        if (instance->say.what == WORKER_SAY_EMIT)
+            emit(instance, call);
+        else
+            grow(instance);
+    }
+}
+
+static model_status check_slots(const struct worker_instance *instance,
+                                const struct model_call *call, struct model_error *err)
+{
+    for (uint32_t i = 0; i < call->n_slots; i++)
+        if (instance->is_lost[call->slots[i]])
+            return error_set(
+                err, MODELHOST_CRASHED,
+                "what the session has read is lost: the worker process that held it has "
+                "ended; begin a new session");
+    return MODEL_OK;
+}
+
+/* The channel's token follows the request's while the call runs. */
+static model_status run_listened(struct worker_instance *instance, const struct model_call *call,
+                                 struct worker_patience *patience, bool *ret_ended,
+                                 bool *ret_emitted, struct model_error *err)
+{
+    struct modelhost_request *request = execute_request_of(call);
+    __atomic_store_n(&instance->channel->cancelled,
+                     __atomic_load_n(call->cancel->cancelled, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+    if (request != NULL)
+        request_listen(request, &instance->listener);
+    model_status status =
+        run_once(instance, call, patience, request != NULL, ret_ended, ret_emitted, err);
+    if (request != NULL)
+        request_unlisten(request);
+    worker_outputs_end_call(&instance->outputs);
+    return status;
+}
+
+static model_status attach_and_run(struct worker_instance *instance, const struct model_call *call,
+                                   struct worker_patience *patience, bool *ret_ended,
+                                   bool *ret_emitted, struct model_error *err)
+{
+    *ret_ended = false;
+    err->message[0] = '\0';
+    model_status status = worker_instance_attach(instance, patience, err);
+    *ret_ended =
+        status != MODEL_OK && worker_slot_has_ended(instance->slot, instance->address.generation);
+    if (status == MODEL_OK)
+        status = check_slots(instance, call, err);
+    if (status != MODEL_OK)
+        return status;
+    status = run_listened(instance, call, patience, ret_ended, ret_emitted, err);
+    if (!*ret_ended)
+        worker_slot_worked(instance->slot, instance->address.generation);
+    return status;
+}
+
+model_status worker_call_run(struct model_instance *self, const struct model_call *call,
+                             struct model_error *err)
+{
+    struct worker_instance *instance = (struct worker_instance *)self;
+    const int64_t deadline_ns = call->cancel->deadline_ns, grace_ns = instance->kill_grace_ns;
+    struct worker_patience patience = {
+        .cancelled = call->cancel->cancelled,
+        .until_ns = deadline_ns > INT64_MAX - grace_ns ? INT64_MAX : deadline_ns + grace_ns,
+        .grace_ns = grace_ns};
+    model_status status = MODEL_OK;
+    bool may_retry = true, alone = false;
+    for (int i = 0; i <= MAX_RETRIES && may_retry; i++) {
+        bool has_ended = false, has_emitted = false, suspects = false;
+        worker_slot_begin_call(instance->slot, alone);
+        status = attach_and_run(instance, call, &patience, &has_ended, &has_emitted, err);
+        worker_slot_end_call(instance->slot, alone);
+        /* The end of its process need not be its doing: then it is made again, alone if that is not known. */
+        may_retry = has_ended && status == MODELHOST_CRASHED && !alone && !has_emitted &&
+                    call->n_slots == 0 &&
+                    worker_slot_excuses(instance->slot, instance->address.generation, &suspects);
+        alone = suspects;
+    }
+    return status;
+}

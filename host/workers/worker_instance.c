@@ -1,0 +1,216 @@
+/* worker_instance.c - see worker_instance.h: its life, and its slots. */
+#include "worker_instance.h"
+#include "clock.h"
+#include "errors.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define KEEP_NS       (5 * NS_PER_S)  /* that a keep() may take */
+#define GONE_NS       (5 * NS_PER_S)  /* that the system may take to end a process */
+#define SLICE_NS      (5 * NS_PER_MS) /* between looks at a token that does not signal */
+#define FIRST_SPIN_NS 10000ll
+#define MAX_SPIN_NS   50000ll
+
+/* What belonged to the process that has ended, or will not be used there any more. */
+static void detach(struct worker_instance *instance)
+{
+    if (!instance->is_attached)
+        return;
+    worker_slot_detach(instance->slot, instance->address.generation, &instance->link);
+    worker_segment_drop(instance->channel_memory);
+    worker_segment_drop(instance->inputs);
+    worker_outputs_finish(&instance->outputs);
+    instance->channel_memory = instance->inputs = NULL;
+    instance->channel = NULL;
+    instance->is_attached = false;
+    for (uint32_t i = 0; i < instance->description->max_slots; i++) {
+        instance->is_lost[i] = instance->is_lost[i] || instance->is_filled[i];
+        instance->is_filled[i] = false;
+    }
+}
+
+model_status worker_instance_attach(struct worker_instance *instance,
+                                    struct worker_patience *patience, struct model_error *err)
+{
+    struct worker_address *address = &instance->address;
+    if (instance->is_attached && !worker_slot_has_ended(instance->slot, address->generation))
+        return MODEL_OK;
+    detach(instance);
+    model_status status = worker_slot_wait(instance->slot, patience, &address->generation, err);
+    int fd = -1;
+    if (status == MODEL_OK)
+        status = worker_segment_create(sizeof(struct worker_channel), &instance->channel_memory,
+                                       &fd, err);
+    if (status != MODEL_OK)
+        return status;
+    instance->channel = instance->channel_memory->data;
+    instance->link.channel = instance->channel;
+    instance->link.channel_bytes = instance->channel_memory->size_bytes;
+    instance->n_said = 0;
+    instance->is_attached = true;
+    status =
+        worker_slot_attach(instance->slot, address->generation, &instance->link, fd, patience, err);
+    (void)close(fd);
+    if (status != MODEL_OK)
+        detach(instance);
+    return status;
+}
+
+/* Behind the patience: why the process was ended. */
+static model_status say_killed(const struct worker_instance *instance,
+                               const struct worker_patience *patience, const char *doing,
+                               struct model_error *err)
+{
+    const uint32_t raised =
+        patience->cancelled != NULL ? __atomic_load_n(patience->cancelled, __ATOMIC_ACQUIRE) : 0;
+    const bool is_cancelled = raised == MODEL_CANCELLED;
+    return error_set(
+        err, raised != 0 ? (model_status)raised : MODEL_DEADLINE,
+        "the plugin did not come back from %s within %lld ms of %s; its process was ended", doing,
+        (long long)(instance->kill_grace_ns / NS_PER_MS),
+        is_cancelled ? "being cancelled" : "its deadline");
+}
+
+model_status worker_instance_hear(struct worker_instance *instance,
+                                  struct worker_patience *patience, bool listened,
+                                  const char *doing, bool *ret_ended, struct model_error *err)
+{
+    struct worker_channel *channel = instance->channel;
+    const uint64_t generation = instance->address.generation;
+    bool is_killed = false;
+    for (;;) {
+        const uint32_t ticket = shared_event_ticket(&channel->to_host);
+        const uint32_t n_said = __atomic_load_n(&channel->n_said, __ATOMIC_ACQUIRE);
+        if (n_said != instance->n_said && !is_killed) {
+            instance->n_said = n_said;
+            model_status status =
+                worker_channel_hear(channel, &instance->say, instance->tensors, err);
+            if (status != MODEL_OK)
+                worker_slot_kill(instance->slot, generation);
+            return status;
+        }
+        *ret_ended = worker_slot_has_ended(instance->slot, generation);
+        if (*ret_ended && !is_killed)
+            return worker_slot_say_end(instance->slot, generation, doing, err);
+        const int64_t now_ns = clock_now_ns();
+        const bool is_over = worker_patience_is_over(patience, now_ns);
+        if (*ret_ended || (is_over && is_killed)) {
+            *ret_ended = true;
+            return say_killed(instance, patience, doing, err);
+        }
+        if (is_over) {
+            worker_slot_kill(instance->slot, generation);
+            is_killed = true;
+            patience->until_ns = now_ns + GONE_NS;
+        }
+        const bool looks = !listened && patience->cancelled != NULL;
+        const int64_t slice_ns = looks && now_ns < patience->until_ns - SLICE_NS
+                                     ? now_ns + SLICE_NS
+                                     : patience->until_ns;
+        shared_event_wait(&channel->to_host, ticket, &instance->spin, slice_ns);
+    }
+}
+
+/* ---- slots */
+
+static model_status forward_keep(struct worker_instance *instance, uint32_t to, uint32_t from,
+                                 int64_t n_tokens, struct worker_patience *patience,
+                                 struct model_error *err)
+{
+    bool has_ended = false;
+    instance->channel->ask =
+        (struct worker_ask){.what = WORKER_ASK_KEEP, .to = to, .from = from, .n_tokens = n_tokens};
+    worker_channel_ask(instance->channel);
+    model_status status = worker_instance_hear(instance, patience, false, "keep", &has_ended, err);
+    if (status != MODEL_OK)
+        return status == MODEL_DEADLINE ? MODELHOST_CRASHED : status;
+    if (instance->say.what != WORKER_SAY_DONE)
+        return error_set(err, MODEL_CORRUPT, "the worker answers keep() with something else");
+    return instance->say.status == MODEL_OK
+               ? MODEL_OK
+               : error_set(err, instance->say.status, "%s", instance->say.message);
+}
+
+static model_status keep(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
+                         int64_t *ret_kept, struct model_error *err)
+{
+    struct worker_instance *instance = (struct worker_instance *)self;
+    struct worker_patience patience = {.until_ns = clock_now_ns() + KEEP_NS};
+    const uint32_t max_slots = instance->description->max_slots;
+    if (to >= max_slots || from >= max_slots)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "slots %u and %u, there are %u", to, from,
+                         max_slots);
+    model_status status = worker_instance_attach(instance, &patience, err);
+    if (status != MODEL_OK)
+        return status;
+    if (instance->is_lost[from]) { /* it is not to be had as it was: to begins anew */
+        from = to;
+        n_tokens = 0;
+    }
+    status = forward_keep(instance, to, from, n_tokens, &patience, err);
+    if (status != MODEL_OK)
+        return status;
+    instance->is_lost[to] = false;
+    instance->is_filled[to] = instance->say.kept > 0;
+    *ret_kept = instance->say.kept;
+    return MODEL_OK;
+}
+
+/* ---- making and ending */
+
+static void destroy(struct model_instance *self)
+{
+    struct worker_instance *instance = (struct worker_instance *)self;
+    detach(instance);
+    if (instance->ended != NULL)
+        instance->ended(instance->context, instance->slot);
+    free(instance->is_filled);
+    free(instance->is_lost);
+    free(instance);
+}
+
+/* A lane waits for the channel: it is told, and so is the plugin, whose token is in the channel. */
+static void raise_in_worker(struct cancel_listener *self, uint32_t status)
+{
+    struct worker_instance *instance =
+        (struct worker_instance *)((char *)self - offsetof(struct worker_instance, listener));
+    __atomic_store_n(&instance->channel->cancelled, status, __ATOMIC_RELEASE);
+    shared_event_signal(&instance->channel->to_host);
+}
+
+model_status worker_instance_create(const struct worker_instance_options *options,
+                                    struct model_instance **ret, struct model_error *err)
+{
+    const uint32_t max_slots = options->description->max_slots;
+    struct worker_patience patience = {.until_ns = INT64_MAX};
+    struct worker_instance *instance = calloc(1, sizeof *instance);
+    if (instance == NULL)
+        return error_no_memory(err, "an instance");
+    instance->base = (struct model_instance){.struct_size = sizeof instance->base,
+                                             .run = worker_call_run,
+                                             .destroy = destroy,
+                                             .keep = max_slots > 0 ? keep : NULL};
+    instance->listener.raise = raise_in_worker;
+    instance->description = options->description;
+    instance->slot = options->slot;
+    instance->kill_grace_ns = options->kill_grace_ns;
+    instance->context = options->context;
+    instance->address = (struct worker_address){.slot = options->slot, .link_id = options->id};
+    instance->link.id = options->id;
+    instance->link.error.struct_size = sizeof instance->link.error;
+    if (options->can_spin)
+        instance->spin = (struct shared_spin){FIRST_SPIN_NS, MAX_SPIN_NS};
+    instance->is_filled = calloc((size_t)max_slots + 1, sizeof *instance->is_filled);
+    instance->is_lost = calloc((size_t)max_slots + 1, sizeof *instance->is_lost);
+    model_status status = instance->is_filled != NULL && instance->is_lost != NULL
+                              ? worker_instance_attach(instance, &patience, err)
+                              : error_no_memory(err, "an instance");
+    if (status != MODEL_OK) {
+        destroy(&instance->base);
+        return status;
+    }
+    instance->ended = options->ended; /* from here on it counts */
+    *ret = &instance->base;
+    return MODEL_OK;
+}

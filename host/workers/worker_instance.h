@@ -1,0 +1,73 @@
+/* worker_instance.h - an instance that lives in a worker process, as the host holds it: a struct
+ * model_instance like a plugin's own.
+ *
+ * When its process ends it is made again, in the next process, by the call that needs it. What its slots held is
+ * gone then: keep() says so with 0 tokens, a call that goes on there is told. One thread at a time. */
+#ifndef WORKER_INSTANCE_H
+#define WORKER_INSTANCE_H
+
+#include "request.h"
+#include "worker_outputs.h"
+
+struct worker_instance {
+    struct model_instance base;
+    struct cancel_listener listener;
+    const struct model_description *description;
+    struct worker_slot *slot;
+    int64_t kill_grace_ns;
+    void (*ended)(void *context, struct worker_slot *slot); /* of destroy() */
+    void *context;
+
+    /* In the process that runs now. */
+    bool is_attached;
+    struct worker_address address;
+    struct worker_link link;
+    struct worker_segment *channel_memory;
+    struct worker_channel *channel; /* in channel_memory */
+    uint32_t n_said;                /* of the channel, as far as heard */
+    struct shared_spin spin;
+    struct worker_segment *inputs; /* NULL: none yet */
+    uint32_t inputs_id;
+    struct worker_outputs outputs;
+    uint64_t usual_output_bytes;
+
+    /* Of each slot (max_slots): it holds something; it did, in a process that has ended. */
+    bool *is_filled, *is_lost;
+
+    /* What the worker said last, in memory of the host. */
+    struct worker_say say;
+    struct worker_tensor tensors[SCHEMA_MAX_TENSORS];
+    struct model_tensor emitted[SCHEMA_MAX_TENSORS];
+    const struct model_tensor *emitted_pointers[SCHEMA_MAX_TENSORS];
+};
+
+struct worker_instance_options {
+    const struct model_description *description;
+    struct worker_slot *slot;
+    uint32_t id; /* of no other one of the slot */
+    int64_t kill_grace_ns;
+    bool can_spin;
+    void (*ended)(void *context, struct worker_slot *slot);
+    void *context;
+};
+
+/* Has the worker make one. */
+model_status worker_instance_create(const struct worker_instance_options *options,
+                                    struct model_instance **ret, struct model_error *err);
+
+/* For its calls (worker_call.c): makes it anew if its process has ended. */
+model_status worker_instance_attach(struct worker_instance *instance,
+                                    struct worker_patience *patience, struct model_error *err);
+
+/* Waits until the worker says something; instance->say and tensors hold it then. `listened`: the channel is
+ * signalled when the token is raised. When the patience is over the process is killed: then, as when it ends
+ * by itself, *ret_ended is set and the status says why, with the sentence. */
+model_status worker_instance_hear(struct worker_instance *instance,
+                                  struct worker_patience *patience, bool listened,
+                                  const char *doing, bool *ret_ended, struct model_error *err);
+
+/* The run() of all of them (worker_call.c). */
+model_status worker_call_run(struct model_instance *self, const struct model_call *call,
+                             struct model_error *err);
+
+#endif

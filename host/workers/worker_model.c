@@ -1,0 +1,154 @@
+/* worker_model.c - see worker_model.h. */
+#include "worker_model.h"
+#include "buffer.h"
+#include "errors.h"
+#include "worker_description.h"
+#include "worker_instance.h"
+
+#include <stdlib.h>
+
+struct worker_model {
+    struct model base;
+    struct worker_config config;
+    bool can_spin;
+    struct model_description *description;
+    uint32_t n_slots;
+    struct worker_slot *slots[WORKER_MAX_PROCESSES];
+
+    uv_mutex_t mutex; /* guards what follows */
+    bool has_mutex;
+    uint32_t n_instances[WORKER_MAX_PROCESSES]; /* of each slot */
+    uint32_t n_created;
+};
+
+static void destroy(struct model *self)
+{
+    struct worker_model *model = (struct worker_model *)self;
+    for (uint32_t i = 0; i < model->n_slots; i++)
+        worker_slot_destroy(model->slots[i]);
+    free(model->description);
+    free(model->config.command);
+    free(model->config.package_dir);
+    free(model->config.backend);
+    free(model->config.plugin_path);
+    if (model->has_mutex)
+        uv_mutex_destroy(&model->mutex);
+    free(model);
+}
+
+static void end_instance(void *context, struct worker_slot *slot)
+{
+    struct worker_model *model = context;
+    uv_mutex_lock(&model->mutex);
+    for (uint32_t i = 0; i < model->n_slots; i++)
+        model->n_instances[i] -= model->slots[i] == slot;
+    uv_mutex_unlock(&model->mutex);
+}
+
+/* In the process that has the fewest. */
+static model_status create_instance(const struct model *self, struct model_instance **ret,
+                                    struct model_error *err)
+{
+    struct worker_model *model = (struct worker_model *)(uintptr_t)self;
+    uint32_t best = 0;
+    uv_mutex_lock(&model->mutex);
+    for (uint32_t i = 1; i < model->n_slots; i++)
+        if (model->n_instances[i] < model->n_instances[best])
+            best = i;
+    const struct worker_instance_options options = {
+        .description = model->description,
+        .slot = model->slots[best],
+        .id = ++model->n_created,
+        .kill_grace_ns = model->config.kill_grace_ns,
+        .can_spin = model->can_spin,
+        .ended = end_instance,
+        .context = model,
+    };
+    model->n_instances[best]++;
+    uv_mutex_unlock(&model->mutex);
+    model_status status = worker_instance_create(&options, ret, err);
+    if (status != MODEL_OK)
+        end_instance(model, options.slot);
+    return status;
+}
+
+static model_status fill_in(struct worker_model *model, const struct worker_model_options *options,
+                            struct model_error *err)
+{
+    struct worker_config *config = &model->config;
+    config->lanes = options->lanes;
+    config->threads = options->threads;
+    config->kill_grace_ns = options->kill_grace_ns;
+    config->memory_bytes = options->memory_bytes;
+    config->log = options->log;
+    config->metrics = options->metrics;
+    config->command = text_format("%s", options->command);
+    config->package_dir = text_format("%s", options->package_dir);
+    config->backend = options->backend != NULL ? text_format("%s", options->backend) : NULL;
+    config->plugin_path =
+        options->plugin_path != NULL ? text_format("%s", options->plugin_path) : NULL;
+    model->can_spin = options->can_spin;
+    model->has_mutex = uv_mutex_init(&model->mutex) == 0;
+    return config->command != NULL && config->package_dir != NULL &&
+                   (config->backend != NULL) == (options->backend != NULL) && model->has_mutex
+               ? MODEL_OK
+               : error_no_memory(err, "a model");
+}
+
+/* The first process says what the model is, and the others must say the same. */
+static model_status start_processes(struct worker_model *model, uint32_t n, struct model_error *err)
+{
+    model_status status = worker_slot_create(&model->config, NULL, &model->slots[0], err);
+    if (status != MODEL_OK)
+        return status;
+    model->n_slots = 1;
+    const struct buffer *description = worker_slot_description(model->slots[0]);
+    status =
+        worker_description_read(description->data, description->size, &model->description, err);
+    while (status == MODEL_OK && model->n_slots < n) {
+        status =
+            worker_slot_create(&model->config, description, &model->slots[model->n_slots], err);
+        model->n_slots += status == MODEL_OK;
+    }
+    return status;
+}
+
+model_status worker_model_create(const struct worker_model_options *options, struct model **ret,
+                                 struct model_error *err)
+{
+    const uint32_t n = options->n_processes > 0 ? options->n_processes : 1;
+    if (n > WORKER_MAX_PROCESSES)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%u worker processes, want at most %d", n,
+                         WORKER_MAX_PROCESSES);
+    if (options->command == NULL)
+        return error_set(err, MODEL_NOT_FOUND,
+                         "workers are run by the modelhost command, which is not beside this "
+                         "library or program; set worker_path to it");
+    struct worker_model *model = calloc(1, sizeof *model);
+    if (model == NULL)
+        return error_no_memory(err, "a model");
+    model_status status = fill_in(model, options, err);
+    if (status == MODEL_OK)
+        status = start_processes(model, n, err);
+    if (status != MODEL_OK) {
+        destroy(&model->base);
+        return status;
+    }
+    model->base = (struct model){.struct_size = sizeof model->base,
+                                 .description = model->description,
+                                 .create_instance = create_instance,
+                                 .destroy = destroy};
+    *ret = &model->base;
+    return MODEL_OK;
+}
+
+uint32_t worker_model_pids(const struct model *self, int64_t ret[WORKER_MAX_PROCESSES])
+{
+    const struct worker_model *model = (const struct worker_model *)self;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < model->n_slots; i++) {
+        ret[n] = worker_slot_pid(model->slots[i]);
+        n += ret[n] > 0;
+    }
+    return n;
+}

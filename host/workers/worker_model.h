@@ -1,0 +1,40 @@
+/* worker_model.h - a model whose plugin runs in child processes: a struct model like a plugin's own.
+ *
+ * Its functions forward to processes `modelhost worker` that open the same package: what the host does with a
+ * model knows nothing of that. The weights are mappings of the same files, so that several processes have
+ * them once. What they are for: a call that does not come back at its deadline is ended by ending its
+ * process, and a plugin that crashes takes nothing else along; the next process is started at once. */
+#ifndef WORKER_MODEL_H
+#define WORKER_MODEL_H
+
+#include "log.h"
+#include "metrics.h"
+
+#include <stdbool.h>
+
+#define WORKER_MAX_PROCESSES 64
+#define WORKER_KILL_GRACE_MS 50 /* when none is given */
+
+struct worker_model_options {
+    const char *command;     /* the modelhost command; NULL: not found */
+    const char *package_dir; /* absolute */
+    const char *backend;     /* which of the package's; NULL: its own choice */
+    const char *plugin_path; /* where to look when the package brings no plugin */
+    uint32_t n_processes;    /* 0: 1 */
+    uint32_t lanes, threads;
+    int64_t kill_grace_ns;
+    uint64_t memory_bytes;
+    bool can_spin; /* there is more than one processor */
+    const struct log_sink *log;
+    struct metric_series *metrics; /* NULL: not counted */
+};
+
+/* Starts the processes and waits until they have opened the model. What went wrong there is told as if it
+ * had happened here. [create-thread] */
+model_status worker_model_create(const struct worker_model_options *options, struct model **ret,
+                                 struct model_error *err);
+
+/* Of a model made so: the processes that run now; returns how many were written. [any-thread] */
+uint32_t worker_model_pids(const struct model *model, int64_t ret[WORKER_MAX_PROCESSES]);
+
+#endif

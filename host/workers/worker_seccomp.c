@@ -1,0 +1,169 @@
+/* worker_seccomp.c - see worker_seccomp.h.
+ *
+ * A list of what is refused, not of what is allowed: plugins bring oneDNN, OpenMP and whatever else, and an
+ * allocator that one day asks for a new call must not end a request. The kernel learns which calls always
+ * pass, so that those cost nothing (since Linux 5.11). */
+#include "worker_seccomp.h"
+
+#ifdef WITH_LIBSECCOMP
+#include "errors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <unistd.h>
+
+#define ANY_BITS       0xffffffffu
+#define NOTHING_IS_SET 0xffffffffu /* personality() then only answers */
+
+/* libseccomp leaves out what this machine has not (socketcall, fork on ARM). */
+static const char *const refused[] = {
+    /* sockets */
+    "socket", "socketpair", "socketcall", "connect", "bind", "listen", "accept", "accept4",
+    /* programs and processes */
+    "execve", "execveat", "fork", "vfork", "setsid", "setpgid", "unshare", "setns", "chroot",
+    /* other processes */
+    "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease",
+    "kcmp", "tkill", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "migrate_pages",
+    "move_pages",
+    /* changing files by name */
+    "creat", "truncate", "truncate64", "unlink", "unlinkat", "rename", "renameat", "renameat2",
+    "link", "linkat", "symlink", "symlinkat", "mkdir", "mkdirat", "rmdir", "mknod", "mknodat",
+    "chmod", "fchmodat", "fchmodat2", "chown", "chown32", "lchown", "lchown32", "fchownat",
+    "fchmod", "fchown", "fchown32", "utime", "utimes", "futimesat", "utimensat", "utimensat_time64",
+    "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
+    "setxattrat", "removexattrat", "open_by_handle_at", "name_to_handle_at",
+    /* mounts */
+    "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig",
+    "fsmount", "fspick", "mount_setattr",
+    /* what outlives the process, or watches others */
+    "add_key", "request_key", "keyctl", "perf_event_open", "bpf", "userfaultfd", "fanotify_init",
+    "shmget", "shmat", "shmctl", "semget", "semctl", "msgget", "msgctl", "ipc", "mq_open",
+    "mq_unlink", "syslog", "vhangup", "quotactl", "quotactl_fd", "acct",
+    /* limits, privileges, the clock */
+    "setrlimit", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups",
+    "capset", "settimeofday", "stime", "clock_settime", "clock_settime64", "adjtimex",
+    "clock_adjtime", "clock_adjtime64", "sethostname", "setdomainname", "iopl", "ioperm",
+    "modify_ldt"};
+
+static const char *const absent[] = {"clone3", "openat2", "io_uring_setup", "io_uring_enter",
+                                     "io_uring_register"};
+
+static const char *const fatal[] = {"init_module",     "finit_module", "delete_module",
+                                    "kexec_file_load", "kexec_load",   "reboot",
+                                    "swapon",          "swapoff",      "create_module"};
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t n)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < n; i++) {
+        const int number = seccomp_syscall_resolve_name(names[i]);
+        if (number != __NR_SCMP_ERROR) /* a call that is younger than the library */
+            result = seccomp_rule_add(filter, action, number, 0);
+    }
+    return result;
+}
+
+/* Any of the flags that open a file for more than reading. */
+static int add_open(scmp_filter_ctx filter, const char *name, unsigned flags_at)
+{
+    static const struct {
+        scmp_datum_t mask, value;
+    } writing[] = {{O_ACCMODE, O_WRONLY},
+                   {O_ACCMODE, O_RDWR},
+                   {O_ACCMODE, O_ACCMODE},
+                   {O_CREAT, O_CREAT},
+                   {O_TRUNC, O_TRUNC}};
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < COUNT(writing); i++)
+        result = seccomp_rule_add(
+            filter, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(name), 1,
+            SCMP_CMP(flags_at, SCMP_CMP_MASKED_EQ, writing[i].mask, writing[i].value));
+    return result;
+}
+
+/* Calls that are refused for some values of an argument. Upper halves of registers that the kernel
+ * ignores must not lead past a rule: what is compared whole is refused unless it is equal. */
+static int add_some(scmp_filter_ctx filter)
+{
+    const scmp_datum_t own = (scmp_datum_t)getpid();
+    const struct {
+        const char *name;
+        struct scmp_arg_cmp when;
+    } rules[] = {
+        {"clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)},
+        {"clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWNS, CLONE_NEWNS)},
+        {"clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWNET, CLONE_NEWNET)},
+        {"kill", SCMP_A0(SCMP_CMP_NE, own, 0)},
+        {"tgkill", SCMP_A0(SCMP_CMP_NE, own, 0)},
+        {"rt_sigqueueinfo", SCMP_A0(SCMP_CMP_NE, own, 0)},
+        {"rt_tgsigqueueinfo", SCMP_A0(SCMP_CMP_NE, own, 0)},
+        {"setpriority", SCMP_A1(SCMP_CMP_NE, 0, 0)},
+        {"prlimit64", SCMP_A2(SCMP_CMP_NE, 0, 0)},
+        {"personality", SCMP_A0(SCMP_CMP_NE, NOTHING_IS_SET, 0)},
+        {"ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, TIOCSTI)},
+        {"ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, TIOCLINUX)},
+    };
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < COUNT(rules); i++)
+        result =
+            seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
+                                   seccomp_syscall_resolve_name(rules[i].name), 1, &rules[i].when);
+    if (result == 0)
+        result = add_open(filter, "open", 1);
+    return result == 0 ? add_open(filter, "openat", 2) : result;
+}
+
+bool worker_seccomp_is_built(void)
+{
+    return true;
+}
+
+model_status worker_seccomp_enter(struct model_error *err)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL)
+        return error_no_memory(err, "the filter of system calls");
+    int result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (result == 0)
+        result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (result == 0)
+        result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
+    if (result == 0)
+        result = add_all(filter, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused));
+    if (result == 0)
+        result = add_all(filter, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
+    if (result == 0)
+        result = add_all(filter, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
+    if (result == 0)
+        result = add_some(filter);
+    if (result == 0)
+        result = seccomp_load(filter);
+    seccomp_release(filter);
+    if (result != 0)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "the kernel does not take the filter of system calls (%s); it needs "
+                         "CONFIG_SECCOMP_FILTER",
+                         strerror(-result));
+    return MODEL_OK;
+}
+
+#else
+
+bool worker_seccomp_is_built(void)
+{
+    return false;
+}
+
+model_status worker_seccomp_enter(struct model_error *err)
+{
+    (void)err;
+    return MODEL_OK;
+}
+#endif

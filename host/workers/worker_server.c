@@ -1,0 +1,274 @@
+/* worker_server.c - see worker_server.h. */
+#include "worker_server.h"
+#include "cpu_budget.h"
+#include "errors.h"
+#include "host.h"
+#include "loaded_model.h"
+#include "served_instance.h"
+#include "worker_description.h"
+#include "worker_sandbox.h"
+#include "worker_socket.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_INSTANCES 1024
+
+struct worker_server {
+    int socket;
+    struct worker_inbox inbox;
+    uv_mutex_t sending;          /* guards the socket's sending side */
+    char *package_dir, *backend; /* backend NULL: the package's own choice */
+    struct modelhost host;       /* as much of one as a model needs */
+    uv_thread_t opening;
+    struct modelhost_model *model; /* behind `opening` */
+
+    uv_mutex_t mutex; /* guards what follows */
+    uv_cond_t fewer;
+    struct served_instance *served[MAX_INSTANCES];
+    uint32_t n_served;
+};
+
+static void send_message(struct worker_server *server, const struct worker_message *message)
+{
+    uv_mutex_lock(&server->sending);
+    (void)worker_socket_send(server->socket, message, -1,
+                             NULL); /* if the host is gone, so are we */
+    uv_mutex_unlock(&server->sending);
+}
+
+static void send_log(void *context, int32_t level, const char *line)
+{
+    send_message(context, &(struct worker_message){
+                              .type = WORKER_LOG, .numbers = {(uint64_t)level}, .text = line});
+}
+
+static void send_failure(struct worker_server *server, model_status status,
+                         const struct model_error *err)
+{
+    send_message(server, &(struct worker_message){.type = WORKER_FAILED,
+                                                  .numbers = {(uint64_t)status},
+                                                  .text = err->message});
+}
+
+/* ---- opening the package */
+
+static void send_hello(struct worker_server *server)
+{
+    struct buffer description = BUFFER_INIT(WORKER_MAX_PAYLOAD_BYTES / 2);
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status =
+        worker_description_write(server->model->model->description, &description, &err);
+    const struct worker_message message = {.type = WORKER_HELLO,
+                                           .numbers = {(uint64_t)getpid()},
+                                           .block = description.data,
+                                           .block_bytes = (uint32_t)description.size};
+    if (status == MODEL_OK)
+        send_message(server, &message);
+    else
+        send_failure(server, status, &err);
+    buffer_finish(&description);
+}
+
+static void open_model(void *argument)
+{
+    struct worker_server *server = argument;
+    struct model_error err = MODEL_ERROR_INIT;
+    const struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    const struct model_source source = {
+        .package_dir = server->package_dir, .backend = server->backend, .options = &options};
+    model_status status = loaded_model_create(&server->host, &source, &server->model, &err);
+    if (status == MODEL_OK)
+        send_hello(server);
+    else
+        send_failure(server, status, &err);
+}
+
+static model_status take_open(struct worker_server *server, struct model_error *err)
+{
+    model_status status = worker_socket_receive(server->socket, &server->inbox, err);
+    const struct worker_message *open = &server->inbox.message;
+    if (status != MODEL_OK)
+        return status;
+    if (open->type != WORKER_OPEN || open->numbers[0] == 0 || open->numbers[0] > MAX_INSTANCES)
+        return error_set(err, MODEL_CORRUPT, "the host did not say which package to open");
+    server->host.lanes = (uint32_t)open->numbers[0];
+    server->host.threads = (uint32_t)open->numbers[1];
+    server->package_dir = text_format("%s", open->path);
+    server->host.plugin_path = text_format("%s", open->text != NULL ? open->text : "");
+    if (open->block_bytes > 0)
+        server->backend = text_format("%.*s", (int)open->block_bytes, (const char *)open->block);
+    if (server->package_dir == NULL || server->host.plugin_path == NULL ||
+        (open->block_bytes > 0 && server->backend == NULL))
+        return error_no_memory(err, "a path");
+    const struct log_sink log = {
+        .level = (int32_t)open->numbers[2], .write = send_log, .context = server};
+    const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
+    server->host.cpus = cpu_budget();            /* while it can be read */
+    status = worker_sandbox_enter(&limits, err); /* while there is one thread */
+    if (status != MODEL_OK) {
+        send_failure(server, status, err);
+        return status;
+    }
+    status = host_metrics_init(&server->host.metrics, err);
+    if (status == MODEL_OK)
+        status = reaper_create(&log, &server->host.reaper, err);
+    if (status == MODEL_OK && uv_thread_create(&server->opening, open_model, server) != 0)
+        status = error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a thread");
+    return status;
+}
+
+/* ---- instances */
+
+static void on_created(void *context, uint32_t id, model_status status, const char *sentence)
+{
+    send_message(context, &(struct worker_message){.type = WORKER_CREATED,
+                                                   .numbers = {id, (uint64_t)status},
+                                                   .text = sentence});
+}
+
+static void on_ended(void *context, struct served_instance *served)
+{
+    struct worker_server *server = context;
+    uv_mutex_lock(&server->mutex);
+    for (uint32_t i = 0; i < server->n_served; i++)
+        if (server->served[i] == served) {
+            server->served[i] = server->served[--server->n_served];
+            break;
+        }
+    uv_cond_signal(&server->fewer);
+    uv_mutex_unlock(&server->mutex);
+}
+
+/* Under the mutex. */
+static struct served_instance *find(struct worker_server *server, uint64_t id)
+{
+    for (uint32_t i = 0; i < server->n_served; i++)
+        if (served_instance_id(server->served[i]) == id)
+            return server->served[i];
+    return NULL;
+}
+
+/* The memory whose descriptor came with a message. */
+static model_status map_passed(struct worker_server *server, uint64_t size_bytes,
+                               struct worker_segment **ret, struct model_error *err)
+{
+    const int fd = server->inbox.passed;
+    server->inbox.passed = -1;
+    return fd >= 0 ? worker_segment_map(fd, size_bytes, ret, err)
+                   : error_set(err, MODEL_CORRUPT, "a message without its memory");
+}
+
+static model_status create_instance(struct worker_server *server,
+                                    const struct worker_message *message, struct model_error *err)
+{
+    struct worker_segment *channel = NULL;
+    const struct served_options options = {.model = server->model,
+                                           .id = (uint32_t)message->numbers[0],
+                                           .threads = server->host.threads,
+                                           .can_spin = server->host.cpus > 1,
+                                           .created = on_created,
+                                           .ended = on_ended,
+                                           .context = server};
+    model_status status = map_passed(server, message->numbers[1], &channel, err);
+    if (status == MODEL_OK && channel->size_bytes < sizeof(struct worker_channel))
+        status = error_set(err, MODEL_CORRUPT, "a channel that is too short");
+    uv_mutex_lock(&server->mutex);
+    if (status == MODEL_OK && server->n_served == MAX_INSTANCES)
+        status = error_set(err, MODEL_BUSY, "more than %d instances in a worker", MAX_INSTANCES);
+    if (status == MODEL_OK)
+        status = served_instance_start(&options, channel, &server->served[server->n_served], err);
+    server->n_served += status == MODEL_OK;
+    uv_mutex_unlock(&server->mutex);
+    if (status != MODEL_OK)
+        worker_segment_drop(channel);
+    if (status == MODEL_OUT_OF_MEMORY || status == MODEL_BUSY) {
+        on_created(server, options.id, status, err->message);
+        return MODEL_OK;
+    }
+    return status;
+}
+
+static model_status share(struct worker_server *server, const struct worker_message *message,
+                          struct model_error *err)
+{
+    struct worker_segment *segment = NULL;
+    model_status status = map_passed(server, message->numbers[2], &segment, err);
+    uv_mutex_lock(&server->mutex);
+    struct served_instance *served = find(server, message->numbers[0]);
+    if (status == MODEL_OK && served != NULL)
+        status = served_instance_share(served, (uint32_t)message->numbers[1], segment, err);
+    else
+        worker_segment_drop(segment);
+    uv_mutex_unlock(&server->mutex);
+    return status;
+}
+
+static void end_instance(struct worker_server *server, const struct worker_message *message)
+{
+    uv_mutex_lock(&server->mutex);
+    struct served_instance *served = find(server, message->numbers[0]);
+    if (served != NULL && message->type == WORKER_DESTROY)
+        served_instance_end(served);
+    else if (served != NULL)
+        served_instance_drop_segment(served, (uint32_t)message->numbers[1]);
+    uv_mutex_unlock(&server->mutex);
+}
+
+/* ---- the main thread */
+
+static model_status obey(struct worker_server *server, struct model_error *err)
+{
+    const struct worker_message *message = &server->inbox.message;
+    switch (message->type) {
+    case WORKER_CREATE:
+        return create_instance(server, message, err);
+    case WORKER_SHARE:
+        return share(server, message, err);
+    case WORKER_DESTROY:
+    case WORKER_DROP:
+        end_instance(server, message);
+        return MODEL_OK;
+    default:
+        return error_set(err, MODEL_CORRUPT, "a message of type %u from the host", message->type);
+    }
+}
+
+/* What the host does not wait for long: the plugin's own destroy(), behind its instances'. */
+static void end_kindly(struct worker_server *server)
+{
+    (void)uv_thread_join(&server->opening);
+    uv_mutex_lock(&server->mutex);
+    while (server->n_served > 0)
+        uv_cond_wait(&server->fewer, &server->mutex);
+    uv_mutex_unlock(&server->mutex);
+    loaded_model_drop(server->model);
+    reaper_stop(server->host.reaper);
+}
+
+int worker_server_run(int socket, void (*end_at_once)(int code))
+{
+    static struct worker_server server; /* threads use it to the end of the process */
+    struct model_error err = MODEL_ERROR_INIT;
+    server.socket = socket;
+    server.inbox = (struct worker_inbox)WORKER_INBOX_INIT;
+    if (uv_mutex_init(&server.sending) != 0 || uv_mutex_init(&server.mutex) != 0 ||
+        uv_cond_init(&server.fewer) != 0)
+        return 1;
+    model_status status = take_open(&server, &err);
+    while (status == MODEL_OK) {
+        status = worker_socket_receive(socket, &server.inbox, &err);
+        if (status == MODEL_OK && server.inbox.message.type == WORKER_GOODBYE)
+            break;
+        if (status == MODEL_OK)
+            status = obey(&server, &err);
+    }
+    if (status != MODEL_OK) {
+        if (status != MODEL_NOT_FOUND) /* a host that has just gone */
+            send_log(&server, MODEL_LOG_ERROR, err.message);
+        end_at_once(status == MODEL_NOT_FOUND ? 0 : 1);
+    }
+    end_kindly(&server);
+    return 0;
+}

@@ -1,0 +1,360 @@
+/* worker_slot.c - see worker_slot.h: the side of those who use a process. The mutex is never held while
+ * something waits for the process: its socket does not block. */
+#include "worker_slot.h"
+#include "clock.h"
+#include "crash_report.h"
+#include "errors.h"
+#include "worker_slot_private.h"
+
+#include <stdlib.h>
+
+#define GOODBYE_NS  (1 * NS_PER_S)   /* for a model's destroy() */
+#define MAX_WAIT_NS (1 * NS_PER_S)   /* for a process that must not be started yet */
+#define SLICE_NS    (10 * NS_PER_MS) /* between looks at a token that cannot wake */
+
+/* ---- patience */
+
+bool worker_patience_is_over(struct worker_patience *patience, int64_t now_ns)
+{
+    if (!patience->was_cancelled && patience->cancelled != NULL &&
+        __atomic_load_n(patience->cancelled, __ATOMIC_ACQUIRE) != 0) {
+        patience->was_cancelled = true;
+        if (now_ns < patience->until_ns - patience->grace_ns)
+            patience->until_ns = now_ns + patience->grace_ns;
+    }
+    return now_ns >= patience->until_ns;
+}
+
+static model_status say_over(const struct worker_patience *patience, const char *what,
+                             struct model_error *err)
+{
+    const uint32_t raised =
+        patience->cancelled != NULL ? __atomic_load_n(patience->cancelled, __ATOMIC_ACQUIRE) : 0;
+    return error_set(err, raised != 0 ? (model_status)raised : MODEL_DEADLINE,
+                     "%s did not come in time", what);
+}
+
+/* Under the mutex: sleeps until something changed, but a little only. */
+static void wait_a_little(struct worker_slot *slot, const struct worker_patience *patience)
+{
+    int64_t left_ns = patience->until_ns - clock_now_ns();
+    left_ns = left_ns < SLICE_NS ? left_ns : SLICE_NS;
+    if (left_ns > 0)
+        (void)uv_cond_timedwait(&slot->changed, &slot->mutex, (uint64_t)left_ns);
+}
+
+/* ---- making and ending */
+
+static void free_slot(struct worker_slot *slot)
+{
+    worker_inbox_finish(&slot->inbox);
+    buffer_finish(&slot->description);
+    uv_rwlock_destroy(&slot->turns);
+    uv_cond_destroy(&slot->changed);
+    uv_mutex_destroy(&slot->mutex);
+    free(slot);
+}
+
+static struct worker_slot *new_slot(const struct worker_config *config,
+                                    const struct buffer *description)
+{
+    struct worker_slot *slot = calloc(1, sizeof *slot);
+    if (slot == NULL || uv_mutex_init(&slot->mutex) != 0) {
+        free(slot);
+        return NULL;
+    }
+    if (uv_cond_init(&slot->changed) != 0) {
+        uv_mutex_destroy(&slot->mutex);
+        free(slot);
+        return NULL;
+    }
+    if (uv_rwlock_init(&slot->turns) != 0) {
+        uv_cond_destroy(&slot->changed);
+        uv_mutex_destroy(&slot->mutex);
+        free(slot);
+        return NULL;
+    }
+    slot->config = config;
+    slot->inbox = (struct worker_inbox)WORKER_INBOX_INIT;
+    slot->description = (struct buffer)BUFFER_INIT(WORKER_MAX_PAYLOAD_BYTES);
+    slot->error.struct_size = sizeof slot->error;
+    if (description != NULL &&
+        buffer_append(&slot->description, description->data, description->size) != MODEL_OK) {
+        free_slot(slot);
+        return NULL;
+    }
+    return slot;
+}
+
+model_status worker_slot_create(const struct worker_config *config,
+                                const struct buffer *description, struct worker_slot **ret,
+                                struct model_error *err)
+{
+    struct worker_slot *slot = new_slot(config, description);
+    if (slot == NULL)
+        return error_no_memory(err, "a worker");
+    if (uv_thread_create(&slot->thread, worker_watch, slot) != 0) {
+        free_slot(slot);
+        return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a thread for a worker");
+    }
+    uv_mutex_lock(&slot->mutex);
+    while (slot->state == WORKER_STARTING && slot->failure == MODEL_OK)
+        uv_cond_wait(&slot->changed, &slot->mutex);
+    model_status status = slot->state == WORKER_READY ? MODEL_OK : slot->failure;
+    if (status != MODEL_OK)
+        (void)error_set(err, status, "%s", slot->error.message);
+    uv_mutex_unlock(&slot->mutex);
+    if (status != MODEL_OK)
+        worker_slot_destroy(slot);
+    else
+        *ret = slot;
+    return status;
+}
+
+/* Under the mutex. */
+static void kill_process(struct worker_slot *slot)
+{
+    if (!slot->has_process)
+        return;
+    slot->killed = true;
+    worker_process_kill(&slot->process);
+}
+
+/* Under the mutex. An end that does not read what it is sent is no good any more. */
+static model_status send_message(struct worker_slot *slot, const struct worker_message *message,
+                                 int passed, struct model_error *err)
+{
+    model_status status = worker_socket_send(slot->process.socket, message, passed, err);
+    if (status == MODEL_IO)
+        worker_process_kill(&slot->process);
+    return status;
+}
+
+void worker_slot_destroy(struct worker_slot *slot)
+{
+    if (slot == NULL)
+        return;
+    const struct worker_message goodbye = {.type = WORKER_GOODBYE};
+    const int64_t end_ns = clock_now_ns() + GOODBYE_NS;
+    uv_mutex_lock(&slot->mutex);
+    slot->stopping = true;
+    if (slot->has_process && slot->state == WORKER_READY)
+        (void)send_message(slot, &goodbye, -1, NULL);
+    else
+        kill_process(slot);
+    uv_cond_broadcast(&slot->changed);
+    for (int64_t left_ns; !slot->thread_ended && (left_ns = end_ns - clock_now_ns()) > 0;)
+        (void)uv_cond_timedwait(&slot->changed, &slot->mutex, (uint64_t)left_ns);
+    if (!slot->thread_ended)
+        kill_process(slot);
+    uv_mutex_unlock(&slot->mutex);
+    (void)uv_thread_join(&slot->thread);
+    free_slot(slot);
+}
+
+const struct buffer *worker_slot_description(const struct worker_slot *slot)
+{
+    return &slot->description;
+}
+
+int64_t worker_slot_pid(struct worker_slot *slot)
+{
+    uv_mutex_lock(&slot->mutex);
+    const int64_t pid = slot->has_process ? slot->process.pid : 0;
+    uv_mutex_unlock(&slot->mutex);
+    return pid;
+}
+
+uint64_t worker_slot_generation(struct worker_slot *slot)
+{
+    uv_mutex_lock(&slot->mutex);
+    const uint64_t generation = slot->generation;
+    uv_mutex_unlock(&slot->mutex);
+    return generation;
+}
+
+/* ---- using */
+
+/* Under the mutex: whether it rests for longer than anybody should wait; says so. */
+static bool rests_long(struct worker_slot *slot, struct model_error *err)
+{
+    const int64_t left_ns = worker_backoff_left_ns(&slot->backoff, clock_now_ns());
+    if (slot->state != WORKER_RESTING || left_ns <= MAX_WAIT_NS)
+        return false;
+    (void)error_set(
+        err, MODELHOST_CRASHED,
+        "the worker process has ended %u times without an answer in between; it is started "
+        "again in %lld ms",
+        slot->backoff.n_deaths, (long long)(left_ns / NS_PER_MS));
+    if (slot->failure != MODEL_OK)
+        error_advise(err, "%s", slot->error.message);
+    return true;
+}
+
+model_status worker_slot_wait(struct worker_slot *slot, struct worker_patience *patience,
+                              uint64_t *ret_generation, struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&slot->mutex);
+    while (status == MODEL_OK && slot->state != WORKER_READY) {
+        if (rests_long(slot, err))
+            status = MODELHOST_CRASHED;
+        else if (worker_patience_is_over(patience, clock_now_ns()))
+            status = say_over(patience, "a new worker process", err);
+        else
+            wait_a_little(slot, patience);
+    }
+    if (status == MODEL_OK)
+        *ret_generation = slot->generation;
+    uv_mutex_unlock(&slot->mutex);
+    return status;
+}
+
+/* Under the mutex: whether this process can be sent to. */
+static bool is_ready(const struct worker_slot *slot, uint64_t generation)
+{
+    return slot->has_process && slot->generation == generation;
+}
+
+model_status worker_slot_attach(struct worker_slot *slot, uint64_t generation,
+                                struct worker_link *link, int channel_fd,
+                                struct worker_patience *patience, struct model_error *err)
+{
+    const struct worker_message create = {.type = WORKER_CREATE,
+                                          .numbers = {link->id, link->channel_bytes}};
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&slot->mutex);
+    link->is_created = false;
+    link->next = slot->links;
+    slot->links = link;
+    if (is_ready(slot, generation))
+        (void)send_message(slot, &create, channel_fd, NULL);
+    while (status == MODEL_OK && !link->is_created) {
+        if (!is_ready(slot, generation))
+            status = worker_slot_write_end(slot, generation, "create_instance", err);
+        else if (worker_patience_is_over(patience, clock_now_ns())) {
+            kill_process(slot);
+            status = say_over(patience, "a new instance", err);
+        } else
+            wait_a_little(slot, patience);
+    }
+    if (status == MODEL_OK && link->status != MODEL_OK)
+        status = error_set(err, link->status, "%s", link->error.message);
+    uv_mutex_unlock(&slot->mutex);
+    return status;
+}
+
+void worker_slot_detach(struct worker_slot *slot, uint64_t generation, struct worker_link *link)
+{
+    const struct worker_message destroy = {.type = WORKER_DESTROY, .numbers = {link->id}};
+    uv_mutex_lock(&slot->mutex);
+    struct worker_link **at = &slot->links;
+    while (*at != NULL && *at != link)
+        at = &(*at)->next;
+    if (*at == link)
+        *at = link->next;
+    if (is_ready(slot, generation))
+        (void)send_message(slot, &destroy, -1, NULL);
+    uv_mutex_unlock(&slot->mutex);
+}
+
+model_status worker_slot_share(struct worker_slot *slot, uint64_t generation, uint32_t link_id,
+                               uint32_t segment_id, uint64_t size_bytes, int fd,
+                               struct model_error *err)
+{
+    const struct worker_message share = {.type = WORKER_SHARE,
+                                         .numbers = {link_id, segment_id, size_bytes}};
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&slot->mutex);
+    if (is_ready(slot, generation)) /* if not, its caller finds that it has ended */
+        status = send_message(slot, &share, fd, err);
+    uv_mutex_unlock(&slot->mutex);
+    return status == MODEL_IO ? MODEL_OK : status;
+}
+
+void worker_slot_drop_segment(struct worker_slot *slot, uint64_t generation, uint32_t link_id,
+                              uint32_t segment_id)
+{
+    const struct worker_message drop = {.type = WORKER_DROP, .numbers = {link_id, segment_id}};
+    uv_mutex_lock(&slot->mutex);
+    if (is_ready(slot, generation))
+        (void)send_message(slot, &drop, -1, NULL);
+    uv_mutex_unlock(&slot->mutex);
+}
+
+bool worker_slot_has_ended(const struct worker_slot *slot, uint64_t generation)
+{
+    return atomic_load(&slot->n_ended) >= generation;
+}
+
+void worker_slot_worked(struct worker_slot *slot, uint64_t generation)
+{
+    if (atomic_load_explicit(&slot->works, memory_order_relaxed) == 0 &&
+        !worker_slot_has_ended(slot, generation))
+        atomic_store(&slot->works, 1);
+}
+
+void worker_slot_kill(struct worker_slot *slot, uint64_t generation)
+{
+    uv_mutex_lock(&slot->mutex);
+    if (is_ready(slot, generation))
+        kill_process(slot);
+    uv_mutex_unlock(&slot->mutex);
+}
+
+void worker_slot_begin_call(struct worker_slot *slot, bool alone)
+{
+    if (alone)
+        uv_rwlock_wrlock(&slot->turns);
+    else
+        uv_rwlock_rdlock(&slot->turns);
+    (void)atomic_fetch_add(&slot->n_calls, 1);
+}
+
+void worker_slot_end_call(struct worker_slot *slot, bool alone)
+{
+    (void)atomic_fetch_sub(&slot->n_calls, 1);
+    if (alone)
+        uv_rwlock_wrunlock(&slot->turns);
+    else
+        uv_rwlock_rdunlock(&slot->turns);
+}
+
+bool worker_slot_excuses(struct worker_slot *slot, uint64_t generation, bool *ret_suspects)
+{
+    uv_mutex_lock(&slot->mutex);
+    const bool excuses =
+        slot->last.generation == generation && (slot->last.killed || slot->last.n_calls > 1);
+    *ret_suspects = !slot->last.killed;
+    uv_mutex_unlock(&slot->mutex);
+    return excuses;
+}
+
+model_status worker_slot_write_end(struct worker_slot *slot, uint64_t generation, const char *doing,
+                                   struct model_error *err)
+{
+    const char *lines[LINE_TAIL_LINES];
+    for (size_t i = 0; i < LINE_TAIL_LINES; i++)
+        lines[i] = slot->last.lines[i];
+    if (slot->last.generation != generation || !slot->last.end.is_known)
+        return error_set(err, MODELHOST_CRASHED,
+                         "plugin crashed in %s: its process ended, and how is not known (does the "
+                         "application ignore SIGCHLD, or wait for all children?)",
+                         doing);
+    if (slot->last.killed)
+        return error_set(err, MODELHOST_CRASHED,
+                         "the worker process was ended during %s, because another call in it did "
+                         "not come back",
+                         doing);
+    crash_report_write(err, slot->last.end.wait_status, doing, lines, slot->last.n_lines, false);
+    return MODELHOST_CRASHED;
+}
+
+model_status worker_slot_say_end(struct worker_slot *slot, uint64_t generation, const char *doing,
+                                 struct model_error *err)
+{
+    uv_mutex_lock(&slot->mutex);
+    model_status status = worker_slot_write_end(slot, generation, doing, err);
+    uv_mutex_unlock(&slot->mutex);
+    return status;
+}

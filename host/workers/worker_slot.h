@@ -1,0 +1,103 @@
+/* worker_slot.h - the place of one worker process of a model: it is started, watched, and replaced when it ends.
+ *
+ * A thread of the slot starts the process, reads its messages and what it prints, reaps it, and starts the
+ * next one, after a pause when it keeps dying (worker_backoff.h). Each process of a slot has a number, its
+ * generation; whoever used one that has ended sees that by the number. Functions are [any-thread] unless
+ * they say otherwise. */
+#ifndef WORKER_SLOT_H
+#define WORKER_SLOT_H
+
+#include "buffer.h"
+#include "log.h"
+#include "metrics.h"
+#include "worker_channel.h"
+
+/* What all workers of a model have in common. Lives in its model. */
+struct worker_config {
+    char *command;     /* the modelhost command */
+    char *package_dir; /* absolute */
+    char *backend;     /* NULL: the package's own choice */
+    char *plugin_path; /* the plugin to use, or NULL: the package's own */
+    uint32_t lanes;    /* instances of each process that may run at the same time */
+    uint32_t threads;
+    int64_t kill_grace_ns;
+    uint64_t memory_bytes; /* 0: no limit */
+    const struct log_sink *log;
+    struct metric_series *metrics; /* NULL: not counted */
+};
+
+/* How long a caller waits: until until_ns, or grace_ns from when it finds *cancelled raised. */
+struct worker_patience {
+    const uint32_t *cancelled; /* NULL: nobody raises it */
+    int64_t until_ns;
+    int64_t grace_ns;
+    bool was_cancelled;
+};
+
+/* Whether it is over; moves until_ns when it was cancelled. */
+bool worker_patience_is_over(struct worker_patience *patience, int64_t now_ns);
+
+/* An instance in a worker, as the slot knows it. In the instance that uses it. */
+struct worker_link {
+    struct worker_link *next;
+    uint32_t id;
+    struct worker_channel *channel; /* signalled when the process ends */
+    uint64_t channel_bytes;         /* of the memory that it is in */
+    bool is_created;                /* the worker has answered */
+    model_status status;
+    struct model_error error;
+};
+
+struct worker_slot;
+
+/* Starts the first process and waits until it has opened the model. The description is the first slot's;
+ * NULL then; others must describe the same model. */
+model_status worker_slot_create(const struct worker_config *config,
+                                const struct buffer *description, struct worker_slot **ret,
+                                struct model_error *err);
+/* Ends the process, kindly first. All its instances are gone by then. NULL does nothing. */
+void worker_slot_destroy(struct worker_slot *slot);
+
+/* What the first process said of the model, as bytes (worker_description.h). Never changes. */
+const struct buffer *worker_slot_description(const struct worker_slot *slot);
+/* The process that runs now, 0: none. */
+int64_t worker_slot_pid(struct worker_slot *slot);
+/* How many processes were started. */
+uint64_t worker_slot_generation(struct worker_slot *slot);
+
+/* Waits until a process is ready. MODELHOST_CRASHED when it keeps ending; MODEL_DEADLINE, or what was
+ * raised, when the patience is over. */
+model_status worker_slot_wait(struct worker_slot *slot, struct worker_patience *patience,
+                              uint64_t *ret_generation, struct model_error *err);
+
+/* Has the process make an instance that talks through the link's channel, whose descriptor this is (and stays
+ * the caller's). The link is the slot's until worker_slot_detach(), also when it fails. */
+model_status worker_slot_attach(struct worker_slot *slot, uint64_t generation,
+                                struct worker_link *link, int channel_fd,
+                                struct worker_patience *patience, struct model_error *err);
+void worker_slot_detach(struct worker_slot *slot, uint64_t generation, struct worker_link *link);
+
+/* Shares a segment of an instance with the process, or takes it back; the process sees this in its order. */
+model_status worker_slot_share(struct worker_slot *slot, uint64_t generation, uint32_t link_id,
+                               uint32_t segment_id, uint64_t size_bytes, int fd,
+                               struct model_error *err);
+void worker_slot_drop_segment(struct worker_slot *slot, uint64_t generation, uint32_t link_id,
+                              uint32_t segment_id);
+
+/* Whether it has ended. Cheap. */
+bool worker_slot_has_ended(const struct worker_slot *slot, uint64_t generation);
+/* A call came back: the process works. Cheap. */
+void worker_slot_worked(struct worker_slot *slot, uint64_t generation);
+/* Ends this process, because a call in it does not come back. */
+void worker_slot_kill(struct worker_slot *slot, uint64_t generation);
+/* Around a call in the process. `alone`: without another one beside it, for which it waits. */
+void worker_slot_begin_call(struct worker_slot *slot, bool alone);
+void worker_slot_end_call(struct worker_slot *slot, bool alone);
+/* Whether a call in it need not have been the cause of its end: another one hung, or there were several; then
+ * (*ret_suspects) nobody knows which it was. Behind worker_slot_has_ended(). */
+bool worker_slot_excuses(struct worker_slot *slot, uint64_t generation, bool *ret_suspects);
+/* Writes how it ended, during `doing`; returns MODELHOST_CRASHED. Behind worker_slot_has_ended(). */
+model_status worker_slot_say_end(struct worker_slot *slot, uint64_t generation, const char *doing,
+                                 struct model_error *err);
+
+#endif

@@ -1,0 +1,61 @@
+/* worker_slot_private.h - what worker_slot.c (for lanes) and worker_watch.c (the slot's thread) share. */
+#ifndef WORKER_SLOT_PRIVATE_H
+#define WORKER_SLOT_PRIVATE_H
+
+#include "line_tail.h"
+#include "worker_backoff.h"
+#include "worker_process.h"
+#include "worker_slot.h"
+#include "worker_socket.h"
+
+enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_RESTING };
+
+struct worker_slot {
+    const struct worker_config *config;
+    uv_thread_t thread;
+
+    /* The thread's own. */
+    struct worker_inbox inbox;
+    struct line_tail tail; /* of what the process logs and prints */
+    char line[1000];       /* that it is printing */
+    size_t line_bytes;
+    bool is_repeating; /* it opens what another process has opened and told about */
+
+    _Atomic uint64_t n_ended; /* generations up to this one have ended */
+    _Atomic uint32_t n_calls; /* in the process */
+    uv_rwlock_t turns;        /* of calls: read by those that run side by side */
+    _Atomic uint32_t works;   /* a call has come back from the process that runs */
+
+    uv_mutex_t mutex; /* guards what follows */
+    uv_cond_t changed;
+    enum worker_state state;
+    bool stopping, thread_ended;
+    bool has_process; /* `process` may be sent to and killed */
+    bool killed;      /* by the host */
+    struct worker_process process;
+    uint64_t generation;
+    struct worker_link *links;
+    struct worker_backoff backoff;
+    struct buffer description;
+    model_status failure; /* of the last start; MODEL_OK: none */
+    struct model_error error;
+
+    /* How the last one ended. */
+    struct {
+        uint64_t generation;
+        struct worker_end end;
+        bool killed;
+        uint32_t n_calls;
+        char lines[LINE_TAIL_LINES][LINE_TAIL_BYTES];
+        size_t n_lines;
+    } last;
+};
+
+/* As worker_slot_say_end(), with the mutex held. */
+model_status worker_slot_write_end(struct worker_slot *slot, uint64_t generation, const char *doing,
+                                   struct model_error *err);
+
+/* The thread: until `stopping`. */
+void worker_watch(void *slot);
+
+#endif

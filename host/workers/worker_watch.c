@@ -1,0 +1,307 @@
+/* worker_watch.c - the thread of a slot: starts processes, reads what they say, reaps them. See
+ * worker_slot.h.
+ *
+ * What comes from the process is not trusted: messages are checked by worker_message.c, and one that the host
+ * does not expect ends the process. */
+#include "clock.h"
+#include "errors.h"
+#include "plugin_error.h"
+#include "worker_slot_private.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_OUTPUT_READS 256 /* of a process that has ended; others may hold its pipe */
+
+/* ---- what it prints */
+
+static void log_line(struct worker_slot *slot, int32_t level, const char *text)
+{
+    log_write(slot->config->log, level, "worker %ld: %s", (long)slot->process.pid, text);
+}
+
+static void end_line(struct worker_slot *slot)
+{
+    slot->line[slot->line_bytes] = '\0';
+    if (slot->line_bytes > 0)
+        log_line(slot, MODEL_LOG_WARN, slot->line);
+    slot->line_bytes = 0;
+}
+
+/* Whole lines go to the log as they come; the last ones are kept. */
+static void take_output(struct worker_slot *slot, const char *data, size_t size_bytes)
+{
+    line_tail_append(&slot->tail, data, size_bytes);
+    for (size_t i = 0; i < size_bytes; i++) {
+        if (data[i] == '\n' || slot->line_bytes + 1 == sizeof slot->line)
+            end_line(slot);
+        if (data[i] != '\n')
+            slot->line[slot->line_bytes++] = data[i] != '\0' ? data[i] : ' ';
+    }
+}
+
+/* Whether there was something. */
+static bool read_output(struct worker_slot *slot)
+{
+    char data[4096];
+    const ssize_t n = read(slot->process.output, data, sizeof data);
+    if (n > 0)
+        take_output(slot, data, (size_t)n);
+    return n > 0;
+}
+
+/* ---- what it says */
+
+static void take_log(struct worker_slot *slot, const struct worker_message *message)
+{
+    const int32_t level =
+        message->numbers[0] > MODEL_LOG_DEBUG ? MODEL_LOG_DEBUG : (int32_t)message->numbers[0];
+    if (level <= MODEL_LOG_WARN) {
+        line_tail_append(&slot->tail, message->text, strlen(message->text));
+        line_tail_append(&slot->tail, "\n", 1);
+    }
+    log_line(slot, slot->is_repeating && level <= MODEL_LOG_INFO ? MODEL_LOG_DEBUG : level,
+             message->text);
+}
+
+static void take_created(struct worker_slot *slot, const struct worker_message *message)
+{
+    uv_mutex_lock(&slot->mutex);
+    for (struct worker_link *link = slot->links; link != NULL; link = link->next) {
+        if (link->id != message->numbers[0] || link->is_created)
+            continue;
+        link->is_created = true;
+        link->status = (model_status)message->numbers[1];
+        (void)error_set(&link->error, link->status, "%s", message->text);
+        plugin_error_tidy(&link->error, link->status, "create_instance() failed");
+    }
+    uv_cond_broadcast(&slot->changed);
+    uv_mutex_unlock(&slot->mutex);
+}
+
+static void fail_start(struct worker_slot *slot, model_status status, const char *text)
+{
+    slot->failure = status;
+    (void)error_set(&slot->error, status, "%s", text);
+    plugin_error_tidy(&slot->error, status, "the worker did not say why");
+}
+
+/* Keeps the first description, holds later ones against it. Under the mutex. */
+static model_status take_description(struct worker_slot *slot, const struct worker_message *message,
+                                     struct model_error *err)
+{
+    if (slot->description.size == 0)
+        return buffer_append(&slot->description, message->block, message->block_bytes);
+    if (slot->description.size == message->block_bytes &&
+        memcmp(slot->description.data, message->block, message->block_bytes) == 0)
+        return MODEL_OK;
+    return error_set(err, MODEL_CORRUPT,
+                     "%s: a new worker finds another model there than was loaded; load it again",
+                     slot->config->package_dir);
+}
+
+static model_status take_hello(struct worker_slot *slot, const struct worker_message *message,
+                               struct model_error *err)
+{
+    uv_mutex_lock(&slot->mutex);
+    model_status status = slot->state == WORKER_STARTING && message->type == WORKER_HELLO
+                              ? take_description(slot, message, err)
+                              : MODEL_OK;
+    if (status != MODEL_OK)
+        fail_start(slot, status, err->message);
+    else if (slot->state == WORKER_STARTING && message->type == WORKER_FAILED)
+        fail_start(slot,
+                   message->numbers[0] == MODEL_OK ? MODEL_INTERNAL
+                                                   : (model_status)message->numbers[0],
+                   message->text);
+    else if (slot->state == WORKER_STARTING) {
+        slot->failure = MODEL_OK;
+        slot->state = WORKER_READY;
+        slot->tail = (struct line_tail){.n_ended = 0}; /* what it said of the package is no cause */
+        slot->is_repeating = false;
+    }
+    uv_cond_broadcast(&slot->changed);
+    uv_mutex_unlock(&slot->mutex);
+    return status;
+}
+
+/* Reads one message; false: nothing good will come from there any more. */
+static bool read_message(struct worker_slot *slot)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = worker_socket_receive(slot->process.socket, &slot->inbox, &err);
+    const struct worker_message *message = &slot->inbox.message;
+    if (status == MODEL_OK && message->type == WORKER_LOG)
+        take_log(slot, message);
+    else if (status == MODEL_OK && message->type == WORKER_CREATED)
+        take_created(slot, message);
+    else if (status == MODEL_OK &&
+             (message->type == WORKER_HELLO || message->type == WORKER_FAILED))
+        status = take_hello(slot, message, &err);
+    else if (status == MODEL_OK)
+        status =
+            error_set(&err, MODEL_CORRUPT, "a message of type %u from a worker", message->type);
+    if (status != MODEL_OK && status != MODEL_NOT_FOUND)
+        log_line(slot, MODEL_LOG_ERROR, err.message);
+    return status == MODEL_OK;
+}
+
+/* ---- its life */
+
+static bool is_readable(int fd)
+{
+    struct pollfd wanted = {fd, POLLIN, 0};
+    return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLIN) != 0;
+}
+
+/* Reads until the process ends or closes its socket. */
+static void read_all(struct worker_slot *slot)
+{
+    struct pollfd wanted[] = {{slot->process.socket, POLLIN, 0},
+                              {slot->process.output, POLLIN, 0},
+                              {slot->process.pidfd, POLLIN, 0}};
+    for (bool good = true; good;) {
+        if (poll(wanted, 3, -1) < 0)
+            continue;
+        if (wanted[1].revents != 0 && !read_output(slot) && (wanted[1].revents & POLLHUP) != 0)
+            wanted[1].fd = -1; /* closed */
+        if (wanted[0].revents != 0)
+            good = read_message(slot);
+        good = good && wanted[2].revents == 0;
+    }
+}
+
+/* Waits for its end, and reads what it said before. */
+static struct worker_end bury(struct worker_slot *slot)
+{
+    worker_process_kill(&slot->process); /* if it only closed its socket */
+    struct worker_end end = worker_process_reap(&slot->process);
+    for (int i = 0; i < MAX_OUTPUT_READS && read_output(slot); i++)
+        continue;
+    for (int i = 0; i < MAX_OUTPUT_READS && is_readable(slot->process.socket); i++)
+        if (!read_message(slot))
+            break;
+    end_line(slot);
+    return end;
+}
+
+/* Under the mutex. */
+static void remember_end(struct worker_slot *slot, const struct worker_end *end)
+{
+    const char *lines[LINE_TAIL_LINES];
+    slot->last.generation = slot->generation;
+    slot->last.end = *end;
+    slot->last.killed = slot->killed;
+    slot->last.n_calls = atomic_load(&slot->n_calls);
+    slot->last.n_lines = line_tail_lines(&slot->tail, lines);
+    for (size_t i = 0; i < slot->last.n_lines; i++)
+        (void)snprintf(slot->last.lines[i], LINE_TAIL_BYTES, "%s", lines[i]);
+}
+
+/* Tells all who wait: the generation has ended. */
+static void end_generation(struct worker_slot *slot, const struct worker_end *end)
+{
+    uv_mutex_lock(&slot->mutex);
+    const bool was_starting = slot->state == WORKER_STARTING && slot->failure == MODEL_OK;
+    remember_end(slot, end);
+    if (slot->killed || atomic_load(&slot->works) != 0)
+        worker_backoff_worked(&slot->backoff);
+    else
+        worker_backoff_died(&slot->backoff, clock_now_ns());
+    slot->has_process = false;
+    slot->state = WORKER_RESTING;
+    atomic_store(&slot->n_ended, slot->generation);
+    for (struct worker_link *link = slot->links; link != NULL; link = link->next)
+        shared_event_signal(&link->channel->to_host);
+    if (was_starting) {
+        struct model_error err = MODEL_ERROR_INIT;
+        fail_start(slot, worker_slot_write_end(slot, slot->generation, "create_model", &err),
+                   err.message);
+    }
+    uv_cond_broadcast(&slot->changed);
+    uv_mutex_unlock(&slot->mutex);
+}
+
+static model_status send_open(struct worker_slot *slot, struct model_error *err)
+{
+    const struct worker_config *config = slot->config;
+    const struct worker_message message = {
+        .type = WORKER_OPEN,
+        .numbers = {config->lanes, config->threads, (uint64_t)config->log->level,
+                    config->memory_bytes},
+        .text = config->plugin_path,
+        .path = config->package_dir,
+        .block = config->backend,
+        .block_bytes = config->backend != NULL ? (uint32_t)strlen(config->backend) : 0,
+    };
+    return worker_socket_send(slot->process.socket, &message, -1, err);
+}
+
+/* Starts a process; false: it could not be, and `error` says why. */
+static bool start(struct worker_slot *slot)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    slot->tail = (struct line_tail){.n_ended = 0};
+    slot->line_bytes = 0;
+    uv_mutex_lock(&slot->mutex);
+    slot->is_repeating = slot->description.size > 0;
+    slot->state = WORKER_STARTING;
+    slot->failure = MODEL_OK;
+    slot->killed = false;
+    slot->generation++;
+    atomic_store(&slot->works, 0);
+    model_status status = worker_process_start(slot->config->command, &slot->process, &err);
+    slot->has_process = status == MODEL_OK;
+    if (status == MODEL_OK && slot->is_repeating)
+        metrics_add(slot->config->metrics, METRIC_WORKER_RESTARTS, 0, 1);
+    if (status == MODEL_OK)
+        (void)send_open(slot, NULL); /* if it is gone already, that is seen soon */
+    else {
+        fail_start(slot, status, err.message);
+        worker_backoff_died(&slot->backoff, clock_now_ns());
+        slot->state = WORKER_RESTING;
+        atomic_store(&slot->n_ended, slot->generation);
+    }
+    uv_cond_broadcast(&slot->changed);
+    uv_mutex_unlock(&slot->mutex);
+    return status == MODEL_OK;
+}
+
+/* Waits until the next process may be started; false: none is wanted. A slot that never had a model is not
+ * tried again: whoever loads it is told. */
+static bool rest(struct worker_slot *slot)
+{
+    uv_mutex_lock(&slot->mutex);
+    while (!slot->stopping) {
+        const int64_t left_ns = worker_backoff_left_ns(&slot->backoff, clock_now_ns());
+        if (slot->description.size == 0)
+            uv_cond_wait(&slot->changed, &slot->mutex);
+        else if (left_ns > 0)
+            (void)uv_cond_timedwait(&slot->changed, &slot->mutex, (uint64_t)left_ns);
+        else
+            break;
+    }
+    const bool goes_on = !slot->stopping;
+    uv_mutex_unlock(&slot->mutex);
+    return goes_on;
+}
+
+void worker_watch(void *argument)
+{
+    struct worker_slot *slot = argument;
+    do {
+        if (!start(slot))
+            continue;
+        read_all(slot);
+        const struct worker_end end = bury(slot);
+        end_generation(slot, &end);
+        worker_process_finish(&slot->process);
+    } while (rest(slot));
+    uv_mutex_lock(&slot->mutex);
+    slot->thread_ended = true;
+    uv_cond_broadcast(&slot->changed);
+    uv_mutex_unlock(&slot->mutex);
+}

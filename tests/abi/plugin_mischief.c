@@ -1,0 +1,157 @@
+/* plugin_mischief.c - a fixture: a plugin that does well or badly as the first number of its input says, so
+ * that one model has good and bad requests. Copies input "x" (F32, ["n"]) plus one to output "y" (F32, ["m"]),
+ * but when x[0] is
+ *   -1  writes to address 0        -2  abort()                 -3  exit(3)
+ *   -4  sleeps for ever            -5  computes for ever       -6  polls the token until it is raised
+ *   -7  "y" is 0, 1, 2, ... with x[1] elements
+ *   -8  emits "y" of one element x[1] times: 0, 1, 2, ...
+ *   -9  prints a line and logs a line, and then as -1
+ * Its memory (max_slots 2) is the sum of all that a slot has read, which is added to "y".
+ * config.json: "mischief_create" is one of these numbers, done in create_model(). */
+#include "model_abi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+MODEL_PLUGIN_NOTE("mischief", "1.0.0", "mischief");
+
+struct mischief_model {
+    struct model base;
+    const struct model_services *services;
+};
+
+struct mischief_instance {
+    struct model_instance base;
+    const struct mischief_model *model;
+    float sums[2];
+};
+
+static const struct model_dimension n_in = {"n", 0, INT64_MAX}, n_out = {"m", 0, INT64_MAX};
+static const struct model_tensor_spec x = {sizeof x, "x", MODEL_F32, 1, &n_in, 0, 0};
+static const struct model_tensor_spec y = {sizeof y, "y", MODEL_F32, 1, &n_out, 0, 0};
+static const struct model_tensor_spec *const inputs[] = {&x}, *const outputs[] = {&y};
+static const struct model_description description = {.struct_size = sizeof description,
+                                                     .architecture = "Mischief",
+                                                     .inputs = inputs,
+                                                     .outputs = outputs,
+                                                     .n_inputs = 1,
+                                                     .n_outputs = 1,
+                                                     .device = "cpu",
+                                                     .compute_dtype = "f32",
+                                                     .max_batch = INT64_MAX,
+                                                     .capabilities = MODEL_CAN_STREAM,
+                                                     .cancel_grain = MODEL_CANCEL_LAYER,
+                                                     .max_slots = 2};
+
+static volatile int never;
+
+static void misbehave(const struct model_services *services, int what)
+{
+    if (what == -9) {
+        (void)puts("mischief: this was printed");
+        services->log(services->context, MODEL_LOG_WARN, "this was logged");
+    }
+    if (what == -1 || what == -9)
+        *(volatile int *)(uintptr_t)(never * 4) = 1;
+    if (what == -2)
+        abort();
+    if (what == -3)
+        exit(3);
+    while (what == -4)
+        (void)sleep(1000);
+    while (what == -5)
+        never = 0;
+}
+
+static model_status emit_pieces(const struct model_call *call, int n)
+{
+    model_status status = MODEL_OK;
+    for (int i = 0; i < n && status == MODEL_OK && call->sink != NULL; i++) {
+        float value = (float)i;
+        struct model_tensor piece = {sizeof piece, "y", &value, sizeof value, MODEL_F32, 1, {1},
+                                     {1},          0,   0};
+        const struct model_tensor *const pieces[] = {&piece};
+        status = call->sink->emit(call->sink->context, pieces, 1);
+    }
+    return status;
+}
+
+static model_status run(struct model_instance *self, const struct model_call *call,
+                        struct model_error *err)
+{
+    struct mischief_instance *instance = (struct mischief_instance *)self;
+    const float *in = call->inputs[0]->data;
+    const int64_t n = call->inputs[0]->shape[0];
+    const int what = n > 0 ? (int)in[0] : 0;
+    const int64_t n_made = what == -7 ? (int64_t)in[1] : n;
+    model_status status = MODEL_OK;
+    misbehave(instance->model->services, what);
+    while (what == -6 && status == MODEL_OK)
+        status = model_cancel_status(call->cancel);
+    if (what == -8)
+        status = emit_pieces(call, (int)in[1]);
+    if (status == MODEL_OK)
+        status = call->allocate_output(call->context, 0, MODEL_F32, 1, &n_made, err);
+    if (status != MODEL_OK)
+        return status;
+    float *sum = call->slots != NULL ? &instance->sums[call->slots[0]] : NULL,
+          *out = call->outputs[0]->data;
+    for (int64_t i = 0; i < n && sum != NULL; i++)
+        *sum += in[i];
+    for (int64_t i = 0; i < n_made; i++)
+        out[i] = what == -7 ? (float)i : in[i] + 1 + (sum != NULL ? *sum : 0);
+    return MODEL_OK;
+}
+
+static model_status keep(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
+                         int64_t *ret_kept, struct model_error *err)
+{
+    struct mischief_instance *instance = (struct mischief_instance *)self;
+    (void)err;
+    instance->sums[to] = n_tokens > 0 ? instance->sums[from] : 0;
+    *ret_kept = n_tokens;
+    return MODEL_OK;
+}
+
+static void destroy_instance(struct model_instance *self)
+{
+    free(self);
+}
+
+static model_status create_instance(const struct model *self, struct model_instance **ret,
+                                    struct model_error *err)
+{
+    struct mischief_instance *instance = calloc(1, sizeof *instance);
+    (void)err;
+    if (instance == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    instance->base = (struct model_instance){sizeof instance->base, run, destroy_instance, keep};
+    instance->model = (const struct mischief_model *)self;
+    *ret = &instance->base;
+    return MODEL_OK;
+}
+
+static void destroy(struct model *self)
+{
+    free(self);
+}
+
+model_status create_model(const struct model_services *services,
+                          const struct model_create_args *args, struct model **ret,
+                          struct model_error *err)
+{
+    struct model_value what = {.struct_size = sizeof what};
+    struct mischief_model *model = calloc(1, sizeof *model);
+    (void)args;
+    (void)err;
+    if (model == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    if (services->config_value(services->context, "mischief_create", &what) == MODEL_OK)
+        misbehave(services, (int)what.number);
+    *model = (struct mischief_model){
+        {sizeof model->base, &description, create_instance, NULL, destroy}, services};
+    *ret = &model->base;
+    return MODEL_OK;
+}

@@ -1,0 +1,133 @@
+/* test_check_process.c - children that end, fail, crash, hang and talk too much. The children are shells. */
+#include "check_process.h"
+#include "errors.h"
+#include "testing.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#define LONG_MS 60000
+
+static struct process_outcome run_shell(const char *script, int64_t limit_ms)
+{
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    struct model_error err = MODEL_ERROR_INIT;
+    struct process_outcome outcome;
+    if (check_process_run(argv, limit_ms, &outcome, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    return outcome;
+}
+
+static void the_exit_code_and_both_outputs_are_taken(void **state)
+{
+    (void)state;
+    struct process_outcome outcome =
+        run_shell("echo out; echo err >&2; echo record >&3; exit 7", LONG_MS);
+    assert_int_equal(outcome.exit_code, 7);
+    assert_int_equal(outcome.signal, 0);
+    assert_false(outcome.timed_out);
+    assert_string_equal(outcome.record.data, "record\n");
+    assert_non_null(strstr(outcome.output.data, "out\n"));
+    assert_non_null(strstr(outcome.output.data, "err\n"));
+    process_outcome_finish(&outcome);
+}
+
+static void a_signal_that_ends_it_is_told(void **state)
+{
+    (void)state;
+    struct process_outcome outcome = run_shell("kill -SEGV $$", LONG_MS);
+    assert_int_equal(outcome.exit_code, -1);
+    assert_int_equal(outcome.signal, SIGSEGV);
+    process_outcome_finish(&outcome);
+}
+
+static void what_does_not_end_is_killed_though_it_ignores_signals(void **state)
+{
+    (void)state;
+    struct process_outcome outcome =
+        run_shell("trap '' TERM INT HUP; while :; do sleep 1000; done", 100);
+    assert_true(outcome.timed_out);
+    assert_int_equal(outcome.signal, SIGKILL);
+    process_outcome_finish(&outcome);
+}
+
+/* The grandchild holds the end of a pipe, and would hold it for an hour: that reading comes to the pipe's
+ * end says that it is gone. */
+static void the_group_goes_with_its_leader(void **state)
+{
+    (void)state;
+    int ends[2];
+    char byte = 0;
+    assert_int_equal(pipe(ends), 0);
+    struct process_outcome outcome = run_shell("sleep 3600 & exit 0", LONG_MS);
+    assert_int_equal(outcome.exit_code, 0);
+    assert_false(outcome.timed_out);
+    (void)close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    (void)close(ends[0]);
+    process_outcome_finish(&outcome);
+}
+
+static void of_too_much_output_the_end_is_kept_by_whole_lines(void **state)
+{
+    (void)state;
+    struct process_outcome outcome = run_shell(
+        "i=0; while [ $i -lt 9000 ]; do echo \"line $i of many\" >&3; i=$((i+1)); done; echo last >&3",
+        LONG_MS);
+    assert_true(outcome.record.size <= 64 << 10);
+    assert_memory_equal(outcome.record.data, "line ", 5);
+    assert_string_equal(outcome.record.data + outcome.record.size - 5, "last\n");
+    process_outcome_finish(&outcome);
+}
+
+static void signals_that_are_blocked_here_are_not_so_there(void **state)
+{
+    (void)state;
+    sigset_t blocked, before;
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGTERM);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, &before), 0);
+    struct process_outcome outcome = run_shell("kill -TERM $$; exit 5", LONG_MS);
+    assert_int_equal(outcome.signal, SIGTERM);
+    assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+    process_outcome_finish(&outcome);
+}
+
+static void a_program_that_is_not_there_is_an_error(void **state)
+{
+    (void)state;
+    const char *const argv[] = {"/no/such/program", NULL};
+    struct model_error err = MODEL_ERROR_INIT;
+    struct process_outcome outcome;
+    assert_int_equal(check_process_run(argv, LONG_MS, &outcome, &err), MODEL_NOT_FOUND);
+    assert_non_null(strstr(err.message, "/no/such/program"));
+}
+
+static void no_descriptor_and_no_zombie_stays(void **state)
+{
+    (void)state;
+    const int before = dup(0);
+    for (int i = 0; i < 20; i++) {
+        struct process_outcome outcome = run_shell("exit 0", LONG_MS);
+        process_outcome_finish(&outcome);
+    }
+    const int after = dup(0);
+    assert_int_equal(after, before + 1);
+    (void)close(before);
+    (void)close(after);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_exit_code_and_both_outputs_are_taken),
+        cmocka_unit_test(a_signal_that_ends_it_is_told),
+        cmocka_unit_test(what_does_not_end_is_killed_though_it_ignores_signals),
+        cmocka_unit_test(the_group_goes_with_its_leader),
+        cmocka_unit_test(of_too_much_output_the_end_is_kept_by_whole_lines),
+        cmocka_unit_test(signals_that_are_blocked_here_are_not_so_there),
+        cmocka_unit_test(a_program_that_is_not_there_is_an_error),
+        cmocka_unit_test(no_descriptor_and_no_zombie_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,85 @@
+/* test_load_options.c - what the options of a load mean, through the public functions. */
+#include "load_options.h"
+#include "fickle_package.h"
+
+static void assert_option_refused(const struct modelhost_load_options *options,
+                                  const char *sentence)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_model *model = NULL;
+    char *dir = scratch_dir();
+    add_backend(dir, "cpu", 1, "");
+    struct modelhost *host = fickle_host(dir, NULL);
+    assert_int_equal(modelhost_load_with(host, dir, options, &model, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, sentence);
+    modelhost_destroy(host);
+    remove_package(dir);
+}
+
+static void options_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    options.breaker_window = 5000;
+    assert_option_refused(&options, "breaker_window is 5000, want 0 to 4096");
+    options.breaker_window = 10;
+    options.breaker_min_calls = 11;
+    assert_option_refused(&options, "breaker_min_calls is 11, want 0 to 10");
+    options.breaker_min_calls = 0;
+    options.breaker_success_rate = 1.5;
+    assert_option_refused(&options, "breaker_success_rate is 1.5, want 0 to 1");
+    options.breaker_success_rate = 0;
+    options.sla_ms = -1;
+    assert_option_refused(&options, "sla_ms is -1, want 0 to 86400000");
+}
+
+static struct modelhost_model *load_one(const char *dir,
+                                        const struct modelhost_load_options *options,
+                                        struct modelhost **ret_host)
+{
+    add_backend(dir, "cpu", 1, "");
+    *ret_host = fickle_host(dir, NULL);
+    return fickle_load(*ret_host, dir, options);
+}
+
+static void a_negative_rate_lets_errors_through(void **state)
+{
+    (void)state;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost *host = NULL;
+    char *dir = scratch_dir();
+    options.breaker_success_rate = -1;
+    struct modelhost_model *model = load_one(dir, &options, &host);
+    command(dir, "cpu", "f");
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(fickle_run(model, NULL, NULL, NULL, NULL), MODEL_INTERNAL);
+    modelhost_release(model);
+    modelhost_destroy(host);
+    remove_package(dir);
+}
+
+static void options_of_an_older_library_mean_the_defaults(void **state)
+{
+    (void)state;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost *host = NULL;
+    char *dir = scratch_dir();
+    options.struct_size = offsetof(struct modelhost_load_options, backend);
+    options.backend = "not/read";
+    options.breaker_window = 99999;
+    struct modelhost_model *model = load_one(dir, &options, &host);
+    assert_int_equal(fickle_run(model, NULL, NULL, NULL, NULL), MODEL_OK);
+    modelhost_release(model);
+    modelhost_destroy(host);
+    remove_package(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_out_of_range_are_refused),
+        cmocka_unit_test(a_negative_rate_lets_errors_through),
+        cmocka_unit_test(options_of_an_older_library_mean_the_defaults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

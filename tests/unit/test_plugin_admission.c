@@ -1,0 +1,159 @@
+/* test_plugin_admission.c - which plugins a host opens: quarantine and the policy "conformant", by the
+ * function and through modelhost_load(). */
+#include "plugin_admission.h"
+#include "conformance_report.h"
+#include "echo_package.h"
+#include "quarantine.h"
+
+struct place {
+    char *store, *package, *plugin;
+    char sha256[SHA256_HEX_BYTES];
+};
+
+static int make_place(void **state)
+{
+    static struct place place;
+    uint64_t size_bytes = 0;
+    place.store = scratch_dir();
+    place.package = make_package("echo", "{}");
+    place.plugin = path_join(place.package, "backends/cpu/libmodel.so");
+    assert_int_equal(digest_file_sha256(place.plugin, place.sha256, &size_bytes, NULL), MODEL_OK);
+    *state = &place;
+    return 0;
+}
+
+static int remove_place(void **state)
+{
+    struct place *place = *state;
+    assert_int_equal(dir_remove_all(place->store, NULL), MODEL_OK);
+    free(place->store);
+    free(place->plugin);
+    remove_package(place->package);
+    return 0;
+}
+
+static void add_to_quarantine(const struct place *place, int64_t expires_s)
+{
+    struct quarantine_entry entry = {.reason = "crashed 3 times", .expires_s = expires_s};
+    memcpy(entry.sha256, place->sha256, sizeof entry.sha256);
+    assert_int_equal(quarantine_add(place->store, &entry, NULL), MODEL_OK);
+}
+
+static void save_report(const struct place *place, enum check_verdict fourth, uint16_t abi_major)
+{
+    struct conformance_report report = {.abi_major = abi_major};
+    memcpy(report.sha256, place->sha256, sizeof report.sha256);
+    for (size_t i = 0; i < CHECK_COUNT; i++)
+        report.checks[i] = (struct conformance_result){.has_run = true};
+    report.checks[3].verdict = fourth;
+    assert_int_equal(conformance_report_save(place->store, &report, NULL, NULL), MODEL_OK);
+}
+
+static void expect_refusal(const struct place *place, int32_t policy, int64_t now_s,
+                           const char *part)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(plugin_admission_check(place->store, place->plugin, policy, now_s, &err),
+                     MODEL_UNSUPPORTED);
+    if (strstr(err.message, part) == NULL)
+        fail_msg("'%s' is not in: %s", part, err.message);
+}
+
+static void any_plugin_is_let_in_by_default(void **state)
+{
+    const struct place *place = *state;
+    assert_int_equal(
+        plugin_admission_check(place->store, place->plugin, MODELHOST_LOAD_ANY, 1, NULL), MODEL_OK);
+    assert_int_equal(plugin_admission_check(NULL, place->plugin, MODELHOST_LOAD_ANY, 1, NULL),
+                     MODEL_OK);
+    /* Nothing to compare with: the file is not even looked at. */
+    assert_int_equal(
+        plugin_admission_check(place->store, "/no/such/file", MODELHOST_LOAD_ANY, 1, NULL),
+        MODEL_OK);
+}
+
+static void quarantine_refuses_until_it_expires(void **state)
+{
+    const struct place *place = *state;
+    add_to_quarantine(place, 7200);
+    expect_refusal(place, MODELHOST_LOAD_ANY, 1, "for 2 h more: crashed 3 times");
+    expect_refusal(place, MODELHOST_LOAD_ANY, 7199, "modelhost quarantine clear");
+    assert_int_equal(
+        plugin_admission_check(place->store, place->plugin, MODELHOST_LOAD_ANY, 7200, NULL),
+        MODEL_OK);
+    add_to_quarantine(place, 0);
+    expect_refusal(place, MODELHOST_LOAD_ANY, 7200, "is in quarantine: crashed 3 times");
+}
+
+static void quarantine_counts_more_than_a_report(void **state)
+{
+    const struct place *place = *state;
+    save_report(place, CHECK_PASSED, MODEL_ABI_MAJOR);
+    add_to_quarantine(place, 0);
+    expect_refusal(place, MODELHOST_LOAD_CONFORMANT, 1, "is in quarantine");
+}
+
+static void the_policy_wants_a_report_of_twelve_passed_checks(void **state)
+{
+    const struct place *place = *state;
+    const int32_t policy = MODELHOST_LOAD_CONFORMANT;
+    expect_refusal(place, policy, 1, "has no conformance report");
+    expect_refusal(place, policy, 1, "modelhost check-plugin");
+    save_report(place, CHECK_FAILED, MODEL_ABI_MAJOR);
+    expect_refusal(place, policy, 1, "failed check 4");
+    save_report(place, CHECK_SKIPPED, MODEL_ABI_MAJOR);
+    expect_refusal(place, policy, 1, "skipped check 4");
+    save_report(place, CHECK_PASSED, MODEL_ABI_MAJOR + 1);
+    expect_refusal(place, policy, 1, "is for ABI 2");
+    save_report(place, CHECK_PASSED, MODEL_ABI_MAJOR);
+    assert_int_equal(plugin_admission_check(place->store, place->plugin, policy, 1, NULL),
+                     MODEL_OK);
+    assert_int_equal(plugin_admission_check(NULL, place->plugin, policy, 1, NULL),
+                     MODEL_UNSUPPORTED);
+}
+
+static model_status load(const struct place *place, int32_t policy, struct model_error *err)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost *host = NULL;
+    struct modelhost_model *model = NULL;
+    options.store_dir = place->store;
+    options.plugin_path = place->store;
+    options.lanes = options.threads = 1;
+    options.load_policy = policy;
+    model_status status = modelhost_create(&options, &host, err);
+    if (status != MODEL_OK)
+        return status;
+    status = modelhost_load(host, place->package, &model, err);
+    modelhost_release(model);
+    modelhost_destroy(host);
+    return status;
+}
+
+static void a_host_loads_by_its_policy(void **state)
+{
+    const struct place *place = *state;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(load(place, MODELHOST_LOAD_ANY, &err), MODEL_OK);
+    assert_int_equal(load(place, MODELHOST_LOAD_CONFORMANT, &err), MODEL_UNSUPPORTED);
+    save_report(place, CHECK_PASSED, MODEL_ABI_MAJOR);
+    assert_int_equal(load(place, MODELHOST_LOAD_CONFORMANT, &err), MODEL_OK);
+    add_to_quarantine(place, 0);
+    assert_int_equal(load(place, MODELHOST_LOAD_ANY, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "crashed 3 times"));
+    assert_int_equal(load(place, 9, &err), MODEL_INVALID_ARGUMENT);
+}
+
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, make_place, remove_place)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(any_plugin_is_let_in_by_default),
+        TEST(quarantine_refuses_until_it_expires),
+        TEST(quarantine_counts_more_than_a_report),
+        TEST(the_policy_wants_a_report_of_twelve_passed_checks),
+        TEST(a_host_loads_by_its_policy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

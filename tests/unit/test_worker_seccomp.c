@@ -1,0 +1,304 @@
+/* test_worker_seccomp.c - the system calls that are refused in the sandbox of workers. Each case is a child
+ * that enters it and tries. */
+#include "worker_seccomp.h"
+#include "in_sandbox.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#ifdef __linux__
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#endif
+
+/* What is refused: each returns the error that it met, 0 for none. */
+
+static char scratch_file[PATH_MAX];
+
+static int opens_a_socket(void)
+{
+    return TRY(socket(AF_INET, SOCK_STREAM, 0));
+}
+static int opens_a_local_socket(void)
+{
+    return TRY(socket(AF_UNIX, SOCK_DGRAM, 0));
+}
+static int runs_a_program(void)
+{
+    char *const none[] = {NULL};
+    return TRY(execve("/bin/true", none, none));
+}
+static int forks(void)
+{
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    return child < 0 ? errno : 0;
+}
+static int spawns(void)
+{
+    char *const arguments[] = {(char[]){"true"}, NULL};
+    pid_t child = 0;
+    return posix_spawn(&child, "/bin/true", NULL, NULL, arguments, arguments + 1);
+}
+static int opens_for_writing(void)
+{
+    return TRY(open(scratch_file, O_WRONLY));
+}
+static int opens_for_both(void)
+{
+    return TRY(open("/dev/null", O_RDWR));
+}
+static int creates_a_file(void)
+{
+    return TRY(open("/tmp/worker-sandbox-must-not-create", O_RDONLY | O_CREAT | O_EXCL, 0600));
+}
+static int cuts_a_file(void)
+{
+    return TRY(open(scratch_file, O_RDONLY | O_TRUNC));
+}
+static int removes_a_file(void)
+{
+    return TRY(unlink(scratch_file));
+}
+static int renames_a_file(void)
+{
+    return TRY(rename(scratch_file, "/tmp/worker-sandbox-must-not-rename"));
+}
+static int changes_rights(void)
+{
+    return TRY(chmod(scratch_file, 0777));
+}
+static int makes_a_folder(void)
+{
+    return TRY(mkdir("/tmp/worker-sandbox-must-not-make", 0700));
+}
+static int signals_its_parent(void)
+{
+    return TRY(kill(getppid(), 0));
+}
+static int signals_its_group(void)
+{
+    return TRY(kill(0, 0));
+}
+static int raises_a_limit(void)
+{
+    const struct rlimit more = {1 << 20, 1 << 20};
+    return TRY(setrlimit(RLIMIT_CORE, &more));
+}
+static int leaves_its_group(void)
+{
+    return TRY(setpgid(0, 0));
+}
+
+#ifdef __linux__
+static int debugs_its_parent(void)
+{
+    return TRY(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
+}
+static int reads_its_parent(void)
+{
+    return TRY(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0));
+}
+static int takes_its_parents_descriptor(void)
+{
+    return TRY(syscall(SYS_pidfd_open, getppid(), 0));
+}
+static int signals_a_thread_of_its_parent(void)
+{
+    return TRY(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+static int makes_a_namespace(void)
+{
+    return TRY(syscall(SYS_unshare, 0x10000000 /* CLONE_NEWUSER */));
+}
+static int mounts(void)
+{
+    return TRY(syscall(SYS_mount, "none", "/nowhere", "tmpfs", 0, NULL));
+}
+static int loads_bpf(void)
+{
+    return TRY(syscall(SYS_bpf, 0, NULL, 0));
+}
+static int handles_page_faults(void)
+{
+    return TRY(syscall(SYS_userfaultfd, 0));
+}
+static int uses_keys(void)
+{
+    return TRY(syscall(SYS_keyctl, 0, 0, 0, 0, 0));
+}
+static int makes_a_ring(void)
+{
+    return TRY(syscall(SYS_io_uring_setup, 1, NULL));
+}
+static int types_into_the_terminal(void)
+{
+    return TRY(ioctl(STDIN_FILENO, TIOCSTI, "x"));
+}
+/* The kernel looks at the lower half of the request only. */
+static int types_by_an_odd_request(void)
+{
+    return TRY(syscall(SYS_ioctl, STDIN_FILENO, 0x100000000L | TIOCSTI, "x"));
+}
+static int uses_clone3(void)
+{
+    return TRY(syscall(SYS_clone3, NULL, 0));
+}
+#endif
+
+static const struct {
+    const char *name;
+    int (*act)(void);
+    int want;
+} forbidden[] = {
+    {"a socket", opens_a_socket, EPERM},
+    {"a local socket", opens_a_local_socket, EPERM},
+    {"execve", runs_a_program, EPERM},
+    {"fork", forks, EPERM},
+    {"posix_spawn", spawns, EPERM},
+    {"open for writing", opens_for_writing, EPERM},
+    {"open for both", opens_for_both, EPERM},
+    {"create", creates_a_file, EPERM},
+    {"truncate by open", cuts_a_file, EPERM},
+    {"unlink", removes_a_file, EPERM},
+    {"rename", renames_a_file, EPERM},
+    {"chmod", changes_rights, EPERM},
+    {"mkdir", makes_a_folder, EPERM},
+    {"kill the parent", signals_its_parent, EPERM},
+    {"kill the group", signals_its_group, EPERM},
+    {"setrlimit", raises_a_limit, EPERM},
+    {"setpgid", leaves_its_group, EPERM},
+#ifdef __linux__
+    {"ptrace", debugs_its_parent, EPERM},
+    {"process_vm_readv", reads_its_parent, EPERM},
+    {"pidfd_open", takes_its_parents_descriptor, EPERM},
+    {"tgkill the parent", signals_a_thread_of_its_parent, EPERM},
+    {"unshare", makes_a_namespace, EPERM},
+    {"mount", mounts, EPERM},
+    {"bpf", loads_bpf, EPERM},
+    {"userfaultfd", handles_page_faults, EPERM},
+    {"keyctl", uses_keys, EPERM},
+    {"io_uring", makes_a_ring, ENOSYS},
+    {"TIOCSTI", types_into_the_terminal, EPERM},
+    {"TIOCSTI in a wide register", types_by_an_odd_request, EPERM},
+    {"clone3", uses_clone3, ENOSYS},
+#endif
+};
+
+static void what_is_forbidden_fails(void **state)
+{
+    (void)state;
+    if (!worker_seccomp_is_built())
+        SKIP_BECAUSE("built without libseccomp");
+    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
+        const int code = code_inside(forbidden[i].act);
+        if (code != forbidden[i].want)
+            fail_msg("%s: ended with %d, want errno %d", forbidden[i].name, code,
+                     forbidden[i].want);
+    }
+    assert_int_equal(access(scratch_file, F_OK), 0);
+}
+
+/* ---- what ends the process */
+
+#ifdef __linux__
+static int loads_a_module(void)
+{
+    return TRY(syscall(SYS_init_module, NULL, 0, ""));
+}
+#endif
+#ifdef __x86_64__
+static int calls_as_on_i386(void)
+{
+    long result = 20; /* getpid */
+    __asm__ volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
+    return result > 0 ? 0 : (int)-result;
+}
+#endif
+
+static void what_changes_the_kernel_is_fatal(void **state)
+{
+    (void)state;
+    if (!worker_seccomp_is_built())
+        SKIP_BECAUSE("built without libseccomp");
+#ifdef __linux__
+    assert_int_equal(code_inside(loads_a_module), 1000 + SIGSYS);
+#endif
+#ifdef __x86_64__
+    const int code = code_inside(calls_as_on_i386);
+    assert_true(code == 1000 + SIGSYS || code == 1000 + SIGSEGV); /* a kernel without i386 */
+#endif
+}
+
+#ifdef __linux__
+/* A thread that was there before is not outside. */
+static int pipe_to_thread[2], pipe_from_thread[2];
+
+static void *open_a_socket(void *argument)
+{
+    char byte;
+    (void)argument;
+    if (read(pipe_to_thread[0], &byte, 1) == 1)
+        byte = (char)opens_a_socket();
+    return write(pipe_from_thread[1], &byte, 1) == 1 ? NULL : argument;
+}
+
+static void threads_of_before_are_inside_too(void **state)
+{
+    (void)state;
+    if (!worker_seccomp_is_built())
+        SKIP_BECAUSE("built without libseccomp");
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        pthread_t thread;
+        char byte = 0;
+        const bool is_ready = pipe(pipe_to_thread) == 0 && pipe(pipe_from_thread) == 0 &&
+                              pthread_create(&thread, NULL, open_a_socket, NULL) == 0;
+        if (!is_ready || worker_sandbox_enter(NULL, NULL) != MODEL_OK)
+            _exit(200);
+        if (write(pipe_to_thread[1], "x", 1) != 1 || read(pipe_from_thread[0], &byte, 1) != 1)
+            _exit(202);
+        (void)pthread_join(thread, NULL);
+        _exit(byte);
+    }
+    int wait_status = 0;
+    assert_int_equal(waitpid(child, &wait_status, 0), child);
+    assert_true(WIFEXITED(wait_status));
+    assert_int_equal(WEXITSTATUS(wait_status), EPERM);
+}
+#endif
+
+static int set_up(void **state)
+{
+    const char *parent = getenv("TMPDIR");
+    (void)state;
+    (void)snprintf(scratch_file, sizeof scratch_file, "%s/worker-sandbox.XXXXXX",
+                   parent != NULL ? parent : "/tmp");
+    const int fd = mkstemp(scratch_file);
+    return fd < 0 || close(fd) != 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return unlink(scratch_file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_forbidden_fails),
+        cmocka_unit_test(what_changes_the_kernel_is_fatal),
+#ifdef __linux__
+        cmocka_unit_test(threads_of_before_are_inside_too),
+#endif
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -204,10 +204,9 @@ struct modelhost_load_options {
      * has, in the usual order (coreml on Apple's systems, cpu, torch, onnx, others by name). */
     const char *backend;
     int64_t sla_ms; /* breaker: p99 from the call to the answer, of the last calls; 0: none */
-    uint32_t breaker_window;    /* calls that it looks at, of the last minute; 0: 200 */
-    uint32_t breaker_min_calls; /* fewer of them say nothing; 0: 20 */
-    double
-        breaker_success_rate; /* below it no calls pass; 0: 0.95; negative: errors do not matter */
+    uint32_t breaker_window;     /* calls that it looks at, of the last minute; 0: 200 */
+    uint32_t breaker_min_calls;  /* fewer of them say nothing; 0: 20 */
+    double breaker_success_rate; /* of good calls; 0: 0.95, with one backend none; negative: none */
     int64_t breaker_cooldown_ms; /* until it is tried again; doubles to 60 times; 0: 5000 */
     /* Requests that wait for the model together run together, and each gets what it would have got alone.
      * For calls without session and on_tensors; not for generating. */

@@ -5,11 +5,12 @@
  *   "columns"  I64 [sequence, batch]  each id, -7 where it is hidden
  *   "company"  I64 [batch]            the items of the run
  *   "odd"      I64 [batch, "found"]   on request: the item's odd ids; "found" is the most that an item has
- * An item that begins with -1 makes run() fail, with -2 wait until the call is given up. One that begins with -3
+ * An item that begins with -1 makes run() fail, with -2 wait until the call is given up, with -4 end the process. One that begins with -3
  * makes it log "joint: waiting" and wait until the uint32_t at the address that the next two ids give (high and low
  * half) is set, without a look at the token; the call fails if that was raised. */
 #include "model_abi.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 MODEL_PLUGIN_NOTE("joint", "1.0.0", "joint");
@@ -74,6 +75,8 @@ static model_status obey(const struct model_services *services, const struct mod
 {
     if (item[0] == -1)
         return fail(err, MODEL_INVALID_ARGUMENT, "joint: an item begins with -1");
+    if (item[0] == -4)
+        abort();
     while (item[0] == -2 && model_cancel_status(call->cancel) == MODEL_OK)
         continue;
     if (item[0] == -3) {

@@ -45,12 +45,11 @@ static struct modelhost_model *load(struct fixture *f, const char *dir,
     return model;
 }
 
-static struct fixture *open_with_cache(uint32_t max_batch, uint32_t max_delay_us,
-                                       uint64_t max_batch_tokens, uint64_t result_cache_bytes)
+static struct fixture *open_with(const struct modelhost_load_options *load_options,
+                                 uint64_t result_cache_bytes)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
-    struct modelhost_load_options load_options = MODELHOST_LOAD_OPTIONS_INIT;
     struct model_error err = MODEL_ERROR_INIT;
     assert_non_null(f);
     f->dir = make_package("joint", "{}");
@@ -61,19 +60,20 @@ static struct fixture *open_with_cache(uint32_t max_batch, uint32_t max_delay_us
     options.log_context = f;
     options.result_cache_bytes = result_cache_bytes;
     options.redis_url = "";
-    load_options.max_batch = max_batch;
-    load_options.max_delay_us = max_delay_us;
-    load_options.max_batch_tokens = max_batch_tokens;
     if (modelhost_create(&options, &f->host, &err) != MODEL_OK)
         fail_msg("%s", err.message);
-    f->model = load(f, f->dir, &load_options);
+    f->model = load(f, f->dir, load_options);
     return f;
 }
 
 static struct fixture *open_fixture(uint32_t max_batch, uint32_t max_delay_us,
                                     uint64_t max_batch_tokens)
 {
-    return open_with_cache(max_batch, max_delay_us, max_batch_tokens, 0);
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    options.max_batch = max_batch;
+    options.max_delay_us = max_delay_us;
+    options.max_batch_tokens = max_batch_tokens;
+    return open_with(&options, 0);
 }
 
 static void close_fixture(struct fixture *f)
@@ -378,7 +378,9 @@ static void a_host_that_is_destroyed_answers_what_waits_for_company(void **state
 static void what_was_kept_is_not_run_again_and_what_was_joined_is_kept(void **state)
 {
     (void)state;
-    struct fixture *f = open_with_cache(8, 0, 0, 1 << 20);
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    options.max_batch = 8;
+    struct fixture *f = open_with(&options, 1 << 20);
     assert_answer(ask(f, 4, text_a), 4, text_a, 1);
     struct call *blocker = block(f);
     struct call *a = ask(f, 4, text_a), *b = ask(f, 1, text_b), *c = ask(f, 2, text_c);
@@ -391,6 +393,45 @@ static void what_was_kept_is_not_run_again_and_what_was_joined_is_kept(void **st
     assert_int_equal(modelhost_result_is_cached(a->result), 1);
     assert_int_equal(modelhost_result_is_cached(c->result), 0);
     assert_int_equal(modelhost_result_is_cached(again->result), 1);
+    close_fixture(f);
+}
+
+static struct fixture *open_in_worker(void)
+{
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    options.max_batch = 8;
+    options.isolation = MODELHOST_WORKER;
+    return open_with(&options, 0);
+}
+
+static void a_crash_in_a_worker_is_the_culprits_alone(void **state)
+{
+    (void)state;
+    static const int64_t deadly[] = {-4, 3};
+    struct fixture *f = open_in_worker();
+    struct call *blocker = block(f);
+    struct call *a = ask(f, 4, text_a), *culprit = ask(f, 2, deadly), *c = ask(f, 2, text_c);
+    unblock(blocker);
+    await(culprit);
+    assert_int_equal(culprit->status, MODELHOST_CRASHED);
+    assert_answer(a, 4, text_a, 1);
+    assert_answer(c, 2, text_c, 1);
+    close_fixture(f);
+}
+
+static void a_run_in_a_worker_that_all_have_given_up_is_stopped(void **state)
+{
+    (void)state;
+    static const int64_t spin[] = {-2, 4};
+    struct fixture *f = open_in_worker();
+    struct call *blocker = block(f);
+    struct call *a = ask(f, 2, spin), *b = ask(f, 2, text_c);
+    unblock(blocker);
+    modelhost_cancel(a->request);
+    modelhost_cancel(b->request);
+    await(a);
+    await(b);
+    assert_answer(ask(f, 4, text_a), 4, text_a, 1);
     close_fixture(f);
 }
 
@@ -429,6 +470,8 @@ int main(void)
         cmocka_unit_test(a_lone_request_runs_when_its_delay_is_over),
         cmocka_unit_test(a_host_that_is_destroyed_answers_what_waits_for_company),
         cmocka_unit_test(what_was_kept_is_not_run_again_and_what_was_joined_is_kept),
+        cmocka_unit_test(a_crash_in_a_worker_is_the_culprits_alone),
+        cmocka_unit_test(a_run_in_a_worker_that_all_have_given_up_is_stopped),
         cmocka_unit_test(options_out_of_range_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

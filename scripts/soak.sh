@@ -54,7 +54,7 @@ package silero-vad "$real/silero-vad-16k" "$BUILD/examples/silero-vad.so"
 package textgenrnn "$real/textgenrnn-base" "$BUILD/examples/textgenrnn.so"
 # Opened and closed: the model whose size is told in the promises, where it can be made.
 opened=facts-bert-mini
-if [ -f "$shared/models/synth.py" ] && python3 "$shared/models/synth.py" "$place.models" bert-tiny-synth >/dev/null 2>&1; then
+if [ -f "$shared/models/synth.py" ] && /usr/bin/python3 "$shared/models/synth.py" "$place.models" bert-tiny-synth >/dev/null 2>&1; then
     package bert-tiny "$place.models/bert-tiny-synth" "$plugins/libbert.so"
     opened=bert-tiny
 fi

@@ -66,14 +66,29 @@ static bool make_input(const struct model_tensor_spec *spec, uint32_t variant, u
     return ret->data != NULL;
 }
 
+/* Where all inputs are optional, one is wanted: numbers rather than ids. NULL: there are compulsory ones. */
+static const struct model_tensor_spec *only_choice(const struct model_description *description)
+{
+    const struct model_tensor_spec *choice = NULL;
+    for (uint32_t i = 0; i < description->n_inputs; i++) {
+        const struct model_tensor_spec *spec = description->inputs[i];
+        if ((spec->flags & MODEL_SPEC_OPTIONAL) == 0)
+            return NULL;
+        if (choice == NULL && spec->dtype == MODEL_F32)
+            choice = spec;
+    }
+    return choice;
+}
+
 bool soak_case_make(const struct modelhost_model *model, uint32_t variant, struct soak_case *ret)
 {
     const struct model_description *description = modelhost_description(model);
     uint64_t random = variant;
+    const struct model_tensor_spec *chosen = only_choice(description);
     *ret = (struct soak_case){.form = SOAK_TENSORS};
     for (uint32_t i = 0; i < description->n_inputs; i++) {
         const struct model_tensor_spec *spec = description->inputs[i];
-        if ((spec->flags & MODEL_SPEC_OPTIONAL) != 0)
+        if ((spec->flags & MODEL_SPEC_OPTIONAL) != 0 && spec != chosen)
             continue;
         if (ret->n_inputs == SOAK_MAX_INPUTS ||
             !make_input(spec, variant, &random, &ret->inputs[ret->n_inputs]))
@@ -185,6 +200,8 @@ static bool load_both(struct soak_models *models, struct modelhost *host, const 
     struct soak_model *first = &models->list[models->n - 1];
     first->owns_cases = true;
     learn_all(first);
+    if (first->n_cases == 0)
+        fprintf(stderr, "soak: %s: nothing could be asked\n", name);
     if (!load_one(models, host, folder, name, MODELHOST_WORKER))
         return false;
     struct soak_model *second = &models->list[models->n - 1];

@@ -3,6 +3,8 @@
  *   bench FOLDER THREADS             opens the package FOLDER and answers commands on stdin
  *   bench --peak THREADS BYTES       prints what the processor can do: {"gflops":..,"name":"..","gbs":..},
  *                                    gbs: reading BYTES again and again
+ *   bench --batching FOLDER CLIENTS SECONDS
+ *                                    asks for short texts one by one and joined: batching.h
  *   bench --metrics                  prints what it costs to count a request, by 1 and 2 threads, and to write
  *                                    the text of 10 models
  *
@@ -15,6 +17,7 @@
  *                        that the last of them was chosen by
  * bench/workers.py talks to this program and to the peers in the same words, so that the runs of all
  * can be interleaved. Everything goes through the public API; one thread. */
+#include "batching.h"
 #include "clock.h"
 #include "dtype.h"
 #include "fma_peak.h"
@@ -280,16 +283,20 @@ done:
 
 int main(int argc, char **argv)
 {
-    long threads = 0, size_bytes = 0;
+    long threads = 0, size_bytes = 0, seconds = 0;
     if (argc == 2 && strcmp(argv[1], "--metrics") == 0) {
         (void)printf("{\"count_ns\":%.0f,\"count_2_threads_ns\":%.0f,\"text_us\":%.0f}\n",
                      metrics_cost_ns(1), metrics_cost_ns(2), metrics_cost_text_us(10));
         return 0;
     }
+    if (argc == 5 && strcmp(argv[1], "--batching") == 0 && parse_number(argv[3], 64, &threads) &&
+        parse_number(argv[4], 3600, &seconds))
+        return batching_measure(argv[2], (uint32_t)threads, (uint32_t)seconds);
     const bool peak = argc == 4 && strcmp(argv[1], "--peak") == 0;
     if ((!peak && argc != 3) || !parse_number(argv[2], 64, &threads) ||
         (peak && !parse_number(argv[3], MAX_BYTES, &size_bytes))) {
-        (void)fputs("usage: bench FOLDER THREADS | bench --peak THREADS BYTES | bench --metrics\n",
+        (void)fputs("usage: bench FOLDER THREADS | bench --peak THREADS BYTES | bench --metrics | "
+                    "bench --batching FOLDER CLIENTS SECONDS\n",
                     stderr);
         return 2;
     }

@@ -1,6 +1,6 @@
 """make_model.py - writes models with random weights, for machines without the shared test models.
 
-    make_model.py bert|gpt2|resnet|lstm FOLDER      FOLDER/config.json and FOLDER/model.safetensors, some seconds
+    make_model.py bert|bert-tiny|gpt2|resnet|lstm FOLDER      FOLDER/config.json and FOLDER/model.safetensors, some seconds
 
 Names and shapes are the hub's. The values decide nothing about the speed; they are drawn so that
 activations stay of size 1 and no engine meets denormal numbers."""
@@ -15,6 +15,7 @@ BERT = {
     "position_embedding_type": "absolute", "attention_probs_dropout_prob": 0.1, "hidden_dropout_prob": 0.1,
     "initializer_range": 0.02,
 }
+BERT_TINY = BERT | {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 2}
 GPT2 = {
     "architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12,
     "n_positions": 1024, "vocab_size": 50257, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
@@ -102,7 +103,7 @@ def values(name, shape, random):
     return drawn * np.float32(0.04) + np.float32(middle if is_norm else 0)
 
 
-MODELS = {"bert": (BERT, bert), "gpt2": (GPT2, gpt2), "resnet": (RESNET, resnet), "lstm": (LSTM, lstm)}
+MODELS = {"bert": (BERT, bert), "bert-tiny": (BERT_TINY, bert), "gpt2": (GPT2, gpt2), "resnet": (RESNET, resnet), "lstm": (LSTM, lstm)}
 
 
 def main(kind, folder):

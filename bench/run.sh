@@ -1,8 +1,8 @@
 #!/bin/sh
 # Measures models beside the peers that are installed; `make bench` calls it. docs/benchmarks.md says how it
 # measures. Environment: BUILD (build), SHARED (../shared: the test models, if there), BENCH_ONLY (all; names
-# of bench/models.py, overhead), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload), BENCH_PYTHON (a Python with
-# numpy, and with torch for that peer).
+# of bench/models.py, overhead, "batching" alone), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload),
+# BENCH_PYTHON (a Python with numpy, and with torch for that peer).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,10 @@ case ,${BENCH_ONLY:-overhead}, in *,overhead,*) measure_overhead ;; esac
 [ "${BENCH_ONLY:-}" != overhead ] || exit 0
 
 for python in ${BENCH_PYTHON:-/usr/bin/python3 python3}; do
-    "$python" -c 'import numpy' 2>/dev/null && exec "$python" bench/run.py
+    "$python" -c 'import numpy' 2>/dev/null || continue
+    [ "${BENCH_ONLY:-}" = batching ] || "$python" bench/run.py
+    case ${BENCH_ONLY:-batching} in batching) "$python" bench/batching.py ;; esac
+    exit 0
 done
 echo "bench: needs a Python with numpy; scripts/deps.sh build installs it" >&2
 exit 1

@@ -1,4 +1,5 @@
 /* api_host.c - the public functions that make hosts and open models; see include/modelhost.h. */
+#include "batch_policy.h"
 #include "buffer.h"
 #include "clock.h"
 #include "cpu_budget.h"
@@ -19,6 +20,7 @@
 #define DEFAULT_GRACE_MS  100
 #define MAX_GRACE_MS      (24 * 3600 * 1000)
 #define MAX_KILL_GRACE_MS 3600000
+#define MAX_DELAY_US      60000000
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -215,6 +217,14 @@ static model_status check_load_options(const struct modelhost_load_options *opti
         return error_set(err, MODEL_INVALID_ARGUMENT, "kill_grace_ms is %lld, want 0 (%d) to %d",
                          (long long)options->kill_grace_ms, WORKER_KILL_GRACE_MS,
                          MAX_KILL_GRACE_MS);
+    if (!MODEL_HAS(struct modelhost_load_options, options, max_batch_tokens))
+        return MODEL_OK;
+    if (options->max_batch > BATCH_MAX_ITEMS)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "max_batch is %u, want 0 to %d",
+                         options->max_batch, BATCH_MAX_ITEMS);
+    if (options->max_delay_us > MAX_DELAY_US)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "max_delay_us is %u, want 0 to %d",
+                         options->max_delay_us, MAX_DELAY_US);
     return MODEL_OK;
 }
 

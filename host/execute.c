@@ -201,7 +201,6 @@ static model_status run_plugin(struct modelhost_request *request,
     uint32_t *slots = NULL;
     status = number_slots(request, n_items, &slots, err);
     call.slots = slots;
-    result->timing.queue_ns = request->started_ns - request->submitted_ns;
     if (status == MODEL_OK)
         status = execute_call(&call, result, err);
     give_back(request, call.instance);
@@ -209,67 +208,83 @@ static model_status run_plugin(struct modelhost_request *request,
     return status;
 }
 
-static model_status find_or_run(struct modelhost_request *request,
-                                const struct schema_binding *binding,
-                                struct modelhost_result *result, struct model_error *err)
+/* What the job makes of what the caller gave. */
+static model_status prepare_inputs(struct modelhost_request *request, struct model_error *err)
 {
-    struct result_cache *cache = request->model->host->results;
-    char key[RESULT_KEY_BYTES] = "";
-    if (cache != NULL && result_cache_find(cache, request, binding, result, key)) {
-        result->is_cached = true;
-        result->timing.queue_ns = request->started_ns - request->submitted_ns;
-        return MODEL_OK;
-    }
-    model_status status = run_plugin(request, binding, result, err);
-    if (status == MODEL_OK && cache != NULL)
-        result_cache_keep(cache, key, result);
-    return status;
+    struct request_job *job = request->job;
+    return job != NULL && job->prepare != NULL ? job->prepare(job, request, err) : MODEL_OK;
 }
 
-static model_status run_once(struct modelhost_request *request,
-                             struct modelhost_result **ret_result, struct model_error *err)
+model_status execute_begin(struct modelhost_request *request, struct schema_binding *ret_binding,
+                           struct execution *ret, struct model_error *err)
 {
-    struct schema_binding binding;
+    struct result_cache *cache = request->model->host->results;
     const struct model_description *description = modelhost_description(request->model);
-    model_status status =
-        schema_check_inputs(description, request->inputs, request->n_inputs, &binding, err);
     struct modelhost_result *result = NULL;
+    model_status status = prepare_inputs(request, err);
+    if (status == MODEL_OK)
+        status =
+            schema_check_inputs(description, request->inputs, request->n_inputs, ret_binding, err);
     if (status == MODEL_OK)
         status = result_create(description, (const char *const *)request->output_names,
                                request->n_output_names, &result, err);
-    if (status == MODEL_OK)
-        status = find_or_run(request, &binding, result, err);
-    if (status == MODEL_OK)
-        *ret_result = result;
-    else
-        modelhost_result_destroy(result);
-    return status;
+    if (status != MODEL_OK)
+        return status;
+    *ret = (struct execution){.result = result};
+    if (cache != NULL)
+        result->is_cached = ret->is_found =
+            result_cache_find(cache, request, ret_binding, result, ret->key);
+    return MODEL_OK;
 }
 
-model_status execute_request(struct modelhost_request *request,
-                             struct modelhost_result **ret_result, struct model_error *err)
+model_status execute_alone(struct modelhost_request *request, const struct schema_binding *binding,
+                           struct execution *execution, struct model_error *err)
+{
+    return execution->is_found ? MODEL_OK : run_plugin(request, binding, execution->result, err);
+}
+
+model_status execute_end(struct modelhost_request *request, model_status status,
+                         struct execution *execution, struct modelhost_result **ret_result,
+                         struct model_error *err)
 {
     struct request_job *job = request->job;
-    struct modelhost_result *result = NULL;
-    model_status status = MODEL_OK;
-    if (job != NULL && job->prepare != NULL)
-        status = job->prepare(job, request, err);
-    if (status == MODEL_OK)
-        status = job != NULL && job->run != NULL ? job->run(job, request, &result, err)
-                                                 : run_once(request, &result, err);
+    struct modelhost_result *result = execution->result;
+    execution->result = NULL;
     if (status == MODEL_OK) {
         status = loaded_model_check_files(request->model, err);
         package_advise(&request->model->package, status, err);
     }
+    if (status == MODEL_OK && execution->key[0] != '\0' && !execution->is_found)
+        result_cache_keep(request->model->host->results, execution->key, result);
     if (status == MODEL_OK && job != NULL && job->answer != NULL)
         status = job->answer(job, result, err);
     if (status != MODEL_OK) {
         modelhost_result_destroy(result);
         return status;
     }
+    result->timing.queue_ns = request->started_ns - request->submitted_ns;
     result->timing.total_ns = clock_now_ns() - request->submitted_ns;
     result_say_backend(result, request->model->package.backend, request->fallback_reason);
     request->fallback_reason = NULL;
     *ret_result = result;
     return MODEL_OK;
+}
+
+model_status execute_request(struct modelhost_request *request,
+                             struct modelhost_result **ret_result, struct model_error *err)
+{
+    struct request_job *job = request->job;
+    struct execution execution = {0};
+    struct schema_binding binding;
+    model_status status = MODEL_OK;
+    if (job != NULL && job->run != NULL) {
+        status = prepare_inputs(request, err);
+        if (status == MODEL_OK)
+            status = job->run(job, request, &execution.result, err);
+    } else {
+        status = execute_begin(request, &binding, &execution, err);
+        if (status == MODEL_OK)
+            status = execute_alone(request, &binding, &execution, err);
+    }
+    return execute_end(request, status, &execution, ret_result, err);
 }

@@ -5,6 +5,7 @@
 #include "hosted_instance.h"
 #include "plugin_file.h"
 #include "request.h"
+#include "result_memory.h"
 #include "result.h"
 #include "schema.h"
 
@@ -12,6 +13,24 @@
  * request's job turn tensors into the answer. [lane-thread] */
 model_status execute_request(struct modelhost_request *request,
                              struct modelhost_result **ret_result, struct model_error *err);
+
+/* Its steps, for requests that run together. */
+struct execution {
+    struct modelhost_result *result; /* owned by it; empty until a run fills it */
+    char key[RESULT_KEY_BYTES];      /* under which the result is kept; "": it is not */
+    bool is_found;                   /* the result was kept: nothing is to be run */
+};
+
+/* Makes and checks the inputs, and looks for the result among those that were kept. [lane-thread] */
+model_status execute_begin(struct modelhost_request *request, struct schema_binding *ret_binding,
+                           struct execution *ret, struct model_error *err);
+/* A run of its own. [lane-thread] */
+model_status execute_alone(struct modelhost_request *request, const struct schema_binding *binding,
+                           struct execution *execution, struct model_error *err);
+/* What follows a run with this status: the result is kept, and made the answer, or destroyed. [lane-thread] */
+model_status execute_end(struct modelhost_request *request, model_status status,
+                         struct execution *execution, struct modelhost_result **ret_result,
+                         struct model_error *err);
 
 /* One run() of a plugin, for jobs that make several. */
 struct plugin_call {

@@ -1,5 +1,6 @@
 /* loaded_model.c - see loaded_model.h. model_opening.c does the opening step by step. */
 #include "loaded_model.h"
+#include "batch_queue.h"
 #include "errors.h"
 #include "files.h"
 #include "host.h"
@@ -103,6 +104,7 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
     if (status == MODEL_OK && host->results != NULL)
         status = result_key_of_model(model, model->result_key, err);
     if (status == MODEL_OK) {
+        model->batching = batch_limits_of(model);
         model_metrics_opened(&model->metrics, model->weights,
                              model->model->description->memory_bytes, model->load_ns);
         *ret = model;

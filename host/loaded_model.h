@@ -5,6 +5,7 @@
 #ifndef LOADED_MODEL_H
 #define LOADED_MODEL_H
 
+#include "batch_policy.h"
 #include "hosted_instance.h"
 #include "lane_account.h"
 #include "model_metrics.h"
@@ -45,6 +46,7 @@ struct modelhost_model {
     size_t n_guards;
     struct services services;
     uint32_t lanes;
+    struct batch_limits batching; /* how its requests are joined */
     struct modelhost_load_options load;
     struct model *model;
     char result_key

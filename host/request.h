@@ -6,6 +6,7 @@
 #ifndef REQUEST_H
 #define REQUEST_H
 
+#include "batch_policy.h"
 #include "breaker.h"
 #include "lane_watchdog.h"
 #include "modelhost.h"
@@ -34,6 +35,17 @@ struct request_job {
     model_status (*answer)(struct request_job *job, struct modelhost_result *result,
                            struct model_error *err);
     void (*destroy)(struct request_job *job);
+    /* Of the tensors that prepare() will make: their items, and about how many tokens; 0 items: unknown,
+     * so that the request runs alone. */
+    uint32_t n_items;
+    uint64_t n_tokens;
+};
+
+/* A run of several requests; it stops when all of them are given up. Guarded by the scheduler's mutex but for
+ * `cancelled`, which the plugin reads. */
+struct joint_run {
+    uint32_t cancelled; /* 0, or the status to stop with */
+    uint32_t n_waiting; /* requests in it without an answer */
 };
 
 /* Who wants to know at once that a request was given up: a lane that waits for another process. */
@@ -78,6 +90,8 @@ struct modelhost_request {
     uv_mutex_t telling; /* held meanwhile; guards closed */
     bool closed;        /* the answer may have been given */
 
+    struct batch_candidate candidate; /* what batching knows of it; see batch_describe() */
+
     /* Times, monotonic nanoseconds. */
     int64_t submitted_ns;
     int64_t started_ns;  /* a lane took it, under the scheduler's mutex; 0: none did */
@@ -95,7 +109,7 @@ struct modelhost_request {
     struct request_group *group;               /* while it is queued */
     struct modelhost_request *previous, *next; /* in the group, or in the list of answers */
     struct lane *lane;                         /* while it runs */
-    int64_t raised_ns;                         /* it was given up while it ran; 0: not */
+    struct joint_run *joint;                   /* that it is a part of; NULL: none */
     size_t heap_index;                         /* in the deadline heap; SIZE_MAX: not there */
 
     struct wait_word answered; /* for a caller who waits */

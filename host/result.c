@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define ALIGNMENT 64
+#define ALIGNMENT        64
+#define LARGE_PAGE_BYTES (2u << 20)
 /* The address sanitizer sees who writes behind an output only if each has memory of its own. */
 #ifdef __SANITIZE_ADDRESS__
 #define HAS_SMALL_DATA 0
@@ -70,6 +72,7 @@ static struct modelhost_result *make_result(uint32_t n)
     if (result == NULL)
         return NULL;
     *result = (struct modelhost_result){.n_tensors = n};
+    atomic_init(&result->references, 1);
     result->timing.struct_size = sizeof result->timing;
     result->tensors = (struct model_tensor *)(result + 1);
     result->granted = result->tensors + n;
@@ -157,6 +160,7 @@ model_status result_create_empty(struct modelhost_result **ret, struct model_err
     struct modelhost_result *result = calloc(1, sizeof *result);
     if (result == NULL)
         return error_no_memory(err, "a result");
+    atomic_init(&result->references, 1);
     result->timing.struct_size = sizeof result->timing;
     *ret = result;
     return MODEL_OK;
@@ -182,14 +186,28 @@ static void grant(struct modelhost_result *result, uint32_t index, int32_t dtype
     result->tensors[index] = result->granted[index];
 }
 
+/* Large memory comes in large pages where the system has them: half of the time of a run with 30 MB of logits
+ * was spent on first touching 4,096 bytes after 4,096 bytes. NULL when there is none. */
+static void *allocate_from_heap(uint64_t size_bytes)
+{
+    const uint64_t alignment = size_bytes >= 2 * LARGE_PAGE_BYTES ? LARGE_PAGE_BYTES : ALIGNMENT;
+    uint64_t padded = 0;
+    if (!size_add(size_bytes, alignment, &padded) || padded >= SIZE_MAX)
+        return NULL;
+    const size_t room_bytes = (size_t)(padded / alignment * alignment);
+    void *data = aligned_alloc((size_t)alignment, room_bytes);
+#ifdef MADV_HUGEPAGE
+    if (data != NULL && alignment == LARGE_PAGE_BYTES)
+        (void)madvise(data, room_bytes, MADV_HUGEPAGE);
+#endif
+    return data;
+}
+
 /* From the result's own room, or from the heap. */
 static void *allocate_data(struct modelhost_result *result, uint64_t size_bytes)
 {
-    uint64_t padded = 0;
     void *data = HAS_SMALL_DATA ? take_small(result, size_bytes, ALIGNMENT) : NULL;
-    if (data == NULL && size_add(size_bytes, ALIGNMENT, &padded) && padded < SIZE_MAX)
-        data = aligned_alloc(ALIGNMENT, (size_t)(padded / ALIGNMENT * ALIGNMENT));
-    return data;
+    return data != NULL ? data : allocate_from_heap(size_bytes);
 }
 
 model_status result_allocate(struct modelhost_result *result, uint32_t index, int32_t dtype,
@@ -223,6 +241,23 @@ model_status result_adopt(struct modelhost_result *result, uint32_t index, int32
     grant(result, index, dtype, rank, shape, memory->data);
     result->memory[index] = *memory;
     return MODEL_OK;
+}
+
+static void give_back_loan(void *lender)
+{
+    modelhost_result_destroy(lender);
+}
+
+model_status result_borrow(struct modelhost_result *result, uint32_t index, const int64_t *shape,
+                           struct modelhost_result *lender, uint64_t offset_bytes,
+                           struct model_error *err)
+{
+    const struct model_tensor *lent = &lender->tensors[index];
+    const struct tensor_memory memory = {(char *)lent->data + offset_bytes, give_back_loan, lender};
+    model_status status = result_adopt(result, index, lent->dtype, lent->rank, shape, &memory, err);
+    if (status == MODEL_OK)
+        (void)atomic_fetch_add(&lender->references, 1);
+    return status;
 }
 
 model_status result_check_granted(struct modelhost_result *result, struct model_error *err)
@@ -294,7 +329,7 @@ void result_say_backend(struct modelhost_result *result, const char *backend, ch
 
 void modelhost_result_destroy(struct modelhost_result *result)
 {
-    if (result == NULL)
+    if (result == NULL || atomic_fetch_sub(&result->references, 1) != 1)
         return;
     free_tensors(result);
     free(result->json);

@@ -4,6 +4,7 @@
 
 #include "modelhost.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define RESULT_BACKEND_BYTES 64
@@ -37,6 +38,7 @@ struct modelhost_result {
     char backend[RESULT_BACKEND_BYTES];
     char *fallback_reason; /* NULL: the first backend served */
     struct modelhost_timing timing;
+    _Atomic uint32_t references; /* its user, and those that borrow from it */
 };
 
 /* An empty result for the wanted outputs of a description: those named, or all that are not on request
@@ -56,6 +58,12 @@ model_status result_allocate(struct modelhost_result *result, uint32_t index, in
 model_status result_adopt(struct modelhost_result *result, uint32_t index, int32_t dtype,
                           uint32_t rank, const int64_t *shape, const struct tensor_memory *memory,
                           struct model_error *err);
+
+/* The same for a tensor that lies in that of another result, behind so many bytes of its data; the other one lives as
+ * long as this one then, and must not change any more. */
+model_status result_borrow(struct modelhost_result *result, uint32_t index, const int64_t *shape,
+                           struct modelhost_result *lender, uint64_t offset_bytes,
+                           struct model_error *err);
 
 /* Behind a plugin's run(): MODEL_INTERNAL when it wrote to a tensor's fields instead of its data, or did not
  * have it allocated. The fields are what they were then, so that the result can be destroyed. */

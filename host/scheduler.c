@@ -1,5 +1,6 @@
 /* scheduler.c - see scheduler.h: claiming, answering, submitting and waiting. */
 #include "scheduler.h"
+#include "batch_queue.h"
 #include "clock.h"
 #include "errors.h"
 #include "loaded_model.h"
@@ -70,7 +71,11 @@ void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *re
     request_raise(request, (uint32_t)status);
     if (!scheduler_claim(scheduler, request, status, NULL, &error) || lane == NULL)
         return;
-    lane->given_up_ns = request->raised_ns = clock_now_ns();
+    if (request->joint != NULL && --request->joint->n_waiting == 0)
+        __atomic_store_n(&request->joint->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
+    if (--lane->n_waiting > 0) /* others that run with it are still waited for */
+        return;
+    lane->given_up_ns = clock_now_ns();
     if (!lane->is_direct)
         scheduler_loop_wake(scheduler); /* for the end of its grace */
 }
@@ -139,6 +144,7 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
                               struct model_error *err)
 {
     request->scheduler = scheduler;
+    batch_describe(request);
     uv_mutex_lock(&scheduler->mutex);
     model_status status = admit(scheduler, request, err);
     const bool is_next = status == MODEL_OK && request->callback != NULL &&

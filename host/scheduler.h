@@ -43,6 +43,7 @@ struct scheduler {
     struct loop_visit *visits; /* what threads want the loop to do */
     uv_cond_t visited;
     int stopping;
+    bool has_stopped; /* whatever stopping answered has been told */
 
     _Atomic uint32_t n_waiting;                  /* callers in scheduler_wait() */
     _Atomic(struct modelhost_request *) answers; /* for callbacks on the loop, the last one first */

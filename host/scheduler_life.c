@@ -71,6 +71,17 @@ static uint32_t wait_for_lanes(struct scheduler *scheduler)
     return scheduler->n_live_lanes;
 }
 
+/* Under the mutex: all that the lane runs. */
+static void give_up_all(struct scheduler *scheduler, struct lane *lane)
+{
+    if (lane->running != NULL)
+        scheduler_give_up(scheduler, lane->running, MODEL_CANCELLED, "the host was shut down");
+    for (uint32_t i = 1; i < lane->n_company; i++)
+        if (lane->company[i] != NULL)
+            scheduler_give_up(scheduler, lane->company[i], MODEL_CANCELLED,
+                              "the host was shut down");
+}
+
 /* Answers what waits and runs, and lets idle lanes see that it is over. */
 static void stop(struct scheduler *scheduler)
 {
@@ -80,8 +91,7 @@ static void stop(struct scheduler *scheduler)
          (request = request_queue_first(&scheduler->queue)) != NULL;)
         scheduler_give_up(scheduler, request, MODEL_CANCELLED, "the host was shut down");
     for (struct lane *lane = scheduler->lanes; lane != NULL; lane = lane->next)
-        if (lane->running != NULL)
-            scheduler_give_up(scheduler, lane->running, MODEL_CANCELLED, "the host was shut down");
+        give_up_all(scheduler, lane);
     struct lane *idle = scheduler->idle;
     scheduler->idle = NULL;
     for (struct lane *next = NULL; idle != NULL; idle = next) {

@@ -118,7 +118,7 @@ static void on_wake(uv_async_t *wake)
     struct scheduler *scheduler = wake->data;
     turn(scheduler);
     uv_mutex_lock(&scheduler->mutex);
-    int end = scheduler->stopping && scheduler->n_live_lanes == 0 &&
+    int end = scheduler->has_stopped && scheduler->n_live_lanes == 0 &&
               atomic_load(&scheduler->answers) == NULL;
     uv_mutex_unlock(&scheduler->mutex);
     if (end && !uv_is_closing((uv_handle_t *)wake)) {
@@ -163,6 +163,7 @@ void scheduler_loop_stop(struct scheduler *scheduler)
 {
     uv_mutex_lock(&scheduler->mutex);
     int stuck = scheduler->n_live_lanes > 0;
+    scheduler->has_stopped = true;
     uv_mutex_unlock(&scheduler->mutex);
     scheduler_loop_wake(scheduler);
     if (stuck)

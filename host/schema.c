@@ -287,10 +287,16 @@ model_status schema_check_emitted(const struct model_description *description,
     return check_data(tensor, err) == MODEL_OK ? MODEL_OK : MODEL_INTERNAL;
 }
 
-int64_t schema_batch(const struct schema_binding *binding)
+int64_t schema_size(const struct schema_binding *binding, const char *name)
 {
     for (uint32_t i = 0; i < binding->n_dimensions; i++)
-        if (strcmp(binding->dimensions[i].name, "batch") == 0)
+        if (strcmp(binding->dimensions[i].name, name) == 0)
             return binding->dimensions[i].size;
-    return 1;
+    return -1;
+}
+
+int64_t schema_batch(const struct schema_binding *binding)
+{
+    const int64_t size = schema_size(binding, "batch");
+    return size >= 0 ? size : 1;
 }

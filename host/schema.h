@@ -40,6 +40,8 @@ model_status schema_check_inputs(const struct model_description *description,
                                  const struct model_tensor *const *inputs, uint32_t n_inputs,
                                  struct schema_binding *ret, struct model_error *err);
 
+/* The size of a dynamic dimension; -1: no tensor had it. */
+int64_t schema_size(const struct schema_binding *binding, const char *name);
 /* The size of dimension "batch"; 1 where there is none. */
 int64_t schema_batch(const struct schema_binding *binding);
 

@@ -204,11 +204,17 @@ struct modelhost_load_options {
      * has, in the usual order (coreml on Apple's systems, cpu, torch, onnx, others by name). */
     const char *backend;
     int64_t sla_ms; /* breaker: p99 from the call to the answer, of the last calls; 0: none */
-    uint32_t breaker_window;    /* calls that it looks at, of the last minute; 0: 200 */
-    uint32_t breaker_min_calls; /* fewer of them say nothing; 0: 20 */
-    double
-        breaker_success_rate; /* below it no calls pass; 0: 0.95; negative: errors do not matter */
+    uint32_t breaker_window;     /* calls that it looks at, of the last minute; 0: 200 */
+    uint32_t breaker_min_calls;  /* fewer of them say nothing; 0: 20 */
+    double breaker_success_rate; /* of good calls; 0: 0.95, with one backend none; negative: none */
     int64_t breaker_cooldown_ms; /* until it is tried again; doubles to 60 times; 0: 5000 */
+    /* Requests that wait for the model together run together, and each gets what it would have got alone.
+     * For calls without session and on_tensors; not for generating. */
+    uint32_t max_batch; /* items in a joint run, up to 1,024; 0, 1: nothing is joined */
+    uint32_t
+        max_delay_us; /* that a request may wait for others, up to 60 s, and never more than half
+                              of its time; 0: what waits already */
+    uint64_t max_batch_tokens; /* of the joined texts' own lengths, the sum; 0: no limit */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \
@@ -465,7 +471,7 @@ MODELHOST_API void modelhost_session_release(struct modelhost_session *session);
 struct modelhost_timing {
     size_t struct_size;
     int64_t queue_ns; /* from the call until a lane took it */
-    int64_t run_ns;   /* in the plugin, all its calls together */
+    int64_t run_ns;   /* in the plugin, all its calls together; of a joint run, the whole of it */
     int64_t total_ns; /* from the call until the answer */
     /* Of generating, else 0: tokens of the prompts, how many of them were read before and kept, the time
      * to read the others; new tokens, and the time for those behind the first. */

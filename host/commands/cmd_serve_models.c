@@ -20,6 +20,8 @@ const char cmd_serve_models_help[] =
     "  --host HOST          where to listen (default: 127.0.0.1)\n"
     "  --port PORT          default: any free one\n"
     "  --config FILE        options of host and models, see `modelhost config keys`\n"
+    "  --isolation WHERE    worker: plugins run in processes of their own, which are killed when they\n"
+    "                       hang and replaced (default); inproc: in this one\n"
     "  --lanes N            requests that run at the same time (default: 1)\n"
     "  --threads N          threads of each (default: all that this process may use, shared out)\n"
     "  --log-format FORMAT  text or json: how log lines on standard error look (default text)\n"
@@ -30,7 +32,7 @@ const char cmd_serve_models_help[] =
 
 struct serve_command {
     struct command_places places;
-    const char *host, *config_path, *log_format;
+    const char *host, *config_path, *isolation, *log_format;
     int64_t port, lanes, threads;
     bool quiet, verbose;
     struct modelhost *modelhost;
@@ -90,8 +92,12 @@ static model_status load_one(struct serve_command *command, const struct modelho
         return status;
     const size_t i = command->n_models++;
     command->models[i].name = command->names[i];
+    options.isolation = MODELHOST_WORKER;
     if (config != NULL)
         modelhost_config_model(config, package, &options);
+    if (command->isolation != NULL)
+        options.isolation =
+            strcmp(command->isolation, "inproc") == 0 ? MODELHOST_INPROC : MODELHOST_WORKER;
     return modelhost_load_with(command->modelhost, package, &options, &command->models[i].model,
                                err);
 }
@@ -210,6 +216,7 @@ int cmd_serve_models(int argc, char **argv)
         {"port", .integer = &command.port, .max = UINT16_MAX},
         {"config", .text = &command.config_path},
         {"log-format", .text = &command.log_format},
+        {"isolation", .text = &command.isolation},
         {"lanes", .integer = &command.lanes, .min = 1, .max = 1024},
         {"threads", .integer = &command.threads, .min = 1, .max = 1024},
         {"store", .text = &command.places.store_dir},
@@ -225,6 +232,10 @@ int cmd_serve_models(int argc, char **argv)
         return COMMAND_USAGE;
     if (optind == argc)
         return command_usage(argv[0], "wants at least one package");
+    if (command.isolation != NULL && strcmp(command.isolation, "inproc") != 0 &&
+        strcmp(command.isolation, "worker") != 0)
+        return command_usage(argv[0], "--isolation wants worker or inproc, got '%s'",
+                             command.isolation);
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = load_all(&command, argv + optind, (size_t)(argc - optind), &err);
     if (status == MODEL_OK)

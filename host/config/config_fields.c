@@ -64,6 +64,11 @@ const struct config_field config_model_fields[] = {
         "below it no calls pass; 0: 0.95; negative: errors do not matter"),
     ROW(CONFIG_I64, MODEL(breaker_cooldown_ms), 0, DAY_MS, NULL,
         "until a backend is tried again; 0: 5000"),
+    ROW(CONFIG_U32, MODEL(max_batch), 0, 1024, NULL,
+        "items of several requests that run together; 0, 1: none do"),
+    ROW(CONFIG_U32, MODEL(max_delay_us), 0, 60000000, NULL, "that a request waits for others"),
+    ROW(CONFIG_U64, MODEL(max_batch_tokens), 0, EXACT, NULL,
+        "of the joined texts together; 0: no limit"),
     {.key = NULL},
 };
 

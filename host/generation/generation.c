@@ -217,7 +217,6 @@ static model_status run_job(struct request_job *job, struct modelhost_request *r
         modelhost_result_destroy(result);
         return status;
     }
-    result->timing.queue_ns = request->started_ns - request->submitted_ns;
     status = run_sequences(generation, &run, err);
     request_return_instance(request, run.instance);
     if (status == MODEL_OK)
@@ -331,7 +330,8 @@ model_status generation_job_create(const struct model_description *description,
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         return error_no_memory(err, "a request");
-    generation->job = (struct request_job){prepare_job, run_job, answer_job, destroy_job};
+    generation->job = (struct request_job){
+        .prepare = prepare_job, .run = run_job, .answer = answer_job, .destroy = destroy_job};
     generation->tokenizer = tokenizer;
     generation->bos_token_id = config->bos_token_id;
     generation->on_token = wanted->on_token;

@@ -1,5 +1,7 @@
 /* lane.c - see lane.h. */
 #include "lane.h"
+#include "batch_queue.h"
+#include "batch_run.h"
 #include "clock.h"
 #include "errors.h"
 #include "execute.h"
@@ -66,6 +68,7 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
     request->started_ns = clock_now_ns();
     request->lane = lane;
     lane->running = request;
+    lane->n_company = lane->n_waiting = 1;
     lane->given_up_ns = 0;
     scheduler->n_busy++;
     if (estimated_run_ns > 0) {
@@ -92,8 +95,8 @@ void lane_end(struct lane *lane, model_status status, struct modelhost_result *r
     struct scheduler *scheduler = lane->scheduler;
     struct modelhost_request *request = lane->running;
     struct lane_account *account = &request->model->lane_account;
-    if (request->raised_ns != 0)
-        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - request->raised_ns);
+    if (lane->given_up_ns != 0)
+        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - lane->given_up_ns);
     if (!lane->is_abandoned) {
         scheduler->n_busy--;
     } else {
@@ -101,6 +104,7 @@ void lane_end(struct lane *lane, model_status status, struct modelhost_result *r
         model_metrics_lane_returned(&request->model->metrics);
     }
     lane->running = NULL;
+    lane->n_company = 0;
     request->lane = NULL;
     lane->is_late = false;
     status = scheduler_hold_deadline(request, status, error);
@@ -121,25 +125,105 @@ void lane_drop(struct lane_remains *remains)
     *remains = (struct lane_remains){NULL, NULL};
 }
 
+/* ---- several requests on a lane */
+
+void lane_begin_company(struct lane *lane, uint32_t n)
+{
+    lane_begin(lane, lane->company[0]);
+    lane->n_company = lane->n_waiting = n;
+    for (uint32_t i = 1; i < n; i++) {
+        lane->company[i]->state = REQUEST_RUNNING;
+        lane->company[i]->started_ns = lane->running->started_ns;
+        lane->company[i]->lane = lane;
+    }
+}
+
+void lane_answer(struct lane *lane, struct modelhost_request **place, model_status status,
+                 struct modelhost_result *result, struct model_error *error)
+{
+    struct scheduler *scheduler = lane->scheduler;
+    struct modelhost_request *request = *place;
+    const bool goes = request != lane->running;
+    uv_mutex_lock(&scheduler->mutex);
+    status = scheduler_hold_deadline(request, status, error);
+    const bool claimed =
+        scheduler_claim(scheduler, request, status, status == MODEL_OK ? result : NULL, error);
+    lane->n_waiting -= claimed;
+    if (goes) {
+        request->lane = NULL;
+        *place = NULL;
+    }
+    scheduler_unlock(scheduler);
+    if (!claimed || status != MODEL_OK)
+        modelhost_result_destroy(result);
+    if (goes)
+        request_drop(request);
+}
+
+void lane_join(struct lane *lane, struct modelhost_request ***places, uint32_t n,
+               struct joint_run *joint)
+{
+    uv_mutex_lock(&lane->scheduler->mutex);
+    for (uint32_t i = 0; i < n; i++) {
+        (*places[i])->joint = joint;
+        joint->n_waiting += (*places[i])->state != REQUEST_ANSWERED;
+    }
+    if (joint->n_waiting == 0)
+        __atomic_store_n(&joint->cancelled, MODEL_CANCELLED, __ATOMIC_RELAXED);
+    uv_mutex_unlock(&lane->scheduler->mutex);
+}
+
+void lane_part(struct lane *lane, struct modelhost_request ***places, uint32_t n)
+{
+    uv_mutex_lock(&lane->scheduler->mutex);
+    for (uint32_t i = 0; i < n; i++)
+        (*places[i])->joint = NULL;
+    uv_mutex_unlock(&lane->scheduler->mutex);
+}
+
 /* ---- the thread */
 
-/* Under the mutex: the next request that may run; answers those that may not. */
-static struct modelhost_request *take(struct scheduler *scheduler)
+/* Under the mutex: whether a request may run; answers it if not. */
+static bool may_run(struct scheduler *scheduler, struct modelhost_request *request)
 {
-    if (scheduler->n_busy >= scheduler->options.n_lanes)
-        return NULL;
-    for (struct modelhost_request *request;
-         (request = request_queue_first(&scheduler->queue)) != NULL;) {
-        struct model_error error;
-        error_init(&error);
-        model_status status = scheduler_hold_deadline(request, MODEL_OK, &error);
-        if (status == MODEL_OK)
-            status = lane_check_model(request->model, &error);
-        if (status == MODEL_OK)
-            return request_queue_take(&scheduler->queue);
+    struct model_error error;
+    error_init(&error);
+    model_status status = scheduler_hold_deadline(request, MODEL_OK, &error);
+    if (status == MODEL_OK)
+        status = lane_check_model(request->model, &error);
+    if (status != MODEL_OK)
         (void)scheduler_claim(scheduler, request, status, NULL, &error);
+    return status == MODEL_OK;
+}
+
+/* Under the mutex: takes what is to run next into lane->company; returns how many there are. 0: nothing, or only
+ * what had better wait for company, until *ret_run_at_ns. */
+static uint32_t take(struct lane *lane, int64_t *ret_run_at_ns)
+{
+    struct scheduler *scheduler = lane->scheduler;
+    *ret_run_at_ns = INT64_MAX;
+    if (scheduler->n_busy >= scheduler->options.n_lanes)
+        return 0;
+    const uint32_t n_free = scheduler->options.n_lanes - scheduler->n_busy - 1;
+    for (struct request_group *group = scheduler->queue.first; group != NULL;) {
+        if (!may_run(scheduler, group->first)) {
+            group = scheduler->queue.first; /* this one may be gone */
+            continue;
+        }
+        const bool looks_for_company = group->first->candidate.key != 0;
+        int64_t run_at_ns = INT64_MAX;
+        uint32_t n = batch_gather(group->first, looks_for_company ? clock_now_ns() : 0,
+                                  lane->company, &run_at_ns);
+        if (n > 0) { /* free lanes have their share: two half batches are done before a whole one */
+            n = (n + n_free) / (1 + n_free);
+            request_queue_take(&scheduler->queue, lane->company, n);
+            return n;
+        }
+        if (run_at_ns < *ret_run_at_ns)
+            *ret_run_at_ns = run_at_ns;
+        group = group->next;
     }
-    return NULL;
+    return 0;
 }
 
 /* Under the mutex: the lane's last step. */
@@ -153,12 +237,70 @@ static void leave(struct lane *lane)
 }
 
 /* Looks for a while before it sleeps, unless it would only be in the way of the other lanes. */
-static void wait_for_work(struct lane *lane)
+static bool wait_for_work(struct lane *lane, int64_t until_ns)
 {
     const struct scheduler_options *options = &lane->scheduler->options;
     const bool is_crowded = scheduler_is_crowded(lane->scheduler);
     const bool looks = is_crowded || options->n_lanes < options->n_cpus;
-    (void)wait_word_wait(&lane->work, looks ? &lane->spin : NULL, is_crowded, INT64_MAX);
+    return wait_word_wait(&lane->work, looks ? &lane->spin : NULL, is_crowded, until_ns);
+}
+
+/* Under the mutex: waits, without it, until there may be work, or until then. */
+static void be_idle(struct lane *lane, int64_t until_ns, struct lane_remains *remains)
+{
+    struct scheduler *scheduler = lane->scheduler;
+    wait_word_reset(&lane->work);
+    lane->next_idle = scheduler->idle;
+    scheduler->idle = lane;
+    scheduler_unlock(scheduler);
+    lane_drop(remains);
+    const bool posted = wait_for_work(lane, until_ns);
+    uv_mutex_lock(&scheduler->mutex);
+    if (posted)
+        return;
+    struct lane **link = &scheduler->idle;
+    while (*link != NULL && *link != lane)
+        link = &(*link)->next_idle;
+    if (*link != NULL) {
+        *link = lane->next_idle;
+        return;
+    }
+    uv_mutex_unlock(&scheduler->mutex); /* chosen just now: the post is on its way */
+    (void)wait_word_wait(&lane->work, NULL, false, INT64_MAX);
+    uv_mutex_lock(&scheduler->mutex);
+}
+
+/* Under the mutex: whether something in the queue may be waiting for company, so that another lane must keep the
+ * time when this one has got work. */
+static bool waits_for_company(const struct scheduler *scheduler)
+{
+    for (const struct request_group *group = scheduler->queue.first; group != NULL;
+         group = group->next)
+        if (group->model->batching.max_delay_ns > 0)
+            return true;
+    return false;
+}
+
+/* Under the mutex: runs, without it, what take() took. */
+static void run(struct lane *lane, uint32_t n, struct lane_remains *remains)
+{
+    struct scheduler *scheduler = lane->scheduler;
+    struct modelhost_result *result = NULL;
+    struct model_error error;
+    error_init(&error);
+    model_status status = MODEL_OK;
+    lane_begin_company(lane, n);
+    struct lane *next = waits_for_company(scheduler) ? lane_to_wake(scheduler) : NULL;
+    scheduler_unlock(scheduler);
+    if (next != NULL)
+        wait_word_post(&next->work);
+    lane_drop(remains);
+    if (n > 1)
+        execute_batch(lane);
+    else
+        status = lane_execute(lane, &result, &error);
+    uv_mutex_lock(&scheduler->mutex);
+    lane_end(lane, status, result, &error, remains);
 }
 
 static void lane_main(void *argument)
@@ -169,27 +311,12 @@ static void lane_main(void *argument)
     parallel_adopt_thread(scheduler->options.threads);
     uv_mutex_lock(&scheduler->mutex);
     while (!scheduler->stopping && !lane->is_abandoned) {
-        struct modelhost_request *request = take(scheduler);
-        if (request != NULL) {
-            lane_begin(lane, request);
-        } else {
-            wait_word_reset(&lane->work);
-            lane->next_idle = scheduler->idle;
-            scheduler->idle = lane;
-        }
-        scheduler_unlock(scheduler);
-        lane_drop(&remains);
-        if (request == NULL) {
-            wait_for_work(lane);
-            uv_mutex_lock(&scheduler->mutex);
-            continue;
-        }
-        struct modelhost_result *result = NULL;
-        struct model_error error;
-        error_init(&error);
-        const model_status status = lane_execute(lane, &result, &error);
-        uv_mutex_lock(&scheduler->mutex);
-        lane_end(lane, status, result, &error, &remains);
+        int64_t run_at_ns = INT64_MAX;
+        const uint32_t n = take(lane, &run_at_ns);
+        if (n > 0)
+            run(lane, n, &remains);
+        else
+            be_idle(lane, run_at_ns, &remains);
     }
     const bool was_abandoned = lane->is_abandoned;
     scheduler_unlock(scheduler);
@@ -208,8 +335,12 @@ static void lane_main(void *argument)
 model_status lane_start(struct scheduler *scheduler, struct model_error *err)
 {
     struct lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL)
+    if (lane != NULL)
+        lane->company = calloc(BATCH_MAX_ITEMS, sizeof(void *));
+    if (lane == NULL || lane->company == NULL) {
+        free(lane);
         return error_no_memory(err, "a lane");
+    }
     wait_spin_init(&lane->spin, scheduler->options.n_cpus);
     uv_mutex_lock(&scheduler->mutex);
     lane_link(scheduler, lane);
@@ -219,6 +350,7 @@ model_status lane_start(struct scheduler *scheduler, struct model_error *err)
     uv_mutex_unlock(&scheduler->mutex);
     if (code == 0)
         return MODEL_OK;
+    free(lane->company);
     free(lane);
     return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a lane: %s", uv_strerror(code));
 }
@@ -233,6 +365,7 @@ void lane_join_ended(struct scheduler *scheduler)
         struct lane *ended = lane;
         lane = ended->next;
         (void)uv_thread_join(&ended->thread);
+        free(ended->company);
         free(ended);
     }
 }

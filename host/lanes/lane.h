@@ -14,9 +14,13 @@ struct lane {
     struct lane *next_idle;
     struct wait_word work; /* posted when there may be some */
     struct wait_spin spin;
-    struct modelhost_request *running; /* NULL: nothing */
-    int64_t given_up_ns;               /* when what it runs was given up; 0: not */
-    bool is_direct;                    /* a caller's thread, for one call */
+    struct modelhost_request *running; /* NULL: nothing; the first of several that run together */
+    /* Those that run together, running among them; the others become NULL when they are answered. */
+    struct modelhost_request **company; /* (n_company), room for BATCH_MAX_ITEMS; NULL: direct */
+    uint32_t n_company;                 /* 1: no company */
+    uint32_t n_waiting;                 /* of all that run, those without an answer */
+    int64_t given_up_ns;                /* when all that it runs was given up; 0: not */
+    bool is_direct;                     /* a caller's thread, for one call */
     bool is_abandoned;
     bool is_late; /* reported by the watchdog; until the call ends */
     uv_thread_t thread;
@@ -41,6 +45,19 @@ model_status lane_execute(struct lane *lane, struct modelhost_result **ret_resul
 void lane_end(struct lane *lane, model_status status, struct modelhost_result *result,
               struct model_error *error, struct lane_remains *ret_remains);
 void lane_drop(struct lane_remains *remains);
+
+/* The same of several requests of one model, which are all taken over: instead of lane_begin(); and
+ * instead of lane_execute(), after which lane_end() ends the first, which has its answer already. */
+void lane_begin_company(struct lane *lane, uint32_t n);
+/* Answers one of lane->company that has run, and lets go of it unless it is the first. `result` is taken over.
+ * [lane-thread] */
+void lane_answer(struct lane *lane, struct modelhost_request **place, model_status status,
+                 struct modelhost_result *result, struct model_error *error);
+/* Around a run of some of the company: in between, joint->cancelled is raised when the last of them has
+ * been given up. [lane-thread] */
+void lane_join(struct lane *lane, struct modelhost_request ***places, uint32_t n,
+               struct joint_run *joint);
+void lane_part(struct lane *lane, struct modelhost_request ***places, uint32_t n);
 
 /* Under the mutex: into the scheduler's list, and out of it. */
 void lane_link(struct scheduler *scheduler, struct lane *lane);

@@ -23,6 +23,9 @@ static void abandon(struct scheduler *scheduler, struct lane *lane, int64_t now_
     struct modelhost_request *request = lane->running;
     struct lane_account *account = &request->model->lane_account;
     atomic_store(&request->is_abandoned, true);
+    for (uint32_t i = 1; i < lane->n_company; i++)
+        if (lane->company[i] != NULL)
+            atomic_store(&lane->company[i]->is_abandoned, true);
     lane->is_abandoned = true;
     lane->is_late = false;
     account->n_abandoned++;

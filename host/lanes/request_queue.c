@@ -93,19 +93,17 @@ struct modelhost_request *request_queue_first(const struct request_queue *queue)
     return queue->first != NULL ? queue->first->first : NULL;
 }
 
-struct modelhost_request *request_queue_take(struct request_queue *queue)
+void request_queue_take(struct request_queue *queue, struct modelhost_request *const *requests,
+                        uint32_t n)
 {
-    struct request_group *group = queue->first;
-    if (group == NULL)
-        return NULL;
-    struct modelhost_request *request = group->first;
-    const bool goes_on = group->n_requests > 1;
-    request_queue_remove(queue, request);
+    struct request_group *group = requests[0]->group;
+    const bool goes_on = group->n_requests > n;
+    for (uint32_t i = 0; i < n; i++)
+        request_queue_remove(queue, requests[i]);
     if (goes_on && group->next != NULL && group->next->priority == group->priority) {
         unlink_group(queue, group);
         append_group(queue, group);
     }
-    return request;
 }
 
 void request_queue_remove(struct request_queue *queue, struct modelhost_request *request)

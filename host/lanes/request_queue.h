@@ -33,8 +33,9 @@ bool request_queue_is_full(const struct request_queue *queue);
 model_status request_queue_add(struct request_queue *queue, struct modelhost_request *request);
 /* Whose turn it is, or NULL. */
 struct modelhost_request *request_queue_first(const struct request_queue *queue);
-/* Takes out whose turn it is, or NULL; the next turn is another model's of this priority, if one waits. */
-struct modelhost_request *request_queue_take(struct request_queue *queue);
+/* Takes out n > 0 of one group; the next turn is another model's of this priority, if one waits. */
+void request_queue_take(struct request_queue *queue, struct modelhost_request *const *requests,
+                        uint32_t n);
 /* Takes out one that is in it, whatever its turn. */
 void request_queue_remove(struct request_queue *queue, struct modelhost_request *request);
 

@@ -179,8 +179,11 @@ model_status image_batch_create(const struct image_pipeline *pipeline,
     struct image_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL)
         return error_no_memory(err, "a batch");
-    batch->job =
-        (struct request_job){.prepare = prepare_job, .answer = answer_job, .destroy = destroy_job};
+    batch->job = (struct request_job){.prepare = prepare_job,
+                                      .answer = answer_job,
+                                      .destroy = destroy_job,
+                                      .n_items = n_images,
+                                      .n_tokens = n_images};
     batch->pipeline = pipeline;
     batch->top_k = options != NULL && options->top_k > 0 ? options->top_k : DEFAULT_TOP_K;
     batch->images = calloc(n_images, sizeof *batch->images);

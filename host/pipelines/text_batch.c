@@ -91,6 +91,12 @@ static model_status take_text(struct text_batch *batch, uint32_t index,
                : error_no_memory(err, "a text");
 }
 
+/* About how many tokens a text will have: four bytes make one, and two are special. */
+static uint64_t estimate_tokens(const struct text_item *item)
+{
+    return (item->text_bytes + item->pair_bytes) / 4 + 2;
+}
+
 static model_status encode(struct text_batch *batch, uint32_t index, const uint32_t *cancelled,
                            struct model_error *err)
 {
@@ -228,8 +234,11 @@ model_status text_batch_create(const struct text_pipeline *pipeline,
     batch->n_items = batch->items != NULL ? n_texts : 0;
     model_status status =
         batch->items != NULL ? take_wishes(batch, options, err) : error_no_memory(err, "a batch");
-    for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++)
+    batch->job.n_items = batch->n_items;
+    for (uint32_t i = 0; i < batch->n_items && status == MODEL_OK; i++) {
         status = take_text(batch, i, &texts[i], err);
+        batch->job.n_tokens += estimate_tokens(&batch->items[i]);
+    }
     if (status != MODEL_OK)
         text_batch_destroy(batch);
     else

@@ -46,6 +46,8 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
     chain->options.backend = NULL; /* the caller's memory */
     if (chain->order.n_names == 0)
         chain->order.n_names = 1;
+    if (chain->order.n_names == 1 && chain->options.breaker_success_rate == 0)
+        chain->policy.success_rate = 0; /* with nobody to hand over to, only who asks for it */
     if (status == MODEL_OK)
         *ret = chain;
     else

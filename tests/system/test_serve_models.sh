@@ -41,6 +41,7 @@ package echo '{}'
 package spin '{"echo_mode":"spin"}'
 start all "$work/echo" "ns/other=$work/echo"
 
+has 'plugins run in processes of their own' "$(ps -o args= --ppid "$pid")" ' worker'
 same 'it lives' "$(get "$url/v2/health/live")" '{"live":true}'
 same 'it is ready' "$(get "$url/v2/health/ready")" '{"ready":true}'
 has 'it has a name' "$(get "$url/v2")" '"name":"modelhost"'
@@ -91,6 +92,11 @@ wait "$last"
 
 fails 'two models of one name are refused' 1 \
     "modelhost: two models are called 'echo'; give one another name: NAME=PKG" serve -q "$work/echo" "$work/echo"
+start here "$work/echo" --isolation inproc
+same 'unless told otherwise' "$(ps -o args= --ppid "$pid")" ''
+kill -TERM "$pid"
+run serve "$work/echo" --isolation elsewhere
+same 'another isolation is a wrong command line' "$code" 2
 run serve
 same 'without a package it is a wrong command line' "$code" 2
 summary

@@ -42,13 +42,34 @@ static struct modelhost_model *load_one(const char *dir,
     return fickle_load(*ret_host, dir, options);
 }
 
+static void the_only_backend_has_a_breaker_if_that_is_said(void **state)
+{
+    (void)state;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    for (int said = 0; said < 2; said++) {
+        struct modelhost *host = NULL;
+        char *dir = scratch_dir();
+        options.breaker_success_rate = said ? 0.9 : 0;
+        struct modelhost_model *model = load_one(dir, &options, &host);
+        command(dir, "cpu", "f");
+        for (int i = 0; i < 20; i++)
+            assert_int_equal(fickle_run(model, NULL, NULL, NULL, NULL), MODEL_INTERNAL);
+        assert_int_equal(fickle_run(model, NULL, NULL, NULL, NULL),
+                         said ? MODEL_BUSY : MODEL_INTERNAL);
+        modelhost_release(model);
+        modelhost_destroy(host);
+        remove_package(dir);
+    }
+}
+
 static void a_negative_rate_lets_errors_through(void **state)
 {
     (void)state;
     struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
-    struct modelhost *host = NULL;
     char *dir = scratch_dir();
     options.breaker_success_rate = -1;
+    add_backend(dir, "torch", 2, "");
+    struct modelhost *host = NULL;
     struct modelhost_model *model = load_one(dir, &options, &host);
     command(dir, "cpu", "f");
     for (int i = 0; i < 100; i++)
@@ -78,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_out_of_range_are_refused),
+        cmocka_unit_test(the_only_backend_has_a_breaker_if_that_is_said),
         cmocka_unit_test(a_negative_rate_lets_errors_through),
         cmocka_unit_test(options_of_an_older_library_mean_the_defaults),
     };

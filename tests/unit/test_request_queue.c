@@ -16,16 +16,25 @@ static void add(struct request_queue *queue, struct modelhost_request *request)
     assert_int_equal(request_queue_add(queue, request), MODEL_OK);
 }
 
+/* Takes out whose turn it is, or NULL. */
+static struct modelhost_request *take_next(struct request_queue *queue)
+{
+    struct modelhost_request *next = request_queue_first(queue);
+    if (next != NULL)
+        request_queue_take(queue, &next, 1);
+    return next;
+}
+
 static void assert_order(struct request_queue *queue, const uint64_t *ids, int n_ids)
 {
     for (int i = 0; i < n_ids; i++) {
         const struct modelhost_request *first = request_queue_first(queue);
-        const struct modelhost_request *taken = request_queue_take(queue);
+        const struct modelhost_request *taken = take_next(queue);
         assert_non_null(taken);
         assert_ptr_equal(first, taken);
         assert_int_equal(taken->id, ids[i]);
     }
-    assert_null(request_queue_take(queue));
+    assert_null(take_next(queue));
     assert_int_equal(queue->n_requests, 0);
     request_queue_finish(queue);
 }
@@ -40,6 +49,23 @@ static void one_model_is_served_in_the_order_of_coming(void **state)
     add(&queue, &b);
     add(&queue, &c);
     assert_order(&queue, (const uint64_t[]){1, 2, 3}, 3);
+}
+
+static void several_that_are_taken_together_are_one_turn(void **state)
+{
+    (void)state;
+    struct request_queue queue = {.max_requests = MANY};
+    struct modelhost_model model = {0}, other = {0};
+    struct modelhost_request a = make(&model, 0, 1), b = make(&model, 0, 2), c = make(&model, 0, 3),
+                             d = make(&model, 0, 4), e = make(&other, 0, 5);
+    struct modelhost_request *const together[] = {&a, &c};
+    add(&queue, &a);
+    add(&queue, &b);
+    add(&queue, &c);
+    add(&queue, &d);
+    add(&queue, &e);
+    request_queue_take(&queue, together, 2);
+    assert_order(&queue, (const uint64_t[]){5, 2, 4}, 3);
 }
 
 static void a_higher_priority_goes_first_whatever_came_before(void **state)
@@ -138,7 +164,7 @@ static void a_hungry_model_starves_nobody(void **state)
         const int comes = 1 + (int)(random >> 16) % (N_MODELS - 1);
         if ((random >> 30) != 0 && add_one(&queue, models, comes) && n_waiting[comes]++ == 0)
             passed_over[comes] = 0;
-        const int served = (int)request_queue_take(&queue)->id;
+        const int served = (int)take_next(&queue)->id;
         for (int m = 0; m < N_MODELS; m++)
             if (m != served && n_waiting[m] > 0)
                 assert_true(++passed_over[m] < N_MODELS);
@@ -148,7 +174,7 @@ static void a_hungry_model_starves_nobody(void **state)
     }
     for (int m = 0; m < N_MODELS; m++)
         assert_true(n_served[m] > 5000 / N_MODELS / 2);
-    while (request_queue_take(&queue) != NULL)
+    while (take_next(&queue) != NULL)
         continue;
     request_queue_finish(&queue);
 }
@@ -161,7 +187,7 @@ static void emptied_groups_are_used_again(void **state)
     struct modelhost_request request = make(&model, 3, 1);
     add(&queue, &request);
     const struct request_group *group = request.group;
-    assert_ptr_equal(request_queue_take(&queue), &request);
+    assert_ptr_equal(take_next(&queue), &request);
     assert_null(model.lane_account.waiting);
     add(&queue, &request);
     assert_ptr_equal(request.group, group);
@@ -172,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_model_is_served_in_the_order_of_coming),
+        cmocka_unit_test(several_that_are_taken_together_are_one_turn),
         cmocka_unit_test(a_higher_priority_goes_first_whatever_came_before),
         cmocka_unit_test(models_of_one_priority_take_turns),
         cmocka_unit_test(what_is_removed_leaves_the_others_their_turns),

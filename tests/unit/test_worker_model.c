@@ -156,7 +156,7 @@ static void calls_that_hang_are_ended_and_leave_nothing(void **state)
     for (long i = 0; i < n_rounds; i++) {
         float y = 0;
         workers_must_answer(workers.model);
-        if (i == 1)
+        if (i == 0)
             before = count_belongings();
         const int64_t start_ns = clock_now_ns();
         assert_int_equal(workers_ask(workers.model, i % 2 == 0 ? -4 : -5, 10, &y, &err),
@@ -165,7 +165,11 @@ static void calls_that_hang_are_ended_and_leave_nothing(void **state)
         worst_ns = took_ns > worst_ns ? took_ns : worst_ns;
     }
     workers_must_answer(workers.model);
-    const struct belongings after = count_belongings();
+    struct belongings after = count_belongings();
+    for (int i = 0; i < 500 && after.n_descriptors != before.n_descriptors; i++) {
+        (void)usleep(10000); /* the last process's are being closed, by another thread */
+        after = count_belongings();
+    }
     assert_int_equal(after.n_descriptors, before.n_descriptors);
     assert_int_equal(after.n_segments, before.n_segments);
     assert_int_equal(after.n_children, 1);
@@ -361,10 +365,8 @@ static void *ask_and_crash(void *argument)
         model_status status = workers_ask(crowd->model, x, 0, &y, &own);
         crowd->n_asked_to += crashes;
         crowd->n_crashed += crashes && status == MODELHOST_CRASHED;
-        if (!crashes && (status != MODEL_OK || y != x + 1)) {
-            crowd->n_wrong++;
+        if (!crashes && (status != MODEL_OK || y != x + 1) && crowd->n_wrong++ == 0)
             print_message("%s\n", own.message);
-        }
     }
     return NULL;
 }

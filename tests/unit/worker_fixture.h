@@ -36,6 +36,7 @@ static inline model_status workers_load(struct workers *workers, uint32_t n_proc
     struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     load.isolation = MODELHOST_WORKER;
     load.workers = n_processes;
+    load.breaker_success_rate = -1; /* its failures are wanted */
     return modelhost_load_with(workers->host, workers->dir, &load, &workers->model, err);
 }
 

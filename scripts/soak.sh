@@ -20,6 +20,9 @@ ulimit -c 0
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0:handle_abort=0:allocator_may_return_null=1"
 export TSAN_OPTIONS="${TSAN_OPTIONS:+$TSAN_OPTIONS:}handle_segv=0:handle_abort=0"
 
+# What malloc() keeps for itself, in an arena for each thread, would hide what is lost: it gives it back.
+export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
+
 package() { # NAME FOLDER PLUGIN: what an author's folder has; nothing when the model is not here
     local name=$1 folder=$2 plugin=$3
     [ -f "$folder/config.json" ] && [ -f "$folder/model.safetensors" ] || return 0

@@ -22,6 +22,7 @@
 #define MAX_LANES   8
 #define MIN_STEP_S  0.05
 #define LOADS_SEEN  15
+#define LOADS_FIRST 60
 #define SETTLE_S    10 /* for processes that are being replaced */
 
 struct settings {
@@ -314,11 +315,11 @@ static bool load_and_measure(struct modelhost *host, const char *path, int32_t i
     return true;
 }
 
-/* The first tenth, which fills the caches of libraries, is not counted. */
+/* The first ones, which fill the caches of libraries, are not counted. */
 static bool check_loads(const struct settings *settings, int32_t isolation, uint32_t n)
 {
     const struct soak_usage before = usage_with_nothing_open(settings);
-    const uint32_t n_first = n / 10 > LOADS_SEEN ? n / 10 : LOADS_SEEN;
+    const uint32_t n_first = n / 10 > LOADS_FIRST ? n / 10 : LOADS_FIRST;
     struct modelhost *host = open_host(settings, false);
     char path[4096];
     double from = 0, to = 0;

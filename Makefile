@@ -69,9 +69,10 @@ EXAMPLE_PLUGINS := $(patsubst examples/%.c,$(BUILD)/examples/%.$(SO),$(wildcard 
 EXAMPLE_FOLDERS := $(sort $(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c))))
 EXAMPLE_PLUGINS += $(EXAMPLE_FOLDERS:%=$(BUILD)/examples/%.$(SO))
 EXAMPLES := $(EXAMPLE_PLUGINS) $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/plugin_%,$(wildcard examples/*.c)))
+SOAK := $(BUILD)/tests/soak
 TESTS := $(UNIT_TESTS) $(PLUGIN_TESTS) $(ABI_TESTS) $(REPLAYS)
 
-.PHONY: all help demo test bench fuzz check plugin install interop deps clean tests objects
+.PHONY: all help demo test soak bench fuzz check plugin install interop deps clean tests objects
 .DELETE_ON_ERROR:
 all: $(COMMANDS) $(LIBRARY) $(PLUGINS) $(EXAMPLES)
 
@@ -89,6 +90,9 @@ test: deps ## build and run every test that needs Debian packages only
 interop: all $(BUILD)/tests/sampler_steps ## compare with npm's clients and oracles
 	@scripts/deps.sh interop
 	@BUILD=$(BUILD) tests/interop/run.sh
+
+soak: all $(SOAK) ## SOAK_SECONDS=600 of all models at random, with faults and loads
+	@BUILD=$(BUILD) scripts/soak.sh
 
 bench: all $(BUILD)/bench/bench $(BUILD)/bench/overhead ## measure beside the peers that are installed
 	@BUILD=$(BUILD) bench/run.sh
@@ -112,12 +116,12 @@ plugin: $(KERNELS_ARCHIVE) $(COMMANDS) ## DIR=folder [PKG=package]: its C files 
 deps:
 	@scripts/deps.sh build
 
-tests: all $(TESTS) $(FIXTURES)
+tests: all $(TESTS) $(FIXTURES) $(SOAK)
 
 # Everything compiled, nothing linked (for scripts/checks/compile.sh).
 objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(SRC_kernels) \
   $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c)) \
-  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/fuzz/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
+  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/soak/*.c tests/fuzz/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
 
 # ---- compiling: `make V=1` shows the commands
 
@@ -222,7 +226,7 @@ $(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
 $(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
 $(BUILD)/tests/test_environment_library: | $(LIBRARY)
 # Workers are the modelhost command.
-$(BUILD)/tests/test_worker_model $(BUILD)/tests/test_worker_parity: | $(BUILD)/bin/modelhost
+$(BUILD)/tests/test_worker_model $(BUILD)/tests/test_worker_attempts $(BUILD)/tests/test_worker_parity: | $(BUILD)/bin/modelhost
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
@@ -232,6 +236,8 @@ $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
 	$(call link,-lcmocka $(LIBS))
 $(BUILD)/tests/sampler_steps: $(O)/tests/interop/sampler_steps.o $(ARCHIVE)
 	$(call link,$(LIBS))
+$(SOAK): $(call objects,$(wildcard tests/soak/*.c)) $(LIBRARY)
+	$(call link,-L$(BUILD)/lib -lmodelhost -lm -Wl$(comma)-rpath$(comma)'$$ORIGIN/../lib')
 # Tests that make allocations fail (tests/failing_memory.h).
 FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
 $(FAILING_MEMORY): ALL_LDFLAGS += $(call elf,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)

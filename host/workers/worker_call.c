@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define COPIED_BYTES 4096 /* outputs up to this size */
-#define MAX_RETRIES  3
 
 static uint32_t spec_index(const struct model_tensor_spec *const *specs, uint32_t n_specs,
                            const char *name)
@@ -299,18 +298,18 @@ model_status worker_call_run(struct model_instance *self, const struct model_cal
         .cancelled = call->cancel->cancelled,
         .until_ns = deadline_ns > INT64_MAX - grace_ns ? INT64_MAX : deadline_ns + grace_ns,
         .grace_ns = grace_ns};
+    struct worker_attempt attempt = {.n = 0};
     model_status status = MODEL_OK;
-    bool may_retry = true, alone = false;
-    for (int i = 0; i <= MAX_RETRIES && may_retry; i++) {
-        bool has_ended = false, has_emitted = false, suspects = false;
+    for (bool goes_on = true; goes_on;) {
+        const bool alone = attempt.alone;
+        bool has_ended = false, has_emitted = false;
         worker_slot_begin_call(instance->slot, alone);
         status = attach_and_run(instance, call, &patience, &has_ended, &has_emitted, err);
         worker_slot_end_call(instance->slot, alone);
-        /* The end of its process need not be its doing: then it is made again, alone if that is not known. */
-        may_retry = has_ended && status == MODELHOST_CRASHED && !alone && !has_emitted &&
-                    call->n_slots == 0 &&
-                    worker_slot_excuses(instance->slot, instance->address.generation, &suspects);
-        alone = suspects;
+        /* What has been seen, or changed a memory, is not made again. */
+        goes_on =
+            !has_emitted && call->n_slots == 0 && (has_ended || status == MODEL_OUT_OF_MEMORY) &&
+            worker_slot_may_repeat(instance->slot, instance->address.generation, status, &attempt);
     }
     return status;
 }

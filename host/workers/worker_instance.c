@@ -124,7 +124,7 @@ static model_status forward_keep(struct worker_instance *instance, uint32_t to, 
     worker_channel_ask(instance->channel);
     model_status status = worker_instance_hear(instance, patience, false, "keep", &has_ended, err);
     if (status != MODEL_OK)
-        return status == MODEL_DEADLINE ? MODELHOST_CRASHED : status;
+        return status;
     if (instance->say.what != WORKER_SAY_DONE)
         return error_set(err, MODEL_CORRUPT, "the worker answers keep() with something else");
     return instance->say.status == MODEL_OK
@@ -132,25 +132,42 @@ static model_status forward_keep(struct worker_instance *instance, uint32_t to, 
                : error_set(err, instance->say.status, "%s", instance->say.message);
 }
 
-static model_status keep(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
-                         int64_t *ret_kept, struct model_error *err)
+static model_status keep_once(struct worker_instance *instance, uint32_t to, uint32_t from,
+                              int64_t n_tokens, struct worker_patience *patience,
+                              struct model_error *err)
 {
-    struct worker_instance *instance = (struct worker_instance *)self;
-    struct worker_patience patience = {.until_ns = clock_now_ns() + KEEP_NS};
-    const uint32_t max_slots = instance->description->max_slots;
-    if (to >= max_slots || from >= max_slots)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "slots %u and %u, there are %u", to, from,
-                         max_slots);
-    model_status status = worker_instance_attach(instance, &patience, err);
+    model_status status = worker_instance_attach(instance, patience, err);
     if (status != MODEL_OK)
         return status;
     if (instance->is_lost[from]) { /* it is not to be had as it was: to begins anew */
         from = to;
         n_tokens = 0;
     }
-    status = forward_keep(instance, to, from, n_tokens, &patience, err);
-    if (status != MODEL_OK)
-        return status;
+    return forward_keep(instance, to, from, n_tokens, patience, err);
+}
+
+/* What a slot holds is lost when the process ends for another call's sake: then keep() is made again and
+ * says so, with 0 tokens. */
+static model_status keep(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
+                         int64_t *ret_kept, struct model_error *err)
+{
+    struct worker_instance *instance = (struct worker_instance *)self;
+    const uint32_t max_slots = instance->description->max_slots;
+    struct worker_attempt attempt = {.n = 0};
+    model_status status = MODEL_OK;
+    if (to >= max_slots || from >= max_slots)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "slots %u and %u, there are %u", to, from,
+                         max_slots);
+    do {
+        const bool alone = attempt.alone;
+        worker_slot_begin_call(instance->slot, alone);
+        struct worker_patience patience = {.until_ns = clock_now_ns() + KEEP_NS};
+        status = keep_once(instance, to, from, n_tokens, &patience, err);
+        worker_slot_end_call(instance->slot, alone);
+    } while (
+        worker_slot_may_repeat(instance->slot, instance->address.generation, status, &attempt));
+    if (status != MODEL_OK) /* keep() has no deadline that its caller knows of */
+        return status == MODEL_DEADLINE ? MODELHOST_CRASHED : status;
     instance->is_lost[to] = false;
     instance->is_filled[to] = instance->say.kept > 0;
     *ret_kept = instance->say.kept;
@@ -179,11 +196,26 @@ static void raise_in_worker(struct cancel_listener *self, uint32_t status)
     shared_event_signal(&instance->channel->to_host);
 }
 
+/* Its process may end for the sake of a call in it that is not this one's business. */
+static model_status attach_first(struct worker_instance *instance, struct model_error *err)
+{
+    struct worker_attempt attempt = {.n = 0};
+    model_status status = MODEL_OK;
+    do {
+        const bool alone = attempt.alone;
+        struct worker_patience patience = {.until_ns = INT64_MAX};
+        worker_slot_begin_call(instance->slot, alone);
+        status = worker_instance_attach(instance, &patience, err);
+        worker_slot_end_call(instance->slot, alone);
+    } while (
+        worker_slot_may_repeat(instance->slot, instance->address.generation, status, &attempt));
+    return status;
+}
+
 model_status worker_instance_create(const struct worker_instance_options *options,
                                     struct model_instance **ret, struct model_error *err)
 {
     const uint32_t max_slots = options->description->max_slots;
-    struct worker_patience patience = {.until_ns = INT64_MAX};
     struct worker_instance *instance = calloc(1, sizeof *instance);
     if (instance == NULL)
         return error_no_memory(err, "an instance");
@@ -204,7 +236,7 @@ model_status worker_instance_create(const struct worker_instance_options *option
     instance->is_filled = calloc((size_t)max_slots + 1, sizeof *instance->is_filled);
     instance->is_lost = calloc((size_t)max_slots + 1, sizeof *instance->is_lost);
     model_status status = instance->is_filled != NULL && instance->is_lost != NULL
-                              ? worker_instance_attach(instance, &patience, err)
+                              ? attach_first(instance, err)
                               : error_no_memory(err, "an instance");
     if (status != MODEL_OK) {
         destroy(&instance->base);

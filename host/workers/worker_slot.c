@@ -10,6 +10,7 @@
 
 #define GOODBYE_NS  (1 * NS_PER_S)   /* for a model's destroy() */
 #define MAX_WAIT_NS (1 * NS_PER_S)   /* for a process that must not be started yet */
+#define MAX_REPEATS 3                /* of what others have to do with; the last one is alone */
 #define SLICE_NS    (10 * NS_PER_MS) /* between looks at a token that cannot wake */
 
 /* ---- patience */
@@ -320,33 +321,43 @@ void worker_slot_end_call(struct worker_slot *slot, bool alone)
         uv_rwlock_rdunlock(&slot->turns);
 }
 
-bool worker_slot_excuses(struct worker_slot *slot, uint64_t generation, bool *ret_suspects)
+bool worker_slot_may_repeat(struct worker_slot *slot, uint64_t generation, model_status status,
+                            struct worker_attempt *attempt)
 {
+    const bool lacks_memory =
+        status == MODEL_OUT_OF_MEMORY && slot->config->memory_bytes > 0; /* the process's limit */
+    if (attempt->alone || (!lacks_memory && status != MODELHOST_CRASHED))
+        return false;
     uv_mutex_lock(&slot->mutex);
-    const bool excuses =
-        slot->last.generation == generation && (slot->last.killed || slot->last.n_calls > 1);
-    *ret_suspects = !slot->last.killed;
+    const struct worker_death *death = &slot->deaths[generation % WORKER_DEATHS];
+    const bool excuses = death->generation == generation &&
+                         atomic_load(&slot->n_ended) >= generation &&
+                         (death->killed || death->n_calls > 1);
+    const bool is_known = excuses && death->killed;
     uv_mutex_unlock(&slot->mutex);
-    return excuses;
+    attempt->n++;
+    attempt->alone = !is_known || attempt->n == MAX_REPEATS;
+    return lacks_memory || excuses;
 }
 
 model_status worker_slot_write_end(struct worker_slot *slot, uint64_t generation, const char *doing,
                                    struct model_error *err)
 {
+    const struct worker_death *death = &slot->deaths[generation % WORKER_DEATHS];
     const char *lines[LINE_TAIL_LINES];
     for (size_t i = 0; i < LINE_TAIL_LINES; i++)
-        lines[i] = slot->last.lines[i];
-    if (slot->last.generation != generation || !slot->last.end.is_known)
+        lines[i] = death->lines[i];
+    if (death->generation != generation || !death->end.is_known)
         return error_set(err, MODELHOST_CRASHED,
                          "plugin crashed in %s: its process ended, and how is not known (does the "
                          "application ignore SIGCHLD, or wait for all children?)",
                          doing);
-    if (slot->last.killed)
+    if (death->killed)
         return error_set(err, MODELHOST_CRASHED,
                          "the worker process was ended during %s, because another call in it did "
                          "not come back",
                          doing);
-    crash_report_write(err, slot->last.end.wait_status, doing, lines, slot->last.n_lines, false);
+    crash_report_write(err, death->end.wait_status, doing, lines, death->n_lines, false);
     return MODELHOST_CRASHED;
 }
 

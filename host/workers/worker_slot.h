@@ -90,12 +90,21 @@ bool worker_slot_has_ended(const struct worker_slot *slot, uint64_t generation);
 void worker_slot_worked(struct worker_slot *slot, uint64_t generation);
 /* Ends this process, because a call in it does not come back. */
 void worker_slot_kill(struct worker_slot *slot, uint64_t generation);
-/* Around a call in the process. `alone`: without another one beside it, for which it waits. */
+/* Around whatever the process is asked to do. `alone`: without anything else beside it, for which it waits. */
 void worker_slot_begin_call(struct worker_slot *slot, bool alone);
 void worker_slot_end_call(struct worker_slot *slot, bool alone);
-/* Whether a call in it need not have been the cause of its end: another one hung, or there were several; then
- * (*ret_suspects) nobody knows which it was. Behind worker_slot_has_ended(). */
-bool worker_slot_excuses(struct worker_slot *slot, uint64_t generation, bool *ret_suspects);
+
+/* How something is tried. Starts with 0. */
+struct worker_attempt {
+    bool alone;
+    uint32_t n; /* that came to nothing */
+};
+
+/* Whether what came to this status is to be tried again, and (attempt->alone) how: the process ended, and another
+ * call in it hung or may have been the cause, or it has a limit of memory that others in it may have
+ * reached. Alone is the last time. Behind worker_slot_end_call(). */
+bool worker_slot_may_repeat(struct worker_slot *slot, uint64_t generation, model_status status,
+                            struct worker_attempt *attempt);
 /* Writes how it ended, during `doing`; returns MODELHOST_CRASHED. Behind worker_slot_has_ended(). */
 model_status worker_slot_say_end(struct worker_slot *slot, uint64_t generation, const char *doing,
                                  struct model_error *err);

@@ -10,6 +10,18 @@
 
 enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_RESTING };
 
+/* How a process ended. Some are kept: who was in it may hear of it when the next one is gone, too. */
+struct worker_death {
+    uint64_t generation;
+    struct worker_end end;
+    bool killed;
+    uint32_t n_calls;
+    char lines[LINE_TAIL_LINES][LINE_TAIL_BYTES];
+    size_t n_lines;
+};
+
+#define WORKER_DEATHS 8
+
 struct worker_slot {
     const struct worker_config *config;
     uv_thread_t thread;
@@ -40,15 +52,7 @@ struct worker_slot {
     model_status failure; /* of the last start; MODEL_OK: none */
     struct model_error error;
 
-    /* How the last one ended. */
-    struct {
-        uint64_t generation;
-        struct worker_end end;
-        bool killed;
-        uint32_t n_calls;
-        char lines[LINE_TAIL_LINES][LINE_TAIL_BYTES];
-        size_t n_lines;
-    } last;
+    struct worker_death deaths[WORKER_DEATHS]; /* of generation % WORKER_DEATHS */
 };
 
 /* As worker_slot_say_end(), with the mutex held. */

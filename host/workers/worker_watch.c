@@ -192,13 +192,14 @@ static struct worker_end bury(struct worker_slot *slot)
 static void remember_end(struct worker_slot *slot, const struct worker_end *end)
 {
     const char *lines[LINE_TAIL_LINES];
-    slot->last.generation = slot->generation;
-    slot->last.end = *end;
-    slot->last.killed = slot->killed;
-    slot->last.n_calls = atomic_load(&slot->n_calls);
-    slot->last.n_lines = line_tail_lines(&slot->tail, lines);
-    for (size_t i = 0; i < slot->last.n_lines; i++)
-        (void)snprintf(slot->last.lines[i], LINE_TAIL_BYTES, "%s", lines[i]);
+    struct worker_death *death = &slot->deaths[slot->generation % WORKER_DEATHS];
+    death->generation = slot->generation;
+    death->end = *end;
+    death->killed = slot->killed;
+    death->n_calls = atomic_load(&slot->n_calls);
+    death->n_lines = line_tail_lines(&slot->tail, lines);
+    for (size_t i = 0; i < death->n_lines; i++)
+        (void)snprintf(death->lines[i], LINE_TAIL_BYTES, "%s", lines[i]);
 }
 
 /* Tells all who wait: the generation has ended. */

@@ -6,8 +6,11 @@
  *   -7  "y" is 0, 1, 2, ... with x[1] elements
  *   -8  emits "y" of one element x[1] times: 0, 1, 2, ...
  *   -9  prints a line and logs a line, and then as -1
+ *   -10 has no memory while another call runs
  * Its memory (max_slots 2) is the sum of all that a slot has read, which is added to "y".
- * config.json: "mischief_create" is one of these numbers, done in create_model(). */
+ * config.json: "mischief_create" is one of these numbers, done in create_model(); with "mischief_waits" each run()
+ * says in the log that it begins, and create_instance(), if it is 1, and keep(), if it is 2, that it waits, which
+ * it does while run() runs. */
 #include "model_abi.h"
 
 #include <stdio.h>
@@ -20,11 +23,13 @@ MODEL_PLUGIN_NOTE("mischief", "1.0.0", "mischief");
 struct mischief_model {
     struct model base;
     const struct model_services *services;
+    int waits;              /* "mischief_waits" */
+    volatile int n_running; /* atomic */
 };
 
 struct mischief_instance {
     struct model_instance base;
-    const struct mischief_model *model;
+    struct mischief_model *model;
     float sums[2];
 };
 
@@ -78,16 +83,32 @@ static model_status emit_pieces(const struct model_call *call, int n)
     return status;
 }
 
-static model_status run(struct model_instance *self, const struct model_call *call,
-                        struct model_error *err)
+static void say(const struct mischief_model *model, const char *text)
 {
-    struct mischief_instance *instance = (struct mischief_instance *)self;
+    model->services->log(model->services->context, MODEL_LOG_WARN, text);
+}
+
+static void wait_for_calls(const struct mischief_model *model)
+{
+    if (__atomic_load_n(&model->n_running, __ATOMIC_ACQUIRE) > 0)
+        say(model, "waits");
+    while (__atomic_load_n(&model->n_running, __ATOMIC_ACQUIRE) > 0)
+        (void)usleep(1000);
+}
+
+static model_status compute(struct mischief_instance *instance, const struct model_call *call,
+                            struct model_error *err)
+{
     const float *in = call->inputs[0]->data;
     const int64_t n = call->inputs[0]->shape[0];
     const int what = n > 0 ? (int)in[0] : 0;
     const int64_t n_made = what == -7 ? (int64_t)in[1] : n;
     model_status status = MODEL_OK;
     misbehave(instance->model->services, what);
+    if (what == -10 && __atomic_load_n(&instance->model->n_running, __ATOMIC_ACQUIRE) > 1) {
+        say(instance->model, "no memory");
+        return MODEL_OUT_OF_MEMORY;
+    }
     while (what == -6 && status == MODEL_OK)
         status = model_cancel_status(call->cancel);
     if (what == -8)
@@ -105,11 +126,25 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     return MODEL_OK;
 }
 
+static model_status run(struct model_instance *self, const struct model_call *call,
+                        struct model_error *err)
+{
+    struct mischief_instance *instance = (struct mischief_instance *)self;
+    (void)__atomic_add_fetch(&instance->model->n_running, 1, __ATOMIC_ACQ_REL);
+    if (instance->model->waits != 0)
+        say(instance->model, "begins");
+    const model_status status = compute(instance, call, err);
+    (void)__atomic_sub_fetch(&instance->model->n_running, 1, __ATOMIC_ACQ_REL);
+    return status;
+}
+
 static model_status keep(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
                          int64_t *ret_kept, struct model_error *err)
 {
     struct mischief_instance *instance = (struct mischief_instance *)self;
     (void)err;
+    if (instance->model->waits == 2)
+        wait_for_calls(instance->model);
     instance->sums[to] = n_tokens > 0 ? instance->sums[from] : 0;
     *ret_kept = n_tokens;
     return MODEL_OK;
@@ -124,11 +159,14 @@ static model_status create_instance(const struct model *self, struct model_insta
                                     struct model_error *err)
 {
     struct mischief_instance *instance = calloc(1, sizeof *instance);
+    struct mischief_model *model = (struct mischief_model *)(uintptr_t)self;
     (void)err;
     if (instance == NULL)
         return MODEL_OUT_OF_MEMORY;
+    if (model->waits == 1)
+        wait_for_calls(model);
     instance->base = (struct model_instance){sizeof instance->base, run, destroy_instance, keep};
-    instance->model = (const struct mischief_model *)self;
+    instance->model = model;
     *ret = &instance->base;
     return MODEL_OK;
 }
@@ -151,7 +189,9 @@ model_status create_model(const struct model_services *services,
     if (services->config_value(services->context, "mischief_create", &what) == MODEL_OK)
         misbehave(services, (int)what.number);
     *model = (struct mischief_model){
-        {sizeof model->base, &description, create_instance, NULL, destroy}, services};
+        {sizeof model->base, &description, create_instance, NULL, destroy}, services, 0, 0};
+    if (services->config_value(services->context, "mischief_waits", &what) == MODEL_OK)
+        model->waits = (int)what.number;
     *ret = &model->base;
     return MODEL_OK;
 }

@@ -22,7 +22,7 @@
 #define MAX_CLIENTS 64
 #define MAX_LANES   8
 #define MIN_STEP_S  0.05
-#define LOADS_SEEN  15
+#define LOADS_SEEN  50
 #define LOADS_FIRST 60
 #define WARM_S      1
 #define SETTLE_S    10 /* for processes that are being replaced */

@@ -12,6 +12,7 @@
 #include "soak_usage.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,11 @@
 #define MAX_CLIENTS 64
 #define MAX_LANES   8
 #define MIN_STEP_S  0.05
-#define LOADS_SEEN  15
+#define LOADS_SEEN  50
 #define LOADS_FIRST 60
+#define MANY_LOADS  1000 /* grow by 1 % at most; fewer may show a step of malloc()'s own */
+#define STEP_KB     2500
+#define WARM_S      1
 #define SETTLE_S    10 /* for processes that are being replaced */
 
 struct settings {
@@ -230,14 +234,28 @@ static void ask_for_faults(const struct settings *settings, struct soak_models *
         settings->count, sum_ms / settings->count, worst_ms);
 }
 
+/* Until each lane has had an instance of each model, which it keeps. */
+static bool warm_up(const struct settings *settings, struct soak_models *models)
+{
+    static struct soak_client clients[MAX_CLIENTS];
+    struct soak_world world = {.models = models};
+    uint32_t n = 0;
+    while (n < settings->n_clients && soak_client_start(&clients[n], &world, settings->seed + n))
+        n++;
+    pause_s(WARM_S);
+    atomic_store(&world.ends, true);
+    for (uint32_t i = 0; i < n; i++)
+        soak_client_join(&clients[i]);
+    return n == settings->n_clients;
+}
+
 static bool hang_beside(const struct settings *settings, struct soak_models *hanging,
                         struct soak_world *world)
 {
     struct soak_client bystander;
-    const struct settings first = {.seed = settings->seed + 1, .count = 10};
-    if (!soak_client_start(&bystander, world, settings->seed))
+    if (!warm_up(settings, hanging) || !warm_up(settings, world->models) ||
+        !soak_client_start(&bystander, world, settings->seed))
         return false;
-    ask_for_faults(&first, hanging);
     const struct soak_usage before = soak_usage_now();
     ask_for_faults(settings, hanging);
     atomic_store(&world->ends, true);
@@ -291,13 +309,8 @@ static model_status load_once(struct modelhost *host, const char *path, int32_t 
     return status;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double left = *(const double *)a, right = *(const double *)b;
-    return left < right ? -1 : left > right;
-}
-
-/* Models are freed in the background, so one measure says little: the middle one of LOADS_SEEN does. */
+/* Models are freed in the background, so that some of the last LOADS_SEEN measures hold one more than
+ * others: the least of them counts. */
 static bool load_and_measure(struct modelhost *host, const char *path, int32_t isolation,
                              uint32_t n, double *ret_kb)
 {
@@ -310,8 +323,9 @@ static bool load_and_measure(struct modelhost *host, const char *path, int32_t i
         }
         seen[i % LOADS_SEEN] = soak_usage_now().values[USAGE_RESIDENT_KB];
     }
-    qsort(seen, LOADS_SEEN, sizeof seen[0], compare_doubles);
-    *ret_kb = seen[LOADS_SEEN / 2];
+    *ret_kb = seen[0];
+    for (size_t i = 1; i < LOADS_SEEN; i++)
+        *ret_kb = fmin(*ret_kb, seen[i]);
     return true;
 }
 
@@ -331,7 +345,8 @@ static bool check_loads(const struct settings *settings, int32_t isolation, uint
            n_first, to, from, from > 0 ? 100 * (to - from) / from : 0);
     (void)fflush(stdout);
     modelhost_destroy(host);
-    return wait_until_back(&before) && is_good && to <= from * 1.01;
+    const double bound = n < MANY_LOADS ? STEP_KB : 0.01 * from;
+    return wait_until_back(&before) && is_good && to - from <= bound;
 }
 
 static bool run_loads(const struct settings *settings)

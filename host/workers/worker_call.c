@@ -303,7 +303,9 @@ model_status worker_call_run(struct model_instance *self, const struct model_cal
     bool may_retry = true, alone = false;
     for (int i = 0; i <= MAX_RETRIES && may_retry; i++) {
         bool has_ended = false, has_emitted = false, suspects = false;
-        worker_slot_begin_call(instance->slot, alone);
+        status = worker_slot_begin_call(instance->slot, alone, &patience, err);
+        if (status != MODEL_OK)
+            return status;
         status = attach_and_run(instance, call, &patience, &has_ended, &has_emitted, err);
         worker_slot_end_call(instance->slot, alone);
         /* The end of its process need not be its doing: then it is made again, alone if that is not known. */

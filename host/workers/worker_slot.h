@@ -90,8 +90,10 @@ bool worker_slot_has_ended(const struct worker_slot *slot, uint64_t generation);
 void worker_slot_worked(struct worker_slot *slot, uint64_t generation);
 /* Ends this process, because a call in it does not come back. */
 void worker_slot_kill(struct worker_slot *slot, uint64_t generation);
-/* Around a call in the process. `alone`: without another one beside it, for which it waits. */
-void worker_slot_begin_call(struct worker_slot *slot, bool alone);
+/* Around a call in the process. `alone`: without another one beside it. Waits for its turn, while the patience
+ * lasts; behind an error there is no end_call(). */
+model_status worker_slot_begin_call(struct worker_slot *slot, bool alone,
+                                    struct worker_patience *patience, struct model_error *err);
 void worker_slot_end_call(struct worker_slot *slot, bool alone);
 /* Whether a call in it need not have been the cause of its end: another one hung, or there were several; then
  * (*ret_suspects) nobody knows which it was. Behind worker_slot_has_ended(). */

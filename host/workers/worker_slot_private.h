@@ -23,7 +23,6 @@ struct worker_slot {
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
     _Atomic uint32_t n_calls; /* in the process */
-    uv_rwlock_t turns;        /* of calls: read by those that run side by side */
     _Atomic uint32_t works;   /* a call has come back from the process that runs */
 
     uv_mutex_t mutex; /* guards what follows */
@@ -35,6 +34,9 @@ struct worker_slot {
     struct worker_process process;
     uint64_t generation;
     struct worker_link *links;
+    uint32_t n_turns;   /* calls that run side by side */
+    uint32_t n_waiting; /* calls that want to be alone: they go first */
+    bool is_alone;      /* one that is */
     struct worker_backoff backoff;
     struct buffer description;
     model_status failure; /* of the last start; MODEL_OK: none */

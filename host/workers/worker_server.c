@@ -80,6 +80,7 @@ static void open_model(void *argument)
     struct worker_server *server = argument;
     struct model_error err = MODEL_ERROR_INIT;
     const struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    send_log(server, MODEL_LOG_DEBUG, "opens the package"); /* the host waits for a first message */
     const struct model_source source = {
         .package_dir = server->package_dir, .backend = server->backend, .options = &options};
     model_status status = loaded_model_create(&server->host, &source, &server->model, &err);

@@ -70,7 +70,7 @@ static struct worker_slot *new_slot(const struct worker_config *config,
     slot->config = config;
     slot->inbox = (struct worker_inbox)WORKER_INBOX_INIT;
     slot->description = (struct buffer)BUFFER_INIT(WORKER_MAX_PAYLOAD_BYTES);
-    slot->error.struct_size = sizeof slot->error;
+    slot->error.struct_size = slot->breach.struct_size = sizeof slot->error;
     if (description != NULL &&
         buffer_append(&slot->description, description->data, description->size) != MODEL_OK) {
         free_slot(slot);
@@ -363,6 +363,9 @@ model_status worker_slot_write_end(struct worker_slot *slot, uint64_t generation
                          "the worker process was ended during %s, because another call in it did "
                          "not come back",
                          doing);
+    if (slot->last.breach.message[0] != '\0')
+        return error_set(err, MODELHOST_CRASHED, "the worker process was ended in %s: %s", doing,
+                         slot->last.breach.message);
     crash_report_write(err, slot->last.end.wait_status, doing, lines, slot->last.n_lines, false);
     return MODELHOST_CRASHED;
 }

@@ -12,6 +12,8 @@
 #include "metrics.h"
 #include "worker_channel.h"
 
+#define WORKER_GREETING_NS INT64_C(60000000000)
+
 /* What all workers of a model have in common. Lives in its model. */
 struct worker_config {
     char *command;     /* the modelhost command */
@@ -22,6 +24,7 @@ struct worker_config {
     uint32_t threads;
     int64_t kill_grace_ns;
     uint64_t memory_bytes; /* 0: no limit */
+    int64_t greeting_ns;   /* for the first message of a process; 0: WORKER_GREETING_NS */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
 };

@@ -19,6 +19,7 @@ struct worker_slot {
     struct line_tail tail; /* of what the process logs and prints */
     char line[1000];       /* that it is printing */
     size_t line_bytes;
+    bool has_greeted;  /* the process that runs has said something */
     bool is_repeating; /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
@@ -41,12 +42,14 @@ struct worker_slot {
     struct buffer description;
     model_status failure; /* of the last start; MODEL_OK: none */
     struct model_error error;
+    struct model_error breach; /* why the process that runs is ended; "": it is not */
 
     /* How the last one ended. */
     struct {
         uint64_t generation;
         struct worker_end end;
         bool killed;
+        struct model_error breach; /* why the host ended it; "": it did not */
         uint32_t n_calls;
         char lines[LINE_TAIL_LINES][LINE_TAIL_BYTES];
         size_t n_lines;

@@ -2,9 +2,12 @@
  * workers that are none. */
 #include "clock.h"
 #include "echo_package.h"
+#include "worker_message.h"
 #include "worker_slot.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct model_error err = {.struct_size = sizeof err};
 
@@ -120,6 +123,65 @@ static void who_wants_to_be_alone_comes_first(void **state)
     worker_slot_end_call(slot, true);
 }
 
+/* A load with a script in the place of the worker: the sentence is in err. */
+static model_status load_with_script(const char *text, int64_t greeting_ns)
+{
+    char *dir = scratch_dir(), *path = NULL;
+    struct worker_slot *slot = NULL;
+    assert_true(asprintf(&path, "%s/script", dir) > 0);
+    write_file(path, text, strlen(text));
+    assert_int_equal(chmod(path, 0755), 0);
+    const struct worker_config config = {.command = path,
+                                         .package_dir = dir,
+                                         .lanes = 1,
+                                         .threads = 1,
+                                         .greeting_ns = greeting_ns,
+                                         .log = &silent};
+    model_status status = worker_slot_create(&config, NULL, &slot, &err);
+    (void)unlink(path);
+    (void)rmdir(dir);
+    free(path);
+    free(dir);
+    return status;
+}
+
+static void a_worker_of_another_version_is_told(void **state)
+{
+    static const char script[] = "#!/bin/sh\nprintf '%s' >&3\nexec sleep 1000\n";
+    const struct worker_header header = {WORKER_MESSAGE_MAGIC, WORKER_PROTOCOL_VERSION + 1,
+                                         WORKER_HELLO, 0, 0};
+    char octal[4 * sizeof header + 1], text[sizeof octal + sizeof script];
+    (void)state;
+    for (size_t i = 0; i < sizeof header; i++)
+        (void)snprintf(octal + 4 * i, 5, "\\%03o", ((const unsigned char *)&header)[i]);
+    (void)snprintf(text, sizeof text, script, octal);
+    assert_int_equal(load_with_script(text, 0), MODELHOST_CRASHED);
+    if (strstr(err.message, "in create_model: host and worker are of different versions") == NULL)
+        fail_msg("%s", err.message);
+}
+
+static void a_command_that_is_no_worker_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        load_with_script("#!/bin/sh\n"
+                         "echo something else, longer than two headers of messages >&3\n"
+                         "exec sleep 1000\n",
+                         0),
+        MODELHOST_CRASHED);
+    if (strstr(err.message, "does not speak modelhost's protocol (it began with 656d6f73)") == NULL)
+        fail_msg("%s", err.message);
+}
+
+static void a_silent_worker_does_not_hold_up_a_load(void **state)
+{
+    (void)state;
+    assert_int_equal(load_with_script("#!/bin/sh\nexec sleep 1000\n", 10 * NS_PER_MS),
+                     MODELHOST_CRASHED);
+    assert_non_null(strstr(err.message, "said nothing"));
+    assert_non_null(strstr(err.message, "worker_path"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +190,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_call_that_waits_for_its_turn_can_be_cancelled, open_slot,
                                         close_slot),
         cmocka_unit_test_setup_teardown(who_wants_to_be_alone_comes_first, open_slot, close_slot),
+        cmocka_unit_test(a_worker_of_another_version_is_told),
+        cmocka_unit_test(a_command_that_is_no_worker_is_told),
+        cmocka_unit_test(a_silent_worker_does_not_hold_up_a_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

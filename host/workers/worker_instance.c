@@ -125,8 +125,10 @@ static model_status forward_keep(struct worker_instance *instance, uint32_t to, 
     model_status status = worker_instance_hear(instance, patience, false, "keep", &has_ended, err);
     if (status != MODEL_OK)
         return status == MODEL_DEADLINE ? MODELHOST_CRASHED : status;
-    if (instance->say.what != WORKER_SAY_DONE)
+    if (instance->say.what != WORKER_SAY_DONE) {
+        worker_slot_kill(instance->slot, instance->address.generation);
         return error_set(err, MODEL_CORRUPT, "the worker answers keep() with something else");
+    }
     return instance->say.status == MODEL_OK
                ? MODEL_OK
                : error_set(err, instance->say.status, "%s", instance->say.message);

@@ -27,7 +27,7 @@ static const struct signal_word signal_words[] = {
     {SIGTRAP, "plugin crashed: SIGTRAP", ""},
     {SIGABRT, "plugin aborted", ""},
     {SIGSYS, "plugin was killed (SIGSYS)", ": a system call that the sandbox forbids"},
-    {SIGKILL, "plugin was killed (SIGKILL)", ": out of memory?"},
+    {SIGKILL, "plugin was killed (SIGKILL)", ": by the system (out of memory?) or by an operator"},
     {SIGXCPU, "plugin was killed (SIGXCPU)", ": beyond its limit of processor time"},
     {SIGXFSZ, "plugin was killed (SIGXFSZ)", ": a file beyond the limit of its size"},
     {SIGTERM, "plugin's process was ended by SIGTERM", ""},

@@ -2,7 +2,8 @@
  *
  *   plugin crashed: SIGSEGV in run; its last log lines: "reading row 7" | "row 8 is odd"
  *   plugin called exit(3) in run
- *   plugin was killed (SIGKILL) in run: out of memory? its last log line: "row 8" */
+ *   plugin was killed (SIGKILL) in run: by the system (out of memory?) or by an operator; its last
+ *   log line: "row 8" */
 #ifndef CRASH_REPORT_H
 #define CRASH_REPORT_H
 

@@ -134,6 +134,14 @@ static void grow(struct worker_instance *instance)
     go_on(instance, status, id, segment != NULL ? segment->size_bytes : 0);
 }
 
+/* What a worker that keeps to the protocol never says: nothing more is believed, its process ends. */
+static model_status end_liar(const struct worker_instance *instance, const char *lie,
+                             struct model_error *err)
+{
+    worker_slot_kill(instance->slot, instance->address.generation);
+    return error_set(err, MODEL_CORRUPT, "the worker %s; its process was ended", lie);
+}
+
 /* The memory of a tensor that the worker tells of. */
 static model_status find_data(const struct worker_instance *instance,
                               const struct worker_tensor *tensor, struct worker_segment **ret,
@@ -141,14 +149,15 @@ static model_status find_data(const struct worker_instance *instance,
 {
     struct worker_segment *segment = worker_outputs_find(&instance->outputs, tensor->segment);
     if (segment == NULL)
-        return error_set(err, MODEL_CORRUPT, "the worker tells of memory that it was not given");
-    model_status status = worker_channel_check(tensor, segment, err);
-    if (status == MODEL_OK)
-        *ret = segment;
-    return status;
+        return end_liar(instance, "tells of memory that it was not given", err);
+    if (worker_channel_check(tensor, segment, err) != MODEL_OK)
+        return end_liar(instance, "tells of a tensor that does not lie in its memory", err);
+    *ret = segment;
+    return MODEL_OK;
 }
 
-static void emit(struct worker_instance *instance, const struct model_call *call)
+static model_status emit(struct worker_instance *instance, const struct model_call *call,
+                         struct model_error *err)
 {
     const struct model_description *description = instance->description;
     const uint32_t n = instance->say.n_tensors;
@@ -156,16 +165,20 @@ static void emit(struct worker_instance *instance, const struct model_call *call
     for (uint32_t i = 0; i < n && status == MODEL_OK; i++) {
         const struct worker_tensor *told = &instance->tensors[i];
         struct worker_segment *segment = NULL;
-        status = told->spec < description->n_outputs ? find_data(instance, told, &segment, NULL)
-                                                     : MODEL_CORRUPT;
+        status = told->spec < description->n_outputs
+                     ? find_data(instance, told, &segment, err)
+                     : end_liar(instance, "emits an output that the model has not", err);
         if (status == MODEL_OK)
             tensor_init(&instance->emitted[i], description->outputs[told->spec]->name, told->dtype,
                         told->rank, told->shape, (char *)segment->data + told->offset);
         instance->emitted_pointers[i] = &instance->emitted[i];
     }
+    if (status == MODEL_CORRUPT)
+        return status;
     if (status == MODEL_OK)
         status = call->sink->emit(call->sink->context, instance->emitted_pointers, n);
     go_on(instance, status, 0, 0);
+    return MODEL_OK;
 }
 
 /* ---- the end */
@@ -202,8 +215,7 @@ static model_status take_answer(struct worker_instance *instance, const struct m
         return error_set(err, say->status == MODELHOST_CRASHED ? MODEL_INTERNAL : say->status, "%s",
                          say->message);
     if (say->n_tensors != call->n_outputs)
-        return error_set(err, MODEL_CORRUPT, "the worker gives %u outputs, want %u", say->n_tensors,
-                         call->n_outputs);
+        return end_liar(instance, "gives another number of outputs than were asked for", err);
     uint64_t total_bytes = 0;
     model_status status = MODEL_OK;
     for (uint32_t i = 0; i < call->n_outputs && status == MODEL_OK; i++) {
@@ -233,10 +245,10 @@ static model_status run_once(struct worker_instance *instance, const struct mode
         if (instance->say.what == WORKER_SAY_DONE)
             return take_answer(instance, call, err);
         *ret_emitted = *ret_emitted || instance->say.what == WORKER_SAY_EMIT;
-        if (instance->say.what == WORKER_SAY_EMIT)
-            emit(instance, call);
-        else
+        if (instance->say.what != WORKER_SAY_EMIT)
             grow(instance);
+        else if ((status = emit(instance, call, err)) != MODEL_OK)
+            return status;
     }
 }
 
@@ -303,7 +315,9 @@ model_status worker_call_run(struct model_instance *self, const struct model_cal
     for (bool goes_on = true; goes_on;) {
         const bool alone = attempt.alone;
         bool has_ended = false, has_emitted = false;
-        worker_slot_begin_call(instance->slot, alone);
+        status = worker_slot_begin_call(instance->slot, alone, &patience, err);
+        if (status != MODEL_OK)
+            return status;
         status = attach_and_run(instance, call, &patience, &has_ended, &has_emitted, err);
         worker_slot_end_call(instance->slot, alone);
         /* What has been seen, or changed a memory, is not made again. */

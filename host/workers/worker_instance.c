@@ -125,8 +125,10 @@ static model_status forward_keep(struct worker_instance *instance, uint32_t to, 
     model_status status = worker_instance_hear(instance, patience, false, "keep", &has_ended, err);
     if (status != MODEL_OK)
         return status;
-    if (instance->say.what != WORKER_SAY_DONE)
+    if (instance->say.what != WORKER_SAY_DONE) {
+        worker_slot_kill(instance->slot, instance->address.generation);
         return error_set(err, MODEL_CORRUPT, "the worker answers keep() with something else");
+    }
     return instance->say.status == MODEL_OK
                ? MODEL_OK
                : error_set(err, instance->say.status, "%s", instance->say.message);
@@ -160,8 +162,10 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
                          max_slots);
     do {
         const bool alone = attempt.alone;
-        worker_slot_begin_call(instance->slot, alone);
         struct worker_patience patience = {.until_ns = clock_now_ns() + KEEP_NS};
+        status = worker_slot_begin_call(instance->slot, alone, &patience, err);
+        if (status != MODEL_OK)
+            break;
         status = keep_once(instance, to, from, n_tokens, &patience, err);
         worker_slot_end_call(instance->slot, alone);
     } while (
@@ -204,7 +208,9 @@ static model_status attach_first(struct worker_instance *instance, struct model_
     do {
         const bool alone = attempt.alone;
         struct worker_patience patience = {.until_ns = INT64_MAX};
-        worker_slot_begin_call(instance->slot, alone);
+        status = worker_slot_begin_call(instance->slot, alone, &patience, err);
+        if (status != MODEL_OK)
+            break;
         status = worker_instance_attach(instance, &patience, err);
         worker_slot_end_call(instance->slot, alone);
     } while (

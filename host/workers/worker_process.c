@@ -1,6 +1,7 @@
 /* worker_process.c - see worker_process.h. */
 #include "worker_process.h"
 #include "errors.h"
+#include "worker_environment.h"
 #include "worker_socket.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -59,7 +61,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return code == 0 ? posix_spawnattr_setsigmask(attributes, &none) : code;
 }
 
-static int spawn(const char *path, int socket, int output, pid_t *ret)
+static int spawn_with(const char *path, int socket, int output, char **environment, pid_t *ret)
 {
     char *const arguments[] = {(char *)(uintptr_t) "modelhost", (char *)(uintptr_t) "worker", NULL};
     posix_spawn_file_actions_t files;
@@ -73,10 +75,19 @@ static int spawn(const char *path, int socket, int output, pid_t *ret)
         if (code == 0)
             code = set_attributes(&attributes);
         if (code == 0)
-            code = posix_spawn(ret, path, &files, &attributes, arguments, environ);
+            code = posix_spawn(ret, path, &files, &attributes, arguments, environment);
         (void)posix_spawnattr_destroy(&attributes);
     }
     (void)posix_spawn_file_actions_destroy(&files);
+    return code;
+}
+
+static int spawn(const char *path, int socket, int output, pid_t *ret)
+{
+    char **environment = worker_environment_make(environ);
+    const int code =
+        environment != NULL ? spawn_with(path, socket, output, environment, ret) : ENOMEM;
+    free(environment);
     return code;
 }
 

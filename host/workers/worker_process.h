@@ -2,7 +2,7 @@
  *
  * It is started with posix_spawn: never a bare fork, which in a process of many threads copies locks that
  * nobody will open. The child has the socket as descriptor WORKER_CHILD_SOCKET, what it prints goes into a pipe,
- * and everything else is closed. It is in a process group of its own, so that an interrupt from a terminal is
+ * and everything else is closed; of the environment it has what worker_environment.h lists. It is in a process group of its own, so that an interrupt from a terminal is
  * the host's to handle. Only the own child is ever waited for, so that an application's children stay its
  * own; an application that ignores SIGCHLD, or waits for all children, only takes away how it ended. */
 #ifndef WORKER_PROCESS_H

@@ -9,11 +9,14 @@
 #include "worker_sandbox.h"
 #include "worker_socket.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MAX_INSTANCES 1024
+#define MAX_END_MS    10000 /* for what follows the goodbye; the host waits for less */
 
 struct worker_server {
     int socket;
@@ -23,6 +26,7 @@ struct worker_server {
     struct modelhost host;       /* as much of one as a model needs */
     uv_thread_t opening;
     struct modelhost_model *model; /* behind `opening` */
+    void (*end_at_once)(int code);
 
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t fewer;
@@ -76,6 +80,7 @@ static void open_model(void *argument)
     struct worker_server *server = argument;
     struct model_error err = MODEL_ERROR_INIT;
     const struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    send_log(server, MODEL_LOG_DEBUG, "opens the package"); /* the host waits for a first message */
     const struct model_source source = {
         .package_dir = server->package_dir, .backend = server->backend, .options = &options};
     model_status status = loaded_model_create(&server->host, &source, &server->model, &err);
@@ -235,9 +240,23 @@ static model_status obey(struct worker_server *server, struct model_error *err)
     }
 }
 
+/* Behind the goodbye nobody reads the socket: a plugin that does not come back from destroy() is not to
+ * outlive its host. */
+static void watch_end(void *argument)
+{
+    const struct worker_server *server = argument;
+    struct pollfd host = {.fd = server->socket}; /* POLLHUP needs no asking */
+    while (poll(&host, 1, MAX_END_MS) < 0 && errno == EINTR)
+        continue;
+    server->end_at_once(1);
+}
+
 /* What the host does not wait for long: the plugin's own destroy(), behind its instances'. */
 static void end_kindly(struct worker_server *server)
 {
+    uv_thread_t watch;
+    if (uv_thread_create(&watch, watch_end, server) != 0)
+        server->end_at_once(1);
     (void)uv_thread_join(&server->opening);
     uv_mutex_lock(&server->mutex);
     while (server->n_served > 0)
@@ -252,6 +271,7 @@ int worker_server_run(int socket, void (*end_at_once)(int code))
     static struct worker_server server; /* threads use it to the end of the process */
     struct model_error err = MODEL_ERROR_INIT;
     server.socket = socket;
+    server.end_at_once = end_at_once;
     server.inbox = (struct worker_inbox)WORKER_INBOX_INIT;
     if (uv_mutex_init(&server.sending) != 0 || uv_mutex_init(&server.mutex) != 0 ||
         uv_cond_init(&server.fewer) != 0)

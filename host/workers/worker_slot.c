@@ -50,7 +50,6 @@ static void free_slot(struct worker_slot *slot)
 {
     worker_inbox_finish(&slot->inbox);
     buffer_finish(&slot->description);
-    uv_rwlock_destroy(&slot->turns);
     uv_cond_destroy(&slot->changed);
     uv_mutex_destroy(&slot->mutex);
     free(slot);
@@ -69,16 +68,10 @@ static struct worker_slot *new_slot(const struct worker_config *config,
         free(slot);
         return NULL;
     }
-    if (uv_rwlock_init(&slot->turns) != 0) {
-        uv_cond_destroy(&slot->changed);
-        uv_mutex_destroy(&slot->mutex);
-        free(slot);
-        return NULL;
-    }
     slot->config = config;
     slot->inbox = (struct worker_inbox)WORKER_INBOX_INIT;
     slot->description = (struct buffer)BUFFER_INIT(WORKER_MAX_PAYLOAD_BYTES);
-    slot->error.struct_size = sizeof slot->error;
+    slot->error.struct_size = slot->breach.struct_size = sizeof slot->error;
     if (description != NULL &&
         buffer_append(&slot->description, description->data, description->size) != MODEL_OK) {
         free_slot(slot);
@@ -303,22 +296,46 @@ void worker_slot_kill(struct worker_slot *slot, uint64_t generation)
     uv_mutex_unlock(&slot->mutex);
 }
 
-void worker_slot_begin_call(struct worker_slot *slot, bool alone)
+/* Under the mutex. */
+static bool may_begin(const struct worker_slot *slot, bool alone)
 {
-    if (alone)
-        uv_rwlock_wrlock(&slot->turns);
-    else
-        uv_rwlock_rdlock(&slot->turns);
-    (void)atomic_fetch_add(&slot->n_calls, 1);
+    return !slot->is_alone && (alone ? slot->n_turns == 0 : slot->n_waiting == 0);
+}
+
+model_status worker_slot_begin_call(struct worker_slot *slot, bool alone,
+                                    struct worker_patience *patience, struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&slot->mutex);
+    slot->n_waiting += alone;
+    while (status == MODEL_OK && !may_begin(slot, alone)) {
+        if (worker_patience_is_over(patience, clock_now_ns()))
+            status = say_over(patience, "its turn in the worker process", err);
+        else
+            wait_a_little(slot, patience);
+    }
+    slot->n_waiting -= alone;
+    if (status == MODEL_OK) {
+        slot->is_alone = alone;
+        slot->n_turns += !alone;
+        (void)atomic_fetch_add(&slot->n_calls, 1);
+    } else
+        uv_cond_broadcast(&slot->changed);
+    uv_mutex_unlock(&slot->mutex);
+    return status;
 }
 
 void worker_slot_end_call(struct worker_slot *slot, bool alone)
 {
+    uv_mutex_lock(&slot->mutex);
     (void)atomic_fetch_sub(&slot->n_calls, 1);
     if (alone)
-        uv_rwlock_wrunlock(&slot->turns);
+        slot->is_alone = false;
     else
-        uv_rwlock_rdunlock(&slot->turns);
+        slot->n_turns--;
+    if (alone || slot->n_waiting > 0)
+        uv_cond_broadcast(&slot->changed);
+    uv_mutex_unlock(&slot->mutex);
 }
 
 bool worker_slot_may_repeat(struct worker_slot *slot, uint64_t generation, model_status status,
@@ -357,6 +374,9 @@ model_status worker_slot_write_end(struct worker_slot *slot, uint64_t generation
                          "the worker process was ended during %s, because another call in it did "
                          "not come back",
                          doing);
+    if (death->breach.message[0] != '\0')
+        return error_set(err, MODELHOST_CRASHED, "the worker process was ended in %s: %s", doing,
+                         death->breach.message);
     crash_report_write(err, death->end.wait_status, doing, lines, death->n_lines, false);
     return MODELHOST_CRASHED;
 }

@@ -12,6 +12,8 @@
 #include "metrics.h"
 #include "worker_channel.h"
 
+#define WORKER_GREETING_NS INT64_C(60000000000)
+
 /* What all workers of a model have in common. Lives in its model. */
 struct worker_config {
     char *command;     /* the modelhost command */
@@ -22,6 +24,7 @@ struct worker_config {
     uint32_t threads;
     int64_t kill_grace_ns;
     uint64_t memory_bytes; /* 0: no limit */
+    int64_t greeting_ns;   /* for the first message of a process; 0: WORKER_GREETING_NS */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
 };
@@ -90,8 +93,10 @@ bool worker_slot_has_ended(const struct worker_slot *slot, uint64_t generation);
 void worker_slot_worked(struct worker_slot *slot, uint64_t generation);
 /* Ends this process, because a call in it does not come back. */
 void worker_slot_kill(struct worker_slot *slot, uint64_t generation);
-/* Around whatever the process is asked to do. `alone`: without anything else beside it, for which it waits. */
-void worker_slot_begin_call(struct worker_slot *slot, bool alone);
+/* Around a call in the process. `alone`: without another one beside it. Waits for its turn, while the patience
+ * lasts; behind an error there is no end_call(). */
+model_status worker_slot_begin_call(struct worker_slot *slot, bool alone,
+                                    struct worker_patience *patience, struct model_error *err);
 void worker_slot_end_call(struct worker_slot *slot, bool alone);
 
 /* How something is tried. Starts with 0. */

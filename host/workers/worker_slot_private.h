@@ -15,6 +15,7 @@ struct worker_death {
     uint64_t generation;
     struct worker_end end;
     bool killed;
+    struct model_error breach; /* why the host ended it; "": it did not */
     uint32_t n_calls;
     char lines[LINE_TAIL_LINES][LINE_TAIL_BYTES];
     size_t n_lines;
@@ -31,11 +32,11 @@ struct worker_slot {
     struct line_tail tail; /* of what the process logs and prints */
     char line[1000];       /* that it is printing */
     size_t line_bytes;
+    bool has_greeted;  /* the process that runs has said something */
     bool is_repeating; /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
     _Atomic uint32_t n_calls; /* in the process */
-    uv_rwlock_t turns;        /* of calls: read by those that run side by side */
     _Atomic uint32_t works;   /* a call has come back from the process that runs */
 
     uv_mutex_t mutex; /* guards what follows */
@@ -47,10 +48,14 @@ struct worker_slot {
     struct worker_process process;
     uint64_t generation;
     struct worker_link *links;
+    uint32_t n_turns;   /* calls that run side by side */
+    uint32_t n_waiting; /* calls that want to be alone: they go first */
+    bool is_alone;      /* one that is */
     struct worker_backoff backoff;
     struct buffer description;
     model_status failure; /* of the last start; MODEL_OK: none */
     struct model_error error;
+    struct model_error breach; /* why the process that runs is ended; "": it is not */
 
     struct worker_death deaths[WORKER_DEATHS]; /* of generation % WORKER_DEATHS */
 };

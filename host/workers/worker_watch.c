@@ -8,10 +8,13 @@
 #include "plugin_error.h"
 #include "worker_slot_private.h"
 
+#include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MAX_OUTPUT_READS 256 /* of a process that has ended; others may hold its pipe */
@@ -128,6 +131,16 @@ static model_status take_hello(struct worker_slot *slot, const struct worker_mes
     return status;
 }
 
+/* Why nothing more is wanted of the process: bury() ends it. */
+static void set_breach(struct worker_slot *slot, const char *sentence)
+{
+    log_line(slot, MODEL_LOG_ERROR, sentence);
+    uv_mutex_lock(&slot->mutex);
+    if (slot->breach.message[0] == '\0') /* the first is the cause of others */
+        (void)error_set(&slot->breach, MODEL_CORRUPT, "%s", sentence);
+    uv_mutex_unlock(&slot->mutex);
+}
+
 /* Reads one message; false: nothing good will come from there any more. */
 static bool read_message(struct worker_slot *slot)
 {
@@ -144,8 +157,9 @@ static bool read_message(struct worker_slot *slot)
     else if (status == MODEL_OK)
         status =
             error_set(&err, MODEL_CORRUPT, "a message of type %u from a worker", message->type);
+    slot->has_greeted = true;
     if (status != MODEL_OK && status != MODEL_NOT_FOUND)
-        log_line(slot, MODEL_LOG_ERROR, err.message);
+        set_breach(slot, err.message);
     return status == MODEL_OK;
 }
 
@@ -157,20 +171,38 @@ static bool is_readable(int fd)
     return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLIN) != 0;
 }
 
-/* Reads until the process ends or closes its socket. */
+/* For poll(): what is left of the time for the first message. */
+static int greeting_left_ms(const struct worker_slot *slot, int64_t until_ns)
+{
+    const int64_t left_ms = (until_ns - clock_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
+    if (slot->has_greeted)
+        return -1;
+    return left_ms <= 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+}
+
+/* Reads until the process ends, closes its socket, or does not begin to speak. */
 static void read_all(struct worker_slot *slot)
 {
+    const int64_t limit_ns =
+        slot->config->greeting_ns > 0 ? slot->config->greeting_ns : WORKER_GREETING_NS;
+    const int64_t until_ns = clock_now_ns() + limit_ns;
     struct pollfd wanted[] = {{slot->process.socket, POLLIN, 0},
                               {slot->process.output, POLLIN, 0},
                               {slot->process.pidfd, POLLIN, 0}};
     for (bool good = true; good;) {
-        if (poll(wanted, 3, -1) < 0)
+        const int n_ready = poll(wanted, 3, greeting_left_ms(slot, until_ns));
+        if (n_ready < 0)
             continue;
         if (wanted[1].revents != 0 && !read_output(slot) && (wanted[1].revents & POLLHUP) != 0)
             wanted[1].fd = -1; /* closed */
         if (wanted[0].revents != 0)
             good = read_message(slot);
         good = good && wanted[2].revents == 0;
+        if (good && greeting_left_ms(slot, until_ns) == 0) {
+            set_breach(slot, "it said nothing for too long; is worker_path the modelhost command "
+                             "of this version?");
+            good = false;
+        }
     }
 }
 
@@ -196,6 +228,10 @@ static void remember_end(struct worker_slot *slot, const struct worker_end *end)
     death->generation = slot->generation;
     death->end = *end;
     death->killed = slot->killed;
+    /* One that ended by itself in the middle of a message has done nothing else wrong. */
+    death->breach = slot->breach;
+    if (!end->is_known || !WIFSIGNALED(end->wait_status) || WTERMSIG(end->wait_status) != SIGKILL)
+        death->breach.message[0] = '\0';
     death->n_calls = atomic_load(&slot->n_calls);
     death->n_lines = line_tail_lines(&slot->tail, lines);
     for (size_t i = 0; i < death->n_lines; i++)
@@ -247,7 +283,9 @@ static bool start(struct worker_slot *slot)
     struct model_error err = MODEL_ERROR_INIT;
     slot->tail = (struct line_tail){.n_ended = 0};
     slot->line_bytes = 0;
+    slot->has_greeted = false;
     uv_mutex_lock(&slot->mutex);
+    slot->breach.message[0] = '\0';
     slot->is_repeating = slot->description.size > 0;
     slot->state = WORKER_STARTING;
     slot->failure = MODEL_OK;

@@ -104,6 +104,21 @@ ok 'a killed host: its process ends, too' gone "$pid"
 exec 4<&-
 wait 2>/dev/null
 
+spinner=$work/spinner
+BUILD=$build "$source/../../../../chaos/make_package.sh" "$spinner" mode=spin where=destroy >/dev/null
+"$program" run "$spinner" -v --isolation worker --inputs "$spinner/input.safetensors" --outputs out 2>log >/dev/null &
+host=$!
+exec 4<log
+pid=''
+while [ -z "$pid" ] && read -r line <&4; do
+    pid=$(sed -n 's/.*worker \([0-9]*\): .*compute for ever.*/\1/p' <<<"$line")
+done
+kill -KILL "$host"
+ok 'a host killed while a plugin ends: there was a process' [ -n "$pid" ]
+ok 'a host killed while a plugin ends: its process ends, too' gone "$pid"
+exec 4<&-
+wait 2>/dev/null
+
 # ---- the command line
 
 run run "$facts" --isolation thread --text hi

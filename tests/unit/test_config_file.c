@@ -2,6 +2,7 @@
 #include "config_file.h"
 #include "config_fields.h"
 #include "errors.h"
+#include "files.h"
 #include "testing.h"
 
 #include <unistd.h>
@@ -223,11 +224,10 @@ static void a_file_that_is_not_there_is_named(void **state)
     (void)state;
     struct modelhost_config *config = NULL;
     struct model_error err = MODEL_ERROR_INIT;
-    char *dir = scratch_dir();
-    char path[300];
-    (void)snprintf(path, sizeof path, "%s/none.json", dir);
+    char *dir = scratch_dir(), *path = path_join(dir, "none.json");
     assert_int_equal(modelhost_config_read(path, &config, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, path));
+    free(path);
     assert_int_equal(modelhost_config_read(NULL, &config, &err), MODEL_INVALID_ARGUMENT);
     assert_int_equal(rmdir(dir), 0);
     free(dir);

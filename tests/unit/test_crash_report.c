@@ -61,7 +61,8 @@ static void signals_are_told_by_name(void **state)
         {SIGTRAP, "plugin crashed: SIGTRAP in run"},
         {SIGABRT, "plugin aborted in run"},
         {SIGSYS, "plugin was killed (SIGSYS) in run: a system call that the sandbox forbids"},
-        {SIGKILL, "plugin was killed (SIGKILL) in run: out of memory?"},
+        {SIGKILL,
+         "plugin was killed (SIGKILL) in run: by the system (out of memory?) or by an operator"},
         {SIGXCPU, "plugin was killed (SIGXCPU) in run: beyond its limit of processor time"},
         {SIGXFSZ, "plugin was killed (SIGXFSZ) in run: a file beyond the limit of its size"},
         {SIGTERM, "plugin's process was ended by SIGTERM in run"},
@@ -104,8 +105,10 @@ static void last_lines_are_quoted(void **state)
                         "plugin crashed: SIGSEGV in run; its last log lines: "
                         "\"reading row 7\" | \"row 8 is 'odd'\" | \" [31mred [0m ?!\"");
     crash_report_write(&err, status_of_signal(SIGKILL), "run", lines, 2, false);
-    assert_string_equal(err.message, "plugin was killed (SIGKILL) in run: out of memory? its last "
-                                     "log line: \"reading row 7\"");
+    assert_string_equal(
+        err.message,
+        "plugin was killed (SIGKILL) in run: by the system (out of memory?) or by an operator; its last "
+        "log line: \"reading row 7\"");
 }
 
 static void long_lines_keep_whole_characters_and_the_newest(void **state)

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "loaded_model.h"
 #include "worker_fixture.h"
+#include "worker_instance.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -405,6 +406,42 @@ static void a_killed_process_is_replaced(void **state)
     workers_close(&workers);
 }
 
+/* Says in the worker's place, ahead of a call in which the worker itself hangs. */
+static void lie(struct worker_instance *instance, const struct worker_say *say,
+                const struct worker_tensor *tensor)
+{
+    instance->channel->say = *say;
+    instance->channel->tensors[0] = *tensor;
+    worker_channel_say(instance->channel);
+}
+
+static void a_process_that_breaks_the_protocol_is_ended(void **state)
+{
+    static const struct {
+        struct worker_say say;
+        struct worker_tensor tensor;
+        const char *sentence;
+    } cases[] = {
+        {{.what = WORKER_SAY_DONE, .n_tensors = 2}, {.spec = 0}, "another number of outputs"},
+        {{.what = WORKER_SAY_DONE, .n_tensors = 1}, {.segment = 4711}, "was not given"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct workers workers = workers_open("mischief", 1, 1);
+        assert_true(workers.model->n_idle == 1);
+        struct worker_instance *instance = (struct worker_instance *)workers.model->idle[0]->plugin;
+        float y = 0;
+        lie(instance, &cases[i].say, &cases[i].tensor);
+        assert_int_equal(workers_ask(workers.model, -4, 0, &y, &err), MODEL_CORRUPT);
+        if (strstr(err.message, cases[i].sentence) == NULL)
+            fail_msg("'%s' is not in: %s", cases[i].sentence, err.message);
+        while (!worker_slot_has_ended(instance->slot, 1)) /* it would hang for ever */
+            continue;
+        workers_must_answer(workers.model);
+        workers_close(&workers);
+    }
+}
+
 static void an_application_may_ignore_its_children(void **state)
 {
     (void)state;
@@ -455,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_call_beside_one_that_hangs_is_made_again),
         cmocka_unit_test(crashes_hit_only_those_who_cause_them),
         cmocka_unit_test(a_killed_process_is_replaced),
+        cmocka_unit_test(a_process_that_breaks_the_protocol_is_ended),
         cmocka_unit_test(an_application_may_ignore_its_children),
         cmocka_unit_test(a_missing_command_is_told),
     };

@@ -53,6 +53,24 @@ static void a_child_has_its_descriptors_and_no_others(void **state)
     remove_script(script);
 }
 
+static void a_child_does_not_see_secrets_of_the_environment(void **state)
+{
+    (void)state;
+    struct worker_process process;
+    char text[4096] = "";
+    char *script = make_script("#!/bin/sh\necho \"${HF_TOKEN-none} ${OMP_NUM_THREADS-none}\"\n");
+    assert_int_equal(setenv("HF_TOKEN", "secret", 1), 0);
+    assert_int_equal(setenv("OMP_NUM_THREADS", "3", 1), 0);
+    assert_int_equal(worker_process_start(script, &process, &err), MODEL_OK);
+    (void)worker_process_reap(&process);
+    assert_true(read(process.output, text, sizeof text - 1) > 0);
+    assert_string_equal(text, "none 3\n");
+    worker_process_finish(&process);
+    assert_int_equal(unsetenv("HF_TOKEN"), 0);
+    assert_int_equal(unsetenv("OMP_NUM_THREADS"), 0);
+    remove_script(script);
+}
+
 static void a_child_that_does_not_end_is_killed(void **state)
 {
     (void)state;
@@ -112,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_has_its_descriptors_and_no_others),
+        cmocka_unit_test(a_child_does_not_see_secrets_of_the_environment),
         cmocka_unit_test(a_child_that_does_not_end_is_killed),
         cmocka_unit_test(signals_are_those_of_a_new_program),
         cmocka_unit_test(how_it_ended_is_not_known_when_children_are_ignored),

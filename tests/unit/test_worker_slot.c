@@ -1,0 +1,198 @@
+/* test_worker_slot.c - host/workers/worker_slot.c and host/workers/worker_watch.c by themselves: turns of calls, and
+ * workers that are none. */
+#include "clock.h"
+#include "echo_package.h"
+#include "worker_message.h"
+#include "worker_slot.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct model_error err = {.struct_size = sizeof err};
+
+static void log_nothing(void *context, int32_t level, const char *line)
+{
+    (void)context;
+    (void)level;
+    (void)line;
+}
+
+static const struct log_sink silent = {.write = log_nothing};
+
+static char *worker_command(void)
+{
+    const char *build = getenv("BUILD");
+    char *path = NULL;
+    assert_true(asprintf(&path, "%s/bin/modelhost", build != NULL ? build : "build") > 0);
+    return path;
+}
+
+/* A slot with a worker that has opened a package. */
+struct fixture {
+    struct worker_config config;
+    struct worker_slot *slot;
+};
+
+static int open_slot(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    fixture->config = (struct worker_config){.command = worker_command(),
+                                             .package_dir = make_package("mischief", "{}"),
+                                             .lanes = 2,
+                                             .threads = 1,
+                                             .log = &silent};
+    fixture->config.plugin_path = fixture->config.package_dir;
+    if (worker_slot_create(&fixture->config, NULL, &fixture->slot, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    *state = fixture;
+    return 0;
+}
+
+static int close_slot(void **state)
+{
+    struct fixture *fixture = *state;
+    worker_slot_destroy(fixture->slot);
+    free(fixture->config.command);
+    remove_package(fixture->config.package_dir);
+    free(fixture);
+    return 0;
+}
+
+static model_status begin(struct worker_slot *slot, bool alone, int64_t until_ns)
+{
+    struct worker_patience patience = {.until_ns = until_ns};
+    return worker_slot_begin_call(slot, alone, &patience, &err);
+}
+
+static void a_call_waits_for_its_turn_until_its_deadline_only(void **state)
+{
+    struct worker_slot *slot = ((struct fixture *)*state)->slot;
+    const int64_t soon_ns = clock_now_ns() + 20 * NS_PER_MS;
+    assert_int_equal(begin(slot, false, INT64_MAX), MODEL_OK);
+    assert_int_equal(begin(slot, true, soon_ns), MODEL_DEADLINE);
+    assert_true(clock_now_ns() >= soon_ns);
+    assert_int_equal(begin(slot, false, 0), MODEL_OK); /* who gave up is in nobody's way */
+    worker_slot_end_call(slot, false);
+    worker_slot_end_call(slot, false);
+    assert_int_equal(begin(slot, true, 0), MODEL_OK);
+    assert_int_equal(begin(slot, false, 0), MODEL_DEADLINE);
+    assert_int_equal(begin(slot, true, 0), MODEL_DEADLINE);
+    worker_slot_end_call(slot, true);
+    assert_int_equal(begin(slot, false, 0), MODEL_OK);
+    worker_slot_end_call(slot, false);
+}
+
+static void a_call_that_waits_for_its_turn_can_be_cancelled(void **state)
+{
+    struct worker_slot *slot = ((struct fixture *)*state)->slot;
+    const uint32_t raised = MODEL_CANCELLED;
+    struct worker_patience patience = {.cancelled = &raised, .until_ns = INT64_MAX};
+    assert_int_equal(begin(slot, false, INT64_MAX), MODEL_OK);
+    assert_int_equal(worker_slot_begin_call(slot, true, &patience, &err), MODEL_CANCELLED);
+    worker_slot_end_call(slot, false);
+}
+
+struct second {
+    struct worker_slot *slot;
+    model_status status;
+};
+
+static void *be_alone(void *argument)
+{
+    struct second *second = argument;
+    struct model_error own = {.struct_size = sizeof own};
+    struct worker_patience patience = {.until_ns = INT64_MAX};
+    second->status = worker_slot_begin_call(second->slot, true, &patience, &own);
+    return NULL;
+}
+
+static void who_wants_to_be_alone_comes_first(void **state)
+{
+    struct worker_slot *slot = ((struct fixture *)*state)->slot;
+    struct second second = {slot, MODEL_INTERNAL};
+    pthread_t thread;
+    assert_int_equal(begin(slot, false, INT64_MAX), MODEL_OK);
+    assert_int_equal(pthread_create(&thread, NULL, be_alone, &second), 0);
+    while (begin(slot, false, 0) == MODEL_OK) /* until it waits */
+        worker_slot_end_call(slot, false);
+    worker_slot_end_call(slot, false);
+    (void)pthread_join(thread, NULL);
+    assert_int_equal(second.status, MODEL_OK);
+    worker_slot_end_call(slot, true);
+}
+
+/* A load with a script in the place of the worker: the sentence is in err. */
+static model_status load_with_script(const char *text, int64_t greeting_ns)
+{
+    char *dir = scratch_dir(), *path = NULL;
+    struct worker_slot *slot = NULL;
+    assert_true(asprintf(&path, "%s/script", dir) > 0);
+    write_file(path, text, strlen(text));
+    assert_int_equal(chmod(path, 0755), 0);
+    const struct worker_config config = {.command = path,
+                                         .package_dir = dir,
+                                         .lanes = 1,
+                                         .threads = 1,
+                                         .greeting_ns = greeting_ns,
+                                         .log = &silent};
+    model_status status = worker_slot_create(&config, NULL, &slot, &err);
+    (void)unlink(path);
+    (void)rmdir(dir);
+    free(path);
+    free(dir);
+    return status;
+}
+
+static void a_worker_of_another_version_is_told(void **state)
+{
+    static const char script[] = "#!/bin/sh\nprintf '%s' >&3\nexec sleep 1000\n";
+    const struct worker_header header = {WORKER_MESSAGE_MAGIC, WORKER_PROTOCOL_VERSION + 1,
+                                         WORKER_HELLO, 0, 0};
+    char octal[4 * sizeof header + 1], text[sizeof octal + sizeof script];
+    (void)state;
+    for (size_t i = 0; i < sizeof header; i++)
+        (void)snprintf(octal + 4 * i, 5, "\\%03o", ((const unsigned char *)&header)[i]);
+    (void)snprintf(text, sizeof text, script, octal);
+    assert_int_equal(load_with_script(text, 0), MODELHOST_CRASHED);
+    if (strstr(err.message, "in create_model: host and worker are of different versions") == NULL)
+        fail_msg("%s", err.message);
+}
+
+static void a_command_that_is_no_worker_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        load_with_script("#!/bin/sh\n"
+                         "echo something else, longer than two headers of messages >&3\n"
+                         "exec sleep 1000\n",
+                         0),
+        MODELHOST_CRASHED);
+    if (strstr(err.message, "does not speak modelhost's protocol (it began with 656d6f73)") == NULL)
+        fail_msg("%s", err.message);
+}
+
+static void a_silent_worker_does_not_hold_up_a_load(void **state)
+{
+    (void)state;
+    assert_int_equal(load_with_script("#!/bin/sh\nexec sleep 1000\n", 10 * NS_PER_MS),
+                     MODELHOST_CRASHED);
+    assert_non_null(strstr(err.message, "said nothing"));
+    assert_non_null(strstr(err.message, "worker_path"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_call_waits_for_its_turn_until_its_deadline_only,
+                                        open_slot, close_slot),
+        cmocka_unit_test_setup_teardown(a_call_that_waits_for_its_turn_can_be_cancelled, open_slot,
+                                        close_slot),
+        cmocka_unit_test_setup_teardown(who_wants_to_be_alone_comes_first, open_slot, close_slot),
+        cmocka_unit_test(a_worker_of_another_version_is_told),
+        cmocka_unit_test(a_command_that_is_no_worker_is_told),
+        cmocka_unit_test(a_silent_worker_does_not_hold_up_a_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -65,7 +65,11 @@ ok 'lines of standard input are texts' cmp -s <(python3 -c 'import json; print(j
 tale
 same 'no lines at all' "$code $(cat err)" '1 modelhost: no text: give --text, or lines on standard input'
 run run "$tales" --text Once --max-new-tokens 5
-ok 'timing is on stderr, after the warning' grep -qE '^modelhost: read 4 tokens in [0-9.]+ ms \([0-9.]+ tokens/s\), made 5 in [0-9.]+ ms \([0-9.]+ tokens/s; load [0-9.]+ ms\)$' err
+ok 'timing is on stderr, after the warning' grep -qE '^modelhost: read 4 tokens in [0-9.]+ ms \([0-9.]+ tokens/s\), made 5, 4 behind the first in [0-9.]+ ms \([0-9.]+ tokens/s; load [0-9.]+ ms\)$' err
+same 'the rate is that of the time beside it' "$(python3 -c 'import re
+found = re.search(r"(\d+) behind the first in ([\d.]+) ms \(([\d.]+) ", open("err").read())
+n, ms, rate = map(float, found.groups())
+print(abs(n / rate * 1000 - ms) <= 0.0051)')" True
 lacks 'and not on stdout' "$out" tokens/s
 
 # ---- generation_config.json

@@ -8,6 +8,9 @@
 #include "config_fields.h"
 #include "errors.h"
 #include "files.h"
+#include "load_options.h"
+#include "redis_url.h"
+#include "statsd_address.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,22 @@
 struct modelhost_config {
     json_node *tree;
 };
+
+/* What a load would refuse of a model's options, those of "*" under them. */
+static model_status check_policy(const json_node *models, const json_node *model, const char *where,
+                                 struct model_error *err)
+{
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct breaker_policy policy;
+    const json_node *all = json_member(models, "*");
+    if (all == NULL || json_is_object(all))
+        config_fields_apply(config_model_fields, all, &options, sizeof options);
+    config_fields_apply(config_model_fields, model, &options, sizeof options);
+    const model_status status = load_options_policy(&options, &policy, err);
+    if (status != MODEL_OK)
+        error_prefix(err, "%s", where);
+    return status;
+}
 
 static model_status check_models(const json_node *models, struct model_error *err)
 {
@@ -34,6 +53,33 @@ static model_status check_models(const json_node *models, struct model_error *er
                                : error_no_memory(err, "the configuration");
         free(where);
     }
+    for (const json_node *model = json_first(models); model != NULL && status == MODEL_OK;
+         model = json_next(model)) {
+        char *where = text_format("models.%.200s", json_key(model));
+        status = where != NULL ? check_policy(models, model, where, err)
+                               : error_no_memory(err, "the configuration");
+        free(where);
+    }
+    return status;
+}
+
+/* What modelhost_create() would refuse. */
+static model_status check_addresses(const json_node *host, struct model_error *err)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct redis_url url;
+    struct statsd_address address;
+    const char *where = "host.redis_url";
+    model_status status = MODEL_OK;
+    config_fields_apply(config_host_fields, host, &options, sizeof options);
+    if (options.redis_url != NULL && options.redis_url[0] != '\0')
+        status = redis_url_parse(options.redis_url, &url, err);
+    if (status == MODEL_OK && options.statsd_address != NULL) {
+        where = "host.statsd_address";
+        status = statsd_address_parse(options.statsd_address, &address, err);
+    }
+    if (status != MODEL_OK)
+        error_prefix(err, "%s", where);
     return status;
 }
 
@@ -50,6 +96,8 @@ static model_status check_tree(const json_node *tree, struct model_error *err)
     const json_node *host = json_member(tree, "host");
     model_status status =
         host != NULL ? config_fields_check(config_host_fields, host, "host", err) : MODEL_OK;
+    if (status == MODEL_OK)
+        status = check_addresses(host, err);
     return status == MODEL_OK ? check_models(json_member(tree, "models"), err) : status;
 }
 

@@ -216,6 +216,7 @@ static void run_groups(struct lane *lane, struct modelhost_model *model, struct 
 {
     while (left->n > 0) {
         choose_group(&model->batching, modelhost_description(model), left, group);
+        metrics_observe(model->metrics.series, METRIC_BATCH_SIZE, group->n);
         run_group(lane, group);
     }
 }

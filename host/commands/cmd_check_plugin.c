@@ -29,15 +29,16 @@ const char cmd_check_plugin_help[] =
     "usage: modelhost check-plugin FILE [--package PKG] [--only N,...] [--time-limit T]\n"
     "                              [--rounds N] [--store DIR] [--json]\n\n"
     "Runs the twelve checks of a conformance run on a plugin, each in a process of its own with a\n"
-    "time limit, and prints a verdict for each. Exit code 0 when none failed. A whole run leaves a\n"
-    "report in the store, by which a load policy of \"conformant\" lets the plugin in; a plugin that\n"
-    "failed goes into quarantine there for seven days (modelhost quarantine).\n\n"
+    "time limit, and prints a verdict for each. Exit code 0 when none failed. A run without --only,\n"
+    "--time-limit and --rounds leaves a report in the store, by which a load policy of \"conformant\"\n"
+    "lets the plugin in; a plugin that failed goes into quarantine there for seven days (modelhost\n"
+    "quarantine). Any other run leaves nothing.\n\n"
     "  --package PKG    a small package of the plugin's architecture: a name in the store or a\n"
     "                   folder with config.json and weights. Without it checks that need a model\n"
     "                   are skipped, unless the plugin runs without any\n"
-    "  --only N,...     these checks only; there is no report then\n"
+    "  --only N,...     these checks only\n"
     "  --time-limit T   for each check (default 2m)\n"
-    "  --rounds N       of check 4, create, run and destroy (default 1000)\n"
+    "  --rounds N       of check 4, create, run and destroy (16 or more; default 1000)\n"
     "  --store DIR      default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --json           a JSON object\n";
 
@@ -73,7 +74,7 @@ static bool read_options(int argc, char **argv, struct check_command *run)
         {"package", .text = &run->package},
         {"only", .text = &run->only_text},
         {"time-limit", .duration_ms = &run->time_limit_ms, .min = 1, .max = INT32_MAX},
-        {"rounds", .integer = &run->rounds, .min = 1, .max = INT32_MAX},
+        {"rounds", .integer = &run->rounds, .min = CHECK_MIN_ROUNDS, .max = INT32_MAX},
         {"store", .text = &run->places.store_dir},
         {"json", .flag = &run->as_json},
         {"check", .integer = &run->check, .min = 0, .max = CHECK_CHILD_HANG},
@@ -86,6 +87,13 @@ static bool read_options(int argc, char **argv, struct check_command *run)
     }
     run->plugin = argv[optind];
     return read_only(argv[0], run);
+}
+
+/* Whether its findings count for others: not those of a run that was made easier or harder. */
+static bool is_usual(const struct check_command *run)
+{
+    return run->only == 0 && run->rounds == DEFAULT_ROUNDS &&
+           run->time_limit_ms == DEFAULT_TIME_LIMIT_MS;
 }
 
 /* The process of one check: its verdict goes over a pipe. */
@@ -141,8 +149,9 @@ static void print_row(void *context, uint32_t number, const struct conformance_r
     (void)fflush(stdout);
 }
 
-static model_status print_json(const struct conformance_report *report, const char *plugin,
-                               const char *report_path, struct model_error *err)
+static model_status print_json(const struct conformance_report *report,
+                               const struct check_command *run, const char *report_path,
+                               struct model_error *err)
 {
     json_node *root = NULL;
     char *text = conformance_report_print(report);
@@ -151,7 +160,8 @@ static model_status print_json(const struct conformance_report *report, const ch
     free(text);
     if (status != MODEL_OK)
         return status;
-    (void)json_add_string(root, "path", plugin);
+    (void)json_add_string(root, "path", run->plugin);
+    (void)json_add_bool(root, "usual", is_usual(run));
     if (report_path != NULL)
         (void)json_add_string(root, "report", report_path);
     text = json_print(root, true);
@@ -189,6 +199,19 @@ static void keep_quarantine(const struct check_command *run,
         command_warn("quarantine: %s", err.message);
 }
 
+static int report_failed(const struct check_command *run, const char *failed)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (is_usual(run))
+        (void)error_set(&err, MODEL_INTERNAL,
+                        "%s failed check %s; it is in quarantine for %d days, see modelhost "
+                        "quarantine list",
+                        run->plugin, failed, QUARANTINE_DEFAULT_DAYS);
+    else
+        (void)error_set(&err, MODEL_INTERNAL, "%s failed check %s", run->plugin, failed);
+    return command_fail(MODEL_INTERNAL, &err);
+}
+
 /* What a run leaves, and the last lines. Returns the exit code. */
 static int conclude(const struct check_command *run, const struct conformance_report *report,
                     const char *refusal)
@@ -199,11 +222,13 @@ static int conclude(const struct check_command *run, const struct conformance_re
     const size_t n_skipped =
         conformance_report_list(report, CHECK_SKIPPED, skipped, sizeof skipped);
     model_status status = MODEL_OK;
-    keep_quarantine(run, report);
-    if (run->only == 0 && conformance_report_save(run->store_dir, report, &path, &err) != MODEL_OK)
-        command_warn("no report was kept: %s", err.message);
+    if (is_usual(run)) {
+        keep_quarantine(run, report);
+        if (conformance_report_save(run->store_dir, report, &path, &err) != MODEL_OK)
+            command_warn("no report was kept: %s", err.message);
+    }
     if (run->as_json)
-        status = print_json(report, run->plugin, path, &err);
+        status = print_json(report, run, path, &err);
     else
         status = command_flush(&err);
     if (status == MODEL_OK && path != NULL && !run->as_json)
@@ -211,13 +236,11 @@ static int conclude(const struct check_command *run, const struct conformance_re
     free(path);
     if (status != MODEL_OK)
         return command_fail(status, &err);
-    if (n_failed > 0) {
-        (void)error_set(&err, MODEL_INTERNAL,
-                        "%s failed check %s; it is in quarantine for %d days, see modelhost "
-                        "quarantine list",
-                        run->plugin, failed, QUARANTINE_DEFAULT_DAYS);
-        return command_fail(MODEL_INTERNAL, &err);
-    }
+    if (!is_usual(run))
+        command_warn("neither report nor quarantine: those need a run without --only, --time-limit "
+                     "and --rounds");
+    if (n_failed > 0)
+        return report_failed(run, failed);
     if (run->package != NULL && refusal[0] != '\0') {
         (void)error_set(&err, MODEL_INTERNAL, "%s refuses the package %s: %s", run->plugin,
                         run->package, refusal);

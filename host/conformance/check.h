@@ -11,6 +11,8 @@
 
 #define CHECK_COUNT        12
 #define CHECK_REASON_BYTES 480
+/* Of growth: fewer cannot be told from noise. */
+#define CHECK_MIN_ROUNDS 16
 
 enum check_verdict { CHECK_PASSED = 0, CHECK_FAILED, CHECK_SKIPPED };
 
@@ -19,7 +21,7 @@ struct subject;
 struct check {
     struct subject *subject;
     int record_fd;  /* where steps and the verdict go */
-    int64_t rounds; /* of create and destroy */
+    int64_t rounds; /* of create and destroy; at least CHECK_MIN_ROUNDS */
     int64_t end_ns; /* by then it should have ended; a process that has not is killed later */
     char reason[CHECK_REASON_BYTES];
 };

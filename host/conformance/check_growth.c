@@ -16,7 +16,8 @@
 #include <malloc.h>
 #endif
 
-#define MIN_ROUNDS             8
+#define MIN_ROUNDS             (CHECK_MIN_ROUNDS / 2) /* when there is no time for more */
+#define MIN_MEASURED           (MIN_ROUNDS / 2)
 #define MAX_HEAP_PER_ROUND     32.0    /* bytes */
 #define HEAP_NOISE_BYTES       16384.0 /* freed blocks that the C library keeps count as used */
 #define MAX_RESIDENT_PER_ROUND 8192.0  /* pages are coarse */
@@ -124,7 +125,9 @@ enum check_verdict check_growth(struct check *check)
     if (trial == NULL)
         return check_failed(check, "%s", err.message);
     trial_stop(trial);
-    while (n_rounds < check->rounds && (n_rounds < MIN_ROUNDS || check_has_time(check))) {
+    while (n_rounds < check->rounds &&
+           (n_rounds < MIN_ROUNDS || n_rounds < middle_round + MIN_MEASURED ||
+            check_has_time(check))) {
         if (n_rounds % 16 == 0)
             check_step(check, "round %lld of create, run and destroy", (long long)n_rounds + 1);
         if (!live_and_count(check, &sizes, &err))
@@ -132,7 +135,7 @@ enum check_verdict check_growth(struct check *check)
         n_rounds++;
         /* Half of the rounds, or of the time that there is. */
         const int64_t now_ns = clock_now_ns();
-        if (middle_round == 0 && n_rounds >= MIN_ROUNDS / 2 &&
+        if (middle_round == 0 && n_rounds >= MIN_MEASURED &&
             (n_rounds >= check->rounds / 2 || now_ns - start_ns > (check->end_ns - start_ns) / 2)) {
             middle = take_usage();
             middle_round = n_rounds;

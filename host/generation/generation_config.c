@@ -10,6 +10,7 @@
 
 #define MAX_CONFIG_BYTES       (1u << 20)
 #define DEFAULT_MAX_NEW_TOKENS 128
+#define DEFAULT_TOP_K          50
 #define MAX_NEW_TOKENS         (1 << 24)
 #define MAX_SEQUENCES          64
 #define MAX_TOP_LOGPROBS       1000
@@ -45,6 +46,13 @@ static int64_t read_integer(struct reader *reader, const char *name, int64_t fal
     if (!json_is_null(node) && !json_integer(node, -1, INT32_MAX, &value))
         refuse(reader, name, "a whole number from -1 to 2147483647");
     return value;
+}
+
+/* Absent is transformers' default; null turns the filter off. */
+static int64_t read_top_k(struct reader *reader)
+{
+    const json_node *node = json_member(reader->tree, "top_k");
+    return read_integer(reader, "top_k", node == NULL ? DEFAULT_TOP_K : 0);
 }
 
 static bool read_bool(struct reader *reader, const char *name, bool fallback)
@@ -154,7 +162,7 @@ static model_status read_tree(const json_node *tree, const char *what,
     config.sampling = (struct sampler_settings){
         .do_sample = read_bool(&reader, "do_sample", false),
         .temperature = read_number(&reader, "temperature", 1.0),
-        .top_k = read_integer(&reader, "top_k", 50),
+        .top_k = read_top_k(&reader),
         .top_p = read_number(&reader, "top_p", 1.0),
         .min_p = read_number(&reader, "min_p", 0.0),
         .repetition_penalty = read_number(&reader, "repetition_penalty", 1.0),

@@ -1,13 +1,18 @@
-/* redis_store.c - see redis_store.h. */
+/* redis_store.c - see redis_store.h. The connection does not block: what is asked is waited for here, since
+ * hiredis knows times of single reads only, which a server that drips never exceeds. */
 #include "redis_store.h"
 #include "clock.h"
 #include "errors.h"
 #include "redis_url.h"
 #include "retry_gate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <hiredis.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -16,18 +21,19 @@
 #define DEFAULT_KEEP_S     (24 * 60 * 60)
 #define FIRST_WAIT_NS      NS_PER_S
 #define LAST_WAIT_NS       (60 * NS_PER_S)
+#define MAX_VALUE_BYTES    ((size_t)4 << 20) /* what a usual network carries in that time */
 
 struct redis_store {
     struct redis_url url;
     const struct log_sink *log;
-    struct timeval timeout;
-    uint32_t keep_s;
-    int64_t (*now_ns)(void);
+    uint32_t timeout_ms, keep_s;
+    int64_t (*now_ns)(void); /* of the gate */
+    _Atomic uint64_t n_failures;
 
-    uv_mutex_t mutex; /* guards what follows */
+    uv_mutex_t mutex; /* guards what follows; nobody waits for it */
     redisContext *connection;
     struct retry_gate gate;
-    uint64_t n_failures;
+    int64_t end_ns; /* of the question that is asked, by the clock of the machine */
 };
 
 /* hiredis writes to a socket that the server may have closed: a SIGPIPE of that is ours to take. */
@@ -69,66 +75,128 @@ static void give_up(struct redis_store *store, const char *why)
     if (store->connection != NULL)
         redisFree(store->connection);
     store->connection = NULL;
-    store->n_failures++;
+    (void)atomic_fetch_add(&store->n_failures, 1);
     retry_gate_failed(&store->gate, store->now_ns());
 }
 
+/* Whether the connection can be read or written before the question's time is over. */
+static bool wait_until_ready(const struct redis_store *store, short events)
+{
+    struct pollfd poll_fd = {.fd = store->connection->fd, .events = events};
+    for (;;) {
+        const int64_t left_ns = store->end_ns - clock_now_ns();
+        if (left_ns <= 0)
+            return false;
+        const int n = poll(&poll_fd, 1, (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS));
+        if (n > 0)
+            return true;
+        if (n < 0 && errno != EINTR)
+            return false;
+    }
+}
+
+/* Under the mutex: the answer to the command that was appended; NULL: none in time. */
+static redisReply *take_reply(struct redis_store *store)
+{
+    redisContext *connection = store->connection;
+    void *reply = NULL;
+    int is_written = 0;
+    while (reply == NULL) {
+        if (!is_written && redisBufferWrite(connection, &is_written) != REDIS_OK)
+            return NULL;
+        if (!wait_until_ready(store, is_written ? POLLIN : POLLOUT))
+            return NULL;
+        if (is_written && (redisBufferRead(connection) != REDIS_OK ||
+                           redisGetReplyFromReader(connection, &reply) != REDIS_OK))
+            return NULL;
+    }
+    return reply;
+}
+
 /* Under the mutex: whether a reply is what was hoped for; frees it. */
-static bool accept_reply(struct redis_store *store, redisReply *reply, const char *doing)
+static bool accept_reply(struct redis_store *store, redisReply *reply, const char *refusal)
 {
     const bool good = reply != NULL && reply->type != REDIS_REPLY_ERROR;
     if (!good)
-        give_up(store, reply != NULL                  ? doing
+        give_up(store, reply != NULL                  ? refusal
                        : store->connection->errstr[0] ? store->connection->errstr
-                                                      : doing);
+                                                      : "no whole answer in time");
     if (reply != NULL)
         freeReplyObject(reply);
     return good;
 }
 
+static bool stop_blocking(redisContext *connection)
+{
+    const int flags = fcntl(connection->fd, F_GETFL);
+    connection->flags &= ~REDIS_BLOCK;
+    return flags >= 0 && fcntl(connection->fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
 /* Under the mutex: connected, or false. */
 static bool connect_server(struct redis_store *store)
 {
+    const struct timeval timeout = {store->timeout_ms / 1000, store->timeout_ms % 1000 * 1000};
     if (store->connection != NULL)
         return true;
     if (!retry_gate_is_open(&store->gate, store->now_ns()))
         return false;
-    redisContext *connection =
-        redisConnectWithTimeout(store->url.host, store->url.port, store->timeout);
+    redisContext *connection = redisConnectWithTimeout(store->url.host, store->url.port, timeout);
     store->connection = connection;
-    if (connection == NULL || connection->err != 0) {
-        give_up(store, connection != NULL ? connection->errstr : "out of memory");
+    if (connection == NULL || connection->err != 0 || !stop_blocking(connection)) {
+        give_up(store, connection == NULL      ? "out of memory"
+                       : connection->errstr[0] ? connection->errstr
+                                               : "its socket cannot be set up");
         return false;
     }
-    (void)redisSetTimeout(connection, store->timeout);
-    if (store->url.password[0] != '\0' &&
-        !accept_reply(store, redisCommand(connection, "AUTH %s", store->url.password),
-                      "the password is refused"))
+    if (store->url.password[0] != '\0') {
+        (void)redisAppendCommand(connection, "AUTH %s", store->url.password);
+        if (!accept_reply(store, take_reply(store), "the password is refused"))
+            return false;
+    }
+    if (store->url.database == 0)
+        return true;
+    (void)redisAppendCommand(connection, "SELECT %u", (unsigned)store->url.database);
+    return accept_reply(store, take_reply(store), "there is no such database");
+}
+
+/* False when another thread asks, or nobody may now: its time is not waited for. */
+static bool question_begin(struct redis_store *store, struct pipe_signal *hold)
+{
+    if (uv_mutex_trylock(&store->mutex) != 0)
         return false;
-    return store->url.database == 0 ||
-           accept_reply(store, redisCommand(connection, "SELECT %u", (unsigned)store->url.database),
-                        "there is no such database");
+    pipe_signal_hold(hold);
+    store->end_ns = clock_now_ns() + (int64_t)store->timeout_ms * NS_PER_MS;
+    if (connect_server(store))
+        return true;
+    pipe_signal_restore(hold);
+    uv_mutex_unlock(&store->mutex);
+    return false;
+}
+
+static void question_end(struct redis_store *store, const struct pipe_signal *hold)
+{
+    pipe_signal_restore(hold);
+    uv_mutex_unlock(&store->mutex);
 }
 
 bool redis_store_find(struct redis_store *store, const char *key, struct buffer *ret)
 {
     struct pipe_signal hold;
     bool found = false;
-    uv_mutex_lock(&store->mutex);
-    pipe_signal_hold(&hold);
-    if (connect_server(store)) {
-        redisReply *reply = redisCommand(store->connection, "GET " PREFIX "%s", key);
-        if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-            (void)accept_reply(store, reply, "it refuses to be read");
-        } else {
-            retry_gate_succeeded(&store->gate);
-            found = reply->type == REDIS_REPLY_STRING &&
-                    buffer_append(ret, reply->str, (size_t)reply->len) == MODEL_OK;
-            freeReplyObject(reply);
-        }
+    if (!question_begin(store, &hold))
+        return false;
+    (void)redisAppendCommand(store->connection, "GET " PREFIX "%s", key);
+    redisReply *reply = take_reply(store);
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+        (void)accept_reply(store, reply, "it refuses to be read");
+    } else {
+        retry_gate_succeeded(&store->gate);
+        found = reply->type == REDIS_REPLY_STRING &&
+                buffer_append(ret, reply->str, (size_t)reply->len) == MODEL_OK;
+        freeReplyObject(reply);
     }
-    pipe_signal_restore(&hold);
-    uv_mutex_unlock(&store->mutex);
+    question_end(store, &hold);
     return found;
 }
 
@@ -136,24 +204,18 @@ void redis_store_keep(struct redis_store *store, const char *key, const void *va
                       size_t size_bytes)
 {
     struct pipe_signal hold;
-    uv_mutex_lock(&store->mutex);
-    pipe_signal_hold(&hold);
-    if (connect_server(store) &&
-        accept_reply(store,
-                     redisCommand(store->connection, "SET " PREFIX "%s %b EX %u", key, value,
-                                  size_bytes, (unsigned)store->keep_s),
-                     "it refuses to be written to"))
+    if (size_bytes > MAX_VALUE_BYTES || !question_begin(store, &hold))
+        return;
+    (void)redisAppendCommand(store->connection, "SET " PREFIX "%s %b EX %u", key, value, size_bytes,
+                             (unsigned)store->keep_s);
+    if (accept_reply(store, take_reply(store), "it refuses to be written to"))
         retry_gate_succeeded(&store->gate);
-    pipe_signal_restore(&hold);
-    uv_mutex_unlock(&store->mutex);
+    question_end(store, &hold);
 }
 
 uint64_t redis_store_failures(struct redis_store *store)
 {
-    uv_mutex_lock(&store->mutex);
-    const uint64_t n = store->n_failures;
-    uv_mutex_unlock(&store->mutex);
-    return n;
+    return atomic_load(&store->n_failures);
 }
 
 model_status redis_store_create(const struct redis_store_options *options,
@@ -169,10 +231,9 @@ model_status redis_store_create(const struct redis_store_options *options,
         free(store);
         return error_no_memory(err, "a result cache");
     }
-    const uint32_t timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     store->url = url;
     store->log = log;
-    store->timeout = (struct timeval){timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    store->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     store->keep_s = options->keep_s > 0 ? options->keep_s : DEFAULT_KEEP_S;
     store->now_ns = options->now_ns != NULL ? options->now_ns : clock_now_ns;
     store->gate = (struct retry_gate)RETRY_GATE_INIT(FIRST_WAIT_NS, LAST_WAIT_NS);

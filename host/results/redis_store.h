@@ -1,8 +1,9 @@
 /* redis_store.h - results as bytes by their keys, in a Redis server that several hosts share; the one place
  * that knows hiredis.
  *
- * One connection, made when it is needed. A server that is slow or gone costs one timeout; then nobody asks
- * it for a while (retry_gate.h). Nothing here fails a request: what is not found is computed. [any-thread] */
+ * One connection, made when it is needed; who comes while another asks finds nothing, and does not wait. A
+ * server that is slow or gone costs one timeout, however it spreads its answer; then nobody asks it for a
+ * while (retry_gate.h). What is too large for that time, above 4 MiB, is not kept. Nothing here fails a request: what is not found is computed. [any-thread] */
 #ifndef REDIS_STORE_H
 #define REDIS_STORE_H
 
@@ -13,7 +14,7 @@
 
 struct redis_store_options {
     const char *url;
-    uint32_t timeout_ms;     /* of connecting, and of each question; 0: 50 */
+    uint32_t timeout_ms;     /* of connecting, and of a whole question; 0: 50 */
     uint32_t keep_s;         /* how long the server keeps a result; 0: a day */
     int64_t (*now_ns)(void); /* NULL: the monotonic clock */
 };

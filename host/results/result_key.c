@@ -1,5 +1,6 @@
 /* result_key.c - see result_key.h. metadata.json is written last: a file that is younger was changed since,
- * and its digest there says nothing. */
+ * and its digest there says nothing. What a copy cannot set back, the time of a file's inode, decides that;
+ * a blob of the store is known by its name instead, since each package that links it renews that time. */
 #include "result_key.h"
 #include "errors.h"
 #include "result.h"
@@ -15,10 +16,32 @@ static void add_text(struct digest *digest, const char *text)
     digest_update(digest, text, strlen(text) + 1);
 }
 
-static bool is_later(const struct stat *a, const struct stat *b)
+static bool is_later(struct timespec a, struct timespec b)
 {
-    return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
-                                                  : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+    return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+/* Whether a file of a package in the store is the blob of that digest. */
+static bool is_blob(const struct package *package, const char *sha256, const struct stat *info)
+{
+    struct stat blob;
+    char *path = text_format("%s/../../../blobs/sha256/%.2s/%s", package->dir, sha256, sha256);
+    const bool same = path != NULL && stat(path, &blob) == 0 && blob.st_dev == info->st_dev &&
+                      blob.st_ino == info->st_ino;
+    free(path);
+    return same;
+}
+
+/* Whether the file is still what the manifest was written about. */
+static bool is_as_listed(const struct package *package, const struct manifest_file *file,
+                         const struct stat *info, const struct stat *manifest_stat)
+{
+    const struct timespec written = is_later(manifest_stat->st_ctim, manifest_stat->st_mtim)
+                                        ? manifest_stat->st_mtim
+                                        : manifest_stat->st_ctim;
+    if (file->size_bytes != (uint64_t)info->st_size || is_later(info->st_mtim, written))
+        return false;
+    return !is_later(info->st_ctim, written) || is_blob(package, file->sha256, info);
 }
 
 /* A file by its digest in the manifest, or as it lies there. `name` is its path in the package. */
@@ -26,7 +49,7 @@ static void add_file(struct digest *digest, const struct package *package,
                      const struct stat *manifest_stat, const char *name, const char *path)
 {
     struct stat info;
-    char stamp[160];
+    char stamp[200];
     add_text(digest, name);
     if (stat(path, &info) != 0) {
         add_text(digest, "none");
@@ -34,15 +57,15 @@ static void add_file(struct digest *digest, const struct package *package,
     }
     const struct manifest_file *file =
         package->has_manifest ? manifest_find(&package->manifest, name) : NULL;
-    if (file != NULL && file->size_bytes == (uint64_t)info.st_size &&
-        !is_later(&info, manifest_stat)) {
+    if (file != NULL && is_as_listed(package, file, &info, manifest_stat)) {
         add_text(digest, file->sha256);
         return;
     }
-    (void)snprintf(stamp, sizeof stamp, "%llu %llu %llu %lld.%09ld",
+    (void)snprintf(stamp, sizeof stamp, "%llu %llu %llu %lld.%09ld %lld.%09ld",
                    (unsigned long long)info.st_dev, (unsigned long long)info.st_ino,
                    (unsigned long long)info.st_size, (long long)info.st_mtim.tv_sec,
-                   (long)info.st_mtim.tv_nsec);
+                   (long)info.st_mtim.tv_nsec, (long long)info.st_ctim.tv_sec,
+                   (long)info.st_ctim.tv_nsec);
     add_text(digest, stamp);
 }
 

@@ -6,7 +6,8 @@
 #include "result_memory.h"
 
 /* Of a model: its plugin, configuration and weights. Files of a package count by the digests of its manifest,
- * so that hosts of the same package share results; other ones by their place, size and time. */
+ * so that hosts of the same package share results; other ones, and those that were changed since the manifest
+ * was written, by their place, size and times. */
 model_status result_key_of_model(const struct modelhost_model *model,
                                  char ret_key[RESULT_KEY_BYTES], struct model_error *err);
 

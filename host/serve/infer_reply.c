@@ -114,6 +114,24 @@ static model_status fail(model_status status, struct model_error *err)
                      "outputs");
 }
 
+/* Who served, and why not the first; nothing where nobody said. */
+static model_status print_backend(struct buffer *text, const struct modelhost_result *result)
+{
+    const char *backend = modelhost_result_backend(result);
+    const char *reason = modelhost_result_fallback_reason(result);
+    if (backend == NULL || backend[0] == '\0')
+        return MODEL_OK;
+    model_status status = buffer_append_text(text, ",\"parameters\":{\"backend\":");
+    if (status == MODEL_OK)
+        status = print_string(text, backend);
+    if (status == MODEL_OK && reason != NULL) {
+        status = buffer_append_text(text, ",\"fallback_reason\":");
+        if (status == MODEL_OK)
+            status = print_string(text, reason);
+    }
+    return status == MODEL_OK ? buffer_append_text(text, "}") : status;
+}
+
 model_status infer_reply_result(const char *model_name, const char *id,
                                 const struct modelhost_result *result, struct buffer *ret,
                                 struct model_error *err)
@@ -126,6 +144,8 @@ model_status infer_reply_result(const char *model_name, const char *id,
         if (status == MODEL_OK)
             status = print_string(ret, id);
     }
+    if (status == MODEL_OK)
+        status = print_backend(ret, result);
     if (status == MODEL_OK)
         status = buffer_append_text(ret, ",\"outputs\":[");
     for (uint32_t i = 0; i < modelhost_result_count(result) && status == MODEL_OK; i++) {

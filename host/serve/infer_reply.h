@@ -4,8 +4,8 @@
 
 #include "buffer.h"
 
-/* {"model_name", "id" if there was one, "outputs": [{"name", "datatype", "shape", "data"}]}: data is flat;
- * numbers that are not finite are null. */
+/* {"model_name", "id" if there was one, "parameters": {"backend", "fallback_reason" if it is not the first},
+ * "outputs": [{"name", "datatype", "shape", "data"}]}: data is flat; numbers that are not finite are null. */
 model_status infer_reply_result(const char *model_name, const char *id,
                                 const struct modelhost_result *result, struct buffer *ret,
                                 struct model_error *err);

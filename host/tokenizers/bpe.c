@@ -7,6 +7,7 @@
 #include "byte_level.h"
 #include "errors.h"
 #include "pipeline.h"
+#include "tokenizer_files.h"
 #include "unicode_class.h"
 
 #include <stdatomic.h>
@@ -109,13 +110,40 @@ static int32_t find_token(const struct vocabulary *vocab, const char *text, size
     return bytes > 0 ? trie_find(&vocab->trie, text, bytes) : -1;
 }
 
+/* How errors name a merge. The lines of merges.txt are the items, so that both have one number. */
+static struct json_place name_merges(const struct json_place *place, const json_node *merges)
+{
+    const char *file = json_string_or(json_member(place->node, BPE_MERGES_FILE), NULL);
+    if (file != NULL)
+        return (struct json_place){merges, file, "line"};
+    return (struct json_place){merges, place->what, "merge"};
+}
+
+static bool is_of_lines(const struct json_place *merges)
+{
+    return strcmp(merges->path, "line") == 0;
+}
+
+static const char *within(const struct json_place *merges)
+{
+    return is_of_lines(merges) ? "" : " of model.merges";
+}
+
+/* Not a merge: an empty line of merges.txt, and its first, which got into some tokenizer.json. */
+static bool is_no_merge(const struct json_place *place, const json_node *item)
+{
+    const char *text = json_string_or(item, NULL);
+    return text != NULL && (strncmp(text, "#version", strlen("#version")) == 0 ||
+                            (*text == '\0' && is_of_lines(place)));
+}
+
 static model_status unknown_token(const struct json_place *place, size_t number, const char *token,
                                   size_t bytes, struct model_error *err)
 {
-    return error_set(
-        err, MODEL_CORRUPT,
-        "%s: merge %zu of model.merges needs the token '%.*s', which model.vocab lacks",
-        place->what, number, (int)(bytes < 100 ? bytes : 100), token);
+    return error_set(err, MODEL_CORRUPT, "%s: %s %zu%s needs the token '%.*s', which %s lacks",
+                     place->what, place->path, number, within(place),
+                     (int)(bytes < 100 ? bytes : 100), token,
+                     is_of_lines(place) ? "vocab.json" : "model.vocab");
 }
 
 /* The merge of two tokens gives the token of both texts, the second without the prefix. */
@@ -127,10 +155,9 @@ static model_status load_merge(const struct json_place *place, size_t number, ui
     size_t bytes[2];
     size_t prefix_bytes = strlen(bpe->prefix);
     if (!merge_parts(item, parts, bytes))
-        return error_set(err, MODEL_CORRUPT,
-                         "%s: merge %zu of model.merges is not two tokens: want \"a b\" or "
-                         "[\"a\", \"b\"]",
-                         place->what, number);
+        return error_set(err, MODEL_CORRUPT, "%s: %s %zu%s is not two tokens: want \"a b\"%s",
+                         place->what, place->path, number, within(place),
+                         is_of_lines(place) ? "" : " or [\"a\", \"b\"]");
     struct merge merge = {.rank = rank};
     merge.left = find_token(vocab, parts[0], bytes[0]);
     if (merge.left < 0)
@@ -160,6 +187,7 @@ static model_status load_merges(const struct json_place *place, const struct voc
     if (n > MAX_MERGES)
         return error_set(err, MODEL_UNSUPPORTED, "%s: model.merges has %zu merges, at most %d",
                          place->what, n, MAX_MERGES);
+    const struct json_place named = name_merges(place, merges);
     if (merge_table_init(&bpe->merges, n) != MODEL_OK)
         return error_no_memory(err, "model");
     struct buffer text = BUFFER_INIT(TRIE_MAX_KEY_BYTES * 2);
@@ -168,9 +196,8 @@ static model_status load_merges(const struct json_place *place, const struct voc
     size_t number = 1;
     const json_node *item = json_first(merges);
     for (; item != NULL && status == MODEL_OK; item = json_next(item), number++) {
-        /* The first line of merges.txt got into some files. */
-        if (strncmp(json_string_or(item, ""), "#version", strlen("#version")) != 0)
-            status = load_merge(place, number, rank++, item, vocab, bpe, &text, err);
+        if (!is_no_merge(&named, item))
+            status = load_merge(&named, number, rank++, item, vocab, bpe, &text, err);
     }
     buffer_finish(&text);
     return status;

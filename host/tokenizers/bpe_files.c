@@ -85,12 +85,12 @@ static const char *special(const struct bpe_class *class, const struct tokenizer
 
 /* ---------------------------------------------------------------- merges.txt */
 
-/* One merge a line; the first line may be a "#version". */
+/* One merge a line; the first line may be a "#version". All lines are added: errors count them. */
 static model_status add_merges(struct buffer *text, const char *path, json_node *model,
                                struct model_error *err)
 {
     json_node *merges = json_add_array(model, "merges");
-    bool ok = merges != NULL;
+    bool ok = merges != NULL && json_add_string(model, BPE_MERGES_FILE, path) != NULL;
     for (size_t at = 0; at < text->size && ok;) {
         char *line = text->data + at;
         char *newline = memchr(line, '\n', text->size - at);
@@ -99,8 +99,7 @@ static model_status add_merges(struct buffer *text, const char *path, json_node 
         if (bytes > 0 && line[bytes - 1] == '\r')
             bytes--;
         line[bytes] = '\0'; /* the line's end, or the buffer's own terminator */
-        if (bytes > 0 && !(line == text->data && strncmp(line, "#version", 8) == 0))
-            ok = json_add_string(merges, NULL, line) != NULL;
+        ok = json_add_string(merges, NULL, line) != NULL;
     }
     return ok ? MODEL_OK : error_no_memory(err, path);
 }

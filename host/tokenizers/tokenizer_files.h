@@ -45,6 +45,8 @@ model_status tokenizer_add_pair(json_node *processor, const char *key, const cha
 /* From vocab.txt, as BertTokenizer. */
 model_status bert_files_load(const char *vocab_path, const struct tokenizer_configs *configs,
                              struct tokenizer **ret, struct model_error *err);
+/* A member of the model that names the file of its merges, for errors. */
+#define BPE_MERGES_FILE "merges_file"
 /* From vocab.json and merges.txt, as GPT2Tokenizer and others by tokenizer_class. */
 model_status bpe_files_load(const char *vocab_path, const char *merges_path,
                             const struct tokenizer_configs *configs, struct tokenizer **ret,

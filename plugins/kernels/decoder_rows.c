@@ -162,27 +162,35 @@ void decoder_rows_commit(const struct decoder_rows *rows)
         rows->past->slots[rows->slots[item]].n_tokens += count_visible(rows, item);
 }
 
+/* The last visible column whose token is not padding; else the first visible one, of which
+ * decoder_rows_begin() has made sure. */
+static size_t last_column(const struct decoder_rows *rows, size_t item, const int64_t *ids,
+                          int64_t pad_token_id)
+{
+    size_t first = 0;
+    for (size_t column = rows->sequence_length; column-- > 0;) {
+        if (!is_visible(rows, item, column))
+            continue;
+        if (pad_token_id == DECODER_NO_PAD || ids[column] != pad_token_id)
+            return column;
+        first = column;
+    }
+    return first;
+}
+
 model_status decoder_rows_last_tokens(const struct decoder_rows *rows, const int64_t *input_ids,
                                       int64_t pad_token_id, int64_t *ret, struct model_error *err)
 {
     const size_t sequence = rows->sequence_length;
-    if (pad_token_id == DECODER_NO_PAD && rows->batch > 1)
+    if (pad_token_id == DECODER_NO_PAD && rows->mask == NULL && rows->batch > 1)
         return kernels_fail(err, MODEL_INVALID_ARGUMENT,
-                            "a batch of %zu needs 'pad_token_id' in config.json, by which the last "
-                            "token of each text is found; give one text at a time",
+                            "a batch of %zu needs an attention_mask, or 'pad_token_id' in "
+                            "config.json, by which the last token of each text is found; give one "
+                            "of them, or one text at a time",
                             rows->batch);
-    for (size_t item = 0; item < rows->batch; item++) {
-        size_t n = 0;
-        for (size_t i = 0; i < sequence && pad_token_id != DECODER_NO_PAD; i++)
-            n += input_ids[item * sequence + i] != pad_token_id;
-        const size_t column = (n > 0 ? n : sequence) - 1;
-        if (!is_visible(rows, item, column))
-            return kernels_fail(err, MODEL_INVALID_ARGUMENT,
-                                "attention_mask[%zu, %zu] hides the position that is scored, the "
-                                "last that is not padding: pad on the right, with pad_token_id",
-                                item, column);
-        ret[item] = (int64_t)(item * sequence + column);
-    }
+    for (size_t item = 0; item < rows->batch; item++)
+        ret[item] = (int64_t)(item * sequence +
+                              last_column(rows, item, input_ids + item * sequence, pad_token_id));
     return MODEL_OK;
 }
 

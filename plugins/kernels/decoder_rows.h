@@ -48,9 +48,9 @@ bool decoder_rows_next(struct decoder_rows *rows);
 void decoder_rows_commit(const struct decoder_rows *rows);
 
 /* ret(batch) <- the element of input_ids that is the last token of each item, for a score of the whole
- * item, as transformers 4.27 finds it: the column is the number of tokens that are not pad_token_id,
- * less one, which is right where padding is on the right. MODEL_INVALID_ARGUMENT: the mask hides it; or
- * more than one item and no pad_token_id (DECODER_NO_PAD: the last column). */
+ * item: the rightmost that is visible and not pad_token_id, wherever the padding is; in an item of
+ * padding alone the first that is visible. So does transformers 4.53, without the mask.
+ * MODEL_INVALID_ARGUMENT: more than one item, no mask and no pad_token_id (DECODER_NO_PAD). */
 #define DECODER_NO_PAD INT64_MAX
 model_status decoder_rows_last_tokens(const struct decoder_rows *rows, const int64_t *input_ids,
                                       int64_t pad_token_id, int64_t *ret, struct model_error *err);

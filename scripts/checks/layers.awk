@@ -15,7 +15,7 @@ BEGIN {
     may["fixture"] = "self" # tests/abi/plugin_*.c are plugins, too
 
     # Single headers beyond that: layer -> names.
-    also["include"] = "model_abi.h"
+    also["include"] = "model_abi.h modelhost_options.h" # both are parts of modelhost.h
     also["kernels"] = "model_abi.h"
     also["plugin"] = "model_abi.h kernels.h"
     also["fixture"] = "model_abi.h"

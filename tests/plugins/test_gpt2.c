@@ -186,39 +186,60 @@ static void next_token_logits_are_those_of_the_last_visible_position(void **stat
     }
 }
 
-/* ids with padding on the right, as the classification head wants them. */
-static void a_classifier_scores_the_last_token_that_is_not_padding(void **state)
+/* ids of which some are 49, and the mask if there is one; the scored columns were counted by hand. */
+static void check_scores(const char *what, int64_t pad, const int64_t *ids, const int64_t *shown,
+                         const size_t columns[BATCH])
 {
-    (void)state;
     static const char *const names[] = {"logits", NULL};
     struct gpt gpt = gpt_default;
     gpt.class = "GPT2ForSequenceClassification";
     gpt.score = true;
-    gpt.pad = 49;
-    for (int masked = 0; masked < 2; masked++) {
-        struct harness *h = gpt_loaded(&gpt);
-        int64_t ids[BATCH * SEQUENCE], shown[BATCH * SEQUENCE];
-        const size_t lengths[] = {SEQUENCE, 4, 0}; /* nothing but padding: the last column */
-        for (int i = 0; i < BATCH * SEQUENCE; i++) {
-            bool pad = (size_t)(i % SEQUENCE) >= lengths[i / SEQUENCE];
-            ids[i] = pad ? 49 : i;
-            shown[i] = !pad || i >= 2 * SEQUENCE;
-        }
-        struct harness_inputs inputs = {BATCH, SEQUENCE, ids, masked ? shown : NULL, NULL, NULL};
-        struct harness_outputs outputs;
-        assert_int_equal(harness_run(h, &inputs, names, &outputs), MODEL_OK);
-        double *hidden = gpt_hidden(h, &gpt, &inputs);
-        double *scores = gpt_head(h, "score.weight", hidden, BATCH * SEQUENCE);
-        for (size_t b = 0; b < BATCH; b++) {
-            size_t column = (lengths[b] > 0 ? lengths[b] : SEQUENCE) - 1;
-            gpt_assert_close("score", (const float *)outputs.tensors[0].data + b * 4,
-                             scores + (b * SEQUENCE + column) * 4, 4);
-        }
-        free(scores);
-        free(hidden);
-        harness_outputs_free(&outputs);
-        assert_int_equal(harness_destroy(h), 0);
-    }
+    gpt.pad = pad;
+    struct harness *h = gpt_loaded(&gpt);
+    struct harness_inputs inputs = {BATCH, SEQUENCE, ids, shown, NULL, NULL};
+    struct harness_outputs outputs;
+    if (harness_run(h, &inputs, names, &outputs) != MODEL_OK)
+        fail_msg("%s: %s", what, h->err.message);
+    double *hidden = gpt_hidden(h, &gpt, &inputs);
+    double *scores = gpt_head(h, "score.weight", hidden, BATCH * SEQUENCE);
+    for (size_t b = 0; b < BATCH; b++)
+        gpt_assert_close(what, (const float *)outputs.tensors[0].data + b * 4,
+                         scores + (b * SEQUENCE + columns[b]) * 4, 4);
+    free(scores);
+    free(hidden);
+    harness_outputs_free(&outputs);
+    assert_int_equal(harness_destroy(h), 0);
+}
+
+static void a_classifier_scores_the_last_token_that_is_not_padding(void **state)
+{
+    (void)state;
+    static const int64_t sides[] = {1,  2,  3,  4,  49, 49, 49, 49, 49, 49, 49, /* right */
+                                    49, 49, 49, 49, 49, 5,  6,  7,  8,  9,  10, /* left */
+                                    49, 1,  49, 49, 2,  3,  49, 4,  49, 49, 49 /* both, inside */};
+    static const int64_t plain[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, /* none */
+                                    49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, /* alone */
+                                    49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 3};
+    check_scores("sides", 49, sides, NULL, (const size_t[]){3, 10, 7});
+    check_scores("whole and nothing", 49, plain, NULL, (const size_t[]){10, 0, 10});
+    /* mask: whole; columns 4 to 10; 0, 1 and 3 to 6 */
+    check_scores("sides, masked", 49, sides, mask, (const size_t[]){3, 10, 5});
+    check_scores("whole and nothing, masked", 49, plain, mask, (const size_t[]){10, 4, 0});
+}
+
+/* Texts of different lengths from a tokenizer that pads with another token than config.json names. */
+static void a_classifier_finds_the_end_of_each_text_by_the_mask(void **state)
+{
+    (void)state;
+    static const int64_t shown[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0,
+                                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1};
+    int64_t ids[BATCH * SEQUENCE];
+    for (int i = 0; i < BATCH * SEQUENCE; i++)
+        ids[i] = shown[i] ? 1 + i : 0;
+    check_scores("another pad", 49, ids, shown, (const size_t[]){10, 3, 10});
+    check_scores("no pad", -1, ids, shown, (const size_t[]){10, 3, 10});
+    check_scores("the same pad", 0, ids, shown, (const size_t[]){10, 3, 10});
+    check_scores("no pad, holes", -1, ids, mask, (const size_t[]){10, 10, 6});
 }
 
 static void each_class_describes_itself(void **state)
@@ -279,6 +300,7 @@ int main(void)
         cmocka_unit_test(large_batches_are_computed_in_groups),
         cmocka_unit_test(next_token_logits_are_those_of_the_last_visible_position),
         cmocka_unit_test(a_classifier_scores_the_last_token_that_is_not_padding),
+        cmocka_unit_test(a_classifier_finds_the_end_of_each_text_by_the_mask),
         cmocka_unit_test(each_class_describes_itself),
         cmocka_unit_test(fields_may_have_the_names_of_the_attribute_map),
     };

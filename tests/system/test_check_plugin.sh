@@ -148,12 +148,15 @@ if [ -z "$sanitized" ]; then
     chaos write-input 8 $limit "wrote to input 'input' at byte 0"
     chaos overrun-output 8 $limit "behind the end of output 'output'"
 fi
-run quarantine clear --all
+run quarantine list
+same 'runs of some checks, or of fewer rounds, put nothing in quarantine' "$out" ''
+ok 'and leave no report' test ! -e "$MODELHOST_STORE/conformance"
 
 # ---- reports, quarantine, exit codes
 
 sha=$(sha256sum "$faulty" | cut -d' ' -f1)
-run check-plugin "$faulty" --package "$(package batch)" --only 9
+run check-plugin "$faulty" --package "$(package batch)"
+ok 'who fails is told of the quarantine' says 'failed check 9; it is in quarantine for 7 days'
 run quarantine list --json
 ok 'the plugin that failed is in quarantine' json "j[0]['sha256'] == '$sha' and 'failed check' in j[0]['reason'] and not j[0]['expired']"
 mkdir -p "$work/loaded/backends/cpu"
@@ -167,13 +170,17 @@ run quarantine clear "${sha:0:12}"
 same 'it is cleared by the beginning of its digest' "$code" 0
 run run "$work/loaded" --describe
 same 'then it is opened' "$code" 0
-run check-plugin "$faulty" --package "$(package batch)" --only 9
+run check-plugin "$faulty" --package "$(package batch)"
 run quarantine list
 has 'the list is a table' "$out" "faulty 1.0.0"
 run quarantine clear "$work/loaded/backends/cpu/libmodel.so"
 same 'or by its file' "$code" 0
-run check-plugin "$faulty" --package "$(package batch)" --only 9
+run check-plugin "$faulty" --package "$(package batch)"
 run check-plugin "$faulty" --package "$work/none" --rounds $rounds --time-limit $limit
+ok 'an easier run says that it does not count' says 'neither report nor quarantine'
+run quarantine list
+has 'and lets nothing out' "$out" 'faulty 1.0.0'
+run check-plugin "$faulty" --package "$work/none"
 same 'or by passing' "$code" 0
 run quarantine list
 same 'and the list is empty' "$out" ''
@@ -191,6 +198,10 @@ run check-plugin "$work/none/config.json"
 same 'what is no plugin is refused' "$code" 1
 run check-plugin "$faulty" --only 13
 same 'there are twelve checks' "$code" 2
+run check-plugin "$faulty" --rounds 15
+same 'growth is not told from fewer than 16 rounds' "$code" 2
+run check-plugin "$faulty" --package "$work/none" --only 4 --rounds 16 --json
+ok 'and is from 16' json 'j["checks"][0]["verdict"] == "passed" and not j["usual"]'
 run quarantine clear
 same 'clear wants to know what' "$code" 2
 same 'nothing is left running' "$(pgrep -f "check-plugin --check .*$faulty" | wc -l)" 0

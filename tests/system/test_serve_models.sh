@@ -49,7 +49,7 @@ same 'a model is described' "$(get "$url/v2/models/echo")" \
     '{"name":"echo","platform":"Echo","inputs":[{"name":"x","datatype":"FP32","shape":[-1]}],"outputs":[{"name":"y","datatype":"FP32","shape":[-1]}]}'
 same 'a model is ready' "$(get "$url/v2/models/echo/ready")" '{"ready":true}'
 same 'tensors go through it' "$(get "$url/v2/models/echo/infer" -d "$(body 1,2.5)")" \
-    '{"model_name":"echo","outputs":[{"name":"y","datatype":"FP32","shape":[2],"data":[1,2.5]}]}'
+    '{"model_name":"echo","parameters":{"backend":"cpu"},"outputs":[{"name":"y","datatype":"FP32","shape":[2],"data":[1,2.5]}]}'
 has 'a name may have a slash in it' "$(get "$url/v2/models/ns/other/infer" -d "$(body 7)")" '"data":[7]'
 
 same 'another model is not found' "$(status "$url/v2/models/none/infer" -d "$(body 1)")" 404

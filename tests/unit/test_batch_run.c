@@ -173,6 +173,23 @@ static void assert_answer(struct call *call, int64_t length, const int64_t *ids,
 
 static const int64_t text_a[] = {5, 6, 7, 8}, text_b[] = {10}, text_c[] = {20, 21};
 
+/* How many ran together is a metric, and several did. */
+static void assert_sizes_counted(struct fixture *f)
+{
+    struct modelhost_metrics *metrics = NULL;
+    unsigned long long n_runs = 0, n_alone = 0;
+    assert_int_equal(modelhost_metrics_read(f->host, &metrics, NULL), MODEL_OK);
+    const char *text = modelhost_metrics_text(metrics);
+    const char *count = strstr(text, "modelhost_batch_size_count{");
+    const char *alone = strstr(text, "modelhost_batch_size_bucket{");
+    assert_non_null(count);
+    assert_non_null(alone);
+    assert_int_equal(sscanf(strchr(count, '}'), "} %llu", &n_runs), 1);
+    assert_int_equal(sscanf(strchr(alone, '}'), "} %llu", &n_alone), 1);
+    assert_true(n_runs > n_alone); /* the first bucket is of size 1 */
+    modelhost_metrics_destroy(metrics);
+}
+
 static void requests_that_wait_run_together_and_get_their_own(void **state)
 {
     (void)state;
@@ -183,6 +200,7 @@ static void requests_that_wait_run_together_and_get_their_own(void **state)
     assert_answer(a, 4, text_a, 3);
     assert_answer(b, 1, text_b, 3);
     assert_answer(c, 2, text_c, 3);
+    assert_sizes_counted(f);
     close_fixture(f);
 }
 

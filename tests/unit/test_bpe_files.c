@@ -105,7 +105,10 @@ static void broken_files_are_refused(void **state)
     put("vocab.json", VOCAB);
     assert_folder_refused(MODEL_NOT_FOUND, "has no tokenizer");
     put("merges.txt", "a b c\n");
-    assert_folder_refused(MODEL_CORRUPT, "merge 1 of model.merges is not two tokens");
+    assert_folder_refused(MODEL_CORRUPT, "merges.txt: line 1 is not two tokens: want \"a b\"");
+    put("merges.txt", "#version: 0.2\n\na b\nb a\n");
+    assert_folder_refused(MODEL_CORRUPT,
+                          "merges.txt: line 4 needs the token 'ba', which vocab.json lacks");
     put("merges.txt", "a\xff b\n");
     assert_folder_refused(MODEL_CORRUPT, "merges.txt is not text in UTF-8 (byte 1)");
     put("merges.txt", MERGES);

@@ -111,6 +111,36 @@ static void what_is_wrong_is_named_by_its_place(void **state)
     }
 }
 
+static void what_a_host_would_refuse_is_refused_before(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *beginning;
+    } rows[] = {
+        {"{\"host\":{\"redis_url\":\"cache:6379\"}}", "options.json: host.redis_url: "},
+        {"{\"host\":{\"statsd_address\":\"nowhere\"}}", "options.json: host.statsd_address: "},
+        {"{\"models\":{\"a\":{\"breaker_min_calls\":11,\"breaker_window\":10}}}",
+         "options.json: models.a: breaker_min_calls is 11, want 0 to 10"},
+        {"{\"models\":{\"a\":{\"breaker_min_calls\":11},\"*\":{\"breaker_window\":10}}}",
+         "options.json: models.a: breaker_min_calls is 11, want 0 to 10"},
+        {"{\"models\":{\"*\":{\"breaker_min_calls\":201}}}",
+         "options.json: models.*: breaker_min_calls is 201, want 0 to 200"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct modelhost_config *config = NULL;
+        struct model_error err = MODEL_ERROR_INIT;
+        assert_int_equal(
+            config_file_parse(rows[i].text, strlen(rows[i].text), "options.json", &config, &err),
+            MODEL_INVALID_ARGUMENT);
+        assert_null(config);
+        if (strncmp(err.message, rows[i].beginning, strlen(rows[i].beginning)) != 0)
+            fail_msg("%s", err.message);
+    }
+    modelhost_config_destroy(
+        parse("{\"host\":{\"redis_url\":\"\",\"statsd_address\":\"localhost:8125\"},"
+              "\"models\":{\"a\":{\"breaker_min_calls\":11},\"*\":{\"breaker_window\":11}}}"));
+}
+
 static void an_unknown_key_is_refused_with_those_that_there_are(void **state)
 {
     (void)state;
@@ -211,6 +241,7 @@ int main(void)
         cmocka_unit_test(an_empty_file_changes_nothing),
         cmocka_unit_test(a_struct_of_an_older_program_is_written_within_its_size),
         cmocka_unit_test(what_is_wrong_is_named_by_its_place),
+        cmocka_unit_test(what_a_host_would_refuse_is_refused_before),
         cmocka_unit_test(an_unknown_key_is_refused_with_those_that_there_are),
         cmocka_unit_test(what_is_shown_is_a_file_that_says_the_same),
         cmocka_unit_test(every_option_of_the_c_interface_has_a_key),

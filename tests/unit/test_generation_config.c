@@ -54,6 +54,14 @@ static void fields_are_read_and_absent_ones_are_those_of_the_reference(void **st
     assert_int_equal(config.n_eos, 0);
 }
 
+static void top_k_of_null_draws_from_all_tokens(void **state)
+{
+    (void)state;
+    struct generation_config config = config_of("{\"top_k\": null, \"do_sample\": true}");
+    assert_int_equal(config.sampling.top_k, 0);
+    assert_true(config.sampling.do_sample);
+}
+
 static void without_the_file_config_json_speaks(void **state)
 {
     (void)state;
@@ -273,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_read_and_absent_ones_are_those_of_the_reference),
+        cmocka_unit_test(top_k_of_null_draws_from_all_tokens),
         cmocka_unit_test(without_the_file_config_json_speaks),
         cmocka_unit_test(a_field_of_another_kind_is_named),
         cmocka_unit_test(a_field_that_changes_the_text_is_refused_by_name),

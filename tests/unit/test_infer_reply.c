@@ -50,6 +50,35 @@ static void names_and_ids_are_quoted(void **state)
     buffer_finish(&text);
 }
 
+static void assert_backend(const char *reason, const char *want)
+{
+    const struct model_tensor_spec spec = {sizeof spec, "y", MODEL_U8, 1, sizes, 0, 0};
+    const struct model_tensor_spec *const outputs[] = {&spec};
+    const struct model_description description = {
+        .struct_size = sizeof description, .outputs = outputs, .n_outputs = 1};
+    struct buffer text = BUFFER_INIT(1 << 20);
+    struct modelhost_result *result = NULL;
+    assert_int_equal(result_create(&description, NULL, 0, &result, NULL), MODEL_OK);
+    assert_int_equal(result_allocate(result, 0, MODEL_U8, 1, (const int64_t[]){1}, NULL), MODEL_OK);
+    *(uint8_t *)result->tensors[0].data = 7;
+    result_say_backend(result, "cpu", reason != NULL ? text_format("%s", reason) : NULL);
+    assert_int_equal(infer_reply_result("m", NULL, result, &text, NULL), MODEL_OK);
+    const char *end = strstr(text.data, ",\"outputs\":[{\"name\":\"y\"");
+    assert_non_null(end);
+    assert_int_equal(end - text.data, strlen(want));
+    assert_memory_equal(text.data, want, strlen(want));
+    modelhost_result_destroy(result);
+    buffer_finish(&text);
+}
+
+static void who_served_is_said_and_why(void **state)
+{
+    (void)state;
+    assert_backend(NULL, "{\"model_name\":\"m\",\"parameters\":{\"backend\":\"cpu\"}");
+    assert_backend("\"gpu\" fails", "{\"model_name\":\"m\",\"parameters\":{\"backend\":\"cpu\","
+                                    "\"fallback_reason\":\"\\\"gpu\\\" fails\"}");
+}
+
 static void each_type_is_printed_exactly(void **state)
 {
     (void)state;
@@ -108,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_ids_are_quoted),
+        cmocka_unit_test(who_served_is_said_and_why),
         cmocka_unit_test(each_type_is_printed_exactly),
         cmocka_unit_test(what_json_cannot_carry_is_an_error),
         cmocka_unit_test(a_model_is_described_with_what_varies_as_minus_one),

@@ -5,12 +5,14 @@
 #include "testing.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 extern char **environ;
 
@@ -36,7 +38,8 @@ static int listen_anywhere(uint16_t *ret_port)
     return fd;
 }
 
-static struct redis_store *open_store(uint16_t port, const char *password)
+static struct redis_store *open_patient_store(uint16_t port, const char *password,
+                                              uint32_t timeout_ms)
 {
     char url[128];
     struct redis_store *store = NULL;
@@ -44,10 +47,15 @@ static struct redis_store *open_store(uint16_t port, const char *password)
     (void)snprintf(url, sizeof url, "redis://%s%s%s127.0.0.1:%u/1", password[0] ? ":" : "",
                    password, password[0] ? "@" : "", port);
     const struct redis_store_options options = {
-        .url = url, .timeout_ms = 200, .now_ns = test_clock};
+        .url = url, .timeout_ms = timeout_ms, .now_ns = test_clock};
     if (redis_store_create(&options, &silent_log, &store, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     return store;
+}
+
+static struct redis_store *open_store(uint16_t port, const char *password)
+{
+    return open_patient_store(port, password, 200);
 }
 
 static bool finds(struct redis_store *store, const char *key, const void *want, size_t n)
@@ -120,6 +128,12 @@ static void a_real_server_keeps_bytes_for_all_who_ask(void **state)
     assert_true(finds(store, "a", value, sizeof value));
     assert_true(finds(other, "a", value, sizeof value));
     assert_false(finds(other, "b", NULL, 0));
+    const size_t too_large = ((size_t)4 << 20) + 1;
+    char *large = calloc(1, too_large);
+    assert_non_null(large);
+    redis_store_keep(store, "large", large, too_large);
+    assert_false(finds(other, "large", NULL, 0));
+    free(large);
     assert_int_equal(redis_store_failures(store) + redis_store_failures(other), 0);
     redis_store_destroy(other);
     redis_store_destroy(store);
@@ -217,6 +231,95 @@ static void nonsense_and_errors_are_failures(void **state)
     expect_one_failure("$99999999999999999999\r\n");
 }
 
+/* Answers a question with 500 bytes, one each 10 ms: no single read waits for long. */
+static void *drip_main(void *argument)
+{
+    const int *listener = argument;
+    char question[4096];
+    const int fd = accept(*listener, NULL, NULL);
+    struct pollfd gone = {.fd = fd, .events = POLLIN};
+    bool open = read(fd, question, sizeof question) > 0 && write(fd, "+OK\r\n", 5) == 5 &&
+                read(fd, question, sizeof question) > 0 && write(fd, "$500\r\n", 6) == 6;
+    for (int i = 0; i < 502 && open; i++)
+        open = poll(&gone, 1, 10) == 0 && send(fd,
+                                               i < 500    ? "x"
+                                               : i == 500 ? "\r"
+                                                          : "\n",
+                                               1, MSG_NOSIGNAL) == 1;
+    (void)close(fd);
+    return NULL;
+}
+
+static void a_server_that_drips_costs_one_timeout(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    pthread_t thread;
+    int listener = listen_anywhere(&port);
+    assert_int_equal(pthread_create(&thread, NULL, drip_main, &listener), 0);
+    struct redis_store *store = open_store(port, "");
+    now_ns = 0;
+    assert_false(finds(store, "a", NULL, 0)); /* its answer takes 5 s, and is whole then */
+    assert_int_equal(redis_store_failures(store), 1);
+    redis_store_destroy(store);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)close(listener);
+}
+
+/* A server whose first answer waits for the test. */
+struct held_server {
+    int listener;
+    uv_sem_t asked, answer;
+};
+
+static void *held_main(void *argument)
+{
+    struct held_server *held = argument;
+    char question[4096];
+    const int fd = accept(held->listener, NULL, NULL);
+    for (int i = 0; read(fd, question, sizeof question) > 0; i++) {
+        if (i == 0) {
+            uv_sem_post(&held->asked);
+            uv_sem_wait(&held->answer);
+        }
+        if (write(fd, "$1\r\nx\r\n", 7) != 7)
+            break;
+    }
+    (void)close(fd);
+    return NULL;
+}
+
+static void *find_x(void *store)
+{
+    return finds(store, "a", "x", 1) ? store : NULL;
+}
+
+static void nobody_waits_for_the_question_of_another(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    pthread_t server, asker;
+    void *found = NULL;
+    struct held_server held = {.listener = listen_anywhere(&port)};
+    assert_int_equal(uv_sem_init(&held.asked, 0), 0);
+    assert_int_equal(uv_sem_init(&held.answer, 0), 0);
+    struct redis_store *store = open_patient_store(port, "", 60000);
+    assert_int_equal(pthread_create(&server, NULL, held_main, &held), 0);
+    assert_int_equal(pthread_create(&asker, NULL, find_x, store), 0);
+    uv_sem_wait(&held.asked);
+    assert_false(finds(store, "a", NULL, 0));
+    redis_store_keep(store, "a", "x", 1);
+    assert_int_equal(redis_store_failures(store), 0);
+    uv_sem_post(&held.answer); /* who waited would come too late for it */
+    assert_int_equal(pthread_join(asker, &found), 0);
+    assert_ptr_equal(found, store);
+    redis_store_destroy(store);
+    assert_int_equal(pthread_join(server, NULL), 0);
+    (void)close(held.listener);
+    uv_sem_destroy(&held.asked);
+    uv_sem_destroy(&held.answer);
+}
+
 static void where_nobody_listens_nothing_is_found(void **state)
 {
     (void)state;
@@ -238,6 +341,8 @@ int main(void)
         cmocka_unit_test(a_server_that_dies_and_comes_back_is_asked_again_later),
         cmocka_unit_test(a_server_that_says_nothing_costs_one_timeout),
         cmocka_unit_test(nonsense_and_errors_are_failures),
+        cmocka_unit_test(a_server_that_drips_costs_one_timeout),
+        cmocka_unit_test(nobody_waits_for_the_question_of_another),
         cmocka_unit_test(where_nobody_listens_nothing_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

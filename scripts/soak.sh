@@ -16,8 +16,8 @@ shared=${SHARED:-../shared}
 place=${SOAK_DIR:-$BUILD/soak}
 plugins=$BUILD/lib/modelhost/plugins
 ulimit -c 0
-# What crashes is meant, in a build with sanitizers, too; leaks are what is looked for.
-export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0:handle_abort=0:allocator_may_return_null=1"
+# What crashes or exits is meant, in a build with sanitizers, too.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0:handle_segv=0:handle_abort=0:allocator_may_return_null=1"
 export TSAN_OPTIONS="${TSAN_OPTIONS:+$TSAN_OPTIONS:}handle_segv=0:handle_abort=0"
 
 # What malloc() keeps for itself, in an arena for each thread, would hide what is lost: it gives it back.

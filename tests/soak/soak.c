@@ -12,6 +12,9 @@
 #include "soak_usage.h"
 
 #include <getopt.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +25,7 @@
 #define MAX_CLIENTS 64
 #define MAX_LANES   8
 #define MIN_STEP_S  0.05
-#define LOADS_SEEN  50
-#define LOADS_FIRST 60
+#define LOAD_ROUNDS 11
 #define MANY_LOADS  1000 /* grow by 1 % at most; fewer may show a step of malloc()'s own */
 #define STEP_KB     2500
 #define WARM_S      1
@@ -309,44 +311,47 @@ static model_status load_once(struct modelhost *host, const char *path, int32_t 
     return status;
 }
 
-/* Models are freed in the background, so that some of the last LOADS_SEEN measures hold one more than
- * others: the least of them counts. */
-static bool load_and_measure(struct modelhost *host, const char *path, int32_t isolation,
-                             uint32_t n, double *ret_kb)
+/* What is held when a host that opened it n times has gone, which waits until all is freed. */
+static bool load_and_measure(const struct settings *settings, int32_t isolation, uint32_t n,
+                             struct soak_usage *ret)
 {
     struct model_error err = {.struct_size = sizeof err};
-    double seen[LOADS_SEEN] = {0};
-    for (uint32_t i = 0; i < n; i++) {
-        if (load_once(host, path, isolation, &err) != MODEL_OK) {
-            fprintf(stderr, "soak: %s\n", err.message);
-            return false;
-        }
-        seen[i % LOADS_SEEN] = soak_usage_now().values[USAGE_RESIDENT_KB];
-    }
-    *ret_kb = seen[0];
-    for (size_t i = 1; i < LOADS_SEEN; i++)
-        *ret_kb = fmin(*ret_kb, seen[i]);
-    return true;
-}
-
-/* The first ones, which fill the caches of libraries, are not counted. */
-static bool check_loads(const struct settings *settings, int32_t isolation, uint32_t n)
-{
-    const struct soak_usage before = usage_with_nothing_open(settings);
-    const uint32_t n_first = n / 10 > LOADS_FIRST ? n / 10 : LOADS_FIRST;
     struct modelhost *host = open_host(settings, false);
     char path[4096];
-    double from = 0, to = 0;
+    model_status status = host != NULL ? MODEL_OK : MODEL_INTERNAL;
     (void)snprintf(path, sizeof path, "%s/%s", settings->folder, settings->package);
-    bool is_good = host != NULL && load_and_measure(host, path, isolation, n_first, &from) &&
-                   load_and_measure(host, path, isolation, n > LOADS_SEEN ? n : LOADS_SEEN, &to);
-    printf("%u loads of %s %s behind %u others: resident %.0f KB, before %.0f KB: %+.2f %%\n", n,
-           settings->package, isolation == MODELHOST_WORKER ? "in workers" : "in this process",
-           n_first, to, from, from > 0 ? 100 * (to - from) / from : 0);
-    (void)fflush(stdout);
+    for (uint32_t i = 0; i < n && status == MODEL_OK; i++)
+        status = load_once(host, path, isolation, &err);
+    if (status != MODEL_OK)
+        fprintf(stderr, "soak: %s\n", err.message);
     modelhost_destroy(host);
-    const double bound = n < MANY_LOADS ? STEP_KB : 0.01 * from;
-    return wait_until_back(&before) && is_good && to - from <= bound;
+#ifdef __GLIBC__
+    (void)malloc_trim(0); /* what is free is not held */
+#endif
+    *ret = soak_usage_now();
+    return status == MODEL_OK;
+}
+
+/* In tenths, with a host each. What libraries keep comes in steps, so the least held in the last three is
+ * compared with the least in the first three: what is lost by each load is in all of them. */
+static bool check_loads(const struct settings *settings, int32_t isolation, uint32_t n)
+{
+    struct soak_usage usages[LOAD_ROUNDS];
+    double kb[LOAD_ROUNDS], early_kb, late_kb;
+    printf("%u loads of %s %s, resident KB:", n, settings->package,
+           isolation == MODELHOST_WORKER ? "in workers" : "in this process");
+    for (int i = 0; i < LOAD_ROUNDS; i++) {
+        if (!load_and_measure(settings, isolation, (n + LOAD_ROUNDS - 1) / LOAD_ROUNDS, &usages[i]))
+            return false;
+        kb[i] = usages[i].values[USAGE_RESIDENT_KB];
+        printf(" %.0f", kb[i]);
+        (void)fflush(stdout);
+    }
+    early_kb = fmin(kb[1], fmin(kb[2], kb[3])); /* the first round fills what is filled once */
+    late_kb = fmin(kb[LOAD_ROUNDS - 3], fmin(kb[LOAD_ROUNDS - 2], kb[LOAD_ROUNDS - 1]));
+    printf(": %+.2f %%\n", early_kb > 0 ? 100 * (late_kb - early_kb) / early_kb : 0);
+    const double bound = n < MANY_LOADS ? STEP_KB : 0.01 * early_kb;
+    return wait_until_back(&usages[0]) && (!SOAK_MEMORY_COUNTS || late_kb - early_kb <= bound);
 }
 
 static bool run_loads(const struct settings *settings)

@@ -21,6 +21,13 @@ struct soak_usage {
     double values[N_USAGES];
 };
 
+/* What a sanitizer keeps back says nothing of what a program holds. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SOAK_MEMORY_COUNTS false
+#else
+#define SOAK_MEMORY_COUNTS true
+#endif
+
 #define SOAK_MAX_SAMPLES 1024
 
 /* Starts empty; when it is full every other sample goes, so that a run may last as long as it likes. */

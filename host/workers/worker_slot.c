@@ -340,9 +340,10 @@ void worker_slot_end_call(struct worker_slot *slot, bool alone)
 bool worker_slot_excuses(struct worker_slot *slot, uint64_t generation, bool *ret_suspects)
 {
     uv_mutex_lock(&slot->mutex);
-    const bool excuses =
-        slot->last.generation == generation && (slot->last.killed || slot->last.n_calls > 1);
-    *ret_suspects = !slot->last.killed;
+    const bool is_forgotten = slot->last.generation > generation; /* the next one has ended, too */
+    const bool excuses = is_forgotten || (slot->last.generation == generation &&
+                                          (slot->last.killed || slot->last.n_calls > 1));
+    *ret_suspects = is_forgotten || !slot->last.killed;
     uv_mutex_unlock(&slot->mutex);
     return excuses;
 }

@@ -347,10 +347,11 @@ bool worker_slot_may_repeat(struct worker_slot *slot, uint64_t generation, model
         return false;
     uv_mutex_lock(&slot->mutex);
     const struct worker_death *death = &slot->deaths[generation % WORKER_DEATHS];
-    const bool excuses = death->generation == generation &&
-                         atomic_load(&slot->n_ended) >= generation &&
-                         (death->killed || death->n_calls > 1);
-    const bool is_known = excuses && death->killed;
+    const bool is_forgotten = death->generation > generation; /* many have ended since */
+    const bool excuses = is_forgotten || (death->generation == generation &&
+                                          atomic_load(&slot->n_ended) >= generation &&
+                                          (death->killed || death->n_calls > 1));
+    const bool is_known = excuses && !is_forgotten && death->killed;
     uv_mutex_unlock(&slot->mutex);
     attempt->n++;
     attempt->alone = !is_known || attempt->n == MAX_REPEATS;

@@ -25,11 +25,11 @@ struct worker_server {
     char *package_dir, *backend; /* backend NULL: the package's own choice */
     struct modelhost host;       /* as much of one as a model needs */
     uv_thread_t opening;
-    struct modelhost_model *model; /* behind `opening` */
     void (*end_at_once)(int code);
 
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t fewer;
+    struct modelhost_model *model; /* NULL: not open yet */
     struct served_instance *served[MAX_INSTANCES];
     uint32_t n_served;
 };
@@ -58,12 +58,11 @@ static void send_failure(struct worker_server *server, model_status status,
 
 /* ---- opening the package */
 
-static void send_hello(struct worker_server *server)
+static void send_hello(struct worker_server *server, const struct modelhost_model *model)
 {
     struct buffer description = BUFFER_INIT(WORKER_MAX_PAYLOAD_BYTES / 2);
     struct model_error err = MODEL_ERROR_INIT;
-    model_status status =
-        worker_description_write(server->model->model->description, &description, &err);
+    model_status status = worker_description_write(model->model->description, &description, &err);
     const struct worker_message message = {.type = WORKER_HELLO,
                                            .numbers = {(uint64_t)getpid()},
                                            .block = description.data,
@@ -83,11 +82,16 @@ static void open_model(void *argument)
     send_log(server, MODEL_LOG_DEBUG, "opens the package"); /* the host waits for a first message */
     const struct model_source source = {
         .package_dir = server->package_dir, .backend = server->backend, .options = &options};
-    model_status status = loaded_model_create(&server->host, &source, &server->model, &err);
-    if (status == MODEL_OK)
-        send_hello(server);
-    else
+    struct modelhost_model *model = NULL;
+    model_status status = loaded_model_create(&server->host, &source, &model, &err);
+    if (status != MODEL_OK) {
         send_failure(server, status, &err);
+        return;
+    }
+    uv_mutex_lock(&server->mutex);
+    server->model = model;
+    uv_mutex_unlock(&server->mutex);
+    send_hello(server, model);
 }
 
 static model_status take_open(struct worker_server *server, struct model_error *err)
@@ -169,17 +173,20 @@ static model_status create_instance(struct worker_server *server,
                                     const struct worker_message *message, struct model_error *err)
 {
     struct worker_segment *channel = NULL;
-    const struct served_options options = {.model = server->model,
-                                           .id = (uint32_t)message->numbers[0],
-                                           .threads = server->host.threads,
-                                           .can_spin = server->host.cpus > 1,
-                                           .created = on_created,
-                                           .ended = on_ended,
-                                           .context = server};
+    struct served_options options = {.id = (uint32_t)message->numbers[0],
+                                     .threads = server->host.threads,
+                                     .can_spin = server->host.cpus > 1,
+                                     .created = on_created,
+                                     .ended = on_ended,
+                                     .context = server};
     model_status status = map_passed(server, message->numbers[1], &channel, err);
     if (status == MODEL_OK && channel->size_bytes < sizeof(struct worker_channel))
         status = error_set(err, MODEL_CORRUPT, "a channel that is too short");
     uv_mutex_lock(&server->mutex);
+    options.model = server->model;
+    if (status == MODEL_OK && options.model == NULL)
+        status =
+            error_set(err, MODEL_CORRUPT, "the host wants an instance of a model not yet open");
     if (status == MODEL_OK && server->n_served == MAX_INSTANCES)
         status = error_set(err, MODEL_BUSY, "more than %d instances in a worker", MAX_INSTANCES);
     if (status == MODEL_OK)

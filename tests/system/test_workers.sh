@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.." || exit 1
 program=$build/bin/modelhost
 begin workers
 export MODELHOST_STORE=$work/store PYTHONDONTWRITEBYTECODE=1
-export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0 TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}handle_segv=0
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0:detect_leaks=0 TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}handle_segv=0
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}halt_on_error=0
 unset MODELHOST_PLUGIN_PATH
 facts=$work/facts tales=$work/tales mischief=$work/mischief
 source=$PWD/examples/demo/hub/modelhost/tales-char-lstm

@@ -100,7 +100,7 @@ void trial_fail_at(struct trial *trial, size_t number);
 
 /* The services of a trial (trial_services.c): fills in the table before the guard page. */
 bool trial_make_services(struct trial *trial, struct model_error *err);
-/* Whether the allocation that is asked for now is to fail. */
+/* Whether the current allocation is one that has to fail. */
 bool trial_refuses(struct trial *trial);
 
 #endif

@@ -9,7 +9,6 @@ begin chaos
 ulimit -c 0
 # What is leaked and what crashes is meant, in a build with sanitizers, too.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0:handle_segv=0:handle_abort=0"
-export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}halt_on_error=0"
 program=$build/bin/modelhost
 write_tensors_module
 right='1.0 3.0 5.0 7.0 9.0 11.0'

@@ -7,8 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 program=$build/bin/modelhost
 begin workers
 export MODELHOST_STORE=$work/store PYTHONDONTWRITEBYTECODE=1
-export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0:detect_leaks=0 TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}handle_segv=0
-export UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}halt_on_error=0
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0 TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}handle_segv=0
 unset MODELHOST_PLUGIN_PATH
 facts=$work/facts tales=$work/tales mischief=$work/mischief
 source=$PWD/examples/demo/hub/modelhost/tales-char-lstm
@@ -76,7 +75,8 @@ ok 'and that there are none' json 'j["isolation"] == "inproc" and "worker_pids" 
 run run "$mischief" -q --isolation worker --inputs crash.safetensors --outputs out
 same 'a crash: exit code' "$code" 1
 ok 'a crash: the sentence' says 'modelhost: plugin crashed: SIGSEGV in run'
-run run "$mischief" -q --isolation worker --inputs exit.safetensors --outputs out
+# A process that may not be traced cannot look for leaks when it ends.
+ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run run "$mischief" -q --isolation worker --inputs exit.safetensors --outputs out
 same 'exit(): exit code' "$code" 1
 ok 'exit(): the sentence' says 'exit(3)'
 

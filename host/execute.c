@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "parallel.h"
 #include "plugin_error.h"
 #include "result.h"
 #include "result_cache.h"
@@ -133,6 +134,7 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     struct stream_gate *gate = &plugin_call->instance->gate;
     if (plugin_call->streaming != NULL)
         call.sink = stream_gate_open(gate, plugin_call->streaming);
+    parallel_spread();
     int64_t start_ns = clock_now_ns();
     if (plugin_call->progress != NULL)
         lane_progress_mark(plugin_call->progress, schema_batch(plugin_call->binding), start_ns);

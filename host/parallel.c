@@ -2,6 +2,11 @@
 #include "parallel.h"
 
 #include <omp.h>
+#ifdef __linux__
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+#endif
 
 /* ThreadSanitizer does not see libgomp's barriers; these tell it what they order. */
 #if defined(__SANITIZE_THREAD__)
@@ -14,10 +19,96 @@ void __tsan_release(void *address);
 #define ORDER_RELEASE(address) ((void)(address))
 #endif
 
+/* ---- where a team's threads run */
+
+#ifdef __linux__
+
+#define MAX_HELPERS 64 /* further ones run wherever Linux puts them */
+
+/* The helpers of the calling thread, as its regions met them: each writes its own place, within a region. */
+struct crew {
+    pid_t helpers[MAX_HELPERS]; /* 0: not met */
+    int avoided_cpu;            /* that they were last kept off; -1: none */
+};
+
+static _Thread_local struct crew own_crew = {.avoided_cpu = -1};
+
+static struct crew *crew_of_thread(void)
+{
+    return &own_crew;
+}
+
+static void crew_join(struct crew *crew)
+{
+    const int index = omp_get_thread_num() - 1;
+    if (index >= 0 && index < MAX_HELPERS)
+        crew->helpers[index] = gettid();
+}
+
+/* Helpers that OpenMP has ended since are no threads of this process any more. */
+static void let_helpers_run_on(const cpu_set_t *cpus)
+{
+    for (size_t i = 0; i < MAX_HELPERS && own_crew.helpers[i] != 0; i++)
+        if (tgkill(getpid(), own_crew.helpers[i], 0) == 0)
+            (void)sched_setaffinity(own_crew.helpers[i], sizeof *cpus, cpus);
+}
+
+void parallel_spread(void)
+{
+    const int cpu = sched_getcpu();
+    cpu_set_t cpus;
+    if (own_crew.helpers[0] == 0 || cpu < 0 || cpu == own_crew.avoided_cpu ||
+        sched_getaffinity(0, sizeof cpus, &cpus) != 0)
+        return;
+    CPU_CLR((size_t)cpu, &cpus);
+    if (CPU_COUNT(&cpus) == 0)
+        return;
+    let_helpers_run_on(&cpus);
+    own_crew.avoided_cpu = cpu;
+}
+
+/* Helpers may run wherever their owner may. */
+static void gather(void)
+{
+    cpu_set_t cpus;
+    if (own_crew.avoided_cpu >= 0 && sched_getaffinity(0, sizeof cpus, &cpus) == 0)
+        let_helpers_run_on(&cpus);
+    own_crew.avoided_cpu = -1;
+}
+
+#else
+
+struct crew {
+    char nothing;
+};
+
+static struct crew *crew_of_thread(void)
+{
+    return NULL;
+}
+
+static void crew_join(struct crew *crew)
+{
+    (void)crew;
+}
+
+void parallel_spread(void)
+{
+}
+
+static void gather(void)
+{
+}
+
+#endif
+
+/* ---- regions */
+
 struct region {
     void (*body)(void *argument, size_t index);
     void *argument;
     size_t n_items;
+    struct crew *crew;
     char begin, end; /* addresses for the annotations */
 };
 
@@ -27,6 +118,7 @@ static void run_team(struct region *region, int n_threads)
 #pragma omp parallel num_threads(n_threads) default(none) shared(region)
     {
         ORDER_ACQUIRE(&region->begin);
+        crew_join(region->crew);
 #pragma omp for schedule(dynamic, 1) nowait
         for (size_t i = 0; i < region->n_items; i++)
             region->body(region->argument, i);
@@ -50,6 +142,7 @@ struct parallel_team parallel_lend_thread(uint32_t threads)
 
 void parallel_return_thread(struct parallel_team team)
 {
+    gather();
     omp_set_dynamic(team.dynamic);
     omp_set_num_threads(team.threads);
 }
@@ -62,6 +155,6 @@ void parallel_run(uint32_t threads, size_t n_items, void (*body)(void *argument,
             body(argument, i);
         return;
     }
-    struct region region = {body, argument, n_items, 0, 0};
+    struct region region = {body, argument, n_items, crew_of_thread(), 0, 0};
     run_team(&region, (int)threads);
 }

@@ -19,6 +19,14 @@ struct parallel_team {
 struct parallel_team parallel_lend_thread(uint32_t threads);
 void parallel_return_thread(struct parallel_team team);
 
+/* Keeps the helpers of the calling thread's team off the processor that it runs on, before a call that may use
+ * them. In a virtual machine an idle processor looks busy to Linux (a halted virtual processor counts as
+ * preempted), so that a sleeping helper is woken beside the thread that wakes it and waits there for its
+ * turn, or takes it: a barrier then takes milliseconds, until the load is balanced. Costs a look at the
+ * number of the processor as long as that is the same. Helpers are known from parallel_run(); those of
+ * a lent thread may run anywhere again when it is returned. Elsewhere than on Linux nothing happens. */
+void parallel_spread(void);
+
 /* body(argument, i) for each i in [0, n_items) on at most `threads` threads, the caller's included. */
 void parallel_run(uint32_t threads, size_t n_items, void (*body)(void *argument, size_t index),
                   void *argument);

@@ -158,15 +158,26 @@ static bool claim(struct job *job, size_t index, uint32_t phase)
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 
+/* The i-th item of work that a worker looks at in a step: its own share first, then those of others. Steps go
+ * through it there and back: what the last one read last is in the second-level cache still, which does not
+ * hold the weights of a layer. */
+static size_t item_of(const struct job *job, size_t worker, size_t step, size_t n_items, size_t i)
+{
+    const size_t first = worker * n_items / job->n_workers;
+    const size_t end = (worker + 1) * n_items / job->n_workers;
+    return step % 2 == 0 ? (first + i) % n_items : (end + n_items - 1 - i) % n_items;
+}
+
 /* All of a phase that this worker gets out of n_items items of work; how many. */
 static size_t work_phase(struct job *job, size_t worker, uint32_t phase, size_t n_items)
 {
     const bool two = job->steps->layer->projection.n_panels > 0;
     const size_t n_panels = job->steps->layer->recurrent.n_panels, together = job->n_together;
-    const size_t step = two ? phase / 2 : phase, own = worker * n_items / job->n_workers;
+    const size_t step = two ? phase / 2 : phase;
     size_t n = 0;
     for (size_t i = 0; i < n_items; i++) {
-        const size_t index = (own + i) % n_items, left = n_panels - index * together;
+        const size_t index = item_of(job, worker, step, n_items, i);
+        const size_t left = n_panels - index * together;
         if (!claim(job, index, phase))
             continue;
         if (two && phase % 2 == 1)

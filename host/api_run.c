@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "host.h"
 #include "image_pipeline.h"
+#include "lane_pipeline.h"
 #include "loaded_model.h"
 #include "model_route.h"
 #include "schema.h"
@@ -164,7 +165,8 @@ model_status api_run_and_wait(struct modelhost_request *request,
 {
     struct scheduler *scheduler = request->model->host->scheduler;
     model_status status = MODEL_OK;
-    if (!request->wants_direct || !scheduler_run_direct(scheduler, request))
+    const bool goes_direct = request->wants_direct || lane_pipeline_spares_lane(request);
+    if (!goes_direct || !scheduler_run_direct(scheduler, request))
         status = scheduler_submit(scheduler, request, err);
     if (status == MODEL_OK) {
         scheduler_wait(scheduler, request);

@@ -181,19 +181,34 @@ static model_status number_slots(const struct modelhost_request *request, int64_
     return MODEL_OK;
 }
 
+static struct plugin_call call_of(struct modelhost_request *request,
+                                  const struct schema_binding *binding)
+{
+    return (struct plugin_call){.inputs = request->inputs,
+                                .n_inputs = request->n_inputs,
+                                .plugin = &request->model->plugin.file,
+                                .binding = binding,
+                                .request = request,
+                                .streaming = request->on_tensors != NULL ? request : NULL,
+                                .cancelled = &request->cancelled,
+                                .progress = &request->progress,
+                                .deadline_ns = request->deadline_ns};
+}
+
+model_status execute_on(struct modelhost_request *request, const struct schema_binding *binding,
+                        struct hosted_instance *instance, struct modelhost_result *result,
+                        struct model_error *err)
+{
+    struct plugin_call call = call_of(request, binding);
+    call.instance = instance;
+    return execute_call(&call, result, err);
+}
+
 static model_status run_plugin(struct modelhost_request *request,
                                const struct schema_binding *binding,
                                struct modelhost_result *result, struct model_error *err)
 {
-    struct plugin_call call = {.inputs = request->inputs,
-                               .n_inputs = request->n_inputs,
-                               .plugin = &request->model->plugin.file,
-                               .binding = binding,
-                               .request = request,
-                               .streaming = request->on_tensors != NULL ? request : NULL,
-                               .cancelled = &request->cancelled,
-                               .progress = &request->progress,
-                               .deadline_ns = request->deadline_ns};
+    struct plugin_call call = call_of(request, binding);
     const int64_t n_items = schema_batch(binding);
     model_status status = take_instance(request, n_items, &call.instance, err);
     if (status != MODEL_OK)

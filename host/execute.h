@@ -27,6 +27,10 @@ model_status execute_begin(struct modelhost_request *request, struct schema_bind
 /* A run of its own. [lane-thread] */
 model_status execute_alone(struct modelhost_request *request, const struct schema_binding *binding,
                            struct execution *execution, struct model_error *err);
+/* The same on an instance that the caller has, for a request without a session. [lane-thread] */
+model_status execute_on(struct modelhost_request *request, const struct schema_binding *binding,
+                        struct hosted_instance *instance, struct modelhost_result *result,
+                        struct model_error *err);
 /* What follows a run with this status: the result is kept, and made the answer, or destroyed. [lane-thread] */
 model_status execute_end(struct modelhost_request *request, model_status status,
                          struct execution *execution, struct modelhost_result **ret_result,

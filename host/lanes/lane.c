@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "execute.h"
+#include "lane_pipeline.h"
 #include "loaded_model.h"
 #include "parallel.h"
 #include "scheduler_loop.h"
@@ -214,6 +215,8 @@ static uint32_t take(struct lane *lane, int64_t *ret_run_at_ns)
         int64_t run_at_ns = INT64_MAX;
         uint32_t n = batch_gather(group->first, looks_for_company ? clock_now_ns() : 0,
                                   lane->company, &run_at_ns);
+        if (n == 1)
+            n = lane_pipeline_gather(group->first, lane->company);
         if (n > 0) { /* free lanes have their share: two half batches are done before a whole one */
             n = (n + n_free) / (1 + n_free);
             request_queue_take(&scheduler->queue, lane->company, n);
@@ -295,7 +298,9 @@ static void run(struct lane *lane, uint32_t n, struct lane_remains *remains)
     if (next != NULL)
         wait_word_post(&next->work);
     lane_drop(remains);
-    if (n > 1)
+    if (n > 1 && lane_pipeline_suits(lane->running->model))
+        lane_pipeline_run(lane);
+    else if (n > 1)
         execute_batch(lane);
     else
         status = lane_execute(lane, &result, &error);

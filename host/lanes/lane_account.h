@@ -15,9 +15,28 @@ struct lane_account {
 
     struct wait_spin answer_spin; /* of callers who wait for this model */
 
+    _Atomic int64_t mean_run_ns; /* see lane_account_ran(); 0: nothing is known */
+
     /* Guarded by the scheduler's mutex. */
     struct request_group *waiting; /* its groups in the queue */
     _Atomic uint32_t n_abandoned;  /* lanes stuck in its plugin now; read without it, too */
 };
+
+/* A call of the model has taken so long: a longer one counts at once, shorter ones little by little. It need not
+ * be exact: a lost update is one call less. [lane-thread] */
+static inline void lane_account_ran(struct lane_account *account, int64_t run_ns)
+{
+    const int64_t mean_ns = atomic_load_explicit(&account->mean_run_ns, memory_order_relaxed);
+    int64_t next_ns = run_ns < mean_ns ? mean_ns - (mean_ns - run_ns) / 4 : run_ns;
+    if (next_ns <= 0)
+        next_ns = 1;
+    if (next_ns != mean_ns)
+        atomic_store_explicit(&account->mean_run_ns, next_ns, memory_order_relaxed);
+}
+
+static inline int64_t lane_account_mean_ns(const struct lane_account *account)
+{
+    return atomic_load_explicit(&account->mean_run_ns, memory_order_relaxed);
+}
 
 #endif

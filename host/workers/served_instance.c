@@ -4,6 +4,7 @@
  * does, the same sentences. Only the outputs' memory comes from the host's segment, one behind the other, and
  * what is emitted goes into the channel. */
 #include "served_instance.h"
+#include "clock.h"
 #include "dtype.h"
 #include "errors.h"
 #include "execute.h"
@@ -11,6 +12,7 @@
 #include "plugin_error.h"
 #include "result.h"
 #include "served_segments.h"
+#include "size.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -26,7 +28,9 @@ struct served_instance {
     struct served_segments segments;
     uv_thread_t thread;
     _Atomic uint32_t ends;
-    uint32_t n_asked; /* of the channel, as far as done */
+    struct worker_exchange *exchange;   /* of the channel: of the call that runs, or comes next */
+    uint32_t at;                        /* its place */
+    uint32_t n_asked[WORKER_EXCHANGES]; /* of each, as far as done */
     struct shared_spin spin;
     struct hosted_instance *instance;
 
@@ -36,7 +40,7 @@ struct served_instance {
     struct model_error emit_error;
     struct worker_segment *outputs;
     uint32_t outputs_id;
-    uint64_t outputs_at; /* what is used of it */
+    uint64_t outputs_at, outputs_end; /* what is free of it */
 
     struct model_stream_sink sink;
     struct result_source source;
@@ -50,15 +54,15 @@ struct served_instance {
 
 /* ---- the channel */
 
-/* Waits for the next thing that is asked; false: the instance ends. */
+/* Waits for the next thing that is asked in this exchange; false: the instance ends. */
 static bool next_ask(struct served_instance *served, struct worker_ask *ret)
 {
     for (;;) {
         const uint32_t ticket = shared_event_ticket(&served->channel->to_worker);
-        const uint32_t n = __atomic_load_n(&served->channel->n_asked, __ATOMIC_ACQUIRE);
-        if (n != served->n_asked) {
-            served->n_asked = n;
-            *ret = served->channel->ask;
+        const uint32_t n = __atomic_load_n(&served->exchange->n_asked, __ATOMIC_ACQUIRE);
+        if (n != served->n_asked[served->at]) {
+            served->n_asked[served->at] = n;
+            *ret = served->exchange->ask;
             return true;
         }
         if (atomic_load(&served->ends) != 0)
@@ -67,10 +71,17 @@ static bool next_ask(struct served_instance *served, struct worker_ask *ret)
     }
 }
 
+static void go_to(struct served_instance *served, uint32_t exchange)
+{
+    served->at = exchange;
+    served->exchange = &served->channel->exchanges[exchange];
+}
+
+/* The end of this exchange. */
 static void say_done(struct served_instance *served, model_status status, uint32_t n_tensors,
                      int64_t kept, const struct model_error *err)
 {
-    struct worker_say *say = &served->channel->say;
+    struct worker_say *say = &served->exchange->say;
     say->what = WORKER_SAY_DONE;
     say->status = status;
     say->n_tensors = n_tensors;
@@ -78,7 +89,21 @@ static void say_done(struct served_instance *served, model_status status, uint32
     say->message[0] = '\0';
     if (status != MODEL_OK)
         memcpy(say->message, err->message, MODEL_ERROR_BYTES);
-    worker_channel_say(served->channel);
+    worker_channel_say(served->channel, served->exchange);
+    go_to(served, worker_channel_next(served->at));
+}
+
+/* Outputs go into this part of the segment from now on. */
+static void write_into(struct served_instance *served, struct worker_segment *segment,
+                       const struct worker_ask *ask)
+{
+    uint64_t end = 0;
+    served->outputs = segment;
+    served->outputs_id = ask->output_segment;
+    served->outputs_at = ask->outputs_offset;
+    if (!size_add(ask->outputs_offset, ask->outputs_bytes, &end) || end > segment->size_bytes)
+        end = segment->size_bytes;
+    served->outputs_end = end;
 }
 
 /* With `telling` held: says something in the middle of a call and waits for the answer. */
@@ -86,11 +111,11 @@ static model_status say_and_wait(struct served_instance *served, uint32_t what, 
                                  uint32_t n_tensors)
 {
     struct worker_ask ask = {.status = MODEL_CANCELLED};
-    struct worker_say *say = &served->channel->say;
+    struct worker_say *say = &served->exchange->say;
     say->what = what;
     say->size_bytes = size_bytes;
     say->n_tensors = n_tensors;
-    worker_channel_say(served->channel);
+    worker_channel_say(served->channel, served->exchange);
     if (!next_ask(served, &ask) || ask.what != WORKER_ASK_GO_ON)
         return MODEL_CANCELLED;
     if (ask.status != MODEL_OK || what != WORKER_SAY_GROW)
@@ -98,9 +123,7 @@ static model_status say_and_wait(struct served_instance *served, uint32_t what, 
     struct worker_segment *segment = served_segments_wait(&served->segments, ask.output_segment);
     if (segment == NULL)
         return MODEL_CANCELLED;
-    served->outputs = segment;
-    served->outputs_id = ask.output_segment;
-    served->outputs_at = 0;
+    write_into(served, segment, &ask);
     return MODEL_OK;
 }
 
@@ -113,7 +136,7 @@ static model_status place(struct served_instance *served, uint64_t size_bytes, u
         uint64_t at = served->outputs_at;
         if (!worker_channel_place(size_bytes, &at, ret_offset))
             return MODEL_OUT_OF_MEMORY;
-        if (served->outputs != NULL && at <= served->outputs->size_bytes) {
+        if (served->outputs != NULL && at <= served->outputs_end) {
             served->outputs_at = at;
             return MODEL_OK;
         }
@@ -152,7 +175,7 @@ static void tell(struct served_instance *served, uint32_t index, uint32_t spec,
                                  .offset = offset,
                                  .size_bytes = tensor->size_bytes};
     memcpy(told.shape, tensor->shape, tensor->rank * sizeof *told.shape);
-    served->channel->tensors[index] = told;
+    served->exchange->tensors[index] = told;
 }
 
 static uint32_t output_index(const struct model_description *description,
@@ -194,11 +217,10 @@ static model_status emit(void *context, const struct model_tensor *const *tensor
     uv_mutex_lock(&served->telling);
     const uint32_t before_id = served->outputs_id;
     const uint64_t before_at = served->outputs_at;
-    const uint32_t cancelled = __atomic_load_n(&served->channel->cancelled, __ATOMIC_RELAXED);
-    model_status status = cancelled != 0 ? (model_status)cancelled : MODEL_OK;
-    if (!served->streams)
-        status = MODEL_CANCELLED; /* behind its run() */
-    else if (status == MODEL_OK && served->emit_status != MODEL_OK)
+    model_status status = MODEL_CANCELLED;
+    if (served->streams) /* else it is behind its run() */
+        status = (model_status)__atomic_load_n(&served->exchange->cancelled, __ATOMIC_RELAXED);
+    if (status == MODEL_OK && served->emit_status != MODEL_OK)
         status = served->emit_status;
     else if (status == MODEL_OK && (tensors == NULL || n_tensors > SCHEMA_MAX_TENSORS))
         status = served->emit_status =
@@ -223,7 +245,7 @@ static model_status read_inputs(struct served_instance *served, const struct wor
 {
     const struct model_description *description = served->options.model->model->description;
     for (uint32_t i = 0; i < ask->n_inputs; i++) {
-        const struct worker_tensor told = served->channel->inputs[i];
+        const struct worker_tensor told = served->exchange->inputs[i];
         if (told.spec >= description->n_inputs || told.rank > MODEL_MAX_RANK)
             return error_set(err, MODEL_INTERNAL, "the host tells of an input that there is not");
         tensor_init(&served->inputs[i], description->inputs[told.spec]->name, told.dtype, told.rank,
@@ -240,7 +262,7 @@ static model_status make_result(struct served_instance *served, const struct wor
     const struct model_description *description = served->options.model->model->description;
     const char *names[SCHEMA_MAX_TENSORS];
     for (uint32_t i = 0; i < ask->n_outputs; i++) {
-        const uint32_t spec = served->channel->outputs[i];
+        const uint32_t spec = served->exchange->outputs[i];
         if (spec >= description->n_outputs)
             return error_set(err, MODEL_INTERNAL, "the host wants an output that there is not");
         names[i] = description->outputs[spec]->name;
@@ -258,11 +280,10 @@ static model_status run_plugin(struct served_instance *served, const struct work
     if (ask->n_inputs > SCHEMA_MAX_TENSORS || ask->n_outputs > SCHEMA_MAX_TENSORS)
         return error_set(err, MODEL_INTERNAL, "the host tells of too many tensors");
     struct worker_segment *inputs = served_segments_wait(&served->segments, ask->input_segment);
-    served->outputs = served_segments_wait(&served->segments, ask->output_segment);
-    served->outputs_id = ask->output_segment;
-    served->outputs_at = 0;
-    if (inputs == NULL || served->outputs == NULL)
+    struct worker_segment *outputs = served_segments_wait(&served->segments, ask->output_segment);
+    if (inputs == NULL || outputs == NULL)
         return error_set(err, MODEL_CANCELLED, "the instance ends");
+    write_into(served, outputs, ask);
     const char *data = inputs->data;
     model_status status = read_inputs(served, ask, data, &binding, err);
     if (status == MODEL_OK)
@@ -275,7 +296,7 @@ static model_status run_plugin(struct served_instance *served, const struct work
         .n_inputs = ask->n_inputs,
         .binding = &binding,
         .slots = ask->n_slots > 0 ? (const uint32_t *)(data + ask->slots_offset) : NULL,
-        .cancelled = &served->channel->cancelled,
+        .cancelled = &served->exchange->cancelled,
         .deadline_ns = ask->deadline_ns,
         .sink = ask->streams ? &served->sink : NULL,
     };
@@ -303,18 +324,34 @@ static model_status close_stream(struct served_instance *served, model_status st
     return status;
 }
 
+/* One that was asked for ahead may have been given up before its turn. */
+static model_status check_token(const struct served_instance *served, const struct worker_ask *ask,
+                                struct model_error *err)
+{
+    const uint32_t raised = __atomic_load_n(&served->exchange->cancelled, __ATOMIC_RELAXED);
+    if (raised != 0)
+        return error_set(err, (model_status)raised, "the request was given up");
+    if (ask->deadline_ns != INT64_MAX && clock_now_ns() >= ask->deadline_ns)
+        return error_set(err, MODEL_DEADLINE, "deadline passed before the request ran");
+    return MODEL_OK;
+}
+
 static void run(struct served_instance *served, const struct worker_ask *ask)
 {
     const struct model_description *description = served->options.model->model->description;
     struct modelhost_result *result = NULL;
     struct model_error err = MODEL_ERROR_INIT;
-    open_stream(served, ask->streams != 0);
-    model_status status = run_plugin(served, ask, &result, &err);
-    status = close_stream(served, status, &err);
+    model_status status = check_token(served, ask, &err);
+    if (status == MODEL_OK) {
+        open_stream(served, ask->streams != 0);
+        status = run_plugin(served, ask, &result, &err);
+        status = close_stream(served, status, &err);
+    }
     const uint32_t n = status == MODEL_OK ? result->n_tensors : 0;
     for (uint32_t i = 0; i < n; i++)
         tell(served, i, output_index(description, result->specs[i]), &result->tensors[i],
              served->placed[i].segment, served->placed[i].offset);
+    served->exchange->say.run_ns = status == MODEL_OK ? result->timing.run_ns : 0;
     modelhost_result_destroy(result);
     say_done(served, status, n, 0, &err);
 }
@@ -380,6 +417,7 @@ model_status served_instance_start(const struct served_options *options,
     served->options = *options;
     served->emit_error.struct_size = sizeof served->emit_error;
     served->channel = channel->data;
+    go_to(served, 0);
     served->sink = (struct model_stream_sink){sizeof served->sink, served, emit};
     served->source = (struct result_source){allocate, served};
     if (options->can_spin)

@@ -1,125 +1,28 @@
 /* worker_call.c - see worker_instance.h: one run() of an instance in a worker.
  *
- * Inputs are copied once, into the segment that the worker reads them from. Outputs lie where the worker put
- * them, and the result holds that memory; small ones are copied, so that results that are kept for long do
- * not each hold a segment. */
+ * Outputs lie where the worker put them, and the result holds that memory; small ones are copied, so that results
+ * that are kept for long do not each hold a segment. */
 #include "clock.h"
 #include "dtype.h"
 #include "errors.h"
 #include "execute.h"
-#include "worker_instance.h"
+#include "loaded_model.h"
+#include "worker_ask.h"
 
 #include <string.h>
 
 #define COPIED_BYTES 4096 /* outputs up to this size */
-
-static uint32_t spec_index(const struct model_tensor_spec *const *specs, uint32_t n_specs,
-                           const char *name)
-{
-    uint32_t i = 0;
-    while (i < n_specs && strcmp(specs[i]->name, name) != 0)
-        i++;
-    return i; /* the host has checked that there is one */
-}
-
-/* ---- asking */
-
-/* A segment for the inputs, as large as they need. */
-static model_status reserve_inputs(struct worker_instance *instance, const struct model_call *call,
-                                   struct model_error *err)
-{
-    uint64_t at = 0, offset = 0;
-    bool fits = true;
-    for (uint32_t i = 0; i < call->n_inputs; i++)
-        fits = fits && worker_channel_place(call->inputs[i]->size_bytes, &at, &offset);
-    fits = fits && worker_channel_place((uint64_t)call->n_slots * sizeof(uint32_t), &at, &offset);
-    if (!fits)
-        return error_no_memory(err, "the inputs of a worker");
-    if (instance->inputs != NULL && at <= instance->inputs->size_bytes)
-        return MODEL_OK;
-    struct worker_segment *segment = NULL;
-    uint32_t id = 0;
-    model_status status = worker_address_share(&instance->address, at, &segment, &id, err);
-    if (status != MODEL_OK)
-        return status;
-    if (instance->inputs != NULL)
-        worker_slot_drop_segment(instance->slot, instance->address.generation,
-                                 instance->address.link_id, instance->inputs_id);
-    worker_segment_drop(instance->inputs);
-    instance->inputs = segment;
-    instance->inputs_id = id;
-    return MODEL_OK;
-}
-
-/* Copies the inputs and says where they are. Returns where the slots are. */
-static uint64_t write_inputs(struct worker_instance *instance, const struct model_call *call)
-{
-    char *data = instance->inputs->data;
-    uint64_t at = 0, offset = 0;
-    for (uint32_t i = 0; i < call->n_inputs; i++) {
-        const struct model_tensor *input = call->inputs[i];
-        (void)worker_channel_place(input->size_bytes, &at, &offset);
-        struct worker_tensor told = {
-            .spec = spec_index(instance->description->inputs, instance->description->n_inputs,
-                               input->name),
-            .segment = instance->inputs_id,
-            .dtype = input->dtype,
-            .rank = input->rank,
-            .offset = offset,
-            .size_bytes = input->size_bytes,
-        };
-        memcpy(told.shape, input->shape, input->rank * sizeof *told.shape);
-        instance->channel->inputs[i] = told;
-        if (input->size_bytes > 0)
-            memcpy(data + offset, input->data, (size_t)input->size_bytes);
-    }
-    (void)worker_channel_place((uint64_t)call->n_slots * sizeof(uint32_t), &at, &offset);
-    if (call->n_slots > 0)
-        memcpy(data + offset, call->slots, call->n_slots * sizeof(uint32_t));
-    return offset;
-}
-
-static model_status ask(struct worker_instance *instance, const struct model_call *call,
-                        struct model_error *err)
-{
-    struct worker_channel *channel = instance->channel;
-    struct worker_segment *outputs = NULL;
-    uint32_t outputs_id = 0;
-    model_status status = reserve_inputs(instance, call, err);
-    if (status == MODEL_OK)
-        status = worker_outputs_take(&instance->outputs, &instance->address,
-                                     instance->usual_output_bytes, &outputs, &outputs_id, err);
-    if (status != MODEL_OK)
-        return status;
-    const uint64_t slots_offset = write_inputs(instance, call);
-    for (uint32_t i = 0; i < call->n_outputs; i++)
-        channel->outputs[i] = spec_index(instance->description->outputs,
-                                         instance->description->n_outputs, call->outputs[i]->name);
-    channel->ask = (struct worker_ask){
-        .what = WORKER_ASK_RUN,
-        .n_inputs = call->n_inputs,
-        .n_outputs = call->n_outputs,
-        .n_slots = call->n_slots,
-        .streams = call->sink != NULL,
-        .slots_offset = slots_offset,
-        .input_segment = instance->inputs_id,
-        .output_segment = outputs_id,
-        .output_segment_bytes = outputs->size_bytes,
-        .deadline_ns = call->cancel->deadline_ns,
-    };
-    return MODEL_OK;
-}
 
 /* ---- what the worker says meanwhile */
 
 static void go_on(struct worker_instance *instance, model_status status, uint32_t segment,
                   uint64_t segment_bytes)
 {
-    instance->channel->ask = (struct worker_ask){.what = WORKER_ASK_GO_ON,
-                                                 .status = status,
-                                                 .output_segment = segment,
-                                                 .output_segment_bytes = segment_bytes};
-    worker_channel_ask(instance->channel);
+    instance->exchange->ask = (struct worker_ask){.what = WORKER_ASK_GO_ON,
+                                                  .status = status,
+                                                  .output_segment = segment,
+                                                  .outputs_bytes = segment_bytes};
+    worker_channel_ask(instance->channel, instance->exchange);
 }
 
 static void grow(struct worker_instance *instance)
@@ -224,31 +127,40 @@ static model_status take_answer(struct worker_instance *instance, const struct m
     }
     if (status == MODEL_OK)
         instance->usual_output_bytes = total_bytes;
+    const struct modelhost_request *request = execute_request_of(call);
+    if (request != NULL)
+        lane_account_ran(&request->model->lane_account, say->run_ns);
     for (uint32_t i = 0; i < call->n_slots && status == MODEL_OK; i++)
         instance->is_filled[call->slots[i]] = true;
     return status;
 }
 
-/* Asks, and answers what the worker says until it is done. *ret_emitted: something went to the caller. */
+/* Asks if that was not done ahead, and answers what the worker says until it is done. *ret_emitted: something
+ * went to the caller. */
 static model_status run_once(struct worker_instance *instance, const struct model_call *call,
                              struct worker_patience *patience, bool listened, bool *ret_ended,
                              bool *ret_emitted, struct model_error *err)
 {
-    model_status status = ask(instance, call, err);
+    model_status status = instance->n_ahead > 0 ? MODEL_OK : worker_ask_now(instance, call, err);
     if (status != MODEL_OK)
         return status;
-    worker_channel_ask(instance->channel);
     for (;;) {
         status = worker_instance_hear(instance, patience, listened, "run", ret_ended, err);
-        if (status != MODEL_OK)
+        if (status != MODEL_OK) {
+            worker_ask_forget_ahead(instance); /* the process ends: they are asked for again */
             return status;
-        if (instance->say.what == WORKER_SAY_DONE)
+        }
+        if (instance->say.what == WORKER_SAY_DONE) {
+            worker_instance_advance(instance);
             return take_answer(instance, call, err);
+        }
         *ret_emitted = *ret_emitted || instance->say.what == WORKER_SAY_EMIT;
         if (instance->say.what != WORKER_SAY_EMIT)
             grow(instance);
-        else if ((status = emit(instance, call, err)) != MODEL_OK)
+        else if ((status = emit(instance, call, err)) != MODEL_OK) {
+            worker_ask_forget_ahead(instance);
             return status;
+        }
     }
 }
 
@@ -270,15 +182,18 @@ static model_status run_listened(struct worker_instance *instance, const struct 
                                  bool *ret_emitted, struct model_error *err)
 {
     struct modelhost_request *request = execute_request_of(call);
-    __atomic_store_n(&instance->channel->cancelled,
-                     __atomic_load_n(call->cancel->cancelled, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
-    if (request != NULL)
-        request_listen(request, &instance->listener);
+    if (instance->n_ahead == 0)
+        __atomic_store_n(&instance->exchange->cancelled,
+                         __atomic_load_n(call->cancel->cancelled, __ATOMIC_ACQUIRE),
+                         __ATOMIC_RELEASE);
+    if (instance->n_ahead == 0 && request != NULL)
+        request_listen(request, &instance->listeners[instance->at].base);
     model_status status =
         run_once(instance, call, patience, request != NULL, ret_ended, ret_emitted, err);
     if (request != NULL)
         request_unlisten(request);
-    worker_outputs_end_call(&instance->outputs);
+    worker_outputs_end_call(&instance->outputs,
+                            instance->n_ahead > 0 ? instance->ahead_outputs_id : 0);
     return status;
 }
 
@@ -288,7 +203,8 @@ static model_status attach_and_run(struct worker_instance *instance, const struc
 {
     *ret_ended = false;
     err->message[0] = '\0';
-    model_status status = worker_instance_attach(instance, patience, err);
+    model_status status =
+        instance->n_ahead > 0 ? MODEL_OK : worker_instance_attach(instance, patience, err);
     *ret_ended =
         status != MODEL_OK && worker_slot_has_ended(instance->slot, instance->address.generation);
     if (status == MODEL_OK)
@@ -312,13 +228,19 @@ model_status worker_call_run(struct model_instance *self, const struct model_cal
         .grace_ns = grace_ns};
     struct worker_attempt attempt = {.n = 0};
     model_status status = MODEL_OK;
-    for (bool goes_on = true; goes_on;) {
+    bool is_ahead = worker_ask_is_ahead(instance, execute_request_of(call));
+    if (is_ahead && clock_now_ns() > deadline_ns) /* it may not have begun before it */
+        patience.until_ns = clock_now_ns() + grace_ns;
+    for (bool goes_on = true; goes_on; is_ahead = false) {
         const bool alone = attempt.alone;
         bool has_ended = false, has_emitted = false;
-        status = worker_slot_begin_call(instance->slot, alone, &patience, err);
+        if (!is_ahead)
+            status = worker_slot_begin_call(instance->slot, alone, &patience, err);
         if (status != MODEL_OK)
             return status;
         status = attach_and_run(instance, call, &patience, &has_ended, &has_emitted, err);
+        if (instance->n_ahead > 0)
+            return status;
         worker_slot_end_call(instance->slot, alone);
         /* What has been seen, or changed a memory, is not made again. */
         goes_on =

@@ -16,28 +16,38 @@ bool worker_channel_place(uint64_t size_bytes, uint64_t *at, uint64_t *ret_offse
     return true;
 }
 
-void worker_channel_ask(struct worker_channel *channel)
+void worker_channel_ask_ahead(struct worker_exchange *exchange)
 {
-    (void)__atomic_fetch_add(&channel->n_asked, 1, __ATOMIC_SEQ_CST);
+    (void)__atomic_fetch_add(&exchange->n_asked, 1, __ATOMIC_SEQ_CST);
+}
+
+void worker_channel_wake(struct worker_channel *channel)
+{
     shared_event_signal(&channel->to_worker);
 }
 
-void worker_channel_say(struct worker_channel *channel)
+void worker_channel_ask(struct worker_channel *channel, struct worker_exchange *exchange)
 {
-    (void)__atomic_fetch_add(&channel->n_said, 1, __ATOMIC_SEQ_CST);
+    worker_channel_ask_ahead(exchange);
+    worker_channel_wake(channel);
+}
+
+void worker_channel_say(struct worker_channel *channel, struct worker_exchange *exchange)
+{
+    (void)__atomic_fetch_add(&exchange->n_said, 1, __ATOMIC_SEQ_CST);
     shared_event_signal(&channel->to_host);
 }
 
-model_status worker_channel_hear(const struct worker_channel *channel, struct worker_say *ret,
+model_status worker_channel_hear(const struct worker_exchange *exchange, struct worker_say *ret,
                                  struct worker_tensor *tensors, struct model_error *err)
 {
     struct worker_say say;
-    memcpy(&say, (const void *)&channel->say, sizeof say);
+    memcpy(&say, (const void *)&exchange->say, sizeof say);
     say.message[MODEL_ERROR_BYTES - 1] = '\0';
     if (say.n_tensors > SCHEMA_MAX_TENSORS)
         return error_set(err, MODEL_CORRUPT, "the worker tells of %u tensors, at most %d",
                          say.n_tensors, SCHEMA_MAX_TENSORS);
-    memcpy(tensors, (const void *)channel->tensors, say.n_tensors * sizeof *tensors);
+    memcpy(tensors, (const void *)exchange->tensors, say.n_tensors * sizeof *tensors);
     *ret = say;
     return MODEL_OK;
 }

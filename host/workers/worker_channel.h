@@ -1,9 +1,10 @@
 /* worker_channel.h - the memory in which a host and one instance in a worker talk about calls.
  *
- * One thread on each side. The host asks (ask_, with n_asked counted up), the worker says something (say_,
- * n_said counted up): that the call is done, or, while it runs, that it wants more memory for outputs or
- * has tensors for the stream; the host's next ask answers that. Tensors lie in segments (worker_segment.h)
- * that both sides have mapped; here is only where.
+ * One thread on each side. Each call is an exchange: the host asks (ask, with n_asked counted up), the worker says
+ * something (say, n_said counted up): that the call is done, or, while it runs, that it wants more memory for
+ * outputs or has tensors for the stream; the host's next ask answers that. Exchanges are a ring that both sides go
+ * round in order, so that the host may ask ahead: the worker finds the next call without being woken. Tensors lie in
+ * segments (worker_segment.h) that both sides have mapped; here is only where.
  *
  * The host trusts nothing in here: it reads what the worker says once, into memory of its own, and checks that.
  * It never reads what it wrote itself. */
@@ -15,6 +16,7 @@
 #include "worker_segment.h"
 
 #define WORKER_ALIGNMENT 64 /* of tensors in segments */
+#define WORKER_EXCHANGES 16 /* calls that may be asked for at a time */
 
 enum worker_asks { WORKER_ASK_RUN = 1, WORKER_ASK_KEEP, WORKER_ASK_GO_ON, WORKER_ASK_END };
 enum worker_says { WORKER_SAY_DONE = 1, WORKER_SAY_GROW, WORKER_SAY_EMIT };
@@ -38,7 +40,8 @@ struct worker_ask {
     uint64_t slots_offset; /* in the segment of the inputs */
     uint32_t input_segment;
     uint32_t output_segment; /* RUN, GO_ON: where outputs go from now on */
-    uint64_t output_segment_bytes;
+    uint64_t outputs_offset; /* which part of it */
+    uint64_t outputs_bytes;
     int64_t deadline_ns;
     /* KEEP */
     uint32_t to, from;
@@ -55,12 +58,11 @@ struct worker_say {
     uint32_t reserved;
     uint64_t size_bytes; /* GROW: what is wanted */
     int64_t kept;        /* DONE of a keep() */
+    int64_t run_ns;      /* DONE: what the plugin took; a hint */
     char message[MODEL_ERROR_BYTES];
 };
 
-struct worker_channel {
-    _Alignas(64) struct shared_event to_worker;
-    _Alignas(64) struct shared_event to_host;
+struct worker_exchange {
     _Alignas(64) uint32_t cancelled; /* as model_cancel's */
     _Alignas(64) uint32_t n_asked;
     struct worker_ask ask;
@@ -71,16 +73,31 @@ struct worker_channel {
     struct worker_tensor tensors[SCHEMA_MAX_TENSORS];
 };
 
+struct worker_channel {
+    _Alignas(64) struct shared_event to_worker;
+    _Alignas(64) struct shared_event to_host;
+    struct worker_exchange exchanges[WORKER_EXCHANGES];
+};
+
+/* The one behind it. */
+static inline uint32_t worker_channel_next(uint32_t exchange)
+{
+    return (exchange + 1) % WORKER_EXCHANGES;
+}
+
 /* Size and place of data that lies at `at` in a segment: the next place behind it; false when that overflows. */
 bool worker_channel_place(uint64_t size_bytes, uint64_t *at, uint64_t *ret_offset);
 
-/* Posts what has been written into ask or say. */
-void worker_channel_ask(struct worker_channel *channel);
-void worker_channel_say(struct worker_channel *channel);
+/* Posts what has been written into ask or say, and wakes the other side if it sleeps. */
+void worker_channel_ask(struct worker_channel *channel, struct worker_exchange *exchange);
+void worker_channel_say(struct worker_channel *channel, struct worker_exchange *exchange);
+/* Posts an ask without waking: the next worker_channel_ask() or worker_channel_wake() does. */
+void worker_channel_ask_ahead(struct worker_exchange *exchange);
+void worker_channel_wake(struct worker_channel *channel);
 
 /* Reads what the worker says into memory of the host: *ret and tensors(ret->n_tensors), with the counts
  * inside bounds and the text ended. MODEL_CORRUPT when the counts are not. */
-model_status worker_channel_hear(const struct worker_channel *channel, struct worker_say *ret,
+model_status worker_channel_hear(const struct worker_exchange *exchange, struct worker_say *ret,
                                  struct worker_tensor *tensors, struct model_error *err);
 
 /* The data of a tensor that the worker tells of, in this segment: inside, aligned, of the size that its

@@ -4,6 +4,7 @@
 #include "errors.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define KEEP_NS       (5 * NS_PER_S)  /* that a keep() may take */
@@ -11,6 +12,19 @@
 #define SLICE_NS      (5 * NS_PER_MS) /* between looks at a token that does not signal */
 #define FIRST_SPIN_NS 10000ll
 #define MAX_SPIN_NS   50000ll
+
+static void go_to(struct worker_instance *instance, uint32_t exchange)
+{
+    instance->at = exchange;
+    instance->exchange = &instance->channel->exchanges[exchange];
+}
+
+void worker_instance_advance(struct worker_instance *instance)
+{
+    go_to(instance, worker_channel_next(instance->at));
+    if (instance->n_ahead > 0)
+        instance->n_ahead--;
+}
 
 /* What belonged to the process that has ended, or will not be used there any more. */
 static void detach(struct worker_instance *instance)
@@ -30,6 +44,14 @@ static void detach(struct worker_instance *instance)
     }
 }
 
+/* A lane waits for the channel: it is told, and so is the plugin, whose token is in the channel. */
+static void raise_in_worker(struct cancel_listener *self, uint32_t status)
+{
+    struct worker_listener *listener = (struct worker_listener *)self;
+    __atomic_store_n(&listener->exchange->cancelled, status, __ATOMIC_RELEASE);
+    shared_event_signal(&listener->channel->to_host);
+}
+
 model_status worker_instance_attach(struct worker_instance *instance,
                                     struct worker_patience *patience, struct model_error *err)
 {
@@ -47,7 +69,11 @@ model_status worker_instance_attach(struct worker_instance *instance,
     instance->channel = instance->channel_memory->data;
     instance->link.channel = instance->channel;
     instance->link.channel_bytes = instance->channel_memory->size_bytes;
-    instance->n_said = 0;
+    memset(instance->n_said, 0, sizeof instance->n_said);
+    go_to(instance, 0);
+    for (uint32_t i = 0; i < WORKER_EXCHANGES; i++)
+        instance->listeners[i] = (struct worker_listener){
+            {raise_in_worker}, instance->channel, &instance->channel->exchanges[i]};
     instance->is_attached = true;
     status =
         worker_slot_attach(instance->slot, address->generation, &instance->link, fd, patience, err);
@@ -77,20 +103,23 @@ model_status worker_instance_hear(struct worker_instance *instance,
                                   const char *doing, bool *ret_ended, struct model_error *err)
 {
     struct worker_channel *channel = instance->channel;
+    struct worker_exchange *exchange = instance->exchange;
     const uint64_t generation = instance->address.generation;
     bool is_killed = false;
     for (;;) {
         const uint32_t ticket = shared_event_ticket(&channel->to_host);
-        const uint32_t n_said = __atomic_load_n(&channel->n_said, __ATOMIC_ACQUIRE);
-        if (n_said != instance->n_said && !is_killed) {
-            instance->n_said = n_said;
+        *ret_ended = worker_slot_has_ended(instance->slot, generation);
+        /* Behind the look at its end: an answer that came before that counts. */
+        const uint32_t n_said = __atomic_load_n(&exchange->n_said, __ATOMIC_ACQUIRE);
+        if (n_said != instance->n_said[instance->at] && !is_killed) {
+            instance->n_said[instance->at] = n_said;
+            *ret_ended = false;
             model_status status =
-                worker_channel_hear(channel, &instance->say, instance->tensors, err);
+                worker_channel_hear(exchange, &instance->say, instance->tensors, err);
             if (status != MODEL_OK)
                 worker_slot_kill(instance->slot, generation);
             return status;
         }
-        *ret_ended = worker_slot_has_ended(instance->slot, generation);
         if (*ret_ended && !is_killed)
             return worker_slot_say_end(instance->slot, generation, doing, err);
         const int64_t now_ns = clock_now_ns();
@@ -119,9 +148,9 @@ static model_status forward_keep(struct worker_instance *instance, uint32_t to, 
                                  struct model_error *err)
 {
     bool has_ended = false;
-    instance->channel->ask =
+    instance->exchange->ask =
         (struct worker_ask){.what = WORKER_ASK_KEEP, .to = to, .from = from, .n_tokens = n_tokens};
-    worker_channel_ask(instance->channel);
+    worker_channel_ask(instance->channel, instance->exchange);
     model_status status = worker_instance_hear(instance, patience, false, "keep", &has_ended, err);
     if (status != MODEL_OK)
         return status;
@@ -129,6 +158,7 @@ static model_status forward_keep(struct worker_instance *instance, uint32_t to, 
         worker_slot_kill(instance->slot, instance->address.generation);
         return error_set(err, MODEL_CORRUPT, "the worker answers keep() with something else");
     }
+    worker_instance_advance(instance);
     return instance->say.status == MODEL_OK
                ? MODEL_OK
                : error_set(err, instance->say.status, "%s", instance->say.message);
@@ -191,15 +221,6 @@ static void destroy(struct model_instance *self)
     free(instance);
 }
 
-/* A lane waits for the channel: it is told, and so is the plugin, whose token is in the channel. */
-static void raise_in_worker(struct cancel_listener *self, uint32_t status)
-{
-    struct worker_instance *instance =
-        (struct worker_instance *)((char *)self - offsetof(struct worker_instance, listener));
-    __atomic_store_n(&instance->channel->cancelled, status, __ATOMIC_RELEASE);
-    shared_event_signal(&instance->channel->to_host);
-}
-
 /* Its process may end for the sake of a call in it that is not this one's business. */
 static model_status attach_first(struct worker_instance *instance, struct model_error *err)
 {
@@ -229,7 +250,6 @@ model_status worker_instance_create(const struct worker_instance_options *option
                                              .run = worker_call_run,
                                              .destroy = destroy,
                                              .keep = max_slots > 0 ? keep : NULL};
-    instance->listener.raise = raise_in_worker;
     instance->description = options->description;
     instance->slot = options->slot;
     instance->kill_grace_ns = options->kill_grace_ns;

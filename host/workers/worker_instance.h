@@ -9,9 +9,15 @@
 #include "request.h"
 #include "worker_outputs.h"
 
+/* Tells the worker, and a lane that waits for it, that a request was given up. */
+struct worker_listener {
+    struct cancel_listener base;
+    struct worker_channel *channel;
+    struct worker_exchange *exchange; /* the request's */
+};
+
 struct worker_instance {
     struct model_instance base;
-    struct cancel_listener listener;
     const struct model_description *description;
     struct worker_slot *slot;
     int64_t kill_grace_ns;
@@ -23,8 +29,15 @@ struct worker_instance {
     struct worker_address address;
     struct worker_link link;
     struct worker_segment *channel_memory;
-    struct worker_channel *channel; /* in channel_memory */
-    uint32_t n_said;                /* of the channel, as far as heard */
+    struct worker_channel *channel;    /* in channel_memory */
+    struct worker_exchange *exchange;  /* of the channel: of the call that runs, or comes next */
+    uint32_t at;                       /* its place */
+    uint32_t n_said[WORKER_EXCHANGES]; /* of each, as far as heard */
+    struct worker_listener listeners[WORKER_EXCHANGES];
+    /* What was asked for ahead, from `exchange` on; for whom, by place: listeners are with them; and where outputs go (worker_ask.h). */
+    uint32_t n_ahead;
+    struct modelhost_request *ahead[WORKER_EXCHANGES];
+    uint32_t ahead_outputs_id;
     struct shared_spin spin;
     struct worker_segment *inputs; /* NULL: none yet */
     uint32_t inputs_id;
@@ -65,6 +78,9 @@ model_status worker_instance_attach(struct worker_instance *instance,
 model_status worker_instance_hear(struct worker_instance *instance,
                                   struct worker_patience *patience, bool listened,
                                   const char *doing, bool *ret_ended, struct model_error *err);
+
+/* The exchange is over: the next one comes. */
+void worker_instance_advance(struct worker_instance *instance);
 
 /* The run() of all of them (worker_call.c). */
 model_status worker_call_run(struct model_instance *self, const struct model_call *call,

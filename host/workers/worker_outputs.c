@@ -106,10 +106,10 @@ struct worker_segment *worker_outputs_find(const struct worker_outputs *outputs,
     return NULL;
 }
 
-void worker_outputs_end_call(struct worker_outputs *outputs)
+void worker_outputs_end_call(struct worker_outputs *outputs, uint32_t but_id)
 {
     for (size_t i = 0; i < WORKER_OUTPUT_SEGMENTS; i++)
-        outputs->items[i].in_call = false;
+        outputs->items[i].in_call = outputs->items[i].in_call && outputs->items[i].id == but_id;
 }
 
 void worker_outputs_finish(struct worker_outputs *outputs)

@@ -37,7 +37,8 @@ model_status worker_outputs_take(struct worker_outputs *outputs, struct worker_a
                                  struct model_error *err);
 /* One that was taken for the call that runs; NULL: there is none of that number. */
 struct worker_segment *worker_outputs_find(const struct worker_outputs *outputs, uint32_t id);
-void worker_outputs_end_call(struct worker_outputs *outputs);
+/* But for the segment of this number, which other calls write into; 0: none is. */
+void worker_outputs_end_call(struct worker_outputs *outputs, uint32_t but_id);
 /* Gives all back; the worker has ended, or its instance has. */
 void worker_outputs_finish(struct worker_outputs *outputs);
 

@@ -338,11 +338,15 @@ void worker_slot_end_call(struct worker_slot *slot, bool alone)
     uv_mutex_unlock(&slot->mutex);
 }
 
+bool worker_slot_limits_memory(const struct worker_slot *slot)
+{
+    return slot->config->memory_bytes > 0;
+}
+
 bool worker_slot_may_repeat(struct worker_slot *slot, uint64_t generation, model_status status,
                             struct worker_attempt *attempt)
 {
-    const bool lacks_memory =
-        status == MODEL_OUT_OF_MEMORY && slot->config->memory_bytes > 0; /* the process's limit */
+    const bool lacks_memory = status == MODEL_OUT_OF_MEMORY && worker_slot_limits_memory(slot);
     if (attempt->alone || (!lacks_memory && status != MODELHOST_CRASHED))
         return false;
     uv_mutex_lock(&slot->mutex);

@@ -99,6 +99,9 @@ model_status worker_slot_begin_call(struct worker_slot *slot, bool alone,
                                     struct worker_patience *patience, struct model_error *err);
 void worker_slot_end_call(struct worker_slot *slot, bool alone);
 
+/* Whether calls in it may lack memory for the sake of others. Cheap. */
+bool worker_slot_limits_memory(const struct worker_slot *slot);
+
 /* How something is tried. Starts with 0. */
 struct worker_attempt {
     bool alone;

@@ -7,6 +7,7 @@
  *   -8  emits "y" of one element x[1] times: 0, 1, 2, ...
  *   -9  prints a line and logs a line, and then as -1
  *   -10 has no memory while another call runs
+ *   -11 logs a line, and then as -4
  * Its memory (max_slots 2) is the sum of all that a slot has read, which is added to "y".
  * config.json: "mischief_create" is one of these numbers, done in create_model(); with "mischief_waits" each run()
  * says in the log that it begins, and create_instance(), if it is 1, and keep(), if it is 2, that it waits, which
@@ -66,7 +67,9 @@ __attribute__((no_sanitize("undefined"))) static void misbehave(
         abort();
     if (what == -3)
         exit(3);
-    while (what == -4)
+    if (what == -11)
+        services->log(services->context, MODEL_LOG_WARN, "this sleeps");
+    while (what == -4 || what == -11)
         (void)sleep(1000);
     while (what == -5)
         never = 0;

@@ -62,16 +62,16 @@ static void tensors_that_lie_about_themselves_are_refused(void **state)
 static void what_is_heard_is_bounded(void **state)
 {
     (void)state;
-    struct worker_channel *channel = aligned_alloc(64, sizeof *channel);
+    struct worker_exchange *exchange = aligned_alloc(64, sizeof *exchange);
     struct worker_tensor tensors[SCHEMA_MAX_TENSORS];
     struct worker_say say = {.what = 0};
-    memset((void *)channel, 0xEE, sizeof *channel);
-    assert_int_equal(worker_channel_hear(channel, &say, tensors, NULL), MODEL_CORRUPT);
-    channel->say.n_tensors = SCHEMA_MAX_TENSORS;
-    assert_int_equal(worker_channel_hear(channel, &say, tensors, NULL), MODEL_OK);
+    memset((void *)exchange, 0xEE, sizeof *exchange);
+    assert_int_equal(worker_channel_hear(exchange, &say, tensors, NULL), MODEL_CORRUPT);
+    exchange->say.n_tensors = SCHEMA_MAX_TENSORS;
+    assert_int_equal(worker_channel_hear(exchange, &say, tensors, NULL), MODEL_OK);
     assert_int_equal(strlen(say.message), MODEL_ERROR_BYTES - 1);
-    assert_memory_equal(tensors, channel->tensors, sizeof tensors);
-    free(channel);
+    assert_memory_equal(tensors, exchange->tensors, sizeof tensors);
+    free(exchange);
 }
 
 static void places_follow_each_other(void **state)

@@ -183,7 +183,7 @@ static void calls_that_hang_are_ended_and_leave_nothing(void **state)
 static void a_plugin_that_looks_at_its_token_keeps_its_process(void **state)
 {
     (void)state;
-    struct workers workers = workers_open("mischief", 1, 1);
+    struct workers workers = workers_open_patient("mischief");
     char *before = strdup(modelhost_describe(workers.model));
     for (int i = 0; i < 5; i++) {
         float y = 0;
@@ -410,9 +410,9 @@ static void a_killed_process_is_replaced(void **state)
 static void lie(struct worker_instance *instance, const struct worker_say *say,
                 const struct worker_tensor *tensor)
 {
-    instance->channel->say = *say;
-    instance->channel->tensors[0] = *tensor;
-    worker_channel_say(instance->channel);
+    instance->exchange->say = *say;
+    instance->exchange->tensors[0] = *tensor;
+    worker_channel_say(instance->channel, instance->exchange);
 }
 
 static void a_process_that_breaks_the_protocol_is_ended(void **state)

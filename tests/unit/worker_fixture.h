@@ -67,6 +67,19 @@ static inline struct workers workers_open(const char *plugin, uint32_t lanes, ui
     return workers;
 }
 
+/* One whose process is not ended for its lateness, however busy the machine is. */
+static inline struct workers workers_open_patient(const char *plugin)
+{
+    struct workers workers = workers_host(plugin, "{}", 1);
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    struct model_error err = {.struct_size = sizeof err};
+    load.isolation = MODELHOST_WORKER;
+    load.kill_grace_ms = 60000;
+    if (modelhost_load_with(workers.host, workers.dir, &load, &workers.model, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    return workers;
+}
+
 static inline void workers_close(struct workers *workers)
 {
     modelhost_release(workers->model);

@@ -11,16 +11,22 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define MAX_CLIENTS 64
-#define N_TURNS     6
-#define MIN_TOKENS  8
-#define MAX_TOKENS  16
+#define MAX_CLIENTS  64
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define N_TURNS      6
+#define MAX_TOKENS   16
 
 /* The hosts that are compared: a lane for all processors, or one each. */
 static const struct {
     const char *name;
     uint32_t lanes; /* 0: as many as there are threads in all */
 } layouts[] = {{"one lane", 1}, {"a lane each", 0}};
+
+/* Tokens of a text, the least and the most: a word or two, a sentence. */
+struct lengths {
+    uint32_t min, max;
+};
+static const struct lengths lengths[] = {{2, 4}, {8, MAX_TOKENS}};
 
 /* What clients ask for: little behind the encoder, or a product with the whole vocabulary. */
 static const char *const outputs[] = {"last_hidden_state", "logits"};
@@ -72,8 +78,8 @@ static double cpu_seconds(void)
 }
 
 /* One turn; returns whether it failed. */
-static int take_turn(struct modelhost_model *model, const char *output, uint32_t n_clients,
-                     int64_t turn_ns, struct tally *tally)
+static int take_turn(struct modelhost_model *model, const char *output, struct lengths tokens,
+                     uint32_t n_clients, int64_t turn_ns, struct tally *tally)
 {
     const double cpu_start = cpu_seconds();
     struct client clients[MAX_CLIENTS];
@@ -84,7 +90,7 @@ static int take_turn(struct modelhost_model *model, const char *output, uint32_t
         clients[n] = (struct client){.model = model,
                                      .output = output,
                                      .end_ns = start_ns + turn_ns,
-                                     .n_tokens = MIN_TOKENS + n % (MAX_TOKENS - MIN_TOKENS + 1)};
+                                     .n_tokens = tokens.min + n % (tokens.max - tokens.min + 1)};
         failed = pthread_create(&clients[n].thread, NULL, ask, &clients[n]) != 0;
         n -= (uint32_t)failed;
     }
@@ -98,16 +104,18 @@ static int take_turn(struct modelhost_model *model, const char *output, uint32_t
     return failed;
 }
 
-static void print_tallies(const char *layout, const char *output, uint32_t n_clients,
-                          const struct tally *alone, const struct tally *joint)
+static void print_tallies(const char *layout, const char *output, struct lengths tokens,
+                          uint32_t n_clients, const struct tally *alone, const struct tally *joint)
 {
     const double alone_n = (double)alone->n_answers, joint_n = (double)joint->n_answers;
     const double alone_per_s = alone_n / alone->seconds, joint_per_s = joint_n / joint->seconds;
     (void)printf(
-        "{\"batching\":\"%s\",\"output\":\"%s\",\"clients\":%u,\"alone_per_s\":%.0f,\"joined_per_s\":%.0f,"
+        "{\"batching\":\"%s\",\"output\":\"%s\",\"min_tokens\":%u,\"max_tokens\":%u,\"clients\":%u,"
+        "\"alone_per_s\":%.0f,\"joined_per_s\":%.0f,"
         "\"ratio\":%.2f,\"alone_cpu_us\":%.0f,\"joined_cpu_us\":%.0f}\n",
-        layout, output, n_clients, alone_per_s, joint_per_s, joint_per_s / alone_per_s,
-        alone->cpu_seconds * 1e6 / alone_n, joint->cpu_seconds * 1e6 / joint_n);
+        layout, output, tokens.min, tokens.max, n_clients, alone_per_s, joint_per_s,
+        joint_per_s / alone_per_s, alone->cpu_seconds * 1e6 / alone_n,
+        joint->cpu_seconds * 1e6 / joint_n);
 }
 
 static bool has_output(const struct modelhost_model *model, const char *name)
@@ -119,8 +127,9 @@ static bool has_output(const struct modelhost_model *model, const char *name)
     return false;
 }
 
-static int measure_layout(const char *folder, size_t layout, const char *output, uint32_t n_clients,
-                          uint32_t seconds, struct model_error *err)
+static int measure_layout(const char *folder, size_t layout, const char *output,
+                          struct lengths tokens, uint32_t n_clients, uint32_t seconds,
+                          struct model_error *err)
 {
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
     struct modelhost_load_options joined = MODELHOST_LOAD_OPTIONS_INIT;
@@ -138,14 +147,14 @@ static int measure_layout(const char *folder, size_t layout, const char *output,
     const bool measures = !failed && has_output(one, output);
     for (uint32_t turn = 0; turn < N_TURNS && measures && !failed; turn++) {
         const int64_t turn_ns = seconds * NS_PER_S / (2 * N_TURNS);
-        failed = take_turn(one, output, n_clients, turn_ns, &alone) ||
-                 take_turn(together, output, n_clients, turn_ns, &joint);
+        failed = take_turn(one, output, tokens, n_clients, turn_ns, &alone) ||
+                 take_turn(together, output, tokens, n_clients, turn_ns, &joint);
     }
     modelhost_release(one);
     modelhost_release(together);
     modelhost_destroy(host);
     if (measures && !failed)
-        print_tallies(layouts[layout].name, output, n_clients, &alone, &joint);
+        print_tallies(layouts[layout].name, output, tokens, n_clients, &alone, &joint);
     return failed;
 }
 
@@ -154,11 +163,12 @@ int batching_measure(const char *folder, uint32_t n_clients, uint32_t seconds)
     struct model_error err = {.struct_size = sizeof err};
     if (n_clients == 0 || n_clients > MAX_CLIENTS)
         return 2;
-    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        for (size_t k = 0; k < sizeof outputs / sizeof *outputs; k++)
-            if (measure_layout(folder, i, outputs[k], n_clients, seconds, &err)) {
-                (void)fprintf(stderr, "bench: %s: %s\n", folder, err.message);
-                return 1;
-            }
+    const size_t n_lengths = COUNT(lengths), n_outputs = COUNT(outputs);
+    for (size_t i = 0; i < COUNT(layouts) * n_lengths * n_outputs; i++)
+        if (measure_layout(folder, i / n_outputs / n_lengths, outputs[i % n_outputs],
+                           lengths[i / n_outputs % n_lengths], n_clients, seconds, &err)) {
+            (void)fprintf(stderr, "bench: %s: %s\n", folder, err.message);
+            return 1;
+        }
     return 0;
 }

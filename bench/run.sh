@@ -20,6 +20,9 @@ measure_overhead() {
 }
 
 BUILD=${BUILD:-build}
+# Before anything is measured; "12:00 up 1 day, load average: 0.10, ..." is the same everywhere.
+BENCH_LOAD=$(uptime | sed 's/.*load average[s]*: *\([0-9.]*\).*/\1/')
+export BENCH_LOAD
 case ,${BENCH_ONLY:-overhead}, in *,overhead,*) measure_overhead ;; esac
 [ "${BENCH_ONLY:-}" != overhead ] || exit 0
 

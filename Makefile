@@ -36,15 +36,16 @@ LIBS        := $(PKG_LIBS) -ldl -lm -fopenmp
 # ---- layers: who may include whom (also checked by scripts/checks/layers.sh)
 
 INC_base     := -Iinclude -Ibase
-INC_store    := $(INC_base) -Istore
-INC_packager := $(INC_store) -Ipackager -Ipackager/commands
-INC_host     := $(INC_store) -Ihost $(patsubst %/,-I%,$(sort $(dir $(wildcard host/*/*.h))))
+folders       = -I$(1) $(patsubst %/,-I%,$(sort $(dir $(wildcard $(1)/*/*.h))))
+INC_store    := $(INC_base) $(call folders,store)
+INC_packager := $(INC_store) $(call folders,packager)
+INC_host     := $(INC_store) $(call folders,host)
 INC_kernels  := -Iinclude -Iplugins/kernels
-INC_tests    := $(INC_host) -Ipackager -Ipackager/commands -Itests
+INC_tests    := $(INC_host) $(call folders,packager) -Itests
 
 SRC_base     := $(wildcard base/*.c)
-SRC_store    := $(wildcard store/*.c)
-SRC_packager := $(filter-out packager/pkgmgr.c,$(wildcard packager/*.c packager/commands/*.c))
+SRC_store    := $(wildcard store/*.c store/*/*.c)
+SRC_packager := $(filter-out packager/pkgmgr.c,$(wildcard packager/*.c packager/*/*.c))
 SRC_host     := $(filter-out host/modelhost_command.c,$(wildcard host/*.c host/*/*.c))
 SRC_kernels  := $(filter-out $(if $(filter portable,$(KERNELS)),%_onednn.c,%_portable.c),$(wildcard plugins/kernels/*.c))
 

@@ -21,19 +21,23 @@ run make -s -k -j"$jobs" CC=clang BUILD="$BUILD/check-clang" CFLAGS="$extra" obj
 portable=$BUILD/check-portable
 run make -s -j"$jobs" CC=gcc KERNELS=portable BUILD="$portable" CFLAGS=-O0 "$portable/lib/libkernels.a"
 
-in_host=$(for folder in host/*/; do printf ' -I%s' "${folder%/}"; done)
+folders() {
+    printf -- '-I%s' "$1"
+    for folder in "$1"/*/; do [ ! -d "$folder" ] || printf ' -I%s' "${folder%/}"; done
+}
+in_store=$(folders store) in_host=$(folders host) in_packager=$(folders packager)
 flags() {
     case $1 in
     include/*) echo ;;
     base/*) echo -Ibase ;;
-    store/*) echo -Ibase -Istore ;;
-    packager/*) echo -Ibase -Istore -Ipackager -Ipackager/commands ;;
-    host/*) echo "-Ibase -Istore -Ihost $in_host" ;;
+    store/*) echo "-Ibase $in_store" ;;
+    packager/*) echo "-Ibase $in_store $in_packager" ;;
+    host/*) echo "-Ibase $in_store $in_host" ;;
     plugins/kernels/vector_*) echo -DVECTOR_BYTES=32 -DVECTOR_COLUMNS=2 -Iplugins/kernels ;;
     plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
-    tests/*) echo "-Ibase -Istore -Ihost $in_host -Ipackager -Ipackager/commands -Iplugins/kernels -Itests" \
+    tests/*) echo "-Ibase $in_store $in_host $in_packager -Iplugins/kernels -Itests" \
         -include testing.h "-I$(dirname "$1")" ;;
-    *) echo -Ibase -Istore -Ihost -Ipackager -Ipackager/commands -Iplugins/kernels -Itests "-I$(dirname "$1")" ;;
+    *) echo "-Ibase $in_store $in_host $in_packager -Iplugins/kernels -Itests -I$(dirname "$1")" ;;
     esac
 }
 for header in $(scripts/tree.sh '*.h'); do

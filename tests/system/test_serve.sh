@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `pkgmgr serve` as clients and strangers meet it: every endpoint, headers, ranges, pages, redirects,
-# refusals, broken requests. Covers packager/mirror.c, packager/mirror_repository.c,
-# packager/mirror_api.c, packager/mirror_files.c and packager/mirror_reply.c.
+# refusals, broken requests. Covers packager/mirror/mirror.c, packager/mirror/mirror_repository.c,
+# packager/mirror/mirror_api.c, packager/mirror/mirror_files.c and packager/mirror/mirror_reply.c.
 # Needs curl; digests are checked with sha256sum and sha1sum.
 set -u
 cd "$(dirname "$0")/../.." || exit 1

@@ -1,5 +1,5 @@
 /* test_download.c - a download from a scripted hub into a store: what is fetched, what is seen, what
- * is left when it fails. Covers packager/download_present.c and packager/download_reuse.c, too. The bytes are checked by
+ * is left when it fails. Covers packager/download/download_present.c and packager/download/download_reuse.c, too. The bytes are checked by
  * tests/system/test_download.sh as well. */
 #include "in_folder.h"
 #include "scripted_hub.h"

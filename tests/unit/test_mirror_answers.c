@@ -1,5 +1,5 @@
-/* test_mirror_answers.c - the JSON of the hub's API, packager/mirror_answers.c, and the bodies that it
- * takes, packager/mirror_paths.c. */
+/* test_mirror_answers.c - the JSON of the hub's API, packager/mirror/mirror_answers.c, and the bodies that it
+ * takes, packager/mirror/mirror_paths.c. */
 #include "buffer.h"
 #include "errors.h"
 #include "json_view.h"

@@ -1,5 +1,5 @@
 /* test_mirror_snapshot.c - what a folder is taken for. Digests are those that sha256sum and git
- * hash-object give for the same bytes. Covers packager/mirror_hash.c. */
+ * hash-object give for the same bytes. Covers packager/mirror/mirror_hash.c. */
 #include "errors.h"
 #include "in_folder.h"
 #include "mirror_snapshot.h"

@@ -275,6 +275,7 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     const int64_t grace_ms = model->load.kill_grace_ms;
     const struct worker_model_options options = {
         .command = model->host->worker_path,
+        .model_name = name,
         .package_dir = model->package.dir,
         .backend = model->package.backend,
         .plugin_path = plugin_path,

@@ -9,6 +9,7 @@
 #include "batch_policy.h"
 #include "breaker.h"
 #include "lane_watchdog.h"
+#include "log.h"
 #include "modelhost.h"
 #include "wait_word.h"
 
@@ -141,6 +142,8 @@ void request_count_from(struct modelhost_request *request, int64_t start_ns);
 model_status request_set_inputs(struct modelhost_request *request,
                                 const struct model_tensor *const *inputs, uint32_t n_inputs,
                                 struct model_error *err);
+/* What lines of the log that belong to it are about. */
+struct log_subject request_subject(const struct modelhost_request *request);
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
 

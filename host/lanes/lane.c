@@ -83,8 +83,7 @@ model_status lane_execute(struct lane *lane, struct modelhost_result **ret_resul
                           struct model_error *err)
 {
     const struct modelhost_request *request = lane->running;
-    const struct log_subject before =
-        log_set_subject((struct log_subject){loaded_model_name(request->model), request->id});
+    const struct log_subject before = log_set_subject(request_subject(request));
     const model_status status = execute_request(lane->running, ret_result, err);
     (void)log_set_subject(before);
     return status;
@@ -308,6 +307,14 @@ static void run(struct lane *lane, uint32_t n, struct lane_remains *remains)
     lane_end(lane, status, result, &error, remains);
 }
 
+static void say_back(const struct scheduler *scheduler, const struct modelhost_request *request)
+{
+    const struct log_subject before = log_set_subject(request_subject(request));
+    log_write(scheduler->options.log, MODEL_LOG_WARN,
+              "its abandoned lane came back; what it held is dropped");
+    (void)log_set_subject(before);
+}
+
 static void lane_main(void *argument)
 {
     struct lane *lane = argument;
@@ -326,10 +333,7 @@ static void lane_main(void *argument)
     const bool was_abandoned = lane->is_abandoned;
     scheduler_unlock(scheduler);
     if (was_abandoned)
-        log_write(scheduler->options.log, MODEL_LOG_WARN,
-                  "%s: request %llu: its abandoned lane came back; what it held is dropped",
-                  loaded_model_name(remains.request->model),
-                  (unsigned long long)remains.request->id);
+        say_back(scheduler, remains.request);
     lane_drop(&remains);
     services_release_scratch();
     uv_mutex_lock(&scheduler->mutex);

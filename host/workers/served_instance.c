@@ -388,10 +388,12 @@ static void serve(void *argument)
         loaded_model_take_instance(options.model, NULL, 0, &served->instance, &err);
     options.created(options.context, options.id, status, err.message);
     while (status == MODEL_OK && next_ask(served, &ask)) {
+        (void)log_set_subject((struct log_subject){NULL, ask.request_id});
         if (ask.what == WORKER_ASK_RUN)
             run(served, &ask);
         else if (ask.what == WORKER_ASK_KEEP)
             keep(served, &ask);
+        (void)log_set_subject((struct log_subject){NULL, 0});
     }
     hosted_instance_destroy(served->instance);
     services_release_scratch();

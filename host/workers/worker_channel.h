@@ -43,6 +43,7 @@ struct worker_ask {
     uint64_t outputs_offset; /* which part of it */
     uint64_t outputs_bytes;
     int64_t deadline_ns;
+    uint64_t request_id; /* RUN, KEEP: what is logged meanwhile is about it; 0: unknown */
     /* KEEP */
     uint32_t to, from;
     int64_t n_tokens;

@@ -124,6 +124,8 @@ model_status worker_instance_hear(struct worker_instance *instance,
                 worker_channel_hear(exchange, &instance->say, instance->tensors, err);
             if (status != MODEL_OK)
                 worker_slot_kill(instance->slot, generation);
+            else if (instance->counters != NULL)
+                worker_channel_count(exchange, &instance->say, instance->counters);
             return status;
         }
         if (*ret_ended && !is_killed) {
@@ -267,6 +269,7 @@ model_status worker_instance_create(const struct worker_instance_options *option
     instance->description = options->description;
     instance->slot = options->slot;
     instance->kill_grace_ns = options->kill_grace_ns;
+    instance->counters = options->counters;
     instance->context = options->context;
     instance->address = (struct worker_address){.slot = options->slot, .link_id = options->id};
     instance->link.id = options->id;

@@ -61,6 +61,8 @@ static model_status create_instance(const struct model *self, struct model_insta
         .slot = model->slots[best],
         .id = ++model->n_created,
         .kill_grace_ns = model->config.kill_grace_ns,
+        .counters =
+            model->config.metrics != NULL ? metrics_plugin_counters(model->config.metrics) : NULL,
         .can_spin = model->can_spin,
         .ended = end_instance,
         .context = model,

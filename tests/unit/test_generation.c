@@ -341,31 +341,6 @@ static void a_seed_decides_the_text(void **state)
     close_counter(&c);
 }
 
-static void prompts_one_by_one_draw_what_they_would_together(void **state)
-{
-    (void)state;
-    struct counting c = open_counter("{\"model_type\": \"counter\", \"vocab_size\": 1000}");
-    const struct modelhost_prompt prompts[] = {prompt_of(zeros, 2), prompt_of(zeros, 2)};
-    struct modelhost_generation generation = MODELHOST_GENERATION_INIT;
-    generation.max_new_tokens = 20;
-    generation.temperature = 50;
-    generation.top_k = 0;
-    generation.seed = 7;
-    assert_int_equal(generate(&c, prompts, 2, &generation), MODEL_OK);
-    char *together = json_print(json_member(json_next(json_first(c.answer)), "token_ids"), false);
-    assert_int_equal(generate(&c, prompts, 1, &generation), MODEL_OK);
-    char *first = json_print(json_member(json_first(c.answer), "token_ids"), false);
-    generation.first_prompt = 1;
-    assert_int_equal(generate(&c, prompts, 1, &generation), MODEL_OK);
-    char *second = json_print(json_member(json_first(c.answer), "token_ids"), false);
-    assert_string_equal(second, together);
-    assert_string_not_equal(first, together);
-    free(together);
-    free(first);
-    free(second);
-    close_counter(&c);
-}
-
 static void several_sequences_come_best_first(void **state)
 {
     (void)state;
@@ -514,7 +489,6 @@ int main(void)
         cmocka_unit_test(text_without_a_tokenizer_is_refused),
         cmocka_unit_test(logits_that_are_no_numbers_are_an_error),
         cmocka_unit_test(a_seed_decides_the_text),
-        cmocka_unit_test(prompts_one_by_one_draw_what_they_would_together),
         cmocka_unit_test(several_sequences_come_best_first),
         cmocka_unit_test(each_token_is_told_as_it_comes),
         cmocka_unit_test(a_deadline_ends_it_and_nothing_is_told_afterwards),

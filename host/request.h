@@ -110,6 +110,7 @@ struct modelhost_request {
     struct request_group *group;               /* while it is queued */
     struct modelhost_request *previous, *next; /* in the group, or in the list of answers */
     struct lane *lane;                         /* while it runs */
+    int64_t given_up_ns;                       /* while it ran; 0: not, or counted */
     struct joint_run *joint;                   /* that it is a part of; NULL: none */
     size_t heap_index;                         /* in the deadline heap; SIZE_MAX: not there */
 

@@ -89,14 +89,21 @@ model_status lane_execute(struct lane *lane, struct modelhost_result **ret_resul
     return status;
 }
 
+/* Under the mutex: the plugin is done with a request; how long that took if it had been given up. */
+static void count_cancel(struct modelhost_request *request)
+{
+    if (request->given_up_ns != 0)
+        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - request->given_up_ns);
+    request->given_up_ns = 0;
+}
+
 void lane_end(struct lane *lane, model_status status, struct modelhost_result *result,
               struct model_error *error, struct lane_remains *ret_remains)
 {
     struct scheduler *scheduler = lane->scheduler;
     struct modelhost_request *request = lane->running;
     struct lane_account *account = &request->model->lane_account;
-    if (lane->given_up_ns != 0)
-        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - lane->given_up_ns);
+    count_cancel(request);
     if (!lane->is_abandoned) {
         scheduler->n_busy--;
     } else {
@@ -145,6 +152,7 @@ void lane_answer(struct lane *lane, struct modelhost_request **place, model_stat
     struct modelhost_request *request = *place;
     const bool goes = request != lane->running;
     uv_mutex_lock(&scheduler->mutex);
+    count_cancel(request);
     status = scheduler_hold_deadline(request, status, error);
     const bool claimed =
         scheduler_claim(scheduler, request, status, status == MODEL_OK ? result : NULL, error);

@@ -93,6 +93,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
     const size_t i = command->n_models++;
     command->models[i].name = command->names[i];
     options.isolation = MODELHOST_WORKER;
+    options.name = command->names[i];
     if (config != NULL)
         modelhost_config_model(config, package, &options);
     if (command->isolation != NULL)

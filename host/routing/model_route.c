@@ -155,7 +155,7 @@ struct modelhost_model *model_route_next(const struct modelhost_model *model)
 static bool is_stuck(const struct modelhost_model *model, struct buffer *reasons)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    if (model->route->chain->order.n_names < 2 || lane_check_model(model, &err) == MODEL_OK)
+    if (lane_check_model(model, &err) == MODEL_OK)
         return false;
     (void)buffer_printf(reasons, "%sbackend '%s': %s", reasons->size > 0 ? "; " : "",
                         model->package.backend, err.message);
@@ -179,7 +179,7 @@ static bool admit(struct modelhost_model *model, struct routed_call *call, struc
     model_route_settle(model);
     struct model_route *route = model->route;
     const int64_t now_ns = route->chain->now_ns();
-    if (is_stuck(model, reasons))
+    if (route->chain->order.n_names > 1 && is_stuck(model, reasons))
         return false;
     struct breaker seen;
     char last_failure[ROUTE_FAILURE_BYTES];
@@ -442,6 +442,40 @@ struct modelhost_model *model_route_pick(struct modelhost_model *first)
             return model;
     }
     return first;
+}
+
+/* Whether it would take a call, or adds to `reasons` why not. */
+static bool would_admit(const struct modelhost_model *model, struct buffer *reasons)
+{
+    struct model_route *route = model->route;
+    const int64_t now_ns = route->chain->now_ns();
+    if (is_stuck(model, reasons))
+        return false;
+    uv_mutex_lock(&route->mutex);
+    const bool admits = breaker_would_admit(&route->breaker, now_ns);
+    if (!admits)
+        route_text_refusal(model->package.backend, &route->breaker, route->last_failure.message,
+                           now_ns, reasons);
+    uv_mutex_unlock(&route->mutex);
+    return admits;
+}
+
+bool model_route_is_ready(struct modelhost_model *first, struct model_error *err)
+{
+    struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
+    struct modelhost_model *model = first;
+    while (model != NULL && !would_admit(model, &reasons)) {
+        want_next(model);
+        struct modelhost_model *next = model_route_next(model);
+        if (next == NULL)
+            say_no_next(model, &reasons);
+        model = next;
+    }
+    if (model == NULL)
+        (void)error_set(err, MODEL_BUSY, "'%s' takes no calls: %s", loaded_model_name(first),
+                        reasons.data != NULL ? reasons.data : "out of memory");
+    buffer_finish(&reasons);
+    return model != NULL;
 }
 
 struct route_facts model_route_facts(const struct modelhost_model *model)

@@ -150,8 +150,8 @@ static void weights_that_nobody_asked_for_are_told(void **state)
                                    "config.json does not fit them");
     assert_int_equal(services.table.tensor_by_name(&services, "a", &tensor), MODEL_OK);
     assert_int_equal(services.table.tensor_at(&services, 2, &tensor), MODEL_OK);
-    for (const char *name = "e\0f"; *name != '\0'; name += 2)
-        assert_int_equal(services.table.tensor_by_name(&services, name, &tensor), MODEL_OK);
+    assert_int_equal(services.table.tensor_by_name(&services, "e", &tensor), MODEL_OK);
+    assert_int_equal(services.table.tensor_by_name(&services, "f", &tensor), MODEL_OK);
     services_log_unused(&services);
     assert_string_equal(last_line, "ns/name: 2 of 6 weights are not used: b, d; perhaps "
                                    "config.json does not fit them");

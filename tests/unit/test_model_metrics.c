@@ -95,7 +95,7 @@ static void a_request_that_is_late_counts_once_with_the_time_to_stop(void **stat
 {
     (void)state;
     struct echo echo = echo_open("{\"echo_mode\":\"spin\"}", 0);
-    assert_int_equal(run(&echo, 5), MODEL_DEADLINE);
+    assert_int_equal(run(&echo, 500), MODEL_DEADLINE);
     assert_sample(&echo, REQUESTS("timeout"), 1);
     assert_sample(&echo, REQUESTS("ok"), 0);
     while (sample(echo.host, echo.dir, OF("modelhost_cancel_seconds_count")) != 1)

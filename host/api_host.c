@@ -21,6 +21,7 @@
 #define MAX_GRACE_MS      (24 * 3600 * 1000)
 #define MAX_KILL_GRACE_MS 3600000
 #define MAX_DELAY_US      60000000
+#define DESTROY_NS        (10 * NS_PER_S) /* for all models that are being freed */
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -49,14 +50,15 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
     return MODEL_OK;
 }
 
+/* A plugin that does not come back from destroy() keeps its thread, and what that may use. */
 static void free_host(struct modelhost *host)
 {
     model_cache_close(host->cache);
     if (host->has_background)
         background_finish(&host->background);
     model_cache_drop(host->cache);
-    if (host->reaper != NULL)
-        reaper_stop(host->reaper);
+    if (host->reaper != NULL && !reaper_stop(host->reaper, clock_now_ns() + DESTROY_NS))
+        return;
     result_cache_destroy(host->results);
     reaper_drop(host->reaper);
     host_metrics_finish(&host->metrics);

@@ -21,6 +21,7 @@
 #define MAX_GRACE_MS      (24 * 3600 * 1000)
 #define MAX_KILL_GRACE_MS 3600000
 #define MAX_DELAY_US      60000000
+#define MAX_LOAD_MS       (24 * 3600 * 1000)
 #define DESTROY_NS        (10 * NS_PER_S) /* for all models that are being freed */
 
 /* A copy of the option, or the environment's default. */
@@ -227,6 +228,12 @@ static model_status check_load_options(const struct modelhost_load_options *opti
     if (options->max_delay_us > MAX_DELAY_US)
         return error_set(err, MODEL_INVALID_ARGUMENT, "max_delay_us is %u, want 0 to %d",
                          options->max_delay_us, MAX_DELAY_US);
+    if (!MODEL_HAS(struct modelhost_load_options, options, load_timeout_ms))
+        return MODEL_OK;
+    if (options->load_timeout_ms < 0 || options->load_timeout_ms > MAX_LOAD_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "load_timeout_ms is %lld, want 0 (300000) to %d",
+                         (long long)options->load_timeout_ms, MAX_LOAD_MS);
     return MODEL_OK;
 }
 

@@ -86,8 +86,8 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
     atomic_store(&model->references, 1);
     model->host = host;
     reaper_retain(model->reaper = host->reaper);
-    model->end = (struct reaper_item){
-        NULL, destroy, model, source->options->isolation == MODELHOST_WORKER};
+    model->end =
+        (struct reaper_item){NULL, destroy, model, source->options->isolation == MODELHOST_WORKER};
     model->log = reaper_log(model->reaper);
     model->lanes = host->lanes;
     model_metrics_init(&model->metrics, host->metrics.metrics);

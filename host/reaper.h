@@ -19,7 +19,8 @@ struct reaper_item {
     struct reaper_item *next;
     void (*destroy)(void *object);
     void *object;
-    bool goes_aside; /* no code of a plugin runs, but it waits: on a thread of its own, beside others */
+    bool
+        goes_aside; /* no code of a plugin runs, but it waits: on a thread of its own, beside others */
 };
 
 /* Starts the thread; the sink is copied. */

@@ -69,6 +69,13 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_U32, MODEL(max_delay_us), 0, 60000000, NULL, "that a request waits for others"),
     ROW(CONFIG_U64, MODEL(max_batch_tokens), 0, EXACT, NULL,
         "of the joined texts together; 0: no limit"),
+    ROW(CONFIG_I64, MODEL(load_timeout_ms), 0, DAY_MS, NULL,
+        "until a worker that hangs while it loads is ended; 0: 300000"),
+    ROW(CONFIG_U32, MODEL(quarantine_after_crashes), 0, 64, NULL,
+        "crashes of workers in a row that put the plugin into quarantine; 0: none do"),
+    ROW(CONFIG_I64, MODEL(quarantine_window_ms), 0, DAY_MS, NULL, "in which they come; 0: 60000"),
+    ROW(CONFIG_I64, MODEL(quarantine_ms), 0, 7 * (double)DAY_MS, NULL,
+        "that it stays there; 0: 600000"),
     {.key = NULL},
 };
 

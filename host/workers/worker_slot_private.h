@@ -33,6 +33,7 @@ struct worker_slot {
     char line[1000];       /* that it is printing */
     size_t line_bytes;
     bool has_greeted;  /* the process that runs has said something */
+    bool has_opened;   /* it has opened the package, or said why not */
     bool is_repeating; /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
@@ -45,6 +46,7 @@ struct worker_slot {
     bool stopping, thread_ended;
     bool has_process; /* `process` may be sent to and killed */
     bool killed;      /* by the host */
+    bool is_leaving;  /* it was told goodbye */
     struct worker_process process;
     uint64_t generation;
     struct worker_link *links;

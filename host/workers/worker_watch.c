@@ -4,6 +4,7 @@
  * What comes from the process is not trusted: messages are checked by worker_message.c, and one that the host
  * does not expect ends the process. */
 #include "clock.h"
+#include "crash_report.h"
 #include "errors.h"
 #include "plugin_error.h"
 #include "worker_slot_private.h"
@@ -106,9 +107,10 @@ static model_status take_description(struct worker_slot *slot, const struct work
                      slot->config->package_dir);
 }
 
-static model_status take_hello(struct worker_slot *slot, const struct worker_message *message,
-                               struct model_error *err)
+static model_status take_opened(struct worker_slot *slot, const struct worker_message *message,
+                                struct model_error *err)
 {
+    slot->has_opened = true;
     uv_mutex_lock(&slot->mutex);
     model_status status = slot->state == WORKER_STARTING && message->type == WORKER_HELLO
                               ? take_description(slot, message, err)
@@ -153,7 +155,7 @@ static bool read_message(struct worker_slot *slot)
         take_created(slot, message);
     else if (status == MODEL_OK &&
              (message->type == WORKER_HELLO || message->type == WORKER_FAILED))
-        status = take_hello(slot, message, &err);
+        status = take_opened(slot, message, &err);
     else if (status == MODEL_OK)
         status =
             error_set(&err, MODEL_CORRUPT, "a message of type %u from a worker", message->type);
@@ -171,26 +173,48 @@ static bool is_readable(int fd)
     return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLIN) != 0;
 }
 
-/* For poll(): what is left of the time for the first message. */
-static int greeting_left_ms(const struct worker_slot *slot, int64_t until_ns)
+/* For poll(): what is left of the time for the first message, or for opening the package. */
+static int opening_left_ms(const struct worker_slot *slot, int64_t start_ns)
 {
-    const int64_t left_ms = (until_ns - clock_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
-    if (slot->has_greeted)
+    const int64_t greeting_ns =
+        slot->config->greeting_ns > 0 ? slot->config->greeting_ns : WORKER_GREETING_NS;
+    const int64_t limit_ns = slot->has_greeted ? worker_slot_load_ns(slot) : greeting_ns;
+    const int64_t left_ms = (start_ns + limit_ns - clock_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
+    if (slot->has_opened)
         return -1;
     return left_ms <= 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
-/* Reads until the process ends, closes its socket, or does not begin to speak. */
+/* The process is to be ended, because it takes too long to begin. */
+static void say_slow(struct worker_slot *slot)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (!slot->has_greeted) {
+        set_breach(slot, "it said nothing for too long; is worker_path the modelhost command "
+                         "of this version?");
+        return;
+    }
+    (void)error_set(&err, MODEL_DEADLINE,
+                    "plugin %s did not come back from create_model() within %lld ms for %s; its "
+                    "process was ended. If loading takes longer, raise load_timeout_ms "
+                    "(--load-timeout)",
+                    slot->config->plugin != NULL ? slot->config->plugin : "",
+                    (long long)(worker_slot_load_ns(slot) / NS_PER_MS), slot->config->package_dir);
+    uv_mutex_lock(&slot->mutex);
+    if (slot->state == WORKER_STARTING && slot->failure == MODEL_OK)
+        fail_start(slot, MODEL_DEADLINE, err.message);
+    uv_mutex_unlock(&slot->mutex);
+}
+
+/* Reads until the process ends, closes its socket, or takes too long to begin. */
 static void read_all(struct worker_slot *slot)
 {
-    const int64_t limit_ns =
-        slot->config->greeting_ns > 0 ? slot->config->greeting_ns : WORKER_GREETING_NS;
-    const int64_t until_ns = clock_now_ns() + limit_ns;
+    const int64_t start_ns = clock_now_ns();
     struct pollfd wanted[] = {{slot->process.socket, POLLIN, 0},
                               {slot->process.output, POLLIN, 0},
                               {slot->process.pidfd, POLLIN, 0}};
     for (bool good = true; good;) {
-        const int n_ready = poll(wanted, 3, greeting_left_ms(slot, until_ns));
+        const int n_ready = poll(wanted, 3, opening_left_ms(slot, start_ns));
         if (n_ready < 0)
             continue;
         if (wanted[1].revents != 0 && !read_output(slot) && (wanted[1].revents & POLLHUP) != 0)
@@ -198,9 +222,8 @@ static void read_all(struct worker_slot *slot)
         if (wanted[0].revents != 0)
             good = read_message(slot);
         good = good && wanted[2].revents == 0;
-        if (good && greeting_left_ms(slot, until_ns) == 0) {
-            set_breach(slot, "it said nothing for too long; is worker_path the modelhost command "
-                             "of this version?");
+        if (good && opening_left_ms(slot, start_ns) == 0) {
+            say_slow(slot);
             good = false;
         }
     }
@@ -238,9 +261,35 @@ static void remember_end(struct worker_slot *slot, const struct worker_end *end)
         (void)snprintf(death->lines[i], LINE_TAIL_BYTES, "%s", lines[i]);
 }
 
+/* Under the mutex: no call is told of this end, and no load. */
+static bool ended_unseen(const struct worker_slot *slot, const struct worker_end *end)
+{
+    const bool is_usual =
+        slot->is_leaving && WIFEXITED(end->wait_status) && WEXITSTATUS(end->wait_status) == 0;
+    return end->is_known && !is_usual && !slot->killed && slot->state == WORKER_READY &&
+           atomic_load(&slot->n_calls) == 0;
+}
+
+/* A plugin that crashes in destroy(), or between calls. */
+static void log_end(struct worker_slot *slot, const struct worker_end *end)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *lines[LINE_TAIL_LINES];
+    uv_mutex_lock(&slot->mutex);
+    const bool is_unseen = ended_unseen(slot, end), is_leaving = slot->is_leaving;
+    uv_mutex_unlock(&slot->mutex);
+    if (!is_unseen)
+        return;
+    const size_t n_lines = line_tail_lines(&slot->tail, lines);
+    crash_report_write(&err, end->wait_status, is_leaving ? "destroy" : NULL, lines, n_lines,
+                       false);
+    log_line(slot, MODEL_LOG_WARN, err.message);
+}
+
 /* Tells all who wait: the generation has ended. */
 static void end_generation(struct worker_slot *slot, const struct worker_end *end)
 {
+    log_end(slot, end);
     uv_mutex_lock(&slot->mutex);
     const bool was_starting = slot->state == WORKER_STARTING && slot->failure == MODEL_OK;
     remember_end(slot, end);
@@ -283,7 +332,7 @@ static bool start(struct worker_slot *slot)
     struct model_error err = MODEL_ERROR_INIT;
     slot->tail = (struct line_tail){.n_ended = 0};
     slot->line_bytes = 0;
-    slot->has_greeted = false;
+    slot->has_greeted = slot->has_opened = false;
     uv_mutex_lock(&slot->mutex);
     slot->breach.message[0] = '\0';
     slot->is_repeating = slot->description.size > 0;

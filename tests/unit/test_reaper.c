@@ -229,7 +229,8 @@ static void things_go_in_their_order_and_on_no_thread_of_the_caller(void **state
     int order = 0;
     assert_int_equal(reaper_create(&quiet, &reaper, NULL), MODEL_OK);
     for (int i = 0; i < 3; i++) {
-        things[i] = (struct thing){.item = {NULL, destroy_thing, &things[i], false}, .order = &order};
+        things[i] =
+            (struct thing){.item = {NULL, destroy_thing, &things[i], false}, .order = &order};
         reaper_give(reaper, &things[i].item);
     }
     assert_true(reaper_stop(reaper, INT64_MAX));

@@ -104,6 +104,62 @@ static void a_crash_while_loading_is_told(void **state)
     workers_close(&workers);
 }
 
+static void a_plugin_that_hangs_while_loading_is_ended(void **state)
+{
+    (void)state;
+    struct workers workers = workers_host("mischief", "{\"mischief_create\": -4}", 1);
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    load.isolation = MODELHOST_WORKER;
+    load.load_timeout_ms = 30; /* it never comes, so that any will do */
+    assert_int_equal(modelhost_load_with(workers.host, workers.dir, &load, &workers.model, &err),
+                     MODEL_DEADLINE);
+    if (strstr(err.message, "plugin 'mischief' 1.0.0 did not come back from create_model() within "
+                            "30 ms") == NULL ||
+        strstr(err.message, "raise load_timeout_ms (--load-timeout)") == NULL)
+        fail_msg("%s", err.message);
+    workers_close(&workers);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nor is there a child */
+}
+
+/* The log behind the end of a host whose plugin does this in destroy(). */
+static void end_with(const char *config, uint32_t n_processes, char ret[65536])
+{
+    struct workers workers = workers_host("mischief", config, 1);
+    if (workers_load(&workers, n_processes, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    workers_must_answer(workers.model);
+    modelhost_release(workers.model);
+    workers.model = NULL;
+    modelhost_destroy(workers.host);
+    workers.host = NULL;
+    (void)snprintf(ret, 65536, "%s", workers.log->text);
+    workers_close(&workers);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void a_crash_in_destroy_is_told_in_the_log(void **state)
+{
+    static char log[65536];
+    (void)state;
+    end_with("{\"mischief_destroy\": -9}", 1, log);
+    const char *line = strstr(log, "plugin crashed: SIGSEGV in destroy; its last log lines:");
+    if (line == NULL || strstr(line, "this was logged") == NULL)
+        fail_msg("%s", log);
+    end_with("{\"mischief_destroy\": 0}", 1, log);
+    assert_null(strstr(log, "destroy"));
+}
+
+static void processes_that_hang_in_destroy_are_ended_and_told(void **state)
+{
+    static char log[65536];
+    (void)state;
+    end_with("{\"mischief_destroy\": -4}", 3, log);
+    int n = 0;
+    for (const char *at = log; (at = strstr(at, "did not come back from destroy()")) != NULL; at++)
+        n++;
+    assert_int_equal(n, 3);
+}
+
 static void what_is_wrong_with_a_package_is_told_as_without_workers(void **state)
 {
     (void)state;
@@ -151,7 +207,7 @@ static void calls_that_hang_are_ended_and_leave_nothing(void **state)
     (void)state;
     const char *wish = getenv("MODELHOST_TEST_ROUNDS");
     const long n_rounds = wish != NULL ? strtol(wish, NULL, 10) : 50;
-    struct workers workers = workers_open("mischief", 1, 1);
+    struct workers workers = workers_open_strict("mischief", 1, 1);
     struct belongings before = {0};
     int64_t worst_ns = 0;
     for (long i = 0; i < n_rounds; i++) {
@@ -165,12 +221,9 @@ static void calls_that_hang_are_ended_and_leave_nothing(void **state)
         const int64_t took_ns = clock_now_ns() - start_ns - 10 * NS_PER_MS;
         worst_ns = took_ns > worst_ns ? took_ns : worst_ns;
     }
-    workers_must_answer(workers.model);
+    workers_must_answer(
+        workers.model); /* so what the last process had is closed: one follows the other */
     struct belongings after = count_belongings();
-    for (int i = 0; i < 500 && after.n_descriptors != before.n_descriptors; i++) {
-        (void)usleep(10000); /* the last process's are being closed, by another thread */
-        after = count_belongings();
-    }
     assert_int_equal(after.n_descriptors, before.n_descriptors);
     assert_int_equal(after.n_segments, before.n_segments);
     assert_int_equal(after.n_children, 1);
@@ -183,7 +236,7 @@ static void calls_that_hang_are_ended_and_leave_nothing(void **state)
 static void a_plugin_that_looks_at_its_token_keeps_its_process(void **state)
 {
     (void)state;
-    struct workers workers = workers_open_patient("mischief");
+    struct workers workers = workers_open("mischief", 1, 1);
     char *before = strdup(modelhost_describe(workers.model));
     for (int i = 0; i < 5; i++) {
         float y = 0;
@@ -229,7 +282,7 @@ static void ask_async(struct modelhost_model *model, float x, struct answer *ans
 static void cancelling_reaches_the_process(void **state)
 {
     (void)state;
-    struct workers workers = workers_open("mischief", 1, 1);
+    struct workers workers = workers_open_strict("mischief", 1, 1);
     static const float kinds[] = {-6, -4}; /* looks at its token; has to be killed */
     for (int i = 0; i < 2; i++) {
         struct answer answer = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
@@ -317,7 +370,7 @@ static void a_session_goes_on_until_its_process_ends(void **state)
 static void another_model_is_served_while_one_hangs(void **state)
 {
     (void)state;
-    struct workers workers = workers_open("mischief", 2, 1);
+    struct workers workers = workers_open_strict("mischief", 2, 1);
     struct modelhost_model *other = NULL;
     struct answer answer = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
     struct modelhost_request *request = NULL;
@@ -335,7 +388,7 @@ static void another_model_is_served_while_one_hangs(void **state)
 static void a_call_beside_one_that_hangs_is_made_again(void **state)
 {
     (void)state;
-    struct workers workers = workers_open("mischief", 2, 1);
+    struct workers workers = workers_open_strict("mischief", 2, 1);
     struct answer hung = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
     struct modelhost_request *request = NULL;
     ask_async(workers.model, -4, &hung, &request);
@@ -482,6 +535,9 @@ int main(void)
         cmocka_unit_test(a_crash_is_an_error_of_its_request_alone),
         cmocka_unit_test(a_crash_tells_the_last_lines),
         cmocka_unit_test(a_crash_while_loading_is_told),
+        cmocka_unit_test(a_plugin_that_hangs_while_loading_is_ended),
+        cmocka_unit_test(a_crash_in_destroy_is_told_in_the_log),
+        cmocka_unit_test(processes_that_hang_in_destroy_are_ended_and_told),
         cmocka_unit_test(what_is_wrong_with_a_package_is_told_as_without_workers),
         cmocka_unit_test(calls_that_hang_are_ended_and_leave_nothing),
         cmocka_unit_test(a_plugin_that_looks_at_its_token_keeps_its_process),

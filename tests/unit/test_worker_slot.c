@@ -53,7 +53,7 @@ static int open_slot(void **state)
 static int close_slot(void **state)
 {
     struct fixture *fixture = *state;
-    worker_slot_destroy(fixture->slot);
+    worker_slot_destroy(fixture->slot, 0);
     free(fixture->config.command);
     remove_package(fixture->config.package_dir);
     free(fixture);

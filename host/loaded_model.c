@@ -7,6 +7,7 @@
 #include "image_pipeline.h"
 #include "model_cache.h"
 #include "model_describing.h"
+#include "model_guard.h"
 #include "model_opening.h"
 #include "model_route.h"
 #include "result_key.h"
@@ -41,6 +42,7 @@ static void destroy(void *argument)
     image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
     destroy_plugin_objects(model);
+    model_guard_finish(model);
     services_finish(&model->services);
     model_metrics_finish(&model->metrics); /* the plugin counts as long as it lives */
     for (size_t i = 0; i < model->n_guards; i++)

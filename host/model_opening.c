@@ -7,6 +7,7 @@
 #include "files.h"
 #include "host.h"
 #include "model_describing.h"
+#include "model_guard.h"
 #include "parallel.h"
 #include "plugin_admission.h"
 #include "plugin_error.h"
@@ -270,6 +271,10 @@ static model_status start_workers(struct modelhost_model *model, const char *plu
                                   uint32_t threads, struct model_error *err)
 {
     const int64_t grace_ms = model->load.kill_grace_ms;
+    struct worker_guard guard;
+    model_status status = model_guard_init(model, &guard, err);
+    if (status != MODEL_OK)
+        return status;
     char *plugin = text_format("'%s' %s", model->plugin.file.name, model->plugin.file.version);
     const struct worker_model_options options = {
         .command = model->host->worker_path,
@@ -286,9 +291,10 @@ static model_status start_workers(struct modelhost_model *model, const char *plu
         .can_spin = cpu_budget() > 1,
         .log = model->log,
         .metrics = model->metrics.series,
+        .guard = guard,
     };
-    model_status status = plugin != NULL ? worker_model_create(&options, &model->model, err)
-                                         : error_no_memory(err, "a model");
+    status = plugin != NULL ? worker_model_create(&options, &model->model, err)
+                            : error_no_memory(err, "a model");
     free(plugin);
     return status;
 }

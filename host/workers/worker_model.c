@@ -90,6 +90,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->plugin = model->plugin = text_format("%s", options->plugin);
     config->log = options->log;
     config->metrics = options->metrics;
+    config->guard = options->guard;
     config->command = text_format("%s", options->command);
     config->package_dir = text_format("%s", options->package_dir);
     config->backend = options->backend != NULL ? text_format("%s", options->backend) : NULL;

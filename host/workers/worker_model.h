@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "metrics.h"
+#include "worker_slot.h"
 
 #include <stdbool.h>
 
@@ -29,6 +30,7 @@ struct worker_model_options {
     bool can_spin;      /* there is more than one processor */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
+    struct worker_guard guard;     /* lives as long as the model */
 };
 
 /* Starts the processes and waits until they have opened the model. What went wrong there is told as if it

@@ -192,11 +192,11 @@ uint64_t worker_slot_generation(struct worker_slot *slot)
 
 /* ---- using */
 
-/* Under the mutex: whether it rests for longer than anybody should wait; says so. */
+/* Under the mutex: whether it rests for longer than anybody should wait, or has to; says so. */
 static bool rests_long(struct worker_slot *slot, struct model_error *err)
 {
     const int64_t left_ns = worker_backoff_left_ns(&slot->backoff, clock_now_ns());
-    if (slot->state != WORKER_RESTING || left_ns <= MAX_WAIT_NS)
+    if (slot->state != WORKER_RESTING || (left_ns <= MAX_WAIT_NS && !slot->is_barred))
         return false;
     (void)error_set(
         err, MODELHOST_CRASHED,

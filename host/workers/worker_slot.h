@@ -16,6 +16,15 @@
 #define WORKER_LOAD_NS     INT64_C(300000000000)
 #define WORKER_GOODBYE_NS  INT64_C(1000000000) /* for a model's destroy() */
 
+/* Who counts crashes, and says whether the next process may be started. By the slots' threads. */
+struct worker_guard {
+    /* A process ended by itself, and not well; `had_worked`: it had answered a call. NULL: nobody counts. */
+    void (*crashed)(void *context, bool had_worked, const char *sentence);
+    /* Before each start; NULL: always. */
+    model_status (*admit)(void *context, struct model_error *err);
+    void *context;
+};
+
 /* What all workers of a model have in common. Lives in its model. */
 struct worker_config {
     char *command;     /* the modelhost command */
@@ -31,6 +40,7 @@ struct worker_config {
     const char *plugin;    /* its name and version, for sentences; NULL: not known. The model's */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
+    struct worker_guard guard;
 };
 
 /* How long a caller waits: until until_ns, or grace_ns from when it finds *cancelled raised. */

@@ -47,6 +47,7 @@ struct worker_slot {
     bool has_process; /* `process` may be sent to and killed */
     bool killed;      /* by the host */
     bool is_leaving;  /* it was told goodbye */
+    bool is_barred;   /* the guard let none be started */
     struct worker_process process;
     uint64_t generation;
     struct worker_link *links;

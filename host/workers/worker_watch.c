@@ -261,35 +261,47 @@ static void remember_end(struct worker_slot *slot, const struct worker_end *end)
         (void)snprintf(death->lines[i], LINE_TAIL_BYTES, "%s", lines[i]);
 }
 
-/* Under the mutex: no call is told of this end, and no load. */
-static bool ended_unseen(const struct worker_slot *slot, const struct worker_end *end)
+/* It ended by itself, and neither well nor for somebody else's signal. Under the mutex. */
+static bool is_crash(const struct worker_slot *slot, const struct worker_end *end)
 {
-    const bool is_usual =
-        slot->is_leaving && WIFEXITED(end->wait_status) && WEXITSTATUS(end->wait_status) == 0;
-    return end->is_known && !is_usual && !slot->killed && slot->state == WORKER_READY &&
-           atomic_load(&slot->n_calls) == 0;
+    const int status = end->wait_status;
+    if (!end->is_known || slot->killed || slot->breach.message[0] != '\0' ||
+        slot->failure != MODEL_OK)
+        return false;
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM;
+    return !slot->is_leaving || WEXITSTATUS(status) != 0;
 }
 
-/* A plugin that crashes in destroy(), or between calls. */
-static void log_end(struct worker_slot *slot, const struct worker_end *end)
+/* What no call is told of, nor a load, goes to the log: a crash in destroy(), or between calls. */
+static void tell_end(struct worker_slot *slot, const struct worker_end *end)
 {
+    const struct worker_guard *guard = &slot->config->guard;
     struct model_error err = MODEL_ERROR_INIT;
     const char *lines[LINE_TAIL_LINES];
-    uv_mutex_lock(&slot->mutex);
-    const bool is_unseen = ended_unseen(slot, end), is_leaving = slot->is_leaving;
-    uv_mutex_unlock(&slot->mutex);
-    if (!is_unseen)
-        return;
     const size_t n_lines = line_tail_lines(&slot->tail, lines);
-    crash_report_write(&err, end->wait_status, is_leaving ? "destroy" : NULL, lines, n_lines,
-                       false);
-    log_line(slot, MODEL_LOG_WARN, err.message);
+    uv_mutex_lock(&slot->mutex);
+    const uint32_t n_calls = atomic_load(&slot->n_calls);
+    const bool crashed = is_crash(slot, end);
+    const bool is_starting = slot->state == WORKER_STARTING;
+    const char *doing = slot->is_leaving ? "destroy"
+                        : is_starting    ? "create_model"
+                        : n_calls > 0    ? "run"
+                                         : NULL;
+    uv_mutex_unlock(&slot->mutex);
+    if (!crashed)
+        return;
+    crash_report_write(&err, end->wait_status, doing, lines, n_lines, false);
+    if (n_calls == 0 && !is_starting)
+        log_line(slot, MODEL_LOG_WARN, err.message);
+    if (guard->crashed != NULL)
+        guard->crashed(guard->context, atomic_load(&slot->works) != 0, err.message);
 }
 
 /* Tells all who wait: the generation has ended. */
 static void end_generation(struct worker_slot *slot, const struct worker_end *end)
 {
-    log_end(slot, end);
+    tell_end(slot, end);
     uv_mutex_lock(&slot->mutex);
     const bool was_starting = slot->state == WORKER_STARTING && slot->failure == MODEL_OK;
     remember_end(slot, end);
@@ -329,7 +341,9 @@ static model_status send_open(struct worker_slot *slot, struct model_error *err)
 /* Starts a process; false: it could not be, and `error` says why. */
 static bool start(struct worker_slot *slot)
 {
+    const struct worker_guard *guard = &slot->config->guard;
     struct model_error err = MODEL_ERROR_INIT;
+    model_status status = guard->admit != NULL ? guard->admit(guard->context, &err) : MODEL_OK;
     slot->tail = (struct line_tail){.n_ended = 0};
     slot->line_bytes = 0;
     slot->has_greeted = slot->has_opened = false;
@@ -339,9 +353,11 @@ static bool start(struct worker_slot *slot)
     slot->state = WORKER_STARTING;
     slot->failure = MODEL_OK;
     slot->killed = false;
+    slot->is_barred = status != MODEL_OK;
     slot->generation++;
     atomic_store(&slot->works, 0);
-    model_status status = worker_process_start(slot->config->command, &slot->process, &err);
+    if (status == MODEL_OK)
+        status = worker_process_start(slot->config->command, &slot->process, &err);
     slot->has_process = status == MODEL_OK;
     if (status == MODEL_OK && slot->is_repeating)
         metrics_add(slot->config->metrics, METRIC_WORKER_RESTARTS, 0, 1);

@@ -1,12 +1,13 @@
 /* test_worker_model.c - models in worker processes, through the public interface: host/model_describing.c,
  * host/workers/worker_model.c, host/workers/worker_instance.c, host/workers/worker_call.c,
- * host/workers/worker_outputs.c, host/workers/worker_slot.c, host/workers/worker_watch.c, and what is in the
+ * host/model_guard.c, host/workers/worker_outputs.c, host/workers/worker_slot.c, host/workers/worker_watch.c, and what is in the
  * process: host/workers/worker_server.c, host/workers/served_instance.c, host/workers/served_segments.c. */
 #include "clock.h"
 #include "loaded_model.h"
 #include "worker_fixture.h"
 #include "worker_instance.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -176,9 +177,37 @@ struct belongings {
     int n_descriptors, n_segments, n_children;
 };
 
-static int count_lines(const char *command)
+/* By no child: what popen() opens is closed at a time of its own. */
+static int count_descriptors(void)
 {
+    int n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        n++;
+    (void)closedir(dir);
+    return n;
+}
+
+static int count_segments(void)
+{
+    char line[1000];
+    int n = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL)
+        n += strstr(line, "modelhost-worker") != NULL;
+    (void)fclose(maps);
+    return n;
+}
+
+static int count_children(void)
+{
+    char command[200];
     int n = -1;
+    (void)snprintf(command, sizeof command,
+                   "ps -o pid= --ppid %ld -o args= | grep -c '[m]odelhost' || true",
+                   (long)getpid());
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     assert_int_equal(fscanf(pipe, "%d", &n), 1);
@@ -188,17 +217,7 @@ static int count_lines(const char *command)
 
 static struct belongings count_belongings(void)
 {
-    char command[200];
-    (void)snprintf(command, sizeof command, "ls /proc/%ld/fd | wc -l", (long)getpid());
-    struct belongings b = {.n_descriptors = count_lines(command)};
-    (void)snprintf(command, sizeof command, "grep -c modelhost-worker /proc/%ld/maps || true",
-                   (long)getpid());
-    b.n_segments = count_lines(command);
-    (void)snprintf(command, sizeof command,
-                   "ps -o pid= --ppid %ld -o args= | grep -c '[m]odelhost' || true",
-                   (long)getpid());
-    b.n_children = count_lines(command);
-    return b;
+    return (struct belongings){count_descriptors(), count_segments(), count_children()};
 }
 
 /* MODELHOST_TEST_ROUNDS: how many (50). */
@@ -495,6 +514,34 @@ static void a_process_that_breaks_the_protocol_is_ended(void **state)
     }
 }
 
+static void a_plugin_that_crashes_in_a_row_goes_into_quarantine_if_that_is_said(void **state)
+{
+    (void)state;
+    struct workers workers = workers_host("mischief", "{}", 1);
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost_model *again = NULL;
+    float y = 0;
+    load.isolation = MODELHOST_WORKER;
+    load.breaker_success_rate = -1;
+    load.quarantine_after_crashes = 3;
+    load.quarantine_window_ms = 24 * 3600 * 1000; /* however busy the machine is */
+    assert_int_equal(modelhost_load_with(workers.host, workers.dir, &load, &workers.model, &err),
+                     MODEL_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(workers_ask(workers.model, -1, 0, &y, &err), MODELHOST_CRASHED);
+    /* No further process is started, and nobody opens it. */
+    assert_int_equal(workers_ask(workers.model, 1, 60000, &y, &err), MODELHOST_CRASHED);
+    if (strstr(err.message,
+               "is in quarantine for 1 h more: 3 crashes in a row, the last one: plugin "
+               "crashed: SIGSEGV in run") == NULL)
+        fail_msg("%s", err.message);
+    assert_int_equal(modelhost_load(workers.host, workers.dir, &again, &err), MODEL_UNSUPPORTED);
+    load.isolation = MODELHOST_INPROC;
+    assert_int_equal(modelhost_load_with(workers.host, workers.dir, &load, &again, &err),
+                     MODEL_INVALID_ARGUMENT);
+    workers_close(&workers);
+}
+
 static void an_application_may_ignore_its_children(void **state)
 {
     (void)state;
@@ -549,6 +596,7 @@ int main(void)
         cmocka_unit_test(crashes_hit_only_those_who_cause_them),
         cmocka_unit_test(a_killed_process_is_replaced),
         cmocka_unit_test(a_process_that_breaks_the_protocol_is_ended),
+        cmocka_unit_test(a_plugin_that_crashes_in_a_row_goes_into_quarantine_if_that_is_said),
         cmocka_unit_test(an_application_may_ignore_its_children),
         cmocka_unit_test(a_missing_command_is_told),
     };

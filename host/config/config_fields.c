@@ -79,7 +79,7 @@ const struct config_field config_model_fields[] = {
     {.key = NULL},
 };
 
-static const struct config_field *find(const struct config_field *fields, const char *key)
+const struct config_field *config_fields_find(const struct config_field *fields, const char *key)
 {
     for (; fields->key != NULL; fields++)
         if (strcmp(fields->key, key) == 0)
@@ -153,7 +153,7 @@ model_status config_fields_check(const struct config_field *fields, const json_n
     if (json_check_unique_keys(object, where, err) != MODEL_OK)
         return MODEL_INVALID_ARGUMENT;
     for (const json_node *value = json_first(object); value != NULL; value = json_next(value)) {
-        const struct config_field *field = find(fields, json_key(value));
+        const struct config_field *field = config_fields_find(fields, json_key(value));
         if (field == NULL)
             return refuse_key(fields, where, json_key(value), err);
         if (!is_good(field, value))

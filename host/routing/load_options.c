@@ -70,11 +70,6 @@ model_status load_options_check_quarantine(const struct modelhost_load_options *
             check_number("quarantine_window_ms", options->quarantine_window_ms, MAX_OPTION_MS, err);
     if (status == MODEL_OK)
         status = check_number("quarantine_ms", options->quarantine_ms, 7 * MAX_OPTION_MS, err);
-    if (status == MODEL_OK && options->quarantine_after_crashes > 0 &&
-        options->isolation != MODELHOST_WORKER)
-        status = error_set(err, MODEL_INVALID_ARGUMENT,
-                           "quarantine_after_crashes wants isolation \"worker\": in this process a "
-                           "crash is the application's own");
     return status;
 }
 

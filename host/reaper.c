@@ -177,9 +177,9 @@ bool reaper_stop(struct reaper *reaper, int64_t until_ns)
     if (stopped)
         return uv_thread_join(&reaper->thread) == 0;
     log_write(&reaper->log, MODEL_LOG_ERROR,
-              "%u models are not freed, since a plugin does not come back from destroy(); leaving "
-              "them behind (in worker processes, with isolation \"worker\", they are ended)",
-              n_left);
+              "%u model%s not freed, since a plugin does not come back from destroy(); left behind "
+              "(worker processes, isolation \"worker\", would be ended)",
+              n_left, n_left == 1 ? " is" : "s are");
     (void)pthread_detach(reaper->thread);
     return false;
 }

@@ -221,13 +221,16 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
     int64_t start_ns = clock_now_ns();
     if (!open_in_time(opening))
         return error_set(err, MODEL_DEADLINE,
-                         "deadline passed after %lld ms while the model was being loaded",
+                         "deadline passed after %lld ms while the model was being loaded; give it "
+                         "more with --timeout",
                          (long long)run->timeout_ms);
     run->load_ns = clock_now_ns() - start_ns;
     *err = opening->err;
     model_status status = opening->status;
     if (status == MODEL_OK)
         status = run_opened(run, opening->model, err);
+    if (status == MODEL_DEADLINE && opening->status == MODEL_OK)
+        error_advise(err, "give it more with --timeout");
     status = write_metrics(run, opening->host, status, err);
     if (status == MODEL_DEADLINE || status == MODEL_CANCELLED)
         return status; /* the plugin may be stuck: the process ends without waiting for it */
@@ -248,8 +251,6 @@ int cmd_run(int argc, char **argv)
     run_options_finish(&run);
     if (!parsed)
         return COMMAND_USAGE;
-    if (status == MODEL_DEADLINE)
-        error_advise(&err, "give it more with --timeout");
     if (status == MODEL_DEADLINE || status == MODEL_CANCELLED) {
         int code = command_fail(status, &err);
         (void)fflush(NULL);

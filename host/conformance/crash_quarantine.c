@@ -28,8 +28,8 @@ static void put_away(struct crash_quarantine *quarantine, int64_t now_s, const c
     (void)snprintf(entry.sha256, sizeof entry.sha256, "%s", quarantine->sha256);
     (void)snprintf(entry.plugin, sizeof entry.plugin, "%s", quarantine->plugin);
     (void)snprintf(entry.path, sizeof entry.path, "%s", quarantine->plugin_path);
-    (void)snprintf(entry.reason, sizeof entry.reason, "%u crashes in a row, the last one: %s",
-                   quarantine->after_crashes, sentence);
+    (void)snprintf(entry.reason, sizeof entry.reason, "%u crash%s in a row, the last one: %s",
+                   quarantine->after_crashes, quarantine->after_crashes == 1 ? "" : "es", sentence);
     if (quarantine_add(quarantine->store_dir, &entry, &err) == MODEL_OK)
         log_write(quarantine->log, MODEL_LOG_ERROR,
                   "%s is in quarantine for %lld s: %s; to open it all the same: modelhost "

@@ -263,7 +263,7 @@ static void destroy_stuck(void *object)
 static void note_line(void *context, int32_t level, const char *message)
 {
     (void)level;
-    if (strstr(message, "leaving them behind") != NULL)
+    if (strstr(message, "left behind") != NULL)
         (void)atomic_fetch_add((atomic_int *)context, 1);
 }
 

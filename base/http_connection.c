@@ -337,7 +337,7 @@ static void on_end(struct http_connection *connection)
 {
     connection->saw_end = true;
     connection->is_reading = false;
-    bool is_answered = connection->state == HTTP_SENDING ||
+    bool is_answered = (connection->state == HTTP_SENDING && !connection->is_stalled) ||
                        (connection->state == HTTP_HANDLING && connection->request->gone == NULL);
     if (!is_answered)
         http_connection_close(connection);

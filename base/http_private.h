@@ -57,7 +57,9 @@ struct http_connection {
     size_t lingered_bytes;
     bool is_processing; /* in http_connection_process() */
     bool is_reading;
-    bool saw_end; /* the client sends nothing more */
+    bool saw_end;    /* the client sends nothing more */
+    bool is_paused;  /* a spoiled reply waits for the sweeper */
+    bool is_stalled; /* a spoiled reply waits for the client's end */
 };
 
 struct http_request {
@@ -72,6 +74,8 @@ struct http_request {
     void (*gone)(void *context, struct http_request *request);
     void *gone_context;
     uint64_t started_ns;
+    enum http_spoil spoil;
+    uint64_t spoil_bytes;
     int status;
     bool keep_alive;
 };
@@ -90,6 +94,15 @@ void http_connection_refuse(struct http_connection *connection, int status, cons
 /* http_reply.c */
 /* Lets go of a file that is being sent; NULL does nothing. */
 void http_file_abandon(struct http_file *file);
+/* Goes on with the file of a connection that is_paused. */
+void http_file_resume(struct http_connection *connection);
+
+/* http_spoil.c: replies that go wrong on purpose. */
+/* How much of a piece of size_bytes may be sent behind sent_bytes; 0: none now, the connection may be
+ * closed. */
+size_t http_spoil_limit(struct http_connection *connection, uint64_t sent_bytes, size_t size_bytes);
+void http_spoil_piece(const struct http_request *request, uint64_t sent_bytes, char *piece,
+                      size_t size_bytes);
 
 /* http_server.c */
 void http_server_connection_closed(struct http_server *server);

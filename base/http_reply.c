@@ -21,7 +21,7 @@ struct http_file {
     struct http_connection *connection; /* NULL: abandoned while libuv reads */
     int fd;
     bool is_busy; /* libuv has `read` and `piece` */
-    uint64_t offset, left_bytes;
+    uint64_t offset, left_bytes, sent_bytes;
     struct stat before; /* when the reply began */
     char piece[HTTP_PIECE_BYTES];
 };
@@ -189,8 +189,10 @@ static void take_piece(struct http_connection *connection, ssize_t n)
         http_connection_close(connection);
         return;
     }
+    http_spoil_piece(connection->request, file->sent_bytes, file->piece, (size_t)n);
     file->offset += (uint64_t)n;
     file->left_bytes -= (uint64_t)n;
+    file->sent_bytes += (uint64_t)n;
     write_out(connection, file->piece, (size_t)n);
 }
 
@@ -224,6 +226,9 @@ static void send_piece(struct http_connection *connection)
     struct http_file *file = connection->file;
     size_t size_bytes =
         file->left_bytes < HTTP_PIECE_BYTES ? (size_t)file->left_bytes : (size_t)HTTP_PIECE_BYTES;
+    size_bytes = http_spoil_limit(connection, file->sent_bytes, size_bytes);
+    if (size_bytes == 0)
+        return;
     ssize_t n = read_cached(file, size_bytes);
     if (n > 0) {
         take_piece(connection, n);
@@ -237,6 +242,12 @@ static void send_piece(struct http_connection *connection)
                                (int64_t)file->offset, on_piece_read) == 0;
     if (!file->is_busy)
         http_connection_close(connection);
+}
+
+void http_file_resume(struct http_connection *connection)
+{
+    send_piece(connection);
+    connection->is_paused = false;
 }
 
 /* Small replies mostly fit into the socket's buffer: done without a turn of the loop. */
@@ -352,6 +363,7 @@ void http_reply_file(struct http_request *request, int status, const char *conte
     file->is_busy = false;
     file->offset = offset;
     file->left_bytes = size_bytes;
+    file->sent_bytes = 0;
     connection->file = file;
     if (fstat(fd, &file->before) != 0)
         http_connection_close(connection);

@@ -62,6 +62,8 @@ static void sweep(uv_timer_t *timer)
         http_connection_accept(server);
     for (struct http_connection *c = server->connections, *next; c != NULL; c = next) {
         next = c->next;
+        if (c->is_paused)
+            http_file_resume(c);
         if (c->deadline_ms > now_ms)
             continue;
         if (c->state == HTTP_READING_BODY || (c->state == HTTP_READING_HEAD && c->in.size > 0))

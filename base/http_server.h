@@ -98,4 +98,16 @@ void http_reply_error(struct http_request *request, int status, const char *sent
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd,
                      uint64_t offset, uint64_t size_bytes);
 
+/* For servers that test their clients: what goes wrong with the body that http_reply_file() sends to
+ * this request, after so many bytes of it (for HTTP_SPOIL_DRIP: with so many bytes, one or more, four
+ * times a second). */
+enum http_spoil {
+    HTTP_SPOIL_NOTHING,
+    HTTP_SPOIL_FLIP,  /* a bit of the next byte is another one */
+    HTTP_SPOIL_CUT,   /* the connection ends */
+    HTTP_SPOIL_STALL, /* nothing more is sent until the client leaves */
+    HTTP_SPOIL_DRIP
+};
+void http_reply_spoil(struct http_request *request, enum http_spoil spoil, uint64_t bytes);
+
 #endif

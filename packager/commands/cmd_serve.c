@@ -5,6 +5,7 @@
 #include "http_server.h"
 #include "mirror.h"
 #include "mirror_catalog.h"
+#include "mirror_fault.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -33,10 +34,12 @@ const char help_serve[] =
     "  --alias OLD=ID    answer to an old name, too; may be repeated. A bare NAME leads to the only\n"
     "                    OWNER/NAME by itself\n"
     "  --page-size N     items of a listing's page at most (default: 1000)\n"
+    "  --fault MODE[=N]  for tests of downloaders: go wrong on purpose; may be repeated. --fault help\n"
+    "                    lists the modes\n"
     "  -v, --verbose     one line to stderr for each request\n"
     "  -q, --quiet       warnings only\n";
 
-enum { OPT_PORT = 256, OPT_HOST, OPT_TOKEN, OPT_GATED, OPT_ALIAS, OPT_PAGE_SIZE };
+enum { OPT_PORT = 256, OPT_HOST, OPT_TOKEN, OPT_GATED, OPT_ALIAS, OPT_PAGE_SIZE, OPT_FAULT };
 
 static const struct option long_options[] = {
     {"port", required_argument, NULL, OPT_PORT},
@@ -45,6 +48,7 @@ static const struct option long_options[] = {
     {"gated", required_argument, NULL, OPT_GATED},
     {"alias", required_argument, NULL, OPT_ALIAS},
     {"page-size", required_argument, NULL, OPT_PAGE_SIZE},
+    {"fault", required_argument, NULL, OPT_FAULT},
     {"verbose", no_argument, NULL, 'v'},
     {"quiet", no_argument, NULL, 'q'},
     {NULL, 0, NULL, 0},
@@ -58,13 +62,14 @@ struct settings {
     struct mirror_alias aliases[MAX_NAMES];
     char *alias_texts[MAX_NAMES];
     const char *gated[MAX_NAMES];
+    const char *faults[MAX_NAMES];
     int32_t log_level;
 };
 
 struct service {
     uv_loop_t loop;
     uv_signal_t signals[2];
-    struct http_server *server;
+    struct http_server *server, *cdn; /* cdn: for faults */
     struct mirror *mirror;
 };
 
@@ -107,6 +112,23 @@ static int add_gated(struct settings *settings, const char *id)
     return 0;
 }
 
+static int print_faults(void)
+{
+    const char *line;
+    printf("faults that `pkgmgr serve --fault MODE[=N]` makes; N may be 'always':\n\n");
+    for (size_t i = 0; (line = mirror_fault_help(i)) != NULL; i++)
+        printf("%s", line);
+    return 0;
+}
+
+static int add_fault(struct settings *settings, const char *text)
+{
+    if (settings->mirror.n_faults == MAX_NAMES)
+        return command_usage("serve", "more than %d faults", MAX_NAMES);
+    settings->faults[settings->mirror.n_faults++] = text;
+    return 0;
+}
+
 static int take_option(struct settings *settings, int option, const char *value)
 {
     unsigned long number = 0;
@@ -134,6 +156,8 @@ static int take_option(struct settings *settings, int option, const char *value)
         return add_gated(settings, value);
     case OPT_ALIAS:
         return add_alias(settings, value);
+    case OPT_FAULT:
+        return add_fault(settings, value);
     case 'v':
         settings->log_level = MODEL_LOG_DEBUG;
         return 0;
@@ -152,11 +176,13 @@ static int read_command_line(int argc, char **argv, struct settings *settings)
         code = take_option(settings, option, optarg);
     if (code != 0)
         return code;
-    if (optind + 1 != argc)
+    if (optind + 1 != argc &&
+        !(settings->mirror.n_faults == 1 && strcmp(settings->faults[0], "help") == 0))
         return command_usage("serve", "wants one folder to serve, got %d", argc - optind);
     settings->mirror.folder = argv[optind];
     settings->mirror.aliases = settings->aliases;
     settings->mirror.gated = settings->gated;
+    settings->mirror.faults = settings->faults;
     return 0;
 }
 
@@ -183,6 +209,9 @@ static void stop(uv_signal_t *handle, int signal_number)
     for (size_t i = 0; i < 2; i++)
         if (service->signals[i].data != NULL && !uv_is_closing((uv_handle_t *)&service->signals[i]))
             uv_close((uv_handle_t *)&service->signals[i], NULL);
+    if (service->cdn != NULL)
+        http_server_close(service->cdn, NULL, NULL);
+    service->cdn = NULL;
     if (service->server != NULL)
         http_server_close(service->server, on_server_closed, service);
     service->server = NULL;
@@ -234,6 +263,33 @@ static void warn(const struct service *service, const struct settings *settings,
                   url);
 }
 
+/* A content network for faults listens on any free port. */
+static model_status start_cdn(struct service *service, struct http_server_options options,
+                              struct model_error *err)
+{
+    if (!mirror_wants_cdn(service->mirror))
+        return MODEL_OK;
+    options.port = 0;
+    options.handle = mirror_handle_cdn;
+    model_status status = http_server_create(&service->loop, &options, &service->cdn, err);
+    if (status == MODEL_OK)
+        mirror_set_cdn(service->mirror, http_server_url(service->cdn));
+    return status;
+}
+
+/* The mirror's address, and that of the content network on a second line. */
+static model_status print_urls(const struct service *service, struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(512);
+    model_status status = buffer_printf(&text, "%s\n", http_server_url(service->server));
+    if (status == MODEL_OK && service->cdn != NULL)
+        status = buffer_printf(&text, "%s\n", http_server_url(service->cdn));
+    if (status == MODEL_OK)
+        status = command_print(text.data, err);
+    buffer_finish(&text);
+    return status;
+}
+
 static model_status start(struct service *service, const struct settings *settings,
                           const struct log_sink *log, struct model_error *err)
 {
@@ -249,16 +305,13 @@ static model_status start(struct service *service, const struct settings *settin
     status = http_server_create(&service->loop, &options, &service->server, err);
     if (status != MODEL_OK)
         goto fail;
-    status = catch_signals(service, err);
+    status = start_cdn(service, options, err);
+    if (status == MODEL_OK)
+        status = catch_signals(service, err);
     if (status != MODEL_OK)
         return status;
     warn(service, settings, log);
-    struct buffer line = BUFFER_INIT(256);
-    status = buffer_printf(&line, "%s\n", http_server_url(service->server));
-    if (status == MODEL_OK)
-        status = command_print(line.data, err);
-    buffer_finish(&line);
-    return status;
+    return print_urls(service, err);
 
 fail:
     mirror_close(service->mirror, NULL, NULL);
@@ -303,7 +356,9 @@ int cmd_serve(int argc, char **argv)
 {
     struct settings settings = {.port = DEFAULT_PORT, .log_level = MODEL_LOG_INFO};
     int code = read_command_line(argc, argv, &settings);
-    if (code == 0)
+    if (code == 0 && settings.mirror.n_faults == 1 && strcmp(settings.faults[0], "help") == 0)
+        code = print_faults();
+    else if (code == 0)
         code = serve(&settings);
     for (size_t i = 0; i < settings.mirror.n_aliases; i++)
         free(settings.alias_texts[i]);

@@ -3,8 +3,10 @@
 #include "errors.h"
 #include "http_text.h"
 #include "mirror_answers.h"
+#include "mirror_fault.h"
 #include "mirror_scanner.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -54,8 +56,7 @@ static void reply_unauthorized(struct http_request *request)
 
 /* ---- repositories */
 
-/* The same address with the repository's own name, relative as the hub sends it. */
-static void redirect(struct http_request *request, const struct mirror_route *route, const char *id)
+void mirror_redirect(struct http_request *request, const struct mirror_route *route, const char *id)
 {
     const char *raw_path = http_request_raw_path(request), *query = http_request_query(request);
     struct buffer location = BUFFER_INIT(32768);
@@ -98,7 +99,7 @@ static void handle_repository(struct mirror *mirror, const struct mirror_route *
         return;
     }
     if (strcmp(repository->id, route->id) != 0) {
-        redirect(request, route, repository->id);
+        mirror_redirect(request, route, repository->id);
         return;
     }
     if (mirror_route_is_file(route) && bearer(request) == NULL &&
@@ -155,6 +156,8 @@ static void dispatch(struct mirror *mirror, const struct mirror_route *route,
 {
     if (!method_is_known(request, route))
         mirror_reply_no_method(request, route->kind == MIRROR_PATHS_INFO ? "POST" : "GET, HEAD");
+    else if (route->kind == MIRROR_CDN)
+        mirror_reply_error(request, 404, NULL, "this is not the content network");
     else if (!may_ask(mirror, request))
         reply_unauthorized(request);
     else if (route->kind == MIRROR_WHOAMI && bearer(request) == NULL)
@@ -179,7 +182,8 @@ void mirror_handle(void *context, struct http_request *request)
         mirror_reply_status(request, status, &err);
         return;
     }
-    dispatch(mirror, &route, request);
+    if (mirror->faults == NULL || !mirror_fault_request(mirror, &route, request))
+        dispatch(mirror, &route, request);
     mirror_route_finish(&route);
 }
 
@@ -193,6 +197,7 @@ static void free_mirror(void *context)
     for (size_t i = 0; i < mirror->catalog.n_repositories; i++)
         mirror_snapshot_destroy(mirror->catalog.repositories[i]->snapshot);
     mirror_catalog_finish(&mirror->catalog);
+    mirror_faults_destroy(mirror->faults);
     free(mirror);
     if (on_closed != NULL)
         on_closed(on_closed_context);
@@ -222,10 +227,13 @@ model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options
     mirror->catalog.n_gated = options->n_gated;
     if (status == MODEL_OK)
         status = mirror_catalog_check_names(&mirror->catalog, err);
+    if (status == MODEL_OK && options->n_faults > 0)
+        status = mirror_faults_create(options->faults, options->n_faults, &mirror->faults, err);
     if (status == MODEL_OK)
         status = mirror_scanner_create(loop, options->log, &mirror->scanner, err);
     if (status != MODEL_OK) {
         mirror_catalog_finish(&mirror->catalog);
+        mirror_faults_destroy(mirror->faults);
         free(mirror);
         return status;
     }
@@ -240,4 +248,14 @@ size_t mirror_n_repositories(const struct mirror *mirror)
     for (size_t i = 0; i < mirror->catalog.n_repositories; i++)
         n += mirror->catalog.repositories[i]->is_present ? 1 : 0;
     return n;
+}
+
+bool mirror_wants_cdn(const struct mirror *mirror)
+{
+    return mirror_fault_is_on(mirror->faults, FAULT_CDN_302);
+}
+
+void mirror_set_cdn(struct mirror *mirror, const char *url)
+{
+    (void)snprintf(mirror->cdn_url, sizeof mirror->cdn_url, "%s", url);
 }

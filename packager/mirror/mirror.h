@@ -6,6 +6,8 @@
 
 #include "log.h"
 
+#include <stdbool.h>
+
 struct http_request;
 struct mirror;
 struct mirror_alias;
@@ -18,7 +20,9 @@ struct mirror_options {
     size_t n_aliases;
     const char *const *gated; /* (n_gated): repositories whose files want a token */
     size_t n_gated;
-    size_t page_size; /* items of a tree's page at most; 0: 1,000 */
+    size_t page_size;          /* items of a tree's page at most; 0: 1,000 */
+    const char *const *faults; /* (n_faults): what goes wrong on purpose, see mirror_fault.h */
+    size_t n_faults;
     const struct log_sink *log;
 };
 
@@ -29,6 +33,11 @@ model_status mirror_create(struct uv_loop_s *loop, const struct mirror_options *
 size_t mirror_n_repositories(const struct mirror *mirror);
 /* context is the mirror. */
 void mirror_handle(void *context, struct http_request *request);
+/* For the faults of a content network: whether a second server is wanted, the handler to give it, and
+ * its address. */
+bool mirror_wants_cdn(const struct mirror *mirror);
+void mirror_handle_cdn(void *context, struct http_request *request);
+void mirror_set_cdn(struct mirror *mirror, const char *url);
 /* Replies to what waits, and frees the mirror; close the HTTP server before. */
 void mirror_close(struct mirror *mirror, void (*on_closed)(void *context), void *context);
 

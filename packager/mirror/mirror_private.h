@@ -1,6 +1,6 @@
 /* mirror_private.h - what the parts of the mirror share: mirror.c (who may ask for what),
  * mirror_repository.c (when it is known), mirror_api.c (JSON), mirror_files.c (files), mirror_reply.c
- * (errors and headers). */
+ * (errors and headers), mirror_fault_reply.c (what goes wrong on purpose). */
 #ifndef MIRROR_PRIVATE_H
 #define MIRROR_PRIVATE_H
 
@@ -12,6 +12,7 @@
 
 #define MIRROR_PAGE_SIZE 1000
 
+struct mirror_faults;
 struct mirror_scanner;
 
 struct mirror {
@@ -19,6 +20,8 @@ struct mirror {
     struct mirror_options options;
     struct mirror_catalog catalog;
     struct mirror_scanner *scanner;
+    struct mirror_faults *faults; /* NULL: none */
+    char cdn_url[128];
     uint64_t refreshed_ms; /* when the catalog was read */
     bool is_closing;
     void (*on_closed)(void *context);
@@ -33,8 +36,27 @@ void mirror_answer(struct mirror *mirror, struct mirror_repository *repository,
 void mirror_reply_api(struct mirror *mirror, const struct mirror_repository *repository,
                       const struct mirror_route *route, struct http_request *request);
 /* False, without a reply, when the file on disk is not the one of the snapshot: scan again. */
-bool mirror_reply_file(const struct mirror_repository *repository, const struct mirror_route *route,
+bool mirror_reply_file(struct mirror *mirror, const struct mirror_repository *repository,
+                       const struct mirror_route *route, struct http_request *request);
+
+/* mirror.c: to the same address with another id, relative as the hub sends it. */
+void mirror_redirect(struct http_request *request, const struct mirror_route *route,
+                     const char *id);
+
+/* mirror_fault_reply.c; only with faults. Each that returns true has replied. */
+bool mirror_fault_request(struct mirror *mirror, const struct mirror_route *route,
+                          struct http_request *request);
+bool mirror_fault_file(struct mirror *mirror, const struct mirror_repository *repository,
+                       const struct mirror_route *route, const struct mirror_file *file,
                        struct http_request *request);
+/* The descriptor stays the caller's. */
+bool mirror_fault_body(struct mirror *mirror, const struct mirror_repository *repository,
+                       const struct mirror_route *route, struct http_request *request, int fd,
+                       uint64_t file_bytes, uint64_t length_bytes);
+/* Whether the request sees the repository after its branch moved: *ret is then how it looks. Shares
+ * the files with `now`. */
+bool mirror_fault_move(struct mirror *mirror, const struct mirror_route *route,
+                       const struct mirror_snapshot *now, struct mirror_snapshot *ret);
 
 /* mirror_reply.c. The hub says errors three times: status, X-Error-Code and X-Error-Message, JSON.
  * code may be NULL. */

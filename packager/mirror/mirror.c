@@ -2,9 +2,11 @@
 #include "mirror_private.h"
 #include "errors.h"
 #include "http_text.h"
+#include "mirror_access_log.h"
 #include "mirror_answers.h"
 #include "mirror_fault.h"
 #include "mirror_scanner.h"
+#include "mirror_tokens.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,17 +20,6 @@
 
 /* ---- who may ask */
 
-/* Without telling by its time how much of the token was right. */
-static bool is_token(const char *given, const char *token)
-{
-    size_t given_bytes = strlen(given), token_bytes = strlen(token);
-    unsigned difference = given_bytes != token_bytes;
-    for (size_t i = 0; i < given_bytes; i++)
-        difference |=
-            (unsigned char)given[i] ^ (unsigned char)token[token_bytes > 0 ? i % token_bytes : 0];
-    return difference == 0;
-}
-
 /* The bearer token of the request, NULL without one. */
 static const char *bearer(const struct http_request *request)
 {
@@ -39,11 +30,44 @@ static const char *bearer(const struct http_request *request)
     return *value != '\0' ? value : NULL;
 }
 
-static bool may_ask(const struct mirror *mirror, const struct http_request *request)
+/* NULL: no token, or an unknown one. */
+static const struct mirror_token *token_of(const struct mirror *mirror,
+                                           const struct http_request *request)
 {
     const char *token = bearer(request);
-    return mirror->options.token == NULL ||
-           (token != NULL && is_token(token, mirror->options.token));
+    return token != NULL ? mirror_tokens_find(mirror->options.tokens, token) : NULL;
+}
+
+/* A wrong token is refused also where none is needed: its owner wants to know. */
+static bool may_ask(const struct mirror *mirror, const struct http_request *request)
+{
+    if (mirror_tokens_count(mirror->options.tokens) == 0 ||
+        (mirror->options.is_open && bearer(request) == NULL))
+        return true;
+    return token_of(mirror, request) != NULL;
+}
+
+/* Without a list of tokens, any opens what is gated. */
+static bool may_read(const struct mirror *mirror, const struct http_request *request,
+                     const char *id)
+{
+    if (!mirror_catalog_is_gated(&mirror->catalog, id))
+        return true;
+    if (mirror_tokens_count(mirror->options.tokens) == 0)
+        return bearer(request) != NULL;
+    const struct mirror_token *token = token_of(mirror, request);
+    return token != NULL && mirror_token_opens(token, id);
+}
+
+void mirror_finished(void *context, const struct http_request *request,
+                     const struct http_outcome *outcome)
+{
+    const struct mirror *mirror = context;
+    if (mirror->options.access_log == NULL)
+        return;
+    const struct mirror_token *token = token_of(mirror, request);
+    mirror_access_log_write(mirror->options.access_log, request,
+                            token != NULL ? mirror_token_name(token) : NULL, outcome);
 }
 
 static void reply_unauthorized(struct http_request *request)
@@ -51,7 +75,7 @@ static void reply_unauthorized(struct http_request *request)
     http_reply_header(request, "WWW-Authenticate", "Bearer realm=\"mirror\"");
     mirror_reply_error(request, 401, NULL,
                        bearer(request) == NULL ? "this mirror wants a token: set HF_TOKEN"
-                                               : "the token is not the one of this mirror");
+                                               : "this mirror does not know the token");
 }
 
 /* ---- repositories */
@@ -102,8 +126,7 @@ static void handle_repository(struct mirror *mirror, const struct mirror_route *
         mirror_redirect(request, route, repository->id);
         return;
     }
-    if (mirror_route_is_file(route) && bearer(request) == NULL &&
-        mirror_catalog_is_gated(&mirror->catalog, repository->id)) {
+    if (mirror_route_is_file(route) && !may_read(mirror, request, repository->id)) {
         mirror_reply_error(request, 403, "GatedRepo",
                            "Access to model %s is restricted: give a token that may read it",
                            repository->id);
@@ -144,6 +167,13 @@ static void reply_list(struct mirror *mirror, struct http_request *request)
     free(limit);
 }
 
+static void reply_whoami(const struct mirror *mirror, struct http_request *request)
+{
+    const struct mirror_token *token = token_of(mirror, request);
+    mirror_reply_json(request,
+                      mirror_answer_whoami(token != NULL ? mirror_token_name(token) : "mirror"));
+}
+
 static bool method_is_known(const struct http_request *request, const struct mirror_route *route)
 {
     const char *method = http_request_method(request);
@@ -163,7 +193,7 @@ static void dispatch(struct mirror *mirror, const struct mirror_route *route,
     else if (route->kind == MIRROR_WHOAMI && bearer(request) == NULL)
         reply_unauthorized(request);
     else if (route->kind == MIRROR_WHOAMI)
-        mirror_reply_json(request, mirror_answer_whoami());
+        reply_whoami(mirror, request);
     else if (route->kind == MIRROR_INDEX)
         reply_index(mirror, request);
     else if (route->kind == MIRROR_LIST)

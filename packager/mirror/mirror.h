@@ -10,13 +10,18 @@
 
 struct http_request;
 struct mirror;
+struct mirror_access_log;
 struct mirror_alias;
+struct mirror_tokens;
+struct http_outcome;
 struct uv_loop_s;
 
 struct mirror_options {
     const char *folder;                 /* holds ns/name/... and name/... */
-    const char *token;                  /* requests must carry it; NULL: none needed */
-    const struct mirror_alias *aliases; /* (n_aliases): names of old */
+    const struct mirror_tokens *tokens; /* requests must carry one; NULL or empty: none needed */
+    bool is_open;                       /* with tokens: what is not gated needs none all the same */
+    struct mirror_access_log *access_log; /* may be NULL */
+    const struct mirror_alias *aliases;   /* (n_aliases): names of old */
     size_t n_aliases;
     const char *const *gated; /* (n_gated): repositories whose files want a token */
     size_t n_gated;
@@ -33,6 +38,9 @@ model_status mirror_create(struct uv_loop_s *loop, const struct mirror_options *
 size_t mirror_n_repositories(const struct mirror *mirror);
 /* context is the mirror. */
 void mirror_handle(void *context, struct http_request *request);
+/* For the server's finished(): writes the access log. */
+void mirror_finished(void *context, const struct http_request *request,
+                     const struct http_outcome *outcome);
 /* For the faults of a content network: whether a second server is wanted, the handler to give it, and
  * its address. */
 bool mirror_wants_cdn(const struct mirror *mirror);

@@ -23,9 +23,10 @@
 #define DRAIN_MS        10000 /* for replies that are under way at a signal */
 
 const char help_serve[] =
-    "usage: pkgmgr serve DIR [OPTION]...\n\n"
+    "usage: pkgmgr serve DIR|STORE [OPTION]...\n\n"
     "Serves the models of a folder as huggingface.co does: DIR/OWNER/NAME/..., and DIR/NAME/... where\n"
     "a config.json or weights lie in it. Clients need HF_ENDPOINT set to the address that is printed.\n"
+    "Of a store, the packages are served as the repositories that they came from.\n"
     "Files are read when first asked for; hidden ones and links that leave DIR are not served.\n"
     "Ends on SIGINT or SIGTERM, when what is under way is done, after 10 s at the latest.\n\n"
     "  --port N          listen there; 0 takes any free one (default: 8080)\n"
@@ -41,6 +42,9 @@ const char help_serve[] =
     "  --page-size N     items of a listing's page at most (default: 1000)\n"
     "  --max-per-address N  connections from one address at most (default: 512)\n"
     "  --cert F --key F  https, with this certificate and its chain, and its key, in PEM\n"
+    "  --upstream URL    what is not in DIR comes from this hub, is checked, and kept below DIR/.pulled;\n"
+    "                    when that hub is out of reach, what was kept is served\n"
+    "  --upstream-token-file F  the token for that hub. Whoever may ask here gets what it may read\n"
     "  --access-log F    a line for each request into this file, - is stdout; --access-format\n"
     "                    common (the default) or json\n"
     "  --fault MODE[=N]  for tests of downloaders: go wrong on purpose; may be repeated. --fault help\n"

@@ -1,6 +1,8 @@
 /* serve_settings.c - see serve_settings.h. */
 #include "serve_settings.h"
 #include "errors.h"
+#include "hub.h"
+#include "hub_environment.h"
 #include "mirror_catalog.h"
 #include "mirror_tokens.h"
 
@@ -31,6 +33,8 @@ static bool read_options(int argc, char **argv, struct serve_settings *s)
         {.name = "key", .text = &s->key},
         {.name = "access-log", .text = &s->access_log},
         {.name = "access-format", .text = &s->access_format},
+        {.name = "upstream", .text = &s->upstream},
+        {.name = "upstream-token-file", .text = &s->upstream_token_file},
         {.name = "fault", .list = &s->faults},
         {.name = "verbose", .flag = &s->is_verbose, .letter = 'v'},
         {.name = "quiet", .flag = &s->is_quiet, .letter = 'q'},
@@ -66,6 +70,10 @@ static int read_tokens(struct serve_settings *s)
         status = mirror_tokens_add(s->tokens, "token", s->token, &err);
     for (size_t i = 0; status == MODEL_OK && i < s->token_files.n_values; i++)
         status = mirror_tokens_read(s->tokens, s->token_files.values[i], &err);
+    if (status == MODEL_OK && s->upstream_token_file != NULL)
+        status = hub_token_read(s->upstream_token_file, &s->upstream_token, &err);
+    if (status == MODEL_OK && s->upstream_token != NULL)
+        status = hub_check_token(s->upstream_token, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }
 
@@ -95,6 +103,8 @@ static void fill_options(struct serve_settings *s, const char *folder)
                                         .n_gated = s->gated.n_values,
                                         .faults = s->faults.values,
                                         .n_faults = s->faults.n_values,
+                                        .upstream = s->upstream,
+                                        .upstream_token = s->upstream_token,
                                         .page_size = (size_t)s->page_size};
 }
 
@@ -137,6 +147,7 @@ void serve_settings_finish(struct serve_settings *settings)
     free(settings->gated.values);
     free(settings->aliases.values);
     free(settings->faults.values);
+    free(settings->upstream_token);
     mirror_tokens_destroy(settings->tokens);
     *settings = (struct serve_settings){0};
 }

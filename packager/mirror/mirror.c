@@ -1,12 +1,14 @@
 /* mirror.c - see mirror.h: the mirror's life, who may ask for what, and under which name. */
 #include "mirror_private.h"
 #include "errors.h"
+#include "files.h"
 #include "http_text.h"
 #include "mirror_access_log.h"
 #include "mirror_answers.h"
 #include "mirror_fault.h"
 #include "mirror_scanner.h"
 #include "mirror_tokens.h"
+#include "store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,15 +103,22 @@ void mirror_redirect(struct http_request *request, const struct mirror_route *ro
     buffer_finish(&location);
 }
 
+/* With another hub behind this one, a name that only resembles one of ours is that hub's. */
+static struct mirror_repository *look_up(const struct mirror *mirror, const char *id)
+{
+    return mirror->options.upstream != NULL ? mirror_catalog_find_named(&mirror->catalog, id)
+                                            : mirror_catalog_find(&mirror->catalog, id);
+}
+
 static struct mirror_repository *find(struct mirror *mirror, const char *id)
 {
-    struct mirror_repository *found = mirror_catalog_find(&mirror->catalog, id);
+    struct mirror_repository *found = look_up(mirror, id);
     uint64_t now_ms = uv_now(mirror->loop);
     if ((found == NULL || strcmp(found->id, id) != 0) &&
         now_ms - mirror->refreshed_ms > REFRESH_AFTER_MS) {
         mirror->refreshed_ms = now_ms;
         (void)mirror_catalog_refresh(&mirror->catalog, NULL);
-        found = mirror_catalog_find(&mirror->catalog, id);
+        found = look_up(mirror, id);
     }
     return found;
 }
@@ -118,21 +127,18 @@ static void handle_repository(struct mirror *mirror, const struct mirror_route *
                               struct http_request *request)
 {
     struct mirror_repository *repository = find(mirror, route->id);
-    if (repository == NULL) {
+    if (repository == NULL && mirror->options.upstream == NULL)
         mirror_reply_no_repository(request, route->id);
-        return;
-    }
-    if (strcmp(repository->id, route->id) != 0) {
+    else if (repository != NULL && strcmp(repository->id, route->id) != 0)
         mirror_redirect(request, route, repository->id);
-        return;
-    }
-    if (mirror_route_is_file(route) && !may_read(mirror, request, repository->id)) {
+    else if (mirror_route_is_file(route) && !may_read(mirror, request, route->id))
         mirror_reply_error(request, 403, "GatedRepo",
                            "Access to model %s is restricted: give a token that may read it",
-                           repository->id);
-        return;
-    }
-    mirror_answer(mirror, repository, route, request);
+                           route->id);
+    else if (repository == NULL || mirror->store != NULL)
+        mirror_pull_answer(mirror, route, request);
+    else
+        mirror_answer(mirror, repository, route, request);
 }
 
 /* ---- requests */
@@ -228,9 +234,16 @@ static void free_mirror(void *context)
         mirror_snapshot_destroy(mirror->catalog.repositories[i]->snapshot);
     mirror_catalog_finish(&mirror->catalog);
     mirror_faults_destroy(mirror->faults);
+    store_close(mirror->store);
     free(mirror);
     if (on_closed != NULL)
         on_closed(on_closed_context);
+}
+
+static void close_scanner(void *context)
+{
+    struct mirror *mirror = context;
+    mirror_scanner_close(mirror->scanner, free_mirror, mirror);
 }
 
 void mirror_close(struct mirror *mirror, void (*on_closed)(void *context), void *context)
@@ -238,7 +251,42 @@ void mirror_close(struct mirror *mirror, void (*on_closed)(void *context), void 
     mirror->is_closing = true;
     mirror->on_closed = on_closed;
     mirror->on_closed_context = context;
-    mirror_scanner_close(mirror->scanner, free_mirror, mirror);
+    mirror_puller_close(mirror->puller, close_scanner, mirror);
+}
+
+/* A store is told by its folders. */
+static model_status open_store(struct mirror *mirror, struct model_error *err)
+{
+    char *blobs = path_join(mirror->options.folder, "blobs/sha256");
+    char *packages = path_join(mirror->options.folder, "packages");
+    bool is_store =
+        blobs != NULL && packages != NULL && path_is_dir(blobs) && path_is_dir(packages);
+    model_status status =
+        blobs != NULL && packages != NULL ? MODEL_OK : error_no_memory(err, "a path");
+    free(blobs);
+    free(packages);
+    return is_store ? store_open(mirror->options.folder, 0, &mirror->store, err) : status;
+}
+
+/* All that needs no loop. */
+static model_status fill(struct mirror *mirror, struct model_error *err)
+{
+    const struct mirror_options *options = &mirror->options;
+    model_status status = open_store(mirror, err);
+    if (status == MODEL_OK)
+        status = mirror_catalog_init(options->folder, mirror->store, options->aliases,
+                                     options->n_aliases, options->log, &mirror->catalog, err);
+    if (status == MODEL_NOT_FOUND)
+        error_advise(err, "give the folder that holds OWNER/NAME/... or NAME/...");
+    if (status != MODEL_OK)
+        return status;
+    mirror->catalog.gated = options->gated;
+    mirror->catalog.n_gated = options->n_gated;
+    if (options->upstream == NULL)
+        status = mirror_catalog_check_names(&mirror->catalog, err);
+    if (status == MODEL_OK && options->n_faults > 0)
+        status = mirror_faults_create(options->faults, options->n_faults, &mirror->faults, err);
+    return status;
 }
 
 model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options,
@@ -249,21 +297,16 @@ model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options
         return error_no_memory(err, "the mirror");
     mirror->loop = loop;
     mirror->options = *options;
-    model_status status = mirror_catalog_init(options->folder, options->aliases, options->n_aliases,
-                                              options->log, &mirror->catalog, err);
-    if (status == MODEL_NOT_FOUND)
-        error_advise(err, "give the folder that holds OWNER/NAME/... or NAME/...");
-    mirror->catalog.gated = options->gated;
-    mirror->catalog.n_gated = options->n_gated;
-    if (status == MODEL_OK)
-        status = mirror_catalog_check_names(&mirror->catalog, err);
-    if (status == MODEL_OK && options->n_faults > 0)
-        status = mirror_faults_create(options->faults, options->n_faults, &mirror->faults, err);
+    model_status status = fill(mirror, err);
+    if (status == MODEL_OK && (options->upstream != NULL || mirror->store != NULL))
+        status = mirror_puller_create(mirror, err);
     if (status == MODEL_OK)
         status = mirror_scanner_create(loop, options->log, &mirror->scanner, err);
     if (status != MODEL_OK) {
+        mirror_puller_close(mirror->puller, NULL, NULL);
         mirror_catalog_finish(&mirror->catalog);
         mirror_faults_destroy(mirror->faults);
+        store_close(mirror->store);
         free(mirror);
         return status;
     }

@@ -17,7 +17,7 @@ struct http_outcome;
 struct uv_loop_s;
 
 struct mirror_options {
-    const char *folder;                 /* holds ns/name/... and name/... */
+    const char *folder;                 /* holds ns/name/... and name/..., or is a store */
     const struct mirror_tokens *tokens; /* requests must carry one; NULL or empty: none needed */
     bool is_open;                       /* with tokens: what is not gated needs none all the same */
     struct mirror_access_log *access_log; /* may be NULL */
@@ -28,6 +28,9 @@ struct mirror_options {
     size_t page_size;          /* items of a tree's page at most; 0: 1,000 */
     const char *const *faults; /* (n_faults): what goes wrong on purpose, see mirror_fault.h */
     size_t n_faults;
+    /* What is not in the folder comes from this hub, and is kept below it; NULL: from none. */
+    const char *upstream, *upstream_token; /* token NULL: none */
+    int64_t upstream_timeout_ms;           /* without a byte; 0: the default */
     const struct log_sink *log;
 };
 

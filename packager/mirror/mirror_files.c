@@ -99,17 +99,22 @@ static int choose_range(struct http_request *request, const struct subject *subj
     }
 }
 
-/* The open file, or -1: EAGAIN when it is not the one that was hashed. */
-static int open_hashed(const struct mirror_repository *repository, const struct mirror_file *file)
+/* The open file, or -1: EAGAIN when it is not the one that was hashed. What was pulled is called by its
+ * digest, and never changes. */
+static int open_hashed(const struct subject *subject)
 {
-    char *path = path_join(repository->folder, file->path);
+    const struct mirror_repository *repository = subject->repository;
+    const struct mirror_file *file = subject->file;
+    char *path = repository->is_pulled ? mirror_pull_path(subject->mirror, file)
+                                       : path_join(repository->folder, file->path);
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     int problem = path == NULL ? ENOMEM : errno;
     free(path);
     struct stat info;
     if (fd >= 0 && fstat(fd, &info) == 0) {
         struct mirror_stamp stamp = mirror_stamp_of(&info);
-        if (mirror_stamp_equal(&stamp, &file->stamp))
+        if (repository->is_pulled ? stamp.size_bytes == file->stamp.size_bytes
+                                  : mirror_stamp_equal(&stamp, &file->stamp))
             return fd;
         problem = EAGAIN;
     }
@@ -141,7 +146,7 @@ static void send_content(const struct subject *subject, struct http_request *req
 
 static bool reply_content(const struct subject *subject, struct http_request *request)
 {
-    int fd = open_hashed(subject->repository, subject->file);
+    int fd = open_hashed(subject);
     if (fd < 0 && errno == EAGAIN)
         return false;
     if (fd < 0) {
@@ -192,4 +197,15 @@ bool mirror_reply_file(struct mirror *mirror, const struct mirror_repository *re
     subject.etag = file->blob_id;
     reply_pointer(&subject, request);
     return true;
+}
+
+void mirror_reply_file_head(struct mirror *mirror, const struct mirror_repository *repository,
+                            const struct mirror_route *route, const struct mirror_file *file,
+                            struct http_request *request)
+{
+    struct subject subject = {mirror, repository, route, file, file->etag};
+    if (reply_not_modified(request, &subject))
+        return;
+    add_headers(request, &subject);
+    http_reply(request, 200, content_type_of(file->path), NULL, (size_t)file->stamp.size_bytes);
 }

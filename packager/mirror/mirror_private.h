@@ -13,6 +13,7 @@
 #define MIRROR_PAGE_SIZE 1000
 
 struct mirror_faults;
+struct mirror_puller;
 struct mirror_scanner;
 
 struct mirror {
@@ -20,6 +21,8 @@ struct mirror {
     struct mirror_options options;
     struct mirror_catalog catalog;
     struct mirror_scanner *scanner;
+    struct mirror_puller *puller; /* NULL: all there is lies in the folder */
+    struct store *store;          /* NULL: the folder is none */
     struct mirror_faults *faults; /* NULL: none */
     char cdn_url[128];
     uint64_t refreshed_ms; /* when the catalog was read */
@@ -31,6 +34,16 @@ struct mirror {
 /* mirror_repository.c: replies now or once the repository is scanned; the request may ask. */
 void mirror_answer(struct mirror *mirror, struct mirror_repository *repository,
                    const struct mirror_route *route, struct http_request *request);
+
+/* mirror_pull.c: the same for what a store or another hub has. */
+void mirror_pull_answer(struct mirror *mirror, const struct mirror_route *route,
+                        struct http_request *request);
+model_status mirror_puller_create(struct mirror *mirror, struct model_error *err);
+/* Frees the puller; NULL is fine. */
+void mirror_puller_close(struct mirror_puller *puller, void (*on_closed)(void *context),
+                         void *context);
+/* Where the bytes of a pulled file lie; to be freed; NULL: nowhere yet, or no memory. */
+char *mirror_pull_path(const struct mirror *mirror, const struct mirror_file *file);
 
 /* mirror_api.c, mirror_files.c: reply from the repository's snapshot; the revision is checked. */
 void mirror_reply_api(struct mirror *mirror, const struct mirror_repository *repository,
@@ -57,6 +70,11 @@ bool mirror_fault_body(struct mirror *mirror, const struct mirror_repository *re
  * the files with `now`. */
 bool mirror_fault_move(struct mirror *mirror, const struct mirror_route *route,
                        const struct mirror_snapshot *now, struct mirror_snapshot *ret);
+
+/* mirror_files.c: HEAD of a file that is not here yet. */
+void mirror_reply_file_head(struct mirror *mirror, const struct mirror_repository *repository,
+                            const struct mirror_route *route, const struct mirror_file *file,
+                            struct http_request *request);
 
 /* mirror_reply.c. The hub says errors three times: status, X-Error-Code and X-Error-Message, JSON.
  * code may be NULL. */

@@ -70,6 +70,8 @@ static int read_tokens(struct serve_settings *s)
         status = mirror_tokens_add(s->tokens, "token", s->token, &err);
     for (size_t i = 0; status == MODEL_OK && i < s->token_files.n_values; i++)
         status = mirror_tokens_read(s->tokens, s->token_files.values[i], &err);
+    if (status == MODEL_OK && s->upstream != NULL)
+        status = hub_endpoint_normalize(s->upstream, &s->upstream_url, &err);
     if (status == MODEL_OK && s->upstream_token_file != NULL)
         status = hub_token_read(s->upstream_token_file, &s->upstream_token, &err);
     if (status == MODEL_OK && s->upstream_token != NULL)
@@ -103,7 +105,7 @@ static void fill_options(struct serve_settings *s, const char *folder)
                                         .n_gated = s->gated.n_values,
                                         .faults = s->faults.values,
                                         .n_faults = s->faults.n_values,
-                                        .upstream = s->upstream,
+                                        .upstream = s->upstream_url,
                                         .upstream_token = s->upstream_token,
                                         .page_size = (size_t)s->page_size};
 }
@@ -147,6 +149,7 @@ void serve_settings_finish(struct serve_settings *settings)
     free(settings->gated.values);
     free(settings->aliases.values);
     free(settings->faults.values);
+    free(settings->upstream_url);
     free(settings->upstream_token);
     mirror_tokens_destroy(settings->tokens);
     *settings = (struct serve_settings){0};

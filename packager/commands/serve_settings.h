@@ -11,7 +11,7 @@ struct serve_settings {
     int64_t port, max_per_address, page_size;
     const char *token, *certificate, *key, *access_log, *access_format;
     const char *upstream, *upstream_token_file;
-    char *upstream_token;
+    char *upstream_url, *upstream_token;
     struct command_list token_files, gated, aliases, faults;
     struct mirror_alias *alias_pairs;
     char **alias_texts; /* what alias_pairs point into */

@@ -155,7 +155,7 @@ static void warn(const struct service *service, const struct serve_settings *set
                  const struct log_sink *log)
 {
     const char *url = http_server_url(service->server);
-    if (mirror_n_repositories(service->mirror) == 0)
+    if (mirror_n_repositories(service->mirror) == 0 && settings->mirror.upstream == NULL)
         log_write(log, MODEL_LOG_WARN,
                   "no model in %s yet: want %s/OWNER/NAME/..., or %s/NAME/... with a config.json",
                   settings->mirror.folder, settings->mirror.folder, settings->mirror.folder);

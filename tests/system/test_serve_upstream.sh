@@ -94,7 +94,7 @@ serve liar "$work/hub" --fault corrupt-same-length=always
 liar_pid=$pid
 serve careful "$work/empty" --upstream "$url"
 same 'wrong bytes are not passed on' "$(status "$url/acme/tiny/resolve/main/model.safetensors")" 502
-ok 'and not kept' [ -z "$(ls "$work/empty/.pulled/blobs" "$work/empty/.pulled/tmp" | grep -v :)" ]
+ok 'and not kept' [ -z "$(find "$work/empty/.pulled/blobs" "$work/empty/.pulled/tmp" -type f)" ]
 ends careful "$pid"
 ends liar "$liar_pid"
 

@@ -9,11 +9,13 @@
 #include "loaded_model.h"
 #include "model_describing.h"
 #include "model_load.h"
+#include "model_route.h"
 #include "package_locate.h"
 #include "result_cache.h"
 #include "worker_model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_MAX_QUEUE 1024
 #define MAX_LANES         1024
@@ -21,6 +23,8 @@
 #define MAX_GRACE_MS      (24 * 3600 * 1000)
 #define MAX_KILL_GRACE_MS 3600000
 #define MAX_DELAY_US      60000000
+#define MAX_LOAD_MS       (24 * 3600 * 1000)
+#define DESTROY_NS        (10 * NS_PER_S) /* for all models that are being freed */
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -49,14 +53,15 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
     return MODEL_OK;
 }
 
+/* A plugin that does not come back from destroy() keeps its thread, and what that may use. */
 static void free_host(struct modelhost *host)
 {
     model_cache_close(host->cache);
     if (host->has_background)
         background_finish(&host->background);
     model_cache_drop(host->cache);
-    if (host->reaper != NULL)
-        reaper_stop(host->reaper);
+    if (host->reaper != NULL && !reaper_stop(host->reaper, clock_now_ns() + DESTROY_NS))
+        return;
     result_cache_destroy(host->results);
     reaper_drop(host->reaper);
     host_metrics_finish(&host->metrics);
@@ -174,6 +179,11 @@ int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
     return scheduler_is_ready(host->scheduler, err);
 }
 
+int32_t modelhost_model_ready(struct modelhost_model *model, struct model_error *err)
+{
+    return model_route_is_ready(model, err);
+}
+
 void modelhost_destroy(struct modelhost *host)
 {
     if (host == NULL)
@@ -217,6 +227,11 @@ static model_status check_load_options(const struct modelhost_load_options *opti
         return error_set(err, MODEL_INVALID_ARGUMENT, "kill_grace_ms is %lld, want 0 (%d) to %d",
                          (long long)options->kill_grace_ms, WORKER_KILL_GRACE_MS,
                          MAX_KILL_GRACE_MS);
+    if (MODEL_HAS(struct modelhost_load_options, options, name) && options->name != NULL &&
+        (options->name[0] == '\0' ||
+         strnlen(options->name, MODEL_NAMES_MAX_BYTES + 1) > MODEL_NAMES_MAX_BYTES))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "a model's name has 1 to %d bytes",
+                         MODEL_NAMES_MAX_BYTES);
     if (!MODEL_HAS(struct modelhost_load_options, options, max_batch_tokens))
         return MODEL_OK;
     if (options->max_batch > BATCH_MAX_ITEMS)
@@ -225,6 +240,12 @@ static model_status check_load_options(const struct modelhost_load_options *opti
     if (options->max_delay_us > MAX_DELAY_US)
         return error_set(err, MODEL_INVALID_ARGUMENT, "max_delay_us is %u, want 0 to %d",
                          options->max_delay_us, MAX_DELAY_US);
+    if (!MODEL_HAS(struct modelhost_load_options, options, load_timeout_ms))
+        return MODEL_OK;
+    if (options->load_timeout_ms < 0 || options->load_timeout_ms > MAX_LOAD_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "load_timeout_ms is %lld, want 0 (300000) to %d",
+                         (long long)options->load_timeout_ms, MAX_LOAD_MS);
     return MODEL_OK;
 }
 

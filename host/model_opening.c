@@ -7,6 +7,7 @@
 #include "files.h"
 #include "host.h"
 #include "model_describing.h"
+#include "model_guard.h"
 #include "parallel.h"
 #include "plugin_admission.h"
 #include "plugin_error.h"
@@ -16,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -232,6 +234,8 @@ static void create_on_own_thread(void *argument)
             model->model = created;
     }
     if (status == MODEL_OK)
+        services_log_unused(&model->services);
+    if (status == MODEL_OK)
         status = schema_check_description(created->description, err);
     if (status == MODEL_OK) {
         status = model_opening_create_instance(model, &model->idle[0], err);
@@ -266,15 +270,19 @@ static model_status open_here(struct modelhost_model *model, const char *name,
     return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
 }
 
-/* The processes open the package by themselves, with these same steps; what fails there has its whole
- * sentence already. */
-static model_status open_in_workers(struct modelhost_model *model, const char *name,
-                                    const char *plugin_path, uint32_t threads,
-                                    struct model_error *err)
+static model_status start_workers(struct modelhost_model *model, const char *name,
+                                  const char *plugin_path, uint32_t threads,
+                                  struct model_error *err)
 {
     const int64_t grace_ms = model->load.kill_grace_ms;
+    struct worker_guard guard;
+    model_status status = model_guard_init(model, &guard, err);
+    if (status != MODEL_OK)
+        return status;
+    char *plugin = text_format("'%s' %s", model->plugin.file.name, model->plugin.file.version);
     const struct worker_model_options options = {
         .command = model->host->worker_path,
+        .model_name = name,
         .package_dir = model->package.dir,
         .backend = model->package.backend,
         .plugin_path = plugin_path,
@@ -283,10 +291,25 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
         .threads = threads,
         .kill_grace_ns = (grace_ms > 0 ? grace_ms : WORKER_KILL_GRACE_MS) * NS_PER_MS,
         .memory_bytes = model->load.worker_memory_bytes,
+        .load_ns = model->load.load_timeout_ms * NS_PER_MS,
+        .plugin = plugin,
         .can_spin = cpu_budget() > 1,
         .log = model->log,
         .metrics = model->metrics.series,
+        .guard = guard,
     };
+    status = plugin != NULL ? worker_model_create(&options, &model->model, err)
+                            : error_no_memory(err, "a model");
+    free(plugin);
+    return status;
+}
+
+/* The processes open the package by themselves, with these same steps; what fails there has its whole
+ * sentence already. */
+static model_status open_in_workers(struct modelhost_model *model, const char *name,
+                                    const char *plugin_path, uint32_t threads,
+                                    struct model_error *err)
+{
     model_status status =
         services_init(&model->services, model->log, name, model->config, NULL, threads, err);
     if (status == MODEL_OK)
@@ -297,10 +320,22 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
         status = plugin_file_check(&model->plugin.file, model->plugin_path, err);
     err->message[0] = status == MODEL_OK ? '\0' : err->message[0];
     if (status == MODEL_OK)
-        status = worker_model_create(&options, &model->model, err);
+        status = start_workers(model, name, plugin_path, threads, err);
     if (status == MODEL_OK)
         status = model_opening_create_instance(model, &model->idle[0], err);
     model->n_idle = status == MODEL_OK ? 1 : 0;
+    return status;
+}
+
+static model_status take_name(struct modelhost_model *model, struct model_error *err)
+{
+    const char *wanted = model->load.name != NULL ? model->load.name : loaded_model_name(model);
+    model_status status = model_names_take(&model->host->metrics.names, wanted, model->package.dir,
+                                           &model->name, err);
+    if (status == MODEL_OK && strcmp(model->name, wanted) != 0)
+        log_write(model->log, MODEL_LOG_INFO,
+                  "%s is called '%s' here, because another package is '%.200s'", model->package.dir,
+                  model->name, wanted);
     return status;
 }
 
@@ -311,6 +346,9 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     const char *plugin_path = model->host->plugin_path;
     const uint32_t threads = model->host->threads;
     model_status status = package_open(source->package_dir, source->backend, &model->package, err);
+    if (status != MODEL_OK)
+        return status;
+    status = take_name(model, err);
     if (status != MODEL_OK)
         return status;
     const char *name = loaded_model_name(model);

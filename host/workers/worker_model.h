@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "metrics.h"
+#include "worker_slot.h"
 
 #include <stdbool.h>
 
@@ -17,6 +18,7 @@
 
 struct worker_model_options {
     const char *command;     /* the modelhost command; NULL: not found */
+    const char *model_name;  /* in log lines; NULL: none */
     const char *package_dir; /* absolute */
     const char *backend;     /* which of the package's; NULL: its own choice */
     const char *plugin_path; /* where to look when the package brings no plugin */
@@ -24,9 +26,12 @@ struct worker_model_options {
     uint32_t lanes, threads;
     int64_t kill_grace_ns;
     uint64_t memory_bytes;
-    bool can_spin; /* there is more than one processor */
+    int64_t load_ns;    /* for opening the package, and for each instance; 0: WORKER_LOAD_NS */
+    const char *plugin; /* its name and version, for sentences */
+    bool can_spin;      /* there is more than one processor */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
+    struct worker_guard guard;     /* lives as long as the model */
 };
 
 /* Starts the processes and waits until they have opened the model. What went wrong there is told as if it

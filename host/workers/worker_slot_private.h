@@ -3,6 +3,7 @@
 #define WORKER_SLOT_PRIVATE_H
 
 #include "line_tail.h"
+#include "log_limit.h"
 #include "worker_backoff.h"
 #include "worker_process.h"
 #include "worker_slot.h"
@@ -32,8 +33,10 @@ struct worker_slot {
     struct line_tail tail; /* of what the process logs and prints */
     char line[1000];       /* that it is printing */
     size_t line_bytes;
-    bool has_greeted;  /* the process that runs has said something */
-    bool is_repeating; /* it opens what another process has opened and told about */
+    struct log_limit limit; /* of the lines that come from its processes */
+    bool has_greeted;       /* the process that runs has said something */
+    bool has_opened;        /* it has opened the package, or said why not */
+    bool is_repeating;      /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
     _Atomic uint32_t n_calls; /* in the process */
@@ -45,6 +48,8 @@ struct worker_slot {
     bool stopping, thread_ended;
     bool has_process; /* `process` may be sent to and killed */
     bool killed;      /* by the host */
+    bool is_leaving;  /* it was told goodbye */
+    bool is_barred;   /* the guard let none be started */
     struct worker_process process;
     uint64_t generation;
     struct worker_link *links;

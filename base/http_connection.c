@@ -5,6 +5,7 @@
 #include "http_private.h"
 #include "clock.h"
 #include "http_text.h"
+#include "http_tls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ void http_request_free(struct http_request *request)
     free(request);
 }
 
-static void set_deadline(struct http_connection *connection, uint64_t timeout_ms)
+void http_connection_set_deadline(struct http_connection *connection, uint64_t timeout_ms)
 {
     connection->active_ms = uv_now(connection->socket.loop);
     connection->deadline_ms = connection->active_ms + timeout_ms;
@@ -33,11 +34,28 @@ static void set_deadline(struct http_connection *connection, uint64_t timeout_ms
 
 /* ---- the end of a connection */
 
+/* Tells of a request that is over. */
+static void tell_finished(const struct http_connection *connection, bool is_complete)
+{
+    const struct http_server_options *options = &connection->server->options;
+    const struct http_request *request = connection->request;
+    struct http_outcome outcome = {
+        .status = request->status, .body_bytes = request->sent_bytes, .is_complete = is_complete};
+    if (options->finished == NULL)
+        return;
+    if (connection->state == HTTP_HANDLING)
+        outcome.status = 499;
+    outcome.duration_ns = (uint64_t)clock_now_ns() - request->started_ns;
+    options->finished(options->context, request, &outcome);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct http_connection *connection = handle->data;
     struct http_server *server = connection->server;
     buffer_finish(&connection->in);
+    buffer_finish(&connection->encrypted);
+    http_tls_destroy(connection->tls);
     free(connection);
     http_server_connection_closed(server);
 }
@@ -56,6 +74,9 @@ void http_connection_close(struct http_connection *connection)
     http_file_abandon(connection->file);
     connection->file = NULL;
     struct http_request *request = connection->request;
+    if (request != NULL &&
+        (connection->state == HTTP_HANDLING || connection->state == HTTP_SENDING))
+        tell_finished(connection, false);
     connection->request = NULL;
     uv_close((uv_handle_t *)&connection->socket, on_closed);
     if (request != NULL && connection->state == HTTP_HANDLING) {
@@ -65,20 +86,6 @@ void http_connection_close(struct http_connection *connection)
     } else {
         http_request_free(request);
     }
-}
-
-/* Whether a connection without a request was closed to make room: the one that did nothing for the
- * longest time. */
-static bool close_idle(struct http_server *server, const struct http_connection *newest)
-{
-    struct http_connection *oldest = NULL;
-    for (struct http_connection *c = server->connections; c != NULL; c = c->next)
-        if (c != newest && (c->state == HTTP_LINGERING || c->state == HTTP_READING_HEAD) &&
-            !c->is_processing && (oldest == NULL || c->active_ms <= oldest->active_ms))
-            oldest = c;
-    if (oldest != NULL)
-        http_connection_close(oldest);
-    return oldest != NULL;
 }
 
 static void on_shutdown(uv_shutdown_t *shutdown, int status)
@@ -92,8 +99,10 @@ static void linger(struct http_connection *connection)
 {
     connection->state = HTTP_LINGERING;
     buffer_finish(&connection->in);
-    set_deadline(connection, LINGER_MS);
+    http_connection_set_deadline(connection, LINGER_MS);
     connection->shutdown.data = connection;
+    if (connection->tls != NULL)
+        http_secure_end(connection);
     if (uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->socket, on_shutdown) != 0)
         http_connection_close(connection);
 }
@@ -151,6 +160,10 @@ static void send_continue(struct http_connection *connection)
 {
     static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     uv_buf_t buf = uv_buf_init(text, sizeof text - 1);
+    if (connection->tls != NULL) {
+        http_secure_send(connection, text, sizeof text - 1);
+        return;
+    }
     /* 25 bytes into an empty socket buffer; should they not fit, clients send the body anyway. */
     (void)uv_try_write((uv_stream_t *)&connection->socket, &buf, 1);
 }
@@ -180,7 +193,8 @@ static void begin_body(struct http_connection *connection)
     }
     uint64_t size_bytes =
         request->head.is_chunked ? options->max_body_bytes : request->head.body_bytes;
-    set_deadline(connection, options->read_timeout_ms + size_bytes / BODY_BYTES_PER_MS);
+    http_connection_set_deadline(connection,
+                                 options->read_timeout_ms + size_bytes / BODY_BYTES_PER_MS);
     if (request->head.expects_continue && connection->in.size == 0 &&
         (request->head.is_chunked || request->head.body_bytes > 0))
         send_continue(connection);
@@ -276,7 +290,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(connection->server->read_area, HTTP_READ_BYTES);
 }
 
-static void set_reading(struct http_connection *connection, bool wanted)
+void http_connection_set_reading(struct http_connection *connection, bool wanted)
 {
     if (wanted == connection->is_reading || connection->saw_end ||
         uv_is_closing((uv_handle_t *)&connection->socket))
@@ -309,13 +323,16 @@ void http_connection_process(struct http_connection *connection)
     connection->is_processing = false;
     if (connection->state == HTTP_READING_HEAD && connection->saw_end)
         http_connection_close(connection);
-    set_reading(connection, connection->in.size < connection->server->options.max_head_bytes);
+    http_connection_set_reading(connection,
+                                connection->in.size < connection->server->options.max_head_bytes);
 }
 
 void http_connection_replied(struct http_connection *connection)
 {
     struct http_request *request = connection->request;
-    bool keep_alive = request->keep_alive && !connection->server->is_closing;
+    const struct http_server *server = connection->server;
+    bool keep_alive = request->keep_alive && !server->is_closing && !server->is_draining;
+    tell_finished(connection, true);
     connection->request = NULL;
     http_request_free(request);
     if (!keep_alive) {
@@ -326,9 +343,24 @@ void http_connection_replied(struct http_connection *connection)
     connection->scanned = 0;
     if (connection->in.size == 0)
         buffer_finish(&connection->in); /* idle connections hold no memory */
-    set_deadline(connection, connection->in.size > 0 ? connection->server->options.read_timeout_ms
-                                                     : connection->server->options.idle_timeout_ms);
+    http_connection_set_deadline(connection, connection->in.size > 0
+                                                 ? connection->server->options.read_timeout_ms
+                                                 : connection->server->options.idle_timeout_ms);
     http_connection_process(connection);
+}
+
+void http_connection_receive(struct http_connection *connection, const char *data,
+                             size_t size_bytes)
+{
+    const struct http_server_options *options = &connection->server->options;
+    if (connection->state == HTTP_READING_HEAD && connection->in.size == 0)
+        http_connection_set_deadline(connection, options->read_timeout_ms);
+    if (buffer_append(&connection->in, data, size_bytes) != MODEL_OK)
+        http_connection_close(connection);
+    else if (connection->state != HTTP_HANDLING && connection->state != HTTP_SENDING)
+        http_connection_process(connection);
+    else
+        http_connection_set_reading(connection, connection->in.size < options->max_head_bytes);
 }
 
 /* The client sends nothing more: it has left, or has said all and waits for the reply. TCP shows both
@@ -337,7 +369,7 @@ static void on_end(struct http_connection *connection)
 {
     connection->saw_end = true;
     connection->is_reading = false;
-    bool is_answered = connection->state == HTTP_SENDING ||
+    bool is_answered = (connection->state == HTTP_SENDING && !connection->is_stalled) ||
                        (connection->state == HTTP_HANDLING && connection->request->gone == NULL);
     if (!is_answered)
         http_connection_close(connection);
@@ -358,40 +390,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             http_connection_close(connection);
         return;
     }
-    if (connection->state == HTTP_READING_HEAD && connection->in.size == 0)
-        set_deadline(connection, connection->server->options.read_timeout_ms);
-    if (buffer_append(&connection->in, buf->base, (size_t)n) != MODEL_OK)
-        http_connection_close(connection);
-    else if (connection->state != HTTP_HANDLING && connection->state != HTTP_SENDING)
-        http_connection_process(connection);
+    if (connection->tls != NULL)
+        http_secure_receive(connection, (size_t)n);
     else
-        set_reading(connection, connection->in.size < connection->server->options.max_head_bytes);
-}
-
-void http_connection_accept(struct http_server *server)
-{
-    struct http_connection *connection = calloc(1, sizeof *connection);
-    server->owes_accept = connection == NULL;
-    if (connection == NULL)
-        return; /* the sweeper tries again: libuv announces no other before this one is taken */
-    (void)uv_tcp_init(server->listener.loop, &connection->socket); /* makes no socket yet */
-    connection->server = server;
-    connection->socket.data = connection->write.data = connection;
-    connection->in.max_bytes = server->options.max_head_bytes + HTTP_READ_BYTES;
-    connection->next = server->connections;
-    if (connection->next != NULL)
-        connection->next->previous = connection;
-    server->connections = connection;
-    server->n_connections++;
-    set_deadline(connection, server->options.read_timeout_ms);
-    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->socket) != 0) {
-        http_connection_close(connection);
-        return;
-    }
-    (void)uv_tcp_nodelay(&connection->socket, 1);
-    if (server->n_connections > server->options.max_connections &&
-        !close_idle(server, connection)) {
-        http_connection_refuse(connection, 503, "too many connections; try again");
-    }
-    set_reading(connection, true);
+        http_connection_receive(connection, buf->base, (size_t)n);
 }

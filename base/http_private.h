@@ -1,5 +1,6 @@
 /* http_private.h - what the parts of the HTTP service share: http_server.c (listening, time, limits),
- * http_connection.c (reading requests), http_reply.c (sending replies). Loop thread only.
+ * http_accept.c (new connections), http_connection.c (reading requests), http_reply.c (sending replies),
+ * http_secure.c (both through TLS). Loop thread only.
  *
  * A server owns its connections, which are linked in a list; a connection owns its request until the
  * handler has it, and again from the reply on. A request whose connection died has connection NULL and
@@ -24,7 +25,9 @@ struct http_server {
     size_t n_connections;
     unsigned n_handles; /* listener and sweeper, until they are closed */
     bool is_closing;
-    bool owes_accept; /* there was no memory for a connection */
+    bool is_draining;
+    uint64_t drained_ms; /* then what is left is ended */
+    bool owes_accept;    /* there was no memory for a connection */
     void (*on_closed)(void *context);
     void *on_closed_context;
     uint16_t port;
@@ -51,13 +54,18 @@ struct http_connection {
     uint64_t active_ms;   /* when it was set */
     struct buffer in;     /* of the head being read, then what came behind the request */
     size_t scanned;
+    struct http_tls *tls;    /* NULL: plain */
+    struct buffer encrypted; /* being written */
+    char address[48];        /* the client's; "-" if unknown */
     struct http_request *request;
     struct http_chunks chunks;
     struct http_file *file; /* being sent */
     size_t lingered_bytes;
     bool is_processing; /* in http_connection_process() */
     bool is_reading;
-    bool saw_end; /* the client sends nothing more */
+    bool saw_end;    /* the client sends nothing more */
+    bool is_paused;  /* a spoiled reply waits for the sweeper */
+    bool is_stalled; /* a spoiled reply waits for the client's end */
 };
 
 struct http_request {
@@ -71,13 +79,22 @@ struct http_request {
     size_t out_sent;
     void (*gone)(void *context, struct http_request *request);
     void *gone_context;
-    uint64_t started_ns;
+    uint64_t started_ns, sent_bytes; /* sent: of the body */
+    enum http_spoil spoil;
+    uint64_t spoil_bytes;
     int status;
     bool keep_alive;
 };
 
-/* http_connection.c */
+/* http_accept.c */
 void http_connection_accept(struct http_server *server);
+
+/* http_connection.c */
+/* Bytes of requests, decrypted. */
+void http_connection_receive(struct http_connection *connection, const char *data,
+                             size_t size_bytes);
+void http_connection_set_reading(struct http_connection *connection, bool wanted);
+void http_connection_set_deadline(struct http_connection *connection, uint64_t timeout_ms);
 /* Goes on with what was read: after a reply was sent. */
 void http_connection_process(struct http_connection *connection);
 void http_connection_close(struct http_connection *connection);
@@ -90,6 +107,25 @@ void http_connection_refuse(struct http_connection *connection, int status, cons
 /* http_reply.c */
 /* Lets go of a file that is being sent; NULL does nothing. */
 void http_file_abandon(struct http_file *file);
+/* Goes on with the file of a connection that is_paused. */
+void http_file_resume(struct http_connection *connection);
+
+/* http_spoil.c: replies that go wrong on purpose. */
+/* How much of a piece of size_bytes may be sent behind sent_bytes; 0: none now, the connection may be
+ * closed. */
+size_t http_spoil_limit(struct http_connection *connection, uint64_t sent_bytes, size_t size_bytes);
+void http_spoil_piece(const struct http_request *request, uint64_t sent_bytes, char *piece,
+                      size_t size_bytes);
+
+/* http_secure.c, for connections with tls. */
+/* Takes size_bytes bytes from the socket, which lie in the server's read area. */
+void http_secure_receive(struct http_connection *connection, size_t size_bytes);
+/* Encrypts into connection->encrypted; false when that cannot be done. */
+bool http_secure_encrypt(struct http_connection *connection, const uv_buf_t *bufs, unsigned n_bufs);
+/* Sends a few bytes at once, out of the order of replies. */
+void http_secure_send(struct http_connection *connection, const char *data, size_t size_bytes);
+/* Says that nothing more comes. */
+void http_secure_end(struct http_connection *connection);
 
 /* http_server.c */
 void http_server_connection_closed(struct http_server *server);

@@ -21,7 +21,7 @@ struct http_file {
     struct http_connection *connection; /* NULL: abandoned while libuv reads */
     int fd;
     bool is_busy; /* libuv has `read` and `piece` */
-    uint64_t offset, left_bytes;
+    uint64_t offset, left_bytes, sent_bytes;
     struct stat before; /* when the reply began */
     char piece[HTTP_PIECE_BYTES];
 };
@@ -161,6 +161,14 @@ static void write_out(struct http_connection *connection, char *piece, size_t pi
                                .len = request->out.size - request->out_sent};
     if (piece_bytes > 0)
         bufs[n++] = (uv_buf_t){.base = piece, .len = piece_bytes};
+    if (connection->tls != NULL) {
+        if (!http_secure_encrypt(connection, bufs, n)) {
+            http_connection_close(connection);
+            return;
+        }
+        bufs[0] = (uv_buf_t){.base = connection->encrypted.data, .len = connection->encrypted.size};
+        n = 1;
+    }
     if (uv_write(&connection->write, (uv_stream_t *)&connection->socket, bufs, n, on_written) != 0)
         http_connection_close(connection);
 }
@@ -189,8 +197,11 @@ static void take_piece(struct http_connection *connection, ssize_t n)
         http_connection_close(connection);
         return;
     }
+    http_spoil_piece(connection->request, file->sent_bytes, file->piece, (size_t)n);
     file->offset += (uint64_t)n;
     file->left_bytes -= (uint64_t)n;
+    file->sent_bytes += (uint64_t)n;
+    connection->request->sent_bytes = file->sent_bytes;
     write_out(connection, file->piece, (size_t)n);
 }
 
@@ -224,6 +235,9 @@ static void send_piece(struct http_connection *connection)
     struct http_file *file = connection->file;
     size_t size_bytes =
         file->left_bytes < HTTP_PIECE_BYTES ? (size_t)file->left_bytes : (size_t)HTTP_PIECE_BYTES;
+    size_bytes = http_spoil_limit(connection, file->sent_bytes, size_bytes);
+    if (size_bytes == 0)
+        return;
     ssize_t n = read_cached(file, size_bytes);
     if (n > 0) {
         take_piece(connection, n);
@@ -239,11 +253,21 @@ static void send_piece(struct http_connection *connection)
         http_connection_close(connection);
 }
 
+void http_file_resume(struct http_connection *connection)
+{
+    send_piece(connection);
+    connection->is_paused = false;
+}
+
 /* Small replies mostly fit into the socket's buffer: done without a turn of the loop. */
 static void send_memory(struct http_connection *connection)
 {
     struct http_request *request = connection->request;
     uv_buf_t buf = {.base = request->out.data, .len = request->out.size};
+    if (connection->tls != NULL) {
+        write_out(connection, NULL, 0);
+        return;
+    }
     int n = uv_try_write((uv_stream_t *)&connection->socket, &buf, 1);
     if (n < 0 && n != UV_EAGAIN) {
         http_connection_close(connection);
@@ -280,6 +304,7 @@ static struct http_connection *begin(struct http_request *request, int status,
         return NULL;
     }
     request->status = status;
+    request->keep_alive = request->keep_alive && !connection->server->is_draining;
     connection->state = HTTP_SENDING;
     if (append_head(request, content_type, size_bytes) != MODEL_OK) {
         http_connection_close(connection);
@@ -308,10 +333,12 @@ void http_reply(struct http_request *request, int status, const char *content_ty
     struct http_connection *connection = begin(request, status, content_type, size_bytes);
     if (connection == NULL)
         return;
-    if (has_body && buffer_append(&request->out, data, size_bytes) != MODEL_OK)
+    if (has_body && buffer_append(&request->out, data, size_bytes) != MODEL_OK) {
         http_connection_close(connection);
-    else
-        send_memory(connection);
+        return;
+    }
+    request->sent_bytes = has_body ? size_bytes : 0;
+    send_memory(connection);
 }
 
 void http_reply_text(struct http_request *request, int status, const char *content_type,
@@ -352,6 +379,7 @@ void http_reply_file(struct http_request *request, int status, const char *conte
     file->is_busy = false;
     file->offset = offset;
     file->left_bytes = size_bytes;
+    file->sent_bytes = 0;
     connection->file = file;
     if (fstat(fd, &file->before) != 0)
         http_connection_close(connection);

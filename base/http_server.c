@@ -33,10 +33,19 @@ static void on_handle_closed(uv_handle_t *handle)
     finish_if_closed(server);
 }
 
+static void end_drain(struct http_server *server)
+{
+    server->is_draining = false;
+    http_server_close(server, server->on_closed, server->on_closed_context);
+}
+
 void http_server_connection_closed(struct http_server *server)
 {
     server->n_connections--;
-    finish_if_closed(server);
+    if (server->is_draining && server->n_connections == 0)
+        end_drain(server);
+    else
+        finish_if_closed(server);
 }
 
 void http_server_close(struct http_server *server, void (*on_closed)(void *context), void *context)
@@ -48,8 +57,26 @@ void http_server_close(struct http_server *server, void (*on_closed)(void *conte
         next = c->next;
         http_connection_close(c);
     }
-    uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+    if (!uv_is_closing((uv_handle_t *)&server->listener))
+        uv_close((uv_handle_t *)&server->listener, on_handle_closed);
     uv_close((uv_handle_t *)&server->sweeper, on_handle_closed);
+}
+
+void http_server_drain(struct http_server *server, uint64_t timeout_ms,
+                       void (*on_closed)(void *context), void *context)
+{
+    server->is_draining = true;
+    server->drained_ms = uv_now(server->listener.loop) + timeout_ms;
+    server->on_closed = on_closed;
+    server->on_closed_context = context;
+    uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+    for (struct http_connection *c = server->connections, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->state == HTTP_READING_HEAD && c->in.size == 0)
+            http_connection_close(c);
+    }
+    if (server->n_connections == 0)
+        end_drain(server);
 }
 
 /* ---- time */
@@ -58,10 +85,16 @@ static void sweep(uv_timer_t *timer)
 {
     struct http_server *server = timer->data;
     uint64_t now_ms = uv_now(timer->loop);
+    if (server->is_draining && now_ms >= server->drained_ms) {
+        end_drain(server);
+        return;
+    }
     if (server->owes_accept)
         http_connection_accept(server);
     for (struct http_connection *c = server->connections, *next; c != NULL; c = next) {
         next = c->next;
+        if (c->is_paused)
+            http_file_resume(c);
         if (c->deadline_ms > now_ms)
             continue;
         if (c->state == HTTP_READING_BODY || (c->state == HTTP_READING_HEAD && c->in.size > 0))
@@ -127,8 +160,8 @@ static int learn_url(struct http_server *server)
                 : uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
     server->port = ntohs(is_6 ? ((struct sockaddr_in6 *)&address)->sin6_port
                               : ((struct sockaddr_in *)&address)->sin_port);
-    (void)snprintf(server->url, sizeof server->url, is_6 ? "http://[%s]:%u" : "http://%s:%u", host,
-                   server->port);
+    (void)snprintf(server->url, sizeof server->url, is_6 ? "http%s://[%s]:%u" : "http%s://%s:%u",
+                   server->options.tls != NULL ? "s" : "", host, server->port);
     return code;
 }
 
@@ -235,6 +268,21 @@ const char *http_request_query(const struct http_request *request)
 const char *http_request_header(const struct http_request *request, const char *name)
 {
     return http_head_value(&request->head, name);
+}
+
+const char *http_request_address(const struct http_request *request)
+{
+    return request->connection != NULL ? request->connection->address : "-";
+}
+
+bool http_request_is_secure(const struct http_request *request)
+{
+    return request->connection != NULL && request->connection->tls != NULL;
+}
+
+bool http_request_is_http_1_0(const struct http_request *request)
+{
+    return request->head.is_http_1_0;
 }
 
 const char *http_request_body(const struct http_request *request, size_t *ret_size_bytes)

@@ -30,20 +30,35 @@
 
 struct http_server;
 struct http_request;
+struct http_tls_context;
 struct uv_loop_s;
+
+/* How a request ended, for an access log. */
+struct http_outcome {
+    int status;          /* 499: the client left before there was a reply */
+    uint64_t body_bytes; /* of the reply, as far as they were sent */
+    bool is_complete;
+    uint64_t duration_ns;
+};
 
 struct http_server_options {
     const char *host; /* a name or a number; NULL: "127.0.0.1" */
     uint16_t port;    /* 0: any free one */
     void (*handle)(void *context, struct http_request *request);
     void *context;
+    /* Called once for every request, also refused ones, when it is over; may be NULL. The request's
+     * functions may be called. */
+    void (*finished)(void *context, const struct http_request *request,
+                     const struct http_outcome *outcome);
+    struct http_tls_context *tls; /* https; NULL: http. Outlives the server */
     const struct log_sink *log; /* one MODEL_LOG_DEBUG line per request; may be NULL; outlives it */
     /* Limits; 0 means the default. */
-    size_t max_head_bytes;     /* request line and headers: 32 KiB, else 431 */
-    size_t max_target_bytes;   /* the address: 8 KiB, else 414 */
-    size_t max_body_bytes;     /* 1 MiB, else 413 */
-    size_t max_connections;    /* 1,000: then an idle one is closed, or the new one gets 503 */
-    uint32_t idle_timeout_ms;  /* 60,000 between requests */
+    size_t max_head_bytes;   /* request line and headers: 32 KiB, else 431 */
+    size_t max_target_bytes; /* the address: 8 KiB, else 414 */
+    size_t max_body_bytes;   /* 1 MiB, else 413 */
+    size_t max_connections;  /* 1,000: then an idle one is closed, or the new one gets 503 */
+    size_t max_connections_per_address; /* 0: no such limit; else as above */
+    uint32_t idle_timeout_ms;           /* 60,000 between requests */
     uint32_t read_timeout_ms;  /* 20,000 for a head, as much (and 16 KiB/s) for a body; else 408 */
     uint32_t write_timeout_ms; /* 60,000 without the client taking a piece (128 KiB) */
 };
@@ -53,7 +68,7 @@ struct http_server_options {
  * After a failure the loop must still be run once for its handles to close. */
 model_status http_server_create(struct uv_loop_s *loop, const struct http_server_options *options,
                                 struct http_server **ret, struct model_error *err);
-/* "http://127.0.0.1:8080"; lives as long as the server. */
+/* "http://127.0.0.1:8080", or https; lives as long as the server. */
 const char *http_server_url(const struct http_server *server);
 uint16_t http_server_port(const struct http_server *server);
 /* Open connections. */
@@ -61,6 +76,9 @@ size_t http_server_connections(const struct http_server *server);
 /* Stops listening, ends all connections and frees the server, for which the loop must go on;
  * on_closed (may be NULL) is the last thing that happens. Once. */
 void http_server_close(struct http_server *server, void (*on_closed)(void *context), void *context);
+/* The same, but requests that are there are answered before, for timeout_ms at most. */
+void http_server_drain(struct http_server *server, uint64_t timeout_ms,
+                       void (*on_closed)(void *context), void *context);
 
 /* ---- a request; strings live as long as it does */
 
@@ -72,6 +90,10 @@ const char *http_request_path(const struct http_request *request);
 const char *http_request_query(const struct http_request *request);
 /* The first header of that name, in any case; NULL without one. */
 const char *http_request_header(const struct http_request *request, const char *name);
+/* "127.0.0.1": whose connection it is, perhaps a proxy's; "-" once the client is gone. */
+const char *http_request_address(const struct http_request *request);
+bool http_request_is_secure(const struct http_request *request);
+bool http_request_is_http_1_0(const struct http_request *request);
 /* The body, terminated; "" without one. */
 const char *http_request_body(const struct http_request *request, size_t *ret_size_bytes);
 /* Calls gone() once if the client leaves (or the server is closed) before the reply. The request must
@@ -97,5 +119,17 @@ void http_reply_error(struct http_request *request, int status, const char *sent
  * got for the whole. */
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd,
                      uint64_t offset, uint64_t size_bytes);
+
+/* For servers that test their clients: what goes wrong with the body that http_reply_file() sends to
+ * this request, after so many bytes of it (for HTTP_SPOIL_DRIP: with so many bytes, one or more, four
+ * times a second). */
+enum http_spoil {
+    HTTP_SPOIL_NOTHING,
+    HTTP_SPOIL_FLIP,  /* a bit of the next byte is another one */
+    HTTP_SPOIL_CUT,   /* the connection ends */
+    HTTP_SPOIL_STALL, /* nothing more is sent until the client leaves */
+    HTTP_SPOIL_DRIP
+};
+void http_reply_spoil(struct http_request *request, enum http_spoil spoil, uint64_t bytes);
 
 #endif

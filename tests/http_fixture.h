@@ -75,6 +75,10 @@ static inline void handle(void *context, struct http_request *request)
     } else if (strncmp(path, "/file", 5) == 0) {
         int fd = open(fixture->file, O_RDONLY | O_CLOEXEC);
         bool is_part = strcmp(path, "/file/part") == 0;
+        unsigned how = 0, after_bytes = 0; /* "?3-1000": as http_reply_spoil() takes them */
+        if (http_request_query(request) != NULL &&
+            sscanf(http_request_query(request), "%1u-%8u", &how, &after_bytes) == 2)
+            http_reply_spoil(request, (enum http_spoil)how, after_bytes);
         http_reply_file(request, is_part ? 206 : 200, "application/octet-stream", fd,
                         is_part ? 1000 : 0, is_part ? 5000 : BIG_BYTES);
     } else if (strcmp(path, "/big") == 0) {

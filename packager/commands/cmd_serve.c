@@ -3,10 +3,13 @@
 #include "commands.h"
 #include "errors.h"
 #include "http_server.h"
+#include "http_tls.h"
 #include "mirror.h"
-#include "mirror_catalog.h"
+#include "mirror_access_log.h"
+#include "mirror_fault.h"
+#include "mirror_tokens.h"
+#include "serve_settings.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,148 +18,55 @@
 
 #include <uv.h>
 
-#define MAX_NAMES       256
-#define DEFAULT_PORT    8080
 #define MAX_CONNECTIONS 4096
 #define OTHER_FDS       64
+#define DRAIN_MS        10000 /* for replies that are under way at a signal */
 
 const char help_serve[] =
-    "usage: pkgmgr serve DIR [OPTION]...\n\n"
+    "usage: pkgmgr serve DIR|STORE [OPTION]...\n\n"
     "Serves the models of a folder as huggingface.co does: DIR/OWNER/NAME/..., and DIR/NAME/... where\n"
     "a config.json or weights lie in it. Clients need HF_ENDPOINT set to the address that is printed.\n"
+    "Of a store, the packages are served as the repositories that they came from.\n"
     "Files are read when first asked for; hidden ones and links that leave DIR are not served.\n"
-    "Ends on SIGINT or SIGTERM.\n\n"
+    "Ends on SIGINT or SIGTERM, when what is under way is done, after 10 s at the latest.\n\n"
     "  --port N          listen there; 0 takes any free one (default: 8080)\n"
     "  --host H          listen on that address (default: 127.0.0.1, this machine alone)\n"
     "  --token T         requests must carry this token\n"
-    "  --gated ID        files of that repository want a token; may be repeated\n"
+    "  --token-file F    requests must carry one of the tokens of this file, lines of\n"
+    "                    NAME TOKEN [ID]...: the ids are the gated repositories that the token\n"
+    "                    opens, '*' is all of them; may be repeated\n"
+    "  --anonymous       what is not gated needs no token all the same\n"
+    "  --gated ID        files of that repository want a token that opens it; may be repeated\n"
     "  --alias OLD=ID    answer to an old name, too; may be repeated. A bare NAME leads to the only\n"
     "                    OWNER/NAME by itself\n"
     "  --page-size N     items of a listing's page at most (default: 1000)\n"
+    "  --max-per-address N  connections from one address at most (default: 512)\n"
+    "  --cert F --key F  https, with this certificate and its chain, and its key, in PEM\n"
+    "  --upstream URL    what is not in DIR comes from this hub, is checked, and kept below DIR/.pulled;\n"
+    "                    when that hub is out of reach, what was kept is served\n"
+    "  --upstream-token-file F  the token for that hub. Whoever may ask here gets what it may read\n"
+    "  --access-log F    a line for each request into this file, - is stdout; --access-format\n"
+    "                    common (the default) or json\n"
+    "  --fault MODE[=N]  for tests of downloaders: go wrong on purpose; may be repeated. --fault help\n"
+    "                    lists the modes\n"
     "  -v, --verbose     one line to stderr for each request\n"
     "  -q, --quiet       warnings only\n";
-
-enum { OPT_PORT = 256, OPT_HOST, OPT_TOKEN, OPT_GATED, OPT_ALIAS, OPT_PAGE_SIZE };
-
-static const struct option long_options[] = {
-    {"port", required_argument, NULL, OPT_PORT},
-    {"host", required_argument, NULL, OPT_HOST},
-    {"token", required_argument, NULL, OPT_TOKEN},
-    {"gated", required_argument, NULL, OPT_GATED},
-    {"alias", required_argument, NULL, OPT_ALIAS},
-    {"page-size", required_argument, NULL, OPT_PAGE_SIZE},
-    {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, 'q'},
-    {NULL, 0, NULL, 0},
-};
-
-/* What the command line said; alias_texts owns what aliases point into. */
-struct settings {
-    const char *host;
-    uint16_t port;
-    struct mirror_options mirror;
-    struct mirror_alias aliases[MAX_NAMES];
-    char *alias_texts[MAX_NAMES];
-    const char *gated[MAX_NAMES];
-    int32_t log_level;
-};
 
 struct service {
     uv_loop_t loop;
     uv_signal_t signals[2];
-    struct http_server *server;
+    struct http_server *server, *cdn; /* cdn: for faults */
+    struct http_tls_context *tls;     /* NULL: none */
+    struct mirror_access_log *access_log;
     struct mirror *mirror;
 };
 
-/* ---- the command line */
-
-static bool read_number(const char *text, unsigned long max, unsigned long *ret)
+static int print_faults(void)
 {
-    char *end = NULL;
-    if (text[0] < '0' || text[0] > '9' || strlen(text) > 9)
-        return false;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*end != '\0' || value > max)
-        return false;
-    *ret = value;
-    return true;
-}
-
-/* "old=ns/new". */
-static int add_alias(struct settings *settings, const char *text)
-{
-    const char *equals = strchr(text, '=');
-    if (equals == NULL || equals == text || equals[1] == '\0')
-        return command_usage("serve", "--alias wants OLD=OWNER/NAME, but got '%s'", text);
-    size_t n = settings->mirror.n_aliases;
-    char *copy = n < MAX_NAMES ? strdup(text) : NULL;
-    if (copy == NULL)
-        return command_usage("serve", "more than %d aliases", MAX_NAMES);
-    copy[equals - text] = '\0';
-    settings->alias_texts[n] = copy;
-    settings->aliases[n] = (struct mirror_alias){copy, copy + (equals - text) + 1};
-    settings->mirror.n_aliases++;
-    return 0;
-}
-
-static int add_gated(struct settings *settings, const char *id)
-{
-    if (settings->mirror.n_gated == MAX_NAMES)
-        return command_usage("serve", "more than %d gated repositories", MAX_NAMES);
-    settings->gated[settings->mirror.n_gated++] = id;
-    return 0;
-}
-
-static int take_option(struct settings *settings, int option, const char *value)
-{
-    unsigned long number = 0;
-    switch (option) {
-    case OPT_PORT:
-        if (!read_number(value, UINT16_MAX, &number))
-            return command_usage("serve", "--port wants a number from 0 to 65535, but got '%s'",
-                                 value);
-        settings->port = (uint16_t)number;
-        return 0;
-    case OPT_PAGE_SIZE:
-        if (!read_number(value, 1000000, &number) || number == 0)
-            return command_usage("serve", "--page-size wants a number from 1, but got '%s'", value);
-        settings->mirror.page_size = number;
-        return 0;
-    case OPT_HOST:
-        settings->host = value;
-        return 0;
-    case OPT_TOKEN:
-        if (value[0] == '\0')
-            return command_usage("serve", "--token wants a token that is not empty");
-        settings->mirror.token = value;
-        return 0;
-    case OPT_GATED:
-        return add_gated(settings, value);
-    case OPT_ALIAS:
-        return add_alias(settings, value);
-    case 'v':
-        settings->log_level = MODEL_LOG_DEBUG;
-        return 0;
-    case 'q':
-        settings->log_level = MODEL_LOG_WARN;
-        return 0;
-    default:
-        return COMMAND_USAGE;
-    }
-}
-
-static int read_command_line(int argc, char **argv, struct settings *settings)
-{
-    int option, code = 0;
-    while (code == 0 && (option = command_next_option(argc, argv, ":vq", long_options)) != -1)
-        code = take_option(settings, option, optarg);
-    if (code != 0)
-        return code;
-    if (optind + 1 != argc)
-        return command_usage("serve", "wants one folder to serve, got %d", argc - optind);
-    settings->mirror.folder = argv[optind];
-    settings->mirror.aliases = settings->aliases;
-    settings->mirror.gated = settings->gated;
+    const char *line;
+    printf("faults that `pkgmgr serve --fault MODE[=N]` makes; N may be 'always':\n\n");
+    for (size_t i = 0; (line = mirror_fault_help(i)) != NULL; i++)
+        printf("%s", line);
     return 0;
 }
 
@@ -169,10 +79,23 @@ static void write_log(void *context, int32_t level, const char *message)
     fprintf(stderr, "pkgmgr serve: %s%s\n", level == MODEL_LOG_WARN ? "warning: " : "", message);
 }
 
+static void on_mirror_closed(void *context)
+{
+    struct service *service = context;
+    http_tls_context_destroy(service->tls);
+    mirror_access_log_close(service->access_log);
+}
+
 static void on_server_closed(void *context)
 {
     struct service *service = context;
-    mirror_close(service->mirror, NULL, NULL);
+    mirror_close(service->mirror, on_mirror_closed, service);
+}
+
+static void on_cdn_closed(void *context)
+{
+    struct service *service = context;
+    http_server_drain(service->server, DRAIN_MS, on_server_closed, service);
 }
 
 /* The signals are given back, so that a second one ends the process as usual. */
@@ -183,9 +106,11 @@ static void stop(uv_signal_t *handle, int signal_number)
     for (size_t i = 0; i < 2; i++)
         if (service->signals[i].data != NULL && !uv_is_closing((uv_handle_t *)&service->signals[i]))
             uv_close((uv_handle_t *)&service->signals[i], NULL);
-    if (service->server != NULL)
-        http_server_close(service->server, on_server_closed, service);
-    service->server = NULL;
+    if (service->cdn != NULL)
+        http_server_drain(service->cdn, DRAIN_MS, on_cdn_closed, service);
+    else if (service->server != NULL)
+        http_server_drain(service->server, DRAIN_MS, on_server_closed, service);
+    service->cdn = NULL;
 }
 
 static model_status catch_signals(struct service *service, struct model_error *err)
@@ -220,48 +145,100 @@ static size_t make_room(void)
     return limit.rlim_cur > OTHER_FDS + 2 ? (size_t)(limit.rlim_cur - OTHER_FDS) / 2 : 1;
 }
 
-static void warn(const struct service *service, const struct settings *settings,
+static bool is_loopback(const char *url)
+{
+    const char *host = strstr(url, "://");
+    return host != NULL && (strncmp(host, "://127.", 7) == 0 || strncmp(host, "://[::1]", 8) == 0);
+}
+
+static void warn(const struct service *service, const struct serve_settings *settings,
                  const struct log_sink *log)
 {
     const char *url = http_server_url(service->server);
-    if (mirror_n_repositories(service->mirror) == 0)
+    if (mirror_n_repositories(service->mirror) == 0 && settings->mirror.upstream == NULL)
         log_write(log, MODEL_LOG_WARN,
                   "no model in %s yet: want %s/OWNER/NAME/..., or %s/NAME/... with a config.json",
                   settings->mirror.folder, settings->mirror.folder, settings->mirror.folder);
-    if (settings->mirror.token == NULL && strncmp(url, "http://127.", 11) != 0 &&
-        strncmp(url, "http://[::1]", 12) != 0)
+    if (mirror_tokens_count(settings->mirror.tokens) == 0 && !is_loopback(url))
         log_write(log, MODEL_LOG_WARN, "whoever can reach %s can read these models: see --token",
                   url);
 }
 
-static model_status start(struct service *service, const struct settings *settings,
+static model_status open_files(struct service *service, const struct serve_settings *settings,
+                               struct model_error *err)
+{
+    bool is_json = settings->access_format != NULL && strcmp(settings->access_format, "json") == 0;
+    model_status status = MODEL_OK;
+    if (settings->certificate != NULL)
+        status = http_tls_context_create(settings->certificate, settings->key, &service->tls, err);
+    if (status == MODEL_OK && settings->access_log != NULL)
+        status = mirror_access_log_open(settings->access_log, is_json, &service->access_log, err);
+    return status;
+}
+
+/* A content network for faults listens on any free port. */
+static model_status start_cdn(struct service *service, struct http_server_options options,
+                              struct model_error *err)
+{
+    if (!mirror_wants_cdn(service->mirror))
+        return MODEL_OK;
+    options.port = 0;
+    options.handle = mirror_handle_cdn;
+    model_status status = http_server_create(&service->loop, &options, &service->cdn, err);
+    if (status == MODEL_OK)
+        mirror_set_cdn(service->mirror, http_server_url(service->cdn));
+    return status;
+}
+
+/* The mirror's address, and that of the content network on a second line. */
+static model_status print_urls(const struct service *service, struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(512);
+    model_status status = buffer_printf(&text, "%s\n", http_server_url(service->server));
+    if (status == MODEL_OK && service->cdn != NULL)
+        status = buffer_printf(&text, "%s\n", http_server_url(service->cdn));
+    if (status == MODEL_OK)
+        status = command_print(text.data, err);
+    buffer_finish(&text);
+    return status;
+}
+
+static model_status start(struct service *service, const struct serve_settings *settings,
                           const struct log_sink *log, struct model_error *err)
 {
     struct http_server_options options = {.host = settings->host,
-                                          .port = settings->port,
+                                          .port = (uint16_t)settings->port,
                                           .handle = mirror_handle,
+                                          .finished = mirror_finished,
                                           .log = log,
-                                          .max_connections = make_room()};
-    model_status status = mirror_create(&service->loop, &settings->mirror, &service->mirror, err);
-    if (status != MODEL_OK)
+                                          .max_connections = make_room(),
+                                          .max_connections_per_address =
+                                              (size_t)settings->max_per_address};
+    struct mirror_options mirror = settings->mirror;
+    model_status status = open_files(service, settings, err);
+    options.tls = service->tls;
+    mirror.log = log;
+    mirror.access_log = service->access_log;
+    if (status == MODEL_OK)
+        status = mirror_create(&service->loop, &mirror, &service->mirror, err);
+    if (status != MODEL_OK) {
+        on_mirror_closed(service);
         return status;
+    }
     options.context = service->mirror;
     status = http_server_create(&service->loop, &options, &service->server, err);
     if (status != MODEL_OK)
         goto fail;
-    status = catch_signals(service, err);
+    status = start_cdn(service, options, err);
+    if (status == MODEL_OK)
+        status = catch_signals(service, err);
     if (status != MODEL_OK)
         return status;
     warn(service, settings, log);
-    struct buffer line = BUFFER_INIT(256);
-    status = buffer_printf(&line, "%s\n", http_server_url(service->server));
-    if (status == MODEL_OK)
-        status = command_print(line.data, err);
-    buffer_finish(&line);
-    return status;
+    return print_urls(service, err);
 
 fail:
-    mirror_close(service->mirror, NULL, NULL);
+    mirror_close(service->mirror, on_mirror_closed, service);
     return status;
 }
 
@@ -277,16 +254,17 @@ static void name_option(struct model_error *err)
     (void)snprintf(at, sizeof err->message - (size_t)(at - err->message), "%s", rest);
 }
 
-static int serve(const struct settings *settings)
+static int serve(const struct serve_settings *settings)
 {
     struct model_error err = MODEL_ERROR_INIT;
     struct service service = {.server = NULL};
-    struct log_sink log = {.level = settings->log_level, .write = write_log};
-    struct settings mine = *settings;
-    mine.mirror.log = &log;
+    struct log_sink log = {.level = settings->is_quiet     ? MODEL_LOG_WARN
+                                    : settings->is_verbose ? MODEL_LOG_DEBUG
+                                                           : MODEL_LOG_INFO,
+                           .write = write_log};
     if (uv_loop_init(&service.loop) != 0)
         return command_fail(error_no_memory(&err, "an event loop"), &err);
-    model_status status = start(&service, &mine, &log, &err);
+    model_status status = start(&service, settings, &log, &err);
     if (status != MODEL_OK && service.server != NULL)
         stop(&service.signals[0], 0);
     (void)uv_run(&service.loop, UV_RUN_DEFAULT);
@@ -301,11 +279,10 @@ static int serve(const struct settings *settings)
 
 int cmd_serve(int argc, char **argv)
 {
-    struct settings settings = {.port = DEFAULT_PORT, .log_level = MODEL_LOG_INFO};
-    int code = read_command_line(argc, argv, &settings);
+    struct serve_settings settings;
+    int code = serve_settings_read(argc, argv, &settings);
     if (code == 0)
-        code = serve(&settings);
-    for (size_t i = 0; i < settings.mirror.n_aliases; i++)
-        free(settings.alias_texts[i]);
+        code = settings.wants_fault_help ? print_faults() : serve(&settings);
+    serve_settings_finish(&settings);
     return code;
 }

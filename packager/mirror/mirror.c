@@ -1,10 +1,16 @@
 /* mirror.c - see mirror.h: the mirror's life, who may ask for what, and under which name. */
 #include "mirror_private.h"
 #include "errors.h"
+#include "files.h"
 #include "http_text.h"
+#include "mirror_access_log.h"
 #include "mirror_answers.h"
+#include "mirror_fault.h"
 #include "mirror_scanner.h"
+#include "mirror_tokens.h"
+#include "store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,17 +22,6 @@
 
 /* ---- who may ask */
 
-/* Without telling by its time how much of the token was right. */
-static bool is_token(const char *given, const char *token)
-{
-    size_t given_bytes = strlen(given), token_bytes = strlen(token);
-    unsigned difference = given_bytes != token_bytes;
-    for (size_t i = 0; i < given_bytes; i++)
-        difference |=
-            (unsigned char)given[i] ^ (unsigned char)token[token_bytes > 0 ? i % token_bytes : 0];
-    return difference == 0;
-}
-
 /* The bearer token of the request, NULL without one. */
 static const char *bearer(const struct http_request *request)
 {
@@ -37,11 +32,44 @@ static const char *bearer(const struct http_request *request)
     return *value != '\0' ? value : NULL;
 }
 
-static bool may_ask(const struct mirror *mirror, const struct http_request *request)
+/* NULL: no token, or an unknown one. */
+static const struct mirror_token *token_of(const struct mirror *mirror,
+                                           const struct http_request *request)
 {
     const char *token = bearer(request);
-    return mirror->options.token == NULL ||
-           (token != NULL && is_token(token, mirror->options.token));
+    return token != NULL ? mirror_tokens_find(mirror->options.tokens, token) : NULL;
+}
+
+/* A wrong token is refused also where none is needed: its owner wants to know. */
+static bool may_ask(const struct mirror *mirror, const struct http_request *request)
+{
+    if (mirror_tokens_count(mirror->options.tokens) == 0 ||
+        (mirror->options.is_open && bearer(request) == NULL))
+        return true;
+    return token_of(mirror, request) != NULL;
+}
+
+/* Without a list of tokens, any opens what is gated. */
+static bool may_read(const struct mirror *mirror, const struct http_request *request,
+                     const char *id)
+{
+    if (!mirror_catalog_is_gated(&mirror->catalog, id))
+        return true;
+    if (mirror_tokens_count(mirror->options.tokens) == 0)
+        return bearer(request) != NULL;
+    const struct mirror_token *token = token_of(mirror, request);
+    return token != NULL && mirror_token_opens(token, id);
+}
+
+void mirror_finished(void *context, const struct http_request *request,
+                     const struct http_outcome *outcome)
+{
+    const struct mirror *mirror = context;
+    if (mirror->options.access_log == NULL)
+        return;
+    const struct mirror_token *token = token_of(mirror, request);
+    mirror_access_log_write(mirror->options.access_log, request,
+                            token != NULL ? mirror_token_name(token) : NULL, outcome);
 }
 
 static void reply_unauthorized(struct http_request *request)
@@ -49,13 +77,12 @@ static void reply_unauthorized(struct http_request *request)
     http_reply_header(request, "WWW-Authenticate", "Bearer realm=\"mirror\"");
     mirror_reply_error(request, 401, NULL,
                        bearer(request) == NULL ? "this mirror wants a token: set HF_TOKEN"
-                                               : "the token is not the one of this mirror");
+                                               : "this mirror does not know the token");
 }
 
 /* ---- repositories */
 
-/* The same address with the repository's own name, relative as the hub sends it. */
-static void redirect(struct http_request *request, const struct mirror_route *route, const char *id)
+void mirror_redirect(struct http_request *request, const struct mirror_route *route, const char *id)
 {
     const char *raw_path = http_request_raw_path(request), *query = http_request_query(request);
     struct buffer location = BUFFER_INIT(32768);
@@ -76,15 +103,22 @@ static void redirect(struct http_request *request, const struct mirror_route *ro
     buffer_finish(&location);
 }
 
+/* With another hub behind this one, a name that only resembles one of ours is that hub's. */
+static struct mirror_repository *look_up(const struct mirror *mirror, const char *id)
+{
+    return mirror->options.upstream != NULL ? mirror_catalog_find_named(&mirror->catalog, id)
+                                            : mirror_catalog_find(&mirror->catalog, id);
+}
+
 static struct mirror_repository *find(struct mirror *mirror, const char *id)
 {
-    struct mirror_repository *found = mirror_catalog_find(&mirror->catalog, id);
+    struct mirror_repository *found = look_up(mirror, id);
     uint64_t now_ms = uv_now(mirror->loop);
     if ((found == NULL || strcmp(found->id, id) != 0) &&
         now_ms - mirror->refreshed_ms > REFRESH_AFTER_MS) {
         mirror->refreshed_ms = now_ms;
         (void)mirror_catalog_refresh(&mirror->catalog, NULL);
-        found = mirror_catalog_find(&mirror->catalog, id);
+        found = look_up(mirror, id);
     }
     return found;
 }
@@ -93,22 +127,18 @@ static void handle_repository(struct mirror *mirror, const struct mirror_route *
                               struct http_request *request)
 {
     struct mirror_repository *repository = find(mirror, route->id);
-    if (repository == NULL) {
+    if (repository == NULL && mirror->options.upstream == NULL)
         mirror_reply_no_repository(request, route->id);
-        return;
-    }
-    if (strcmp(repository->id, route->id) != 0) {
-        redirect(request, route, repository->id);
-        return;
-    }
-    if (mirror_route_is_file(route) && bearer(request) == NULL &&
-        mirror_catalog_is_gated(&mirror->catalog, repository->id)) {
+    else if (repository != NULL && strcmp(repository->id, route->id) != 0)
+        mirror_redirect(request, route, repository->id);
+    else if (mirror_route_is_file(route) && !may_read(mirror, request, route->id))
         mirror_reply_error(request, 403, "GatedRepo",
                            "Access to model %s is restricted: give a token that may read it",
-                           repository->id);
-        return;
-    }
-    mirror_answer(mirror, repository, route, request);
+                           route->id);
+    else if (repository == NULL || mirror->store != NULL)
+        mirror_pull_answer(mirror, route, request);
+    else
+        mirror_answer(mirror, repository, route, request);
 }
 
 /* ---- requests */
@@ -143,6 +173,13 @@ static void reply_list(struct mirror *mirror, struct http_request *request)
     free(limit);
 }
 
+static void reply_whoami(const struct mirror *mirror, struct http_request *request)
+{
+    const struct mirror_token *token = token_of(mirror, request);
+    mirror_reply_json(request,
+                      mirror_answer_whoami(token != NULL ? mirror_token_name(token) : "mirror"));
+}
+
 static bool method_is_known(const struct http_request *request, const struct mirror_route *route)
 {
     const char *method = http_request_method(request);
@@ -155,12 +192,14 @@ static void dispatch(struct mirror *mirror, const struct mirror_route *route,
 {
     if (!method_is_known(request, route))
         mirror_reply_no_method(request, route->kind == MIRROR_PATHS_INFO ? "POST" : "GET, HEAD");
+    else if (route->kind == MIRROR_CDN)
+        mirror_reply_error(request, 404, NULL, "this is not the content network");
     else if (!may_ask(mirror, request))
         reply_unauthorized(request);
     else if (route->kind == MIRROR_WHOAMI && bearer(request) == NULL)
         reply_unauthorized(request);
     else if (route->kind == MIRROR_WHOAMI)
-        mirror_reply_json(request, mirror_answer_whoami());
+        reply_whoami(mirror, request);
     else if (route->kind == MIRROR_INDEX)
         reply_index(mirror, request);
     else if (route->kind == MIRROR_LIST)
@@ -179,7 +218,8 @@ void mirror_handle(void *context, struct http_request *request)
         mirror_reply_status(request, status, &err);
         return;
     }
-    dispatch(mirror, &route, request);
+    if (mirror->faults == NULL || !mirror_fault_request(mirror, &route, request))
+        dispatch(mirror, &route, request);
     mirror_route_finish(&route);
 }
 
@@ -193,9 +233,17 @@ static void free_mirror(void *context)
     for (size_t i = 0; i < mirror->catalog.n_repositories; i++)
         mirror_snapshot_destroy(mirror->catalog.repositories[i]->snapshot);
     mirror_catalog_finish(&mirror->catalog);
+    mirror_faults_destroy(mirror->faults);
+    store_close(mirror->store);
     free(mirror);
     if (on_closed != NULL)
         on_closed(on_closed_context);
+}
+
+static void close_scanner(void *context)
+{
+    struct mirror *mirror = context;
+    mirror_scanner_close(mirror->scanner, free_mirror, mirror);
 }
 
 void mirror_close(struct mirror *mirror, void (*on_closed)(void *context), void *context)
@@ -203,7 +251,42 @@ void mirror_close(struct mirror *mirror, void (*on_closed)(void *context), void 
     mirror->is_closing = true;
     mirror->on_closed = on_closed;
     mirror->on_closed_context = context;
-    mirror_scanner_close(mirror->scanner, free_mirror, mirror);
+    mirror_puller_close(mirror->puller, close_scanner, mirror);
+}
+
+/* A store is told by its folders. */
+static model_status open_store(struct mirror *mirror, struct model_error *err)
+{
+    char *blobs = path_join(mirror->options.folder, "blobs/sha256");
+    char *packages = path_join(mirror->options.folder, "packages");
+    bool is_store =
+        blobs != NULL && packages != NULL && path_is_dir(blobs) && path_is_dir(packages);
+    model_status status =
+        blobs != NULL && packages != NULL ? MODEL_OK : error_no_memory(err, "a path");
+    free(blobs);
+    free(packages);
+    return is_store ? store_open(mirror->options.folder, 0, &mirror->store, err) : status;
+}
+
+/* All that needs no loop. */
+static model_status fill(struct mirror *mirror, struct model_error *err)
+{
+    const struct mirror_options *options = &mirror->options;
+    model_status status = open_store(mirror, err);
+    if (status == MODEL_OK)
+        status = mirror_catalog_init(options->folder, mirror->store, options->aliases,
+                                     options->n_aliases, options->log, &mirror->catalog, err);
+    if (status == MODEL_NOT_FOUND)
+        error_advise(err, "give the folder that holds OWNER/NAME/... or NAME/...");
+    if (status != MODEL_OK)
+        return status;
+    mirror->catalog.gated = options->gated;
+    mirror->catalog.n_gated = options->n_gated;
+    if (options->upstream == NULL)
+        status = mirror_catalog_check_names(&mirror->catalog, err);
+    if (status == MODEL_OK && options->n_faults > 0)
+        status = mirror_faults_create(options->faults, options->n_faults, &mirror->faults, err);
+    return status;
 }
 
 model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options,
@@ -214,18 +297,16 @@ model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options
         return error_no_memory(err, "the mirror");
     mirror->loop = loop;
     mirror->options = *options;
-    model_status status = mirror_catalog_init(options->folder, options->aliases, options->n_aliases,
-                                              options->log, &mirror->catalog, err);
-    if (status == MODEL_NOT_FOUND)
-        error_advise(err, "give the folder that holds OWNER/NAME/... or NAME/...");
-    mirror->catalog.gated = options->gated;
-    mirror->catalog.n_gated = options->n_gated;
-    if (status == MODEL_OK)
-        status = mirror_catalog_check_names(&mirror->catalog, err);
+    model_status status = fill(mirror, err);
+    if (status == MODEL_OK && (options->upstream != NULL || mirror->store != NULL))
+        status = mirror_puller_create(mirror, err);
     if (status == MODEL_OK)
         status = mirror_scanner_create(loop, options->log, &mirror->scanner, err);
     if (status != MODEL_OK) {
+        mirror_puller_close(mirror->puller, NULL, NULL);
         mirror_catalog_finish(&mirror->catalog);
+        mirror_faults_destroy(mirror->faults);
+        store_close(mirror->store);
         free(mirror);
         return status;
     }
@@ -240,4 +321,14 @@ size_t mirror_n_repositories(const struct mirror *mirror)
     for (size_t i = 0; i < mirror->catalog.n_repositories; i++)
         n += mirror->catalog.repositories[i]->is_present ? 1 : 0;
     return n;
+}
+
+bool mirror_wants_cdn(const struct mirror *mirror)
+{
+    return mirror_fault_is_on(mirror->faults, FAULT_CDN_302);
+}
+
+void mirror_set_cdn(struct mirror *mirror, const char *url)
+{
+    (void)snprintf(mirror->cdn_url, sizeof mirror->cdn_url, "%s", url);
 }

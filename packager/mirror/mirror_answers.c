@@ -117,12 +117,12 @@ char *mirror_answer_commits(const struct mirror_snapshot *snapshot)
     return print_and_free(root);
 }
 
-char *mirror_answer_whoami(void)
+char *mirror_answer_whoami(const char *name)
 {
     json_node *root = json_new_object();
     json_add_string(root, "type", "user");
     json_add_string(root, "id", "000000000000000000000000");
-    json_add_string(root, "name", "mirror");
+    json_add_string(root, "name", name);
     json_add_string(root, "fullname", "User of this mirror");
     json_add_bool(root, "emailVerified", false);
     json_add_bool(root, "canPay", false);

@@ -26,7 +26,8 @@ char *mirror_answer_paths(const struct mirror_snapshot *snapshot, char *const *p
                           size_t n_paths, bool is_expanded);
 char *mirror_answer_refs(const struct mirror_snapshot *snapshot);
 char *mirror_answer_commits(const struct mirror_snapshot *snapshot);
-char *mirror_answer_whoami(void);
+/* name: the token's. */
+char *mirror_answer_whoami(const char *name);
 /* GET /api/models: search and author may be NULL; only what is in memory, nothing is hashed. */
 char *mirror_answer_list(const struct mirror_catalog *catalog, const char *search,
                          const char *author, size_t limit);

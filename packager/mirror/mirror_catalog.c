@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "files.h"
 #include "hub_answers.h"
+#include "store.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -155,29 +156,51 @@ static model_status take_entry(struct mirror_catalog *catalog, const char *name,
     return status;
 }
 
-model_status mirror_catalog_refresh(struct mirror_catalog *catalog, struct model_error *err)
+static model_status take_folder(struct mirror_catalog *catalog, struct model_error *err)
 {
     struct dir_list list = {0};
-    model_status status = dir_read(catalog->root, &list, err);
-    if (status != MODEL_OK)
-        return status;
     size_t n_sorted = catalog->n_repositories;
-    for (size_t i = 0; i < n_sorted; i++)
-        catalog->repositories[i]->is_present = false;
+    model_status status = dir_read(catalog->root, &list, err);
     for (size_t i = 0; status == MODEL_OK && i < list.n_names; i++)
         status = take_entry(catalog, list.names[i], n_sorted, err);
     dir_list_finish(&list);
+    return status;
+}
+
+/* Each id once, however many versions of it the store has: entries are in order. */
+static model_status take_store(struct mirror_catalog *catalog, struct model_error *err)
+{
+    struct store_list list = {0};
+    size_t n_sorted = catalog->n_repositories;
+    model_status status = store_list_packages(catalog->store, &list, err);
+    for (size_t i = 0; status == MODEL_OK && i < list.n_entries; i++)
+        if (i == 0 || strcmp(list.entries[i].id, list.entries[i - 1].id) != 0)
+            status = add(catalog, strdup(list.entries[i].id), strdup(list.entries[i].dir), n_sorted,
+                         err);
+    store_list_finish(&list);
+    return status;
+}
+
+model_status mirror_catalog_refresh(struct mirror_catalog *catalog, struct model_error *err)
+{
+    size_t n_before = catalog->n_repositories;
+    for (size_t i = 0; i < n_before; i++)
+        catalog->repositories[i]->is_present = false;
+    model_status status =
+        catalog->store != NULL ? take_store(catalog, err) : take_folder(catalog, err);
     if (catalog->n_repositories > 1)
         qsort(catalog->repositories, catalog->n_repositories, sizeof(struct mirror_repository *),
               compare_repositories);
     return status;
 }
 
-model_status mirror_catalog_init(const char *folder, const struct mirror_alias *aliases,
-                                 size_t n_aliases, const struct log_sink *log,
-                                 struct mirror_catalog *ret, struct model_error *err)
+model_status mirror_catalog_init(const char *folder, const struct store *store,
+                                 const struct mirror_alias *aliases, size_t n_aliases,
+                                 const struct log_sink *log, struct mirror_catalog *ret,
+                                 struct model_error *err)
 {
-    struct mirror_catalog catalog = {.aliases = aliases, .n_aliases = n_aliases, .log = log};
+    struct mirror_catalog catalog = {
+        .store = store, .aliases = aliases, .n_aliases = n_aliases, .log = log};
     catalog.root = realpath(folder, NULL);
     if (catalog.root == NULL)
         return error_set_errno(err, errno, "cannot serve %s", folder);
@@ -236,12 +259,19 @@ static struct mirror_repository *find_only(const struct mirror_catalog *catalog,
     return only;
 }
 
-struct mirror_repository *mirror_catalog_find(const struct mirror_catalog *catalog, const char *id)
+struct mirror_repository *mirror_catalog_find_named(const struct mirror_catalog *catalog,
+                                                    const char *id)
 {
     struct mirror_repository *found = present(find_exactly(catalog, id));
     for (size_t i = 0; found == NULL && i < catalog->n_aliases; i++)
         if (strcmp(catalog->aliases[i].from, id) == 0)
             found = present(find_exactly(catalog, catalog->aliases[i].to));
+    return found;
+}
+
+struct mirror_repository *mirror_catalog_find(const struct mirror_catalog *catalog, const char *id)
+{
+    struct mirror_repository *found = mirror_catalog_find_named(catalog, id);
     if (found == NULL)
         found = find_only(catalog, id, is_other_case);
     if (found == NULL && strchr(id, '/') == NULL)

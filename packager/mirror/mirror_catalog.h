@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 struct mirror_snapshot;
+struct store;
 struct mirror_wait;
 
 /* A name of old, as --alias old=ns/new gives it. */
@@ -19,6 +20,7 @@ struct mirror_repository {
     char *id;     /* "ns/name" or "name" */
     char *folder; /* absolute and real */
     bool is_present;
+    bool is_pulled; /* its files are found by mirror_pull_path() */
     /* For mirror_repository.c: */
     struct mirror_snapshot *snapshot; /* NULL before the first scan */
     uint64_t scanned_ms;
@@ -27,7 +29,8 @@ struct mirror_repository {
 };
 
 struct mirror_catalog {
-    char *root; /* absolute and real */
+    char *root;                /* absolute and real */
+    const struct store *store; /* the folder is a store: its packages are the repositories */
     const struct log_sink *log;
     const struct mirror_alias *aliases; /* (n_aliases), the caller's */
     size_t n_aliases;
@@ -40,9 +43,10 @@ struct mirror_catalog {
 
 /* Looks through the folder: ROOT/ns/name are repositories, and ROOT/name if a file in it says that it
  * is a model (config.json, weights, ...). MODEL_NOT_FOUND: no such folder. */
-model_status mirror_catalog_init(const char *folder, const struct mirror_alias *aliases,
-                                 size_t n_aliases, const struct log_sink *log,
-                                 struct mirror_catalog *ret, struct model_error *err);
+model_status mirror_catalog_init(const char *folder, const struct store *store,
+                                 const struct mirror_alias *aliases, size_t n_aliases,
+                                 const struct log_sink *log, struct mirror_catalog *ret,
+                                 struct model_error *err);
 /* Looks again: new ones are added, vanished ones marked. */
 model_status mirror_catalog_refresh(struct mirror_catalog *catalog, struct model_error *err);
 /* MODEL_NOT_FOUND, naming it, when a gated id or an alias's target is no repository: a mistyped one
@@ -57,5 +61,8 @@ void mirror_catalog_finish(struct mirror_catalog *catalog);
  * "name". Compare its id with the one asked for: where they differ, the client is to be redirected.
  * NULL: none, or more than one. */
 struct mirror_repository *mirror_catalog_find(const struct mirror_catalog *catalog, const char *id);
+/* Exactly or by alias only. */
+struct mirror_repository *mirror_catalog_find_named(const struct mirror_catalog *catalog,
+                                                    const char *id);
 
 #endif

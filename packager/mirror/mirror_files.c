@@ -6,6 +6,7 @@
 #include "mirror_private.h"
 #include "files.h"
 #include "http_text.h"
+#include "mirror_fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,32 +34,40 @@ static const char *content_type_of(const char *path)
     return "application/octet-stream";
 }
 
-static void add_headers(struct http_request *request, const struct mirror_snapshot *snapshot,
-                        const char *etag)
+/* What a file is answered from. */
+struct subject {
+    struct mirror *mirror;
+    const struct mirror_repository *repository;
+    const struct mirror_route *route;
+    const struct mirror_file *file;
+    const char *etag; /* of what is sent: the file, or its pointer; a content network has its own */
+};
+
+static void add_headers(struct http_request *request, const struct subject *subject)
 {
     char quoted[SHA256_HEX_BYTES + 2];
-    (void)snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+    (void)snprintf(quoted, sizeof quoted, "\"%s\"", subject->etag);
     http_reply_header(request, "ETag", quoted);
-    http_reply_header(request, "X-Repo-Commit", snapshot->commit);
+    if (subject->route->kind != MIRROR_CDN)
+        http_reply_header(request, "X-Repo-Commit", subject->repository->snapshot->commit);
     http_reply_header(request, "Accept-Ranges", "bytes");
     http_reply_header(request, "X-Content-Type-Options", "nosniff");
 }
 
 /* 304 when the client has it. */
-static bool reply_not_modified(struct http_request *request, const struct mirror_snapshot *snapshot,
-                               const char *etag)
+static bool reply_not_modified(struct http_request *request, const struct subject *subject)
 {
     const char *known = http_request_header(request, "If-None-Match");
-    if (known == NULL || !http_etag_listed(known, etag))
+    if (known == NULL || !http_etag_listed(known, subject->etag))
         return false;
-    add_headers(request, snapshot, etag);
+    add_headers(request, subject);
     http_reply(request, 304, NULL, "", 0);
     return true;
 }
 
 /* Which part to send: sets the range and its header, and returns the status. */
-static int choose_range(struct http_request *request, const char *etag, uint64_t size_bytes,
-                        uint64_t *ret_first, uint64_t *ret_length_bytes)
+static int choose_range(struct http_request *request, const struct subject *subject,
+                        uint64_t size_bytes, uint64_t *ret_first, uint64_t *ret_length_bytes)
 {
     char text[80];
     const char *range = http_request_header(request, "Range");
@@ -66,7 +75,8 @@ static int choose_range(struct http_request *request, const char *etag, uint64_t
     *ret_first = 0;
     *ret_length_bytes = size_bytes;
     if (range == NULL || strcmp(http_request_method(request), "GET") != 0 ||
-        (if_range != NULL && !http_etag_is(if_range, etag)))
+        (if_range != NULL && !http_etag_is(if_range, subject->etag)) ||
+        mirror_fault_is_on(subject->mirror->faults, FAULT_IGNORE_RANGE))
         return 200;
     if (size_bytes == 0) {
         /* Clients learn sizes by asking for byte 0: an empty file is sent whole, with its size. */
@@ -89,17 +99,22 @@ static int choose_range(struct http_request *request, const char *etag, uint64_t
     }
 }
 
-/* The open file, or -1: EAGAIN when it is not the one that was hashed. */
-static int open_hashed(const struct mirror_repository *repository, const struct mirror_file *file)
+/* The open file, or -1: EAGAIN when it is not the one that was hashed. What was pulled is called by its
+ * digest, and never changes. */
+static int open_hashed(const struct subject *subject)
 {
-    char *path = path_join(repository->folder, file->path);
+    const struct mirror_repository *repository = subject->repository;
+    const struct mirror_file *file = subject->file;
+    char *path = repository->is_pulled ? mirror_pull_path(subject->mirror, file)
+                                       : path_join(repository->folder, file->path);
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     int problem = path == NULL ? ENOMEM : errno;
     free(path);
     struct stat info;
     if (fd >= 0 && fstat(fd, &info) == 0) {
         struct mirror_stamp stamp = mirror_stamp_of(&info);
-        if (mirror_stamp_equal(&stamp, &file->stamp))
+        if (repository->is_pulled ? stamp.size_bytes == file->stamp.size_bytes
+                                  : mirror_stamp_equal(&stamp, &file->stamp))
             return fd;
         problem = EAGAIN;
     }
@@ -109,63 +124,88 @@ static int open_hashed(const struct mirror_repository *repository, const struct 
     return -1;
 }
 
-static bool reply_content(const struct mirror_repository *repository,
-                          const struct mirror_file *file, struct http_request *request)
+static void send_content(const struct subject *subject, struct http_request *request, int fd)
 {
-    const struct mirror_snapshot *snapshot = repository->snapshot;
-    int fd = open_hashed(repository, file);
+    uint64_t first, length_bytes, size_bytes = subject->file->stamp.size_bytes;
+    int status = choose_range(request, subject, size_bytes, &first, &length_bytes);
+    if (status == 416) {
+        (void)close(fd);
+        mirror_reply_error(request, 416, NULL, "the range lies outside the file's %llu bytes",
+                           (unsigned long long)size_bytes);
+        return;
+    }
+    add_headers(request, subject);
+    if (subject->mirror->faults != NULL &&
+        mirror_fault_body(subject->mirror, subject->repository, subject->route, request, fd,
+                          size_bytes, length_bytes))
+        (void)close(fd);
+    else
+        http_reply_file(request, status, content_type_of(subject->file->path), fd, first,
+                        length_bytes);
+}
+
+static bool reply_content(const struct subject *subject, struct http_request *request)
+{
+    int fd = open_hashed(subject);
     if (fd < 0 && errno == EAGAIN)
         return false;
     if (fd < 0) {
         bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
         mirror_reply_error(request, is_full ? 503 : 500, NULL, "the mirror cannot open the file%s",
                            is_full ? " now; try again" : "");
-        return true;
-    }
-    if (reply_not_modified(request, snapshot, file->etag)) {
+    } else if (reply_not_modified(request, subject)) {
         (void)close(fd);
-        return true;
+    } else {
+        send_content(subject, request, fd);
     }
-    uint64_t first, length_bytes;
-    int status = choose_range(request, file->etag, file->stamp.size_bytes, &first, &length_bytes);
-    if (status == 416) {
-        (void)close(fd);
-        mirror_reply_error(request, 416, NULL, "the range lies outside the file's %llu bytes",
-                           (unsigned long long)file->stamp.size_bytes);
-        return true;
-    }
-    add_headers(request, snapshot, file->etag);
-    http_reply_file(request, status, content_type_of(file->path), fd, first, length_bytes);
     return true;
 }
 
-static void reply_pointer(const struct mirror_repository *repository,
-                          const struct mirror_file *file, struct http_request *request)
+static void reply_pointer(const struct subject *subject, struct http_request *request)
 {
     char pointer[MIRROR_POINTER_BYTES];
+    const struct mirror_file *file = subject->file;
     size_t size_bytes = mirror_pointer_text(file->etag, file->stamp.size_bytes, pointer);
-    if (reply_not_modified(request, repository->snapshot, file->blob_id))
+    if (reply_not_modified(request, subject))
         return;
     uint64_t first, length_bytes;
-    int status = choose_range(request, file->blob_id, size_bytes, &first, &length_bytes);
+    int status = choose_range(request, subject, size_bytes, &first, &length_bytes);
     if (status == 416) {
         mirror_reply_error(request, 416, NULL, "the range lies outside the file's %zu bytes",
                            size_bytes);
         return;
     }
-    add_headers(request, repository->snapshot, file->blob_id);
+    add_headers(request, subject);
     http_reply(request, status, "text/plain; charset=utf-8", pointer + first, (size_t)length_bytes);
 }
 
-bool mirror_reply_file(const struct mirror_repository *repository, const struct mirror_route *route,
-                       struct http_request *request)
+bool mirror_reply_file(struct mirror *mirror, const struct mirror_repository *repository,
+                       const struct mirror_route *route, struct http_request *request)
 {
     const struct mirror_file *file = mirror_snapshot_find(repository->snapshot, route->path);
     if (file == NULL)
         return false;
-    if (route->kind == MIRROR_RAW && file->is_lfs) {
-        reply_pointer(repository, file, request);
+    struct subject subject = {mirror, repository, route, file, file->etag};
+    if (mirror->faults != NULL && mirror_fault_file(mirror, repository, route, file, request))
         return true;
-    }
-    return reply_content(repository, file, request);
+    char cdn_tag[40];
+    (void)snprintf(cdn_tag, sizeof cdn_tag, "cdn-%.20s", file->etag);
+    if (route->kind == MIRROR_CDN)
+        subject.etag = cdn_tag;
+    if (route->kind != MIRROR_RAW || !file->is_lfs)
+        return reply_content(&subject, request);
+    subject.etag = file->blob_id;
+    reply_pointer(&subject, request);
+    return true;
+}
+
+void mirror_reply_file_head(struct mirror *mirror, const struct mirror_repository *repository,
+                            const struct mirror_route *route, const struct mirror_file *file,
+                            struct http_request *request)
+{
+    struct subject subject = {mirror, repository, route, file, file->etag};
+    if (reply_not_modified(request, &subject))
+        return;
+    add_headers(request, &subject);
+    http_reply(request, 200, content_type_of(file->path), NULL, (size_t)file->stamp.size_bytes);
 }

@@ -88,7 +88,8 @@ const char *mirror_base_url(const struct http_request *request, char text[MIRROR
 {
     char host[256];
     const char *scheme = http_request_header(request, "X-Forwarded-Proto");
-    bool is_https = scheme != NULL && strncasecmp(scheme, "https", 5) == 0;
+    bool is_https =
+        scheme != NULL ? strncasecmp(scheme, "https", 5) == 0 : http_request_is_secure(request);
     if (!copy_host(http_request_header(request, "X-Forwarded-Host"), host, sizeof host) &&
         !copy_host(http_request_header(request, "Host"), host, sizeof host))
         return "";

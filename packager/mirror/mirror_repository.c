@@ -124,12 +124,13 @@ static bool is_revision(const struct mirror_snapshot *snapshot, const char *revi
            strcmp(revision, "refs/heads/main") == 0 || strcasecmp(revision, snapshot->commit) == 0;
 }
 
+/* `seen` is the repository as this request sees it. */
 static void answer_file(struct mirror *mirror, struct mirror_repository *repository,
-                        const struct mirror_route *route, struct http_request *request,
-                        bool is_fresh)
+                        const struct mirror_repository *seen, const struct mirror_route *route,
+                        struct http_request *request, bool is_fresh)
 {
     char path[MIRROR_SHOWN_BYTES], revision[MIRROR_SHOWN_BYTES];
-    if (mirror_reply_file(repository, route, request))
+    if (mirror_reply_file(mirror, seen, route, request))
         return;
     bool is_known = mirror_snapshot_find(repository->snapshot, route->path) != NULL;
     uint64_t age_ms = uv_now(mirror->loop) - repository->scanned_ms;
@@ -149,17 +150,21 @@ static void answer(struct mirror *mirror, struct mirror_repository *repository,
                    const struct mirror_route *route, struct http_request *request, bool is_fresh)
 {
     char revision[MIRROR_SHOWN_BYTES];
-    if (!is_revision(repository->snapshot, route->revision) && !is_fresh)
+    struct mirror_repository seen = *repository;
+    struct mirror_snapshot moved;
+    if (mirror->faults != NULL && mirror_fault_move(mirror, route, repository->snapshot, &moved))
+        seen.snapshot = &moved;
+    if (!is_revision(seen.snapshot, route->revision) && !is_fresh)
         wait_for_scan(mirror, repository, request);
-    else if (!is_revision(repository->snapshot, route->revision))
+    else if (!is_revision(seen.snapshot, route->revision))
         mirror_reply_error(request, 404, "RevisionNotFound",
                            "Invalid rev id: '%s'; %s has 'main' and its commit %s",
                            mirror_shown(route->revision, revision), repository->id,
-                           repository->snapshot->commit);
+                           seen.snapshot->commit);
     else if (mirror_route_is_file(route))
-        answer_file(mirror, repository, route, request, is_fresh);
+        answer_file(mirror, repository, &seen, route, request, is_fresh);
     else
-        mirror_reply_api(mirror, repository, route, request);
+        mirror_reply_api(mirror, &seen, route, request);
 }
 
 void mirror_answer(struct mirror *mirror, struct mirror_repository *repository,

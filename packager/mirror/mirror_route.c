@@ -150,6 +150,36 @@ static model_status parse_file(const char *raw_path, const struct segments *segm
     return not_an_address(err);
 }
 
+static bool is_commit(const struct segments *segments, size_t i)
+{
+    return i < segments->n && segments->size_bytes[i] == 40 &&
+           strspn(segments->at[i], "0123456789abcdef") >= 40;
+}
+
+/* Behind "/api/resolve-cache/models": the id ends where the commit stands. */
+static model_status parse_cached(const char *raw_path, const struct segments *segments,
+                                 struct mirror_route *route, struct model_error *err)
+{
+    size_t commit = is_commit(segments, 4) ? 4 : 5;
+    if (!is_commit(segments, commit) || commit + 1 >= segments->n)
+        return not_an_address(err);
+    route->kind = MIRROR_CACHED;
+    model_status status = set_id(raw_path, segments, 3, commit, route, err);
+    return status != MODEL_OK ? status : set_rest(segments, commit - 1, true, route, err);
+}
+
+/* Behind "/~cdn", which is nobody's name: as resolve. */
+static model_status parse_cdn(const char *raw_path, const struct segments *segments,
+                              struct mirror_route *route, struct model_error *err)
+{
+    size_t word = segment_is(segments, 3, "resolve") ? 3 : 2;
+    if (!segment_is(segments, word, "resolve") || word + 2 >= segments->n)
+        return not_an_address(err);
+    route->kind = MIRROR_CDN;
+    model_status status = set_id(raw_path, segments, 1, word, route, err);
+    return status != MODEL_OK ? status : set_rest(segments, word, true, route, err);
+}
+
 static void trim_slashes(char *path)
 {
     size_t length = strlen(path);
@@ -176,6 +206,11 @@ model_status mirror_route_parse(const char *raw_path, struct mirror_route *ret,
         route.kind = MIRROR_LIST;
     else if (segment_is(&segments, 0, "api") && segment_is(&segments, 1, "models"))
         status = parse_api(raw_path, &segments, &route, err);
+    else if (segment_is(&segments, 0, "api") && segment_is(&segments, 1, "resolve-cache") &&
+             segment_is(&segments, 2, "models"))
+        status = parse_cached(raw_path, &segments, &route, err);
+    else if (segment_is(&segments, 0, "~cdn"))
+        status = parse_cdn(raw_path, &segments, &route, err);
     else
         status = parse_file(raw_path, &segments, &route, err);
     if (status != MODEL_OK) {
@@ -198,5 +233,5 @@ void mirror_route_finish(struct mirror_route *route)
 
 bool mirror_route_is_file(const struct mirror_route *route)
 {
-    return route->kind == MIRROR_RESOLVE || route->kind == MIRROR_RAW;
+    return route->kind >= MIRROR_RESOLVE;
 }

@@ -18,7 +18,9 @@ enum mirror_route_kind {
     MIRROR_COMMITS,    /* /api/models/ID/commits/REV */
     MIRROR_XET_TOKEN,  /* /api/models/ID/xet-read-token/REV: never there */
     MIRROR_RESOLVE,    /* /ID/resolve/REV/PATH */
-    MIRROR_RAW         /* /ID/raw/REV/PATH: as git stores it, a pointer for a large file */
+    MIRROR_RAW,        /* /ID/raw/REV/PATH: as git stores it, a pointer for a large file */
+    MIRROR_CACHED,     /* /api/resolve-cache/models/ID/COMMIT/PATH: where resolve may lead */
+    MIRROR_CDN         /* /~cdn/ID/resolve/COMMIT/PATH, at the content network only */
 };
 
 struct mirror_route {

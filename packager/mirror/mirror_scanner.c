@@ -54,9 +54,12 @@ static void work(void *argument)
     struct mirror_scanner *scanner = argument;
     struct mirror_scan *scan;
     while ((scan = next_order(scanner)) != NULL) {
-        scan->status =
-            mirror_snapshot_create(scan->root, scan->folder, scan->previous, &scanner->stop,
-                                   scanner->log, &scan->snapshot, &scan->err);
+        if (scan->run != NULL)
+            scan->run(scan, &scanner->stop);
+        else
+            scan->status =
+                mirror_snapshot_create(scan->root, scan->folder, scan->previous, &scanner->stop,
+                                       scanner->log, &scan->snapshot, &scan->err);
         uv_mutex_lock(&scanner->mutex);
         append(&scanner->last_finished, scan);
         uv_mutex_unlock(&scanner->mutex);
@@ -167,6 +170,14 @@ fail_mutex:
     return error_set(err, MODEL_IO, "cannot start the mirror: %s", uv_strerror(code));
 }
 
+static void enqueue(struct mirror_scanner *scanner, struct mirror_scan *scan)
+{
+    uv_mutex_lock(&scanner->mutex);
+    append(&scanner->last_order, scan);
+    uv_cond_signal(&scanner->ordered);
+    uv_mutex_unlock(&scanner->mutex);
+}
+
 model_status mirror_scanner_order(struct mirror_scanner *scanner, const char *root,
                                   const char *folder, const struct mirror_snapshot *previous,
                                   void (*done)(struct mirror_scan *scan), void *context)
@@ -184,10 +195,21 @@ model_status mirror_scanner_order(struct mirror_scanner *scanner, const char *ro
         mirror_scan_destroy(scan);
         return MODEL_OUT_OF_MEMORY;
     }
-    uv_mutex_lock(&scanner->mutex);
-    append(&scanner->last_order, scan);
-    uv_cond_signal(&scanner->ordered);
-    uv_mutex_unlock(&scanner->mutex);
+    enqueue(scanner, scan);
+    return MODEL_OK;
+}
+
+model_status mirror_scanner_order_work(struct mirror_scanner *scanner,
+                                       void (*run)(struct mirror_scan *scan,
+                                                   const atomic_bool *stop),
+                                       void (*done)(struct mirror_scan *scan), void *context)
+{
+    struct mirror_scan *scan = calloc(1, sizeof *scan);
+    if (scan == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    *scan = (struct mirror_scan){.run = run, .done = done, .context = context};
+    scan->err.struct_size = sizeof scan->err;
+    enqueue(scanner, scan);
     return MODEL_OK;
 }
 

@@ -10,7 +10,8 @@ struct mirror_scanner;
 
 /* One order; owned by the scanner until done() has it. */
 struct mirror_scan {
-    char *root, *folder;                    /* freed with it */
+    void (*run)(struct mirror_scan *scan, const atomic_bool *stop); /* [a scanner's thread] */
+    char *root, *folder;                    /* freed with it; NULL for work of another kind */
     const struct mirror_snapshot *previous; /* must live until done() */
     void (*done)(struct mirror_scan *scan); /* [loop thread] must call mirror_scan_destroy() */
     void *context;
@@ -27,6 +28,11 @@ model_status mirror_scanner_create(struct uv_loop_s *loop, const struct log_sink
 model_status mirror_scanner_order(struct mirror_scanner *scanner, const char *root,
                                   const char *folder, const struct mirror_snapshot *previous,
                                   void (*done)(struct mirror_scan *scan), void *context);
+/* Work of another kind: run() has the order's context. */
+model_status mirror_scanner_order_work(struct mirror_scanner *scanner,
+                                       void (*run)(struct mirror_scan *scan,
+                                                   const atomic_bool *stop),
+                                       void (*done)(struct mirror_scan *scan), void *context);
 void mirror_scan_destroy(struct mirror_scan *scan);
 /* Stops the threads (within one block read), calls done() with MODEL_CANCELLED for what was not
  * finished, then on_closed() from the loop. */

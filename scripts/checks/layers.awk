@@ -24,7 +24,8 @@ BEGIN {
     n_fences = 0
     fence("^curl/", "^packager/hub/hub_http\\.c$", "packager/hub/hub_http.c")
     fence("cJSON\\.h$", "^base/json_view\\.c$", "base/json_view.c")
-    fence("^openssl/", "^base/digest\\.c$", "base/digest.c")
+    fence("^openssl/(ssl|err)", "^base/http_tls\\.c$", "base/http_tls.c")
+    fence("^openssl/evp", "^base/digest\\.c$", "base/digest.c")
     fence("^dlfcn\\.h$", "^host/[a-z0-9_]*\\.c$|^tests/", "one file of host/ (and tests/)")
     fence("dnnl|^oneapi/", "^plugins/kernels/[a-z0-9_]*_onednn\\.[ch]$", "plugins/kernels/*_onednn.c")
     fence("^pcre2\\.h$", "^host/tokenizers/pattern\\.c$", "host/tokenizers/pattern.c")

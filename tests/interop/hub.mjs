@@ -1,7 +1,7 @@
 // Drives `pkgmgr serve` with npm's @huggingface/hub, the client that people use from JavaScript.
 // Run by tests/interop/run.sh after npm install; env BUILD (default build) says where pkgmgr is.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,7 +29,8 @@ async function test(name, body) {
 }
 
 // A server on any free port; its address is the first line of its output.
-async function serve(...args) {
+const serve = (...args) => serveFolder(folder, ...args);
+async function serveFolder(folder, ...args) {
     const child = spawn(pkgmgr, ["serve", folder, "--port", "0", "--quiet", ...args],
         { stdio: ["ignore", "pipe", "inherit"] });
     servers.push(child);
@@ -242,6 +243,33 @@ try {
         const gated = await serve("--gated", repo);
         await refused(hub.downloadFile({ repo, hubUrl: gated, path: "config.json" }), 403, /restricted/);
         assert.ok(await hub.downloadFile({ repo, hubUrl: gated, path: "config.json", accessToken: "hf_any" }));
+    });
+    await test("through another hub: lists, downloads and follows a name, once fetched for all", async () => {
+        const near = join(work, "near");
+        mkdirSync(near);
+        const pulled = await serveFolder(near, "--upstream", hubUrl);
+        const items = await collect(hub.listFiles({ repo, hubUrl: pulled, recursive: true }));
+        assert.deepEqual(items.filter((item) => item.type === "file").map((item) => item.path).sort(), Object.keys(files).sort());
+        for (const [path, data] of Object.entries(files)) {
+            const blob = await hub.downloadFile({ repo, hubUrl: pulled, path });
+            assert.equal(sha256(Buffer.from(await blob.arrayBuffer())), sha256(data), path);
+        }
+        assert.equal((await hub.modelInfo({ name: "bert-base-uncased", hubUrl: pulled })).name, "google-bert/bert-base-uncased");
+    });
+    await test("over https, with pages: lists and downloads", async () => {
+        const cert = join(work, "cert.pem"), key = join(work, "key.pem");
+        execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert], { stdio: "ignore" });
+        const secure = await serve("--cert", cert, "--key", key, "--page-size", "40");
+        assert.match(secure, /^https:/);
+        // Node reads further certificates only when it starts.
+        const script = `import * as hub from "@huggingface/hub"; import { createHash } from "node:crypto"; let n = 0;
+            for await (const item of hub.listFiles({ repo: "acme/many", hubUrl: "${secure}" })) n++;
+            const blob = await hub.downloadFile({ repo: "${repo}", hubUrl: "${secure}", path: "model.safetensors" });
+            console.log(n, createHash("sha256").update(Buffer.from(await blob.arrayBuffer())).digest("hex"));`;
+        const output = execFileSync(process.execPath, ["--input-type=module", "-e", script],
+            { cwd: dirname(fileURLToPath(import.meta.url)), env: { ...process.env, NODE_EXTRA_CA_CERTS: cert }, encoding: "utf8" });
+        assert.equal(output.trim(), `250 ${sha256(files["model.safetensors"])}`);
     });
 } finally {
     for (const child of servers) child.removeAllListeners("exit");

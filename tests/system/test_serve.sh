@@ -313,8 +313,8 @@ same 'another one is open' "$(status "$url/acme/other/resolve/main/config.json")
 
 fails 'no folder' 2 "pkgmgr serve: wants one folder to serve, got 0; see 'pkgmgr help serve'" serve
 fails 'two folders' 2 "pkgmgr serve: wants one folder to serve, got 2; see 'pkgmgr help serve'" serve "$hub" "$hub"
-fails 'a bad port' 2 "pkgmgr serve: --port wants a number from 0 to 65535, but got '99999'; see 'pkgmgr help serve'" serve "$hub" --port 99999
-fails 'a bad page size' 2 "pkgmgr serve: --page-size wants a number from 1, but got 'many'; see 'pkgmgr help serve'" serve "$hub" --page-size many
+fails 'a bad port' 2 "pkgmgr serve: --port is '99999', want a whole number from 0 to 65535; see 'pkgmgr help serve'" serve "$hub" --port 99999
+fails 'a bad page size' 2 "pkgmgr serve: --page-size is 'many', want a whole number from 1 to 1000000; see 'pkgmgr help serve'" serve "$hub" --page-size many
 fails 'a bad alias' 2 "pkgmgr serve: --alias wants OLD=OWNER/NAME, but got 'nothing'; see 'pkgmgr help serve'" serve "$hub" --alias nothing
 fails 'an unknown option' 2 "pkgmgr serve: unknown option '--wrong'; see 'pkgmgr help serve'" serve "$hub" --wrong
 fails 'an empty token' 2 "pkgmgr serve: --token wants a token that is not empty; see 'pkgmgr help serve'" serve "$hub" --token ''

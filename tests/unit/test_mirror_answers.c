@@ -128,7 +128,7 @@ static void other_answers_have_their_shape(void **state)
     root = read_answer(mirror_answer_commits(&snapshot));
     assert_string_equal(text_at(json_first(root), "id"), COMMIT);
     json_free(root);
-    root = read_answer(mirror_answer_whoami());
+    root = read_answer(mirror_answer_whoami("mirror"));
     assert_string_equal(text_at(root, "auth.accessToken.role"), "read");
     json_free(root);
 }

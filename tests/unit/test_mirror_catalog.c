@@ -18,7 +18,7 @@ static void put(const char *name)
 static void open_catalog(struct mirror_catalog *ret, const struct mirror_alias *aliases, size_t n)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    assert_int_equal(mirror_catalog_init(folder, aliases, n, NULL, ret, &err), MODEL_OK);
+    assert_int_equal(mirror_catalog_init(folder, NULL, aliases, n, NULL, ret, &err), MODEL_OK);
 }
 
 static void check_find(const struct mirror_catalog *catalog, const char *name, const char *want)
@@ -149,7 +149,7 @@ static void a_missing_folder_is_named(void **state)
     (void)state;
     struct mirror_catalog catalog;
     struct model_error err = MODEL_ERROR_INIT;
-    assert_int_equal(mirror_catalog_init(in_folder("none"), NULL, 0, NULL, &catalog, &err),
+    assert_int_equal(mirror_catalog_init(in_folder("none"), NULL, NULL, 0, NULL, &catalog, &err),
                      MODEL_NOT_FOUND);
     expect_message(&err, "cannot serve %s/none: No such file or directory");
 }

@@ -11,8 +11,9 @@ static void check(const char *raw_path, enum mirror_route_kind kind, const char 
     if (mirror_route_parse(raw_path, &route, &err) != MODEL_OK)
         fail_msg("%s: %s", raw_path, err.message);
     assert_int_equal(route.kind, kind);
-    assert_int_equal(mirror_route_is_file(&route),
-                     strstr(raw_path, "/resolve/") != NULL || strstr(raw_path, "/raw/") != NULL);
+    assert_int_equal(mirror_route_is_file(&route), strstr(raw_path, "/resolve/") != NULL ||
+                                                       strstr(raw_path, "/raw/") != NULL ||
+                                                       strstr(raw_path, "/resolve-cache/") != NULL);
     if (id == NULL) {
         assert_null(route.id);
     } else {
@@ -43,6 +44,23 @@ static void ids_have_one_part_or_two(void **state)
     check("/a/b/raw/main/config.json", MIRROR_RAW, "a/b", "main", "config.json");
     check_refused("/api/models/a/b/c", MODEL_NOT_FOUND);
     check_refused("/a/b/c/resolve/main/x", MODEL_NOT_FOUND);
+}
+
+#define COMMIT "0123456789abcdef0123456789abcdef01234567"
+
+static void addresses_that_resolve_leads_to_are_understood(void **state)
+{
+    (void)state;
+    check("/api/resolve-cache/models/a/b/" COMMIT "/d/x.json", MIRROR_CACHED, "a/b", COMMIT,
+          "d/x.json");
+    check("/api/resolve-cache/models/b/" COMMIT "/x%20y", MIRROR_CACHED, "b", COMMIT, "x y");
+    check("/~cdn/a/b/resolve/" COMMIT "/d/x", MIRROR_CDN, "a/b", COMMIT, "d/x");
+    check("/~cdn/b/resolve/" COMMIT "/x", MIRROR_CDN, "b", COMMIT, "x");
+    check_refused("/api/resolve-cache/models/a/b/main/x", MODEL_NOT_FOUND);
+    check_refused("/api/resolve-cache/models/a/b/" COMMIT, MODEL_NOT_FOUND);
+    check_refused("/api/resolve-cache/models/" COMMIT "/x", MODEL_NOT_FOUND);
+    check_refused("/~cdn", MODEL_NOT_FOUND);
+    check_refused("/~cdn/a/b/resolve/" COMMIT, MODEL_NOT_FOUND);
 }
 
 static void names_may_be_words_of_the_api(void **state)
@@ -127,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_have_one_part_or_two),
+        cmocka_unit_test(addresses_that_resolve_leads_to_are_understood),
         cmocka_unit_test(names_may_be_words_of_the_api),
         cmocka_unit_test(revisions_are_encoded_or_plain),
         cmocka_unit_test(paths_are_decoded_and_left_alone),

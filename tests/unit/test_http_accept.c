@@ -1,0 +1,76 @@
+/* test_http_accept.c - how many connections there may be, in all and from one address. */
+#include "http_fixture.h"
+
+#include <netdb.h>
+
+static int connect_from(const struct fixture *fixture, uint32_t source)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(source);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        (void)close(fd);
+        return -1; /* systems where only 127.0.0.1 is there */
+    }
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(fixture->port);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* Occupies a connection: the handler keeps the request, which is never answered. */
+static int keep_busy(struct fixture *fixture)
+{
+    int fd = connect_to(fixture);
+    send_text(fd, "GET /late HTTP/1.1\r\nHost: x\r\n\r\n");
+    uv_sem_wait(&fixture->has_kept);
+    return fd;
+}
+
+static void one_address_may_have_so_many_connections(void **state)
+{
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){.max_connections_per_address = 1});
+    int busy = keep_busy(fixture);
+    int second = connect_to(fixture);
+    char *answer = read_all(second, NULL);
+    assert_memory_equal(answer, "HTTP/1.1 503 ", 13);
+    assert_non_null(strstr(answer, "too many connections from one address; try again"));
+    free(answer);
+    int other = connect_from(fixture, INADDR_LOOPBACK + 1);
+    if (other >= 0) {
+        send_text(other, "GET /x HTTP/1.1\r\n" CLOSE_HEADERS);
+        answer = read_all(other, NULL);
+        assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+        free(answer);
+    }
+    order(fixture, RELEASE);
+    read_until(busy, "late");
+    (void)close(busy);
+    stop(fixture);
+}
+
+static void an_idle_connection_makes_room_for_a_new_one_of_its_address(void **state)
+{
+    (void)state;
+    char c;
+    struct fixture *fixture = start((struct http_server_options){.max_connections_per_address = 1});
+    int idle = connect_to(fixture);
+    send_text(idle, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    read_until(idle, "GET|/x|");
+    check_talk(fixture, "GET /y HTTP/1.1\r\n" CLOSE_HEADERS, "HTTP/1.1 200 OK\r\n", NULL);
+    while (recv(idle, &c, 1, 0) > 0)
+        ;
+    (void)close(idle);
+    stop(fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_address_may_have_so_many_connections),
+        cmocka_unit_test(an_idle_connection_makes_room_for_a_new_one_of_its_address),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -29,7 +29,7 @@ const char help_download[] =
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --cacert FILE      certificates to trust instead of the system's (default: SSL_CERT_FILE)\n"
     "  --max-workers N    files at once (default: 8)\n"
-    "  --connections N    for one large file (default: 4)\n"
+    "  --connections N    for one large file (default: 4); in all as many as the larger of both\n"
     "  --limit-rate R     bytes per second of all connections together: 500k, 20M\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"

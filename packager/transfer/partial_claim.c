@@ -206,6 +206,23 @@ void partial_remove(char *dir)
     free(dir);
 }
 
+void partial_tidy(const char *store_dir, const char *key, const struct partial_owner *self,
+                  int64_t now_s)
+{
+    enum partial_origin origin = PARTIAL_NEW;
+    char *dir = NULL;
+    struct stat info;
+    char *partials = path_join(store_dir, "partial");
+    bool is_there = partials != NULL && lstat(partials, &info) == 0;
+    free(partials);
+    /* what can be claimed is nobody's */
+    while (is_there &&
+           partial_claim(store_dir, key, self, now_s, &dir, &origin, NULL) == MODEL_OK) {
+        partial_remove(dir);
+        is_there = origin != PARTIAL_NEW;
+    }
+}
+
 uint64_t partial_disk_bytes(const char *store_dir, const char *key)
 {
     struct dir_list list = {0};

@@ -49,6 +49,10 @@ void partial_release(const char *store_dir, const char *key, char *dir);
 /* Removes it with all that is in it; frees the string. NULL does nothing. */
 void partial_remove(char *dir);
 
+/* Removes what dead processes left of a key: the file is in the store already. */
+void partial_tidy(const char *store_dir, const char *key, const struct partial_owner *self,
+                  int64_t now_s);
+
 /* The bytes on disk of all partials of a key. */
 uint64_t partial_disk_bytes(const char *store_dir, const char *key);
 

@@ -328,6 +328,19 @@ static void run(struct transfer_state *state)
     }
 }
 
+/* A process may have died between adding a file to the store and removing its partial. */
+static void tidy(const struct transfer *transfer, const struct hub_file *file)
+{
+    const struct hub_clock *clock = &transfer->hub->clock;
+    struct partial_owner self;
+    char *key = landing_key(file);
+    if (key != NULL) {
+        partial_owner_init(&self);
+        partial_tidy(store_dir(transfer->store), key, &self, clock->now_s(clock->context));
+    }
+    free(key);
+}
+
 static model_status init(struct transfer_state *state, const struct transfer *transfer,
                          struct model_error *err)
 {
@@ -337,7 +350,7 @@ static model_status init(struct transfer_state *state, const struct transfer *tr
     *state = (struct transfer_state){.transfer = transfer, .err = err};
     state->transport = transfer->hub->transport;
     state->n_actives = transfer->max_workers != 0 ? transfer->max_workers : TRANSFER_WORKERS;
-    state->n_streams = state->n_actives * n_connections;
+    state->n_streams = state->n_actives > n_connections ? state->n_actives : n_connections;
     state->actives = calloc(state->n_actives, sizeof *state->actives);
     state->streams = calloc(state->n_streams, sizeof *state->streams);
     state->states = calloc(n_files + 1, 1);
@@ -349,6 +362,7 @@ static model_status init(struct transfer_state *state, const struct transfer *tr
     }
     for (size_t i = 0; i < n_files; i++)
         if (transfer->plan->files[i].in_store) {
+            tidy(transfer, transfer->plan->files[i].file);
             state->states[i] = FILE_DONE;
             state->n_done++;
         }

@@ -21,8 +21,9 @@ struct transfer {
     struct download_plan *plan; /* gets digests as they become known */
     const char *staging;        /* a folder for files that are not kept in parts */
     unsigned max_workers;       /* files at once; 0: TRANSFER_WORKERS */
-    unsigned max_connections;   /* for one file; 0: TRANSFER_CONNECTIONS */
-    uint64_t range_bytes;       /* what a connection fetches at once; 0: TRANSFER_RANGE_BYTES */
+    unsigned
+        max_connections;  /* for one file; 0: TRANSFER_CONNECTIONS; in all: the larger of both */
+    uint64_t range_bytes; /* what a connection fetches at once; 0: TRANSFER_RANGE_BYTES */
     /* Whether the store has the file by now, which is noted in it then. */
     bool (*look_up)(void *context, struct plan_file *planned);
     /* Told of the file that moved, and of the bytes of all files that are there. May be NULL. */

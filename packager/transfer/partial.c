@@ -90,13 +90,22 @@ static model_status open_data(struct partial *partial, uint64_t size_bytes, bool
     return MODEL_OK;
 }
 
-static void write_live(const struct partial *partial, const struct range_map *map, const char *boot)
+/* Makes the live map anew, beside the old one until it is whole. -1: there is none. */
+static int make_live(const char *dir, const struct range_map *map, const char *boot)
 {
     struct buffer text = BUFFER_INIT(RANGE_MAP_MAX_BYTES);
-    if (range_map_write(map, boot, &text, NULL) != MODEL_OK ||
-        pwrite(partial->live_fd, text.data, text.size, 0) != (ssize_t)text.size)
-        (void)ftruncate(partial->live_fd, 0);
+    char *made = path_join(dir, "live.new"), *path = path_join(dir, "live");
+    int fd = open_in(dir, "live.new", O_RDWR | O_CREAT | O_TRUNC);
+    if (fd >= 0 &&
+        (made == NULL || path == NULL || range_map_write(map, boot, &text, NULL) != MODEL_OK ||
+         pwrite(fd, text.data, text.size, 0) != (ssize_t)text.size || rename(made, path) != 0)) {
+        (void)close(fd);
+        fd = -1;
+    }
     buffer_finish(&text);
+    free(made);
+    free(path);
+    return fd;
 }
 
 model_status partial_open(struct partial *partial, char *dir, uint64_t size_bytes, const char *boot,
@@ -121,9 +130,7 @@ model_status partial_open(struct partial *partial, char *dir, uint64_t size_byte
         return status;
     }
     if (boot[0] != '\0')
-        opened.live_fd = open_in(dir, "live", O_RDWR | O_CREAT | O_TRUNC);
-    if (opened.live_fd >= 0)
-        write_live(&opened, &map, boot);
+        opened.live_fd = make_live(dir, &map, boot);
     *partial = opened;
     *ret_map = map;
     return MODEL_OK;

@@ -5,7 +5,8 @@ usage: kill_downloads.py PKGMGR STORE UPSTREAM_PORT ID ROUNDS SEED
 
 Stands between pkgmgr and the hub at UPSTREAM_PORT, and passes bytes on. Each round starts a download and
 kills it (SIGKILL) when a random number of bytes has passed, so that it does not matter how fast the machine
-is. The last download is left alone. Prints one line of JSON: bytes to the client in all, how many rounds
+is. It passes them at a network's speed: what counts is what was fetched, not what a slow machine left in its
+system's buffers. The last download is left alone. Prints one line of JSON: bytes to the client in all, how many rounds
 were killed in the middle, and the last one's exit code and output.
 """
 
@@ -16,8 +17,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 PIECE = 16384
+BYTES_PER_S = 40e6
 
 
 class Counter:
@@ -28,6 +31,15 @@ class Counter:
         self.total = 0
         self.limit = None
         self.victim = None
+        self.free_at = 0.0
+
+    def pace(self, n_bytes):
+        """Waits until the network has room for so much."""
+        with self.lock:
+            now = time.monotonic()
+            self.free_at = max(self.free_at, now) + n_bytes / BYTES_PER_S
+            wait = self.free_at - now
+        time.sleep(wait)
 
     def arm(self, victim, n_bytes):
         with self.lock:
@@ -51,6 +63,8 @@ def pump(source, target, counts):
             piece = source.recv(PIECE)
             if not piece:
                 break
+            if counts:
+                counter.pace(len(piece))
             target.sendall(piece)
             if counts:
                 counter.add(len(piece))
@@ -81,7 +95,7 @@ def main():
     listener.listen(256)
     threading.Thread(target=serve, args=(listener, int(upstream_port)), daemon=True).start()
     endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    command = [pkgmgr, "download", name, "--endpoint", endpoint, "--store", store, "-q", *os.environ.get("EXTRA", "").split()]
+    command = [pkgmgr, "download", name, "--endpoint", endpoint, "--store", store, "-q"]
     n_killed = 0
     for _ in range(rounds):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

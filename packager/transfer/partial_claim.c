@@ -66,13 +66,15 @@ enum partial_state partial_owner_state(const char *name, const struct partial_ow
                                        int64_t heard_s, int64_t now_s)
 {
     unsigned host, boot, own_host, own_boot;
-    long pid;
-    char rest;
-    bool is_here = sscanf(name, "%8x.%8x.%10ld.%*8[0-9a-f]%c", &host, &boot, &pid, &rest) == 3 &&
-                   sscanf(self->name, "%8x.%8x", &own_host, &own_boot) == 2 && host == own_host;
+    long pid = 0;
+    int n = 0;
+    bool is_ours = sscanf(name, "%8x.%8x.%10ld.%*8[0-9a-f]%n", &host, &boot, &pid, &n) == 3 &&
+                   n > 0 && name[n] == '\0' && pid > 0 && pid <= INT32_MAX;
+    bool is_here =
+        is_ours && sscanf(self->name, "%8x.%8x", &own_host, &own_boot) == 2 && host == own_host;
     if (is_here && boot != own_boot)
         return PARTIAL_DEAD;
-    if (is_here && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+    if (is_here && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
         return PARTIAL_DEAD;
     return now_s - heard_s > PARTIAL_SILENT_S ? PARTIAL_SILENT : PARTIAL_ALIVE;
 }

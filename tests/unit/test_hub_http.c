@@ -1,5 +1,5 @@
 /* test_hub_http.c - libcurl behind the transport, against a server thread that sends canned bytes on
- * loopback and closes. */
+ * loopback and closes. Covers packager/hub/hub_easy.c and packager/hub/hub_loop.c, too. */
 #include "testing.h"
 
 #include "hub_http.h"

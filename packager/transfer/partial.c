@@ -158,10 +158,19 @@ void partial_note(const struct partial *partial, const struct range_map *map, ui
                   (off_t)(RANGE_MAP_HEADER_BYTES + from));
 }
 
+static int sync_data(int fd)
+{
+#ifdef __linux__
+    return fdatasync(fd);
+#else
+    return fsync(fd);
+#endif
+}
+
 model_status partial_checkpoint(const struct partial *partial, const struct buffer *map,
                                 struct model_error *err)
 {
-    if (fdatasync(partial->data_fd) != 0)
+    if (sync_data(partial->data_fd) != 0)
         return error_set_errno(err, errno, "cannot sync %s/data", partial->dir);
     char *path = path_join(partial->dir, "have");
     if (path == NULL)

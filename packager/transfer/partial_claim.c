@@ -147,8 +147,10 @@ static model_status make_own(const char *partials, const char *key, const char *
         }
         dir_list_finish(&list);
     }
-    if (is_first)
+    if (is_first) {
+        (void)dir_sync(partials, NULL); /* else a power cut costs the part, nothing worse */
         return MODEL_OK;
+    }
     (void)rmdir(own);
     return error_set(err, MODEL_BUSY, "another process is fetching it");
 }

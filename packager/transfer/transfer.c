@@ -1,6 +1,7 @@
 /* transfer.c - see transfer.h: which files are under way, who fetches what of them, and the loop around
  * it. The loop's thread owns everything; what the queue's threads touch is a landing's. */
 #include "errors.h"
+#include "files.h"
 #include "hub_private.h"
 #include "transfer_private.h"
 
@@ -224,6 +225,24 @@ static struct active *active_of(struct transfer_state *state, const struct disk_
     return &state->actives[i];
 }
 
+/* The work on a file failed. That its partial is not there any more means that we were silent for so long
+ * that another process took it over: then it is for that one to end it. */
+static void end_failed(struct transfer_state *state, struct active *file)
+{
+    const struct landing *landing = &file->landing;
+    size_t index = file->index;
+    if (landing->key == NULL || path_is_file(landing->path)) {
+        transfer_fail(state, landing->work.status, &landing->work.err);
+        return;
+    }
+    log_write(log_of(state), MODEL_LOG_WARN, "another process took '%.200s' over",
+              landing->file->path);
+    state->done_bytes -= file->counted_bytes;
+    close_file(state, file, false);
+    state->states[index] = FILE_ELSEWHERE;
+    state->n_elsewhere++;
+}
+
 static void take_jobs(struct transfer_state *state)
 {
     struct disk_job *job;
@@ -242,7 +261,7 @@ static void take_jobs(struct transfer_state *state)
             transfer_wrong_bytes(state, file, &landing->work.err);
             break;
         case LANDING_FAILED:
-            transfer_fail(state, landing->work.status, &landing->work.err);
+            end_failed(state, file);
             break;
         case LANDING_GOES_ON:
             break;

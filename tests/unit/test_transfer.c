@@ -29,12 +29,17 @@ struct trial {
     bool is_kept; /* a part of it */
     bool cancel_asleep;
     uint64_t done_bytes;
+    void (*take_away)(void); /* called once, when bytes have come */
 };
 
 static void note_bytes(void *context, size_t file_index, uint64_t done_bytes)
 {
+    struct trial *trial = context;
     (void)file_index;
-    ((struct trial *)context)->done_bytes = done_bytes;
+    trial->done_bytes = done_bytes;
+    if (trial->take_away != NULL)
+        trial->take_away();
+    trial->take_away = NULL;
 }
 
 static model_status run_trial(struct trial *trial, const struct scripted_answer *answers,
@@ -361,6 +366,29 @@ static void other_bytes_than_were_asked_for_are_refused(void **state)
     free(part);
 }
 
+/* Plays the process that takes a silent one's partial over, while the last bytes come. */
+static void take_partial_away(void)
+{
+    struct dir_list list;
+    assert_int_equal(dir_read(in_folder("store/partial"), &list, NULL), MODEL_OK);
+    assert_int_equal(list.n_names, 1);
+    char *from = path_join(in_folder("store/partial"), list.names[0]);
+    assert_int_equal(rename(from, in_folder("taken")), 0);
+    free(from);
+    dir_list_finish(&list);
+}
+
+static void a_partial_that_was_taken_over_is_left_to_who_has_it(void **state)
+{
+    const struct scripted_answer answers[] = {{.status = 200, .body = content},
+                                              {.status = 200, .body = content}};
+    struct trial trial = {.take_away = take_partial_away};
+    (void)state;
+    assert_int_equal(run_trial(&trial, answers, 2, &ranged), MODEL_OK); /* he gave it up */
+    assert_string_equal(trial.sha256, ranged.digest.hex);
+    assert_int_equal(trial.done_bytes, RANGED_BYTES);
+}
+
 static void a_server_that_wants_us_to_wait_is_waited_for(void **state)
 {
     static const struct scripted_answer answers[] = {
@@ -388,6 +416,7 @@ int main(void)
         IN_FOLDER(wrong_bytes_that_were_left_are_fetched_again),
         IN_FOLDER(an_address_that_expired_is_asked_for_again),
         IN_FOLDER(other_bytes_than_were_asked_for_are_refused),
+        IN_FOLDER(a_partial_that_was_taken_over_is_left_to_who_has_it),
         IN_FOLDER(a_server_that_wants_us_to_wait_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,9 @@ static model_status keep_header(struct hub_response *response, const char *line,
     while (end > value && strchr("\r\n \t", end[-1]) != NULL)
         end--;
     size_t n = (size_t)(end - value);
-    if (n > HUB_MAX_HEADER_BYTES || memchr(value, '\0', n) != NULL)
+    bool is_valid = memchr(value, '\0', n) == NULL && memchr(value, '\r', n) == NULL &&
+                    memchr(value, '\n', n) == NULL; /* it may become a part of another line */
+    if (n > HUB_MAX_HEADER_BYTES || !is_valid)
         return error_set(err, MODELHOST_NETWORK,
                          "the answer of %.200s has a header '%.*s' that is too long or not valid; "
                          "is this a hub?",

@@ -37,6 +37,17 @@ static void keep_text(char **at, const char *text)
     *at = text != NULL ? strdup(text) : NULL; /* without memory it is just not known */
 }
 
+/* Whether an ETag is strong, and may stand in a header of ours. */
+static bool is_strong(const char *etag)
+{
+    size_t n = 0;
+    if (etag == NULL || etag[0] != '"')
+        return false;
+    while (etag[n] > 0x20 && etag[n] < 0x7f)
+        n++;
+    return etag[n] == '\0' && n >= 2 && n < MAX_ETAG_BYTES && etag[n - 1] == '"';
+}
+
 /* Remembers where the hub led to, so that other ranges can go there at once. */
 static void keep_address(struct stream *stream)
 {
@@ -44,9 +55,8 @@ static void keep_address(struct stream *stream)
     const char *etag = stream->call.response.headers[HUB_ETAG];
     if (stream->is_from_known)
         return;
-    bool is_strong = etag != NULL && etag[0] == '"' && strlen(etag) < MAX_ETAG_BYTES;
     keep_text(&file->known_url, stream->attempt.url);
-    keep_text(&file->etag, is_strong ? etag : NULL);
+    keep_text(&file->etag, is_strong(etag) ? etag : NULL);
     file->known_may_show_token = stream->attempt.may_show_token;
     if (stream->attempt.digest.kind != HUB_DIGEST_NONE)
         file->landing.header_digest = stream->attempt.digest;

@@ -73,12 +73,12 @@ EXAMPLES := $(EXAMPLE_PLUGINS) $(patsubst examples/%.c,$(BUILD)/examples/%,$(fil
 SOAK := $(BUILD)/tests/soak
 TESTS := $(UNIT_TESTS) $(PLUGIN_TESTS) $(ABI_TESTS) $(REPLAYS)
 
-.PHONY: all help demo test soak bench fuzz check plugin install interop deps clean tests objects
+.PHONY: all help demo test soak bench bench-download fuzz check plugin install interop deps clean tests objects
 .DELETE_ON_ERROR:
 all: $(COMMANDS) $(LIBRARY) $(PLUGINS) $(EXAMPLES)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: deps ## download, run and show the small models that the repository ships
 	@$(MAKE) --no-print-directory all
@@ -97,6 +97,9 @@ soak: all $(SOAK) ## SOAK_SECONDS=600 of all models at random, with faults and l
 
 bench: all $(BUILD)/bench/bench $(BUILD)/bench/overhead ## measure beside the peers that are installed
 	@BUILD=$(BUILD) bench/run.sh
+
+bench-download: $(BUILD)/bin/pkgmgr ## a download over loopback beside curl
+	@BUILD=$(BUILD) bench/download.sh
 
 fuzz: ## 60 s of each fuzz target (SECONDS_EACH=60)
 	@tests/fuzz/run.sh $(FUZZERS)

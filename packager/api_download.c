@@ -88,6 +88,7 @@ MODELHOST_API model_status modelhost_download(const char *id,
         .plugin_path = environment.plugin_path,
         .hub.endpoint = environment.endpoint,
         .hub.token = environment.token,
+        .hub.http.ca_file = environment.ca_file,
         .hub.stall_timeout_ms = environment.stall_timeout_ms,
         .offline = environment.offline,
     };

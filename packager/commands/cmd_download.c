@@ -5,6 +5,7 @@
 #include "hub_answers.h"
 #include "hub_environment.h"
 #include "progress_view.h"
+#include "transfer.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ const char help_download[] =
     "usage: pkgmgr download ID[@REVISION] [OPTION]...\n\n"
     "Gets the model ID ('owner/name' or 'name') from the hub, checks every byte, keeps it as a\n"
     "package in the store and prints the package's folder. What the store has is not fetched\n"
-    "again. A plugin for the model's architecture is installed if one is on the plugin path.\n\n"
+    "again, and what was interrupted goes on where it was. A plugin for the model's architecture\n"
+    "is installed if one is on the plugin path.\n\n"
     "  --revision R       branch, tag or commit (default: main)\n"
     "  --include GLOB     take only what matches; may be repeated ('*' crosses '/')\n"
     "  --exclude GLOB     leave out what matches; may be repeated\n"
@@ -25,13 +27,17 @@ const char help_download[] =
     "  --force            fetch again what the store has\n"
     "  --token T          for private and gated models (default: HF_TOKEN, or the token file)\n"
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
+    "  --cacert FILE      certificates to trust instead of the system's (default: SSL_CERT_FILE)\n"
+    "  --max-workers N    files at once (default: 8)\n"
+    "  --connections N    for one large file (default: 4); in all as many as the larger of both\n"
+    "  --limit-rate R     bytes per second of all connections together: 500k, 20M\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n\n"
     "Environment: HF_ENDPOINT HF_TOKEN HF_TOKEN_PATH HF_HOME HF_HUB_OFFLINE\n"
     "HF_HUB_DOWNLOAD_TIMEOUT (seconds without 1 kB/s), http_proxy https_proxy no_proxy,\n"
-    "MODELHOST_STORE MODELHOST_PLUGIN_PATH.\n";
+    "SSL_CERT_FILE MODELHOST_STORE MODELHOST_PLUGIN_PATH.\n";
 
 enum {
     OPT_REVISION = 256,
@@ -42,6 +48,10 @@ enum {
     OPT_FORCE,
     OPT_TOKEN,
     OPT_ENDPOINT,
+    OPT_CACERT,
+    OPT_MAX_WORKERS,
+    OPT_CONNECTIONS,
+    OPT_LIMIT_RATE,
     OPT_STORE,
     OPT_PLUGIN_PATH,
     OPT_JSON
@@ -56,6 +66,10 @@ static const struct option long_options[] = {
     {"force", no_argument, NULL, OPT_FORCE},
     {"token", required_argument, NULL, OPT_TOKEN},
     {"endpoint", required_argument, NULL, OPT_ENDPOINT},
+    {"cacert", required_argument, NULL, OPT_CACERT},
+    {"max-workers", required_argument, NULL, OPT_MAX_WORKERS},
+    {"connections", required_argument, NULL, OPT_CONNECTIONS},
+    {"limit-rate", required_argument, NULL, OPT_LIMIT_RATE},
     {"store", required_argument, NULL, OPT_STORE},
     {"plugin-path", required_argument, NULL, OPT_PLUGIN_PATH},
     {"json", no_argument, NULL, OPT_JSON},
@@ -77,6 +91,31 @@ static bool add_pattern(const char **patterns, size_t *n_patterns)
         return false;
     patterns[(*n_patterns)++] = optarg;
     return true;
+}
+
+static int take_number(const char *option, int64_t max, unsigned *ret)
+{
+    int64_t value;
+    if (!command_integer("download", option, optarg, 1, max, &value))
+        return COMMAND_USAGE;
+    *ret = (unsigned)value;
+    return 0;
+}
+
+/* "500", "500k", "20M", "1G": powers of 1000, as sizes are shown. */
+static int take_rate(uint64_t *ret)
+{
+    static const char units[] = "kMG";
+    char *end = NULL;
+    double rate = strtod(optarg, &end);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+    for (const char *u = units; unit != NULL && u <= unit; u++)
+        rate *= 1000;
+    if (end == optarg || end[unit != NULL] != '\0' || !(rate >= 1) || rate > 1e15)
+        return command_usage(
+            "download", "--limit-rate is '%s', want bytes per second, such as 500k or 20M", optarg);
+    *ret = (uint64_t)rate;
+    return 0;
 }
 
 static int take_option(struct arguments *arguments, int option)
@@ -101,6 +140,15 @@ static int take_option(struct arguments *arguments, int option)
     case OPT_ENDPOINT:
         options->hub.endpoint = optarg;
         break;
+    case OPT_CACERT:
+        options->hub.http.ca_file = optarg;
+        break;
+    case OPT_MAX_WORKERS:
+        return take_number("--max-workers", TRANSFER_MAX_WORKERS, &options->max_workers);
+    case OPT_CONNECTIONS:
+        return take_number("--connections", TRANSFER_MAX_CONNECTIONS, &options->max_connections);
+    case OPT_LIMIT_RATE:
+        return take_rate(&options->hub.http.limit_bytes_per_s);
     case OPT_STORE:
         options->store_dir = optarg;
         break;
@@ -208,6 +256,8 @@ static void apply_environment(struct download_options *options,
         options->hub.token = NULL; /* --token '': none */
     if (options->hub.endpoint == NULL)
         options->hub.endpoint = environment->endpoint;
+    if (options->hub.http.ca_file == NULL)
+        options->hub.http.ca_file = environment->ca_file;
     if (options->store_dir == NULL)
         options->store_dir = environment->store_dir;
     if (options->plugin_path == NULL)

@@ -4,6 +4,7 @@
 #include "files.h"
 #include "hub_answers.h"
 #include "human_text.h"
+#include "landing.h"
 #include "transfer.h"
 
 #include <errno.h>
@@ -127,52 +128,47 @@ void download_end(struct download *download)
     *download = (struct download){0};
 }
 
-/* ---- transfer: one file after the other */
+/* ---- transfer */
 
-struct progress {
-    const struct download *download;
-    size_t file_index;
-    uint64_t before_bytes; /* of the files before this one */
-};
-
-static void advance(void *context, uint64_t received_bytes)
+static void advance(void *context, size_t file_index, uint64_t done_bytes)
 {
-    const struct progress *progress = context;
-    const struct download_options *options = progress->download->options;
+    const struct download *download = context;
+    const struct download_options *options = download->options;
     if (options->progress != NULL)
-        options->progress(options->observer, &progress->download->plan, progress->file_index,
-                          progress->before_bytes + received_bytes);
+        options->progress(options->observer, &download->plan, file_index, done_bytes);
 }
 
-static model_status transfer_one(struct download *download, struct plan_file *planned,
-                                 struct progress *progress, struct model_error *err)
+static void file_done(void *context, const struct plan_file *planned)
 {
-    const struct download_options *options = download->options;
-    char *part = text_format("%s/%zu.part", download->staging, progress->file_index);
-    if (part == NULL)
-        return error_no_memory(err, "a path");
-    struct transfer transfer = {
-        .hub = download->hub,
-        .model = &download->model,
-        .file = planned->file,
-        .part_path = part,
-        .store_dir = store_dir(download->store),
-        .advance = advance,
-        .advance_context = progress,
-        .log = &options->hub.log,
-    };
-    model_status status = transfer_run(&transfer, planned->sha256, err);
-    if (status == MODEL_OK)
-        status = store_add_blob(download->store, part, planned->sha256, err);
-    free(part);
-    return status;
+    const struct download_options *options = ((struct download *)context)->options;
+    if (options->file_done != NULL)
+        options->file_done(options->observer, planned);
+}
+
+static bool look_up(void *context, struct plan_file *planned)
+{
+    return download_look_up(((struct download *)context)->store, planned);
+}
+
+/* What earlier downloads left of these files takes its room already. */
+static uint64_t partial_bytes(const struct download *download)
+{
+    uint64_t total_bytes = 0;
+    for (size_t i = 0; i < download->plan.n_files; i++) {
+        const struct plan_file *planned = &download->plan.files[i];
+        char *key = planned->in_store ? NULL : landing_key(planned->file);
+        if (key != NULL)
+            total_bytes += partial_disk_bytes(store_dir(download->store), key);
+        free(key);
+    }
+    return total_bytes;
 }
 
 /* After the folder for the work is made, which removes those of dead processes. */
 static model_status check_room(const struct download *download, struct model_error *err)
 {
-    model_status status =
-        download_plan_check_room(&download->plan, store_dir(download->store), err);
+    model_status status = download_plan_check_room(&download->plan, partial_bytes(download),
+                                                   store_dir(download->store), err);
     uint64_t others_bytes = status != MODEL_OK ? store_staging_bytes(download->store) : 0;
     char size[HUMAN_TEXT_BYTES];
     if (others_bytes > 0 && err != NULL) {
@@ -186,7 +182,6 @@ static model_status check_room(const struct download *download, struct model_err
 model_status download_transfer(struct download *download, struct model_error *err)
 {
     const struct download_options *options = download->options;
-    struct progress progress = {.download = download};
     if (download->present != NULL) {
         store_tidy(download->store);
         return MODEL_OK;
@@ -194,17 +189,22 @@ model_status download_transfer(struct download *download, struct model_error *er
     model_status status = store_make_staging(download->store, &download->staging, err);
     if (status == MODEL_OK)
         status = check_room(download, err);
-    for (size_t i = 0; i < download->plan.n_files && status == MODEL_OK; i++) {
-        struct plan_file *planned = &download->plan.files[i];
-        progress.file_index = i;
-        if (!planned->in_store) {
-            status = transfer_one(download, planned, &progress, err);
-            progress.before_bytes += planned->file->size_bytes;
-        }
-        if (status == MODEL_OK && options->file_done != NULL)
-            options->file_done(options->observer, planned);
-    }
-    return status;
+    if (status != MODEL_OK)
+        return status;
+    struct transfer transfer = {
+        .hub = download->hub,
+        .model = &download->model,
+        .store = download->store,
+        .plan = &download->plan,
+        .staging = download->staging,
+        .max_workers = options->max_workers,
+        .max_connections = options->max_connections,
+        .look_up = look_up,
+        .advance = advance,
+        .file_done = file_done,
+        .context = download,
+    };
+    return transfer_run(&transfer, err);
 }
 
 /* ---- the whole */

@@ -19,10 +19,12 @@ struct download_options {
     const char *store_dir;   /* made when it is not there */
     const char *plugin_path; /* where to look for a plugin */
     struct selection_rules rules;
-    struct hub_config hub; /* its log is the download's too */
-    bool force;            /* fetch what the store has as well */
-    bool offline;          /* no network: succeed only if the store has the package */
-    bool dry_run;          /* the store is only read: it is not made when it is not there */
+    struct hub_config hub;    /* its log is the download's too */
+    unsigned max_workers;     /* files at once; 0: the default */
+    unsigned max_connections; /* for one file; 0: the default */
+    bool force;               /* fetch what the store has as well */
+    bool offline;             /* no network: succeed only if the store has the package */
+    bool dry_run;             /* the store is only read: it is not made when it is not there */
     /* Bytes of the files to fetch, so far and in all, and the file under way. May be NULL. */
     void (*progress)(void *context, const struct download_plan *plan, size_t file_index,
                      uint64_t done_bytes);
@@ -73,6 +75,9 @@ model_status download_check_files(const struct store *store, const char *dir,
  * fetched after all, and files that the hub names by their git digest need not be when the store has their
  * content. */
 model_status download_reuse(struct download *download, struct model_error *err);
+
+/* Whether the store has a planned file by now, with the right bytes; notes it in the plan then. */
+bool download_look_up(const struct store *store, struct plan_file *planned);
 
 /* MODELHOST_OFFLINE when a pattern of --include fits no file of the package, or when it has no weights
  * and they were not left out on purpose. */

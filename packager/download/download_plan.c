@@ -129,18 +129,19 @@ bool download_plan_satisfied_by(const struct download_plan *plan, const struct m
     return true;
 }
 
-model_status download_plan_check_room(const struct download_plan *plan, const char *dir,
-                                      struct model_error *err)
+model_status download_plan_check_room(const struct download_plan *plan, uint64_t have_bytes,
+                                      const char *dir, struct model_error *err)
 {
     struct statvfs disk;
     uint64_t free_bytes;
     if (statvfs(dir, &disk) != 0 || !size_multiply(disk.f_bavail, disk.f_frsize, &free_bytes))
         return MODEL_OK; /* not known: writing will tell */
-    if (plan->fetch_bytes <= free_bytes)
+    uint64_t want_bytes = plan->fetch_bytes > have_bytes ? plan->fetch_bytes - have_bytes : 0;
+    if (want_bytes <= free_bytes)
         return MODEL_OK;
     char want[HUMAN_TEXT_BYTES], have[HUMAN_TEXT_BYTES];
     return error_set(err, MODEL_IO,
                      "no space left for the download: it takes %s and the disk of '%.300s' has %s; "
                      "free some, or choose another disk with --store DIR",
-                     human_size(plan->fetch_bytes, want), dir, human_size(free_bytes, have));
+                     human_size(want_bytes, want), dir, human_size(free_bytes, have));
 }

@@ -35,8 +35,9 @@ bool download_plan_find_twins(const struct download_plan *plan, size_t *ret_firs
  * size: the caller has made sure that the package is of the same commit. */
 bool download_plan_satisfied_by(const struct download_plan *plan, const struct manifest *manifest);
 
-/* MODEL_IO, saying how much is wanted and how much there is, when the disk below dir has no room. */
-model_status download_plan_check_room(const struct download_plan *plan, const char *dir,
-                                      struct model_error *err);
+/* MODEL_IO, saying how much is wanted and how much there is, when the disk below dir has no room.
+ * have_bytes of what is to be fetched take their room already. */
+model_status download_plan_check_room(const struct download_plan *plan, uint64_t have_bytes,
+                                      const char *dir, struct model_error *err);
 
 #endif

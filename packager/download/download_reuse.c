@@ -91,3 +91,17 @@ model_status download_reuse(struct download *download, struct model_error *err)
     free(blobs.blobs);
     return status;
 }
+
+bool download_look_up(const struct store *store, struct plan_file *planned)
+{
+    struct store_blobs blobs = {0};
+    if (planned->file->digest.kind == HUB_DIGEST_SHA256) {
+        planned->in_store =
+            store_blob_is_good(store, planned->file->digest.hex, planned->file->size_bytes) != 0;
+    } else if (planned->file->digest.kind == HUB_DIGEST_GIT_BLOB &&
+               store_list_blobs(store, &blobs, NULL) == MODEL_OK) {
+        find_content(store, &blobs, planned);
+        free(blobs.blobs);
+    }
+    return planned->in_store;
+}

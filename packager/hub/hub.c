@@ -1,5 +1,6 @@
 /* hub.c - see hub.h: the calls of a hub, made of hub_get(), and the addresses they go to. */
 #include "hub_private.h"
+#include "clock.h"
 #include "errors.h"
 #include "hub_answers.h"
 
@@ -20,6 +21,12 @@ static int64_t real_now_s(void *context)
 {
     (void)context;
     return (int64_t)time(NULL);
+}
+
+static int64_t real_now_ms(void *context)
+{
+    (void)context;
+    return clock_now_ns() / NS_PER_MS;
 }
 
 model_status hub_check_token(const char *token, struct model_error *err)
@@ -43,15 +50,16 @@ model_status hub_create(const struct hub_config *config, struct hub **ret, struc
     hub->config = *config;
     if (hub->config.stall_timeout_ms <= 0)
         hub->config.stall_timeout_ms = HUB_STALL_TIMEOUT_MS;
-    hub->clock =
-        config->clock != NULL ? *config->clock : (struct hub_clock){sleep_really, real_now_s, NULL};
+    hub->clock = config->clock != NULL
+                     ? *config->clock
+                     : (struct hub_clock){sleep_really, real_now_s, real_now_ms, NULL};
     model_status status = hub_endpoint_normalize(config->endpoint, &hub->endpoint, err);
     if (status == MODEL_OK)
         status = hub_url_parse(hub->endpoint, &hub->origin, NULL, err);
     if (status == MODEL_OK && config->token != NULL)
         status = hub_check_token(config->token, err);
     if (status == MODEL_OK && config->transport == NULL)
-        status = hub_http_create(&hub->http, err);
+        status = hub_http_create(&config->http, &hub->http, err);
     if (status != MODEL_OK) {
         hub_destroy(hub);
         return status;
@@ -214,6 +222,12 @@ model_status hub_list_files(struct hub *hub, const struct hub_model *model, stru
     return status;
 }
 
+model_status hub_file_url(const struct hub *hub, const struct hub_model *model, const char *path,
+                          char **ret, struct model_error *err)
+{
+    return make_url(hub, "/", model->id, "/resolve/", model->commit, path, ret, err);
+}
+
 model_status hub_get_file(struct hub *hub, const struct hub_model *model, const char *path,
                           const struct hub_receiver *receiver, struct hub_digest *ret_digest,
                           struct model_error *err)
@@ -221,8 +235,7 @@ model_status hub_get_file(struct hub *hub, const struct hub_model *model, const 
     struct hub_subject subject = {model->id, model->commit, path};
     struct hub_response response;
     char *url = NULL;
-    model_status status =
-        make_url(hub, "/", model->id, "/resolve/", model->commit, path, &url, err);
+    model_status status = hub_file_url(hub, model, path, &url, err);
     if (status == MODEL_OK)
         status = hub_get(hub, &(struct hub_request){.url = url, .subject = &subject}, receiver,
                          &response, ret_digest, err);

@@ -24,10 +24,11 @@
 #define HUB_COMMIT_BYTES     41
 
 /* Time, so that tests need not wait. sleep_ms may come back early; now_s is the date, in seconds since
- * 1970. */
+ * 1970; now_ms never goes back. */
 struct hub_clock {
     void (*sleep_ms)(void *context, int64_t ms);
     int64_t (*now_s)(void *context);
+    int64_t (*now_ms)(void *context);
     void *context;
 };
 
@@ -35,8 +36,9 @@ struct hub_clock {
 struct hub_config {
     const char *endpoint; /* NULL: the default */
     const char *token;    /* shown to the endpoint's own scheme, host and port only; NULL: none */
-    int64_t stall_timeout_ms; /* see struct hub_exchange; 0: HUB_STALL_TIMEOUT_MS */
-    struct log_sink log;      /* told about waiting and trying again */
+    int64_t stall_timeout_ms;     /* see struct hub_exchange; 0: HUB_STALL_TIMEOUT_MS */
+    struct hub_http_options http; /* for libcurl's transport */
+    struct log_sink log;          /* told about waiting and trying again */
     bool (*cancelled)(void *context);
     void *cancel_context;
     const struct hub_transport *transport; /* NULL: libcurl */
@@ -109,6 +111,10 @@ struct hub_request {
 model_status hub_get(struct hub *hub, const struct hub_request *request,
                      const struct hub_receiver *receiver, struct hub_response *ret,
                      struct hub_digest *ret_digest, struct model_error *err);
+
+/* The address of one file of a commit, to be freed. */
+model_status hub_file_url(const struct hub *hub, const struct hub_model *model, const char *path,
+                          char **ret, struct model_error *err);
 
 /* GETs one file of a commit. */
 model_status hub_get_file(struct hub *hub, const struct hub_model *model, const char *path,

@@ -129,8 +129,11 @@ model_status hub_environment_read(struct hub_environment *ret, struct model_erro
     const char *endpoint = environment_value("HF_ENDPOINT");
     model_status status = read_timeout(&environment.stall_timeout_ms, err);
     environment.endpoint = copy_or_null(endpoint);
-    if (status == MODEL_OK && endpoint != NULL && environment.endpoint == NULL)
-        status = error_no_memory(err, "the endpoint");
+    const char *ca_file = environment_value("SSL_CERT_FILE");
+    environment.ca_file = copy_or_null(ca_file);
+    if (status == MODEL_OK && ((endpoint != NULL && environment.endpoint == NULL) ||
+                               (ca_file != NULL && environment.ca_file == NULL)))
+        status = error_no_memory(err, "the environment's settings");
     if (status == MODEL_OK)
         status = environment_store_dir(&environment.store_dir, err);
     if (status == MODEL_OK)
@@ -146,6 +149,7 @@ void hub_environment_finish(struct hub_environment *environment)
 {
     free(environment->endpoint);
     free(environment->token);
+    free(environment->ca_file);
     free(environment->store_dir);
     free(environment->plugin_path);
     *environment = (struct hub_environment){0};

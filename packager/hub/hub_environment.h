@@ -1,6 +1,6 @@
 /* hub_environment.h - the settings that users of the hub keep in the environment: HF_ENDPOINT,
- * HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT, and our MODELHOST_STORE,
- * MODELHOST_PLUGIN_PATH. For commands and NULL options only. */
+ * HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT, OpenSSL's SSL_CERT_FILE,
+ * and our MODELHOST_STORE, MODELHOST_PLUGIN_PATH. For commands and NULL options only. */
 #ifndef HUB_ENVIRONMENT_H
 #define HUB_ENVIRONMENT_H
 
@@ -11,6 +11,7 @@
 struct hub_environment {
     char *endpoint; /* NULL: the default */
     char *token;    /* NULL: none, or not read */
+    char *ca_file;  /* NULL: the system's certificates */
     char *store_dir;
     char *plugin_path;
     bool offline;

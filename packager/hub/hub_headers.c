@@ -210,3 +210,37 @@ struct hub_digest hub_digest_read(const char *etag)
         digest.kind = n == 64 ? HUB_DIGEST_SHA256 : n == 40 ? HUB_DIGEST_GIT_BLOB : HUB_DIGEST_NONE;
     return digest;
 }
+
+/* Digits to a number below 2^63; NULL when there are none or too many. */
+static const char *read_number(const char *text, uint64_t *ret)
+{
+    uint64_t value = 0;
+    if (!isdigit((unsigned char)*text))
+        return NULL;
+    for (; isdigit((unsigned char)*text); text++) {
+        if (value > INT64_MAX / 10 - 1)
+            return NULL;
+        value = value * 10 + (uint64_t)(*text - '0');
+    }
+    *ret = value;
+    return text;
+}
+
+bool hub_content_range_read(const char *text, uint64_t *ret_start, uint64_t *ret_end,
+                            uint64_t *ret_total)
+{
+    uint64_t start = 0, last = 0, total = UINT64_MAX;
+    if (text == NULL || strncasecmp(text, "bytes", 5) != 0)
+        return false;
+    text = read_number(skip_blanks(text + 5), &start);
+    if (text == NULL || *text != '-' || (text = read_number(text + 1, &last)) == NULL ||
+        *text != '/')
+        return false;
+    text = text[1] == '*' ? text + 2 : read_number(text + 1, &total);
+    if (text == NULL || *skip_blanks(text) != '\0' || last < start || last >= total)
+        return false;
+    *ret_start = start;
+    *ret_end = last + 1;
+    *ret_total = total;
+    return true;
+}

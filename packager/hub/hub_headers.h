@@ -16,6 +16,11 @@ bool hub_link_next(const char *link, const char **ret, size_t *ret_bytes);
  * or name a time that has passed: our clock may be wrong. At most 86,400,000. */
 int64_t hub_retry_wait_ms(const char *rate_limit, const char *retry_after, int64_t now_s);
 
+/* "bytes 0-99/1234": the bytes [start, end) of so many; *ret_total is UINT64_MAX for "/ *" (without the
+ * blank). False when it is something else, or NULL. */
+bool hub_content_range_read(const char *text, uint64_t *ret_start, uint64_t *ret_end,
+                            uint64_t *ret_total);
+
 enum hub_digest_kind { HUB_DIGEST_NONE = 0, HUB_DIGEST_GIT_BLOB, HUB_DIGEST_SHA256 };
 
 /* A digest as the hub gives it: 64 digits are the SHA-256 of a file, 40 the SHA-1 of a git blob. */

@@ -1,297 +1,293 @@
-/* hub_http.c - see hub_http.h. The only file that knows libcurl: one easy handle, kept between
- * exchanges so that connections live on. Redirects are off and only http and https are allowed; what
- * a server may send before the body is bounded here. One thread at a time. */
+/* hub_http.c - see hub_http.h. A multi handle of libcurl whose sockets and timer live on a loop
+ * (hub_loop.h), and an easy handle for each exchange (hub_easy.h). Connections are shared by all; HTTP/2
+ * is taken where it is offered, many exchanges on one connection. One thread at a time. */
 #include "hub_http.h"
+#include "clock.h"
 #include "errors.h"
+#include "hub_easy.h"
+#include "hub_loop.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BUFFER_BYTES       (256l << 10)
-#define USER_AGENT         "modelhost/" MODELHOST_VERSION
-#define MAX_TOKEN_BYTES    4096u
-#define CONNECT_TIMEOUT_MS 30000
-
-#ifndef CURL_WRITEFUNC_ERROR /* before 7.87: any number other than the size that came */
-#define CURL_WRITEFUNC_ERROR 0xFFFFFFFF
-#endif
+#define MAX_IDLE_HANDLES 64
+#define MAX_KEPT_SOCKETS 64l
+#define CANCEL_CHECK_MS  100
 
 struct hub_http {
-    CURL *easy;
-    char reason[CURL_ERROR_SIZE];
-    /* of the exchange under way */
-    const struct hub_exchange *exchange;
-    struct hub_response *response;
-    struct model_error *err;
-    size_t header_bytes;
-    bool in_headers;      /* they have not ended yet */
-    model_status refusal; /* why a callback ended the exchange; MODEL_OK: none did */
+    CURLM *multi;
+    struct hub_loop *loop;
+    struct hub_easy_shared shared;
+    struct hub_easy *running, *idle;
+    size_t n_idle;
+    struct hub_call *ended; /* a list by the calls' `inside`s */
 };
 
-static size_t refuse(struct hub_http *http, model_status status)
+/* An idle one, or a new one. */
+static struct hub_easy *take_easy(struct hub_http *http)
 {
-    http->refusal = status;
-    return CURL_WRITEFUNC_ERROR;
-}
-
-/* Keeps a header that someone looks at. */
-static model_status keep_header(struct hub_http *http, const char *line, size_t size)
-{
-    const char *colon = memchr(line, ':', size);
-    enum hub_header header =
-        colon != NULL ? hub_header_find(line, (size_t)(colon - line)) : HUB_N_HEADERS;
-    if (header == HUB_N_HEADERS)
-        return MODEL_OK;
-    const char *value = colon + 1, *end = line + size;
-    while (value < end && (*value == ' ' || *value == '\t'))
-        value++;
-    while (end > value && strchr("\r\n \t", end[-1]) != NULL)
-        end--;
-    size_t n = (size_t)(end - value);
-    if (n > HUB_MAX_HEADER_BYTES || memchr(value, '\0', n) != NULL)
-        return error_set(http->err, MODELHOST_NETWORK,
-                         "the answer of %.200s has a header '%.*s' that is too long or not valid; "
-                         "is this a hub?",
-                         http->exchange->url, (int)(colon - line), line);
-    char *copy = strndup(value, n);
-    if (copy == NULL)
-        return error_no_memory(http->err, "a header");
-    free(http->response->headers[header]);
-    http->response->headers[header] = copy;
-    return MODEL_OK;
-}
-
-static size_t on_header(char *line, size_t one, size_t size, void *context)
-{
-    struct hub_http *http = context;
-    (void)one;
-    http->header_bytes += size;
-    if (http->header_bytes > HUB_MAX_HEADERS_BYTES)
-        return refuse(http,
-                      error_set(http->err, MODELHOST_NETWORK,
-                                "the answer of %.200s has more than %u bytes of headers; is this "
-                                "a hub?",
-                                http->exchange->url, HUB_MAX_HEADERS_BYTES));
-    if (size > 5 && memcmp(line, "HTTP/", 5) == 0) {
-        /* another answer begins (after 100 Continue, or a proxy's): forget the one before */
-        hub_response_finish(http->response);
-        http->in_headers = true;
-        return size;
+    struct hub_easy *easy = http->idle;
+    if (easy != NULL) {
+        http->idle = easy->next;
+        http->n_idle--;
+        return easy;
     }
-    if (size > 0 && (line[0] == '\r' || line[0] == '\n'))
-        http->in_headers = false;
-    model_status status = keep_header(http, line, size);
-    return status == MODEL_OK ? size : refuse(http, status);
+    return hub_easy_create(&http->shared);
 }
 
-static size_t on_body(char *data, size_t one, size_t size, void *context)
+/* Takes it from those under way, and keeps it for the next exchange. */
+static void put_back(struct hub_http *http, struct hub_easy *easy)
 {
-    struct hub_http *http = context;
-    long code = 0;
-    (void)one;
-    (void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &code);
-    if (code == 200) {
-        const struct hub_sink *sink = &http->exchange->sink;
-        model_status status = sink->write(sink->context, data, size, http->err);
-        return status == MODEL_OK ? size : refuse(http, status);
+    struct hub_easy **at = &http->running;
+    while (*at != NULL && *at != easy)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = easy->next;
+    if (easy->was_added)
+        (void)curl_multi_remove_handle(http->multi, easy->curl);
+    easy->call->inside = NULL;
+    easy->was_added = false;
+    hub_easy_stop(easy);
+    if (http->n_idle >= MAX_IDLE_HANDLES) {
+        hub_easy_destroy(easy);
+        return;
     }
-    struct buffer *body = &http->response->error_body;
-    size_t room = body->max_bytes - body->size;
-    (void)buffer_append(body, data, size < room ? size : room);
-    return size <= room ? size : CURL_WRITEFUNC_ERROR;
+    easy->next = http->idle;
+    http->idle = easy;
+    http->n_idle++;
 }
 
-static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+/* ---- the loop */
+
+static int on_want_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *watch)
 {
     struct hub_http *http = context;
-    const struct hub_exchange *exchange = http->exchange;
-    (void)a, (void)b, (void)c, (void)d;
-    if (exchange->cancelled == NULL || !exchange->cancelled(exchange->cancel_context))
-        return 0;
-    http->refusal = error_set(http->err, MODEL_CANCELLED, "interrupted");
-    return 1;
+    struct hub_watch *watched = watch;
+    (void)easy;
+    bool read = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
+    bool write = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+    model_status status = hub_loop_watch(http->loop, &watched, socket, read, write);
+    (void)curl_multi_assign(http->multi, socket, watched);
+    return status == MODEL_OK ? 0 : -1;
 }
 
-/* "Authorization: Bearer ..." as a list, NULL in *ret without a token. */
-static model_status make_headers(const struct hub_exchange *exchange, struct curl_slist **ret,
-                                 struct model_error *err)
+static int on_want_timer(CURLM *multi, long after_ms, void *context)
 {
-    if (exchange->token == NULL)
-        return MODEL_OK;
-    struct buffer line = BUFFER_INIT(MAX_TOKEN_BYTES + 64);
-    struct curl_slist *list = NULL;
-    if (buffer_printf(&line, "Authorization: Bearer %s", exchange->token) == MODEL_OK)
-        list = curl_slist_append(NULL, line.data);
-    buffer_finish(&line);
-    if (list == NULL)
-        return error_no_memory(err, "the request");
-    *ret = list;
-    return MODEL_OK;
+    struct hub_http *http = context;
+    (void)multi;
+    hub_loop_set_timer(http->loop, after_ms);
+    return 0;
 }
 
-static CURLcode set_exchange(struct hub_http *http, struct curl_slist *headers)
+static void on_socket(void *context, int socket, bool readable, bool writable)
 {
-    const struct hub_exchange *exchange = http->exchange;
-    CURL *easy = http->easy;
-    long stall_s = (long)((exchange->stall_timeout_ms + 999) / 1000);
-    long connect_ms = exchange->stall_timeout_ms < CONNECT_TIMEOUT_MS
-                          ? (long)exchange->stall_timeout_ms
-                          : CONNECT_TIMEOUT_MS;
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, exchange->url);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1l);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)exchange->timeout_ms);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-    return code;
+    struct hub_http *http = context;
+    int n_running = 0;
+    int mask = (readable ? CURL_CSELECT_IN : 0) | (writable ? CURL_CSELECT_OUT : 0);
+    (void)curl_multi_socket_action(http->multi, socket, mask, &n_running);
 }
 
-/* libcurl's own limit for one line of headers is "out of memory", later "too large": memory does not
- * really run out between the request and the end of the headers. */
-static bool is_long_header(const struct hub_http *http, CURLcode code)
+static void on_timer(void *context)
 {
-    long request_bytes = 0;
-#if LIBCURL_VERSION_NUM >= 0x080600
-    if (code == CURLE_TOO_LARGE)
-        return http->in_headers;
-#endif
-    (void)curl_easy_getinfo(http->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-    return code == CURLE_OUT_OF_MEMORY && http->in_headers && request_bytes > 0;
+    struct hub_http *http = context;
+    int n_running = 0;
+    (void)curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
 }
 
-/* What a failed transfer means. */
-static model_status explain(struct hub_http *http, CURLcode code, enum hub_failure *ret_failure)
+/* ---- exchanges */
+
+/* An ended call waits in a list for wait() to return it. */
+static void end_call(struct hub_http *http, struct hub_call *call, model_status status)
 {
-    const char *reason = http->reason[0] != '\0' ? http->reason : curl_easy_strerror(code);
-    *ret_failure = HUB_FAILED_FOR_GOOD;
-    if (http->refusal != MODEL_OK)
-        return http->refusal;
-    if (is_long_header(http, code))
-        return error_set(http->err, MODELHOST_NETWORK,
-                         "the header of the answer of %.200s is too long; is this a hub?",
-                         http->exchange->url);
-    switch (code) {
-    case CURLE_OUT_OF_MEMORY:
-        return error_no_memory(http->err, "a transfer");
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
-        *ret_failure = HUB_FAILED_TO_CONNECT;
-        return error_set(http->err, MODELHOST_NETWORK, "cannot reach %.200s: %s",
-                         http->exchange->url, reason);
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-        return error_set(http->err, MODELHOST_NETWORK,
-                         "%.200s does not prove who it is: %s; if it is your own hub or proxy, "
-                         "add its certificate to the system's",
-                         http->exchange->url, reason);
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return error_set(http->err, MODELHOST_NETWORK,
-                         "'%.200s' cannot be fetched: %s; check the address of the hub "
-                         "(HF_ENDPOINT, --endpoint)",
-                         http->exchange->url, reason);
-    default:
-        *ret_failure = HUB_BROKE_OFF;
-        return error_set(http->err, MODELHOST_NETWORK, "the transfer from %.200s broke off: %s",
-                         http->exchange->url, reason);
+    struct hub_call **at = &http->ended;
+    while (*at != NULL)
+        at = (struct hub_call **)&(*at)->inside;
+    call->status = status;
+    call->inside = NULL;
+    *at = call;
+}
+
+static void begin_by_curl(void *context, struct hub_call *call)
+{
+    struct hub_http *http = context;
+    struct hub_easy *easy = take_easy(http);
+    hub_response_finish(&call->response);
+    call->failure = HUB_FAILED_FOR_GOOD;
+    error_init(&call->err);
+    call->inside = easy;
+    if (easy == NULL) {
+        end_call(http, call, error_no_memory(&call->err, "a transfer"));
+        return;
+    }
+    easy->next = http->running;
+    http->running = easy;
+    model_status status = hub_easy_start(easy, call);
+    if (status == MODEL_OK) {
+        easy->was_added = curl_multi_add_handle(http->multi, easy->curl) == CURLM_OK;
+        if (easy->was_added)
+            return;
+        status = error_no_memory(&call->err, "a transfer");
+    }
+    put_back(http, easy);
+    end_call(http, call, status);
+}
+
+static void abandon_by_curl(void *context, struct hub_call *call)
+{
+    struct hub_http *http = context;
+    struct hub_call **at = &http->ended;
+    while (*at != NULL && *at != call)
+        at = (struct hub_call **)&(*at)->inside;
+    if (*at == call) {
+        *at = call->inside;
+        call->inside = NULL;
+    } else if (call->inside != NULL) {
+        put_back(http, call->inside);
     }
 }
 
+static void finish_exchange(struct hub_http *http, struct hub_easy *easy, CURLcode code)
+{
+    struct hub_call *call = easy->call;
+    model_status status = hub_easy_result(easy, code);
+    put_back(http, easy);
+    end_call(http, call, status);
+}
+
+static void collect_ended(struct hub_http *http)
+{
+    CURLMsg *message;
+    int n_left;
+    while ((message = curl_multi_info_read(http->multi, &n_left)) != NULL) {
+        struct hub_easy *easy = NULL;
+        CURLcode code = message->data.result;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&easy);
+        if (message->msg == CURLMSG_DONE && easy != NULL && easy->call != NULL)
+            finish_exchange(http, easy, code);
+    }
+}
+
+static void end_cancelled(struct hub_http *http)
+{
+    struct hub_easy *next;
+    for (struct hub_easy *easy = http->running; easy != NULL; easy = next) {
+        struct hub_call *call = easy->call;
+        const struct hub_exchange *exchange = &call->exchange;
+        next = easy->next;
+        if (exchange->cancelled == NULL || !exchange->cancelled(exchange->cancel_context))
+            continue;
+        put_back(http, easy);
+        end_call(http, call, error_set(&call->err, MODEL_CANCELLED, "interrupted"));
+    }
+}
+
+/* Lets those go on that the limit had stopped, when it is time. */
+static void resume_paused(struct hub_http *http, int64_t now_ns)
+{
+    struct hub_easy *next;
+    if (http->shared.resume_ns == 0 || now_ns < http->shared.resume_ns)
+        return;
+    http->shared.resume_ns = 0;
+    for (struct hub_easy *easy = http->running; easy != NULL; easy = next) {
+        next = easy->next;
+        if (!easy->is_paused)
+            continue;
+        hub_easy_resume(easy);
+        if (http->shared.resume_ns != 0)
+            return;
+    }
+}
+
+static struct hub_call *wait_by_curl(void *context, int64_t timeout_ms)
+{
+    struct hub_http *http = context;
+    int64_t now_ns = clock_now_ns();
+    if (http->ended == NULL) {
+        bool is_paused = false;
+        for (const struct hub_easy *i = http->running; i != NULL && !is_paused; i = i->next)
+            is_paused = i->is_paused;
+        if (is_paused && http->shared.resume_ns == 0)
+            http->shared.resume_ns = now_ns;
+        resume_paused(http, now_ns);
+        if (http->shared.resume_ns != 0 && now_ns + timeout_ms * NS_PER_MS > http->shared.resume_ns)
+            timeout_ms = (http->shared.resume_ns - now_ns) / NS_PER_MS + 1;
+        end_cancelled(http);
+        if (http->ended == NULL)
+            hub_loop_run(http->loop, timeout_ms < CANCEL_CHECK_MS ? timeout_ms : CANCEL_CHECK_MS);
+        collect_ended(http);
+    }
+    struct hub_call *call = http->ended;
+    if (call != NULL) {
+        http->ended = call->inside;
+        call->inside = NULL;
+    }
+    return call;
+}
+
+static void wake_by_uv(void *context)
+{
+    struct hub_http *http = context;
+    hub_loop_wake(http->loop);
+}
+
+/* One alone: nothing else is under way. */
 static model_status exchange_by_curl(void *context, const struct hub_exchange *exchange,
                                      struct hub_response *response, enum hub_failure *ret_failure,
                                      struct model_error *err)
 {
-    struct hub_http *http = context;
-    struct curl_slist *headers = NULL;
-    *ret_failure = HUB_FAILED_FOR_GOOD;
-    model_status status = make_headers(exchange, &headers, err);
-    if (status != MODEL_OK)
-        return status;
-    http->exchange = exchange;
-    http->response = response;
-    http->err = err;
-    http->header_bytes = 0;
-    http->in_headers = true;
-    http->refusal = MODEL_OK;
-    http->reason[0] = '\0';
-    CURLcode code = set_exchange(http, headers);
-    if (code == CURLE_OK)
-        code = curl_easy_perform(http->easy);
-    (void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &response->status);
-    (void)curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(headers);
-    /* an error's body that was cut is still a complete answer */
-    bool cut = code == CURLE_WRITE_ERROR && http->refusal == MODEL_OK && response->status != 200;
-    if (code != CURLE_OK && !cut)
-        status = explain(http, code, ret_failure);
-    return status;
+    struct hub_call call = {.exchange = *exchange, .response = *response};
+    hub_response_init(response);
+    begin_by_curl(context, &call);
+    while (wait_by_curl(context, CANCEL_CHECK_MS) == NULL)
+        continue;
+    *response = call.response;
+    *ret_failure = call.failure;
+    return call.status == MODEL_OK ? MODEL_OK : error_set(err, call.status, "%s", call.err.message);
 }
 
-static CURLcode set_up(struct hub_http *http)
-{
-    CURL *easy = http->easy;
-    const struct {
-        CURLoption option;
-        long value;
-    } numbers[] = {
-        {CURLOPT_FOLLOWLOCATION, 0},
-        {CURLOPT_NOSIGNAL, 1},
-        {CURLOPT_NOPROGRESS, 0},
-        {CURLOPT_SSL_VERIFYPEER, 1},
-        {CURLOPT_SSL_VERIFYHOST, 2},
-        {CURLOPT_LOW_SPEED_LIMIT, HUB_MIN_RATE},
-        {CURLOPT_BUFFERSIZE, BUFFER_BYTES},
-        {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE},
-        {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
-    };
-    CURLcode code = CURLE_OK;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && code == CURLE_OK; i++)
-        code = curl_easy_setopt(easy, numbers[i].option, numbers[i].value);
-#if LIBCURL_VERSION_NUM >= 0x075500
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
-#endif
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, http->reason);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, http);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, http);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, http);
-    return code;
-}
+/* ---- public */
 
 static void init_curl(void)
 {
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-model_status hub_http_create(struct hub_http **ret, struct model_error *err)
+static CURLMcode set_up_multi(struct hub_http *http)
+{
+    CURLM *multi = http->multi;
+    CURLMcode code = curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    if (code == CURLM_OK)
+        code = curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, MAX_KEPT_SOCKETS);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_want_socket);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_want_timer);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http);
+    return code;
+}
+
+model_status hub_http_create(const struct hub_http_options *options, struct hub_http **ret,
+                             struct model_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, init_curl);
     struct hub_http *http = calloc(1, sizeof *http);
-    if (http == NULL || (http->easy = curl_easy_init()) == NULL) {
-        free(http);
+    if (http == NULL)
         return error_no_memory(err, "the hub client");
-    }
-    CURLcode code = set_up(http);
-    if (code != CURLE_OK) {
+    struct hub_loop_events events = {on_socket, on_timer, http};
+    rate_limit_init(&http->shared.limit, options != NULL ? options->limit_bytes_per_s : 0,
+                    clock_now_ns());
+    model_status status = hub_loop_create(&events, &http->loop, err);
+    if (status == MODEL_OK && options != NULL && options->ca_file != NULL &&
+        (http->shared.ca_file = strdup(options->ca_file)) == NULL)
+        status = error_no_memory(err, "the hub client");
+    if (status == MODEL_OK && (http->multi = curl_multi_init()) == NULL)
+        status = error_no_memory(err, "the hub client");
+    if (status == MODEL_OK && set_up_multi(http) != CURLM_OK)
+        status = error_set(err, MODEL_INTERNAL, "cannot set up libcurl");
+    if (status != MODEL_OK) {
         hub_http_destroy(http);
-        return error_set(err, MODEL_INTERNAL, "cannot set up libcurl: %s",
-                         curl_easy_strerror(code));
+        return status;
     }
     *ret = http;
     return MODEL_OK;
@@ -301,11 +297,27 @@ void hub_http_destroy(struct hub_http *http)
 {
     if (http == NULL)
         return;
-    curl_easy_cleanup(http->easy);
+    while (http->running != NULL)
+        put_back(http, http->running);
+    while (http->idle != NULL) {
+        struct hub_easy *next = http->idle->next;
+        hub_easy_destroy(http->idle);
+        http->idle = next;
+    }
+    if (http->multi != NULL)
+        (void)curl_multi_cleanup(
+            http->multi); /* closes connections: the loop must still be there */
+    hub_loop_destroy(http->loop);
+    free(http->shared.ca_file);
     free(http);
 }
 
 struct hub_transport hub_http_transport(struct hub_http *http)
 {
-    return (struct hub_transport){.exchange = exchange_by_curl, .context = http};
+    return (struct hub_transport){.exchange = exchange_by_curl,
+                                  .begin = begin_by_curl,
+                                  .abandon = abandon_by_curl,
+                                  .wait = wait_by_curl,
+                                  .wake = wake_by_uv,
+                                  .context = http};
 }

@@ -22,7 +22,7 @@ BEGIN {
 
     # Third parties: pattern of headers -> pattern of files -> where the fence stands.
     n_fences = 0
-    fence("^curl/", "^packager/hub/hub_http\\.c$", "packager/hub/hub_http.c")
+    fence("^curl/", "^packager/hub/hub_(http\\.c|easy\\.[ch])$", "packager/hub/hub_http.c and hub_easy.c")
     fence("cJSON\\.h$", "^base/json_view\\.c$", "base/json_view.c")
     fence("^openssl/(ssl|err)", "^base/http_tls\\.c$", "base/http_tls.c")
     fence("^openssl/evp", "^base/digest\\.c$", "base/digest.c")

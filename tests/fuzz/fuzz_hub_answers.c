@@ -44,6 +44,32 @@ static void fuzz_headers(const char *text)
     require(digest.kind != HUB_DIGEST_GIT_BLOB || hub_is_hex(digest.hex, 40));
 }
 
+static void fuzz_content_range(const char *text)
+{
+    uint64_t start, end, total;
+    if (hub_content_range_read(text, &start, &end, &total))
+        require(start < end && end <= total);
+}
+
+/* The lines of an answer's head, each as libcurl would hand it over. */
+static void fuzz_head(const char *text)
+{
+    struct hub_response response;
+    hub_response_init(&response);
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+        n += text[n] == '\n';
+        if (hub_response_take_line(&response, text, n, "https://hub.test", NULL) != MODEL_OK)
+            break;
+        text += n;
+    }
+    for (int i = 0; i < HUB_N_HEADERS; i++)
+        require(response.headers[i] == NULL ||
+                (strlen(response.headers[i]) <= HUB_MAX_HEADER_BYTES &&
+                 strpbrk(response.headers[i], "\r\n") == NULL));
+    hub_response_finish(&response);
+}
+
 static void fuzz_tree(const char *text, size_t size_bytes)
 {
     struct hub_files files = {0};
@@ -100,6 +126,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     switch (data[0]) {
     case 'u':
         fuzz_url(text);
+        break;
+    case 'c':
+        fuzz_content_range(text);
+        break;
+    case 'l':
+        fuzz_head(text);
         break;
     case 'h':
         fuzz_headers(text);

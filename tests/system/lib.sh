@@ -97,10 +97,10 @@ said() { # NAME TEXT: the whole of stderr, with the newline at its end; '' is no
 # ---- failures to the letter
 
 # What a failure must leave as it was: every file of the test, and of each store all but its own empty
-# folders and the blobs that are whole, which the next attempt uses.
+# folders, the blobs that are whole and parts of files, which the next attempt uses.
 state() {
     find "$work" ! -path "$work/out" ! -path "$work/err" ! -path "$work/log" ! -path "$work/state" \
-        ! -path '*/blobs/sha256/*' \( -type f -printf '%p %s %T@\n' -o -type d -printf '%p\n' -o -printf '%p %l\n' \) |
+        ! -path '*/blobs/sha256/*' ! -path '*/partial/*' \( -type f -printf '%p %s %T@\n' -o -type d -printf '%p\n' -o -printf '%p %l\n' \) |
         grep -vE '/store[0-9]*(/(blobs(/sha256)?|packages|refs|tmp|partial|lock|CACHEDIR.TAG.*))?$' | LC_ALL=C sort
 }
 # Blobs whose bytes are not what their name says.

@@ -199,12 +199,12 @@ same "HF_TOKEN_PATH is read" "$code" 0
 good=$(cd "$first" && sha256sum backends/cpu/model.safetensors | cut -d' ' -f1)
 refused "wrong digest" 7 "config.json  72 B
 pkgmgr: the file 'model.safetensors' came with wrong bytes: its SHA-256 is 8e543522100973966fc39400fbed2740c52ff9b84e85331a7e9eb572e2116e91, want $good; fetching it once more
-pkgmgr: the file 'model.safetensors' came with wrong bytes: its SHA-256 is 8e543522100973966fc39400fbed2740c52ff9b84e85331a7e9eb572e2116e91, want $good; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/wrong
+pkgmgr: the file 'model.safetensors' came with wrong bytes: its SHA-256 is 8e543522100973966fc39400fbed2740c52ff9b84e85331a7e9eb572e2116e91, want $good; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/wrong --max-workers 1
 refused "wrong git digest" 7 "pkgmgr: the file 'config.json' came with wrong bytes: its git SHA-1 is 9d859b6ee58dc0affb7914bc08617a2f7227996b, want 825d829a4bb5f23d6cf3afa96da6307bb2e894b9; fetching it once more
-pkgmgr: the file 'config.json' came with wrong bytes: its git SHA-1 is 9d859b6ee58dc0affb7914bc08617a2f7227996b, want 825d829a4bb5f23d6cf3afa96da6307bb2e894b9; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/wrong-git
+pkgmgr: the file 'config.json' came with wrong bytes: its git SHA-1 is 9d859b6ee58dc0affb7914bc08617a2f7227996b, want 825d829a4bb5f23d6cf3afa96da6307bb2e894b9; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/wrong-git --max-workers 1
 refused "longer than announced" 7 "config.json  72 B
 pkgmgr: the file 'model.safetensors' is longer than the 104 bytes that the hub announced; fetching it once more
-pkgmgr: the file 'model.safetensors' is longer than the 104 bytes that the hub announced; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/long
+pkgmgr: the file 'model.safetensors' is longer than the 104 bytes that the hub announced; it was fetched twice; try again later, and if that does not help the server or a proxy damages it" download acme/long --max-workers 1
 refused "no digest" 7 "pkgmgr: the hub gives no digest for 'config.json', so its bytes cannot be checked; is this a hub?" download acme/nodigest
 new_store
 run download acme/wrong-once

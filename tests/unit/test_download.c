@@ -36,8 +36,8 @@ static model_status run(struct scripted_hub *script, const struct scripted_answe
                         size_t n_answers, struct download_options *options,
                         struct download_result *ret, struct model_error *err)
 {
-    struct hub_transport transport = {scripted_exchange, script};
-    struct hub_clock clock = {scripted_sleep, scripted_now, script};
+    struct hub_transport transport = scripted_transport(script);
+    struct hub_clock clock = {scripted_sleep, scripted_now, scripted_now_ms, script};
     char store[PATH_MAX];
     (void)snprintf(store, sizeof store, "%s/store", folder);
     *script = (struct scripted_hub){.answers = answers, .n_answers = n_answers};
@@ -133,7 +133,7 @@ static void a_dry_run_makes_no_store(void **state)
     NEEDS;
     (void)result, (void)err;
     script = (struct scripted_hub){.answers = answers, .n_answers = 2};
-    transport = (struct hub_transport){scripted_exchange, &script};
+    transport = scripted_transport(&script);
     options = (struct download_options){.id = "acme/tiny", .dry_run = true};
     char *store = strdup(in_folder("store"));
     options.store_dir = store;

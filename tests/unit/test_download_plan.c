@@ -85,10 +85,10 @@ static void a_disk_without_room_is_told_beforehand(void **state)
     struct download_plan plan = {.fetch_bytes = UINT64_MAX};
     struct model_error err = {.struct_size = sizeof err};
     (void)state;
-    assert_int_equal(download_plan_check_room(&plan, folder, &err), MODEL_IO);
+    assert_int_equal(download_plan_check_room(&plan, 0, folder, &err), MODEL_IO);
     assert_non_null(strstr(err.message, "it takes 18.4 EB and the disk of '"));
     plan.fetch_bytes = 0;
-    assert_int_equal(download_plan_check_room(&plan, folder, &err), MODEL_OK);
+    assert_int_equal(download_plan_check_room(&plan, 0, folder, &err), MODEL_OK);
 }
 
 static void names_that_differ_in_case_only_are_found(void **state)

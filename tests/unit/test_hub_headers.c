@@ -107,9 +107,40 @@ static void hex_is_counted(void **state)
     assert_false(hub_is_hex("xyz", 3));
 }
 
+static void content_ranges_are_read_and_nothing_else(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_good;
+        uint64_t start, end, total;
+    } cases[] = {
+        {"bytes 0-99/1234", true, 0, 100, 1234},
+        {"Bytes 5-5/6 ", true, 5, 6, 6},
+        {"bytes 7-9/*", true, 7, 10, UINT64_MAX},
+        {"bytes 0-99/99", false, 0, 0, 0},
+        {"bytes 9-8/99", false, 0, 0, 0},
+        {"bytes */99", false, 0, 0, 0},
+        {"bytes 0-9", false, 0, 0, 0},
+        {"bytes 0-9/10x", false, 0, 0, 0},
+        {"bytes -1-9/10", false, 0, 0, 0},
+        {"bytes 0-99999999999999999999/*", false, 0, 0, 0},
+        {"lines 0-9/10", false, 0, 0, 0},
+        {"", false, 0, 0, 0},
+        {NULL, false, 0, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t start = 0, end = 0, total = 0;
+        assert_int_equal(hub_content_range_read(cases[i].text, &start, &end, &total),
+                         cases[i].is_good);
+        assert_true(start == cases[i].start && end == cases[i].end && total == cases[i].total);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(content_ranges_are_read_and_nothing_else),
         cmocka_unit_test(next_page_is_found_among_links),
         cmocka_unit_test(waits_are_read_from_either_header),
         cmocka_unit_test(digests_are_read_out_of_etags),

@@ -1,5 +1,5 @@
 /* test_hub_http.c - libcurl behind the transport, against a server thread that sends canned bytes on
- * loopback and closes. */
+ * loopback and closes. Covers packager/hub/hub_easy.c and packager/hub/hub_loop.c, too. */
 #include "testing.h"
 
 #include "hub_http.h"
@@ -101,7 +101,7 @@ static model_status try_answer(struct trial *trial, const char *answer, size_t a
     hub_response_init(&trial->response);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/x",
                    start(&canned, answer, answer_bytes, 0));
-    assert_int_equal(hub_http_create(&http, &trial->err), MODEL_OK);
+    assert_int_equal(hub_http_create(NULL, &http, &trial->err), MODEL_OK);
     struct hub_transport transport = hub_http_transport(http);
     struct hub_exchange exchange = {
         .url = url,
@@ -252,7 +252,7 @@ static void expect_broken_off(const char *answer, int64_t stall_timeout_ms, int6
     hub_response_init(&response);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/x",
                    start(&canned, answer, strlen(answer), 500));
-    assert_int_equal(hub_http_create(&http, &err), MODEL_OK);
+    assert_int_equal(hub_http_create(NULL, &http, &err), MODEL_OK);
     struct hub_transport transport = hub_http_transport(http);
     struct hub_exchange exchange = {.url = url,
                                     .sink = {collect, &body},
@@ -301,7 +301,7 @@ static void nobody_there_and_other_protocols_are_told_apart(void **state)
     struct model_error err = {.struct_size = sizeof err};
     enum hub_failure failure;
     (void)state;
-    assert_int_equal(hub_http_create(&http, &err), MODEL_OK);
+    assert_int_equal(hub_http_create(NULL, &http, &err), MODEL_OK);
     struct hub_transport transport = hub_http_transport(http);
     struct hub_exchange exchange = {
         .url = "http://127.0.0.1:1/", .sink = {collect, &body}, .stall_timeout_ms = 5000};

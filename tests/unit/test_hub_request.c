@@ -1,4 +1,4 @@
-/* test_hub_request.c - redirects, repetitions and the token, against a scripted transport. */
+/* test_hub_request.c - redirects, repetitions and the token, against a scripted transport. Covers packager/hub/hub_attempt.c, too. */
 #include "scripted_hub.h"
 
 #define URL    "https://hub.test/start"

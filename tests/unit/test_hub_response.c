@@ -27,9 +27,43 @@ static void an_answer_can_be_emptied_twice(void **state)
     hub_response_finish(&response);
 }
 
+static model_status take(struct hub_response *response, const char *line)
+{
+    return hub_response_take_line(response, line, strlen(line), "https://hub.test", NULL);
+}
+
+static void a_head_is_taken_line_by_line(void **state)
+{
+    struct hub_response response;
+    (void)state;
+    hub_response_init(&response);
+    assert_int_equal(take(&response, "HTTP/1.1 100 Continue\r\n"), MODEL_OK);
+    assert_int_equal(take(&response, "ETag: old\r\n"), MODEL_OK);
+    assert_int_equal(take(&response, "\r\n"), MODEL_OK);
+    assert_false(response.in_headers);
+    assert_int_equal(take(&response, "HTTP/1.1 206 Partial\r\n"), MODEL_OK);
+    assert_true(response.in_headers);
+    assert_null(response.headers[HUB_ETAG]);
+    assert_int_equal(take(&response, "content-RANGE:\tbytes 0-1/2 \r\n"), MODEL_OK);
+    assert_string_equal(response.headers[HUB_CONTENT_RANGE], "bytes 0-1/2");
+    hub_response_finish(&response);
+}
+
+static void a_value_that_could_become_another_line_is_refused(void **state)
+{
+    struct hub_response response;
+    (void)state;
+    hub_response_init(&response);
+    assert_int_equal(take(&response, "ETag: \"a\rHost: evil\"\r\n"), MODELHOST_NETWORK);
+    assert_null(response.headers[HUB_ETAG]);
+    hub_response_finish(&response);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_head_is_taken_line_by_line),
+        cmocka_unit_test(a_value_that_could_become_another_line_is_refused),
         cmocka_unit_test(headers_are_found_in_any_case),
         cmocka_unit_test(an_answer_can_be_emptied_twice),
     };

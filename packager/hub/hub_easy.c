@@ -1,0 +1,287 @@
+/* hub_easy.c - see hub_easy.h: how one exchange is asked for, taken in, and judged. */
+#include "hub_easy.h"
+#include "clock.h"
+#include "errors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUFFER_BYTES       (256l << 10)
+#define USER_AGENT         "modelhost/" MODELHOST_VERSION
+#define MAX_TOKEN_BYTES    4096u
+#define CONNECT_TIMEOUT_MS 30000
+
+#ifndef CURL_WRITEFUNC_ERROR /* before 7.87: any number other than the size that came */
+#define CURL_WRITEFUNC_ERROR 0xFFFFFFFF
+#endif
+
+static size_t refuse(struct hub_easy *easy, model_status status)
+{
+    easy->refusal = status;
+    return CURL_WRITEFUNC_ERROR;
+}
+
+static size_t on_header(char *line, size_t one, size_t size, void *context)
+{
+    struct hub_easy *easy = context;
+    struct hub_call *call = easy->call;
+    (void)one;
+    model_status status =
+        hub_response_take_line(&call->response, line, size, call->exchange.url, &call->err);
+    return status == MODEL_OK ? size : refuse(easy, status);
+}
+
+/* Counts what has come against the limit; over it, this exchange rests. */
+static void charge(struct hub_easy *easy, size_t size_bytes)
+{
+    struct hub_easy_shared *shared = easy->shared;
+    int64_t now_ns = shared->limit.bytes_per_s != 0 ? clock_now_ns() : 0;
+    int64_t wait_ms = rate_limit_take(&shared->limit, size_bytes, now_ns);
+    if (wait_ms == 0)
+        return;
+    shared->resume_ns = now_ns + wait_ms * NS_PER_MS;
+    easy->is_paused = curl_easy_pause(easy->curl, CURLPAUSE_RECV) == CURLE_OK;
+}
+
+static size_t on_body(char *data, size_t one, size_t size, void *context)
+{
+    struct hub_easy *easy = context;
+    struct hub_call *call = easy->call;
+    const struct hub_exchange *exchange = &call->exchange;
+    (void)one;
+    (void)curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &call->response.status);
+    long code = call->response.status;
+    if (code == 200 || (code == 206 && exchange->range_end != 0)) {
+        model_status status = exchange->sink.write(exchange->sink.context, data, size, &call->err);
+        if (status != MODEL_OK)
+            return refuse(easy, status);
+        charge(easy, size);
+        return size;
+    }
+    struct buffer *body = &call->response.error_body;
+    size_t room = body->max_bytes - body->size;
+    (void)buffer_append(body, data, size < room ? size : room);
+    return size <= room ? size : CURL_WRITEFUNC_ERROR;
+}
+
+static model_status add_header(struct curl_slist **list, const char *name, const char *value,
+                               struct model_error *err)
+{
+    struct buffer line = BUFFER_INIT(HUB_MAX_HEADER_BYTES + 64);
+    struct curl_slist *longer = NULL;
+    if (buffer_printf(&line, "%s: %s", name, value) == MODEL_OK)
+        longer = curl_slist_append(*list, line.data);
+    buffer_finish(&line);
+    if (longer == NULL)
+        return error_no_memory(err, "the request");
+    *list = longer;
+    return MODEL_OK;
+}
+
+/* The headers that libcurl does not know by itself. */
+static model_status make_headers(const struct hub_exchange *exchange, struct curl_slist **ret,
+                                 struct model_error *err)
+{
+    char bearer[MAX_TOKEN_BYTES + 16];
+    model_status status = add_header(ret, "Accept-Encoding", "identity", err);
+    if (status == MODEL_OK && exchange->token != NULL) {
+        (void)snprintf(bearer, sizeof bearer, "Bearer %s", exchange->token);
+        status = add_header(ret, "Authorization", bearer, err);
+    }
+    if (status == MODEL_OK && exchange->if_range != NULL && exchange->range_end != 0)
+        status = add_header(ret, "If-Range", exchange->if_range, err);
+    return status;
+}
+
+/* With a limit, an exchange is slow because others were faster. */
+static long least_rate(const struct hub_easy_shared *shared)
+{
+    return shared->limit.bytes_per_s == 0 ? HUB_MIN_RATE : 1;
+}
+
+static CURLcode set_exchange(struct hub_easy *easy)
+{
+    const struct hub_exchange *exchange = &easy->call->exchange;
+    CURL *curl = easy->curl;
+    char range[64];
+    long stall_s = (long)((exchange->stall_timeout_ms + 999) / 1000);
+    long connect_ms = exchange->stall_timeout_ms < CONNECT_TIMEOUT_MS
+                          ? (long)exchange->stall_timeout_ms
+                          : CONNECT_TIMEOUT_MS;
+    const struct {
+        CURLoption option;
+        long value;
+    } numbers[] = {
+        {CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1},
+        {CURLOPT_LOW_SPEED_LIMIT, least_rate(easy->shared)},
+        {CURLOPT_TIMEOUT_MS, (long)exchange->timeout_ms},
+        {CURLOPT_CONNECTTIMEOUT_MS, connect_ms},
+    };
+    CURLcode code = curl_easy_setopt(curl, CURLOPT_URL, exchange->url);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && code == CURLE_OK; i++)
+        code = curl_easy_setopt(curl, numbers[i].option, numbers[i].value);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, easy->headers);
+    if (exchange->range_end != 0)
+        (void)snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)exchange->range_start,
+                       (unsigned long long)exchange->range_end - 1);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_RANGE, exchange->range_end != 0 ? range : NULL);
+    return code;
+}
+
+/* libcurl's own limit for one line of headers is "out of memory", later "too large": memory does not
+ * really run out between the request and the end of the headers. */
+static bool is_long_header(const struct hub_easy *easy, CURLcode code)
+{
+    long request_bytes = 0;
+#if LIBCURL_VERSION_NUM >= 0x080600
+    if (code == CURLE_TOO_LARGE)
+        return easy->call->response.in_headers;
+#endif
+    (void)curl_easy_getinfo(easy->curl, CURLINFO_REQUEST_SIZE, &request_bytes);
+    return code == CURLE_OUT_OF_MEMORY && easy->call->response.in_headers && request_bytes > 0;
+}
+
+/* What a failed transfer means. */
+static model_status explain(struct hub_easy *easy, CURLcode code)
+{
+    struct model_error *err = &easy->call->err;
+    const char *reason = easy->reason[0] != '\0' ? easy->reason : curl_easy_strerror(code);
+    easy->call->failure = HUB_FAILED_FOR_GOOD;
+    if (easy->refusal != MODEL_OK)
+        return easy->refusal;
+    if (is_long_header(easy, code))
+        return error_set(err, MODELHOST_NETWORK,
+                         "the header of the answer of %.200s is too long; is this a hub?",
+                         easy->call->exchange.url);
+    switch (code) {
+    case CURLE_OUT_OF_MEMORY:
+        return error_no_memory(err, "a transfer");
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+        easy->call->failure = HUB_FAILED_TO_CONNECT;
+        return error_set(err, MODELHOST_NETWORK, "cannot reach %.200s: %s",
+                         easy->call->exchange.url, reason);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return error_set(err, MODELHOST_NETWORK,
+                         "%.200s does not prove who it is: %s; if it is your own hub or proxy, "
+                         "name its certificate with --cacert or SSL_CERT_FILE, or add it to the "
+                         "system's",
+                         easy->call->exchange.url, reason);
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return error_set(err, MODELHOST_NETWORK,
+                         "'%.200s' cannot be fetched: %s; check the address of the hub "
+                         "(HF_ENDPOINT, --endpoint)",
+                         easy->call->exchange.url, reason);
+    default:
+        easy->call->failure = HUB_BROKE_OFF;
+        return error_set(err, MODELHOST_NETWORK, "the transfer from %.200s broke off: %s",
+                         easy->call->exchange.url, reason);
+    }
+}
+
+static CURLcode set_up(struct hub_easy *easy)
+{
+    CURL *curl = easy->curl;
+    const struct {
+        CURLoption option;
+        long value;
+    } numbers[] = {
+        {CURLOPT_FOLLOWLOCATION, 0},
+        {CURLOPT_NOSIGNAL, 1},
+        {CURLOPT_SSL_VERIFYPEER, 1},
+        {CURLOPT_SSL_VERIFYHOST, 2},
+        {CURLOPT_BUFFERSIZE, BUFFER_BYTES},
+        {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE},
+        {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
+        {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS},
+        {CURLOPT_PIPEWAIT, 1}, /* rather a stream of a connection than one more connection */
+    };
+    CURLcode code = CURLE_OK;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && code == CURLE_OK; i++)
+        code = curl_easy_setopt(curl, numbers[i].option, numbers[i].value);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+#endif
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_USERAGENT, USER_AGENT);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, easy->reason);
+    if (code == CURLE_OK && easy->shared->ca_file != NULL)
+        code = curl_easy_setopt(curl, CURLOPT_CAINFO, easy->shared->ca_file);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, easy);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, easy);
+    curl_easy_setopt(curl, CURLOPT_PRIVATE, easy);
+    return code;
+}
+
+/* ---- public */
+
+struct hub_easy *hub_easy_create(struct hub_easy_shared *shared)
+{
+    struct hub_easy *easy = calloc(1, sizeof *easy);
+    if (easy == NULL)
+        return NULL;
+    easy->shared = shared;
+    easy->curl = curl_easy_init();
+    if (easy->curl != NULL && set_up(easy) == CURLE_OK)
+        return easy;
+    hub_easy_destroy(easy);
+    return NULL;
+}
+
+void hub_easy_destroy(struct hub_easy *easy)
+{
+    if (easy == NULL)
+        return;
+    curl_easy_cleanup(easy->curl);
+    curl_slist_free_all(easy->headers);
+    free(easy);
+}
+
+model_status hub_easy_start(struct hub_easy *easy, struct hub_call *call)
+{
+    easy->call = call;
+    easy->refusal = MODEL_OK;
+    easy->reason[0] = '\0';
+    call->response.in_headers = true;
+    model_status status = make_headers(&call->exchange, &easy->headers, &call->err);
+    CURLcode code = status == MODEL_OK ? set_exchange(easy) : CURLE_OK;
+    return code == CURLE_OK ? status : explain(easy, code);
+}
+
+void hub_easy_stop(struct hub_easy *easy)
+{
+    (void)curl_easy_setopt(easy->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(easy->headers);
+    easy->headers = NULL;
+    easy->call = NULL;
+    easy->is_paused = false;
+}
+
+model_status hub_easy_result(struct hub_easy *easy, CURLcode code)
+{
+    struct hub_response *response = &easy->call->response;
+    (void)curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &response->status);
+    /* an error's body that was cut is still a complete answer */
+    bool has_sink = response->status == 200 || response->status == 206;
+    bool is_cut = code == CURLE_WRITE_ERROR && easy->refusal == MODEL_OK && !has_sink;
+    return code == CURLE_OK || is_cut ? MODEL_OK : explain(easy, code);
+}
+
+void hub_easy_resume(struct hub_easy *easy)
+{
+    easy->is_paused = false;
+    (void)curl_easy_pause(easy->curl, CURLPAUSE_CONT); /* may deliver at once, and pause again */
+}

@@ -35,6 +35,7 @@ struct modelhost_model {
     struct model_route *route;  /* the way to the package's next backend */
     struct model_cache *cache;  /* holds a reference, as the cache does of the model; NULL: none */
     struct package package;
+    struct store_lease *lease; /* says that the package is in use; NULL: an author's folder */
     char *plugin_path;
     struct plugin_handle plugin;
     char *config_text;

@@ -12,6 +12,7 @@
 #include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
+#include "store_lease.h"
 #include "worker_model.h"
 
 #include <stdbool.h>
@@ -313,6 +314,8 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     model_status status = package_open(source->package_dir, source->backend, &model->package, err);
     if (status != MODEL_OK)
         return status;
+    (void)store_lease_package(model->package.dir, &model->lease,
+                              NULL); /* a store to be read only */
     const char *name = loaded_model_name(model);
     model_metrics_name(&model->metrics, name, model->package.backend);
     if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)

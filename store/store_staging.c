@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define STALE_AFTER_S (24 * 60 * 60)
+#define EMPTY_AFTER_S 60
 #define HELD          ".held"
 
 struct store_held {
@@ -161,6 +162,12 @@ static time_t last_written(const char *path, uint64_t *total_bytes)
     return last;
 }
 
+static bool is_older(const char *path, time_t now, time_t age_s)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 && now - info.st_mtime > age_s;
+}
+
 static bool is_stale(const char *path, time_t now)
 {
     struct stat info;
@@ -181,6 +188,8 @@ static void remove_dead(const struct store_leases *leases, const char *path, tim
     int fd = is_held ? lock_folder(path) : -1;
     if (is_held ? fd >= 0 : is_stale(path, now))
         (void)dir_remove_all(path, NULL);
+    else if (!is_held && is_older(path, now, EMPTY_AFTER_S))
+        (void)rmdir(path); /* only when it is empty: its process ended before it could lock it */
     if (fd >= 0)
         (void)close(fd);
 }

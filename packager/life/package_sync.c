@@ -128,6 +128,14 @@ static bool has_blob(const struct store *store, const struct manifest_file *file
     return store_blob_is_good(store, file->sha256, file->size_bytes) != 0;
 }
 
+static bool lacks_local_files(const struct store *store, const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->n_files; i++)
+        if (manifest->files[i].source == NULL && !has_blob(store, &manifest->files[i]))
+            return true;
+    return false;
+}
+
 /* A pattern that only this name fits. */
 static char *exact_pattern(const char *name)
 {
@@ -322,9 +330,10 @@ model_status package_sync_make(const struct store *store, const struct locked_pa
                                const struct download_options *options, struct model_error *err)
 {
     char *dir = find_locked(store, &locked->manifest);
-    /* without local files in the lock the download makes the package, with the plugin of this place */
-    bool all =
-        !has_local_files(&locked->manifest) && (dir == NULL || !has_all(dir, &locked->manifest));
+    /* without local files in the lock the download makes the package, with the plugin of this place; else it
+     * makes model_info.json, which the same plugin gives the same words */
+    bool all = has_local_files(&locked->manifest) ? lacks_local_files(store, &locked->manifest)
+                                                  : dir == NULL || !has_all(dir, &locked->manifest);
     free(dir);
     model_status status = fetch_files(store, &locked->manifest, options, all, err);
     if (status == MODEL_OK)

@@ -26,10 +26,25 @@ static bool package_exists(void *context, const char *target)
     return exists;
 }
 
+static bool is_commit(const char *revision)
+{
+    return strlen(revision) == 40 && strspn(revision, "0123456789abcdef") == 40;
+}
+
+static model_status refuse_commit(const struct rolling *rolling)
+{
+    return error_set(rolling->err, MODEL_INVALID_ARGUMENT,
+                     "'%s' is a commit or its beginning, which always means the same; want a "
+                     "branch or tag, as in %s@main",
+                     rolling->revision, rolling->id);
+}
+
 static model_status read_name(struct rolling *rolling)
 {
     model_status status =
         store_split_name(rolling->name, &rolling->id, &rolling->revision, rolling->err);
+    if (status == MODEL_OK && rolling->revision != NULL && is_commit(rolling->revision))
+        return refuse_commit(rolling);
     if (status == MODEL_OK && rolling->revision == NULL &&
         (rolling->revision = text_format("main")) == NULL)
         status = error_no_memory(rolling->err, "a revision");
@@ -100,10 +115,7 @@ static model_status move_refs(const struct rolling *rolling)
     }
     store_refs_finish(&refs);
     if (status == MODEL_OK && n_moved == 0)
-        status = error_set(rolling->err, MODEL_INVALID_ARGUMENT,
-                           "'%s' is a commit or its beginning, which always means the same; want "
-                           "a branch or tag, as in %s@main",
-                           rolling->revision, rolling->id);
+        status = refuse_commit(rolling);
     return status;
 }
 

@@ -96,6 +96,8 @@ static void a_commit_cannot_be_rolled_back(void **state)
     struct model_error err = MODEL_ERROR_INIT;
     free(install_text(store, "x/m", "x/m", "main", COMMIT_A, "1"));
     free(install_text(store, "x/m", "x/m", "main", COMMIT_B, "2"));
+    assert_int_equal(store_roll_back(store, "x/m@" COMMIT_A, "main", &none, &err),
+                     MODEL_INVALID_ARGUMENT);
     assert_int_equal(store_roll_back(store, "x/m@1111111a", "main", &none, &err),
                      MODEL_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "is a commit"));

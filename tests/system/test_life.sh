@@ -16,8 +16,8 @@ start_hub() { # serves $work/hub as it is now
     : >"$work/url"
     "$pkgmgr" serve "$work/hub" --port 0 --verbose >"$work/url" 2>"$work/log" &
     hub_pid=$!
-    local i
-    for i in $(seq 400); do
+    local _
+    for _ in $(seq 400); do
         [ -s "$work/url" ] && break
         read -rt 0.05 <> <(:)
     done

@@ -57,7 +57,8 @@ static model_status remove_refs(const struct removal *removal, const char *targe
                                      "the package is removed, but not its ref %s", ref->path);
         char *folder = text_format("%s/refs/%s", removal->store->dir, ref->key);
         char *history = text_format("%s/history/%s", removal->store->dir, ref->key);
-        if (folder != NULL && rmdir(folder) == 0 && history != NULL) /* it is empty now */
+        /* when it is empty now */
+        if (folder != NULL && history != NULL && (rmdir(folder) == 0 || errno == ENOENT))
             (void)dir_remove_all(history, NULL);
         free(history);
         free(folder);

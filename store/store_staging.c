@@ -176,6 +176,13 @@ static bool is_stale(const char *path, time_t now)
            now - last_written(path, &size_bytes) > STALE_AFTER_S;
 }
 
+/* A folder without anything in it, or the file by which the disk was asked for the time. */
+static void remove_empty(const char *path)
+{
+    if (rmdir(path) != 0 && strncmp(path_base(path), ".time.", 6) == 0)
+        (void)unlink(path);
+}
+
 /* Removes a folder whose owner is gone: no lease, and no lock, or, without locks, a day of silence. */
 static void remove_dead(const struct store_leases *leases, const char *path, time_t now)
 {
@@ -189,7 +196,7 @@ static void remove_dead(const struct store_leases *leases, const char *path, tim
     if (is_held ? fd >= 0 : is_stale(path, now))
         (void)dir_remove_all(path, NULL);
     else if (!is_held && is_older(path, now, EMPTY_AFTER_S))
-        (void)rmdir(path); /* only when it is empty: its process ended before it could lock it */
+        remove_empty(path); /* its process ended before it could lock it */
     if (fd >= 0)
         (void)close(fd);
 }

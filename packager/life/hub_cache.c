@@ -72,11 +72,13 @@ static model_status take(const struct store *store, const char *blob,
 {
     struct file_digests digests;
     char *staging = NULL, *copy = NULL;
+    const unsigned wanted =
+        FILE_SHA256 | (digest->kind == HUB_DIGEST_GIT_BLOB ? FILE_GIT_BLOB : 0u);
     model_status status = store_make_staging(store, &staging, err);
     if (status == MODEL_OK && (copy = path_join(staging, "cached")) == NULL)
         status = error_no_memory(err, "a path");
     bool good = status == MODEL_OK && store_share_file(blob, copy, 1, NULL) == MODEL_OK &&
-                file_digests_read(copy, &digests, NULL) == MODEL_OK &&
+                file_digests_read(copy, wanted, &digests, NULL) == MODEL_OK &&
                 fits(&digests, digest, size_bytes);
     if (good)
         status = store_add_blob(store, copy, digests.sha256, err);

@@ -124,6 +124,14 @@ static model_status check_cached(const struct importing *importing, const char *
     return status;
 }
 
+/* SHA-256 names the blob; git's digest is looked at where the cache says it. */
+static unsigned digests_of(const struct importing *importing, const char *real)
+{
+    const enum hub_digest_kind kind = hub_digest_read(path_base(real)).kind;
+    bool is_git = importing->source.is_cache && kind == HUB_DIGEST_GIT_BLOB;
+    return FILE_SHA256 | (is_git ? FILE_GIT_BLOB : 0u);
+}
+
 static model_status take_file(struct importing *importing, const struct hub_file *file)
 {
     struct model_error *err = importing->err;
@@ -141,7 +149,7 @@ static model_status take_file(struct importing *importing, const struct hub_file
     if (status == MODEL_OK)
         status = store_share_file(real, copy, importing->source.is_cache, err);
     if (status == MODEL_OK)
-        status = file_digests_read(copy, &digests, err);
+        status = file_digests_read(copy, digests_of(importing, real), &digests, err);
     if (status == MODEL_OK && importing->source.is_cache)
         status = check_cached(importing, path, &digests);
     if (status == MODEL_OK)

@@ -33,8 +33,9 @@ static bool is_same(const struct store *store, const struct manifest_file *have,
         return strcmp(have->sha256, wanted->digest.hex) == 0;
     struct file_digests digests;
     char *blob = store != NULL ? store_blob_path(store, have->sha256) : NULL;
-    bool same = blob == NULL || (file_digests_read(blob, &digests, NULL) == MODEL_OK &&
-                                 strcmp(digests.git_blob, wanted->digest.hex) == 0);
+    bool same =
+        blob == NULL || (file_digests_read(blob, FILE_GIT_BLOB, &digests, NULL) == MODEL_OK &&
+                         strcmp(digests.git_blob, wanted->digest.hex) == 0);
     free(blob);
     return same;
 }

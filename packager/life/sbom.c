@@ -37,8 +37,9 @@ static model_status read_files(struct sbom *sbom)
     for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++) {
         const struct manifest_file *file = &manifest->files[i];
         char *path = path_join(sbom->package->dir, file->path);
-        status =
-            path != NULL ? file_digests_read(path, &sbom->digests[i], sbom->err) : no_memory(sbom);
+        status = path != NULL ? file_digests_read(path, FILE_SHA256 | FILE_SHA1, &sbom->digests[i],
+                                                  sbom->err)
+                              : no_memory(sbom);
         free(path);
         if (status == MODEL_OK && strcmp(sbom->digests[i].sha256, file->sha256) != 0)
             status = error_set(sbom->err, MODEL_CORRUPT,

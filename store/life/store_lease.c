@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,8 +135,12 @@ static void start_keeping(struct store_lease *lease)
     lease->has_lock = true;
     if (pthread_attr_init(&attributes) != 0)
         return;
+    sigset_t all, before; /* the application's signals are not for a stack of this size */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     lease->has_thread = pthread_create(&lease->thread, &attributes, keep, lease) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
 }
 

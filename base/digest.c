@@ -35,6 +35,11 @@ model_status digest_create_sha256(struct digest **ret, struct model_error *err)
     return create(EVP_sha256(), ret, err);
 }
 
+model_status digest_create_sha1(struct digest **ret, struct model_error *err)
+{
+    return create(EVP_sha1(), ret, err);
+}
+
 model_status digest_create_git_blob(uint64_t size_bytes, struct digest **ret,
                                     struct model_error *err)
 {

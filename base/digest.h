@@ -12,6 +12,8 @@ struct digest;
 
 /* SHA-256. */
 model_status digest_create_sha256(struct digest **ret, struct model_error *err);
+/* SHA-1, which some lists of files ask for beside SHA-256; no proof of anything. */
+model_status digest_create_sha1(struct digest **ret, struct model_error *err);
 /* git's name of a blob of this size: SHA-1 over "blob <size>\0" and the data. */
 model_status digest_create_git_blob(uint64_t size_bytes, struct digest **ret,
                                     struct model_error *err);

@@ -11,6 +11,7 @@
 #include "model_opening.h"
 #include "model_route.h"
 #include "result_key.h"
+#include "store_lease.h"
 #include "text_pipeline.h"
 
 #include <stdlib.h>
@@ -50,6 +51,7 @@ static void destroy(void *argument)
     for (size_t i = 0; i < model->n_guards; i++)
         page_guard_remove(model->guards[i]);
     weights_destroy(model->weights);
+    store_lease_end(model->lease);
     package_finish(&model->package);
     json_free(model->config);
     free(model->guards);

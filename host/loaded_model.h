@@ -37,6 +37,7 @@ struct modelhost_model {
     struct model_cache *cache;  /* holds a reference, as the cache does of the model; NULL: none */
     char *name;                 /* loaded_model_name(); NULL: not named yet */
     struct package package;
+    struct store_lease *lease; /* says that the package is in use; NULL: an author's folder */
     char *plugin_path;
     struct plugin_handle plugin;
     struct crash_quarantine *crashes; /* of its workers; NULL: not counted */

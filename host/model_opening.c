@@ -13,6 +13,7 @@
 #include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
+#include "store_lease.h"
 #include "worker_model.h"
 
 #include <stdbool.h>
@@ -348,6 +349,8 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     model_status status = package_open(source->package_dir, source->backend, &model->package, err);
     if (status != MODEL_OK)
         return status;
+    /* a store that may only be read keeps none */
+    (void)store_lease_package(model->package.dir, &model->lease, NULL);
     status = take_name(model, err);
     if (status != MODEL_OK)
         return status;

@@ -82,6 +82,11 @@ uint64_t store_staging_bytes(const struct store *store);
 model_status store_add_blob(const struct store *store, const char *file, const char *sha256,
                             struct model_error *err);
 
+/* Makes the new file `to` of what is in `from`: shares its blocks where the disk can do that, else its
+ * inode when may_link, else copies it. Read-only. */
+model_status store_share_file(const char *from, const char *to, int may_link,
+                              struct model_error *err);
+
 /* ---- packages */
 
 /* Builds the package of a manifest from blobs and makes it visible: links every file (reflink, hard

@@ -169,3 +169,10 @@ model_status store_link_blob(const char *blob, const char *target, const char *r
     return errnum == 0 ? MODEL_OK
                        : error_set_errno(err, errnum, "cannot link %s to blob %s", target, blob);
 }
+
+model_status store_share_file(const char *from, const char *to, int may_link,
+                              struct model_error *err)
+{
+    unsigned methods = STORE_LINK_REFLINK | STORE_LINK_COPY | (may_link ? STORE_LINK_HARD : 0u);
+    return store_link_blob(from, to, "", methods, err);
+}

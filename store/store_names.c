@@ -1,6 +1,7 @@
 /* store_names.c - ids, keys and refs. A ref is a small file that says "<key>/<digest>"; see store.h.
  * Any thread, any process. */
 #include "errors.h"
+#include "store_history.h"
 #include "store_paths.h"
 
 #include <stdlib.h>
@@ -137,14 +138,22 @@ char *store_ref_revision(const char *file_name)
     return revision;
 }
 
-model_status store_ref_write(const struct store *store, const char *key, const char *revision,
-                             const char *target, struct model_error *err)
+/* 40 digits of a commit always mean the same, so that they have no history. */
+static bool is_commit(const char *revision)
 {
-    char *path = NULL, *folder = text_format("%s/refs/%s", store->dir, key);
+    return strlen(revision) == 40 && strspn(revision, "0123456789abcdef") == 40;
+}
+
+model_status store_ref_move(const struct store *store, const char *key, const char *revision,
+                            const char *target, bool is_back, struct model_error *err)
+{
+    char *path = NULL, *before = NULL, *folder = text_format("%s/refs/%s", store->dir, key);
     char *line = text_format("%s\n", target);
     model_status status = folder != NULL && line != NULL ? MODEL_OK : error_no_memory(err, "a ref");
     if (status == MODEL_OK)
         status = store_ref_path(store, key, revision, &path, err);
+    if (status == MODEL_OK)
+        (void)store_ref_read(path, &before, NULL); /* what there is not has no name */
     /* Twice: a removal may take the empty folder away in between. */
     for (int attempt = 0; attempt < 2 && path != NULL; attempt++) {
         status = dir_make_all(folder, err);
@@ -153,10 +162,20 @@ model_status store_ref_write(const struct store *store, const char *key, const c
         if (status != MODEL_NOT_FOUND)
             break;
     }
+    bool has_moved = before == NULL || strcmp(before, target) != 0;
+    if (status == MODEL_OK && has_moved && !is_commit(revision)) /* without it, all else is well */
+        (void)store_history_add(store, key, revision, before, target, is_back, NULL);
+    free(before);
     free(line);
     free(folder);
     free(path);
     return status;
+}
+
+model_status store_ref_write(const struct store *store, const char *key, const char *revision,
+                             const char *target, struct model_error *err)
+{
+    return store_ref_move(store, key, revision, target, false, err);
 }
 
 bool store_target_is_good(const char *target)

@@ -86,6 +86,9 @@ char *store_ref_revision(const char *file_name);
 /* Points a ref at "<key>/<digest>". */
 model_status store_ref_write(const struct store *store, const char *key, const char *revision,
                              const char *target, struct model_error *err);
+/* The same; is_back: it is led back to what it meant before (store_history.h). */
+model_status store_ref_move(const struct store *store, const char *key, const char *revision,
+                            const char *target, bool is_back, struct model_error *err);
 /* What a ref says, "<key>/<digest>", checked; to be freed. MODEL_NOT_FOUND without one. */
 model_status store_ref_read(const char *path, char **ret_target, struct model_error *err);
 

@@ -56,8 +56,11 @@ static model_status remove_refs(const struct removal *removal, const char *targe
             status = error_set_errno(removal->err, errno,
                                      "the package is removed, but not its ref %s", ref->path);
         char *folder = text_format("%s/refs/%s", removal->store->dir, ref->key);
-        if (folder != NULL)
-            (void)rmdir(folder); /* when it is empty now */
+        char *history = text_format("%s/history/%s", removal->store->dir, ref->key);
+        /* when it is empty now */
+        if (folder != NULL && history != NULL && (rmdir(folder) == 0 || errno == ENOENT))
+            (void)dir_remove_all(history, NULL);
+        free(history);
         free(folder);
     }
     return status;

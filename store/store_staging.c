@@ -2,8 +2,11 @@
  * store.h. Who works in one holds a lock on the folder itself, which ends with the process however that
  * ends; the folder's name says so (".held"), and is given after the lock is taken. So a held folder whose
  * lock can be had is a dead process's, and whoever makes the next one, or tidies, removes it. Where folders cannot be
- * locked (some network disks) those go that nothing was written to for a day. Any thread, any process. */
+ * locked (some network disks) those go that nothing was written to for a day. On other network disks a lock is
+ * had by every machine: therefore a lease (store_lease.h) stands beside the lock, and a folder goes only when
+ * neither says that somebody is there. Any thread, any process. */
 #include "errors.h"
+#include "store_lease.h"
 #include "store_paths.h"
 
 #include <errno.h>
@@ -16,11 +19,13 @@
 #include <unistd.h>
 
 #define STALE_AFTER_S (24 * 60 * 60)
+#define EMPTY_AFTER_S 60
 #define HELD          ".held"
 
 struct store_held {
     char *dir;
-    int fd; /* has the lock */
+    int fd;                    /* has the lock, -1: this disk knows none */
+    struct store_lease *lease; /* NULL: it could not be left */
 };
 
 /* ---- locks */
@@ -50,7 +55,7 @@ static bool note_held(struct store_memory *memory, const char *dir, int fd)
     if (larger != NULL)
         memory->held = larger;
     if (noted)
-        memory->held[memory->n_held++] = (struct store_held){copy, fd};
+        memory->held[memory->n_held++] = (struct store_held){copy, fd, NULL};
     (void)pthread_mutex_unlock(&memory->lock);
     if (!noted)
         free(copy);
@@ -67,6 +72,7 @@ static void hold(struct store_memory *memory, char **dir)
         free(held);
         if (fd >= 0)
             (void)close(fd);
+        (void)note_held(memory, *dir, -1);
         return;
     }
     if (note_held(memory, held, fd)) {
@@ -80,14 +86,41 @@ static void hold(struct store_memory *memory, char **dir)
     free(held);
 }
 
+/* Says to other machines, and to who collects garbage, that work goes on in the folder. */
+static void leave_lease(const struct store *store, const char *dir)
+{
+    struct store_lease *lease = NULL;
+    char *subject = text_format("tmp/%s", path_base(dir));
+    if (subject != NULL)
+        (void)store_lease_take(store, STORE_LEASE_WRITER, subject, &lease, NULL);
+    free(subject);
+    (void)pthread_mutex_lock(&store->memory->lock);
+    for (size_t i = 0; i < store->memory->n_held && lease != NULL; i++) {
+        struct store_held *held = &store->memory->held[i];
+        if (strcmp(held->dir, dir) != 0)
+            continue;
+        held->lease = lease;
+        lease = NULL;
+    }
+    (void)pthread_mutex_unlock(&store->memory->lock);
+    store_lease_end(lease);
+}
+
+static void let_go(const struct store_held *held)
+{
+    store_lease_end(held->lease);
+    if (held->fd >= 0)
+        (void)close(held->fd);
+    free(held->dir);
+}
+
 static void release(struct store_memory *memory, const char *dir)
 {
     (void)pthread_mutex_lock(&memory->lock);
     for (size_t i = 0; i < memory->n_held; i++) {
         if (strcmp(memory->held[i].dir, dir) != 0)
             continue;
-        (void)close(memory->held[i].fd);
-        free(memory->held[i].dir);
+        let_go(&memory->held[i]);
         memory->held[i] = memory->held[--memory->n_held];
         break;
     }
@@ -96,10 +129,8 @@ static void release(struct store_memory *memory, const char *dir)
 
 void store_release_staging(struct store_memory *memory)
 {
-    for (size_t i = 0; i < memory->n_held; i++) {
-        (void)close(memory->held[i].fd);
-        free(memory->held[i].dir);
-    }
+    for (size_t i = 0; i < memory->n_held; i++)
+        let_go(&memory->held[i]);
     free(memory->held);
     memory->held = NULL;
     memory->n_held = 0;
@@ -131,6 +162,12 @@ static time_t last_written(const char *path, uint64_t *total_bytes)
     return last;
 }
 
+static bool is_older(const char *path, time_t now, time_t age_s)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 && now - info.st_mtime > age_s;
+}
+
 static bool is_stale(const char *path, time_t now)
 {
     struct stat info;
@@ -139,22 +176,47 @@ static bool is_stale(const char *path, time_t now)
            now - last_written(path, &size_bytes) > STALE_AFTER_S;
 }
 
+/* A folder without anything in it, or the file by which the disk was asked for the time. */
+static void remove_empty(const char *path)
+{
+    if (rmdir(path) != 0 && strncmp(path_base(path), ".time.", 6) == 0)
+        (void)unlink(path);
+}
+
+/* Removes a folder whose owner is gone: no lease, and no lock, or, without locks, a day of silence. */
+static void remove_dead(const struct store_leases *leases, const char *path, time_t now)
+{
+    char subject[64];
+    const char *name = path_base(path);
+    (void)snprintf(subject, sizeof subject, "tmp/%.50s", name);
+    if (store_leases_hold(leases, subject))
+        return;
+    bool is_held = is_held_name(name);
+    int fd = is_held ? lock_folder(path) : -1;
+    if (is_held ? fd >= 0 : is_stale(path, now))
+        (void)dir_remove_all(path, NULL);
+    else if (!is_held && is_older(path, now, EMPTY_AFTER_S))
+        remove_empty(path); /* its process ended before it could lock it */
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 void store_clean_staging(const struct store *store, time_t now)
 {
     struct dir_list list = {0};
+    struct store_leases leases = {0};
     char *parent = path_join(store->dir, "tmp");
     if (parent == NULL || dir_read(parent, &list, NULL) != MODEL_OK)
         list = (struct dir_list){0};
+    if (list.n_names > 0 && store_leases_read(store, now, NULL, &leases, NULL) != MODEL_OK)
+        dir_list_finish(&list); /* who is there is not known */
     for (size_t i = 0; i < list.n_names; i++) {
         char *path = path_join(parent, list.names[i]);
-        bool is_held = is_held_name(list.names[i]);
-        int fd = path != NULL && is_held ? lock_folder(path) : -1;
-        if (path != NULL && (is_held ? fd >= 0 : is_stale(path, now)))
-            (void)dir_remove_all(path, NULL);
-        if (fd >= 0)
-            (void)close(fd);
+        if (path != NULL)
+            remove_dead(&leases, path, now);
         free(path);
     }
+    store_leases_finish(&leases);
     dir_list_finish(&list);
     free(parent);
 }
@@ -190,6 +252,7 @@ model_status store_make_staging(const struct store *store, char **ret_dir, struc
         return status;
     }
     hold(store->memory, &dir);
+    leave_lease(store, dir);
     *ret_dir = dir;
     return MODEL_OK;
 }

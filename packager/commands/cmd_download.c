@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "download_print.h"
 #include "errors.h"
+#include "hub_cache.h"
 #include "hub_answers.h"
 #include "hub_environment.h"
 #include "progress_view.h"
@@ -25,6 +26,7 @@ const char help_download[] =
     "  --allow-pickle     take weights in pickles too; they can run any code when opened\n"
     "  --dry-run          show what would be fetched and what is left out, fetch nothing\n"
     "  --force            fetch again what the store has\n"
+    "  --hf-cache         lay the files down in the hub's own cache too, for Python and others\n"
     "  --token T          for private and gated models (default: HF_TOKEN, or the token file)\n"
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --cacert FILE      certificates to trust instead of the system's (default: SSL_CERT_FILE)\n"
@@ -35,7 +37,7 @@ const char help_download[] =
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n\n"
-    "Environment: HF_ENDPOINT HF_TOKEN HF_TOKEN_PATH HF_HOME HF_HUB_OFFLINE\n"
+    "Environment: HF_ENDPOINT HF_TOKEN HF_TOKEN_PATH HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE\n"
     "HF_HUB_DOWNLOAD_TIMEOUT (seconds without 1 kB/s), http_proxy https_proxy no_proxy,\n"
     "SSL_CERT_FILE MODELHOST_STORE MODELHOST_PLUGIN_PATH.\n";
 
@@ -46,6 +48,7 @@ enum {
     OPT_PICKLE,
     OPT_DRY_RUN,
     OPT_FORCE,
+    OPT_HF_CACHE,
     OPT_TOKEN,
     OPT_ENDPOINT,
     OPT_CACERT,
@@ -64,6 +67,7 @@ static const struct option long_options[] = {
     {"allow-pickle", no_argument, NULL, OPT_PICKLE},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"force", no_argument, NULL, OPT_FORCE},
+    {"hf-cache", no_argument, NULL, OPT_HF_CACHE},
     {"token", required_argument, NULL, OPT_TOKEN},
     {"endpoint", required_argument, NULL, OPT_ENDPOINT},
     {"cacert", required_argument, NULL, OPT_CACERT},
@@ -133,6 +137,9 @@ static int take_option(struct arguments *arguments, int option)
         break;
     case OPT_FORCE:
         options->force = true;
+        break;
+    case OPT_HF_CACHE:
+        options->lay_cache = true;
         break;
     case OPT_TOKEN:
         options->hub.token = optarg;
@@ -314,11 +321,25 @@ static int run_observed(struct arguments *arguments)
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }
 
+/* Where the hub's own clients keep their files; to be freed. */
+static int read_cache_dir(struct download_options *options, char **ret)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = hub_cache_dir(ret, &err);
+    options->hub_cache_dir = *ret;
+    if (status == MODEL_OK && options->lay_cache && *ret == NULL)
+        return command_usage("download", "--hf-cache: neither HF_HUB_CACHE nor HOME is set");
+    if (status == MODEL_OK && options->lay_cache && options->offline)
+        return command_usage("download", "--hf-cache has to ask the hub, and HF_HUB_OFFLINE is "
+                                         "set");
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}
+
 int cmd_download(int argc, char **argv)
 {
     struct arguments arguments = {0};
     struct hub_environment environment = {0};
-    char *id = NULL, *revision = NULL;
+    char *id = NULL, *revision = NULL, *cache_dir = NULL;
     int code = read_arguments(argc, argv, &arguments);
     if (code == 0)
         code = read_name(&arguments, &id, &revision);
@@ -329,9 +350,12 @@ int cmd_download(int argc, char **argv)
     apply_environment(&arguments.options, &environment);
     code = check_endpoint(arguments.options.hub.endpoint);
     if (code == 0)
+        code = read_cache_dir(&arguments.options, &cache_dir);
+    if (code == 0)
         code = run_observed(&arguments);
 end:
     hub_environment_finish(&environment);
+    free(cache_dir);
     free(id);
     free(revision);
     return code;

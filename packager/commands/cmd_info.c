@@ -4,15 +4,18 @@
 #include "errors.h"
 #include "human_text.h"
 #include "package_json.h"
+#include "package_license.h"
 #include "package_locate.h"
 
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char help_info[] =
     "usage: pkgmgr info PKG [OPTION]...\n\n"
     "Shows what a package is made of: where it came from, its files with their digests, its\n"
     "plugin, and what is known about the model. PKG is a name in the store or a folder.\n\n"
+    "  --license      show the licence instead: what the author declares, and its text\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print it as JSON\n";
 
@@ -75,7 +78,84 @@ static char *as_table(const json_node *root)
     return table;
 }
 
-static model_status show(const char *word, const char *store_dir, bool as_json,
+/* ---- the licence */
+
+static json_node *license_json(const struct package *package, const struct package_license *license)
+{
+    json_node *root = json_new_object();
+    (void)json_add_string(root, "path", package->dir);
+    if (license->expression != NULL)
+        (void)json_add_string(root, "license", license->expression);
+    else
+        (void)json_add_null(root, "license");
+    json_node *declared = json_add_array(root, "declared");
+    for (size_t i = 0; i < license->claim.n_values; i++)
+        (void)json_add_string(declared, NULL, license->claim.values[i]);
+    if (license->claim.name[0] != '\0')
+        (void)json_add_string(root, "name", license->claim.name);
+    if (license->claim.link[0] != '\0')
+        (void)json_add_string(root, "link", license->claim.link);
+    (void)json_add_bool(root, "guessed", license->is_guessed);
+    if (license->text != NULL) {
+        (void)json_add_string(root, "text_path", license->text_path);
+        (void)json_add_text(root, "text", license->text, strlen(license->text));
+    }
+    return root;
+}
+
+/* A licence's text is the author's: what would steer a terminal is taken out. */
+static void add_license_text(struct buffer *text, const char *license)
+{
+    for (const char *c = license; *c != '\0'; c++) {
+        bool is_control = (unsigned char)*c < 0x20 && *c != '\n' && *c != '\t';
+        if (!is_control && *c != 0x7F)
+            (void)buffer_append(text, c, 1);
+    }
+}
+
+static char *license_as_text(const struct package_license *license)
+{
+    struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
+    const struct license_claim *claim = &license->claim;
+    if (license->expression == NULL)
+        (void)buffer_append_text(&text, "license       not declared: neither README.md nor a "
+                                        "LICENSE file says one that is known\n");
+    else
+        (void)buffer_printf(&text, "license       %s%s%s\n", license->expression,
+                            license->is_guessed ? ", by the words of " : ", as README.md declares",
+                            license->is_guessed ? license->text_path : "");
+    if (claim->name[0] != '\0')
+        (void)buffer_printf(&text, "name          %s\n", claim->name);
+    if (claim->link[0] != '\0')
+        (void)buffer_printf(&text, "link          %s\n", claim->link);
+    if (license->text != NULL) {
+        (void)buffer_printf(&text, "text          %s\n\n", license->text_path);
+        add_license_text(&text, license->text);
+    }
+    char *all = buffer_take(&text);
+    buffer_finish(&text);
+    return all;
+}
+
+static model_status show_license(const struct package *package, bool as_json,
+                                 struct model_error *err)
+{
+    struct package_license license = {0};
+    model_status status = package_license_read(package, &license, err);
+    if (status == MODEL_OK && as_json) {
+        json_node *root = license_json(package, &license);
+        status = command_print_json(root, err);
+        json_free(root);
+    } else if (status == MODEL_OK) {
+        char *text = license_as_text(&license);
+        status = text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
+        free(text);
+    }
+    package_license_finish(&license);
+    return status;
+}
+
+static model_status show(const char *word, const char *store_dir, bool license, bool as_json,
                          struct model_error *err)
 {
     struct store *store = NULL;
@@ -86,7 +166,9 @@ static model_status show(const char *word, const char *store_dir, bool as_json,
         status = package_locate(store, word, &place, err);
     if (status == MODEL_OK)
         status = package_open(place.dir, NULL, &package, err);
-    if (status == MODEL_OK) {
+    if (status == MODEL_OK && license) {
+        status = show_license(&package, as_json, err);
+    } else if (status == MODEL_OK) {
         json_node *root = package_json(&package);
         char *text = root == NULL ? NULL : as_json ? json_print(root, true) : as_table(root);
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
@@ -103,9 +185,11 @@ int cmd_info(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
     const char *store_dir = NULL;
-    bool as_json = false;
-    const struct command_option options[] = {
-        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {.name = NULL}};
+    bool as_json = false, license = false;
+    const struct command_option options[] = {{"license", .flag = &license},
+                                             {"store", .text = &store_dir},
+                                             {"json", .flag = &as_json},
+                                             {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)
@@ -113,6 +197,6 @@ int cmd_info(int argc, char **argv)
     int code = command_check_package("info", argv[optind]);
     if (code != 0)
         return code;
-    model_status status = show(argv[optind], store_dir, as_json, &err);
+    model_status status = show(argv[optind], store_dir, license, as_json, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

@@ -1,9 +1,12 @@
 /* cmd_verify.c - `pkgmgr verify`. */
 #include "buffer.h"
 #include "commands.h"
+#include "deep_check.h"
 #include "errors.h"
 #include "json_view.h"
+#include "human_text.h"
 #include "package_locate.h"
+#include "store_census.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -14,13 +17,15 @@ const char help_verify[] =
     "Reads every file of a package and compares its SHA-256 with the package's metadata.json.\n"
     "Exit code 7 when a file is damaged, missing, not listed there or a link to elsewhere, 8 when\n"
     "one cannot be read. PKG is a name in the store or a folder.\n\n"
+    "  --deep         also open the weights and read every number, look at the plugin's file, and\n"
+    "                 say what the store has that no package names\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print the result as JSON\n"
     "  -q, --quiet    say nothing but errors\n";
 
 struct arguments {
     const char *package, *store_dir;
-    bool json, quiet;
+    bool json, quiet, deep;
 };
 
 /* What store_verify_package() reports. */
@@ -58,6 +63,35 @@ static model_status print_json(const char *dir, bool good, json_node *root, stru
     return status;
 }
 
+/* What lies in the store and no package names is no fault, and worth a word. */
+static void say_unused(const struct store *store, const struct arguments *arguments,
+                       json_node *root)
+{
+    struct store_census census = {0};
+    size_t n_unused = 0;
+    char size[HUMAN_TEXT_BYTES];
+    if (store == NULL || store_census_take(store, 0, NULL, NULL, &census, NULL) != MODEL_OK)
+        return;
+    uint64_t bytes = store_census_unused_bytes(&census, &n_unused);
+    store_census_finish(&census);
+    if (arguments->json)
+        (void)json_add_number(root, "unused_files", (double)n_unused);
+    else if (n_unused > 0 && !arguments->quiet)
+        fprintf(stderr,
+                "pkgmgr: %zu files of the store, %s, are named by no package; `pkgmgr gc` "
+                "removes them\n",
+                n_unused, human_size(bytes, size));
+}
+
+static model_status check(const struct arguments *arguments, const char *dir,
+                          struct findings *findings, struct model_error *err)
+{
+    model_status status = store_verify_package(dir, report, findings, err);
+    if (status == MODEL_OK && arguments->deep) /* what is damaged is not opened */
+        status = deep_check_package(dir, report, findings, err);
+    return status;
+}
+
 static model_status verify(const struct arguments *arguments, struct model_error *err)
 {
     struct store *store = NULL;
@@ -70,13 +104,16 @@ static model_status verify(const struct arguments *arguments, struct model_error
         status = package_locate(store, arguments->package, &place, err);
     if (status != MODEL_OK)
         goto end;
-    status = store_verify_package(place.dir, report, &findings, err);
+    status = check(arguments, place.dir, &findings, err);
+    if (arguments->deep)
+        say_unused(store, arguments, root);
     if (arguments->json) {
         model_status printed = print_json(place.dir, status == MODEL_OK, root, &ignored);
         if (status == MODEL_OK && printed != MODEL_OK)
             status = error_set(err, printed, "%s", ignored.message);
     } else if (status == MODEL_OK && !arguments->quiet) {
-        printf("%zu files, all as they should be: %s\n", findings.n_good, place.dir);
+        printf("%zu %s, all as they should be: %s\n", findings.n_good,
+               arguments->deep ? "files and parts" : "files", place.dir);
     }
 end:
     json_free(root);
@@ -88,6 +125,7 @@ end:
 static int read_arguments(int argc, char **argv, struct arguments *arguments)
 {
     const struct command_option options[] = {{"store", .text = &arguments->store_dir},
+                                             {"deep", .flag = &arguments->deep},
                                              {"json", .flag = &arguments->json},
                                              {"quiet", .flag = &arguments->quiet, .letter = 'q'},
                                              {.name = NULL}};

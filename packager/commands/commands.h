@@ -3,7 +3,9 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
+#include "buffer.h"
 #include "command.h"
+#include "json_view.h"
 
 struct store;
 
@@ -14,9 +16,20 @@ int cmd_info(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_gc(int argc, char **argv);
+int cmd_cache(int argc, char **argv);
+int cmd_versions(int argc, char **argv);
+int cmd_rollback(int argc, char **argv);
+int cmd_update(int argc, char **argv);
+int cmd_lock(int argc, char **argv);
+int cmd_sync(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_sbom(int argc, char **argv);
 
 extern const char help_download[], help_install[], help_list[], help_info[], help_verify[],
     help_rm[], help_serve[];
+extern const char help_gc[], help_cache[], help_versions[], help_rollback[], help_update[],
+    help_lock[], help_sync[], help_import[], help_sbom[];
 
 /* Opens the store of --store, or of the environment when that is NULL (command_store.c). */
 model_status command_open_store(const char *dir, int create, struct store **ret,
@@ -25,5 +38,13 @@ model_status command_open_store(const char *dir, int create, struct store **ret,
 model_status command_look_into_store(const char *dir, struct store **ret, struct model_error *err);
 /* 0, or COMMAND_USAGE after saying that the word is no folder and cannot be a package's name. */
 int command_check_package(const char *command, const char *word);
+
+/* Prints it, pretty; NULL, which nobody had memory for, is MODEL_OUT_OF_MEMORY (command_json.c). */
+model_status command_print_json(const json_node *root, struct model_error *err);
+/* Prints what was collected, and empties it. */
+model_status command_print_text(struct buffer *text, struct model_error *err);
+/* "2026-11-21T20:00:00Z"; NULL for 0, a time that is not known. */
+#define COMMAND_TIME_BYTES 24
+const char *command_time(int64_t at_s, char text[COMMAND_TIME_BYTES]);
 
 #endif

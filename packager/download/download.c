@@ -1,5 +1,6 @@
 /* download.c - see download.h. The steps before a package is installed, and the whole. */
 #include "download.h"
+#include "download_cache.h"
 #include "errors.h"
 #include "files.h"
 #include "hub_answers.h"
@@ -351,6 +352,8 @@ static model_status run_once(const struct download_options *options, struct down
     status = download_transfer(&download, err);
     if (status == MODEL_OK) {
         status = download_install(&download, ret, err);
+        if (status == MODEL_OK && (status = download_lay_cache(&download, ret, err)) != MODEL_OK)
+            download_result_finish(ret);
         lost = (status == MODEL_NOT_FOUND || status == MODEL_CORRUPT) &&
                has_lost_blobs(&download, status);
     }

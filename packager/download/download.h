@@ -19,12 +19,14 @@ struct download_options {
     const char *store_dir;   /* made when it is not there */
     const char *plugin_path; /* where to look for a plugin */
     struct selection_rules rules;
-    struct hub_config hub;    /* its log is the download's too */
-    unsigned max_workers;     /* files at once; 0: the default */
-    unsigned max_connections; /* for one file; 0: the default */
-    bool force;               /* fetch what the store has as well */
-    bool offline;             /* no network: succeed only if the store has the package */
-    bool dry_run;             /* the store is only read: it is not made when it is not there */
+    struct hub_config hub;     /* its log is the download's too */
+    const char *hub_cache_dir; /* bytes are taken from the hub's cache there; NULL: they are not */
+    bool lay_cache;            /* and laid down there */
+    unsigned max_workers;      /* files at once; 0: the default */
+    unsigned max_connections;  /* for one file; 0: the default */
+    bool force;                /* fetch what the store has as well */
+    bool offline;              /* no network: succeed only if the store has the package */
+    bool dry_run;              /* the store is only read: it is not made when it is not there */
     /* Bytes of the files to fetch, so far and in all, and the file under way. May be NULL. */
     void (*progress)(void *context, const struct download_plan *plan, size_t file_index,
                      uint64_t done_bytes);

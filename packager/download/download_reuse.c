@@ -3,6 +3,7 @@
  * a disk or a hand made of it. The hub names small files by git's digest only: those are looked for among
  * the blobs of their size. Only reads the store. One download belongs to one thread. */
 #include "download.h"
+#include "download_cache.h"
 #include "errors.h"
 
 #include <errno.h>
@@ -86,6 +87,7 @@ model_status download_reuse(struct download *download, struct model_error *err)
         check_blob(download, planned);
         if (!planned->in_store && planned->file->digest.kind == HUB_DIGEST_GIT_BLOB)
             find_content(download->store, &blobs, planned);
+        status = download_take_cached(download, planned, err);
         plan->fetch_bytes += planned->in_store ? 0 : planned->file->size_bytes;
     }
     free(blobs.blobs);

@@ -101,7 +101,7 @@ said() { # NAME TEXT: the whole of stderr, with the newline at its end; '' is no
 state() {
     find "$work" ! -path "$work/out" ! -path "$work/err" ! -path "$work/log" ! -path "$work/state" \
         ! -path '*/blobs/sha256/*' ! -path '*/partial/*' \( -type f -printf '%p %s %T@\n' -o -type d -printf '%p\n' -o -printf '%p %l\n' \) |
-        grep -vE '/store[0-9]*(/(blobs(/sha256)?|packages|refs|tmp|partial|lock|CACHEDIR.TAG.*))?$' | LC_ALL=C sort
+        grep -vE '/store[0-9]*(/(blobs(/sha256)?|packages|refs|tmp|partial|leases|lock|CACHEDIR.TAG.*))?$' | LC_ALL=C sort
 }
 # Blobs whose bytes are not what their name says.
 broken_blobs() {

@@ -67,6 +67,17 @@ static void git_names_blobs_the_same_way(void **state)
     }
 }
 
+static void sha1_of_the_published_message(void **state)
+{
+    (void)state;
+    struct digest *digest = NULL;
+    char hex[SHA1_HEX_BYTES];
+    assert_int_equal(digest_create_sha1(&digest, NULL), MODEL_OK);
+    digest_update(digest, "abc", 3);
+    digest_finish_hex(digest, hex);
+    assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
 static void a_file_s_digest_and_size(void **state)
 {
     (void)state;
@@ -127,6 +138,7 @@ int main(void)
         cmocka_unit_test(sha256_of_the_published_messages),
         cmocka_unit_test(pieces_give_the_digest_of_the_whole),
         cmocka_unit_test(git_names_blobs_the_same_way),
+        cmocka_unit_test(sha1_of_the_published_message),
         cmocka_unit_test(a_file_s_digest_and_size),
         cmocka_unit_test(a_file_that_cannot_be_read_leaves_the_results_alone),
         cmocka_unit_test(destroy_takes_null_and_an_unfinished_digest),

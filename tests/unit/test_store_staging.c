@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "store_packages.h"
+#include "store_lease.h"
 #include "store_paths.h"
 
 #include <fcntl.h>
@@ -85,6 +86,39 @@ static void links_and_files_are_cleaned_but_not_followed(void **state)
     store_clean_staging(store, now);
     assert_int_equal(count_in(store, "tmp"), 0);
     assert_file_is(in_folder(*state, "mine/kept"), "x");
+    store_close(store);
+}
+
+/* Killed between making a folder and locking it. */
+static void an_empty_folder_that_nobody_holds_goes_after_a_minute(void **state)
+{
+    static const time_t now = 1800000000;
+    struct store *store = open_store(*state);
+    const char *tmp = in_folder(store_dir(store), "tmp");
+    assert_int_equal(mkdir(in_folder(tmp, "new"), 0755) | mkdir(in_folder(tmp, "old"), 0755), 0);
+    put_text(in_folder(tmp, ".time.abc"), "");
+    set_written(in_folder(tmp, "new"), now - 30);
+    set_written(in_folder(tmp, "old"), now - 90);
+    set_written(in_folder(tmp, ".time.abc"), now - 90);
+    store_clean_staging(store, now);
+    assert_int_equal(count_in(store, "tmp"), 1);
+    assert_true(path_is_dir(in_folder(tmp, "new")));
+    store_close(store);
+}
+
+/* As on a network disk where every machine gets the lock: the lease alone says that somebody is there. */
+static void a_lease_protects_a_folder_whose_lock_can_be_had(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_lease *lease = NULL;
+    const char *dir = put_work(store, "far.held", time(NULL));
+    assert_int_equal(store_lease_take(store, STORE_LEASE_WRITER, "tmp/far.held", &lease, NULL),
+                     MODEL_OK);
+    store_clean_staging(store, time(NULL));
+    assert_true(path_is_dir(dir));
+    store_lease_end(lease);
+    store_clean_staging(store, time(NULL));
+    assert_false(path_is_dir(dir));
     store_close(store);
 }
 
@@ -170,6 +204,8 @@ int main(void)
         FOLDER_TEST(what_nobody_wrote_to_for_a_day_is_cleaned),
         FOLDER_TEST(a_file_that_still_grows_keeps_its_folder),
         FOLDER_TEST(links_and_files_are_cleaned_but_not_followed),
+        FOLDER_TEST(an_empty_folder_that_nobody_holds_goes_after_a_minute),
+        FOLDER_TEST(a_lease_protects_a_folder_whose_lock_can_be_had),
         FOLDER_TEST(making_a_folder_cleans_up_by_the_clock),
         FOLDER_TEST(the_work_of_a_dead_process_goes_at_once_that_of_a_living_one_stays),
         FOLDER_TEST(a_closed_store_holds_nothing),

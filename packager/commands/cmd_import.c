@@ -1,0 +1,99 @@
+/* cmd_import.c - `pkgmgr import`. */
+#include "commands.h"
+#include "environment.h"
+#include "errors.h"
+#include "human_text.h"
+#include "package_import.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char help_import[] =
+    "usage: pkgmgr import PATH [OPTION]...\n\n"
+    "Makes a package of a model that is on this disk: a folder (as transformers' save_pretrained()\n"
+    "writes it), or a repository or snapshot of the hub's cache (.../hub/models--OWNER--NAME).\n"
+    "Bytes are hashed, and shared with what they come from where the disk can do that. Prints the\n"
+    "package's folder.\n\n"
+    "  --name ID          the package's id (default: what the cache says, or the folder's name)\n"
+    "  --revision R       which ref or commit of a cache's repository (default: main)\n"
+    "  --allow-pickle     take weights in pickles too; they can run any code when opened\n"
+    "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
+    "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --json             print the result as JSON\n"
+    "  -q, --quiet        say nothing but errors\n";
+
+static void warn(void *context, int32_t level, const char *message)
+{
+    (void)context;
+    if (level <= MODEL_LOG_WARN)
+        command_warn("%s", message);
+    else
+        fprintf(stderr, "pkgmgr: %s\n", message);
+}
+
+static model_status print(const struct package_imported *result, bool json, bool quiet,
+                          struct model_error *err)
+{
+    char size[HUMAN_TEXT_BYTES];
+    if (json) {
+        json_node *root = json_new_object();
+        (void)json_add_string(root, "path", result->dir);
+        (void)json_add_string(root, "id", result->id);
+        (void)json_add_string(root, "revision", result->revision);
+        (void)json_add_number(root, "size", (double)result->size_bytes);
+        (void)json_add_number(root, "files", (double)result->n_files);
+        model_status status = command_print_json(root, err);
+        json_free(root);
+        return status;
+    }
+    if (!quiet)
+        fprintf(stderr, "%s@%.12s: %zu files, %s\n", result->id, result->revision, result->n_files,
+                human_size(result->size_bytes, size));
+    if (!quiet && result->plugin_advice != NULL)
+        command_warn("%s", result->plugin_advice);
+    printf("%s\n", result->dir);
+    return MODEL_OK;
+}
+
+int cmd_import(int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct store *store = NULL;
+    struct package_import import = {.log = {.level = MODEL_LOG_WARN, .write = warn}};
+    struct package_imported result = {0};
+    const char *store_dir = NULL;
+    char *plugin_path = NULL, *key = NULL;
+    bool json = false, quiet = false;
+    const struct command_option table[] = {{"name", .text = &import.id},
+                                           {"revision", .text = &import.revision},
+                                           {"allow-pickle", .flag = &import.allow_pickle},
+                                           {"plugin-path", .text = &import.plugin_path},
+                                           {"store", .text = &store_dir},
+                                           {"json", .flag = &json},
+                                           {"quiet", .flag = &quiet, .letter = 'q'},
+                                           {.name = NULL}};
+    if (!command_read_options(argc, argv, table))
+        return COMMAND_USAGE;
+    if (argc - optind != 1)
+        return command_usage("import", "want one PATH");
+    if (import.id != NULL && store_key_of(import.id, &key, &err) != MODEL_OK)
+        return command_usage("import", "--name: %s", err.message);
+    free(key);
+    import.path = argv[optind];
+    if (quiet)
+        import.log.level = MODEL_LOG_ERROR;
+    model_status status = command_open_store(store_dir, 1, &store, &err);
+    if (status == MODEL_OK && import.plugin_path == NULL) {
+        status = environment_plugin_path(&plugin_path, &err);
+        import.plugin_path = plugin_path;
+    }
+    if (status == MODEL_OK)
+        status = package_import(store, &import, &result, &err);
+    if (status == MODEL_OK)
+        status = print(&result, json, quiet, &err);
+    package_imported_finish(&result);
+    free(plugin_path);
+    store_close(store);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}

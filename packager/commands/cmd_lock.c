@@ -1,0 +1,226 @@
+/* cmd_lock.c - `pkgmgr lock` and `pkgmgr sync`. */
+#include "command_hub.h"
+#include "commands.h"
+#include "errors.h"
+#include "files.h"
+#include "package_sync.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char help_lock[] =
+    "usage: pkgmgr lock [ID[@REVISION]]... [OPTION]...\n\n"
+    "Writes modelhost.lock: the packages of the store (or those named) with the digest of every\n"
+    "file, to be kept with a project. The same packages give the same bytes. 'pkgmgr sync' makes\n"
+    "another store the same.\n\n"
+    "  --lockfile FILE   where to (default: modelhost.lock; '-' is standard output)\n"
+    "  --hub-only        leave out what came from no hub: the plugin, model_info.json\n"
+    "  --store DIR       where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  -q, --quiet       say nothing but errors\n";
+
+const char help_sync[] =
+    "usage: pkgmgr sync [OPTION]...\n\n"
+    "Makes the store as modelhost.lock says: every package with exactly those files, and refs that\n"
+    "lead to it. What is lacking is fetched from the hub at the locked commit; plugins come from\n"
+    "the plugin path. Other packages of the store stay.\n\n"
+    "  --frozen           change nothing; exit code 3 when a package is missing, 7 when one differs\n"
+    "  --lockfile FILE    which (default: modelhost.lock)\n"
+    "  --token T          for private and gated models (default: HF_TOKEN, or the token file)\n"
+    "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
+    "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
+    "  --json             print the result as JSON\n"
+    "  -q, --quiet        say nothing but errors\n";
+
+/* ---- lock */
+
+/* What people use: branches and tags lead to it, or it was asked for by its commit. */
+static bool is_wanted(const struct store_entry *entry)
+{
+    return entry->n_refs > 0 || strcmp(entry->revision, entry->requested_revision) == 0;
+}
+
+static model_status lock_named(const struct store *store, const struct store_list *list,
+                               const char *name, bool hub_only, struct lockfile *lockfile,
+                               struct model_error *err)
+{
+    char *dir = NULL;
+    model_status status = store_find(store, name, &dir, err);
+    const struct store_entry *entry = NULL;
+    for (size_t i = 0; i < list->n_entries && status == MODEL_OK; i++)
+        if (strcmp(list->entries[i].dir, dir) == 0)
+            entry = &list->entries[i];
+    for (size_t i = 0; i < lockfile->n_packages && entry != NULL; i++)
+        if (strcmp(lockfile->packages[i].manifest.id, entry->id) == 0 &&
+            strcmp(lockfile->packages[i].manifest.revision, entry->revision) == 0) {
+            free(dir);
+            return MODEL_OK; /* named twice */
+        }
+    if (status == MODEL_OK && entry == NULL)
+        status = error_set(err, MODEL_CORRUPT,
+                           "the package %s cannot be read; `pkgmgr list` says why", dir);
+    if (status == MODEL_OK)
+        status = lockfile_add(lockfile, entry, hub_only, err);
+    free(dir);
+    return status;
+}
+
+static model_status collect(const struct store *store, char **names, int n_names, bool hub_only,
+                            struct lockfile *lockfile, struct model_error *err)
+{
+    struct store_list list = {0};
+    model_status status = store_list_packages(store, &list, err);
+    for (int i = 0; i < n_names && status == MODEL_OK; i++)
+        status = lock_named(store, &list, names[i], hub_only, lockfile, err);
+    for (size_t i = 0; i < list.n_entries && n_names == 0 && status == MODEL_OK; i++)
+        if (is_wanted(&list.entries[i]))
+            status = lockfile_add(lockfile, &list.entries[i], hub_only, err);
+    store_list_finish(&list);
+    return status;
+}
+
+static model_status write_lock(struct lockfile *lockfile, const char *path, bool quiet,
+                               struct model_error *err)
+{
+    char *text = lockfile_print(lockfile);
+    model_status status = MODEL_OK;
+    if (text == NULL)
+        status = error_no_memory(err, "a lockfile");
+    else if (strcmp(path, "-") == 0)
+        status = command_print(text, err);
+    else
+        status = file_write_atomic(path, text, strlen(text), err);
+    if (status == MODEL_OK && !quiet)
+        fprintf(stderr, "pkgmgr: %zu packages locked in %s\n", lockfile->n_packages, path);
+    free(text);
+    return status;
+}
+
+int cmd_lock(int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct store *store = NULL;
+    struct lockfile lockfile = {0};
+    const char *store_dir = NULL, *path = LOCKFILE_NAME;
+    bool hub_only = false, quiet = false;
+    const struct command_option table[] = {{"lockfile", .text = &path},
+                                           {"hub-only", .flag = &hub_only},
+                                           {"store", .text = &store_dir},
+                                           {"quiet", .flag = &quiet, .letter = 'q'},
+                                           {.name = NULL}};
+    if (!command_read_options(argc, argv, table))
+        return COMMAND_USAGE;
+    for (int i = optind; i < argc; i++) {
+        int wrong = command_check_package("lock", argv[i]);
+        if (wrong != 0)
+            return wrong;
+    }
+    model_status status = command_open_store(store_dir, 0, &store, &err);
+    if (status == MODEL_OK)
+        status = collect(store, argv + optind, argc - optind, hub_only, &lockfile, &err);
+    if (status == MODEL_OK)
+        status = write_lock(&lockfile, path, quiet, &err);
+    lockfile_finish(&lockfile);
+    store_close(store);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}
+
+/* ---- sync */
+
+struct sync {
+    struct command_hub hub;
+    struct store *store;
+    struct lockfile lockfile;
+    json_node *root; /* with --json */
+    bool frozen, json, quiet;
+};
+
+static const char *const state_names[] = {
+    [SYNC_SAME] = "same", [SYNC_ABSENT] = "absent", [SYNC_DIFFERS] = "different"};
+
+static void tell(const struct sync *sync, const struct manifest *manifest, enum sync_state state,
+                 model_status status)
+{
+    bool is_made = state != SYNC_SAME && !sync->frozen && status == MODEL_OK;
+    if (sync->json) {
+        json_node *item = json_add_object(sync->root, NULL);
+        (void)json_add_string(item, "id", manifest->id);
+        (void)json_add_string(item, "revision", manifest->revision);
+        (void)json_add_string(item, "was", state_names[state]);
+        (void)json_add_bool(item, "same", state == SYNC_SAME || is_made);
+    } else if (!sync->quiet && status == MODEL_OK) {
+        fprintf(stderr, "pkgmgr: %s@%.12s %s\n", manifest->id, manifest->revision,
+                is_made ? "made as it was locked" : "is as it was locked");
+    }
+}
+
+static model_status sync_one(struct sync *sync, const struct locked_package *locked,
+                             struct model_error *err)
+{
+    enum sync_state state = SYNC_SAME;
+    char *why = NULL;
+    model_status status = package_sync_look(sync->store, locked, &state, &why, err);
+    if (status == MODEL_OK && state != SYNC_SAME && sync->frozen)
+        status = error_set(err, state == SYNC_ABSENT ? MODEL_NOT_FOUND : MODEL_CORRUPT,
+                           "frozen: %s; `pkgmgr sync` makes it so", why);
+    else if (status == MODEL_OK && state != SYNC_SAME)
+        status = package_sync_make(sync->store, locked, &sync->hub.options, err);
+    progress_view_clear(&sync->hub.view);
+    tell(sync, &locked->manifest, state, status);
+    free(why);
+    return status;
+}
+
+static int run(struct sync *sync, const char *path)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    int code = 0;
+    model_status status = lockfile_read(path, &sync->lockfile, &err);
+    if (status == MODEL_NOT_FOUND)
+        error_advise(&err, "`pkgmgr lock` writes one");
+    if (status == MODEL_OK)
+        status = command_open_store(sync->hub.options.store_dir, !sync->frozen, &sync->store, &err);
+    if (status != MODEL_OK)
+        return command_fail(status, &err);
+    for (size_t i = 0; i < sync->lockfile.n_packages && !command_interrupted(NULL); i++) {
+        status = sync_one(sync, &sync->lockfile.packages[i], &err);
+        int failed = status == MODEL_OK ? 0 : command_fail(status, &err);
+        code = code == 0 ? failed : code;
+    }
+    if (code == 0 && command_interrupted(NULL))
+        code = status_exit_code(MODEL_CANCELLED);
+    if (sync->json && (status = command_print_json(sync->root, &err)) != MODEL_OK)
+        code = command_fail(status, &err);
+    return code;
+}
+
+int cmd_sync(int argc, char **argv)
+{
+    struct sync sync = {0};
+    struct download_options *options = &sync.hub.options;
+    const char *path = LOCKFILE_NAME;
+    const struct command_option table[] = {{"frozen", .flag = &sync.frozen},
+                                           {"lockfile", .text = &path},
+                                           {"token", .text = &options->hub.token},
+                                           {"endpoint", .text = &options->hub.endpoint},
+                                           {"store", .text = &options->store_dir},
+                                           {"plugin-path", .text = &options->plugin_path},
+                                           {"json", .flag = &sync.json},
+                                           {"quiet", .flag = &sync.quiet, .letter = 'q'},
+                                           {.name = NULL}};
+    if (!command_read_options(argc, argv, table))
+        return COMMAND_USAGE;
+    if (optind != argc)
+        return command_usage("sync", "takes no argument, but got '%s'", argv[optind]);
+    sync.root = sync.json ? json_new_array() : NULL;
+    int code = command_hub_begin("sync", sync.quiet, &sync.hub);
+    if (code == 0)
+        code = run(&sync, path);
+    json_free(sync.root);
+    lockfile_finish(&sync.lockfile);
+    store_close(sync.store);
+    command_hub_end(&sync.hub);
+    return code;
+}

@@ -1,0 +1,64 @@
+/* command_hub.c - see command_hub.h. */
+#include "command_hub.h"
+#include "commands.h"
+#include "errors.h"
+#include "hub_answers.h"
+#include "hub_cache.h"
+
+#include <stdlib.h>
+
+static model_status read_environment(struct command_hub *hub, struct model_error *err)
+{
+    struct download_options *options = &hub->options;
+    char *normal = NULL;
+    model_status status = hub_environment_read(&hub->environment, err);
+    if (status == MODEL_OK && options->hub.token == NULL && !hub->environment.offline)
+        status = hub_environment_read_token(&hub->environment, err);
+    if (status == MODEL_OK && options->hub.token != NULL && options->hub.token[0] != '\0')
+        status = hub_check_token(options->hub.token, err);
+    if (options->hub.endpoint == NULL)
+        options->hub.endpoint = hub->environment.endpoint;
+    if (status == MODEL_OK)
+        status = hub_endpoint_normalize(options->hub.endpoint, &normal, err);
+    free(normal);
+    return status == MODEL_OK ? hub_cache_dir(&hub->cache_dir, err) : status;
+}
+
+int command_hub_begin(const char *command, bool quiet, struct command_hub *hub)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct download_options *options = &hub->options;
+    model_status status = read_environment(hub, &err);
+    if (status != MODEL_OK)
+        return status == MODEL_INVALID_ARGUMENT ? command_usage(command, "%s", err.message)
+                                                : command_fail(status, &err);
+    if (options->hub.token == NULL)
+        options->hub.token = hub->environment.token;
+    else if (options->hub.token[0] == '\0')
+        options->hub.token = NULL; /* --token '': none */
+    if (options->store_dir == NULL)
+        options->store_dir = hub->environment.store_dir;
+    if (options->plugin_path == NULL)
+        options->plugin_path = hub->environment.plugin_path;
+    options->hub_cache_dir = hub->cache_dir;
+    options->offline = hub->environment.offline;
+    options->hub.stall_timeout_ms = hub->environment.stall_timeout_ms;
+    progress_view_init(&hub->view, quiet);
+    options->hub.log = (struct log_sink){
+        .level = quiet ? MODEL_LOG_ERROR : MODEL_LOG_WARN,
+        .write = progress_view_log,
+        .context = &hub->view,
+    };
+    options->hub.cancelled = command_interrupted;
+    options->progress = progress_view_update;
+    options->observer = &hub->view;
+    command_catch_interrupts();
+    return 0;
+}
+
+void command_hub_end(struct command_hub *hub)
+{
+    hub_environment_finish(&hub->environment);
+    free(hub->cache_dir);
+    hub->cache_dir = NULL;
+}

@@ -1,0 +1,22 @@
+/* command_hub.h - what commands that ask the hub share: its settings from options and environment, messages
+ * and progress. Main thread. */
+#ifndef COMMAND_HUB_H
+#define COMMAND_HUB_H
+
+#include "download.h"
+#include "hub_environment.h"
+#include "progress_view.h"
+
+struct command_hub {
+    struct hub_environment environment;
+    char *cache_dir;
+    struct progress_view view;
+    struct download_options options; /* ready to use; those set before stand */
+};
+
+/* Fills what hub->options leaves open, from the environment: endpoint, token, store, plugin path, cache.
+ * Returns 0, or an exit code after saying what is wrong. End it in any case. */
+int command_hub_begin(const char *command, bool quiet, struct command_hub *hub);
+void command_hub_end(struct command_hub *hub);
+
+#endif

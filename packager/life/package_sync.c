@@ -1,0 +1,342 @@
+/* package_sync.c - see package_sync.h. What is installed has the name that the locked files give it, so that a
+ * package that was locked elsewhere is the same folder here. */
+#include "package_sync.h"
+#include "errors.h"
+#include "files.h"
+#include "package_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* ---- looking */
+
+static model_status package_dir(const struct store *store, const struct manifest *manifest,
+                                char **ret, struct model_error *err)
+{
+    char hex[SHA256_HEX_BYTES], *key = NULL;
+    model_status status = store_key_of(manifest->id, &key, err);
+    if (status == MODEL_OK)
+        status = manifest_digest(manifest, hex, err);
+    if (status == MODEL_OK &&
+        (*ret = text_format("%s/packages/%s/%s", store_dir(store), key, hex)) == NULL)
+        status = error_no_memory(err, "a package's folder");
+    free(key);
+    return status;
+}
+
+/* Whether "id@revision" leads to dir. */
+static bool leads_to(const struct store *store, const char *id, const char *revision,
+                     const char *dir)
+{
+    char *name = text_format("%s@%s", id, revision), *found = NULL;
+    bool leads = name != NULL && store_find(store, name, &found, NULL) == MODEL_OK &&
+                 strcmp(found, dir) == 0;
+    free(found);
+    free(name);
+    return leads;
+}
+
+/* With --hub-only the store's package has files more than were locked. */
+static bool has_all(const char *dir, const struct manifest *wanted)
+{
+    struct manifest have = {0};
+    bool all = manifest_read(dir, &have, NULL) == MODEL_OK;
+    for (size_t i = 0; i < wanted->n_files && all; i++) {
+        const struct manifest_file *file = manifest_find(&have, wanted->files[i].path);
+        all = file != NULL && strcmp(file->sha256, wanted->files[i].sha256) == 0;
+    }
+    manifest_finish(&have);
+    return all;
+}
+
+/* The package that "id@commit" means; NULL: none. */
+static char *find_locked(const struct store *store, const struct manifest *manifest)
+{
+    char *name = text_format("%s@%s", manifest->id, manifest->revision), *dir = NULL;
+    if (name != NULL)
+        (void)store_find(store, name, &dir, NULL);
+    free(name);
+    return dir;
+}
+
+/* Whether the lock has what came from no hub, too: the plugin, model_info.json. */
+static bool has_local_files(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->n_files; i++)
+        if (manifest->files[i].source == NULL)
+            return true;
+    return false;
+}
+
+static model_status judge(const struct store *store, const struct locked_package *locked,
+                          const char *dir, const char *exact, enum sync_state *ret, char **ret_why)
+{
+    const struct manifest *manifest = &locked->manifest;
+    struct manifest have = {0};
+    struct model_error damage = MODEL_ERROR_INIT;
+    bool fits = has_local_files(manifest) ? strcmp(dir, exact) == 0 : has_all(dir, manifest);
+    *ret = SYNC_DIFFERS;
+    if (!fits) {
+        *ret_why = text_format("%s@%.12s has other files than were locked", manifest->id,
+                               manifest->revision);
+    } else if (manifest_read(dir, &have, &damage) != MODEL_OK ||
+               store_check_package(store, dir, &have, &damage) != MODEL_OK) {
+        *ret_why = text_format("%s", damage.message);
+    } else {
+        *ret = SYNC_SAME;
+        for (size_t i = 0; i < locked->n_refs && *ret == SYNC_SAME; i++)
+            if (!leads_to(store, manifest->id, locked->refs[i], dir)) {
+                *ret = SYNC_DIFFERS;
+                *ret_why = text_format("%s@%s does not lead to %.12s", manifest->id,
+                                       locked->refs[i], manifest->revision);
+            }
+    }
+    manifest_finish(&have);
+    return *ret == SYNC_SAME || *ret_why != NULL ? MODEL_OK : MODEL_OUT_OF_MEMORY;
+}
+
+model_status package_sync_look(const struct store *store, const struct locked_package *locked,
+                               enum sync_state *ret, char **ret_why, struct model_error *err)
+{
+    const struct manifest *manifest = &locked->manifest;
+    enum sync_state state = SYNC_ABSENT;
+    char *exact = NULL, *why = NULL;
+    model_status status = package_dir(store, manifest, &exact, err);
+    char *dir = status == MODEL_OK ? find_locked(store, manifest) : NULL;
+    if (status == MODEL_OK && dir != NULL)
+        status = judge(store, locked, dir, exact, &state, &why);
+    else if (status == MODEL_OK && (why = text_format("%s@%.12s is not in the store", manifest->id,
+                                                      manifest->revision)) == NULL)
+        status = MODEL_OUT_OF_MEMORY;
+    free(dir);
+    free(exact);
+    if (status == MODEL_OUT_OF_MEMORY)
+        return error_no_memory(err, "comparing with a lockfile");
+    if (status == MODEL_OK) {
+        *ret = state;
+        *ret_why = why;
+    }
+    return status;
+}
+
+/* ---- getting what is lacking */
+
+static bool has_blob(const struct store *store, const struct manifest_file *file)
+{
+    return store_blob_is_good(store, file->sha256, file->size_bytes) != 0;
+}
+
+static bool lacks_local_files(const struct store *store, const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->n_files; i++)
+        if (manifest->files[i].source == NULL && !has_blob(store, &manifest->files[i]))
+            return true;
+    return false;
+}
+
+/* A pattern that only this name fits. */
+static char *exact_pattern(const char *name)
+{
+    struct buffer text = BUFFER_INIT(8192);
+    model_status status = MODEL_OK;
+    for (const char *c = name; *c != '\0' && status == MODEL_OK; c++)
+        status = strchr("*?[", *c) != NULL ? buffer_printf(&text, "[%c]", *c)
+                                           : buffer_append(&text, c, 1);
+    char *pattern = status == MODEL_OK ? buffer_take(&text) : NULL;
+    buffer_finish(&text);
+    return pattern;
+}
+
+static model_status fetch(const struct manifest *manifest, const struct download_options *given,
+                          const char *store_folder, char **patterns, size_t n_patterns,
+                          struct model_error *err)
+{
+    struct download_options options = *given;
+    struct download_result result = {0};
+    options.id = manifest->id;
+    options.revision = manifest->revision;
+    options.store_dir = store_folder;
+    options.rules = (struct selection_rules){.includes = (const char *const *)patterns,
+                                             .n_includes = n_patterns,
+                                             .allow_pickle = true}; /* as it was locked */
+    model_status status = download_run(&options, &result, err);
+    download_result_finish(&result);
+    return status;
+}
+
+static model_status fetch_files(const struct store *store, const struct manifest *manifest,
+                                const struct download_options *options, bool all,
+                                struct model_error *err)
+{
+    char **patterns = calloc(manifest->n_files + 1, sizeof *patterns);
+    size_t n = 0;
+    model_status status = patterns != NULL ? MODEL_OK : error_no_memory(err, "a list of files");
+    for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++) {
+        if (manifest->files[i].source == NULL || (!all && has_blob(store, &manifest->files[i])))
+            continue;
+        patterns[n] = exact_pattern(manifest->files[i].source);
+        if (patterns[n++] == NULL)
+            status = error_no_memory(err, "a list of files");
+    }
+    if (status == MODEL_OK && n > 0)
+        status = fetch(manifest, options, store_dir(store), patterns, n, err);
+    for (size_t i = 0; i < n; i++)
+        free(patterns[i]);
+    free(patterns);
+    return status;
+}
+
+/* ---- plugins */
+
+/* Makes the file a blob when it is the one that was locked. */
+static model_status try_plugin(const struct store *store, const char *path,
+                               const struct manifest_file *wanted, struct model_error *err)
+{
+    struct stat info;
+    char hex[SHA256_HEX_BYTES], *staging = NULL, *copy = NULL;
+    uint64_t size_bytes = 0;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) ||
+        (uint64_t)info.st_size != wanted->size_bytes)
+        return MODEL_OK;
+    model_status status = store_make_staging(store, &staging, err);
+    if (status == MODEL_OK && (copy = path_join(staging, "plugin")) == NULL)
+        status = error_no_memory(err, "a path");
+    if (status == MODEL_OK)
+        status = copy_file_hashed(path, copy, hex, &size_bytes, err);
+    if (status == MODEL_OK && strcmp(hex, wanted->sha256) == 0)
+        status = store_add_blob(store, copy, hex, err);
+    store_end_staging(store, staging);
+    free(copy);
+    return status;
+}
+
+static model_status search_folder(const struct store *store, const char *folder,
+                                  const struct manifest_file *wanted, struct model_error *err)
+{
+    struct dir_list list = {0};
+    model_status status = MODEL_OK;
+    if (dir_read(folder, &list, NULL) != MODEL_OK)
+        return MODEL_OK;
+    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
+        char *path = path_join(folder, list.names[i]);
+        status =
+            path != NULL ? try_plugin(store, path, wanted, err) : error_no_memory(err, "a path");
+        free(path);
+    }
+    dir_list_finish(&list);
+    return status;
+}
+
+/* The plugin path's folders, separated by ':'. */
+static model_status search_plugins(const struct store *store, const char *plugin_path,
+                                   const struct manifest_file *wanted, struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    for (const char *at = plugin_path; at != NULL && *at != '\0' && status == MODEL_OK;) {
+        size_t n = strcspn(at, ":");
+        char *folder = text_format("%.*s", (int)n, at);
+        status = folder != NULL ? search_folder(store, folder, wanted, err)
+                                : error_no_memory(err, "a path");
+        free(folder);
+        at += n + (at[n] == ':');
+    }
+    return status;
+}
+
+static model_status check_all(const struct store *store, const struct manifest *manifest,
+                              const char *plugin_path, struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++) {
+        const struct manifest_file *file = &manifest->files[i];
+        if (has_blob(store, file))
+            continue;
+        if (file->source != NULL)
+            return error_set(err, MODEL_CORRUPT,
+                             "%s: the hub has other bytes of '%.200s' at %.12s than sha256 %s, "
+                             "which was locked; if that is right, lock it again",
+                             manifest->id, file->path, manifest->revision, file->sha256);
+        status = search_plugins(store, plugin_path, file, err);
+        if (status == MODEL_OK && !has_blob(store, file))
+            status = error_set(err, MODEL_NOT_FOUND,
+                               "%s: '%.200s' (sha256 %s) came from no hub and is neither in the "
+                               "store nor on the plugin path; put that very plugin there, or lock "
+                               "with --hub-only",
+                               manifest->id, file->path, file->sha256);
+    }
+    return status;
+}
+
+/* ---- installing */
+
+static model_status set_text(char **text, const char *value, struct model_error *err)
+{
+    free(*text);
+    *text = text_format("%s", value);
+    return *text != NULL ? MODEL_OK : error_no_memory(err, "a package's manifest");
+}
+
+/* The manifest to install: the locked one, or that of the package which has the locked files besides what
+ * was made here. */
+static model_status base_manifest(const struct store *store, const struct locked_package *locked,
+                                  struct manifest *ret, struct model_error *err)
+{
+    char *text = NULL, *dir = NULL;
+    model_status status = MODEL_OK;
+    if (!has_local_files(&locked->manifest))
+        dir = find_locked(store, &locked->manifest);
+    if (dir != NULL) {
+        status = manifest_read(dir, ret, err);
+    } else {
+        text = manifest_print(&locked->manifest);
+        status = text != NULL ? manifest_parse(text, strlen(text), "a lockfile", ret, err)
+                              : error_no_memory(err, "a package's manifest");
+    }
+    free(text);
+    free(dir);
+    return status;
+}
+
+static model_status install(const struct store *store, const struct locked_package *locked,
+                            struct model_error *err)
+{
+    struct manifest manifest = {0};
+    char created[32] = "1970-01-01T00:00:00Z";
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc) != NULL)
+        (void)strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    model_status status = base_manifest(store, locked, &manifest, err);
+    if (status == MODEL_OK)
+        status = set_text(&manifest.created, created, err);
+    if (status == MODEL_OK)
+        status = set_text(&manifest.requested_id, manifest.id, err);
+    size_t n = locked->n_refs > 0 ? locked->n_refs : 1; /* none: the commit alone */
+    for (size_t i = 0; i < n && status == MODEL_OK; i++) {
+        char *dir = NULL;
+        status = set_text(&manifest.requested_revision,
+                          locked->n_refs > 0 ? locked->refs[i] : manifest.revision, err);
+        if (status == MODEL_OK)
+            status = store_install(store, &manifest, &dir, err);
+        free(dir);
+    }
+    manifest_finish(&manifest);
+    return status;
+}
+
+model_status package_sync_make(const struct store *store, const struct locked_package *locked,
+                               const struct download_options *options, struct model_error *err)
+{
+    char *dir = find_locked(store, &locked->manifest);
+    /* without local files in the lock the download makes the package, with the plugin of this place; else it
+     * makes model_info.json, which the same plugin gives the same words */
+    bool all = has_local_files(&locked->manifest) ? lacks_local_files(store, &locked->manifest)
+                                                  : dir == NULL || !has_all(dir, &locked->manifest);
+    free(dir);
+    model_status status = fetch_files(store, &locked->manifest, options, all, err);
+    if (status == MODEL_OK)
+        status = check_all(store, &locked->manifest, options->plugin_path, err);
+    return status == MODEL_OK ? install(store, locked, err) : status;
+}

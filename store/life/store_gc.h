@@ -1,0 +1,39 @@
+/* store_gc.h - removing from the store what nothing uses.
+ *
+ * | what                                   | goes when                                                  |
+ * |----------------------------------------|------------------------------------------------------------|
+ * | a package that no ref leads to         | no host has it open, and it is older than the grace         |
+ * | a blob that no package names           | no download or install is at work, and it is older          |
+ * | a partial download                     | no download is at work, and nothing was written to it since  |
+ * | work in progress below tmp/            | its process is gone                                         |
+ * | leases, stamps, histories, times of use | their process, their package is gone                        |
+ *
+ * A killed collection has removed a part; the next one goes on. [any-thread], any process. */
+#ifndef STORE_GC_H
+#define STORE_GC_H
+
+#include "store.h"
+
+#include <stdbool.h>
+
+struct store_gc_options {
+    int64_t grace_s; /* what was made or used less than this ago stays */
+    int64_t now_s;   /* 0: the disk's clock */
+    bool dry_run;    /* removes nothing, reports the same */
+    /* Called for each: "blob", "package", "partial", "staging"; its name below the store; bytes that this frees. May be
+     * NULL. */
+    void (*report)(void *context, const char *kind, const char *name, uint64_t size_bytes);
+    void *context;
+};
+
+struct store_gc_result {
+    uint64_t freed_bytes;
+    size_t n_removed;
+    size_t n_kept; /* blobs and partial downloads that may go later */
+    char *note;    /* why they stay, a sentence; NULL: nothing does. To be freed */
+};
+
+model_status store_gc(const struct store *store, const struct store_gc_options *options,
+                      struct store_gc_result *ret, struct model_error *err);
+
+#endif

@@ -1,0 +1,108 @@
+/* test_import_source.c - what a folder holds that is to be imported. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "import_source.h"
+#include "store_packages.h"
+
+static struct import_source look(const char *path, const char *revision, model_status want)
+{
+    struct import_source source = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = import_source_read(path, revision, &source, &err);
+    if (status != want)
+        fail_msg("%d, want %d: %s", status, want, err.message);
+    return source;
+}
+
+static void a_folder_s_files_are_listed_by_name(void **state)
+{
+    put_text(in_folder(*state, "m/b.txt"), "bb");
+    put_text(in_folder(*state, "m/a/c.txt"), "c");
+    put_text(in_folder(*state, "m/.git/x"), "x");
+    struct import_source source = look(in_folder(*state, "m"), NULL, MODEL_OK);
+    assert_int_equal(source.files.n_files, 2);
+    assert_string_equal(source.files.files[0].path, "a/c.txt");
+    assert_int_equal(source.files.files[1].size_bytes, 2);
+    assert_null(source.id);
+    assert_false(source.is_cache);
+    import_source_finish(&source);
+}
+
+static void links_may_stay_inside_only(void **state)
+{
+    put_text(in_folder(*state, "m/a.txt"), "a");
+    put_text(in_folder(*state, "secret"), "s");
+    assert_int_equal(symlink("a.txt", in_folder(*state, "m/b.txt")), 0);
+    struct import_source source = look(in_folder(*state, "m"), NULL, MODEL_OK);
+    assert_int_equal(source.files.n_files, 2);
+    import_source_finish(&source);
+    assert_int_equal(symlink("../secret", in_folder(*state, "m/c.txt")), 0);
+    (void)look(in_folder(*state, "m"), NULL, MODEL_CORRUPT);
+    assert_int_equal(unlink(in_folder(*state, "m/c.txt")), 0);
+    assert_int_equal(symlink(".", in_folder(*state, "m/loop")), 0);
+    (void)look(in_folder(*state, "m"), NULL, MODEL_CORRUPT);
+}
+
+static void make_cache(const char *folder)
+{
+    put_text(in_folder(folder, "models--x--m/blobs/1"), "one");
+    put_text(in_folder(folder, "models--x--m/snapshots/" COMMIT_A "/own.txt"), "own");
+    assert_int_equal(
+        symlink("../../blobs/1", in_folder(folder, "models--x--m/snapshots/" COMMIT_A "/a.txt")),
+        0);
+}
+
+static void a_cache_s_repository_knows_its_id_and_commit(void **state)
+{
+    make_cache(*state);
+    put_text(in_folder(*state, "models--x--m/refs/main"), COMMIT_A);
+    struct import_source source = look(in_folder(*state, "models--x--m"), NULL, MODEL_OK);
+    assert_string_equal(source.id, "x/m");
+    assert_string_equal(source.commit, COMMIT_A);
+    assert_string_equal(source.revision, "main");
+    assert_int_equal(source.files.n_files, 2);
+    assert_true(source.is_cache);
+    import_source_finish(&source);
+    source = look(in_folder(*state, "models--x--m/snapshots/" COMMIT_A), NULL, MODEL_OK);
+    assert_string_equal(source.id, "x/m");
+    assert_null(source.revision);
+    import_source_finish(&source);
+    (void)look(in_folder(*state, "models--x--m"), "v2", MODEL_NOT_FOUND);
+    (void)look(in_folder(*state, "models--x--m"), "../../x", MODEL_NOT_FOUND);
+    (void)look(in_folder(*state, "models--x--m"), COMMIT_B, MODEL_NOT_FOUND);
+}
+
+static void the_only_snapshot_is_meant_when_there_is_no_main(void **state)
+{
+    make_cache(*state);
+    struct import_source source = look(in_folder(*state, "models--x--m"), NULL, MODEL_OK);
+    assert_string_equal(source.commit, COMMIT_A);
+    import_source_finish(&source);
+}
+
+static void what_is_no_folder_of_files_is_refused(void **state)
+{
+    put_text(in_folder(*state, "file"), "x");
+    assert_int_equal(dir_make_all(in_folder(*state, "empty"), NULL), MODEL_OK);
+    (void)look(in_folder(*state, "file"), NULL, MODEL_INVALID_ARGUMENT);
+    (void)look(in_folder(*state, "none"), NULL, MODEL_NOT_FOUND);
+    (void)look(in_folder(*state, "empty"), NULL, MODEL_NOT_FOUND);
+    put_text(in_folder(*state, "bad/a\\b"), "x");
+    (void)look(in_folder(*state, "bad"), NULL, MODEL_CORRUPT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOLDER_TEST(a_folder_s_files_are_listed_by_name),
+        FOLDER_TEST(links_may_stay_inside_only),
+        FOLDER_TEST(a_cache_s_repository_knows_its_id_and_commit),
+        FOLDER_TEST(the_only_snapshot_is_meant_when_there_is_no_main),
+        FOLDER_TEST(what_is_no_folder_of_files_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* test_store_gc.c - what goes and what stays when garbage is collected. Covers
+ * store/life/store_census.c, too. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "store_census.h"
+#include "store_gc.h"
+#include "store_packages.h"
+
+#include <sys/wait.h>
+
+#define HOUR_S 3600
+
+static bool has_text(const struct store *store, const char *text)
+{
+    char hex[SHA256_HEX_BYTES];
+    assert_int_equal(digest_bytes_sha256(text, strlen(text), hex, NULL), MODEL_OK);
+    return store_has_blob(store, hex, strlen(text)) != 0;
+}
+
+static struct store_gc_result collect(const struct store *store, struct store_gc_options options)
+{
+    struct store_gc_result result = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    if (store_gc(store, &options, &result, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(count_in(store, "tmp"), 0);
+    return result;
+}
+
+static void add_orphan(const struct store *store, const char *text)
+{
+    char hex[SHA256_HEX_BYTES];
+    add_text_blob(store, text, hex);
+}
+
+static void a_blob_that_no_package_names_goes(void **state)
+{
+    struct store *store = open_store(*state);
+    char *dir = install_text(store, "x/m", "x/m", "main", COMMIT_A, "used");
+    add_orphan(store, "orphan");
+    struct store_gc_result result = collect(store, (struct store_gc_options){.dry_run = true});
+    assert_int_equal(result.freed_bytes, 6);
+    assert_true(has_text(store, "orphan"));
+    result = collect(store, (struct store_gc_options){.grace_s = 0});
+    assert_int_equal(result.n_removed, 1);
+    assert_int_equal(result.freed_bytes, 6);
+    assert_null(result.note);
+    assert_false(has_text(store, "orphan"));
+    assert_int_equal(store_verify_package(dir, NULL, NULL, NULL), MODEL_OK);
+    free(dir);
+    store_close(store);
+}
+
+static void what_is_younger_than_the_grace_stays(void **state)
+{
+    struct store *store = open_store(*state);
+    int64_t now_s = store_disk_time(store);
+    add_orphan(store, "orphan");
+    struct store_gc_result result =
+        collect(store, (struct store_gc_options){.grace_s = HOUR_S, .now_s = now_s + HOUR_S - 60});
+    assert_int_equal(result.n_removed, 0);
+    assert_int_equal(result.n_kept, 1);
+    assert_non_null(strstr(result.note, "--grace"));
+    free(result.note);
+    result =
+        collect(store, (struct store_gc_options){.grace_s = HOUR_S, .now_s = now_s + HOUR_S + 60});
+    assert_int_equal(result.n_removed, 1);
+    store_close(store);
+}
+
+static void nothing_goes_that_a_running_download_may_use(void **state)
+{
+    struct store *store = open_store(*state), *other = open_store(*state);
+    char *staging = NULL;
+    add_orphan(store, "orphan");
+    put_text(in_folder(store_dir(store), "partial/x/data"), "half");
+    assert_int_equal(store_make_staging(other, &staging, NULL), MODEL_OK);
+    struct store_gc_options options = {.grace_s = 0};
+    struct store_gc_result result = {0};
+    assert_int_equal(store_gc(store, &options, &result, NULL), MODEL_OK);
+    assert_int_equal(result.n_removed, 0);
+    assert_int_equal(result.n_kept, 2);
+    assert_non_null(strstr(result.note, "at work"));
+    assert_true(has_text(store, "orphan"));
+    assert_true(path_is_dir(staging));
+    free(result.note);
+    store_end_staging(other, staging);
+    result = collect(store, options);
+    assert_int_equal(result.n_removed, 2);
+    assert_false(has_text(store, "orphan"));
+    assert_int_equal(count_in(store, "partial"), 0);
+    store_close(other);
+    store_close(store);
+}
+
+static void what_a_killed_download_leaves_goes(void **state)
+{
+    struct store *store = open_store(*state);
+    int code = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        struct store *own = open_store(*state);
+        char *staging = NULL;
+        if (store_make_staging(own, &staging, NULL) == MODEL_OK)
+            put_text(in_folder(staging, "x.part"), "half");
+        add_orphan(own, "orphan");
+        _exit(7);
+    }
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(WEXITSTATUS(code), 7);
+    assert_int_equal(count_in(store, "tmp"), 1);
+    struct store_gc_result result = collect(store, (struct store_gc_options){.grace_s = 0});
+    assert_int_equal(result.n_removed, 2);
+    assert_int_equal(count_in(store, "leases"), 0);
+    assert_false(has_text(store, "orphan"));
+    store_close(store);
+}
+
+/* A package that a plugin was installed into: the version before has no ref any more. */
+static char *supersede(const struct store *store, char **ret_old)
+{
+    char *dir = NULL;
+    *ret_old = install_text(store, "x/m", "x/m", "main", COMMIT_A, "model");
+    struct manifest manifest = new_manifest("x/m", "x/m", "main", COMMIT_A);
+    add_text_file(store, &manifest, "backends/cpu/config.json", "{\"model_type\":\"echo\"}");
+    add_text_file(store, &manifest, "plugin.txt", "plugin");
+    assert_int_equal(store_replace(store, *ret_old, &manifest, &dir, NULL), MODEL_OK);
+    manifest_finish(&manifest);
+    return dir;
+}
+
+static void a_superseded_package_goes_with_what_only_it_used(void **state)
+{
+    struct store *store = open_store(*state);
+    char *old = NULL, *dir = supersede(store, &old);
+    struct store_gc_result result = collect(store, (struct store_gc_options){.dry_run = true});
+    assert_int_equal(result.n_removed, 2);
+    assert_int_equal(result.freed_bytes, 5);
+    assert_true(path_is_dir(old));
+    result = collect(store, (struct store_gc_options){.grace_s = 0});
+    assert_int_equal(result.n_removed, 2);
+    assert_int_equal(result.freed_bytes, 5);
+    assert_false(path_is_dir(old));
+    assert_int_equal(store_verify_package(dir, NULL, NULL, NULL), MODEL_OK);
+    free(old);
+    free(dir);
+    store_close(store);
+}
+
+static void what_a_host_has_open_stays(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_lease *lease = NULL;
+    char *old = NULL, *dir = supersede(store, &old);
+    assert_int_equal(store_lease_package(old, &lease, NULL), MODEL_OK);
+    struct store_gc_result result = collect(store, (struct store_gc_options){.grace_s = 0});
+    assert_int_equal(result.n_removed, 0);
+    assert_int_equal(store_verify_package(old, NULL, NULL, NULL), MODEL_OK);
+    store_lease_end(lease);
+    result = collect(store, (struct store_gc_options){.grace_s = 0});
+    assert_int_equal(result.n_removed, 2);
+    free(old);
+    free(dir);
+    store_close(store);
+}
+
+static void a_manifest_that_cannot_be_read_keeps_all_blobs(void **state)
+{
+    struct store *store = open_store(*state);
+    char *dir = install_text(store, "x/m", "x/m", "main", COMMIT_A, "used");
+    add_orphan(store, "orphan");
+    put_text(in_folder(dir, "metadata.json"), "{");
+    struct store_gc_result result = collect(store, (struct store_gc_options){.grace_s = 0});
+    assert_int_equal(result.n_removed, 0);
+    assert_non_null(strstr(result.note, "metadata.json"));
+    assert_true(has_text(store, "used"));
+    free(result.note);
+    free(dir);
+    store_close(store);
+}
+
+static void what_followed_a_package_goes_after_it(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_lease *lease = NULL;
+    char *dir = install_text(store, "x/m", "x/m", "main", COMMIT_A, "1");
+    assert_int_equal(store_lease_package(dir, &lease, NULL), MODEL_OK);
+    store_lease_end(lease);
+    assert_int_equal(count_in(store, "used"), 1);
+    assert_int_equal(store_remove(store, "x/m", NULL, NULL, NULL), MODEL_OK);
+    (void)collect(store, (struct store_gc_options){.grace_s = HOUR_S});
+    assert_int_equal(count_in(store, "used"), 0);
+    assert_int_equal(count_in(store, "history"), 0);
+    free(dir);
+    store_close(store);
+}
+
+static void a_census_tells_shared_bytes_from_own(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_census census = {0};
+    size_t n_unused = 0;
+    char *a = install_text(store, "x/a", "x/a", "main", COMMIT_A, "12345");
+    char *b = install_text(store, "x/b", "x/b", "main", COMMIT_B, "1234567");
+    add_orphan(store, "123");
+    put_text(in_folder(store_dir(store), "partial/y"), "half");
+    assert_int_equal(store_census_take(store, 0, NULL, NULL, &census, NULL), MODEL_OK);
+    const uint64_t shared_bytes = strlen("{\"model_type\":\"echo\"}");
+    assert_int_equal(census.n_packages, 2);
+    assert_int_equal(census.packages[0].own_bytes, 5);
+    assert_int_equal(census.packages[0].size_bytes, 5 + shared_bytes);
+    assert_int_equal(census.packages[1].own_bytes, 7);
+    assert_true(census.packages[1].is_named);
+    assert_int_equal(store_census_unused_bytes(&census, &n_unused), 3);
+    assert_int_equal(n_unused, 1);
+    assert_int_equal(census.n_parts, 1);
+    assert_string_equal(census.parts[0].name, "partial/y");
+    store_census_finish(&census);
+    free(a);
+    free(b);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOLDER_TEST(a_blob_that_no_package_names_goes),
+        FOLDER_TEST(what_is_younger_than_the_grace_stays),
+        FOLDER_TEST(nothing_goes_that_a_running_download_may_use),
+        FOLDER_TEST(what_a_killed_download_leaves_goes),
+        FOLDER_TEST(a_superseded_package_goes_with_what_only_it_used),
+        FOLDER_TEST(what_a_host_has_open_stays),
+        FOLDER_TEST(a_manifest_that_cannot_be_read_keeps_all_blobs),
+        FOLDER_TEST(what_followed_a_package_goes_after_it),
+        FOLDER_TEST(a_census_tells_shared_bytes_from_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -110,26 +110,29 @@ static void from_floats(const float *from, size_t n, uint8_t *to, int32_t dtype)
     }
 }
 
+#define COUNT_INFINITE(name_, type_, infinity_, mask_)                                             \
+    static size_t name_(const uint8_t *data, size_t n)                                             \
+    {                                                                                              \
+        size_t count = 0;                                                                          \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            type_ bits;                                                                            \
+            memcpy(&bits, data + i * sizeof bits, sizeof bits);                                    \
+            count += (bits & (mask_)) == (infinity_);                                              \
+        }                                                                                          \
+        return count;                                                                              \
+    }
+COUNT_INFINITE(count_f16, uint16_t, 0x7C00, 0x7FFF)
+COUNT_INFINITE(count_bf16, uint16_t, 0x7F80, 0x7FFF)
+COUNT_INFINITE(count_f32, uint32_t, 0x7F800000u, 0x7FFFFFFFu)
+COUNT_INFINITE(count_f64, uint64_t, 0x7FF0000000000000u, 0x7FFFFFFFFFFFFFFFu)
+
 /* Infinite ones among n elements. */
 static size_t count_infinite(const uint8_t *data, int32_t dtype, size_t n)
 {
-    static const struct {
-        int32_t dtype;
-        uint64_t infinity;
-    } infinities[] = {{MODEL_F16, 0x7C00},
-                      {MODEL_BF16, 0x7F80},
-                      {MODEL_F32, 0x7F800000u},
-                      {MODEL_F64, 0x7FF0000000000000u}};
-    size_t size = dtype_size_bytes(dtype), count = 0;
-    uint64_t infinity = 0, mask = UINT64_MAX >> (65 - 8 * size);
-    for (size_t i = 0; i < sizeof infinities / sizeof infinities[0]; i++)
-        infinity = infinities[i].dtype == dtype ? infinities[i].infinity : infinity;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t bits = 0;
-        memcpy(&bits, data + i * size, size);
-        count += (bits & mask) == infinity;
-    }
-    return count;
+    return dtype == MODEL_F16    ? count_f16(data, n)
+           : dtype == MODEL_BF16 ? count_bf16(data, n)
+           : dtype == MODEL_F32  ? count_f32(data, n)
+                                 : count_f64(data, n);
 }
 
 bool float_is_convertible(int32_t dtype)

@@ -9,6 +9,8 @@ static const struct command commands[] = {
     {"verify", cmd_verify, "check every file of a package against its digest", help_verify},
     {"rm", cmd_rm, "remove packages from the store", help_rm},
     {"serve", cmd_serve, "be a hub for the models of a folder", help_serve},
+    {"inspect", cmd_inspect, "show the tensors of weights", help_inspect},
+    {"diff", cmd_diff, "show how two models differ", help_diff},
     {"convert", cmd_convert, "make safetensors of a pickle, or another element type", help_convert},
     {.name = NULL},
 };

@@ -110,10 +110,12 @@ static model_status print_difference(json_node *root, const struct arguments *ar
     if (arguments->quiet)
         return MODEL_OK;
     (void)json_add_bool(root, "same", n_different == 0);
-    if (arguments->json)
+    if (arguments->json) {
         printed = json_print(root, true);
-    else if (diff_text(root, &text) == MODEL_OK)
+    } else {
+        diff_text(root, &text);
         printed = buffer_take(&text);
+    }
     model_status status =
         printed != NULL ? command_print(printed, err) : error_no_memory(err, "the result");
     free(printed);

@@ -54,14 +54,15 @@ static model_status print_inspection(const json_node *root, const struct argumen
                                      struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
-    char *printed = arguments->json ? json_print(root, true) : NULL;
-    model_status status = MODEL_OK;
-    if (!arguments->json) {
-        status =
-            inspect_text(root, arguments->tensors || arguments->stats, arguments->depth, &text);
-        printed = status == MODEL_OK ? buffer_take(&text) : NULL;
+    char *printed = NULL;
+    if (arguments->json) {
+        printed = json_print(root, true);
+    } else {
+        inspect_text(root, arguments->tensors || arguments->stats, arguments->depth, &text);
+        printed = buffer_take(&text);
     }
-    status = printed != NULL ? command_print(printed, err) : error_no_memory(err, "the result");
+    model_status status =
+        printed != NULL ? command_print(printed, err) : error_no_memory(err, "the result");
     free(printed);
     buffer_finish(&text);
     return status;

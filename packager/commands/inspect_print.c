@@ -1,4 +1,4 @@
-/* inspect_print.c - see inspect_print.h. A buffer that is full shows in the last status. */
+/* inspect_print.c - see inspect_print.h. */
 #include "inspect_print.h"
 #include "human_text.h"
 #include "printable_text.h"
@@ -105,8 +105,7 @@ static void add_tensors(struct buffer *ret, const json_node *list)
     }
 }
 
-model_status inspect_text(const json_node *root, bool all_tensors, int64_t depth,
-                          struct buffer *ret)
+void inspect_text(const json_node *root, bool all_tensors, int64_t depth, struct buffer *ret)
 {
     add_summary(ret, root);
     (void)buffer_append_text(ret, "\n");
@@ -114,7 +113,6 @@ model_status inspect_text(const json_node *root, bool all_tensors, int64_t depth
         add_tensors(ret, json_member(root, "tensors"));
     else
         add_tree(ret, json_member(root, "tree"), 0, depth);
-    return buffer_append_text(ret, "");
 }
 
 /* ---- diff */
@@ -196,7 +194,7 @@ static void add_changed(struct buffer *ret, const json_node *list)
     }
 }
 
-model_status diff_text(const json_node *root, struct buffer *ret)
+void diff_text(const json_node *root, struct buffer *ret)
 {
     const json_node *tensors = json_member(root, "tensors");
     add_places(ret, "metadata", json_member(root, "metadata"));
@@ -204,5 +202,4 @@ model_status diff_text(const json_node *root, struct buffer *ret)
     add_singles(ret, '-', json_member(tensors, "removed"));
     add_singles(ret, '+', json_member(tensors, "added"));
     add_changed(ret, json_member(tensors, "changed"));
-    return buffer_append_text(ret, "");
 }

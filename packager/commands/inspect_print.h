@@ -1,5 +1,5 @@
 /* inspect_print.h - what `inspect` and `diff` found, as text for people, out of their JSON. Names from
- * files are escaped. Main thread only. */
+ * files are escaped; lines that the buffer does not hold are missing. Main thread only. */
 #ifndef INSPECT_PRINT_H
 #define INSPECT_PRINT_H
 
@@ -8,10 +8,9 @@
 
 /* Of an inspection (inspection.h with "path", "package"): the summary, then the tree down to `depth` levels,
  * or all tensors. */
-model_status inspect_text(const json_node *root, bool all_tensors, int64_t depth,
-                          struct buffer *ret);
+void inspect_text(const json_node *root, bool all_tensors, int64_t depth, struct buffer *ret);
 
 /* Of a difference: a line for each place that differs. Nothing when nothing does. */
-model_status diff_text(const json_node *root, struct buffer *ret);
+void diff_text(const json_node *root, struct buffer *ret);
 
 #endif

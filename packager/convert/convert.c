@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define BLOCK_ELEMENTS 131072u
+#define BLOCKS_KEPT    32u
 
 struct converting {
     const struct tensor_table *table;
@@ -48,10 +49,10 @@ static model_status stream_tensor(struct converting *converting, const struct mo
     int32_t dtype = new_dtype(tensor, options);
     struct tensor_blocks blocks;
     uint64_t n_infinite = 0;
-    size_t n = 0;
+    size_t n = 1;
     model_status status = MODEL_OK;
     tensor_blocks_init(&blocks, tensor);
-    do {
+    for (unsigned round = 1; n > 0 && status == MODEL_OK; round++) {
         if (options->cancelled != NULL && options->cancelled(options->context))
             return error_set(err, MODEL_CANCELLED, "interrupted while %s was written",
                              converting->path);
@@ -62,7 +63,9 @@ static model_status stream_tensor(struct converting *converting, const struct mo
         }
         if (out != NULL)
             status = file_out_write(out, data, n * dtype_size_bytes(dtype), err);
-    } while (n > 0 && status == MODEL_OK);
+        if (round % BLOCKS_KEPT == 0)
+            tensor_table_discard(converting->table, tensor);
+    }
     note_infinite(converting, tensor, n_infinite);
     tensor_table_discard(converting->table, tensor);
     return status;

@@ -23,9 +23,16 @@ model_status torch_file_open(const char *path, struct torch_file *ret, struct mo
     return status;
 }
 
+/* What was read is not kept in memory. */
+static void discard(void *context, const uint8_t *data, size_t size_bytes)
+{
+    file_map_discard(context, data, size_bytes);
+}
+
 model_status torch_file_check(const struct torch_file *file, struct model_error *err)
 {
-    return torch_storages_check(&file->storages, err);
+    struct file_map map = file->map;
+    return torch_storages_check(&file->storages, &(struct zip_progress){discard, &map}, err);
 }
 
 static void free_texts(char **texts, size_t n)

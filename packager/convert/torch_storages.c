@@ -86,7 +86,7 @@ static model_status open_zip(const uint8_t *file, uint64_t file_bytes,
     if (status == MODEL_OK)
         status = find_pickle(storages, &pickle, err);
     if (status == MODEL_OK)
-        status = zip_check(&storages->zip, pickle, err);
+        status = zip_check(&storages->zip, pickle, NULL, err);
     if (status == MODEL_OK)
         status = check_byte_order(storages, err);
     if (status != MODEL_OK)
@@ -300,10 +300,11 @@ model_status torch_storages_find(const struct torch_storages *storages,
     return MODEL_OK;
 }
 
-model_status torch_storages_check(const struct torch_storages *storages, struct model_error *err)
+model_status torch_storages_check(const struct torch_storages *storages,
+                                  const struct zip_progress *progress, struct model_error *err)
 {
     model_status status = MODEL_OK;
     for (size_t i = 0; i < storages->zip.n_entries && status == MODEL_OK; i++)
-        status = zip_check(&storages->zip, &storages->zip.entries[i], err);
+        status = zip_check(&storages->zip, &storages->zip.entries[i], progress, err);
     return status;
 }

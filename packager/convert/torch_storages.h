@@ -35,6 +35,7 @@ model_status torch_storages_find(const struct torch_storages *storages,
                                  const struct pickle_storage *storage, const uint8_t **ret,
                                  struct model_error *err);
 /* Reads all storages that have a checksum, and compares it. */
-model_status torch_storages_check(const struct torch_storages *storages, struct model_error *err);
+model_status torch_storages_check(const struct torch_storages *storages,
+                                  const struct zip_progress *progress, struct model_error *err);
 
 #endif

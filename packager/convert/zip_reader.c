@@ -24,6 +24,7 @@
 #define FLAG_ENCRYPTED   0x0001u
 #define FLAG_DESCRIPTOR  0x0008u
 #define EXTRA_ZIP64      0x0001u
+#define CHECK_BYTES      ((uint64_t)8 << 20)
 #define IN_ZIP64         0xFFFFFFFFu
 
 struct reading {
@@ -350,10 +351,16 @@ const struct zip_entry *zip_find(const struct zip_archive *archive, const char *
 }
 
 model_status zip_check(const struct zip_archive *archive, const struct zip_entry *entry,
-                       struct model_error *err)
+                       const struct zip_progress *progress, struct model_error *err)
 {
     char name[PRINTABLE_TEXT_BYTES];
-    uint32_t found = crc32_update(0, entry->data, (size_t)entry->size_bytes);
+    uint32_t found = 0;
+    for (uint64_t at = 0, n; at < entry->size_bytes; at += n) {
+        n = entry->size_bytes - at < CHECK_BYTES ? entry->size_bytes - at : CHECK_BYTES;
+        found = crc32_update(found, entry->data + at, (size_t)n);
+        if (progress != NULL)
+            progress->passed(progress->context, entry->data + at, (size_t)n);
+    }
     if (found == entry->crc)
         return MODEL_OK;
     return error_set(err, MODEL_CORRUPT,

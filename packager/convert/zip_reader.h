@@ -39,8 +39,14 @@ void zip_close(struct zip_archive *archive);
 
 /* The entry of this name, or NULL. */
 const struct zip_entry *zip_find(const struct zip_archive *archive, const char *name);
-/* Reads an entry's data and compares its checksum: MODEL_CORRUPT when it differs. */
+/* Reads an entry's data and compares its checksum: MODEL_CORRUPT when it differs. passed() (NULL: none) is
+ * told of each few megabytes that were read. */
+struct zip_progress {
+    void (*passed)(void *context, const uint8_t *data, size_t size_bytes);
+    void *context;
+};
+
 model_status zip_check(const struct zip_archive *archive, const struct zip_entry *entry,
-                       struct model_error *err);
+                       const struct zip_progress *progress, struct model_error *err);
 
 #endif

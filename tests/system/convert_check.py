@@ -1,6 +1,8 @@
 """For test_convert.sh; needs no torch.
 
   convert_check.py same FILE.safetensors TRUTH.json     the file has exactly these tensors and aliases
+  convert_check.py statistics FOUND.json TRUTH.json     what `inspect --stats --json` found is true
+  convert_check.py difference FOUND.json TRUTH.json     what `diff --json` found of 'normal' is true
   convert_check.py hostile DIR                          writes pickles and archives that are refused
 """
 import io
@@ -34,6 +36,30 @@ def same(path, truth):
     assert sorted(tensors) == sorted(want["tensors"]), (sorted(tensors), sorted(want["tensors"]))
     for name, wanted in want["tensors"].items():
         assert tensors[name] == wanted, (name, str(tensors[name])[:200], str(wanted)[:200])
+
+
+def near(found, want):
+    return abs(found - want) <= 1e-9 * max(abs(found), abs(want), 1)
+
+
+def load(path):
+    with open(path) as file:
+        return json.load(file)
+
+
+def statistics(found, truth):
+    found = {item["name"]: item["statistics"] for item in load(found)["tensors"]}
+    truth = load(truth)
+    assert sorted(found) == sorted(truth)
+    for name, want in truth.items():
+        for figure, value in want.items():
+            assert near(found[name][figure], value), (name, figure, found[name][figure], value)
+
+
+def difference(found, truth):
+    changed = {item["name"]: item for item in load(found)["tensors"]["changed"]}
+    for figure, value in load(truth).items():
+        assert near(changed["normal"][figure], value), (figure, changed["normal"][figure], value)
 
 
 class Call:
@@ -97,7 +123,5 @@ def hostile(folder):
         out.write(pickle.dumps({"w": 1}, 2))
 
 
-if sys.argv[1] == "same":
-    same(sys.argv[2], sys.argv[3])
-else:
-    hostile(sys.argv[2])
+{"same": same, "statistics": statistics, "difference": difference, "hostile": hostile}[
+    sys.argv[1]](*sys.argv[2:])

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pkgmgr convert: what torch.save() wrote becomes safetensors with the very bits that torch.load() gives, other
-# element types round as torch rounds, and a pickle that asks for more than tensors is refused and never run.
+# element types round as torch rounds, and a pickle that asks for more than tensors is refused and never run. Covers packager/convert/convert_package.c.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/system/lib.sh
@@ -35,6 +35,41 @@ if "$python" tests/system/torch_files.py "$work/t" 2>"$work/err"; then
     ok 'shards become one file' "$python" $check same "$work/t/sharded.safetensors" "$work/t/sharded.json"
     fails 'a module that was pickled whole' 7 "pkgmgr: $work/t/whole-module.bin: data.pkl asks for 'torch.nn.modules.linear.Linear', which no tensor needs; nothing was executed: get the weights as safetensors, or save the model's state_dict() alone" \
         convert "$work/t/whole-module.bin" "$work/t/m.safetensors"
+
+    # a package with a pickle becomes one that runs
+    mkdir -p "$work/hub/acme/m"
+    cp "$model"/* "$work/hub/acme/m/"
+    rm "$work/hub/acme/m/model.safetensors"
+    "$python" tests/system/torch_files.py repack "$model/model.safetensors" "$work/hub/acme/m/pytorch_model.bin"
+    "$program" serve "$work/hub" --port 0 >"$work/url" 2>/dev/null &
+    on_exit "kill $!"
+    for _ in $(seq 200); do
+        [ ! -s "$work/url" ] || break
+        read -rt 0.05 <> <(:)
+    done
+    HF_ENDPOINT=$(cat "$work/url") MODELHOST_PLUGIN_PATH=$build/lib/modelhost/plugins run download acme/m --allow-pickle
+    same 'a package with a pickle: exit code' "$code" 0
+    run convert acme/m "$work/made"
+    same 'a package is converted: exit code' "$code" 0
+    same 'a package is converted: prints its folder' "$out" "$work/made"
+    ok 'a package is converted: no pickle is left' test ! -e "$work/made/backends/cpu/pytorch_model.bin"
+    run verify "$work/made"
+    same 'a package is converted: it is whole' "$code" 0
+    run diff "$work/made" "$model"
+    same 'a package is converted: the weights are those that were packed' "$code" 0
+    run info "$work/made" --json
+    ok 'a package is converted: it counts its parameters' json "j['id'] == 'acme/m' and j['model_info']['parameters'] > 600000"
+    cp "$build/lib/modelhost/plugins/libbert.so" "$work/made/backends/cpu/libmodel.so"
+    program=$build/bin/modelhost run run "$work/made" --text 'Paris is the capital of [MASK].' --json
+    same 'a package is converted: it runs' "$code" 0
+    run convert "$work/made" "$work/made16" --dtype bf16 --json
+    same 'a package is converted again: exit code' "$code" 0
+    ok 'a package is converted again: half the size' json "j['to_bytes'] * 2 == j['from_bytes']"
+    fails 'a package: a folder that is there' 1 "pkgmgr: $work/made is there already; choose another name, or remove it" \
+        convert acme/m "$work/made"
+    printf 'x' >>"$work/made/tokenizer.json"
+    fails 'a package: a file that is damaged' 7 "pkgmgr: 'tokenizer.json' of $work/made is damaged; 'pkgmgr verify' says what else is" \
+        convert "$work/made" "$work/made3"
     rm "$work/t/sharded/pytorch_model-00002-of-00002.bin"
     fails 'a shard that is missing' 7 "pkgmgr: $work/t/sharded/pytorch_model.bin.index.json: the shard 'pytorch_model-00002-of-00002.bin' is missing" \
         convert "$work/t/sharded/pytorch_model.bin.index.json" "$work/t/m.safetensors"
@@ -94,6 +129,7 @@ same 'a dry run leaves all as it was' "$(state | diff "$work/state" -)" ''
 run convert "$h/good.bin" "$h" --quiet
 same 'into a folder' "$out" "$h/model.safetensors"
 ok 'quiet' empty "$work/err"
+export MODELHOST_STORE=$work/other
 fails 'no such file' 3 "pkgmgr: no such model: 'nothing' is no package's folder, and the store does not exist yet; get it with pkgmgr download nothing" \
     convert nothing "$h/out"
 run convert "$h/good.bin"

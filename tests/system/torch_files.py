@@ -1,13 +1,17 @@
 """Files of torch.save() for test_convert.sh, each with what torch.load() makes of it.
 
   torch_files.py DIR     writes DIR/CASE.bin and DIR/CASE.json: {name: [dtype, shape, hex of the data]}
-                         and DIR/CASE.f16.json, .bf16.json: the same after tensor.to()
+                         and DIR/CASE.f16.json, .bf16.json: the same after tensor.to();
+                         DIR/statistics.bin and .json: {name: {min, max, ...}}
+  torch_files.py repack FILE.safetensors OUT.bin     the same tensors (F32) as a file of torch.save()
 
 Needs torch (any since 1.6). The truth is torch's own: its views, its rounding.
 """
 import collections
 import json
+import math
 import os
+import struct
 import sys
 
 import torch
@@ -59,6 +63,56 @@ def save(folder, case, saved, pick=lambda loaded: loaded, **how):
             json.dump({"tensors": expected(kept, dtype), "aliases": aliases}, out)
 
 
+def statistics(folder):
+    wild = torch.randn(1000, 33) * 1e3
+    wild[3, 4], wild[5, 6], wild[7, 8], wild[9, 10] = math.nan, math.inf, -math.inf, math.nan
+    tensors = {
+        "normal": torch.randn(300, 50), "far": torch.randn(100000).double() + 1e9, "wild": wild,
+        "half": torch.randn(5000).half(), "brain": torch.randn(70, 70).bfloat16().t(),
+        "whole": torch.randint(-5, 5, (10001,)), "flags": torch.rand(100) > 0.5,
+        "nothing": torch.tensor([math.nan, math.inf]), "one": torch.tensor(-2.5),
+    }
+    torch.save(tensors, os.path.join(folder, "statistics.bin"))
+    result = {}
+    for name, tensor in tensors.items():
+        x = tensor.double()
+        finite = x[torch.isfinite(x)]
+        some = finite.numel() > 0
+        result[name] = {
+            "min": finite.min().item() if some else 0, "max": finite.max().item() if some else 0,
+            "mean": finite.mean().item() if some else 0,
+            "std": finite.std(unbiased=False).item() if some else 0,
+            "nan": int(torch.isnan(x).sum()), "infinite": int(torch.isinf(x).sum()),
+            "zero": int((x == 0).sum())}
+    with open(os.path.join(folder, "statistics.json"), "w") as out:
+        json.dump(result, out)
+    other = {name: tensor.clone() for name, tensor in tensors.items()}
+    other["normal"] += torch.randn(300, 50) * 1e-3
+    other["wild"][3, 5] = math.nan
+    other["half"] = other["half"].float()
+    del other["one"]
+    other["two"] = torch.zeros(2)
+    other["flags"] = other["flags"][:50]
+    torch.save(other, os.path.join(folder, "other.bin"))
+    gap = (tensors["normal"].double() - other["normal"].double()).abs()
+    with open(os.path.join(folder, "difference.json"), "w") as out:
+        json.dump({"max": gap.max().item(), "mean": gap.mean().item(),
+                   "relative": (gap.sum() / tensors["normal"].double().abs().sum()).item()}, out)
+
+
+def repack(path, out):
+    with open(path, "rb") as file:
+        data = file.read()
+    n = struct.unpack("<Q", data[:8])[0]
+    tensors = collections.OrderedDict()
+    for name, entry in json.loads(data[8:8 + n]).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            tensors[name] = torch.frombuffer(bytearray(data[8 + n + begin:8 + n + end]),
+                                             dtype=torch.float32).reshape(entry["shape"])
+    torch.save(tensors, out)
+
+
 def main(folder):
     torch.manual_seed(1)
     base = torch.randn(5, 7)
@@ -108,6 +162,10 @@ def main(folder):
     with open(os.path.join(folder, "sharded.json"), "w") as out:
         json.dump({"tensors": expected({k: v for c in shards.values() for k, v in c.items()}),
                    "aliases": {}}, out)
+    statistics(folder)
 
 
-main(sys.argv[1])
+if sys.argv[1] == "repack":
+    repack(sys.argv[2], sys.argv[3])
+else:
+    main(sys.argv[1])

@@ -71,9 +71,10 @@ static model_status print_result(const struct arguments *arguments, const char *
 {
     if (report->n_infinite > 0)
         command_warn("%llu elements of %zu tensors are too large for %s and became infinite, the "
-                     "first in '%s'; bf16 holds them",
+                     "first in '%s'%s",
                      (unsigned long long)report->n_infinite, report->n_infinite_tensors,
-                     arguments->dtype, report->infinite_tensor);
+                     arguments->dtype, report->infinite_tensor,
+                     strcmp(arguments->dtype, "f16") == 0 ? "; bf16 reaches further" : "");
     if (arguments->json)
         return print_json(to, report, err);
     if (!arguments->quiet)

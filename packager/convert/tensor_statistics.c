@@ -169,7 +169,7 @@ static void compare(const double *a, const double *b, size_t n, struct sums *sum
             bool are_finite = (fabs(x) <= DBL_MAX) & (fabs(y) <= DBL_MAX);
             double counted = are_finite ? distance : 0;
             different[j] += is_different ? 1 : 0;
-            unlike[j] += is_different & !are_finite ? 1 : 0;
+            unlike[j] += (is_different & !are_finite) ? 1 : 0;
             sum[j] += counted;
             magnitude[j] += are_finite ? fabs(x) : 0;
             max[j] = counted > max[j] ? counted : max[j];

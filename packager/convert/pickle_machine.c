@@ -82,8 +82,8 @@ model_status machine_take_marked(struct pickle_machine *machine, const uint32_t 
 
 model_status machine_remember(struct pickle_machine *machine, uint64_t slot)
 {
-    if (slot >= PICKLE_MAX_VALUES)
-        return machine_refuse(machine, "a memo slot over the limit");
+    if (slot >= PICKLE_MAX_VALUES || slot > machine->size_bytes)
+        return machine_refuse(machine, "a memo slot that a pickle of this size cannot need");
     if (machine_want(machine, 1) != MODEL_OK)
         return MODEL_CORRUPT;
     if (slot >= machine->memo_capacity) {

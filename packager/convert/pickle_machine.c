@@ -74,7 +74,7 @@ model_status machine_take_marked(struct pickle_machine *machine, const uint32_t 
     if (machine->n_marks == 0)
         return machine_refuse(machine, "no mark is set");
     uint32_t height = machine->marks[--machine->n_marks];
-    *ret = machine->stack + height;
+    *ret = machine->stack != NULL ? machine->stack + height : NULL;
     *ret_n = machine->n_stack - height;
     machine->n_stack = height;
     return MODEL_OK;

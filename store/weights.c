@@ -265,6 +265,11 @@ model_status weights_find(const struct weights *weights, const char *name, struc
     return hand_out(&weights->views[index], ret) ? MODEL_OK : MODEL_INVALID_ARGUMENT;
 }
 
+size_t weights_index(const struct weights *weights, const char *name)
+{
+    return (size_t)string_map_find(&weights->by_name, name, strlen(name));
+}
+
 void weights_discard(const struct weights *weights, const struct model_tensor *view)
 {
     uintptr_t data = (uintptr_t)view->data;

@@ -165,6 +165,73 @@ static void refuses_entries_that_overlap(void **state)
     zip_fixture_finish(&zip);
 }
 
+/* The places of an archive with one entry "a" of 5 bytes and 64-bit numbers. */
+enum {
+    EXTRA = 30 + 1,
+    DIRECTORY64 = EXTRA + ZIP64_EXTRA_BYTES + 5,
+    CENTRAL_EXTRA = DIRECTORY64 + 46 + 1,
+    END64 = CENTRAL_EXTRA + ZIP64_EXTRA_BYTES,
+    LOCATOR64 = END64 + 56
+};
+
+static struct zip_fixture one_entry64(void)
+{
+    struct zip_fixture zip = zip_fixture_init();
+    zip.zip64 = true;
+    zip_fixture_add(&zip, "a", "hello", 5);
+    zip_fixture_end(&zip);
+    assert_int_equal(zip.file.size, LOCATOR64 + 20 + 22);
+    return zip;
+}
+
+static void numbers_of_64_bits_are_read_where_the_old_fields_say_so(void **state)
+{
+    (void)state;
+    struct zip_fixture zip = one_entry64();
+    struct zip_archive archive;
+    assert_int_equal(open_it(&zip, &archive, NULL), MODEL_OK);
+    assert_int_equal(archive.n_entries, 1);
+    assert_int_equal(archive.entries[0].size_bytes, 5);
+    assert_memory_equal(archive.entries[0].data, "hello", 5);
+    zip_close(&archive);
+    zip_fixture_finish(&zip);
+}
+
+static void refuses_lies_in_64_bits(void **state)
+{
+    static const struct {
+        size_t at;
+        unsigned value;
+        const char *problem;
+    } lies[] = {
+        {EXTRA, 2, "'a' has broken extra fields"},
+        {EXTRA + 2, 15, "'a' has broken extra fields"},
+        {EXTRA + 4, 4, "'a' has other sizes or another checksum in its own header"},
+        {CENTRAL_EXTRA, 2, "'a' has broken extra fields"},
+        {CENTRAL_EXTRA + 2, 8, "'a' has broken extra fields"},
+        {CENTRAL_EXTRA + 4 + 7, 0x80, "'a' is stored, but its sizes differ"},
+        {END64, 'x', "its zip64 end record is not where the locator says"},
+        {END64 + 4, 45, "its zip64 end record is not where the locator says"},
+        {END64 + 24, 2, "it spans several disks"},
+        {END64 + 40 + 6, 1, "its two end records differ"},
+        {LOCATOR64 + 8 + 5, 1, "its zip64 end record is not where the locator says"},
+        {LOCATOR64 + 16, 2, "it spans several disks"},
+        {LOCATOR64 + 20 + 10, 2, "it spans several disks"},
+        {LOCATOR64 + 20 + 16, 1, "its two end records differ"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        struct zip_fixture zip = one_entry64();
+        struct zip_archive archive;
+        struct model_error err = MODEL_ERROR_INIT;
+        zip.file.data[lies[i].at] = (char)lies[i].value;
+        assert_int_equal(open_it(&zip, &archive, &err), MODEL_CORRUPT);
+        if (strstr(err.message, lies[i].problem) == NULL)
+            fail_msg("lie %zu: '%s', want '%s'", i, err.message, lies[i].problem);
+        zip_fixture_finish(&zip);
+    }
+}
+
 static void refuses_a_name_that_stands_twice(void **state)
 {
     (void)state;
@@ -188,6 +255,8 @@ int main(void)
         cmocka_unit_test(refuses_what_does_not_add_up),
         cmocka_unit_test(refuses_truncation_at_every_byte),
         cmocka_unit_test(refuses_entries_that_overlap),
+        cmocka_unit_test(numbers_of_64_bits_are_read_where_the_old_fields_say_so),
+        cmocka_unit_test(refuses_lies_in_64_bits),
         cmocka_unit_test(refuses_a_name_that_stands_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "human_text.h"
 #include "json_view.h"
 #include "package_locate.h"
-#include "printable_text.h"
+#include "weights_place.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -18,9 +18,10 @@
 const char help_convert[] =
     "usage: pkgmgr convert IN OUT [OPTION]...\n\n"
     "Makes safetensors of weights in a pickle, and other element types of weights. IN is a file\n"
-    "of torch.save() (pytorch_model.bin, *.bin.index.json), a safetensors file, or a package, by\n"
-    "its name in the store or its folder. OUT is a file, or a folder to make for a package. The\n"
-    "pickle is read, not executed: one that asks for more than tensors is refused (exit code 7).\n\n"
+    "of torch.save() (pytorch_model.bin, *.bin.index.json), a safetensors file, a folder with one\n"
+    "of these, or a package, by its name in the store or its folder. OUT is a file, or a folder to\n"
+    "make for a package. The pickle is read, not executed: one that asks for more than tensors is\n"
+    "refused (exit code 7).\n\n"
     "  --dtype T      what floating-point tensors become: f32, f16 or bf16, rounded to the\n"
     "                 nearest; without it they stay as they are\n"
     "  --force        replace a file that is there\n"
@@ -167,7 +168,9 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments, in
             *ret_dtype = dtypes[i].dtype;
     if (arguments->dtype != NULL && *ret_dtype == 0)
         return command_usage("convert", "--dtype is f32, f16 or bf16, not '%s'", arguments->dtype);
-    return path_is_file(arguments->from) ? 0 : command_check_package("convert", arguments->from);
+    return weights_word_is_path(arguments->from)
+               ? 0
+               : command_check_package("convert", arguments->from);
 }
 
 int cmd_convert(int argc, char **argv)
@@ -180,7 +183,8 @@ int cmd_convert(int argc, char **argv)
         return code;
     options.dry_run = arguments.dry_run;
     command_catch_interrupts();
-    model_status status = path_is_file(arguments.from) ? convert_file(&arguments, &options, &err)
-                                                       : convert_place(&arguments, &options, &err);
+    model_status status = weights_word_is_path(arguments.from)
+                              ? convert_file(&arguments, &options, &err)
+                              : convert_place(&arguments, &options, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

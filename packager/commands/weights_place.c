@@ -41,6 +41,11 @@ static bool is_weights_folder(const char *word)
     return found;
 }
 
+bool weights_word_is_path(const char *word)
+{
+    return path_is_file(word) || (path_is_dir(word) && is_weights_folder(word));
+}
+
 static char *find_config(const char *path)
 {
     char *config = path_is_dir(path)
@@ -57,7 +62,7 @@ model_status weights_place_open(const char *word, const char *store_dir, const c
 {
     struct weights_place place = {0};
     model_status status = MODEL_OK;
-    if (path_is_file(word) || (path_is_dir(word) && is_weights_folder(word)))
+    if (weights_word_is_path(word))
         place.path = text_format("%s", word);
     else
         status = open_package(word, store_dir, backend, &place, err);

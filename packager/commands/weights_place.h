@@ -18,6 +18,8 @@ struct weights_place {
  * package_open(). */
 model_status weights_place_open(const char *word, const char *store_dir, const char *backend,
                                 struct weights_place *ret, struct model_error *err);
+/* Whether the word is a file, or a folder with weights in it that is no package. */
+bool weights_word_is_path(const char *word);
 void weights_place_close(struct weights_place *place);
 
 #endif

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKENDS "backends/"
+#define BACKENDS  "backends/"
+#define NO_SHA256 "0000000000000000000000000000000000000000000000000000000000000000"
 
 struct copying {
     const char *from, *work;
@@ -97,28 +98,38 @@ static model_status add_made_file(struct copying *copying, const char *path)
     return status;
 }
 
+/* Converts the weights of a folder of the package into `made`, a path in it, too. */
+static model_status convert_folder(struct copying *copying, const char *from, const char *made)
+{
+    struct tensor_table table = {0};
+    bool dry_run = copying->options->dry_run;
+    char *to = path_join(copying->work, made);
+    model_status status = to != NULL ? MODEL_OK : error_no_memory(copying->err, made);
+    if (status == MODEL_OK && !dry_run)
+        status = make_parent(to, copying->err);
+    if (status == MODEL_OK)
+        status = tensor_table_open(from, &table, copying->err);
+    if (status == MODEL_OK)
+        status = convert_weights(&table, to, copying->options, copying->report, copying->err);
+    if (status == MODEL_OK)
+        status = dry_run ? manifest_add(&copying->manifest, made, NULL, 0, NO_SHA256, copying->err)
+                         : add_made_file(copying, made);
+    tensor_table_close(&table);
+    free(to);
+    return status;
+}
+
 /* The weights beside the file at `path`, whichever of them comes first; later ones find it done. */
 static model_status convert_beside(struct copying *copying, const char *path)
 {
-    struct tensor_table table = {0};
     int folder = (int)(path_base(path) - path);
     char *made = text_format("%.*s" WEIGHTS_SINGLE_NAME, folder, path);
     char *from = text_format("%s/%.*s", copying->from, folder, path);
-    char *to = made != NULL ? path_join(copying->work, made) : NULL;
     model_status status = MODEL_OK;
-    if (made == NULL || from == NULL || to == NULL)
+    if (made == NULL || from == NULL)
         status = error_no_memory(copying->err, path);
-    else if (manifest_find(&copying->manifest, made) == NULL) {
-        status = make_parent(to, copying->err);
-        if (status == MODEL_OK)
-            status = tensor_table_open(from, &table, copying->err);
-        if (status == MODEL_OK)
-            status = convert_weights(&table, to, copying->options, copying->report, copying->err);
-        if (status == MODEL_OK && !copying->options->dry_run)
-            status = add_made_file(copying, made);
-    }
-    tensor_table_close(&table);
-    free(to);
+    else if (manifest_find(&copying->manifest, made) == NULL)
+        status = convert_folder(copying, from, made);
     free(from);
     free(made);
     return status;
@@ -199,6 +210,15 @@ static model_status fill(struct copying *copying)
     return status;
 }
 
+/* So that the rename lasts. */
+static model_status sync_parent(const char *path, struct model_error *err)
+{
+    char *folder = text_format("%.*s.", (int)(path_base(path) - path), path);
+    model_status status = folder != NULL ? dir_sync(folder, err) : error_no_memory(err, path);
+    free(folder);
+    return status;
+}
+
 model_status convert_package(const char *from, const char *to,
                              const struct convert_options *options, struct convert_report *report,
                              struct model_error *err)
@@ -221,6 +241,8 @@ model_status convert_package(const char *from, const char *to,
         status = error_set_errno(err, errno, "cannot make %s", to);
     if (status != MODEL_OK && !options->dry_run)
         (void)dir_remove_all(work, &ignored);
+    else if (!options->dry_run)
+        status = sync_parent(to, err);
     manifest_finish(&copying.manifest);
     free(work);
     return status;

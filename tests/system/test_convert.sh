@@ -49,6 +49,10 @@ if "$python" tests/system/torch_files.py "$work/t" 2>"$work/err"; then
     done
     HF_ENDPOINT=$(cat "$work/url") MODELHOST_PLUGIN_PATH=$build/lib/modelhost/plugins run download acme/m --allow-pickle
     same 'a package with a pickle: exit code' "$code" 0
+    remember
+    run convert acme/m "$work/made" --dry-run --json
+    ok 'a package, a dry run: counts' json "j['tensors'] == 58 and j['converted'] == 0"
+    same 'a package, a dry run: leaves all as it was' "$(state | diff "$work/state" -)" ''
     run convert acme/m "$work/made"
     same 'a package is converted: exit code' "$code" 0
     same 'a package is converted: prints its folder' "$out" "$work/made"
@@ -132,6 +136,12 @@ ok 'quiet' empty "$work/err"
 export MODELHOST_STORE=$work/other
 fails 'no such file' 3 "pkgmgr: no such model: 'nothing' is no package's folder, and the store does not exist yet; get it with pkgmgr download nothing" \
     convert nothing "$h/out"
+mkdir "$work/snapshot"
+cp "$h/good.bin" "$work/snapshot/pytorch_model.bin"
+run convert "$work/snapshot" "$work/snapshot" -q
+same 'a folder with a pickle in it' "$out" "$work/snapshot/model.safetensors"
+run diff "$work/snapshot/pytorch_model.bin" "$work/snapshot"
+same 'a folder with a pickle in it: the same weights' "$code" 0
 run convert "$h/good.bin"
 same 'one argument: exit code' "$code" 2
 run convert "$h/good.bin" out --dtype f8

@@ -19,8 +19,8 @@ struct zip_fixture {
 
 static inline void zip_put(struct buffer *buffer, uint64_t value, unsigned n_bytes)
 {
-    for (unsigned i = 0; i < n_bytes; i++) {
-        uint8_t byte = (uint8_t)(value >> (8 * i));
+    for (unsigned i = 0; i < n_bytes; i++, value >>= 8) {
+        uint8_t byte = (uint8_t)value;
         assert_int_equal(buffer_append(buffer, &byte, 1), MODEL_OK);
     }
 }

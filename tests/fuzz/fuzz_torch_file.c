@@ -84,7 +84,7 @@ static void try_file(const uint8_t *data, size_t size_bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
-    uint8_t *copy = malloc(size_bytes > 0 ? size_bytes : 1);
+    uint8_t *copy = calloc(size_bytes > 0 ? size_bytes : 1, 1);
     if (copy == NULL)
         return 0;
     if (size_bytes > 0)

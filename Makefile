@@ -154,6 +154,8 @@ $(eval $(call compile,examples,$(INC_kernels)))
 
 $(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
 $(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
+# Loops over all elements of a model's weights, written for the vectoriser.
+$(O)/packager/convert/float_convert.o $(O)/packager/convert/tensor_statistics.o: ALL_CFLAGS += -O3
 $(O)/host/workers/worker_seccomp.o: ALL_CFLAGS += $(if $(SECCOMP),-DWITH_LIBSECCOMP)
 # The inner loops again for each instruction set; the processor chooses at run time (vector_kernels.h).
 ifeq ($(shell uname -m),x86_64)

@@ -61,30 +61,25 @@ model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
     return status;
 }
 
-static model_status write_all(int fd, const char *path, const char *data, size_t size_bytes,
-                              struct model_error *err)
+struct file_out {
+    int fd;
+    const char *path; /* for errors */
+};
+
+model_status file_out_write(struct file_out *out, const void *data, size_t size_bytes,
+                            struct model_error *err)
 {
+    const char *at = data;
     while (size_bytes > 0) {
-        ssize_t n = write(fd, data, size_bytes);
+        ssize_t n = write(out->fd, at, size_bytes);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return error_set_errno(err, errno, "cannot write %s", path);
-        data += n;
+            return error_set_errno(err, errno, "cannot write %s", out->path);
+        at += n;
         size_bytes -= (size_t)n;
     }
     return MODEL_OK;
-}
-
-static model_status write_pieces(int fd, const char *path, const struct file_piece *pieces,
-                                 size_t n_pieces, struct model_error *err)
-{
-    for (size_t i = 0; i < n_pieces; i++) {
-        model_status status = write_all(fd, path, pieces[i].data, pieces[i].size_bytes, err);
-        if (status != MODEL_OK)
-            return status;
-    }
-    return fsync(fd) == 0 ? MODEL_OK : error_set_errno(err, errno, "cannot sync %s", path);
 }
 
 /* Creates "folder/.<pid>.<counter>.tmp" beside path. The name is short, so that the longest allowed
@@ -144,16 +139,18 @@ static model_status check_target(const char *path, char **ret_resolved, struct m
     return MODEL_OK;
 }
 
-static model_status replace_file(const char *path, const struct file_piece *pieces, size_t n_pieces,
+static model_status replace_file(const char *path, file_make_fn *make, void *context,
                                  struct model_error *err)
 {
     char *temporary = NULL;
-    int fd = -1;
-    model_status status = create_temporary(path, &temporary, &fd, err);
+    struct file_out out = {.fd = -1, .path = path};
+    model_status status = create_temporary(path, &temporary, &out.fd, err);
     if (status != MODEL_OK)
         return status;
-    status = write_pieces(fd, path, pieces, n_pieces, err);
-    if (close(fd) != 0 && status == MODEL_OK)
+    status = make(context, &out, err);
+    if (status == MODEL_OK && fsync(out.fd) != 0)
+        status = error_set_errno(err, errno, "cannot sync %s", path);
+    if (close(out.fd) != 0 && status == MODEL_OK)
         status = error_set_errno(err, errno, "cannot write %s", path);
     if (status == MODEL_OK && rename(temporary, path) != 0)
         status = error_set_errno(err, errno, "cannot replace %s", path);
@@ -165,15 +162,35 @@ static model_status replace_file(const char *path, const struct file_piece *piec
     return status;
 }
 
-model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
-                               struct model_error *err)
+model_status file_write_made(const char *path, file_make_fn *make, void *context,
+                             struct model_error *err)
 {
     char *resolved = NULL;
     model_status status = check_target(path, &resolved, err);
     if (status == MODEL_OK)
-        status = replace_file(resolved != NULL ? resolved : path, pieces, n_pieces, err);
+        status = replace_file(resolved != NULL ? resolved : path, make, context, err);
     free(resolved);
     return status;
+}
+
+struct pieces {
+    const struct file_piece *pieces; /* (n_pieces) */
+    size_t n_pieces;
+};
+
+static model_status write_pieces(void *context, struct file_out *out, struct model_error *err)
+{
+    const struct pieces *list = context;
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < list->n_pieces && status == MODEL_OK; i++)
+        status = file_out_write(out, list->pieces[i].data, list->pieces[i].size_bytes, err);
+    return status;
+}
+
+model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
+                               struct model_error *err)
+{
+    return file_write_made(path, write_pieces, &(struct pieces){pieces, n_pieces}, err);
 }
 
 model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,

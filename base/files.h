@@ -28,6 +28,16 @@ struct file_piece {
 model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
                                struct model_error *err);
 
+/* The same for content that is made while it is written: make() hands it over piece by piece with
+ * file_out_write(); when it fails, there is no file. */
+struct file_out;
+typedef model_status file_make_fn(void *context, struct file_out *out, struct model_error *err);
+
+model_status file_write_made(const char *path, file_make_fn *make, void *context,
+                             struct model_error *err);
+model_status file_out_write(struct file_out *out, const void *data, size_t size_bytes,
+                            struct model_error *err);
+
 /* fsync of a folder, so that a rename or a new file in it lasts. */
 model_status dir_sync(const char *path, struct model_error *err);
 /* mkdir -p. */

@@ -18,6 +18,9 @@ static const struct command commands[] = {
     {"gc", cmd_gc, "remove what nothing uses", help_gc},
     {"sbom", cmd_sbom, "list what a package is made of, in SPDX", help_sbom},
     {"serve", cmd_serve, "be a hub for the models of a folder", help_serve},
+    {"inspect", cmd_inspect, "show the tensors of weights", help_inspect},
+    {"diff", cmd_diff, "show how two models differ", help_diff},
+    {"convert", cmd_convert, "make safetensors of a pickle, or another element type", help_convert},
     {.name = NULL},
 };
 

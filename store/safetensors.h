@@ -8,7 +8,7 @@
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
 
-#include "modelhost.h"
+#include "files.h"
 
 #define SAFETENSORS_MAX_HEADER_BYTES 100000000u
 #define SAFETENSORS_MAX_TENSORS      1000000u
@@ -49,5 +49,20 @@ void safetensors_finish(struct safetensors *file);
  * not that of the shape. */
 model_status safetensors_write(const char *path, const struct model_tensor *const *tensors,
                                size_t n_tensors, struct model_error *err);
+
+/* The same for data that is made while it is written: the tensors have no data, but a source that writes
+ * theirs, exactly size_bytes, one tensor after the other. */
+struct safetensors_source {
+    model_status (*write)(void *context, const struct model_tensor *tensor, struct file_out *out,
+                          struct model_error *err);
+    void *context;
+    const char *const (
+        *metadata)[2]; /* (n_metadata) keys and values of __metadata__; no key twice */
+    size_t n_metadata;
+};
+
+model_status safetensors_write_from(const char *path, const struct model_tensor *const *tensors,
+                                    size_t n_tensors, const struct safetensors_source *source,
+                                    struct model_error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* safetensors_write.c - writing a safetensors file; see safetensors.h. Data goes from the tensors to
- * the file without a copy. Any thread. */
+/* safetensors_write.c - writing a safetensors file; see safetensors.h. Data goes from the tensors, or from
+ * their source, to the file without a copy. Any thread. */
 #include "safetensors.h"
 #include "dtype.h"
 #include "errors.h"
@@ -11,12 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT 8
+#define ALIGNMENT    8
+#define METADATA_KEY "__metadata__"
 
-static model_status check_tensor(const struct model_tensor *tensor, struct string_map *names,
-                                 struct model_error *err)
+static model_status check_tensor(const struct model_tensor *tensor, bool wants_data,
+                                 struct string_map *names, struct model_error *err)
 {
-    if (tensor->name == NULL || strcmp(tensor->name, "__metadata__") == 0)
+    if (tensor->name == NULL || strcmp(tensor->name, METADATA_KEY) == 0)
         return error_set(err, MODEL_INVALID_ARGUMENT, "cannot write a tensor named '%s'",
                          tensor->name != NULL ? tensor->name : "");
     uint64_t bytes = dtype_size_bytes(tensor->dtype);
@@ -27,11 +28,12 @@ static model_status check_tensor(const struct model_tensor *tensor, struct strin
         if (tensor->shape[i] < 0 || !size_multiply(bytes, (uint64_t)tensor->shape[i], &bytes))
             return error_set(err, MODEL_INVALID_ARGUMENT,
                              "tensor '%s': the size of its shape overflows", tensor->name);
-    if (bytes != tensor->size_bytes || (bytes > 0 && tensor->data == NULL))
+    bool has_data = tensor->data != NULL || !wants_data;
+    if (bytes != tensor->size_bytes || (bytes > 0 && !has_data))
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "tensor '%s': its shape takes %llu bytes, it has %llu", tensor->name,
                          (unsigned long long)bytes,
-                         tensor->data != NULL ? (unsigned long long)tensor->size_bytes : 0);
+                         has_data ? (unsigned long long)tensor->size_bytes : 0);
     model_status status = string_map_add(names, tensor->name, strlen(tensor->name), 0);
     if (status == MODEL_INVALID_ARGUMENT)
         return error_set(err, status, "tensor '%s' stands twice", tensor->name);
@@ -39,14 +41,14 @@ static model_status check_tensor(const struct model_tensor *tensor, struct strin
 }
 
 static model_status check_tensors(const struct model_tensor *const *tensors, size_t n_tensors,
-                                  struct model_error *err)
+                                  bool want_data, struct model_error *err)
 {
     struct string_map names;
     if (string_map_init(&names, n_tensors) != MODEL_OK)
         return error_no_memory(err, "a safetensors header");
     model_status status = MODEL_OK;
     for (size_t i = 0; i < n_tensors && status == MODEL_OK; i++)
-        status = check_tensor(tensors[i], &names, err);
+        status = check_tensor(tensors[i], want_data, &names, err);
     string_map_finish(&names);
     return status;
 }
@@ -63,11 +65,16 @@ static int compare_tensors(const void *a, const void *b)
 }
 
 /* The header's text without its length and padding; NULL without memory. */
-static char *print_header(const struct model_tensor *const *ordered, size_t n_tensors)
+static char *print_header(const struct model_tensor *const *ordered, size_t n_tensors,
+                          const struct safetensors_source *source)
 {
     json_node *root = json_new_object();
     uint64_t at = 0;
     bool complete = root != NULL;
+    json_node *metadata = source->n_metadata > 0 ? json_add_object(root, METADATA_KEY) : NULL;
+    for (size_t i = 0; i < source->n_metadata && complete; i++)
+        complete =
+            json_add_string(metadata, source->metadata[i][0], source->metadata[i][1]) != NULL;
     for (size_t i = 0; i < n_tensors && complete; i++) {
         json_node *entry = json_add_object(root, ordered[i]->name);
         complete = json_add_string(entry, "dtype", dtype_name(ordered[i]->dtype)) != NULL;
@@ -101,33 +108,67 @@ static model_status make_prefix(const char *header, struct buffer *ret, struct m
     return status == MODEL_OK ? status : error_no_memory(err, "a safetensors header");
 }
 
-model_status safetensors_write(const char *path, const struct model_tensor *const *tensors,
-                               size_t n_tensors, struct model_error *err)
+/* A file under way. */
+struct writing {
+    const struct buffer *prefix;
+    const struct model_tensor *const *ordered; /* (n_tensors) */
+    size_t n_tensors;
+    const struct safetensors_source *source;
+};
+
+static model_status write_file(void *context, struct file_out *out, struct model_error *err)
 {
-    model_status status = check_tensors(tensors, n_tensors, err);
-    if (status != MODEL_OK)
-        return status;
+    const struct writing *writing = context;
+    model_status status = file_out_write(out, writing->prefix->data, writing->prefix->size, err);
+    for (size_t i = 0; i < writing->n_tensors && status == MODEL_OK; i++)
+        status = writing->source->write(writing->source->context, writing->ordered[i], out, err);
+    return status;
+}
+
+static model_status write_checked(const char *path, const struct model_tensor *const *tensors,
+                                  size_t n_tensors, const struct safetensors_source *source,
+                                  struct model_error *err)
+{
+    model_status status;
     struct buffer prefix = BUFFER_INIT(SAFETENSORS_MAX_HEADER_BYTES + 16);
     const struct model_tensor **ordered = calloc(n_tensors + 1, sizeof *ordered);
-    struct file_piece *pieces = calloc(n_tensors + 1, sizeof *pieces);
     char *header = NULL;
-    if (ordered != NULL && pieces != NULL) {
+    if (ordered != NULL) {
         for (size_t i = 0; i < n_tensors; i++)
             ordered[i] = tensors[i];
         qsort(ordered, n_tensors, sizeof *ordered, compare_tensors);
-        header = print_header(ordered, n_tensors);
+        header = print_header(ordered, n_tensors, source);
     }
     status = header != NULL ? make_prefix(header, &prefix, err)
                             : error_no_memory(err, "a safetensors header");
-    if (status == MODEL_OK) {
-        pieces[0] = (struct file_piece){prefix.data, prefix.size};
-        for (size_t i = 0; i < n_tensors; i++)
-            pieces[i + 1] = (struct file_piece){ordered[i]->data, (size_t)ordered[i]->size_bytes};
-        status = file_write_pieces(path, pieces, n_tensors + 1, err);
-    }
+    if (status == MODEL_OK)
+        status = file_write_made(path, write_file,
+                                 &(struct writing){&prefix, ordered, n_tensors, source}, err);
     buffer_finish(&prefix);
     free(header);
-    free(pieces);
     free(ordered);
     return status;
+}
+
+static model_status write_own_data(void *context, const struct model_tensor *tensor,
+                                   struct file_out *out, struct model_error *err)
+{
+    (void)context;
+    return file_out_write(out, tensor->data, (size_t)tensor->size_bytes, err);
+}
+
+model_status safetensors_write(const char *path, const struct model_tensor *const *tensors,
+                               size_t n_tensors, struct model_error *err)
+{
+    const struct safetensors_source own = {.write = write_own_data};
+    model_status status = check_tensors(tensors, n_tensors, true, err);
+    return status == MODEL_OK ? write_checked(path, tensors, n_tensors, &own, err) : status;
+}
+
+model_status safetensors_write_from(const char *path, const struct model_tensor *const *tensors,
+                                    size_t n_tensors, const struct safetensors_source *source,
+                                    struct model_error *err)
+{
+    model_status status = check_tensors(tensors, n_tensors, false, err);
+    return status == MODEL_OK ? write_checked(path, tensors, n_tensors, source, err) : status;
 }

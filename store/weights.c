@@ -153,8 +153,8 @@ static model_status say_no_weights(const char *folder, struct model_error *err)
         pickle = is_pickle(list.names[i]) ? list.names[i] : NULL;
     if (pickle != NULL)
         status = error_set(err, MODEL_NOT_FOUND,
-                           "%s has no %s and no %s; %s is a pickle, which is never opened: convert "
-                           "it to safetensors",
+                           "%s has no %s and no %s; %s is a pickle, which is never opened: make "
+                           "safetensors of it with 'pkgmgr convert'",
                            folder, WEIGHTS_SINGLE_NAME, WEIGHTS_INDEX_NAME, pickle);
     else
         status = error_set(err, MODEL_NOT_FOUND, "%s has no %s and no %s", folder,

@@ -83,12 +83,13 @@ static enum file_verdict judge(const char *path, const struct selection_rules *r
 
 static model_status refuse_pickles(const char *id, const char *path, struct model_error *err)
 {
-    return error_set(err, MODEL_UNSUPPORTED,
-                     "the model '%s' has no safetensors, only pickles ('%.200s'), which can run "
-                     "any code when they are opened: look for a revision with safetensors (often "
-                     "--revision refs/pr/N), have it converted (the space safetensors/convert does "
-                     "that), or give --allow-pickle if you trust its author",
-                     id, path);
+    return error_set(
+        err, MODEL_UNSUPPORTED,
+        "the model '%s' has no safetensors, only pickles ('%.200s'), which can run "
+        "any code when they are opened: look for a revision with safetensors (often "
+        "--revision refs/pr/N), or give --allow-pickle and make safetensors of them with "
+        "'pkgmgr convert', which runs nothing",
+        id, path);
 }
 
 model_status file_selection_judge(const struct hub_files *files,

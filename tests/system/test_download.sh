@@ -244,7 +244,7 @@ pkgmgr: cannot reach http://hub.invalid/api/models/acme/tiny/revision/main: Fail
 
 # ---- hostile repositories
 
-refused "pickles only" 1 "pkgmgr: the model 'acme/pickle' has no safetensors, only pickles ('pytorch_model.bin'), which can run any code when they are opened: look for a revision with safetensors (often --revision refs/pr/N), have it converted (the space safetensors/convert does that), or give --allow-pickle if you trust its author" download acme/pickle
+refused "pickles only" 1 "pkgmgr: the model 'acme/pickle' has no safetensors, only pickles ('pytorch_model.bin'), which can run any code when they are opened: look for a revision with safetensors (often --revision refs/pr/N), or give --allow-pickle and make safetensors of them with 'pkgmgr convert', which runs nothing" download acme/pickle
 run download acme/pickle --allow-pickle
 ok "pickles if asked for" [ -n "$(find "$out" -name pytorch_model.bin)" ]
 new_store

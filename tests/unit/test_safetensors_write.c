@@ -47,6 +47,56 @@ static void writes_what_it_reads_back_aligned(void **state)
     buffer_finish(&text);
 }
 
+/* Writes each tensor's first letter as often as it has bytes. */
+static model_status write_letters(void *context, const struct model_tensor *tensor,
+                                  struct file_out *out, struct model_error *err)
+{
+    (void)context;
+    for (uint64_t i = 0; i < tensor->size_bytes; i++)
+        if (file_out_write(out, tensor->name, 1, err) != MODEL_OK)
+            return MODEL_IO;
+    return tensor->name[0] != '!' ? MODEL_OK : error_set(err, MODEL_CORRUPT, "no more");
+}
+
+static void writes_what_a_source_makes_with_metadata(void **state)
+{
+    const char *path = in_folder(*state, "made.safetensors");
+    const char *const metadata[][2] = {{"format", "pt"}, {"b", "a"}};
+    const struct safetensors_source source = {write_letters, NULL, metadata, 2};
+    struct model_tensor tensors[2];
+    tensor_init(&tensors[0], "a", MODEL_F16, 1, (int64_t[]){2}, NULL);
+    tensor_init(&tensors[1], "c", MODEL_U8, 1, (int64_t[]){3}, NULL);
+    const struct model_tensor *list[] = {&tensors[1], &tensors[0]};
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(safetensors_write_from(path, list, 2, &source, &err), MODEL_OK);
+    struct buffer text = BUFFER_INIT(1 << 20);
+    assert_int_equal(file_read(path, 1 << 20, &text, &err), MODEL_OK);
+    assert_non_null(strstr(text.data + 8, "{\"__metadata__\":{\"format\":\"pt\",\"b\":\"a\"},"));
+    assert_memory_equal(text.data + text.size - 7, "aaaaccc", 7);
+    struct safetensors file;
+    assert_int_equal(safetensors_parse((const uint8_t *)text.data, text.size, path, &file, &err),
+                     MODEL_OK);
+    safetensors_finish(&file);
+    buffer_finish(&text);
+}
+
+static void a_source_that_fails_leaves_no_file(void **state)
+{
+    const char *path = in_folder(*state, "made.safetensors");
+    const struct safetensors_source source = {.write = write_letters};
+    struct model_tensor tensor;
+    tensor_init(&tensor, "!", MODEL_F16, 1, (int64_t[]){2}, NULL);
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(
+        safetensors_write_from(path, (const struct model_tensor *[]){&tensor}, 1, &source, &err),
+        MODEL_CORRUPT);
+    assert_string_equal(err.message, "no more");
+    struct dir_list list;
+    assert_int_equal(dir_read(*state, &list, NULL), MODEL_OK);
+    assert_int_equal(list.n_names, 0);
+    dir_list_finish(&list);
+}
+
 static void refuses_to_write_nonsense(void **state)
 {
     const char *path = in_folder(*state, "out.safetensors");
@@ -80,6 +130,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(writes_what_it_reads_back_aligned, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(writes_what_a_source_makes_with_metadata, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_source_that_fails_leaves_no_file, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(refuses_to_write_nonsense, make_folder, remove_folder),
     };

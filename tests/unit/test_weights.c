@@ -167,7 +167,7 @@ static void a_folder_without_weights_says_so(void **state)
     assert_refused(
         folder, MODEL_NOT_FOUND,
         " has no model.safetensors and no model.safetensors.index.json; pytorch_model.bin "
-        "is a pickle, which is never opened: convert it to safetensors");
+        "is a pickle, which is never opened: make safetensors of it with 'pkgmgr convert'");
     struct weights *weights = NULL;
     struct model_error err = MODEL_ERROR_INIT;
     assert_int_equal(weights_open(in_folder(folder, "absent"), &weights, &err), MODEL_NOT_FOUND);

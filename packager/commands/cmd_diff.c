@@ -1,0 +1,171 @@
+/* cmd_diff.c - `pkgmgr diff`. */
+#include "commands.h"
+#include "errors.h"
+#include "inspect_print.h"
+#include "json_difference.h"
+#include "weights_difference.h"
+#include "weights_place.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+const char help_diff[] =
+    "usage: pkgmgr diff A B [OPTION]...\n\n"
+    "Shows how two models differ: their metadata, their config.json (by JSON pointers), and their\n"
+    "tensors: which are added (+), removed (-) or changed (~), with the greatest and the mean\n"
+    "absolute difference and the mean one relative to the mean element. A and B are weights as\n"
+    "for 'pkgmgr inspect'. As with diff(1) the exit code is 0 when they are the same, 1 when they\n"
+    "differ, and another one when something went wrong.\n\n"
+    "  --backend B    which backend of packages\n"
+    "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --json         print it as JSON\n"
+    "  -q, --quiet    print nothing, the exit code tells\n";
+
+#define MAX_TEXT_BYTES ((size_t)1 << 30)
+#define EXIT_DIFFERENT 1
+#define EXIT_TROUBLE   2 /* failures whose usual code would say "different" */
+
+struct arguments {
+    const char *a, *b, *store_dir, *backend;
+    bool json, quiet;
+};
+
+/* ---- metadata: what a manifest says, but for what differs between any two downloads */
+
+static json_node *manifest_tree(const struct manifest *manifest)
+{
+    json_node *root = json_new_object();
+    bool complete = json_add_string(root, "id", manifest->id) != NULL &&
+                    json_add_string(root, "revision", manifest->revision) != NULL;
+    json_node *files = json_add_object(root, "files");
+    for (size_t i = 0; i < manifest->n_files && complete; i++)
+        complete =
+            json_add_string(files, manifest->files[i].path, manifest->files[i].sha256) != NULL;
+    if (complete && files != NULL)
+        return root;
+    json_free(root);
+    return NULL;
+}
+
+static model_status compare_metadata(const struct weights_place *a, const struct weights_place *b,
+                                     json_node *list, size_t *ret_n, struct model_error *err)
+{
+    if (!a->is_package || !b->is_package || !a->package.has_manifest || !b->package.has_manifest)
+        return MODEL_OK;
+    json_node *of_a = manifest_tree(&a->package.manifest);
+    json_node *of_b = manifest_tree(&b->package.manifest);
+    model_status status = of_a != NULL && of_b != NULL
+                              ? json_difference(of_a, of_b, list, ret_n, err)
+                              : error_no_memory(err, "metadata.json");
+    json_free(of_b);
+    json_free(of_a);
+    return status;
+}
+
+/* ---- config.json */
+
+static model_status compare_configs(const struct weights_place *a, const struct weights_place *b,
+                                    json_node *list, size_t *ret_n, struct model_error *err)
+{
+    json_node *of_a = NULL, *of_b = NULL;
+    model_status status = MODEL_OK;
+    if (a->config != NULL)
+        status = json_parse_file(a->config, PACKAGE_MAX_CONFIG_BYTES, &of_a, err);
+    if (status == MODEL_OK && b->config != NULL)
+        status = json_parse_file(b->config, PACKAGE_MAX_CONFIG_BYTES, &of_b, err);
+    if (status == MODEL_OK)
+        status = json_difference(of_a, of_b, list, ret_n, err);
+    json_free(of_b);
+    json_free(of_a);
+    return status;
+}
+
+/* ---- all */
+
+static model_status compare(const struct weights_place *a, const struct weights_place *b,
+                            json_node *root, size_t *ret_n, struct model_error *err)
+{
+    const struct difference_options options = {command_interrupted, NULL};
+    size_t n_metadata = 0, n_config = 0, n_tensors = 0;
+    json_node *metadata = json_add_array(root, "metadata");
+    json_node *config = json_add_array(root, "config");
+    json_node *tensors = json_add_object(root, "tensors");
+    if (metadata == NULL || config == NULL || tensors == NULL)
+        return error_no_memory(err, "the differences");
+    model_status status = compare_metadata(a, b, metadata, &n_metadata, err);
+    if (status == MODEL_OK)
+        status = compare_configs(a, b, config, &n_config, err);
+    if (status == MODEL_OK)
+        status = weights_difference(&a->table, &b->table, &options, tensors, &n_tensors, err);
+    if (status == MODEL_OK)
+        *ret_n = n_metadata + n_config + n_tensors;
+    return status;
+}
+
+static model_status print_difference(json_node *root, const struct arguments *arguments,
+                                     size_t n_different, struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
+    char *printed = NULL;
+    if (arguments->quiet)
+        return MODEL_OK;
+    (void)json_add_bool(root, "same", n_different == 0);
+    if (arguments->json) {
+        printed = json_print(root, true);
+    } else {
+        diff_text(root, &text);
+        printed = buffer_take(&text);
+    }
+    model_status status =
+        printed != NULL ? command_print(printed, err) : error_no_memory(err, "the result");
+    free(printed);
+    buffer_finish(&text);
+    return status;
+}
+
+static model_status diff(const struct arguments *arguments, size_t *ret_n, struct model_error *err)
+{
+    struct weights_place a = {0}, b = {0};
+    json_node *root = json_new_object();
+    size_t n = 0;
+    model_status status = root != NULL ? weights_place_open(arguments->a, arguments->store_dir,
+                                                            arguments->backend, &a, err)
+                                       : error_no_memory(err, "the differences");
+    if (status == MODEL_OK)
+        status =
+            weights_place_open(arguments->b, arguments->store_dir, arguments->backend, &b, err);
+    if (status == MODEL_OK)
+        status = compare(&a, &b, root, &n, err);
+    if (status == MODEL_OK)
+        status = print_difference(root, arguments, n, err);
+    if (status == MODEL_OK)
+        *ret_n = n;
+    weights_place_close(&b);
+    weights_place_close(&a);
+    json_free(root);
+    return status;
+}
+
+int cmd_diff(int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct arguments arguments = {0};
+    size_t n_different = 0;
+    const struct command_option options[] = {{"backend", .text = &arguments.backend},
+                                             {"store", .text = &arguments.store_dir},
+                                             {"json", .flag = &arguments.json},
+                                             {"quiet", .flag = &arguments.quiet, .letter = 'q'},
+                                             {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
+    if (argc - optind != 2)
+        return command_usage("diff", "want A and B");
+    arguments.a = argv[optind];
+    arguments.b = argv[optind + 1];
+    command_catch_interrupts();
+    model_status status = diff(&arguments, &n_different, &err);
+    if (status == MODEL_OK)
+        return n_different > 0 ? EXIT_DIFFERENT : 0;
+    int code = command_fail(status, &err);
+    return code == EXIT_DIFFERENT ? EXIT_TROUBLE : code;
+}

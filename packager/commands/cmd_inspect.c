@@ -1,0 +1,112 @@
+/* cmd_inspect.c - `pkgmgr inspect`. */
+#include "commands.h"
+#include "errors.h"
+#include "files.h"
+#include "inspect_print.h"
+#include "inspection.h"
+#include "weights_place.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+const char help_inspect[] =
+    "usage: pkgmgr inspect WEIGHTS [OPTION]...\n\n"
+    "Shows what weights are made of: their element types and sizes, and the tensors by the dotted\n"
+    "parts of their names, with sums. WEIGHTS is a safetensors file, a file of torch.save()\n"
+    "(which is read, not executed), a package by its name in the store or its folder, or another\n"
+    "folder with weights. Reads headers only, except with --stats.\n\n"
+    "  --tensors      a line for each tensor instead of the tree\n"
+    "  --depth N      levels of the tree (default: 3)\n"
+    "  --stats        read all elements: least, greatest, mean, standard deviation, how many are\n"
+    "                 zero, infinite or no numbers; implies --tensors\n"
+    "  --backend B    which of a package's backends\n"
+    "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --json         print all of it as JSON\n";
+
+#define MAX_TEXT_BYTES ((size_t)1 << 30)
+#define DEFAULT_DEPTH  3
+#define MAX_DEPTH      100
+#define SIGNATURE_FILE "metadata.json.minisig"
+
+struct arguments {
+    const char *word, *store_dir, *backend;
+    int64_t depth;
+    bool tensors, stats, json;
+};
+
+static json_node *describe_package(json_node *root, const struct package *package)
+{
+    json_node *object = json_add_object(root, "package");
+    char *signature = path_join(package->dir, SIGNATURE_FILE);
+    (void)json_add_string(object, "path", package->dir);
+    (void)json_add_string(object, "backend", package->backend);
+    if (package->has_manifest) {
+        (void)json_add_string(object, "id", package->manifest.id);
+        (void)json_add_string(object, "revision", package->manifest.revision);
+    }
+    bool is_signed = signature != NULL && path_is_file(signature);
+    free(signature);
+    return json_add_string(object, "signature",
+                           is_signed ? "there is one, not checked here" : "none");
+}
+
+static model_status print_inspection(const json_node *root, const struct arguments *arguments,
+                                     struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
+    char *printed = NULL;
+    if (arguments->json) {
+        printed = json_print(root, true);
+    } else {
+        inspect_text(root, arguments->tensors || arguments->stats, arguments->depth, &text);
+        printed = buffer_take(&text);
+    }
+    model_status status =
+        printed != NULL ? command_print(printed, err) : error_no_memory(err, "the result");
+    free(printed);
+    buffer_finish(&text);
+    return status;
+}
+
+static model_status inspect(const struct arguments *arguments, struct model_error *err)
+{
+    struct weights_place place = {0};
+    const struct inspection_options options = {arguments->stats, command_interrupted, NULL};
+    json_node *root = json_new_object();
+    model_status status = root != NULL ? weights_place_open(arguments->word, arguments->store_dir,
+                                                            arguments->backend, &place, err)
+                                       : error_no_memory(err, "the result");
+    if (status == MODEL_OK && place.is_package && describe_package(root, &place.package) == NULL)
+        status = error_no_memory(err, "the result");
+    if (status == MODEL_OK && json_add_string(root, "path", place.path) == NULL)
+        status = error_no_memory(err, "the result");
+    if (status == MODEL_OK)
+        status = inspection_add(root, &place.table, &options, err);
+    if (status == MODEL_OK)
+        status = print_inspection(root, arguments, err);
+    weights_place_close(&place);
+    json_free(root);
+    return status;
+}
+
+int cmd_inspect(int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct arguments arguments = {.depth = DEFAULT_DEPTH};
+    const struct command_option options[] = {
+        {"tensors", .flag = &arguments.tensors},
+        {"stats", .flag = &arguments.stats},
+        {"depth", .integer = &arguments.depth, .min = 1, .max = MAX_DEPTH},
+        {"backend", .text = &arguments.backend},
+        {"store", .text = &arguments.store_dir},
+        {"json", .flag = &arguments.json},
+        {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
+    if (argc - optind != 1)
+        return command_usage("inspect", "want one WEIGHTS");
+    arguments.word = argv[optind];
+    command_catch_interrupts();
+    model_status status = inspect(&arguments, &err);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}

@@ -1,0 +1,21 @@
+/* inspection.h - what `pkgmgr inspect` tells of weights, as JSON. [any-thread] */
+#ifndef INSPECTION_H
+#define INSPECTION_H
+
+#include "json_view.h"
+#include "tensor_statistics.h"
+#include "tensor_table.h"
+
+struct inspection_options {
+    bool statistics; /* read all data */
+    statistics_cancelled_fn *cancelled;
+    void *context;
+};
+
+/* Adds to an object: "form", "parameters", "bytes", "dtypes": {"F32": elements}, "tensors": [{"name", "dtype",
+ * "shape", "bytes"[, "statistics": {"min", "max", "mean", "std", "nan", "infinite", "zero"}]}], "aliases":
+ * {name: name}, "tree" (tensor_tree.h). Without statistics no tensor's data is touched. */
+model_status inspection_add(json_node *object, const struct tensor_table *table,
+                            const struct inspection_options *options, struct model_error *err);
+
+#endif

@@ -61,16 +61,37 @@ model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
     return status;
 }
 
-static model_status write_all(int fd, const char *path, const char *data, size_t size_bytes,
-                              struct model_error *err)
+model_status file_read_at(int fd, const char *path, void *data, uint64_t size_bytes,
+                          uint64_t offset, struct model_error *err)
 {
+    char *at = data;
     while (size_bytes > 0) {
-        ssize_t n = write(fd, data, size_bytes);
+        const size_t wanted = size_bytes < (1u << 30) ? (size_t)size_bytes : 1u << 30;
+        const ssize_t n = pread(fd, at, wanted, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set_errno(err, errno, "cannot read %s", path);
+        if (n == 0)
+            return error_set(err, MODEL_CORRUPT, "%s: truncated while it was read", path);
+        at += n;
+        offset += (uint64_t)n;
+        size_bytes -= (uint64_t)n;
+    }
+    return MODEL_OK;
+}
+
+model_status file_write_all(int fd, const char *path, const void *data, size_t size_bytes,
+                            struct model_error *err)
+{
+    const char *at = data;
+    while (size_bytes > 0) {
+        ssize_t n = write(fd, at, size_bytes);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return error_set_errno(err, errno, "cannot write %s", path);
-        data += n;
+        at += n;
         size_bytes -= (size_t)n;
     }
     return MODEL_OK;
@@ -80,7 +101,7 @@ static model_status write_pieces(int fd, const char *path, const struct file_pie
                                  size_t n_pieces, struct model_error *err)
 {
     for (size_t i = 0; i < n_pieces; i++) {
-        model_status status = write_all(fd, path, pieces[i].data, pieces[i].size_bytes, err);
+        model_status status = file_write_all(fd, path, pieces[i].data, pieces[i].size_bytes, err);
         if (status != MODEL_OK)
             return status;
     }

@@ -5,6 +5,7 @@
 #include "weights_file.h"
 #include "dtype.h"
 #include "errors.h"
+#include "files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,33 +15,13 @@
 
 #define COPY_ALIGNMENT 64
 
-static model_status read_at(int fd, const char *path, void *data, uint64_t size_bytes,
-                            uint64_t offset, struct model_error *err)
-{
-    uint8_t *at = data;
-    while (size_bytes > 0) {
-        size_t wanted = size_bytes < (1u << 30) ? (size_t)size_bytes : 1u << 30;
-        ssize_t n = pread(fd, at, wanted, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_set_errno(err, errno, "cannot read %s", path);
-        if (n == 0)
-            return error_set(err, MODEL_CORRUPT, "%s: truncated while it was read", path);
-        at += n;
-        offset += (uint64_t)n;
-        size_bytes -= (uint64_t)n;
-    }
-    return MODEL_OK;
-}
-
 static model_status read_header(int fd, struct weights_file *file, struct model_error *err)
 {
     uint8_t first[8] = {0};
     uint64_t file_bytes = file->map.size_bytes, header_bytes = 0;
     model_status status = MODEL_OK;
     if (file_bytes >= sizeof first)
-        status = read_at(fd, file->path, first, sizeof first, 0, err);
+        status = file_read_at(fd, file->path, first, sizeof first, 0, err);
     if (status == MODEL_OK)
         status = safetensors_header_size(first, file_bytes, file->path, &header_bytes, err);
     if (status != MODEL_OK)
@@ -48,7 +29,7 @@ static model_status read_header(int fd, struct weights_file *file, struct model_
     char *header = malloc((size_t)header_bytes + 1);
     if (header == NULL)
         return error_no_memory(err, file->path);
-    status = read_at(fd, file->path, header, header_bytes, sizeof first, err);
+    status = file_read_at(fd, file->path, header, header_bytes, sizeof first, err);
     if (status == MODEL_OK)
         status = safetensors_parse_header(header, (size_t)header_bytes, file_bytes, file->path,
                                           &file->header, err);
@@ -83,7 +64,7 @@ static model_status copy_askew(int fd, struct weights_file *file, struct model_e
         if (!lies_askew(entry))
             continue;
         model_status status =
-            read_at(fd, file->path, file->copies + at, entry->size_bytes, entry->offset, err);
+            file_read_at(fd, file->path, file->copies + at, entry->size_bytes, entry->offset, err);
         if (status != MODEL_OK)
             return status;
         at += copy_bytes(entry);

@@ -33,9 +33,9 @@ model_status memory_file_seal(const struct memory_file *file, struct model_error
 
 void memory_file_close(struct memory_file *file)
 {
-    if (file->fd >= 0)
+    if (file->path[0] != '\0')
         (void)close(file->fd);
-    file->fd = -1;
+    *file = (struct memory_file)MEMORY_FILE_NONE;
 }
 
 #else
@@ -66,7 +66,7 @@ model_status memory_file_seal(const struct memory_file *file, struct model_error
 
 void memory_file_close(struct memory_file *file)
 {
-    if (file->fd < 0)
+    if (file->path[0] == '\0')
         return;
     (void)close(file->fd);
     (void)unlink(file->path);
@@ -75,7 +75,7 @@ void memory_file_close(struct memory_file *file)
         *slash = '\0';
         (void)rmdir(file->path);
     }
-    file->fd = -1;
+    *file = (struct memory_file)MEMORY_FILE_NONE;
 }
 
 #endif

@@ -10,8 +10,8 @@
 #define MEMORY_FILE_PATH_BYTES 64
 
 struct memory_file {
-    int fd;                            /* to write to, until it is sealed; -1: none */
-    char path[MEMORY_FILE_PATH_BYTES]; /* opens it while fd is open */
+    int fd;                            /* to write to, until it is sealed */
+    char path[MEMORY_FILE_PATH_BYTES]; /* opens it while fd is open; "": there is no file */
 };
 
 #define MEMORY_FILE_NONE                                                                           \
@@ -23,7 +23,7 @@ struct memory_file {
 model_status memory_file_create(const char *name, struct memory_file *ret, struct model_error *err);
 /* Nobody changes it from here on. No writable mapping of it may exist. */
 model_status memory_file_seal(const struct memory_file *file, struct model_error *err);
-/* What is mapped of it stays. Closing twice does nothing. */
+/* What is mapped of it stays. Closing twice, or one that is all zero, does nothing. */
 void memory_file_close(struct memory_file *file);
 
 #endif

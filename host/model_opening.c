@@ -4,7 +4,7 @@
 #include "clock.h"
 #include "cpu_budget.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "host.h"
 #include "model_describing.h"
 #include "parallel.h"
@@ -68,9 +68,10 @@ static model_status read_config(struct modelhost_model *model, struct model_erro
         return error_no_memory(err, "a path");
     struct buffer text = BUFFER_INIT(PACKAGE_MAX_CONFIG_BYTES);
     model_status status = MODEL_OK;
-    if (path_is_file(path))
-        status = file_read(path, PACKAGE_MAX_CONFIG_BYTES, &text, err);
-    else if (access(path, F_OK) == 0)
+    const struct archive *archive = model->package.archive;
+    if (package_file_exists(archive, path))
+        status = package_file_read(archive, path, PACKAGE_MAX_CONFIG_BYTES, &text, err);
+    else if (archive == NULL && access(path, F_OK) == 0)
         status = error_set(err, MODEL_CORRUPT, "%s is not a regular file", path);
     else
         status =
@@ -104,14 +105,15 @@ static model_status guard_weights(struct modelhost_model *model, struct model_er
 
 static model_status open_weights(struct modelhost_model *model, struct model_error *err)
 {
-    model_status status = weights_open(model->package.backend_dir, &model->weights, err);
+    model_status status = weights_open_from(model->package.archive, model->package.backend_dir,
+                                            false, &model->weights, err);
     if (status == MODEL_NOT_FOUND) {
         /* Not every architecture has weights; one that has will miss them. */
         log_write(model->log, MODEL_LOG_INFO, "%s", err->message);
         model->no_weights = text_format("%s", err->message);
         return model->no_weights != NULL ? MODEL_OK : error_no_memory(err, "a model");
     }
-    if (status == MODEL_OK && weights_has_both(model->package.backend_dir))
+    if (status == MODEL_OK && weights_has_both(model->package.archive, model->package.backend_dir))
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has both %s and " WEIGHTS_SINGLE_NAME
                   ".index.json: the single file is taken, the shards are not read; remove one",
@@ -129,9 +131,10 @@ static model_status choose_plugin(struct modelhost_model *model, const char *plu
     }
     char *config_path = path_join(model->package.backend_dir, "config.json");
     struct package_architectures architectures = {0};
-    model_status status = config_path != NULL
-                              ? package_architectures_read(config_path, &architectures, err)
-                              : error_no_memory(err, "a path");
+    model_status status =
+        config_path != NULL
+            ? package_architectures_read(model->package.archive, config_path, &architectures, err)
+            : error_no_memory(err, "a path");
     if (status == MODEL_OK)
         status = plugin_path_find(plugin_path, (const char *const *)architectures.names,
                                   architectures.n_names, &model->plugin_path, err);
@@ -315,7 +318,8 @@ static model_status open_parts(struct modelhost_model *model, const struct model
         return status;
     const char *name = loaded_model_name(model);
     model_metrics_name(&model->metrics, name, model->package.backend);
-    if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
+    if (!model->package.has_manifest && model->package.archive == NULL &&
+        model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);

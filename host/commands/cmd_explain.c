@@ -118,7 +118,8 @@ static model_status explain(const struct package *package, const char *plugin_pa
     char config_path[4096];
     (void)snprintf(config_path, sizeof config_path, "%s/config.json", package->backend_dir);
     struct package_architectures architectures = {0};
-    model_status status = package_architectures_read(config_path, &architectures, err);
+    model_status status =
+        package_architectures_read(package->archive, config_path, &architectures, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK; /* an author's folder may have none */
     json_node *root = json_new_object();

@@ -43,6 +43,12 @@ model_status archive_unpack(const struct archive *archive, const struct archive_
 /* The content as a mapping: of the archive itself, or of a sealed file in memory if it is compressed. */
 model_status archive_map(const struct archive *archive, const struct archive_entry *entry,
                          struct file_map *ret, struct model_error *err);
+/* The same, but what is mapped from the archive itself is not compared: archive_check_mapped() does, at the
+ * level that the archive was opened with. */
+model_status archive_map_lazily(const struct archive *archive, const struct archive_entry *entry,
+                                struct file_map *ret, struct model_error *err);
+model_status archive_check_mapped(const struct archive *archive, const struct archive_entry *entry,
+                                  const struct file_map *map, struct model_error *err);
 /* The content as a sealed file in memory, to be opened by its path. */
 model_status archive_memory_file(const struct archive *archive, const struct archive_entry *entry,
                                  struct memory_file *ret, struct model_error *err);

@@ -208,20 +208,32 @@ static model_status map_frames(const struct archive *archive, const struct archi
     return status;
 }
 
+model_status archive_map_lazily(const struct archive *archive, const struct archive_entry *entry,
+                                struct file_map *ret, struct model_error *err)
+{
+    return entry->method == ARCHIVE_STORED
+               ? file_map_open_range(archive->fd, archive->path, entry->offset, entry->size_bytes,
+                                     ret, err)
+               : map_frames(archive, entry, ret, err);
+}
+
+model_status archive_check_mapped(const struct archive *archive, const struct archive_entry *entry,
+                                  const struct file_map *map, struct model_error *err)
+{
+    if (archive->level == ARCHIVE_PARANOID)
+        return compare_bytes(archive, entry, map->data, err);
+    if (archive->level == ARCHIVE_STANDARD && entry->method == ARCHIVE_STORED)
+        return archive_check_entry(archive, entry, err); /* by reading: the map stays untouched */
+    return MODEL_OK;
+}
+
 model_status archive_map(const struct archive *archive, const struct archive_entry *entry,
                          struct file_map *ret, struct model_error *err)
 {
-    if (entry->method != ARCHIVE_STORED)
-        return map_frames(archive, entry, ret, err);
     struct file_map map = {.fd = -1};
-    model_status status = MODEL_OK;
-    if (archive->level == ARCHIVE_STANDARD) /* not through the mapping: its pages stay untouched */
-        status = archive_check_entry(archive, entry, err);
+    model_status status = archive_map_lazily(archive, entry, &map, err);
     if (status == MODEL_OK)
-        status = file_map_open_range(archive->fd, archive->path, entry->offset, entry->size_bytes,
-                                     &map, err);
-    if (status == MODEL_OK && archive->level == ARCHIVE_PARANOID)
-        status = compare_bytes(archive, entry, map.data, err);
+        status = archive_check_mapped(archive, entry, &map, err);
     if (status == MODEL_OK)
         *ret = map;
     else

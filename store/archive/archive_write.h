@@ -13,8 +13,9 @@ struct archive_source {
 };
 
 struct archive_options {
-    int level;             /* of zstd, 1 to 19; 0: nothing is compressed */
-    bool compress_weights; /* *.safetensors, too: smaller, but unpacked into memory when they are opened */
+    int level; /* of zstd, 1 to 19; 0: nothing is compressed */
+    bool
+        compress_weights; /* *.safetensors, too: smaller, but unpacked into memory when they are opened */
     bool (*is_cancelled)(void *context); /* may be NULL */
     void *context;
 };

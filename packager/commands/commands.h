@@ -12,11 +12,13 @@ int cmd_install(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_pack(int argc, char **argv);
+int cmd_unpack(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 
 extern const char help_download[], help_install[], help_list[], help_info[], help_verify[],
-    help_rm[], help_serve[];
+    help_pack[], help_unpack[], help_rm[], help_serve[];
 
 /* Opens the store of --store, or of the environment when that is NULL (command_store.c). */
 model_status command_open_store(const char *dir, int create, struct store **ret,

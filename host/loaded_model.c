@@ -45,6 +45,7 @@ static void destroy(void *argument)
     model_metrics_finish(&model->metrics); /* the plugin counts as long as it lives */
     for (size_t i = 0; i < model->n_guards; i++)
         page_guard_remove(model->guards[i]);
+    weight_loading_finish(&model->loading);
     weights_destroy(model->weights);
     package_finish(&model->package);
     json_free(model->config);
@@ -166,9 +167,10 @@ void loaded_model_return_instance(struct modelhost_model *model, struct hosted_i
         hosted_instance_destroy(instance);
 }
 
-model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err)
+model_status loaded_model_check_files(struct modelhost_model *model, struct model_error *err)
 {
     model_status status = MODEL_OK;
+    weight_loading_rest(&model->loading);
     for (size_t i = 0; i < model->n_guards && status == MODEL_OK; i++) {
         const char *path = NULL;
         (void)weights_file(model->weights, i, &path);

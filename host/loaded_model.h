@@ -15,6 +15,7 @@
 #include "reaper.h"
 #include "result_memory.h"
 #include "services.h"
+#include "weight_loading.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -40,7 +41,8 @@ struct modelhost_model {
     char *config_text;
     size_t config_bytes;
     json_node *config;
-    struct weights *weights;    /* NULL: none in the package */
+    struct weights *weights; /* NULL: none in the package */
+    struct weight_loading loading;
     char *no_weights;           /* then the sentence that says so */
     struct page_guard **guards; /* (n_guards), one for each mapped file */
     size_t n_guards;
@@ -91,8 +93,8 @@ void loaded_model_return_instance(struct modelhost_model *model, struct hosted_i
 /* The same as far as no plugin code runs: false when the instance is one too many. [any-thread] */
 bool loaded_model_keep_instance(struct modelhost_model *model, struct hosted_instance *instance);
 
-/* MODEL_CORRUPT when a weights file shrank under its mapping. */
-model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err);
+/* After a call: MODEL_CORRUPT when a weights file shrank under its mapping. */
+model_status loaded_model_check_files(struct modelhost_model *model, struct model_error *err);
 
 /* The image pipeline of the model, made once. [any-thread] */
 model_status loaded_model_image_pipeline(struct modelhost_model *model, struct image_pipeline **ret,

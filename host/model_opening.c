@@ -105,8 +105,11 @@ static model_status guard_weights(struct modelhost_model *model, struct model_er
 
 static model_status open_weights(struct modelhost_model *model, struct model_error *err)
 {
-    model_status status = weights_open_from(model->package.archive, model->package.backend_dir,
-                                            false, &model->weights, err);
+    model_status status = weight_loading_check_package(&model->package, &model->load, err);
+    if (status != MODEL_OK)
+        return status;
+    status = weights_open_from(model->package.archive, model->package.backend_dir,
+                               model->load.loading == MODELHOST_LAZY, &model->weights, err);
     if (status == MODEL_NOT_FOUND) {
         /* Not every architecture has weights; one that has will miss them. */
         log_write(model->log, MODEL_LOG_INFO, "%s", err->message);
@@ -118,7 +121,11 @@ static model_status open_weights(struct modelhost_model *model, struct model_err
                   "%s has both %s and " WEIGHTS_SINGLE_NAME
                   ".index.json: the single file is taken, the shards are not read; remove one",
                   model->package.backend_dir, WEIGHTS_SINGLE_NAME);
-    return status == MODEL_OK ? guard_weights(model, err) : status;
+    if (status == MODEL_OK)
+        status = guard_weights(model, err);
+    return status == MODEL_OK
+               ? weight_loading_init(&model->loading, model->weights, &model->load, model->log, err)
+               : status;
 }
 
 /* The package's own plugin, or the first on the plugin path that serves the architecture. */
@@ -263,9 +270,15 @@ static model_status open_here(struct modelhost_model *model, const char *name,
                                threads, err);
     if (status != MODEL_OK)
         return status;
+    model->services.loading = &model->loading;
     model->services.counters = metrics_plugin_counters(model->metrics.series);
     struct creation creation = {model, threads, MODEL_INTERNAL, err};
     reaper_run_on_own_thread(create_on_own_thread, &creation);
+    if (model->loading.status != MODEL_OK) /* the plugin knows less of it */
+        return error_set(err, model->loading.status, "%s", model->loading.err.message);
+    if (creation.status == MODEL_OK)
+        creation.status = weight_loading_check(&model->loading, model->model->description, err);
+    weight_loading_rest(&model->loading);
     return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
 }
 
@@ -286,6 +299,9 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
         .threads = threads,
         .kill_grace_ns = (grace_ms > 0 ? grace_ms : WORKER_KILL_GRACE_MS) * NS_PER_MS,
         .memory_bytes = model->load.worker_memory_bytes,
+        .loading = model->load.loading,
+        .verification = model->load.verification,
+        .memory_budget_bytes = model->load.memory_budget_bytes,
         .can_spin = cpu_budget() > 1,
         .log = model->log,
         .metrics = model->metrics.series,
@@ -313,7 +329,12 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     int64_t start_ns = clock_now_ns();
     const char *plugin_path = model->host->plugin_path;
     const uint32_t threads = model->host->threads;
-    model_status status = package_open(source->package_dir, source->backend, &model->package, err);
+    /* A worker verifies what it opens itself. */
+    const enum archive_level level = model->load.isolation == MODELHOST_WORKER
+                                         ? ARCHIVE_CHECKSUM
+                                         : (enum archive_level)model->load.verification;
+    model_status status =
+        package_open_checked(source->package_dir, source->backend, level, &model->package, err);
     if (status != MODEL_OK)
         return status;
     const char *name = loaded_model_name(model);

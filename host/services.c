@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "parallel.h"
 #include "plugin_counters.h"
+#include "weight_loading.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -125,11 +126,22 @@ static model_status service_config_value(void *context, const char *path, struct
     return MODEL_OK;
 }
 
+/* ret may be of another version; what is told is what the first one had. */
+static model_status tell_loading(const struct services *services, const struct model_tensor *ret)
+{
+    const struct model_tensor view = {
+        .struct_size = sizeof view, .data = ret->data, .size_bytes = ret->size_bytes};
+    return services->loading != NULL ? weight_loading_use(services->loading, &view) : MODEL_OK;
+}
+
 static model_status service_tensor_by_name(void *context, const char *name,
                                            struct model_tensor *ret)
 {
     const struct services *services = context;
-    return services->weights != NULL ? weights_find(services->weights, name, ret) : MODEL_NOT_FOUND;
+    if (services->weights == NULL)
+        return MODEL_NOT_FOUND;
+    model_status status = weights_find(services->weights, name, ret);
+    return status == MODEL_OK ? tell_loading(services, ret) : status;
 }
 
 static size_t service_tensor_count(void *context)
@@ -146,7 +158,7 @@ static model_status service_tensor_at(void *context, size_t index, struct model_
     if (!MODEL_HAS(struct model_tensor, ret, reserved))
         return MODEL_INVALID_ARGUMENT; /* below the layout of 1.0 */
     weights_at(services->weights, index, ret);
-    return MODEL_OK;
+    return MODEL_OK; /* a list; who reads the data asks by name */
 }
 
 static void service_discard_tensor(void *context, const struct model_tensor *tensor)

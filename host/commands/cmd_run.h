@@ -19,6 +19,7 @@ struct run_command {
     int64_t top_k, timeout_ms, threads; /* top_k -1: not given */
     const char *isolation;              /* "inproc", "worker", or NULL: not given */
     int64_t workers, kill_grace_ms;
+    struct command_loading loading;
     bool truncate, describe, as_json, quiet, verbose;
     bool stateful; /* the pairs are pieces of one stream */
     int verbosity; /* -1 quiet, 0, 1 verbose */

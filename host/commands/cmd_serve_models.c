@@ -12,7 +12,7 @@
 
 const char cmd_serve_models_help[] =
     "usage: modelhost serve [NAME=]PKG... [OPTION]...\n\n"
-    "Serves packages (names in the store, or folders) over HTTP by the Open Inference Protocol v2,\n"
+    "Serves packages (names in the store, folders, or files .mhp) over HTTP by the Open Inference Protocol v2,\n"
     "as JSON: POST /v2/models/NAME/infer, GET /v2/models/NAME, /v2/health/ready, /v2/health/live;\n"
     "GET /metrics is for a Prometheus server.\n"
     "A client that leaves cancels its request. Prints the address when the models are loaded; ends\n"
@@ -22,6 +22,12 @@ const char cmd_serve_models_help[] =
     "  --config FILE        options of host and models, see `modelhost config keys`\n"
     "  --isolation WHERE    worker: plugins run in processes of their own, which are killed when they\n"
     "                       hang and replaced (default); inproc: in this one\n"
+    "  --loading MODE       mapped (default): weights are read when they are used; eager: at once, and\n"
+    "                       locked; streaming: given back behind the reader; lazy: mapped, and verified\n"
+    "                       when they are first used\n"
+    "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
+    "                       that is used; paranoid: the whole file first\n"
+    "  --memory-budget N    bytes: a model that takes more is refused\n"
     "  --lanes N            requests that run at the same time (default: 1)\n"
     "  --threads N          threads of each (default: all that this process may use, shared out)\n"
     "  --log-format FORMAT  text or json: how log lines on standard error look (default text)\n"
@@ -34,6 +40,7 @@ struct serve_command {
     struct command_places places;
     const char *host, *config_path, *isolation, *log_format;
     int64_t port, lanes, threads;
+    struct command_loading loading;
     bool quiet, verbose;
     struct modelhost *modelhost;
     struct served_model *models; /* (n_models) */
@@ -98,6 +105,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
     if (command->isolation != NULL)
         options.isolation =
             strcmp(command->isolation, "inproc") == 0 ? MODELHOST_INPROC : MODELHOST_WORKER;
+    (void)command_loading("serve", &command->loading, &options); /* was checked */
     return modelhost_load_with(command->modelhost, package, &options, &command->models[i].model,
                                err);
 }
@@ -217,6 +225,10 @@ int cmd_serve_models(int argc, char **argv)
         {"config", .text = &command.config_path},
         {"log-format", .text = &command.log_format},
         {"isolation", .text = &command.isolation},
+        {"loading", .text = &command.loading.loading},
+        {"verification", .text = &command.loading.verification},
+        {"memory-budget", .integer = &command.loading.memory_budget_bytes, .min = 1,
+         .max = INT64_MAX},
         {"lanes", .integer = &command.lanes, .min = 1, .max = 1024},
         {"threads", .integer = &command.threads, .min = 1, .max = 1024},
         {"store", .text = &command.places.store_dir},
@@ -229,6 +241,8 @@ int cmd_serve_models(int argc, char **argv)
         return COMMAND_USAGE;
     struct modelhost_options logging = MODELHOST_OPTIONS_INIT;
     if (!command_log(argv[0], command.log_format, &logging))
+        return COMMAND_USAGE;
+    if (!command_loading(argv[0], &command.loading, NULL))
         return COMMAND_USAGE;
     if (optind == argc)
         return command_usage(argv[0], "wants at least one package");

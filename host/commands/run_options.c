@@ -255,6 +255,10 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
         {"backend", .text = &run->backend, .group = EVERY},
         {"isolation", .text = &run->isolation, .group = EVERY},
+        {"loading", .text = &run->loading.loading, .group = EVERY},
+        {"verification", .text = &run->loading.verification, .group = EVERY},
+        {"memory-budget", .integer = &run->loading.memory_budget_bytes, .min = 1, .max = INT64_MAX,
+         .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
         {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
@@ -285,7 +289,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
     return check_log_format(run, argv[0]) && check_form(run, argv[0], options, given) &&
-           check_task(run, argv[0]) && check_isolation(run, argv[0]) && check_files(run, argv[0]) &&
+           check_task(run, argv[0]) && check_isolation(run, argv[0]) &&
+           command_loading(argv[0], &run->loading, NULL) && check_files(run, argv[0]) &&
            check_generation(run, argv[0], options, given);
 }
 

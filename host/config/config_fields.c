@@ -11,6 +11,8 @@
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const load_policies[] = {"any", "conformant", NULL};
+static const char *const loadings[] = {"mapped", "eager", "streaming", "lazy", NULL};
+static const char *const verifications[] = {"checksum", "standard", "paranoid", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
 #define HOST(field)  #field, offsetof(struct modelhost_options, field)
@@ -69,6 +71,11 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_U32, MODEL(max_delay_us), 0, 60000000, NULL, "that a request waits for others"),
     ROW(CONFIG_U64, MODEL(max_batch_tokens), 0, EXACT, NULL,
         "of the joined texts together; 0: no limit"),
+    ROW(CONFIG_WORD, MODEL(loading), 0, 0, loadings, "when weights become memory"),
+    ROW(CONFIG_WORD, MODEL(verification), 0, 0, verifications,
+        "what is compared with its digest before it is used"),
+    ROW(CONFIG_U64, MODEL(memory_budget_bytes), 0, EXACT, NULL,
+        "a model that takes more is refused; 0: no limit"),
     {.key = NULL},
 };
 

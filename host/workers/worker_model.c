@@ -80,6 +80,9 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->threads = options->threads;
     config->kill_grace_ns = options->kill_grace_ns;
     config->memory_bytes = options->memory_bytes;
+    config->loading = options->loading;
+    config->verification = options->verification;
+    config->memory_budget_bytes = options->memory_budget_bytes;
     config->log = options->log;
     config->metrics = options->metrics;
     config->command = text_format("%s", options->command);

@@ -24,6 +24,8 @@ struct worker_model_options {
     uint32_t lanes, threads;
     int64_t kill_grace_ns;
     uint64_t memory_bytes;
+    int32_t loading, verification; /* as in modelhost_load_options */
+    uint64_t memory_budget_bytes;
     bool can_spin; /* there is more than one processor */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */

@@ -23,8 +23,10 @@ struct worker_config {
     uint32_t lanes;    /* instances of each process that may run at the same time */
     uint32_t threads;
     int64_t kill_grace_ns;
-    uint64_t memory_bytes; /* 0: no limit */
-    int64_t greeting_ns;   /* for the first message of a process; 0: WORKER_GREETING_NS */
+    uint64_t memory_bytes;         /* 0: no limit */
+    int32_t loading, verification; /* as in modelhost_load_options */
+    uint64_t memory_budget_bytes;
+    int64_t greeting_ns; /* for the first message of a process; 0: WORKER_GREETING_NS */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
 };

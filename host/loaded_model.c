@@ -19,6 +19,11 @@ const char *loaded_model_name(const struct modelhost_model *model)
     return model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
 }
 
+const char *loaded_model_plugin_name(const struct modelhost_model *model)
+{
+    return model->package.plugin_name != NULL ? model->package.plugin_name : model->plugin_path;
+}
+
 void loaded_model_retain(struct modelhost_model *model)
 {
     (void)atomic_fetch_add(&model->references, 1);

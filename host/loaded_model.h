@@ -78,6 +78,8 @@ struct model_source {
 /* Opens it with the host's lanes, threads and plugin path. */
 model_status loaded_model_create(struct modelhost *host, const struct model_source *source,
                                  struct modelhost_model **ret, struct model_error *err);
+/* What to call its plugin: where it lies in the package, or on the plugin path. */
+const char *loaded_model_plugin_name(const struct modelhost_model *model);
 /* The package's id, or its folder's name: in log lines and metrics. */
 const char *loaded_model_name(const struct modelhost_model *model);
 void loaded_model_retain(struct modelhost_model *model);

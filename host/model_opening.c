@@ -263,8 +263,11 @@ static model_status open_here(struct modelhost_model *model, const char *name,
     model_status status = open_weights(model, err);
     if (status == MODEL_OK)
         status = take_plugin(model, plugin_path, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
         status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err);
+        if (status != MODEL_OK && model->package.archive != NULL)
+            error_prefix(err, "%s", loaded_model_plugin_name(model));
+    }
     if (status == MODEL_OK)
         status = services_init(&model->services, model->log, name, model->config, model->weights,
                                threads, err);
@@ -357,7 +360,7 @@ static model_status open_parts(struct modelhost_model *model, const struct model
         const struct log_subject before = log_set_subject((struct log_subject){name, 0});
         log_write(model->log, MODEL_LOG_INFO, "loaded in %lld ms with plugin %s %s (%s)",
                   (long long)(model->load_ns / NS_PER_MS), model->plugin.file.name,
-                  model->plugin.file.version, model->plugin_path);
+                  model->plugin.file.version, loaded_model_plugin_name(model));
         (void)log_set_subject(before);
     }
     return status;

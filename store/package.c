@@ -99,7 +99,9 @@ static model_status take_plugin(struct package *package, const char *path, struc
     if (status != MODEL_OK)
         return status;
     package->plugin = text_format("%s", entry != NULL ? package->plugin_file.path : path);
-    return package->plugin != NULL ? MODEL_OK : error_no_memory(err, path);
+    package->plugin_name = text_format("%s", path);
+    return package->plugin != NULL && package->plugin_name != NULL ? MODEL_OK
+                                                                   : error_no_memory(err, path);
 }
 
 static model_status find_plugin(struct package *package, struct model_error *err)
@@ -145,7 +147,8 @@ static model_status open_place(const char *dir, enum archive_level level, struct
     if (package->dir == NULL)
         return error_set_errno(err, errno, "cannot open package %s", dir);
     if (!path_is_dir(package->dir) && !path_is_file(package->dir))
-        return error_set(err, MODEL_NOT_FOUND, "%s is not a package: neither a folder nor an archive", dir);
+        return error_set(err, MODEL_NOT_FOUND,
+                         "%s is not a package: neither a folder nor an archive", dir);
     return package_archive_open(package->dir, level, &package->archive, err);
 }
 
@@ -242,6 +245,7 @@ void package_finish(struct package *package)
     free(package->backend);
     free(package->backend_dir);
     free(package->plugin);
+    free(package->plugin_name);
     manifest_finish(&package->manifest);
     memory_file_close(&package->plugin_file);
     archive_close(package->archive);

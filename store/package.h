@@ -20,11 +20,12 @@
 #define PACKAGE_MAX_CONFIG_BYTES (16u << 20)
 
 struct package {
-    char *dir;               /* absolute: the folder, or the archive's file */
-    char *backend;           /* "cpu" */
-    char *backend_dir;       /* absolute: <dir>/backends/<backend> */
-    char *plugin;            /* absolute path of libmodel.so, or NULL when none is installed */
-    struct archive *archive; /* NULL: a folder. Files are read with package_file.h */
+    char *dir;         /* absolute: the folder, or the archive's file */
+    char *backend;     /* "cpu" */
+    char *backend_dir; /* absolute: <dir>/backends/<backend> */
+    char *plugin;      /* absolute path of libmodel.so, or NULL when none is installed */
+    char *plugin_name; /* what to call it: its path in the folder or archive; NULL as `plugin` */
+    struct archive *archive;        /* NULL: a folder. Files are read with package_file.h */
     struct memory_file plugin_file; /* what `plugin` opens, of an archive */
     bool has_manifest;
     struct manifest manifest; /* valid if has_manifest */

@@ -1,4 +1,5 @@
 /* cmd_serve_models.c - `modelhost serve PKG...`: models over HTTP until a signal comes. */
+#include "archive_format.h"
 #include "errors.h"
 #include "model_service.h"
 #include "modelhost_commands.h"
@@ -62,13 +63,14 @@ static int32_t log_level(const struct serve_command *command)
 
 /* ---- loading */
 
-/* "NAME=PKG", or PKG: a folder goes by its last name. */
+/* "NAME=PKG", or PKG: a folder goes by its last name, a file without .mhp, too. */
 static model_status take_name(struct serve_command *command, const char *argument,
                               const char **ret_package, struct model_error *err)
 {
     const char *equals = strchr(argument, '=');
     size_t length = equals != NULL ? (size_t)(equals - argument) : strlen(argument);
     const char *name = argument;
+    const size_t suffix_bytes = sizeof ARCHIVE_SUFFIX - 1;
     *ret_package = equals != NULL ? equals + 1 : argument;
     while (equals == NULL && length > 1 && argument[length - 1] == '/')
         length--;
@@ -77,6 +79,9 @@ static model_status take_name(struct serve_command *command, const char *argumen
             if (*at == '/')
                 name = at + 1;
     length -= (size_t)(name - argument);
+    if (equals == NULL && length > suffix_bytes &&
+        strncmp(name + length - suffix_bytes, ARCHIVE_SUFFIX, suffix_bytes) == 0)
+        length -= suffix_bytes;
     for (size_t i = 0; i < command->n_models; i++)
         if (strlen(command->names[i]) == length && strncmp(command->names[i], name, length) == 0)
             return error_set(err, MODEL_INVALID_ARGUMENT,

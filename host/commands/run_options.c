@@ -218,6 +218,16 @@ static void take_generation(struct run_command *run)
     generation->n_stop_token_ids = (uint32_t)run->n_stop_ids;
 }
 
+static bool make_lists(struct run_command *run, size_t n)
+{
+    struct command_list *const lists[] = {&run->texts, &run->images, &run->inputs, &run->outputs,
+                                          &run->stop_strings};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if ((lists[i]->values = calloc(n, sizeof *lists[i]->values)) == NULL)
+            return false;
+    return true;
+}
+
 bool run_options_read(struct run_command *run, int argc, char **argv)
 {
     struct modelhost_generation *g = &run->generation;
@@ -274,11 +284,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     uint64_t given = 0;
     *g = (struct modelhost_generation)MODELHOST_GENERATION_INIT;
     run->top_k = -1;
-    struct command_list *const lists[] = {&run->texts, &run->images, &run->inputs, &run->outputs,
-                                          &run->stop_strings};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        if ((lists[i]->values = calloc((size_t)argc + 1, sizeof *lists[i]->values)) == NULL)
-            return command_usage(argv[0], "out of memory") == 0;
+    if (!make_lists(run, (size_t)argc + 1))
+        return command_usage(argv[0], "out of memory") == 0;
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]) ||
         !take_ids(argv[0], "input-ids", run->input_ids_text, &run->input_ids, &run->n_input_ids) ||
         !take_ids(argv[0], "stop-ids", run->stop_ids_text, &run->stop_ids, &run->n_stop_ids))

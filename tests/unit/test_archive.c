@@ -1,5 +1,6 @@
 /* test_archive.c - archives as they are written and read again: store/archive/archive_write.c,
- * archive_open.c, archive_read.c, archive_check.c, archive_frames.c; flipped bits are found.
+ * store/archive/archive_open.c, store/archive/archive_read.c, store/archive/archive_check.c,
+ * store/archive/archive_frames.c; flipped bits are found.
  *
  * MODELHOST_TEST_ROUNDS says how many bits are flipped (default 500). */
 #include "archive.h"

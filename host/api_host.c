@@ -9,11 +9,13 @@
 #include "loaded_model.h"
 #include "model_describing.h"
 #include "model_load.h"
+#include "model_route.h"
 #include "package_locate.h"
 #include "result_cache.h"
 #include "worker_model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_MAX_QUEUE 1024
 #define MAX_LANES         1024
@@ -174,6 +176,11 @@ int32_t modelhost_ready(struct modelhost *host, struct model_error *err)
     return scheduler_is_ready(host->scheduler, err);
 }
 
+int32_t modelhost_model_ready(struct modelhost_model *model, struct model_error *err)
+{
+    return model_route_is_ready(model, err);
+}
+
 void modelhost_destroy(struct modelhost *host)
 {
     if (host == NULL)
@@ -217,6 +224,11 @@ static model_status check_load_options(const struct modelhost_load_options *opti
         return error_set(err, MODEL_INVALID_ARGUMENT, "kill_grace_ms is %lld, want 0 (%d) to %d",
                          (long long)options->kill_grace_ms, WORKER_KILL_GRACE_MS,
                          MAX_KILL_GRACE_MS);
+    if (MODEL_HAS(struct modelhost_load_options, options, name) && options->name != NULL &&
+        (options->name[0] == '\0' ||
+         strnlen(options->name, MODEL_NAMES_MAX_BYTES + 1) > MODEL_NAMES_MAX_BYTES))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "a model's name has 1 to %d bytes",
+                         MODEL_NAMES_MAX_BYTES);
     if (!MODEL_HAS(struct modelhost_load_options, options, max_batch_tokens))
         return MODEL_OK;
     if (options->max_batch > BATCH_MAX_ITEMS)

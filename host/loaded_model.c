@@ -16,6 +16,8 @@
 
 const char *loaded_model_name(const struct modelhost_model *model)
 {
+    if (model->name != NULL)
+        return model->name;
     return model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
 }
 
@@ -58,6 +60,7 @@ static void destroy(void *argument)
     free(model->config_text);
     free(model->no_weights);
     free(model->plugin_path);
+    free(model->name);
     model_describing_finish(model);
     free(model->idle);
     model_route_destroy(model->route);

@@ -35,6 +35,7 @@ struct modelhost_model {
     const struct log_sink *log; /* the reaper's */
     struct model_route *route;  /* the way to the package's next backend */
     struct model_cache *cache;  /* holds a reference, as the cache does of the model; NULL: none */
+    char *name;                 /* loaded_model_name(); NULL: not named yet */
     struct package package;
     char *plugin_path;
     struct plugin_handle plugin;
@@ -80,7 +81,8 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
                                  struct modelhost_model **ret, struct model_error *err);
 /* What to call its plugin: where it lies in the package, or on the plugin path. */
 const char *loaded_model_plugin_name(const struct modelhost_model *model);
-/* The package's id, or its folder's name: in log lines and metrics. */
+/* What the host calls it in log lines and metrics: what its load asked for, or the package's id, or its folder's
+ * name; of no other package (model_names.h). */
 const char *loaded_model_name(const struct modelhost_model *model);
 void loaded_model_retain(struct modelhost_model *model);
 /* The last one has the host's reaper destroy it, and does not wait: it may be dropped in a callback. */

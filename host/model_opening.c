@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -242,6 +243,8 @@ static void create_on_own_thread(void *argument)
             model->model = created;
     }
     if (status == MODEL_OK)
+        services_log_unused(&model->services);
+    if (status == MODEL_OK)
         status = schema_check_description(created->description, err);
     if (status == MODEL_OK) {
         status = model_opening_create_instance(model, &model->idle[0], err);
@@ -294,6 +297,7 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     const int64_t grace_ms = model->load.kill_grace_ms;
     const struct worker_model_options options = {
         .command = model->host->worker_path,
+        .model_name = name,
         .package_dir = model->package.dir,
         .backend = model->package.backend,
         .plugin_path = plugin_path,
@@ -326,6 +330,18 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     return status;
 }
 
+static model_status take_name(struct modelhost_model *model, struct model_error *err)
+{
+    const char *wanted = model->load.name != NULL ? model->load.name : loaded_model_name(model);
+    model_status status = model_names_take(&model->host->metrics.names, wanted, model->package.dir,
+                                           &model->name, err);
+    if (status == MODEL_OK && strcmp(model->name, wanted) != 0)
+        log_write(model->log, MODEL_LOG_INFO,
+                  "%s is called '%s' here, because another package is '%.200s'", model->package.dir,
+                  model->name, wanted);
+    return status;
+}
+
 static model_status open_parts(struct modelhost_model *model, const struct model_source *source,
                                struct model_error *err)
 {
@@ -338,6 +354,9 @@ static model_status open_parts(struct modelhost_model *model, const struct model
                                          : (enum archive_level)model->load.verification;
     model_status status =
         package_open_checked(source->package_dir, source->backend, level, &model->package, err);
+    if (status != MODEL_OK)
+        return status;
+    status = take_name(model, err);
     if (status != MODEL_OK)
         return status;
     const char *name = loaded_model_name(model);

@@ -247,6 +247,11 @@ const struct model_error *request_error(const struct modelhost_request *request)
     return request->status == MODEL_OK ? &none : &no_memory;
 }
 
+struct log_subject request_subject(const struct modelhost_request *request)
+{
+    return (struct log_subject){loaded_model_name(request->model), request->id};
+}
+
 void request_ended(const struct modelhost_request *request)
 {
     struct modelhost_model *model = request->model;
@@ -257,8 +262,7 @@ void request_ended(const struct modelhost_request *request)
     model_metrics_request_ended(&model->metrics, request->status, queue_ns, run_ns);
     if (model->log->level < MODEL_LOG_DEBUG)
         return;
-    const struct log_subject before =
-        log_set_subject((struct log_subject){loaded_model_name(model), request->id});
+    const struct log_subject before = log_set_subject(request_subject(request));
     log_write(model->log, MODEL_LOG_DEBUG, "%s, %lld us queued, %lld us run",
               status_name(request->status), (long long)(queue_ns / NS_PER_US),
               (long long)(has_run ? run_ns / NS_PER_US : 0));

@@ -9,6 +9,7 @@
 #include "batch_policy.h"
 #include "breaker.h"
 #include "lane_watchdog.h"
+#include "log.h"
 #include "modelhost.h"
 #include "wait_word.h"
 
@@ -109,6 +110,7 @@ struct modelhost_request {
     struct request_group *group;               /* while it is queued */
     struct modelhost_request *previous, *next; /* in the group, or in the list of answers */
     struct lane *lane;                         /* while it runs */
+    int64_t given_up_ns;                       /* while it ran; 0: not, or counted */
     struct joint_run *joint;                   /* that it is a part of; NULL: none */
     size_t heap_index;                         /* in the deadline heap; SIZE_MAX: not there */
 
@@ -141,6 +143,8 @@ void request_count_from(struct modelhost_request *request, int64_t start_ns);
 model_status request_set_inputs(struct modelhost_request *request,
                                 const struct model_tensor *const *inputs, uint32_t n_inputs,
                                 struct model_error *err);
+/* What lines of the log that belong to it are about. */
+struct log_subject request_subject(const struct modelhost_request *request);
 void request_retain(struct modelhost_request *request);
 void request_drop(struct modelhost_request *request);
 

@@ -71,11 +71,12 @@ void scheduler_give_up(struct scheduler *scheduler, struct modelhost_request *re
     request_raise(request, (uint32_t)status);
     if (!scheduler_claim(scheduler, request, status, NULL, &error) || lane == NULL)
         return;
+    request->given_up_ns = clock_now_ns();
     if (request->joint != NULL && --request->joint->n_waiting == 0)
         __atomic_store_n(&request->joint->cancelled, (uint32_t)status, __ATOMIC_RELAXED);
     if (--lane->n_waiting > 0) /* others that run with it are still waited for */
         return;
-    lane->given_up_ns = clock_now_ns();
+    lane->given_up_ns = request->given_up_ns;
     if (!lane->is_direct)
         scheduler_loop_wake(scheduler); /* for the end of its grace */
 }

@@ -95,8 +95,7 @@ static void turn(struct scheduler *scheduler)
     scheduler->visits = NULL;
     scheduler_unlock(scheduler);
     make_visits(scheduler, visits);
-    for (uint32_t i = 0; i < news.n_lines; i++)
-        log_write(scheduler->options.log, news.levels[i], "%s", news.lines[i]);
+    lane_tell(scheduler, &news);
     replace_lanes(scheduler);
     lane_join_ended(scheduler);
     struct modelhost_request *answers = take_answers(scheduler);

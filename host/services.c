@@ -9,12 +9,15 @@
 #include "weight_loading.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 #define ALIGNMENT       64
+#define MAX_NAMES       3 /* of unused weights in the log */
+#define MAX_NAMES_BYTES 1024
 
 /* The smallest struct model_value there is; what was appended later is written only where it fits. */
 #define MODEL_VALUE_1_0_BYTES 32
@@ -140,7 +143,10 @@ static model_status service_tensor_by_name(void *context, const char *name,
     const struct services *services = context;
     if (services->weights == NULL)
         return MODEL_NOT_FOUND;
-    model_status status = weights_find(services->weights, name, ret);
+    const model_status status = weights_find(services->weights, name, ret);
+    if (status == MODEL_OK)
+        atomic_store_explicit(&services->asked[weights_index(services->weights, name)], 1,
+                              memory_order_relaxed);
     return status == MODEL_OK ? tell_loading(services, ret) : status;
 }
 
@@ -158,6 +164,7 @@ static model_status service_tensor_at(void *context, size_t index, struct model_
     if (!MODEL_HAS(struct model_tensor, ret, reserved))
         return MODEL_INVALID_ARGUMENT; /* below the layout of 1.0 */
     weights_at(services->weights, index, ret);
+    atomic_store_explicit(&services->asked[index], 1, memory_order_relaxed);
     return MODEL_OK; /* a list; who reads the data asks by name */
 }
 
@@ -227,8 +234,14 @@ model_status services_init(struct services *services, const struct log_sink *log
     *services =
         (struct services){.log = log, .config = config, .weights = weights, .threads = threads};
     services->model_name = text_format("%s", model_name);
-    if (services->model_name == NULL)
+    if (weights != NULL)
+        services->asked = calloc(weights_count(weights) + 1, sizeof *services->asked);
+    if (services->model_name == NULL || (weights != NULL && services->asked == NULL)) {
+        free((void *)services->asked);
+        free(services->model_name);
+        services->model_name = NULL;
         return error_no_memory(err, "a model's services");
+    }
     services->table = (struct model_services){
         .struct_size = sizeof services->table,
         .context = services,
@@ -260,8 +273,34 @@ void services_finish(struct services *services)
         free(blob->data);
         free(blob);
     }
+    free((void *)services->asked);
     free(services->model_name);
+    services->asked = NULL;
     services->model_name = NULL;
+}
+
+void services_log_unused(const struct services *services)
+{
+    const size_t n = services->weights != NULL ? weights_count(services->weights) : 0;
+    struct buffer names = BUFFER_INIT(MAX_NAMES_BYTES);
+    size_t n_unused = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct model_tensor weight = {.struct_size = sizeof weight};
+        if (atomic_load_explicit(&services->asked[i], memory_order_relaxed) != 0)
+            continue;
+        weights_at(services->weights, i, &weight);
+        if (n_unused++ < MAX_NAMES)
+            (void)buffer_printf(&names, "%s%.200s", n_unused > 1 ? ", " : "", weight.name);
+    }
+    const struct log_subject before =
+        log_set_subject((struct log_subject){services->model_name, 0});
+    if (n_unused > 0)
+        log_write(services->log, MODEL_LOG_INFO,
+                  "%zu of %zu weights are not used: %s%s; perhaps config.json does not fit them",
+                  n_unused, n, names.data != NULL ? names.data : "",
+                  n_unused > MAX_NAMES ? ", ..." : "");
+    (void)log_set_subject(before);
+    buffer_finish(&names);
 }
 
 uint64_t services_packed_bytes(const struct services *services)

@@ -17,6 +17,7 @@ struct services {
     char *model_name;               /* in log lines */
     const json_node *config;        /* may be NULL */
     const struct weights *weights;  /* NULL: a model without weights */
+    _Atomic unsigned char *asked;   /* (weights_count()): the plugin has asked for it */
     struct weight_loading *loading; /* is told which views are handed out; NULL: nobody */
     uint32_t threads;
     struct plugin_counters *counters; /* NULL: nobody counts */
@@ -28,6 +29,10 @@ model_status services_init(struct services *services, const struct log_sink *log
                            const struct weights *weights, uint32_t threads,
                            struct model_error *err);
 void services_finish(struct services *services);
+
+/* Tells of weights that the plugin has not asked for, if there are any: behind create_model(). Those that it has
+ * gone through by index count as asked for. */
+void services_log_unused(const struct services *services);
 
 /* Bytes of packed blobs. */
 uint64_t services_packed_bytes(const struct services *services);

@@ -90,7 +90,8 @@ MODELHOST_API model_status modelhost_create(const struct modelhost_options *opti
                                             struct modelhost **ret_host, struct model_error *err);
 
 /* 1: all lanes take requests. 0, with a sentence in err: a lane has shown no progress for ten times what its
- * model's estimated_run_ns says, and a second at least, or has not been replaced yet. */
+ * model's estimated_run_ns says, and a second at least, or has not been replaced yet. A model may refuse calls
+ * all the same: modelhost_model_ready(). */
 MODELHOST_API int32_t modelhost_ready(struct modelhost *host, struct model_error *err);
 
 /* Cancels what waits and runs, waits for the lanes and for models being freed, frees everything. Models
@@ -156,6 +157,10 @@ MODELHOST_API void modelhost_config_destroy(struct modelhost_config *config);
  * this may be called on an event loop and in a callback; modelhost_destroy() waits for it. NULL does
  * nothing. */
 MODELHOST_API void modelhost_release(struct modelhost_model *model);
+
+/* 1: it takes calls. 0, with a sentence in err: too many lanes are stuck in its plugin, or its breaker is open, and
+ * no other backend of the package takes calls, or is open yet. */
+MODELHOST_API int32_t modelhost_model_ready(struct modelhost_model *model, struct model_error *err);
 
 /* What the plugin says of the model; inputs and outputs by name, type and shape. Lives as long as the
  * model. */
@@ -288,7 +293,9 @@ struct modelhost_generation {
     uint32_t ignore_eos;     /* 1: goes on behind the model's end of text */
     uint32_t sliding_window; /* 1: forgets the oldest half when the context is full, and goes on */
     uint32_t logprobs;       /* 1: of each token; n: and of the n - 1 most probable ones */
-    uint32_t reserved;       /* 0 */
+    uint32_t
+        first_prompt; /* the place of the first prompt in a longer row, when the call is a part of
+                                one: it draws the numbers of that place */
     /* Called with each token of each sequence; may be NULL. Must be short: the model waits. Not called
      * after the call's answer. [lane-thread] */
     void (*on_token)(void *context, const struct modelhost_token *token);

@@ -126,8 +126,12 @@ struct modelhost_load_options {
         max_delay_us; /* that a request may wait for others, up to 60 s, and never more than half
                               of its time; 0: what waits already */
     uint64_t max_batch_tokens; /* of the joined texts' own lengths, the sum; 0: no limit */
-    int32_t loading;           /* enum modelhost_loading */
-    int32_t verification;      /* enum modelhost_verification */
+    const char
+        *name; /* what the model is called in log lines and metrics, at most 200 bytes; NULL: the
+                         package's id, or its folder's name. A name that another package of the host has gets
+                         a number behind it */
+    int32_t loading;      /* enum modelhost_loading */
+    int32_t verification; /* enum modelhost_verification */
     /* A model that takes more, by its weights and by what its plugin says, is MODEL_OUT_OF_MEMORY with both
      * numbers; 0: no limit */
     uint64_t memory_budget_bytes;

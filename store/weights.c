@@ -286,6 +286,11 @@ model_status weights_find(const struct weights *weights, const char *name, struc
     return hand_out(&weights->views[index], ret) ? MODEL_OK : MODEL_INVALID_ARGUMENT;
 }
 
+size_t weights_index(const struct weights *weights, const char *name)
+{
+    return (size_t)string_map_find(&weights->by_name, name, strlen(name));
+}
+
 /* The file whose mapping a view is of; NULL: of a copy. */
 static struct weights_file *file_of(const struct weights *weights, const struct model_tensor *view)
 {

@@ -43,6 +43,8 @@ void weights_at(const struct weights *weights, size_t index, struct model_tensor
 /* MODEL_NOT_FOUND, and MODEL_INVALID_ARGUMENT for a receiver that is too small, without a sentence. */
 model_status weights_find(const struct weights *weights, const char *name,
                           struct model_tensor *ret);
+/* The place of a name that there is, for weights_at(). */
+size_t weights_index(const struct weights *weights, const char *name);
 /* Gives the pages behind a view back until they are read again. */
 void weights_discard(const struct weights *weights, const struct model_tensor *view);
 

@@ -30,6 +30,7 @@ static void end(struct lane *lane, struct modelhost_request **place, model_statu
                 struct execution *execution, struct model_error *err)
 {
     struct modelhost_result *result = NULL;
+    (void)log_set_subject(request_subject(*place));
     status = execute_end(*place, status, execution, &result, err);
     lane_answer(lane, place, status, result, err);
 }
@@ -42,6 +43,7 @@ static void run_alone(struct lane *lane, struct modelhost_request **place,
     struct model_error err = MODEL_ERROR_INIT;
     struct schema_binding binding;
     model_status status = MODEL_OK;
+    (void)log_set_subject(request_subject(request));
     if (is_given_up(request))
         status = error_set(&err, MODEL_CANCELLED, "the request was cancelled");
     if (status == MODEL_OK)
@@ -132,6 +134,7 @@ static void run_group(struct lane *lane, const struct group *group)
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = MODEL_INTERNAL;
     if (group->n > 1) {
+        (void)log_set_subject(request_subject(*group->places[0])); /* it stands for all of them */
         lane_join(lane, group->places, group->n, &joint);
         status = run_joint(lane, group, &joint, &result, &err);
         lane_part(lane, group->places, group->n);
@@ -156,6 +159,7 @@ static bool begin(struct lane *lane, struct modelhost_request **place,
     struct schema_binding binding;
     struct execution execution = {0};
     model_status status = MODEL_OK;
+    (void)log_set_subject(request_subject(request));
     if (is_given_up(request) || clock_now_ns() >= request->deadline_ns)
         status = error_set(&err, MODEL_CANCELLED, "the request was cancelled");
     if (status == MODEL_OK)
@@ -243,6 +247,7 @@ static void free_group(struct group *group)
 void execute_batch(struct lane *lane)
 {
     const uint32_t n = lane->n_company;
+    const struct log_subject before = log_subject_now();
     struct group left = group_with_room(n), group = group_with_room(n);
     const bool joins = has_room(&left) && has_room(&group);
     for (uint32_t i = 0; i < n; i++) {
@@ -260,6 +265,7 @@ void execute_batch(struct lane *lane)
         left.places[left.n++] = place;
     }
     run_groups(lane, lane->running->model, &left, &group);
+    (void)log_set_subject(before);
     free_group(&left);
     free_group(&group);
 }

@@ -107,6 +107,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
     options.isolation = MODELHOST_WORKER;
     if (config != NULL)
         modelhost_config_model(config, package, &options);
+    options.name = command->names[i]; /* logs and metrics say what addresses say */
     if (command->isolation != NULL)
         options.isolation =
             strcmp(command->isolation, "inproc") == 0 ? MODELHOST_INPROC : MODELHOST_WORKER;

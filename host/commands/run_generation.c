@@ -23,7 +23,7 @@ struct generating {
     struct json_array array;
     struct modelhost_timing timing; /* of all answers */
     int64_t n_sequences;
-    size_t n_requests;
+    size_t n_requests, n_prompts;
     bool context_full;
 
     /* Of the request under way. */
@@ -115,6 +115,8 @@ static model_status request_answer(struct generating *generating,
     options.timeout_ms = generating->n_requests++ == 0 ? run_time_left_ms(generating->run)
                                                        : generating->run->timeout_ms;
     options.loop = &generating->loop;
+    generating->generation.first_prompt = (uint32_t)generating->n_prompts;
+    generating->n_prompts += n_prompts;
     generating->answered = false;
     generating->err = err;
     generating->request = NULL;

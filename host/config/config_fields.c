@@ -71,6 +71,7 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_U32, MODEL(max_delay_us), 0, 60000000, NULL, "that a request waits for others"),
     ROW(CONFIG_U64, MODEL(max_batch_tokens), 0, EXACT, NULL,
         "of the joined texts together; 0: no limit"),
+    ROW(CONFIG_TEXT, MODEL(name), 0, 0, NULL, "of the model in log lines and metrics"),
     ROW(CONFIG_WORD, MODEL(loading), 0, 0, loadings, "when weights become memory"),
     ROW(CONFIG_WORD, MODEL(verification), 0, 0, verifications,
         "what is compared with its digest before it is used"),

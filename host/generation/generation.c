@@ -348,6 +348,7 @@ model_status generation_job_create(const struct model_description *description,
     if (generation->on_token != NULL)
         generation->settings.on_token = tell;
     generation->settings.context = generation;
+    generation->settings.first_prompt = wanted->first_prompt;
     if (status == MODEL_OK)
         *ret = &generation->job;
     else

@@ -37,6 +37,7 @@ struct generation_settings {
     int64_t max_length;
     uint32_t num_sequences;
     uint64_t seed;
+    uint32_t first_prompt; /* the place of prompt 0 among the streams of the seed */
     int64_t eos_token_ids[2 * GENERATION_MAX_EOS]; /* the model's own and the caller's */
     uint32_t n_eos;
     bool sliding_window;

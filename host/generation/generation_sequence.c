@@ -25,7 +25,8 @@ model_status sequence_init(struct sequence *sequence, const struct generation_se
     if (sequence->ids == NULL)
         return error_no_memory(err, "a sequence");
     memcpy(sequence->ids, prompt, n_prompt * sizeof *prompt);
-    const uint64_t stream = (uint64_t)sequence->prompt << 32 | sequence->number;
+    const uint64_t stream =
+        ((uint64_t)settings->first_prompt + sequence->prompt) << 32 | sequence->number;
     model_status status = sampler_init(&sequence->sampler, &settings->sampling, vocab_size,
                                        settings->seed, stream, err);
     if (status == MODEL_OK)

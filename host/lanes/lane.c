@@ -83,11 +83,18 @@ model_status lane_execute(struct lane *lane, struct modelhost_result **ret_resul
                           struct model_error *err)
 {
     const struct modelhost_request *request = lane->running;
-    const struct log_subject before =
-        log_set_subject((struct log_subject){loaded_model_name(request->model), request->id});
+    const struct log_subject before = log_set_subject(request_subject(request));
     const model_status status = execute_request(lane->running, ret_result, err);
     (void)log_set_subject(before);
     return status;
+}
+
+/* Under the mutex: the plugin is done with a request; how long that took if it had been given up. */
+static void count_cancel(struct modelhost_request *request)
+{
+    if (request->given_up_ns != 0)
+        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - request->given_up_ns);
+    request->given_up_ns = 0;
 }
 
 void lane_end(struct lane *lane, model_status status, struct modelhost_result *result,
@@ -96,8 +103,7 @@ void lane_end(struct lane *lane, model_status status, struct modelhost_result *r
     struct scheduler *scheduler = lane->scheduler;
     struct modelhost_request *request = lane->running;
     struct lane_account *account = &request->model->lane_account;
-    if (lane->given_up_ns != 0)
-        model_metrics_cancel_ended(&request->model->metrics, clock_now_ns() - lane->given_up_ns);
+    count_cancel(request);
     if (!lane->is_abandoned) {
         scheduler->n_busy--;
     } else {
@@ -146,6 +152,7 @@ void lane_answer(struct lane *lane, struct modelhost_request **place, model_stat
     struct modelhost_request *request = *place;
     const bool goes = request != lane->running;
     uv_mutex_lock(&scheduler->mutex);
+    count_cancel(request);
     status = scheduler_hold_deadline(request, status, error);
     const bool claimed =
         scheduler_claim(scheduler, request, status, status == MODEL_OK ? result : NULL, error);
@@ -308,6 +315,14 @@ static void run(struct lane *lane, uint32_t n, struct lane_remains *remains)
     lane_end(lane, status, result, &error, remains);
 }
 
+static void say_back(const struct scheduler *scheduler, const struct modelhost_request *request)
+{
+    const struct log_subject before = log_set_subject(request_subject(request));
+    log_write(scheduler->options.log, MODEL_LOG_WARN,
+              "its abandoned lane came back; what it held is dropped");
+    (void)log_set_subject(before);
+}
+
 static void lane_main(void *argument)
 {
     struct lane *lane = argument;
@@ -326,10 +341,7 @@ static void lane_main(void *argument)
     const bool was_abandoned = lane->is_abandoned;
     scheduler_unlock(scheduler);
     if (was_abandoned)
-        log_write(scheduler->options.log, MODEL_LOG_WARN,
-                  "%s: request %llu: its abandoned lane came back; what it held is dropped",
-                  loaded_model_name(remains.request->model),
-                  (unsigned long long)remains.request->id);
+        say_back(scheduler, remains.request);
     lane_drop(&remains);
     services_release_scratch();
     uv_mutex_lock(&scheduler->mutex);

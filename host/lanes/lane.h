@@ -72,15 +72,18 @@ model_status lane_check_model(const struct modelhost_model *model, struct model_
 
 #define LANE_MAX_NEWS 4
 
-/* Lines for the log, to be written without the mutex. */
+/* Lines for the log, to be written without the mutex, and the requests that they are about. */
 struct lane_news {
     char lines[LANE_MAX_NEWS][256];
     int32_t levels[LANE_MAX_NEWS];
+    struct modelhost_request *requests[LANE_MAX_NEWS]; /* references, dropped by lane_tell() */
     uint32_t n_lines;
 };
 
 /* Under the mutex, by the loop: abandons lanes whose grace is over, reports those that are late; returns when
  * to look again (INT64_MAX: when told to). */
 int64_t lane_keep_time(struct scheduler *scheduler, int64_t now_ns, struct lane_news *news);
+/* Writes the lines. Without the mutex. */
+void lane_tell(const struct scheduler *scheduler, struct lane_news *news);
 
 #endif

@@ -54,6 +54,12 @@ static void end(struct lane *lane, struct item *item, model_status status, struc
     lane_answer(lane, item->place, status, result, err);
 }
 
+/* What is logged from here on is about this request. */
+static void about(const struct modelhost_request *request)
+{
+    (void)log_set_subject(request_subject(request));
+}
+
 /* Checks the inputs. Answers a request when they are wrong, or nothing is to be run. */
 static bool begin(struct lane *lane, struct item *item)
 {
@@ -61,6 +67,7 @@ static bool begin(struct lane *lane, struct item *item)
     const struct modelhost_request *request = *item->place;
     model_status status = (model_status)__atomic_load_n(&request->cancelled, __ATOMIC_RELAXED);
     item->execution = (struct execution){0};
+    about(request);
     if (status != MODEL_OK)
         (void)error_set(&err, status, "the request was given up");
     else
@@ -95,6 +102,7 @@ static void run_items(struct lane *lane, struct item *items, uint32_t n)
         struct model_error own = err;
         model_status ran = status;
         lane_progress_mark(&lane->running->progress, 0, clock_now_ns());
+        about(*items[i].place);
         if (status == MODEL_OK) /* one that was given up, too: it may have been asked for */
             ran = execute_on(*items[i].place, &items[i].binding, instance,
                              items[i].execution.result, &own);
@@ -107,6 +115,7 @@ static void run_items(struct lane *lane, struct item *items, uint32_t n)
 void lane_pipeline_run(struct lane *lane)
 {
     struct item items[WORKER_EXCHANGES];
+    const struct log_subject before = log_subject_now();
     uint32_t n = 0;
     for (uint32_t i = 0; i < lane->n_company; i++) {
         items[n].place = &lane->company[i];
@@ -114,4 +123,5 @@ void lane_pipeline_run(struct lane *lane)
     }
     if (n > 0)
         run_items(lane, items, n);
+    (void)log_set_subject(before);
 }

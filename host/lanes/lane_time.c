@@ -6,14 +6,28 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-__attribute__((format(printf, 3, 4))) static void note(struct lane_news *news, int32_t level,
-                                                       const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void note(struct lane_news *news,
+                                                       struct modelhost_request *request,
+                                                       int32_t level, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(news->lines[news->n_lines], sizeof news->lines[0], format, arguments);
     va_end(arguments);
+    request_retain(news->requests[news->n_lines] = request);
     news->levels[news->n_lines++] = level;
+}
+
+void lane_tell(const struct scheduler *scheduler, struct lane_news *news)
+{
+    for (uint32_t i = 0; i < news->n_lines; i++) {
+        struct modelhost_request *request = news->requests[i];
+        const struct log_subject before = log_set_subject(request_subject(request));
+        log_write(scheduler->options.log, news->levels[i], "%s", news->lines[i]);
+        (void)log_set_subject(before);
+        request_drop(request);
+    }
+    news->n_lines = 0;
 }
 
 /* From here on the lane belongs to itself; the loop starts another one for it. */
@@ -32,11 +46,11 @@ static void abandon(struct scheduler *scheduler, struct lane *lane, int64_t now_
     model_metrics_lane_abandoned(&request->model->metrics);
     scheduler->n_busy--;
     scheduler->n_missing_lanes++;
-    note(news, MODEL_LOG_ERROR,
-         "%.100s: request %llu: the plugin did not stop %lld ms after it was told to; its lane is "
-         "abandoned and replaced (%u stuck)",
-         loaded_model_name(request->model), (unsigned long long)request->id,
-         (long long)((now_ns - lane->given_up_ns) / NS_PER_MS), account->n_abandoned);
+    note(news, request, MODEL_LOG_ERROR,
+         "the plugin did not stop %lld ms after it was told to; its lane is abandoned and replaced "
+         "(%u stuck)%s",
+         (long long)((now_ns - lane->given_up_ns) / NS_PER_MS), account->n_abandoned,
+         lane_check_model(request->model, NULL) == MODEL_OK ? "" : ": the model takes no calls");
 }
 
 /* When the lane's grace is over. */
@@ -59,14 +73,11 @@ static int64_t late_due_ns(const struct lane *lane)
 
 static void report_late(struct lane *lane, struct lane_news *news)
 {
-    const struct modelhost_request *request = lane->running;
+    struct modelhost_request *request = lane->running;
     lane->is_late = true;
-    note(
-        news, MODEL_LOG_ERROR,
-        "%.100s: request %llu: no progress for ten times the plugin's own estimate of %lld ms; the "
-        "host is not ready",
-        loaded_model_name(request->model), (unsigned long long)request->id,
-        (long long)(modelhost_description(request->model)->estimated_run_ns / NS_PER_MS));
+    note(news, request, MODEL_LOG_ERROR,
+         "no progress for ten times the plugin's own estimate of %lld ms; the host is not ready",
+         (long long)(modelhost_description(request->model)->estimated_run_ns / NS_PER_MS));
 }
 
 int64_t lane_keep_time(struct scheduler *scheduler, int64_t now_ns, struct lane_news *news)

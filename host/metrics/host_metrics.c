@@ -11,11 +11,20 @@
 
 model_status host_metrics_init(struct host_metrics *m, struct model_error *err)
 {
-    return metrics_create(&m->metrics, err);
+    model_status status = model_names_init(&m->names, err);
+    if (status != MODEL_OK)
+        return status;
+    status = metrics_create(&m->metrics, err);
+    if (status != MODEL_OK)
+        model_names_finish(&m->names);
+    return status;
 }
 
 void host_metrics_finish(struct host_metrics *m)
 {
+    if (m->metrics == NULL)
+        return;
+    model_names_finish(&m->names);
     metrics_drop(m->metrics);
     m->metrics = NULL;
 }

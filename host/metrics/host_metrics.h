@@ -4,11 +4,13 @@
 #define HOST_METRICS_H
 
 #include "metrics.h"
+#include "model_names.h"
 
 struct statsd_timer;
 
 struct host_metrics {
     struct metrics *metrics; /* holds a reference */
+    struct model_names names;
     struct metric_source source;
     struct statsd_timer *statsd; /* NULL: none */
 };

@@ -14,6 +14,7 @@ static bool is_name(const char *name)
 int plugin_counters_init(struct plugin_counters *counters)
 {
     counters->n_counters = 0;
+    atomic_init(&counters->has_news, false);
     return uv_mutex_init(&counters->mutex);
 }
 
@@ -35,7 +36,29 @@ void plugin_counters_add(struct plugin_counters *counters, const char *name, uin
         memset(counter, 0, sizeof *counter);
         memcpy(counter->name, name, strlen(name));
     }
-    if (i < counters->n_counters)
+    if (i < counters->n_counters) {
         counters->counters[i].value += delta;
+        atomic_store(&counters->has_news, true);
+    }
     uv_mutex_unlock(&counters->mutex);
+}
+
+uint32_t plugin_counters_take(struct plugin_counters *counters,
+                              struct plugin_count ret[PLUGIN_COUNTERS_MAX])
+{
+    uint32_t n = 0;
+    if (!atomic_load_explicit(&counters->has_news, memory_order_relaxed))
+        return 0;
+    uv_mutex_lock(&counters->mutex);
+    atomic_store(&counters->has_news, false);
+    for (uint32_t i = 0; i < counters->n_counters; i++) {
+        struct plugin_counter *counter = &counters->counters[i];
+        if (counter->value == counter->pushed)
+            continue;
+        memcpy(ret[n].name, counter->name, sizeof ret[n].name);
+        ret[n++].delta = counter->value - counter->pushed;
+        counter->pushed = counter->value;
+    }
+    uv_mutex_unlock(&counters->mutex);
+    return n;
 }

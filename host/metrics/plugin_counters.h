@@ -3,6 +3,7 @@
 #ifndef PLUGIN_COUNTERS_H
 #define PLUGIN_COUNTERS_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -12,11 +13,18 @@
 struct plugin_counter {
     char name[PLUGIN_COUNTERS_NAME_BYTES];
     uint64_t value;
-    uint64_t pushed; /* of the value; see statsd.h */
+    uint64_t pushed; /* of the value, to the one who reads the counts: StatsD, or a worker's host */
+};
+
+/* What was added to a counter. */
+struct plugin_count {
+    char name[PLUGIN_COUNTERS_NAME_BYTES];
+    uint64_t delta;
 };
 
 struct plugin_counters {
-    uv_mutex_t mutex; /* guards what follows; entries stay, in the order of their first count */
+    atomic_bool has_news; /* something was added since plugin_counters_take() */
+    uv_mutex_t mutex;     /* guards what follows; entries stay, in the order of their first count */
     struct plugin_counter counters[PLUGIN_COUNTERS_MAX];
     uint32_t n_counters;
 };
@@ -28,5 +36,10 @@ void plugin_counters_finish(struct plugin_counters *counters);
 /* A name that is not lower_snake_case, is too long or is one too many is not counted: it would become a
  * label. */
 void plugin_counters_add(struct plugin_counters *counters, const char *name, uint64_t delta);
+
+/* What came since the last time, for one reader who takes it elsewhere; returns how many there are. Costs a
+ * look when there is nothing. */
+uint32_t plugin_counters_take(struct plugin_counters *counters,
+                              struct plugin_count ret[PLUGIN_COUNTERS_MAX]);
 
 #endif

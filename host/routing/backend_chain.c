@@ -22,6 +22,7 @@ void backend_chain_drop(struct backend_chain *chain)
     for (size_t i = 0; i < BACKEND_MAX; i++)
         free(chain->refused[i]);
     free(chain->package_dir);
+    free(chain->name);
     free(chain);
 }
 
@@ -44,6 +45,10 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
     if (status == MODEL_OK)
         status = backend_order_find(package_dir, chain->options.backend, &chain->order, err);
     chain->options.backend = NULL; /* the caller's memory */
+    if (status == MODEL_OK && chain->options.name != NULL &&
+        (chain->name = text_format("%s", chain->options.name)) == NULL)
+        status = error_no_memory(err, "a model");
+    chain->options.name = chain->name;
     if (chain->order.n_names == 0)
         chain->order.n_names = 1;
     if (chain->order.n_names == 1 && chain->options.breaker_success_rate == 0)

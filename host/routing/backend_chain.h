@@ -20,7 +20,7 @@ struct backend_chain {
     struct modelhost *host;     /* not to be used once it is gone: only to open */
     const struct log_sink *log; /* lives as long as any model */
     int64_t (*now_ns)(void);    /* the clock of the breakers */
-    char *package_dir;
+    char *package_dir, *name;   /* name NULL: the package's own; options.name is this */
     struct backend_order order; /* at least one name; "" is package_open()'s choice */
     struct modelhost_load_options options;
     struct breaker_policy policy;

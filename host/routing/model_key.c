@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 /* The options are digested as bytes: whoever appends one with a pointer in it digests what it points to. */
-_Static_assert(sizeof(struct modelhost_load_options) == 112,
+_Static_assert(sizeof(struct modelhost_load_options) == 120,
                "an option that the key does not know");
 
 static void add_text(struct digest *digest, const char *text)
@@ -116,9 +116,10 @@ static void add_options(struct digest *digest, const char *backend,
                         const struct modelhost_load_options *options)
 {
     struct modelhost_load_options bytes = *options;
-    bytes.backend = NULL;
+    bytes.backend = bytes.name = NULL;
     digest_update(digest, &bytes, sizeof bytes);
     add_text(digest, backend != NULL ? backend : "");
+    add_text(digest, options->name != NULL ? options->name : ""); /* counted by itself */
 }
 
 model_status model_key_make(const char *package_dir, const char *plugin_path, const char *backend,

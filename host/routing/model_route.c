@@ -27,6 +27,7 @@ struct model_route {
     uv_cond_t opened; /* next_state is not NEXT_OPENING any more */
     struct breaker breaker;
     struct model_error last_failure; /* of ROUTE_FAILURE_BYTES */
+    uint64_t changed_by;             /* the request whose end changed the breaker's state */
     enum next_state next_state;
     struct modelhost_model *next; /* holds a reference; set once */
     int64_t retry_ns;             /* NEXT_FAILED: when it may be tried again */
@@ -100,12 +101,14 @@ static void open_next(void *argument)
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = backend_chain_open(route->chain, route->position + 1,
                                              modelhost_description(model), &next, &err);
+    const struct log_subject before =
+        log_set_subject((struct log_subject){loaded_model_name(model), 0});
     if (status == MODEL_OK)
-        log_write(route->chain->log, MODEL_LOG_INFO, "%s: backend '%s' is open, to stand in",
-                  route->chain->package_dir, next->package.backend);
+        log_write(route->chain->log, MODEL_LOG_INFO, "backend '%s' is open, to stand in",
+                  next->package.backend);
     else
-        log_write(route->chain->log, MODEL_LOG_ERROR, "%s: %s", route->chain->package_dir,
-                  err.message);
+        log_write(route->chain->log, MODEL_LOG_ERROR, "%s", err.message);
+    (void)log_set_subject(before);
     end_opening(model, next);
 }
 
@@ -152,7 +155,7 @@ struct modelhost_model *model_route_next(const struct modelhost_model *model)
 static bool is_stuck(const struct modelhost_model *model, struct buffer *reasons)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    if (model->route->chain->order.n_names < 2 || lane_check_model(model, &err) == MODEL_OK)
+    if (lane_check_model(model, &err) == MODEL_OK)
         return false;
     (void)buffer_printf(reasons, "%sbackend '%s': %s", reasons->size > 0 ? "; " : "",
                         model->package.backend, err.message);
@@ -176,7 +179,7 @@ static bool admit(struct modelhost_model *model, struct routed_call *call, struc
     model_route_settle(model);
     struct model_route *route = model->route;
     const int64_t now_ns = route->chain->now_ns();
-    if (is_stuck(model, reasons))
+    if (route->chain->order.n_names > 1 && is_stuck(model, reasons))
         return false;
     struct breaker seen;
     char last_failure[ROUTE_FAILURE_BYTES];
@@ -329,7 +332,8 @@ model_status model_route_begin(struct modelhost_model *first,
 }
 
 static void end_ticket(struct modelhost_model *model, struct breaker_ticket *ticket,
-                       enum breaker_outcome outcome, const struct model_error *error)
+                       uint64_t request_id, enum breaker_outcome outcome,
+                       const struct model_error *error)
 {
     struct model_route *route = model->route;
     const int64_t now_ns = route->chain->now_ns();
@@ -338,21 +342,32 @@ static void end_ticket(struct modelhost_model *model, struct breaker_ticket *tic
         (void)error_set(&route->last_failure, MODEL_OK, "%s", error->message);
     if (breaker_end(&route->breaker, ticket, outcome, now_ns)) {
         atomic_store(&route->is_unsettled, true);
+        route->changed_by = request_id;
         count_state(model);
     }
     uv_mutex_unlock(&route->mutex);
+}
+
+static void log_fallback(const struct modelhost_request *request)
+{
+    const struct log_subject before = log_set_subject(request_subject(request));
+    log_write(request->model->log, MODEL_LOG_DEBUG, "backend '%s' serves: %s",
+              request->model->package.backend, request->fallback_reason);
+    (void)log_set_subject(before);
 }
 
 model_status model_route_attach(struct routed_call *call, model_status status,
                                 struct modelhost_request *request)
 {
     if (status != MODEL_OK) {
-        end_ticket(call->serving, &call->ticket, BREAKER_NEUTRAL, NULL);
+        end_ticket(call->serving, &call->ticket, 0, BREAKER_NEUTRAL, NULL);
         free(call->reason);
         return status;
     }
     request->ticket = call->ticket;
     request->fallback_reason = call->reason;
+    if (call->reason != NULL)
+        log_fallback(request);
     if (request->submitted_ns > call->start_ns) /* waiting for a backend is part of it */
         request_count_from(request, call->start_ns);
     return MODEL_OK;
@@ -383,8 +398,8 @@ void model_route_end(struct modelhost_request *request, model_status status, boo
                      const struct model_error *error)
 {
     if (request->ticket.epoch != 0)
-        end_ticket(request->model, &request->ticket, has_run ? outcome_of(status) : BREAKER_NEUTRAL,
-                   error);
+        end_ticket(request->model, &request->ticket, request->id,
+                   has_run ? outcome_of(status) : BREAKER_NEUTRAL, error);
 }
 
 void model_route_settle(struct modelhost_model *model)
@@ -397,18 +412,21 @@ void model_route_settle(struct modelhost_model *model)
     const int64_t now_ns = route->chain->now_ns();
     uv_mutex_lock(&route->mutex);
     const enum breaker_state state = route->breaker.state;
+    const struct log_subject subject = {loaded_model_name(model), route->changed_by};
     if (state == BREAKER_OPEN)
         route_text_refusal(model->package.backend, &route->breaker, route->last_failure.message,
                            now_ns, &text);
     uv_mutex_unlock(&route->mutex);
     if (state == BREAKER_OPEN)
         want_next(model);
+    const struct log_subject before = log_set_subject(subject);
     if (state == BREAKER_OPEN)
-        log_write(route->chain->log, MODEL_LOG_WARN, "%s: %s", route->chain->package_dir,
+        log_write(route->chain->log, MODEL_LOG_WARN, "%s",
                   text.data != NULL ? text.data : model->package.backend);
     else if (state == BREAKER_CLOSED)
-        log_write(route->chain->log, MODEL_LOG_WARN, "%s: backend '%s' takes calls again",
-                  route->chain->package_dir, model->package.backend);
+        log_write(route->chain->log, MODEL_LOG_WARN, "backend '%s' takes calls again",
+                  model->package.backend);
+    (void)log_set_subject(before);
     buffer_finish(&text);
 }
 
@@ -424,6 +442,40 @@ struct modelhost_model *model_route_pick(struct modelhost_model *first)
             return model;
     }
     return first;
+}
+
+/* Whether it would take a call, or adds to `reasons` why not. */
+static bool would_admit(const struct modelhost_model *model, struct buffer *reasons)
+{
+    struct model_route *route = model->route;
+    const int64_t now_ns = route->chain->now_ns();
+    if (is_stuck(model, reasons))
+        return false;
+    uv_mutex_lock(&route->mutex);
+    const bool admits = breaker_would_admit(&route->breaker, now_ns);
+    if (!admits)
+        route_text_refusal(model->package.backend, &route->breaker, route->last_failure.message,
+                           now_ns, reasons);
+    uv_mutex_unlock(&route->mutex);
+    return admits;
+}
+
+bool model_route_is_ready(struct modelhost_model *first, struct model_error *err)
+{
+    struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
+    struct modelhost_model *model = first;
+    while (model != NULL && !would_admit(model, &reasons)) {
+        want_next(model);
+        struct modelhost_model *next = model_route_next(model);
+        if (next == NULL)
+            say_no_next(model, &reasons);
+        model = next;
+    }
+    if (model == NULL)
+        (void)error_set(err, MODEL_BUSY, "'%s' takes no calls: %s", loaded_model_name(first),
+                        reasons.data != NULL ? reasons.data : "out of memory");
+    buffer_finish(&reasons);
+    return model != NULL;
 }
 
 struct route_facts model_route_facts(const struct modelhost_model *model)

@@ -54,6 +54,10 @@ struct modelhost_model *model_route_pick(struct modelhost_model *first);
 /* The next backend if it is open, or NULL. */
 struct modelhost_model *model_route_next(const struct modelhost_model *model);
 
+/* Whether a call of `first` would find a backend now; if not, the sentence says why, and the next backend is being
+ * opened: who sends no calls to a model that is not ready must not wait for that. [any-thread] */
+bool model_route_is_ready(struct modelhost_model *first, struct model_error *err);
+
 /* How a backend does, for those who count. */
 struct route_facts {
     enum breaker_state state;

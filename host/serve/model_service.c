@@ -5,6 +5,7 @@
 #include "http_server.h"
 #include "infer_body.h"
 #include "infer_reply.h"
+#include "json_view.h"
 #include "prometheus.h"
 
 #include <stdlib.h>
@@ -165,12 +166,27 @@ static void reply_model(struct model_service *service, const struct served_model
     buffer_finish(&text);
 }
 
+static void reply_not_ready(struct http_request *http, const struct model_error *why)
+{
+    json_node *reply = json_new_object();
+    (void)json_add_bool(reply, "ready", false);
+    (void)json_add_string(reply, "error", why->message);
+    char *text = json_print(reply, false);
+    http_reply_text(http, 503, JSON, text != NULL ? text : "{\"ready\":false}");
+    free(text);
+    json_free(reply);
+}
+
 static void reply_model_ready(struct model_service *service, const struct served_model *model,
                               struct http_request *http)
 {
-    (void)model;
-    http_reply_text(http, service->is_draining ? 503 : 200, JSON,
-                    service->is_draining ? "{\"ready\":false}" : "{\"ready\":true}");
+    struct model_error why = MODEL_ERROR_INIT;
+    if (service->is_draining)
+        http_reply_text(http, 503, JSON, "{\"ready\":false}");
+    else if (modelhost_model_ready(model->model, &why))
+        http_reply_text(http, 200, JSON, "{\"ready\":true}");
+    else
+        reply_not_ready(http, &why);
 }
 
 static void reply_live(struct model_service *service, struct http_request *http)
@@ -182,10 +198,15 @@ static void reply_live(struct model_service *service, struct http_request *http)
 static void reply_ready(struct model_service *service, struct http_request *http)
 {
     struct model_error why = MODEL_ERROR_INIT;
-    if (!service->is_draining && !modelhost_ready(service->options.modelhost, &why))
-        http_reply_error(http, 503, why.message);
+    bool is_ready = modelhost_ready(service->options.modelhost, &why);
+    for (size_t i = 0; i < service->options.n_models && is_ready; i++)
+        is_ready = modelhost_model_ready(service->options.models[i].model, &why);
+    if (service->is_draining)
+        http_reply_text(http, 503, JSON, "{\"ready\":false}");
+    else if (is_ready)
+        http_reply_text(http, 200, JSON, "{\"ready\":true}");
     else
-        reply_model_ready(service, NULL, http);
+        reply_not_ready(http, &why);
 }
 
 static void reply_server(struct model_service *service, struct http_request *http)

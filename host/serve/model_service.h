@@ -2,7 +2,7 @@
  * Inference Protocol (v2), and metrics for Prometheus.
  *
  *   GET  /v2/health/live              the process answers
- *   GET  /v2/health/ready             every model is there and no lane is stuck
+ *   GET  /v2/health/ready             no lane is stuck and every model takes calls; else why not
  *   GET  /v2, /v2/models/M, /v2/models/M/ready
  *   POST /v2/models/M/infer           see infer_body.h
  *   GET  /metrics

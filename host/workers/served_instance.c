@@ -9,6 +9,7 @@
 #include "errors.h"
 #include "execute.h"
 #include "parallel.h"
+#include "plugin_counters.h"
 #include "plugin_error.h"
 #include "result.h"
 #include "served_segments.h"
@@ -85,6 +86,8 @@ static void say_done(struct served_instance *served, model_status status, uint32
     say->what = WORKER_SAY_DONE;
     say->status = status;
     say->n_tensors = n_tensors;
+    say->n_counts =
+        plugin_counters_take(served->options.model->services.counters, served->exchange->counts);
     say->kept = kept;
     say->message[0] = '\0';
     if (status != MODEL_OK)
@@ -115,6 +118,7 @@ static model_status say_and_wait(struct served_instance *served, uint32_t what, 
     say->what = what;
     say->size_bytes = size_bytes;
     say->n_tensors = n_tensors;
+    say->n_counts = 0;
     worker_channel_say(served->channel, served->exchange);
     if (!next_ask(served, &ask) || ask.what != WORKER_ASK_GO_ON)
         return MODEL_CANCELLED;
@@ -388,10 +392,12 @@ static void serve(void *argument)
         loaded_model_take_instance(options.model, NULL, 0, &served->instance, &err);
     options.created(options.context, options.id, status, err.message);
     while (status == MODEL_OK && next_ask(served, &ask)) {
+        (void)log_set_subject((struct log_subject){NULL, ask.request_id});
         if (ask.what == WORKER_ASK_RUN)
             run(served, &ask);
         else if (ask.what == WORKER_ASK_KEEP)
             keep(served, &ask);
+        (void)log_set_subject((struct log_subject){NULL, 0});
     }
     hosted_instance_destroy(served->instance);
     services_release_scratch();

@@ -89,7 +89,7 @@ static uint64_t write_inputs(struct worker_instance *instance, struct worker_exc
 }
 
 static void write_ask(struct worker_instance *instance, struct worker_exchange *exchange,
-                      const struct model_call *call, uint64_t *inputs_at,
+                      const struct model_call *call, uint64_t request_id, uint64_t *inputs_at,
                       const struct output_part *outputs)
 {
     const uint64_t slots_offset = write_inputs(instance, exchange, call, inputs_at);
@@ -108,6 +108,7 @@ static void write_ask(struct worker_instance *instance, struct worker_exchange *
         .outputs_offset = outputs->offset,
         .outputs_bytes = outputs->size_bytes,
         .deadline_ns = call->cancel->deadline_ns,
+        .request_id = request_id,
     };
 }
 
@@ -126,7 +127,7 @@ model_status worker_ask_now(struct worker_instance *instance, const struct model
     if (status != MODEL_OK)
         return status;
     part.size_bytes = outputs->size_bytes;
-    write_ask(instance, instance->exchange, call, &inputs_at, &part);
+    write_ask(instance, instance->exchange, call, log_subject_now().request_id, &inputs_at, &part);
     worker_channel_ask(instance->channel, instance->exchange);
     return MODEL_OK;
 }
@@ -194,7 +195,7 @@ void worker_ask_ahead(struct model_instance *self, const struct worker_ahead *ca
         __atomic_store_n(&exchange->cancelled, 0, __ATOMIC_RELEASE); /* or what the listener says */
         struct model_cancel cancel;
         const struct model_call call = call_of(&calls[i], &cancel);
-        write_ask(instance, exchange, &call, &inputs_at, &part);
+        write_ask(instance, exchange, &call, calls[i].request->id, &inputs_at, &part);
         worker_channel_ask_ahead(exchange);
         instance->ahead[at] = calls[i].request;
         request_listen(calls[i].request, &instance->listeners[at].base);

@@ -47,9 +47,23 @@ model_status worker_channel_hear(const struct worker_exchange *exchange, struct 
     if (say.n_tensors > SCHEMA_MAX_TENSORS)
         return error_set(err, MODEL_CORRUPT, "the worker tells of %u tensors, at most %d",
                          say.n_tensors, SCHEMA_MAX_TENSORS);
+    if (say.n_counts > PLUGIN_COUNTERS_MAX)
+        return error_set(err, MODEL_CORRUPT, "the worker tells of %u counters, at most %d",
+                         say.n_counts, PLUGIN_COUNTERS_MAX);
     memcpy(tensors, (const void *)exchange->tensors, say.n_tensors * sizeof *tensors);
     *ret = say;
     return MODEL_OK;
+}
+
+void worker_channel_count(const struct worker_exchange *exchange, const struct worker_say *say,
+                          struct plugin_counters *counters)
+{
+    for (uint32_t i = 0; i < say->n_counts; i++) {
+        struct plugin_count count;
+        memcpy(&count, (const void *)&exchange->counts[i], sizeof count);
+        count.name[sizeof count.name - 1] = '\0';
+        plugin_counters_add(counters, count.name, count.delta);
+    }
 }
 
 model_status worker_channel_check(const struct worker_tensor *tensor,

@@ -11,6 +11,7 @@
 #ifndef WORKER_CHANNEL_H
 #define WORKER_CHANNEL_H
 
+#include "plugin_counters.h"
 #include "schema.h"
 #include "shared_event.h"
 #include "worker_segment.h"
@@ -43,6 +44,7 @@ struct worker_ask {
     uint64_t outputs_offset; /* which part of it */
     uint64_t outputs_bytes;
     int64_t deadline_ns;
+    uint64_t request_id; /* RUN, KEEP: what is logged meanwhile is about it; 0: unknown */
     /* KEEP */
     uint32_t to, from;
     int64_t n_tokens;
@@ -54,8 +56,8 @@ struct worker_ask {
 struct worker_say {
     uint32_t what; /* enum worker_says */
     int32_t status;
-    uint32_t n_tensors; /* DONE, EMIT */
-    uint32_t reserved;
+    uint32_t n_tensors;  /* DONE, EMIT */
+    uint32_t n_counts;   /* DONE: of counts */
     uint64_t size_bytes; /* GROW: what is wanted */
     int64_t kept;        /* DONE of a keep() */
     int64_t run_ns;      /* DONE: what the plugin took; a hint */
@@ -71,6 +73,7 @@ struct worker_exchange {
     _Alignas(64) uint32_t n_said;
     struct worker_say say;
     struct worker_tensor tensors[SCHEMA_MAX_TENSORS];
+    struct plugin_count counts[PLUGIN_COUNTERS_MAX]; /* what the plugin has counted since */
 };
 
 struct worker_channel {
@@ -99,6 +102,11 @@ void worker_channel_wake(struct worker_channel *channel);
  * inside bounds and the text ended. MODEL_CORRUPT when the counts are not. */
 model_status worker_channel_hear(const struct worker_exchange *exchange, struct worker_say *ret,
                                  struct worker_tensor *tensors, struct model_error *err);
+
+/* Adds what the plugin has counted, which worker_channel_hear() has found to be say->n_counts names, to the
+ * host's counters, which take good names only. */
+void worker_channel_count(const struct worker_exchange *exchange, const struct worker_say *say,
+                          struct plugin_counters *counters);
 
 /* The data of a tensor that the worker tells of, in this segment: inside, aligned, of the size that its
  * shape says. MODEL_CORRUPT otherwise. */

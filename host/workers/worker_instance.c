@@ -84,6 +84,12 @@ model_status worker_instance_attach(struct worker_instance *instance,
 }
 
 /* Behind the patience: why the process was ended. */
+/* The process has ended, or is ended, in the middle of what the lane's request wants. */
+static void log_end(const struct worker_instance *instance, const char *sentence)
+{
+    log_write(worker_slot_log(instance->slot), MODEL_LOG_WARN, "worker: %s", sentence);
+}
+
 static model_status say_killed(const struct worker_instance *instance,
                                const struct worker_patience *patience, const char *doing,
                                struct model_error *err)
@@ -118,15 +124,22 @@ model_status worker_instance_hear(struct worker_instance *instance,
                 worker_channel_hear(exchange, &instance->say, instance->tensors, err);
             if (status != MODEL_OK)
                 worker_slot_kill(instance->slot, generation);
+            else if (instance->counters != NULL)
+                worker_channel_count(exchange, &instance->say, instance->counters);
             return status;
         }
-        if (*ret_ended && !is_killed)
-            return worker_slot_say_end(instance->slot, generation, doing, err);
+        if (*ret_ended && !is_killed) {
+            model_status status = worker_slot_say_end(instance->slot, generation, doing, err);
+            log_end(instance, err->message);
+            return status;
+        }
         const int64_t now_ns = clock_now_ns();
         const bool is_over = worker_patience_is_over(patience, now_ns);
         if (*ret_ended || (is_over && is_killed)) {
             *ret_ended = true;
-            return say_killed(instance, patience, doing, err);
+            model_status status = say_killed(instance, patience, doing, err);
+            log_end(instance, err->message);
+            return status;
         }
         if (is_over) {
             worker_slot_kill(instance->slot, generation);
@@ -148,8 +161,11 @@ static model_status forward_keep(struct worker_instance *instance, uint32_t to, 
                                  struct model_error *err)
 {
     bool has_ended = false;
-    instance->exchange->ask =
-        (struct worker_ask){.what = WORKER_ASK_KEEP, .to = to, .from = from, .n_tokens = n_tokens};
+    instance->exchange->ask = (struct worker_ask){.what = WORKER_ASK_KEEP,
+                                                  .request_id = log_subject_now().request_id,
+                                                  .to = to,
+                                                  .from = from,
+                                                  .n_tokens = n_tokens};
     worker_channel_ask(instance->channel, instance->exchange);
     model_status status = worker_instance_hear(instance, patience, false, "keep", &has_ended, err);
     if (status != MODEL_OK)
@@ -253,6 +269,7 @@ model_status worker_instance_create(const struct worker_instance_options *option
     instance->description = options->description;
     instance->slot = options->slot;
     instance->kill_grace_ns = options->kill_grace_ns;
+    instance->counters = options->counters;
     instance->context = options->context;
     instance->address = (struct worker_address){.slot = options->slot, .link_id = options->id};
     instance->link.id = options->id;

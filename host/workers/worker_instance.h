@@ -21,6 +21,7 @@ struct worker_instance {
     const struct model_description *description;
     struct worker_slot *slot;
     int64_t kill_grace_ns;
+    struct plugin_counters *counters; /* what its plugin counts; NULL: nobody does */
     void (*ended)(void *context, struct worker_slot *slot); /* of destroy() */
     void *context;
 
@@ -59,6 +60,7 @@ struct worker_instance_options {
     struct worker_slot *slot;
     uint32_t id; /* of no other one of the slot */
     int64_t kill_grace_ns;
+    struct plugin_counters *counters; /* NULL: nobody counts */
     bool can_spin;
     void (*ended)(void *context, struct worker_slot *slot);
     void *context;

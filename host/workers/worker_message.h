@@ -14,7 +14,7 @@
  *   DESTROY   host    channel
  *   SHARE     host    channel, segment, size_bytes     (with the segment's descriptor)
  *   DROP      host    channel, segment
- *   LOG       worker  level                            line
+ *   LOG       worker  level, request (0: none)         line
  *   GOODBYE   host */
 #ifndef WORKER_MESSAGE_H
 #define WORKER_MESSAGE_H
@@ -22,7 +22,7 @@
 #include "buffer.h"
 
 #define WORKER_MESSAGE_MAGIC     0x4B574D48u /* "HMWK" */
-#define WORKER_PROTOCOL_VERSION  1
+#define WORKER_PROTOCOL_VERSION  2
 #define WORKER_MAX_PAYLOAD_BYTES (1u << 20)
 #define WORKER_MESSAGE_NUMBERS   7
 

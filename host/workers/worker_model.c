@@ -29,6 +29,7 @@ static void destroy(struct model *self)
     free(model->description);
     free(model->config.command);
     free(model->config.package_dir);
+    free(model->config.model_name);
     free(model->config.backend);
     free(model->config.plugin_path);
     if (model->has_mutex)
@@ -60,6 +61,8 @@ static model_status create_instance(const struct model *self, struct model_insta
         .slot = model->slots[best],
         .id = ++model->n_created,
         .kill_grace_ns = model->config.kill_grace_ns,
+        .counters =
+            model->config.metrics != NULL ? metrics_plugin_counters(model->config.metrics) : NULL,
         .can_spin = model->can_spin,
         .ended = end_instance,
         .context = model,
@@ -87,6 +90,8 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->metrics = options->metrics;
     config->command = text_format("%s", options->command);
     config->package_dir = text_format("%s", options->package_dir);
+    config->model_name =
+        options->model_name != NULL ? text_format("%s", options->model_name) : NULL;
     config->backend = options->backend != NULL ? text_format("%s", options->backend) : NULL;
     config->plugin_path =
         options->plugin_path != NULL ? text_format("%s", options->plugin_path) : NULL;

@@ -17,6 +17,7 @@
 
 struct worker_model_options {
     const char *command;     /* the modelhost command; NULL: not found */
+    const char *model_name;  /* in log lines; NULL: none */
     const char *package_dir; /* absolute */
     const char *backend;     /* which of the package's; NULL: its own choice */
     const char *plugin_path; /* where to look when the package brings no plugin */

@@ -44,10 +44,19 @@ static void send_message(struct worker_server *server, const struct worker_messa
     uv_mutex_unlock(&server->sending);
 }
 
-static void send_log(void *context, int32_t level, const char *line)
+static void send_log(struct worker_server *server, int32_t level, const char *line)
 {
-    send_message(context, &(struct worker_message){
-                              .type = WORKER_LOG, .numbers = {(uint64_t)level}, .text = line});
+    send_message(server, &(struct worker_message){
+                             .type = WORKER_LOG, .numbers = {(uint64_t)level}, .text = line});
+}
+
+/* The host knows the model by a name of its own. */
+static void send_record(void *context, const struct modelhost_log_record *record)
+{
+    send_message(context,
+                 &(struct worker_message){.type = WORKER_LOG,
+                                          .numbers = {(uint64_t)record->level, record->request_id},
+                                          .text = record->message});
 }
 
 static void send_failure(struct worker_server *server, model_status status,
@@ -120,7 +129,7 @@ static model_status take_open(struct worker_server *server, struct model_error *
         (open->block_bytes > 0 && server->backend == NULL))
         return error_no_memory(err, "a path");
     const struct log_sink log = {
-        .level = (int32_t)open->numbers[2], .write = send_log, .context = server};
+        .level = (int32_t)open->numbers[2], .record = send_record, .context = server};
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
     server->host.cpus = cpu_budget();            /* while it can be read */
     status = worker_sandbox_enter(&limits, err); /* while there is one thread */

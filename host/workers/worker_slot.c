@@ -151,6 +151,11 @@ const struct buffer *worker_slot_description(const struct worker_slot *slot)
     return &slot->description;
 }
 
+const struct log_sink *worker_slot_log(const struct worker_slot *slot)
+{
+    return slot->config->log;
+}
+
 int64_t worker_slot_pid(struct worker_slot *slot)
 {
     uv_mutex_lock(&slot->mutex);

@@ -19,6 +19,7 @@ struct worker_config {
     char *command;     /* the modelhost command */
     char *package_dir; /* absolute */
     char *backend;     /* NULL: the package's own choice */
+    char *model_name;  /* in log lines; NULL: none */
     char *plugin_path; /* the plugin to use, or NULL: the package's own */
     uint32_t lanes;    /* instances of each process that may run at the same time */
     uint32_t threads;
@@ -65,6 +66,7 @@ void worker_slot_destroy(struct worker_slot *slot);
 
 /* What the first process said of the model, as bytes (worker_description.h). Never changes. */
 const struct buffer *worker_slot_description(const struct worker_slot *slot);
+const struct log_sink *worker_slot_log(const struct worker_slot *slot);
 /* The process that runs now, 0: none. */
 int64_t worker_slot_pid(struct worker_slot *slot);
 /* How many processes were started. */

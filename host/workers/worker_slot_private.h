@@ -3,6 +3,7 @@
 #define WORKER_SLOT_PRIVATE_H
 
 #include "line_tail.h"
+#include "log_limit.h"
 #include "worker_backoff.h"
 #include "worker_process.h"
 #include "worker_slot.h"
@@ -32,8 +33,9 @@ struct worker_slot {
     struct line_tail tail; /* of what the process logs and prints */
     char line[1000];       /* that it is printing */
     size_t line_bytes;
-    bool has_greeted;  /* the process that runs has said something */
-    bool is_repeating; /* it opens what another process has opened and told about */
+    struct log_limit limit; /* of the lines that come from its processes */
+    bool has_greeted;       /* the process that runs has said something */
+    bool is_repeating;      /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
     _Atomic uint32_t n_calls; /* in the process */

@@ -21,16 +21,39 @@
 
 /* ---- what it prints */
 
-static void log_line(struct worker_slot *slot, int32_t level, const char *text)
+/* About the model, and the request unless that is 0. */
+static void log_line(const struct worker_slot *slot, int32_t level, uint64_t request_id,
+                     const char *text)
 {
+    const struct log_subject before =
+        log_set_subject((struct log_subject){slot->config->model_name, request_id});
     log_write(slot->config->log, level, "worker %ld: %s", (long)slot->process.pid, text);
+    (void)log_set_subject(before);
+}
+
+static void say_omitted(struct worker_slot *slot, bool force)
+{
+    char text[80];
+    const uint64_t n = log_limit_take_omitted(&slot->limit, clock_now_ns(), force);
+    if (n == 0)
+        return;
+    (void)snprintf(text, sizeof text, "%llu more lines were left out", (unsigned long long)n);
+    log_line(slot, MODEL_LOG_WARN, 0, text);
+}
+
+/* A line of the plugin's, of which there may be any number. Those that nobody would see are not counted. */
+static void log_plugin_line(struct worker_slot *slot, int32_t level, uint64_t request_id,
+                            const char *text)
+{
+    if (level <= slot->config->log->level && log_limit_admit(&slot->limit, clock_now_ns()))
+        log_line(slot, level, request_id, text);
 }
 
 static void end_line(struct worker_slot *slot)
 {
     slot->line[slot->line_bytes] = '\0';
     if (slot->line_bytes > 0)
-        log_line(slot, MODEL_LOG_WARN, slot->line);
+        log_plugin_line(slot, MODEL_LOG_WARN, 0, slot->line);
     slot->line_bytes = 0;
 }
 
@@ -66,8 +89,8 @@ static void take_log(struct worker_slot *slot, const struct worker_message *mess
         line_tail_append(&slot->tail, message->text, strlen(message->text));
         line_tail_append(&slot->tail, "\n", 1);
     }
-    log_line(slot, slot->is_repeating && level <= MODEL_LOG_INFO ? MODEL_LOG_DEBUG : level,
-             message->text);
+    log_plugin_line(slot, slot->is_repeating && level <= MODEL_LOG_INFO ? MODEL_LOG_DEBUG : level,
+                    message->numbers[1], message->text);
 }
 
 static void take_created(struct worker_slot *slot, const struct worker_message *message)
@@ -134,7 +157,7 @@ static model_status take_hello(struct worker_slot *slot, const struct worker_mes
 /* Why nothing more is wanted of the process: bury() ends it. */
 static void set_breach(struct worker_slot *slot, const char *sentence)
 {
-    log_line(slot, MODEL_LOG_ERROR, sentence);
+    log_line(slot, MODEL_LOG_ERROR, 0, sentence);
     uv_mutex_lock(&slot->mutex);
     if (slot->breach.message[0] == '\0') /* the first is the cause of others */
         (void)error_set(&slot->breach, MODEL_CORRUPT, "%s", sentence);
@@ -171,12 +194,16 @@ static bool is_readable(int fd)
     return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLIN) != 0;
 }
 
-/* For poll(): what is left of the time for the first message. */
-static int greeting_left_ms(const struct worker_slot *slot, int64_t until_ns)
+/* For poll(): how long until something is due, the end of the time for the first message or a word on lines that
+ * were left out. */
+static int wait_ms(const struct worker_slot *slot, int64_t greeting_until_ns)
 {
-    const int64_t left_ms = (until_ns - clock_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
-    if (slot->has_greeted)
+    int64_t until_ns = log_limit_due_ns(&slot->limit);
+    if (!slot->has_greeted && greeting_until_ns < until_ns)
+        until_ns = greeting_until_ns;
+    if (until_ns == INT64_MAX)
         return -1;
+    const int64_t left_ms = (until_ns - clock_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
     return left_ms <= 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
@@ -190,7 +217,7 @@ static void read_all(struct worker_slot *slot)
                               {slot->process.output, POLLIN, 0},
                               {slot->process.pidfd, POLLIN, 0}};
     for (bool good = true; good;) {
-        const int n_ready = poll(wanted, 3, greeting_left_ms(slot, until_ns));
+        const int n_ready = poll(wanted, 3, wait_ms(slot, until_ns));
         if (n_ready < 0)
             continue;
         if (wanted[1].revents != 0 && !read_output(slot) && (wanted[1].revents & POLLHUP) != 0)
@@ -198,7 +225,8 @@ static void read_all(struct worker_slot *slot)
         if (wanted[0].revents != 0)
             good = read_message(slot);
         good = good && wanted[2].revents == 0;
-        if (good && greeting_left_ms(slot, until_ns) == 0) {
+        say_omitted(slot, false);
+        if (good && !slot->has_greeted && clock_now_ns() >= until_ns) {
             set_breach(slot, "it said nothing for too long; is worker_path the modelhost command "
                              "of this version?");
             good = false;
@@ -217,6 +245,7 @@ static struct worker_end bury(struct worker_slot *slot)
         if (!read_message(slot))
             break;
     end_line(slot);
+    say_omitted(slot, true);
     return end;
 }
 
@@ -307,6 +336,8 @@ static bool start(struct worker_slot *slot)
     }
     uv_cond_broadcast(&slot->changed);
     uv_mutex_unlock(&slot->mutex);
+    if (status == MODEL_OK && slot->is_repeating)
+        log_line(slot, MODEL_LOG_INFO, 0, "started in place of one that ended");
     return status == MODEL_OK;
 }
 

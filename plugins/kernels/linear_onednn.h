@@ -9,8 +9,6 @@
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
-#define MAX_SHAPES 64
-
 /* Linears of one shape share their plans. */
 struct linear_class {
     int64_t in_features, out_features;
@@ -21,8 +19,8 @@ struct linear_class {
 
 struct linear_backend {
     dnnl_engine_t engine;
-    struct linear_class classes[MAX_SHAPES];
-    uint32_t n_classes;
+    struct linear_class *classes; /* (n_classes) of (class_capacity) */
+    uint32_t n_classes, class_capacity;
 };
 
 struct linear {

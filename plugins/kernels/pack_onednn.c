@@ -105,6 +105,23 @@ void linear_backend_destroy(struct kernels *kernels)
         (void)dnnl_engine_destroy(kernels->backend->engine);
 }
 
+/* For one more class. What was outgrown is given back with the kernels. */
+static bool have_room(struct kernels *kernels)
+{
+    struct linear_backend *backend = kernels->backend;
+    if (backend->n_classes < backend->class_capacity)
+        return true;
+    const uint32_t capacity = backend->class_capacity > 0 ? 2 * backend->class_capacity : 16;
+    struct linear_class *classes = kernels_allocate(kernels, capacity * sizeof *classes);
+    if (classes == NULL)
+        return false;
+    if (backend->n_classes > 0)
+        memcpy(classes, backend->classes, backend->n_classes * sizeof *classes);
+    backend->classes = classes;
+    backend->class_capacity = capacity;
+    return true;
+}
+
 /* The class of a linear; a new one asks oneDNN for the layout. */
 static model_status find_class(struct kernels *kernels, struct linear_class *class, uint32_t *ret,
                                struct model_error *err)
@@ -122,9 +139,8 @@ static model_status find_class(struct kernels *kernels, struct linear_class *cla
             return MODEL_OK;
         }
     }
-    if (backend->n_classes == MAX_SHAPES)
-        return kernels_fail(err, MODEL_UNSUPPORTED, "more than %d shapes of linear layers",
-                            MAX_SHAPES);
+    if (!have_room(kernels))
+        return kernels_no_memory(err, "the shapes of linear layers");
     dnnl_format_tag_t tag = class->view ? dnnl_ba : dnnl_format_tag_any;
     dnnl_status_t status = dnnl_memory_desc_init_by_tag(&open, 2, dims, dnnl_f32, tag);
     if (status == dnnl_success)

@@ -8,6 +8,7 @@
  *   -9  prints a line and logs a line, and then as -1
  *   -10 has no memory while another call runs
  *   -11 logs a line, and then as -4
+ *   -12 logs x[1] lines            -13 counts "mischief" 2      -14 counts "failures" 1 and fails
  * Its memory (max_slots 2) is the sum of all that a slot has read, which is added to "y".
  * config.json: "mischief_create" is one of these numbers, done in create_model(); with "mischief_waits" each run()
  * says in the log that it begins, and create_instance(), if it is 1, and keep(), if it is 2, that it waits, which
@@ -113,6 +114,14 @@ static model_status compute(struct mischief_instance *instance, const struct mod
     if (what == -10 && __atomic_load_n(&instance->model->n_running, __ATOMIC_ACQUIRE) > 1) {
         say(instance->model, "no memory");
         return MODEL_OUT_OF_MEMORY;
+    }
+    for (int i = 0; what == -12 && i < (int)in[1]; i++)
+        say(instance->model, "one of many");
+    if (what == -13)
+        instance->model->services->count(instance->model->services->context, "mischief", 2);
+    if (what == -14) { /* and fails */
+        instance->model->services->count(instance->model->services->context, "failures", 1);
+        return MODEL_IO;
     }
     while (what == -6 && status == MODEL_OK)
         status = model_cancel_status(call->cancel);

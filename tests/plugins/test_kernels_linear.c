@@ -257,6 +257,29 @@ static void a_raised_token_keeps_linears_from_running(void **state)
     end(&f);
 }
 
+static void a_model_may_have_linears_of_a_hundred_shapes(void **state)
+{
+    (void)state;
+    enum { N_SHAPES = 100, IN = 8 };
+    const struct linear *linears[N_SHAPES];
+    char name[16];
+    struct fixture f = begin(1);
+    for (int64_t i = 0; i < N_SHAPES; i++) {
+        (void)snprintf(name, sizeof name, "of%d", (int)i);
+        add_weight(f.h, name, i + 1, IN);
+        linears[i] =
+            load_linear(&f.loader, (struct linear_shape){i + 1, IN, .accumulate = false}, name);
+    }
+    make_runner(&f);
+    for (int i = 0; i < N_SHAPES; i++) {
+        (void)snprintf(name, sizeof name, "of%d.weight", i);
+        const float *w = harness_tensor(f.h, name)->data;
+        (void)snprintf(name, sizeof name, "of%d.bias", i);
+        check_run(&f, linears[i], w, harness_tensor(f.h, name)->data, 3, 3, false);
+    }
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +291,7 @@ int main(void)
         cmocka_unit_test(stacked_weights_come_one_below_the_other),
         cmocka_unit_test(without_a_bias_nothing_is_added),
         cmocka_unit_test(a_raised_token_keeps_linears_from_running),
+        cmocka_unit_test(a_model_may_have_linears_of_a_hundred_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,10 +98,10 @@ mode=leak:8|0|
 mode=write-input|0|
 mode=crash rate=0|0|
 mode=late-emit|0|
-mode=crash|1|plugin crashed: SIGSEGV in run; its last log line: "chaos: about to write to address 0"
-mode=abort|1|plugin aborted in run; its last log line: "chaos: about to abort"
-mode=exit|1|plugin called exit(3) in run; its last log line: "chaos: about to exit"
-mode=exit:0|1|plugin called exit(0) in run; its last log line: "chaos: about to exit"
+mode=crash|1|plugin crashed: SIGSEGV in run; its last log line: "about to write to address 0"
+mode=abort|1|plugin aborted in run; its last log line: "about to abort"
+mode=exit|1|plugin called exit(3) in run; its last log line: "about to exit"
+mode=exit:0|1|plugin called exit(0) in run; its last log line: "about to exit"
 mode=oom limit_mb=16|1|16 MB taken, as much as config.json's 'limit_mb' allows
 mode=throw-away-error|1|run() failed with status 10 (internal) and no sentence
 mode=no-output|1|run() did not produce output 'output'

@@ -185,6 +185,14 @@ stream --text "$long" --stop 'little duck' >/dev/null
 same 'nothing of a stop string is streamed' "$(cat streamed)" ' there was a '
 stream --text Once --text 'The cow' --max-new-tokens 9 >/dev/null
 same 'several texts are streamed one after the other' "$(cat streamed)" "$(for t in Once 'The cow'; do text_of --text "$t" --max-new-tokens 9; echo; done)"
+draws=(--temperature 1 --seed 7 --max-new-tokens 30)
+tale --text Once --text Once "${draws[@]}" --json
+together=$(python3 -c 'import json; print("".join(i["generated_text"] + "\n" for i in json.load(open("out"))), end="")')
+stream --text Once --text Once "${draws[@]}" >/dev/null
+same 'drawn, too: each text draws by its place' "$(cat streamed)" "$together"
+printf 'Once\nOnce\n' | timeout 60 "$program" run "$tales" -q "${draws[@]}" >out
+same 'as do lines of standard input' "$(cat out)" "$together"
+ok 'equal texts in two places differ' test "$(sed -n 1p out)" != "$(sed -n 2p out)"
 run run "$tales" --text Once --max-new-tokens 5 --stream
 ok 'tokens/s come at the end, on stderr' grep -q 'tokens/s' err
 

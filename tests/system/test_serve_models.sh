@@ -66,6 +66,7 @@ same 'an unknown output is refused' \
 
 metrics=$(get -i "$url/metrics")
 has 'metrics are what Prometheus reads' "$metrics" 'text/plain; version=0.0.4; charset=utf-8'
+has 'models have the names of their addresses there' "$metrics" 'modelhost_models_loaded{model="ns/other",backend="cpu"} 1'
 has 'they count what was asked' "$metrics" 'modelhost_requests_total{model="echo",backend="cpu",outcome="invalid"} '
 same 'they take no other method' "$(status "$url/metrics" -d x)" 405
 
@@ -82,6 +83,7 @@ curl -s -m 0.5 "$url/v2/models/spin/infer" -d "$(body 1)" >/dev/null
 same 'a client left in the middle' $? 28
 has 'and its request was cancelled: the lane is free' \
     "$(get "$url/v2/models/echo/infer" -d "$(body 3)")" '"data":[3]'
+has 'the time to stop was measured of both' "$(get "$url/metrics")" 'modelhost_cancel_seconds_count{model="spin",backend="cpu"} 2'
 curl -s -m 20 "$url/v2/models/spin/infer" -d "$(body 1)" >"$work/last" &
 last=$!
 get "$url/v2/health/live" >/dev/null
@@ -89,6 +91,20 @@ kill -INT "$pid"
 wait "$pid"
 same 'what runs when the signal comes does not hold it up' $? 0
 wait "$last"
+
+# A plugin that does not stop: its model refuses, and says that it is not ready.
+BUILD=$build examples/chaos/make_package.sh "$work/hang" mode=hang >/dev/null
+echo '{"models":{"*":{"max_abandoned_lanes":1}}}' >"$work/one.json"
+start refusing "$work/hang" "$work/echo" --isolation inproc --config "$work/one.json"
+same 'it is ready at first' "$(get "$url/v2/models/hang/ready")" '{"ready":true}'
+same 'a deadline passes' \
+    "$(status "$url/v2/models/hang/infer" -d '{"parameters":{"timeout":50000},"inputs":[{"name":"input","shape":[1,2],"datatype":"FP32","data":[1,2]}]}')" 504
+until [ "$(status "$url/v2/models/hang/ready")" = 503 ]; do :; done
+has 'a model that refuses is not ready, and says why' "$(get "$url/v2/models/hang/ready")" \
+    '{"ready":false,"error":"'"'hang' takes no calls: backend 'cpu': 1 lanes are stuck in the plugin of 'hang'"
+has 'nor is the service' "$(get "$url/v2/health/ready")" "'hang' takes no calls"
+same 'others are' "$(get "$url/v2/models/echo/ready")" '{"ready":true}'
+kill -KILL "$pid"
 
 fails 'two models of one name are refused' 1 \
     "modelhost: two models are called 'echo'; give one another name: NAME=PKG" serve -q "$work/echo" "$work/echo"

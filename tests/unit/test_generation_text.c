@@ -323,10 +323,53 @@ static void what_was_asked_for_is_copied(void **state)
     close_saying(&s);
 }
 
+/* The text that the prompt in this place of the answer got. */
+static char *text_at(struct saying *s, const struct modelhost_prompt *prompts, uint32_t n_prompts,
+                     uint32_t first_prompt, int place)
+{
+    struct modelhost_generation generation = MODELHOST_GENERATION_INIT;
+    struct modelhost_result *result = NULL;
+    json_node *answer = NULL;
+    generation.max_new_tokens = 30;
+    generation.temperature = 100; /* nearly all the same */
+    generation.top_k = 0;
+    generation.seed = 7;
+    generation.ignore_eos = 1;
+    generation.first_prompt = first_prompt;
+    if (modelhost_generate(s->model, prompts, n_prompts, &generation, NULL, &result, &s->err) !=
+        MODEL_OK)
+        fail_msg("%s", s->err.message);
+    const char *json = modelhost_result_json(result);
+    assert_int_equal(json_parse(json, strlen(json), "the answer", &answer, NULL), MODEL_OK);
+    const json_node *item = json_first(answer);
+    while (place-- > 0)
+        item = json_next(item);
+    char *text = text_format("%s", json_string_or(json_member(item, "generated_text"), NULL));
+    json_free(answer);
+    modelhost_result_destroy(result);
+    return text;
+}
+
+static void prompts_one_by_one_draw_what_they_would_together(void **state)
+{
+    (void)state;
+    struct saying s = open_text("a");
+    const struct modelhost_prompt prompts[] = {prompt_of("x", 1), prompt_of("x", 1)};
+    char *together = text_at(&s, prompts, 2, 0, 1);
+    char *first = text_at(&s, prompts, 1, 0, 0), *second = text_at(&s, prompts, 1, 1, 0);
+    assert_string_equal(second, together);
+    assert_string_not_equal(first, together);
+    free(together);
+    free(first);
+    free(second);
+    close_saying(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(characters_come_whole),
+        cmocka_unit_test(prompts_one_by_one_draw_what_they_would_together),
         cmocka_unit_test(half_a_character_at_the_end_is_replaced),
         cmocka_unit_test(a_stop_string_is_never_shown),
         cmocka_unit_test(the_packages_stop_strings_hold_until_the_caller_has_some),

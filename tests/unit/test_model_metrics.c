@@ -95,7 +95,7 @@ static void a_request_that_is_late_counts_once_with_the_time_to_stop(void **stat
 {
     (void)state;
     struct echo echo = echo_open("{\"echo_mode\":\"spin\"}", 0);
-    assert_int_equal(run(&echo, 5), MODEL_DEADLINE);
+    assert_int_equal(run(&echo, 500), MODEL_DEADLINE);
     assert_sample(&echo, REQUESTS("timeout"), 1);
     assert_sample(&echo, REQUESTS("ok"), 0);
     while (sample(echo.host, echo.dir, OF("modelhost_cancel_seconds_count")) != 1)
@@ -146,9 +146,90 @@ static void a_full_queue_and_cancelling_are_counted(void **state)
     assert_sample(&echo, REQUESTS("cancelled"), 2);
     assert_sample(&echo, OF("modelhost_request_queue_seconds_count"), 2);
     assert_sample(&echo, OF("modelhost_request_run_seconds_count"), 1);
+    while (sample(echo.host, echo.dir, OF("modelhost_cancel_seconds_count")) != 1)
+        continue; /* of the one that ran */
     modelhost_request_release(running);
     modelhost_request_release(waiting);
     echo_close(&echo);
+}
+
+/* What reads the stream has seen enough. */
+static void stop_reading(void *context, const struct model_tensor *const *tensors,
+                         uint32_t n_tensors)
+{
+    sem_t *begun = context;
+    (void)tensors;
+    (void)n_tensors;
+    (void)sem_post(begun);
+}
+
+static void a_stream_that_is_closed_is_counted_with_the_time_to_stop(void **state)
+{
+    (void)state;
+    struct echo stream = {.dir = make_package("mischief", "{}")};
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_run_options run_options = MODELHOST_RUN_OPTIONS_INIT;
+    struct modelhost_request *request = NULL;
+    float order[] = {-8, 1e9f}; /* emits so often */
+    struct model_tensor input = x;
+    const struct model_tensor *const inputs[] = {&input};
+    model_status status = -1;
+    sem_t begun;
+    input.data = order;
+    input.size_bytes = sizeof order;
+    input.shape[0] = 2;
+    options.store_dir = options.plugin_path = stream.dir;
+    options.lanes = options.threads = 1;
+    run_options.on_tensors = stop_reading;
+    run_options.on_tensors_context = &begun;
+    assert_int_equal(sem_init(&begun, 0, 0), 0);
+    assert_int_equal(sem_init(&answered, 0, 0), 0);
+    assert_int_equal(modelhost_create(&options, &stream.host, NULL), MODEL_OK);
+    assert_int_equal(modelhost_load(stream.host, stream.dir, &stream.model, NULL), MODEL_OK);
+    assert_int_equal(modelhost_run_async(stream.model, inputs, 1, &run_options, on_answer, &status,
+                                         &request, NULL),
+                     MODEL_OK);
+    assert_int_equal(sem_wait(&begun), 0);
+    modelhost_cancel(request);
+    assert_int_equal(sem_wait(&answered), 0);
+    assert_int_equal(status, MODEL_CANCELLED);
+    while (sample(stream.host, stream.dir, OF("modelhost_cancel_seconds_count")) != 1)
+        continue; /* until its lane has come back */
+    modelhost_request_release(request);
+    echo_close(&stream);
+}
+
+static void packages_of_one_name_count_apart(void **state)
+{
+    (void)state;
+    struct echo echo = echo_open("{}", 0);
+    char *parent = scratch_dir(), *command = NULL;
+    struct modelhost_model *other = NULL, *named = NULL;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    char label[600];
+    char *twin = path_join(parent, strrchr(echo.dir, '/') + 1);
+    assert_true(asprintf(&command, "cp -r '%s' '%s'", echo.dir, twin) > 0);
+    assert_int_equal(system(command), 0);
+    if (modelhost_load(echo.host, twin, &other, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    assert_sample(&echo, OF("modelhost_models_loaded"), 1);
+    assert_sample(&echo, "modelhost_models_loaded{model=\"MODEL-2\",backend=\"cpu\"}", 1);
+    (void)snprintf(label, sizeof label, "my \"model\"");
+    options.name = label;
+    assert_int_equal(modelhost_load_with(echo.host, twin, &options, &named, NULL), MODEL_OK);
+    label[0] = '\0'; /* was copied */
+    assert_sample(&echo, "modelhost_models_loaded{model=\"my \\\"model\\\"\",backend=\"cpu\"}", 1);
+    modelhost_release(named);
+    assert_int_equal(modelhost_load_with(echo.host, twin, &options, &named, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "a model's name has 1 to 200 bytes");
+    modelhost_release(other);
+    echo_close(&echo);
+    assert_int_equal(dir_remove_all(parent, NULL), MODEL_OK);
+    free(command);
+    free(parent);
+    free(twin);
 }
 
 static void loads_are_counted_and_what_is_open_is_shown(void **state)
@@ -267,6 +348,8 @@ int main(void)
         cmocka_unit_test(a_failing_plugin_counts_as_error),
         cmocka_unit_test(a_request_that_is_late_counts_once_with_the_time_to_stop),
         cmocka_unit_test(a_full_queue_and_cancelling_are_counted),
+        cmocka_unit_test(a_stream_that_is_closed_is_counted_with_the_time_to_stop),
+        cmocka_unit_test(packages_of_one_name_count_apart),
         cmocka_unit_test(loads_are_counted_and_what_is_open_is_shown),
         cmocka_unit_test(metrics_may_outlive_their_host),
         cmocka_unit_test(every_status_has_its_outcome),

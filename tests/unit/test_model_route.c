@@ -138,7 +138,39 @@ static void when_all_fail_the_call_is_refused_with_both_reasons(void **state)
         "failed; the last failure: plugin 'fickle' 1.0.0: fickle: told to fail); it is tried again "
         "in 5.0 s; backend 'torch' takes no calls for 0.0 s now (20 of 20 calls failed; the last "
         "failure: plugin 'fickle' 1.0.0: fickle: told to fail); it is tried again in 5.0 s");
+    assert_int_equal(modelhost_model_ready(pair.model, &err), 0);
+    assert_non_null(strstr(err.message, "takes no calls: backend 'cpu' takes no calls for 0.0 s"));
+    assert_non_null(strstr(err.message, "; backend 'torch' takes no calls for 0.0 s"));
+    pass_ms(5000); /* and whoever looks at it only may send calls again */
+    assert_int_equal(modelhost_model_ready(pair.model, &err), 1);
     close_pair(&pair);
+}
+
+static void a_model_alone_with_stuck_lanes_is_not_ready_until_one_is_back(void **state)
+{
+    (void)state;
+    struct modelhost_options host_options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost_run_options run = MODELHOST_RUN_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    host_options.abandon_grace_ms = options.max_abandoned_lanes = 1;
+    run.timeout_ms = 20;
+    char *dir = scratch_dir();
+    add_backend(dir, "cpu", CPU, "");
+    struct modelhost *host = fickle_host(dir, &host_options);
+    struct modelhost_model *model = fickle_load(host, dir, &options);
+    assert_int_equal(modelhost_model_ready(model, &err), 1);
+    command(dir, "cpu", "h");
+    assert_int_equal(fickle_run(model, &run, NULL, NULL, NULL), MODEL_DEADLINE);
+    while (modelhost_model_ready(model, &err) == 1)
+        continue;
+    assert_non_null(strstr(err.message, "1 lanes are stuck in the plugin"));
+    command(dir, "cpu", "");
+    while (modelhost_model_ready(model, &err) == 0)
+        continue;
+    modelhost_release(model);
+    modelhost_destroy(host);
+    remove_package(dir);
 }
 
 static void a_backend_that_does_not_open_is_passed_over_and_named(void **state)
@@ -250,6 +282,9 @@ static void a_backend_with_stuck_lanes_hands_over(void **state)
     assert_int_equal(fickle_run(model, &run, NULL, NULL, NULL), MODEL_DEADLINE);
     while (atomic_load(&model->lane_account.n_abandoned) == 0)
         continue;
+    while (modelhost_model_ready(model, NULL) == 0) /* which has the other one opened */
+        continue;
+    assert_non_null(model_route_next(model));
     assert_int_equal(fickle_run(model, NULL, NULL, &result, NULL), MODEL_OK);
     assert_string_equal(modelhost_result_backend(result), "torch");
     assert_non_null(strstr(modelhost_result_fallback_reason(result),
@@ -430,6 +465,7 @@ int main(void)
         cmocka_unit_test(the_callers_mistakes_do_not_count),
         cmocka_unit_test(deadlines_count_when_the_backend_ran),
         cmocka_unit_test(when_all_fail_the_call_is_refused_with_both_reasons),
+        cmocka_unit_test(a_model_alone_with_stuck_lanes_is_not_ready_until_one_is_back),
         cmocka_unit_test(a_backend_that_does_not_open_is_passed_over_and_named),
         cmocka_unit_test(a_load_that_finds_no_backend_says_why_of_each),
         cmocka_unit_test(the_backend_that_is_asked_for_serves_alone),

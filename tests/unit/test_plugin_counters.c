@@ -61,10 +61,30 @@ static void names_that_are_no_names_are_not_counted(void **state)
     assert_int_equal(counters.n_counters, 1);
 }
 
+static void what_is_taken_is_what_came_since(void **state)
+{
+    (void)state;
+    struct plugin_count taken[PLUGIN_COUNTERS_MAX];
+    assert_int_equal(plugin_counters_take(&counters, taken), 0);
+    plugin_counters_add(&counters, "a", 2);
+    plugin_counters_add(&counters, "b", 1);
+    plugin_counters_add(&counters, "a", 3);
+    assert_int_equal(plugin_counters_take(&counters, taken), 2);
+    assert_string_equal(taken[0].name, "a");
+    assert_int_equal(taken[0].delta, 5);
+    assert_int_equal(taken[1].delta, 1);
+    assert_int_equal(plugin_counters_take(&counters, taken), 0);
+    plugin_counters_add(&counters, "b", 4);
+    assert_int_equal(plugin_counters_take(&counters, taken), 1);
+    assert_string_equal(taken[0].name, "b");
+    assert_int_equal(taken[0].delta, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(counts_of_one_name_add_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_taken_is_what_came_since, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_beyond_the_bound_are_not_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_that_are_no_names_are_not_counted, set_up, tear_down),
     };

@@ -100,7 +100,9 @@ static void a_weight_is_handed_to_a_struct_of_its_size_only(void **state)
     write_file(path, header, sizeof header - 1);
     struct weights *weights = NULL;
     assert_int_equal(weights_open_file(path, &weights, NULL), MODEL_OK);
-    services.weights = weights;
+    services_finish(&services);
+    assert_int_equal(services_init(&services, &sink, "ns/name", config, weights, 2, NULL),
+                     MODEL_OK);
     struct model_tensor tensor = {.struct_size = sizeof tensor};
     assert_int_equal(services.table.tensor_by_name(&services, "w", &tensor), MODEL_OK);
     assert_string_equal(tensor.name, "w");
@@ -114,6 +116,51 @@ static void a_weight_is_handed_to_a_struct_of_its_size_only(void **state)
     assert_int_equal(services.table.tensor_at(&services, 0, &tensor), MODEL_INVALID_ARGUMENT);
     assert_null(tensor.name);
     services.weights = NULL;
+    weights_destroy(weights);
+    assert_int_equal(dir_remove_all(folder, NULL), MODEL_OK);
+    free(path);
+    free(folder);
+}
+
+static void weights_that_nobody_asked_for_are_told(void **state)
+{
+    (void)state;
+    static const char entry[] =
+        "\"%c\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}%s";
+    char file[1024] = "", *header = file + 8;
+    for (int i = 0; i < 6; i++)
+        (void)snprintf(header + strlen(header), 100, entry, 'a' + i, i, i + 1, i < 5 ? "," : "}");
+    memmove(header + 1, header, strlen(header) + 1);
+    header[0] = '{';
+    for (size_t end = strlen(header); end % 8 != 0; end++)
+        header[end] = ' ';
+    const size_t size_bytes = 8 + strlen(header) + 6;
+    const uint64_t header_bytes = strlen(header);
+    memcpy(file, &header_bytes, sizeof header_bytes);
+    char *folder = scratch_dir(), *path = path_join(folder, "model.safetensors");
+    struct weights *weights = NULL;
+    write_file(path, file, size_bytes);
+    assert_int_equal(weights_open_file(path, &weights, NULL), MODEL_OK);
+    services_finish(&services);
+    assert_int_equal(services_init(&services, &sink, "ns/name", config, weights, 2, NULL),
+                     MODEL_OK);
+    struct model_tensor tensor = {.struct_size = sizeof tensor};
+    services_log_unused(&services);
+    assert_string_equal(last_line, "ns/name: 6 of 6 weights are not used: a, b, c, ...; perhaps "
+                                   "config.json does not fit them");
+    assert_int_equal(services.table.tensor_by_name(&services, "a", &tensor), MODEL_OK);
+    assert_int_equal(services.table.tensor_at(&services, 2, &tensor), MODEL_OK);
+    assert_int_equal(services.table.tensor_by_name(&services, "e", &tensor), MODEL_OK);
+    assert_int_equal(services.table.tensor_by_name(&services, "f", &tensor), MODEL_OK);
+    services_log_unused(&services);
+    assert_string_equal(last_line, "ns/name: 2 of 6 weights are not used: b, d; perhaps "
+                                   "config.json does not fit them");
+    assert_int_equal(services.table.tensor_by_name(&services, "b", &tensor), MODEL_OK);
+    assert_int_equal(services.table.tensor_by_name(&services, "d", &tensor), MODEL_OK);
+    last_line[0] = '\0';
+    services_log_unused(&services);
+    assert_string_equal(last_line, "");
+    services_finish(&services);
     weights_destroy(weights);
     assert_int_equal(dir_remove_all(folder, NULL), MODEL_OK);
     free(path);
@@ -251,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(configuration_is_read_by_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_without_weights_has_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(weights_that_nobody_asked_for_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_weight_is_handed_to_a_struct_of_its_size_only, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_packed_blob_is_made_once_per_key_and_size, set_up,

@@ -68,6 +68,8 @@ static void what_is_heard_is_bounded(void **state)
     memset((void *)exchange, 0xEE, sizeof *exchange);
     assert_int_equal(worker_channel_hear(exchange, &say, tensors, NULL), MODEL_CORRUPT);
     exchange->say.n_tensors = SCHEMA_MAX_TENSORS;
+    assert_int_equal(worker_channel_hear(exchange, &say, tensors, NULL), MODEL_CORRUPT);
+    exchange->say.n_counts = PLUGIN_COUNTERS_MAX;
     assert_int_equal(worker_channel_hear(exchange, &say, tensors, NULL), MODEL_OK);
     assert_int_equal(strlen(say.message), MODEL_ERROR_BYTES - 1);
     assert_memory_equal(tensors, exchange->tensors, sizeof tensors);

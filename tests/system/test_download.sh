@@ -423,7 +423,7 @@ fails "info: no such folder" 3 "pkgmgr: cannot open the package ./nothing: No su
 # ---- the command line
 
 fails "no command" 2 "$("$pkgmgr" --help)"
-fails "unknown command" 2 "pkgmgr: unknown command 'fetch'; there are: download install list info verify rm serve; see 'pkgmgr --help'" fetch
+fails "unknown command" 2 "pkgmgr: unknown command 'fetch'; there are: download install list info verify pack unpack rm serve; see 'pkgmgr --help'" fetch
 fails "unknown option" 2 "pkgmgr download: unknown option '--fast'; see 'pkgmgr help download'" download --fast x
 fails "unknown letter" 2 "pkgmgr list: unknown option '-z'; see 'pkgmgr help list'" list -z
 fails "option without its value" 2 "pkgmgr download: option '--revision' wants a value; see 'pkgmgr help download'" download x --revision

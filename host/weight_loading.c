@@ -69,13 +69,15 @@ static void take_all(const struct weights *weights, const struct log_sink *log)
     for (size_t i = 0; i < weights_n_files(weights); i++) {
         const char *path = NULL;
         const struct file_map map = weights_file(weights, i, &path);
-        if (map.size_bytes == 0 || mlock(map.data, map.size_bytes) == 0)
-            continue; /* locking reads it */
-        log_write(log, MODEL_LOG_INFO,
-                  "%s is read, but not locked in memory: the limit of locked memory is too small "
-                  "(ulimit -l)",
-                  path);
-        (void)madvise((void *)(uintptr_t)map.data, map.size_bytes, MADV_WILLNEED);
+        if (map.size_bytes == 0)
+            continue;
+        if (mlock(map.data, map.size_bytes) != 0) {
+            log_write(log, MODEL_LOG_INFO,
+                      "%s is read, but not locked in memory: the limit of locked memory is too "
+                      "small (ulimit -l)",
+                      path);
+            (void)madvise((void *)(uintptr_t)map.data, map.size_bytes, MADV_WILLNEED);
+        }
         touch(&map);
     }
 }

@@ -227,7 +227,7 @@ $(BUILD)/examples/%: $(O)/examples/%.o $(LIBRARY)
 $(UNIT_TESTS) $(ABI_TESTS): | $(FIXTURES)
 $(BUILD)/tests/test_environment_library: | $(LIBRARY)
 # Workers are the modelhost command.
-$(BUILD)/tests/test_worker_model $(BUILD)/tests/test_worker_attempts $(BUILD)/tests/test_worker_parity: | $(BUILD)/bin/modelhost
+$(BUILD)/tests/test_worker_model $(BUILD)/tests/test_worker_life $(BUILD)/tests/test_worker_slot $(BUILD)/tests/test_worker_attempts $(BUILD)/tests/test_worker_parity: | $(BUILD)/bin/modelhost
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))

@@ -23,6 +23,8 @@
 #define MAX_GRACE_MS      (24 * 3600 * 1000)
 #define MAX_KILL_GRACE_MS 3600000
 #define MAX_DELAY_US      60000000
+#define MAX_LOAD_MS       (24 * 3600 * 1000)
+#define DESTROY_NS        (10 * NS_PER_S) /* for all models that are being freed */
 
 /* A copy of the option, or the environment's default. */
 static model_status take_path(const char *option,
@@ -51,14 +53,15 @@ static model_status share_out_threads(struct modelhost *host, uint32_t lanes, ui
     return MODEL_OK;
 }
 
+/* A plugin that does not come back from destroy() keeps its thread, and what that may use. */
 static void free_host(struct modelhost *host)
 {
     model_cache_close(host->cache);
     if (host->has_background)
         background_finish(&host->background);
     model_cache_drop(host->cache);
-    if (host->reaper != NULL)
-        reaper_stop(host->reaper);
+    if (host->reaper != NULL && !reaper_stop(host->reaper, clock_now_ns() + DESTROY_NS))
+        return;
     result_cache_destroy(host->results);
     reaper_drop(host->reaper);
     host_metrics_finish(&host->metrics);
@@ -237,6 +240,12 @@ static model_status check_load_options(const struct modelhost_load_options *opti
     if (options->max_delay_us > MAX_DELAY_US)
         return error_set(err, MODEL_INVALID_ARGUMENT, "max_delay_us is %u, want 0 to %d",
                          options->max_delay_us, MAX_DELAY_US);
+    if (!MODEL_HAS(struct modelhost_load_options, options, load_timeout_ms))
+        return MODEL_OK;
+    if (options->load_timeout_ms < 0 || options->load_timeout_ms > MAX_LOAD_MS)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "load_timeout_ms is %lld, want 0 (300000) to %d",
+                         (long long)options->load_timeout_ms, MAX_LOAD_MS);
     if (!MODEL_HAS(struct modelhost_load_options, options, memory_budget_bytes))
         return MODEL_OK;
     if (options->loading < MODELHOST_MAPPED || options->loading > MODELHOST_LAZY)

@@ -7,6 +7,7 @@
 #include "image_pipeline.h"
 #include "model_cache.h"
 #include "model_describing.h"
+#include "model_guard.h"
 #include "model_opening.h"
 #include "model_route.h"
 #include "result_key.h"
@@ -48,6 +49,7 @@ static void destroy(void *argument)
     image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
     destroy_plugin_objects(model);
+    model_guard_finish(model);
     services_finish(&model->services);
     model_metrics_finish(&model->metrics); /* the plugin counts as long as it lives */
     for (size_t i = 0; i < model->n_guards; i++)
@@ -95,7 +97,8 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
     atomic_store(&model->references, 1);
     model->host = host;
     reaper_retain(model->reaper = host->reaper);
-    model->end = (struct reaper_item){NULL, destroy, model};
+    model->end =
+        (struct reaper_item){NULL, destroy, model, source->options->isolation == MODELHOST_WORKER};
     model->log = reaper_log(model->reaper);
     model->lanes = host->lanes;
     model_metrics_init(&model->metrics, host->metrics.metrics);

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 struct backend_chain;
+struct crash_quarantine;
 struct image_pipeline;
 struct model_cache;
 struct model_route;
@@ -39,6 +40,7 @@ struct modelhost_model {
     struct package package;
     char *plugin_path;
     struct plugin_handle plugin;
+    struct crash_quarantine *crashes; /* of its workers; NULL: not counted */
     char *config_text;
     size_t config_bytes;
     json_node *config;

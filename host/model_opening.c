@@ -7,6 +7,7 @@
 #include "package_file.h"
 #include "host.h"
 #include "model_describing.h"
+#include "model_guard.h"
 #include "parallel.h"
 #include "plugin_admission.h"
 #include "plugin_error.h"
@@ -288,13 +289,16 @@ static model_status open_here(struct modelhost_model *model, const char *name,
     return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
 }
 
-/* The processes open the package by themselves, with these same steps; what fails there has its whole
- * sentence already. */
-static model_status open_in_workers(struct modelhost_model *model, const char *name,
-                                    const char *plugin_path, uint32_t threads,
-                                    struct model_error *err)
+static model_status start_workers(struct modelhost_model *model, const char *name,
+                                  const char *plugin_path, uint32_t threads,
+                                  struct model_error *err)
 {
     const int64_t grace_ms = model->load.kill_grace_ms;
+    struct worker_guard guard;
+    model_status status = model_guard_init(model, &guard, err);
+    if (status != MODEL_OK)
+        return status;
+    char *plugin = text_format("'%s' %s", model->plugin.file.name, model->plugin.file.version);
     const struct worker_model_options options = {
         .command = model->host->worker_path,
         .model_name = name,
@@ -309,10 +313,25 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
         .loading = model->load.loading,
         .verification = model->load.verification,
         .memory_budget_bytes = model->load.memory_budget_bytes,
+        .load_ns = model->load.load_timeout_ms * NS_PER_MS,
+        .plugin = plugin,
         .can_spin = cpu_budget() > 1,
         .log = model->log,
         .metrics = model->metrics.series,
+        .guard = guard,
     };
+    status = plugin != NULL ? worker_model_create(&options, &model->model, err)
+                            : error_no_memory(err, "a model");
+    free(plugin);
+    return status;
+}
+
+/* The processes open the package by themselves, with these same steps; what fails there has its whole
+ * sentence already. */
+static model_status open_in_workers(struct modelhost_model *model, const char *name,
+                                    const char *plugin_path, uint32_t threads,
+                                    struct model_error *err)
+{
     model_status status =
         services_init(&model->services, model->log, name, model->config, NULL, threads, err);
     if (status == MODEL_OK)
@@ -323,7 +342,7 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
         status = plugin_file_check(&model->plugin.file, model->plugin_path, err);
     err->message[0] = status == MODEL_OK ? '\0' : err->message[0];
     if (status == MODEL_OK)
-        status = worker_model_create(&options, &model->model, err);
+        status = start_workers(model, name, plugin_path, threads, err);
     if (status == MODEL_OK)
         status = model_opening_create_instance(model, &model->idle[0], err);
     model->n_idle = status == MODEL_OK ? 1 : 0;

@@ -1,7 +1,11 @@
 /* reaper.c - see reaper.h. One thread and a list: a host releases few models, and their plugins' code runs
- * one destroy() at a time. */
+ * one destroy() at a time. Only what goes aside has a thread of its own, which nobody joins: it is counted. Each
+ * thread holds a reference, since it may be left behind. */
 #include "reaper.h"
+#include "clock.h"
 #include "errors.h"
+
+#include <pthread.h>
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,9 +18,55 @@ struct reaper {
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t work;
     struct reaper_item *first, *last;
-    int stopping; /* the thread ends when the list is empty */
-    int stopped;  /* it takes nothing more */
+    uint32_t n_under_way; /* destroyed just now */
+    uint32_t n_aside;     /* of these, on threads of their own */
+    bool stopping;        /* the thread ends when nothing is left */
+    bool stopped;         /* it takes nothing more */
 };
+
+struct aside {
+    struct reaper *reaper;
+    struct reaper_item *item;
+};
+
+/* Behind a destroy(). Under the mutex. */
+static void count_end(struct reaper *reaper, bool was_aside)
+{
+    reaper->n_under_way--;
+    reaper->n_aside -= was_aside;
+    uv_cond_broadcast(&reaper->work);
+}
+
+static void aside_main(void *argument)
+{
+    const struct aside aside = *(struct aside *)argument;
+    struct reaper *reaper = aside.reaper;
+    free(argument);
+    (void)pthread_detach(pthread_self());
+    aside.item->destroy(aside.item->object);
+    uv_mutex_lock(&reaper->mutex);
+    count_end(reaper, true);
+    uv_mutex_unlock(&reaper->mutex);
+    reaper_drop(reaper);
+}
+
+/* Under the mutex; false: there is no thread to be had. */
+static bool start_aside(struct reaper *reaper, struct reaper_item *item)
+{
+    uv_thread_t thread;
+    struct aside *aside = item->goes_aside ? malloc(sizeof *aside) : NULL;
+    if (aside == NULL)
+        return false;
+    *aside = (struct aside){reaper, item};
+    reaper_retain(reaper);
+    reaper->n_aside++;
+    if (uv_thread_create(&thread, aside_main, aside) == 0)
+        return true;
+    reaper->n_aside--;
+    reaper_drop(reaper);
+    free(aside);
+    return false;
+}
 
 static void reaper_main(void *argument)
 {
@@ -24,19 +74,25 @@ static void reaper_main(void *argument)
     uv_mutex_lock(&reaper->mutex);
     for (;;) {
         struct reaper_item *item = reaper->first;
-        if (item == NULL && reaper->stopping)
+        if (item == NULL && reaper->stopping && reaper->n_aside == 0)
             break;
         if (item == NULL) {
             uv_cond_wait(&reaper->work, &reaper->mutex);
             continue;
         }
         reaper->first = item->next;
+        reaper->n_under_way++;
+        if (start_aside(reaper, item))
+            continue;
         uv_mutex_unlock(&reaper->mutex);
         item->destroy(item->object); /* the item is gone with it */
         uv_mutex_lock(&reaper->mutex);
+        count_end(reaper, false);
     }
-    reaper->stopped = 1;
+    reaper->stopped = true;
+    uv_cond_broadcast(&reaper->work);
     uv_mutex_unlock(&reaper->mutex);
+    reaper_drop(reaper);
 }
 
 model_status reaper_create(const struct log_sink *log, struct reaper **ret, struct model_error *err)
@@ -53,8 +109,10 @@ model_status reaper_create(const struct log_sink *log, struct reaper **ret, stru
     }
     atomic_store(&reaper->references, 1);
     reaper->log = *log;
+    reaper_retain(reaper); /* the thread's */
     int code = uv_thread_create(&reaper->thread, reaper_main, reaper);
     if (code != 0) {
+        reaper_drop(reaper);
         reaper_drop(reaper);
         return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start the thread that frees models: %s",
                          uv_strerror(code));
@@ -86,24 +144,44 @@ void reaper_give(struct reaper *reaper, struct reaper_item *item)
 {
     item->next = NULL;
     uv_mutex_lock(&reaper->mutex);
-    int taken = !reaper->stopped;
+    const bool taken = !reaper->stopped;
     if (taken) {
         *(reaper->first != NULL ? &reaper->last->next : &reaper->first) = item;
         reaper->last = item;
-        uv_cond_signal(&reaper->work);
+        uv_cond_broadcast(&reaper->work);
     }
     uv_mutex_unlock(&reaper->mutex);
     if (!taken)
         reaper_run_on_own_thread(item->destroy, item->object);
 }
 
-void reaper_stop(struct reaper *reaper)
+bool reaper_stop(struct reaper *reaper, int64_t until_ns)
 {
     uv_mutex_lock(&reaper->mutex);
-    reaper->stopping = 1;
-    uv_cond_signal(&reaper->work);
+    reaper->stopping = true;
+    uv_cond_broadcast(&reaper->work);
+    while (!reaper->stopped) {
+        const int64_t left_ns = until_ns == INT64_MAX ? INT64_MAX : until_ns - clock_now_ns();
+        if (left_ns <= 0)
+            break;
+        if (left_ns == INT64_MAX)
+            uv_cond_wait(&reaper->work, &reaper->mutex);
+        else
+            (void)uv_cond_timedwait(&reaper->work, &reaper->mutex, (uint64_t)left_ns);
+    }
+    const bool stopped = reaper->stopped;
+    uint32_t n_left = reaper->n_under_way;
+    for (const struct reaper_item *item = reaper->first; item != NULL; item = item->next)
+        n_left++;
     uv_mutex_unlock(&reaper->mutex);
-    (void)uv_thread_join(&reaper->thread);
+    if (stopped)
+        return uv_thread_join(&reaper->thread) == 0;
+    log_write(&reaper->log, MODEL_LOG_ERROR,
+              "%u model%s not freed, since a plugin does not come back from destroy(); left behind "
+              "(worker processes, isolation \"worker\", would be ended)",
+              n_left, n_left == 1 ? " is" : "s are");
+    (void)pthread_detach(reaper->thread);
+    return false;
 }
 
 void reaper_run_on_own_thread(void (*body)(void *argument), void *argument)

@@ -36,6 +36,10 @@ struct request_job {
     model_status (*answer)(struct request_job *job, struct modelhost_result *result,
                            struct model_error *err);
     void (*destroy)(struct request_job *job);
+    /* Another model of the package is to do it than the one that it was made for, whose memory it may not use any
+     * more. Before it is queued; NULL: it uses nothing of the model. [any-thread] */
+    model_status (*rebind)(struct request_job *job, struct modelhost_model *model,
+                           struct model_error *err);
     /* Of the tensors that prepare() will make: their items, and about how many tokens; 0 items: unknown,
      * so that the request runs alone. */
     uint32_t n_items;
@@ -83,6 +87,7 @@ struct modelhost_request {
     /* Which backend serves it, and why (model_route.h). */
     struct breaker_ticket ticket; /* until the answer */
     char *fallback_reason;        /* owned, until the result has it; NULL: it is the first */
+    bool waits_for_backend;       /* before submission: one is being opened */
 
     /* What the caller is told before the answer. */
     void (*on_tensors)(void *context, const struct model_tensor *const *tensors,
@@ -107,7 +112,10 @@ struct modelhost_request {
 
     /* Guarded by the scheduler's mutex. */
     enum request_state state;
-    struct request_group *group;               /* while it is queued */
+    struct request_group *group; /* while it is queued and not held */
+    bool is_held;                /* queued, and waits for a backend (scheduler_held.c) */
+    bool is_routed;              /* then: somebody looks for its backend */
+    uint64_t held_round;         /* then: when that was done last */
     struct modelhost_request *previous, *next; /* in the group, or in the list of answers */
     struct lane *lane;                         /* while it runs */
     int64_t given_up_ns;                       /* while it ran; 0: not, or counted */

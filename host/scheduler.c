@@ -86,7 +86,9 @@ static void say_late(const struct modelhost_request *request, int64_t now_ns,
 {
     (void)error_set(err, MODEL_DEADLINE, "deadline passed after %lld ms while the request %s",
                     (long long)((now_ns - request->submitted_ns) / NS_PER_MS),
-                    request->state == REQUEST_QUEUED ? "waited for a lane" : "was running");
+                    request->is_held                   ? "waited for a backend that is being opened"
+                    : request->state == REQUEST_QUEUED ? "waited for a lane"
+                                                       : "was running");
 }
 
 void scheduler_expire(struct scheduler *scheduler, struct modelhost_request *request,
@@ -117,7 +119,9 @@ static model_status enqueue(struct scheduler *scheduler, struct modelhost_reques
     if (has_callback && request->deadline_ns != INT64_MAX &&
         deadline_heap_add(&scheduler->deadlines, request) != MODEL_OK)
         return error_no_memory(err, "a deadline");
-    if (request_queue_add(&scheduler->queue, request) != MODEL_OK) {
+    if (request->waits_for_backend)
+        request_queue_hold(&scheduler->queue, request);
+    else if (request_queue_add(&scheduler->queue, request) != MODEL_OK) {
         deadline_heap_remove(&scheduler->deadlines, request);
         return error_no_memory(err, "a place in the queue");
     }
@@ -134,16 +138,19 @@ static model_status admit(struct scheduler *scheduler, struct modelhost_request 
     if (scheduler->stopping)
         return error_set(err, MODEL_CANCELLED, "the host was shut down");
     if (request_queue_is_full(&scheduler->queue))
-        return error_set(err, MODEL_BUSY,
-                         "%u requests wait already (max_queue %u); try again later",
-                         scheduler->queue.n_requests, scheduler->queue.max_requests);
-    model_status status = lane_check_model(request->model, err);
+        return error_set(
+            err, MODEL_BUSY, "%u requests wait already (max_queue %u); try again later",
+            scheduler->queue.n_requests + scheduler->queue.n_held, scheduler->queue.max_requests);
+    model_status status =
+        request->waits_for_backend ? MODEL_OK : lane_check_model(request->model, err);
     return status == MODEL_OK ? enqueue(scheduler, request, err) : status;
 }
 
 model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_request *request,
                               struct model_error *err)
 {
+    struct modelhost_model *model = request->model; /* which is the caller's, too */
+    const bool waits = request->waits_for_backend;
     request->scheduler = scheduler;
     batch_describe(request);
     uv_mutex_lock(&scheduler->mutex);
@@ -156,13 +163,15 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
         wait_word_post(&lane->work);
     if (is_next)
         scheduler_loop_wake(scheduler);
+    if (status == MODEL_OK && waits && !model_route_is_opening(model)) /* it has just ended */
+        scheduler_route_held(scheduler, model_route_chain(model));
     return status;
 }
 
 void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t *ret_running)
 {
     uv_mutex_lock(&scheduler->mutex);
-    *ret_queued = scheduler->queue.n_requests;
+    *ret_queued = scheduler->queue.n_requests + scheduler->queue.n_held;
     *ret_running = scheduler->n_busy;
     uv_mutex_unlock(&scheduler->mutex);
 }

@@ -5,7 +5,7 @@
  * loop. So a waiting request expires on time whatever the lanes do. At its deadline a running request is
  * answered too and its token raised; a lane that does not come back soon then is abandoned and replaced.
  *
- * scheduler.c has claiming and answering, scheduler_life.c beginning and end, scheduler_loop.c time,
+ * scheduler.c has claiming and answering, scheduler_held.c requests that wait for a backend, scheduler_life.c beginning and end, scheduler_loop.c time,
  * lanes/lane.c the threads. One mutex guards it all; what others are told (answers, counts, log lines) is
  * told when it is unlocked. */
 #ifndef SCHEDULER_H
@@ -31,6 +31,7 @@ struct scheduler {
     uv_mutex_t mutex;     /* guards everything below, and the guarded fields of requests */
     uv_cond_t lane_ended; /* n_live_lanes is less */
     struct request_queue queue;
+    uint64_t held_round; /* of scheduler_route_held() */
     struct deadline_heap deadlines;
     struct modelhost_request *claimed, *last_claimed; /* answered, to be told when unlocked */
     struct lane *lanes;       /* all that run or may run something, abandoned ones too */
@@ -66,6 +67,11 @@ uint32_t scheduler_destroy(struct scheduler *scheduler);
  * MODEL_CANCELLED when the host is going away. */
 model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_request *request,
                               struct model_error *err);
+/* Looks for the backends of the requests that are held for one of this chain: some go on, some are told that there is
+ * none. Whenever one has been opened, or could not be. Without locks. [any-thread] */
+struct backend_chain;
+void scheduler_route_held(struct scheduler *scheduler, const struct backend_chain *chain);
+
 /* How many requests wait, and run on lanes that are not abandoned. */
 void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t *ret_running);
 /* Waits for the answer of a request without a callback; at its deadline gives it. */

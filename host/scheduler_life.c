@@ -88,7 +88,8 @@ static void stop(struct scheduler *scheduler)
     uv_mutex_lock(&scheduler->mutex);
     scheduler->stopping = 1;
     for (struct modelhost_request *request;
-         (request = request_queue_first(&scheduler->queue)) != NULL;)
+         (request = request_queue_first(&scheduler->queue)) != NULL ||
+         (request = scheduler->queue.first_held) != NULL;)
         scheduler_give_up(scheduler, request, MODEL_CANCELLED, "the host was shut down");
     for (struct lane *lane = scheduler->lanes; lane != NULL; lane = lane->next)
         give_up_all(scheduler, lane);

@@ -29,7 +29,7 @@ void session_drop(struct modelhost_session *session)
 {
     if (session == NULL || atomic_fetch_sub(&session->references, 1) != 1)
         return;
-    session->end = (struct reaper_item){NULL, destroy_instance, session};
+    session->end = (struct reaper_item){NULL, destroy_instance, session, false};
     if (session->instance == NULL || loaded_model_keep_instance(session->model, session->instance))
         free_session(session);
     else

@@ -130,6 +130,16 @@ struct modelhost_load_options {
         *name; /* what the model is called in log lines and metrics, at most 200 bytes; NULL: the
                          package's id, or its folder's name. A name that another package of the host has gets
                          a number behind it */
+    int64_t
+        load_timeout_ms; /* worker: for opening the package (create_model()), then its process is
+                                  ended and the load fails with MODEL_DEADLINE; 0: 300,000. In this
+                                  process nothing can stop a plugin that hangs there. */
+    /* worker: a plugin whose processes crash so often in a row within quarantine_window_ms (0: 60,000), without
+     * an answer between them, is put into quarantine (modelhost quarantine) for quarantine_ms (0: 600,000). */
+    uint32_t quarantine_after_crashes; /* 0: never; up to 64 */
+    uint32_t quarantine_reserved;      /* 0 */
+    int64_t quarantine_window_ms;
+    int64_t quarantine_ms;
     int32_t loading;      /* enum modelhost_loading */
     int32_t verification; /* enum modelhost_verification */
     /* A model that takes more, by its weights and by what its plugin says, is MODEL_OUT_OF_MEMORY with both

@@ -20,9 +20,10 @@ const char cmd_quarantine_help[] =
     "usage: modelhost quarantine list [--store DIR] [--json]\n"
     "       modelhost quarantine clear SHA|FILE ... [--store DIR]\n"
     "       modelhost quarantine clear --all [--store DIR]\n\n"
-    "Plugins that failed a conformance run are not opened, whatever their file is called:\n"
-    "their content is known by its SHA-256. Shows them with reason and expiry, or\n"
-    "lets them out. SHA is a digest or its first 7 digits or more, FILE a plugin's file.\n\n"
+    "Plugins that failed a conformance run, or crashed too often in a row (quarantine_after_crashes\n"
+    "of `modelhost config keys`), are not opened, whatever their file is called: their content is\n"
+    "known by its SHA-256. Shows them with reason and expiry, or lets them out. SHA is a digest or\n"
+    "its first 7 digits or more, FILE a plugin's file.\n\n"
     "  --all        lets all of them out\n"
     "  --store DIR  default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --json       a JSON array\n";

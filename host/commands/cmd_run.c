@@ -46,6 +46,10 @@ const char cmd_run_help[] =
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
     "  --memory-budget N    bytes: a model that takes more is refused\n"
+    "  --load-timeout TIME  with --isolation worker: what loading may take (default 5m)\n"
+    "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
+    "                       `modelhost check-plugin`\n"
+    "  --set KEY=VALUE      any option of host or model, as in --config; may be given several times\n"
     "  --backend A,B        backends of the package to use, in order of preference (default: those that\n"
     "                       it has, cpu first)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
@@ -124,7 +128,8 @@ static void take_options(const struct run_command *run, struct modelhost_options
         options->threads = (uint32_t)run->threads;
     if (run->verbosity != 0)
         options->log_level = run->verbosity < 0 ? MODEL_LOG_ERROR : MODEL_LOG_DEBUG;
-    (void)command_log("run", run->log_format, options); /* was checked */
+    (void)command_set_policy("run", run->load_policy, options); /* was checked, */
+    (void)command_log("run", run->log_format, options);         /* and this */
 }
 
 static void take_load_options(const struct run_command *run, struct modelhost_load_options *options)
@@ -136,6 +141,8 @@ static void take_load_options(const struct run_command *run, struct modelhost_lo
         options->workers = (uint32_t)run->workers;
     if (run->kill_grace_ms > 0)
         options->kill_grace_ms = run->kill_grace_ms;
+    if (run->load_timeout_ms > 0)
+        options->load_timeout_ms = run->load_timeout_ms;
     if (run->backend != NULL)
         options->backend = run->backend;
     (void)command_loading("run", &run->loading, options); /* was checked */
@@ -154,6 +161,7 @@ static void open_model(void *argument)
         modelhost_config_host(config, &options);
         modelhost_config_model(config, run->package, &load_options);
     }
+    (void)command_set_options("run", &run->assignments, &options, &load_options); /* was checked */
     take_options(run, &options);
     take_load_options(run, &load_options);
     if (opening->status == MODEL_OK)
@@ -220,13 +228,16 @@ static model_status open_and_run(struct run_command *run, struct model_error *er
     int64_t start_ns = clock_now_ns();
     if (!open_in_time(opening))
         return error_set(err, MODEL_DEADLINE,
-                         "deadline passed after %lld ms while the model was being loaded",
+                         "deadline passed after %lld ms while the model was being loaded; give it "
+                         "more with --timeout",
                          (long long)run->timeout_ms);
     run->load_ns = clock_now_ns() - start_ns;
     *err = opening->err;
     model_status status = opening->status;
     if (status == MODEL_OK)
         status = run_opened(run, opening->model, err);
+    if (status == MODEL_DEADLINE && opening->status == MODEL_OK)
+        error_advise(err, "give it more with --timeout");
     status = write_metrics(run, opening->host, status, err);
     if (status == MODEL_DEADLINE || status == MODEL_CANCELLED)
         return status; /* the plugin may be stuck: the process ends without waiting for it */
@@ -247,8 +258,6 @@ int cmd_run(int argc, char **argv)
     run_options_finish(&run);
     if (!parsed)
         return COMMAND_USAGE;
-    if (status == MODEL_DEADLINE)
-        error_advise(&err, "give it more with --timeout");
     if (status == MODEL_DEADLINE || status == MODEL_CANCELLED) {
         int code = command_fail(status, &err);
         (void)fflush(NULL);

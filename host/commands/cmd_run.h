@@ -18,7 +18,9 @@ struct run_command {
     const char *log_format;             /* or NULL */
     int64_t top_k, timeout_ms, threads; /* top_k -1: not given */
     const char *isolation;              /* "inproc", "worker", or NULL: not given */
-    int64_t workers, kill_grace_ms;
+    int64_t workers, kill_grace_ms, load_timeout_ms;
+    const char *load_policy;         /* "any", "conformant", or NULL: not given */
+    struct command_list assignments; /* of --set; values owned */
     struct command_loading loading;
     bool truncate, describe, as_json, quiet, verbose;
     bool stateful; /* the pairs are pieces of one stream */

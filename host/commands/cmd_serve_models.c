@@ -29,6 +29,12 @@ const char cmd_serve_models_help[] =
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
     "  --memory-budget N    bytes: a model that takes more is refused\n"
+    "  --workers N          processes of each model (default 1)\n"
+    "  --kill-grace TIME    from a request's deadline to the end of its worker (default 50ms)\n"
+    "  --load-timeout TIME  what loading a model may take in a worker (default 5m)\n"
+    "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
+    "                       `modelhost check-plugin`\n"
+    "  --set KEY=VALUE      any option of host or models, as in --config; may be given several times\n"
     "  --lanes N            requests that run at the same time (default: 1)\n"
     "  --threads N          threads of each (default: all that this process may use, shared out)\n"
     "  --log-format FORMAT  text or json: how log lines on standard error look (default text)\n"
@@ -39,8 +45,9 @@ const char cmd_serve_models_help[] =
 
 struct serve_command {
     struct command_places places;
-    const char *host, *config_path, *isolation, *log_format;
-    int64_t port, lanes, threads;
+    const char *host, *config_path, *isolation, *log_format, *load_policy;
+    int64_t port, lanes, threads, workers, kill_grace_ms, load_timeout_ms;
+    struct command_list assignments; /* of --set; values owned */
     struct command_loading loading;
     bool quiet, verbose;
     struct modelhost *modelhost;
@@ -94,6 +101,23 @@ static model_status take_name(struct serve_command *command, const char *argumen
     return MODEL_OK;
 }
 
+/* What the command line says goes over what the file of options says. */
+static void take_load_options(const struct serve_command *command,
+                              struct modelhost_load_options *options)
+{
+    struct modelhost_options unused = MODELHOST_OPTIONS_INIT;
+    (void)command_set_options("serve", &command->assignments, &unused, options); /* was checked */
+    if (command->isolation != NULL)
+        options->isolation =
+            strcmp(command->isolation, "inproc") == 0 ? MODELHOST_INPROC : MODELHOST_WORKER;
+    if (command->workers > 0)
+        options->workers = (uint32_t)command->workers;
+    if (command->kill_grace_ms > 0)
+        options->kill_grace_ms = command->kill_grace_ms;
+    if (command->load_timeout_ms > 0)
+        options->load_timeout_ms = command->load_timeout_ms;
+}
+
 static model_status load_one(struct serve_command *command, const struct modelhost_config *config,
                              const char *argument, struct model_error *err)
 {
@@ -108,9 +132,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
     if (config != NULL)
         modelhost_config_model(config, package, &options);
     options.name = command->names[i]; /* logs and metrics say what addresses say */
-    if (command->isolation != NULL)
-        options.isolation =
-            strcmp(command->isolation, "inproc") == 0 ? MODELHOST_INPROC : MODELHOST_WORKER;
+    take_load_options(command, &options);
     (void)command_loading("serve", &command->loading, &options); /* was checked */
     return modelhost_load_with(command->modelhost, package, &options, &command->models[i].model,
                                err);
@@ -120,8 +142,11 @@ static model_status open_host(struct serve_command *command, const struct modelh
                               struct model_error *err)
 {
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options unused = MODELHOST_LOAD_OPTIONS_INIT;
     if (config != NULL)
         modelhost_config_host(config, &options);
+    (void)command_set_options("serve", &command->assignments, &options, &unused); /* was checked, */
+    (void)command_set_policy("serve", command->load_policy, &options);            /* and this */
     if (command->places.store_dir != NULL)
         options.store_dir = command->places.store_dir;
     if (command->places.plugin_path != NULL)
@@ -222,6 +247,40 @@ static model_status serve(const struct serve_command *command, struct model_erro
     return status;
 }
 
+/* The command line; false after printing what is wrong. */
+static bool check(const struct serve_command *command, int argc, char **argv)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options load_options = MODELHOST_LOAD_OPTIONS_INIT;
+    if (!command_log(argv[0], command->log_format, &options) ||
+        !command_set_options(argv[0], &command->assignments, &options, &load_options) ||
+        !command_set_policy(argv[0], command->load_policy, &options))
+        return false;
+    if (optind == argc)
+        return command_usage(argv[0], "wants at least one package") == 0;
+    if (command->isolation != NULL && strcmp(command->isolation, "inproc") != 0 &&
+        strcmp(command->isolation, "worker") != 0)
+        return command_usage(argv[0], "--isolation wants worker or inproc, got '%s'",
+                             command->isolation) == 0;
+    return true;
+}
+
+static int load_and_serve(struct serve_command *command, char **packages, size_t n_packages)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = load_all(command, packages, n_packages, &err);
+    if (status == MODEL_OK)
+        status = serve(command, &err);
+    for (size_t i = 0; i < command->n_models; i++) {
+        modelhost_release(command->models[i].model);
+        free(command->names[i]);
+    }
+    modelhost_destroy(command->modelhost);
+    free(command->models);
+    free(command->names);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}
+
 int cmd_serve_models(int argc, char **argv)
 {
     struct serve_command command = {.host = NULL};
@@ -235,6 +294,11 @@ int cmd_serve_models(int argc, char **argv)
         {"verification", .text = &command.loading.verification},
         {"memory-budget", .integer = &command.loading.memory_budget_bytes, .min = 1,
          .max = INT64_MAX},
+        {"workers", .integer = &command.workers, .min = 1, .max = 64},
+        {"kill-grace", .duration_ms = &command.kill_grace_ms},
+        {"load-timeout", .duration_ms = &command.load_timeout_ms},
+        {"load-policy", .text = &command.load_policy},
+        {"set", .list = &command.assignments},
         {"lanes", .integer = &command.lanes, .min = 1, .max = 1024},
         {"threads", .integer = &command.threads, .min = 1, .max = 1024},
         {"store", .text = &command.places.store_dir},
@@ -243,29 +307,12 @@ int cmd_serve_models(int argc, char **argv)
         {"verbose", .flag = &command.verbose, .letter = 'v'},
         {.name = NULL},
     };
-    if (!command_read_options(argc, argv, options))
-        return COMMAND_USAGE;
-    struct modelhost_options logging = MODELHOST_OPTIONS_INIT;
-    if (!command_log(argv[0], command.log_format, &logging))
-        return COMMAND_USAGE;
-    if (!command_loading(argv[0], &command.loading, NULL))
-        return COMMAND_USAGE;
-    if (optind == argc)
-        return command_usage(argv[0], "wants at least one package");
-    if (command.isolation != NULL && strcmp(command.isolation, "inproc") != 0 &&
-        strcmp(command.isolation, "worker") != 0)
-        return command_usage(argv[0], "--isolation wants worker or inproc, got '%s'",
-                             command.isolation);
-    struct model_error err = MODEL_ERROR_INIT;
-    model_status status = load_all(&command, argv + optind, (size_t)(argc - optind), &err);
-    if (status == MODEL_OK)
-        status = serve(&command, &err);
-    for (size_t i = 0; i < command.n_models; i++) {
-        modelhost_release(command.models[i].model);
-        free(command.names[i]);
-    }
-    modelhost_destroy(command.modelhost);
-    free(command.models);
-    free(command.names);
-    return status == MODEL_OK ? 0 : command_fail(status, &err);
+    command.assignments.values = calloc((size_t)argc + 1, sizeof *command.assignments.values);
+    const bool is_good =
+        command.assignments.values != NULL && command_read_options(argc, argv, options) &&
+        command_loading(argv[0], &command.loading, NULL) && check(&command, argc, argv);
+    const int code =
+        is_good ? load_and_serve(&command, argv + optind, (size_t)(argc - optind)) : COMMAND_USAGE;
+    free(command.assignments.values);
+    return code;
 }

@@ -1,4 +1,5 @@
 /* command_host.c - see modelhost_commands.h: what the subcommands share. */
+#include "config_assignment.h"
 #include "environment.h"
 #include "errors.h"
 #include "files.h"
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_LINE_BYTES (16u << 20)
 
@@ -68,4 +70,25 @@ const char *command_next_line(size_t *ret_bytes, model_status *ret_status, struc
         line.data[--line.size] = '\0';
     *ret_bytes = line.size;
     return line.data != NULL ? line.data : "";
+}
+
+bool command_set_options(const char *command, const struct command_list *assignments,
+                         struct modelhost_options *host, struct modelhost_load_options *model)
+{
+    for (size_t i = 0; i < assignments->n_values; i++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        if (config_assignment_apply(assignments->values[i], host, model, &err) != MODEL_OK)
+            return command_usage(command, "--set %s: %s", assignments->values[i], err.message) == 0;
+    }
+    return true;
+}
+
+bool command_set_policy(const char *command, const char *policy, struct modelhost_options *host)
+{
+    const bool is_conformant = policy != NULL && strcmp(policy, "conformant") == 0;
+    if (policy != NULL && !is_conformant && strcmp(policy, "any") != 0)
+        return command_usage(command, "--load-policy is '%s', want any or conformant", policy) == 0;
+    if (policy != NULL)
+        host->load_policy = is_conformant ? MODELHOST_LOAD_CONFORMANT : MODELHOST_LOAD_ANY;
+    return true;
 }

@@ -48,6 +48,11 @@ bool command_loading(const char *command, const struct command_loading *given,
 /* How a host that is made with these options logs: "text" (NULL, too) or "json" lines on stderr
  * (command_log.c). False after printing what is wrong. */
 bool command_log(const char *command, const char *format, struct modelhost_options *options);
+/* What `--set KEY=VALUE` says of a host and its models (command_host.c). False after printing what is wrong. */
+bool command_set_options(const char *command, const struct command_list *assignments,
+                         struct modelhost_options *host, struct modelhost_load_options *model);
+/* The same of --load-policy; NULL: it was not given. */
+bool command_set_policy(const char *command, const char *policy, struct modelhost_options *host);
 /* Writes the host's metrics to a file, to stderr for "-", or to stdout for NULL (cmd_metrics.c). */
 model_status command_write_metrics(struct modelhost *host, const char *path,
                                    struct model_error *err);

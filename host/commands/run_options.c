@@ -177,10 +177,24 @@ static bool check_isolation(const struct run_command *run, const char *command)
     if (run->isolation != NULL && !in_worker && strcmp(run->isolation, "inproc") != 0)
         return command_usage(command, "--isolation is '%s', want inproc or worker",
                              run->isolation) == 0;
-    if (!in_worker && (run->workers > 0 || run->kill_grace_ms > 0))
-        return command_usage(command, "--%s goes with --isolation worker",
-                             run->workers > 0 ? "workers" : "kill-grace") == 0;
+    const bool may_be =
+        run->isolation == NULL && (run->config_path != NULL || run->assignments.n_values > 0);
+    const char *misplaced = run->workers > 0           ? "workers"
+                            : run->kill_grace_ms > 0   ? "kill-grace"
+                            : run->load_timeout_ms > 0 ? "load-timeout"
+                                                       : NULL;
+    if (!in_worker && !may_be && misplaced != NULL)
+        return command_usage(command, "--%s goes with --isolation worker", misplaced) == 0;
     return true;
+}
+
+/* Once before anything is opened: the same is done again with the options of the file below them. */
+static bool check_set(const struct run_command *run, const char *command)
+{
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options load_options = MODELHOST_LOAD_OPTIONS_INIT;
+    return command_set_options(command, &run->assignments, &options, &load_options) &&
+           command_set_policy(command, run->load_policy, &options);
 }
 
 /* Options of generating that say opposite things, or nothing. */
@@ -220,8 +234,8 @@ static void take_generation(struct run_command *run)
 
 static bool make_lists(struct run_command *run, size_t n)
 {
-    struct command_list *const lists[] = {&run->texts, &run->images, &run->inputs, &run->outputs,
-                                          &run->stop_strings};
+    struct command_list *const lists[] = {&run->texts,   &run->images,       &run->inputs,
+                                          &run->outputs, &run->stop_strings, &run->assignments};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if ((lists[i]->values = calloc(n, sizeof *lists[i]->values)) == NULL)
             return false;
@@ -271,6 +285,9 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
          .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
         {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},
+        {"load-timeout", .duration_ms = &run->load_timeout_ms, .group = EVERY},
+        {"load-policy", .text = &run->load_policy, .group = EVERY},
+        {"set", .list = &run->assignments, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
         {"config", .text = &run->config_path, .group = EVERY},
         {"metrics", .text = &run->metrics_path, .group = EVERY},
@@ -296,7 +313,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
     return check_log_format(run, argv[0]) && check_form(run, argv[0], options, given) &&
-           check_task(run, argv[0]) && check_isolation(run, argv[0]) &&
+           check_task(run, argv[0]) && check_isolation(run, argv[0]) && check_set(run, argv[0]) &&
            command_loading(argv[0], &run->loading, NULL) && check_files(run, argv[0]) &&
            check_generation(run, argv[0], options, given);
 }
@@ -308,6 +325,7 @@ void run_options_finish(struct run_command *run)
     free(run->inputs.values);
     free(run->outputs.values);
     free(run->stop_strings.values);
+    free(run->assignments.values);
     free(run->input_ids);
     free(run->stop_ids);
 }

@@ -72,6 +72,13 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_U64, MODEL(max_batch_tokens), 0, EXACT, NULL,
         "of the joined texts together; 0: no limit"),
     ROW(CONFIG_TEXT, MODEL(name), 0, 0, NULL, "of the model in log lines and metrics"),
+    ROW(CONFIG_I64, MODEL(load_timeout_ms), 0, DAY_MS, NULL,
+        "until a worker that hangs while it loads is ended; 0: 300000"),
+    ROW(CONFIG_U32, MODEL(quarantine_after_crashes), 0, 64, NULL,
+        "crashes of workers in a row that put the plugin into quarantine; 0: none do"),
+    ROW(CONFIG_I64, MODEL(quarantine_window_ms), 0, DAY_MS, NULL, "in which they come; 0: 60000"),
+    ROW(CONFIG_I64, MODEL(quarantine_ms), 0, 7 * (double)DAY_MS, NULL,
+        "that it stays there; 0: 600000"),
     ROW(CONFIG_WORD, MODEL(loading), 0, 0, loadings, "when weights become memory"),
     ROW(CONFIG_WORD, MODEL(verification), 0, 0, verifications,
         "what is compared with its digest before it is used"),
@@ -80,7 +87,7 @@ const struct config_field config_model_fields[] = {
     {.key = NULL},
 };
 
-static const struct config_field *find(const struct config_field *fields, const char *key)
+const struct config_field *config_fields_find(const struct config_field *fields, const char *key)
 {
     for (; fields->key != NULL; fields++)
         if (strcmp(fields->key, key) == 0)
@@ -154,7 +161,7 @@ model_status config_fields_check(const struct config_field *fields, const json_n
     if (json_check_unique_keys(object, where, err) != MODEL_OK)
         return MODEL_INVALID_ARGUMENT;
     for (const json_node *value = json_first(object); value != NULL; value = json_next(value)) {
-        const struct config_field *field = find(fields, json_key(value));
+        const struct config_field *field = config_fields_find(fields, json_key(value));
         if (field == NULL)
             return refuse_key(fields, where, json_key(value), err);
         if (!is_good(field, value))

@@ -26,6 +26,8 @@ struct config_field {
 /* Of struct modelhost_options and struct modelhost_load_options; they end with a row without a key. */
 extern const struct config_field config_host_fields[], config_model_fields[];
 
+/* NULL: there is none. */
+const struct config_field *config_fields_find(const struct config_field *fields, const char *key);
 /* Checks an object against a table: each key known and there once, each value of its kind and within its
  * bounds. `where` names the object in errors: "models.bert". MODEL_INVALID_ARGUMENT. */
 model_status config_fields_check(const struct config_field *fields, const json_node *object,

@@ -9,6 +9,7 @@
 #include "loaded_model.h"
 #include "result.h"
 #include "scores.h"
+#include "text_pipeline.h"
 #include "utf8.h"
 
 #include <stdlib.h>
@@ -59,6 +60,22 @@ static void destroy_job(struct request_job *job)
     free(generation->prompts);
     free(generation->stop_strings);
     free(generation);
+}
+
+/* The settings stay: they come from the package, and from its caller. */
+static model_status rebind_job(struct request_job *job, struct modelhost_model *model,
+                               struct model_error *err)
+{
+    struct generation *generation = (struct generation *)job;
+    struct text_pipeline *pipeline = NULL;
+    model_status status = MODEL_OK;
+    if (generation->tokenizer != NULL)
+        status = loaded_model_pipeline(model, &pipeline, err);
+    if (status == MODEL_OK)
+        status = generation_model_find(modelhost_description(model), &generation->model, err);
+    if (status == MODEL_OK && pipeline != NULL)
+        generation->tokenizer = text_pipeline_tokenizer(pipeline);
+    return status;
 }
 
 /* ---- what is to be continued */
@@ -330,8 +347,11 @@ model_status generation_job_create(const struct model_description *description,
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         return error_no_memory(err, "a request");
-    generation->job = (struct request_job){
-        .prepare = prepare_job, .run = run_job, .answer = answer_job, .destroy = destroy_job};
+    generation->job = (struct request_job){.prepare = prepare_job,
+                                           .run = run_job,
+                                           .answer = answer_job,
+                                           .destroy = destroy_job,
+                                           .rebind = rebind_job};
     generation->tokenizer = tokenizer;
     generation->bos_token_id = config->bos_token_id;
     generation->on_token = wanted->on_token;

@@ -68,7 +68,7 @@ void request_queue_finish(struct request_queue *queue)
 
 bool request_queue_is_full(const struct request_queue *queue)
 {
-    return queue->n_requests >= queue->max_requests;
+    return (uint64_t)queue->n_requests + queue->n_held >= queue->max_requests;
 }
 
 model_status request_queue_add(struct request_queue *queue, struct modelhost_request *request)
@@ -106,9 +106,32 @@ void request_queue_take(struct request_queue *queue, struct modelhost_request *c
     }
 }
 
+void request_queue_hold(struct request_queue *queue, struct modelhost_request *request)
+{
+    request->is_held = true;
+    request->previous = queue->last_held;
+    request->next = NULL;
+    *(queue->last_held != NULL ? &queue->last_held->next : &queue->first_held) = request;
+    queue->last_held = request;
+    queue->n_held++;
+}
+
+static void remove_held(struct request_queue *queue, struct modelhost_request *request)
+{
+    *(request->previous != NULL ? &request->previous->next : &queue->first_held) = request->next;
+    *(request->next != NULL ? &request->next->previous : &queue->last_held) = request->previous;
+    request->previous = request->next = NULL;
+    request->is_held = false;
+    queue->n_held--;
+}
+
 void request_queue_remove(struct request_queue *queue, struct modelhost_request *request)
 {
     struct request_group *group = request->group;
+    if (request->is_held) {
+        remove_held(queue, request);
+        return;
+    }
     *(request->previous != NULL ? &request->previous->next : &group->first) = request->next;
     *(request->next != NULL ? &request->next->previous : &group->last) = request->previous;
     request->previous = request->next = NULL;

@@ -2,8 +2,8 @@
  *
  * The highest priority goes first. Within a priority models take turns, so that one with many requests
  * cannot starve another; within model and priority the first that came goes first. A group is the requests
- * of one model and one priority; the groups that wait are one list in the order of their turns. Bounded,
- * and guarded by its user's mutex. */
+ * of one model and one priority; the groups that wait are one list in the order of their turns. A request
+ * that waits for a backend is held: it has no turn. Bounded, and guarded by its user's mutex. */
 #ifndef REQUEST_QUEUE_H
 #define REQUEST_QUEUE_H
 
@@ -19,7 +19,9 @@ struct request_group {
 };
 
 struct request_queue {
-    uint32_t n_requests, max_requests;
+    uint32_t n_requests, n_held,
+        max_requests; /* held ones are none of n_requests, but of the maximum */
+    struct modelhost_request *first_held, *last_held;
     struct request_group *first, *last; /* whose turn is next, and who is last */
     struct request_group *spare;        /* emptied groups, to be used again */
 };
@@ -36,7 +38,9 @@ struct modelhost_request *request_queue_first(const struct request_queue *queue)
 /* Takes out n > 0 of one group; the next turn is another model's of this priority, if one waits. */
 void request_queue_take(struct request_queue *queue, struct modelhost_request *const *requests,
                         uint32_t n);
-/* Takes out one that is in it, whatever its turn. */
+/* At the end of those that are held. Not into a full queue. */
+void request_queue_hold(struct request_queue *queue, struct modelhost_request *request);
+/* Takes out one that is in it, whatever its turn, or is held. */
 void request_queue_remove(struct request_queue *queue, struct modelhost_request *request);
 
 #endif

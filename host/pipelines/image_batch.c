@@ -108,6 +108,16 @@ static model_status answer_job(struct request_job *job, struct modelhost_result 
 
 /* ---- making */
 
+static model_status rebind_job(struct request_job *job, struct modelhost_model *model,
+                               struct model_error *err)
+{
+    struct image_pipeline *pipeline = NULL;
+    model_status status = loaded_model_image_pipeline(model, &pipeline, err);
+    if (status == MODEL_OK)
+        ((struct image_batch *)job)->pipeline = pipeline;
+    return status;
+}
+
 static void destroy_job(struct request_job *job)
 {
     image_batch_destroy((struct image_batch *)job);
@@ -182,6 +192,7 @@ model_status image_batch_create(const struct image_pipeline *pipeline,
     batch->job = (struct request_job){.prepare = prepare_job,
                                       .answer = answer_job,
                                       .destroy = destroy_job,
+                                      .rebind = rebind_job,
                                       .n_items = n_images,
                                       .n_tokens = n_images};
     batch->pipeline = pipeline;

@@ -2,6 +2,7 @@
  * its texts: an asynchronous call returns before the answer is made. */
 #include "dtype.h"
 #include "errors.h"
+#include "loaded_model.h"
 #include "schema.h"
 #include "text_task.h"
 
@@ -207,6 +208,17 @@ static model_status answer_job(struct request_job *job, struct modelhost_result 
     return text_batch_answer((struct text_batch *)job, result, err);
 }
 
+/* The tasks and names of outputs that it has are nobody's memory. */
+static model_status rebind_job(struct request_job *job, struct modelhost_model *model,
+                               struct model_error *err)
+{
+    struct text_pipeline *pipeline = NULL;
+    model_status status = loaded_model_pipeline(model, &pipeline, err);
+    if (status == MODEL_OK)
+        ((struct text_batch *)job)->pipeline = pipeline;
+    return status;
+}
+
 static void destroy_job(struct request_job *job)
 {
     text_batch_destroy((struct text_batch *)job);
@@ -227,8 +239,8 @@ model_status text_batch_create(const struct text_pipeline *pipeline,
     struct text_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL)
         return error_no_memory(err, "a batch");
-    batch->job =
-        (struct request_job){.prepare = prepare_job, .answer = answer_job, .destroy = destroy_job};
+    batch->job = (struct request_job){
+        .prepare = prepare_job, .answer = answer_job, .destroy = destroy_job, .rebind = rebind_job};
     batch->pipeline = pipeline;
     batch->items = calloc(n_texts, sizeof *batch->items);
     batch->n_items = batch->items != NULL ? n_texts : 0;

@@ -43,6 +43,8 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
     if (status == MODEL_OK)
         status = load_options_policy(&chain->options, &chain->policy, err);
     if (status == MODEL_OK)
+        status = load_options_check_quarantine(&chain->options, err);
+    if (status == MODEL_OK)
         status = backend_order_find(package_dir, chain->options.backend, &chain->order, err);
     chain->options.backend = NULL; /* the caller's memory */
     if (status == MODEL_OK && chain->options.name != NULL &&

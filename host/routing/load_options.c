@@ -1,6 +1,7 @@
 /* load_options.c - see load_options.h. */
 #include "load_options.h"
 #include "clock.h"
+#include "crash_quarantine.h"
 #include "errors.h"
 
 #include <string.h>
@@ -57,6 +58,19 @@ model_status load_options_policy(const struct modelhost_load_options *options,
         .max_probes = MAX_PROBES,
         .good_probes = GOOD_PROBES};
     return MODEL_OK;
+}
+
+model_status load_options_check_quarantine(const struct modelhost_load_options *options,
+                                           struct model_error *err)
+{
+    model_status status = check_number(
+        "quarantine_after_crashes", options->quarantine_after_crashes, CRASH_QUARANTINE_MAX, err);
+    if (status == MODEL_OK)
+        status =
+            check_number("quarantine_window_ms", options->quarantine_window_ms, MAX_OPTION_MS, err);
+    if (status == MODEL_OK)
+        status = check_number("quarantine_ms", options->quarantine_ms, 7 * MAX_OPTION_MS, err);
+    return status;
 }
 
 struct modelhost_load_options load_options_complete(const struct modelhost_load_options *options)

@@ -11,4 +11,8 @@ struct modelhost_load_options load_options_complete(const struct modelhost_load_
 model_status load_options_policy(const struct modelhost_load_options *options,
                                  struct breaker_policy *ret, struct model_error *err);
 
+/* The part about quarantine of complete options; the same. */
+model_status load_options_check_quarantine(const struct modelhost_load_options *options,
+                                           struct model_error *err);
+
 #endif

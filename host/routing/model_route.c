@@ -90,6 +90,8 @@ static void end_opening(struct modelhost_model *model, struct modelhost_model *n
     route->retry_ns = route->chain->now_ns() + RETRY_OPENING_NS;
     uv_cond_broadcast(&route->opened);
     uv_mutex_unlock(&route->mutex);
+    if (model->host->scheduler != NULL)
+        scheduler_route_held(model->host->scheduler, route->chain);
     loaded_model_drop(model);
 }
 
@@ -147,6 +149,27 @@ struct modelhost_model *model_route_next(const struct modelhost_model *model)
     struct modelhost_model *next = route->next;
     uv_mutex_unlock(&route->mutex);
     return next;
+}
+
+static bool is_opening_next(const struct modelhost_model *model)
+{
+    struct model_route *route = model->route;
+    uv_mutex_lock(&route->mutex);
+    const bool is_opening = route->next_state == NEXT_OPENING;
+    uv_mutex_unlock(&route->mutex);
+    return is_opening;
+}
+
+bool model_route_is_opening(struct modelhost_model *first)
+{
+    while (first != NULL && !is_opening_next(first))
+        first = model_route_next(first);
+    return first != NULL;
+}
+
+const struct backend_chain *model_route_chain(const struct modelhost_model *model)
+{
+    return model->route != NULL ? model->route->chain : NULL;
 }
 
 /* ---- choosing */
@@ -255,7 +278,13 @@ static model_status choose(struct modelhost_model *first,
             if (status != MODEL_OK)
                 return status;
         }
+        const bool is_opening = !may_wait && is_opening_next(model);
         next = model_route_next(model);
+        if (next == NULL && is_opening) {
+            call->waits = true;
+            call->serving = first;
+            return MODEL_OK;
+        }
         if (next == NULL) {
             say_no_next(model, reasons);
             return error_set(err, MODEL_BUSY, "no backend takes calls: %s",
@@ -321,7 +350,7 @@ model_status model_route_begin(struct modelhost_model *first,
         backend_chain_say_refused(route->chain, 0, route->position, &reasons);
     model_status status = session != NULL ? choose_of_session(first, session, &call, &reasons, err)
                                           : choose(first, options, may_wait, &call, &reasons, err);
-    if (status == MODEL_OK && reasons.size > 0) {
+    if (status == MODEL_OK && reasons.size > 0 && !call.waits) {
         call.reason = buffer_take(&reasons);
         count_fallback(first);
     }
@@ -359,12 +388,15 @@ static void log_fallback(const struct modelhost_request *request)
 model_status model_route_attach(struct routed_call *call, model_status status,
                                 struct modelhost_request *request)
 {
+    if (status != MODEL_OK && call->waits)
+        return status;
     if (status != MODEL_OK) {
         end_ticket(call->serving, &call->ticket, 0, BREAKER_NEUTRAL, NULL);
         free(call->reason);
         return status;
     }
     request->ticket = call->ticket;
+    request->waits_for_backend = call->waits;
     request->fallback_reason = call->reason;
     if (call->reason != NULL)
         log_fallback(request);

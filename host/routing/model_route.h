@@ -27,14 +27,19 @@ struct routed_call {
     struct breaker_ticket ticket;
     char *reason; /* why no earlier backend serves; NULL: it is the first */
     int64_t start_ns;
+    bool waits; /* the next backend is being opened; `serving` is the one that was asked */
 };
 
 /* Finds the backend for a call of `first`, that of the session if options have one. When the next backend
- * is being opened a call that `may_wait` does so until its deadline, others are refused. MODEL_BUSY says of
+ * is being opened a call that `may_wait` does so until its deadline; of others it is said that they have to: their
+ * requests are held (scheduler_held.c). MODEL_BUSY says of
  * each backend why it takes no calls and when it is tried again. [any-thread] */
 model_status model_route_begin(struct modelhost_model *first,
                                const struct modelhost_run_options *options, bool may_wait,
                                struct routed_call *ret, struct model_error *err);
+/* Whether one of the backends behind `first`, or the next of all, is being opened. */
+bool model_route_is_opening(struct modelhost_model *first);
+const struct backend_chain *model_route_chain(const struct modelhost_model *model);
 /* The rest of the way: the request that was made for it takes it over, or, unless `status` is MODEL_OK,
  * it ends here. Returns `status`. */
 model_status model_route_attach(struct routed_call *call, model_status status,

@@ -248,6 +248,7 @@ static model_status attach_first(struct worker_instance *instance, struct model_
         status = worker_slot_begin_call(instance->slot, alone, &patience, err);
         if (status != MODEL_OK)
             break;
+        patience.until_ns = clock_now_ns() + worker_slot_load_ns(instance->slot);
         status = worker_instance_attach(instance, &patience, err);
         worker_slot_end_call(instance->slot, alone);
     } while (

@@ -1,6 +1,7 @@
 /* worker_model.c - see worker_model.h. */
 #include "worker_model.h"
 #include "buffer.h"
+#include "clock.h"
 #include "errors.h"
 #include "worker_description.h"
 #include "worker_instance.h"
@@ -10,6 +11,7 @@
 struct worker_model {
     struct model base;
     struct worker_config config;
+    char *plugin; /* in the config */
     bool can_spin;
     struct model_description *description;
     uint32_t n_slots;
@@ -25,13 +27,17 @@ static void destroy(struct model *self)
 {
     struct worker_model *model = (struct worker_model *)self;
     for (uint32_t i = 0; i < model->n_slots; i++)
-        worker_slot_destroy(model->slots[i]);
+        worker_slot_say_goodbye(model->slots[i]);
+    const int64_t until_ns = clock_now_ns() + WORKER_GOODBYE_NS;
+    for (uint32_t i = 0; i < model->n_slots; i++)
+        worker_slot_destroy(model->slots[i], until_ns);
     free(model->description);
     free(model->config.command);
     free(model->config.package_dir);
     free(model->config.model_name);
     free(model->config.backend);
     free(model->config.plugin_path);
+    free(model->plugin);
     if (model->has_mutex)
         uv_mutex_destroy(&model->mutex);
     free(model);
@@ -86,8 +92,11 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->loading = options->loading;
     config->verification = options->verification;
     config->memory_budget_bytes = options->memory_budget_bytes;
+    config->load_ns = options->load_ns;
+    config->plugin = model->plugin = text_format("%s", options->plugin);
     config->log = options->log;
     config->metrics = options->metrics;
+    config->guard = options->guard;
     config->command = text_format("%s", options->command);
     config->package_dir = text_format("%s", options->package_dir);
     config->model_name =
@@ -97,7 +106,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
         options->plugin_path != NULL ? text_format("%s", options->plugin_path) : NULL;
     model->can_spin = options->can_spin;
     model->has_mutex = uv_mutex_init(&model->mutex) == 0;
-    return config->command != NULL && config->package_dir != NULL &&
+    return config->command != NULL && config->package_dir != NULL && model->plugin != NULL &&
                    (config->backend != NULL) == (options->backend != NULL) && model->has_mutex
                ? MODEL_OK
                : error_no_memory(err, "a model");

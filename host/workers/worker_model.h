@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "metrics.h"
+#include "worker_slot.h"
 
 #include <stdbool.h>
 
@@ -27,9 +28,12 @@ struct worker_model_options {
     uint64_t memory_bytes;
     int32_t loading, verification; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
-    bool can_spin; /* there is more than one processor */
+    int64_t load_ns;    /* for opening the package, and for each instance; 0: WORKER_LOAD_NS */
+    const char *plugin; /* its name and version, for sentences */
+    bool can_spin;      /* there is more than one processor */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
+    struct worker_guard guard;     /* lives as long as the model */
 };
 
 /* Starts the processes and waits until they have opened the model. What went wrong there is told as if it

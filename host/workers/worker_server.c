@@ -287,7 +287,7 @@ static void end_kindly(struct worker_server *server)
         uv_cond_wait(&server->fewer, &server->mutex);
     uv_mutex_unlock(&server->mutex);
     loaded_model_drop(server->model);
-    reaper_stop(server->host.reaper);
+    (void)reaper_stop(server->host.reaper, INT64_MAX); /* watch_end() has the limit */
 }
 
 int worker_server_run(int socket, void (*end_at_once)(int code))

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-#define GOODBYE_NS  (1 * NS_PER_S)   /* for a model's destroy() */
 #define MAX_WAIT_NS (1 * NS_PER_S)   /* for a process that must not be started yet */
 #define MAX_REPEATS 3                /* of what others have to do with; the last one is alone */
 #define SLICE_NS    (10 * NS_PER_MS) /* between looks at a token that cannot wake */
@@ -99,7 +98,7 @@ model_status worker_slot_create(const struct worker_config *config,
         (void)error_set(err, status, "%s", slot->error.message);
     uv_mutex_unlock(&slot->mutex);
     if (status != MODEL_OK)
-        worker_slot_destroy(slot);
+        worker_slot_destroy(slot, 0);
     else
         *ret = slot;
     return status;
@@ -124,26 +123,50 @@ static model_status send_message(struct worker_slot *slot, const struct worker_m
     return status;
 }
 
-void worker_slot_destroy(struct worker_slot *slot)
+void worker_slot_say_goodbye(struct worker_slot *slot)
+{
+    const struct worker_message goodbye = {.type = WORKER_GOODBYE};
+    uv_mutex_lock(&slot->mutex);
+    if (!slot->stopping && slot->has_process && slot->state == WORKER_READY) {
+        slot->is_leaving = true;
+        (void)send_message(slot, &goodbye, -1, NULL);
+    } else if (!slot->stopping)
+        kill_process(slot);
+    slot->stopping = true;
+    uv_cond_broadcast(&slot->changed);
+    uv_mutex_unlock(&slot->mutex);
+}
+
+/* Under the mutex: the time is over. */
+static void end_late(struct worker_slot *slot)
+{
+    if (slot->has_process && slot->is_leaving)
+        log_write(slot->config->log, MODEL_LOG_WARN,
+                  "worker %ld: plugin %s did not come back from destroy() in time; its process is "
+                  "ended",
+                  (long)slot->process.pid,
+                  slot->config->plugin != NULL ? slot->config->plugin : "");
+    kill_process(slot);
+}
+
+void worker_slot_destroy(struct worker_slot *slot, int64_t until_ns)
 {
     if (slot == NULL)
         return;
-    const struct worker_message goodbye = {.type = WORKER_GOODBYE};
-    const int64_t end_ns = clock_now_ns() + GOODBYE_NS;
+    worker_slot_say_goodbye(slot);
     uv_mutex_lock(&slot->mutex);
-    slot->stopping = true;
-    if (slot->has_process && slot->state == WORKER_READY)
-        (void)send_message(slot, &goodbye, -1, NULL);
-    else
-        kill_process(slot);
-    uv_cond_broadcast(&slot->changed);
-    for (int64_t left_ns; !slot->thread_ended && (left_ns = end_ns - clock_now_ns()) > 0;)
+    for (int64_t left_ns; !slot->thread_ended && (left_ns = until_ns - clock_now_ns()) > 0;)
         (void)uv_cond_timedwait(&slot->changed, &slot->mutex, (uint64_t)left_ns);
     if (!slot->thread_ended)
-        kill_process(slot);
+        end_late(slot);
     uv_mutex_unlock(&slot->mutex);
     (void)uv_thread_join(&slot->thread);
     free_slot(slot);
+}
+
+int64_t worker_slot_load_ns(const struct worker_slot *slot)
+{
+    return slot->config->load_ns > 0 ? slot->config->load_ns : WORKER_LOAD_NS;
 }
 
 const struct buffer *worker_slot_description(const struct worker_slot *slot)
@@ -174,11 +197,11 @@ uint64_t worker_slot_generation(struct worker_slot *slot)
 
 /* ---- using */
 
-/* Under the mutex: whether it rests for longer than anybody should wait; says so. */
+/* Under the mutex: whether it rests for longer than anybody should wait, or has to; says so. */
 static bool rests_long(struct worker_slot *slot, struct model_error *err)
 {
     const int64_t left_ns = worker_backoff_left_ns(&slot->backoff, clock_now_ns());
-    if (slot->state != WORKER_RESTING || left_ns <= MAX_WAIT_NS)
+    if (slot->state != WORKER_RESTING || (left_ns <= MAX_WAIT_NS && !slot->is_barred))
         return false;
     (void)error_set(
         err, MODELHOST_CRASHED,

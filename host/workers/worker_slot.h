@@ -13,6 +13,17 @@
 #include "worker_channel.h"
 
 #define WORKER_GREETING_NS INT64_C(60000000000)
+#define WORKER_LOAD_NS     INT64_C(300000000000)
+#define WORKER_GOODBYE_NS  INT64_C(1000000000) /* for a model's destroy() */
+
+/* Who counts crashes, and says whether the next process may be started. By the slots' threads. */
+struct worker_guard {
+    /* A process ended by itself, and not well; `had_worked`: it had answered a call. NULL: nobody counts. */
+    void (*crashed)(void *context, bool had_worked, const char *sentence);
+    /* Before each start; NULL: always. */
+    model_status (*admit)(void *context, struct model_error *err);
+    void *context;
+};
 
 /* What all workers of a model have in common. Lives in its model. */
 struct worker_config {
@@ -24,12 +35,15 @@ struct worker_config {
     uint32_t lanes;    /* instances of each process that may run at the same time */
     uint32_t threads;
     int64_t kill_grace_ns;
-    uint64_t memory_bytes;         /* 0: no limit */
+    uint64_t memory_bytes; /* 0: no limit */
+    int64_t greeting_ns;   /* for the first message of a process; 0: WORKER_GREETING_NS */
+    int64_t load_ns;       /* for opening the package, and for each instance; 0: WORKER_LOAD_NS */
+    const char *plugin;    /* its name and version, for sentences; NULL: not known. The model's */
     int32_t loading, verification; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
-    int64_t greeting_ns; /* for the first message of a process; 0: WORKER_GREETING_NS */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
+    struct worker_guard guard;
 };
 
 /* How long a caller waits: until until_ns, or grace_ns from when it finds *cancelled raised. */
@@ -61,8 +75,15 @@ struct worker_slot;
 model_status worker_slot_create(const struct worker_config *config,
                                 const struct buffer *description, struct worker_slot **ret,
                                 struct model_error *err);
-/* Ends the process, kindly first. All its instances are gone by then. NULL does nothing. */
-void worker_slot_destroy(struct worker_slot *slot);
+/* Asks the process to end; of several all are asked before the first is waited for. All its instances are gone
+ * by then. */
+void worker_slot_say_goodbye(struct worker_slot *slot);
+/* Says goodbye, unless that was done, and waits until until_ns; ends the process then, and logs that. NULL does
+ * nothing. */
+void worker_slot_destroy(struct worker_slot *slot, int64_t until_ns);
+
+/* What loading, or making an instance, may take at most. */
+int64_t worker_slot_load_ns(const struct worker_slot *slot);
 
 /* What the first process said of the model, as bytes (worker_description.h). Never changes. */
 const struct buffer *worker_slot_description(const struct worker_slot *slot);

@@ -35,6 +35,7 @@ struct worker_slot {
     size_t line_bytes;
     struct log_limit limit; /* of the lines that come from its processes */
     bool has_greeted;       /* the process that runs has said something */
+    bool has_opened;        /* it has opened the package, or said why not */
     bool is_repeating;      /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
@@ -47,6 +48,8 @@ struct worker_slot {
     bool stopping, thread_ended;
     bool has_process; /* `process` may be sent to and killed */
     bool killed;      /* by the host */
+    bool is_leaving;  /* it was told goodbye */
+    bool is_barred;   /* the guard let none be started */
     struct worker_process process;
     uint64_t generation;
     struct worker_link *links;

@@ -4,6 +4,7 @@
  * What comes from the process is not trusted: messages are checked by worker_message.c, and one that the host
  * does not expect ends the process. */
 #include "clock.h"
+#include "crash_report.h"
 #include "errors.h"
 #include "plugin_error.h"
 #include "worker_slot_private.h"
@@ -129,9 +130,10 @@ static model_status take_description(struct worker_slot *slot, const struct work
                      slot->config->package_dir);
 }
 
-static model_status take_hello(struct worker_slot *slot, const struct worker_message *message,
-                               struct model_error *err)
+static model_status take_opened(struct worker_slot *slot, const struct worker_message *message,
+                                struct model_error *err)
 {
+    slot->has_opened = true;
     uv_mutex_lock(&slot->mutex);
     model_status status = slot->state == WORKER_STARTING && message->type == WORKER_HELLO
                               ? take_description(slot, message, err)
@@ -176,7 +178,7 @@ static bool read_message(struct worker_slot *slot)
         take_created(slot, message);
     else if (status == MODEL_OK &&
              (message->type == WORKER_HELLO || message->type == WORKER_FAILED))
-        status = take_hello(slot, message, &err);
+        status = take_opened(slot, message, &err);
     else if (status == MODEL_OK)
         status =
             error_set(&err, MODEL_CORRUPT, "a message of type %u from a worker", message->type);
@@ -194,30 +196,58 @@ static bool is_readable(int fd)
     return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLIN) != 0;
 }
 
-/* For poll(): how long until something is due, the end of the time for the first message or a word on lines that
- * were left out. */
-static int wait_ms(const struct worker_slot *slot, int64_t greeting_until_ns)
+/* When the process has taken too long to begin: to say its first message, or to open the package. */
+static int64_t opening_until_ns(const struct worker_slot *slot, int64_t start_ns)
 {
-    int64_t until_ns = log_limit_due_ns(&slot->limit);
-    if (!slot->has_greeted && greeting_until_ns < until_ns)
-        until_ns = greeting_until_ns;
+    const int64_t greeting_ns =
+        slot->config->greeting_ns > 0 ? slot->config->greeting_ns : WORKER_GREETING_NS;
+    if (slot->has_opened)
+        return INT64_MAX;
+    return start_ns + (slot->has_greeted ? worker_slot_load_ns(slot) : greeting_ns);
+}
+
+/* For poll(): how long until something is due, that or a word on lines that were left out. */
+static int wait_ms(const struct worker_slot *slot, int64_t start_ns)
+{
+    const int64_t opening_ns = opening_until_ns(slot, start_ns);
+    const int64_t omitted_ns = log_limit_due_ns(&slot->limit);
+    const int64_t until_ns = opening_ns < omitted_ns ? opening_ns : omitted_ns;
     if (until_ns == INT64_MAX)
         return -1;
     const int64_t left_ms = (until_ns - clock_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
     return left_ms <= 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
-/* Reads until the process ends, closes its socket, or does not begin to speak. */
+/* The process is to be ended, because it takes too long to begin. */
+static void say_slow(struct worker_slot *slot)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (!slot->has_greeted) {
+        set_breach(slot, "it said nothing for too long; is worker_path the modelhost command "
+                         "of this version?");
+        return;
+    }
+    (void)error_set(&err, MODEL_DEADLINE,
+                    "plugin %s did not come back from create_model() within %lld ms for %s; its "
+                    "process was ended. If loading takes longer, raise load_timeout_ms "
+                    "(--load-timeout)",
+                    slot->config->plugin != NULL ? slot->config->plugin : "",
+                    (long long)(worker_slot_load_ns(slot) / NS_PER_MS), slot->config->package_dir);
+    uv_mutex_lock(&slot->mutex);
+    if (slot->state == WORKER_STARTING && slot->failure == MODEL_OK)
+        fail_start(slot, MODEL_DEADLINE, err.message);
+    uv_mutex_unlock(&slot->mutex);
+}
+
+/* Reads until the process ends, closes its socket, or takes too long to begin. */
 static void read_all(struct worker_slot *slot)
 {
-    const int64_t limit_ns =
-        slot->config->greeting_ns > 0 ? slot->config->greeting_ns : WORKER_GREETING_NS;
-    const int64_t until_ns = clock_now_ns() + limit_ns;
+    const int64_t start_ns = clock_now_ns();
     struct pollfd wanted[] = {{slot->process.socket, POLLIN, 0},
                               {slot->process.output, POLLIN, 0},
                               {slot->process.pidfd, POLLIN, 0}};
     for (bool good = true; good;) {
-        const int n_ready = poll(wanted, 3, wait_ms(slot, until_ns));
+        const int n_ready = poll(wanted, 3, wait_ms(slot, start_ns));
         if (n_ready < 0)
             continue;
         if (wanted[1].revents != 0 && !read_output(slot) && (wanted[1].revents & POLLHUP) != 0)
@@ -226,9 +256,8 @@ static void read_all(struct worker_slot *slot)
             good = read_message(slot);
         good = good && wanted[2].revents == 0;
         say_omitted(slot, false);
-        if (good && !slot->has_greeted && clock_now_ns() >= until_ns) {
-            set_breach(slot, "it said nothing for too long; is worker_path the modelhost command "
-                             "of this version?");
+        if (good && clock_now_ns() >= opening_until_ns(slot, start_ns)) {
+            say_slow(slot);
             good = false;
         }
     }
@@ -267,9 +296,47 @@ static void remember_end(struct worker_slot *slot, const struct worker_end *end)
         (void)snprintf(death->lines[i], LINE_TAIL_BYTES, "%s", lines[i]);
 }
 
+/* It ended by itself, and neither well nor for somebody else's signal. Under the mutex. */
+static bool is_crash(const struct worker_slot *slot, const struct worker_end *end)
+{
+    const int status = end->wait_status;
+    if (!end->is_known || slot->killed || slot->breach.message[0] != '\0' ||
+        slot->failure != MODEL_OK)
+        return false;
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM;
+    return !slot->is_leaving || WEXITSTATUS(status) != 0;
+}
+
+/* What no call is told of, nor a load, goes to the log: a crash in destroy(), or between calls. */
+static void tell_end(struct worker_slot *slot, const struct worker_end *end)
+{
+    const struct worker_guard *guard = &slot->config->guard;
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *lines[LINE_TAIL_LINES];
+    const size_t n_lines = line_tail_lines(&slot->tail, lines);
+    uv_mutex_lock(&slot->mutex);
+    const uint32_t n_calls = atomic_load(&slot->n_calls);
+    const bool crashed = is_crash(slot, end);
+    const bool is_starting = slot->state == WORKER_STARTING;
+    const char *doing = slot->is_leaving ? "destroy"
+                        : is_starting    ? "create_model"
+                        : n_calls > 0    ? "run"
+                                         : NULL;
+    uv_mutex_unlock(&slot->mutex);
+    if (!crashed)
+        return;
+    crash_report_write(&err, end->wait_status, doing, lines, n_lines, false);
+    if (n_calls == 0 && !is_starting)
+        log_line(slot, MODEL_LOG_WARN, 0, err.message);
+    if (guard->crashed != NULL)
+        guard->crashed(guard->context, atomic_load(&slot->works) != 0, err.message);
+}
+
 /* Tells all who wait: the generation has ended. */
 static void end_generation(struct worker_slot *slot, const struct worker_end *end)
 {
+    tell_end(slot, end);
     uv_mutex_lock(&slot->mutex);
     const bool was_starting = slot->state == WORKER_STARTING && slot->failure == MODEL_OK;
     remember_end(slot, end);
@@ -310,19 +377,23 @@ static model_status send_open(struct worker_slot *slot, struct model_error *err)
 /* Starts a process; false: it could not be, and `error` says why. */
 static bool start(struct worker_slot *slot)
 {
+    const struct worker_guard *guard = &slot->config->guard;
     struct model_error err = MODEL_ERROR_INIT;
+    model_status status = guard->admit != NULL ? guard->admit(guard->context, &err) : MODEL_OK;
     slot->tail = (struct line_tail){.n_ended = 0};
     slot->line_bytes = 0;
-    slot->has_greeted = false;
+    slot->has_greeted = slot->has_opened = false;
     uv_mutex_lock(&slot->mutex);
     slot->breach.message[0] = '\0';
     slot->is_repeating = slot->description.size > 0;
     slot->state = WORKER_STARTING;
     slot->failure = MODEL_OK;
     slot->killed = false;
+    slot->is_barred = status != MODEL_OK;
     slot->generation++;
     atomic_store(&slot->works, 0);
-    model_status status = worker_process_start(slot->config->command, &slot->process, &err);
+    if (status == MODEL_OK)
+        status = worker_process_start(slot->config->command, &slot->process, &err);
     slot->has_process = status == MODEL_OK;
     if (status == MODEL_OK && slot->is_repeating)
         metrics_add(slot->config->metrics, METRIC_WORKER_RESTARTS, 0, 1);

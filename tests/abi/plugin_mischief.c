@@ -10,9 +10,9 @@
  *   -11 logs a line, and then as -4
  *   -12 logs x[1] lines            -13 counts "mischief" 2      -14 counts "failures" 1 and fails
  * Its memory (max_slots 2) is the sum of all that a slot has read, which is added to "y".
- * config.json: "mischief_create" is one of these numbers, done in create_model(); with "mischief_waits" each run()
- * says in the log that it begins, and create_instance(), if it is 1, and keep(), if it is 2, that it waits, which
- * it does while run() runs. */
+ * config.json: "mischief_create" is one of these numbers, done in create_model(), and "mischief_destroy" in
+ * destroy(); with "mischief_waits" each run() says in the log that it begins, and create_instance(), if it is 1,
+ * and keep(), if it is 2, that it waits, which it does while run() runs. */
 #include "model_abi.h"
 
 #include <stdio.h>
@@ -26,6 +26,7 @@ struct mischief_model {
     struct model base;
     const struct model_services *services;
     int waits;              /* "mischief_waits" */
+    int at_end;             /* "mischief_destroy" */
     volatile int n_running; /* atomic */
 };
 
@@ -187,6 +188,8 @@ static model_status create_instance(const struct model *self, struct model_insta
 
 static void destroy(struct model *self)
 {
+    const struct mischief_model *model = (const struct mischief_model *)self;
+    misbehave(model->services, model->at_end);
     free(self);
 }
 
@@ -203,9 +206,11 @@ model_status create_model(const struct model_services *services,
     if (services->config_value(services->context, "mischief_create", &what) == MODEL_OK)
         misbehave(services, (int)what.number);
     *model = (struct mischief_model){
-        {sizeof model->base, &description, create_instance, NULL, destroy}, services, 0, 0};
+        {sizeof model->base, &description, create_instance, NULL, destroy}, services, 0, 0, 0};
     if (services->config_value(services->context, "mischief_waits", &what) == MODEL_OK)
         model->waits = (int)what.number;
+    if (services->config_value(services->context, "mischief_destroy", &what) == MODEL_OK)
+        model->at_end = (int)what.number;
     *ret = &model->base;
     return MODEL_OK;
 }

@@ -267,8 +267,8 @@ static void a_model_may_have_linears_of_a_hundred_shapes(void **state)
     for (int64_t i = 0; i < N_SHAPES; i++) {
         (void)snprintf(name, sizeof name, "of%d", (int)i);
         add_weight(f.h, name, i + 1, IN);
-        linears[i] =
-            load_linear(&f.loader, (struct linear_shape){i + 1, IN, .accumulate = false}, name);
+        linears[i] = load_linear(&f.loader, (struct linear_shape){i + 1, IN, .accumulate = false},
+                                 "%s", name);
     }
     make_runner(&f);
     for (int i = 0; i < N_SHAPES; i++) {

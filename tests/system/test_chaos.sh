@@ -111,12 +111,45 @@ mode=throw-away-error where=create|1|create_model() failed without saying why
 mode=crash where=create|1|plugin crashed: SIGSEGV in create_model
 mode=abort where=create_instance|1|plugin aborted in create
 mode=exit:5 where=create|1|plugin called exit(5) in create_model
-mode=crash where=destroy|0|
+mode=crash where=destroy|0|plugin crashed: SIGSEGV in destroy; its last log line:
+mode=hang where=destroy|0|plugin 'chaos' 1.0.0 did not come back from destroy() in time; its process is ended
 TABLE
     timeout=400ms
     for mode in hang spin ignore-cancel; do
         in_worker "mode=$mode" 124 'while the request was running'
     done
+
+    # What loading may take is bounded, and --set has any option that files have.
+    make_chaos mode=hang where=create
+    run_chaos --isolation worker --load-timeout 200ms
+    same 'loading hangs: exit code' "$code" 124
+    ok 'loading hangs: the sentence' says 'did not come back from create_model() within 200 ms for'
+    ok 'loading hangs: the advice' says 'raise load_timeout_ms (--load-timeout)'
+    ok 'and no other' not says 'give it more with --timeout'
+    run_chaos --set isolation=worker --set load_timeout_ms=200
+    ok '--set: the same' says 'did not come back from create_model() within 200 ms for'
+    run_chaos --set max_bach=8
+    same '--set: a key that is not known' "$code" 2
+    ok '--set: is told' says '--set max_bach=8: max_bach is not known'
+    run_chaos --load-policy all
+    same '--load-policy: a word that is not known' "$code" 2
+    make_chaos mode=ok
+    run_chaos --load-policy conformant --store "$work/store"
+    ok '--load-policy conformant wants a report' says 'has no conformance report'
+
+    # A plugin that crashes again and again, where that is asked for.
+    make_chaos mode=crash
+    run_chaos --isolation worker --store "$work/store" --set quarantine_after_crashes=1
+    same 'a crash that is one too many: exit code' "$code" 1
+    ok 'a crash that is one too many: is told' says 'is in quarantine for 600 s: 1 crash in a row'
+    run_chaos --store "$work/store"
+    ok 'nobody opens it then' says 'is in quarantine for 1 h more'
+    run quarantine list --store "$work/store"
+    ok 'it is listed with the reason' prints '1 crash in a row, the last one: plugin crashed: SIGSEGV in run'
+    run quarantine clear --all --store "$work/store"
+    make_chaos mode=ok
+    run_chaos --store "$work/store"
+    same 'and let out again' "$code" 0
 
     # A worker is in its sandbox while the plugin runs; its pid is in the log.
     make_chaos mode=hang

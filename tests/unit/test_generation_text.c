@@ -1,8 +1,13 @@
 /* Generating text: a fixture that says what config.json tells it to, byte by byte, with the byte-level
  * tokenizer of examples/demo, whose ids are the bytes. Covers host/generation/generation_sequence.c and
  * asynchronous answers of host/api_generate.c and host/generation/generation.c. */
+#include "api_request.h"
 #include "echo_package.h"
+#include "errors.h"
+#include "generation.h"
 #include "json_view.h"
+#include "loaded_model.h"
+#include "text_pipeline.h"
 #include "utf8.h"
 
 #include <stdatomic.h>
@@ -365,6 +370,41 @@ static void prompts_one_by_one_draw_what_they_would_together(void **state)
     close_saying(&s);
 }
 
+/* As when a backend stands in that was not open when the call was made: the one it was made for may go. */
+static void a_job_is_done_by_the_model_that_it_is_bound_to_last(void **state)
+{
+    (void)state;
+    struct saying asked = open_saying("{\"model_type\": \"counter\", \"slots\": false" MORE "}");
+    struct saying serving = open_text("right");
+    struct text_pipeline *pipeline = NULL;
+    struct generation_config config = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    struct request_job *job = NULL;
+    struct modelhost_request *request = NULL;
+    struct modelhost_result *result = NULL;
+    const struct modelhost_generation generation = greedy(4);
+    const struct modelhost_prompt prompt = prompt_of("t", 1);
+    assert_int_equal(loaded_model_pipeline(asked.model, &pipeline, &err), MODEL_OK);
+    assert_int_equal(generation_config_read(asked.model->package.dir,
+                                            asked.model->package.backend_dir, asked.model->config,
+                                            &config, &err),
+                     MODEL_OK);
+    assert_int_equal(generation_job_create(modelhost_description(asked.model),
+                                           text_pipeline_tokenizer(pipeline), &config, &prompt, 1,
+                                           &generation, &job, &err),
+                     MODEL_OK);
+    assert_int_equal(job->rebind(job, serving.model, &err), MODEL_OK);
+    close_saying(&asked);
+    assert_int_equal(request_create(serving.model, NULL, 0, 0, NULL, &request, &err), MODEL_OK);
+    request_adopt_job(request, job, 0);
+    if (api_run_and_wait(request, &result, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    if (strstr(modelhost_result_json(result), "\"righ\"") == NULL)
+        fail_msg("%s", modelhost_result_json(result));
+    modelhost_result_destroy(result);
+    close_saying(&serving);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +420,7 @@ int main(void)
         cmocka_unit_test(stop_strings_that_make_no_sense_are_refused),
         cmocka_unit_test(nothing_is_told_after_the_answer),
         cmocka_unit_test(what_was_asked_for_is_copied),
+        cmocka_unit_test(a_job_is_done_by_the_model_that_it_is_bound_to_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

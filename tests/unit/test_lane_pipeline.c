@@ -70,13 +70,16 @@ static void count(const struct pipeline *pipeline, uint32_t *ret_queued, uint32_
 }
 
 /* With the lane kept, from now on. */
-static struct pipeline *open_pipeline(void)
+static struct pipeline *open_with_grace(int64_t kill_grace_ms)
 {
+    struct model_error err = MODEL_ERROR_INIT;
     static const float looks_at_its_token = -6;
     struct pipeline *pipeline = calloc(1, sizeof *pipeline);
     uint32_t n_queued = 1, n_running = 0;
     assert_non_null(pipeline);
-    pipeline->workers = workers_open("mischief", 1, 1);
+    pipeline->workers = workers_host("mischief", "{}", 1);
+    if (workers_load_with_grace(&pipeline->workers, 1, kill_grace_ms, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
     workers_must_answer(pipeline->workers.model);
     atomic_store(&n_answers, 0);
     start(pipeline, &pipeline->blocker, &looks_at_its_token, 1);
@@ -85,6 +88,11 @@ static struct pipeline *open_pipeline(void)
         count(pipeline, &n_queued, &n_running);
     }
     return pipeline;
+}
+
+static struct pipeline *open_pipeline(void)
+{
+    return open_with_grace(600000);
 }
 
 static model_status answer_of(struct call *call)
@@ -189,7 +197,7 @@ static void await_line(struct worker_log *log, const char *line)
 static void one_that_has_to_be_killed_leaves_the_others(void **state)
 {
     (void)state;
-    struct pipeline *pipeline = open_pipeline();
+    struct pipeline *pipeline = open_with_grace(1000); /* enough for what comes back */
     struct call *first = ask(pipeline, 1), *hung = ask(pipeline, -11), *last = ask(pipeline, 2);
     free_lane(pipeline);
     must_be(first, 2);

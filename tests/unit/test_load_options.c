@@ -31,6 +31,15 @@ static void options_out_of_range_are_refused(void **state)
     options.breaker_success_rate = 0;
     options.sla_ms = -1;
     assert_option_refused(&options, "sla_ms is -1, want 0 to 86400000");
+    options.sla_ms = 0;
+    options.quarantine_after_crashes = 65;
+    assert_option_refused(&options, "quarantine_after_crashes is 65, want 0 to 64");
+    options.quarantine_after_crashes = 0;
+    options.quarantine_ms = -1;
+    assert_option_refused(&options, "quarantine_ms is -1, want 0 to 604800000");
+    options.quarantine_ms = 0;
+    options.load_timeout_ms = -1;
+    assert_option_refused(&options, "load_timeout_ms is -1, want 0 (300000) to 86400000");
 }
 
 static struct modelhost_model *load_one(const char *dir,

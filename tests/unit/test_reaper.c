@@ -229,19 +229,84 @@ static void things_go_in_their_order_and_on_no_thread_of_the_caller(void **state
     int order = 0;
     assert_int_equal(reaper_create(&quiet, &reaper, NULL), MODEL_OK);
     for (int i = 0; i < 3; i++) {
-        things[i] = (struct thing){.item = {NULL, destroy_thing, &things[i]}, .order = &order};
+        things[i] =
+            (struct thing){.item = {NULL, destroy_thing, &things[i], false}, .order = &order};
         reaper_give(reaper, &things[i].item);
     }
-    reaper_stop(reaper);
+    assert_true(reaper_stop(reaper, INT64_MAX));
     for (int i = 0; i < 3; i++) {
         assert_int_equal(things[i].number, i);
         assert_false(uv_thread_equal(&things[i].destroyed_on, &self));
     }
-    things[3] = (struct thing){.item = {NULL, destroy_thing, &things[3]}, .order = &order};
+    things[3] = (struct thing){.item = {NULL, destroy_thing, &things[3], false}, .order = &order};
     reaper_give(reaper, &things[3].item); /* too late for its thread, not for another one */
     assert_int_equal(things[3].number, 3);
     assert_false(uv_thread_equal(&things[3].destroyed_on, &self));
     reaper_drop(reaper);
+}
+
+/* ---- what does not come back */
+
+struct stuck {
+    struct reaper_item item;
+    uv_sem_t *begun, *gate, *done;
+};
+
+static void destroy_stuck(void *object)
+{
+    const struct stuck stuck = *(struct stuck *)object;
+    uv_sem_post(stuck.begun);
+    uv_sem_wait(stuck.gate);
+    uv_sem_post(stuck.done);
+}
+
+static void note_line(void *context, int32_t level, const char *message)
+{
+    (void)level;
+    if (strstr(message, "left behind") != NULL)
+        (void)atomic_fetch_add((atomic_int *)context, 1);
+}
+
+/* `aside`: two of them, beside each other, else one. */
+static void check_stuck(bool aside)
+{
+    atomic_int n_lines = 0;
+    const struct log_sink log = {.level = MODEL_LOG_ERROR, .write = note_line, .context = &n_lines};
+    struct reaper *reaper = NULL;
+    uv_sem_t begun, gate, done;
+    struct stuck stuck[2];
+    const int n = aside ? 2 : 1;
+    assert_int_equal(uv_sem_init(&begun, 0), 0);
+    assert_int_equal(uv_sem_init(&gate, 0), 0);
+    assert_int_equal(uv_sem_init(&done, 0), 0);
+    assert_int_equal(reaper_create(&log, &reaper, NULL), MODEL_OK);
+    for (int i = 0; i < n; i++) {
+        stuck[i] = (struct stuck){{NULL, destroy_stuck, &stuck[i], aside}, &begun, &gate, &done};
+        reaper_give(reaper, &stuck[i].item);
+    }
+    for (int i = 0; i < n; i++)
+        uv_sem_wait(&begun); /* none waits for another one */
+    assert_false(reaper_stop(reaper, 0));
+    assert_int_equal(atomic_load(&n_lines), 1);
+    for (int i = 0; i < n; i++)
+        uv_sem_post(&gate);
+    for (int i = 0; i < n; i++)
+        uv_sem_wait(&done);
+    reaper_drop(reaper); /* its threads hold it as long as they need it */
+    uv_sem_destroy(&begun);
+    uv_sem_destroy(&gate);
+}
+
+static void what_does_not_come_back_is_left_behind_and_told(void **state)
+{
+    (void)state;
+    check_stuck(false);
+}
+
+static void what_goes_aside_goes_beside_others(void **state)
+{
+    (void)state;
+    check_stuck(true);
 }
 
 int main(void)
@@ -253,6 +318,8 @@ int main(void)
         cmocka_unit_test(a_model_that_a_request_keeps_beyond_its_host_can_still_log),
         cmocka_unit_test(a_model_whose_answer_waits_for_the_callers_loop_can_still_log),
         cmocka_unit_test(things_go_in_their_order_and_on_no_thread_of_the_caller),
+        cmocka_unit_test(what_does_not_come_back_is_left_behind_and_told),
+        cmocka_unit_test(what_goes_aside_goes_beside_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

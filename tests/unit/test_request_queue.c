@@ -194,6 +194,28 @@ static void emptied_groups_are_used_again(void **state)
     assert_order(&queue, (const uint64_t[]){1}, 1);
 }
 
+static void what_is_held_has_no_turn_but_a_place(void **state)
+{
+    (void)state;
+    struct request_queue queue = {.max_requests = 3};
+    struct modelhost_model model = {0};
+    struct modelhost_request a = make(&model, 0, 1), b = make(&model, 0, 2), c = make(&model, 0, 3);
+    request_queue_hold(&queue, &a);
+    request_queue_hold(&queue, &b);
+    assert_null(request_queue_first(&queue));
+    assert_false(request_queue_is_full(&queue));
+    add(&queue, &c);
+    assert_true(request_queue_is_full(&queue));
+    request_queue_remove(&queue, &a);
+    assert_ptr_equal(queue.first_held, &b);
+    assert_ptr_equal(queue.last_held, &b);
+    request_queue_remove(&queue, &b);
+    assert_null(queue.first_held);
+    assert_null(queue.last_held);
+    add(&queue, &b);
+    assert_order(&queue, (const uint64_t[]){3, 2}, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +227,7 @@ int main(void)
         cmocka_unit_test(it_is_full_at_its_bound),
         cmocka_unit_test(a_hungry_model_starves_nobody),
         cmocka_unit_test(emptied_groups_are_used_again),
+        cmocka_unit_test(what_is_held_has_no_turn_but_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

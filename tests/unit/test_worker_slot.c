@@ -53,7 +53,7 @@ static int open_slot(void **state)
 static int close_slot(void **state)
 {
     struct fixture *fixture = *state;
-    worker_slot_destroy(fixture->slot);
+    worker_slot_destroy(fixture->slot, 0);
     free(fixture->config.command);
     remove_package(fixture->config.package_dir);
     free(fixture);
@@ -182,8 +182,66 @@ static void a_silent_worker_does_not_hold_up_a_load(void **state)
     assert_non_null(strstr(err.message, "worker_path"));
 }
 
+struct lines {
+    pthread_mutex_t mutex;
+    char text[4096];
+};
+
+static void keep_line(void *context, int32_t level, const char *line)
+{
+    struct lines *lines = context;
+    (void)level;
+    (void)pthread_mutex_lock(&lines->mutex);
+    const size_t used = strlen(lines->text);
+    (void)snprintf(lines->text + used, sizeof lines->text - used, "%s\n", line);
+    (void)pthread_mutex_unlock(&lines->mutex);
+}
+
+/* What is logged of the end of a process that does this in destroy(), with `limit_ns` for it. */
+static void end_one(const char *config, int64_t limit_ns, struct lines *ret)
+{
+    const struct log_sink log = {.level = MODEL_LOG_WARN, .write = keep_line, .context = ret};
+    struct worker_config wanted = {.command = worker_command(),
+                                   .package_dir = make_package("mischief", config),
+                                   .lanes = 1,
+                                   .threads = 1,
+                                   .plugin = "'mischief' 1.0.0",
+                                   .log = &log};
+    struct worker_slot *slot = NULL;
+    *ret = (struct lines){.mutex = PTHREAD_MUTEX_INITIALIZER};
+    wanted.plugin_path = wanted.package_dir;
+    if (worker_slot_create(&wanted, NULL, &slot, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    worker_slot_destroy(slot, clock_now_ns() + limit_ns);
+    free(wanted.command);
+    remove_package(wanted.package_dir);
+}
+
+static void the_end_of_a_process_is_told_if_it_is_a_bad_one(void **state)
+{
+    static struct lines lines;
+    (void)state;
+    end_one("{\"mischief_destroy\": -9}", 3600 * NS_PER_S, &lines);
+    const char *line =
+        strstr(lines.text, "plugin crashed: SIGSEGV in destroy; its last log lines:");
+    if (line == NULL || strstr(line, "this was logged") == NULL)
+        fail_msg("%s", lines.text);
+    end_one("{\"mischief_destroy\": -3}", 3600 * NS_PER_S, &lines);
+    if (strstr(lines.text, "plugin called exit(3) in destroy") == NULL)
+        fail_msg("%s", lines.text);
+    end_one("{\"mischief_destroy\": -4}", 0, &lines);
+    if (strstr(lines.text, "plugin 'mischief' 1.0.0 did not come back from destroy() in time; its "
+                           "process is ended") == NULL)
+        fail_msg("%s", lines.text);
+    end_one("{}", 3600 * NS_PER_S, &lines);
+    if (strstr(lines.text, "destroy") != NULL || strstr(lines.text, "crash") != NULL)
+        fail_msg("%s", lines.text);
+}
+
 int main(void)
 {
+    (void)setenv("ASAN_OPTIONS", "handle_segv=0:handle_abort=0:detect_leaks=0", 1); /* let crash */
+    (void)setenv("TSAN_OPTIONS", "handle_segv=0:handle_abort=0", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_call_waits_for_its_turn_until_its_deadline_only,
                                         open_slot, close_slot),
@@ -193,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_worker_of_another_version_is_told),
         cmocka_unit_test(a_command_that_is_no_worker_is_told),
         cmocka_unit_test(a_silent_worker_does_not_hold_up_a_load),
+        cmocka_unit_test(the_end_of_a_process_is_told_if_it_is_a_bad_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,14 +30,24 @@ struct workers {
     struct worker_log *log;
 };
 
-static inline model_status workers_load(struct workers *workers, uint32_t n_processes,
-                                        struct model_error *err)
+/* With a grace of so long (0: the usual one). */
+static inline model_status workers_load_with_grace(struct workers *workers, uint32_t n_processes,
+                                                   int64_t kill_grace_ms, struct model_error *err)
 {
     struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     load.isolation = MODELHOST_WORKER;
     load.workers = n_processes;
+    load.kill_grace_ms = kill_grace_ms;
     load.breaker_success_rate = -1; /* its failures are wanted */
     return modelhost_load_with(workers->host, workers->dir, &load, &workers->model, err);
+}
+
+/* No process is ended for its lateness, however busy the machine is: where a call has to be ended, see
+ * workers_open_strict(). */
+static inline model_status workers_load(struct workers *workers, uint32_t n_processes,
+                                        struct model_error *err)
+{
+    return workers_load_with_grace(workers, n_processes, 600000, err);
 }
 
 static inline struct workers workers_host(const char *plugin, const char *config, uint32_t lanes)
@@ -67,15 +77,13 @@ static inline struct workers workers_open(const char *plugin, uint32_t lanes, ui
     return workers;
 }
 
-/* One whose process is not ended for its lateness, however busy the machine is. */
-static inline struct workers workers_open_patient(const char *plugin)
+/* One whose calls that hang are ended. */
+static inline struct workers workers_open_strict(const char *plugin, uint32_t lanes,
+                                                 uint32_t n_processes)
 {
-    struct workers workers = workers_host(plugin, "{}", 1);
-    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    struct workers workers = workers_host(plugin, "{}", lanes);
     struct model_error err = {.struct_size = sizeof err};
-    load.isolation = MODELHOST_WORKER;
-    load.kill_grace_ms = 60000;
-    if (modelhost_load_with(workers.host, workers.dir, &load, &workers.model, &err) != MODEL_OK)
+    if (workers_load_with_grace(&workers, n_processes, 0, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     return workers;
 }

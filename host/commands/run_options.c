@@ -242,6 +242,15 @@ static bool make_lists(struct run_command *run, size_t n)
     return true;
 }
 
+static bool check_all(struct run_command *run, const char *command,
+                      const struct command_option *options, uint64_t given)
+{
+    return check_log_format(run, command) && check_form(run, command, options, given) &&
+           check_task(run, command) && check_isolation(run, command) && check_set(run, command) &&
+           command_loading(command, &run->loading, NULL) && check_files(run, command) &&
+           check_generation(run, command, options, given);
+}
+
 bool run_options_read(struct run_command *run, int argc, char **argv)
 {
     struct modelhost_generation *g = &run->generation;
@@ -312,10 +321,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     run->package = argv[optind];
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
-    return check_log_format(run, argv[0]) && check_form(run, argv[0], options, given) &&
-           check_task(run, argv[0]) && check_isolation(run, argv[0]) && check_set(run, argv[0]) &&
-           command_loading(argv[0], &run->loading, NULL) && check_files(run, argv[0]) &&
-           check_generation(run, argv[0], options, given);
+    return check_all(run, argv[0], options, given);
 }
 
 void run_options_finish(struct run_command *run)

@@ -21,7 +21,7 @@ DARWIN   := $(filter Darwin,$(shell uname -s))
 SO       := $(if $(DARWIN),dylib,so)
 # Filters system calls of worker processes; they run without it, too.
 SECCOMP  := $(if $(DARWIN),,$(shell pkg-config --exists libseccomp && echo libseccomp))
-PACKAGES := libuv libcurl libcjson libssl libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis $(SECCOMP)
+PACKAGES := libuv libcurl libcjson libssl libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis libzstd $(SECCOMP)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-overlength-strings -Werror
 CFLAGS   ?= -O2 -g
@@ -143,7 +143,7 @@ endef
 KERNELS_CFLAGS := -O3 -ffp-contract=fast $(if $(filter portable,$(KERNELS)),,-fopenmp)
 
 $(eval $(call compile,base,$(INC_base) $(PKG_CFLAGS)))
-$(eval $(call compile,store,$(INC_store)))
+$(eval $(call compile,store,$(INC_store) $(PKG_CFLAGS)))
 $(eval $(call compile,packager,$(INC_packager) $(PKG_CFLAGS)))
 $(eval $(call compile,host,$(INC_host) $(PKG_CFLAGS)))
 $(eval $(call compile,plugins/kernels,$(KERNELS_CFLAGS) $(INC_kernels)))

@@ -16,6 +16,9 @@ model_status file_map_open(const char *path, struct file_map *ret, struct model_
 /* The same for a file that is open; fd stays the caller's. `path` names it in errors. */
 model_status file_map_open_fd(int fd, const char *path, struct file_map *ret,
                               struct model_error *err);
+/* A part of a file that is open, from `offset` on; the file is known to have it. */
+model_status file_map_open_range(int fd, const char *path, uint64_t offset, uint64_t size_bytes,
+                                 struct file_map *ret, struct model_error *err);
 /* Gives the pages of a range (rounded inwards) back to the system; they are read again on use. */
 void file_map_discard(const struct file_map *map, const uint8_t *data, size_t size_bytes);
 /* Closing twice, or a map that is all zero because it was never opened, does nothing. */

@@ -61,6 +61,42 @@ model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
     return status;
 }
 
+model_status file_read_at(int fd, const char *path, void *data, uint64_t size_bytes,
+                          uint64_t offset, struct model_error *err)
+{
+    char *at = data;
+    while (size_bytes > 0) {
+        const size_t wanted = size_bytes < (1u << 30) ? (size_t)size_bytes : 1u << 30;
+        const ssize_t n = pread(fd, at, wanted, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set_errno(err, errno, "cannot read %s", path);
+        if (n == 0)
+            return error_set(err, MODEL_CORRUPT, "%s: truncated while it was read", path);
+        at += n;
+        offset += (uint64_t)n;
+        size_bytes -= (uint64_t)n;
+    }
+    return MODEL_OK;
+}
+
+model_status file_write_all(int fd, const char *path, const void *data, size_t size_bytes,
+                            struct model_error *err)
+{
+    const char *at = data;
+    while (size_bytes > 0) {
+        ssize_t n = write(fd, at, size_bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set_errno(err, errno, "cannot write %s", path);
+        at += n;
+        size_bytes -= (size_t)n;
+    }
+    return MODEL_OK;
+}
+
 struct file_out {
     int fd;
     const char *path; /* for errors */
@@ -69,17 +105,7 @@ struct file_out {
 model_status file_out_write(struct file_out *out, const void *data, size_t size_bytes,
                             struct model_error *err)
 {
-    const char *at = data;
-    while (size_bytes > 0) {
-        ssize_t n = write(out->fd, at, size_bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_set_errno(err, errno, "cannot write %s", out->path);
-        at += n;
-        size_bytes -= (size_t)n;
-    }
-    return MODEL_OK;
+    return file_write_all(out->fd, out->path, data, size_bytes, err);
 }
 
 /* Creates "folder/.<pid>.<counter>.tmp" beside path. The name is short, so that the longest allowed

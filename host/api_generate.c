@@ -23,8 +23,8 @@ static model_status make_generation_request(struct modelhost_model *model,
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK;
     if (status == MODEL_OK)
-        status = generation_config_read(model->package.dir, model->package.backend_dir,
-                                        model->config, &config, err);
+        status = generation_config_read(model->package.archive, model->package.dir,
+                                        model->package.backend_dir, model->config, &config, err);
     if (status == MODEL_OK)
         status = generation_job_create(modelhost_description(model),
                                        pipeline != NULL ? text_pipeline_tokenizer(pipeline) : NULL,

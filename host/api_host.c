@@ -246,6 +246,16 @@ static model_status check_load_options(const struct modelhost_load_options *opti
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "load_timeout_ms is %lld, want 0 (300000) to %d",
                          (long long)options->load_timeout_ms, MAX_LOAD_MS);
+    if (!MODEL_HAS(struct modelhost_load_options, options, memory_budget_bytes))
+        return MODEL_OK;
+    if (options->loading < MODELHOST_MAPPED || options->loading > MODELHOST_LAZY)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "loading %d is not known, want %d (mapped) to %d (lazy)", options->loading,
+                         MODELHOST_MAPPED, MODELHOST_LAZY);
+    if (options->verification < MODELHOST_CHECKSUM || options->verification > MODELHOST_PARANOID)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "verification %d is not known, want %d (checksum) to %d (paranoid)",
+                         options->verification, MODELHOST_CHECKSUM, MODELHOST_PARANOID);
     return MODEL_OK;
 }
 

@@ -23,6 +23,11 @@ const char *loaded_model_name(const struct modelhost_model *model)
     return model->package.has_manifest ? model->package.manifest.id : path_base(model->package.dir);
 }
 
+const char *loaded_model_plugin_name(const struct modelhost_model *model)
+{
+    return model->package.plugin_name != NULL ? model->package.plugin_name : model->plugin_path;
+}
+
 void loaded_model_retain(struct modelhost_model *model)
 {
     (void)atomic_fetch_add(&model->references, 1);
@@ -50,6 +55,7 @@ static void destroy(void *argument)
     model_metrics_finish(&model->metrics); /* the plugin counts as long as it lives */
     for (size_t i = 0; i < model->n_guards; i++)
         page_guard_remove(model->guards[i]);
+    weight_loading_finish(&model->loading);
     weights_destroy(model->weights);
     store_lease_end(model->lease);
     package_finish(&model->package);
@@ -174,9 +180,10 @@ void loaded_model_return_instance(struct modelhost_model *model, struct hosted_i
         hosted_instance_destroy(instance);
 }
 
-model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err)
+model_status loaded_model_check_files(struct modelhost_model *model, struct model_error *err)
 {
     model_status status = MODEL_OK;
+    weight_loading_rest(&model->loading);
     for (size_t i = 0; i < model->n_guards && status == MODEL_OK; i++) {
         const char *path = NULL;
         (void)weights_file(model->weights, i, &path);

@@ -15,6 +15,7 @@
 #include "reaper.h"
 #include "result_memory.h"
 #include "services.h"
+#include "weight_loading.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -44,7 +45,8 @@ struct modelhost_model {
     char *config_text;
     size_t config_bytes;
     json_node *config;
-    struct weights *weights;    /* NULL: none in the package */
+    struct weights *weights; /* NULL: none in the package */
+    struct weight_loading loading;
     char *no_weights;           /* then the sentence that says so */
     struct page_guard **guards; /* (n_guards), one for each mapped file */
     size_t n_guards;
@@ -80,6 +82,8 @@ struct model_source {
 /* Opens it with the host's lanes, threads and plugin path. */
 model_status loaded_model_create(struct modelhost *host, const struct model_source *source,
                                  struct modelhost_model **ret, struct model_error *err);
+/* What to call its plugin: where it lies in the package, or on the plugin path. */
+const char *loaded_model_plugin_name(const struct modelhost_model *model);
 /* What the host calls it in log lines and metrics: what its load asked for, or the package's id, or its folder's
  * name; of no other package (model_names.h). */
 const char *loaded_model_name(const struct modelhost_model *model);
@@ -96,8 +100,8 @@ void loaded_model_return_instance(struct modelhost_model *model, struct hosted_i
 /* The same as far as no plugin code runs: false when the instance is one too many. [any-thread] */
 bool loaded_model_keep_instance(struct modelhost_model *model, struct hosted_instance *instance);
 
-/* MODEL_CORRUPT when a weights file shrank under its mapping. */
-model_status loaded_model_check_files(const struct modelhost_model *model, struct model_error *err);
+/* After a call: MODEL_CORRUPT when a weights file shrank under its mapping. */
+model_status loaded_model_check_files(struct modelhost_model *model, struct model_error *err);
 
 /* The image pipeline of the model, made once. [any-thread] */
 model_status loaded_model_image_pipeline(struct modelhost_model *model, struct image_pipeline **ret,

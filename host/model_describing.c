@@ -41,7 +41,7 @@ static model_status write_text(const struct modelhost_model *model, struct model
     if (status != MODEL_OK)
         return status;
     (void)json_add_string(info, "path", model->package.dir);
-    (void)json_add_string(info, "plugin_path", model->plugin_path);
+    (void)json_add_string(info, "plugin_path", loaded_model_plugin_name(model));
     if (model->package.has_manifest) {
         (void)json_add_string(info, "id", model->package.manifest.id);
         (void)json_add_string(info, "revision", model->package.manifest.revision);

@@ -4,7 +4,7 @@
 #include "clock.h"
 #include "cpu_budget.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "host.h"
 #include "model_describing.h"
 #include "model_guard.h"
@@ -71,9 +71,10 @@ static model_status read_config(struct modelhost_model *model, struct model_erro
         return error_no_memory(err, "a path");
     struct buffer text = BUFFER_INIT(PACKAGE_MAX_CONFIG_BYTES);
     model_status status = MODEL_OK;
-    if (path_is_file(path))
-        status = file_read(path, PACKAGE_MAX_CONFIG_BYTES, &text, err);
-    else if (access(path, F_OK) == 0)
+    const struct archive *archive = model->package.archive;
+    if (package_file_exists(archive, path))
+        status = package_file_read(archive, path, PACKAGE_MAX_CONFIG_BYTES, &text, err);
+    else if (archive == NULL && access(path, F_OK) == 0)
         status = error_set(err, MODEL_CORRUPT, "%s is not a regular file", path);
     else
         status =
@@ -107,19 +108,27 @@ static model_status guard_weights(struct modelhost_model *model, struct model_er
 
 static model_status open_weights(struct modelhost_model *model, struct model_error *err)
 {
-    model_status status = weights_open(model->package.backend_dir, &model->weights, err);
+    model_status status = weight_loading_check_package(&model->package, &model->load, err);
+    if (status != MODEL_OK)
+        return status;
+    status = weights_open_from(model->package.archive, model->package.backend_dir,
+                               model->load.loading == MODELHOST_LAZY, &model->weights, err);
     if (status == MODEL_NOT_FOUND) {
         /* Not every architecture has weights; one that has will miss them. */
         log_write(model->log, MODEL_LOG_INFO, "%s", err->message);
         model->no_weights = text_format("%s", err->message);
         return model->no_weights != NULL ? MODEL_OK : error_no_memory(err, "a model");
     }
-    if (status == MODEL_OK && weights_has_both(model->package.backend_dir))
+    if (status == MODEL_OK && weights_has_both(model->package.archive, model->package.backend_dir))
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has both %s and " WEIGHTS_SINGLE_NAME
                   ".index.json: the single file is taken, the shards are not read; remove one",
                   model->package.backend_dir, WEIGHTS_SINGLE_NAME);
-    return status == MODEL_OK ? guard_weights(model, err) : status;
+    if (status == MODEL_OK)
+        status = guard_weights(model, err);
+    return status == MODEL_OK
+               ? weight_loading_init(&model->loading, model->weights, &model->load, model->log, err)
+               : status;
 }
 
 /* The package's own plugin, or the first on the plugin path that serves the architecture. */
@@ -132,9 +141,10 @@ static model_status choose_plugin(struct modelhost_model *model, const char *plu
     }
     char *config_path = path_join(model->package.backend_dir, "config.json");
     struct package_architectures architectures = {0};
-    model_status status = config_path != NULL
-                              ? package_architectures_read(config_path, &architectures, err)
-                              : error_no_memory(err, "a path");
+    model_status status =
+        config_path != NULL
+            ? package_architectures_read(model->package.archive, config_path, &architectures, err)
+            : error_no_memory(err, "a path");
     if (status == MODEL_OK)
         status = plugin_path_find(plugin_path, (const char *const *)architectures.names,
                                   architectures.n_names, &model->plugin_path, err);
@@ -258,16 +268,25 @@ static model_status open_here(struct modelhost_model *model, const char *name,
     model_status status = open_weights(model, err);
     if (status == MODEL_OK)
         status = take_plugin(model, plugin_path, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
         status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err);
+        if (status != MODEL_OK && model->package.archive != NULL)
+            error_prefix(err, "%s", loaded_model_plugin_name(model));
+    }
     if (status == MODEL_OK)
         status = services_init(&model->services, model->log, name, model->config, model->weights,
                                threads, err);
     if (status != MODEL_OK)
         return status;
+    model->services.loading = &model->loading;
     model->services.counters = metrics_plugin_counters(model->metrics.series);
     struct creation creation = {model, threads, MODEL_INTERNAL, err};
     reaper_run_on_own_thread(create_on_own_thread, &creation);
+    if (model->loading.status != MODEL_OK) /* the plugin knows less of it */
+        return error_set(err, model->loading.status, "%s", model->loading.err.message);
+    if (creation.status == MODEL_OK)
+        creation.status = weight_loading_check(&model->loading, model->model->description, err);
+    weight_loading_rest(&model->loading);
     return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
 }
 
@@ -292,6 +311,9 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .threads = threads,
         .kill_grace_ns = (grace_ms > 0 ? grace_ms : WORKER_KILL_GRACE_MS) * NS_PER_MS,
         .memory_bytes = model->load.worker_memory_bytes,
+        .loading = model->load.loading,
+        .verification = model->load.verification,
+        .memory_budget_bytes = model->load.memory_budget_bytes,
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
         .can_spin = cpu_budget() > 1,
@@ -346,7 +368,12 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     int64_t start_ns = clock_now_ns();
     const char *plugin_path = model->host->plugin_path;
     const uint32_t threads = model->host->threads;
-    model_status status = package_open(source->package_dir, source->backend, &model->package, err);
+    /* A worker verifies what it opens itself. */
+    const enum archive_level level = model->load.isolation == MODELHOST_WORKER
+                                         ? ARCHIVE_CHECKSUM
+                                         : (enum archive_level)model->load.verification;
+    model_status status =
+        package_open_checked(source->package_dir, source->backend, level, &model->package, err);
     if (status != MODEL_OK)
         return status;
     /* a store that may only be read keeps none */
@@ -356,7 +383,8 @@ static model_status open_parts(struct modelhost_model *model, const struct model
         return status;
     const char *name = loaded_model_name(model);
     model_metrics_name(&model->metrics, name, model->package.backend);
-    if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
+    if (!model->package.has_manifest && model->package.archive == NULL &&
+        model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);
@@ -373,7 +401,7 @@ static model_status open_parts(struct modelhost_model *model, const struct model
         const struct log_subject before = log_set_subject((struct log_subject){name, 0});
         log_write(model->log, MODEL_LOG_INFO, "loaded in %lld ms with plugin %s %s (%s)",
                   (long long)(model->load_ns / NS_PER_MS), model->plugin.file.name,
-                  model->plugin.file.version, model->plugin_path);
+                  model->plugin.file.version, loaded_model_plugin_name(model));
         (void)log_set_subject(before);
     }
     return status;

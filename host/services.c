@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "parallel.h"
 #include "plugin_counters.h"
+#include "weight_loading.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -128,6 +129,14 @@ static model_status service_config_value(void *context, const char *path, struct
     return MODEL_OK;
 }
 
+/* ret may be of another version; what is told is what the first one had. */
+static model_status tell_loading(const struct services *services, const struct model_tensor *ret)
+{
+    const struct model_tensor view = {
+        .struct_size = sizeof view, .data = ret->data, .size_bytes = ret->size_bytes};
+    return services->loading != NULL ? weight_loading_use(services->loading, &view) : MODEL_OK;
+}
+
 static model_status service_tensor_by_name(void *context, const char *name,
                                            struct model_tensor *ret)
 {
@@ -138,7 +147,7 @@ static model_status service_tensor_by_name(void *context, const char *name,
     if (status == MODEL_OK)
         atomic_store_explicit(&services->asked[weights_index(services->weights, name)], 1,
                               memory_order_relaxed);
-    return status;
+    return status == MODEL_OK ? tell_loading(services, ret) : status;
 }
 
 static size_t service_tensor_count(void *context)
@@ -156,7 +165,7 @@ static model_status service_tensor_at(void *context, size_t index, struct model_
         return MODEL_INVALID_ARGUMENT; /* below the layout of 1.0 */
     weights_at(services->weights, index, ret);
     atomic_store_explicit(&services->asked[index], 1, memory_order_relaxed);
-    return MODEL_OK;
+    return MODEL_OK; /* a list; who reads the data asks by name */
 }
 
 static void service_discard_tensor(void *context, const struct model_tensor *tensor)

@@ -8,15 +8,17 @@
 
 struct packed_blob;
 struct plugin_counters;
+struct weight_loading;
 
 /* Lives in its model and must not move: the table's context points at it. */
 struct services {
     struct model_services table;
     const struct log_sink *log;
-    char *model_name;              /* in log lines */
-    const json_node *config;       /* may be NULL */
-    const struct weights *weights; /* NULL: a model without weights */
-    _Atomic unsigned char *asked;  /* (weights_count()): the plugin has asked for it */
+    char *model_name;               /* in log lines */
+    const json_node *config;        /* may be NULL */
+    const struct weights *weights;  /* NULL: a model without weights */
+    _Atomic unsigned char *asked;   /* (weights_count()): the plugin has asked for it */
+    struct weight_loading *loading; /* is told which views are handed out; NULL: nobody */
     uint32_t threads;
     struct plugin_counters *counters; /* NULL: nobody counts */
     struct packed_blob *blobs;        /* a list; filled on the create-thread only */

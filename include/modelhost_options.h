@@ -85,6 +85,23 @@ enum modelhost_isolation {
     MODELHOST_WORKER = 1  /* in a child process, which can be killed at a deadline and replaced */
 };
 
+/* When weights become memory. */
+enum modelhost_loading {
+    MODELHOST_MAPPED = 0,    /* pages are read when they are used */
+    MODELHOST_EAGER = 1,     /* all at once, and locked where the process may do that */
+    MODELHOST_STREAMING = 2, /* pages are given back behind the reader: little stays in memory */
+    MODELHOST_LAZY = 3       /* mapped; files of an archive are verified when they are first used */
+};
+
+/* What is compared with its SHA-256 before it is used. */
+enum modelhost_verification {
+    MODELHOST_CHECKSUM = 0, /* of an archive all but the weights; of a folder nothing */
+    MODELHOST_STANDARD =
+        1, /* every file that is used; of a folder all that its metadata.json lists */
+    MODELHOST_PARANOID =
+        2 /* of an archive the whole file and its form, and what is seen in mappings */
+};
+
 struct modelhost_load_options {
     size_t struct_size;
     int32_t isolation;            /* enum modelhost_isolation */
@@ -123,6 +140,11 @@ struct modelhost_load_options {
     uint32_t quarantine_reserved;      /* 0 */
     int64_t quarantine_window_ms;
     int64_t quarantine_ms;
+    int32_t loading;      /* enum modelhost_loading */
+    int32_t verification; /* enum modelhost_verification */
+    /* A model that takes more, by its weights and by what its plugin says, is MODEL_OUT_OF_MEMORY with both
+     * numbers; 0: no limit */
+    uint64_t memory_budget_bytes;
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \

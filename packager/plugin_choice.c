@@ -44,7 +44,7 @@ model_status plugin_choose(const char *config_path, const char *plugin_path, con
         advice = text_format("the package has no config.json, so no plugin can be chosen for it");
         goto end;
     }
-    status = package_architectures_read(config_path, &architectures, err);
+    status = package_architectures_read(NULL, config_path, &architectures, err);
     if (status != MODEL_OK)
         return status;
     status = architectures.n_names == 0
@@ -85,7 +85,7 @@ model_status plugin_check_serves(const struct plugin_file *file, const char *plu
 {
     struct package_architectures architectures = {0};
     struct buffer names = BUFFER_INIT(4096);
-    model_status status = package_architectures_read(config_path, &architectures, err);
+    model_status status = package_architectures_read(NULL, config_path, &architectures, err);
     if (status != MODEL_OK)
         return status;
     status = MODEL_UNSUPPORTED;

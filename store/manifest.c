@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define FILE_NAME "metadata.json"
-#define MAX_BYTES (64u << 20)
 #define MAX_TEXT  2048                     /* of an id, a revision, an endpoint */
 #define MAX_SIZE  (((int64_t)1 << 53) - 1) /* exact in JSON */
 #define MAX_SHOWN 200
@@ -219,8 +218,8 @@ model_status manifest_read(const char *package_dir, struct manifest *ret, struct
     char *path = path_join(package_dir, FILE_NAME);
     if (path == NULL)
         return error_no_memory(err, package_dir);
-    struct buffer text = BUFFER_INIT(MAX_BYTES);
-    model_status status = file_read(path, MAX_BYTES, &text, err);
+    struct buffer text = BUFFER_INIT(MANIFEST_MAX_BYTES);
+    model_status status = file_read(path, MANIFEST_MAX_BYTES, &text, err);
     if (status == MODEL_INVALID_ARGUMENT) /* a folder, a pipe */
         status = MODEL_CORRUPT;
     if (status == MODEL_OK)

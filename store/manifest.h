@@ -14,6 +14,7 @@
 
 #define MANIFEST_FORMAT_VERSION 1
 #define MANIFEST_MAX_FILES      100000
+#define MANIFEST_MAX_BYTES      (64u << 20)
 
 struct manifest_file {
     char *path;   /* in the package */

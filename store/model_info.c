@@ -3,7 +3,7 @@
 #include "model_info.h"
 #include "dtype.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "plugin_file.h"
 #include "weights.h"
 
@@ -73,7 +73,8 @@ static model_status add_config(json_node *root, const struct package *package,
     json_node *config = NULL;
     if (path == NULL)
         return error_no_memory(err, package->dir);
-    model_status status = json_parse_file(path, PACKAGE_MAX_CONFIG_BYTES, &config, err);
+    model_status status =
+        package_file_json(package->archive, path, PACKAGE_MAX_CONFIG_BYTES, &config, err);
     free(path);
     if (status != MODEL_OK)
         return status == MODEL_NOT_FOUND ? MODEL_OK : status;
@@ -125,7 +126,8 @@ static model_status count_weights(const struct package *package, struct counts *
                                   struct model_error *err)
 {
     struct weights *weights = NULL;
-    model_status status = weights_open(package->backend_dir, &weights, err);
+    model_status status =
+        weights_open_from(package->archive, package->backend_dir, true, &weights, err);
     if (status != MODEL_OK)
         return status == MODEL_NOT_FOUND ? MODEL_OK : status;
     for (size_t i = 0; i < weights_count(weights); i++) {
@@ -171,12 +173,12 @@ static model_status add_backends(json_node *root, const struct package *package,
     char *folder = path_join(package->dir, "backends");
     json_node *array = json_add_array(root, "backends");
     bool complete = folder != NULL && array != NULL;
-    if (complete && dir_read(folder, &list, NULL) != MODEL_OK)
+    if (complete && package_folder_read(package->archive, folder, &list, NULL) != MODEL_OK)
         list = (struct dir_list){0};
     for (size_t i = 0; i < list.n_names && complete; i++) {
         char *path = path_join(folder, list.names[i]);
-        complete = path != NULL &&
-                   (!path_is_dir(path) || json_add_string(array, NULL, list.names[i]) != NULL);
+        complete = path != NULL && (!package_folder_exists(package->archive, path) ||
+                                    json_add_string(array, NULL, list.names[i]) != NULL);
         free(path);
     }
     dir_list_finish(&list);

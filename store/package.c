@@ -3,6 +3,8 @@
 #include "errors.h"
 #include "files.h"
 #include "json_view.h"
+#include "package_file.h"
+#include "store.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,19 +17,20 @@
 /* ---- opening */
 
 /* The folders of <dir>/backends, as "a, b" in text; their number. The last name stays in *ret_name. */
-static model_status list_backends(const char *dir, struct buffer *ret_text, size_t *ret_count,
-                                  char **ret_name, struct model_error *err)
+static model_status list_backends(const struct package *package, struct buffer *ret_text,
+                                  size_t *ret_count, char **ret_name, struct model_error *err)
 {
+    const char *dir = package->dir;
     char *backends = path_join(dir, "backends");
     struct dir_list list = {0};
     if (backends == NULL)
         return error_no_memory(err, dir);
-    model_status status = dir_read(backends, &list, err);
+    model_status status = package_folder_read(package->archive, backends, &list, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK;
     for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
         char *folder = path_join(backends, list.names[i]);
-        if (folder != NULL && path_is_dir(folder)) {
+        if (folder != NULL && package_folder_exists(package->archive, folder)) {
             (void)buffer_printf(ret_text, "%s%s", *ret_count > 0 ? ", " : "", list.names[i]);
             (*ret_count)++;
             free(*ret_name);
@@ -42,10 +45,10 @@ static model_status list_backends(const char *dir, struct buffer *ret_text, size
     return status;
 }
 
-static bool has_backend(const char *dir, const char *backend)
+static bool has_backend(const struct package *package, const char *backend)
 {
-    char *folder = text_format("%s/backends/%s", dir, backend);
-    bool there = folder != NULL && path_is_dir(folder);
+    char *folder = text_format("%s/backends/%s", package->dir, backend);
+    bool there = folder != NULL && package_folder_exists(package->archive, folder);
     free(folder);
     return there;
 }
@@ -60,8 +63,8 @@ static model_status choose_backend(struct package *package, const char *wanted,
     char *only = NULL;
     size_t count = 0;
     model_status status = MODEL_OK;
-    if (!has_backend(package->dir, name)) {
-        status = list_backends(package->dir, &text, &count, &only, err);
+    if (!has_backend(package, name)) {
+        status = list_backends(package, &text, &count, &only, err);
         if (status == MODEL_OK && wanted == NULL && count > 1)
             status = error_set(err, MODEL_INVALID_ARGUMENT,
                                "%s has no backend 'cpu' but several others (%s); say which",
@@ -83,14 +86,33 @@ static model_status choose_backend(struct package *package, const char *wanted,
     return status;
 }
 
+/* The file itself, or what can be opened in place of one in an archive. */
+static model_status take_plugin(struct package *package, const char *path, struct model_error *err)
+{
+    const struct archive_entry *entry = NULL;
+    model_status status = MODEL_OK;
+    if (package->archive != NULL) {
+        status = package_file_entry(package->archive, path, &entry, err);
+        if (status == MODEL_OK)
+            status = archive_memory_file(package->archive, entry, &package->plugin_file, err);
+    }
+    if (status != MODEL_OK)
+        return status;
+    package->plugin = text_format("%s", entry != NULL ? package->plugin_file.path : path);
+    package->plugin_name = text_format("%s", path);
+    return package->plugin != NULL && package->plugin_name != NULL ? MODEL_OK
+                                                                   : error_no_memory(err, path);
+}
+
 static model_status find_plugin(struct package *package, struct model_error *err)
 {
     char *path = path_join(package->backend_dir, PACKAGE_PLUGIN_NAME);
     if (path == NULL)
         return error_no_memory(err, package->dir);
-    if (path_is_file(path)) {
-        package->plugin = path;
-        return MODEL_OK;
+    if (package_file_exists(package->archive, path)) {
+        model_status status = take_plugin(package, path, err);
+        free(path);
+        return status;
     }
     free(path);
     if (package->has_manifest)
@@ -101,21 +123,63 @@ static model_status find_plugin(struct package *package, struct model_error *err
         package->dir, package->backend, PACKAGE_PLUGIN_NAME);
 }
 
-model_status package_open(const char *dir, const char *backend, struct package *ret,
-                          struct model_error *err)
+static model_status read_manifest(struct package *package, struct model_error *err)
 {
-    struct package package = {.dir = realpath(dir, NULL)};
-    if (package.dir == NULL)
+    if (package->archive == NULL)
+        return manifest_read(package->dir, &package->manifest, err);
+    struct buffer text = BUFFER_INIT(MANIFEST_MAX_BYTES);
+    char *path = path_join(package->dir, "metadata.json");
+    model_status status =
+        path != NULL ? package_file_read(package->archive, path, MANIFEST_MAX_BYTES, &text, err)
+                     : error_no_memory(err, package->dir);
+    if (status == MODEL_OK)
+        status = manifest_parse(text.data != NULL ? text.data : "", text.size, path,
+                                &package->manifest, err);
+    buffer_finish(&text);
+    free(path);
+    return status;
+}
+
+static model_status open_place(const char *dir, enum archive_level level, struct package *package,
+                               struct model_error *err)
+{
+    package->dir = realpath(dir, NULL);
+    if (package->dir == NULL)
         return error_set_errno(err, errno, "cannot open package %s", dir);
-    model_status status = MODEL_OK;
-    if (!path_is_dir(package.dir))
-        status = error_set(err, MODEL_NOT_FOUND, "%s is not a package: not a folder", dir);
+    if (!path_is_dir(package->dir) && !path_is_file(package->dir))
+        return error_set(err, MODEL_NOT_FOUND,
+                         "%s is not a package: neither a folder nor an archive", dir);
+    return package_archive_open(package->dir, level, &package->archive, err);
+}
+
+/* All of a folder's files; of an archive, each is compared when it is used. */
+static model_status check_folder(const struct package *package, enum archive_level level,
+                                 struct model_error *err)
+{
+    if (package->archive != NULL || level == ARCHIVE_CHECKSUM)
+        return MODEL_OK;
+    if (package->has_manifest)
+        return store_verify_package(package->dir, NULL, NULL, err);
+    return error_set(err, MODEL_UNSUPPORTED,
+                     "%s has no metadata.json to verify its files against; open it with "
+                     "verification checksum, or make a package of it",
+                     package->dir);
+}
+
+model_status package_open_checked(const char *dir, const char *backend, enum archive_level level,
+                                  struct package *ret, struct model_error *err)
+{
+    struct package package = {0};
+    model_status status = open_place(dir, level, &package, err);
     if (status == MODEL_OK) {
-        status = manifest_read(package.dir, &package.manifest, err);
+        status = read_manifest(&package, err);
         package.has_manifest = status == MODEL_OK;
         package_advise_broken(package.dir, status, err);
+        status = status == MODEL_NOT_FOUND ? MODEL_OK : status;
     }
-    if (status == MODEL_OK || (status == MODEL_NOT_FOUND && path_is_dir(package.dir)))
+    if (status == MODEL_OK)
+        status = check_folder(&package, level, err);
+    if (status == MODEL_OK)
         status = choose_backend(&package, backend, err);
     if (status == MODEL_OK)
         status = find_plugin(&package, err);
@@ -124,6 +188,12 @@ model_status package_open(const char *dir, const char *backend, struct package *
     else
         *ret = package;
     return status;
+}
+
+model_status package_open(const char *dir, const char *backend, struct package *ret,
+                          struct model_error *err)
+{
+    return package_open_checked(dir, backend, ARCHIVE_CHECKSUM, ret, err);
 }
 
 char *package_id_of_folder(const char *dir)
@@ -158,7 +228,9 @@ void package_advise(const struct package *package, model_status status, struct m
 {
     if (status != MODEL_CORRUPT)
         return;
-    if (package->has_manifest)
+    if (package->archive != NULL)
+        error_advise(err, "'pkgmgr unpack' says whether the archive is damaged");
+    else if (package->has_manifest)
         error_advise(err,
                      "'pkgmgr verify %s' finds what is damaged, 'pkgmgr download %s --force' "
                      "gets it again",
@@ -173,7 +245,10 @@ void package_finish(struct package *package)
     free(package->backend);
     free(package->backend_dir);
     free(package->plugin);
+    free(package->plugin_name);
     manifest_finish(&package->manifest);
+    memory_file_close(&package->plugin_file);
+    archive_close(package->archive);
     *package = (struct package){0};
 }
 
@@ -229,11 +304,12 @@ static model_status add_name(struct package_architectures *architectures, const 
     return MODEL_OK;
 }
 
-model_status package_architectures_read(const char *config_path, struct package_architectures *ret,
-                                        struct model_error *err)
+model_status package_architectures_read(const struct archive *archive, const char *config_path,
+                                        struct package_architectures *ret, struct model_error *err)
 {
     json_node *root = NULL;
-    model_status status = json_parse_file(config_path, PACKAGE_MAX_CONFIG_BYTES, &root, err);
+    model_status status =
+        package_file_json(archive, config_path, PACKAGE_MAX_CONFIG_BYTES, &root, err);
     if (status != MODEL_OK)
         return status;
     struct package_architectures found = {calloc(MAX_CLASSES + 2, sizeof(char *)), 0};

@@ -1,10 +1,11 @@
-/* package.h - a package's folder: what is where.
+/* package.h - a package: what is where in its folder, or in its archive (docs/package-format.md).
  *
  * A folder without metadata.json that has backends/<b>/libmodel.so is an author's folder: it opens
  * too, with has_manifest false. */
 #ifndef PACKAGE_H
 #define PACKAGE_H
 
+#include "archive.h"
 #include "manifest.h"
 
 #include <stdbool.h>
@@ -19,19 +20,26 @@
 #define PACKAGE_MAX_CONFIG_BYTES (16u << 20)
 
 struct package {
-    char *dir;         /* absolute */
+    char *dir;         /* absolute: the folder, or the archive's file */
     char *backend;     /* "cpu" */
     char *backend_dir; /* absolute: <dir>/backends/<backend> */
     char *plugin;      /* absolute path of libmodel.so, or NULL when none is installed */
+    char *plugin_name; /* what to call it: its path in the folder or archive; NULL as `plugin` */
+    struct archive *archive;        /* NULL: a folder. Files are read with package_file.h */
+    struct memory_file plugin_file; /* what `plugin` opens, of an archive */
     bool has_manifest;
     struct manifest manifest; /* valid if has_manifest */
 };
 
-/* Opens the folder; backend NULL: "cpu", or the only one there is, or a "cpu" that is not there when a
+/* Opens a folder or an archive; backend NULL: "cpu", or the only one there is, or a "cpu" that is not there when a
  * package with a manifest has none (tokenizer files only, say). MODEL_NOT_FOUND: "<dir> is not a
  * package: no metadata.json and no backends/<backend>/libmodel.so". */
 model_status package_open(const char *dir, const char *backend, struct package *ret,
                           struct model_error *err);
+/* The same; `level` says what is compared with its digest: see archive.h for an archive. A folder's files are
+ * all compared with its manifest above ARCHIVE_CHECKSUM, and one without is MODEL_UNSUPPORTED then. */
+model_status package_open_checked(const char *dir, const char *backend, enum archive_level level,
+                                  struct package *ret, struct model_error *err);
 /* Adds to the sentence about a package that is broken (MODEL_CORRUPT) how to mend it; leaves others. */
 void package_advise(const struct package *package, model_status status, struct model_error *err);
 /* The id that a folder <store>/packages/<key>/<digest> is of, to be freed; NULL: it is none of these. */
@@ -54,8 +62,8 @@ struct package_architectures {
     size_t n_names;
 };
 
-model_status package_architectures_read(const char *config_path, struct package_architectures *ret,
-                                        struct model_error *err);
+model_status package_architectures_read(const struct archive *archive, const char *config_path,
+                                        struct package_architectures *ret, struct model_error *err);
 void package_architectures_finish(struct package_architectures *architectures);
 
 #endif

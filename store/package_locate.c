@@ -1,5 +1,6 @@
 /* package_locate.c - see package_locate.h. */
 #include "package_locate.h"
+#include "archive_format.h"
 #include "errors.h"
 #include "files.h"
 
@@ -15,9 +16,16 @@ static bool has(const char *dir, const char *name, bool (*is)(const char *))
     return found;
 }
 
+/* "model.mhp", which no name in a store should end in. */
+static bool is_archive(const char *word)
+{
+    const size_t n = strlen(word), n_suffix = sizeof ARCHIVE_SUFFIX - 1;
+    return n > n_suffix && strcmp(word + n - n_suffix, ARCHIVE_SUFFIX) == 0 && path_is_file(word);
+}
+
 bool package_is_folder(const char *word)
 {
-    return word[0] == '.' || word[0] == '/' ||
+    return is_archive(word) || word[0] == '.' || word[0] == '/' ||
            (path_is_dir(word) &&
             (has(word, "metadata.json", path_is_file) || has(word, "backends", path_is_dir)));
 }

@@ -12,7 +12,7 @@ struct package_place {
 };
 
 /* A word that begins with '.' or '/', or that is a folder with metadata.json or backends/ in it, is a
- * folder; all others are names in the store. store NULL: there is none. MODEL_NOT_FOUND says what the
+ * folder, and one that is a file and ends in .mhp is an archive; all others are names in the store. store NULL: there is none. MODEL_NOT_FOUND says what the
  * store has, and that there is a folder of that name which does not look like a package. */
 model_status package_locate(const struct store *store, const char *word, struct package_place *ret,
                             struct model_error *err);

@@ -2,10 +2,11 @@
  * each. */
 #include "weights.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "weights_file.h"
 #include "weights_index.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 #define MAX_NAME_SHOWN 200
 
 struct weights {
+    const struct archive *archive; /* NULL: a folder */
+    bool is_lazy;
     struct weights_file *files; /* (n_files) */
     size_t n_files;
     struct model_tensor *views; /* (n_views), ordered by name */
@@ -52,7 +55,7 @@ static model_status build_table(struct weights *weights, struct model_error *err
     return MODEL_OK;
 }
 
-static struct weights *allocate(size_t n_files)
+static struct weights *allocate(const struct archive *archive, bool is_lazy, size_t n_files)
 {
     struct weights *weights = calloc(1, sizeof *weights);
     if (weights != NULL)
@@ -61,6 +64,8 @@ static struct weights *allocate(size_t n_files)
         free(weights);
         return NULL;
     }
+    weights->archive = archive;
+    weights->is_lazy = is_lazy;
     weights->n_files = n_files;
     return weights;
 }
@@ -101,15 +106,17 @@ static model_status check_complete(const struct weights *weights, const struct w
     return MODEL_OK;
 }
 
-static model_status open_shards(const char *folder, const struct weights_index *index,
-                                struct weights **ret, struct model_error *err)
+static model_status open_shards(const struct archive *archive, bool is_lazy, const char *folder,
+                                const struct weights_index *index, struct weights **ret,
+                                struct model_error *err)
 {
-    struct weights *weights = allocate(index->n_shards);
+    struct weights *weights = allocate(archive, is_lazy, index->n_shards);
     if (weights == NULL)
         return error_no_memory(err, folder);
     model_status status = MODEL_OK;
     for (size_t i = 0; i < index->n_shards && status == MODEL_OK; i++) {
-        status = weights_file_open(path_join(folder, index->shards[i]), &weights->files[i], err);
+        status = weights_file_open(archive, is_lazy, path_join(folder, index->shards[i]),
+                                   &weights->files[i], err);
         if (status == MODEL_NOT_FOUND)
             status = error_set(err, MODEL_CORRUPT, "%s: shard '%s' is missing, %s lists it", folder,
                                index->shards[i], WEIGHTS_INDEX_NAME);
@@ -142,10 +149,11 @@ static bool is_pickle(const char *name)
     return false;
 }
 
-static model_status say_no_weights(const char *folder, struct model_error *err)
+static model_status say_no_weights(const struct archive *archive, const char *folder,
+                                   struct model_error *err)
 {
     struct dir_list list;
-    model_status status = dir_read(folder, &list, err);
+    model_status status = package_folder_read(archive, folder, &list, err);
     if (status != MODEL_OK)
         return status;
     const char *pickle = NULL;
@@ -166,14 +174,15 @@ static model_status say_no_weights(const char *folder, struct model_error *err)
 /* ---- public */
 
 /* Takes path over. */
-static model_status open_single(char *path, struct weights **ret, struct model_error *err)
+static model_status open_single(const struct archive *archive, bool is_lazy, char *path,
+                                struct weights **ret, struct model_error *err)
 {
-    struct weights *weights = allocate(1);
+    struct weights *weights = allocate(archive, is_lazy, 1);
     if (weights == NULL) {
         free(path);
         return error_no_memory(err, "weights");
     }
-    model_status status = weights_file_open(path, &weights->files[0], err);
+    model_status status = weights_file_open(archive, is_lazy, path, &weights->files[0], err);
     if (status == MODEL_OK)
         status = build_table(weights, err);
     if (status != MODEL_OK) {
@@ -186,38 +195,50 @@ static model_status open_single(char *path, struct weights **ret, struct model_e
 
 model_status weights_open_file(const char *path, struct weights **ret, struct model_error *err)
 {
-    return open_single(text_format("%s", path), ret, err);
+    return open_single(NULL, false, text_format("%s", path), ret, err);
 }
 
-model_status weights_open(const char *folder, struct weights **ret, struct model_error *err)
+static bool is_there(const struct archive *archive, const char *path)
+{
+    return archive != NULL ? package_file_exists(archive, path) : access(path, F_OK) == 0;
+}
+
+model_status weights_open_from(const struct archive *archive, const char *folder, bool is_lazy,
+                               struct weights **ret, struct model_error *err)
 {
     char *single = path_join(folder, WEIGHTS_SINGLE_NAME);
     char *list = path_join(folder, WEIGHTS_INDEX_NAME);
     model_status status;
     if (single == NULL || list == NULL) {
         status = error_no_memory(err, folder);
-    } else if (access(single, F_OK) == 0) {
-        status = open_single(single, ret, err);
+    } else if (is_there(archive, single)) {
+        status = open_single(archive, is_lazy, single, ret, err);
         single = NULL;
-    } else if (access(list, F_OK) == 0) {
+    } else if (is_there(archive, list)) {
         struct weights_index index = {0};
-        status = weights_index_read(list, &index, err);
+        status = weights_index_read(archive, list, &index, err);
         if (status == MODEL_OK)
-            status = open_shards(folder, &index, ret, err);
+            status = open_shards(archive, is_lazy, folder, &index, ret, err);
         weights_index_finish(&index);
     } else {
-        status = say_no_weights(folder, err);
+        status = say_no_weights(archive, folder, err);
     }
     free(list);
     free(single);
     return status;
 }
 
-bool weights_has_both(const char *folder)
+model_status weights_open(const char *folder, struct weights **ret, struct model_error *err)
+{
+    return weights_open_from(NULL, folder, false, ret, err);
+}
+
+bool weights_has_both(const struct archive *archive, const char *folder)
 {
     char *single = path_join(folder, WEIGHTS_SINGLE_NAME);
     char *list = path_join(folder, WEIGHTS_INDEX_NAME);
-    bool both = single != NULL && list != NULL && path_is_file(single) && path_is_file(list);
+    bool both = single != NULL && list != NULL && package_file_exists(archive, single) &&
+                package_file_exists(archive, list);
     free(list);
     free(single);
     return both;
@@ -270,15 +291,37 @@ size_t weights_index(const struct weights *weights, const char *name)
     return (size_t)string_map_find(&weights->by_name, name, strlen(name));
 }
 
-void weights_discard(const struct weights *weights, const struct model_tensor *view)
+/* The file whose mapping a view is of; NULL: of a copy. */
+static struct weights_file *file_of(const struct weights *weights, const struct model_tensor *view)
 {
-    uintptr_t data = (uintptr_t)view->data;
+    const uintptr_t data = (uintptr_t)view->data;
     for (size_t i = 0; i < weights->n_files; i++) {
         const struct file_map *map = &weights->files[i].map;
-        uintptr_t begin = (uintptr_t)map->data;
+        const uintptr_t begin = (uintptr_t)map->data;
         if (data >= begin && data - begin < map->size_bytes)
-            file_map_discard(map, view->data, (size_t)view->size_bytes);
+            return &weights->files[i];
     }
+    return NULL;
+}
+
+void weights_discard(const struct weights *weights, const struct model_tensor *view)
+{
+    const struct weights_file *file = file_of(weights, view);
+    if (file != NULL)
+        file_map_discard(&file->map, view->data, (size_t)view->size_bytes);
+}
+
+/* Two threads may both compare; they find the same. */
+model_status weights_check(const struct weights *weights, const struct model_tensor *view,
+                           struct model_error *err)
+{
+    struct weights_file *file = weights->is_lazy ? file_of(weights, view) : NULL;
+    if (file == NULL || file->entry == NULL || atomic_load(&file->is_checked) != 0)
+        return MODEL_OK;
+    model_status status = archive_check_mapped(weights->archive, file->entry, &file->map, err);
+    if (status == MODEL_OK)
+        atomic_store(&file->is_checked, 1);
+    return status;
 }
 
 size_t weights_n_files(const struct weights *weights)

@@ -7,7 +7,7 @@
 #ifndef WEIGHTS_H
 #define WEIGHTS_H
 
-#include "file_map.h"
+#include "archive.h"
 
 #include <stdbool.h>
 
@@ -21,11 +21,19 @@ struct weights;
  * shard, an index that does not fit its shards. Data that the file does not align to its element's size
  * is copied, all other views are of the mapping. */
 model_status weights_open(const char *folder, struct weights **ret, struct model_error *err);
+/* The same for a folder of an archive, which must live as long, as package_file.h names it; NULL: on disk.
+ * is_lazy: contents that are mapped from an archive are compared with their digests by weights_check(),
+ * which whoever uses a view calls first. */
+model_status weights_open_from(const struct archive *archive, const char *folder, bool is_lazy,
+                               struct weights **ret, struct model_error *err);
+/* Compares the file that a view is of with its digest, if that was left for later; once. */
+model_status weights_check(const struct weights *weights, const struct model_tensor *view,
+                           struct model_error *err);
 /* One file of any name (`run --inputs`). */
 model_status weights_open_file(const char *path, struct weights **ret, struct model_error *err);
 void weights_destroy(struct weights *weights);
 /* Whether a folder has both the single file and an index, which is then not read. */
-bool weights_has_both(const char *folder);
+bool weights_has_both(const struct archive *archive, const char *folder);
 
 size_t weights_count(const struct weights *weights);
 /* The receiver's struct_size is set by the caller, and is kept: the fields within it are filled in.

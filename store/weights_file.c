@@ -5,6 +5,7 @@
 #include "weights_file.h"
 #include "dtype.h"
 #include "errors.h"
+#include "package_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,33 +15,13 @@
 
 #define COPY_ALIGNMENT 64
 
-static model_status read_at(int fd, const char *path, void *data, uint64_t size_bytes,
-                            uint64_t offset, struct model_error *err)
-{
-    uint8_t *at = data;
-    while (size_bytes > 0) {
-        size_t wanted = size_bytes < (1u << 30) ? (size_t)size_bytes : 1u << 30;
-        ssize_t n = pread(fd, at, wanted, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_set_errno(err, errno, "cannot read %s", path);
-        if (n == 0)
-            return error_set(err, MODEL_CORRUPT, "%s: truncated while it was read", path);
-        at += n;
-        offset += (uint64_t)n;
-        size_bytes -= (uint64_t)n;
-    }
-    return MODEL_OK;
-}
-
-static model_status read_header(int fd, struct weights_file *file, struct model_error *err)
+static model_status read_header(struct weights_file *file, struct model_error *err)
 {
     uint8_t first[8] = {0};
     uint64_t file_bytes = file->map.size_bytes, header_bytes = 0;
     model_status status = MODEL_OK;
     if (file_bytes >= sizeof first)
-        status = read_at(fd, file->path, first, sizeof first, 0, err);
+        status = file_read_at(file->map.fd, file->path, first, sizeof first, file->begin, err);
     if (status == MODEL_OK)
         status = safetensors_header_size(first, file_bytes, file->path, &header_bytes, err);
     if (status != MODEL_OK)
@@ -48,7 +29,8 @@ static model_status read_header(int fd, struct weights_file *file, struct model_
     char *header = malloc((size_t)header_bytes + 1);
     if (header == NULL)
         return error_no_memory(err, file->path);
-    status = read_at(fd, file->path, header, header_bytes, sizeof first, err);
+    status = file_read_at(file->map.fd, file->path, header, header_bytes,
+                          file->begin + sizeof first, err);
     if (status == MODEL_OK)
         status = safetensors_parse_header(header, (size_t)header_bytes, file_bytes, file->path,
                                           &file->header, err);
@@ -67,7 +49,7 @@ static uint64_t copy_bytes(const struct safetensors_entry *entry)
     return (entry->size_bytes + COPY_ALIGNMENT - 1) / COPY_ALIGNMENT * COPY_ALIGNMENT;
 }
 
-static model_status copy_askew(int fd, struct weights_file *file, struct model_error *err)
+static model_status copy_askew(struct weights_file *file, struct model_error *err)
 {
     uint64_t total = 0, at = 0;
     for (size_t i = 0; i < file->header.n_entries; i++)
@@ -82,8 +64,8 @@ static model_status copy_askew(int fd, struct weights_file *file, struct model_e
         const struct safetensors_entry *entry = &file->header.entries[i];
         if (!lies_askew(entry))
             continue;
-        model_status status =
-            read_at(fd, file->path, file->copies + at, entry->size_bytes, entry->offset, err);
+        model_status status = file_read_at(file->map.fd, file->path, file->copies + at,
+                                           entry->size_bytes, file->begin + entry->offset, err);
         if (status != MODEL_OK)
             return status;
         at += copy_bytes(entry);
@@ -91,20 +73,45 @@ static model_status copy_askew(int fd, struct weights_file *file, struct model_e
     return MODEL_OK;
 }
 
-model_status weights_file_open(char *path, struct weights_file *file, struct model_error *err)
+static model_status map_file(struct weights_file *file, struct model_error *err)
+{
+    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open %s", file->path);
+    model_status status = file_map_open_fd(fd, file->path, &file->map, err);
+    (void)close(fd);
+    return status;
+}
+
+static model_status map_entry(const struct archive *archive, bool is_lazy,
+                              struct weights_file *file, struct model_error *err)
+{
+    const struct archive_entry *entry = NULL;
+    model_status status = package_file_entry(archive, file->path, &entry, err);
+    if (status == MODEL_OK)
+        status = is_lazy ? archive_map_lazily(archive, entry, &file->map, err)
+                         : archive_map(archive, entry, &file->map, err);
+    if (status != MODEL_OK)
+        return status;
+    file->entry = entry;
+    file->begin = entry->method == ARCHIVE_STORED ? entry->offset : 0;
+    return MODEL_OK;
+}
+
+model_status weights_file_open(const struct archive *archive, bool is_lazy, char *path,
+                               struct weights_file *file, struct model_error *err)
 {
     if (path == NULL)
         return error_no_memory(err, "the path of a weights file");
     file->path = path;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return error_set_errno(err, errno, "cannot open %s", path);
-    model_status status = file_map_open_fd(fd, path, &file->map, err);
+    model_status status =
+        archive != NULL ? map_entry(archive, is_lazy, file, err) : map_file(file, err);
     if (status == MODEL_OK)
-        status = read_header(fd, file, err);
+        status = read_header(file, err);
     if (status == MODEL_OK)
-        status = copy_askew(fd, file, err);
-    (void)close(fd);
+        status = copy_askew(file, err);
+    if (status == MODEL_OK && file->copies != NULL && is_lazy && file->entry != NULL)
+        status = archive_check_mapped(archive, file->entry, &file->map, err); /* used already */
     return status;
 }
 

@@ -2,19 +2,24 @@
 #ifndef WEIGHTS_FILE_H
 #define WEIGHTS_FILE_H
 
-#include "file_map.h"
+#include "archive.h"
 #include "safetensors.h"
 
 struct weights_file {
     char *path;
     struct file_map map;
+    uint64_t begin;                    /* where it begins in the file that map.fd is of */
+    const struct archive_entry *entry; /* in an archive; NULL: a file of its own */
+    _Atomic int is_checked;            /* what was mapped lazily was compared since */
     struct safetensors header;
     uint8_t *copies; /* of tensors that lie askew in the file; usually NULL */
 };
 
-/* Takes path over, also on failure, and NULL for "no memory". `file` is zeros before; close it in any
+/* The file on disk, or (archive not NULL) in an archive, as package_file.h names it; there is_lazy leaves
+ * the comparison with its digest to the caller. Takes path over, also on failure, and NULL for "no memory". `file` is zeros before; close it in any
  * case. MODEL_NOT_FOUND, MODEL_CORRUPT. */
-model_status weights_file_open(char *path, struct weights_file *file, struct model_error *err);
+model_status weights_file_open(const struct archive *archive, bool is_lazy, char *path,
+                               struct weights_file *file, struct model_error *err);
 void weights_file_close(struct weights_file *file);
 
 /* Its tensors as read-only views into ret (header.n_entries), which live until it is closed. */

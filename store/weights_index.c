@@ -1,7 +1,7 @@
 /* weights_index.c - see weights_index.h. No state, any thread. */
 #include "weights_index.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "json_scan.h"
 
 #include <stdlib.h>
@@ -109,11 +109,11 @@ model_status weights_index_parse(char *text, size_t size_bytes, const char *what
     return MODEL_OK;
 }
 
-model_status weights_index_read(const char *path, struct weights_index *ret,
-                                struct model_error *err)
+model_status weights_index_read(const struct archive *archive, const char *path,
+                                struct weights_index *ret, struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(WEIGHTS_INDEX_MAX_BYTES);
-    model_status status = file_read(path, WEIGHTS_INDEX_MAX_BYTES, &text, err);
+    model_status status = package_file_read(archive, path, WEIGHTS_INDEX_MAX_BYTES, &text, err);
     if (status == MODEL_OK)
         status = weights_index_parse(text.data, text.size, path, ret, err);
     if (status != MODEL_OK)

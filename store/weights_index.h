@@ -6,6 +6,7 @@
 #ifndef WEIGHTS_INDEX_H
 #define WEIGHTS_INDEX_H
 
+#include "archive.h"
 #include "string_map.h"
 
 #define WEIGHTS_INDEX_NAME       "model.safetensors.index.json"
@@ -21,8 +22,8 @@ struct weights_index {
 
 /* Reads it. MODEL_NOT_FOUND when there is none; MODEL_CORRUPT for a name that stands twice, an
  * unsafe shard name, a missing weight_map. */
-model_status weights_index_read(const char *path, struct weights_index *ret,
-                                struct model_error *err);
+model_status weights_index_read(const struct archive *archive, const char *path,
+                                struct weights_index *ret, struct model_error *err);
 /* The same from text, which it takes over on success. */
 model_status weights_index_parse(char *text, size_t size_bytes, const char *what,
                                  struct weights_index *ret, struct model_error *err);

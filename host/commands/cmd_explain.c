@@ -88,7 +88,7 @@ static void add_own(struct explanation *explanation, const struct package *packa
     const struct plugin_file *known = status == MODEL_OK ? &file : NULL;
     if (status == MODEL_OK)
         status = plugin_file_check(&file, package->plugin, &err);
-    add(explanation, package->plugin, "package", known, status == MODEL_OK,
+    add(explanation, package->plugin_name, "package", known, status == MODEL_OK,
         status == MODEL_OK ? "the package's own plugin" : err.message);
 }
 
@@ -118,7 +118,8 @@ static model_status explain(const struct package *package, const char *plugin_pa
     char config_path[4096];
     (void)snprintf(config_path, sizeof config_path, "%s/config.json", package->backend_dir);
     struct package_architectures architectures = {0};
-    model_status status = package_architectures_read(config_path, &architectures, err);
+    model_status status =
+        package_architectures_read(package->archive, config_path, &architectures, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK; /* an author's folder may have none */
     json_node *root = json_new_object();

@@ -2,7 +2,7 @@
  * would be given. No plugin is opened. */
 #include "cpu_budget.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "image_files.h"
 #include "modelhost_commands.h"
 #include "pixel_batch.h"
@@ -37,10 +37,14 @@ static model_status open_preprocessor(const struct preprocess_command *command,
     const bool is_plain = path != NULL && path_is_file(path);
     free(path);
     if (is_plain)
-        return preprocessor_load(command->package, ret, err);
+        return preprocessor_load(NULL, command->package, ret, err);
     model_status status = command_find_package(&command->places, command->package, &dir, err);
+    struct archive *archive = NULL;
     if (status == MODEL_OK)
-        status = preprocessor_load(dir, ret, err);
+        status = package_archive_open(dir, ARCHIVE_CHECKSUM, &archive, err);
+    if (status == MODEL_OK)
+        status = preprocessor_load(archive, dir, ret, err);
+    archive_close(archive);
     free(dir);
     return status;
 }

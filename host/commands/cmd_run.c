@@ -14,7 +14,7 @@ const char cmd_run_help[] =
     "       modelhost run PKG --text TEXT [--stream] [OPTION]...      (models that generate)\n"
     "       modelhost run PKG --image FILE... [OPTION]...\n"
     "       modelhost run PKG --inputs IN.safetensors --outputs OUT.safetensors [OPTION]...\n\n"
-    "Runs a package (a name in the store, or a folder) and prints the answer. Without --text,\n"
+    "Runs a package (a name in the store, a folder, or a file .mhp) and prints the answer. Without --text,\n"
     "--image and --inputs every line of standard input is a text. Answers come in the texts' order,\n"
     "as soon as a few of them have run together.\n\n"
     "  --text TEXT          a text; may be given several times\n"
@@ -40,6 +40,12 @@ const char cmd_run_help[] =
     "                       its own, which is ended when it does not stop at --timeout\n"
     "  --workers N          with --isolation worker: that many processes (default 1)\n"
     "  --kill-grace TIME    with --isolation worker: how long after --timeout (default 50ms)\n"
+    "  --loading MODE       mapped (default): weights are read when they are used; eager: at once, and\n"
+    "                       locked; streaming: given back behind the reader; lazy: mapped, and verified\n"
+    "                       when they are first used\n"
+    "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
+    "                       that is used; paranoid: the whole file first\n"
+    "  --memory-budget N    bytes: a model that takes more is refused\n"
     "  --load-timeout TIME  with --isolation worker: what loading may take (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
     "                       `modelhost check-plugin`\n"
@@ -139,6 +145,7 @@ static void take_load_options(const struct run_command *run, struct modelhost_lo
         options->load_timeout_ms = run->load_timeout_ms;
     if (run->backend != NULL)
         options->backend = run->backend;
+    (void)command_loading("run", &run->loading, options); /* was checked */
 }
 
 static void open_model(void *argument)

@@ -21,6 +21,7 @@ struct run_command {
     int64_t workers, kill_grace_ms, load_timeout_ms;
     const char *load_policy;         /* "any", "conformant", or NULL: not given */
     struct command_list assignments; /* of --set; values owned */
+    struct command_loading loading;
     bool truncate, describe, as_json, quiet, verbose;
     bool stateful; /* the pairs are pieces of one stream */
     int verbosity; /* -1 quiet, 0, 1 verbose */

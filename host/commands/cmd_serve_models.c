@@ -1,4 +1,5 @@
 /* cmd_serve_models.c - `modelhost serve PKG...`: models over HTTP until a signal comes. */
+#include "archive_format.h"
 #include "errors.h"
 #include "model_service.h"
 #include "modelhost_commands.h"
@@ -12,7 +13,7 @@
 
 const char cmd_serve_models_help[] =
     "usage: modelhost serve [NAME=]PKG... [OPTION]...\n\n"
-    "Serves packages (names in the store, or folders) over HTTP by the Open Inference Protocol v2,\n"
+    "Serves packages (names in the store, folders, or files .mhp) over HTTP by the Open Inference Protocol v2,\n"
     "as JSON: POST /v2/models/NAME/infer, GET /v2/models/NAME, /v2/health/ready, /v2/health/live;\n"
     "GET /metrics is for a Prometheus server.\n"
     "A client that leaves cancels its request. Prints the address when the models are loaded; ends\n"
@@ -22,6 +23,12 @@ const char cmd_serve_models_help[] =
     "  --config FILE        options of host and models, see `modelhost config keys`\n"
     "  --isolation WHERE    worker: plugins run in processes of their own, which are killed when they\n"
     "                       hang and replaced (default); inproc: in this one\n"
+    "  --loading MODE       mapped (default): weights are read when they are used; eager: at once, and\n"
+    "                       locked; streaming: given back behind the reader; lazy: mapped, and verified\n"
+    "                       when they are first used\n"
+    "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
+    "                       that is used; paranoid: the whole file first\n"
+    "  --memory-budget N    bytes: a model that takes more is refused\n"
     "  --workers N          processes of each model (default 1)\n"
     "  --kill-grace TIME    from a request's deadline to the end of its worker (default 50ms)\n"
     "  --load-timeout TIME  what loading a model may take in a worker (default 5m)\n"
@@ -41,6 +48,7 @@ struct serve_command {
     const char *host, *config_path, *isolation, *log_format, *load_policy;
     int64_t port, lanes, threads, workers, kill_grace_ms, load_timeout_ms;
     struct command_list assignments; /* of --set; values owned */
+    struct command_loading loading;
     bool quiet, verbose;
     struct modelhost *modelhost;
     struct served_model *models; /* (n_models) */
@@ -62,13 +70,14 @@ static int32_t log_level(const struct serve_command *command)
 
 /* ---- loading */
 
-/* "NAME=PKG", or PKG: a folder goes by its last name. */
+/* "NAME=PKG", or PKG: a folder goes by its last name, a file without .mhp, too. */
 static model_status take_name(struct serve_command *command, const char *argument,
                               const char **ret_package, struct model_error *err)
 {
     const char *equals = strchr(argument, '=');
     size_t length = equals != NULL ? (size_t)(equals - argument) : strlen(argument);
     const char *name = argument;
+    const size_t suffix_bytes = sizeof ARCHIVE_SUFFIX - 1;
     *ret_package = equals != NULL ? equals + 1 : argument;
     while (equals == NULL && length > 1 && argument[length - 1] == '/')
         length--;
@@ -77,6 +86,9 @@ static model_status take_name(struct serve_command *command, const char *argumen
             if (*at == '/')
                 name = at + 1;
     length -= (size_t)(name - argument);
+    if (equals == NULL && length > suffix_bytes &&
+        strncmp(name + length - suffix_bytes, ARCHIVE_SUFFIX, suffix_bytes) == 0)
+        length -= suffix_bytes;
     for (size_t i = 0; i < command->n_models; i++)
         if (strlen(command->names[i]) == length && strncmp(command->names[i], name, length) == 0)
             return error_set(err, MODEL_INVALID_ARGUMENT,
@@ -121,6 +133,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
         modelhost_config_model(config, package, &options);
     options.name = command->names[i]; /* logs and metrics say what addresses say */
     take_load_options(command, &options);
+    (void)command_loading("serve", &command->loading, &options); /* was checked */
     return modelhost_load_with(command->modelhost, package, &options, &command->models[i].model,
                                err);
 }
@@ -277,6 +290,10 @@ int cmd_serve_models(int argc, char **argv)
         {"config", .text = &command.config_path},
         {"log-format", .text = &command.log_format},
         {"isolation", .text = &command.isolation},
+        {"loading", .text = &command.loading.loading},
+        {"verification", .text = &command.loading.verification},
+        {"memory-budget", .integer = &command.loading.memory_budget_bytes, .min = 1,
+         .max = INT64_MAX},
         {"workers", .integer = &command.workers, .min = 1, .max = 64},
         {"kill-grace", .duration_ms = &command.kill_grace_ms},
         {"load-timeout", .duration_ms = &command.load_timeout_ms},
@@ -291,8 +308,9 @@ int cmd_serve_models(int argc, char **argv)
         {.name = NULL},
     };
     command.assignments.values = calloc((size_t)argc + 1, sizeof *command.assignments.values);
-    const bool is_good = command.assignments.values != NULL &&
-                         command_read_options(argc, argv, options) && check(&command, argc, argv);
+    const bool is_good =
+        command.assignments.values != NULL && command_read_options(argc, argv, options) &&
+        command_loading(argv[0], &command.loading, NULL) && check(&command, argc, argv);
     const int code =
         is_good ? load_and_serve(&command, argv + optind, (size_t)(argc - optind)) : COMMAND_USAGE;
     free(command.assignments.values);

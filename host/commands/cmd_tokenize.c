@@ -1,6 +1,6 @@
 /* cmd_tokenize.c - `modelhost tokenize PKG`: what the tokenizer makes of texts. */
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "json_view.h"
 #include "modelhost_commands.h"
 #include "tokenizer.h"
@@ -186,8 +186,12 @@ static model_status open_tokenizer(const struct command_places *places, const ch
     if (path_is_dir(name))
         return tokenizer_load(name, ret, err);
     model_status status = command_find_package(places, name, &dir, err);
+    struct archive *archive = NULL;
     if (status == MODEL_OK)
-        status = tokenizer_load(dir, ret, err);
+        status = package_archive_open(dir, ARCHIVE_CHECKSUM, &archive, err);
+    if (status == MODEL_OK)
+        status = tokenizer_load_from(archive, dir, ret, err);
+    archive_close(archive);
     free(dir);
     return status;
 }

@@ -34,6 +34,17 @@ model_status command_find_package(const struct command_places *places, const cha
 model_status command_plugin_path(const struct command_places *places, char **ret,
                                  struct model_error *err);
 
+/* --loading, --verification and --memory-budget; NULL and 0 where they were not given. */
+struct command_loading {
+    const char *loading, *verification;
+    int64_t memory_budget_bytes;
+};
+
+/* Sets what was given in the options; with options NULL it is only checked. False after printing what is
+ * wrong (command_loading.c). */
+bool command_loading(const char *command, const struct command_loading *given,
+                     struct modelhost_load_options *options);
+
 /* How a host that is made with these options logs: "text" (NULL, too) or "json" lines on stderr
  * (command_log.c). False after printing what is wrong. */
 bool command_log(const char *command, const char *format, struct modelhost_options *options);

@@ -232,6 +232,25 @@ static void take_generation(struct run_command *run)
     generation->n_stop_token_ids = (uint32_t)run->n_stop_ids;
 }
 
+static bool make_lists(struct run_command *run, size_t n)
+{
+    struct command_list *const lists[] = {&run->texts,   &run->images,       &run->inputs,
+                                          &run->outputs, &run->stop_strings, &run->assignments};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if ((lists[i]->values = calloc(n, sizeof *lists[i]->values)) == NULL)
+            return false;
+    return true;
+}
+
+static bool check_all(struct run_command *run, const char *command,
+                      const struct command_option *options, uint64_t given)
+{
+    return check_log_format(run, command) && check_form(run, command, options, given) &&
+           check_task(run, command) && check_isolation(run, command) && check_set(run, command) &&
+           command_loading(command, &run->loading, NULL) && check_files(run, command) &&
+           check_generation(run, command, options, given);
+}
+
 bool run_options_read(struct run_command *run, int argc, char **argv)
 {
     struct modelhost_generation *g = &run->generation;
@@ -269,6 +288,10 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
         {"backend", .text = &run->backend, .group = EVERY},
         {"isolation", .text = &run->isolation, .group = EVERY},
+        {"loading", .text = &run->loading.loading, .group = EVERY},
+        {"verification", .text = &run->loading.verification, .group = EVERY},
+        {"memory-budget", .integer = &run->loading.memory_budget_bytes, .min = 1, .max = INT64_MAX,
+         .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
         {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},
         {"load-timeout", .duration_ms = &run->load_timeout_ms, .group = EVERY},
@@ -287,11 +310,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     uint64_t given = 0;
     *g = (struct modelhost_generation)MODELHOST_GENERATION_INIT;
     run->top_k = -1;
-    struct command_list *const lists[] = {&run->texts,   &run->images,       &run->inputs,
-                                          &run->outputs, &run->stop_strings, &run->assignments};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        if ((lists[i]->values = calloc((size_t)argc + 1, sizeof *lists[i]->values)) == NULL)
-            return command_usage(argv[0], "out of memory") == 0;
+    if (!make_lists(run, (size_t)argc + 1))
+        return command_usage(argv[0], "out of memory") == 0;
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]) ||
         !take_ids(argv[0], "input-ids", run->input_ids_text, &run->input_ids, &run->n_input_ids) ||
         !take_ids(argv[0], "stop-ids", run->stop_ids_text, &run->stop_ids, &run->n_stop_ids))
@@ -301,9 +321,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     run->package = argv[optind];
     run->verbosity = run->quiet ? -1 : run->verbose;
     take_generation(run);
-    return check_log_format(run, argv[0]) && check_form(run, argv[0], options, given) &&
-           check_task(run, argv[0]) && check_isolation(run, argv[0]) && check_set(run, argv[0]) &&
-           check_files(run, argv[0]) && check_generation(run, argv[0], options, given);
+    return check_all(run, argv[0], options, given);
 }
 
 void run_options_finish(struct run_command *run)

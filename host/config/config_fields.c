@@ -11,6 +11,8 @@
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const load_policies[] = {"any", "conformant", NULL};
+static const char *const loadings[] = {"mapped", "eager", "streaming", "lazy", NULL};
+static const char *const verifications[] = {"checksum", "standard", "paranoid", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
 #define HOST(field)  #field, offsetof(struct modelhost_options, field)
@@ -77,6 +79,11 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_I64, MODEL(quarantine_window_ms), 0, DAY_MS, NULL, "in which they come; 0: 60000"),
     ROW(CONFIG_I64, MODEL(quarantine_ms), 0, 7 * (double)DAY_MS, NULL,
         "that it stays there; 0: 600000"),
+    ROW(CONFIG_WORD, MODEL(loading), 0, 0, loadings, "when weights become memory"),
+    ROW(CONFIG_WORD, MODEL(verification), 0, 0, verifications,
+        "what is compared with its digest before it is used"),
+    ROW(CONFIG_U64, MODEL(memory_budget_bytes), 0, EXACT, NULL,
+        "a model that takes more is refused; 0: no limit"),
     {.key = NULL},
 };
 

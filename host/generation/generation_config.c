@@ -2,7 +2,7 @@
  * GenerationConfig. [any-thread] */
 #include "generation_config.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -180,13 +180,14 @@ static model_status read_tree(const json_node *tree, const char *what,
     return reader.status;
 }
 
-static model_status read_file(const char *dir, struct generation_config *ret,
-                              struct model_error *err)
+static model_status read_file(const struct archive *archive, const char *dir,
+                              struct generation_config *ret, struct model_error *err)
 {
     char *path = path_join(dir, "generation_config.json");
     json_node *tree = NULL;
-    model_status status = path != NULL ? json_parse_file(path, MAX_CONFIG_BYTES, &tree, err)
-                                       : error_no_memory(err, "a path");
+    model_status status = path != NULL
+                              ? package_file_json(archive, path, MAX_CONFIG_BYTES, &tree, err)
+                              : error_no_memory(err, "a path");
     if (status == MODEL_OK)
         status = json_is_object(tree)
                      ? json_check_unique_keys(tree, path, err)
@@ -198,13 +199,13 @@ static model_status read_file(const char *dir, struct generation_config *ret,
     return status;
 }
 
-model_status generation_config_read(const char *package_dir, const char *backend_dir,
-                                    const json_node *config, struct generation_config *ret,
-                                    struct model_error *err)
+model_status generation_config_read(const struct archive *archive, const char *package_dir,
+                                    const char *backend_dir, const json_node *config,
+                                    struct generation_config *ret, struct model_error *err)
 {
-    model_status status = read_file(package_dir, ret, err);
+    model_status status = read_file(archive, package_dir, ret, err);
     if (status == MODEL_NOT_FOUND)
-        status = read_file(backend_dir, ret, err);
+        status = read_file(archive, backend_dir, ret, err);
     if (status == MODEL_NOT_FOUND)
         status = read_tree(config, "config.json", ret, err);
     return status;

@@ -5,6 +5,8 @@
 #include "json_view.h"
 #include "sampler.h"
 
+struct archive;
+
 #define GENERATION_MAX_EOS        32
 #define GENERATION_MAX_STOPS      16 /* stop strings of a package */
 #define GENERATION_MAX_STOP_BYTES 128
@@ -24,9 +26,9 @@ struct generation_config {
 /* Reads <package_dir>/generation_config.json, else <backend_dir>'s, else `config` (config.json).
  * MODEL_CORRUPT names a field of the wrong kind, MODEL_UNSUPPORTED one that would change the text and that
  * nothing here computes; neutral values of it and fields that change no text pass. */
-model_status generation_config_read(const char *package_dir, const char *backend_dir,
-                                    const json_node *config, struct generation_config *ret,
-                                    struct model_error *err);
+model_status generation_config_read(const struct archive *archive, const char *package_dir,
+                                    const char *backend_dir, const json_node *config,
+                                    struct generation_config *ret, struct model_error *err);
 
 /* What one call does. */
 struct generation_settings {

@@ -1,7 +1,7 @@
 /* preprocessor.c - see preprocessor.h: reading preprocessor_config.json. [any-thread] */
 #include "preprocessor.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -383,13 +383,14 @@ model_status preprocessor_read(const json_node *config, struct preprocessor *ret
     return status;
 }
 
-model_status preprocessor_load(const char *dir, struct preprocessor *ret, struct model_error *err)
+model_status preprocessor_load(const struct archive *archive, const char *dir,
+                               struct preprocessor *ret, struct model_error *err)
 {
     char *path = path_join(dir, PREPROCESSOR_FILE);
     if (path == NULL)
         return error_no_memory(err, "a path");
     json_node *config = NULL;
-    model_status status = json_parse_file(path, MAX_CONFIG_BYTES, &config, err);
+    model_status status = package_file_json(archive, path, MAX_CONFIG_BYTES, &config, err);
     if (status == MODEL_NOT_FOUND)
         status = error_set(err, status,
                            "%s has no " PREPROCESSOR_FILE

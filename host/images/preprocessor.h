@@ -11,6 +11,8 @@
 #include "image_resize.h"
 #include "json_view.h"
 
+struct archive;
+
 #define PREPROCESSOR_FILE     "preprocessor_config.json"
 #define PREPROCESSOR_MAX_SIDE 8192 /* of what it makes */
 
@@ -33,8 +35,9 @@ struct preprocessor {
 model_status preprocessor_read(const json_node *config, struct preprocessor *ret,
                                struct model_error *err);
 
-/* Reads <dir>/preprocessor_config.json. MODEL_NOT_FOUND says what to do when it is not there. */
-model_status preprocessor_load(const char *dir, struct preprocessor *ret, struct model_error *err);
+/* Reads <dir>/preprocessor_config.json, of the archive if there is one. MODEL_NOT_FOUND says what to do when it is not there. */
+model_status preprocessor_load(const struct archive *archive, const char *dir,
+                               struct preprocessor *ret, struct model_error *err);
 
 /* Makes it give a model's number of channels; MODEL_UNSUPPORTED when its mean and deviation do not. */
 model_status preprocessor_set_channels(struct preprocessor *preprocessor, int64_t num_channels,

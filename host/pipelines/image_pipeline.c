@@ -67,9 +67,10 @@ model_status image_pipeline_create(const struct package *package,
         return error_no_memory(err, "a picture pipeline");
     pipeline->description = description;
     pipeline->config = config;
-    status = preprocessor_load(package->dir, &pipeline->preprocessor, err);
+    status = preprocessor_load(package->archive, package->dir, &pipeline->preprocessor, err);
     if (status == MODEL_NOT_FOUND) /* an author's folder may have it beside the weights */
-        status = preprocessor_load(package->backend_dir, &pipeline->preprocessor, err);
+        status =
+            preprocessor_load(package->archive, package->backend_dir, &pipeline->preprocessor, err);
     if (status == MODEL_NOT_FOUND)
         status = advise(package->dir, pixels, err);
     if (status == MODEL_OK && pixels->shape[1].min == pixels->shape[1].max)

@@ -1,7 +1,7 @@
 /* pooling.c - see pooling.h. [any-thread] */
 #include "pooling.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "json_view.h"
 
 #include <math.h>
@@ -18,14 +18,15 @@ static const char *const mode_keys[POOLING_N_MODES] = {
     "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken",
 };
 
-static model_status read_modes(const char *package_dir, const char *module_path,
-                               struct pooling *pooling, struct model_error *err)
+static model_status read_modes(const struct archive *archive, const char *package_dir,
+                               const char *module_path, struct pooling *pooling,
+                               struct model_error *err)
 {
     char *path = text_format("%s/%s/config.json", package_dir, module_path);
     if (path == NULL)
         return error_no_memory(err, "a path");
     json_node *config = NULL;
-    model_status status = json_parse_file(path, MAX_MODULES_BYTES, &config, err);
+    model_status status = package_file_json(archive, path, MAX_MODULES_BYTES, &config, err);
     bool any = false;
     for (int i = 0; status == MODEL_OK && i < POOLING_N_MODES; i++) {
         pooling->modes[i] = json_bool_or(json_member(config, mode_keys[i]), false);
@@ -39,16 +40,16 @@ static model_status read_modes(const char *package_dir, const char *module_path,
 }
 
 /* sentence-transformers cuts texts there, not where the tokenizer says. */
-static model_status read_limit(const char *package_dir, struct pooling *pooling,
-                               struct model_error *err)
+static model_status read_limit(const struct archive *archive, const char *package_dir,
+                               struct pooling *pooling, struct model_error *err)
 {
     char *path = path_join(package_dir, "sentence_bert_config.json");
     if (path == NULL)
         return error_no_memory(err, "a path");
     json_node *config = NULL;
     model_status status = MODEL_OK;
-    if (path_is_file(path))
-        status = json_parse_file(path, MAX_MODULES_BYTES, &config, err);
+    if (package_file_exists(archive, path))
+        status = package_file_json(archive, path, MAX_MODULES_BYTES, &config, err);
     const json_node *limit = json_member(config, "max_seq_length");
     if (status == MODEL_OK && !json_is_null(limit) &&
         !json_integer(limit, 1, INT32_MAX, &pooling->max_tokens))
@@ -60,8 +61,9 @@ static model_status read_limit(const char *package_dir, struct pooling *pooling,
 }
 
 /* *has_pooling: whether a Pooling stood before this module, and whether one stands now. */
-static model_status read_module(const char *package_dir, const json_node *module,
-                                struct pooling *pooling, bool *has_pooling, struct model_error *err)
+static model_status read_module(const struct archive *archive, const char *package_dir,
+                                const json_node *module, struct pooling *pooling, bool *has_pooling,
+                                struct model_error *err)
 {
     const char *type = json_string_or(json_member(module, "type"), NULL);
     if (type == NULL)
@@ -91,10 +93,11 @@ static model_status read_module(const char *package_dir, const json_node *module
         return error_set(err, MODEL_CORRUPT, "modules.json: the path '%s' leaves the package",
                          module_path);
     *has_pooling = true;
-    return read_modes(package_dir, module_path, pooling, err);
+    return read_modes(archive, package_dir, module_path, pooling, err);
 }
 
-model_status pooling_read(const char *package_dir, struct pooling *ret, struct model_error *err)
+model_status pooling_read(const struct archive *archive, const char *package_dir,
+                          struct pooling *ret, struct model_error *err)
 {
     struct pooling pooling = {.modes = {[POOLING_MEAN] = true}};
     char *path = path_join(package_dir, "modules.json");
@@ -102,8 +105,8 @@ model_status pooling_read(const char *package_dir, struct pooling *ret, struct m
         return error_no_memory(err, "a path");
     model_status status = MODEL_OK;
     json_node *modules = NULL;
-    if (path_is_file(path)) {
-        status = json_parse_file(path, MAX_MODULES_BYTES, &modules, err);
+    if (package_file_exists(archive, path)) {
+        status = package_file_json(archive, path, MAX_MODULES_BYTES, &modules, err);
         if (status == MODEL_OK && !json_is_array(modules))
             status = error_set(err, MODEL_CORRUPT, "%s: not a list of modules", path);
         else if (status == MODEL_OK && json_count(modules) == 0)
@@ -118,9 +121,9 @@ model_status pooling_read(const char *package_dir, struct pooling *ret, struct m
     bool has_pooling = false;
     for (const json_node *m = json_first(modules); m != NULL && status == MODEL_OK;
          m = json_next(m))
-        status = read_module(package_dir, m, &pooling, &has_pooling, err);
+        status = read_module(archive, package_dir, m, &pooling, &has_pooling, err);
     if (status == MODEL_OK && modules != NULL)
-        status = read_limit(package_dir, &pooling, err);
+        status = read_limit(archive, package_dir, &pooling, err);
     json_free(modules);
     free(path);
     if (status == MODEL_OK)

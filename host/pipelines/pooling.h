@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+struct archive;
+
 enum pooling_mode {
     POOLING_CLS,
     POOLING_MAX,
@@ -27,9 +29,10 @@ struct pooling {
     int64_t max_tokens; /* max_seq_length of sentence_bert_config.json; 0: not said */
 };
 
-/* Reads <package_dir>/modules.json and what it points to. MODEL_UNSUPPORTED names a module that is not
+/* Reads <package_dir>/modules.json (in the archive, if there is one) and what it points to. MODEL_UNSUPPORTED names a module that is not
  * one of the three, or says that Normalize does not follow Pooling. */
-model_status pooling_read(const char *package_dir, struct pooling *ret, struct model_error *err);
+model_status pooling_read(const struct archive *archive, const char *package_dir,
+                          struct pooling *ret, struct model_error *err);
 
 /* Values of one pooled vector. */
 int64_t pooling_size(const struct pooling *pooling, int64_t hidden_size);

@@ -51,16 +51,18 @@ model_status text_pipeline_create(const struct package *package,
         return error_no_memory(err, "a text pipeline");
     pipeline->description = description;
     pipeline->config = config;
-    model_status status = tokenizer_load(package->dir, &pipeline->tokenizer, err);
+    model_status status =
+        tokenizer_load_from(package->archive, package->dir, &pipeline->tokenizer, err);
     if (status == MODEL_NOT_FOUND) { /* an author's folder may have it beside the weights */
         struct model_error beside = MODEL_ERROR_INIT;
-        model_status found = tokenizer_load(package->backend_dir, &pipeline->tokenizer, &beside);
+        model_status found = tokenizer_load_from(package->archive, package->backend_dir,
+                                                 &pipeline->tokenizer, &beside);
         if (found != MODEL_NOT_FOUND && found != MODEL_OK)
             (void)error_set(err, found, "%s", beside.message);
         status = found;
     }
     if (status == MODEL_OK)
-        status = pooling_read(package->dir, &pipeline->pooling, err);
+        status = pooling_read(package->archive, package->dir, &pipeline->pooling, err);
     if (status != MODEL_OK) {
         text_pipeline_destroy(pipeline);
         return status;

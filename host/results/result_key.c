@@ -69,6 +69,13 @@ static void add_file(struct digest *digest, const struct package *package,
     add_text(digest, stamp);
 }
 
+/* Its metadata have the digests of all that an archive holds. */
+static void add_archive(struct digest *digest, const struct archive *archive)
+{
+    const struct archive_header *header = archive_header(archive);
+    digest_update(digest, header->metadata_sha256, sizeof header->metadata_sha256);
+}
+
 /* All that lies in the backend's folder, in the order of the names. */
 static model_status add_folder(struct digest *digest, const struct package *package,
                                struct model_error *err)
@@ -111,11 +118,15 @@ model_status result_key_of_model(const struct modelhost_model *model,
     add_text(digest, MODELHOST_VERSION);
     add_text(digest, plugin->name);
     add_text(digest, plugin->version);
-    if (model->plugin_path != NULL) /* it may lie elsewhere */
+    if (model->plugin_path != NULL &&
+        model->package.plugin_file.path[0] == '\0') /* it may lie elsewhere */
         add_file(digest, &model->package, &none, "plugin", model->plugin_path);
     if (model->config_text != NULL)
         digest_update(digest, model->config_text, model->config_bytes);
-    status = add_folder(digest, &model->package, err);
+    if (model->package.archive != NULL)
+        add_archive(digest, model->package.archive);
+    else
+        status = add_folder(digest, &model->package, err);
     if (status == MODEL_OK)
         digest_finish_hex(digest, ret_key);
     else

@@ -1,7 +1,7 @@
 /* backend_order.c - see backend_order.h. */
 #include "backend_order.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -59,18 +59,19 @@ static model_status read_list(const char *wanted, struct backend_order *order,
     }
 }
 
-static bool is_backend(const char *backends, const char *name)
+static bool is_backend(const struct archive *archive, const char *backends, const char *name)
 {
     char *folder = path_join(backends, name);
-    const bool is_folder = folder != NULL && path_is_dir(folder);
+    const bool is_folder = folder != NULL && package_folder_exists(archive, folder);
     free(folder);
     return is_folder;
 }
 
 /* What is no name, or one too many, is not looked at. */
-static void add_folder(struct backend_order *order, const char *backends, const char *name)
+static void add_folder(struct backend_order *order, const struct archive *archive,
+                       const char *backends, const char *name)
 {
-    if (name[0] != '.' && !has(order, name) && is_backend(backends, name))
+    if (name[0] != '.' && !has(order, name) && is_backend(archive, backends, name))
         (void)add(order, name, strlen(name), NULL);
 }
 
@@ -85,17 +86,23 @@ model_status backend_order_find(const char *package_dir, const char *wanted,
             *ret = order;
         return status;
     }
-    char *backends = path_join(package_dir, "backends");
-    if (backends == NULL)
+    struct archive *archive = NULL; /* what is wrong with it package_open() says */
+    (void)package_archive_open(package_dir, ARCHIVE_CHECKSUM, &archive, NULL);
+    char *backends = path_join(archive != NULL ? archive_path(archive) : package_dir, "backends");
+    if (backends == NULL) {
+        archive_close(archive);
         return error_no_memory(err, "a path");
-    (void)dir_read(backends, &list, NULL); /* a folder that cannot be listed may yet have a cpu */
+    }
+    (void)package_folder_read(archive, backends, &list,
+                              NULL); /* a folder that cannot be listed may yet have a cpu */
     for (size_t i = 0; i < N_USUAL; i++)
-        add_folder(&order, backends, usual_order[i]);
+        add_folder(&order, archive, backends, usual_order[i]);
     for (size_t i = 0; i < list.n_names; i++)
-        add_folder(&order, backends, list.names[i]);
+        add_folder(&order, archive, backends, list.names[i]);
     order.n_names = order.n_names > 1 ? order.n_names : 0;
     *ret = order;
     dir_list_finish(&list);
     free(backends);
+    archive_close(archive);
     return MODEL_OK;
 }

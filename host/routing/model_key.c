@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 /* The options are digested as bytes: whoever appends one with a pointer in it digests what it points to. */
-_Static_assert(sizeof(struct modelhost_load_options) == 136,
+_Static_assert(sizeof(struct modelhost_load_options) == 152,
                "an option that the key does not know");
 
 static void add_text(struct digest *digest, const char *text)
@@ -102,7 +102,7 @@ static model_status add_manifest(struct digest *digest, const char *package_dir,
 {
     char hex[SHA256_HEX_BYTES] = "";
     uint64_t size_bytes = 0;
-    char *path = path_join(package_dir, "metadata.json");
+    char *path = path_join(package_dir, "metadata.json"); /* not there in an archive, a file */
     if (path == NULL)
         return error_no_memory(err, "a path");
     if (path_is_file(path) && digest_file_sha256(path, hex, &size_bytes, NULL) != MODEL_OK)
@@ -135,6 +135,9 @@ model_status model_key_make(const char *package_dir, const char *plugin_path, co
         add_options(digest, backend, options);
         status = add_manifest(digest, dir, err);
     }
+    struct stat file;
+    if (status == MODEL_OK && stat(dir, &file) == 0 && S_ISREG(file.st_mode))
+        add_file(digest, dir, &file); /* an archive */
     if (status == MODEL_OK)
         status = add_folder(digest, dir, NULL, err);
     if (status == MODEL_OK)

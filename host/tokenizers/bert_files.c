@@ -1,7 +1,7 @@
 /* bert_files.c - a tokenizer from vocab.txt, with what tokenizer_config.json and
  * special_tokens_map.json say of it. After Hugging Face transformers, BertTokenizer. [any-thread] */
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "string_map.h"
 #include "tokenizer_files.h"
 #include "utf8.h"
@@ -63,10 +63,11 @@ static model_status add_lines(struct buffer *text, const char *path, json_node *
     return status == MODEL_OK ? MODEL_OK : error_no_memory(err, path);
 }
 
-static model_status read_vocab(const char *path, json_node *vocab, struct model_error *err)
+static model_status read_vocab(const struct archive *archive, const char *path, json_node *vocab,
+                               struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(MAX_VOCAB_BYTES);
-    model_status status = file_read(path, MAX_VOCAB_BYTES, &text, err);
+    model_status status = package_file_read(archive, path, MAX_VOCAB_BYTES, &text, err);
     if (status == MODEL_OK && text.size == 0)
         status = error_set(err, MODEL_CORRUPT, "%s is empty, want one token per line", path);
     if (status == MODEL_OK) {
@@ -159,7 +160,7 @@ model_status bert_files_load(const char *path, const struct tokenizer_configs *c
         status = error_no_memory(err, path);
         goto done;
     }
-    status = read_vocab(path, vocab, err);
+    status = read_vocab(configs->archive, path, vocab, err);
     if (status == MODEL_OK)
         status = add_parts(tree, configs, vocab, path, err);
     if (status == MODEL_OK)

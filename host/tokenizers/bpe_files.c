@@ -3,7 +3,7 @@
  * their special tokens and in the parts around the model. After Hugging Face transformers,
  * convert_slow_tokenizer.py. [any-thread] */
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "tokenizer_files.h"
 #include "utf8.h"
 
@@ -104,10 +104,11 @@ static model_status add_merges(struct buffer *text, const char *path, json_node 
     return ok ? MODEL_OK : error_no_memory(err, path);
 }
 
-static model_status read_merges(const char *path, json_node *model, struct model_error *err)
+static model_status read_merges(const struct archive *archive, const char *path, json_node *model,
+                                struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(MAX_MERGES_BYTES);
-    model_status status = file_read(path, MAX_MERGES_BYTES, &text, err);
+    model_status status = package_file_read(archive, path, MAX_MERGES_BYTES, &text, err);
     if (status == MODEL_OK && text.size > 0) {
         size_t good = utf8_valid_prefix(text.data, text.size);
         if (good != text.size || memchr(text.data, '\0', text.size) != NULL)
@@ -218,7 +219,8 @@ static model_status build(json_node *tree, const struct bpe_class *class, const 
                           struct model_error *err)
 {
     json_node *parsed = NULL;
-    model_status status = json_parse_file(vocab_path, TOKENIZER_MAX_FILE_BYTES, &parsed, err);
+    model_status status =
+        package_file_json(configs->archive, vocab_path, TOKENIZER_MAX_FILE_BYTES, &parsed, err);
     if (status != MODEL_OK)
         return status;
     bool prefix = json_bool_or(tokenizer_config(configs, "add_prefix_space"), false);
@@ -230,7 +232,7 @@ static model_status build(json_node *tree, const struct bpe_class *class, const 
         !add_words(tree, class, prefix) ||
         !tokenizer_add_tokens(tree, configs, vocab, class->names, class->n_names, true))
         return error_no_memory(err, vocab_path);
-    status = read_merges(merges_path, model, err);
+    status = read_merges(configs->archive, merges_path, model, err);
     return status == MODEL_OK ? add_processor(tree, class, configs, prefix, vocab, vocab_path, err)
                               : status;
 }

@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "encoding.h"
 
+struct archive;
 struct tokenizer;
 
 /* The longest text that is encoded. */
@@ -21,6 +22,9 @@ struct tokenizer;
  * MODEL_NOT_FOUND: neither is there. MODEL_UNSUPPORTED: a part of another kind, named. MODEL_CORRUPT:
  * a file breaks its format. [any-thread] */
 model_status tokenizer_load(const char *folder, struct tokenizer **ret, struct model_error *err);
+/* The same for a folder of an archive, as package_file.h names it; NULL: on disk. */
+model_status tokenizer_load_from(const struct archive *archive, const char *folder,
+                                 struct tokenizer **ret, struct model_error *err);
 
 /* The same from the text of a tokenizer.json alone; `what` names it in errors. [any-thread] */
 model_status tokenizer_from_json(const char *text, size_t size_bytes, const char *what,

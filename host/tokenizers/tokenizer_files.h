@@ -8,11 +8,12 @@
 
 #define TOKENIZER_MAX_FILE_BYTES (64u << 20)
 
-/* The files beside the vocabulary; NULL: not there. */
+/* Where the files are, and those beside the vocabulary; NULL: not there. */
 struct tokenizer_configs {
-    json_node *tokenizer;    /* tokenizer_config.json */
-    json_node *special;      /* special_tokens_map.json */
-    json_node *added_tokens; /* added_tokens.json, of older folders: {token: id} */
+    const struct archive *archive; /* that the files are in; NULL: a folder */
+    json_node *tokenizer;          /* tokenizer_config.json */
+    json_node *special;            /* special_tokens_map.json */
+    json_node *added_tokens;       /* added_tokens.json, of older folders: {token: id} */
 };
 
 /* A special token of a class, by the name that configurations have for it. */

@@ -1,7 +1,7 @@
 /* tokenizer_folder.c - a tokenizer from the files of a folder: tokenizer.json, or a vocabulary with what
  * tokenizer_config.json and special_tokens_map.json say of it. [any-thread] */
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 #include "tokenizer_files.h"
 
 #include <stdlib.h>
@@ -30,16 +30,16 @@ static model_status check_kinds(const struct json_place *place, struct model_err
 }
 
 /* A JSON object in a file that may be absent. */
-static model_status load_optional(const char *folder, const char *name, json_node **ret,
-                                  struct model_error *err)
+static model_status load_optional(const struct archive *archive, const char *folder,
+                                  const char *name, json_node **ret, struct model_error *err)
 {
     char *path = path_join(folder, name);
     if (path == NULL)
         return error_no_memory(err, name);
     model_status status = MODEL_OK;
     json_node *tree = NULL;
-    if (path_is_file(path))
-        status = json_parse_file(path, MAX_CONFIG_BYTES, &tree, err);
+    if (package_file_exists(archive, path))
+        status = package_file_json(archive, path, MAX_CONFIG_BYTES, &tree, err);
     if (status == MODEL_OK && tree != NULL) {
         struct json_place place = {tree, path, "the file"};
         status = check_kinds(&place, err);
@@ -84,18 +84,19 @@ static model_status from_files(const char *folder, const struct candidates *path
                                const struct tokenizer_configs *configs, struct tokenizer **ret,
                                struct model_error *err)
 {
-    if (path_is_file(paths->tokenizer_json)) {
+    if (package_file_exists(configs->archive, paths->tokenizer_json)) {
         json_node *tree = NULL;
-        model_status status =
-            json_parse_file(paths->tokenizer_json, TOKENIZER_MAX_FILE_BYTES, &tree, err);
+        model_status status = package_file_json(configs->archive, paths->tokenizer_json,
+                                                TOKENIZER_MAX_FILE_BYTES, &tree, err);
         if (status == MODEL_OK)
             status = tokenizer_from_tree(tree, paths->tokenizer_json, ret, err);
         json_free(tree);
         return status;
     }
-    if (path_is_file(paths->vocab_json) && path_is_file(paths->merges_txt))
+    if (package_file_exists(configs->archive, paths->vocab_json) &&
+        package_file_exists(configs->archive, paths->merges_txt))
         return bpe_files_load(paths->vocab_json, paths->merges_txt, configs, ret, err);
-    if (path_is_file(paths->vocab_txt))
+    if (package_file_exists(configs->archive, paths->vocab_txt))
         return bert_files_load(paths->vocab_txt, configs, ret, err);
     return error_set(err, MODEL_NOT_FOUND,
                      "%s has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json "
@@ -106,17 +107,21 @@ static model_status from_files(const char *folder, const struct candidates *path
 static model_status load_configs(const char *folder, struct tokenizer_configs *configs,
                                  struct model_error *err)
 {
-    model_status status = load_optional(folder, "tokenizer_config.json", &configs->tokenizer, err);
+    model_status status =
+        load_optional(configs->archive, folder, "tokenizer_config.json", &configs->tokenizer, err);
     if (status == MODEL_OK)
-        status = load_optional(folder, "special_tokens_map.json", &configs->special, err);
+        status = load_optional(configs->archive, folder, "special_tokens_map.json",
+                               &configs->special, err);
     if (status == MODEL_OK)
-        status = load_optional(folder, "added_tokens.json", &configs->added_tokens, err);
+        status = load_optional(configs->archive, folder, "added_tokens.json",
+                               &configs->added_tokens, err);
     return status;
 }
 
-model_status tokenizer_load(const char *folder, struct tokenizer **ret, struct model_error *err)
+model_status tokenizer_load_from(const struct archive *archive, const char *folder,
+                                 struct tokenizer **ret, struct model_error *err)
 {
-    struct tokenizer_configs configs = {NULL, NULL, NULL};
+    struct tokenizer_configs configs = {.archive = archive};
     struct tokenizer *t = NULL;
     struct candidates paths = {path_join(folder, "tokenizer.json"), path_join(folder, "vocab.txt"),
                                path_join(folder, "vocab.json"), path_join(folder, "merges.txt")};
@@ -138,4 +143,9 @@ model_status tokenizer_load(const char *folder, struct tokenizer **ret, struct m
     free(paths.vocab_json);
     free(paths.merges_txt);
     return status;
+}
+
+model_status tokenizer_load(const char *folder, struct tokenizer **ret, struct model_error *err)
+{
+    return tokenizer_load_from(NULL, folder, ret, err);
 }

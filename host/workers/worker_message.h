@@ -24,7 +24,7 @@
 #define WORKER_MESSAGE_MAGIC     0x4B574D48u /* "HMWK" */
 #define WORKER_PROTOCOL_VERSION  2
 #define WORKER_MAX_PAYLOAD_BYTES (1u << 20)
-#define WORKER_MESSAGE_NUMBERS   4
+#define WORKER_MESSAGE_NUMBERS   7
 
 enum worker_message_type {
     WORKER_OPEN = 1,

@@ -21,7 +21,9 @@
 struct worker_server {
     int socket;
     struct worker_inbox inbox;
-    uv_mutex_t sending;          /* guards the socket's sending side */
+    uv_mutex_t sending;            /* guards the socket's sending side */
+    int32_t loading, verification; /* as in modelhost_load_options */
+    uint64_t memory_budget_bytes;
     char *package_dir, *backend; /* backend NULL: the package's own choice */
     struct modelhost host;       /* as much of one as a model needs */
     uv_thread_t opening;
@@ -87,7 +89,10 @@ static void open_model(void *argument)
 {
     struct worker_server *server = argument;
     struct model_error err = MODEL_ERROR_INIT;
-    const struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    options.loading = server->loading;
+    options.verification = server->verification;
+    options.memory_budget_bytes = server->memory_budget_bytes;
     send_log(server, MODEL_LOG_DEBUG, "opens the package"); /* the host waits for a first message */
     const struct model_source source = {
         .package_dir = server->package_dir, .backend = server->backend, .options = &options};
@@ -113,6 +118,9 @@ static model_status take_open(struct worker_server *server, struct model_error *
         return error_set(err, MODEL_CORRUPT, "the host did not say which package to open");
     server->host.lanes = (uint32_t)open->numbers[0];
     server->host.threads = (uint32_t)open->numbers[1];
+    server->loading = (int32_t)(open->numbers[4] & 3);
+    server->verification = (int32_t)(open->numbers[5] & 3);
+    server->memory_budget_bytes = open->numbers[6];
     server->package_dir = text_format("%s", open->path);
     server->host.plugin_path = text_format("%s", open->text != NULL ? open->text : "");
     if (open->block_bytes > 0)

@@ -364,7 +364,8 @@ static model_status send_open(struct worker_slot *slot, struct model_error *err)
     const struct worker_message message = {
         .type = WORKER_OPEN,
         .numbers = {config->lanes, config->threads, (uint64_t)config->log->level,
-                    config->memory_bytes},
+                    config->memory_bytes, (uint64_t)config->loading, (uint64_t)config->verification,
+                    config->memory_budget_bytes},
         .text = config->plugin_path,
         .path = config->package_dir,
         .block = config->backend,

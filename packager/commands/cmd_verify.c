@@ -1,8 +1,9 @@
 /* cmd_verify.c - `pkgmgr verify`. */
-#include "buffer.h"
+#include "archive.h"
 #include "commands.h"
 #include "deep_check.h"
 #include "errors.h"
+#include "files.h"
 #include "json_view.h"
 #include "human_text.h"
 #include "package_locate.h"
@@ -16,7 +17,8 @@ const char help_verify[] =
     "usage: pkgmgr verify PKG [OPTION]...\n\n"
     "Reads every file of a package and compares its SHA-256 with the package's metadata.json.\n"
     "Exit code 7 when a file is damaged, missing, not listed there or a link to elsewhere, 8 when\n"
-    "one cannot be read. PKG is a name in the store or a folder.\n\n"
+    "one cannot be read. PKG is a name in the store, a folder, or an archive (.mhp), of which the\n"
+    "whole file is checked, too.\n\n"
     "  --deep         also open the weights and read every number, look at the plugin's file, and\n"
     "                 say what the store has that no package names\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
@@ -92,6 +94,28 @@ static model_status check(const struct arguments *arguments, const char *dir,
     return status;
 }
 
+/* The whole file, and each content by itself: one that differs is named. */
+static model_status verify_archive(const char *path, struct findings *findings,
+                                   struct model_error *err)
+{
+    struct archive *archive = NULL;
+    struct model_error sentence = MODEL_ERROR_INIT;
+    model_status status = archive_open(path, ARCHIVE_STANDARD, &archive, err);
+    if (status != MODEL_OK)
+        return status;
+    const struct archive_index *index = archive_index(archive);
+    for (size_t i = 0; i < index->n_entries; i++) {
+        model_status found = archive_check_entry(archive, &index->entries[i], &sentence);
+        report(findings, index->entries[i].path, found, sentence.message);
+        if (found != MODEL_OK && status == MODEL_OK)
+            status = error_set(err, found, "%s", sentence.message);
+    }
+    if (status == MODEL_OK)
+        status = archive_check_file(archive, err);
+    archive_close(archive);
+    return status;
+}
+
 static model_status verify(const struct arguments *arguments, struct model_error *err)
 {
     struct store *store = NULL;
@@ -104,7 +128,8 @@ static model_status verify(const struct arguments *arguments, struct model_error
         status = package_locate(store, arguments->package, &place, err);
     if (status != MODEL_OK)
         goto end;
-    status = check(arguments, place.dir, &findings, err);
+    status = path_is_dir(place.dir) ? check(arguments, place.dir, &findings, err)
+                                    : verify_archive(place.dir, &findings, err);
     if (arguments->deep)
         say_unused(store, arguments, root);
     if (arguments->json) {

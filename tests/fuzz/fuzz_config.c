@@ -176,7 +176,7 @@ static void read_architectures(const uint8_t *data, size_t size_bytes)
 {
     struct package_architectures found;
     fuzz_put("config.json", data, size_bytes);
-    if (package_architectures_read(fuzz_path("config.json"), &found, NULL) == MODEL_OK)
+    if (package_architectures_read(NULL, fuzz_path("config.json"), &found, NULL) == MODEL_OK)
         package_architectures_finish(&found);
 }
 

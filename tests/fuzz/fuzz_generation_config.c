@@ -53,7 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wanted.repetition_penalty = take_number(data, &size);
     wanted.presence_penalty = take_number(data, &size);
     fuzz_put("generation_config.json", data, size);
-    if (generation_config_read(fuzz_path(""), fuzz_path("none"), NULL, &config, &err) == MODEL_OK &&
+    if (generation_config_read(NULL, fuzz_path(""), fuzz_path("none"), NULL, &config, &err) ==
+            MODEL_OK &&
         generation_settings_make(&config, &wanted, &settings, &err) == MODEL_OK)
         draw(&settings, data, size);
     else

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     struct model_error err = MODEL_ERROR_INIT;
     must(dir_make_all(fuzz_path("1_Pooling"), NULL) == MODEL_OK);
     fuzz_put_parts(names, sizeof names / sizeof names[0], data, size_bytes);
-    if (pooling_read(fuzz_path("."), &pooling, &err) == MODEL_OK)
+    if (pooling_read(NULL, fuzz_path("."), &pooling, &err) == MODEL_OK)
         use(&pooling);
     else
         must(err.message[0] != '\0');

@@ -16,7 +16,7 @@ static model_status read_config(const char *file, const char *config, struct gen
     if (file != NULL)
         write_file(path, file, strlen(file));
     assert_int_equal(json_parse(config, strlen(config), "config.json", &tree, NULL), MODEL_OK);
-    model_status status = generation_config_read(dir, dir, tree, ret, err);
+    model_status status = generation_config_read(NULL, dir, dir, tree, ret, err);
     json_free(tree);
     free(path);
     assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);

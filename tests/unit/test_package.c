@@ -65,8 +65,10 @@ static void refuses_folders_that_are_no_packages(void **state)
                         "; give the folder that 'pkgmgr download' made, or put a plugin there");
     assert_int_equal(package_open(in_folder(dir, "absent"), NULL, &package, &err), MODEL_NOT_FOUND);
     put_text(in_folder(dir, "file"), "x");
-    assert_int_equal(package_open(in_folder(dir, "file"), NULL, &package, &err), MODEL_NOT_FOUND);
-    assert_string_equal(after_folder(&err, dir), "/file is not a package: not a folder");
+    assert_int_equal(package_open(in_folder(dir, "file"), NULL, &package, &err), MODEL_CORRUPT);
+    assert_string_equal(after_folder(&err, dir),
+                        "/file is no package archive: it does not begin with the bytes of one; "
+                        "'pkgmgr pack' makes them");
     put_text(in_folder(dir, "metadata.json"), "{}");
     assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_CORRUPT);
     assert_string_equal(after_folder(&err, dir),
@@ -142,22 +144,22 @@ static void architectures_start_with_the_model_type(void **state)
     struct model_error err = MODEL_ERROR_INIT;
     put_text(path, "{\"architectures\":[\"BertForMaskedLM\",7,\"BertModel\"],"
                    "\"model_type\":\"bert\"}");
-    assert_int_equal(package_architectures_read(path, &found, &err), MODEL_OK);
+    assert_int_equal(package_architectures_read(NULL, path, &found, &err), MODEL_OK);
     assert_int_equal(found.n_names, 3);
     assert_string_equal(found.names[0], "bert");
     assert_string_equal(found.names[1], "BertForMaskedLM");
     assert_string_equal(found.names[2], "BertModel");
     package_architectures_finish(&found);
     put_text(path, "{\"model_type\":null,\"architectures\":\"x\"}");
-    assert_int_equal(package_architectures_read(path, &found, &err), MODEL_OK);
+    assert_int_equal(package_architectures_read(NULL, path, &found, &err), MODEL_OK);
     assert_int_equal(found.n_names, 0);
     package_architectures_finish(&found);
     put_text(path, "[]");
-    assert_int_equal(package_architectures_read(path, &found, &err), MODEL_CORRUPT);
+    assert_int_equal(package_architectures_read(NULL, path, &found, &err), MODEL_CORRUPT);
     assert_non_null(strstr(err.message, "/config.json: want a JSON object"));
     put_text(path, "{\"model_type\":");
-    assert_int_equal(package_architectures_read(path, &found, &err), MODEL_CORRUPT);
-    assert_int_equal(package_architectures_read("/nowhere/config.json", &found, &err),
+    assert_int_equal(package_architectures_read(NULL, path, &found, &err), MODEL_CORRUPT);
+    assert_int_equal(package_architectures_read(NULL, "/nowhere/config.json", &found, &err),
                      MODEL_NOT_FOUND);
 }
 

@@ -79,7 +79,7 @@ static model_status read_modules(const char *modules, const char *pooling_config
     free(limit);
     if (pooling_config != NULL)
         write_file(config, pooling_config, strlen(pooling_config));
-    model_status status = pooling_read(dir, ret, err);
+    model_status status = pooling_read(NULL, dir, ret, err);
     assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);
     free(dir);
     free(list);

@@ -228,7 +228,7 @@ static void a_folder_without_the_file_is_told_what_to_do(void **state)
     struct preprocessor p;
     struct model_error err = MODEL_ERROR_INIT;
     char *dir = scratch_dir();
-    assert_int_equal(preprocessor_load(dir, &p, &err), MODEL_NOT_FOUND);
+    assert_int_equal(preprocessor_load(NULL, dir, &p, &err), MODEL_NOT_FOUND);
     char *sentence =
         text_format("%s has no preprocessor_config.json, which says how pictures become "
                     "pixel_values; put the one of the model's repository there, or give "

@@ -47,7 +47,7 @@ static void an_absent_index_is_not_found(void **state)
     (void)state;
     struct weights_index index;
     struct model_error err = MODEL_ERROR_INIT;
-    assert_int_equal(weights_index_read("/nowhere/x", &index, &err), MODEL_NOT_FOUND);
+    assert_int_equal(weights_index_read(NULL, "/nowhere/x", &index, &err), MODEL_NOT_FOUND);
     assert_string_equal(err.message, "cannot open /nowhere/x: No such file or directory");
 }
 

@@ -1,0 +1,14 @@
+/* package_pack.h - a package's folder into one file, and back. [any-thread] */
+#ifndef PACKAGE_PACK_H
+#define PACKAGE_PACK_H
+
+#include "archive_write.h"
+
+/* Packs all files of a package's folder, but those whose name begins with '.'. What its metadata.json lists
+ * must be there and have the digest that it lists (MODEL_CORRUPT). A folder without metadata.json must
+ * have backends/. */
+model_status package_pack(const char *dir, const char *target,
+                          const struct archive_options *options, struct archive_summary *ret,
+                          struct model_error *err);
+
+#endif

@@ -1,0 +1,148 @@
+/* package_unpack.c - see package_unpack.h. */
+#include "package_unpack.h"
+#include "errors.h"
+#include "files.h"
+#include "hub_glob.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static bool is_wanted(const struct unpack_options *options, const struct archive_entry *entry)
+{
+    return options->n_filters == 0 ||
+           hub_glob_match_any(options->filters, options->n_filters, entry->path);
+}
+
+static bool is_cancelled(const struct unpack_options *options)
+{
+    return options->is_cancelled != NULL && options->is_cancelled(options->context);
+}
+
+/* Nothing wanted is no success; nor is a disk that fills up half-way. */
+static model_status plan(const struct archive *archive, const char *target,
+                         const struct unpack_options *options, struct unpack_summary *ret,
+                         struct model_error *err)
+{
+    const struct archive_index *index = archive_index(archive);
+    struct dir_list list = {0};
+    for (size_t i = 0; i < index->n_entries; i++)
+        if (is_wanted(options, &index->entries[i])) {
+            ret->n_files++;
+            ret->size_bytes += index->entries[i].size_bytes;
+        }
+    if (ret->n_files == 0)
+        return error_set(err, MODEL_NOT_FOUND, "%s has no entry that matches; it has %zu in all",
+                         archive_path(archive), index->n_entries);
+    if (path_is_dir(target) && dir_read(target, &list, NULL) == MODEL_OK) {
+        const size_t n_names = list.n_names;
+        dir_list_finish(&list);
+        if (n_names > 0)
+            return error_set(err, MODEL_IO, "the folder %s is not empty; give another one with -o",
+                             target);
+    } else if (path_is_file(target)) {
+        return error_set(err, MODEL_IO, "%s is a file; give a folder with -o", target);
+    }
+    return MODEL_OK;
+}
+
+static model_status check_space(const struct archive *archive, const char *folder,
+                                const struct unpack_summary *summary, struct model_error *err)
+{
+    struct statvfs disk;
+    if (statvfs(folder, &disk) != 0)
+        return MODEL_OK;
+    const uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (free_bytes >= summary->size_bytes)
+        return MODEL_OK;
+    return error_set(err, MODEL_IO,
+                     "%s unpacks to %llu bytes, the disk has %llu left; free some, or choose a "
+                     "folder elsewhere with -o",
+                     archive_path(archive), (unsigned long long)summary->size_bytes,
+                     (unsigned long long)free_bytes);
+}
+
+static model_status make_parent(const char *path, struct model_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = strndup(path, (size_t)(slash - path));
+    model_status status =
+        parent != NULL ? dir_make_all(parent, err) : error_no_memory(err, "a path");
+    free(parent);
+    return status;
+}
+
+static model_status unpack_one(const struct archive *archive, const struct archive_entry *entry,
+                               const char *folder, struct model_error *err)
+{
+    char *path = path_join(folder, entry->path);
+    if (path == NULL)
+        return error_no_memory(err, "a path");
+    int fd = -1;
+    model_status status = make_parent(path, err);
+    if (status == MODEL_OK) {
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+            status = error_set_errno(err, errno, "cannot make %s", path);
+    }
+    if (status == MODEL_OK)
+        status = archive_unpack(archive, entry, fd, path, err);
+    if (status == MODEL_OK && fsync(fd) != 0)
+        status = error_set_errno(err, errno, "cannot sync %s", path);
+    if (fd >= 0)
+        (void)close(fd);
+    free(path);
+    return status;
+}
+
+static model_status unpack_all(const struct archive *archive, const char *folder,
+                               const struct unpack_options *options, struct model_error *err)
+{
+    const struct archive_index *index = archive_index(archive);
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < index->n_entries && status == MODEL_OK; i++) {
+        if (is_cancelled(options))
+            status = error_set(err, MODEL_CANCELLED, "interrupted; nothing was left behind");
+        else if (is_wanted(options, &index->entries[i]))
+            status = unpack_one(archive, &index->entries[i], folder, err);
+    }
+    return status;
+}
+
+model_status package_unpack(const struct archive *archive, const char *target,
+                            const struct unpack_options *options, struct unpack_summary *ret,
+                            struct model_error *err)
+{
+    struct unpack_summary summary = {0};
+    model_status status = plan(archive, target, options, &summary, err);
+    if (status == MODEL_OK)
+        status = archive_check_file(archive, err);
+    if (status != MODEL_OK)
+        return status;
+    char *folder = text_format("%s.XXXXXX", target);
+    if (folder == NULL)
+        return error_no_memory(err, "a path");
+    if (mkdtemp(folder) == NULL) {
+        status = error_set_errno(err, errno, "cannot make a folder beside %s", target);
+        free(folder);
+        return status;
+    }
+    status = check_space(archive, folder, &summary, err);
+    if (status == MODEL_OK)
+        status = unpack_all(archive, folder, options, err);
+    if (status == MODEL_OK)
+        status = dir_sync(folder, err);
+    if (status == MODEL_OK && (chmod(folder, 0755) != 0 || rename(folder, target) != 0))
+        status = error_set_errno(err, errno, "cannot rename to %s", target);
+    if (status == MODEL_OK)
+        *ret = summary;
+    else
+        (void)dir_remove_all(folder, NULL);
+    free(folder);
+    return status;
+}

@@ -1,0 +1,104 @@
+/* cmd_pack.c - `pkgmgr pack`. */
+#include "commands.h"
+#include "errors.h"
+#include "json_view.h"
+#include "package_locate.h"
+#include "package_pack.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char help_pack[] =
+    "usage: pkgmgr pack PKG -o FILE.mhp [OPTION]...\n\n"
+    "Makes one file of a package: weights as they are, so that the host maps them straight from it,\n"
+    "other files compressed. The same package gives the same bytes. PKG is a name in the store or\n"
+    "a folder; files whose names begin with '.' are left out. Prints the file's path.\n\n"
+    "  -o, --output FILE  the archive, which should end in .mhp; replaced when it is whole\n"
+    "  --compress LEVEL   1 (fast) to 19 (small) for all but weights, 0: nothing (default: 3)\n"
+    "  --ship             as small as possible: weights, too, at level 19; the host then unpacks\n"
+    "                     them into memory\n"
+    "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --json             print the result as JSON\n"
+    "  -q, --quiet        say nothing but errors\n";
+
+struct arguments {
+    const char *package, *output, *store_dir;
+    int64_t level;
+    bool ship, json, quiet;
+};
+
+static model_status print_result(const struct arguments *arguments,
+                                 const struct archive_summary *summary, struct model_error *err)
+{
+    if (!arguments->json)
+        return printf("%s\n", arguments->output) > 0 ? command_flush(err) : MODEL_OK;
+    json_node *root = json_new_object();
+    (void)json_add_string(root, "path", arguments->output);
+    (void)json_add_number(root, "entries", (double)summary->n_entries);
+    (void)json_add_number(root, "content_bytes", (double)summary->content_bytes);
+    (void)json_add_number(root, "file_bytes", (double)summary->file_bytes);
+    char *text = json_print(root, true);
+    model_status status =
+        text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
+    json_free(root);
+    free(text);
+    return status;
+}
+
+static model_status pack(const struct arguments *arguments, struct model_error *err)
+{
+    struct store *store = NULL;
+    struct package_place place = {0};
+    struct archive_summary summary = {0};
+    const struct archive_options options = {
+        .level = arguments->ship ? 19 : (int)arguments->level,
+        .compress_weights = arguments->ship,
+        .is_cancelled = command_interrupted,
+    };
+    command_catch_interrupts();
+    model_status status = command_look_into_store(arguments->store_dir, &store, err);
+    if (status == MODEL_OK)
+        status = package_locate(store, arguments->package, &place, err);
+    if (status == MODEL_OK)
+        status = package_pack(place.dir, arguments->output, &options, &summary, err);
+    if (status == MODEL_OK && !arguments->quiet)
+        fprintf(stderr, "pkgmgr: %zu files, %llu bytes, packed into %llu\n", summary.n_entries,
+                (unsigned long long)summary.content_bytes, (unsigned long long)summary.file_bytes);
+    if (status == MODEL_OK)
+        status = print_result(arguments, &summary, err);
+    package_place_finish(&place);
+    store_close(store);
+    return status;
+}
+
+static int read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    const struct command_option options[] = {
+        {"output", .text = &arguments->output, .letter = 'o'},
+        {"compress", .integer = &arguments->level, .min = 0, .max = 19},
+        {"ship", .flag = &arguments->ship},
+        {"store", .text = &arguments->store_dir},
+        {"json", .flag = &arguments->json},
+        {"quiet", .flag = &arguments->quiet, .letter = 'q'},
+        {.name = NULL}};
+    if (!command_read_options(argc, argv, options))
+        return COMMAND_USAGE;
+    if (argc - optind != 1)
+        return command_usage("pack", "want one PKG");
+    if (arguments->output == NULL)
+        return command_usage("pack", "want the file to make: -o FILE" ARCHIVE_SUFFIX);
+    arguments->package = argv[optind];
+    return command_check_package("pack", arguments->package);
+}
+
+int cmd_pack(int argc, char **argv)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct arguments arguments = {.level = 3};
+    int code = read_arguments(argc, argv, &arguments);
+    if (code != 0)
+        return code;
+    model_status status = pack(&arguments, &err);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
+}

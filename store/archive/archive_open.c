@@ -1,0 +1,160 @@
+/* archive_open.c - see archive.h: the steps of opening an archive, as a table. */
+#include "archive_private.h"
+#include "errors.h"
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static model_status step_header(struct archive *archive, struct model_error *err)
+{
+    uint8_t bytes[ARCHIVE_HEADER_BYTES];
+    const size_t n_bytes =
+        archive->file_bytes < sizeof bytes ? (size_t)archive->file_bytes : sizeof bytes;
+    model_status status = file_read_at(archive->fd, archive->path, bytes, n_bytes, 0, err);
+    return status == MODEL_OK ? archive_header_parse(bytes, n_bytes, archive->file_bytes,
+                                                     archive->path, &archive->header, err)
+                              : status;
+}
+
+static void hex_of(const uint8_t digest[ARCHIVE_DIGEST_BYTES], char ret_hex[SHA256_HEX_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < ARCHIVE_DIGEST_BYTES; i++) {
+        ret_hex[2 * i] = digits[digest[i] >> 4];
+        ret_hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    ret_hex[SHA256_HEX_BYTES - 1] = '\0';
+}
+
+/* Its digest first: then nothing but what was written is parsed. */
+static model_status step_metadata(struct archive *archive, struct model_error *err)
+{
+    char found[SHA256_HEX_BYTES], want[SHA256_HEX_BYTES];
+    const size_t n_bytes = (size_t)archive->header.metadata_bytes;
+    archive->metadata = malloc(n_bytes);
+    if (archive->metadata == NULL)
+        return error_no_memory(err, "the metadata of an archive");
+    model_status status = file_read_at(archive->fd, archive->path, archive->metadata, n_bytes,
+                                       ARCHIVE_HEADER_BYTES, err);
+    if (status == MODEL_OK)
+        status = digest_bytes_sha256(archive->metadata, n_bytes, found, err);
+    if (status != MODEL_OK)
+        return status;
+    hex_of(archive->header.metadata_sha256, want);
+    if (strcmp(found, want) != 0)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: metadata: SHA-256 %.12s..., want %.12s...; get the file again",
+                         archive->path, found, want);
+    return archive_index_parse(archive->metadata, n_bytes, &archive->header, archive->path,
+                               &archive->index, err);
+}
+
+static model_status step_signature(struct archive *archive, struct model_error *err)
+{
+    if ((archive->header.flags & ARCHIVE_SIGNED) == 0)
+        return MODEL_OK;
+    return error_set(err, MODEL_UNSUPPORTED,
+                     "%s: signature: the archive wants its signature verified, and this program "
+                     "cannot; use one that can, or get the package unsigned",
+                     archive->path);
+}
+
+static model_status step_decryption(struct archive *archive, struct model_error *err)
+{
+    if ((archive->header.flags & ARCHIVE_ENCRYPTED) == 0)
+        return MODEL_OK;
+    model_status status = archive_cipher_check(archive->header.cipher_suite, archive->path, err);
+    if (status != MODEL_OK)
+        return status;
+    return error_set(err, MODEL_CORRUPT,
+                     "%s: decryption: the archive says it is encrypted, with no cipher suite",
+                     archive->path);
+}
+
+static model_status step_decompression(struct archive *archive, struct model_error *err)
+{
+    return archive_index_check_sizes(&archive->index, archive->path, err);
+}
+
+static model_status step_digests(struct archive *archive, struct model_error *err)
+{
+    if (archive->level != ARCHIVE_PARANOID)
+        return MODEL_OK; /* each content before it is used */
+    model_status status = archive_check_file(archive, err);
+    return status == MODEL_OK ? archive_check_canonical(archive, err) : status;
+}
+
+/* In this order: a step may believe what those before it have checked. */
+static model_status (*const steps[])(struct archive *archive, struct model_error *err) = {
+    step_header, step_metadata, step_signature, step_decryption, step_decompression, step_digests,
+};
+
+static model_status open_file(const char *path, struct archive *archive, struct model_error *err)
+{
+    struct stat info;
+    archive->path = realpath(path, NULL);
+    if (archive->path == NULL)
+        return error_set_errno(err, errno, "cannot open %s", path);
+    archive->fd = open(archive->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (archive->fd < 0 || fstat(archive->fd, &info) != 0)
+        return error_set_errno(err, errno, "cannot open %s", path);
+    if (!S_ISREG(info.st_mode))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a regular file", path);
+    archive->file_bytes = (uint64_t)info.st_size;
+    return MODEL_OK;
+}
+
+model_status archive_open(const char *path, enum archive_level level, struct archive **ret,
+                          struct model_error *err)
+{
+    struct archive *archive = calloc(1, sizeof *archive);
+    if (archive == NULL)
+        return error_no_memory(err, "an archive");
+    archive->fd = -1;
+    archive->level = level;
+    model_status status = open_file(path, archive, err);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == MODEL_OK; i++)
+        status = steps[i](archive, err);
+    if (status == MODEL_OK)
+        *ret = archive;
+    else
+        archive_close(archive);
+    return status;
+}
+
+void archive_close(struct archive *archive)
+{
+    if (archive == NULL)
+        return;
+    archive_index_finish(&archive->index);
+    if (archive->fd >= 0)
+        (void)close(archive->fd);
+    free(archive->metadata);
+    free(archive->path);
+    free(archive);
+}
+
+const char *archive_path(const struct archive *archive)
+{
+    return archive->path;
+}
+
+const struct archive_header *archive_header(const struct archive *archive)
+{
+    return &archive->header;
+}
+
+const struct archive_index *archive_index(const struct archive *archive)
+{
+    return &archive->index;
+}
+
+const struct archive_entry *archive_find(const struct archive *archive, const char *path)
+{
+    return archive_index_find(&archive->index, path);
+}

@@ -1,0 +1,22 @@
+/* archive_private.h - what archive*.c know of an open archive. */
+#ifndef ARCHIVE_PRIVATE_H
+#define ARCHIVE_PRIVATE_H
+
+#include "archive.h"
+
+#define ARCHIVE_BLOCK_BYTES (1u << 17) /* read at a time */
+
+struct archive {
+    char *path; /* absolute */
+    int fd;
+    enum archive_level level;
+    uint64_t file_bytes;
+    struct archive_header header;
+    char *metadata; /* (header.metadata_bytes), as it stands in the file */
+    struct archive_index index;
+};
+
+/* The parts of ARCHIVE_PARANOID: gaps are zero, and the metadata printed again are the same bytes. */
+model_status archive_check_canonical(const struct archive *archive, struct model_error *err);
+
+#endif

@@ -1,0 +1,50 @@
+/* archive_zstd.c - see archive_zstd.h: the one place that knows libzstd. */
+#include "archive_zstd.h"
+#include "errors.h"
+
+#include <zstd.h>
+
+size_t archive_zstd_bound(size_t size_bytes)
+{
+    return ZSTD_compressBound(size_bytes);
+}
+
+model_status archive_zstd_compress(const void *data, size_t size_bytes, int level, void *frame,
+                                   size_t frame_capacity, size_t *ret_frame_bytes,
+                                   struct model_error *err)
+{
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    if (context == NULL)
+        return error_no_memory(err, "a compressor");
+    (void)ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+    (void)ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    (void)ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 1);
+    size_t n = ZSTD_compress2(context, frame, frame_capacity, data, size_bytes);
+    ZSTD_freeCCtx(context);
+    if (ZSTD_isError(n))
+        return error_set(err, MODEL_INTERNAL, "zstd cannot compress: %s", ZSTD_getErrorName(n));
+    *ret_frame_bytes = n;
+    return MODEL_OK;
+}
+
+model_status archive_zstd_decompress(const void *frame, size_t frame_bytes, void *data,
+                                     size_t size_bytes, const char *what, struct model_error *err)
+{
+    const unsigned long long content_bytes = ZSTD_getFrameContentSize(frame, frame_bytes);
+    if (content_bytes == ZSTD_CONTENTSIZE_ERROR || content_bytes == ZSTD_CONTENTSIZE_UNKNOWN)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: decompression: not a zstd frame that states its size", what);
+    if (content_bytes != size_bytes)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: decompression: a zstd frame says it holds %llu bytes, the metadata "
+                         "says %zu",
+                         what, content_bytes, size_bytes);
+    if (ZSTD_findFrameCompressedSize(frame, frame_bytes) != frame_bytes)
+        return error_set(err, MODEL_CORRUPT, "%s: decompression: not one zstd frame of %zu bytes",
+                         what, frame_bytes);
+    size_t n = ZSTD_decompress(data, size_bytes, frame, frame_bytes);
+    if (ZSTD_isError(n) || n != size_bytes)
+        return error_set(err, MODEL_CORRUPT, "%s: decompression: a damaged zstd frame: %s", what,
+                         ZSTD_isError(n) ? ZSTD_getErrorName(n) : "it ended early");
+    return MODEL_OK;
+}

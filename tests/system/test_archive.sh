@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Packages in one file: `pkgmgr pack`, `unpack` and `verify`, `modelhost run` and `serve` of a .mhp, in this
+# process and in workers; what is damaged is refused. Covers packager/archive/package_pack.c,
+# packager/archive/package_unpack.c.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/system/lib.sh
+begin archive
+export MODELHOST_STORE=$work/store
+unset MODELHOST_PLUGIN_PATH
+pkgmgr=$build/bin/pkgmgr
+modelhost=$build/bin/modelhost
+facts=$work/facts
+demo_package "$facts"
+echo '{"eos_token_id": 3}' >"$facts/generation_config.json"
+mkdir "$facts/.git"
+echo x >"$facts/.git/HEAD"
+
+# ---- packing
+
+program=$pkgmgr
+run pack "$facts" -o "$work/facts.mhp"
+same 'packing succeeds' "$code" 0
+same 'it prints the file' "$out" "$work/facts.mhp"
+run pack "$facts" -o "$work/again.mhp" --json -q
+ok 'as JSON it prints what it made' json 'j["entries"] == 6 and j["file_bytes"] > 0 and j["content_bytes"] > 0'
+ok 'the same package gives the same bytes' cmp "$work/facts.mhp" "$work/again.mhp"
+run pack "$facts" -o "$work/small.mhp" --ship -q
+same 'packing for shipping succeeds' "$code" 0
+ok 'and is smaller' test "$(stat -c %s "$work/small.mhp")" -lt "$(stat -c %s "$work/facts.mhp")"
+run pack "$facts" -o "$work/plain.mhp" --compress 0 -q
+ok 'nothing is left beside the files' test "$(find "$work" -name '*.mhp.*' | wc -l)" = 0
+fails 'packing wants a file to make' 2 'pkgmgr pack: want the file to make: -o FILE.mhp; see '"'pkgmgr help pack'" pack "$facts"
+fails 'a level that there is not' 2 "pkgmgr pack: --compress is '20', want a whole number from 0 to 19; see 'pkgmgr help pack'" pack "$facts" -o x --compress 20
+fails 'an archive is not packed again' 1 "pkgmgr: $work/facts.mhp is an archive already" pack "$work/facts.mhp" -o "$work/x.mhp"
+
+# ---- unpacking and verifying
+
+for kind in facts small plain; do
+    run unpack "$work/$kind.mhp" -o "$work/out-$kind" -q
+    same "$kind: unpacking prints the folder" "$out" "$work/out-$kind"
+    same "$kind: and gives back every file" "$(diff -r -x .git "$facts" "$work/out-$kind")" ''
+    run verify "$work/$kind.mhp" --json
+    ok "$kind: every file is verified" json 'j["ok"] and len(j["files"]) == 6'
+done
+run unpack "$work/facts.mhp" -o "$work/some" --filter '*.json' --filter '*.so' -q
+same 'a filter chooses files' "$(cd "$work/some" && find . -type f | LC_ALL=C sort | tr '\n' ' ')" \
+    './backends/cpu/config.json ./backends/cpu/libmodel.so ./generation_config.json ./tokenizer.json ./tokenizer_config.json '
+(cd "$work" && "$pkgmgr" unpack small.mhp -q >"$work/out")
+same 'the folder is named after the file' "$(cat "$work/out")" small
+fails 'a filter that matches nothing' 3 "pkgmgr: $work/facts.mhp has no entry that matches; it has 6 in all" \
+    unpack "$work/facts.mhp" -o "$work/none" --filter '*.onnx'
+fails 'a folder with something in it' 8 "pkgmgr: the folder $facts is not empty; give another one with -o" \
+    unpack "$work/facts.mhp" -o "$facts"
+fails 'what is no archive' 7 "pkgmgr: $facts/tokenizer.json is no package archive: it does not begin with the bytes of one; 'pkgmgr pack' makes them" \
+    unpack "$facts/tokenizer.json" -o "$work/none"
+
+# ---- running
+
+program=$modelhost
+question='Paris is the [MASK] of France.'
+for kind in facts small plain; do
+    for how in inproc worker; do
+        run run "$work/$kind.mhp" --isolation "$how" --text "$question"
+        ok "$kind runs ($how)" prints 'paris is the capital of france.'
+    done
+done
+for loading in mapped eager streaming lazy; do
+    for where in "$facts" "$work/facts.mhp" "$work/small.mhp"; do
+        run run "$where" -q --loading $loading --json --text "$question"
+        ok "$loading: ${where##*/} gives the same" json 'j[0]["masks"][0]["candidates"][0]["token_str"] == "capital"'
+    done
+done
+for level in checksum standard paranoid; do
+    run run "$work/facts.mhp" --verification $level --text "$question"
+    ok "$level: it runs" prints 'capital'
+done
+(cd "$work" && "$modelhost" run facts.mhp -q --text "$question" >out 2>err)
+ok 'a file here needs no ./' prints capital
+run tokenize "$work/facts.mhp" --text 'a cow'
+same 'its tokenizer is read' "$code" 0
+run run "$work/facts.mhp" --describe
+ok 'it is described' json "j['path'] == '$work/facts.mhp' and j['backends'] == ['cpu']"
+run run "$work/facts.mhp" --memory-budget 1000 --text "$question"
+same 'a budget that is too small refuses' "$code" 1
+ok 'with both numbers' says 'bytes, memory_budget_bytes is 1000; load them with loading streaming, or allow more'
+run run "$work/facts.mhp" --isolation worker --memory-budget 1000 --text "$question"
+ok 'in a worker, too' says 'memory_budget_bytes is 1000'
+fails 'a mode that there is not' 2 "modelhost run: --loading is 'x', want mapped, eager, streaming or lazy; see 'modelhost help run'" \
+    run "$work/facts.mhp" --loading x --text x
+
+run explain "$work/facts.mhp"
+ok 'its plugin goes by its place in the file' prints "taken         $work/facts.mhp/backends/cpu/libmodel.so (package)"
+
+# ---- serving
+
+mkdir -p "$work/echo/backends/cpu"
+cp "$build/tests/plugin_echo.so" "$work/echo/backends/cpu/libmodel.so"
+echo '{}' >"$work/echo/backends/cpu/config.json"
+"$pkgmgr" pack "$work/echo" -o "$work/echo.mhp" -q >"$work/out"
+mkfifo "$work/fifo"
+"$modelhost" serve -q "$work/echo.mhp" >"$work/fifo" 2>"$work/err" &
+server=$!
+stop() { kill "$server" 2>/dev/null; }
+on_exit stop
+read -r url <"$work/fifo"
+same 'tensors go through a served file' "$(curl -s -m 20 "$url/v2/models/echo/infer" -d '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[7]}]}')" \
+    '{"model_name":"echo","parameters":{"backend":"cpu"},"outputs":[{"name":"y","datatype":"FP32","shape":[1],"data":[7]}]}'
+stop
+wait "$server"
+
+# ---- damage
+
+damaged=$work/damaged.mhp
+flip() { # OFFSET: of a copy of facts.mhp
+    cp "$work/facts.mhp" "$damaged"
+    python3 - "$damaged" "$1" <<'PY'
+import sys
+f = open(sys.argv[1], 'r+b')
+f.seek(int(sys.argv[2]))
+b = f.read(1)[0]
+f.seek(-1, 1)
+f.write(bytes([b ^ 1]))
+PY
+}
+weights=$(python3 - "$work/facts.mhp" <<'PY'
+import json, struct, sys
+raw = open(sys.argv[1], 'rb').read()
+meta = json.loads(raw[128:128 + struct.unpack_from('<Q', raw, 32)[0]])
+print(next(e for e in meta['entries'] if e['path'].endswith('.safetensors'))['offset'])
+PY
+)
+same 'weights are aligned to pages' $((weights % 4096)) 0
+flip $((weights + 5000))
+for level in standard paranoid; do
+    run run "$damaged" --verification $level --text "$question"
+    same "$level: damaged weights are refused" "$code" 7
+done
+run run "$damaged" --loading lazy --verification standard --text "$question"
+ok 'lazily, too, with the file named' says "entry 'backends/cpu/model.safetensors' has SHA-256"
+run run "$damaged" --isolation worker --verification standard --text "$question"
+same 'and in a worker' "$code" 7
+program=$pkgmgr
+run verify "$damaged"
+same 'verify finds them' "$code" 7
+ok 'and says where' prints 'DAMAGED backends/cpu/model.safetensors'
+remember
+run unpack "$damaged" -o "$work/none"
+same 'nothing is unpacked' "$code" 7
+same 'nor left behind' "$(state | diff "$work/state" -)" ''
+flip 4000 # between the metadata and the first entry
+run verify "$damaged"
+same 'padding counts' "$code" 7
+program=$modelhost
+flip 200
+run run "$damaged" --text "$question"
+ok 'metadata are compared first' says 'metadata: SHA-256 '
+head -c 100000 "$work/facts.mhp" >"$damaged"
+run run "$damaged" --text "$question"
+ok 'a truncated file is refused by its header' says 'header: the file has 100000 bytes and should have'
+
+summary

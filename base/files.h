@@ -28,13 +28,6 @@ struct file_piece {
 model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
                                struct model_error *err);
 
-/* Exactly so many bytes from there on; MODEL_CORRUPT when the file ends before. `path` names it. */
-model_status file_read_at(int fd, const char *path, void *data, uint64_t size_bytes,
-                          uint64_t offset, struct model_error *err);
-/* All of them, where the file stands. */
-model_status file_write_all(int fd, const char *path, const void *data, size_t size_bytes,
-                            struct model_error *err);
-
 /* The same for content that is made while it is written: make() hands it over piece by piece with
  * file_out_write(); when it fails, there is no file. */
 struct file_out;
@@ -43,6 +36,13 @@ typedef model_status file_make_fn(void *context, struct file_out *out, struct mo
 model_status file_write_made(const char *path, file_make_fn *make, void *context,
                              struct model_error *err);
 model_status file_out_write(struct file_out *out, const void *data, size_t size_bytes,
+                            struct model_error *err);
+
+/* Exactly so many bytes from there on; MODEL_CORRUPT when the file ends before. `path` names it. */
+model_status file_read_at(int fd, const char *path, void *data, uint64_t size_bytes,
+                          uint64_t offset, struct model_error *err);
+/* All of them, where the file stands. */
+model_status file_write_all(int fd, const char *path, const void *data, size_t size_bytes,
                             struct model_error *err);
 
 /* fsync of a folder, so that a rename or a new file in it lasts. */

@@ -133,7 +133,7 @@ static model_status open_torch_shards(struct tensor_table *table, const char *pa
     struct weights_index index = {0};
     char *folder = text_format("%.*s", (int)(path_base(path) - path), path);
     model_status status =
-        folder != NULL ? weights_index_read(path, &index, err) : error_no_memory(err, path);
+        folder != NULL ? weights_index_read(NULL, path, &index, err) : error_no_memory(err, path);
     if (status == MODEL_OK) {
         table->files = calloc(index.n_shards + 1, sizeof *table->files);
         status = table->files != NULL ? MODEL_OK : error_no_memory(err, path);

@@ -168,14 +168,22 @@ static uint64_t partial_bytes(const struct download *download)
 /* After the folder for the work is made, which removes those of dead processes. */
 static model_status check_room(const struct download *download, struct model_error *err)
 {
-    model_status status = download_plan_check_room(&download->plan, partial_bytes(download),
-                                                   store_dir(download->store), err);
-    uint64_t others_bytes = status != MODEL_OK ? store_staging_bytes(download->store) : 0;
+    const char *dir = store_dir(download->store);
+    const uint64_t own_bytes = partial_bytes(download);
+    model_status status = download_plan_check_room(&download->plan, own_bytes, dir, err);
+    uint64_t others_bytes = 0;
     char size[HUMAN_TEXT_BYTES];
+    if (status != MODEL_OK) {
+        const uint64_t partials_bytes = partial_disk_bytes(dir, NULL);
+        others_bytes = store_staging_bytes(download->store) +
+                       (partials_bytes > own_bytes ? partials_bytes - own_bytes : 0);
+    }
     if (others_bytes > 0 && err != NULL) {
         struct model_error full = *err;
-        (void)error_set(err, status, "%.800s; %s are work in progress of others, in %.200s/tmp",
-                        full.message, human_size(others_bytes, size), store_dir(download->store));
+        (void)error_set(err, status,
+                        "%.700s; %s are work in progress of others, in %.200s/tmp and partial; "
+                        "'pkgmgr gc' removes what nobody works on",
+                        full.message, human_size(others_bytes, size), dir);
     }
     return status;
 }

@@ -236,9 +236,10 @@ uint64_t partial_disk_bytes(const char *store_dir, const char *key)
     if (partials == NULL || dir_read(partials, &list, NULL) != MODEL_OK)
         list = (struct dir_list){0};
     for (size_t i = 0; i < list.n_names; i++) {
-        if (strcmp(list.names[i], key) != 0 && owner_in(list.names[i], key) == NULL)
+        const char *name = list.names[i];
+        if (key != NULL && strcmp(name, key) != 0 && owner_in(name, key) == NULL)
             continue;
-        char *data = text_format("%s/%s/data", partials, list.names[i]);
+        char *data = text_format("%s/%s/data", partials, name);
         if (data != NULL && lstat(data, &info) == 0 && S_ISREG(info.st_mode))
             total_bytes += (uint64_t)info.st_blocks * 512;
         free(data);

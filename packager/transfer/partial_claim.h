@@ -53,7 +53,7 @@ void partial_remove(char *dir);
 void partial_tidy(const char *store_dir, const char *key, const struct partial_owner *self,
                   int64_t now_s);
 
-/* The bytes on disk of all partials of a key. */
+/* The bytes on disk of all partials of a key; NULL: of all keys. */
 uint64_t partial_disk_bytes(const char *store_dir, const char *key);
 
 #endif

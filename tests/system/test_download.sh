@@ -424,7 +424,7 @@ fails "info: no such folder" 3 "pkgmgr: cannot open the package ./nothing: No su
 
 fails "no command" 2 "$("$pkgmgr" --help)"
 commands=$("$pkgmgr" --help | sed -n 's/^  \([a-z]\{1,\}\)  .*/\1/p' | paste -sd ' ')
-has "the commands are listed" "$commands" "download install list info verify rm "
+has "the commands are listed" "$commands" "download install list info verify "
 fails "unknown command" 2 "pkgmgr: unknown command 'fetch'; there are: $commands; see 'pkgmgr --help'" fetch
 fails "unknown option" 2 "pkgmgr download: unknown option '--fast'; see 'pkgmgr help download'" download --fast x
 fails "unknown letter" 2 "pkgmgr list: unknown option '-z'; see 'pkgmgr help list'" list -z

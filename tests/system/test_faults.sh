@@ -1,108 +1,144 @@
 #!/usr/bin/env bash
-# pkgmgr download against each fault that `pkgmgr serve --fault` can make: the right files, or a clear error
-# with its exit code and no package at all; and nothing that is half there.
+# `pkgmgr download` from a mirror that goes wrong on purpose (packager/mirror/mirror_fault_reply.c): each
+# mode ends in the right package or in a clear error with its exit code, never in a wrong or half one.
+# All modes run side by side, each with a mirror and a store of its own, and are judged afterwards.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/system/lib.sh
 pkgmgr=$build/bin/pkgmgr program=$pkgmgr
 begin faults
-server=''
-stop_server() { [ -z "$server" ] || kill "$server" 2>/dev/null; }
-on_exit stop_server
-unset HF_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE HF_ENDPOINT MODELHOST_STORE
-export MODELHOST_PLUGIN_PATH=$work/no-plugins HF_HOME=$work/hf HF_HUB_DOWNLOAD_TIMEOUT=2
+export HF_HOME=$work/hf MODELHOST_PLUGIN_PATH=$work/no-plugins HF_HUB_DOWNLOAD_TIMEOUT=30 HF_TOKEN=hf_secret_word
+unset HF_TOKEN_PATH HF_HUB_OFFLINE MODELHOST_STORE HF_ENDPOINT
+mkdir -p "$HF_HOME" "$work/hub/acme/tiny"
+cp "$model"/*.json "$model"/model.safetensors "$work/hub/acme/tiny/"
+files=$(find "$work/hub" -type f | wc -l)
+jobs=() servers=()
+stop_all() { [ ${#servers[@]} -eq 0 ] || kill "${servers[@]}" 2>/dev/null; }
+on_exit stop_all
 
-if ! "$pkgmgr" serve --fault help >/dev/null 2>&1 || ! command -v python3 >/dev/null; then
-    echo "skip: no 'pkgmgr serve --fault', or no python3 to make a repository"
-    echo "0 passed, 0 failed, 1 skipped"
-    exit 0
-fi
-
-python3 - "$work/hub/acme" <<'PYTHON'
-import json, os, random, struct, sys
-chance = random.Random(3)
-def write(name, size):
-    header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
-    header += b" " * (-len(header) % 8)
-    open(name, "wb").write(struct.pack("<Q", len(header)) + header + chance.randbytes(size))
-for name, sizes in (("ranges", [40000000, 3000000]), ("small", [9000])):
-    folder = f"{sys.argv[1]}/{name}"
-    os.makedirs(folder)
-    open(folder + "/config.json", "wb").write(b'{"model_type": "bert"}')
-    open(folder + "/vocab.txt", "wb").write(b"a\nb\n")
-    for i, size in enumerate(sizes):
-        write(f"{folder}/part-{i}.safetensors", size)
-PYTHON
-
-n=0
-serve() { # FAULT...: a mirror that makes them; sets HF_ENDPOINT
-    local fault options=()
-    for fault in "$@"; do options+=(--fault "$fault"); done
-    stop_server
-    [ -z "$server" ] || wait "$server" 2>/dev/null
-    n=$((n + 1))
-    "$pkgmgr" serve "$work/hub" --port 0 -q "${options[@]}" >"$work/address$n" 2>"$work/server-err" &
-    server=$!
-    for _ in $(seq 200); do
-        [ -s "$work/address$n" ] && break
-        read -rt 0.05 <> <(:)
-    done
-    HF_ENDPOINT=$(head -n 1 "$work/address$n")
-    export HF_ENDPOINT MODELHOST_STORE=$work/store$n
-}
-is_right() { # ID: every file of it is in the package that was printed
-    local file name
-    for file in "$work/hub/acme/$1"/*; do
-        name=${file##*/}
-        case $name in *.safetensors | config.json) name=backends/cpu/$name ;; esac
-        cmp -s "$file" "$out/$name" || return 1
-    done
-}
-no_package() { [ -z "$(find "$MODELHOST_STORE/packages" "$MODELHOST_STORE/refs" -mindepth 1 2>/dev/null)" ]; }
-
-arrives() { # ID FAULT...
-    local id=$1
+serve() { # DIR FAULT...: its addresses are in DIR/url
+    local dir=$1 fault arguments=()
     shift
-    serve "$@"
-    run download "acme/$id" -q
-    same "$*: exit code" "$code" 0
-    ok "$*: the right files" is_right "$id"
-    ok "$*: no part is left" [ -z "$(ls "$MODELHOST_STORE/partial" 2>/dev/null)" ]
+    for fault; do arguments+=(--fault "$fault"); done
+    mkdir -p "$dir"
+    : >"$dir/url"
+    "$pkgmgr" serve "$work/hub" --port 0 -v ${arguments[@]+"${arguments[@]}"} >"$dir/url" 2>"$dir/log" </dev/null &
+    local pid=$!
+    servers+=("$pid")
+    echo "$pid" >"$dir/pid"
+    while [ ! -s "$dir/url" ] && kill -0 "$pid" 2>/dev/null; do read -rt 0.02 <> <(:); done
 }
-is_refused() { # CODE TEXT FAULT...
-    local want=$1 text=$2
+start() { # NAME ID FAULT...: a download under way, its end is in $work/NAME
+    local dir=$work/$1 id=$2
     shift 2
-    serve "$@"
-    run download acme/ranges -q
-    same "$*: exit code" "$code" "$want"
-    ok "$*: says why" says "$text"
-    ok "$*: prints no result" empty "$work/out"
-    ok "$*: no package" no_package
-    same "$*: no broken blob" "$(broken_blobs)" ''
+    serve "$dir" "$@"
+    (
+        HF_ENDPOINT=$(head -n 1 "$dir/url") timeout 110 "$pkgmgr" download "$id" --store "$dir/store" >"$dir/out" 2>"$dir/err" </dev/null
+        echo $? >"$dir/code"
+    ) &
+    jobs+=($!)
 }
+is_right() { # DIR: all files, each as it is in the hub
+    local package
+    package=$(cat "$1/out") && [ -f "$package/metadata.json" ] || return 1
+    [ "$(python3 -c 'import json, sys; print(sum(f["source"] is not None for f in map(lambda f: {"source": None, **f}, json.load(open(sys.argv[1]))["files"])))' "$package/metadata.json")" -eq "$files" ] || return 1
+    cmp -s "$package/backends/cpu/model.safetensors" "$work/hub/acme/tiny/model.safetensors" &&
+        cmp -s "$package/backends/cpu/config.json" "$work/hub/acme/tiny/config.json" &&
+        cmp -s "$package/tokenizer.json" "$work/hub/acme/tiny/tokenizer.json" &&
+        "$pkgmgr" verify "$package" >/dev/null 2>&1
+}
+right() { # NAME
+    local dir=$work/$1
+    same "$1: exit code 0" "$(cat "$dir/code")" 0
+    ok "$1: the right package" is_right "$dir"
+    both "$1"
+}
+wrong() { # NAME CODE PART: an error, and the store has nothing
+    local dir=$work/$1
+    same "$1: exit code $2" "$(cat "$dir/code")" "$2"
+    has "$1: says why" "$(tail -n 1 "$dir/err")" "$3"
+    ok "$1: prints no result" empty "$dir/out"
+    ok "$1: no package is seen" [ -z "$(find "$dir/store/packages" -name metadata.json 2>/dev/null)" ]
+    both "$1"
+}
+either() { # NAME CODE PART: a downloader may be able to do it, or say that it cannot
+    if [ "$(cat "$work/$1/code")" = 0 ]; then right "$1"; else wrong "$@"; fi
+}
+both() { # NAME: whatever happened
+    ok "$1: leaves no work behind" [ -z "$(ls "$work/$1/store/tmp" 2>/dev/null)" ]
+    lacks "$1: the token is in no message" "$(cat "$work/$1/err" "$work/$1/log")" "$HF_TOKEN"
+}
+tokens() { curl -fsS --noproxy '*' "$(sed -n 2p "$work/$1/url")/tokens"; }
+asked() { grep -c -- "$2" "$work/$1/log"; } # NAME PATTERN: how many requests
 
-arrives ranges rename-307
-arrives ranges resolve-cache-307
-arrives ranges cdn-302
-arrives ranges ignore-range
-arrives ranges 416
-arrives ranges 416=1
-arrives ranges 429-ratelimit
-arrives ranges 429-retry-after
-arrives ranges 5xx-then-ok=1
-arrives ranges truncate
-arrives ranges corrupt-same-length
-arrives ranges stall
-arrives ranges cdn-302 expire-403
-arrives ranges cdn-302 expire-403=1
-arrives ranges cdn-302 truncate ignore-range
-arrives ranges branch-moves
-arrives ranges gzip=0
-arrives small slow
-is_refused 3 "no such model: 'acme/ranges'" http-401-bare
-is_refused 5 "though it was asked for plain bytes" gzip
-is_refused 7 "it was fetched twice" corrupt-same-length=always
-is_refused 5 "answers 50" 5xx-then-ok=always
-is_refused 6 "too many requests" 429-ratelimit=always
+start plain acme/tiny
+start renamed acme/tiny-old rename-307
+start cached acme/tiny resolve-cache-307
+start cdn acme/tiny cdn-302
+start cdn-cut acme/tiny cdn-302 truncate
+start expired acme/tiny expire-403
+start expiring acme/tiny expire-403=1 truncate
+start whole acme/tiny ignore-range truncate
+start past-end acme/tiny 416 truncate
+start limit acme/tiny 429-ratelimit
+start retry-after acme/tiny 429-retry-after
+start limit-always acme/tiny 429-retry-after=always
+start server-error acme/tiny 5xx-then-ok=1
+start server-error-always acme/tiny 5xx-then-ok=always
+start cut acme/tiny truncate
+start cut-always acme/tiny truncate=always
+start corrupt acme/tiny corrupt-same-length
+start corrupt-always acme/tiny corrupt-same-length=always
+HF_HUB_DOWNLOAD_TIMEOUT=2 start stalled acme/tiny stall
+start slow acme/tiny slow=200000
+start moved acme/tiny branch-moves
+start bare acme/tiny http-401-bare
+start gzip acme/tiny gzip
+start all acme/tiny-old rename-307 resolve-cache-307 expire-403 429-ratelimit=1 truncate branch-moves
+for job in "${jobs[@]}"; do wait "$job"; done
 
+for name in plain renamed cached cdn cdn-cut expired expiring whole past-end limit retry-after server-error cut \
+    corrupt stalled slow moved all; do
+    right "$name"
+done
+wrong limit-always 6 'too many requests'
+wrong server-error-always 5 'answers 500'
+wrong cut-always 5 'broke off'
+wrong corrupt-always 7 'wrong bytes'
+wrong bare 4 'token'
+either gzip 5 "sends 'config.json' as 'gzip' though it was asked for plain bytes"
+
+for name in cdn cdn-cut expired all; do
+    same "$name: no token at the content network" "$(tokens "$name")" 0
+done
+ok 'renamed: the old name was asked for, and led on' [ "$(asked renamed 'tiny-old.* 307 ')" -gt 0 ]
+ok 'cached: small files came from the cache' [ "$(asked cached '/api/resolve-cache/.* 200 ')" -gt 0 ]
+ok 'cdn: the weights came from there' [ "$(asked cdn '/~cdn/acme/tiny/.*model.safetensors.* 20[06] ')" -gt 0 ]
+ok 'expired: one address expired, another one was asked for' [ "$(asked expired '/~cdn/.* 403 ')" -ge 1 ]
+ok 'limit: waited' [ "$(asked limit ' 429 ')" -eq 2 ]
+ok 'corrupt: each file was asked for again' [ "$(asked corrupt '/resolve/.* 20[06] ')" -ge $((2 * files)) ]
+ok 'moved: no file was asked for by the branch' [ "$(asked moved '/resolve/main/')" -eq 0 ]
+
+# A content network really counts: this client sends its token there.
+at=$(curl -sS --noproxy '*' -o "$work/body" -w '%{redirect_url}' "$(head -n 1 "$work/cdn/url")/acme/tiny/resolve/main/model.safetensors")
+same 'a token at the content network is refused' "$(curl -sS --noproxy '*' -o "$work/body" -w '%{http_code}' -H 'Authorization: Bearer hf_x' "$at")" 400
+same 'and counted' "$(tokens cdn)" 1
+same 'its tag is another one' "$(curl -sSI --noproxy '*' "$at" | tr -d '\r' | sed -n 's/^ETag: //p' | cut -c 1-5)" '"cdn-'
+ok 'its addresses must be signed' [ "$(curl -sS --noproxy '*' -o "$work/body" -w '%{http_code}' "${at%%\?*}")" = 403 ]
+same 'gzip comes unasked' "$(curl -sS --noproxy '*' "$(head -n 1 "$work/gzip/url")/acme/tiny/resolve/main/config.json" | gzip -dc)" "$(cat "$model/config.json")"
+
+# Every mirror ends at a signal, whatever it was told to do wrong.
+for name in plain stalled slow cdn; do
+    pid=$(cat "$work/$name/pid")
+    kill -TERM "$pid"
+    wait "$pid"
+    same "$name: the mirror ends with 0" $? 0
+done
+
+run serve "$work/hub" --fault nonsense
+same 'an unknown fault: exit code 1' "$code" 1
+ok 'an unknown fault: the ones there are' says "there is no fault 'nonsense'; want one of rename-307, "
+run serve --fault help
+same 'the list of faults: exit code 0' "$code" 0
+ok 'the list of faults' prints '    429-retry-after '
 summary

@@ -129,7 +129,7 @@ package "$bad"
 rm "$bad/$cpu/model.safetensors"
 fails 'no weights' 7 'no model.safetensors' run "$bad" -q --text "$cow"
 : >"$bad/$cpu/pytorch_model.bin"
-fails 'only a pickle' 7 'pytorch_model.bin is a pickle, which is never opened: convert it to safetensors' run "$bad" -q --text "$cow"
+fails 'only a pickle' 7 "pytorch_model.bin is a pickle, which is never opened: make safetensors of it with 'pkgmgr convert'" run "$bad" -q --text "$cow"
 rude_package() { # CONFIG: the fixture tests/abi/plugin_rude.c
     echo_package "$bad" "$1"
     cp "$build/tests/plugin_rude.so" "$bad/$cpu/libmodel.so"

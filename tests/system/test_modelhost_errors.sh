@@ -108,7 +108,7 @@ broken
 rm "$b/$weights"
 opening 'no weights' 7 "modelhost: plugin 'bert' 1.0.0 cannot run $b: $b/backends/cpu has no model.safetensors and no model.safetensors.index.json; get the package's files again, or mend them"
 touch "$b/backends/cpu/pytorch_model.bin"
-opening 'a pickle instead of weights' 7 "modelhost: plugin 'bert' 1.0.0 cannot run $b: $b/backends/cpu has no model.safetensors and no model.safetensors.index.json; pytorch_model.bin is a pickle, which is never opened: convert it to safetensors; get the package's files again, or mend them"
+opening 'a pickle instead of weights' 7 "modelhost: plugin 'bert' 1.0.0 cannot run $b: $b/backends/cpu has no model.safetensors and no model.safetensors.index.json; pytorch_model.bin is a pickle, which is never opened: make safetensors of it with 'pkgmgr convert'; get the package's files again, or mend them"
 head -c 1000000 "$facts/$weights" >"$b/$weights"
 opening 'truncated weights' 7 "modelhost: $b/$weights: tensor 'bert.encoder.layer.0.intermediate.dense.weight': truncated: ends at data byte 1101312, the file has 993520; get the package's files again, or mend them"
 head -c 1000 "$facts/$weights" >"$b/$weights"

@@ -342,11 +342,11 @@ if command -v python3 >/dev/null; then
     : >"$dir/log"
     "$pkgmgr" download acme/big >"$dir/out" 2>"$dir/err" </dev/null &
     pid=$!
-    holds_bytes() { find "$MODELHOST_STORE/tmp" -name '*.part' -size +8 2>/dev/null | grep -q .; }
+    holds_bytes() { find "$MODELHOST_STORE/partial" -name data -size +8 2>/dev/null | grep -q .; }
     wait_until holds_bytes
     kill -STOP "$pid"
     "$pkgmgr" download -q acme/tiny >/dev/null 2>&1
-    ok 'the work of a process that is alive stays' [ "$(n_in "$MODELHOST_STORE/tmp")" -eq 1 ]
+    ok 'the work of a process that is alive stays' [ "$(n_in "$MODELHOST_STORE/tmp")/$(n_in "$MODELHOST_STORE/partial")" = 1/1 ]
     run download acme/huge
     expect 'more than the disk has' 8
     ok 'more than the disk has: what others hold is told' grep -qE "; [0-9.]+ k?M?B are work in progress of others, in $MODELHOST_STORE/tmp" "$dir/err"

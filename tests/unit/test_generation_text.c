@@ -385,7 +385,7 @@ static void a_job_is_done_by_the_model_that_it_is_bound_to_last(void **state)
     const struct modelhost_generation generation = greedy(4);
     const struct modelhost_prompt prompt = prompt_of("t", 1);
     assert_int_equal(loaded_model_pipeline(asked.model, &pipeline, &err), MODEL_OK);
-    assert_int_equal(generation_config_read(asked.model->package.dir,
+    assert_int_equal(generation_config_read(NULL, asked.model->package.dir,
                                             asked.model->package.backend_dir, asked.model->config,
                                             &config, &err),
                      MODEL_OK);

@@ -123,6 +123,7 @@ struct modelhost_load_options {
     uint32_t quarantine_reserved;      /* 0 */
     int64_t quarantine_window_ms;
     int64_t quarantine_ms;
+    int64_t timeout_ms; /* of calls that name none: modelhost_run_options.timeout_ms; 0: none */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \
@@ -134,7 +135,7 @@ struct modelhost_load_options {
 
 struct modelhost_run_options {
     size_t struct_size;
-    int64_t timeout_ms;              /* from the call to the answer; 0: none */
+    int64_t timeout_ms;              /* from the call to the answer; 0: what the load options say */
     const char *const *output_names; /* tensor form: wanted outputs; NULL: the usual ones */
     uint32_t n_output_names;
     uint32_t top_k;         /* text and image form: how many candidates; 0: 5 */

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <uv.h>
 
+#define DEFAULT_TIMEOUT_MS 60000 /* no client may hold a lane for ever */
+
 const char cmd_serve_models_help[] =
     "usage: modelhost serve [NAME=]PKG... [OPTION]...\n\n"
     "Serves packages (names in the store, or folders) over HTTP by the Open Inference Protocol v2,\n"
@@ -23,6 +25,8 @@ const char cmd_serve_models_help[] =
     "  --isolation WHERE    worker: plugins run in processes of their own, which are killed when they\n"
     "                       hang and replaced (default); inproc: in this one\n"
     "  --workers N          processes of each model (default 1)\n"
+    "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
+    "                       --set timeout_ms=0: no limit)\n"
     "  --kill-grace TIME    from a request's deadline to the end of its worker (default 50ms)\n"
     "  --load-timeout TIME  what loading a model may take in a worker (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
@@ -39,7 +43,7 @@ const char cmd_serve_models_help[] =
 struct serve_command {
     struct command_places places;
     const char *host, *config_path, *isolation, *log_format, *load_policy;
-    int64_t port, lanes, threads, workers, kill_grace_ms, load_timeout_ms;
+    int64_t port, lanes, threads, workers, timeout_ms, kill_grace_ms, load_timeout_ms;
     struct command_list assignments; /* of --set; values owned */
     bool quiet, verbose;
     struct modelhost *modelhost;
@@ -100,6 +104,8 @@ static void take_load_options(const struct serve_command *command,
             strcmp(command->isolation, "inproc") == 0 ? MODELHOST_INPROC : MODELHOST_WORKER;
     if (command->workers > 0)
         options->workers = (uint32_t)command->workers;
+    if (command->timeout_ms > 0)
+        options->timeout_ms = command->timeout_ms;
     if (command->kill_grace_ms > 0)
         options->kill_grace_ms = command->kill_grace_ms;
     if (command->load_timeout_ms > 0)
@@ -117,6 +123,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
     const size_t i = command->n_models++;
     command->models[i].name = command->names[i];
     options.isolation = MODELHOST_WORKER;
+    options.timeout_ms = DEFAULT_TIMEOUT_MS;
     if (config != NULL)
         modelhost_config_model(config, package, &options);
     options.name = command->names[i]; /* logs and metrics say what addresses say */
@@ -278,6 +285,7 @@ int cmd_serve_models(int argc, char **argv)
         {"log-format", .text = &command.log_format},
         {"isolation", .text = &command.isolation},
         {"workers", .integer = &command.workers, .min = 1, .max = 64},
+        {"timeout", .duration_ms = &command.timeout_ms},
         {"kill-grace", .duration_ms = &command.kill_grace_ms},
         {"load-timeout", .duration_ms = &command.load_timeout_ms},
         {"load-policy", .text = &command.load_policy},

@@ -77,6 +77,7 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_I64, MODEL(quarantine_window_ms), 0, DAY_MS, NULL, "in which they come; 0: 60000"),
     ROW(CONFIG_I64, MODEL(quarantine_ms), 0, 7 * (double)DAY_MS, NULL,
         "that it stays there; 0: 600000"),
+    ROW(CONFIG_I64, MODEL(timeout_ms), 0, DAY_MS, NULL, "of calls that name none; 0: none"),
     {.key = NULL},
 };
 

@@ -72,11 +72,9 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
     lane->n_company = lane->n_waiting = 1;
     lane->given_up_ns = 0;
     scheduler->n_busy++;
-    if (estimated_run_ns > 0) {
-        lane_progress_mark(&request->progress, 1, request->started_ns);
-        if (lane_watchdog_due_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
-            scheduler_loop_wake(scheduler);
-    }
+    lane_progress_mark(&request->progress, 1, request->started_ns);
+    if (lane_watchdog_due_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
+        scheduler_loop_wake(scheduler);
 }
 
 model_status lane_execute(struct lane *lane, struct modelhost_result **ret_result,

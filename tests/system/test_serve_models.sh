@@ -92,8 +92,16 @@ wait "$pid"
 same 'what runs when the signal comes does not hold it up' $? 0
 wait "$last"
 
-# A plugin that does not stop: its model refuses, and says that it is not ready.
+# A plugin that hangs, and clients who name no deadline: the server has one, and its worker is killed.
 BUILD=$build examples/chaos/make_package.sh "$work/hang" mode=hang >/dev/null
+start timeouts "$work/hang" "$work/echo" --lanes 1 --timeout 100ms
+same 'a request without a deadline has that of the server' \
+    "$(status "$url/v2/models/hang/infer" -d '{"inputs":[{"name":"input","shape":[1,2],"datatype":"FP32","data":[1,2]}]}')" 504
+has 'so others are served' "$(get "$url/v2/models/echo/infer" -d "$(body 4)")" '"data":[4]'
+kill -TERM "$pid"
+wait "$pid"
+
+# A plugin that does not stop: its model refuses, and says that it is not ready.
 echo '{"models":{"*":{"max_abandoned_lanes":1}}}' >"$work/one.json"
 start refusing "$work/hang" "$work/echo" --isolation inproc --config "$work/one.json"
 same 'it is ready at first' "$(get "$url/v2/models/hang/ready")" '{"ready":true}'

@@ -6,6 +6,7 @@
 #include "host_lookup.h"
 #include "redis_url.h"
 #include "retry_gate.h"
+#include "value_seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +15,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
-#define PREFIX             "modelhost:result:1:"
+#define PREFIX             "modelhost:result:2:"
 #define DEFAULT_TIMEOUT_MS 50
 #define DEFAULT_KEEP_S     (24 * 60 * 60)
 #define FIRST_WAIT_NS      NS_PER_S
@@ -31,6 +34,7 @@ struct redis_store {
     int64_t (*now_ns)(void); /* of the gate */
     host_resolver resolve;
     _Atomic uint64_t n_failures;
+    uint64_t n_lies; /* values that nobody kept; guarded by the mutex */
 
     uv_mutex_t mutex; /* guards what follows; nobody waits for it */
     redisContext *connection;
@@ -100,6 +104,21 @@ static bool wait_until_ready(const struct redis_store *store, short events)
     }
 }
 
+/* An array is never an answer to what is asked here, and hiredis makes room for as many as it says. */
+static bool is_array(redisContext *connection)
+{
+    static const char plain[] = "+-:$";
+    const redisReader *reader = connection->reader;
+    if (reader->ridx >= 0 ||
+        reader->pos >= reader->len || /* in the middle of one, or nothing yet */
+        memchr(plain, reader->buf[reader->pos], sizeof plain - 1) != NULL)
+        return false;
+    connection->err = REDIS_ERR_PROTOCOL;
+    (void)snprintf(connection->errstr, sizeof connection->errstr,
+                   "its answer is neither a text nor a number");
+    return true;
+}
+
 /* Under the mutex: the answer to the command that was appended; NULL: none in time. */
 static redisReply *take_reply(struct redis_store *store)
 {
@@ -111,7 +130,7 @@ static redisReply *take_reply(struct redis_store *store)
             return NULL;
         if (!wait_until_ready(store, is_written ? POLLIN : POLLOUT))
             return NULL;
-        if (is_written && (redisBufferRead(connection) != REDIS_OK ||
+        if (is_written && (redisBufferRead(connection) != REDIS_OK || is_array(connection) ||
                            redisGetReplyFromReader(connection, &reply) != REDIS_OK))
             return NULL;
     }
@@ -224,6 +243,18 @@ static void question_end(struct redis_store *store, const struct pipe_signal *ho
     uv_mutex_unlock(&store->mutex);
 }
 
+/* Under the mutex: it may be one value only, so the server is asked on; the next result replaces it. */
+static void report_lie(struct redis_store *store, const char *key)
+{
+    (void)atomic_fetch_add(&store->n_failures, 1);
+    store->n_lies++;
+    if ((store->n_lies & (store->n_lies - 1)) == 0) /* the 1st, 2nd, 4th, ... */
+        log_write(store->log, MODEL_LOG_WARN,
+                  "the Redis server %s:%u has a value under %.16s... that is damaged or was kept "
+                  "under another key (%llu so far); it is computed anew",
+                  store->url.host, store->url.port, key, (unsigned long long)store->n_lies);
+}
+
 bool redis_store_find(struct redis_store *store, const char *key, struct buffer *ret)
 {
     struct pipe_signal hold;
@@ -236,8 +267,13 @@ bool redis_store_find(struct redis_store *store, const char *key, struct buffer 
         (void)accept_reply(store, reply, "it refuses to be read");
     } else {
         retry_gate_succeeded(&store->gate);
-        found = reply->type == REDIS_REPLY_STRING &&
-                buffer_append(ret, reply->str, (size_t)reply->len) == MODEL_OK;
+        if (reply->type == REDIS_REPLY_STRING) {
+            found = value_seal_fits(key, reply->str, (size_t)reply->len);
+            if (!found)
+                report_lie(store, key);
+        }
+        found = found && buffer_append(ret, reply->str + VALUE_SEAL_BYTES,
+                                       (size_t)reply->len - VALUE_SEAL_BYTES) == MODEL_OK;
         freeReplyObject(reply);
     }
     question_end(store, &hold);
@@ -248,10 +284,12 @@ void redis_store_keep(struct redis_store *store, const char *key, const void *va
                       size_t size_bytes)
 {
     struct pipe_signal hold;
-    if (size_bytes > MAX_VALUE_BYTES || !question_begin(store, &hold))
+    char seal[SHA256_HEX_BYTES];
+    if (size_bytes > MAX_VALUE_BYTES || value_seal_make(key, value, size_bytes, seal) != MODEL_OK ||
+        !question_begin(store, &hold))
         return;
-    (void)redisAppendCommand(store->connection, "SET " PREFIX "%s %b EX %u", key, value, size_bytes,
-                             (unsigned)store->keep_s);
+    (void)redisAppendCommand(store->connection, "SET " PREFIX "%s %s%b EX %u", key, seal, value,
+                             size_bytes, (unsigned)store->keep_s);
     if (accept_reply(store, take_reply(store), "it refuses to be written to"))
         retry_gate_succeeded(&store->gate);
     question_end(store, &hold);

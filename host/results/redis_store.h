@@ -4,7 +4,8 @@
  * One connection, made when it is needed; the server's name is looked up in the background (host_lookup.h), and
  * until its address is known nothing is found. Who comes while another asks finds nothing, and does not wait. A
  * server that is slow or gone costs one timeout, however it spreads its answer; then nobody asks it for a
- * while (retry_gate.h). What is too large for that time, above 4 MiB, is not kept. Nothing here fails a request: what is not found is computed. [any-thread] */
+ * while (retry_gate.h). What is too large for that time, above 4 MiB, is not kept. A value is
+ * given back only as it was kept under its key (value_seal.h). Nothing here fails a request: what is not found is computed. [any-thread] */
 #ifndef REDIS_STORE_H
 #define REDIS_STORE_H
 

@@ -17,6 +17,11 @@
 
 extern char **environ;
 
+/* The answer "x" to who asks for "a": the seal is what sha256sum says of "a\0x". */
+#define SEALED_X                                                                                   \
+    "$65\r\n"                                                                                      \
+    "8b86bced10290476e3cbf7ec75ec99dc5afd02120997525be1c62db47aa5c524x\r\n"
+
 static const struct log_sink silent_log = {.level = MODEL_LOG_WARN};
 static int64_t now_ns;
 
@@ -232,6 +237,41 @@ static void nonsense_and_errors_are_failures(void **state)
     expect_one_failure("$99999999999999999999\r\n");
 }
 
+/* The store would wait for an hour for its elements. */
+static void an_array_is_refused_before_room_is_made_for_it(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    struct impostor impostor = {.listener = listen_anywhere(&port), .says = "*300000000\r\n"};
+    assert_int_equal(pthread_create(&impostor.thread, NULL, impostor_main, &impostor), 0);
+    struct redis_store *store = open_patient_store(port, "", 3600000);
+    assert_false(finds(store, "a", NULL, 0));
+    assert_int_equal(redis_store_failures(store), 1);
+    redis_store_destroy(store);
+    (void)shutdown(impostor.listener, SHUT_RDWR);
+    assert_int_equal(pthread_join(impostor.thread, NULL), 0);
+    (void)close(impostor.listener);
+}
+
+static void a_value_that_was_not_kept_under_its_key_is_not_found(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    struct impostor impostor = {.listener = listen_anywhere(&port), .says = SEALED_X};
+    assert_int_equal(pthread_create(&impostor.thread, NULL, impostor_main, &impostor), 0);
+    struct redis_store *store = open_store(port, "");
+    now_ns = 0;
+    assert_true(finds(store, "a", "x", 1));
+    assert_false(finds(store, "b", NULL, 0));
+    assert_false(finds(store, "c", NULL, 0));
+    assert_int_equal(redis_store_failures(store), 2);
+    assert_true(finds(store, "a", "x", 1)); /* the server is asked on */
+    redis_store_destroy(store);
+    (void)shutdown(impostor.listener, SHUT_RDWR);
+    assert_int_equal(pthread_join(impostor.thread, NULL), 0);
+    (void)close(impostor.listener);
+}
+
 /* Answers a question with 500 bytes, one each 10 ms: no single read waits for long. */
 static void *drip_main(void *argument)
 {
@@ -283,7 +323,7 @@ static void *held_main(void *argument)
             uv_sem_post(&held->asked);
             uv_sem_wait(&held->answer);
         }
-        if (write(fd, "$1\r\nx\r\n", 7) != 7)
+        if (write(fd, SEALED_X, strlen(SEALED_X)) < 0)
             break;
     }
     (void)close(fd);
@@ -400,6 +440,8 @@ int main(void)
         cmocka_unit_test(a_server_that_dies_and_comes_back_is_asked_again_later),
         cmocka_unit_test(a_server_that_says_nothing_costs_one_timeout),
         cmocka_unit_test(nonsense_and_errors_are_failures),
+        cmocka_unit_test(an_array_is_refused_before_room_is_made_for_it),
+        cmocka_unit_test(a_value_that_was_not_kept_under_its_key_is_not_found),
         cmocka_unit_test(a_server_that_drips_costs_one_timeout),
         cmocka_unit_test(nobody_waits_for_the_question_of_another),
         cmocka_unit_test(nobody_waits_while_the_name_of_a_server_is_looked_up),

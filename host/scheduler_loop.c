@@ -101,7 +101,7 @@ static void turn(struct scheduler *scheduler)
     make_visits(scheduler, visits);
     lane_tell(scheduler, &news);
     replace_lanes(scheduler);
-    lane_join_ended(scheduler);
+    (void)lane_join_ended(scheduler, 0);
     struct modelhost_request *answers = take_answers(scheduler);
     while (answers != NULL) {
         struct modelhost_request *request = answers;

@@ -75,6 +75,8 @@ wait "$pid"
 same 'a signal ends it cleanly' $? 0
 same 'without a word' "$(cat "$work/all.err")" ''
 
+has_running() { get "$url/metrics" | grep -q '^modelhost_lanes_busy 1'; }
+
 # One lane: while the first request has it, nobody else is served.
 start stuck "$work/spin" "$work/echo" --lanes 1
 same 'a deadline is a status of its own' \
@@ -84,13 +86,14 @@ same 'a client left in the middle' $? 28
 has 'and its request was cancelled: the lane is free' \
     "$(get "$url/v2/models/echo/infer" -d "$(body 3)")" '"data":[3]'
 has 'the time to stop was measured of both' "$(get "$url/metrics")" 'modelhost_cancel_seconds_count{model="spin",backend="cpu"} 2'
-curl -s -m 20 "$url/v2/models/spin/infer" -d "$(body 1)" >"$work/last" &
+curl -s -m 20 -w ' %{http_code}' "$url/v2/models/spin/infer" -d "$(body 1)" >"$work/last" &
 last=$!
-get "$url/v2/health/live" >/dev/null
+until has_running; do :; done
 kill -INT "$pid"
 wait "$pid"
 same 'what runs when the signal comes does not hold it up' $? 0
 wait "$last"
+same 'and is answered' "$(cat "$work/last")" '{"error":"the server is ending"} 503'
 
 # A plugin that hangs, and clients who name no deadline: the server has one, and its worker is killed.
 BUILD=$build examples/chaos/make_package.sh "$work/hang" mode=hang >/dev/null

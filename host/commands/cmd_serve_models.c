@@ -24,6 +24,7 @@ const char cmd_serve_models_help[] =
     "  --config FILE        options of host and models, see `modelhost config keys`\n"
     "  --isolation WHERE    worker: plugins run in processes of their own, which are killed when they\n"
     "                       hang and replaced (default); inproc: in this one\n"
+    "  --backend NAME,...   which backends of the packages, in order of preference\n"
     "  --workers N          processes of each model (default 1)\n"
     "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
     "                       --set timeout_ms=0: no limit)\n"
@@ -42,7 +43,7 @@ const char cmd_serve_models_help[] =
 
 struct serve_command {
     struct command_places places;
-    const char *host, *config_path, *isolation, *log_format, *load_policy;
+    const char *host, *config_path, *isolation, *backend, *log_format, *load_policy;
     int64_t port, lanes, threads, workers, timeout_ms, kill_grace_ms, load_timeout_ms;
     struct command_list assignments; /* of --set; values owned */
     bool quiet, verbose;
@@ -102,6 +103,8 @@ static void take_load_options(const struct serve_command *command,
     if (command->isolation != NULL)
         options->isolation =
             strcmp(command->isolation, "inproc") == 0 ? MODELHOST_INPROC : MODELHOST_WORKER;
+    if (command->backend != NULL)
+        options->backend = command->backend;
     if (command->workers > 0)
         options->workers = (uint32_t)command->workers;
     if (command->timeout_ms > 0)
@@ -284,6 +287,7 @@ int cmd_serve_models(int argc, char **argv)
         {"config", .text = &command.config_path},
         {"log-format", .text = &command.log_format},
         {"isolation", .text = &command.isolation},
+        {"backend", .text = &command.backend},
         {"workers", .integer = &command.workers, .min = 1, .max = 64},
         {"timeout", .duration_ms = &command.timeout_ms},
         {"kill-grace", .duration_ms = &command.kill_grace_ms},

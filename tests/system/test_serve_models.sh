@@ -122,6 +122,9 @@ fails 'two models of one name are refused' 1 \
 start here "$work/echo" --isolation inproc
 same 'unless told otherwise' "$(ps -o args= --ppid "$pid")" ''
 kill -TERM "$pid"
+fails 'a backend that no package has is refused' 3 "$(
+    "$program" run "$work/echo" --backend torch --describe -q 2>&1 >/dev/null
+)" serve -q "$work/echo" --backend torch
 run serve "$work/echo" --isolation elsewhere
 same 'another isolation is a wrong command line' "$code" 2
 run serve

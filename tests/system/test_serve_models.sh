@@ -101,6 +101,10 @@ start timeouts "$work/hang" "$work/echo" --lanes 1 --timeout 100ms
 same 'a request without a deadline has that of the server' \
     "$(status "$url/v2/models/hang/infer" -d '{"inputs":[{"name":"input","shape":[1,2],"datatype":"FP32","data":[1,2]}]}')" 504
 has 'so others are served' "$(get "$url/v2/models/echo/infer" -d "$(body 4)")" '"data":[4]'
+for worker in $(ps -o pid= --ppid "$pid"); do kill -STOP "$worker"; done
+same 'a worker that was stopped is one that hangs' "$(status "$url/v2/models/echo/infer" -d "$(body 5)")" 504
+until [ "$(status "$url/v2/models/echo/infer" -d "$(body 6)")" = 200 ]; do :; done
+pass 'and is replaced'
 kill -TERM "$pid"
 wait "$pid"
 

@@ -331,7 +331,7 @@ void http_connection_replied(struct http_connection *connection)
 {
     struct http_request *request = connection->request;
     const struct http_server *server = connection->server;
-    bool keep_alive = request->keep_alive && !server->is_closing && !server->is_draining;
+    bool keep_alive = request->keep_alive && !server->is_closing;
     tell_finished(connection, true);
     connection->request = NULL;
     http_request_free(request);

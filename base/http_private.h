@@ -25,9 +25,8 @@ struct http_server {
     size_t n_connections;
     unsigned n_handles; /* listener and sweeper, until they are closed */
     bool is_closing;
-    bool is_draining;
-    uint64_t drained_ms; /* then what is left is ended */
-    bool owes_accept;    /* there was no memory for a connection */
+    uint64_t end_ms;  /* is_closing: when connections that are left are closed, by uv_now() */
+    bool owes_accept; /* there was no memory for a connection */
     void (*on_closed)(void *context);
     void *on_closed_context;
     uint16_t port;

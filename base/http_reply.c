@@ -304,7 +304,7 @@ static struct http_connection *begin(struct http_request *request, int status,
         return NULL;
     }
     request->status = status;
-    request->keep_alive = request->keep_alive && !connection->server->is_draining;
+    request->keep_alive = request->keep_alive && !connection->server->is_closing;
     connection->state = HTTP_SENDING;
     if (append_head(request, content_type, size_bytes) != MODEL_OK) {
         http_connection_close(connection);

@@ -33,50 +33,68 @@ static void on_handle_closed(uv_handle_t *handle)
     finish_if_closed(server);
 }
 
-static void end_drain(struct http_server *server)
+static void close_sweeper(struct http_server *server)
 {
-    server->is_draining = false;
-    http_server_close(server, server->on_closed, server->on_closed_context);
+    if (!uv_is_closing((uv_handle_t *)&server->sweeper))
+        uv_close((uv_handle_t *)&server->sweeper, on_handle_closed);
 }
 
 void http_server_connection_closed(struct http_server *server)
 {
     server->n_connections--;
-    if (server->is_draining && server->n_connections == 0)
-        end_drain(server);
-    else
-        finish_if_closed(server);
+    if (server->is_closing && server->n_connections == 0)
+        close_sweeper(server);
+    finish_if_closed(server);
 }
 
-void http_server_close(struct http_server *server, void (*on_closed)(void *context), void *context)
+static void close_connections(struct http_server *server)
 {
-    server->is_closing = true;
-    server->on_closed = on_closed;
-    server->on_closed_context = context;
     for (struct http_connection *c = server->connections, *next; c != NULL; c = next) {
         next = c->next;
         http_connection_close(c);
     }
-    if (!uv_is_closing((uv_handle_t *)&server->listener))
-        uv_close((uv_handle_t *)&server->listener, on_handle_closed);
-    uv_close((uv_handle_t *)&server->sweeper, on_handle_closed);
 }
 
-void http_server_drain(struct http_server *server, uint64_t timeout_ms,
-                       void (*on_closed)(void *context), void *context)
+static void stop_listening(struct http_server *server, void (*on_closed)(void *context),
+                           void *context)
 {
-    server->is_draining = true;
-    server->drained_ms = uv_now(server->listener.loop) + timeout_ms;
+    server->is_closing = true;
     server->on_closed = on_closed;
     server->on_closed_context = context;
-    uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+    if (!uv_is_closing((uv_handle_t *)&server->listener))
+        uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+}
+
+void http_server_close(struct http_server *server, void (*on_closed)(void *context), void *context)
+{
+    stop_listening(server, on_closed, context);
+    close_connections(server);
+    close_sweeper(server);
+}
+
+/* Who is in the middle of a request is told, who waits for an answer gets it, and the others go. */
+static void end_connection(struct http_connection *connection)
+{
+    if (connection->state == HTTP_READING_BODY ||
+        (connection->state == HTTP_READING_HEAD && connection->in.size > 0))
+        http_connection_refuse(connection, 503, "the server is ending");
+    else if (connection->state == HTTP_READING_HEAD)
+        http_connection_close(connection);
+    else if (connection->state == HTTP_HANDLING)
+        connection->request->keep_alive = false;
+}
+
+void http_server_end(struct http_server *server, uint32_t patience_ms,
+                     void (*on_closed)(void *context), void *context)
+{
+    stop_listening(server, on_closed, context);
+    server->end_ms = uv_now(server->sweeper.loop) + patience_ms;
     for (struct http_connection *c = server->connections, *next; c != NULL; c = next) {
         next = c->next;
-        if (c->state == HTTP_READING_HEAD && c->in.size == 0)
-            http_connection_close(c);
+        end_connection(c);
     }
     if (server->n_connections == 0)
-        end_drain(server);
+        close_sweeper(server);
 }
 
 /* ---- time */
@@ -85,12 +103,10 @@ static void sweep(uv_timer_t *timer)
 {
     struct http_server *server = timer->data;
     uint64_t now_ms = uv_now(timer->loop);
-    if (server->is_draining && now_ms >= server->drained_ms) {
-        end_drain(server);
-        return;
-    }
-    if (server->owes_accept)
+    if (server->owes_accept && !server->is_closing)
         http_connection_accept(server);
+    if (server->is_closing && now_ms >= server->end_ms)
+        close_connections(server);
     for (struct http_connection *c = server->connections, *next; c != NULL; c = next) {
         next = c->next;
         if (c->is_paused)

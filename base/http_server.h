@@ -76,9 +76,11 @@ size_t http_server_connections(const struct http_server *server);
 /* Stops listening, ends all connections and frees the server, for which the loop must go on;
  * on_closed (may be NULL) is the last thing that happens. Once. */
 void http_server_close(struct http_server *server, void (*on_closed)(void *context), void *context);
-/* The same, but requests that are there are answered before, for timeout_ms at most. */
-void http_server_drain(struct http_server *server, uint64_t timeout_ms,
-                       void (*on_closed)(void *context), void *context);
+/* The same for a service that says good-bye: requests that a handler has get their reply, those that are being
+ * read 503, and then each connection ends; those that are left after the patience, too. gone() is not called
+ * for the reason that the server ends. Instead of http_server_close(). */
+void http_server_end(struct http_server *server, uint32_t patience_ms,
+                     void (*on_closed)(void *context), void *context);
 
 /* ---- a request; strings live as long as it does */
 

@@ -4,11 +4,14 @@
  *
  * The tree is checked once and kept; texts of options live in it. Immutable afterwards. */
 #include "config_file.h"
+#include "backend_order.h"
 #include "buffer.h"
 #include "config_fields.h"
 #include "errors.h"
 #include "files.h"
+#include "host_metrics.h"
 #include "load_options.h"
+#include "model_names.h"
 #include "redis_url.h"
 #include "statsd_address.h"
 
@@ -21,6 +24,20 @@ struct modelhost_config {
     json_node *tree;
 };
 
+static model_status check_name(const char *name, struct model_error *err)
+{
+    return name == NULL || (name[0] != '\0' && strlen(name) <= MODEL_NAMES_MAX_BYTES)
+               ? MODEL_OK
+               : error_set(err, MODEL_INVALID_ARGUMENT, "a model's name has 1 to %d bytes",
+                           MODEL_NAMES_MAX_BYTES);
+}
+
+static model_status check_backends(const char *wanted, struct model_error *err)
+{
+    struct backend_order unused;
+    return wanted != NULL ? backend_order_find("", wanted, &unused, err) : MODEL_OK;
+}
+
 /* What a load would refuse of a model's options, those of "*" under them. */
 static model_status check_policy(const json_node *models, const json_node *model, const char *where,
                                  struct model_error *err)
@@ -31,7 +48,11 @@ static model_status check_policy(const json_node *models, const json_node *model
     if (all == NULL || json_is_object(all))
         config_fields_apply(config_model_fields, all, &options, sizeof options);
     config_fields_apply(config_model_fields, model, &options, sizeof options);
-    const model_status status = load_options_policy(&options, &policy, err);
+    model_status status = load_options_policy(&options, &policy, err);
+    if (status == MODEL_OK)
+        status = check_backends(options.backend, err);
+    if (status == MODEL_OK)
+        status = check_name(options.name, err);
     if (status != MODEL_OK)
         error_prefix(err, "%s", where);
     return status;
@@ -49,8 +70,12 @@ static model_status check_models(const json_node *models, struct model_error *er
     for (const json_node *model = json_first(models); model != NULL && status == MODEL_OK;
          model = json_next(model)) {
         char *where = text_format("models.%.200s", json_key(model));
-        status = where != NULL ? config_fields_check(config_model_fields, model, where, err)
-                               : error_no_memory(err, "the configuration");
+        if (json_key(model)[0] == '\0')
+            status = error_set(err, MODEL_INVALID_ARGUMENT,
+                               "models has a model without a name; \"*\" stands for all");
+        else
+            status = where != NULL ? config_fields_check(config_model_fields, model, where, err)
+                                   : error_no_memory(err, "the configuration");
         free(where);
     }
     for (const json_node *model = json_first(models); model != NULL && status == MODEL_OK;
@@ -77,6 +102,10 @@ static model_status check_addresses(const json_node *host, struct model_error *e
     if (status == MODEL_OK && options.statsd_address != NULL) {
         where = "host.statsd_address";
         status = statsd_address_parse(options.statsd_address, &address, err);
+    }
+    if (status == MODEL_OK) {
+        where = "host";
+        status = host_metrics_check_interval(options.statsd_interval_ms, err);
     }
     if (status != MODEL_OK)
         error_prefix(err, "%s", where);

@@ -51,7 +51,7 @@ static model_status tensor_request(struct modelhost_model *model,
                                    const struct modelhost_run_options *options, int is_async,
                                    struct modelhost_request **ret, struct model_error *err)
 {
-    int copy = is_async || (options != NULL && options->timeout_ms > 0);
+    int copy = is_async || request_timeout_ms(model, options) > 0;
     struct routed_call call;
     model_status status = api_check_options(options, err);
     if (status == MODEL_OK)
@@ -117,7 +117,7 @@ static model_status make_image_request(struct modelhost_model *model,
                                        struct modelhost_request **ret, struct model_error *err)
 {
     int64_t start_ns = clock_now_ns();
-    bool copy = is_async || (options != NULL && options->timeout_ms > 0);
+    bool copy = is_async || request_timeout_ms(model, options) > 0;
     struct image_pipeline *pipeline = NULL;
     struct image_batch *batch = NULL;
     model_status status = loaded_model_image_pipeline(model, &pipeline, err);

@@ -80,18 +80,33 @@ static model_status take_output_names(struct modelhost_request *request, const c
     return MODEL_OK;
 }
 
+int64_t request_timeout_ms(const struct modelhost_model *model,
+                           const struct modelhost_run_options *options)
+{
+    return options != NULL && options->timeout_ms > 0 ? options->timeout_ms
+                                                      : model->load.timeout_ms;
+}
+
+static model_status take_timeout(struct modelhost_request *request,
+                                 const struct modelhost_run_options *options,
+                                 struct model_error *err)
+{
+    if (options != NULL && (options->timeout_ms < 0 || options->timeout_ms > MAX_TIMEOUT_MS))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "timeout_ms is %lld, want 0 (none) to %lld",
+                         (long long)options->timeout_ms, (long long)MAX_TIMEOUT_MS);
+    const int64_t timeout_ms = request_timeout_ms(request->model, options);
+    request->deadline_ns =
+        timeout_ms > 0 ? request->submitted_ns + timeout_ms * NS_PER_MS : INT64_MAX;
+    return MODEL_OK;
+}
+
 static model_status take_options(struct modelhost_request *request,
                                  const struct modelhost_run_options *options,
                                  struct model_error *err)
 {
-    request->deadline_ns = INT64_MAX;
-    if (options == NULL)
-        return MODEL_OK;
-    if (options->timeout_ms < 0 || options->timeout_ms > MAX_TIMEOUT_MS)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "timeout_ms is %lld, want 0 (none) to %lld",
-                         (long long)options->timeout_ms, (long long)MAX_TIMEOUT_MS);
-    if (options->timeout_ms > 0)
-        request->deadline_ns = request->submitted_ns + options->timeout_ms * NS_PER_MS;
+    model_status status = take_timeout(request, options, err);
+    if (status != MODEL_OK || options == NULL)
+        return status;
     if (MODEL_HAS(struct modelhost_run_options, options, session) && options->session != NULL) {
         if (options->session->model != request->model)
             return error_set(err, MODEL_INVALID_ARGUMENT, "the session is of another model");
@@ -115,8 +130,7 @@ static model_status take_options(struct modelhost_request *request,
     if (options->n_output_names > SCHEMA_MAX_TENSORS)
         return error_set(err, MODEL_INVALID_ARGUMENT, "%u output names, at most %d",
                          options->n_output_names, SCHEMA_MAX_TENSORS);
-    model_status status =
-        take_output_names(request, options->output_names, options->n_output_names);
+    status = take_output_names(request, options->output_names, options->n_output_names);
     return status == MODEL_INVALID_ARGUMENT ? error_set(err, status, "an output name is NULL")
                                             : status;
 }

@@ -135,6 +135,10 @@ struct modelhost_request {
     uv_async_t *async; /* on the caller's loop; NULL: on the host's */
 };
 
+/* From the call to the answer: what the call says, else what the model was loaded with; 0: no limit. */
+int64_t request_timeout_ms(const struct modelhost_model *model,
+                           const struct modelhost_run_options *options);
+
 /* A new request holding the model. Copies the inputs' data when `copy` is set: when the call may return
  * before the plugin does. */
 model_status request_create(struct modelhost_model *model, const struct model_tensor *const *inputs,

@@ -22,6 +22,8 @@ struct scheduler_options {
     uint32_t n_cpus;    /* that the process may use */
     uint32_t max_queue; /* requests that may wait */
     int64_t abandon_grace_ns;
+    int64_t
+        stop_grace_ns; /* that the end of the scheduler waits for lanes, and for their threads; 0: 5 s */
     const struct log_sink *log;
 };
 
@@ -58,7 +60,7 @@ struct scheduler {
 model_status scheduler_create(const struct scheduler_options *options, struct scheduler **ret,
                               struct model_error *err);
 /* Cancels what waits and runs, gives all answers, ends the threads. A lane whose plugin does not come
- * back within five seconds is left behind with everything it uses, and said so in the log. Returns how
+ * back within five seconds, or whose thread does not end then, is left behind with everything it uses, and said so in the log. Returns how
  * many lanes were left behind: what they may still use (the log sink) must then stay too. */
 uint32_t scheduler_destroy(struct scheduler *scheduler);
 

@@ -35,6 +35,8 @@ static model_status make_scheduler(const struct scheduler_options *options, stru
         return error_no_memory(err, "a scheduler");
     }
     scheduler->options = *options;
+    if (options->stop_grace_ns == 0)
+        scheduler->options.stop_grace_ns = STOP_GRACE_NS;
     scheduler->queue.max_requests = options->max_queue;
     scheduler->watch_ns = INT64_MAX;
     *ret = scheduler;
@@ -65,7 +67,7 @@ model_status scheduler_create(const struct scheduler_options *options, struct sc
 /* Under the mutex: waits for all lanes to end, up to the grace; returns how many did not. */
 static uint32_t wait_for_lanes(struct scheduler *scheduler)
 {
-    const int64_t end_ns = clock_now_ns() + STOP_GRACE_NS;
+    const int64_t end_ns = clock_now_ns() + scheduler->options.stop_grace_ns;
     for (int64_t left_ns; scheduler->n_live_lanes > 0 && (left_ns = end_ns - clock_now_ns()) > 0;)
         (void)uv_cond_timedwait(&scheduler->lane_ended, &scheduler->mutex, (uint64_t)left_ns);
     return scheduler->n_live_lanes;
@@ -118,7 +120,14 @@ uint32_t scheduler_destroy(struct scheduler *scheduler)
                   n_stuck);
         return n_stuck;
     }
-    lane_join_ended(scheduler);
+    const uint32_t n_ending = lane_join_ended(scheduler, scheduler->options.stop_grace_ns);
+    if (n_ending > 0) {
+        log_write(scheduler->options.log, MODEL_LOG_ERROR,
+                  "%u threads of lanes do not end: what a plugin keeps for each thread has a "
+                  "destructor that hangs; leaving them behind",
+                  n_ending);
+        return n_ending;
+    }
     free_scheduler(scheduler);
     return 0;
 }

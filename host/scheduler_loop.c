@@ -18,7 +18,11 @@ static void keep_time(struct scheduler *scheduler, struct lane_news *news)
     while ((first = deadline_heap_first(&scheduler->deadlines)) != NULL &&
            first->deadline_ns <= now_ns)
         scheduler_expire(scheduler, first, now_ns);
-    int64_t next_ns = scheduler->watch_ns = lane_keep_time(scheduler, now_ns, news);
+    int64_t next_ns = lane_keep_time(scheduler, now_ns, news);
+    if (next_ns < scheduler->watch_ns || scheduler->watch_ns <= now_ns)
+        scheduler->watch_ns =
+            next_ns; /* else it stays, so that the next short call need not wake us */
+    next_ns = scheduler->watch_ns;
     if (first != NULL && first->deadline_ns < next_ns)
         next_ns = first->deadline_ns;
     if (scheduler->n_missing_lanes > 0 && next_ns > now_ns + RETRY_NS)
@@ -97,7 +101,7 @@ static void turn(struct scheduler *scheduler)
     make_visits(scheduler, visits);
     lane_tell(scheduler, &news);
     replace_lanes(scheduler);
-    lane_join_ended(scheduler);
+    (void)lane_join_ended(scheduler, 0);
     struct modelhost_request *answers = take_answers(scheduler);
     while (answers != NULL) {
         struct modelhost_request *request = answers;

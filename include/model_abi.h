@@ -259,10 +259,12 @@ struct model_description {
     double accelerator_share;  /* of the operators, 0..1 */
     uint64_t memory_bytes;     /* prepared weights that this model holds beyond the mapped files */
     uint64_t instance_bytes;   /* of each instance, at its usual size */
-    int64_t estimated_run_ns;  /* one item of the largest size on the granted threads; 0: unknown */
-    const char *prepared_key;  /* under which the prepared form may be cached; NULL: never */
-    uint32_t max_slots;        /* sequences that an instance can go on with (below); 0: no memory */
-    uint32_t reserved;         /* 0 */
+    int64_t
+        estimated_run_ns; /* one item of the largest size on the granted threads; 0: unknown, and
+                                  a call that takes a minute makes the host unready */
+    const char *prepared_key; /* under which the prepared form may be cached; NULL: never */
+    uint32_t max_slots;       /* sequences that an instance can go on with (below); 0: no memory */
+    uint32_t reserved;        /* 0 */
 };
 
 /* ---------------------------------------------------------------- names */

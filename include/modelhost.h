@@ -90,7 +90,8 @@ MODELHOST_API model_status modelhost_create(const struct modelhost_options *opti
                                             struct modelhost **ret_host, struct model_error *err);
 
 /* 1: all lanes take requests. 0, with a sentence in err: a lane has shown no progress for ten times what its
- * model's estimated_run_ns says, and a second at least, or has not been replaced yet. A model may refuse calls
+ * model's estimated_run_ns says, and a second at least, for a minute where that says nothing, or has not been
+ * replaced yet. A model may refuse calls
  * all the same: modelhost_model_ready(). */
 MODELHOST_API int32_t modelhost_ready(struct modelhost *host, struct model_error *err);
 

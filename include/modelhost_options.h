@@ -145,6 +145,7 @@ struct modelhost_load_options {
     /* A model that takes more, by its weights and by what its plugin says, is MODEL_OUT_OF_MEMORY with both
      * numbers; 0: no limit */
     uint64_t memory_budget_bytes;
+    int64_t timeout_ms; /* of calls that name none: modelhost_run_options.timeout_ms; 0: none */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \
@@ -156,7 +157,7 @@ struct modelhost_load_options {
 
 struct modelhost_run_options {
     size_t struct_size;
-    int64_t timeout_ms;              /* from the call to the answer; 0: none */
+    int64_t timeout_ms;              /* from the call to the answer; 0: what the load options say */
     const char *const *output_names; /* tensor form: wanted outputs; NULL: the usual ones */
     uint32_t n_output_names;
     uint32_t top_k;         /* text and image form: how many candidates; 0: 5 */

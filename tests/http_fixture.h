@@ -31,7 +31,9 @@ struct fixture {
     struct model_error err;
     model_status status;
     uint16_t port;
-    enum order { RELEASE, COUNT, CLOSE } order;
+    enum order { RELEASE, COUNT, END, CLOSE } order;
+    uint32_t patience_ms; /* of END */
+    bool is_ending;
     size_t n_connections;      /* by COUNT */
     struct http_request *kept; /* by "/keep", or by "/late" that does not ask who is gone */
     uv_sem_t has_kept, has_gone;
@@ -107,8 +109,11 @@ static inline void on_command(uv_async_t *async)
         http_reply_text(request, 200, "text/plain", "late");
     } else if (fixture->order == COUNT) {
         fixture->n_connections = http_server_connections(fixture->server);
+    } else if (fixture->order == END) {
+        fixture->is_ending = true;
+        http_server_end(fixture->server, fixture->patience_ms, on_closed, fixture);
     } else if (fixture->order == CLOSE) {
-        if (fixture->server != NULL)
+        if (fixture->server != NULL && !fixture->is_ending)
             http_server_close(fixture->server, on_closed, fixture);
         uv_close((uv_handle_t *)&fixture->command, NULL);
     }

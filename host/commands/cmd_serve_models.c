@@ -11,6 +11,8 @@
 #include <string.h>
 #include <uv.h>
 
+#define DEFAULT_TIMEOUT_MS 60000 /* no client may hold a lane for ever */
+
 const char cmd_serve_models_help[] =
     "usage: modelhost serve [NAME=]PKG... [OPTION]...\n\n"
     "Serves packages (names in the store, folders, or files .mhp) over HTTP by the Open Inference Protocol v2,\n"
@@ -29,7 +31,10 @@ const char cmd_serve_models_help[] =
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
     "  --memory-budget N    bytes: a model that takes more is refused\n"
+    "  --backend NAME,...   which backends of the packages, in order of preference\n"
     "  --workers N          processes of each model (default 1)\n"
+    "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
+    "                       --set timeout_ms=0: no limit)\n"
     "  --kill-grace TIME    from a request's deadline to the end of its worker (default 50ms)\n"
     "  --load-timeout TIME  what loading a model may take in a worker (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
@@ -45,8 +50,8 @@ const char cmd_serve_models_help[] =
 
 struct serve_command {
     struct command_places places;
-    const char *host, *config_path, *isolation, *log_format, *load_policy;
-    int64_t port, lanes, threads, workers, kill_grace_ms, load_timeout_ms;
+    const char *host, *config_path, *isolation, *backend, *log_format, *load_policy;
+    int64_t port, lanes, threads, workers, timeout_ms, kill_grace_ms, load_timeout_ms;
     struct command_list assignments; /* of --set; values owned */
     struct command_loading loading;
     bool quiet, verbose;
@@ -110,8 +115,12 @@ static void take_load_options(const struct serve_command *command,
     if (command->isolation != NULL)
         options->isolation =
             strcmp(command->isolation, "inproc") == 0 ? MODELHOST_INPROC : MODELHOST_WORKER;
+    if (command->backend != NULL)
+        options->backend = command->backend;
     if (command->workers > 0)
         options->workers = (uint32_t)command->workers;
+    if (command->timeout_ms > 0)
+        options->timeout_ms = command->timeout_ms;
     if (command->kill_grace_ms > 0)
         options->kill_grace_ms = command->kill_grace_ms;
     if (command->load_timeout_ms > 0)
@@ -129,6 +138,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
     const size_t i = command->n_models++;
     command->models[i].name = command->names[i];
     options.isolation = MODELHOST_WORKER;
+    options.timeout_ms = DEFAULT_TIMEOUT_MS;
     if (config != NULL)
         modelhost_config_model(config, package, &options);
     options.name = command->names[i]; /* logs and metrics say what addresses say */
@@ -294,7 +304,9 @@ int cmd_serve_models(int argc, char **argv)
         {"verification", .text = &command.loading.verification},
         {"memory-budget", .integer = &command.loading.memory_budget_bytes, .min = 1,
          .max = INT64_MAX},
+        {"backend", .text = &command.backend},
         {"workers", .integer = &command.workers, .min = 1, .max = 64},
+        {"timeout", .duration_ms = &command.timeout_ms},
         {"kill-grace", .duration_ms = &command.kill_grace_ms},
         {"load-timeout", .duration_ms = &command.load_timeout_ms},
         {"load-policy", .text = &command.load_policy},

@@ -3,6 +3,7 @@
 #include "json_view.h"
 #include "modelhost_commands.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,12 +48,37 @@ static void print_json(void *context, const struct modelhost_log_record *record)
     json_free(line);
 }
 
+static bool is_json(const char *format)
+{
+    return format != NULL && strcmp(format, "json") == 0;
+}
+
+void command_say(const char *format, const char *sentence, ...)
+{
+    char line[1024];
+    struct timespec now = {0};
+    va_list arguments;
+    va_start(arguments, sentence);
+    (void)vsnprintf(line, sizeof line, sentence, arguments);
+    va_end(arguments);
+    if (!is_json(format)) {
+        fprintf(stderr, "modelhost: %s\n", line);
+        return;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    const struct modelhost_log_record record = {.struct_size = sizeof record,
+                                                .level = MODEL_LOG_INFO,
+                                                .time_ns =
+                                                    (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
+                                                .message = line};
+    print_json(NULL, &record);
+}
+
 bool command_log(const char *command, const char *format, struct modelhost_options *options)
 {
-    const bool is_json = format != NULL && strcmp(format, "json") == 0;
-    if (!is_json && format != NULL && strcmp(format, "text") != 0)
+    if (!is_json(format) && format != NULL && strcmp(format, "text") != 0)
         return command_usage(command, "--log-format is '%.80s', want text or json", format) == 0;
     options->log = print_text;
-    options->log_record = is_json ? print_json : NULL;
+    options->log_record = is_json(format) ? print_json : NULL;
     return true;
 }

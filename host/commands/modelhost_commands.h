@@ -48,6 +48,9 @@ bool command_loading(const char *command, const struct command_loading *given,
 /* How a host that is made with these options logs: "text" (NULL, too) or "json" lines on stderr
  * (command_log.c). False after printing what is wrong. */
 bool command_log(const char *command, const char *format, struct modelhost_options *options);
+/* A line of the command's own among those of the log, in the same format. */
+__attribute__((format(printf, 2, 3))) void command_say(const char *format, const char *sentence,
+                                                       ...);
 /* What `--set KEY=VALUE` says of a host and its models (command_host.c). False after printing what is wrong. */
 bool command_set_options(const char *command, const struct command_list *assignments,
                          struct modelhost_options *host, struct modelhost_load_options *model);

@@ -215,15 +215,16 @@ static void print_timing(const struct generating *generating)
         return;
     const int64_t n_read = t->prompt_tokens - t->cached_tokens;
     const int64_t n_behind = t->new_tokens - generating->n_sequences; /* the first of each */
-    fprintf(stderr,
-            "modelhost: read %lld tokens in %.1f ms (%.1f tokens/s), made %lld, "
-            "%lld behind the first in %.2f ms (%.1f tokens/s; load %.1f ms)\n",
-            (long long)n_read, (double)t->prefill_ns / NS_PER_MS, per_second(n_read, t->prefill_ns),
-            (long long)t->new_tokens, (long long)(n_behind > 0 ? n_behind : 0),
-            (double)t->decode_ns / NS_PER_MS, per_second(n_behind, t->decode_ns),
-            (double)generating->run->load_ns / NS_PER_MS);
+    command_say(generating->run->log_format,
+                "read %lld tokens in %.1f ms (%.1f tokens/s), made %lld, "
+                "%lld behind the first in %.2f ms (%.1f tokens/s; load %.1f ms)",
+                (long long)n_read, (double)t->prefill_ns / NS_PER_MS,
+                per_second(n_read, t->prefill_ns), (long long)t->new_tokens,
+                (long long)(n_behind > 0 ? n_behind : 0), (double)t->decode_ns / NS_PER_MS,
+                per_second(n_behind, t->decode_ns), (double)generating->run->load_ns / NS_PER_MS);
     if (generating->context_full)
-        fprintf(stderr, "modelhost: the model's context is full; --sliding-window goes on\n");
+        command_say(generating->run->log_format,
+                    "the model's context is full; --sliding-window goes on");
 }
 
 /* ---- what to continue */

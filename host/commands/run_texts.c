@@ -163,9 +163,9 @@ void run_print_timing(const struct run_command *run, const struct modelhost_timi
 {
     if (run->verbosity < 0)
         return;
-    fprintf(stderr, "modelhost: %zu %s%s in %.1f ms (model %.1f ms, load %.1f ms)\n", n_items, item,
-            n_items == 1 ? "" : "s", (double)timing->total_ns / NS_PER_MS,
-            (double)timing->run_ns / NS_PER_MS, (double)run->load_ns / NS_PER_MS);
+    command_say(run->log_format, "%zu %s%s in %.1f ms (model %.1f ms, load %.1f ms)", n_items, item,
+                n_items == 1 ? "" : "s", (double)timing->total_ns / NS_PER_MS,
+                (double)timing->run_ns / NS_PER_MS, (double)run->load_ns / NS_PER_MS);
 }
 
 model_status run_texts(const struct run_command *run, struct modelhost_model *model,

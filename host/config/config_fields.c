@@ -84,6 +84,7 @@ const struct config_field config_model_fields[] = {
         "what is compared with its digest before it is used"),
     ROW(CONFIG_U64, MODEL(memory_budget_bytes), 0, EXACT, NULL,
         "a model that takes more is refused; 0: no limit"),
+    ROW(CONFIG_I64, MODEL(timeout_ms), 0, DAY_MS, NULL, "of calls that name none; 0: none"),
     {.key = NULL},
 };
 

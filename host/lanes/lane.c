@@ -11,7 +11,9 @@
 #include "scheduler_loop.h"
 #include "services.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 void lane_link(struct scheduler *scheduler, struct lane *lane)
 {
@@ -72,11 +74,9 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
     lane->n_company = lane->n_waiting = 1;
     lane->given_up_ns = 0;
     scheduler->n_busy++;
-    if (estimated_run_ns > 0) {
-        lane_progress_mark(&request->progress, 1, request->started_ns);
-        if (lane_watchdog_due_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
-            scheduler_loop_wake(scheduler);
-    }
+    lane_progress_mark(&request->progress, 1, request->started_ns);
+    if (lane_watchdog_due_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
+        scheduler_loop_wake(scheduler);
 }
 
 model_status lane_execute(struct lane *lane, struct modelhost_result **ret_result,
@@ -372,17 +372,52 @@ model_status lane_start(struct scheduler *scheduler, struct model_error *err)
     return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a lane: %s", uv_strerror(code));
 }
 
-void lane_join_ended(struct scheduler *scheduler)
+/* Whether the thread has ended, within the time. It runs no code of ours any more, but destructors of what a plugin
+ * keeps for each thread, which may hang. */
+static bool join_thread(uv_thread_t thread, int64_t wait_ns)
+{
+#ifdef __linux__
+    struct timespec end;
+    if (wait_ns <= 0)
+        return pthread_tryjoin_np(thread, NULL) == 0;
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    const int64_t end_ns = end.tv_nsec + wait_ns;
+    end.tv_sec += (time_t)(end_ns / NS_PER_S);
+    end.tv_nsec = (long)(end_ns % NS_PER_S);
+    return pthread_timedjoin_np(thread, NULL, &end) == 0;
+#else
+    (void)wait_ns;
+    return uv_thread_join(&thread) == 0;
+#endif
+}
+
+uint32_t lane_join_ended(struct scheduler *scheduler, int64_t wait_ns)
 {
     uv_mutex_lock(&scheduler->mutex);
-    struct lane *lane = scheduler->ended;
+    struct lane *lane = scheduler->ended, *left = NULL;
     scheduler->ended = NULL;
     uv_mutex_unlock(&scheduler->mutex);
+    const int64_t end_ns = clock_now_ns() + wait_ns;
+    uint32_t n_left = 0;
     while (lane != NULL) {
         struct lane *ended = lane;
         lane = ended->next;
-        (void)uv_thread_join(&ended->thread);
-        free(ended->company);
-        free(ended);
+        if (join_thread(ended->thread, wait_ns > 0 ? end_ns - clock_now_ns() : 0)) {
+            free(ended->company);
+            free(ended);
+            continue;
+        }
+        ended->next = left;
+        left = ended;
+        n_left++;
     }
+    uv_mutex_lock(&scheduler->mutex);
+    while (left != NULL) {
+        struct lane *back = left;
+        left = back->next;
+        back->next = scheduler->ended;
+        scheduler->ended = back;
+    }
+    uv_mutex_unlock(&scheduler->mutex);
+    return n_left;
 }

@@ -34,8 +34,9 @@ struct lane_remains {
 
 /* Starts a thread; MODEL_OUT_OF_MEMORY. Without the mutex. */
 model_status lane_start(struct scheduler *scheduler, struct model_error *err);
-/* Joins the threads that ended. Without the mutex. */
-void lane_join_ended(struct scheduler *scheduler);
+/* Joins the threads that ended; returns how many have not by then, whose turn comes again (wait_ns 0: does not
+ * wait, on Linux). Without the mutex. */
+uint32_t lane_join_ended(struct scheduler *scheduler, int64_t wait_ns);
 
 /* Runs one request whose reference the lane takes over: begin, with the mutex; execute, without; end, with
  * it; drop, without. [lane-thread] */

@@ -71,13 +71,20 @@ static int64_t late_due_ns(const struct lane *lane)
                                       modelhost_description(request->model)->estimated_run_ns);
 }
 
-static void report_late(struct lane *lane, struct lane_news *news)
+static void report_late(struct lane *lane, int64_t now_ns, struct lane_news *news)
 {
     struct modelhost_request *request = lane->running;
+    const int64_t estimated_run_ns = modelhost_description(request->model)->estimated_run_ns;
+    const int64_t begun_ns = atomic_load(&request->progress.at_ns);
     lane->is_late = true;
-    note(news, request, MODEL_LOG_ERROR,
-         "no progress for ten times the plugin's own estimate of %lld ms; the host is not ready",
-         (long long)(modelhost_description(request->model)->estimated_run_ns / NS_PER_MS));
+    if (estimated_run_ns > 0)
+        note(
+            news, request, MODEL_LOG_ERROR,
+            "no progress for ten times the plugin's own estimate of %lld ms; the host is not ready",
+            (long long)(estimated_run_ns / NS_PER_MS));
+    else
+        note(news, request, MODEL_LOG_ERROR, "no progress for %lld s; the host is not ready",
+             (long long)((now_ns - begun_ns) / NS_PER_S));
 }
 
 int64_t lane_keep_time(struct scheduler *scheduler, int64_t now_ns, struct lane_news *news)
@@ -89,7 +96,7 @@ int64_t lane_keep_time(struct scheduler *scheduler, int64_t now_ns, struct lane_
         if (news->n_lines + 2 > LANE_MAX_NEWS)
             return now_ns; /* the others in the next turn */
         if (late_due_ns(lane) <= now_ns)
-            report_late(lane, news);
+            report_late(lane, now_ns, news);
         if (abandon_due_ns(lane) <= now_ns) {
             abandon(scheduler, lane, now_ns, news);
             continue;

@@ -74,17 +74,24 @@ static void read_host(void *context, struct metric_series *series)
     read_models(host->cache, series);
 }
 
+model_status host_metrics_check_interval(int64_t interval_ms, struct model_error *err)
+{
+    if (interval_ms == 0 ||
+        (interval_ms >= STATSD_MIN_INTERVAL_MS && interval_ms <= STATSD_MAX_INTERVAL_MS))
+        return MODEL_OK;
+    return error_set(
+        err, MODEL_INVALID_ARGUMENT, "statsd_interval_ms is %lld, want %d to %d, or 0 for %d",
+        (long long)interval_ms, STATSD_MIN_INTERVAL_MS, STATSD_MAX_INTERVAL_MS, STATSD_INTERVAL_MS);
+}
+
 static model_status start_statsd(struct modelhost *host, const char *address_text,
                                  int64_t interval_ms, struct model_error *err)
 {
     struct statsd_address address;
     struct statsd *statsd = NULL;
-    if (interval_ms < STATSD_MIN_INTERVAL_MS || interval_ms > STATSD_MAX_INTERVAL_MS)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "statsd_interval_ms is %lld, want %d to %d, or 0 for %d",
-                         (long long)interval_ms, STATSD_MIN_INTERVAL_MS, STATSD_MAX_INTERVAL_MS,
-                         STATSD_INTERVAL_MS);
-    model_status status = statsd_address_parse(address_text, &address, err);
+    model_status status = host_metrics_check_interval(interval_ms, err);
+    if (status == MODEL_OK)
+        status = statsd_address_parse(address_text, &address, err);
     if (status == MODEL_OK)
         status = statsd_create(host->metrics.metrics, &address, NULL, &statsd, err);
     if (status == MODEL_OK)

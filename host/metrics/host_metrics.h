@@ -18,6 +18,8 @@ struct host_metrics {
 model_status host_metrics_init(struct host_metrics *m, struct model_error *err);
 void host_metrics_finish(struct host_metrics *m); /* all zero is fine */
 
+/* MODEL_INVALID_ARGUMENT for a statsd_interval_ms that is none. [any-thread] */
+model_status host_metrics_check_interval(int64_t interval_ms, struct model_error *err);
 /* Once the scheduler runs. MODEL_INVALID_ARGUMENT: a StatsD address or interval that makes no sense. */
 model_status host_metrics_start(struct modelhost *host, const struct modelhost_options *options,
                                 struct model_error *err);

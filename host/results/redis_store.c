@@ -3,8 +3,10 @@
 #include "redis_store.h"
 #include "clock.h"
 #include "errors.h"
+#include "host_lookup.h"
 #include "redis_url.h"
 #include "retry_gate.h"
+#include "value_seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +15,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
-#define PREFIX             "modelhost:result:1:"
+#define PREFIX             "modelhost:result:2:"
 #define DEFAULT_TIMEOUT_MS 50
 #define DEFAULT_KEEP_S     (24 * 60 * 60)
 #define FIRST_WAIT_NS      NS_PER_S
@@ -28,10 +32,14 @@ struct redis_store {
     const struct log_sink *log;
     uint32_t timeout_ms, keep_s;
     int64_t (*now_ns)(void); /* of the gate */
+    host_resolver resolve;
     _Atomic uint64_t n_failures;
+    uint64_t n_lies; /* values that nobody kept; guarded by the mutex */
 
     uv_mutex_t mutex; /* guards what follows; nobody waits for it */
     redisContext *connection;
+    struct host_lookup *lookup;      /* of the name that is being looked up; NULL: none */
+    struct host_addresses addresses; /* n 0: not known; asked for anew after a failure */
     struct retry_gate gate;
     int64_t end_ns; /* of the question that is asked, by the clock of the machine */
 };
@@ -75,6 +83,7 @@ static void give_up(struct redis_store *store, const char *why)
     if (store->connection != NULL)
         redisFree(store->connection);
     store->connection = NULL;
+    store->addresses.n = 0;
     (void)atomic_fetch_add(&store->n_failures, 1);
     retry_gate_failed(&store->gate, store->now_ns());
 }
@@ -95,6 +104,21 @@ static bool wait_until_ready(const struct redis_store *store, short events)
     }
 }
 
+/* An array is never an answer to what is asked here, and hiredis makes room for as many as it says. */
+static bool is_array(redisContext *connection)
+{
+    static const char plain[] = "+-:$";
+    const redisReader *reader = connection->reader;
+    if (reader->ridx >= 0 ||
+        reader->pos >= reader->len || /* in the middle of one, or nothing yet */
+        memchr(plain, reader->buf[reader->pos], sizeof plain - 1) != NULL)
+        return false;
+    connection->err = REDIS_ERR_PROTOCOL;
+    (void)snprintf(connection->errstr, sizeof connection->errstr,
+                   "its answer is neither a text nor a number");
+    return true;
+}
+
 /* Under the mutex: the answer to the command that was appended; NULL: none in time. */
 static redisReply *take_reply(struct redis_store *store)
 {
@@ -106,7 +130,7 @@ static redisReply *take_reply(struct redis_store *store)
             return NULL;
         if (!wait_until_ready(store, is_written ? POLLIN : POLLOUT))
             return NULL;
-        if (is_written && (redisBufferRead(connection) != REDIS_OK ||
+        if (is_written && (redisBufferRead(connection) != REDIS_OK || is_array(connection) ||
                            redisGetReplyFromReader(connection, &reply) != REDIS_OK))
             return NULL;
     }
@@ -133,30 +157,69 @@ static bool stop_blocking(redisContext *connection)
     return flags >= 0 && fcntl(connection->fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+/* Under the mutex: whether the server's addresses are known; a name is looked up meanwhile, and nobody waits. */
+static bool find_addresses(struct redis_store *store)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    const char *why = NULL;
+    if (store->addresses.n > 0 || host_lookup_is_address(store->url.host, &store->addresses))
+        return true;
+    if (store->lookup == NULL &&
+        host_lookup_begin(store->url.host, store->resolve, &store->lookup, &err) != MODEL_OK) {
+        give_up(store, err.message);
+        return false;
+    }
+    const enum host_lookup_state state = host_lookup_poll(store->lookup, &store->addresses, &why);
+    if (state == HOST_LOOKUP_PENDING)
+        return false;
+    host_lookup_drop(store->lookup);
+    store->lookup = NULL;
+    if (state == HOST_LOOKUP_FAILED)
+        give_up(store, why);
+    return state == HOST_LOOKUP_DONE;
+}
+
+/* Under the mutex: connected to the first address that listens, all of them within the question's time. */
+static bool open_connection(struct redis_store *store)
+{
+    redisContext *connection = NULL;
+    for (uint32_t i = 0; i < store->addresses.n; i++) {
+        const int64_t left_us = (store->end_ns - clock_now_ns()) / 1000;
+        const struct timeval timeout = {(time_t)(left_us / 1000000),
+                                        (suseconds_t)(left_us % 1000000)};
+        if (left_us <= 0)
+            break;
+        if (connection != NULL)
+            redisFree(connection);
+        connection = redisConnectWithTimeout(store->addresses.text[i], store->url.port, timeout);
+        if (connection != NULL && connection->err == 0)
+            break;
+    }
+    store->connection = connection;
+    if (connection != NULL && connection->err == 0 && stop_blocking(connection))
+        return true;
+    give_up(store, connection == NULL      ? "out of memory or time"
+                   : connection->errstr[0] ? connection->errstr
+                                           : "its socket cannot be set up");
+    return false;
+}
+
 /* Under the mutex: connected, or false. */
 static bool connect_server(struct redis_store *store)
 {
-    const struct timeval timeout = {store->timeout_ms / 1000, store->timeout_ms % 1000 * 1000};
     if (store->connection != NULL)
         return true;
-    if (!retry_gate_is_open(&store->gate, store->now_ns()))
+    if (!retry_gate_is_open(&store->gate, store->now_ns()) || !find_addresses(store) ||
+        !open_connection(store))
         return false;
-    redisContext *connection = redisConnectWithTimeout(store->url.host, store->url.port, timeout);
-    store->connection = connection;
-    if (connection == NULL || connection->err != 0 || !stop_blocking(connection)) {
-        give_up(store, connection == NULL      ? "out of memory"
-                       : connection->errstr[0] ? connection->errstr
-                                               : "its socket cannot be set up");
-        return false;
-    }
     if (store->url.password[0] != '\0') {
-        (void)redisAppendCommand(connection, "AUTH %s", store->url.password);
+        (void)redisAppendCommand(store->connection, "AUTH %s", store->url.password);
         if (!accept_reply(store, take_reply(store), "the password is refused"))
             return false;
     }
     if (store->url.database == 0)
         return true;
-    (void)redisAppendCommand(connection, "SELECT %u", (unsigned)store->url.database);
+    (void)redisAppendCommand(store->connection, "SELECT %u", (unsigned)store->url.database);
     return accept_reply(store, take_reply(store), "there is no such database");
 }
 
@@ -180,6 +243,18 @@ static void question_end(struct redis_store *store, const struct pipe_signal *ho
     uv_mutex_unlock(&store->mutex);
 }
 
+/* Under the mutex: it may be one value only, so the server is asked on; the next result replaces it. */
+static void report_lie(struct redis_store *store, const char *key)
+{
+    (void)atomic_fetch_add(&store->n_failures, 1);
+    store->n_lies++;
+    if ((store->n_lies & (store->n_lies - 1)) == 0) /* the 1st, 2nd, 4th, ... */
+        log_write(store->log, MODEL_LOG_WARN,
+                  "the Redis server %s:%u has a value under %.16s... that is damaged or was kept "
+                  "under another key (%llu so far); it is computed anew",
+                  store->url.host, store->url.port, key, (unsigned long long)store->n_lies);
+}
+
 bool redis_store_find(struct redis_store *store, const char *key, struct buffer *ret)
 {
     struct pipe_signal hold;
@@ -192,8 +267,13 @@ bool redis_store_find(struct redis_store *store, const char *key, struct buffer 
         (void)accept_reply(store, reply, "it refuses to be read");
     } else {
         retry_gate_succeeded(&store->gate);
-        found = reply->type == REDIS_REPLY_STRING &&
-                buffer_append(ret, reply->str, (size_t)reply->len) == MODEL_OK;
+        if (reply->type == REDIS_REPLY_STRING) {
+            found = value_seal_fits(key, reply->str, (size_t)reply->len);
+            if (!found)
+                report_lie(store, key);
+        }
+        found = found && buffer_append(ret, reply->str + VALUE_SEAL_BYTES,
+                                       (size_t)reply->len - VALUE_SEAL_BYTES) == MODEL_OK;
         freeReplyObject(reply);
     }
     question_end(store, &hold);
@@ -204,10 +284,12 @@ void redis_store_keep(struct redis_store *store, const char *key, const void *va
                       size_t size_bytes)
 {
     struct pipe_signal hold;
-    if (size_bytes > MAX_VALUE_BYTES || !question_begin(store, &hold))
+    char seal[SHA256_HEX_BYTES];
+    if (size_bytes > MAX_VALUE_BYTES || value_seal_make(key, value, size_bytes, seal) != MODEL_OK ||
+        !question_begin(store, &hold))
         return;
-    (void)redisAppendCommand(store->connection, "SET " PREFIX "%s %b EX %u", key, value, size_bytes,
-                             (unsigned)store->keep_s);
+    (void)redisAppendCommand(store->connection, "SET " PREFIX "%s %s%b EX %u", key, seal, value,
+                             size_bytes, (unsigned)store->keep_s);
     if (accept_reply(store, take_reply(store), "it refuses to be written to"))
         retry_gate_succeeded(&store->gate);
     question_end(store, &hold);
@@ -236,6 +318,7 @@ model_status redis_store_create(const struct redis_store_options *options,
     store->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     store->keep_s = options->keep_s > 0 ? options->keep_s : DEFAULT_KEEP_S;
     store->now_ns = options->now_ns != NULL ? options->now_ns : clock_now_ns;
+    store->resolve = options->resolve;
     store->gate = (struct retry_gate)RETRY_GATE_INIT(FIRST_WAIT_NS, LAST_WAIT_NS);
     *ret = store;
     return MODEL_OK;
@@ -247,6 +330,7 @@ void redis_store_destroy(struct redis_store *store)
         return;
     if (store->connection != NULL)
         redisFree(store->connection);
+    host_lookup_drop(store->lookup);
     uv_mutex_destroy(&store->mutex);
     free(store);
 }

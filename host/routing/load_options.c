@@ -70,6 +70,8 @@ model_status load_options_check_quarantine(const struct modelhost_load_options *
             check_number("quarantine_window_ms", options->quarantine_window_ms, MAX_OPTION_MS, err);
     if (status == MODEL_OK)
         status = check_number("quarantine_ms", options->quarantine_ms, 7 * MAX_OPTION_MS, err);
+    if (status == MODEL_OK)
+        status = check_number("timeout_ms", options->timeout_ms, MAX_OPTION_MS, err);
     return status;
 }
 

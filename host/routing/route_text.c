@@ -32,8 +32,12 @@ void route_text_refusal(const char *backend, const struct breaker *breaker,
                             breaker->n_probes);
         return;
     }
-    (void)buffer_printf(ret, "backend '%s' takes no calls for %.1f s now (", backend,
-                        seconds(now_ns - breaker->changed_ns));
+    const int64_t since_ns = now_ns - breaker->changed_ns;
+    if (since_ns >= NS_PER_S / 10)
+        (void)buffer_printf(ret, "backend '%s' has taken no calls for %.1f s (", backend,
+                            seconds(since_ns));
+    else
+        (void)buffer_printf(ret, "backend '%s' takes no calls (", backend);
     say_cause(breaker, last_failure, ret);
     (void)buffer_printf(ret, "); it is tried again in %.1f s", seconds(breaker->probe_ns - now_ns));
 }

@@ -7,7 +7,7 @@
 
 #define ROUTE_FAILURE_BYTES 200
 
-/* Adds "backend 'cpu' takes no calls for 1.5 s now (20 of 20 calls failed, the last with: ...); it is tried
+/* Adds "backend 'cpu' has taken no calls for 1.5 s (20 of 20 calls failed, the last with: ...); it is tried
  * again in 3.5 s", with "; " before it when there is something already. `last_failure` may be "". */
 void route_text_refusal(const char *backend, const struct breaker *breaker,
                         const char *last_failure, int64_t now_ns, struct buffer *ret);

@@ -209,7 +209,7 @@ static model_status read_rest(const json_node *tree, struct infer_body *body,
         return error_no_memory(err, "an id");
     if (timeout != NULL && !json_integer(timeout, 0, MAX_TIMEOUT_US, &timeout_us))
         return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "parameters.timeout: want whole microseconds, 0 for none");
+                         "parameters.timeout: want whole microseconds, 0 for the usual ones");
     body->timeout_ms = (timeout_us + 999) / 1000;
     return MODEL_OK;
 }

@@ -3,7 +3,7 @@
  *   {"id": "1", "parameters": {"timeout": 500000}, "inputs": [{"name": "x", "shape": [1, 2],
  *    "datatype": "FP32", "data": [1, 2]}], "outputs": [{"name": "y"}]}
  *
- * data is flat or nested; the timeout is in microseconds. FP16 and BF16 have no JSON form. Hostile until
+ * data is flat or nested; the timeout is in microseconds, 0 stands for the model's own. FP16 and BF16 have no JSON form. Hostile until
  * checked. [any-thread] */
 #ifndef INFER_BODY_H
 #define INFER_BODY_H
@@ -19,7 +19,7 @@ struct infer_body {
     uint32_t n_inputs;
     char **output_names; /* (n_output_names), NULL: the usual ones */
     uint32_t n_output_names;
-    int64_t timeout_ms; /* 0: none */
+    int64_t timeout_ms; /* 0: the model's */
 };
 
 /* Whether names, types and shapes fit a model is left to modelhost_run(). MODEL_INVALID_ARGUMENT. */

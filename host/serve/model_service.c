@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #define MAX_REPLY_BYTES ((size_t)256 << 20)
+#define GOODBYE_MS      1000 /* for clients to take their last answer */
 #define JSON            "application/json"
 #define MODELS          "/v2/models/"
 
@@ -20,7 +21,7 @@ struct model_service {
     struct model_service_options options;
     uv_loop_t *loop;
     struct http_server *server; /* NULL: closed */
-    size_t n_pending;           /* requests that models work on */
+    struct exchange *exchanges; /* requests that models work on */
     bool is_draining, is_closed;
     void (*on_closed)(void *context);
     void *context;
@@ -28,6 +29,7 @@ struct model_service {
 
 /* A request that a model works on. */
 struct exchange {
+    struct exchange *next, *previous; /* in the service's list */
     struct model_service *service;
     const struct served_model *model;
     struct http_request *http;
@@ -75,13 +77,29 @@ static void reply_buffer(struct http_request *http, model_status status, const s
 
 static void end_if_over(struct model_service *service)
 {
-    if (!service->is_closed || service->n_pending > 0)
+    if (!service->is_closed || service->exchanges != NULL)
         return;
     void (*on_closed)(void *context) = service->on_closed;
     void *context = service->context;
     free(service);
     if (on_closed != NULL)
         on_closed(context);
+}
+
+static void link_exchange(struct exchange *exchange)
+{
+    exchange->next = exchange->service->exchanges;
+    if (exchange->next != NULL)
+        exchange->next->previous = exchange;
+    exchange->service->exchanges = exchange;
+}
+
+static void unlink_exchange(struct exchange *exchange)
+{
+    *(exchange->previous != NULL ? &exchange->previous->next : &exchange->service->exchanges) =
+        exchange->next;
+    if (exchange->next != NULL)
+        exchange->next->previous = exchange->previous;
 }
 
 static void on_gone(void *context, struct http_request *http)
@@ -100,13 +118,15 @@ static void on_answer(void *user, model_status status, struct modelhost_result *
     struct buffer text = BUFFER_INIT(MAX_REPLY_BYTES);
     if (status == MODEL_OK)
         status = infer_reply_result(exchange->model->name, exchange->id, result, &text, &own);
+    if (status == MODEL_CANCELLED && service->is_draining)
+        (void)error_set(&own, status, "the server is ending");
     reply_buffer(exchange->http, status, &text, &own);
     buffer_finish(&text);
     modelhost_result_destroy(result);
     modelhost_request_release(exchange->request);
+    unlink_exchange(exchange);
     free(exchange->id);
     free(exchange);
-    service->n_pending--;
     end_if_over(service);
 }
 
@@ -138,12 +158,13 @@ static void infer(struct model_service *service, const struct served_model *mode
     if (exchange == NULL) {
         status = error_no_memory(&err, "a request");
     } else {
-        *exchange = (struct exchange){service, model, http, NULL, body.id};
+        *exchange =
+            (struct exchange){.service = service, .model = model, .http = http, .id = body.id};
         status = start(exchange, &body, &err);
     }
     if (status == MODEL_OK) {
         body.id = NULL; /* the exchange's */
-        service->n_pending++;
+        link_exchange(exchange);
         http_request_on_gone(http, on_gone, exchange);
     } else {
         free(exchange);
@@ -354,5 +375,8 @@ void model_service_close(struct model_service *service, void (*on_closed)(void *
     service->is_draining = true;
     service->on_closed = on_closed;
     service->context = context;
-    http_server_close(service->server, on_server_closed, service);
+    for (struct exchange *exchange = service->exchanges; exchange != NULL;
+         exchange = exchange->next)
+        modelhost_cancel(exchange->request); /* the answers come over the loop */
+    http_server_end(service->server, GOODBYE_MS, on_server_closed, service);
 }

@@ -38,7 +38,7 @@ model_status model_service_create(struct uv_loop_s *loop,
 const char *model_service_url(const struct model_service *service);
 /* Says from now on that it is not ready, and goes on serving. */
 void model_service_drain(struct model_service *service);
-/* Stops listening, cancels what runs and frees the service when all of it has ended, for which the loop must
+/* Stops listening, cancels what runs, which is answered with 503, and frees the service when all of it has ended, for which the loop must
  * go on; on_closed is the last thing that happens. Once. */
 void model_service_close(struct model_service *service, void (*on_closed)(void *context),
                          void *context);

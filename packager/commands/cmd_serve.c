@@ -95,7 +95,7 @@ static void on_server_closed(void *context)
 static void on_cdn_closed(void *context)
 {
     struct service *service = context;
-    http_server_drain(service->server, DRAIN_MS, on_server_closed, service);
+    http_server_end(service->server, DRAIN_MS, on_server_closed, service);
 }
 
 /* The signals are given back, so that a second one ends the process as usual. */
@@ -107,9 +107,9 @@ static void stop(uv_signal_t *handle, int signal_number)
         if (service->signals[i].data != NULL && !uv_is_closing((uv_handle_t *)&service->signals[i]))
             uv_close((uv_handle_t *)&service->signals[i], NULL);
     if (service->cdn != NULL)
-        http_server_drain(service->cdn, DRAIN_MS, on_cdn_closed, service);
+        http_server_end(service->cdn, DRAIN_MS, on_cdn_closed, service);
     else if (service->server != NULL)
-        http_server_drain(service->server, DRAIN_MS, on_server_closed, service);
+        http_server_end(service->server, DRAIN_MS, on_server_closed, service);
     service->cdn = NULL;
 }
 

@@ -68,13 +68,14 @@ ok 'that names it' says "$work/no/such/folder"
 run run "$facts" -v --text "$question" --log-format json
 python3 - "$work/err" >"$work/out" <<'PY'
 import json, re, sys
-lines = [json.loads(l) for l in open(sys.argv[1]) if l.startswith('{')]
+lines = [json.loads(l) for l in open(sys.argv[1])]
 ended = [l for l in lines if 'queued' in l['message']]
 assert lines and all(set(l) >= {'time', 'level', 'message'} for l in lines), lines
 assert all(re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z', l['time']) for l in lines), lines
 assert [l['level'] for l in lines if 'metadata.json' in l['message']] == ['warning'], lines
 assert [l['model'] for l in lines if l['message'].startswith('loaded in')] == ['facts'], lines
 assert ended and ended[0]['request'] == 1 and ended[0]['model'] == 'facts' and ended[0]['level'] == 'debug', ended
+assert [l['level'] for l in lines if ' (model ' in l['message'] and ' load ' in l['message']] == ['info'], lines
 print('good')
 PY
 same 'json lines have time, level, model and request' "$(cat "$work/out")" good

@@ -75,6 +75,8 @@ wait "$pid"
 same 'a signal ends it cleanly' $? 0
 same 'without a word' "$(cat "$work/all.err")" ''
 
+has_running() { get "$url/metrics" | grep -q '^modelhost_lanes_busy 1'; }
+
 # One lane: while the first request has it, nobody else is served.
 start stuck "$work/spin" "$work/echo" --lanes 1
 same 'a deadline is a status of its own' \
@@ -84,16 +86,29 @@ same 'a client left in the middle' $? 28
 has 'and its request was cancelled: the lane is free' \
     "$(get "$url/v2/models/echo/infer" -d "$(body 3)")" '"data":[3]'
 has 'the time to stop was measured of both' "$(get "$url/metrics")" 'modelhost_cancel_seconds_count{model="spin",backend="cpu"} 2'
-curl -s -m 20 "$url/v2/models/spin/infer" -d "$(body 1)" >"$work/last" &
+curl -s -m 20 -w ' %{http_code}' "$url/v2/models/spin/infer" -d "$(body 1)" >"$work/last" &
 last=$!
-get "$url/v2/health/live" >/dev/null
+until has_running; do :; done
 kill -INT "$pid"
 wait "$pid"
 same 'what runs when the signal comes does not hold it up' $? 0
 wait "$last"
+same 'and is answered' "$(cat "$work/last")" '{"error":"the server is ending"} 503'
+
+# A plugin that hangs, and clients who name no deadline: the server has one, and its worker is killed.
+BUILD=$build examples/chaos/make_package.sh "$work/hang" mode=hang >/dev/null
+start timeouts "$work/hang" "$work/echo" --lanes 1 --timeout 100ms
+same 'a request without a deadline has that of the server' \
+    "$(status "$url/v2/models/hang/infer" -d '{"inputs":[{"name":"input","shape":[1,2],"datatype":"FP32","data":[1,2]}]}')" 504
+has 'so others are served' "$(get "$url/v2/models/echo/infer" -d "$(body 4)")" '"data":[4]'
+for worker in $(ps -o pid= --ppid "$pid"); do kill -STOP "$worker"; done
+same 'a worker that was stopped is one that hangs' "$(status "$url/v2/models/echo/infer" -d "$(body 5)")" 504
+until [ "$(status "$url/v2/models/echo/infer" -d "$(body 6)")" = 200 ]; do :; done
+pass 'and is replaced'
+kill -TERM "$pid"
+wait "$pid"
 
 # A plugin that does not stop: its model refuses, and says that it is not ready.
-BUILD=$build examples/chaos/make_package.sh "$work/hang" mode=hang >/dev/null
 echo '{"models":{"*":{"max_abandoned_lanes":1}}}' >"$work/one.json"
 start refusing "$work/hang" "$work/echo" --isolation inproc --config "$work/one.json"
 same 'it is ready at first' "$(get "$url/v2/models/hang/ready")" '{"ready":true}'
@@ -111,6 +126,9 @@ fails 'two models of one name are refused' 1 \
 start here "$work/echo" --isolation inproc
 same 'unless told otherwise' "$(ps -o args= --ppid "$pid")" ''
 kill -TERM "$pid"
+fails 'a backend that no package has is refused' 3 "$(
+    "$program" run "$work/echo" --backend torch --describe -q 2>&1 >/dev/null
+)" serve -q "$work/echo" --backend torch
 run serve "$work/echo" --isolation elsewhere
 same 'another isolation is a wrong command line' "$code" 2
 run serve

@@ -126,6 +126,15 @@ static void what_a_host_would_refuse_is_refused_before(void **state)
          "options.json: models.a: breaker_min_calls is 11, want 0 to 10"},
         {"{\"models\":{\"*\":{\"breaker_min_calls\":201}}}",
          "options.json: models.*: breaker_min_calls is 201, want 0 to 200"},
+        {"{\"host\":{\"statsd_interval_ms\":9}}",
+         "options.json: host: statsd_interval_ms is 9, want 10 to "},
+        {"{\"models\":{\"a\":{\"backend\":\"../../etc\"}}}",
+         "options.json: models.a: '../../etc' is no name of a backend"},
+        {"{\"models\":{\"*\":{\"backend\":\"cpu,cpu\"}}}",
+         "options.json: models.*: the backend 'cpu' is named twice"},
+        {"{\"models\":{\"a\":{\"name\":\"\"}}}",
+         "options.json: models.a: a model's name has 1 to 200 bytes"},
+        {"{\"models\":{\"\":{}}}", "options.json: models has a model without a name"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct modelhost_config *config = NULL;
@@ -137,9 +146,10 @@ static void what_a_host_would_refuse_is_refused_before(void **state)
         if (strncmp(err.message, rows[i].beginning, strlen(rows[i].beginning)) != 0)
             fail_msg("%s", err.message);
     }
-    modelhost_config_destroy(
-        parse("{\"host\":{\"redis_url\":\"\",\"statsd_address\":\"localhost:8125\"},"
-              "\"models\":{\"a\":{\"breaker_min_calls\":11},\"*\":{\"breaker_window\":11}}}"));
+    modelhost_config_destroy(parse(
+        "{\"host\":{\"redis_url\":\"\",\"statsd_address\":\"localhost:8125\","
+        "\"statsd_interval_ms\":10},"
+        "\"models\":{\"a\":{\"breaker_min_calls\":11,\"backend\":\"torch,cpu\"},\"*\":{\"breaker_window\":11}}}"));
 }
 
 static void an_unknown_key_is_refused_with_those_that_there_are(void **state)

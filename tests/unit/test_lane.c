@@ -6,6 +6,7 @@
 #include "host.h"
 #include "loaded_model.h"
 #include "scheduler.h"
+#include "scheduler_loop.h"
 #include "session.h"
 
 #include <sched.h>
@@ -177,7 +178,8 @@ static void a_model_whose_calls_come_back_by_themselves_is_not_abandoned(void **
     uv_mutex_lock(&scheduler->mutex);
     assert_true(lane_keep_time(scheduler, INT64_MAX - 1, &news) == INT64_MAX);
     uv_mutex_unlock(&scheduler->mutex);
-    assert_int_equal(news.n_lines, 0);
+    lane_tell(scheduler, &news);
+    assert_false(held_has_logged(&held, "abandoned"));
     held_release(&held, 2);
     assert_int_equal(run_with(held.model, NULL, NULL), MODEL_OK);
     held_close(&held);
@@ -266,6 +268,55 @@ static void a_call_without_progress_makes_the_host_unready_until_it_is_back(void
     held_release(&held, 1);
     wait_answer(&call, MODEL_OK);
     assert_int_equal(modelhost_ready(held.host, &err), 1);
+    held_close(&held);
+}
+
+static void do_nothing(uv_loop_t *loop, void *argument)
+{
+    (void)loop;
+    (void)argument;
+}
+
+static void a_call_without_deadline_and_estimate_makes_the_host_unready_after_a_minute(void **state)
+{
+    (void)state;
+    struct held held;
+    struct call call = {0};
+    struct lane_news news = {.n_lines = 0};
+    held_open(&held, &patient, 0, "");
+    start(held.model, &call);
+    held_wait_entered(&held);
+    struct scheduler *scheduler = held.host->scheduler;
+    scheduler_loop_visit(scheduler, do_nothing, NULL);
+    uv_mutex_lock(&scheduler->mutex);
+    const int64_t due_ns = atomic_load(&call.request->progress.at_ns) + INT64_C(60000000000);
+    assert_true(scheduler->watch_ns <= due_ns); /* the loop will look */
+    assert_true(lane_keep_time(scheduler, due_ns, &news) == INT64_MAX);
+    uv_mutex_unlock(&scheduler->mutex);
+    lane_tell(scheduler, &news);
+    assert_true(held_has_logged(&held, ": request 1: no progress for 60 s"));
+    assert_int_equal(modelhost_ready(held.host, NULL), 0);
+    held_release(&held, 1);
+    wait_answer(&call, MODEL_OK);
+    assert_int_equal(modelhost_ready(held.host, NULL), 1);
+    held_close(&held);
+}
+
+static void a_call_that_names_no_deadline_has_its_models(void **state)
+{
+    (void)state;
+    struct held held;
+    struct call call = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    held_open(&held, &patient, 0, "");
+    held.model->load.timeout_ms = 1;
+    start(held.model, &call);
+    wait_answer(&call, MODEL_DEADLINE);
+    assert_int_equal(run_with(held.model, NULL, &err), MODEL_DEADLINE);
+    held_release(&held, 3);
+    options.timeout_ms = 600000;
+    assert_int_equal(run_with(held.model, &options, &err), MODEL_OK);
     held_close(&held);
 }
 
@@ -420,6 +471,9 @@ int main(void)
         cmocka_unit_test(an_instance_of_an_abandoned_lane_is_not_used_again),
         cmocka_unit_test(a_session_of_an_abandoned_lane_is_lost),
         cmocka_unit_test(a_call_without_progress_makes_the_host_unready_until_it_is_back),
+        cmocka_unit_test(
+            a_call_without_deadline_and_estimate_makes_the_host_unready_after_a_minute),
+        cmocka_unit_test(a_call_that_names_no_deadline_has_its_models),
         cmocka_unit_test(a_higher_priority_and_another_model_go_first),
         cmocka_unit_test(a_direct_call_runs_on_the_calling_thread_and_no_other_does),
         cmocka_unit_test(a_direct_call_takes_the_place_of_a_lane),

@@ -40,6 +40,9 @@ static void options_out_of_range_are_refused(void **state)
     options.quarantine_ms = 0;
     options.load_timeout_ms = -1;
     assert_option_refused(&options, "load_timeout_ms is -1, want 0 (300000) to 86400000");
+    options.load_timeout_ms = 0;
+    options.timeout_ms = -1;
+    assert_option_refused(&options, "timeout_ms is -1, want 0 to 86400000");
 }
 
 static struct modelhost_model *load_one(const char *dir,

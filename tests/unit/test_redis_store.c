@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -15,6 +16,11 @@
 #include <uv.h>
 
 extern char **environ;
+
+/* The answer "x" to who asks for "a": the seal is what sha256sum says of "a\0x". */
+#define SEALED_X                                                                                   \
+    "$65\r\n"                                                                                      \
+    "8b86bced10290476e3cbf7ec75ec99dc5afd02120997525be1c62db47aa5c524x\r\n"
 
 static const struct log_sink silent_log = {.level = MODEL_LOG_WARN};
 static int64_t now_ns;
@@ -231,6 +237,41 @@ static void nonsense_and_errors_are_failures(void **state)
     expect_one_failure("$99999999999999999999\r\n");
 }
 
+/* The store would wait for an hour for its elements. */
+static void an_array_is_refused_before_room_is_made_for_it(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    struct impostor impostor = {.listener = listen_anywhere(&port), .says = "*300000000\r\n"};
+    assert_int_equal(pthread_create(&impostor.thread, NULL, impostor_main, &impostor), 0);
+    struct redis_store *store = open_patient_store(port, "", 3600000);
+    assert_false(finds(store, "a", NULL, 0));
+    assert_int_equal(redis_store_failures(store), 1);
+    redis_store_destroy(store);
+    (void)shutdown(impostor.listener, SHUT_RDWR);
+    assert_int_equal(pthread_join(impostor.thread, NULL), 0);
+    (void)close(impostor.listener);
+}
+
+static void a_value_that_was_not_kept_under_its_key_is_not_found(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    struct impostor impostor = {.listener = listen_anywhere(&port), .says = SEALED_X};
+    assert_int_equal(pthread_create(&impostor.thread, NULL, impostor_main, &impostor), 0);
+    struct redis_store *store = open_store(port, "");
+    now_ns = 0;
+    assert_true(finds(store, "a", "x", 1));
+    assert_false(finds(store, "b", NULL, 0));
+    assert_false(finds(store, "c", NULL, 0));
+    assert_int_equal(redis_store_failures(store), 2);
+    assert_true(finds(store, "a", "x", 1)); /* the server is asked on */
+    redis_store_destroy(store);
+    (void)shutdown(impostor.listener, SHUT_RDWR);
+    assert_int_equal(pthread_join(impostor.thread, NULL), 0);
+    (void)close(impostor.listener);
+}
+
 /* Answers a question with 500 bytes, one each 10 ms: no single read waits for long. */
 static void *drip_main(void *argument)
 {
@@ -282,7 +323,7 @@ static void *held_main(void *argument)
             uv_sem_post(&held->asked);
             uv_sem_wait(&held->answer);
         }
-        if (write(fd, "$1\r\nx\r\n", 7) != 7)
+        if (write(fd, SEALED_X, strlen(SEALED_X)) < 0)
             break;
     }
     (void)close(fd);
@@ -320,6 +361,64 @@ static void nobody_waits_for_the_question_of_another(void **state)
     uv_sem_destroy(&held.answer);
 }
 
+static uv_sem_t may_resolve;
+
+static const char *slow_resolver(const char *name, struct host_addresses *ret)
+{
+    uv_sem_wait(&may_resolve);
+    if (strcmp(name, "cache.test") != 0)
+        return "no such name";
+    (void)snprintf(ret->text[0], sizeof ret->text[0], "127.0.0.2"); /* nobody listens there */
+    (void)snprintf(ret->text[1], sizeof ret->text[1], "127.0.0.1");
+    ret->n = 2;
+    return NULL;
+}
+
+static struct redis_store *open_named_store(const char *name, uint16_t port)
+{
+    char url[128];
+    struct redis_store *store = NULL;
+    (void)snprintf(url, sizeof url, "redis://:secret@%s:%u", name, port);
+    const struct redis_store_options options = {
+        .url = url, .timeout_ms = 200, .now_ns = test_clock, .resolve = slow_resolver};
+    assert_int_equal(redis_store_create(&options, &silent_log, &store, NULL), MODEL_OK);
+    return store;
+}
+
+static void nobody_waits_while_the_name_of_a_server_is_looked_up(void **state)
+{
+    (void)state;
+    struct server server = start_server(0);
+    now_ns = 0;
+    assert_int_equal(uv_sem_init(&may_resolve, 0), 0);
+    struct redis_store *store = open_named_store("cache.test", server.port);
+    assert_false(finds(store, "a", NULL, 0)); /* returns though the resolver does not */
+    redis_store_keep(store, "a", "x", 1);
+    assert_int_equal(redis_store_failures(store), 0);
+    uv_sem_post(&may_resolve);
+    for (redis_store_keep(store, "a", "x", 1); !finds(store, "a", "x", 1);
+         redis_store_keep(store, "a", "x", 1))
+        (void)sched_yield();
+    assert_int_equal(redis_store_failures(store), 0);
+    redis_store_destroy(store);
+    stop_server(&server);
+}
+
+static void a_name_that_is_unknown_is_a_failure(void **state)
+{
+    (void)state;
+    now_ns = 0;
+    assert_int_equal(uv_sem_init(&may_resolve, 1), 0);
+    struct redis_store *store = open_named_store("none.test", 1);
+    while (redis_store_failures(store) == 0) {
+        assert_false(finds(store, "a", NULL, 0));
+        (void)sched_yield();
+    }
+    assert_false(finds(store, "a", NULL, 0)); /* the gate is shut: nobody asks */
+    assert_int_equal(redis_store_failures(store), 1);
+    redis_store_destroy(store);
+}
+
 static void where_nobody_listens_nothing_is_found(void **state)
 {
     (void)state;
@@ -341,8 +440,12 @@ int main(void)
         cmocka_unit_test(a_server_that_dies_and_comes_back_is_asked_again_later),
         cmocka_unit_test(a_server_that_says_nothing_costs_one_timeout),
         cmocka_unit_test(nonsense_and_errors_are_failures),
+        cmocka_unit_test(an_array_is_refused_before_room_is_made_for_it),
+        cmocka_unit_test(a_value_that_was_not_kept_under_its_key_is_not_found),
         cmocka_unit_test(a_server_that_drips_costs_one_timeout),
         cmocka_unit_test(nobody_waits_for_the_question_of_another),
+        cmocka_unit_test(nobody_waits_while_the_name_of_a_server_is_looked_up),
+        cmocka_unit_test(a_name_that_is_unknown_is_a_failure),
         cmocka_unit_test(where_nobody_listens_nothing_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

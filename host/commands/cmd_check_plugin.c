@@ -105,7 +105,8 @@ static int run_one(const struct check_command *run)
                                                             .record_fd = CHECK_PROCESS_RECORD_FD},
                                                 .number = (uint32_t)run->check,
                                                 .rounds = run->rounds,
-                                                .time_ms = run->time_limit_ms};
+                                                .time_ms = run->time_limit_ms,
+                                                .token_fd = STDIN_FILENO};
     return check_child_run(&options);
 }
 

@@ -21,7 +21,7 @@
 extern char **environ;
 
 struct pipes {
-    int record[2], output[2];
+    int record[2], output[2], input[2];
 };
 
 static void close_fd(int *fd)
@@ -36,6 +36,7 @@ static void close_pipes(struct pipes *pipes)
     for (int i = 0; i < 2; i++) {
         close_fd(&pipes->record[i]);
         close_fd(&pipes->output[i]);
+        close_fd(&pipes->input[i]);
     }
 }
 
@@ -54,6 +55,18 @@ static bool make_pipe(int ends[2])
             (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         }
     return ends[0] >= 0 && ends[1] >= 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+/* What the child reads first, all of it in the pipe already. */
+static bool make_input(const char *input, int ends[2])
+{
+    const size_t n = input != NULL ? strlen(input) : 0;
+    if (!make_pipe(ends))
+        return false;
+    (void)fcntl(ends[0], F_SETFL, 0);
+    const bool good = write(ends[1], input, n) == (ssize_t)n;
+    close_fd(&ends[1]);
+    return good;
 }
 
 /* All signals as they are by default, none blocked, a session of its own. */
@@ -84,7 +97,7 @@ static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
     }
     errnum = set_attributes(&attributes);
     if (errnum == 0)
-        errnum = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        errnum = posix_spawn_file_actions_adddup2(&actions, pipes->input[0], 0);
     for (int fd = 1; fd <= CHECK_PROCESS_RECORD_FD && errnum == 0; fd++)
         errnum = posix_spawn_file_actions_adddup2(
             &actions, fd == CHECK_PROCESS_RECORD_FD ? pipes->record[1] : pipes->output[1], fd);
@@ -163,13 +176,15 @@ static void end_and_reap(pid_t child, struct process_outcome *outcome)
     outcome->signal = reaped == child && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-model_status check_process_run(const char *const *argv, int64_t limit_ms,
+model_status check_process_run(const char *const *argv, const char *input, int64_t limit_ms,
                                struct process_outcome *ret, struct model_error *err)
 {
-    struct pipes pipes = {{-1, -1}, {-1, -1}};
+    struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
     pid_t child = -1;
     const int64_t start_ns = clock_now_ns();
-    int errnum = make_pipe(pipes.record) && make_pipe(pipes.output) ? 0 : errno;
+    const bool has_pipes =
+        make_pipe(pipes.record) && make_pipe(pipes.output) && make_input(input, pipes.input);
+    int errnum = has_pipes ? 0 : errno;
     if (errnum == 0)
         errnum = start(argv, &pipes, &child);
     if (errnum != 0) {
@@ -178,6 +193,7 @@ model_status check_process_run(const char *const *argv, int64_t limit_ms,
     }
     close_fd(&pipes.record[1]);
     close_fd(&pipes.output[1]);
+    close_fd(&pipes.input[0]);
     *ret = (struct process_outcome){.record = BUFFER_INIT(MAX_RECORD_BYTES),
                                     .output = BUFFER_INIT(MAX_OUTPUT_BYTES)};
     watch(child, &pipes, start_ns + limit_ms * NS_PER_MS, ret);

@@ -19,9 +19,10 @@ struct process_outcome {
     struct buffer output; /* the last of what it wrote to stdout and stderr */
 };
 
-/* Runs argv[0], a path, with this process's environment and /dev/null as stdin, and waits. limit_ms > 0.
+/* Runs argv[0], a path, with this process's environment and `input`, a short text, as stdin (NULL:
+ * nothing), and waits. limit_ms > 0.
  * Fails only when the process cannot be started; else *ret is to be finished. */
-model_status check_process_run(const char *const *argv, int64_t limit_ms,
+model_status check_process_run(const char *const *argv, const char *input, int64_t limit_ms,
                                struct process_outcome *ret, struct model_error *err);
 void process_outcome_finish(struct process_outcome *outcome);
 

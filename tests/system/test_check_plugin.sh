@@ -102,6 +102,7 @@ finds exit 8 '' 'ended the process \(exit code 3\) in run\(\)'
 finds abort 8 '' 'crashed with SIGABRT in run\(\)'
 finds hang 8 400ms 'did not end within 400 ms, killed in run\(\)'
 finds spin 8 400ms 'did not end within 400 ms, killed in run\(\)'
+finds forge-verdict 9 '' 'the plugin wrote a verdict of its own'
 finds crash-at-exit 12 '' 'crashed with SIGABRT: the end of the process'
 if [ -z "$sanitized" ]; then # whose own reports come first, or whose heap is another
     finds leak-malloc 4 '' 'the heap grows by 30[0-9][0-9] bytes a round'

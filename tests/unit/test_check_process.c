@@ -13,7 +13,7 @@ static struct process_outcome run_shell(const char *script, int64_t limit_ms)
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     struct model_error err = MODEL_ERROR_INIT;
     struct process_outcome outcome;
-    if (check_process_run(argv, limit_ms, &outcome, &err) != MODEL_OK)
+    if (check_process_run(argv, "said\n", limit_ms, &outcome, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     return outcome;
 }
@@ -29,6 +29,14 @@ static void the_exit_code_and_both_outputs_are_taken(void **state)
     assert_string_equal(outcome.record.data, "record\n");
     assert_non_null(strstr(outcome.output.data, "out\n"));
     assert_non_null(strstr(outcome.output.data, "err\n"));
+    process_outcome_finish(&outcome);
+}
+
+static void what_is_given_is_its_input_and_then_comes_the_end(void **state)
+{
+    (void)state;
+    struct process_outcome outcome = run_shell("cat >&3", LONG_MS);
+    assert_string_equal(outcome.record.data, "said\n");
     process_outcome_finish(&outcome);
 }
 
@@ -99,7 +107,7 @@ static void a_program_that_is_not_there_is_an_error(void **state)
     const char *const argv[] = {"/no/such/program", NULL};
     struct model_error err = MODEL_ERROR_INIT;
     struct process_outcome outcome;
-    assert_int_equal(check_process_run(argv, LONG_MS, &outcome, &err), MODEL_NOT_FOUND);
+    assert_int_equal(check_process_run(argv, NULL, LONG_MS, &outcome, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, "/no/such/program"));
 }
 
@@ -121,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_exit_code_and_both_outputs_are_taken),
+        cmocka_unit_test(what_is_given_is_its_input_and_then_comes_the_end),
         cmocka_unit_test(a_signal_that_ends_it_is_told),
         cmocka_unit_test(what_does_not_end_is_killed_though_it_ignores_signals),
         cmocka_unit_test(the_group_goes_with_its_leader),

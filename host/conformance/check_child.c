@@ -5,10 +5,10 @@
 #include "clock.h"
 #include "parallel.h"
 #include "trial_run.h"
+#include "worker_sandbox.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -17,18 +17,22 @@
 
 /* Beyond what a model takes: a plugin that allocates without end fails before the machine does. Sanitizers
  * reserve terabytes. */
-#define MAX_ADDRESS_BYTES ((rlim_t)24 << 30)
+#define MAX_ADDRESS_BYTES ((uint64_t)24 << 30)
 
-static void limit_process(void)
+/* As a worker process is, before a line of the plugin has run. The leak sanitizer looks at its process from
+ * another one, which the sandbox forbids. */
+static model_status limit_process(struct model_error *err)
 {
-    const struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
 #ifdef __linux__
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    const struct rlimit space = {MAX_ADDRESS_BYTES, MAX_ADDRESS_BYTES};
-    (void)setrlimit(RLIMIT_AS, &space);
+#if defined(__SANITIZE_ADDRESS__)
+    (void)err;
+    return MODEL_OK;
+#elif defined(__SANITIZE_THREAD__)
+    return worker_sandbox_enter(NULL, err);
+#else
+    return worker_sandbox_enter(&(struct worker_limits){.memory_bytes = MAX_ADDRESS_BYTES}, err);
 #endif
 }
 
@@ -110,11 +114,14 @@ int check_child_run(const struct check_child_options *options)
                           .end_ns = clock_now_ns() + options->time_ms * NS_PER_MS / 2};
     (void)fcntl(options->subject.record_fd, F_SETFD, FD_CLOEXEC);
     take_token(options->token_fd, token);
-    limit_process();
     if (options->number == CHECK_CHILD_HANG)
         hang();
     if (options->number > CHECK_COUNT)
         return 2;
+    if (limit_process(&err) != MODEL_OK) {
+        check_record_give_up(options->subject.record_fd, token, err.message);
+        return 0;
+    }
     enum check_verdict verdict = CHECK_FAILED;
     if (subject_open(&options->subject, &subject, &err) == MODEL_OK) {
         parallel_adopt_thread(subject.threads); /* as a lane's: before anything computes */

@@ -15,7 +15,7 @@ struct check_child_options {
 #define CHECK_CHILD_HANG  99 /* never returns: by it the kill is proven */
 
 /* Runs it and writes its verdict. 0 when there is one; the process should end then. The process is changed:
- * it dies with its parent, leaves no core file, has handlers and limits. */
+ * it dies with its parent, has handlers, and is in the sandbox of a worker. */
 int check_child_run(const struct check_child_options *options);
 
 #endif

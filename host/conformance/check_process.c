@@ -3,12 +3,15 @@
 #include "check_process.h"
 #include "clock.h"
 #include "errors.h"
+#include "left_processes.h"
+#include "worker_environment.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,7 +87,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return errnum;
 }
 
-static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
+static int start_with(const char *const *argv, char **environment, const struct pipes *pipes,
+                      pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -101,11 +105,23 @@ static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
     for (int fd = 1; fd <= CHECK_PROCESS_RECORD_FD && errnum == 0; fd++)
         errnum = posix_spawn_file_actions_adddup2(
             &actions, fd == CHECK_PROCESS_RECORD_FD ? pipes->record[1] : pipes->output[1], fd);
+#ifdef __linux__
+    if (errnum == 0)
+        errnum = posix_spawn_file_actions_addclosefrom_np(&actions, CHECK_PROCESS_RECORD_FD + 1);
+#endif
     if (errnum == 0)
         errnum = posix_spawn(ret, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv,
-                             environ);
+                             environment);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
+    return errnum;
+}
+
+static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
+{
+    char **environment = worker_environment_make(environ);
+    const int errnum = environment != NULL ? start_with(argv, environment, pipes, ret) : ENOMEM;
+    free(environment);
     return errnum;
 }
 
@@ -180,11 +196,13 @@ model_status check_process_run(const char *const *argv, const char *input, int64
                                struct process_outcome *ret, struct model_error *err)
 {
     struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
+    struct left_processes left;
     pid_t child = -1;
     const int64_t start_ns = clock_now_ns();
     const bool has_pipes =
         make_pipe(pipes.record) && make_pipe(pipes.output) && make_input(input, pipes.input);
     int errnum = has_pipes ? 0 : errno;
+    left_processes_watch(&left);
     if (errnum == 0)
         errnum = start(argv, &pipes, &child);
     if (errnum != 0) {
@@ -198,6 +216,7 @@ model_status check_process_run(const char *const *argv, const char *input, int64
                                     .output = BUFFER_INIT(MAX_OUTPUT_BYTES)};
     watch(child, &pipes, start_ns + limit_ms * NS_PER_MS, ret);
     end_and_reap(child, ret);
+    ret->n_left = left_processes_end(&left);
     drain(&pipes.record[0], &ret->record);
     drain(&pipes.output[0], &ret->output);
     ret->elapsed_ns = clock_now_ns() - start_ns;

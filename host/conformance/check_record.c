@@ -30,12 +30,22 @@ void check_record_write(int fd, char kind, const char *text)
     }
 }
 
+static void write_trusted(int fd, const char *token, const char *word, const char *reason)
+{
+    char text[MAX_LINE_BYTES];
+    (void)snprintf(text, sizeof text, "%s %s %s", token, word, reason);
+    check_record_write(fd, 'V', text);
+}
+
+void check_record_give_up(int fd, const char *token, const char *reason)
+{
+    write_trusted(fd, token, "cannot", reason);
+}
+
 void check_record_conclude(int fd, const char *token, enum check_verdict verdict,
                            const char *reason)
 {
-    char text[MAX_LINE_BYTES];
-    (void)snprintf(text, sizeof text, "%s %s %s", token, check_verdict_name(verdict), reason);
-    check_record_write(fd, 'V', text);
+    write_trusted(fd, token, check_verdict_name(verdict), reason);
 }
 
 /* A printable beginning of the text. */
@@ -57,6 +67,7 @@ static void set_verdict(struct check_record *record, enum check_verdict verdict,
     if (record->has_verdict && record->verdict == CHECK_FAILED)
         return;
     record->has_verdict = true;
+    record->cannot = false;
     record->verdict = verdict;
     take_text(reason, reason_bytes, record->reason, sizeof record->reason);
 }
@@ -73,6 +84,10 @@ static void read_trusted(const char *text, size_t size_bytes, struct check_recor
     name[n] = '\0';
     const int verdict = check_verdict_of(name);
     const size_t skipped = n < size_bytes ? n + 1 : n;
+    if (strcmp(name, "cannot") == 0 && !ret->has_verdict) {
+        ret->cannot = true;
+        take_text(text + skipped, size_bytes - skipped, ret->reason, sizeof ret->reason);
+    }
     if (verdict >= 0)
         set_verdict(ret, (enum check_verdict)verdict, text + skipped, size_bytes - skipped);
 }

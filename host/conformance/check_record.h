@@ -3,6 +3,7 @@
  *   S<step>                what it is about to do
  *   P<phase>               which function of the plugin it calls for that: "run()"; "" when it is back
  *   V<token> <verdict> <reason>    "V5f...e1 passed 1,000 rounds, no growth": the verdict
+ *   V<token> cannot <reason>       nothing can be checked here, which is not the plugin's fault
  *   Vfailed <reason>               the only verdict that needs no token
  *
  * The process has run a plugin's code, which can write to the pipe as well, so what came is read as hostile.
@@ -23,6 +24,7 @@
 
 struct check_record {
     bool has_verdict;
+    bool cannot; /* with `reason`, and without a verdict */
     enum check_verdict verdict;
     char reason[CHECK_REASON_BYTES];
     char step[CHECK_STEP_BYTES]; /* the last one; "" when there was none */
@@ -31,6 +33,8 @@ struct check_record {
 
 /* Writes a whole line or nothing useful: a parent that is gone is nobody to tell. */
 void check_record_write(int fd, char kind, const char *text);
+/* That nothing can be checked, with the process's token. */
+void check_record_give_up(int fd, const char *token, const char *reason);
 /* The verdict, with the process's token. */
 void check_record_conclude(int fd, const char *token, enum check_verdict verdict,
                            const char *reason);

@@ -95,18 +95,21 @@ static void add_last_words(const struct process_outcome *outcome, char *reason)
 }
 
 /* What became of a process, as a verdict. */
-static void judge(const struct process_outcome *outcome, const char *token, int64_t limit_ms,
-                  struct conformance_result *ret)
+static void judge(const struct process_outcome *outcome, const struct check_record *said,
+                  int64_t limit_ms, struct conformance_result *ret)
 {
-    struct check_record record;
-    check_record_read(outcome->record.data != NULL ? outcome->record.data : "",
-                      outcome->record.size, token, &record);
+    const struct check_record record = *said;
     *ret = (struct conformance_result){.has_run = true, .verdict = CHECK_FAILED};
     ret->time_ms = outcome->elapsed_ns / NS_PER_MS;
     const char *during = record.step[0] != '\0' ? record.step : "starting";
     const char *in = record.phase[0] != '\0' ? " in " : "";
     const bool ended_well = !outcome->timed_out && outcome->exit_code == 0;
     /* A verdict is not the last word: the process has to end as one does. */
+    if (outcome->n_left > 0 && !(record.has_verdict && record.verdict == CHECK_FAILED)) {
+        (void)snprintf(ret->reason, sizeof ret->reason, "left %zu processes behind%s%s: %s",
+                       outcome->n_left, in, record.phase, during);
+        return;
+    }
     if (record.has_verdict && (ended_well || record.verdict == CHECK_FAILED)) {
         ret->verdict = record.verdict;
         (void)snprintf(ret->reason, sizeof ret->reason, "%s", record.reason);
@@ -138,9 +141,15 @@ static model_status run_check(const struct conformance_options *options, uint32_
         status = run_process(options, number, token, options->time_limit_ms, &outcome, err);
     if (status != MODEL_OK)
         return status;
-    judge(&outcome, token, options->time_limit_ms, ret);
+    struct check_record record;
+    check_record_read(outcome.record.data != NULL ? outcome.record.data : "", outcome.record.size,
+                      token, &record);
+    if (record.cannot)
+        status = error_set(err, MODEL_UNSUPPORTED, "cannot check a plugin here: %s", record.reason);
+    else
+        judge(&outcome, &record, options->time_limit_ms, ret);
     process_outcome_finish(&outcome);
-    return MODEL_OK;
+    return status;
 }
 
 /* A child that blocks every signal and never ends: killed and reaped, or the whole run means nothing. */

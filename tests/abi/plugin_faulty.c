@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,7 @@ enum fault {
     SHARED_STATE,
     IDS_UNCHECKED,
     FORGE_VERDICT,
+    GETS_OUT,
     TIMER,
     ALARM,
     END_THREAD,
@@ -85,6 +87,7 @@ static const char *const fault_names[N_FAULTS] = {"none",
                                                   "shared-state",
                                                   "ids-unchecked",
                                                   "forge-verdict",
+                                                  "gets-out",
                                                   "timer",
                                                   "alarm",
                                                   "end-thread",
@@ -188,6 +191,23 @@ static void forge_verdict(void)
     _exit(0);
 }
 
+/* What it can get at beside its work, or NULL. */
+static const char *get_out(void)
+{
+    if (getenv("HF_TOKEN") != NULL)
+        return "faulty: got a token of the environment";
+    if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socket(AF_UNIX, SOCK_STREAM, 0) >= 0)
+        return "faulty: got a socket";
+#ifdef O_TMPFILE
+    if (open("/tmp", O_TMPFILE | O_RDWR, 0600) >= 0)
+        return "faulty: got a file to write to";
+#endif
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    return child > 0 ? "faulty: got a process" : NULL;
+}
+
 static int leave_timer(void)
 {
     struct sigevent event = {.sigev_notify = SIGEV_NONE};
@@ -222,6 +242,8 @@ static model_status fault_first(struct faulty_instance *instance, const struct m
     case FORGE_VERDICT:
         forge_verdict();
         return MODEL_OK;
+    case GETS_OUT:
+        return get_out() == NULL ? MODEL_OK : fail(err, MODEL_INTERNAL, get_out());
     case TIMER:
         return leave_timer() ? MODEL_OK : MODEL_INTERNAL;
     case ALARM:

@@ -102,6 +102,9 @@ finds exit 8 '' 'ended the process \(exit code 3\) in run\(\)'
 finds abort 8 '' 'crashed with SIGABRT in run\(\)'
 finds hang 8 400ms 'did not end within 400 ms, killed in run\(\)'
 finds spin 8 400ms 'did not end within 400 ms, killed in run\(\)'
+if [ -z "$sanitized" ]; then
+    HF_TOKEN=secret conforms 'what tries to get out and cannot' "$faulty" "$(package gets-out)"
+fi
 finds forge-verdict 9 '' 'the plugin wrote a verdict of its own'
 finds crash-at-exit 12 '' 'crashed with SIGABRT: the end of the process'
 if [ -z "$sanitized" ]; then # whose own reports come first, or whose heap is another

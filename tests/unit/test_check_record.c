@@ -70,6 +70,21 @@ static void what_failed_stays_so(void **state)
     assert_string_equal(record.reason, "wrote too far");
 }
 
+static void what_cannot_be_checked_is_no_verdict(void **state)
+{
+    (void)state;
+    struct check_record record = read_text("V" TOKEN " cannot no such call\n");
+    assert_true(record.cannot);
+    assert_false(record.has_verdict);
+    assert_string_equal(record.reason, "no such call");
+    record = read_text("Vcannot no such call\n");
+    assert_false(record.cannot);
+    assert_int_equal(record.verdict, CHECK_FAILED);
+    record = read_text("V" TOKEN " cannot x\nVfailed y\n");
+    assert_false(record.cannot);
+    assert_string_equal(record.reason, "y");
+}
+
 static void what_is_concluded_is_read(void **state)
 {
     (void)state;
@@ -161,6 +176,7 @@ int main(void)
         cmocka_unit_test(a_verdict_without_the_token_is_a_failure),
         cmocka_unit_test(a_verdict_from_inside_of_the_plugin_is_a_failure),
         cmocka_unit_test(what_failed_stays_so),
+        cmocka_unit_test(what_cannot_be_checked_is_no_verdict),
         cmocka_unit_test(what_is_concluded_is_read),
         cmocka_unit_test(without_a_whole_verdict_there_is_none),
         cmocka_unit_test(text_becomes_printable_and_is_cut_at_a_character),

@@ -89,6 +89,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->threads = options->threads;
     config->kill_grace_ns = options->kill_grace_ns;
     config->memory_bytes = options->memory_bytes;
+    config->parts = options->parts;
     config->load_ns = options->load_ns;
     config->plugin = model->plugin = text_format("%s", options->plugin);
     config->log = options->log;

@@ -9,6 +9,7 @@
 #include "hosted_instance.h"
 #include "lane_account.h"
 #include "model_metrics.h"
+#include "model_parts.h"
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
@@ -41,6 +42,7 @@ struct modelhost_model {
     struct store_lease *lease; /* says that the package is in use; NULL: an author's folder */
     char *plugin_path;
     struct plugin_handle plugin;
+    struct model_parts parts;         /* as the host has seen them, for its workers */
     struct crash_quarantine *crashes; /* of its workers; NULL: not counted */
     char *config_text;
     size_t config_bytes;
@@ -75,8 +77,9 @@ struct model_source {
     const char *package_dir;
     const char *backend;                          /* NULL: package_open()'s choice */
     const struct modelhost_load_options *options; /* complete */
-    struct backend_chain *chain; /* NULL: there is no other backend, and no route */
-    size_t position;             /* in the chain */
+    struct backend_chain *chain;     /* NULL: there is no other backend, and no route */
+    size_t position;                 /* in the chain */
+    const struct model_parts *parts; /* what has to be there; NULL: whatever is */
 };
 
 /* Opens it with the host's lanes, threads and plugin path. */

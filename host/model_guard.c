@@ -8,6 +8,7 @@
 #include "plugin_admission.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 struct guard {
@@ -26,8 +27,9 @@ static void count_crash(void *context, bool had_worked, const char *sentence)
 static model_status admit(void *context, struct model_error *err)
 {
     const struct guard *guard = context;
-    return plugin_admission_check(guard->store_dir, guard->quarantine.plugin_path,
-                                  MODELHOST_LOAD_ANY, (int64_t)time(NULL), err);
+    return plugin_admission_check_digest(guard->store_dir, guard->quarantine.plugin_path,
+                                         guard->quarantine.sha256, MODELHOST_LOAD_ANY,
+                                         (int64_t)time(NULL), err);
 }
 
 static void free_guard(struct guard *guard)
@@ -71,6 +73,7 @@ model_status model_guard_init(struct modelhost_model *model, struct worker_guard
         free_guard(guard);
         return status;
     }
+    memcpy(guard->quarantine.sha256, model->parts.plugin, sizeof guard->quarantine.sha256);
     model->crashes = &guard->quarantine;
     *ret = (struct worker_guard){count_crash, admit, guard};
     return MODEL_OK;

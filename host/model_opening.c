@@ -157,14 +157,48 @@ static model_status choose_plugin(struct modelhost_model *model, const char *plu
     return status;
 }
 
-/* The plugin, unless it is in quarantine or has not the report that the host wants. */
-static model_status take_plugin(struct modelhost_model *model, const char *plugin_path,
+/* Who may come in: whom the source wants (a worker's host has admitted it), who is not in quarantine and has the
+ * report that the host wants. */
+struct admission {
+    const struct modelhost *host;
+    const struct model_parts *wanted; /* NULL: nobody in particular */
+};
+
+static model_status admit(void *context, const char *path, const char *sha256,
+                          struct model_error *err)
+{
+    const struct admission *admission = context;
+    model_status status = admission->wanted != NULL
+                              ? model_parts_check_plugin(admission->wanted, sha256, path, err)
+                              : MODEL_OK;
+    return status == MODEL_OK ? plugin_admission_check_digest(admission->host->store_dir, path,
+                                                              sha256, admission->host->load_policy,
+                                                              (int64_t)time(NULL), err)
+                              : status;
+}
+
+static model_status open_plugin(struct modelhost_model *model, const struct model_parts *wanted,
                                 struct model_error *err)
 {
-    model_status status = choose_plugin(model, plugin_path, err);
+    struct admission admission = {model->host, wanted};
+    const struct plugin_gate gate = {admit, &admission};
+    const bool asks =
+        wanted != NULL || plugin_admission_asks(model->host->store_dir, model->host->load_policy);
+    return plugin_handle_open_if(model->plugin_path, model->log, asks ? &gate : NULL,
+                                 &model->plugin, err);
+}
+
+/* Whether config.json and the weights are those that are wanted. */
+static model_status check_files(const struct modelhost_model *model,
+                                const struct model_parts *wanted, struct model_error *err)
+{
+    char files[SHA256_HEX_BYTES];
+    if (wanted == NULL)
+        return MODEL_OK;
+    model_status status = model_parts_of_files(model->config_text, model->config_bytes,
+                                               model->package.archive, model->weights, files, err);
     return status == MODEL_OK
-               ? plugin_admission_check(model->host->store_dir, model->plugin_path,
-                                        model->host->load_policy, (int64_t)time(NULL), err)
+               ? model_parts_check_files(wanted, files, model->package.backend_dir, err)
                : status;
 }
 
@@ -262,14 +296,17 @@ static void create_on_own_thread(void *argument)
 }
 
 /* In this process: its code, and its weights. */
-static model_status open_here(struct modelhost_model *model, const char *name,
-                              const char *plugin_path, uint32_t threads, struct model_error *err)
+static model_status open_here(struct modelhost_model *model, const struct model_source *source,
+                              const char *name, struct model_error *err)
 {
+    const uint32_t threads = model->host->threads;
     model_status status = open_weights(model, err);
     if (status == MODEL_OK)
-        status = take_plugin(model, plugin_path, err);
+        status = check_files(model, source->parts, err);
+    if (status == MODEL_OK)
+        status = choose_plugin(model, model->host->plugin_path, err);
     if (status == MODEL_OK) {
-        status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err);
+        status = open_plugin(model, source->parts, err);
         if (status != MODEL_OK && model->package.archive != NULL)
             error_prefix(err, "%s", loaded_model_plugin_name(model));
     }
@@ -316,6 +353,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .memory_budget_bytes = model->load.memory_budget_bytes,
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
+        .parts = model->parts,
         .can_spin = cpu_budget() > 1,
         .log = model->log,
         .metrics = model->metrics.series,
@@ -324,6 +362,27 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
     status = plugin != NULL ? worker_model_create(&options, &model->model, err)
                             : error_no_memory(err, "a model");
     free(plugin);
+    return status;
+}
+
+/* What the processes have to find: the plugin that is admitted here, config.json as it was read here, and these
+ * weights. Weights that cannot be opened are the processes' to tell. */
+static model_status take_parts(struct modelhost_model *model, struct model_error *err)
+{
+    struct weights *weights = NULL;
+    uint64_t size_bytes = 0;
+    struct admission admission = {model->host, NULL};
+    model_status status =
+        digest_file_sha256(model->plugin_path, model->parts.plugin, &size_bytes, err);
+    if (status == MODEL_OK)
+        status = admit(&admission, model->plugin_path, model->parts.plugin, err);
+    if (status != MODEL_OK)
+        return status;
+    if (model->package.archive == NULL)
+        (void)weights_open(model->package.backend_dir, &weights, NULL);
+    status = model_parts_of_files(model->config_text, model->config_bytes, model->package.archive,
+                                  weights, model->parts.files, err);
+    weights_destroy(weights);
     return status;
 }
 
@@ -336,7 +395,9 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     model_status status =
         services_init(&model->services, model->log, name, model->config, NULL, threads, err);
     if (status == MODEL_OK)
-        status = take_plugin(model, plugin_path, err);
+        status = choose_plugin(model, plugin_path, err);
+    if (status == MODEL_OK)
+        status = take_parts(model, err);
     if (status == MODEL_OK)
         status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
     if (status == MODEL_OK)
@@ -392,7 +453,7 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     if (status == MODEL_OK)
         status = model->load.isolation == MODELHOST_WORKER
                      ? open_in_workers(model, name, plugin_path, threads, err)
-                     : open_here(model, name, plugin_path, threads, err);
+                     : open_here(model, source, name, err);
     if (status == MODEL_OK)
         status = model_describing_start(model, err);
     model->load_ns = clock_now_ns() - start_ns;

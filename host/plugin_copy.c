@@ -9,12 +9,13 @@
 
 #define MAX_COPY_BYTES ((size_t)64 << 20)
 
-bool plugin_copy_wanted(const char *path, const struct plugin_file *file, struct buffer *ret_bytes,
-                        char ret_digest[SHA256_HEX_BYTES])
+bool plugin_copy_wanted(const char *path, const struct plugin_file *file, bool or_not,
+                        struct buffer *ret_bytes, char ret_digest[SHA256_HEX_BYTES])
 {
     struct buffer bytes = BUFFER_INIT(MAX_COPY_BYTES);
     const mode_t written = S_IWUSR | S_IWGRP | S_IWOTH;
-    if ((file->read.st_mode & written) == 0 || (uint64_t)file->read.st_size > MAX_COPY_BYTES)
+    if (((file->read.st_mode & written) == 0 && !or_not) ||
+        (uint64_t)file->read.st_size > MAX_COPY_BYTES)
         return false;
     if (file_read(path, MAX_COPY_BYTES, &bytes, NULL) != MODEL_OK ||
         memmem(bytes.data, bytes.size, "$ORIGIN", strlen("$ORIGIN")) != NULL ||

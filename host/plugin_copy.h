@@ -11,11 +11,11 @@
 
 #define PLUGIN_COPY_PATH_BYTES 64
 
-/* Whether to open a copy: the file can be written over (some write bit is set), is not too large, and
- * does not look for libraries beside itself ("$ORIGIN"). *ret_bytes, to be finished, holds the file and
+/* Whether to open a copy: the file can be written over (some write bit is set; or_not: even if it cannot), is
+ * not too large, and does not look for libraries beside itself ("$ORIGIN"). *ret_bytes, to be finished, holds the file and
  * ret_digest its SHA-256 when it is so. */
-bool plugin_copy_wanted(const char *path, const struct plugin_file *file, struct buffer *ret_bytes,
-                        char ret_digest[SHA256_HEX_BYTES]);
+bool plugin_copy_wanted(const char *path, const struct plugin_file *file, bool or_not,
+                        struct buffer *ret_bytes, char ret_digest[SHA256_HEX_BYTES]);
 /* A file in memory with these bytes: its descriptor, to be closed, and a path that opens it while it is
  * not; -1 where there is no such thing. */
 int plugin_copy_make(const struct buffer *bytes, char ret_path[PLUGIN_COPY_PATH_BYTES]);

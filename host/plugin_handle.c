@@ -136,25 +136,56 @@ static void *open_new_copy(const struct buffer *bytes, const char *digest)
     return copy->object;
 }
 
-static void *open_copy(const struct plugin_file *file, const char *path)
+static model_status ask(const struct plugin_gate *gate, const char *path, const char *sha256,
+                        struct model_error *err)
+{
+    return gate != NULL ? gate->admit(gate->context, path, sha256, err) : MODEL_OK;
+}
+
+/* *ret NULL: there cannot be one. */
+static model_status open_copy(const struct plugin_file *file, const char *path,
+                              const struct plugin_gate *gate, void **ret, struct model_error *err)
 {
     struct buffer bytes;
     char digest[SHA256_HEX_BYTES];
-    if (!plugin_copy_wanted(path, file, &bytes, digest))
-        return NULL;
+    *ret = NULL;
+    if (!plugin_copy_wanted(path, file, gate != NULL, &bytes, digest))
+        return MODEL_OK;
+    model_status status = ask(gate, path, digest, err);
+    if (status != MODEL_OK) {
+        buffer_finish(&bytes);
+        return status;
+    }
     (void)pthread_mutex_lock(&open_copies_mutex);
     const struct open_copy *copy = open_copies;
     while (copy != NULL && strcmp(copy->digest, digest) != 0)
         copy = copy->next;
-    void *object = copy != NULL ? copy->object : open_new_copy(&bytes, digest);
+    *ret = copy != NULL ? copy->object : open_new_copy(&bytes, digest);
     (void)pthread_mutex_unlock(&open_copies_mutex);
     buffer_finish(&bytes);
-    return object;
+    return MODEL_OK;
 }
 
-static model_status open_in_place(const struct plugin_file *file, const char *path, void **ret,
+static model_status ask_in_place(const struct plugin_gate *gate, const char *path,
+                                 struct model_error *err)
+{
+    char digest[SHA256_HEX_BYTES];
+    uint64_t size_bytes = 0;
+    if (gate == NULL)
+        return MODEL_OK;
+    model_status status = digest_file_sha256(path, digest, &size_bytes, err);
+    return status == MODEL_OK ? ask(gate, path, digest, err) : status;
+}
+
+static model_status open_in_place(const struct plugin_file *file, const char *path,
+                                  const struct plugin_gate *gate, void **ret,
                                   struct model_error *err)
 {
+    model_status status = ask_in_place(gate, path, err);
+    if (status == MODEL_OK)
+        status = plugin_file_check_same(file, path, err);
+    if (status != MODEL_OK)
+        return status;
     char name[PATH_MAX], steps[STEPS_BYTES];
     write_steps(file_identity(&file->read), steps);
     if (!write_name(path, steps, name))
@@ -180,6 +211,13 @@ static model_status open_in_place(const struct plugin_file *file, const char *pa
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
                                 struct plugin_handle *ret, struct model_error *err)
 {
+    return plugin_handle_open_if(path, log, NULL, ret, err);
+}
+
+model_status plugin_handle_open_if(const char *path, const struct log_sink *log,
+                                   const struct plugin_gate *gate, struct plugin_handle *ret,
+                                   struct model_error *err)
+{
     struct plugin_handle handle = {0};
     model_status status = plugin_file_read(path, &handle.file, err);
     if (status == MODEL_OK)
@@ -190,9 +228,10 @@ model_status plugin_handle_open(const char *path, const struct log_sink *log,
     status = plugin_file_check_same(&handle.file, path, err);
     if (status != MODEL_OK)
         return status;
-    void *object = open_copy(&handle.file, path);
-    if (object == NULL)
-        status = open_in_place(&handle.file, path, &object, err);
+    void *object = NULL;
+    status = open_copy(&handle.file, path, gate, &object, err);
+    if (status == MODEL_OK && object == NULL)
+        status = open_in_place(&handle.file, path, gate, &object, err);
     if (status != MODEL_OK)
         return status;
     status = plugin_file_check_same(&handle.file, path, err);

@@ -10,6 +10,13 @@ struct plugin_handle {
     model_create_function create_model;
 };
 
+/* Who is asked before a line of the plugin's code runs, with the SHA-256 of what will be opened. */
+struct plugin_gate {
+    model_status (*admit)(void *context, const char *path, const char *sha256,
+                          struct model_error *err);
+    void *context;
+};
+
 /* Reads the file's note, checks version and exports, and only then opens it (RTLD_NOW | RTLD_LOCAL).
  * The code stays mapped for the life of the process: thread-local destructors and OpenMP crash when
  * their code is unmapped. What was opened stays what it is when its file is replaced or written over, and
@@ -18,5 +25,11 @@ struct plugin_handle {
  * over while it is open. Debuggers and profilers find such a file by its path.) */
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
                                 struct plugin_handle *ret, struct model_error *err);
+/* The same, if the gate (NULL: none) lets it in; else its error. With a gate a copy is opened of read-only files,
+ * too, so that what was asked for is what runs; of a file that is opened in place only as far as its
+ * time of change tells, and behind its constructors. */
+model_status plugin_handle_open_if(const char *path, const struct log_sink *log,
+                                   const struct plugin_gate *gate, struct plugin_handle *ret,
+                                   struct model_error *err);
 
 #endif

@@ -105,7 +105,8 @@ static int run_one(const struct check_command *run)
                                                             .record_fd = CHECK_PROCESS_RECORD_FD},
                                                 .number = (uint32_t)run->check,
                                                 .rounds = run->rounds,
-                                                .time_ms = run->time_limit_ms};
+                                                .time_ms = run->time_limit_ms,
+                                                .token_fd = STDIN_FILENO};
     return check_child_run(&options);
 }
 
@@ -171,8 +172,9 @@ static model_status print_json(const struct conformance_report *report,
     return status;
 }
 
-/* The first failed check goes into quarantine with the plugin; one that passes all comes out. */
-static void keep_quarantine(const struct check_command *run,
+/* The first failed check goes into quarantine with the plugin; one that passes all comes out. False, with a
+ * warning: it could not be written. */
+static bool keep_quarantine(const struct check_command *run,
                             const struct conformance_report *report)
 {
     struct model_error err = MODEL_ERROR_INIT;
@@ -197,18 +199,22 @@ static void keep_quarantine(const struct check_command *run,
     }
     if (status != MODEL_OK)
         command_warn("quarantine: %s", err.message);
+    return status == MODEL_OK;
 }
 
-static int report_failed(const struct check_command *run, const char *failed)
+static int report_failed(const struct check_command *run, const char *failed, bool is_kept)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    if (is_usual(run))
+    if (is_kept)
         (void)error_set(&err, MODEL_INTERNAL,
                         "%s failed check %s; it is in quarantine for %d days, see modelhost "
                         "quarantine list",
                         run->plugin, failed, QUARANTINE_DEFAULT_DAYS);
     else
-        (void)error_set(&err, MODEL_INTERNAL, "%s failed check %s", run->plugin, failed);
+        (void)error_set(&err, MODEL_INTERNAL, "%s failed check %s%s", run->plugin, failed,
+                        is_usual(run) ? "; it could not be put into quarantine, and hosts open it "
+                                        "as before: make room in the store, then check it again"
+                                      : "");
     return command_fail(MODEL_INTERNAL, &err);
 }
 
@@ -222,8 +228,9 @@ static int conclude(const struct check_command *run, const struct conformance_re
     const size_t n_skipped =
         conformance_report_list(report, CHECK_SKIPPED, skipped, sizeof skipped);
     model_status status = MODEL_OK;
+    bool is_kept = false;
     if (is_usual(run)) {
-        keep_quarantine(run, report);
+        is_kept = keep_quarantine(run, report);
         if (conformance_report_save(run->store_dir, report, &path, &err) != MODEL_OK)
             command_warn("no report was kept: %s", err.message);
     }
@@ -240,7 +247,7 @@ static int conclude(const struct check_command *run, const struct conformance_re
         command_warn("neither report nor quarantine: those need a run without --only, --time-limit "
                      "and --rounds");
     if (n_failed > 0)
-        return report_failed(run, failed);
+        return report_failed(run, failed, is_kept);
     if (run->package != NULL && refusal[0] != '\0') {
         (void)error_set(&err, MODEL_INTERNAL, "%s refuses the package %s: %s", run->plugin,
                         run->package, refusal);

@@ -8,13 +8,14 @@ struct check_child_options {
     struct subject_options subject;
     uint32_t number; /* of the check; CHECK_CHILD_PROBE and CHECK_CHILD_HANG are none */
     int64_t rounds, time_ms;
+    int token_fd; /* where its token comes from (check_record.h); nothing is left to read there */
 };
 
 #define CHECK_CHILD_PROBE 0  /* whether the plugin runs the package at all */
 #define CHECK_CHILD_HANG  99 /* never returns: by it the kill is proven */
 
 /* Runs it and writes its verdict. 0 when there is one; the process should end then. The process is changed:
- * it dies with its parent, leaves no core file, has handlers and limits. */
+ * it dies with its parent, has handlers, and is in the sandbox of a worker. */
 int check_child_run(const struct check_child_options *options);
 
 #endif

@@ -64,7 +64,7 @@ enum check_verdict check_load(struct check *check)
 
 struct life {
     struct check *check;
-    bool good;
+    bool good, is_back; /* from the plugin; a thread can be ended in it */
 };
 
 static void *live_on_thread(void *argument)
@@ -72,6 +72,7 @@ static void *live_on_thread(void *argument)
     struct life *life = argument;
     parallel_adopt_thread(life->check->subject->threads);
     life->good = live_once(life->check, "on a thread that ends");
+    life->is_back = true;
     return NULL;
 }
 
@@ -82,11 +83,14 @@ enum check_verdict check_unload(struct check *check)
         return check_failed(check, "%s", err.message);
     const bool runnable = is_runnable(check);
     for (int i = 0; i < 3 && runnable; i++) {
-        struct life life = {check, false};
+        struct life life = {check, false, false};
         pthread_t thread;
         if (pthread_create(&thread, NULL, live_on_thread, &life) != 0)
             return check_failed(check, "out of threads");
         (void)pthread_join(thread, NULL);
+        if (!life.is_back)
+            return check_failed(check, "the plugin ended the thread that called it "
+                                       "(pthread_exit()); run() and destroy() have to return");
         check_step(check, "opening the plugin again");
         struct plugin_handle again;
         if (life.good && plugin_handle_open(check->subject->plugin_path, &check->subject->log,

@@ -18,7 +18,7 @@ struct hammer {
     const struct run_result *want;
     pthread_barrier_t *barrier;
     struct model_error err;
-    bool good;
+    bool good, is_back; /* from the plugin; a thread can be ended in it */
 };
 
 static void *hammer_on_thread(void *argument)
@@ -42,6 +42,7 @@ static void *hammer_on_thread(void *argument)
         run_result_finish(&result);
     }
     services_release_scratch();
+    hammer->is_back = true;
     return NULL;
 }
 
@@ -61,6 +62,11 @@ static bool hammer_all(struct hammer hammers[N_THREADS], struct model_error *err
     for (int i = 0; i < N_THREADS; i++)
         (void)pthread_join(threads[i], NULL);
     (void)pthread_barrier_destroy(&barrier);
+    for (int i = 0; i < N_THREADS; i++)
+        if (!hammers[i].is_back)
+            return error_set(err, MODEL_INTERNAL,
+                             "the plugin ended the thread that called run() (pthread_exit())") ==
+                   MODEL_OK;
     for (int i = 0; i < N_THREADS; i++)
         if (!hammers[i].good) {
             *err = hammers[i].err;

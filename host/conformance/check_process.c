@@ -3,12 +3,15 @@
 #include "check_process.h"
 #include "clock.h"
 #include "errors.h"
+#include "left_processes.h"
+#include "worker_environment.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +24,7 @@
 extern char **environ;
 
 struct pipes {
-    int record[2], output[2];
+    int record[2], output[2], input[2];
 };
 
 static void close_fd(int *fd)
@@ -36,6 +39,7 @@ static void close_pipes(struct pipes *pipes)
     for (int i = 0; i < 2; i++) {
         close_fd(&pipes->record[i]);
         close_fd(&pipes->output[i]);
+        close_fd(&pipes->input[i]);
     }
 }
 
@@ -56,6 +60,18 @@ static bool make_pipe(int ends[2])
     return ends[0] >= 0 && ends[1] >= 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
+/* What the child reads first, all of it in the pipe already. */
+static bool make_input(const char *input, int ends[2])
+{
+    const size_t n = input != NULL ? strlen(input) : 0;
+    if (!make_pipe(ends))
+        return false;
+    (void)fcntl(ends[0], F_SETFL, 0);
+    const bool good = write(ends[1], input, n) == (ssize_t)n;
+    close_fd(&ends[1]);
+    return good;
+}
+
 /* All signals as they are by default, none blocked, a session of its own. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
@@ -71,7 +87,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return errnum;
 }
 
-static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
+static int start_with(const char *const *argv, char **environment, const struct pipes *pipes,
+                      pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -84,15 +101,27 @@ static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
     }
     errnum = set_attributes(&attributes);
     if (errnum == 0)
-        errnum = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        errnum = posix_spawn_file_actions_adddup2(&actions, pipes->input[0], 0);
     for (int fd = 1; fd <= CHECK_PROCESS_RECORD_FD && errnum == 0; fd++)
         errnum = posix_spawn_file_actions_adddup2(
             &actions, fd == CHECK_PROCESS_RECORD_FD ? pipes->record[1] : pipes->output[1], fd);
+#ifdef __linux__
+    if (errnum == 0)
+        errnum = posix_spawn_file_actions_addclosefrom_np(&actions, CHECK_PROCESS_RECORD_FD + 1);
+#endif
     if (errnum == 0)
         errnum = posix_spawn(ret, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv,
-                             environ);
+                             environment);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
+    return errnum;
+}
+
+static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
+{
+    char **environment = worker_environment_make(environ);
+    const int errnum = environment != NULL ? start_with(argv, environment, pipes, ret) : ENOMEM;
+    free(environment);
     return errnum;
 }
 
@@ -163,13 +192,17 @@ static void end_and_reap(pid_t child, struct process_outcome *outcome)
     outcome->signal = reaped == child && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-model_status check_process_run(const char *const *argv, int64_t limit_ms,
+model_status check_process_run(const char *const *argv, const char *input, int64_t limit_ms,
                                struct process_outcome *ret, struct model_error *err)
 {
-    struct pipes pipes = {{-1, -1}, {-1, -1}};
+    struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
+    struct left_processes left;
     pid_t child = -1;
     const int64_t start_ns = clock_now_ns();
-    int errnum = make_pipe(pipes.record) && make_pipe(pipes.output) ? 0 : errno;
+    const bool has_pipes =
+        make_pipe(pipes.record) && make_pipe(pipes.output) && make_input(input, pipes.input);
+    int errnum = has_pipes ? 0 : errno;
+    left_processes_watch(&left);
     if (errnum == 0)
         errnum = start(argv, &pipes, &child);
     if (errnum != 0) {
@@ -178,10 +211,12 @@ model_status check_process_run(const char *const *argv, int64_t limit_ms,
     }
     close_fd(&pipes.record[1]);
     close_fd(&pipes.output[1]);
+    close_fd(&pipes.input[0]);
     *ret = (struct process_outcome){.record = BUFFER_INIT(MAX_RECORD_BYTES),
                                     .output = BUFFER_INIT(MAX_OUTPUT_BYTES)};
     watch(child, &pipes, start_ns + limit_ms * NS_PER_MS, ret);
     end_and_reap(child, ret);
+    ret->n_left = left_processes_end(&left);
     drain(&pipes.record[0], &ret->record);
     drain(&pipes.output[0], &ret->output);
     ret->elapsed_ns = clock_now_ns() - start_ns;

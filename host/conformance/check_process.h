@@ -1,6 +1,7 @@
 /* check_process.h - a child process with a time limit that holds: started with spawn and exec in a session
  * and process group of its own, its output captured and bounded, killed with its whole group at the limit
- * or when it ends, and reaped. What leaves the group by a session of its own is out of reach. [any-thread] */
+ * or when it ends, and reaped, with what left the group (left_processes.h). For commands, one thread at a time: it
+ * takes every new child of this process for the child's. */
 #ifndef CHECK_PROCESS_H
 #define CHECK_PROCESS_H
 
@@ -14,14 +15,16 @@ struct process_outcome {
     int exit_code; /* -1: it was ended by a signal */
     int signal;    /* 0: none */
     bool timed_out;
+    size_t n_left; /* processes that it left behind, ended by now */
     int64_t elapsed_ns;
     struct buffer record; /* what it wrote to CHECK_PROCESS_RECORD_FD */
     struct buffer output; /* the last of what it wrote to stdout and stderr */
 };
 
-/* Runs argv[0], a path, with this process's environment and /dev/null as stdin, and waits. limit_ms > 0.
+/* Runs argv[0], a path, with what a worker process gets of the environment (worker_environment.h), no other open
+ * files, and `input`, a short text, as stdin (NULL: nothing), and waits. limit_ms > 0.
  * Fails only when the process cannot be started; else *ret is to be finished. */
-model_status check_process_run(const char *const *argv, int64_t limit_ms,
+model_status check_process_run(const char *const *argv, const char *input, int64_t limit_ms,
                                struct process_outcome *ret, struct model_error *err);
 void process_outcome_finish(struct process_outcome *outcome);
 

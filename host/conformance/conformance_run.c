@@ -4,18 +4,34 @@
 #include "check_process.h"
 #include "check_record.h"
 #include "clock.h"
+#include "errors.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+#ifdef __APPLE__
+#include <sys/random.h>
+#endif
 
 #define HANG_LIMIT_MS 150
 #define MAX_ARGUMENTS 16
 
+static model_status make_token(char ret[CHECK_TOKEN_BYTES], struct model_error *err)
+{
+    unsigned char bytes[CHECK_TOKEN_DIGITS / 2];
+    if (getentropy(bytes, sizeof bytes) != 0)
+        return error_set_errno(err, errno, "cannot get random numbers");
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+    return MODEL_OK;
+}
+
 /* Starts one check's process and waits for it. */
 static model_status run_process(const struct conformance_options *options, uint32_t number,
-                                int64_t limit_ms, struct process_outcome *ret,
+                                const char *token, int64_t limit_ms, struct process_outcome *ret,
                                 struct model_error *err)
 {
     char number_text[16], rounds[32], time_ms[32];
@@ -39,7 +55,7 @@ static model_status run_process(const struct conformance_options *options, uint3
     argv[n++] = "--";
     argv[n++] = options->plugin;
     argv[n] = NULL;
-    return check_process_run(argv, limit_ms, ret, err);
+    return check_process_run(argv, token, limit_ms, ret, err);
 }
 
 static const char *signal_name(int number)
@@ -73,26 +89,28 @@ static void add_last_words(const struct process_outcome *outcome, char *reason)
     line[0] = 'S';
     memcpy(line + 1, output->data + start, n);
     line[n + 1] = '\n';
-    check_record_read(line, n + 2, &words);
+    check_record_read(line, n + 2, NULL, &words);
     const size_t used = strlen(reason);
     (void)snprintf(reason + used, CHECK_REASON_BYTES - used, "; its last words: %s", words.step);
 }
 
 /* What became of a process, as a verdict. */
-static void judge(const struct process_outcome *outcome, uint32_t number, int64_t limit_ms,
-                  struct conformance_result *ret)
+static void judge(const struct process_outcome *outcome, const struct check_record *said,
+                  int64_t limit_ms, struct conformance_result *ret)
 {
-    struct check_record record;
-    check_record_read(outcome->record.data != NULL ? outcome->record.data : "",
-                      outcome->record.size, &record);
+    const struct check_record record = *said;
     *ret = (struct conformance_result){.has_run = true, .verdict = CHECK_FAILED};
     ret->time_ms = outcome->elapsed_ns / NS_PER_MS;
     const char *during = record.step[0] != '\0' ? record.step : "starting";
     const char *in = record.phase[0] != '\0' ? " in " : "";
     const bool ended_well = !outcome->timed_out && outcome->exit_code == 0;
-    /* The unloading check is about the end of the process; for others the verdict is the last word. */
-    if (record.has_verdict &&
-        (ended_well || number != CHECK_COUNT || record.verdict == CHECK_FAILED)) {
+    /* A verdict is not the last word: the process has to end as one does. */
+    if (outcome->n_left > 0 && !(record.has_verdict && record.verdict == CHECK_FAILED)) {
+        (void)snprintf(ret->reason, sizeof ret->reason, "left %zu processes behind%s%s: %s",
+                       outcome->n_left, in, record.phase, during);
+        return;
+    }
+    if (record.has_verdict && (ended_well || record.verdict == CHECK_FAILED)) {
         ret->verdict = record.verdict;
         (void)snprintf(ret->reason, sizeof ret->reason, "%s", record.reason);
         if (outcome->signal != 0 && record.verdict == CHECK_FAILED)
@@ -117,12 +135,21 @@ static model_status run_check(const struct conformance_options *options, uint32_
                               struct conformance_result *ret, struct model_error *err)
 {
     struct process_outcome outcome;
-    model_status status = run_process(options, number, options->time_limit_ms, &outcome, err);
+    char token[CHECK_TOKEN_BYTES];
+    model_status status = make_token(token, err);
+    if (status == MODEL_OK)
+        status = run_process(options, number, token, options->time_limit_ms, &outcome, err);
     if (status != MODEL_OK)
         return status;
-    judge(&outcome, number, options->time_limit_ms, ret);
+    struct check_record record;
+    check_record_read(outcome.record.data != NULL ? outcome.record.data : "", outcome.record.size,
+                      token, &record);
+    if (record.cannot)
+        status = error_set(err, MODEL_UNSUPPORTED, "cannot check a plugin here: %s", record.reason);
+    else
+        judge(&outcome, &record, options->time_limit_ms, ret);
     process_outcome_finish(&outcome);
-    return MODEL_OK;
+    return status;
 }
 
 /* A child that blocks every signal and never ends: killed and reaped, or the whole run means nothing. */
@@ -130,7 +157,7 @@ static model_status prove_the_kill(const struct conformance_options *options,
                                    struct conformance_result *result, struct model_error *err)
 {
     struct process_outcome outcome;
-    model_status status = run_process(options, CHECK_CHILD_HANG, HANG_LIMIT_MS, &outcome, err);
+    model_status status = run_process(options, CHECK_CHILD_HANG, "", HANG_LIMIT_MS, &outcome, err);
     if (status != MODEL_OK)
         return status;
     if (!outcome.timed_out || outcome.signal != SIGKILL) {

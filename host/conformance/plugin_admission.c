@@ -50,26 +50,38 @@ static model_status require_report(const char *store_dir, const char *plugin, co
         plugin, failed ? "failed" : "skipped", numbers, plugin);
 }
 
-model_status plugin_admission_check(const char *store_dir, const char *plugin, int32_t policy,
-                                    int64_t now_s, struct model_error *err)
+bool plugin_admission_asks(const char *store_dir, int32_t policy)
+{
+    return policy != MODELHOST_LOAD_ANY || (store_dir != NULL && quarantine_is_used(store_dir));
+}
+
+model_status plugin_admission_check_digest(const char *store_dir, const char *plugin,
+                                           const char *sha256, int32_t policy, int64_t now_s,
+                                           struct model_error *err)
 {
     struct quarantine_entry entry;
-    char sha256[SHA256_HEX_BYTES];
-    uint64_t size_bytes = 0;
-    if (store_dir == NULL && policy == MODELHOST_LOAD_ANY)
+    if (!plugin_admission_asks(store_dir, policy))
         return MODEL_OK;
     if (store_dir == NULL)
         return error_set(err, MODEL_UNSUPPORTED,
                          "the load policy is \"conformant\", and there is no store with reports");
-    if (policy == MODELHOST_LOAD_ANY && !quarantine_is_used(store_dir))
-        return MODEL_OK;
-    model_status status = digest_file_sha256(plugin, sha256, &size_bytes, err);
-    if (status != MODEL_OK)
-        return status;
-    status = quarantine_find(store_dir, sha256, now_s, &entry, NULL);
+    model_status status = quarantine_find(store_dir, sha256, now_s, &entry, NULL);
     if (status == MODEL_OK)
         return refuse_quarantined(&entry, plugin, now_s, err);
     if (status != MODEL_NOT_FOUND)
         return error_no_memory(err, "a quarantine entry");
     return policy == MODELHOST_LOAD_ANY ? MODEL_OK : require_report(store_dir, plugin, sha256, err);
+}
+
+model_status plugin_admission_check(const char *store_dir, const char *plugin, int32_t policy,
+                                    int64_t now_s, struct model_error *err)
+{
+    char sha256[SHA256_HEX_BYTES] = "";
+    uint64_t size_bytes = 0;
+    model_status status = MODEL_OK;
+    if (plugin_admission_asks(store_dir, policy) && store_dir != NULL)
+        status = digest_file_sha256(plugin, sha256, &size_bytes, err);
+    return status == MODEL_OK
+               ? plugin_admission_check_digest(store_dir, plugin, sha256, policy, now_s, err)
+               : status;
 }

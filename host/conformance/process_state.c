@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define N_DESCRIPTORS 1024
@@ -49,6 +50,37 @@ static void take_signals(struct process_state *state)
     (void)pthread_sigmask(SIG_SETMASK, NULL, &state->blocked);
 }
 
+static const struct {
+    int which;
+    const char *name;
+} interval_timers[] = {
+    {ITIMER_REAL, "ITIMER_REAL"}, {ITIMER_VIRTUAL, "ITIMER_VIRTUAL"}, {ITIMER_PROF, "ITIMER_PROF"}};
+
+#define N_INTERVAL_TIMERS (sizeof interval_timers / sizeof interval_timers[0])
+
+/* Lines "ID: ..."; 0 where the system does not tell. */
+static uint32_t count_timers(void)
+{
+    char line[256];
+    uint32_t n = 0;
+    FILE *file = fopen("/proc/self/timers", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        n += strncmp(line, "ID:", 3) == 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return n;
+}
+
+static void take_timers(struct process_state *state)
+{
+    for (size_t i = 0; i < N_INTERVAL_TIMERS; i++) {
+        struct itimerval timer;
+        state->is_armed[i] = getitimer(interval_timers[i].which, &timer) == 0 &&
+                             (timer.it_value.tv_sec != 0 || timer.it_value.tv_usec != 0);
+    }
+    state->n_timers = count_timers();
+}
+
 void process_state_take(struct process_state *ret)
 {
     memset(ret, 0, sizeof *ret);
@@ -57,6 +89,7 @@ void process_state_take(struct process_state *ret)
         if (fcntl(fd, F_GETFD) != -1)
             ret->descriptors[fd / 64] |= (uint64_t)1 << (fd % 64);
     take_signals(ret);
+    take_timers(ret);
     (void)snprintf(ret->codeset, sizeof ret->codeset, "%s", nl_langinfo(CODESET));
     (void)snprintf(ret->radix, sizeof ret->radix, "%s", nl_langinfo(RADIXCHAR));
     (void)snprintf(ret->date_format, sizeof ret->date_format, "%s", nl_langinfo(D_T_FMT));
@@ -85,11 +118,21 @@ static int changed_signal(const struct process_state *before, const struct proce
     return 0;
 }
 
+/* An interval timer that was set or stopped, or -1. */
+static int changed_timer(const struct process_state *before, const struct process_state *after)
+{
+    for (size_t i = 0; i < N_INTERVAL_TIMERS; i++)
+        if (before->is_armed[i] != after->is_armed[i])
+            return (int)i;
+    return -1;
+}
+
 const char *process_state_difference(const struct process_state *before,
                                      const struct process_state *after, uint32_t extra_threads,
                                      char *text, size_t text_bytes)
 {
     const int fd = changed_descriptor(before, after);
+    const int timer = changed_timer(before, after);
     const int signal_number = changed_signal(before, after);
     if (after->n_threads > before->n_threads + extra_threads)
         (void)snprintf(text, text_bytes, "%u threads more, %u may be",
@@ -101,6 +144,13 @@ const char *process_state_difference(const struct process_state *before,
     else if (signal_number != 0)
         (void)snprintf(text, text_bytes, "the handling of signal %d (%s) was changed",
                        signal_number, strsignal(signal_number));
+    else if (timer >= 0)
+        (void)snprintf(text, text_bytes, "the timer %s (setitimer(), alarm()) was %s",
+                       interval_timers[timer].name,
+                       after->is_armed[timer] ? "left running" : "stopped");
+    else if (before->n_timers != after->n_timers)
+        (void)snprintf(text, text_bytes, "%u timers of timer_create() are there, before it were %u",
+                       after->n_timers, before->n_timers);
     else if (strcmp(before->codeset, after->codeset) != 0 ||
              strcmp(before->radix, after->radix) != 0 ||
              strcmp(before->date_format, after->date_format) != 0)

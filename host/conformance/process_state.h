@@ -19,6 +19,8 @@ struct process_state {
     } signals[PROCESS_SIGNALS];
     sigset_t blocked;
     char codeset[32], radix[8], date_format[64]; /* of the locale */
+    uint32_t n_timers;                           /* of timer_create() */
+    bool is_armed[3];                            /* timers of setitimer(), alarm() */
     int rounding;
     uint32_t float_control; /* masks, flush to zero; 0 where that is not known */
     uint64_t environment;   /* a digest */

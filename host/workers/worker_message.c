@@ -9,8 +9,10 @@
 static const struct {
     bool text, path, block;
 } wanted[WORKER_N_MESSAGES] = {
-    [WORKER_OPEN] = {.path = true},    [WORKER_HELLO] = {.block = true},
-    [WORKER_FAILED] = {.text = true},  [WORKER_LOG] = {.text = true},
+    [WORKER_OPEN] = {.path = true, .block = true},
+    [WORKER_HELLO] = {.block = true},
+    [WORKER_FAILED] = {.text = true},
+    [WORKER_LOG] = {.text = true},
     [WORKER_CREATED] = {.text = true},
 };
 

@@ -6,7 +6,7 @@
  * header of another version is refused with both versions. Pure; worker_socket.c moves the bytes.
  *
  *   type      from    numbers                          text             path         block
- *   OPEN      host    lanes, threads, log level, memory plugin path      package      backend's name
+ *   OPEN      host    lanes, threads, log level, memory plugin path      package      parts, backend's name
  *   HELLO     worker  pid                                                            description
  *   FAILED    worker  status                           sentence
  *   CREATE    host    channel, size_bytes              (with the channel's descriptor)
@@ -22,9 +22,10 @@
 #include "buffer.h"
 
 #define WORKER_MESSAGE_MAGIC     0x4B574D48u /* "HMWK" */
-#define WORKER_PROTOCOL_VERSION  2
+#define WORKER_PROTOCOL_VERSION  4
 #define WORKER_MAX_PAYLOAD_BYTES (1u << 20)
 #define WORKER_MESSAGE_NUMBERS   7
+#define WORKER_MAX_BACKEND_BYTES 255 /* a folder's name */
 
 enum worker_message_type {
     WORKER_OPEN = 1,

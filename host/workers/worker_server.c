@@ -25,6 +25,7 @@ struct worker_server {
     int32_t loading, verification; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
     char *package_dir, *backend; /* backend NULL: the package's own choice */
+    struct model_parts parts;    /* what the host has seen there */
     struct modelhost host;       /* as much of one as a model needs */
     uv_thread_t opening;
     void (*end_at_once)(int code);
@@ -94,8 +95,10 @@ static void open_model(void *argument)
     options.verification = server->verification;
     options.memory_budget_bytes = server->memory_budget_bytes;
     send_log(server, MODEL_LOG_DEBUG, "opens the package"); /* the host waits for a first message */
-    const struct model_source source = {
-        .package_dir = server->package_dir, .backend = server->backend, .options = &options};
+    const struct model_source source = {.package_dir = server->package_dir,
+                                        .backend = server->backend,
+                                        .options = &options,
+                                        .parts = &server->parts};
     struct modelhost_model *model = NULL;
     model_status status = loaded_model_create(&server->host, &source, &model, &err);
     if (status != MODEL_OK) {
@@ -114,7 +117,8 @@ static model_status take_open(struct worker_server *server, struct model_error *
     const struct worker_message *open = &server->inbox.message;
     if (status != MODEL_OK)
         return status;
-    if (open->type != WORKER_OPEN || open->numbers[0] == 0 || open->numbers[0] > MAX_INSTANCES)
+    if (open->type != WORKER_OPEN || open->numbers[0] == 0 || open->numbers[0] > MAX_INSTANCES ||
+        !model_parts_read(open->block, open->block_bytes, &server->parts))
         return error_set(err, MODEL_CORRUPT, "the host did not say which package to open");
     server->host.lanes = (uint32_t)open->numbers[0];
     server->host.threads = (uint32_t)open->numbers[1];
@@ -123,10 +127,12 @@ static model_status take_open(struct worker_server *server, struct model_error *
     server->memory_budget_bytes = open->numbers[6];
     server->package_dir = text_format("%s", open->path);
     server->host.plugin_path = text_format("%s", open->text != NULL ? open->text : "");
-    if (open->block_bytes > 0)
-        server->backend = text_format("%.*s", (int)open->block_bytes, (const char *)open->block);
+    const int n_backend = (int)(open->block_bytes - MODEL_PARTS_BYTES);
+    if (n_backend > 0)
+        server->backend =
+            text_format("%.*s", n_backend, (const char *)open->block + MODEL_PARTS_BYTES);
     if (server->package_dir == NULL || server->host.plugin_path == NULL ||
-        (open->block_bytes > 0 && server->backend == NULL))
+        (n_backend > 0 && server->backend == NULL))
         return error_no_memory(err, "a path");
     const struct log_sink log = {
         .level = (int32_t)open->numbers[2], .record = send_record, .context = server};

@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "log.h"
 #include "metrics.h"
+#include "model_parts.h"
 #include "worker_channel.h"
 
 #define WORKER_GREETING_NS INT64_C(60000000000)
@@ -27,12 +28,13 @@ struct worker_guard {
 
 /* What all workers of a model have in common. Lives in its model. */
 struct worker_config {
-    char *command;     /* the modelhost command */
-    char *package_dir; /* absolute */
-    char *backend;     /* NULL: the package's own choice */
-    char *model_name;  /* in log lines; NULL: none */
-    char *plugin_path; /* the plugin to use, or NULL: the package's own */
-    uint32_t lanes;    /* instances of each process that may run at the same time */
+    char *command;            /* the modelhost command */
+    char *package_dir;        /* absolute */
+    char *backend;            /* NULL: the package's own choice */
+    char *model_name;         /* in log lines; NULL: none */
+    char *plugin_path;        /* the plugin to use, or NULL: the package's own */
+    struct model_parts parts; /* what a process has to find there */
+    uint32_t lanes;           /* instances of each process that may run at the same time */
     uint32_t threads;
     int64_t kill_grace_ns;
     uint64_t memory_bytes; /* 0: no limit */

@@ -185,7 +185,11 @@ static bool read_message(struct worker_slot *slot)
     slot->has_greeted = true;
     if (status != MODEL_OK && status != MODEL_NOT_FOUND)
         set_breach(slot, err.message);
-    return status == MODEL_OK;
+    if (status != MODEL_OK || message->type != WORKER_FAILED)
+        return status == MODEL_OK;
+    if (slot->is_repeating) /* nobody loads it who is told */
+        log_line(slot, MODEL_LOG_ERROR, 0, message->text);
+    return false;
 }
 
 /* ---- its life */
@@ -361,6 +365,14 @@ static void end_generation(struct worker_slot *slot, const struct worker_end *en
 static model_status send_open(struct worker_slot *slot, struct model_error *err)
 {
     const struct worker_config *config = slot->config;
+    char block[MODEL_PARTS_BYTES + WORKER_MAX_BACKEND_BYTES];
+    const size_t n_backend = config->backend != NULL ? strlen(config->backend) : 0;
+    if (n_backend > WORKER_MAX_BACKEND_BYTES)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "a backend's name of %zu bytes, want at most %d", n_backend,
+                         WORKER_MAX_BACKEND_BYTES);
+    model_parts_write(&config->parts, block);
+    memcpy(block + MODEL_PARTS_BYTES, n_backend > 0 ? config->backend : "", n_backend);
     const struct worker_message message = {
         .type = WORKER_OPEN,
         .numbers = {config->lanes, config->threads, (uint64_t)config->log->level,
@@ -368,8 +380,8 @@ static model_status send_open(struct worker_slot *slot, struct model_error *err)
                     config->memory_budget_bytes},
         .text = config->plugin_path,
         .path = config->package_dir,
-        .block = config->backend,
-        .block_bytes = config->backend != NULL ? (uint32_t)strlen(config->backend) : 0,
+        .block = block,
+        .block_bytes = (uint32_t)(MODEL_PARTS_BYTES + n_backend),
     };
     return worker_socket_send(slot->process.socket, &message, -1, err);
 }

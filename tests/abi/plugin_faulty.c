@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 MODEL_PLUGIN_NOTE("faulty", "1.0.0", "faulty");
@@ -40,6 +42,11 @@ enum fault {
     BREAKS_AFTER_CANCEL,
     SHARED_STATE,
     IDS_UNCHECKED,
+    FORGE_VERDICT,
+    GETS_OUT,
+    TIMER,
+    ALARM,
+    END_THREAD,
     /* create_model() and destroy() */
     LEAK_BLOCK,
     NO_NULL_CHECK,
@@ -79,6 +86,11 @@ static const char *const fault_names[N_FAULTS] = {"none",
                                                   "breaks-after-cancel",
                                                   "shared-state",
                                                   "ids-unchecked",
+                                                  "forge-verdict",
+                                                  "gets-out",
+                                                  "timer",
+                                                  "alarm",
+                                                  "end-thread",
                                                   "leak-block",
                                                   "no-null-check",
                                                   "crash-on-config",
@@ -171,6 +183,47 @@ static void *wait_for_ever(void *argument)
     return NULL;
 }
 
+/* Says to the host's check, over its own pipe, that it is done and well. */
+static void forge_verdict(void)
+{
+    static const char line[] = "\nP\nVpassed all is well\n";
+    (void)!write(3, line, sizeof line - 1);
+    _exit(0);
+}
+
+/* What it can get at beside its work, or NULL. */
+static const char *get_out(void)
+{
+    if (getenv("HF_TOKEN") != NULL)
+        return "faulty: got a token of the environment";
+    if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socket(AF_UNIX, SOCK_STREAM, 0) >= 0)
+        return "faulty: got a socket";
+#ifdef O_TMPFILE
+    if (open("/tmp", O_TMPFILE | O_RDWR, 0600) >= 0)
+        return "faulty: got a file to write to";
+#endif
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    return child > 0 ? "faulty: got a process" : NULL;
+}
+
+#ifdef __linux__
+static int leave_timer(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_NONE};
+    const struct itimerspec later = {.it_value = {.tv_sec = 1000}};
+    timer_t timer;
+    return timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 &&
+           timer_settime(timer, 0, &later, NULL) == 0;
+}
+#else
+static int leave_timer(void)
+{
+    return 1;
+}
+#endif
+
 /* What goes wrong before anything is computed. */
 static model_status fault_first(struct faulty_instance *instance, const struct model_call *call,
                                 struct model_error *err)
@@ -193,6 +246,18 @@ static model_status fault_first(struct faulty_instance *instance, const struct m
     case SPIN:
         for (;;)
             counter = 0;
+    case FORGE_VERDICT:
+        forge_verdict();
+        return MODEL_OK;
+    case GETS_OUT:
+        return get_out() == NULL ? MODEL_OK : fail(err, MODEL_INTERNAL, get_out());
+    case TIMER:
+        return leave_timer() ? MODEL_OK : MODEL_INTERNAL;
+    case ALARM:
+        (void)alarm(1000);
+        return MODEL_OK;
+    case END_THREAD:
+        pthread_exit(NULL);
     case SILENT_ERROR:
         return MODEL_INTERNAL;
     case NO_STATUS:

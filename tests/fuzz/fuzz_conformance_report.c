@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     struct conformance_report report, again;
     struct check_record record;
     struct model_error err = MODEL_ERROR_INIT;
-    check_record_read((const char *)data, size_bytes, &record);
+    check_record_read((const char *)data, size_bytes, "0123456789abcdef0123456789abcdef", &record);
     if (strlen(record.reason) >= CHECK_REASON_BYTES || strlen(record.step) >= CHECK_STEP_BYTES)
         abort();
     if (conformance_report_parse((const char *)data, size_bytes, "r", &report, &err) != MODEL_OK) {

@@ -102,6 +102,13 @@ finds exit 8 '' 'ended the process \(exit code 3\) in run\(\)'
 finds abort 8 '' 'crashed with SIGABRT in run\(\)'
 finds hang 8 400ms 'did not end within 400 ms, killed in run\(\)'
 finds spin 8 400ms 'did not end within 400 ms, killed in run\(\)'
+if [ -z "$sanitized" ]; then
+    HF_TOKEN=secret conforms 'what tries to get out and cannot' "$faulty" "$(package gets-out)"
+fi
+finds alarm 3 '' 'the timer ITIMER_REAL .* was left running'
+finds end-thread 12 '' 'the plugin ended the thread that called it \(pthread_exit\(\)\)'
+[ -r /proc/self/timers ] && finds timer 3 '' '1 timers of timer_create\(\) are there, before it were 0'
+finds forge-verdict 9 '' 'the plugin wrote a verdict of its own'
 finds crash-at-exit 12 '' 'crashed with SIGABRT: the end of the process'
 if [ -z "$sanitized" ]; then # whose own reports come first, or whose heap is another
     finds leak-malloc 4 '' 'the heap grows by 30[0-9][0-9] bytes a round'
@@ -157,6 +164,11 @@ ok 'and leave no report' test ! -e "$MODELHOST_STORE/conformance"
 sha=$(sha256sum "$faulty" | cut -d' ' -f1)
 run check-plugin "$faulty" --package "$(package batch)"
 ok 'who fails is told of the quarantine' says 'failed check 9; it is in quarantine for 7 days'
+# What stands in the way of the quarantine's folder: nobody is told of a quarantine that is none.
+mkdir -p "$work/full" && : >"$work/full/quarantine"
+run check-plugin "$faulty" --package "$(package batch)" --store "$work/full"
+ok 'who cannot be put into quarantine is not said to be there' says 'failed check 9; it could not be put into quarantine'
+lacks 'nor with a number of days' "$(cat "$work/err")" 'it is in quarantine for'
 run quarantine list --json
 ok 'the plugin that failed is in quarantine' json "j[0]['sha256'] == '$sha' and 'failed check' in j[0]['reason'] and not j[0]['expired']"
 mkdir -p "$work/loaded/backends/cpu"

@@ -1,9 +1,12 @@
-/* test_check_process.c - children that end, fail, crash, hang and talk too much. The children are shells. */
+/* test_check_process.c - children that end, fail, crash, hang, talk too much, and leave others behind. The
+ * children are shells. Covers host/conformance/left_processes.c. */
 #include "check_process.h"
 #include "errors.h"
 #include "testing.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LONG_MS 60000
@@ -13,7 +16,7 @@ static struct process_outcome run_shell(const char *script, int64_t limit_ms)
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     struct model_error err = MODEL_ERROR_INIT;
     struct process_outcome outcome;
-    if (check_process_run(argv, limit_ms, &outcome, &err) != MODEL_OK)
+    if (check_process_run(argv, "said\n", limit_ms, &outcome, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     return outcome;
 }
@@ -29,6 +32,14 @@ static void the_exit_code_and_both_outputs_are_taken(void **state)
     assert_string_equal(outcome.record.data, "record\n");
     assert_non_null(strstr(outcome.output.data, "out\n"));
     assert_non_null(strstr(outcome.output.data, "err\n"));
+    process_outcome_finish(&outcome);
+}
+
+static void what_is_given_is_its_input_and_then_comes_the_end(void **state)
+{
+    (void)state;
+    struct process_outcome outcome = run_shell("cat >&3", LONG_MS);
+    assert_string_equal(outcome.record.data, "said\n");
     process_outcome_finish(&outcome);
 }
 
@@ -68,6 +79,56 @@ static void the_group_goes_with_its_leader(void **state)
     process_outcome_finish(&outcome);
 }
 
+#ifdef __linux__
+/* A daemon: in a session of its own, and its parent has ended. What it holds open ends with it. */
+static void who_leaves_the_group_is_ended_too(void **state)
+{
+    (void)state;
+    /* The pipe's end in the shell comes when the middle one has ended, behind the daemon's first word. */
+    struct process_outcome outcome = run_shell(
+        "up=$( (setsid sh -c 'echo up >&3; echo up; exec sleep 3600 >/dev/null' &) ); exit 0",
+        LONG_MS);
+    assert_int_equal(outcome.exit_code, 0);
+    assert_string_equal(outcome.record.data, "up\n");
+    assert_int_equal(outcome.n_left, 1);
+    process_outcome_finish(&outcome);
+    siginfo_t info = {.si_pid = 0};
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG), -1); /* no child is left */
+}
+
+static void a_child_of_before_stays(void **state)
+{
+    (void)state;
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    const pid_t before = fork();
+    if (before == 0) {
+        (void)!read(ends[0], &byte, 1);
+        _exit(9);
+    }
+    struct process_outcome outcome = run_shell("exit 0", LONG_MS);
+    assert_int_equal(outcome.n_left, 0);
+    process_outcome_finish(&outcome);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    int status = 0;
+    assert_int_equal(waitpid(before, &status, 0), before);
+    assert_int_equal(WEXITSTATUS(status), 9);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+#endif
+
+static void the_environment_is_a_workers(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("HF_TOKEN", "secret", 1), 0);
+    assert_int_equal(setenv("TZ", "UTC", 1), 0);
+    struct process_outcome outcome = run_shell("echo \"$HF_TOKEN,$TZ\" >&3", LONG_MS);
+    assert_string_equal(outcome.record.data, ",UTC\n");
+    process_outcome_finish(&outcome);
+}
+
 static void of_too_much_output_the_end_is_kept_by_whole_lines(void **state)
 {
     (void)state;
@@ -99,7 +160,7 @@ static void a_program_that_is_not_there_is_an_error(void **state)
     const char *const argv[] = {"/no/such/program", NULL};
     struct model_error err = MODEL_ERROR_INIT;
     struct process_outcome outcome;
-    assert_int_equal(check_process_run(argv, LONG_MS, &outcome, &err), MODEL_NOT_FOUND);
+    assert_int_equal(check_process_run(argv, NULL, LONG_MS, &outcome, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, "/no/such/program"));
 }
 
@@ -121,9 +182,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_exit_code_and_both_outputs_are_taken),
+        cmocka_unit_test(what_is_given_is_its_input_and_then_comes_the_end),
         cmocka_unit_test(a_signal_that_ends_it_is_told),
         cmocka_unit_test(what_does_not_end_is_killed_though_it_ignores_signals),
         cmocka_unit_test(the_group_goes_with_its_leader),
+#ifdef __linux__
+        cmocka_unit_test(who_leaves_the_group_is_ended_too),
+        cmocka_unit_test(a_child_of_before_stays),
+#endif
+        cmocka_unit_test(the_environment_is_a_workers),
         cmocka_unit_test(of_too_much_output_the_end_is_kept_by_whole_lines),
         cmocka_unit_test(signals_that_are_blocked_here_are_not_so_there),
         cmocka_unit_test(a_program_that_is_not_there_is_an_error),

@@ -27,7 +27,7 @@ static struct check_record fault(void (*body)(void), int *ret_signal)
     (void)close(ends[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
     *ret_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    check_record_read(bytes, n > 0 ? (size_t)n : 0, &record);
+    check_record_read(bytes, n > 0 ? (size_t)n : 0, NULL, &record);
     return record;
 }
 

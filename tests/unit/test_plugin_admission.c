@@ -2,7 +2,9 @@
  * function and through modelhost_load(). */
 #include "plugin_admission.h"
 #include "conformance_report.h"
+#include "errors.h"
 #include "echo_package.h"
+#include "plugin_handle.h"
 #include "quarantine.h"
 
 struct place {
@@ -144,6 +146,56 @@ static void a_host_loads_by_its_policy(void **state)
     assert_int_equal(load(place, 9, &err), MODEL_INVALID_ARGUMENT);
 }
 
+/* A gate that looks at what is asked, and may put another plugin into the place meanwhile. */
+struct watched_gate {
+    model_status answer;
+    const char *other, *path;
+    char sha256[SHA256_HEX_BYTES];
+};
+
+static model_status watch_gate(void *context, const char *path, const char *sha256,
+                               struct model_error *err)
+{
+    struct watched_gate *gate = context;
+    memcpy(gate->sha256, sha256, sizeof gate->sha256);
+    if (gate->other != NULL)
+        assert_int_equal(rename(gate->other, path), 0);
+    return gate->answer == MODEL_OK ? MODEL_OK : error_set(err, gate->answer, "not today");
+}
+
+static void what_is_asked_for_is_what_would_run(void **state)
+{
+    const struct place *place = *state;
+    struct watched_gate watched = {.answer = MODEL_BUSY};
+    const struct plugin_gate gate = {watch_gate, &watched};
+    const struct log_sink log = {.level = MODEL_LOG_ERROR};
+    struct plugin_handle handle;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(plugin_handle_open_if(place->plugin, &log, &gate, &handle, &err), MODEL_BUSY);
+    assert_string_equal(watched.sha256, place->sha256);
+    assert_string_equal(err.message, "not today");
+    watched.answer = MODEL_OK;
+    assert_int_equal(plugin_handle_open_if(place->plugin, &log, &gate, &handle, &err), MODEL_OK);
+    assert_string_equal(handle.file.name, "echo");
+}
+
+static void what_takes_the_place_of_the_admitted_is_not_opened(void **state)
+{
+    const struct place *place = *state;
+    char *package = make_package("faulty", "{}");
+    char *other = path_join(package, "backends/cpu/libmodel.so");
+    struct watched_gate watched = {.other = other};
+    const struct plugin_gate gate = {watch_gate, &watched};
+    const struct log_sink log = {.level = MODEL_LOG_ERROR};
+    struct plugin_handle handle;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(plugin_handle_open_if(place->plugin, &log, &gate, &handle, &err),
+                     MODEL_CORRUPT);
+    assert_string_equal(watched.sha256, place->sha256);
+    remove_package(package);
+    free(other);
+}
+
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, make_place, remove_place)
 
 int main(void)
@@ -154,6 +206,8 @@ int main(void)
         TEST(quarantine_counts_more_than_a_report),
         TEST(the_policy_wants_a_report_of_twelve_passed_checks),
         TEST(a_host_loads_by_its_policy),
+        TEST(what_is_asked_for_is_what_would_run),
+        TEST(what_takes_the_place_of_the_admitted_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

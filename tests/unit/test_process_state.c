@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <fenv.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 static char text[200];
@@ -36,6 +39,33 @@ static void descriptors_are_seen(void **state)
     (void)close(fd);
     expect(&open_one, "was closed");
     assert_null(difference(&before, 0));
+}
+
+static void timers_that_run_are_seen(void **state)
+{
+    (void)state;
+    struct process_state before, armed;
+    process_state_take(&before);
+    (void)alarm(100000);
+    expect(&before, "ITIMER_REAL (setitimer(), alarm()) was left running");
+    process_state_take(&armed);
+    assert_null(difference(&armed, 0)); /* though it goes on */
+    (void)alarm(0);
+    expect(&armed, "was stopped");
+    const struct itimerval later = {.it_value = {.tv_sec = 100000}}, never = {{0, 0}, {0, 0}};
+    assert_int_equal(setitimer(ITIMER_PROF, &later, NULL), 0);
+    expect(&before, "ITIMER_PROF");
+    assert_int_equal(setitimer(ITIMER_PROF, &never, NULL), 0);
+    assert_null(difference(&before, 0));
+#ifdef __linux__
+    struct sigevent event = {.sigev_notify = SIGEV_NONE};
+    timer_t timer;
+    assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    if (access("/proc/self/timers", R_OK) == 0)
+        expect(&before, "1 timers of timer_create() are there, before it were 0");
+    (void)timer_delete(timer);
+    assert_null(difference(&before, 0));
+#endif
 }
 
 static void do_nothing(int signal_number)
@@ -117,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(descriptors_are_seen),
+        cmocka_unit_test(timers_that_run_are_seen),
         cmocka_unit_test(handlers_and_masks_of_signals_are_seen),
         cmocka_unit_test(the_floating_point_mode_is_seen),
         cmocka_unit_test(the_environment_and_the_folder_are_seen),

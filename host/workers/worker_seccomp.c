@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+#include <asm/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <unistd.h>
@@ -42,8 +43,9 @@ static const char *const refused[] = {
     "fsmount", "fspick", "mount_setattr",
     /* what outlives the process, or watches others */
     "add_key", "request_key", "keyctl", "perf_event_open", "bpf", "userfaultfd", "fanotify_init",
-    "shmget", "shmat", "shmctl", "semget", "semctl", "msgget", "msgctl", "ipc", "mq_open",
-    "mq_unlink", "syslog", "vhangup", "quotactl", "quotactl_fd", "acct",
+    "shmget", "shmat", "shmctl", "semget", "semctl", "semop", "semtimedop", "semtimedop_time64",
+    "msgget", "msgctl", "msgsnd", "msgrcv", "ipc", "mq_open", "mq_unlink", "mq_notify", "syslog",
+    "vhangup", "quotactl", "quotactl_fd", "acct",
     /* limits, privileges, the clock */
     "setrlimit", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups",
     "capset", "settimeofday", "stime", "clock_settime", "clock_settime64", "adjtimex",
@@ -88,6 +90,37 @@ static int add_open(scmp_filter_ctx filter, const char *name, unsigned flags_at)
     return result;
 }
 
+/* Values of an argument that the kernel reads 32 bits of: upper halves must not lead past a rule. */
+static int add_values(scmp_filter_ctx filter, const char *name, unsigned at,
+                      const scmp_datum_t *values, size_t n)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < n; i++)
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(name),
+                                  1, SCMP_CMP(at, SCMP_CMP_MASKED_EQ, ANY_BITS, values[i]));
+    return result;
+}
+
+/* A descriptor sends a signal of one's choice to an owner of one's choice, past the rules of kill(): neither
+ * is to be chosen, nor signals asked for, since a terminal chooses its owner itself. */
+static int add_owners(scmp_filter_ctx filter)
+{
+    static const char *const calls[] = {"fcntl", "fcntl64"};
+    static const scmp_datum_t commands[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG, F_NOTIFY, F_SETLEASE};
+    static const scmp_datum_t requests[] = {FIOSETOWN, SIOCSPGRP, FIOASYNC, TIOCSPGRP,
+                                            TIOCSCTTY, TIOCSTI,   TIOCLINUX};
+    int result = add_values(filter, "ioctl", 1, requests, COUNT(requests));
+    for (size_t i = 0; result == 0 && i < COUNT(calls); i++) {
+        const int call = seccomp_syscall_resolve_name(calls[i]);
+        result = add_values(filter, calls[i], 1, commands, COUNT(commands));
+        if (result == 0)
+            result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 2,
+                                      SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, F_SETFL),
+                                      SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC));
+    }
+    return result;
+}
+
 /* Calls that are refused for some values of an argument. Upper halves of registers that the kernel
  * ignores must not lead past a rule: what is compared whole is refused unless it is equal. */
 static int add_some(scmp_filter_ctx filter)
@@ -107,8 +140,6 @@ static int add_some(scmp_filter_ctx filter)
         {"setpriority", SCMP_A1(SCMP_CMP_NE, 0, 0)},
         {"prlimit64", SCMP_A2(SCMP_CMP_NE, 0, 0)},
         {"personality", SCMP_A0(SCMP_CMP_NE, NOTHING_IS_SET, 0)},
-        {"ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, TIOCSTI)},
-        {"ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, TIOCLINUX)},
     };
     int result = 0;
     for (size_t i = 0; result == 0 && i < COUNT(rules); i++)
@@ -143,6 +174,8 @@ model_status worker_seccomp_enter(struct model_error *err)
         result = add_all(filter, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
     if (result == 0)
         result = add_some(filter);
+    if (result == 0)
+        result = add_owners(filter);
     if (result == 0)
         result = seccomp_load(filter);
     seccomp_release(filter);

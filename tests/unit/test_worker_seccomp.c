@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #ifdef __linux__
 #include <sys/ptrace.h>
+#include <asm/sockios.h>
 #include <sys/syscall.h>
 #endif
 
@@ -146,6 +147,87 @@ static int types_by_an_odd_request(void)
 {
     return TRY(syscall(SYS_ioctl, STDIN_FILENO, 0x100000000L | TIOCSTI, "x"));
 }
+/* A pipe that sends its owner a signal when there is something to read. */
+static int made_pipe(void)
+{
+    int ends[2];
+    return pipe(ends) == 0 ? ends[0] : -1;
+}
+static int gives_a_pipe_an_owner(void)
+{
+    return TRY(fcntl(made_pipe(), F_SETOWN, getppid()));
+}
+static int gives_a_pipe_an_owner_by_an_odd_command(void)
+{
+    return TRY(syscall(SYS_fcntl, made_pipe(), 0x100000000L | F_SETOWN, getppid()));
+}
+static int gives_a_pipe_a_thread_as_owner(void)
+{
+    const struct f_owner_ex owner = {F_OWNER_TID, getppid()};
+    return TRY(fcntl(made_pipe(), F_SETOWN_EX, &owner));
+}
+static int chooses_a_pipes_signal(void)
+{
+    return TRY(fcntl(made_pipe(), F_SETSIG, SIGKILL));
+}
+static int has_a_pipe_send_signals(void)
+{
+    return TRY(fcntl(made_pipe(), F_SETFL, O_ASYNC | O_NONBLOCK));
+}
+static int has_a_pipe_send_signals_by_ioctl(void)
+{
+    int on = 1;
+    return TRY(ioctl(made_pipe(), FIOASYNC, &on));
+}
+static int gives_a_socket_an_owner(void)
+{
+    int owner = getppid();
+    return TRY(ioctl(made_pipe(), FIOSETOWN, &owner));
+}
+static int gives_a_socket_a_group(void)
+{
+    int owner = getppid();
+    return TRY(ioctl(made_pipe(), SIOCSPGRP, &owner));
+}
+static int watches_a_folder(void)
+{
+    return TRY(fcntl(open("/", O_RDONLY), F_NOTIFY, DN_CREATE));
+}
+static int takes_a_lease(void)
+{
+    return TRY(fcntl(open("/bin/true", O_RDONLY), F_SETLEASE, F_RDLCK));
+}
+static int takes_the_terminal(void)
+{
+    int group = getppid();
+    return TRY(ioctl(STDIN_FILENO, TIOCSPGRP, &group));
+}
+static int queues_a_signal(void)
+{
+    siginfo_t info = {.si_code = SI_QUEUE};
+    return TRY(syscall(SYS_rt_sigqueueinfo, getppid(), 0, &info));
+}
+static int queues_a_signal_for_a_thread(void)
+{
+    siginfo_t info = {.si_code = SI_QUEUE};
+    return TRY(syscall(SYS_rt_tgsigqueueinfo, getppid(), getppid(), 0, &info));
+}
+static int signals_by_a_descriptor(void)
+{
+    return TRY(syscall(SYS_pidfd_send_signal, 0, 0, NULL, 0));
+}
+static int is_notified_of_messages(void)
+{
+    return TRY(syscall(SYS_mq_notify, 0, NULL));
+}
+/* A timer's signal goes to threads of its own process only: the kernel sees to that, not the filter. */
+static int times_a_signal_for_its_parent(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
+    int timer = 0;
+    event._sigev_un._tid = getppid();
+    return TRY(syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer));
+}
 static int uses_clone3(void)
 {
     return TRY(syscall(SYS_clone3, NULL, 0));
@@ -187,6 +269,22 @@ static const struct {
     {"io_uring", makes_a_ring, ENOSYS},
     {"TIOCSTI", types_into_the_terminal, EPERM},
     {"TIOCSTI in a wide register", types_by_an_odd_request, EPERM},
+    {"F_SETOWN", gives_a_pipe_an_owner, EPERM},
+    {"F_SETOWN in a wide register", gives_a_pipe_an_owner_by_an_odd_command, EPERM},
+    {"F_SETOWN_EX", gives_a_pipe_a_thread_as_owner, EPERM},
+    {"F_SETSIG", chooses_a_pipes_signal, EPERM},
+    {"O_ASYNC", has_a_pipe_send_signals, EPERM},
+    {"FIOASYNC", has_a_pipe_send_signals_by_ioctl, EPERM},
+    {"FIOSETOWN", gives_a_socket_an_owner, EPERM},
+    {"SIOCSPGRP", gives_a_socket_a_group, EPERM},
+    {"F_NOTIFY", watches_a_folder, EPERM},
+    {"F_SETLEASE", takes_a_lease, EPERM},
+    {"TIOCSPGRP", takes_the_terminal, EPERM},
+    {"rt_sigqueueinfo", queues_a_signal, EPERM},
+    {"rt_tgsigqueueinfo", queues_a_signal_for_a_thread, EPERM},
+    {"pidfd_send_signal", signals_by_a_descriptor, EPERM},
+    {"mq_notify", is_notified_of_messages, EPERM},
+    {"a timer for the parent", times_a_signal_for_its_parent, EINVAL},
     {"clone3", uses_clone3, ENOSYS},
 #endif
 };

@@ -348,7 +348,7 @@ static void end_generation(struct worker_slot *slot, const struct worker_end *en
     slot->state = WORKER_RESTING;
     atomic_store(&slot->n_ended, slot->generation);
     for (struct worker_link *link = slot->links; link != NULL; link = link->next)
-        shared_event_signal(&link->channel->to_host);
+        shared_event_wake(&link->channel->to_host);
     if (was_starting) {
         struct model_error err = MODEL_ERROR_INIT;
         fail_start(slot, worker_slot_write_end(slot, slot->generation, "create_model", &err),

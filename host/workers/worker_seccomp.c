@@ -16,6 +16,7 @@
 #include <asm/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define ANY_BITS       0xffffffffu
@@ -101,6 +102,14 @@ static int add_values(scmp_filter_ctx filter, const char *name, unsigned at,
     return result;
 }
 
+/* The process dies with its host, and is not opened to other processes again. */
+static int add_prctl(scmp_filter_ctx filter)
+{
+    static const scmp_datum_t options[] = {PR_SET_PDEATHSIG, PR_SET_DUMPABLE,
+                                           PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER};
+    return add_values(filter, "prctl", 0, options, COUNT(options));
+}
+
 /* A descriptor sends a signal of one's choice to an owner of one's choice, past the rules of kill(): neither
  * is to be chosen, nor signals asked for, since a terminal chooses its owner itself. */
 static int add_owners(scmp_filter_ctx filter)
@@ -176,6 +185,8 @@ model_status worker_seccomp_enter(struct model_error *err)
         result = add_some(filter);
     if (result == 0)
         result = add_owners(filter);
+    if (result == 0)
+        result = add_prctl(filter);
     if (result == 0)
         result = seccomp_load(filter);
     seccomp_release(filter);

@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <signal.h>
+#include <sys/prctl.h>
+#endif
 
 #define MAX_INSTANCES 1024
 #define MAX_END_MS    10000 /* for what follows the goodbye; the host waits for less */
@@ -282,6 +286,20 @@ static void end_kindly(struct worker_server *server)
     (void)reaper_stop(server->host.reaper, INT64_MAX); /* watch_end() has the limit */
 }
 
+/* The kernel ends the process with the thread that started it, which is the slot's and waits for the process:
+ * also when a plugin holds the thread that reads the socket, or the process is stopped. A host that had gone
+ * before has closed its end. */
+static bool follow_host(int socket)
+{
+#ifdef __linux__
+    struct pollfd host = {.fd = socket}; /* POLLHUP needs no asking */
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && poll(&host, 1, 0) == 0;
+#else
+    (void)socket;
+    return true;
+#endif
+}
+
 int worker_server_run(int socket, void (*end_at_once)(int code))
 {
     static struct worker_server server; /* threads use it to the end of the process */
@@ -290,7 +308,7 @@ int worker_server_run(int socket, void (*end_at_once)(int code))
     server.end_at_once = end_at_once;
     server.inbox = (struct worker_inbox)WORKER_INBOX_INIT;
     if (uv_mutex_init(&server.sending) != 0 || uv_mutex_init(&server.mutex) != 0 ||
-        uv_cond_init(&server.fewer) != 0)
+        uv_cond_init(&server.fewer) != 0 || !follow_host(socket))
         return 1;
     model_status status = take_open(&server, &err);
     while (status == MODEL_OK) {

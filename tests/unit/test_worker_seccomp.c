@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #ifdef __linux__
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <asm/sockios.h>
 #include <sys/syscall.h>
@@ -228,6 +229,14 @@ static int times_a_signal_for_its_parent(void)
     event._sigev_un._tid = getppid();
     return TRY(syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer));
 }
+static int outlives_its_parent(void)
+{
+    return TRY(prctl(PR_SET_PDEATHSIG, 0));
+}
+static int opens_itself(void)
+{
+    return TRY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+}
 static int uses_clone3(void)
 {
     return TRY(syscall(SYS_clone3, NULL, 0));
@@ -285,6 +294,8 @@ static const struct {
     {"pidfd_send_signal", signals_by_a_descriptor, EPERM},
     {"mq_notify", is_notified_of_messages, EPERM},
     {"a timer for the parent", times_a_signal_for_its_parent, EINVAL},
+    {"PR_SET_PDEATHSIG", outlives_its_parent, EPERM},
+    {"PR_SET_DUMPABLE", opens_itself, EPERM},
     {"clone3", uses_clone3, ENOSYS},
 #endif
 };

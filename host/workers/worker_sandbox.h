@@ -1,7 +1,8 @@
 /* worker_sandbox.h - what a worker process gives up before it runs a line of a plugin.
  *
  * Afterwards, in every thread and for good: no new privileges and, for root, none but reading files; no core
- * files, no debugger of the same user; bounded address space, descriptors and file sizes; and on Linux a
+ * files, no debugger of the same user; bounded address space, descriptors and file sizes; on Linux no
+ * look into other processes (Landlock, where there is one), and a
  * filter of system calls (worker_seccomp.h). Threads, memory, futexes, reading files, and what the process
  * had open before, go on as ever, so OpenMP and oneDNN do not notice.
  *

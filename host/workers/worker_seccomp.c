@@ -17,10 +17,12 @@
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#define ANY_BITS       0xffffffffu
-#define NOTHING_IS_SET 0xffffffffu /* personality() then only answers */
+#define ANY_BITS           0xffffffffu
+#define NOTHING_IS_SET     0xffffffffu /* personality() then only answers */
+#define IOPRIO_WHO_PROCESS 1           /* linux/ioprio.h, which older systems have not */
 
 /* libseccomp leaves out what this machine has not (socketcall, fork on ARM). */
 static const char *const refused[] = {
@@ -146,7 +148,14 @@ static int add_some(scmp_filter_ctx filter)
         {"tgkill", SCMP_A0(SCMP_CMP_NE, own, 0)},
         {"rt_sigqueueinfo", SCMP_A0(SCMP_CMP_NE, own, 0)},
         {"rt_tgsigqueueinfo", SCMP_A0(SCMP_CMP_NE, own, 0)},
+        {"setpriority", SCMP_A0(SCMP_CMP_NE, PRIO_PROCESS, 0)},
         {"setpriority", SCMP_A1(SCMP_CMP_NE, 0, 0)},
+        {"ioprio_set", SCMP_A0(SCMP_CMP_NE, IOPRIO_WHO_PROCESS, 0)},
+        {"ioprio_set", SCMP_A1(SCMP_CMP_NE, 0, 0)},
+        {"sched_setscheduler", SCMP_A0(SCMP_CMP_NE, 0, 0)},
+        {"sched_setparam", SCMP_A0(SCMP_CMP_NE, 0, 0)},
+        {"sched_setattr", SCMP_A0(SCMP_CMP_NE, 0, 0)},
+        {"sched_setaffinity", SCMP_A0(SCMP_CMP_NE, 0, 0)},
         {"prlimit64", SCMP_A2(SCMP_CMP_NE, 0, 0)},
         {"personality", SCMP_A0(SCMP_CMP_NE, NOTHING_IS_SET, 0)},
     };

@@ -2,8 +2,8 @@
  *
  *   refused (EPERM)   sockets; running programs and other processes; debugging, killing or looking into
  *                     other processes; changing any file, folder or mount by its name; keys, performance
- *                     counters, queues and memory that outlive the process; raising limits; typing into a
- *                     terminal; descriptors that send signals
+ *                     counters, queues and memory that outlive the process; raising limits; how other
+ *                     threads are scheduled; typing into a terminal; descriptors that send signals
  *   absent (ENOSYS)   calls whose arguments a filter cannot see and that libraries do without
  *   fatal (SIGSYS)    changing the kernel itself, and calls of another instruction set
  *

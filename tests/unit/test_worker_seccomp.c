@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
@@ -237,6 +238,47 @@ static int opens_itself(void)
 {
     return TRY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
+static int idles_its_parent(void)
+{
+    const struct sched_param none = {0};
+    return TRY(sched_setscheduler(getppid(), SCHED_IDLE, &none));
+}
+static int gives_its_parent_a_parameter(void)
+{
+    const struct sched_param none = {0};
+    return TRY(sched_setparam(getppid(), &none));
+}
+static int gives_its_parent_attributes(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t rest[5];
+    } idle = {sizeof idle, SCHED_IDLE, {0}};
+    return TRY(syscall(SYS_sched_setattr, getppid(), &idle, 0));
+}
+static int ties_its_parent_to_a_cpu(void)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof cpus, &cpus) != 0
+               ? 1000
+               : TRY(sched_setaffinity(getppid(), sizeof cpus, &cpus));
+}
+static int is_nice_for_its_user(void)
+{
+    return TRY(setpriority(PRIO_USER, 0, 19));
+}
+static int is_nice_for_its_parent(void)
+{
+    return TRY(setpriority(PRIO_PROCESS, (id_t)getppid(), 0));
+}
+static int slows_its_parents_files(void)
+{
+    return TRY(syscall(SYS_ioprio_set, 1 /* a process */, getppid(), 2 << 13 | 4));
+}
+static int slows_its_users_files(void)
+{
+    return TRY(syscall(SYS_ioprio_set, 3 /* a user */, 0, 2 << 13 | 4));
+}
 static int uses_clone3(void)
 {
     return TRY(syscall(SYS_clone3, NULL, 0));
@@ -296,6 +338,14 @@ static const struct {
     {"a timer for the parent", times_a_signal_for_its_parent, EINVAL},
     {"PR_SET_PDEATHSIG", outlives_its_parent, EPERM},
     {"PR_SET_DUMPABLE", opens_itself, EPERM},
+    {"sched_setscheduler of the parent", idles_its_parent, EPERM},
+    {"sched_setparam of the parent", gives_its_parent_a_parameter, EPERM},
+    {"sched_setattr of the parent", gives_its_parent_attributes, EPERM},
+    {"sched_setaffinity of the parent", ties_its_parent_to_a_cpu, EPERM},
+    {"setpriority of the user", is_nice_for_its_user, EPERM},
+    {"setpriority of the parent", is_nice_for_its_parent, EPERM},
+    {"ioprio_set of the parent", slows_its_parents_files, EPERM},
+    {"ioprio_set of the user", slows_its_users_files, EPERM},
     {"clone3", uses_clone3, ENOSYS},
 #endif
 };

@@ -1,6 +1,7 @@
 /* worker_server.c - see worker_server.h. */
 #include "worker_server.h"
 #include "cpu_budget.h"
+#include "crash_report.h"
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
@@ -150,6 +151,12 @@ static void on_created(void *context, uint32_t id, model_status status, const ch
                                                    .text = sentence});
 }
 
+static void on_thread_ended(void *context)
+{
+    const struct worker_server *server = context;
+    server->end_at_once(CRASH_EXIT_THREAD_ENDED);
+}
+
 static void on_ended(void *context, struct served_instance *served)
 {
     struct worker_server *server = context;
@@ -191,6 +198,7 @@ static model_status create_instance(struct worker_server *server,
                                      .can_spin = server->host.cpus > 1,
                                      .created = on_created,
                                      .ended = on_ended,
+                                     .thread_ended = on_thread_ended,
                                      .context = server};
     model_status status = map_passed(server, message->numbers[1], &channel, err);
     if (status == MODEL_OK && channel->size_bytes < sizeof(struct worker_channel))

@@ -46,6 +46,18 @@ static void one_that_goes_on_saying_something_is_ended(void **state)
 #endif
 }
 
+static void a_thread_that_the_plugin_ends_is_an_error_of_its_request(void **state)
+{
+    (void)state;
+    struct workers workers = workers_open("hostile", 1, 1);
+    float y = 0;
+    assert_int_equal(workers_ask(workers.model, -4, 0, &y, &err), MODELHOST_CRASHED);
+    if (strstr(err.message, "plugin ended its thread (pthread_exit) in run") == NULL)
+        fail_msg("%s", err.message);
+    workers_must_answer(workers.model);
+    workers_close(&workers);
+}
+
 int main(void)
 {
     (void)setenv("ASAN_OPTIONS", "handle_segv=0:handle_abort=0:detect_leaks=0", 1); /* let crash */
@@ -53,6 +65,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_end_that_the_plugin_hides_is_seen),
         cmocka_unit_test(one_that_goes_on_saying_something_is_ended),
+        cmocka_unit_test(a_thread_that_the_plugin_ends_is_an_error_of_its_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,7 +258,8 @@ static model_status open_here(struct modelhost_model *model, const char *name,
     if (status == MODEL_OK)
         status = take_plugin(model, plugin_path, err);
     if (status == MODEL_OK)
-        status = plugin_handle_open(model->plugin_path, model->log, &model->plugin, err);
+        status = plugin_handle_open_behind(model->host->barrier, model->plugin_path, model->log,
+                                           &model->plugin, err);
     if (status == MODEL_OK)
         status = services_init(&model->services, model->log, name, model->config, model->weights,
                                threads, err);

@@ -116,13 +116,13 @@ static struct open_copy *open_copies;
 static pthread_mutex_t open_copies_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards open_copies */
 
 /* NULL: it cannot be opened so. Under the mutex. */
-static void *open_new_copy(const struct buffer *bytes, const char *digest)
+static void *open_new_copy(plugin_barrier barrier, const struct buffer *bytes, const char *digest)
 {
     char path[PLUGIN_COPY_PATH_BYTES], name[PATH_MAX], steps[STEPS_BYTES];
     struct open_copy *copy = calloc(1, sizeof *copy);
     int fd = copy != NULL ? plugin_copy_make(bytes, path) : -1;
     write_steps(identity_of(digest), steps);
-    if (fd >= 0 && write_name(path, steps, name))
+    if (fd >= 0 && write_name(path, steps, name) && (barrier == NULL || barrier(NULL) == MODEL_OK))
         copy->object = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (fd >= 0)
         (void)close(fd);
@@ -136,7 +136,7 @@ static void *open_new_copy(const struct buffer *bytes, const char *digest)
     return copy->object;
 }
 
-static void *open_copy(const struct plugin_file *file, const char *path)
+static void *open_copy(plugin_barrier barrier, const struct plugin_file *file, const char *path)
 {
     struct buffer bytes;
     char digest[SHA256_HEX_BYTES];
@@ -146,20 +146,23 @@ static void *open_copy(const struct plugin_file *file, const char *path)
     const struct open_copy *copy = open_copies;
     while (copy != NULL && strcmp(copy->digest, digest) != 0)
         copy = copy->next;
-    void *object = copy != NULL ? copy->object : open_new_copy(&bytes, digest);
+    void *object = copy != NULL ? copy->object : open_new_copy(barrier, &bytes, digest);
     (void)pthread_mutex_unlock(&open_copies_mutex);
     buffer_finish(&bytes);
     return object;
 }
 
-static model_status open_in_place(const struct plugin_file *file, const char *path, void **ret,
-                                  struct model_error *err)
+static model_status open_in_place(plugin_barrier barrier, const struct plugin_file *file,
+                                  const char *path, void **ret, struct model_error *err)
 {
     char name[PATH_MAX], steps[STEPS_BYTES];
     write_steps(file_identity(&file->read), steps);
     if (!write_name(path, steps, name))
         return error_set(err, MODEL_UNSUPPORTED, "cannot open plugin %s: its path is too long",
                          path);
+    model_status status = barrier != NULL ? barrier(err) : MODEL_OK;
+    if (status != MODEL_OK)
+        return status;
     void *object = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL) {
         const char *why = dlerror();
@@ -180,6 +183,13 @@ static model_status open_in_place(const struct plugin_file *file, const char *pa
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
                                 struct plugin_handle *ret, struct model_error *err)
 {
+    return plugin_handle_open_behind(NULL, path, log, ret, err);
+}
+
+model_status plugin_handle_open_behind(plugin_barrier barrier, const char *path,
+                                       const struct log_sink *log, struct plugin_handle *ret,
+                                       struct model_error *err)
+{
     struct plugin_handle handle = {0};
     model_status status = plugin_file_read(path, &handle.file, err);
     if (status == MODEL_OK)
@@ -190,9 +200,9 @@ model_status plugin_handle_open(const char *path, const struct log_sink *log,
     status = plugin_file_check_same(&handle.file, path, err);
     if (status != MODEL_OK)
         return status;
-    void *object = open_copy(&handle.file, path);
+    void *object = open_copy(barrier, &handle.file, path);
     if (object == NULL)
-        status = open_in_place(&handle.file, path, &object, err);
+        status = open_in_place(barrier, &handle.file, path, &object, err);
     if (status != MODEL_OK)
         return status;
     status = plugin_file_check_same(&handle.file, path, err);

@@ -19,4 +19,11 @@ struct plugin_handle {
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
                                 struct plugin_handle *ret, struct model_error *err);
 
+/* The same, with something to do when the file is checked and copied and before a line of it runs (NULL: nothing);
+ * where that fails nothing is opened. It may be done more than once. */
+typedef model_status (*plugin_barrier)(struct model_error *err);
+model_status plugin_handle_open_behind(plugin_barrier barrier, const char *path,
+                                       const struct log_sink *log, struct plugin_handle *ret,
+                                       struct model_error *err);
+
 #endif

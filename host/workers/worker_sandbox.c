@@ -178,3 +178,11 @@ model_status worker_sandbox_enter(const struct worker_limits *limits, struct mod
         error_prefix(err, "the worker's sandbox");
     return status;
 }
+
+model_status worker_sandbox_before_plugin(struct model_error *err)
+{
+    model_status status = worker_seccomp_refuse_files(err);
+    if (status != MODEL_OK)
+        error_prefix(err, "the worker's sandbox");
+    return status;
+}

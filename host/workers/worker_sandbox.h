@@ -25,4 +25,8 @@ struct worker_limits {
  * than the process has already): it must end then, since half a sandbox looks like a whole one. */
 model_status worker_sandbox_enter(const struct worker_limits *limits, struct model_error *err);
 
+/* Inside: gives up what opening a plugin needs and the plugin does not, to be called before its first line runs
+ * (plugin_barrier). It may have threads. Memory with a descriptor is not counted by the limit of memory. */
+model_status worker_sandbox_before_plugin(struct model_error *err);
+
 #endif

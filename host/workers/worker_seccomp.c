@@ -174,7 +174,27 @@ bool worker_seccomp_is_built(void)
     return true;
 }
 
-model_status worker_seccomp_enter(struct model_error *err)
+static int make_filter(scmp_filter_ctx filter)
+{
+    int result = add_all(filter, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused));
+    if (result == 0)
+        result = add_all(filter, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
+    if (result == 0)
+        result = add_all(filter, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
+    if (result == 0)
+        result = add_some(filter);
+    if (result == 0)
+        result = add_owners(filter);
+    return result == 0 ? add_prctl(filter) : result;
+}
+
+static int make_filter_of_files(scmp_filter_ctx filter)
+{
+    static const char *const files[] = {"memfd_create", "memfd_secret"};
+    return add_all(filter, SCMP_ACT_ERRNO(ENOSYS), files, COUNT(files));
+}
+
+static model_status enter(int (*make)(scmp_filter_ctx filter), struct model_error *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (filter == NULL)
@@ -185,17 +205,7 @@ model_status worker_seccomp_enter(struct model_error *err)
     if (result == 0)
         result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
     if (result == 0)
-        result = add_all(filter, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused));
-    if (result == 0)
-        result = add_all(filter, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
-    if (result == 0)
-        result = add_all(filter, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
-    if (result == 0)
-        result = add_some(filter);
-    if (result == 0)
-        result = add_owners(filter);
-    if (result == 0)
-        result = add_prctl(filter);
+        result = make(filter);
     if (result == 0)
         result = seccomp_load(filter);
     seccomp_release(filter);
@@ -207,6 +217,16 @@ model_status worker_seccomp_enter(struct model_error *err)
     return MODEL_OK;
 }
 
+model_status worker_seccomp_enter(struct model_error *err)
+{
+    return enter(make_filter, err);
+}
+
+model_status worker_seccomp_refuse_files(struct model_error *err)
+{
+    return enter(make_filter_of_files, err);
+}
+
 #else
 
 bool worker_seccomp_is_built(void)
@@ -215,6 +235,12 @@ bool worker_seccomp_is_built(void)
 }
 
 model_status worker_seccomp_enter(struct model_error *err)
+{
+    (void)err;
+    return MODEL_OK;
+}
+
+model_status worker_seccomp_refuse_files(struct model_error *err)
 {
     (void)err;
     return MODEL_OK;

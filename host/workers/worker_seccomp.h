@@ -21,4 +21,7 @@ bool worker_seccomp_is_built(void);
 /* For all threads of the process and for good. MODEL_UNSUPPORTED: the kernel has no such filters. */
 model_status worker_seccomp_enter(struct model_error *err);
 
+/* The same way, besides: no more memory with a descriptor (ENOSYS). */
+model_status worker_seccomp_refuse_files(struct model_error *err);
+
 #endif

@@ -128,6 +128,7 @@ static model_status take_open(struct worker_server *server, struct model_error *
     const struct log_sink log = {
         .level = (int32_t)open->numbers[2], .record = send_record, .context = server};
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
+    server->host.barrier = worker_sandbox_before_plugin;
     server->host.cpus = cpu_budget();            /* while it can be read */
     status = worker_sandbox_enter(&limits, err); /* while there is one thread */
     if (status != MODEL_OK) {

@@ -4,6 +4,7 @@
  *   -2  leads the sleeping host to another futex, and exits
  *   -3  emits for ever, and takes each cancel back
  *   -4  ends its thread, with pthread_exit()
+ *   -5  makes memory with a descriptor, and fails when that works
  * The channel is found as any code in the process could: host/workers/worker_channel.h says where things are. */
 #include "model_abi.h"
 
@@ -14,6 +15,7 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <linux/futex.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #endif
 
@@ -103,6 +105,8 @@ static model_status run(struct model_instance *self, const struct model_call *ca
 #ifdef __linux__
     if (what == -1 || what == -2)
         lose_the_host(what);
+    if (what == -5 && memfd_create("hostile", 0) >= 0)
+        return MODEL_IO;
 #endif
     if (what == -3 && call->sink != NULL)
         emit_for_ever(call);

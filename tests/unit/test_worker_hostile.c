@@ -3,6 +3,7 @@
  * host/workers/served_instance.c. */
 #include "clock.h"
 #include "worker_fixture.h"
+#include "worker_seccomp.h"
 
 static struct model_error err = {.struct_size = sizeof err};
 
@@ -58,6 +59,18 @@ static void a_thread_that_the_plugin_ends_is_an_error_of_its_request(void **stat
     workers_close(&workers);
 }
 
+static void a_plugin_makes_no_memory_with_a_descriptor(void **state)
+{
+    (void)state;
+    if (!worker_seccomp_is_built())
+        SKIP_BECAUSE("built without libseccomp");
+    struct workers workers = workers_open("hostile", 1, 1);
+    float y = 0;
+    if (workers_ask(workers.model, -5, 0, &y, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    workers_close(&workers);
+}
+
 int main(void)
 {
     (void)setenv("ASAN_OPTIONS", "handle_segv=0:handle_abort=0:detect_leaks=0", 1); /* let crash */
@@ -66,6 +79,7 @@ int main(void)
         cmocka_unit_test(an_end_that_the_plugin_hides_is_seen),
         cmocka_unit_test(one_that_goes_on_saying_something_is_ended),
         cmocka_unit_test(a_thread_that_the_plugin_ends_is_an_error_of_its_request),
+        cmocka_unit_test(a_plugin_makes_no_memory_with_a_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "worker_sandbox.h"
 #include "in_sandbox.h"
 #include "parallel.h"
+#include "worker_seccomp.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -260,6 +261,23 @@ static void files_end_at_their_limit(void **state)
 #endif
 
 #ifdef __linux__
+static int makes_a_file_behind_the_barrier(void)
+{
+    const int before = memfd_create("before", MFD_CLOEXEC);
+    if (before < 0 || worker_sandbox_before_plugin(NULL) != MODEL_OK ||
+        worker_sandbox_before_plugin(NULL) != MODEL_OK)
+        return 1000;
+    return TRY(memfd_create("behind", MFD_CLOEXEC));
+}
+
+static void no_memory_with_a_descriptor_is_made_by_a_plugin(void **state)
+{
+    (void)state;
+    if (!worker_seccomp_is_built())
+        SKIP_BECAUSE("built without libseccomp");
+    assert_int_equal(code_inside(makes_a_file_behind_the_barrier), ENOSYS);
+}
+
 /* Of the same user, with everything that its parent has not given up. */
 static int looks_into_its_parent(void)
 {
@@ -357,6 +375,7 @@ int main(void)
         cmocka_unit_test(descriptors_end_at_their_limit),
 #ifdef __linux__
         cmocka_unit_test(files_end_at_their_limit),
+        cmocka_unit_test(no_memory_with_a_descriptor_is_made_by_a_plugin),
         cmocka_unit_test(its_host_is_not_to_be_looked_into),
         cmocka_unit_test(helpers_keep_off_their_owners_processor),
 #endif

@@ -24,6 +24,7 @@ typedef int limit_resource;
 #endif
 
 #define USUAL_OPEN_FILES 1024
+#define OOM_SCORE        500 /* of 1000 */
 #define USUAL_FILE_BYTES ((uint64_t)64 << 30)
 
 /* A thread that allocates for the first time reserves 64 MB of addresses for an arena of its own, which
@@ -66,6 +67,21 @@ static model_status set_limit(limit_resource resource, const char *what, uint64_
         return error_set(err, MODEL_UNSUPPORTED, "cannot limit %s to %llu: %s", what,
                          (unsigned long long)value, strerror(errno));
     return MODEL_OK;
+}
+
+/* When the system has no memory left, the worker is to end before its host. Best effort: /proc may be absent. */
+static void volunteer_for_lack_of_memory(void)
+{
+#ifdef __linux__
+    int score = 0;
+    FILE *file = fopen("/proc/self/oom_score_adj", "r+e");
+    if (file != NULL && fscanf(file, "%d", &score) == 1 && score < OOM_SCORE) {
+        rewind(file);
+        (void)fprintf(file, "%d", OOM_SCORE);
+    }
+    if (file != NULL)
+        (void)fclose(file);
+#endif
 }
 
 static model_status set_limits(const struct worker_limits *limits, struct model_error *err)
@@ -169,6 +185,7 @@ static model_status drop_privileges(struct model_error *err)
 model_status worker_sandbox_enter(const struct worker_limits *limits, struct model_error *err)
 {
     const struct worker_limits usual = {0};
+    volunteer_for_lack_of_memory();
     model_status status = set_limits(limits != NULL ? limits : &usual, err);
     if (status == MODEL_OK)
         status = drop_privileges(err);

@@ -261,6 +261,19 @@ static void files_end_at_their_limit(void **state)
 #endif
 
 #ifdef __linux__
+static int is_no_volunteer(void)
+{
+    int score = 0;
+    FILE *file = fopen("/proc/self/oom_score_adj", "re");
+    return file == NULL || fscanf(file, "%d", &score) != 1 || score < 500;
+}
+
+static void it_ends_before_its_host_when_memory_is_short(void **state)
+{
+    (void)state;
+    assert_int_equal(code_inside(is_no_volunteer), 0);
+}
+
 static int makes_a_file_behind_the_barrier(void)
 {
     const int before = memfd_create("before", MFD_CLOEXEC);
@@ -376,6 +389,7 @@ int main(void)
 #ifdef __linux__
         cmocka_unit_test(files_end_at_their_limit),
         cmocka_unit_test(no_memory_with_a_descriptor_is_made_by_a_plugin),
+        cmocka_unit_test(it_ends_before_its_host_when_memory_is_short),
         cmocka_unit_test(its_host_is_not_to_be_looked_into),
         cmocka_unit_test(helpers_keep_off_their_owners_processor),
 #endif

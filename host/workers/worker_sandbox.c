@@ -24,7 +24,8 @@ typedef int limit_resource;
 #endif
 
 #define USUAL_OPEN_FILES 1024
-#define OOM_SCORE        500 /* of 1000 */
+#define THREADS_BYTES    ((uint64_t)32 << 20) /* stacks of those that there always are */
+#define OOM_SCORE        500                  /* of 1000 */
 #define USUAL_FILE_BYTES ((uint64_t)64 << 30)
 
 /* A thread that allocates for the first time reserves 64 MB of addresses for an arena of its own, which
@@ -43,13 +44,14 @@ static model_status check_memory(uint64_t limit_bytes, struct model_error *err)
     if (file != NULL)
         (void)fclose(file);
 #endif
-    if (limit_bytes == 0 || mapped_bytes < limit_bytes)
+    if (limit_bytes == 0 || mapped_bytes + THREADS_BYTES <= limit_bytes)
         return MODEL_OK;
     return error_set(
         err, MODEL_INVALID_ARGUMENT,
-        "a memory limit of %llu MB is not enough: %llu MB of addresses are taken before "
-        "a model is opened; give a model's size more than that",
-        (unsigned long long)(limit_bytes >> 20), (unsigned long long)(mapped_bytes >> 20));
+        "a memory limit of %llu MB is not enough: %llu MB of addresses are taken before a model "
+        "is opened, and threads take %llu MB; give a model's size more than both",
+        (unsigned long long)(limit_bytes >> 20), (unsigned long long)(mapped_bytes >> 20),
+        (unsigned long long)(THREADS_BYTES >> 20));
 }
 
 static model_status set_limit(limit_resource resource, const char *what, uint64_t value,

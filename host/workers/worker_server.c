@@ -53,12 +53,22 @@ static void send_log(struct worker_server *server, int32_t level, const char *li
                              .type = WORKER_LOG, .numbers = {(uint64_t)level}, .text = line});
 }
 
+/* Set when the code of a plugin is about to be opened: what is said before is no plugin's. */
+static _Atomic bool a_plugin_is_in;
+
+static model_status before_plugin(struct model_error *err)
+{
+    atomic_store(&a_plugin_is_in, true);
+    return worker_sandbox_before_plugin(err);
+}
+
 /* The host knows the model by a name of its own. */
 static void send_record(void *context, const struct modelhost_log_record *record)
 {
     send_message(context,
                  &(struct worker_message){.type = WORKER_LOG,
-                                          .numbers = {(uint64_t)record->level, record->request_id},
+                                          .numbers = {(uint64_t)record->level, record->request_id,
+                                                      !atomic_load(&a_plugin_is_in)},
                                           .text = record->message});
 }
 
@@ -128,12 +138,12 @@ static model_status take_open(struct worker_server *server, struct model_error *
     const struct log_sink log = {
         .level = (int32_t)open->numbers[2], .record = send_record, .context = server};
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
-    server->host.barrier = worker_sandbox_before_plugin;
+    server->host.barrier = before_plugin;
     server->host.cpus = cpu_budget();            /* while it can be read */
     status = worker_sandbox_enter(&limits, err); /* while there is one thread */
     if (status != MODEL_OK) {
-        send_failure(server, status, err);
-        return status;
+        send_failure(server, status, err); /* and no line of the log besides */
+        server->end_at_once(1);
     }
     status = host_metrics_init(&server->host.metrics, err);
     if (status == MODEL_OK)

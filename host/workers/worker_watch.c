@@ -86,7 +86,8 @@ static void take_log(struct worker_slot *slot, const struct worker_message *mess
 {
     const int32_t level =
         message->numbers[0] > MODEL_LOG_DEBUG ? MODEL_LOG_DEBUG : (int32_t)message->numbers[0];
-    if (level <= MODEL_LOG_WARN) {
+    if (level <= MODEL_LOG_WARN &&
+        message->numbers[2] == 0) { /* what a crash quotes is the plugin's */
         line_tail_append(&slot->tail, message->text, strlen(message->text));
         line_tail_append(&slot->tail, "\n", 1);
     }
@@ -159,7 +160,8 @@ static model_status take_opened(struct worker_slot *slot, const struct worker_me
 /* Why nothing more is wanted of the process: bury() ends it. */
 static void set_breach(struct worker_slot *slot, const char *sentence)
 {
-    log_line(slot, MODEL_LOG_ERROR, 0, sentence);
+    if (atomic_load(&slot->n_calls) == 0) /* else the call says it */
+        log_line(slot, MODEL_LOG_ERROR, 0, sentence);
     uv_mutex_lock(&slot->mutex);
     if (slot->breach.message[0] == '\0') /* the first is the cause of others */
         (void)error_set(&slot->breach, MODEL_CORRUPT, "%s", sentence);

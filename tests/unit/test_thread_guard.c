@@ -6,7 +6,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 /* What a thread that is ended in the middle of a call has is left in memory. */
 const char *__asan_default_options(void);
-const char *__asan_default_options(void)
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
 }

@@ -7,6 +7,7 @@
 #include "lane.h"
 #include "loaded_model.h"
 #include "request.h"
+#include "route_opening.h"
 #include "route_text.h"
 #include "session.h"
 
@@ -14,25 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_OPENING_NS (60 * NS_PER_S)
-#define MAX_WAIT_MS      (INT64_MAX / NS_PER_MS / 4)
-
-enum next_state { NEXT_UNOPENED, NEXT_OPENING, NEXT_OPEN, NEXT_FAILED };
-
-struct model_route {
-    struct backend_chain *chain; /* holds a reference */
-    size_t position;
-
-    uv_mutex_t mutex; /* guards what follows */
-    uv_cond_t opened; /* next_state is not NEXT_OPENING any more */
-    struct breaker breaker;
-    struct model_error last_failure; /* of ROUTE_FAILURE_BYTES */
-    uint64_t changed_by;             /* the request whose end changed the breaker's state */
-    enum next_state next_state;
-    struct modelhost_model *next; /* holds a reference; set once */
-    int64_t retry_ns;             /* NEXT_FAILED: when it may be tried again */
-    atomic_bool is_unsettled;     /* the state has changed, and nobody has said so */
-};
+#define MAX_WAIT_MS (INT64_MAX / NS_PER_MS / 4)
 
 /* ---- life */
 
@@ -76,95 +59,6 @@ void model_route_describe(const struct modelhost_model *model, json_node *info)
 {
     const struct model_route *route = model->route;
     backend_chain_describe(route->chain, route->position, model->package.backend, info);
-}
-
-/* ---- opening the next backend */
-
-/* Tells those who wait. Drops the reference of the opening. */
-static void end_opening(struct modelhost_model *model, struct modelhost_model *next)
-{
-    struct model_route *route = model->route;
-    uv_mutex_lock(&route->mutex);
-    route->next = next;
-    route->next_state = next != NULL ? NEXT_OPEN : NEXT_FAILED;
-    route->retry_ns = route->chain->now_ns() + RETRY_OPENING_NS;
-    uv_cond_broadcast(&route->opened);
-    uv_mutex_unlock(&route->mutex);
-    if (model->host->scheduler != NULL)
-        scheduler_route_held(model->host->scheduler, route->chain);
-    loaded_model_drop(model);
-}
-
-static void open_next(void *argument)
-{
-    struct modelhost_model *model = argument;
-    struct model_route *route = model->route;
-    struct modelhost_model *next = NULL;
-    struct model_error err = MODEL_ERROR_INIT;
-    model_status status = backend_chain_open(route->chain, route->position + 1,
-                                             modelhost_description(model), &next, &err);
-    const struct log_subject before =
-        log_set_subject((struct log_subject){loaded_model_name(model), 0});
-    if (status == MODEL_OK)
-        log_write(route->chain->log, MODEL_LOG_INFO, "backend '%s' is open, to stand in",
-                  next->package.backend);
-    else
-        log_write(route->chain->log, MODEL_LOG_ERROR, "%s", err.message);
-    (void)log_set_subject(before);
-    end_opening(model, next);
-}
-
-static bool has_next(const struct model_route *route)
-{
-    return route->position + 1 < route->chain->order.n_names;
-}
-
-/* Has the next backend opened, unless it is, or is being, or failed to be a moment ago. */
-static void want_next(struct modelhost_model *model)
-{
-    struct model_route *route = model->route;
-    if (!has_next(route))
-        return;
-    uv_mutex_lock(&route->mutex);
-    const bool start =
-        route->next_state == NEXT_UNOPENED ||
-        (route->next_state == NEXT_FAILED && route->chain->now_ns() >= route->retry_ns);
-    if (start)
-        route->next_state = NEXT_OPENING;
-    uv_mutex_unlock(&route->mutex);
-    if (!start)
-        return;
-    loaded_model_retain(model);
-    model_status status = background_start(&route->chain->host->background, open_next, model, NULL);
-    if (status == MODEL_CANCELLED)
-        end_opening(model, NULL);
-    else if (status != MODEL_OK)
-        open_next(model); /* no thread to be had: on this one */
-}
-
-struct modelhost_model *model_route_next(const struct modelhost_model *model)
-{
-    struct model_route *route = model->route;
-    uv_mutex_lock(&route->mutex);
-    struct modelhost_model *next = route->next;
-    uv_mutex_unlock(&route->mutex);
-    return next;
-}
-
-static bool is_opening_next(const struct modelhost_model *model)
-{
-    struct model_route *route = model->route;
-    uv_mutex_lock(&route->mutex);
-    const bool is_opening = route->next_state == NEXT_OPENING;
-    uv_mutex_unlock(&route->mutex);
-    return is_opening;
-}
-
-bool model_route_is_opening(struct modelhost_model *first)
-{
-    while (first != NULL && !is_opening_next(first))
-        first = model_route_next(first);
-    return first != NULL;
 }
 
 const struct backend_chain *model_route_chain(const struct modelhost_model *model)
@@ -272,13 +166,13 @@ static model_status choose(struct modelhost_model *first,
                            struct model_error *err)
 {
     for (struct modelhost_model *model = first, *next; !admit(model, call, reasons); model = next) {
-        want_next(model);
+        route_want_next(model);
         if (may_wait) {
             model_status status = wait_for_next(model, options, call->start_ns, err);
             if (status != MODEL_OK)
                 return status;
         }
-        const bool is_opening = !may_wait && is_opening_next(model);
+        const bool is_opening = !may_wait && route_is_opening_next(model);
         next = model_route_next(model);
         if (next == NULL && is_opening) {
             call->waits = true;
@@ -450,7 +344,7 @@ void model_route_settle(struct modelhost_model *model)
                            now_ns, &text);
     uv_mutex_unlock(&route->mutex);
     if (state == BREAKER_OPEN)
-        want_next(model);
+        route_want_next(model);
     const struct log_subject before = log_set_subject(subject);
     if (state == BREAKER_OPEN)
         log_write(route->chain->log, MODEL_LOG_WARN, "%s",
@@ -497,7 +391,7 @@ bool model_route_is_ready(struct modelhost_model *first, struct model_error *err
     struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
     struct modelhost_model *model = first;
     while (model != NULL && !would_admit(model, &reasons)) {
-        want_next(model);
+        route_want_next(model);
         struct modelhost_model *next = model_route_next(model);
         if (next == NULL)
             say_no_next(model, &reasons);

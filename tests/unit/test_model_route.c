@@ -1,6 +1,6 @@
 /* test_model_route.c - which backend serves: a package with two that fail on command, through the public
- * functions, with the breakers' clock in the test's hands. Covers host/routing/backend_chain.c
- * and host/routing/route_text.c too. */
+ * functions, with the breakers' clock in the test's hands. Covers host/routing/backend_chain.c,
+ * host/routing/route_opening.c and host/routing/route_text.c too. */
 #include "fickle_package.h"
 #include "loaded_model.h"
 #include "model_route.h"

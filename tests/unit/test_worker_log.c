@@ -69,7 +69,8 @@ static size_t count(const char *words)
     return n;
 }
 
-static struct workers open_workers(void)
+/* kill_grace_ms 0: calls that hang are ended soon. */
+static struct workers open_with_grace(int64_t kill_grace_ms)
 {
     struct workers workers = {.dir = make_package("mischief", "{}")};
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
@@ -79,9 +80,14 @@ static struct workers open_workers(void)
     options.log_level = MODEL_LOG_DEBUG;
     options.log_record = keep_line;
     if (modelhost_create(&options, &workers.host, &err) != MODEL_OK ||
-        workers_load(&workers, 1, &err) != MODEL_OK)
+        workers_load_with_grace(&workers, 1, kill_grace_ms, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     return workers;
+}
+
+static struct workers open_workers(void)
+{
+    return open_with_grace(600000);
 }
 
 static void close_workers(struct workers *workers)
@@ -117,7 +123,7 @@ static void a_call_that_hangs_is_told_with_its_number(void **state)
 {
     (void)state;
     float y = 0;
-    struct workers workers = open_workers();
+    struct workers workers = open_with_grace(0);
     assert_int_equal(workers_ask(workers.model, -11, 1, &y, &err), MODEL_DEADLINE);
     assert_about(&workers, "its process was ended", 1);
     assert_about(&workers, "deadline", 1);

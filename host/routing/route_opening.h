@@ -1,0 +1,33 @@
+/* route_opening.h - the state of a model's route, and how the backend behind it gets opened: in the background,
+ * once, by whoever wants it first. For model_route.c. [any-thread] */
+#ifndef ROUTE_OPENING_H
+#define ROUTE_OPENING_H
+
+#include "breaker.h"
+#include "model_route.h"
+
+#include <stdatomic.h>
+#include <uv.h>
+
+enum next_state { NEXT_UNOPENED, NEXT_OPENING, NEXT_OPEN, NEXT_FAILED };
+
+struct model_route {
+    struct backend_chain *chain; /* holds a reference */
+    size_t position;
+
+    uv_mutex_t mutex; /* guards what follows */
+    uv_cond_t opened; /* next_state is not NEXT_OPENING any more */
+    struct breaker breaker;
+    struct model_error last_failure; /* of ROUTE_FAILURE_BYTES */
+    uint64_t changed_by;             /* the request whose end changed the breaker's state */
+    enum next_state next_state;
+    struct modelhost_model *next; /* holds a reference; set once */
+    int64_t retry_ns;             /* NEXT_FAILED: when it may be tried again */
+    atomic_bool is_unsettled;     /* the state has changed, and nobody has said so */
+};
+
+/* Has the next backend opened, unless it is, or is being, or failed to be a moment ago. */
+void route_want_next(struct modelhost_model *model);
+bool route_is_opening_next(const struct modelhost_model *model);
+
+#endif

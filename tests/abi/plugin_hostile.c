@@ -65,7 +65,9 @@ static void lose_the_host(int what)
 {
     volatile uint32_t *shared[MAX_CHANNELS];
     const int n_shared = find_shared(shared);
-    for (int i = 0; n_shared > 0; i = (i + 1) % n_shared) {
+    if (n_shared == 0)
+        return;
+    for (int i = 0;; i = i + 1 < n_shared ? i + 1 : 0) {
         if (shared[i][TO_HOST_SLEEPS] != 1)
             continue;
         if (what == -2 &&

@@ -10,6 +10,7 @@
 #include "result.h"
 #include "result_cache.h"
 #include "session.h"
+#include "thread_guard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,33 @@ static void give_back(struct modelhost_request *request, struct hosted_instance 
         request_return_instance(request, instance);
 }
 
+struct gated_run {
+    struct model_instance *instance;
+    const struct model_call *call;
+    struct model_error *err;
+    model_status status;
+};
+
+static void run_gated(void *argument)
+{
+    struct gated_run *run = argument;
+    run->status = run->instance->run(run->instance, run->call, run->err);
+}
+
+static void shut_gate(void *gate)
+{
+    (void)stream_gate_close(gate, NULL);
+}
+
+/* When the plugin ends the thread, other ones of its may still emit: into a request that is answered then. */
+static model_status run_behind_gate(struct model_instance *instance, const struct model_call *call,
+                                    struct stream_gate *gate, struct model_error *err)
+{
+    struct gated_run run = {instance, call, err, MODEL_INTERNAL};
+    thread_guard_run(run_gated, &run, shut_gate, gate);
+    return run.status;
+}
+
 model_status execute_call(const struct plugin_call *plugin_call, struct modelhost_result *result,
                           struct model_error *err)
 {
@@ -138,7 +166,9 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     int64_t start_ns = clock_now_ns();
     if (plugin_call->progress != NULL)
         lane_progress_mark(plugin_call->progress, schema_batch(plugin_call->binding), start_ns);
-    model_status status = instance->run(instance, &call, err);
+    model_status status = plugin_call->streaming != NULL
+                              ? run_behind_gate(instance, &call, gate, err)
+                              : instance->run(instance, &call, err);
     struct model_error emitted = MODEL_ERROR_INIT;
     if (plugin_call->streaming != NULL && stream_gate_close(gate, &emitted) != MODEL_OK &&
         outputs.status == MODEL_OK) {

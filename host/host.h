@@ -5,6 +5,7 @@
 #include "background.h"
 #include "host_metrics.h"
 #include "model_cache.h"
+#include "plugin_handle.h"
 #include "reaper.h"
 #include "scheduler.h"
 
@@ -28,6 +29,7 @@ struct modelhost {
     bool has_background;
     struct model_cache *cache; /* NULL: none */
     int64_t (*now_ns)(void);   /* the clock of breakers and of the model cache */
+    plugin_barrier barrier;    /* in front of the code of plugins; NULL: none */
 };
 
 /* modelhost_create() with another clock for them. */

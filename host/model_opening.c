@@ -181,11 +181,10 @@ static model_status open_plugin(struct modelhost_model *model, const struct mode
                                 struct model_error *err)
 {
     struct admission admission = {model->host, wanted};
-    const struct plugin_gate gate = {admit, &admission};
     const bool asks =
         wanted != NULL || plugin_admission_asks(model->host->store_dir, model->host->load_policy);
-    return plugin_handle_open_if(model->plugin_path, model->log, asks ? &gate : NULL,
-                                 &model->plugin, err);
+    const struct plugin_gate gate = {asks ? admit : NULL, &admission, model->host->barrier};
+    return plugin_handle_open_if(model->plugin_path, model->log, &gate, &model->plugin, err);
 }
 
 /* Whether config.json and the weights are those that are wanted. */

@@ -3,8 +3,10 @@
 
 #include <omp.h>
 #ifdef __linux__
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <unistd.h>
 #endif
 
@@ -29,6 +31,9 @@ void __tsan_release(void *address);
 struct crew {
     pid_t helpers[MAX_HELPERS]; /* 0: not met */
     int avoided_cpu;            /* that they were last kept off; -1: none */
+    /* In a sandbox that lets a thread place none but itself: where to, and the moves that each has followed. */
+    cpu_set_t cpus;
+    uint32_t n_moves, n_followed[MAX_HELPERS];
 };
 
 static _Thread_local struct crew own_crew = {.avoided_cpu = -1};
@@ -41,16 +46,26 @@ static struct crew *crew_of_thread(void)
 static void crew_join(struct crew *crew)
 {
     const int index = omp_get_thread_num() - 1;
-    if (index >= 0 && index < MAX_HELPERS)
-        crew->helpers[index] = gettid();
+    if (index < 0 || index >= MAX_HELPERS)
+        return;
+    crew->helpers[index] = gettid();
+    if (crew->n_followed[index] != crew->n_moves)
+        (void)sched_setaffinity(0, sizeof crew->cpus, &crew->cpus);
+    crew->n_followed[index] = crew->n_moves;
 }
 
 /* Helpers that OpenMP has ended since are no threads of this process any more. */
 static void let_helpers_run_on(const cpu_set_t *cpus)
 {
-    for (size_t i = 0; i < MAX_HELPERS && own_crew.helpers[i] != 0; i++)
+    bool is_refused = false;
+    for (size_t i = 0; i < MAX_HELPERS && own_crew.helpers[i] != 0 && !is_refused; i++)
         if (tgkill(getpid(), own_crew.helpers[i], 0) == 0)
-            (void)sched_setaffinity(own_crew.helpers[i], sizeof *cpus, cpus);
+            is_refused =
+                sched_setaffinity(own_crew.helpers[i], sizeof *cpus, cpus) != 0 && errno == EPERM;
+    if (is_refused) {
+        own_crew.cpus = *cpus;
+        own_crew.n_moves++;
+    }
 }
 
 void parallel_spread(void)

@@ -2,6 +2,7 @@
 #include "plugin_copy.h"
 #include "files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,7 +31,7 @@ bool plugin_copy_wanted(const char *path, const struct plugin_file *file, bool o
 int plugin_copy_make(const struct buffer *bytes, char ret_path[PLUGIN_COPY_PATH_BYTES])
 {
 #ifdef MFD_CLOEXEC
-    int fd = memfd_create("libmodel.so", MFD_CLOEXEC);
+    int fd = memfd_create("libmodel.so", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     for (size_t done = 0; fd >= 0 && done < bytes->size;) {
         const ssize_t n = write(fd, (const char *)bytes->data + done, bytes->size - done);
         if (n <= 0) {
@@ -39,6 +40,9 @@ int plugin_copy_make(const struct buffer *bytes, char ret_path[PLUGIN_COPY_PATH_
         }
         done += (size_t)n;
     }
+    /* The code that is opened so must not find a file to write into. */
+    if (fd >= 0)
+        (void)fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
     (void)snprintf(ret_path, PLUGIN_COPY_PATH_BYTES, "/proc/self/fd/%d", fd);
     return fd;
 #else

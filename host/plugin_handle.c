@@ -115,14 +115,20 @@ struct open_copy {
 static struct open_copy *open_copies;
 static pthread_mutex_t open_copies_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards open_copies */
 
+static model_status pass_barrier(const struct plugin_gate *gate, struct model_error *err)
+{
+    return gate->barrier != NULL ? gate->barrier(err) : MODEL_OK;
+}
+
 /* NULL: it cannot be opened so. Under the mutex. */
-static void *open_new_copy(const struct buffer *bytes, const char *digest)
+static void *open_new_copy(const struct plugin_gate *gate, const struct buffer *bytes,
+                           const char *digest)
 {
     char path[PLUGIN_COPY_PATH_BYTES], name[PATH_MAX], steps[STEPS_BYTES];
     struct open_copy *copy = calloc(1, sizeof *copy);
     int fd = copy != NULL ? plugin_copy_make(bytes, path) : -1;
     write_steps(identity_of(digest), steps);
-    if (fd >= 0 && write_name(path, steps, name))
+    if (fd >= 0 && write_name(path, steps, name) && pass_barrier(gate, NULL) == MODEL_OK)
         copy->object = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (fd >= 0)
         (void)close(fd);
@@ -139,7 +145,7 @@ static void *open_new_copy(const struct buffer *bytes, const char *digest)
 static model_status ask(const struct plugin_gate *gate, const char *path, const char *sha256,
                         struct model_error *err)
 {
-    return gate != NULL ? gate->admit(gate->context, path, sha256, err) : MODEL_OK;
+    return gate->admit != NULL ? gate->admit(gate->context, path, sha256, err) : MODEL_OK;
 }
 
 /* *ret NULL: there cannot be one. */
@@ -149,7 +155,7 @@ static model_status open_copy(const struct plugin_file *file, const char *path,
     struct buffer bytes;
     char digest[SHA256_HEX_BYTES];
     *ret = NULL;
-    if (!plugin_copy_wanted(path, file, gate != NULL, &bytes, digest))
+    if (!plugin_copy_wanted(path, file, gate->admit != NULL, &bytes, digest))
         return MODEL_OK;
     model_status status = ask(gate, path, digest, err);
     if (status != MODEL_OK) {
@@ -160,7 +166,7 @@ static model_status open_copy(const struct plugin_file *file, const char *path,
     const struct open_copy *copy = open_copies;
     while (copy != NULL && strcmp(copy->digest, digest) != 0)
         copy = copy->next;
-    *ret = copy != NULL ? copy->object : open_new_copy(&bytes, digest);
+    *ret = copy != NULL ? copy->object : open_new_copy(gate, &bytes, digest);
     (void)pthread_mutex_unlock(&open_copies_mutex);
     buffer_finish(&bytes);
     return MODEL_OK;
@@ -171,7 +177,7 @@ static model_status ask_in_place(const struct plugin_gate *gate, const char *pat
 {
     char digest[SHA256_HEX_BYTES];
     uint64_t size_bytes = 0;
-    if (gate == NULL)
+    if (gate->admit == NULL)
         return MODEL_OK;
     model_status status = digest_file_sha256(path, digest, &size_bytes, err);
     return status == MODEL_OK ? ask(gate, path, digest, err) : status;
@@ -191,6 +197,9 @@ static model_status open_in_place(const struct plugin_file *file, const char *pa
     if (!write_name(path, steps, name))
         return error_set(err, MODEL_UNSUPPORTED, "cannot open plugin %s: its path is too long",
                          path);
+    status = pass_barrier(gate, err);
+    if (status != MODEL_OK)
+        return status;
     void *object = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL) {
         const char *why = dlerror();
@@ -211,7 +220,8 @@ static model_status open_in_place(const struct plugin_file *file, const char *pa
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
                                 struct plugin_handle *ret, struct model_error *err)
 {
-    return plugin_handle_open_if(path, log, NULL, ret, err);
+    static const struct plugin_gate open_gate;
+    return plugin_handle_open_if(path, log, &open_gate, ret, err);
 }
 
 model_status plugin_handle_open_if(const char *path, const struct log_sink *log,

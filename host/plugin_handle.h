@@ -10,11 +10,16 @@ struct plugin_handle {
     model_create_function create_model;
 };
 
-/* Who is asked before a line of the plugin's code runs, with the SHA-256 of what will be opened. */
+/* What happens before a line of a plugin's code runs. */
+typedef model_status (*plugin_barrier)(struct model_error *err);
 struct plugin_gate {
+    /* Whether it may come in, with the SHA-256 of what will be opened; NULL: it may. */
     model_status (*admit)(void *context, const char *path, const char *sha256,
                           struct model_error *err);
     void *context;
+    /* When the file is checked and copied; where that fails nothing is opened. May be done more than once;
+     * NULL: nothing. */
+    plugin_barrier barrier;
 };
 
 /* Reads the file's note, checks version and exports, and only then opens it (RTLD_NOW | RTLD_LOCAL).
@@ -25,8 +30,8 @@ struct plugin_gate {
  * over while it is open. Debuggers and profilers find such a file by its path.) */
 model_status plugin_handle_open(const char *path, const struct log_sink *log,
                                 struct plugin_handle *ret, struct model_error *err);
-/* The same, if the gate (NULL: none) lets it in; else its error. With a gate a copy is opened of read-only files,
- * too, so that what was asked for is what runs; of a file that is opened in place only as far as its
+/* The same through a gate; its error when that lets nobody in. Where somebody is asked a copy is opened of read-only
+ * files, too, so that what was asked for is what runs; of a file that is opened in place only as far as its
  * time of change tells, and behind its constructors. */
 model_status plugin_handle_open_if(const char *path, const struct log_sink *log,
                                    const struct plugin_gate *gate, struct plugin_handle *ret,

@@ -3,11 +3,13 @@
 #include "batch_queue.h"
 #include "clock.h"
 #include "errors.h"
+#include "lane_lost.h"
 #include "loaded_model.h"
 #include "model_route.h"
 #include "parallel.h"
 #include "result.h"
 #include "scheduler_loop.h"
+#include "thread_guard.h"
 
 #include <stdlib.h>
 
@@ -217,24 +219,38 @@ static bool begin_direct(struct scheduler *scheduler, struct lane *lane,
     return true;
 }
 
+/* A request that runs on its caller's thread. */
+struct direct_run {
+    struct lane lane;
+    struct modelhost_result *result;
+    struct model_error error;
+    model_status status;
+};
+
+static void run_direct(void *argument)
+{
+    struct direct_run *run = argument;
+    run->status = lane_execute(&run->lane, &run->result, &run->error);
+}
+
 bool scheduler_run_direct(struct scheduler *scheduler, struct modelhost_request *request)
 {
-    struct lane lane = {.is_direct = true};
+    struct direct_run run;
+    run.lane = (struct lane){.is_direct = true};
     uv_mutex_lock(&scheduler->mutex);
-    const bool begun = begin_direct(scheduler, &lane, request);
+    const bool begun = begin_direct(scheduler, &run.lane, request);
     uv_mutex_unlock(&scheduler->mutex);
     if (!begun)
         return false;
-    struct modelhost_result *result = NULL;
-    struct model_error error;
-    error_init(&error);
+    run.result = NULL;
+    error_init(&run.error);
     struct lane_remains remains;
     const struct parallel_team own = parallel_lend_thread(scheduler->options.threads);
-    const model_status status = lane_execute(&lane, &result, &error);
+    thread_guard_run(run_direct, &run, lane_lost, &run.lane);
     parallel_return_thread(own);
     uv_mutex_lock(&scheduler->mutex);
-    lane_end(&lane, status, result, &error, &remains);
-    lane_unlink(&lane);
+    lane_end(&run.lane, run.status, run.result, &run.error, &remains);
+    lane_unlink(&run.lane);
     struct lane *next = lane_to_wake(scheduler);
     scheduler_unlock(scheduler);
     if (next != NULL)

@@ -5,11 +5,13 @@
 #include "clock.h"
 #include "errors.h"
 #include "execute.h"
+#include "lane_lost.h"
 #include "lane_pipeline.h"
 #include "loaded_model.h"
 #include "parallel.h"
 #include "scheduler_loop.h"
 #include "services.h"
+#include "thread_guard.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -236,8 +238,7 @@ static uint32_t take(struct lane *lane, int64_t *ret_run_at_ns)
     return 0;
 }
 
-/* Under the mutex: the lane's last step. */
-static void leave(struct lane *lane)
+void lane_leave(struct lane *lane)
 {
     struct scheduler *scheduler = lane->scheduler;
     lane_unlink(lane);
@@ -291,28 +292,46 @@ static bool waits_for_company(const struct scheduler *scheduler)
     return false;
 }
 
+/* What take() took, while the plugin may do anything with the thread. */
+struct lane_work {
+    struct lane *lane;
+    uint32_t n;
+    model_status status;
+    struct modelhost_result *result;
+    struct model_error error;
+};
+
+static void do_work(void *argument)
+{
+    struct lane_work *work = argument;
+    struct lane *lane = work->lane;
+    if (work->n > 1 && lane_pipeline_suits(lane->running->model))
+        lane_pipeline_run(lane);
+    else if (work->n > 1)
+        execute_batch(lane);
+    else
+        work->status = lane_execute(lane, &work->result, &work->error);
+}
+
 /* Under the mutex: runs, without it, what take() took. */
 static void run(struct lane *lane, uint32_t n, struct lane_remains *remains)
 {
     struct scheduler *scheduler = lane->scheduler;
-    struct modelhost_result *result = NULL;
-    struct model_error error;
-    error_init(&error);
-    model_status status = MODEL_OK;
+    struct lane_work work;
+    work.lane = lane;
+    work.n = n;
+    work.status = MODEL_OK;
+    work.result = NULL;
+    error_init(&work.error);
     lane_begin_company(lane, n);
     struct lane *next = waits_for_company(scheduler) ? lane_to_wake(scheduler) : NULL;
     scheduler_unlock(scheduler);
     if (next != NULL)
         wait_word_post(&next->work);
     lane_drop(remains);
-    if (n > 1 && lane_pipeline_suits(lane->running->model))
-        lane_pipeline_run(lane);
-    else if (n > 1)
-        execute_batch(lane);
-    else
-        status = lane_execute(lane, &result, &error);
+    thread_guard_run(do_work, &work, lane_lost, lane);
     uv_mutex_lock(&scheduler->mutex);
-    lane_end(lane, status, result, &error, remains);
+    lane_end(lane, work.status, work.result, &work.error, remains);
 }
 
 static void say_back(const struct scheduler *scheduler, const struct modelhost_request *request)
@@ -345,7 +364,7 @@ static void lane_main(void *argument)
     lane_drop(&remains);
     services_release_scratch();
     uv_mutex_lock(&scheduler->mutex);
-    leave(lane);
+    lane_leave(lane);
     uv_mutex_unlock(&scheduler->mutex);
 }
 

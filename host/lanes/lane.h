@@ -63,6 +63,8 @@ void lane_part(struct lane *lane, struct modelhost_request ***places, uint32_t n
 /* Under the mutex: into the scheduler's list, and out of it. */
 void lane_link(struct scheduler *scheduler, struct lane *lane);
 void lane_unlink(struct lane *lane);
+/* Under the mutex: the last step of a lane with a thread of its own; the loop joins that. */
+void lane_leave(struct lane *lane);
 
 /* Under the mutex: a lane to be posted when it is unlocked, if one is idle, there is work and fewer lanes run
  * than may; or NULL. */

@@ -59,6 +59,8 @@ static void say_what_happened(struct model_error *err, int wait_status, const ch
         (void)error_set(err, MODELHOST_CRASHED, "plugin did not come back%s and was killed", where);
     else if (WIFSIGNALED(wait_status))
         say_signal(err, WTERMSIG(wait_status), where);
+    else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == CRASH_EXIT_THREAD_ENDED)
+        (void)error_set(err, MODELHOST_CRASHED, "plugin ended its thread (pthread_exit)%s", where);
     else if (WIFEXITED(wait_status))
         (void)error_set(err, MODELHOST_CRASHED, "plugin called exit(%d)%s",
                         WEXITSTATUS(wait_status), where);

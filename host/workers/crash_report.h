@@ -11,6 +11,9 @@
 
 #include <stdbool.h>
 
+/* The exit code of a worker whose plugin ended the thread that it was called on. */
+#define CRASH_EXIT_THREAD_ENDED 94
+
 /* Writes the sentence of MODELHOST_CRASHED. `wait_status` is waitpid()'s, `doing` the function of the plugin
  * that ran ("run", "create_model"; NULL: none, it was idle). Of the n_lines last lines that the process
  * wrote, oldest first, as many of the newest as fit are quoted; they may hold any bytes. `killed_by_host`: the

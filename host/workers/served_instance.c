@@ -14,6 +14,7 @@
 #include "result.h"
 #include "served_segments.h"
 #include "size.h"
+#include "thread_guard.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -380,7 +381,7 @@ static void free_served(struct served_instance *served)
     free(served);
 }
 
-static void serve(void *argument)
+static void serve_all(void *argument)
 {
     struct served_instance *served = argument;
     const struct served_options options = served->options;
@@ -403,6 +404,18 @@ static void serve(void *argument)
     services_release_scratch();
     options.ended(options.context, served);
     free_served(served);
+}
+
+/* The plugin has ended the thread: whoever asked would wait for ever. */
+static void say_thread_ended(void *argument)
+{
+    const struct served_instance *served = argument;
+    served->options.thread_ended(served->options.context);
+}
+
+static void serve(void *argument)
+{
+    thread_guard_run(serve_all, argument, say_thread_ended, argument);
 }
 
 model_status served_instance_start(const struct served_options *options,

@@ -15,6 +15,8 @@ struct served_options {
     void (*created)(void *context, uint32_t id, model_status status, const char *sentence);
     /* On its thread, the last that it does; it is freed then. */
     void (*ended)(void *context, struct served_instance *served);
+    /* On its thread, which the plugin has ended: nobody answers any more. Does not return. */
+    void (*thread_ended)(void *context);
     void *context;
 };
 

@@ -85,3 +85,9 @@ void shared_event_signal(struct shared_event *event)
     if (__atomic_load_n(&event->sleeps, __ATOMIC_SEQ_CST) != 0)
         wake(&event->count);
 }
+
+void shared_event_wake(struct shared_event *event)
+{
+    (void)__atomic_fetch_add(&event->count, 1, __ATOMIC_SEQ_CST);
+    wake(&event->count);
+}

@@ -28,5 +28,9 @@ uint32_t shared_event_ticket(const struct shared_event *event);
 void shared_event_wait(struct shared_event *event, uint32_t ticket, struct shared_spin *spin,
                        int64_t until_ns);
 void shared_event_signal(struct shared_event *event);
+/* Signals whoever sleeps, whatever the memory says: for memory that another process may have written to. Such
+ * a process can still lead a sleeper to another address (FUTEX_CMP_REQUEUE): who shares memory with one that
+ * it does not trust waits for a bounded time only, and looks again. */
+void shared_event_wake(struct shared_event *event);
 
 #endif

@@ -7,9 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEEP_NS       (5 * NS_PER_S)  /* that a keep() may take */
-#define GONE_NS       (5 * NS_PER_S)  /* that the system may take to end a process */
-#define SLICE_NS      (5 * NS_PER_MS) /* between looks at a token that does not signal */
+#define KEEP_NS       (5 * NS_PER_S)    /* that a keep() may take */
+#define GONE_NS       (5 * NS_PER_S)    /* that the system may take to end a process */
+#define SLICE_NS      (5 * NS_PER_MS)   /* between looks at a token that does not signal */
+#define LOOK_NS       (100 * NS_PER_MS) /* between looks, whatever the worker did to a wait */
 #define FIRST_SPIN_NS 10000ll
 #define MAX_SPIN_NS   50000ll
 
@@ -49,7 +50,7 @@ static void raise_in_worker(struct cancel_listener *self, uint32_t status)
 {
     struct worker_listener *listener = (struct worker_listener *)self;
     __atomic_store_n(&listener->exchange->cancelled, status, __ATOMIC_RELEASE);
-    shared_event_signal(&listener->channel->to_host);
+    shared_event_wake(&listener->channel->to_host);
 }
 
 model_status worker_instance_attach(struct worker_instance *instance,
@@ -104,38 +105,56 @@ static model_status say_killed(const struct worker_instance *instance,
         is_cancelled ? "being cancelled" : "its deadline");
 }
 
+/* What was said, read once. A worker that says no sense is ended. */
+static model_status take_said(struct worker_instance *instance, uint32_t n_said,
+                              struct model_error *err)
+{
+    instance->n_said[instance->at] = n_said;
+    model_status status =
+        worker_channel_hear(instance->exchange, &instance->say, instance->tensors, err);
+    if (status != MODEL_OK)
+        worker_slot_kill(instance->slot, instance->address.generation);
+    else if (instance->counters != NULL)
+        worker_channel_count(instance->exchange, &instance->say, instance->counters);
+    return status;
+}
+
+/* How long to sleep: the worker may have seen to it that nothing wakes the lane. */
+static int64_t look_again_ns(const struct worker_patience *patience, bool listened, int64_t now_ns)
+{
+    const bool looks = !listened && patience->cancelled != NULL;
+    const int64_t slice_ns = looks ? SLICE_NS : LOOK_NS;
+    return now_ns < patience->until_ns - slice_ns ? now_ns + slice_ns : patience->until_ns;
+}
+
 model_status worker_instance_hear(struct worker_instance *instance,
                                   struct worker_patience *patience, bool listened,
                                   const char *doing, bool *ret_ended, struct model_error *err)
 {
     struct worker_channel *channel = instance->channel;
-    struct worker_exchange *exchange = instance->exchange;
     const uint64_t generation = instance->address.generation;
     bool is_killed = false;
     for (;;) {
         const uint32_t ticket = shared_event_ticket(&channel->to_host);
         *ret_ended = worker_slot_has_ended(instance->slot, generation);
         /* Behind the look at its end: an answer that came before that counts. */
-        const uint32_t n_said = __atomic_load_n(&exchange->n_said, __ATOMIC_ACQUIRE);
+        const uint32_t n_said = __atomic_load_n(&instance->exchange->n_said, __ATOMIC_ACQUIRE);
         if (n_said != instance->n_said[instance->at] && !is_killed) {
-            instance->n_said[instance->at] = n_said;
-            *ret_ended = false;
-            model_status status =
-                worker_channel_hear(exchange, &instance->say, instance->tensors, err);
-            if (status != MODEL_OK)
-                worker_slot_kill(instance->slot, generation);
-            else if (instance->counters != NULL)
-                worker_channel_count(exchange, &instance->say, instance->counters);
-            return status;
-        }
-        if (*ret_ended && !is_killed) {
+            model_status status = take_said(instance, n_said, err);
+            /* One that goes on saying something is late all the same. */
+            if (status != MODEL_OK || instance->say.what == WORKER_SAY_DONE ||
+                !worker_patience_is_over(patience, clock_now_ns())) {
+                *ret_ended = false;
+                return status;
+            }
+        } else if (*ret_ended && !is_killed) {
             model_status status = worker_slot_say_end(instance->slot, generation, doing, err);
             log_end(instance, err->message);
             return status;
         }
         const int64_t now_ns = clock_now_ns();
         const bool is_over = worker_patience_is_over(patience, now_ns);
-        if (*ret_ended || (is_over && is_killed)) {
+        if (is_killed && (*ret_ended || is_over)) {
             *ret_ended = true;
             model_status status = say_killed(instance, patience, doing, err);
             log_end(instance, err->message);
@@ -146,11 +165,8 @@ model_status worker_instance_hear(struct worker_instance *instance,
             is_killed = true;
             patience->until_ns = now_ns + GONE_NS;
         }
-        const bool looks = !listened && patience->cancelled != NULL;
-        const int64_t slice_ns = looks && now_ns < patience->until_ns - SLICE_NS
-                                     ? now_ns + SLICE_NS
-                                     : patience->until_ns;
-        shared_event_wait(&channel->to_host, ticket, &instance->spin, slice_ns);
+        shared_event_wait(&channel->to_host, ticket, &instance->spin,
+                          look_again_ns(patience, listened, now_ns));
     }
 }
 

@@ -14,7 +14,8 @@
  *   DESTROY   host    channel
  *   SHARE     host    channel, segment, size_bytes     (with the segment's descriptor)
  *   DROP      host    channel, segment
- *   LOG       worker  level, request (0: none)         line
+ *   LOG       worker  level, request (0: none),        line
+ *                     is of the worker itself
  *   GOODBYE   host */
 #ifndef WORKER_MESSAGE_H
 #define WORKER_MESSAGE_H

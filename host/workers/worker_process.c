@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -96,8 +97,26 @@ static int spawn(const char *path, int socket, int output, pid_t *ret)
 static int move_up(int fd)
 {
     const int above = fcntl(fd, F_DUPFD_CLOEXEC, WORKER_CHILD_SOCKET + 1);
+    const int why = errno;
     (void)close(fd);
+    errno = why;
     return above;
+}
+
+static model_status move_all_up(int ends[4], struct model_error *err)
+{
+    int why = 0;
+    for (int i = 0; i < 4; i++) {
+        ends[i] = move_up(ends[i]);
+        if (ends[i] < 0)
+            why = errno;
+    }
+    if (why == 0)
+        return MODEL_OK;
+    for (int i = 0; i < 4; i++)
+        if (ends[i] >= 0)
+            (void)close(ends[i]);
+    return error_set_errno(err, why, "cannot make a pipe for a worker");
 }
 
 static model_status make_ends(int sockets[2], int outputs[2], struct model_error *err)
@@ -116,10 +135,12 @@ static model_status make_ends(int sockets[2], int outputs[2], struct model_error
         (void)close(sockets[1]);
         return status;
     }
-    for (int i = 0; i < 2; i++) {
-        sockets[i] = move_up(sockets[i]);
-        outputs[i] = move_up(outputs[i]);
-    }
+    int ends[] = {sockets[0], sockets[1], outputs[0], outputs[1]};
+    status = move_all_up(ends, err);
+    if (status != MODEL_OK)
+        return status;
+    memcpy(sockets, ends, 2 * sizeof *ends);
+    memcpy(outputs, ends + 2, 2 * sizeof *ends);
     (void)fcntl(outputs[0], F_SETFL, O_NONBLOCK);
     (void)fcntl(sockets[0], F_SETFL, O_NONBLOCK);
     return MODEL_OK;

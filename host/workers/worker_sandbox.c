@@ -24,6 +24,8 @@ typedef int limit_resource;
 #endif
 
 #define USUAL_OPEN_FILES 1024
+#define THREADS_BYTES    ((uint64_t)32 << 20) /* stacks of those that there always are */
+#define OOM_SCORE        500                  /* of 1000 */
 #define USUAL_FILE_BYTES ((uint64_t)64 << 30)
 
 /* A thread that allocates for the first time reserves 64 MB of addresses for an arena of its own, which
@@ -42,13 +44,14 @@ static model_status check_memory(uint64_t limit_bytes, struct model_error *err)
     if (file != NULL)
         (void)fclose(file);
 #endif
-    if (limit_bytes == 0 || mapped_bytes < limit_bytes)
+    if (limit_bytes == 0 || mapped_bytes + THREADS_BYTES <= limit_bytes)
         return MODEL_OK;
     return error_set(
         err, MODEL_INVALID_ARGUMENT,
-        "a memory limit of %llu MB is not enough: %llu MB of addresses are taken before "
-        "a model is opened; give a model's size more than that",
-        (unsigned long long)(limit_bytes >> 20), (unsigned long long)(mapped_bytes >> 20));
+        "a memory limit of %llu MB is not enough: %llu MB of addresses are taken before a model "
+        "is opened, and threads take %llu MB; give a model's size more than both",
+        (unsigned long long)(limit_bytes >> 20), (unsigned long long)(mapped_bytes >> 20),
+        (unsigned long long)(THREADS_BYTES >> 20));
 }
 
 static model_status set_limit(limit_resource resource, const char *what, uint64_t value,
@@ -66,6 +69,21 @@ static model_status set_limit(limit_resource resource, const char *what, uint64_
         return error_set(err, MODEL_UNSUPPORTED, "cannot limit %s to %llu: %s", what,
                          (unsigned long long)value, strerror(errno));
     return MODEL_OK;
+}
+
+/* When the system has no memory left, the worker is to end before its host. Best effort: /proc may be absent. */
+static void volunteer_for_lack_of_memory(void)
+{
+#ifdef __linux__
+    int score = 0;
+    FILE *file = fopen("/proc/self/oom_score_adj", "r+e");
+    if (file != NULL && fscanf(file, "%d", &score) == 1 && score < OOM_SCORE) {
+        rewind(file);
+        (void)fprintf(file, "%d", OOM_SCORE);
+    }
+    if (file != NULL)
+        (void)fclose(file);
+#endif
 }
 
 static model_status set_limits(const struct worker_limits *limits, struct model_error *err)
@@ -111,6 +129,42 @@ static model_status drop_capabilities(struct model_error *err)
     return MODEL_OK;
 }
 
+#ifdef SYS_landlock_create_ruleset
+/* linux/landlock.h, whose later fields older systems do not name. */
+struct landlock_rules {
+    uint64_t file_access, network_access, scopes;
+};
+#define LANDLOCK_VERSION_WANTED 1u /* a flag: only say which version there is */
+#define LANDLOCK_MAKE_DEVICES                                                                      \
+    (1u << 11)                /* something has to be handled; nobody makes block devices here */
+#define LANDLOCK_SCOPE_ALL 3u /* abstract sockets and signals */
+
+/* In a domain of its own the process may not look into others, by /proc/PID/mem and environ neither, and since
+ * version 6 not send them signals in any way. Kernels without it have the rest. */
+static model_status enter_domain(struct model_error *err)
+{
+    const long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_WANTED);
+    if (version < 1)
+        return MODEL_OK;
+    const struct landlock_rules rules = {.file_access = LANDLOCK_MAKE_DEVICES,
+                                         .scopes = version >= 6 ? LANDLOCK_SCOPE_ALL : 0};
+    const int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0);
+    const bool is_in = fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+    const int why = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    return is_in ? MODEL_OK
+                 : error_set(err, MODEL_UNSUPPORTED, "cannot enter a domain (Landlock): %s",
+                             strerror(why));
+}
+#else
+static model_status enter_domain(struct model_error *err)
+{
+    (void)err;
+    return MODEL_OK;
+}
+#endif
+
 static model_status drop_privileges(struct model_error *err)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -120,7 +174,7 @@ static model_status drop_privileges(struct model_error *err)
     /* A pipe that core files are sent to does not ask for RLIMIT_CORE. */
     if (status == MODEL_OK && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         status = error_set(err, MODEL_UNSUPPORTED, "cannot forbid core files: %s", strerror(errno));
-    return status;
+    return status == MODEL_OK ? enter_domain(err) : status;
 }
 #else
 static model_status drop_privileges(struct model_error *err)
@@ -133,11 +187,20 @@ static model_status drop_privileges(struct model_error *err)
 model_status worker_sandbox_enter(const struct worker_limits *limits, struct model_error *err)
 {
     const struct worker_limits usual = {0};
+    volunteer_for_lack_of_memory();
     model_status status = set_limits(limits != NULL ? limits : &usual, err);
     if (status == MODEL_OK)
         status = drop_privileges(err);
     if (status == MODEL_OK)
         status = worker_seccomp_enter(err);
+    if (status != MODEL_OK)
+        error_prefix(err, "the worker's sandbox");
+    return status;
+}
+
+model_status worker_sandbox_before_plugin(struct model_error *err)
+{
+    model_status status = worker_seccomp_refuse_files(err);
     if (status != MODEL_OK)
         error_prefix(err, "the worker's sandbox");
     return status;

@@ -1,7 +1,8 @@
 /* worker_sandbox.h - what a worker process gives up before it runs a line of a plugin.
  *
  * Afterwards, in every thread and for good: no new privileges and, for root, none but reading files; no core
- * files, no debugger of the same user; bounded address space, descriptors and file sizes; and on Linux a
+ * files, no debugger of the same user; bounded address space, descriptors and file sizes; on Linux no
+ * look into other processes (Landlock, where there is one), and a
  * filter of system calls (worker_seccomp.h). Threads, memory, futexes, reading files, and what the process
  * had open before, go on as ever, so OpenMP and oneDNN do not notice.
  *
@@ -23,5 +24,9 @@ struct worker_limits {
  * the system refuses is an error that names it (MODEL_UNSUPPORTED; MODEL_INVALID_ARGUMENT for less memory
  * than the process has already): it must end then, since half a sandbox looks like a whole one. */
 model_status worker_sandbox_enter(const struct worker_limits *limits, struct model_error *err);
+
+/* Inside: gives up what opening a plugin needs and the plugin does not, to be called before its first line runs
+ * (plugin_barrier). It may have threads. Memory with a descriptor is not counted by the limit of memory. */
+model_status worker_sandbox_before_plugin(struct model_error *err);
 
 #endif

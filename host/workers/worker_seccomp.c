@@ -13,12 +13,16 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+#include <asm/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#define ANY_BITS       0xffffffffu
-#define NOTHING_IS_SET 0xffffffffu /* personality() then only answers */
+#define ANY_BITS           0xffffffffu
+#define NOTHING_IS_SET     0xffffffffu /* personality() then only answers */
+#define IOPRIO_WHO_PROCESS 1           /* linux/ioprio.h, which older systems have not */
 
 /* libseccomp leaves out what this machine has not (socketcall, fork on ARM). */
 static const char *const refused[] = {
@@ -42,8 +46,9 @@ static const char *const refused[] = {
     "fsmount", "fspick", "mount_setattr",
     /* what outlives the process, or watches others */
     "add_key", "request_key", "keyctl", "perf_event_open", "bpf", "userfaultfd", "fanotify_init",
-    "shmget", "shmat", "shmctl", "semget", "semctl", "msgget", "msgctl", "ipc", "mq_open",
-    "mq_unlink", "syslog", "vhangup", "quotactl", "quotactl_fd", "acct",
+    "shmget", "shmat", "shmctl", "semget", "semctl", "semop", "semtimedop", "semtimedop_time64",
+    "msgget", "msgctl", "msgsnd", "msgrcv", "ipc", "mq_open", "mq_unlink", "mq_notify", "syslog",
+    "vhangup", "quotactl", "quotactl_fd", "acct",
     /* limits, privileges, the clock */
     "setrlimit", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups",
     "capset", "settimeofday", "stime", "clock_settime", "clock_settime64", "adjtimex",
@@ -88,6 +93,45 @@ static int add_open(scmp_filter_ctx filter, const char *name, unsigned flags_at)
     return result;
 }
 
+/* Values of an argument that the kernel reads 32 bits of: upper halves must not lead past a rule. */
+static int add_values(scmp_filter_ctx filter, const char *name, unsigned at,
+                      const scmp_datum_t *values, size_t n)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < n; i++)
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(name),
+                                  1, SCMP_CMP(at, SCMP_CMP_MASKED_EQ, ANY_BITS, values[i]));
+    return result;
+}
+
+/* The process dies with its host, and is not opened to other processes again. */
+static int add_prctl(scmp_filter_ctx filter)
+{
+    static const scmp_datum_t options[] = {PR_SET_PDEATHSIG, PR_SET_DUMPABLE,
+                                           PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER};
+    return add_values(filter, "prctl", 0, options, COUNT(options));
+}
+
+/* A descriptor sends a signal of one's choice to an owner of one's choice, past the rules of kill(): neither
+ * is to be chosen, nor signals asked for, since a terminal chooses its owner itself. */
+static int add_owners(scmp_filter_ctx filter)
+{
+    static const char *const calls[] = {"fcntl", "fcntl64"};
+    static const scmp_datum_t commands[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG, F_NOTIFY, F_SETLEASE};
+    static const scmp_datum_t requests[] = {FIOSETOWN, SIOCSPGRP, FIOASYNC, TIOCSPGRP,
+                                            TIOCSCTTY, TIOCSTI,   TIOCLINUX};
+    int result = add_values(filter, "ioctl", 1, requests, COUNT(requests));
+    for (size_t i = 0; result == 0 && i < COUNT(calls); i++) {
+        const int call = seccomp_syscall_resolve_name(calls[i]);
+        result = add_values(filter, calls[i], 1, commands, COUNT(commands));
+        if (result == 0)
+            result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 2,
+                                      SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, F_SETFL),
+                                      SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC));
+    }
+    return result;
+}
+
 /* Calls that are refused for some values of an argument. Upper halves of registers that the kernel
  * ignores must not lead past a rule: what is compared whole is refused unless it is equal. */
 static int add_some(scmp_filter_ctx filter)
@@ -104,11 +148,16 @@ static int add_some(scmp_filter_ctx filter)
         {"tgkill", SCMP_A0(SCMP_CMP_NE, own, 0)},
         {"rt_sigqueueinfo", SCMP_A0(SCMP_CMP_NE, own, 0)},
         {"rt_tgsigqueueinfo", SCMP_A0(SCMP_CMP_NE, own, 0)},
+        {"setpriority", SCMP_A0(SCMP_CMP_NE, PRIO_PROCESS, 0)},
         {"setpriority", SCMP_A1(SCMP_CMP_NE, 0, 0)},
+        {"ioprio_set", SCMP_A0(SCMP_CMP_NE, IOPRIO_WHO_PROCESS, 0)},
+        {"ioprio_set", SCMP_A1(SCMP_CMP_NE, 0, 0)},
+        {"sched_setscheduler", SCMP_A0(SCMP_CMP_NE, 0, 0)},
+        {"sched_setparam", SCMP_A0(SCMP_CMP_NE, 0, 0)},
+        {"sched_setattr", SCMP_A0(SCMP_CMP_NE, 0, 0)},
+        {"sched_setaffinity", SCMP_A0(SCMP_CMP_NE, 0, 0)},
         {"prlimit64", SCMP_A2(SCMP_CMP_NE, 0, 0)},
         {"personality", SCMP_A0(SCMP_CMP_NE, NOTHING_IS_SET, 0)},
-        {"ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, TIOCSTI)},
-        {"ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, TIOCLINUX)},
     };
     int result = 0;
     for (size_t i = 0; result == 0 && i < COUNT(rules); i++)
@@ -125,7 +174,27 @@ bool worker_seccomp_is_built(void)
     return true;
 }
 
-model_status worker_seccomp_enter(struct model_error *err)
+static int make_filter(scmp_filter_ctx filter)
+{
+    int result = add_all(filter, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused));
+    if (result == 0)
+        result = add_all(filter, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
+    if (result == 0)
+        result = add_all(filter, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
+    if (result == 0)
+        result = add_some(filter);
+    if (result == 0)
+        result = add_owners(filter);
+    return result == 0 ? add_prctl(filter) : result;
+}
+
+static int make_filter_of_files(scmp_filter_ctx filter)
+{
+    static const char *const files[] = {"memfd_create", "memfd_secret"};
+    return add_all(filter, SCMP_ACT_ERRNO(ENOSYS), files, COUNT(files));
+}
+
+static model_status enter(int (*make)(scmp_filter_ctx filter), struct model_error *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (filter == NULL)
@@ -136,13 +205,7 @@ model_status worker_seccomp_enter(struct model_error *err)
     if (result == 0)
         result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
     if (result == 0)
-        result = add_all(filter, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused));
-    if (result == 0)
-        result = add_all(filter, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
-    if (result == 0)
-        result = add_all(filter, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
-    if (result == 0)
-        result = add_some(filter);
+        result = make(filter);
     if (result == 0)
         result = seccomp_load(filter);
     seccomp_release(filter);
@@ -154,6 +217,16 @@ model_status worker_seccomp_enter(struct model_error *err)
     return MODEL_OK;
 }
 
+model_status worker_seccomp_enter(struct model_error *err)
+{
+    return enter(make_filter, err);
+}
+
+model_status worker_seccomp_refuse_files(struct model_error *err)
+{
+    return enter(make_filter_of_files, err);
+}
+
 #else
 
 bool worker_seccomp_is_built(void)
@@ -162,6 +235,12 @@ bool worker_seccomp_is_built(void)
 }
 
 model_status worker_seccomp_enter(struct model_error *err)
+{
+    (void)err;
+    return MODEL_OK;
+}
+
+model_status worker_seccomp_refuse_files(struct model_error *err)
 {
     (void)err;
     return MODEL_OK;

@@ -2,8 +2,8 @@
  *
  *   refused (EPERM)   sockets; running programs and other processes; debugging, killing or looking into
  *                     other processes; changing any file, folder or mount by its name; keys, performance
- *                     counters, queues and memory that outlive the process; raising limits; typing into a
- *                     terminal
+ *                     counters, queues and memory that outlive the process; raising limits; how other
+ *                     threads are scheduled; typing into a terminal; descriptors that send signals
  *   absent (ENOSYS)   calls whose arguments a filter cannot see and that libraries do without
  *   fatal (SIGSYS)    changing the kernel itself, and calls of another instruction set
  *
@@ -20,5 +20,8 @@ bool worker_seccomp_is_built(void);
 
 /* For all threads of the process and for good. MODEL_UNSUPPORTED: the kernel has no such filters. */
 model_status worker_seccomp_enter(struct model_error *err);
+
+/* The same way, besides: no more memory with a descriptor (ENOSYS). */
+model_status worker_seccomp_refuse_files(struct model_error *err);
 
 #endif

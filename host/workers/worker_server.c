@@ -1,6 +1,7 @@
 /* worker_server.c - see worker_server.h. */
 #include "worker_server.h"
 #include "cpu_budget.h"
+#include "crash_report.h"
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
@@ -14,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <signal.h>
+#include <sys/prctl.h>
+#endif
 
 #define MAX_INSTANCES 1024
 #define MAX_END_MS    10000 /* for what follows the goodbye; the host waits for less */
@@ -51,12 +56,22 @@ static void send_log(struct worker_server *server, int32_t level, const char *li
                              .type = WORKER_LOG, .numbers = {(uint64_t)level}, .text = line});
 }
 
+/* Set when the code of a plugin is about to be opened: what is said before is no plugin's. */
+static _Atomic bool a_plugin_is_in;
+
+static model_status before_plugin(struct model_error *err)
+{
+    atomic_store(&a_plugin_is_in, true);
+    return worker_sandbox_before_plugin(err);
+}
+
 /* The host knows the model by a name of its own. */
 static void send_record(void *context, const struct modelhost_log_record *record)
 {
     send_message(context,
                  &(struct worker_message){.type = WORKER_LOG,
-                                          .numbers = {(uint64_t)record->level, record->request_id},
+                                          .numbers = {(uint64_t)record->level, record->request_id,
+                                                      !atomic_load(&a_plugin_is_in)},
                                           .text = record->message});
 }
 
@@ -137,11 +152,12 @@ static model_status take_open(struct worker_server *server, struct model_error *
     const struct log_sink log = {
         .level = (int32_t)open->numbers[2], .record = send_record, .context = server};
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
+    server->host.barrier = before_plugin;
     server->host.cpus = cpu_budget();            /* while it can be read */
     status = worker_sandbox_enter(&limits, err); /* while there is one thread */
     if (status != MODEL_OK) {
-        send_failure(server, status, err);
-        return status;
+        send_failure(server, status, err); /* and no line of the log besides */
+        server->end_at_once(1);
     }
     status = host_metrics_init(&server->host.metrics, err);
     if (status == MODEL_OK)
@@ -158,6 +174,12 @@ static void on_created(void *context, uint32_t id, model_status status, const ch
     send_message(context, &(struct worker_message){.type = WORKER_CREATED,
                                                    .numbers = {id, (uint64_t)status},
                                                    .text = sentence});
+}
+
+static void on_thread_ended(void *context)
+{
+    const struct worker_server *server = context;
+    server->end_at_once(CRASH_EXIT_THREAD_ENDED);
 }
 
 static void on_ended(void *context, struct served_instance *served)
@@ -201,6 +223,7 @@ static model_status create_instance(struct worker_server *server,
                                      .can_spin = server->host.cpus > 1,
                                      .created = on_created,
                                      .ended = on_ended,
+                                     .thread_ended = on_thread_ended,
                                      .context = server};
     model_status status = map_passed(server, message->numbers[1], &channel, err);
     if (status == MODEL_OK && channel->size_bytes < sizeof(struct worker_channel))
@@ -296,6 +319,20 @@ static void end_kindly(struct worker_server *server)
     (void)reaper_stop(server->host.reaper, INT64_MAX); /* watch_end() has the limit */
 }
 
+/* The kernel ends the process with the thread that started it, which is the slot's and waits for the process:
+ * also when a plugin holds the thread that reads the socket, or the process is stopped. A host that had gone
+ * before has closed its end. */
+static bool follow_host(int socket)
+{
+#ifdef __linux__
+    struct pollfd host = {.fd = socket}; /* POLLHUP needs no asking */
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && poll(&host, 1, 0) == 0;
+#else
+    (void)socket;
+    return true;
+#endif
+}
+
 int worker_server_run(int socket, void (*end_at_once)(int code))
 {
     static struct worker_server server; /* threads use it to the end of the process */
@@ -304,7 +341,7 @@ int worker_server_run(int socket, void (*end_at_once)(int code))
     server.end_at_once = end_at_once;
     server.inbox = (struct worker_inbox)WORKER_INBOX_INIT;
     if (uv_mutex_init(&server.sending) != 0 || uv_mutex_init(&server.mutex) != 0 ||
-        uv_cond_init(&server.fewer) != 0)
+        uv_cond_init(&server.fewer) != 0 || !follow_host(socket))
         return 1;
     model_status status = take_open(&server, &err);
     while (status == MODEL_OK) {

@@ -86,7 +86,8 @@ static void take_log(struct worker_slot *slot, const struct worker_message *mess
 {
     const int32_t level =
         message->numbers[0] > MODEL_LOG_DEBUG ? MODEL_LOG_DEBUG : (int32_t)message->numbers[0];
-    if (level <= MODEL_LOG_WARN) {
+    if (level <= MODEL_LOG_WARN &&
+        message->numbers[2] == 0) { /* what a crash quotes is the plugin's */
         line_tail_append(&slot->tail, message->text, strlen(message->text));
         line_tail_append(&slot->tail, "\n", 1);
     }
@@ -159,7 +160,8 @@ static model_status take_opened(struct worker_slot *slot, const struct worker_me
 /* Why nothing more is wanted of the process: bury() ends it. */
 static void set_breach(struct worker_slot *slot, const char *sentence)
 {
-    log_line(slot, MODEL_LOG_ERROR, 0, sentence);
+    if (atomic_load(&slot->n_calls) == 0) /* else the call says it */
+        log_line(slot, MODEL_LOG_ERROR, 0, sentence);
     uv_mutex_lock(&slot->mutex);
     if (slot->breach.message[0] == '\0') /* the first is the cause of others */
         (void)error_set(&slot->breach, MODEL_CORRUPT, "%s", sentence);
@@ -352,7 +354,7 @@ static void end_generation(struct worker_slot *slot, const struct worker_end *en
     slot->state = WORKER_RESTING;
     atomic_store(&slot->n_ended, slot->generation);
     for (struct worker_link *link = slot->links; link != NULL; link = link->next)
-        shared_event_signal(&link->channel->to_host);
+        shared_event_wake(&link->channel->to_host);
     if (was_starting) {
         struct model_error err = MODEL_ERROR_INIT;
         fail_start(slot, worker_slot_write_end(slot, slot->generation, "create_model", &err),

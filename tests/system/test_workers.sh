@@ -105,6 +105,20 @@ ok 'a killed host: its process ends, too' gone "$pid"
 exec 4<&-
 wait 2>/dev/null
 
+"$program" run "$mischief" -v --isolation worker --inputs hang.safetensors --outputs out 2>log >/dev/null &
+host=$!
+exec 4<log
+pid=''
+while [ -z "$pid" ] && read -r line <&4; do
+    pid=$(sed -n 's/.*worker \([0-9]*\): .*loaded in.*/\1/p' <<<"$line")
+done
+ok 'a killed host of a stopped process: there is one' kill -STOP "$pid"
+kill -KILL "$host"
+ok 'a killed host of a stopped process: it ends, too' gone "$pid"
+kill -KILL "$pid" 2>/dev/null # should it not
+exec 4<&-
+wait 2>/dev/null
+
 spinner=$work/spinner
 BUILD=$build "$source/../../../../chaos/make_package.sh" "$spinner" mode=spin where=destroy >/dev/null
 "$program" run "$spinner" -v --isolation worker --inputs "$spinner/input.safetensors" --outputs out 2>log >/dev/null &

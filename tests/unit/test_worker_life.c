@@ -17,6 +17,9 @@ static void a_crash_while_loading_is_told(void **state)
     assert_int_equal(workers_load(&workers, 1, &err), MODELHOST_CRASHED);
     assert_non_null(strstr(err.message, "SIGSEGV"));
     assert_non_null(strstr(err.message, "create_model"));
+    assert_non_null(
+        strstr(workers.log->text, "has no metadata.json")); /* which is no plugin's line */
+    assert_null(strstr(err.message, "metadata.json"));
     workers_close(&workers);
 }
 

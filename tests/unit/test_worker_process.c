@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,6 +51,35 @@ static void a_child_has_its_descriptors_and_no_others(void **state)
     worker_process_finish(&process);
     (void)close(extra[0]);
     (void)close(extra[1]);
+    remove_script(script);
+}
+
+static void without_descriptors_there_is_a_sentence_and_nothing_is_left(void **state)
+{
+    (void)state;
+    char *script = make_script("#!/bin/sh\n");
+    struct rlimit before, few;
+    int n_refused = 0, lowest = dup(0);
+    assert_int_equal(close(lowest), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    for (few.rlim_cur = (rlim_t)lowest; few.rlim_cur < (rlim_t)lowest + 12; few.rlim_cur++) {
+        struct worker_process process;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        const model_status status = worker_process_start(script, &process, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        if (status == MODEL_OK) {
+            assert_true(process.socket >= 0 && process.output >= 0);
+            worker_process_kill(&process);
+            (void)worker_process_reap(&process);
+            worker_process_finish(&process);
+        } else
+            n_refused += strstr(err.message, "Too many open files") != NULL;
+        const int now = dup(0);
+        assert_int_equal(now, lowest);
+        assert_int_equal(close(now), 0);
+    }
+    assert_true(n_refused >= 4);
     remove_script(script);
 }
 
@@ -130,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_has_its_descriptors_and_no_others),
+        cmocka_unit_test(without_descriptors_there_is_a_sentence_and_nothing_is_left),
         cmocka_unit_test(a_child_does_not_see_secrets_of_the_environment),
         cmocka_unit_test(a_child_that_does_not_end_is_killed),
         cmocka_unit_test(signals_are_those_of_a_new_program),

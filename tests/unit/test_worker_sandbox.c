@@ -3,18 +3,22 @@
 #include "worker_sandbox.h"
 #include "in_sandbox.h"
 #include "parallel.h"
+#include "worker_seccomp.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #ifdef __linux__
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -256,6 +260,118 @@ static void files_end_at_their_limit(void **state)
 
 #endif
 
+#ifdef __linux__
+static int is_no_volunteer(void)
+{
+    int score = 0;
+    FILE *file = fopen("/proc/self/oom_score_adj", "re");
+    return file == NULL || fscanf(file, "%d", &score) != 1 || score < 500;
+}
+
+static void it_ends_before_its_host_when_memory_is_short(void **state)
+{
+    (void)state;
+    assert_int_equal(code_inside(is_no_volunteer), 0);
+}
+
+static int makes_a_file_behind_the_barrier(void)
+{
+    const int before = memfd_create("before", MFD_CLOEXEC);
+    if (before < 0 || worker_sandbox_before_plugin(NULL) != MODEL_OK ||
+        worker_sandbox_before_plugin(NULL) != MODEL_OK)
+        return 1000;
+    return TRY(memfd_create("behind", MFD_CLOEXEC));
+}
+
+static void no_memory_with_a_descriptor_is_made_by_a_plugin(void **state)
+{
+    (void)state;
+    if (!worker_seccomp_is_built())
+        SKIP_BECAUSE("built without libseccomp");
+    assert_int_equal(code_inside(makes_a_file_behind_the_barrier), ENOSYS);
+}
+
+/* Of the same user, with everything that its parent has not given up. */
+static int looks_into_its_parent(void)
+{
+    static const char *const names[] = {"mem", "environ", "maps", "fd/0"};
+    for (int i = 0; i < 4; i++) {
+        char path[60];
+        (void)snprintf(path, sizeof path, "/proc/%ld/%s", (long)getppid(), names[i]);
+        if (TRY(open(path, O_RDONLY | O_CLOEXEC)) != EACCES)
+            return i + 1;
+    }
+    return 0;
+}
+
+static int is_looked_into(bool in_sandbox)
+{
+    const pid_t parent = fork();
+    assert_true(parent >= 0);
+    if (parent ==
+        0) { /* one that has no more rights than its child, and lets itself be looked into */
+        if ((getuid() == 0 && setresuid(65534, 65534, 65534) != 0) ||
+            prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
+            _exit(201);
+        if (in_sandbox)
+            _exit(code_inside(looks_into_its_parent));
+        const pid_t child = fork();
+        if (child == 0)
+            _exit(looks_into_its_parent());
+        int ended = 0;
+        _exit(waitpid(child, &ended, 0) == child ? WEXITSTATUS(ended) : 202);
+    }
+    int wait_status = 0;
+    assert_int_equal(waitpid(parent, &wait_status, 0), parent);
+    return WEXITSTATUS(wait_status);
+}
+
+static void its_host_is_not_to_be_looked_into(void **state)
+{
+    (void)state;
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1u) < 1)
+        SKIP_BECAUSE("a kernel without Landlock");
+    assert_int_equal(is_looked_into(false), 1); /* else it says nothing */
+    assert_int_equal(is_looked_into(true), 0);
+}
+
+/* Helpers are moved by themselves, within the next region. */
+static void note_cpus(void *argument, size_t index)
+{
+    cpu_set_t cpus;
+    if (gettid() != getpid() && sched_getaffinity(0, sizeof cpus, &cpus) == 0)
+        atomic_store((atomic_int *)argument, CPU_COUNT(&cpus));
+    (void)index;
+}
+
+static int count_cpus_of_helper(void)
+{
+    atomic_int n = 0;
+    while (atomic_load(&n) == 0) /* until the helper has got an item */
+        parallel_run(2, 64, note_cpus, &n);
+    return atomic_load(&n);
+}
+
+static int spreads_its_helpers(void)
+{
+    cpu_set_t all;
+    if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2)
+        return 0;
+    const struct parallel_team own = parallel_lend_thread(2);
+    const int before = count_cpus_of_helper();
+    parallel_spread();
+    const int spread = count_cpus_of_helper();
+    parallel_return_thread(own);
+    return before != CPU_COUNT(&all) ? 1 : spread != before - 1 ? 2 : 0;
+}
+
+static void helpers_keep_off_their_owners_processor(void **state)
+{
+    (void)state;
+    assert_int_equal(code_inside(spreads_its_helpers), 0);
+}
+#endif
+
 static int set_up(void **state)
 {
     (void)state;
@@ -272,6 +388,10 @@ int main(void)
         cmocka_unit_test(descriptors_end_at_their_limit),
 #ifdef __linux__
         cmocka_unit_test(files_end_at_their_limit),
+        cmocka_unit_test(no_memory_with_a_descriptor_is_made_by_a_plugin),
+        cmocka_unit_test(it_ends_before_its_host_when_memory_is_short),
+        cmocka_unit_test(its_host_is_not_to_be_looked_into),
+        cmocka_unit_test(helpers_keep_off_their_owners_processor),
 #endif
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

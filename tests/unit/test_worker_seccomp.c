@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
@@ -12,7 +13,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #ifdef __linux__
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <asm/sockios.h>
 #include <sys/syscall.h>
 #endif
 
@@ -146,6 +149,136 @@ static int types_by_an_odd_request(void)
 {
     return TRY(syscall(SYS_ioctl, STDIN_FILENO, 0x100000000L | TIOCSTI, "x"));
 }
+/* A pipe that sends its owner a signal when there is something to read. */
+static int made_pipe(void)
+{
+    int ends[2];
+    return pipe(ends) == 0 ? ends[0] : -1;
+}
+static int gives_a_pipe_an_owner(void)
+{
+    return TRY(fcntl(made_pipe(), F_SETOWN, getppid()));
+}
+static int gives_a_pipe_an_owner_by_an_odd_command(void)
+{
+    return TRY(syscall(SYS_fcntl, made_pipe(), 0x100000000L | F_SETOWN, getppid()));
+}
+static int gives_a_pipe_a_thread_as_owner(void)
+{
+    const struct f_owner_ex owner = {F_OWNER_TID, getppid()};
+    return TRY(fcntl(made_pipe(), F_SETOWN_EX, &owner));
+}
+static int chooses_a_pipes_signal(void)
+{
+    return TRY(fcntl(made_pipe(), F_SETSIG, SIGKILL));
+}
+static int has_a_pipe_send_signals(void)
+{
+    return TRY(fcntl(made_pipe(), F_SETFL, O_ASYNC | O_NONBLOCK));
+}
+static int has_a_pipe_send_signals_by_ioctl(void)
+{
+    int on = 1;
+    return TRY(ioctl(made_pipe(), FIOASYNC, &on));
+}
+static int gives_a_socket_an_owner(void)
+{
+    int owner = getppid();
+    return TRY(ioctl(made_pipe(), FIOSETOWN, &owner));
+}
+static int gives_a_socket_a_group(void)
+{
+    int owner = getppid();
+    return TRY(ioctl(made_pipe(), SIOCSPGRP, &owner));
+}
+static int watches_a_folder(void)
+{
+    return TRY(fcntl(open("/", O_RDONLY), F_NOTIFY, DN_CREATE));
+}
+static int takes_a_lease(void)
+{
+    return TRY(fcntl(open("/bin/true", O_RDONLY), F_SETLEASE, F_RDLCK));
+}
+static int takes_the_terminal(void)
+{
+    int group = getppid();
+    return TRY(ioctl(STDIN_FILENO, TIOCSPGRP, &group));
+}
+static int queues_a_signal(void)
+{
+    siginfo_t info = {.si_code = SI_QUEUE};
+    return TRY(syscall(SYS_rt_sigqueueinfo, getppid(), 0, &info));
+}
+static int queues_a_signal_for_a_thread(void)
+{
+    siginfo_t info = {.si_code = SI_QUEUE};
+    return TRY(syscall(SYS_rt_tgsigqueueinfo, getppid(), getppid(), 0, &info));
+}
+static int signals_by_a_descriptor(void)
+{
+    return TRY(syscall(SYS_pidfd_send_signal, 0, 0, NULL, 0));
+}
+static int is_notified_of_messages(void)
+{
+    return TRY(syscall(SYS_mq_notify, 0, NULL));
+}
+/* A timer's signal goes to threads of its own process only: the kernel sees to that, not the filter. */
+static int times_a_signal_for_its_parent(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
+    int timer = 0;
+    event._sigev_un._tid = getppid();
+    return TRY(syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer));
+}
+static int outlives_its_parent(void)
+{
+    return TRY(prctl(PR_SET_PDEATHSIG, 0));
+}
+static int opens_itself(void)
+{
+    return TRY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+}
+static int idles_its_parent(void)
+{
+    const struct sched_param none = {0};
+    return TRY(sched_setscheduler(getppid(), SCHED_IDLE, &none));
+}
+static int gives_its_parent_a_parameter(void)
+{
+    const struct sched_param none = {0};
+    return TRY(sched_setparam(getppid(), &none));
+}
+static int gives_its_parent_attributes(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t rest[5];
+    } idle = {sizeof idle, SCHED_IDLE, {0}};
+    return TRY(syscall(SYS_sched_setattr, getppid(), &idle, 0));
+}
+static int ties_its_parent_to_a_cpu(void)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof cpus, &cpus) != 0
+               ? 1000
+               : TRY(sched_setaffinity(getppid(), sizeof cpus, &cpus));
+}
+static int is_nice_for_its_user(void)
+{
+    return TRY(setpriority(PRIO_USER, 0, 19));
+}
+static int is_nice_for_its_parent(void)
+{
+    return TRY(setpriority(PRIO_PROCESS, (id_t)getppid(), 0));
+}
+static int slows_its_parents_files(void)
+{
+    return TRY(syscall(SYS_ioprio_set, 1 /* a process */, getppid(), 2 << 13 | 4));
+}
+static int slows_its_users_files(void)
+{
+    return TRY(syscall(SYS_ioprio_set, 3 /* a user */, 0, 2 << 13 | 4));
+}
 static int uses_clone3(void)
 {
     return TRY(syscall(SYS_clone3, NULL, 0));
@@ -187,6 +320,32 @@ static const struct {
     {"io_uring", makes_a_ring, ENOSYS},
     {"TIOCSTI", types_into_the_terminal, EPERM},
     {"TIOCSTI in a wide register", types_by_an_odd_request, EPERM},
+    {"F_SETOWN", gives_a_pipe_an_owner, EPERM},
+    {"F_SETOWN in a wide register", gives_a_pipe_an_owner_by_an_odd_command, EPERM},
+    {"F_SETOWN_EX", gives_a_pipe_a_thread_as_owner, EPERM},
+    {"F_SETSIG", chooses_a_pipes_signal, EPERM},
+    {"O_ASYNC", has_a_pipe_send_signals, EPERM},
+    {"FIOASYNC", has_a_pipe_send_signals_by_ioctl, EPERM},
+    {"FIOSETOWN", gives_a_socket_an_owner, EPERM},
+    {"SIOCSPGRP", gives_a_socket_a_group, EPERM},
+    {"F_NOTIFY", watches_a_folder, EPERM},
+    {"F_SETLEASE", takes_a_lease, EPERM},
+    {"TIOCSPGRP", takes_the_terminal, EPERM},
+    {"rt_sigqueueinfo", queues_a_signal, EPERM},
+    {"rt_tgsigqueueinfo", queues_a_signal_for_a_thread, EPERM},
+    {"pidfd_send_signal", signals_by_a_descriptor, EPERM},
+    {"mq_notify", is_notified_of_messages, EPERM},
+    {"a timer for the parent", times_a_signal_for_its_parent, EINVAL},
+    {"PR_SET_PDEATHSIG", outlives_its_parent, EPERM},
+    {"PR_SET_DUMPABLE", opens_itself, EPERM},
+    {"sched_setscheduler of the parent", idles_its_parent, EPERM},
+    {"sched_setparam of the parent", gives_its_parent_a_parameter, EPERM},
+    {"sched_setattr of the parent", gives_its_parent_attributes, EPERM},
+    {"sched_setaffinity of the parent", ties_its_parent_to_a_cpu, EPERM},
+    {"setpriority of the user", is_nice_for_its_user, EPERM},
+    {"setpriority of the parent", is_nice_for_its_parent, EPERM},
+    {"ioprio_set of the parent", slows_its_parents_files, EPERM},
+    {"ioprio_set of the user", slows_its_users_files, EPERM},
     {"clone3", uses_clone3, ENOSYS},
 #endif
 };

@@ -36,8 +36,8 @@ static model_status write_text(const struct modelhost_model *model, struct model
                                struct model_error *err)
 {
     json_node *info = NULL;
-    model_status status =
-        model_info_collect(&model->package, model->model->description, &info, err);
+    model_status status = model_info_collect_with(&model->package, model->weights,
+                                                  model->model->description, &info, err);
     if (status != MODEL_OK)
         return status;
     (void)json_add_string(info, "path", model->package.dir);

@@ -122,14 +122,8 @@ static bool is_buffer(const struct model_tensor *tensor)
            ends_with(tensor->name, "num_batches_tracked");
 }
 
-static model_status count_weights(const struct package *package, struct counts *ret,
-                                  struct model_error *err)
+static void count_open_weights(const struct weights *weights, struct counts *ret)
 {
-    struct weights *weights = NULL;
-    model_status status =
-        weights_open_from(package->archive, package->backend_dir, true, &weights, err);
-    if (status != MODEL_OK)
-        return status == MODEL_NOT_FOUND ? MODEL_OK : status;
     for (size_t i = 0; i < weights_count(weights); i++) {
         struct model_tensor tensor = {.struct_size = sizeof tensor};
         weights_at(weights, i, &tensor);
@@ -138,16 +132,28 @@ static model_status count_weights(const struct package *package, struct counts *
         ret->elements[tensor.dtype] += elements;
         ret->parameters += is_buffer(&tensor) ? 0 : elements;
     }
-    weights_destroy(weights);
-    return MODEL_OK;
+}
+
+static model_status count_weights(const struct package *package, const struct weights *open,
+                                  struct counts *ret, struct model_error *err)
+{
+    struct weights *own = NULL;
+    model_status status = MODEL_OK;
+    if (open == NULL)
+        status = weights_open_from(package->archive, package->backend_dir, true, &own, err);
+    if (status == MODEL_OK)
+        count_open_weights(open != NULL ? open : own, ret);
+    weights_destroy(own);
+    return status == MODEL_NOT_FOUND ? MODEL_OK : status;
 }
 
 static model_status add_weights(json_node *root, const struct package *package,
+                                const struct weights *weights,
                                 const struct model_description *description,
                                 struct model_error *err)
 {
     struct counts counts = {0};
-    model_status status = count_weights(package, &counts, err);
+    model_status status = count_weights(package, weights, &counts, err);
     if (status != MODEL_OK)
         return status;
     uint64_t memory_bytes = counts.bytes;
@@ -225,6 +231,13 @@ model_status model_info_collect(const struct package *package,
                                 const struct model_description *description, json_node **ret,
                                 struct model_error *err)
 {
+    return model_info_collect_with(package, NULL, description, ret, err);
+}
+
+model_status model_info_collect_with(const struct package *package, const struct weights *weights,
+                                     const struct model_description *description, json_node **ret,
+                                     struct model_error *err)
+{
     json_node *root = json_new_object();
     model_status status = json_add_number(root, "format_version", FORMAT_VERSION) != NULL
                               ? MODEL_OK
@@ -234,7 +247,7 @@ model_status model_info_collect(const struct package *package,
     if (status == MODEL_OK)
         status = add_backends(root, package, err);
     if (status == MODEL_OK)
-        status = add_weights(root, package, description, err);
+        status = add_weights(root, package, weights, description, err);
     if (status == MODEL_OK)
         status = add_plugin(root, package, err);
     if (status == MODEL_OK)

@@ -12,12 +12,19 @@
 #include "json_view.h"
 #include "package.h"
 
+struct weights;
+
 /* Counts the package's weights and reads its config and its plugin's note into a new tree. `description`
  * adds what the plugin said of itself (task, inputs, outputs, memory); NULL when there is no plugin:
  * inputs and outputs are then left out. A package without weights is fine (parameters 0). */
 model_status model_info_collect(const struct package *package,
                                 const struct model_description *description, json_node **ret,
                                 struct model_error *err);
+
+/* The same of weights that are open already; NULL: they are opened. */
+model_status model_info_collect_with(const struct package *package, const struct weights *weights,
+                                     const struct model_description *description, json_node **ret,
+                                     struct model_error *err);
 
 /* {"name","dtype","shape","optional"} of a spec, added to an array. */
 void model_info_add_spec(json_node *array, const struct model_tensor_spec *spec);

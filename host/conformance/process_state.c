@@ -51,7 +51,7 @@ static void take_signals(struct process_state *state)
 }
 
 static const struct {
-    int which;
+    unsigned which; /* as the enum of glibc */
     const char *name;
 } interval_timers[] = {
     {ITIMER_REAL, "ITIMER_REAL"}, {ITIMER_VIRTUAL, "ITIMER_VIRTUAL"}, {ITIMER_PROF, "ITIMER_PROF"}};

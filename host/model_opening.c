@@ -10,6 +10,7 @@
 #include "model_guard.h"
 #include "parallel.h"
 #include "plugin_admission.h"
+#include "plugin_copy.h"
 #include "plugin_error.h"
 #include "plugin_path.h"
 #include "schema.h"
@@ -183,7 +184,8 @@ static model_status open_plugin(struct modelhost_model *model, const struct mode
     struct admission admission = {model->host, wanted};
     const bool asks =
         wanted != NULL || plugin_admission_asks(model->host->store_dir, model->host->load_policy);
-    const struct plugin_gate gate = {asks ? admit : NULL, &admission, model->host->barrier};
+    const struct plugin_gate gate = {asks ? admit : NULL, &admission, model->host->barrier,
+                                     model->host->load_policy == MODELHOST_LOAD_CONFORMANT};
     return plugin_handle_open_if(model->plugin_path, model->log, &gate, &model->plugin, err);
 }
 
@@ -375,6 +377,8 @@ static model_status take_parts(struct modelhost_model *model, struct model_error
         digest_file_sha256(model->plugin_path, model->parts.plugin, &size_bytes, err);
     if (status == MODEL_OK)
         status = admit(&admission, model->plugin_path, model->parts.plugin, err);
+    if (status == MODEL_OK && model->host->load_policy == MODELHOST_LOAD_CONFORMANT)
+        status = plugin_copy_check(model->plugin_path, err);
     if (status != MODEL_OK)
         return status;
     if (model->package.archive == NULL)

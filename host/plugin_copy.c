@@ -1,5 +1,6 @@
 /* plugin_copy.c - see plugin_copy.h. */
 #include "plugin_copy.h"
+#include "errors.h"
 #include "files.h"
 
 #include <fcntl.h>
@@ -26,6 +27,30 @@ bool plugin_copy_wanted(const char *path, const struct plugin_file *file, bool o
     }
     *ret_bytes = bytes;
     return true;
+}
+
+model_status plugin_copy_refuse(const char *path, struct model_error *err)
+{
+    return error_set(
+        err, MODEL_UNSUPPORTED,
+        "plugin %s names $ORIGIN (libraries beside it) or has more than 64 MB: what runs "
+        "might not be what was checked, which load_policy \"conformant\" rules out; link "
+        "those libraries into it, or load with load_policy \"any\"",
+        path);
+}
+
+model_status plugin_copy_check(const char *path, struct model_error *err)
+{
+    struct plugin_file file;
+    struct buffer bytes;
+    char digest[SHA256_HEX_BYTES];
+    model_status status = plugin_file_read(path, &file, err);
+    if (status != MODEL_OK)
+        return status;
+    if (!plugin_copy_wanted(path, &file, true, &bytes, digest))
+        return plugin_copy_refuse(path, err);
+    buffer_finish(&bytes);
+    return MODEL_OK;
 }
 
 int plugin_copy_make(const struct buffer *bytes, char ret_path[PLUGIN_COPY_PATH_BYTES])

@@ -5,6 +5,8 @@
 #include "log.h"
 #include "plugin_file.h"
 
+#include <stdbool.h>
+
 struct plugin_handle {
     struct plugin_file file; /* what its note and symbol table said */
     model_create_function create_model;
@@ -20,6 +22,9 @@ struct plugin_gate {
     /* When the file is checked and copied; where that fails nothing is opened. May be done more than once;
      * NULL: nothing. */
     plugin_barrier barrier;
+    /* Only what can be copied is opened, so that nothing that was not asked for runs: MODEL_UNSUPPORTED for a file
+     * that is opened in place. */
+    bool only_copies;
 };
 
 /* Reads the file's note, checks version and exports, and only then opens it (RTLD_NOW | RTLD_LOCAL).

@@ -4,6 +4,8 @@
 #include "conformance_report.h"
 #include "errors.h"
 #include "echo_package.h"
+#include "files.h"
+#include "plugin_copy.h"
 #include "plugin_handle.h"
 #include "quarantine.h"
 
@@ -167,7 +169,7 @@ static void what_is_asked_for_is_what_would_run(void **state)
 {
     const struct place *place = *state;
     struct watched_gate watched = {.answer = MODEL_BUSY};
-    const struct plugin_gate gate = {watch_gate, &watched, NULL};
+    const struct plugin_gate gate = {watch_gate, &watched, NULL, false};
     const struct log_sink log = {.level = MODEL_LOG_ERROR};
     struct plugin_handle handle;
     struct model_error err = MODEL_ERROR_INIT;
@@ -185,7 +187,7 @@ static void what_takes_the_place_of_the_admitted_is_not_opened(void **state)
     char *package = make_package("faulty", "{}");
     char *other = path_join(package, "backends/cpu/libmodel.so");
     struct watched_gate watched = {.other = other};
-    const struct plugin_gate gate = {watch_gate, &watched, NULL};
+    const struct plugin_gate gate = {watch_gate, &watched, NULL, false};
     const struct log_sink log = {.level = MODEL_LOG_ERROR};
     struct plugin_handle handle;
     struct model_error err = MODEL_ERROR_INIT;
@@ -193,6 +195,28 @@ static void what_takes_the_place_of_the_admitted_is_not_opened(void **state)
                      MODEL_CORRUPT);
     assert_string_equal(watched.sha256, place->sha256);
     remove_package(package);
+    free(other);
+}
+
+static void what_needs_libraries_beside_it_is_not_conformant(void **state)
+{
+    const struct place *place = *state;
+    const struct plugin_gate gate = {.only_copies = true};
+    const struct log_sink log = {.level = MODEL_LOG_ERROR};
+    struct plugin_handle handle;
+    struct model_error err = MODEL_ERROR_INIT;
+    char *other = path_join(place->store, "other.so");
+    struct buffer bytes = BUFFER_INIT(1u << 26);
+    assert_int_equal(plugin_handle_open_if(place->plugin, &log, &gate, &handle, &err), MODEL_OK);
+    assert_int_equal(file_read(place->plugin, 1u << 26, &bytes, &err), MODEL_OK);
+    assert_int_equal(buffer_append_text(&bytes, "$ORIGIN"), MODEL_OK); /* behind all sections */
+    assert_int_equal(file_write_atomic(other, bytes.data, bytes.size, &err), MODEL_OK);
+    assert_int_equal(plugin_handle_open_if(other, &log, &gate, &handle, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "names $ORIGIN"));
+    assert_int_equal(plugin_copy_check(other, &err), MODEL_UNSUPPORTED);
+    assert_int_equal(plugin_copy_check(place->plugin, &err), MODEL_OK);
+    assert_int_equal(plugin_handle_open(other, &log, &handle, &err), MODEL_OK);
+    buffer_finish(&bytes);
     free(other);
 }
 
@@ -208,6 +232,7 @@ int main(void)
         TEST(a_host_loads_by_its_policy),
         TEST(what_is_asked_for_is_what_would_run),
         TEST(what_takes_the_place_of_the_admitted_is_not_opened),
+        TEST(what_needs_libraries_beside_it_is_not_conformant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

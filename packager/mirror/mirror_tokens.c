@@ -181,7 +181,7 @@ model_status mirror_tokens_parse(struct mirror_tokens *tokens, const char *text,
     while (status == MODEL_OK && at < size_bytes) {
         const char *end = memchr(text + at, '\n', size_bytes - at);
         size_t line_bytes = end != NULL ? (size_t)(end - text) - at : size_bytes - at;
-        char *line = strndup(text + at, line_bytes);
+        char *line = text_format("%.*s", (int)line_bytes, text + at);
         status =
             line != NULL ? take_line(tokens, line, err) : error_no_memory(err, "a list of tokens");
         free(line);

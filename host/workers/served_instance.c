@@ -93,6 +93,7 @@ static void say_done(struct served_instance *served, model_status status, uint32
     say->message[0] = '\0';
     if (status != MODEL_OK)
         memcpy(say->message, err->message, MODEL_ERROR_BYTES);
+    served_segments_settle(&served->segments);
     worker_channel_say(served->channel, served->exchange);
     go_to(served, worker_channel_next(served->at));
 }
@@ -120,6 +121,7 @@ static model_status say_and_wait(struct served_instance *served, uint32_t what, 
     say->size_bytes = size_bytes;
     say->n_tensors = n_tensors;
     say->n_counts = 0;
+    served_segments_settle(&served->segments);
     worker_channel_say(served->channel, served->exchange);
     if (!next_ask(served, &ask) || ask.what != WORKER_ASK_GO_ON)
         return MODEL_CANCELLED;

@@ -62,6 +62,12 @@ void served_segments_remove(struct served_segments *segments, uint32_t id)
     worker_segment_drop(segment);
 }
 
+void served_segments_settle(struct served_segments *segments)
+{
+    uv_mutex_lock(&segments->mutex);
+    uv_mutex_unlock(&segments->mutex);
+}
+
 struct worker_segment *served_segments_wait(struct served_segments *segments, uint32_t id)
 {
     struct worker_segment **place = NULL;

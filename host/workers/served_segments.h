@@ -28,6 +28,9 @@ void served_segments_finish(struct served_segments *segments);
 model_status served_segments_add(struct served_segments *segments, uint32_t id,
                                  struct worker_segment *segment, struct model_error *err);
 void served_segments_remove(struct served_segments *segments, uint32_t id);
+/* What the calling thread has done with segments comes before their removal. In front of telling the host, who may
+ * then drop them by a message to another thread: that order leads through another process. */
+void served_segments_settle(struct served_segments *segments);
 /* Waits for the segment of this number; NULL: there will be none. */
 struct worker_segment *served_segments_wait(struct served_segments *segments, uint32_t id);
 /* Nobody waits any more. */

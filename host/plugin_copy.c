@@ -11,6 +11,11 @@
 
 #define MAX_COPY_BYTES ((size_t)64 << 20)
 
+bool plugin_copy_lacks_libraries(const struct plugin_file *file)
+{
+    return file->library_places[0] != '\0';
+}
+
 bool plugin_copy_wanted(const char *path, const struct plugin_file *file, bool or_not,
                         struct buffer *ret_bytes, char ret_digest[SHA256_HEX_BYTES])
 {
@@ -29,8 +34,16 @@ bool plugin_copy_wanted(const char *path, const struct plugin_file *file, bool o
     return true;
 }
 
-model_status plugin_copy_refuse(const char *path, struct model_error *err)
+model_status plugin_copy_refuse(const char *path, const struct plugin_file *file,
+                                struct model_error *err)
 {
+    if (plugin_copy_lacks_libraries(file))
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "plugin %s takes libraries from places of its own (%.200s): its digest "
+                         "does not know them, which load_policy \"conformant\" rules out; link "
+                         "them into it, install them where the system looks for libraries and "
+                         "link without -rpath, or load with load_policy \"any\"",
+                         path, file->library_places);
     return error_set(
         err, MODEL_UNSUPPORTED,
         "plugin %s names $ORIGIN (libraries beside it) or has more than 64 MB: what runs "
@@ -47,8 +60,9 @@ model_status plugin_copy_check(const char *path, struct model_error *err)
     model_status status = plugin_file_read(path, &file, err);
     if (status != MODEL_OK)
         return status;
-    if (!plugin_copy_wanted(path, &file, true, &bytes, digest))
-        return plugin_copy_refuse(path, err);
+    if (plugin_copy_lacks_libraries(&file) ||
+        !plugin_copy_wanted(path, &file, true, &bytes, digest))
+        return plugin_copy_refuse(path, &file, err);
     buffer_finish(&bytes);
     return MODEL_OK;
 }

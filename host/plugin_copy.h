@@ -16,9 +16,13 @@
  * ret_digest its SHA-256 when it is so. */
 bool plugin_copy_wanted(const char *path, const struct plugin_file *file, bool or_not,
                         struct buffer *ret_bytes, char ret_digest[SHA256_HEX_BYTES]);
-/* What to say of a file that must be copied and cannot: MODEL_UNSUPPORTED. */
-model_status plugin_copy_refuse(const char *path, struct model_error *err);
-/* Whether a file can be copied; else that. */
+/* Whether a copy is not all that would run: it names places where libraries are (RUNPATH, a path). What comes from the
+ * system's folders by a name is the system's. */
+bool plugin_copy_lacks_libraries(const struct plugin_file *file);
+/* What to say of a file of which a copy must be all, and is not, or that cannot be copied: MODEL_UNSUPPORTED. */
+model_status plugin_copy_refuse(const char *path, const struct plugin_file *file,
+                                struct model_error *err);
+/* Whether a file can be copied, and the copy is all; else that. */
 model_status plugin_copy_check(const char *path, struct model_error *err);
 /* A file in memory with these bytes: its descriptor, to be closed, and a path that opens it while it is
  * not; -1 where there is no such thing. */

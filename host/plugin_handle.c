@@ -155,6 +155,8 @@ static model_status open_copy(const struct plugin_file *file, const char *path,
     struct buffer bytes;
     char digest[SHA256_HEX_BYTES];
     *ret = NULL;
+    if (gate->only_copies && plugin_copy_lacks_libraries(file))
+        return plugin_copy_refuse(path, file, err);
     if (!plugin_copy_wanted(path, file, gate->admit != NULL || gate->only_copies, &bytes, digest))
         return MODEL_OK;
     model_status status = ask(gate, path, digest, err);
@@ -188,7 +190,7 @@ static model_status open_in_place(const struct plugin_file *file, const char *pa
                                   struct model_error *err)
 {
     if (gate->only_copies)
-        return plugin_copy_refuse(path, err);
+        return plugin_copy_refuse(path, file, err);
     model_status status = ask_in_place(gate, path, err);
     if (status == MODEL_OK)
         status = plugin_file_check_same(file, path, err);

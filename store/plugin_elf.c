@@ -261,6 +261,26 @@ static bool is_text_relocation(const Elf64_Dyn *entry)
            (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0);
 }
 
+/* Libraries that come with it, and where they are looked for. A filter is a library like any other. */
+static model_status take_name(const struct elf *elf, const Elf64_Dyn *entry,
+                              struct plugin_file *ret)
+{
+    const bool is_library =
+        entry->d_tag == DT_NEEDED || entry->d_tag == DT_FILTER || entry->d_tag == DT_AUXILIARY;
+    size_t bytes = 0;
+    if (!is_library && entry->d_tag != DT_RPATH && entry->d_tag != DT_RUNPATH)
+        return MODEL_OK;
+    const char *name = name_at(elf, entry->d_un.d_val, &bytes);
+    if (name == NULL)
+        return refuse(elf, is_library ? "a needed library without a name"
+                                      : "folders of libraries without a name");
+    if (is_library)
+        plugin_image_add_needed(ret, name, bytes);
+    if (bytes > 0 && (!is_library || memchr(name, '/', bytes) != NULL))
+        plugin_image_add_place(ret, name, bytes);
+    return MODEL_OK;
+}
+
 /* Twice over the entries: the addresses first, then the names that need them. */
 static model_status read_dynamic(struct elf *elf, const Elf64_Phdr *dynamic,
                                  struct plugin_file *ret)
@@ -276,13 +296,8 @@ static model_status read_dynamic(struct elf *elf, const Elf64_Phdr *dynamic,
             if (pass == 0) {
                 take_address(elf, &entry);
                 ret->has_text_relocations |= is_text_relocation(&entry);
-            } else if (entry.d_tag == DT_NEEDED) {
-                size_t bytes = 0;
-                const char *name = name_at(elf, entry.d_un.d_val, &bytes);
-                if (name == NULL)
-                    return refuse(elf, "a needed library without a name");
-                plugin_image_add_needed(ret, name, bytes);
-            }
+            } else if (take_name(elf, &entry, ret) != MODEL_OK)
+                return MODEL_CORRUPT;
         }
         if (entry.d_tag != DT_NULL)
             return refuse(elf, "a dynamic section without an end");

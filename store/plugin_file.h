@@ -18,7 +18,10 @@ struct plugin_file {
     char exports[1024];      /* exported symbols, separated by ' '; cut with "..." */
     uint32_t n_exports;
     bool exports_create_model;
-    char needed[1024];           /* DT_NEEDED, separated by ' ' */
+    char needed[1024]; /* DT_NEEDED, separated by ' ' */
+    /* Where else than in the system's folders it has libraries looked for: RPATH, RUNPATH, and libraries by
+     * their paths, separated by ' '; "": nowhere. */
+    char library_places[512];
     bool wants_executable_stack; /* dlopen() would make the stacks of all threads executable */
     bool has_text_relocations;   /* its code is written to when it is opened */
     struct stat read;            /* the file that was read; all zero for bytes */

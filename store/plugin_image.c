@@ -114,3 +114,8 @@ void plugin_image_add_needed(struct plugin_file *file, const char *library, size
 {
     add_word(file->needed, sizeof file->needed, library, library_bytes);
 }
+
+void plugin_image_add_place(struct plugin_file *file, const char *place, size_t place_bytes)
+{
+    add_word(file->library_places, sizeof file->library_places, place, place_bytes);
+}

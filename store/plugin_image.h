@@ -13,6 +13,7 @@ model_status plugin_image_read_notes(const uint8_t *notes, size_t notes_bytes, s
 
 void plugin_image_add_export(struct plugin_file *file, const char *symbol, size_t symbol_bytes);
 void plugin_image_add_needed(struct plugin_file *file, const char *library, size_t library_bytes);
+void plugin_image_add_place(struct plugin_file *file, const char *place, size_t place_bytes);
 
 /* What the file's format says: plugin_elf.c, or plugin_macho.c on macOS. */
 model_status plugin_image_parse(const uint8_t *file, size_t file_bytes, const char *what,

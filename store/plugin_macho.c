@@ -97,8 +97,10 @@ static model_status read_library(struct macho *macho, const uint8_t *command, ui
     if (library.dylib.name.offset >= size_bytes)
         return refuse(macho, "a library without a name");
     const char *name = (const char *)command + library.dylib.name.offset;
-    plugin_image_add_needed(macho->ret, name,
-                            strnlen(name, size_bytes - library.dylib.name.offset));
+    const size_t name_bytes = strnlen(name, size_bytes - library.dylib.name.offset);
+    plugin_image_add_needed(macho->ret, name, name_bytes);
+    if (strncmp(name, "/usr/lib/", 9) != 0 && strncmp(name, "/System/", 8) != 0)
+        plugin_image_add_place(macho->ret, name, name_bytes); /* "@rpath/...", too */
     return MODEL_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "conformance_report.h"
 #include "errors.h"
 #include "echo_package.h"
+#include "elf_fixture.h"
 #include "files.h"
 #include "plugin_copy.h"
 #include "plugin_handle.h"
@@ -220,6 +221,26 @@ static void what_needs_libraries_beside_it_is_not_conformant(void **state)
     free(other);
 }
 
+static void what_brings_libraries_from_elsewhere_is_not_conformant(void **state)
+{
+    const struct place *place = *state;
+    const struct plugin_gate gate = {.only_copies = true};
+    const struct log_sink log = {.level = MODEL_LOG_ERROR};
+    struct plugin_handle handle;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct buffer bytes = BUFFER_INIT(1u << 26);
+    char *other = path_join(place->store, "other.so");
+    assert_int_equal(file_read(place->plugin, 1u << 26, &bytes, &err), MODEL_OK);
+    elf_retag_needed(&bytes, DT_RUNPATH);
+    assert_int_equal(file_write_atomic(other, bytes.data, bytes.size, &err), MODEL_OK);
+    assert_int_equal(plugin_handle_open_if(other, &log, &gate, &handle, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "takes libraries from places of its own"));
+    assert_int_equal(plugin_copy_check(other, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "link without -rpath"));
+    buffer_finish(&bytes);
+    free(other);
+}
+
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, make_place, remove_place)
 
 int main(void)
@@ -233,6 +254,7 @@ int main(void)
         TEST(what_is_asked_for_is_what_would_run),
         TEST(what_takes_the_place_of_the_admitted_is_not_opened),
         TEST(what_needs_libraries_beside_it_is_not_conformant),
+        TEST(what_brings_libraries_from_elsewhere_is_not_conformant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,8 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <elf.h>
-
+#include "elf_fixture.h"
 #include "plugin_file.h"
 #include "store_fixture.h"
 
@@ -214,6 +213,38 @@ static void segments_that_the_dynamic_linker_may_see_otherwise_are_refused(void 
                            "p: broken ELF file: a dynamic section without an end");
 }
 
+/* What the first needed library's entry becomes, whether it is one still, and whether it is a place then. */
+static void places_of_libraries_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        Elf64_Sxword tag;
+        const char *first;
+        bool is_needed, is_place;
+    } cases[] = {{DT_NEEDED, "l", true, false},    {DT_NEEDED, "/", true, true},
+                 {DT_AUXILIARY, "l", true, false}, {DT_FILTER, "/", true, true},
+                 {DT_RPATH, "l", false, true},     {DT_RUNPATH, "/", false, true},
+                 {DT_RUNPATH, "", false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer bytes;
+        struct plugin_file before, file;
+        struct model_error err = MODEL_ERROR_INIT;
+        load_bytes("plugin_echo.so", &bytes);
+        assert_int_equal(parse(&bytes, &before, &err), MODEL_OK);
+        assert_string_equal(before.library_places, "");
+        char *name = before.needed;
+        name[strcspn(name, " ")] = '\0';
+        elf_retag_needed(&bytes, cases[i].tag);
+        char *at = memmem(bytes.data, bytes.size, name, strlen(name) + 1);
+        assert_non_null(at);
+        at[0] = name[0] = cases[i].first[0];
+        assert_int_equal(parse(&bytes, &file, &err), MODEL_OK);
+        assert_int_equal(strstr(file.needed, name) != NULL && name[0] != '\0', cases[i].is_needed);
+        assert_string_equal(file.library_places, cases[i].is_place ? name : "");
+        buffer_finish(&bytes);
+    }
+}
+
 static void a_file_that_was_changed_or_replaced_since_is_not_the_same(void **state)
 {
     struct plugin_file file;
@@ -403,6 +434,7 @@ int main(void)
         cmocka_unit_test(check_refuses_a_plugin_without_create_model),
         cmocka_unit_test(create_model_must_be_code),
         cmocka_unit_test(segments_that_the_dynamic_linker_may_see_otherwise_are_refused),
+        cmocka_unit_test(places_of_libraries_are_told),
         cmocka_unit_test_setup_teardown(a_file_that_was_changed_or_replaced_since_is_not_the_same,
                                         make_folder, remove_folder),
         cmocka_unit_test(reads_the_same_without_section_headers),

@@ -30,6 +30,8 @@ struct modelhost {
     struct model_cache *cache; /* NULL: none */
     int64_t (*now_ns)(void);   /* the clock of breakers and of the model cache */
     plugin_barrier barrier;    /* in front of the code of plugins; NULL: none */
+    /* Behind create_model(), in front of a model's first instance; NULL: nobody wants to know. [create-thread] */
+    void (*model_created)(struct modelhost *host);
 };
 
 /* modelhost_create() with another clock for them. */

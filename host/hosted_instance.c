@@ -1,6 +1,7 @@
 /* hosted_instance.c - see hosted_instance.h. */
 #include "hosted_instance.h"
 #include "errors.h"
+#include "thread_guard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,9 @@ void hosted_instance_destroy(struct hosted_instance *instance)
 {
     if (instance == NULL)
         return;
+    thread_guard_enter("destroy");
     instance->plugin->destroy(instance->plugin);
+    thread_guard_enter(NULL);
     stream_gate_finish(&instance->gate);
     for (uint32_t i = 0; i < instance->n_slots; i++)
         free(instance->slots[i].ids);
@@ -85,7 +88,9 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
     int64_t kept = -1;
     history->n_ids = 0; /* not known if it fails */
     err->message[0] = '\0';
+    thread_guard_enter("keep");
     status = instance->plugin->keep(instance->plugin, to, from, (int64_t)n_tokens, &kept, err);
+    thread_guard_enter(NULL);
     if (status != MODEL_OK)
         return status;
     if (kept != 0 && kept != (int64_t)n_tokens)

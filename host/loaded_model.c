@@ -6,6 +6,7 @@
 #include "host.h"
 #include "image_pipeline.h"
 #include "model_cache.h"
+#include "model_creating.h"
 #include "model_describing.h"
 #include "model_guard.h"
 #include "model_opening.h"
@@ -13,6 +14,7 @@
 #include "result_key.h"
 #include "store_lease.h"
 #include "text_pipeline.h"
+#include "thread_guard.h"
 
 #include <stdlib.h>
 
@@ -37,8 +39,10 @@ static void destroy_plugin_objects(struct modelhost_model *model)
 {
     for (uint32_t i = 0; i < model->n_idle; i++)
         hosted_instance_destroy(model->idle[i]);
+    thread_guard_enter("destroy");
     if (model->model != NULL)
         model->model->destroy(model->model);
+    thread_guard_enter(NULL);
     services_release_scratch();
 }
 
@@ -159,7 +163,7 @@ model_status loaded_model_take_instance(struct modelhost_model *model, const int
     }
     uv_mutex_unlock(&model->mutex);
     if (instance == NULL)
-        return model_opening_create_instance(model, ret, err);
+        return model_creating_instance(model, ret, err);
     *ret = instance;
     return MODEL_OK;
 }

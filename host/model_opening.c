@@ -6,14 +6,12 @@
 #include "errors.h"
 #include "package_file.h"
 #include "host.h"
+#include "model_creating.h"
 #include "model_describing.h"
 #include "model_guard.h"
-#include "parallel.h"
 #include "plugin_admission.h"
 #include "plugin_copy.h"
-#include "plugin_error.h"
 #include "plugin_path.h"
-#include "schema.h"
 #include "store_lease.h"
 #include "worker_model.h"
 
@@ -203,99 +201,6 @@ static model_status check_files(const struct modelhost_model *model,
                : status;
 }
 
-static model_status check_model(const struct model *model, struct model_error *err)
-{
-    if (model == NULL || !MODEL_HAS(struct model, model, destroy) || model->destroy == NULL ||
-        model->create_instance == NULL)
-        return error_set(
-            err, MODEL_ABI_MISMATCH,
-            "plugin: create_model() returned a struct model smaller than ABI 1.0's, or "
-            "without its functions");
-    return MODEL_OK;
-}
-
-model_status model_opening_create_instance(struct modelhost_model *model,
-                                           struct hosted_instance **ret, struct model_error *err)
-{
-    struct model_instance *instance = NULL;
-    err->message[0] = '\0';
-    const bool is_in_worker = model->load.isolation == MODELHOST_WORKER; /* has done the same */
-    model_status status = model->model->create_instance(model->model, &instance, err);
-    if (!is_in_worker)
-        status = plugin_error_of_creating(status);
-    plugin_error_tidy(err, status, "create_instance() failed without saying why");
-    if (status != MODEL_OK)
-        return status;
-    if (instance == NULL || !MODEL_HAS(struct model_instance, instance, destroy) ||
-        instance->run == NULL || instance->destroy == NULL)
-        return error_set(err, MODEL_ABI_MISMATCH,
-                         "plugin: create_instance() returned no usable struct model_instance");
-    if (model->model->description->max_slots > 0 &&
-        (!MODEL_HAS(struct model_instance, instance, keep) || instance->keep == NULL)) {
-        instance->destroy(instance);
-        return error_set(err, MODEL_ABI_MISMATCH,
-                         "plugin: max_slots is %u, but the instance has no keep()",
-                         model->model->description->max_slots);
-    }
-    status = hosted_instance_create(instance, model->model->description->max_slots, ret, err);
-    if (status == MODEL_OK)
-        (*ret)->is_in_worker = is_in_worker;
-    return status;
-}
-
-struct creation {
-    struct modelhost_model *model;
-    uint32_t threads;
-    model_status status;
-    struct model_error *err;
-};
-
-/* On the create-thread: create_model() and a first instance, so that the first request is as fast as
- * the others and a failure is the load's. */
-static void create_on_own_thread(void *argument)
-{
-    struct creation *creation = argument;
-    struct modelhost_model *model = creation->model;
-    struct model_error *err = creation->err;
-    parallel_adopt_thread(creation->threads);
-    struct model_create_args args = {
-        .struct_size = sizeof args,
-        .package_dir = model->package.dir,
-        .backend_dir = model->package.backend_dir,
-        .config_json = model->config_text,
-        .config_json_bytes = model->config_bytes,
-        .threads = creation->threads,
-        .lanes = model->lanes,
-    };
-    struct model *created = NULL;
-    err->message[0] = '\0'; /* steps before have failed and been forgiven */
-    model_status said = model->plugin.create_model(&model->services.table, &args, &created, err);
-    model_status status = plugin_error_of_creating(said);
-    plugin_error_tidy(err, status, "create_model() failed without saying why");
-    if (said == MODEL_NOT_FOUND && model->no_weights != NULL) /* not just the first that it wants */
-        (void)error_set(err, status, "%s", model->no_weights);
-    if (status == MODEL_OK) {
-        status = check_model(created, err);
-        if (status == MODEL_OK) /* from here on it is destroyed, whatever else is wrong with it */
-            model->model = created;
-    }
-    if (status == MODEL_OK)
-        services_log_unused(&model->services);
-    if (status == MODEL_OK)
-        status = schema_check_description(created->description, err);
-    if (status == MODEL_OK) {
-        status = model_opening_create_instance(model, &model->idle[0], err);
-        model->n_idle = status == MODEL_OK ? 1 : 0;
-    }
-    if (status != MODEL_OK)
-        error_prefix(err, "plugin '%s' %s cannot run %s", model->plugin.file.name,
-                     model->plugin.file.version, model->package.dir);
-    if (status == MODEL_UNSUPPORTED)
-        error_advise(err, "'modelhost explain PKG' shows which plugins there are");
-    services_release_scratch();
-    creation->status = status;
-}
-
 /* In this process: its code, and its weights. */
 static model_status open_here(struct modelhost_model *model, const struct model_source *source,
                               const char *name, struct model_error *err)
@@ -318,14 +223,13 @@ static model_status open_here(struct modelhost_model *model, const struct model_
         return status;
     model->services.loading = &model->loading;
     model->services.counters = metrics_plugin_counters(model->metrics.series);
-    struct creation creation = {model, threads, MODEL_INTERNAL, err};
-    reaper_run_on_own_thread(create_on_own_thread, &creation);
+    status = model_creating_run(model, threads, err);
     if (model->loading.status != MODEL_OK) /* the plugin knows less of it */
         return error_set(err, model->loading.status, "%s", model->loading.err.message);
-    if (creation.status == MODEL_OK)
-        creation.status = weight_loading_check(&model->loading, model->model->description, err);
+    if (status == MODEL_OK)
+        status = weight_loading_check(&model->loading, model->model->description, err);
     weight_loading_rest(&model->loading);
-    return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
+    return status == MODEL_OK ? loaded_model_check_files(model, err) : status;
 }
 
 static model_status start_workers(struct modelhost_model *model, const char *name,
@@ -409,7 +313,7 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     if (status == MODEL_OK)
         status = start_workers(model, name, plugin_path, threads, err);
     if (status == MODEL_OK)
-        status = model_opening_create_instance(model, &model->idle[0], err);
+        status = model_creating_instance(model, &model->idle[0], err);
     model->n_idle = status == MODEL_OK ? 1 : 0;
     return status;
 }

@@ -8,8 +8,4 @@
 model_status model_opening_open(struct modelhost_model *model, const struct model_source *source,
                                 struct model_error *err);
 
-/* Makes and checks an instance. [create-thread, lane-thread] */
-model_status model_opening_create_instance(struct modelhost_model *model,
-                                           struct hosted_instance **ret, struct model_error *err);
-
 #endif

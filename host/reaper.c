@@ -4,6 +4,7 @@
 #include "reaper.h"
 #include "clock.h"
 #include "errors.h"
+#include "thread_guard.h"
 
 #include <pthread.h>
 
@@ -14,9 +15,9 @@
 struct reaper {
     _Atomic uint32_t references;
     struct log_sink log;
-    uv_thread_t thread;
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t work;
+    uv_thread_t thread;
     struct reaper_item *first, *last;
     uint32_t n_under_way; /* destroyed just now */
     uint32_t n_aside;     /* of these, on threads of their own */
@@ -68,7 +69,7 @@ static bool start_aside(struct reaper *reaper, struct reaper_item *item)
     return false;
 }
 
-static void reaper_main(void *argument)
+static void reap(void *argument)
 {
     struct reaper *reaper = argument;
     uv_mutex_lock(&reaper->mutex);
@@ -93,6 +94,31 @@ static void reaper_main(void *argument)
     uv_cond_broadcast(&reaper->work);
     uv_mutex_unlock(&reaper->mutex);
     reaper_drop(reaper);
+}
+
+static void reaper_main(void *reaper);
+
+/* A plugin has ended the thread in destroy(): what it was about is left in memory, another thread does the rest. */
+static void go_on_elsewhere(void *argument)
+{
+    struct reaper *reaper = argument;
+    log_write(
+        &reaper->log, MODEL_LOG_ERROR,
+        "a plugin ended the thread that it was called on, in %s() (pthread_exit); what it had "
+        "is left in memory",
+        thread_guard_function());
+    uv_mutex_lock(&reaper->mutex);
+    count_end(reaper, false);
+    (void)pthread_detach(pthread_self());
+    const int code = uv_thread_create(&reaper->thread, reaper_main, reaper);
+    uv_mutex_unlock(&reaper->mutex);
+    if (code != 0)
+        reap(reaper);
+}
+
+static void reaper_main(void *reaper)
+{
+    thread_guard_run(reap, reaper, go_on_elsewhere, reaper);
 }
 
 model_status reaper_create(const struct log_sink *log, struct reaper **ret, struct model_error *err)
@@ -170,6 +196,8 @@ bool reaper_stop(struct reaper *reaper, int64_t until_ns)
             (void)uv_cond_timedwait(&reaper->work, &reaper->mutex, (uint64_t)left_ns);
     }
     const bool stopped = reaper->stopped;
+    if (!stopped)
+        (void)pthread_detach(reaper->thread);
     uint32_t n_left = reaper->n_under_way;
     for (const struct reaper_item *item = reaper->first; item != NULL; item = item->next)
         n_left++;
@@ -180,7 +208,6 @@ bool reaper_stop(struct reaper *reaper, int64_t until_ns)
               "%u model%s not freed, since a plugin does not come back from destroy(); left behind "
               "(worker processes, isolation \"worker\", would be ended)",
               n_left, n_left == 1 ? " is" : "s are");
-    (void)pthread_detach(reaper->thread);
     return false;
 }
 

@@ -99,6 +99,13 @@ void session_lose_instance(struct modelhost_session *session)
     session->lost = "the plugin did not stop";
 }
 
+void session_leave_instance(struct modelhost_session *session)
+{
+    session->instance = NULL;
+    session->lost = "the plugin ended its thread";
+    atomic_store(&session->busy, 0);
+}
+
 void session_end(struct modelhost_session *session, enum session_outcome outcome)
 {
     if (outcome == SESSION_ADVANCED)

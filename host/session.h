@@ -40,5 +40,7 @@ model_status session_begin(struct modelhost_session *session, int64_t n_items,
 void session_end(struct modelhost_session *session, enum session_outcome outcome);
 /* Destroys the instance of a lost session, which nobody may use again. Before session_end(). [lane-thread] */
 void session_lose_instance(struct modelhost_session *session);
+/* Leaves it in memory, since the plugin ended the thread in the middle of it, and ends the call. [lane-thread] */
+void session_leave_instance(struct modelhost_session *session);
 
 #endif

@@ -2,6 +2,8 @@
  * the function that they are in is nobody's business. */
 #include "thread_guard.h"
 
+#include "errors.h"
+
 #include <pthread.h>
 #include <stddef.h>
 
@@ -19,6 +21,26 @@ void __asan_unpoison_memory_region(const volatile void *address, size_t size_byt
 #else
 #define FORGET_FRAMES() ((void)0)
 #endif
+
+static _Thread_local const char *function_now;
+
+void thread_guard_enter(const char *function)
+{
+    function_now = function;
+}
+
+const char *thread_guard_function(void)
+{
+    return function_now != NULL ? function_now : "run";
+}
+
+model_status thread_guard_say(const char *plugin, struct model_error *err)
+{
+    return error_set(err, MODELHOST_CRASHED,
+                     "the plugin of '%s' ended the thread that it was called on, in %s() "
+                     "(pthread_exit)",
+                     plugin, thread_guard_function());
+}
 
 static void end(void *argument)
 {

@@ -292,7 +292,7 @@ static bool waits_for_company(const struct scheduler *scheduler)
     return false;
 }
 
-/* What take() took, while the plugin may do anything with the thread. */
+/* What take() took, and what becomes of it. */
 struct lane_work {
     struct lane *lane;
     uint32_t n;
@@ -301,9 +301,8 @@ struct lane_work {
     struct model_error error;
 };
 
-static void do_work(void *argument)
+static void do_work(struct lane_work *work)
 {
-    struct lane_work *work = argument;
     struct lane *lane = work->lane;
     if (work->n > 1 && lane_pipeline_suits(lane->running->model))
         lane_pipeline_run(lane);
@@ -329,7 +328,7 @@ static void run(struct lane *lane, uint32_t n, struct lane_remains *remains)
     if (next != NULL)
         wait_word_post(&next->work);
     lane_drop(remains);
-    thread_guard_run(do_work, &work, lane_lost, lane);
+    do_work(&work);
     uv_mutex_lock(&scheduler->mutex);
     lane_end(lane, work.status, work.result, &work.error, remains);
 }
@@ -342,7 +341,7 @@ static void say_back(const struct scheduler *scheduler, const struct modelhost_r
     (void)log_set_subject(before);
 }
 
-static void lane_main(void *argument)
+static void serve(void *argument)
 {
     struct lane *lane = argument;
     struct scheduler *scheduler = lane->scheduler;
@@ -366,6 +365,11 @@ static void lane_main(void *argument)
     uv_mutex_lock(&scheduler->mutex);
     lane_leave(lane);
     uv_mutex_unlock(&scheduler->mutex);
+}
+
+static void lane_main(void *lane)
+{
+    thread_guard_run(serve, lane, lane_lost, lane);
 }
 
 model_status lane_start(struct scheduler *scheduler, struct model_error *err)

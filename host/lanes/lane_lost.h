@@ -4,7 +4,7 @@
 
 #include "lane.h"
 
-/* For thread_guard_run(), around the running of requests: answers those of the lane, and has the loop start another
+/* For thread_guard_run(), around all that a lane does: answers the requests that it runs, and has the loop start another
  * lane in its place. The instance that ran is in the middle of something for ever: it is left in memory.
  * [the lane's thread, as the last thing] */
 void lane_lost(void *lane);

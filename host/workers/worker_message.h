@@ -8,6 +8,7 @@
  *   type      from    numbers                          text             path         block
  *   OPEN      host    lanes, threads, log level, memory plugin path      package      parts, backend's name
  *   HELLO     worker  pid                                                            description
+ *   MODEL     worker                                   (create_model() has come back)
  *   FAILED    worker  status                           sentence
  *   CREATE    host    channel, size_bytes              (with the channel's descriptor)
  *   CREATED   worker  channel, status                  sentence
@@ -23,7 +24,7 @@
 #include "buffer.h"
 
 #define WORKER_MESSAGE_MAGIC     0x4B574D48u /* "HMWK" */
-#define WORKER_PROTOCOL_VERSION  4
+#define WORKER_PROTOCOL_VERSION  5
 #define WORKER_MAX_PAYLOAD_BYTES (1u << 20)
 #define WORKER_MESSAGE_NUMBERS   7
 #define WORKER_MAX_BACKEND_BYTES 255 /* a folder's name */
@@ -39,6 +40,7 @@ enum worker_message_type {
     WORKER_DROP,
     WORKER_LOG,
     WORKER_GOODBYE,
+    WORKER_MODEL,
     WORKER_N_MESSAGES
 };
 

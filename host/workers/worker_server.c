@@ -65,6 +65,13 @@ static model_status before_plugin(struct model_error *err)
     return worker_sandbox_before_plugin(err);
 }
 
+/* So that the host can say where it came to an end. */
+static void tell_model_created(struct modelhost *host)
+{
+    send_message((struct worker_server *)((char *)host - offsetof(struct worker_server, host)),
+                 &(struct worker_message){.type = WORKER_MODEL});
+}
+
 /* The host knows the model by a name of its own. */
 static void send_record(void *context, const struct modelhost_log_record *record)
 {
@@ -153,6 +160,7 @@ static model_status take_open(struct worker_server *server, struct model_error *
         .level = (int32_t)open->numbers[2], .record = send_record, .context = server};
     const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
     server->host.barrier = before_plugin;
+    server->host.model_created = tell_model_created;
     server->host.cpus = cpu_budget();            /* while it can be read */
     status = worker_sandbox_enter(&limits, err); /* while there is one thread */
     if (status != MODEL_OK) {

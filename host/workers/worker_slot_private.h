@@ -36,6 +36,7 @@ struct worker_slot {
     struct log_limit limit; /* of the lines that come from its processes */
     bool has_greeted;       /* the process that runs has said something */
     bool has_opened;        /* it has opened the package, or said why not */
+    bool has_model;         /* create_model() has come back in it */
     bool is_repeating;      /* it opens what another process has opened and told about */
 
     _Atomic uint64_t n_ended; /* generations up to this one have ended */

@@ -181,6 +181,8 @@ static bool read_message(struct worker_slot *slot)
     else if (status == MODEL_OK &&
              (message->type == WORKER_HELLO || message->type == WORKER_FAILED))
         status = take_opened(slot, message, &err);
+    else if (status == MODEL_OK && message->type == WORKER_MODEL)
+        slot->has_model = true;
     else if (status == MODEL_OK)
         status =
             error_set(&err, MODEL_CORRUPT, "a message of type %u from a worker", message->type);
@@ -224,6 +226,12 @@ static int wait_ms(const struct worker_slot *slot, int64_t start_ns)
     return left_ms <= 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
+/* The plugin's function that a process that opens the package is in. */
+static const char *opening_step(const struct worker_slot *slot)
+{
+    return slot->has_model ? "create_instance" : "create_model";
+}
+
 /* The process is to be ended, because it takes too long to begin. */
 static void say_slow(struct worker_slot *slot)
 {
@@ -234,10 +242,10 @@ static void say_slow(struct worker_slot *slot)
         return;
     }
     (void)error_set(&err, MODEL_DEADLINE,
-                    "plugin %s did not come back from create_model() within %lld ms for %s; its "
+                    "plugin %s did not come back from %s() within %lld ms for %s; its "
                     "process was ended. If loading takes longer, raise load_timeout_ms "
                     "(--load-timeout)",
-                    slot->config->plugin != NULL ? slot->config->plugin : "",
+                    slot->config->plugin != NULL ? slot->config->plugin : "", opening_step(slot),
                     (long long)(worker_slot_load_ns(slot) / NS_PER_MS), slot->config->package_dir);
     uv_mutex_lock(&slot->mutex);
     if (slot->state == WORKER_STARTING && slot->failure == MODEL_OK)
@@ -314,6 +322,15 @@ static bool is_crash(const struct worker_slot *slot, const struct worker_end *en
     return !slot->is_leaving || WEXITSTATUS(status) != 0;
 }
 
+/* Whether the only call in it is making an instance. Under the mutex. */
+static bool is_creating(const struct worker_slot *slot)
+{
+    const struct worker_link *link = slot->links;
+    while (link != NULL && link->is_created)
+        link = link->next;
+    return link != NULL && atomic_load(&slot->n_calls) == 1;
+}
+
 /* What no call is told of, nor a load, goes to the log: a crash in destroy(), or between calls. */
 static void tell_end(struct worker_slot *slot, const struct worker_end *end)
 {
@@ -325,10 +342,11 @@ static void tell_end(struct worker_slot *slot, const struct worker_end *end)
     const uint32_t n_calls = atomic_load(&slot->n_calls);
     const bool crashed = is_crash(slot, end);
     const bool is_starting = slot->state == WORKER_STARTING;
-    const char *doing = slot->is_leaving ? "destroy"
-                        : is_starting    ? "create_model"
-                        : n_calls > 0    ? "run"
-                                         : NULL;
+    const char *doing = slot->is_leaving    ? "destroy"
+                        : is_starting       ? opening_step(slot)
+                        : is_creating(slot) ? "create_instance"
+                        : n_calls > 0       ? "run"
+                                            : NULL;
     uv_mutex_unlock(&slot->mutex);
     if (!crashed)
         return;
@@ -357,7 +375,7 @@ static void end_generation(struct worker_slot *slot, const struct worker_end *en
         shared_event_wake(&link->channel->to_host);
     if (was_starting) {
         struct model_error err = MODEL_ERROR_INIT;
-        fail_start(slot, worker_slot_write_end(slot, slot->generation, "create_model", &err),
+        fail_start(slot, worker_slot_write_end(slot, slot->generation, opening_step(slot), &err),
                    err.message);
     }
     uv_cond_broadcast(&slot->changed);
@@ -396,7 +414,7 @@ static bool start(struct worker_slot *slot)
     model_status status = guard->admit != NULL ? guard->admit(guard->context, &err) : MODEL_OK;
     slot->tail = (struct line_tail){.n_ended = 0};
     slot->line_bytes = 0;
-    slot->has_greeted = slot->has_opened = false;
+    slot->has_greeted = slot->has_opened = slot->has_model = false;
     uv_mutex_lock(&slot->mutex);
     slot->breach.message[0] = '\0';
     slot->is_repeating = slot->description.size > 0;

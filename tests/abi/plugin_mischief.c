@@ -9,12 +9,14 @@
  *   -10 has no memory while another call runs
  *   -11 logs a line, and then as -4
  *   -12 logs x[1] lines            -13 counts "mischief" 2      -14 counts "failures" 1 and fails
+ *   -15 ends its thread
  * Its memory (max_slots 2) is the sum of all that a slot has read, which is added to "y".
- * config.json: "mischief_create" is one of these numbers, done in create_model(), and "mischief_destroy" in
- * destroy(); with "mischief_waits" each run() says in the log that it begins, and create_instance(), if it is 1,
+ * config.json: "mischief_create" is one of these numbers, done in create_model(), "mischief_destroy" in destroy(),
+ * "mischief_instance" in the first create_instance(), "mischief_second" in the second, "mischief_keep" in keep(); with "mischief_waits" each run() says in the log that it begins, and create_instance(), if it is 1,
  * and keep(), if it is 2, that it waits, which it does while run() runs. */
 #include "model_abi.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,9 @@ struct mischief_model {
     const struct model_services *services;
     int waits;              /* "mischief_waits" */
     int at_end;             /* "mischief_destroy" */
+    int at_instances[2];    /* "mischief_instance", "mischief_second" */
+    int at_keep;            /* "mischief_keep" */
+    int n_instances;        /* atomic */
     volatile int n_running; /* atomic */
 };
 
@@ -69,6 +74,8 @@ __attribute__((no_sanitize("undefined"))) static void misbehave(
         abort();
     if (what == -3)
         exit(3);
+    if (what == -15)
+        pthread_exit(NULL);
     if (what == -11)
         services->log(services->context, MODEL_LOG_WARN, "this sleeps");
     while (what == -4 || what == -11)
@@ -158,6 +165,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
 {
     struct mischief_instance *instance = (struct mischief_instance *)self;
     (void)err;
+    misbehave(instance->model->services, instance->model->at_keep);
     if (instance->model->waits == 2)
         wait_for_calls(instance->model);
     instance->sums[to] = n_tokens > 0 ? instance->sums[from] : 0;
@@ -175,9 +183,12 @@ static model_status create_instance(const struct model *self, struct model_insta
 {
     struct mischief_instance *instance = calloc(1, sizeof *instance);
     struct mischief_model *model = (struct mischief_model *)(uintptr_t)self;
+    const int n = __atomic_fetch_add(&model->n_instances, 1, __ATOMIC_ACQ_REL);
     (void)err;
     if (instance == NULL)
         return MODEL_OUT_OF_MEMORY;
+    if (n < 2)
+        misbehave(model->services, model->at_instances[n]);
     if (model->waits == 1)
         wait_for_calls(model);
     instance->base = (struct model_instance){sizeof instance->base, run, destroy_instance, keep};
@@ -193,24 +204,31 @@ static void destroy(struct model *self)
     free(self);
 }
 
+static int setting(const struct model_services *services, const char *key)
+{
+    struct model_value value = {.struct_size = sizeof value};
+    return services->config_value(services->context, key, &value) == MODEL_OK ? (int)value.number
+                                                                              : 0;
+}
+
 model_status create_model(const struct model_services *services,
                           const struct model_create_args *args, struct model **ret,
                           struct model_error *err)
 {
-    struct model_value what = {.struct_size = sizeof what};
     struct mischief_model *model = calloc(1, sizeof *model);
     (void)args;
     (void)err;
     if (model == NULL)
         return MODEL_OUT_OF_MEMORY;
-    if (services->config_value(services->context, "mischief_create", &what) == MODEL_OK)
-        misbehave(services, (int)what.number);
+    misbehave(services, setting(services, "mischief_create"));
     *model = (struct mischief_model){
-        {sizeof model->base, &description, create_instance, NULL, destroy}, services, 0, 0, 0};
-    if (services->config_value(services->context, "mischief_waits", &what) == MODEL_OK)
-        model->waits = (int)what.number;
-    if (services->config_value(services->context, "mischief_destroy", &what) == MODEL_OK)
-        model->at_end = (int)what.number;
+        .base = {sizeof model->base, &description, create_instance, NULL, destroy},
+        .services = services,
+        .waits = setting(services, "mischief_waits"),
+        .at_end = setting(services, "mischief_destroy"),
+        .at_instances = {setting(services, "mischief_instance"),
+                         setting(services, "mischief_second")},
+        .at_keep = setting(services, "mischief_keep")};
     *ret = &model->base;
     return MODEL_OK;
 }

@@ -109,7 +109,7 @@ mode=wrong-shape|1|dimension 1 (n) is 4, but 3 elsewhere in this request
 mode=bad-schema|1|dtype F32, want F64
 mode=throw-away-error where=create|1|create_model() failed without saying why
 mode=crash where=create|1|plugin crashed: SIGSEGV in create_model
-mode=abort where=create_instance|1|plugin aborted in create
+mode=abort where=create_instance|1|plugin aborted in create_instance
 mode=exit:5 where=create|1|plugin called exit(5) in create_model
 mode=crash where=destroy|0|plugin crashed: SIGSEGV in destroy; its last log line:
 mode=hang where=destroy|0|plugin 'chaos' 1.0.0 did not come back from destroy() in time; its process is ended

@@ -23,6 +23,16 @@ static void a_crash_while_loading_is_told(void **state)
     workers_close(&workers);
 }
 
+static void a_crash_of_the_first_instance_is_told_as_such(void **state)
+{
+    (void)state;
+    struct workers workers = workers_host("mischief", "{\"mischief_instance\": -1}", 1);
+    assert_int_equal(workers_load(&workers, 1, &err), MODELHOST_CRASHED);
+    if (strstr(err.message, "SIGSEGV in create_instance") == NULL)
+        fail_msg("%s", err.message);
+    workers_close(&workers);
+}
+
 static void a_plugin_that_hangs_while_loading_is_ended(void **state)
 {
     (void)state;
@@ -188,6 +198,7 @@ int main(void)
     (void)setenv("UBSAN_OPTIONS", "halt_on_error=0", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_while_loading_is_told),
+        cmocka_unit_test(a_crash_of_the_first_instance_is_told_as_such),
         cmocka_unit_test(a_plugin_that_hangs_while_loading_is_ended),
         cmocka_unit_test(processes_that_hang_in_destroy_are_ended_and_told),
         cmocka_unit_test(calls_that_hang_are_ended_and_leave_nothing),

@@ -7,9 +7,11 @@
  *   "odd"      I64 [batch, "found"]   on request: the item's odd ids; "found" is the most that an item has
  * An item that begins with -1 makes run() fail, with -2 wait until the call is given up, with -4 end the process. One that begins with -3
  * makes it log "joint: waiting" and wait until the uint32_t at the address that the next two ids give (high and low
- * half) is set, without a look at the token; the call fails if that was raised. */
+ * half) is set, without a look at the token; the call fails if that was raised. -5 is the same, but it gives its outputs
+ * whatever the token says, and -6, but it ends its thread. */
 #include "model_abi.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,13 +81,17 @@ static model_status obey(const struct model_services *services, const struct mod
         abort();
     while (item[0] == -2 && model_cancel_status(call->cancel) == MODEL_OK)
         continue;
-    if (item[0] == -3) {
+    if (item[0] == -3 || item[0] == -5 || item[0] == -6) {
         const uint32_t *latch =
             (const uint32_t *)(uintptr_t)((uint64_t)item[1] << 32 | (uint64_t)item[2]);
         services->log(services->context, MODEL_LOG_WARN, "joint: waiting");
         while (__atomic_load_n(latch, __ATOMIC_ACQUIRE) == 0)
             continue;
     }
+    if (item[0] == -6)
+        pthread_exit(NULL);
+    if (item[0] == -5)
+        return MODEL_OK;
     model_status status = model_cancel_status(call->cancel);
     return status == MODEL_OK ? status : fail(err, status, "joint: stopped");
 }
@@ -182,7 +188,9 @@ static model_status run(struct model_instance *self, const struct model_call *ca
         }
     }
     model_status status = MODEL_OK;
-    for (int64_t i = 0; i < read.n && read.length > 0 && status == MODEL_OK; i++)
+    const int answers_late = read.n > 0 && read.length > 0 && read.ids[0] == -5;
+    for (int64_t i = 0; i < (answers_late ? 1 : read.n) && read.length > 0 && status == MODEL_OK;
+         i++)
         status = obey(instance->services, call, read.ids + i * read.length, err);
     for (uint32_t i = 0; i < call->n_outputs && status == MODEL_OK; i++)
         status = fill(call, &read, i, err);

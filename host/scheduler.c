@@ -157,8 +157,10 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
     batch_describe(request);
     uv_mutex_lock(&scheduler->mutex);
     model_status status = admit(scheduler, request, err);
-    const bool is_next = status == MODEL_OK && request->callback != NULL &&
-                         deadline_heap_first(&scheduler->deadlines) == request;
+    const bool is_next =
+        status == MODEL_OK &&
+        (scheduler->has_slow ||
+         (request->callback != NULL && deadline_heap_first(&scheduler->deadlines) == request));
     struct lane *lane = status == MODEL_OK ? lane_to_wake(scheduler) : NULL;
     uv_mutex_unlock(&scheduler->mutex);
     if (lane != NULL)
@@ -174,7 +176,7 @@ void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t
 {
     uv_mutex_lock(&scheduler->mutex);
     *ret_queued = scheduler->queue.n_requests + scheduler->queue.n_held;
-    *ret_running = scheduler->n_busy;
+    *ret_running = scheduler->n_busy + scheduler->n_relieved;
     uv_mutex_unlock(&scheduler->mutex);
 }
 
@@ -209,7 +211,7 @@ static bool begin_direct(struct scheduler *scheduler, struct lane *lane,
                          struct modelhost_request *request)
 {
     if (scheduler->stopping || scheduler->queue.n_requests > 0 ||
-        scheduler->n_busy >= scheduler->options.n_lanes ||
+        !lane_has_place(scheduler, request->model) ||
         lane_check_model(request->model, NULL) != MODEL_OK)
         return false;
     request->scheduler = scheduler;

@@ -40,8 +40,10 @@ struct scheduler {
     struct lane *idle;        /* of these, who waits for work; the last one to come first */
     struct lane *ended;       /* threads to be joined */
     uint32_t n_live_lanes;    /* in `lanes` */
-    uint32_t n_busy;          /* that run something and are not abandoned; at most n_lanes */
-    uint32_t n_missing_lanes; /* abandoned and not replaced yet */
+    uint32_t n_busy;          /* that run something, not abandoned nor relieved; at most n_lanes */
+    uint32_t n_relieved;      /* that run something and are relieved, and not abandoned */
+    bool has_slow;            /* one is to be relieved when another model's request comes */
+    uint32_t n_missing_lanes; /* abandoned, relieved or lost, and not replaced yet */
     int64_t watch_ns; /* when the loop looks at the lanes next; INT64_MAX: when it is told */
     struct loop_visit *visits; /* what threads want the loop to do */
     uv_cond_t visited;

@@ -48,6 +48,25 @@ struct lane *lane_to_wake(struct scheduler *scheduler)
     return lane;
 }
 
+bool lane_has_place(const struct scheduler *scheduler, const struct modelhost_model *model)
+{
+    return scheduler->n_busy + model->lane_account.n_relieved < scheduler->options.n_lanes;
+}
+
+void lane_free_place(struct lane *lane)
+{
+    struct scheduler *scheduler = lane->scheduler;
+    if (!lane->is_relieved) {
+        scheduler->n_busy--;
+        return;
+    }
+    scheduler->n_relieved--;
+    lane->running->model->lane_account.n_relieved--;
+    struct lane *next = lane_to_wake(scheduler); /* the model's next call may run: not here */
+    if (next != NULL)
+        wait_word_post(&next->work);
+}
+
 model_status lane_check_model(const struct modelhost_model *model, struct model_error *err)
 {
     const struct lane_account *account = &model->lane_account;
@@ -77,7 +96,7 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
     lane->given_up_ns = 0;
     scheduler->n_busy++;
     lane_progress_mark(&request->progress, 1, request->started_ns);
-    if (lane_watchdog_due_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
+    if (lane_watchdog_relief_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
         scheduler_loop_wake(scheduler);
 }
 
@@ -107,7 +126,7 @@ void lane_end(struct lane *lane, model_status status, struct modelhost_result *r
     struct lane_account *account = &request->model->lane_account;
     count_cancel(request);
     if (!lane->is_abandoned) {
-        scheduler->n_busy--;
+        lane_free_place(lane);
     } else {
         account->n_abandoned--;
         model_metrics_lane_returned(&request->model->metrics);
@@ -218,6 +237,10 @@ static uint32_t take(struct lane *lane, int64_t *ret_run_at_ns)
     for (struct request_group *group = scheduler->queue.first; group != NULL;) {
         if (!may_run(scheduler, group->first)) {
             group = scheduler->queue.first; /* this one may be gone */
+            continue;
+        }
+        if (!lane_has_place(scheduler, group->model)) {
+            group = group->next;
             continue;
         }
         const bool looks_for_company = group->first->candidate.key != 0;
@@ -348,7 +371,7 @@ static void serve(void *argument)
     struct lane_remains remains = {NULL, NULL};
     parallel_adopt_thread(scheduler->options.threads);
     uv_mutex_lock(&scheduler->mutex);
-    while (!scheduler->stopping && !lane->is_abandoned) {
+    while (!scheduler->stopping && !lane->is_abandoned && !lane->is_relieved) {
         int64_t run_at_ns = INT64_MAX;
         const uint32_t n = take(lane, &run_at_ns);
         if (n > 0)

@@ -2,7 +2,9 @@
  *
  * A lane belongs to its scheduler, whose mutex guards it. A lane whose request was given up and that does
  * not come back within the grace is abandoned: another thread takes its place at once, and when the plugin
- * returns at last, what the old one holds is dropped and it ends. */
+ * returns at last, what the old one holds is dropped and it ends. One whose call shows no progress while another
+ * model's request waits is relieved: another thread takes its place for the other models, its own call goes on, with
+ * its answer, and then it ends. */
 #ifndef LANE_H
 #define LANE_H
 
@@ -22,7 +24,8 @@ struct lane {
     int64_t given_up_ns;                /* when all that it runs was given up; 0: not */
     bool is_direct;                     /* a caller's thread, for one call */
     bool is_abandoned;
-    bool is_late; /* reported by the watchdog; until the call ends */
+    bool is_relieved; /* another one has its place */
+    bool is_late;     /* reported by the watchdog; until the call ends */
     uv_thread_t thread;
 };
 
@@ -73,7 +76,12 @@ struct lane *lane_to_wake(struct scheduler *scheduler);
 /* Under the mutex: MODEL_BUSY when too many lanes are stuck in the model's plugin. */
 model_status lane_check_model(const struct modelhost_model *model, struct model_error *err);
 
-#define LANE_MAX_NEWS 4
+/* Under the mutex: whether one more call of the model may run; those of its relieved lanes count. */
+bool lane_has_place(const struct scheduler *scheduler, const struct modelhost_model *model);
+/* Under the mutex: what the lane runs is not counted any more. */
+void lane_free_place(struct lane *lane);
+
+#define LANE_MAX_NEWS 6
 
 /* Lines for the log, to be written without the mutex, and the requests that they are about. */
 struct lane_news {
@@ -83,8 +91,8 @@ struct lane_news {
     uint32_t n_lines;
 };
 
-/* Under the mutex, by the loop: abandons lanes whose grace is over, reports those that are late; returns when
- * to look again (INT64_MAX: when told to). */
+/* Under the mutex, by the loop: abandons lanes whose grace is over, reports those that are late, relieves those that
+ * others wait for; returns when to look again (INT64_MAX: when told to). */
 int64_t lane_keep_time(struct scheduler *scheduler, int64_t now_ns, struct lane_news *news);
 /* Writes the lines. Without the mutex. */
 void lane_tell(const struct scheduler *scheduler, struct lane_news *news);

@@ -20,6 +20,8 @@ struct lane_account {
     /* Guarded by the scheduler's mutex. */
     struct request_group *waiting; /* its groups in the queue */
     _Atomic uint32_t n_abandoned;  /* lanes stuck in its plugin now; read without it, too */
+    uint32_t
+        n_relieved; /* lanes that run it beside the scheduler's n_lanes; they count for it alone */
 };
 
 /* A call of the model has taken so long: a longer one counts at once, shorter ones little by little. It need not

@@ -73,7 +73,7 @@ void lane_lost(void *argument)
         return;
     }
     uv_mutex_lock(&scheduler->mutex);
-    scheduler->n_missing_lanes += !lane->is_abandoned;
+    scheduler->n_missing_lanes += !lane->is_abandoned && !lane->is_relieved;
     lane_leave(lane);
     uv_mutex_unlock(&scheduler->mutex);
 }

@@ -44,8 +44,8 @@ static void abandon(struct scheduler *scheduler, struct lane *lane, int64_t now_
     lane->is_late = false;
     account->n_abandoned++;
     model_metrics_lane_abandoned(&request->model->metrics);
-    scheduler->n_busy--;
-    scheduler->n_missing_lanes++;
+    lane_free_place(lane);
+    scheduler->n_missing_lanes += !lane->is_relieved;
     note(news, request, MODEL_LOG_ERROR,
          "the plugin did not stop %lld ms after it was told to; its lane is abandoned and replaced "
          "(%u stuck)%s",
@@ -60,6 +60,48 @@ static int64_t abandon_due_ns(const struct lane *lane)
                    lane->running->model->lane_account.always_returns
                ? INT64_MAX
                : lane->given_up_ns + lane->scheduler->options.abandon_grace_ns;
+}
+
+static int64_t relief_due_ns(const struct lane *lane)
+{
+    const struct modelhost_request *request = lane->running;
+    return lane->is_relieved
+               ? INT64_MAX
+               : lane_watchdog_relief_ns(&request->progress,
+                                         modelhost_description(request->model)->estimated_run_ns);
+}
+
+/* Whether a request of another model could run in the lane's place. */
+static bool others_wait(const struct lane *lane)
+{
+    const struct scheduler *scheduler = lane->scheduler;
+    const uint32_t n_busy = scheduler->n_busy, n_lanes = scheduler->options.n_lanes;
+    if (n_busy < n_lanes)
+        return false;
+    for (const struct request_group *group = scheduler->queue.first; group != NULL;
+         group = group->next)
+        if (group->model != lane->running->model &&
+            n_busy - 1 + group->model->lane_account.n_relieved < n_lanes)
+            return true;
+    return false;
+}
+
+/* Its call goes on, with all its rights; its place is another thread's from here on. */
+static void relieve(struct lane *lane, int64_t now_ns, struct lane_news *news)
+{
+    struct scheduler *scheduler = lane->scheduler;
+    struct modelhost_request *request = lane->running;
+    lane->is_relieved = true;
+    request->model->lane_account.n_relieved++;
+    scheduler->n_relieved++;
+    scheduler->n_busy--;
+    scheduler->n_missing_lanes += !lane->is_direct;
+    struct lane *next = lane_to_wake(scheduler);
+    if (next != NULL)
+        wait_word_post(&next->work);
+    note(news, request, MODEL_LOG_WARN,
+         "no progress for %lld ms while other models' requests wait: another lane runs them",
+         (long long)((now_ns - atomic_load(&request->progress.at_ns)) / NS_PER_MS));
 }
 
 static int64_t late_due_ns(const struct lane *lane)
@@ -87,24 +129,36 @@ static void report_late(struct lane *lane, int64_t now_ns, struct lane_news *new
              (long long)((now_ns - begun_ns) / NS_PER_S));
 }
 
+/* Sees to one lane; returns when to look at it again. */
+static int64_t keep_time_of(struct lane *lane, int64_t now_ns, struct lane_news *news)
+{
+    if (late_due_ns(lane) <= now_ns)
+        report_late(lane, now_ns, news);
+    if (abandon_due_ns(lane) <= now_ns) {
+        abandon(lane->scheduler, lane, now_ns, news);
+        return INT64_MAX;
+    }
+    const bool is_slow = relief_due_ns(lane) <= now_ns;
+    if (is_slow && others_wait(lane))
+        relieve(lane, now_ns, news);
+    else if (is_slow)
+        lane->scheduler->has_slow = true;
+    int64_t next_ns = is_slow ? INT64_MAX : relief_due_ns(lane);
+    next_ns = abandon_due_ns(lane) < next_ns ? abandon_due_ns(lane) : next_ns;
+    return late_due_ns(lane) < next_ns ? late_due_ns(lane) : next_ns;
+}
+
 int64_t lane_keep_time(struct scheduler *scheduler, int64_t now_ns, struct lane_news *news)
 {
     int64_t next_ns = INT64_MAX;
+    scheduler->has_slow = false;
     for (struct lane *lane = scheduler->lanes; lane != NULL; lane = lane->next) {
         if (lane->running == NULL || lane->is_abandoned)
             continue;
-        if (news->n_lines + 2 > LANE_MAX_NEWS)
+        if (news->n_lines + 3 > LANE_MAX_NEWS)
             return now_ns; /* the others in the next turn */
-        if (late_due_ns(lane) <= now_ns)
-            report_late(lane, now_ns, news);
-        if (abandon_due_ns(lane) <= now_ns) {
-            abandon(scheduler, lane, now_ns, news);
-            continue;
-        }
-        if (abandon_due_ns(lane) < next_ns)
-            next_ns = abandon_due_ns(lane);
-        if (late_due_ns(lane) < next_ns)
-            next_ns = late_due_ns(lane);
+        const int64_t look_ns = keep_time_of(lane, now_ns, news);
+        next_ns = look_ns < next_ns ? look_ns : next_ns;
     }
     return next_ns;
 }

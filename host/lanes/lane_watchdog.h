@@ -22,5 +22,8 @@ void lane_progress_mark(struct lane_progress *progress, int64_t n_items, int64_t
 /* When the call will be late; INT64_MAX: it has not begun. estimated_run_ns is the model's for one item, hostile;
  * 0 and less: unknown. */
 int64_t lane_watchdog_due_ns(const struct lane_progress *progress, int64_t estimated_run_ns);
+/* When the call has kept its lane for so long that other models should not wait for it any more: when it is late, or
+ * before that, after five seconds without a sign. INT64_MAX: it has not begun. */
+int64_t lane_watchdog_relief_ns(const struct lane_progress *progress, int64_t estimated_run_ns);
 
 #endif

@@ -56,6 +56,20 @@ static void without_an_estimate_a_call_is_late_after_a_minute(void **state)
     assert_int_equal(lane_watchdog_due_ns(&progress, INT64_MIN), 65 * S);
 }
 
+static void others_wait_five_seconds_at_most(void **state)
+{
+    (void)state;
+    struct lane_progress progress = {0};
+    assert_true(lane_watchdog_relief_ns(&progress, S) == INT64_MAX);
+    lane_progress_mark(&progress, 1, 5 * S);
+    assert_int_equal(lane_watchdog_relief_ns(&progress, 300 * MS), 8 * S);
+    assert_int_equal(lane_watchdog_relief_ns(&progress, 600 * MS), 10 * S);
+    assert_int_equal(lane_watchdog_relief_ns(&progress, INT64_MAX), 10 * S);
+    assert_int_equal(lane_watchdog_relief_ns(&progress, 0), 10 * S);
+    lane_progress_mark(&progress, 0, 7 * S);
+    assert_int_equal(lane_watchdog_relief_ns(&progress, 0), 12 * S);
+}
+
 static void no_number_of_a_plugin_gives_it_more_than_an_hour(void **state)
 {
     (void)state;
@@ -78,6 +92,7 @@ int main(void)
         cmocka_unit_test(a_sign_of_life_begins_the_time_again),
         cmocka_unit_test(nothing_is_late_before_it_began),
         cmocka_unit_test(without_an_estimate_a_call_is_late_after_a_minute),
+        cmocka_unit_test(others_wait_five_seconds_at_most),
         cmocka_unit_test(no_number_of_a_plugin_gives_it_more_than_an_hour),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

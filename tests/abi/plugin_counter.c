@@ -4,10 +4,9 @@
  * memory, "rewinds": false for one whose keep() knows the end of a slot only, "nan": true for logits that
  * are no numbers, "wait_at": n, it returns only when cancelled once it has read n tokens, "says": a text;
  * the most probable token behind n tokens is then its byte n - 1, over and over. */
-#include "model_abi.h"
+#include "fixture.h"
 
 #include <math.h>
-#include <string.h>
 
 MODEL_PLUGIN_NOTE("counter", "1.0.0", "counter");
 
@@ -18,8 +17,7 @@ struct slot {
 };
 
 struct counter {
-    struct model base;
-    const struct model_services *services;
+    struct fixture base;
     struct model_description description;
     struct model_tensor_spec ids, logits;
     const struct model_tensor_spec *inputs[1], *outputs[1];
@@ -31,16 +29,9 @@ struct counter {
 };
 
 struct counter_instance {
-    struct model_instance base;
-    const struct counter *model;
+    struct fixture_instance base;
     struct slot slots[N_SLOTS];
 };
-
-static model_status fail(struct model_error *err, model_status status, const char *sentence)
-{
-    memcpy(err->message, sentence, strlen(sentence) + 1);
-    return status;
-}
 
 static void write_logits(const struct counter *model, struct slot slot, float *logits)
 {
@@ -58,7 +49,7 @@ static model_status run(struct model_instance *self, const struct model_call *ca
                         struct model_error *err)
 {
     struct counter_instance *instance = (struct counter_instance *)self;
-    const struct counter *model = instance->model;
+    const struct counter *model = (const struct counter *)instance->base.model;
     const int64_t *ids = call->inputs[0]->data;
     const int64_t batch = call->inputs[0]->shape[0], n = call->inputs[0]->shape[1];
     const int64_t shape[] = {batch, model->vocab_size};
@@ -96,49 +87,17 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
     if (n_tokens > slot.n)
         return fail(err, MODEL_INVALID_ARGUMENT, "counter: the slot has not read so much");
     const int whole = n_tokens == slot.n;
-    if (!whole && !instance->model->rewinds)
+    if (!whole && !((const struct counter *)instance->base.model)->rewinds)
         n_tokens = 0;
     instance->slots[to] = (struct slot){n_tokens, whole ? slot.sum : 0};
     *ret_kept = n_tokens;
     return MODEL_OK;
 }
 
-static void destroy_instance(struct model_instance *self)
-{
-    const struct model_services *services = ((struct counter_instance *)self)->model->services;
-    services->release(services->context, self);
-}
-
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
-    const struct counter *model = (const struct counter *)self;
-    const struct model_services *services = model->services;
-    struct counter_instance *instance = services->allocate(services->context, sizeof *instance);
-    if (instance == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "counter: out of memory");
-    memset(instance, 0, sizeof *instance);
-    instance->base = (struct model_instance){.struct_size = sizeof(struct model_instance),
-                                             .run = run,
-                                             .destroy = destroy_instance,
-                                             .keep = keep};
-    instance->model = model;
-    *ret = &instance->base;
-    return MODEL_OK;
-}
-
-static void destroy(struct model *self)
-{
-    const struct model_services *services = ((struct counter *)self)->services;
-    services->release(services->context, self);
-}
-
-static int64_t number(const struct model_services *services, const char *name, int64_t fallback)
-{
-    struct model_value value = {.struct_size = sizeof value};
-    return services->config_value(services->context, name, &value) == MODEL_OK
-               ? (int64_t)value.number
-               : fallback;
+    return fixture_create_instance(self, sizeof(struct counter_instance), run, keep, ret, err);
 }
 
 static void describe(struct counter *model, int64_t slots)
@@ -171,25 +130,19 @@ model_status create_model(const struct model_services *services,
                           struct model_error *err)
 {
     (void)args;
-    struct counter *model = services->allocate(services->context, sizeof *model);
+    struct counter *model =
+        fixture_create_model(services, sizeof *model, NULL, create_instance, err);
     if (model == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "counter: out of memory");
-    *model = (struct counter){.base = {.struct_size = sizeof(struct model),
-                                       .description = &model->description,
-                                       .create_instance = create_instance,
-                                       .destroy = destroy},
-                              .services = services,
-                              .vocab_size = number(services, "vocab_size", 16),
-                              .positions = number(services, "positions", 32),
-                              .wait_at = number(services, "wait_at", 0),
-                              .rewinds = number(services, "rewinds", 1) != 0,
-                              .is_nan = number(services, "nan", 0) != 0};
-    struct model_value says = {.struct_size = sizeof says};
-    if (services->config_value(services->context, "says", &says) == MODEL_OK) {
-        model->says = says.string;
-        model->n_says = (int64_t)strlen(says.string);
-    }
-    describe(model, number(services, "slots", 1));
-    *ret = &model->base;
+        return MODEL_OUT_OF_MEMORY;
+    model->vocab_size = (int64_t)config_number(services, "vocab_size", 16);
+    model->positions = (int64_t)config_number(services, "positions", 32);
+    model->wait_at = (int64_t)config_number(services, "wait_at", 0);
+    model->rewinds = config_number(services, "rewinds", 1) != 0;
+    model->is_nan = config_number(services, "nan", 0) != 0;
+    model->says = config(services, "says").string;
+    model->n_says = model->says != NULL ? (int64_t)strlen(model->says) : 0;
+    describe(model, config_number(services, "slots", 1) != 0);
+    model->base.base.description = &model->description;
+    *ret = &model->base.base;
     return MODEL_OK;
 }

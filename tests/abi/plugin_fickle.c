@@ -6,49 +6,28 @@
  *   "create_fails"  true: create_model() fails
  *   "create_pipe"   a named pipe: create_model() waits until somebody has opened it for writing and closed it
  *   "task"          the model's task */
-#include "model_abi.h"
+#include "fixture.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 MODEL_PLUGIN_NOTE("fickle", "1.0.0", "fickle");
 
 struct fickle_model {
-    struct model base;
+    struct fixture base;
     struct model_description description;
-    const struct model_services *services;
     const char *control_path; /* NULL: none */
     float answer;
 };
 
 struct fickle_instance {
-    struct model_instance base;
-    const struct fickle_model *model;
+    struct fixture_instance base;
     int64_t n_seen; /* calls, of slot 0 */
 };
 
-static const struct model_dimension n_items = {"n", 0, INT64_MAX};
-static const struct model_tensor_spec x = {sizeof x, "x", MODEL_F32, 1, &n_items, 0, 0};
-static const struct model_tensor_spec y = {sizeof y, "y", MODEL_F32, 1, &n_items, 0, 0};
-static const struct model_tensor_spec *const inputs[] = {&x}, *const outputs[] = {&y};
-static const struct model_description description = {.struct_size = sizeof description,
-                                                     .architecture = "Fickle",
-                                                     .inputs = inputs,
-                                                     .outputs = outputs,
-                                                     .n_inputs = 1,
-                                                     .n_outputs = 1,
-                                                     .device = "cpu",
-                                                     .compute_dtype = "f32",
-                                                     .max_batch = INT64_MAX,
-                                                     .memory_bytes = 1000,
-                                                     .max_slots = 1};
-
-static model_status fail(struct model_error *err, model_status status, const char *sentence)
-{
-    memcpy(err->message, sentence, strlen(sentence) + 1);
-    return status;
-}
+FIXTURE_FLOATS("n", 0);
+static const struct model_description description = {FIXTURE_ONE_TO_ONE("Fickle"),
+                                                     .memory_bytes = 1000, .max_slots = 1};
 
 static char read_control(const char *path)
 {
@@ -65,7 +44,7 @@ static model_status run(struct model_instance *self, const struct model_call *ca
                         struct model_error *err)
 {
     struct fickle_instance *instance = (struct fickle_instance *)self;
-    const struct fickle_model *model = instance->model;
+    const struct fickle_model *model = (const struct fickle_model *)instance->base.model;
     const char order = read_control(model->control_path);
     model_status status = model_cancel_status(call->cancel);
     while (order == 's' && status == MODEL_OK)
@@ -98,46 +77,10 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
     return MODEL_OK;
 }
 
-static void destroy_instance(struct model_instance *self)
-{
-    const struct model_services *services = ((struct fickle_instance *)self)->model->services;
-    services->release(services->context, self);
-}
-
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
-    const struct fickle_model *model = (const struct fickle_model *)self;
-    struct fickle_instance *instance =
-        model->services->allocate(model->services->context, sizeof *instance);
-    if (instance == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "fickle: out of memory");
-    *instance = (struct fickle_instance){.base = {.struct_size = sizeof(struct model_instance),
-                                                  .run = run,
-                                                  .destroy = destroy_instance,
-                                                  .keep = keep},
-                                         .model = model};
-    *ret = &instance->base;
-    return MODEL_OK;
-}
-
-static void destroy(struct model *self)
-{
-    const struct model_services *services = ((struct fickle_model *)self)->services;
-    services->release(services->context, self);
-}
-
-static const char *text(const struct model_services *services, const char *name)
-{
-    struct model_value value = {.struct_size = sizeof value};
-    return services->config_value(services->context, name, &value) == MODEL_OK ? value.string
-                                                                               : NULL;
-}
-
-static double number(const struct model_services *services, const char *name)
-{
-    struct model_value value = {.struct_size = sizeof value};
-    return services->config_value(services->context, name, &value) == MODEL_OK ? value.number : 0;
+    return fixture_create_instance(self, sizeof(struct fickle_instance), run, keep, ret, err);
 }
 
 static void wait_for_pipe(const char *path)
@@ -155,21 +98,18 @@ model_status create_model(const struct model_services *services,
                           struct model_error *err)
 {
     (void)args;
-    wait_for_pipe(text(services, "create_pipe"));
-    if (number(services, "create_fails") != 0)
+    wait_for_pipe(config(services, "create_pipe").string);
+    if (config_number(services, "create_fails", 0) != 0)
         return fail(err, MODEL_INTERNAL, "fickle: told not to open");
-    struct fickle_model *model = services->allocate(services->context, sizeof *model);
+    struct fickle_model *model =
+        fixture_create_model(services, sizeof *model, NULL, create_instance, err);
     if (model == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "fickle: out of memory");
-    *model = (struct fickle_model){.base = {.struct_size = sizeof(struct model),
-                                            .create_instance = create_instance,
-                                            .destroy = destroy},
-                                   .description = description,
-                                   .services = services,
-                                   .control_path = text(services, "control_path"),
-                                   .answer = (float)number(services, "answer")};
-    model->description.task = text(services, "task");
-    model->base.description = &model->description;
-    *ret = &model->base;
+        return MODEL_OUT_OF_MEMORY;
+    model->description = description;
+    model->description.task = config(services, "task").string;
+    model->base.base.description = &model->description;
+    model->control_path = config(services, "control_path").string;
+    model->answer = (float)config_number(services, "answer", 0);
+    *ret = &model->base.base;
     return MODEL_OK;
 }

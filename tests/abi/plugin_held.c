@@ -2,36 +2,20 @@
  * a byte to the pipe "entered_path" and then waits for one from the pipe "release_path", whatever its cancel
  * token says; then it copies input "x" (F32, ["batch"]) to "y". "estimated_ms" and "max_slots" go into the
  * description; destroying an instance logs "held: instance destroyed". */
-#include "model_abi.h"
+#include "fixture.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 MODEL_PLUGIN_NOTE("held", "1.0.0", "held");
 
 struct held_model {
-    struct model base;
-    const struct model_services *services;
+    struct fixture base;
     struct model_description description;
     const char *entered_path, *release_path;
 };
 
-struct held_instance {
-    struct model_instance base;
-    const struct held_model *model;
-};
-
-static const struct model_dimension n_items = {"batch", 0, INT64_MAX};
-static const struct model_tensor_spec x = {sizeof x, "x", MODEL_F32, 1, &n_items, 0, 0};
-static const struct model_tensor_spec y = {sizeof y, "y", MODEL_F32, 1, &n_items, 0, 0};
-static const struct model_tensor_spec *const inputs[] = {&x}, *const outputs[] = {&y};
-
-static model_status fail(struct model_error *err, model_status status, const char *sentence)
-{
-    memcpy(err->message, sentence, strlen(sentence) + 1);
-    return status;
-}
+FIXTURE_FLOATS("batch", 0);
 
 static int pass_gates(const struct held_model *model)
 {
@@ -48,9 +32,10 @@ static int pass_gates(const struct held_model *model)
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
 {
-    const struct held_model *model = ((const struct held_instance *)self)->model;
+    const struct held_model *model =
+        (const struct held_model *)((const struct fixture_instance *)self)->model;
     const struct model_tensor *in = call->inputs[0];
-    model->services->log(model->services->context, MODEL_LOG_WARN, "held: run");
+    model->base.services->log(model->base.services->context, MODEL_LOG_WARN, "held: run");
     if (!pass_gates(model))
         return fail(err, MODEL_IO, "held: no pipes");
     model_status status = call->allocate_output(call->context, 0, MODEL_F32, 1, in->shape, err);
@@ -69,39 +54,19 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
 
 static void destroy_instance(struct model_instance *self)
 {
-    const struct model_services *services = ((struct held_instance *)self)->model->services;
+    const struct model_services *services = ((struct fixture_instance *)self)->model->services;
     services->log(services->context, MODEL_LOG_WARN, "held: instance destroyed");
-    services->release(services->context, self);
+    fixture_destroy_instance(self);
 }
 
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
-    const struct held_model *model = (const struct held_model *)self;
-    const struct model_services *services = model->services;
-    struct held_instance *instance = services->allocate(services->context, sizeof *instance);
-    if (instance == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "held: out of memory");
-    *instance = (struct held_instance){{.struct_size = sizeof(struct model_instance),
-                                        .run = run,
-                                        .destroy = destroy_instance,
-                                        .keep = keep},
-                                       model};
-    *ret = &instance->base;
-    return MODEL_OK;
-}
-
-static void destroy(struct model *self)
-{
-    const struct model_services *services = ((struct held_model *)self)->services;
-    services->release(services->context, self);
-}
-
-static struct model_value config(const struct model_services *services, const char *path)
-{
-    struct model_value value = {.struct_size = sizeof value};
-    (void)services->config_value(services->context, path, &value);
-    return value;
+    model_status status =
+        fixture_create_instance(self, sizeof(struct fixture_instance), run, keep, ret, err);
+    if (status == MODEL_OK)
+        (*ret)->destroy = destroy_instance;
+    return status;
 }
 
 model_status create_model(const struct model_services *services,
@@ -109,26 +74,16 @@ model_status create_model(const struct model_services *services,
                           struct model_error *err)
 {
     (void)args;
-    struct held_model *model = services->allocate(services->context, sizeof *model);
+    struct held_model *model =
+        fixture_create_model(services, sizeof *model, NULL, create_instance, err);
     if (model == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "held: out of memory");
-    *model = (struct held_model){
-        .base = {sizeof(struct model), &model->description, create_instance, NULL, destroy},
-        .services = services,
-        .description = {.struct_size = sizeof model->description,
-                        .architecture = "Held",
-                        .inputs = inputs,
-                        .outputs = outputs,
-                        .n_inputs = 1,
-                        .n_outputs = 1,
-                        .device = "cpu",
-                        .compute_dtype = "f32",
-                        .max_batch = INT64_MAX,
-                        .max_slots = (uint32_t)config(services, "max_slots").number,
-                        .estimated_run_ns =
-                            (int64_t)(config(services, "estimated_ms").number * 1e6)},
-        .entered_path = config(services, "entered_path").string,
-        .release_path = config(services, "release_path").string};
-    *ret = &model->base;
+        return MODEL_OUT_OF_MEMORY;
+    model->description = (struct model_description){
+        FIXTURE_ONE_TO_ONE("Held"), .max_slots = (uint32_t)config_number(services, "max_slots", 0),
+        .estimated_run_ns = (int64_t)(config_number(services, "estimated_ms", 0) * 1e6)};
+    model->base.base.description = &model->description;
+    model->entered_path = config(services, "entered_path").string;
+    model->release_path = config(services, "release_path").string;
+    *ret = &model->base.base;
     return MODEL_OK;
 }

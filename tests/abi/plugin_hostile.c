@@ -6,12 +6,10 @@
  *   -4  ends its thread, with pthread_exit()
  *   -5  makes memory with a descriptor, and fails when that works
  * The channel is found as any code in the process could: host/workers/worker_channel.h says where things are. */
-#include "model_abi.h"
+#include "fixture.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <linux/futex.h>
@@ -26,19 +24,8 @@ enum { TO_HOST_COUNT = 16, TO_HOST_SLEEPS = 17, FIRST_CANCELLED = 32 };
 
 #define MAX_CHANNELS 16
 
-static const struct model_dimension n = {"n", 0, INT64_MAX};
-static const struct model_tensor_spec x = {sizeof x, "x", MODEL_F32, 1, &n, 0, 0};
-static const struct model_tensor_spec y = {sizeof y, "y", MODEL_F32, 1, &n, 0, 0};
-static const struct model_tensor_spec *const inputs[] = {&x}, *const outputs[] = {&y};
-static const struct model_description description = {.struct_size = sizeof description,
-                                                     .architecture = "Hostile",
-                                                     .inputs = inputs,
-                                                     .outputs = outputs,
-                                                     .n_inputs = 1,
-                                                     .n_outputs = 1,
-                                                     .device = "cpu",
-                                                     .compute_dtype = "f32",
-                                                     .max_batch = INT64_MAX,
+FIXTURE_FLOATS("n", 0);
+static const struct model_description description = {FIXTURE_ONE_TO_ONE("Hostile"),
                                                      .capabilities = MODEL_CAN_STREAM,
                                                      .cancel_grain = MODEL_CANCEL_LAYER};
 
@@ -122,40 +109,21 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     return MODEL_OK;
 }
 
-static void destroy_instance(struct model_instance *self)
-{
-    free(self);
-}
-
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
-    struct model_instance *instance = calloc(1, sizeof *instance);
-    (void)self;
-    (void)err;
-    if (instance == NULL)
-        return MODEL_OUT_OF_MEMORY;
-    *instance = (struct model_instance){sizeof *instance, run, destroy_instance, NULL};
-    *ret = instance;
-    return MODEL_OK;
-}
-
-static void destroy(struct model *self)
-{
-    free(self);
+    return fixture_create_instance(self, sizeof(struct fixture_instance), run, NULL, ret, err);
 }
 
 model_status create_model(const struct model_services *services,
                           const struct model_create_args *args, struct model **ret,
                           struct model_error *err)
 {
-    struct model *model = calloc(1, sizeof *model);
-    (void)services;
     (void)args;
-    (void)err;
+    struct fixture *model =
+        fixture_create_model(services, sizeof *model, &description, create_instance, err);
     if (model == NULL)
         return MODEL_OUT_OF_MEMORY;
-    *model = (struct model){sizeof *model, &description, create_instance, NULL, destroy};
-    *ret = model;
+    *ret = &model->base;
     return MODEL_OK;
 }

@@ -9,23 +9,12 @@
  * makes it log "joint: waiting" and wait until the uint32_t at the address that the next two ids give (high and low
  * half) is set, without a look at the token; the call fails if that was raised. -5 is the same, but it gives its outputs
  * whatever the token says, and -6, but it ends its thread. */
-#include "model_abi.h"
+#include "fixture.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 MODEL_PLUGIN_NOTE("joint", "1.0.0", "joint");
-
-struct joint_model {
-    struct model base;
-    const struct model_services *services;
-};
-
-struct joint_instance {
-    struct model_instance base;
-    const struct model_services *services;
-};
 
 static const struct model_dimension ids_shape[] = {{"batch", 1, 64}, {"sequence", 0, 64}};
 static const struct model_dimension columns_shape[] = {{"sequence", 0, 64}, {"batch", 1, 64}};
@@ -56,12 +45,6 @@ static const struct model_description description = {.struct_size = sizeof descr
                                                      .device = "cpu",
                                                      .compute_dtype = "i64",
                                                      .max_batch = INT64_MAX};
-
-static model_status fail(struct model_error *err, model_status status, const char *sentence)
-{
-    memcpy(err->message, sentence, strlen(sentence) + 1);
-    return status;
-}
 
 static const int64_t *input(const struct model_call *call, const char *name)
 {
@@ -174,7 +157,7 @@ static model_status fill(const struct model_call *call, const struct read *read,
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
 {
-    const struct joint_instance *instance = (const struct joint_instance *)self;
+    const struct fixture_instance *instance = (const struct fixture_instance *)self;
     struct read read = {.ids = input(call, "input_ids"),
                         .mask = input(call, "attention_mask"),
                         .scale = input(call, "scale"),
@@ -191,36 +174,16 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     const int answers_late = read.n > 0 && read.length > 0 && read.ids[0] == -5;
     for (int64_t i = 0; i < (answers_late ? 1 : read.n) && read.length > 0 && status == MODEL_OK;
          i++)
-        status = obey(instance->services, call, read.ids + i * read.length, err);
+        status = obey(instance->model->services, call, read.ids + i * read.length, err);
     for (uint32_t i = 0; i < call->n_outputs && status == MODEL_OK; i++)
         status = fill(call, &read, i, err);
     return status;
 }
 
-static void destroy_instance(struct model_instance *self)
-{
-    const struct model_services *services = ((struct joint_instance *)self)->services;
-    services->release(services->context, self);
-}
-
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
-    const struct model_services *services = ((const struct joint_model *)self)->services;
-    struct joint_instance *instance = services->allocate(services->context, sizeof *instance);
-    if (instance == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "joint: out of memory");
-    *instance = (struct joint_instance){
-        {.struct_size = sizeof(struct model_instance), .run = run, .destroy = destroy_instance},
-        services};
-    *ret = &instance->base;
-    return MODEL_OK;
-}
-
-static void destroy(struct model *self)
-{
-    const struct model_services *services = ((struct joint_model *)self)->services;
-    services->release(services->context, self);
+    return fixture_create_instance(self, sizeof(struct fixture_instance), run, NULL, ret, err);
 }
 
 model_status create_model(const struct model_services *services,
@@ -228,11 +191,10 @@ model_status create_model(const struct model_services *services,
                           struct model_error *err)
 {
     (void)args;
-    struct joint_model *model = services->allocate(services->context, sizeof *model);
+    struct fixture *model =
+        fixture_create_model(services, sizeof *model, &description, create_instance, err);
     if (model == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "joint: out of memory");
-    *model = (struct joint_model){
-        {sizeof(struct model), &description, create_instance, NULL, destroy}, services};
+        return MODEL_OUT_OF_MEMORY;
     *ret = &model->base;
     return MODEL_OK;
 }

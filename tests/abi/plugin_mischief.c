@@ -14,19 +14,17 @@
  * config.json: "mischief_create" is one of these numbers, done in create_model(), "mischief_destroy" in destroy(),
  * "mischief_instance" in the first create_instance(), "mischief_second" in the second, "mischief_keep" in keep(); with "mischief_waits" each run() says in the log that it begins, and create_instance(), if it is 1,
  * and keep(), if it is 2, that it waits, which it does while run() runs. */
-#include "model_abi.h"
+#include "fixture.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 MODEL_PLUGIN_NOTE("mischief", "1.0.0", "mischief");
 
 struct mischief_model {
-    struct model base;
-    const struct model_services *services;
+    struct fixture base;
     int waits;              /* "mischief_waits" */
     int at_end;             /* "mischief_destroy" */
     int at_instances[2];    /* "mischief_instance", "mischief_second" */
@@ -36,7 +34,7 @@ struct mischief_model {
 };
 
 struct mischief_instance {
-    struct model_instance base;
+    struct fixture_instance base;
     struct mischief_model *model;
     float sums[2];
 };
@@ -45,18 +43,9 @@ static const struct model_dimension n_in = {"n", 0, INT64_MAX}, n_out = {"m", 0,
 static const struct model_tensor_spec x = {sizeof x, "x", MODEL_F32, 1, &n_in, 0, 0};
 static const struct model_tensor_spec y = {sizeof y, "y", MODEL_F32, 1, &n_out, 0, 0};
 static const struct model_tensor_spec *const inputs[] = {&x}, *const outputs[] = {&y};
-static const struct model_description description = {.struct_size = sizeof description,
-                                                     .architecture = "Mischief",
-                                                     .inputs = inputs,
-                                                     .outputs = outputs,
-                                                     .n_inputs = 1,
-                                                     .n_outputs = 1,
-                                                     .device = "cpu",
-                                                     .compute_dtype = "f32",
-                                                     .max_batch = INT64_MAX,
-                                                     .capabilities = MODEL_CAN_STREAM,
-                                                     .cancel_grain = MODEL_CANCEL_LAYER,
-                                                     .max_slots = 2};
+static const struct model_description description = {
+    FIXTURE_ONE_TO_ONE("Mischief"), .capabilities = MODEL_CAN_STREAM,
+    .cancel_grain = MODEL_CANCEL_LAYER, .max_slots = 2};
 
 static volatile int never;
 
@@ -99,7 +88,7 @@ static model_status emit_pieces(const struct model_call *call, int n)
 
 static void say(const struct mischief_model *model, const char *text)
 {
-    model->services->log(model->services->context, MODEL_LOG_WARN, text);
+    model->base.services->log(model->base.services->context, MODEL_LOG_WARN, text);
 }
 
 static void wait_for_calls(const struct mischief_model *model)
@@ -113,12 +102,13 @@ static void wait_for_calls(const struct mischief_model *model)
 static model_status compute(struct mischief_instance *instance, const struct model_call *call,
                             struct model_error *err)
 {
+    const struct model_services *services = instance->model->base.services;
     const float *in = call->inputs[0]->data;
     const int64_t n = call->inputs[0]->shape[0];
     const int what = n > 0 ? (int)in[0] : 0;
     const int64_t n_made = what == -7 ? (int64_t)in[1] : n;
     model_status status = MODEL_OK;
-    misbehave(instance->model->services, what);
+    misbehave(services, what);
     if (what == -10 && __atomic_load_n(&instance->model->n_running, __ATOMIC_ACQUIRE) > 1) {
         say(instance->model, "no memory");
         return MODEL_OUT_OF_MEMORY;
@@ -126,9 +116,9 @@ static model_status compute(struct mischief_instance *instance, const struct mod
     for (int i = 0; what == -12 && i < (int)in[1]; i++)
         say(instance->model, "one of many");
     if (what == -13)
-        instance->model->services->count(instance->model->services->context, "mischief", 2);
+        services->count(services->context, "mischief", 2);
     if (what == -14) { /* and fails */
-        instance->model->services->count(instance->model->services->context, "failures", 1);
+        services->count(services->context, "failures", 1);
         return MODEL_IO;
     }
     while (what == -6 && status == MODEL_OK)
@@ -165,7 +155,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
 {
     struct mischief_instance *instance = (struct mischief_instance *)self;
     (void)err;
-    misbehave(instance->model->services, instance->model->at_keep);
+    misbehave(instance->model->base.services, instance->model->at_keep);
     if (instance->model->waits == 2)
         wait_for_calls(instance->model);
     instance->sums[to] = n_tokens > 0 ? instance->sums[from] : 0;
@@ -173,62 +163,50 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
     return MODEL_OK;
 }
 
-static void destroy_instance(struct model_instance *self)
-{
-    free(self);
-}
-
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
-    struct mischief_instance *instance = calloc(1, sizeof *instance);
     struct mischief_model *model = (struct mischief_model *)(uintptr_t)self;
     const int n = __atomic_fetch_add(&model->n_instances, 1, __ATOMIC_ACQ_REL);
-    (void)err;
-    if (instance == NULL)
-        return MODEL_OUT_OF_MEMORY;
     if (n < 2)
-        misbehave(model->services, model->at_instances[n]);
+        misbehave(model->base.services, model->at_instances[n]);
     if (model->waits == 1)
         wait_for_calls(model);
-    instance->base = (struct model_instance){sizeof instance->base, run, destroy_instance, keep};
-    instance->model = model;
-    *ret = &instance->base;
-    return MODEL_OK;
+    model_status status =
+        fixture_create_instance(self, sizeof(struct mischief_instance), run, keep, ret, err);
+    if (status == MODEL_OK)
+        ((struct mischief_instance *)*ret)->model = model;
+    return status;
 }
 
 static void destroy(struct model *self)
 {
     const struct mischief_model *model = (const struct mischief_model *)self;
-    misbehave(model->services, model->at_end);
-    free(self);
+    misbehave(model->base.services, model->at_end);
+    fixture_destroy(self);
 }
 
 static int setting(const struct model_services *services, const char *key)
 {
-    struct model_value value = {.struct_size = sizeof value};
-    return services->config_value(services->context, key, &value) == MODEL_OK ? (int)value.number
-                                                                              : 0;
+    return (int)config_number(services, key, 0);
 }
 
 model_status create_model(const struct model_services *services,
                           const struct model_create_args *args, struct model **ret,
                           struct model_error *err)
 {
-    struct mischief_model *model = calloc(1, sizeof *model);
     (void)args;
-    (void)err;
+    misbehave(services, setting(services, "mischief_create"));
+    struct mischief_model *model =
+        fixture_create_model(services, sizeof *model, &description, create_instance, err);
     if (model == NULL)
         return MODEL_OUT_OF_MEMORY;
-    misbehave(services, setting(services, "mischief_create"));
-    *model = (struct mischief_model){
-        .base = {sizeof model->base, &description, create_instance, NULL, destroy},
-        .services = services,
-        .waits = setting(services, "mischief_waits"),
-        .at_end = setting(services, "mischief_destroy"),
-        .at_instances = {setting(services, "mischief_instance"),
-                         setting(services, "mischief_second")},
-        .at_keep = setting(services, "mischief_keep")};
-    *ret = &model->base;
+    model->base.base.destroy = destroy;
+    model->waits = setting(services, "mischief_waits");
+    model->at_end = setting(services, "mischief_destroy");
+    model->at_instances[0] = setting(services, "mischief_instance");
+    model->at_instances[1] = setting(services, "mischief_second");
+    model->at_keep = setting(services, "mischief_keep");
+    *ret = &model->base.base;
     return MODEL_OK;
 }

@@ -1,31 +1,17 @@
 /* plugin_pixels.c - a fixture that sees pictures: output "logits" (F32, [batch, num_channels]) holds the mean
  * of each channel of input "pixel_values" (F32, [batch, num_channels, height, width]). config.json:
  * "num_channels" (3), "size" makes height and width fixed, "no_logits" calls the output "pooler_output". */
-#include "model_abi.h"
-
-#include <string.h>
+#include "fixture.h"
 
 MODEL_PLUGIN_NOTE("pixels", "1.0.0", "pixels");
 
 struct pixels_model {
-    struct model base;
-    const struct model_services *services;
+    struct fixture base;
     struct model_dimension in_shape[4];
     struct model_tensor_spec in, out;
     const struct model_tensor_spec *inputs[1], *outputs[1];
     struct model_description description;
 };
-
-struct pixels_instance {
-    struct model_instance base;
-    const struct pixels_model *model;
-};
-
-static model_status fail(struct model_error *err, model_status status, const char *sentence)
-{
-    memcpy(err->message, sentence, strlen(sentence) + 1);
-    return status;
-}
 
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
@@ -44,48 +30,17 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     return status;
 }
 
-static void destroy_instance(struct model_instance *self)
-{
-    const struct model_services *services = ((struct pixels_instance *)self)->model->services;
-    services->release(services->context, self);
-}
-
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
-    const struct pixels_model *model = (const struct pixels_model *)self;
-    struct pixels_instance *instance =
-        model->services->allocate(model->services->context, sizeof *instance);
-    if (instance == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "pixels: out of memory");
-    *instance = (struct pixels_instance){.base = {.struct_size = sizeof(struct model_instance),
-                                                  .run = run,
-                                                  .destroy = destroy_instance},
-                                         .model = model};
-    *ret = &instance->base;
-    return MODEL_OK;
-}
-
-static void destroy(struct model *self)
-{
-    const struct model_services *services = ((struct pixels_model *)self)->services;
-    services->release(services->context, self);
-}
-
-static int64_t config_number(const struct model_services *services, const char *name,
-                             int64_t fallback)
-{
-    struct model_value value = {.struct_size = sizeof value};
-    return services->config_value(services->context, name, &value) == MODEL_OK
-               ? (int64_t)value.number
-               : fallback;
+    return fixture_create_instance(self, sizeof(struct fixture_instance), run, NULL, ret, err);
 }
 
 static void describe(struct pixels_model *model)
 {
-    const struct model_services *services = model->services;
-    const int64_t num_channels = config_number(services, "num_channels", 3);
-    const int64_t size = config_number(services, "size", 0);
+    const struct model_services *services = model->base.services;
+    const int64_t num_channels = (int64_t)config_number(services, "num_channels", 3);
+    const int64_t size = (int64_t)config_number(services, "size", 0);
     model->in_shape[0] = (struct model_dimension){"batch", 1, INT64_MAX};
     model->in_shape[1] = (struct model_dimension){NULL, num_channels, num_channels};
     model->in_shape[2] = (struct model_dimension){size > 0 ? NULL : "height", size > 0 ? size : 1,
@@ -117,15 +72,12 @@ model_status create_model(const struct model_services *services,
                           struct model_error *err)
 {
     (void)args;
-    struct pixels_model *model = services->allocate(services->context, sizeof *model);
+    struct pixels_model *model =
+        fixture_create_model(services, sizeof *model, NULL, create_instance, err);
     if (model == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "pixels: out of memory");
-    *model = (struct pixels_model){.services = services};
+        return MODEL_OUT_OF_MEMORY;
     describe(model);
-    model->base = (struct model){.struct_size = sizeof(struct model),
-                                 .description = &model->description,
-                                 .create_instance = create_instance,
-                                 .destroy = destroy};
-    *ret = &model->base;
+    model->base.base.description = &model->description;
+    *ret = &model->base.base;
     return MODEL_OK;
 }

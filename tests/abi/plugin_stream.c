@@ -4,36 +4,17 @@
  *   -3   the same, and returns the status
  *   -2   emits through the sink of the call before, as a thread that comes late does, and answers with the
  *        status it got */
-#include "model_abi.h"
-
-#include <string.h>
+#include "fixture.h"
 
 MODEL_PLUGIN_NOTE("stream", "1.0.0", "stream");
 
-struct stream_model {
-    struct model base;
-    const struct model_services *services;
-};
-
 struct stream_instance {
-    struct model_instance base;
-    const struct model_services *services;
+    struct fixture_instance base;
     const struct model_stream_sink *last_sink;
 };
 
-static const struct model_dimension n_items = {"n", 1, INT64_MAX};
-static const struct model_tensor_spec x = {sizeof x, "x", MODEL_F32, 1, &n_items, 0, 0};
-static const struct model_tensor_spec y = {sizeof y, "y", MODEL_F32, 1, &n_items, 0, 0};
-static const struct model_tensor_spec *const inputs[] = {&x}, *const outputs[] = {&y};
-static const struct model_description description = {.struct_size = sizeof description,
-                                                     .architecture = "Stream",
-                                                     .inputs = inputs,
-                                                     .outputs = outputs,
-                                                     .n_inputs = 1,
-                                                     .n_outputs = 1,
-                                                     .device = "cpu",
-                                                     .compute_dtype = "f32",
-                                                     .max_batch = INT64_MAX,
+FIXTURE_FLOATS("n", 1);
+static const struct model_description description = {FIXTURE_ONE_TO_ONE("Stream"),
                                                      .capabilities = MODEL_CAN_STREAM,
                                                      .cancel_grain = MODEL_CANCEL_TOKEN};
 
@@ -79,45 +60,21 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     return status;
 }
 
-static void destroy_instance(struct model_instance *self)
-{
-    const struct model_services *services = ((struct stream_instance *)self)->services;
-    services->release(services->context, self);
-}
-
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
-    const struct model_services *services = ((const struct stream_model *)self)->services;
-    struct stream_instance *instance = services->allocate(services->context, sizeof *instance);
-    (void)err;
-    if (instance == NULL)
-        return MODEL_OUT_OF_MEMORY;
-    *instance = (struct stream_instance){
-        {.struct_size = sizeof(struct model_instance), .run = run, .destroy = destroy_instance},
-        services,
-        NULL};
-    *ret = &instance->base;
-    return MODEL_OK;
-}
-
-static void destroy(struct model *self)
-{
-    const struct model_services *services = ((struct stream_model *)self)->services;
-    services->release(services->context, self);
+    return fixture_create_instance(self, sizeof(struct stream_instance), run, NULL, ret, err);
 }
 
 model_status create_model(const struct model_services *services,
                           const struct model_create_args *args, struct model **ret,
                           struct model_error *err)
 {
-    struct stream_model *model = services->allocate(services->context, sizeof *model);
     (void)args;
-    (void)err;
+    struct fixture *model =
+        fixture_create_model(services, sizeof *model, &description, create_instance, err);
     if (model == NULL)
         return MODEL_OUT_OF_MEMORY;
-    *model = (struct stream_model){
-        {sizeof(struct model), &description, create_instance, NULL, destroy}, services};
     *ret = &model->base;
     return MODEL_OK;
 }

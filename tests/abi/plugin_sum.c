@@ -2,23 +2,19 @@
  * read from input "x" (I64, ["batch", "sequence"]). It keeps every element, so that it can rewind.
  * An x of -1 makes run() fail; one of -2 makes it wait until the call is given up, and then read the input as
  * if it had not noticed. config.json's "no_keep" leaves keep() out. */
-#include "model_abi.h"
-
-#include <string.h>
+#include "fixture.h"
 
 MODEL_PLUGIN_NOTE("sum", "1.0.0", "sum");
 
 enum { N_SLOTS = 4, MAX_LENGTH = 64 };
 
 struct sum_model {
-    struct model base;
-    const struct model_services *services;
+    struct fixture base;
     int no_keep;
 };
 
 struct sum_instance {
-    struct model_instance base;
-    const struct sum_model *model;
+    struct fixture_instance base;
     int64_t read[N_SLOTS][MAX_LENGTH];
     int64_t lengths[N_SLOTS];
 };
@@ -38,12 +34,6 @@ static const struct model_description description = {.struct_size = sizeof descr
                                                      .compute_dtype = "i64",
                                                      .max_batch = INT64_MAX,
                                                      .max_slots = N_SLOTS};
-
-static model_status fail(struct model_error *err, model_status status, const char *sentence)
-{
-    memcpy(err->message, sentence, strlen(sentence) + 1);
-    return status;
-}
 
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
@@ -91,34 +81,12 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
     return MODEL_OK;
 }
 
-static void destroy_instance(struct model_instance *self)
-{
-    const struct model_services *services = ((struct sum_instance *)self)->model->services;
-    services->release(services->context, self);
-}
-
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
     const struct sum_model *model = (const struct sum_model *)self;
-    const struct model_services *services = model->services;
-    struct sum_instance *instance = services->allocate(services->context, sizeof *instance);
-    if (instance == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "sum: out of memory");
-    memset(instance, 0, sizeof *instance);
-    instance->base = (struct model_instance){.struct_size = sizeof(struct model_instance),
-                                             .run = run,
-                                             .destroy = destroy_instance,
-                                             .keep = model->no_keep ? NULL : keep};
-    instance->model = model;
-    *ret = &instance->base;
-    return MODEL_OK;
-}
-
-static void destroy(struct model *self)
-{
-    const struct model_services *services = ((struct sum_model *)self)->services;
-    services->release(services->context, self);
+    return fixture_create_instance(self, sizeof(struct sum_instance), run,
+                                   model->no_keep ? NULL : keep, ret, err);
 }
 
 model_status create_model(const struct model_services *services,
@@ -126,17 +94,11 @@ model_status create_model(const struct model_services *services,
                           struct model_error *err)
 {
     (void)args;
-    struct model_value no_keep = {.struct_size = sizeof no_keep};
-    struct sum_model *model = services->allocate(services->context, sizeof *model);
+    struct sum_model *model =
+        fixture_create_model(services, sizeof *model, &description, create_instance, err);
     if (model == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "sum: out of memory");
-    *model = (struct sum_model){.base = {.struct_size = sizeof(struct model),
-                                         .description = &description,
-                                         .create_instance = create_instance,
-                                         .destroy = destroy},
-                                .services = services};
-    if (services->config_value(services->context, "no_keep", &no_keep) == MODEL_OK)
-        model->no_keep = no_keep.number != 0;
-    *ret = &model->base;
+        return MODEL_OUT_OF_MEMORY;
+    model->no_keep = config_number(services, "no_keep", 0) != 0;
+    *ret = &model->base.base;
     return MODEL_OK;
 }

@@ -123,10 +123,9 @@ static model_status wait_for_next(struct modelhost_model *model,
                                   struct model_error *err)
 {
     struct model_route *route = model->route;
+    const int64_t timeout_ms = request_timeout_ms(model, options);
     const int64_t timeout_ns =
-        options != NULL && options->timeout_ms > 0 && options->timeout_ms < MAX_WAIT_MS
-            ? options->timeout_ms * NS_PER_MS
-            : 0;
+        timeout_ms > 0 && timeout_ms < MAX_WAIT_MS ? timeout_ms * NS_PER_MS : 0;
     model_status status = MODEL_OK;
     uv_mutex_lock(&route->mutex);
     while (route->next_state == NEXT_OPENING && status == MODEL_OK) {
@@ -136,10 +135,10 @@ static model_status wait_for_next(struct modelhost_model *model,
         else if (left_ns > 0)
             (void)uv_cond_timedwait(&route->opened, &route->mutex, (uint64_t)left_ns);
         else
-            status = error_set(err, MODEL_DEADLINE,
-                               "deadline passed after %lld ms while backend '%s' was being opened",
-                               (long long)options->timeout_ms,
-                               route->chain->order.names[route->position + 1]);
+            status =
+                error_set(err, MODEL_DEADLINE,
+                          "deadline passed after %lld ms while backend '%s' was being opened",
+                          (long long)timeout_ms, route->chain->order.names[route->position + 1]);
     }
     uv_mutex_unlock(&route->mutex);
     return status;

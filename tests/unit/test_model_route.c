@@ -401,6 +401,11 @@ static void calls_wait_for_the_next_backend(void **state)
     assert_int_equal(fickle_run(pair.model, &run, NULL, NULL, &err), MODEL_DEADLINE);
     assert_string_equal(err.message,
                         "deadline passed after 20 ms while backend 'torch' was being opened");
+    pair.model->load.timeout_ms = 30; /* of calls that name none */
+    assert_int_equal(fickle_run(pair.model, NULL, NULL, NULL, &err), MODEL_DEADLINE);
+    assert_string_equal(err.message,
+                        "deadline passed after 30 ms while backend 'torch' was being opened");
+    pair.model->load.timeout_ms = 0;
     uv_thread_t opener;
     assert_int_equal(uv_thread_create(&opener, open_and_close, path), 0);
     float y = 0;

@@ -47,12 +47,7 @@ static model_status add_labels(const struct image_batch *batch, const double *sc
     json_node *labels = json_add_array(answers, NULL);
     const size_t n_labels = scores_top(scores, n, n < batch->top_k ? n : batch->top_k, order);
     for (size_t i = 0; i < n_labels; i++) {
-        char text[32];
-        json_node *label = json_add_object(labels, NULL);
-        (void)json_add_string(
-            label, "label",
-            labels_name(batch->pipeline->config, (int64_t)order[i], text, sizeof text));
-        (void)scores_add(label, "score", scores[order[i]]);
+        json_node *label = labels_add(labels, batch->pipeline->config, order[i], scores[order[i]]);
         if (json_add_number(label, "index", (double)order[i]) == NULL)
             return error_no_memory(err, "the answer");
     }

@@ -26,3 +26,11 @@ const char *labels_name(const json_node *config, int64_t index, char *text, size
     (void)snprintf(text, text_bytes, "LABEL_%lld", (long long)index);
     return text;
 }
+
+json_node *labels_add(json_node *list, const json_node *config, size_t index, double score)
+{
+    char text[32];
+    json_node *label = json_add_object(list, NULL);
+    (void)json_add_string(label, "label", labels_name(config, (int64_t)index, text, sizeof text));
+    return scores_add(label, "score", score) != NULL ? label : NULL;
+}

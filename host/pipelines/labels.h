@@ -12,4 +12,7 @@ void labels_score(const json_node *config, const float *logits, size_t n, double
 /* id2label[index], or "LABEL_<index>" written into text. */
 const char *labels_name(const json_node *config, int64_t index, char *text, size_t text_bytes);
 
+/* Adds {"label": its name, "score": this} to a list; NULL: no memory. */
+json_node *labels_add(json_node *list, const json_node *config, size_t index, double score);
+
 #endif

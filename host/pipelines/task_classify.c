@@ -14,15 +14,9 @@ static model_status add_labels(const struct text_batch *batch, uint32_t index, c
     json_node *item = text_task_add_item(batch, index, answers);
     json_node *labels = json_add_array(item, "labels");
     size_t n_labels = scores_top(scores, n, n < batch->top_k ? n : batch->top_k, order);
-    for (size_t i = 0; i < n_labels; i++) {
-        char text[32];
-        json_node *label = json_add_object(labels, NULL);
-        (void)json_add_string(
-            label, "label",
-            labels_name(batch->pipeline->config, (int64_t)order[i], text, sizeof text));
-        if (scores_add(label, "score", scores[order[i]]) == NULL)
+    for (size_t i = 0; i < n_labels; i++)
+        if (labels_add(labels, batch->pipeline->config, order[i], scores[order[i]]) == NULL)
             return error_no_memory(err, "the answer");
-    }
     return MODEL_OK;
 }
 

@@ -109,15 +109,9 @@ static model_status add_pattern(struct patterns *p, const struct added_token *to
 
 static int compare_keys(const void *a, const void *b)
 {
-    const struct trie_entry *x = a;
-    const struct trie_entry *y = b;
-    size_t common = x->key_bytes < y->key_bytes ? x->key_bytes : y->key_bytes;
-    int order = memcmp(x->key, y->key, common);
-    if (order != 0)
-        return order;
-    if (x->key_bytes != y->key_bytes)
-        return x->key_bytes < y->key_bytes ? -1 : 1;
-    return x->value < y->value ? -1 : x->value > y->value;
+    const struct trie_entry *x = a, *y = b;
+    const int order = trie_compare_keys(x, y);
+    return order != 0 ? order : (x->value > y->value) - (x->value < y->value);
 }
 
 /* Of equal patterns the first stays, a special one before the others. */

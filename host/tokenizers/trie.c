@@ -24,15 +24,16 @@ struct work {
     uint32_t node, low, high, depth;
 };
 
+int trie_compare_keys(const struct trie_entry *a, const struct trie_entry *b)
+{
+    const size_t common = a->key_bytes < b->key_bytes ? a->key_bytes : b->key_bytes;
+    const int order = memcmp(a->key, b->key, common);
+    return order != 0 ? order : (a->key_bytes > b->key_bytes) - (a->key_bytes < b->key_bytes);
+}
+
 static int compare_entries(const void *a, const void *b)
 {
-    const struct trie_entry *x = a;
-    const struct trie_entry *y = b;
-    size_t common = x->key_bytes < y->key_bytes ? x->key_bytes : y->key_bytes;
-    int order = memcmp(x->key, y->key, common);
-    if (order != 0)
-        return order;
-    return (x->key_bytes > y->key_bytes) - (x->key_bytes < y->key_bytes);
+    return trie_compare_keys(a, b);
 }
 
 static void ring_add(struct builder *b, uint32_t slot)

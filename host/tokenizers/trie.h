@@ -27,6 +27,9 @@ struct trie_entry {
     int32_t value;      /* >= 0 */
 };
 
+/* Byte by byte, shorter ones first; as memcmp(). */
+int trie_compare_keys(const struct trie_entry *a, const struct trie_entry *b);
+
 /* All keys together; a larger set is refused. */
 #define TRIE_MAX_KEY_BYTES (8u << 20)
 

@@ -52,6 +52,7 @@ model_status model_creating_instance(struct modelhost_model *model, struct hoste
 struct creation {
     struct modelhost_model *model;
     uint32_t threads;
+    bool has_ended; /* else the thread has, without a word */
     model_status status;
     struct model_error *err;
 };
@@ -109,6 +110,7 @@ static void create(void *argument)
         error_advise(err, "'modelhost explain PKG' shows which plugins there are");
     services_release_scratch();
     creation->status = status;
+    creation->has_ended = true;
 }
 
 /* What the plugin made before is left in memory. */
@@ -118,6 +120,7 @@ static void say_thread_ended(void *argument)
     creation->status = thread_guard_say(loaded_model_name(creation->model), creation->err);
     say_which(creation->model, creation->err);
     services_release_scratch();
+    creation->has_ended = true;
 }
 
 static void create_on_own_thread(void *creation)
@@ -128,7 +131,12 @@ static void create_on_own_thread(void *creation)
 model_status model_creating_run(struct modelhost_model *model, uint32_t threads,
                                 struct model_error *err)
 {
-    struct creation creation = {model, threads, MODEL_INTERNAL, err};
+    struct creation creation = {.model = model, .threads = threads, .err = err};
     reaper_run_on_own_thread(create_on_own_thread, &creation);
-    return creation.status;
+    if (creation.has_ended)
+        return creation.status;
+    /* By the bare system call, which runs nothing of ours. */
+    (void)error_set(err, MODELHOST_CRASHED, "the plugin ended the thread that creates the model");
+    say_which(model, err);
+    return MODELHOST_CRASHED;
 }

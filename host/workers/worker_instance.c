@@ -84,13 +84,13 @@ model_status worker_instance_attach(struct worker_instance *instance,
     return status;
 }
 
-/* Behind the patience: why the process was ended. */
 /* The process has ended, or is ended, in the middle of what the lane's request wants. */
 static void log_end(const struct worker_instance *instance, const char *sentence)
 {
     log_write(worker_slot_log(instance->slot), MODEL_LOG_WARN, "worker: %s", sentence);
 }
 
+/* Behind the patience: why the process was ended. */
 static model_status say_killed(const struct worker_instance *instance,
                                const struct worker_patience *patience, const char *doing,
                                struct model_error *err)

@@ -9,7 +9,7 @@
  *   -10 has no memory while another call runs
  *   -11 logs a line, and then as -4
  *   -12 logs x[1] lines            -13 counts "mischief" 2      -14 counts "failures" 1 and fails
- *   -15 ends its thread
+ *   -15 ends its thread            -16 the same, by the system call
  * Its memory (max_slots 2) is the sum of all that a slot has read, which is added to "y".
  * config.json: "mischief_create" is one of these numbers, done in create_model(), "mischief_destroy" in destroy(),
  * "mischief_instance" in the first create_instance(), "mischief_second" in the second, "mischief_keep" in keep(); with "mischief_waits" each run() says in the log that it begins, and create_instance(), if it is 1,
@@ -20,6 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 MODEL_PLUGIN_NOTE("mischief", "1.0.0", "mischief");
 
@@ -65,6 +68,10 @@ __attribute__((no_sanitize("undefined"))) static void misbehave(
         exit(3);
     if (what == -15)
         pthread_exit(NULL);
+#ifdef __linux__
+    if (what == -16)
+        (void)syscall(SYS_exit, 0);
+#endif
     if (what == -11)
         services->log(services->context, MODEL_LOG_WARN, "this sleeps");
     while (what == -4 || what == -11)

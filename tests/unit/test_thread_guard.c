@@ -126,6 +126,40 @@ static void a_plugin_that_ends_the_thread_that_loads_it_is_told(void **state)
     }
 }
 
+/* A sanitizer would not let it. */
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static void a_thread_that_ends_by_the_system_call_is_told_too(void **state)
+{
+    (void)state;
+    struct workers workers = workers_host("mischief", "{\"mischief_create\": -16}", 1);
+    assert_int_equal(load_here(&workers), MODELHOST_CRASHED);
+    must_say(err.message, "the plugin ended the thread that creates the model");
+    assert_int_equal(workers_load(&workers, 1, &err), MODELHOST_CRASHED);
+    must_say(err.message, "the plugin ended the thread that creates the model");
+    workers_close(&workers);
+}
+
+/* Nobody can tell of it: it is a call that hangs. */
+static void a_lane_that_ends_by_the_system_call_is_abandoned_at_the_deadline(void **state)
+{
+    (void)state;
+    static struct workers workers; /* outlives the test, as the host does, whose lane never ends */
+    float y = 0;
+    workers = open_here("{}");
+    for (int64_t timeout_ms = 1; /* one that passes in the queue is nothing */
+         strstr(workers.log->text, "its lane is abandoned and replaced") == NULL; timeout_ms *= 2) {
+        assert_int_equal(workers_ask(workers.model, -16, timeout_ms, &y, &err), MODEL_DEADLINE);
+        assert_int_equal(workers_ask(workers.model, 41, 600000, &y, &err), MODEL_OK);
+    }
+    remove_package(workers.dir);
+}
+#define SYSTEM_CALL_TESTS                                                                          \
+    cmocka_unit_test(a_thread_that_ends_by_the_system_call_is_told_too),                           \
+        cmocka_unit_test(a_lane_that_ends_by_the_system_call_is_abandoned_at_the_deadline),
+#else
+#define SYSTEM_CALL_TESTS
+#endif
+
 static model_status ask_in(struct workers *workers, struct modelhost_session *session, float x)
 {
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
@@ -210,6 +244,6 @@ int main(void)
         cmocka_unit_test(a_second_instance_that_ends_the_thread_fails_its_call_alone),
         cmocka_unit_test(a_session_whose_thread_is_ended_is_over),
         cmocka_unit_test(a_plugin_that_ends_the_thread_in_destroy_is_told),
-    };
+        SYSTEM_CALL_TESTS};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@ static const struct command commands[] = {
     {"verify", cmd_verify, "check every file of a package against its digest", help_verify},
     {"pack", cmd_pack, "make one file of a package", help_pack},
     {"unpack", cmd_unpack, "make a folder of such a file again", help_unpack},
+    {"rekey", cmd_rekey, "give an encrypted one another passphrase", help_rekey},
     {"rm", cmd_rm, "remove packages from the store", help_rm},
     {"import", cmd_import, "make a package of a folder or of the hub's cache", help_import},
     {"versions", cmd_versions, "show the versions of a model that the store has", help_versions},

@@ -97,9 +97,8 @@ type_at() { # ANSWERS ARGUMENT...
     code=$? out=$(cat "$work/out")
 }
 type_at 'mine|mine' pack "$facts" -o "$work/typed.mhp" --encrypt -q
-same 'a new passphrase is asked for twice, and not shown' "$code $out" "0 New passphrase: 
-The same again: 
-$work/typed.mhp"
+same 'a new passphrase is asked for twice, and not shown' "$code $out" \
+    "0 New passphrase: "$'\n'"The same again: "$'\n'"$work/typed.mhp"
 type_at 'mine|yours' pack "$facts" -o "$work/typo.mhp" --encrypt -q
 has 'two that differ are refused' "$out" 'the two passphrases differ; nothing was written'
 ok 'and nothing is written' test ! -e "$work/typo.mhp"

@@ -259,6 +259,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
         .parts = model->parts,
+        .contents = &model->contents,
         .can_spin = cpu_budget() > 1,
         .log = model->log,
         .metrics = model->metrics.series,
@@ -306,6 +307,8 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     if (status == MODEL_OK)
         status = take_parts(model, err);
     if (status == MODEL_OK)
+        status = package_share_backend(&model->package, &model->contents, err);
+    if (status == MODEL_OK)
         status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
     if (status == MODEL_OK)
         status = plugin_file_check(&model->plugin.file, model->plugin_path, err);
@@ -340,8 +343,10 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     const enum archive_level level = model->load.isolation == MODELHOST_WORKER
                                          ? ARCHIVE_CHECKSUM
                                          : (enum archive_level)model->load.verification;
+    const struct archive_access access = {
+        .level = level, .secret = source->secret, .contents = source->contents};
     model_status status =
-        package_open_checked(source->package_dir, source->backend, level, &model->package, err);
+        package_open_with(source->package_dir, source->backend, &access, &model->package, err);
     if (status != MODEL_OK)
         return status;
     /* a store that may only be read keeps none */

@@ -8,6 +8,7 @@ static const struct command commands[] = {
     {"info", cmd_info, "show what a package is made of", help_info},
     {"verify", cmd_verify, "check every file of a package against its digest", help_verify},
     {"pack", cmd_pack, "make one file of a package", help_pack},
+    {"rekey", cmd_rekey, "give an encrypted one another passphrase", help_rekey},
     {"unpack", cmd_unpack, "make a folder of such a file again", help_unpack},
     {"rm", cmd_rm, "remove packages from the store", help_rm},
     {"import", cmd_import, "make a package of a folder or of the hub's cache", help_import},

@@ -7,6 +7,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,8 +141,8 @@ static model_status read_manifest(struct package *package, struct model_error *e
     return status;
 }
 
-static model_status open_place(const char *dir, enum archive_level level, struct package *package,
-                               struct model_error *err)
+static model_status open_place(const char *dir, const struct archive_access *access,
+                               struct package *package, struct model_error *err)
 {
     package->dir = realpath(dir, NULL);
     if (package->dir == NULL)
@@ -149,7 +150,7 @@ static model_status open_place(const char *dir, enum archive_level level, struct
     if (!path_is_dir(package->dir) && !path_is_file(package->dir))
         return error_set(err, MODEL_NOT_FOUND,
                          "%s is not a package: neither a folder nor an archive", dir);
-    return package_archive_open(package->dir, level, &package->archive, err);
+    return package_archive_open_with(package->dir, access, &package->archive, err);
 }
 
 /* All of a folder's files; of an archive, each is compared when it is used. */
@@ -166,11 +167,12 @@ static model_status check_folder(const struct package *package, enum archive_lev
                      package->dir);
 }
 
-model_status package_open_checked(const char *dir, const char *backend, enum archive_level level,
-                                  struct package *ret, struct model_error *err)
+model_status package_open_with(const char *dir, const char *backend,
+                               const struct archive_access *access, struct package *ret,
+                               struct model_error *err)
 {
     struct package package = {0};
-    model_status status = open_place(dir, level, &package, err);
+    model_status status = open_place(dir, access, &package, err);
     if (status == MODEL_OK) {
         status = read_manifest(&package, err);
         package.has_manifest = status == MODEL_OK;
@@ -178,7 +180,7 @@ model_status package_open_checked(const char *dir, const char *backend, enum arc
         status = status == MODEL_NOT_FOUND ? MODEL_OK : status;
     }
     if (status == MODEL_OK)
-        status = check_folder(&package, level, err);
+        status = check_folder(&package, access->level, err);
     if (status == MODEL_OK)
         status = choose_backend(&package, backend, err);
     if (status == MODEL_OK)
@@ -193,7 +195,8 @@ model_status package_open_checked(const char *dir, const char *backend, enum arc
 model_status package_open(const char *dir, const char *backend, struct package *ret,
                           struct model_error *err)
 {
-    return package_open_checked(dir, backend, ARCHIVE_CHECKSUM, ret, err);
+    return package_open_with(dir, backend, &(struct archive_access){.level = ARCHIVE_CHECKSUM}, ret,
+                             err);
 }
 
 char *package_id_of_folder(const char *dir)
@@ -237,6 +240,38 @@ void package_advise(const struct package *package, model_status status, struct m
                      package->manifest.id, package->manifest.id);
     else
         error_advise(err, "get the package's files again, or mend them");
+}
+
+static model_status share(const struct archive *archive, const struct archive_entry *entry,
+                          struct archive_contents *contents, struct model_error *err)
+{
+    struct memory_file file = MEMORY_FILE_NONE;
+    model_status status = archive_memory_file(archive, entry, &file, err);
+    if (status != MODEL_OK)
+        return status;
+    const int fd = fcntl(file.fd, F_DUPFD_CLOEXEC, 0);
+    status = fd >= 0 ? archive_contents_add(contents, entry->path, fd, err)
+                     : error_set_errno(err, errno, "cannot keep '%.200s' open", entry->path);
+    memory_file_close(&file);
+    return status;
+}
+
+model_status package_share_backend(const struct package *package, struct archive_contents *contents,
+                                   struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    if (package->archive == NULL)
+        return MODEL_OK;
+    const char *folder = package->backend_dir + strlen(package->dir) + 1;
+    const size_t n_folder = strlen(folder);
+    const struct archive_index *index = archive_index(package->archive);
+    for (size_t i = 0; i < index->n_entries && status == MODEL_OK; i++) {
+        const struct archive_entry *entry = &index->entries[i];
+        if (entry->is_encrypted && strncmp(entry->path, folder, n_folder) == 0 &&
+            entry->path[n_folder] == '/')
+            status = share(package->archive, entry, contents, err);
+    }
+    return status;
 }
 
 void package_finish(struct package *package)

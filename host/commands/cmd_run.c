@@ -45,7 +45,7 @@ const char cmd_run_help[] =
     "                       when they are first used\n"
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
-    "  --memory-budget N    bytes: a model that takes more is refused\n"
+    "  --memory-budget N    bytes: a model that takes more is refused\n" COMMAND_LOAD_SECRET_HELP
     "  --load-timeout TIME  with --isolation worker: what loading may take (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
     "                       `modelhost check-plugin`\n"
@@ -164,6 +164,8 @@ static void open_model(void *argument)
     (void)command_set_options("run", &run->assignments, &options, &load_options); /* was checked */
     take_options(run, &options);
     take_load_options(run, &load_options);
+    if (opening->status == MODEL_OK)
+        opening->status = command_load_secret(&run->loading, &load_options, &opening->err);
     if (opening->status == MODEL_OK)
         opening->status = modelhost_create(&options, &opening->host, &opening->err);
     if (opening->status == MODEL_OK)

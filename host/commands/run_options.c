@@ -251,6 +251,13 @@ static bool check_all(struct run_command *run, const char *command,
            check_generation(run, command, options, given);
 }
 
+static bool take_lists_of_ids(struct run_command *run, const char *command)
+{
+    return take_ids(command, "input-ids", run->input_ids_text, &run->input_ids,
+                    &run->n_input_ids) &&
+           take_ids(command, "stop-ids", run->stop_ids_text, &run->stop_ids, &run->n_stop_ids);
+}
+
 bool run_options_read(struct run_command *run, int argc, char **argv)
 {
     struct modelhost_generation *g = &run->generation;
@@ -290,6 +297,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"isolation", .text = &run->isolation, .group = EVERY},
         {"loading", .text = &run->loading.loading, .group = EVERY},
         {"verification", .text = &run->loading.verification, .group = EVERY},
+        {"passphrase-file", .text = &run->loading.passphrase_file, .group = EVERY},
+        {"key-file", .text = &run->loading.key_file, .group = EVERY},
         {"memory-budget", .integer = &run->loading.memory_budget_bytes, .min = 1, .max = INT64_MAX,
          .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
@@ -313,8 +322,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     if (!make_lists(run, (size_t)argc + 1))
         return command_usage(argv[0], "out of memory") == 0;
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]) ||
-        !take_ids(argv[0], "input-ids", run->input_ids_text, &run->input_ids, &run->n_input_ids) ||
-        !take_ids(argv[0], "stop-ids", run->stop_ids_text, &run->stop_ids, &run->n_stop_ids))
+        !take_lists_of_ids(run, argv[0]))
         return false;
     if (argc - optind != 1)
         return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;

@@ -85,6 +85,9 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_U64, MODEL(memory_budget_bytes), 0, EXACT, NULL,
         "a model that takes more is refused; 0: no limit"),
     ROW(CONFIG_I64, MODEL(timeout_ms), 0, DAY_MS, NULL, "of calls that name none; 0: none"),
+    ROW(CONFIG_TEXT, MODEL(passphrase_file), 0, 0, NULL,
+        "whose first line opens an encrypted archive"),
+    ROW(CONFIG_TEXT, MODEL(key_file), 0, 0, NULL, "of 32 bytes that open an encrypted archive"),
     {.key = NULL},
 };
 

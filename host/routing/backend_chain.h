@@ -23,6 +23,7 @@ struct backend_chain {
     char *package_dir, *name;   /* name NULL: the package's own; options.name is this */
     struct backend_order order; /* at least one name; "" is package_open()'s choice */
     struct modelhost_load_options options;
+    struct archive_secret *secret; /* NULL: none */
     struct breaker_policy policy;
     char *refused[BACKEND_MAX]; /* why a backend did not open; NULL: it did, or was not tried */
 };

@@ -17,7 +17,9 @@
  *   DROP      host    channel, segment
  *   LOG       worker  level, request (0: none),        line
  *                     is of the worker itself
- *   GOODBYE   host */
+ *   GOODBYE   host
+ *   CONTENT   host                                                      entry (before OPEN, with the descriptor of
+ *                                                                       its content) */
 #ifndef WORKER_MESSAGE_H
 #define WORKER_MESSAGE_H
 
@@ -41,6 +43,7 @@ enum worker_message_type {
     WORKER_LOG,
     WORKER_GOODBYE,
     WORKER_MODEL,
+    WORKER_CONTENT,
     WORKER_N_MESSAGES
 };
 

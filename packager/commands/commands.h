@@ -16,6 +16,7 @@ int cmd_info(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_pack(int argc, char **argv);
 int cmd_unpack(int argc, char **argv);
+int cmd_rekey(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
@@ -32,7 +33,7 @@ int cmd_diff(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 
 extern const char help_download[], help_install[], help_list[], help_info[], help_verify[],
-    help_rm[], help_serve[];
+    help_rm[], help_serve[], help_rekey[];
 extern const char help_gc[], help_cache[], help_versions[], help_rollback[], help_update[],
     help_lock[], help_sync[], help_import[], help_sbom[], help_inspect[], help_diff[],
     help_convert[], help_pack[], help_unpack[];

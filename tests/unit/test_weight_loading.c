@@ -58,8 +58,8 @@ static model_status open_loading(const char *name, const struct modelhost_load_o
                                  struct model_error *err)
 {
     loading = (struct weight_loading){.weights = NULL};
-    model_status status = package_open_checked(
-        in_folder(name), NULL, (enum archive_level)options->verification, &package, err);
+    const struct archive_access access = {.level = (enum archive_level)options->verification};
+    model_status status = package_open_with(in_folder(name), NULL, &access, &package, err);
     assert_int_equal(status, MODEL_OK);
     status = weight_loading_check_package(&package, options, err);
     if (status != MODEL_OK)
@@ -221,7 +221,7 @@ static void refuses_what_does_not_fit_the_budget_with_numbers(void **state)
     close_loading();
     write_weights(1, true);
     assert_int_equal(open_loading("p.mhp", &options, &err), MODEL_OUT_OF_MEMORY);
-    assert_non_null(strstr(err.message, "are compressed and unpack to"));
+    assert_non_null(strstr(err.message, "are compressed or encrypted and unpack to"));
     close_loading();
 }
 

@@ -2,6 +2,7 @@
  * files, the config, the weights, the plugin's note, the plugin's own checks. */
 #include "model_opening.h"
 #include "clock.h"
+#include "compute_dtype.h"
 #include "cpu_budget.h"
 #include "errors.h"
 #include "package_file.h"
@@ -266,6 +267,7 @@ static void create_on_own_thread(void *argument)
         .config_json_bytes = model->config_bytes,
         .threads = creation->threads,
         .lanes = model->lanes,
+        .compute_dtype = compute_dtype_asked(model->load.dtype),
     };
     struct model *created = NULL;
     err->message[0] = '\0'; /* steps before have failed and been forgiven */
@@ -279,6 +281,8 @@ static void create_on_own_thread(void *argument)
         if (status == MODEL_OK) /* from here on it is destroyed, whatever else is wrong with it */
             model->model = created;
     }
+    if (status == MODEL_OK)
+        status = compute_dtype_check(model->load.dtype, created->description, err);
     if (status == MODEL_OK)
         services_log_unused(&model->services);
     if (status == MODEL_OK)
@@ -352,6 +356,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .loading = model->load.loading,
         .verification = model->load.verification,
         .memory_budget_bytes = model->load.memory_budget_bytes,
+        .dtype = model->load.dtype,
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
         .parts = model->parts,

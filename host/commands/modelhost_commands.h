@@ -34,9 +34,9 @@ model_status command_find_package(const struct command_places *places, const cha
 model_status command_plugin_path(const struct command_places *places, char **ret,
                                  struct model_error *err);
 
-/* --loading, --verification and --memory-budget; NULL and 0 where they were not given. */
+/* --loading, --verification, --dtype and --memory-budget; NULL and 0 where they were not given. */
 struct command_loading {
-    const char *loading, *verification;
+    const char *loading, *verification, *dtype;
     int64_t memory_budget_bytes;
 };
 

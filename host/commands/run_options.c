@@ -290,6 +290,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"isolation", .text = &run->isolation, .group = EVERY},
         {"loading", .text = &run->loading.loading, .group = EVERY},
         {"verification", .text = &run->loading.verification, .group = EVERY},
+        {"dtype", .text = &run->loading.dtype, .group = EVERY},
         {"memory-budget", .integer = &run->loading.memory_budget_bytes, .min = 1, .max = INT64_MAX,
          .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},

@@ -12,6 +12,7 @@
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const load_policies[] = {"any", "conformant", NULL};
 static const char *const loadings[] = {"mapped", "eager", "streaming", "lazy", NULL};
+static const char *const dtypes[] = {"f32", "bf16", "int8", "int4", NULL};
 static const char *const verifications[] = {"checksum", "standard", "paranoid", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
@@ -85,6 +86,7 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_U64, MODEL(memory_budget_bytes), 0, EXACT, NULL,
         "a model that takes more is refused; 0: no limit"),
     ROW(CONFIG_I64, MODEL(timeout_ms), 0, DAY_MS, NULL, "of calls that name none; 0: none"),
+    ROW(CONFIG_WORD, MODEL(dtype), 0, 0, dtypes, "what products of weights are computed in"),
     {.key = NULL},
 };
 

@@ -56,6 +56,8 @@ void load_panels(struct loader *loader, const char *weight, const char *bias, si
                                      .out_features = (int64_t)(panels->n_parts * part_rows)};
     struct linear_source source;
     if (loader->status == MODEL_OK)
+        loader->status = kernels_require_f32(loader->kernels, "recurrent layers", loader->err);
+    if (loader->status == MODEL_OK)
         loader->status = linear_source_find(loader->kernels, &spec, &source, loader->err);
     if (loader->status != MODEL_OK)
         return;

@@ -61,19 +61,16 @@ static void read_rows(const struct linear_source *source, size_t first, float *r
     }
 }
 
-static void pack_bf16(const struct pack_job *job, const float *row, size_t column, char *panel)
+/* `space` has in_features numbers of 16 bits; their number is filled up with zeros. */
+static void pack_bf16(const struct pack_job *job, const float *row, size_t column, void *space,
+                      char *panel)
 {
-    uint16_t *to = (uint16_t *)(void *)panel + 2 * column;
-    for (size_t k = 0; k < job->source->in_features; k++)
-        job->kernels->vector->to_bf16(row + k, 1, to + k / 2 * 2 * COMPACT_COLUMNS + k % 2);
-}
-
-static float largest_of(const float *row, size_t n)
-{
-    float largest = 0;
-    for (size_t k = 0; k < n; k++)
-        largest = fabsf(row[k]) > largest ? fabsf(row[k]) : largest;
-    return largest;
+    const size_t in = job->source->in_features;
+    uint16_t *halves = space;
+    job->kernels->vector->to_bf16(row, in, halves);
+    halves[in] = 0;
+    for (size_t k = 0; k < in; k += 2)
+        memcpy(panel + k * 2 * COMPACT_COLUMNS + 4 * column, halves + k, 4);
 }
 
 /* The nearest integer in [least, most]; 0 for what is no number. */
@@ -84,17 +81,23 @@ static int32_t rounded(float x, int32_t least, int32_t most)
     return x > (float)most ? most : (int32_t)lrintf(x);
 }
 
-static void pack_int8(const struct pack_job *job, const float *row, size_t column, char *panel,
-                      float *scale, int32_t *sum)
+static void pack_int8(const struct pack_job *job, const float *row, size_t column, void *space,
+                      char *panel, float *scale, int32_t *sum)
 {
     const size_t in = job->source->in_features;
-    const float largest = largest_of(row, in);
-    *scale = largest > 0 && largest < INFINITY ? largest / 127.0f : 1.0f;
+    uint8_t *bytes = space; /* 128 more than the weights */
+    const float found = job->kernels->vector->coarse_row(row, in, bytes);
+    memset(bytes + in, 128, 3);
+    *scale =
+        found == found ? found : 1.0f; /* of weights that are no numbers nothing good can come */
     *sum = 0;
-    for (size_t k = 0; k < in; k++) {
-        const int32_t q = rounded(row[k] / *scale, -127, 127);
-        panel[k / 4 * 4 * COMPACT_COLUMNS + 4 * column + k % 4] = (char)q;
-        *sum += q;
+    for (size_t k = 0; k < in; k += 4) {
+        int8_t four[4];
+        for (size_t i = 0; i < 4; i++) {
+            four[i] = (int8_t)((int32_t)bytes[k + i] - 128);
+            *sum += four[i];
+        }
+        memcpy(panel + k * COMPACT_COLUMNS + 4 * column, four, sizeof four);
     }
 }
 
@@ -147,7 +150,9 @@ static void pack_panel(void *argument, size_t index)
     const struct model_services *services = job->kernels->services;
     const size_t in = job->source->in_features, first = index * COMPACT_COLUMNS;
     char *panel = job->destination + index * job->panel_bytes;
-    float *rows = services->allocate(services->context, COMPACT_COLUMNS * in * sizeof *rows);
+    /* The panel's rows, and one that is rounded. */
+    float *rows =
+        services->allocate(services->context, (COMPACT_COLUMNS + 1) * (in + 4) * sizeof *rows);
     if (rows == NULL) {
         job->status = MODEL_OUT_OF_MEMORY; /* any thread's: they say the same */
         return;
@@ -156,10 +161,11 @@ static void pack_panel(void *argument, size_t index)
     memset(panel, 0, job->panel_bytes);
     for (size_t column = 0; column < COMPACT_COLUMNS; column++) {
         const float *row = rows + column * in;
+        void *space = rows + COMPACT_COLUMNS * in;
         if (job->kernels->dtype == COMPUTE_BF16)
-            pack_bf16(job, row, column, panel);
+            pack_bf16(job, row, column, space, panel);
         else if (job->kernels->dtype == COMPUTE_INT8)
-            pack_int8(job, row, column, panel, &job->scales[first + column],
+            pack_int8(job, row, column, space, panel, &job->scales[first + column],
                       &job->sums[first + column]);
         else
             pack_int4(job, row, column, panel);

@@ -58,7 +58,7 @@ static void round_weights(int dtype, const float *w, size_t n, double *ret)
         if (dtype == BF16)
             ret[k] = to_bf16((double)w[k]);
         else if (dtype == INT8)
-            ret[k] = scale8 * nearbyint((double)(w[k] / (float)scale8));
+            ret[k] = scale8 * (double)nearbyintf(w[k] * (1.0f / (float)scale8));
         else /* within half a step of at most a seventh of the largest */
             ret[k] = (double)w[k];
         if (dtype == INT4)

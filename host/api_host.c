@@ -256,6 +256,11 @@ static model_status check_load_options(const struct modelhost_load_options *opti
         return error_set(err, MODEL_UNSUPPORTED,
                          "verification %d is not known, want %d (checksum) to %d (paranoid)",
                          options->verification, MODELHOST_CHECKSUM, MODELHOST_PARANOID);
+    if (MODEL_HAS(struct modelhost_load_options, options, dtype) &&
+        (options->dtype < MODELHOST_F32 || options->dtype > MODELHOST_INT4))
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "dtype %d is not known, want %d (f32) to %d (int4)", options->dtype,
+                         MODELHOST_F32, MODELHOST_INT4);
     return MODEL_OK;
 }
 

@@ -1,5 +1,6 @@
 /* model_creating.c - see model_creating.h. What a plugin gives is checked before it is used. */
 #include "model_creating.h"
+#include "compute_dtype.h"
 #include "errors.h"
 #include "host.h"
 #include "parallel.h"
@@ -79,6 +80,7 @@ static void create(void *argument)
         .config_json_bytes = model->config_bytes,
         .threads = creation->threads,
         .lanes = model->lanes,
+        .compute_dtype = compute_dtype_asked(model->load.dtype),
     };
     struct model *created = NULL;
     err->message[0] = '\0'; /* steps before have failed and been forgiven */
@@ -94,6 +96,8 @@ static void create(void *argument)
         if (status == MODEL_OK) /* from here on it is destroyed, whatever else is wrong with it */
             model->model = created;
     }
+    if (status == MODEL_OK)
+        status = compute_dtype_check(model->load.dtype, created->description, err);
     if (status == MODEL_OK)
         services_log_unused(&model->services);
     if (status == MODEL_OK)

@@ -256,6 +256,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .loading = model->load.loading,
         .verification = model->load.verification,
         .memory_budget_bytes = model->load.memory_budget_bytes,
+        .dtype = model->load.dtype,
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
         .parts = model->parts,

@@ -1,4 +1,4 @@
-/* model_abi.h - the whole contract between modelhost and a model plugin, version 1.0.
+/* model_abi.h - the whole contract between modelhost and a model plugin, version 1.1.
  *
  * A plugin is a shared object that implements one or more model architectures. It
  *   1. includes this header and nothing else of modelhost,
@@ -47,7 +47,7 @@ extern "C" {
 #endif
 
 #define MODEL_ABI_MAJOR 1
-#define MODEL_ABI_MINOR 0
+#define MODEL_ABI_MINOR 1
 
 /* Whether the struct behind pointer p, of type T, carries `field`. */
 #define MODEL_HAS(T, p, field) ((p)->struct_size >= offsetof(T, field) + sizeof((p)->field))
@@ -391,6 +391,10 @@ struct model_create_args {
     size_t config_json_bytes;
     uint32_t threads; /* that one run() may use, >= 1; OpenMP on the lane's thread is set to it */
     uint32_t lanes;   /* instances that may run at the same time, >= 1 */
+    /* Since 1.1: what products of weights should be computed in: "f32", "bf16", "int8", "int4" (weights of
+     * that kind, scales beside them); NULL: the plugin's own choice. A plugin that cannot says
+     * MODEL_UNSUPPORTED; what it took is model_description.compute_dtype, and the host compares. */
+    const char *compute_dtype;
 };
 
 typedef model_status (*model_create_function)(const struct model_services *services,
@@ -452,7 +456,7 @@ struct model_note_elf {
         {MODEL_NOTE_MAGIC_BYTES, sizeof(struct model_note), MODEL_ABI_MAJOR, MODEL_ABI_MINOR,      \
          name_, version_, architectures_}}
 
-/* ---------------------------------------------------------------- pinned layout of 1.0 */
+/* ---------------------------------------------------------------- pinned layout of 1.1 */
 
 #if UINTPTR_MAX == UINT64_MAX
 MODEL_STATIC_ASSERT(sizeof(struct model_error) == 1024, "model_error 1.0");
@@ -468,7 +472,9 @@ MODEL_STATIC_ASSERT(sizeof(struct model_stream_sink) == 24, "model_stream_sink 1
 MODEL_STATIC_ASSERT(sizeof(struct model_call) == 80, "model_call 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_instance) == 32, "model_instance 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model) == 40, "model 1.0");
-MODEL_STATIC_ASSERT(sizeof(struct model_create_args) == 48, "model_create_args 1.0");
+MODEL_STATIC_ASSERT(offsetof(struct model_create_args, compute_dtype) == 48,
+                    "model_create_args 1.0");
+MODEL_STATIC_ASSERT(sizeof(struct model_create_args) == 56, "model_create_args 1.1");
 MODEL_STATIC_ASSERT(sizeof(struct model_note) == 336, "model_note 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_note_elf) == 360, "model_note_elf 1.0");
 #endif

@@ -102,6 +102,16 @@ enum modelhost_verification {
         2 /* of an archive the whole file and its form, and what is seen in mappings */
 };
 
+/* What products of weights are computed in. Less precise ones are faster and take less memory, and give slightly
+ * other numbers; a plugin that has not the one that is asked for is MODEL_UNSUPPORTED. */
+enum modelhost_dtype {
+    MODELHOST_F32 = 0,
+    MODELHOST_BF16 = 1, /* products of bfloat16, summed in float32 */
+    MODELHOST_INT8 =
+        2,             /* weights of 8 bits with a scale each row; activations rounded row by row */
+    MODELHOST_INT4 = 3 /* weights of 4 bits in groups with a scale each; for generating */
+};
+
 struct modelhost_load_options {
     size_t struct_size;
     int32_t isolation;            /* enum modelhost_isolation */
@@ -153,6 +163,8 @@ struct modelhost_load_options {
     const char *passphrase; /* (passphrase_bytes) */
     uint64_t passphrase_bytes;
     const uint8_t *key; /* (32) */
+    int32_t dtype;      /* enum modelhost_dtype */
+    uint32_t dtype_reserved; /* 0 */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \

@@ -46,6 +46,7 @@ const char cmd_run_help[] =
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
     "  --memory-budget N    bytes: a model that takes more is refused\n" COMMAND_LOAD_SECRET_HELP
+    "  --dtype TYPE         what products of weights are computed in: f32 (default), bf16, int8, int4\n"
     "  --load-timeout TIME  with --isolation worker: what loading may take (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
     "                       `modelhost check-plugin`\n"

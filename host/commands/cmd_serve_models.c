@@ -31,6 +31,7 @@ const char cmd_serve_models_help[] =
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
     "  --memory-budget N    bytes: a model that takes more is refused\n" COMMAND_LOAD_SECRET_HELP
+    "  --dtype TYPE         what products of weights are computed in: f32 (default), bf16, int8, int4\n"
     "  --backend NAME,...   which backends of the packages, in order of preference\n"
     "  --workers N          processes of each model (default 1)\n"
     "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
@@ -306,6 +307,7 @@ int cmd_serve_models(int argc, char **argv)
         {"verification", .text = &command.loading.verification},
         {"passphrase-file", .text = &command.loading.passphrase_file},
         {"key-file", .text = &command.loading.key_file},
+        {"dtype", .text = &command.loading.dtype},
         {"memory-budget", .integer = &command.loading.memory_budget_bytes, .min = 1,
          .max = INT64_MAX},
         {"backend", .text = &command.backend},

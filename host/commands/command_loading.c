@@ -19,6 +19,11 @@ static const struct word verifications[] = {{"checksum", MODELHOST_CHECKSUM},
                                             {"standard", MODELHOST_STANDARD},
                                             {"paranoid", MODELHOST_PARANOID},
                                             {NULL, 0}};
+static const struct word dtypes[] = {{"f32", MODELHOST_F32},
+                                     {"bf16", MODELHOST_BF16},
+                                     {"int8", MODELHOST_INT8},
+                                     {"int4", MODELHOST_INT4},
+                                     {NULL, 0}};
 
 /* The word of that name, or NULL. */
 static const struct word *find(const struct word *words, const char *name)
@@ -31,23 +36,32 @@ static const struct word *find(const struct word *words, const char *name)
 bool command_loading(const char *command, const struct command_loading *given,
                      struct modelhost_load_options *options)
 {
-    const struct word *loading = given->loading != NULL ? find(loadings, given->loading) : NULL;
-    const struct word *verification =
-        given->verification != NULL ? find(verifications, given->verification) : NULL;
-    if (given->loading != NULL && loading == NULL)
-        return command_usage(command, "--loading is '%s', want mapped, eager, streaming or lazy",
-                             given->loading) == 0;
-    if (given->verification != NULL && verification == NULL)
-        return command_usage(command, "--verification is '%s', want checksum, standard or paranoid",
-                             given->verification) == 0;
+    struct modelhost_load_options unused = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost_load_options *set = options != NULL ? options : &unused;
+    const struct {
+        const char *option, *given;
+        const struct word *words;
+        int32_t *field;
+        const char *wanted;
+    } choices[] = {
+        {"loading", given->loading, loadings, &set->loading, "mapped, eager, streaming or lazy"},
+        {"verification", given->verification, verifications, &set->verification,
+         "checksum, standard or paranoid"},
+        {"dtype", given->dtype, dtypes, &set->dtype, "f32, bf16, int8 or int4"},
+    };
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        const struct word *word =
+            choices[i].given != NULL ? find(choices[i].words, choices[i].given) : NULL;
+        if (choices[i].given != NULL && word == NULL)
+            return command_usage(command, "--%s is '%s', want %s", choices[i].option,
+                                 choices[i].given, choices[i].wanted) == 0;
+        if (word != NULL)
+            *choices[i].field = word->value;
+    }
     if (given->passphrase_file != NULL && given->key_file != NULL)
         return command_usage(command, "want one of --passphrase-file and --key-file") == 0;
-    if (options != NULL && loading != NULL)
-        options->loading = loading->value;
-    if (options != NULL && verification != NULL)
-        options->verification = verification->value;
-    if (options != NULL && given->memory_budget_bytes > 0)
-        options->memory_budget_bytes = (uint64_t)given->memory_budget_bytes;
+    if (given->memory_budget_bytes > 0)
+        set->memory_budget_bytes = (uint64_t)given->memory_budget_bytes;
     return true;
 }
 

@@ -39,10 +39,10 @@ model_status command_find_package(const struct command_places *places, const cha
 model_status command_plugin_path(const struct command_places *places, char **ret,
                                  struct model_error *err);
 
-/* --loading, --verification, --memory-budget, --passphrase-file and --key-file; NULL and 0 where they were not
- * given. */
+/* --loading, --verification, --dtype, --memory-budget, --passphrase-file and --key-file; NULL and 0 where they were
+ * not given. */
 struct command_loading {
-    const char *loading, *verification;
+    const char *loading, *verification, *dtype;
     const char *passphrase_file, *key_file; /* "-": standard input */
     int64_t memory_budget_bytes;
 };

@@ -299,6 +299,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"verification", .text = &run->loading.verification, .group = EVERY},
         {"passphrase-file", .text = &run->loading.passphrase_file, .group = EVERY},
         {"key-file", .text = &run->loading.key_file, .group = EVERY},
+        {"dtype", .text = &run->loading.dtype, .group = EVERY},
         {"memory-budget", .integer = &run->loading.memory_budget_bytes, .min = 1, .max = INT64_MAX,
          .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},

@@ -12,6 +12,7 @@
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const load_policies[] = {"any", "conformant", NULL};
 static const char *const loadings[] = {"mapped", "eager", "streaming", "lazy", NULL};
+static const char *const dtypes[] = {"f32", "bf16", "int8", "int4", NULL};
 static const char *const verifications[] = {"checksum", "standard", "paranoid", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
@@ -88,6 +89,7 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_TEXT, MODEL(passphrase_file), 0, 0, NULL,
         "whose first line opens an encrypted archive"),
     ROW(CONFIG_TEXT, MODEL(key_file), 0, 0, NULL, "of 32 bytes that open an encrypted archive"),
+    ROW(CONFIG_WORD, MODEL(dtype), 0, 0, dtypes, "what products of weights are computed in"),
     {.key = NULL},
 };
 

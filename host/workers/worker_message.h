@@ -28,7 +28,7 @@
 #define WORKER_MESSAGE_MAGIC     0x4B574D48u /* "HMWK" */
 #define WORKER_PROTOCOL_VERSION  5
 #define WORKER_MAX_PAYLOAD_BYTES (1u << 20)
-#define WORKER_MESSAGE_NUMBERS   7
+#define WORKER_MESSAGE_NUMBERS   8
 #define WORKER_MAX_BACKEND_BYTES 255 /* a folder's name */
 
 enum worker_message_type {

@@ -92,6 +92,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->loading = options->loading;
     config->verification = options->verification;
     config->memory_budget_bytes = options->memory_budget_bytes;
+    config->dtype = options->dtype;
     config->parts = options->parts;
     config->contents = options->contents;
     config->load_ns = options->load_ns;

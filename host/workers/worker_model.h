@@ -26,7 +26,7 @@ struct worker_model_options {
     uint32_t lanes, threads;
     int64_t kill_grace_ns;
     uint64_t memory_bytes;
-    int32_t loading, verification; /* as in modelhost_load_options */
+    int32_t loading, verification, dtype; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
     int64_t load_ns;    /* for opening the package, and for each instance; 0: WORKER_LOAD_NS */
     const char *plugin; /* its name and version, for sentences */

@@ -27,7 +27,7 @@ struct worker_server {
     int socket;
     struct worker_inbox inbox;
     uv_mutex_t sending;            /* guards the socket's sending side */
-    int32_t loading, verification; /* as in modelhost_load_options */
+    int32_t loading, verification, dtype; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
     char *package_dir, *backend;      /* backend NULL: the package's own choice */
     struct model_parts parts;         /* what the host has seen there */
@@ -117,6 +117,7 @@ static void open_model(void *argument)
     options.loading = server->loading;
     options.verification = server->verification;
     options.memory_budget_bytes = server->memory_budget_bytes;
+    options.dtype = server->dtype;
     send_log(server, MODEL_LOG_DEBUG, "opens the package"); /* the host waits for a first message */
     const struct model_source source = {.package_dir = server->package_dir,
                                         .backend = server->backend,
@@ -165,6 +166,7 @@ static model_status take_open(struct worker_server *server, struct model_error *
     server->loading = (int32_t)(open->numbers[4] & 3);
     server->verification = (int32_t)(open->numbers[5] & 3);
     server->memory_budget_bytes = open->numbers[6];
+    server->dtype = (int32_t)(open->numbers[7] & 7);
     server->package_dir = text_format("%s", open->path);
     server->host.plugin_path = text_format("%s", open->text != NULL ? open->text : "");
     const int n_backend = (int)(open->block_bytes - MODEL_PARTS_BYTES);

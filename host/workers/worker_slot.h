@@ -43,7 +43,7 @@ struct worker_config {
     int64_t greeting_ns;   /* for the first message of a process; 0: WORKER_GREETING_NS */
     int64_t load_ns;       /* for opening the package, and for each instance; 0: WORKER_LOAD_NS */
     const char *plugin;    /* its name and version, for sentences; NULL: not known. The model's */
-    int32_t loading, verification; /* as in modelhost_load_options */
+    int32_t loading, verification, dtype; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */

@@ -413,7 +413,7 @@ static model_status send_open(struct worker_slot *slot, struct model_error *err)
         .type = WORKER_OPEN,
         .numbers = {config->lanes, config->threads, (uint64_t)config->log->level,
                     config->memory_bytes, (uint64_t)config->loading, (uint64_t)config->verification,
-                    config->memory_budget_bytes},
+                    config->memory_budget_bytes, (uint64_t)config->dtype},
         .text = config->plugin_path,
         .path = config->package_dir,
         .block = block,

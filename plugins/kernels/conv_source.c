@@ -165,7 +165,9 @@ model_status conv_source_find(struct kernels *kernels, const struct conv_spec *s
                      .activation = spec->activation},
         .norm = spec->norm,
         .norm_eps = spec->norm_eps > 0 ? spec->norm_eps : 1e-5};
-    model_status status = find_weight(kernels, spec, &source, err);
+    model_status status = kernels_require_f32(kernels, "convolutions", err);
+    if (status == MODEL_OK)
+        status = find_weight(kernels, spec, &source, err);
     if (status == MODEL_OK)
         status = check(spec, &source.geometry, err);
     if (status == MODEL_OK)

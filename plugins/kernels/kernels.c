@@ -35,6 +35,44 @@ model_status kernels_no_memory(struct model_error *err, const char *what)
     return kernels_fail(err, MODEL_OUT_OF_MEMORY, "no memory for %s", what);
 }
 
+static const char *const dtype_names[] = {[COMPUTE_F32] = "f32",
+                                          [COMPUTE_BF16] = "bf16",
+                                          [COMPUTE_INT8] = "int8",
+                                          [COMPUTE_INT4] = "int4"};
+
+/* Callers of ABI 1.0 ask for nothing. */
+static model_status read_dtype(const struct model_create_args *args, enum compute_dtype *ret,
+                               struct model_error *err)
+{
+    const char *asked =
+        MODEL_HAS(struct model_create_args, args, compute_dtype) ? args->compute_dtype : NULL;
+    if (asked == NULL)
+        return MODEL_OK;
+    for (size_t i = 0; i < sizeof dtype_names / sizeof *dtype_names; i++)
+        if (strcmp(dtype_names[i], asked) == 0) {
+            *ret = (enum compute_dtype)i;
+            return MODEL_OK;
+        }
+    return kernels_fail(err, MODEL_UNSUPPORTED,
+                        "these kernels do not compute in '%.16s', want f32, bf16, int8 or int4",
+                        asked);
+}
+
+const char *kernels_dtype_name(const struct kernels *kernels)
+{
+    return dtype_names[kernels->dtype];
+}
+
+model_status kernels_require_f32(const struct kernels *kernels, const char *what,
+                                 struct model_error *err)
+{
+    return kernels->dtype == COMPUTE_F32
+               ? MODEL_OK
+               : kernels_fail(err, MODEL_UNSUPPORTED,
+                              "%s are computed in f32 only, not in %s; leave the dtype out", what,
+                              dtype_names[kernels->dtype]);
+}
+
 model_status kernels_create(const struct model_services *services,
                             const struct model_create_args *args, struct kernels **ret,
                             struct model_error *err)
@@ -46,7 +84,9 @@ model_status kernels_create(const struct model_services *services,
     kernels->services = services;
     kernels->threads = args->threads > 0 ? args->threads : 1;
     kernels->vector = vector_kernels_best();
-    model_status status = linear_backend_create(kernels, err);
+    model_status status = read_dtype(args, &kernels->dtype, err);
+    if (status == MODEL_OK)
+        status = linear_backend_create(kernels, err);
     if (status != MODEL_OK) {
         kernels_destroy(kernels);
         return status;

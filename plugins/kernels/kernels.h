@@ -54,6 +54,9 @@ uint64_t kernels_memory_bytes(const struct kernels *kernels);
  * weights. */
 const char *kernels_build_key(const struct kernels *kernels);
 
+/* What products of weights are computed in, as model_create_args asked: "f32", "bf16", "int8", "int4". */
+const char *kernels_dtype_name(const struct kernels *kernels);
+
 /* Writes the sentence and returns `status`: `return kernels_fail(err, MODEL_CORRUPT, "...", ...)`. */
 model_status kernels_fail(struct model_error *err, model_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

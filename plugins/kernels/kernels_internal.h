@@ -5,6 +5,9 @@
 #include "kernels.h"
 #include "vector_kernels.h"
 
+/* What products of weights are computed in; the sums are f32 (and 32-bit integers). */
+enum compute_dtype { COMPUTE_F32, COMPUTE_BF16, COMPUTE_INT8, COMPUTE_INT4 };
+
 struct kernels_block; /* a piece of memory of the model */
 
 struct kernels {
@@ -14,6 +17,8 @@ struct kernels {
     struct kernels_block *blocks;
     uint64_t memory_bytes;
     uint32_t threads; /* that one run may use */
+    enum compute_dtype dtype;
+    size_t max_in_features; /* of all linears with compact weights */
     char build_key[64];
 };
 
@@ -28,6 +33,10 @@ static inline void kernels_parallel(const struct kernels *kernels, size_t n_item
     for (size_t i = 0; i < n_items; i++)
         body(argument, i);
 }
+
+/* What kernels have in f32 only says MODEL_UNSUPPORTED for another dtype; `what`: "convolutions". */
+model_status kernels_require_f32(const struct kernels *kernels, const char *what,
+                                 struct model_error *err);
 
 /* The part of a kernels that the linear implementation keeps; sets build_key. */
 model_status linear_backend_create(struct kernels *kernels, struct model_error *err);

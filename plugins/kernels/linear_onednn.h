@@ -14,6 +14,7 @@ struct linear_class {
     int64_t in_features, out_features;
     enum activation activation;
     bool accumulate, view;
+    enum compute_dtype dtype;
     dnnl_memory_desc_t weights;
 };
 
@@ -29,7 +30,8 @@ struct linear {
     uint32_t class_index;
     struct linear_class class;
     bool own_few; /* few rows run by linear_panels.h: oneDNN reads the weights at half the speed */
-    bool own_all; /* and many as well: a view that is not F32 */
+    bool
+        own_all; /* and many as well: a view that is not F32, or compact weights that oneDNN does not know */
     struct linear_panels panels; /* if own_few */
 };
 

@@ -2,7 +2,8 @@
  *
  * A run takes panels in parallel. Up to PRODUCT_ROWS rows read a panel once and from end to end; for
  * more, blocks of the inner dimension stay in the second-level cache. A view is multiplied row by row
- * where there are few rows of x, and else packed block by block. */
+ * where there are few rows of x, and else packed block by block. Compact weights are read by COMPACT_ROWS rows at a
+ * time, which are rounded for all panels beforehand. */
 #include "linear_panels.h"
 
 #include <stdatomic.h>
@@ -20,12 +21,16 @@ struct run_job {
     const float *x;   /* (n_rows, in_features) */
     float *y;         /* (n_rows, out_features) */
     size_t n_rows, n_panels;
+    struct fine_row fine[COMPACT_ROWS]; /* of compact weights */
     atomic_size_t next_panel;
 };
 
 size_t linear_panels_workspace_bytes(const struct kernels *kernels)
 {
-    return kernels->threads * DEPTH_BLOCK * PANEL * sizeof(float);
+    const size_t views = kernels->threads * DEPTH_BLOCK * PANEL * sizeof(float);
+    const size_t rows =
+        kernels->max_in_features > 0 ? compact_rows_bytes(kernels->max_in_features) : 0;
+    return views > rows ? views : rows;
 }
 
 void linear_panels_transpose(const float *x, size_t stride, size_t n_columns, size_t depth,
@@ -114,6 +119,22 @@ static void run_products(const struct run_job *job, size_t first, size_t n_colum
     }
 }
 
+/* All rows of x on a panel of compact weights, which stays in the second-level cache. */
+static void run_compact(const struct run_job *job, size_t panel, size_t first, size_t n_columns)
+{
+    const struct linear_panels *linear = job->linear;
+    const size_t in = linear->in_features, out = linear->out_features;
+    float tile[PRODUCT_ROWS * PANEL];
+    for (size_t row = 0; row < job->n_rows; row += PRODUCT_ROWS) {
+        const size_t n_rows = job->n_rows - row < PRODUCT_ROWS ? job->n_rows - row : PRODUCT_ROWS;
+        compact_panel_product(job->kernels, &linear->compact, panel, job->x + row * in,
+                              job->fine + row, n_rows, tile);
+        for (size_t r = 0; r < n_rows; r++)
+            store_row(linear, tile + r * PANEL, first, n_columns, true,
+                      job->y + (row + r) * out + first);
+    }
+}
+
 /* What one thread does: panels as long as there are any. */
 static void run_worker(void *argument, size_t index)
 {
@@ -125,7 +146,9 @@ static void run_worker(void *argument, size_t index)
     while ((panel = atomic_fetch_add(&job->next_panel, 1)) < job->n_panels) {
         size_t first = panel * linear->columns, n_columns = out - first;
         n_columns = n_columns < linear->columns ? n_columns : linear->columns;
-        if (linear->packed == NULL && job->n_rows <= FEW_ROWS)
+        if (linear->compact.dtype != COMPUTE_F32)
+            run_compact(job, panel, first, n_columns);
+        else if (linear->packed == NULL && job->n_rows <= FEW_ROWS)
             run_dots(job, first, n_columns);
         else
             run_products(job, first, n_columns, own);
@@ -135,23 +158,31 @@ static void run_worker(void *argument, size_t index)
     }
 }
 
+static void run_rows(struct run_job *job)
+{
+    const size_t n_weights = job->linear->in_features * job->linear->out_features;
+    atomic_init(&job->next_panel, 0);
+    if (n_weights < MIN_SHARED_WEIGHTS && job->n_rows * n_weights < MIN_SHARED_PRODUCTS)
+        run_worker(job, 0);
+    else
+        kernels_parallel(job->kernels, job->kernels->threads, run_worker, job);
+}
+
 void linear_panels_run(const struct kernels *kernels, const struct linear_panels *linear,
                        void *workspace, const float *x, size_t n_rows, float *y)
 {
+    const bool is_compact = linear->compact.dtype != COMPUTE_F32;
     struct run_job job = {.kernels = kernels,
                           .linear = linear,
                           .workspace = workspace,
-                          .x = x,
-                          .y = y,
-                          .n_rows = n_rows,
                           .n_panels =
                               (linear->out_features + linear->columns - 1) / linear->columns};
-    if (n_rows == 0)
-        return;
-    atomic_init(&job.next_panel, 0);
-    const size_t n_weights = linear->in_features * linear->out_features;
-    if (n_weights < MIN_SHARED_WEIGHTS && n_rows * n_weights < MIN_SHARED_PRODUCTS)
-        run_worker(&job, 0);
-    else
-        kernels_parallel(kernels, kernels->threads, run_worker, &job);
+    for (size_t row = 0; row < n_rows; row += job.n_rows) {
+        job.n_rows = is_compact && n_rows - row > COMPACT_ROWS ? COMPACT_ROWS : n_rows - row;
+        job.x = x + row * linear->in_features;
+        job.y = y + row * linear->out_features;
+        if (is_compact)
+            compact_rows_read(kernels, &linear->compact, job.x, job.n_rows, workspace, job.fine);
+        run_rows(&job);
+    }
 }

@@ -4,17 +4,18 @@
 #ifndef LINEAR_PANELS_H
 #define LINEAR_PANELS_H
 
-#include "kernels_internal.h"
+#include "compact_weights.h"
 
-#define PANEL 64 /* the most columns of a panel; a multiple of PRODUCT_COLUMNS */
+#define PANEL COMPACT_COLUMNS /* the most columns of a panel; a multiple of PRODUCT_COLUMNS */
 
-/* A weight in one of two forms. Packed: panels of `columns` output features, each (in_features,
- * columns), floats_per_panel apart, the last one filled up. Or a view: (out_features, in_features) in
- * F32, F16 or BF16. */
+/* A weight in one of three forms. Packed: panels of `columns` output features, each (in_features,
+ * columns), floats_per_panel apart, the last one filled up. A view: (out_features, in_features) in
+ * F32, F16 or BF16. Or compact. */
 struct linear_panels {
     const float *packed; /* NULL: the view */
     size_t columns, floats_per_panel;
     struct model_tensor view;
+    struct compact_weights compact;
     const float *bias; /* (out_features) */
     size_t in_features, out_features;
     enum activation activation;

@@ -120,7 +120,9 @@ model_status linear_create(struct kernels *kernels, const struct linear_spec *sp
                                             .out_features = source.out_features,
                                             .activation = spec->activation,
                                             .accumulate = spec->accumulate};
-    if (spec->keep_view && linear_source_stays(&source))
+    if (compact_weights_suit(kernels, &source))
+        status = compact_weights_prepare(kernels, &source, &linear->panels.compact, err);
+    else if (spec->keep_view && linear_source_stays(&source))
         linear->panels.view = source.parts[0];
     else
         status = pack_weights(kernels, &source, &linear->panels, err);

@@ -55,7 +55,7 @@ model_status spec_describe(const struct spec_list *inputs, const struct spec_lis
     description->n_inputs = inputs->n_specs;
     description->n_outputs = outputs->n_specs;
     description->device = "cpu";
-    description->compute_dtype = "f32";
+    description->compute_dtype = kernels_dtype_name(inputs->kernels);
     description->max_batch = INT64_MAX;
     description->cancel_grain = MODEL_CANCEL_LAYER;
     description->memory_bytes = kernels_memory_bytes(inputs->kernels);

@@ -14,6 +14,34 @@
 #define PRODUCT_COLUMNS 16 /* columns of b come in multiples of this */
 #define RECURRENT_UNITS 16 /* units of a recurrent layer in one panel of weights */
 
+/* Compact weights lie in panels of COMPACT_COLUMNS output features, zeros behind the last ones; the inner
+ * dimension is filled up with zeros, too:
+ *   bf16   (depth / 2, columns, 2)
+ *   int8   (depth / 4, columns, 4), with a scale for each column
+ *   int4   groups of INT4_GROUP of the inner dimension, each: the columns' scales as f16, and nibbles, w + 8,
+ *          (4, columns, 4 bytes): the lower half of a byte is of the group's first 16, the upper of the others */
+#define COMPACT_COLUMNS   64
+#define INT4_GROUP        32
+#define INT4_SCALES_BYTES (COMPACT_COLUMNS * 2)
+#define INT4_GROUP_BYTES  (INT4_SCALES_BYTES + COMPACT_COLUMNS * INT4_GROUP / 2)
+#define COMPACT_DEPTH     64 /* what the inner dimension is filled up to a multiple of */
+#define FINE_LARGEST      16383.0f
+
+/* A row of x as integers of 15 bits: x = scale (128 high + low), so that what weights of 8 bits lose is lost
+ * at the weights alone. */
+struct fine_row {
+    int8_t *high, *low;  /* (depth up to a multiple of COMPACT_DEPTH) */
+    int32_t *group_sums; /* of 128 high + low, of each INT4_GROUP */
+    float scale;
+    int32_t high_sum, low_sum;
+};
+
+/* Of the columns of int8 weights. */
+struct int8_columns {
+    const float *scales, *bias;
+    const int32_t *sums; /* of the weights */
+};
+
 /* n rounded up to whole groups of columns. */
 static inline size_t product_columns(size_t n)
 {
@@ -59,9 +87,27 @@ struct vector_kernels {
                        float *c, float *h);
     void (*gru_gates)(const float *x, const float *bias, size_t ld, const float *sums, size_t n,
                       const float *before, float *h);
+
+    /* out(n_rows, columns) = a(n_rows, depth) panel; n_rows <= PRODUCT_ROWS, row strides lda, ldo; columns a
+     * multiple of PRODUCT_COLUMNS. */
+    void (*bf16_product)(const float *a, size_t lda, size_t n_rows, const uint16_t *panel,
+                         size_t columns, size_t depth, float *out, size_t ldo);
+    /* out(COMPACT_COLUMNS) = x panel, the columns' scales left out; depth is the filled-up one. */
+    void (*int8_row)(const struct fine_row *x, const int8_t *panel, size_t depth, float *out);
+    void (*int4_row)(const struct fine_row *x, const uint8_t *panel, size_t depth, float *out);
+    /* The row of x(n); n counts up to a multiple of INT4_GROUP, and zeros are behind it. */
+    void (*fine_row)(const float *x, size_t n, struct fine_row *row);
+    /* x(n) rounded to the nearest: to bf16, and to 128 + x / scale, of which the scale is returned. */
+    void (*to_bf16)(const float *x, size_t n, uint16_t *y);
+    float (*coarse_row)(const float *x, size_t n, uint8_t *y);
+    /* y(n) = scale * (products - 128 sums) * scales + bias, plus y if accumulate; products of a row as
+     * coarse_row() gives it. */
+    void (*int8_finish)(const int32_t *products, const struct int8_columns *columns, float scale,
+                        size_t n, bool accumulate, float *y);
 };
 
 /* NULL where this build or processor has not got the set. */
+const struct vector_kernels *vector_kernels_vnni(void); /* AVX-512 with products of bytes */
 const struct vector_kernels *vector_kernels_avx512(void);
 const struct vector_kernels *vector_kernels_avx2(void);
 /* What every processor of the build's kind can do. */

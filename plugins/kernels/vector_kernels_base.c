@@ -12,8 +12,10 @@ const struct vector_kernels *vector_kernels_base(void)
 
 const struct vector_kernels *vector_kernels_best(void)
 {
-    const struct vector_kernels *best = vector_kernels_avx512();
-    if (best == NULL)
-        best = vector_kernels_avx2();
-    return best != NULL ? best : &base_kernels;
+    const struct vector_kernels *const sets[] = {vector_kernels_vnni(), vector_kernels_avx512(),
+                                                 vector_kernels_avx2()};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (sets[i] != NULL)
+            return sets[i];
+    return &base_kernels;
 }

@@ -12,14 +12,14 @@
 
 #define GUARD 12345.0f
 
-static const struct vector_kernels *sets[3];
+static const struct vector_kernels *sets[4];
 
 static size_t find_sets(void)
 {
     const struct vector_kernels *all[] = {vector_kernels_base(), vector_kernels_avx2(),
-                                          vector_kernels_avx512()};
+                                          vector_kernels_avx512(), vector_kernels_vnni()};
     size_t n = 0;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] != NULL)
             sets[n++] = all[i];
     return n;

@@ -1,0 +1,278 @@
+/* compact_weights.c - see compact_weights.h. */
+#include "compact_weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MIN_OUT_FEATURES 64
+
+static size_t filled_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
+bool compact_weights_suit(const struct kernels *kernels, const struct linear_source *source)
+{
+    return kernels->dtype != COMPUTE_F32 && source->out_features >= MIN_OUT_FEATURES &&
+           source->in_features <= COMPACT_MAX_IN_FEATURES;
+}
+
+static size_t panel_bytes(enum compute_dtype dtype, size_t in_features)
+{
+    switch (dtype) {
+    case COMPUTE_BF16: /* oneDNN fills the inner dimension up to 32, the others to 64 */
+        return filled_up(in_features, 32) * COMPACT_COLUMNS * sizeof(uint16_t);
+    case COMPUTE_INT8:
+        return filled_up(in_features, COMPACT_DEPTH) * COMPACT_COLUMNS;
+    default:
+        return filled_up(in_features, INT4_GROUP) / INT4_GROUP * INT4_GROUP_BYTES;
+    }
+}
+
+/* ---- packing */
+
+struct pack_job {
+    const struct kernels *kernels;
+    const struct linear_source *source;
+    size_t panel_bytes, n_panels;
+    char
+        *destination; /* panels, then of int8 the scales and the sums (n_panels, COMPACT_COLUMNS) */
+    float *scales;
+    int32_t *sums;
+    model_status status;
+};
+
+/* (COMPACT_COLUMNS, in_features) of the panel's output features, zeros behind the last one. */
+static void read_rows(const struct linear_source *source, size_t first, float *rows)
+{
+    const size_t in = source->in_features, out = source->out_features;
+    const size_t n = out - first < COMPACT_COLUMNS ? out - first : COMPACT_COLUMNS;
+    memset(rows + n * in, 0, (COMPACT_COLUMNS - n) * in * sizeof *rows);
+    if (!source->transposed) {
+        linear_source_read(source, first, n, rows);
+        return;
+    }
+    float some[COMPACT_COLUMNS];
+    for (size_t k = 0; k < in; k++) {
+        weight_read_f32(&source->parts[0], k * out + first, n, some);
+        for (size_t column = 0; column < n; column++)
+            rows[column * in + k] = some[column];
+    }
+}
+
+/* `space` has in_features numbers of 16 bits; their number is filled up with zeros. */
+static void pack_bf16(const struct pack_job *job, const float *row, size_t column, void *space,
+                      char *panel)
+{
+    const size_t in = job->source->in_features;
+    uint16_t *halves = space;
+    job->kernels->vector->to_bf16(row, in, halves);
+    halves[in] = 0;
+    for (size_t k = 0; k < in; k += 2)
+        memcpy(panel + k * 2 * COMPACT_COLUMNS + 4 * column, halves + k, 4);
+}
+
+/* The nearest integer in [least, most]; 0 for what is no number. */
+static int32_t rounded(float x, int32_t least, int32_t most)
+{
+    if (!(x >= (float)least))
+        return x < 0 ? least : 0;
+    return x > (float)most ? most : (int32_t)lrintf(x);
+}
+
+static void pack_int8(const struct pack_job *job, const float *row, size_t column, void *space,
+                      char *panel, float *scale, int32_t *sum)
+{
+    const size_t in = job->source->in_features;
+    uint8_t *bytes = space; /* 128 more than the weights */
+    const float found = job->kernels->vector->coarse_row(row, in, bytes);
+    memset(bytes + in, 128, 3);
+    *scale =
+        found == found ? found : 1.0f; /* of weights that are no numbers nothing good can come */
+    *sum = 0;
+    for (size_t k = 0; k < in; k += 4) {
+        int8_t four[4];
+        for (size_t i = 0; i < 4; i++) {
+            four[i] = (int8_t)((int32_t)bytes[k + i] - 128);
+            *sum += four[i];
+        }
+        memcpy(panel + k * COMPACT_COLUMNS + 4 * column, four, sizeof four);
+    }
+}
+
+/* The nearest f16 of a positive normal number below 65504, at least the smallest normal one. */
+static uint16_t to_f16(float x)
+{
+    uint32_t bits;
+    x = x < 0x1p-14f ? 0x1p-14f : x > 65504.0f ? 65504.0f : x;
+    memcpy(&bits, &x, sizeof bits);
+    bits += 0x0FFFu + ((bits >> 13) & 1u);
+    return (uint16_t)((bits >> 13) - (112u << 10));
+}
+
+static float from_f16(uint16_t x)
+{
+    const uint32_t bits = ((uint32_t)x + (112u << 10)) << 13;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The largest number gets -8, so that all sixteen are used: of either sign, so scales may be negative. */
+static void pack_int4_group(const float *row, size_t n, size_t column, char *group)
+{
+    float extreme = 0;
+    for (size_t k = 0; k < n; k++)
+        extreme = fabsf(row[k]) > fabsf(extreme) ? row[k] : extreme;
+    uint16_t half = to_f16(fabsf(extreme) / 8.0f);
+    const float scale = extreme > 0 ? -from_f16(half) : from_f16(half);
+    half |= extreme > 0 ? 0x8000u : 0;
+    memcpy(group + 2 * column, &half, sizeof half);
+    for (size_t k = 0; k < INT4_GROUP; k++) {
+        const uint32_t q = (uint32_t)(rounded(k < n ? row[k] / scale : 0, -8, 7) + 8);
+        char *byte =
+            group + INT4_SCALES_BYTES + k % 16 / 4 * 4 * COMPACT_COLUMNS + 4 * column + k % 4;
+        *byte = (char)(k < 16 ? q : ((uint32_t)(uint8_t)*byte | q << 4));
+    }
+}
+
+static void pack_int4(const struct pack_job *job, const float *row, size_t column, char *panel)
+{
+    const size_t in = job->source->in_features;
+    for (size_t k = 0; k < in; k += INT4_GROUP, panel += INT4_GROUP_BYTES)
+        pack_int4_group(row + k, in - k < INT4_GROUP ? in - k : INT4_GROUP, column, panel);
+}
+
+static void pack_panel(void *argument, size_t index)
+{
+    struct pack_job *job = argument;
+    const struct model_services *services = job->kernels->services;
+    const size_t in = job->source->in_features, first = index * COMPACT_COLUMNS;
+    char *panel = job->destination + index * job->panel_bytes;
+    /* The panel's rows, and one that is rounded. */
+    float *rows =
+        services->allocate(services->context, (COMPACT_COLUMNS + 1) * (in + 4) * sizeof *rows);
+    if (rows == NULL) {
+        job->status = MODEL_OUT_OF_MEMORY; /* any thread's: they say the same */
+        return;
+    }
+    read_rows(job->source, first, rows);
+    memset(panel, 0, job->panel_bytes);
+    for (size_t column = 0; column < COMPACT_COLUMNS; column++) {
+        const float *row = rows + column * in;
+        void *space = rows + COMPACT_COLUMNS * in;
+        if (job->kernels->dtype == COMPUTE_BF16)
+            pack_bf16(job, row, column, space, panel);
+        else if (job->kernels->dtype == COMPUTE_INT8)
+            pack_int8(job, row, column, space, panel, &job->scales[first + column],
+                      &job->sums[first + column]);
+        else
+            pack_int4(job, row, column, panel);
+    }
+    services->release(services->context, rows);
+}
+
+static model_status pack(void *argument, void *destination)
+{
+    struct pack_job *job = argument;
+    job->destination = destination;
+    job->scales = (float *)(void *)(job->destination + job->n_panels * job->panel_bytes);
+    job->sums = (int32_t *)(void *)(job->scales + job->n_panels * COMPACT_COLUMNS);
+    kernels_parallel(job->kernels, job->n_panels, pack_panel, job);
+    return job->status;
+}
+
+model_status compact_weights_prepare(struct kernels *kernels, const struct linear_source *source,
+                                     struct compact_weights *ret, struct model_error *err)
+{
+    static const char *const layouts[] = {[COMPUTE_BF16] = "panels-bf16-1",
+                                          [COMPUTE_INT8] = "panels-int8-1",
+                                          [COMPUTE_INT4] = "panels-int4-1"};
+    struct pack_job job = {.kernels = kernels,
+                           .source = source,
+                           .panel_bytes = panel_bytes(kernels->dtype, source->in_features),
+                           .n_panels =
+                               filled_up(source->out_features, COMPACT_COLUMNS) / COMPACT_COLUMNS,
+                           .status = MODEL_OK};
+    const size_t n_columns = kernels->dtype == COMPUTE_INT8 ? job.n_panels * COMPACT_COLUMNS : 0;
+    const size_t size_bytes =
+        job.n_panels * job.panel_bytes + n_columns * (sizeof(float) + sizeof(int32_t));
+    char key[LINEAR_KEY_BYTES];
+    const void *packed = NULL;
+    model_status status = kernels->services->packed_blob(
+        kernels->services->context,
+        linear_source_key(kernels, source, layouts[kernels->dtype], key), size_bytes, pack, &job,
+        &packed);
+    if (status != MODEL_OK)
+        return kernels_fail(err, status, "weight '%s' cannot be packed (%zu bytes)",
+                            source->parts[0].name, size_bytes);
+    kernels->memory_bytes += size_bytes;
+    if (source->in_features > kernels->max_in_features)
+        kernels->max_in_features = source->in_features;
+    const float *scales =
+        (const float *)(const void *)((const char *)packed + job.n_panels * job.panel_bytes);
+    *ret = (struct compact_weights){
+        .dtype = kernels->dtype,
+        .panels = packed,
+        .panel_bytes = job.panel_bytes,
+        .in_features = source->in_features,
+        .out_features = source->out_features,
+        .columns = {scales, source->bias, (const int32_t *)(const void *)(scales + n_columns)}};
+    return MODEL_OK;
+}
+
+/* ---- running */
+
+static size_t row_bytes(size_t in_features)
+{
+    return filled_up(in_features, COMPACT_DEPTH) * 2;
+}
+
+static size_t group_sums_bytes(size_t in_features)
+{
+    return filled_up(filled_up(in_features, COMPACT_DEPTH) / INT4_GROUP * sizeof(int32_t), 64);
+}
+
+size_t compact_rows_bytes(size_t in_features)
+{
+    return COMPACT_ROWS * (row_bytes(in_features) + group_sums_bytes(in_features));
+}
+
+void compact_rows_read(const struct kernels *kernels, const struct compact_weights *weights,
+                       const float *x, size_t n_rows, void *space, struct fine_row *rows)
+{
+    const size_t in = weights->in_features, depth = row_bytes(in) / 2;
+    char *at = space;
+    if (weights->dtype == COMPUTE_BF16)
+        return;
+    for (size_t r = 0; r < n_rows; r++, at += row_bytes(in) + group_sums_bytes(in)) {
+        rows[r] = (struct fine_row){.high = (int8_t *)at,
+                                    .low = (int8_t *)at + depth,
+                                    .group_sums = (int32_t *)(void *)(at + 2 * depth)};
+        memset(rows[r].high + depth - COMPACT_DEPTH, 0, COMPACT_DEPTH);
+        memset(rows[r].low + depth - COMPACT_DEPTH, 0, COMPACT_DEPTH);
+        kernels->vector->fine_row(x + r * in, in, &rows[r]);
+    }
+}
+
+void compact_panel_product(const struct kernels *kernels, const struct compact_weights *weights,
+                           size_t panel, const float *x, const struct fine_row *rows, size_t n_rows,
+                           float *tile)
+{
+    const struct vector_kernels *vector = kernels->vector;
+    const char *data = (const char *)weights->panels + panel * weights->panel_bytes;
+    const size_t in = weights->in_features, depth = filled_up(in, 4);
+    if (weights->dtype == COMPUTE_BF16)
+        vector->bf16_product(x, in, n_rows, (const uint16_t *)(const void *)data, COMPACT_COLUMNS,
+                             in, tile, COMPACT_COLUMNS);
+    for (size_t r = 0; r < n_rows && weights->dtype == COMPUTE_INT4; r++)
+        vector->int4_row(&rows[r], (const uint8_t *)data, in, tile + r * COMPACT_COLUMNS);
+    for (size_t r = 0; r < n_rows && weights->dtype == COMPUTE_INT8; r++) {
+        const float *scales = weights->columns.scales + panel * COMPACT_COLUMNS;
+        float *y = tile + r * COMPACT_COLUMNS;
+        vector->int8_row(&rows[r], (const int8_t *)data, depth, y);
+        for (size_t c = 0; c < COMPACT_COLUMNS; c++)
+            y[c] *= scales[c];
+    }
+}

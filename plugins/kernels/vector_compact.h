@@ -1,0 +1,292 @@
+/* vector_compact.h - the inner loops of compact_weights.h, for one vector size; included by
+ * vector_kernels_body.h alone. All run at the speed at which the weights come from memory when there is
+ * one row of x: a pass over a panel does little more per byte than loading it. */
+#ifndef VECTOR_COMPACT_H
+#define VECTOR_COMPACT_H
+
+#include "vector_kernels.h"
+#include "vector_math.h"
+
+#include <math.h>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#define TILE_VECTORS 4 /* of a panel's columns at a time; the panel has a multiple of them */
+#define TILE_COLUMNS (TILE_VECTORS * LANES)
+
+ALWAYS vuint u_load(const void *x)
+{
+    vuint v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+/* ---- bfloat16: pairs of the inner dimension lie together, the first in the lower half */
+
+/* The tile's rows times one of the inner dimension; `half` picks the number of each pair. */
+ALWAYS void bf16_step(vfloat sum[PRODUCT_ROWS][TILE_VECTORS], const float *const rows[PRODUCT_ROWS],
+                      size_t k, const uint16_t *b, const bool is_second, const size_t n_tile_rows,
+                      const size_t n_vectors)
+{
+    for (size_t c = 0; c < n_vectors; c++) {
+        const vuint pair = u_load(b + 2 * c * LANES);
+        const vfloat column = (vfloat)(is_second ? pair & 0xFFFF0000u : pair << 16);
+        for (size_t r = 0; r < n_tile_rows; r++)
+            sum[r][c] += rows[r][k] * column;
+    }
+}
+
+/* n_tile_rows and n_vectors are constants after inlining. Rows beyond n_rows repeat the last one and are not
+ * stored. */
+ALWAYS void bf16_tile(const float *a, size_t lda, size_t n_rows, const uint16_t *b, size_t columns,
+                      size_t depth, float *out, size_t ldo, const size_t n_tile_rows,
+                      const size_t n_vectors)
+{
+    vfloat sum[PRODUCT_ROWS][TILE_VECTORS] = {0};
+    const float *rows[PRODUCT_ROWS];
+    for (size_t r = 0; r < n_tile_rows; r++)
+        rows[r] = a + (r < n_rows ? r : n_rows - 1) * lda;
+    for (size_t k = 0; k + 1 < depth; k += 2, b += 2 * columns) {
+        bf16_step(sum, rows, k, b, false, n_tile_rows, n_vectors);
+        bf16_step(sum, rows, k + 1, b, true, n_tile_rows, n_vectors);
+    }
+    if (depth % 2 != 0)
+        bf16_step(sum, rows, depth - 1, b, false, n_tile_rows, n_vectors);
+    for (size_t r = 0; r < n_tile_rows; r++)
+        for (size_t c = 0; c < n_vectors; c++)
+            if (r < n_rows)
+                v_store(out + r * ldo + c * LANES, sum[r][c]);
+}
+
+static void bf16_product(const float *a, size_t lda, size_t n_rows, const uint16_t *b,
+                         size_t columns, size_t depth, float *out, size_t ldo)
+{
+    const size_t rest = PRODUCT_COLUMNS / LANES;
+    const size_t n_vectors = n_rows == 1 ? TILE_VECTORS : VECTOR_COLUMNS;
+    size_t left = columns / LANES;
+    for (size_t n; left > 0; left -= n, b += 2 * n * LANES, out += n * LANES) {
+        n = left >= n_vectors ? n_vectors : rest;
+        if (n_rows == 1 && n == TILE_VECTORS)
+            bf16_tile(a, lda, 1, b, columns, depth, out, ldo, 1, TILE_VECTORS);
+        else if (n == VECTOR_COLUMNS)
+            bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, VECTOR_COLUMNS);
+        else
+            bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, rest);
+    }
+}
+
+static void to_bf16(const float *x, size_t n, uint16_t *y)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vuint bits = (vuint)v_load(x + i);
+        const vuint nearest = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+        const vhalf half = __builtin_convertvector(nearest, vhalf);
+        memcpy(y + i, &half, sizeof half);
+    }
+    for (; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        y[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+    }
+}
+
+/* ---- integers */
+
+static float absolute_largest(const float *x, size_t n)
+{
+    vfloat largest = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        largest = v_max(v_abs(v_load(x + i)), largest);
+    if (i < n)
+        largest = v_max(v_abs(v_load_part(x + i, n - i, 0.0f)), largest);
+    return v_largest(largest);
+}
+
+/* The nearest integer, ties to even; |x| < 2^22. */
+ALWAYS vint v_nearest(vfloat x)
+{
+    const float round = 0x1.8p23f;
+    return (vint)(x + round) - (vint)SPLAT(round);
+}
+
+typedef int8_t vbyte __attribute__((vector_size(VECTOR_BYTES / 4)));
+
+ALWAYS int32_t i_sum(vint x)
+{
+    int32_t sum = 0;
+    for (size_t i = 0; i < LANES; i++)
+        sum += x[i];
+    return sum;
+}
+
+/* n <= LANES numbers in q; their two parts are added to the sums. */
+ALWAYS void fine_part(const float *x, size_t n, float factor, int8_t *high, int8_t *low,
+                      vint *high_sum, vint *low_sum)
+{
+    const vint q = v_nearest((n == LANES ? v_load(x) : v_load_part(x, n, 0.0f)) * factor);
+    const vint h = q >> 7, l = q & 127;
+    const vbyte high_bytes = __builtin_convertvector(h, vbyte);
+    const vbyte low_bytes = __builtin_convertvector(l, vbyte);
+    memcpy(high, &high_bytes, sizeof high_bytes);
+    memcpy(low, &low_bytes, sizeof low_bytes);
+    *high_sum += h;
+    *low_sum += l;
+}
+
+static void fine_row(const float *x, size_t n, struct fine_row *row)
+{
+    const float largest = absolute_largest(x, n);
+    const float scale = largest > 0 ? largest / FINE_LARGEST : 1.0f;
+    row->scale = largest < INFINITY ? scale : NAN;
+    row->high_sum = row->low_sum = 0;
+    for (size_t k = 0; k < n; k += INT4_GROUP) {
+        vint high_sum = {0}, low_sum = {0};
+        for (size_t i = k; i < k + INT4_GROUP; i += LANES)
+            fine_part(x + i,
+                      i >= n          ? 0
+                      : n - i < LANES ? n - i
+                                      : LANES,
+                      1.0f / scale, row->high + i, row->low + i, &high_sum, &low_sum);
+        const int32_t group_high = i_sum(high_sum), group_low = i_sum(low_sum);
+        row->group_sums[k / INT4_GROUP] = 128 * group_high + group_low;
+        row->high_sum += group_high;
+        row->low_sum += group_low;
+    }
+}
+
+static float coarse_row(const float *x, size_t n, uint8_t *y)
+{
+    const float largest = absolute_largest(x, n);
+    const float scale = largest > 0 ? largest / 127.0f : 1.0f, factor = 1.0f / scale;
+    for (size_t i = 0; i < n; i += LANES) {
+        const size_t left = n - i < LANES ? n - i : LANES;
+        const vfloat part = left == LANES ? v_load(x + i) : v_load_part(x + i, left, 0.0f);
+        const vbyte bytes = __builtin_convertvector(v_nearest(part * factor) + 128, vbyte);
+        memcpy(y + i, &bytes, left);
+    }
+    return largest < INFINITY ? scale : NAN;
+}
+
+/* sum + the products of four bytes in each lane, weights without sign and x with one. */
+ALWAYS vint dot4(vint sum, vuint weights, int32_t x)
+{
+#if defined(__AVX512VNNI__) && VECTOR_BYTES == 64
+    return (vint)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, _mm512_set1_epi32(x));
+#else
+    /* Pairs of 16 bits: bytes 0 and 2, 1 and 3. */
+    const uint32_t u = (uint32_t)x;
+    const int32_t even = (int32_t)(((u >> 16 & 255u) ^ 128u) - 128u) * 65536 +
+                         (int32_t)((uint32_t)(int32_t)(int8_t)(u & 255u) & 0xFFFFu);
+    const int32_t odd = (int32_t)(((u >> 24) ^ 128u) - 128u) * 65536 +
+                        (int32_t)((uint32_t)(int32_t)(int8_t)(u >> 8 & 255u) & 0xFFFFu);
+    const vuint low = weights & 0x00FF00FFu, high = (weights >> 8) & 0x00FF00FFu;
+#if defined(__AVX512BW__) && VECTOR_BYTES == 64
+    return sum + (vint)_mm512_madd_epi16((__m512i)low, _mm512_set1_epi32(even)) +
+           (vint)_mm512_madd_epi16((__m512i)high, _mm512_set1_epi32(odd));
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+    return sum + (vint)_mm256_madd_epi16((__m256i)low, _mm256_set1_epi32(even)) +
+           (vint)_mm256_madd_epi16((__m256i)high, _mm256_set1_epi32(odd));
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+    return sum + (vint)_mm_madd_epi16((__m128i)low, _mm_set1_epi32(even)) +
+           (vint)_mm_madd_epi16((__m128i)high, _mm_set1_epi32(odd));
+#else
+    return sum + (vint)(low & 0xFFFFu) * (int32_t)(int16_t)(even & 0xFFFF) +
+           (vint)(low >> 16) * (even >> 16) +
+           (vint)(high & 0xFFFFu) * (int32_t)(int16_t)(odd & 0xFFFF) +
+           (vint)(high >> 16) * (odd >> 16);
+#endif
+#endif
+}
+
+ALWAYS int32_t four_bytes(const int8_t *x)
+{
+    int32_t bytes;
+    memcpy(&bytes, x, sizeof bytes);
+    return bytes;
+}
+
+static void int8_row(const struct fine_row *x, const int8_t *panel, size_t depth, float *out)
+{
+    const int32_t high_offset = 128 * x->high_sum, low_offset = 128 * x->low_sum;
+    for (size_t c = 0; c < COMPACT_COLUMNS; c += TILE_COLUMNS) {
+        vint high[TILE_VECTORS] = {0}, low[TILE_VECTORS] = {0};
+        for (size_t k = 0; k < depth; k += 4) {
+            const int32_t x_high = four_bytes(x->high + k), x_low = four_bytes(x->low + k);
+            for (size_t v = 0; v < TILE_VECTORS; v++) {
+                const vuint w =
+                    u_load(panel + k * COMPACT_COLUMNS + 4 * (c + v * LANES)) ^ 0x80808080u;
+                high[v] = dot4(high[v], w, x_high);
+                low[v] = dot4(low[v], w, x_low);
+            }
+        }
+        for (size_t v = 0; v < TILE_VECTORS; v++)
+            v_store(out + c + v * LANES,
+                    x->scale * (128.0f * __builtin_convertvector(high[v] - high_offset, vfloat) +
+                                __builtin_convertvector(low[v] - low_offset, vfloat)));
+    }
+}
+
+/* Halves of LANES columns as f32. */
+ALWAYS vfloat f16_load(const uint16_t *x)
+{
+    vhalf halves;
+    memcpy(&halves, x, sizeof halves);
+    return v_from_f16(halves);
+}
+
+static void int4_row(const struct fine_row *x, const uint8_t *panel, size_t depth, float *out)
+{
+    for (size_t c = 0; c < COMPACT_COLUMNS; c += TILE_COLUMNS) {
+        const uint8_t *group = panel;
+        vfloat sum[TILE_VECTORS] = {0};
+        for (size_t k = 0; k < depth; k += INT4_GROUP, group += INT4_GROUP_BYTES) {
+            vint high[TILE_VECTORS] = {0}, low[TILE_VECTORS] = {0};
+            const int32_t offset = 8 * x->group_sums[k / INT4_GROUP];
+            for (size_t q = 0; q < INT4_GROUP / 2; q += 4) {
+                const int32_t h0 = four_bytes(x->high + k + q), l0 = four_bytes(x->low + k + q);
+                const int32_t h1 = four_bytes(x->high + k + q + INT4_GROUP / 2);
+                const int32_t l1 = four_bytes(x->low + k + q + INT4_GROUP / 2);
+                for (size_t v = 0; v < TILE_VECTORS; v++) {
+                    const vuint both = u_load(group + INT4_SCALES_BYTES + q * COMPACT_COLUMNS +
+                                              4 * (c + v * LANES));
+                    const vuint first = both & 0x0F0F0F0Fu, second = (both >> 4) & 0x0F0F0F0Fu;
+                    high[v] = dot4(dot4(high[v], first, h0), second, h1);
+                    low[v] = dot4(dot4(low[v], first, l0), second, l1);
+                }
+            }
+            const uint16_t *scales = (const uint16_t *)(const void *)group;
+            for (size_t v = 0; v < TILE_VECTORS; v++)
+                sum[v] += f16_load(scales + c + v * LANES) *
+                          __builtin_convertvector(128 * high[v] + low[v] - offset, vfloat);
+        }
+        for (size_t v = 0; v < TILE_VECTORS; v++)
+            v_store(out + c + v * LANES, x->scale * sum[v]);
+    }
+}
+
+static void int8_finish(const int32_t *products, const struct int8_columns *columns, float scale,
+                        size_t n, bool accumulate, float *y)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vint product, sum;
+        memcpy(&product, products + i, sizeof product);
+        memcpy(&sum, columns->sums + i, sizeof sum);
+        const vfloat value = __builtin_convertvector(product - 128 * sum, vfloat) * scale *
+                                 v_load(columns->scales + i) +
+                             v_load(columns->bias + i);
+        v_store(y + i, accumulate ? v_load(y + i) + value : value);
+    }
+    for (; i < n; i++) {
+        const float value =
+            (float)(products[i] - 128 * columns->sums[i]) * scale * columns->scales[i] +
+            columns->bias[i];
+        y[i] = accumulate ? y[i] + value : value;
+    }
+}
+
+#endif

@@ -1,0 +1,286 @@
+/* test_kernels_compact.c - the inner loops of weights of 16, 8 and 4 bits (vector_compact.h) in every instruction set
+ * of this machine against naive loops in double precision. */
+#include "vector_kernels.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_DEPTH 320
+#define COLUMNS   COMPACT_COLUMNS
+
+static const size_t depths[] = {1, 2, 3, 31, 32, 33, 64, 100, 300};
+#define N_DEPTHS (sizeof depths / sizeof *depths)
+
+static const struct vector_kernels *sets[4];
+
+static size_t find_sets(void)
+{
+    const struct vector_kernels *all[] = {vector_kernels_base(), vector_kernels_avx2(),
+                                          vector_kernels_avx512(), vector_kernels_vnni()};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i] != NULL)
+            sets[n++] = all[i];
+    return n;
+}
+
+static uint32_t next_random(void)
+{
+    static uint32_t state = 1;
+    state = state * 1664525u + 1013904223u;
+    return state >> 8;
+}
+
+static float random_float(void)
+{
+    return (float)next_random() * 0x1p-23f - 1.0f;
+}
+
+static size_t filled_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
+static float bf16_value(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* A row of x with guards behind it: what is read beyond n would be seen. */
+struct row {
+    float x[MAX_DEPTH + 16];
+    int8_t high[MAX_DEPTH + 64], low[MAX_DEPTH + 64];
+    int32_t group_sums[MAX_DEPTH / INT4_GROUP + 2];
+    struct fine_row fine;
+};
+
+static void make_row(const struct vector_kernels *set, struct row *row, size_t n, float largest)
+{
+    memset(row, 0, sizeof *row);
+    for (size_t i = 0; i < MAX_DEPTH + 16; i++)
+        row->x[i] = i < n ? random_float() * largest : 1e30f;
+    row->fine =
+        (struct fine_row){.high = row->high, .low = row->low, .group_sums = row->group_sums};
+    set->fine_row(row->x, n, &row->fine);
+}
+
+static void a_fine_row_is_x_to_fifteen_bits(void **state)
+{
+    (void)state;
+    static struct row row;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t d = 0; d < N_DEPTHS; d++) {
+            const size_t n = depths[d];
+            make_row(sets[s], &row, n, 3.0f);
+            int32_t high_sum = 0, low_sum = 0, group_sum = 0;
+            for (size_t i = 0; i < filled_up(n, INT4_GROUP); i++) {
+                const int32_t q = 128 * row.high[i] + row.low[i];
+                const double want = i < n ? (double)row.x[i] : 0.0;
+                assert_true(row.low[i] >= 0);
+                assert_true(fabs((double)row.fine.scale * q - want) <=
+                            0.501 * (double)row.fine.scale);
+                high_sum += row.high[i];
+                low_sum += row.low[i];
+                group_sum = i % INT4_GROUP == 0 ? q : group_sum + q;
+                if (i % INT4_GROUP == INT4_GROUP - 1)
+                    assert_int_equal(row.group_sums[i / INT4_GROUP], group_sum);
+            }
+            assert_int_equal(row.fine.high_sum, high_sum);
+            assert_int_equal(row.fine.low_sum, low_sum);
+        }
+}
+
+static void a_row_of_zeros_and_one_with_infinity_say_so(void **state)
+{
+    (void)state;
+    static struct row row;
+    uint8_t coarse[64];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        make_row(sets[s], &row, 40, 0.0f);
+        assert_int_equal(row.fine.high_sum, 0);
+        assert_int_equal(row.fine.low_sum, 0);
+        assert_true(row.fine.scale > 0);
+        row.x[3] = INFINITY;
+        sets[s]->fine_row(row.x, 40, &row.fine);
+        assert_true(isnan(row.fine.scale));
+        assert_true(isnan(sets[s]->coarse_row(row.x, 40, coarse)));
+    }
+}
+
+static void check_bf16(const struct vector_kernels *set, size_t depth, size_t n_rows,
+                       size_t columns)
+{
+    static float a[PRODUCT_ROWS * (MAX_DEPTH + 3)], out[PRODUCT_ROWS * (COLUMNS + 1)];
+    static uint16_t panel[(MAX_DEPTH + 32) * COLUMNS];
+    const size_t lda = depth + 3, ldo = columns + 1;
+    for (size_t k = 0; k < PRODUCT_ROWS * lda; k++)
+        a[k] = random_float();
+    for (size_t k = 0; k < sizeof panel / sizeof *panel; k++) {
+        const float w = random_float();
+        set->to_bf16(&w, 1, &panel[k]);
+    }
+    set->bf16_product(a, lda, n_rows, panel, columns, depth, out, ldo);
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t c = 0; c < columns; c++) {
+            double want = 0;
+            for (size_t k = 0; k < depth; k++)
+                want += (double)a[r * lda + k] *
+                        (double)bf16_value(panel[(k / 2 * columns + c) * 2 + k % 2]);
+            assert_true(fabs((double)out[r * ldo + c] - want) <= 1e-5 * sqrt((double)depth));
+        }
+}
+
+static void bf16_products_agree_for_all_tiles(void **state)
+{
+    (void)state;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t d = 0; d < N_DEPTHS; d++)
+            for (size_t n_rows = 1; n_rows <= PRODUCT_ROWS; n_rows++)
+                for (size_t columns = PRODUCT_COLUMNS; columns <= COLUMNS;
+                     columns += PRODUCT_COLUMNS)
+                    check_bf16(sets[s], depths[d], n_rows, columns);
+}
+
+static void numbers_become_the_nearest_bf16(void **state)
+{
+    (void)state;
+    float x[37];
+    uint16_t y[37];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (size_t i = 0; i < 37; i++)
+            x[i] = random_float() * (float)(1u << i % 20);
+        x[0] = bf16_value(0x3F80) + 0x1p-8f; /* half way: to the even one */
+        x[1] = bf16_value(0x3F81) + 0x1p-8f;
+        sets[s]->to_bf16(x, 37, y);
+        assert_int_equal(y[0], 0x3F80);
+        assert_int_equal(y[1], 0x3F82);
+        for (size_t i = 0; i < 37; i++)
+            assert_true(fabsf(bf16_value(y[i]) - x[i]) <= fabsf(x[i]) * 0x1p-8f);
+    }
+}
+
+static void int8_products_agree(void **state)
+{
+    (void)state;
+    static struct row row;
+    static int8_t panel[(MAX_DEPTH + 64) * COLUMNS];
+    static float out[COLUMNS];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t d = 0; d < N_DEPTHS; d++) {
+            const size_t depth = depths[d];
+            make_row(sets[s], &row, depth, 2.0f);
+            for (size_t i = 0; i < sizeof panel; i++)
+                panel[i] = (int8_t)((int32_t)(next_random() % 255) - 127);
+            sets[s]->int8_row(&row.fine, panel, filled_up(depth, 4), out);
+            for (size_t c = 0; c < COLUMNS; c++) {
+                double want = 0;
+                for (size_t k = 0; k < depth; k++)
+                    want += (double)(128 * row.high[k] + row.low[k]) * (double)row.fine.scale *
+                            (double)panel[(k / 4 * COLUMNS + c) * 4 + k % 4];
+                assert_true(fabs((double)out[c] - want) <= 1e-6 * (1 + fabs(want)) + 1e-4);
+            }
+        }
+}
+
+/* Nibbles and scales at random; f16 of powers of two, of both signs. */
+static void fill_int4(uint8_t *panel, size_t n_groups)
+{
+    for (size_t g = 0; g < n_groups; g++, panel += INT4_GROUP_BYTES) {
+        uint16_t *scales = (uint16_t *)(void *)panel;
+        for (size_t c = 0; c < COLUMNS; c++)
+            scales[c] = (uint16_t)(((10 + next_random() % 8) << 10) | (next_random() % 2) << 15);
+        for (size_t i = INT4_SCALES_BYTES; i < INT4_GROUP_BYTES; i++)
+            panel[i] = (uint8_t)next_random();
+    }
+}
+
+static double int4_weight(const uint8_t *panel, size_t k, size_t column)
+{
+    const uint8_t *group = panel + k / INT4_GROUP * INT4_GROUP_BYTES;
+    uint16_t half;
+    memcpy(&half, group + 2 * column, sizeof half);
+    const size_t in_half = k % 16;
+    const uint8_t byte =
+        group[INT4_SCALES_BYTES + (in_half / 4 * COLUMNS + column) * 4 + in_half % 4];
+    const int q = (k % INT4_GROUP < 16 ? byte & 15 : byte >> 4) - 8;
+    return ldexp(half >> 15 ? -q : q, (half >> 10 & 31) - 15);
+}
+
+static void int4_products_agree(void **state)
+{
+    (void)state;
+    static struct row row;
+    static _Alignas(64) uint8_t panel[(MAX_DEPTH / INT4_GROUP + 1) * INT4_GROUP_BYTES];
+    static float out[COLUMNS];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t d = 0; d < N_DEPTHS; d++) {
+            const size_t depth = depths[d];
+            make_row(sets[s], &row, depth, 2.0f);
+            fill_int4(panel, filled_up(depth, INT4_GROUP) / INT4_GROUP);
+            sets[s]->int4_row(&row.fine, panel, depth, out);
+            for (size_t c = 0; c < COLUMNS; c++) {
+                double want = 0, size = 0;
+                for (size_t k = 0; k < depth; k++) {
+                    const double x = (128 * row.high[k] + row.low[k]) * (double)row.fine.scale;
+                    want += x * int4_weight(panel, k, c);
+                    size += fabs(x * int4_weight(panel, k, c));
+                }
+                assert_true(fabs((double)out[c] - want) <= 1e-6 * size + 1e-9);
+            }
+        }
+}
+
+static void rows_of_eight_bits_are_finished_with_scales_bias_and_what_was_there(void **state)
+{
+    (void)state;
+    enum { N = 37 };
+    float x[N], scales[N], bias[N], y[2][N];
+    int32_t products[N], sums[N];
+    uint8_t coarse[N];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        for (size_t i = 0; i < N; i++) {
+            x[i] = random_float();
+            scales[i] = 0.01f * random_float();
+            bias[i] = random_float();
+            products[i] = (int32_t)(next_random() % 2000000) - 1000000;
+            sums[i] = (int32_t)(next_random() % 2000) - 1000;
+            y[0][i] = 99.0f;
+            y[1][i] = 0.5f;
+        }
+        const struct int8_columns columns = {scales, bias, sums};
+        const float scale = sets[s]->coarse_row(x, N, coarse);
+        for (int add = 0; add < 2; add++)
+            sets[s]->int8_finish(products, &columns, scale, N, add == 1, y[add]);
+        for (size_t i = 0; i < N; i++) {
+            assert_true(fabs((double)scale * (coarse[i] - 128) - (double)x[i]) <=
+                        0.501 * (double)scale);
+            const double want =
+                (products[i] - 128.0 * sums[i]) * (double)scale * (double)scales[i] +
+                (double)bias[i];
+            assert_true(fabs((double)y[0][i] - want) <= 1e-5 * (1 + fabs(want)));
+            assert_true(fabs((double)y[1][i] - want - 0.5) <= 1e-5 * (1 + fabs(want)));
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fine_row_is_x_to_fifteen_bits),
+        cmocka_unit_test(a_row_of_zeros_and_one_with_infinity_say_so),
+        cmocka_unit_test(bf16_products_agree_for_all_tiles),
+        cmocka_unit_test(numbers_become_the_nearest_bf16),
+        cmocka_unit_test(int8_products_agree),
+        cmocka_unit_test(int4_products_agree),
+        cmocka_unit_test(rows_of_eight_bits_are_finished_with_scales_bias_and_what_was_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -37,8 +37,6 @@ static void answer_file(struct mirror *mirror, struct entry *entry,
         return;
     if (strcmp(http_request_method(request), "HEAD") == 0)
         mirror_reply_file_head(mirror, &entry->repository, route, file, request);
-    else if (is_here)
-        mirror_reply_error(request, 503, NULL, "the file vanished; try again");
     else
         mirror_pull_wait_for_file(mirror, entry, file, request);
 }

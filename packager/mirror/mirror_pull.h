@@ -19,6 +19,7 @@ struct job {
     struct pull_record record;
     struct hub_model model; /* of a file */
     struct hub_file file;
+    char *revision; /* as it was asked for, of a file */
     struct wait *first_wait, **last_wait;
     struct job *next; /* of files under way */
 };

@@ -3,9 +3,12 @@
  * once. */
 #include "mirror_pull.h"
 #include "errors.h"
+#include "pull_fill.h"
+#include "pull_trim.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <uv.h>
 
@@ -19,6 +22,7 @@ static void job_destroy(struct job *job)
     pull_record_finish(&job->record);
     hub_model_finish(&job->model);
     free(job->file.path);
+    free(job->revision);
     free(job);
 }
 
@@ -136,6 +140,49 @@ static void on_answered(struct mirror_scan *scan)
     mirror_scan_destroy(scan);
 }
 
+/* ---- after a file has come */
+
+/* A bound that is passed, or a package that cannot be made, is no client's affair: the log says it. */
+static void run_tidy(struct mirror_scan *scan, const atomic_bool *stop)
+{
+    struct job *job = scan->context;
+    const struct mirror_options *options = &job->mirror->options;
+    const struct pull *pull = &job->mirror->puller->pull;
+    uint64_t removed_bytes = 0;
+    bool is_filled = false;
+    scan->status = pull_fill_store(pull, job->model.id, job->revision, job->model.commit, stop,
+                                   &is_filled, &scan->err);
+    if (is_filled)
+        log_write(options->log, MODEL_LOG_INFO, "%s@%s is a package of the store now",
+                  job->model.id, job->revision);
+    if (scan->status == MODEL_OK && options->upstream_keep_bytes > 0)
+        scan->status = pull_trim(pull->cache, options->upstream_keep_bytes, time(NULL),
+                                 &removed_bytes, &scan->err);
+    if (removed_bytes > 0)
+        log_write(options->log, MODEL_LOG_INFO, "%llu bytes that were not used for long are gone",
+                  (unsigned long long)removed_bytes);
+}
+
+static void on_tidied(struct mirror_scan *scan)
+{
+    struct job *job = scan->context;
+    log_failure(job->mirror, job->model.id, scan);
+    job_destroy(job);
+    mirror_scan_destroy(scan);
+}
+
+/* Goes on with the job of a file, when no other of its commit is under way. */
+static void tidy(struct job *job)
+{
+    const struct mirror *mirror = job->mirror;
+    const struct job *other = mirror->puller->files;
+    while (other != NULL && strcmp(other->model.commit, job->model.commit) != 0)
+        other = other->next;
+    if (other != NULL || mirror->is_closing ||
+        mirror_scanner_order_work(mirror->puller->threads, run_tidy, on_tidied, job) != MODEL_OK)
+        job_destroy(job);
+}
+
 static void on_fetched(struct mirror_scan *scan)
 {
     struct job *job = scan->context, **at = &job->mirror->puller->files;
@@ -144,7 +191,10 @@ static void on_fetched(struct mirror_scan *scan)
     *at = job->next;
     log_failure(job->mirror, job->model.id, scan);
     answer_waiting(job->mirror, job->first_wait, scan);
-    job_destroy(job);
+    if (scan->status == MODEL_OK)
+        tidy(job);
+    else
+        job_destroy(job);
     mirror_scan_destroy(scan);
 }
 
@@ -184,6 +234,20 @@ void mirror_pull_wait_for_answer(struct mirror *mirror, struct entry *entry,
     join(job, wait);
 }
 
+/* Clients ask what a branch is and take files of the commit: the branch is the name for people. */
+static const char *branch_of(const struct mirror_puller *puller, const struct entry *entry)
+{
+    const char *branch = entry->revision;
+    for (size_t i = 0; hub_is_hex(branch, 40) && i < puller->n_entries; i++) {
+        const struct entry *other = puller->entries[i];
+        if (other->repository.snapshot != NULL &&
+            strcmp(other->repository.id, entry->repository.id) == 0 &&
+            strcmp(other->repository.snapshot->commit, entry->repository.snapshot->commit) == 0)
+            branch = other->revision;
+    }
+    return strcmp(branch, "HEAD") == 0 ? "main" : branch;
+}
+
 static struct job *start_fetch(struct mirror *mirror, const struct entry *entry,
                                const struct mirror_file *file)
 {
@@ -195,7 +259,8 @@ static struct job *start_fetch(struct mirror *mirror, const struct entry *entry,
     memcpy(job->model.commit, entry->repository.snapshot->commit, sizeof job->model.commit);
     job->file = (struct hub_file){.path = strdup(file->path), .size_bytes = file->stamp.size_bytes};
     job->file.digest = hub_digest_read(file->etag);
-    if (job->model.id == NULL || job->file.path == NULL ||
+    job->revision = strdup(branch_of(puller, entry));
+    if (job->model.id == NULL || job->file.path == NULL || job->revision == NULL ||
         mirror_scanner_order_work(puller->threads, run_fetch, on_fetched, job) != MODEL_OK) {
         job_destroy(job);
         return NULL;

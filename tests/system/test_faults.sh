@@ -90,6 +90,7 @@ start cut-always acme/tiny truncate=always
 start corrupt acme/tiny corrupt-same-length
 start corrupt-always acme/tiny corrupt-same-length=always
 HF_HUB_DOWNLOAD_TIMEOUT=2 start stalled acme/tiny stall
+HF_HUB_DOWNLOAD_TIMEOUT=1 start stalled-always acme/tiny stall=always
 start slow acme/tiny slow=200000
 start moved acme/tiny branch-moves
 start bare acme/tiny http-401-bare
@@ -104,6 +105,8 @@ done
 wrong limit-always 6 'too many requests'
 wrong server-error-always 5 'answers 500'
 wrong cut-always 5 'broke off'
+wrong stalled-always 5 'too little came for 1 s'
+same 'stalled-always: five attempts at a file, then the end' "$(grep -c 'trying again in .* of 4)' "$work/stalled-always/err")" 4
 wrong corrupt-always 7 'wrong bytes'
 wrong bare 4 'token'
 either gzip 5 "sends 'config.json' as 'gzip' though it was asked for plain bytes"

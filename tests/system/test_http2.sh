@@ -34,7 +34,7 @@ pids+=($!)
 while [ ! -s "$work/address" ] && kill -0 "${pids[0]}" 2>/dev/null; do read -rt 0.02 <> <(:); done
 backend=$(sed 's/.*://' "$work/address")
 front() { # NAME OPTION...: sets HF_ENDPOINT; each request is a line "PORT PROTOCOL STATUS" of $work/NAME.log
-    local name=$1 port
+    local name=$1 port pid
     shift
     for _ in 1 2 3 4 5; do # another process may take the port before it does
         port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -42,8 +42,9 @@ front() { # NAME OPTION...: sets HF_ENDPOINT; each request is a line "PORT PROTO
         nghttpx -f "127.0.0.1,$port" -b "127.0.0.1,$backend" --workers=1 --conf=/dev/null --errorlog-file="$work/$name.err" \
             --accesslog-file="$work/$name.log" --accesslog-format='$remote_port $alpn $status' "$@" \
             "$work/key.pem" "$work/cert.pem" 2>>"$work/$name.err" &
-        pids+=($!)
-        while kill -0 $! 2>/dev/null; do
+        pid=$! # a process substitution below is $!, too
+        pids+=("$pid")
+        while kill -0 "$pid" 2>/dev/null; do
             curl -s --noproxy '*' --cacert "$work/cert.pem" -o "$work/body" "https://127.0.0.1:$port/health" && break 2
             read -rt 0.05 <> <(:)
         done

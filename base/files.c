@@ -132,7 +132,7 @@ static model_status create_temporary(const char *path, char **ret_name, int *ret
     }
 }
 
-static model_status sync_parent(const char *path, struct model_error *err)
+model_status dir_sync_parent(const char *path, struct model_error *err)
 {
     const char *base = path_base(path);
     char *parent = base == path ? text_format(".") : text_format("%.*s", (int)(base - path), path);
@@ -183,7 +183,7 @@ static model_status replace_file(const char *path, file_make_fn *make, void *con
     if (status != MODEL_OK)
         (void)unlink(temporary);
     else
-        status = sync_parent(path, err);
+        status = dir_sync_parent(path, err);
     free(temporary);
     return status;
 }

@@ -47,6 +47,8 @@ model_status file_write_all(int fd, const char *path, const void *data, size_t s
 
 /* fsync of a folder, so that a rename or a new file in it lasts. */
 model_status dir_sync(const char *path, struct model_error *err);
+/* The same with the folder that path is in. */
+model_status dir_sync_parent(const char *path, struct model_error *err);
 /* mkdir -p. */
 model_status dir_make_all(const char *path, struct model_error *err);
 /* rm -r; does not follow symbolic links; what is not there is fine. */

@@ -65,6 +65,19 @@ struct modelhost_download_options {
     /* Called now and then with the bytes so far and in all; may be NULL. [the calling thread] */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_context;
+    /* Which files: patterns as of `pkgmgr download --include` and `--exclude`; none: a package's own choice. */
+    const char *const *includes; /* (n_includes) */
+    uint64_t n_includes;
+    const char *const *excludes; /* (n_excludes) */
+    uint64_t n_excludes;
+    const char *ca_file; /* certificates to trust instead of the system's (PEM); NULL: those */
+    uint64_t limit_bytes_per_s; /* of all connections together; 0: no limit */
+    uint32_t max_workers;       /* files at once, up to 64; 0: the default */
+    uint32_t max_connections;   /* requests at once for one file, up to 16; 0: the default */
+    /* Asked several times a second: other than 0 ends the download with MODEL_CANCELLED, and the next one
+     * goes on where it was. May be NULL. [the calling thread] */
+    int32_t (*cancelled)(void *context);
+    void *cancel_context;
 };
 
 #define MODELHOST_DOWNLOAD_OPTIONS_INIT                                                            \

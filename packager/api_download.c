@@ -4,14 +4,25 @@
 #include "environment.h"
 #include "errors.h"
 #include "hub_environment.h"
+#include "transfer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_PATTERNS 1000
+
 struct observer {
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
     void *context;
+    int32_t (*cancelled)(void *context);
+    void *cancel_context;
 };
+
+static bool forward_cancelled(void *context)
+{
+    const struct observer *observer = context;
+    return observer->cancelled(observer->cancel_context) != 0;
+}
 
 static void forward_progress(void *context, const struct download_plan *plan, size_t file_index,
                              uint64_t done_bytes)
@@ -39,6 +50,66 @@ static model_status fill_defaults(const struct modelhost_download_options *given
     return status;
 }
 
+/* Fields that a caller who was built with an earlier header does not have. */
+static void take_appended(const struct modelhost_download_options *given,
+                          struct download_options *options, struct observer *observer)
+{
+    if (!MODEL_HAS(struct modelhost_download_options, given, cancel_context))
+        return;
+    options->rules = (struct selection_rules){.includes = given->includes,
+                                              .n_includes = (size_t)given->n_includes,
+                                              .excludes = given->excludes,
+                                              .n_excludes = (size_t)given->n_excludes};
+    options->hub.http.ca_file = given->ca_file;
+    options->hub.http.limit_bytes_per_s = given->limit_bytes_per_s;
+    options->max_workers = given->max_workers;
+    options->max_connections = given->max_connections;
+    observer->cancelled = given->cancelled;
+    observer->cancel_context = given->cancel_context;
+    if (given->cancelled != NULL) {
+        options->hub.cancelled = forward_cancelled;
+        options->hub.cancel_context = observer;
+    }
+}
+
+static model_status check_list(const char *name, const char *const *patterns, uint64_t n,
+                               struct model_error *err)
+{
+    if (n > MAX_PATTERNS || (n > 0 && patterns == NULL))
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "modelhost_download: options.%s has %llu patterns, want up to %d", name,
+                         patterns == NULL ? 0 : (unsigned long long)n, MAX_PATTERNS);
+    for (uint64_t i = 0; i < n; i++)
+        if (patterns[i] == NULL)
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "modelhost_download: pattern %llu of options.%s is NULL",
+                             (unsigned long long)i, name);
+    return MODEL_OK;
+}
+
+static model_status check_given(const struct modelhost_download_options *given,
+                                struct model_error *err)
+{
+    if (!MODEL_HAS(struct modelhost_download_options, given, force))
+        return error_set(
+            err, MODEL_INVALID_ARGUMENT,
+            "modelhost_download: options.struct_size is %zu, want %zu; start them with "
+            "MODELHOST_DOWNLOAD_OPTIONS_INIT",
+            given->struct_size, sizeof *given);
+    if (!MODEL_HAS(struct modelhost_download_options, given, cancel_context))
+        return MODEL_OK;
+    if (given->max_workers > TRANSFER_MAX_WORKERS ||
+        given->max_connections > TRANSFER_MAX_CONNECTIONS)
+        return error_set(
+            err, MODEL_INVALID_ARGUMENT,
+            "modelhost_download: %u workers and %u connections for a file, want up to %d and %d",
+            given->max_workers, given->max_connections, TRANSFER_MAX_WORKERS,
+            TRANSFER_MAX_CONNECTIONS);
+    model_status status = check_list("includes", given->includes, given->n_includes, err);
+    return status == MODEL_OK ? check_list("excludes", given->excludes, given->n_excludes, err)
+                              : status;
+}
+
 static void take_given(const struct modelhost_download_options *given,
                        struct download_options *options, struct observer *observer)
 {
@@ -55,6 +126,7 @@ static void take_given(const struct modelhost_download_options *given,
         observer->progress = given->progress;
         observer->context = given->progress_context;
     }
+    take_appended(given, options, observer);
     if (observer->progress != NULL) {
         options->progress = forward_progress;
         options->observer = observer;
@@ -71,13 +143,9 @@ MODELHOST_API model_status modelhost_download(const char *id,
     char *name = NULL, *revision = NULL;
     if (id == NULL)
         return error_set(err, MODEL_INVALID_ARGUMENT, "modelhost_download: id is NULL");
-    if (options != NULL && !MODEL_HAS(struct modelhost_download_options, options, force))
-        return error_set(
-            err, MODEL_INVALID_ARGUMENT,
-            "modelhost_download: options.struct_size is %zu, want %zu; start them with "
-            "MODELHOST_DOWNLOAD_OPTIONS_INIT",
-            options->struct_size, sizeof *options);
-    model_status status = store_split_name(id, &name, &revision, err);
+    model_status status = options != NULL ? check_given(options, err) : MODEL_OK;
+    if (status == MODEL_OK)
+        status = store_split_name(id, &name, &revision, err);
     if (status == MODEL_OK)
         status = fill_defaults(options, &environment, err);
     if (status != MODEL_OK)

@@ -2,6 +2,7 @@
 #include "human_text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *human_size(uint64_t size_bytes, char text[HUMAN_TEXT_BYTES])
@@ -55,4 +56,18 @@ void progress_line(const struct progress_state *state, size_t columns, char *ret
         (void)snprintf(ret + used, ret_bytes - used, "  %s", state->name);
     else if (used > columns && columns < ret_bytes)
         ret[columns] = '\0';
+}
+
+bool human_size_read(const char *text, uint64_t *ret)
+{
+    static const char units[] = "kMGT";
+    char *end = NULL;
+    double size = strtod(text, &end);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+    for (const char *u = units; unit != NULL && u <= unit; u++)
+        size *= 1000;
+    if (end == text || end[unit != NULL] != '\0' || !(size >= 1) || size > 1e15)
+        return false;
+    *ret = (uint64_t)size;
+    return true;
 }

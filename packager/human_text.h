@@ -2,6 +2,7 @@
 #ifndef HUMAN_TEXT_H
 #define HUMAN_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,6 +10,9 @@
 
 /* "999 B", "1.2 kB", "440 MB": powers of 1000, three digits. Writes into text and returns it. */
 const char *human_size(uint64_t size_bytes, char text[HUMAN_TEXT_BYTES]);
+
+/* Reads "500", "500k", "20M", "1.5G", "2T": powers of 1000, from 1 to 10^15. False: it is none. */
+bool human_size_read(const char *text, uint64_t *ret);
 
 /* "0:07", "12:34", "1:02:03"; "--:--" for a negative number. */
 const char *human_duration(int64_t seconds, char text[HUMAN_TEXT_BYTES]);

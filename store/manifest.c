@@ -323,7 +323,9 @@ char *manifest_print(const struct manifest *manifest)
     json_node *root = json_new_object();
     bool complete = json_add_number(root, "format_version", MANIFEST_FORMAT_VERSION) != NULL;
     for (size_t i = 0; i < N_TEXTS; i++)
-        complete = json_add_string(root, texts[i].key, text_of(manifest, i)) != NULL && complete;
+        if (texts[i].needed || text_of(manifest, i)[0] != '\0') /* nothing is said by leaving out */
+            complete =
+                json_add_string(root, texts[i].key, text_of(manifest, i)) != NULL && complete;
     json_node *files = json_add_array(root, "files");
     complete = files != NULL && complete;
     for (size_t i = 0; i < manifest->n_files && complete; i++)

@@ -100,6 +100,46 @@ static model_status unpack_one(const struct archive *archive, const struct archi
     return status;
 }
 
+/* The folders of an entry below the target: their names last only when these are synced, too. */
+static model_status sync_folders(const char *folder, const char *entry_path,
+                                 struct model_error *err)
+{
+    char *path = path_join(folder, entry_path);
+    if (path == NULL)
+        return error_no_memory(err, "a path");
+    model_status status = MODEL_OK;
+    const size_t root_bytes = strlen(folder);
+    for (char *slash = strrchr(path, '/');
+         status == MODEL_OK && slash != NULL && (size_t)(slash - path) > root_bytes;
+         slash = strrchr(path, '/')) {
+        *slash = '\0';
+        status = dir_sync(path, err);
+    }
+    free(path);
+    return status;
+}
+
+/* Entries lie in the order of their paths, so those of one folder mostly follow each other. */
+static model_status sync_all(const struct archive *archive, const char *folder,
+                             const struct unpack_options *options, struct model_error *err)
+{
+    const struct archive_index *index = archive_index(archive);
+    model_status status = MODEL_OK;
+    size_t last_bytes = 0;
+    const char *last = NULL;
+    for (size_t i = 0; i < index->n_entries && status == MODEL_OK; i++) {
+        const char *path = index->entries[i].path, *slash = strrchr(path, '/');
+        const size_t dir_bytes = slash != NULL ? (size_t)(slash - path) : 0;
+        if (dir_bytes == 0 || !is_wanted(options, &index->entries[i]) ||
+            (last != NULL && dir_bytes == last_bytes && memcmp(last, path, dir_bytes) == 0))
+            continue;
+        status = sync_folders(folder, path, err);
+        last = path;
+        last_bytes = dir_bytes;
+    }
+    return status == MODEL_OK ? dir_sync(folder, err) : status;
+}
+
 static model_status unpack_all(const struct archive *archive, const char *folder,
                                const struct unpack_options *options, struct model_error *err)
 {
@@ -136,9 +176,11 @@ model_status package_unpack(const struct archive *archive, const char *target,
     if (status == MODEL_OK)
         status = unpack_all(archive, folder, options, err);
     if (status == MODEL_OK)
-        status = dir_sync(folder, err);
+        status = sync_all(archive, folder, options, err);
     if (status == MODEL_OK && (chmod(folder, 0755) != 0 || rename(folder, target) != 0))
         status = error_set_errno(err, errno, "cannot rename to %s", target);
+    if (status == MODEL_OK)
+        status = dir_sync_parent(target, err);
     if (status == MODEL_OK)
         *ret = summary;
     else

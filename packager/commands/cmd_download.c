@@ -5,6 +5,7 @@
 #include "hub_cache.h"
 #include "hub_answers.h"
 #include "hub_environment.h"
+#include "human_text.h"
 #include "progress_view.h"
 #include "transfer.h"
 
@@ -106,19 +107,11 @@ static int take_number(const char *option, int64_t max, unsigned *ret)
     return 0;
 }
 
-/* "500", "500k", "20M", "1G": powers of 1000, as sizes are shown. */
 static int take_rate(uint64_t *ret)
 {
-    static const char units[] = "kMG";
-    char *end = NULL;
-    double rate = strtod(optarg, &end);
-    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
-    for (const char *u = units; unit != NULL && u <= unit; u++)
-        rate *= 1000;
-    if (end == optarg || end[unit != NULL] != '\0' || !(rate >= 1) || rate > 1e15)
+    if (!human_size_read(optarg, ret))
         return command_usage(
             "download", "--limit-rate is '%s', want bytes per second, such as 500k or 20M", optarg);
-    *ret = (uint64_t)rate;
     return 0;
 }
 

@@ -2,11 +2,13 @@
 #include "commands.h"
 #include "errors.h"
 #include "human_text.h"
+#include "partial_claim.h"
 #include "store_gc.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_GRACE_MS (60 * 60 * 1000)
 
@@ -51,11 +53,22 @@ static void say_sum(const struct report *report, const struct store_gc_result *r
         fprintf(stderr, "pkgmgr: %zu stay: %s\n", result->n_kept, result->note);
 }
 
+/* A folder of partial/ is named <key>.<owner> while somebody works on it; a key has no dot. */
+static bool is_worked_on(void *context, const char *name, int64_t changed_s, int64_t now_s)
+{
+    struct partial_owner self;
+    const char *dot = strchr(name, '.');
+    (void)context;
+    partial_owner_init(&self);
+    return dot != NULL && partial_owner_state(dot + 1, &self, changed_s, now_s) == PARTIAL_ALIVE;
+}
+
 static model_status collect(const struct store *store, struct store_gc_options *options,
                             struct report *report, json_node *root, struct model_error *err)
 {
     struct store_gc_result result = {0};
     options->report = report_one;
+    options->is_worked_on = is_worked_on;
     options->context = report;
     model_status status = store_gc(store, options, &result, err);
     if (status == MODEL_OK && root == NULL && !report->quiet)

@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "hub.h"
 #include "hub_environment.h"
+#include "human_text.h"
 #include "mirror_catalog.h"
 #include "mirror_tokens.h"
 
@@ -12,6 +13,7 @@
 
 #define DEFAULT_PORT            8080
 #define DEFAULT_PER_ADDRESS     512
+#define DEFAULT_KEEP            "100G"
 #define MAX_CONNECTIONS_AT_MOST 100000
 
 static bool read_options(int argc, char **argv, struct serve_settings *s)
@@ -35,6 +37,7 @@ static bool read_options(int argc, char **argv, struct serve_settings *s)
         {.name = "access-format", .text = &s->access_format},
         {.name = "upstream", .text = &s->upstream},
         {.name = "upstream-token-file", .text = &s->upstream_token_file},
+        {.name = "upstream-keep", .text = &s->upstream_keep},
         {.name = "fault", .list = &s->faults},
         {.name = "verbose", .flag = &s->is_verbose, .letter = 'v'},
         {.name = "quiet", .flag = &s->is_quiet, .letter = 'q'},
@@ -91,6 +94,17 @@ static int check(const struct serve_settings *s, int n_arguments)
                              s->access_format);
     if (s->is_open && s->token == NULL && s->token_files.n_values == 0)
         return command_usage("serve", "--anonymous says nothing without --token or --token-file");
+    if (s->upstream == NULL && s->upstream_keep != NULL)
+        return command_usage("serve", "--upstream-keep says nothing without --upstream");
+    return 0;
+}
+
+static int read_sizes(struct serve_settings *s)
+{
+    const char *text = s->upstream_keep != NULL ? s->upstream_keep : DEFAULT_KEEP;
+    if (!human_size_read(text, &s->upstream_keep_bytes))
+        return command_usage("serve", "--upstream-keep is '%s', want bytes, such as 500M or 2T",
+                             text);
     return 0;
 }
 
@@ -107,6 +121,7 @@ static void fill_options(struct serve_settings *s, const char *folder)
                                         .n_faults = s->faults.n_values,
                                         .upstream = s->upstream_url,
                                         .upstream_token = s->upstream_token,
+                                        .upstream_keep_bytes = s->upstream_keep_bytes,
                                         .page_size = (size_t)s->page_size};
 }
 
@@ -130,6 +145,8 @@ int serve_settings_read(int argc, char **argv, struct serve_settings *settings)
     settings->wants_fault_help =
         settings->faults.n_values == 1 && strcmp(settings->faults.values[0], "help") == 0;
     int code = settings->wants_fault_help ? 0 : check(settings, argc - optind);
+    if (code == 0)
+        code = read_sizes(settings);
     if (code == 0)
         code = read_aliases(settings);
     if (code == 0)

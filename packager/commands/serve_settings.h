@@ -10,7 +10,8 @@ struct serve_settings {
     const char *host;
     int64_t port, max_per_address, page_size;
     const char *token, *certificate, *key, *access_log, *access_format;
-    const char *upstream, *upstream_token_file;
+    const char *upstream, *upstream_token_file, *upstream_keep;
+    uint64_t upstream_keep_bytes;
     char *upstream_url, *upstream_token;
     struct command_list token_files, gated, aliases, faults;
     struct mirror_alias *alias_pairs;

@@ -22,11 +22,17 @@ static size_t refuse(struct hub_easy *easy, model_status status)
     return CURL_WRITEFUNC_ERROR;
 }
 
+int64_t hub_easy_now_ns(const struct hub_easy_shared *shared)
+{
+    return shared->now_ns != NULL ? shared->now_ns(shared->clock_context) : clock_now_ns();
+}
+
 static size_t on_header(char *line, size_t one, size_t size, void *context)
 {
     struct hub_easy *easy = context;
     struct hub_call *call = easy->call;
     (void)one;
+    stall_timer_note(&easy->stall, size);
     model_status status =
         hub_response_take_line(&call->response, line, size, call->exchange.url, &call->err);
     return status == MODEL_OK ? size : refuse(easy, status);
@@ -36,7 +42,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *context)
 static void charge(struct hub_easy *easy, size_t size_bytes)
 {
     struct hub_easy_shared *shared = easy->shared;
-    int64_t now_ns = shared->limit.bytes_per_s != 0 ? clock_now_ns() : 0;
+    int64_t now_ns = shared->limit.bytes_per_s != 0 ? hub_easy_now_ns(shared) : 0;
     int64_t wait_ms = rate_limit_take(&shared->limit, size_bytes, now_ns);
     if (wait_ms == 0)
         return;
@@ -50,6 +56,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *context)
     struct hub_call *call = easy->call;
     const struct hub_exchange *exchange = &call->exchange;
     (void)one;
+    stall_timer_note(&easy->stall, size);
     (void)curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &call->response.status);
     long code = call->response.status;
     if (code == 200 || (code == 206 && exchange->range_end != 0)) {
@@ -95,7 +102,7 @@ static model_status make_headers(const struct hub_exchange *exchange, struct cur
 }
 
 /* With a limit, an exchange is slow because others were faster. */
-static long least_rate(const struct hub_easy_shared *shared)
+static uint64_t least_rate(const struct hub_easy_shared *shared)
 {
     return shared->limit.bytes_per_s == 0 ? HUB_MIN_RATE : 1;
 }
@@ -105,22 +112,12 @@ static CURLcode set_exchange(struct hub_easy *easy)
     const struct hub_exchange *exchange = &easy->call->exchange;
     CURL *curl = easy->curl;
     char range[64];
-    long stall_s = (long)((exchange->stall_timeout_ms + 999) / 1000);
     long connect_ms = exchange->stall_timeout_ms < CONNECT_TIMEOUT_MS
                           ? (long)exchange->stall_timeout_ms
                           : CONNECT_TIMEOUT_MS;
-    const struct {
-        CURLoption option;
-        long value;
-    } numbers[] = {
-        {CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1},
-        {CURLOPT_LOW_SPEED_LIMIT, least_rate(easy->shared)},
-        {CURLOPT_TIMEOUT_MS, (long)exchange->timeout_ms},
-        {CURLOPT_CONNECTTIMEOUT_MS, connect_ms},
-    };
     CURLcode code = curl_easy_setopt(curl, CURLOPT_URL, exchange->url);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && code == CURLE_OK; i++)
-        code = curl_easy_setopt(curl, numbers[i].option, numbers[i].value);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     if (code == CURLE_OK)
         code = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, easy->headers);
     if (exchange->range_end != 0)
@@ -250,8 +247,35 @@ void hub_easy_destroy(struct hub_easy *easy)
     free(easy);
 }
 
+bool hub_easy_is_over(struct hub_easy *easy, int64_t now_ns)
+{
+    struct hub_call *call = easy->call;
+    const struct hub_exchange *exchange = &call->exchange;
+    int64_t limit_ms = 0;
+    if (easy->is_paused)
+        stall_timer_excuse(&easy->stall, now_ns);
+    if (exchange->timeout_ms > 0 && now_ns - easy->started_ns >= exchange->timeout_ms * NS_PER_MS)
+        limit_ms = exchange->timeout_ms;
+    else if (!stall_timer_is_over(&easy->stall, now_ns))
+        return false;
+    call->failure = HUB_BROKE_OFF;
+    if (limit_ms > 0)
+        (void)error_set(&call->err, MODELHOST_NETWORK,
+                        "the transfer from %.200s broke off: it was not complete after %lld s",
+                        exchange->url, (long long)(limit_ms + 999) / 1000);
+    else
+        (void)error_set(&call->err, MODELHOST_NETWORK,
+                        "the transfer from %.200s broke off: too little came for %lld s",
+                        exchange->url, (long long)(exchange->stall_timeout_ms + 999) / 1000);
+    return true;
+}
+
 model_status hub_easy_start(struct hub_easy *easy, struct hub_call *call)
 {
+    const struct hub_exchange *exchange = &call->exchange;
+    easy->started_ns = hub_easy_now_ns(easy->shared);
+    stall_timer_start(&easy->stall, exchange->stall_timeout_ms, least_rate(easy->shared),
+                      easy->started_ns);
     easy->call = call;
     easy->refusal = MODEL_OK;
     easy->reason[0] = '\0';

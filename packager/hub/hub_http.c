@@ -168,17 +168,21 @@ static void collect_ended(struct hub_http *http)
     }
 }
 
-static void end_cancelled(struct hub_http *http)
+static void end_stopped(struct hub_http *http, int64_t now_ns)
 {
     struct hub_easy *next;
     for (struct hub_easy *easy = http->running; easy != NULL; easy = next) {
         struct hub_call *call = easy->call;
         const struct hub_exchange *exchange = &call->exchange;
         next = easy->next;
-        if (exchange->cancelled == NULL || !exchange->cancelled(exchange->cancel_context))
+        bool is_cancelled =
+            exchange->cancelled != NULL && exchange->cancelled(exchange->cancel_context);
+        if (!is_cancelled && !hub_easy_is_over(easy, now_ns))
             continue;
         put_back(http, easy);
-        end_call(http, call, error_set(&call->err, MODEL_CANCELLED, "interrupted"));
+        end_call(http, call,
+                 is_cancelled ? error_set(&call->err, MODEL_CANCELLED, "interrupted")
+                              : MODELHOST_NETWORK);
     }
 }
 
@@ -202,7 +206,7 @@ static void resume_paused(struct hub_http *http, int64_t now_ns)
 static struct hub_call *wait_by_curl(void *context, int64_t timeout_ms)
 {
     struct hub_http *http = context;
-    int64_t now_ns = clock_now_ns();
+    int64_t now_ns = hub_easy_now_ns(&http->shared);
     if (http->ended == NULL) {
         bool is_paused = false;
         for (const struct hub_easy *i = http->running; i != NULL && !is_paused; i = i->next)
@@ -212,7 +216,7 @@ static struct hub_call *wait_by_curl(void *context, int64_t timeout_ms)
         resume_paused(http, now_ns);
         if (http->shared.resume_ns != 0 && now_ns + timeout_ms * NS_PER_MS > http->shared.resume_ns)
             timeout_ms = (http->shared.resume_ns - now_ns) / NS_PER_MS + 1;
-        end_cancelled(http);
+        end_stopped(http, now_ns);
         if (http->ended == NULL)
             hub_loop_run(http->loop, timeout_ms < CANCEL_CHECK_MS ? timeout_ms : CANCEL_CHECK_MS);
         collect_ended(http);
@@ -275,8 +279,12 @@ model_status hub_http_create(const struct hub_http_options *options, struct hub_
     if (http == NULL)
         return error_no_memory(err, "the hub client");
     struct hub_loop_events events = {on_socket, on_timer, http};
+    if (options != NULL) {
+        http->shared.now_ns = options->now_ns;
+        http->shared.clock_context = options->clock_context;
+    }
     rate_limit_init(&http->shared.limit, options != NULL ? options->limit_bytes_per_s : 0,
-                    clock_now_ns());
+                    hub_easy_now_ns(&http->shared));
     model_status status = hub_loop_create(&events, &http->loop, err);
     if (status == MODEL_OK && options != NULL && options->ca_file != NULL &&
         (http->shared.ca_file = strdup(options->ca_file)) == NULL)

@@ -108,6 +108,9 @@ struct hub_http;
 struct hub_http_options {
     const char *ca_file;        /* certificates to trust instead of the system's; NULL: those */
     uint64_t limit_bytes_per_s; /* for all exchanges together; 0: none */
+    /* Nanoseconds that never go back, by which exchanges stall and are limited; NULL: the system's. */
+    int64_t (*now_ns)(void *context);
+    void *clock_context;
 };
 
 /* Connections that are kept between exchanges. Proxies come from the environment as libcurl reads it

@@ -34,10 +34,10 @@ static void on_timer(uv_timer_t *handle)
     loop->events.on_timer(loop->events.context);
 }
 
-/* That it came is all: uv_run() returns after it. */
+/* uv_run() calls timers before it waits, too: without a word it would wait on then, for whatever is next. */
 static void on_limit(uv_timer_t *handle)
 {
-    (void)handle;
+    uv_stop(handle->loop);
 }
 
 static void on_wake(uv_async_t *handle)

@@ -2,9 +2,26 @@
 #include "download_cache.h"
 #include "errors.h"
 #include "hub_cache.h"
+#include "pull_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* What a mirror of this store pulled. Small files are copied: there, a file's time says when it was used
+ * last; large ones the mirror takes from the store from now on. */
+static model_status take_pulled(const struct download *download, struct plan_file *planned,
+                                bool *ret_found, struct model_error *err)
+{
+    const struct hub_file *file = planned->file;
+    char *path = pull_cache_place(store_dir(download->store), file->digest.hex);
+    if (path == NULL)
+        return error_no_memory(err, "a path");
+    model_status status =
+        hub_cache_take_file(path, file->digest.kind == HUB_DIGEST_SHA256, &file->digest,
+                            file->size_bytes, download->store, planned->sha256, ret_found, err);
+    free(path);
+    return status;
+}
 
 model_status download_take_cached(const struct download *download, struct plan_file *planned,
                                   struct model_error *err)
@@ -12,12 +29,11 @@ model_status download_take_cached(const struct download *download, struct plan_f
     const struct download_options *options = download->options;
     /* clients keep a model under the name that it was asked by */
     const char *ids[] = {download->model.id, options->id};
-    if (options->hub_cache_dir == NULL || options->dry_run || planned->in_store ||
-        !store_is_writable(download->store))
+    if (options->dry_run || planned->in_store || !store_is_writable(download->store))
         return MODEL_OK;
-    model_status status = MODEL_OK;
     bool found = false;
-    for (size_t i = 0; i < 2 && status == MODEL_OK && !found; i++)
+    model_status status = take_pulled(download, planned, &found, err);
+    for (size_t i = 0; options->hub_cache_dir != NULL && i < 2 && status == MODEL_OK && !found; i++)
         if (i == 0 || strcmp(ids[0], ids[1]) != 0)
             status = hub_cache_take(options->hub_cache_dir, ids[i], &planned->file->digest,
                                     planned->file->size_bytes, download->store, planned->sha256,

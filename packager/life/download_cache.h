@@ -4,8 +4,8 @@
 
 #include "download.h"
 
-/* Fills a file of the plan from the hub's cache, if that has its bytes: it is in the store then. Nothing
- * happens without a cache, in a dry run, and when it is in the store already. */
+/* Fills a file of the plan from what a mirror of the store pulled, or from the hub's cache, if one has its
+ * bytes: it is in the store then. Nothing happens without these, in a dry run, and when it is in the store already. */
 model_status download_take_cached(const struct download *download, struct plan_file *planned,
                                   struct model_error *err);
 

@@ -65,7 +65,7 @@ static bool fits(const struct file_digests *found, const struct hub_digest *dige
 }
 
 /* Takes a hold of the file first, then hashes what it holds: nobody can exchange it in between. */
-static model_status take(const struct store *store, const char *blob,
+static model_status take(const struct store *store, const char *blob, bool may_link,
                          const struct hub_digest *digest, uint64_t size_bytes,
                          char ret_sha256[SHA256_HEX_BYTES], bool *ret_found,
                          struct model_error *err)
@@ -77,7 +77,7 @@ static model_status take(const struct store *store, const char *blob,
     model_status status = store_make_staging(store, &staging, err);
     if (status == MODEL_OK && (copy = path_join(staging, "cached")) == NULL)
         status = error_no_memory(err, "a path");
-    bool good = status == MODEL_OK && store_share_file(blob, copy, 1, NULL) == MODEL_OK &&
+    bool good = status == MODEL_OK && store_share_file(blob, copy, may_link, NULL) == MODEL_OK &&
                 file_digests_read(copy, wanted, &digests, NULL) == MODEL_OK &&
                 fits(&digests, digest, size_bytes);
     if (good)
@@ -90,6 +90,17 @@ static model_status take(const struct store *store, const char *blob,
         memcpy(ret_sha256, digests.sha256, SHA256_HEX_BYTES);
     *ret_found = good;
     return MODEL_OK;
+}
+
+model_status hub_cache_take_file(const char *file, bool may_link, const struct hub_digest *digest,
+                                 uint64_t size_bytes, const struct store *store,
+                                 char ret_sha256[SHA256_HEX_BYTES], bool *ret_found,
+                                 struct model_error *err)
+{
+    *ret_found = false;
+    if (digest->kind == HUB_DIGEST_NONE || !has_candidate(file, size_bytes))
+        return MODEL_OK;
+    return take(store, file, may_link, digest, size_bytes, ret_sha256, ret_found, err);
 }
 
 model_status hub_cache_take(const char *cache_dir, const char *id, const struct hub_digest *digest,
@@ -108,8 +119,7 @@ model_status hub_cache_take(const char *cache_dir, const char *id, const struct 
     free(repository);
     if (blob == NULL)
         return error_no_memory(err, "the hub cache's path");
-    if (has_candidate(blob, size_bytes))
-        status = take(store, blob, digest, size_bytes, ret_sha256, ret_found, err);
+    status = hub_cache_take_file(blob, true, digest, size_bytes, store, ret_sha256, ret_found, err);
     free(blob);
     return status;
 }

@@ -30,6 +30,12 @@ model_status hub_cache_take(const char *cache_dir, const char *id, const struct 
                             char ret_sha256[SHA256_HEX_BYTES], bool *ret_found,
                             struct model_error *err);
 
+/* The same with a file that should have the content. may_link: the store may share its inode. */
+model_status hub_cache_take_file(const char *file, bool may_link, const struct hub_digest *digest,
+                                 uint64_t size_bytes, const struct store *store,
+                                 char ret_sha256[SHA256_HEX_BYTES], bool *ret_found,
+                                 struct model_error *err);
+
 /* A file to lay down: its name in the repository, the hub's digest of it, and where its content is. */
 struct hub_cache_file {
     const char *path;

@@ -31,6 +31,7 @@ struct mirror_options {
     /* What is not in the folder comes from this hub, and is kept below it; NULL: from none. */
     const char *upstream, *upstream_token; /* token NULL: none */
     int64_t upstream_timeout_ms;           /* without a byte; 0: the default */
+    uint64_t upstream_keep_bytes;          /* of what is kept; 0: no bound */
     const struct log_sink *log;
 };
 

@@ -19,8 +19,7 @@ static bool is_stopped(void *context)
     return atomic_load(stop);
 }
 
-static model_status connect_to(const struct pull *pull, const atomic_bool *stop, struct hub **ret,
-                               struct model_error *err)
+struct hub_config pull_hub_config(const struct pull *pull, const atomic_bool *stop)
 {
     struct hub_config config = {.endpoint = pull->endpoint,
                                 .token = pull->token,
@@ -29,6 +28,13 @@ static model_status connect_to(const struct pull *pull, const atomic_bool *stop,
                                 .cancel_context = (void *)(uintptr_t)stop};
     if (pull->log != NULL)
         config.log = *pull->log;
+    return config;
+}
+
+static model_status connect_to(const struct pull *pull, const atomic_bool *stop, struct hub **ret,
+                               struct model_error *err)
+{
+    struct hub_config config = pull_hub_config(pull, stop);
     return hub_create(&config, ret, err);
 }
 
@@ -260,8 +266,10 @@ static model_status fetch(const struct pull *pull, const struct hub_model *model
 
 char *pull_path(const struct pull *pull, const char *digest, uint64_t size_bytes)
 {
-    if (pull->cache != NULL && pull_cache_has_blob(pull->cache, digest, size_bytes))
+    if (pull->cache != NULL && pull_cache_has_blob(pull->cache, digest, size_bytes)) {
+        pull_cache_use(pull->cache, digest);
         return pull_cache_blob_path(pull->cache, digest);
+    }
     if (pull->store != NULL && store_has_blob(pull->store, digest, size_bytes))
         return store_blob_path(pull->store, digest);
     return NULL;
@@ -275,6 +283,11 @@ model_status pull_fetch(const struct pull *pull, const struct hub_model *model,
     struct landing landing = {.file = file, .received_bytes = received_bytes};
     if (pull->endpoint == NULL)
         return error_set(err, MODEL_NOT_FOUND, "the store has lost '%s'", file->path);
+    path = pull_path(pull, file->digest.hex, file->size_bytes);
+    if (path != NULL) { /* it came, or moved into the store, while this one waited */
+        free(path);
+        return MODEL_OK;
+    }
     landing.dir = pull_cache_blobs(pull->cache);
     model_status status = pull_cache_make_part(pull->cache, &landing.fd, &path, err);
     if (status != MODEL_OK)

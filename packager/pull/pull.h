@@ -15,13 +15,17 @@ struct pull {
     int64_t stall_timeout_ms; /* 0: the default */
 };
 
+/* How its hub is reached; `stop` must live as long. */
+struct hub_config pull_hub_config(const struct pull *pull, const atomic_bool *stop);
+
 /* What `revision` of `id` is now. A commit that is known is not asked for again. When the hub cannot be
  * reached, what it was when last asked, with a warning; MODELHOST_NETWORK when that is not known. The
  * record's id is the hub's own name. `stop` ends it with MODEL_CANCELLED. */
 model_status pull_find(const struct pull *pull, const char *id, const char *revision,
                        const atomic_bool *stop, struct pull_record *ret, struct model_error *err);
 
-/* Where the bytes of a digest lie, if they do; to be freed. That they are right is not looked at. */
+/* Where the bytes of a digest lie, if they do; to be freed. That they are right is not looked at;
+ * that they were used now is noted. */
 char *pull_path(const struct pull *pull, const char *digest, uint64_t size_bytes);
 
 /* Makes one file of a commit a blob of the cache, size and digest checked. *received_bytes (may be

@@ -5,6 +5,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #define MAX_REVISION_BYTES 200 /* escaped: a file's name */
 
 struct pull_cache {
-    char *dir, *blobs, *tmp;
+    char *dir, *blobs, *used, *tmp;
 };
 
 void pull_cache_destroy(struct pull_cache *cache)
@@ -24,6 +25,7 @@ void pull_cache_destroy(struct pull_cache *cache)
         return;
     free(cache->dir);
     free(cache->blobs);
+    free(cache->used);
     free(cache->tmp);
     free(cache);
 }
@@ -51,10 +53,13 @@ model_status pull_cache_create(const char *root, struct pull_cache **ret, struct
         return error_no_memory(err, "a cache");
     cache->dir = path_join(root, ".pulled");
     cache->blobs = cache->dir != NULL ? path_join(cache->dir, "blobs") : NULL;
+    cache->used = cache->dir != NULL ? path_join(cache->dir, "used") : NULL;
     cache->tmp = cache->dir != NULL ? path_join(cache->dir, "tmp") : NULL;
-    model_status status = cache->blobs != NULL && cache->tmp != NULL
+    model_status status = cache->blobs != NULL && cache->used != NULL && cache->tmp != NULL
                               ? dir_make_all(cache->blobs, err)
                               : error_no_memory(err, "a cache");
+    if (status == MODEL_OK)
+        status = dir_make_all(cache->used, err);
     if (status == MODEL_OK)
         status = dir_make_all(cache->tmp, err);
     if (status != MODEL_OK) {
@@ -76,6 +81,46 @@ const char *pull_cache_blobs(const struct pull_cache *cache)
 char *pull_cache_blob_path(const struct pull_cache *cache, const char *digest)
 {
     return path_join(cache->blobs, digest);
+}
+
+char *pull_cache_place(const char *root, const char *digest)
+{
+    return text_format("%s/.pulled/blobs/%s", root, digest);
+}
+
+/* Not the blob's own time: a file whose time changes while it is sent is taken for another one. */
+void pull_cache_use(const struct pull_cache *cache, const char *digest)
+{
+    char *path = path_join(cache->used, digest);
+    int fd = path != NULL ? open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644) : -1;
+    if (fd >= 0) {
+        (void)futimens(fd, NULL);
+        (void)close(fd);
+    }
+    free(path);
+}
+
+int64_t pull_cache_used_s(const struct pull_cache *cache, const char *digest)
+{
+    struct stat info;
+    char *path = path_join(cache->used, digest);
+    int64_t used_s = path != NULL && lstat(path, &info) == 0 ? info.st_mtime : 0;
+    free(path);
+    return used_s;
+}
+
+static void remove_below(const char *dir, const char *name)
+{
+    char *path = path_join(dir, name);
+    if (path != NULL)
+        (void)unlink(path);
+    free(path);
+}
+
+void pull_cache_forget(const struct pull_cache *cache, const char *digest)
+{
+    remove_below(cache->blobs, digest);
+    remove_below(cache->used, digest);
 }
 
 bool pull_cache_has_blob(const struct pull_cache *cache, const char *digest, uint64_t size_bytes)

@@ -1,6 +1,7 @@
 /* pull_cache.h - the folder in which a mirror keeps what it fetched from another hub.
  *
  *   <root>/.pulled/blobs/<digest>                  each content once; the hub's own digest, checked
+ *   <root>/.pulled/used/<digest>                   its time is that of the blob's last use
  *   <root>/.pulled/tmp/                            work in progress, removed at the next start
  *   <root>/.pulled/<ns>--<name>/<commit>.json      pull_record.h
  *   <root>/.pulled/<ns>--<name>/refs/<revision>    "<id> <commit>": what it was when last asked
@@ -21,6 +22,12 @@ const char *pull_cache_blobs(const struct pull_cache *cache);
 /* To be freed; NULL without memory. */
 char *pull_cache_blob_path(const struct pull_cache *cache, const char *digest);
 bool pull_cache_has_blob(const struct pull_cache *cache, const char *digest, uint64_t size_bytes);
+/* Where the content of a digest would lie in the cache below a root; to be freed; NULL without memory. */
+char *pull_cache_place(const char *root, const char *digest);
+/* Notes that the blob was used now; when that was last, in seconds since 1970 (0: never noted). */
+void pull_cache_use(const struct pull_cache *cache, const char *digest);
+int64_t pull_cache_used_s(const struct pull_cache *cache, const char *digest);
+void pull_cache_forget(const struct pull_cache *cache, const char *digest);
 /* A new empty file to be written; its path is to be freed. */
 model_status pull_cache_make_part(const struct pull_cache *cache, int *ret_fd, char **ret_path,
                                   struct model_error *err);

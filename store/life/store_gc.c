@@ -165,6 +165,11 @@ static model_status collect_part(struct collection *collection, const struct cen
         return MODEL_OK; /* tmp/ is tidied by its own rules */
     if (is_busy)
         return keep(collection, 1, "a download or an install is at work, and may use them");
+    const struct store_gc_options *options = collection->options;
+    if (options->is_worked_on != NULL &&
+        options->is_worked_on(options->context, part->name + sizeof partial - 1, part->changed_s,
+                              collection->census.now_s))
+        return keep(collection, 1, "a download works on them, perhaps on another machine");
     if (!is_old(collection, part->changed_s))
         return keep(collection, 1, "they are younger than --grace");
     char *path = path_join(collection->store->dir, part->name);

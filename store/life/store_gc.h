@@ -4,7 +4,7 @@
  * |----------------------------------------|------------------------------------------------------------|
  * | a package that no ref leads to         | no host has it open, and it is older than the grace         |
  * | a blob that no package names           | no download or install is at work, and it is older          |
- * | a partial download                     | no download is at work, and nothing was written to it since  |
+ * | a partial download                     | no download is at work, its owner (is_worked_on) is gone or silent, and nothing was written to it since |
  * | work in progress below tmp/            | its process is gone                                         |
  * | leases, stamps, histories, times of use | their process, their package is gone                        |
  *
@@ -19,7 +19,10 @@
 struct store_gc_options {
     int64_t grace_s; /* what was made or used less than this ago stays */
     int64_t now_s;   /* 0: the disk's clock */
-    bool dry_run;    /* removes nothing, reports the same */
+    /* Whether somebody works on a partial download, by its name below partial/ and when it last changed; NULL:
+     * leases and the grace alone say so. Its context is `context`. */
+    bool (*is_worked_on)(void *context, const char *name, int64_t changed_s, int64_t now_s);
+    bool dry_run; /* removes nothing, reports the same */
     /* Called for each: "blob", "package", "partial", "staging"; its name below the store; bytes that this frees. May be
      * NULL. */
     void (*report)(void *context, const char *kind, const char *name, uint64_t size_bytes);

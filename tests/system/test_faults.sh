@@ -28,9 +28,11 @@ serve() { # DIR FAULT...: its addresses are in DIR/url
     echo "$pid" >"$dir/pid"
     while [ ! -s "$dir/url" ] && kill -0 "$pid" 2>/dev/null; do read -rt 0.02 <> <(:); done
 }
+modes=()
 start() { # NAME ID FAULT...: a download under way, its end is in $work/NAME
     local dir=$work/$1 id=$2
     shift 2
+    modes+=("$@")
     serve "$dir" "$@"
     (
         HF_ENDPOINT=$(head -n 1 "$dir/url") timeout 110 "$pkgmgr" download "$id" --store "$dir/store" >"$dir/out" 2>"$dir/err" </dev/null
@@ -51,6 +53,7 @@ right() { # NAME
     local dir=$work/$1
     same "$1: exit code 0" "$(cat "$dir/code")" 0
     ok "$1: the right package" is_right "$dir"
+    ok "$1: no part is left" [ -z "$(ls "$dir/store/partial" 2>/dev/null)" ]
     both "$1"
 }
 wrong() { # NAME CODE PART: an error, and the store has nothing
@@ -58,14 +61,14 @@ wrong() { # NAME CODE PART: an error, and the store has nothing
     same "$1: exit code $2" "$(cat "$dir/code")" "$2"
     has "$1: says why" "$(tail -n 1 "$dir/err")" "$3"
     ok "$1: prints no result" empty "$dir/out"
+    run list --store "$dir/store"
+    same "$1: the store lists nothing" "$out" ''
     ok "$1: no package is seen" [ -z "$(find "$dir/store/packages" -name metadata.json 2>/dev/null)" ]
     both "$1"
 }
-either() { # NAME CODE PART: a downloader may be able to do it, or say that it cannot
-    if [ "$(cat "$work/$1/code")" = 0 ]; then right "$1"; else wrong "$@"; fi
-}
 both() { # NAME: whatever happened
     ok "$1: leaves no work behind" [ -z "$(ls "$work/$1/store/tmp" 2>/dev/null)" ]
+    ok "$1: no part is held by a process that is gone" [ -z "$(find "$work/$1/store/partial" -mindepth 1 -maxdepth 1 -name '*.*' 2>/dev/null)" ]
     lacks "$1: the token is in no message" "$(cat "$work/$1/err" "$work/$1/log")" "$HF_TOKEN"
 }
 tokens() { curl -fsS --noproxy '*' "$(sed -n 2p "$work/$1/url")/tokens"; }
@@ -83,6 +86,7 @@ start past-end acme/tiny 416 truncate
 start limit acme/tiny 429-ratelimit
 start retry-after acme/tiny 429-retry-after
 start limit-always acme/tiny 429-retry-after=always
+start ratelimit-always acme/tiny 429-ratelimit=always
 start server-error acme/tiny 5xx-then-ok=1
 start server-error-always acme/tiny 5xx-then-ok=always
 start cut acme/tiny truncate
@@ -90,23 +94,29 @@ start cut-always acme/tiny truncate=always
 start corrupt acme/tiny corrupt-same-length
 start corrupt-always acme/tiny corrupt-same-length=always
 HF_HUB_DOWNLOAD_TIMEOUT=2 start stalled acme/tiny stall
+HF_HUB_DOWNLOAD_TIMEOUT=1 start stalled-always acme/tiny stall=always
 start slow acme/tiny slow=200000
 start moved acme/tiny branch-moves
 start bare acme/tiny http-401-bare
 start gzip acme/tiny gzip
+start whole-only acme/tiny ignore-range
+start past-end-only acme/tiny 416
 start all acme/tiny-old rename-307 resolve-cache-307 expire-403 429-ratelimit=1 truncate branch-moves
 for job in "${jobs[@]}"; do wait "$job"; done
 
-for name in plain renamed cached cdn cdn-cut expired expiring whole past-end limit retry-after server-error cut \
+for name in plain renamed cached cdn cdn-cut expired expiring whole whole-only past-end past-end-only limit retry-after server-error cut \
     corrupt stalled slow moved all; do
     right "$name"
 done
+wrong ratelimit-always 6 'too many requests'
 wrong limit-always 6 'too many requests'
 wrong server-error-always 5 'answers 500'
 wrong cut-always 5 'broke off'
+wrong stalled-always 5 'too little came for 1 s'
+same 'stalled-always: five attempts at a small file, then the end' "$(grep -oE 'GET /acme/tiny/resolve/[^ ]*json' "$work/stalled-always/log" | sort | uniq -c | awk '{ print $1 }' | sort -rn | head -n 1)" 5
 wrong corrupt-always 7 'wrong bytes'
 wrong bare 4 'token'
-either gzip 5 "sends 'config.json' as 'gzip' though it was asked for plain bytes"
+wrong gzip 5 "sends 'config.json' as 'gzip' though it was asked for plain bytes"
 
 for name in cdn cdn-cut expired all; do
     same "$name: no token at the content network" "$(tokens "$name")" 0
@@ -140,5 +150,7 @@ same 'an unknown fault: exit code 1' "$code" 1
 ok 'an unknown fault: the ones there are' says "there is no fault 'nonsense'; want one of rename-307, "
 run serve --fault help
 same 'the list of faults: exit code 0' "$code" 0
+same 'each fault of the list was tried' "$(sed -n 's/^    \([a-z0-9][a-z0-9-]*\) .*/\1/p' "$work/out" | sort)" "$(printf '%s\n' "${modes[@]%%=*}" | sort -u)"
+same 'no blob of any store is broken' "$(broken_blobs)" ''
 ok 'the list of faults' prints '    429-retry-after '
 summary

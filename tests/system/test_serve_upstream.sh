@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# `pkgmgr serve --upstream` and of a store: packager/mirror/mirror_pull.c, packager/pull/pull.c and
-# packager/pull/pull_cache.c. One fetch for many clients, checked, kept, and served when the hub is gone.
+# `pkgmgr serve --upstream` and of a store: packager/mirror/mirror_pull.c, packager/pull/pull.c,
+# packager/pull/pull_cache.c, packager/pull/pull_fill.c, packager/mirror/mirror_pull_entries.c and
+# packager/mirror/mirror_pull_jobs.c. One fetch for many clients, checked, kept, and served when the hub is gone.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/system/lib.sh
@@ -126,6 +127,63 @@ same 'a store: a client downloads from it' "$code" 0
 same 'a store: the same package' "$(basename "$out")" "$(ls "$work/store/packages/acme--tiny")"
 ok 'a store: is only read' [ ! -e "$work/store/.pulled" ]
 ends store "$pid"
+
+# ---- a store that fills as clients ask
+
+entries() { # the packages of $work/filling: id and whether it has all
+    "$pkgmgr" list --store "$work/filling" --json | python3 -c 'import json, sys; j = json.load(sys.stdin); print([p["id"] for p in (j if isinstance(j, list) else j["packages"])])'
+}
+logged() { # NAME PATTERN: waits for a line of a log, 10 s at most
+    for _ in $(seq 500); do
+        grep -q -- "$2" "$work/$1.log" && return
+        read -rt 0.02 <> <(:)
+    done
+    return 1
+}
+mkdir -p "$work/filling/blobs/sha256" "$work/filling/packages"
+serve origin "$work/hub"
+origin=$url origin_pid=$pid
+serve filling "$work/filling" --upstream "$origin"
+filling=$url filling_pid=$pid
+get "$filling/acme/tiny/resolve/main/config.json" >"$work/body"
+get "$filling/acme/tiny/resolve/main/model.safetensors" >"$work/body"
+same 'filling: a part is no package' "$(entries)" '[]'
+HF_ENDPOINT=$filling run download acme/tiny --store "$work/store4"
+same 'filling: a client downloads through it' "$code" 0
+ok 'filling: says when the model is whole' logged filling 'acme/tiny@main is a package of the store now'
+same 'filling: it is a package then' "$(entries)" "['acme/tiny']"
+run verify acme/tiny --store "$work/filling"
+same 'filling: which is right' "$code" 0
+same 'filling: and was fetched once' "$(grep -oE 'GET /acme/tiny/resolve/[^ ]* 200' "$work/origin.log" | sort | uniq -d)" ''
+ok 'filling: the weights lie there once' [ ! -e "$work/filling/.pulled/blobs/$weights" ]
+same 'filling: they are served from there' "$(get "$filling/acme/tiny/resolve/main/model.safetensors" | sum) $(asked origin 'GET .*/model.safetensors 200')" "$weights 1"
+ends origin "$origin_pid"
+HF_HUB_OFFLINE=1 run download acme/tiny --store "$work/filling"
+same 'filling: a download finds it without a network' "$code" 0
+ends filling "$filling_pid"
+
+# ---- what is kept has a bound
+
+serve origin2 "$work/hub"
+origin_pid=$pid
+serve bounded "$work/empty" --upstream "$url" --upstream-keep 1k
+get "$url/acme/tiny/resolve/main/model.safetensors" | sum >"$work/body"
+same 'bounded: a file that is larger than the bound comes all the same' "$(cat "$work/body")" "$weights"
+kept=$work/empty/.pulled/blobs/$weights
+ok 'bounded: what was just used stays' [ -f "$kept" ]
+touch -d '2 hours ago' "$kept" "$work/empty/.pulled/used/$weights"
+get "$url/acme/tiny/resolve/main/tokenizer.json" >"$work/body"
+ok 'bounded: what was not used for long goes' logged bounded 'bytes that were not used for long are gone'
+ok 'bounded: it is gone' [ ! -e "$kept" ]
+same 'bounded: and fetched again when it is asked for' "$(get "$url/acme/tiny/resolve/main/model.safetensors" | sum)" "$weights"
+ends bounded "$pid"
+ends origin2 "$origin_pid"
+run serve "$work/empty" --port 0 --upstream http://127.0.0.1:1 --upstream-keep much
+same 'a bound that is none: exit code 2' "$code" 2
+ok 'a bound that is none: says what is wanted' says "--upstream-keep is 'much', want bytes, such as 500M or 2T"
+run serve "$work/empty" --port 0 --upstream-keep 1G
+same 'a bound without a hub: exit code 2' "$code" 2
+
 run serve "$work/empty" --port 0 --upstream ftp://x
 same 'a hub with a wrong address: exit code 1' "$code" 1
 summary

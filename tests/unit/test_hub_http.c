@@ -5,8 +5,8 @@
 #include "hub_http.h"
 
 #include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,7 +15,8 @@ struct canned {
     int listener;
     const char *answer;
     size_t answer_bytes;
-    size_t n_drops, n_dropped; /* then so many bytes come, one at a time */
+    bool is_silent; /* then it says nothing more, and does not close */
+    sem_t sent;     /* posted when the answer is on its way */
     char request[4096];
     pthread_t thread;
 };
@@ -37,12 +38,9 @@ static void *serve(void *context)
             break;
         sent += (size_t)put;
     }
-    /* one byte each 20 ms, until the client has had enough */
-    struct pollfd leaving = {.fd = peer, .events = POLLIN};
-    for (; canned->n_dropped < canned->n_drops && poll(&leaving, 1, 20) == 0; canned->n_dropped++)
-        if (send(peer, "x", 1, MSG_NOSIGNAL) != 1)
-            break;
-    (void)shutdown(peer, SHUT_WR);
+    (void)sem_post(&canned->sent);
+    if (!canned->is_silent)
+        (void)shutdown(peer, SHUT_WR);
     while (recv(peer, &(char){0}, 1, 0) > 0)
         continue;
     close(peer);
@@ -50,11 +48,13 @@ static void *serve(void *context)
 }
 
 static unsigned start(struct canned *canned, const char *answer, size_t answer_bytes,
-                      size_t n_drops)
+                      bool is_silent)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    *canned = (struct canned){.answer = answer, .answer_bytes = answer_bytes, .n_drops = n_drops};
+    *canned =
+        (struct canned){.answer = answer, .answer_bytes = answer_bytes, .is_silent = is_silent};
+    assert_int_equal(sem_init(&canned->sent, 0, 0), 0);
     canned->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(canned->listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(canned->listener, 1), 0);
@@ -67,6 +67,7 @@ static void stop(struct canned *canned)
 {
     (void)pthread_join(canned->thread, NULL);
     close(canned->listener);
+    (void)sem_destroy(&canned->sent);
 }
 
 static model_status collect(void *context, const void *data, size_t size_bytes,
@@ -100,7 +101,7 @@ static model_status try_answer(struct trial *trial, const char *answer, size_t a
     *trial = (struct trial){.err.struct_size = sizeof trial->err, .body = BUFFER_INIT(64)};
     hub_response_init(&trial->response);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/x",
-                   start(&canned, answer, answer_bytes, 0));
+                   start(&canned, answer, answer_bytes, false));
     assert_int_equal(hub_http_create(NULL, &http, &trial->err), MODEL_OK);
     struct hub_transport transport = hub_http_transport(http);
     struct hub_exchange exchange = {
@@ -239,49 +240,67 @@ static void a_long_error_is_cut(void **state)
     finish(&trial);
 }
 
-/* An answer that ends after ten seconds of single bytes, unless the client breaks off. */
-static void expect_broken_off(const char *answer, int64_t stall_timeout_ms, int64_t timeout_ms)
+#define STEP_NS (100 * 1000000ll)
+
+static int64_t stand_still(void *context)
+{
+    return *(const int64_t *)context;
+}
+
+/* How long it takes, by the clock that is given, until an answer that stops in the middle is broken off. */
+static int64_t broken_off_ms(const char *answer, int64_t stall_timeout_ms, int64_t timeout_ms,
+                             const char *reason)
 {
     struct canned canned;
     struct hub_http *http = NULL;
-    struct hub_response response;
-    enum hub_failure failure;
-    struct model_error err = {.struct_size = sizeof err};
+    struct hub_call call, *ended;
+    int64_t now_ns = 0;
+    const struct hub_http_options options = {.now_ns = stand_still, .clock_context = &now_ns};
     struct buffer body = BUFFER_INIT(1000);
     char url[64];
-    hub_response_init(&response);
+    memset(&call, 0, sizeof call);
+    hub_response_init(&call.response);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/x",
-                   start(&canned, answer, strlen(answer), 500));
-    assert_int_equal(hub_http_create(NULL, &http, &err), MODEL_OK);
+                   start(&canned, answer, strlen(answer), true));
+    assert_int_equal(hub_http_create(&options, &http, NULL), MODEL_OK);
     struct hub_transport transport = hub_http_transport(http);
-    struct hub_exchange exchange = {.url = url,
-                                    .sink = {collect, &body},
-                                    .stall_timeout_ms = stall_timeout_ms,
-                                    .timeout_ms = timeout_ms};
-    assert_int_equal(transport.exchange(transport.context, &exchange, &response, &failure, &err),
-                     MODELHOST_NETWORK);
-    assert_int_equal(failure, HUB_BROKE_OFF);
+    call.exchange = (struct hub_exchange){.url = url,
+                                          .sink = {collect, &body},
+                                          .stall_timeout_ms = stall_timeout_ms,
+                                          .timeout_ms = timeout_ms};
+    transport.begin(transport.context, &call);
+    while (sem_trywait(&canned.sent) != 0) /* however long it takes: this clock does not move */
+        assert_null(transport.wait(transport.context, 10));
+    while ((ended = transport.wait(transport.context, 0)) == NULL)
+        now_ns += STEP_NS;
+    assert_ptr_equal(ended, &call);
+    assert_int_equal(call.status, MODELHOST_NETWORK);
+    assert_int_equal(call.failure, HUB_BROKE_OFF);
+    assert_non_null(strstr(call.err.message, reason));
     hub_http_destroy(http);
     stop(&canned);
-    assert_true(canned.n_dropped < canned.n_drops);
-    hub_response_finish(&response);
+    hub_response_finish(&call.response);
     buffer_finish(&body);
+    return now_ns / 1000000;
 }
 
-static void an_answer_that_dribbles_is_broken_off_in_time(void **state)
+static const char *const unfinished[] = {"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nxyz",
+                                         "HTTP/1.1 404 No\r\nContent-Length: 500\r\n\r\nxyz",
+                                         "HTTP/1.1 200 OK\r\nX: ", ""};
+
+static void an_answer_that_stands_still_is_broken_off_at_its_stall_timeout(void **state)
 {
     (void)state;
-    expect_broken_off("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", 20000, 300);
-    expect_broken_off("HTTP/1.1 404 No\r\nContent-Length: 500\r\n\r\n", 20000, 300);
-    expect_broken_off("HTTP/1.1 200 OK\r\nX: ", 20000, 300);
+    for (size_t i = 0; i < sizeof unfinished / sizeof unfinished[0]; i++)
+        assert_int_equal(broken_off_ms(unfinished[i], 30000, 0, "too little came for 30 s"), 30000);
 }
 
-static void a_rate_under_the_least_is_broken_off(void **state)
+static void an_answer_that_is_not_complete_in_time_is_broken_off(void **state)
 {
     (void)state;
-    expect_broken_off("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", 1000, 0);
-    expect_broken_off("HTTP/1.1 404 No\r\nContent-Length: 500\r\n\r\n", 1000, 0);
-    expect_broken_off("HTTP/1.1 200 OK\r\nX: ", 1000, 0);
+    for (size_t i = 0; i < sizeof unfinished / sizeof unfinished[0]; i++)
+        assert_int_equal(
+            broken_off_ms(unfinished[i], 30000, 20000, "it was not complete after 20 s"), 20000);
 }
 
 static void an_exchange_can_be_cancelled(void **state)
@@ -329,8 +348,8 @@ int main(void)
         cmocka_unit_test(what_the_sink_refuses_is_final),
         cmocka_unit_test(headers_are_bounded),
         cmocka_unit_test(a_long_error_is_cut),
-        cmocka_unit_test(an_answer_that_dribbles_is_broken_off_in_time),
-        cmocka_unit_test(a_rate_under_the_least_is_broken_off),
+        cmocka_unit_test(an_answer_that_stands_still_is_broken_off_at_its_stall_timeout),
+        cmocka_unit_test(an_answer_that_is_not_complete_in_time_is_broken_off),
         cmocka_unit_test(an_exchange_can_be_cancelled),
         cmocka_unit_test(nobody_there_and_other_protocols_are_told_apart),
     };

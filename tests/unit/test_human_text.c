@@ -26,6 +26,35 @@ static void sizes_have_three_digits(void **state)
         assert_string_equal(human_size(cases[i].size_bytes, text), cases[i].want);
 }
 
+static void sizes_are_read_in_the_units_that_they_are_shown_in(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t want_bytes; /* 0: none */
+    } cases[] = {{"500", 500},
+                 {"500k", 500000},
+                 {"1.5M", 1500000},
+                 {"2G", 2000000000},
+                 {"3T", 3000000000000},
+                 {"1", 1},
+                 {"", 0},
+                 {"0", 0},
+                 {"k", 0},
+                 {"5K", 0},
+                 {"5kB", 0},
+                 {"-3", 0},
+                 {"nan", 0},
+                 {"inf", 0},
+                 {"9999T", 0},
+                 {"0.1", 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t size_bytes = 0;
+        assert_int_equal(human_size_read(cases[i].text, &size_bytes), cases[i].want_bytes != 0);
+        assert_int_equal(size_bytes, cases[i].want_bytes);
+    }
+}
+
 static void durations_are_short(void **state)
 {
     char text[HUMAN_TEXT_BYTES];
@@ -58,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_have_three_digits),
+        cmocka_unit_test(sizes_are_read_in_the_units_that_they_are_shown_in),
         cmocka_unit_test(durations_are_short),
         cmocka_unit_test(progress_shows_what_fits),
     };

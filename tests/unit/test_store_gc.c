@@ -97,6 +97,28 @@ static void nothing_goes_that_a_running_download_may_use(void **state)
     store_close(store);
 }
 
+static bool is_held(void *context, const char *name, int64_t changed_s, int64_t now_s)
+{
+    (void)context;
+    return now_s >= changed_s && strcmp(name, "held.owner") == 0;
+}
+
+static void a_partial_download_that_somebody_works_on_stays(void **state)
+{
+    struct store *store = open_store(*state);
+    put_text(in_folder(store_dir(store), "partial/held.owner/data"), "half");
+    put_text(in_folder(store_dir(store), "partial/dead.owner/data"), "half");
+    struct store_gc_options options = {.grace_s = 0, .is_worked_on = is_held};
+    struct store_gc_result result = {0};
+    assert_int_equal(store_gc(store, &options, &result, NULL), MODEL_OK);
+    assert_int_equal(result.n_removed, 1);
+    assert_int_equal(result.n_kept, 1);
+    assert_non_null(strstr(result.note, "works on them"));
+    free(result.note);
+    assert_true(path_is_file(in_folder(store_dir(store), "partial/held.owner/data")));
+    store_close(store);
+}
+
 static void what_a_killed_download_leaves_goes(void **state)
 {
     struct store *store = open_store(*state);
@@ -231,6 +253,7 @@ int main(void)
         FOLDER_TEST(a_blob_that_no_package_names_goes),
         FOLDER_TEST(what_is_younger_than_the_grace_stays),
         FOLDER_TEST(nothing_goes_that_a_running_download_may_use),
+        FOLDER_TEST(a_partial_download_that_somebody_works_on_stays),
         FOLDER_TEST(what_a_killed_download_leaves_goes),
         FOLDER_TEST(a_superseded_package_goes_with_what_only_it_used),
         FOLDER_TEST(what_a_host_has_open_stays),

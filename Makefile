@@ -3,6 +3,7 @@
 #   make -j2                       everything into build/
 #   make SAN=address,undefined     the same under sanitizers, into build-address,undefined/ (or thread)
 #   make KERNELS=portable          kernels in plain C instead of oneDNN, into build-portable/
+#   make SODIUM=no                 without libsodium: no encrypted archives, into build-nosodium/
 #
 # Every folder is found by its name: a new file in base/, store/, packager/ or host/ joins its library,
 # a new folder plugins/<arch>/ becomes a plugin, a new tests/unit/test_*.c becomes a test.
@@ -10,10 +11,11 @@
 CC       ?= cc
 PREFIX   ?= /usr/local
 KERNELS  ?= onednn
+SODIUM   ?= yes
 VERSION  := $(shell sed -n 's/^.define MODELHOST_VERSION "\(.*\)"/\1/p' include/modelhost.h)
 
 comma    := ,
-SUFFIX   := $(if $(SAN),-$(SAN))$(if $(filter portable,$(KERNELS)),-portable)
+SUFFIX   := $(if $(SAN),-$(SAN))$(if $(filter portable,$(KERNELS)),-portable)$(if $(filter no,$(SODIUM)),-nosodium)
 BUILD    ?= build$(SUFFIX)
 O        := $(BUILD)/obj
 
@@ -21,7 +23,7 @@ DARWIN   := $(filter Darwin,$(shell uname -s))
 SO       := $(if $(DARWIN),dylib,so)
 # Filters system calls of worker processes; they run without it, too.
 SECCOMP  := $(if $(DARWIN),,$(shell pkg-config --exists libseccomp && echo libseccomp))
-PACKAGES := libuv libcurl libcjson libssl libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis libzstd libsodium $(SECCOMP)
+PACKAGES := libuv libcurl libcjson libssl libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis libzstd $(if $(filter no,$(SODIUM)),,libsodium) $(SECCOMP)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-overlength-strings -Werror
 CFLAGS   ?= -O2 -g
@@ -154,6 +156,7 @@ $(eval $(call compile,examples,$(INC_kernels)))
 
 $(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
 $(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
+$(O)/store/trust/%.o $(O)/tests/unit/test_cipher_primitives.o: ALL_CFLAGS += $(if $(filter no,$(SODIUM)),,-DWITH_LIBSODIUM)
 # Loops over all elements of a model's weights, written for the vectoriser.
 $(O)/packager/convert/float_convert.o $(O)/packager/convert/tensor_statistics.o: ALL_CFLAGS += -O3
 $(O)/host/workers/worker_seccomp.o: ALL_CFLAGS += $(if $(SECCOMP),-DWITH_LIBSECCOMP)

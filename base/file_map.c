@@ -69,6 +69,18 @@ void file_map_discard(const struct file_map *map, const uint8_t *data, size_t si
         (void)madvise((void *)start, end - start, MADV_DONTNEED);
 }
 
+void file_map_conceal(const struct file_map *map)
+{
+    if (map->data == NULL)
+        return;
+    const size_t before = (size_t)((uintptr_t)map->data % page_bytes());
+    void *begin = (void *)((uintptr_t)map->data - before);
+#ifdef MADV_DONTDUMP
+    (void)madvise(begin, map->size_bytes + before, MADV_DONTDUMP);
+#endif
+    (void)mlock(begin, map->size_bytes + before);
+}
+
 void file_map_close(struct file_map *map)
 {
     const size_t before = (size_t)((uintptr_t)map->data % page_bytes());

@@ -21,6 +21,8 @@ model_status file_map_open_range(int fd, const char *path, uint64_t offset, uint
                                  struct file_map *ret, struct model_error *err);
 /* Gives the pages of a range (rounded inwards) back to the system; they are read again on use. */
 void file_map_discard(const struct file_map *map, const uint8_t *data, size_t size_bytes);
+/* Leaves the mapping out of core files, and keeps it in memory where the limit of locked memory allows. */
+void file_map_conceal(const struct file_map *map);
 /* Closing twice, or a map that is all zero because it was never opened, does nothing. */
 void file_map_close(struct file_map *map);
 

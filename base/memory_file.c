@@ -31,6 +31,15 @@ model_status memory_file_seal(const struct memory_file *file, struct model_error
     return MODEL_OK;
 }
 
+model_status memory_file_check_sealed(int fd, struct model_error *err)
+{
+    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    const int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & wanted) == wanted
+               ? MODEL_OK
+               : error_set(err, MODEL_CORRUPT, "a file in memory that is not sealed");
+}
+
 void memory_file_close(struct memory_file *file)
 {
     if (file->path[0] != '\0')
@@ -56,6 +65,14 @@ model_status memory_file_create(const char *name, struct memory_file *ret, struc
     }
     *ret = file;
     return MODEL_OK;
+}
+
+model_status memory_file_check_sealed(int fd, struct model_error *err)
+{
+    struct stat info;
+    return fstat(fd, &info) == 0 && (info.st_mode & 0222) == 0
+               ? MODEL_OK
+               : error_set(err, MODEL_CORRUPT, "a file in memory that is not sealed");
 }
 
 model_status memory_file_seal(const struct memory_file *file, struct model_error *err)

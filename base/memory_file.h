@@ -23,6 +23,9 @@ struct memory_file {
 model_status memory_file_create(const char *name, struct memory_file *ret, struct model_error *err);
 /* Nobody changes it from here on. No writable mapping of it may exist. */
 model_status memory_file_seal(const struct memory_file *file, struct model_error *err);
+/* Of a descriptor that came from elsewhere: MODEL_CORRUPT unless nobody can change it any more; on systems without seals
+ * unless it is read-only. */
+model_status memory_file_check_sealed(int fd, struct model_error *err);
 /* What is mapped of it stays. Closing twice, or one that is all zero, does nothing. */
 void memory_file_close(struct memory_file *file);
 

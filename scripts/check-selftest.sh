@@ -73,7 +73,7 @@ plant layers include/x.h 'may include <stddef.h> and <stdint.h> only' <<<'#inclu
 plant layers include/x.h 'include/ may not include "errors.h"' <<<'#include "errors.h"'
 rm host/host_x.h packager/packager_x.h plugins/kernels/*.h plugins/two/two.h
 for header in curl/curl.h cjson/cJSON.h openssl/evp.h dlfcn.h oneapi/dnnl/dnnl.h pcre2.h \
-    utf8proc.h zstd.h uv.h omp.h cmocka.h; do
+    utf8proc.h zstd.h sodium.h uv.h omp.h cmocka.h; do
     plant layers store/x.c "store/x.c:1: <$header> belongs to" <<<"#include <$header>"
 done
 echo '#include <dlfcn.h>' >host/first.c

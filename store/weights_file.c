@@ -94,7 +94,7 @@ static model_status map_entry(const struct archive *archive, bool is_lazy,
     if (status != MODEL_OK)
         return status;
     file->entry = entry;
-    file->begin = entry->method == ARCHIVE_STORED ? entry->offset : 0;
+    file->begin = archive_is_in_place(entry) ? entry->offset : 0;
     return MODEL_OK;
 }
 

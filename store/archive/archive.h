@@ -13,7 +13,9 @@
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
 
+#include "archive_contents.h"
 #include "archive_index.h"
+#include "archive_secret.h"
 #include "buffer.h"
 #include "file_map.h"
 #include "memory_file.h"
@@ -25,6 +27,19 @@ enum archive_level { ARCHIVE_CHECKSUM, ARCHIVE_STANDARD, ARCHIVE_PARANOID };
 /* MODEL_NOT_FOUND; MODEL_CORRUPT and MODEL_UNSUPPORTED name the step that refuses. */
 model_status archive_open(const char *path, enum archive_level level, struct archive **ret,
                           struct model_error *err);
+/* How an archive is opened, beyond its path. */
+struct archive_access {
+    enum archive_level level;
+    /* For an encrypted one; NULL: its index and what is not encrypted can be read, other contents are
+     * MODEL_INVALID_ARGUMENT. Of one that is not encrypted nobody asks for it. */
+    const struct archive_secret *secret;
+    /* Contents that are taken from there; they live longer than the archive. NULL: none. */
+    const struct archive_contents *contents;
+};
+
+/* The same. MODEL_CORRUPT, too: another passphrase than it was encrypted with. */
+model_status archive_open_with(const char *path, const struct archive_access *access,
+                               struct archive **ret, struct model_error *err);
 /* NULL does nothing. */
 void archive_close(struct archive *archive);
 
@@ -40,7 +55,10 @@ model_status archive_read(const struct archive *archive, const struct archive_en
 /* Writes the content to a file that is open; `target` names that. */
 model_status archive_unpack(const struct archive *archive, const struct archive_entry *entry,
                             int fd, const char *target, struct model_error *err);
-/* The content as a mapping: of the archive itself, or of a sealed file in memory if it is compressed. */
+/* Whether the content lies in the file as it is, to be mapped from there. */
+bool archive_is_in_place(const struct archive_entry *entry);
+/* The content as a mapping: of the archive itself, or of a sealed file in memory if it is compressed or encrypted.
+ * What was encrypted is left out of core files, and locked where the limit allows. */
 model_status archive_map(const struct archive *archive, const struct archive_entry *entry,
                          struct file_map *ret, struct model_error *err);
 /* The same, but what is mapped from the archive itself is not compared: archive_check_mapped() does, at the

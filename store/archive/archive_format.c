@@ -1,6 +1,7 @@
 /* archive_format.c - see archive_format.h. All numbers are little-endian; docs/package-format.md has the
  * same table of offsets. */
 #include "archive_format.h"
+#include "cipher_primitives.h"
 #include "errors.h"
 
 #include <string.h>
@@ -185,7 +186,7 @@ uint64_t archive_entries_offset(const struct archive_header *header)
 
 /* ---- cipher suites */
 
-enum suite_state { SUITE_COMPILED_IN, SUITE_NOT_COMPILED_IN, SUITE_DEPRECATED };
+enum suite_state { SUITE_COMPILED_IN, SUITE_OF_LIBSODIUM, SUITE_NOT_COMPILED_IN, SUITE_DEPRECATED };
 
 static const struct {
     uint32_t id;
@@ -193,8 +194,9 @@ static const struct {
     enum suite_state state;
 } suites[] = {
     {ARCHIVE_CIPHER_NONE, "none", SUITE_COMPILED_IN},
-    {ARCHIVE_CIPHER_XCHACHA, "XChaCha20-Poly1305 with Argon2id", SUITE_NOT_COMPILED_IN},
+    {ARCHIVE_CIPHER_XCHACHA, "XChaCha20-Poly1305 with Argon2id", SUITE_OF_LIBSODIUM},
     {2, "AES-256-CBC with HMAC-SHA-1", SUITE_DEPRECATED},
+    {3, "AES-256-GCM with Argon2id", SUITE_NOT_COMPILED_IN},
 };
 
 model_status archive_cipher_check(uint32_t cipher_suite, const char *what, struct model_error *err)
@@ -208,7 +210,8 @@ model_status archive_cipher_check(uint32_t cipher_suite, const char *what, struc
                 "%s: decryption: cipher suite %u (%s) is deprecated and not opened any "
                 "more; have its author encrypt it again with suite %d",
                 what, cipher_suite, suites[i].name, ARCHIVE_CIPHER_XCHACHA);
-        if (suites[i].state == SUITE_NOT_COMPILED_IN)
+        if (suites[i].state == SUITE_NOT_COMPILED_IN ||
+            (suites[i].state == SUITE_OF_LIBSODIUM && !cipher_is_compiled_in()))
             return error_set(err, MODEL_UNSUPPORTED,
                              "%s: decryption: cipher suite %u (%s) is not compiled into this "
                              "program; install one that was built with it",

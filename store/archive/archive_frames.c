@@ -3,7 +3,6 @@
 #include "archive_frames.h"
 #include "archive_zstd.h"
 #include "errors.h"
-#include "files.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -81,12 +80,11 @@ model_status archive_parallel(size_t n,
 /* ---- decoding */
 
 struct decoding {
-    int fd;
-    const char *path;
+    const struct archive_source_file *file;
     const struct archive_index *index;
     const struct archive_entry *entry;
     size_t first;
-    const uint64_t *offsets; /* of the frames from `first` on, in the file */
+    const uint64_t *offsets; /* of the frames from `first` on, in the payload */
     uint8_t *data;
 };
 
@@ -107,26 +105,27 @@ static model_status decode_one(void *context, size_t i, struct model_error *err)
         return error_set(err, MODEL_CORRUPT,
                          "%s: decompression: entry '%.200s': a frame of %zu bytes is larger than "
                          "any of its content",
-                         decoding->path, decoding->entry->path, n_bytes);
+                         decoding->file->path, decoding->entry->path, n_bytes);
     uint8_t *stored = malloc(n_bytes);
     if (stored == NULL)
         return error_no_memory(err, "a frame of an archive");
-    model_status status =
-        file_read_at(decoding->fd, decoding->path, stored, n_bytes, decoding->offsets[i], err);
+    model_status status = archive_payload_read(decoding->file, decoding->entry,
+                                               decoding->offsets[i], stored, n_bytes, err);
     if (status == MODEL_OK)
         status = archive_zstd_decompress(stored, n_bytes,
                                          decoding->data + i * decoding->index->frame_bytes,
-                                         want_bytes, decoding->path, err);
+                                         want_bytes, decoding->file->path, err);
     free(stored);
     return status;
 }
 
-model_status archive_frames_decode(int fd, const char *path, const struct archive_index *index,
+model_status archive_frames_decode(const struct archive_source_file *file,
+                                   const struct archive_index *index,
                                    const struct archive_entry *entry, size_t first, size_t n,
                                    uint8_t *data, struct model_error *err)
 {
     uint64_t *offsets = calloc(n > 0 ? n : 1, sizeof *offsets);
-    uint64_t offset = entry->offset;
+    uint64_t offset = 0;
     if (offsets == NULL)
         return error_no_memory(err, "the frames of an archive");
     for (size_t i = 0; i < first + n; i++) {
@@ -134,7 +133,7 @@ model_status archive_frames_decode(int fd, const char *path, const struct archiv
             offsets[i - first] = offset;
         offset += entry->frames[i];
     }
-    struct decoding decoding = {fd, path, index, entry, first, offsets, data};
+    struct decoding decoding = {file, index, entry, first, offsets, data};
     model_status status = archive_parallel(n, decode_one, &decoding, err);
     free(offsets);
     return status;

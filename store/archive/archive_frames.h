@@ -2,7 +2,7 @@
 #ifndef ARCHIVE_FRAMES_H
 #define ARCHIVE_FRAMES_H
 
-#include "archive_index.h"
+#include "archive_payload.h"
 
 /* Does work(context, i) for each i below n, on this thread and a few more, which end before it returns.
  * The error of the lowest i that failed is reported; work with higher ones may not have been done. */
@@ -12,8 +12,9 @@ model_status archive_parallel(size_t n,
                               void *context, struct model_error *err);
 
 /* The content of n frames from `first` on into data: all frame_bytes long but the entry's last. The
- * entry is one of an index whose sizes were checked. `path` names the file. MODEL_CORRUPT, MODEL_IO. */
-model_status archive_frames_decode(int fd, const char *path, const struct archive_index *index,
+ * entry is one of an index whose sizes were checked. As archive_payload_read(). */
+model_status archive_frames_decode(const struct archive_source_file *file,
+                                   const struct archive_index *index,
                                    const struct archive_entry *entry, size_t first, size_t n,
                                    uint8_t *data, struct model_error *err);
 

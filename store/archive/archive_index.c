@@ -78,6 +78,7 @@ static model_status read_entry(const json_node *node, const char *what, struct a
         !read_size(node, "offset", &entry->offset) ||
         !read_size(node, "stored", &entry->stored_bytes))
         return refuse(what, path, "size, offset and stored are not all whole numbers", err);
+    entry->payload_bytes = entry->stored_bytes;
     if (!is_hex_digest(sha256))
         return refuse(what, path, "sha256 is not 64 lower-case hexadecimal digits", err);
     memcpy(entry->sha256, sha256, sizeof entry->sha256);
@@ -194,9 +195,9 @@ static const char *frames_problem(const struct archive_index *index,
         return "its number of frames does not fit its size";
     for (size_t i = 0; i < entry->n_frames; i++)
         sum += entry->frames[i];
-    if (sum != entry->stored_bytes)
+    if (sum != entry->payload_bytes)
         return "its frames are not as long together as it is stored";
-    if (entry->size_bytes > entry->stored_bytes * ARCHIVE_MAX_RATIO)
+    if (entry->size_bytes > entry->payload_bytes * ARCHIVE_MAX_RATIO)
         return "it would grow to more than 1000 times what is stored";
     return NULL;
 }
@@ -210,7 +211,7 @@ model_status archive_index_check_sizes(const struct archive_index *index, const 
         const char *problem = NULL;
         if (entry->method == ARCHIVE_ZSTD_FRAMES)
             problem = frames_problem(index, entry);
-        else if (entry->size_bytes != entry->stored_bytes)
+        else if (entry->size_bytes != entry->payload_bytes)
             problem = "it is stored as it is, but in another size";
         if (problem != NULL)
             return error_set(err, MODEL_CORRUPT, "%s: decompression: entry '%.*s': %s", what,

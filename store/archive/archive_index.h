@@ -27,6 +27,8 @@ struct archive_entry {
     uint64_t size_bytes;
     char sha256[SHA256_HEX_BYTES]; /* of the content */
     uint64_t offset, stored_bytes; /* in the file */
+    uint64_t payload_bytes; /* of these, before they were encrypted: frames, or the content */
+    bool is_encrypted;      /* until a key is needed: false, and payload_bytes is stored_bytes */
     enum archive_method method;
     uint32_t *frames; /* (n_frames): stored bytes of each; NULL for ARCHIVE_STORED */
     size_t n_frames;

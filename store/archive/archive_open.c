@@ -64,6 +64,36 @@ static model_status step_signature(struct archive *archive, struct model_error *
                      archive->path);
 }
 
+static model_status read_encryption(struct archive *archive, struct model_error *err)
+{
+    uint8_t bytes[ARCHIVE_MAX_ENCRYPTION_BYTES];
+    const size_t n_bytes = (size_t)archive->header.encryption_bytes; /* checked with the header */
+    model_status status = file_read_at(archive->fd, archive->path, bytes, n_bytes,
+                                       ARCHIVE_HEADER_BYTES + archive->header.metadata_bytes, err);
+    return status == MODEL_OK
+               ? archive_encryption_parse(bytes, n_bytes, archive->path, &archive->encryption, err)
+               : status;
+}
+
+/* Encrypted entries are longer than what they hide, by a tag for each chunk. */
+static model_status measure_payloads(struct archive *archive, struct model_error *err)
+{
+    for (size_t i = 0; i < archive->index.n_entries; i++) {
+        struct archive_entry *entry = &archive->index.entries[i];
+        entry->is_encrypted = archive_cipher_hides(entry->path);
+        if (entry->is_encrypted &&
+            !archive_payload_bytes(entry->stored_bytes, archive->encryption.chunk_bytes,
+                                   &entry->payload_bytes))
+            return error_set(err, MODEL_CORRUPT,
+                             "%s: decryption: entry '%.200s': %llu bytes are no chunks of %u and "
+                             "%d; get the file again",
+                             archive->path, entry->path, (unsigned long long)entry->stored_bytes,
+                             archive->encryption.chunk_bytes, CIPHER_TAG_BYTES);
+    }
+    return MODEL_OK;
+}
+
+/* Without a secret what is encrypted stays so: reading it says what is missing. */
 static model_status step_decryption(struct archive *archive, struct model_error *err)
 {
     if ((archive->header.flags & ARCHIVE_ENCRYPTED) == 0)
@@ -71,9 +101,18 @@ static model_status step_decryption(struct archive *archive, struct model_error 
     model_status status = archive_cipher_check(archive->header.cipher_suite, archive->path, err);
     if (status != MODEL_OK)
         return status;
-    return error_set(err, MODEL_CORRUPT,
-                     "%s: decryption: the archive says it is encrypted, with no cipher suite",
-                     archive->path);
+    if (archive->header.cipher_suite == ARCHIVE_CIPHER_NONE)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: decryption: the archive says it is encrypted, with no cipher suite",
+                         archive->path);
+    status = read_encryption(archive, err);
+    if (status == MODEL_OK)
+        status = measure_payloads(archive, err);
+    if (status == MODEL_OK && archive->secret != NULL)
+        status = archive_cipher_open(&archive->encryption, archive->secret,
+                                     archive->header.metadata_sha256, archive->path,
+                                     &archive->cipher, err);
+    return status;
 }
 
 static model_status step_decompression(struct archive *archive, struct model_error *err)
@@ -109,17 +148,20 @@ static model_status open_file(const char *path, struct archive *archive, struct 
     return MODEL_OK;
 }
 
-model_status archive_open(const char *path, enum archive_level level, struct archive **ret,
-                          struct model_error *err)
+model_status archive_open_with(const char *path, const struct archive_access *access,
+                               struct archive **ret, struct model_error *err)
 {
     struct archive *archive = calloc(1, sizeof *archive);
     if (archive == NULL)
         return error_no_memory(err, "an archive");
     archive->fd = -1;
-    archive->level = level;
+    archive->level = access->level;
+    archive->secret = access->secret;
+    archive->contents = access->contents;
     model_status status = open_file(path, archive, err);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == MODEL_OK; i++)
         status = steps[i](archive, err);
+    archive->secret = NULL; /* the caller's */
     if (status == MODEL_OK)
         *ret = archive;
     else
@@ -127,10 +169,17 @@ model_status archive_open(const char *path, enum archive_level level, struct arc
     return status;
 }
 
+model_status archive_open(const char *path, enum archive_level level, struct archive **ret,
+                          struct model_error *err)
+{
+    return archive_open_with(path, &(struct archive_access){.level = level}, ret, err);
+}
+
 void archive_close(struct archive *archive)
 {
     if (archive == NULL)
         return;
+    archive_cipher_destroy(archive->cipher);
     archive_index_finish(&archive->index);
     if (archive->fd >= 0)
         (void)close(archive->fd);

@@ -3,6 +3,7 @@
 #define ARCHIVE_PRIVATE_H
 
 #include "archive.h"
+#include "archive_payload.h"
 
 #define ARCHIVE_BLOCK_BYTES (1u << 17) /* read at a time */
 
@@ -14,6 +15,10 @@ struct archive {
     struct archive_header header;
     char *metadata; /* (header.metadata_bytes), as it stands in the file */
     struct archive_index index;
+    struct archive_encryption encryption;    /* of an encrypted one */
+    struct archive_cipher *cipher;           /* NULL: not encrypted, or opened without a key */
+    const struct archive_secret *secret;     /* while it is opened */
+    const struct archive_contents *contents; /* what others have decrypted; NULL: nothing */
 };
 
 /* The parts of ARCHIVE_PARANOID: gaps are zero, and the metadata printed again are the same bytes. */

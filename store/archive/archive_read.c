@@ -50,13 +50,26 @@ struct sink {
     void *context;
 };
 
-/* How much content one call of produce() gives: whole frames. */
+static struct archive_source_file source_of(const struct archive *archive)
+{
+    return (struct archive_source_file){archive->fd, archive->path, archive->cipher};
+}
+
+static const struct archive_content *shared_content(const struct archive *archive,
+                                                    const struct archive_entry *entry)
+{
+    return archive_contents_find(archive->contents, entry->path);
+}
+
+/* How much content one call of produce() gives: whole frames, whole chunks. */
 static size_t piece_bytes(const struct archive *archive, const struct archive_entry *entry)
 {
-    const size_t frame = archive->index.frame_bytes;
-    const size_t most = entry->method == ARCHIVE_STORED ? ARCHIVE_BLOCK_BYTES
-                        : BATCH_BYTES / frame > 0       ? BATCH_BYTES / frame * frame
-                                                        : frame;
+    const size_t unit = entry->method == ARCHIVE_ZSTD_FRAMES ? archive->index.frame_bytes
+                        : entry->is_encrypted                ? archive->encryption.chunk_bytes
+                                                             : ARCHIVE_BLOCK_BYTES;
+    const size_t most = unit == ARCHIVE_BLOCK_BYTES ? unit
+                        : BATCH_BYTES / unit > 0    ? BATCH_BYTES / unit * unit
+                                                    : unit;
     return entry->size_bytes < most ? (size_t)entry->size_bytes : most;
 }
 
@@ -64,10 +77,14 @@ static model_status produce(const struct archive *archive, const struct archive_
                             uint64_t at, size_t n_bytes, uint8_t *data, struct model_error *err)
 {
     const uint32_t frame = archive->index.frame_bytes;
+    const struct archive_source_file file = source_of(archive);
+    const struct archive_content *shared = shared_content(archive, entry);
+    if (shared != NULL)
+        return file_read_at(shared->fd, entry->path, data, n_bytes, at, err);
     if (entry->method == ARCHIVE_STORED)
-        return file_read_at(archive->fd, archive->path, data, n_bytes, entry->offset + at, err);
-    return archive_frames_decode(archive->fd, archive->path, &archive->index, entry,
-                                 (size_t)(at / frame), archive_n_frames(n_bytes, frame), data, err);
+        return archive_payload_read_parallel(&file, entry, at, data, n_bytes, err);
+    return archive_frames_decode(&file, &archive->index, entry, (size_t)(at / frame),
+                                 archive_n_frames(n_bytes, frame), data, err);
 }
 
 /* The whole content through the digest and the sink. */
@@ -79,6 +96,8 @@ static model_status pour(const struct archive *archive, const struct archive_ent
     uint8_t *data = malloc(most > 0 ? most : 1);
     model_status status =
         data != NULL ? digest_create_sha256(&digest, err) : error_no_memory(err, entry->path);
+    if (status == MODEL_OK && entry->size_bytes == 0 && entry->is_encrypted)
+        status = produce(archive, entry, 0, 0, data, err); /* its one chunk is authentic */
     for (uint64_t at = 0; at < entry->size_bytes && status == MODEL_OK;) {
         const uint64_t left = entry->size_bytes - at;
         const size_t n_bytes = left < most ? (size_t)left : most;
@@ -159,23 +178,7 @@ model_status archive_read(const struct archive *archive, const struct archive_en
 
 /* ---- files in memory and mappings */
 
-model_status archive_memory_file(const struct archive *archive, const struct archive_entry *entry,
-                                 struct memory_file *ret, struct model_error *err)
-{
-    struct memory_file file = MEMORY_FILE_NONE;
-    model_status status = memory_file_create(text_of(entry), &file, err);
-    if (status == MODEL_OK)
-        status = archive_unpack(archive, entry, file.fd, file.path, err);
-    if (status == MODEL_OK)
-        status = memory_file_seal(&file, err);
-    if (status == MODEL_OK)
-        *ret = file;
-    else
-        memory_file_close(&file);
-    return status;
-}
-
-/* All frames at once, straight into their place. */
+/* All frames or chunks at once, straight into their place. */
 static model_status decode_into(const struct archive *archive, const struct archive_entry *entry,
                                 const struct memory_file *file, struct model_error *err)
 {
@@ -185,36 +188,85 @@ static model_status decode_into(const struct archive *archive, const struct arch
     void *data = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
     if (data == MAP_FAILED)
         return error_set_errno(err, errno, "no memory for '%.200s'", entry->path);
-    model_status status = archive_frames_decode(archive->fd, archive->path, &archive->index, entry,
-                                                0, entry->n_frames, data, err);
+    const struct archive_source_file source = source_of(archive);
+    model_status status =
+        entry->method == ARCHIVE_ZSTD_FRAMES
+            ? archive_frames_decode(&source, &archive->index, entry, 0, entry->n_frames, data, err)
+            : archive_payload_read_parallel(&source, entry, 0, data, n_bytes, err);
     if (status == MODEL_OK)
         status = compare_bytes(archive, entry, data, err);
     (void)munmap(data, n_bytes);
     return status;
 }
 
-static model_status map_frames(const struct archive *archive, const struct archive_entry *entry,
-                               struct file_map *ret, struct model_error *err)
+model_status archive_memory_file(const struct archive *archive, const struct archive_entry *entry,
+                                 struct memory_file *ret, struct model_error *err)
 {
     struct memory_file file = MEMORY_FILE_NONE;
+    const bool is_copied = entry->size_bytes == 0 || archive_is_in_place(entry) ||
+                           shared_content(archive, entry) != NULL;
     model_status status = memory_file_create(text_of(entry), &file, err);
     if (status == MODEL_OK)
-        status = decode_into(archive, entry, &file, err);
+        status = is_copied ? archive_unpack(archive, entry, file.fd, file.path, err)
+                           : decode_into(archive, entry, &file, err);
     if (status == MODEL_OK)
         status = memory_file_seal(&file, err);
     if (status == MODEL_OK)
+        *ret = file;
+    else
+        memory_file_close(&file);
+    return status;
+}
+
+static model_status map_decoded(const struct archive *archive, const struct archive_entry *entry,
+                                struct file_map *ret, struct model_error *err)
+{
+    struct memory_file file = MEMORY_FILE_NONE;
+    model_status status = archive_memory_file(archive, entry, &file, err);
+    if (status == MODEL_OK)
         status = file_map_open_fd(file.fd, entry->path, ret, err);
+    if (status == MODEL_OK && entry->is_encrypted)
+        file_map_conceal(ret);
     memory_file_close(&file);
     return status;
+}
+
+static model_status map_shared(const struct archive_content *shared, const struct archive *archive,
+                               const struct archive_entry *entry, struct file_map *ret,
+                               struct model_error *err)
+{
+    struct file_map map = {.fd = -1};
+    model_status status = file_map_open_fd(shared->fd, entry->path, &map, err);
+    if (status == MODEL_OK && map.size_bytes != entry->size_bytes)
+        status = error_set(err, MODEL_CORRUPT,
+                           "%s: entry '%.200s' was decrypted to %zu bytes, want %llu: the file was "
+                           "replaced; load the model again",
+                           archive->path, entry->path, map.size_bytes,
+                           (unsigned long long)entry->size_bytes);
+    if (status != MODEL_OK) {
+        file_map_close(&map);
+        return status;
+    }
+    file_map_conceal(&map);
+    *ret = map;
+    return MODEL_OK;
+}
+
+bool archive_is_in_place(const struct archive_entry *entry)
+{
+    return entry->method == ARCHIVE_STORED && !entry->is_encrypted;
 }
 
 model_status archive_map_lazily(const struct archive *archive, const struct archive_entry *entry,
                                 struct file_map *ret, struct model_error *err)
 {
-    return entry->method == ARCHIVE_STORED
+    const struct archive_content *shared = shared_content(archive, entry);
+    if (shared != NULL)
+        return map_shared(shared, archive, entry, ret, err);
+    return archive_is_in_place(entry)
                ? file_map_open_range(archive->fd, archive->path, entry->offset, entry->size_bytes,
                                      ret, err)
-               : map_frames(archive, entry, ret, err);
+               : map_decoded(archive, entry, ret, err);
 }
 
 model_status archive_check_mapped(const struct archive *archive, const struct archive_entry *entry,
@@ -222,7 +274,7 @@ model_status archive_check_mapped(const struct archive *archive, const struct ar
 {
     if (archive->level == ARCHIVE_PARANOID)
         return compare_bytes(archive, entry, map->data, err);
-    if (archive->level == ARCHIVE_STANDARD && entry->method == ARCHIVE_STORED)
+    if (archive->level == ARCHIVE_STANDARD && archive_is_in_place(entry))
         return archive_check_entry(archive, entry, err); /* by reading: the map stays untouched */
     return MODEL_OK;
 }

@@ -5,6 +5,7 @@
  * written to. */
 #include "archive_write.h"
 #include "archive_frames.h"
+#include "archive_seal.h"
 #include "errors.h"
 #include "files.h"
 
@@ -30,6 +31,8 @@ struct writing {
     uint8_t *block;        /* a batch of contents */
     struct digest *digest; /* of the whole file */
     uint64_t written_bytes;
+    struct archive_encryption encryption;
+    struct archive_cipher *cipher; /* NULL: not encrypted */
 };
 
 static bool is_cancelled(const struct writing *writing)
@@ -200,6 +203,25 @@ static model_status put(struct writing *writing, const void *data, size_t size_b
     return file_write_all(writing->fd, writing->temporary, data, size_bytes, err);
 }
 
+static model_status put_payload(void *context, const void *data, size_t size_bytes,
+                                struct model_error *err)
+{
+    return put(context, data, size_bytes, err);
+}
+
+static model_status put_encryption(struct writing *writing, struct model_error *err)
+{
+    uint8_t bytes[ARCHIVE_ENCRYPTION_SIZE_BYTES];
+    if (writing->cipher == NULL)
+        return MODEL_OK;
+    model_status status = archive_cipher_bind(writing->cipher, writing->header.metadata_sha256,
+                                              &writing->encryption, err);
+    if (status != MODEL_OK)
+        return status;
+    archive_encryption_write(&writing->encryption, bytes);
+    return put(writing, bytes, sizeof bytes, err);
+}
+
 static model_status put_zeros_until(struct writing *writing, uint64_t offset,
                                     struct model_error *err)
 {
@@ -217,7 +239,8 @@ static void bytes_of_hex(const char *hex, uint8_t ret_digest[ARCHIVE_DIGEST_BYTE
 
 /* From a file of its own or, for frames, from where they were put. */
 static model_status copy(struct writing *writing, int fd, const char *file, uint64_t offset,
-                         uint64_t size_bytes, struct digest *digest, struct model_error *err)
+                         uint64_t size_bytes, struct digest *digest, struct archive_seal *seal,
+                         struct model_error *err)
 {
     model_status status = MODEL_OK;
     for (uint64_t at = 0; at < size_bytes && status == MODEL_OK;) {
@@ -229,14 +252,15 @@ static model_status copy(struct writing *writing, int fd, const char *file, uint
         if (status == MODEL_OK && digest != NULL)
             digest_update(digest, writing->block, n_bytes);
         if (status == MODEL_OK)
-            status = put(writing, writing->block, n_bytes, err);
+            status = archive_seal_put(seal, writing->block, n_bytes, err);
         at += n_bytes;
     }
-    return status;
+    return status == MODEL_OK ? archive_seal_end(seal, err) : status;
 }
 
 static model_status copy_source(struct writing *writing, const struct archive_source *source,
-                                const struct archive_entry *entry, struct model_error *err)
+                                const struct archive_entry *entry, struct archive_seal *seal,
+                                struct model_error *err)
 {
     int fd = -1;
     uint64_t size_bytes = 0;
@@ -248,7 +272,7 @@ static model_status copy_source(struct writing *writing, const struct archive_so
     if (size_bytes == entry->size_bytes)
         status = digest_create_sha256(&digest, err);
     if (status == MODEL_OK && digest != NULL)
-        status = copy(writing, fd, source->file, 0, size_bytes, digest, err);
+        status = copy(writing, fd, source->file, 0, size_bytes, digest, seal, err);
     (void)close(fd);
     if (status != MODEL_OK) {
         digest_destroy(digest);
@@ -262,21 +286,33 @@ static model_status copy_source(struct writing *writing, const struct archive_so
     return MODEL_OK;
 }
 
+static model_status put_entry(struct writing *writing, size_t i, uint64_t *frames_at,
+                              struct model_error *err)
+{
+    const struct archive_entry *entry = &writing->index.entries[i];
+    struct archive_seal seal = {.is_plain = true};
+    model_status status = put_zeros_until(writing, entry->offset, err);
+    if (status == MODEL_OK)
+        status = archive_seal_init(&seal, entry->is_encrypted ? writing->cipher : NULL, entry->path,
+                                   entry->payload_bytes,
+                                   (struct archive_sink){put_payload, writing}, err);
+    if (status == MODEL_OK && entry->method == ARCHIVE_STORED) {
+        status = copy_source(writing, &writing->sources[i], entry, &seal, err);
+    } else if (status == MODEL_OK) {
+        status = copy(writing, writing->frames_fd, writing->target, *frames_at,
+                      entry->payload_bytes, NULL, &seal, err);
+        *frames_at += entry->payload_bytes;
+    }
+    archive_seal_finish(&seal);
+    return status;
+}
+
 static model_status put_entries(struct writing *writing, struct model_error *err)
 {
     uint64_t frames_at = 0;
     model_status status = MODEL_OK;
-    for (size_t i = 0; i < writing->index.n_entries && status == MODEL_OK; i++) {
-        const struct archive_entry *entry = &writing->index.entries[i];
-        status = put_zeros_until(writing, entry->offset, err);
-        if (status == MODEL_OK && entry->method == ARCHIVE_STORED) {
-            status = copy_source(writing, &writing->sources[i], entry, err);
-        } else if (status == MODEL_OK) {
-            status = copy(writing, writing->frames_fd, writing->target, frames_at,
-                          entry->stored_bytes, NULL, err);
-            frames_at += entry->stored_bytes;
-        }
-    }
+    for (size_t i = 0; i < writing->index.n_entries && status == MODEL_OK; i++)
+        status = put_entry(writing, i, &frames_at, err);
     return status;
 }
 
@@ -324,6 +360,8 @@ static model_status put_file(struct writing *writing, struct model_error *err)
     if (status == MODEL_OK)
         status = put(writing, text, strlen(text), err);
     free(text);
+    if (status == MODEL_OK)
+        status = put_encryption(writing, err);
     if (status == MODEL_OK)
         status = put_entries(writing, err);
     return status == MODEL_OK ? finish_file(writing, err) : status;
@@ -396,6 +434,7 @@ static void finish(struct writing *writing)
     if (writing->frames_fd >= 0)
         (void)close(writing->frames_fd);
     digest_destroy(writing->digest);
+    archive_cipher_destroy(writing->cipher);
     archive_index_finish(&writing->index);
     free(writing->temporary);
     free(writing->sources);
@@ -418,6 +457,9 @@ model_status archive_write(const char *target, const struct archive_source *sour
     if (status == MODEL_OK && summary.content_bytes > ARCHIVE_MAX_BYTES)
         status = error_set(err, MODEL_INVALID_ARGUMENT, "the package has more than %llu bytes",
                            (unsigned long long)ARCHIVE_MAX_BYTES);
+    if (status == MODEL_OK)
+        status = archive_seal_plan(options, &writing.index, &writing.header, &writing.encryption,
+                                   &writing.cipher, err);
     if (status == MODEL_OK)
         status = put_file(&writing, err);
     summary.file_bytes = writing.header.file_bytes;

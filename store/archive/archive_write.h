@@ -4,6 +4,7 @@
 #define ARCHIVE_WRITE_H
 
 #include "archive_index.h"
+#include "archive_secret.h"
 
 /* A file that becomes an entry. */
 struct archive_source {
@@ -18,6 +19,9 @@ struct archive_options {
         compress_weights; /* *.safetensors, too: smaller, but unpacked into memory when they are opened */
     bool (*is_cancelled)(void *context); /* may be NULL */
     void *context;
+    const struct archive_secret
+        *secret; /* NULL: not encrypted. With one no two archives have the same bytes */
+    uint32_t kdf_memory_kib, kdf_passes, chunk_bytes; /* then; 0: as archive_encryption.h says */
 };
 
 struct archive_summary {

@@ -25,10 +25,13 @@ struct package {
     char *backend_dir; /* absolute: <dir>/backends/<backend> */
     char *plugin;      /* absolute path of libmodel.so, or NULL when none is installed */
     char *plugin_name; /* what to call it: its path in the folder or archive; NULL as `plugin` */
-    struct archive *archive;        /* NULL: a folder. Files are read with package_file.h */
+    /* NULL: a folder whose files are used as they are (archive_is_folder(): as they were signed). Files are read
+     * with package_file.h */
+    struct archive *archive;
     struct memory_file plugin_file; /* what `plugin` opens, of an archive */
     bool has_manifest;
-    struct manifest manifest; /* valid if has_manifest */
+    struct manifest manifest;               /* valid if has_manifest */
+    char manifest_sha256[SHA256_HEX_BYTES]; /* "" unless a signature was wanted */
 };
 
 /* Opens a folder or an archive; backend NULL: "cpu", or the only one there is, or a "cpu" that is not there when a
@@ -40,6 +43,11 @@ model_status package_open(const char *dir, const char *backend, struct package *
  * all compared with its manifest above ARCHIVE_CHECKSUM, and one without is MODEL_UNSUPPORTED then. */
 model_status package_open_checked(const char *dir, const char *backend, enum archive_level level,
                                   struct package *ret, struct model_error *err);
+/* The same. With access->signature a package is opened that was signed so, as its signature says it is: what is
+ * used of it is compared with the signed digests, and nothing else in it is seen. MODELHOST_UNTRUSTED. */
+model_status package_open_with(const char *dir, const char *backend,
+                               const struct archive_access *access, struct package *ret,
+                               struct model_error *err);
 /* Adds to the sentence about a package that is broken (MODEL_CORRUPT) how to mend it; leaves others. */
 void package_advise(const struct package *package, model_status status, struct model_error *err);
 /* The id that a folder <store>/packages/<key>/<digest> is of, to be freed; NULL: it is none of these. */

@@ -131,12 +131,19 @@ model_status package_folder_read(const struct archive *archive, const char *path
     return status;
 }
 
-model_status package_archive_open(const char *path, enum archive_level level, struct archive **ret,
-                                  struct model_error *err)
+model_status package_archive_open_with(const char *path, const struct archive_access *access,
+                                       struct archive **ret, struct model_error *err)
 {
     struct archive *archive = NULL;
-    model_status status = path_is_file(path) ? archive_open(path, level, &archive, err) : MODEL_OK;
+    model_status status =
+        path_is_file(path) ? archive_open_with(path, access, &archive, err) : MODEL_OK;
     if (status == MODEL_OK)
         *ret = archive;
     return status;
+}
+
+model_status package_archive_open(const char *path, enum archive_level level, struct archive **ret,
+                                  struct model_error *err)
+{
+    return package_archive_open_with(path, &(struct archive_access){.level = level}, ret, err);
 }

@@ -28,5 +28,7 @@ model_status package_file_entry(const struct archive *archive, const char *path,
 /* Opens the archive when the path is a regular file; a folder gives NULL. To be closed. */
 model_status package_archive_open(const char *path, enum archive_level level, struct archive **ret,
                                   struct model_error *err);
+model_status package_archive_open_with(const char *path, const struct archive_access *access,
+                                       struct archive **ret, struct model_error *err);
 
 #endif

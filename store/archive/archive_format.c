@@ -138,6 +138,11 @@ static model_status check_flags(const struct archive_header *header, const char 
         return error_set(err, MODEL_UNSUPPORTED,
                          "%s: header: flags %#x are not known; use a newer program", what,
                          header->flags & ~(uint32_t)KNOWN_FLAGS);
+    if (((header->flags & ARCHIVE_SIGNED) != 0) != (header->signature_bytes > 0))
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: header: %llu bytes of signature in an archive that is %s", what,
+                         (unsigned long long)header->signature_bytes,
+                         (header->flags & ARCHIVE_SIGNED) != 0 ? "signed" : "not signed");
     if ((header->flags & ARCHIVE_ENCRYPTED) == 0 && header->encryption_bytes > 0)
         return error_set(err, MODEL_CORRUPT,
                          "%s: header: encryption parameters in an archive that is not encrypted",

@@ -64,6 +64,9 @@ model_status signature_file_parse(const char *text, size_t size_bytes, const cha
     struct signature_bytes bytes;
     struct signature_file file;
     const char *at = text, *end = text + size_bytes;
+    model_status status = signatures_check_compiled_in(err);
+    if (status != MODEL_OK)
+        return status;
     if (size_bytes > SIGNATURE_MAX_BYTES)
         return refuse(what, "it is too large", err);
     for (int i = 0; i < 4; i++)

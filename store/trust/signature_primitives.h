@@ -17,6 +17,9 @@
 #define BLAKE2B_512_BYTES       64
 #define SCRYPT_SALT_BYTES       32
 
+/* MODEL_UNSUPPORTED in a program that was built without libsodium: then none of what follows does anything. */
+model_status signatures_check_compiled_in(struct model_error *err);
+
 /* Of so many bytes, all zero; NULL without memory. */
 void *secret_allocate(size_t size_bytes);
 /* Zeroes and frees; NULL does nothing. */

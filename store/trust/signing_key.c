@@ -126,7 +126,9 @@ model_status public_key_parse(const char *text, size_t size_bytes, const char *w
     struct public_bytes bytes;
     const char *line = NULL;
     size_t n_line = 0;
-    model_status status = find_key_line(text, size_bytes, what, &line, &n_line, err);
+    model_status status = signatures_check_compiled_in(err);
+    if (status == MODEL_OK)
+        status = find_key_line(text, size_bytes, what, &line, &n_line, err);
     if (status != MODEL_OK)
         return status;
     if (!base64_read(line, n_line, &bytes, sizeof bytes))
@@ -178,6 +180,9 @@ bool public_key_fingerprint(const struct public_key *key, char ret_text[KEY_FING
 model_status secret_key_create(struct secret_key **ret, struct model_error *err)
 {
     uint8_t public[ED25519_PUBLIC_BYTES];
+    model_status status = signatures_check_compiled_in(err);
+    if (status != MODEL_OK)
+        return status;
     struct secret_key *key = secret_allocate(sizeof *key);
     if (key == NULL || !random_fill(key->id, sizeof key->id) || !ed25519_create(public, key->key)) {
         secret_free(key);
@@ -296,7 +301,9 @@ static model_status read_bytes(const char *text, size_t size_bytes, const char *
 {
     const char *line = NULL;
     size_t n_line = 0;
-    model_status status = find_key_line(text, size_bytes, what, &line, &n_line, err);
+    model_status status = signatures_check_compiled_in(err);
+    if (status == MODEL_OK)
+        status = find_key_line(text, size_bytes, what, &line, &n_line, err);
     if (status != MODEL_OK)
         return status;
     if (!base64_read(line, n_line, bytes, sizeof *bytes))

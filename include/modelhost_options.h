@@ -146,6 +146,11 @@ struct modelhost_load_options {
      * numbers; 0: no limit */
     uint64_t memory_budget_bytes;
     int64_t timeout_ms; /* of calls that name none: modelhost_run_options.timeout_ms; 0: none */
+    /* 1: the package must be signed by a trusted key, else MODELHOST_UNTRUSTED; what is used of it, the plugin first
+     * of all, is compared with the signed digests, and the plugin must be the package's own */
+    uint32_t require_signature;
+    uint32_t signature_reserved; /* 0 */
+    const char *trusted_keys;    /* whose, the file of `pkgmgr keys`; NULL: the user's own */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \

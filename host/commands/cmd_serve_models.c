@@ -31,6 +31,9 @@ const char cmd_serve_models_help[] =
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
     "  --memory-budget N    bytes: a model that takes more is refused\n"
+    "  --require-signature  only packages that are signed by a trusted key (`pkgmgr keys`), exit code 7;\n"
+    "                       what is used of them is what was signed (or MODELHOST_REQUIRE_SIGNATURE=1)\n"
+    "  --trusted-keys FILE  whose (default: ~/.config/modelhost/trusted-keys.json)\n"
     "  --backend NAME,...   which backends of the packages, in order of preference\n"
     "  --workers N          processes of each model (default 1)\n"
     "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
@@ -304,6 +307,8 @@ int cmd_serve_models(int argc, char **argv)
         {"verification", .text = &command.loading.verification},
         {"memory-budget", .integer = &command.loading.memory_budget_bytes, .min = 1,
          .max = INT64_MAX},
+        {"require-signature", .flag = &command.loading.require_signature},
+        {"trusted-keys", .text = &command.loading.trusted_keys},
         {"backend", .text = &command.backend},
         {"workers", .integer = &command.workers, .min = 1, .max = 64},
         {"timeout", .duration_ms = &command.timeout_ms},

@@ -1,4 +1,5 @@
 /* command_loading.c - see modelhost_commands.h: options that say how weights are loaded. */
+#include "environment.h"
 #include "modelhost_commands.h"
 
 #include <string.h>
@@ -44,5 +45,10 @@ bool command_loading(const char *command, const struct command_loading *given,
         options->verification = verification->value;
     if (options != NULL && given->memory_budget_bytes > 0)
         options->memory_budget_bytes = (uint64_t)given->memory_budget_bytes;
+    if (options != NULL &&
+        (given->require_signature || environment_flag("MODELHOST_REQUIRE_SIGNATURE")))
+        options->require_signature = 1;
+    if (options != NULL && given->trusted_keys != NULL)
+        options->trusted_keys = given->trusted_keys;
     return true;
 }

@@ -34,10 +34,11 @@ model_status command_find_package(const struct command_places *places, const cha
 model_status command_plugin_path(const struct command_places *places, char **ret,
                                  struct model_error *err);
 
-/* --loading, --verification and --memory-budget; NULL and 0 where they were not given. */
+/* --loading, --verification, --memory-budget, --require-signature and --trusted-keys; NULL and 0 where they were not given. */
 struct command_loading {
-    const char *loading, *verification;
+    const char *loading, *verification, *trusted_keys;
     int64_t memory_budget_bytes;
+    bool require_signature;
 };
 
 /* Sets what was given in the options; with options NULL it is only checked. False after printing what is

@@ -292,6 +292,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"verification", .text = &run->loading.verification, .group = EVERY},
         {"memory-budget", .integer = &run->loading.memory_budget_bytes, .min = 1, .max = INT64_MAX,
          .group = EVERY},
+        {"require-signature", .flag = &run->loading.require_signature, .group = EVERY},
+        {"trusted-keys", .text = &run->loading.trusted_keys, .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
         {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},
         {"load-timeout", .duration_ms = &run->load_timeout_ms, .group = EVERY},

@@ -34,10 +34,8 @@ static model_status take_digest(struct archive *archive, const struct manifest *
 {
     char hex[SHA256_HEX_BYTES];
     model_status status = manifest_digest(manifest, hex, err);
-    for (int i = 0; i < ARCHIVE_DIGEST_BYTES && status == MODEL_OK; i++) {
-        const char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        archive->header.metadata_sha256[i] = (uint8_t)strtoul(pair, NULL, 16);
-    }
+    if (status == MODEL_OK)
+        archive_digest_of_hex(hex, archive->header.metadata_sha256);
     return status;
 }
 

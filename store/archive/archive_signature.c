@@ -1,6 +1,7 @@
 /* archive_signature.c - the step of opening an archive that looks at its signature: of the bytes of metadata.json, which
  * is stored as it is and lists what all other entries must be. It comes before anything is decrypted or unpacked. */
 #include "archive_private.h"
+#include "archive_sign.h"
 #include "errors.h"
 #include "files.h"
 #include "package_signature.h"
@@ -73,8 +74,7 @@ static bool is_listed(const struct manifest *manifest, const struct archive_entr
            strcmp(file->sha256, entry->sha256) == 0;
 }
 
-/* All entries are the manifest's files, and nothing else. */
-static model_status check_entries(const struct archive *archive, const struct manifest *manifest,
+model_status archive_check_listed(const struct archive *archive, const struct manifest *manifest,
                                   struct model_error *err)
 {
     const struct archive_index *index = &archive->index;
@@ -119,7 +119,7 @@ static model_status judge(const struct archive *archive, const char *text, size_
     if (archive->policy != NULL)
         status = package_signature_require(&signed_manifest, archive->policy, err);
     if (status == MODEL_OK)
-        status = check_entries(archive, &manifest, err);
+        status = archive_check_listed(archive, &manifest, err);
     manifest_finish(&manifest);
     return status;
 }

@@ -58,6 +58,7 @@ static void destroy(void *argument)
     weight_loading_finish(&model->loading);
     weights_destroy(model->weights);
     store_lease_end(model->lease);
+    archive_contents_finish(&model->contents);
     package_finish(&model->package);
     json_free(model->config);
     free(model->guards);

@@ -43,6 +43,7 @@ struct modelhost_model {
     char *plugin_path;
     struct plugin_handle plugin;
     struct model_parts parts;         /* as the host has seen them, for its workers */
+    struct archive_contents contents; /* what it has decrypted for them */
     struct crash_quarantine *crashes; /* of its workers; NULL: not counted */
     char *config_text;
     size_t config_bytes;
@@ -77,9 +78,11 @@ struct model_source {
     const char *package_dir;
     const char *backend;                          /* NULL: package_open()'s choice */
     const struct modelhost_load_options *options; /* complete */
-    struct backend_chain *chain;     /* NULL: there is no other backend, and no route */
-    size_t position;                 /* in the chain */
-    const struct model_parts *parts; /* what has to be there; NULL: whatever is */
+    struct backend_chain *chain;             /* NULL: there is no other backend, and no route */
+    size_t position;                         /* in the chain */
+    const struct model_parts *parts;         /* what has to be there; NULL: whatever is */
+    const struct archive_secret *secret;     /* opens an encrypted archive; NULL: none */
+    const struct archive_contents *contents; /* decrypted already; live longer. NULL: none */
 };
 
 /* Opens it with the host's lanes, threads and plugin path. */

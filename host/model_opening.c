@@ -362,6 +362,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
         .parts = model->parts,
+        .contents = &model->contents,
         .can_spin = cpu_budget() > 1,
         .log = model->log,
         .metrics = model->metrics.series,
@@ -410,6 +411,8 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
     if (status == MODEL_OK)
         status = take_parts(model, err);
     if (status == MODEL_OK)
+        status = package_share_backend(&model->package, &model->contents, err);
+    if (status == MODEL_OK)
         status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
     if (status == MODEL_OK)
         status = plugin_file_check(&model->plugin.file, model->plugin_path, err);
@@ -440,8 +443,14 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     int64_t start_ns = clock_now_ns();
     const char *plugin_path = model->host->plugin_path;
     const uint32_t threads = model->host->threads;
+    /* A worker verifies what it opens itself. */
+    const enum archive_level level = model->load.isolation == MODELHOST_WORKER
+                                         ? ARCHIVE_CHECKSUM
+                                         : (enum archive_level)model->load.verification;
+    const struct archive_access access = {
+        .level = level, .secret = source->secret, .contents = source->contents};
     model_status status = model_trust_open(source->package_dir, source->backend, &model->load,
-                                           source->parts, &model->package, err);
+                                           source->parts, &access, &model->package, err);
     if (status != MODEL_OK)
         return status;
     /* a store that may only be read keeps none */

@@ -39,26 +39,23 @@ static model_status read_keys(const struct modelhost_load_options *options,
 
 model_status model_trust_open(const char *package_dir, const char *backend,
                               const struct modelhost_load_options *options,
-                              const struct model_parts *parts, struct package *ret,
-                              struct model_error *err)
+                              const struct model_parts *parts, const struct archive_access *access,
+                              struct package *ret, struct model_error *err)
 {
     struct trusted_keys keys = {0};
     struct signature_policy policy = {.keys = NULL};
-    /* A worker verifies what it opens itself. */
-    struct archive_access access = {.level = options->isolation == MODELHOST_WORKER
-                                                 ? ARCHIVE_CHECKSUM
-                                                 : (enum archive_level)options->verification};
+    struct archive_access trusting = *access;
     model_status status = MODEL_OK;
     if (parts != NULL && parts->manifest[0] != '\0') {
         policy.manifest_sha256 = parts->manifest;
-        access.signature = &policy;
+        trusting.signature = &policy;
     } else if (options->require_signature != 0) {
         status = read_keys(options, &keys, err);
         policy.keys = &keys;
-        access.signature = &policy;
+        trusting.signature = &policy;
     }
     if (status == MODEL_OK)
-        status = package_open_with(package_dir, backend, &access, ret, err);
+        status = package_open_with(package_dir, backend, &trusting, ret, err);
     trusted_keys_finish(&keys);
     return status;
 }

@@ -45,12 +45,12 @@ model_status weight_loading_check_package(const struct package *package,
     const struct archive_index *index = archive_index(package->archive);
     for (size_t i = 0; i < index->n_entries; i++) {
         const struct archive_entry *entry = &index->entries[i];
-        if (entry->method == ARCHIVE_ZSTD_FRAMES && is_weights(entry->path))
+        if (!archive_is_in_place(entry) && is_weights(entry->path))
             total += entry->size_bytes;
     }
     return total <= options->memory_budget_bytes
                ? MODEL_OK
-               : refuse("the archive's weights are compressed and unpack to", total,
+               : refuse("the archive's weights are compressed or encrypted and unpack to", total,
                         options->memory_budget_bytes, "pack them as they are, or allow more", err);
 }
 

@@ -146,6 +146,13 @@ struct modelhost_load_options {
      * numbers; 0: no limit */
     uint64_t memory_budget_bytes;
     int64_t timeout_ms; /* of calls that name none: modelhost_run_options.timeout_ms; 0: none */
+    /* What opens an encrypted archive, one of: a file whose first line is the passphrase, a file with a key of 32
+     * bytes, the passphrase, the key. Kept as long as the package has backends to open, in memory of their own. */
+    const char *passphrase_file;
+    const char *key_file;
+    const char *passphrase; /* (passphrase_bytes) */
+    uint64_t passphrase_bytes;
+    const uint8_t *key; /* (32) */
     /* 1: the package must be signed by a trusted key, else MODELHOST_UNTRUSTED; what is used of it, the plugin first
      * of all, is compared with the signed digests, and the plugin must be the package's own */
     uint32_t require_signature;

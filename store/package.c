@@ -8,6 +8,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,16 +220,11 @@ model_status package_open_with(const char *dir, const char *backend,
     return status;
 }
 
-model_status package_open_checked(const char *dir, const char *backend, enum archive_level level,
-                                  struct package *ret, struct model_error *err)
-{
-    return package_open_with(dir, backend, &(struct archive_access){.level = level}, ret, err);
-}
-
 model_status package_open(const char *dir, const char *backend, struct package *ret,
                           struct model_error *err)
 {
-    return package_open_checked(dir, backend, ARCHIVE_CHECKSUM, ret, err);
+    return package_open_with(dir, backend, &(struct archive_access){.level = ARCHIVE_CHECKSUM}, ret,
+                             err);
 }
 
 char *package_id_of_folder(const char *dir)
@@ -274,6 +270,38 @@ void package_advise(const struct package *package, model_status status, struct m
                      package->manifest.id, package->manifest.id);
     else
         error_advise(err, "get the package's files again, or mend them");
+}
+
+static model_status share(const struct archive *archive, const struct archive_entry *entry,
+                          struct archive_contents *contents, struct model_error *err)
+{
+    struct memory_file file = MEMORY_FILE_NONE;
+    model_status status = archive_memory_file(archive, entry, &file, err);
+    if (status != MODEL_OK)
+        return status;
+    const int fd = fcntl(file.fd, F_DUPFD_CLOEXEC, 0);
+    status = fd >= 0 ? archive_contents_add(contents, entry->path, fd, err)
+                     : error_set_errno(err, errno, "cannot keep '%.200s' open", entry->path);
+    memory_file_close(&file);
+    return status;
+}
+
+model_status package_share_backend(const struct package *package, struct archive_contents *contents,
+                                   struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    if (package->archive == NULL)
+        return MODEL_OK;
+    const char *folder = package->backend_dir + strlen(package->dir) + 1;
+    const size_t n_folder = strlen(folder);
+    const struct archive_index *index = archive_index(package->archive);
+    for (size_t i = 0; i < index->n_entries && status == MODEL_OK; i++) {
+        const struct archive_entry *entry = &index->entries[i];
+        if (entry->is_encrypted && strncmp(entry->path, folder, n_folder) == 0 &&
+            entry->path[n_folder] == '/')
+            status = share(package->archive, entry, contents, err);
+    }
+    return status;
 }
 
 void package_finish(struct package *package)

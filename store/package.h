@@ -39,12 +39,10 @@ struct package {
  * package: no metadata.json and no backends/<backend>/libmodel.so". */
 model_status package_open(const char *dir, const char *backend, struct package *ret,
                           struct model_error *err);
-/* The same; `level` says what is compared with its digest: see archive.h for an archive. A folder's files are
+/* The same; `access` is how an archive is opened (archive.h), and its level says what is compared: a folder's files are
  * all compared with its manifest above ARCHIVE_CHECKSUM, and one without is MODEL_UNSUPPORTED then. */
-model_status package_open_checked(const char *dir, const char *backend, enum archive_level level,
-                                  struct package *ret, struct model_error *err);
-/* The same. With access->signature a package is opened that was signed so, as its signature says it is: what is
- * used of it is compared with the signed digests, and nothing else in it is seen. MODELHOST_UNTRUSTED. */
+/* With access->signature a package is opened that was signed so, as its signature says it is: what is used of it is
+ * compared with the signed digests, and nothing else in it is seen. MODELHOST_UNTRUSTED. */
 model_status package_open_with(const char *dir, const char *backend,
                                const struct archive_access *access, struct package *ret,
                                struct model_error *err);
@@ -55,6 +53,11 @@ char *package_id_of_folder(const char *dir);
 /* Adds what to do to the sentence of manifest_read() about such a folder. */
 void package_advise_broken(const char *dir, model_status status, struct model_error *err);
 void package_finish(struct package *package);
+
+/* Decrypts the files of the backend's folder into sealed memory, for processes that open the same archive without its
+ * key; adds nothing where nothing is encrypted. */
+model_status package_share_backend(const struct package *package, struct archive_contents *contents,
+                                   struct model_error *err);
 
 /* The path inside a package where a repository's file goes: "backends/cpu/config.json" for
  * "config.json" and the weights, the same path for all others, except that names which mean something

@@ -131,6 +131,12 @@ model_status package_folder_read(const struct archive *archive, const char *path
     return status;
 }
 
+model_status package_archive_open(const char *path, enum archive_level level, struct archive **ret,
+                                  struct model_error *err)
+{
+    return package_archive_open_with(path, &(struct archive_access){.level = level}, ret, err);
+}
+
 model_status package_archive_open_with(const char *path, const struct archive_access *access,
                                        struct archive **ret, struct model_error *err)
 {
@@ -140,10 +146,4 @@ model_status package_archive_open_with(const char *path, const struct archive_ac
     if (status == MODEL_OK)
         *ret = archive;
     return status;
-}
-
-model_status package_archive_open(const char *path, enum archive_level level, struct archive **ret,
-                                  struct model_error *err)
-{
-    return package_archive_open_with(path, &(struct archive_access){.level = level}, ret, err);
 }

@@ -48,7 +48,7 @@ const char cmd_run_help[] =
     "  --memory-budget N    bytes: a model that takes more is refused\n"
     "  --require-signature  only packages that are signed by a trusted key (`pkgmgr keys`), exit code 7;\n"
     "                       what is used of them is what was signed (or MODELHOST_REQUIRE_SIGNATURE=1)\n"
-    "  --trusted-keys FILE  whose (default: ~/.config/modelhost/trusted-keys.json)\n"
+    "  --trusted-keys FILE  whose (default: ~/.config/modelhost/trusted-keys.json)\n" COMMAND_LOAD_SECRET_HELP
     "  --load-timeout TIME  with --isolation worker: what loading may take (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
     "                       `modelhost check-plugin`\n"
@@ -167,6 +167,8 @@ static void open_model(void *argument)
     (void)command_set_options("run", &run->assignments, &options, &load_options); /* was checked */
     take_options(run, &options);
     take_load_options(run, &load_options);
+    if (opening->status == MODEL_OK)
+        opening->status = command_load_secret(&run->loading, &load_options, &opening->err);
     if (opening->status == MODEL_OK)
         opening->status = modelhost_create(&options, &opening->host, &opening->err);
     if (opening->status == MODEL_OK)

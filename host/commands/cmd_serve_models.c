@@ -33,7 +33,7 @@ const char cmd_serve_models_help[] =
     "  --memory-budget N    bytes: a model that takes more is refused\n"
     "  --require-signature  only packages that are signed by a trusted key (`pkgmgr keys`), exit code 7;\n"
     "                       what is used of them is what was signed (or MODELHOST_REQUIRE_SIGNATURE=1)\n"
-    "  --trusted-keys FILE  whose (default: ~/.config/modelhost/trusted-keys.json)\n"
+    "  --trusted-keys FILE  whose (default: ~/.config/modelhost/trusted-keys.json)\n" COMMAND_LOAD_SECRET_HELP
     "  --backend NAME,...   which backends of the packages, in order of preference\n"
     "  --workers N          processes of each model (default 1)\n"
     "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
@@ -147,8 +147,10 @@ static model_status load_one(struct serve_command *command, const struct modelho
     options.name = command->names[i]; /* logs and metrics say what addresses say */
     take_load_options(command, &options);
     (void)command_loading("serve", &command->loading, &options); /* was checked */
-    return modelhost_load_with(command->modelhost, package, &options, &command->models[i].model,
-                               err);
+    status = command_load_secret(&command->loading, &options, err);
+    return status == MODEL_OK ? modelhost_load_with(command->modelhost, package, &options,
+                                                    &command->models[i].model, err)
+                              : status;
 }
 
 static model_status open_host(struct serve_command *command, const struct modelhost_config *config,
@@ -305,6 +307,8 @@ int cmd_serve_models(int argc, char **argv)
         {"isolation", .text = &command.isolation},
         {"loading", .text = &command.loading.loading},
         {"verification", .text = &command.loading.verification},
+        {"passphrase-file", .text = &command.loading.passphrase_file},
+        {"key-file", .text = &command.loading.key_file},
         {"memory-budget", .integer = &command.loading.memory_budget_bytes, .min = 1,
          .max = INT64_MAX},
         {"require-signature", .flag = &command.loading.require_signature},

@@ -1,8 +1,10 @@
 /* command_loading.c - see modelhost_commands.h: options that say how weights are loaded. */
+#include "archive_secret.h"
 #include "environment.h"
 #include "modelhost_commands.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct word {
     const char *name;
@@ -39,6 +41,8 @@ bool command_loading(const char *command, const struct command_loading *given,
     if (given->verification != NULL && verification == NULL)
         return command_usage(command, "--verification is '%s', want checksum, standard or paranoid",
                              given->verification) == 0;
+    if (given->passphrase_file != NULL && given->key_file != NULL)
+        return command_usage(command, "want one of --passphrase-file and --key-file") == 0;
     if (options != NULL && loading != NULL)
         options->loading = loading->value;
     if (options != NULL && verification != NULL)
@@ -51,4 +55,27 @@ bool command_loading(const char *command, const struct command_loading *given,
     if (options != NULL && given->trusted_keys != NULL)
         options->trusted_keys = given->trusted_keys;
     return true;
+}
+
+model_status command_load_secret(const struct command_loading *given,
+                                 struct modelhost_load_options *options, struct model_error *err)
+{
+    static struct archive_secret *secret; /* one command, one secret for all its models */
+    const bool is_key = given->key_file != NULL;
+    const char *file = is_key ? given->key_file : given->passphrase_file;
+    const enum archive_key_source source = is_key ? ARCHIVE_KEY_OF_FILE : ARCHIVE_KEY_OF_PASSPHRASE;
+    model_status status = MODEL_OK;
+    if (file == NULL)
+        return MODEL_OK;
+    if (secret == NULL)
+        status = strcmp(file, "-") == 0
+                     ? archive_secret_read(source, STDIN_FILENO, "standard input", &secret, err)
+                     : archive_secret_read_file(source, file, &secret, err);
+    if (status != MODEL_OK)
+        return status;
+    options->passphrase_file = options->key_file = NULL; /* of a --config */
+    options->passphrase = is_key ? NULL : (const char *)secret->bytes;
+    options->passphrase_bytes = is_key ? 0 : secret->size_bytes;
+    options->key = is_key ? secret->bytes : NULL;
+    return MODEL_OK;
 }

@@ -5,6 +5,11 @@
 
 #include "command.h"
 
+#define COMMAND_LOAD_SECRET_HELP                                                                    \
+    "  --passphrase-file FILE  of an encrypted archive: its passphrase is the first line; '-' is\n" \
+    "                       standard input\n"                                                       \
+    "  --key-file FILE      the same with a key of 32 bytes\n"
+
 int cmd_run(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_preprocess(int argc, char **argv);
@@ -34,9 +39,11 @@ model_status command_find_package(const struct command_places *places, const cha
 model_status command_plugin_path(const struct command_places *places, char **ret,
                                  struct model_error *err);
 
-/* --loading, --verification, --memory-budget, --require-signature and --trusted-keys; NULL and 0 where they were not given. */
+/* --loading, --verification, --memory-budget, --passphrase-file, --key-file, --require-signature and --trusted-keys;
+ * NULL and 0 where they were not given. */
 struct command_loading {
     const char *loading, *verification, *trusted_keys;
+    const char *passphrase_file, *key_file; /* "-": standard input */
     int64_t memory_budget_bytes;
     bool require_signature;
 };
@@ -45,6 +52,10 @@ struct command_loading {
  * wrong (command_loading.c). */
 bool command_loading(const char *command, const struct command_loading *given,
                      struct modelhost_load_options *options);
+
+/* Reads the passphrase or the key, once, and sets it in the options; it lives as long as the process. */
+model_status command_load_secret(const struct command_loading *given,
+                                 struct modelhost_load_options *options, struct model_error *err);
 
 /* How a host that is made with these options logs: "text" (NULL, too) or "json" lines on stderr
  * (command_log.c). False after printing what is wrong. */

@@ -290,6 +290,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"isolation", .text = &run->isolation, .group = EVERY},
         {"loading", .text = &run->loading.loading, .group = EVERY},
         {"verification", .text = &run->loading.verification, .group = EVERY},
+        {"passphrase-file", .text = &run->loading.passphrase_file, .group = EVERY},
+        {"key-file", .text = &run->loading.key_file, .group = EVERY},
         {"memory-budget", .integer = &run->loading.memory_budget_bytes, .min = 1, .max = INT64_MAX,
          .group = EVERY},
         {"require-signature", .flag = &run->loading.require_signature, .group = EVERY},

@@ -21,6 +21,7 @@ void backend_chain_drop(struct backend_chain *chain)
         return;
     for (size_t i = 0; i < BACKEND_MAX; i++)
         free(chain->refused[i]);
+    archive_secret_destroy(chain->secret);
     free(chain->package_dir);
     free(chain->name);
     free(chain->trusted_keys);
@@ -47,7 +48,12 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
         status = load_options_check_quarantine(&chain->options, err);
     if (status == MODEL_OK)
         status = backend_order_find(package_dir, chain->options.backend, &chain->order, err);
+    if (status == MODEL_OK)
+        status = load_options_secret(&chain->options, &chain->secret, err);
     chain->options.backend = NULL; /* the caller's memory */
+    chain->options.passphrase_file = chain->options.key_file = chain->options.passphrase = NULL;
+    chain->options.passphrase_bytes = 0;
+    chain->options.key = NULL;
     if (status == MODEL_OK && chain->options.name != NULL &&
         (chain->name = text_format("%s", chain->options.name)) == NULL)
         status = error_no_memory(err, "a model");
@@ -77,6 +83,7 @@ static model_status open_one(struct backend_chain *chain, size_t position,
     const struct model_source source = {.package_dir = chain->package_dir,
                                         .backend = name[0] != '\0' ? name : NULL,
                                         .options = &chain->options,
+                                        .secret = chain->secret,
                                         .chain = chain,
                                         .position = position};
     struct modelhost_model *model = NULL;

@@ -24,6 +24,7 @@ struct backend_chain {
     char *trusted_keys;         /* of the options, in the same way; NULL: the user's own */
     struct backend_order order; /* at least one name; "" is package_open()'s choice */
     struct modelhost_load_options options;
+    struct archive_secret *secret; /* NULL: none */
     struct breaker_policy policy;
     char *refused[BACKEND_MAX]; /* why a backend did not open; NULL: it did, or was not tried */
 };

@@ -75,6 +75,28 @@ model_status load_options_check_quarantine(const struct modelhost_load_options *
     return status;
 }
 
+model_status load_options_secret(const struct modelhost_load_options *options,
+                                 struct archive_secret **ret, struct model_error *err)
+{
+    const int n = (options->passphrase_file != NULL) + (options->key_file != NULL) +
+                  (options->passphrase != NULL) + (options->key != NULL);
+    if (n > 1)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "want one of passphrase_file, key_file, passphrase and key, not %d", n);
+    if (options->passphrase_file != NULL)
+        return archive_secret_read_file(ARCHIVE_KEY_OF_PASSPHRASE, options->passphrase_file, ret,
+                                        err);
+    if (options->key_file != NULL)
+        return archive_secret_read_file(ARCHIVE_KEY_OF_FILE, options->key_file, ret, err);
+    if (options->passphrase != NULL)
+        return archive_secret_create(ARCHIVE_KEY_OF_PASSPHRASE, options->passphrase,
+                                     (size_t)options->passphrase_bytes, ret, err);
+    if (options->key != NULL)
+        return archive_secret_create(ARCHIVE_KEY_OF_FILE, options->key, CIPHER_KEY_BYTES, ret, err);
+    *ret = NULL;
+    return MODEL_OK;
+}
+
 struct modelhost_load_options load_options_complete(const struct modelhost_load_options *options)
 {
     struct modelhost_load_options known = MODELHOST_LOAD_OPTIONS_INIT;

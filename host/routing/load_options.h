@@ -2,6 +2,7 @@
 #ifndef LOAD_OPTIONS_H
 #define LOAD_OPTIONS_H
 
+#include "archive_secret.h"
 #include "breaker.h"
 
 /* All of them: what the caller's struct was compiled without is 0. `options` may be NULL. */
@@ -14,5 +15,10 @@ model_status load_options_policy(const struct modelhost_load_options *options,
 /* The part about quarantine of complete options; the same. */
 model_status load_options_check_quarantine(const struct modelhost_load_options *options,
                                            struct model_error *err);
+
+/* What opens an encrypted archive, of complete options: read and to be destroyed, or NULL. MODEL_INVALID_ARGUMENT: more
+ * than one is named. */
+model_status load_options_secret(const struct modelhost_load_options *options,
+                                 struct archive_secret **ret, struct model_error *err);
 
 #endif

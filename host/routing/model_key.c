@@ -1,6 +1,7 @@
 /* model_key.c - see model_key.h. Weights are not read: a store's files never change, and an author who writes
  * over one changes its time. ctime is left out: a store links files, which changes it. */
 #include "model_key.h"
+#include "cipher_primitives.h"
 #include "errors.h"
 #include "files.h"
 #include "load_options.h"
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 
 /* The options are digested as bytes: whoever appends one with a pointer in it digests what it points to. */
-_Static_assert(sizeof(struct modelhost_load_options) == 176,
+_Static_assert(sizeof(struct modelhost_load_options) == 216,
                "an option that the key does not know");
 
 static void add_text(struct digest *digest, const char *text)
@@ -113,14 +114,31 @@ static model_status add_manifest(struct digest *digest, const char *package_dir,
     return MODEL_OK;
 }
 
+/* A file that is written over is another secret. */
+static void add_secret_file(struct digest *digest, const char *path)
+{
+    struct stat file;
+    add_text(digest, path != NULL ? path : "");
+    if (path != NULL && stat(path, &file) == 0)
+        add_file(digest, "", &file);
+}
+
 static void add_options(struct digest *digest, const char *backend,
                         const struct modelhost_load_options *options)
 {
     struct modelhost_load_options bytes = *options;
-    bytes.backend = bytes.name = bytes.trusted_keys = NULL;
+    bytes.backend = bytes.name = bytes.passphrase_file = bytes.key_file = bytes.passphrase = NULL;
+    bytes.trusted_keys = NULL;
+    bytes.key = NULL;
     digest_update(digest, &bytes, sizeof bytes);
     add_text(digest, backend != NULL ? backend : "");
     add_text(digest, options->name != NULL ? options->name : ""); /* counted by itself */
+    add_secret_file(digest, options->passphrase_file);
+    add_secret_file(digest, options->key_file);
+    if (options->passphrase != NULL)
+        digest_update(digest, options->passphrase, (size_t)options->passphrase_bytes);
+    if (options->key != NULL)
+        digest_update(digest, options->key, CIPHER_KEY_BYTES);
 }
 
 /* With other keys a package may be trusted no more. */

@@ -10,6 +10,7 @@ static const struct {
     bool text, path, block;
 } wanted[WORKER_N_MESSAGES] = {
     [WORKER_OPEN] = {.path = true, .block = true},
+    [WORKER_CONTENT] = {.path = true},
     [WORKER_HELLO] = {.block = true},
     [WORKER_FAILED] = {.text = true},
     [WORKER_LOG] = {.text = true},

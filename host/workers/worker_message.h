@@ -16,14 +16,16 @@
  *   DROP      host    channel, segment
  *   LOG       worker  level, request (0: none),        line
  *                     is of the worker itself
- *   GOODBYE   host */
+ *   GOODBYE   host
+ *   CONTENT   host                                                      entry (before OPEN, with the descriptor of
+ *                                                                       its content) */
 #ifndef WORKER_MESSAGE_H
 #define WORKER_MESSAGE_H
 
 #include "buffer.h"
 
 #define WORKER_MESSAGE_MAGIC     0x4B574D48u /* "HMWK" */
-#define WORKER_PROTOCOL_VERSION  4
+#define WORKER_PROTOCOL_VERSION  5
 #define WORKER_MAX_PAYLOAD_BYTES (1u << 20)
 #define WORKER_MESSAGE_NUMBERS   7
 #define WORKER_MAX_BACKEND_BYTES 255 /* a folder's name */
@@ -39,6 +41,7 @@ enum worker_message_type {
     WORKER_DROP,
     WORKER_LOG,
     WORKER_GOODBYE,
+    WORKER_CONTENT,
     WORKER_N_MESSAGES
 };
 

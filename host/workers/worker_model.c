@@ -93,6 +93,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->verification = options->verification;
     config->memory_budget_bytes = options->memory_budget_bytes;
     config->parts = options->parts;
+    config->contents = options->contents;
     config->load_ns = options->load_ns;
     config->plugin = model->plugin = text_format("%s", options->plugin);
     config->log = options->log;

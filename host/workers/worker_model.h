@@ -31,7 +31,9 @@ struct worker_model_options {
     int64_t load_ns;    /* for opening the package, and for each instance; 0: WORKER_LOAD_NS */
     const char *plugin; /* its name and version, for sentences */
     struct model_parts parts; /* what the processes have to find */
-    bool can_spin;            /* there is more than one processor */
+    const struct archive_contents
+        *contents; /* that they cannot decrypt; lives as long as the model. NULL: none */
+    bool can_spin; /* there is more than one processor */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
     struct worker_guard guard;     /* lives as long as the model */

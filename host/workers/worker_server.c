@@ -29,9 +29,10 @@ struct worker_server {
     uv_mutex_t sending;            /* guards the socket's sending side */
     int32_t loading, verification; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
-    char *package_dir, *backend; /* backend NULL: the package's own choice */
-    struct model_parts parts;    /* what the host has seen there */
-    struct modelhost host;       /* as much of one as a model needs */
+    char *package_dir, *backend;      /* backend NULL: the package's own choice */
+    struct model_parts parts;         /* what the host has seen there */
+    struct archive_contents contents; /* what it has decrypted of it */
+    struct modelhost host;            /* as much of one as a model needs */
     uv_thread_t opening;
     void (*end_at_once)(int code);
 
@@ -113,7 +114,8 @@ static void open_model(void *argument)
     const struct model_source source = {.package_dir = server->package_dir,
                                         .backend = server->backend,
                                         .options = &options,
-                                        .parts = &server->parts};
+                                        .parts = &server->parts,
+                                        .contents = &server->contents};
     struct modelhost_model *model = NULL;
     model_status status = loaded_model_create(&server->host, &source, &model, &err);
     if (status != MODEL_OK) {
@@ -126,9 +128,25 @@ static void open_model(void *argument)
     send_hello(server, model);
 }
 
-static model_status take_open(struct worker_server *server, struct model_error *err)
+/* The first message that is none; what came before is kept. */
+static model_status take_contents(struct worker_server *server, struct model_error *err)
 {
     model_status status = worker_socket_receive(server->socket, &server->inbox, err);
+    while (status == MODEL_OK && server->inbox.message.type == WORKER_CONTENT) {
+        const int fd = server->inbox.passed;
+        server->inbox.passed = -1;
+        status = fd >= 0
+                     ? archive_contents_add(&server->contents, server->inbox.message.path, fd, err)
+                     : error_set(err, MODEL_CORRUPT, "a message without its content");
+        if (status == MODEL_OK)
+            status = worker_socket_receive(server->socket, &server->inbox, err);
+    }
+    return status;
+}
+
+static model_status take_open(struct worker_server *server, struct model_error *err)
+{
+    model_status status = take_contents(server, err);
     const struct worker_message *open = &server->inbox.message;
     if (status != MODEL_OK)
         return status;

@@ -7,6 +7,7 @@
 #ifndef WORKER_SLOT_H
 #define WORKER_SLOT_H
 
+#include "archive_contents.h"
 #include "buffer.h"
 #include "log.h"
 #include "metrics.h"
@@ -28,13 +29,14 @@ struct worker_guard {
 
 /* What all workers of a model have in common. Lives in its model. */
 struct worker_config {
-    char *command;            /* the modelhost command */
-    char *package_dir;        /* absolute */
-    char *backend;            /* NULL: the package's own choice */
-    char *model_name;         /* in log lines; NULL: none */
-    char *plugin_path;        /* the plugin to use, or NULL: the package's own */
-    struct model_parts parts; /* what a process has to find there */
-    uint32_t lanes;           /* instances of each process that may run at the same time */
+    char *command;                           /* the modelhost command */
+    char *package_dir;                       /* absolute */
+    char *backend;                           /* NULL: the package's own choice */
+    char *model_name;                        /* in log lines; NULL: none */
+    char *plugin_path;                       /* the plugin to use, or NULL: the package's own */
+    struct model_parts parts;                /* what a process has to find there */
+    const struct archive_contents *contents; /* of an encrypted archive: what it needs; or NULL */
+    uint32_t lanes; /* instances of each process that may run at the same time */
     uint32_t threads;
     int64_t kill_grace_ns;
     uint64_t memory_bytes; /* 0: no limit */

@@ -364,6 +364,19 @@ static void end_generation(struct worker_slot *slot, const struct worker_end *en
     uv_mutex_unlock(&slot->mutex);
 }
 
+/* What the worker could not decrypt: it has no key. */
+static model_status send_contents(struct worker_slot *slot, struct model_error *err)
+{
+    const struct archive_contents *contents = slot->config->contents;
+    model_status status = MODEL_OK;
+    for (size_t i = 0; contents != NULL && i < contents->n_items && status == MODEL_OK; i++) {
+        const struct worker_message message = {.type = WORKER_CONTENT,
+                                               .path = contents->items[i].path};
+        status = worker_socket_send(slot->process.socket, &message, contents->items[i].fd, err);
+    }
+    return status;
+}
+
 static model_status send_open(struct worker_slot *slot, struct model_error *err)
 {
     const struct worker_config *config = slot->config;
@@ -373,6 +386,9 @@ static model_status send_open(struct worker_slot *slot, struct model_error *err)
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "a backend's name of %zu bytes, want at most %d", n_backend,
                          WORKER_MAX_BACKEND_BYTES);
+    model_status status = send_contents(slot, err);
+    if (status != MODEL_OK)
+        return status;
     model_parts_write(&config->parts, block);
     memcpy(block + MODEL_PARTS_BYTES, n_backend > 0 ? config->backend : "", n_backend);
     const struct worker_message message = {

@@ -1,4 +1,5 @@
 /* cmd_pack.c - `pkgmgr pack`. */
+#include "command_secret.h"
 #include "commands.h"
 #include "errors.h"
 #include "json_view.h"
@@ -18,6 +19,12 @@ const char help_pack[] =
     "  --compress LEVEL   1 (fast) to 19 (small) for all but weights, 0: nothing (default: 3)\n"
     "  --ship             as small as possible: weights, too, at level 19; the host then unpacks\n"
     "                     them into memory\n"
+    "  --encrypt          only who has the passphrase, or the key, can use the package; names, sizes\n"
+    "                     and digests of its files stay readable (docs/trust.md). No two archives\n"
+    "                     have the same bytes then\n"
+    "  --passphrase-file FILE  the first line is the passphrase; '-' is standard input (default:\n"
+    "                     asked for at the terminal, twice)\n"
+    "  --key-file FILE    a key of 32 bytes in place of a passphrase\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n";
@@ -25,7 +32,8 @@ const char help_pack[] =
 struct arguments {
     const char *package, *output, *store_dir;
     int64_t level;
-    bool ship, json, quiet;
+    struct command_secret secret;
+    bool ship, encrypt, json, quiet;
 };
 
 static model_status print_result(const struct arguments *arguments,
@@ -51,7 +59,8 @@ static model_status pack(const struct arguments *arguments, struct model_error *
     struct store *store = NULL;
     struct package_place place = {0};
     struct archive_summary summary = {0};
-    const struct archive_options options = {
+    struct archive_secret *secret = NULL;
+    struct archive_options options = {
         .level = arguments->ship ? 19 : (int)arguments->level,
         .compress_weights = arguments->ship,
         .is_cancelled = command_interrupted,
@@ -60,6 +69,9 @@ static model_status pack(const struct arguments *arguments, struct model_error *
     model_status status = command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
         status = package_locate(store, arguments->package, &place, err);
+    if (status == MODEL_OK && arguments->encrypt)
+        status = command_secret_new(&arguments->secret, &secret, err);
+    options.secret = secret;
     if (status == MODEL_OK)
         status = package_pack(place.dir, arguments->output, &options, &summary, err);
     if (status == MODEL_OK && !arguments->quiet)
@@ -67,6 +79,7 @@ static model_status pack(const struct arguments *arguments, struct model_error *
                 (unsigned long long)summary.content_bytes, (unsigned long long)summary.file_bytes);
     if (status == MODEL_OK)
         status = print_result(arguments, &summary, err);
+    archive_secret_destroy(secret);
     package_place_finish(&place);
     store_close(store);
     return status;
@@ -78,6 +91,9 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         {"output", .text = &arguments->output, .letter = 'o'},
         {"compress", .integer = &arguments->level, .min = 0, .max = 19},
         {"ship", .flag = &arguments->ship},
+        {"encrypt", .flag = &arguments->encrypt},
+        {"passphrase-file", .text = &arguments->secret.passphrase_file},
+        {"key-file", .text = &arguments->secret.key_file},
         {"store", .text = &arguments->store_dir},
         {"json", .flag = &arguments->json},
         {"quiet", .flag = &arguments->quiet, .letter = 'q'},
@@ -88,6 +104,11 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         return command_usage("pack", "want one PKG");
     if (arguments->output == NULL)
         return command_usage("pack", "want the file to make: -o FILE" ARCHIVE_SUFFIX);
+    if (!command_secret_check("pack", &arguments->secret))
+        return COMMAND_USAGE;
+    if (!arguments->encrypt &&
+        (arguments->secret.passphrase_file != NULL || arguments->secret.key_file != NULL))
+        return command_usage("pack", "a passphrase or a key is for --encrypt");
     arguments->package = argv[optind];
     return command_check_package("pack", arguments->package);
 }

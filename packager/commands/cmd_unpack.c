@@ -1,5 +1,6 @@
 /* cmd_unpack.c - `pkgmgr unpack`. */
 #include "buffer.h"
+#include "command_secret.h"
 #include "commands.h"
 #include "errors.h"
 #include "files.h"
@@ -18,13 +19,14 @@ const char help_unpack[] =
     "(exit code 7). Prints the folder.\n\n"
     "  -o, --output DIR   the folder to make, or an empty one (default: FILE without .mhp)\n"
     "  --filter GLOB      only files whose path matches; may come several times; '*' is any text,\n"
-    "                     '/' too\n"
+    "                     '/' too\n" COMMAND_SECRET_HELP
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n";
 
 struct arguments {
     const char *file, *output;
     struct command_list filters;
+    struct command_secret secret;
     bool json, quiet;
 };
 
@@ -75,7 +77,8 @@ static model_status unpack(const struct arguments *arguments, struct model_error
     for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
         dir[n - 1] = '\0'; /* the temporary folder is beside it, not in it */
     command_catch_interrupts();
-    model_status status = archive_open(arguments->file, ARCHIVE_STANDARD, &archive, err);
+    model_status status =
+        command_open_archive(arguments->file, ARCHIVE_STANDARD, &arguments->secret, &archive, err);
     if (status == MODEL_OK)
         status = package_unpack(archive, dir, &options, &summary, err);
     if (status == MODEL_OK)
@@ -87,16 +90,21 @@ static model_status unpack(const struct arguments *arguments, struct model_error
 
 static int read_arguments(int argc, char **argv, struct arguments *arguments)
 {
-    const struct command_option options[] = {{"output", .text = &arguments->output, .letter = 'o'},
-                                             {"filter", .list = &arguments->filters},
-                                             {"json", .flag = &arguments->json},
-                                             {"quiet", .flag = &arguments->quiet, .letter = 'q'},
-                                             {.name = NULL}};
+    const struct command_option options[] = {
+        {"output", .text = &arguments->output, .letter = 'o'},
+        {"filter", .list = &arguments->filters},
+        {"passphrase-file", .text = &arguments->secret.passphrase_file},
+        {"key-file", .text = &arguments->secret.key_file},
+        {"json", .flag = &arguments->json},
+        {"quiet", .flag = &arguments->quiet, .letter = 'q'},
+        {.name = NULL}};
     arguments->filters.values = calloc((size_t)argc, sizeof *arguments->filters.values);
     if (arguments->filters.values == NULL || !command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("unpack", "want one FILE" ARCHIVE_SUFFIX);
+    if (!command_secret_check("unpack", &arguments->secret))
+        return COMMAND_USAGE;
     arguments->file = argv[optind];
     return 0;
 }

@@ -1,5 +1,6 @@
 /* cmd_verify.c - `pkgmgr verify`. */
 #include "archive.h"
+#include "command_secret.h"
 #include "commands.h"
 #include "deep_check.h"
 #include "errors.h"
@@ -20,13 +21,14 @@ const char help_verify[] =
     "one cannot be read. PKG is a name in the store, a folder, or an archive (.mhp), of which the\n"
     "whole file is checked, too.\n\n"
     "  --deep         also open the weights and read every number, look at the plugin's file, and\n"
-    "                 say what the store has that no package names\n"
+    "                 say what the store has that no package names\n" COMMAND_SECRET_HELP
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print the result as JSON\n"
     "  -q, --quiet    say nothing but errors\n";
 
 struct arguments {
     const char *package, *store_dir;
+    struct command_secret secret;
     bool json, quiet, deep;
 };
 
@@ -100,12 +102,17 @@ static model_status verify_archive(const char *path, struct findings *findings,
 {
     struct archive *archive = NULL;
     struct model_error sentence = MODEL_ERROR_INIT;
-    model_status status = archive_open(path, ARCHIVE_STANDARD, &archive, err);
+    model_status status =
+        command_open_archive(path, ARCHIVE_STANDARD, &findings->arguments->secret, &archive, err);
     if (status != MODEL_OK)
         return status;
     const struct archive_index *index = archive_index(archive);
     for (size_t i = 0; i < index->n_entries; i++) {
         model_status found = archive_check_entry(archive, &index->entries[i], &sentence);
+        if (found == MODEL_INVALID_ARGUMENT) { /* not damaged, but without a key nobody knows */
+            status = error_set(err, found, "%s", sentence.message);
+            break;
+        }
         report(findings, index->entries[i].path, found, sentence.message);
         if (found != MODEL_OK && status == MODEL_OK)
             status = error_set(err, found, "%s", sentence.message);
@@ -149,15 +156,20 @@ end:
 
 static int read_arguments(int argc, char **argv, struct arguments *arguments)
 {
-    const struct command_option options[] = {{"store", .text = &arguments->store_dir},
-                                             {"deep", .flag = &arguments->deep},
-                                             {"json", .flag = &arguments->json},
-                                             {"quiet", .flag = &arguments->quiet, .letter = 'q'},
-                                             {.name = NULL}};
+    const struct command_option options[] = {
+        {"store", .text = &arguments->store_dir},
+        {"deep", .flag = &arguments->deep},
+        {"passphrase-file", .text = &arguments->secret.passphrase_file},
+        {"key-file", .text = &arguments->secret.key_file},
+        {"json", .flag = &arguments->json},
+        {"quiet", .flag = &arguments->quiet, .letter = 'q'},
+        {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("verify", "want one PKG");
+    if (!command_secret_check("verify", &arguments->secret))
+        return COMMAND_USAGE;
     arguments->package = argv[optind];
     return command_check_package("verify", arguments->package);
 }

@@ -61,6 +61,8 @@ const char *archive_path(const struct archive *archive); /* absolute */
 const char *archive_signature(const struct archive *archive);
 const struct archive_header *archive_header(const struct archive *archive);
 const struct archive_index *archive_index(const struct archive *archive);
+/* Of an encrypted one: what its key is made of. */
+enum archive_key_source archive_key_source(const struct archive *archive);
 /* NULL when there is no such entry. */
 const struct archive_entry *archive_find(const struct archive *archive, const char *path);
 

@@ -193,6 +193,11 @@ const struct archive_header *archive_header(const struct archive *archive)
     return &archive->header;
 }
 
+enum archive_key_source archive_key_source(const struct archive *archive)
+{
+    return archive->encryption.source;
+}
+
 const struct archive_index *archive_index(const struct archive *archive)
 {
     return &archive->index;

@@ -30,13 +30,13 @@ model_status archive_secret_create(enum archive_key_source source, const void *b
     return MODEL_OK;
 }
 
-/* Until the end, or there is no room. */
-static model_status fill(int fd, const char *name, uint8_t *bytes, size_t capacity, size_t *ret,
-                         struct model_error *err)
+/* Until the end, the line's end is_line, or there is no room. What follows a line is somebody else's. */
+static model_status fill(int fd, const char *name, bool is_line, uint8_t *bytes, size_t capacity,
+                         size_t *ret, struct model_error *err)
 {
     size_t got = 0;
-    while (got < capacity) {
-        const ssize_t n = read(fd, bytes + got, capacity - got);
+    while (got < capacity && !(is_line && got > 0 && bytes[got - 1] == '\n')) {
+        const ssize_t n = read(fd, bytes + got, is_line ? 1 : capacity - got);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -65,7 +65,8 @@ model_status archive_secret_read(enum archive_key_source source, int fd, const c
     uint8_t *bytes = cipher_memory_create(capacity);
     if (bytes == NULL)
         return error_no_memory(err, "a passphrase");
-    model_status status = fill(fd, name, bytes, capacity, &n, err);
+    model_status status =
+        fill(fd, name, source == ARCHIVE_KEY_OF_PASSPHRASE, bytes, capacity, &n, err);
     if (status == MODEL_OK && source == ARCHIVE_KEY_OF_PASSPHRASE)
         n = first_line(bytes, n);
     if (status == MODEL_OK) {

@@ -58,8 +58,8 @@ static model_status open_loading(const char *name, const struct modelhost_load_o
                                  struct model_error *err)
 {
     loading = (struct weight_loading){.weights = NULL};
-    model_status status = package_open_checked(
-        in_folder(name), NULL, (enum archive_level)options->verification, &package, err);
+    const struct archive_access access = {.level = (enum archive_level)options->verification};
+    model_status status = package_open_with(in_folder(name), NULL, &access, &package, err);
     assert_int_equal(status, MODEL_OK);
     status = weight_loading_check_package(&package, options, err);
     if (status != MODEL_OK)

@@ -1,0 +1,12 @@
+/* command_passphrase.h - asking for a passphrase at the terminal, which does not show it. For commands; main thread. */
+#ifndef COMMAND_PASSPHRASE_H
+#define COMMAND_PASSPHRASE_H
+
+#include "modelhost.h"
+
+/* Prints the question to the terminal of the process and reads a line there, without its end. MODEL_NOT_FOUND: there
+ * is no terminal; MODEL_CANCELLED: Ctrl-C or Ctrl-D; MODEL_INVALID_ARGUMENT: more than capacity bytes. */
+model_status command_ask_passphrase(const char *question, char *ret_text, size_t capacity,
+                                    size_t *ret_bytes, struct model_error *err);
+
+#endif

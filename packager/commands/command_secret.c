@@ -1,0 +1,107 @@
+/* command_secret.c - see command_secret.h. */
+#include "command_secret.h"
+#include "command.h"
+#include "command_passphrase.h"
+#include "errors.h"
+
+#include <string.h>
+#include <unistd.h>
+
+bool command_secret_check(const char *command, const struct command_secret *given)
+{
+    return given->passphrase_file == NULL || given->key_file == NULL ||
+           command_usage(command, "want one of --passphrase-file and --key-file") == 0;
+}
+
+/* NULL when no file was given. */
+static model_status read_file(const struct command_secret *given, struct archive_secret **ret,
+                              struct model_error *err)
+{
+    const bool is_key = given->key_file != NULL;
+    const char *file = is_key ? given->key_file : given->passphrase_file;
+    const enum archive_key_source source = is_key ? ARCHIVE_KEY_OF_FILE : ARCHIVE_KEY_OF_PASSPHRASE;
+    if (file == NULL) {
+        *ret = NULL;
+        return MODEL_OK;
+    }
+    return strcmp(file, "-") == 0
+               ? archive_secret_read(source, STDIN_FILENO, "standard input", ret, err)
+               : archive_secret_read_file(source, file, ret, err);
+}
+
+static model_status ask(const char *question, struct archive_secret **ret, struct model_error *err)
+{
+    size_t n_bytes = 0;
+    char *text = cipher_memory_create(ARCHIVE_MAX_PASSPHRASE_BYTES);
+    if (text == NULL)
+        return error_no_memory(err, "a passphrase");
+    model_status status =
+        command_ask_passphrase(question, text, ARCHIVE_MAX_PASSPHRASE_BYTES, &n_bytes, err);
+    if (status == MODEL_OK)
+        status = archive_secret_create(ARCHIVE_KEY_OF_PASSPHRASE, text, n_bytes, ret, err);
+    cipher_memory_destroy(text);
+    return status;
+}
+
+model_status command_secret_new(const struct command_secret *given, struct archive_secret **ret,
+                                struct model_error *err)
+{
+    struct archive_secret *first = NULL, *second = NULL;
+    model_status status = read_file(given, &first, err);
+    if (status == MODEL_OK && first == NULL) {
+        status = ask("New passphrase: ", &first, err);
+        if (status == MODEL_NOT_FOUND)
+            status = error_set(err, MODEL_INVALID_ARGUMENT,
+                               "there is no terminal to ask for a passphrase; give "
+                               "--passphrase-file or --key-file");
+        if (status == MODEL_OK)
+            status = ask("The same again: ", &second, err);
+        if (status == MODEL_OK && (first->size_bytes != second->size_bytes ||
+                                   memcmp(first->bytes, second->bytes, first->size_bytes) != 0))
+            status = error_set(err, MODEL_INVALID_ARGUMENT,
+                               "the two passphrases differ; nothing was written");
+    }
+    archive_secret_destroy(second);
+    if (status == MODEL_OK)
+        *ret = first;
+    else
+        archive_secret_destroy(first);
+    return status;
+}
+
+/* A passphrase that nobody gave is wanted. */
+static bool is_locked(const struct archive *archive, const struct archive_secret *secret)
+{
+    return secret == NULL && (archive_header(archive)->flags & ARCHIVE_ENCRYPTED) != 0 &&
+           archive_key_source(archive) == ARCHIVE_KEY_OF_PASSPHRASE;
+}
+
+model_status command_open_archive(const char *path, enum archive_level level,
+                                  const struct command_secret *given, struct archive **ret,
+                                  struct model_error *err)
+{
+    struct archive_access access = {.level = level};
+    struct archive_secret *secret = NULL;
+    struct archive *archive = NULL;
+    model_status status = read_file(given, &secret, err);
+    access.secret = secret;
+    if (status == MODEL_OK)
+        status = archive_open_with(path, &access, &archive, err);
+    if (status == MODEL_OK && is_locked(archive, secret)) {
+        const model_status asked = ask("Passphrase: ", &secret, err);
+        if (asked == MODEL_OK) {
+            archive_close(archive);
+            archive = NULL;
+            access.secret = secret;
+            status = archive_open_with(path, &access, &archive, err);
+        } else if (asked != MODEL_NOT_FOUND) {
+            status = asked;
+        }
+    }
+    archive_secret_destroy(secret);
+    if (status == MODEL_OK)
+        *ret = archive;
+    else
+        archive_close(archive);
+    return status;
+}

@@ -9,6 +9,8 @@ static const struct command commands[] = {
     {"verify", cmd_verify, "check every file of a package against its digest", help_verify},
     {"pack", cmd_pack, "make one file of a package", help_pack},
     {"unpack", cmd_unpack, "make a folder of such a file again", help_unpack},
+    {"sign", cmd_sign, "sign a package", help_sign},
+    {"keys", cmd_keys, "make, trust and revoke keys that sign packages", help_keys},
     {"rm", cmd_rm, "remove packages from the store", help_rm},
     {"import", cmd_import, "make a package of a folder or of the hub's cache", help_import},
     {"versions", cmd_versions, "show the versions of a model that the store has", help_versions},

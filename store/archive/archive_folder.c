@@ -73,7 +73,11 @@ model_status archive_folder_file(const struct archive *archive, const struct arc
         return error_no_memory(err, "a path");
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     model_status status = MODEL_OK;
-    if (fd < 0 || fstat(fd, &info) != 0)
+    if (fd < 0 && errno == ENOENT)
+        status =
+            error_set(err, MODEL_CORRUPT,
+                      "%s, which metadata.json lists, is missing; get the package again", path);
+    else if (fd < 0 || fstat(fd, &info) != 0)
         status = error_set_errno(err, errno, "cannot open %s", path);
     else if (!S_ISREG(info.st_mode) || (uint64_t)info.st_size != entry->size_bytes)
         status =

@@ -117,9 +117,6 @@ run verify acme/plain --require-signature -q
 same 'and stays signed' "$code" 0
 demo_package "$work/raw"
 fails 'a folder that is no package' 7 "pkgmgr: $work/raw/backends/cpu is no package and so has no signature; import it without --require-signature, look through it and sign it yourself" import "$work/raw/backends/cpu" --require-signature
-run install acme/facts "$build/lib/modelhost/plugins/libbert.so" -q
-run verify acme/facts --require-signature -q
-same 'the same plugin again changes nothing that was signed' "$code" 0
 cp "$build/lib/modelhost/plugins/libgpt2.so" "$work/other.so"
 fails 'a plugin that nobody signed' 7 "pkgmgr: $work/other.so is not signed: there is no $work/other.so.minisig; its author makes one with minisign -S -m PLUGIN.so" install acme/facts "$work/other.so" --force --require-signature
 minisign -S -s "$work/mini.key" -m "$work/other.so" >/dev/null
@@ -131,11 +128,36 @@ ok 'it has none' json 'j["signature"]["state"] == "none"'
 run sign acme/facts --key ada -q
 run verify acme/facts --require-signature -q
 same 'a package of the store is signed' "$code" 0
-HF_HUB_OFFLINE=1 run download acme/facts --require-signature -q
-same 'download takes what the store has signed' "$code" 0
-HF_HUB_OFFLINE=1 MODELHOST_REQUIRE_SIGNATURE=1 run download acme/plain -q
-same 'so it does by the environment' "$code" 0
 run rm acme/facts -q
+
+# ---- a hub's files bring no signature
+
+"$pkgmgr" serve examples/demo/hub --port 0 >"$work/url" 2>"$work/log" &
+hub_pid=$!
+stop_hub() { kill "$hub_pid" 2>/dev/null; }
+on_exit stop_hub
+until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
+HF_ENDPOINT=$(head -n 1 "$work/url")
+export HF_ENDPOINT
+id=modelhost/facts-bert-mini
+fails 'a download' 7 "pkgmgr: '$id' is not in the store with a signature, and what a hub has brings none; get its package from its author and import that, or download it, look through it and sign it yourself" download $id --require-signature -q
+run download $id -q
+fails 'nor what it left in the store' 7 "pkgmgr: $out is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $id" download $id --require-signature -q
+run lock -q --lockfile "$work/lock"
+run sync --lockfile "$work/lock" --require-signature -q
+same 'nor a lockfile' "$code" 7
+run sign $id --key ada -q
+for word in download 'sync --lockfile'; do
+    # shellcheck disable=SC2086
+    case $word in download) run download $id --require-signature -q ;; *) run $word "$work/lock" --require-signature -q ;; esac
+    same "$word: what the store has signed is taken" "$code" 0
+done
+run download $id -q
+MODELHOST_PLUGIN_PATH=$build/lib/modelhost/plugins run download $id -q
+run verify $id --require-signature -q
+same 'and no download takes the signature away' "$code" 0
+HF_HUB_OFFLINE=1 MODELHOST_REQUIRE_SIGNATURE=1 run download $id -q
+same 'offline, by the environment' "$code" 0
 
 # ---- what is refused, each with its own sentence, by pkgmgr and in a host
 
@@ -206,7 +228,7 @@ rm "$work/t/backends/cpu/libmodel.so"
 run run "$work/t" --require-signature --text x
 same 'plugin missing: exit code' "$code" 7
 cp "$trusted" "$work/trusted"
-sed -i 's/"key":\(\s*\)"RWQ\(..\)/"key":\1"RWQ__/; s/__/AB/' "$trusted"
+sed -i 's/"key":\(\s*\)"RW\(.\)../"key":\1"RW\2__/; s/__/AB/' "$trusted"
 refuses 'the list of keys changed' "$trusted: the key '" "$facts"
 cp "$work/trusted" "$trusted"
 chmod 666 "$trusted"

@@ -9,6 +9,7 @@ static const struct command commands[] = {
     {"verify", cmd_verify, "check every file of a package against its digest", help_verify},
     {"pack", cmd_pack, "make one file of a package", help_pack},
     {"unpack", cmd_unpack, "make a folder of such a file again", help_unpack},
+    {"rekey", cmd_rekey, "give an encrypted one another passphrase", help_rekey},
     {"sign", cmd_sign, "sign a package", help_sign},
     {"keys", cmd_keys, "make, trust and revoke keys that sign packages", help_keys},
     {"rm", cmd_rm, "remove packages from the store", help_rm},

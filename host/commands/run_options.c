@@ -251,6 +251,13 @@ static bool check_all(struct run_command *run, const char *command,
            check_generation(run, command, options, given);
 }
 
+static bool take_lists_of_ids(struct run_command *run, const char *command)
+{
+    return take_ids(command, "input-ids", run->input_ids_text, &run->input_ids,
+                    &run->n_input_ids) &&
+           take_ids(command, "stop-ids", run->stop_ids_text, &run->stop_ids, &run->n_stop_ids);
+}
+
 bool run_options_read(struct run_command *run, int argc, char **argv)
 {
     struct modelhost_generation *g = &run->generation;
@@ -317,8 +324,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     if (!make_lists(run, (size_t)argc + 1))
         return command_usage(argv[0], "out of memory") == 0;
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]) ||
-        !take_ids(argv[0], "input-ids", run->input_ids_text, &run->input_ids, &run->n_input_ids) ||
-        !take_ids(argv[0], "stop-ids", run->stop_ids_text, &run->stop_ids, &run->n_stop_ids))
+        !take_lists_of_ids(run, argv[0]))
         return false;
     if (argc - optind != 1)
         return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;

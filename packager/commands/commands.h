@@ -16,6 +16,7 @@ int cmd_info(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_pack(int argc, char **argv);
 int cmd_unpack(int argc, char **argv);
+int cmd_rekey(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
@@ -37,7 +38,7 @@ extern const char help_download[], help_install[], help_list[], help_info[], hel
     help_rm[], help_serve[];
 extern const char help_gc[], help_cache[], help_versions[], help_rollback[], help_update[],
     help_lock[], help_sync[], help_import[], help_sbom[], help_inspect[], help_diff[],
-    help_convert[], help_pack[], help_unpack[], help_sign[], help_keys[];
+    help_convert[], help_pack[], help_unpack[], help_rekey[], help_sign[], help_keys[];
 
 /* Opens the store of --store, or of the environment when that is NULL (command_store.c). */
 model_status command_open_store(const char *dir, int create, struct store **ret,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares with npm's clients and oracles: installs what package.json names (exact versions, without
-# running anybody's install scripts) and runs hub.mjs, hub_cache.mjs, tokenizers.mjs and onnx.mjs; then *_torch.py,
+# running anybody's install scripts) and runs hub.mjs, hub_cache.mjs, encrypted_archive.mjs, tokenizers.mjs and onnx.mjs; then *_torch.py,
 # which compares with Debian's torch, sampler_reference.py, with numpy, and promtool.sh. `make interop` calls it.
 # Env BUILD (default build). Skips, saying so, where npm cannot reach its registry.
 set -u
@@ -51,7 +51,7 @@ run() { # SCRIPT
 ONLY=bert node tests/interop/tokenizers.mjs >"$early" 2>&1 &
 tokenizers=$!
 export ONLY=gpt2
-for script in tests/interop/{hub,hub_cache,tokenizers,onnx}.mjs tests/interop/*_torch.py tests/interop/{sampler_reference.py,promtool.sh}; do
+for script in tests/interop/{hub,hub_cache,encrypted_archive,tokenizers,onnx}.mjs tests/interop/*_torch.py tests/interop/{sampler_reference.py,promtool.sh}; do
     run "$script"
 done
 wait "$tokenizers"

@@ -1,9 +1,10 @@
 /* test_archive_encrypted.c - encrypted archives as they are written and read again:
- * store/archive/archive_seal.c, store/archive/archive_payload.c, store/archive/archive_contents.c; what was changed,
+ * store/archive/archive_seal.c, store/archive/archive_payload.c, store/archive/archive_contents.c,
+ * store/archive/archive_rekey.c; what was changed,
  * moved or cut off is found, also by who can compute digests anew.
  *
  * MODELHOST_TEST_ROUNDS says how many bits are flipped (default 500). */
-#include "archive.h"
+#include "archive_rekey.h"
 #include "archive_write.h"
 #include "errors.h"
 #include "in_folder.h"
@@ -274,6 +275,36 @@ static void finds_metadata_of_another_archive(void **state)
     assert_non_null(strstr(err.message, "the passphrase is right, but the metadata are not those"));
 }
 
+static void another_passphrase_leaves_every_content(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct archive *archive = NULL;
+    struct archive_secret *new = passphrase("new");
+    write_files();
+    assert_int_equal(pack("a.mhp", "old", 3, 4096, &err), MODEL_OK);
+    const size_t n_names = n_names_in(folder);
+    assert_int_equal(open_with("a.mhp", ARCHIVE_CHECKSUM, NULL, &archive, &err), MODEL_OK);
+    assert_int_equal(archive_rekey(archive, new, &err), MODEL_INVALID_ARGUMENT);
+    archive_close(archive);
+    assert_int_equal(open_with("a.mhp", ARCHIVE_CHECKSUM, "old", &archive, &err), MODEL_OK);
+    if (archive_rekey(archive, new, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    archive_close(archive);
+    assert_int_equal(n_names_in(folder), n_names);
+    assert_int_equal(open_with("a.mhp", ARCHIVE_CHECKSUM, "old", &archive, &err), MODEL_CORRUPT);
+    assert_int_equal(open_with("a.mhp", ARCHIVE_PARANOID, "new", &archive, &err), MODEL_OK);
+    for (int name = 0; name < N_NAMES; name++)
+        expect_content(archive, names[name]);
+    const uint64_t at = archive_find(archive, "big.txt")->offset;
+    const int fd = open(in_folder("a.mhp"), O_RDWR);
+    flip(fd, (off_t)at, 1);
+    assert_int_equal(archive_rekey(archive, new, &err), MODEL_CORRUPT);
+    assert_int_equal(close(fd), 0);
+    archive_close(archive);
+    archive_secret_destroy(new);
+}
+
 /* ---- contents that somebody else has decrypted */
 
 static void reads_shared_contents_without_a_key(void **state)
@@ -337,6 +368,7 @@ int main(void)
         IN_FOLDER(finds_any_flipped_bit),
         IN_FOLDER(finds_changed_chunks_without_the_digest_of_the_file),
         IN_FOLDER(finds_metadata_of_another_archive),
+        IN_FOLDER(another_passphrase_leaves_every_content),
         IN_FOLDER(reads_shared_contents_without_a_key),
         IN_FOLDER(takes_no_content_that_can_be_changed),
     };

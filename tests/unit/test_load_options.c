@@ -107,12 +107,50 @@ static void options_of_an_older_library_mean_the_defaults(void **state)
     remove_package(dir);
 }
 
+static void one_secret_is_taken_as_bytes_or_from_a_file(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct archive_secret *secret = NULL;
+    static const uint8_t key[32] = {1, 2, 3};
+    char *dir = scratch_dir(), *file = path_join(dir, "secret");
+    write_file(file, key, sizeof key);
+    assert_int_equal(load_options_secret(&options, &secret, &err), MODEL_OK);
+    assert_null(secret);
+    options.passphrase = "\0a";
+    options.passphrase_bytes = 2;
+    assert_int_equal(load_options_secret(&options, &secret, &err), MODEL_OK);
+    assert_int_equal(secret->size_bytes, 2);
+    assert_memory_equal(secret->bytes, "\0a", 2);
+    archive_secret_destroy(secret);
+    options.key = key;
+    assert_option_refused(&options,
+                          "want one of passphrase_file, key_file, passphrase and key, not 2");
+    options.passphrase = NULL;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(load_options_secret(&options, &secret, &err), MODEL_OK);
+        assert_int_equal(secret->source, ARCHIVE_KEY_OF_FILE);
+        assert_memory_equal(secret->bytes, key, sizeof key);
+        archive_secret_destroy(secret);
+        options.key = NULL;
+        options.key_file = file;
+    }
+    options.key_file = NULL;
+    options.passphrase_file = "/none";
+    assert_int_equal(load_options_secret(&options, &secret, &err), MODEL_NOT_FOUND);
+    assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);
+    free(file);
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(the_only_backend_has_a_breaker_if_that_is_said),
         cmocka_unit_test(a_negative_rate_lets_errors_through),
+        cmocka_unit_test(one_secret_is_taken_as_bytes_or_from_a_file),
         cmocka_unit_test(options_of_an_older_library_mean_the_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

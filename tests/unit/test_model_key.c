@@ -157,6 +157,37 @@ static void options_are_part_of_it(void **state)
     finish(&f);
 }
 
+/* A model that is open says nothing of a passphrase that was not tried. */
+static void what_opens_it_is_part_of_it(void **state)
+{
+    (void)state;
+    struct fixture f = make();
+    char keys[5][SHA256_HEX_BYTES], again[SHA256_HEX_BYTES];
+    char first[] = "first", same[] = "first";
+    put(&f, "pass", "first");
+    char *file = path_join(f.dir, "pass");
+    key_of(&f, keys[0]);
+    f.options.passphrase = first;
+    f.options.passphrase_bytes = 5;
+    key_of(&f, keys[1]);
+    f.options.passphrase = same;
+    key_of(&f, again);
+    assert_string_equal(keys[1], again);
+    f.options.passphrase = "other";
+    key_of(&f, keys[2]);
+    f.options.passphrase = NULL;
+    f.options.passphrase_bytes = 0;
+    f.options.passphrase_file = file;
+    key_of(&f, keys[3]);
+    replace(&f, "pass");
+    key_of(&f, keys[4]);
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(keys[i], keys[j]);
+    free(file);
+    finish(&f);
+}
+
 static void a_package_that_is_nowhere_is_said(void **state)
 {
     (void)state;
@@ -178,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_file_written_over_is_another_key),
         cmocka_unit_test(the_manifest_counts_by_its_content),
         cmocka_unit_test(options_are_part_of_it),
+        cmocka_unit_test(what_opens_it_is_part_of_it),
         cmocka_unit_test(a_package_that_is_nowhere_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,7 +221,7 @@ static void refuses_what_does_not_fit_the_budget_with_numbers(void **state)
     close_loading();
     write_weights(1, true);
     assert_int_equal(open_loading("p.mhp", &options, &err), MODEL_OUT_OF_MEMORY);
-    assert_non_null(strstr(err.message, "are compressed and unpack to"));
+    assert_non_null(strstr(err.message, "are compressed or encrypted and unpack to"));
     close_loading();
 }
 

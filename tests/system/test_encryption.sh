@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# Encrypted packages in one file: pack --encrypt, unpack, verify and rekey, run and serve with a passphrase and with a
+# key file, in this process and in workers, which have no key and share one copy. Covers
+# base/command_passphrase.c.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/system/lib.sh
+begin encryption
+export MODELHOST_STORE=$work/store
+unset MODELHOST_PLUGIN_PATH
+pkgmgr=$build/bin/pkgmgr
+modelhost=$build/bin/modelhost
+facts=$work/facts
+demo_package "$facts"
+passphrase='correct horse battery staple'
+printf '%s\n' "$passphrase" >"$work/pass"
+echo 'wrong horse' >"$work/wrong"
+head -c 32 /dev/urandom >"$work/key"
+head -c 32 /dev/urandom >"$work/other-key"
+
+program=$pkgmgr
+run pack "$facts" -o "$work/pass.mhp" --encrypt --passphrase-file "$work/pass" -q
+if [ "$code" != 0 ] && grep -q 'not compiled into' "$work/err"; then
+    skipped 'built without libsodium'
+    summary
+    exit
+fi
+same 'packing with a passphrase succeeds' "$code" 0
+run pack "$facts" -o "$work/key.mhp" --encrypt --key-file "$work/key" -q
+same 'packing with a key succeeds' "$code" 0
+"$pkgmgr" pack "$facts" -o "$work/ship.mhp" --ship --encrypt --passphrase-file - -q <"$work/pass" >"$work/out"
+same 'a passphrase comes from standard input' "$?" 0
+same 'nothing of a configuration can be read' "$(grep -c model_type "$work/pass.mhp")" 0
+fails 'a passphrase is for --encrypt' 2 "pkgmgr pack: a passphrase or a key is for --encrypt; see 'pkgmgr help pack'" \
+    pack "$facts" -o "$work/x.mhp" --key-file "$work/key"
+fails 'both are one too many' 2 "pkgmgr pack: want one of --passphrase-file and --key-file; see 'pkgmgr help pack'" \
+    pack "$facts" -o "$work/x.mhp" --encrypt --key-file "$work/key" --passphrase-file "$work/pass"
+fails 'a file with no key in it' 1 "pkgmgr: $work/wrong: a key has 32 bytes, this one has fewer; 'head -c 32 /dev/urandom >FILE' makes one" \
+    pack "$facts" -o "$work/x.mhp" --encrypt --key-file "$work/wrong"
+
+# ---- unpacking and verifying
+
+with() { # KIND: the option that opens it
+    case $1 in key) echo "--key-file $work/key" ;; *) echo "--passphrase-file $work/pass" ;; esac
+}
+for kind in pass key ship; do
+    # shellcheck disable=SC2046
+    run unpack "$work/$kind.mhp" -o "$work/out-$kind" -q $(with $kind)
+    same "$kind: unpacking gives back every file" "$(diff -r "$facts" "$work/out-$kind")" ''
+    # shellcheck disable=SC2046
+    run verify "$work/$kind.mhp" --json $(with $kind)
+    ok "$kind: every file is verified" json 'j["ok"]'
+done
+wrong="pkgmgr: $work/pass.mhp: decryption: the passphrase is not the one that it was encrypted with (or its encryption parameters are damaged); try another"
+fails 'another passphrase' 7 "$wrong" unpack "$work/pass.mhp" -o "$work/none" --passphrase-file "$work/wrong"
+fails 'another key' 7 "pkgmgr: $work/key.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another" \
+    unpack "$work/key.mhp" -o "$work/none" --key-file "$work/other-key"
+fails 'a key for a passphrase' 1 "pkgmgr: $work/pass.mhp: decryption: it was encrypted with a passphrase, not with a key file; give that with --passphrase-file" \
+    unpack "$work/pass.mhp" -o "$work/none" --key-file "$work/key"
+locked="$work/pass.mhp: decryption: entry 'backends/cpu/config.json' is encrypted; give the passphrase with --passphrase-file, or the key with --key-file"
+remember
+setsid "$pkgmgr" unpack "$work/pass.mhp" -o "$work/none" >"$work/out" 2>"$work/err" </dev/null
+code=$? out=$(cat "$work/out")
+failed 'without a terminal nobody is asked' 1 "pkgmgr: $locked"
+remember
+setsid "$pkgmgr" verify "$work/pass.mhp" -q >"$work/out" 2>"$work/err" </dev/null
+code=$? out=$(cat "$work/out")
+failed 'nor is anything called damaged' 1 "pkgmgr: $locked"
+
+# ---- at a terminal
+
+cat >"$work/type.py" <<'PY'
+"""Runs a command at a terminal of its own and answers each question; prints what was shown."""
+import os, pty, sys
+answers = sys.argv[1].split('|')
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+shown = b''
+try:
+    while True:
+        piece = os.read(fd, 4096)
+        if not piece:
+            break
+        shown += piece
+        if shown.endswith(b': ') and answers:
+            os.write(fd, answers.pop(0).encode() + b'\r')
+except OSError:
+    pass
+sys.stdout.write(shown.decode().replace('\r', ''))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PY
+type_at() { # ANSWERS ARGUMENT...
+    local answers=$1
+    shift
+    python3 "$work/type.py" "$answers" "$pkgmgr" "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$? out=$(cat "$work/out")
+}
+type_at 'mine|mine' pack "$facts" -o "$work/typed.mhp" --encrypt -q
+same 'a new passphrase is asked for twice, and not shown' "$code $out" \
+    "0 New passphrase: "$'\n'"The same again: "$'\n'"$work/typed.mhp"
+type_at 'mine|yours' pack "$facts" -o "$work/typo.mhp" --encrypt -q
+has 'two that differ are refused' "$out" 'the two passphrases differ; nothing was written'
+ok 'and nothing is written' test ! -e "$work/typo.mhp"
+type_at 'mine' verify "$work/typed.mhp" -q
+same 'verify asks once' "$code $out" '0 Passphrase: '
+type_at 'yours' unpack "$work/typed.mhp" -o "$work/none" -q
+same 'another one is refused' "$code" 7
+type_at $'min\x03' unpack "$work/typed.mhp" -o "$work/none" -q
+same 'Ctrl-C ends it' "$code" 130
+
+# ---- another passphrase
+
+cp "$work/pass.mhp" "$work/new.mhp"
+run rekey "$work/new.mhp" --passphrase-file "$work/pass" --new-key-file "$work/key" -q
+same 'rekey prints the file' "$code $out" "0 $work/new.mhp"
+run verify "$work/new.mhp" --key-file "$work/key" -q
+same 'the new key opens it' "$code" 0
+run verify "$work/new.mhp" --passphrase-file "$work/pass" -q
+same 'the old passphrase does not' "$code" 1
+same 'no content was written again' "$(cmp -l "$work/pass.mhp" "$work/new.mhp" | wc -l | awk '{print ($1 <= 160)}')" 1
+fails 'rekey wants the old one' 7 "pkgmgr: $work/new.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another" \
+    rekey "$work/new.mhp" --key-file "$work/other-key" --new-passphrase-file "$work/pass"
+fails 'what is not encrypted has no key' 1 "pkgmgr: $work/plain.mhp is not encrypted; 'pkgmgr pack --encrypt' makes one that is" \
+    rekey "$("$pkgmgr" pack "$facts" -o "$work/plain.mhp" -q)" --key-file "$work/key" --new-key-file "$work/key"
+
+# ---- running
+
+program=$modelhost
+question='Paris is the [MASK] of France.'
+for kind in pass key ship; do
+    for how in inproc worker; do
+        # shellcheck disable=SC2046
+        run run "$work/$kind.mhp" --isolation "$how" --text "$question" $(with $kind)
+        ok "$kind runs ($how)" prints 'paris is the capital of france.'
+    done
+done
+for loading in mapped eager streaming lazy; do
+    run run "$work/pass.mhp" -q --loading $loading --text "$question" --passphrase-file "$work/pass"
+    ok "$loading: it runs" prints 'capital'
+done
+for level in checksum standard paranoid; do
+    for how in inproc worker; do
+        run run "$work/pass.mhp" --verification $level --isolation $how --text "$question" --passphrase-file "$work/pass"
+        ok "$level: it runs ($how)" prints 'capital'
+    done
+done
+{ cat "$work/pass"; echo "$question"; } | "$modelhost" run "$work/pass.mhp" -v --passphrase-file - >"$work/out" 2>"$work/err"
+ok 'a passphrase comes from standard input, and texts behind it' prints capital
+lacks 'it is in no line of the log' "$(cat "$work/err")" "$passphrase"
+echo '{"models": {"*": {"passphrase_file": "'"$work/pass"'"}}}' >"$work/config.json"
+run run "$work/pass.mhp" --config "$work/config.json" --text "$question"
+ok 'a configuration names the file' prints capital
+run run "$work/pass.mhp" --text "$question"
+same 'without a passphrase it does not run' "$code" 1
+has 'and says what is missing' "$(cat "$work/err")" 'give the passphrase with --passphrase-file'
+run run "$work/pass.mhp" --text "$question" --passphrase-file "$work/wrong"
+same 'with another one neither' "$code" 7
+run run "$work/pass.mhp" --memory-budget 1000 --text "$question" --passphrase-file "$work/pass"
+ok 'a budget that is too small refuses' says "the archive's weights are compressed or encrypted and unpack to"
+
+mkfifo "$work/fifo"
+"$modelhost" serve -q facts="$work/pass.mhp" --workers 2 --passphrase-file "$work/pass" >"$work/fifo" 2>"$work/err" &
+server=$!
+stop() { kill "$server" 2>/dev/null; }
+on_exit stop
+read -r url <"$work/fifo"
+same 'it is served' "$(curl -s -m 20 -o /dev/null -w '%{http_code}' "$url/v2/models/facts/ready")" 200
+if [ -d /proc/self ]; then
+    weights_of() { # PID: device and inode of what it has mapped
+        awk '/memfd:model.safetensors/ {print $4, $5; exit}' "/proc/$1/maps"
+    }
+    mapfile -t workers < <(pgrep -P "$server")
+    same 'two workers' "${#workers[@]}" 2
+    ok 'have weights in memory' test -n "$(weights_of "${workers[0]}")"
+    same 'both the same' "$(weights_of "${workers[0]}")" "$(weights_of "${workers[1]}")"
+    ok 'core files leave them out' grep -q '^VmFlags:.* dd' <(grep -A 30 'memfd:model.safetensors' "/proc/${workers[0]}/smaps")
+fi
+stop
+wait "$server"
+summary

@@ -110,6 +110,9 @@ void base64_write(const void *data, size_t size_bytes, char *ret_text)
 bool base64_read(const char *text, size_t text_bytes, void *ret, size_t ret_bytes)
 {
     size_t n_bytes = 0;
+    for (size_t i = 0; i < text_bytes; i++)
+        if ((text[i] & 0x80) != 0) /* which the library takes for the letter without that bit */
+            return false;
     return text_bytes == BASE64_TEXT_BYTES(ret_bytes) - 1 &&
            sodium_base642bin(ret, ret_bytes, text, text_bytes, NULL, &n_bytes, NULL,
                              sodium_base64_VARIANT_ORIGINAL) == 0 &&

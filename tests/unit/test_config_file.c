@@ -242,8 +242,8 @@ static void signatures_are_asked_for_by_true_and_false(void **state)
     struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
     char *dir = scratch_dir(), *path = path_join(dir, "config.json");
     static const char good[] =
-        "{\"defaults\":{\"require_signature\":true,\"trusted_keys\":\"/k\"}}";
-    static const char wrong[] = "{\"defaults\":{\"require_signature\":1}}";
+        "{\"models\":{\"*\":{\"require_signature\":true,\"trusted_keys\":\"/k\"}}}";
+    static const char wrong[] = "{\"models\":{\"*\":{\"require_signature\":1}}}";
     assert_int_equal(file_write_atomic(path, wrong, sizeof wrong - 1, &err), MODEL_OK);
     assert_int_equal(modelhost_config_read(path, &config, &err), MODEL_INVALID_ARGUMENT);
     assert_int_equal(file_write_atomic(path, good, sizeof good - 1, &err), MODEL_OK);

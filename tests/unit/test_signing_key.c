@@ -19,14 +19,14 @@ static struct model_error err = {.struct_size = sizeof err};
 #define FIRST "untrusted comment: signature from minisign secret key\n"
 #define HASHED                                                                                     \
     FIRST                                                                                          \
-        "RURImQPae4G3rWUfU7/tD2VZ4bhZfSeUcqqjri1jRBB/OaoelNYfUBtZwnYCzEs/c5wjxbW4hFRWK1JtNzro+W"   \
-        "j4X8fzCI6NeAc=\ntrusted comment: timestamp:1795301191\tfile:f\thashed\nawyxYkHjn2RU0N8D"  \
-        "uiDRyAJSdR30UTj8nBvj/XFRrNALPRcD0OEE9RcggccuZ8FeV72/AHHj+jri1SwMCwZJBQ==\n"
+    "RURImQPae4G3rWUfU7/tD2VZ4bhZfSeUcqqjri1jRBB/OaoelNYfUBtZwnYCzEs/c5wjxbW4hFRWK1JtNzro+W"       \
+    "j4X8fzCI6NeAc=\ntrusted comment: timestamp:1795301191\tfile:f\thashed\nawyxYkHjn2RU0N8D"      \
+    "uiDRyAJSdR30UTj8nBvj/XFRrNALPRcD0OEE9RcggccuZ8FeV72/AHHj+jri1SwMCwZJBQ==\n"
 #define LEGACY                                                                                     \
     FIRST                                                                                          \
-        "RWRImQPae4G3rboMpFBc9P9JnfOAQY99elemDyxHFa2wPELU4xPoQTxwzHe/Kp2/bq2XNQujd2SfsDD4i6hUna"   \
-        "X5CrxXVH01nAk=\ntrusted comment: timestamp:1795301191\tfile:f\nuBQYC4xyL5uMDVP0RAZvfgxk"  \
-        "m6l8JpS5vFfPCfSobr/UdkJOLYa/fBLDXhb/qdR3bOJwz/Fb3N9FCELjSc1OAg==\n"
+    "RWRImQPae4G3rboMpFBc9P9JnfOAQY99elemDyxHFa2wPELU4xPoQTxwzHe/Kp2/bq2XNQujd2SfsDD4i6hUna"       \
+    "X5CrxXVH01nAk=\ntrusted comment: timestamp:1795301191\tfile:f\nuBQYC4xyL5uMDVP0RAZvfgxk"      \
+    "m6l8JpS5vFfPCfSobr/UdkJOLYa/fBLDXhb/qdR3bOJwz/Fb3N9FCELjSc1OAg==\n"
 
 static struct public_key minisign_key(void)
 {

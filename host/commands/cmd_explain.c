@@ -11,14 +11,15 @@
 #include <stdlib.h>
 
 const char cmd_explain_help[] =
-    "usage: modelhost explain PKG [--store DIR] [--plugin-path DIRS] [--json]\n\n"
+    "usage: modelhost explain PKG [--store DIR] [--plugin-path DIRS] [--json]\n"
+    "                         [--passphrase-file FILE]\n\n"
     "Shows every candidate plugin for a package (a name in the store, or a folder), in the order\n"
     "in which they are looked at, and why each one is taken or refused. Exit code 3 when none is\n"
     "taken.\n\n"
     "  --store DIR         default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS  folders separated by ':' (default: MODELHOST_PLUGIN_PATH, or the\n"
     "                      installation's lib/modelhost/plugins)\n"
-    "  --json              a JSON object\n";
+    "  --json              a JSON object\n" COMMAND_LOAD_SECRET_HELP;
 
 struct explanation {
     const struct package_architectures *architectures;
@@ -148,8 +149,12 @@ static model_status explain(const struct package *package, const char *plugin_pa
 int cmd_explain(int argc, char **argv)
 {
     struct command_places places = {0};
+    struct command_loading loading = {0};
+    struct archive_access access = {.level = ARCHIVE_CHECKSUM};
     bool as_json = false;
     const struct command_option options[] = {{"store", .text = &places.store_dir},
+                                             {"passphrase-file", .text = &loading.passphrase_file},
+                                             {"key-file", .text = &loading.key_file},
                                              {"plugin-path", .text = &places.plugin_path},
                                              {"json", .flag = &as_json},
                                              {.name = NULL}};
@@ -164,7 +169,9 @@ int cmd_explain(int argc, char **argv)
     if (status == MODEL_OK)
         status = command_plugin_path(&places, &plugin_path, &err);
     if (status == MODEL_OK)
-        status = package_open(dir, NULL, &package, &err);
+        status = command_secret(&loading, &access.secret, &err);
+    if (status == MODEL_OK)
+        status = package_open_with(dir, NULL, &access, &package, &err);
     if (status == MODEL_OK) {
         status = explain(&package, plugin_path, as_json, &err);
         package_finish(&package);

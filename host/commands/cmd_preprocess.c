@@ -13,13 +13,14 @@
 #include <string.h>
 
 const char cmd_preprocess_help[] =
-    "usage: modelhost preprocess PKG --image FILE... --outputs OUT.safetensors [--store DIR]\n\n"
+    "usage: modelhost preprocess PKG --image FILE... --outputs OUT.safetensors [--store DIR]\n"
+    "                            [--passphrase-file FILE]\n\n"
     "Writes the tensor pixel_values (images, channels, height, width) that pictures become by the\n"
     "preprocessor_config.json of PKG: a name in the store, a package's folder, or any folder with\n"
     "that file. modelhost run PKG --inputs takes the file.\n\n"
     "  --image FILE    a PNG or a JPEG; - is standard input; may be given several times\n"
     "  --outputs FILE  where the tensor goes\n"
-    "  --store DIR     default: MODELHOST_STORE, or ~/.cache/modelhost\n";
+    "  --store DIR     default: MODELHOST_STORE, or ~/.cache/modelhost\n" COMMAND_LOAD_SECRET_HELP;
 
 struct preprocess_command {
     const char **images; /* (n_images); pointers into argv */
@@ -27,6 +28,7 @@ struct preprocess_command {
     const char *outputs_path;
     const char *package;
     struct command_places places;
+    struct command_loading loading; /* its secret alone */
 };
 
 /* A folder with the file is taken as it is; anything else is a name in the store. */
@@ -40,8 +42,11 @@ static model_status open_preprocessor(const struct preprocess_command *command,
         return preprocessor_load(NULL, command->package, ret, err);
     model_status status = command_find_package(&command->places, command->package, &dir, err);
     struct archive *archive = NULL;
+    struct archive_access access = {.level = ARCHIVE_CHECKSUM};
     if (status == MODEL_OK)
-        status = package_archive_open(dir, ARCHIVE_CHECKSUM, &archive, err);
+        status = command_secret(&command->loading, &access.secret, err);
+    if (status == MODEL_OK)
+        status = package_archive_open_with(dir, &access, &archive, err);
     if (status == MODEL_OK)
         status = preprocessor_load(archive, dir, ret, err);
     archive_close(archive);
@@ -77,6 +82,8 @@ static bool parse(struct preprocess_command *command, int argc, char **argv)
     static const struct option options[] = {{"image", required_argument, NULL, 'g'},
                                             {"outputs", required_argument, NULL, 'o'},
                                             {"store", required_argument, NULL, 's'},
+                                            {"passphrase-file", required_argument, NULL, 'P'},
+                                            {"key-file", required_argument, NULL, 'K'},
                                             {NULL, 0, NULL, 0}};
     for (int c; (c = command_next_option(argc, argv, ":", options)) != -1;) {
         if (c == 'g')
@@ -85,6 +92,10 @@ static bool parse(struct preprocess_command *command, int argc, char **argv)
             command->outputs_path = optarg;
         else if (c == 's')
             command->places.store_dir = optarg;
+        else if (c == 'P')
+            command->loading.passphrase_file = optarg;
+        else if (c == 'K')
+            command->loading.key_file = optarg;
         else
             return false;
     }

@@ -12,7 +12,7 @@
 
 const char cmd_tokenize_help[] =
     "usage: modelhost tokenize PKG [--text TEXT]... [--pair TEXT] [--jsonl [--details]]\n"
-    "                          [--no-special] [--store DIR]\n\n"
+    "                          [--no-special] [--store DIR] [--passphrase-file FILE]\n\n"
     "Prints the tokens of texts, as the Hugging Face tokenizers library would make them. PKG is a\n"
     "name in the store, a package's folder, or any folder with tokenizer.json, vocab.txt, or\n"
     "vocab.json and merges.txt.\n"
@@ -25,7 +25,7 @@ const char cmd_tokenize_help[] =
     "                \"decoded\", the text of the ids without special tokens\n"
     "  --pair TEXT   a second text for every --text\n"
     "  --no-special  without [CLS], [SEP] and the like\n"
-    "  --store DIR   default: MODELHOST_STORE, or ~/.cache/modelhost\n";
+    "  --store DIR   default: MODELHOST_STORE, or ~/.cache/modelhost\n" COMMAND_LOAD_SECRET_HELP;
 
 #define MAX_DECODED_BYTES (256u << 20)
 
@@ -179,16 +179,20 @@ static model_status do_stdin(struct tokenize *tokenize, const char *pair, bool j
 }
 
 /* A folder with tokenizer files is taken as it is; anything else is a name in the store. */
-static model_status open_tokenizer(const struct command_places *places, const char *name,
+static model_status open_tokenizer(const struct command_places *places,
+                                   const struct command_loading *loading, const char *name,
                                    struct tokenizer **ret, struct model_error *err)
 {
     char *dir = NULL;
+    struct archive_access access = {.level = ARCHIVE_CHECKSUM};
     if (path_is_dir(name))
         return tokenizer_load(name, ret, err);
     model_status status = command_find_package(places, name, &dir, err);
     struct archive *archive = NULL;
     if (status == MODEL_OK)
-        status = package_archive_open(dir, ARCHIVE_CHECKSUM, &archive, err);
+        status = command_secret(loading, &access.secret, err);
+    if (status == MODEL_OK)
+        status = package_archive_open_with(dir, &access, &archive, err);
     if (status == MODEL_OK)
         status = tokenizer_load_from(archive, dir, ret, err);
     archive_close(archive);
@@ -218,8 +222,11 @@ int cmd_tokenize(int argc, char **argv)
                                             {"no-special", no_argument, NULL, 'n'},
                                             {"store", required_argument, NULL, 's'},
                                             {"details", no_argument, NULL, 'd'},
+                                            {"passphrase-file", required_argument, NULL, 'P'},
+                                            {"key-file", required_argument, NULL, 'K'},
                                             {NULL, 0, NULL, 0}};
     struct command_places places = {0};
+    struct command_loading loading = {0};
     struct tokenize tokenize = {.encoding = ENCODING_INIT, .options = {.add_special_tokens = true}};
     const char *pair = NULL;
     bool jsonl = false;
@@ -245,6 +252,12 @@ int cmd_tokenize(int argc, char **argv)
         case 's':
             places.store_dir = optarg;
             break;
+        case 'P':
+            loading.passphrase_file = optarg;
+            break;
+        case 'K':
+            loading.key_file = optarg;
+            break;
         default:
             free(texts);
             return COMMAND_USAGE;
@@ -256,7 +269,7 @@ int cmd_tokenize(int argc, char **argv)
     }
     struct model_error err = MODEL_ERROR_INIT;
     struct tokenizer *tokenizer = NULL;
-    model_status status = open_tokenizer(&places, argv[optind], &tokenizer, &err);
+    model_status status = open_tokenizer(&places, &loading, argv[optind], &tokenizer, &err);
     tokenize.tokenizer = tokenizer;
     if (status == MODEL_OK)
         status = tokenize_all(&tokenize, texts, n_texts, pair, jsonl, &err);

@@ -57,22 +57,31 @@ bool command_loading(const char *command, const struct command_loading *given,
     return true;
 }
 
-model_status command_load_secret(const struct command_loading *given,
-                                 struct modelhost_load_options *options, struct model_error *err)
+model_status command_secret(const struct command_loading *given, const struct archive_secret **ret,
+                            struct model_error *err)
 {
     static struct archive_secret *secret; /* one command, one secret for all its models */
     const bool is_key = given->key_file != NULL;
     const char *file = is_key ? given->key_file : given->passphrase_file;
     const enum archive_key_source source = is_key ? ARCHIVE_KEY_OF_FILE : ARCHIVE_KEY_OF_PASSPHRASE;
     model_status status = MODEL_OK;
-    if (file == NULL)
-        return MODEL_OK;
-    if (secret == NULL)
+    if (file != NULL && secret == NULL)
         status = strcmp(file, "-") == 0
                      ? archive_secret_read(source, STDIN_FILENO, "standard input", &secret, err)
                      : archive_secret_read_file(source, file, &secret, err);
-    if (status != MODEL_OK)
+    if (status == MODEL_OK)
+        *ret = secret;
+    return status;
+}
+
+model_status command_load_secret(const struct command_loading *given,
+                                 struct modelhost_load_options *options, struct model_error *err)
+{
+    const struct archive_secret *secret = NULL;
+    model_status status = command_secret(given, &secret, err);
+    if (status != MODEL_OK || secret == NULL)
         return status;
+    const bool is_key = secret->source == ARCHIVE_KEY_OF_FILE;
     options->passphrase_file = options->key_file = NULL; /* of a --config */
     options->passphrase = is_key ? NULL : (const char *)secret->bytes;
     options->passphrase_bytes = is_key ? 0 : secret->size_bytes;

@@ -53,7 +53,11 @@ struct command_loading {
 bool command_loading(const char *command, const struct command_loading *given,
                      struct modelhost_load_options *options);
 
-/* Reads the passphrase or the key, once, and sets it in the options; it lives as long as the process. */
+/* Reads the passphrase or the key, once; it lives as long as the process. NULL: none was given. */
+struct archive_secret;
+model_status command_secret(const struct command_loading *given, const struct archive_secret **ret,
+                            struct model_error *err);
+/* The same, into the options. */
 model_status command_load_secret(const struct command_loading *given,
                                  struct modelhost_load_options *options, struct model_error *err);
 

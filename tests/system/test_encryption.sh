@@ -159,6 +159,13 @@ same 'with another one neither' "$code" 7
 run run "$work/pass.mhp" --memory-budget 1000 --text "$question" --passphrase-file "$work/pass"
 ok 'a budget that is too small refuses' says "the archive's weights are compressed or encrypted and unpack to"
 
+run tokenize "$work/pass.mhp" --text 'a cow' --passphrase-file "$work/pass"
+same 'its tokenizer is read' "$code" 0
+run explain "$work/key.mhp" --key-file "$work/key"
+ok 'its plugin is explained' prints "taken         $work/key.mhp/backends/cpu/libmodel.so (package)"
+run tokenize "$work/pass.mhp" --text 'a cow'
+same 'without a passphrase it is not' "$code" 1
+
 mkfifo "$work/fifo"
 "$modelhost" serve -q facts="$work/pass.mhp" --workers 2 --passphrase-file "$work/pass" >"$work/fifo" 2>"$work/err" &
 server=$!

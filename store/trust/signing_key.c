@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MIN_ID_DIGITS  13 /* minisign leaves zeros out; fewer may be a name */
 #define COMMENT_PREFIX "untrusted comment: "
 #define SECRET_COMMENT "minisign encrypted secret key" /* as minisign says in any case */
 
@@ -74,11 +75,13 @@ void key_id_write(const uint8_t id[KEY_ID_BYTES], char ret_text[KEY_ID_TEXT_BYTE
 
 bool key_id_read(const char *text, uint8_t ret_id[KEY_ID_BYTES])
 {
-    if (strlen(text) != KEY_ID_TEXT_BYTES - 1 ||
-        strspn(text, "0123456789abcdefABCDEF") != KEY_ID_TEXT_BYTES - 1)
+    char digits[KEY_ID_TEXT_BYTES] = "0000000000000000";
+    const size_t n = strlen(text);
+    if (n < MIN_ID_DIGITS || n > sizeof digits - 1 || strspn(text, "0123456789abcdefABCDEF") != n)
         return false;
+    memcpy(digits + sizeof digits - 1 - n, text, n);
     for (int i = 0; i < KEY_ID_BYTES; i++) {
-        const char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
+        const char pair[3] = {digits[2 * i], digits[2 * i + 1], '\0'};
         ret_id[KEY_ID_BYTES - 1 - i] = (uint8_t)strtoul(pair, NULL, 16);
     }
     return true;

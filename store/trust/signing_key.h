@@ -27,7 +27,7 @@ struct public_key {
 };
 
 void key_id_write(const uint8_t id[KEY_ID_BYTES], char ret_text[KEY_ID_TEXT_BYTES]);
-/* 16 digits in either case. */
+/* 13 to 16 digits in either case: zeros before them may be left out. */
 bool key_id_read(const char *text, uint8_t ret_id[KEY_ID_BYTES]);
 
 /* The file's two lines, or the base64 alone. `what` names it. MODEL_CORRUPT; MODEL_UNSUPPORTED: another

@@ -18,6 +18,8 @@ trusted=$work/config/modelhost/trusted-keys.json
 program=$pkgmgr
 command -v minisign >/dev/null || { echo "minisign is not there; scripts/deps.sh installs it"; exit 1; }
 
+id_of() { printf '%16s' "$(sed -n 's/.*key //p' "$1")" | tr ' ' 0; } # minisign leaves zeros out
+
 # ---- keys
 
 run keys new ada --no-password --comment 'Ada L.'
@@ -55,7 +57,7 @@ cp -r "$facts" "$work/byhand"
 for form in '' -l; do
     # shellcheck disable=SC2086
     minisign -S $form -s "$work/mini.key" -m "$work/byhand/metadata.json" >/dev/null
-    fails "minisign's signature ${form:+(legacy) }by a key that nobody knows" 7 "pkgmgr: $work/byhand is signed with the key $(sed -n 's/.*key //p' "$work/mini.pub"), which is not trusted here; if its owner gave you that key: pkgmgr keys trust FILE.pub" verify "$work/byhand" --require-signature -q
+    fails "minisign's signature ${form:+(legacy) }by a key that nobody knows" 7 "pkgmgr: $work/byhand is signed with the key $(id_of "$work/mini.pub"), which is not trusted here; if its owner gave you that key: pkgmgr keys trust FILE.pub" verify "$work/byhand" --require-signature -q
 done
 run keys trust "$work/mini.pub" -q --comment Mini
 for form in '' -l; do
@@ -195,10 +197,10 @@ refuses "an author's folder" "$work/t has no metadata.json, so nothing in it is 
 changed
 minisign -G -W -f -p "$work/eve.pub" -s "$work/eve.key" >/dev/null
 minisign -S -s "$work/eve.key" -m "$work/t/metadata.json" >/dev/null
-refuses 'unknown key' "$work/t is signed with the key $(sed -n 's/.*key //p' "$work/eve.pub"), which is not trusted here" "$work/t"
+refuses 'unknown key' "$work/t is signed with the key $(id_of "$work/eve.pub"), which is not trusted here" "$work/t"
 "$pkgmgr" keys trust "$work/eve.pub" -q >/dev/null
 opens 'a key that became trusted' "$work/t"
-"$pkgmgr" keys revoke "$(sed -n 's/.*key //p' "$work/eve.pub")" --reason 'laptop stolen' -q >/dev/null
+"$pkgmgr" keys revoke "$(id_of "$work/eve.pub")" --reason 'laptop stolen' -q >/dev/null
 refuses 'revoked key' ': laptop stolen; get it signed anew with another key' "$work/t"
 changed
 sed -i '4s/^\(.\{20\}\)./\1A/; 4s/^\(.\{21\}\)./\1B/' "$work/t/metadata.json.minisig"

@@ -54,6 +54,21 @@ model_status environment_store_dir(char **ret, struct model_error *err)
     return MODEL_OK;
 }
 
+model_status environment_config_dir(char **ret, struct model_error *err)
+{
+    const char *config = environment_value("XDG_CONFIG_HOME");
+    const char *home = environment_value("HOME");
+    if (config == NULL && home == NULL)
+        return error_set(err, MODEL_NOT_FOUND,
+                         "no folder for keys: neither XDG_CONFIG_HOME nor HOME is set");
+    char *path = config != NULL ? text_format("%s/modelhost", config)
+                                : text_format("%s/.config/modelhost", home);
+    if (path == NULL)
+        return error_no_memory(err, "the folder for keys");
+    *ret = path;
+    return MODEL_OK;
+}
+
 /* The path of the running executable, or NULL. */
 static char *executable_path(void)
 {

@@ -9,6 +9,8 @@
 
 /* MODELHOST_STORE, or $XDG_CACHE_HOME/modelhost, or ~/.cache/modelhost. */
 model_status environment_store_dir(char **ret, struct model_error *err);
+/* $XDG_CONFIG_HOME/modelhost, or ~/.config/modelhost: what belongs to the user, not to a store. */
+model_status environment_config_dir(char **ret, struct model_error *err);
 /* MODELHOST_PLUGIN_PATH, or the folder lib/modelhost/plugins of the installation: beside libmodelhost if
  * this code came from there, else beside the running command's bin/, else below the prefix that it was
  * built for. */

@@ -31,6 +31,7 @@ static const struct {
     {MODELHOST_RATE_LIMITED, 6, "rate_limited"},
     {MODELHOST_OFFLINE, 9, "offline"},
     {MODELHOST_CRASHED, 1, "crashed"},
+    {MODELHOST_UNTRUSTED, 7, "untrusted"},
 };
 
 #define N_STATUSES (sizeof statuses / sizeof statuses[0])

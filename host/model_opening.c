@@ -9,6 +9,7 @@
 #include "model_creating.h"
 #include "model_describing.h"
 #include "model_guard.h"
+#include "model_trust.h"
 #include "plugin_admission.h"
 #include "plugin_copy.h"
 #include "plugin_path.h"
@@ -138,6 +139,12 @@ static model_status choose_plugin(struct modelhost_model *model, const char *plu
         model->plugin_path = text_format("%s", model->package.plugin);
         return model->plugin_path != NULL ? MODEL_OK : error_no_memory(err, "a path");
     }
+    if (model->package.manifest_sha256[0] != '\0')
+        return error_set(
+            err, MODELHOST_UNTRUSTED,
+            "%s has no plugin that its signature covers, and one from elsewhere is not "
+            "opened with require_signature; install it, then sign the package",
+            model->package.dir);
     char *config_path = path_join(model->package.backend_dir, "config.json");
     struct package_architectures architectures = {0};
     model_status status =
@@ -283,6 +290,7 @@ static model_status take_parts(struct modelhost_model *model, struct model_error
         digest_file_sha256(model->plugin_path, model->parts.plugin, &size_bytes, err);
     if (status == MODEL_OK)
         status = admit(&admission, model->plugin_path, model->parts.plugin, err);
+    memcpy(model->parts.manifest, model->package.manifest_sha256, SHA256_HEX_BYTES);
     if (status == MODEL_OK && model->host->load_policy == MODELHOST_LOAD_CONFORMANT)
         status = plugin_copy_check(model->plugin_path, err);
     if (status != MODEL_OK)
@@ -346,8 +354,8 @@ static model_status open_parts(struct modelhost_model *model, const struct model
                                          : (enum archive_level)model->load.verification;
     const struct archive_access access = {
         .level = level, .secret = source->secret, .contents = source->contents};
-    model_status status =
-        package_open_with(source->package_dir, source->backend, &access, &model->package, err);
+    model_status status = model_trust_open(source->package_dir, source->backend, &model->load,
+                                           source->parts, &access, &model->package, err);
     if (status != MODEL_OK)
         return status;
     /* a store that may only be read keeps none */

@@ -98,6 +98,7 @@ void model_parts_write(const struct model_parts *parts, char ret[MODEL_PARTS_BYT
 {
     write_one(parts->plugin, ret);
     write_one(parts->files, ret + SHA256_HEX_BYTES - 1);
+    write_one(parts->manifest, ret + 2 * (SHA256_HEX_BYTES - 1));
 }
 
 bool model_parts_read(const void *bytes, size_t size_bytes, struct model_parts *ret)
@@ -105,7 +106,8 @@ bool model_parts_read(const void *bytes, size_t size_bytes, struct model_parts *
     struct model_parts parts;
     const char *text = bytes;
     if (size_bytes < MODEL_PARTS_BYTES || !read_one(text, parts.plugin) ||
-        !read_one(text + SHA256_HEX_BYTES - 1, parts.files))
+        !read_one(text + SHA256_HEX_BYTES - 1, parts.files) ||
+        !read_one(text + 2 * (SHA256_HEX_BYTES - 1), parts.manifest))
         return false;
     *ret = parts;
     return true;

@@ -14,9 +14,11 @@ struct model_parts {
     char plugin[SHA256_HEX_BYTES]; /* SHA-256 of the plugin's file; "": any will do */
     char
         files[SHA256_HEX_BYTES]; /* of config.json, and of which weights files there are; "": any */
+    char manifest
+        [SHA256_HEX_BYTES]; /* of metadata.json, whose signature was verified; "": none was wanted */
 };
 
-#define MODEL_PARTS_BYTES (2 * (SHA256_HEX_BYTES - 1)) /* as text without an end */
+#define MODEL_PARTS_BYTES (3 * (SHA256_HEX_BYTES - 1)) /* as text without an end */
 
 /* Makes `files`: the text of config.json as it was read, and of each weights file that is open its path, device,
  * inode, size and time of change (weights NULL: there are none); of a package in one file, those of the archive.

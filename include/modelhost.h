@@ -40,8 +40,9 @@ enum modelhost_status_code {
     MODELHOST_UNAUTHORIZED = 64, /* no token, a wrong one, or a gated repository */
     MODELHOST_NETWORK = 65,
     MODELHOST_RATE_LIMITED = 66,
-    MODELHOST_OFFLINE = 67, /* offline mode, and not everything is in the store */
-    MODELHOST_CRASHED = 68  /* the plugin's process ended during the call */
+    MODELHOST_OFFLINE = 67,  /* offline mode, and not everything is in the store */
+    MODELHOST_CRASHED = 68,  /* the plugin's process ended during the call */
+    MODELHOST_UNTRUSTED = 69 /* a signature that is wanted is missing, or not by a trusted key */
 };
 
 struct modelhost;

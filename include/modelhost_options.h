@@ -164,7 +164,10 @@ struct modelhost_load_options {
     uint64_t passphrase_bytes;
     const uint8_t *key; /* (32) */
     int32_t dtype;      /* enum modelhost_dtype */
-    uint32_t dtype_reserved; /* 0 */
+    /* 1: the package must be signed by a trusted key, else MODELHOST_UNTRUSTED; what is used of it, the plugin first
+     * of all, is compared with the signed digests, and the plugin must be the package's own */
+    uint32_t require_signature;
+    const char *trusted_keys; /* whose, the file of `pkgmgr keys`; NULL: the user's own */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \

@@ -302,5 +302,12 @@ model_status package_build(const struct store *store, const char *staging,
         status = add_model_info(store, staging, manifest, wish->must_open, log, err);
     if (status == MODEL_OK)
         status = store_replace(store, wish->old_dir, manifest, ret_dir, err);
+    if (status == MODEL_OK && wish->old_dir != NULL && strcmp(wish->old_dir, *ret_dir) != 0 &&
+        store_package_is_signed(wish->old_dir))
+        log_write(
+            log, MODEL_LOG_WARN,
+            "'%s' has other files now than were signed, and so no signature any more; sign it "
+            "anew: pkgmgr sign %s",
+            manifest->id, manifest->id);
     return status;
 }

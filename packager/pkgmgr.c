@@ -10,6 +10,8 @@ static const struct command commands[] = {
     {"pack", cmd_pack, "make one file of a package", help_pack},
     {"rekey", cmd_rekey, "give an encrypted one another passphrase", help_rekey},
     {"unpack", cmd_unpack, "make a folder of such a file again", help_unpack},
+    {"sign", cmd_sign, "sign a package", help_sign},
+    {"keys", cmd_keys, "make, trust and revoke keys that sign packages", help_keys},
     {"rm", cmd_rm, "remove packages from the store", help_rm},
     {"import", cmd_import, "make a package of a folder or of the hub's cache", help_import},
     {"versions", cmd_versions, "show the versions of a model that the store has", help_versions},

@@ -5,6 +5,7 @@
 #include "files.h"
 #include "package_build.h"
 #include "package.h"
+#include "package_signature.h"
 #include "plugin_choice.h"
 
 #include <errno.h>
@@ -68,9 +69,19 @@ static model_status install_into_store(const struct store *store, const char *di
     return status;
 }
 
+static model_status drop_signature(const char *dir, struct model_error *err)
+{
+    char *path = path_join(dir, PACKAGE_SIGNATURE_NAME);
+    model_status status = path != NULL ? MODEL_OK : error_no_memory(err, "a path");
+    if (status == MODEL_OK && unlink(path) != 0)
+        status = error_set_errno(err, errno, "cannot remove %s", path);
+    free(path);
+    return status;
+}
+
 /* metadata.json of a folder that has one, with the plugin's new digest. */
 static model_status update_manifest(const char *dir, const char *sha256, uint64_t size_bytes,
-                                    struct model_error *err)
+                                    const struct log_sink *log, struct model_error *err)
 {
     struct manifest manifest = {0};
     char *text = NULL;
@@ -80,6 +91,14 @@ static model_status update_manifest(const char *dir, const char *sha256, uint64_
     model_status status = manifest_read(dir, &manifest, err);
     if (status == MODEL_OK)
         status = manifest_add(&manifest, PACKAGE_PLUGIN_PATH, NULL, size_bytes, sha256, err);
+    if (status == MODEL_OK && store_package_is_signed(dir)) {
+        status = drop_signature(dir, err);
+        log_write(
+            log, MODEL_LOG_WARN,
+            "%s has another plugin now than was signed, and so no signature any more; sign it "
+            "anew: pkgmgr sign %s",
+            dir, dir);
+    }
     if (status == MODEL_OK) {
         text = manifest_print(&manifest);
         status = text == NULL ? error_no_memory(err, "the package's manifest")
@@ -91,7 +110,8 @@ static model_status update_manifest(const char *dir, const char *sha256, uint64_
     return status;
 }
 
-static model_status install_into_folder(const char *dir, const char *plugin, char **ret_dir,
+static model_status install_into_folder(const char *dir, const char *plugin,
+                                        const struct log_sink *log, char **ret_dir,
                                         struct model_error *err)
 {
     char sha256[SHA256_HEX_BYTES];
@@ -118,7 +138,7 @@ static model_status install_into_folder(const char *dir, const char *plugin, cha
     if (status == MODEL_OK)
         status = dir_sync(backend, err);
     if (status == MODEL_OK && path_is_file(metadata))
-        status = update_manifest(dir, sha256, size_bytes, err);
+        status = update_manifest(dir, sha256, size_bytes, log, err);
     if (status == MODEL_OK) {
         *ret_dir = copy;
         copy = NULL;
@@ -141,7 +161,7 @@ model_status plugin_install(const struct store *store, const struct package_plac
     if (status != MODEL_OK)
         return status;
     status = place->in_store ? install_into_store(store, place->dir, plugin, log, ret_dir, err)
-                             : install_into_folder(place->dir, plugin, ret_dir, err);
+                             : install_into_folder(place->dir, plugin, log, ret_dir, err);
     if (status == MODEL_OK)
         *ret_file = file;
     return status;

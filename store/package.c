@@ -4,6 +4,7 @@
 #include "files.h"
 #include "json_view.h"
 #include "package_file.h"
+#include "package_trust.h"
 #include "store.h"
 
 #include <errno.h>
@@ -96,6 +97,8 @@ static model_status take_plugin(struct package *package, const char *path, struc
         status = package_file_entry(package->archive, path, &entry, err);
         if (status == MODEL_OK)
             status = archive_memory_file(package->archive, entry, &package->plugin_file, err);
+        if (status == MODEL_CORRUPT && archive_is_folder(package->archive))
+            error_prefix(err, "the plugin was changed");
     }
     if (status != MODEL_OK)
         return status;
@@ -124,19 +127,41 @@ static model_status find_plugin(struct package *package, struct model_error *err
         package->dir, package->backend, PACKAGE_PLUGIN_NAME);
 }
 
-static model_status read_manifest(struct package *package, struct model_error *err)
+/* A folder's signature is of the bytes that are parsed. (An archive's was looked at when it was opened.) */
+static model_status require_signature(struct package *package, const struct package_papers *papers,
+                                      const struct signature_policy *policy,
+                                      struct model_error *err)
 {
-    if (package->archive == NULL)
+    const struct signed_manifest papers_signed =
+        package_papers_signed(papers, package->dir, &package->manifest);
+    model_status status = package->archive == NULL
+                              ? package_signature_require(&papers_signed, policy, err)
+                              : MODEL_OK;
+    return status == MODEL_OK
+               ? digest_bytes_sha256(papers->text, papers->n_bytes, package->manifest_sha256, err)
+               : status;
+}
+
+static model_status read_manifest(struct package *package, const struct archive_access *access,
+                                  struct model_error *err)
+{
+    struct package_papers papers = {0};
+    if (access->signature == NULL && package->archive == NULL)
         return manifest_read(package->dir, &package->manifest, err);
-    struct buffer text = BUFFER_INIT(MANIFEST_MAX_BYTES);
     char *path = path_join(package->dir, "metadata.json");
-    model_status status =
-        path != NULL ? package_file_read(package->archive, path, MANIFEST_MAX_BYTES, &text, err)
-                     : error_no_memory(err, package->dir);
+    model_status status = path != NULL
+                              ? package_papers_read(package->dir, package->archive, &papers, err)
+                              : error_no_memory(err, package->dir);
     if (status == MODEL_OK)
-        status = manifest_parse(text.data != NULL ? text.data : "", text.size, path,
-                                &package->manifest, err);
-    buffer_finish(&text);
+        status = manifest_parse(papers.text, papers.n_bytes, path, &package->manifest, err);
+    if (status == MODEL_OK && access->signature != NULL)
+        status = require_signature(package, &papers, access->signature, err);
+    if (status == MODEL_NOT_FOUND && access->signature != NULL)
+        status = error_set(err, MODELHOST_UNTRUSTED,
+                           "%s has no metadata.json, so nothing in it is signed; look through it "
+                           "and sign it yourself: pkgmgr sign %s",
+                           package->dir, package->dir);
+    package_papers_finish(&papers);
     free(path);
     return status;
 }
@@ -174,13 +199,16 @@ model_status package_open_with(const char *dir, const char *backend,
     struct package package = {0};
     model_status status = open_place(dir, access, &package, err);
     if (status == MODEL_OK) {
-        status = read_manifest(&package, err);
+        status = read_manifest(&package, access, err);
         package.has_manifest = status == MODEL_OK;
         package_advise_broken(package.dir, status, err);
         status = status == MODEL_NOT_FOUND ? MODEL_OK : status;
     }
     if (status == MODEL_OK)
         status = check_folder(&package, access->level, err);
+    if (status == MODEL_OK && access->signature != NULL && package.archive == NULL)
+        status = archive_open_folder(package.dir, &package.manifest, access->level,
+                                     &package.archive, err);
     if (status == MODEL_OK)
         status = choose_backend(&package, backend, err);
     if (status == MODEL_OK)
@@ -231,6 +259,8 @@ void package_advise(const struct package *package, model_status status, struct m
 {
     if (status != MODEL_CORRUPT)
         return;
+    if (package->archive != NULL && archive_is_folder(package->archive))
+        return; /* what was signed is wanted, which the sentence says */
     if (package->archive != NULL)
         error_advise(err, "'pkgmgr unpack' says whether the archive is damaged");
     else if (package->has_manifest)

@@ -25,10 +25,13 @@ struct package {
     char *backend_dir; /* absolute: <dir>/backends/<backend> */
     char *plugin;      /* absolute path of libmodel.so, or NULL when none is installed */
     char *plugin_name; /* what to call it: its path in the folder or archive; NULL as `plugin` */
-    struct archive *archive;        /* NULL: a folder. Files are read with package_file.h */
+    /* NULL: a folder whose files are used as they are (archive_is_folder(): as they were signed). Files are read
+     * with package_file.h */
+    struct archive *archive;
     struct memory_file plugin_file; /* what `plugin` opens, of an archive */
     bool has_manifest;
-    struct manifest manifest; /* valid if has_manifest */
+    struct manifest manifest;               /* valid if has_manifest */
+    char manifest_sha256[SHA256_HEX_BYTES]; /* "" unless a signature was wanted */
 };
 
 /* Opens a folder or an archive; backend NULL: "cpu", or the only one there is, or a "cpu" that is not there when a
@@ -38,6 +41,8 @@ model_status package_open(const char *dir, const char *backend, struct package *
                           struct model_error *err);
 /* The same; `access` is how an archive is opened (archive.h), and its level says what is compared: a folder's files are
  * all compared with its manifest above ARCHIVE_CHECKSUM, and one without is MODEL_UNSUPPORTED then. */
+/* With access->signature a package is opened that was signed so, as its signature says it is: what is used of it is
+ * compared with the signed digests, and nothing else in it is seen. MODELHOST_UNTRUSTED. */
 model_status package_open_with(const char *dir, const char *backend,
                                const struct archive_access *access, struct package *ret,
                                struct model_error *err);

@@ -98,6 +98,17 @@ model_status store_share_file(const char *from, const char *to, int may_link,
 model_status store_install(const struct store *store, const struct manifest *manifest,
                            char **ret_dir, struct model_error *err);
 
+/* The same with the very text of metadata.json and its signature (NULL: it has none), both terminated. A package that is
+ * installed again without keeps the ones that it has. */
+struct store_papers {
+    const char *text, *signature;
+};
+model_status store_install_signed(const struct store *store, const struct manifest *manifest,
+                                  const struct store_papers *papers, char **ret_dir,
+                                  struct model_error *err);
+/* Whether there is a signature in a package's folder. */
+int store_package_is_signed(const char *dir);
+
 /* The same for a new version of a package that is there: every ref that led to old_dir, by whatever
  * revision or name, leads to the new one afterwards. old_dir NULL: as store_install(). */
 model_status store_replace(const struct store *store, const char *old_dir,

@@ -3,6 +3,7 @@
  * relative links are right in both places; one rename shows it. A kill leaves things below tmp/ only.
  * Any thread, any process: when two install the same content, the second finds the first's. */
 #include "errors.h"
+#include "package_trust.h"
 #include "store_paths.h"
 
 #include <errno.h>
@@ -18,11 +19,13 @@
 struct install {
     const struct store *store;
     const struct manifest *manifest;
-    char *key, *target; /* "<key>/<digest>" */
-    char *folder;       /* packages/<key> */
-    char *dir;          /* packages/<key>/<digest> */
-    char *staging;      /* tmp/<unique>, NULL until made */
-    char *package;      /* tmp/<unique>/package */
+    char *key, *target;              /* "<key>/<digest>" */
+    char *folder;                    /* packages/<key> */
+    char *dir;                       /* packages/<key>/<digest> */
+    char *staging;                   /* tmp/<unique>, NULL until made */
+    char *package;                   /* tmp/<unique>/package */
+    const char *text, *signature;    /* of metadata.json, and over it; NULL: printed, none */
+    struct package_papers inherited; /* what they may be of: a package that was here before */
     struct model_error *err;
 };
 
@@ -76,15 +79,31 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
-static model_status write_manifest(const struct install *install, const char *dir)
+static model_status write_text(const struct install *install, const char *dir, const char *name,
+                               const char *text)
 {
-    char *path = path_join(dir, "metadata.json");
-    char *text = manifest_print(install->manifest);
+    char *path = path_join(dir, name);
     model_status status = path != NULL && text != NULL
                               ? file_write_atomic(path, text, strlen(text), install->err)
                               : no_memory(install);
-    free(text);
     free(path);
+    return status;
+}
+
+/* At no moment a signature lies beside a manifest that it is not of. */
+static model_status write_manifest(const struct install *install, const char *dir)
+{
+    char *path = path_join(dir, PACKAGE_SIGNATURE_NAME);
+    if (path == NULL)
+        return no_memory(install);
+    (void)unlink(path);
+    free(path);
+    char *printed = install->text == NULL ? manifest_print(install->manifest) : NULL;
+    model_status status =
+        write_text(install, dir, "metadata.json", printed != NULL ? printed : install->text);
+    free(printed);
+    if (status == MODEL_OK && install->signature != NULL)
+        status = write_text(install, dir, PACKAGE_SIGNATURE_NAME, install->signature);
     return status;
 }
 
@@ -92,7 +111,12 @@ static model_status write_manifest(const struct install *install, const char *di
 static model_status refresh_manifest(const struct install *install, struct manifest *have)
 {
     const struct manifest *want = install->manifest;
-    bool same = same_text(have->id, want->id) && same_text(have->revision, want->revision) &&
+    if (install->text == NULL && store_package_is_signed(install->dir)) {
+        manifest_finish(have);
+        return MODEL_OK; /* to write it anew would break its signature */
+    }
+    bool same = install->text == NULL && same_text(have->id, want->id) &&
+                same_text(have->revision, want->revision) &&
                 same_text(have->requested_id, want->requested_id) &&
                 same_text(have->requested_revision, want->requested_revision) &&
                 same_text(have->endpoint, want->endpoint);
@@ -274,6 +298,26 @@ static model_status name_all(struct install *install)
                : no_memory(install);
 }
 
+/* A damaged package is made anew with the papers that it had. */
+static void inherit_papers(struct install *install)
+{
+    struct manifest manifest = {0};
+    char hex[SHA256_HEX_BYTES] = "";
+    struct package_papers *papers = &install->inherited;
+    if (install->text != NULL || !store_package_is_signed(install->dir) ||
+        package_papers_read(install->dir, NULL, papers, NULL) != MODEL_OK)
+        return;
+    if (papers->signature != NULL &&
+        manifest_parse(papers->text, papers->n_bytes, "metadata.json", &manifest, NULL) ==
+            MODEL_OK &&
+        manifest_digest(&manifest, hex, NULL) == MODEL_OK &&
+        strcmp(hex, path_base(install->dir)) == 0) {
+        install->text = papers->text;
+        install->signature = papers->signature;
+    }
+    manifest_finish(&manifest);
+}
+
 static model_status install_package(struct install *install)
 {
     struct manifest have = {0};
@@ -283,6 +327,7 @@ static model_status install_package(struct install *install)
     if (is_whole(install, &have)) {
         status = refresh_manifest(install, &have);
     } else {
+        inherit_papers(install);
         status = check_blobs(install);
         if (status == MODEL_OK)
             status = build(install);
@@ -296,20 +341,41 @@ static model_status install_package(struct install *install)
     return status;
 }
 
-model_status store_install(const struct store *store, const struct manifest *manifest,
-                           char **ret_dir, struct model_error *err)
+int store_package_is_signed(const char *dir)
 {
-    struct install install = {.store = store, .manifest = manifest, .err = err};
+    char *path = path_join(dir, PACKAGE_SIGNATURE_NAME);
+    const int is_signed = path != NULL && path_is_file(path);
+    free(path);
+    return is_signed;
+}
+
+model_status store_install_signed(const struct store *store, const struct manifest *manifest,
+                                  const struct store_papers *papers, char **ret_dir,
+                                  struct model_error *err)
+{
+    struct install install = {.store = store,
+                              .manifest = manifest,
+                              .text = papers->text,
+                              .signature = papers->signature,
+                              .err = err};
     model_status status = install_package(&install);
     store_end_staging(store, install.staging);
     if (status == MODEL_OK) {
         *ret_dir = install.dir;
         install.dir = NULL;
     }
+    package_papers_finish(&install.inherited);
     free(install.package);
     free(install.dir);
     free(install.folder);
     free(install.target);
     free(install.key);
     return status;
+}
+
+model_status store_install(const struct store *store, const struct manifest *manifest,
+                           char **ret_dir, struct model_error *err)
+{
+    static const struct store_papers none;
+    return store_install_signed(store, manifest, &none, ret_dir, err);
 }

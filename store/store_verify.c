@@ -3,6 +3,7 @@
  * package and its store, and names are printable before they are reported. Any thread. */
 #include "errors.h"
 #include "package.h"
+#include "package_signature.h"
 #include "store_paths.h"
 #include "utf8.h"
 
@@ -218,6 +219,7 @@ static model_status check_entry(struct verification *verification, const char *n
         return MODEL_OK;
     }
     bool is_listed = strcmp(name, MANIFEST_NAME) == 0 ||
+                     (strcmp(name, PACKAGE_SIGNATURE_NAME) == 0 && S_ISREG(info.st_mode)) ||
                      manifest_find(&verification->manifest, name) != NULL ||
                      (S_ISREG(info.st_mode) && is_unfinished_manifest(name)) ||
                      (S_ISLNK(info.st_mode) && path_is_dir(path) &&

@@ -34,8 +34,9 @@ static model_status check(const char *path, bool as_json, struct model_error *er
 static void add_keys(struct buffer *text, const char *part, const struct config_field *fields)
 {
     static const char *const kinds[] = {
-        [CONFIG_U32] = "number",    [CONFIG_U64] = "number",  [CONFIG_I64] = "number",
-        [CONFIG_DOUBLE] = "number", [CONFIG_TEXT] = "string", [CONFIG_WORD] = "word"};
+        [CONFIG_BOOL] = "boolean", [CONFIG_U32] = "number",    [CONFIG_U64] = "number",
+        [CONFIG_I64] = "number",   [CONFIG_DOUBLE] = "number", [CONFIG_TEXT] = "string",
+        [CONFIG_WORD] = "word"};
     for (; fields->key != NULL; fields++) {
         const int width = 36 - (int)strlen(part);
         (void)buffer_printf(text, "%s.%-*s %-7s %s", part, width, fields->key, kinds[fields->kind],

@@ -30,8 +30,11 @@ const char cmd_serve_models_help[] =
     "                       when they are first used\n"
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
-    "  --memory-budget N    bytes: a model that takes more is refused\n" COMMAND_LOAD_SECRET_HELP
+    "  --memory-budget N    bytes: a model that takes more is refused\n"
     "  --dtype TYPE         what products of weights are computed in: f32 (default), bf16, int8, int4\n"
+    "  --require-signature  only packages that are signed by a trusted key (`pkgmgr keys`), exit code 7;\n"
+    "                       what is used of them is what was signed (or MODELHOST_REQUIRE_SIGNATURE=1)\n"
+    "  --trusted-keys FILE  whose (default: ~/.config/modelhost/trusted-keys.json)\n" COMMAND_LOAD_SECRET_HELP
     "  --backend NAME,...   which backends of the packages, in order of preference\n"
     "  --workers N          processes of each model (default 1)\n"
     "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
@@ -310,6 +313,8 @@ int cmd_serve_models(int argc, char **argv)
         {"dtype", .text = &command.loading.dtype},
         {"memory-budget", .integer = &command.loading.memory_budget_bytes, .min = 1,
          .max = INT64_MAX},
+        {"require-signature", .flag = &command.loading.require_signature},
+        {"trusted-keys", .text = &command.loading.trusted_keys},
         {"backend", .text = &command.backend},
         {"workers", .integer = &command.workers, .min = 1, .max = 64},
         {"timeout", .duration_ms = &command.timeout_ms},

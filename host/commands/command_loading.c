@@ -1,5 +1,6 @@
 /* command_loading.c - see modelhost_commands.h: options that say how weights are loaded. */
 #include "archive_secret.h"
+#include "environment.h"
 #include "modelhost_commands.h"
 
 #include <string.h>
@@ -62,6 +63,10 @@ bool command_loading(const char *command, const struct command_loading *given,
         return command_usage(command, "want one of --passphrase-file and --key-file") == 0;
     if (given->memory_budget_bytes > 0)
         set->memory_budget_bytes = (uint64_t)given->memory_budget_bytes;
+    if (given->require_signature || environment_flag("MODELHOST_REQUIRE_SIGNATURE"))
+        set->require_signature = 1;
+    if (given->trusted_keys != NULL)
+        set->trusted_keys = given->trusted_keys;
     return true;
 }
 

@@ -39,12 +39,13 @@ model_status command_find_package(const struct command_places *places, const cha
 model_status command_plugin_path(const struct command_places *places, char **ret,
                                  struct model_error *err);
 
-/* --loading, --verification, --dtype, --memory-budget, --passphrase-file and --key-file; NULL and 0 where they were
- * not given. */
+/* --loading, --verification, --dtype, --memory-budget, --passphrase-file, --key-file, --require-signature and
+ * --trusted-keys; NULL and 0 where they were not given. */
 struct command_loading {
-    const char *loading, *verification, *dtype;
+    const char *loading, *verification, *dtype, *trusted_keys;
     const char *passphrase_file, *key_file; /* "-": standard input */
     int64_t memory_budget_bytes;
+    bool require_signature;
 };
 
 /* Sets what was given in the options; with options NULL it is only checked. False after printing what is

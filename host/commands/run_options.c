@@ -258,6 +258,16 @@ static bool take_lists_of_ids(struct run_command *run, const char *command)
            take_ids(command, "stop-ids", run->stop_ids_text, &run->stop_ids, &run->n_stop_ids);
 }
 
+/* What follows the options, and how much is said. */
+static bool take_package(struct run_command *run, int argc, char **argv)
+{
+    if (argc - optind != 1)
+        return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;
+    run->package = argv[optind];
+    run->verbosity = run->quiet ? -1 : run->verbose;
+    return true;
+}
+
 bool run_options_read(struct run_command *run, int argc, char **argv)
 {
     struct modelhost_generation *g = &run->generation;
@@ -302,6 +312,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"dtype", .text = &run->loading.dtype, .group = EVERY},
         {"memory-budget", .integer = &run->loading.memory_budget_bytes, .min = 1, .max = INT64_MAX,
          .group = EVERY},
+        {"require-signature", .flag = &run->loading.require_signature, .group = EVERY},
+        {"trusted-keys", .text = &run->loading.trusted_keys, .group = EVERY},
         {"workers", .integer = &run->workers, .min = 1, .max = 64, .group = EVERY},
         {"kill-grace", .duration_ms = &run->kill_grace_ms, .group = EVERY},
         {"load-timeout", .duration_ms = &run->load_timeout_ms, .group = EVERY},
@@ -325,10 +337,8 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]) ||
         !take_lists_of_ids(run, argv[0]))
         return false;
-    if (argc - optind != 1)
-        return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;
-    run->package = argv[optind];
-    run->verbosity = run->quiet ? -1 : run->verbose;
+    if (!take_package(run, argc, argv))
+        return false;
     take_generation(run);
     return check_all(run, argv[0], options, given);
 }

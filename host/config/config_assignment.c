@@ -11,6 +11,8 @@
 static json_node *add_value(const struct config_field *field, const char *value, json_node *object)
 {
     char *end = NULL;
+    if (field->kind == CONFIG_BOOL && (strcmp(value, "true") == 0 || strcmp(value, "false") == 0))
+        return json_add_bool(object, field->key, value[0] == 't');
     const bool is_text = field->kind == CONFIG_TEXT || field->kind == CONFIG_WORD;
     const double number = is_text ? 0 : strtod(value, &end);
     if (is_text || end == value || *end != '\0')

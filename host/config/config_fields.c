@@ -90,6 +90,9 @@ const struct config_field config_model_fields[] = {
         "whose first line opens an encrypted archive"),
     ROW(CONFIG_TEXT, MODEL(key_file), 0, 0, NULL, "of 32 bytes that open an encrypted archive"),
     ROW(CONFIG_WORD, MODEL(dtype), 0, 0, dtypes, "what products of weights are computed in"),
+    ROW(CONFIG_BOOL, MODEL(require_signature), 0, 0, NULL,
+        "whether the package must be signed by a trusted key"),
+    ROW(CONFIG_TEXT, MODEL(trusted_keys), 0, 0, NULL, "the file of these keys"),
     {.key = NULL},
 };
 
@@ -130,6 +133,8 @@ static model_status refuse_value(const struct config_field *field, const char *w
     switch (field->kind) {
     case CONFIG_TEXT:
         return error_set(err, status, "%s.%s is not a string", where, field->key);
+    case CONFIG_BOOL:
+        return error_set(err, status, "%s.%s: want true or false", where, field->key);
     case CONFIG_WORD:
         for (const char *const *word = field->words; *word != NULL; word++)
             (void)buffer_printf(&words, "%s\"%s\"", words.size > 0 ? ", " : "", *word);
@@ -151,6 +156,8 @@ static bool is_good(const struct config_field *field, const json_node *value)
     int64_t whole = 0;
     if (field->kind == CONFIG_TEXT)
         return json_is_string(value);
+    if (field->kind == CONFIG_BOOL)
+        return json_is_bool(value);
     if (field->kind == CONFIG_WORD)
         return word_index(field, json_string_or(value, NULL)) >= 0;
     if (field->kind == CONFIG_DOUBLE)
@@ -178,7 +185,7 @@ model_status config_fields_check(const struct config_field *fields, const json_n
 
 static size_t kind_bytes(enum config_kind kind)
 {
-    return kind == CONFIG_U32 || kind == CONFIG_WORD ? 4 : 8;
+    return kind == CONFIG_BOOL || kind == CONFIG_U32 || kind == CONFIG_WORD ? 4 : 8;
 }
 
 void config_fields_apply(const struct config_field *fields, const json_node *object, void *options,
@@ -191,6 +198,9 @@ void config_fields_apply(const struct config_field *fields, const json_node *obj
         void *place = (char *)options + field->offset;
         const double number = json_number_or(value, 0);
         switch (field->kind) {
+        case CONFIG_BOOL:
+            *(uint32_t *)place = json_bool_or(value, false);
+            break;
         case CONFIG_U32:
             *(uint32_t *)place = (uint32_t)number;
             break;
@@ -216,6 +226,8 @@ void config_fields_apply(const struct config_field *fields, const json_node *obj
 static json_node *show(const struct config_field *field, const void *place, json_node *object)
 {
     switch (field->kind) {
+    case CONFIG_BOOL:
+        return json_add_bool(object, field->key, *(const uint32_t *)place != 0);
     case CONFIG_U32:
         return json_add_number(object, field->key, *(const uint32_t *)place);
     case CONFIG_U64:

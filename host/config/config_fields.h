@@ -6,6 +6,7 @@
 #include "json_view.h"
 
 enum config_kind {
+    CONFIG_BOOL, /* uint32_t, 0 or 1 */
     CONFIG_U32,
     CONFIG_U64,
     CONFIG_I64,

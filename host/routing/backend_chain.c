@@ -24,6 +24,7 @@ void backend_chain_drop(struct backend_chain *chain)
     archive_secret_destroy(chain->secret);
     free(chain->package_dir);
     free(chain->name);
+    free(chain->trusted_keys);
     free(chain);
 }
 
@@ -57,6 +58,10 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
         (chain->name = text_format("%s", chain->options.name)) == NULL)
         status = error_no_memory(err, "a model");
     chain->options.name = chain->name;
+    if (status == MODEL_OK && chain->options.trusted_keys != NULL &&
+        (chain->trusted_keys = text_format("%s", chain->options.trusted_keys)) == NULL)
+        status = error_no_memory(err, "a model");
+    chain->options.trusted_keys = chain->trusted_keys;
     if (chain->order.n_names == 0)
         chain->order.n_names = 1;
     if (chain->order.n_names == 1 && chain->options.breaker_success_rate == 0)

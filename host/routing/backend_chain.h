@@ -21,6 +21,7 @@ struct backend_chain {
     const struct log_sink *log; /* lives as long as any model */
     int64_t (*now_ns)(void);    /* the clock of the breakers */
     char *package_dir, *name;   /* name NULL: the package's own; options.name is this */
+    char *trusted_keys;         /* of the options, in the same way; NULL: the user's own */
     struct backend_order order; /* at least one name; "" is package_open()'s choice */
     struct modelhost_load_options options;
     struct archive_secret *secret; /* NULL: none */

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "files.h"
 #include "load_options.h"
+#include "model_trust.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 
 /* The options are digested as bytes: whoever appends one with a pointer in it digests what it points to. */
-_Static_assert(sizeof(struct modelhost_load_options) == 208,
+_Static_assert(sizeof(struct modelhost_load_options) == 216,
                "an option that the key does not know");
 
 static void add_text(struct digest *digest, const char *text)
@@ -127,6 +128,7 @@ static void add_options(struct digest *digest, const char *backend,
 {
     struct modelhost_load_options bytes = *options;
     bytes.backend = bytes.name = bytes.passphrase_file = bytes.key_file = bytes.passphrase = NULL;
+    bytes.trusted_keys = NULL;
     bytes.key = NULL;
     digest_update(digest, &bytes, sizeof bytes);
     add_text(digest, backend != NULL ? backend : "");
@@ -137,6 +139,25 @@ static void add_options(struct digest *digest, const char *backend,
         digest_update(digest, options->passphrase, (size_t)options->passphrase_bytes);
     if (options->key != NULL)
         digest_update(digest, options->key, CIPHER_KEY_BYTES);
+}
+
+/* With other keys a package may be trusted no more. */
+static model_status add_trust(struct digest *digest, const struct modelhost_load_options *options,
+                              struct model_error *err)
+{
+    char hex[SHA256_HEX_BYTES] = "", *path = NULL;
+    uint64_t size_bytes = 0;
+    if (options->require_signature == 0)
+        return MODEL_OK;
+    model_status status = model_trust_path(options, &path, err);
+    if (status != MODEL_OK)
+        return status;
+    if (digest_file_sha256(path, hex, &size_bytes, NULL) != MODEL_OK)
+        hex[0] = '\0'; /* opening the package says why */
+    add_text(digest, path);
+    add_text(digest, hex);
+    free(path);
+    return MODEL_OK;
 }
 
 model_status model_key_make(const char *package_dir, const char *plugin_path, const char *backend,
@@ -152,6 +173,8 @@ model_status model_key_make(const char *package_dir, const char *plugin_path, co
         add_options(digest, backend, options);
         status = add_manifest(digest, dir, err);
     }
+    if (status == MODEL_OK)
+        status = add_trust(digest, options, err);
     struct stat file;
     if (status == MODEL_OK && stat(dir, &file) == 0 && S_ISREG(file.st_mode))
         add_file(digest, dir, &file); /* an archive */

@@ -4,18 +4,22 @@
 #include "files.h"
 #include "manifest.h"
 #include "package.h"
+#include "package_trust.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DEPTH 64
+#define MAX_DEPTH     64
+#define MANIFEST_PATH "metadata.json"
 
 struct collection {
     const char *dir;
     const struct manifest *manifest; /* NULL: there is none */
     struct archive_source *sources;  /* (n_sources) */
     size_t n_sources, capacity;
-    size_t n_listed; /* of the manifest's files */
+    size_t n_listed;              /* of the manifest's files */
+    struct package_papers papers; /* of a package that is signed, else without a signature */
+    char manifest_sha256[SHA256_HEX_BYTES]; /* of the bytes that are signed */
 };
 
 /* Takes both texts over. */
@@ -39,10 +43,27 @@ static model_status add(struct collection *collection, char *path, char *file,
     }
     const struct manifest_file *listed =
         collection->manifest != NULL ? manifest_find(collection->manifest, path) : NULL;
+    const bool is_signed = strcmp(path, MANIFEST_PATH) == 0 && collection->papers.signature != NULL;
     collection->n_listed += listed != NULL;
     collection->sources[collection->n_sources++] =
-        (struct archive_source){path, file, listed != NULL ? listed->sha256 : NULL};
+        (struct archive_source){path, file,
+                                listed != NULL ? listed->sha256
+                                : is_signed    ? collection->manifest_sha256
+                                               : NULL};
     return MODEL_OK;
+}
+
+/* In an archive the signature lies in the header, and nothing is in it that is not signed. */
+static model_status check_listed(const struct collection *collection, const char *path,
+                                 struct model_error *err)
+{
+    if (collection->papers.signature == NULL || strcmp(path, MANIFEST_PATH) == 0 ||
+        manifest_find(collection->manifest, path) != NULL)
+        return MODEL_OK;
+    return error_set(err, MODEL_CORRUPT,
+                     "'%.200s' is in %s, which is signed, but not in its metadata.json; remove it, "
+                     "or make the manifest anew and sign it",
+                     path, collection->dir);
 }
 
 static model_status collect(struct collection *collection, const char *folder, int depth,
@@ -61,7 +82,7 @@ static model_status visit(struct collection *collection, const char *folder, con
     else if (!path_is_safe(path))
         status = error_set(err, MODEL_INVALID_ARGUMENT,
                            "%s cannot be packed: other systems do not know such names", file);
-    else
+    else if ((status = check_listed(collection, path, err)) == MODEL_OK)
         return add(collection, path, file, err);
     free(path);
     free(file);
@@ -81,7 +102,8 @@ static model_status collect(struct collection *collection, const char *folder, i
                               : error_set(err, MODEL_INVALID_ARGUMENT,
                                           "%s: folders are more than %d deep", path, MAX_DEPTH);
     for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++)
-        if (list.names[i][0] != '.')
+        if (list.names[i][0] != '.' &&
+            (folder[0] != '\0' || strcmp(list.names[i], PACKAGE_SIGNATURE_NAME) != 0))
             status = visit(collection, folder, list.names[i], depth, err);
     dir_list_finish(&list);
     free(path);
@@ -108,29 +130,58 @@ static model_status say_missing(const struct collection *collection, struct mode
         collection->dir);
 }
 
+/* What is packed with it must be a signature, or nobody could open the archive. */
+static model_status take_signature(struct collection *collection, struct model_error *err)
+{
+    struct signature_file file = {.trusted_comment = NULL};
+    model_status status = package_papers_read(collection->dir, NULL, &collection->papers, err);
+    const struct package_papers *papers = &collection->papers;
+    if (status != MODEL_OK || papers->signature == NULL)
+        return status;
+    status = signature_file_parse(papers->signature, papers->signature_bytes,
+                                  PACKAGE_SIGNATURE_NAME, &file, err);
+    signature_file_finish(&file);
+    if (status == MODEL_OK && strlen(papers->signature) != papers->signature_bytes)
+        status = error_set(err, MODEL_CORRUPT, PACKAGE_SIGNATURE_NAME " has a zero byte in it");
+    return status == MODEL_OK ? digest_bytes_sha256(papers->text, papers->n_bytes,
+                                                    collection->manifest_sha256, err)
+                              : status;
+}
+
+static void finish(struct collection *collection)
+{
+    for (size_t i = 0; i < collection->n_sources; i++) {
+        free((char *)(uintptr_t)collection->sources[i].path);
+        free((char *)(uintptr_t)collection->sources[i].file);
+    }
+    free(collection->sources);
+    package_papers_finish(&collection->papers);
+}
+
 model_status package_pack(const char *dir, const char *target,
                           const struct archive_options *options, struct archive_summary *ret,
                           struct model_error *err)
 {
     struct collection collection = {.dir = dir};
+    struct archive_options with_signature = *options;
     struct package package = {0};
     model_status status = package_open(dir, NULL, &package, err);
     if (status == MODEL_OK && package.archive != NULL)
         status = error_set(err, MODEL_INVALID_ARGUMENT, "%s is an archive already", dir);
     if (status == MODEL_OK && package.has_manifest)
         collection.manifest = &package.manifest;
+    if (status == MODEL_OK && package.has_manifest)
+        status = take_signature(&collection, err);
     if (status == MODEL_OK)
         status = collect(&collection, "", 0, err);
+    with_signature.signature = collection.papers.signature;
     if (status == MODEL_OK && collection.manifest != NULL &&
         collection.n_listed != collection.manifest->n_files)
         status = say_missing(&collection, err);
     if (status == MODEL_OK)
-        status = archive_write(target, collection.sources, collection.n_sources, options, ret, err);
-    for (size_t i = 0; i < collection.n_sources; i++) {
-        free((char *)(uintptr_t)collection.sources[i].path);
-        free((char *)(uintptr_t)collection.sources[i].file);
-    }
-    free(collection.sources);
+        status = archive_write(target, collection.sources, collection.n_sources, &with_signature,
+                               ret, err);
+    finish(&collection);
     package_finish(&package);
     return status;
 }

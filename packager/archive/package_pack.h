@@ -6,7 +6,8 @@
 
 /* Packs all files of a package's folder, but those whose name begins with '.'. What its metadata.json lists
  * must be there and have the digest that it lists (MODEL_CORRUPT). A folder without metadata.json must
- * have backends/. */
+ * have backends/. A signature beside it goes into the archive's header; then nothing is packed that is not listed
+ * (MODEL_CORRUPT). options->signature is not looked at. */
 model_status package_pack(const char *dir, const char *target,
                           const struct archive_options *options, struct archive_summary *ret,
                           struct model_error *err);

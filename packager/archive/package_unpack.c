@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "files.h"
 #include "hub_glob.h"
+#include "package_signature.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -154,6 +155,21 @@ static model_status unpack_all(const struct archive *archive, const char *folder
     return status;
 }
 
+/* Beside the manifest, as it was before it was packed. */
+static model_status unpack_signature(const struct archive *archive, const char *folder,
+                                     const struct unpack_options *options, struct model_error *err)
+{
+    const char *signature = archive_signature(archive);
+    const struct archive_entry *manifest = archive_find(archive, "metadata.json");
+    if (signature == NULL || manifest == NULL || !is_wanted(options, manifest))
+        return MODEL_OK;
+    char *path = path_join(folder, PACKAGE_SIGNATURE_NAME);
+    model_status status = path != NULL ? file_write_atomic(path, signature, strlen(signature), err)
+                                       : error_no_memory(err, "a path");
+    free(path);
+    return status;
+}
+
 model_status package_unpack(const struct archive *archive, const char *target,
                             const struct unpack_options *options, struct unpack_summary *ret,
                             struct model_error *err)
@@ -175,6 +191,8 @@ model_status package_unpack(const struct archive *archive, const char *target,
     status = check_space(archive, folder, &summary, err);
     if (status == MODEL_OK)
         status = unpack_all(archive, folder, options, err);
+    if (status == MODEL_OK)
+        status = unpack_signature(archive, folder, options, err);
     if (status == MODEL_OK)
         status = sync_all(archive, folder, options, err);
     if (status == MODEL_OK && (chmod(folder, 0755) != 0 || rename(folder, target) != 0))

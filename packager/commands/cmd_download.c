@@ -1,4 +1,5 @@
 /* cmd_download.c - `pkgmgr download`. */
+#include "command_trust.h"
 #include "commands.h"
 #include "download_print.h"
 #include "errors.h"
@@ -36,6 +37,8 @@ const char help_download[] =
     "  --limit-rate R     bytes per second of all connections together: 500k, 20M\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
+    "  --require-signature  only a package that the store has signed by a trusted key (exit code 7);\n"
+    "                     a hub's files bring no signature (or MODELHOST_REQUIRE_SIGNATURE=1)\n"
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n\n"
     "Environment: HF_ENDPOINT HF_TOKEN HF_TOKEN_PATH HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE\n"
@@ -58,6 +61,7 @@ enum {
     OPT_LIMIT_RATE,
     OPT_STORE,
     OPT_PLUGIN_PATH,
+    OPT_REQUIRE_SIGNATURE,
     OPT_JSON
 };
 
@@ -77,6 +81,7 @@ static const struct option long_options[] = {
     {"limit-rate", required_argument, NULL, OPT_LIMIT_RATE},
     {"store", required_argument, NULL, OPT_STORE},
     {"plugin-path", required_argument, NULL, OPT_PLUGIN_PATH},
+    {"require-signature", no_argument, NULL, OPT_REQUIRE_SIGNATURE},
     {"json", no_argument, NULL, OPT_JSON},
     {"quiet", no_argument, NULL, 'q'},
     {NULL, 0, NULL, 0},
@@ -87,7 +92,7 @@ struct arguments {
     struct download_options options;
     const char *name; /* ID or ID@REVISION */
     const char *includes[MAX_PATTERNS], *excludes[MAX_PATTERNS];
-    bool json, quiet;
+    bool json, quiet, require_signature;
 };
 
 static bool add_pattern(const char **patterns, size_t *n_patterns)
@@ -154,6 +159,9 @@ static int take_option(struct arguments *arguments, int option)
         break;
     case OPT_PLUGIN_PATH:
         options->plugin_path = optarg;
+        break;
+    case OPT_REQUIRE_SIGNATURE:
+        arguments->require_signature = true;
         break;
     case OPT_JSON:
         arguments->json = true;
@@ -298,7 +306,12 @@ static int run_observed(struct arguments *arguments)
 {
     struct model_error err = MODEL_ERROR_INIT;
     struct progress_view view;
+    struct command_trust trust;
     struct download_options *options = &arguments->options;
+    model_status status = command_trust_init(&trust, arguments->require_signature, &err);
+    if (status != MODEL_OK)
+        return command_fail(status, &err);
+    options->signature = command_trust_policy(&trust);
     progress_view_init(&view, arguments->quiet);
     options->hub.log = (struct log_sink){
         .level = arguments->quiet ? MODEL_LOG_ERROR : MODEL_LOG_INFO,
@@ -310,7 +323,8 @@ static int run_observed(struct arguments *arguments)
     options->file_done = progress_view_file_done;
     options->observer = &view;
     command_catch_interrupts();
-    model_status status = run(arguments, &view, &err);
+    status = run(arguments, &view, &err);
+    command_trust_finish(&trust);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }
 

@@ -1,5 +1,6 @@
 /* cmd_info.c - `pkgmgr info`. */
 #include "buffer.h"
+#include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
 #include "human_text.h"
@@ -65,6 +66,10 @@ static char *as_table(const json_node *root)
         (void)buffer_printf(&text, "%-12s  %lld\n", "parameters", (long long)parameters);
     add_line(&text, "memory", json_member(info, "memory_bytes"));
     add_plugin(&text, json_member(root, "plugin"));
+    char *signature = command_signature_text(json_member(root, "signature"));
+    if (signature != NULL)
+        (void)buffer_printf(&text, "signature     %s\n", signature);
+    free(signature);
     add_line(&text, "size", json_member(root, "size"));
     for (const json_node *file = json_first(json_member(root, "files")); file != NULL;
          file = json_next(file))
@@ -170,6 +175,7 @@ static model_status show(const char *word, const char *store_dir, bool license, 
         status = show_license(&package, as_json, err);
     } else if (status == MODEL_OK) {
         json_node *root = package_json(&package);
+        (void)command_add_signature(root, package.dir, package.archive);
         char *text = root == NULL ? NULL : as_json ? json_print(root, true) : as_table(root);
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
         free(text);

@@ -1,4 +1,5 @@
 /* cmd_inspect.c - `pkgmgr inspect`. */
+#include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
 #include "files.h"
@@ -26,7 +27,6 @@ const char help_inspect[] =
 #define MAX_TEXT_BYTES ((size_t)1 << 30)
 #define DEFAULT_DEPTH  3
 #define MAX_DEPTH      100
-#define SIGNATURE_FILE "metadata.json.minisig"
 
 struct arguments {
     const char *word, *store_dir, *backend;
@@ -37,17 +37,13 @@ struct arguments {
 static json_node *describe_package(json_node *root, const struct package *package)
 {
     json_node *object = json_add_object(root, "package");
-    char *signature = path_join(package->dir, SIGNATURE_FILE);
     (void)json_add_string(object, "path", package->dir);
     (void)json_add_string(object, "backend", package->backend);
     if (package->has_manifest) {
         (void)json_add_string(object, "id", package->manifest.id);
         (void)json_add_string(object, "revision", package->manifest.revision);
     }
-    bool is_signed = signature != NULL && path_is_file(signature);
-    free(signature);
-    return json_add_string(object, "signature",
-                           is_signed ? "there is one, not checked here" : "none");
+    return command_add_signature(object, package->dir, package->archive);
 }
 
 static model_status print_inspection(const json_node *root, const struct arguments *arguments,

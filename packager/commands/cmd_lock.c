@@ -1,5 +1,6 @@
 /* cmd_lock.c - `pkgmgr lock` and `pkgmgr sync`. */
 #include "command_hub.h"
+#include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
 #include "files.h"
@@ -31,6 +32,8 @@ const char help_sync[] =
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
+    "  --require-signature  only packages that the store has signed by a trusted key (exit code 7); a\n"
+    "                     lockfile and a hub bring no signatures\n"
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n";
 
@@ -134,6 +137,8 @@ struct sync {
     struct store *store;
     struct lockfile lockfile;
     json_node *root; /* with --json */
+    struct command_trust trust;
+    bool require_signature;
     bool frozen, json, quiet;
 };
 
@@ -156,12 +161,29 @@ static void tell(const struct sync *sync, const struct manifest *manifest, enum 
     }
 }
 
+/* The package that is in the store by now is it that counts. */
+static model_status check_signature(const struct sync *sync, const struct manifest *manifest,
+                                    struct model_error *err)
+{
+    char *dir = NULL;
+    if (!sync->trust.is_required)
+        return MODEL_OK;
+    model_status status =
+        download_find_package(sync->store, manifest->id, manifest->revision, &dir, err);
+    if (status == MODEL_OK)
+        status = download_check_signature(&sync->trust.policy, dir, manifest->id, err);
+    free(dir);
+    return status;
+}
+
 static model_status sync_one(struct sync *sync, const struct locked_package *locked,
                              struct model_error *err)
 {
     enum sync_state state = SYNC_SAME;
     char *why = NULL;
     model_status status = package_sync_look(sync->store, locked, &state, &why, err);
+    if (status == MODEL_OK)
+        status = check_signature(sync, &locked->manifest, err);
     if (status == MODEL_OK && state != SYNC_SAME && sync->frozen)
         status = error_set(err, state == SYNC_ABSENT ? MODEL_NOT_FOUND : MODEL_CORRUPT,
                            "frozen: %s; `pkgmgr sync` makes it so", why);
@@ -199,6 +221,8 @@ static int run(struct sync *sync, const char *path)
 int cmd_sync(int argc, char **argv)
 {
     struct sync sync = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = MODEL_OK;
     struct download_options *options = &sync.hub.options;
     const char *path = LOCKFILE_NAME;
     const struct command_option table[] = {{"frozen", .flag = &sync.frozen},
@@ -207,6 +231,7 @@ int cmd_sync(int argc, char **argv)
                                            {"endpoint", .text = &options->hub.endpoint},
                                            {"store", .text = &options->store_dir},
                                            {"plugin-path", .text = &options->plugin_path},
+                                           {"require-signature", .flag = &sync.require_signature},
                                            {"json", .flag = &sync.json},
                                            {"quiet", .flag = &sync.quiet, .letter = 'q'},
                                            {.name = NULL}};
@@ -216,8 +241,13 @@ int cmd_sync(int argc, char **argv)
         return command_usage("sync", "takes no argument, but got '%s'", argv[optind]);
     sync.root = sync.json ? json_new_array() : NULL;
     int code = command_hub_begin("sync", sync.quiet, &sync.hub);
+    if (code == 0 &&
+        (status = command_trust_init(&sync.trust, sync.require_signature, &err)) != MODEL_OK)
+        code = command_fail(status, &err);
+    options->signature = command_trust_policy(&sync.trust);
     if (code == 0)
         code = run(&sync, path);
+    command_trust_finish(&sync.trust);
     json_free(sync.root);
     lockfile_finish(&sync.lockfile);
     store_close(sync.store);

@@ -1,6 +1,7 @@
 /* cmd_unpack.c - `pkgmgr unpack`. */
 #include "buffer.h"
 #include "command_secret.h"
+#include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
 #include "files.h"
@@ -19,7 +20,7 @@ const char help_unpack[] =
     "(exit code 7). Prints the folder.\n\n"
     "  -o, --output DIR   the folder to make, or an empty one (default: FILE without .mhp)\n"
     "  --filter GLOB      only files whose path matches; may come several times; '*' is any text,\n"
-    "                     '/' too\n" COMMAND_SECRET_HELP
+    "                     '/' too\n" COMMAND_SECRET_HELP COMMAND_REQUIRE_HELP
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n";
 
@@ -27,7 +28,7 @@ struct arguments {
     const char *file, *output;
     struct command_list filters;
     struct command_secret secret;
-    bool json, quiet;
+    bool json, quiet, require_signature;
 };
 
 static model_status print_result(const struct arguments *arguments, const char *dir,
@@ -66,6 +67,8 @@ static char *usual_folder(const char *file)
 static model_status unpack(const struct arguments *arguments, struct model_error *err)
 {
     struct archive *archive = NULL;
+    struct command_trust trust;
+    struct command_secret access = arguments->secret;
     struct unpack_summary summary = {0};
     const struct unpack_options options = {.filters = arguments->filters.values,
                                            .n_filters = arguments->filters.n_values,
@@ -77,13 +80,16 @@ static model_status unpack(const struct arguments *arguments, struct model_error
     for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
         dir[n - 1] = '\0'; /* the temporary folder is beside it, not in it */
     command_catch_interrupts();
-    model_status status =
-        command_open_archive(arguments->file, ARCHIVE_STANDARD, &arguments->secret, &archive, err);
+    model_status status = command_trust_init(&trust, arguments->require_signature, err);
+    access.signature = command_trust_policy(&trust);
+    if (status == MODEL_OK)
+        status = command_open_archive(arguments->file, ARCHIVE_STANDARD, &access, &archive, err);
     if (status == MODEL_OK)
         status = package_unpack(archive, dir, &options, &summary, err);
     if (status == MODEL_OK)
         status = print_result(arguments, dir, &summary, err);
     archive_close(archive);
+    command_trust_finish(&trust);
     free(dir);
     return status;
 }
@@ -95,6 +101,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         {"filter", .list = &arguments->filters},
         {"passphrase-file", .text = &arguments->secret.passphrase_file},
         {"key-file", .text = &arguments->secret.key_file},
+        {"require-signature", .flag = &arguments->require_signature},
         {"json", .flag = &arguments->json},
         {"quiet", .flag = &arguments->quiet, .letter = 'q'},
         {.name = NULL}};

@@ -1,6 +1,7 @@
 /* cmd_verify.c - `pkgmgr verify`. */
 #include "archive.h"
 #include "command_secret.h"
+#include "command_trust.h"
 #include "commands.h"
 #include "deep_check.h"
 #include "errors.h"
@@ -13,23 +14,26 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char help_verify[] =
     "usage: pkgmgr verify PKG [OPTION]...\n\n"
     "Reads every file of a package and compares its SHA-256 with the package's metadata.json.\n"
     "Exit code 7 when a file is damaged, missing, not listed there or a link to elsewhere, 8 when\n"
-    "one cannot be read. PKG is a name in the store, a folder, or an archive (.mhp), of which the\n"
+    "one cannot be read. Says whose signature the package has: exit code 7, too, when it is bad, of a\n"
+    "revoked key, or of something else. PKG is a name in the store, a folder, or an archive (.mhp), of which the\n"
     "whole file is checked, too.\n\n"
     "  --deep         also open the weights and read every number, look at the plugin's file, and\n"
     "                 say what the store has that no package names\n" COMMAND_SECRET_HELP
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --require-signature  refuse what no trusted key signed (exit code 7; pkgmgr help keys)\n"
     "  --json         print the result as JSON\n"
     "  -q, --quiet    say nothing but errors\n";
 
 struct arguments {
     const char *package, *store_dir;
     struct command_secret secret;
-    bool json, quiet, deep;
+    bool json, quiet, deep, require_signature;
 };
 
 /* What store_verify_package() reports. */
@@ -37,6 +41,7 @@ struct findings {
     const struct arguments *arguments;
     json_node *files; /* with --json */
     size_t n_good, n_bad;
+    json_node *root; /* gets the state of the signature */
 };
 
 static void report(void *context, const char *path, model_status status, const char *sentence)
@@ -87,13 +92,43 @@ static void say_unused(const struct store *store, const struct arguments *argume
                 n_unused, human_size(bytes, size));
 }
 
+/* Without a trusted key nobody knows; what is known to be wrong is an error in any case. */
+static bool is_refused(const char *state, bool is_required)
+{
+    static const char *const open_states[] = {"good", "none", "unknown_key", "unchecked"};
+    for (size_t i = 0; i < sizeof open_states / sizeof open_states[0]; i++)
+        if (strcmp(state, open_states[i]) == 0)
+            return is_required && i > 0;
+    return true;
+}
+
+static model_status check_signature(const struct findings *findings, const char *dir,
+                                    const struct archive *archive, struct model_error *err)
+{
+    struct command_trust trust;
+    const json_node *signature = command_add_signature(findings->root, dir, archive);
+    const char *state = json_string_or(json_member(signature, "state"), "?");
+    const char *error = json_string_or(json_member(signature, "error"), NULL);
+    char *text = command_signature_text(signature);
+    if (text != NULL && !findings->arguments->json && !findings->arguments->quiet)
+        printf("signature  %s\n", text);
+    free(text);
+    model_status status = command_trust_init(&trust, findings->arguments->require_signature, err);
+    if (status == MODEL_OK)
+        status = command_trust_check(&trust, dir, archive, err);
+    if (status == MODEL_OK && is_refused(state, trust.is_required))
+        status = error_set(err, MODELHOST_UNTRUSTED, "%s", error != NULL ? error : state);
+    command_trust_finish(&trust);
+    return status;
+}
+
 static model_status check(const struct arguments *arguments, const char *dir,
                           struct findings *findings, struct model_error *err)
 {
     model_status status = store_verify_package(dir, report, findings, err);
     if (status == MODEL_OK && arguments->deep) /* what is damaged is not opened */
         status = deep_check_package(dir, report, findings, err);
-    return status;
+    return status == MODEL_OK ? check_signature(findings, dir, NULL, err) : status;
 }
 
 /* The whole file, and each content by itself: one that differs is named. */
@@ -119,6 +154,8 @@ static model_status verify_archive(const char *path, struct findings *findings,
     }
     if (status == MODEL_OK)
         status = archive_check_file(archive, err);
+    if (status == MODEL_OK)
+        status = check_signature(findings, path, archive, err);
     archive_close(archive);
     return status;
 }
@@ -128,7 +165,8 @@ static model_status verify(const struct arguments *arguments, struct model_error
     struct store *store = NULL;
     struct package_place place = {0};
     json_node *root = json_new_object();
-    struct findings findings = {.arguments = arguments, .files = json_add_array(root, "files")};
+    struct findings findings = {
+        .arguments = arguments, .files = json_add_array(root, "files"), .root = root};
     struct model_error ignored = MODEL_ERROR_INIT;
     model_status status = command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
@@ -161,6 +199,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         {"deep", .flag = &arguments->deep},
         {"passphrase-file", .text = &arguments->secret.passphrase_file},
         {"key-file", .text = &arguments->secret.key_file},
+        {"require-signature", .flag = &arguments->require_signature},
         {"json", .flag = &arguments->json},
         {"quiet", .flag = &arguments->quiet, .letter = 'q'},
         {.name = NULL}};

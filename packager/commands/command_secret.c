@@ -80,7 +80,7 @@ model_status command_open_archive(const char *path, enum archive_level level,
                                   const struct command_secret *given, struct archive **ret,
                                   struct model_error *err)
 {
-    struct archive_access access = {.level = level};
+    struct archive_access access = {.level = level, .signature = given->signature};
     struct archive_secret *secret = NULL;
     struct archive *archive = NULL;
     model_status status = read_file(given, &secret, err);

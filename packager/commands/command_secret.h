@@ -7,6 +7,8 @@
 /* --passphrase-file and --key-file; NULL where they were not given, "-" is standard input. */
 struct command_secret {
     const char *passphrase_file, *key_file;
+    const struct signature_policy
+        *signature; /* who must have signed what is opened; NULL: anybody */
 };
 
 #define COMMAND_SECRET_HELP                                                                         \

@@ -1,5 +1,6 @@
 /* inspect_print.c - see inspect_print.h. */
 #include "inspect_print.h"
+#include "command_trust.h"
 #include "human_text.h"
 #include "printable_text.h"
 
@@ -40,11 +41,15 @@ static void add_line(struct buffer *ret, const char *label, const char *value)
 
 static void add_summary(struct buffer *ret, const json_node *root)
 {
-    static const char *const package_lines[] = {"id", "revision", "backend", "signature"};
+    static const char *const package_lines[] = {"id", "revision", "backend"};
     char shown[PRINTABLE_TEXT_BYTES], size[HUMAN_TEXT_BYTES];
     const json_node *package = json_member(root, "package");
     for (size_t i = 0; i < sizeof package_lines / sizeof package_lines[0]; i++)
         add_line(ret, package_lines[i], text(package, package_lines[i], shown));
+    char *signature =
+        package != NULL ? command_signature_text(json_member(package, "signature")) : NULL;
+    add_line(ret, "signature", signature != NULL ? signature : "");
+    free(signature);
     add_line(ret, "path", text(root, "path", shown));
     add_line(ret, "form", text(root, "form", shown));
     (void)buffer_printf(ret, "%-12s  %zu\n", "tensors", json_count(json_member(root, "tensors")));

@@ -272,6 +272,8 @@ static model_status run_offline(const struct download_options *options, struct d
     if (status == MODEL_OK)
         status = check_offline(options, store, dir, &manifest, err);
     if (status == MODEL_OK)
+        status = download_check_signature(options->signature, dir, options->id, err);
+    if (status == MODEL_OK)
         status = offline_result(dir, &manifest, ret, err);
     if (status == MODEL_OK) {
         store_tidy(store);
@@ -357,7 +359,9 @@ static model_status run_once(const struct download_options *options, struct down
         return without_hub(options, status, ret, err);
     if (status != MODEL_OK)
         return status;
-    status = download_transfer(&download, err);
+    status = download_check_signature(options->signature, download.present, options->id, err);
+    if (status == MODEL_OK)
+        status = download_transfer(&download, err);
     if (status == MODEL_OK) {
         status = download_install(&download, ret, err);
         if (status == MODEL_OK && (status = download_lay_cache(&download, ret, err)) != MODEL_OK)

@@ -26,7 +26,9 @@ struct download_options {
     unsigned max_connections;  /* for one file; 0: the default */
     bool force;                /* fetch what the store has as well */
     bool offline;              /* no network: succeed only if the store has the package */
-    bool dry_run;              /* the store is only read: it is not made when it is not there */
+    const struct signature_policy *
+        signature; /* the package must be in the store, signed so: nothing is fetched for others; NULL */
+    bool dry_run; /* the store is only read: it is not made when it is not there */
     /* Bytes of the files to fetch, so far and in all, and the file under way. May be NULL. */
     void (*progress)(void *context, const struct download_plan *plan, size_t file_index,
                      uint64_t done_bytes);
@@ -80,6 +82,11 @@ model_status download_reuse(struct download *download, struct model_error *err);
 
 /* Whether the store has a planned file by now, with the right bytes; notes it in the plan then. */
 bool download_look_up(const struct store *store, struct plan_file *planned);
+
+/* MODELHOST_UNTRUSTED unless a package of the store is signed as the policy wants. dir NULL: there is none; id names
+ * it. */
+model_status download_check_signature(const struct signature_policy *policy, const char *dir,
+                                      const char *id, struct model_error *err);
 
 /* MODELHOST_OFFLINE when a pattern of --include fits no file of the package, or when it has no weights
  * and they were not left out on purpose. */

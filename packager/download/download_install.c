@@ -159,10 +159,13 @@ static model_status install_present(struct download *download, char **ret_dir, c
     model_status status = manifest_read(download->present, &manifest, err);
     if (status == MODEL_OK)
         status = name_manifest(download, &manifest, err);
-    bool had_plugin = status == MODEL_OK && manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL;
+    /* what is signed stays as it is */
+    bool had_plugin =
+        status == MODEL_OK && (manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL ||
+                               store_package_is_signed(download->present));
     if (status == MODEL_OK && !had_plugin)
         status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
-    bool has_plugin = plugin != NULL ||
+    bool has_plugin = plugin != NULL || had_plugin ||
                       (status == MODEL_OK && manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL);
     bool changes = has_plugin != had_plugin || !is_known_as_asked(download, download->present);
     if (status == MODEL_OK && changes && !store_is_writable(download->store)) {

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "files.h"
 #include "hub_glob.h"
+#include "package_trust.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,31 @@ model_status download_check_files(const struct store *store, const char *dir,
     for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++)
         status = check_file(dir, &manifest->files[i], err);
     return status == MODEL_OK ? store_check_package(store, dir, manifest, err) : status;
+}
+
+model_status download_check_signature(const struct signature_policy *policy, const char *dir,
+                                      const char *id, struct model_error *err)
+{
+    struct package_papers papers = {0};
+    struct manifest manifest = {0};
+    if (policy == NULL)
+        return MODEL_OK;
+    if (dir == NULL)
+        return error_set(err, MODELHOST_UNTRUSTED,
+                         "'%.200s' is not in the store with a signature, and what a hub has brings "
+                         "none; get its package from its author and import that, or download it, "
+                         "look through it and sign it yourself",
+                         id);
+    model_status status = package_papers_read(dir, NULL, &papers, err);
+    if (status == MODEL_OK)
+        status = manifest_parse(papers.text, papers.n_bytes, "metadata.json", &manifest, err);
+    if (status == MODEL_OK) {
+        const struct signed_manifest papers_signed = package_papers_signed(&papers, dir, &manifest);
+        status = package_signature_require(&papers_signed, policy, err);
+    }
+    manifest_finish(&manifest);
+    package_papers_finish(&papers);
+    return status;
 }
 
 /* ---- offline: what was asked for */

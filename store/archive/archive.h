@@ -21,6 +21,8 @@
 #include "memory_file.h"
 
 struct archive;
+struct manifest;
+struct signature_policy;
 
 enum archive_level { ARCHIVE_CHECKSUM, ARCHIVE_STANDARD, ARCHIVE_PARANOID };
 
@@ -35,6 +37,9 @@ struct archive_access {
     const struct archive_secret *secret;
     /* Contents that are taken from there; they live longer than the archive. NULL: none. */
     const struct archive_contents *contents;
+    /* Who must have signed it, before anything else of it is looked at. MODELHOST_UNTRUSTED. NULL: that a signature has
+     * its form and is over the manifest of these very entries is checked, and nothing else. */
+    const struct signature_policy *signature;
 };
 
 /* The same. MODEL_CORRUPT, too: another passphrase than it was encrypted with. */
@@ -43,7 +48,17 @@ model_status archive_open_with(const char *path, const struct archive_access *ac
 /* NULL does nothing. */
 void archive_close(struct archive *archive);
 
+/* A package's folder as if it were an archive of the files that its manifest lists, and of no others: whatever is
+ * read, unpacked or mapped is compared with its digest, by the file that was opened, also at ARCHIVE_CHECKSUM.
+ * The folder is absolute and real. */
+model_status archive_open_folder(const char *dir, const struct manifest *manifest,
+                                 enum archive_level level, struct archive **ret,
+                                 struct model_error *err);
+bool archive_is_folder(const struct archive *archive);
+
 const char *archive_path(const struct archive *archive); /* absolute */
+/* The text of its signature, as beside a manifest; NULL: it has none. */
+const char *archive_signature(const struct archive *archive);
 const struct archive_header *archive_header(const struct archive *archive);
 const struct archive_index *archive_index(const struct archive *archive);
 /* Of an encrypted one: what its key is made of. */

@@ -4,6 +4,7 @@
 #include "cipher_primitives.h"
 #include "errors.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* As PNG's: a first byte that is no text, and line ends that a careless transfer would change. */
@@ -138,6 +139,11 @@ static model_status check_flags(const struct archive_header *header, const char 
         return error_set(err, MODEL_UNSUPPORTED,
                          "%s: header: flags %#x are not known; use a newer program", what,
                          header->flags & ~(uint32_t)KNOWN_FLAGS);
+    if (((header->flags & ARCHIVE_SIGNED) != 0) != (header->signature_bytes > 0))
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: header: %llu bytes of signature in an archive that is %s", what,
+                         (unsigned long long)header->signature_bytes,
+                         (header->flags & ARCHIVE_SIGNED) != 0 ? "signed" : "not signed");
     if ((header->flags & ARCHIVE_ENCRYPTED) == 0 && header->encryption_bytes > 0)
         return error_set(err, MODEL_CORRUPT,
                          "%s: header: encryption parameters in an archive that is not encrypted",
@@ -172,6 +178,14 @@ model_status archive_header_parse(const uint8_t *bytes, size_t size_bytes, uint6
     if (status == MODEL_OK)
         *ret = header;
     return status;
+}
+
+void archive_digest_of_hex(const char *hex, uint8_t ret_digest[ARCHIVE_DIGEST_BYTES])
+{
+    for (int i = 0; i < ARCHIVE_DIGEST_BYTES; i++) {
+        const char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        ret_digest[i] = (uint8_t)strtoul(pair, NULL, 16);
+    }
 }
 
 uint64_t archive_signature_offset(const struct archive_header *header)

@@ -41,6 +41,9 @@ model_status archive_header_parse(const uint8_t *bytes, size_t size_bytes, uint6
                                   const char *what, struct archive_header *ret,
                                   struct model_error *err);
 
+/* The bytes of a SHA-256 in hexadecimal. */
+void archive_digest_of_hex(const char *hex, uint8_t ret_digest[ARCHIVE_DIGEST_BYTES]);
+
 /* Where regions begin. */
 uint64_t archive_signature_offset(const struct archive_header *header);
 uint64_t archive_entries_offset(const struct archive_header *header);

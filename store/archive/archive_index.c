@@ -269,6 +269,34 @@ char *archive_index_print(const struct archive_index *index)
     return text;
 }
 
+model_status archive_index_place(struct archive_index *index, struct archive_header *header,
+                                 char **ret_text, struct model_error *err)
+{
+    for (;;) { /* longer metadata move the entries, whose offsets may then have more digits */
+        uint64_t end = archive_entries_offset(header);
+        for (size_t i = 0; i < index->n_entries; i++) {
+            struct archive_entry *entry = &index->entries[i];
+            entry->offset = archive_align(end);
+            end = entry->offset + entry->stored_bytes;
+        }
+        header->file_bytes = end;
+        char *text = archive_index_print(index);
+        if (text == NULL)
+            return error_no_memory(err, "the metadata of an archive");
+        const size_t n_bytes = strlen(text);
+        if (n_bytes == header->metadata_bytes) {
+            *ret_text = text;
+            return MODEL_OK;
+        }
+        header->metadata_bytes = n_bytes;
+        free(text);
+        if (n_bytes > ARCHIVE_MAX_METADATA_BYTES)
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "the package has too many files: its metadata have more than %u bytes",
+                             ARCHIVE_MAX_METADATA_BYTES);
+    }
+}
+
 void archive_index_finish(struct archive_index *index)
 {
     for (size_t i = 0; i < index->n_entries; i++) {

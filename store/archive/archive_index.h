@@ -54,6 +54,11 @@ model_status archive_index_check_sizes(const struct archive_index *index, const 
 const struct archive_entry *archive_index_find(const struct archive_index *index, const char *path);
 /* The only text that says this: the same index gives the same bytes. To be freed; NULL without memory. */
 char *archive_index_print(const struct archive_index *index);
+/* Where everything goes: sets the offsets of entries whose stored sizes are known, and the header's file_bytes
+ * and metadata_bytes; its other regions' sizes are known. *ret_text, the metadata, is to be freed. MODEL_INVALID_ARGUMENT:
+ * they become too large. */
+model_status archive_index_place(struct archive_index *index, struct archive_header *header,
+                                 char **ret_text, struct model_error *err);
 void archive_index_finish(struct archive_index *index);
 
 /* How many frames so many bytes are cut into. */

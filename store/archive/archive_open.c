@@ -54,16 +54,6 @@ static model_status step_metadata(struct archive *archive, struct model_error *e
                                &archive->index, err);
 }
 
-static model_status step_signature(struct archive *archive, struct model_error *err)
-{
-    if ((archive->header.flags & ARCHIVE_SIGNED) == 0)
-        return MODEL_OK;
-    return error_set(err, MODEL_UNSUPPORTED,
-                     "%s: signature: the archive wants its signature verified, and this program "
-                     "cannot; use one that can, or get the package unsigned",
-                     archive->path);
-}
-
 static model_status read_encryption(struct archive *archive, struct model_error *err)
 {
     uint8_t bytes[ARCHIVE_MAX_ENCRYPTION_BYTES];
@@ -130,7 +120,8 @@ static model_status step_digests(struct archive *archive, struct model_error *er
 
 /* In this order: a step may believe what those before it have checked. */
 static model_status (*const steps[])(struct archive *archive, struct model_error *err) = {
-    step_header, step_metadata, step_signature, step_decryption, step_decompression, step_digests,
+    step_header,     step_metadata,      archive_check_signature,
+    step_decryption, step_decompression, step_digests,
 };
 
 static model_status open_file(const char *path, struct archive *archive, struct model_error *err)
@@ -158,10 +149,13 @@ model_status archive_open_with(const char *path, const struct archive_access *ac
     archive->level = access->level;
     archive->secret = access->secret;
     archive->contents = access->contents;
+    archive->policy = access->signature;
+    archive->compares_mapped = access->signature != NULL;
     model_status status = open_file(path, archive, err);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == MODEL_OK; i++)
         status = steps[i](archive, err);
     archive->secret = NULL; /* the caller's */
+    archive->policy = NULL;
     if (status == MODEL_OK)
         *ret = archive;
     else
@@ -184,6 +178,7 @@ void archive_close(struct archive *archive)
     if (archive->fd >= 0)
         (void)close(archive->fd);
     free(archive->metadata);
+    free(archive->signature);
     free(archive->path);
     free(archive);
 }
@@ -211,4 +206,14 @@ const struct archive_index *archive_index(const struct archive *archive)
 const struct archive_entry *archive_find(const struct archive *archive, const char *path)
 {
     return archive_index_find(&archive->index, path);
+}
+
+bool archive_is_folder(const struct archive *archive)
+{
+    return archive->is_folder;
+}
+
+const char *archive_signature(const struct archive *archive)
+{
+    return archive->signature;
 }

@@ -25,6 +25,11 @@ static model_status compare(const struct archive *archive, const struct archive_
     digest_finish_hex(digest, found);
     if (strcmp(found, entry->sha256) == 0)
         return MODEL_OK;
+    if (archive->is_folder)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s/%s is not the file that was signed: SHA-256 %.12s..., want %.12s...; "
+                         "get the package again",
+                         archive->path, entry->path, found, entry->sha256);
     return error_set(err, MODEL_CORRUPT,
                      "%s: digests: entry '%.200s' has SHA-256 %.12s..., want %.12s...; get the "
                      "file again",
@@ -87,9 +92,9 @@ static model_status produce(const struct archive *archive, const struct archive_
                                  archive_n_frames(n_bytes, frame), data, err);
 }
 
-/* The whole content through the digest and the sink. */
-static model_status pour(const struct archive *archive, const struct archive_entry *entry,
-                         const struct sink *sink, struct model_error *err)
+/* The whole content through the digest and the sink; of a folder it is that of fd. */
+static model_status pour_open(const struct archive *archive, const struct archive_entry *entry,
+                              const struct sink *sink, struct model_error *err)
 {
     const size_t most = piece_bytes(archive, entry);
     struct digest *digest = NULL;
@@ -112,6 +117,21 @@ static model_status pour(const struct archive *archive, const struct archive_ent
     if (status == MODEL_OK)
         return compare(archive, entry, digest, err);
     digest_destroy(digest);
+    return status;
+}
+
+/* A file of a folder is opened once: what is compared is what was read. */
+static model_status pour(const struct archive *archive, const struct archive_entry *entry,
+                         const struct sink *sink, struct model_error *err)
+{
+    struct archive file = *archive;
+    if (!archive->is_folder)
+        return pour_open(archive, entry, sink, err);
+    model_status status = archive_folder_file(archive, entry, &file.fd, err);
+    if (status != MODEL_OK)
+        return status;
+    status = pour_open(&file, entry, sink, err);
+    (void)close(file.fd);
     return status;
 }
 
@@ -257,12 +277,35 @@ bool archive_is_in_place(const struct archive_entry *entry)
     return entry->method == ARCHIVE_STORED && !entry->is_encrypted;
 }
 
+static model_status map_file(const struct archive *archive, const struct archive_entry *entry,
+                             struct file_map *ret, struct model_error *err)
+{
+    int fd = -1;
+    model_status status = archive_folder_file(archive, entry, &fd, err);
+    if (status != MODEL_OK)
+        return status;
+    status = file_map_open_range(fd, entry->path, 0, entry->size_bytes, ret, err);
+    (void)close(fd);
+    return status;
+}
+
+/* By reading, so that a file which is cut short meanwhile is an error; these are the pages of the mapping. */
+static model_status compare_file(const struct archive *archive, const struct archive_entry *entry,
+                                 int fd, struct model_error *err)
+{
+    struct archive file = *archive;
+    file.fd = fd;
+    return pour_open(&file, entry, &(struct sink){take_nothing, NULL}, err);
+}
+
 model_status archive_map_lazily(const struct archive *archive, const struct archive_entry *entry,
                                 struct file_map *ret, struct model_error *err)
 {
     const struct archive_content *shared = shared_content(archive, entry);
     if (shared != NULL)
         return map_shared(shared, archive, entry, ret, err);
+    if (archive->is_folder)
+        return map_file(archive, entry, ret, err);
     return archive_is_in_place(entry)
                ? file_map_open_range(archive->fd, archive->path, entry->offset, entry->size_bytes,
                                      ret, err)
@@ -272,9 +315,12 @@ model_status archive_map_lazily(const struct archive *archive, const struct arch
 model_status archive_check_mapped(const struct archive *archive, const struct archive_entry *entry,
                                   const struct file_map *map, struct model_error *err)
 {
+    if (archive->is_folder)
+        return compare_file(archive, entry, map->fd, err);
     if (archive->level == ARCHIVE_PARANOID)
         return compare_bytes(archive, entry, map->data, err);
-    if (archive->level == ARCHIVE_STANDARD && archive_is_in_place(entry))
+    if ((archive->level == ARCHIVE_STANDARD || archive->compares_mapped) &&
+        archive_is_in_place(entry))
         return archive_check_entry(archive, entry, err); /* by reading: the map stays untouched */
     return MODEL_OK;
 }

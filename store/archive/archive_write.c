@@ -51,6 +51,7 @@ static bool is_weights(const char *path)
 static bool is_compressible(const struct writing *writing, const struct archive_entry *entry)
 {
     return writing->options->level > 0 && entry->size_bytes > 0 &&
+           strcmp(entry->path, "metadata.json") != 0 && /* a signature is of it as it is stored */
            (writing->options->compress_weights || !is_weights(entry->path));
 }
 
@@ -163,36 +164,6 @@ static model_status learn(struct writing *writing, const struct archive_source *
     return keep_or_drop_frames(writing, entry, frames_begin, err);
 }
 
-/* ---- then: where everything goes */
-
-static model_status place_entries(struct writing *writing, char **ret_text, struct model_error *err)
-{
-    struct archive_header *header = &writing->header;
-    for (;;) { /* longer metadata move the entries, whose offsets may then have more digits */
-        uint64_t end = archive_entries_offset(header);
-        for (size_t i = 0; i < writing->index.n_entries; i++) {
-            struct archive_entry *entry = &writing->index.entries[i];
-            entry->offset = archive_align(end);
-            end = entry->offset + entry->stored_bytes;
-        }
-        header->file_bytes = end;
-        char *text = archive_index_print(&writing->index);
-        if (text == NULL)
-            return error_no_memory(err, "the metadata of an archive");
-        const size_t n_bytes = strlen(text);
-        if (n_bytes == header->metadata_bytes) {
-            *ret_text = text;
-            return MODEL_OK;
-        }
-        header->metadata_bytes = n_bytes;
-        free(text);
-        if (n_bytes > ARCHIVE_MAX_METADATA_BYTES)
-            return error_set(err, MODEL_INVALID_ARGUMENT,
-                             "the package has too many files: its metadata have more than %u bytes",
-                             ARCHIVE_MAX_METADATA_BYTES);
-    }
-}
-
 /* ---- last: the bytes */
 
 static model_status put(struct writing *writing, const void *data, size_t size_bytes,
@@ -227,14 +198,6 @@ static model_status put_zeros_until(struct writing *writing, uint64_t offset,
 {
     static const uint8_t zeros[ARCHIVE_ALIGNMENT];
     return put(writing, zeros, (size_t)(offset - writing->written_bytes), err);
-}
-
-static void bytes_of_hex(const char *hex, uint8_t ret_digest[ARCHIVE_DIGEST_BYTES])
-{
-    for (int i = 0; i < ARCHIVE_DIGEST_BYTES; i++) {
-        const char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        ret_digest[i] = (uint8_t)strtoul(pair, NULL, 16);
-    }
 }
 
 /* From a file of its own or, for frames, from where they were put. */
@@ -322,7 +285,7 @@ static model_status finish_file(struct writing *writing, struct model_error *err
     char hex[SHA256_HEX_BYTES];
     digest_finish_hex(writing->digest, hex);
     writing->digest = NULL;
-    bytes_of_hex(hex, writing->header.file_sha256);
+    archive_digest_of_hex(hex, writing->header.file_sha256);
     if (pwrite(writing->fd, writing->header.file_sha256, ARCHIVE_DIGEST_BYTES,
                ARCHIVE_DIGEST_OFFSET) != ARCHIVE_DIGEST_BYTES ||
         fchmod(writing->fd, 0644) != 0 || fsync(writing->fd) != 0)
@@ -346,14 +309,14 @@ static model_status put_file(struct writing *writing, struct model_error *err)
 {
     char *text = NULL, hex[SHA256_HEX_BYTES];
     uint8_t bytes[ARCHIVE_HEADER_BYTES];
-    model_status status = place_entries(writing, &text, err);
+    model_status status = archive_index_place(&writing->index, &writing->header, &text, err);
     if (status != MODEL_OK)
         return status;
     status = digest_bytes_sha256(text, strlen(text), hex, err);
     if (status == MODEL_OK)
         status = digest_create_sha256(&writing->digest, err);
     if (status == MODEL_OK) {
-        bytes_of_hex(hex, writing->header.metadata_sha256);
+        archive_digest_of_hex(hex, writing->header.metadata_sha256);
         archive_header_write(&writing->header, bytes);
         status = put(writing, bytes, sizeof bytes, err);
     }
@@ -362,6 +325,9 @@ static model_status put_file(struct writing *writing, struct model_error *err)
     free(text);
     if (status == MODEL_OK)
         status = put_encryption(writing, err);
+    if (status == MODEL_OK && writing->options->signature != NULL)
+        status =
+            put(writing, writing->options->signature, strlen(writing->options->signature), err);
     if (status == MODEL_OK)
         status = put_entries(writing, err);
     return status == MODEL_OK ? finish_file(writing, err) : status;
@@ -460,6 +426,10 @@ model_status archive_write(const char *target, const struct archive_source *sour
     if (status == MODEL_OK)
         status = archive_seal_plan(options, &writing.index, &writing.header, &writing.encryption,
                                    &writing.cipher, err);
+    if (options->signature != NULL) {
+        writing.header.flags |= ARCHIVE_SIGNED;
+        writing.header.signature_bytes = strlen(options->signature);
+    }
     if (status == MODEL_OK)
         status = put_file(&writing, err);
     summary.file_bytes = writing.header.file_bytes;

@@ -19,6 +19,7 @@ struct archive_options {
         compress_weights; /* *.safetensors, too: smaller, but unpacked into memory when they are opened */
     bool (*is_cancelled)(void *context); /* may be NULL */
     void *context;
+    const char *signature; /* of metadata.json, which lists all sources; NULL: not signed */
     const struct archive_secret
         *secret; /* NULL: not encrypted. With one no two archives have the same bytes */
     uint32_t kdf_memory_kib, kdf_passes, chunk_bytes; /* then; 0: as archive_encryption.h says */

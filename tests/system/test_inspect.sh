@@ -26,7 +26,7 @@ run inspect "$model" --tensors
 ok 'a line for each tensor' [ "$(sed '1,/^$/d' "$work/out" | wc -l)" -eq 58 ]
 demo_package "$work/package"
 run inspect "$work/package" --json
-ok 'a package: says so, and that nobody signed it' json "j['package']['signature'] == 'none' and j['package']['backend'] == 'cpu'"
+ok 'a package: says so, and that nobody signed it' json "j['package']['signature']['state'] == 'none' and j['package']['backend'] == 'cpu'"
 
 # ---- differences
 

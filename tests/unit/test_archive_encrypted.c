@@ -326,7 +326,8 @@ static void reads_shared_contents_without_a_key(void **state)
     }
     archive_close(with_key);
     for (int level = ARCHIVE_CHECKSUM; level <= ARCHIVE_PARANOID; level++) {
-        const struct archive_access access = {(enum archive_level)level, NULL, &contents};
+        const struct archive_access access = {.level = (enum archive_level)level,
+                                              .contents = &contents};
         assert_int_equal(archive_open_with(in_folder("a.mhp"), &access, &without, &err), MODEL_OK);
         for (int i = 0; i < N_NAMES; i++)
             expect_content(without, names[i]);

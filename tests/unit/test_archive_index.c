@@ -119,6 +119,8 @@ static void refuses_contents_that_are_too_large_together(void **state)
     const struct archive_index index = {entries, 2, 4096};
     entries[0].stored_bytes = entries[0].size_bytes;
     entries[1].stored_bytes = 1;
+    entries[0].payload_bytes = entries[0].stored_bytes;
+    entries[1].payload_bytes = 1;
     assert_int_equal(archive_index_check_sizes(&index, "m", &err), MODEL_CORRUPT);
     assert_non_null(strstr(err.message, "bytes together"));
 }

@@ -198,7 +198,10 @@ static void assert_all_options_have_keys(const struct config_field *fields, unsi
 {
     for (; fields->key != NULL; fields++)
         cover(bytes, fields->offset,
-              fields->offset + (fields->kind == CONFIG_U32 || fields->kind == CONFIG_WORD ? 4 : 8));
+              fields->offset + (fields->kind == CONFIG_U32 || fields->kind == CONFIG_WORD ||
+                                        fields->kind == CONFIG_BOOL
+                                    ? 4
+                                    : 8));
     for (size_t i = 0, run = 0; i < n; i++) { /* 4 bytes may be padding */
         run = bytes[i] != 0 ? 0 : run + 1;
         if (run == 8)
@@ -225,8 +228,33 @@ static void every_option_of_the_c_interface_has_a_key(void **state)
     cover(model, 0, sizeof(size_t));
     cover(model, offsetof(struct modelhost_load_options, reserved),
           FIELD_END(struct modelhost_load_options, reserved));
+    cover(model, offsetof(struct modelhost_load_options, passphrase),
+          FIELD_END(struct modelhost_load_options, key)); /* secrets: in files of their own */
     assert_all_options_have_keys(config_host_fields, host, sizeof host);
     assert_all_options_have_keys(config_model_fields, model, sizeof model);
+}
+
+static void signatures_are_asked_for_by_true_and_false(void **state)
+{
+    (void)state;
+    struct modelhost_config *config = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    char *dir = scratch_dir(), *path = path_join(dir, "config.json");
+    static const char good[] =
+        "{\"models\":{\"*\":{\"require_signature\":true,\"trusted_keys\":\"/k\"}}}";
+    static const char wrong[] = "{\"models\":{\"*\":{\"require_signature\":1}}}";
+    assert_int_equal(file_write_atomic(path, wrong, sizeof wrong - 1, &err), MODEL_OK);
+    assert_int_equal(modelhost_config_read(path, &config, &err), MODEL_INVALID_ARGUMENT);
+    assert_int_equal(file_write_atomic(path, good, sizeof good - 1, &err), MODEL_OK);
+    assert_int_equal(modelhost_config_read(path, &config, &err), MODEL_OK);
+    modelhost_config_model(config, "m", &options);
+    assert_int_equal(options.require_signature, 1);
+    assert_string_equal(options.trusted_keys, "/k");
+    modelhost_config_destroy(config);
+    assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);
+    free(path);
+    free(dir);
 }
 
 static void a_file_that_is_not_there_is_named(void **state)
@@ -255,6 +283,7 @@ int main(void)
         cmocka_unit_test(an_unknown_key_is_refused_with_those_that_there_are),
         cmocka_unit_test(what_is_shown_is_a_file_that_says_the_same),
         cmocka_unit_test(every_option_of_the_c_interface_has_a_key),
+        cmocka_unit_test(signatures_are_asked_for_by_true_and_false),
         cmocka_unit_test(a_file_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,8 +117,8 @@ static void each_step_refuses_before_the_next_one(void **state)
         {20, 3, "decryption: cipher suite 3 (AES-256-GCM with Argon2id) is not compiled"},
         {20, 2, "decryption: cipher suite 2 (AES-256-CBC with HMAC-SHA-1) is deprecated"},
         {20, 9, "decryption: cipher suite 9 is not known; use a newer program"},
-        {16, 3, "signature: the archive wants its signature verified"},
         {60, 0, "metadata: SHA-256 "},
+        {16, 3, "header: 0 bytes of signature in an archive that is signed"},
         {127, 1, "header: the reserved bytes are not zero"},
     };
     struct archive *archive = NULL;

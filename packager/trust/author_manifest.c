@@ -1,0 +1,152 @@
+/* author_manifest.c - see author_manifest.h. */
+#include "author_manifest.h"
+#include "errors.h"
+#include "files.h"
+#include "package_signature.h"
+#include "store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_DEPTH       64
+#define REVISION_DIGITS 40
+
+struct listing {
+    char *dir; /* real */
+    struct manifest manifest;
+};
+
+static bool is_paper(const char *name)
+{
+    return strcmp(name, "metadata.json") == 0 || strcmp(name, PACKAGE_SIGNATURE_NAME) == 0;
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+    const size_t n = strlen(folder);
+    return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+static model_status list_folder(struct listing *listing, const char *folder, int depth,
+                                struct model_error *err);
+
+static model_status add_file(struct listing *listing, const char *path, const char *real,
+                             struct model_error *err)
+{
+    char sha256[SHA256_HEX_BYTES];
+    uint64_t size_bytes = 0;
+    model_status status = digest_file_sha256(real, sha256, &size_bytes, err);
+    return status == MODEL_OK
+               ? manifest_add(&listing->manifest, path, NULL, size_bytes, sha256, err)
+               : status;
+}
+
+/* Takes `path`, which may be NULL for want of memory. */
+static model_status visit(struct listing *listing, char *path, int depth, struct model_error *err)
+{
+    struct stat own, info;
+    char *file = path != NULL ? path_join(listing->dir, path) : NULL;
+    char *real = file != NULL ? realpath(file, NULL) : NULL;
+    model_status status = MODEL_OK;
+    if (file == NULL)
+        status = error_no_memory(err, "a path");
+    else if (!path_is_safe(path))
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "a file in %s has a name that other systems do not know; rename it",
+                           listing->dir);
+    else if (real == NULL || lstat(file, &own) != 0 || stat(real, &info) != 0)
+        status = error_set_errno(err, errno, "cannot read %s", file);
+    else if (!is_below(real, listing->dir))
+        status = error_set(err, MODEL_CORRUPT,
+                           "%s links out of the folder, to %.300s; put the file itself there", file,
+                           real);
+    else if (S_ISDIR(own.st_mode))
+        status = list_folder(listing, path, depth + 1, err);
+    else if (S_ISREG(info.st_mode))
+        status = add_file(listing, path, real, err);
+    else
+        status = error_set(err, MODEL_CORRUPT,
+                           "%s is neither a folder nor a regular file; remove it", file);
+    free(real);
+    free(file);
+    free(path);
+    return status;
+}
+
+/* `folder` as seen from the top; "" is the top. */
+static model_status list_folder(struct listing *listing, const char *folder, int depth,
+                                struct model_error *err)
+{
+    struct dir_list list = {0};
+    const bool is_top = folder[0] == '\0';
+    char *path = is_top ? text_format("%s", listing->dir) : path_join(listing->dir, folder);
+    model_status status = path == NULL ? error_no_memory(err, "a path")
+                          : depth > MAX_DEPTH
+                              ? error_set(err, MODEL_INVALID_ARGUMENT,
+                                          "%s: folders are more than %d deep", path, MAX_DEPTH)
+                              : dir_read(path, &list, err);
+    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
+        const char *name = list.names[i];
+        if (name[0] == '.' || (is_top && is_paper(name)))
+            continue;
+        status =
+            visit(listing, is_top ? text_format("%s", name) : path_join(folder, name), depth, err);
+    }
+    dir_list_finish(&list);
+    free(path);
+    return status;
+}
+
+/* The same files are the same revision. */
+static char *digest_of_files(struct manifest *manifest)
+{
+    char hex[SHA256_HEX_BYTES];
+    if (manifest_digest(manifest, hex, NULL) != MODEL_OK)
+        return NULL;
+    return text_format("%.*s", REVISION_DIGITS, hex);
+}
+
+static model_status name(struct manifest *manifest, const char *id, const char *revision,
+                         time_t now, struct model_error *err)
+{
+    struct tm utc;
+    char created[TRUST_TIME_BYTES] = "1970-01-01T00:00:00Z";
+    if (gmtime_r(&now, &utc) != NULL)
+        (void)strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    manifest->id = text_format("%s", id);
+    manifest->requested_id = text_format("%s", id);
+    manifest->requested_revision = text_format("%s", "main");
+    manifest->endpoint = text_format("%s", "");
+    manifest->created = text_format("%s", created);
+    manifest->revision = revision != NULL ? text_format("%s", revision) : digest_of_files(manifest);
+    return manifest->id != NULL && manifest->requested_id != NULL &&
+                   manifest->requested_revision != NULL && manifest->endpoint != NULL &&
+                   manifest->created != NULL && manifest->revision != NULL
+               ? MODEL_OK
+               : error_no_memory(err, "a manifest");
+}
+
+model_status author_manifest_make(const char *dir, const char *id, const char *revision, time_t now,
+                                  struct manifest *ret, struct model_error *err)
+{
+    struct listing listing = {.dir = realpath(dir, NULL)};
+    char *key = NULL;
+    if (listing.dir == NULL)
+        return error_set_errno(err, errno, "cannot open %s", dir);
+    model_status status = store_key_of(id, &key, err);
+    free(key);
+    if (status == MODEL_OK)
+        status = list_folder(&listing, "", 0, err);
+    if (status == MODEL_OK && listing.manifest.n_files == 0)
+        status = error_set(err, MODEL_NOT_FOUND, "%s has no files to sign", listing.dir);
+    if (status == MODEL_OK)
+        status = name(&listing.manifest, id, revision, now, err);
+    free(listing.dir);
+    if (status == MODEL_OK)
+        *ret = listing.manifest;
+    else
+        manifest_finish(&listing.manifest);
+    return status;
+}

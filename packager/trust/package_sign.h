@@ -1,0 +1,27 @@
+/* package_sign.h - signing a package: a folder, one of the store, or an archive. [any-thread] */
+#ifndef PACKAGE_SIGN_H
+#define PACKAGE_SIGN_H
+
+#include "package_signature.h"
+
+struct package_signing {
+    const char *path; /* a folder or an archive */
+    const char *id,
+        *revision; /* of an author's folder, which gets a manifest; NULL: its name, its files' digest */
+    const struct secret_key *key;
+    time_t now;
+};
+
+struct package_signed {
+    char *id, *revision;
+    size_t n_files;
+    bool made_manifest;
+};
+
+/* The files of a folder are compared with its manifest first: what is damaged is not signed. Of an archive every
+ * content, and that nothing is in it but what its manifest lists. */
+model_status package_sign(const struct package_signing *signing, struct package_signed *ret,
+                          struct model_error *err);
+void package_signed_finish(struct package_signed *result);
+
+#endif

@@ -1,0 +1,17 @@
+/* archive_sign.h - gives an archive a signature, or another one. [any-thread] */
+#ifndef ARCHIVE_SIGN_H
+#define ARCHIVE_SIGN_H
+
+#include "archive.h"
+
+/* Writes the archive anew beside itself with this signature, and renames; contents are copied as they are
+ * stored, nothing is unpacked or decrypted. The signature is of metadata.json, which all entries must stand in
+ * (archive_check_listed()). MODEL_UNSUPPORTED: an encrypted archive that has no room for it before its first entry,
+ * because what says where its entries lie is bound to its key. */
+model_status archive_sign(const char *path, const char *signature, struct model_error *err);
+
+/* MODEL_CORRUPT unless the entries are the files that the manifest lists, with these sizes and digests, and itself. */
+model_status archive_check_listed(const struct archive *archive, const struct manifest *manifest,
+                                  struct model_error *err);
+
+#endif

@@ -1,0 +1,256 @@
+#!/usr/bin/env bash
+# Signatures: `pkgmgr keys` and `sign`, what they say together with Debian's minisign, and that whatever was changed is
+# refused with a sentence of its own, by pkgmgr, in a host and in its workers. Covers packager/trust/key_store.c,
+# packager/trust/author_manifest.c, packager/trust/package_sign.c, packager/trust/plugin_trust.c,
+# packager/life/package_adopt.c, packager/commands/cmd_keys.c, packager/commands/cmd_sign.c,
+# packager/commands/command_trust.c, store/archive/archive_sign.c, store/archive/archive_signature.c,
+# store/archive/archive_folder.c, store/package_trust.c, store/trust/package_signature.c, host/model_trust.c.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/system/lib.sh
+begin trust
+export MODELHOST_STORE=$work/store XDG_CONFIG_HOME=$work/config
+unset MODELHOST_PLUGIN_PATH MODELHOST_REQUIRE_SIGNATURE
+pkgmgr=$build/bin/pkgmgr
+modelhost=$build/bin/modelhost
+keys=$work/config/modelhost/keys
+trusted=$work/config/modelhost/trusted-keys.json
+program=$pkgmgr
+command -v minisign >/dev/null || { echo "minisign is not there; scripts/deps.sh installs it"; exit 1; }
+
+id_of() { printf '%16s' "$(sed -n 's/.*key //p' "$1")" | tr ' ' 0; } # minisign leaves zeros out
+
+# ---- keys
+
+run keys new ada --no-password --comment 'Ada L.'
+same 'a new key: where its public half is' "$out" "$keys/ada.pub"
+same 'nobody else reads it' "$(stat -c %a "$keys" "$keys/ada.key" | tr '\n' ' ')" '700 600 '
+ada=$(sed -n 's/.*key //p' "$keys/ada.pub")
+fails 'it is not written over' 1 "pkgmgr: $keys/ada.key is there already, and keys are not written over; choose another name" keys new ada --no-password
+fails 'a name that is none' 2 "pkgmgr keys: '../x' is no name for a key: want letters, digits, '-', '_' and '.'; see 'pkgmgr help keys'" keys new ../x --no-password
+printf 'secret\n' >"$work/password"
+run keys new bob --password-file "$work/password"
+same 'a key with a password' "$code" 0
+run keys list --json
+ok 'both are listed as trusted' json '[k["state"] for k in j] == ["trusted"] * 2 and j[0]["comment"] == "Ada L." and j[1]["name"] == "bob"'
+run keys show ada
+ok 'a public key is printed as minisign has it' cmp "$work/out" "$keys/ada.pub"
+minisign -G -W -f -p "$work/mini.pub" -s "$work/mini.key" >/dev/null
+printf 'geheim\ngeheim\n' | minisign -G -f -p "$work/locked.pub" -s "$work/locked.key" >/dev/null
+
+# ---- signing, both ways
+
+facts=$work/facts
+demo_package "$facts"
+run sign "$facts" --key ada --name acme/facts
+same 'an author signs a folder' "$code" 0
+ok 'it has a manifest of all its files' test "$(python3 -c 'import json; print(len(json.load(open("'"$facts"'/metadata.json"))["files"]))')" = 5
+ok 'minisign verifies it' minisign -V -p "$keys/ada.pub" -m "$facts/metadata.json"
+has 'its comment says what is signed' "$(minisign -V -p "$keys/ada.pub" -m "$facts/metadata.json")" 'package:acme/facts	revision:'
+run verify "$facts" --json
+ok 'so does verify' json 'j["signature"]["state"] == "good" and j["signature"]["signer"] == "Ada L." and j["signature"]["key"] == "'"$ada"'"'
+run info "$facts"
+has 'info shows who' "$out" "signature     good, by Ada L., key $ada"
+run inspect "$facts"
+has 'and inspect' "$out" "signature     good, by Ada L., key $ada"
+cp -r "$facts" "$work/byhand"
+for form in '' -l; do
+    # shellcheck disable=SC2086
+    minisign -S $form -s "$work/mini.key" -m "$work/byhand/metadata.json" >/dev/null
+    fails "minisign's signature ${form:+(legacy) }by a key that nobody knows" 7 "pkgmgr: $work/byhand is signed with the key $(id_of "$work/mini.pub"), which is not trusted here; if its owner gave you that key: pkgmgr keys trust FILE.pub" verify "$work/byhand" --require-signature -q
+done
+run keys trust "$work/mini.pub" -q --comment Mini
+for form in '' -l; do
+    # shellcheck disable=SC2086
+    minisign -S $form -s "$work/mini.key" -m "$work/byhand/metadata.json" >/dev/null
+    run verify "$work/byhand" --require-signature -q
+    same "minisign's signature ${form:+(legacy) }is good" "$code" 0
+done
+run sign "$work/byhand" --key "$work/mini.key" -q
+ok "minisign's key signs here" minisign -V -p "$work/mini.pub" -m "$work/byhand/metadata.json"
+printf 'geheim\n' >"$work/geheim"
+run sign "$work/byhand" --key "$work/locked.key" --password-file "$work/geheim" -q
+ok "and its key with a password" minisign -V -p "$work/locked.pub" -m "$work/byhand/metadata.json"
+ok 'our key with a password signs there' sh -c "printf 'secret\n' | minisign -S -s '$keys/bob.key' -m '$work/byhand/metadata.json'"
+ok 'and is verified' minisign -V -p "$keys/bob.pub" -m "$work/byhand/metadata.json"
+fails 'a wrong password' 4 "pkgmgr: $keys/bob.key: the password is wrong, or the key's file was changed: its checksum does not fit" sign "$facts" --key bob --password-file "$work/geheim"
+fails 'which of several keys' 1 'pkgmgr: there are 2 keys (ada, bob); say which with --key NAME' sign "$facts"
+chmod 644 "$keys/ada.key"
+fails 'a key that others may read' 8 "pkgmgr: $keys/ada.key: others may read this secret key, or it is somebody else's; if nobody did, chmod 600 it, else make another key and revoke this one" sign "$facts" --key ada
+chmod 600 "$keys/ada.key"
+cp "$keys/ada.key" "$work/changed.key"
+sed -i '2s/^\(.\{170\}\)./\1_/; 2y/_/A/' "$work/changed.key"
+cmp -s "$keys/ada.key" "$work/changed.key" && sed -i '2s/^\(.\{170\}\)A/\1B/' "$work/changed.key"
+fails 'a key file that was changed' 7 "pkgmgr: $work/changed.key: the key's file was changed: its checksum does not fit; take the copy that was put away, or make another key" sign "$facts" --key "$work/changed.key"
+
+# ---- archives
+
+run pack "$facts" -o "$work/facts.mhp" -q
+same 'a signed folder is packed without a key' "$code" 0
+run verify "$work/facts.mhp" --require-signature --json
+ok 'the archive is signed by her' json 'j["signature"]["signer"] == "Ada L."'
+run unpack "$work/facts.mhp" -o "$work/unpacked" --require-signature -q
+same 'it unpacks to the same folder' "$(diff -r "$facts" "$work/unpacked")" ''
+demo_package "$work/plain"
+run sign "$work/plain" --key ada --name acme/plain -q
+rm "$work/plain/metadata.json.minisig"
+run pack "$work/plain" -o "$work/plain.mhp" -q
+fails 'an archive that nobody signed' 7 "pkgmgr: $work/plain.mhp is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $work/plain.mhp" unpack "$work/plain.mhp" -o "$work/x" --require-signature
+run sign "$work/plain.mhp" --key ada -q
+same 'it can be signed as it is' "$code" 0
+run verify "$work/plain.mhp" --require-signature -q
+same 'and is good' "$code" 0
+run unpack "$work/plain.mhp" -o "$work/x" -q
+rm "$work/x/metadata.json.minisig"
+same 'with the same contents' "$(diff -r "$work/plain" "$work/x")" ''
+echo x >"$facts/extra"
+fails 'what is not listed is not packed with a signature' 7 "pkgmgr: 'extra' is in $facts, which is signed, but not in its metadata.json; remove it, or make the manifest anew and sign it" pack "$facts" -o "$work/y.mhp"
+rm "$facts/extra"
+
+# ---- the store
+
+run import "$facts" --require-signature -q
+same 'a signed folder is imported' "$code" 0
+dir=$out
+ok 'manifest and signature are the same bytes' sh -c "cmp '$facts/metadata.json' '$dir/metadata.json' && cmp '$facts/metadata.json.minisig' '$dir/metadata.json.minisig'"
+run import "$work/plain.mhp" --require-signature -q
+same 'a signed archive, too' "$code" 0
+run verify acme/plain --require-signature -q
+same 'and stays signed' "$code" 0
+demo_package "$work/raw"
+fails 'a folder that is no package' 7 "pkgmgr: $work/raw/backends/cpu is no package and so has no signature; import it without --require-signature, look through it and sign it yourself" import "$work/raw/backends/cpu" --require-signature
+cp "$build/lib/modelhost/plugins/libgpt2.so" "$work/other.so"
+fails 'a plugin that nobody signed' 7 "pkgmgr: $work/other.so is not signed: there is no $work/other.so.minisig; its author makes one with minisign -S -m PLUGIN.so" install acme/facts "$work/other.so" --force --require-signature
+minisign -S -s "$work/mini.key" -m "$work/other.so" >/dev/null
+run install acme/facts "$work/other.so" --force --require-signature
+same 'a plugin that is signed is installed' "$code" 0
+has 'and it is said that the signature is gone' "$(cat "$work/err")" "'acme/facts' has other files now than were signed, and so no signature any more; sign it anew: pkgmgr sign acme/facts"
+run verify acme/facts --json
+ok 'it has none' json 'j["signature"]["state"] == "none"'
+run sign acme/facts --key ada -q
+run verify acme/facts --require-signature -q
+same 'a package of the store is signed' "$code" 0
+run rm acme/facts -q
+
+# ---- a hub's files bring no signature
+
+"$pkgmgr" serve examples/demo/hub --port 0 >"$work/url" 2>"$work/log" &
+hub_pid=$!
+stop_hub() { kill "$hub_pid" 2>/dev/null; }
+on_exit stop_hub
+until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
+HF_ENDPOINT=$(head -n 1 "$work/url")
+export HF_ENDPOINT
+id=modelhost/facts-bert-mini
+fails 'a download' 7 "pkgmgr: '$id' is not in the store with a signature, and what a hub has brings none; get its package from its author and import that, or download it, look through it and sign it yourself" download $id --require-signature -q
+run download $id -q
+fails 'nor what it left in the store' 7 "pkgmgr: $out is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $id" download $id --require-signature -q
+run lock -q --lockfile "$work/lock"
+run sync --lockfile "$work/lock" --require-signature -q
+same 'nor a lockfile' "$code" 7
+run sign $id --key ada -q
+for word in download 'sync --lockfile'; do
+    # shellcheck disable=SC2086
+    case $word in download) run download $id --require-signature -q ;; *) run $word "$work/lock" --require-signature -q ;; esac
+    same "$word: what the store has signed is taken" "$code" 0
+done
+run download $id -q
+MODELHOST_PLUGIN_PATH=$build/lib/modelhost/plugins run download $id -q
+run verify $id --require-signature -q
+same 'and no download takes the signature away' "$code" 0
+HF_HUB_OFFLINE=1 MODELHOST_REQUIRE_SIGNATURE=1 run download $id -q
+same 'offline, by the environment' "$code" 0
+
+# ---- what is refused, each with its own sentence, by pkgmgr and in a host
+
+program=$modelhost
+opens() { # NAME ARGUMENT...
+    local name=$1
+    shift
+    run run "$@" --require-signature --text 'Paris is [MASK].'
+    same "$name" "$code" 0
+}
+refuses() { # NAME TEXT FOLDER [ARGUMENT...]: in this process and in a worker
+    local name=$1 text=$2
+    shift 2
+    for isolation in inproc worker; do
+        run run "$@" --isolation $isolation --require-signature --text x
+        same "$name, $isolation: exit code" "$code" 7
+        has "$name, $isolation: sentence" "$(cat "$work/err")" "$text"
+    done
+}
+for isolation in inproc worker; do
+    for package in "$facts" "$work/facts.mhp" acme/plain; do
+        opens "$isolation: ${package#"$work/"} opens" "$package" --isolation $isolation
+    done
+done
+opens 'lazily, too' "$facts" --loading lazy
+changed() { # makes $work/t, a copy of the signed folder
+    rm -rf "$work/t"
+    cp -r "$facts" "$work/t"
+}
+changed
+rm "$work/t/metadata.json.minisig"
+refuses 'unsigned' "$work/t is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign acme/facts" "$work/t"
+rm "$work/t/metadata.json"
+refuses "an author's folder" "$work/t has no metadata.json, so nothing in it is signed" "$work/t"
+changed
+minisign -G -W -f -p "$work/eve.pub" -s "$work/eve.key" >/dev/null
+minisign -S -s "$work/eve.key" -m "$work/t/metadata.json" >/dev/null
+refuses 'unknown key' "$work/t is signed with the key $(id_of "$work/eve.pub"), which is not trusted here" "$work/t"
+"$pkgmgr" keys trust "$work/eve.pub" -q >/dev/null
+opens 'a key that became trusted' "$work/t"
+"$pkgmgr" keys revoke "$(id_of "$work/eve.pub")" --reason 'laptop stolen' -q >/dev/null
+refuses 'revoked key' ': laptop stolen; get it signed anew with another key' "$work/t"
+changed
+sed -i '4s/^\(.\{20\}\)./\1A/; 4s/^\(.\{21\}\)./\1B/' "$work/t/metadata.json.minisig"
+refuses 'bad signature' "the signature is bad: the key $ada (Ada L.) has not made it so, it is damaged or forged" "$work/t"
+changed
+sed -i 's/"requested_revision":[^,]*/"requested_revision": "v2"/' "$work/t/metadata.json"
+refuses 'manifest changed' "metadata.json was changed since the key $ada signed it" "$work/t"
+changed
+cp "$work/plain/metadata.json" "$work/t/metadata.json"
+refuses 'of another package' "has the signature of another package: it was made by the key $ada for acme/facts@" "$work/t"
+changed
+printf '\1' | dd of="$work/t/backends/cpu/model.safetensors" bs=1 seek=5000 conv=notrunc status=none
+refuses 'weight changed' "$work/t/backends/cpu/model.safetensors is not the file that was signed: SHA-256 " "$work/t"
+changed
+printf '\1' | dd of="$work/t/backends/cpu/libmodel.so" bs=1 seek=300 conv=notrunc status=none
+refuses 'plugin changed' "the plugin was changed: $work/t/backends/cpu/libmodel.so is not the file that was signed: SHA-256 " "$work/t"
+changed
+sed -i 's/"hidden_size"/"hidden_sizf"/' "$work/t/backends/cpu/config.json"
+refuses 'configuration changed' "$work/t/backends/cpu/config.json is not the file that was signed" "$work/t"
+changed
+sed -i 's/"version"/"versioN"/' "$work/t/tokenizer.json"
+run run "$work/t" --require-signature --text x
+same 'tokenizer changed: exit code' "$code" 7
+has 'tokenizer changed: sentence' "$(cat "$work/err")" "$work/t/tokenizer.json is not the file that was signed"
+changed
+rm "$work/t/backends/cpu/libmodel.so"
+run run "$work/t" --require-signature --text x
+same 'plugin missing: exit code' "$code" 7
+cp "$trusted" "$work/trusted"
+sed -i 's/"key":\(\s*\)"RW\(.\)../"key":\1"RW\2__/; s/__/AB/' "$trusted"
+refuses 'the list of keys changed' "$trusted: the key '" "$facts"
+cp "$work/trusted" "$trusted"
+chmod 666 "$trusted"
+refuses 'a list that others may write' "$trusted: others may write to the file or its folder" "$facts"
+chmod 644 "$trusted"
+echo '{"format_version": 1, "keys": []}' >"$work/nobody.json"
+refuses 'another list' 'which is not trusted here' "$facts" --trusted-keys "$work/nobody.json"
+cp "$work/facts.mhp" "$work/t.mhp"
+python3 - "$work/t.mhp" <<'PY'
+import sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+size = int.from_bytes(data[32:40], 'little')
+at = data.index(b'trusted comment: timestamp', 128 + size)
+data[at + 30] ^= 1
+open(sys.argv[1], 'wb').write(data)
+PY
+refuses 'a bit of the signature in an archive' 'the signature is bad: the key ' "$work/t.mhp"
+program=$pkgmgr
+fails 'verify of a package with a bad signature needs no flag' 7 "pkgmgr: $work/t.mhp: digests: the file's SHA-256 is not the one in its header: a bit was changed somewhere; get the file again" verify "$work/t.mhp" -q
+MODELHOST_REQUIRE_SIGNATURE=1 "$modelhost" run "$work/raw" --text x >"$work/out" 2>"$work/err"
+same 'the environment can require signatures' "$?" 7
+
+summary

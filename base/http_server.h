@@ -122,8 +122,18 @@ void http_reply_error(struct http_request *request, int status, const char *sent
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd,
                      uint64_t offset, uint64_t size_bytes);
 
-/* For servers that test their clients: what goes wrong with the body that http_reply_file() sends to
- * this request, after so many bytes of it (for HTTP_SPOIL_DRIP: with so many bytes, one or more, four
+/* The same for content that is no part of a file. read() fills all of data from the offset on, and returns false when
+ * that cannot be done: then the connection ends, too. */
+struct http_source {
+    bool (*read)(void *context, uint64_t offset, void *data, size_t size_bytes); /* [a thread] */
+    void (*close)(void *context); /* [loop thread] once, in any case */
+    void *context;
+};
+void http_reply_source(struct http_request *request, int status, const char *content_type,
+                       const struct http_source *source, uint64_t offset, uint64_t size_bytes);
+
+/* For servers that test their clients: what goes wrong with the body that http_reply_file() and _source() send
+ * to this request, after so many bytes of it (for HTTP_SPOIL_DRIP: with so many bytes, one or more, four
  * times a second). */
 enum http_spoil {
     HTTP_SPOIL_NOTHING,

@@ -23,10 +23,11 @@
 #define DRAIN_MS        10000 /* for replies that are under way at a signal */
 
 const char help_serve[] =
-    "usage: pkgmgr serve DIR|STORE [OPTION]...\n\n"
+    "usage: pkgmgr serve DIR|STORE|FILE.mhp [OPTION]...\n\n"
     "Serves the models of a folder as huggingface.co does: DIR/OWNER/NAME/..., and DIR/NAME/... where\n"
     "a config.json or weights lie in it. Clients need HF_ENDPOINT set to the address that is printed.\n"
-    "Of a store, the packages are served as the repositories that they came from.\n"
+    "Of a store, the packages are served as the repositories that they came from, and so is a package in\n"
+    "one file, of which nothing is unpacked to disk.\n"
     "Files are read when first asked for; hidden ones and links that leave DIR are not served.\n"
     "Ends on SIGINT or SIGTERM, when what is under way is done, after 10 s at the latest.\n\n"
     "  --port N          listen there; 0 takes any free one (default: 8080)\n"

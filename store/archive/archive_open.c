@@ -149,6 +149,11 @@ const struct archive_header *archive_header(const struct archive *archive)
     return &archive->header;
 }
 
+int archive_descriptor(const struct archive *archive)
+{
+    return archive->fd;
+}
+
 const struct archive_index *archive_index(const struct archive *archive)
 {
     return &archive->index;

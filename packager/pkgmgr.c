@@ -28,7 +28,9 @@ static const struct command commands[] = {
 
 int main(int argc, char **argv)
 {
+    static const struct command_choice choices[] = {
+        {"dtype", "f32 f16 bf16"}, {"access-format", "common json"}, {NULL, NULL}};
     static const struct program program = {
-        "pkgmgr", "Gets models from a hub and keeps them as packages.", commands};
+        "pkgmgr", "Gets models from a hub and keeps them as packages.", commands, choices};
     return command_main(&program, argc, argv);
 }

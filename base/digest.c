@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #define READ_BLOCK_BYTES (1 << 17)
@@ -134,4 +135,9 @@ model_status digest_bytes_sha256(const void *data, size_t size_bytes,
     digest_update(digest, data, size_bytes);
     digest_finish_hex(digest, ret_hex);
     return MODEL_OK;
+}
+
+const char *digest_library_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

@@ -29,13 +29,15 @@ int cmd_import(int argc, char **argv);
 int cmd_sbom(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_env(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 
 extern const char help_download[], help_install[], help_list[], help_info[], help_verify[],
     help_rm[], help_serve[];
 extern const char help_gc[], help_cache[], help_versions[], help_rollback[], help_update[],
     help_lock[], help_sync[], help_import[], help_sbom[], help_inspect[], help_diff[],
-    help_convert[], help_pack[], help_unpack[];
+    help_convert[], help_doctor[], help_env[], help_pack[], help_unpack[];
 
 /* Opens the store of --store, or of the environment when that is NULL (command_store.c). */
 model_status command_open_store(const char *dir, int create, struct store **ret,

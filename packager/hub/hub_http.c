@@ -321,3 +321,8 @@ struct hub_transport hub_http_transport(struct hub_http *http)
                                   .wake = wake_by_uv,
                                   .context = http};
 }
+
+const char *hub_http_version(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version;
+}

@@ -20,6 +20,7 @@ enum hub_header {
     HUB_RETRY_AFTER,
     HUB_CONTENT_RANGE,
     HUB_CONTENT_ENCODING,
+    HUB_DATE,
     HUB_N_HEADERS
 };
 
@@ -116,5 +117,7 @@ model_status hub_http_create(const struct hub_http_options *options, struct hub_
                              struct model_error *err);
 void hub_http_destroy(struct hub_http *http);
 struct hub_transport hub_http_transport(struct hub_http *http);
+/* Which libcurl that is: "7.88.1". */
+const char *hub_http_version(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* cmd_download.c - `pkgmgr download`. */
+#include "command_hub.h"
 #include "commands.h"
 #include "download_print.h"
 #include "errors.h"
@@ -35,8 +36,9 @@ const char help_download[] =
     "  --limit-rate R     bytes per second of all connections together: 500k, 20M\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
-    "  --json             print the result as JSON\n"
-    "  -q, --quiet        say nothing but errors\n\n"
+    "  --json             print the result as JSON, and events to standard error, one a line\n"
+    "  -q, --quiet        say nothing but errors\n"
+    "  -v, --verbose      a line for each request, without token\n\n"
     "Environment: HF_ENDPOINT HF_TOKEN HF_TOKEN_PATH HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE\n"
     "HF_HUB_DOWNLOAD_TIMEOUT (seconds without 1 kB/s), http_proxy https_proxy no_proxy,\n"
     "SSL_CERT_FILE MODELHOST_STORE MODELHOST_PLUGIN_PATH.\n";
@@ -78,6 +80,7 @@ static const struct option long_options[] = {
     {"plugin-path", required_argument, NULL, OPT_PLUGIN_PATH},
     {"json", no_argument, NULL, OPT_JSON},
     {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
     {NULL, 0, NULL, 0},
 };
 
@@ -86,7 +89,7 @@ struct arguments {
     struct download_options options;
     const char *name; /* ID or ID@REVISION */
     const char *includes[MAX_PATTERNS], *excludes[MAX_PATTERNS];
-    bool json, quiet;
+    struct command_talk talk;
 };
 
 static bool add_pattern(const char **patterns, size_t *n_patterns)
@@ -163,10 +166,13 @@ static int take_option(struct arguments *arguments, int option)
         options->plugin_path = optarg;
         break;
     case OPT_JSON:
-        arguments->json = true;
+        arguments->talk.json = true;
         break;
     case 'q':
-        arguments->quiet = true;
+        arguments->talk.quiet = true;
+        break;
+    case 'v':
+        arguments->talk.verbose = true;
         break;
     case OPT_INCLUDE:
         if (!add_pattern(arguments->includes, &options->rules.n_includes))
@@ -186,7 +192,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
 {
     struct download_options *options = &arguments->options;
     int option, code = 0;
-    while (code == 0 && (option = command_next_option(argc, argv, ":q", long_options)) != -1)
+    while (code == 0 && (option = command_next_option(argc, argv, ":qv", long_options)) != -1)
         code = take_option(arguments, option);
     if (code != 0)
         return code;
@@ -212,7 +218,7 @@ static model_status dry_run(const struct arguments *arguments, struct model_erro
     model_status status = download_begin(&arguments->options, &download, err);
     if (status != MODEL_OK)
         return status;
-    status = download_print_plan(&download, arguments->json, err);
+    status = download_print_plan(&download, arguments->talk.json, err);
     download_end(&download);
     return status;
 }
@@ -226,7 +232,7 @@ static model_status run(struct arguments *arguments, struct progress_view *view,
     model_status status = download_run(&arguments->options, &result, err);
     progress_view_clear(view);
     if (status == MODEL_OK)
-        status = download_print_result(&result, arguments->json, arguments->quiet, err);
+        status = download_print_result(&result, arguments->talk.json, arguments->talk.quiet, err);
     download_result_finish(&result);
     return status;
 }
@@ -306,16 +312,8 @@ static int run_observed(struct arguments *arguments)
     struct model_error err = MODEL_ERROR_INIT;
     struct progress_view view;
     struct download_options *options = &arguments->options;
-    progress_view_init(&view, arguments->quiet);
-    options->hub.log = (struct log_sink){
-        .level = arguments->quiet ? MODEL_LOG_ERROR : MODEL_LOG_INFO,
-        .write = progress_view_log,
-        .context = &view,
-    };
-    options->hub.cancelled = command_interrupted;
-    options->progress = progress_view_update;
+    command_hub_talk(&arguments->talk, MODEL_LOG_INFO, &view, options);
     options->file_done = progress_view_file_done;
-    options->observer = &view;
     command_catch_interrupts();
     model_status status = run(arguments, &view, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);

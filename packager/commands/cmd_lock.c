@@ -31,8 +31,9 @@ const char help_sync[] =
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
-    "  --json             print the result as JSON\n"
-    "  -q, --quiet        say nothing but errors\n";
+    "  --json             print the result as JSON, and events to standard error, one a line\n"
+    "  -q, --quiet        say nothing but errors\n"
+    "  -v, --verbose      a line for each request, without token\n";
 
 /* ---- lock */
 
@@ -134,7 +135,8 @@ struct sync {
     struct store *store;
     struct lockfile lockfile;
     json_node *root; /* with --json */
-    bool frozen, json, quiet;
+    bool frozen;
+    struct command_talk talk;
 };
 
 static const char *const state_names[] = {
@@ -144,13 +146,13 @@ static void tell(const struct sync *sync, const struct manifest *manifest, enum 
                  model_status status)
 {
     bool is_made = state != SYNC_SAME && !sync->frozen && status == MODEL_OK;
-    if (sync->json) {
+    if (sync->talk.json) {
         json_node *item = json_add_object(sync->root, NULL);
         (void)json_add_string(item, "id", manifest->id);
         (void)json_add_string(item, "revision", manifest->revision);
         (void)json_add_string(item, "was", state_names[state]);
         (void)json_add_bool(item, "same", state == SYNC_SAME || is_made);
-    } else if (!sync->quiet && status == MODEL_OK) {
+    } else if (!sync->talk.quiet && status == MODEL_OK) {
         fprintf(stderr, "pkgmgr: %s@%.12s %s\n", manifest->id, manifest->revision,
                 is_made ? "made as it was locked" : "is as it was locked");
     }
@@ -191,7 +193,7 @@ static int run(struct sync *sync, const char *path)
     }
     if (code == 0 && command_interrupted(NULL))
         code = status_exit_code(MODEL_CANCELLED);
-    if (sync->json && (status = command_print_json(sync->root, &err)) != MODEL_OK)
+    if (sync->talk.json && (status = command_print_json(sync->root, &err)) != MODEL_OK)
         code = command_fail(status, &err);
     return code;
 }
@@ -201,21 +203,17 @@ int cmd_sync(int argc, char **argv)
     struct sync sync = {0};
     struct download_options *options = &sync.hub.options;
     const char *path = LOCKFILE_NAME;
-    const struct command_option table[] = {{"frozen", .flag = &sync.frozen},
-                                           {"lockfile", .text = &path},
-                                           {"token", .text = &options->hub.token},
-                                           {"endpoint", .text = &options->hub.endpoint},
-                                           {"store", .text = &options->store_dir},
-                                           {"plugin-path", .text = &options->plugin_path},
-                                           {"json", .flag = &sync.json},
-                                           {"quiet", .flag = &sync.quiet, .letter = 'q'},
-                                           {.name = NULL}};
+    const struct command_option table[] = {
+        {"frozen", .flag = &sync.frozen},       {"lockfile", .text = &path},
+        {"token", .text = &options->hub.token}, {"endpoint", .text = &options->hub.endpoint},
+        {"store", .text = &options->store_dir}, {"plugin-path", .text = &options->plugin_path},
+        COMMAND_TALK_OPTIONS(&sync.talk),       {.name = NULL}};
     if (!command_read_options(argc, argv, table))
         return COMMAND_USAGE;
     if (optind != argc)
         return command_usage("sync", "takes no argument, but got '%s'", argv[optind]);
-    sync.root = sync.json ? json_new_array() : NULL;
-    int code = command_hub_begin("sync", sync.quiet, &sync.hub);
+    sync.root = sync.talk.json ? json_new_array() : NULL;
+    int code = command_hub_begin("sync", &sync.talk, &sync.hub);
     if (code == 0)
         code = run(&sync, path);
     json_free(sync.root);

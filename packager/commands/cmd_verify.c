@@ -22,7 +22,7 @@ const char help_verify[] =
     "  --deep         also open the weights and read every number, look at the plugin's file, and\n"
     "                 say what the store has that no package names\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
-    "  --json         print the result as JSON\n"
+    "  --json         print the result as JSON, and events to standard error, one a line\n"
     "  -q, --quiet    say nothing but errors\n";
 
 struct arguments {
@@ -37,6 +37,14 @@ struct findings {
     size_t n_good, n_bad;
 };
 
+static void send_event(const char *path, bool good)
+{
+    json_node *event = command_event("file");
+    (void)json_add_string(event, "path", path);
+    (void)json_add_bool(event, "ok", good);
+    command_event_send(event);
+}
+
 static void report(void *context, const char *path, model_status status, const char *sentence)
 {
     struct findings *findings = context;
@@ -49,6 +57,8 @@ static void report(void *context, const char *path, model_status status, const c
         (void)json_add_bool(item, "ok", good);
         if (!good)
             (void)json_add_string(item, "error", sentence != NULL ? sentence : "damaged");
+        if (!findings->arguments->quiet)
+            send_event(path, good);
     } else if (!findings->arguments->quiet) {
         printf("%-7s %s\n", good ? "ok" : status == MODEL_IO ? "UNREADABLE" : "DAMAGED", path);
     }

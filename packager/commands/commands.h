@@ -49,6 +49,12 @@ int command_check_package(const char *command, const char *word);
 
 /* Prints it, pretty; NULL, which nobody had memory for, is MODEL_OUT_OF_MEMORY (command_json.c). */
 model_status command_print_json(const json_node *root, struct model_error *err);
+/* With --json and without -q: a line of JSON on standard error about what happens. command_event() begins one with its
+ * name, command_event_send() ends it; NULL, for want of memory, is said nothing of. */
+json_node *command_event(const char *event);
+void command_event_send(json_node *event);
+/* {"event":"file","path":...,"size":...}: it is done. */
+void command_event_file(const char *path, uint64_t size_bytes);
 /* Prints what was collected, and empties it. */
 model_status command_print_text(struct buffer *text, struct model_error *err);
 /* "2026-11-21T20:00:00Z"; NULL for 0, a time that is not known. */

@@ -5,6 +5,7 @@
 #define HUB_HTTP_H
 
 #include "buffer.h"
+#include "log.h"
 
 #include <stdbool.h>
 
@@ -109,6 +110,8 @@ struct hub_http;
 struct hub_http_options {
     const char *ca_file;        /* certificates to trust instead of the system's; NULL: those */
     uint64_t limit_bytes_per_s; /* for all exchanges together; 0: none */
+    struct log_sink
+        log; /* MODEL_LOG_DEBUG: a line for each exchange, without token and signatures */
 };
 
 /* Connections that are kept between exchanges. Proxies come from the environment as libcurl reads it

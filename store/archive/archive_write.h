@@ -17,6 +17,8 @@ struct archive_options {
     bool
         compress_weights; /* *.safetensors, too: smaller, but unpacked into memory when they are opened */
     bool (*is_cancelled)(void *context); /* may be NULL */
+    /* A source was read, and compressed if it is to be; may be NULL. */
+    void (*source_done)(void *context, const char *path, uint64_t size_bytes);
     void *context;
 };
 

@@ -184,18 +184,15 @@ static void add_lines(const json_node *object, const char *prefix, struct buffer
 int cmd_env(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    const char *store_dir = NULL;
-    bool as_json = false;
-    const struct command_option table[] = {
-        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {.name = NULL}};
-    if (!command_read_options(argc, argv, table))
+    struct command_showing showing = {.json = false};
+    if (!command_read_showing(argc, argv, &showing))
         return COMMAND_USAGE;
     if (optind < argc)
         return command_usage("env", "takes no argument, got '%s'", argv[optind]);
     json_node *root = json_new_object();
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
-    model_status status = collect(root, store_dir, &err);
-    if (status == MODEL_OK && as_json) {
+    model_status status = collect(root, showing.store_dir, &err);
+    if (status == MODEL_OK && showing.json) {
         status = command_print_json(root, &err);
     } else if (status == MODEL_OK) {
         add_lines(root, "", &text);

@@ -188,14 +188,9 @@ static int run(struct sync *sync, const char *path)
         return command_fail(status, &err);
     for (size_t i = 0; i < sync->lockfile.n_packages && !command_interrupted(NULL); i++) {
         status = sync_one(sync, &sync->lockfile.packages[i], &err);
-        int failed = status == MODEL_OK ? 0 : command_fail(status, &err);
-        code = code == 0 ? failed : code;
+        code = command_next_code(code, status, &err);
     }
-    if (code == 0 && command_interrupted(NULL))
-        code = status_exit_code(MODEL_CANCELLED);
-    if (sync->talk.json && (status = command_print_json(sync->root, &err)) != MODEL_OK)
-        code = command_fail(status, &err);
-    return code;
+    return command_last_code(code, sync->root);
 }
 
 int cmd_sync(int argc, char **argv)

@@ -144,8 +144,7 @@ static int update_all(struct updates *updates)
         for (size_t j = 0; j < entry->n_refs && !is_local && !command_interrupted(NULL); j++) {
             struct model_error err = MODEL_ERROR_INIT;
             model_status status = update_one(updates, entry, entry->refs[j], &err);
-            int failed = status == MODEL_OK ? 0 : command_fail(status, &err);
-            code = code == 0 ? failed : code;
+            code = command_next_code(code, status, &err);
         }
     }
     return code;
@@ -166,14 +165,9 @@ static int run(struct updates *updates, char **names, int n_names)
     int code = updates->all ? update_all(updates) : 0;
     for (int i = 0; i < n_names; i++) {
         status = update_named(updates, names[i], &err);
-        int failed = status == MODEL_OK ? 0 : command_fail(status, &err);
-        code = code == 0 ? failed : code;
+        code = command_next_code(code, status, &err);
     }
-    if (code == 0 && command_interrupted(NULL))
-        code = status_exit_code(MODEL_CANCELLED);
-    if (updates->talk.json && (status = command_print_json(updates->root, &err)) != MODEL_OK)
-        code = command_fail(status, &err);
-    return code;
+    return command_last_code(code, updates->root);
 }
 
 int cmd_update(int argc, char **argv)

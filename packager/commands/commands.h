@@ -44,6 +44,12 @@ model_status command_open_store(const char *dir, int create, struct store **ret,
                                 struct model_error *err);
 /* The same for commands that only look: a store that is not there is MODEL_OK and NULL. */
 model_status command_look_into_store(const char *dir, struct store **ret, struct model_error *err);
+/* What a command that only shows something is told: --store and --json. False: return COMMAND_USAGE. */
+struct command_showing {
+    const char *store_dir;
+    bool json;
+};
+bool command_read_showing(int argc, char **argv, struct command_showing *ret);
 /* 0, or COMMAND_USAGE after saying that the word is no folder and cannot be a package's name. */
 int command_check_package(const char *command, const char *word);
 
@@ -55,6 +61,11 @@ json_node *command_event(const char *event);
 void command_event_send(json_node *event);
 /* {"event":"file","path":...,"size":...}: it is done. */
 void command_event_file(const char *path, uint64_t size_bytes);
+/* For commands that do one thing after the other: the first exit code that is not 0, this failure's among them,
+ * which is said. */
+int command_next_code(int code, model_status status, const struct model_error *err);
+/* The exit code at their end: when interrupted 130; and their result is printed (NULL: not as JSON). */
+int command_last_code(int code, const json_node *root);
 /* Prints what was collected, and empties it. */
 model_status command_print_text(struct buffer *text, struct model_error *err);
 /* "2026-11-21T20:00:00Z"; NULL for 0, a time that is not known. */

@@ -5,11 +5,15 @@
  * option, and the words of the "usage" lines. So there is no list of options beside those two. Main thread only. */
 #include "command_completion.h"
 #include "command_listing.h"
+#include "errors.h"
 
 #include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define MAX_SCRIPT_BYTES ((size_t)1 << 20)
 
 const char command_completion_help[] =
     "completion bash|zsh\n\n"
@@ -202,16 +206,18 @@ static void read_command(const struct program *program, const struct command *fr
     }
 }
 
-static void print_options(const struct program *program, const struct completion_command *command)
+static void print_options(const struct program *program, const struct completion_command *command,
+                          struct buffer *out)
 {
     (void)program;
     for (size_t i = 0; i < command->n_options; i++) {
         const struct completion_option *option = &command->options[i];
-        printf("%s\t--%s\t-%.1s\t%s\t%s\n", command->command->name, option->name, &option->letter,
-               !option->has_value         ? "-"
-               : option->value[0] != '\0' ? option->value
-                                          : "?",
-               option->in_help ? "yes" : "no");
+        (void)buffer_printf(out, "%s\t--%s\t-%.1s\t%s\t%s\n", command->command->name, option->name,
+                            &option->letter,
+                            !option->has_value         ? "-"
+                            : option->value[0] != '\0' ? option->value
+                                                       : "?",
+                            option->in_help ? "yes" : "no");
     }
 }
 
@@ -223,6 +229,8 @@ int command_completion(const struct program *program, int argc, char **argv)
     } options = {"options", {NULL, print_options, NULL}};
     static struct completion_command command; /* too large for a stack */
     const struct completion_script *script = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct buffer text = BUFFER_INIT(MAX_SCRIPT_BYTES);
     const char *word = argc == 2 ? argv[1] : "";
     if (strcmp(word, "bash") == 0)
         script = &completion_bash;
@@ -233,16 +241,21 @@ int command_completion(const struct program *program, int argc, char **argv)
     else
         return command_usage("completion", "want bash or zsh");
     if (script->begin != NULL)
-        script->begin(program);
+        script->begin(program, &text);
     for (const struct command *c = program->commands; c->name != NULL; c++) {
         if (c->summary == NULL)
             continue;
         read_command(program, c, &command);
         if (script != &options.script)
             drop_hidden(&command);
-        script->command(program, &command);
+        script->command(program, &command, &text);
     }
     if (script->end != NULL)
-        script->end(program);
-    return 0;
+        script->end(program, &text);
+    char *all = buffer_take(&text);
+    model_status status =
+        all != NULL ? command_print(all, &err) : error_no_memory(&err, "the script");
+    free(all);
+    buffer_finish(&text);
+    return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

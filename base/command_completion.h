@@ -2,6 +2,7 @@
 #ifndef COMMAND_COMPLETION_H
 #define COMMAND_COMPLETION_H
 
+#include "buffer.h"
 #include "command.h"
 
 /* `PROGRAM completion bash|zsh`: prints the script. `completion options`: what it is made of, a line for each
@@ -35,11 +36,12 @@ struct completion_command {
     char words[100]; /* arguments that stand for themselves: "list clear" */
 };
 
-/* Prints the beginning, for each command one part, and the end. */
+/* Appends the beginning, for each command one part, and the end. */
 struct completion_script {
-    void (*begin)(const struct program *program);
-    void (*command)(const struct program *program, const struct completion_command *command);
-    void (*end)(const struct program *program);
+    void (*begin)(const struct program *program, struct buffer *out);
+    void (*command)(const struct program *program, const struct completion_command *command,
+                    struct buffer *out);
+    void (*end)(const struct program *program, struct buffer *out);
 };
 
 extern const struct completion_script completion_bash, completion_zsh;

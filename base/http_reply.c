@@ -18,12 +18,10 @@
 
 struct http_file {
     uv_fs_t read;
-    uv_work_t work;                     /* in place of `read`, with a source */
     struct http_connection *connection; /* NULL: abandoned while libuv reads */
     int fd;                             /* -1: a source */
     struct http_source source;
     size_t piece_bytes; /* wanted of the source */
-    bool is_read;       /* that the source gave it */
     bool is_busy;       /* libuv has `read` and `piece` */
     uint64_t offset, left_bytes, sent_bytes;
     struct stat before; /* when the reply began */
@@ -229,28 +227,15 @@ static void on_piece_read(uv_fs_t *read)
 
 /* ---- from a source */
 
-static void read_source(uv_work_t *work)
+/* A file under another name: what its user may know. */
+void http_reading_done(struct http_reading *reading, bool is_good)
 {
-    struct http_file *file = work->data;
-    file->is_read =
-        file->source.read(file->source.context, file->offset, file->piece, file->piece_bytes);
-}
-
-static void on_source_read(uv_work_t *work, int status)
-{
-    struct http_file *file = work->data;
+    struct http_file *file = (struct http_file *)reading;
     file->is_busy = false;
     if (file->connection == NULL)
         file_free(file);
     else
-        take_piece(file->connection, status == 0 && file->is_read ? (ssize_t)file->piece_bytes : 0);
-}
-
-static bool start_reading_source(struct http_file *file, uv_loop_t *loop, size_t size_bytes)
-{
-    file->work.data = file;
-    file->piece_bytes = size_bytes;
-    return uv_queue_work(loop, &file->work, read_source, on_source_read) == 0;
+        take_piece(file->connection, is_good ? (ssize_t)file->piece_bytes : 0);
 }
 
 /* ---- from a file */
@@ -268,12 +253,15 @@ static ssize_t read_cached(const struct http_file *file, size_t size_bytes)
 #endif
 }
 
-static bool start_reading_file(struct http_file *file, uv_loop_t *loop, size_t size_bytes)
+static void start_reading_file(struct http_connection *connection, size_t size_bytes)
 {
+    struct http_file *file = connection->file;
     uv_buf_t buf = uv_buf_init(file->piece, (unsigned)size_bytes);
     file->read.data = file;
-    return uv_fs_read(loop, &file->read, file->fd, &buf, 1, (int64_t)file->offset, on_piece_read) ==
-           0;
+    file->is_busy = uv_fs_read(connection->socket.loop, &file->read, file->fd, &buf, 1,
+                               (int64_t)file->offset, on_piece_read) == 0;
+    if (!file->is_busy)
+        http_connection_close(connection);
 }
 
 static void send_piece(struct http_connection *connection)
@@ -291,10 +279,14 @@ static void send_piece(struct http_connection *connection)
     }
     /* The disk's slowness is not the client's. */
     connection->deadline_ms = UINT64_MAX;
-    file->is_busy = file->fd >= 0 ? start_reading_file(file, connection->socket.loop, size_bytes)
-                                  : start_reading_source(file, connection->socket.loop, size_bytes);
-    if (!file->is_busy)
-        http_connection_close(connection);
+    file->is_busy = true;
+    if (file->fd >= 0) {
+        start_reading_file(connection, size_bytes);
+    } else { /* it may be done, and gone, when this returns */
+        file->piece_bytes = size_bytes;
+        file->source.read(file->source.context, file->offset, file->piece, size_bytes,
+                          (struct http_reading *)file);
+    }
 }
 
 void http_file_resume(struct http_connection *connection)

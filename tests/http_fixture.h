@@ -64,17 +64,22 @@ static inline void reply_seen(struct http_request *request)
     free(text);
 }
 
-/* [a thread] "/source": big, of which "/source?broken" cannot read what lies behind its first half. */
-static inline bool read_big(void *context, uint64_t offset, void *data, size_t size_bytes)
+/* "/source": big, of which "/source?broken" cannot read what lies behind its first half. */
+static inline void read_big(void *context, uint64_t offset, void *data, size_t size_bytes,
+                            struct http_reading *reading)
 {
     const struct fixture *fixture = context;
     memcpy(data, fixture->big + offset, size_bytes);
-    return true;
+    http_reading_done(reading, true);
 }
 
-static inline bool read_half(void *context, uint64_t offset, void *data, size_t size_bytes)
+static inline void read_half(void *context, uint64_t offset, void *data, size_t size_bytes,
+                             struct http_reading *reading)
 {
-    return offset < BIG_BYTES / 2 && read_big(context, offset, data, size_bytes);
+    if (offset < BIG_BYTES / 2)
+        read_big(context, offset, data, size_bytes, reading);
+    else
+        http_reading_done(reading, false);
 }
 
 static inline void close_source(void *context)

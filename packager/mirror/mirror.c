@@ -344,6 +344,8 @@ model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options
         destroy(mirror);
         return status;
     }
+    if (mirror->archive != NULL)
+        mirror_archive_use(mirror->archive, mirror->scanner);
     mirror->refreshed_ms = uv_now(loop);
     *ret = mirror;
     return MODEL_OK;

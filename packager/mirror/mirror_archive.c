@@ -9,6 +9,7 @@
 #include "http_server.h"
 #include "manifest.h"
 #include "mirror_hash.h"
+#include "mirror_scanner.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct frame {
 struct mirror_archive {
     struct archive *archive;
     struct manifest manifest;
+    struct mirror_scanner *threads;
     unsigned n_users; /* the mirror, and replies */
     uv_mutex_t mutex;
     struct frame frames[MAX_KEPT]; /* (n_frames) */
@@ -98,24 +100,30 @@ static bool decode(struct mirror_archive *archive, const struct archive_entry *e
 
 /* ---- a reply */
 
-struct reading {
+struct content {
     struct mirror_archive *archive;
     const struct archive_entry *entry;
+    /* the piece that is being read: one at a time */
+    uint64_t offset;
+    uint8_t *data;
+    size_t size_bytes;
+    struct http_reading *reading;
 };
 
 /* [a thread] */
-static bool read_content(void *context, uint64_t offset, void *data, size_t size_bytes)
+static bool read_piece(const struct content *content)
 {
-    const struct reading *reading = context;
-    const struct archive_entry *entry = reading->entry;
-    const uint64_t most = archive_index(reading->archive->archive)->frame_bytes;
-    for (uint8_t *out = data; size_bytes > 0;) {
+    const struct archive_entry *entry = content->entry;
+    const uint64_t most = archive_index(content->archive->archive)->frame_bytes;
+    uint64_t offset = content->offset;
+    size_t size_bytes = content->size_bytes;
+    for (uint8_t *out = content->data; size_bytes > 0;) {
         const uint64_t begin = offset / most * most, left = entry->size_bytes - begin;
         const size_t frame_bytes = (size_t)(left < most ? left : most);
         const size_t at = (size_t)(offset - begin);
         const size_t n_bytes = size_bytes < frame_bytes - at ? size_bytes : frame_bytes - at;
-        if (!copy_kept(reading->archive, entry, begin, at, out, n_bytes) &&
-            !decode(reading->archive, entry, begin, frame_bytes, at, out, n_bytes))
+        if (!copy_kept(content->archive, entry, begin, at, out, n_bytes) &&
+            !decode(content->archive, entry, begin, frame_bytes, at, out, n_bytes))
             return false;
         out += n_bytes;
         offset += n_bytes;
@@ -124,11 +132,39 @@ static bool read_content(void *context, uint64_t offset, void *data, size_t size
     return true;
 }
 
+static void run_piece(struct mirror_scan *scan, const atomic_bool *stop)
+{
+    (void)stop;
+    scan->status = read_piece(scan->context) ? MODEL_OK : MODEL_CORRUPT;
+}
+
+static void on_piece(struct mirror_scan *scan)
+{
+    const struct content *content = scan->context;
+    struct http_reading *reading = content->reading;
+    const bool is_good = scan->status == MODEL_OK;
+    mirror_scan_destroy(scan);
+    http_reading_done(reading, is_good); /* may close the content */
+}
+
+static void read_content(void *context, uint64_t offset, void *data, size_t size_bytes,
+                         struct http_reading *reading)
+{
+    struct content *content = context;
+    content->offset = offset;
+    content->data = data;
+    content->size_bytes = size_bytes;
+    content->reading = reading;
+    if (mirror_scanner_order_work(content->archive->threads, run_piece, on_piece, content) !=
+        MODEL_OK)
+        http_reading_done(reading, false);
+}
+
 static void close_content(void *context)
 {
-    struct reading *reading = context;
-    mirror_archive_close(reading->archive);
-    free(reading);
+    struct content *content = context;
+    mirror_archive_close(content->archive);
+    free(content);
 }
 
 /* The entry of a file's digest: files with the same content may share one. */
@@ -154,19 +190,24 @@ void mirror_archive_reply(struct mirror_archive *archive, const struct mirror_fi
             return;
         }
     }
-    struct reading *reading = entry != NULL ? malloc(sizeof *reading) : NULL;
-    if (reading == NULL) {
+    struct content *content = entry != NULL ? malloc(sizeof *content) : NULL;
+    if (content == NULL) {
         http_reply_error(request, 503, "the mirror can send nothing more now; try again");
         return;
     }
-    *reading = (struct reading){archive, entry};
+    *content = (struct content){.archive = archive, .entry = entry};
     archive->n_users++;
     http_reply_source(request, status, content_type,
-                      &(struct http_source){read_content, close_content, reading}, first,
+                      &(struct http_source){read_content, close_content, content}, first,
                       length_bytes);
 }
 
 /* ---- the repository */
+
+void mirror_archive_use(struct mirror_archive *archive, struct mirror_scanner *threads)
+{
+    archive->threads = threads;
+}
 
 const char *mirror_archive_id(const struct mirror_archive *archive)
 {

@@ -150,9 +150,9 @@ static void a_file_is_one_repository_however_often_it_is_looked_at(void **state)
     const struct mirror_alias aliases[] = {{"old", "ns/a"}};
     struct mirror_catalog catalog;
     put("a.mhp");
-    assert_int_equal(mirror_catalog_init_file(in_folder("a.mhp"), "ns/a", aliases, 1, NULL,
-                                              &catalog, NULL),
-                     MODEL_OK);
+    assert_int_equal(
+        mirror_catalog_init_file(in_folder("a.mhp"), "ns/a", aliases, 1, NULL, &catalog, NULL),
+        MODEL_OK);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(catalog.n_repositories, 1);
         assert_string_equal(mirror_catalog_find(&catalog, "old")->id, "ns/a");

@@ -100,7 +100,7 @@ same 'gated: without a token' "$(get -o /dev/null -w '%{http_code}' "$url/org/ti
 same 'gated: with one' "$(get -H 'Authorization: Bearer secret-token' "$url/org/tiny/resolve/main/vocab.txt" | sha256sum)" "$(sha256sum <"$repository/vocab.txt")"
 has 'an alias leads to it' "$(get -D - -o /dev/null "$url/api/models/old")" 'Location: /api/models/org/tiny'
 start "$work/ship.mhp" --fault truncate=1 --fault gzip=always
-HF_HUB_OFFLINE= run download org/tiny --endpoint "$url" --store "$work/store-fault" -q
+run download org/tiny --endpoint "$url" --store "$work/store-fault" -q
 same 'a client gets over a connection that ends' "$code" 0
 
 # ---- what is refused

@@ -85,6 +85,10 @@ for kind in tiny ship; do
     seq 8 | xargs -P 8 -I{} curl -sS -m 60 -o "$work/side{}" "$base/model.safetensors"
     same "$kind: eight at once get the same" "$(cat "$work"/side? | sha256sum)" \
         "$(for _ in 1 2 3 4 5 6 7 8; do cat "$repository/model.safetensors"; done | sha256sum)"
+    for i in $(seq 20); do # clients that leave while a frame is decoded
+        curl -sN -m 60 "$base/model.safetensors" 2>/dev/null | head -c "$((i * 1000))" >/dev/null
+    done
+    same "$kind: clients that leave do no harm" "$(get "$base/config.json")" '{"model_type":"bert"}'
     kill "${servers[-1]}"
     wait "${servers[-1]}"
     same "$kind: it ends well" "$?" 0

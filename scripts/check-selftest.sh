@@ -195,8 +195,8 @@ printf '.Dd January 1, 2026\n.Dt PKGMGR 1\n.Os\n.Sh NAME\n.Nm pkgmgr\n.Nd test\n
 plant manuals packager/commands/cmd_x.c '--unknown is not in docs/man/pkgmgr.1' < <(
     printf 'const char help[] =\n    "  --known   x\\n"\n    "  --unknown   x\\n";\n'
 )
-printf 'const char help[] = "  --known   x\\n";\n' >packager/commands/cmd_y.c
-page='.Dd January 1, 2026\n.Dt PKGMGR 1\n.Os\n.Sh NAME\n.Nm pkgmgr\n.Nd test\n.Sh DESCRIPTION\nx\n%s.Sh OPTIONS\n.Bl -tag -width x\n.It Fl %s\nx\n.El\n'
+printf 'const char help[] =\n    "  --known   x\\n";\n' >packager/commands/cmd_y.c
+page='.Dd January 1, 2026\n.Dt PKGMGR 1\n.Os\n.Sh NAME\n.Nm pkgmgr\n.Nd test\n.Sh DESCRIPTION\nx\n%b.Sh OPTIONS\n.Bl -tag -width x\n.It Fl %s\nx\n.El\n'
 table='static const struct command commands[] = {\n    {"%s", cmd_y,\n "does it", help_y},\n};\n'
 # shellcheck disable=SC2059
 {

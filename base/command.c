@@ -1,5 +1,7 @@
 /* command.c - see command.h. Main thread only, but for the signal handler. */
 #include "command.h"
+#include "command_completion.h"
+#include "command_listing.h"
 #include "errors.h"
 #include "standard_descriptors.h"
 
@@ -16,6 +18,10 @@
 
 static const char *program_name = "modelhost"; /* set once by command_main() */
 static volatile sig_atomic_t interrupted;
+static struct { /* while a command is asked for its options */
+    void (*take)(void *context, const char *letters, const struct option *options);
+    void *context;
+} listing;
 
 static void print_help(const struct program *program, FILE *stream)
 {
@@ -25,11 +31,12 @@ static void print_help(const struct program *program, FILE *stream)
         if (c->summary != NULL)
             fprintf(stream, "  %-10s %s\n", c->name, c->summary);
     fprintf(stream,
-            "\n'%s help COMMAND' tells more about one; '%s --version' prints the version.\n"
+            "\n'%s help COMMAND' tells more about one; '%s --version' prints the version;\n"
+            "'%s completion bash' (or zsh) prints what completes command lines.\n"
             "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not authorised or gated,\n"
             "5 network, 6 rate-limited, 7 integrity, 8 disk or permission, 9 offline and\n"
             "incomplete, 10 busy, 124 deadline passed, 130 interrupted.\n",
-            program->name, program->name);
+            program->name, program->name, program->name);
 }
 
 static const struct command *find_command(const struct program *program, const char *name)
@@ -49,6 +56,10 @@ static int help(const struct program *program, const char *name)
 {
     if (name == NULL) {
         print_help(program, stdout);
+        return 0;
+    }
+    if (strcmp(name, "completion") == 0) {
+        printf("usage: %s %s", program->name, command_completion_help);
         return 0;
     }
     const struct command *command = find_command(program, name);
@@ -79,6 +90,9 @@ static int dispatch(const struct program *program, int argc, char **argv)
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
         return help(program, argc > 2 ? argv[2] : NULL);
+    if (strcmp(name, "completion") == 0)
+        return asks_for_help(argc - 1, argv + 1) ? help(program, name)
+                                                 : command_completion(program, argc - 1, argv + 1);
     const struct command *command = find_command(program, name);
     if (command == NULL)
         return COMMAND_USAGE;
@@ -134,6 +148,10 @@ int command_usage(const char *command, const char *format, ...)
 int command_next_option(int argc, char **argv, const char *short_options,
                         const struct option *options)
 {
+    if (listing.take != NULL) {
+        listing.take(listing.context, short_options, options);
+        return '?';
+    }
     opterr = 0;
     int c = getopt_long(argc, argv, short_options, options, NULL);
     if (c != ':' && c != '?')
@@ -149,6 +167,20 @@ int command_next_option(int argc, char **argv, const char *short_options,
     else
         (void)command_usage(argv[0], "unknown option '%s'", given);
     return '?';
+}
+
+void command_list_options(const struct command *command,
+                          void (*take)(void *context, const char *letters,
+                                       const struct option *options),
+                          void *context)
+{
+    char name[64];
+    char *argv[] = {name, NULL};
+    (void)snprintf(name, sizeof name, "%s", command->name);
+    listing.take = take;
+    listing.context = context;
+    (void)command->run(1, argv);
+    listing.take = NULL;
 }
 
 static bool has_value(const struct command_option *option)

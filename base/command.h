@@ -22,13 +22,20 @@ struct command {
     const char *help;    /* ends with a newline */
 };
 
-struct program {
-    const char *name;               /* "pkgmgr" */
-    const char *summary;            /* a line or two under "usage" */
-    const struct command *commands; /* ends with a row whose name is NULL */
+/* The words that an option takes, of whatever command, for completion. */
+struct command_choice {
+    const char *option, *words; /* "dtype", "f32 f16 bf16" */
 };
 
-/* main() of a program: finds the subcommand and runs it; --help, help NAME and --version. */
+struct program {
+    const char *name;                     /* "pkgmgr" */
+    const char *summary;                  /* a line or two under "usage" */
+    const struct command *commands;       /* ends with a row whose name is NULL */
+    const struct command_choice *choices; /* likewise; NULL: none */
+};
+
+/* main() of a program: finds the subcommand and runs it; --help, help NAME, --version and completion
+ * SHELL. */
 int command_main(const struct program *program, int argc, char **argv);
 
 /* Prints "<program>: <sentence>" and returns the exit code of the status. */

@@ -135,3 +135,8 @@ model_status digest_bytes_sha256(const void *data, size_t size_bytes,
     digest_finish_hex(digest, ret_hex);
     return MODEL_OK;
 }
+
+const char *digest_library_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
+}

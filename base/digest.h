@@ -31,4 +31,7 @@ model_status digest_file_sha256(const char *path, char ret_hex[SHA256_HEX_BYTES]
 model_status digest_bytes_sha256(const void *data, size_t size_bytes,
                                  char ret_hex[SHA256_HEX_BYTES], struct model_error *err);
 
+/* Which OpenSSL computes them: "3.0.17". */
+const char *digest_library_version(void);
+
 #endif

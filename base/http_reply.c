@@ -2,7 +2,7 @@
  *
  * A reply from memory is one write, mostly done at once. A file goes out in pieces: while one is
  * written none is read, so a connection holds one piece at most. A piece that the page cache has is read
- * on the spot (that cannot block), another one by libuv's file threads. */
+ * on the spot (that cannot block), another one by libuv's file threads; what is no file always there. */
 #include "http_private.h"
 #include "clock.h"
 #include "http_text.h"
@@ -19,8 +19,10 @@
 struct http_file {
     uv_fs_t read;
     struct http_connection *connection; /* NULL: abandoned while libuv reads */
-    int fd;
-    bool is_busy; /* libuv has `read` and `piece` */
+    int fd;                             /* -1: a source */
+    struct http_source source;
+    size_t piece_bytes; /* wanted of the source */
+    bool is_busy;       /* libuv has `read` and `piece` */
     uint64_t offset, left_bytes, sent_bytes;
     struct stat before; /* when the reply began */
     char piece[HTTP_PIECE_BYTES];
@@ -28,7 +30,10 @@ struct http_file {
 
 static void file_free(struct http_file *file)
 {
-    (void)close(file->fd);
+    if (file->fd >= 0)
+        (void)close(file->fd);
+    else
+        file->source.close(file->source.context);
     free(file);
 }
 
@@ -176,6 +181,8 @@ static void write_out(struct http_connection *connection, char *piece, size_t pi
 static bool file_changed(const struct http_file *file)
 {
     struct stat now;
+    if (file->fd < 0)
+        return false;
     return fstat(file->fd, &now) != 0 || now.st_size != file->before.st_size ||
 #ifdef __APPLE__
            now.st_mtimespec.tv_sec != file->before.st_mtimespec.tv_sec ||
@@ -192,8 +199,9 @@ static void take_piece(struct http_connection *connection, ssize_t n)
     struct http_file *file = connection->file;
     if (n <= 0 || ((uint64_t)n == file->left_bytes && file_changed(file))) {
         log_write(connection->server->options.log, MODEL_LOG_WARN,
-                  "%s: the file changed while it was sent; the connection was ended",
-                  connection->request->head.path);
+                  "%s: the file %s while it was sent; the connection was ended",
+                  connection->request->head.path,
+                  file->fd >= 0 ? "changed" : "could not be read on");
         http_connection_close(connection);
         return;
     }
@@ -217,6 +225,21 @@ static void on_piece_read(uv_fs_t *read)
         take_piece(file->connection, n);
 }
 
+/* ---- from a source */
+
+/* A file under another name: what its user may know. */
+void http_reading_done(struct http_reading *reading, bool is_good)
+{
+    struct http_file *file = (struct http_file *)reading;
+    file->is_busy = false;
+    if (file->connection == NULL)
+        file_free(file);
+    else
+        take_piece(file->connection, is_good ? (ssize_t)file->piece_bytes : 0);
+}
+
+/* ---- from a file */
+
 /* What the page cache has; -1 when the disk would have to be asked. */
 static ssize_t read_cached(const struct http_file *file, size_t size_bytes)
 {
@@ -230,6 +253,17 @@ static ssize_t read_cached(const struct http_file *file, size_t size_bytes)
 #endif
 }
 
+static void start_reading_file(struct http_connection *connection, size_t size_bytes)
+{
+    struct http_file *file = connection->file;
+    uv_buf_t buf = uv_buf_init(file->piece, (unsigned)size_bytes);
+    file->read.data = file;
+    file->is_busy = uv_fs_read(connection->socket.loop, &file->read, file->fd, &buf, 1,
+                               (int64_t)file->offset, on_piece_read) == 0;
+    if (!file->is_busy)
+        http_connection_close(connection);
+}
+
 static void send_piece(struct http_connection *connection)
 {
     struct http_file *file = connection->file;
@@ -238,19 +272,21 @@ static void send_piece(struct http_connection *connection)
     size_bytes = http_spoil_limit(connection, file->sent_bytes, size_bytes);
     if (size_bytes == 0)
         return;
-    ssize_t n = read_cached(file, size_bytes);
+    ssize_t n = file->fd >= 0 ? read_cached(file, size_bytes) : -1;
     if (n > 0) {
         take_piece(connection, n);
         return;
     }
-    uv_buf_t buf = uv_buf_init(file->piece, (unsigned)size_bytes);
-    file->read.data = file;
     /* The disk's slowness is not the client's. */
     connection->deadline_ms = UINT64_MAX;
-    file->is_busy = uv_fs_read(connection->socket.loop, &file->read, file->fd, &buf, 1,
-                               (int64_t)file->offset, on_piece_read) == 0;
-    if (!file->is_busy)
-        http_connection_close(connection);
+    file->is_busy = true;
+    if (file->fd >= 0) {
+        start_reading_file(connection, size_bytes);
+    } else { /* it may be done, and gone, when this returns */
+        file->piece_bytes = size_bytes;
+        file->source.read(file->source.context, file->offset, file->piece, size_bytes,
+                          (struct http_reading *)file);
+    }
 }
 
 void http_file_resume(struct http_connection *connection)
@@ -358,14 +394,19 @@ void http_reply_error(struct http_request *request, int status, const char *sent
     free(text);
 }
 
-void http_reply_file(struct http_request *request, int status, const char *content_type, int fd,
-                     uint64_t offset, uint64_t size_bytes)
+/* What `what` has to give back is given back in any case. */
+static void send_pieces(struct http_request *request, int status, const char *content_type,
+                        const struct http_source *what, int fd, uint64_t offset,
+                        uint64_t size_bytes)
 {
     bool has_body = !is_head(request) && size_bytes > 0 && status != 304 && status != 204;
     struct http_connection *connection = begin(request, status, content_type, size_bytes);
     struct http_file *file = connection != NULL && has_body ? malloc(sizeof *file) : NULL;
     if (file == NULL) {
-        (void)close(fd);
+        if (fd >= 0)
+            (void)close(fd);
+        else
+            what->close(what->context);
         if (connection == NULL)
             return;
         if (has_body)
@@ -376,13 +417,26 @@ void http_reply_file(struct http_request *request, int status, const char *conte
     }
     file->connection = connection;
     file->fd = fd;
+    file->source = fd >= 0 ? (struct http_source){.read = NULL} : *what;
     file->is_busy = false;
     file->offset = offset;
     file->left_bytes = size_bytes;
     file->sent_bytes = 0;
     connection->file = file;
-    if (fstat(fd, &file->before) != 0)
+    if (fd >= 0 && fstat(fd, &file->before) != 0)
         http_connection_close(connection);
     else
         send_piece(connection);
+}
+
+void http_reply_file(struct http_request *request, int status, const char *content_type, int fd,
+                     uint64_t offset, uint64_t size_bytes)
+{
+    send_pieces(request, status, content_type, NULL, fd, offset, size_bytes);
+}
+
+void http_reply_source(struct http_request *request, int status, const char *content_type,
+                       const struct http_source *source, uint64_t offset, uint64_t size_bytes)
+{
+    send_pieces(request, status, content_type, source, -1, offset, size_bytes);
 }

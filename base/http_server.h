@@ -122,8 +122,23 @@ void http_reply_error(struct http_request *request, int status, const char *sent
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd,
                      uint64_t offset, uint64_t size_bytes);
 
-/* For servers that test their clients: what goes wrong with the body that http_reply_file() sends to
- * this request, after so many bytes of it (for HTTP_SPOIL_DRIP: with so many bytes, one or more, four
+/* The same for content that is no part of a file. read() has all of data filled from the offset on, which may take
+ * its time on another thread, and has http_reading_done() called then, at once or later; data is there until then.
+ * close() comes last, once, in any case. */
+struct http_reading;
+struct http_source {
+    void (*read)(void *context, uint64_t offset, void *data, size_t size_bytes,
+                 struct http_reading *reading);
+    void (*close)(void *context);
+    void *context;
+};
+/* False when the content cannot be had: then the connection ends. */
+void http_reading_done(struct http_reading *reading, bool is_good);
+void http_reply_source(struct http_request *request, int status, const char *content_type,
+                       const struct http_source *source, uint64_t offset, uint64_t size_bytes);
+
+/* For servers that test their clients: what goes wrong with the body that http_reply_file() and _source() send
+ * to this request, after so many bytes of it (for HTTP_SPOIL_DRIP: with so many bytes, one or more, four
  * times a second). */
 enum http_spoil {
     HTTP_SPOIL_NOTHING,

@@ -367,3 +367,8 @@ char *json_print(const json_node *node, bool pretty)
     line[length + 1] = '\0';
     return line;
 }
+
+const char *json_library_version(void)
+{
+    return cJSON_Version();
+}

@@ -86,4 +86,7 @@ json_node *json_add_copy(json_node *parent, const char *key, const json_node *tr
  * end. */
 char *json_print(const json_node *node, bool pretty);
 
+/* Which cJSON is behind this: "1.7.15". */
+const char *json_library_version(void);
+
 #endif

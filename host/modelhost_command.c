@@ -22,7 +22,17 @@ static const struct command commands[] = {
 
 int main(int argc, char **argv)
 {
+    static const struct command_choice choices[] = {
+        {"isolation", "inproc worker"},
+        {"loading", "mapped eager streaming lazy"},
+        {"verification", "checksum standard paranoid"},
+        {"task", "embed fill-mask classify token-classify question generate"},
+        {"load-policy", "any conformant"},
+        {"log-format", "text json"},
+        {NULL, NULL},
+    };
     static const struct program program = {
-        "modelhost", "Runs machine-learning models that pkgmgr keeps as packages.", commands};
+        "modelhost", "Runs machine-learning models that pkgmgr keeps as packages.", commands,
+        choices};
     return command_main(&program, argc, argv);
 }

@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "files.h"
 #include "model_info.h"
+#include "package_file.h"
 #include "plugin_file.h"
 
 #include <stdio.h>
@@ -34,9 +35,9 @@ static void add_plugin_digest(json_node *plugin, const struct package *package)
     uint64_t size_bytes;
     const struct manifest_file *file = NULL;
     size_t n = strlen(package->dir);
-    if (package->has_manifest && strncmp(package->plugin, package->dir, n) == 0 &&
-        package->plugin[n] == '/')
-        file = manifest_find(&package->manifest, package->plugin + n + 1);
+    if (package->has_manifest && strncmp(package->plugin_name, package->dir, n) == 0 &&
+        package->plugin_name[n] == '/')
+        file = manifest_find(&package->manifest, package->plugin_name + n + 1);
     if (file != NULL)
         (void)json_add_string(plugin, "sha256", file->sha256);
     else if (digest_file_sha256(package->plugin, sha256, &size_bytes, NULL) == MODEL_OK)
@@ -63,7 +64,7 @@ void package_json_add_plugin(json_node *object, const struct package *package)
         (void)json_add_string(plugin, "error", err.message);
     }
     add_plugin_digest(plugin, package);
-    (void)json_add_string(plugin, "path", package->plugin);
+    (void)json_add_string(plugin, "path", package->plugin_name);
 }
 
 /* model_info.json, or, where a package has none, the same collected now. */
@@ -72,7 +73,8 @@ static void add_model_info(json_node *object, const struct package *package)
     json_node *info = NULL;
     char *path = path_join(package->dir, "model_info.json");
     model_status status =
-        path == NULL ? MODEL_OUT_OF_MEMORY : json_parse_file(path, MAX_INFO_BYTES, &info, NULL);
+        path == NULL ? MODEL_OUT_OF_MEMORY
+                     : package_file_json(package->archive, path, MAX_INFO_BYTES, &info, NULL);
     if (status != MODEL_OK)
         status = model_info_collect(package, NULL, &info, NULL);
     if (status == MODEL_OK)

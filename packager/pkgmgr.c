@@ -26,12 +26,16 @@ static const struct command commands[] = {
     {"inspect", cmd_inspect, "show the tensors of weights", help_inspect},
     {"diff", cmd_diff, "show how two models differ", help_diff},
     {"convert", cmd_convert, "make safetensors of a pickle, or another element type", help_convert},
+    {"doctor", cmd_doctor, "look whether all is well, and say what to do", help_doctor},
+    {"env", cmd_env, "print versions and settings, for reports of trouble", help_env},
     {.name = NULL},
 };
 
 int main(int argc, char **argv)
 {
+    static const struct command_choice choices[] = {
+        {"dtype", "f32 f16 bf16"}, {"access-format", "common json"}, {NULL, NULL}};
     static const struct program program = {
-        "pkgmgr", "Gets models from a hub and keeps them as packages.", commands};
+        "pkgmgr", "Gets models from a hub and keeps them as packages.", commands, choices};
     return command_main(&program, argc, argv);
 }

@@ -195,7 +195,17 @@ printf '.Dd January 1, 2026\n.Dt PKGMGR 1\n.Os\n.Sh NAME\n.Nm pkgmgr\n.Nd test\n
 plant manuals packager/commands/cmd_x.c '--unknown is not in docs/man/pkgmgr.1' < <(
     printf 'const char help[] =\n    "  --known   x\\n"\n    "  --unknown   x\\n";\n'
 )
-rm -rf docs/man/pkgmgr.1 packager/commands
+printf 'const char help[] =\n    "  --known   x\\n";\n' >packager/commands/cmd_y.c
+page='.Dd January 1, 2026\n.Dt PKGMGR 1\n.Os\n.Sh NAME\n.Nm pkgmgr\n.Nd test\n.Sh DESCRIPTION\nx\n%b.Sh OPTIONS\n.Bl -tag -width x\n.It Fl %s\nx\n.El\n'
+table='static const struct command commands[] = {\n    {"%s", cmd_y,\n "does it", help_y},\n};\n'
+# shellcheck disable=SC2059
+{
+    printf "$table" get >packager/pkgmgr.c
+    plant manuals docs/man/pkgmgr.1 'no help of packager/commands names --unknown' < <(printf "$page" '.Ss get\nx\n' -unknown)
+    plant manuals docs/man/pkgmgr.1 "no section for the command 'get'" < <(printf "$page" '' -known)
+    plant manuals docs/man/pkgmgr.1 "a section for 'put', which packager/pkgmgr.c does not have" < <(printf "$page" '.Ss get , put\nx\n' -known)
+}
+rm -rf docs/man/pkgmgr.1 packager/commands packager/pkgmgr.c
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

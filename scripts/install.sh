@@ -7,6 +7,7 @@
 #   include/                model_abi.h for plugin authors, modelhost.h and its options for applications
 #   include/modelhost/      kernels.h and the headers that it includes: what plugins compute with
 #   lib/modelhost/          libkernels.a, the same; pkgconfig/modelhost-kernels.pc knows how to use it
+#   share/bash-completion/, share/zsh/  what completes command lines
 #   share/man/, share/doc/modelhost/, share/licenses/modelhost/
 #
 # The commands find the plugins beside themselves, so the installed folder may be moved.
@@ -76,6 +77,12 @@ chmod 644 "$destination/lib/pkgconfig/modelhost-kernels.pc"
 for section in 1 3 7; do
     pages=(docs/man/*."$section")
     [ ${#pages[@]} -eq 0 ] || put 644 "share/man/man$section" "${pages[@]}"
+done
+for name in pkgmgr modelhost; do
+    mkdir -p "$destination/share/bash-completion/completions" "$destination/share/zsh/site-functions"
+    "$build/bin/$name" completion bash >"$destination/share/bash-completion/completions/$name"
+    "$build/bin/$name" completion zsh >"$destination/share/zsh/site-functions/_$name"
+    chmod 644 "$destination/share/bash-completion/completions/$name" "$destination/share/zsh/site-functions/_$name"
 done
 put 644 share/licenses/modelhost LICENSE
 for text in README.md CHANGELOG.md; do

@@ -37,6 +37,7 @@ struct fixture {
     size_t n_connections;      /* by COUNT */
     struct http_request *kept; /* by "/keep", or by "/late" that does not ask who is gone */
     uv_sem_t has_kept, has_gone;
+    unsigned n_sources; /* open ones of "/source" */
     char *folder, *file;
     char *big;
 };
@@ -63,6 +64,41 @@ static inline void reply_seen(struct http_request *request)
     free(text);
 }
 
+/* "/source": big, of which "/source?broken" cannot read what lies behind its first half. */
+static inline void read_big(void *context, uint64_t offset, void *data, size_t size_bytes,
+                            struct http_reading *reading)
+{
+    const struct fixture *fixture = context;
+    memcpy(data, fixture->big + offset, size_bytes);
+    http_reading_done(reading, true);
+}
+
+static inline void read_half(void *context, uint64_t offset, void *data, size_t size_bytes,
+                             struct http_reading *reading)
+{
+    if (offset < BIG_BYTES / 2)
+        read_big(context, offset, data, size_bytes, reading);
+    else
+        http_reading_done(reading, false);
+}
+
+static inline void close_source(void *context)
+{
+    struct fixture *fixture = context;
+    fixture->n_sources--;
+}
+
+static inline void reply_source(struct fixture *fixture, struct http_request *request)
+{
+    const bool is_part = strcmp(http_request_path(request), "/source/part") == 0;
+    fixture->n_sources++;
+    http_reply_source(
+        request, is_part ? 206 : 200, "application/octet-stream",
+        &(struct http_source){http_request_query(request) != NULL ? read_half : read_big,
+                              close_source, fixture},
+        is_part ? 1000 : 0, is_part ? 5000 : BIG_BYTES);
+}
+
 static inline void handle(void *context, struct http_request *request)
 {
     struct fixture *fixture = context;
@@ -83,6 +119,8 @@ static inline void handle(void *context, struct http_request *request)
             http_reply_spoil(request, (enum http_spoil)how, after_bytes);
         http_reply_file(request, is_part ? 206 : 200, "application/octet-stream", fd,
                         is_part ? 1000 : 0, is_part ? 5000 : BIG_BYTES);
+    } else if (strncmp(path, "/source", 7) == 0) {
+        reply_source(fixture, request);
     } else if (strcmp(path, "/big") == 0) {
         http_reply(request, 200, NULL, fixture->big, BIG_BYTES);
     } else if (strcmp(path, "/headers") == 0) {
@@ -129,6 +167,7 @@ static inline void run(void *argument)
         fixture->port = http_server_port(fixture->server);
     uv_sem_post(&fixture->done);
     (void)uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(fixture->n_sources, 0);
     assert_null(fixture->server); /* its on_closed() came before the loop ended */
 }
 

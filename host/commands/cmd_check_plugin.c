@@ -33,9 +33,9 @@ const char cmd_check_plugin_help[] =
     "--time-limit and --rounds leaves a report in the store, by which a load policy of \"conformant\"\n"
     "lets the plugin in; a plugin that failed goes into quarantine there for seven days (modelhost\n"
     "quarantine). Any other run leaves nothing.\n\n"
-    "  --package PKG    a small package of the plugin's architecture: a name in the store or a\n"
-    "                   folder with config.json and weights. Without it checks that need a model\n"
-    "                   are skipped, unless the plugin runs without any\n"
+    "  --package PKG    a small package of the plugin's architecture: a name in the store, a file\n"
+    "                   (.mhp), or a folder with config.json and weights. Without it checks\n"
+    "                   that need a model are skipped, unless the plugin runs without any\n"
     "  --only N,...     these checks only\n"
     "  --time-limit T   for each check (default 2m)\n"
     "  --rounds N       of check 4, create, run and destroy (16 or more; default 1000)\n"
@@ -133,7 +133,8 @@ static model_status find_places(struct check_command *run, struct model_error *e
         status = environment_store_dir(&run->store_dir, err);
     else if ((run->store_dir = text_format("%s", run->places.store_dir)) == NULL)
         status = error_no_memory(err, "a path");
-    if (status == MODEL_OK && run->package != NULL && path_is_dir(run->package))
+    if (status == MODEL_OK && run->package != NULL &&
+        (path_is_dir(run->package) || path_is_file(run->package)))
         run->package_dir = realpath(run->package, NULL);
     else if (status == MODEL_OK && run->package != NULL)
         status = command_find_package(&run->places, run->package, &run->package_dir, err);

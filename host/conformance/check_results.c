@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 3
+#define BATCH          3
+#define REFERENCE_NAME "reference.safetensors"
 
 struct results_check {
     struct check *check;
@@ -202,14 +203,29 @@ static bool compare_reference(struct results_check *r, const struct weights *ref
     return good;
 }
 
+/* Where it can be opened, to be freed; NULL: there is none. Of an archive it is a file in memory. */
+static char *find_reference(const struct subject *subject, struct memory_file *unpacked)
+{
+    const struct archive *archive = subject->package.archive;
+    const struct archive_entry *entry =
+        archive != NULL ? archive_find(archive, REFERENCE_NAME) : NULL;
+    char *path = path_join(subject->package_dir, REFERENCE_NAME);
+    if (archive == NULL && path != NULL && path_is_file(path))
+        return path;
+    free(path);
+    if (entry == NULL || archive_memory_file(archive, entry, unpacked, NULL) != MODEL_OK)
+        return NULL;
+    return text_format("%s", unpacked->path);
+}
+
 static bool check_reference(struct results_check *r)
 {
     struct weights *reference = NULL;
-    char *path = path_join(r->check->subject->package_dir, "reference.safetensors");
+    struct memory_file unpacked = MEMORY_FILE_NONE;
+    char *path = find_reference(r->check->subject, &unpacked);
     bool good = true;
     (void)snprintf(r->reference, sizeof r->reference, "; no reference");
-    if (path != NULL && path_is_file(path) &&
-        weights_open_file(path, &reference, NULL) == MODEL_OK) {
+    if (path != NULL && weights_open_file(path, &reference, NULL) == MODEL_OK) {
         struct made_inputs *inputs = inputs_of_reference(r->trial->model->description, reference);
         if (inputs != NULL)
             good = compare_reference(r, reference, inputs);
@@ -220,6 +236,7 @@ static bool check_reference(struct results_check *r)
     }
     if (reference != NULL)
         weights_destroy(reference);
+    memory_file_close(&unpacked);
     free(path);
     return good;
 }

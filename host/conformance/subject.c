@@ -3,7 +3,7 @@
 #include "check_record.h"
 #include "errors.h"
 #include "files.h"
-#include "package.h"
+#include "package_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static void keep_line(void *context, int32_t level, const char *message)
     (void)snprintf(subject->last_line, sizeof subject->last_line, "%s", message);
 }
 
-/* A package, an author's folder, or a folder as it came from a hub, with config.json in it. */
+/* A package, an author's folder, either of them in one file, or a folder as it came from a hub, with config.json in it. */
 static model_status find_backend(struct subject *subject, const char *folder,
                                  struct model_error *err)
 {
@@ -30,7 +30,12 @@ static model_status find_backend(struct subject *subject, const char *folder,
         status = error_no_memory(err, "a path");
     } else if (package_open(folder, NULL, &package, NULL) == MODEL_OK) {
         subject->backend_dir = text_format("%s", package.backend_dir);
-        package_finish(&package);
+        if (package.archive != NULL)
+            subject->package = package;
+        else
+            package_finish(&package);
+    } else if (path_is_file(folder)) {
+        status = package_open(folder, NULL, &package, err); /* fails again, and says why */
     } else if (path_is_file(config)) {
         subject->backend_dir = realpath(inside, NULL);
     } else if (path_is_file(plain)) {
@@ -53,7 +58,8 @@ static model_status read_config(struct subject *subject, struct model_error *err
 {
     struct buffer text = BUFFER_INIT(PACKAGE_MAX_CONFIG_BYTES);
     char *path = path_join(subject->backend_dir, "config.json");
-    model_status status = path != NULL ? file_read(path, PACKAGE_MAX_CONFIG_BYTES, &text, err)
+    model_status status = path != NULL ? package_file_read(subject->package.archive, path,
+                                                           PACKAGE_MAX_CONFIG_BYTES, &text, err)
                                        : error_no_memory(err, "a path");
     if (status == MODEL_OK)
         status =
@@ -74,7 +80,8 @@ static model_status open_package(struct subject *subject, const char *folder,
     if (status == MODEL_OK)
         status = read_config(subject, err);
     if (status == MODEL_OK) {
-        status = weights_open(subject->backend_dir, &subject->weights, err);
+        status = weights_open_from(subject->package.archive, subject->backend_dir, false,
+                                   &subject->weights, err);
         if (status == MODEL_NOT_FOUND) /* not every architecture has some */
             status = MODEL_OK;
     }
@@ -141,5 +148,6 @@ void subject_finish(struct subject *subject)
     free(subject->config_text);
     free(subject->package_dir);
     free(subject->backend_dir);
+    package_finish(&subject->package);
     *subject = (struct subject){.plugin_path = NULL};
 }

@@ -8,6 +8,7 @@
 #define SUBJECT_H
 
 #include "guarded_memory.h"
+#include "package.h"
 #include "plugin_handle.h"
 #include "services.h"
 
@@ -15,9 +16,10 @@
 
 struct subject_options {
     const char *plugin;
-    const char *package; /* a folder; NULL: an empty package for the plugin's first architecture */
-    uint32_t threads;    /* of a run; 0: 1 */
-    int record_fd;       /* where the plugin's functions that are called are told; -1: nowhere */
+    const char *
+        package; /* a folder or an archive; NULL: an empty package for the plugin's first architecture */
+    uint32_t threads; /* of a run; 0: 1 */
+    int record_fd;    /* where the plugin's functions that are called are told; -1: nowhere */
 };
 
 struct subject {
@@ -26,6 +28,7 @@ struct subject {
     struct plugin_handle plugin;
     bool is_open; /* the plugin */
     bool has_package;
+    struct package package; /* an archive that is open; else zeros */
     char *package_dir, *backend_dir, *config_text;
     json_node *config;
     struct weights *weights; /* NULL: none */

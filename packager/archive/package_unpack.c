@@ -151,6 +151,10 @@ static model_status unpack_all(const struct archive *archive, const char *folder
             status = error_set(err, MODEL_CANCELLED, "interrupted; nothing was left behind");
         else if (is_wanted(options, &index->entries[i]))
             status = unpack_one(archive, &index->entries[i], folder, err);
+        if (status == MODEL_OK && options->file_done != NULL &&
+            is_wanted(options, &index->entries[i]))
+            options->file_done(options->context, index->entries[i].path,
+                               index->entries[i].size_bytes);
     }
     return status;
 }

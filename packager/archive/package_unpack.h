@@ -7,7 +7,8 @@
 struct unpack_options {
     const char *const *filters; /* (n_filters): patterns of hub_glob.h; without any, all entries */
     size_t n_filters;
-    bool (*is_cancelled)(void *context); /* may be NULL */
+    bool (*is_cancelled)(void *context);                                     /* may be NULL */
+    void (*file_done)(void *context, const char *path, uint64_t size_bytes); /* may be NULL */
     void *context;
 };
 

@@ -160,19 +160,16 @@ int cmd_cache(int argc, char **argv)
     struct model_error err = MODEL_ERROR_INIT;
     struct store *store = NULL;
     struct listing listing = {0};
-    const char *store_dir = NULL;
-    bool json = false;
-    const struct command_option table[] = {
-        {"store", .text = &store_dir}, {"json", .flag = &json}, {.name = NULL}};
-    if (!command_read_options(argc, argv, table))
+    struct command_showing showing = {.json = false};
+    if (!command_read_showing(argc, argv, &showing))
         return COMMAND_USAGE;
     if (argc - optind != 1 || strcmp(argv[optind], "ls") != 0)
         return command_usage("cache", "want 'ls'");
-    model_status status = command_open_store(store_dir, 0, &store, &err);
+    model_status status = command_open_store(showing.store_dir, 0, &store, &err);
     listing.store = store;
     if (status == MODEL_OK)
         status = take(&listing, &err);
-    if (status == MODEL_OK && json) {
+    if (status == MODEL_OK && showing.json) {
         json_node *root = as_json(&listing);
         status = command_print_json(root, &err);
         json_free(root);

@@ -123,6 +123,16 @@ static model_status convert_file(const struct arguments *arguments,
     return status;
 }
 
+static model_status refuse_archive(const char *path, struct model_error *err)
+{
+    if (!path_is_file(path))
+        return MODEL_OK;
+    return error_set(err, MODEL_UNSUPPORTED,
+                     "%.400s is a package in one file, which is not converted as it is: 'pkgmgr "
+                     "unpack' makes a folder of it",
+                     path);
+}
+
 static model_status convert_place(const struct arguments *arguments,
                                   const struct convert_options *options, struct model_error *err)
 {
@@ -132,6 +142,8 @@ static model_status convert_place(const struct arguments *arguments,
     model_status status = command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
         status = package_locate(store, arguments->from, &place, err);
+    if (status == MODEL_OK)
+        status = refuse_archive(place.dir, err);
     if (status == MODEL_OK)
         status = convert_package(place.dir, arguments->to, options, &report, err);
     if (status == MODEL_OK)

@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "inspect_print.h"
 #include "json_difference.h"
+#include "package_file.h"
 #include "weights_difference.h"
 #include "weights_place.h"
 
@@ -70,9 +71,11 @@ static model_status compare_configs(const struct weights_place *a, const struct 
     json_node *of_a = NULL, *of_b = NULL;
     model_status status = MODEL_OK;
     if (a->config != NULL)
-        status = json_parse_file(a->config, PACKAGE_MAX_CONFIG_BYTES, &of_a, err);
+        status =
+            package_file_json(a->package.archive, a->config, PACKAGE_MAX_CONFIG_BYTES, &of_a, err);
     if (status == MODEL_OK && b->config != NULL)
-        status = json_parse_file(b->config, PACKAGE_MAX_CONFIG_BYTES, &of_b, err);
+        status =
+            package_file_json(b->package.archive, b->config, PACKAGE_MAX_CONFIG_BYTES, &of_b, err);
     if (status == MODEL_OK)
         status = json_difference(of_a, of_b, list, ret_n, err);
     json_free(of_b);

@@ -1,4 +1,5 @@
 /* cmd_download.c - `pkgmgr download`. */
+#include "command_hub.h"
 #include "command_trust.h"
 #include "commands.h"
 #include "download_print.h"
@@ -39,8 +40,9 @@ const char help_download[] =
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
     "  --require-signature  only a package that the store has signed by a trusted key (exit code 7);\n"
     "                     a hub's files bring no signature (or MODELHOST_REQUIRE_SIGNATURE=1)\n"
-    "  --json             print the result as JSON\n"
-    "  -q, --quiet        say nothing but errors\n\n"
+    "  --json             print the result as JSON, and events to standard error, one a line\n"
+    "  -q, --quiet        say nothing but errors\n"
+    "  -v, --verbose      a line for each request, without token\n\n"
     "Environment: HF_ENDPOINT HF_TOKEN HF_TOKEN_PATH HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE\n"
     "HF_HUB_DOWNLOAD_TIMEOUT (seconds without 1 kB/s), http_proxy https_proxy no_proxy,\n"
     "SSL_CERT_FILE MODELHOST_STORE MODELHOST_PLUGIN_PATH.\n";
@@ -84,6 +86,7 @@ static const struct option long_options[] = {
     {"require-signature", no_argument, NULL, OPT_REQUIRE_SIGNATURE},
     {"json", no_argument, NULL, OPT_JSON},
     {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
     {NULL, 0, NULL, 0},
 };
 
@@ -92,7 +95,8 @@ struct arguments {
     struct download_options options;
     const char *name; /* ID or ID@REVISION */
     const char *includes[MAX_PATTERNS], *excludes[MAX_PATTERNS];
-    bool json, quiet, require_signature;
+    struct command_talk talk;
+    bool require_signature;
 };
 
 static bool add_pattern(const char **patterns, size_t *n_patterns)
@@ -164,10 +168,13 @@ static int take_option(struct arguments *arguments, int option)
         arguments->require_signature = true;
         break;
     case OPT_JSON:
-        arguments->json = true;
+        arguments->talk.json = true;
         break;
     case 'q':
-        arguments->quiet = true;
+        arguments->talk.quiet = true;
+        break;
+    case 'v':
+        arguments->talk.verbose = true;
         break;
     case OPT_INCLUDE:
         if (!add_pattern(arguments->includes, &options->rules.n_includes))
@@ -187,7 +194,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
 {
     struct download_options *options = &arguments->options;
     int option, code = 0;
-    while (code == 0 && (option = command_next_option(argc, argv, ":q", long_options)) != -1)
+    while (code == 0 && (option = command_next_option(argc, argv, ":qv", long_options)) != -1)
         code = take_option(arguments, option);
     if (code != 0)
         return code;
@@ -213,7 +220,7 @@ static model_status dry_run(const struct arguments *arguments, struct model_erro
     model_status status = download_begin(&arguments->options, &download, err);
     if (status != MODEL_OK)
         return status;
-    status = download_print_plan(&download, arguments->json, err);
+    status = download_print_plan(&download, arguments->talk.json, err);
     download_end(&download);
     return status;
 }
@@ -227,7 +234,7 @@ static model_status run(struct arguments *arguments, struct progress_view *view,
     model_status status = download_run(&arguments->options, &result, err);
     progress_view_clear(view);
     if (status == MODEL_OK)
-        status = download_print_result(&result, arguments->json, arguments->quiet, err);
+        status = download_print_result(&result, arguments->talk.json, arguments->talk.quiet, err);
     download_result_finish(&result);
     return status;
 }
@@ -312,16 +319,8 @@ static int run_observed(struct arguments *arguments)
     if (status != MODEL_OK)
         return command_fail(status, &err);
     options->signature = command_trust_policy(&trust);
-    progress_view_init(&view, arguments->quiet);
-    options->hub.log = (struct log_sink){
-        .level = arguments->quiet ? MODEL_LOG_ERROR : MODEL_LOG_INFO,
-        .write = progress_view_log,
-        .context = &view,
-    };
-    options->hub.cancelled = command_interrupted;
-    options->progress = progress_view_update;
+    command_hub_talk(&arguments->talk, MODEL_LOG_INFO, &view, options);
     options->file_done = progress_view_file_done;
-    options->observer = &view;
     command_catch_interrupts();
     status = run(arguments, &view, &err);
     command_trust_finish(&trust);

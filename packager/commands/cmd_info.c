@@ -15,7 +15,8 @@
 const char help_info[] =
     "usage: pkgmgr info PKG [OPTION]...\n\n"
     "Shows what a package is made of: where it came from, its files with their digests, its\n"
-    "plugin, and what is known about the model. PKG is a name in the store or a folder.\n\n"
+    "plugin, and what is known about the model. PKG is a name in the store, a folder or a file\n"
+    "(.mhp).\n\n"
     "  --license      show the licence instead: what the author declares, and its text\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print it as JSON\n";

@@ -148,14 +148,11 @@ static model_status list_store(const char *dir, bool as_json, struct model_error
 int cmd_list(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    const char *store_dir = NULL;
-    bool as_json = false;
-    const struct command_option options[] = {
-        {"store", .text = &store_dir}, {"json", .flag = &as_json}, {.name = NULL}};
-    if (!command_read_options(argc, argv, options))
+    struct command_showing showing = {.json = false};
+    if (!command_read_showing(argc, argv, &showing))
         return COMMAND_USAGE;
     if (optind != argc)
         return command_usage("list", "takes no argument, but got '%s'", argv[optind]);
-    model_status status = list_store(store_dir, as_json, &err);
+    model_status status = list_store(showing.store_dir, showing.json, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

@@ -34,8 +34,9 @@ const char help_sync[] =
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
     "  --require-signature  only packages that the store has signed by a trusted key (exit code 7); a\n"
     "                     lockfile and a hub bring no signatures\n"
-    "  --json             print the result as JSON\n"
-    "  -q, --quiet        say nothing but errors\n";
+    "  --json             print the result as JSON, and events to standard error, one a line\n"
+    "  -q, --quiet        say nothing but errors\n"
+    "  -v, --verbose      a line for each request, without token\n";
 
 /* ---- lock */
 
@@ -138,8 +139,8 @@ struct sync {
     struct lockfile lockfile;
     json_node *root; /* with --json */
     struct command_trust trust;
-    bool require_signature;
-    bool frozen, json, quiet;
+    bool frozen, require_signature;
+    struct command_talk talk;
 };
 
 static const char *const state_names[] = {
@@ -149,13 +150,13 @@ static void tell(const struct sync *sync, const struct manifest *manifest, enum 
                  model_status status)
 {
     bool is_made = state != SYNC_SAME && !sync->frozen && status == MODEL_OK;
-    if (sync->json) {
+    if (sync->talk.json) {
         json_node *item = json_add_object(sync->root, NULL);
         (void)json_add_string(item, "id", manifest->id);
         (void)json_add_string(item, "revision", manifest->revision);
         (void)json_add_string(item, "was", state_names[state]);
         (void)json_add_bool(item, "same", state == SYNC_SAME || is_made);
-    } else if (!sync->quiet && status == MODEL_OK) {
+    } else if (!sync->talk.quiet && status == MODEL_OK) {
         fprintf(stderr, "pkgmgr: %s@%.12s %s\n", manifest->id, manifest->revision,
                 is_made ? "made as it was locked" : "is as it was locked");
     }
@@ -208,14 +209,9 @@ static int run(struct sync *sync, const char *path)
         return command_fail(status, &err);
     for (size_t i = 0; i < sync->lockfile.n_packages && !command_interrupted(NULL); i++) {
         status = sync_one(sync, &sync->lockfile.packages[i], &err);
-        int failed = status == MODEL_OK ? 0 : command_fail(status, &err);
-        code = code == 0 ? failed : code;
+        code = command_next_code(code, status, &err);
     }
-    if (code == 0 && command_interrupted(NULL))
-        code = status_exit_code(MODEL_CANCELLED);
-    if (sync->json && (status = command_print_json(sync->root, &err)) != MODEL_OK)
-        code = command_fail(status, &err);
-    return code;
+    return command_last_code(code, sync->root);
 }
 
 int cmd_sync(int argc, char **argv)
@@ -232,15 +228,14 @@ int cmd_sync(int argc, char **argv)
                                            {"store", .text = &options->store_dir},
                                            {"plugin-path", .text = &options->plugin_path},
                                            {"require-signature", .flag = &sync.require_signature},
-                                           {"json", .flag = &sync.json},
-                                           {"quiet", .flag = &sync.quiet, .letter = 'q'},
+                                           COMMAND_TALK_OPTIONS(&sync.talk),
                                            {.name = NULL}};
     if (!command_read_options(argc, argv, table))
         return COMMAND_USAGE;
     if (optind != argc)
         return command_usage("sync", "takes no argument, but got '%s'", argv[optind]);
-    sync.root = sync.json ? json_new_array() : NULL;
-    int code = command_hub_begin("sync", sync.quiet, &sync.hub);
+    sync.root = sync.talk.json ? json_new_array() : NULL;
+    int code = command_hub_begin("sync", &sync.talk, &sync.hub);
     if (code == 0 &&
         (status = command_trust_init(&sync.trust, sync.require_signature, &err)) != MODEL_OK)
         code = command_fail(status, &err);

@@ -26,7 +26,7 @@ const char help_pack[] =
     "                     asked for at the terminal, twice)\n"
     "  --key-file FILE    a key of 32 bytes in place of a passphrase\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
-    "  --json             print the result as JSON\n"
+    "  --json             print the result as JSON, and events to standard error, one a line\n"
     "  -q, --quiet        say nothing but errors\n";
 
 struct arguments {
@@ -54,6 +54,12 @@ static model_status print_result(const struct arguments *arguments,
     return status;
 }
 
+static void tell_file(void *context, const char *path, uint64_t size_bytes)
+{
+    (void)context;
+    command_event_file(path, size_bytes);
+}
+
 static model_status pack(const struct arguments *arguments, struct model_error *err)
 {
     struct store *store = NULL;
@@ -64,6 +70,7 @@ static model_status pack(const struct arguments *arguments, struct model_error *
         .level = arguments->ship ? 19 : (int)arguments->level,
         .compress_weights = arguments->ship,
         .is_cancelled = command_interrupted,
+        .source_done = arguments->json && !arguments->quiet ? tell_file : NULL,
     };
     command_catch_interrupts();
     model_status status = command_look_into_store(arguments->store_dir, &store, err);
@@ -74,7 +81,7 @@ static model_status pack(const struct arguments *arguments, struct model_error *
     options.secret = secret;
     if (status == MODEL_OK)
         status = package_pack(place.dir, arguments->output, &options, &summary, err);
-    if (status == MODEL_OK && !arguments->quiet)
+    if (status == MODEL_OK && !arguments->quiet && !arguments->json)
         fprintf(stderr, "pkgmgr: %zu files, %llu bytes, packed into %llu\n", summary.n_entries,
                 (unsigned long long)summary.content_bytes, (unsigned long long)summary.file_bytes);
     if (status == MODEL_OK)

@@ -16,7 +16,7 @@ const char help_sbom[] =
     "Prints what a package is made of as an SPDX 2.3 document in JSON: where it came from, its\n"
     "licence as the author declares it, each file with SHA-1 and SHA-256. Every file is read and\n"
     "compared with metadata.json. The same package gives the same document but for the time, which\n"
-    "SOURCE_DATE_EPOCH sets. PKG is a name in the store or a folder.\n\n"
+    "SOURCE_DATE_EPOCH sets. PKG is a name in the store, a folder or a file (.mhp).\n\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n";
 
 /* The time of the document, in seconds since 1970; false: the variable makes no sense. */

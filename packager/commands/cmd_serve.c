@@ -23,10 +23,11 @@
 #define DRAIN_MS        10000 /* for replies that are under way at a signal */
 
 const char help_serve[] =
-    "usage: pkgmgr serve DIR|STORE [OPTION]...\n\n"
+    "usage: pkgmgr serve DIR|STORE|FILE.mhp [OPTION]...\n\n"
     "Serves the models of a folder as huggingface.co does: DIR/OWNER/NAME/..., and DIR/NAME/... where\n"
     "a config.json or weights lie in it. Clients need HF_ENDPOINT set to the address that is printed.\n"
-    "Of a store, the packages are served as the repositories that they came from.\n"
+    "Of a store, the packages are served as the repositories that they came from, and so is a package in\n"
+    "one file, of which nothing is unpacked to disk.\n"
     "Files are read when first asked for; hidden ones and links that leave DIR are not served.\n"
     "Ends on SIGINT or SIGTERM, when what is under way is done, after 10 s at the latest.\n\n"
     "  --port N          listen there; 0 takes any free one (default: 8080)\n"
@@ -48,8 +49,8 @@ const char help_serve[] =
     "  --upstream-keep SIZE  keep so much below DIR/.pulled, 500M or 2T (default: 100G); what was not\n"
     "                    used for the longest time goes first\n"
     "  --upstream-token-file F  the token for that hub. Whoever may ask here gets what it may read\n"
-    "  --access-log F    a line for each request into this file, - is stdout; --access-format\n"
-    "                    common (the default) or json\n"
+    "  --access-log F    a line for each request into this file, - is stdout\n"
+    "  --access-format FORMAT  of these lines: common (default) or json\n"
     "  --fault MODE[=N]  for tests of downloaders: go wrong on purpose; may be repeated. --fault help\n"
     "                    lists the modes\n"
     "  -v, --verbose     one line to stderr for each request\n"

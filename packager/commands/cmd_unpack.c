@@ -21,7 +21,7 @@ const char help_unpack[] =
     "  -o, --output DIR   the folder to make, or an empty one (default: FILE without .mhp)\n"
     "  --filter GLOB      only files whose path matches; may come several times; '*' is any text,\n"
     "                     '/' too\n" COMMAND_SECRET_HELP COMMAND_REQUIRE_HELP
-    "  --json             print the result as JSON\n"
+    "  --json             print the result as JSON, and events to standard error, one a line\n"
     "  -q, --quiet        say nothing but errors\n";
 
 struct arguments {
@@ -34,7 +34,7 @@ struct arguments {
 static model_status print_result(const struct arguments *arguments, const char *dir,
                                  const struct unpack_summary *summary, struct model_error *err)
 {
-    if (!arguments->quiet)
+    if (!arguments->quiet && !arguments->json)
         fprintf(stderr, "pkgmgr: %zu files, %llu bytes\n", summary->n_files,
                 (unsigned long long)summary->size_bytes);
     char *text = NULL;
@@ -64,15 +64,23 @@ static char *usual_folder(const char *file)
                       : text_format("%s.unpacked", name);
 }
 
+static void tell_file(void *context, const char *path, uint64_t size_bytes)
+{
+    (void)context;
+    command_event_file(path, size_bytes);
+}
+
 static model_status unpack(const struct arguments *arguments, struct model_error *err)
 {
     struct archive *archive = NULL;
     struct command_trust trust;
     struct command_secret access = arguments->secret;
     struct unpack_summary summary = {0};
-    const struct unpack_options options = {.filters = arguments->filters.values,
-                                           .n_filters = arguments->filters.n_values,
-                                           .is_cancelled = command_interrupted};
+    const struct unpack_options options = {
+        .filters = arguments->filters.values,
+        .n_filters = arguments->filters.n_values,
+        .is_cancelled = command_interrupted,
+        .file_done = arguments->json && !arguments->quiet ? tell_file : NULL};
     char *dir = arguments->output != NULL ? text_format("%s", arguments->output)
                                           : usual_folder(arguments->file);
     if (dir == NULL)

@@ -22,15 +22,17 @@ const char help_update[] =
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
-    "  --json             print the result as JSON\n"
-    "  -q, --quiet        say nothing but errors\n";
+    "  --json             print the result as JSON, and events to standard error, one a line\n"
+    "  -q, --quiet        say nothing but errors\n"
+    "  -v, --verbose      a line for each request, without token\n";
 
 struct updates {
     struct command_hub hub;
     struct store *store;
     struct store_list list;
     json_node *root; /* an array, with --json */
-    bool all, dry_run, json, quiet;
+    bool all, dry_run;
+    struct command_talk talk;
 };
 
 /* ---- telling */
@@ -89,9 +91,9 @@ static model_status update_one(struct updates *updates, const struct store_entry
     model_status status = package_update_run(entry, ref, store_dir(updates->store),
                                              &updates->hub.options, updates->dry_run, &update, err);
     progress_view_clear(&updates->hub.view);
-    if (status == MODEL_OK && updates->json)
+    if (status == MODEL_OK && updates->talk.json)
         tell_json(updates, &update);
-    else if (status == MODEL_OK && !updates->quiet)
+    else if (status == MODEL_OK && !updates->talk.quiet)
         tell_text(updates, &update);
     package_update_finish(&update);
     return status;
@@ -142,8 +144,7 @@ static int update_all(struct updates *updates)
         for (size_t j = 0; j < entry->n_refs && !is_local && !command_interrupted(NULL); j++) {
             struct model_error err = MODEL_ERROR_INIT;
             model_status status = update_one(updates, entry, entry->refs[j], &err);
-            int failed = status == MODEL_OK ? 0 : command_fail(status, &err);
-            code = code == 0 ? failed : code;
+            code = command_next_code(code, status, &err);
         }
     }
     return code;
@@ -164,29 +165,20 @@ static int run(struct updates *updates, char **names, int n_names)
     int code = updates->all ? update_all(updates) : 0;
     for (int i = 0; i < n_names; i++) {
         status = update_named(updates, names[i], &err);
-        int failed = status == MODEL_OK ? 0 : command_fail(status, &err);
-        code = code == 0 ? failed : code;
+        code = command_next_code(code, status, &err);
     }
-    if (code == 0 && command_interrupted(NULL))
-        code = status_exit_code(MODEL_CANCELLED);
-    if (updates->json && (status = command_print_json(updates->root, &err)) != MODEL_OK)
-        code = command_fail(status, &err);
-    return code;
+    return command_last_code(code, updates->root);
 }
 
 int cmd_update(int argc, char **argv)
 {
     struct updates updates = {0};
     struct download_options *options = &updates.hub.options;
-    const struct command_option table[] = {{"all", .flag = &updates.all},
-                                           {"dry-run", .flag = &updates.dry_run},
-                                           {"token", .text = &options->hub.token},
-                                           {"endpoint", .text = &options->hub.endpoint},
-                                           {"store", .text = &options->store_dir},
-                                           {"plugin-path", .text = &options->plugin_path},
-                                           {"json", .flag = &updates.json},
-                                           {"quiet", .flag = &updates.quiet, .letter = 'q'},
-                                           {.name = NULL}};
+    const struct command_option table[] = {
+        {"all", .flag = &updates.all},          {"dry-run", .flag = &updates.dry_run},
+        {"token", .text = &options->hub.token}, {"endpoint", .text = &options->hub.endpoint},
+        {"store", .text = &options->store_dir}, {"plugin-path", .text = &options->plugin_path},
+        COMMAND_TALK_OPTIONS(&updates.talk),    {.name = NULL}};
     if (!command_read_options(argc, argv, table))
         return COMMAND_USAGE;
     if ((optind == argc) != updates.all)
@@ -197,8 +189,8 @@ int cmd_update(int argc, char **argv)
         if (wrong != 0)
             return wrong;
     }
-    updates.root = updates.json ? json_new_array() : NULL;
-    int code = command_hub_begin("update", updates.quiet, &updates.hub);
+    updates.root = updates.talk.json ? json_new_array() : NULL;
+    int code = command_hub_begin("update", &updates.talk, &updates.hub);
     if (code == 0)
         code = run(&updates, argv + optind, argc - optind);
     json_free(updates.root);

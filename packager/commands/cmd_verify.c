@@ -27,7 +27,7 @@ const char help_verify[] =
     "                 say what the store has that no package names\n" COMMAND_SECRET_HELP
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --require-signature  refuse what no trusted key signed (exit code 7; pkgmgr help keys)\n"
-    "  --json         print the result as JSON\n"
+    "  --json         print the result as JSON, and events to standard error, one a line\n"
     "  -q, --quiet    say nothing but errors\n";
 
 struct arguments {
@@ -44,6 +44,14 @@ struct findings {
     json_node *root; /* gets the state of the signature */
 };
 
+static void send_event(const char *path, bool good)
+{
+    json_node *event = command_event("file");
+    (void)json_add_string(event, "path", path);
+    (void)json_add_bool(event, "ok", good);
+    command_event_send(event);
+}
+
 static void report(void *context, const char *path, model_status status, const char *sentence)
 {
     struct findings *findings = context;
@@ -56,6 +64,8 @@ static void report(void *context, const char *path, model_status status, const c
         (void)json_add_bool(item, "ok", good);
         if (!good)
             (void)json_add_string(item, "error", sentence != NULL ? sentence : "damaged");
+        if (!findings->arguments->quiet)
+            send_event(path, good);
     } else if (!findings->arguments->quiet) {
         printf("%-7s %s\n", good ? "ok" : status == MODEL_IO ? "UNREADABLE" : "DAMAGED", path);
     }

@@ -191,11 +191,8 @@ int cmd_versions(int argc, char **argv)
     struct model_error err = MODEL_ERROR_INIT;
     struct store *store = NULL;
     struct versions versions = {0};
-    const char *store_dir = NULL;
-    bool json = false;
-    const struct command_option table[] = {
-        {"store", .text = &store_dir}, {"json", .flag = &json}, {.name = NULL}};
-    if (!command_read_options(argc, argv, table))
+    struct command_showing showing = {.json = false};
+    if (!command_read_showing(argc, argv, &showing))
         return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("versions", "want one ID");
@@ -204,12 +201,12 @@ int cmd_versions(int argc, char **argv)
         return command_usage("versions", "%s", err.message);
     free(versions.key);
     versions.key = NULL;
-    status = command_open_store(store_dir, 0, &store, &err);
+    status = command_open_store(showing.store_dir, 0, &store, &err);
     versions.store = store;
     if (status == MODEL_OK)
         status = gather(&versions, argv[optind], &err);
     if (status == MODEL_OK)
-        status = json ? print_json(&versions, &err) : print_table(&versions, &err);
+        status = showing.json ? print_json(&versions, &err) : print_table(&versions, &err);
     store_list_finish(&versions.list);
     free(versions.key);
     store_close(store);

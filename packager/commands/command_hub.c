@@ -24,7 +24,26 @@ static model_status read_environment(struct command_hub *hub, struct model_error
     return status == MODEL_OK ? hub_cache_dir(&hub->cache_dir, err) : status;
 }
 
-int command_hub_begin(const char *command, bool quiet, struct command_hub *hub)
+void command_hub_talk(const struct command_talk *talk, int32_t usual, struct progress_view *view,
+                      struct download_options *options)
+{
+    progress_view_init(view, talk->quiet);
+    if (talk->json)
+        progress_view_use_events(view);
+    options->hub.log = (struct log_sink){
+        .level = talk->quiet     ? MODEL_LOG_ERROR
+                 : talk->verbose ? MODEL_LOG_DEBUG
+                                 : usual,
+        .write = progress_view_log,
+        .context = view,
+    };
+    options->hub.http.log = options->hub.log;
+    options->hub.cancelled = command_interrupted;
+    options->progress = progress_view_update;
+    options->observer = view;
+}
+
+int command_hub_begin(const char *command, const struct command_talk *talk, struct command_hub *hub)
 {
     struct model_error err = MODEL_ERROR_INIT;
     struct download_options *options = &hub->options;
@@ -43,15 +62,9 @@ int command_hub_begin(const char *command, bool quiet, struct command_hub *hub)
     options->hub_cache_dir = hub->cache_dir;
     options->offline = hub->environment.offline;
     options->hub.stall_timeout_ms = hub->environment.stall_timeout_ms;
-    progress_view_init(&hub->view, quiet);
-    options->hub.log = (struct log_sink){
-        .level = quiet ? MODEL_LOG_ERROR : MODEL_LOG_WARN,
-        .write = progress_view_log,
-        .context = &hub->view,
-    };
-    options->hub.cancelled = command_interrupted;
-    options->progress = progress_view_update;
-    options->observer = &hub->view;
+    if (options->hub.http.ca_file == NULL)
+        options->hub.http.ca_file = hub->environment.ca_file;
+    command_hub_talk(talk, MODEL_LOG_WARN, &hub->view, options);
     command_catch_interrupts();
     return 0;
 }

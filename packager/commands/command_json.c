@@ -14,6 +14,21 @@ model_status command_print_json(const json_node *root, struct model_error *err)
     return status;
 }
 
+int command_next_code(int code, model_status status, const struct model_error *err)
+{
+    const int failed = status == MODEL_OK ? 0 : command_fail(status, err);
+    return code == 0 ? failed : code;
+}
+
+int command_last_code(int code, const json_node *root)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (code == 0 && command_interrupted(NULL))
+        code = status_exit_code(MODEL_CANCELLED);
+    const model_status status = root != NULL ? command_print_json(root, &err) : MODEL_OK;
+    return status == MODEL_OK ? code : command_fail(status, &err);
+}
+
 model_status command_print_text(struct buffer *text, struct model_error *err)
 {
     char *all = buffer_take(text);

@@ -28,6 +28,13 @@ model_status command_look_into_store(const char *dir, struct store **ret, struct
     return status;
 }
 
+bool command_read_showing(int argc, char **argv, struct command_showing *ret)
+{
+    const struct command_option table[] = {
+        {"store", .text = &ret->store_dir}, {"json", .flag = &ret->json}, {.name = NULL}};
+    return command_read_options(argc, argv, table);
+}
+
 int command_check_package(const char *command, const char *word)
 {
     struct model_error err = MODEL_ERROR_INIT;

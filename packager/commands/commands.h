@@ -30,6 +30,8 @@ int cmd_import(int argc, char **argv);
 int cmd_sbom(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_env(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_sign(int argc, char **argv);
 int cmd_keys(int argc, char **argv);
@@ -38,18 +40,35 @@ extern const char help_download[], help_install[], help_list[], help_info[], hel
     help_rm[], help_serve[], help_rekey[];
 extern const char help_gc[], help_cache[], help_versions[], help_rollback[], help_update[],
     help_lock[], help_sync[], help_import[], help_sbom[], help_inspect[], help_diff[],
-    help_convert[], help_pack[], help_unpack[], help_sign[], help_keys[];
+    help_convert[], help_doctor[], help_env[], help_pack[], help_unpack[], help_sign[], help_keys[];
 
 /* Opens the store of --store, or of the environment when that is NULL (command_store.c). */
 model_status command_open_store(const char *dir, int create, struct store **ret,
                                 struct model_error *err);
 /* The same for commands that only look: a store that is not there is MODEL_OK and NULL. */
 model_status command_look_into_store(const char *dir, struct store **ret, struct model_error *err);
+/* What a command that only shows something is told: --store and --json. False: return COMMAND_USAGE. */
+struct command_showing {
+    const char *store_dir;
+    bool json;
+};
+bool command_read_showing(int argc, char **argv, struct command_showing *ret);
 /* 0, or COMMAND_USAGE after saying that the word is no folder and cannot be a package's name. */
 int command_check_package(const char *command, const char *word);
 
 /* Prints it, pretty; NULL, which nobody had memory for, is MODEL_OUT_OF_MEMORY (command_json.c). */
 model_status command_print_json(const json_node *root, struct model_error *err);
+/* With --json and without -q: a line of JSON on standard error about what happens. command_event() begins one with its
+ * name, command_event_send() ends it; NULL, for want of memory, is said nothing of. */
+json_node *command_event(const char *event);
+void command_event_send(json_node *event);
+/* {"event":"file","path":...,"size":...}: it is done. */
+void command_event_file(const char *path, uint64_t size_bytes);
+/* For commands that do one thing after the other: the first exit code that is not 0, this failure's among them,
+ * which is said. */
+int command_next_code(int code, model_status status, const struct model_error *err);
+/* The exit code at their end: when interrupted 130; and their result is printed (NULL: not as JSON). */
+int command_last_code(int code, const json_node *root);
 /* Prints what was collected, and empties it. */
 model_status command_print_text(struct buffer *text, struct model_error *err);
 /* "2026-11-21T20:00:00Z"; NULL for 0, a time that is not known. */

@@ -1,6 +1,6 @@
 /* download_print.c - see download_print.h. */
 #include "download_print.h"
-#include "command.h"
+#include "commands.h"
 #include "errors.h"
 #include "files.h"
 #include "human_text.h"
@@ -101,18 +101,32 @@ static model_status print_result_json(const struct download_result *result, stru
     return print_tree(root, err);
 }
 
+static void send_done(const struct download_result *result)
+{
+    json_node *event = command_event("done");
+    (void)json_add_string(event, "id", result->id);
+    (void)json_add_string(event, "revision", result->revision);
+    (void)json_add_number(event, "downloaded_bytes", (double)result->downloaded_bytes);
+    (void)json_add_number(event, "reused_bytes", (double)result->reused_bytes);
+    if (result->plugin_advice != NULL)
+        (void)json_add_string(event, "advice", result->plugin_advice);
+    command_event_send(event);
+}
+
 model_status download_print_result(const struct download_result *result, bool json, bool quiet,
                                    struct model_error *err)
 {
     char size[HUMAN_TEXT_BYTES];
-    if (!quiet) {
+    if (!quiet && json) {
+        send_done(result);
+    } else if (!quiet) {
         fprintf(stderr, "%s@%.12s: %s downloaded", result->id, result->revision,
                 human_size(result->downloaded_bytes, size));
         if (result->reused_bytes > 0)
             fprintf(stderr, ", %s in the store already", human_size(result->reused_bytes, size));
         fprintf(stderr, "\n");
     }
-    if (!quiet && result->plugin_advice != NULL)
+    if (!quiet && !json && result->plugin_advice != NULL)
         fprintf(stderr, "pkgmgr: %s\n", result->plugin_advice);
     if (json)
         return print_result_json(result, err);

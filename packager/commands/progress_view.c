@@ -1,6 +1,7 @@
 /* progress_view.c - see progress_view.h. */
 #include "progress_view.h"
 #include "clock.h"
+#include "commands.h"
 #include "environment.h"
 #include "human_text.h"
 
@@ -11,6 +12,7 @@
 
 #define REDRAW_NS (NS_PER_S / 10)
 #define SAMPLE_NS (NS_PER_S / 2)
+#define EVENT_NS  NS_PER_S
 
 void progress_view_init(struct progress_view *view, bool quiet)
 {
@@ -18,6 +20,12 @@ void progress_view_init(struct progress_view *view, bool quiet)
     *view = (struct progress_view){.quiet = quiet};
     view->terminal =
         !quiet && isatty(STDERR_FILENO) != 0 && (kind == NULL || strcmp(kind, "dumb") != 0);
+}
+
+void progress_view_use_events(struct progress_view *view)
+{
+    view->events = !view->quiet;
+    view->terminal = false;
 }
 
 static size_t columns(void)
@@ -41,11 +49,30 @@ static void sample(struct progress_view *view, int64_t now_ns, uint64_t done_byt
     view->sampled_bytes = done_bytes;
 }
 
+/* The first, the last, and one a second between. */
+static void send_progress(struct progress_view *view, const struct download_plan *plan,
+                          size_t file_index, uint64_t done_bytes)
+{
+    const int64_t now_ns = clock_now_ns();
+    if (view->drawn_ns != 0 && now_ns - view->drawn_ns < EVENT_NS && done_bytes < plan->fetch_bytes)
+        return;
+    view->drawn_ns = now_ns;
+    json_node *event = command_event("progress");
+    (void)json_add_string(event, "path", plan->files[file_index].file->path);
+    (void)json_add_number(event, "file", (double)file_index + 1);
+    (void)json_add_number(event, "files", (double)plan->n_files);
+    (void)json_add_number(event, "done_bytes", (double)done_bytes);
+    (void)json_add_number(event, "total_bytes", (double)plan->fetch_bytes);
+    command_event_send(event);
+}
+
 void progress_view_update(void *context, const struct download_plan *plan, size_t file_index,
                           uint64_t done_bytes)
 {
     struct progress_view *view = context;
     char line[512];
+    if (view->events)
+        send_progress(view, plan, file_index, done_bytes);
     if (!view->terminal)
         return;
     int64_t now_ns = clock_now_ns();
@@ -70,7 +97,13 @@ void progress_view_file_done(void *context, const struct plan_file *file)
 {
     const struct progress_view *view = context;
     char size[HUMAN_TEXT_BYTES];
-    if (!view->quiet && !view->terminal)
+    if (view->events) {
+        json_node *event = command_event("file");
+        (void)json_add_string(event, "path", file->file->path);
+        (void)json_add_number(event, "size", (double)file->file->size_bytes);
+        (void)json_add_bool(event, "in_store", file->in_store);
+        command_event_send(event);
+    } else if (!view->quiet && !view->terminal)
         fprintf(stderr, "%s  %s%s\n", file->file->path, human_size(file->file->size_bytes, size),
                 file->in_store ? "  (in the store already)" : "");
 }
@@ -84,7 +117,17 @@ void progress_view_clear(struct progress_view *view)
 
 void progress_view_log(void *context, int32_t level, const char *message)
 {
-    (void)level;
+    const struct progress_view *view = context;
+    if (view->events) {
+        json_node *event = command_event("message");
+        (void)json_add_string(event, "level",
+                              level <= MODEL_LOG_WARN    ? "warning"
+                              : level >= MODEL_LOG_DEBUG ? "debug"
+                                                         : "info");
+        (void)json_add_string(event, "text", message);
+        command_event_send(event);
+        return;
+    }
     progress_view_clear(context);
     fprintf(stderr, "pkgmgr: %s\n", message);
 }

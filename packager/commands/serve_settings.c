@@ -85,7 +85,7 @@ static int read_tokens(struct serve_settings *s)
 static int check(const struct serve_settings *s, int n_arguments)
 {
     if (n_arguments != 1)
-        return command_usage("serve", "wants one folder to serve, got %d", n_arguments);
+        return command_usage("serve", "wants one folder or file to serve, got %d", n_arguments);
     if ((s->certificate == NULL) != (s->key == NULL))
         return command_usage("serve", "--cert and --key belong together");
     if (s->access_format != NULL && strcmp(s->access_format, "common") != 0 &&

@@ -3,9 +3,12 @@
 #include "commands.h"
 #include "errors.h"
 #include "files.h"
+#include "package_file.h"
 #include "package_locate.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static model_status open_package(const char *word, const char *store_dir, const char *backend,
@@ -13,11 +16,12 @@ static model_status open_package(const char *word, const char *store_dir, const 
 {
     struct store *store = NULL;
     struct package_place found = {0};
-    model_status status = command_look_into_store(store_dir, &store, err);
-    if (status == MODEL_OK)
+    const bool is_archive = weights_word_is_archive(word);
+    model_status status = is_archive ? MODEL_OK : command_look_into_store(store_dir, &store, err);
+    if (status == MODEL_OK && !is_archive)
         status = package_locate(store, word, &found, err);
     if (status == MODEL_OK)
-        status = package_open(found.dir, backend, &place->package, err);
+        status = package_open(is_archive ? word : found.dir, backend, &place->package, err);
     if (status == MODEL_OK) {
         place->is_package = true;
         place->path = text_format("%s", place->package.backend_dir);
@@ -41,17 +45,34 @@ static bool is_weights_folder(const char *word)
     return found;
 }
 
+bool weights_word_is_archive(const char *word)
+{
+    uint8_t head[ARCHIVE_HEADER_BYTES];
+    const size_t n = strlen(word), n_suffix = strlen(ARCHIVE_SUFFIX);
+    if (!path_is_file(word))
+        return false;
+    if (n > n_suffix && strcmp(word + n - n_suffix, ARCHIVE_SUFFIX) == 0)
+        return true;
+    int fd = open(word, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const ssize_t n_read = fd >= 0 ? read(fd, head, sizeof head) : -1;
+    if (fd >= 0)
+        (void)close(fd);
+    return n_read > 0 && archive_has_magic(head, (size_t)n_read);
+}
+
 bool weights_word_is_path(const char *word)
 {
+    if (weights_word_is_archive(word))
+        return false;
     return path_is_file(word) || (path_is_dir(word) && is_weights_folder(word));
 }
 
-static char *find_config(const char *path)
+static char *find_config(const struct archive *archive, const char *path)
 {
-    char *config = path_is_dir(path)
+    char *config = archive != NULL || path_is_dir(path)
                        ? path_join(path, "config.json")
                        : text_format("%.*sconfig.json", (int)(path_base(path) - path), path);
-    if (config != NULL && path_is_file(config))
+    if (config != NULL && package_file_exists(archive, config))
         return config;
     free(config);
     return NULL;
@@ -69,9 +90,9 @@ model_status weights_place_open(const char *word, const char *store_dir, const c
     if (status == MODEL_OK && place.path == NULL)
         status = error_no_memory(err, word);
     if (status == MODEL_OK)
-        status = tensor_table_open(place.path, &place.table, err);
+        status = tensor_table_open_from(place.package.archive, place.path, &place.table, err);
     if (status == MODEL_OK && (place.is_package || path_is_dir(place.path)))
-        place.config = find_config(place.path);
+        place.config = find_config(place.package.archive, place.path);
     if (status == MODEL_OK)
         *ret = place;
     else

@@ -14,12 +14,14 @@ struct weights_place {
     struct tensor_table table;
 };
 
-/* Opens it: a file; a package by name or folder; or any folder with weights in it. backend as in
+/* Opens it: a file; a package by name, folder or archive; or any folder with weights in it. backend as in
  * package_open(). */
 model_status weights_place_open(const char *word, const char *store_dir, const char *backend,
                                 struct weights_place *ret, struct model_error *err);
 /* Whether the word is a file, or a folder with weights in it that is no package. */
 bool weights_word_is_path(const char *word);
+/* Whether the word is a file that begins as an archive does, or that calls itself one. */
+bool weights_word_is_archive(const char *word);
 void weights_place_close(struct weights_place *place);
 
 #endif

@@ -249,6 +249,24 @@ model_status tensor_table_open(const char *path, struct tensor_table *ret, struc
     return status;
 }
 
+model_status tensor_table_open_from(const struct archive *archive, const char *path,
+                                    struct tensor_table *ret, struct model_error *err)
+{
+    if (archive == NULL)
+        return tensor_table_open(path, ret, err);
+    struct tensor_table table = {.path = text_format("%s", path)};
+    model_status status = table.path != NULL
+                              ? weights_open_from(archive, path, true, &table.weights, err)
+                              : error_no_memory(err, path);
+    if (status == MODEL_OK)
+        status = list_weights(&table, err);
+    if (status == MODEL_OK)
+        *ret = table;
+    else
+        tensor_table_close(&table);
+    return status;
+}
+
 model_status tensor_table_check(const struct tensor_table *table, struct model_error *err)
 {
     model_status status = MODEL_OK;

@@ -35,6 +35,10 @@ struct tensor_table {
  * pytorch_model.bin or its index, the first that is there. MODEL_NOT_FOUND, MODEL_CORRUPT,
  * MODEL_UNSUPPORTED. */
 model_status tensor_table_open(const char *path, struct tensor_table *ret, struct model_error *err);
+/* A folder of an archive, which must live as long, as package_file.h names it: safetensors only. What is mapped
+ * from the archive is not compared with its digest. archive NULL: as above. */
+model_status tensor_table_open_from(const struct archive *archive, const char *path,
+                                    struct tensor_table *ret, struct model_error *err);
 /* Compares what checksums there are with all data. */
 model_status tensor_table_check(const struct tensor_table *table, struct model_error *err);
 /* Gives the pages of a tensor's data back to the system. */

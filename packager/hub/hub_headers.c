@@ -121,9 +121,7 @@ static int64_t days_until(int year, int month, int day)
     return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, the one form that may be sent) in seconds since 1970, or
- * -1. The name of the day is not looked at. */
-static int64_t read_date(const char *text)
+int64_t hub_date_read(const char *text)
 {
     static const char pattern[] = "???, ## ??? #### ##:##:## GMT";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -155,7 +153,7 @@ static int64_t read_retry_after(const char *text, int64_t now_s)
     int64_t wait_s = read_seconds(text);
     if (wait_s >= 0)
         return wait_s;
-    int64_t date_s = read_date(text);
+    int64_t date_s = hub_date_read(text);
     return date_s > now_s ? date_s - now_s : -1;
 }
 

@@ -32,6 +32,10 @@ struct hub_digest {
 /* Reads "<hex>", <hex> or W/"<hex>"; kind NONE when it is something else, or NULL. */
 struct hub_digest hub_digest_read(const char *etag);
 
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, the one form that may be sent) in seconds since 1970, or
+ * -1. The name of the day is not looked at. */
+int64_t hub_date_read(const char *text);
+
 /* Whether text is exactly n hexadecimal digits. */
 bool hub_is_hex(const char *text, size_t n);
 

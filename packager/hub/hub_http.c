@@ -8,6 +8,7 @@
 #include "hub_loop.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct hub_http {
     CURLM *multi;
     struct hub_loop *loop;
     struct hub_easy_shared shared;
+    struct log_sink log;
     struct hub_easy *running, *idle;
     size_t n_idle;
     struct hub_call *ended; /* a list by the calls' `inside`s */
@@ -97,6 +99,23 @@ static void on_timer(void *context)
 
 /* ---- exchanges */
 
+/* What stands behind '?' may be a signature that opens a file to anybody. */
+static void log_call(const struct hub_http *http, const struct hub_call *call, model_status status)
+{
+    const struct hub_exchange *exchange = &call->exchange;
+    const int n = (int)strcspn(exchange->url, "?");
+    char range[64] = "", answer[24] = "failed";
+    if (exchange->range_end > 0)
+        (void)snprintf(range, sizeof range, " bytes %llu-%llu",
+                       (unsigned long long)exchange->range_start,
+                       (unsigned long long)exchange->range_end - 1);
+    if (status == MODEL_OK)
+        (void)snprintf(answer, sizeof answer, "%ld", call->response.status);
+    log_write(&http->log, MODEL_LOG_DEBUG, "GET %.*s%s%s%s: %s", n, exchange->url,
+              exchange->url[n] != '\0' ? "?..." : "", range,
+              exchange->token != NULL ? ", token ****" : "", answer);
+}
+
 /* An ended call waits in a list for wait() to return it. */
 static void end_call(struct hub_http *http, struct hub_call *call, model_status status)
 {
@@ -106,6 +125,8 @@ static void end_call(struct hub_http *http, struct hub_call *call, model_status 
     call->status = status;
     call->inside = NULL;
     *at = call;
+    if (http->log.write != NULL && http->log.level >= MODEL_LOG_DEBUG)
+        log_call(http, call, status);
 }
 
 static void begin_by_curl(void *context, struct hub_call *call)
@@ -282,6 +303,7 @@ model_status hub_http_create(const struct hub_http_options *options, struct hub_
     if (options != NULL) {
         http->shared.now_ns = options->now_ns;
         http->shared.clock_context = options->clock_context;
+        http->log = options->log;
     }
     rate_limit_init(&http->shared.limit, options != NULL ? options->limit_bytes_per_s : 0,
                     hub_easy_now_ns(&http->shared));
@@ -328,4 +350,9 @@ struct hub_transport hub_http_transport(struct hub_http *http)
                                   .wait = wait_by_curl,
                                   .wake = wake_by_uv,
                                   .context = http};
+}
+
+const char *hub_http_version(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version;
 }

@@ -5,6 +5,7 @@
 #define HUB_HTTP_H
 
 #include "buffer.h"
+#include "log.h"
 
 #include <stdbool.h>
 
@@ -20,6 +21,7 @@ enum hub_header {
     HUB_RETRY_AFTER,
     HUB_CONTENT_RANGE,
     HUB_CONTENT_ENCODING,
+    HUB_DATE,
     HUB_N_HEADERS
 };
 
@@ -111,6 +113,8 @@ struct hub_http_options {
     /* Nanoseconds that never go back, by which exchanges stall and are limited; NULL: the system's. */
     int64_t (*now_ns)(void *context);
     void *clock_context;
+    struct log_sink
+        log; /* MODEL_LOG_DEBUG: a line for each exchange, without token and signatures */
 };
 
 /* Connections that are kept between exchanges. Proxies come from the environment as libcurl reads it
@@ -119,5 +123,7 @@ model_status hub_http_create(const struct hub_http_options *options, struct hub_
                              struct model_error *err);
 void hub_http_destroy(struct hub_http *http);
 struct hub_transport hub_http_transport(struct hub_http *http);
+/* Which libcurl that is: "7.88.1". */
+const char *hub_http_version(void);
 
 #endif

@@ -17,6 +17,7 @@ static const char *const header_names[HUB_N_HEADERS] = {
     [HUB_RETRY_AFTER] = "retry-after",
     [HUB_CONTENT_RANGE] = "content-range",
     [HUB_CONTENT_ENCODING] = "content-encoding",
+    [HUB_DATE] = "date",
 };
 
 void hub_response_init(struct hub_response *response)

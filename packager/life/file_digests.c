@@ -59,6 +59,43 @@ static model_status read_all(struct reading *reading, int fd, const char *path,
     }
 }
 
+static void take(struct reading *reading, struct file_digests *ret)
+{
+    ret->size_bytes = reading->read_bytes;
+    finish(reading->sha256, ret->sha256);
+    finish(reading->sha1, ret->sha1);
+    finish(reading->git_blob, ret->git_blob);
+}
+
+static void drop(struct reading *reading)
+{
+    digest_destroy(reading->sha256);
+    digest_destroy(reading->sha1);
+    digest_destroy(reading->git_blob);
+}
+
+model_status file_digests_of_entry(const struct archive *archive, const struct archive_entry *entry,
+                                   unsigned wanted, struct file_digests *ret,
+                                   struct model_error *err)
+{
+    struct reading reading = {.read_bytes = entry->size_bytes};
+    struct file_map map = {.fd = -1};
+    model_status status = archive_map_lazily(archive, entry, &map, err);
+    if (status != MODEL_OK)
+        return status;
+    status = start(&reading, wanted, entry->size_bytes, err);
+    if (status == MODEL_OK) {
+        update(reading.sha256, map.data, map.size_bytes);
+        update(reading.sha1, map.data, map.size_bytes);
+        update(reading.git_blob, map.data, map.size_bytes);
+        take(&reading, ret);
+    } else {
+        drop(&reading);
+    }
+    file_map_close(&map);
+    return status;
+}
+
 model_status file_digests_read(const char *path, unsigned wanted, struct file_digests *ret,
                                struct model_error *err)
 {
@@ -80,14 +117,9 @@ model_status file_digests_read(const char *path, unsigned wanted, struct file_di
         status = error_set(err, MODEL_IO, "%.400s changes while it is read; try again", path);
     (void)close(fd);
     if (status != MODEL_OK) {
-        digest_destroy(reading.sha256);
-        digest_destroy(reading.sha1);
-        digest_destroy(reading.git_blob);
+        drop(&reading);
         return status;
     }
-    ret->size_bytes = reading.read_bytes;
-    finish(reading.sha256, ret->sha256);
-    finish(reading.sha1, ret->sha1);
-    finish(reading.git_blob, ret->git_blob);
+    take(&reading, ret);
     return MODEL_OK;
 }

@@ -2,7 +2,7 @@
 #ifndef FILE_DIGESTS_H
 #define FILE_DIGESTS_H
 
-#include "digest.h"
+#include "archive.h"
 
 /* Which are wanted; each costs its time. */
 enum file_digest { FILE_SHA256 = 1u << 0, FILE_SHA1 = 1u << 1, FILE_GIT_BLOB = 1u << 2 };
@@ -15,6 +15,10 @@ struct file_digests {
     char git_blob[SHA1_HEX_BYTES]; /* git's name of it */
 };
 
+/* Of an entry of an archive, which is mapped meanwhile. */
+model_status file_digests_of_entry(const struct archive *archive, const struct archive_entry *entry,
+                                   unsigned wanted, struct file_digests *ret,
+                                   struct model_error *err);
 /* MODEL_INVALID_ARGUMENT: no regular file; MODEL_IO: also when it changes its size meanwhile. */
 model_status file_digests_read(const char *path, unsigned wanted, struct file_digests *ret,
                                struct model_error *err);

@@ -1,7 +1,7 @@
 /* package_license.c - see package_license.h. */
 #include "package_license.h"
 #include "errors.h"
-#include "files.h"
+#include "package_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,8 @@ static void read_readme(const struct package *package, struct license_claim *cla
 {
     struct buffer text = BUFFER_INIT(MAX_README_BYTES);
     char *path = path_join(package->dir, "README.md");
-    if (path != NULL && file_read(path, MAX_README_BYTES, &text, NULL) == MODEL_OK &&
+    if (path != NULL &&
+        package_file_read(package->archive, path, MAX_README_BYTES, &text, NULL) == MODEL_OK &&
         text.data != NULL)
         license_read_front_matter(text.data, text.size, claim);
     buffer_finish(&text);
@@ -50,7 +51,7 @@ static model_status find_text(const struct package *package, struct package_lice
                               struct model_error *err)
 {
     struct dir_list list = {0};
-    model_status status = dir_read(package->dir, &list, err);
+    model_status status = package_folder_read(package->archive, package->dir, &list, err);
     for (size_t i = 0; i < list.n_names && license->text_path == NULL && status == MODEL_OK; i++) {
         if (!is_license_name(list.names[i]))
             continue;
@@ -58,7 +59,8 @@ static model_status find_text(const struct package *package, struct package_lice
         char *path = path_join(package->dir, list.names[i]);
         if (path == NULL)
             status = error_no_memory(err, "a licence");
-        else if (file_read(path, PACKAGE_LICENSE_MAX_BYTES, &text, NULL) == MODEL_OK) {
+        else if (package_file_read(package->archive, path, PACKAGE_LICENSE_MAX_BYTES, &text,
+                                   NULL) == MODEL_OK) {
             license->text_path = text_format("%s", list.names[i]);
             license->text = buffer_take(&text);
             if (license->text_path == NULL || license->text == NULL)

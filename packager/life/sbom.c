@@ -2,7 +2,7 @@
 #include "sbom.h"
 #include "errors.h"
 #include "file_digests.h"
-#include "files.h"
+#include "package_file.h"
 #include "package_license.h"
 #include "store.h"
 
@@ -29,6 +29,23 @@ static model_status no_memory(const struct sbom *sbom)
 
 /* ---- files */
 
+static model_status read_file(const struct sbom *sbom, const char *name, struct file_digests *ret)
+{
+    const struct archive *archive = sbom->package->archive;
+    const unsigned wanted = FILE_SHA256 | FILE_SHA1;
+    const struct archive_entry *entry = NULL;
+    char *path = path_join(sbom->package->dir, name);
+    model_status status = path != NULL ? MODEL_OK : no_memory(sbom);
+    if (status == MODEL_OK && archive == NULL)
+        status = file_digests_read(path, wanted, ret, sbom->err);
+    else if (status == MODEL_OK)
+        status = package_file_entry(archive, path, &entry, sbom->err);
+    if (status == MODEL_OK && entry != NULL)
+        status = file_digests_of_entry(archive, entry, wanted, ret, sbom->err);
+    free(path);
+    return status;
+}
+
 static model_status read_files(struct sbom *sbom)
 {
     const struct manifest *manifest = &sbom->package->manifest;
@@ -36,11 +53,7 @@ static model_status read_files(struct sbom *sbom)
     model_status status = sbom->digests != NULL ? MODEL_OK : no_memory(sbom);
     for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++) {
         const struct manifest_file *file = &manifest->files[i];
-        char *path = path_join(sbom->package->dir, file->path);
-        status = path != NULL ? file_digests_read(path, FILE_SHA256 | FILE_SHA1, &sbom->digests[i],
-                                                  sbom->err)
-                              : no_memory(sbom);
-        free(path);
+        status = read_file(sbom, file->path, &sbom->digests[i]);
         if (status == MODEL_OK && strcmp(sbom->digests[i].sha256, file->sha256) != 0)
             status = error_set(sbom->err, MODEL_CORRUPT,
                                "%s: sha256 %s, want %s; `pkgmgr download --force` mends it",

@@ -4,6 +4,7 @@
 #include "files.h"
 #include "http_text.h"
 #include "mirror_access_log.h"
+#include "mirror_archive.h"
 #include "mirror_answers.h"
 #include "mirror_fault.h"
 #include "mirror_scanner.h"
@@ -225,17 +226,24 @@ void mirror_handle(void *context, struct http_request *request)
 
 /* ---- its life */
 
+/* What fill() made. */
+static void destroy(struct mirror *mirror)
+{
+    for (size_t i = 0; i < mirror->catalog.n_repositories; i++)
+        mirror_snapshot_destroy(mirror->catalog.repositories[i]->snapshot);
+    mirror_catalog_finish(&mirror->catalog);
+    mirror_faults_destroy(mirror->faults);
+    mirror_archive_close(mirror->archive);
+    store_close(mirror->store);
+    free(mirror);
+}
+
 static void free_mirror(void *context)
 {
     struct mirror *mirror = context;
     void (*on_closed)(void *) = mirror->on_closed;
     void *on_closed_context = mirror->on_closed_context;
-    for (size_t i = 0; i < mirror->catalog.n_repositories; i++)
-        mirror_snapshot_destroy(mirror->catalog.repositories[i]->snapshot);
-    mirror_catalog_finish(&mirror->catalog);
-    mirror_faults_destroy(mirror->faults);
-    store_close(mirror->store);
-    free(mirror);
+    destroy(mirror);
     if (on_closed != NULL)
         on_closed(on_closed_context);
 }
@@ -268,8 +276,7 @@ static model_status open_store(struct mirror *mirror, struct model_error *err)
     return is_store ? store_open(mirror->options.folder, 0, &mirror->store, err) : status;
 }
 
-/* All that needs no loop. */
-static model_status fill(struct mirror *mirror, struct model_error *err)
+static model_status open_folder(struct mirror *mirror, struct model_error *err)
 {
     const struct mirror_options *options = &mirror->options;
     model_status status = open_store(mirror, err);
@@ -278,6 +285,36 @@ static model_status fill(struct mirror *mirror, struct model_error *err)
                                      options->n_aliases, options->log, &mirror->catalog, err);
     if (status == MODEL_NOT_FOUND)
         error_advise(err, "give the folder that holds OWNER/NAME/... or NAME/...");
+    return status;
+}
+
+/* The catalog of an archive has one repository. */
+static model_status open_archive(struct mirror *mirror, struct model_error *err)
+{
+    const struct mirror_options *options = &mirror->options;
+    if (options->upstream != NULL)
+        return error_set(
+            err, MODEL_INVALID_ARGUMENT,
+            "cannot keep what comes from %.300s in %.300s: it is a file; give a folder",
+            options->upstream, options->folder);
+    model_status status = mirror_archive_open(options->folder, &mirror->archive, err);
+    if (status == MODEL_OK)
+        status = mirror_catalog_init_file(options->folder, mirror_archive_id(mirror->archive),
+                                          options->aliases, options->n_aliases, options->log,
+                                          &mirror->catalog, err);
+    if (status != MODEL_OK)
+        return status;
+    struct mirror_repository *repository = mirror->catalog.repositories[0];
+    repository->archive = mirror->archive;
+    return mirror_archive_snapshot(mirror->archive, &repository->snapshot, err);
+}
+
+/* All that needs no loop. */
+static model_status fill(struct mirror *mirror, struct model_error *err)
+{
+    const struct mirror_options *options = &mirror->options;
+    model_status status =
+        path_is_file(options->folder) ? open_archive(mirror, err) : open_folder(mirror, err);
     if (status != MODEL_OK)
         return status;
     mirror->catalog.gated = options->gated;
@@ -304,12 +341,11 @@ model_status mirror_create(uv_loop_t *loop, const struct mirror_options *options
         status = mirror_scanner_create(loop, options->log, &mirror->scanner, err);
     if (status != MODEL_OK) {
         mirror_puller_close(mirror->puller, NULL, NULL);
-        mirror_catalog_finish(&mirror->catalog);
-        mirror_faults_destroy(mirror->faults);
-        store_close(mirror->store);
-        free(mirror);
+        destroy(mirror);
         return status;
     }
+    if (mirror->archive != NULL)
+        mirror_archive_use(mirror->archive, mirror->scanner);
     mirror->refreshed_ms = uv_now(loop);
     *ret = mirror;
     return MODEL_OK;

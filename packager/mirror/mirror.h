@@ -17,7 +17,7 @@ struct http_outcome;
 struct uv_loop_s;
 
 struct mirror_options {
-    const char *folder;                 /* holds ns/name/... and name/..., or is a store */
+    const char *folder; /* holds ns/name/... and name/..., or is a store, or an archive */
     const struct mirror_tokens *tokens; /* requests must carry one; NULL or empty: none needed */
     bool is_open;                       /* with tokens: what is not gated needs none all the same */
     struct mirror_access_log *access_log; /* may be NULL */

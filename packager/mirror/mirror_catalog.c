@@ -186,24 +186,23 @@ model_status mirror_catalog_refresh(struct mirror_catalog *catalog, struct model
     size_t n_before = catalog->n_repositories;
     for (size_t i = 0; i < n_before; i++)
         catalog->repositories[i]->is_present = false;
-    model_status status =
-        catalog->store != NULL ? take_store(catalog, err) : take_folder(catalog, err);
+    model_status status = catalog->only_id != NULL
+                              ? add(catalog, strdup(catalog->only_id), strdup(catalog->root),
+                                    catalog->n_repositories, err)
+                          : catalog->store != NULL ? take_store(catalog, err)
+                                                   : take_folder(catalog, err);
     if (catalog->n_repositories > 1)
         qsort(catalog->repositories, catalog->n_repositories, sizeof(struct mirror_repository *),
               compare_repositories);
     return status;
 }
 
-model_status mirror_catalog_init(const char *folder, const struct store *store,
-                                 const struct mirror_alias *aliases, size_t n_aliases,
-                                 const struct log_sink *log, struct mirror_catalog *ret,
-                                 struct model_error *err)
+static model_status init(struct mirror_catalog catalog, const char *path,
+                         struct mirror_catalog *ret, struct model_error *err)
 {
-    struct mirror_catalog catalog = {
-        .store = store, .aliases = aliases, .n_aliases = n_aliases, .log = log};
-    catalog.root = realpath(folder, NULL);
+    catalog.root = realpath(path, NULL);
     if (catalog.root == NULL)
-        return error_set_errno(err, errno, "cannot serve %s", folder);
+        return error_set_errno(err, errno, "cannot serve %s", path);
     model_status status = mirror_catalog_refresh(&catalog, err);
     if (status != MODEL_OK) {
         mirror_catalog_finish(&catalog);
@@ -211,6 +210,28 @@ model_status mirror_catalog_init(const char *folder, const struct store *store,
     }
     *ret = catalog;
     return MODEL_OK;
+}
+
+model_status mirror_catalog_init(const char *folder, const struct store *store,
+                                 const struct mirror_alias *aliases, size_t n_aliases,
+                                 const struct log_sink *log, struct mirror_catalog *ret,
+                                 struct model_error *err)
+{
+    return init(
+        (struct mirror_catalog){
+            .store = store, .aliases = aliases, .n_aliases = n_aliases, .log = log},
+        folder, ret, err);
+}
+
+model_status mirror_catalog_init_file(const char *file, const char *id,
+                                      const struct mirror_alias *aliases, size_t n_aliases,
+                                      const struct log_sink *log, struct mirror_catalog *ret,
+                                      struct model_error *err)
+{
+    return init(
+        (struct mirror_catalog){
+            .only_id = id, .aliases = aliases, .n_aliases = n_aliases, .log = log},
+        file, ret, err);
 }
 
 void mirror_catalog_finish(struct mirror_catalog *catalog)

@@ -10,6 +10,7 @@
 struct mirror_snapshot;
 struct store;
 struct mirror_wait;
+struct mirror_archive;
 
 /* A name of old, as --alias old=ns/new gives it. */
 struct mirror_alias {
@@ -20,7 +21,8 @@ struct mirror_repository {
     char *id;     /* "ns/name" or "name" */
     char *folder; /* absolute and real */
     bool is_present;
-    bool is_pulled; /* its files are found by mirror_pull_path() */
+    bool is_pulled;                 /* its files are found by mirror_pull_path() */
+    struct mirror_archive *archive; /* its files lie in it, and never change; NULL: in the folder */
     /* For mirror_repository.c: */
     struct mirror_snapshot *snapshot; /* NULL before the first scan */
     uint64_t scanned_ms;
@@ -30,6 +32,7 @@ struct mirror_repository {
 
 struct mirror_catalog {
     char *root;                /* absolute and real */
+    const char *only_id;       /* root is a file, which is this repository; NULL: a folder */
     const struct store *store; /* the folder is a store: its packages are the repositories */
     const struct log_sink *log;
     const struct mirror_alias *aliases; /* (n_aliases), the caller's */
@@ -47,6 +50,11 @@ model_status mirror_catalog_init(const char *folder, const struct store *store,
                                  const struct mirror_alias *aliases, size_t n_aliases,
                                  const struct log_sink *log, struct mirror_catalog *ret,
                                  struct model_error *err);
+/* The same for a file that is one repository; its id is the caller's. */
+model_status mirror_catalog_init_file(const char *file, const char *id,
+                                      const struct mirror_alias *aliases, size_t n_aliases,
+                                      const struct log_sink *log, struct mirror_catalog *ret,
+                                      struct model_error *err);
 /* Looks again: new ones are added, vanished ones marked. */
 model_status mirror_catalog_refresh(struct mirror_catalog *catalog, struct model_error *err);
 /* MODEL_NOT_FOUND, naming it, when a gated id or an alias's target is no repository: a mistyped one

@@ -253,7 +253,8 @@ bool mirror_fault_body(struct mirror *mirror, const struct mirror_repository *re
     const struct mirror_repository *real = mirror_catalog_find(&mirror->catalog, repository->id);
     if (real != NULL && real->snapshot != repository->snapshot) /* it sees the moved one */
         http_reply_spoil(request, HTTP_SPOIL_FLIP, half_bytes);
-    if (file_bytes <= MAX_GZIP_BYTES && mirror_fault_strikes(faults, FAULT_GZIP, route->path)) {
+    if (fd >= 0 && file_bytes <= MAX_GZIP_BYTES &&
+        mirror_fault_strikes(faults, FAULT_GZIP, route->path)) {
         reply_gzip(request, fd, (size_t)file_bytes);
         return true;
     }

@@ -2,10 +2,11 @@
  *
  * A file is served only if what is opened is the very file that was hashed: same device, inode, size
  * and times. So no digest ever stands beside other content, and nothing outside the folder can be
- * slipped in by a link that appears later. */
+ * slipped in by a link that appears later. Of an archive, only what was opened at first is read. */
 #include "mirror_private.h"
 #include "files.h"
 #include "http_text.h"
+#include "mirror_archive.h"
 #include "mirror_fault.h"
 
 #include <errno.h>
@@ -124,12 +125,14 @@ static int open_hashed(const struct subject *subject)
     return -1;
 }
 
+/* fd -1: of an archive. */
 static void send_content(const struct subject *subject, struct http_request *request, int fd)
 {
     uint64_t first, length_bytes, size_bytes = subject->file->stamp.size_bytes;
     int status = choose_range(request, subject, size_bytes, &first, &length_bytes);
     if (status == 416) {
-        (void)close(fd);
+        if (fd >= 0)
+            (void)close(fd);
         mirror_reply_error(request, 416, NULL, "the range lies outside the file's %llu bytes",
                            (unsigned long long)size_bytes);
         return;
@@ -139,6 +142,9 @@ static void send_content(const struct subject *subject, struct http_request *req
         mirror_fault_body(subject->mirror, subject->repository, subject->route, request, fd,
                           size_bytes, length_bytes))
         (void)close(fd);
+    else if (fd < 0)
+        mirror_archive_reply(subject->repository->archive, subject->file, request, status,
+                             content_type_of(subject->file->path), first, length_bytes);
     else
         http_reply_file(request, status, content_type_of(subject->file->path), fd, first,
                         length_bytes);
@@ -146,6 +152,11 @@ static void send_content(const struct subject *subject, struct http_request *req
 
 static bool reply_content(const struct subject *subject, struct http_request *request)
 {
+    if (subject->repository->archive != NULL) {
+        if (!reply_not_modified(request, subject))
+            send_content(subject, request, -1);
+        return true;
+    }
     int fd = open_hashed(subject);
     if (fd < 0 && errno == EAGAIN)
         return false;

@@ -21,9 +21,10 @@ struct mirror {
     struct mirror_options options;
     struct mirror_catalog catalog;
     struct mirror_scanner *scanner;
-    struct mirror_puller *puller; /* NULL: all there is lies in the folder */
-    struct store *store;          /* NULL: the folder is none */
-    struct mirror_faults *faults; /* NULL: none */
+    struct mirror_puller *puller;   /* NULL: all there is lies in the folder */
+    struct store *store;            /* NULL: the folder is none */
+    struct mirror_archive *archive; /* the folder is a file; NULL: it is none */
+    struct mirror_faults *faults;   /* NULL: none */
     char cdn_url[128];
     uint64_t refreshed_ms; /* when the catalog was read */
     bool is_closing;
@@ -62,7 +63,7 @@ bool mirror_fault_request(struct mirror *mirror, const struct mirror_route *rout
 bool mirror_fault_file(struct mirror *mirror, const struct mirror_repository *repository,
                        const struct mirror_route *route, const struct mirror_file *file,
                        struct http_request *request);
-/* The descriptor stays the caller's. */
+/* The descriptor stays the caller's; -1 when there is none: nothing is compressed then. */
 bool mirror_fault_body(struct mirror *mirror, const struct mirror_repository *repository,
                        const struct mirror_route *route, struct http_request *request, int fd,
                        uint64_t file_bytes, uint64_t length_bytes);

@@ -5,6 +5,7 @@
  * long as it is young and the file on disk is the one it saw. */
 #include "mirror_private.h"
 #include "errors.h"
+#include "mirror_archive.h"
 #include "mirror_scanner.h"
 
 #include <stdlib.h>
@@ -118,10 +119,14 @@ static void wait_for_scan(struct mirror *mirror, struct mirror_repository *repos
 
 /* ---- answering */
 
-static bool is_revision(const struct mirror_snapshot *snapshot, const char *revision)
+static bool is_revision(const struct mirror_repository *repository, const char *revision)
 {
+    const struct mirror_snapshot *snapshot = repository->snapshot;
     return strcmp(revision, "main") == 0 || strcmp(revision, "HEAD") == 0 ||
-           strcmp(revision, "refs/heads/main") == 0 || strcasecmp(revision, snapshot->commit) == 0;
+           strcmp(revision, "refs/heads/main") == 0 ||
+           strcasecmp(revision, snapshot->commit) == 0 ||
+           (repository->archive != NULL &&
+            mirror_archive_is_revision(repository->archive, revision));
 }
 
 /* `seen` is the repository as this request sees it. */
@@ -154,9 +159,9 @@ static void answer(struct mirror *mirror, struct mirror_repository *repository,
     struct mirror_snapshot moved;
     if (mirror->faults != NULL && mirror_fault_move(mirror, route, repository->snapshot, &moved))
         seen.snapshot = &moved;
-    if (!is_revision(seen.snapshot, route->revision) && !is_fresh)
+    if (!is_revision(&seen, route->revision) && !is_fresh)
         wait_for_scan(mirror, repository, request);
-    else if (!is_revision(seen.snapshot, route->revision))
+    else if (!is_revision(&seen, route->revision))
         mirror_reply_error(request, 404, "RevisionNotFound",
                            "Invalid rev id: '%s'; %s has 'main' and its commit %s",
                            mirror_shown(route->revision, revision), repository->id,
@@ -171,8 +176,10 @@ void mirror_answer(struct mirror *mirror, struct mirror_repository *repository,
                    const struct mirror_route *route, struct http_request *request)
 {
     uint64_t age_ms = uv_now(mirror->loop) - repository->scanned_ms;
-    if (repository->snapshot != NULL && mirror_route_is_file(route) && age_ms <= FILES_YOUNG_MS &&
-        !repository->is_scanning)
+    if (repository->archive != NULL)
+        answer(mirror, repository, route, request, true);
+    else if (repository->snapshot != NULL && mirror_route_is_file(route) &&
+             age_ms <= FILES_YOUNG_MS && !repository->is_scanning)
         answer(mirror, repository, route, request, false);
     else
         wait_for_scan(mirror, repository, request);

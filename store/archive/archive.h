@@ -69,6 +69,14 @@ const struct archive_entry *archive_find(const struct archive *archive, const ch
 /* Appends the content of an entry. Over max_bytes: MODEL_CORRUPT, with both sizes. */
 model_status archive_read(const struct archive *archive, const struct archive_entry *entry,
                           size_t max_bytes, struct buffer *ret, struct model_error *err);
+/* A part of the content, which nothing is compared with: for who passes it on to one that compares the whole.
+ * Compressed contents are read from the beginning of a frame on, to its end or that of a later one. */
+model_status archive_read_part(const struct archive *archive, const struct archive_entry *entry,
+                               uint64_t offset, size_t n_bytes, uint8_t *ret,
+                               struct model_error *err);
+/* Whether the content lies in the file as it is, from entry->offset on. */
+bool archive_is_plain(const struct archive *archive, const struct archive_entry *entry);
+int archive_descriptor(const struct archive *archive); /* the archive's own */
 /* Writes the content to a file that is open; `target` names that. */
 model_status archive_unpack(const struct archive *archive, const struct archive_entry *entry,
                             int fd, const char *target, struct model_error *err);

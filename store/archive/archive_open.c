@@ -198,6 +198,11 @@ enum archive_key_source archive_key_source(const struct archive *archive)
     return archive->encryption.source;
 }
 
+int archive_descriptor(const struct archive *archive)
+{
+    return archive->fd;
+}
+
 const struct archive_index *archive_index(const struct archive *archive)
 {
     return &archive->index;

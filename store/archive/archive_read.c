@@ -196,6 +196,21 @@ model_status archive_read(const struct archive *archive, const struct archive_en
     return status;
 }
 
+bool archive_is_plain(const struct archive *archive, const struct archive_entry *entry)
+{
+    return entry->method == ARCHIVE_STORED && (archive->header.flags & ARCHIVE_ENCRYPTED) == 0;
+}
+
+model_status archive_read_part(const struct archive *archive, const struct archive_entry *entry,
+                               uint64_t offset, size_t n_bytes, uint8_t *ret,
+                               struct model_error *err)
+{
+    if (offset > entry->size_bytes || n_bytes > entry->size_bytes - offset)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "'%.200s' has %llu bytes", entry->path,
+                         (unsigned long long)entry->size_bytes);
+    return produce(archive, entry, offset, n_bytes, ret, err);
+}
+
 /* ---- files in memory and mappings */
 
 /* All frames or chunks at once, straight into their place. */

@@ -419,6 +419,9 @@ model_status archive_write(const char *target, const struct archive_source *sour
     for (size_t i = 0; i < writing.index.n_entries && status == MODEL_OK; i++) {
         status = learn(&writing, &writing.sources[i], &writing.index.entries[i], err);
         summary.content_bytes += writing.index.entries[i].size_bytes;
+        if (status == MODEL_OK && options->source_done != NULL)
+            options->source_done(options->context, writing.index.entries[i].path,
+                                 writing.index.entries[i].size_bytes);
     }
     if (status == MODEL_OK && summary.content_bytes > ARCHIVE_MAX_BYTES)
         status = error_set(err, MODEL_INVALID_ARGUMENT, "the package has more than %llu bytes",

@@ -18,6 +18,8 @@ struct archive_options {
     bool
         compress_weights; /* *.safetensors, too: smaller, but unpacked into memory when they are opened */
     bool (*is_cancelled)(void *context); /* may be NULL */
+    /* A source was read, and compressed if it is to be; may be NULL. */
+    void (*source_done)(void *context, const char *path, uint64_t size_bytes);
     void *context;
     const char *signature; /* of metadata.json, which lists all sources; NULL: not signed */
     const struct archive_secret

@@ -48,3 +48,8 @@ model_status archive_zstd_decompress(const void *frame, size_t frame_bytes, void
                          ZSTD_isError(n) ? ZSTD_getErrorName(n) : "it ended early");
     return MODEL_OK;
 }
+
+const char *archive_zstd_version(void)
+{
+    return ZSTD_versionString();
+}

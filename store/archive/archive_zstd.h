@@ -18,4 +18,7 @@ model_status archive_zstd_compress(const void *data, size_t size_bytes, int leve
 model_status archive_zstd_decompress(const void *frame, size_t frame_bytes, void *data,
                                      size_t size_bytes, const char *what, struct model_error *err);
 
+/* Which zstd that is: "1.5.4". */
+const char *archive_zstd_version(void);
+
 #endif

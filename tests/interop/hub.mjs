@@ -256,6 +256,22 @@ try {
         }
         assert.equal((await hub.modelInfo({ name: "bert-base-uncased", hubUrl: pulled })).name, "google-bert/bert-base-uncased");
     });
+    await test("of a package in one file: lists, downloads, and reads ranges of compressed entries", async () => {
+        const store = join(work, "store"), file = join(work, "tiny.mhp");
+        const packed = execFileSync(pkgmgr, ["import", join(folder, "acme/tiny"), "--name", repo, "--store", store, "-q"], { encoding: "utf8" });
+        execFileSync(pkgmgr, ["pack", packed.trim(), "-o", file, "--ship", "-q"]);
+        const kept = Object.fromEntries(Object.entries(files).filter(([path]) => !path.startsWith("onnx/"))); // what an import takes
+        const single = await serveFolder(file, "--page-size", "2");
+        const items = await collect(hub.listFiles({ repo, hubUrl: single, recursive: true }));
+        assert.deepEqual(items.filter((item) => item.type === "file").map((item) => item.path).sort(), Object.keys(kept).sort());
+        for (const [path, data] of Object.entries(kept)) {
+            const blob = await hub.downloadFile({ repo, hubUrl: single, path });
+            assert.equal(sha256(Buffer.from(await blob.arrayBuffer())), sha256(data), path);
+        }
+        const blob = await hub.downloadFile({ repo, hubUrl: single, path: "model.safetensors" });
+        const part = Buffer.from(await blob.slice(1000, 9000).arrayBuffer());
+        assert.deepEqual(part, files["model.safetensors"].subarray(1000, 9000));
+    });
     await test("over https, with pages: lists and downloads", async () => {
         const cert = join(work, "cert.pem"), key = join(work, "key.pem");
         execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",

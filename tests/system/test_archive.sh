@@ -92,6 +92,63 @@ fails 'a mode that there is not' 2 "modelhost run: --loading is 'x', want mapped
 run explain "$work/facts.mhp"
 ok 'its plugin goes by its place in the file' prints "taken         $work/facts.mhp/backends/cpu/libmodel.so (package)"
 
+# ---- looking into it
+
+program=$pkgmgr
+for kind in facts small; do
+    run inspect "$work/$kind.mhp" --json
+    ok "$kind is inspected" json "j['parameters'] == 673562 and j['package']['path'] == '$work/$kind.mhp' and len(j['tensors']) == 58"
+    run inspect "$work/$kind.mhp" --stats
+    cp "$work/out" "$work/stats"
+    run inspect "$facts" --stats
+    same "$kind: its statistics are the folder's" "$(sed 1,/^$/d "$work/stats")" "$(sed 1,/^$/d "$work/out")"
+    run diff "$facts" "$work/$kind.mhp"
+    same "$kind and the folder are the same" "$code$out" 0
+    run diff "$work/$kind.mhp" "$facts" -q
+    same "$kind: the other way round, too" "$code" 0
+    run info "$work/$kind.mhp" --json
+    ok "$kind: info" json "j['path'] == '$work/$kind.mhp' and j['plugin']['path'] == '$work/$kind.mhp/backends/cpu/libmodel.so' and j['plugin']['name'] == 'bert' and j['model_info']['model_type'] == 'bert'"
+done
+cp "$work/facts.mhp" "$work/no-suffix"
+run inspect "$work/no-suffix"
+ok 'without its suffix, too' prints '673562'
+cp -r "$facts" "$work/other"
+sed -i 's/"hidden_act"/"hidden_activation"/' "$work/other/backends/cpu/config.json"
+run diff "$work/other" "$work/small.mhp"
+same 'another config: exit code' "$code" 1
+has 'and where it differs' "$out" '/hidden_act'
+run import "$model" --name org/facts -q
+printf -- '---\nlicense: apache-2.0\n---\n' >"$work/README.md"
+mkdir "$work/licensed"
+cp -r "$model"/* "$work/licensed/"
+cp "$work/README.md" "$work/licensed/"
+printf 'Apache License\nVersion 2.0, January 2004\n' >"$work/licensed/LICENSE"
+run import "$work/licensed" --name org/licensed -q
+licensed=$out
+run pack "$licensed" -o "$work/licensed.mhp" --ship -q
+run info "$work/licensed.mhp"
+ok 'info says where it came from' prints 'org/licensed'
+run info --license "$work/licensed.mhp"
+cp "$work/out" "$work/license"
+run info --license "$licensed"
+ok 'its licence is the package'"'"'s' cmp "$work/license" "$work/out"
+ok 'and is said' prints 'Apache-2.0, as README.md declares'
+export SOURCE_DATE_EPOCH=1
+run sbom "$work/licensed.mhp"
+cp "$work/out" "$work/sbom"
+run sbom "$licensed"
+ok 'the list of what it is made of is the package'"'"'s' cmp "$work/sbom" "$work/out"
+fails 'it is not converted' 1 "pkgmgr: $work/facts.mhp is a package in one file, which is not converted as it is: 'pkgmgr unpack' makes a folder of it" \
+    convert "$work/facts.mhp" "$work/converted" --dtype bf16
+program=$modelhost
+for kind in facts small; do
+    run check-plugin "$facts/backends/cpu/libmodel.so" --package "$work/$kind.mhp" --only 1,3,9 --json
+    same "$kind: a plugin is checked with it" "$code" 0
+    ok "$kind: with its weights" json "[c['verdict'] for c in j['checks'] if c['number'] in (1, 3, 9)] == ['passed'] * 3"
+done
+run check-plugin "$facts/backends/cpu/libmodel.so" --package "$work/README.md" --only 1
+ok 'a file that is no package is refused' prints 'is no package archive'
+
 # ---- serving
 
 mkdir -p "$work/echo/backends/cpu"

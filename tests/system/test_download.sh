@@ -463,7 +463,7 @@ if [ -c /dev/full ]; then
     full info info acme/tiny
     full 'info --json' info acme/tiny --json
     full verify verify acme/tiny
-    full 'verify --json' verify acme/tiny --json
+    full 'verify --json' verify acme/tiny --json -q
     full 'download --dry-run' download acme/tiny --dry-run
     full download download acme/tiny -q
     full install install acme/tiny "$plugins/plugin_named_bert.so" -q

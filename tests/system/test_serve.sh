@@ -311,15 +311,15 @@ same 'a gated file with a token' "$(status -H 'Authorization: Bearer any' "$url/
 has 'a gated repository says so' "$(get "$url/api/models/acme/tiny")" '"gated":"manual"'
 same 'another one is open' "$(status "$url/acme/other/resolve/main/config.json")" 200
 
-fails 'no folder' 2 "pkgmgr serve: wants one folder to serve, got 0; see 'pkgmgr help serve'" serve
-fails 'two folders' 2 "pkgmgr serve: wants one folder to serve, got 2; see 'pkgmgr help serve'" serve "$hub" "$hub"
+fails 'no folder' 2 "pkgmgr serve: wants one folder or file to serve, got 0; see 'pkgmgr help serve'" serve
+fails 'two folders' 2 "pkgmgr serve: wants one folder or file to serve, got 2; see 'pkgmgr help serve'" serve "$hub" "$hub"
 fails 'a bad port' 2 "pkgmgr serve: --port is '99999', want a whole number from 0 to 65535; see 'pkgmgr help serve'" serve "$hub" --port 99999
 fails 'a bad page size' 2 "pkgmgr serve: --page-size is 'many', want a whole number from 1 to 1000000; see 'pkgmgr help serve'" serve "$hub" --page-size many
 fails 'a bad alias' 2 "pkgmgr serve: --alias wants OLD=OWNER/NAME, but got 'nothing'; see 'pkgmgr help serve'" serve "$hub" --alias nothing
 fails 'an unknown option' 2 "pkgmgr serve: unknown option '--wrong'; see 'pkgmgr help serve'" serve "$hub" --wrong
 fails 'an empty token' 2 "pkgmgr serve: --token wants a token that is not empty; see 'pkgmgr help serve'" serve "$hub" --token ''
 fails 'no such folder' 3 "pkgmgr: cannot serve $work/none: No such file or directory; give the folder that holds OWNER/NAME/... or NAME/..." serve "$work/none" --port 0
-fails 'a file is no folder' 3 "pkgmgr: cannot open folder $hub/bare/config.json: Not a directory; give the folder that holds OWNER/NAME/... or NAME/..." serve "$hub/bare/config.json" --port 0
+fails 'a file is no folder' 7 "pkgmgr: $hub/bare/config.json is no package archive: it does not begin with the bytes of one; 'pkgmgr pack' makes them" serve "$hub/bare/config.json" --port 0
 fails 'no such host' 5 "pkgmgr: cannot listen on no.such.host.invalid:0: unknown node or service; give --host an address of this machine" serve "$hub" --host no.such.host.invalid --port 0
 fails 'an address of another machine' 5 "pkgmgr: cannot listen on 192.0.2.1:0: address not available; give --host an address of this machine" serve "$hub" --host 192.0.2.1 --port 0
 if [ -c /dev/full ]; then

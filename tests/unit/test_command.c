@@ -53,7 +53,7 @@ static const struct command commands[] = {
     {"sum", run_sum, "adds", "usage: tool sum\n"},
     {NULL, NULL, NULL, NULL},
 };
-static const struct program tool = {"tool", "A tool.", commands};
+static const struct program tool = {"tool", "A tool.", commands, NULL};
 
 /* Runs `tool WORDS`, split at blanks; expects the code and, unless NULL, what it printed. */
 static void expect_main(const char *words, int code, const char *out, const char *err)

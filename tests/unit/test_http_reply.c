@@ -50,13 +50,32 @@ static void large_replies_arrive_whole(void **state)
     struct fixture *fixture = start((struct http_server_options){0});
     check_big(fixture, "/big");
     check_big(fixture, "/file");
+    check_big(fixture, "/source");
+    static const char *const parts[] = {"GET /file/part HTTP/1.1\r\n" CLOSE_HEADERS,
+                                        "GET /source/part HTTP/1.1\r\n" CLOSE_HEADERS};
+    for (size_t i = 0; i < 2; i++) {
+        int fd = connect_to(fixture);
+        send_text(fd, parts[i]);
+        size_t size_bytes;
+        char *answer = read_all(fd, &size_bytes), *body = strstr(answer, "\r\n\r\n") + 4;
+        assert_int_equal(size_bytes - (size_t)(body - answer), 5000);
+        assert_memory_equal(body, fixture->big + 1000, 5000);
+        free(answer);
+    }
+    stop(fixture);
+}
+
+static void a_source_that_cannot_be_read_on_does_not_arrive_whole(void **state)
+{
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){0});
     int fd = connect_to(fixture);
-    send_text(fd, "GET /file/part HTTP/1.1\r\n" CLOSE_HEADERS);
+    send_text(fd, "GET /source?broken HTTP/1.1\r\n" CLOSE_HEADERS);
     size_t size_bytes;
     char *answer = read_all(fd, &size_bytes), *body = strstr(answer, "\r\n\r\n") + 4;
-    assert_int_equal(size_bytes - (size_t)(body - answer), 5000);
-    assert_memory_equal(body, fixture->big + 1000, 5000);
+    assert_int_equal(size_bytes - (size_t)(body - answer), BIG_BYTES / 2);
     free(answer);
+    check_talk(fixture, "HEAD /source HTTP/1.1\r\n" CLOSE_HEADERS, "HTTP/1.1 200 OK\r\n", "");
     stop(fixture);
 }
 
@@ -103,7 +122,8 @@ static void clients_that_leave_while_a_file_is_sent_do_no_harm(void **state)
     struct fixture *fixture = start((struct http_server_options){0});
     for (int i = 0; i < 500; i++) {
         int fd = connect_to(fixture);
-        send_text(fd, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+        send_text(fd, i % 2 == 0 ? "GET /file HTTP/1.1\r\nHost: x\r\n\r\n"
+                                 : "GET /source HTTP/1.1\r\nHost: x\r\n\r\n");
         char block[1000];
         for (int n = 0; n < i % 50; n++)
             assert_true(recv(fd, block, sizeof block, 0) > 0);
@@ -136,6 +156,7 @@ int main(void)
         cmocka_unit_test(head_is_answered_without_a_body),
         cmocka_unit_test(headers_cannot_be_injected_and_304_has_no_length),
         cmocka_unit_test(large_replies_arrive_whole),
+        cmocka_unit_test(a_source_that_cannot_be_read_on_does_not_arrive_whole),
         cmocka_unit_test(a_file_that_changes_while_it_is_sent_does_not_arrive_whole),
         cmocka_unit_test(a_client_that_does_not_read_is_ended),
         cmocka_unit_test(clients_that_leave_while_a_file_is_sent_do_no_harm),

@@ -144,6 +144,24 @@ static void names_that_lead_nowhere_are_said(void **state)
     mirror_catalog_finish(&catalog);
 }
 
+static void a_file_is_one_repository_however_often_it_is_looked_at(void **state)
+{
+    (void)state;
+    const struct mirror_alias aliases[] = {{"old", "ns/a"}};
+    struct mirror_catalog catalog;
+    put("a.mhp");
+    assert_int_equal(
+        mirror_catalog_init_file(in_folder("a.mhp"), "ns/a", aliases, 1, NULL, &catalog, NULL),
+        MODEL_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(catalog.n_repositories, 1);
+        assert_string_equal(mirror_catalog_find(&catalog, "old")->id, "ns/a");
+        assert_int_equal(mirror_catalog_refresh(&catalog, NULL), MODEL_OK);
+    }
+    assert_null(mirror_catalog_find(&catalog, "ns/b"));
+    mirror_catalog_finish(&catalog);
+}
+
 static void a_missing_folder_is_named(void **state)
 {
     (void)state;
@@ -162,6 +180,7 @@ int main(void)
         IN_FOLDER(names_lead_to_the_only_one_that_fits),
         IN_FOLDER(a_refresh_sees_what_came_and_what_went),
         IN_FOLDER(names_that_lead_nowhere_are_said),
+        IN_FOLDER(a_file_is_one_repository_however_often_it_is_looked_at),
         IN_FOLDER(a_missing_folder_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,7 +183,7 @@ void mirror_archive_reply(struct mirror_archive *archive, const struct mirror_fi
                           uint64_t first, uint64_t length_bytes)
 {
     const struct archive_entry *entry = entry_of(archive, file);
-    if (entry != NULL && archive_is_plain(archive->archive, entry)) {
+    if (entry != NULL && archive_is_in_place(entry)) {
         int fd = fcntl(archive_descriptor(archive->archive), F_DUPFD_CLOEXEC, 0);
         if (fd >= 0) {
             http_reply_file(request, status, content_type, fd, entry->offset + first, length_bytes);
@@ -304,6 +304,11 @@ static model_status read_manifest(struct mirror_archive *archive, struct model_e
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "cannot serve %.400s: it has no metadata.json, so no repository stands "
                          "for it; 'pkgmgr import' makes a package of its folder that has one",
+                         path);
+    if ((archive_header(archive->archive)->flags & ARCHIVE_ENCRYPTED) != 0)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "cannot serve %.400s: it is encrypted, and a mirror has no key; unpack it "
+                         "and serve the folder, or hand on the file itself",
                          path);
     model_status status = archive_read(archive->archive, entry, MANIFEST_MAX_BYTES, &text, err);
     if (status == MODEL_OK)

@@ -74,13 +74,11 @@ model_status archive_read(const struct archive *archive, const struct archive_en
 model_status archive_read_part(const struct archive *archive, const struct archive_entry *entry,
                                uint64_t offset, size_t n_bytes, uint8_t *ret,
                                struct model_error *err);
-/* Whether the content lies in the file as it is, from entry->offset on. */
-bool archive_is_plain(const struct archive *archive, const struct archive_entry *entry);
 int archive_descriptor(const struct archive *archive); /* the archive's own */
 /* Writes the content to a file that is open; `target` names that. */
 model_status archive_unpack(const struct archive *archive, const struct archive_entry *entry,
                             int fd, const char *target, struct model_error *err);
-/* Whether the content lies in the file as it is, to be mapped from there. */
+/* Whether the content lies in the file as it is, from entry->offset on, to be mapped or sent from there. */
 bool archive_is_in_place(const struct archive_entry *entry);
 /* The content as a mapping: of the archive itself, or of a sealed file in memory if it is compressed or encrypted.
  * What was encrypted is left out of core files, and locked where the limit allows. */

@@ -196,11 +196,6 @@ model_status archive_read(const struct archive *archive, const struct archive_en
     return status;
 }
 
-bool archive_is_plain(const struct archive *archive, const struct archive_entry *entry)
-{
-    return entry->method == ARCHIVE_STORED && (archive->header.flags & ARCHIVE_ENCRYPTED) == 0;
-}
-
 model_status archive_read_part(const struct archive *archive, const struct archive_entry *entry,
                                uint64_t offset, size_t n_bytes, uint8_t *ret,
                                struct model_error *err)

@@ -119,5 +119,12 @@ cp "$build/tests/plugin_echo.so" "$work/own/backends/cpu/libmodel.so"
 "$pkgmgr" pack "$work/own" -o "$work/own.mhp" -q >"$work/out"
 fails 'an author'"'"'s folder in a file' 1 "pkgmgr: cannot serve $work/own.mhp: it has no metadata.json, so no repository stands for it; 'pkgmgr import' makes a package of its folder that has one" \
     serve "$work/own.mhp" --port 0
+echo secret >"$work/passphrase"
+if "$pkgmgr" pack "$package" -o "$work/secret.mhp" --encrypt --passphrase-file "$work/passphrase" -q >"$work/out" 2>"$work/err"; then
+    fails 'an encrypted archive' 1 "pkgmgr: cannot serve $work/secret.mhp: it is encrypted, and a mirror has no key; unpack it and serve the folder, or hand on the file itself" \
+        serve "$work/secret.mhp" --port 0
+else
+    ok 'a build without libsodium says so' says 'libsodium'
+fi
 
 summary

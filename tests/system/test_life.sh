@@ -72,7 +72,12 @@ ok 'but fetched' cmp "$out/vocab.txt" "$work/good"
 run import "$repo" --store "$work/store-damaged"
 same 'import refuses it: exit code' "$code" 7
 ok 'import refuses it: and says which' says "$(basename "$blob")"
-rm -f "$blob" && cp "$work/good" "$blob"
+run download acme/m --hf-cache -q
+ok '--hf-cache mends it, though the package is there already' cmp "$blob" "$work/good"
+chmod u+w "$blob" && printf 'x' | dd of="$blob" conv=notrunc status=none # with one inode, the store's, too
+run download acme/m --hf-cache --force -q
+ok 'a write in place is mended in the cache' cmp "$blob" "$work/good"
+ok 'and in the store' "$pkgmgr" verify acme/m -q
 HF_HUB_OFFLINE=1 run download acme/m --hf-cache
 same '--hf-cache without a hub is wrong usage' "$code" 2
 

@@ -183,7 +183,7 @@ static model_status take_files(struct importing *importing)
         if (importing->verdicts[i] == FILE_TAKEN)
             status = take_file(importing, &files->files[i]);
         else
-            log_write(&importing->import->log, MODEL_LOG_INFO, "leaving out '%.200s': %s",
+            log_write(&importing->import->log, MODEL_LOG_WARN, "leaving out '%.200s': %s",
                       files->files[i].path, file_verdict_reason(importing->verdicts[i]));
     }
     return status;

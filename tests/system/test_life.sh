@@ -105,6 +105,15 @@ fails 'a link out of the folder is refused' 7 \
     "pkgmgr: 'extra.txt' is a link to $(readlink -f /etc/hostname), out of $work/saved: put the file itself there" import "$work/saved"
 rm "$work/saved/extra.txt"
 fails 'a folder that is not there' 3 "pkgmgr: cannot import $work/nowhere: No such file or directory" import "$work/nowhere"
+mkdir -p "$work/package/backends/cpu" && cp "$model"/{config.json,model.safetensors} "$work/package/backends/cpu/"
+cp "$model/tokenizer.json" "$work/package/"
+fails 'weights that would be left out are no success' 1 \
+    "pkgmgr: the weights of '$work/package' ('backends/cpu/model.safetensors') are where packages keep their own, and are not taken from there, since a plugin could come with them: move them to the top of the folder; only a package with its metadata.json, a folder or an archive of this disk, is imported as it is" \
+    import "$work/package"
+printf 'x' >"$work/saved/tf_model.h5"
+run import "$work/saved" --name me/saved
+ok 'what is left out is said' says "leaving out 'tf_model.h5': another framework's weights"
+rm "$work/saved/tf_model.h5"
 mkdir "$work/saved/.." 2>/dev/null
 cp -r "$work/saved" "$work/my model"
 fails 'a name that cannot be an id wants --name' 1 \

@@ -100,6 +100,11 @@ first=$out
 run import "$work/saved" --name me/saved -q
 same 'the same folder is the same package' "$out" "$first"
 ok 'the folder stays as it was: writable, its own file' test -w "$work/saved/config.json" -a "$(stat -c %h "$work/saved/config.json")" = 1
+rm -f "$first/tokenizer.json" && printf 'x' >"$first/tokenizer.json"
+run verify me/saved -q
+ok 'a damaged import is to be imported again' says 'files bad); import it again'
+run import "$work/saved" --name me/saved -q
+ok 'which mends it' "$pkgmgr" verify me/saved -q
 ln -s /etc/hostname "$work/saved/extra.txt"
 fails 'a link out of the folder is refused' 7 \
     "pkgmgr: 'extra.txt' is a link to $(readlink -f /etc/hostname), out of $work/saved: put the file itself there" import "$work/saved"

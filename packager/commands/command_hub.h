@@ -8,6 +8,7 @@
 #include "progress_view.h"
 
 struct command_hub {
+    const char *token_file; /* --token-file; NULL */
     struct hub_environment environment;
     char *cache_dir;
     struct progress_view view;
@@ -17,6 +18,9 @@ struct command_hub {
 /* Fills what hub->options leaves open, from the environment: endpoint, token, store, plugin path, cache.
  * Returns 0, or an exit code after saying what is wrong. End it in any case. */
 int command_hub_begin(const char *command, bool quiet, struct command_hub *hub);
+/* The token, unless there is one: of token_file, else of the environment where a hub will be asked. */
+model_status command_hub_token(const char *token, const char *token_file,
+                               struct hub_environment *environment, struct model_error *err);
 void command_hub_end(struct command_hub *hub);
 
 #endif

@@ -11,10 +11,10 @@ begin life
 hub_pid=''
 stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; hub_pid=''; }
 on_exit stop_hub
-start_hub() { # serves $work/hub as it is now
+start_hub() { # serves $work/hub as it is now; options...
     stop_hub
     : >"$work/url"
-    "$pkgmgr" serve "$work/hub" --port 0 --verbose >"$work/url" 2>"$work/log" &
+    "$pkgmgr" serve "$work/hub" --port 0 --verbose "$@" >"$work/url" 2>"$work/log" &
     hub_pid=$!
     local _
     for _ in $(seq 400); do
@@ -306,5 +306,24 @@ same 'a NaN is no damage' "$code" 0
 run verify me/nan --deep -q
 same 'but --deep finds it: exit code' "$code" 7
 ok 'but --deep finds it: where' says "weight 'w' of backends/cpu (weights) has 2 of 4 elements that are no number, the first at 1"
+
+# ---- tokens
+
+start_hub --token hf_secret
+ok 'no token is to be seen in the list of processes' not grep -q hf_secret "/proc/$hub_pid/cmdline"
+new_store
+printf 'hf_secret\n' >"$work/token" && : >"$work/no-token"
+run download acme/m --token-file "$work/token" -q
+same 'download takes the token of a file' "$code" 0
+run update acme/m --token-file "$work/token" -q
+same 'so does update' "$code" 0
+run download acme/m --force --token hf_secret -q
+same 'a hidden token is used all the same' "$code" 0
+fails 'a file without a token' 2 "pkgmgr download: $work/no-token has no token in its first line; see 'pkgmgr help download'" \
+    download acme/m --token-file "$work/no-token"
+fails 'a file that is not there' 3 "pkgmgr: cannot open $work/nothing: No such file or directory" \
+    download acme/m --token-file "$work/nothing"
+run update acme/m --token x --token-file "$work/token"
+same 'two tokens are wrong usage' "$code" 2
 
 summary

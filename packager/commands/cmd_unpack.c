@@ -1,5 +1,6 @@
 /* cmd_unpack.c - `pkgmgr unpack`. */
 #include "buffer.h"
+#include "case_twins.h"
 #include "commands.h"
 #include "errors.h"
 #include "files.h"
@@ -61,6 +62,19 @@ static char *usual_folder(const char *file)
                       : text_format("%s.unpacked", name);
 }
 
+static const char *path_at(const void *index, size_t i)
+{
+    return ((const struct archive_index *)index)->entries[i].path;
+}
+
+static void warn_of_twins(const struct archive *archive)
+{
+    const struct archive_index *index = archive_index(archive);
+    size_t first, second;
+    if (case_twins_find(path_at, index, index->n_entries, &first, &second))
+        command_warn(CASE_TWINS_WARNING, index->entries[first].path, index->entries[second].path);
+}
+
 static model_status unpack(const struct arguments *arguments, struct model_error *err)
 {
     struct archive *archive = NULL;
@@ -76,6 +90,8 @@ static model_status unpack(const struct arguments *arguments, struct model_error
         dir[n - 1] = '\0'; /* the temporary folder is beside it, not in it */
     command_catch_interrupts();
     model_status status = archive_open(arguments->file, ARCHIVE_STANDARD, &archive, err);
+    if (status == MODEL_OK && !arguments->quiet)
+        warn_of_twins(archive);
     if (status == MODEL_OK)
         status = package_unpack(archive, dir, &options, &summary, err);
     if (status == MODEL_OK)

@@ -115,6 +115,15 @@ cp "$model/tokenizer.json" "$work/package/"
 fails 'weights that would be left out are no success' 1 \
     "pkgmgr: the weights of '$work/package' ('backends/cpu/model.safetensors') are where packages keep their own, and are not taken from there, since a plugin could come with them: move them to the top of the folder; only a package with its metadata.json, a folder or an archive of this disk, is imported as it is" \
     import "$work/package"
+mkdir "$work/twins" && cp "$model"/{config.json,model.safetensors} "$work/twins/"
+printf 'x' >"$work/twins/Notes.txt" && printf 'y' >"$work/twins/notes.txt"
+twins="'Notes.txt' and 'notes.txt' differ in upper and lower case only: the package cannot be copied to a disk that does not tell them apart"
+run import "$work/twins" --name me/twins
+ok 'names that are one on other disks are warned of' says "$twins"
+"$pkgmgr" pack me/twins -o "$work/twins.mhp" -q >"$work/out"
+run unpack "$work/twins.mhp" -o "$work/twins.unpacked"
+ok 'also in an archive' says "$twins"
+same 'and unpacked where they are two' "$(cat "$work/twins.unpacked/"[Nn]otes.txt)" xy
 printf 'x' >"$work/saved/tf_model.h5"
 run import "$work/saved" --name me/saved
 ok 'what is left out is said' says "leaving out 'tf_model.h5': another framework's weights"

@@ -316,6 +316,19 @@ run verify me/nan --deep -q
 same 'but --deep finds it: exit code' "$code" 7
 ok 'but --deep finds it: where' says "weight 'w' of backends/cpu (weights) has 2 of 4 elements that are no number, the first at 1"
 
+# ---- packages that cannot be seen
+
+export MODELHOST_STORE=$work/store1
+mv "$MODELHOST_STORE/packages" "$work/packages" && mkdir "$MODELHOST_STORE/packages"
+blobs=$(find "$MODELHOST_STORE/blobs" -type f | sort)
+run gc --grace 0
+same 'a mount that is lost is no reason to collect' "$(find "$MODELHOST_STORE/blobs" -type f | sort)" "$blobs"
+ok 'gc says what is not to be seen' says 'should be there and is not: mount what it lies on'
+run cache ls
+ok 'cache ls promises nothing' not grep -q 'used by no package' "$work/out"
+rmdir "$MODELHOST_STORE/packages" && mv "$work/packages" "$MODELHOST_STORE/packages"
+ok 'mounted again all is there' "$pkgmgr" verify acme/m -q
+
 # ---- tokens
 
 start_hub --token hf_secret

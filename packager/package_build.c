@@ -141,7 +141,8 @@ static model_status add_text(const struct store *store, const char *staging,
 /* ---- the view */
 
 static model_status link_into(const struct store *store, const char *view,
-                              const struct manifest_file *file, struct model_error *err)
+                              const struct manifest *manifest, const struct manifest_file *file,
+                              struct model_error *err)
 {
     model_status status = MODEL_OK;
     char *blob = store_blob_path(store, file->sha256);
@@ -153,10 +154,8 @@ static model_status link_into(const struct store *store, const char *view,
         goto end;
     }
     if (real == NULL) {
-        status = error_set(err, MODEL_CORRUPT,
-                           "the store has lost '%.200s' (%.300s); download the model again with "
-                           "--force",
-                           file->path, blob);
+        status = error_set(err, MODEL_CORRUPT, "the store has lost '%.200s' (%.300s); %s",
+                           file->path, blob, manifest_remedy(manifest));
         goto end;
     }
     folder[path_base(folder) - folder] = '\0';
@@ -177,7 +176,7 @@ static model_status make_view(const struct store *store, const char *view,
     model_status status = dir_make_all(view, err);
     for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++)
         if (strcmp(manifest->files[i].path, PACKAGE_INFO_PATH) != 0)
-            status = link_into(store, view, &manifest->files[i], err);
+            status = link_into(store, view, manifest, &manifest->files[i], err);
     if (status != MODEL_OK)
         return status;
     char *text = manifest_print(manifest);

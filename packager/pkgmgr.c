@@ -1,5 +1,6 @@
 /* pkgmgr.c - the pkgmgr command: its table of subcommands. */
 #include "commands.h"
+#include "hidden_arguments.h"
 
 static const struct command commands[] = {
     {"download", cmd_download, "get a model from a hub and keep it as a package", help_download},
@@ -37,5 +38,6 @@ int main(int argc, char **argv)
         {"dtype", "f32 f16 bf16"}, {"access-format", "common json"}, {NULL, NULL}};
     static const struct program program = {
         "pkgmgr", "Gets models from a hub and keeps them as packages.", commands, choices};
+    hidden_arguments_take("token", argc, argv);
     return command_main(&program, argc, argv);
 }

@@ -41,12 +41,12 @@ static model_status check_blobs(const struct store *store, const struct manifest
     for (size_t i = 0; i < manifest->n_files; i++)
         if (!store_blob_is_good(store, manifest->files[i].sha256, manifest->files[i].size_bytes))
             return error_set(
-                err, MODEL_CORRUPT,
-                "'%.200s' of '%s' is %s the store; download the model again with --force",
-                manifest->files[i].path, manifest->id,
+                err, MODEL_CORRUPT, "'%.200s' of '%s' is %s the store; %s", manifest->files[i].path,
+                manifest->id,
                 store_has_blob(store, manifest->files[i].sha256, manifest->files[i].size_bytes)
                     ? "damaged in"
-                    : "lost from");
+                    : "lost from",
+                manifest_remedy(manifest));
     return MODEL_OK;
 }
 

@@ -362,6 +362,13 @@ model_status manifest_digest(const struct manifest *manifest, char ret_hex[SHA25
     return MODEL_OK;
 }
 
+const char *manifest_remedy(const struct manifest *manifest)
+{
+    return manifest->endpoint != NULL && manifest->endpoint[0] != '\0'
+               ? "download it again with --force"
+               : "import it again";
+}
+
 void manifest_finish(struct manifest *manifest)
 {
     for (size_t i = 0; i < N_TEXTS; i++)

@@ -49,6 +49,8 @@ char *manifest_print(const struct manifest *manifest);
  * equal files are two packages that share their blobs. */
 model_status manifest_digest(const struct manifest *manifest, char ret_hex[SHA256_HEX_BYTES],
                              struct model_error *err);
+/* How files of it that are damaged are had again, as in "...; download it again with --force". */
+const char *manifest_remedy(const struct manifest *manifest);
 void manifest_finish(struct manifest *manifest);
 
 #endif

@@ -133,15 +133,15 @@ static model_status check_blobs(const struct install *install)
         if (!store_has_blob(install->store, file->sha256, file->size_bytes))
             return error_set(install->err, MODEL_NOT_FOUND,
                              "%s: the content of '%s' (sha256 %s, %llu bytes) is not in the store; "
-                             "download it again",
+                             "%s",
                              install->manifest->id, file->path, file->sha256,
-                             (unsigned long long)file->size_bytes);
+                             (unsigned long long)file->size_bytes,
+                             manifest_remedy(install->manifest));
         if (!store_blob_is_good(install->store, file->sha256, file->size_bytes))
-            return error_set(
-                install->err, MODEL_CORRUPT,
-                "%s: the content of '%s' (sha256 %s) is damaged in the store; download "
-                "it again",
-                install->manifest->id, file->path, file->sha256);
+            return error_set(install->err, MODEL_CORRUPT,
+                             "%s: the content of '%s' (sha256 %s) is damaged in the store; %s",
+                             install->manifest->id, file->path, file->sha256,
+                             manifest_remedy(install->manifest));
     }
     return MODEL_OK;
 }

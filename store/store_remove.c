@@ -1,10 +1,11 @@
 /* store_remove.c - removing a package, and the blobs that nothing uses any more; see store_remove() in
  * store.h. First the package is moved into tmp/ by one rename, so that readers see all of it or
- * nothing; then its refs go, then the blobs. A removal that stops half-way leaves refs that lead
+ * nothing (its stamp goes before: store_unseen.h); then its refs go, then the blobs. A removal that stops half-way leaves refs that lead
  * nowhere: nobody finds anything by them, and the next removal takes them. An install of the same content at the
  * same time may find a blob gone; it fails then and says so. Any thread, any process. */
 #include "errors.h"
 #include "store_paths.h"
+#include "store_unseen.h"
 #include "string_map.h"
 
 #include <errno.h>
@@ -33,12 +34,14 @@ static model_status no_memory(const struct removal *removal)
 
 /* ---- refs */
 
-/* A package is there before its refs are, so a ref to none is a removal's that was stopped. */
+/* A package is there before its refs are, so a ref to none is a removal's that was stopped, unless the package
+ * is only out of sight. */
 static bool leads_nowhere(const struct removal *removal, const struct store_ref *ref)
 {
     struct stat info;
     char *dir = text_format("%s/packages/%s", removal->store->dir, ref->target);
-    bool nowhere = dir != NULL && lstat(dir, &info) != 0 && errno == ENOENT;
+    bool nowhere = dir != NULL && lstat(dir, &info) != 0 && errno == ENOENT &&
+                   !store_target_is_unseen(removal->store, ref->target);
     free(dir);
     return nowhere;
 }
@@ -124,11 +127,12 @@ static model_status move_away(struct removal *removal, const char *target)
     char *aside = text_format("%s/%zu", removal->staging, removal->n_moved);
     struct stat info;
     model_status status = MODEL_OK;
+    if (dir != NULL && lstat(dir, &info) == 0)
+        store_stamp_remove(removal->store, target); /* first: see store_unseen.h */
     if (dir == NULL || aside == NULL) {
         status = no_memory(removal);
     } else if (rename(dir, aside) == 0) {
         removal->n_moved++;
-        store_stamp_remove(removal->store, target);
         status = note_use(removal, aside);
     } else {
         int reason = errno;
@@ -191,11 +195,11 @@ static model_status move_superseded(struct removal *removal, const char *success
 /* ---- blobs */
 
 /* Says, once, why no blob may be removed. */
-static model_status keep_blobs(struct removal *removal, const struct model_error *why)
+static model_status keep_blobs(struct removal *removal, const char *why)
 {
     if (removal->note == NULL)
-        removal->note = text_format("no files were freed, since another package may use them: %s",
-                                    why->message);
+        removal->note =
+            text_format("no files were freed, since another package may use them: %s", why);
     return removal->note != NULL ? MODEL_OK : no_memory(removal);
 }
 
@@ -210,7 +214,7 @@ static model_status mark_used(struct removal *removal, const char *dir,
     if (status == MODEL_NOT_FOUND)
         return MODEL_OK; /* a folder without metadata.json is no package */
     if (status != MODEL_OK)
-        return keep_blobs(removal, &why);
+        return keep_blobs(removal, why.message);
     for (size_t i = 0; i < manifest.n_files; i++) {
         int64_t found = string_map_find(candidates, manifest.files[i].sha256, SHA256_HEX_BYTES - 1);
         if (found >= 0)
@@ -228,7 +232,7 @@ static model_status mark_key(struct removal *removal, const char *folder,
     struct model_error why = MODEL_ERROR_INIT;
     model_status status = dir_read(folder, &digests, &why);
     if (status != MODEL_OK)
-        return status == MODEL_NOT_FOUND ? MODEL_OK : keep_blobs(removal, &why);
+        return status == MODEL_NOT_FOUND ? MODEL_OK : keep_blobs(removal, why.message);
     for (size_t i = 0; i < digests.n_names && status == MODEL_OK; i++) {
         char *dir = path_join(folder, digests.names[i]);
         status = dir != NULL ? mark_used(removal, dir, candidates, used) : no_memory(removal);
@@ -252,6 +256,12 @@ static model_status mark_all_used(struct removal *removal, const struct string_m
     }
     dir_list_finish(&keys);
     free(packages);
+    char *unseen = NULL;
+    if (status == MODEL_OK)
+        status = store_find_unseen(removal->store, &unseen, removal->err);
+    if (status == MODEL_OK && unseen != NULL)
+        status = keep_blobs(removal, unseen);
+    free(unseen);
     return status;
 }
 

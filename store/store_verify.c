@@ -257,8 +257,9 @@ static const char *advice(const struct verification *verification)
 {
     if (verification->n_unreadable == verification->n_bad)
         return "see to its permissions, or to the disk, and verify it again";
-    return verification->needs_removal ? "remove it and download it again"
-                                       : "download it again with --force";
+    if (verification->blobs == NULL) /* no store's */
+        return "get it, or make it, again";
+    return manifest_remedy(&verification->manifest);
 }
 
 static model_status verify(struct verification *verification, struct model_error *err)
@@ -277,9 +278,10 @@ static model_status verify(struct verification *verification, struct model_error
     status = look_for_strangers(verification, "", err);
     if (status != MODEL_OK || verification->n_bad == 0)
         return status;
-    return error_set(err, verification->first_status, "%s: %s (%zu of %zu files bad); %s",
+    return error_set(err, verification->first_status, "%s: %s (%zu of %zu files bad); %s%s",
                      verification->dir, verification->first.message, verification->n_bad,
-                     verification->n_checked, advice(verification));
+                     verification->n_checked, verification->needs_removal ? "remove it and " : "",
+                     advice(verification));
 }
 
 model_status store_verify_package(const char *package_dir,

@@ -88,7 +88,14 @@ static model_status unpack_one(const struct archive *archive, const struct archi
     model_status status = make_parent(path, err);
     if (status == MODEL_OK) {
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
+        if (fd < 0 && errno == EEXIST) /* an archive has no name twice */
+            status =
+                error_set(err, MODEL_IO,
+                          "'%.200s' and another entry are one file on this disk, which does not "
+                          "tell upper from lower case; choose a folder elsewhere with -o, or "
+                          "leave one out with --filter",
+                          entry->path);
+        else if (fd < 0)
             status = error_set_errno(err, errno, "cannot make %s", path);
     }
     if (status == MODEL_OK)

@@ -146,7 +146,7 @@ static model_status print_table(const struct listing *listing, struct model_erro
         (void)buffer_printf(&text, "%s  %s%s\n", census->parts[i].name,
                             human_size(census->parts[i].size_bytes, size),
                             census->parts[i].is_in_use ? "  in use" : "");
-    if (listing->n_unused > 0)
+    if (listing->n_unused > 0 && census->unknown == NULL)
         (void)buffer_printf(&text, "used by no package: %zu files, %s; `pkgmgr gc` removes them\n",
                             listing->n_unused, human_size(listing->unused_bytes, size));
     (void)buffer_printf(&text, "%s in all\n", human_size(listing->total_bytes, size));

@@ -31,6 +31,7 @@ const char help_download[] =
     "  --force            fetch again what the store has\n"
     "  --hf-cache         lay the files down in the hub's own cache too, for Python and others\n"
     "  --token T          for private and gated models (default: HF_TOKEN, or the token file)\n"
+    "  --token-file F     the same, of the first line of a file; other users cannot see it meanwhile\n"
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --cacert FILE      certificates to trust instead of the system's (default: SSL_CERT_FILE)\n"
     "  --max-workers N    files at once (default: 8)\n"
@@ -61,6 +62,7 @@ enum {
     OPT_MAX_WORKERS,
     OPT_CONNECTIONS,
     OPT_LIMIT_RATE,
+    OPT_TOKEN_FILE,
     OPT_STORE,
     OPT_PLUGIN_PATH,
     OPT_REQUIRE_SIGNATURE,
@@ -76,6 +78,7 @@ static const struct option long_options[] = {
     {"force", no_argument, NULL, OPT_FORCE},
     {"hf-cache", no_argument, NULL, OPT_HF_CACHE},
     {"token", required_argument, NULL, OPT_TOKEN},
+    {"token-file", required_argument, NULL, OPT_TOKEN_FILE},
     {"endpoint", required_argument, NULL, OPT_ENDPOINT},
     {"cacert", required_argument, NULL, OPT_CACERT},
     {"max-workers", required_argument, NULL, OPT_MAX_WORKERS},
@@ -94,6 +97,7 @@ static const struct option long_options[] = {
 struct arguments {
     struct download_options options;
     const char *name; /* ID or ID@REVISION */
+    const char *token_file;
     const char *includes[MAX_PATTERNS], *excludes[MAX_PATTERNS];
     struct command_talk talk;
     bool require_signature;
@@ -145,6 +149,9 @@ static int take_option(struct arguments *arguments, int option)
         break;
     case OPT_TOKEN:
         options->hub.token = optarg;
+        break;
+    case OPT_TOKEN_FILE:
+        arguments->token_file = optarg;
         break;
     case OPT_ENDPOINT:
         options->hub.endpoint = optarg;
@@ -247,17 +254,12 @@ static int refuse(model_status status, const struct model_error *err)
 }
 
 /* Reads what the environment has to say, the token only if one will be needed. */
-static int read_environment(const struct download_options *options, struct hub_environment *ret)
+static int read_environment(const struct arguments *arguments, struct hub_environment *ret)
 {
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = hub_environment_read(ret, &err);
-    if (status == MODEL_OK && options->hub.token == NULL && !ret->offline)
-        status = hub_environment_read_token(ret, &err);
-    if (status == MODEL_OK && options->hub.token != NULL && options->hub.token[0] != '\0') {
-        status = hub_check_token(options->hub.token, &err);
-        if (status != MODEL_OK)
-            error_prefix(&err, "--token");
-    }
+    if (status == MODEL_OK)
+        status = command_hub_token(arguments->options.hub.token, arguments->token_file, ret, &err);
     return status == MODEL_OK ? 0 : refuse(status, &err);
 }
 
@@ -350,7 +352,7 @@ int cmd_download(int argc, char **argv)
     if (code == 0)
         code = read_name(&arguments, &id, &revision);
     if (code == 0)
-        code = read_environment(&arguments.options, &environment);
+        code = read_environment(&arguments, &environment);
     if (code != 0)
         goto end;
     apply_environment(&arguments.options, &environment);

@@ -29,6 +29,7 @@ const char help_sync[] =
     "  --frozen           change nothing; exit code 3 when a package is missing, 7 when one differs\n"
     "  --lockfile FILE    which (default: modelhost.lock)\n"
     "  --token T          for private and gated models (default: HF_TOKEN, or the token file)\n"
+    "  --token-file F     the same, of the first line of a file; other users cannot see it meanwhile\n"
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
@@ -224,6 +225,7 @@ int cmd_sync(int argc, char **argv)
     const struct command_option table[] = {{"frozen", .flag = &sync.frozen},
                                            {"lockfile", .text = &path},
                                            {"token", .text = &options->hub.token},
+                                           {"token-file", .text = &sync.hub.token_file},
                                            {"endpoint", .text = &options->hub.endpoint},
                                            {"store", .text = &options->store_dir},
                                            {"plugin-path", .text = &options->plugin_path},

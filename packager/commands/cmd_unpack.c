@@ -1,5 +1,6 @@
 /* cmd_unpack.c - `pkgmgr unpack`. */
 #include "buffer.h"
+#include "case_twins.h"
 #include "command_secret.h"
 #include "command_trust.h"
 #include "commands.h"
@@ -70,6 +71,19 @@ static void tell_file(void *context, const char *path, uint64_t size_bytes)
     command_event_file(path, size_bytes);
 }
 
+static const char *path_at(const void *index, size_t i)
+{
+    return ((const struct archive_index *)index)->entries[i].path;
+}
+
+static void warn_of_twins(const struct archive *archive)
+{
+    const struct archive_index *index = archive_index(archive);
+    size_t first, second;
+    if (case_twins_find(path_at, index, index->n_entries, &first, &second))
+        command_warn(CASE_TWINS_WARNING, index->entries[first].path, index->entries[second].path);
+}
+
 static model_status unpack(const struct arguments *arguments, struct model_error *err)
 {
     struct archive *archive = NULL;
@@ -92,6 +106,8 @@ static model_status unpack(const struct arguments *arguments, struct model_error
     access.signature = command_trust_policy(&trust);
     if (status == MODEL_OK)
         status = command_open_archive(arguments->file, ARCHIVE_STANDARD, &access, &archive, err);
+    if (status == MODEL_OK && !arguments->quiet)
+        warn_of_twins(archive);
     if (status == MODEL_OK)
         status = package_unpack(archive, dir, &options, &summary, err);
     if (status == MODEL_OK)

@@ -19,6 +19,7 @@ const char help_update[] =
     "  --all              all packages that came from a hub\n"
     "  --dry-run          say what changed, get nothing\n"
     "  --token T          for private and gated models (default: HF_TOKEN, or the token file)\n"
+    "  --token-file F     the same, of the first line of a file; other users cannot see it meanwhile\n"
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
@@ -174,11 +175,15 @@ int cmd_update(int argc, char **argv)
 {
     struct updates updates = {0};
     struct download_options *options = &updates.hub.options;
-    const struct command_option table[] = {
-        {"all", .flag = &updates.all},          {"dry-run", .flag = &updates.dry_run},
-        {"token", .text = &options->hub.token}, {"endpoint", .text = &options->hub.endpoint},
-        {"store", .text = &options->store_dir}, {"plugin-path", .text = &options->plugin_path},
-        COMMAND_TALK_OPTIONS(&updates.talk),    {.name = NULL}};
+    const struct command_option table[] = {{"all", .flag = &updates.all},
+                                           {"dry-run", .flag = &updates.dry_run},
+                                           {"token", .text = &options->hub.token},
+                                           {"token-file", .text = &updates.hub.token_file},
+                                           {"endpoint", .text = &options->hub.endpoint},
+                                           {"store", .text = &options->store_dir},
+                                           {"plugin-path", .text = &options->plugin_path},
+                                           COMMAND_TALK_OPTIONS(&updates.talk),
+                                           {.name = NULL}};
     if (!command_read_options(argc, argv, table))
         return COMMAND_USAGE;
     if ((optind == argc) != updates.all)

@@ -91,7 +91,8 @@ static void say_unused(const struct store *store, const struct arguments *argume
     char size[HUMAN_TEXT_BYTES];
     if (store == NULL || store_census_take(store, 0, NULL, NULL, &census, NULL) != MODEL_OK)
         return;
-    uint64_t bytes = store_census_unused_bytes(&census, &n_unused);
+    uint64_t bytes = census.unknown == NULL ? store_census_unused_bytes(&census, &n_unused)
+                                            : 0; /* nobody knows */
     store_census_finish(&census);
     if (arguments->json)
         (void)json_add_number(root, "unused_files", (double)n_unused);

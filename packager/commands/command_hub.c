@@ -7,15 +7,30 @@
 
 #include <stdlib.h>
 
+model_status command_hub_token(const char *token, const char *token_file,
+                               struct hub_environment *environment, struct model_error *err)
+{
+    if (token != NULL && token_file != NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "--token and --token-file are one too many");
+    if (token_file != NULL)
+        return hub_environment_take_token(environment, token_file, err);
+    if (token == NULL)
+        return environment->offline ? MODEL_OK : hub_environment_read_token(environment, err);
+    if (token[0] == '\0')
+        return MODEL_OK; /* --token '': none */
+    model_status status = hub_check_token(token, err);
+    if (status != MODEL_OK)
+        error_prefix(err, "--token");
+    return status;
+}
+
 static model_status read_environment(struct command_hub *hub, struct model_error *err)
 {
     struct download_options *options = &hub->options;
     char *normal = NULL;
     model_status status = hub_environment_read(&hub->environment, err);
-    if (status == MODEL_OK && options->hub.token == NULL && !hub->environment.offline)
-        status = hub_environment_read_token(&hub->environment, err);
-    if (status == MODEL_OK && options->hub.token != NULL && options->hub.token[0] != '\0')
-        status = hub_check_token(options->hub.token, err);
+    if (status == MODEL_OK)
+        status = command_hub_token(options->hub.token, hub->token_file, &hub->environment, err);
     if (options->hub.endpoint == NULL)
         options->hub.endpoint = hub->environment.endpoint;
     if (status == MODEL_OK)

@@ -19,6 +19,7 @@ struct command_talk {
     }
 
 struct command_hub {
+    const char *token_file; /* --token-file; NULL */
     struct hub_environment environment;
     char *cache_dir;
     struct progress_view view;
@@ -32,6 +33,9 @@ int command_hub_begin(const char *command, const struct command_talk *talk,
 /* The view, and the messages of options->hub through it. usual: the level without -q and -v. */
 void command_hub_talk(const struct command_talk *talk, int32_t usual, struct progress_view *view,
                       struct download_options *options);
+/* The token, unless there is one: of token_file, else of the environment where a hub will be asked. */
+model_status command_hub_token(const char *token, const char *token_file,
+                               struct hub_environment *environment, struct model_error *err);
 void command_hub_end(struct command_hub *hub);
 
 #endif

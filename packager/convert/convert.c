@@ -140,6 +140,11 @@ model_status convert_weights(const struct tensor_table *table, const char *path,
                              struct model_error *err)
 {
     struct converting converting = {table, options, report, path, NULL, NULL};
+    if (table->n_tensors == 0)
+        return error_set(err, MODEL_NOT_FOUND,
+                         "%s has no tensor, so there is nothing to convert; 'pkgmgr inspect' shows "
+                         "what is in a file",
+                         table->path);
     model_status status = tensor_table_check(table, err);
     if (status != MODEL_OK)
         return status;

@@ -23,7 +23,8 @@ struct convert_report {
 
 /* Writes the table's tensors to path. Names that share a tensor are written once; the others stand in the
  * metadata, {"<alias>": "<name>"}, beside {"format": "pt"}. Checksums of the source are compared first.
- * The report is added to. MODEL_CANCELLED; MODEL_CORRUPT when the source is damaged. */
+ * The report is added to. MODEL_CANCELLED; MODEL_CORRUPT when the source is damaged; MODEL_NOT_FOUND when it has no
+ * tensor. */
 model_status convert_weights(const struct tensor_table *table, const char *path,
                              const struct convert_options *options, struct convert_report *report,
                              struct model_error *err);

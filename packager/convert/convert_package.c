@@ -30,13 +30,15 @@ static bool ends_with(const char *text, const char *end)
     return n >= n_end && strcmp(text + n - n_end, end) == 0;
 }
 
+/* ".bin" says nothing by itself, the other names are those of pickles, whatever is in them. */
 static bool is_pickle(const char *path)
 {
-    static const char *const ends[] = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"};
+    static const char *const ends[] = {".pt",   ".pth",    ".pkl",           ".pickle",
+                                       ".ckpt", ".joblib", ".bin.index.json"};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (ends_with(path, ends[i]))
-            return tensor_file_is_torch(path);
-    return ends_with(path, ".bin.index.json");
+            return true;
+    return ends_with(path, ".bin") && tensor_file_is_torch(path);
 }
 
 /* A file of the weights that are written anew: in a folder of backends/ itself. */

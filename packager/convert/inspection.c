@@ -50,8 +50,8 @@ static model_status add_tensor(json_node *list, const struct tensor_table *table
                json_add_number(item, "bytes", (double)tensor->size_bytes) != NULL;
     if (!complete)
         return error_no_memory(err, "the table of tensors");
-    if (!options->statistics)
-        return MODEL_OK;
+    if (!options->statistics || tensor_elements(tensor) == 0)
+        return MODEL_OK; /* no figure says anything of no elements */
     model_status status = add_statistics(item, tensor, options, err);
     tensor_table_discard(table, tensor);
     return status;
@@ -103,7 +103,9 @@ model_status inspection_add(json_node *object, const struct tensor_table *table,
     json_node *list = json_add_array(object, "tensors");
     model_status status = list != NULL ? MODEL_OK : error_no_memory(err, "the table of tensors");
     for (size_t i = 0; i < table->n_tensors && status == MODEL_OK; i++)
-        status = add_tensor(list, table, ordered[i], options, err);
+        status = options->cancelled != NULL && options->cancelled(options->context)
+                     ? error_set(err, MODEL_CANCELLED, "interrupted")
+                     : add_tensor(list, table, ordered[i], options, err);
     if (status == MODEL_OK && !add_aliases(object, table))
         status = error_no_memory(err, "the table of tensors");
     if (status == MODEL_OK)

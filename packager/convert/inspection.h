@@ -14,7 +14,8 @@ struct inspection_options {
 
 /* Adds to an object: "form", "parameters", "bytes", "dtypes": {"F32": elements}, "tensors": [{"name", "dtype",
  * "shape", "bytes"[, "statistics": {"min", "max", "mean", "std", "nan", "infinite", "zero"}]}], "aliases":
- * {name: name}, "tree" (tensor_tree.h). Without statistics no tensor's data is touched. */
+ * {name: name}, "tree" (tensor_tree.h). Without statistics no tensor's data is touched; what has no elements
+ * has none. MODEL_CANCELLED. */
 model_status inspection_add(json_node *object, const struct tensor_table *table,
                             const struct inspection_options *options, struct model_error *err);
 

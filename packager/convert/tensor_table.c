@@ -165,12 +165,18 @@ static bool ends_with(const char *text, const char *end)
     return n >= n_end && strcmp(text + n - n_end, end) == 0;
 }
 
-/* A safetensors header's length may begin with any byte, but its text begins with '{'. */
+/* A safetensors header's length may begin with any byte, but its text begins with '{'. A pickle of protocol 0 or
+ * 1 begins with its first opcode; as a header's length it would be of 2^40 bytes and more. */
 static bool looks_like_torch(const uint8_t head[HEAD_BYTES], size_t n)
 {
-    bool is_safetensors = n > 8 && head[8] == '{';
-    bool is_zip = n >= 4 && memcmp(head, "PK\3\4", 4) == 0;
-    return is_zip || (!is_safetensors && n > 2 && head[0] == 0x80 && head[1] <= 5);
+    static const char first_opcodes[] = "()]}cdilFGIJKLMNPQSTUVX";
+    const bool is_safetensors = n > 8 && head[8] == '{';
+    const bool is_zip = n >= 4 && memcmp(head, "PK\3\4", 4) == 0;
+    const bool is_binary_pickle = n > 2 && head[0] == 0x80 && head[1] <= 5;
+    const bool is_plain_pickle = n > 2 && head[0] != '\0' &&
+                                 strchr(first_opcodes, head[0]) != NULL &&
+                                 (n < 8 || head[5] != 0 || head[6] != 0 || head[7] != 0);
+    return is_zip || (!is_safetensors && (is_binary_pickle || is_plain_pickle));
 }
 
 static model_status read_head(const char *path, uint8_t head[HEAD_BYTES], size_t *ret_n,

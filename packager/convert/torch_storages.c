@@ -254,9 +254,11 @@ model_status torch_storages_open(const uint8_t *file, uint64_t file_bytes, const
     else if (file_bytes > 0 && file[0] == 0x80)
         status = open_legacy(file, file_bytes, &storages, ret_pickle, err);
     else
-        status = error_set(err, MODEL_UNSUPPORTED,
-                           "%s: neither a zip archive nor a pickle, so not written by torch.save()",
-                           what);
+        status = error_set(
+            err, MODEL_UNSUPPORTED,
+            "%s: neither a zip archive nor a pickle of protocol 2 or later, so not written by torch.save(), "
+            "and not read: save the weights with torch.save(model.state_dict(), ...), or as safetensors",
+            what);
     if (status == MODEL_OK)
         *ret = storages;
     else

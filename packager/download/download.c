@@ -1,5 +1,6 @@
 /* download.c - see download.h. The steps before a package is installed, and the whole. */
 #include "download.h"
+#include "case_twins.h"
 #include "download_cache.h"
 #include "errors.h"
 #include "files.h"
@@ -46,9 +47,7 @@ static void warn_about_files(const struct download *download)
 {
     size_t first, second;
     if (download_plan_find_twins(&download->plan, &first, &second))
-        log_write(&download->options->hub.log, MODEL_LOG_WARN,
-                  "'%.200s' and '%.200s' differ in upper and lower case only: the package cannot "
-                  "be copied to a disk that does not tell them apart",
+        log_write(&download->options->hub.log, MODEL_LOG_WARN, CASE_TWINS_WARNING,
                   download->plan.files[first].file->path, download->plan.files[second].file->path);
     for (size_t i = 0; i < download->files.n_files; i++)
         if (download->verdicts[i] == FILE_RESERVED)

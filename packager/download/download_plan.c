@@ -1,5 +1,6 @@
 /* download_plan.c - see download_plan.h. */
 #include "download_plan.h"
+#include "case_twins.h"
 #include "errors.h"
 #include "human_text.h"
 #include "package.h"
@@ -44,37 +45,15 @@ static model_status check_collisions(const struct download_plan *plan, struct mo
     return status;
 }
 
-/* a to z for A to Z; to be freed. */
-static char *fold(const char *path)
+static const char *path_at(const void *plan, size_t i)
 {
-    char *folded = strdup(path);
-    for (char *c = folded; c != NULL && *c != '\0'; c++)
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
-    return folded;
+    return ((const struct download_plan *)plan)->files[i].package_path;
 }
 
 bool download_plan_find_twins(const struct download_plan *plan, size_t *ret_first,
                               size_t *ret_second)
 {
-    struct string_map paths = {0};
-    char **folded = calloc(plan->n_files + 1, sizeof *folded);
-    bool found = false;
-    if (folded != NULL && string_map_init(&paths, plan->n_files) == MODEL_OK)
-        for (size_t i = 0; i < plan->n_files && !found; i++) {
-            folded[i] = fold(plan->files[i].package_path);
-            if (folded[i] == NULL || string_map_add(&paths, folded[i], strlen(folded[i]),
-                                                    (uint32_t)i) != MODEL_INVALID_ARGUMENT)
-                continue;
-            *ret_first = (size_t)string_map_find(&paths, folded[i], strlen(folded[i]));
-            *ret_second = i;
-            found = true;
-        }
-    string_map_finish(&paths);
-    for (size_t i = 0; folded != NULL && i < plan->n_files; i++)
-        free(folded[i]);
-    free(folded);
-    return found;
+    return case_twins_find(path_at, plan, plan->n_files, ret_first, ret_second);
 }
 
 model_status download_plan_make(const struct hub_files *files, const enum file_verdict *verdicts,

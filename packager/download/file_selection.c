@@ -38,6 +38,11 @@ static bool is_weight_pickle(const char *path)
            !hub_glob_match_any(training_state, COUNT(training_state), path);
 }
 
+static bool is_weights(const char *path)
+{
+    return hub_glob_match("*.safetensors", path) || is_weight_pickle(path);
+}
+
 /* What the whole repository has, on which the verdict about each file depends. */
 struct stock {
     bool safetensors;
@@ -49,6 +54,8 @@ static struct stock take_stock(const struct hub_files *files)
     struct stock stock = {0};
     for (size_t i = 0; i < files->n_files; i++) {
         const char *path = files->files[i].path;
+        if (is_reserved(path))
+            continue; /* cannot stand for weights that are left out */
         if (hub_glob_match("*.safetensors", path))
             stock.safetensors = true;
         else if (stock.pickle == NULL && is_weight_pickle(path))
@@ -92,19 +99,34 @@ static model_status refuse_pickles(const char *id, const char *path, struct mode
         id, path);
 }
 
+/* What somebody made a package of and put there as a folder. */
+static model_status refuse_reserved(const char *id, const char *path, struct model_error *err)
+{
+    return error_set(
+        err, MODEL_UNSUPPORTED,
+        "the weights of '%s' ('%.200s') are where packages keep their own, and are not taken from there, "
+        "since a plugin could come with them: move them to the top of the folder; only a package with its "
+        "metadata.json, a folder or an archive of this disk, is imported as it is",
+        id, path);
+}
+
 model_status file_selection_judge(const struct hub_files *files,
                                   const struct selection_rules *rules, const char *id,
                                   enum file_verdict *ret_verdicts, struct model_error *err)
 {
     struct stock stock = take_stock(files);
-    const char *left_pickle = NULL;
+    const char *left_pickle = NULL, *reserved = NULL;
     size_t n_taken = 0;
     for (size_t i = 0; i < files->n_files; i++) {
         ret_verdicts[i] = judge(files->files[i].path, rules, &stock);
         n_taken += ret_verdicts[i] == FILE_TAKEN;
         if (ret_verdicts[i] == FILE_PICKLE)
             left_pickle = files->files[i].path;
+        if (ret_verdicts[i] == FILE_RESERVED && is_weights(files->files[i].path))
+            reserved = files->files[i].path;
     }
+    if (rules->n_includes == 0 && reserved != NULL && !stock.safetensors && stock.pickle == NULL)
+        return refuse_reserved(id, reserved, err);
     if (rules->n_includes == 0 && !stock.safetensors && stock.pickle != NULL &&
         !rules->allow_pickle)
         return refuse_pickles(id, stock.pickle, err);

@@ -27,8 +27,8 @@ struct selection_rules {
     bool allow_pickle;
 };
 
-/* Fills verdicts (n_files). MODEL_UNSUPPORTED: the weights are pickles and nothing else, and the
- * sentence says what to do; MODEL_NOT_FOUND: nothing is left to take. */
+/* Fills verdicts (n_files). MODEL_UNSUPPORTED: the weights are pickles and nothing else, or lie below a name
+ * of the package's own, and the sentence says what to do; MODEL_NOT_FOUND: nothing is left to take. */
 model_status file_selection_judge(const struct hub_files *files,
                                   const struct selection_rules *rules, const char *id,
                                   enum file_verdict *ret_verdicts, struct model_error *err);

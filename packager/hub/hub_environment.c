@@ -47,6 +47,25 @@ model_status hub_token_read(const char *path, char **ret, struct model_error *er
     return MODEL_OK;
 }
 
+model_status hub_environment_take_token(struct hub_environment *environment, const char *path,
+                                        struct model_error *err)
+{
+    char *token = NULL;
+    model_status status = hub_token_read(path, &token, err);
+    if (status == MODEL_OK && token == NULL)
+        status =
+            error_set(err, MODEL_INVALID_ARGUMENT, "%.300s has no token in its first line", path);
+    else if (status == MODEL_OK && (status = hub_check_token(token, err)) != MODEL_OK)
+        error_prefix(err, "%.300s", path);
+    if (status != MODEL_OK) {
+        free(token);
+        return status;
+    }
+    free(environment->token);
+    environment->token = token;
+    return MODEL_OK;
+}
+
 static model_status read_token_file(char **ret, struct model_error *err)
 {
     struct model_error cause = MODEL_ERROR_INIT;

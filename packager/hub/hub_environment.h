@@ -25,6 +25,9 @@ model_status hub_environment_read(struct hub_environment *ret, struct model_erro
  * there is no error; otherwise the sentence names the variable that led to it. */
 model_status hub_environment_read_token(struct hub_environment *environment,
                                         struct model_error *err);
+/* The token of a file that was named; one without a token is an error. */
+model_status hub_environment_take_token(struct hub_environment *environment, const char *path,
+                                        struct model_error *err);
 void hub_environment_finish(struct hub_environment *environment);
 
 /* The first line of a token file without blanks around it; NULL in *ret when that is empty. */

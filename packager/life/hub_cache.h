@@ -44,7 +44,8 @@ struct hub_cache_file {
 };
 
 /* Writes a snapshot: blobs first, links to them, and the ref last, so that a kill leaves nothing that a
- * client would take for complete. What is there already stays. revision may be the commit itself. */
+ * client would take for complete. What is there already with the right bytes stays, wrong ones are replaced.
+ * Content shares its inode with the cache where the disk cannot share blocks. revision may be the commit itself. */
 model_status hub_cache_lay_down(const char *cache_dir, const char *id, const char *revision,
                                 const char *commit, const struct hub_cache_file *files,
                                 size_t n_files, struct model_error *err);

@@ -1,6 +1,7 @@
 /* hub_cache_write.c - laying a snapshot down in the hub's cache; see hub_cache.h. Every file and link appears
  * by a rename of a name of our own, so that two who write the same leave one of both. */
 #include "errors.h"
+#include "file_digests.h"
 #include "files.h"
 #include "hub_cache.h"
 
@@ -34,11 +35,20 @@ static model_status make_parent(const struct laying *laying, const char *path)
 
 /* ---- blobs */
 
-static bool has_content(const char *blob, const char *content)
+/* Bytes count, not the size: other programs write here, too. One inode with the content is the content. */
+static bool has_content(const char *blob, const struct hub_cache_file *file)
 {
     struct stat have, want;
-    return lstat(blob, &have) == 0 && S_ISREG(have.st_mode) && stat(content, &want) == 0 &&
-           have.st_size == want.st_size;
+    struct file_digests found;
+    const bool is_git = file->digest->kind == HUB_DIGEST_GIT_BLOB;
+    if (lstat(blob, &have) != 0 || !S_ISREG(have.st_mode) || stat(file->content, &want) != 0 ||
+        have.st_size != want.st_size)
+        return false;
+    if (have.st_dev == want.st_dev && have.st_ino == want.st_ino)
+        return true;
+    return file_digests_read(blob, is_git ? FILE_GIT_BLOB : FILE_SHA256, &found, NULL) ==
+               MODEL_OK &&
+           strcmp(is_git ? found.git_blob : found.sha256, file->digest->hex) == 0;
 }
 
 static model_status lay_blob(const struct laying *laying, const struct hub_cache_file *file)
@@ -48,7 +58,7 @@ static model_status lay_blob(const struct laying *laying, const struct hub_cache
                                   file->digest->hex, (long)getpid());
     model_status status =
         blob != NULL && temporary != NULL ? make_parent(laying, blob) : no_memory(laying);
-    if (status == MODEL_OK && !has_content(blob, file->content)) {
+    if (status == MODEL_OK && !has_content(blob, file)) {
         (void)unlink(temporary); /* of an earlier process of this number */
         status = store_share_file(file->content, temporary, 1, laying->err);
         if (status == MODEL_OK && rename(temporary, blob) != 0) {

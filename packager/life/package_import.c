@@ -1,6 +1,7 @@
 /* package_import.c - see package_import.h. The files go the way of a download's: blobs first, then one
  * package by one rename. */
 #include "package_import.h"
+#include "case_twins.h"
 #include "errors.h"
 #include "file_digests.h"
 #include "file_selection.h"
@@ -183,10 +184,24 @@ static model_status take_files(struct importing *importing)
         if (importing->verdicts[i] == FILE_TAKEN)
             status = take_file(importing, &files->files[i]);
         else
-            log_write(&importing->import->log, MODEL_LOG_INFO, "leaving out '%.200s': %s",
+            log_write(&importing->import->log, MODEL_LOG_WARN, "leaving out '%.200s': %s",
                       files->files[i].path, file_verdict_reason(importing->verdicts[i]));
     }
     return status;
+}
+
+static const char *path_at(const void *manifest, size_t i)
+{
+    return ((const struct manifest *)manifest)->files[i].path;
+}
+
+static void warn_of_twins(const struct importing *importing)
+{
+    const struct manifest *manifest = &importing->manifest;
+    size_t first, second;
+    if (case_twins_find(path_at, manifest, manifest->n_files, &first, &second))
+        log_write(&importing->import->log, MODEL_LOG_WARN, CASE_TWINS_WARNING,
+                  manifest->files[first].path, manifest->files[second].path);
 }
 
 /* ---- the package */
@@ -223,6 +238,8 @@ static model_status run(struct importing *importing, struct package_imported *re
     model_status status = choose_files(importing);
     if (status == MODEL_OK)
         status = take_files(importing);
+    if (status == MODEL_OK)
+        warn_of_twins(importing);
     if (status == MODEL_OK)
         status = name_manifest(importing);
     if (status == MODEL_OK)

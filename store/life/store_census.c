@@ -2,6 +2,7 @@
 #include "store_census.h"
 #include "errors.h"
 #include "store_paths.h"
+#include "store_unseen.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +24,19 @@ static model_status no_memory(const struct taking *taking)
 
 /* ---- packages */
 
+/* Where a model has no file of a ref at all, its refs were lost, and nothing says what was superseded. */
 static bool is_named(const struct store_refs *refs, const char *target)
 {
-    for (size_t i = 0; i < refs->n_refs; i++)
-        if (strcmp(refs->refs[i].target, target) == 0)
+    size_t key_bytes = strcspn(target, "/");
+    bool has_refs = false;
+    for (size_t i = 0; i < refs->n_refs; i++) {
+        const struct store_ref *ref = &refs->refs[i];
+        if (strcmp(ref->target, target) == 0)
             return true;
-    return false;
+        has_refs = has_refs || (ref->path != NULL && strncmp(ref->target, target, key_bytes) == 0 &&
+                                ref->target[key_bytes] == '/');
+    }
+    return !has_refs;
 }
 
 /* Counts the package among the users of its blobs. A content that it has twice counts once. */
@@ -217,6 +225,8 @@ model_status store_census_take(const struct store *store, int64_t now_s,
         status = store_refs_read(store, &taking.refs, err);
     if (status == MODEL_OK)
         status = store_walk_packages(store, visit, &taking, err);
+    if (status == MODEL_OK && census.unknown == NULL)
+        status = store_find_unseen(store, &census.unknown, err);
     if (status == MODEL_OK)
         status = list_parts(&taking, "partial");
     if (status == MODEL_OK)

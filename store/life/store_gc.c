@@ -84,10 +84,10 @@ static model_status collect_packages(struct collection *collection)
         if (name == NULL)
             status = error_no_memory(collection->err, "collecting garbage");
         if (status == MODEL_OK && package->is_left_out) {
-            if (!collection->options->dry_run)
+            if (!collection->options->dry_run) {
+                store_stamp_remove(collection->store, package->target); /* see store_unseen.h */
                 status = move_away(collection, package->dir);
-            if (status == MODEL_OK && !collection->options->dry_run)
-                store_stamp_remove(collection->store, package->target);
+            }
             if (status == MODEL_OK)
                 count(collection, "package", name, 0); /* its bytes are those of its blobs */
         }
@@ -246,7 +246,9 @@ static void tidy(const struct collection *collection)
     static const struct {
         const char *folder, *needed;
     } followers[] = {{"stamps", "packages"}, {"used", "packages"}, {"history", "refs"}};
-    for (size_t i = 0; i < sizeof followers / sizeof followers[0]; i++)
+    const bool is_known =
+        collection->census.unknown == NULL; /* else what they follow may be there */
+    for (size_t i = 0; i < sizeof followers / sizeof followers[0] && is_known; i++)
         tidy_folder(collection->store, followers[i].folder, followers[i].needed);
     for (size_t i = 0; i < collection->census.leases.n_records; i++)
         if (!collection->census.leases.records[i].is_alive)

@@ -8,6 +8,9 @@
  * | work in progress below tmp/            | its process is gone                                         |
  * | leases, stamps, histories, times of use | their process, their package is gone                        |
  *
+ * While a package that was there cannot be seen (a disk that is not mounted, a manifest that cannot be read), no
+ * blob goes: store_unseen.h.
+ *
  * A killed collection has removed a part; the next one goes on. [any-thread], any process. */
 #ifndef STORE_GC_H
 #define STORE_GC_H

@@ -11,10 +11,10 @@ begin life
 hub_pid=''
 stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; hub_pid=''; }
 on_exit stop_hub
-start_hub() { # serves $work/hub as it is now
+start_hub() { # serves $work/hub as it is now; options...
     stop_hub
     : >"$work/url"
-    "$pkgmgr" serve "$work/hub" --port 0 --verbose >"$work/url" 2>"$work/log" &
+    "$pkgmgr" serve "$work/hub" --port 0 --verbose "$@" >"$work/url" 2>"$work/log" &
     hub_pid=$!
     local _
     for _ in $(seq 400); do
@@ -72,7 +72,12 @@ ok 'but fetched' cmp "$out/vocab.txt" "$work/good"
 run import "$repo" --store "$work/store-damaged"
 same 'import refuses it: exit code' "$code" 7
 ok 'import refuses it: and says which' says "$(basename "$blob")"
-rm -f "$blob" && cp "$work/good" "$blob"
+run download acme/m --hf-cache -q
+ok '--hf-cache mends it, though the package is there already' cmp "$blob" "$work/good"
+chmod u+w "$blob" && printf 'x' | dd of="$blob" conv=notrunc status=none # with one inode, the store's, too
+run download acme/m --hf-cache --force -q
+ok 'a write in place is mended in the cache' cmp "$blob" "$work/good"
+ok 'and in the store' "$pkgmgr" verify acme/m -q
 HF_HUB_OFFLINE=1 run download acme/m --hf-cache
 same '--hf-cache without a hub is wrong usage' "$code" 2
 
@@ -95,11 +100,34 @@ first=$out
 run import "$work/saved" --name me/saved -q
 same 'the same folder is the same package' "$out" "$first"
 ok 'the folder stays as it was: writable, its own file' test -w "$work/saved/config.json" -a "$(stat -c %h "$work/saved/config.json")" = 1
+rm -f "$first/tokenizer.json" && printf 'x' >"$first/tokenizer.json"
+run verify me/saved -q
+ok 'a damaged import is to be imported again' says 'files bad); import it again'
+run import "$work/saved" --name me/saved -q
+ok 'which mends it' "$pkgmgr" verify me/saved -q
 ln -s /etc/hostname "$work/saved/extra.txt"
 fails 'a link out of the folder is refused' 7 \
     "pkgmgr: 'extra.txt' is a link to $(readlink -f /etc/hostname), out of $work/saved: put the file itself there" import "$work/saved"
 rm "$work/saved/extra.txt"
 fails 'a folder that is not there' 3 "pkgmgr: cannot import $work/nowhere: No such file or directory" import "$work/nowhere"
+mkdir -p "$work/package/backends/cpu" && cp "$model"/{config.json,model.safetensors} "$work/package/backends/cpu/"
+cp "$model/tokenizer.json" "$work/package/"
+fails 'weights that would be left out are no success' 1 \
+    "pkgmgr: the weights of '$work/package' ('backends/cpu/model.safetensors') are where packages keep their own, and are not taken from there, since a plugin could come with them: move them to the top of the folder; only a package with its metadata.json, a folder or an archive of this disk, is imported as it is" \
+    import "$work/package"
+mkdir "$work/twins" && cp "$model"/{config.json,model.safetensors} "$work/twins/"
+printf 'x' >"$work/twins/Notes.txt" && printf 'y' >"$work/twins/notes.txt"
+twins="'Notes.txt' and 'notes.txt' differ in upper and lower case only: the package cannot be copied to a disk that does not tell them apart"
+run import "$work/twins" --name me/twins
+ok 'names that are one on other disks are warned of' says "$twins"
+"$pkgmgr" pack me/twins -o "$work/twins.mhp" -q >"$work/out"
+run unpack "$work/twins.mhp" -o "$work/twins.unpacked"
+ok 'also in an archive' says "$twins"
+same 'and unpacked where they are two' "$(cat "$work/twins.unpacked/"[Nn]otes.txt)" xy
+printf 'x' >"$work/saved/tf_model.h5"
+run import "$work/saved" --name me/saved
+ok 'what is left out is said' says "leaving out 'tf_model.h5': another framework's weights"
+rm "$work/saved/tf_model.h5"
 mkdir "$work/saved/.." 2>/dev/null
 cp -r "$work/saved" "$work/my model"
 fails 'a name that cannot be an id wants --name' 1 \
@@ -287,5 +315,37 @@ same 'a NaN is no damage' "$code" 0
 run verify me/nan --deep -q
 same 'but --deep finds it: exit code' "$code" 7
 ok 'but --deep finds it: where' says "weight 'w' of backends/cpu (weights) has 2 of 4 elements that are no number, the first at 1"
+
+# ---- packages that cannot be seen
+
+export MODELHOST_STORE=$work/store1
+mv "$MODELHOST_STORE/packages" "$work/packages" && mkdir "$MODELHOST_STORE/packages"
+blobs=$(find "$MODELHOST_STORE/blobs" -type f | sort)
+run gc --grace 0
+same 'a mount that is lost is no reason to collect' "$(find "$MODELHOST_STORE/blobs" -type f | sort)" "$blobs"
+ok 'gc says what is not to be seen' says 'should be there and is not: mount what it lies on'
+run cache ls
+ok 'cache ls promises nothing' not grep -q 'used by no package' "$work/out"
+rmdir "$MODELHOST_STORE/packages" && mv "$work/packages" "$MODELHOST_STORE/packages"
+ok 'mounted again all is there' "$pkgmgr" verify acme/m -q
+
+# ---- tokens
+
+start_hub --token hf_secret
+ok 'no token is to be seen in the list of processes' not grep -q hf_secret "/proc/$hub_pid/cmdline"
+new_store
+printf 'hf_secret\n' >"$work/token" && : >"$work/no-token"
+run download acme/m --token-file "$work/token" -q
+same 'download takes the token of a file' "$code" 0
+run update acme/m --token-file "$work/token" -q
+same 'so does update' "$code" 0
+run download acme/m --force --token hf_secret -q
+same 'a hidden token is used all the same' "$code" 0
+fails 'a file without a token' 2 "pkgmgr download: $work/no-token has no token in its first line; see 'pkgmgr help download'" \
+    download acme/m --token-file "$work/no-token"
+fails 'a file that is not there' 3 "pkgmgr: cannot open $work/nothing: No such file or directory" \
+    download acme/m --token-file "$work/nothing"
+run update acme/m --token x --token-file "$work/token"
+same 'two tokens are wrong usage' "$code" 2
 
 summary

@@ -97,7 +97,7 @@ HF_HUB_OFFLINE=1 run download acme/m
 expect 'offline, a damaged file' 7 "pkgmgr: offline: 'backends/cpu/model.safetensors' of the package $first is damaged; unset HF_HUB_OFFLINE and download it again"
 run install acme/m "$bert"
 if [ "$(stat -c %h "$(realpath "$weights")")" -gt 1 ]; then
-    expect 'a plugin for a package whose blob is damaged' 7 "pkgmgr: 'backends/cpu/model.safetensors' of 'acme/m' is damaged in the store; download the model again with --force"
+    expect 'a plugin for a package whose blob is damaged' 7 "pkgmgr: 'backends/cpu/model.safetensors' of 'acme/m' is damaged in the store; download it again with --force"
 fi
 run download acme/other
 expect 'another model of the same weights' 0

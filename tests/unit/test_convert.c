@@ -82,6 +82,24 @@ static bool at_once(void *context)
     return context != NULL;
 }
 
+static void what_has_no_tensor_is_no_success(void **state)
+{
+    (void)state;
+    struct tensor_table table;
+    struct convert_report report = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    const struct convert_options options = {.dtype = 0}, dry = {.dry_run = true};
+    put_torch_file(in_folder("none.bin"), NULL, 0, NULL, 0);
+    assert_int_equal(tensor_table_open(in_folder("none.bin"), &table, NULL), MODEL_OK);
+    assert_int_equal(convert_weights(&table, in_folder("out"), &options, &report, &err),
+                     MODEL_NOT_FOUND);
+    assert_non_null(strstr(err.message, "none.bin has no tensor"));
+    assert_int_equal(convert_weights(&table, in_folder("out"), &dry, &report, NULL),
+                     MODEL_NOT_FOUND);
+    assert_false(path_is_file(in_folder("out")));
+    tensor_table_close(&table);
+}
+
 static void an_interrupt_leaves_nothing(void **state)
 {
     (void)state;
@@ -123,6 +141,7 @@ int main(void)
         IN_FOLDER(strided_tensors_are_written_densely_and_shared_ones_once),
         IN_FOLDER(only_floating_point_is_narrowed_and_infinities_are_counted),
         IN_FOLDER(a_dry_run_counts_and_writes_nothing),
+        IN_FOLDER(what_has_no_tensor_is_no_success),
         IN_FOLDER(an_interrupt_leaves_nothing),
         IN_FOLDER(damage_is_found_before_anything_is_written),
     };

@@ -99,6 +99,37 @@ static void names_of_the_package_are_never_taken(void **state)
     assert_string_equal(taken, "config.json sub/metadata.json ");
 }
 
+static void weights_that_a_package_keeps_are_not_silently_left_out(void **state)
+{
+    static const char *const paths[] = {"backends/cpu/config.json",
+                                        "backends/cpu/model.safetensors", "metadata.json",
+                                        "tokenizer.json", NULL};
+    static const char *const pickled[] = {"BACKENDS/cpu/pytorch_model.bin", "config.json", NULL};
+    static const char *const both[] = {"backends/cpu/model.safetensors", "model.safetensors", NULL};
+    static const char *const mixed[] = {"backends/cpu/model.safetensors", "pytorch_model.bin",
+                                        NULL};
+    static const char *const out[] = {"backends/*"};
+    struct model_error err = MODEL_ERROR_INIT;
+    char taken[1000];
+    (void)state;
+    assert_int_equal(choose(paths, (struct selection_rules){0}, taken, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "('backends/cpu/model.safetensors')"));
+    assert_int_equal(choose(pickled, (struct selection_rules){.allow_pickle = true}, taken, &err),
+                     MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "('BACKENDS/cpu/pytorch_model.bin')"));
+    assert_int_equal(choose(both, (struct selection_rules){0}, taken, NULL), MODEL_OK);
+    assert_string_equal(taken, "model.safetensors ");
+    assert_int_equal(choose(mixed, (struct selection_rules){0}, taken, &err), MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "only pickles")); /* those of the package stand for none */
+    assert_int_equal(choose(mixed, (struct selection_rules){.allow_pickle = true}, taken, NULL),
+                     MODEL_OK);
+    assert_string_equal(taken, "pytorch_model.bin ");
+    assert_int_equal(
+        choose(paths, (struct selection_rules){.excludes = out, .n_excludes = 1}, taken, NULL),
+        MODEL_OK);
+    assert_string_equal(taken, "tokenizer.json ");
+}
+
 static void nothing_to_take_is_said(void **state)
 {
     static const char *const none[] = {"*.nothing"}, *const bin[] = {"*.bin"};
@@ -123,6 +154,7 @@ int main(void)
         cmocka_unit_test(pickles_alone_are_refused_unless_asked_for),
         cmocka_unit_test(a_repository_without_weights_is_fine),
         cmocka_unit_test(names_of_the_package_are_never_taken),
+        cmocka_unit_test(weights_that_a_package_keeps_are_not_silently_left_out),
         cmocka_unit_test(nothing_to_take_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

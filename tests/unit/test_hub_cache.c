@@ -116,6 +116,44 @@ static void a_blob_of_another_size_is_replaced(void **state)
     expect_link(cache, "models--x--m/snapshots/" COMMIT_A "/a.txt", "../../blobs/" GIT);
 }
 
+static void wrong_bytes_of_the_right_size_are_replaced(void **state)
+{
+    const char *cache = in_folder(*state, "hub"), *content = in_folder(*state, "content");
+    put_text(content, "hello\n");
+    put_text(in_folder(cache, "models--x--m/blobs/" GIT), "HELLO\n");
+    put_text(in_folder(cache, "models--x--m/blobs/" SHA256), "HELLO\n");
+    lay_down(cache, "main", content);
+    assert_file_is(in_folder(cache, "models--x--m/blobs/" GIT), "hello\n");
+    assert_file_is(in_folder(cache, "models--x--m/blobs/" SHA256), "hello\n");
+}
+
+static void right_bytes_of_another_client_stay_its_own(void **state)
+{
+    const char *cache = in_folder(*state, "hub"), *content = in_folder(*state, "content");
+    const char *blob = in_folder(cache, "models--x--m/blobs/" GIT);
+    struct stat before, after;
+    put_text(content, "hello\n");
+    put_text(blob, "hello\n");
+    assert_int_equal(stat(blob, &before), 0);
+    lay_down(cache, "main", content);
+    assert_int_equal(stat(blob, &after), 0);
+    assert_true(before.st_ino == after.st_ino);
+}
+
+/* One write in place has damaged the cache's file and the old one of the store; the store has mended its own. */
+static void a_damaged_hard_link_gives_way_to_the_mended_content(void **state)
+{
+    const char *cache = in_folder(*state, "hub"), *content = in_folder(*state, "content");
+    const char *blob = in_folder(cache, "models--x--m/blobs/" GIT);
+    put_text(in_folder(*state, "old"), "HELLO\n");
+    put_text(in_folder(cache, "models--x--m/blobs/other"), "");
+    assert_int_equal(link(in_folder(*state, "old"), blob), 0);
+    put_text(content, "hello\n");
+    lay_down(cache, "main", content);
+    assert_file_is(blob, "hello\n");
+    assert_file_is(in_folder(*state, "old"), "HELLO\n");
+}
+
 static void names_that_leave_the_cache_are_refused(void **state)
 {
     const struct hub_cache_file file = {"../../x", &git, in_folder(*state, "content")};
@@ -157,6 +195,9 @@ int main(void)
         FOLDER_TEST(a_snapshot_is_laid_down_as_clients_do),
         FOLDER_TEST(a_commit_needs_no_ref),
         FOLDER_TEST(a_blob_of_another_size_is_replaced),
+        FOLDER_TEST(wrong_bytes_of_the_right_size_are_replaced),
+        FOLDER_TEST(right_bytes_of_another_client_stay_its_own),
+        FOLDER_TEST(a_damaged_hard_link_gives_way_to_the_mended_content),
         FOLDER_TEST(names_that_leave_the_cache_are_refused),
         cmocka_unit_test(the_first_variable_that_is_set_decides),
     };

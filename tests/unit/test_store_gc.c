@@ -1,5 +1,5 @@
 /* test_store_gc.c - what goes and what stays when garbage is collected. Covers
- * store/life/store_census.c, too. */
+ * store/life/store_census.c and store/life/store_unseen.c, too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include "store_gc.h"
 #include "store_packages.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define HOUR_S 3600
@@ -205,6 +206,87 @@ static void a_manifest_that_cannot_be_read_keeps_all_blobs(void **state)
     store_close(store);
 }
 
+/* Collects while something of the store is hidden, twice: the first must not remove what tells the second. */
+static void expect_all_stays(const struct store *store, const char *word)
+{
+    for (int i = 0; i < 2; i++) {
+        struct store_gc_result result = collect(store, (struct store_gc_options){.grace_s = 0});
+        assert_int_equal(result.n_removed, 0);
+        assert_non_null(result.note);
+        if (strstr(result.note, word) == NULL)
+            fail_msg("'%s' lacks '%s'", result.note, word);
+        free(result.note);
+    }
+}
+
+static void packages_that_cannot_be_seen_keep_all_blobs(void **state)
+{
+    struct store *store = open_store(*state);
+    const char *away = in_folder(*state, "away");
+    const char *hidden[] = {"packages", "packages/x--m"};
+    char *x = install_text(store, "x/m", "x/m", "main", COMMIT_A, "used");
+    char *y = install_text(store, "y/m", "y/m", "main", COMMIT_B, "used, too");
+    for (size_t i = 0; i < 2; i++) {
+        const char *folder = in_folder(store_dir(store), hidden[i]);
+        assert_int_equal(rename(folder, away), 0);
+        expect_all_stays(store, "should be there and is not"); /* gone */
+        assert_int_equal(mkdir(folder, 0755), 0);
+        expect_all_stays(store, "should be there and is not"); /* a disk that is not mounted */
+        assert_int_equal(rmdir(folder), 0);
+        assert_int_equal(symlink(in_folder(*state, "nowhere"), folder), 0);
+        expect_all_stays(store, "mount what it lies on"); /* a link to one */
+        assert_int_equal(unlink(folder), 0);
+        assert_int_equal(symlink(*state, folder), 0);
+        expect_all_stays(store, "should be there and is not"); /* a link to something else */
+        assert_int_equal(unlink(folder), 0);
+        assert_int_equal(rename(away, folder), 0);
+    }
+    assert_int_equal(store_verify_package(x, NULL, NULL, NULL), MODEL_OK);
+    assert_int_equal(store_verify_package(y, NULL, NULL, NULL), MODEL_OK);
+    free(x);
+    free(y);
+    store_close(store);
+}
+
+static void a_folder_that_cannot_be_read_keeps_all_blobs(void **state)
+{
+    struct store *store = open_store(*state);
+    const char *key = in_folder(store_dir(store), "packages/x--m");
+    free(install_text(store, "x/m", "x/m", "main", COMMIT_A, "used"));
+    assert_int_equal(rename(key, in_folder(*state, "away")), 0);
+    assert_int_equal(dir_remove_all(in_folder(store_dir(store), "stamps"), NULL), MODEL_OK);
+    assert_int_equal(symlink("x--m", key), 0); /* in a circle: root, too, cannot read it */
+    expect_all_stays(store, "cannot open folder");
+    assert_true(has_text(store, "used"));
+    store_close(store);
+}
+
+static void without_stamps_refs_tell_that_there_were_packages(void **state)
+{
+    struct store *store = open_store(*state);
+    char *dir = install_text(store, "x/m", "x/m", "main", COMMIT_A, "used");
+    assert_int_equal(dir_remove_all(in_folder(store_dir(store), "stamps"), NULL), MODEL_OK);
+    assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);
+    expect_all_stays(store, "/refs/x--m/");
+    assert_true(has_text(store, "used"));
+    free(dir);
+    store_close(store);
+}
+
+static void without_refs_nothing_counts_as_superseded(void **state)
+{
+    struct store *store = open_store(*state);
+    char *old = NULL, *dir = supersede(store, &old);
+    const char *refs = in_folder(store_dir(store), "refs"), *away = in_folder(*state, "away");
+    assert_int_equal(rename(refs, away), 0);
+    struct store_gc_result result = collect(store, (struct store_gc_options){.grace_s = 0});
+    assert_int_equal(result.n_removed, 0);
+    assert_true(path_is_dir(old) && path_is_dir(dir));
+    free(old);
+    free(dir);
+    store_close(store);
+}
+
 static void what_followed_a_package_goes_after_it(void **state)
 {
     struct store *store = open_store(*state);
@@ -258,6 +340,10 @@ int main(void)
         FOLDER_TEST(a_superseded_package_goes_with_what_only_it_used),
         FOLDER_TEST(what_a_host_has_open_stays),
         FOLDER_TEST(a_manifest_that_cannot_be_read_keeps_all_blobs),
+        FOLDER_TEST(packages_that_cannot_be_seen_keep_all_blobs),
+        FOLDER_TEST(a_folder_that_cannot_be_read_keeps_all_blobs),
+        FOLDER_TEST(without_stamps_refs_tell_that_there_were_packages),
+        FOLDER_TEST(without_refs_nothing_counts_as_superseded),
         FOLDER_TEST(what_followed_a_package_goes_after_it),
         FOLDER_TEST(a_census_tells_shared_bytes_from_own),
     };

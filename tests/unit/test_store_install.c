@@ -137,7 +137,7 @@ static void without_a_blob_nothing_is_made(void **state)
     assert_int_equal(manifest_add(&manifest, "model.bin", NULL, 9, sha, NULL), MODEL_OK);
     assert_int_equal(store_install(store, &manifest, &dir, &err), MODEL_NOT_FOUND);
     char *wanted = text_format("ns/name: the content of 'model.bin' (sha256 %s, 9 bytes) is not in "
-                               "the store; download it again",
+                               "the store; download it again with --force",
                                sha);
     assert_string_equal(err.message, wanted);
     free(wanted);
@@ -161,7 +161,7 @@ static void a_damaged_blob_makes_no_package(void **state)
     put_text(blob, "dxta");
     assert_int_equal(store_install(store, &manifest, &dir, &err), MODEL_CORRUPT);
     char *wanted = text_format("ns/name: the content of 'deep/er/data.txt' (sha256 %s) is damaged "
-                               "in the store; download it again",
+                               "in the store; download it again with --force",
                                file->sha256);
     assert_string_equal(err.message, wanted);
     free(wanted);

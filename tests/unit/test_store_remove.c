@@ -224,11 +224,36 @@ static void refs_that_lead_nowhere_go(void **state)
     struct store *store = open_store(*state);
     char *dir = install_text(store, "x/m", "x/m", "main", COMMIT_A, "1");
     free(install_text(store, "y/m", "y/m", "main", COMMIT_B, "2"));
+    assert_int_equal(dir_remove_all(in_folder(store_dir(store), "stamps/x--m"), NULL), MODEL_OK);
     assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);
     assert_int_equal(store_remove(store, "x/m", NULL, NULL, NULL), MODEL_NOT_FOUND);
     assert_int_equal(remove_package(store, "y/m"), 1 + strlen(config));
     assert_int_equal(count_in(store, "refs"), 0);
     free(dir);
+    store_close(store);
+}
+
+static void what_an_unseen_package_uses_stays(void **state)
+{
+    struct store *store = open_store(*state);
+    const char *key = in_folder(store_dir(store), "packages/x--m"),
+               *away = in_folder(*state, "away");
+    char *a = install_text(store, "x/m", "x/m", "main", COMMIT_A, "shared");
+    char *note = NULL;
+    free(install_text(store, "y/m", "y/m", "main", COMMIT_B, "shared"));
+    assert_int_equal(rename(key, away), 0);
+    assert_int_equal(store_remove(store, "y/m", NULL, &note, NULL), MODEL_OK);
+    assert_non_null(note);
+    assert_non_null(strstr(note, a));
+    assert_true(has_text(store, "shared"));
+    assert_int_equal(rename(away, key), 0);
+    assert_file_is(in_folder(a, "data.txt"), "shared");
+    char *found = NULL;
+    assert_int_equal(store_find(store, "x/m@main", &found, NULL),
+                     MODEL_OK); /* its ref stayed, too */
+    free(found);
+    free(note);
+    free(a);
     store_close(store);
 }
 
@@ -267,6 +292,7 @@ int main(void)
         FOLDER_TEST(a_superseded_package_goes_with_a_broken_successor),
         FOLDER_TEST(blobs_stay_while_another_manifest_is_broken),
         FOLDER_TEST(refs_that_lead_nowhere_go),
+        FOLDER_TEST(what_an_unseen_package_uses_stays),
         FOLDER_TEST(a_ref_that_cannot_be_removed_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,16 @@ static void verify_names_what_is_wrong(void **state)
     assert_non_null(strstr(err.message, ": data.txt: sha256 "));
     assert_non_null(strstr(err.message, " (1 of 2 files bad); download it again with --force"));
 
+    struct manifest manifest = {0};
+    assert_int_equal(manifest_read(dir, &manifest, NULL), MODEL_OK);
+    manifest.endpoint[0] = '\0'; /* as of an import */
+    char *text = manifest_print(&manifest);
+    replace_file(in_folder(dir, "metadata.json"), text);
+    assert_int_equal(store_verify_package(dir, NULL, NULL, &err), MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "(1 of 2 files bad); import it again"));
+    free(text);
+    manifest_finish(&manifest);
+
     replace_file(data, "1234");
     assert_int_equal(store_verify_package(dir, NULL, NULL, &err), MODEL_CORRUPT);
     assert_non_null(strstr(err.message, ": data.txt: 4 bytes, want 5 (1 of 2 files bad)"));

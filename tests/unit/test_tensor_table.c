@@ -83,6 +83,21 @@ static void the_first_bytes_tell_a_pickle_from_safetensors(void **state)
     assert_false(tensor_file_is_torch(in_folder("nothing")));
 }
 
+static void pickles_without_a_protocol_are_known_as_such(void **state)
+{
+    static const char *const pickles[] = {"cposix\nsystem\n(S'true'\ntR.", "(dp0\nS'w'\np1\nI1\ns.",
+                                          "L119547037146038801333356L\n.", "}q.", "I1\n."};
+    (void)state;
+    struct tensor_table table;
+    for (size_t i = 0; i < sizeof pickles / sizeof pickles[0]; i++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        put_text("m", pickles[i]);
+        assert_true(tensor_file_is_torch(in_folder("m")));
+        assert_int_equal(tensor_table_open(in_folder("m"), &table, &err), MODEL_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "protocol 2 or later"));
+    }
+}
+
 static void shards_are_what_their_index_lists(void **state)
 {
     static const struct {
@@ -125,6 +140,7 @@ int main(void)
         IN_FOLDER(each_form_gives_its_tensors_by_name),
         IN_FOLDER(a_folder_gives_safetensors_before_pickles),
         IN_FOLDER(the_first_bytes_tell_a_pickle_from_safetensors),
+        IN_FOLDER(pickles_without_a_protocol_are_known_as_such),
         IN_FOLDER(shards_are_what_their_index_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,8 +198,10 @@ static void other_files_are_none_of_torch(void **state)
     struct model_error err = MODEL_ERROR_INIT;
     write_file(in_folder("text"), "hello", 5);
     assert_int_equal(torch_file_open(in_folder("text"), &file, &err), MODEL_UNSUPPORTED);
-    expect_message(&err,
-                   "%s/text: neither a zip archive nor a pickle, so not written by torch.save()");
+    expect_message(
+        &err,
+        "%s/text: neither a zip archive nor a pickle of protocol 2 or later, so not written by torch.save(), "
+        "and not read: save the weights with torch.save(model.state_dict(), ...), or as safetensors");
     write_file(in_folder("empty"), "", 0);
     assert_int_equal(torch_file_open(in_folder("empty"), &file, &err), MODEL_UNSUPPORTED);
     struct zip_fixture zip = zip_fixture_init();

@@ -134,12 +134,42 @@ static void an_inspection_has_sums_tensors_and_a_tree(void **state)
     tensor_table_close(&table);
 }
 
+static bool is_cancelled_on_the_third(void *context)
+{
+    return ++*(int *)context == 3;
+}
+
+static void a_file_of_empty_tensors_can_be_interrupted(void **state)
+{
+    (void)state;
+    int n_asked = 0;
+    float none[1];
+    const struct source sources[] = {{"a", MODEL_F32, 0, none},
+                                     {"b", MODEL_F32, 0, none},
+                                     {"c", MODEL_F32, 0, none},
+                                     {"d", MODEL_F32, 0, none}};
+    struct tensor_table table = table_of("a", sources, 4);
+    json_node *root = json_new_object();
+    struct inspection_options options = {true, NULL, NULL};
+    assert_int_equal(inspection_add(root, &table, &options, NULL), MODEL_OK);
+    assert_true(json_is_null(json_path(root, "tensors[3].statistics")));
+    json_free(root);
+    root = json_new_object();
+    options.cancelled = is_cancelled_on_the_third;
+    options.context = &n_asked;
+    assert_int_equal(inspection_add(root, &table, &options, NULL), MODEL_CANCELLED);
+    assert_int_equal(json_count(json_path(root, "tensors")), 2);
+    json_free(root);
+    tensor_table_close(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(each_tensor_is_in_one_list),
         IN_FOLDER(a_second_name_counts_where_the_other_side_has_a_tensor),
         IN_FOLDER(an_inspection_has_sums_tensors_and_a_tree),
+        IN_FOLDER(a_file_of_empty_tensors_can_be_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

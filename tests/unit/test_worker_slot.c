@@ -6,6 +6,7 @@
 #include "worker_slot.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -182,6 +183,53 @@ static void a_silent_worker_does_not_hold_up_a_load(void **state)
     assert_non_null(strstr(err.message, "worker_path"));
 }
 
+/* Before each start, by the slot's thread: the second process gets a plugin that drips, and 30 ms. */
+struct starts {
+    struct worker_config *config;
+    int n;
+};
+
+static model_status prepare_start(void *context, struct model_error *ignored)
+{
+    static const char *const configs[] = {"{}", "{\"hostile_drips\": true}", "{}"};
+    struct starts *starts = context;
+    char *path = path_join(starts->config->package_dir, "backends/cpu/config.json");
+    const char *text = configs[starts->n < 2 ? starts->n : 2];
+    (void)ignored;
+    write_file(path, text, strlen(text));
+    starts->config->load_ns = starts->n == 1 ? 30 * NS_PER_MS : 0;
+    starts->n++;
+    free(path);
+    return MODEL_OK;
+}
+
+static void a_new_process_that_never_ends_its_message_is_replaced(void **state)
+{
+    (void)state;
+    struct worker_config wanted = {.command = worker_command(),
+                                   .package_dir = make_package("hostile", "{}"),
+                                   .lanes = 1,
+                                   .threads = 1,
+                                   .log = &silent};
+    struct starts starts = {&wanted, 0};
+    struct worker_slot *slot = NULL;
+    struct worker_patience patience = {.until_ns = INT64_MAX};
+    uint64_t generation = 0;
+    wanted.plugin_path = wanted.package_dir;
+    wanted.guard = (struct worker_guard){.admit = prepare_start, .context = &starts};
+    if (worker_slot_create(&wanted, NULL, &slot, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    worker_slot_kill(slot, 1);
+    while (!worker_slot_has_ended(slot, 1))
+        (void)sched_yield();
+    if (worker_slot_wait(slot, &patience, &generation, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(generation, 3);
+    worker_slot_destroy(slot, 0);
+    free(wanted.command);
+    remove_package(wanted.package_dir);
+}
+
 struct lines {
     pthread_mutex_t mutex;
     char text[4096];
@@ -251,6 +299,7 @@ int main(void)
         cmocka_unit_test(a_worker_of_another_version_is_told),
         cmocka_unit_test(a_command_that_is_no_worker_is_told),
         cmocka_unit_test(a_silent_worker_does_not_hold_up_a_load),
+        cmocka_unit_test(a_new_process_that_never_ends_its_message_is_replaced),
         cmocka_unit_test(the_end_of_a_process_is_told_if_it_is_a_bad_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,18 +45,13 @@ static model_status reserve_inputs(struct worker_instance *instance, uint64_t si
 {
     if (instance->inputs != NULL && size_bytes <= instance->inputs->size_bytes)
         return MODEL_OK;
-    struct worker_segment *segment = NULL;
-    uint32_t id = 0;
-    model_status status = worker_address_share(&instance->address, size_bytes, &segment, &id, err);
-    if (status != MODEL_OK)
-        return status;
     if (instance->inputs != NULL)
-        worker_slot_drop_segment(instance->slot, instance->address.generation,
-                                 instance->address.link_id, instance->inputs_id);
+        worker_slot_drop_segment(instance->slot, instance->address.generation, &instance->link,
+                                 instance->inputs_id, instance->inputs->size_bytes);
     worker_segment_drop(instance->inputs);
-    instance->inputs = segment;
-    instance->inputs_id = id;
-    return MODEL_OK;
+    instance->inputs = NULL;
+    return worker_address_share(&instance->address, size_bytes, &instance->inputs,
+                                &instance->inputs_id, err);
 }
 
 /* Copies the inputs to *at and says where they are. Returns where the slots are. */
@@ -124,6 +119,8 @@ model_status worker_ask_now(struct worker_instance *instance, const struct model
     if (status == MODEL_OK)
         status = worker_outputs_take(&instance->outputs, &instance->address,
                                      instance->usual_output_bytes, &outputs, &part.segment, err);
+    if (status == MODEL_OUT_OF_MEMORY)
+        instance->usual_output_bytes = 0; /* what the worker says of the next ones counts */
     if (status != MODEL_OK)
         return status;
     part.size_bytes = outputs->size_bytes;

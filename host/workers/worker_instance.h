@@ -74,6 +74,9 @@ model_status worker_instance_create(const struct worker_instance_options *option
 model_status worker_instance_attach(struct worker_instance *instance,
                                     struct worker_patience *patience, struct model_error *err);
 
+/* Gives back what belonged to the process that has ended, or will not be used there any more. */
+void worker_instance_detach(struct worker_instance *instance);
+
 /* Waits until the worker says something; instance->say and tensors hold it then. `listened`: the channel is
  * signalled when the token is raised. When the patience is over the process is killed: then, as when it ends
  * by itself, *ret_ended is set and the status says why, with the sentence. */

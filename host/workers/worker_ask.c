@@ -4,6 +4,7 @@
  * that segment, and one for outputs, of which each gets a part as large as outputs usually are; a call that needs
  * more asks for it as ever. */
 #include "worker_ask.h"
+#include "clock.h"
 #include "errors.h"
 #include "result.h"
 
@@ -124,6 +125,7 @@ model_status worker_ask_now(struct worker_instance *instance, const struct model
     if (status != MODEL_OK)
         return status;
     part.size_bytes = outputs->size_bytes;
+    instance->asked_ns = clock_now_ns();
     write_ask(instance, instance->exchange, call, log_subject_now().request_id, &inputs_at, &part);
     worker_channel_ask(instance->channel, instance->exchange);
     return MODEL_OK;
@@ -187,6 +189,7 @@ void worker_ask_ahead(struct model_instance *self, const struct worker_ahead *ca
         worker_slot_end_call(instance->slot, false);
         return;
     }
+    instance->asked_ns = clock_now_ns();
     for (uint32_t i = 0; i < n; i++) {
         struct worker_exchange *exchange = &instance->channel->exchanges[at];
         __atomic_store_n(&exchange->cancelled, 0, __ATOMIC_RELEASE); /* or what the listener says */

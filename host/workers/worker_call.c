@@ -113,6 +113,13 @@ static model_status take_output(struct worker_instance *instance, const struct m
     return status;
 }
 
+/* What the plugin took, as its process says; it cannot have been longer than the host has waited. */
+static int64_t believed_run_ns(const struct worker_instance *instance)
+{
+    const int64_t waited_ns = clock_now_ns() - instance->asked_ns;
+    return instance->say.run_ns < waited_ns ? instance->say.run_ns : waited_ns;
+}
+
 static model_status take_answer(struct worker_instance *instance, const struct model_call *call,
                                 struct model_error *err)
 {
@@ -132,7 +139,7 @@ static model_status take_answer(struct worker_instance *instance, const struct m
         instance->usual_output_bytes = total_bytes;
     const struct modelhost_request *request = execute_request_of(call);
     if (request != NULL)
-        lane_account_ran(&request->model->lane_account, say->run_ns);
+        lane_account_ran(&request->model->lane_account, believed_run_ns(instance));
     for (uint32_t i = 0; i < call->n_slots && status == MODEL_OK; i++)
         instance->is_filled[call->slots[i]] = true;
     return status;

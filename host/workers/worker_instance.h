@@ -44,6 +44,7 @@ struct worker_instance {
     uint32_t inputs_id;
     struct worker_outputs outputs;
     uint64_t usual_output_bytes;
+    int64_t asked_ns; /* when the call that runs was asked for, or the first of those ahead */
 
     /* Of each slot (max_slots): it holds something; it did, in a process that has ended. */
     bool *is_filled, *is_lost;

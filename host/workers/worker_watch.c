@@ -50,8 +50,11 @@ static void log_plugin_line(struct worker_slot *slot, int32_t level, uint64_t re
         log_line(slot, level, request_id, text);
 }
 
+/* Without its blank end, which is nothing by itself. */
 static void end_line(struct worker_slot *slot)
 {
+    while (slot->line_bytes > 0 && memchr(" \t\r", slot->line[slot->line_bytes - 1], 3) != NULL)
+        slot->line_bytes--;
     slot->line[slot->line_bytes] = '\0';
     if (slot->line_bytes > 0)
         log_plugin_line(slot, MODEL_LOG_WARN, 0, slot->line);

@@ -124,6 +124,8 @@ static void who_wants_to_be_alone_comes_first(void **state)
     worker_slot_end_call(slot, true);
 }
 
+static const struct log_sink *sink_of_script = &silent;
+
 /* A load with a script in the place of the worker: the sentence is in err. */
 static model_status load_with_script(const char *text, int64_t greeting_ns)
 {
@@ -137,7 +139,7 @@ static model_status load_with_script(const char *text, int64_t greeting_ns)
                                          .lanes = 1,
                                          .threads = 1,
                                          .greeting_ns = greeting_ns,
-                                         .log = &silent};
+                                         .log = sink_of_script};
     model_status status = worker_slot_create(&config, NULL, &slot, &err);
     (void)unlink(path);
     (void)rmdir(dir);
@@ -245,6 +247,25 @@ static void keep_line(void *context, int32_t level, const char *line)
     (void)pthread_mutex_unlock(&lines->mutex);
 }
 
+/* The last one comes without an end. */
+static void blank_ends_of_printed_lines_are_no_lines(void **state)
+{
+    static struct lines lines = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    const struct log_sink log = {.level = MODEL_LOG_WARN, .write = keep_line, .context = &lines};
+    long pid = 0;
+    (void)state;
+    sink_of_script = &log;
+    assert_int_equal(
+        load_with_script("#!/bin/sh\nprintf 'one \\r\\n \\t\\r\\n\\n  two\\nthree \\r'\n", 0),
+        MODELHOST_CRASHED);
+    sink_of_script = &silent;
+    assert_int_equal(sscanf(lines.text, "worker %ld: ", &pid), 1);
+    char *want =
+        text_format("worker %ld: one\nworker %ld:   two\nworker %ld: three\n", pid, pid, pid);
+    assert_string_equal(lines.text, want);
+    free(want);
+}
+
 /* What is logged of the end of a process that does this in destroy(), with `limit_ns` for it. */
 static void end_one(const char *config, int64_t limit_ns, struct lines *ret)
 {
@@ -300,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_command_that_is_no_worker_is_told),
         cmocka_unit_test(a_silent_worker_does_not_hold_up_a_load),
         cmocka_unit_test(a_new_process_that_never_ends_its_message_is_replaced),
+        cmocka_unit_test(blank_ends_of_printed_lines_are_no_lines),
         cmocka_unit_test(the_end_of_a_process_is_told_if_it_is_a_bad_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,13 +83,13 @@ model_status worker_instance_attach(struct worker_instance *instance,
     return status;
 }
 
-/* The process has ended, or is ended, in the middle of what the lane's request wants. */
+/* Beside the answer: the lines of a request tell of its process's end, too. */
 static void log_end(const struct worker_instance *instance, const char *sentence)
 {
     log_write(worker_slot_log(instance->slot), MODEL_LOG_WARN, "worker: %s", sentence);
 }
 
-/* Behind the patience: why the process was ended. */
+/* Behind the patience: why the process was ended, in the middle of what the lane's request wants. */
 static model_status say_killed(const struct worker_instance *instance,
                                const struct worker_patience *patience, const char *doing,
                                struct model_error *err)

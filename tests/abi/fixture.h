@@ -26,7 +26,8 @@ typedef model_status (*fixture_keep)(struct model_instance *, uint32_t, uint32_t
 typedef model_status (*fixture_create)(const struct model *, struct model_instance **,
                                        struct model_error *);
 
-static inline model_status fail(struct model_error *err, model_status status, const char *sentence)
+static inline model_status refuse(struct model_error *err, model_status status,
+                                  const char *sentence)
 {
     memcpy(err->message, sentence, strlen(sentence) + 1);
     return status;
@@ -67,7 +68,7 @@ static inline model_status fixture_create_instance(const struct model *self, siz
     struct fixture_instance *instance =
         model->services->allocate(model->services->context, size_bytes);
     if (instance == NULL)
-        return fail(err, MODEL_OUT_OF_MEMORY, "out of memory for an instance");
+        return refuse(err, MODEL_OUT_OF_MEMORY, "out of memory for an instance");
     memset(instance, 0, size_bytes);
     instance->base =
         (struct model_instance){sizeof instance->base, run, fixture_destroy_instance, keep};
@@ -89,7 +90,7 @@ static inline void *fixture_create_model(const struct model_services *services, 
 {
     struct fixture *model = services->allocate(services->context, size_bytes);
     if (model == NULL) {
-        (void)fail(err, MODEL_OUT_OF_MEMORY, "out of memory for a model");
+        (void)refuse(err, MODEL_OUT_OF_MEMORY, "out of memory for a model");
         return NULL;
     }
     memset(model, 0, size_bytes);

@@ -60,16 +60,17 @@ static model_status run(struct model_instance *self, const struct model_call *ca
         for (int64_t k = 0; k < n; k++) {
             const int64_t id = ids[i * n + k];
             if (id < 0 || id >= model->vocab_size)
-                return fail(err, MODEL_INVALID_ARGUMENT, "counter: an id is not in the vocabulary");
+                return refuse(err, MODEL_INVALID_ARGUMENT,
+                              "counter: an id is not in the vocabulary");
             slot.sum += id;
         }
         slot.n += n;
         if (slot.n > model->positions)
-            return fail(err, MODEL_INVALID_ARGUMENT, "counter: the slot is full");
+            return refuse(err, MODEL_INVALID_ARGUMENT, "counter: the slot is full");
         while (model->wait_at > 0 && slot.n >= model->wait_at && status == MODEL_OK)
             status = model_cancel_status(call->cancel);
         if (status != MODEL_OK)
-            return fail(err, status, "counter: stopped");
+            return refuse(err, status, "counter: stopped");
         write_logits(model, slot, (float *)call->outputs[0]->data + i * model->vocab_size);
         if (kept != NULL)
             *kept = slot;
@@ -85,7 +86,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
     struct counter_instance *instance = (struct counter_instance *)self;
     const struct slot slot = instance->slots[from];
     if (n_tokens > slot.n)
-        return fail(err, MODEL_INVALID_ARGUMENT, "counter: the slot has not read so much");
+        return refuse(err, MODEL_INVALID_ARGUMENT, "counter: the slot has not read so much");
     const int whole = n_tokens == slot.n;
     if (!whole && !((const struct counter *)instance->base.model)->rewinds)
         n_tokens = 0;

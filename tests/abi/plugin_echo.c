@@ -48,11 +48,11 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     while (model->mode == MODE_IGNORE_CANCEL && services->now_ns(services->context) < end_ns)
         continue;
     if (model->mode == MODE_FAIL)
-        return fail(err, MODEL_INTERNAL, "echo: told to fail by echo_mode");
+        return refuse(err, MODEL_INTERNAL, "echo: told to fail by echo_mode");
     if (status != MODEL_OK)
-        return fail(err, status, "echo: stopped");
+        return refuse(err, status, "echo: stopped");
     if (model->mode == MODE_TRUNCATE && !truncate_file(services))
-        return fail(err, MODEL_INTERNAL, "echo: cannot truncate truncate_path");
+        return refuse(err, MODEL_INTERNAL, "echo: cannot truncate truncate_path");
     for (uint32_t i = 0; i < call->n_outputs; i++) {
         status = call->allocate_output(call->context, i, MODEL_F32, 1, in->shape, err);
         if (status != MODEL_OK)

@@ -52,11 +52,11 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     while (order == 'h' && read_control(model->control_path) == 'h')
         continue;
     if (order == 'f')
-        return fail(err, MODEL_INTERNAL, "fickle: told to fail");
+        return refuse(err, MODEL_INTERNAL, "fickle: told to fail");
     if (order == 'i')
-        return fail(err, MODEL_INVALID_ARGUMENT, "fickle: told to find x wrong");
+        return refuse(err, MODEL_INVALID_ARGUMENT, "fickle: told to find x wrong");
     if (status != MODEL_OK)
-        return fail(err, status, "fickle: stopped");
+        return refuse(err, status, "fickle: stopped");
     const struct model_tensor *in = call->inputs[0];
     status = call->allocate_output(call->context, 0, MODEL_F32, 1, in->shape, err);
     const float more = model->answer + (float)(call->slots != NULL ? instance->n_seen++ : 0);
@@ -100,7 +100,7 @@ model_status create_model(const struct model_services *services,
     (void)args;
     wait_for_pipe(config(services, "create_pipe").string);
     if (config_number(services, "create_fails", 0) != 0)
-        return fail(err, MODEL_INTERNAL, "fickle: told not to open");
+        return refuse(err, MODEL_INTERNAL, "fickle: told not to open");
     struct fickle_model *model =
         fixture_create_model(services, sizeof *model, NULL, create_instance, err);
     if (model == NULL)

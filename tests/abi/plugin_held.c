@@ -37,7 +37,7 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     const struct model_tensor *in = call->inputs[0];
     model->base.services->log(model->base.services->context, MODEL_LOG_WARN, "held: run");
     if (!pass_gates(model))
-        return fail(err, MODEL_IO, "held: no pipes");
+        return refuse(err, MODEL_IO, "held: no pipes");
     model_status status = call->allocate_output(call->context, 0, MODEL_F32, 1, in->shape, err);
     if (status == MODEL_OK && in->size_bytes > 0)
         memcpy(call->outputs[0]->data, in->data, (size_t)in->size_bytes);

@@ -59,7 +59,7 @@ static model_status obey(const struct model_services *services, const struct mod
                          const int64_t *item, struct model_error *err)
 {
     if (item[0] == -1)
-        return fail(err, MODEL_INVALID_ARGUMENT, "joint: an item begins with -1");
+        return refuse(err, MODEL_INVALID_ARGUMENT, "joint: an item begins with -1");
     if (item[0] == -4)
         abort();
     while (item[0] == -2 && model_cancel_status(call->cancel) == MODEL_OK)
@@ -76,7 +76,7 @@ static model_status obey(const struct model_services *services, const struct mod
     if (item[0] == -5)
         return MODEL_OK;
     model_status status = model_cancel_status(call->cancel);
-    return status == MODEL_OK ? status : fail(err, status, "joint: stopped");
+    return status == MODEL_OK ? status : refuse(err, status, "joint: stopped");
 }
 
 /* ---- outputs: of n items with `length` ids each */

@@ -43,11 +43,11 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     const int64_t batch = call->inputs[0]->shape[0], n = call->inputs[0]->shape[1];
     for (int64_t i = 0; i < batch * n; i++)
         if (data[i] == -1)
-            return fail(err, MODEL_INVALID_ARGUMENT, "sum: x holds -1");
+            return refuse(err, MODEL_INVALID_ARGUMENT, "sum: x holds -1");
     while (batch * n > 0 && data[0] == -2 && model_cancel_status(call->cancel) == MODEL_OK)
         continue;
     if (call->slots != NULL && call->n_slots != batch)
-        return fail(err, MODEL_INTERNAL, "sum: not a slot for each item");
+        return refuse(err, MODEL_INTERNAL, "sum: not a slot for each item");
     model_status status = call->allocate_output(call->context, 0, MODEL_I64, 1, &batch, err);
     for (int64_t i = 0; i < batch && status == MODEL_OK; i++) {
         int64_t total = 0;
@@ -56,7 +56,7 @@ static model_status run(struct model_instance *self, const struct model_call *ca
         if (call->slots != NULL) {
             const uint32_t slot = call->slots[i];
             if (instance->lengths[slot] + n > MAX_LENGTH)
-                return fail(err, MODEL_INVALID_ARGUMENT, "sum: the slot is full");
+                return refuse(err, MODEL_INVALID_ARGUMENT, "sum: the slot is full");
             for (int64_t k = 0; k < instance->lengths[slot]; k++)
                 total += instance->read[slot][k];
             if (n > 0)
@@ -74,7 +74,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
 {
     struct sum_instance *instance = (struct sum_instance *)self;
     if (n_tokens > instance->lengths[from])
-        return fail(err, MODEL_INVALID_ARGUMENT, "sum: the slot has not read so much");
+        return refuse(err, MODEL_INVALID_ARGUMENT, "sum: the slot has not read so much");
     memmove(instance->read[to], instance->read[from], (size_t)n_tokens * sizeof(int64_t));
     instance->lengths[to] = n_tokens;
     *ret_kept = n_tokens;

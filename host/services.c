@@ -79,7 +79,8 @@ static void service_log(void *context, int32_t level, const char *message)
     struct log_subject subject = log_subject_now();
     subject.model = services->model_name;
     subject = log_set_subject(subject);
-    log_write(services->log, level, "%s", message);
+    log_write(services->log, level, "%s",
+              message != NULL ? message : "the plugin logs NULL instead of a line");
     (void)log_set_subject(subject);
 }
 

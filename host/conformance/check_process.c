@@ -20,6 +20,7 @@
 #define MAX_OUTPUT_BYTES ((size_t)16 << 10)
 #define KEPT_BYTES       ((size_t)4 << 10)
 #define POLL_MS          10
+#define MAX_READS        256 /* at a time, of a child that writes as fast as it is read; a full pipe */
 
 extern char **environ;
 
@@ -137,11 +138,11 @@ static void make_room(struct buffer *into)
     into->data[n] = '\0';
 }
 
-/* Takes what is there; closes the pipe at its end. */
+/* Takes what is there, but comes back; closes the pipe at its end. */
 static void drain(int *fd, struct buffer *into)
 {
     char bytes[4096];
-    while (*fd >= 0) {
+    for (int i = 0; i < MAX_READS && *fd >= 0; i++) {
         const ssize_t n = read(*fd, bytes, sizeof bytes);
         if (n > 0) {
             if (into->size + (size_t)n > into->max_bytes)

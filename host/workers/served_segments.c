@@ -64,6 +64,7 @@ void served_segments_remove(struct served_segments *segments, uint32_t id)
 
 void served_segments_settle(struct served_segments *segments)
 {
+    /* Nothing is to be done under it: whoever removes a segment takes it later, and so sees all that came before. */
     uv_mutex_lock(&segments->mutex);
     uv_mutex_unlock(&segments->mutex);
 }

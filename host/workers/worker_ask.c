@@ -4,6 +4,7 @@
  * that segment, and one for outputs, of which each gets a part as large as outputs usually are; a call that needs
  * more asks for it as ever. */
 #include "worker_ask.h"
+#include "clock.h"
 #include "errors.h"
 #include "result.h"
 
@@ -45,18 +46,13 @@ static model_status reserve_inputs(struct worker_instance *instance, uint64_t si
 {
     if (instance->inputs != NULL && size_bytes <= instance->inputs->size_bytes)
         return MODEL_OK;
-    struct worker_segment *segment = NULL;
-    uint32_t id = 0;
-    model_status status = worker_address_share(&instance->address, size_bytes, &segment, &id, err);
-    if (status != MODEL_OK)
-        return status;
     if (instance->inputs != NULL)
-        worker_slot_drop_segment(instance->slot, instance->address.generation,
-                                 instance->address.link_id, instance->inputs_id);
+        worker_slot_drop_segment(instance->slot, instance->address.generation, &instance->link,
+                                 instance->inputs_id, instance->inputs->size_bytes);
     worker_segment_drop(instance->inputs);
-    instance->inputs = segment;
-    instance->inputs_id = id;
-    return MODEL_OK;
+    instance->inputs = NULL;
+    return worker_address_share(&instance->address, size_bytes, &instance->inputs,
+                                &instance->inputs_id, err);
 }
 
 /* Copies the inputs to *at and says where they are. Returns where the slots are. */
@@ -124,9 +120,12 @@ model_status worker_ask_now(struct worker_instance *instance, const struct model
     if (status == MODEL_OK)
         status = worker_outputs_take(&instance->outputs, &instance->address,
                                      instance->usual_output_bytes, &outputs, &part.segment, err);
+    if (status == MODEL_OUT_OF_MEMORY)
+        instance->usual_output_bytes = 0; /* what the worker says of the next ones counts */
     if (status != MODEL_OK)
         return status;
     part.size_bytes = outputs->size_bytes;
+    instance->asked_ns = clock_now_ns();
     write_ask(instance, instance->exchange, call, log_subject_now().request_id, &inputs_at, &part);
     worker_channel_ask(instance->channel, instance->exchange);
     return MODEL_OK;
@@ -190,6 +189,7 @@ void worker_ask_ahead(struct model_instance *self, const struct worker_ahead *ca
         worker_slot_end_call(instance->slot, false);
         return;
     }
+    instance->asked_ns = clock_now_ns();
     for (uint32_t i = 0; i < n; i++) {
         struct worker_exchange *exchange = &instance->channel->exchanges[at];
         __atomic_store_n(&exchange->cancelled, 0, __ATOMIC_RELEASE); /* or what the listener says */

@@ -1,7 +1,7 @@
 /* worker_call.c - see worker_instance.h: one run() of an instance in a worker.
  *
- * Outputs lie where the worker put them, and the result holds that memory; small ones are copied, so that results
- * that are kept for long do not each hold a segment. */
+ * Outputs lie where the worker put them, and the result holds that memory; small ones, and those that are a small part
+ * of their segment, are copied, so that results that are kept for long do not each hold more than they say. */
 #include "clock.h"
 #include "dtype.h"
 #include "errors.h"
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define COPIED_BYTES 4096 /* outputs up to this size */
+#define MAX_WASTE    32   /* a result holds at most a segment so many times its own size */
 
 /* ---- what the worker says meanwhile */
 
@@ -30,10 +31,12 @@ static void grow(struct worker_instance *instance)
     struct worker_segment *segment = NULL;
     uint32_t id = 0;
     const uint64_t wanted = instance->say.size_bytes;
-    model_status status = wanted > WORKER_MAX_OUTPUT_BYTES / 2
-                              ? MODEL_OUT_OF_MEMORY
-                              : worker_outputs_take(&instance->outputs, &instance->address,
-                                                    2 * wanted, &segment, &id, NULL);
+    model_status status = MODEL_OUT_OF_MEMORY;
+    /* Room for what comes next, if there is any. */
+    for (uint64_t n = 2; n > 0 && status == MODEL_OUT_OF_MEMORY; n--)
+        if (wanted <= WORKER_MAX_OUTPUT_BYTES / 2)
+            status = worker_outputs_take(&instance->outputs, &instance->address, n * wanted,
+                                         &segment, &id, NULL);
     go_on(instance, status, id, segment != NULL ? segment->size_bytes : 0);
 }
 
@@ -95,7 +98,7 @@ static model_status take_output(struct worker_instance *instance, const struct m
     if (status != MODEL_OK)
         return status;
     char *data = (char *)segment->data + told->offset;
-    if (told->size_bytes > COPIED_BYTES) {
+    if (told->size_bytes > COPIED_BYTES && told->size_bytes >= segment->size_bytes / MAX_WASTE) {
         const struct tensor_memory memory = {data, worker_segment_drop, segment};
         worker_segment_retain(segment);
         status =
@@ -108,6 +111,13 @@ static model_status take_output(struct worker_instance *instance, const struct m
     if (status == MODEL_OK && told->size_bytes > 0)
         memcpy(call->outputs[index]->data, data, (size_t)told->size_bytes);
     return status;
+}
+
+/* What the plugin took, as its process says; it cannot have been longer than the host has waited. */
+static int64_t believed_run_ns(const struct worker_instance *instance)
+{
+    const int64_t waited_ns = clock_now_ns() - instance->asked_ns;
+    return instance->say.run_ns < waited_ns ? instance->say.run_ns : waited_ns;
 }
 
 static model_status take_answer(struct worker_instance *instance, const struct model_call *call,
@@ -129,7 +139,7 @@ static model_status take_answer(struct worker_instance *instance, const struct m
         instance->usual_output_bytes = total_bytes;
     const struct modelhost_request *request = execute_request_of(call);
     if (request != NULL)
-        lane_account_ran(&request->model->lane_account, say->run_ns);
+        lane_account_ran(&request->model->lane_account, believed_run_ns(instance));
     for (uint32_t i = 0; i < call->n_slots && status == MODEL_OK; i++)
         instance->is_filled[call->slots[i]] = true;
     return status;
@@ -239,6 +249,8 @@ model_status worker_call_run(struct model_instance *self, const struct model_cal
         if (status != MODEL_OK)
             return status;
         status = attach_and_run(instance, call, &patience, &has_ended, &has_emitted, err);
+        if (has_ended) /* the system does not take shared memory back while its host has it */
+            worker_instance_detach(instance);
         if (instance->n_ahead > 0)
             return status;
         worker_slot_end_call(instance->slot, alone);

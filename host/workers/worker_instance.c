@@ -27,8 +27,7 @@ void worker_instance_advance(struct worker_instance *instance)
         instance->n_ahead--;
 }
 
-/* What belonged to the process that has ended, or will not be used there any more. */
-static void detach(struct worker_instance *instance)
+void worker_instance_detach(struct worker_instance *instance)
 {
     if (!instance->is_attached)
         return;
@@ -59,7 +58,7 @@ model_status worker_instance_attach(struct worker_instance *instance,
     struct worker_address *address = &instance->address;
     if (instance->is_attached && !worker_slot_has_ended(instance->slot, address->generation))
         return MODEL_OK;
-    detach(instance);
+    worker_instance_detach(instance);
     model_status status = worker_slot_wait(instance->slot, patience, &address->generation, err);
     int fd = -1;
     if (status == MODEL_OK)
@@ -80,17 +79,17 @@ model_status worker_instance_attach(struct worker_instance *instance,
         worker_slot_attach(instance->slot, address->generation, &instance->link, fd, patience, err);
     (void)close(fd);
     if (status != MODEL_OK)
-        detach(instance);
+        worker_instance_detach(instance);
     return status;
 }
 
-/* The process has ended, or is ended, in the middle of what the lane's request wants. */
+/* Beside the answer: the lines of a request tell of its process's end, too. */
 static void log_end(const struct worker_instance *instance, const char *sentence)
 {
     log_write(worker_slot_log(instance->slot), MODEL_LOG_WARN, "worker: %s", sentence);
 }
 
-/* Behind the patience: why the process was ended. */
+/* Behind the patience: why the process was ended, in the middle of what the lane's request wants. */
 static model_status say_killed(const struct worker_instance *instance,
                                const struct worker_patience *patience, const char *doing,
                                struct model_error *err)
@@ -245,7 +244,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
 static void destroy(struct model_instance *self)
 {
     struct worker_instance *instance = (struct worker_instance *)self;
-    detach(instance);
+    worker_instance_detach(instance);
     if (instance->ended != NULL)
         instance->ended(instance->context, instance->slot);
     free(instance->is_filled);
@@ -288,7 +287,7 @@ model_status worker_instance_create(const struct worker_instance_options *option
     instance->kill_grace_ns = options->kill_grace_ns;
     instance->counters = options->counters;
     instance->context = options->context;
-    instance->address = (struct worker_address){.slot = options->slot, .link_id = options->id};
+    instance->address = (struct worker_address){.slot = options->slot, .link = &instance->link};
     instance->link.id = options->id;
     instance->link.error.struct_size = sizeof instance->link.error;
     if (options->can_spin)

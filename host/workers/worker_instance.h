@@ -44,6 +44,7 @@ struct worker_instance {
     uint32_t inputs_id;
     struct worker_outputs outputs;
     uint64_t usual_output_bytes;
+    int64_t asked_ns; /* when the call that runs was asked for, or the first of those ahead */
 
     /* Of each slot (max_slots): it holds something; it did, in a process that has ended. */
     bool *is_filled, *is_lost;
@@ -73,6 +74,9 @@ model_status worker_instance_create(const struct worker_instance_options *option
 /* For its calls (worker_call.c): makes it anew if its process has ended. */
 model_status worker_instance_attach(struct worker_instance *instance,
                                     struct worker_patience *patience, struct model_error *err);
+
+/* Gives back what belonged to the process that has ended, or will not be used there any more. */
+void worker_instance_detach(struct worker_instance *instance);
 
 /* Waits until the worker says something; instance->say and tensors hold it then. `listened`: the channel is
  * signalled when the token is raised. When the patience is over the process is killed: then, as when it ends

@@ -22,7 +22,7 @@ model_status worker_address_share(struct worker_address *address, uint64_t size_
     if (status != MODEL_OK)
         return status;
     const uint32_t id = ++address->n_segments;
-    status = worker_slot_share(address->slot, address->generation, address->link_id, id,
+    status = worker_slot_share(address->slot, address->generation, address->link, id,
                                segment->size_bytes, fd, err);
     (void)close(fd);
     if (status != MODEL_OK) {
@@ -70,6 +70,18 @@ static size_t find_idle(const struct worker_outputs *outputs, uint64_t min_bytes
     return best;
 }
 
+/* The worker does not need it any more; a result may. */
+static void give_up(struct worker_outputs *outputs, struct worker_address *address, size_t at)
+{
+    struct worker_segment *segment = outputs->items[at].segment;
+    if (segment == NULL)
+        return;
+    worker_slot_drop_segment(address->slot, address->generation, address->link,
+                             outputs->items[at].id, segment->size_bytes);
+    worker_segment_drop(segment);
+    outputs->items[at].segment = NULL;
+}
+
 model_status worker_outputs_take(struct worker_outputs *outputs, struct worker_address *address,
                                  uint64_t min_bytes, struct worker_segment **ret, uint32_t *ret_id,
                                  struct model_error *err)
@@ -82,13 +94,16 @@ model_status worker_outputs_take(struct worker_outputs *outputs, struct worker_a
         if (at == WORKER_OUTPUT_SEGMENTS)
             return error_set(err, MODEL_OUT_OF_MEMORY,
                              "the outputs of a call are in too many pieces");
+        give_up(outputs, address, at);
         model_status status = worker_address_share(address, min_bytes, &segment, &id, err);
+        if (status == MODEL_OUT_OF_MEMORY) {
+            for (size_t i = 0; i < WORKER_OUTPUT_SEGMENTS; i++)
+                if (!outputs->items[i].in_call)
+                    give_up(outputs, address, i);
+            status = worker_address_share(address, min_bytes, &segment, &id, err);
+        }
         if (status != MODEL_OK)
             return status;
-        if (outputs->items[at].segment != NULL)
-            worker_slot_drop_segment(address->slot, address->generation, address->link_id,
-                                     outputs->items[at].id);
-        worker_segment_drop(outputs->items[at].segment);
         outputs->items[at].segment = segment;
         outputs->items[at].id = id;
     }

@@ -14,7 +14,7 @@
 struct worker_address {
     struct worker_slot *slot;
     uint64_t generation;
-    uint32_t link_id;
+    struct worker_link *link;
     uint32_t n_segments; /* ids given so far */
 };
 
@@ -26,12 +26,14 @@ struct worker_outputs {
     } items[WORKER_OUTPUT_SEGMENTS];
 };
 
-/* A new segment that the worker knows as *ret_id; sizes become powers of two. */
+/* A new segment that the worker knows as *ret_id; sizes become powers of two. MODEL_OUT_OF_MEMORY as
+ * worker_slot_share(). */
 model_status worker_address_share(struct worker_address *address, uint64_t size_bytes,
                                   struct worker_segment **ret, uint32_t *ret_id,
                                   struct model_error *err);
 
-/* A segment of at least min_bytes for the call that runs, used or new. */
+/* A segment of at least min_bytes for the call that runs, used or new. Where there is no room for a new one the
+ * worker gives up those that the call does not need. */
 model_status worker_outputs_take(struct worker_outputs *outputs, struct worker_address *address,
                                  uint64_t min_bytes, struct worker_segment **ret, uint32_t *ret_id,
                                  struct model_error *err);

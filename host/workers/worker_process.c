@@ -44,19 +44,18 @@ static int set_files(posix_spawn_file_actions_t *files, int socket, int output)
     return code;
 }
 
-/* Signals as a new program expects them, whatever the application does with its own. */
+/* Signals as a new program expects them, whatever the application does with its own; and a session without a
+ * terminal, so that the operator's keys are nothing to it, nor it to them. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
     sigset_t all, none;
     (void)sigfillset(&all);
     (void)sigemptyset(&none);
-    short flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+    short flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
 #ifdef POSIX_SPAWN_CLOEXEC_DEFAULT
     flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
 #endif
     int code = posix_spawnattr_setflags(attributes, flags);
-    if (code == 0)
-        code = posix_spawnattr_setpgroup(attributes, 0);
     if (code == 0)
         code = posix_spawnattr_setsigdefault(attributes, &all);
     return code == 0 ? posix_spawnattr_setsigmask(attributes, &none) : code;

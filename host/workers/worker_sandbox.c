@@ -2,6 +2,7 @@
  * refuse some of these calls. */
 #include "worker_sandbox.h"
 #include "errors.h"
+#include "worker_domain.h"
 #include "worker_seccomp.h"
 
 #include <errno.h>
@@ -129,42 +130,6 @@ static model_status drop_capabilities(struct model_error *err)
     return MODEL_OK;
 }
 
-#ifdef SYS_landlock_create_ruleset
-/* linux/landlock.h, whose later fields older systems do not name. */
-struct landlock_rules {
-    uint64_t file_access, network_access, scopes;
-};
-#define LANDLOCK_VERSION_WANTED 1u /* a flag: only say which version there is */
-#define LANDLOCK_MAKE_DEVICES                                                                      \
-    (1u << 11)                /* something has to be handled; nobody makes block devices here */
-#define LANDLOCK_SCOPE_ALL 3u /* abstract sockets and signals */
-
-/* In a domain of its own the process may not look into others, by /proc/PID/mem and environ neither, and since
- * version 6 not send them signals in any way. Kernels without it have the rest. */
-static model_status enter_domain(struct model_error *err)
-{
-    const long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_WANTED);
-    if (version < 1)
-        return MODEL_OK;
-    const struct landlock_rules rules = {.file_access = LANDLOCK_MAKE_DEVICES,
-                                         .scopes = version >= 6 ? LANDLOCK_SCOPE_ALL : 0};
-    const int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0);
-    const bool is_in = fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
-    const int why = errno;
-    if (fd >= 0)
-        (void)close(fd);
-    return is_in ? MODEL_OK
-                 : error_set(err, MODEL_UNSUPPORTED, "cannot enter a domain (Landlock): %s",
-                             strerror(why));
-}
-#else
-static model_status enter_domain(struct model_error *err)
-{
-    (void)err;
-    return MODEL_OK;
-}
-#endif
-
 static model_status drop_privileges(struct model_error *err)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -174,7 +139,7 @@ static model_status drop_privileges(struct model_error *err)
     /* A pipe that core files are sent to does not ask for RLIMIT_CORE. */
     if (status == MODEL_OK && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         status = error_set(err, MODEL_UNSUPPORTED, "cannot forbid core files: %s", strerror(errno));
-    return status == MODEL_OK ? enter_domain(err) : status;
+    return status == MODEL_OK ? worker_domain_enter(err) : status;
 }
 #else
 static model_status drop_privileges(struct model_error *err)

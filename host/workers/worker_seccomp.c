@@ -1,20 +1,20 @@
 /* worker_seccomp.c - see worker_seccomp.h.
  *
  * A list of what is refused, not of what is allowed: plugins bring oneDNN, OpenMP and whatever else, and an
- * allocator that one day asks for a new call must not end a request. The kernel learns which calls always
- * pass, so that those cost nothing (since Linux 5.11). */
+ * allocator that one day asks for another call must not end a request. Where a list of what is refused would have no
+ * end there is worker_filter.c: ioctl(), fcntl(), calls of new kernels. The kernel learns which calls always pass, so
+ * that those cost nothing (since Linux 5.11). */
 #include "worker_seccomp.h"
 
 #ifdef WITH_LIBSECCOMP
 #include "errors.h"
+#include "worker_filter.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
-#include <asm/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -23,6 +23,10 @@
 #define ANY_BITS           0xffffffffu
 #define NOTHING_IS_SET     0xffffffffu /* personality() then only answers */
 #define IOPRIO_WHO_PROCESS 1           /* linux/ioprio.h, which older systems have not */
+
+#ifndef PR_SCHED_CORE
+#define PR_SCHED_CORE 62
+#endif
 
 /* libseccomp leaves out what this machine has not (socketcall, fork on ARM). */
 static const char *const refused[] = {
@@ -40,37 +44,56 @@ static const char *const refused[] = {
     "chmod", "fchmodat", "fchmodat2", "chown", "chown32", "lchown", "lchown32", "fchownat",
     "fchmod", "fchown", "fchown32", "utime", "utimes", "futimesat", "utimensat", "utimensat_time64",
     "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
-    "setxattrat", "removexattrat", "open_by_handle_at", "name_to_handle_at",
+    "open_by_handle_at", "name_to_handle_at", "flock",
     /* mounts */
     "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig",
     "fsmount", "fspick", "mount_setattr",
     /* what outlives the process, or watches others */
     "add_key", "request_key", "keyctl", "perf_event_open", "bpf", "userfaultfd", "fanotify_init",
-    "shmget", "shmat", "shmctl", "semget", "semctl", "semop", "semtimedop", "semtimedop_time64",
-    "msgget", "msgctl", "msgsnd", "msgrcv", "ipc", "mq_open", "mq_unlink", "mq_notify", "syslog",
-    "vhangup", "quotactl", "quotactl_fd", "acct",
+    "inotify_init", "inotify_init1", "shmget", "shmat", "shmctl", "semget", "semctl", "semop",
+    "semtimedop", "semtimedop_time64", "msgget", "msgctl", "msgsnd", "msgrcv", "ipc", "mq_open",
+    "mq_unlink", "mq_notify", "syslog", "vhangup", "quotactl", "quotactl_fd", "acct",
     /* limits, privileges, the clock */
     "setrlimit", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups",
     "capset", "settimeofday", "stime", "clock_settime", "clock_settime64", "adjtimex",
     "clock_adjtime", "clock_adjtime64", "sethostname", "setdomainname", "iopl", "ioperm",
     "modify_ldt"};
 
-static const char *const absent[] = {"clone3", "openat2", "io_uring_setup", "io_uring_enter",
-                                     "io_uring_register"};
+/* io_setup() takes from what all processes of the system have together. */
+static const char *const absent[] = {"clone3",         "openat2",           "io_uring_setup",
+                                     "io_uring_enter", "io_uring_register", "io_setup"};
 
 static const char *const fatal[] = {"init_module",     "finit_module", "delete_module",
                                     "kexec_file_load", "kexec_load",   "reboot",
                                     "swapon",          "swapoff",      "create_module"};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define UNKNOWN_CALL (-ENOENT)
+
+/* Those of the lists that libseccomp 2.5.0 does not know. Their numbers are the same on all processors. */
+static const struct {
+    const char *name;
+    int number;
+} young[] = {{"process_madvise", 440}, {"mount_setattr", 442},    {"quotactl_fd", 443},
+             {"memfd_secret", 447},    {"process_mrelease", 448}, {"fchmodat2", 452}};
+
+/* __NR_SCMP_ERROR: there is no such call. */
+static int number_of(const char *name)
+{
+    int number = seccomp_syscall_resolve_name(name);
+    for (size_t i = 0; number == __NR_SCMP_ERROR && i < COUNT(young); i++)
+        if (strcmp(young[i].name, name) == 0)
+            number = young[i].number;
+    return number;
+}
 
 static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t n)
 {
     int result = 0;
     for (size_t i = 0; result == 0 && i < n; i++) {
-        const int number = seccomp_syscall_resolve_name(names[i]);
-        if (number != __NR_SCMP_ERROR) /* a call that is younger than the library */
-            result = seccomp_rule_add(filter, action, number, 0);
+        const int number = number_of(names[i]);
+        result =
+            number != __NR_SCMP_ERROR ? seccomp_rule_add(filter, action, number, 0) : UNKNOWN_CALL;
     }
     return result;
 }
@@ -104,38 +127,20 @@ static int add_values(scmp_filter_ctx filter, const char *name, unsigned at,
     return result;
 }
 
-/* The process dies with its host, and is not opened to other processes again. */
+/* The process dies with its host, is not opened to other processes again, and shares no processor with one of its
+ * choice. */
 static int add_prctl(scmp_filter_ctx filter)
 {
     static const scmp_datum_t options[] = {PR_SET_PDEATHSIG, PR_SET_DUMPABLE,
-                                           PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER};
+                                           PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER, PR_SCHED_CORE};
     return add_values(filter, "prctl", 0, options, COUNT(options));
-}
-
-/* A descriptor sends a signal of one's choice to an owner of one's choice, past the rules of kill(): neither
- * is to be chosen, nor signals asked for, since a terminal chooses its owner itself. */
-static int add_owners(scmp_filter_ctx filter)
-{
-    static const char *const calls[] = {"fcntl", "fcntl64"};
-    static const scmp_datum_t commands[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG, F_NOTIFY, F_SETLEASE};
-    static const scmp_datum_t requests[] = {FIOSETOWN, SIOCSPGRP, FIOASYNC, TIOCSPGRP,
-                                            TIOCSCTTY, TIOCSTI,   TIOCLINUX};
-    int result = add_values(filter, "ioctl", 1, requests, COUNT(requests));
-    for (size_t i = 0; result == 0 && i < COUNT(calls); i++) {
-        const int call = seccomp_syscall_resolve_name(calls[i]);
-        result = add_values(filter, calls[i], 1, commands, COUNT(commands));
-        if (result == 0)
-            result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 2,
-                                      SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, F_SETFL),
-                                      SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC));
-    }
-    return result;
 }
 
 /* Calls that are refused for some values of an argument. Upper halves of registers that the kernel
  * ignores must not lead past a rule: what is compared whole is refused unless it is equal. */
 static int add_some(scmp_filter_ctx filter)
 {
+    static const char *const fcntls[] = {"fcntl", "fcntl64"};
     const scmp_datum_t own = (scmp_datum_t)getpid();
     const struct {
         const char *name;
@@ -164,6 +169,12 @@ static int add_some(scmp_filter_ctx filter)
         result =
             seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
                                    seccomp_syscall_resolve_name(rules[i].name), 1, &rules[i].when);
+    /* A descriptor that sends signals does so to an owner of one's choice, past the rules of kill(). */
+    for (size_t i = 0; result == 0 && i < COUNT(fcntls); i++)
+        result =
+            seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(fcntls[i]),
+                             2, SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, F_SETFL),
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC));
     if (result == 0)
         result = add_open(filter, "open", 1);
     return result == 0 ? add_open(filter, "openat", 2) : result;
@@ -183,8 +194,6 @@ static int make_filter(scmp_filter_ctx filter)
         result = add_all(filter, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
     if (result == 0)
         result = add_some(filter);
-    if (result == 0)
-        result = add_owners(filter);
     return result == 0 ? add_prctl(filter) : result;
 }
 
@@ -209,6 +218,10 @@ static model_status enter(int (*make)(scmp_filter_ctx filter), struct model_erro
     if (result == 0)
         result = seccomp_load(filter);
     seccomp_release(filter);
+    if (result == UNKNOWN_CALL)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "libseccomp does not know a system call that is to be refused; it needs "
+                         "version 2.5.0 or later");
     if (result != 0)
         return error_set(err, MODEL_UNSUPPORTED,
                          "the kernel does not take the filter of system calls (%s); it needs "
@@ -219,7 +232,8 @@ static model_status enter(int (*make)(scmp_filter_ctx filter), struct model_erro
 
 model_status worker_seccomp_enter(struct model_error *err)
 {
-    return enter(make_filter, err);
+    model_status status = worker_filter_enter(err);
+    return status == MODEL_OK ? enter(make_filter, err) : status;
 }
 
 model_status worker_seccomp_refuse_files(struct model_error *err)

@@ -174,6 +174,11 @@ const struct buffer *worker_slot_description(const struct worker_slot *slot)
     return &slot->description;
 }
 
+bool worker_slot_limits_memory(const struct worker_slot *slot)
+{
+    return slot->config->memory_bytes > 0;
+}
+
 const struct log_sink *worker_slot_log(const struct worker_slot *slot)
 {
     return slot->config->log;
@@ -247,6 +252,8 @@ model_status worker_slot_attach(struct worker_slot *slot, uint64_t generation,
     model_status status = MODEL_OK;
     uv_mutex_lock(&slot->mutex);
     link->is_created = false;
+    link->generation = generation;
+    link->shared_bytes = link->channel_bytes;
     link->next = slot->links;
     slot->links = link;
     if (is_ready(slot, generation))
@@ -280,27 +287,52 @@ void worker_slot_detach(struct worker_slot *slot, uint64_t generation, struct wo
     uv_mutex_unlock(&slot->mutex);
 }
 
-model_status worker_slot_share(struct worker_slot *slot, uint64_t generation, uint32_t link_id,
-                               uint32_t segment_id, uint64_t size_bytes, int fd,
+/* Under the mutex: a descriptor's memory is no address of the worker once that has unmapped it, so the host counts. */
+static model_status check_room(const struct worker_slot *slot, uint64_t size_bytes,
                                struct model_error *err)
 {
+    const uint64_t limit_bytes =
+        worker_slot_limits_memory(slot) ? slot->config->memory_bytes : WORKER_MAX_SHARED_BYTES;
+    uint64_t used_bytes = 0; /* at most the limit, and what channels take */
+    for (const struct worker_link *link = slot->links; link != NULL; link = link->next)
+        used_bytes += link->generation == slot->generation ? link->shared_bytes : 0;
+    if (used_bytes <= limit_bytes && size_bytes <= limit_bytes - used_bytes)
+        return MODEL_OK;
+    return error_set(err, MODEL_OUT_OF_MEMORY,
+                     "out of memory for %llu bytes of tensors: the worker process may share %llu "
+                     "bytes with its host%s, and %llu are taken",
+                     (unsigned long long)size_bytes, (unsigned long long)limit_bytes,
+                     worker_slot_limits_memory(slot) ? " (worker_memory_bytes)" : "",
+                     (unsigned long long)used_bytes);
+}
+
+model_status worker_slot_share(struct worker_slot *slot, uint64_t generation,
+                               struct worker_link *link, uint32_t segment_id, uint64_t size_bytes,
+                               int fd, struct model_error *err)
+{
     const struct worker_message share = {.type = WORKER_SHARE,
-                                         .numbers = {link_id, segment_id, size_bytes}};
+                                         .numbers = {link->id, segment_id, size_bytes}};
     model_status status = MODEL_OK;
     uv_mutex_lock(&slot->mutex);
-    if (is_ready(slot, generation)) /* if not, its caller finds that it has ended */
-        status = send_message(slot, &share, fd, err);
+    if (is_ready(slot, generation)) { /* if not, its caller finds that it has ended */
+        status = check_room(slot, size_bytes, err);
+        if (status == MODEL_OK)
+            status = send_message(slot, &share, fd, err);
+        link->shared_bytes += status == MODEL_OK ? size_bytes : 0;
+    }
     uv_mutex_unlock(&slot->mutex);
     return status == MODEL_IO ? MODEL_OK : status;
 }
 
-void worker_slot_drop_segment(struct worker_slot *slot, uint64_t generation, uint32_t link_id,
-                              uint32_t segment_id)
+void worker_slot_drop_segment(struct worker_slot *slot, uint64_t generation,
+                              struct worker_link *link, uint32_t segment_id, uint64_t size_bytes)
 {
-    const struct worker_message drop = {.type = WORKER_DROP, .numbers = {link_id, segment_id}};
+    const struct worker_message drop = {.type = WORKER_DROP, .numbers = {link->id, segment_id}};
     uv_mutex_lock(&slot->mutex);
-    if (is_ready(slot, generation))
+    if (is_ready(slot, generation)) {
         (void)send_message(slot, &drop, -1, NULL);
+        link->shared_bytes -= size_bytes < link->shared_bytes ? size_bytes : link->shared_bytes;
+    }
     uv_mutex_unlock(&slot->mutex);
 }
 
@@ -364,11 +396,6 @@ void worker_slot_end_call(struct worker_slot *slot, bool alone)
     if (alone || slot->n_waiting > 0)
         uv_cond_broadcast(&slot->changed);
     uv_mutex_unlock(&slot->mutex);
-}
-
-bool worker_slot_limits_memory(const struct worker_slot *slot)
-{
-    return slot->config->memory_bytes > 0;
 }
 
 bool worker_slot_may_repeat(struct worker_slot *slot, uint64_t generation, model_status status,

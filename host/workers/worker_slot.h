@@ -16,7 +16,10 @@
 
 #define WORKER_GREETING_NS INT64_C(60000000000)
 #define WORKER_LOAD_NS     INT64_C(300000000000)
-#define WORKER_GOODBYE_NS  INT64_C(1000000000) /* for a model's destroy() */
+/* Of memory that the instances of a process share with it, where worker_memory_bytes does not say less. */
+#define WORKER_MAX_SHARED_BYTES (1ull << 38)
+
+#define WORKER_GOODBYE_NS INT64_C(1000000000) /* for a model's destroy() */
 
 /* Who counts crashes, and says whether the next process may be started. By the slots' threads. */
 struct worker_guard {
@@ -67,6 +70,8 @@ struct worker_link {
     uint32_t id;
     struct worker_channel *channel; /* signalled when the process ends */
     uint64_t channel_bytes;         /* of the memory that it is in */
+    uint64_t generation;            /* of the process that it was attached in */
+    uint64_t shared_bytes;          /* with that: the channel and all segments */
     bool is_created;                /* the worker has answered */
     model_status status;
     struct model_error error;
@@ -109,12 +114,13 @@ model_status worker_slot_attach(struct worker_slot *slot, uint64_t generation,
                                 struct worker_patience *patience, struct model_error *err);
 void worker_slot_detach(struct worker_slot *slot, uint64_t generation, struct worker_link *link);
 
-/* Shares a segment of an instance with the process, or takes it back; the process sees this in its order. */
-model_status worker_slot_share(struct worker_slot *slot, uint64_t generation, uint32_t link_id,
-                               uint32_t segment_id, uint64_t size_bytes, int fd,
-                               struct model_error *err);
-void worker_slot_drop_segment(struct worker_slot *slot, uint64_t generation, uint32_t link_id,
-                              uint32_t segment_id);
+/* Shares a segment of an instance with the process, or takes it back; the process sees this in its order.
+ * MODEL_OUT_OF_MEMORY when all instances of the process would share more with it than its limit of memory is. */
+model_status worker_slot_share(struct worker_slot *slot, uint64_t generation,
+                               struct worker_link *link, uint32_t segment_id, uint64_t size_bytes,
+                               int fd, struct model_error *err);
+void worker_slot_drop_segment(struct worker_slot *slot, uint64_t generation,
+                              struct worker_link *link, uint32_t segment_id, uint64_t size_bytes);
 
 /* Whether it has ended. Cheap. */
 bool worker_slot_has_ended(const struct worker_slot *slot, uint64_t generation);

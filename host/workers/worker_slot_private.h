@@ -9,6 +9,20 @@
 #include "worker_slot.h"
 #include "worker_socket.h"
 
+/* What a slot goes through. The thread alone changes state and has_process, all the rest of a row in one hold of the
+ * mutex; others add `killed`, `is_leaving` and `stopping`.
+ *
+ *   state     process  what
+ *   STARTING  no       the thread has not come to its first start()
+ *   STARTING  yes      it opens the package: has_greeted, has_model and has_opened say how far it is. With `failure` it
+ *                      will not be ready, and ends
+ *   READY     yes      calls may be sent. With is_leaving it was told goodbye
+ *   RESTING   no       it has ended (`deaths`), or could not be started (`failure`), which the guard may have forbidden
+ *                      (is_barred). The next one starts when `backoff` lets it
+ *
+ * While there is a process: `killed` says that the host has ended it for a call's sake, `breach` that the thread does
+ * because of what it said; both stay until the next start. Its end is seen when n_ended is its generation. With
+ * `stopping` there is no next one: the slot stays RESTING, and the thread ends (thread_ended). */
 enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_RESTING };
 
 /* How a process ended. Some are kept: who was in it may hear of it when the next one is gone, too. */

@@ -5,14 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#define STALL_MS 1000
 
 #ifndef MSG_CMSG_CLOEXEC
 #define MSG_CMSG_CLOEXEC 0
@@ -105,44 +101,6 @@ static void take_passed(struct msghdr *head, int *passed)
     }
 }
 
-/* Waits for more on an end that does not block: whoever has begun a message goes on with it. */
-static bool more_comes(int fd)
-{
-    struct pollfd wanted = {fd, POLLIN, 0};
-    int n;
-    do
-        n = poll(&wanted, 1, STALL_MS);
-    while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
-/* Reads just size_bytes; MODEL_NOT_FOUND when the stream ends before the first one. */
-static model_status receive(int fd, void *data, size_t size_bytes, int *passed,
-                            struct model_error *err)
-{
-    for (size_t got = 0; got < size_bytes;) {
-        struct iovec part = {(char *)data + got, size_bytes - got};
-        union control control;
-        struct msghdr head = {.msg_iov = &part,
-                              .msg_iovlen = 1,
-                              .msg_control = control.bytes,
-                              .msg_controllen = sizeof control.bytes};
-        ssize_t n = recvmsg(fd, &head, MSG_CMSG_CLOEXEC);
-        if (n < 0 && (errno == EINTR || (errno == EAGAIN && more_comes(fd))))
-            continue;
-        if (n < 0 && errno != ECONNRESET) {
-            (void)error_set_errno(err, errno, "cannot read from a worker's socket");
-            return MODEL_IO;
-        }
-        if (n <= 0)
-            return error_set(err, got == 0 ? MODEL_NOT_FOUND : MODEL_CORRUPT,
-                             "the other process has closed the connection");
-        take_passed(&head, passed);
-        got += (size_t)n;
-    }
-    return MODEL_OK;
-}
-
 static void close_passed(struct worker_inbox *inbox)
 {
     if (inbox->passed >= 0)
@@ -150,23 +108,57 @@ static void close_passed(struct worker_inbox *inbox)
     inbox->passed = -1;
 }
 
+/* Reads on until the message has n_wanted bytes, of which those from `from` on belong into data. */
+static model_status receive(int fd, struct worker_inbox *inbox, void *data, size_t from,
+                            size_t n_wanted, struct model_error *err)
+{
+    while (inbox->n_received < n_wanted) {
+        struct iovec part = {(char *)data + (inbox->n_received - from),
+                             n_wanted - inbox->n_received};
+        union control control;
+        struct msghdr head = {.msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes};
+        ssize_t n = recvmsg(fd, &head, MSG_CMSG_CLOEXEC);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return MODEL_BUSY;
+        if (n < 0 && errno != ECONNRESET) {
+            (void)error_set_errno(err, errno, "cannot read from a worker's socket");
+            return MODEL_IO;
+        }
+        if (n <= 0)
+            return error_set(err, inbox->n_received == 0 ? MODEL_NOT_FOUND : MODEL_CORRUPT,
+                             "the other process has closed the connection");
+        take_passed(&head, &inbox->passed);
+        inbox->n_received += (size_t)n;
+    }
+    return MODEL_OK;
+}
+
 model_status worker_socket_receive(int fd, struct worker_inbox *inbox, struct model_error *err)
 {
-    struct worker_header header;
-    close_passed(inbox);
-    buffer_clear(&inbox->payload);
-    model_status status = receive(fd, &header, sizeof header, &inbox->passed, err);
+    const struct worker_header *header = &inbox->header;
+    if (inbox->n_received == 0) {
+        close_passed(inbox);
+        buffer_clear(&inbox->payload);
+    }
+    model_status status = receive(fd, inbox, &inbox->header, 0, sizeof *header, err);
     if (status == MODEL_OK)
-        status = worker_message_check_header(&header, err);
+        status = worker_message_check_header(header, err);
     if (status == MODEL_OK)
-        status = buffer_reserve(&inbox->payload, header.payload_bytes);
+        status = buffer_reserve(&inbox->payload, header->payload_bytes);
     if (status == MODEL_OUT_OF_MEMORY)
         return error_no_memory(err, "a message");
-    if (status == MODEL_OK && header.payload_bytes > 0)
-        status = receive(fd, inbox->payload.data, header.payload_bytes, &inbox->passed, err);
+    if (status == MODEL_OK)
+        status = receive(fd, inbox, inbox->payload.data, sizeof *header,
+                         sizeof *header + header->payload_bytes, err);
     if (status != MODEL_OK)
         return status;
-    return worker_message_read(header.type, inbox->payload.data, header.payload_bytes,
+    inbox->n_received = 0;
+    return worker_message_read(header->type, inbox->payload.data, header->payload_bytes,
                                &inbox->message, err);
 }
 

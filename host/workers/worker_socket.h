@@ -17,15 +17,17 @@ struct worker_inbox {
     struct worker_message message;
     int passed; /* the descriptor that came along, to be closed; -1: none */
     struct buffer payload;
+    struct worker_header header; /* of the message that comes in */
+    size_t n_received;           /* bytes of it so far */
 };
 #define WORKER_INBOX_INIT                                                                          \
     {                                                                                              \
         .passed = -1, .payload = BUFFER_INIT(WORKER_MAX_PAYLOAD_BYTES)                             \
     }
 
-/* Waits for the next message; where fd does not block, a second at most for each of its parts.
- * MODEL_NOT_FOUND: the other end has closed it. What was there before is gone, also
- * a descriptor that nobody took. */
+/* Waits for the next message; where fd does not block it takes what there is, and says MODEL_BUSY until the whole
+ * message has come: an end that sends one piece by piece holds nobody. MODEL_NOT_FOUND: the other end has closed it.
+ * What was there before is gone, also a descriptor that nobody took. */
 model_status worker_socket_receive(int fd, struct worker_inbox *inbox, struct model_error *err);
 void worker_inbox_finish(struct worker_inbox *inbox);
 

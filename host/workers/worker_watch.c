@@ -50,8 +50,11 @@ static void log_plugin_line(struct worker_slot *slot, int32_t level, uint64_t re
         log_line(slot, level, request_id, text);
 }
 
+/* Without its blank end, which is nothing by itself. */
 static void end_line(struct worker_slot *slot)
 {
+    while (slot->line_bytes > 0 && memchr(" \t\r", slot->line[slot->line_bytes - 1], 3) != NULL)
+        slot->line_bytes--;
     slot->line[slot->line_bytes] = '\0';
     if (slot->line_bytes > 0)
         log_plugin_line(slot, MODEL_LOG_WARN, 0, slot->line);
@@ -168,12 +171,14 @@ static void set_breach(struct worker_slot *slot, const char *sentence)
     uv_mutex_unlock(&slot->mutex);
 }
 
-/* Reads one message; false: nothing good will come from there any more. */
+/* Reads one message, or what has come of it; false: nothing good will come from there any more. Never waits. */
 static bool read_message(struct worker_slot *slot)
 {
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = worker_socket_receive(slot->process.socket, &slot->inbox, &err);
     const struct worker_message *message = &slot->inbox.message;
+    if (status == MODEL_BUSY)
+        return true;
     if (status == MODEL_OK && message->type == WORKER_LOG)
         take_log(slot, message);
     else if (status == MODEL_OK && message->type == WORKER_CREATED)
@@ -204,7 +209,9 @@ static bool is_readable(int fd)
     return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLIN) != 0;
 }
 
-/* When the process has taken too long to begin: to say its first message, or to open the package. */
+/* When the process has taken too long to begin: to say its first message, or to open the package. It is kept as long
+ * as the slot's thread comes back to look, so nothing that this thread does may wait for the process: its socket and its
+ * pipe do not block, and a message or a line that comes piece by piece is left as it is. */
 static int64_t opening_until_ns(const struct worker_slot *slot, int64_t start_ns)
 {
     const int64_t greeting_ns =
@@ -430,6 +437,7 @@ static bool start(struct worker_slot *slot)
     model_status status = guard->admit != NULL ? guard->admit(guard->context, &err) : MODEL_OK;
     slot->tail = (struct line_tail){.n_ended = 0};
     slot->line_bytes = 0;
+    slot->inbox.n_received = 0; /* of a message that the last process has not ended */
     slot->has_greeted = slot->has_opened = slot->has_model = false;
     uv_mutex_lock(&slot->mutex);
     slot->breach.message[0] = '\0';

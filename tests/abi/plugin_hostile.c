@@ -5,11 +5,14 @@
  *   -3  emits for ever, and takes each cancel back
  *   -4  ends its thread, with pthread_exit()
  *   -5  makes memory with a descriptor, and fails when that works
+ *   -6  begins a message to the host and goes on with it byte by byte, for ever
+ * config.json: with "hostile_drips" create_model() does the last one.
  * The channel is found as any code in the process could: host/workers/worker_channel.h says where things are. */
 #include "fixture.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <linux/futex.h>
@@ -84,6 +87,22 @@ static void emit_for_ever(const struct model_call *call)
     }
 }
 
+/* On the host's socket: the header of a line for the log (host/workers/worker_message.h), and a line that does not end. */
+static void drip(void)
+{
+    const struct {
+        uint32_t magic;
+        uint16_t version, type;
+        uint32_t payload_bytes, reserved;
+    } header = {0x4B574D48u, 5, 9, 1u << 20, 0};
+    const struct timespec pause = {.tv_nsec = 5000000};
+    for (size_t i = 0;; i++) {
+        if (write(3, i < sizeof header ? (const char *)&header + i : "", 1) != 1)
+            _exit(8);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
 {
@@ -101,6 +120,8 @@ static model_status run(struct model_instance *self, const struct model_call *ca
         emit_for_ever(call);
     if (what == -4)
         pthread_exit(NULL);
+    if (what == -6)
+        drip();
     model_status status = call->allocate_output(call->context, 0, MODEL_F32, 1, &n_numbers, err);
     if (status != MODEL_OK)
         return status;
@@ -120,6 +141,8 @@ model_status create_model(const struct model_services *services,
                           struct model_error *err)
 {
     (void)args;
+    if (config_number(services, "hostile_drips", 0) != 0)
+        drip();
     struct fixture *model =
         fixture_create_model(services, sizeof *model, &description, create_instance, err);
     if (model == NULL)

@@ -62,6 +62,15 @@ static void what_does_not_end_is_killed_though_it_ignores_signals(void **state)
     process_outcome_finish(&outcome);
 }
 
+static void a_child_that_writes_without_a_pause_is_ended_in_time(void **state)
+{
+    (void)state;
+    struct process_outcome outcome = run_shell("exec yes >&3", 50); /* it never ends */
+    assert_true(outcome.timed_out);
+    assert_int_equal(outcome.signal, SIGKILL);
+    process_outcome_finish(&outcome);
+}
+
 /* The grandchild holds the end of a pipe, and would hold it for an hour: that reading comes to the pipe's
  * end says that it is gone. */
 static void the_group_goes_with_its_leader(void **state)
@@ -185,6 +194,7 @@ int main(void)
         cmocka_unit_test(what_is_given_is_its_input_and_then_comes_the_end),
         cmocka_unit_test(a_signal_that_ends_it_is_told),
         cmocka_unit_test(what_does_not_end_is_killed_though_it_ignores_signals),
+        cmocka_unit_test(a_child_that_writes_without_a_pause_is_ended_in_time),
         cmocka_unit_test(the_group_goes_with_its_leader),
 #ifdef __linux__
         cmocka_unit_test(who_leaves_the_group_is_ended_too),

@@ -270,6 +270,10 @@ static void few_wait_behind_long_calls(void **state)
         requests[i].next = i < 29 ? &requests[i + 1] : NULL;
     }
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 1); /* nothing is known */
+    lane_account_ran(&model.lane_account, INT64_MAX);
+    lane_account_ran(&model.lane_account, INT64_MIN); /* as a hostile process may say */
+    assert_int_equal(lane_account_mean_ns(&model.lane_account), INT64_MAX - INT64_MAX / 4);
+    model.lane_account.mean_run_ns = 0;
     lane_account_ran(&model.lane_account, 1000);
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 16);
     assert_ptr_equal(members[15], &requests[15]);

@@ -252,6 +252,8 @@ static void log_lines_name_their_model_and_request(void **state)
     services.table.log(&services, MODEL_LOG_INFO, "100 %s");
     assert_string_equal(last_line, "ns/name: request 7: 100 %s");
     assert_string_equal(log_set_subject((struct log_subject){NULL, 0}).model, "another");
+    services.table.log(&services, MODEL_LOG_INFO, NULL);
+    assert_string_equal(last_line, "ns/name: the plugin logs NULL instead of a line");
 }
 
 static void counts_go_to_the_counters_if_there_are_some(void **state)

@@ -71,6 +71,30 @@ static void a_plugin_makes_no_memory_with_a_descriptor(void **state)
     workers_close(&workers);
 }
 
+static void a_message_that_never_ends_does_not_hold_up_a_load(void **state)
+{
+    (void)state;
+    struct workers workers = workers_host("hostile", "{\"hostile_drips\": true}", 1);
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    load.isolation = MODELHOST_WORKER;
+    load.load_timeout_ms = 30; /* it never comes, so that any will do */
+    assert_int_equal(modelhost_load_with(workers.host, workers.dir, &load, &workers.model, &err),
+                     MODEL_DEADLINE);
+    if (strstr(err.message, "did not come back from create_model() within 30 ms") == NULL)
+        fail_msg("%s", err.message);
+    workers_close(&workers);
+}
+
+static void nor_does_it_hold_up_a_call_or_what_follows(void **state)
+{
+    (void)state;
+    struct workers workers = workers_open_strict("hostile", 1, 1);
+    float y = 0;
+    assert_int_equal(workers_ask(workers.model, -6, 20, &y, &err), MODEL_DEADLINE);
+    workers_must_answer(workers.model);
+    workers_close(&workers);
+}
+
 int main(void)
 {
     (void)setenv("ASAN_OPTIONS", "handle_segv=0:handle_abort=0:detect_leaks=0", 1); /* let crash */
@@ -80,6 +104,8 @@ int main(void)
         cmocka_unit_test(one_that_goes_on_saying_something_is_ended),
         cmocka_unit_test(a_thread_that_the_plugin_ends_is_an_error_of_its_request),
         cmocka_unit_test(a_plugin_makes_no_memory_with_a_descriptor),
+        cmocka_unit_test(a_message_that_never_ends_does_not_hold_up_a_load),
+        cmocka_unit_test(nor_does_it_hold_up_a_call_or_what_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,26 @@ static void a_child_does_not_see_secrets_of_the_environment(void **state)
     remove_script(script);
 }
 
+#ifdef __linux__
+/* It has no terminal then. */
+static void a_child_has_a_session_of_its_own(void **state)
+{
+    (void)state;
+    struct worker_process process;
+    char text[200] = "", want[100];
+    char *script =
+        make_script("#!/bin/sh\nread -r pid name state parent group session rest </proc/$$/stat\n"
+                    "echo \"$group $session\"\n");
+    assert_int_equal(worker_process_start(script, &process, &err), MODEL_OK);
+    (void)worker_process_reap(&process);
+    assert_true(read(process.output, text, sizeof text - 1) > 0);
+    (void)snprintf(want, sizeof want, "%ld %ld\n", (long)process.pid, (long)process.pid);
+    assert_string_equal(text, want);
+    worker_process_finish(&process);
+    remove_script(script);
+}
+#endif
+
 static void a_child_that_does_not_end_is_killed(void **state)
 {
     (void)state;
@@ -162,6 +182,9 @@ int main(void)
         cmocka_unit_test(a_child_has_its_descriptors_and_no_others),
         cmocka_unit_test(without_descriptors_there_is_a_sentence_and_nothing_is_left),
         cmocka_unit_test(a_child_does_not_see_secrets_of_the_environment),
+#ifdef __linux__
+        cmocka_unit_test(a_child_has_a_session_of_its_own),
+#endif
         cmocka_unit_test(a_child_that_does_not_end_is_killed),
         cmocka_unit_test(signals_are_those_of_a_new_program),
         cmocka_unit_test(how_it_ended_is_not_known_when_children_are_ignored),

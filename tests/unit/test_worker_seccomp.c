@@ -1,5 +1,6 @@
-/* test_worker_seccomp.c - the system calls that are refused in the sandbox of workers. Each case is a child
- * that enters it and tries. */
+/* test_worker_seccomp.c - the system calls that are refused in the sandbox of workers, by host/workers/worker_seccomp.c.
+ * Each case is a child that enters it and tries. What host/workers/worker_filter.c refuses is in
+ * test_worker_filter.c. */
 #include "worker_seccomp.h"
 #include "in_sandbox.h"
 
@@ -8,14 +9,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/ioctl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <asm/sockios.h>
 #include <sys/syscall.h>
 #endif
 
@@ -140,69 +140,15 @@ static int makes_a_ring(void)
 {
     return TRY(syscall(SYS_io_uring_setup, 1, NULL));
 }
-static int types_into_the_terminal(void)
-{
-    return TRY(ioctl(STDIN_FILENO, TIOCSTI, "x"));
-}
-/* The kernel looks at the lower half of the request only. */
-static int types_by_an_odd_request(void)
-{
-    return TRY(syscall(SYS_ioctl, STDIN_FILENO, 0x100000000L | TIOCSTI, "x"));
-}
 /* A pipe that sends its owner a signal when there is something to read. */
 static int made_pipe(void)
 {
     int ends[2];
     return pipe(ends) == 0 ? ends[0] : -1;
 }
-static int gives_a_pipe_an_owner(void)
-{
-    return TRY(fcntl(made_pipe(), F_SETOWN, getppid()));
-}
-static int gives_a_pipe_an_owner_by_an_odd_command(void)
-{
-    return TRY(syscall(SYS_fcntl, made_pipe(), 0x100000000L | F_SETOWN, getppid()));
-}
-static int gives_a_pipe_a_thread_as_owner(void)
-{
-    const struct f_owner_ex owner = {F_OWNER_TID, getppid()};
-    return TRY(fcntl(made_pipe(), F_SETOWN_EX, &owner));
-}
-static int chooses_a_pipes_signal(void)
-{
-    return TRY(fcntl(made_pipe(), F_SETSIG, SIGKILL));
-}
 static int has_a_pipe_send_signals(void)
 {
     return TRY(fcntl(made_pipe(), F_SETFL, O_ASYNC | O_NONBLOCK));
-}
-static int has_a_pipe_send_signals_by_ioctl(void)
-{
-    int on = 1;
-    return TRY(ioctl(made_pipe(), FIOASYNC, &on));
-}
-static int gives_a_socket_an_owner(void)
-{
-    int owner = getppid();
-    return TRY(ioctl(made_pipe(), FIOSETOWN, &owner));
-}
-static int gives_a_socket_a_group(void)
-{
-    int owner = getppid();
-    return TRY(ioctl(made_pipe(), SIOCSPGRP, &owner));
-}
-static int watches_a_folder(void)
-{
-    return TRY(fcntl(open("/", O_RDONLY), F_NOTIFY, DN_CREATE));
-}
-static int takes_a_lease(void)
-{
-    return TRY(fcntl(open("/bin/true", O_RDONLY), F_SETLEASE, F_RDLCK));
-}
-static int takes_the_terminal(void)
-{
-    int group = getppid();
-    return TRY(ioctl(STDIN_FILENO, TIOCSPGRP, &group));
 }
 static int queues_a_signal(void)
 {
@@ -279,6 +225,27 @@ static int slows_its_users_files(void)
 {
     return TRY(syscall(SYS_ioprio_set, 3 /* a user */, 0, 2 << 13 | 4));
 }
+static int locks_a_file(void)
+{
+    return TRY(flock(open(scratch_file, O_RDONLY), LOCK_EX | LOCK_NB));
+}
+static int changes_rights_by_a_young_call(void)
+{
+    return TRY(syscall(452 /* fchmodat2 */, AT_FDCWD, scratch_file, 0777, 0));
+}
+static int watches_files(void)
+{
+    return TRY(syscall(SYS_inotify_init1, 0));
+}
+static int takes_of_the_systems_queues(void)
+{
+    unsigned long queue = 0;
+    return TRY(syscall(SYS_io_setup, 1, &queue));
+}
+static int shares_a_processor(void)
+{
+    return TRY(prctl(62 /* PR_SCHED_CORE */, 1, getppid(), 0, 0));
+}
 static int uses_clone3(void)
 {
     return TRY(syscall(SYS_clone3, NULL, 0));
@@ -318,19 +285,7 @@ static const struct {
     {"userfaultfd", handles_page_faults, EPERM},
     {"keyctl", uses_keys, EPERM},
     {"io_uring", makes_a_ring, ENOSYS},
-    {"TIOCSTI", types_into_the_terminal, EPERM},
-    {"TIOCSTI in a wide register", types_by_an_odd_request, EPERM},
-    {"F_SETOWN", gives_a_pipe_an_owner, EPERM},
-    {"F_SETOWN in a wide register", gives_a_pipe_an_owner_by_an_odd_command, EPERM},
-    {"F_SETOWN_EX", gives_a_pipe_a_thread_as_owner, EPERM},
-    {"F_SETSIG", chooses_a_pipes_signal, EPERM},
     {"O_ASYNC", has_a_pipe_send_signals, EPERM},
-    {"FIOASYNC", has_a_pipe_send_signals_by_ioctl, EPERM},
-    {"FIOSETOWN", gives_a_socket_an_owner, EPERM},
-    {"SIOCSPGRP", gives_a_socket_a_group, EPERM},
-    {"F_NOTIFY", watches_a_folder, EPERM},
-    {"F_SETLEASE", takes_a_lease, EPERM},
-    {"TIOCSPGRP", takes_the_terminal, EPERM},
     {"rt_sigqueueinfo", queues_a_signal, EPERM},
     {"rt_tgsigqueueinfo", queues_a_signal_for_a_thread, EPERM},
     {"pidfd_send_signal", signals_by_a_descriptor, EPERM},
@@ -346,6 +301,11 @@ static const struct {
     {"setpriority of the parent", is_nice_for_its_parent, EPERM},
     {"ioprio_set of the parent", slows_its_parents_files, EPERM},
     {"ioprio_set of the user", slows_its_users_files, EPERM},
+    {"flock", locks_a_file, EPERM},
+    {"fchmodat2", changes_rights_by_a_young_call, EPERM},
+    {"inotify", watches_files, EPERM},
+    {"io_setup", takes_of_the_systems_queues, ENOSYS},
+    {"PR_SCHED_CORE", shares_a_processor, EPERM},
     {"clone3", uses_clone3, ENOSYS},
 #endif
 };

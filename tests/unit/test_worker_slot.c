@@ -6,6 +6,7 @@
 #include "worker_slot.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,6 +124,8 @@ static void who_wants_to_be_alone_comes_first(void **state)
     worker_slot_end_call(slot, true);
 }
 
+static const struct log_sink *sink_of_script = &silent;
+
 /* A load with a script in the place of the worker: the sentence is in err. */
 static model_status load_with_script(const char *text, int64_t greeting_ns)
 {
@@ -136,7 +139,7 @@ static model_status load_with_script(const char *text, int64_t greeting_ns)
                                          .lanes = 1,
                                          .threads = 1,
                                          .greeting_ns = greeting_ns,
-                                         .log = &silent};
+                                         .log = sink_of_script};
     model_status status = worker_slot_create(&config, NULL, &slot, &err);
     (void)unlink(path);
     (void)rmdir(dir);
@@ -182,6 +185,53 @@ static void a_silent_worker_does_not_hold_up_a_load(void **state)
     assert_non_null(strstr(err.message, "worker_path"));
 }
 
+/* Before each start, by the slot's thread: the second process gets a plugin that drips, and 30 ms. */
+struct starts {
+    struct worker_config *config;
+    int n;
+};
+
+static model_status prepare_start(void *context, struct model_error *ignored)
+{
+    static const char *const configs[] = {"{}", "{\"hostile_drips\": true}", "{}"};
+    struct starts *starts = context;
+    char *path = path_join(starts->config->package_dir, "backends/cpu/config.json");
+    const char *text = configs[starts->n < 2 ? starts->n : 2];
+    (void)ignored;
+    write_file(path, text, strlen(text));
+    starts->config->load_ns = starts->n == 1 ? 30 * NS_PER_MS : 0;
+    starts->n++;
+    free(path);
+    return MODEL_OK;
+}
+
+static void a_new_process_that_never_ends_its_message_is_replaced(void **state)
+{
+    (void)state;
+    struct worker_config wanted = {.command = worker_command(),
+                                   .package_dir = make_package("hostile", "{}"),
+                                   .lanes = 1,
+                                   .threads = 1,
+                                   .log = &silent};
+    struct starts starts = {&wanted, 0};
+    struct worker_slot *slot = NULL;
+    struct worker_patience patience = {.until_ns = INT64_MAX};
+    uint64_t generation = 0;
+    wanted.plugin_path = wanted.package_dir;
+    wanted.guard = (struct worker_guard){.admit = prepare_start, .context = &starts};
+    if (worker_slot_create(&wanted, NULL, &slot, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    worker_slot_kill(slot, 1);
+    while (!worker_slot_has_ended(slot, 1))
+        (void)sched_yield();
+    if (worker_slot_wait(slot, &patience, &generation, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(generation, 3);
+    worker_slot_destroy(slot, 0);
+    free(wanted.command);
+    remove_package(wanted.package_dir);
+}
+
 struct lines {
     pthread_mutex_t mutex;
     char text[4096];
@@ -195,6 +245,25 @@ static void keep_line(void *context, int32_t level, const char *line)
     const size_t used = strlen(lines->text);
     (void)snprintf(lines->text + used, sizeof lines->text - used, "%s\n", line);
     (void)pthread_mutex_unlock(&lines->mutex);
+}
+
+/* The last one comes without an end. */
+static void blank_ends_of_printed_lines_are_no_lines(void **state)
+{
+    static struct lines lines = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    const struct log_sink log = {.level = MODEL_LOG_WARN, .write = keep_line, .context = &lines};
+    long pid = 0;
+    (void)state;
+    sink_of_script = &log;
+    assert_int_equal(
+        load_with_script("#!/bin/sh\nprintf 'one \\r\\n \\t\\r\\n\\n  two\\nthree \\r'\n", 0),
+        MODELHOST_CRASHED);
+    sink_of_script = &silent;
+    assert_int_equal(sscanf(lines.text, "worker %ld: ", &pid), 1);
+    char *want =
+        text_format("worker %ld: one\nworker %ld:   two\nworker %ld: three\n", pid, pid, pid);
+    assert_string_equal(lines.text, want);
+    free(want);
 }
 
 /* What is logged of the end of a process that does this in destroy(), with `limit_ns` for it. */
@@ -251,6 +320,8 @@ int main(void)
         cmocka_unit_test(a_worker_of_another_version_is_told),
         cmocka_unit_test(a_command_that_is_no_worker_is_told),
         cmocka_unit_test(a_silent_worker_does_not_hold_up_a_load),
+        cmocka_unit_test(a_new_process_that_never_ends_its_message_is_replaced),
+        cmocka_unit_test(blank_ends_of_printed_lines_are_no_lines),
         cmocka_unit_test(the_end_of_a_process_is_told_if_it_is_a_bad_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,35 @@ static void more_descriptors_than_agreed_are_closed(void **state)
     (void)close(ends[1]);
 }
 
+/* No clock has a part in it: whoever reads looks after other things between the bytes. */
+static void a_message_byte_by_byte_holds_nobody_that_does_not_block(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct buffer bytes = BUFFER_INIT(4096);
+    struct worker_inbox inbox = WORKER_INBOX_INIT;
+    const struct worker_message message = {
+        .type = WORKER_LOG, .numbers = {2, 77}, .text = "slowly"};
+    assert_int_equal(worker_socket_pair(ends, &err), MODEL_OK);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(worker_message_write(&message, &bytes, &err), MODEL_OK);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < bytes.size; i++) {
+            assert_int_equal(worker_socket_receive(ends[1], &inbox, &err), MODEL_BUSY);
+            assert_int_equal(write(ends[0], bytes.data + i, 1), 1);
+        }
+        assert_int_equal(worker_socket_receive(ends[1], &inbox, &err), MODEL_OK);
+        assert_int_equal(inbox.message.numbers[1], 77);
+        assert_string_equal(inbox.message.text, "slowly");
+    }
+    assert_int_equal(write(ends[0], bytes.data, bytes.size - 1), bytes.size - 1);
+    (void)close(ends[0]);
+    assert_int_equal(worker_socket_receive(ends[1], &inbox, &err), MODEL_CORRUPT);
+    worker_inbox_finish(&inbox);
+    buffer_finish(&bytes);
+    (void)close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +149,7 @@ int main(void)
         cmocka_unit_test(the_end_in_the_middle_of_a_message_is_an_error),
         cmocka_unit_test(an_end_that_does_not_read_is_an_error),
         cmocka_unit_test(more_descriptors_than_agreed_are_closed),
+        cmocka_unit_test(a_message_byte_by_byte_holds_nobody_that_does_not_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include "route_opening.h"
 #include "route_text.h"
 #include "session.h"
+#include "worker_model.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -68,14 +69,32 @@ const struct backend_chain *model_route_chain(const struct modelhost_model *mode
 
 /* ---- choosing */
 
+static void say_backend(const struct modelhost_model *model, const struct model_error *why,
+                        struct buffer *reasons)
+{
+    (void)buffer_printf(reasons, "%sbackend '%s': %s", reasons->size > 0 ? "; " : "",
+                        model->package.backend, why->message);
+}
+
 /* Whether the lanes would refuse it, where another backend may serve instead. */
 static bool is_stuck(const struct modelhost_model *model, struct buffer *reasons)
 {
     struct model_error err = MODEL_ERROR_INIT;
     if (lane_check_model(model, &err) == MODEL_OK)
         return false;
-    (void)buffer_printf(reasons, "%sbackend '%s': %s", reasons->size > 0 ? "; " : "",
-                        model->package.backend, err.message);
+    say_backend(model, &err, reasons);
+    return true;
+}
+
+/* Whether its workers have ended, and another one is not to be counted on. Calls find that out by themselves,
+ * and the breaker from them: this is for where no calls come because of what is said here. */
+static bool lacks_workers(const struct modelhost_model *model, struct buffer *reasons)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (model->load.isolation != MODELHOST_WORKER ||
+        worker_model_check(model->model, &err) == MODEL_OK)
+        return false;
+    say_backend(model, &err, reasons);
     return true;
 }
 
@@ -374,7 +393,7 @@ static bool would_admit(const struct modelhost_model *model, struct buffer *reas
 {
     struct model_route *route = model->route;
     const int64_t now_ns = route->chain->now_ns();
-    if (is_stuck(model, reasons))
+    if (is_stuck(model, reasons) || lacks_workers(model, reasons))
         return false;
     uv_mutex_lock(&route->mutex);
     const bool admits = breaker_would_admit(&route->breaker, now_ns);

@@ -35,6 +35,8 @@ const char cmd_serve_models_help[] =
     "  --workers N          processes of each model (default 1)\n"
     "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
     "                       --set timeout_ms=0: no limit)\n"
+    "  --max-timeout TIME   the longest that a request may name (default: ten times its model's timeout,\n"
+    "                       at most 1h but no less than that)\n"
     "  --kill-grace TIME    from a request's deadline to the end of its worker (default 50ms)\n"
     "  --load-timeout TIME  what loading a model may take in a worker (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
@@ -51,7 +53,8 @@ const char cmd_serve_models_help[] =
 struct serve_command {
     struct command_places places;
     const char *host, *config_path, *isolation, *backend, *log_format, *load_policy;
-    int64_t port, lanes, threads, workers, timeout_ms, kill_grace_ms, load_timeout_ms;
+    int64_t port, lanes, threads, workers, timeout_ms, max_timeout_ms, kill_grace_ms,
+        load_timeout_ms;
     struct command_list assignments; /* of --set; values owned */
     struct command_loading loading;
     bool quiet, verbose;
@@ -127,6 +130,17 @@ static void take_load_options(const struct serve_command *command,
         options->load_timeout_ms = command->load_timeout_ms;
 }
 
+/* The longest time that a client may name for a model with this timeout (0: none). */
+static int64_t longest_timeout_ms(const struct serve_command *command, int64_t timeout_ms)
+{
+    const int64_t most_ms = MODEL_SERVICE_MAX_TIMEOUT_MS;
+    if (command->max_timeout_ms > 0)
+        return command->max_timeout_ms;
+    if (timeout_ms <= 0 || timeout_ms >= most_ms)
+        return timeout_ms > most_ms ? timeout_ms : most_ms;
+    return timeout_ms < most_ms / 10 ? timeout_ms * 10 : most_ms;
+}
+
 static model_status load_one(struct serve_command *command, const struct modelhost_config *config,
                              const char *argument, struct model_error *err)
 {
@@ -143,6 +157,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
         modelhost_config_model(config, package, &options);
     options.name = command->names[i]; /* logs and metrics say what addresses say */
     take_load_options(command, &options);
+    command->models[i].max_timeout_ms = longest_timeout_ms(command, options.timeout_ms);
     (void)command_loading("serve", &command->loading, &options); /* was checked */
     return modelhost_load_with(command->modelhost, package, &options, &command->models[i].model,
                                err);
@@ -307,6 +322,7 @@ int cmd_serve_models(int argc, char **argv)
         {"backend", .text = &command.backend},
         {"workers", .integer = &command.workers, .min = 1, .max = 64},
         {"timeout", .duration_ms = &command.timeout_ms},
+        {"max-timeout", .duration_ms = &command.max_timeout_ms},
         {"kill-grace", .duration_ms = &command.kill_grace_ms},
         {"load-timeout", .duration_ms = &command.load_timeout_ms},
         {"load-policy", .text = &command.load_policy},

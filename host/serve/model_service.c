@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <uv.h>
 
 #define MAX_REPLY_BYTES ((size_t)256 << 20)
@@ -142,14 +143,31 @@ static model_status start(struct exchange *exchange, const struct infer_body *bo
                                on_answer, exchange, &exchange->request, err);
 }
 
+/* A body in another encoding is not what it seems. */
+static bool is_encoded(const struct http_request *http)
+{
+    const char *encoding = http_request_header(http, "Content-Encoding");
+    return encoding != NULL && strcasecmp(encoding, "identity") != 0;
+}
+
 static void infer(struct model_service *service, const struct served_model *model,
                   struct http_request *http)
 {
     struct model_error err = MODEL_ERROR_INIT;
     struct infer_body body;
     size_t size_bytes = 0;
+    if (is_encoded(http)) {
+        http_reply_error(http, 415, "the body has a Content-Encoding, want it as it is");
+        return;
+    }
     const char *text = http_request_body(http, &size_bytes);
-    model_status status = infer_body_parse(text, size_bytes, &body, &err);
+    const int64_t max_timeout_ms =
+        model->max_timeout_ms > 0 ? model->max_timeout_ms : MODEL_SERVICE_MAX_TIMEOUT_MS;
+    model_status status = infer_body_parse(text, size_bytes, max_timeout_ms, &body, &err);
+    if (status == MODEL_UNSUPPORTED) {
+        http_reply_error(http, 413, err.message);
+        return;
+    }
     if (status != MODEL_OK) {
         reply_failure(http, status, &err);
         return;

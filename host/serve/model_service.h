@@ -16,9 +16,12 @@
 struct uv_loop_s;
 struct model_service;
 
+#define MODEL_SERVICE_MAX_TIMEOUT_MS 3600000
+
 struct served_model {
     const char *name; /* in addresses */
     struct modelhost_model *model;
+    int64_t max_timeout_ms; /* that a client may ask for; 0: MODEL_SERVICE_MAX_TIMEOUT_MS */
 };
 
 struct model_service_options {

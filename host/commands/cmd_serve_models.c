@@ -22,6 +22,8 @@ const char cmd_serve_models_help[] =
     "with SIGINT or SIGTERM, and cancels what runs then.\n\n"
     "  --host HOST          where to listen (default: 127.0.0.1)\n"
     "  --port PORT          default: any free one\n"
+    "  --max-per-address N  connections from one address at most (default: half of all, 500 unless the\n"
+    "                       limit of descriptors is low)\n"
     "  --config FILE        options of host and models, see `modelhost config keys`\n"
     "  --isolation WHERE    worker: plugins run in processes of their own, which are killed when they\n"
     "                       hang and replaced (default); inproc: in this one\n"
@@ -53,8 +55,8 @@ const char cmd_serve_models_help[] =
 struct serve_command {
     struct command_places places;
     const char *host, *config_path, *isolation, *backend, *log_format, *load_policy;
-    int64_t port, lanes, threads, workers, timeout_ms, max_timeout_ms, kill_grace_ms,
-        load_timeout_ms;
+    int64_t port, max_per_address, lanes, threads, workers, timeout_ms, max_timeout_ms,
+        kill_grace_ms, load_timeout_ms;
     struct command_list assignments; /* of --set; values owned */
     struct command_loading loading;
     bool quiet, verbose;
@@ -251,7 +253,9 @@ static model_status serve(const struct serve_command *command, struct model_erro
                                                   .modelhost = command->modelhost,
                                                   .models = command->models,
                                                   .n_models = command->n_models,
-                                                  .log = &log};
+                                                  .log = &log,
+                                                  .max_per_address =
+                                                      (size_t)command->max_per_address};
     if (uv_loop_init(&running.loop) != 0)
         return error_no_memory(err, "an event loop");
     (void)signal(SIGPIPE, SIG_IGN);
@@ -312,6 +316,7 @@ int cmd_serve_models(int argc, char **argv)
     const struct command_option options[] = {
         {"host", .text = &command.host},
         {"port", .integer = &command.port, .max = UINT16_MAX},
+        {"max-per-address", .integer = &command.max_per_address, .min = 1, .max = 1000},
         {"config", .text = &command.config_path},
         {"log-format", .text = &command.log_format},
         {"isolation", .text = &command.isolation},

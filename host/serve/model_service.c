@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #define MAX_REPLY_BYTES ((size_t)256 << 20)
+#define MAX_CONNECTIONS ((size_t)1000)
 #define GOODBYE_MS      1000 /* for clients to take their last answer */
 #define JSON            "application/json"
 #define MODELS          "/v2/models/"
@@ -356,12 +357,17 @@ model_status model_service_create(struct uv_loop_s *loop,
         return error_no_memory(err, "a service");
     service->options = *options;
     service->loop = loop;
-    const struct http_server_options http = {.host = options->host,
-                                             .port = options->port,
-                                             .handle = handle,
-                                             .context = service,
-                                             .log = options->log,
-                                             .max_body_bytes = INFER_MAX_BODY_BYTES};
+    const size_t max_connections = http_server_room(MAX_CONNECTIONS);
+    const struct http_server_options http = {
+        .max_connections = max_connections,
+        .max_connections_per_address =
+            options->max_per_address > 0 ? options->max_per_address : (max_connections + 1) / 2,
+        .host = options->host,
+        .port = options->port,
+        .handle = handle,
+        .context = service,
+        .log = options->log,
+        .max_body_bytes = INFER_MAX_BODY_BYTES};
     model_status status = http_server_create(loop, &http, &service->server, err);
     if (status != MODEL_OK)
         free(service);

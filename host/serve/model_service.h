@@ -31,6 +31,7 @@ struct model_service_options {
     const struct served_model *models; /* (n_models), outlive the service */
     size_t n_models;
     const struct log_sink *log; /* outlives the service */
+    size_t max_per_address;     /* connections; 0: half of all that there may be */
 };
 
 /* Listens; errors as http_server_create(). [the loop's thread, as all here] */

@@ -24,7 +24,8 @@ struct lane_account {
         n_relieved; /* lanes that run it beside the scheduler's n_lanes; they count for it alone */
 };
 
-/* A call of the model has taken so long: a longer one counts at once, shorter ones little by little. It need not
+/* A call of the model has taken so long, which the host itself has measured, or holds against what it measured (a
+ * worker's word): a longer one counts at once, shorter ones little by little. It need not
  * be exact: a lost update is one call less. [lane-thread] */
 static inline void lane_account_ran(struct lane_account *account, int64_t run_ns)
 {

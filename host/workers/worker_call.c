@@ -129,7 +129,8 @@ static model_status take_answer(struct worker_instance *instance, const struct m
         instance->usual_output_bytes = total_bytes;
     const struct modelhost_request *request = execute_request_of(call);
     if (request != NULL)
-        lane_account_ran(&request->model->lane_account, say->run_ns);
+        lane_account_ran(&request->model->lane_account, say->run_ns,
+                         clock_now_ns() - request->started_ns);
     for (uint32_t i = 0; i < call->n_slots && status == MODEL_OK; i++)
         instance->is_filled[call->slots[i]] = true;
     return status;

@@ -1,5 +1,9 @@
 /* model_route.c - see model_route.h. Order of locks: the scheduler's, then a route's; nothing is called with
- * a route's held. */
+ * a route's held.
+ *
+ * The end of a call may change the breaker's state, and comes with the scheduler's lock held, where nothing may be
+ * logged and no backend opened. So model_route_end() only notes that (is_unsettled), and model_route_settle() says
+ * and does it, without locks: the next call that asks, and whoever has ended one and let go of the lock. */
 #include "model_route.h"
 #include "clock.h"
 #include "errors.h"
@@ -177,31 +181,41 @@ static void say_no_next(struct modelhost_model *model, struct buffer *reasons)
     uv_mutex_unlock(&route->mutex);
 }
 
+/* Behind the last backend that is open: the call waits for the one that is being opened, or is refused. */
+static model_status end_of_chain(struct modelhost_model *first, struct modelhost_model *last,
+                                 bool is_opening, struct routed_call *call, struct buffer *reasons,
+                                 struct model_error *err)
+{
+    if (is_opening) {
+        call->waits = true;
+        call->serving = first;
+        return MODEL_OK;
+    }
+    say_no_next(last, reasons);
+    return error_set(err, MODEL_BUSY, "no backend takes calls: %s",
+                     reasons->data != NULL ? reasons->data : "out of memory");
+}
+
 /* The first backend from `first` on that lets the call pass. */
 static model_status choose(struct modelhost_model *first,
                            const struct modelhost_run_options *options, bool may_wait,
                            struct routed_call *call, struct buffer *reasons,
                            struct model_error *err)
 {
-    for (struct modelhost_model *model = first, *next; !admit(model, call, reasons); model = next) {
+    struct modelhost_model *model = first;
+    while (!admit(model, call, reasons)) {
         route_want_next(model);
         if (may_wait) {
             model_status status = wait_for_next(model, options, call->start_ns, err);
             if (status != MODEL_OK)
                 return status;
         }
+        /* Asked before the next one is looked at: it may be open by then, and is not missed. */
         const bool is_opening = !may_wait && route_is_opening_next(model);
-        next = model_route_next(model);
-        if (next == NULL && is_opening) {
-            call->waits = true;
-            call->serving = first;
-            return MODEL_OK;
-        }
-        if (next == NULL) {
-            say_no_next(model, reasons);
-            return error_set(err, MODEL_BUSY, "no backend takes calls: %s",
-                             reasons->data != NULL ? reasons->data : "out of memory");
-        }
+        struct modelhost_model *next = model_route_next(model);
+        if (next == NULL)
+            return end_of_chain(first, model, is_opening, call, reasons, err);
+        model = next;
     }
     return MODEL_OK;
 }

@@ -13,9 +13,9 @@
 #include <sys/resource.h>
 
 #define TLS_RECORD_BYTES 16384
-#define SLOW_MS          1000 /* behind: a client that may be dropped for another one */
-#define PACE_AHEAD_MS    1000 /* what a fast client may stop for before it falls behind */
-#define MAX_REFUSED      16   /* who are told, beyond the maximum */
+#define SLOW_MS          250 /* behind: a client that may be dropped for another one */
+#define PACE_AHEAD_MS    250 /* what a fast client may stop for before it falls behind */
+#define MAX_REFUSED      16  /* who are told, beyond the maximum */
 #define WARN_AGAIN_MS    60000
 #define MIN_SPARE        32   /* descriptors for whatever else the process does */
 #define MAX_LOOKED_AT    8192 /* descriptors are counted up to here */

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_BYTES_PER_MS 16
-#define LINGER_MS         2000
-#define MAX_LINGER_BYTES  (4u << 20)
+#define LINGER_MS        2000
+#define MAX_LINGER_BYTES (4u << 20)
 
 void http_request_free(struct http_request *request)
 {
@@ -30,6 +29,7 @@ void http_connection_set_deadline(struct http_connection *connection, uint64_t t
 {
     connection->active_ms = uv_now(connection->socket.loop);
     connection->deadline_ms = connection->active_ms + timeout_ms;
+    connection->paced_bytes = connection->active_ms * HTTP_BYTES_PER_MS;
 }
 
 /* ---- the end of a connection */
@@ -65,6 +65,7 @@ void http_connection_close(struct http_connection *connection)
     if (uv_is_closing((uv_handle_t *)&connection->socket))
         return;
     struct http_server *server = connection->server;
+    server->n_open--;
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
     else
@@ -194,7 +195,7 @@ static void begin_body(struct http_connection *connection)
     uint64_t size_bytes =
         request->head.is_chunked ? options->max_body_bytes : request->head.body_bytes;
     http_connection_set_deadline(connection,
-                                 options->read_timeout_ms + size_bytes / BODY_BYTES_PER_MS);
+                                 options->read_timeout_ms + size_bytes / HTTP_BYTES_PER_MS);
     if (request->head.expects_continue && connection->in.size == 0 &&
         (request->head.is_chunked || request->head.body_bytes > 0))
         send_continue(connection);
@@ -355,6 +356,7 @@ void http_connection_receive(struct http_connection *connection, const char *dat
     const struct http_server_options *options = &connection->server->options;
     if (connection->state == HTTP_READING_HEAD && connection->in.size == 0)
         http_connection_set_deadline(connection, options->read_timeout_ms);
+    http_connection_pace(connection, size_bytes);
     if (buffer_append(&connection->in, data, size_bytes) != MODEL_OK)
         http_connection_close(connection);
     else if (connection->state != HTTP_HANDLING && connection->state != HTTP_SENDING)

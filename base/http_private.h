@@ -16,14 +16,18 @@
 #define HTTP_READ_BYTES        65536
 #define HTTP_PIECE_BYTES       131072
 #define HTTP_MAX_HEADERS_BYTES 16384
+#define HTTP_BYTES_PER_MS                                                                          \
+    16 /* a client that is slower is dropped when there is no room, and in the end */
 
 struct http_server {
     uv_tcp_t listener;
     uv_timer_t sweeper; /* looks for deadlines that passed */
     struct http_server_options options;
     struct http_connection *connections; /* the newest first */
-    size_t n_connections;
-    unsigned n_handles; /* listener and sweeper, until they are closed */
+    size_t n_connections;                /* until their handles are closed */
+    size_t n_open;                       /* in the list: those that have a descriptor */
+    uint64_t warned_ms;                  /* when it was said last that there is no room; 0: never */
+    unsigned n_handles;                  /* listener and sweeper, until they are closed */
     bool is_closing;
     uint64_t end_ms;  /* is_closing: when connections that are left are closed, by uv_now() */
     bool owes_accept; /* there was no memory for a connection */
@@ -51,7 +55,9 @@ struct http_connection {
     enum http_state state;
     uint64_t deadline_ms; /* by uv_now() */
     uint64_t active_ms;   /* when it was set */
-    struct buffer in;     /* of the head being read, then what came behind the request */
+    uint64_t
+        paced_bytes; /* uv_now() * HTTP_BYTES_PER_MS of a client that keeps pace; see http_connection_pace() */
+    struct buffer in; /* of the head being read, then what came behind the request */
     size_t scanned;
     struct http_tls *tls;    /* NULL: plain */
     struct buffer encrypted; /* being written */
@@ -87,6 +93,11 @@ struct http_request {
 
 /* http_accept.c */
 void http_connection_accept(struct http_server *server);
+
+/* So many bytes came from the client. */
+void http_connection_pace(struct http_connection *connection, size_t size_bytes);
+/* How many connections fit a process that may have `limit` descriptors and has n_used: at most `wanted`. */
+size_t http_connections_that_fit(size_t wanted, uint64_t limit, uint64_t n_used);
 
 /* http_connection.c */
 /* Bytes of requests, decrypted. */

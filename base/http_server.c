@@ -208,7 +208,7 @@ static void set_defaults(struct http_server_options *options)
     if (options->max_body_bytes == 0)
         options->max_body_bytes = 1u << 20;
     if (options->max_connections == 0)
-        options->max_connections = 1000;
+        options->max_connections = http_server_room(1000);
     if (options->idle_timeout_ms == 0)
         options->idle_timeout_ms = 60000;
     if (options->read_timeout_ms == 0)

@@ -56,12 +56,18 @@ struct http_server_options {
     size_t max_head_bytes;   /* request line and headers: 32 KiB, else 431 */
     size_t max_target_bytes; /* the address: 8 KiB, else 414 */
     size_t max_body_bytes;   /* 1 MiB, else 413 */
-    size_t max_connections;  /* 1,000: then an idle one is closed, or the new one gets 503 */
+    size_t
+        max_connections; /* http_server_room(1000): then a slow or idle one is closed, or the new one
+                                gets 503; a warning a minute */
     size_t max_connections_per_address; /* 0: no such limit; else as above */
     uint32_t idle_timeout_ms;           /* 60,000 between requests */
     uint32_t read_timeout_ms;  /* 20,000 for a head, as much (and 16 KiB/s) for a body; else 408 */
     uint32_t write_timeout_ms; /* 60,000 without the client taking a piece (128 KiB) */
 };
+
+/* How many connections this process has descriptors for, with a quarter of them left to whatever else it does: at
+ * most `wanted`, at least 1. */
+size_t http_server_room(size_t wanted);
 
 /* Listens. A port in use: MODEL_BUSY, "cannot listen on 127.0.0.1:8080: address already in use; give
  * another port, or 0 for any free one". No such host: MODELHOST_NETWORK. No permission: MODEL_IO.

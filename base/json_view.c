@@ -70,6 +70,11 @@ model_status json_parse(const char *text, size_t size_bytes, const char *what, j
     return json_parse_limited(text, size_bytes, JSON_MAX_VALUES, what, ret, err);
 }
 
+bool json_has_more_values(const char *text, size_t size_bytes, size_t max_values)
+{
+    return measure(text, size_bytes).n_values > max_values;
+}
+
 model_status json_parse_limited(const char *text, size_t size_bytes, size_t max_values,
                                 const char *what, json_node **ret, struct model_error *err)
 {

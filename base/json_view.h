@@ -26,6 +26,8 @@ model_status json_parse(const char *text, size_t size_bytes, const char *what, j
  * stands in them; each takes up to 150 bytes of memory besides its text. */
 model_status json_parse_limited(const char *text, size_t size_bytes, size_t max_values,
                                 const char *what, json_node **ret, struct model_error *err);
+/* Whether a text has more values than that: why json_parse_limited() refused it. */
+bool json_has_more_values(const char *text, size_t size_bytes, size_t max_values);
 /* Reads and parses a file of at most max_bytes; `what` is the path. */
 model_status json_parse_file(const char *path, size_t max_bytes, json_node **ret,
                              struct model_error *err);

@@ -24,14 +24,6 @@ struct modelhost_config {
     json_node *tree;
 };
 
-static model_status check_name(const char *name, struct model_error *err)
-{
-    return name == NULL || (name[0] != '\0' && strlen(name) <= MODEL_NAMES_MAX_BYTES)
-               ? MODEL_OK
-               : error_set(err, MODEL_INVALID_ARGUMENT, "a model's name has 1 to %d bytes",
-                           MODEL_NAMES_MAX_BYTES);
-}
-
 static model_status check_backends(const char *wanted, struct model_error *err)
 {
     struct backend_order unused;
@@ -51,8 +43,8 @@ static model_status check_policy(const json_node *models, const json_node *model
     model_status status = load_options_policy(&options, &policy, err);
     if (status == MODEL_OK)
         status = check_backends(options.backend, err);
-    if (status == MODEL_OK)
-        status = check_name(options.name, err);
+    if (status == MODEL_OK && options.name != NULL)
+        status = model_names_check(options.name, err);
     if (status != MODEL_OK)
         error_prefix(err, "%s", where);
     return status;

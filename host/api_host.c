@@ -228,10 +228,8 @@ static model_status check_load_options(const struct modelhost_load_options *opti
                          (long long)options->kill_grace_ms, WORKER_KILL_GRACE_MS,
                          MAX_KILL_GRACE_MS);
     if (MODEL_HAS(struct modelhost_load_options, options, name) && options->name != NULL &&
-        (options->name[0] == '\0' ||
-         strnlen(options->name, MODEL_NAMES_MAX_BYTES + 1) > MODEL_NAMES_MAX_BYTES))
-        return error_set(err, MODEL_INVALID_ARGUMENT, "a model's name has 1 to %d bytes",
-                         MODEL_NAMES_MAX_BYTES);
+        model_names_check(options->name, err) != MODEL_OK)
+        return MODEL_INVALID_ARGUMENT;
     if (!MODEL_HAS(struct modelhost_load_options, options, max_batch_tokens))
         return MODEL_OK;
     if (options->max_batch > BATCH_MAX_ITEMS)

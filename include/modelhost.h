@@ -173,8 +173,8 @@ MODELHOST_API void modelhost_config_destroy(struct modelhost_config *config);
  * nothing. */
 MODELHOST_API void modelhost_release(struct modelhost_model *model);
 
-/* 1: it takes calls. 0, with a sentence in err: too many lanes are stuck in its plugin, or its breaker is open, and
- * no other backend of the package takes calls, or is open yet. */
+/* 1: it takes calls. 0, with a sentence in err: too many lanes are stuck in its plugin, or its breaker is open, or
+ * its workers have ended and none can soon be counted on, and no other backend of the package takes calls, or is open yet. */
 MODELHOST_API int32_t modelhost_model_ready(struct modelhost_model *model, struct model_error *err);
 
 /* What the plugin says of the model; inputs and outputs by name, type and shape. Lives as long as the

@@ -144,8 +144,12 @@ static model_status clear_all(const struct quarantine_command *run, struct model
     model_status status = quarantine_list(run->store_dir, &list, err);
     if (status != MODEL_OK)
         return status;
-    for (size_t i = 0; i < list.n_entries && status == MODEL_OK; i++)
-        status = quarantine_clear(run->store_dir, list.entries[i].sha256, err);
+    for (size_t i = 0; i < list.n_entries; i++) { /* one that stays does not keep the others */
+        struct model_error why = MODEL_ERROR_INIT;
+        const model_status cleared = quarantine_clear(run->store_dir, list.entries[i].sha256, &why);
+        if (cleared != MODEL_OK && cleared != MODEL_NOT_FOUND && status == MODEL_OK)
+            status = error_set(err, cleared, "%s", why.message);
+    }
     quarantine_list_finish(&list);
     return status;
 }

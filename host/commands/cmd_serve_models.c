@@ -22,6 +22,8 @@ const char cmd_serve_models_help[] =
     "with SIGINT or SIGTERM, and cancels what runs then.\n\n"
     "  --host HOST          where to listen (default: 127.0.0.1)\n"
     "  --port PORT          default: any free one\n"
+    "  --max-per-address N  connections from one address at most (default: half of all, 500 unless the\n"
+    "                       limit of descriptors is low)\n"
     "  --config FILE        options of host and models, see `modelhost config keys`\n"
     "  --isolation WHERE    worker: plugins run in processes of their own, which are killed when they\n"
     "                       hang and replaced (default); inproc: in this one\n"
@@ -39,6 +41,8 @@ const char cmd_serve_models_help[] =
     "  --workers N          processes of each model (default 1)\n"
     "  --timeout TIME       of a request that names none, from its coming to the answer (default 1m;\n"
     "                       --set timeout_ms=0: no limit)\n"
+    "  --max-timeout TIME   the longest that a request may name (default: ten times its model's timeout,\n"
+    "                       at most 1h but no less than that)\n"
     "  --kill-grace TIME    from a request's deadline to the end of its worker (default 50ms)\n"
     "  --load-timeout TIME  what loading a model may take in a worker (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
@@ -55,7 +59,8 @@ const char cmd_serve_models_help[] =
 struct serve_command {
     struct command_places places;
     const char *host, *config_path, *isolation, *backend, *log_format, *load_policy;
-    int64_t port, lanes, threads, workers, timeout_ms, kill_grace_ms, load_timeout_ms;
+    int64_t port, max_per_address, lanes, threads, workers, timeout_ms, max_timeout_ms,
+        kill_grace_ms, load_timeout_ms;
     struct command_list assignments; /* of --set; values owned */
     struct command_loading loading;
     bool quiet, verbose;
@@ -131,6 +136,17 @@ static void take_load_options(const struct serve_command *command,
         options->load_timeout_ms = command->load_timeout_ms;
 }
 
+/* The longest time that a client may name for a model with this timeout (0: none). */
+static int64_t longest_timeout_ms(const struct serve_command *command, int64_t timeout_ms)
+{
+    const int64_t most_ms = MODEL_SERVICE_MAX_TIMEOUT_MS;
+    if (command->max_timeout_ms > 0)
+        return command->max_timeout_ms;
+    if (timeout_ms <= 0 || timeout_ms >= most_ms)
+        return timeout_ms > most_ms ? timeout_ms : most_ms;
+    return timeout_ms < most_ms / 10 ? timeout_ms * 10 : most_ms;
+}
+
 static model_status load_one(struct serve_command *command, const struct modelhost_config *config,
                              const char *argument, struct model_error *err)
 {
@@ -147,6 +163,7 @@ static model_status load_one(struct serve_command *command, const struct modelho
         modelhost_config_model(config, package, &options);
     options.name = command->names[i]; /* logs and metrics say what addresses say */
     take_load_options(command, &options);
+    command->models[i].max_timeout_ms = longest_timeout_ms(command, options.timeout_ms);
     (void)command_loading("serve", &command->loading, &options); /* was checked */
     status = command_load_secret(&command->loading, &options, err);
     return status == MODEL_OK ? modelhost_load_with(command->modelhost, package, &options,
@@ -242,7 +259,9 @@ static model_status serve(const struct serve_command *command, struct model_erro
                                                   .modelhost = command->modelhost,
                                                   .models = command->models,
                                                   .n_models = command->n_models,
-                                                  .log = &log};
+                                                  .log = &log,
+                                                  .max_per_address =
+                                                      (size_t)command->max_per_address};
     if (uv_loop_init(&running.loop) != 0)
         return error_no_memory(err, "an event loop");
     (void)signal(SIGPIPE, SIG_IGN);
@@ -303,6 +322,7 @@ int cmd_serve_models(int argc, char **argv)
     const struct command_option options[] = {
         {"host", .text = &command.host},
         {"port", .integer = &command.port, .max = UINT16_MAX},
+        {"max-per-address", .integer = &command.max_per_address, .min = 1, .max = 1000},
         {"config", .text = &command.config_path},
         {"log-format", .text = &command.log_format},
         {"isolation", .text = &command.isolation},
@@ -318,6 +338,7 @@ int cmd_serve_models(int argc, char **argv)
         {"backend", .text = &command.backend},
         {"workers", .integer = &command.workers, .min = 1, .max = 64},
         {"timeout", .duration_ms = &command.timeout_ms},
+        {"max-timeout", .duration_ms = &command.max_timeout_ms},
         {"kill-grace", .duration_ms = &command.kill_grace_ms},
         {"load-timeout", .duration_ms = &command.load_timeout_ms},
         {"load-policy", .text = &command.load_policy},

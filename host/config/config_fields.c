@@ -7,6 +7,7 @@
 
 #define EXACT       9007199254740992.0 /* 2^53: whole numbers up to it are exact */
 #define DAY_MS      86400000
+#define LEAST_BYTES (64 << 20)    /* of a worker: what it takes before a model, and its threads */
 #define MAX_IDLE_MS 9223372036854 /* in nanoseconds 2^63 */
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
@@ -26,7 +27,7 @@ static const char *const isolations[] = {"inproc", "worker", NULL};
     }
 
 const struct config_field config_host_fields[] = {
-    ROW(CONFIG_TEXT, HOST(store_dir), 0, 0, NULL, "where packages live"),
+    ROW(CONFIG_TEXT, HOST(store_dir), 1, 0, NULL, "where packages live"),
     ROW(CONFIG_TEXT, HOST(plugin_path), 0, 0, NULL, "folders with plugins, separated by ':'"),
     ROW(CONFIG_U32, HOST(lanes), 0, 1024, NULL, "requests that run at the same time; 0: 1"),
     ROW(CONFIG_U32, HOST(threads), 0, 1024, NULL, "of each lane; 0: all CPUs, shared out"),
@@ -39,7 +40,7 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_I64, HOST(statsd_interval_ms), 0, 86400000, NULL, "between two pushes; 0: 10000"),
     ROW(CONFIG_I64, HOST(abandon_grace_ms), 0, 24 * 3600 * 1000, NULL,
         "until a lane that does not come back is replaced; 0: 100"),
-    ROW(CONFIG_TEXT, HOST(worker_path), 0, 0, NULL, "the modelhost command that runs workers"),
+    ROW(CONFIG_TEXT, HOST(worker_path), 1, 0, NULL, "the modelhost command that runs workers"),
     ROW(CONFIG_WORD, HOST(load_policy), 0, 0, load_policies, "which plugins are opened"),
     ROW(CONFIG_U32, HOST(cache_items), 0, 1 << 20, NULL,
         "models that stay open when nobody holds them; 0: none"),
@@ -54,7 +55,7 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_U32, MODEL(workers), 0, 64, NULL, "child processes; 0: 1"),
     ROW(CONFIG_I64, MODEL(kill_grace_ms), 0, 3600000, NULL,
         "from a deadline to the worker's end; 0: 50"),
-    ROW(CONFIG_U64, MODEL(worker_memory_bytes), 0, EXACT, NULL,
+    ROW(CONFIG_U64, MODEL(worker_memory_bytes), LEAST_BYTES, EXACT, NULL,
         "address space of each worker; 0: no limit"),
     ROW(CONFIG_U32, MODEL(max_abandoned_lanes), 0, 1024, NULL,
         "stuck calls before the model refuses; 0: 2"),
@@ -132,7 +133,8 @@ static model_status refuse_value(const struct config_field *field, const char *w
     model_status status = MODEL_INVALID_ARGUMENT;
     switch (field->kind) {
     case CONFIG_TEXT:
-        return error_set(err, status, "%s.%s is not a string", where, field->key);
+        return error_set(err, status, "%s.%s: want a string%s without control characters", where,
+                         field->key, field->min > 0 ? " that is not empty," : "");
     case CONFIG_BOOL:
         return error_set(err, status, "%s.%s: want true or false", where, field->key);
     case CONFIG_WORD:
@@ -146,16 +148,25 @@ static model_status refuse_value(const struct config_field *field, const char *w
         return error_set(err, status, "%s.%s: want a number from %g to %g", where, field->key,
                          field->min, field->max);
     default:
-        return error_set(err, status, "%s.%s: want a whole number from %.0f to %.0f", where,
-                         field->key, field->min, field->max);
+        return error_set(err, status, "%s.%s: want %sa whole number from %.0f to %.0f", where,
+                         field->key, field->min > 0 ? "0 or " : "", field->min, field->max);
     }
+}
+
+static bool is_good_text(const struct config_field *field, const char *text)
+{
+    size_t n = 0;
+    for (; text[n] != '\0'; n++)
+        if ((unsigned char)text[n] < 0x20 || text[n] == 0x7F)
+            return false;
+    return (double)n >= field->min;
 }
 
 static bool is_good(const struct config_field *field, const json_node *value)
 {
     int64_t whole = 0;
     if (field->kind == CONFIG_TEXT)
-        return json_is_string(value);
+        return json_is_string(value) && is_good_text(field, json_string_or(value, ""));
     if (field->kind == CONFIG_BOOL)
         return json_is_bool(value);
     if (field->kind == CONFIG_WORD)
@@ -163,7 +174,8 @@ static bool is_good(const struct config_field *field, const json_node *value)
     if (field->kind == CONFIG_DOUBLE)
         return json_is_number(value) && json_number_or(value, 0) >= field->min &&
                json_number_or(value, 0) <= field->max;
-    return json_integer(value, (int64_t)field->min, (int64_t)field->max, &whole);
+    return json_integer(value, (int64_t)field->min, (int64_t)field->max, &whole) ||
+           json_integer(value, 0, 0, &whole);
 }
 
 model_status config_fields_check(const struct config_field *fields, const json_node *object,

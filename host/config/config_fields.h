@@ -18,8 +18,8 @@ enum config_kind {
 struct config_field {
     const char *key;
     enum config_kind kind;
-    size_t offset; /* in its struct */
-    double min, max;
+    size_t offset;            /* in its struct */
+    double min, max;          /* of a whole number also 0 is good; min of a text: its bytes */
     const char *const *words; /* ends with NULL */
     const char *meaning;
 };

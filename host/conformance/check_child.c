@@ -104,15 +104,24 @@ static enum check_verdict run_check(struct check *check, uint32_t number)
 /* Not on the stack, where a plugin's own frames are. */
 static char token[CHECK_TOKEN_BYTES];
 
+/* Whether both are the same open pipe. */
+static bool is_same_pipe(const struct stat *before, int fd)
+{
+    struct stat now;
+    return fstat(fd, &now) == 0 && now.st_dev == before->st_dev && now.st_ino == before->st_ino;
+}
+
 int check_child_run(const struct check_child_options *options)
 {
     struct subject subject;
+    struct stat record = {.st_ino = 0};
     struct model_error err = MODEL_ERROR_INIT;
     struct check check = {.subject = &subject,
                           .record_fd = options->subject.record_fd,
                           .rounds = options->rounds,
                           .end_ns = clock_now_ns() + options->time_ms * NS_PER_MS / 2};
     (void)fcntl(options->subject.record_fd, F_SETFD, FD_CLOEXEC);
+    (void)fstat(options->subject.record_fd, &record);
     take_token(options->token_fd, token);
     if (options->number == CHECK_CHILD_HANG)
         hang();
@@ -131,6 +140,8 @@ int check_child_run(const struct check_child_options *options)
     } else {
         (void)check_failed(&check, "%s", err.message);
     }
+    if (!is_same_pipe(&record, options->subject.record_fd))
+        return CHECK_CHILD_UNHEARD;
     check_step(&check, "the end of the process");
     check_record_conclude(options->subject.record_fd, token, verdict, check.reason);
     return 0;

@@ -14,7 +14,9 @@ struct check_child_options {
 #define CHECK_CHILD_PROBE 0  /* whether the plugin runs the package at all */
 #define CHECK_CHILD_HANG  99 /* never returns: by it the kill is proven */
 
-/* Runs it and writes its verdict. 0 when there is one; the process should end then. The process is changed:
+#define CHECK_CHILD_UNHEARD 98 /* an exit code: the plugin has closed what verdicts go to */
+
+/* Runs it and writes its verdict. 0 when there is one; with what it returns the process should end then. The process is changed:
  * it dies with its parent, has handlers, and is in the sandbox of a worker. */
 int check_child_run(const struct check_child_options *options);
 

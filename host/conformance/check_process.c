@@ -1,6 +1,7 @@
 /* check_process.c - see check_process.h. No SIGCHLD and no loop: a short poll of the pipes and a look at
  * the child, because grandchildren may hold the pipes open when it is gone. */
 #include "check_process.h"
+#include "check_record.h"
 #include "clock.h"
 #include "errors.h"
 #include "left_processes.h"
@@ -19,6 +20,7 @@
 #define MAX_RECORD_BYTES ((size_t)64 << 10)
 #define MAX_OUTPUT_BYTES ((size_t)16 << 10)
 #define KEPT_BYTES       ((size_t)4 << 10)
+#define MAX_PICKED_BYTES ((size_t)1 << 10)
 #define POLL_MS          10
 #define MAX_READS        256 /* at a time, of a child that writes as fast as it is read; a full pipe */
 
@@ -126,27 +128,60 @@ static int start(const char *const *argv, const struct pipes *pipes, pid_t *ret)
     return errnum;
 }
 
-/* A full buffer keeps its last lines: the verdict and the last words come at the end. */
-static void make_room(struct buffer *into)
+/* Of whole lines that are dropped from a record, the last one of each kind, in their order: what was going on is
+ * not forgotten because much is said of it, nor is a failure. Returns their bytes. */
+static size_t pick_lines(const char *data, size_t size_bytes,
+                         char ret[CHECK_RECORD_KINDS * MAX_PICKED_BYTES])
 {
+    static const char kinds[] = CHECK_RECORD_KIND_LETTERS;
+    const char *last[CHECK_RECORD_KINDS] = {NULL}, *end;
+    size_t n = 0;
+    for (const char *at = data; (end = memchr(at, '\n', size_bytes - (size_t)(at - data))) != NULL;
+         at = end + 1)
+        for (size_t i = 0; i < CHECK_RECORD_KINDS; i++)
+            if (*at == kinds[i])
+                last[i] = at;
+    for (;;) {
+        const char **first = NULL;
+        for (size_t i = 0; i < CHECK_RECORD_KINDS; i++)
+            if (last[i] != NULL && (first == NULL || last[i] < *first))
+                first = &last[i];
+        if (first == NULL)
+            return n;
+        const size_t left_bytes = size_bytes - (size_t)(*first - data);
+        size_t line_bytes = (size_t)((const char *)memchr(*first, '\n', left_bytes) - *first);
+        line_bytes = line_bytes < MAX_PICKED_BYTES - 1 ? line_bytes : MAX_PICKED_BYTES - 1;
+        memcpy(ret + n, *first, line_bytes);
+        n += line_bytes;
+        ret[n++] = '\n';
+        *first = NULL;
+    }
+}
+
+/* A full buffer keeps its last lines: the verdict and the last words come at the end. */
+static void make_room(struct buffer *into, bool is_record)
+{
+    char picked[CHECK_RECORD_KINDS * MAX_PICKED_BYTES];
     const size_t kept = into->size < KEPT_BYTES ? into->size : KEPT_BYTES;
     const char *tail = into->data + (into->size - kept);
     const char *line = memchr(tail, '\n', kept);
     const size_t n = line != NULL ? kept - (size_t)(line + 1 - tail) : 0;
-    memmove(into->data, into->data + (into->size - n), n);
-    into->size = n;
-    into->data[n] = '\0';
+    const size_t n_picked = is_record ? pick_lines(into->data, into->size - n, picked) : 0;
+    memmove(into->data + n_picked, into->data + (into->size - n), n);
+    memcpy(into->data, picked, n_picked);
+    into->size = n_picked + n;
+    into->data[into->size] = '\0';
 }
 
 /* Takes what is there, but comes back; closes the pipe at its end. */
-static void drain(int *fd, struct buffer *into)
+static void drain(int *fd, struct buffer *into, bool is_record)
 {
     char bytes[4096];
     for (int i = 0; i < MAX_READS && *fd >= 0; i++) {
         const ssize_t n = read(*fd, bytes, sizeof bytes);
         if (n > 0) {
             if (into->size + (size_t)n > into->max_bytes)
-                make_room(into);
+                make_room(into, is_record);
             (void)buffer_append(into, bytes, (size_t)n);
         } else if (n == 0) {
             close_fd(fd);
@@ -173,8 +208,8 @@ static void watch(pid_t child, struct pipes *pipes, int64_t end_ns, struct proce
         struct pollfd fds[2] = {{pipes->record[0], POLLIN, 0}, {pipes->output[0], POLLIN, 0}};
         (void)poll(fds, 2, POLL_MS);
         ended = has_ended(child);
-        drain(&pipes->record[0], &outcome->record);
-        drain(&pipes->output[0], &outcome->output);
+        drain(&pipes->record[0], &outcome->record, true);
+        drain(&pipes->output[0], &outcome->output, false);
     }
     outcome->timed_out = !ended;
 }
@@ -218,8 +253,8 @@ model_status check_process_run(const char *const *argv, const char *input, int64
     watch(child, &pipes, start_ns + limit_ms * NS_PER_MS, ret);
     end_and_reap(child, ret);
     ret->n_left = left_processes_end(&left);
-    drain(&pipes.record[0], &ret->record);
-    drain(&pipes.output[0], &ret->output);
+    drain(&pipes.record[0], &ret->record, true);
+    drain(&pipes.output[0], &ret->output, false);
     ret->elapsed_ns = clock_now_ns() - start_ns;
     close_pipes(&pipes);
     return MODEL_OK;

@@ -22,6 +22,9 @@
 #define CHECK_TOKEN_BYTES  33 /* 32 digits and the end */
 #define CHECK_TOKEN_DIGITS (CHECK_TOKEN_BYTES - 1)
 
+#define CHECK_RECORD_KINDS        3
+#define CHECK_RECORD_KIND_LETTERS "SPV"
+
 struct check_record {
     bool has_verdict;
     bool cannot; /* with `reason`, and without a verdict */

@@ -125,6 +125,9 @@ static void judge(const struct process_outcome *outcome, const struct check_reco
     else if (outcome->signal != 0)
         (void)snprintf(ret->reason, sizeof ret->reason, "crashed with %s%s%s: %s",
                        signal_name(outcome->signal), in, record.phase, during);
+    else if (outcome->exit_code == CHECK_CHILD_UNHEARD)
+        (void)snprintf(ret->reason, sizeof ret->reason,
+                       "closed descriptors that are not its own%s%s: %s", in, record.phase, during);
     else
         (void)snprintf(ret->reason, sizeof ret->reason, "ended the process (exit code %d)%s%s: %s",
                        outcome->exit_code, in, record.phase, during);

@@ -5,19 +5,34 @@
 
 #include <string.h>
 
+/* In the largest of these units that it has two of; rounded up. */
+static int64_t readable_time(int64_t seconds, const char **ret_unit)
+{
+    static const struct {
+        int64_t seconds;
+        const char *unit;
+    } units[] = {{3600, "h"}, {60, "min"}, {1, "s"}};
+    size_t i = 0;
+    while (units[i].seconds > 1 && seconds < 2 * units[i].seconds)
+        i++;
+    *ret_unit = units[i].unit;
+    return (seconds + units[i].seconds - 1) / units[i].seconds;
+}
+
 static model_status refuse_quarantined(const struct quarantine_entry *entry, const char *plugin,
                                        int64_t now_s, struct model_error *err)
 {
-    const int64_t hours = (entry->expires_s - now_s + 3599) / 3600;
+    const char *unit = "";
+    const int64_t left = readable_time(entry->expires_s - now_s, &unit);
     if (entry->expires_s == 0)
         return error_set(err, MODEL_UNSUPPORTED,
                          "%s is in quarantine: %s; to open it all the same: modelhost quarantine "
                          "clear %.12s",
                          plugin, entry->reason, entry->sha256);
     return error_set(err, MODEL_UNSUPPORTED,
-                     "%s is in quarantine for %lld h more: %s; to open it all the same: modelhost "
+                     "%s is in quarantine for %lld %s more: %s; to open it all the same: modelhost "
                      "quarantine clear %.12s",
-                     plugin, (long long)hours, entry->reason, entry->sha256);
+                     plugin, (long long)left, unit, entry->reason, entry->sha256);
 }
 
 static model_status require_report(const char *store_dir, const char *plugin, const char *sha256,
@@ -65,11 +80,11 @@ model_status plugin_admission_check_digest(const char *store_dir, const char *pl
     if (store_dir == NULL)
         return error_set(err, MODEL_UNSUPPORTED,
                          "the load policy is \"conformant\", and there is no store with reports");
-    model_status status = quarantine_find(store_dir, sha256, now_s, &entry, NULL);
+    model_status status = quarantine_find(store_dir, sha256, now_s, &entry, err);
     if (status == MODEL_OK)
         return refuse_quarantined(&entry, plugin, now_s, err);
     if (status != MODEL_NOT_FOUND)
-        return error_no_memory(err, "a quarantine entry");
+        return status;
     return policy == MODELHOST_LOAD_ANY ? MODEL_OK : require_report(store_dir, plugin, sha256, err);
 }
 

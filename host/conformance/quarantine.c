@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_ENTRY_BYTES  ((size_t)16 << 10)
@@ -18,6 +19,24 @@
 static char *entry_path(const char *store_dir, const char *sha256)
 {
     return text_format("%s/quarantine/%s.json", store_dir, sha256);
+}
+
+/* MODEL_IO when what should be the folder is something else: "not found" of an entry then says nothing. Only
+ * a folder that is not there, in a store or without one, holds none. */
+static model_status check_folder(const char *store_dir, struct model_error *err)
+{
+    struct stat status;
+    char *dir = path_join(store_dir, "quarantine");
+    if (dir == NULL)
+        return error_no_memory(err, "a path");
+    model_status result = MODEL_OK;
+    if (stat(dir, &status) == 0 ? !S_ISDIR(status.st_mode) : errno != ENOENT)
+        result = error_set(err, MODEL_IO,
+                           "%s should be the folder of plugins in quarantine, and is none; remove "
+                           "it when you know that none should be there",
+                           dir);
+    free(dir);
+    return result;
 }
 
 char *quarantine_print(const struct quarantine_entry *entry)
@@ -131,7 +150,9 @@ model_status quarantine_find(const char *store_dir, const char *sha256, int64_t 
                              struct quarantine_entry *ret, struct model_error *err)
 {
     struct quarantine_entry entry;
-    model_status status = read_entry(store_dir, sha256, &entry, err);
+    model_status status = check_folder(store_dir, err);
+    if (status == MODEL_OK)
+        status = read_entry(store_dir, sha256, &entry, err);
     if (status == MODEL_OK && entry.expires_s != 0 && entry.expires_s <= now_s)
         status = error_set(err, MODEL_NOT_FOUND, "the quarantine of %.12s... has expired", sha256);
     if (status == MODEL_OK)
@@ -159,7 +180,7 @@ model_status quarantine_list(const char *store_dir, struct quarantine_list *ret,
     model_status status = dir != NULL ? dir_read(dir, &names, err) : error_no_memory(err, "a path");
     free(dir);
     if (status == MODEL_NOT_FOUND)
-        status = MODEL_OK;
+        status = check_folder(store_dir, err);
     if (status == MODEL_OK && names.n_names > 0 &&
         (list.entries = calloc(names.n_names, sizeof *list.entries)) == NULL)
         status = error_no_memory(err, "the quarantine");
@@ -193,7 +214,9 @@ bool quarantine_is_used(const char *store_dir)
     char *dir = path_join(store_dir, "quarantine");
     /* What cannot be looked at may hold one. */
     const model_status status = dir != NULL ? dir_read(dir, &names, NULL) : MODEL_OUT_OF_MEMORY;
-    const bool used = status == MODEL_OK ? names.n_names > 0 : status != MODEL_NOT_FOUND;
+    const bool used = status == MODEL_OK
+                          ? names.n_names > 0
+                          : status != MODEL_NOT_FOUND || check_folder(store_dir, NULL) != MODEL_OK;
     dir_list_finish(&names);
     free(dir);
     return used;
@@ -205,11 +228,12 @@ model_status quarantine_clear(const char *store_dir, const char *sha256, struct 
     model_status status = MODEL_OK;
     if (path == NULL)
         status = error_no_memory(err, "a path");
-    else if (unlink(path) != 0 && errno == ENOENT)
-        status = error_set(err, MODEL_NOT_FOUND,
-                           "%.12s... is not in quarantine; see modelhost quarantine list", sha256);
-    else if (path_is_file(path))
-        status = error_set_errno(err, errno, "cannot remove %s", path);
+    else if (unlink(path) != 0)
+        status =
+            errno == ENOENT
+                ? error_set(err, MODEL_NOT_FOUND,
+                            "%.12s... is not in quarantine; see modelhost quarantine list", sha256)
+                : error_set_errno(err, errno, "cannot remove %s", path);
     free(path);
     return status;
 }

@@ -31,7 +31,7 @@ struct quarantine_entry {
 /* Adds or replaces one. What does not fit is cut. */
 model_status quarantine_add(const char *store_dir, const struct quarantine_entry *entry,
                             struct model_error *err);
-/* MODEL_NOT_FOUND: it is not in quarantine, or no more at now_s. */
+/* MODEL_NOT_FOUND: it is not in quarantine, or no more at now_s. MODEL_IO: that cannot be known. */
 model_status quarantine_find(const char *store_dir, const char *sha256, int64_t now_s,
                              struct quarantine_entry *ret, struct model_error *err);
 /* Whether there is any entry, expired ones included: else nobody needs to know a plugin's digest. */

@@ -16,11 +16,12 @@ struct lane {
     struct lane *next_idle;
     struct wait_word work; /* posted when there may be some */
     struct wait_spin spin;
-    struct modelhost_request *running; /* NULL: nothing; the first of several that run together */
-    /* Those that run together, running among them; the others become NULL when they are answered. */
+    /* What it runs. `running` is company[0] where there is a company; it stays until the end, answered or not, and the
+     * others become NULL when they are answered. Each is a reference. */
+    struct modelhost_request *running;  /* NULL: nothing */
     struct modelhost_request **company; /* (n_company), room for BATCH_MAX_ITEMS; NULL: direct */
-    uint32_t n_company;                 /* 1: no company */
-    uint32_t n_waiting;                 /* of all that run, those without an answer */
+    uint32_t n_company;                 /* with company[0]; 1: alone; 0: nothing runs */
+    uint32_t n_waiting;                 /* of these, how many have no answer yet */
     int64_t given_up_ns;                /* when all that it runs was given up; 0: not */
     bool is_direct;                     /* a caller's thread, for one call */
     bool is_abandoned;
@@ -29,7 +30,10 @@ struct lane {
     uv_thread_t thread;
 };
 
-/* What a call on a lane left to be freed outside the mutex. */
+/* What a call on a lane left to be freed outside the mutex: freeing may run a plugin's code (the instance of an
+ * abandoned one) and the application's. lane_end() fills it in, and whoever ran the lane owns it: on its stack, until
+ * lane_drop() at the first moment without the mutex. A lane with a thread of its own comes to such a moment when the
+ * next call has begun, when it is idle, or when it ends; a direct one right behind its call. */
 struct lane_remains {
     struct modelhost_request *request; /* a reference; NULL: none */
     struct modelhost_result *result;   /* nobody wants it; NULL: none */

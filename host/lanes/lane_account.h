@@ -24,12 +24,13 @@ struct lane_account {
         n_relieved; /* lanes that run it beside the scheduler's n_lanes; they count for it alone */
 };
 
-/* A call of the model has taken so long: a longer one counts at once, shorter ones little by little; less than 0 is 0,
- * since a plugin's process may have said it. It need not be exact: a lost update is one call less. [lane-thread] */
-static inline void lane_account_ran(struct lane_account *account, int64_t run_ns)
+/* A call of the model has taken so long: a longer one counts at once, shorter ones little by little. It need not
+ * be exact: a lost update is one call less. run_ns may be a worker's word, so that it counts as 0 to most_ns: what the
+ * host itself saw go by. [lane-thread] */
+static inline void lane_account_ran(struct lane_account *account, int64_t run_ns, int64_t most_ns)
 {
+    run_ns = run_ns < 0 ? 0 : run_ns > most_ns ? most_ns : run_ns;
     const int64_t mean_ns = atomic_load_explicit(&account->mean_run_ns, memory_order_relaxed);
-    run_ns = run_ns > 0 ? run_ns : 0;
     int64_t next_ns = run_ns < mean_ns ? mean_ns - (mean_ns - run_ns) / 4 : run_ns;
     if (next_ns <= 0)
         next_ns = 1;

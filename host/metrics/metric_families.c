@@ -107,6 +107,8 @@ const struct metric_family metric_families[N_METRICS] = {
                  "Changes of the circuit breaker, by its new state.", "state", states),
     [METRIC_WORKER_RESTARTS] = COUNTER("modelhost_worker_restarts_total",
                                        "Worker processes started in place of one that ended."),
+    [METRIC_WORKERS_READY] =
+        GAUGE("modelhost_workers_ready", "Worker processes that have the model open.", false),
     [METRIC_LANES_ABANDONED] =
         COUNTER("modelhost_lanes_abandoned_total", "Lanes replaced because a plugin did not stop."),
     [METRIC_ABANDONED_LANES] = GAUGE("modelhost_abandoned_lanes",

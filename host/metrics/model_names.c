@@ -22,6 +22,19 @@ static void free_name(struct model_name *name)
     free(name);
 }
 
+model_status model_names_check(const char *name, struct model_error *err)
+{
+    size_t n = 0;
+    for (; n <= MODEL_NAMES_MAX_BYTES && name[n] != '\0'; n++)
+        if ((unsigned char)name[n] < 0x20 || name[n] == 0x7F)
+            return error_set(err, MODEL_INVALID_ARGUMENT,
+                             "a model's name has a control character at byte %zu", n);
+    return n > 0 && n <= MODEL_NAMES_MAX_BYTES
+               ? MODEL_OK
+               : error_set(err, MODEL_INVALID_ARGUMENT, "a model's name has 1 to %d bytes",
+                           MODEL_NAMES_MAX_BYTES);
+}
+
 model_status model_names_init(struct model_names *names, struct model_error *err)
 {
     *names = (struct model_names){.first = NULL};

@@ -25,6 +25,9 @@ struct model_names {
 model_status model_names_init(struct model_names *names, struct model_error *err);
 void model_names_finish(struct model_names *names);
 
+/* A name that somebody wants: 1 to MODEL_NAMES_MAX_BYTES bytes without control characters. */
+model_status model_names_check(const char *name, struct model_error *err);
+
 /* The name of the package in this folder, to be freed with free(). */
 model_status model_names_take(struct model_names *names, const char *wanted, const char *dir,
                               char **ret, struct model_error *err);

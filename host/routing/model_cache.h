@@ -41,8 +41,8 @@ model_status model_cache_create(const struct model_cache_limits *limits,
                                 struct model_cache **ret, struct model_error *err);
 void model_cache_retain(struct model_cache *cache);
 void model_cache_drop(struct model_cache *cache); /* NULL does nothing */
-/* Drops what it holds; it holds nothing from then on. Nobody may be in model_cache_get(). Once; NULL does
- * nothing. */
+/* Drops what it holds; it holds nothing from then on. Nobody may be in model_cache_get(): entries that are
+ * being opened are freed, too, with what others wait for. Once; NULL does nothing. */
 void model_cache_close(struct model_cache *cache);
 
 /* A reference to the object of this key: the one that is there, or what open(context) makes, with one

@@ -1,5 +1,9 @@
 /* model_route.c - see model_route.h. Order of locks: the scheduler's, then a route's; nothing is called with
- * a route's held. */
+ * a route's held.
+ *
+ * The end of a call may change the breaker's state, and comes with the scheduler's lock held, where nothing may be
+ * logged and no backend opened. So model_route_end() only notes that (is_unsettled), and model_route_settle() says
+ * and does it, without locks: the next call that asks, and whoever has ended one and let go of the lock. */
 #include "model_route.h"
 #include "clock.h"
 #include "errors.h"
@@ -10,6 +14,7 @@
 #include "route_opening.h"
 #include "route_text.h"
 #include "session.h"
+#include "worker_model.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -68,14 +73,32 @@ const struct backend_chain *model_route_chain(const struct modelhost_model *mode
 
 /* ---- choosing */
 
+static void say_backend(const struct modelhost_model *model, const struct model_error *why,
+                        struct buffer *reasons)
+{
+    (void)buffer_printf(reasons, "%sbackend '%s': %s", reasons->size > 0 ? "; " : "",
+                        model->package.backend, why->message);
+}
+
 /* Whether the lanes would refuse it, where another backend may serve instead. */
 static bool is_stuck(const struct modelhost_model *model, struct buffer *reasons)
 {
     struct model_error err = MODEL_ERROR_INIT;
     if (lane_check_model(model, &err) == MODEL_OK)
         return false;
-    (void)buffer_printf(reasons, "%sbackend '%s': %s", reasons->size > 0 ? "; " : "",
-                        model->package.backend, err.message);
+    say_backend(model, &err, reasons);
+    return true;
+}
+
+/* Whether its workers have ended, and another one is not to be counted on. Calls find that out by themselves,
+ * and the breaker from them: this is for where no calls come because of what is said here. */
+static bool lacks_workers(const struct modelhost_model *model, struct buffer *reasons)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (model->load.isolation != MODELHOST_WORKER ||
+        worker_model_check(model->model, &err) == MODEL_OK)
+        return false;
+    say_backend(model, &err, reasons);
     return true;
 }
 
@@ -158,31 +181,41 @@ static void say_no_next(struct modelhost_model *model, struct buffer *reasons)
     uv_mutex_unlock(&route->mutex);
 }
 
+/* Behind the last backend that is open: the call waits for the one that is being opened, or is refused. */
+static model_status end_of_chain(struct modelhost_model *first, struct modelhost_model *last,
+                                 bool is_opening, struct routed_call *call, struct buffer *reasons,
+                                 struct model_error *err)
+{
+    if (is_opening) {
+        call->waits = true;
+        call->serving = first;
+        return MODEL_OK;
+    }
+    say_no_next(last, reasons);
+    return error_set(err, MODEL_BUSY, "no backend takes calls: %s",
+                     reasons->data != NULL ? reasons->data : "out of memory");
+}
+
 /* The first backend from `first` on that lets the call pass. */
 static model_status choose(struct modelhost_model *first,
                            const struct modelhost_run_options *options, bool may_wait,
                            struct routed_call *call, struct buffer *reasons,
                            struct model_error *err)
 {
-    for (struct modelhost_model *model = first, *next; !admit(model, call, reasons); model = next) {
+    struct modelhost_model *model = first;
+    while (!admit(model, call, reasons)) {
         route_want_next(model);
         if (may_wait) {
             model_status status = wait_for_next(model, options, call->start_ns, err);
             if (status != MODEL_OK)
                 return status;
         }
+        /* Asked before the next one is looked at: it may be open by then, and is not missed. */
         const bool is_opening = !may_wait && route_is_opening_next(model);
-        next = model_route_next(model);
-        if (next == NULL && is_opening) {
-            call->waits = true;
-            call->serving = first;
-            return MODEL_OK;
-        }
-        if (next == NULL) {
-            say_no_next(model, reasons);
-            return error_set(err, MODEL_BUSY, "no backend takes calls: %s",
-                             reasons->data != NULL ? reasons->data : "out of memory");
-        }
+        struct modelhost_model *next = model_route_next(model);
+        if (next == NULL)
+            return end_of_chain(first, model, is_opening, call, reasons, err);
+        model = next;
     }
     return MODEL_OK;
 }
@@ -374,7 +407,7 @@ static bool would_admit(const struct modelhost_model *model, struct buffer *reas
 {
     struct model_route *route = model->route;
     const int64_t now_ns = route->chain->now_ns();
-    if (is_stuck(model, reasons))
+    if (is_stuck(model, reasons) || lacks_workers(model, reasons))
         return false;
     uv_mutex_lock(&route->mutex);
     const bool admits = breaker_would_admit(&route->breaker, now_ns);

@@ -23,7 +23,8 @@ struct model_route {
     enum next_state next_state;
     struct modelhost_model *next; /* holds a reference; set once */
     int64_t retry_ns;             /* NEXT_FAILED: when it may be tried again */
-    atomic_bool is_unsettled;     /* the state has changed, and nobody has said so */
+    atomic_bool
+        is_unsettled; /* the breaker's state has changed, and model_route_settle() is to say so */
 };
 
 /* Has the next backend opened, unless it is, or is being, or failed to be a moment ago. */

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_VALUES     ((size_t)1 << 21)
+#define OTHER_VALUES   ((size_t)1000) /* of a body, beside its numbers */
 #define MAX_TENSORS    64
-#define MAX_TIMEOUT_US (INT64_C(1) << 50)
+#define MAX_TIMEOUT_US (INT64_C(1) << 50)        /* as a number; max_timeout_ms is what counts */
 #define EXACT          INT64_C(9007199254740992) /* 2^53 */
 
 /* ---- numbers */
@@ -72,16 +72,11 @@ struct filling {
     uint64_t n, n_wanted;
 };
 
-/* Items of an array, or of the arrays in it. */
-static bool fill(struct filling *filling, const json_node *array)
+/* The numbers of an array. */
+static bool fill_flat(struct filling *filling, const json_node *array)
 {
     const size_t item_bytes = dtype_size_bytes(filling->tensor->dtype);
     for (const json_node *item = json_first(array); item != NULL; item = json_next(item)) {
-        if (json_is_array(item)) {
-            if (!fill(filling, item)) /* as deep as JSON_MAX_DEPTH */
-                return false;
-            continue;
-        }
         if (filling->n == filling->n_wanted ||
             !store_number(item, filling->tensor->dtype,
                           (unsigned char *)filling->tensor->data + filling->n * item_bytes))
@@ -89,6 +84,32 @@ static bool fill(struct filling *filling, const json_node *array)
         filling->n++;
     }
     return true;
+}
+
+/* Of the arrays in an array, which stands for the axes from `axis` on. */
+static bool fill_nested(struct filling *filling, const json_node *array, uint32_t axis)
+{
+    int64_t n = 0;
+    if (!json_is_array(array))
+        return false;
+    if (axis + 1 == filling->tensor->rank) {
+        const uint64_t before = filling->n;
+        return fill_flat(filling, array) &&
+               filling->n - before == (uint64_t)filling->tensor->shape[axis];
+    }
+    for (const json_node *item = json_first(array); item != NULL; item = json_next(item), n++)
+        if (!fill_nested(filling, item, axis + 1)) /* as deep as MODEL_MAX_RANK */
+            return false;
+    return n == filling->tensor->shape[axis];
+}
+
+/* Flat, or nested just as the shape is. */
+static bool fill(struct filling *filling, const json_node *data)
+{
+    const json_node *first = json_first(data);
+    const bool is_nested = first != NULL && json_is_array(first) && filling->tensor->rank > 1;
+    return (is_nested ? fill_nested(filling, data, 0) : fill_flat(filling, data)) &&
+           filling->n == filling->n_wanted;
 }
 
 /* ---- tensors */
@@ -116,8 +137,10 @@ static model_status read_data(const json_node *data, struct model_tensor *tensor
     for (uint32_t i = 0; i < tensor->rank; i++)
         if (!size_multiply(n, (uint64_t)tensor->shape[i], &n))
             return refuse(err, name, "its shape overflows");
-    if (!size_multiply(n, dtype_size_bytes(tensor->dtype), &size_bytes) || n > MAX_VALUES)
-        return refuse(err, name, "it has more than 2,097,152 numbers");
+    if (!size_multiply(n, dtype_size_bytes(tensor->dtype), &size_bytes) || n > INFER_MAX_VALUES)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "input '%.80s': its shape has %llu numbers, and this server takes %zu",
+                         name, (unsigned long long)n, INFER_MAX_VALUES);
     if (!json_is_array(data))
         return refuse(err, name,
                       "want its numbers in an array \"data\"; there is no binary form here");
@@ -128,9 +151,11 @@ static model_status read_data(const json_node *data, struct model_tensor *tensor
     if (memory == NULL)
         return error_no_memory(err, "an input");
     struct filling filling = {tensor, 0, n};
-    if (!fill(&filling, data) || filling.n != n)
-        return refuse(err, name,
-                      "data does not hold as many numbers of its datatype as its shape says");
+    if (!fill(&filling, data))
+        return refuse(
+            err, name,
+            "data does not hold as many numbers of its datatype as its shape says, flat or "
+            "nested like it");
     return MODEL_OK;
 }
 
@@ -197,8 +222,8 @@ static model_status read_outputs(const json_node *outputs, struct infer_body *bo
     return MODEL_OK;
 }
 
-static model_status read_rest(const json_node *tree, struct infer_body *body,
-                              struct model_error *err)
+static model_status read_rest(const json_node *tree, int64_t max_timeout_ms,
+                              struct infer_body *body, struct model_error *err)
 {
     const json_node *id = json_member(tree, "id");
     const json_node *timeout = json_path(tree, "parameters.timeout");
@@ -211,22 +236,29 @@ static model_status read_rest(const json_node *tree, struct infer_body *body,
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "parameters.timeout: want whole microseconds, 0 for the usual ones");
     body->timeout_ms = (timeout_us + 999) / 1000;
+    if (body->timeout_ms > max_timeout_ms)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "parameters.timeout: %lld us, want at most %lld us (the server's "
+                         "--max-timeout)",
+                         (long long)timeout_us, (long long)max_timeout_ms * 1000);
     return MODEL_OK;
 }
 
-model_status infer_body_parse(const char *text, size_t size_bytes, struct infer_body *ret,
-                              struct model_error *err)
+model_status infer_body_parse(const char *text, size_t size_bytes, int64_t max_timeout_ms,
+                              struct infer_body *ret, struct model_error *err)
 {
     struct infer_body body = {0};
     json_node *tree = NULL;
-    model_status status =
-        json_parse_limited(text, size_bytes, MAX_VALUES + 1000, "the body", &tree, err);
+    model_status status = json_parse_limited(text, size_bytes, INFER_MAX_VALUES + OTHER_VALUES,
+                                             "the body", &tree, err);
     if (status == MODEL_CORRUPT)
-        status = MODEL_INVALID_ARGUMENT;
+        status = json_has_more_values(text, size_bytes, INFER_MAX_VALUES + OTHER_VALUES)
+                     ? MODEL_UNSUPPORTED
+                     : MODEL_INVALID_ARGUMENT;
     if (status == MODEL_OK && !json_is_object(tree))
         status = error_set(err, MODEL_INVALID_ARGUMENT, "the body is not a JSON object");
     if (status == MODEL_OK)
-        status = read_rest(tree, &body, err);
+        status = read_rest(tree, max_timeout_ms, &body, err);
     if (status == MODEL_OK)
         status = read_inputs(json_member(tree, "inputs"), &body, err);
     if (status == MODEL_OK)

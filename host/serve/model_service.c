@@ -10,9 +10,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <uv.h>
 
 #define MAX_REPLY_BYTES ((size_t)256 << 20)
+#define MAX_CONNECTIONS ((size_t)1000)
 #define GOODBYE_MS      1000 /* for clients to take their last answer */
 #define JSON            "application/json"
 #define MODELS          "/v2/models/"
@@ -142,14 +144,31 @@ static model_status start(struct exchange *exchange, const struct infer_body *bo
                                on_answer, exchange, &exchange->request, err);
 }
 
+/* A body in another encoding is not what it seems. */
+static bool is_encoded(const struct http_request *http)
+{
+    const char *encoding = http_request_header(http, "Content-Encoding");
+    return encoding != NULL && strcasecmp(encoding, "identity") != 0;
+}
+
 static void infer(struct model_service *service, const struct served_model *model,
                   struct http_request *http)
 {
     struct model_error err = MODEL_ERROR_INIT;
     struct infer_body body;
     size_t size_bytes = 0;
+    if (is_encoded(http)) {
+        http_reply_error(http, 415, "the body has a Content-Encoding, want it as it is");
+        return;
+    }
     const char *text = http_request_body(http, &size_bytes);
-    model_status status = infer_body_parse(text, size_bytes, &body, &err);
+    const int64_t max_timeout_ms =
+        model->max_timeout_ms > 0 ? model->max_timeout_ms : MODEL_SERVICE_MAX_TIMEOUT_MS;
+    model_status status = infer_body_parse(text, size_bytes, max_timeout_ms, &body, &err);
+    if (status == MODEL_UNSUPPORTED) {
+        http_reply_error(http, 413, err.message);
+        return;
+    }
     if (status != MODEL_OK) {
         reply_failure(http, status, &err);
         return;
@@ -338,12 +357,17 @@ model_status model_service_create(struct uv_loop_s *loop,
         return error_no_memory(err, "a service");
     service->options = *options;
     service->loop = loop;
-    const struct http_server_options http = {.host = options->host,
-                                             .port = options->port,
-                                             .handle = handle,
-                                             .context = service,
-                                             .log = options->log,
-                                             .max_body_bytes = INFER_MAX_BODY_BYTES};
+    const size_t max_connections = http_server_room(MAX_CONNECTIONS);
+    const struct http_server_options http = {
+        .max_connections = max_connections,
+        .max_connections_per_address =
+            options->max_per_address > 0 ? options->max_per_address : (max_connections + 1) / 2,
+        .host = options->host,
+        .port = options->port,
+        .handle = handle,
+        .context = service,
+        .log = options->log,
+        .max_body_bytes = INFER_MAX_BODY_BYTES};
     model_status status = http_server_create(loop, &http, &service->server, err);
     if (status != MODEL_OK)
         free(service);

@@ -16,9 +16,12 @@
 struct uv_loop_s;
 struct model_service;
 
+#define MODEL_SERVICE_MAX_TIMEOUT_MS 3600000
+
 struct served_model {
     const char *name; /* in addresses */
     struct modelhost_model *model;
+    int64_t max_timeout_ms; /* that a client may ask for; 0: MODEL_SERVICE_MAX_TIMEOUT_MS */
 };
 
 struct model_service_options {
@@ -28,6 +31,7 @@ struct model_service_options {
     const struct served_model *models; /* (n_models), outlive the service */
     size_t n_models;
     const struct log_sink *log; /* outlives the service */
+    size_t max_per_address;     /* connections; 0: half of all that there may be */
 };
 
 /* Listens; errors as http_server_create(). [the loop's thread, as all here] */

@@ -113,13 +113,6 @@ static model_status take_output(struct worker_instance *instance, const struct m
     return status;
 }
 
-/* What the plugin took, as its process says; it cannot have been longer than the host has waited. */
-static int64_t believed_run_ns(const struct worker_instance *instance)
-{
-    const int64_t waited_ns = clock_now_ns() - instance->asked_ns;
-    return instance->say.run_ns < waited_ns ? instance->say.run_ns : waited_ns;
-}
-
 static model_status take_answer(struct worker_instance *instance, const struct model_call *call,
                                 struct model_error *err)
 {
@@ -139,7 +132,8 @@ static model_status take_answer(struct worker_instance *instance, const struct m
         instance->usual_output_bytes = total_bytes;
     const struct modelhost_request *request = execute_request_of(call);
     if (request != NULL)
-        lane_account_ran(&request->model->lane_account, believed_run_ns(instance));
+        lane_account_ran(&request->model->lane_account, say->run_ns,
+                         clock_now_ns() - instance->asked_ns);
     for (uint32_t i = 0; i < call->n_slots && status == MODEL_OK; i++)
         instance->is_filled[call->slots[i]] = true;
     return status;

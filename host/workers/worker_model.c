@@ -162,6 +162,16 @@ model_status worker_model_create(const struct worker_model_options *options, str
     return MODEL_OK;
 }
 
+model_status worker_model_check(const struct model *self, struct model_error *err)
+{
+    const struct worker_model *model = (const struct worker_model *)self;
+    model_status status = worker_slot_check(model->slots[0], err);
+    for (uint32_t i = 1; i < model->n_slots && status != MODEL_OK; i++)
+        if (worker_slot_check(model->slots[i], NULL) == MODEL_OK)
+            status = MODEL_OK;
+    return status;
+}
+
 uint32_t worker_model_pids(const struct model *self, int64_t ret[WORKER_MAX_PROCESSES])
 {
     const struct worker_model *model = (const struct worker_model *)self;

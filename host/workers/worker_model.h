@@ -44,6 +44,9 @@ struct worker_model_options {
 model_status worker_model_create(const struct worker_model_options *options, struct model **ret,
                                  struct model_error *err);
 
+/* Of a model made so: whether a call would soon find a process; if not, the sentence is the first one's.
+ * [any-thread] */
+model_status worker_model_check(const struct model *model, struct model_error *err);
 /* Of a model made so: the processes that run now; returns how many were written. [any-thread] */
 uint32_t worker_model_pids(const struct model *model, int64_t ret[WORKER_MAX_PROCESSES]);
 

@@ -202,20 +202,51 @@ uint64_t worker_slot_generation(struct worker_slot *slot)
 
 /* ---- using */
 
+/* Under the mutex: why there is no process, and that one is started in so long. */
+static void say_failing(const struct worker_slot *slot, int64_t left_ns, struct model_error *err)
+{
+    const long long left_ms = (long long)(left_ns / NS_PER_MS);
+    const uint32_t n = slot->backoff.n_deaths;
+    if (slot->is_barred)
+        (void)error_set(err, MODELHOST_CRASHED,
+                        "no worker process may be started; it is tried again in %lld ms", left_ms);
+    else if (n == 0)
+        (void)error_set(err, MODELHOST_CRASHED,
+                        "no worker process can be started; it is tried again in %lld ms", left_ms);
+    else
+        (void)error_set(err, MODELHOST_CRASHED,
+                        "the worker process has ended %u time%s without an answer in between; it "
+                        "is started again in %lld ms",
+                        n, n == 1 ? "" : "s", left_ms);
+    if (slot->error.message[0] != '\0')
+        error_advise(err, "%s", slot->error.message);
+}
+
 /* Under the mutex: whether it rests for longer than anybody should wait, or has to; says so. */
 static bool rests_long(struct worker_slot *slot, struct model_error *err)
 {
     const int64_t left_ns = worker_backoff_left_ns(&slot->backoff, clock_now_ns());
     if (slot->state != WORKER_RESTING || (left_ns <= MAX_WAIT_NS && !slot->is_barred))
         return false;
-    (void)error_set(
-        err, MODELHOST_CRASHED,
-        "the worker process has ended %u times without an answer in between; it is started "
-        "again in %lld ms",
-        slot->backoff.n_deaths, (long long)(left_ns / NS_PER_MS));
-    if (slot->failure != MODEL_OK)
-        error_advise(err, "%s", slot->error.message);
+    say_failing(slot, left_ns, err);
     return true;
+}
+
+model_status worker_slot_check(struct worker_slot *slot, struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&slot->mutex);
+    const int64_t now_ns = clock_now_ns();
+    const int64_t starting_ns = slot->state == WORKER_STARTING ? now_ns - slot->started_ns : 0;
+    if (slot->state != WORKER_READY &&
+        (slot->is_barred || worker_backoff_is_failing(&slot->backoff))) {
+        say_failing(slot, worker_backoff_left_ns(&slot->backoff, now_ns), err);
+        status = MODELHOST_CRASHED;
+    } else if (starting_ns > MAX_WAIT_NS)
+        status = error_set(err, MODEL_BUSY, "a worker process has been starting for %lld ms",
+                           (long long)(starting_ns / NS_PER_MS));
+    uv_mutex_unlock(&slot->mutex);
+    return status;
 }
 
 model_status worker_slot_wait(struct worker_slot *slot, struct worker_patience *patience,

@@ -102,6 +102,10 @@ int64_t worker_slot_pid(struct worker_slot *slot);
 /* How many processes were started. */
 uint64_t worker_slot_generation(struct worker_slot *slot);
 
+/* Whether a call need not wait long for a process: MODELHOST_CRASHED when the last ones ended early or none may
+ * be started, MODEL_BUSY when one takes long to start. */
+model_status worker_slot_check(struct worker_slot *slot, struct model_error *err);
+
 /* Waits until a process is ready. MODELHOST_CRASHED when it keeps ending; MODEL_DEADLINE, or what was
  * raised, when the patience is over. */
 model_status worker_slot_wait(struct worker_slot *slot, struct worker_patience *patience,

@@ -66,6 +66,7 @@ struct worker_slot {
     bool is_leaving;  /* it was told goodbye */
     bool is_barred;   /* the guard let none be started */
     struct worker_process process;
+    int64_t started_ns; /* the process of this generation */
     uint64_t generation;
     struct worker_link *links;
     uint32_t n_turns;   /* calls that run side by side */

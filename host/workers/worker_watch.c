@@ -151,7 +151,9 @@ static model_status take_opened(struct worker_slot *slot, const struct worker_me
                    message->text);
     else if (slot->state == WORKER_STARTING) {
         slot->failure = MODEL_OK;
+        slot->error.message[0] = '\0';
         slot->state = WORKER_READY;
+        metrics_add(slot->config->metrics, METRIC_WORKERS_READY, 0, 1);
         slot->tail = (struct line_tail){.n_ended = 0}; /* what it said of the package is no cause */
         slot->is_repeating = false;
     }
@@ -376,6 +378,8 @@ static void end_generation(struct worker_slot *slot, const struct worker_end *en
     else
         worker_backoff_died(&slot->backoff, clock_now_ns());
     slot->has_process = false;
+    if (slot->state == WORKER_READY)
+        metrics_add(slot->config->metrics, METRIC_WORKERS_READY, 0, -1);
     slot->state = WORKER_RESTING;
     atomic_store(&slot->n_ended, slot->generation);
     for (struct worker_link *link = slot->links; link != NULL; link = link->next)
@@ -446,6 +450,7 @@ static bool start(struct worker_slot *slot)
     slot->failure = MODEL_OK;
     slot->killed = false;
     slot->is_barred = status != MODEL_OK;
+    slot->started_ns = clock_now_ns();
     slot->generation++;
     atomic_store(&slot->works, 0);
     if (status == MODEL_OK)
@@ -457,7 +462,7 @@ static bool start(struct worker_slot *slot)
         (void)send_open(slot, NULL); /* if it is gone already, that is seen soon */
     else {
         fail_start(slot, status, err.message);
-        worker_backoff_died(&slot->backoff, clock_now_ns());
+        worker_backoff_refused(&slot->backoff, clock_now_ns());
         slot->state = WORKER_RESTING;
         atomic_store(&slot->n_ended, slot->generation);
     }

@@ -47,6 +47,8 @@ enum fault {
     TIMER,
     ALARM,
     END_THREAD,
+    CLOSE_ALL,
+    FLOOD,
     /* create_model() and destroy() */
     LEAK_BLOCK,
     NO_NULL_CHECK,
@@ -91,6 +93,8 @@ static const char *const fault_names[N_FAULTS] = {"none",
                                                   "timer",
                                                   "alarm",
                                                   "end-thread",
+                                                  "close-all",
+                                                  "flood",
                                                   "leak-block",
                                                   "no-null-check",
                                                   "crash-on-config",
@@ -191,6 +195,15 @@ static void forge_verdict(void)
     _exit(0);
 }
 
+/* Of lines that say nothing, where verdicts go. */
+static void flood(void)
+{
+    static const char line[] = "\nnothing to say here\n";
+    for (int i = 0; i < 20000; i++)
+        (void)!write(3, line, sizeof line - 1);
+    abort();
+}
+
 /* What it can get at beside its work, or NULL. */
 static const char *get_out(void)
 {
@@ -255,6 +268,13 @@ static model_status fault_first(struct faulty_instance *instance, const struct m
         return leave_timer() ? MODEL_OK : MODEL_INTERNAL;
     case ALARM:
         (void)alarm(1000);
+        return MODEL_OK;
+    case CLOSE_ALL:
+        for (int fd = 0; fd < 64; fd++)
+            (void)close(fd);
+        return MODEL_OK;
+    case FLOOD:
+        flood();
         return MODEL_OK;
     case END_THREAD:
         pthread_exit(NULL);

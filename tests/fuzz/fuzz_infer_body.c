@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct infer_body body;
     unsigned sum = 0;
-    if (infer_body_parse((const char *)data, size, &body, NULL) != MODEL_OK)
+    if (infer_body_parse((const char *)data, size, 60000, &body, NULL) != MODEL_OK)
         return 0;
     for (uint32_t i = 0; i < body.n_inputs; i++)
         for (uint64_t k = 0; k < body.inputs[i]->size_bytes; k++)

@@ -143,7 +143,7 @@ TABLE
     same 'a crash that is one too many: exit code' "$code" 1
     ok 'a crash that is one too many: is told' says 'is in quarantine for 600 s: 1 crash in a row'
     run_chaos --store "$work/store"
-    ok 'nobody opens it then' says 'is in quarantine for 1 h more'
+    ok 'nobody opens it then' says 'is in quarantine for 10 min more'
     run quarantine list --store "$work/store"
     ok 'it is listed with the reason' prints '1 crash in a row, the last one: plugin crashed: SIGSEGV in run'
     run quarantine clear --all --store "$work/store"

@@ -109,6 +109,8 @@ finds alarm 3 '' 'the timer ITIMER_REAL .* was left running'
 finds end-thread 12 '' 'the plugin ended the thread that called it \(pthread_exit\(\)\)'
 [ -r /proc/self/timers ] && finds timer 3 '' '1 timers of timer_create\(\) are there, before it were 0'
 finds forge-verdict 9 '' 'the plugin wrote a verdict of its own'
+finds close-all 8 '' 'closed descriptors that are not its own in run\(\)'
+finds flood 8 '' 'crashed with SIGABRT in run\(\): '
 finds crash-at-exit 12 '' 'crashed with SIGABRT: the end of the process'
 if [ -z "$sanitized" ]; then # whose own reports come first, or whose heap is another
     finds leak-malloc 4 '' 'the heap grows by 30[0-9][0-9] bytes a round'

@@ -60,6 +60,12 @@ same 'no JSON is refused' "$(status "$url/v2/models/echo/infer" -d x)" 400
 has 'an input of another name is refused with the reason' \
     "$(get "$url/v2/models/echo/infer" -d '{"inputs":[{"name":"z","shape":[1],"datatype":"FP32","data":[1]}]}')" \
     "the model has no input 'z'; its first is 'x'"
+same 'a body that is compressed is refused' \
+    "$(status "$url/v2/models/echo/infer" -H 'Content-Encoding: gzip' -d "$(body 1)")" 415
+same 'one that is as it is, is not' \
+    "$(status "$url/v2/models/echo/infer" -H 'Content-Encoding: Identity' -d "$(body 1)")" 200
+same 'more numbers than it takes are too large' \
+    "$(status "$url/v2/models/echo/infer" -d '{"inputs":[{"name":"x","shape":[2097153],"datatype":"FP32","data":[1]}]}')" 413
 same 'a missing input is refused' "$(status "$url/v2/models/echo/infer" -d '{"inputs":[]}')" 400
 same 'an unknown output is refused' \
     "$(status "$url/v2/models/echo/infer" -d '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}],"outputs":[{"name":"q"}]}')" 400
@@ -100,6 +106,11 @@ BUILD=$build examples/chaos/make_package.sh "$work/hang" mode=hang >/dev/null
 start timeouts "$work/hang" "$work/echo" --lanes 1 --timeout 100ms
 same 'a request without a deadline has that of the server' \
     "$(status "$url/v2/models/hang/infer" -d '{"inputs":[{"name":"input","shape":[1,2],"datatype":"FP32","data":[1,2]}]}')" 504
+has 'a request may name ten times that' \
+    "$(get "$url/v2/models/echo/infer" -d '{"parameters":{"timeout":1000000},"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}')" '"data":[1]'
+has 'and no more' \
+    "$(get -w ' %{http_code}' "$url/v2/models/hang/infer" -d '{"parameters":{"timeout":1000001},"inputs":[{"name":"input","shape":[1,2],"datatype":"FP32","data":[1,2]}]}')" \
+    "parameters.timeout: 1000001 us, want at most 1000000 us (the server's --max-timeout)\"} 400"
 has 'so others are served' "$(get "$url/v2/models/echo/infer" -d "$(body 4)")" '"data":[4]'
 for worker in $(ps -o pid= --ppid "$pid"); do kill -STOP "$worker"; done
 same 'a worker that was stopped is one that hangs' "$(status "$url/v2/models/echo/infer" -d "$(body 5)")" 504

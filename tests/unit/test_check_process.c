@@ -150,6 +150,27 @@ static void of_too_much_output_the_end_is_kept_by_whole_lines(void **state)
     process_outcome_finish(&outcome);
 }
 
+/* What was going on, and that something failed, is behind a flood of other lines still known. */
+static void of_too_much_record_the_last_line_of_each_kind_is_kept(void **state)
+{
+    (void)state;
+    struct process_outcome outcome =
+        run_shell("echo Sold >&3; echo 'Vfailed it wrote' >&3; echo Sstep >&3; echo 'Prun()' >&3; "
+                  "i=0; while [ $i -lt 20000 ]; do echo \"x$i of many\" >&3; i=$((i+1)); done",
+                  LONG_MS);
+    static const char head[] = "Vfailed it wrote\nSstep\nPrun()\nx";
+    assert_true(outcome.record.size <= 64 << 10);
+    assert_memory_equal(outcome.record.data, head, sizeof head - 1);
+    process_outcome_finish(&outcome);
+    outcome = run_shell("printf 'S%5000d\\nP%5000d\\n' 1 2 >&3; i=0; while [ $i -lt 400 ]; do "
+                        "printf 'x%400d' $i >&3; i=$((i+1)); done",
+                        LONG_MS); /* no line at all */
+    assert_true(outcome.record.size <= 64 << 10);
+    assert_memory_equal(outcome.record.data, "S   ", 4);
+    assert_memory_equal(outcome.record.data + 1023, "\nP   ", 5);
+    process_outcome_finish(&outcome);
+}
+
 static void signals_that_are_blocked_here_are_not_so_there(void **state)
 {
     (void)state;
@@ -202,6 +223,7 @@ int main(void)
 #endif
         cmocka_unit_test(the_environment_is_a_workers),
         cmocka_unit_test(of_too_much_output_the_end_is_kept_by_whole_lines),
+        cmocka_unit_test(of_too_much_record_the_last_line_of_each_kind_is_kept),
         cmocka_unit_test(signals_that_are_blocked_here_are_not_so_there),
         cmocka_unit_test(a_program_that_is_not_there_is_an_error),
         cmocka_unit_test(no_descriptor_and_no_zombie_stays),

@@ -51,6 +51,20 @@ static void a_model_has_what_all_have_and_its_own_over_it(void **state)
     modelhost_config_destroy(config);
 }
 
+static void bounds_and_no_bound_are_taken(void **state)
+{
+    (void)state;
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost_config *config = parse("{\"models\":{\"*\":{\"worker_memory_bytes\":67108864},"
+                                            "\"bert\":{\"worker_memory_bytes\":0}},"
+                                            "\"host\":{\"redis_url\":\"\",\"plugin_path\":\"\"}}");
+    modelhost_config_model(config, "other", &options);
+    assert_true(options.worker_memory_bytes == 67108864);
+    modelhost_config_model(config, "bert", &options);
+    assert_true(options.worker_memory_bytes == 0);
+    modelhost_config_destroy(config);
+}
+
 static void an_empty_file_changes_nothing(void **state)
 {
     (void)state;
@@ -97,7 +111,16 @@ static void what_is_wrong_is_named_by_its_place(void **state)
          "options.json: host.lanes: want a whole number from 0 to 1024"},
         {"{\"host\":{\"lanes\":null}}",
          "options.json: host.lanes: want a whole number from 0 to 1024"},
-        {"{\"host\":{\"store_dir\":1}}", "options.json: host.store_dir is not a string"},
+        {"{\"host\":{\"store_dir\":1}}",
+         "options.json: host.store_dir: want a string that is not empty, without control characters"},
+        {"{\"host\":{\"worker_path\":\"\"}}",
+         "options.json: host.worker_path: want a string that is not empty, without control characters"},
+        {"{\"host\":{\"plugin_path\":\"a\\u007fb\"}}",
+         "options.json: host.plugin_path: want a string without control characters"},
+        {"{\"models\":{\"*\":{\"name\":\"\\n\"}}}",
+         "options.json: models.*.name: want a string without control characters"},
+        {"{\"models\":{\"*\":{\"worker_memory_bytes\":1}}}",
+         "options.json: models.*.worker_memory_bytes: want 0 or a whole number from 67108864 to 9007199254740992"},
         {"{\"models\":{\"*\":{\"isolation\":\"wroker\"}}}",
          "options.json: models.*.isolation: want one of \"inproc\", \"worker\""},
     };
@@ -276,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_file_names_is_set_and_the_rest_is_left),
         cmocka_unit_test(a_model_has_what_all_have_and_its_own_over_it),
+        cmocka_unit_test(bounds_and_no_bound_are_taken),
         cmocka_unit_test(an_empty_file_changes_nothing),
         cmocka_unit_test(a_struct_of_an_older_program_is_written_within_its_size),
         cmocka_unit_test(what_is_wrong_is_named_by_its_place),

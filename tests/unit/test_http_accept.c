@@ -1,7 +1,9 @@
 /* test_http_accept.c - how many connections there may be, in all and from one address. */
 #include "http_fixture.h"
+#include "http_private.h"
 
 #include <netdb.h>
+#include <sys/resource.h>
 
 static int connect_from(const struct fixture *fixture, uint32_t source)
 {
@@ -66,11 +68,78 @@ static void an_idle_connection_makes_room_for_a_new_one_of_its_address(void **st
     stop(fixture);
 }
 
+/* Those that are refused close at once; the wait is for the slow one to be slow enough. */
+static void a_slow_client_makes_room_before_an_idle_one(void **state)
+{
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){.max_connections = 2});
+    char c, *answer = NULL;
+    int busy = keep_busy(fixture), slow = connect_to(fixture);
+    send_text(slow, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf");
+    do {
+        free(answer);
+        int next = connect_to(fixture);
+        send_text(next, "GET /y HTTP/1.1\r\n" CLOSE_HEADERS);
+        answer = read_all(next, NULL);
+    } while (memcmp(answer, "HTTP/1.1 503 ", 13) == 0);
+    assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+    free(answer);
+    while (recv(slow, &c, 1, 0) > 0)
+        ;
+    (void)close(slow);
+    order(fixture, RELEASE);
+    read_until(busy, "late");
+    (void)close(busy);
+    stop(fixture);
+}
+
+/* The last two are refused without a word: a refusal takes a descriptor. */
+static void refusals_do_not_grow_beyond_a_bound(void **state)
+{
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){.max_connections = 1});
+    int busy = keep_busy(fixture), refused[40];
+    for (int i = 0; i < 40; i++)
+        refused[i] = connect_to(fixture);
+    for (int i = 0; i < 40; i++) {
+        char *answer = read_all(refused[i], NULL);
+        assert_true(answer[0] == '\0' || memcmp(answer, "HTTP/1.1 503 ", 13) == 0);
+        free(answer);
+    }
+    order(fixture, COUNT);
+    assert_true(fixture->n_connections <= 1 + 16);
+    order(fixture, RELEASE);
+    read_until(busy, "late");
+    (void)close(busy);
+    stop(fixture);
+}
+
+static void connections_leave_descriptors_for_others(void **state)
+{
+    (void)state;
+    assert_int_equal(http_connections_that_fit(1000, 65536, 40), 1000);
+    assert_int_equal(http_connections_that_fit(1000, 1024, 24), 750);
+    assert_int_equal(http_connections_that_fit(1000, 256, 56), 150);
+    assert_int_equal(http_connections_that_fit(1000, 100, 20), 48);
+    assert_int_equal(http_connections_that_fit(1000, 40, 20), 1);
+    assert_int_equal(http_connections_that_fit(1000, 20, 30), 1);
+    struct rlimit before, low = {.rlim_cur = 128};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_in_range(http_server_room(1000), 1, 96);
+    assert_int_equal(http_server_room(5), 5);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_address_may_have_so_many_connections),
         cmocka_unit_test(an_idle_connection_makes_room_for_a_new_one_of_its_address),
+        cmocka_unit_test(a_slow_client_makes_room_before_an_idle_one),
+        cmocka_unit_test(refusals_do_not_grow_beyond_a_bound),
+        cmocka_unit_test(connections_leave_descriptors_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,10 +5,12 @@
 #include "infer_datatype.h"
 #include "testing.h"
 
+#define MAX_TIMEOUT_MS 60000
+
 static void parse(const char *text, struct infer_body *ret)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    if (infer_body_parse(text, strlen(text), ret, &err) != MODEL_OK)
+    if (infer_body_parse(text, strlen(text), MAX_TIMEOUT_MS, ret, &err) != MODEL_OK)
         fail_msg("%s", err.message);
 }
 
@@ -37,6 +39,15 @@ static void a_whole_request_is_read(void **state)
     assert_true(numbers[0] == 0 && numbers[1] == -1 && numbers[2] == INT64_C(9007199254740992));
     assert_int_equal(body.n_output_names, 2);
     assert_string_equal(body.output_names[1], "z");
+    infer_body_finish(&body);
+}
+
+static void the_longest_timeout_is_a_timeout(void **state)
+{
+    (void)state;
+    struct infer_body body;
+    parse("{\"parameters\":{\"timeout\":60000000},\"inputs\":[]}", &body);
+    assert_int_equal(body.timeout_ms, MAX_TIMEOUT_MS);
     infer_body_finish(&body);
 }
 
@@ -73,7 +84,8 @@ static void each_datatype_holds_its_bounds(void **state)
             text, sizeof text,
             "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"%s\",\"data\":[%s]}]}",
             rows[i].datatype, rows[i].bad);
-        assert_int_equal(infer_body_parse(text, strlen(text), &body, &err), MODEL_INVALID_ARGUMENT);
+        assert_int_equal(infer_body_parse(text, strlen(text), MAX_TIMEOUT_MS, &body, &err),
+                         MODEL_INVALID_ARGUMENT);
     }
 }
 
@@ -88,14 +100,17 @@ static void what_is_wrong_is_said(void **state)
         {"{}", "want an array \"inputs\" of at most 64"},
         {"{\"id\":1,\"inputs\":[]}", "id is not a string"},
         {"{\"parameters\":{\"timeout\":-1},\"inputs\":[]}", "parameters.timeout: want whole"},
+        {"{\"parameters\":{\"timeout\":60000001},\"inputs\":[]}",
+         "parameters.timeout: 60000001 us, want at most 60000000 us (the server's --max-timeout)"},
+        {"{\"parameters\":{\"timeout\":1000000000000000},\"inputs\":[]}",
+         "want at most 60000000 us"},
+        {"{\"parameters\":{\"timeout\":1e300},\"inputs\":[]}", "parameters.timeout: want whole"},
         {"{\"inputs\":[{}]}", "an input has no name"},
         {"{\"inputs\":[{\"name\":\"x\"}]}", "input 'x': want a datatype"},
         {"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP16\"}]}", "input 'x': want a datatype"},
         {"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\"}]}", "want a shape of at most 8"},
         {"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[-1]}]}", "no whole number"},
         {"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1]}]}", "\"data\""},
-        {"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[3000000],\"data\":[]}]}",
-         "more than 2,097,152 numbers"},
         {"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\","
          "\"shape\":[9007199254740992,9007199254740992],\"data\":[]}]}",
          "its shape overflows"},
@@ -111,11 +126,86 @@ static void what_is_wrong_is_said(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct infer_body body;
         struct model_error err = MODEL_ERROR_INIT;
-        assert_int_equal(infer_body_parse(rows[i].text, strlen(rows[i].text), &body, &err),
-                         MODEL_INVALID_ARGUMENT);
+        assert_int_equal(
+            infer_body_parse(rows[i].text, strlen(rows[i].text), MAX_TIMEOUT_MS, &body, &err),
+            MODEL_INVALID_ARGUMENT);
         if (strstr(err.message, rows[i].reason) == NULL)
             fail_msg("'%s', want '%s'", err.message, rows[i].reason);
     }
+}
+
+#define X(shape_, data_)                                                                           \
+    "{\"inputs\":[{\"name\":\"x\",\"datatype\":\"INT32\",\"shape\":" shape_ ",\"data\":" data_ "}]}"
+
+static void data_is_flat_or_nested_like_its_shape(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        X("[2,3]", "[1,2,3,4,5,6]"),
+        X("[2,3]", "[[1,2,3],[4,5,6]]"),
+        X("[1,2,1]", "[[[1],[2]]]"),
+        X("[2,0]", "[[],[]]"),
+        X("[2,0]", "[]"),
+        X("[0,5]", "[]"),
+        X("[2,1]", "[[1],[2]]"),
+        X("[]", "[1]"),
+    };
+    static const char *const bad[] = {
+        X("[1,2]", "[[1,[2]]]"),
+        X("[2,3]", "[[1,2],[3,4],[5,6]]"),
+        X("[2,3]", "[[1,2,3,4],[5,6]]"),
+        X("[1,2]", "[[[1,2]]]"),
+        X("[2]", "[[1,2]]"),
+        X("[2]", "[[1],[2]]"),
+        X("[1,2,1]", "[[1,2]]"),
+        X("[2,1]", "[[1],2]"),
+        X("[2,1]", "[1,[2]]"),
+        X("[2,0]", "[[]]"),
+        X("[]", "[[1]]"),
+        X("[0,5]", "[[]]"),
+        X("[2,2]", "[[1,2],[]]"),
+        X("[2,2]", "[[1,2],{},[3,4]]"),
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct infer_body body;
+        parse(good[i], &body);
+        for (uint64_t k = 0; k < body.inputs[0]->size_bytes / 4; k++)
+            assert_int_equal(((const int32_t *)body.inputs[0]->data)[k], k + 1);
+        infer_body_finish(&body);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct infer_body body;
+        struct model_error err = MODEL_ERROR_INIT;
+        if (infer_body_parse(bad[i], strlen(bad[i]), MAX_TIMEOUT_MS, &body, &err) !=
+            MODEL_INVALID_ARGUMENT)
+            fail_msg("%s", bad[i]);
+        assert_non_null(strstr(err.message, "flat or nested like it"));
+    }
+}
+
+static void more_numbers_than_are_taken_are_told_apart(void **state)
+{
+    (void)state;
+    static const char head[] = "{\"inputs\":[{\"name\":\"x\",\"datatype\":\"INT32\",\"shape\":[1],"
+                               "\"data\":[1";
+    static const char shape[] = X("[3000000]", "[]");
+    struct infer_body body;
+    struct model_error err = MODEL_ERROR_INIT;
+    const size_t n_bytes = sizeof head - 1 + 2 * 3000000 + 4;
+    char *text = malloc(n_bytes);
+    assert_non_null(text);
+    memcpy(text, head, sizeof head - 1);
+    for (size_t i = sizeof head - 1; i < n_bytes - 4; i += 2)
+        memcpy(text + i, ",1", 2);
+    memcpy(text + n_bytes - 4, "]}]}", 4);
+    assert_int_equal(infer_body_parse(text, n_bytes, MAX_TIMEOUT_MS, &body, &err),
+                     MODEL_UNSUPPORTED);
+    assert_string_equal(err.message, "the body: more than 2098152 values");
+    assert_int_equal(infer_body_parse(shape, strlen(shape), MAX_TIMEOUT_MS, &body, &err),
+                     MODEL_UNSUPPORTED);
+    assert_string_equal(err.message,
+                        "input 'x': its shape has 3000000 numbers, and this server takes 2097152");
+    free(text);
 }
 
 static void a_scalar_and_an_empty_tensor_are_inputs(void **state)
@@ -137,8 +227,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_request_is_read),
+        cmocka_unit_test(the_longest_timeout_is_a_timeout),
         cmocka_unit_test(each_datatype_holds_its_bounds),
         cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(data_is_flat_or_nested_like_its_shape),
+        cmocka_unit_test(more_numbers_than_are_taken_are_told_apart),
         cmocka_unit_test(a_scalar_and_an_empty_tensor_are_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,23 +270,27 @@ static void few_wait_behind_long_calls(void **state)
         requests[i].next = i < 29 ? &requests[i + 1] : NULL;
     }
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 1); /* nothing is known */
-    lane_account_ran(&model.lane_account, INT64_MAX);
-    lane_account_ran(&model.lane_account, INT64_MIN); /* as a hostile process may say */
-    assert_int_equal(lane_account_mean_ns(&model.lane_account), INT64_MAX - INT64_MAX / 4);
-    model.lane_account.mean_run_ns = 0;
-    lane_account_ran(&model.lane_account, 1000);
+    lane_account_ran(&model.lane_account, 1000, 1000000000);
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 16);
     assert_ptr_equal(members[15], &requests[15]);
     assert_int_equal(lane_pipeline_gather(&requests[25], members), 5);
-    lane_account_ran(&model.lane_account, 100000);
+    lane_account_ran(&model.lane_account, 100000, 1000000000);
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 3);
-    lane_account_ran(&model.lane_account, 1000000); /* counts at once */
+    lane_account_ran(&model.lane_account, 1000000, 1000000000); /* counts at once */
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 1);
-    lane_account_ran(&model.lane_account, 0); /* this does not */
+    lane_account_ran(&model.lane_account, 0, 1000000000); /* this does not */
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 1);
     for (int i = 0; i < 100; i++)
-        lane_account_ran(&model.lane_account, 0);
+        lane_account_ran(&model.lane_account, 0, 1000000000);
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 16);
+    lane_account_ran(&model.lane_account, INT64_MAX, 1000000); /* no more than went by */
+    assert_int_equal(lane_account_mean_ns(&model.lane_account), 1000000);
+    assert_int_equal(lane_pipeline_gather(&requests[0], members), 1);
+    lane_account_ran(&model.lane_account, INT64_MIN, 1000000);
+    assert_int_equal(lane_account_mean_ns(&model.lane_account), 750000);
+    for (int i = 0; i < 100; i++)
+        lane_account_ran(&model.lane_account, INT64_MIN, 1000000);
+    assert_in_range(lane_account_mean_ns(&model.lane_account), 1, 3);
     requests[2].on_tensors_context = &model;
     requests[2].session = (struct modelhost_session *)(uintptr_t)&model;
     assert_int_equal(lane_pipeline_gather(&requests[0], members), 2); /* nobody is overtaken */

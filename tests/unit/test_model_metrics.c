@@ -224,6 +224,10 @@ static void packages_of_one_name_count_apart(void **state)
     assert_int_equal(modelhost_load_with(echo.host, twin, &options, &named, &err),
                      MODEL_INVALID_ARGUMENT);
     assert_string_equal(err.message, "a model's name has 1 to 200 bytes");
+    options.name = "a\nb";
+    assert_int_equal(modelhost_load_with(echo.host, twin, &options, &named, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "a model's name has a control character at byte 1");
     modelhost_release(other);
     echo_close(&echo);
     assert_int_equal(dir_remove_all(parent, NULL), MODEL_OK);

@@ -81,8 +81,13 @@ static void quarantine_refuses_until_it_expires(void **state)
 {
     const struct place *place = *state;
     add_to_quarantine(place, 7200);
-    expect_refusal(place, MODELHOST_LOAD_ANY, 1, "for 2 h more: crashed 3 times");
-    expect_refusal(place, MODELHOST_LOAD_ANY, 7199, "modelhost quarantine clear");
+    expect_refusal(place, MODELHOST_LOAD_ANY, 0, "for 2 h more: crashed 3 times");
+    expect_refusal(place, MODELHOST_LOAD_ANY, 1, "modelhost quarantine clear");
+    expect_refusal(place, MODELHOST_LOAD_ANY, 1, "for 120 min more");
+    expect_refusal(place, MODELHOST_LOAD_ANY, 1 + 3600, "for 60 min more");
+    expect_refusal(place, MODELHOST_LOAD_ANY, 7200 - 120, "for 2 min more");
+    expect_refusal(place, MODELHOST_LOAD_ANY, 7200 - 119, "for 119 s more");
+    expect_refusal(place, MODELHOST_LOAD_ANY, 7199, "for 1 s more");
     assert_int_equal(
         plugin_admission_check(place->store, place->plugin, MODELHOST_LOAD_ANY, 7200, NULL),
         MODEL_OK);

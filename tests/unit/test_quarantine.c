@@ -4,6 +4,8 @@
 #include "quarantine.h"
 #include "testing.h"
 
+#include <unistd.h>
+
 #define A "aaaa456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define B "bbbb456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -118,6 +120,40 @@ static void a_damaged_entry_keeps_its_plugin_out(void **state)
     free(path);
 }
 
+static void an_entry_that_cannot_be_removed_is_told(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct quarantine_entry entry;
+    char *folder = text_format("%s/quarantine/" A ".json", fixture->store);
+    assert_int_equal(dir_make_all(folder, NULL), MODEL_OK);
+    assert_int_equal(quarantine_find(fixture->store, A, 1, &entry, NULL), MODEL_OK);
+    assert_int_equal(quarantine_clear(fixture->store, A, &err), MODEL_IO);
+    assert_non_null(strstr(err.message, "cannot remove "));
+    free(folder);
+}
+
+static void what_is_no_folder_may_hold_any_entry(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct quarantine_entry entry;
+    struct quarantine_list list;
+    char *path = path_join(fixture->store, "quarantine");
+    write_file(path, "x", 1);
+    assert_true(quarantine_is_used(fixture->store));
+    assert_int_equal(quarantine_find(fixture->store, A, 1, &entry, &err), MODEL_IO);
+    assert_non_null(strstr(err.message, "should be the folder of plugins in quarantine"));
+    assert_int_equal(quarantine_list(fixture->store, &list, &err), MODEL_IO);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("quarantine", path), 0); /* that leads nowhere */
+    assert_true(quarantine_is_used(fixture->store));
+    assert_int_equal(quarantine_find(fixture->store, A, 1, &entry, &err), MODEL_IO);
+    assert_int_equal(unlink(path), 0);
+    assert_false(quarantine_is_used(fixture->store));
+    free(path);
+}
+
 static void other_files_are_not_entries(void **state)
 {
     const struct fixture *fixture = *state;
@@ -158,6 +194,8 @@ int main(void)
         TEST(a_newer_entry_takes_the_place_of_an_older),
         TEST(all_are_listed_and_cleared_one_by_one),
         TEST(a_damaged_entry_keeps_its_plugin_out),
+        TEST(an_entry_that_cannot_be_removed_is_told),
+        TEST(what_is_no_folder_may_hold_any_entry),
         TEST(other_files_are_not_entries),
         TEST(what_is_no_digest_is_refused),
         TEST(texts_that_are_no_utf8_are_cut),

@@ -123,6 +123,11 @@ static void asynchronous_calls_wait_for_the_next_backend_in_the_queue(void **sta
     wait_for(&late);
     assert_int_equal(late.status, MODEL_DEADLINE);
     assert_non_null(strstr(late.message, "while the request waited for a backend"));
+    pair.model->load.timeout_ms = 20; /* of calls that name none */
+    assert_int_equal(ask_async(pair.model, 0, &late, NULL, &err), MODEL_OK);
+    wait_for(&late);
+    assert_int_equal(late.status, MODEL_DEADLINE);
+    pair.model->load.timeout_ms = 0;
     assert_int_equal(ask_async(pair.model, 0, &cancelled, &request, &err), MODEL_OK);
     modelhost_cancel(request);
     wait_for(&cancelled);

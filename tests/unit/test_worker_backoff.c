@@ -44,12 +44,28 @@ static void work_forgives_everything(void **state)
     assert_true(worker_backoff_left_ns(&backoff, 0) == 0);
 }
 
+static void starts_that_are_refused_lengthen_the_pause_and_are_no_deaths(void **state)
+{
+    (void)state;
+    struct worker_backoff backoff = {0};
+    worker_backoff_died(&backoff, 0);
+    worker_backoff_refused(&backoff, 0);
+    assert_false(worker_backoff_is_failing(&backoff));
+    worker_backoff_refused(&backoff, 0);
+    assert_true(worker_backoff_is_failing(&backoff));
+    assert_true(worker_backoff_left_ns(&backoff, 0) == WORKER_BACKOFF_FIRST_NS);
+    assert_int_equal(backoff.n_deaths, 1);
+    worker_backoff_worked(&backoff);
+    assert_false(worker_backoff_is_failing(&backoff));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_deaths_cost_no_pause),
         cmocka_unit_test(pauses_double_up_to_a_limit),
         cmocka_unit_test(work_forgives_everything),
+        cmocka_unit_test(starts_that_are_refused_lengthen_the_pause_and_are_no_deaths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "crash_report.h"
 #include "errors.h"
 #include "plugin_error.h"
+#include "worker_lines.h"
 #include "worker_slot_private.h"
 
 #include <limits.h>
@@ -20,69 +21,6 @@
 
 #define MAX_OUTPUT_READS 256 /* of a process that has ended; others may hold its pipe */
 
-/* ---- what it prints */
-
-/* About the model, and the request unless that is 0. */
-static void log_line(const struct worker_slot *slot, int32_t level, uint64_t request_id,
-                     const char *text)
-{
-    const struct log_subject before =
-        log_set_subject((struct log_subject){slot->config->model_name, request_id});
-    log_write(slot->config->log, level, "worker %ld: %s", (long)slot->process.pid, text);
-    (void)log_set_subject(before);
-}
-
-static void say_omitted(struct worker_slot *slot, bool force)
-{
-    char text[80];
-    const uint64_t n = log_limit_take_omitted(&slot->limit, clock_now_ns(), force);
-    if (n == 0)
-        return;
-    (void)snprintf(text, sizeof text, "%llu more lines were left out", (unsigned long long)n);
-    log_line(slot, MODEL_LOG_WARN, 0, text);
-}
-
-/* A line of the plugin's, of which there may be any number. Those that nobody would see are not counted. */
-static void log_plugin_line(struct worker_slot *slot, int32_t level, uint64_t request_id,
-                            const char *text)
-{
-    if (level <= slot->config->log->level && log_limit_admit(&slot->limit, clock_now_ns()))
-        log_line(slot, level, request_id, text);
-}
-
-/* Without its blank end, which is nothing by itself. */
-static void end_line(struct worker_slot *slot)
-{
-    while (slot->line_bytes > 0 && memchr(" \t\r", slot->line[slot->line_bytes - 1], 3) != NULL)
-        slot->line_bytes--;
-    slot->line[slot->line_bytes] = '\0';
-    if (slot->line_bytes > 0)
-        log_plugin_line(slot, MODEL_LOG_WARN, 0, slot->line);
-    slot->line_bytes = 0;
-}
-
-/* Whole lines go to the log as they come; the last ones are kept. */
-static void take_output(struct worker_slot *slot, const char *data, size_t size_bytes)
-{
-    line_tail_append(&slot->tail, data, size_bytes);
-    for (size_t i = 0; i < size_bytes; i++) {
-        if (data[i] == '\n' || slot->line_bytes + 1 == sizeof slot->line)
-            end_line(slot);
-        if (data[i] != '\n')
-            slot->line[slot->line_bytes++] = data[i] != '\0' ? data[i] : ' ';
-    }
-}
-
-/* Whether there was something. */
-static bool read_output(struct worker_slot *slot)
-{
-    char data[4096];
-    const ssize_t n = read(slot->process.output, data, sizeof data);
-    if (n > 0)
-        take_output(slot, data, (size_t)n);
-    return n > 0;
-}
-
 /* ---- what it says */
 
 static void take_log(struct worker_slot *slot, const struct worker_message *message)
@@ -94,8 +32,8 @@ static void take_log(struct worker_slot *slot, const struct worker_message *mess
         line_tail_append(&slot->tail, message->text, strlen(message->text));
         line_tail_append(&slot->tail, "\n", 1);
     }
-    log_plugin_line(slot, slot->is_repeating && level <= MODEL_LOG_INFO ? MODEL_LOG_DEBUG : level,
-                    message->numbers[1], message->text);
+    worker_lines_take(slot, slot->is_repeating && level <= MODEL_LOG_INFO ? MODEL_LOG_DEBUG : level,
+                      message->numbers[1], message->text);
 }
 
 static void take_created(struct worker_slot *slot, const struct worker_message *message)
@@ -166,7 +104,7 @@ static model_status take_opened(struct worker_slot *slot, const struct worker_me
 static void set_breach(struct worker_slot *slot, const char *sentence)
 {
     if (atomic_load(&slot->n_calls) == 0) /* else the call says it */
-        log_line(slot, MODEL_LOG_ERROR, 0, sentence);
+        worker_lines_say(slot, MODEL_LOG_ERROR, 0, sentence);
     uv_mutex_lock(&slot->mutex);
     if (slot->breach.message[0] == '\0') /* the first is the cause of others */
         (void)error_set(&slot->breach, MODEL_CORRUPT, "%s", sentence);
@@ -199,7 +137,7 @@ static bool read_message(struct worker_slot *slot)
     if (status != MODEL_OK || message->type != WORKER_FAILED)
         return status == MODEL_OK;
     if (slot->is_repeating) /* nobody loads it who is told */
-        log_line(slot, MODEL_LOG_ERROR, 0, message->text);
+        worker_lines_say(slot, MODEL_LOG_ERROR, 0, message->text);
     return false;
 }
 
@@ -273,12 +211,13 @@ static void read_all(struct worker_slot *slot)
         const int n_ready = poll(wanted, 3, wait_ms(slot, start_ns));
         if (n_ready < 0)
             continue;
-        if (wanted[1].revents != 0 && !read_output(slot) && (wanted[1].revents & POLLHUP) != 0)
+        if (wanted[1].revents != 0 && !worker_lines_read(slot) &&
+            (wanted[1].revents & POLLHUP) != 0)
             wanted[1].fd = -1; /* closed */
         if (wanted[0].revents != 0)
             good = read_message(slot);
         good = good && wanted[2].revents == 0;
-        say_omitted(slot, false);
+        worker_lines_tell_omitted(slot, false);
         if (good && clock_now_ns() >= opening_until_ns(slot, start_ns)) {
             say_slow(slot);
             good = false;
@@ -291,13 +230,13 @@ static struct worker_end bury(struct worker_slot *slot)
 {
     worker_process_kill(&slot->process); /* if it only closed its socket */
     struct worker_end end = worker_process_reap(&slot->process);
-    for (int i = 0; i < MAX_OUTPUT_READS && read_output(slot); i++)
+    for (int i = 0; i < MAX_OUTPUT_READS && worker_lines_read(slot); i++)
         continue;
     for (int i = 0; i < MAX_OUTPUT_READS && is_readable(slot->process.socket); i++)
         if (!read_message(slot))
             break;
-    end_line(slot);
-    say_omitted(slot, true);
+    worker_lines_end(slot);
+    worker_lines_tell_omitted(slot, true);
     return end;
 }
 
@@ -361,7 +300,7 @@ static void tell_end(struct worker_slot *slot, const struct worker_end *end)
         return;
     crash_report_write(&err, end->wait_status, doing, lines, n_lines, false);
     if (n_calls == 0 && !is_starting)
-        log_line(slot, MODEL_LOG_WARN, 0, err.message);
+        worker_lines_say(slot, MODEL_LOG_WARN, 0, err.message);
     if (guard->crashed != NULL)
         guard->crashed(guard->context, atomic_load(&slot->works) != 0, err.message);
 }
@@ -469,7 +408,7 @@ static bool start(struct worker_slot *slot)
     uv_cond_broadcast(&slot->changed);
     uv_mutex_unlock(&slot->mutex);
     if (status == MODEL_OK && slot->is_repeating)
-        log_line(slot, MODEL_LOG_INFO, 0, "started in place of one that ended");
+        worker_lines_say(slot, MODEL_LOG_INFO, 0, "started in place of one that ended");
     return status == MODEL_OK;
 }
 

@@ -1,6 +1,6 @@
 /* test_worker_life.c - how worker processes begin and end, through the public interface: loading, crashes, destroy(),
  * and that nothing is left of them. host/workers/worker_model.c, host/workers/worker_slot.c,
- * host/workers/worker_watch.c, host/model_guard.c. */
+ * host/workers/worker_watch.c, host/workers/worker_lines.c, host/model_guard.c. */
 #include "clock.h"
 #include "loaded_model.h"
 #include "worker_fixture.h"

@@ -9,6 +9,7 @@
 #include "host.h"
 #include "model_describing.h"
 #include "model_guard.h"
+#include "model_prepared.h"
 #include "parallel.h"
 #include "plugin_admission.h"
 #include "plugin_copy.h"
@@ -186,7 +187,7 @@ static model_status open_plugin(struct modelhost_model *model, const struct mode
     const bool asks =
         wanted != NULL || plugin_admission_asks(model->host->store_dir, model->host->load_policy);
     const struct plugin_gate gate = {asks ? admit : NULL, &admission, model->host->barrier,
-                                     model->host->load_policy == MODELHOST_LOAD_CONFORMANT};
+                                     model->host->load_policy == MODELHOST_LOAD_CONFORMANT, true};
     return plugin_handle_open_if(model->plugin_path, model->log, &gate, &model->plugin, err);
 }
 
@@ -246,6 +247,7 @@ model_status model_opening_create_instance(struct modelhost_model *model,
 
 struct creation {
     struct modelhost_model *model;
+    struct prepared_ends *prepared; /* a worker's */
     uint32_t threads;
     model_status status;
     struct model_error *err;
@@ -259,6 +261,7 @@ static void create_on_own_thread(void *argument)
     struct modelhost_model *model = creation->model;
     struct model_error *err = creation->err;
     parallel_adopt_thread(creation->threads);
+    model_prepared_begin(model, creation->prepared);
     struct model_create_args args = {
         .struct_size = sizeof args,
         .package_dir = model->package.dir,
@@ -322,14 +325,18 @@ static model_status open_here(struct modelhost_model *model, const struct model_
         return status;
     model->services.loading = &model->loading;
     model->services.counters = metrics_plugin_counters(model->metrics.series);
-    struct creation creation = {model, threads, MODEL_INTERNAL, err};
+    struct creation creation = {model, source->prepared, threads, MODEL_INTERNAL, err};
     reaper_run_on_own_thread(create_on_own_thread, &creation);
     if (model->loading.status != MODEL_OK) /* the plugin knows less of it */
         return error_set(err, model->loading.status, "%s", model->loading.err.message);
     if (creation.status == MODEL_OK)
         creation.status = weight_loading_check(&model->loading, model->model->description, err);
     weight_loading_rest(&model->loading);
-    return creation.status == MODEL_OK ? loaded_model_check_files(model, err) : creation.status;
+    if (creation.status == MODEL_OK)
+        creation.status = loaded_model_check_files(model, err);
+    if (creation.status == MODEL_OK)
+        model_prepared_made(model);
+    return creation.status;
 }
 
 static model_status start_workers(struct modelhost_model *model, const char *name,
@@ -357,6 +364,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .verification = model->load.verification,
         .memory_budget_bytes = model->load.memory_budget_bytes,
         .dtype = model->load.dtype,
+        .prepared = model->prepared_share,
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
         .parts = model->parts,
@@ -390,6 +398,8 @@ static model_status take_parts(struct modelhost_model *model, struct model_error
         (void)weights_open(model->package.backend_dir, &weights, NULL);
     status = model_parts_of_files(model->config_text, model->config_bytes, model->package.archive,
                                   weights, model->parts.files, err);
+    if (status == MODEL_OK)
+        model_prepared_share(model, weights);
     weights_destroy(weights);
     return status;
 }

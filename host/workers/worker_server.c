@@ -32,6 +32,7 @@ struct worker_server {
     int32_t dtype;
     char *package_dir, *backend; /* backend NULL: the package's own choice */
     struct model_parts parts;    /* what the host has seen there */
+    struct prepared_ends ends;   /* for prepared weights */
     struct modelhost host;       /* as much of one as a model needs */
     uv_thread_t opening;
     void (*end_at_once)(int code);
@@ -115,7 +116,8 @@ static void open_model(void *argument)
     const struct model_source source = {.package_dir = server->package_dir,
                                         .backend = server->backend,
                                         .options = &options,
-                                        .parts = &server->parts};
+                                        .parts = &server->parts,
+                                        .prepared = &server->ends};
     struct modelhost_model *model = NULL;
     model_status status = loaded_model_create(&server->host, &source, &model, &err);
     if (status != MODEL_OK) {
@@ -128,9 +130,35 @@ static void open_model(void *argument)
     send_hello(server, model);
 }
 
+/* In front of the message that says what to open there are descriptors. */
+static model_status take_prepared(struct worker_server *server, struct model_error *err)
+{
+    const struct worker_message *message = &server->inbox.message;
+    int *end = message->numbers[0] == 0 ? &server->ends.file : &server->ends.pipe;
+    if (message->text == NULL || strlen(message->text) != SHA256_HEX_BYTES - 1 || *end >= 0 ||
+        message->numbers[0] > 1)
+        return error_set(err, MODEL_CORRUPT, "the host did not say which weights are prepared");
+    memcpy(server->ends.key, message->text, SHA256_HEX_BYTES);
+    *end = server->inbox.passed;
+    server->inbox.passed = -1;
+    return MODEL_OK;
+}
+
+static model_status receive_open(struct worker_server *server, struct model_error *err)
+{
+    server->ends.file = server->ends.pipe = -1;
+    model_status status = worker_socket_receive(server->socket, &server->inbox, err);
+    while (status == MODEL_OK && server->inbox.message.type == WORKER_PREPARED) {
+        status = take_prepared(server, err);
+        if (status == MODEL_OK)
+            status = worker_socket_receive(server->socket, &server->inbox, err);
+    }
+    return status;
+}
+
 static model_status take_open(struct worker_server *server, struct model_error *err)
 {
-    model_status status = worker_socket_receive(server->socket, &server->inbox, err);
+    model_status status = receive_open(server, err);
     const struct worker_message *open = &server->inbox.message;
     if (status != MODEL_OK)
         return status;

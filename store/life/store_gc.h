@@ -6,6 +6,7 @@
  * | a blob that no package names           | no download or install is at work, and it is older          |
  * | a partial download                     | no download is at work, and nothing was written to it since  |
  * | work in progress below tmp/            | its process is gone                                         |
+ * | prepared weights                       | no host used them for 30 days, nor within the grace         |
  * | leases, stamps, histories, times of use | their process, their package is gone                        |
  *
  * A killed collection has removed a part; the next one goes on. [any-thread], any process. */
@@ -20,7 +21,7 @@ struct store_gc_options {
     int64_t grace_s; /* what was made or used less than this ago stays */
     int64_t now_s;   /* 0: the disk's clock */
     bool dry_run;    /* removes nothing, reports the same */
-    /* Called for each: "blob", "package", "partial", "staging"; its name below the store; bytes that this frees. May be
+    /* Called for each: "blob", "package", "partial", "staging", "prepared"; its name below the store; bytes that this frees. May be
      * NULL. */
     void (*report)(void *context, const char *kind, const char *name, uint64_t size_bytes);
     void *context;

@@ -49,7 +49,7 @@ static void mend(uint8_t *file, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t *file = malloc(size > 0 ? size : 1);
+    uint8_t *file = calloc(1, size > 0 ? size : 1);
     if (file == NULL)
         return 0;
     if (size > 0)

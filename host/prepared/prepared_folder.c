@@ -70,6 +70,10 @@ int prepared_folder_open(const struct prepared_folder *folder, const char *key)
     }
     if (fd >= 0)
         (void)futimens(fd, times); /* a store that may only be read has no order of use */
+#ifdef POSIX_FADV_WILLNEED
+    if (fd >= 0) /* all of it is compared with checksums next */
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+#endif
     free(path);
     return fd;
 }

@@ -15,19 +15,22 @@ const char *compute_dtype_asked(int32_t dtype)
     return dtype > MODELHOST_F32 && dtype <= MODELHOST_INT4 ? names[dtype] : NULL;
 }
 
+const char *compute_dtype_of(const struct model_description *description)
+{
+    return MODEL_HAS(struct model_description, description, compute_dtype) &&
+                   description->compute_dtype != NULL
+               ? description->compute_dtype
+               : "f32";
+}
+
 model_status compute_dtype_check(int32_t dtype, const struct model_description *description,
                                  struct model_error *err)
 {
-    const char *asked = compute_dtype_asked(dtype);
-    const char *taken = MODEL_HAS(struct model_description, description, compute_dtype) &&
-                                description->compute_dtype != NULL
-                            ? description->compute_dtype
-                            : "f32";
+    const char *asked = compute_dtype_asked(dtype), *taken = compute_dtype_of(description);
     if (asked == NULL || strcmp(asked, taken) == 0)
         return MODEL_OK;
-    return error_set(
-        err, MODEL_UNSUPPORTED,
-        "it computes in %.16s, dtype %s was asked for; leave the dtype out, or take a plugin "
-        "that has it",
-        taken, asked);
+    return error_set(err, MODEL_UNSUPPORTED,
+                     "it computes in %.16s, dtype %s was asked for; leave the dtype out, or take a "
+                     "plugin that has it",
+                     taken, asked);
 }

@@ -8,6 +8,8 @@
  * choice: a package for other precisions may have no float32 at all. */
 const char *compute_dtype_asked(int32_t dtype);
 
+/* What a model says that it computes in; "f32" when it does not say. */
+const char *compute_dtype_of(const struct model_description *description);
 /* Whether the model took it: a plugin of an older ABI does not know that it was asked. MODEL_UNSUPPORTED names
  * both. */
 model_status compute_dtype_check(int32_t dtype, const struct model_description *description,

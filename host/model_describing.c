@@ -1,6 +1,7 @@
 /* model_describing.c - see model_describing.h. A text that was given out stays: who asked may still read it. A
  * new one is made only when other processes run than it says. */
 #include "model_describing.h"
+#include "compute_dtype.h"
 #include "errors.h"
 #include "model_info.h"
 #include "model_route.h"
@@ -46,6 +47,7 @@ static model_status write_text(const struct modelhost_model *model, struct model
         (void)json_add_string(info, "id", model->package.manifest.id);
         (void)json_add_string(info, "revision", model->package.manifest.revision);
     }
+    (void)json_add_string(info, "compute_dtype", compute_dtype_of(model->model->description));
     if (model->route != NULL)
         model_route_describe(model, info);
     add_isolation(info, model, text);

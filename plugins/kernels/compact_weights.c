@@ -264,8 +264,8 @@ void compact_panel_product(const struct kernels *kernels, const struct compact_w
     const char *data = (const char *)weights->panels + panel * weights->panel_bytes;
     const size_t in = weights->in_features, depth = filled_up(in, 4);
     if (weights->dtype == COMPUTE_BF16)
-        vector->bf16_product(x, in, n_rows, (const uint16_t *)(const void *)data, in, tile,
-                             COMPACT_COLUMNS);
+        vector->bf16_product(x, in, n_rows, (const uint16_t *)(const void *)data, COMPACT_COLUMNS,
+                             in, tile, COMPACT_COLUMNS);
     for (size_t r = 0; r < n_rows && weights->dtype == COMPUTE_INT4; r++)
         vector->int4_row(&rows[r], (const uint8_t *)data, in, tile + r * COMPACT_COLUMNS);
     for (size_t r = 0; r < n_rows && weights->dtype == COMPUTE_INT8; r++) {

@@ -39,13 +39,16 @@ static void pause_briefly(void)
 static void multiply(const struct vector_kernels *vector, const struct recurrent_panels *panels,
                      size_t index, const float *a, size_t n_rows, float *sums, size_t stride)
 {
-    const size_t columns = panels->n_parts * panels->width;
-    const float *panel = panels->packed + index * panels->depth * columns;
-    if (n_rows == 1)
-        vector->panel_row(a, panel, columns, panels->depth, sums);
+    const size_t columns = panels->n_parts * panels->width, depth = panels->depth;
+    const size_t first = index * recurrent_panel_numbers(panels);
+    const float *panel = (const float *)panels->packed + first;
+    if (panels->is_bf16)
+        vector->bf16_product(a, depth, n_rows, (const uint16_t *)panels->packed + first, columns,
+                             depth, sums, stride);
+    else if (n_rows == 1)
+        vector->panel_row(a, panel, columns, depth, sums);
     else
-        vector->product(a, panels->depth, n_rows, panel, columns, panels->depth, sums, stride,
-                        columns);
+        vector->product(a, depth, n_rows, panel, columns, depth, sums, stride, columns);
 }
 
 static size_t panel_rows(const struct recurrent_panels *panels, size_t index)

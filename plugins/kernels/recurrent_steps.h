@@ -10,9 +10,11 @@
 #define PROJECTION_COLUMNS 64 /* of weight_hr in one panel */
 
 /* A matrix in panels: panel i holds rows [i * width, ...) of each of n_parts parts, as
- * (depth, n_parts * width), with zeros where there are no rows. */
+ * (depth, n_parts * width), with zeros where there are no rows; in f32, or, where the kernels' dtype is any
+ * other, in bf16 as (depth / 2, n_parts * width, 2). */
 struct recurrent_panels {
-    const float *packed;
+    const void *packed;
+    bool is_bf16;
     size_t n_panels, n_parts, width, part_rows, depth;
 };
 
@@ -21,6 +23,9 @@ struct recurrent_panels {
  * (recurrent_panels.c) [create-thread] */
 void load_panels(struct loader *loader, const char *weight, const char *bias, size_t part_rows,
                  struct recurrent_panels *panels, const float **ret_bias);
+
+/* How many numbers a panel has. */
+size_t recurrent_panel_numbers(const struct recurrent_panels *panels);
 
 /* One layer in one direction. */
 struct recurrent_layer {

@@ -40,14 +40,15 @@ ALWAYS void bf16_step(vfloat sum[PRODUCT_ROWS][TILE_VECTORS], const float *const
 
 /* n_tile_rows and n_vectors are constants after inlining. Rows beyond n_rows repeat the last one and are not
  * stored. */
-ALWAYS void bf16_tile(const float *a, size_t lda, size_t n_rows, const uint16_t *b, size_t depth,
-                      float *out, size_t ldo, const size_t n_tile_rows, const size_t n_vectors)
+ALWAYS void bf16_tile(const float *a, size_t lda, size_t n_rows, const uint16_t *b, size_t columns,
+                      size_t depth, float *out, size_t ldo, const size_t n_tile_rows,
+                      const size_t n_vectors)
 {
     vfloat sum[PRODUCT_ROWS][TILE_VECTORS] = {0};
     const float *rows[PRODUCT_ROWS];
     for (size_t r = 0; r < n_tile_rows; r++)
         rows[r] = a + (r < n_rows ? r : n_rows - 1) * lda;
-    for (size_t k = 0; k + 1 < depth; k += 2, b += (size_t)2 * COMPACT_COLUMNS) {
+    for (size_t k = 0; k + 1 < depth; k += 2, b += 2 * columns) {
         bf16_step(sum, rows, k, b, false, n_tile_rows, n_vectors);
         bf16_step(sum, rows, k + 1, b, true, n_tile_rows, n_vectors);
     }
@@ -59,15 +60,21 @@ ALWAYS void bf16_tile(const float *a, size_t lda, size_t n_rows, const uint16_t 
                 v_store(out + r * ldo + c * LANES, sum[r][c]);
 }
 
-static void bf16_product(const float *a, size_t lda, size_t n_rows, const uint16_t *b, size_t depth,
-                         float *out, size_t ldo)
+static void bf16_product(const float *a, size_t lda, size_t n_rows, const uint16_t *b,
+                         size_t columns, size_t depth, float *out, size_t ldo)
 {
-    if (n_rows == 1)
-        for (size_t c = 0; c < COMPACT_COLUMNS; c += TILE_COLUMNS)
-            bf16_tile(a, lda, 1, b + 2 * c, depth, out + c, ldo, 1, TILE_VECTORS);
-    else
-        for (size_t c = 0; c < COMPACT_COLUMNS; c += VECTOR_COLUMNS * LANES)
-            bf16_tile(a, lda, n_rows, b + 2 * c, depth, out + c, ldo, PRODUCT_ROWS, VECTOR_COLUMNS);
+    const size_t rest = PRODUCT_COLUMNS / LANES;
+    const size_t n_vectors = n_rows == 1 ? TILE_VECTORS : VECTOR_COLUMNS;
+    size_t left = columns / LANES;
+    for (size_t n; left > 0; left -= n, b += 2 * n * LANES, out += n * LANES) {
+        n = left >= n_vectors ? n_vectors : rest;
+        if (n_rows == 1 && n == TILE_VECTORS)
+            bf16_tile(a, lda, 1, b, columns, depth, out, ldo, 1, TILE_VECTORS);
+        else if (n == VECTOR_COLUMNS)
+            bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, VECTOR_COLUMNS);
+        else
+            bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, rest);
+    }
 }
 
 static void to_bf16(const float *x, size_t n, uint16_t *y)

@@ -88,9 +88,10 @@ struct vector_kernels {
     void (*gru_gates)(const float *x, const float *bias, size_t ld, const float *sums, size_t n,
                       const float *before, float *h);
 
-    /* out(n_rows, COMPACT_COLUMNS) = a(n_rows, depth) panel; n_rows <= PRODUCT_ROWS, row strides lda, ldo. */
+    /* out(n_rows, columns) = a(n_rows, depth) panel; n_rows <= PRODUCT_ROWS, row strides lda, ldo; columns a
+     * multiple of PRODUCT_COLUMNS. */
     void (*bf16_product)(const float *a, size_t lda, size_t n_rows, const uint16_t *panel,
-                         size_t depth, float *out, size_t ldo);
+                         size_t columns, size_t depth, float *out, size_t ldo);
     /* out(COMPACT_COLUMNS) = x panel, the columns' scales left out; depth is the filled-up one. */
     void (*int8_row)(const struct fine_row *x, const int8_t *panel, size_t depth, float *out);
     void (*int4_row)(const struct fine_row *x, const uint8_t *panel, size_t depth, float *out);

@@ -115,32 +115,38 @@ static void a_row_of_zeros_and_one_with_infinity_say_so(void **state)
     }
 }
 
-static void bf16_products_agree(void **state)
+static void check_bf16(const struct vector_kernels *set, size_t depth, size_t n_rows,
+                       size_t columns)
 {
-    (void)state;
     static float a[PRODUCT_ROWS * (MAX_DEPTH + 3)], out[PRODUCT_ROWS * (COLUMNS + 1)];
     static uint16_t panel[(MAX_DEPTH + 32) * COLUMNS];
-    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
-        for (size_t i = 0; i < N_DEPTHS * PRODUCT_ROWS; i++) {
-            const size_t depth = depths[i / PRODUCT_ROWS], n_rows = 1 + i % PRODUCT_ROWS;
-            const size_t lda = depth + 3, ldo = COLUMNS + 1;
-            for (size_t k = 0; k < PRODUCT_ROWS * lda; k++)
-                a[k] = random_float();
-            for (size_t k = 0; k < (MAX_DEPTH + 32) * COLUMNS; k++) {
-                const float w = random_float();
-                sets[s]->to_bf16(&w, 1, &panel[k]);
-            }
-            sets[s]->bf16_product(a, lda, n_rows, panel, depth, out, ldo);
-            for (size_t r = 0; r < n_rows; r++)
-                for (size_t c = 0; c < COLUMNS; c++) {
-                    double want = 0;
-                    for (size_t k = 0; k < depth; k++)
-                        want += (double)a[r * lda + k] *
-                                (double)bf16_value(panel[(k / 2 * COLUMNS + c) * 2 + k % 2]);
-                    assert_true(fabs((double)out[r * ldo + c] - want) <=
-                                1e-5 * sqrt((double)depth));
-                }
+    const size_t lda = depth + 3, ldo = columns + 1;
+    for (size_t k = 0; k < PRODUCT_ROWS * lda; k++)
+        a[k] = random_float();
+    for (size_t k = 0; k < sizeof panel / sizeof *panel; k++) {
+        const float w = random_float();
+        set->to_bf16(&w, 1, &panel[k]);
+    }
+    set->bf16_product(a, lda, n_rows, panel, columns, depth, out, ldo);
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t c = 0; c < columns; c++) {
+            double want = 0;
+            for (size_t k = 0; k < depth; k++)
+                want += (double)a[r * lda + k] *
+                        (double)bf16_value(panel[(k / 2 * columns + c) * 2 + k % 2]);
+            assert_true(fabs((double)out[r * ldo + c] - want) <= 1e-5 * sqrt((double)depth));
         }
+}
+
+static void bf16_products_agree_for_all_tiles(void **state)
+{
+    (void)state;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t d = 0; d < N_DEPTHS; d++)
+            for (size_t n_rows = 1; n_rows <= PRODUCT_ROWS; n_rows++)
+                for (size_t columns = PRODUCT_COLUMNS; columns <= COLUMNS;
+                     columns += PRODUCT_COLUMNS)
+                    check_bf16(sets[s], depths[d], n_rows, columns);
 }
 
 static void numbers_become_the_nearest_bf16(void **state)
@@ -270,7 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fine_row_is_x_to_fifteen_bits),
         cmocka_unit_test(a_row_of_zeros_and_one_with_infinity_say_so),
-        cmocka_unit_test(bf16_products_agree),
+        cmocka_unit_test(bf16_products_agree_for_all_tiles),
         cmocka_unit_test(numbers_become_the_nearest_bf16),
         cmocka_unit_test(int8_products_agree),
         cmocka_unit_test(int4_products_agree),

@@ -29,7 +29,7 @@ struct census_part {
     char *name; /* "partial/x", "tmp/y", "prepared/z" */
     uint64_t size_bytes;
     int64_t changed_s; /* or used, of prepared weights */
-    bool is_in_use; /* by a living lease */
+    bool is_in_use;    /* by a living lease */
 };
 
 struct store_census {

@@ -1,6 +1,6 @@
-/* test_prepared_weights.c - a model whose prepared weights are kept: covers host/prepared/prepared_weights.c,
- * model_prepared.c, packed_blobs.c and prepared_map.c. That the numbers are right is told by the test's own
- * arithmetic, that nothing was packed by the plugin's own count, that weights are not read by the kernel's. */
+/* test_prepared_weights.c - a model whose prepared weights are kept: covers host/prepared/model_prepared.c and
+ * host/prepared/prepared_map.c, too. That the numbers are right is told by the test's own arithmetic, that nothing was
+ * packed by the plugin's own count, that weights are not read by the kernel's. */
 #include "errors.h"
 #include "packing_package.h"
 

@@ -23,7 +23,7 @@ DARWIN   := $(filter Darwin,$(shell uname -s))
 SO       := $(if $(DARWIN),dylib,so)
 # Filters system calls of worker processes; they run without it, too.
 SECCOMP  := $(if $(DARWIN),,$(shell pkg-config --exists libseccomp && echo libseccomp))
-PACKAGES := libuv libcurl libcjson libssl libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis libzstd $(if $(filter no,$(SODIUM)),,libsodium) $(SECCOMP)
+PACKAGES := libuv libcurl libcjson libssl libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis libzstd libxxhash $(if $(filter no,$(SODIUM)),,libsodium) $(SECCOMP)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-overlength-strings -Werror
 CFLAGS   ?= -O2 -g

@@ -55,6 +55,8 @@ static void destroy(void *argument)
     text_pipeline_destroy(model->pipeline);
     destroy_plugin_objects(model);
     model_guard_finish(model);
+    prepared_share_destroy(model->prepared_share);
+    prepared_weights_finish(&model->prepared);
     services_finish(&model->services);
     model_metrics_finish(&model->metrics); /* the plugin counts as long as it lives */
     for (size_t i = 0; i < model->n_guards; i++)
@@ -187,8 +189,8 @@ void loaded_model_return_instance(struct modelhost_model *model, struct hosted_i
 
 model_status loaded_model_check_files(struct modelhost_model *model, struct model_error *err)
 {
-    model_status status = MODEL_OK;
     weight_loading_rest(&model->loading);
+    model_status status = prepared_map_check(&model->services.packed.prepared, err);
     for (size_t i = 0; i < model->n_guards && status == MODEL_OK; i++) {
         const char *path = NULL;
         (void)weights_file(model->weights, i, &path);

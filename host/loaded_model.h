@@ -13,6 +13,8 @@
 #include "package.h"
 #include "page_guard.h"
 #include "plugin_handle.h"
+#include "prepared_share.h"
+#include "prepared_weights.h"
 #include "reaper.h"
 #include "result_memory.h"
 #include "services.h"
@@ -54,6 +56,8 @@ struct modelhost_model {
     struct page_guard **guards; /* (n_guards), one for each mapped file */
     size_t n_guards;
     struct services services;
+    struct prepared_weights prepared;      /* of the services' blobs */
+    struct prepared_share *prepared_share; /* for its workers; NULL: none */
     uint32_t lanes;
     struct batch_limits batching; /* how its requests are joined */
     struct modelhost_load_options load;
@@ -83,6 +87,7 @@ struct model_source {
     const struct model_parts *parts;         /* what has to be there; NULL: whatever is */
     const struct archive_secret *secret;     /* opens an encrypted archive; NULL: none */
     const struct archive_contents *contents; /* decrypted already; live longer. NULL: none */
+    struct prepared_ends *prepared;          /* a worker's; NULL: the store has prepared weights */
 };
 
 /* Opens it with the host's lanes, threads and plugin path. */

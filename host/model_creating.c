@@ -3,6 +3,7 @@
 #include "compute_dtype.h"
 #include "errors.h"
 #include "host.h"
+#include "model_prepared.h"
 #include "parallel.h"
 #include "plugin_error.h"
 #include "schema.h"
@@ -52,6 +53,7 @@ model_status model_creating_instance(struct modelhost_model *model, struct hoste
 
 struct creation {
     struct modelhost_model *model;
+    struct prepared_ends *prepared; /* a worker's */
     uint32_t threads;
     bool has_ended; /* else the thread has, without a word */
     model_status status;
@@ -72,6 +74,7 @@ static void create(void *argument)
     struct modelhost_model *model = creation->model;
     struct model_error *err = creation->err;
     parallel_adopt_thread(creation->threads);
+    model_prepared_begin(model, creation->prepared);
     struct model_create_args args = {
         .struct_size = sizeof args,
         .package_dir = model->package.dir,
@@ -133,9 +136,10 @@ static void create_on_own_thread(void *creation)
 }
 
 model_status model_creating_run(struct modelhost_model *model, uint32_t threads,
-                                struct model_error *err)
+                                struct prepared_ends *prepared, struct model_error *err)
 {
-    struct creation creation = {.model = model, .threads = threads, .err = err};
+    struct creation creation = {
+        .model = model, .prepared = prepared, .threads = threads, .err = err};
     reaper_run_on_own_thread(create_on_own_thread, &creation);
     if (creation.has_ended)
         return creation.status;

@@ -9,6 +9,7 @@
 #include "model_creating.h"
 #include "model_describing.h"
 #include "model_guard.h"
+#include "model_prepared.h"
 #include "model_trust.h"
 #include "plugin_admission.h"
 #include "plugin_copy.h"
@@ -190,7 +191,7 @@ static model_status open_plugin(struct modelhost_model *model, const struct mode
     const bool asks =
         wanted != NULL || plugin_admission_asks(model->host->store_dir, model->host->load_policy);
     const struct plugin_gate gate = {asks ? admit : NULL, &admission, model->host->barrier,
-                                     model->host->load_policy == MODELHOST_LOAD_CONFORMANT};
+                                     model->host->load_policy == MODELHOST_LOAD_CONFORMANT, true};
     return plugin_handle_open_if(model->plugin_path, model->log, &gate, &model->plugin, err);
 }
 
@@ -230,13 +231,17 @@ static model_status open_here(struct modelhost_model *model, const struct model_
         return status;
     model->services.loading = &model->loading;
     model->services.counters = metrics_plugin_counters(model->metrics.series);
-    status = model_creating_run(model, threads, err);
+    status = model_creating_run(model, threads, source->prepared, err);
     if (model->loading.status != MODEL_OK) /* the plugin knows less of it */
         return error_set(err, model->loading.status, "%s", model->loading.err.message);
     if (status == MODEL_OK)
         status = weight_loading_check(&model->loading, model->model->description, err);
     weight_loading_rest(&model->loading);
-    return status == MODEL_OK ? loaded_model_check_files(model, err) : status;
+    if (status == MODEL_OK)
+        status = loaded_model_check_files(model, err);
+    if (status == MODEL_OK)
+        model_prepared_made(model);
+    return status;
 }
 
 static model_status start_workers(struct modelhost_model *model, const char *name,
@@ -264,6 +269,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .verification = model->load.verification,
         .memory_budget_bytes = model->load.memory_budget_bytes,
         .dtype = model->load.dtype,
+        .prepared = model->prepared_share,
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
         .parts = model->parts,
@@ -299,6 +305,8 @@ static model_status take_parts(struct modelhost_model *model, struct model_error
         (void)weights_open(model->package.backend_dir, &weights, NULL);
     status = model_parts_of_files(model->config_text, model->config_bytes, model->package.archive,
                                   weights, model->parts.files, err);
+    if (status == MODEL_OK)
+        model_prepared_share(model, weights);
     weights_destroy(weights);
     return status;
 }

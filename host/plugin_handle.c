@@ -150,10 +150,10 @@ static model_status ask(const struct plugin_gate *gate, const char *path, const 
 
 /* *ret NULL: there cannot be one. */
 static model_status open_copy(const struct plugin_file *file, const char *path,
-                              const struct plugin_gate *gate, void **ret, struct model_error *err)
+                              const struct plugin_gate *gate, char digest[SHA256_HEX_BYTES],
+                              void **ret, struct model_error *err)
 {
     struct buffer bytes;
-    char digest[SHA256_HEX_BYTES];
     *ret = NULL;
     if (gate->only_copies && plugin_copy_lacks_libraries(file))
         return plugin_copy_refuse(path, file, err);
@@ -175,23 +175,22 @@ static model_status open_copy(const struct plugin_file *file, const char *path,
 }
 
 static model_status ask_in_place(const struct plugin_gate *gate, const char *path,
-                                 struct model_error *err)
+                                 char digest[SHA256_HEX_BYTES], struct model_error *err)
 {
-    char digest[SHA256_HEX_BYTES];
     uint64_t size_bytes = 0;
-    if (gate->admit == NULL)
+    if (gate->admit == NULL && !gate->wants_digest)
         return MODEL_OK;
     model_status status = digest_file_sha256(path, digest, &size_bytes, err);
     return status == MODEL_OK ? ask(gate, path, digest, err) : status;
 }
 
 static model_status open_in_place(const struct plugin_file *file, const char *path,
-                                  const struct plugin_gate *gate, void **ret,
-                                  struct model_error *err)
+                                  const struct plugin_gate *gate, char digest[SHA256_HEX_BYTES],
+                                  void **ret, struct model_error *err)
 {
     if (gate->only_copies)
         return plugin_copy_refuse(path, file, err);
-    model_status status = ask_in_place(gate, path, err);
+    model_status status = ask_in_place(gate, path, digest, err);
     if (status == MODEL_OK)
         status = plugin_file_check_same(file, path, err);
     if (status != MODEL_OK)
@@ -243,9 +242,11 @@ model_status plugin_handle_open_if(const char *path, const struct log_sink *log,
     if (status != MODEL_OK)
         return status;
     void *object = NULL;
-    status = open_copy(&handle.file, path, gate, &object, err);
-    if (status == MODEL_OK && object == NULL)
-        status = open_in_place(&handle.file, path, gate, &object, err);
+    status = open_copy(&handle.file, path, gate, handle.sha256, &object, err);
+    if (status == MODEL_OK && object == NULL) {
+        handle.sha256[0] = '\0';
+        status = open_in_place(&handle.file, path, gate, handle.sha256, &object, err);
+    }
     if (status != MODEL_OK)
         return status;
     status = plugin_file_check_same(&handle.file, path, err);

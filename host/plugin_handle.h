@@ -2,6 +2,7 @@
 #ifndef PLUGIN_HANDLE_H
 #define PLUGIN_HANDLE_H
 
+#include "digest.h"
 #include "log.h"
 #include "plugin_file.h"
 
@@ -10,6 +11,8 @@
 struct plugin_handle {
     struct plugin_file file; /* what its note and symbol table said */
     model_create_function create_model;
+    char sha256
+        [SHA256_HEX_BYTES]; /* of what was opened, if the gate wants it or a copy was; else "" */
 };
 
 /* What happens before a line of a plugin's code runs. */
@@ -25,6 +28,7 @@ struct plugin_gate {
     /* Only what can be copied is opened, so that nothing that was not asked for runs: MODEL_UNSUPPORTED for a file
      * that is opened in place. */
     bool only_copies;
+    bool wants_digest; /* in plugin_handle.sha256 */
 };
 
 /* Reads the file's note, checks version and exports, and only then opens it (RTLD_NOW | RTLD_LOCAL).

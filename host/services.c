@@ -12,22 +12,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define HUGE_PAGE_BYTES ((size_t)2 << 20)
-#define ALIGNMENT       64
 #define MAX_NAMES       3 /* of unused weights in the log */
 #define MAX_NAMES_BYTES 1024
 
 /* The smallest struct model_value there is; what was appended later is written only where it fits. */
 #define MODEL_VALUE_1_0_BYTES 32
-
-struct packed_blob {
-    struct packed_blob *next;
-    char *key;
-    size_t size_bytes;
-    void *data;
-};
 
 /* Freed with its thread, which may be the application's (a direct call). */
 static _Thread_local struct {
@@ -43,28 +33,10 @@ static void make_scratch_key(void)
     has_scratch_key = pthread_key_create(&scratch_key, free) == 0;
 }
 
-/* Large blocks ask for huge pages: a step of a decoder reads every packed weight once, and with small
- * pages half of its time goes into finding them. */
-static void *allocate_aligned(size_t size_bytes)
-{
-    const size_t alignment = size_bytes >= HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : ALIGNMENT;
-    if (size_bytes > SIZE_MAX - alignment)
-        return NULL;
-    size_t padded = (size_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *memory = NULL;
-    if (posix_memalign(&memory, alignment, padded > 0 ? padded : ALIGNMENT) != 0)
-        return NULL;
-#ifdef MADV_HUGEPAGE
-    if (alignment == HUGE_PAGE_BYTES)
-        (void)madvise(memory, padded / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, MADV_HUGEPAGE);
-#endif
-    return memory;
-}
-
 static void *service_allocate(void *context, size_t size_bytes)
 {
     (void)context;
-    return allocate_aligned(size_bytes);
+    return packed_blobs_allocate(size_bytes);
 }
 
 static void service_release(void *context, void *memory)
@@ -181,27 +153,7 @@ static model_status service_packed_blob(void *context, const char *key, size_t s
                                         void *argument, const void **ret_data)
 {
     struct services *services = context;
-    for (const struct packed_blob *b = services->blobs; b != NULL; b = b->next)
-        if (b->size_bytes == size_bytes && strcmp(b->key, key) == 0) {
-            *ret_data = b->data;
-            return MODEL_OK;
-        }
-    struct packed_blob *blob = calloc(1, sizeof *blob);
-    if (blob == NULL)
-        return MODEL_OUT_OF_MEMORY;
-    *blob = (struct packed_blob){services->blobs, text_format("%s", key), size_bytes,
-                                 allocate_aligned(size_bytes)};
-    model_status status =
-        blob->key != NULL && blob->data != NULL ? fill(argument, blob->data) : MODEL_OUT_OF_MEMORY;
-    if (status != MODEL_OK) {
-        free(blob->key);
-        free(blob->data);
-        free(blob);
-        return status;
-    }
-    services->blobs = blob;
-    *ret_data = blob->data;
-    return MODEL_OK;
+    return packed_blobs_get(&services->packed, key, size_bytes, fill, argument, ret_data);
 }
 
 static void *service_scratch(void *context, size_t size_bytes)
@@ -209,7 +161,7 @@ static void *service_scratch(void *context, size_t size_bytes)
     (void)context;
     if (size_bytes <= scratch_block.size_bytes)
         return scratch_block.data;
-    void *data = allocate_aligned(size_bytes);
+    void *data = packed_blobs_allocate(size_bytes);
     if (data == NULL)
         return NULL;
     services_release_scratch();
@@ -268,12 +220,7 @@ void services_finish(struct services *services)
 {
     if (services->model_name == NULL)
         return;
-    for (struct packed_blob *blob = services->blobs, *next = NULL; blob != NULL; blob = next) {
-        next = blob->next;
-        free(blob->key);
-        free(blob->data);
-        free(blob);
-    }
+    packed_blobs_finish(&services->packed);
     free((void *)services->asked);
     free(services->model_name);
     services->asked = NULL;
@@ -306,10 +253,7 @@ void services_log_unused(const struct services *services)
 
 uint64_t services_packed_bytes(const struct services *services)
 {
-    uint64_t total = 0;
-    for (const struct packed_blob *b = services->blobs; b != NULL; b = b->next)
-        total += b->size_bytes;
-    return total;
+    return services->packed.size_bytes;
 }
 
 void services_release_scratch(void)

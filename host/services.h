@@ -4,9 +4,9 @@
 
 #include "json_view.h"
 #include "log.h"
+#include "packed_blobs.h"
 #include "weights.h"
 
-struct packed_blob;
 struct plugin_counters;
 struct weight_loading;
 
@@ -21,7 +21,7 @@ struct services {
     struct weight_loading *loading; /* is told which views are handed out; NULL: nobody */
     uint32_t threads;
     struct plugin_counters *counters; /* NULL: nobody counts */
-    struct packed_blob *blobs;        /* a list; filled on the create-thread only */
+    struct packed_blobs packed;       /* filled on the create-thread only */
 };
 
 model_status services_init(struct services *services, const struct log_sink *log,

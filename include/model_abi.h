@@ -190,10 +190,10 @@ struct model_services {
      * stays valid; its memory may be given back until it is read again. [any-thread] */
     void (*discard_tensor)(void *context, const struct model_tensor *tensor);
 
-    /* Memory for prepared (packed, reordered) weights, 64-byte aligned, read-only once filled, kept
-     * until model->destroy() returns. `key` names the content (weight name, layout, library,
-     * instruction set): the same key always means the same bytes. The host calls fill() unless it
-     * already keeps the bytes for that key. [create-thread] */
+    /* Memory for prepared (packed, reordered) weights, 64-byte aligned, read-only once
+     * filled, for the model's life; the host may keep it for other processes. `key` names the content
+     * (weight name, layout, library's version, instruction set): with the same plugin, package and
+     * dtype it means the same bytes. fill() is called unless they are kept. [create-thread] */
     model_status (*packed_blob)(void *context, const char *key, size_t size_bytes,
                                 model_status (*fill)(void *argument, void *destination),
                                 void *argument, const void **ret_data);

@@ -70,6 +70,9 @@ struct modelhost_options {
     uint32_t cache_reserved; /* 0 */
     uint64_t cache_bytes;    /* mapped weights and what plugins say that they hold; 0: no limit */
     int64_t cache_idle_ms;   /* one that nobody held for so long goes; 0: no limit */
+    /* What plugins have packed is kept in the store for the next load; the least recently used goes. A model that has
+     * more than all may have is not kept, so that 1 keeps nothing. 0: 16 GiB */
+    uint64_t prepared_max_bytes;
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \

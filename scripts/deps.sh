@@ -7,13 +7,13 @@ set -eu
 
 kind=${1:-build}
 build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev
-  libutf8proc-dev libpcre2-dev libpng-dev libjpeg62-turbo-dev libhiredis-dev libzstd-dev libsodium-dev libdnnl-dev libseccomp-dev
+  libutf8proc-dev libpcre2-dev libpng-dev libjpeg62-turbo-dev libhiredis-dev libzstd-dev libxxhash-dev libsodium-dev libdnnl-dev libseccomp-dev
   libcmocka-dev minisign curl python3-numpy redis-server nghttp2-proxy strace zsh ca-certificates"
 check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 interop_apt="nodejs npm"
 promtool_apt="prometheus"
 bench_apt="python3-torch libopenblas0-pthread"
-brew="pkg-config libuv curl cjson openssl@3 utf8proc pcre2 libpng jpeg-turbo hiredis redis zstd libsodium minisign onednn cmocka libomp numpy"
+brew="pkg-config libuv curl cjson openssl@3 utf8proc pcre2 libpng jpeg-turbo hiredis redis zstd xxhash libsodium minisign onednn cmocka libomp numpy"
 
 case $kind in
 build) wanted=$build_apt ;;

@@ -47,6 +47,8 @@ const struct config_field config_host_fields[] = {
     ROW(CONFIG_U64, HOST(cache_bytes), 0, EXACT, NULL, "of these models; 0: no limit"),
     ROW(CONFIG_I64, HOST(cache_idle_ms), 0, MAX_IDLE_MS, NULL,
         "until a model that nobody holds goes; 0: no limit"),
+    ROW(CONFIG_U64, HOST(prepared_max_bytes), 0, EXACT, NULL,
+        "of prepared weights in the store; 0: 16 GiB; 1: none are kept"),
     {.key = NULL},
 };
 

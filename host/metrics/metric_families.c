@@ -11,6 +11,7 @@ static const char *const outcomes[] = {"ok",       "error",   "timeout", "cancel
                                        "rejected", "invalid", "crashed"};
 static const char *const reasons[] = {"breaker", "load"};
 static const char *const states[] = {"closed", "half_open", "open"};
+static const char *const packed[] = {"kept", "made"};
 static const char *const model_lookups[] = {"hit", "miss", "shared"};
 static const char *const result_lookups[] = {"hit", "shared_hit", "miss"};
 
@@ -120,6 +121,10 @@ const struct metric_family metric_families[N_METRICS] = {
               "Part of the mapped weights files that is in memory (sampled).", true),
     [METRIC_PREPARED] = GAUGE("modelhost_model_prepared_bytes",
                               "Memory of prepared weights beside the mapped files.", true),
+    [METRIC_PACKED] = COUNTERS(
+        "modelhost_packed_weights_total",
+        "Prepared weights that models in this process asked for; kept: found in the store.",
+        "source", packed),
     [METRIC_PLUGIN_EVENTS] = {.name = "modelhost_plugin_events_total",
                               .help = "What the plugin counts, by its own names.",
                               .type = METRIC_COUNTER,

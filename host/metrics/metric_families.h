@@ -39,6 +39,7 @@ enum metric {
     METRIC_MAPPED,
     METRIC_RESIDENT,
     METRIC_PREPARED,
+    METRIC_PACKED,
     METRIC_PLUGIN_EVENTS, /* its label's values are the names that a plugin counts by */
     N_METRICS
 };
@@ -82,6 +83,8 @@ enum metric_model_cache { MODEL_CACHE_HIT, MODEL_CACHE_MISS, MODEL_CACHE_SHARED 
 /* METRIC_MODEL_CACHE_LOOKUPS; shared: another caller's load was waited for */
 enum metric_result_cache { RESULT_CACHE_HIT, RESULT_CACHE_SHARED_HIT, RESULT_CACHE_MISS };
 /* METRIC_RESULT_CACHE_LOOKUPS; shared: by Redis */
+
+enum metric_packed { PACKED_KEPT, PACKED_MADE }; /* METRIC_PACKED */
 
 /* How many numbers a series of the family takes for one value of its label: 1, or a histogram's buckets
  * and the sum. */

@@ -6,6 +6,7 @@
  * header of another version is refused with both versions. Pure; worker_socket.c moves the bytes.
  *
  *   type      from    numbers                          text             path         block
+ *   PREPARED  host    1: takes a file, 0: is one     key          (with the descriptor; before OPEN)
  *   OPEN      host    lanes, threads, log level, memory plugin path      package      parts, backend's name
  *   HELLO     worker  pid                                                            description
  *   MODEL     worker                                   (create_model() has come back)
@@ -26,7 +27,7 @@
 #include "buffer.h"
 
 #define WORKER_MESSAGE_MAGIC     0x4B574D48u /* "HMWK" */
-#define WORKER_PROTOCOL_VERSION  5
+#define WORKER_PROTOCOL_VERSION  6
 #define WORKER_MAX_PAYLOAD_BYTES (1u << 20)
 #define WORKER_MESSAGE_NUMBERS   8
 #define WORKER_MAX_BACKEND_BYTES 255 /* a folder's name */
@@ -44,6 +45,7 @@ enum worker_message_type {
     WORKER_GOODBYE,
     WORKER_MODEL,
     WORKER_CONTENT,
+    WORKER_PREPARED,
     WORKER_N_MESSAGES
 };
 

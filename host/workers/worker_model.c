@@ -8,6 +8,9 @@
 
 #include <stdlib.h>
 
+/* What a model that goes at once gives its processes to send what they prepared. */
+#define PREPARED_LAST_NS INT64_C(5000000000)
+
 struct worker_model {
     struct model base;
     struct worker_config config;
@@ -23,9 +26,16 @@ struct worker_model {
     uint32_t n_created;
 };
 
+/* Others start when the first one has sent what it prepared, and have it in memory with it. */
+static void wait_for_prepared(const struct worker_model *model, int64_t patience_ns)
+{
+    prepared_share_wait(model->config.prepared, clock_now_ns() + patience_ns);
+}
+
 static void destroy(struct model *self)
 {
     struct worker_model *model = (struct worker_model *)self;
+    wait_for_prepared(model, PREPARED_LAST_NS);
     for (uint32_t i = 0; i < model->n_slots; i++)
         worker_slot_say_goodbye(model->slots[i]);
     const int64_t until_ns = clock_now_ns() + WORKER_GOODBYE_NS;
@@ -93,6 +103,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->verification = options->verification;
     config->memory_budget_bytes = options->memory_budget_bytes;
     config->dtype = options->dtype;
+    config->prepared = options->prepared;
     config->parts = options->parts;
     config->contents = options->contents;
     config->load_ns = options->load_ns;
@@ -125,6 +136,8 @@ static model_status start_processes(struct worker_model *model, uint32_t n, stru
     const struct buffer *description = worker_slot_description(model->slots[0]);
     status =
         worker_description_read(description->data, description->size, &model->description, err);
+    if (status == MODEL_OK && n > 1)
+        wait_for_prepared(model, worker_slot_load_ns(model->slots[0]));
     while (status == MODEL_OK && model->n_slots < n) {
         status =
             worker_slot_create(&model->config, description, &model->slots[model->n_slots], err);

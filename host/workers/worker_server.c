@@ -26,12 +26,13 @@
 struct worker_server {
     int socket;
     struct worker_inbox inbox;
-    uv_mutex_t sending;            /* guards the socket's sending side */
+    uv_mutex_t sending;                   /* guards the socket's sending side */
     int32_t loading, verification, dtype; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
     char *package_dir, *backend;      /* backend NULL: the package's own choice */
     struct model_parts parts;         /* what the host has seen there */
     struct archive_contents contents; /* what it has decrypted of it */
+    struct prepared_ends ends;        /* for prepared weights */
     struct modelhost host;            /* as much of one as a model needs */
     uv_thread_t opening;
     void (*end_at_once)(int code);
@@ -123,7 +124,8 @@ static void open_model(void *argument)
                                         .backend = server->backend,
                                         .options = &options,
                                         .parts = &server->parts,
-                                        .contents = &server->contents};
+                                        .contents = &server->contents,
+                                        .prepared = &server->ends};
     struct modelhost_model *model = NULL;
     model_status status = loaded_model_create(&server->host, &source, &model, &err);
     if (status != MODEL_OK) {
@@ -136,25 +138,49 @@ static void open_model(void *argument)
     send_hello(server, model);
 }
 
-/* The first message that is none; what came before is kept. */
-static model_status take_contents(struct worker_server *server, struct model_error *err)
+/* What the host has decrypted; it is kept. */
+static model_status take_content(struct worker_server *server, struct model_error *err)
 {
-    model_status status = worker_socket_receive(server->socket, &server->inbox, err);
-    while (status == MODEL_OK && server->inbox.message.type == WORKER_CONTENT) {
-        const int fd = server->inbox.passed;
-        server->inbox.passed = -1;
-        status = fd >= 0
-                     ? archive_contents_add(&server->contents, server->inbox.message.path, fd, err)
-                     : error_set(err, MODEL_CORRUPT, "a message without its content");
-        if (status == MODEL_OK)
-            status = worker_socket_receive(server->socket, &server->inbox, err);
+    const int fd = server->inbox.passed;
+    server->inbox.passed = -1;
+    return fd >= 0 ? archive_contents_add(&server->contents, server->inbox.message.path, fd, err)
+                   : error_set(err, MODEL_CORRUPT, "a message without its content");
+}
+
+static model_status take_prepared(struct worker_server *server, struct model_error *err)
+{
+    const struct worker_message *message = &server->inbox.message;
+    int *end = message->numbers[0] == 0 ? &server->ends.file : &server->ends.pipe;
+    if (message->text == NULL || strlen(message->text) != SHA256_HEX_BYTES - 1 || *end >= 0 ||
+        message->numbers[0] > 1)
+        return error_set(err, MODEL_CORRUPT, "the host did not say which weights are prepared");
+    memcpy(server->ends.key, message->text, SHA256_HEX_BYTES);
+    *end = server->inbox.passed;
+    server->inbox.passed = -1;
+    return MODEL_OK;
+}
+
+/* In front of the message that says what to open there are descriptors. */
+static model_status receive_open(struct worker_server *server, struct model_error *err)
+{
+    server->ends.file = server->ends.pipe = -1;
+    for (;;) {
+        model_status status = worker_socket_receive(server->socket, &server->inbox, err);
+        const uint16_t type = status == MODEL_OK ? server->inbox.message.type : WORKER_OPEN;
+        if (type == WORKER_CONTENT)
+            status = take_content(server, err);
+        else if (type == WORKER_PREPARED)
+            status = take_prepared(server, err);
+        else
+            return status;
+        if (status != MODEL_OK)
+            return status;
     }
-    return status;
 }
 
 static model_status take_open(struct worker_server *server, struct model_error *err)
 {
-    model_status status = take_contents(server, err);
+    model_status status = receive_open(server, err);
     const struct worker_message *open = &server->inbox.message;
     if (status != MODEL_OK)
         return status;

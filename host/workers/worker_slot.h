@@ -12,6 +12,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "model_parts.h"
+#include "prepared_share.h"
 #include "worker_channel.h"
 
 #define WORKER_GREETING_NS INT64_C(60000000000)
@@ -48,6 +49,7 @@ struct worker_config {
     const char *plugin;    /* its name and version, for sentences; NULL: not known. The model's */
     int32_t loading, verification, dtype; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
+    struct prepared_share *prepared; /* NULL: nothing is kept. Lives as long as the model */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
     struct worker_guard guard;

@@ -345,6 +345,24 @@ static model_status send_contents(struct worker_slot *slot, struct model_error *
     return status;
 }
 
+/* Before the package is opened: what was prepared for it, and where to send what is new. */
+static void send_prepared(struct worker_slot *slot)
+{
+    struct prepared_ends ends;
+    if (slot->config->prepared == NULL)
+        return;
+    prepared_share_hand_over(slot->config->prepared, &ends);
+    const int passed[] = {ends.file, ends.pipe};
+    for (uint64_t i = 0; i < 2; i++) {
+        const struct worker_message message = {
+            .type = WORKER_PREPARED, .numbers = {i}, .text = ends.key};
+        if (passed[i] < 0)
+            continue;
+        (void)worker_socket_send(slot->process.socket, &message, passed[i], NULL);
+        (void)close(passed[i]);
+    }
+}
+
 static model_status send_open(struct worker_slot *slot, struct model_error *err)
 {
     const struct worker_config *config = slot->config;
@@ -397,9 +415,10 @@ static bool start(struct worker_slot *slot)
     slot->has_process = status == MODEL_OK;
     if (status == MODEL_OK && slot->is_repeating)
         metrics_add(slot->config->metrics, METRIC_WORKER_RESTARTS, 0, 1);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
+        send_prepared(slot);
         (void)send_open(slot, NULL); /* if it is gone already, that is seen soon */
-    else {
+    } else {
         fail_start(slot, status, err.message);
         worker_backoff_refused(&slot->backoff, clock_now_ns());
         slot->state = WORKER_RESTING;

@@ -37,6 +37,7 @@ BEGIN {
     fence("^hiredis", "^host/results/redis_store\\.c$", "host/results/redis_store.c")
     fence("^zstd(_errors)?\\.h$", "^store/archive/archive_zstd\\.c$", "store/archive/archive_zstd.c")
     fence("^sodium\\.h$", "^store/trust/", "store/trust/")
+    fence("^xxh", "^host/prepared/prepared_hash\\.c$", "host/prepared/prepared_hash.c")
     fence("^uv\\.h$", "^host/|^base/http_|^packager/|^tests/|^bench/|^examples/",
           "host/, base/http_*, packager/")
     fence("^omp\\.h$", "^host/parallel\\.c$|^plugins/kernels/[a-z0-9_]*_onednn\\.[ch]$|^tests/|^bench/",

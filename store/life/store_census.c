@@ -177,6 +177,14 @@ static void measure(const char *path, struct census_part *part)
     dir_list_finish(&list);
 }
 
+/* Prepared weights are never written again: what counts is their last use. */
+static void take_last_use(const char *path, struct census_part *part)
+{
+    struct stat info;
+    if (lstat(path, &info) == 0 && (int64_t)info.st_atime > part->changed_s)
+        part->changed_s = (int64_t)info.st_atime;
+}
+
 static model_status list_parts(struct taking *taking, const char *folder)
 {
     struct store_census *census = taking->census;
@@ -198,6 +206,8 @@ static model_status list_parts(struct taking *taking, const char *folder)
         struct census_part part = {.name = text_format("%s/%s", folder, list.names[i])};
         if (path != NULL)
             measure(path, &part);
+        if (path != NULL && strcmp(folder, "prepared") == 0)
+            take_last_use(path, &part);
         part.is_in_use = part.name != NULL && store_leases_hold(&census->leases, part.name);
         census->parts[census->n_parts++] = part;
         if (path == NULL || part.name == NULL)
@@ -231,6 +241,8 @@ model_status store_census_take(const struct store *store, int64_t now_s,
         status = list_parts(&taking, "partial");
     if (status == MODEL_OK)
         status = list_parts(&taking, "tmp");
+    if (status == MODEL_OK)
+        status = list_parts(&taking, "prepared");
     store_refs_finish(&taking.refs);
     if (status != MODEL_OK) {
         store_census_finish(&census);

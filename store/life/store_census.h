@@ -24,12 +24,12 @@ struct census_package {
     bool is_left_out;         /* its blobs are not counted: see store_census_take() */
 };
 
-/* Bytes of an interrupted download, or work in progress. */
+/* Bytes of an interrupted download, work in progress, or prepared weights of a model. */
 struct census_part {
-    char *name; /* "partial/x", "tmp/y" */
+    char *name; /* "partial/x", "tmp/y", "prepared/z" */
     uint64_t size_bytes;
-    int64_t changed_s;
-    bool is_in_use; /* by a living lease */
+    int64_t changed_s; /* or used, of prepared weights */
+    bool is_in_use;    /* by a living lease */
 };
 
 struct store_census {

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PREPARED_KEPT_S (30 * 24 * 3600) /* what costs a second to make again, and no network */
+
 struct collection {
     const struct store *store;
     const struct store_gc_options *options;
@@ -157,10 +159,27 @@ static model_status collect_blobs(struct collection *collection)
 
 /* ---- partial downloads and work in progress */
 
+/* Who has them mapped keeps them; a host bounds their bytes itself. */
+static model_status collect_prepared(struct collection *collection, const struct census_part *part)
+{
+    const int64_t unused_s = collection->census.now_s - part->changed_s;
+    if (unused_s < PREPARED_KEPT_S || !is_old(collection, part->changed_s))
+        return MODEL_OK;
+    char *path = path_join(collection->store->dir, part->name);
+    if (path == NULL)
+        return error_no_memory(collection->err, "collecting garbage");
+    if (collection->options->dry_run || unlink(path) == 0)
+        count(collection, "prepared", part->name, part->size_bytes);
+    free(path);
+    return MODEL_OK;
+}
+
 static model_status collect_part(struct collection *collection, const struct census_part *part,
                                  bool is_busy)
 {
-    static const char partial[] = "partial/";
+    static const char partial[] = "partial/", prepared[] = "prepared/";
+    if (strncmp(part->name, prepared, sizeof prepared - 1) == 0)
+        return collect_prepared(collection, part);
     if (strncmp(part->name, partial, sizeof partial - 1) != 0)
         return MODEL_OK; /* tmp/ is tidied by its own rules */
     if (is_busy)

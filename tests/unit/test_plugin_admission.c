@@ -175,7 +175,7 @@ static void what_is_asked_for_is_what_would_run(void **state)
 {
     const struct place *place = *state;
     struct watched_gate watched = {.answer = MODEL_BUSY};
-    const struct plugin_gate gate = {watch_gate, &watched, NULL, false};
+    const struct plugin_gate gate = {watch_gate, &watched, NULL, false, false};
     const struct log_sink log = {.level = MODEL_LOG_ERROR};
     struct plugin_handle handle;
     struct model_error err = MODEL_ERROR_INIT;
@@ -193,7 +193,7 @@ static void what_takes_the_place_of_the_admitted_is_not_opened(void **state)
     char *package = make_package("faulty", "{}");
     char *other = path_join(package, "backends/cpu/libmodel.so");
     struct watched_gate watched = {.other = other};
-    const struct plugin_gate gate = {watch_gate, &watched, NULL, false};
+    const struct plugin_gate gate = {watch_gate, &watched, NULL, false, false};
     const struct log_sink log = {.level = MODEL_LOG_ERROR};
     struct plugin_handle handle;
     struct model_error err = MODEL_ERROR_INIT;

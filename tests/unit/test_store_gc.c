@@ -10,6 +10,7 @@
 #include "store_gc.h"
 #include "store_packages.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -303,6 +304,35 @@ static void what_followed_a_package_goes_after_it(void **state)
     store_close(store);
 }
 
+static void prepared_weights_that_no_host_used_for_a_month_go(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_census census = {0};
+    const int64_t month_s = INT64_C(30) * 24 * HOUR_S, made_s = 1000000, used_s = made_s + HOUR_S;
+    const struct timespec times[] = {{.tv_sec = used_s}, {.tv_sec = made_s}};
+    put_text(in_folder(store_dir(store), "prepared/k"), "packed");
+    char *path = path_join(store_dir(store), "prepared/k");
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(store_census_take(store, used_s, NULL, NULL, &census, NULL), MODEL_OK);
+    assert_int_equal(census.n_parts, 1);
+    assert_string_equal(census.parts[0].name, "prepared/k");
+    assert_int_equal(census.parts[0].changed_s, used_s);
+    store_census_finish(&census);
+    struct store_gc_options options = {.now_s = used_s + month_s - 1};
+    assert_int_equal(collect(store, options).n_removed, 0);
+    options = (struct store_gc_options){.now_s = used_s + month_s, .grace_s = 2 * month_s};
+    assert_int_equal(collect(store, options).n_removed, 0);
+    options.grace_s = 0;
+    options.dry_run = true;
+    assert_int_equal(collect(store, options).n_removed, 1);
+    assert_true(path_is_file(path));
+    options.dry_run = false;
+    assert_int_equal(collect(store, options).n_removed, 1);
+    assert_false(path_is_file(path));
+    free(path);
+    store_close(store);
+}
+
 static void a_census_tells_shared_bytes_from_own(void **state)
 {
     struct store *store = open_store(*state);
@@ -345,6 +375,7 @@ int main(void)
         FOLDER_TEST(without_stamps_refs_tell_that_there_were_packages),
         FOLDER_TEST(without_refs_nothing_counts_as_superseded),
         FOLDER_TEST(what_followed_a_package_goes_after_it),
+        FOLDER_TEST(prepared_weights_that_no_host_used_for_a_month_go),
         FOLDER_TEST(a_census_tells_shared_bytes_from_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

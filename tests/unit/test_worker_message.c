@@ -94,7 +94,7 @@ static void headers_of_others_are_refused(void **state)
     header = good;
     header.version = 7;
     assert_int_equal(worker_message_check_header(&header, &err), MODEL_ABI_MISMATCH);
-    assert_non_null(strstr(err.message, "protocol 7, want 5"));
+    assert_non_null(strstr(err.message, "protocol 7, want 6"));
     header = good;
     header.type = 0;
     assert_int_equal(worker_message_check_header(&header, &err), MODEL_CORRUPT);

@@ -1,0 +1,211 @@
+/* prepared_folder.c - see prepared_folder.h.
+ *
+ * A file is not synced before it is renamed: each blob in it has a checksum, so that what a power cut left is found
+ * and made again, and nobody waits for the disk. */
+#include "prepared_folder.h"
+#include "buffer.h"
+#include "digest.h"
+#include "errors.h"
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#define ATIME st_atimespec
+#define MTIME st_mtimespec
+#else
+#define ATIME st_atim
+#define MTIME st_mtim
+#endif
+
+#define DRAFT_PREFIX '.'
+#define MAX_FILES    100000 /* more are somebody's joke: they are left alone */
+
+static uint64_t bound(const struct prepared_folder *folder)
+{
+    return folder->max_bytes > 0 ? folder->max_bytes : PREPARED_DEFAULT_BYTES;
+}
+
+static char *path_of(const struct prepared_folder *folder, const char *name)
+{
+    return text_format("%s/" PREPARED_FOLDER_NAME "/%s", folder->store_dir, name);
+}
+
+/* ---- reading */
+
+/* NULL: it may be used. */
+static const char *why_not(const struct prepared_folder *folder, int fd)
+{
+    struct stat file;
+    if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode))
+        return "is not a regular file";
+    if (file.st_uid != geteuid() && file.st_uid != 0)
+        return "belongs to another user";
+    if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return "may be written to by others";
+    return (uint64_t)file.st_size > bound(folder) ? "is larger than prepared_max_bytes" : NULL;
+}
+
+int prepared_folder_open(const struct prepared_folder *folder, const char *key)
+{
+    const struct timespec times[] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    char *path = folder->store_dir != NULL ? path_of(folder, key) : NULL;
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+    const char *why = fd >= 0                           ? why_not(folder, fd)
+                      : path != NULL && errno != ENOENT ? strerror(errno)
+                                                        : NULL;
+    if (why != NULL)
+        log_write(folder->log, MODEL_LOG_DEBUG, "%s is not used: it %s", path, why);
+    if (fd >= 0 && why != NULL) {
+        (void)close(fd);
+        fd = -1;
+    }
+    if (fd >= 0)
+        (void)futimens(fd, times); /* a store that may only be read has no order of use */
+#ifdef POSIX_FADV_WILLNEED
+    if (fd >= 0) /* all of it is compared with checksums next */
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+#endif
+    free(path);
+    return fd;
+}
+
+/* ---- the bound */
+
+struct kept {
+    char *path;
+    uint64_t size_bytes;
+    int64_t used_ns;
+};
+
+static int64_t in_ns(struct timespec at)
+{
+    return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+}
+
+static int by_use(const void *a, const void *b)
+{
+    const int64_t x = ((const struct kept *)a)->used_ns, y = ((const struct kept *)b)->used_ns;
+    return x < y ? -1 : x > y;
+}
+
+/* Adds a file of the folder; one that a dead process began is removed instead. */
+static bool add(char *path, const char *name, int64_t now_s, struct kept *ret)
+{
+    struct stat file;
+    if (path == NULL || lstat(path, &file) != 0 || !S_ISREG(file.st_mode))
+        return false;
+    if (name[0] == DRAFT_PREFIX && now_s - (int64_t)file.MTIME.tv_sec > PREPARED_LEFT_S) {
+        (void)unlink(path);
+        return false;
+    }
+    const int64_t read_ns = in_ns(file.ATIME), made_ns = in_ns(file.MTIME);
+    *ret = (struct kept){path, (uint64_t)file.st_size, read_ns > made_ns ? read_ns : made_ns};
+    return true;
+}
+
+/* The least recently used go first, `spared` never: it is the newest. What cannot be removed stays. */
+static void trim(const struct prepared_folder *folder, const char *spared)
+{
+    struct dir_list names = {0};
+    char *parent = path_join(folder->store_dir, PREPARED_FOLDER_NAME);
+    const bool is_read = parent != NULL && dir_read(parent, &names, NULL) == MODEL_OK;
+    struct kept *all =
+        is_read && names.n_names <= MAX_FILES ? calloc(names.n_names + 1, sizeof *all) : NULL;
+    uint64_t total = 0;
+    size_t n = 0;
+    for (size_t i = 0; all != NULL && i < names.n_names; i++) {
+        char *path = path_join(parent, names.names[i]);
+        if (!add(path, names.names[i], (int64_t)time(NULL), &all[n])) {
+            free(path);
+            continue;
+        }
+        total += all[n++].size_bytes;
+    }
+    if (n > 0)
+        qsort(all, n, sizeof *all, by_use);
+    for (size_t i = 0; i < n && total > bound(folder); i++)
+        if (strcmp(path_base(all[i].path), spared) != 0 && unlink(all[i].path) == 0) {
+            log_write(folder->log, MODEL_LOG_DEBUG,
+                      "%s is removed: it was not used for longest, and all have %llu bytes, want "
+                      "at most prepared_max_bytes %llu",
+                      all[i].path, (unsigned long long)total, (unsigned long long)bound(folder));
+            total -= all[i].size_bytes;
+        }
+    for (size_t i = 0; i < n; i++)
+        free(all[i].path);
+    free(all);
+    dir_list_finish(&names);
+    free(parent);
+}
+
+/* ---- writing */
+
+model_status prepared_folder_begin(const struct prepared_folder *folder, uint64_t size_bytes,
+                                   struct prepared_draft *ret, struct model_error *err)
+{
+    if (folder->store_dir == NULL || !path_is_dir(folder->store_dir))
+        return error_set(err, MODEL_NOT_FOUND, "there is no store to keep prepared weights in");
+    if (size_bytes > bound(folder))
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "prepared weights have %llu bytes, prepared_max_bytes is %llu",
+                         (unsigned long long)size_bytes, (unsigned long long)bound(folder));
+    char *parent = path_join(folder->store_dir, PREPARED_FOLDER_NAME);
+    char *path = path_of(folder, ".draft-XXXXXX");
+    model_status status = MODEL_OK;
+    int fd = -1;
+    if (parent == NULL || path == NULL)
+        status = error_no_memory(err, "a path");
+    else if (mkdir(parent, 0755) != 0 && errno != EEXIST)
+        status = error_set_errno(err, errno, "cannot make %s", parent);
+    else if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
+        status = error_set_errno(err, errno, "cannot write into %s", parent);
+    free(parent);
+    if (status == MODEL_OK)
+        *ret = (struct prepared_draft){fd, path};
+    else
+        free(path);
+    return status;
+}
+
+static void release(struct prepared_draft *draft)
+{
+    (void)close(draft->fd);
+    free(draft->path);
+    *draft = (struct prepared_draft){.fd = -1};
+}
+
+void prepared_draft_end(struct prepared_draft *draft)
+{
+    if (draft->path == NULL)
+        return;
+    (void)unlink(draft->path);
+    release(draft);
+}
+
+model_status prepared_folder_publish(const struct prepared_folder *folder, const char *key,
+                                     struct prepared_draft *draft, struct model_error *err)
+{
+    char *path = path_of(folder, key);
+    model_status status = path != NULL ? MODEL_OK : error_no_memory(err, "a path");
+    if (status == MODEL_OK && fchmod(draft->fd, 0444) != 0)
+        status = error_set_errno(err, errno, "cannot change the mode of %s", draft->path);
+    if (status == MODEL_OK && rename(draft->path, path) != 0)
+        status = error_set_errno(err, errno, "cannot rename %s to %s", draft->path, path);
+    free(path);
+    if (status != MODEL_OK) {
+        prepared_draft_end(draft);
+        return status;
+    }
+    release(draft);
+    trim(folder, key);
+    return MODEL_OK;
+}

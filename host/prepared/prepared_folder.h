@@ -1,0 +1,44 @@
+/* prepared_folder.h - <store>/prepared: one file of prepared weights (prepared_file.h) for each model, named by its
+ * key (prepared_key.h).
+ *
+ * A file appears whole, by one rename, and is never written again: who has it mapped keeps it when another takes its
+ * place or its name goes. What is found there is used only if it is this user's (or root's) and nobody else may
+ * write to it. Its time of access is that of its last use; the time of change stays, by which who has it mapped
+ * sees that nobody wrote. All of it may be removed at any time. [any-thread], any process */
+#ifndef PREPARED_FOLDER_H
+#define PREPARED_FOLDER_H
+
+#include "log.h"
+
+#define PREPARED_FOLDER_NAME   "prepared"
+#define PREPARED_DEFAULT_BYTES ((uint64_t)16 << 30) /* of all files, when nothing is said */
+#define PREPARED_LEFT_S        (24 * 3600) /* a file that was begun and is as old is a dead process's */
+
+struct prepared_folder {
+    const char *store_dir; /* NULL: there is none, and nothing is found or kept */
+    uint64_t max_bytes;    /* of all its files; 0: PREPARED_DEFAULT_BYTES */
+    const struct log_sink *log;
+};
+
+/* The file of a key, to be read, and marks it as used; its descriptor is to be closed. -1: there is none that may be
+ * used; a debug line says why, unless it is just not there. */
+int prepared_folder_open(const struct prepared_folder *folder, const char *key);
+
+/* A file that is being made. */
+struct prepared_draft {
+    int fd;     /* to write to; -1: none */
+    char *path; /* where it is until it is published */
+};
+
+/* Begins a file of so many bytes: MODEL_UNSUPPORTED when it is larger than the bound, MODEL_NOT_FOUND without a
+ * store, MODEL_IO when the disk is full or may not be written to. */
+model_status prepared_folder_begin(const struct prepared_folder *folder, uint64_t size_bytes,
+                                   struct prepared_draft *ret, struct model_error *err);
+/* Gives it the name of its key, then removes the least recently used others beyond the bound. Ends the draft, which
+ * leaves nothing behind when it fails. */
+model_status prepared_folder_publish(const struct prepared_folder *folder, const char *key,
+                                     struct prepared_draft *draft, struct model_error *err);
+/* Leaves nothing behind; ending twice does nothing. */
+void prepared_draft_end(struct prepared_draft *draft);
+
+#endif

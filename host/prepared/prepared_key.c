@@ -1,0 +1,88 @@
+/* prepared_key.c - see prepared_key.h. The digest of a manifest says what was installed, not what is there now: so time
+ * and size, which a file that is written over changes, go with it. */
+#include "prepared_key.h"
+#include "errors.h"
+#include "model_parts.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#ifdef __APPLE__
+#define MTIME st_mtimespec
+#else
+#define MTIME st_mtim
+#endif
+
+static const char form[] = "prepared weights 1";
+
+bool prepared_key_is_wanted(const struct package *package,
+                            const struct modelhost_load_options *options)
+{
+    const bool is_encrypted = package->archive != NULL &&
+                              (archive_header(package->archive)->flags & ARCHIVE_ENCRYPTED) != 0;
+    return options->verification == MODELHOST_CHECKSUM && options->loading != MODELHOST_LAZY &&
+           options->require_signature == 0 && package->manifest_sha256[0] == '\0' && !is_encrypted;
+}
+
+/* What the manifest says of a file by its path on disk; NULL: nothing. */
+static const struct manifest_file *listed(const struct package *package, const char *path)
+{
+    const size_t n_dir = strlen(package->dir);
+    if (!package->has_manifest || strncmp(path, package->dir, n_dir) != 0 || path[n_dir] != '/')
+        return NULL;
+    return manifest_find(&package->manifest, path + n_dir + 1);
+}
+
+/* false: the manifest does not know a file, or it is not there. */
+static bool add_listed(const struct prepared_model *model, struct digest *digest)
+{
+    for (size_t i = 0; i < weights_n_files(model->weights); i++) {
+        const char *path = NULL;
+        struct stat file;
+        (void)weights_file(model->weights, i, &path);
+        const struct manifest_file *entry = listed(model->package, path);
+        if (entry == NULL || stat(path, &file) != 0)
+            return false;
+        const uint64_t facts[] = {(uint64_t)file.st_size, (uint64_t)file.MTIME.tv_sec,
+                                  (uint64_t)file.MTIME.tv_nsec};
+        digest_update(digest, entry->path, strlen(entry->path) + 1);
+        digest_update(digest, entry->sha256, sizeof entry->sha256);
+        digest_update(digest, facts, sizeof facts);
+    }
+    return true;
+}
+
+static model_status add_weights(const struct prepared_model *model, struct digest *digest,
+                                struct model_error *err)
+{
+    char files[SHA256_HEX_BYTES];
+    const bool is_folder = model->package->archive == NULL && model->weights != NULL;
+    if (is_folder && add_listed(model, digest))
+        return MODEL_OK;
+    model_status status = model_parts_of_files(model->config_text, model->config_bytes,
+                                               model->package->archive, model->weights, files, err);
+    if (status == MODEL_OK)
+        digest_update(digest, files, sizeof files);
+    return status;
+}
+
+model_status prepared_key_make(const struct prepared_model *model, char ret_key[SHA256_HEX_BYTES],
+                               struct model_error *err)
+{
+    struct digest *digest = NULL;
+    const uint64_t numbers[] = {model->config_bytes, (uint64_t)model->options->dtype};
+    model_status status = digest_create_sha256(&digest, err);
+    if (status != MODEL_OK)
+        return status;
+    digest_update(digest, form, sizeof form);
+    digest_update(digest, model->plugin_sha256, strlen(model->plugin_sha256) + 1);
+    digest_update(digest, numbers, sizeof numbers);
+    digest_update(digest, model->config_text, model->config_bytes);
+    digest_update(digest, model->package->backend, strlen(model->package->backend) + 1);
+    status = add_weights(model, digest, err);
+    if (status == MODEL_OK)
+        digest_finish_hex(digest, ret_key);
+    else
+        digest_destroy(digest);
+    return status;
+}

@@ -1,0 +1,34 @@
+/* prepared_key.h - which file of prepared weights belongs to a model: a digest of the plugin's file, the text of
+ * config.json, the weights files and the dtype. Threads, lanes, names are no part of it; what the plugin's library and the
+ * processor have to do with a blob the blob's own key says. No state, any thread. */
+#ifndef PREPARED_KEY_H
+#define PREPARED_KEY_H
+
+#include "digest.h"
+#include "modelhost.h"
+#include "package.h"
+#include "weights.h"
+
+#include <stdbool.h>
+
+struct prepared_model {
+    const struct package *package;
+    const char *config_text; /* (config_bytes) */
+    size_t config_bytes;
+    const struct weights *weights; /* NULL: none, or an archive's that are not open */
+    const char *plugin_sha256;
+    const struct modelhost_load_options *options;
+};
+
+/* Whether its prepared weights may be kept: only where nobody asks for more than sizes and times (verification
+ * checksum, no lazy comparison, no signature), since they stand for weights that are not read then; and nothing of
+ * what is encrypted, which must not come to lie on a disk. */
+bool prepared_key_is_wanted(const struct package *package,
+                            const struct modelhost_load_options *options);
+
+/* Weights files of a package with a manifest count by the digest there, size and time of change, whatever their place;
+ * others, and archives, by path, device, inode, size and time (model_parts.h). */
+model_status prepared_key_make(const struct prepared_model *model, char ret_key[SHA256_HEX_BYTES],
+                               struct model_error *err);
+
+#endif

@@ -1,0 +1,107 @@
+/* prepared_weights.c - see prepared_weights.h. The thread reads blobs, which nobody changes any more, and its own
+ * copy of nothing else. */
+#include "prepared_weights.h"
+#include "errors.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A descriptor that is none says nothing. */
+static void close_end(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+void prepared_weights_begin(struct prepared_weights *weights, const struct prepared_folder *folder,
+                            const char *key, struct prepared_ends *ends, uint32_t threads,
+                            struct packed_blobs *blobs)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    int fd = -1;
+    *weights = (struct prepared_weights){.folder = *folder, .pipe = -1, .blobs = blobs};
+    memcpy(weights->key, key, sizeof weights->key);
+    if (ends != NULL) {
+        fd = ends->file;
+        weights->pipe = ends->pipe;
+        ends->file = ends->pipe = -1;
+    } else if (key[0] != '\0') {
+        fd = prepared_folder_open(folder, key);
+    }
+    if (fd < 0)
+        return;
+    if (prepared_map_open(fd, key, threads, &blobs->prepared, &err) == MODEL_OK)
+        log_write(folder->log, MODEL_LOG_DEBUG, "prepared weights are kept: %zu, %zu bytes",
+                  blobs->prepared.index.n_blobs, blobs->prepared.map.size_bytes);
+    else
+        log_write(folder->log, MODEL_LOG_DEBUG,
+                  "the file of prepared weights is not used, and made anew: %s", err.message);
+    (void)close(fd);
+}
+
+static model_status write_file(struct prepared_weights *weights, struct prepared_blob *blobs,
+                               struct model_error *err)
+{
+    const size_t n = weights->blobs->n_blobs;
+    struct prepared_draft draft = {.fd = -1};
+    if (weights->pipe >= 0)
+        return prepared_file_write(weights->pipe, "the pipe to the host", weights->key, blobs, n,
+                                   err);
+    model_status status =
+        prepared_folder_begin(&weights->folder, prepared_file_bytes(blobs, n), &draft, err);
+    if (status == MODEL_OK)
+        status = prepared_file_write(draft.fd, draft.path, weights->key, blobs, n, err);
+    if (status == MODEL_OK)
+        status = prepared_folder_publish(&weights->folder, weights->key, &draft, err);
+    prepared_draft_end(&draft);
+    return status;
+}
+
+static void write_all(void *argument)
+{
+    struct prepared_weights *weights = argument;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct prepared_blob *blobs = packed_blobs_list(weights->blobs);
+    sigset_t signals; /* a host that reads no more is an error of writing, and no signal */
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    model_status status =
+        blobs != NULL ? write_file(weights, blobs, &err) : error_no_memory(&err, "a list");
+    close_end(&weights->pipe);
+    free(blobs);
+    if (status == MODEL_OK)
+        log_write(weights->folder.log, MODEL_LOG_DEBUG, "%zu prepared weights are kept now",
+                  weights->blobs->n_blobs);
+    else
+        log_write(weights->folder.log, MODEL_LOG_DEBUG, "prepared weights are not kept: %s",
+                  err.message);
+}
+
+void prepared_weights_made(struct prepared_weights *weights)
+{
+    const struct packed_blobs *blobs = weights->blobs;
+    const bool has_place = weights->pipe >= 0 || weights->folder.store_dir != NULL;
+    if (blobs == NULL || weights->key[0] == '\0' || !has_place || blobs->n_made == 0 ||
+        blobs->size_bytes < PREPARED_MIN_BYTES) {
+        close_end(&weights->pipe); /* there is nothing to come */
+        return;
+    }
+    weights->is_writing = uv_thread_create(&weights->writer, write_all, weights) == 0;
+    if (!weights->is_writing)
+        close_end(&weights->pipe);
+}
+
+void prepared_weights_finish(struct prepared_weights *weights)
+{
+    if (weights->blobs == NULL)
+        return;
+    if (weights->is_writing)
+        (void)uv_thread_join(&weights->writer);
+    close_end(&weights->pipe);
+    *weights = (struct prepared_weights){.pipe = -1};
+}

@@ -1,0 +1,166 @@
+/* test_prepared_key.c - what makes prepared weights those of another model, and what does not. */
+#include "errors.h"
+#include "in_folder.h"
+#include "prepared_key.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static const char plugin[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+static struct modelhost_load_options options;
+static struct package package;
+static struct weights *weights;
+static struct prepared_model model;
+
+static void write_weights(float w)
+{
+    static const char header[] =
+        "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}  ";
+    const uint64_t n_header = sizeof header - 1;
+    uint8_t file[8 + sizeof header - 1 + 4];
+    _Static_assert((sizeof header - 1) % 8 == 0, "as the format has it");
+    memcpy(file, &n_header, 8);
+    memcpy(file + 8, header, sizeof header - 1);
+    memcpy(file + 8 + n_header, &w, 4);
+    write_file(in_folder("p/backends/cpu/model.safetensors"), file, sizeof file);
+}
+
+/* As if it was written then. */
+static void set_time(time_t at)
+{
+    const struct timespec times[] = {{.tv_sec = at}, {.tv_sec = at}};
+    const char *path = in_folder("p/backends/cpu/model.safetensors");
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void close_all(void)
+{
+    weights_destroy(weights);
+    weights = NULL;
+    package_finish(&package);
+}
+
+/* Of what is on disk now, with a manifest that knows the weights by this digest (NULL: without one). */
+static void key_of(const char *sha256, char ret[SHA256_HEX_BYTES])
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(package_open(in_folder("p"), NULL, &package, &err), MODEL_OK);
+    assert_int_equal(weights_open(package.backend_dir, &weights, &err), MODEL_OK);
+    if (sha256 != NULL) {
+        package.has_manifest = true;
+        assert_int_equal(manifest_add(&package.manifest, "backends/cpu/model.safetensors", NULL, 76,
+                                      sha256, &err),
+                         MODEL_OK);
+    }
+    model.package = &package;
+    model.weights = weights;
+    if (prepared_key_make(&model, ret, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    close_all();
+}
+
+static int set_up(void **state)
+{
+    (void)make_folder(state);
+    assert_int_equal(dir_make_all(in_folder("p/backends/cpu"), NULL), MODEL_OK);
+    write_file(in_folder("p/backends/cpu/" PACKAGE_PLUGIN_NAME), "x", 1);
+    write_weights(1);
+    set_time(1000);
+    options = (struct modelhost_load_options)MODELHOST_LOAD_OPTIONS_INIT;
+    model = (struct prepared_model){
+        .config_text = "{}", .config_bytes = 2, .plugin_sha256 = plugin, .options = &options};
+    return 0;
+}
+
+static void each_part_makes_another_key(void **state)
+{
+    (void)state;
+    char first[SHA256_HEX_BYTES], other[SHA256_HEX_BYTES];
+    const struct prepared_model usual = model;
+    key_of(NULL, first);
+    assert_int_equal(strlen(first), 64);
+    model.config_text = "[]";
+    key_of(NULL, other);
+    assert_string_not_equal(first, other);
+    model = usual;
+    model.plugin_sha256 = "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    key_of(NULL, other);
+    assert_string_not_equal(first, other);
+    model = usual;
+    options.dtype = MODELHOST_INT8;
+    key_of(NULL, other);
+    assert_string_not_equal(first, other);
+    options.dtype = MODELHOST_F32;
+    set_time(1001);
+    key_of(NULL, other);
+    assert_string_not_equal(first, other);
+    set_time(1000);
+    key_of(NULL, other);
+    assert_string_equal(first, other);
+}
+
+static void what_is_no_part_of_it_makes_no_difference(void **state)
+{
+    (void)state;
+    char first[SHA256_HEX_BYTES], other[SHA256_HEX_BYTES];
+    key_of(NULL, first);
+    options.isolation = MODELHOST_WORKER;
+    options.max_batch = 8;
+    options.name = "another";
+    options.loading = MODELHOST_EAGER;
+    write_file(in_folder("p/tokenizer.json"), "{}", 2);
+    key_of(NULL, other);
+    assert_string_equal(first, other);
+}
+
+/* Another inode, the same content by the manifest: as a store has it that was moved or unpacked again. */
+static void with_a_manifest_the_place_does_not_matter(void **state)
+{
+    (void)state;
+    char first[SHA256_HEX_BYTES], other[SHA256_HEX_BYTES], without[SHA256_HEX_BYTES];
+    static const char digest[] = "aa23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    key_of(digest, first);
+    key_of(NULL, without);
+    assert_string_not_equal(first, without);
+    write_file(in_folder("q"), "", 0); /* keeps the inode's number from being used again */
+    assert_int_equal(rename(in_folder("p/backends/cpu/model.safetensors"), in_folder("r")), 0);
+    write_weights(1);
+    set_time(1000);
+    key_of(digest, other);
+    assert_string_equal(first, other);
+    key_of(NULL, other);
+    assert_string_not_equal(without, other);
+    set_time(1001); /* written over behind the manifest's back */
+    key_of(digest, other);
+    assert_string_not_equal(first, other);
+    set_time(1000);
+    key_of("bb23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", other);
+    assert_string_not_equal(first, other);
+}
+
+static void who_asks_for_more_than_times_gets_no_key(void **state)
+{
+    (void)state;
+    assert_true(prepared_key_is_wanted(&package, &options));
+    options.verification = MODELHOST_STANDARD;
+    assert_false(prepared_key_is_wanted(&package, &options));
+    options.verification = MODELHOST_PARANOID;
+    assert_false(prepared_key_is_wanted(&package, &options));
+    options.verification = MODELHOST_CHECKSUM;
+    options.loading = MODELHOST_LAZY;
+    assert_false(prepared_key_is_wanted(&package, &options));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_part_makes_another_key, set_up, remove_folder),
+        cmocka_unit_test_setup_teardown(what_is_no_part_of_it_makes_no_difference, set_up,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(with_a_manifest_the_place_does_not_matter, set_up,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(who_asks_for_more_than_times_gets_no_key, set_up,
+                                        remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "hub_easy.h"
 #include "hub_loop.h"
+#include "hub_socket.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -67,6 +68,8 @@ static int on_want_socket(CURL *easy, curl_socket_t socket, int what, void *cont
     (void)easy;
     bool read = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
     bool write = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+    if (what == CURL_POLL_IN) /* it is connected, and waits for an answer */
+        hub_socket_fit(socket, http->shared.limit.bytes_per_s);
     model_status status = hub_loop_watch(http->loop, &watched, socket, read, write);
     (void)curl_multi_assign(http->multi, socket, watched);
     return status == MODEL_OK ? 0 : -1;

@@ -21,6 +21,7 @@
 #define HUB_MAX_WAIT_MS      300000 /* that a server may ask for; more is an error at once */
 #define HUB_STALL_TIMEOUT_MS 30000
 #define HUB_TEXT_TIMEOUT_MS  120000 /* for the whole of an answer that is no file */
+#define HUB_LIST_TIMEOUT_MS  600000 /* for all pages of a list, and the waits in between */
 #define HUB_COMMIT_BYTES     41
 
 /* Time, so that tests need not wait. sleep_ms may come back early; now_s is the date, in seconds since

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #define TLS_RECORD_BYTES 16384
-#define UNSENT_BYTES     32768 /* that the system may hold of a connection, beside what is on its way */
+#define UNSENT_BYTES     16384 /* that the system may hold of a connection, beside what is on its way */
 
 /* Whether a connection without a request was closed to make room: the one that did nothing for the
  * longest time; with an address, one of its connections. */

@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 #endif
 
-#define FAST_BYTES_PER_S 1250000000u /* 10 Gbit/s: what is faster waits for us */
+#define FAST_BYTES_PER_S 500000000u /* of one connection of several: more than that waits for us */
 #define US_PER_S         1000000u
 
 size_t hub_socket_buffer_bytes(uint64_t round_trip_us, uint64_t limit_bytes_per_s)

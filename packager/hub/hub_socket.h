@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HUB_SOCKET_MIN_BYTES (48u << 10)
+#define HUB_SOCKET_MIN_BYTES (32u << 10)
 #define HUB_SOCKET_MAX_BYTES (256u << 10)
 
 /* What a connection needs that takes so long there and back, and may bring so much (0: as much as there

@@ -39,13 +39,12 @@ for i in range(12):
     write(f"small{i}.txt", chance.randbytes(3000 * i))
 for i in range(3):
     write(f"middle{i}.txt", chance.randbytes(700000 + i))
-for shard in range(2):
-    size = size_mb * 500000
+for shard, size in enumerate((size_mb * 1000000, 500000)):
     header = json.dumps({f"w{shard}": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
     header += b" " * (-len(header) % 8)
     write(f"part-{shard}.safetensors", struct.pack("<Q", len(header)) + header)
     with open(f"{folder}/part-{shard}.safetensors", "ab") as data:
-        for _ in range(size_mb):
+        for _ in range(size // 500000):
             data.write(chance.randbytes(500000))
     total += size
 print(total)

@@ -10,8 +10,8 @@
 static void a_connection_gets_what_its_delay_and_the_limit_need(void **state)
 {
     (void)state;
-    /* 100 us at 10 Gbit/s are 125,000 bytes; 10 ms at 25 MB/s are 250,000 */
-    assert_int_equal(hub_socket_buffer_bytes(100, 0), 125000);
+    /* 200 us at 500 MB/s are 100,000 bytes; 10 ms at 25 MB/s are 250,000 */
+    assert_int_equal(hub_socket_buffer_bytes(200, 0), 100000);
     assert_int_equal(hub_socket_buffer_bytes(10000, 25000000), 250000);
     assert_int_equal(hub_socket_buffer_bytes(20, 0), HUB_SOCKET_MIN_BYTES);
     assert_int_equal(hub_socket_buffer_bytes(20, 1), HUB_SOCKET_MIN_BYTES);

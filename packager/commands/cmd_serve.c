@@ -125,7 +125,7 @@ static model_status catch_signals(struct service *service, struct model_error *e
         if (code == 0)
             code = uv_signal_start(&service->signals[i], stop, numbers[i]);
         if (code != 0)
-            return error_set(err, MODEL_IO, "cannot watch for signals: %s", uv_strerror(code));
+            return error_set_errno(err, -code, "cannot watch for signals");
     }
     return MODEL_OK;
 }
@@ -265,8 +265,9 @@ static int serve(const struct serve_settings *settings)
                                     : settings->is_verbose ? MODEL_LOG_DEBUG
                                                            : MODEL_LOG_INFO,
                            .write = write_log};
-    if (uv_loop_init(&service.loop) != 0)
-        return command_fail(error_no_memory(&err, "an event loop"), &err);
+    int loop_code = uv_loop_init(&service.loop);
+    if (loop_code != 0)
+        return command_fail(error_set_errno(&err, -loop_code, "cannot make an event loop"), &err);
     model_status status = start(&service, settings, &log, &err);
     if (status != MODEL_OK && service.server != NULL)
         stop(&service.signals[0], 0);

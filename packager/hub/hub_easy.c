@@ -3,9 +3,12 @@
 #include "clock.h"
 #include "errors.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define BUFFER_BYTES       (256l << 10)
 #define USER_AGENT         "modelhost/" MODELHOST_VERSION
@@ -141,11 +144,22 @@ static bool is_long_header(const struct hub_easy *easy, CURLcode code)
     return code == CURLE_OUT_OF_MEMORY && easy->call->response.in_headers && request_bytes > 0;
 }
 
+/* Whether no socket could be made, which is not the network's fault: libcurl does not tell, so this makes
+ * one itself. The error number, or 0. */
+static int lacks_sockets(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0), errnum = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    return fd < 0 && (errnum == EMFILE || errnum == ENFILE) ? errnum : 0;
+}
+
 /* What a failed transfer means. */
 static model_status explain(struct hub_easy *easy, CURLcode code)
 {
     struct model_error *err = &easy->call->err;
     const char *reason = easy->reason[0] != '\0' ? easy->reason : curl_easy_strerror(code);
+    int errnum;
     easy->call->failure = HUB_FAILED_FOR_GOOD;
     if (easy->refusal != MODEL_OK)
         return easy->refusal;
@@ -159,6 +173,8 @@ static model_status explain(struct hub_easy *easy, CURLcode code)
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
+        if ((errnum = lacks_sockets()) != 0)
+            return error_set_errno(err, errnum, "cannot reach %.200s", easy->call->exchange.url);
         easy->call->failure = HUB_FAILED_TO_CONNECT;
         return error_set(err, MODELHOST_NETWORK, "cannot reach %.200s: %s",
                          easy->call->exchange.url, reason);

@@ -69,6 +69,28 @@ ok "going on: says what is there already" says "of 3000000 bytes are here alread
 ok "going on: the right bytes" cmp "$work/hub/acme/big/vocab.txt" "$out/vocab.txt"
 ok "going on: no part is left" [ -z "$(ls "$MODELHOST_STORE/partial")" ]
 
+# ---- limits of the process
+
+limited() { # OPTION NUMBER STORE: a download under `ulimit`; $work/err
+    (
+        ulimit "$1" "$2"
+        timeout 60 "$pkgmgr" download acme/big -q --store "$3" >/dev/null 2>"$work/err"
+    )
+    code=$?
+}
+for n in 10 12 14; do
+    limited -n "$n" "$work/limited$n"
+    same "$n open files: exit code" "$code" 8
+    ok "$n open files: says what helps" says "Too many open files; raise the limit of open files (ulimit -n)"
+    ok "$n open files: does not advise another store" not says --store
+    ok "$n open files: does not blame the network" not says "check the network"
+done
+limited -f 1000 "$work/limited"
+same "small files only: exit code" "$code" 8
+ok "small files only: says what helps" says "File too large; raise the limit of file sizes (ulimit -f)"
+run download acme/big -q --store "$work/limited"
+same "small files only: goes on without the limit" "$code" 0
+
 # ---- a certificate of one's own
 
 if "$pkgmgr" serve --help | grep -q -- --cert && command -v openssl >/dev/null; then

@@ -35,8 +35,9 @@ struct hub_clock {
 
 /* How to reach a hub. Pointers must live as long as the hub. */
 struct hub_config {
-    const char *endpoint; /* NULL: the default */
-    const char *token;    /* shown to the endpoint's own scheme, host and port only; NULL: none */
+    const char *endpoint;         /* NULL: the default */
+    const char *endpoint_setting; /* what sets it, for advice; NULL: "HF_ENDPOINT, --endpoint" */
+    const char *token; /* shown to the endpoint's own scheme, host and port only; NULL: none */
     int64_t stall_timeout_ms;     /* see struct hub_exchange; 0: HUB_STALL_TIMEOUT_MS */
     struct hub_http_options http; /* for libcurl's transport */
     struct log_sink log;          /* told about waiting and trying again */

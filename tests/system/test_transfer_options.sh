@@ -101,6 +101,17 @@ if "$pkgmgr" serve --help | grep -q -- --cert && command -v openssl >/dev/null; 
     run download acme/big -q
     same "an unknown certificate: exit code" "$code" 5
     ok "an unknown certificate: says what to do" says "name its certificate with --cacert or SSL_CERT_FILE"
+    : >"$work/empty.pem"
+    printf -- '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' >"$work/wrong.pem"
+    for file in "$work/absent.pem" "$work/empty.pem" "$work/key.pem" "$work/wrong.pem" "$work"; do
+        run download acme/big -q --cacert "$file"
+        same "--cacert ${file##*/}: exit code" "$code" 8
+        ok "--cacert ${file##*/}: names it" says "$file"
+        ok "--cacert ${file##*/}: says what to check" says "check --cacert or SSL_CERT_FILE"
+        lacks "--cacert ${file##*/}: does not blame the server" "$(cat "$work/err")" "who it is"
+    done
+    HF_ENDPOINT=https://127.0.0.1:1 run download acme/big -q --cacert "$work/absent.pem"
+    same "--cacert, nobody there: looks before it connects" "$code" 8
     run download acme/big -q --cacert "$work/cert.pem"
     same "--cacert: exit code" "$code" 0
     MODELHOST_STORE=$work/tls-store2

@@ -161,6 +161,7 @@ static void open_file(struct transfer_state *state, struct active *file, size_t 
     state->n_elsewhere -= was_elsewhere;
     if (status == MODEL_OK && found) {
         state->done_bytes += wanted->size_bytes;
+        transfer->plan->files[index].here_bytes = wanted->size_bytes;
         note_done(state, index);
         return;
     }
@@ -254,6 +255,7 @@ static void take_jobs(struct transfer_state *state)
         switch (landing_end_work(landing)) {
         case LANDING_SETTLED:
             memcpy(planned->sha256, landing->sha256_hex, sizeof planned->sha256);
+            planned->here_bytes = landing->resumed_bytes;
             close_file(state, file, false);
             note_done(state, index);
             break;

@@ -66,6 +66,8 @@ same "interrupted: no package" "$out" ''
 run download acme/big
 same "going on: exit code" "$code" 0
 ok "going on: says what is there already" says "of 3000000 bytes are here already"
+lacks "going on: what was there was not downloaded" "$(cat "$work/err")" "3.00 MB downloaded"
+ok "going on: what was there is named" says " in the store already"
 ok "going on: the right bytes" cmp "$work/hub/acme/big/vocab.txt" "$out/vocab.txt"
 ok "going on: no part is left" [ -z "$(ls "$MODELHOST_STORE/partial")" ]
 

@@ -230,7 +230,7 @@ same "an address that expired is asked for again" "$code" 0
 HF_HUB_DOWNLOAD_TIMEOUT=1 run download acme/stall-once
 same "a transfer that stalls is broken off and repeated" "$code" 0
 refused "429 for a day" 6 "pkgmgr: $HF_ENDPOINT says that there were too many requests: slow down; wait 86001 s, or give a token, which is allowed more" download acme/refused
-refused "redirects without end" 5 "pkgmgr: $HF_ENDPOINT/acme/loop/resolve/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/config.json redirects more than 10 times; is this a hub, or a proxy's login page?" download acme/loop
+refused "redirects without end" 5 "pkgmgr: $HF_ENDPOINT/acme/loop/resolve/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/config.json redirects more than 10 times; is this a hub, or a proxy's login page?" download acme/loop --max-workers 1
 refused "not a hub" 7 "pkgmgr: the hub's answer about the model: not valid JSON at byte 0; is this a hub, or a page in between that wants you to log in?" download acme/html
 refused "an answer nobody understands" 5 "pkgmgr: $HF_ENDPOINT answers 400 for 'acme/error': bad  [31mrequest; is this a hub?" download acme/error
 refused "a list without end" 7 "pkgmgr: the hub's list of files of 'acme/endless' does not end; is this a hub?" download acme/endless

@@ -107,6 +107,8 @@ int command_main(const struct program *program, int argc, char **argv)
     struct model_error err = MODEL_ERROR_INIT;
     program_name = program->name;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ,
+                 SIG_IGN); /* so that a write past `ulimit -f` is an error with a sentence */
     (void)standard_descriptors_fill();
     int code = dispatch(program, argc, argv);
     if (code == 0 && command_flush(&err) != MODEL_OK)

@@ -98,6 +98,24 @@ model_status error_set(struct model_error *err, model_status status, const char 
     return status;
 }
 
+/* What helps against a cause that is the same wherever it strikes; NULL: the caller knows better. */
+static const char *remedy_of(int errnum)
+{
+    static const struct {
+        int errnum;
+        const char *remedy;
+    } rows[] = {
+        {EMFILE, "raise the limit of open files (ulimit -n)"},
+        {ENFILE, "the whole system has too many files open; end other programs"},
+        {EFBIG,
+         "raise the limit of file sizes (ulimit -f), or choose a disk that takes such files"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].errnum == errnum)
+            return rows[i].remedy;
+    return NULL;
+}
+
 int error_cause(const struct model_error *err)
 {
     return err != NULL && last_cause.err == err ? last_cause.errnum : 0;
@@ -106,6 +124,7 @@ int error_cause(const struct model_error *err)
 model_status error_set_errno(struct model_error *err, int errnum, const char *format, ...)
 {
     if (message_bytes(err) > 0) {
+        const char *remedy = remedy_of(errnum);
         va_list arguments;
         va_start(arguments, format);
         write_sentence(err, format, arguments);
@@ -117,6 +136,9 @@ model_status error_set_errno(struct model_error *err, int errnum, const char *fo
         const char *text = strerror_r(errnum, reason, sizeof reason) == 0 ? reason : "error";
 #endif
         append_sentence(err, text);
+        last_cause.err = NULL;
+        if (remedy != NULL)
+            error_advise(err, "%s", remedy);
         last_cause.err = err;
         last_cause.errnum = errnum;
     }
@@ -148,7 +170,7 @@ void error_prefix(struct model_error *err, const char *format, ...)
 void error_advise(struct model_error *err, const char *format, ...)
 {
     const size_t size_bytes = message_bytes(err);
-    if (size_bytes == 0)
+    if (size_bytes == 0 || remedy_of(error_cause(err)) != NULL)
         return;
     struct model_error advice = MODEL_ERROR_INIT;
     va_list arguments;

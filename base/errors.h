@@ -27,7 +27,8 @@ static inline void error_init(struct model_error *err)
 model_status error_set(struct model_error *err, model_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same for a failed system call: adds ": " and the text of `errnum`. Returns MODEL_NOT_FOUND for
+/* The same for a failed system call: adds ": " and the text of `errnum`, and what to do when that is the
+ * same everywhere: a limit of open files or of file sizes. Returns MODEL_NOT_FOUND for
  * ENOENT and ENOTDIR, MODEL_OUT_OF_MEMORY for ENOMEM, else MODEL_IO. */
 model_status error_set_errno(struct model_error *err, int errnum, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -44,7 +45,8 @@ void error_prefix(struct model_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Puts "; advice" behind the sentence that is there: what to do next, known to the caller alone. After
- * a question mark a space does. What does not fit shortens the sentence, not the advice. */
+ * a question mark a space does. What does not fit shortens the sentence, not the advice. Where
+ * error_set_errno() said what to do, there is nothing to add. */
 void error_advise(struct model_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -8,11 +8,15 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #define TLS_RECORD_BYTES 16384
+#define UNSENT_BYTES     16384 /* that the system may hold of a connection, beside what is on its way */
 #define SLOW_MS          250 /* behind: a client that may be dropped for another one */
 #define PACE_AHEAD_MS    250 /* what a fast client may stop for before it falls behind */
 #define MAX_REFUSED      16  /* who are told, beyond the maximum */
@@ -174,6 +178,19 @@ static void keep_limits(struct http_server *server, struct http_connection *conn
         refuse(connection, why);
 }
 
+/* A client that is slow, or gone, leaves little waiting here: the system would take megabytes, which
+ * count as sent. What is on its way already is not limited. */
+static void keep_little_waiting(struct http_connection *connection)
+{
+#ifdef TCP_NOTSENT_LOWAT
+    int fd = -1, bytes = UNSENT_BYTES;
+    if (uv_fileno((uv_handle_t *)&connection->socket, &fd) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+#else
+    (void)connection;
+#endif
+}
+
 void http_connection_accept(struct http_server *server)
 {
     struct http_connection *connection = calloc(1, sizeof *connection);
@@ -201,6 +218,7 @@ void http_connection_accept(struct http_server *server)
         return;
     }
     (void)uv_tcp_nodelay(&connection->socket, 1);
+    keep_little_waiting(connection);
     learn_address(connection);
     keep_limits(server, connection);
     http_connection_set_reading(connection, true);

@@ -39,8 +39,13 @@ static void tell_finished(const struct http_connection *connection, bool is_comp
 {
     const struct http_server_options *options = &connection->server->options;
     const struct http_request *request = connection->request;
+    /* of a piece, what the system has not taken yet was not sent */
+    uint64_t waiting_bytes =
+        uv_stream_get_write_queue_size((const uv_stream_t *)&connection->socket);
     struct http_outcome outcome = {
-        .status = request->status, .body_bytes = request->sent_bytes, .is_complete = is_complete};
+        .status = request->status,
+        .body_bytes = request->sent_bytes > waiting_bytes ? request->sent_bytes - waiting_bytes : 0,
+        .is_complete = is_complete};
     if (options->finished == NULL)
         return;
     if (connection->state == HTTP_HANDLING)

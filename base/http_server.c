@@ -142,6 +142,8 @@ static model_status listen_error(int code, const struct http_server_options *opt
                          "cannot listen on %s:%u: permission denied; ports below 1024 belong to "
                          "the system, give a higher one",
                          host, options->port);
+    if (code == UV_EMFILE || code == UV_ENFILE)
+        return error_set_errno(err, -code, "cannot listen on %s:%u", host, options->port);
     return error_set(err, MODELHOST_NETWORK, "cannot listen on %s:%u: %s", host, options->port,
                      uv_strerror(code));
 }
@@ -228,7 +230,7 @@ model_status http_server_create(uv_loop_t *loop, const struct http_server_option
     int code = uv_tcp_init(loop, &server->listener);
     if (code != 0) {
         free(server);
-        return error_set(err, MODEL_IO, "cannot make a socket: %s", uv_strerror(code));
+        return error_set_errno(err, -code, "cannot make a socket");
     }
     (void)uv_timer_init(loop, &server->sweeper); /* cannot fail */
     server->listener.data = server->sweeper.data = server;

@@ -242,7 +242,7 @@ static model_status catch_signals(struct running *running, struct model_error *e
         if (code == 0)
             code = uv_signal_start(&running->signals[i], on_signal, numbers[i]);
         if (code != 0)
-            return error_set(err, MODEL_IO, "cannot watch for signals: %s", uv_strerror(code));
+            return error_set_errno(err, -code, "cannot watch for signals");
     }
     return MODEL_OK;
 }

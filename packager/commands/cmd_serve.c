@@ -102,11 +102,10 @@ static void on_cdn_closed(void *context)
     http_server_end(service->server, DRAIN_MS, on_server_closed, service);
 }
 
-/* The signals are given back, so that a second one ends the process as usual. */
-static void stop(uv_signal_t *handle, int signal_number)
+/* Ends whatever has been started. The signals are given back, so that a second one ends the process as
+ * usual. */
+static void end_service(struct service *service)
 {
-    struct service *service = handle->data;
-    (void)signal_number;
     for (size_t i = 0; i < 2; i++)
         if (service->signals[i].data != NULL && !uv_is_closing((uv_handle_t *)&service->signals[i]))
             uv_close((uv_handle_t *)&service->signals[i], NULL);
@@ -117,16 +116,23 @@ static void stop(uv_signal_t *handle, int signal_number)
     service->cdn = NULL;
 }
 
+static void on_signal(uv_signal_t *handle, int signal_number)
+{
+    (void)signal_number;
+    end_service(handle->data);
+}
+
+/* Before anything listens: what a signal is to end is there when the loop runs, and tells of it. */
 static model_status catch_signals(struct service *service, struct model_error *err)
 {
     static const int numbers[2] = {SIGINT, SIGTERM};
     for (size_t i = 0; i < 2; i++) {
         int code = uv_signal_init(&service->loop, &service->signals[i]);
-        service->signals[i].data = service;
+        service->signals[i].data = code == 0 ? service : NULL;
         if (code == 0)
-            code = uv_signal_start(&service->signals[i], stop, numbers[i]);
+            code = uv_signal_start(&service->signals[i], on_signal, numbers[i]);
         if (code != 0)
-            return error_set(err, MODEL_IO, "cannot watch for signals: %s", uv_strerror(code));
+            return error_set_errno(err, -code, "cannot watch for signals");
     }
     return MODEL_OK;
 }
@@ -234,8 +240,6 @@ static model_status start(struct service *service, const struct serve_settings *
     if (status != MODEL_OK)
         goto fail;
     status = start_cdn(service, options, err);
-    if (status == MODEL_OK)
-        status = catch_signals(service, err);
     if (status != MODEL_OK)
         return status;
     warn(service, settings, log);
@@ -266,11 +270,14 @@ static int serve(const struct serve_settings *settings)
                                     : settings->is_verbose ? MODEL_LOG_DEBUG
                                                            : MODEL_LOG_INFO,
                            .write = write_log};
-    if (uv_loop_init(&service.loop) != 0)
-        return command_fail(error_no_memory(&err, "an event loop"), &err);
-    model_status status = start(&service, settings, &log, &err);
-    if (status != MODEL_OK && service.server != NULL)
-        stop(&service.signals[0], 0);
+    int loop_code = uv_loop_init(&service.loop);
+    if (loop_code != 0)
+        return command_fail(error_set_errno(&err, -loop_code, "cannot make an event loop"), &err);
+    model_status status = catch_signals(&service, &err);
+    if (status == MODEL_OK)
+        status = start(&service, settings, &log, &err);
+    if (status != MODEL_OK)
+        end_service(&service);
     (void)uv_run(&service.loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&service.loop);
     if (status == MODEL_OK)

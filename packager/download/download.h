@@ -41,7 +41,7 @@ struct download_result {
     char *dir; /* the package */
     char *id, *revision;
     char *plugin_advice; /* what to do when no plugin was found; NULL: there is one */
-    uint64_t downloaded_bytes, reused_bytes;
+    uint64_t downloaded_bytes, reused_bytes; /* by this download; there before, also in part */
 };
 
 struct download {

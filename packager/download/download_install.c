@@ -243,6 +243,8 @@ model_status download_install(struct download *download, struct download_result 
     if (status != MODEL_OK)
         goto fail;
     result.downloaded_bytes = download->present != NULL ? 0 : plan->fetch_bytes;
+    for (size_t i = 0; i < plan->n_files && result.downloaded_bytes > 0; i++)
+        result.downloaded_bytes -= plan->files[i].here_bytes;
     result.reused_bytes = plan->total_bytes - result.downloaded_bytes;
     result.id = strdup(download->model.id);
     result.revision = strdup(download->model.commit);

@@ -11,6 +11,7 @@ struct plan_file {
     char *package_path;
     char sha256[SHA256_HEX_BYTES]; /* known beforehand or filled in by the transfer; "" before */
     bool in_store;                 /* its blob is there: nothing to fetch (see download_reuse()) */
+    uint64_t here_bytes; /* of what was to fetch: an earlier or another download had brought it */
 };
 
 struct download_plan {

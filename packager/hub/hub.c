@@ -184,6 +184,21 @@ static model_status next_page(char **url, const char *link, struct model_error *
     return status;
 }
 
+/* Whether another page is asked for: a hub that always names one more must not keep us for ever. */
+static model_status check_page(const struct hub *hub, const struct hub_model *model, unsigned page,
+                               int64_t started_ms, struct model_error *err)
+{
+    if (page == HUB_MAX_PAGES)
+        return error_set(err, MODEL_CORRUPT,
+                         "the hub's list of files of '%s' does not end; is this a hub?", model->id);
+    if (hub->clock.now_ms(hub->clock.context) - started_ms > HUB_LIST_TIMEOUT_MS)
+        return error_set(err, MODELHOST_NETWORK,
+                         "the hub's list of files of '%s' was not complete after %d s and %u "
+                         "pages; try again later",
+                         model->id, HUB_LIST_TIMEOUT_MS / 1000, page);
+    return MODEL_OK;
+}
+
 model_status hub_list_files(struct hub *hub, const struct hub_model *model, struct hub_files *ret,
                             struct model_error *err)
 {
@@ -192,18 +207,15 @@ model_status hub_list_files(struct hub *hub, const struct hub_model *model, stru
     struct hub_files files = {0};
     char *url = NULL;
     bool has_left = false;
+    int64_t started_ms = hub->clock.now_ms(hub->clock.context);
     model_status status = make_url(hub, "/api/models/", model->id, "/tree/", model->commit,
                                    "?recursive=true&expand=false", &url, err);
     for (unsigned page = 0; status == MODEL_OK && url != NULL; page++) {
         struct hub_request request = {.url = url, .subject = &subject, .has_left = &has_left};
         char *link = NULL;
-        if (page == HUB_MAX_PAGES) {
-            status = error_set(err, MODEL_CORRUPT,
-                               "the hub's list of files of '%s' does not end; is this a hub?",
-                               model->id);
-            break;
-        }
-        status = get_text(hub, &request, &text, &link, err);
+        status = check_page(hub, model, page, started_ms, err);
+        if (status == MODEL_OK)
+            status = get_text(hub, &request, &text, &link, err);
         if (status == MODEL_OK)
             status =
                 hub_parse_tree_page(text.data != NULL ? text.data : "", text.size, &files, err);

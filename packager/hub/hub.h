@@ -21,6 +21,7 @@
 #define HUB_MAX_WAIT_MS      300000 /* that a server may ask for; more is an error at once */
 #define HUB_STALL_TIMEOUT_MS 30000
 #define HUB_TEXT_TIMEOUT_MS  120000 /* for the whole of an answer that is no file */
+#define HUB_LIST_TIMEOUT_MS  600000 /* for all pages of a list, and the waits in between */
 #define HUB_COMMIT_BYTES     41
 
 /* Time, so that tests need not wait. sleep_ms may come back early; now_s is the date, in seconds since
@@ -34,8 +35,9 @@ struct hub_clock {
 
 /* How to reach a hub. Pointers must live as long as the hub. */
 struct hub_config {
-    const char *endpoint; /* NULL: the default */
-    const char *token;    /* shown to the endpoint's own scheme, host and port only; NULL: none */
+    const char *endpoint;         /* NULL: the default */
+    const char *endpoint_setting; /* what sets it, for advice; NULL: "HF_ENDPOINT, --endpoint" */
+    const char *token; /* shown to the endpoint's own scheme, host and port only; NULL: none */
     int64_t stall_timeout_ms;     /* see struct hub_exchange; 0: HUB_STALL_TIMEOUT_MS */
     struct hub_http_options http; /* for libcurl's transport */
     struct log_sink log;          /* told about waiting and trying again */

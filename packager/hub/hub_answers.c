@@ -51,14 +51,37 @@ model_status hub_check_id(const char *id, struct model_error *err)
     return MODEL_OK;
 }
 
+/* Which of two values counts would be up to the reader. No deeper than the parser goes. */
+static model_status check_keys(const json_node *node, const char *what, struct model_error *err)
+{
+    model_status status = json_check_unique_keys(node, what, NULL);
+    if (status == MODEL_CORRUPT)
+        return error_set(err, status, "%s has an object with the same key twice", what);
+    if (status != MODEL_OK)
+        return error_no_memory(err, what);
+    for (const json_node *i = json_first(node); i != NULL && status == MODEL_OK; i = json_next(i))
+        if (json_is_object(i) || json_is_array(i))
+            status = check_keys(i, what, err);
+    return status;
+}
+
 /* What is no JSON comes from something else: a login page, a proxy's error. */
 static model_status parse_answer(const char *text, size_t size_bytes, const char *what,
                                  json_node **ret, struct model_error *err)
 {
-    model_status status = json_parse_limited(text, size_bytes, HUB_MAX_JSON_VALUES, what, ret, err);
+    json_node *root = NULL;
+    model_status status =
+        json_parse_limited(text, size_bytes, HUB_MAX_JSON_VALUES, what, &root, err);
+    if (status == MODEL_OK)
+        status = check_keys(root, what, err);
     if (status == MODEL_CORRUPT)
         error_advise(err, "is this a hub, or a page in between that wants you to log in?");
-    return status;
+    if (status != MODEL_OK) {
+        json_free(root);
+        return status;
+    }
+    *ret = root;
+    return MODEL_OK;
 }
 
 model_status hub_parse_model(const char *text, size_t size_bytes, const char *requested_id,

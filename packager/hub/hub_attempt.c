@@ -137,11 +137,14 @@ void hub_say_again(const struct hub *hub, const char *reason, long code, int64_t
               reason != NULL ? reason : answer, (double)wait_ms / 1000, n_attempts, n_worth - 1);
 }
 
-void hub_advise(enum hub_failure failure, struct model_error *err)
+void hub_advise(const struct hub *hub, enum hub_failure failure, struct model_error *err)
 {
+    const char *setting = hub->config.endpoint_setting;
     if (failure == HUB_FAILED_TO_CONNECT)
-        error_advise(err, "check the network, the address of the hub (HF_ENDPOINT, --endpoint) and "
-                          "the proxy (https_proxy, no_proxy)");
+        error_advise(err,
+                     "check the network, the address of the hub (%s) and the proxy (https_proxy, "
+                     "no_proxy)",
+                     setting != NULL ? setting : "HF_ENDPOINT, --endpoint");
     else if (failure == HUB_BROKE_OFF)
         error_advise(err, "try again later, with a longer HF_HUB_DOWNLOAD_TIMEOUT if the network "
                           "is slow");

@@ -39,6 +39,6 @@ int64_t hub_backoff_ms(int64_t asked_ms, int n_attempts);
 void hub_say_again(const struct hub *hub, const char *reason, long code, int64_t wait_ms,
                    int n_attempts, int n_worth);
 /* Puts advice behind a sentence when no attempt is left. */
-void hub_advise(enum hub_failure failure, struct model_error *err);
+void hub_advise(const struct hub *hub, enum hub_failure failure, struct model_error *err);
 
 #endif

@@ -2,15 +2,21 @@
 #include "hub_easy.h"
 #include "clock.h"
 #include "errors.h"
+#include "files.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define BUFFER_BYTES       (256l << 10)
 #define USER_AGENT         "modelhost/" MODELHOST_VERSION
 #define MAX_TOKEN_BYTES    4096u
 #define CONNECT_TIMEOUT_MS 30000
+#define MAX_CA_BYTES       ((size_t)16 << 20)
 
 #ifndef CURL_WRITEFUNC_ERROR /* before 7.87: any number other than the size that came */
 #define CURL_WRITEFUNC_ERROR 0xFFFFFFFF
@@ -141,11 +147,22 @@ static bool is_long_header(const struct hub_easy *easy, CURLcode code)
     return code == CURLE_OUT_OF_MEMORY && easy->call->response.in_headers && request_bytes > 0;
 }
 
+/* Whether no socket could be made, which is not the network's fault: libcurl does not tell, so this makes
+ * one itself. The error number, or 0. */
+static int lacks_sockets(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0), errnum = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    return fd < 0 && (errnum == EMFILE || errnum == ENFILE) ? errnum : 0;
+}
+
 /* What a failed transfer means. */
 static model_status explain(struct hub_easy *easy, CURLcode code)
 {
     struct model_error *err = &easy->call->err;
     const char *reason = easy->reason[0] != '\0' ? easy->reason : curl_easy_strerror(code);
+    int errnum;
     easy->call->failure = HUB_FAILED_FOR_GOOD;
     if (easy->refusal != MODEL_OK)
         return easy->refusal;
@@ -159,21 +176,28 @@ static model_status explain(struct hub_easy *easy, CURLcode code)
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
+        if ((errnum = lacks_sockets()) != 0)
+            return error_set_errno(err, errnum, "cannot reach %.200s", easy->call->exchange.url);
         easy->call->failure = HUB_FAILED_TO_CONNECT;
         return error_set(err, MODELHOST_NETWORK, "cannot reach %.200s: %s",
                          easy->call->exchange.url, reason);
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
         return error_set(err, MODELHOST_NETWORK,
                          "%.200s does not prove who it is: %s; if it is your own hub or proxy, "
                          "name its certificate with --cacert or SSL_CERT_FILE, or add it to the "
                          "system's",
                          easy->call->exchange.url, reason);
+    case CURLE_SSL_CACERT_BADFILE:
+        return error_set(err, MODEL_IO,
+                         "%.400s cannot be read as certificates: %s; check --cacert or "
+                         "SSL_CERT_FILE",
+                         easy->shared->ca_file != NULL ? easy->shared->ca_file
+                                                       : "the system's certificates",
+                         reason);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
         return error_set(err, MODELHOST_NETWORK,
-                         "'%.200s' cannot be fetched: %s; check the address of the hub "
-                         "(HF_ENDPOINT, --endpoint)",
+                         "'%.200s' cannot be fetched: %s; check the address of the hub",
                          easy->call->exchange.url, reason);
     default:
         easy->call->failure = HUB_BROKE_OFF;
@@ -221,6 +245,30 @@ static CURLcode set_up(struct hub_easy *easy)
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, easy);
     curl_easy_setopt(curl, CURLOPT_PRIVATE, easy);
     return code;
+}
+
+/* Looks before anything is sent whether there are certificates to trust: libcurl would find out when it is
+ * connected, and blame the server. */
+static model_status check_ca(struct hub_easy_shared *shared, const char *url,
+                             struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(MAX_CA_BYTES);
+    if (shared->ca_file == NULL || shared->ca_is_good || strncasecmp(url, "https:", 6) != 0)
+        return MODEL_OK;
+    model_status status = file_read(shared->ca_file, MAX_CA_BYTES, &text, err);
+    if (status == MODEL_OK)
+        shared->ca_is_good = text.data != NULL && strstr(text.data, "-----BEGIN ") != NULL &&
+                             strstr(text.data, "CERTIFICATE-----") != NULL;
+    buffer_finish(&text);
+    if (status == MODEL_OK && !shared->ca_is_good)
+        status =
+            error_set(err, MODEL_IO, "%.400s has no certificate in it, want PEM", shared->ca_file);
+    if (status != MODEL_OK && status != MODEL_OUT_OF_MEMORY) {
+        error_prefix(err, "certificates to trust");
+        error_advise(err, "check --cacert or SSL_CERT_FILE");
+        return MODEL_IO;
+    }
+    return status;
 }
 
 /* ---- public */
@@ -280,7 +328,9 @@ model_status hub_easy_start(struct hub_easy *easy, struct hub_call *call)
     easy->refusal = MODEL_OK;
     easy->reason[0] = '\0';
     call->response.in_headers = true;
-    model_status status = make_headers(&call->exchange, &easy->headers, &call->err);
+    model_status status = check_ca(easy->shared, exchange->url, &call->err);
+    if (status == MODEL_OK)
+        status = make_headers(&call->exchange, &easy->headers, &call->err);
     CURLcode code = status == MODEL_OK ? set_exchange(easy) : CURLE_OK;
     return code == CURLE_OK ? status : explain(easy, code);
 }

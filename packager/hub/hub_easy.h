@@ -14,6 +14,7 @@ struct hub_easy_shared {
     struct rate_limit limit;
     int64_t resume_ns; /* when exchanges that the limit paused go on; 0: none is */
     char *ca_file;     /* owned by the client */
+    bool ca_is_good;   /* it was found to hold certificates */
     int64_t (*now_ns)(void *context);
     void *clock_context;
 };

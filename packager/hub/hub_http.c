@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "hub_easy.h"
 #include "hub_loop.h"
+#include "hub_socket.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ struct hub_http {
     struct log_sink log;
     struct hub_easy *running, *idle;
     size_t n_idle;
-    struct hub_call *ended; /* a list by the calls' `inside`s */
+    struct hub_call *ended; /* a list, first ended first */
 };
 
 /* An idle one, or a new one. */
@@ -48,7 +49,7 @@ static void put_back(struct hub_http *http, struct hub_easy *easy)
         *at = easy->next;
     if (easy->was_added)
         (void)curl_multi_remove_handle(http->multi, easy->curl);
-    easy->call->inside = NULL;
+    easy->call->handle = NULL;
     easy->was_added = false;
     hub_easy_stop(easy);
     if (http->n_idle >= MAX_IDLE_HANDLES) {
@@ -69,6 +70,8 @@ static int on_want_socket(CURL *easy, curl_socket_t socket, int what, void *cont
     (void)easy;
     bool read = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
     bool write = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+    if (what == CURL_POLL_IN) /* it is connected, and waits for an answer */
+        hub_socket_fit(socket, http->shared.limit.bytes_per_s);
     model_status status = hub_loop_watch(http->loop, &watched, socket, read, write);
     (void)curl_multi_assign(http->multi, socket, watched);
     return status == MODEL_OK ? 0 : -1;
@@ -121,9 +124,9 @@ static void end_call(struct hub_http *http, struct hub_call *call, model_status 
 {
     struct hub_call **at = &http->ended;
     while (*at != NULL)
-        at = (struct hub_call **)&(*at)->inside;
+        at = &(*at)->next;
     call->status = status;
-    call->inside = NULL;
+    call->next = NULL;
     *at = call;
     if (http->log.write != NULL && http->log.level >= MODEL_LOG_DEBUG)
         log_call(http, call, status);
@@ -136,7 +139,7 @@ static void begin_by_curl(void *context, struct hub_call *call)
     hub_response_finish(&call->response);
     call->failure = HUB_FAILED_FOR_GOOD;
     error_init(&call->err);
-    call->inside = easy;
+    call->handle = easy;
     if (easy == NULL) {
         end_call(http, call, error_no_memory(&call->err, "a transfer"));
         return;
@@ -159,12 +162,12 @@ static void abandon_by_curl(void *context, struct hub_call *call)
     struct hub_http *http = context;
     struct hub_call **at = &http->ended;
     while (*at != NULL && *at != call)
-        at = (struct hub_call **)&(*at)->inside;
+        at = &(*at)->next;
     if (*at == call) {
-        *at = call->inside;
-        call->inside = NULL;
-    } else if (call->inside != NULL) {
-        put_back(http, call->inside);
+        *at = call->next;
+        call->next = NULL;
+    } else if (call->handle != NULL) {
+        put_back(http, call->handle);
     }
 }
 
@@ -244,8 +247,8 @@ static struct hub_call *wait_by_curl(void *context, int64_t timeout_ms)
     }
     struct hub_call *call = http->ended;
     if (call != NULL) {
-        http->ended = call->inside;
-        call->inside = NULL;
+        http->ended = call->next;
+        call->next = NULL;
     }
     return call;
 }

@@ -85,7 +85,9 @@ struct hub_call {
     model_status status;
     enum hub_failure failure;
     struct model_error err;
-    void *inside; /* the transport's own */
+    /* the transport's own */
+    void *handle;          /* what works on it; NULL: nothing does */
+    struct hub_call *next; /* in the list of those that have ended */
 };
 
 struct hub_transport {

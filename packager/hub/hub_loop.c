@@ -74,7 +74,7 @@ model_status hub_loop_create(const struct hub_loop_events *events, struct hub_lo
     (void)uv_loop_close(&loop->loop);
 fail:
     free(loop);
-    return error_set(err, MODEL_IO, "cannot make a network loop: %s", uv_strerror(code));
+    return error_set_errno(err, -code, "cannot make a network loop");
 }
 
 void hub_loop_destroy(struct hub_loop *loop)

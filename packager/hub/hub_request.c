@@ -79,7 +79,7 @@ model_status hub_get(struct hub *hub, const struct hub_request *request,
             goto end;
     }
     if (status == MODELHOST_NETWORK)
-        hub_advise(ending.failure, err);
+        hub_advise(hub, ending.failure, err);
     if (status == MODEL_OK && ending.response.status != 200)
         status = hub_explain(&ending.response, hub->endpoint, request->subject,
                              attempt.may_show_token && hub->config.token != NULL, asked_ms, err);

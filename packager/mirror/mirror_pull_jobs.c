@@ -53,27 +53,33 @@ static void run_fetch(struct mirror_scan *scan, const atomic_bool *stop)
         pull_fetch(&job->mirror->puller->pull, &job->model, &job->file, stop, NULL, &scan->err);
 }
 
-/* What another hub said, in our words. */
+/* What went wrong with another hub, for a client: what to set and to check is the affair of whoever runs
+ * this mirror, and stands in the log. */
+static const struct outcome_row {
+    model_status status;
+    int http;
+    const char *code, *sentence;
+} outcomes[] = {
+    {MODEL_NOT_FOUND, 404, "RepoNotFound",
+     "Repository not found: neither this mirror nor the hub behind it has it in this revision"},
+    {MODEL_INVALID_ARGUMENT, 404, "RepoNotFound",
+     "Repository not found: the hub behind this mirror has no such name"},
+    {MODELHOST_UNAUTHORIZED, 403, "GatedRepo",
+     "the hub behind this mirror does not let the mirror read it; ask whoever runs the mirror"},
+    {MODELHOST_RATE_LIMITED, 429, NULL,
+     "the hub behind this mirror wants fewer requests; try again later"},
+    {MODELHOST_NETWORK, 502, NULL, "the hub behind this mirror cannot be reached; try again later"},
+    {MODEL_CORRUPT, 502, NULL,
+     "the hub behind this mirror sent wrong bytes, which were not kept; try again later"},
+    {MODEL_CANCELLED, 503, NULL, "the mirror is ending; try again later"},
+};
+
 static void reply_failure(struct http_request *request, const struct mirror_scan *scan)
 {
-    static const struct {
-        model_status status;
-        int http;
-        const char *code;
-    } rows[] = {
-        {MODEL_NOT_FOUND, 404, "RepoNotFound"},
-        {MODELHOST_UNAUTHORIZED, 403, "GatedRepo"},
-        {MODELHOST_RATE_LIMITED, 429, NULL},
-        {MODELHOST_NETWORK, 502, NULL},
-        {MODEL_CORRUPT, 502, NULL},
-        {MODEL_INVALID_ARGUMENT, 404, "RepoNotFound"},
-        {MODEL_CANCELLED, 503, NULL},
-    };
-    char shown[MIRROR_SHOWN_BYTES];
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (scan->status == rows[i].status) {
-            mirror_reply_error(request, rows[i].http, rows[i].code, "%s",
-                               mirror_shown(scan->err.message, shown));
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
+        if (scan->status == outcomes[i].status) {
+            mirror_reply_error(request, outcomes[i].http, outcomes[i].code, "%s",
+                               outcomes[i].sentence);
             return;
         }
     mirror_reply_error(request, 500, NULL, "the mirror cannot keep the file; its log says why");
@@ -108,7 +114,10 @@ static void log_failure(const struct mirror *mirror, const char *id, const struc
 {
     if (scan->status != MODEL_OK && scan->status != MODEL_CANCELLED &&
         scan->status != MODEL_NOT_FOUND)
-        log_write(mirror->options.log, MODEL_LOG_WARN, "%s: %s", id, scan->err.message);
+        log_write(mirror->options.log, MODEL_LOG_WARN, "%s: %s%s", id, scan->err.message,
+                  scan->status == MODELHOST_UNAUTHORIZED
+                      ? " (a mirror's token for it is in --upstream-token-file)"
+                      : "");
 }
 
 static void take_answer(struct mirror *mirror, struct entry *entry, struct job *job,

@@ -167,7 +167,7 @@ fail_cond:
     uv_mutex_destroy(&scanner->mutex);
 fail_mutex:
     free(scanner);
-    return error_set(err, MODEL_IO, "cannot start the mirror: %s", uv_strerror(code));
+    return error_set_errno(err, -code, "cannot start the mirror");
 }
 
 static void enqueue(struct mirror_scanner *scanner, struct mirror_scan *scan)

@@ -22,6 +22,7 @@ static bool is_stopped(void *context)
 struct hub_config pull_hub_config(const struct pull *pull, const atomic_bool *stop)
 {
     struct hub_config config = {.endpoint = pull->endpoint,
+                                .endpoint_setting = "--upstream",
                                 .token = pull->token,
                                 .stall_timeout_ms = pull->stall_timeout_ms,
                                 .cancelled = is_stopped,

@@ -5,6 +5,7 @@
 #include "hub_private.h"
 #include "transfer_private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,7 @@ static void open_file(struct transfer_state *state, struct active *file, size_t 
     state->n_elsewhere -= was_elsewhere;
     if (status == MODEL_OK && found) {
         state->done_bytes += wanted->size_bytes;
+        transfer->plan->files[index].here_bytes = wanted->size_bytes;
         note_done(state, index);
         return;
     }
@@ -219,10 +221,10 @@ static void open_files(struct transfer_state *state)
 
 static struct active *active_of(struct transfer_state *state, const struct disk_job *job)
 {
-    size_t i = 0;
-    while (&state->actives[i].landing != job->owner)
-        i++;
-    return &state->actives[i];
+    for (size_t i = 0; i < state->n_actives; i++)
+        if (&state->actives[i].landing == job->owner)
+            return &state->actives[i];
+    return NULL;
 }
 
 /* The work on a file failed. That its partial is not there any more means that we were silent for so long
@@ -248,12 +250,14 @@ static void take_jobs(struct transfer_state *state)
     struct disk_job *job;
     while ((job = disk_queue_take(state->queue)) != NULL) {
         struct active *file = active_of(state, job);
+        assert(file != NULL); /* the queue has jobs of these landings only */
         struct landing *landing = &file->landing;
         struct plan_file *planned = &state->transfer->plan->files[file->index];
         size_t index = file->index;
         switch (landing_end_work(landing)) {
         case LANDING_SETTLED:
             memcpy(planned->sha256, landing->sha256_hex, sizeof planned->sha256);
+            planned->here_bytes = landing->resumed_bytes;
             close_file(state, file, false);
             note_done(state, index);
             break;
@@ -313,10 +317,10 @@ static int64_t start_streams(struct transfer_state *state)
 
 static struct stream *stream_of(struct transfer_state *state, const struct hub_call *call)
 {
-    size_t i = 0;
-    while (&state->streams[i].call != call)
-        i++;
-    return &state->streams[i];
+    for (size_t i = 0; i < state->n_streams; i++)
+        if (&state->streams[i].call == call)
+            return &state->streams[i];
+    return NULL;
 }
 
 static void check_cancelled(struct transfer_state *state)
@@ -342,8 +346,10 @@ static void run(struct transfer_state *state)
         if (state->status != MODEL_OK)
             break;
         struct hub_call *call = state->transport.wait(state->transport.context, wait_ms);
-        if (call != NULL)
-            stream_end(stream_of(state, call));
+        struct stream *stream = call != NULL ? stream_of(state, call) : NULL;
+        assert((stream != NULL) == (call != NULL)); /* the transport has calls of these only */
+        if (stream != NULL)
+            stream_end(stream);
     }
 }
 

@@ -1,4 +1,20 @@
-/* transfer_private.h - the inside of a transfer, for transfer*.c alone. */
+/* transfer_private.h - the inside of a transfer, for transfer*.c alone.
+ *
+ *   transfer_state            one per transfer; owns all below
+ *     states[n_files]         what has become of each file of the plan
+ *     actives[n_actives]      a slot for a file under way
+ *       landing               where its bytes come down: its map of ranges, digests, a job on the disk
+ *         partial             what of it survives this process: a folder of the store, claimed by name
+ *     streams[n_streams]      a slot for a connection; lends itself to one active at a time
+ *       attempt               the way to the bytes: addresses, redirects, whether the token is shown
+ *         call                one exchange of the attempt, which the transport has while is_begun
+ *
+ * Words: a file is ELSEWHERE while another process has its partial; it is looked for again now and then.
+ * An active's epoch counts how often it started over: what a stream of an earlier epoch brings is void.
+ * An active is worthless when its bytes are wrong for the last time: nothing of it is kept. A file is told
+ * when the caller has heard of it, in the plan's order, which may be long after it was done.
+ *
+ * Only the loop's thread is here; threads of the queue see a landing, while its job runs. */
 #ifndef TRANSFER_PRIVATE_H
 #define TRANSFER_PRIVATE_H
 

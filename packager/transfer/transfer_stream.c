@@ -249,7 +249,7 @@ static void try_again(struct stream *stream, model_status status, enum hub_failu
         return;
     }
     if (status == MODELHOST_NETWORK)
-        hub_advise(failure, err);
+        hub_advise(hub, failure, err);
     if (status == MODEL_OK) {
         struct hub_subject subject = {state->transfer->model->id, state->transfer->model->commit,
                                       file_of(stream)->path};

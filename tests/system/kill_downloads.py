@@ -1,109 +1,65 @@
 #!/usr/bin/env python3
-"""Kills a download again and again, then lets it end, and counts what went over the network.
+"""Kills a download again and again, then lets it end, and counts what the mirror has sent.
 
-usage: kill_downloads.py PKGMGR STORE UPSTREAM_PORT ID ROUNDS SEED
+usage: kill_downloads.py PKGMGR STORE ENDPOINT ACCESS_LOG ID SIZE_BYTES ROUNDS SEED [OPTION...]
 
-Stands between pkgmgr and the hub at UPSTREAM_PORT, and passes bytes on. Each round starts a download and
-kills it (SIGKILL) when a random number of bytes has passed, so that it does not matter how fast the machine
-is. It passes them at a network's speed: what counts is what was fetched, not what a slow machine left in its
-system's buffers. The last download is left alone. Prints one line of JSON: bytes to the client in all, how many rounds
-were killed in the middle, and the last one's exit code and output.
+Each round starts a download and kills it (SIGKILL) when a random number of bytes has come since the round
+before, as the maps of the store's partial files tell: so it does not matter how fast the machine is. The
+last download is left alone. What was sent is what the mirror's access log (JSON) says that it handed to
+the system, the listings included. Prints one line of JSON: bytes sent in all, how many rounds were killed
+in the middle, and the last one's exit code and output.
 """
 
+import glob
 import json
-import os
+import pathlib
 import random
-import socket
 import subprocess
 import sys
-import threading
 import time
 
-PIECE = 16384
-BYTES_PER_S = 40e6
+HEADER_BYTES = 64  # of a map of ranges
+GRAIN_BYTES = 16384
+LOOK_S = 0.0005  # between looks at the maps: only how soon after its moment a kill comes
 
 
-class Counter:
-    """Bytes to the client, and who is to be killed at which count."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.total = 0
-        self.limit = None
-        self.victim = None
-        self.free_at = 0.0
-
-    def pace(self, n_bytes):
-        """Waits until the network has room for so much."""
-        with self.lock:
-            now = time.monotonic()
-            self.free_at = max(self.free_at, now) + n_bytes / BYTES_PER_S
-            wait = self.free_at - now
-        time.sleep(wait)
-
-    def arm(self, victim, n_bytes):
-        with self.lock:
-            self.victim = victim
-            self.limit = self.total + n_bytes
-
-    def add(self, n_bytes):
-        with self.lock:
-            self.total += n_bytes
-            if self.victim is not None and self.total >= self.limit:
-                self.victim.kill()
-                self.victim = None
-
-
-counter = Counter()
-
-
-def pump(source, target, counts):
-    try:
-        while True:
-            piece = source.recv(PIECE)
-            if not piece:
-                break
-            if counts:
-                counter.pace(len(piece))
-            target.sendall(piece)
-            if counts:
-                counter.add(len(piece))
-    except OSError:
-        pass
-    for end in (source, target):
+def there_bytes(store):
+    """What the maps say is there."""
+    total = 0
+    for live in glob.glob(f"{store}/partial/*/live"):
         try:
-            end.shutdown(socket.SHUT_RDWR)
+            total += bin(int.from_bytes(pathlib.Path(live).read_bytes()[HEADER_BYTES:], "little")).count("1")
         except OSError:
-            pass
+            pass  # it was ended meanwhile
+    return total * GRAIN_BYTES
 
 
-def serve(listener, upstream_port):
-    while True:
-        client, _ = listener.accept()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE)
-        upstream = socket.create_connection(("127.0.0.1", upstream_port))
-        threading.Thread(target=pump, args=(client, upstream, False), daemon=True).start()
-        threading.Thread(target=pump, args=(upstream, client, True), daemon=True).start()
+def sent_bytes(access_log, n_settled):
+    """The sum of the log, once it has not grown for so many looks: a line comes when a request ends."""
+    lines, n_same = "", 0
+    while n_same < n_settled:
+        found = pathlib.Path(access_log).read_text(encoding="ascii")
+        n_same = n_same + 1 if found == lines else 0
+        lines = found
+        time.sleep(0.05)
+    return sum(json.loads(line)["bytes"] for line in lines.splitlines())
 
 
 def main():
-    pkgmgr, store, upstream_port, name, rounds, seed = sys.argv[1:]
-    rounds, chance = int(rounds), random.Random(int(seed))
-    size = int(os.environ["SIZE_BYTES"])
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(256)
-    threading.Thread(target=serve, args=(listener, int(upstream_port)), daemon=True).start()
-    endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    command = [pkgmgr, "download", name, "--endpoint", endpoint, "--store", store, "-q"]
+    pkgmgr, store, endpoint, access_log, name, size, rounds, seed, *options = sys.argv[1:]
+    size, rounds, chance = int(size), int(rounds), random.Random(int(seed))
+    command = [pkgmgr, "download", name, "--endpoint", endpoint, "--store", store, "-q", *options]
+    before = sent_bytes(access_log, 1)
     n_killed = 0
     for _ in range(rounds):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        counter.arm(process, chance.randrange(1, 2 * size // rounds))
-        n_killed += process.wait() == -9
-        counter.arm(None, 0)
+        goal = there_bytes(store) + chance.randrange(1, 2 * size // rounds)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and there_bytes(store) < goal:
+                time.sleep(LOOK_S)
+            process.kill()
+        n_killed += process.returncode == -9
     last = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    print(json.dumps({"total_bytes": counter.total, "size_bytes": size, "n_killed": n_killed,
+    print(json.dumps({"total_bytes": sent_bytes(access_log, 5) - before, "size_bytes": size, "n_killed": n_killed,
                       "code": last.returncode, "out": last.stdout.strip(), "err": last.stderr}))
 
 

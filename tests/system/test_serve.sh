@@ -327,6 +327,34 @@ if [ -c /dev/full ]; then
     same 'no room for the address: exit code' "$?" 8
     said 'no room for the address: the sentence' 'pkgmgr: cannot write the result to standard output: No space left on device; what came out is incomplete: send it to a place that takes it all'
 fi
+
+# ---- few descriptors: it starts or says why, and ends on the first signal
+
+for n in 9 10 11 12 13 14 16 20; do
+    : >"$work/address"
+    (
+        ulimit -n "$n"
+        exec "$pkgmgr" serve "$hub" --port 0 -q --fault cdn-302 >"$work/address" 2>"$work/err"
+    ) &
+    pid=$!
+    while [ ! -s "$work/address" ] && kill -0 "$pid" 2>/dev/null; do read -rt 0.02 <> <(:); done
+    clients=()
+    for _ in $(seq 12); do
+        [ ! -s "$work/address" ] || curl -s --noproxy '*' --max-time 20 -o "$work/body" "$(head -n 1 "$work/address")" &
+        clients+=($!)
+    done
+    kill -TERM "$pid" 2>/dev/null
+    wait "$pid"
+    code=$?
+    wait "${clients[@]}"
+    if [ -s "$work/address" ]; then
+        same "$n descriptors: the first SIGTERM ends it" "$code" 0
+    else
+        same "$n descriptors: exit code" "$code" 8
+        ok "$n descriptors: says what helps" grep -q 'raise the limit of open files (ulimit -n)$' "$work/err"
+    fi
+done
+
 run serve --help
 same 'help: exit code' "$code" 0
 has 'help' "$out" 'usage: pkgmgr serve DIR'

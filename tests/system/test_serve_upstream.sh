@@ -82,6 +82,9 @@ ends 'the hub' "$far_pid"
 run download acme/tiny --store "$work/store2"
 same 'the hub is gone: a client downloads what was kept' "$code" 0
 same 'the hub is gone: what was not kept' "$(status "$near/acme/closed/resolve/main/config.json")" 502
+same 'the hub is gone: what the client is told' "$(cat "$work/body")" '{"error":"the hub behind this mirror cannot be reached; try again later"}'
+ok 'the hub is gone: the log names the option' grep -q 'the address of the hub (--upstream)' "$work/near.log"
+lacks 'the hub is gone: and no other' "$(cat "$work/near.log")" HF_ENDPOINT
 ends 'the mirror' "$near_pid"
 serve again "$work/near" --upstream "$far"
 same 'the hub is gone: after a restart' "$(get "$url/acme/tiny/resolve/main/model.safetensors" | sum)" "$weights"

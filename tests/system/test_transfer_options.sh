@@ -66,8 +66,32 @@ same "interrupted: no package" "$out" ''
 run download acme/big
 same "going on: exit code" "$code" 0
 ok "going on: says what is there already" says "of 3000000 bytes are here already"
+lacks "going on: what was there was not downloaded" "$(cat "$work/err")" "3.00 MB downloaded"
+ok "going on: what was there is named" says " in the store already"
 ok "going on: the right bytes" cmp "$work/hub/acme/big/vocab.txt" "$out/vocab.txt"
 ok "going on: no part is left" [ -z "$(ls "$MODELHOST_STORE/partial")" ]
+
+# ---- limits of the process
+
+limited() { # OPTION NUMBER STORE: a download under `ulimit`; $work/err
+    (
+        ulimit "$1" "$2"
+        timeout 60 "$pkgmgr" download acme/big -q --store "$3" >/dev/null 2>"$work/err"
+    )
+    code=$?
+}
+for n in 10 12 14; do
+    limited -n "$n" "$work/limited$n"
+    same "$n open files: exit code" "$code" 8
+    ok "$n open files: says what helps" says "Too many open files; raise the limit of open files (ulimit -n)"
+    ok "$n open files: does not advise another store" not says --store
+    ok "$n open files: does not blame the network" not says "check the network"
+done
+limited -f 1000 "$work/limited"
+same "small files only: exit code" "$code" 8
+ok "small files only: says what helps" says "File too large; raise the limit of file sizes (ulimit -f)"
+run download acme/big -q --store "$work/limited"
+same "small files only: goes on without the limit" "$code" 0
 
 # ---- a certificate of one's own
 
@@ -79,6 +103,17 @@ if "$pkgmgr" serve --help | grep -q -- --cert && command -v openssl >/dev/null; 
     run download acme/big -q
     same "an unknown certificate: exit code" "$code" 5
     ok "an unknown certificate: says what to do" says "name its certificate with --cacert or SSL_CERT_FILE"
+    : >"$work/empty.pem"
+    printf -- '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' >"$work/wrong.pem"
+    for file in "$work/absent.pem" "$work/empty.pem" "$work/key.pem" "$work/wrong.pem" "$work"; do
+        run download acme/big -q --cacert "$file"
+        same "--cacert ${file##*/}: exit code" "$code" 8
+        ok "--cacert ${file##*/}: names it" says "$file"
+        ok "--cacert ${file##*/}: says what to check" says "check --cacert or SSL_CERT_FILE"
+        lacks "--cacert ${file##*/}: does not blame the server" "$(cat "$work/err")" "who it is"
+    done
+    HF_ENDPOINT=https://127.0.0.1:1 run download acme/big -q --cacert "$work/absent.pem"
+    same "--cacert, nobody there: looks before it connects" "$code" 8
     run download acme/big -q --cacert "$work/cert.pem"
     same "--cacert: exit code" "$code" 0
     MODELHOST_STORE=$work/tls-store2

@@ -228,6 +228,29 @@ static void the_cause_is_that_of_the_last_sentence(void **state)
     assert_int_equal(error_cause(&err), 0);
 }
 
+/* Whoever called knows a remedy for a bad disk or network, which this is not. */
+static void a_limit_of_the_process_is_what_the_advice_is_about(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(error_set_errno(&err, EMFILE, "cannot write x"), MODEL_IO);
+    error_advise(&err, "choose another --store");
+    assert_string_equal(err.message, "cannot write x: Too many open files; raise the limit of open "
+                                     "files (ulimit -n)");
+    error_prefix(&err, "y");
+    error_advise(&err, "choose another --store");
+    assert_int_equal(error_cause(&err), EMFILE);
+    assert_null(strstr(err.message, "--store"));
+    (void)error_set_errno(&err, EFBIG, "cannot write x");
+    assert_non_null(strstr(err.message, "; raise the limit of file sizes (ulimit -f)"));
+    (void)error_set_errno(&err, EACCES, "cannot write x");
+    error_advise(&err, "choose another --store");
+    assert_non_null(strstr(err.message, "; choose another --store"));
+    (void)error_set(&err, MODEL_IO, "another one");
+    error_advise(&err, "look");
+    assert_string_equal(err.message, "another one; look");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +270,7 @@ int main(void)
         cmocka_unit_test(each_status_has_its_word_and_exit_code),
         cmocka_unit_test(a_status_out_of_a_plugin_s_head_is_a_plain_failure),
         cmocka_unit_test(the_cause_is_that_of_the_last_sentence),
+        cmocka_unit_test(a_limit_of_the_process_is_what_the_advice_is_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

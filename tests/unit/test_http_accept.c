@@ -1,4 +1,5 @@
-/* test_http_accept.c - how many connections there may be, in all and from one address. */
+/* test_http_accept.c - how many connections there may be, in all and from one address, and how much a
+ * connection takes. */
 #include "http_fixture.h"
 #include "http_private.h"
 
@@ -132,6 +133,38 @@ static void connections_leave_descriptors_for_others(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+static uint64_t taken_bytes;
+static uv_sem_t has_finished;
+
+static void on_finished(void *context, const struct http_request *request,
+                        const struct http_outcome *outcome)
+{
+    (void)context, (void)request;
+    assert_false(outcome->is_complete);
+    taken_bytes = outcome->body_bytes;
+    uv_sem_post(&has_finished);
+}
+
+/* It is known to have taken all it can when the server has had enough of waiting. */
+static void a_client_that_does_not_read_is_sent_little_and_no_more_is_counted(void **state)
+{
+    (void)state;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), window_bytes = 65536;
+    assert_int_equal(uv_sem_init(&has_finished, 0), 0);
+    struct fixture *fixture =
+        start((struct http_server_options){.write_timeout_ms = 1, .finished = on_finished});
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(fixture->port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window_bytes, sizeof window_bytes), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    send_text(fd, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+    uv_sem_wait(&has_finished);
+    assert_in_range(taken_bytes, 1, 8 * (size_t)window_bytes);
+    (void)close(fd);
+    stop(fixture);
+    uv_sem_destroy(&has_finished);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +173,7 @@ int main(void)
         cmocka_unit_test(a_slow_client_makes_room_before_an_idle_one),
         cmocka_unit_test(refusals_do_not_grow_beyond_a_bound),
         cmocka_unit_test(connections_leave_descriptors_for_others),
+        cmocka_unit_test(a_client_that_does_not_read_is_sent_little_and_no_more_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,26 @@ static void a_listing_of_one_page_too_many_is_refused(void **state)
     hub_destroy(hub);
 }
 
+/* Each page alone comes in time. */
+static void a_listing_that_takes_too_long_in_all_is_given_up(void **state)
+{
+    static struct scripted_answer answers[20];
+    struct scripted_hub script;
+    struct hub_files files;
+    struct model_error err = {.struct_size = sizeof err};
+    (void)state;
+    for (size_t i = 0; i < 20; i += 2) {
+        answers[i] = (struct scripted_answer){.status = 429, .retry_after = "250"};
+        answers[i + 1] = (struct scripted_answer){
+            .status = 200, .body = "[]", .link = "<https://hub.test/x>; rel=next"};
+    }
+    struct hub *hub = SCRIPTED(&script, answers);
+    assert_int_equal(hub_list_files(hub, &tiny, &files, &err), MODELHOST_NETWORK);
+    assert_string_equal(err.message, "the hub's list of files of 'acme/tiny' was not complete "
+                                     "after 600 s and 3 pages; try again later");
+    hub_destroy(hub);
+}
+
 static model_status start(void *context, struct model_error *err)
 {
     (void)context, (void)err;
@@ -182,6 +202,7 @@ int main(void)
         cmocka_unit_test(the_token_stays_off_once_the_pages_have_left_the_endpoint),
         cmocka_unit_test(a_page_without_protection_is_not_asked_for),
         cmocka_unit_test(a_listing_of_one_page_too_many_is_refused),
+        cmocka_unit_test(a_listing_that_takes_too_long_in_all_is_given_up),
         cmocka_unit_test(a_files_path_is_escaped_but_for_its_slashes),
         cmocka_unit_test(odd_settings_are_refused),
     };

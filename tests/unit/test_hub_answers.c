@@ -37,6 +37,8 @@ static void broken_answers_about_a_model_are_refused(void **state)
         "{\"sha\":\"" COMMIT "\",\"id\":\"../x\"}",
         "{\"sha\":\"" COMMIT "\",\"id\":\"a/b/c\"}",
         "{\"sha\":\"" COMMIT "\",\"id\":\"\"}",
+        "{\"sha\":\"" COMMIT "\",\"sha\":\"" COMMIT "\"}",
+        "{\"sha\":\"" COMMIT "\",\"cardData\":[{\"a\":1,\"a\":1}]}",
     };
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -86,6 +88,11 @@ static void broken_lists_are_refused(void **state)
     } cases[] = {
         {"{}", "is not a JSON array"},
         {"[7]", "without type"},
+        {"[{\"type\":\"file\",\"path\":\"a\",\"size\":1,\"size\":2,\"oid\":\"" SHA1 "\"}]",
+         "the hub's list of files has an object with the same key twice; is this a hub"},
+        {"[{\"type\":\"file\",\"path\":\"a\",\"size\":1,\"lfs\":{\"oid\":\"" SHA1 "\",\"oid\":1}}]",
+         "the same key twice"},
+        {"[{\"type\":\"directory\",\"x\\u001b\":1,\"x\\u001b\":2}]", "the same key twice"},
         {"[{\"type\":\"file\"}]", "without path"},
         {"[" ITEM("../x") "]", "a file named '../x', which is not a safe name"},
         {"[" ITEM("/etc/passwd") "]", "not a safe name"},

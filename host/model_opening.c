@@ -365,8 +365,7 @@ static model_status open_parts(struct modelhost_model *model, const struct model
         return status;
     const char *name = loaded_model_name(model);
     model_metrics_name(&model->metrics, name, model->package.backend);
-    if (!model->package.has_manifest && model->package.archive == NULL &&
-        model->load.isolation != MODELHOST_WORKER)
+    if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);

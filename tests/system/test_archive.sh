@@ -138,6 +138,40 @@ run sbom "$work/licensed.mhp"
 cp "$work/out" "$work/sbom"
 run sbom "$licensed"
 ok 'the list of what it is made of is the package'"'"'s' cmp "$work/sbom" "$work/out"
+
+# ---- forged: every digest of the archive itself is right
+
+forged() { # WHAT ARGUMENT...
+    python3 tests/system/archive_forge.py "$work/licensed.mhp" "$work/forged.mhp" "$@"
+}
+run pack "$licensed" -o "$work/listed.mhp" --compress 0 -q
+mv "$work/listed.mhp" "$work/licensed.mhp"
+weights=backends/cpu/model.safetensors
+for what in "change $weights" 'change backends/cpu/config.json' 'add extra' "drop $weights" 'change metadata.json' \
+    "name LICENSE LICENCE"; do
+    # shellcheck disable=SC2086 # words
+    forged $what
+    for command in verify 'verify --deep' inspect 'unpack -o '"$work/forged"; do
+        # shellcheck disable=SC2086
+        run $command "$work/forged.mhp"
+        same "$what: $command refuses" "$code" 7
+    done
+    ok "$what: by its manifest" says 'forged.mhp: signature: '
+    ok "$what: nothing was unpacked" not test -e "$work/forged"
+    program=$modelhost
+    for level in checksum standard paranoid; do
+        run run "$work/forged.mhp" --verification $level --text "$question"
+        same "$what: it does not run ($level)" "$code" 7
+    done
+    program=$pkgmgr
+done
+forged drop metadata.json
+run verify "$work/forged.mhp"
+same 'without a manifest it is an author'"'"'s' "$code" 0
+ok 'which is said' says "pkgmgr: warning: $work/forged.mhp has no metadata.json"
+
+# ---- other commands
+
 fails 'it is not converted' 1 "pkgmgr: $work/facts.mhp is a package in one file, which is not converted as it is: 'pkgmgr unpack' makes a folder of it" \
     convert "$work/facts.mhp" "$work/converted" --dtype bf16
 program=$modelhost

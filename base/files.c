@@ -143,10 +143,8 @@ model_status dir_sync_parent(const char *path, struct model_error *err)
     return status;
 }
 
-/* What a write to path replaces must be a regular file, or nothing yet: a rename would put a file in
- * the place of a device. A link is followed, so that it stays one: *ret_resolved (free()) is the path
- * behind it, and NULL when path itself is written. */
-static model_status check_target(const char *path, char **ret_resolved, struct model_error *err)
+/* A rename would put a file in the place of a device. */
+model_status file_check_target(const char *path, char **ret_resolved, struct model_error *err)
 {
     struct stat info;
     if (lstat(path, &info) != 0) /* nothing there, or creating beside it says why */
@@ -192,7 +190,7 @@ model_status file_write_made(const char *path, file_make_fn *make, void *context
                              struct model_error *err)
 {
     char *resolved = NULL;
-    model_status status = check_target(path, &resolved, err);
+    model_status status = file_check_target(path, &resolved, err);
     if (status == MODEL_OK)
         status = replace_file(resolved != NULL ? resolved : path, make, context, err);
     free(resolved);

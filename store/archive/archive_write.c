@@ -22,6 +22,7 @@
 
 struct writing {
     const char *target;
+    char *resolved; /* what target is a link to; NULL: it is none */
     const struct archive_options *options;
     struct archive_source *sources; /* (index.n_entries), in the order of the entries */
     struct archive_index index;
@@ -294,15 +295,7 @@ static model_status finish_file(struct writing *writing, struct model_error *err
         return error_set_errno(err, errno, "cannot rename to %s", writing->target);
     free(writing->temporary);
     writing->temporary = NULL;
-    const char *slash = strrchr(writing->target, '/');
-    char *folder =
-        slash == NULL
-            ? text_format(".")
-            : text_format("%.*s", slash == writing->target ? 1 : (int)(slash - writing->target),
-                          writing->target);
-    model_status status = folder != NULL ? dir_sync(folder, err) : error_no_memory(err, "a path");
-    free(folder);
-    return status;
+    return dir_sync_parent(writing->target, err);
 }
 
 static model_status put_file(struct writing *writing, struct model_error *err)
@@ -403,6 +396,7 @@ static void finish(struct writing *writing)
     archive_cipher_destroy(writing->cipher);
     archive_index_finish(&writing->index);
     free(writing->temporary);
+    free(writing->resolved);
     free(writing->sources);
     free(writing->block);
 }
@@ -414,6 +408,10 @@ model_status archive_write(const char *target, const struct archive_source *sour
     struct writing writing = {.target = target, .options = options, .fd = -1, .frames_fd = -1};
     struct archive_summary summary = {.n_entries = n_sources};
     model_status status = start(&writing, sources, n_sources, err);
+    if (status == MODEL_OK)
+        status = file_check_target(target, &writing.resolved, err);
+    if (writing.resolved != NULL)
+        writing.target = writing.resolved;
     if (status == MODEL_OK)
         status = make_files(&writing, err);
     for (size_t i = 0; i < writing.index.n_entries && status == MODEL_OK; i++) {

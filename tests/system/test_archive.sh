@@ -30,6 +30,19 @@ same 'packing for shipping succeeds' "$code" 0
 ok 'and is smaller' test "$(stat -c %s "$work/small.mhp")" -lt "$(stat -c %s "$work/facts.mhp")"
 run pack "$facts" -o "$work/plain.mhp" --compress 0 -q
 ok 'nothing is left beside the files' test "$(find "$work" -name '*.mhp.*' | wc -l)" = 0
+echo mine >"$work/mine.txt"
+fails 'what is there is not replaced' 1 "pkgmgr: $work/mine.txt is there already; give --force to replace it" pack "$facts" -o "$work/mine.txt"
+same 'and stays' "$(cat "$work/mine.txt")" mine
+ln -s mine.txt "$work/link.mhp"
+run pack "$facts" -o "$work/link.mhp" --force -q
+ok '--force replaces the file behind a link' cmp "$work/mine.txt" "$work/again.mhp"
+ok 'which stays a link' test -L "$work/link.mhp"
+mkfifo "$work/pipe"
+for special in "$work/pipe" "$work" /dev/full /dev/null; do
+    fails "$special is no file to replace" 1 "pkgmgr: $special is not a regular file" pack "$facts" -o "$special" --force
+done
+ok 'the pipe is still one' test -p "$work/pipe"
+rm "$work/pipe" "$work/mine.txt" "$work/link.mhp"
 fails 'packing wants a file to make' 2 'pkgmgr pack: want the file to make: -o FILE.mhp; see '"'pkgmgr help pack'" pack "$facts"
 fails 'a level that there is not' 2 "pkgmgr pack: --compress is '20', want a whole number from 0 to 19; see 'pkgmgr help pack'" pack "$facts" -o x --compress 20
 fails 'an archive is not packed again' 1 "pkgmgr: $work/facts.mhp is an archive already" pack "$work/facts.mhp" -o "$work/x.mhp"
@@ -144,8 +157,7 @@ ok 'the list of what it is made of is the package'"'"'s' cmp "$work/sbom" "$work
 forged() { # WHAT ARGUMENT...
     python3 tests/system/archive_forge.py "$work/licensed.mhp" "$work/forged.mhp" "$@"
 }
-run pack "$licensed" -o "$work/listed.mhp" --compress 0 -q
-mv "$work/listed.mhp" "$work/licensed.mhp"
+run pack "$licensed" -o "$work/licensed.mhp" --compress 0 --force -q
 weights=backends/cpu/model.safetensors
 for what in "change $weights" 'change backends/cpu/config.json' 'add extra' "drop $weights" 'change metadata.json' \
     "name LICENSE LICENCE"; do

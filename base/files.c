@@ -1,20 +1,19 @@
 /* files.c - see files.h. No state, any thread. */
 #include "files.h"
 #include "errors.h"
+#include "scratch.h"
 #include "utf8.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_DIR_ENTRIES     1000000
-#define MAX_TEMPORARY_NAMES 1000
+#define MAX_DIR_ENTRIES 1000000
 
 static model_status read_all(int fd, const char *path, size_t max_bytes, struct buffer *ret,
                              struct model_error *err)
@@ -108,30 +107,6 @@ model_status file_out_write(struct file_out *out, const void *data, size_t size_
     return file_write_all(out->fd, out->path, data, size_bytes, err);
 }
 
-/* Creates "folder/.<pid>.<counter>.tmp" beside path. The name is short, so that the longest allowed
- * name can be written; in a container pids repeat, so a name left by a killed process is passed by. */
-static model_status create_temporary(const char *path, char **ret_name, int *ret_fd,
-                                     struct model_error *err)
-{
-    static _Atomic unsigned counter;
-    for (int attempt = 0;; attempt++) {
-        char *name = text_format("%.*s.%ld.%u.tmp", (int)(path_base(path) - path), path,
-                                 (long)getpid(), atomic_fetch_add(&counter, 1));
-        if (name == NULL)
-            return error_no_memory(err, path);
-        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0) {
-            *ret_name = name;
-            *ret_fd = fd;
-            return MODEL_OK;
-        }
-        int reason = errno;
-        free(name);
-        if (reason != EEXIST || attempt >= MAX_TEMPORARY_NAMES)
-            return error_set_errno(err, reason, "cannot create %s", path);
-    }
-}
-
 model_status dir_sync_parent(const char *path, struct model_error *err)
 {
     const char *base = path_base(path);
@@ -166,35 +141,38 @@ model_status file_check_target(const char *path, char **ret_resolved, struct mod
 static model_status replace_file(const char *path, file_make_fn *make, void *context,
                                  struct model_error *err)
 {
-    char *temporary = NULL;
-    struct file_out out = {.fd = -1, .path = path};
-    model_status status = create_temporary(path, &temporary, &out.fd, err);
+    struct scratch scratch = SCRATCH_NONE;
+    model_status status = scratch_file(path, &scratch, err);
     if (status != MODEL_OK)
         return status;
+    struct file_out out = {.fd = scratch.fd, .path = path};
     status = make(context, &out, err);
-    if (status == MODEL_OK && fsync(out.fd) != 0)
+    if (status == MODEL_OK && fsync(scratch.fd) != 0)
         status = error_set_errno(err, errno, "cannot sync %s", path);
-    if (close(out.fd) != 0 && status == MODEL_OK)
-        status = error_set_errno(err, errno, "cannot write %s", path);
-    if (status == MODEL_OK && rename(temporary, path) != 0)
-        status = error_set_errno(err, errno, "cannot replace %s", path);
-    if (status != MODEL_OK)
-        (void)unlink(temporary);
-    else
-        status = dir_sync_parent(path, err);
-    free(temporary);
+    if (status == MODEL_OK)
+        status = scratch_publish(&scratch, path, err);
+    scratch_discard(&scratch);
+    return status;
+}
+
+static model_status write_made(const char *path, bool sweeps, file_make_fn *make, void *context,
+                               struct model_error *err)
+{
+    char *resolved = NULL;
+    model_status status = file_check_target(path, &resolved, err);
+    const char *target = resolved != NULL ? resolved : path;
+    if (status == MODEL_OK && sweeps)
+        scratch_sweep(target);
+    if (status == MODEL_OK)
+        status = replace_file(target, make, context, err);
+    free(resolved);
     return status;
 }
 
 model_status file_write_made(const char *path, file_make_fn *make, void *context,
                              struct model_error *err)
 {
-    char *resolved = NULL;
-    model_status status = file_check_target(path, &resolved, err);
-    if (status == MODEL_OK)
-        status = replace_file(resolved != NULL ? resolved : path, make, context, err);
-    free(resolved);
-    return status;
+    return write_made(path, true, make, context, err);
 }
 
 struct pieces {
@@ -214,7 +192,8 @@ static model_status write_pieces(void *context, struct file_out *out, struct mod
 model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
                                struct model_error *err)
 {
-    return file_write_made(path, write_pieces, &(struct pieces){pieces, n_pieces}, err);
+    /* short contents, often: what they leave is not worth reading the folder each time */
+    return write_made(path, false, write_pieces, &(struct pieces){pieces, n_pieces}, err);
 }
 
 model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,

@@ -29,7 +29,7 @@ model_status file_write_pieces(const char *path, const struct file_piece *pieces
                                struct model_error *err);
 
 /* The same for content that is made while it is written: make() hands it over piece by piece with
- * file_out_write(); when it fails, there is no file. */
+ * file_out_write(); when it fails, there is no file. Removes what killed processes left beside it (scratch.h). */
 struct file_out;
 typedef model_status file_make_fn(void *context, struct file_out *out, struct model_error *err);
 

@@ -29,7 +29,16 @@ run pack "$facts" -o "$work/small.mhp" --ship -q
 same 'packing for shipping succeeds' "$code" 0
 ok 'and is smaller' test "$(stat -c %s "$work/small.mhp")" -lt "$(stat -c %s "$work/facts.mhp")"
 run pack "$facts" -o "$work/plain.mhp" --compress 0 -q
-ok 'nothing is left beside the files' test "$(find "$work" -name '*.mhp.*' | wc -l)" = 0
+ok 'nothing is left beside the files' test "$(find "$work" -name '.*.tmp' | wc -l)" = 0
+killed=$work/.plain.mhp.123.4.tmp # what a killed process leaves of this name, and of another
+echo x | tee "$killed" >"$work/.other.mhp.123.4.tmp"
+run pack "$facts" -o "$work/plain.mhp" --compress 0 -q --force
+ok 'what a killed one left goes with the next' not test -e "$killed"
+ok 'and nothing else' test -e "$work/.other.mhp.123.4.tmp"
+mkdir -p "$work/.unpacked.123.4.tmp/sub"
+run unpack "$work/plain.mhp" -o "$work/unpacked" -q
+ok 'a folder, too' not test -e "$work/.unpacked.123.4.tmp"
+rm -r "$work/.other.mhp.123.4.tmp" "$work/unpacked"
 echo mine >"$work/mine.txt"
 fails 'what is there is not replaced' 1 "pkgmgr: $work/mine.txt is there already; give --force to replace it" pack "$facts" -o "$work/mine.txt"
 same 'and stays' "$(cat "$work/mine.txt")" mine

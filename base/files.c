@@ -350,9 +350,12 @@ static bool part_is_safe(const char *part, size_t size_bytes)
         return false;
     if (part[0] == '.' && (size_bytes == 1 || (size_bytes == 2 && part[1] == '.')))
         return false;
-    for (size_t i = 0; i < size_bytes; i++)
-        if ((unsigned char)part[i] < 0x20 || part[i] == 0x7F || part[i] == '\\' || part[i] == ':')
+    for (size_t i = 0; i < size_bytes; i++) {
+        const unsigned char byte = (unsigned char)part[i];
+        const bool is_c1 = byte == 0xC2 && (unsigned char)part[i + 1] < 0xA0; /* as UTF-8 */
+        if (byte < 0x20 || byte == 0x7F || byte == '\\' || byte == ':' || is_c1)
             return false;
+    }
     return true;
 }
 

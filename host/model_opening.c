@@ -220,7 +220,8 @@ static model_status open_here(struct modelhost_model *model, const struct model_
         status = choose_plugin(model, model->host->plugin_path, err);
     if (status == MODEL_OK) {
         status = open_plugin(model, source->parts, err);
-        if (status != MODEL_OK && model->package.archive != NULL)
+        if (status != MODEL_OK && model->package.archive != NULL &&
+            !package_name_plugin(&model->package, err))
             error_prefix(err, "%s", loaded_model_plugin_name(model));
     }
     if (status == MODEL_OK)
@@ -394,7 +395,9 @@ model_status model_opening_open(struct modelhost_model *model, const struct mode
     struct model_error local = MODEL_ERROR_INIT;
     err = err != NULL ? err : &local;
     model_status status = open_parts(model, source, err);
-    if (status != MODEL_OK && model->package.dir != NULL)
+    if (status != MODEL_OK && model->package.dir != NULL) {
+        (void)package_name_plugin(&model->package, err);
         package_advise(&model->package, status, err);
+    }
     return status;
 }

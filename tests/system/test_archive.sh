@@ -191,6 +191,18 @@ run verify "$work/forged.mhp"
 same 'without a manifest it is an author'"'"'s' "$code" 0
 ok 'which is said' says "pkgmgr: warning: $work/forged.mhp has no metadata.json"
 
+mkdir -p "$work/broken/backends/cpu"
+cp "$facts"/backends/cpu/* "$work/broken/backends/cpu/"
+echo 'no plugin' >"$work/broken/backends/cpu/libmodel.so"
+run pack "$work/broken" -o "$work/broken.mhp" -q
+program=$modelhost
+for how in inproc worker; do
+    run run "$work/broken.mhp" -q --isolation "$how" --text "$question"
+    ok "a bad plugin goes by its name in the file ($how)" says "modelhost: $work/broken.mhp/backends/cpu/libmodel.so is not a shared object"
+    lacks "and by nothing else ($how)" "$(cat "$work/err")" /proc/
+done
+program=$pkgmgr
+
 # ---- other commands
 
 fails 'it is not converted' 1 "pkgmgr: $work/facts.mhp is a package in one file, which is not converted as it is: 'pkgmgr unpack' makes a folder of it" \

@@ -72,10 +72,22 @@ static size_t message_bytes(const struct model_error *err)
     return given < sizeof err->message ? given : sizeof err->message;
 }
 
+/* What a sentence quotes may come from anywhere: control characters (but line ends and tabs; U+0080 to U+009F, too),
+ * which a terminal would obey, become question marks. */
+static void make_plain(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++)
+        if (at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0)
+            at[0] = at[1] = '?';
+        else if ((at[0] < 0x20 && at[0] != '\n' && at[0] != '\t') || at[0] == 0x7F)
+            at[0] = '?';
+}
+
 static void write_sentence(struct model_error *err, const char *format, va_list arguments)
 {
     (void)vsnprintf(err->message, message_bytes(err), format, arguments);
     trim_partial_character(err->message, message_bytes(err));
+    make_plain(err->message);
 }
 
 /* Puts ": text" behind the sentence that is there. */

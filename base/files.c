@@ -1,20 +1,19 @@
 /* files.c - see files.h. No state, any thread. */
 #include "files.h"
 #include "errors.h"
+#include "scratch.h"
 #include "utf8.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_DIR_ENTRIES     1000000
-#define MAX_TEMPORARY_NAMES 1000
+#define MAX_DIR_ENTRIES 1000000
 
 static model_status read_all(int fd, const char *path, size_t max_bytes, struct buffer *ret,
                              struct model_error *err)
@@ -108,30 +107,6 @@ model_status file_out_write(struct file_out *out, const void *data, size_t size_
     return file_write_all(out->fd, out->path, data, size_bytes, err);
 }
 
-/* Creates "folder/.<pid>.<counter>.tmp" beside path. The name is short, so that the longest allowed
- * name can be written; in a container pids repeat, so a name left by a killed process is passed by. */
-static model_status create_temporary(const char *path, char **ret_name, int *ret_fd,
-                                     struct model_error *err)
-{
-    static _Atomic unsigned counter;
-    for (int attempt = 0;; attempt++) {
-        char *name = text_format("%.*s.%ld.%u.tmp", (int)(path_base(path) - path), path,
-                                 (long)getpid(), atomic_fetch_add(&counter, 1));
-        if (name == NULL)
-            return error_no_memory(err, path);
-        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0) {
-            *ret_name = name;
-            *ret_fd = fd;
-            return MODEL_OK;
-        }
-        int reason = errno;
-        free(name);
-        if (reason != EEXIST || attempt >= MAX_TEMPORARY_NAMES)
-            return error_set_errno(err, reason, "cannot create %s", path);
-    }
-}
-
 model_status dir_sync_parent(const char *path, struct model_error *err)
 {
     const char *base = path_base(path);
@@ -143,10 +118,8 @@ model_status dir_sync_parent(const char *path, struct model_error *err)
     return status;
 }
 
-/* What a write to path replaces must be a regular file, or nothing yet: a rename would put a file in
- * the place of a device. A link is followed, so that it stays one: *ret_resolved (free()) is the path
- * behind it, and NULL when path itself is written. */
-static model_status check_target(const char *path, char **ret_resolved, struct model_error *err)
+/* A rename would put a file in the place of a device. */
+model_status file_check_target(const char *path, char **ret_resolved, struct model_error *err)
 {
     struct stat info;
     if (lstat(path, &info) != 0) /* nothing there, or creating beside it says why */
@@ -168,35 +141,38 @@ static model_status check_target(const char *path, char **ret_resolved, struct m
 static model_status replace_file(const char *path, file_make_fn *make, void *context,
                                  struct model_error *err)
 {
-    char *temporary = NULL;
-    struct file_out out = {.fd = -1, .path = path};
-    model_status status = create_temporary(path, &temporary, &out.fd, err);
+    struct scratch scratch = SCRATCH_NONE;
+    model_status status = scratch_file(path, &scratch, err);
     if (status != MODEL_OK)
         return status;
+    struct file_out out = {.fd = scratch.fd, .path = path};
     status = make(context, &out, err);
-    if (status == MODEL_OK && fsync(out.fd) != 0)
+    if (status == MODEL_OK && fsync(scratch.fd) != 0)
         status = error_set_errno(err, errno, "cannot sync %s", path);
-    if (close(out.fd) != 0 && status == MODEL_OK)
-        status = error_set_errno(err, errno, "cannot write %s", path);
-    if (status == MODEL_OK && rename(temporary, path) != 0)
-        status = error_set_errno(err, errno, "cannot replace %s", path);
-    if (status != MODEL_OK)
-        (void)unlink(temporary);
-    else
-        status = dir_sync_parent(path, err);
-    free(temporary);
+    if (status == MODEL_OK)
+        status = scratch_publish(&scratch, path, err);
+    scratch_discard(&scratch);
+    return status;
+}
+
+static model_status write_made(const char *path, bool sweeps, file_make_fn *make, void *context,
+                               struct model_error *err)
+{
+    char *resolved = NULL;
+    model_status status = file_check_target(path, &resolved, err);
+    const char *target = resolved != NULL ? resolved : path;
+    if (status == MODEL_OK && sweeps)
+        scratch_sweep(target);
+    if (status == MODEL_OK)
+        status = replace_file(target, make, context, err);
+    free(resolved);
     return status;
 }
 
 model_status file_write_made(const char *path, file_make_fn *make, void *context,
                              struct model_error *err)
 {
-    char *resolved = NULL;
-    model_status status = check_target(path, &resolved, err);
-    if (status == MODEL_OK)
-        status = replace_file(resolved != NULL ? resolved : path, make, context, err);
-    free(resolved);
-    return status;
+    return write_made(path, true, make, context, err);
 }
 
 struct pieces {
@@ -216,7 +192,8 @@ static model_status write_pieces(void *context, struct file_out *out, struct mod
 model_status file_write_pieces(const char *path, const struct file_piece *pieces, size_t n_pieces,
                                struct model_error *err)
 {
-    return file_write_made(path, write_pieces, &(struct pieces){pieces, n_pieces}, err);
+    /* short contents, often: what they leave is not worth reading the folder each time */
+    return write_made(path, false, write_pieces, &(struct pieces){pieces, n_pieces}, err);
 }
 
 model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,
@@ -373,9 +350,12 @@ static bool part_is_safe(const char *part, size_t size_bytes)
         return false;
     if (part[0] == '.' && (size_bytes == 1 || (size_bytes == 2 && part[1] == '.')))
         return false;
-    for (size_t i = 0; i < size_bytes; i++)
-        if ((unsigned char)part[i] < 0x20 || part[i] == 0x7F || part[i] == '\\' || part[i] == ':')
+    for (size_t i = 0; i < size_bytes; i++) {
+        const unsigned char byte = (unsigned char)part[i];
+        const bool is_c1 = byte == 0xC2 && (unsigned char)part[i + 1] < 0xA0; /* as UTF-8 */
+        if (byte < 0x20 || byte == 0x7F || byte == '\\' || byte == ':' || is_c1)
             return false;
+    }
     return true;
 }
 

@@ -29,7 +29,7 @@ model_status file_write_pieces(const char *path, const struct file_piece *pieces
                                struct model_error *err);
 
 /* The same for content that is made while it is written: make() hands it over piece by piece with
- * file_out_write(); when it fails, there is no file. */
+ * file_out_write(); when it fails, there is no file. Removes what killed processes left beside it (scratch.h). */
 struct file_out;
 typedef model_status file_make_fn(void *context, struct file_out *out, struct model_error *err);
 
@@ -37,6 +37,11 @@ model_status file_write_made(const char *path, file_make_fn *make, void *context
                              struct model_error *err);
 model_status file_out_write(struct file_out *out, const void *data, size_t size_bytes,
                             struct model_error *err);
+
+/* For who replaces a file by a rename of their own: what is at path must be a regular file, or nothing yet, else
+ * MODEL_INVALID_ARGUMENT. *ret_resolved is the path behind a link, and stays as it is when path itself is to be
+ * written. */
+model_status file_check_target(const char *path, char **ret_resolved, struct model_error *err);
 
 /* Exactly so many bytes from there on; MODEL_CORRUPT when the file ends before. `path` names it. */
 model_status file_read_at(int fd, const char *path, void *data, uint64_t size_bytes,

@@ -221,7 +221,8 @@ static model_status open_here(struct modelhost_model *model, const struct model_
         status = choose_plugin(model, model->host->plugin_path, err);
     if (status == MODEL_OK) {
         status = open_plugin(model, source->parts, err);
-        if (status != MODEL_OK && model->package.archive != NULL)
+        if (status != MODEL_OK && model->package.archive != NULL &&
+            !package_name_plugin(&model->package, err))
             error_prefix(err, "%s", loaded_model_plugin_name(model));
     }
     if (status == MODEL_OK)
@@ -373,8 +374,7 @@ static model_status open_parts(struct modelhost_model *model, const struct model
         return status;
     const char *name = loaded_model_name(model);
     model_metrics_name(&model->metrics, name, model->package.backend);
-    if (!model->package.has_manifest && model->package.archive == NULL &&
-        model->load.isolation != MODELHOST_WORKER)
+    if (!model->package.has_manifest && model->load.isolation != MODELHOST_WORKER)
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);
@@ -403,7 +403,9 @@ model_status model_opening_open(struct modelhost_model *model, const struct mode
     struct model_error local = MODEL_ERROR_INIT;
     err = err != NULL ? err : &local;
     model_status status = open_parts(model, source, err);
-    if (status != MODEL_OK && model->package.dir != NULL)
+    if (status != MODEL_OK && model->package.dir != NULL) {
+        (void)package_name_plugin(&model->package, err);
         package_advise(&model->package, status, err);
+    }
     return status;
 }

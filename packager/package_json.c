@@ -61,6 +61,7 @@ void package_json_add_plugin(json_node *object, const struct package *package)
         (void)json_add_string(plugin, "abi", abi);
         (void)json_add_string(plugin, "architectures", file.architectures);
     } else {
+        (void)package_name_plugin(package, &err);
         (void)json_add_string(plugin, "error", err.message);
     }
     add_plugin_digest(plugin, package);

@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "files.h"
 #include "json_view.h"
+#include "printable_text.h"
 #include "string_map.h"
 
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 #define FILE_NAME "metadata.json"
 #define MAX_TEXT  2048                     /* of an id, a revision, an endpoint */
 #define MAX_SIZE  (((int64_t)1 << 53) - 1) /* exact in JSON */
-#define MAX_SHOWN 200
 
 static const struct {
     const char *key;
@@ -52,7 +52,8 @@ static bool is_plain_text(const char *text)
 {
     size_t length = strlen(text);
     for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F ||
+            ((unsigned char)text[i] == 0xC2 && (unsigned char)text[i + 1] < 0xA0)) /* C1 */
             return false;
     return length <= MAX_TEXT;
 }
@@ -60,19 +61,20 @@ static bool is_plain_text(const char *text)
 static model_status check_file(const char *what, const char *path, const char *source,
                                const char *sha256, struct model_error *err)
 {
+    char shown[PRINTABLE_TEXT_BYTES];
     if (!path_is_safe(path))
         return error_set(err, MODEL_CORRUPT,
-                         "%s: unsafe path '%.*s'; want a relative path without '..'", what,
-                         MAX_SHOWN, path);
+                         "%s: unsafe path '%s'; want a relative path without '..'", what,
+                         printable(path, shown));
     if (strcmp(path, FILE_NAME) == 0)
         return error_set(err, MODEL_CORRUPT, "%s: lists %s itself", what, FILE_NAME);
     if (source != NULL && !path_is_safe(source))
-        return error_set(err, MODEL_CORRUPT, "%s: file '%s': unsafe source '%.*s'", what, path,
-                         MAX_SHOWN, source);
+        return error_set(err, MODEL_CORRUPT, "%s: file '%s': unsafe source '%s'", what, path,
+                         printable(source, shown));
     if (!is_sha256(sha256))
         return error_set(err, MODEL_CORRUPT,
-                         "%s: file '%s': sha256 '%.*s', want 64 lower-case hexadecimal digits",
-                         what, path, 80, sha256);
+                         "%s: file '%s': sha256 '%.80s', want 64 lower-case hexadecimal digits",
+                         what, path, printable(sha256, shown));
     return MODEL_OK;
 }
 

@@ -203,8 +203,10 @@ static model_status add_plugin(json_node *root, const struct package *package,
     model_status status = plugin_file_read(package->plugin, &file, err);
     if (status == MODEL_OK)
         status = digest_file_sha256(package->plugin, sha256, &size_bytes, err);
-    if (status != MODEL_OK)
+    if (status != MODEL_OK) {
+        (void)package_name_plugin(package, err);
         return status;
+    }
     (void)snprintf(abi, sizeof abi, "%u.%u", (unsigned)file.abi_major, (unsigned)file.abi_minor);
     json_node *node = json_add_object(root, "plugin");
     bool complete = json_add_string(node, "name", file.name) != NULL;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,6 +271,22 @@ void package_advise(const struct package *package, model_status status, struct m
                      package->manifest.id, package->manifest.id);
     else
         error_advise(err, "get the package's files again, or mend them");
+}
+
+bool package_name_plugin(const struct package *package, struct model_error *err)
+{
+    char before[MODEL_ERROR_BYTES];
+    if (err == NULL || package->plugin == NULL ||
+        strcmp(package->plugin, package->plugin_name) == 0)
+        return false;
+    (void)snprintf(before, sizeof before, "%s", err->message);
+    const size_t n = strlen(package->plugin);
+    char *found = strstr(before, package->plugin);
+    if (found == NULL || (found[n] >= '0' && found[n] <= '9')) /* or another descriptor's */
+        return false;
+    *found = '\0';
+    (void)error_set(err, MODEL_CORRUPT, "%s%s%s", before, package->plugin_name, found + n);
+    return true;
 }
 
 static model_status share(const struct archive *archive, const struct archive_entry *entry,

@@ -48,6 +48,8 @@ model_status package_open_with(const char *dir, const char *backend,
                                struct model_error *err);
 /* Adds to the sentence about a package that is broken (MODEL_CORRUPT) how to mend it; leaves others. */
 void package_advise(const struct package *package, model_status status, struct model_error *err);
+/* Says the name of an archive's plugin in a sentence that has the path by which it is opened; whether it had. */
+bool package_name_plugin(const struct package *package, struct model_error *err);
 /* The id that a folder <store>/packages/<key>/<digest> is of, to be freed; NULL: it is none of these. */
 char *package_id_of_folder(const char *dir);
 /* Adds what to do to the sentence of manifest_read() about such a folder. */

@@ -171,17 +171,18 @@ static bool is_folder_of_manifest(const struct manifest *manifest, const char *n
     return false;
 }
 
-/* ".<pid>.<number>.tmp" at the top: what a process that was killed while it wrote metadata.json leaves
- * (file_write_atomic()). */
+/* ".metadata.json.<pid>.<number>.tmp" at the top: what a process that was killed while it wrote that leaves
+ * (scratch.h). */
 static bool is_unfinished_manifest(const char *name)
 {
-    static const char digits[] = "0123456789";
-    if (name[0] != '.')
+    static const char digits[] = "0123456789", begin[] = ".metadata.json.";
+    if (strncmp(name, begin, sizeof begin - 1) != 0)
         return false;
-    size_t pid = strspn(name + 1, digits);
-    if (pid == 0 || name[1 + pid] != '.')
+    name += sizeof begin - 1;
+    size_t pid = strspn(name, digits);
+    if (pid == 0 || name[pid] != '.')
         return false;
-    const char *number = name + 1 + pid + 1;
+    const char *number = name + pid + 1;
     size_t n = strspn(number, digits);
     return n > 0 && strcmp(number + n, ".tmp") == 0;
 }

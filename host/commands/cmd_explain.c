@@ -89,6 +89,8 @@ static void add_own(struct explanation *explanation, const struct package *packa
     const struct plugin_file *known = status == MODEL_OK ? &file : NULL;
     if (status == MODEL_OK)
         status = plugin_file_check(&file, package->plugin, &err);
+    if (status != MODEL_OK)
+        (void)package_name_plugin(package, &err);
     add(explanation, package->plugin_name, "package", known, status == MODEL_OK,
         status == MODEL_OK ? "the package's own plugin" : err.message);
 }

@@ -18,8 +18,8 @@ struct collection {
     struct archive_source *sources;  /* (n_sources) */
     size_t n_sources, capacity;
     size_t n_listed;              /* of the manifest's files */
-    struct package_papers papers; /* of a package that is signed, else without a signature */
-    char manifest_sha256[SHA256_HEX_BYTES]; /* of the bytes that are signed */
+    struct package_papers papers; /* of a package with a manifest */
+    char manifest_sha256[SHA256_HEX_BYTES];
 };
 
 /* Takes both texts over. */
@@ -43,23 +43,28 @@ static model_status add(struct collection *collection, char *path, char *file,
     }
     const struct manifest_file *listed =
         collection->manifest != NULL ? manifest_find(collection->manifest, path) : NULL;
-    const bool is_signed = strcmp(path, MANIFEST_PATH) == 0 && collection->papers.signature != NULL;
+    const bool is_manifest = collection->manifest != NULL && strcmp(path, MANIFEST_PATH) == 0;
     collection->n_listed += listed != NULL;
     collection->sources[collection->n_sources++] =
         (struct archive_source){path, file,
                                 listed != NULL ? listed->sha256
-                                : is_signed    ? collection->manifest_sha256
+                                : is_manifest  ? collection->manifest_sha256
                                                : NULL};
     return MODEL_OK;
 }
 
-/* In an archive the signature lies in the header, and nothing is in it that is not signed. */
+/* An archive with a manifest holds what that lists and nothing else, or nobody opens it. */
 static model_status check_listed(const struct collection *collection, const char *path,
                                  struct model_error *err)
 {
-    if (collection->papers.signature == NULL || strcmp(path, MANIFEST_PATH) == 0 ||
+    if (collection->manifest == NULL || strcmp(path, MANIFEST_PATH) == 0 ||
         manifest_find(collection->manifest, path) != NULL)
         return MODEL_OK;
+    if (collection->papers.signature == NULL)
+        return error_set(err, MODEL_CORRUPT,
+                         "'%.200s' is in %s, but not in its metadata.json; remove it, or let "
+                         "'pkgmgr install' add it if it is a plugin",
+                         path, collection->dir);
     return error_set(err, MODEL_CORRUPT,
                      "'%.200s' is in %s, which is signed, but not in its metadata.json; remove it, "
                      "or make the manifest anew and sign it",
@@ -131,18 +136,23 @@ static model_status say_missing(const struct collection *collection, struct mode
 }
 
 /* What is packed with it must be a signature, or nobody could open the archive. */
-static model_status take_signature(struct collection *collection, struct model_error *err)
+static model_status check_form(const struct package_papers *papers, struct model_error *err)
 {
     struct signature_file file = {.trusted_comment = NULL};
-    model_status status = package_papers_read(collection->dir, NULL, &collection->papers, err);
-    const struct package_papers *papers = &collection->papers;
-    if (status != MODEL_OK || papers->signature == NULL)
-        return status;
-    status = signature_file_parse(papers->signature, papers->signature_bytes,
-                                  PACKAGE_SIGNATURE_NAME, &file, err);
+    model_status status = signature_file_parse(papers->signature, papers->signature_bytes,
+                                               PACKAGE_SIGNATURE_NAME, &file, err);
     signature_file_finish(&file);
     if (status == MODEL_OK && strlen(papers->signature) != papers->signature_bytes)
         status = error_set(err, MODEL_CORRUPT, PACKAGE_SIGNATURE_NAME " has a zero byte in it");
+    return status;
+}
+
+static model_status take_papers(struct collection *collection, struct model_error *err)
+{
+    const struct package_papers *papers = &collection->papers;
+    model_status status = package_papers_read(collection->dir, NULL, &collection->papers, err);
+    if (status == MODEL_OK && papers->signature != NULL)
+        status = check_form(papers, err);
     return status == MODEL_OK ? digest_bytes_sha256(papers->text, papers->n_bytes,
                                                     collection->manifest_sha256, err)
                               : status;
@@ -171,7 +181,7 @@ model_status package_pack(const char *dir, const char *target,
     if (status == MODEL_OK && package.has_manifest)
         collection.manifest = &package.manifest;
     if (status == MODEL_OK && package.has_manifest)
-        status = take_signature(&collection, err);
+        status = take_papers(&collection, err);
     if (status == MODEL_OK)
         status = collect(&collection, "", 0, err);
     with_signature.signature = collection.papers.signature;

@@ -2,6 +2,7 @@
 #include "package_unpack.h"
 #include "errors.h"
 #include "files.h"
+#include "scratch.h"
 #include "hub_glob.h"
 #include "package_signature.h"
 
@@ -191,29 +192,21 @@ model_status package_unpack(const struct archive *archive, const char *target,
         status = archive_check_file(archive, err);
     if (status != MODEL_OK)
         return status;
-    char *folder = text_format("%s.XXXXXX", target);
-    if (folder == NULL)
-        return error_no_memory(err, "a path");
-    if (mkdtemp(folder) == NULL) {
-        status = error_set_errno(err, errno, "cannot make a folder beside %s", target);
-        free(folder);
-        return status;
-    }
-    status = check_space(archive, folder, &summary, err);
+    scratch_sweep(target);
+    struct scratch scratch = SCRATCH_NONE;
+    status = scratch_folder(target, &scratch, err);
     if (status == MODEL_OK)
-        status = unpack_all(archive, folder, options, err);
+        status = check_space(archive, scratch.path, &summary, err);
     if (status == MODEL_OK)
-        status = unpack_signature(archive, folder, options, err);
+        status = unpack_all(archive, scratch.path, options, err);
     if (status == MODEL_OK)
-        status = sync_all(archive, folder, options, err);
-    if (status == MODEL_OK && (chmod(folder, 0755) != 0 || rename(folder, target) != 0))
-        status = error_set_errno(err, errno, "cannot rename to %s", target);
+        status = unpack_signature(archive, scratch.path, options, err);
     if (status == MODEL_OK)
-        status = dir_sync_parent(target, err);
+        status = sync_all(archive, scratch.path, options, err);
+    if (status == MODEL_OK)
+        status = scratch_publish(&scratch, target, err);
     if (status == MODEL_OK)
         *ret = summary;
-    else
-        (void)dir_remove_all(folder, NULL);
-    free(folder);
+    scratch_discard(&scratch);
     return status;
 }

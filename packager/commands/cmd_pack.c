@@ -9,13 +9,15 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 const char help_pack[] =
     "usage: pkgmgr pack PKG -o FILE.mhp [OPTION]...\n\n"
     "Makes one file of a package: weights as they are, so that the host maps them straight from it,\n"
     "other files compressed. The same package gives the same bytes. PKG is a name in the store or\n"
     "a folder; files whose names begin with '.' are left out. Prints the file's path.\n\n"
-    "  -o, --output FILE  the archive, which should end in .mhp; replaced when it is whole\n"
+    "  -o, --output FILE  the archive, which should end in .mhp\n"
+    "  --force            replace a file that is there, when the new one is whole\n"
     "  --compress LEVEL   1 (fast) to 19 (small) for all but weights, 0: nothing (default: 3)\n"
     "  --ship             as small as possible: weights, too, at level 19; the host then unpacks\n"
     "                     them into memory\n"
@@ -33,7 +35,7 @@ struct arguments {
     const char *package, *output, *store_dir;
     int64_t level;
     struct command_secret secret;
-    bool ship, encrypt, json, quiet;
+    bool ship, encrypt, force, json, quiet;
 };
 
 static model_status print_result(const struct arguments *arguments,
@@ -76,6 +78,9 @@ static model_status pack(const struct arguments *arguments, struct model_error *
     model_status status = command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
         status = package_locate(store, arguments->package, &place, err);
+    if (status == MODEL_OK && !arguments->force && access(arguments->output, F_OK) == 0)
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "%s is there already; give --force to replace it", arguments->output);
     if (status == MODEL_OK && arguments->encrypt)
         status = command_secret_new(&arguments->secret, &secret, err);
     options.secret = secret;
@@ -101,6 +106,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         {"encrypt", .flag = &arguments->encrypt},
         {"passphrase-file", .text = &arguments->secret.passphrase_file},
         {"key-file", .text = &arguments->secret.key_file},
+        {"force", .flag = &arguments->force},
         {"store", .text = &arguments->store_dir},
         {"json", .flag = &arguments->json},
         {"quiet", .flag = &arguments->quiet, .letter = 'q'},

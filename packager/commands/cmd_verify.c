@@ -167,6 +167,8 @@ static model_status verify_archive(const char *path, struct findings *findings,
         status = archive_check_file(archive, err);
     if (status == MODEL_OK)
         status = check_signature(findings, path, archive, err);
+    if (status == MODEL_OK && !findings->arguments->quiet)
+        command_warn_of_own(archive);
     archive_close(archive);
     return status;
 }

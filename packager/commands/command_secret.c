@@ -105,3 +105,12 @@ model_status command_open_archive(const char *path, enum archive_level level,
         archive_close(archive);
     return status;
 }
+
+void command_warn_of_own(const struct archive *archive)
+{
+    if (archive_find(archive, "metadata.json") == NULL)
+        command_warn(
+            "%s has no metadata.json: whose files these are, and what they should be, only the "
+            "archive itself says",
+            archive_path(archive));
+}

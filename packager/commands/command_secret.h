@@ -26,5 +26,7 @@ model_status command_secret_new(const struct command_secret *given, struct archi
 model_status command_open_archive(const char *path, enum archive_level level,
                                   const struct command_secret *given, struct archive **ret,
                                   struct model_error *err);
+/* Warns of one without metadata.json: only the archive itself says what its files are. */
+void command_warn_of_own(const struct archive *archive);
 
 #endif

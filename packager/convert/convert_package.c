@@ -6,8 +6,8 @@
 #include "files.h"
 #include "model_info.h"
 #include "package_build.h"
+#include "scratch.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,40 +212,32 @@ static model_status fill(struct copying *copying)
     return status;
 }
 
-/* So that the rename lasts. */
-static model_status sync_parent(const char *path, struct model_error *err)
-{
-    char *folder = text_format("%.*s.", (int)(path_base(path) - path), path);
-    model_status status = folder != NULL ? dir_sync(folder, err) : error_no_memory(err, path);
-    free(folder);
-    return status;
-}
-
 model_status convert_package(const char *from, const char *to,
                              const struct convert_options *options, struct convert_report *report,
                              struct model_error *err)
 {
-    struct model_error ignored = MODEL_ERROR_INIT;
-    char *work = text_format("%s.%ld.tmp", to, (long)getpid());
-    struct copying copying = {
-        .from = from, .work = work, .options = options, .report = report, .err = err};
-    if (work == NULL)
-        return error_no_memory(err, to);
+    struct scratch scratch = SCRATCH_NONE;
     model_status status = MODEL_OK;
     if (access(to, F_OK) == 0)
-        status = error_set(err, MODEL_INVALID_ARGUMENT,
-                           "%s is there already; choose another name, or remove it", to);
-    else if (!options->dry_run)
-        status = dir_make_all(work, err);
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "%s is there already; choose another name, or remove it", to);
+    if (!options->dry_run) {
+        scratch_sweep(to);
+        if (path_base(to) != to)
+            status = make_parent(to, err);
+        if (status == MODEL_OK)
+            status = scratch_folder(to, &scratch, err);
+    }
+    struct copying copying = {.from = from,
+                              .work = scratch.path != NULL ? scratch.path : to,
+                              .options = options,
+                              .report = report,
+                              .err = err};
     if (status == MODEL_OK)
         status = fill(&copying);
-    if (status == MODEL_OK && !options->dry_run && rename(work, to) != 0)
-        status = error_set_errno(err, errno, "cannot make %s", to);
-    if (status != MODEL_OK && !options->dry_run)
-        (void)dir_remove_all(work, &ignored);
-    else if (!options->dry_run)
-        status = sync_parent(to, err);
+    if (status == MODEL_OK && !options->dry_run)
+        status = scratch_publish(&scratch, to, err);
+    scratch_discard(&scratch);
     manifest_finish(&copying.manifest);
-    free(work);
     return status;
 }

@@ -219,19 +219,11 @@ bool mirror_archive_is_revision(const struct mirror_archive *archive, const char
     return strcmp(archive->manifest.requested_revision, revision) == 0;
 }
 
-static model_status add_file(const struct mirror_archive *archive, const struct manifest_file *from,
-                             const struct mirror_stamp *stamp, struct mirror_snapshot *snapshot,
-                             struct model_error *err)
+static model_status add_file(const struct manifest_file *from, const struct mirror_stamp *stamp,
+                             struct mirror_snapshot *snapshot, struct model_error *err)
 {
     char pointer[MIRROR_POINTER_BYTES];
-    const struct archive_entry *entry = archive_find(archive->archive, from->path);
     struct mirror_file *file = &snapshot->files[snapshot->n_files];
-    if (entry == NULL || entry->size_bytes != from->size_bytes ||
-        strcmp(entry->sha256, from->sha256) != 0)
-        return error_set(err, MODEL_CORRUPT,
-                         "%s: what metadata.json says of '%.200s' is not what the archive has; get "
-                         "the file again",
-                         archive_path(archive->archive), from->path);
     *file = (struct mirror_file){.path = strdup(from->source), .stamp = *stamp, .is_lfs = true};
     if (file->path == NULL)
         return error_no_memory(err, "a list of files");
@@ -281,7 +273,7 @@ model_status mirror_archive_snapshot(const struct mirror_archive *archive,
         stamp = mirror_stamp_of(&info);
     for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++)
         if (manifest->files[i].source != NULL)
-            status = add_file(archive, &manifest->files[i], &stamp, snapshot, err);
+            status = add_file(&manifest->files[i], &stamp, snapshot, err);
     if (status != MODEL_OK) {
         mirror_snapshot_destroy(snapshot);
         return status;

@@ -10,8 +10,8 @@ struct http_request;
 struct mirror_archive;
 struct mirror_scanner;
 
-/* MODEL_INVALID_ARGUMENT: a package without metadata.json, which no repository stands for. MODEL_CORRUPT: what
- * metadata.json says of a file and the archive's own metadata differ; and all that archive_open() refuses. */
+/* MODEL_INVALID_ARGUMENT: a package without metadata.json, which no repository stands for. And all that
+ * archive_open() refuses. */
 model_status mirror_archive_open(const char *path, struct mirror_archive **ret,
                                  struct model_error *err);
 /* The threads that decode: before the first reply. They may end while replies are under way, which end, too. */

@@ -26,7 +26,8 @@ struct signature_policy;
 
 enum archive_level { ARCHIVE_CHECKSUM, ARCHIVE_STANDARD, ARCHIVE_PARANOID };
 
-/* MODEL_NOT_FOUND; MODEL_CORRUPT and MODEL_UNSUPPORTED name the step that refuses. */
+/* MODEL_NOT_FOUND; MODEL_CORRUPT and MODEL_UNSUPPORTED name the step that refuses. An archive with metadata.json holds the
+ * very files that this lists; one without is an author's own. */
 model_status archive_open(const char *path, enum archive_level level, struct archive **ret,
                           struct model_error *err);
 /* How an archive is opened, beyond its path. */
@@ -38,7 +39,7 @@ struct archive_access {
     /* Contents that are taken from there; they live longer than the archive. NULL: none. */
     const struct archive_contents *contents;
     /* Who must have signed it, before anything else of it is looked at. MODELHOST_UNTRUSTED. NULL: that a signature has
-     * its form and is over the manifest of these very entries is checked, and nothing else. */
+     * its form is checked, and nothing else of it. */
     const struct signature_policy *signature;
 };
 

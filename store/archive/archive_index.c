@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "files.h"
 #include "json_view.h"
+#include "printable_text.h"
 #include "size.h"
 
 #include <stdlib.h>
@@ -25,7 +26,8 @@ size_t archive_n_frames(uint64_t size_bytes, uint32_t frame_bytes)
 static model_status refuse(const char *what, const char *path, const char *problem,
                            struct model_error *err)
 {
-    return error_set(err, MODEL_CORRUPT, "%s: metadata: entry '%.*s': %s", what, MAX_SHOWN, path,
+    char shown[PRINTABLE_TEXT_BYTES];
+    return error_set(err, MODEL_CORRUPT, "%s: entry '%s': %s", what, printable(path, shown),
                      problem);
 }
 
@@ -84,11 +86,12 @@ static model_status read_entry(const json_node *node, const char *what, struct a
     memcpy(entry->sha256, sha256, sizeof entry->sha256);
     if (strcmp(method, methods[ARCHIVE_STORED]) == 0)
         return MODEL_OK;
+    char shown[PRINTABLE_TEXT_BYTES];
     if (strcmp(method, methods[ARCHIVE_ZSTD_FRAMES]) != 0)
         return error_set(err, MODEL_UNSUPPORTED,
-                         "%s: metadata: entry '%.*s': method '%.40s' is not known, want stored or "
+                         "%s: entry '%.*s': method '%.40s' is not known, want stored or "
                          "zstd-frames; use a newer program",
-                         what, MAX_SHOWN, path, method);
+                         what, MAX_SHOWN, path, printable(method, shown));
     entry->method = ARCHIVE_ZSTD_FRAMES;
     return read_frames(json_member(node, "frames"), what, entry, err);
 }
@@ -129,9 +132,8 @@ static model_status check_layout(const struct archive_index *index,
         if (is_below_a_file(index, index->entries[i].path))
             return refuse(what, index->entries[i].path, "a folder on its path is a file", err);
     if (end != header->file_bytes)
-        return error_set(err, MODEL_CORRUPT,
-                         "%s: metadata: the entries end at byte %llu, the file at %llu", what,
-                         (unsigned long long)end, (unsigned long long)header->file_bytes);
+        return error_set(err, MODEL_CORRUPT, "%s: the entries end at byte %llu, the file at %llu",
+                         what, (unsigned long long)end, (unsigned long long)header->file_bytes);
     return MODEL_OK;
 }
 
@@ -146,15 +148,15 @@ static model_status read_root(const json_node *root, const char *what, struct ar
     if (!json_integer(json_member(root, "format_version"), ARCHIVE_FORMAT_VERSION,
                       ARCHIVE_FORMAT_VERSION, &version))
         return error_set(err, MODEL_UNSUPPORTED,
-                         "%s: metadata: format_version is not %d; use a newer program", what,
+                         "%s: format_version is not %d; use a newer program", what,
                          ARCHIVE_FORMAT_VERSION);
     if (!json_integer(json_member(root, "frame_bytes"), ARCHIVE_MIN_FRAME_BYTES,
                       ARCHIVE_MAX_FRAME_BYTES, &frame_bytes))
-        return error_set(err, MODEL_CORRUPT, "%s: metadata: frame_bytes is not %u to %u", what,
+        return error_set(err, MODEL_CORRUPT, "%s: frame_bytes is not %u to %u", what,
                          ARCHIVE_MIN_FRAME_BYTES, ARCHIVE_MAX_FRAME_BYTES);
     if (!json_is_array(entries) || json_count(entries) == 0 ||
         json_count(entries) > ARCHIVE_MAX_ENTRIES)
-        return error_set(err, MODEL_CORRUPT, "%s: metadata: want a list of 1 to %d entries", what,
+        return error_set(err, MODEL_CORRUPT, "%s: want a list of 1 to %d entries", what,
                          ARCHIVE_MAX_ENTRIES);
     index->frame_bytes = (uint32_t)frame_bytes;
     index->entries = calloc(json_count(entries), sizeof *index->entries);
@@ -172,12 +174,16 @@ model_status archive_index_parse(const char *text, size_t size_bytes,
 {
     struct archive_index index = {0};
     json_node *root = NULL;
-    model_status status = json_parse(text, size_bytes, what, &root, err);
+    char *step = text_format("%s: metadata", what); /* how each sentence begins */
+    if (step == NULL)
+        return error_no_memory(err, what);
+    model_status status = json_parse(text, size_bytes, step, &root, err);
     if (status == MODEL_OK)
-        status = read_root(root, what, &index, err);
+        status = read_root(root, step, &index, err);
     if (status == MODEL_OK)
-        status = check_layout(&index, header, what, err);
+        status = check_layout(&index, header, step, err);
     json_free(root);
+    free(step);
     if (status != MODEL_OK)
         archive_index_finish(&index);
     else

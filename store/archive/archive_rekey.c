@@ -3,6 +3,7 @@
 #include "archive_private.h"
 #include "errors.h"
 #include "files.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,28 +82,14 @@ static model_status write_file(const struct archive *archive, const uint8_t *par
 static model_status replace(const struct archive *archive, const uint8_t *parameters,
                             struct model_error *err)
 {
-    char *path = text_format("%s.XXXXXX", archive->path);
-    char *folder =
-        text_format("%.*s", (int)(path_base(archive->path) - archive->path), archive->path);
-    if (path == NULL || folder == NULL) {
-        free(path);
-        free(folder);
-        return error_no_memory(err, "a path");
-    }
-    const int fd = mkstemp(path);
-    model_status status =
-        fd >= 0 ? write_file(archive, parameters, fd, path, err)
-                : error_set_errno(err, errno, "cannot make a file beside %s", archive->path);
-    if (status == MODEL_OK && rename(path, archive->path) != 0)
-        status = error_set_errno(err, errno, "cannot rename to %s", archive->path);
+    struct scratch scratch = SCRATCH_NONE;
+    scratch_sweep(archive->path);
+    model_status status = scratch_file(archive->path, &scratch, err);
     if (status == MODEL_OK)
-        status = dir_sync(folder, err);
-    else if (fd >= 0)
-        (void)unlink(path);
-    if (fd >= 0)
-        (void)close(fd);
-    free(folder);
-    free(path);
+        status = write_file(archive, parameters, scratch.fd, archive->path, err);
+    if (status == MODEL_OK)
+        status = scratch_publish(&scratch, archive->path, err);
+    scratch_discard(&scratch);
     return status;
 }
 

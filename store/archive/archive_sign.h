@@ -5,13 +5,8 @@
 #include "archive.h"
 
 /* Writes the archive anew beside itself with this signature, and renames; contents are copied as they are
- * stored, nothing is unpacked or decrypted. The signature is of metadata.json, which all entries must stand in
- * (archive_check_listed()). MODEL_UNSUPPORTED: an encrypted archive that has no room for it before its first entry,
+ * stored, nothing is unpacked or decrypted. MODEL_UNSUPPORTED: an encrypted archive that has no room for it before its first entry,
  * because what says where its entries lie is bound to its key. */
 model_status archive_sign(const char *path, const char *signature, struct model_error *err);
-
-/* MODEL_CORRUPT unless the entries are the files that the manifest lists, with these sizes and digests, and itself. */
-model_status archive_check_listed(const struct archive *archive, const struct manifest *manifest,
-                                  struct model_error *err);
 
 #endif

@@ -1,5 +1,6 @@
-/* archive_signature.c - the step of opening an archive that looks at its signature: of the bytes of metadata.json, which
- * is stored as it is and lists what all other entries must be. It comes before anything is decrypted or unpacked. */
+/* archive_signature.c - the step of opening an archive that looks at its signature, and at what that is of: the bytes of
+ * metadata.json, which is stored as it is and lists what all other entries must be, signed or not. It comes before
+ * anything is decrypted or unpacked. */
 #include "archive_private.h"
 #include "archive_sign.h"
 #include "errors.h"
@@ -36,8 +37,8 @@ static model_status read_manifest(const struct archive *archive, char **ret, siz
     const struct archive_entry *entry = archive_index_find(&archive->index, MANIFEST_PATH);
     if (entry == NULL || entry->method != ARCHIVE_STORED)
         return error_set(err, MODEL_CORRUPT,
-                         "%s: signature: there is no " MANIFEST_PATH " stored as it is, which the "
-                         "signature is of; pack the package again",
+                         "%s: signature: there is no " MANIFEST_PATH " stored as it is, which says "
+                         "what all entries are; pack the package again",
                          archive->path);
     if (entry->size_bytes > MANIFEST_MAX_BYTES || entry->stored_bytes != entry->size_bytes)
         return error_set(err, MODEL_CORRUPT,
@@ -66,35 +67,37 @@ static model_status read_manifest(const struct archive *archive, char **ret, siz
     return MODEL_OK;
 }
 
-/* Whether an entry is a file of the manifest. */
-static bool is_listed(const struct manifest *manifest, const struct archive_entry *entry)
+/* Why an entry is not what the manifest says, or NULL. */
+static const char *entry_problem(const struct manifest *manifest, const struct archive_entry *entry)
 {
     const struct manifest_file *file = manifest_find(manifest, entry->path);
-    return file != NULL && file->size_bytes == entry->size_bytes &&
-           strcmp(file->sha256, entry->sha256) == 0;
+    if (strcmp(entry->path, MANIFEST_PATH) == 0)
+        return NULL; /* no manifest lists itself */
+    if (file == NULL)
+        return "not among the files that " MANIFEST_PATH " lists";
+    if (file->size_bytes != entry->size_bytes || strcmp(file->sha256, entry->sha256) != 0)
+        return "not the file that " MANIFEST_PATH " lists: size or digest is another";
+    return NULL;
 }
 
-model_status archive_check_listed(const struct archive *archive, const struct manifest *manifest,
-                                  struct model_error *err)
+/* Neither more nor fewer files than the manifest lists, and these. */
+static model_status check_listed(const struct archive *archive, const struct manifest *manifest,
+                                 struct model_error *err)
 {
     const struct archive_index *index = &archive->index;
     for (size_t i = 0; i < index->n_entries; i++) {
-        const struct archive_entry *entry = &index->entries[i];
-        if (strcmp(entry->path, MANIFEST_PATH) == 0 || is_listed(manifest, entry))
-            continue;
-        return error_set(
-            err, MODEL_CORRUPT,
-            "%s: signature: '%.200s' is %s; get the archive again, or pack the package again",
-            archive->path, entry->path,
-            manifest_find(manifest, entry->path) != NULL
-                ? "not the file that was signed: metadata.json has another size or digest"
-                : "no file that was signed: metadata.json does not list it");
+        const char *problem = entry_problem(manifest, &index->entries[i]);
+        if (problem != NULL)
+            return error_set(err, MODEL_CORRUPT,
+                             "%s: signature: '%.200s' is %s; get the archive again, or pack the "
+                             "package again",
+                             archive->path, index->entries[i].path, problem);
     }
     for (size_t i = 0; i < manifest->n_files; i++)
         if (archive_index_find(index, manifest->files[i].path) == NULL)
             return error_set(err, MODEL_CORRUPT,
-                             "%s: signature: '%.200s', which was signed, is missing; get the "
-                             "archive again",
+                             "%s: signature: '%.200s', which " MANIFEST_PATH " lists, is missing; "
+                             "get the archive again",
                              archive->path, manifest->files[i].path);
     return MODEL_OK;
 }
@@ -119,32 +122,43 @@ static model_status judge(const struct archive *archive, const char *text, size_
     if (archive->policy != NULL)
         status = package_signature_require(&signed_manifest, archive->policy, err);
     if (status == MODEL_OK)
-        status = archive_check_listed(archive, &manifest, err);
+        status = check_listed(archive, &manifest, err);
     manifest_finish(&manifest);
     return status;
 }
 
+/* What is known before the manifest is read. */
+static model_status check_is_signed(const struct archive *archive, bool has_manifest,
+                                    struct model_error *err)
+{
+    if (archive->policy == NULL || (archive->header.flags & ARCHIVE_SIGNED) != 0)
+        return MODEL_OK;
+    if (!has_manifest)
+        return error_set(err, MODELHOST_UNTRUSTED,
+                         "%s is not signed, and has no " MANIFEST_PATH
+                         " to sign; get it signed from its author",
+                         archive->path);
+    if (archive->policy->keys != NULL)
+        return error_set(err, MODELHOST_UNTRUSTED,
+                         "%s is not signed; get it signed from its author, or look through it and "
+                         "sign it yourself: pkgmgr sign %s",
+                         archive->path, archive->path);
+    return MODEL_OK;
+}
+
+/* Without a manifest it is an author's own, which nothing is said of. */
 model_status archive_check_signature(struct archive *archive, struct model_error *err)
 {
     char *text = NULL;
     size_t n_bytes = 0;
     const bool is_signed = (archive->header.flags & ARCHIVE_SIGNED) != 0;
-    if (!is_signed && archive->policy == NULL)
-        return MODEL_OK;
-    if (!is_signed && archive_index_find(&archive->index, MANIFEST_PATH) == NULL)
-        return error_set(err, MODELHOST_UNTRUSTED,
-                         "%s is not signed, and has no " MANIFEST_PATH
-                         " to sign; get it signed from "
-                         "its author",
-                         archive->path);
-    model_status status = is_signed ? read_signature(archive, err) : MODEL_OK;
-    if (status == MODEL_OK && !is_signed && archive->policy->keys != NULL)
-        return error_set(err, MODELHOST_UNTRUSTED,
-                         "%s is not signed; get it signed from its author, or look through it and "
-                         "sign it yourself: pkgmgr sign %s",
-                         archive->path, archive->path);
-    if (status == MODEL_OK)
-        status = read_manifest(archive, &text, &n_bytes, err);
+    const bool has_manifest = archive_index_find(&archive->index, MANIFEST_PATH) != NULL;
+    model_status status = check_is_signed(archive, has_manifest, err);
+    if (status == MODEL_OK && is_signed)
+        status = read_signature(archive, err);
+    if (status != MODEL_OK || (!is_signed && !has_manifest))
+        return status;
+    status = read_manifest(archive, &text, &n_bytes, err);
     if (status == MODEL_OK)
         status = judge(archive, text, n_bytes, err);
     free(text);

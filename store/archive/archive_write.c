@@ -8,6 +8,7 @@
 #include "archive_seal.h"
 #include "errors.h"
 #include "files.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +23,13 @@
 
 struct writing {
     const char *target;
+    char *resolved; /* what target is a link to; NULL: it is none */
     const struct archive_options *options;
     struct archive_source *sources; /* (index.n_entries), in the order of the entries */
     struct archive_index index;
     struct archive_header header;
-    int fd, frames_fd;
-    char *temporary;       /* what fd is of; NULL once it is renamed */
+    struct scratch file;   /* beside the target */
+    int frames_fd;         /* of a file without a name */
     uint8_t *block;        /* a batch of contents */
     struct digest *digest; /* of the whole file */
     uint64_t written_bytes;
@@ -171,7 +173,7 @@ static model_status put(struct writing *writing, const void *data, size_t size_b
 {
     digest_update(writing->digest, data, size_bytes);
     writing->written_bytes += size_bytes;
-    return file_write_all(writing->fd, writing->temporary, data, size_bytes, err);
+    return file_write_all(writing->file.fd, writing->target, data, size_bytes, err);
 }
 
 static model_status put_payload(void *context, const void *data, size_t size_bytes,
@@ -286,23 +288,11 @@ static model_status finish_file(struct writing *writing, struct model_error *err
     digest_finish_hex(writing->digest, hex);
     writing->digest = NULL;
     archive_digest_of_hex(hex, writing->header.file_sha256);
-    if (pwrite(writing->fd, writing->header.file_sha256, ARCHIVE_DIGEST_BYTES,
+    if (pwrite(writing->file.fd, writing->header.file_sha256, ARCHIVE_DIGEST_BYTES,
                ARCHIVE_DIGEST_OFFSET) != ARCHIVE_DIGEST_BYTES ||
-        fchmod(writing->fd, 0644) != 0 || fsync(writing->fd) != 0)
-        return error_set_errno(err, errno, "cannot write %s", writing->temporary);
-    if (rename(writing->temporary, writing->target) != 0)
-        return error_set_errno(err, errno, "cannot rename to %s", writing->target);
-    free(writing->temporary);
-    writing->temporary = NULL;
-    const char *slash = strrchr(writing->target, '/');
-    char *folder =
-        slash == NULL
-            ? text_format(".")
-            : text_format("%.*s", slash == writing->target ? 1 : (int)(slash - writing->target),
-                          writing->target);
-    model_status status = folder != NULL ? dir_sync(folder, err) : error_no_memory(err, "a path");
-    free(folder);
-    return status;
+        fsync(writing->file.fd) != 0)
+        return error_set_errno(err, errno, "cannot write %s", writing->target);
+    return scratch_publish(&writing->file, writing->target, err);
 }
 
 static model_status put_file(struct writing *writing, struct model_error *err)
@@ -369,40 +359,27 @@ static model_status start(struct writing *writing, const struct archive_source *
     return MODEL_OK;
 }
 
-/* The file beside the target, and a nameless one for frames. */
+/* The file beside the target, and one for frames, whose name nobody needs. */
 static model_status make_files(struct writing *writing, struct model_error *err)
 {
-    char *name = text_format("%s.XXXXXX", writing->target);
-    if (name == NULL)
-        return error_no_memory(err, "a path");
-    writing->frames_fd = mkstemp(name);
-    if (writing->frames_fd >= 0) {
-        (void)unlink(name);
-        memcpy(name + strlen(name) - 6, "XXXXXX", 6);
-        writing->fd = mkstemp(name);
-    }
-    if (writing->fd < 0) {
-        model_status status =
-            error_set_errno(err, errno, "cannot make a file beside %s", writing->target);
-        free(name);
-        return status;
-    }
-    writing->temporary = name;
-    return MODEL_OK;
+    struct scratch frames = SCRATCH_NONE;
+    scratch_sweep(writing->target);
+    model_status status = scratch_file(writing->target, &frames, err);
+    if (status == MODEL_OK && (writing->frames_fd = fcntl(frames.fd, F_DUPFD_CLOEXEC, 0)) < 0)
+        status = error_set_errno(err, errno, "cannot make a file beside %s", writing->target);
+    scratch_discard(&frames);
+    return status == MODEL_OK ? scratch_file(writing->target, &writing->file, err) : status;
 }
 
 static void finish(struct writing *writing)
 {
-    if (writing->temporary != NULL)
-        (void)unlink(writing->temporary);
-    if (writing->fd >= 0)
-        (void)close(writing->fd);
+    scratch_discard(&writing->file);
     if (writing->frames_fd >= 0)
         (void)close(writing->frames_fd);
     digest_destroy(writing->digest);
     archive_cipher_destroy(writing->cipher);
     archive_index_finish(&writing->index);
-    free(writing->temporary);
+    free(writing->resolved);
     free(writing->sources);
     free(writing->block);
 }
@@ -411,9 +388,14 @@ model_status archive_write(const char *target, const struct archive_source *sour
                            size_t n_sources, const struct archive_options *options,
                            struct archive_summary *ret, struct model_error *err)
 {
-    struct writing writing = {.target = target, .options = options, .fd = -1, .frames_fd = -1};
+    struct writing writing = {
+        .target = target, .options = options, .file = SCRATCH_NONE, .frames_fd = -1};
     struct archive_summary summary = {.n_entries = n_sources};
     model_status status = start(&writing, sources, n_sources, err);
+    if (status == MODEL_OK)
+        status = file_check_target(target, &writing.resolved, err);
+    if (writing.resolved != NULL)
+        writing.target = writing.resolved;
     if (status == MODEL_OK)
         status = make_files(&writing, err);
     for (size_t i = 0; i < writing.index.n_entries && status == MODEL_OK; i++) {

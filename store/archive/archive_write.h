@@ -32,7 +32,8 @@ struct archive_summary {
     uint64_t content_bytes, file_bytes;
 };
 
-/* Writes beside `target` and renames: it is whole or not there. Sources may come in any order; twice the
+/* Writes beside `target` and renames: it is whole or not there. A link is followed and stays. MODEL_INVALID_ARGUMENT:
+ * what is there is no regular file. Sources may come in any order; twice the
  * same path is MODEL_INVALID_ARGUMENT. MODEL_CORRUPT: a source has another digest than it must have, or
  * was written to meanwhile. MODEL_CANCELLED. */
 model_status archive_write(const char *target, const struct archive_source *sources,

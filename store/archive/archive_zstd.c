@@ -2,6 +2,8 @@
 #include "archive_zstd.h"
 #include "errors.h"
 
+#include <stdbool.h>
+#include <string.h>
 #include <zstd.h>
 
 size_t archive_zstd_bound(size_t size_bytes)
@@ -27,6 +29,15 @@ model_status archive_zstd_compress(const void *data, size_t size_bytes, int leve
     return MODEL_OK;
 }
 
+/* RFC 8878, 3.1.1: four bytes that all frames begin with, then flags. */
+static bool has_checksum(const uint8_t *frame, size_t frame_bytes)
+{
+    static const uint8_t magic[] = {0x28, 0xB5, 0x2F, 0xFD};
+    const uint8_t checksum_flag = 1u << 2;
+    return frame_bytes > sizeof magic && memcmp(frame, magic, sizeof magic) == 0 &&
+           (frame[sizeof magic] & checksum_flag) != 0;
+}
+
 model_status archive_zstd_decompress(const void *frame, size_t frame_bytes, void *data,
                                      size_t size_bytes, const char *what, struct model_error *err)
 {
@@ -34,6 +45,10 @@ model_status archive_zstd_decompress(const void *frame, size_t frame_bytes, void
     if (content_bytes == ZSTD_CONTENTSIZE_ERROR || content_bytes == ZSTD_CONTENTSIZE_UNKNOWN)
         return error_set(err, MODEL_CORRUPT,
                          "%s: decompression: not a zstd frame that states its size", what);
+    if (!has_checksum(frame, frame_bytes))
+        return error_set(
+            err, MODEL_CORRUPT,
+            "%s: decompression: a zstd frame without a checksum; pack the package again", what);
     if (content_bytes != size_bytes)
         return error_set(err, MODEL_CORRUPT,
                          "%s: decompression: a zstd frame says it holds %llu bytes, the metadata "

@@ -29,7 +29,29 @@ run pack "$facts" -o "$work/small.mhp" --ship -q
 same 'packing for shipping succeeds' "$code" 0
 ok 'and is smaller' test "$(stat -c %s "$work/small.mhp")" -lt "$(stat -c %s "$work/facts.mhp")"
 run pack "$facts" -o "$work/plain.mhp" --compress 0 -q
-ok 'nothing is left beside the files' test "$(find "$work" -name '*.mhp.*' | wc -l)" = 0
+ok 'nothing is left beside the files' test "$(find "$work" -name '.*.tmp' | wc -l)" = 0
+killed=$work/.plain.mhp.123.4.tmp # what a killed process leaves of this name, and of another
+echo x | tee "$killed" >"$work/.other.mhp.123.4.tmp"
+run pack "$facts" -o "$work/plain.mhp" --compress 0 -q --force
+ok 'what a killed one left goes with the next' not test -e "$killed"
+ok 'and nothing else' test -e "$work/.other.mhp.123.4.tmp"
+mkdir -p "$work/.unpacked.123.4.tmp/sub"
+run unpack "$work/plain.mhp" -o "$work/unpacked" -q
+ok 'a folder, too' not test -e "$work/.unpacked.123.4.tmp"
+rm -r "$work/.other.mhp.123.4.tmp" "$work/unpacked"
+echo mine >"$work/mine.txt"
+fails 'what is there is not replaced' 1 "pkgmgr: $work/mine.txt is there already; give --force to replace it" pack "$facts" -o "$work/mine.txt"
+same 'and stays' "$(cat "$work/mine.txt")" mine
+ln -s mine.txt "$work/link.mhp"
+run pack "$facts" -o "$work/link.mhp" --force -q
+ok '--force replaces the file behind a link' cmp "$work/mine.txt" "$work/again.mhp"
+ok 'which stays a link' test -L "$work/link.mhp"
+mkfifo "$work/pipe"
+for special in "$work/pipe" "$work" /dev/full /dev/null; do
+    fails "$special is no file to replace" 1 "pkgmgr: $special is not a regular file" pack "$facts" -o "$special" --force
+done
+ok 'the pipe is still one' test -p "$work/pipe"
+rm "$work/pipe" "$work/mine.txt" "$work/link.mhp"
 fails 'packing wants a file to make' 2 'pkgmgr pack: want the file to make: -o FILE.mhp; see '"'pkgmgr help pack'" pack "$facts"
 fails 'a level that there is not' 2 "pkgmgr pack: --compress is '20', want a whole number from 0 to 19; see 'pkgmgr help pack'" pack "$facts" -o x --compress 20
 fails 'an archive is not packed again' 1 "pkgmgr: $work/facts.mhp is an archive already" pack "$work/facts.mhp" -o "$work/x.mhp"
@@ -138,6 +160,51 @@ run sbom "$work/licensed.mhp"
 cp "$work/out" "$work/sbom"
 run sbom "$licensed"
 ok 'the list of what it is made of is the package'"'"'s' cmp "$work/sbom" "$work/out"
+
+# ---- forged: every digest of the archive itself is right
+
+forged() { # WHAT ARGUMENT...
+    python3 tests/system/archive_forge.py "$work/licensed.mhp" "$work/forged.mhp" "$@"
+}
+run pack "$licensed" -o "$work/licensed.mhp" --compress 0 --force -q
+weights=backends/cpu/model.safetensors
+for what in "change $weights" 'change backends/cpu/config.json' 'add extra' "drop $weights" 'change metadata.json' \
+    "name LICENSE LICENCE"; do
+    # shellcheck disable=SC2086 # words
+    forged $what
+    for command in verify 'verify --deep' inspect 'unpack -o '"$work/forged"; do
+        # shellcheck disable=SC2086
+        run $command "$work/forged.mhp"
+        same "$what: $command refuses" "$code" 7
+    done
+    ok "$what: by its manifest" says 'forged.mhp: signature: '
+    ok "$what: nothing was unpacked" not test -e "$work/forged"
+    program=$modelhost
+    for level in checksum standard paranoid; do
+        run run "$work/forged.mhp" --verification $level --text "$question"
+        same "$what: it does not run ($level)" "$code" 7
+    done
+    program=$pkgmgr
+done
+forged drop metadata.json
+run verify "$work/forged.mhp"
+same 'without a manifest it is an author'"'"'s' "$code" 0
+ok 'which is said' says "pkgmgr: warning: $work/forged.mhp has no metadata.json"
+
+mkdir -p "$work/broken/backends/cpu"
+cp "$facts"/backends/cpu/* "$work/broken/backends/cpu/"
+echo 'no plugin' >"$work/broken/backends/cpu/libmodel.so"
+run pack "$work/broken" -o "$work/broken.mhp" -q
+program=$modelhost
+for how in inproc worker; do
+    run run "$work/broken.mhp" -q --isolation "$how" --text "$question"
+    ok "a bad plugin goes by its name in the file ($how)" says "modelhost: $work/broken.mhp/backends/cpu/libmodel.so is not a shared object"
+    lacks "and by nothing else ($how)" "$(cat "$work/err")" /proc/
+done
+program=$pkgmgr
+
+# ---- other commands
+
 fails 'it is not converted' 1 "pkgmgr: $work/facts.mhp is a package in one file, which is not converted as it is: 'pkgmgr unpack' makes a folder of it" \
     convert "$work/facts.mhp" "$work/converted" --dtype bf16
 program=$modelhost

@@ -106,6 +106,9 @@ same 'with the same contents' "$(diff -r "$work/plain" "$work/x")" ''
 echo x >"$facts/extra"
 fails 'what is not listed is not packed with a signature' 7 "pkgmgr: 'extra' is in $facts, which is signed, but not in its metadata.json; remove it, or make the manifest anew and sign it" pack "$facts" -o "$work/y.mhp"
 rm "$facts/extra"
+echo x >"$work/plain/extra"
+fails 'nor without one' 7 "pkgmgr: 'extra' is in $work/plain, but not in its metadata.json; remove it, or let 'pkgmgr install' add it if it is a plugin" pack "$work/plain" -o "$work/y.mhp"
+rm "$work/plain/extra"
 
 # ---- the store
 

@@ -8,6 +8,7 @@
 #include "archive_write.h"
 #include "errors.h"
 #include "in_folder.h"
+#include "manifest.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -26,6 +27,22 @@ static uint32_t next_random(uint64_t *state)
     return (uint32_t)(*state >> 33);
 }
 
+static void write_manifest(void)
+{
+    char id[] = "ns/name", revision[] = "1234", nothing[] = "", hex[SHA256_HEX_BYTES];
+    struct manifest manifest = {id, id, revision, revision, nothing, nothing, NULL, 0};
+    uint64_t size_bytes = 0;
+    for (int i = 1; i < N_NAMES; i++) {
+        assert_int_equal(digest_file_sha256(in_folder(names[i]), hex, &size_bytes, NULL), MODEL_OK);
+        assert_int_equal(manifest_add(&manifest, names[i], NULL, size_bytes, hex, NULL), MODEL_OK);
+    }
+    char *text = manifest_print(&manifest);
+    write_file(in_folder("metadata.json"), text, strlen(text));
+    free(text);
+    manifest = (struct manifest){.files = manifest.files, .n_files = manifest.n_files};
+    manifest_finish(&manifest);
+}
+
 static void write_files(void)
 {
     static uint8_t big[BIG_BYTES];
@@ -36,7 +53,7 @@ static void write_files(void)
     write_file(in_folder("model.safetensors"), big, 70000);
     write_file(in_folder("empty"), "", 0);
     write_file(in_folder("tiny"), "SECRETWORD", 10);
-    write_file(in_folder("metadata.json"), "{\"plain\":1}", 11);
+    write_manifest();
 }
 
 static struct archive_secret *passphrase(const char *text)
@@ -136,7 +153,7 @@ static void hides_contents_but_not_the_manifest(void **state)
     write_files();
     assert_int_equal(pack("a.mhp", "pass", 0, 0, &err), MODEL_OK);
     assert_false(file_has("a.mhp", "SECRETWORD"));
-    assert_true(file_has("a.mhp", "{\"plain\":1}"));
+    assert_true(file_has("a.mhp", "\"ns/name\""));
     assert_false(file_has("a.mhp", "pass"));
     assert_int_equal(open_with("a.mhp", ARCHIVE_CHECKSUM, NULL, &archive, &err), MODEL_OK);
     expect_content(archive, "metadata.json");
@@ -250,27 +267,35 @@ static void finds_changed_chunks_without_the_digest_of_the_file(void **state)
     assert_int_equal(close(fd), 0);
 }
 
-/* Metadata and header of one archive before the contents and keys of another of the same sizes. */
+static void copy_range(const char *from, const char *to, size_t offset, size_t n)
+{
+    uint8_t bytes[8192];
+    assert_true(n <= sizeof bytes);
+    int fd = open(in_folder(from), O_RDONLY);
+    assert_int_equal(pread(fd, bytes, n, (off_t)offset), n);
+    assert_int_equal(close(fd), 0);
+    fd = open(in_folder(to), O_WRONLY);
+    assert_int_equal(pwrite(fd, bytes, n, (off_t)offset), n);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Header, metadata and manifest of one archive before the contents and keys of another of the same sizes. */
 static void finds_metadata_of_another_archive(void **state)
 {
     (void)state;
     struct model_error err = MODEL_ERROR_INIT;
     struct archive *archive = NULL;
-    uint8_t start[8192];
     write_files();
     assert_int_equal(pack("a.mhp", "pass", 0, 4096, &err), MODEL_OK);
     write_file(in_folder("tiny"), "OTHERWORDS", 10);
+    write_manifest();
     assert_int_equal(pack("b.mhp", "pass", 0, 4096, &err), MODEL_OK);
     assert_int_equal(open_with("b.mhp", ARCHIVE_CHECKSUM, "pass", &archive, &err), MODEL_OK);
     const size_t n = ARCHIVE_HEADER_BYTES + (size_t)archive_header(archive)->metadata_bytes;
+    const struct archive_entry *manifest = archive_find(archive, "metadata.json");
+    copy_range("b.mhp", "a.mhp", 0, n);
+    copy_range("b.mhp", "a.mhp", (size_t)manifest->offset, (size_t)manifest->size_bytes);
     archive_close(archive);
-    assert_true(n < sizeof start);
-    int fd = open(in_folder("b.mhp"), O_RDONLY);
-    assert_int_equal(pread(fd, start, n, 0), n);
-    assert_int_equal(close(fd), 0);
-    fd = open(in_folder("a.mhp"), O_WRONLY);
-    assert_int_equal(pwrite(fd, start, n, 0), n);
-    assert_int_equal(close(fd), 0);
     assert_int_equal(open_with("a.mhp", ARCHIVE_CHECKSUM, "pass", &archive, &err), MODEL_CORRUPT);
     assert_non_null(strstr(err.message, "the passphrase is right, but the metadata are not those"));
 }

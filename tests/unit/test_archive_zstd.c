@@ -54,11 +54,25 @@ static void finds_changed_bytes(void **state)
     }
 }
 
+/* The flag is cleared and the checksum, which comes last, cut off: a frame that zstd itself would take. */
+static void refuses_a_frame_without_a_checksum(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    const size_t n = made_frame();
+    frame[4] = (uint8_t)(frame[4] & ~4u);
+    assert_int_equal(archive_zstd_decompress(frame, n - 4, back, sizeof back, "a", &err),
+                     MODEL_CORRUPT);
+    assert_string_equal(err.message, "a: decompression: a zstd frame without a checksum; pack the "
+                                     "package again");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_back_what_was_compressed),
         cmocka_unit_test(refuses_another_size_and_what_is_not_one_frame),
+        cmocka_unit_test(refuses_a_frame_without_a_checksum),
         cmocka_unit_test(finds_changed_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,19 @@ static void set_writes_the_sentence_and_returns_the_status(void **state)
     assert_string_equal(err.message, "weight 'h.3': shape [512], want [768]");
 }
 
+static void what_a_terminal_would_obey_is_not_in_a_sentence(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    error_set(&err, MODEL_CORRUPT, "a %s",
+              "\x1b[31m\r\x7f\xC2\x9b"
+              "2J \xC3\x9B\xC2\xA0\n\tz");
+    assert_string_equal(err.message, "a ?[31m????"
+                                     "2J \xC3\x9B\xC2\xA0\n\tz");
+    error_set_errno(&err, ENOENT, "cannot open %s", "\x1b]0;x\a");
+    assert_string_equal(err.message, "cannot open ?]0;x?: No such file or directory");
+}
+
 static void set_without_a_receiver_returns_the_status(void **state)
 {
     (void)state;
@@ -255,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_writes_the_sentence_and_returns_the_status),
+        cmocka_unit_test(what_a_terminal_would_obey_is_not_in_a_sentence),
         cmocka_unit_test(set_without_a_receiver_returns_the_status),
         cmocka_unit_test(nothing_is_written_behind_the_struct_of_the_caller),
         cmocka_unit_test(set_cuts_a_long_sentence_at_the_array),

@@ -155,7 +155,7 @@ static void write_passes_by_what_a_killed_process_left(void **state)
     (void)state;
     char name[64];
     for (unsigned i = 0; i < 200; i++) {
-        (void)snprintf(name, sizeof name, ".%ld.%u.tmp", (long)getpid(), i);
+        (void)snprintf(name, sizeof name, ".x.%ld.%u.tmp", (long)getpid(), i);
         write_file(in_folder(name), "left", 4);
     }
     assert_int_equal(file_write_atomic(in_folder("x"), "one", 3, NULL), MODEL_OK);

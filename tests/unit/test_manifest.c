@@ -102,7 +102,7 @@ static const struct {
     {HEAD "[" FILE_ENTRY("/etc/passwd") "]}", MODEL_CORRUPT,
      "m: unsafe path '/etc/passwd'; want a relative path without '..'"},
     {HEAD "[" FILE_ENTRY("C:\\\\x") "]}", MODEL_CORRUPT,
-     "m: unsafe path 'C:\\x'; want a relative path without '..'"},
+     "m: unsafe path 'C:\\\\x'; want a relative path without '..'"},
     {HEAD "[" FILE_ENTRY("") "]}", MODEL_CORRUPT,
      "m: unsafe path ''; want a relative path without '..'"},
     {HEAD "[" FILE_ENTRY("metadata.json") "]}", MODEL_CORRUPT, "m: lists metadata.json itself"},

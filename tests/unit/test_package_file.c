@@ -89,6 +89,12 @@ static void opens_an_archive_as_a_package(void **state)
     assert_string_equal(package.backend, "cpu");
     assert_string_equal(package.backend_dir, in_folder("p.mhp/backends/cpu"));
     assert_false(package.has_manifest);
+    error_set(&err, MODEL_CORRUPT, "a: %s is b", package.plugin);
+    assert_true(package_name_plugin(&package, &err));
+    expect_message(&err, "a: %s/p.mhp/backends/cpu/" PACKAGE_PLUGIN_NAME " is b");
+    assert_false(package_name_plugin(&package, &err));
+    error_set(&err, MODEL_CORRUPT, "a: %s1 is b", package.plugin);
+    assert_false(package_name_plugin(&package, &err));
     assert_int_equal(file_read(package.plugin, 100, &text, &err), MODEL_OK);
     assert_string_equal(text.data, "{\"n\":1}");
     buffer_finish(&text);

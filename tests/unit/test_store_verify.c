@@ -193,7 +193,7 @@ static void files_that_nobody_listed_are_bad(void **state)
 {
     struct model_error err = MODEL_ERROR_INIT;
     char *dir = install_one(*state);
-    put_text(in_folder(dir, ".12.3.tmp"), "{"); /* a killed writer's */
+    put_text(in_folder(dir, ".metadata.json.12.3.tmp"), "{"); /* a killed writer's */
     expect_good(dir);
     put_text(in_folder(dir, "backends/cpu/lib\nx.so"), "x");
     expect_bad(dir, "backends/cpu/lib?x.so|backends/cpu/lib?x.so: not in metadata.json");

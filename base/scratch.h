@@ -1,0 +1,28 @@
+/* scratch.h - a file or folder in progress, beside the place that it will have: ".<name>.<pid>.<number>.tmp", locked as
+ * long as its process works on it. What a killed process leaves is therefore known, and goes with the next run for
+ * the same place. One owner. [any-thread] */
+#ifndef SCRATCH_H
+#define SCRATCH_H
+
+#include "modelhost.h"
+
+struct scratch {
+    char *path; /* NULL: there is none */
+    int fd;     /* of a file to read and write; of a folder, for the lock only */
+};
+
+#define SCRATCH_NONE ((struct scratch){NULL, -1})
+
+/* An empty file, or folder, for `target`. "cannot create <target>: ..." */
+model_status scratch_file(const char *target, struct scratch *ret, struct model_error *err);
+model_status scratch_folder(const char *target, struct scratch *ret, struct model_error *err);
+/* Removes what killed processes left for `target`; where locks do not work nothing. Reads the whole folder. */
+void scratch_sweep(const char *target);
+
+/* Renames to target, whose contents the caller has synced, and syncs the folder. On failure before the rename the
+ * scratch is still the caller's. */
+model_status scratch_publish(struct scratch *scratch, const char *target, struct model_error *err);
+/* Removes it with all that is in it; nothing of SCRATCH_NONE, or of one that was published. */
+void scratch_discard(struct scratch *scratch);
+
+#endif

@@ -335,9 +335,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
     if (!make_lists(run, (size_t)argc + 1))
         return command_usage(argv[0], "out of memory") == 0;
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]) ||
-        !take_lists_of_ids(run, argv[0]))
-        return false;
-    if (!take_package(run, argc, argv))
+        !take_lists_of_ids(run, argv[0]) || !take_package(run, argc, argv))
         return false;
     take_generation(run);
     return check_all(run, argv[0], options, given);

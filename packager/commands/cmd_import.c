@@ -105,7 +105,7 @@ int cmd_import(int argc, char **argv)
     const char *store_dir = NULL;
     char *plugin_path = NULL, *key = NULL;
     bool json = false, quiet = false, require_signature = false;
-    struct command_secret secret = {NULL};
+    struct command_secret secret = {.key_file = NULL};
     const struct command_option table[] = {{"name", .text = &import.id},
                                            {"revision", .text = &import.revision},
                                            {"allow-pickle", .flag = &import.allow_pickle},

@@ -23,7 +23,7 @@ done
 program() { # PAGE TABLE COMMANDS: the C file with the table, the folder of cmd_*.c
     local page=$1 table=$2 known option name section
     [ -f "$page" ] && [ -f "$table" ] || return 0
-    known=$(for file in $(scripts/tree.sh "$3/cmd_*.c"); do options "$file"; done)
+    known=$(for file in $(scripts/tree.sh "$3/cmd_*.c" && scripts/tree.sh "$3/*.h"); do options "$file"; done)
     for option in $(grep -oE '(Fl|,) -[a-z][a-z-]*[a-z]' "$page" | grep -oE -- '-[a-z].*' | sort -u); do
         case $option in -help | -version) continue ;; esac
         grep -qxF -- "-$option" <<<"$known" && continue

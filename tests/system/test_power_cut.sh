@@ -20,7 +20,7 @@ fi
 
 mkdir -p "$work/hub/acme/tiny"
 cp "$model"/*.json "$model"/model.safetensors "$work/hub/acme/tiny/"
-head -c 75000000 /dev/zero >"$work/hub/acme/tiny/vocab.txt" # more than a checkpoint
+head -c 150000000 /dev/zero >"$work/hub/acme/tiny/vocab.txt" # more than a checkpoint
 "$pkgmgr" serve "$work/hub" --port 0 -q >"$work/address" &
 server=$!
 while [ ! -s "$work/address" ] && kill -0 "$server" 2>/dev/null; do read -rt 0.02 <> <(:); done

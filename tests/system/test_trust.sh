@@ -188,6 +188,27 @@ for isolation in inproc worker; do
     done
 done
 opens 'lazily, too' "$facts" --loading lazy
+cp -r "$facts" "$work/kept"
+mkfifo "$work/fifo"
+"$modelhost" serve -q facts="$work/kept" --isolation worker --workers 1 --require-signature >"$work/fifo" 2>"$work/err" &
+server=$!
+stop_server() { kill "$server" 2>/dev/null; }
+on_exit stop_server
+read -r url <"$work/fifo"
+asks() { curl -s -m 20 -o /dev/null -w '%{http_code}' "$url/v2/models/facts/ready"; }
+same 'it is served' "$(asks)" 200
+worker=$(pgrep -P "$server")
+echo x >"$work/kept/notes"
+opens 'beside a file that the manifest does not list' "$work/kept"
+kill -KILL "$worker"
+for ((i = 0; i < 1000; i++)); do # a process starts in its place; each question takes its time
+    next=$(pgrep -P "$server")
+    [ -n "$next" ] && [ "$next" != "$worker" ] && [ "$(asks)" = 200 ] && break
+done
+same 'beside such a file a worker is started anew' "$(asks)" 200
+lacks 'and nothing is called replaced' "$(cat "$work/err")" 'were replaced'
+stop_server
+wait "$server"
 changed() { # makes $work/t, a copy of the signed folder
     rm -rf "$work/t"
     cp -r "$facts" "$work/t"

@@ -249,6 +249,31 @@ sed -i 's/"version"/"versioN"/' "$work/t/tokenizer.json"
 run run "$work/t" --require-signature --text x
 same 'tokenizer changed: exit code' "$code" 7
 has 'tokenizer changed: sentence' "$(cat "$work/err")" "$work/t/tokenizer.json is not the file that was signed"
+if [ -d /proc/self ]; then
+    changed
+    python3 - "$work/t/backends/cpu/libmodel.so" <<'PY'
+"""The first library that a plugin needs becomes a folder of libraries: DT_NEEDED, DT_RUNPATH."""
+import struct, sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+start, = struct.unpack_from('<Q', data, 32)
+size, count = struct.unpack_from('<HH', data, 54)
+heads = [struct.unpack_from('<IIQQQQ', data, start + i * size) for i in range(count)]
+at, = [head[2] for head in heads if head[0] == 2]
+while struct.unpack_from('<q', data, at)[0] != 1:
+    at += 16
+struct.pack_into('<q', data, at, 29)
+open(sys.argv[1], 'wb').write(data)
+PY
+    rm "$work/t/metadata.json" "$work/t/metadata.json.minisig"
+    program=$pkgmgr
+    run sign "$work/t" --key ada --name acme/facts
+    same 'a plugin that brings libraries is signed' "$code" 0
+    has 'with a warning' "$(cat "$work/err")" "pkgmgr: warning: $work/t/backends/cpu/libmodel.so takes libraries from places of its own, which the signature does not cover: with require_signature it is not opened"
+    program=$modelhost
+    refuses 'and is not opened' "plugin $work/t/backends/cpu/libmodel.so takes libraries from places of its own (" "$work/t"
+    "$pkgmgr" pack "$work/t" -o "$work/brings.mhp" -q >"$work/out"
+    refuses 'nor in an archive' "plugin $work/brings.mhp/backends/cpu/libmodel.so takes libraries from places of its own (" "$work/brings.mhp"
+fi
 changed
 rm "$work/t/backends/cpu/libmodel.so"
 run run "$work/t" --require-signature --text x

@@ -121,8 +121,27 @@ same 'the old passphrase does not' "$code" 1
 same 'no content was written again' "$(cmp -l "$work/pass.mhp" "$work/new.mhp" | wc -l | awk '{print ($1 <= 160)}')" 1
 fails 'rekey wants the old one' 7 "pkgmgr: $work/new.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another" \
     rekey "$work/new.mhp" --key-file "$work/other-key" --new-passphrase-file "$work/pass"
+"$pkgmgr" pack "$facts" -o "$work/plain.mhp" -q >"$work/out"
 fails 'what is not encrypted has no key' 1 "pkgmgr: $work/plain.mhp is not encrypted; 'pkgmgr pack --encrypt' makes one that is" \
-    rekey "$("$pkgmgr" pack "$facts" -o "$work/plain.mhp" -q)" --key-file "$work/key" --new-key-file "$work/key"
+    rekey "$work/plain.mhp" --new-key-file "$work/key"
+
+# ---- a passphrase or a key is a demand
+
+swapped="$work/plain.mhp is not encrypted, and a passphrase or key was given for it: if it should be, another file was put in its place, so get it again; if not, open it without one"
+for kind in pass key; do
+    # shellcheck disable=SC2046
+    fails "$kind: an archive that is readable is not unpacked" 1 "pkgmgr: $swapped" unpack "$work/plain.mhp" -o "$work/none" $(with $kind)
+    # shellcheck disable=SC2046
+    fails "$kind: nor imported" 1 "pkgmgr: $swapped" import "$work/plain.mhp" $(with $kind)
+    # shellcheck disable=SC2046
+    fails "$kind: nor called good" 1 "pkgmgr: $swapped" verify "$work/plain.mhp" -q $(with $kind)
+    for how in inproc worker; do
+        # shellcheck disable=SC2046
+        "$modelhost" run "$work/plain.mhp" --isolation "$how" --text x $(with $kind) >"$work/out" 2>"$work/err"
+        same "$kind: nor run ($how)" "$?" 1
+        has "$kind: the sentence ($how)" "$(cat "$work/err")" "$swapped"
+    done
+done
 
 # ---- running
 
@@ -151,6 +170,10 @@ lacks 'it is in no line of the log' "$(cat "$work/err")" "$passphrase"
 echo '{"models": {"*": {"passphrase_file": "'"$work/pass"'"}}}' >"$work/config.json"
 run run "$work/pass.mhp" --config "$work/config.json" --text "$question"
 ok 'a configuration names the file' prints capital
+run run "$work/plain.mhp" --config "$work/config.json" --text "$question"
+has 'its passphrase for all models is wanted of each archive' "$(cat "$work/err")" "$swapped"
+run run "$facts" --config "$work/config.json" --text "$question"
+ok 'not of folders' prints capital
 run run "$work/pass.mhp" --text "$question"
 same 'without a passphrase it does not run' "$code" 1
 has 'and says what is missing' "$(cat "$work/err")" 'give the passphrase with --passphrase-file'

@@ -215,7 +215,7 @@ changed() { # makes $work/t, a copy of the signed folder
 }
 changed
 rm "$work/t/metadata.json.minisig"
-refuses 'unsigned' "$work/t is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign acme/facts" "$work/t"
+refuses 'unsigned' "$work/t is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $work/t" "$work/t"
 rm "$work/t/metadata.json"
 refuses "an author's folder" "$work/t has no metadata.json, so nothing in it is signed" "$work/t"
 changed

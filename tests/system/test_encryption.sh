@@ -109,6 +109,37 @@ same 'another one is refused' "$code" 7
 type_at $'min\x03' unpack "$work/typed.mhp" -o "$work/none" -q
 same 'Ctrl-C ends it' "$code" 130
 
+cat >"$work/interrupt.py" <<'PY'
+"""Sends a command a signal while it asks at a terminal; prints whether the question was silent, how the command has ended,
+and whether the terminal echoes, edits and makes signals then."""
+import fcntl, os, pty, signal, subprocess, sys, termios
+number = getattr(signal, sys.argv[1])
+master, slave = pty.openpty()
+def modes():
+    return termios.tcgetattr(slave)
+def adopt():
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+def read_question(text=b''):
+    while not text.endswith(b': '):
+        text += os.read(master, 4096)
+before = modes()
+child = subprocess.Popen(sys.argv[2:], stdin=slave, stdout=slave, stderr=slave, preexec_fn=adopt)
+read_question()
+silent = not modes()[3] & termios.ECHO
+child.send_signal(number)
+if number == signal.SIGTSTP:  # nobody is there to continue it: it is asked again at once
+    read_question()
+    silent = silent and not modes()[3] & termios.ECHO
+    os.write(master, b'mine\r')
+print('silent' if silent else 'shown', child.wait(), 'as before' if modes() == before else 'changed')
+PY
+for name in INT TERM HUP QUIT; do
+    same "SIG$name ends it, and leaves the terminal as it was" "$(timeout 60 python3 "$work/interrupt.py" "SIG$name" "$pkgmgr" verify "$work/typed.mhp" -q)" \
+        "silent -$(kill -l $name) as before"
+done
+same 'after SIGTSTP it asks again' "$(timeout 60 python3 "$work/interrupt.py" SIGTSTP "$pkgmgr" verify "$work/typed.mhp" -q)" 'silent 0 as before'
+
 # ---- another passphrase
 
 cp "$work/pass.mhp" "$work/new.mhp"

@@ -157,6 +157,24 @@ for word in download 'sync --lockfile'; do
     case $word in download) run download $id --require-signature -q ;; *) run $word "$work/lock" --require-signature -q ;; esac
     same "$word: what the store has signed is taken" "$code" 0
 done
+python3 - "$work/lock" "$work/lock2" <<'PY'
+import json, sys
+lock = json.load(open(sys.argv[1]))
+for package in lock["packages"]:
+    package["files"] = [file for file in package["files"] if file["path"] != "README.md"]
+json.dump(lock, open(sys.argv[2], "w"))
+PY
+store_now() { (cd "$work/store" && find packages refs | sort && find refs -type f -exec cat {} + -o -type l -printf '%l\n'); }
+before=$(store_now)
+run sync --lockfile "$work/lock2" --require-signature -q
+same 'sync: other files than those that were signed' "$code" 7
+has 'and it says why' "$(cat "$work/err")" 'has other files than were locked, and a lockfile and a hub bring no signature for those'
+same 'and nothing was made' "$(store_now)" "$before"
+find "$work/store/refs" -name main -delete
+run sync --lockfile "$work/lock" --require-signature -q
+same 'sync: refs of a signed package are made' "$code" 0
+run verify $id --require-signature -q
+same 'and lead to what is signed' "$code" 0
 run download $id -q
 MODELHOST_PLUGIN_PATH=$build/lib/modelhost/plugins run download $id -q
 run verify $id --require-signature -q

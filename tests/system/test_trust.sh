@@ -137,13 +137,20 @@ run rm acme/facts -q
 
 # ---- a hub's files bring no signature
 
-"$pkgmgr" serve examples/demo/hub --port 0 >"$work/url" 2>"$work/log" &
-hub_pid=$!
-stop_hub() { kill "$hub_pid" 2>/dev/null; }
+hub_pid=''
+stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; }
 on_exit stop_hub
-until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
-HF_ENDPOINT=$(head -n 1 "$work/url")
-export HF_ENDPOINT
+start_hub() { # serves $work/hub as it is now
+    stop_hub
+    : >"$work/url"
+    "$pkgmgr" serve "$work/hub" --port 0 >"$work/url" 2>"$work/log" &
+    hub_pid=$!
+    until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
+    HF_ENDPOINT=$(head -n 1 "$work/url")
+    export HF_ENDPOINT
+}
+cp -r examples/demo/hub "$work/hub"
+start_hub
 id=modelhost/facts-bert-mini
 fails 'a download' 7 "pkgmgr: '$id' is not in the store with a signature, and what a hub has brings none; get its package from its author and import that, or download it, look through it and sign it yourself" download $id --require-signature -q
 run download $id -q
@@ -181,6 +188,36 @@ run verify $id --require-signature -q
 same 'and no download takes the signature away' "$code" 0
 HF_HUB_OFFLINE=1 MODELHOST_REQUIRE_SIGNATURE=1 run download $id -q
 same 'offline, by the environment' "$code" 0
+
+# ---- nor do updates and the way back
+
+dir=$("$pkgmgr" download $id -q)
+run update $id --require-signature -q
+same 'update: what is up to date and signed' "$code" 0
+echo more >>"$work/hub/$id/README.md"
+start_hub
+before=$(store_now)
+for option in '' --all; do
+    MODELHOST_REQUIRE_SIGNATURE=1 run update ${option:-$id} -q
+    same "update ${option:-ID}: a new version has no signature" "$code" 7
+    has 'and it says so' "$(cat "$work/err")" "'$id' is not in the store with a signature"
+    same 'and main stays' "$(store_now)" "$before"
+done
+run update $id -q
+MODELHOST_REQUIRE_SIGNATURE=1 run update $id -q
+same 'update: what is up to date and unsigned' "$code" 7
+run rollback $id --require-signature -q
+same 'rollback to what is signed' "$out" "$dir"
+run download $id -q
+run sign $id --key ada -q
+mv "$dir/metadata.json.minisig" "$work/minisig"
+run update $id --require-signature -q
+same 'update: what was signed since' "$code" 0
+before=$(store_now)
+fails 'rollback to what is not signed' 7 "pkgmgr: $dir is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $id" rollback $id --require-signature
+same 'main stays' "$(store_now)" "$before"
+run rollback $id -q
+same 'without the policy it goes there' "$out" "$dir"
 
 # ---- what is refused, each with its own sentence, by pkgmgr and in a host
 

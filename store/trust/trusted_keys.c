@@ -330,12 +330,7 @@ static model_status lock_folder(const char *path, int *ret_fd, struct model_erro
     char *folder = n_folder > 0 ? text_format("%.*s", n_folder, path) : text_format(".");
     if (folder == NULL)
         return error_no_memory(err, "a path");
-    model_status status = MODEL_OK;
-    if (!path_is_dir(folder)) {
-        status = dir_make_all(folder, err);
-        if (status == MODEL_OK && chmod(folder, S_IRWXU) != 0)
-            status = error_set_errno(err, errno, "cannot close %s to others", folder);
-    }
+    model_status status = dir_make_private(folder, err);
     const int fd = status == MODEL_OK ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (status == MODEL_OK && fd < 0)
         status = error_set_errno(err, errno, "cannot open %s", folder);
@@ -346,6 +341,27 @@ static model_status lock_folder(const char *path, int *ret_fd, struct model_erro
         ;
     *ret_fd = fd;
     return MODEL_OK;
+}
+
+struct list_text {
+    const char *text;
+    mode_t mode;
+};
+
+static model_status write_list(void *context, struct file_out *out, struct model_error *err)
+{
+    const struct list_text *list = context;
+    model_status status = file_out_set_mode(out, list->mode, err);
+    return status == MODEL_OK ? file_out_write(out, list->text, strlen(list->text), err) : status;
+}
+
+/* For its owner only, whatever the umask is; others may go on reading a list that they could read. */
+static model_status replace_list(const char *path, const char *text, struct model_error *err)
+{
+    struct stat info;
+    const mode_t readers = stat(path, &info) == 0 ? info.st_mode & (S_IRGRP | S_IROTH) : 0;
+    struct list_text list = {text, S_IRUSR | S_IWUSR | readers};
+    return file_write_made(path, write_list, &list, err);
 }
 
 model_status trusted_keys_change(const char *path,
@@ -365,7 +381,7 @@ model_status trusted_keys_change(const char *path,
     if (status == MODEL_OK && (text = trusted_keys_print(&keys)) == NULL)
         status = error_no_memory(err, "the list of trusted keys");
     if (status == MODEL_OK)
-        status = file_write_atomic(path, text, strlen(text), err);
+        status = replace_list(path, text, err);
     free(text);
     trusted_keys_finish(&keys);
     (void)close(fd);

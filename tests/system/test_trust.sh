@@ -37,6 +37,11 @@ run keys show ada
 ok 'a public key is printed as minisign has it' cmp "$work/out" "$keys/ada.pub"
 minisign -G -W -f -p "$work/mini.pub" -s "$work/mini.key" >/dev/null
 printf 'geheim\ngeheim\n' | minisign -G -f -p "$work/locked.pub" -s "$work/locked.key" >/dev/null
+for mask in 002 0; do
+    ok "umask $mask: a key is made" sh -c "umask $mask && XDG_CONFIG_HOME='$work/umask$mask' '$pkgmgr' keys new eva --no-password -q"
+    same "umask $mask: for its owner only" "$(cd "$work/umask$mask/modelhost" && stat -c %a . keys keys/eva.key trusted-keys.json | tr '\n' ' ')" '700 700 600 600 '
+    ok "umask $mask: and is trusted" env XDG_CONFIG_HOME="$work/umask$mask" "$pkgmgr" keys trust "$keys/ada.pub" -q
+done
 
 # ---- signing, both ways
 

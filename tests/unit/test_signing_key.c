@@ -245,6 +245,31 @@ static void a_list_that_others_may_write_is_refused(void **state)
     free(path);
 }
 
+static void a_list_is_its_owners_whatever_the_umask(void **state)
+{
+    (void)state;
+    static const mode_t masks[] = {0, 0002};
+    struct public_key key = minisign_key();
+    struct trusted_keys keys = {0};
+    struct stat info;
+    const mode_t before = umask(0);
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+        char *path = text_format("%s/%zu/trusted-keys.json", folder, i);
+        (void)umask(masks[i]);
+        assert_int_equal(trusted_keys_change(path, add_one, &key, &err), MODEL_OK);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0600);
+        assert_int_equal(chmod(path, 0644), 0); /* a server's, which services read */
+        assert_int_equal(trusted_keys_change(path, add_one, &key, &err), MODEL_OK);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0644);
+        assert_int_equal(trusted_keys_read(path, &keys, &err), MODEL_OK);
+        trusted_keys_finish(&keys);
+        free(path);
+    }
+    (void)umask(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_list_comes_back_as_it_was_written),
         cmocka_unit_test(a_changed_key_in_the_list_is_refused),
         IN_FOLDER(a_list_that_others_may_write_is_refused),
+        IN_FOLDER(a_list_is_its_owners_whatever_the_umask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,23 @@ static model_status replace_text(char **text, const char *value, struct model_er
     return MODEL_OK;
 }
 
+/* Ids are for finding: whoever makes a key can give it any. */
+static model_status check_same(const struct public_key *known, const struct public_key *key,
+                               struct model_error *err)
+{
+    char id[KEY_ID_TEXT_BYTES], have[KEY_FINGERPRINT_BYTES], given[KEY_FINGERPRINT_BYTES];
+    if (memcmp(known->key, key->key, sizeof key->key) == 0)
+        return MODEL_OK;
+    key_id_write(key->id, id);
+    if (!public_key_fingerprint(known, have) || !public_key_fingerprint(key, given))
+        return error_no_memory(err, "a fingerprint");
+    return error_set(err, MODEL_INVALID_ARGUMENT,
+                     "another key with the id %s is known already: its fingerprint is %s, that of "
+                     "this one %s; one of both is forged, and nothing was changed: compare them "
+                     "with what their owner says",
+                     id, have, given);
+}
+
 model_status trusted_keys_add(struct trusted_keys *keys, const struct public_key *key,
                               const char *comment, time_t now, struct model_error *err)
 {
@@ -88,13 +105,10 @@ model_status trusted_keys_add(struct trusted_keys *keys, const struct public_key
     struct trusted_key *known = (struct trusted_key *)(uintptr_t)trusted_keys_find(keys, key->id);
     key_id_write(key->id, id);
     model_status status = check_text("comment", comment, KEY_COMMENT_MAX_BYTES, err);
+    if (status == MODEL_OK && known != NULL)
+        status = check_same(&known->key, key, err);
     if (status != MODEL_OK)
         return status;
-    if (known != NULL && memcmp(known->key.key, key->key, sizeof key->key) != 0)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "another key with the id %s is known already: one of both is forged; "
-                         "compare their fingerprints with their owners",
-                         id);
     if (known != NULL && known->revoked[0] != '\0')
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "the key %s was revoked on %s (%s) and cannot be trusted again; have its "
@@ -108,13 +122,15 @@ model_status trusted_keys_add(struct trusted_keys *keys, const struct public_key
     return append(keys, &added, err);
 }
 
-model_status trusted_keys_revoke(struct trusted_keys *keys, const uint8_t id[KEY_ID_BYTES],
+model_status trusted_keys_revoke(struct trusted_keys *keys, const struct public_key *revoked,
                                  const char *reason, time_t now, struct model_error *err)
 {
     char text[KEY_ID_TEXT_BYTES];
-    struct trusted_key *key = (struct trusted_key *)(uintptr_t)trusted_keys_find(keys, id);
-    key_id_write(id, text);
+    struct trusted_key *key = (struct trusted_key *)(uintptr_t)trusted_keys_find(keys, revoked->id);
+    key_id_write(revoked->id, text);
     model_status status = check_text("reason", reason, MAX_REASON_BYTES, err);
+    if (status == MODEL_OK && key != NULL)
+        status = check_same(&key->key, revoked, err);
     if (status != MODEL_OK)
         return status;
     if (key == NULL)

@@ -42,6 +42,18 @@ for mask in 002 0; do
     same "umask $mask: for its owner only" "$(cd "$work/umask$mask/modelhost" && stat -c %a . keys keys/eva.key trusted-keys.json | tr '\n' ' ')" '700 700 600 600 '
     ok "umask $mask: and is trusted" env XDG_CONFIG_HOME="$work/umask$mask" "$pkgmgr" keys trust "$keys/ada.pub" -q
 done
+python3 - "$keys/ada.pub" "$work/forged.pub" <<'PY'
+import base64, sys
+lines = open(sys.argv[1]).read().splitlines()
+key = bytearray(base64.b64decode(lines[1]))
+key[-1] ^= 1 # the id stays
+open(sys.argv[2], "w").write(lines[0] + "\n" + base64.b64encode(key).decode() + "\n")
+PY
+cp "$trusted" "$work/trusted"
+run keys revoke "$work/forged.pub" --reason 'please revoke'
+same 'revoking a key that has the id of another' "$code" 1
+has 'it says which is which' "$(cat "$work/err")" "pkgmgr: another key with the id $ada is known already: its fingerprint is $("$pkgmgr" keys show ada --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["fingerprint"])'), that of this one "
+ok 'and nothing is revoked' cmp "$trusted" "$work/trusted"
 
 # ---- signing, both ways
 

@@ -189,9 +189,8 @@ static void a_list_comes_back_as_it_was_written(void **state)
     const struct public_key key = minisign_key();
     struct trusted_keys keys = {0}, again = {0};
     assert_int_equal(trusted_keys_add(&keys, &key, "Ada", 0, &err), MODEL_OK);
-    assert_int_equal(trusted_keys_revoke(&keys, key.id, "lost", 86400, &err), MODEL_OK);
-    assert_int_equal(trusted_keys_revoke(&keys, key.id, "lost and found", 99999999, &err),
-                     MODEL_OK);
+    assert_int_equal(trusted_keys_revoke(&keys, &key, "lost", 86400, &err), MODEL_OK);
+    assert_int_equal(trusted_keys_revoke(&keys, &key, "lost and found", 99999999, &err), MODEL_OK);
     char *text = trusted_keys_print(&keys);
     assert_int_equal(trusted_keys_parse(text, strlen(text), "t", &again, &err), MODEL_OK);
     const struct trusted_key *found = trusted_keys_find(&again, key.id);
@@ -215,6 +214,10 @@ static void a_changed_key_in_the_list_is_refused(void **state)
     forged.key[0] ^= 1;
     assert_int_equal(trusted_keys_add(&keys, &forged, "Eve", 0, &err), MODEL_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "one of both is forged"));
+    assert_int_equal(trusted_keys_revoke(&keys, &forged, "please", 0, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "one of both is forged"));
+    assert_string_equal(keys.keys[0].revoked, "");
     char *text = trusted_keys_print(&keys), *at = strstr(text, PUBLIC);
     at[20] = at[20] == 'A' ? 'B' : 'A';
     assert_int_equal(trusted_keys_parse(text, strlen(text), "t", &again, &err), MODEL_CORRUPT);

@@ -325,7 +325,19 @@ PY
 refuses 'a bit of the signature in an archive' 'the signature is bad: the key ' "$work/t.mhp"
 program=$pkgmgr
 fails 'verify of a package with a bad signature needs no flag' 7 "pkgmgr: $work/t.mhp: digests: the file's SHA-256 is not the one in its header: a bit was changed somewhere; get the file again" verify "$work/t.mhp" -q
-MODELHOST_REQUIRE_SIGNATURE=1 "$modelhost" run "$work/raw" --text x >"$work/out" 2>"$work/err"
-same 'the environment can require signatures' "$?" 7
+for value in 1 yes y 2 required ' 1'; do
+    MODELHOST_REQUIRE_SIGNATURE=$value "$modelhost" run "$work/raw" --text x >"$work/out" 2>"$work/err"
+    same "the environment can require signatures: '$value'" "$?" 7
+done
+changed
+rm "$work/t/metadata.json.minisig"
+MODELHOST_REQUIRE_SIGNATURE=y run verify "$work/t" -q
+same 'of pkgmgr, too' "$code" 7
+MODELHOST_REQUIRE_SIGNATURE=1 "$modelhost" metrics "$work/raw" >"$work/out" 2>"$work/err"
+same 'and of what opens a model to measure it' "$?" 7
+for value in '' 0 no Off; do
+    MODELHOST_REQUIRE_SIGNATURE=$value "$modelhost" metrics "$work/raw" >"$work/out" 2>"$work/err"
+    same "nobody is required to sign: '$value'" "$?" 0
+done
 
 summary

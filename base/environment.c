@@ -23,14 +23,26 @@ const char *environment_value(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+static bool is_one_of(const char *value, const char *const words[4])
+{
+    for (size_t i = 0; i < 4; i++)
+        if (strcasecmp(value, words[i]) == 0)
+            return true;
+    return false;
+}
+
 bool environment_flag(const char *name)
 {
     static const char *const yes[] = {"1", "true", "yes", "on"};
     const char *value = environment_value(name);
-    for (size_t i = 0; value != NULL && i < sizeof yes / sizeof yes[0]; i++)
-        if (strcasecmp(value, yes[i]) == 0)
-            return true;
-    return false;
+    return value != NULL && is_one_of(value, yes);
+}
+
+bool environment_demand(const char *name)
+{
+    static const char *const no[] = {"0", "false", "no", "off"};
+    const char *value = environment_value(name);
+    return value != NULL && !is_one_of(value, no);
 }
 
 model_status environment_store_dir(char **ret, struct model_error *err)

@@ -22,5 +22,7 @@ model_status environment_worker_path(char **ret, struct model_error *err);
 const char *environment_value(const char *name);
 /* Whether a variable says yes: 1, true, yes, on, in any case. */
 bool environment_flag(const char *name);
+/* Whether a variable demands something for safety: anything but 0, false, no, off, in any case, does. */
+bool environment_demand(const char *name);
 
 #endif

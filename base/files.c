@@ -107,6 +107,13 @@ model_status file_out_write(struct file_out *out, const void *data, size_t size_
     return file_write_all(out->fd, out->path, data, size_bytes, err);
 }
 
+model_status file_out_set_mode(struct file_out *out, unsigned mode, struct model_error *err)
+{
+    if (fchmod(out->fd, (mode_t)mode) != 0)
+        return error_set_errno(err, errno, "cannot set the permissions of %s", out->path);
+    return MODEL_OK;
+}
+
 model_status dir_sync_parent(const char *path, struct model_error *err)
 {
     const char *base = path_base(path);
@@ -236,6 +243,20 @@ model_status dir_make_all(const char *path, struct model_error *err)
     }
     free(copy);
     return status;
+}
+
+model_status dir_make_private(const char *path, struct model_error *err)
+{
+    char *above = text_format("%.*s", (int)(path_base(path) - path), path);
+    if (above == NULL)
+        return error_no_memory(err, path);
+    model_status status = above[0] != '\0' ? dir_make_all(above, err) : MODEL_OK;
+    free(above);
+    if (status != MODEL_OK || mkdir(path, S_IRWXU) == 0)
+        return status;
+    const int reason = errno;
+    return path_is_dir(path) ? MODEL_OK
+                             : error_set_errno(err, reason, "cannot make folder %s", path);
 }
 
 model_status dir_remove_all(const char *path, struct model_error *err)

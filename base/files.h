@@ -37,6 +37,8 @@ model_status file_write_made(const char *path, file_make_fn *make, void *context
                              struct model_error *err);
 model_status file_out_write(struct file_out *out, const void *data, size_t size_bytes,
                             struct model_error *err);
+/* Its permissions, whatever the umask is. */
+model_status file_out_set_mode(struct file_out *out, unsigned mode, struct model_error *err);
 
 /* For who replaces a file by a rename of their own: what is at path must be a regular file, or nothing yet, else
  * MODEL_INVALID_ARGUMENT. *ret_resolved is the path behind a link, and stays as it is when path itself is to be
@@ -56,6 +58,8 @@ model_status dir_sync(const char *path, struct model_error *err);
 model_status dir_sync_parent(const char *path, struct model_error *err);
 /* mkdir -p. */
 model_status dir_make_all(const char *path, struct model_error *err);
+/* The same; the last folder, where it is missing, is its owner's alone, whatever the umask is. */
+model_status dir_make_private(const char *path, struct model_error *err);
 /* rm -r; does not follow symbolic links; what is not there is fine. */
 model_status dir_remove_all(const char *path, struct model_error *err);
 

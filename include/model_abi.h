@@ -472,8 +472,7 @@ MODEL_STATIC_ASSERT(sizeof(struct model_stream_sink) == 24, "model_stream_sink 1
 MODEL_STATIC_ASSERT(sizeof(struct model_call) == 80, "model_call 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_instance) == 32, "model_instance 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model) == 40, "model 1.0");
-MODEL_STATIC_ASSERT(offsetof(struct model_create_args, compute_dtype) == 48,
-                    "model_create_args 1.0");
+MODEL_STATIC_ASSERT(offsetof(struct model_create_args, lanes) == 44, "model_create_args 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_create_args) == 56, "model_create_args 1.1");
 MODEL_STATIC_ASSERT(sizeof(struct model_note) == 336, "model_note 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_note_elf) == 360, "model_note_elf 1.0");

@@ -1,4 +1,5 @@
 /* cmd_metrics.c - `modelhost metrics`: what a host counts and measures, as text for a Prometheus server. */
+#include "environment.h"
 #include "errors.h"
 #include "files.h"
 #include "modelhost_commands.h"
@@ -74,6 +75,8 @@ int cmd_metrics(int argc, char **argv)
         modelhost_config_host(config, &options);
         modelhost_config_model(config, package != NULL ? package : "", &load_options);
     }
+    if (environment_demand("MODELHOST_REQUIRE_SIGNATURE"))
+        load_options.require_signature = 1;
     if (places.store_dir != NULL)
         options.store_dir = places.store_dir;
     if (places.plugin_path != NULL)

@@ -63,7 +63,7 @@ bool command_loading(const char *command, const struct command_loading *given,
         return command_usage(command, "want one of --passphrase-file and --key-file") == 0;
     if (given->memory_budget_bytes > 0)
         set->memory_budget_bytes = (uint64_t)given->memory_budget_bytes;
-    if (given->require_signature || environment_flag("MODELHOST_REQUIRE_SIGNATURE"))
+    if (given->require_signature || environment_demand("MODELHOST_REQUIRE_SIGNATURE"))
         set->require_signature = 1;
     if (given->trusted_keys != NULL)
         set->trusted_keys = given->trusted_keys;

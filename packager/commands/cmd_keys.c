@@ -124,7 +124,7 @@ static model_status revoke(void *context, struct trusted_keys *keys, struct mode
     if (trusted_keys_find(keys, change->key.id) == NULL)
         status = trusted_keys_add(keys, &change->key, "", time(NULL), err);
     return status == MODEL_OK
-               ? trusted_keys_revoke(keys, change->key.id, change->text, time(NULL), err)
+               ? trusted_keys_revoke(keys, &change->key, change->text, time(NULL), err)
                : status;
 }
 

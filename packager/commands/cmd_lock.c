@@ -145,7 +145,11 @@ struct sync {
 };
 
 static const char *const state_names[] = {
-    [SYNC_SAME] = "same", [SYNC_ABSENT] = "absent", [SYNC_DIFFERS] = "different"};
+    [SYNC_SAME] = "same",
+    [SYNC_ABSENT] = "absent",
+    [SYNC_DIFFERS] = "different",
+    [SYNC_REFS] = "different",
+};
 
 static void tell(const struct sync *sync, const struct manifest *manifest, enum sync_state state,
                  model_status status)
@@ -163,13 +167,20 @@ static void tell(const struct sync *sync, const struct manifest *manifest, enum 
     }
 }
 
-/* The package that is in the store by now is it that counts. */
+/* Where a signature is required, only the signed package that is in the store counts: it may get refs, and is not
+ * made anew. */
 static model_status check_signature(const struct sync *sync, const struct manifest *manifest,
-                                    struct model_error *err)
+                                    enum sync_state state, const char *why, struct model_error *err)
 {
     char *dir = NULL;
     if (!sync->trust.is_required)
         return MODEL_OK;
+    if (state == SYNC_DIFFERS)
+        return error_set(err, MODELHOST_UNTRUSTED,
+                         "%s, and a lockfile and a hub bring no signature for those; nothing was "
+                         "made: lock the signed package, or sync without --require-signature, "
+                         "look through it and sign it yourself",
+                         why);
     model_status status =
         download_find_package(sync->store, manifest->id, manifest->revision, &dir, err);
     if (status == MODEL_OK)
@@ -185,7 +196,7 @@ static model_status sync_one(struct sync *sync, const struct locked_package *loc
     char *why = NULL;
     model_status status = package_sync_look(sync->store, locked, &state, &why, err);
     if (status == MODEL_OK)
-        status = check_signature(sync, &locked->manifest, err);
+        status = check_signature(sync, &locked->manifest, state, why, err);
     if (status == MODEL_OK && state != SYNC_SAME && sync->frozen)
         status = error_set(err, state == SYNC_ABSENT ? MODEL_NOT_FOUND : MODEL_CORRUPT,
                            "frozen: %s; `pkgmgr sync` makes it so", why);

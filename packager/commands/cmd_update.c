@@ -1,5 +1,6 @@
 /* cmd_update.c - `pkgmgr update`. */
 #include "command_hub.h"
+#include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
 #include "files.h"
@@ -23,6 +24,8 @@ const char help_update[] =
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
+    "  --require-signature  only to a package that the store has signed by a trusted key (exit code 7);\n"
+    "                     a hub's files bring no signature\n"
     "  --json             print the result as JSON, and events to standard error, one a line\n"
     "  -q, --quiet        say nothing but errors\n"
     "  -v, --verbose      a line for each request, without token\n";
@@ -32,7 +35,8 @@ struct updates {
     struct store *store;
     struct store_list list;
     json_node *root; /* an array, with --json */
-    bool all, dry_run;
+    struct command_trust trust;
+    bool all, dry_run, require_signature;
     struct command_talk talk;
 };
 
@@ -85,6 +89,16 @@ static void tell_text(const struct updates *updates, const struct package_update
 
 /* ---- doing */
 
+/* What is new is judged before it is fetched; where nothing is, the package that the ref leads to. */
+static model_status check_signature(const struct updates *updates, const struct store_entry *entry,
+                                    const struct package_update *update, struct model_error *err)
+{
+    if (strcmp(update->from, update->to) != 0)
+        return MODEL_OK;
+    return download_check_signature(command_trust_policy(&updates->trust), entry->dir, entry->id,
+                                    err);
+}
+
 static model_status update_one(struct updates *updates, const struct store_entry *entry,
                                const char *ref, struct model_error *err)
 {
@@ -92,6 +106,8 @@ static model_status update_one(struct updates *updates, const struct store_entry
     model_status status = package_update_run(entry, ref, store_dir(updates->store),
                                              &updates->hub.options, updates->dry_run, &update, err);
     progress_view_clear(&updates->hub.view);
+    if (status == MODEL_OK)
+        status = check_signature(updates, entry, &update, err);
     if (status == MODEL_OK && updates->talk.json)
         tell_json(updates, &update);
     else if (status == MODEL_OK && !updates->talk.quiet)
@@ -174,16 +190,20 @@ static int run(struct updates *updates, char **names, int n_names)
 int cmd_update(int argc, char **argv)
 {
     struct updates updates = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = MODEL_OK;
     struct download_options *options = &updates.hub.options;
-    const struct command_option table[] = {{"all", .flag = &updates.all},
-                                           {"dry-run", .flag = &updates.dry_run},
-                                           {"token", .text = &options->hub.token},
-                                           {"token-file", .text = &updates.hub.token_file},
-                                           {"endpoint", .text = &options->hub.endpoint},
-                                           {"store", .text = &options->store_dir},
-                                           {"plugin-path", .text = &options->plugin_path},
-                                           COMMAND_TALK_OPTIONS(&updates.talk),
-                                           {.name = NULL}};
+    const struct command_option table[] = {
+        {"all", .flag = &updates.all},
+        {"dry-run", .flag = &updates.dry_run},
+        {"token", .text = &options->hub.token},
+        {"token-file", .text = &updates.hub.token_file},
+        {"endpoint", .text = &options->hub.endpoint},
+        {"store", .text = &options->store_dir},
+        {"plugin-path", .text = &options->plugin_path},
+        {"require-signature", .flag = &updates.require_signature},
+        COMMAND_TALK_OPTIONS(&updates.talk),
+        {.name = NULL}};
     if (!command_read_options(argc, argv, table))
         return COMMAND_USAGE;
     if ((optind == argc) != updates.all)
@@ -196,8 +216,13 @@ int cmd_update(int argc, char **argv)
     }
     updates.root = updates.talk.json ? json_new_array() : NULL;
     int code = command_hub_begin("update", &updates.talk, &updates.hub);
+    if (code == 0 &&
+        (status = command_trust_init(&updates.trust, updates.require_signature, &err)) != MODEL_OK)
+        code = command_fail(status, &err);
+    options->signature = command_trust_policy(&updates.trust);
     if (code == 0)
         code = run(&updates, argv + optind, argc - optind);
+    command_trust_finish(&updates.trust);
     json_free(updates.root);
     store_list_finish(&updates.list);
     store_close(updates.store);

@@ -1,4 +1,5 @@
 /* cmd_versions.c - `pkgmgr versions` and `pkgmgr rollback`. */
+#include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
 #include "files.h"
@@ -26,6 +27,7 @@ const char help_rollback[] =
     "version more. The version that is left stays in the store; a download or an update of REF\n"
     "leads forward again. Prints the folder of the package that REF leads to now.\n\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
+    "  --require-signature  only to a package that a trusted key signed (exit code 7)\n"
     "  --json         print the result as JSON\n"
     "  -q, --quiet    say nothing but errors\n";
 
@@ -227,13 +229,19 @@ static model_status commit_of(const char *dir, char **ret, struct model_error *e
     return status;
 }
 
-static model_status print_rollback(const struct store_rollback *rollback, bool json, bool quiet,
-                                   struct model_error *err)
+struct going_back {
+    struct command_trust trust;
+    const char *store_dir;
+    bool require_signature, json, quiet;
+};
+
+static model_status print_rollback(const struct store_rollback *rollback,
+                                   const struct going_back *going, struct model_error *err)
 {
     char *from = NULL, *to = NULL;
     model_status status = commit_of(rollback->to, &to, err);
     (void)commit_of(rollback->from, &from, NULL); /* may be broken: that is why */
-    if (status == MODEL_OK && json) {
+    if (status == MODEL_OK && going->json) {
         json_node *root = json_new_object();
         (void)json_add_string(root, "ref", rollback->revision);
         (void)json_add_string(root, "from", from != NULL ? from : "");
@@ -242,7 +250,7 @@ static model_status print_rollback(const struct store_rollback *rollback, bool j
         status = command_print_json(root, err);
         json_free(root);
     } else if (status == MODEL_OK) {
-        if (!quiet)
+        if (!going->quiet)
             fprintf(stderr, "pkgmgr: %s leads from %.12s to %.12s now\n", rollback->revision,
                     from != NULL ? from : "?", to);
         printf("%s\n", rollback->to);
@@ -252,29 +260,45 @@ static model_status print_rollback(const struct store_rollback *rollback, bool j
     return status;
 }
 
+static model_status check_signature(void *context, const char *dir, struct model_error *err)
+{
+    return command_trust_check(context, dir, NULL, err);
+}
+
+static model_status roll_back(struct going_back *going, const char *name, const char *wanted,
+                              struct model_error *err)
+{
+    struct store *store = NULL;
+    struct store_rollback rollback = {0};
+    model_status status = command_trust_init(&going->trust, going->require_signature, err);
+    if (status == MODEL_OK)
+        status = command_open_store(going->store_dir, 0, &store, err);
+    if (status == MODEL_OK)
+        status =
+            store_roll_back(store, name, wanted, check_signature, &going->trust, &rollback, err);
+    if (status == MODEL_OK)
+        status = print_rollback(&rollback, going, err);
+    store_rollback_finish(&rollback);
+    store_close(store);
+    command_trust_finish(&going->trust);
+    return status;
+}
+
 int cmd_rollback(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    struct store *store = NULL;
-    struct store_rollback rollback = {0};
-    const char *store_dir = NULL;
-    bool json = false, quiet = false;
-    const struct command_option table[] = {{"store", .text = &store_dir},
-                                           {"json", .flag = &json},
-                                           {"quiet", .flag = &quiet, .letter = 'q'},
+    struct going_back going = {.store_dir = NULL};
+    const struct command_option table[] = {{"store", .text = &going.store_dir},
+                                           {"require-signature", .flag = &going.require_signature},
+                                           {"json", .flag = &going.json},
+                                           {"quiet", .flag = &going.quiet, .letter = 'q'},
                                            {.name = NULL}};
     if (!command_read_options(argc, argv, table))
         return COMMAND_USAGE;
     if (argc - optind < 1 || argc - optind > 2)
         return command_usage("rollback", "want ID[@REF] and at most one REVISION");
     const char *wanted = argc - optind == 2 ? argv[optind + 1] : NULL;
-    model_status status = command_open_store(store_dir, 0, &store, &err);
-    if (status == MODEL_OK)
-        status = store_roll_back(store, argv[optind], wanted, &rollback, &err);
-    if (status == MODEL_OK)
-        status = print_rollback(&rollback, json, quiet, &err);
-    store_rollback_finish(&rollback);
-    store_close(store);
+    model_status status = roll_back(&going, argv[optind], wanted, &err);
     return status == MODEL_INVALID_ARGUMENT ? command_usage("rollback", "%s", err.message)
            : status == MODEL_OK             ? 0
                                             : command_fail(status, &err);

@@ -34,8 +34,8 @@ static model_status read_keys(struct trusted_keys *ret, struct model_error *err)
 model_status command_trust_init(struct command_trust *trust, bool is_required,
                                 struct model_error *err)
 {
-    *trust = (struct command_trust){.is_required = is_required ||
-                                                   environment_flag("MODELHOST_REQUIRE_SIGNATURE")};
+    *trust = (struct command_trust){
+        .is_required = is_required || environment_demand("MODELHOST_REQUIRE_SIGNATURE")};
     trust->policy.keys = &trust->keys;
     if (!trust->is_required)
         return MODEL_OK;

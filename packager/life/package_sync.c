@@ -88,7 +88,7 @@ static model_status judge(const struct store *store, const struct locked_package
         *ret = SYNC_SAME;
         for (size_t i = 0; i < locked->n_refs && *ret == SYNC_SAME; i++)
             if (!leads_to(store, manifest->id, locked->refs[i], dir)) {
-                *ret = SYNC_DIFFERS;
+                *ret = SYNC_REFS;
                 *ret_why = text_format("%s@%s does not lead to %.12s", manifest->id,
                                        locked->refs[i], manifest->revision);
             }

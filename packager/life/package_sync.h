@@ -8,7 +8,8 @@
 enum sync_state {
     SYNC_SAME = 0, /* the store has it, and its refs lead to it */
     SYNC_ABSENT,
-    SYNC_DIFFERS /* another content, or a ref leads elsewhere */
+    SYNC_DIFFERS, /* another content, or a damaged one */
+    SYNC_REFS     /* the store has it, and a ref leads elsewhere */
 };
 
 /* Only looks. *ret_why is a sentence unless it is the same; to be freed. */

@@ -56,10 +56,10 @@ static model_status make_dir(const struct key_store *store, struct model_error *
                               store->keys_dir);
     if (above == NULL)
         return error_no_memory(err, "a path");
-    model_status status = dir_make_all(above, err);
+    model_status status = dir_make_private(above, err);
     free(above);
-    if (status == MODEL_OK && mkdir(store->keys_dir, S_IRWXU) != 0 && errno != EEXIST)
-        status = error_set_errno(err, errno, "cannot make %s", store->keys_dir);
+    if (status == MODEL_OK)
+        status = dir_make_private(store->keys_dir, err);
     if (status == MODEL_OK && stat(store->keys_dir, &info) != 0)
         status = error_set_errno(err, errno, "cannot open %s", store->keys_dir);
     if (status == MODEL_OK && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0)

@@ -49,11 +49,16 @@ struct store_rollback {
     char *revision;  /* the ref that was moved */
 };
 
+/* Whether a ref may be led to a package's folder. */
+typedef model_status store_allow_fn(void *context, const char *dir, struct model_error *err);
+
 /* Moves a ref back: name is "id" or "id@ref" ("main" is meant without). wanted: a revision, a commit or
  * its beginning that the store has, or NULL for the version before. The names that the model was asked
- * by move with it. MODEL_NOT_FOUND: there is none, says what the store has. */
+ * by move with it. allow: asked before anything moves; NULL: to any. MODEL_NOT_FOUND: there is none, says what
+ * the store has. */
 model_status store_roll_back(const struct store *store, const char *name, const char *wanted,
-                             struct store_rollback *ret, struct model_error *err);
+                             store_allow_fn *allow, void *context, struct store_rollback *ret,
+                             struct model_error *err);
 void store_rollback_finish(struct store_rollback *rollback);
 
 #endif

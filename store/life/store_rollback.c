@@ -135,16 +135,24 @@ static model_status fill_result(const struct rolling *rolling, struct store_roll
 }
 
 model_status store_roll_back(const struct store *store, const char *name, const char *wanted,
-                             struct store_rollback *ret, struct model_error *err)
+                             store_allow_fn *allow, void *context, struct store_rollback *ret,
+                             struct model_error *err)
 {
     struct rolling rolling = {.store = store, .name = name, .err = err};
+    struct store_rollback result = {.from = NULL};
     model_status status = read_name(&rolling);
     if (status == MODEL_OK)
         status = wanted != NULL ? find_wanted(&rolling, wanted) : find_before(&rolling);
     if (status == MODEL_OK)
+        status = fill_result(&rolling, &result);
+    if (status == MODEL_OK && allow != NULL)
+        status = allow(context, result.to, err);
+    if (status == MODEL_OK)
         status = move_refs(&rolling);
     if (status == MODEL_OK)
-        status = fill_result(&rolling, ret);
+        *ret = result;
+    else
+        store_rollback_finish(&result);
     free(rolling.id);
     free(rolling.revision);
     free(rolling.current);

@@ -81,6 +81,23 @@ static model_status replace_text(char **text, const char *value, struct model_er
     return MODEL_OK;
 }
 
+/* Ids are for finding: whoever makes a key can give it any. */
+static model_status check_same(const struct public_key *known, const struct public_key *key,
+                               struct model_error *err)
+{
+    char id[KEY_ID_TEXT_BYTES], have[KEY_FINGERPRINT_BYTES], given[KEY_FINGERPRINT_BYTES];
+    if (memcmp(known->key, key->key, sizeof key->key) == 0)
+        return MODEL_OK;
+    key_id_write(key->id, id);
+    if (!public_key_fingerprint(known, have) || !public_key_fingerprint(key, given))
+        return error_no_memory(err, "a fingerprint");
+    return error_set(err, MODEL_INVALID_ARGUMENT,
+                     "another key with the id %s is known already: its fingerprint is %s, that of "
+                     "this one %s; one of both is forged, and nothing was changed: compare them "
+                     "with what their owner says",
+                     id, have, given);
+}
+
 model_status trusted_keys_add(struct trusted_keys *keys, const struct public_key *key,
                               const char *comment, time_t now, struct model_error *err)
 {
@@ -88,13 +105,10 @@ model_status trusted_keys_add(struct trusted_keys *keys, const struct public_key
     struct trusted_key *known = (struct trusted_key *)(uintptr_t)trusted_keys_find(keys, key->id);
     key_id_write(key->id, id);
     model_status status = check_text("comment", comment, KEY_COMMENT_MAX_BYTES, err);
+    if (status == MODEL_OK && known != NULL)
+        status = check_same(&known->key, key, err);
     if (status != MODEL_OK)
         return status;
-    if (known != NULL && memcmp(known->key.key, key->key, sizeof key->key) != 0)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "another key with the id %s is known already: one of both is forged; "
-                         "compare their fingerprints with their owners",
-                         id);
     if (known != NULL && known->revoked[0] != '\0')
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "the key %s was revoked on %s (%s) and cannot be trusted again; have its "
@@ -108,13 +122,15 @@ model_status trusted_keys_add(struct trusted_keys *keys, const struct public_key
     return append(keys, &added, err);
 }
 
-model_status trusted_keys_revoke(struct trusted_keys *keys, const uint8_t id[KEY_ID_BYTES],
+model_status trusted_keys_revoke(struct trusted_keys *keys, const struct public_key *revoked,
                                  const char *reason, time_t now, struct model_error *err)
 {
     char text[KEY_ID_TEXT_BYTES];
-    struct trusted_key *key = (struct trusted_key *)(uintptr_t)trusted_keys_find(keys, id);
-    key_id_write(id, text);
+    struct trusted_key *key = (struct trusted_key *)(uintptr_t)trusted_keys_find(keys, revoked->id);
+    key_id_write(revoked->id, text);
     model_status status = check_text("reason", reason, MAX_REASON_BYTES, err);
+    if (status == MODEL_OK && key != NULL)
+        status = check_same(&key->key, revoked, err);
     if (status != MODEL_OK)
         return status;
     if (key == NULL)
@@ -330,12 +346,7 @@ static model_status lock_folder(const char *path, int *ret_fd, struct model_erro
     char *folder = n_folder > 0 ? text_format("%.*s", n_folder, path) : text_format(".");
     if (folder == NULL)
         return error_no_memory(err, "a path");
-    model_status status = MODEL_OK;
-    if (!path_is_dir(folder)) {
-        status = dir_make_all(folder, err);
-        if (status == MODEL_OK && chmod(folder, S_IRWXU) != 0)
-            status = error_set_errno(err, errno, "cannot close %s to others", folder);
-    }
+    model_status status = dir_make_private(folder, err);
     const int fd = status == MODEL_OK ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (status == MODEL_OK && fd < 0)
         status = error_set_errno(err, errno, "cannot open %s", folder);
@@ -346,6 +357,27 @@ static model_status lock_folder(const char *path, int *ret_fd, struct model_erro
         ;
     *ret_fd = fd;
     return MODEL_OK;
+}
+
+struct list_text {
+    const char *text;
+    mode_t mode;
+};
+
+static model_status write_list(void *context, struct file_out *out, struct model_error *err)
+{
+    const struct list_text *list = context;
+    model_status status = file_out_set_mode(out, list->mode, err);
+    return status == MODEL_OK ? file_out_write(out, list->text, strlen(list->text), err) : status;
+}
+
+/* For its owner only, whatever the umask is; others may go on reading a list that they could read. */
+static model_status replace_list(const char *path, const char *text, struct model_error *err)
+{
+    struct stat info;
+    const mode_t readers = stat(path, &info) == 0 ? info.st_mode & (S_IRGRP | S_IROTH) : 0;
+    struct list_text list = {text, S_IRUSR | S_IWUSR | readers};
+    return file_write_made(path, write_list, &list, err);
 }
 
 model_status trusted_keys_change(const char *path,
@@ -365,7 +397,7 @@ model_status trusted_keys_change(const char *path,
     if (status == MODEL_OK && (text = trusted_keys_print(&keys)) == NULL)
         status = error_no_memory(err, "the list of trusted keys");
     if (status == MODEL_OK)
-        status = file_write_atomic(path, text, strlen(text), err);
+        status = replace_list(path, text, err);
     free(text);
     trusted_keys_finish(&keys);
     (void)close(fd);

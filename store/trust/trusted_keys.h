@@ -50,8 +50,9 @@ const struct trusted_key *trusted_keys_find(const struct trusted_keys *keys,
 /* A key that is there gets the new comment. MODEL_INVALID_ARGUMENT: another key has its id, or it is revoked. */
 model_status trusted_keys_add(struct trusted_keys *keys, const struct public_key *key,
                               const char *comment, time_t now, struct model_error *err);
-/* MODEL_NOT_FOUND: trusted_keys_add() it before. Once revoked, the first date stays. */
-model_status trusted_keys_revoke(struct trusted_keys *keys, const uint8_t id[KEY_ID_BYTES],
+/* MODEL_NOT_FOUND: trusted_keys_add() it before. MODEL_INVALID_ARGUMENT: another key has its id. Once revoked, the
+ * first date stays. */
+model_status trusted_keys_revoke(struct trusted_keys *keys, const struct public_key *revoked,
                                  const char *reason, time_t now, struct model_error *err);
 
 #endif

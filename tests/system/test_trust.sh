@@ -37,6 +37,23 @@ run keys show ada
 ok 'a public key is printed as minisign has it' cmp "$work/out" "$keys/ada.pub"
 minisign -G -W -f -p "$work/mini.pub" -s "$work/mini.key" >/dev/null
 printf 'geheim\ngeheim\n' | minisign -G -f -p "$work/locked.pub" -s "$work/locked.key" >/dev/null
+for mask in 002 0; do
+    ok "umask $mask: a key is made" sh -c "umask $mask && XDG_CONFIG_HOME='$work/umask$mask' '$pkgmgr' keys new eva --no-password -q"
+    same "umask $mask: for its owner only" "$(cd "$work/umask$mask/modelhost" && stat -c %a . keys keys/eva.key trusted-keys.json | tr '\n' ' ')" '700 700 600 600 '
+    ok "umask $mask: and is trusted" env XDG_CONFIG_HOME="$work/umask$mask" "$pkgmgr" keys trust "$keys/ada.pub" -q
+done
+python3 - "$keys/ada.pub" "$work/forged.pub" <<'PY'
+import base64, sys
+lines = open(sys.argv[1]).read().splitlines()
+key = bytearray(base64.b64decode(lines[1]))
+key[-1] ^= 1 # the id stays
+open(sys.argv[2], "w").write(lines[0] + "\n" + base64.b64encode(key).decode() + "\n")
+PY
+cp "$trusted" "$work/trusted"
+run keys revoke "$work/forged.pub" --reason 'please revoke'
+same 'revoking a key that has the id of another' "$code" 1
+has 'it says which is which' "$(cat "$work/err")" "pkgmgr: another key with the id $ada is known already: its fingerprint is $("$pkgmgr" keys show ada --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["fingerprint"])'), that of this one "
+ok 'and nothing is revoked' cmp "$trusted" "$work/trusted"
 
 # ---- signing, both ways
 
@@ -137,13 +154,20 @@ run rm acme/facts -q
 
 # ---- a hub's files bring no signature
 
-"$pkgmgr" serve examples/demo/hub --port 0 >"$work/url" 2>"$work/log" &
-hub_pid=$!
-stop_hub() { kill "$hub_pid" 2>/dev/null; }
+hub_pid=''
+stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; }
 on_exit stop_hub
-until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
-HF_ENDPOINT=$(head -n 1 "$work/url")
-export HF_ENDPOINT
+start_hub() { # serves $work/hub as it is now
+    stop_hub
+    : >"$work/url"
+    "$pkgmgr" serve "$work/hub" --port 0 >"$work/url" 2>"$work/log" &
+    hub_pid=$!
+    until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
+    HF_ENDPOINT=$(head -n 1 "$work/url")
+    export HF_ENDPOINT
+}
+cp -r examples/demo/hub "$work/hub"
+start_hub
 id=modelhost/facts-bert-mini
 fails 'a download' 7 "pkgmgr: '$id' is not in the store with a signature, and what a hub has brings none; get its package from its author and import that, or download it, look through it and sign it yourself" download $id --require-signature -q
 run download $id -q
@@ -157,12 +181,60 @@ for word in download 'sync --lockfile'; do
     case $word in download) run download $id --require-signature -q ;; *) run $word "$work/lock" --require-signature -q ;; esac
     same "$word: what the store has signed is taken" "$code" 0
 done
+python3 - "$work/lock" "$work/lock2" <<'PY'
+import json, sys
+lock = json.load(open(sys.argv[1]))
+for package in lock["packages"]:
+    package["files"] = [file for file in package["files"] if file["path"] != "README.md"]
+json.dump(lock, open(sys.argv[2], "w"))
+PY
+store_now() { (cd "$work/store" && find packages refs | sort && find refs -type f -exec cat {} + -o -type l -printf '%l\n'); }
+before=$(store_now)
+run sync --lockfile "$work/lock2" --require-signature -q
+same 'sync: other files than those that were signed' "$code" 7
+has 'and it says why' "$(cat "$work/err")" 'has other files than were locked, and a lockfile and a hub bring no signature for those'
+same 'and nothing was made' "$(store_now)" "$before"
+find "$work/store/refs" -name main -delete
+run sync --lockfile "$work/lock" --require-signature -q
+same 'sync: refs of a signed package are made' "$code" 0
+run verify $id --require-signature -q
+same 'and lead to what is signed' "$code" 0
 run download $id -q
 MODELHOST_PLUGIN_PATH=$build/lib/modelhost/plugins run download $id -q
 run verify $id --require-signature -q
 same 'and no download takes the signature away' "$code" 0
 HF_HUB_OFFLINE=1 MODELHOST_REQUIRE_SIGNATURE=1 run download $id -q
 same 'offline, by the environment' "$code" 0
+
+# ---- nor do updates and the way back
+
+dir=$("$pkgmgr" download $id -q)
+run update $id --require-signature -q
+same 'update: what is up to date and signed' "$code" 0
+echo more >>"$work/hub/$id/README.md"
+start_hub
+before=$(store_now)
+for option in '' --all; do
+    MODELHOST_REQUIRE_SIGNATURE=1 run update ${option:-$id} -q
+    same "update ${option:-ID}: a new version has no signature" "$code" 7
+    has 'and it says so' "$(cat "$work/err")" "'$id' is not in the store with a signature"
+    same 'and main stays' "$(store_now)" "$before"
+done
+run update $id -q
+MODELHOST_REQUIRE_SIGNATURE=1 run update $id -q
+same 'update: what is up to date and unsigned' "$code" 7
+run rollback $id --require-signature -q
+same 'rollback to what is signed' "$out" "$dir"
+run download $id -q
+run sign $id --key ada -q
+mv "$dir/metadata.json.minisig" "$work/minisig"
+run update $id --require-signature -q
+same 'update: what was signed since' "$code" 0
+before=$(store_now)
+fails 'rollback to what is not signed' 7 "pkgmgr: $dir is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $id" rollback $id --require-signature
+same 'main stays' "$(store_now)" "$before"
+run rollback $id -q
+same 'without the policy it goes there' "$out" "$dir"
 
 # ---- what is refused, each with its own sentence, by pkgmgr and in a host
 
@@ -299,7 +371,19 @@ PY
 refuses 'a bit of the signature in an archive' 'the signature is bad: the key ' "$work/t.mhp"
 program=$pkgmgr
 fails 'verify of a package with a bad signature needs no flag' 7 "pkgmgr: $work/t.mhp: digests: the file's SHA-256 is not the one in its header: a bit was changed somewhere; get the file again" verify "$work/t.mhp" -q
-MODELHOST_REQUIRE_SIGNATURE=1 "$modelhost" run "$work/raw" --text x >"$work/out" 2>"$work/err"
-same 'the environment can require signatures' "$?" 7
+for value in 1 yes y 2 required ' 1'; do
+    MODELHOST_REQUIRE_SIGNATURE=$value "$modelhost" run "$work/raw" --text x >"$work/out" 2>"$work/err"
+    same "the environment can require signatures: '$value'" "$?" 7
+done
+changed
+rm "$work/t/metadata.json.minisig"
+MODELHOST_REQUIRE_SIGNATURE=y run verify "$work/t" -q
+same 'of pkgmgr, too' "$code" 7
+MODELHOST_REQUIRE_SIGNATURE=1 "$modelhost" metrics "$work/raw" >"$work/out" 2>"$work/err"
+same 'and of what opens a model to measure it' "$?" 7
+for value in '' 0 no Off; do
+    MODELHOST_REQUIRE_SIGNATURE=$value "$modelhost" metrics "$work/raw" >"$work/out" 2>"$work/err"
+    same "nobody is required to sign: '$value'" "$?" 0
+done
 
 summary

@@ -102,6 +102,22 @@ static void flags_know_yes_in_any_case(void **state)
     }
 }
 
+static void demands_hold_unless_they_are_taken_back(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"1", "true", "y", "2", "enabled", "required", " 1", "00"};
+    static const char *const no[] = {"", "0", "false", "FALSE", "No", "off", "OFF"};
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+        set("MODELHOST_TEST_DEMAND", yes[i]);
+        assert_true(environment_demand("MODELHOST_TEST_DEMAND"));
+    }
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
+        set("MODELHOST_TEST_DEMAND", no[i]);
+        assert_false(environment_demand("MODELHOST_TEST_DEMAND"));
+    }
+    assert_false(environment_demand("MODELHOST_TEST_DEMAND_UNSET"));
+}
+
 static void without_memory_nothing_is_given(void **state)
 {
     (void)state;
@@ -128,6 +144,7 @@ int main(void)
         CLEAN(the_plugin_path_is_the_setting_as_it_is),
         CLEAN(the_default_plugin_path_is_beside_the_program_or_the_prefix),
         CLEAN(flags_know_yes_in_any_case),
+        CLEAN(demands_hold_unless_they_are_taken_back),
         CLEAN(without_memory_nothing_is_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

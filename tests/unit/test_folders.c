@@ -4,6 +4,7 @@
 #include "files.h"
 #include "in_folder.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- folders */
@@ -31,6 +32,29 @@ static void make_all_stops_at_a_file_and_at_no_name(void **state)
     assert_int_equal(dir_make_all("", &err), MODEL_NOT_FOUND);
     assert_string_equal(err.message,
                         "cannot make a folder without a name: No such file or directory");
+}
+
+static void a_private_folder_is_so_whatever_the_umask(void **state)
+{
+    (void)state;
+    static const mode_t masks[] = {0, 0002, 0022};
+    struct model_error err = MODEL_ERROR_INIT;
+    struct stat info;
+    const mode_t before = umask(0);
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+        char *path = text_format("%s/%zu/private", folder, i);
+        (void)umask(masks[i]);
+        assert_int_equal(dir_make_private(path, NULL), MODEL_OK);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0700);
+        assert_int_equal(dir_make_private(path, NULL), MODEL_OK);
+        free(path);
+    }
+    (void)umask(before);
+    write_file(in_folder("file"), "", 0);
+    assert_int_equal(dir_make_private(in_folder("file"), &err), MODEL_IO);
+    expect_message(&err, "cannot make folder %s/file: File exists");
+    assert_int_equal(dir_make_private("", &err), MODEL_NOT_FOUND);
 }
 
 static void remove_all_removes_a_tree_but_not_behind_links(void **state)
@@ -213,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(make_all_makes_every_part_and_takes_what_is_there),
         IN_FOLDER(make_all_stops_at_a_file_and_at_no_name),
+        IN_FOLDER(a_private_folder_is_so_whatever_the_umask),
         IN_FOLDER(remove_all_removes_a_tree_but_not_behind_links),
         IN_FOLDER(remove_all_takes_files_links_and_nothing_at_all),
         IN_FOLDER(read_lists_names_by_their_bytes),

@@ -189,9 +189,8 @@ static void a_list_comes_back_as_it_was_written(void **state)
     const struct public_key key = minisign_key();
     struct trusted_keys keys = {0}, again = {0};
     assert_int_equal(trusted_keys_add(&keys, &key, "Ada", 0, &err), MODEL_OK);
-    assert_int_equal(trusted_keys_revoke(&keys, key.id, "lost", 86400, &err), MODEL_OK);
-    assert_int_equal(trusted_keys_revoke(&keys, key.id, "lost and found", 99999999, &err),
-                     MODEL_OK);
+    assert_int_equal(trusted_keys_revoke(&keys, &key, "lost", 86400, &err), MODEL_OK);
+    assert_int_equal(trusted_keys_revoke(&keys, &key, "lost and found", 99999999, &err), MODEL_OK);
     char *text = trusted_keys_print(&keys);
     assert_int_equal(trusted_keys_parse(text, strlen(text), "t", &again, &err), MODEL_OK);
     const struct trusted_key *found = trusted_keys_find(&again, key.id);
@@ -215,6 +214,10 @@ static void a_changed_key_in_the_list_is_refused(void **state)
     forged.key[0] ^= 1;
     assert_int_equal(trusted_keys_add(&keys, &forged, "Eve", 0, &err), MODEL_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "one of both is forged"));
+    assert_int_equal(trusted_keys_revoke(&keys, &forged, "please", 0, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "one of both is forged"));
+    assert_string_equal(keys.keys[0].revoked, "");
     char *text = trusted_keys_print(&keys), *at = strstr(text, PUBLIC);
     at[20] = at[20] == 'A' ? 'B' : 'A';
     assert_int_equal(trusted_keys_parse(text, strlen(text), "t", &again, &err), MODEL_CORRUPT);
@@ -245,6 +248,31 @@ static void a_list_that_others_may_write_is_refused(void **state)
     free(path);
 }
 
+static void a_list_is_its_owners_whatever_the_umask(void **state)
+{
+    (void)state;
+    static const mode_t masks[] = {0, 0002};
+    struct public_key key = minisign_key();
+    struct trusted_keys keys = {0};
+    struct stat info;
+    const mode_t before = umask(0);
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+        char *path = text_format("%s/%zu/trusted-keys.json", folder, i);
+        (void)umask(masks[i]);
+        assert_int_equal(trusted_keys_change(path, add_one, &key, &err), MODEL_OK);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0600);
+        assert_int_equal(chmod(path, 0644), 0); /* a server's, which services read */
+        assert_int_equal(trusted_keys_change(path, add_one, &key, &err), MODEL_OK);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0644);
+        assert_int_equal(trusted_keys_read(path, &keys, &err), MODEL_OK);
+        trusted_keys_finish(&keys);
+        free(path);
+    }
+    (void)umask(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_list_comes_back_as_it_was_written),
         cmocka_unit_test(a_changed_key_in_the_list_is_refused),
         IN_FOLDER(a_list_that_others_may_write_is_refused),
+        IN_FOLDER(a_list_is_its_owners_whatever_the_umask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

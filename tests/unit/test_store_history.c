@@ -25,7 +25,7 @@ static void roll_back(const struct store *store, const char *name, const char *w
 {
     struct store_rollback rollback = {0};
     struct model_error err = MODEL_ERROR_INIT;
-    if (store_roll_back(store, name, wanted, &rollback, &err) != MODEL_OK)
+    if (store_roll_back(store, name, wanted, NULL, NULL, &rollback, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     assert_string_equal(rollback.from, from);
     assert_string_equal(rollback.to, to);
@@ -65,7 +65,7 @@ static void rolling_back_twice_goes_back_two_versions(void **state)
     expect_main(store, "old", b); /* the name it was asked by moves with it */
     roll_back(store, "old", NULL, b, a);
     expect_main(store, "x/m@main", a);
-    assert_int_equal(store_roll_back(store, "x/m", NULL, &none, &err), MODEL_NOT_FOUND);
+    assert_int_equal(store_roll_back(store, "x/m", NULL, NULL, NULL, &none, &err), MODEL_NOT_FOUND);
     assert_null(none.from);
     roll_back(store, "x/m", "2222222", a, c); /* and forward again */
     expect_main(store, "x/m", c);
@@ -96,12 +96,35 @@ static void a_commit_cannot_be_rolled_back(void **state)
     struct model_error err = MODEL_ERROR_INIT;
     free(install_text(store, "x/m", "x/m", "main", COMMIT_A, "1"));
     free(install_text(store, "x/m", "x/m", "main", COMMIT_B, "2"));
-    assert_int_equal(store_roll_back(store, "x/m@" COMMIT_A, "main", &none, &err),
+    assert_int_equal(store_roll_back(store, "x/m@" COMMIT_A, "main", NULL, NULL, &none, &err),
                      MODEL_INVALID_ARGUMENT);
-    assert_int_equal(store_roll_back(store, "x/m@1111111a", "main", &none, &err),
+    assert_int_equal(store_roll_back(store, "x/m@1111111a", "main", NULL, NULL, &none, &err),
                      MODEL_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "is a commit"));
-    assert_int_equal(store_roll_back(store, "y/m", NULL, &none, &err), MODEL_NOT_FOUND);
+    assert_int_equal(store_roll_back(store, "y/m", NULL, NULL, NULL, &none, &err), MODEL_NOT_FOUND);
+    store_close(store);
+}
+
+static model_status refuse(void *context, const char *dir, struct model_error *err)
+{
+    assert_string_equal(dir, context);
+    return error_set(err, MODELHOST_UNTRUSTED, "not this one");
+}
+
+static void a_ref_stays_where_its_target_is_refused(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_rollback none = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    char *a = install_text(store, "x/m", "x/m", "main", COMMIT_A, "1");
+    char *b = install_text(store, "x/m", "x/m", "main", COMMIT_B, "2");
+    assert_int_equal(store_roll_back(store, "x/m", NULL, refuse, a, &none, &err),
+                     MODELHOST_UNTRUSTED);
+    assert_string_equal(err.message, "not this one");
+    assert_null(none.to);
+    expect_main(store, "x/m", b);
+    free(a);
+    free(b);
     store_close(store);
 }
 
@@ -159,6 +182,7 @@ int main(void)
         FOLDER_TEST(rolling_back_twice_goes_back_two_versions),
         FOLDER_TEST(versions_that_are_gone_are_passed_over),
         FOLDER_TEST(a_commit_cannot_be_rolled_back),
+        FOLDER_TEST(a_ref_stays_where_its_target_is_refused),
         FOLDER_TEST(a_history_that_missed_a_version_is_mended_by_the_next),
         FOLDER_TEST(lines_that_are_not_ours_are_left_out),
         FOLDER_TEST(the_newest_entries_are_kept),

@@ -5,7 +5,7 @@
 #include "modelhost.h"
 
 /* Prints the question to the terminal of the process and reads a line there, without its end. MODEL_NOT_FOUND: there
- * is no terminal; MODEL_CANCELLED: Ctrl-C or Ctrl-D; MODEL_INVALID_ARGUMENT: more than capacity bytes. */
+ * is no terminal; MODEL_CANCELLED: Ctrl-C or Ctrl-D, or a signal whose handler came back; MODEL_INVALID_ARGUMENT: more than capacity bytes. */
 model_status command_ask_passphrase(const char *question, char *ret_text, size_t capacity,
                                     size_t *ret_bytes, struct model_error *err);
 

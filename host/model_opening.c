@@ -132,14 +132,23 @@ static model_status open_weights(struct modelhost_model *model, struct model_err
                : status;
 }
 
+static model_status take_own_plugin(struct modelhost_model *model, struct model_error *err)
+{
+    const struct package *package = &model->package;
+    model->plugin_path = text_format("%s", package->plugin);
+    if (model->plugin_path == NULL)
+        return error_no_memory(err, "a path");
+    return package->manifest_sha256[0] != '\0'
+               ? plugin_copy_check_signed(package->plugin, package->plugin_name, err)
+               : MODEL_OK;
+}
+
 /* The package's own plugin, or the first on the plugin path that serves the architecture. */
 static model_status choose_plugin(struct modelhost_model *model, const char *plugin_path,
                                   struct model_error *err)
 {
-    if (model->package.plugin != NULL) {
-        model->plugin_path = text_format("%s", model->package.plugin);
-        return model->plugin_path != NULL ? MODEL_OK : error_no_memory(err, "a path");
-    }
+    if (model->package.plugin != NULL)
+        return take_own_plugin(model, err);
     if (model->package.manifest_sha256[0] != '\0')
         return error_set(
             err, MODELHOST_UNTRUSTED,

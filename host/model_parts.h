@@ -21,7 +21,8 @@ struct model_parts {
 #define MODEL_PARTS_BYTES (3 * (SHA256_HEX_BYTES - 1)) /* as text without an end */
 
 /* Makes `files`: the text of config.json as it was read, and of each weights file that is open its path, device,
- * inode, size and time of change (weights NULL: there are none); of a package in one file, those of the archive.
+ * inode, size and time of change (weights NULL: there are none); of a package in one file, those of the archive;
+ * of a folder that is used as it was signed, config.json alone: the digest of its manifest pins the rest.
  * Weights are too large to be read for this. */
 model_status model_parts_of_files(const char *config_text, size_t config_bytes,
                                   const struct archive *archive, const struct weights *weights,

@@ -67,6 +67,20 @@ model_status plugin_copy_check(const char *path, struct model_error *err)
     return MODEL_OK;
 }
 
+model_status plugin_copy_check_signed(const char *path, const char *name, struct model_error *err)
+{
+    struct plugin_file file;
+    model_status status = plugin_file_read(path, &file, err);
+    if (status == MODEL_OK && plugin_copy_lacks_libraries(&file))
+        status = error_set(err, MODELHOST_UNTRUSTED,
+                           "plugin %s takes libraries from places of its own (%.200s): its "
+                           "signature does not cover them, which require_signature rules out; "
+                           "link them into it, or install them where the system looks for "
+                           "libraries and link without -rpath, then sign the package anew",
+                           name, file.library_places);
+    return status;
+}
+
 int plugin_copy_make(const struct buffer *bytes, char ret_path[PLUGIN_COPY_PATH_BYTES])
 {
 #ifdef MFD_CLOEXEC

@@ -24,6 +24,9 @@ model_status plugin_copy_refuse(const char *path, const struct plugin_file *file
                                 struct model_error *err);
 /* Whether a file can be copied, and the copy is all; else that. */
 model_status plugin_copy_check(const char *path, struct model_error *err);
+/* Whether the plugin of a signed package, which is a sealed file in memory already, is all that would run:
+ * MODELHOST_UNTRUSTED. `name` is what it is called. */
+model_status plugin_copy_check_signed(const char *path, const char *name, struct model_error *err);
 /* A file in memory with these bytes: its descriptor, to be closed, and a path that opens it while it is
  * not; -1 where there is no such thing. */
 int plugin_copy_make(const struct buffer *bytes, char ret_path[PLUGIN_COPY_PATH_BYTES]);

@@ -68,6 +68,10 @@ static model_status print_result(const struct arguments *arguments, const char *
         fprintf(stderr, "pkgmgr: %s@%.12s, %zu files, signed with the key %s%s\n", result->id,
                 result->revision, result->n_files, id,
                 result->made_manifest ? "; metadata.json was made" : "");
+    if (result->plugin != NULL)
+        command_warn("%s takes libraries from places of its own, which the signature does not "
+                     "cover: with require_signature it is not opened",
+                     result->plugin);
     if (!arguments->json)
         return printf("%s\n", dir) > 0 ? command_flush(err) : MODEL_OK;
     json_node *root = json_new_object();

@@ -4,7 +4,9 @@
 #include "author_manifest.h"
 #include "errors.h"
 #include "files.h"
+#include "package.h"
 #include "package_trust.h"
+#include "plugin_file.h"
 #include "store.h"
 
 #include <errno.h>
@@ -17,6 +19,7 @@ struct work {
     struct package_papers papers;
     struct manifest manifest;
     bool made_manifest;
+    char *plugin; /* to be warned of; NULL */
     struct model_error *err;
 };
 
@@ -78,6 +81,22 @@ static model_status write_paper(const struct work *work, const char *name, const
     return status;
 }
 
+/* Which plugin would run more than what is signed. One that cannot be read is not for a warning. */
+static void find_open_plugin(struct work *work)
+{
+    for (size_t i = 0; i < work->manifest.n_files && work->plugin == NULL; i++) {
+        struct plugin_file file;
+        char *path = strcmp(path_base(work->manifest.files[i].path), PACKAGE_PLUGIN_NAME) == 0
+                         ? path_join(work->dir, work->manifest.files[i].path)
+                         : NULL;
+        if (path != NULL && plugin_file_read(path, &file, NULL) == MODEL_OK &&
+            file.library_places[0] != '\0')
+            work->plugin = path;
+        else
+            free(path);
+    }
+}
+
 static model_status sign_folder(struct work *work)
 {
     char *signature = NULL;
@@ -94,6 +113,8 @@ static model_status sign_folder(struct work *work)
         status = write_paper(work, "metadata.json", work->papers.text);
     if (status == MODEL_OK)
         status = write_paper(work, PACKAGE_SIGNATURE_NAME, signature);
+    if (status == MODEL_OK)
+        find_open_plugin(work);
     free(signature);
     return status;
 }
@@ -154,7 +175,8 @@ model_status package_sign(const struct package_signing *signing, struct package_
         *ret = (struct package_signed){.id = work.manifest.id,
                                        .revision = work.manifest.revision,
                                        .n_files = work.manifest.n_files,
-                                       .made_manifest = work.made_manifest};
+                                       .made_manifest = work.made_manifest,
+                                       .plugin = work.plugin};
         work.manifest.id = work.manifest.revision = NULL;
     }
     manifest_finish(&work.manifest);
@@ -167,5 +189,6 @@ void package_signed_finish(struct package_signed *result)
 {
     free(result->id);
     free(result->revision);
+    free(result->plugin);
     *result = (struct package_signed){0};
 }

@@ -16,6 +16,8 @@ struct package_signed {
     char *id, *revision;
     size_t n_files;
     bool made_manifest;
+    char *
+        plugin; /* of a folder: one that takes libraries from places of its own, which nobody signs; NULL */
 };
 
 /* The files of a folder are compared with its manifest first: what is damaged is not signed. Of an archive every

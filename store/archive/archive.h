@@ -34,7 +34,7 @@ model_status archive_open(const char *path, enum archive_level level, struct arc
 struct archive_access {
     enum archive_level level;
     /* For an encrypted one; NULL: its index and what is not encrypted can be read, other contents are
-     * MODEL_INVALID_ARGUMENT. Of one that is not encrypted nobody asks for it. */
+     * MODEL_INVALID_ARGUMENT, and so is one that is not encrypted when a secret is given for it. */
     const struct archive_secret *secret;
     /* Contents that are taken from there; they live longer than the archive. NULL: none. */
     const struct archive_contents *contents;

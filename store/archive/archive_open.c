@@ -83,11 +83,21 @@ static model_status measure_payloads(struct archive *archive, struct model_error
     return MODEL_OK;
 }
 
+/* A secret is a demand: who gives one must not be handed what anybody could have written. */
+static model_status refuse_readable(const struct archive *archive, struct model_error *err)
+{
+    return error_set(err, MODEL_INVALID_ARGUMENT,
+                     "%s is not encrypted, and a passphrase or key was given for it: if it should "
+                     "be, another file was put in its place, so get it again; if not, open it "
+                     "without one",
+                     archive->path);
+}
+
 /* Without a secret what is encrypted stays so: reading it says what is missing. */
 static model_status step_decryption(struct archive *archive, struct model_error *err)
 {
     if ((archive->header.flags & ARCHIVE_ENCRYPTED) == 0)
-        return MODEL_OK;
+        return archive->secret == NULL ? MODEL_OK : refuse_readable(archive, err);
     model_status status = archive_cipher_check(archive->header.cipher_suite, archive->path, err);
     if (status != MODEL_OK)
         return status;

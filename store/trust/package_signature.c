@@ -2,6 +2,7 @@
 #include "package_signature.h"
 #include "buffer.h"
 #include "errors.h"
+#include "package.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,11 +58,14 @@ static bool is_of_another(const char *comment, const struct manifest *manifest, 
 
 static void say_none(const struct signed_manifest *manifest, struct signature_report *report)
 {
+    /* The name of a package in the store; what lies elsewhere might not be the package there that has its name. */
+    char *id = package_id_of_folder(manifest->what);
     report->state = SIGNATURE_NONE;
     (void)error_set(&report->sentence, MODELHOST_UNTRUSTED,
                     "%s is not signed; get it signed from its author, or look through it and "
-                    "sign it yourself: pkgmgr sign %.200s",
-                    manifest->what, manifest->manifest->id);
+                    "sign it yourself: pkgmgr sign %s",
+                    manifest->what, id != NULL ? id : manifest->what);
+    free(id);
 }
 
 static void say_unknown(const struct signed_manifest *manifest, struct signature_report *report)

@@ -109,6 +109,37 @@ same 'another one is refused' "$code" 7
 type_at $'min\x03' unpack "$work/typed.mhp" -o "$work/none" -q
 same 'Ctrl-C ends it' "$code" 130
 
+cat >"$work/interrupt.py" <<'PY'
+"""Sends a command a signal while it asks at a terminal; prints whether the question was silent, how the command has ended,
+and whether the terminal echoes, edits and makes signals then."""
+import fcntl, os, pty, signal, subprocess, sys, termios
+number = getattr(signal, sys.argv[1])
+master, slave = pty.openpty()
+def modes():
+    return termios.tcgetattr(slave)
+def adopt():
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+def read_question(text=b''):
+    while not text.endswith(b': '):
+        text += os.read(master, 4096)
+before = modes()
+child = subprocess.Popen(sys.argv[2:], stdin=slave, stdout=slave, stderr=slave, preexec_fn=adopt)
+read_question()
+silent = not modes()[3] & termios.ECHO
+child.send_signal(number)
+if number == signal.SIGTSTP:  # nobody is there to continue it: it is asked again at once
+    read_question()
+    silent = silent and not modes()[3] & termios.ECHO
+    os.write(master, b'mine\r')
+print('silent' if silent else 'shown', child.wait(), 'as before' if modes() == before else 'changed')
+PY
+for name in INT TERM HUP QUIT; do
+    same "SIG$name ends it, and leaves the terminal as it was" "$(timeout 60 python3 "$work/interrupt.py" "SIG$name" "$pkgmgr" verify "$work/typed.mhp" -q)" \
+        "silent -$(kill -l $name) as before"
+done
+same 'after SIGTSTP it asks again' "$(timeout 60 python3 "$work/interrupt.py" SIGTSTP "$pkgmgr" verify "$work/typed.mhp" -q)" 'silent 0 as before'
+
 # ---- another passphrase
 
 cp "$work/pass.mhp" "$work/new.mhp"
@@ -121,8 +152,27 @@ same 'the old passphrase does not' "$code" 1
 same 'no content was written again' "$(cmp -l "$work/pass.mhp" "$work/new.mhp" | wc -l | awk '{print ($1 <= 160)}')" 1
 fails 'rekey wants the old one' 7 "pkgmgr: $work/new.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another" \
     rekey "$work/new.mhp" --key-file "$work/other-key" --new-passphrase-file "$work/pass"
+"$pkgmgr" pack "$facts" -o "$work/plain.mhp" -q >"$work/out"
 fails 'what is not encrypted has no key' 1 "pkgmgr: $work/plain.mhp is not encrypted; 'pkgmgr pack --encrypt' makes one that is" \
-    rekey "$("$pkgmgr" pack "$facts" -o "$work/plain.mhp" -q)" --key-file "$work/key" --new-key-file "$work/key"
+    rekey "$work/plain.mhp" --new-key-file "$work/key"
+
+# ---- a passphrase or a key is a demand
+
+swapped="$work/plain.mhp is not encrypted, and a passphrase or key was given for it: if it should be, another file was put in its place, so get it again; if not, open it without one"
+for kind in pass key; do
+    # shellcheck disable=SC2046
+    fails "$kind: an archive that is readable is not unpacked" 1 "pkgmgr: $swapped" unpack "$work/plain.mhp" -o "$work/none" $(with $kind)
+    # shellcheck disable=SC2046
+    fails "$kind: nor imported" 1 "pkgmgr: $swapped" import "$work/plain.mhp" $(with $kind)
+    # shellcheck disable=SC2046
+    fails "$kind: nor called good" 1 "pkgmgr: $swapped" verify "$work/plain.mhp" -q $(with $kind)
+    for how in inproc worker; do
+        # shellcheck disable=SC2046
+        "$modelhost" run "$work/plain.mhp" --isolation "$how" --text x $(with $kind) >"$work/out" 2>"$work/err"
+        same "$kind: nor run ($how)" "$?" 1
+        has "$kind: the sentence ($how)" "$(cat "$work/err")" "$swapped"
+    done
+done
 
 # ---- running
 
@@ -151,6 +201,10 @@ lacks 'it is in no line of the log' "$(cat "$work/err")" "$passphrase"
 echo '{"models": {"*": {"passphrase_file": "'"$work/pass"'"}}}' >"$work/config.json"
 run run "$work/pass.mhp" --config "$work/config.json" --text "$question"
 ok 'a configuration names the file' prints capital
+run run "$work/plain.mhp" --config "$work/config.json" --text "$question"
+has 'its passphrase for all models is wanted of each archive' "$(cat "$work/err")" "$swapped"
+run run "$facts" --config "$work/config.json" --text "$question"
+ok 'not of folders' prints capital
 run run "$work/pass.mhp" --text "$question"
 same 'without a passphrase it does not run' "$code" 1
 has 'and says what is missing' "$(cat "$work/err")" 'give the passphrase with --passphrase-file'

@@ -260,13 +260,34 @@ for isolation in inproc worker; do
     done
 done
 opens 'lazily, too' "$facts" --loading lazy
+cp -r "$facts" "$work/kept"
+mkfifo "$work/fifo"
+"$modelhost" serve -q facts="$work/kept" --isolation worker --workers 1 --require-signature >"$work/fifo" 2>"$work/err" &
+server=$!
+stop_server() { kill "$server" 2>/dev/null; }
+on_exit stop_server
+read -r url <"$work/fifo"
+asks() { curl -s -m 20 -o /dev/null -w '%{http_code}' "$url/v2/models/facts/ready"; }
+same 'it is served' "$(asks)" 200
+worker=$(pgrep -P "$server")
+echo x >"$work/kept/notes"
+opens 'beside a file that the manifest does not list' "$work/kept"
+kill -KILL "$worker"
+for ((i = 0; i < 1000; i++)); do # a process starts in its place; each question takes its time
+    next=$(pgrep -P "$server")
+    [ -n "$next" ] && [ "$next" != "$worker" ] && [ "$(asks)" = 200 ] && break
+done
+same 'beside such a file a worker is started anew' "$(asks)" 200
+lacks 'and nothing is called replaced' "$(cat "$work/err")" 'were replaced'
+stop_server
+wait "$server"
 changed() { # makes $work/t, a copy of the signed folder
     rm -rf "$work/t"
     cp -r "$facts" "$work/t"
 }
 changed
 rm "$work/t/metadata.json.minisig"
-refuses 'unsigned' "$work/t is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign acme/facts" "$work/t"
+refuses 'unsigned' "$work/t is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $work/t" "$work/t"
 rm "$work/t/metadata.json"
 refuses "an author's folder" "$work/t has no metadata.json, so nothing in it is signed" "$work/t"
 changed
@@ -300,6 +321,31 @@ sed -i 's/"version"/"versioN"/' "$work/t/tokenizer.json"
 run run "$work/t" --require-signature --text x
 same 'tokenizer changed: exit code' "$code" 7
 has 'tokenizer changed: sentence' "$(cat "$work/err")" "$work/t/tokenizer.json is not the file that was signed"
+if [ -d /proc/self ]; then
+    changed
+    python3 - "$work/t/backends/cpu/libmodel.so" <<'PY'
+"""The first library that a plugin needs becomes a folder of libraries: DT_NEEDED, DT_RUNPATH."""
+import struct, sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+start, = struct.unpack_from('<Q', data, 32)
+size, count = struct.unpack_from('<HH', data, 54)
+heads = [struct.unpack_from('<IIQQQQ', data, start + i * size) for i in range(count)]
+at, = [head[2] for head in heads if head[0] == 2]
+while struct.unpack_from('<q', data, at)[0] != 1:
+    at += 16
+struct.pack_into('<q', data, at, 29)
+open(sys.argv[1], 'wb').write(data)
+PY
+    rm "$work/t/metadata.json" "$work/t/metadata.json.minisig"
+    program=$pkgmgr
+    run sign "$work/t" --key ada --name acme/facts
+    same 'a plugin that brings libraries is signed' "$code" 0
+    has 'with a warning' "$(cat "$work/err")" "pkgmgr: warning: $work/t/backends/cpu/libmodel.so takes libraries from places of its own, which the signature does not cover: with require_signature it is not opened"
+    program=$modelhost
+    refuses 'and is not opened' "plugin $work/t/backends/cpu/libmodel.so takes libraries from places of its own (" "$work/t"
+    "$pkgmgr" pack "$work/t" -o "$work/brings.mhp" -q >"$work/out"
+    refuses 'nor in an archive' "plugin $work/brings.mhp/backends/cpu/libmodel.so takes libraries from places of its own (" "$work/brings.mhp"
+fi
 changed
 rm "$work/t/backends/cpu/libmodel.so"
 run run "$work/t" --require-signature --text x

@@ -201,7 +201,7 @@ static void certificates_are_looked_for_where_the_caller_says(void **state)
     (void)snprintf(endpoint, sizeof endpoint, "https%s", served.endpoint + strlen("http"));
     options.endpoint = endpoint;
     options.ca_file = "none.pem";
-    assert_int_equal(modelhost_download("acme/tiny", &options, &err), MODELHOST_NETWORK);
+    assert_int_equal(modelhost_download("acme/tiny", &options, &err), MODEL_IO);
     assert_non_null(strstr(err.message, "none.pem"));
     stop(&served);
 }

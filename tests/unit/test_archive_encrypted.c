@@ -70,7 +70,7 @@ static model_status pack(const char *name, const char *text, int level, uint32_t
 {
     struct archive_source sources[N_NAMES];
     char paths[N_NAMES][PATH_MAX];
-    struct archive_secret *secret = passphrase(text);
+    struct archive_secret *secret = text != NULL ? passphrase(text) : NULL;
     const struct archive_options options = {.level = level,
                                             .compress_weights = level > 3,
                                             .secret = secret,
@@ -300,6 +300,23 @@ static void finds_metadata_of_another_archive(void **state)
     assert_non_null(strstr(err.message, "the passphrase is right, but the metadata are not those"));
 }
 
+static void refuses_a_readable_archive_to_who_has_a_passphrase(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct archive *archive = NULL;
+    write_files();
+    assert_int_equal(pack("a.mhp", NULL, 0, 4096, &err), MODEL_OK);
+    for (int level = ARCHIVE_CHECKSUM; level <= ARCHIVE_PARANOID; level++) {
+        assert_int_equal(open_with("a.mhp", (enum archive_level)level, "pass", &archive, &err),
+                         MODEL_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "a.mhp is not encrypted, and a passphrase or key"));
+        assert_int_equal(open_with("a.mhp", (enum archive_level)level, NULL, &archive, &err),
+                         MODEL_OK);
+        archive_close(archive);
+    }
+}
+
 static void another_passphrase_leaves_every_content(void **state)
 {
     (void)state;
@@ -394,6 +411,7 @@ int main(void)
         IN_FOLDER(finds_any_flipped_bit),
         IN_FOLDER(finds_changed_chunks_without_the_digest_of_the_file),
         IN_FOLDER(finds_metadata_of_another_archive),
+        IN_FOLDER(refuses_a_readable_archive_to_who_has_a_passphrase),
         IN_FOLDER(another_passphrase_leaves_every_content),
         IN_FOLDER(reads_shared_contents_without_a_key),
         IN_FOLDER(takes_no_content_that_can_be_changed),

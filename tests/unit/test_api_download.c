@@ -1,13 +1,12 @@
 /* test_api_download.c - modelhost_download() and its options, from a mirror on a thread. */
 #include "errors.h"
 #include "in_folder.h"
-
-#include <signal.h>
 #include "http_server.h"
 #include "mirror.h"
 #include "modelhost.h"
 #include "store.h"
 
+#include <signal.h>
 #include <uv.h>
 
 #define BIG_BYTES 3000000u

@@ -91,9 +91,11 @@ model_status signature_file_parse(const char *text, size_t size_bytes, const cha
                          what);
     memcpy(file.key_id, bytes.key_id, sizeof file.key_id);
     memcpy(file.signature, bytes.signature, sizeof file.signature);
-    file.trusted_comment = strndup(lines[2].text, lines[2].n_bytes);
+    file.trusted_comment = malloc(lines[2].n_bytes + 1); /* the text itself has no end */
     if (file.trusted_comment == NULL)
         return error_no_memory(err, "a signature");
+    memcpy(file.trusted_comment, lines[2].text, lines[2].n_bytes);
+    file.trusted_comment[lines[2].n_bytes] = '\0';
     *ret = file;
     return MODEL_OK;
 }

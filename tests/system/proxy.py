@@ -43,7 +43,8 @@ def serve(client, wanted):
     method, target, version = head.split(b"\r\n")[0].split(b" ")
     status = 200 if wanted is None or b"proxy-authorization: basic " + wanted in head.replace(b"Proxy-A", b"proxy-a").replace(
         b"Basic", b"basic") else 407
-    print(method.decode(), target.decode(), status, flush=True)
+    sys.stdout.write(f"{method.decode()} {target.decode()} {status}\n")  # one write: print() makes two, and threads mix
+    sys.stdout.flush()
     if status == 407:
         client.sendall(b'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="p"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
         client.close()

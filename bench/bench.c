@@ -1,6 +1,7 @@
 /* bench.c - our side of `make bench`.
  *
- *   bench FOLDER THREADS             opens the package FOLDER and answers commands on stdin
+ *   bench FOLDER THREADS [DTYPE]     opens the package FOLDER, with products in DTYPE (f32), and answers commands on
+ *                                    stdin
  *   bench --peak THREADS BYTES       prints what the processor can do: {"gflops":..,"name":"..","gbs":..},
  *                                    gbs: reading BYTES again and again
  *   bench --batching FOLDER CLIENTS SECONDS
@@ -249,20 +250,22 @@ static void answer(struct bench *bench, char *line)
     (void)fflush(stdout);
 }
 
-static int serve(const char *folder, uint32_t threads)
+static int serve(const char *folder, uint32_t threads, int32_t dtype)
 {
     static struct bench bench;
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     struct model_error err = {.struct_size = sizeof err};
     char line[LINE_BYTES];
     int exit_code = 0;
 
     options.lanes = 1;
     options.threads = threads;
+    load.dtype = dtype;
     int64_t start_ns = clock_now_ns();
     if (modelhost_create(&options, &bench.host, &err))
         return complain("host", &err);
-    if (modelhost_load(bench.host, folder, &bench.model, &err)) {
+    if (modelhost_load_with(bench.host, folder, &load, &bench.model, &err)) {
         exit_code = complain(folder, &err);
         goto done;
     }
@@ -281,6 +284,17 @@ done:
     return exit_code;
 }
 
+/* MODELHOST_F32 and so on, -1: there is no such. */
+static int32_t parse_dtype(const char *name)
+{
+    static const char *const names[] = {
+        [MODELHOST_F32] = "f32", [MODELHOST_BF16] = "bf16", [MODELHOST_INT8] = "int8", [MODELHOST_INT4] = "int4"};
+    for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof names[0]); i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     long threads = 0, size_bytes = 0, seconds = 0;
@@ -293,9 +307,10 @@ int main(int argc, char **argv)
         parse_number(argv[4], 3600, &seconds))
         return batching_measure(argv[2], (uint32_t)threads, (uint32_t)seconds);
     const bool peak = argc == 4 && strcmp(argv[1], "--peak") == 0;
-    if ((!peak && argc != 3) || !parse_number(argv[2], 64, &threads) ||
+    const int32_t dtype = argc == 4 && !peak ? parse_dtype(argv[3]) : MODELHOST_F32;
+    if (argc < 3 || argc > 4 || dtype < 0 || !parse_number(argv[2], 64, &threads) ||
         (peak && !parse_number(argv[3], MAX_BYTES, &size_bytes))) {
-        (void)fputs("usage: bench FOLDER THREADS | bench --peak THREADS BYTES | bench --metrics | "
+        (void)fputs("usage: bench FOLDER THREADS [f32|bf16|int8|int4] | bench --peak THREADS BYTES | bench --metrics | "
                     "bench --batching FOLDER CLIENTS SECONDS\n",
                     stderr);
         return 2;
@@ -307,5 +322,5 @@ int main(int argc, char **argv)
                      read_speed_gbs((uint32_t)threads, (size_t)size_bytes));
         return 0;
     }
-    return serve(argv[1], (uint32_t)threads);
+    return serve(argv[1], (uint32_t)threads, dtype);
 }

@@ -12,7 +12,11 @@ def table(head, rows):
 
 
 def deviates(row, name, tolerance):
-    """Why the numbers of this engine cannot be compared, or None. NaN counts as a deviation."""
+    """Why the numbers of this engine cannot be compared, or None. NaN counts as a deviation. What a peer loses by few
+    bits is told beside its time."""
+    if row["least_cosine"]:
+        cosine = row["cosine"][name]
+        return None if name != "modelhost" or cosine >= row["least_cosine"] else f"a cosine of {cosine:.5f} to float32"
     for kind in ("reference", "modelhost"):
         value = row[f"deviation_from_{kind}"].get(name)
         if value is not None and not value <= tolerance:
@@ -47,7 +51,8 @@ def time_cells(row, kind, tolerance):
 
 def limits(row):
     """Milliseconds that the products alone, and reading the weights alone, take at the measured peaks."""
-    return {"arithmetic": row["gflop"] / row["best_gflops"] * 1e3 if row["best_gflops"] else 0,
+    gflops = row["best_gflops"] * row["wider"]
+    return {"arithmetic": row["gflop"] / gflops * 1e3 if gflops else 0,
             "reading": row["read_gb"] / row["best_gbs"] * 1e3 if row["best_gbs"] else 0}
 
 
@@ -55,7 +60,7 @@ def limit_cells(row):
     """Workload, threads, rate, what limits it, the limit, modelhost's share of it."""
     ms, bounds = float(np.median(row["times_ms"]["modelhost"])), limits(row)
     kind = max(bounds, key=bounds.get)
-    rates = {"arithmetic": f"{row['gflop'] / ms * 1e3:.0f} of {row['best_gflops']:.0f} GFLOP/s",
+    rates = {"arithmetic": f"{row['gflop'] / ms * 1e3:.0f} of {row['best_gflops'] * row['wider']:.0f} GFLOP/s",
              "reading": f"{row['read_gb'] / ms * 1e3:.1f} of {row['best_gbs']:.1f} GB/s"}
     return [row["label"], row["threads"], f"{row['count'] / ms * 1e3:.1f} {row['unit']}/s", kind, rates[kind],
             f"{bounds[kind]:.1f}", f"{100 * bounds[kind] / ms:.0f} %" if bounds[kind] else "?",
@@ -84,13 +89,19 @@ def notes(model, tolerance):
         for name in row["times_ms"]:
             why = deviates(row, name, tolerance)
             if why:
-                out.append(f"VOID: {row['label']}, {row['threads']} thread(s): {name} is {why}; "
-                           f"at most {tolerance:.0e} is allowed")
+                allowed = f"at least {row['least_cosine']}" if row["least_cosine"] else f"at most {tolerance:.0e}"
+                out.append(f"VOID: {row['label']}, {row['threads']} thread(s): {name} is {why}; {allowed} is allowed")
     return out
 
 
+def accuracy_cells(row):
+    """Workload, cosines to float32, what is wanted of ours."""
+    return [row["label"], *(f"{row['cosine'][name]:.5f}" if name in row["cosine"] else "-" for name in
+                            ("modelhost", "onnxruntime")), row["least_cosine"]]
+
+
 def show_model(model, tolerance):
-    rows = model["workloads"]
+    rows = [row for row in model["workloads"] if not row["is_point"]]
     print(f"\n### {model['title']}\n")
     head = ["workload", "threads", "modelhost ms", "onnxruntime ms", "torch ms", "onnxruntime / modelhost",
             "torch / modelhost"]
@@ -101,13 +112,17 @@ def show_model(model, tolerance):
     print("\nAgainst the limit, and the fastest runs of each:\n")
     print(table(["workload", "threads", "modelhost", "limited by", "rate", "limit ms", "of the limit",
                  "onnxruntime, best", "torch, best", "rounds"], [limit_cells(row) for row in rows]))
+    few = [row for row in rows if row["least_cosine"] and row["threads"] == rows[0]["threads"]]
+    if few:
+        print("\nFewer bits, the cosine of each output to modelhost's in float32 (onnxruntime: the graph that was measured):\n")
+        print(table(["workload", "modelhost", "onnxruntime", "wanted"], [accuracy_cells(row) for row in few]))
     print(f"\nStarting, {model['start_threads']} thread(s), weights {model['weights_bytes'] / 1e6:.0f} MB:\n")
     print(table(["", "load ms, cold", "load ms, warm", "exec to answer, cold", "warm", "peak MB", "x weights"],
                 start_rows(model)))
     print()
     lines = notes(model, tolerance) + model["missing"]
     lines += [model["command"]["failed"]] if "failed" in model["command"] else []
-    for line in lines or [f"All engines agree within {tolerance:.0e}."]:
+    for line in lines or [f"All engines agree within {tolerance:.0e}, in float32."]:
         print(line)
     for threads in sorted({r["threads"] for r in rows}):
         used = sorted({v for r in rows if r["threads"] == threads for v in r["versions"].values()})

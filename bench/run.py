@@ -4,9 +4,9 @@ bench/run.sh starts it in the repository's root; docs/benchmarks.md explains the
 weights and the packages, lets every engine compute the same inputs, compares what comes out, and times
 them in turn (A B C, B C A, ...), so that whatever else the machine does falls on all of them alike.
 stdout: tables; BUILD/bench/results.json: every single run; stderr: progress."""
-import json, os, platform, subprocess, sys, time
+import dataclasses, json, os, platform, subprocess, sys, time
 import numpy as np
-import models, report
+import models, plot, report
 from tensors import read_safetensors, write_arrays
 from workers import Worker, WorkerError, find_engines, max_rss_bytes
 
@@ -78,7 +78,7 @@ def set_inputs(worker, workload, config):
 def start_fastest(commands, threads, workload, config):
     """Starts each candidate, keeps the one that is fastest on these inputs."""
     best, best_ms = None, float("inf")
-    for command in commands:
+    for command in commands:  # none: this engine is no peer in this workload
         worker = Worker(command, threads)
         set_inputs(worker, workload, config)
         ms = worker.run_ms()
@@ -98,7 +98,23 @@ def outputs_of(workers, workload, config):
     for worker in workers.values():
         set_inputs(worker, workload, config)
         worker.run_ms()
-    return {name: worker.output(f"{BENCH}/output.bin") for name, worker in workers.items()}
+    return {name: workload.shown(worker.output(f"{BENCH}/output.bin"), workload.inputs(config))
+            for name, worker in workers.items()}
+
+
+def cosines_of(workers, workload, config, exact):
+    """name -> cosine of its output to that of `exact`, the command of an engine in float32. What follows a prompt is
+    compared by the logits behind it, since one other token makes all that follow other ones."""
+    output = {"output": "next_token_logits", "new_tokens": 0} if workload.new_tokens else {}
+    asked = dataclasses.replace(workload, **output)
+    truth = Worker(exact, 1)
+    outputs = {name: got.astype(np.float64) for name, got in outputs_of(workers | {"exact": truth}, asked, config).items()}
+    truth.close()
+    right = outputs.pop("exact")
+    for worker in workers.values():
+        set_inputs(worker, workload, config)
+        worker.run_ms()
+    return {name: float(got @ right / np.sqrt((got @ got) * (right @ right))) for name, got in outputs.items()}
 
 
 def compare(workers, model, reference):
@@ -118,11 +134,14 @@ def compare(workers, model, reference):
     return deviation
 
 
-def measure(workers, workload, config, seconds):
-    """Warms up, compares with modelhost, then times in turn: name -> [ms], the same in processor time
-    (empty where the system does not tell), name -> deviation."""
+def deviations_of(workers, workload, config):
+    """name -> the largest deviation from modelhost's output."""
     outputs = outputs_of(workers, workload, config)
-    deviation = {name: float(np.abs(got - outputs["modelhost"]).max()) for name, got in outputs.items()}
+    return {name: float(np.abs(got - outputs["modelhost"]).max()) for name, got in outputs.items()}
+
+
+def measure(workers, seconds):
+    """Times in turn: name -> [ms], the same in processor time (empty where the system does not tell)."""
     names = list(workers)
     times, cpu_times = {name: [] for name in names}, {name: [] for name in names}
     end = time.monotonic() + seconds
@@ -136,20 +155,23 @@ def measure(workers, workload, config, seconds):
             times[name].append(workers[name].run_ms())
             if cpu_before:
                 cpu_times[name].append(workers[name].cpu_ms() - cpu_before)
-    return times, cpu_times, deviation
+    return times, cpu_times
 
 
-def measure_workload(workers, workload, config, threads):
+def measure_workload(workers, workload, config, threads, exact):
     say(f"{workload.label} on {threads} thread(s)")
     size_gb = workload.working_set_gb(config)
     before = peak(threads, size_gb)
-    times, cpu_times, deviation = measure(workers, workload, config, SECONDS)
+    agreement = {"deviation_from_modelhost": deviations_of(workers, workload, config)} if not workload.least_cosine \
+        else {"cosine": cosines_of(workers, workload, config, exact)}
+    times, cpu_times = measure(workers, SECONDS * workload.share)
     after = peak(threads, size_gb)
     return {"label": workload.label, "unit": workload.unit, "count": workload.count, "threads": threads,
             "gflop": workload.gflop(config), "read_gb": workload.read_gb(config), "working_set_gb": size_gb,
             "simd": before["name"], "peak_gflops": max(before["gflops"], after["gflops"]),
             "peak_gbs": max(before["gbs"], after["gbs"]), "times_ms": times, "cpu_times_ms": cpu_times,
-            "deviation_from_modelhost": deviation,
+            "dtype": workload.dtype, "wider": models.WIDER[workload.dtype], "least_cosine": workload.least_cosine,
+            "curve": workload.curve, "size": workload.size, "is_point": workload.share < 1, **agreement,
             "versions": {name: worker.version for name, worker in workers.items()}}
 
 
@@ -158,13 +180,16 @@ def measure_threads(engines, threads, model, config, reference):
     chosen for each workload anew, if there is a choice."""
     rows, chosen, started, from_reference = [], {}, {}, {}
     for workload in model.workloads:
-        workers = {name: start_fastest(commands(threads), threads, workload, config)
-                   for name, commands in engines.items()}
+        if workload.share < 1 and threads != THREADS[0]:
+            continue  # a point of a curve
+        workers = {name: start_fastest(commands(threads, workload), threads, workload, config)
+                   for name, commands in engines.items() if commands(threads, workload)}
         if not rows:
             from_reference = compare(workers, model, reference)
             chosen = {name: worker.command for name, worker in workers.items()}
-        rows.append(measure_workload(workers, workload, config, threads)
-                    | {"deviation_from_reference": from_reference})
+        exact = engines["modelhost"](1, dataclasses.replace(workload, dtype="f32"))[0]
+        rows.append(measure_workload(workers, workload, config, threads, exact)
+                    | {"deviation_from_reference": {} if workload.least_cosine else from_reference})
         for worker in workers.values():
             worker.close()
     return rows, chosen
@@ -243,7 +268,7 @@ def cpu_name():
 
 def main():
     os.makedirs(BENCH, exist_ok=True)
-    wanted = models.chosen(os.environ.get("BENCH_ONLY", ""))
+    wanted = models.chosen(os.environ.get("BENCH_ONLY", ""), os.environ.get("BENCH_LABEL", ""))
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     results = {"date": time.strftime("%Y-%m-%d"), "cpu": cpu_name(), "n_cpus": n_cpus, "commit": commit,
@@ -254,6 +279,7 @@ def main():
         results["load_average_after"] = os.getloadavg()[0]
         with open(f"{BENCH}/results.json", "w") as f:
             json.dump(results, f, indent=1)
+    plot.draw(results, f"{BENCH}/benchmarks.svg")
     return report.show(results, f"{BENCH}/results.json")
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures models beside the peers that are installed; `make bench` calls it. docs/benchmarks.md says how it
 # measures. Environment: BUILD (build), SHARED (../shared: the test models, if there), BENCH_ONLY (all; names
-# of bench/models.py, overhead, "batching" alone), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload),
+# of bench/models.py, overhead, "batching" alone), BENCH_LABEL (a part of the workloads' names), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload),
 # BENCH_PYTHON (a Python with numpy, and with torch for that peer).
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,6 +23,7 @@ BUILD=${BUILD:-build}
 # Before anything is measured; "12:00 up 1 day, load average: 0.10, ..." is the same everywhere.
 BENCH_LOAD=$(uptime | sed 's/.*load average[s]*: *\([0-9.]*\).*/\1/')
 export BENCH_LOAD
+export MODELHOST_STORE="$PWD/$BUILD/bench/store" # prepared weights, and nothing else
 case ,${BENCH_ONLY:-overhead}, in *,overhead,*) measure_overhead ;; esac
 [ "${BENCH_ONLY:-}" != overhead ] || exit 0
 

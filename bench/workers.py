@@ -97,15 +97,15 @@ def export_graph(python, script, model_dir, graph, variant):
 
 
 def find_engines(bench_dir, model, package):
-    """name -> function of the thread count that lists candidate commands, and what is missing. The package is
-    an author's folder; its backends/cpu/ holds what the peers read."""
-    engines, missing = {"modelhost": lambda t: [[f"{bench_dir}/bench", package, str(t)]]}, []
+    """name -> function of the thread count and the workload that lists candidate commands, and what is missing. The
+    package is an author's folder; its backends/cpu/ holds what the peers read."""
+    engines, missing = {"modelhost": lambda t, w: [[f"{bench_dir}/bench", package, str(t), w.dtype]]}, []
     python, node = python_with_torch(), shutil.which("node")
     script, model_dir = f"bench/peers/torch_{model.peer}.py", f"{package}/backends/cpu"
     graphs = {v: f"{bench_dir}/{model.name}{'.' + v if v else ''}.onnx" for v in model.graph_variants}
     if python:
-        engines["torch"] = lambda t: [[python, "-W", "ignore", script, model_dir, "--threads", str(t), "--variant", v]
-                                      for v in model.torch_variants]
+        engines["torch"] = lambda t, w: [] if w.dtype != "f32" else [[python, "-W", "ignore", script, model_dir, "--threads", str(t), "--variant", v]
+                                                                     for v in model.torch_variants]
     else:
         missing.append("torch is not measured: no Python can import it; scripts/deps.sh bench installs it")
     if not node or not os.path.isdir(f"{bench_dir}/node_modules/onnxruntime-node"):
@@ -116,6 +116,8 @@ def find_engines(bench_dir, model, package):
     else:
         for variant, graph in graphs.items() if python else ():
             export_graph(python, script, model_dir, graph, variant)
-        engines["onnxruntime"] = lambda t: [[node, "bench/peers/ort.mjs", bench_dir, graph, str(t), spinning]
-                                            for graph in graphs.values() for spinning in ("0", "1")[:1 if t == 1 else 2]]
+        own = [v for v in model.graph_variants if v != "int8"]
+        engines["onnxruntime"] = lambda t, w: [[node, "bench/peers/ort.mjs", bench_dir, graphs[v], str(t), spinning]
+                                               for v in w.graphs or own
+                                               for spinning in ("0", "1")[:1 if t == 1 else 2]]
     return engines, missing

@@ -12,7 +12,7 @@ build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libs
 check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 interop_apt="nodejs npm"
 promtool_apt="prometheus"
-bench_apt="python3-torch libopenblas0-pthread"
+bench_apt="python3-torch libopenblas0-pthread gnuplot-nox"
 brew="pkg-config libuv curl cjson openssl@3 utf8proc pcre2 libpng jpeg-turbo hiredis redis zstd xxhash libsodium minisign onednn cmocka libomp numpy"
 
 case $kind in

@@ -61,6 +61,7 @@ class Gpt2(nn.Module):
         self.wte, self.wpe = nn.Embedding(c["vocab_size"], h), nn.Embedding(c["n_positions"], h)
         self.h = nn.ModuleList(Layer(c) for _ in range(c["n_layer"]))
         self.ln_f = nn.LayerNorm(h, eps=c["layer_norm_epsilon"])
+        self.head = None  # in 8 bits
         self.ids, self.past, self.n_tokens = None, None, 0
 
     def step(self, input_ids, position_ids, bias, past):
@@ -69,7 +70,8 @@ class Gpt2(nn.Module):
         for i, layer in enumerate(self.h):
             x, pair = layer(x, bias, past[i] if past else None)
             present.append(pair)
-        return torch.matmul(self.ln_f(x[:, -1]), self.wte.weight.t()), present
+        x = self.ln_f(x[:, -1])
+        return torch.matmul(x, self.wte.weight.t()) if self.head is None else self.head(x), present
 
     def forward(self, input_ids):
         n = input_ids.shape[1]
@@ -112,6 +114,8 @@ class Gpt2(nn.Module):
                 module.as_gemm = variant == "gemm"
             elif isinstance(module, Layer):
                 module.gelu = gelu_as_transformers
+        if variant == "int8":
+            self.head = torch_peer.Int8Linear(self.wte.weight.data.t(), None)
         Graph(self).export(path)
 
 

@@ -2,7 +2,7 @@
 and writing the ONNX graph of the other peer.
 
     torch_NAME.py FOLDER --threads N --variant eager|mkldnn|channels-last     answers commands on stdin
-    torch_NAME.py FOLDER --export FILE.onnx --variant V
+    torch_NAME.py FOLDER --export FILE.onnx --variant V        V "int8": with linear layers in 8 bits
 
 FOLDER holds config.json and model.safetensors. The commands are those of bench/bench.c, one line each, one
 line back. Variants: eager is the module as it stands, on the BLAS that torch finds; mkldnn moves linear
@@ -72,6 +72,45 @@ def serve(model):
         print(answer, flush=True)
 
 
+# ---- 8 bits, for the graph
+
+class Int8Product(torch.autograd.Function):
+    """The operators that ONNX Runtime's own dynamic quantisation writes, and joins to one when it opens the graph."""
+
+    @staticmethod
+    def forward(ctx, x, weight, scale):
+        return torch.matmul(x, weight.to(torch.float32) * scale)
+
+    @staticmethod
+    def symbolic(g, x, weight, scale):
+        data, step, zero = g.op("DynamicQuantizeLinear", x, outputs=3)
+        sums = g.op("MatMulInteger", data, weight, zero)
+        return g.op("Mul", g.op("Cast", sums, to_i=1), g.op("Mul", step, scale))
+
+
+class Int8Linear(nn.Module):
+    def __init__(self, weight, bias):  # (in, out), (out) or None
+        super().__init__()
+        scale = weight.abs().max() / 127
+        self.register_buffer("weight", torch.round(weight / scale).to(torch.int8).contiguous())
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", bias)
+
+    def forward(self, x):
+        y = Int8Product.apply(x, self.weight, self.scale)
+        return y if self.bias is None else y + self.bias
+
+
+def in_int8(module):
+    """Replaces its linear layers."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Linear):
+            setattr(module, name, Int8Linear(child.weight.data.t(), child.bias.data))
+        else:
+            in_int8(child)
+    return module
+
+
 def prepare(model, variant):
     if variant == "channels-last":
         return model.to(memory_format=torch.channels_last)
@@ -96,6 +135,8 @@ def main(peer):
             config = json.load(f)
         model = peer.load(config, read_safetensors(os.path.join(args.folder, "model.safetensors")))
         model = model.eval().requires_grad_(False)
+        if args.export and args.variant == "int8":
+            model = in_int8(model.with_linear() if hasattr(model, "with_linear") else model)
         if args.export:
             return model.export(args.export, args.variant)
         model = prepare(model, args.variant)

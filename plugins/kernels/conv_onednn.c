@@ -12,7 +12,7 @@
 #define N_SETS 256
 #define N_WAYS 8
 
-enum { SOURCE, WEIGHTS, BIAS, DESTINATION, SCRATCHPAD, N_ARGUMENTS };
+enum { SOURCE, WEIGHTS, DESTINATION, SCRATCHPAD, BIAS, N_ARGUMENTS };
 
 struct conv_plan {
     const struct conv *conv;
@@ -20,6 +20,7 @@ struct conv_plan {
     uint64_t last_used;
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t arguments[N_ARGUMENTS];
+    int n_arguments; /* without BIAS where it is added behind the product */
     size_t scratch_bytes;
     void *weights; /* in a layout of its own, or NULL */
 };
@@ -122,11 +123,11 @@ static dnnl_status_t describe(struct conv_plan *plan, dnnl_engine_t engine,
     const struct conv *conv = plan->conv;
     dnnl_memory_desc_t open;
     dnnl_primitive_desc_t other = NULL;
-    dnnl_status_t status = conv_describe(engine, &conv->geometry, &conv->layout, plan->shape, ret);
+    dnnl_status_t status = conv_describe(engine, &conv->product, &conv->layout, plan->shape, ret);
     if (status == dnnl_success && !conv_is_slow(*ret))
         return status;
-    if (conv_open_layout(&conv->geometry, &open) != dnnl_success ||
-        conv_describe(engine, &conv->geometry, &open, plan->shape, &other) != dnnl_success)
+    if (conv_open_layout(&conv->product, &open) != dnnl_success ||
+        conv_describe(engine, &conv->product, &open, plan->shape, &other) != dnnl_success)
         return status;
     if (status == dnnl_success && conv_is_slow(other)) {
         (void)dnnl_primitive_desc_destroy(other);
@@ -142,8 +143,9 @@ static dnnl_status_t make_plan(struct conv_plan *plan)
     dnnl_engine_t engine = plan->conv->kernels->backend->engine;
     dnnl_primitive_desc_t description = NULL;
     dnnl_status_t status = describe(plan, engine, &description);
-    for (size_t i = 0; i < N_ARGUMENTS && status == dnnl_success; i++)
-        status = add_argument(plan, engine, i, description);
+    plan->n_arguments = plan->conv->product.dtype == COMPUTE_INT8 ? BIAS : N_ARGUMENTS;
+    for (int i = 0; i < plan->n_arguments && status == dnnl_success; i++)
+        status = add_argument(plan, engine, (size_t)i, description);
     if (status == dnnl_success) {
         plan->scratch_bytes = dnnl_memory_desc_get_size(
             dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0));
@@ -224,8 +226,25 @@ static model_status grow_scratch(struct conv_plans *plans, size_t size_bytes,
     return MODEL_OK;
 }
 
-static model_status execute(struct conv_plans *plans, const struct conv_plan *plan, const float *x,
-                            float *y, struct model_error *err)
+model_status conv_plan_begin(struct conv_plans *plans, const struct conv *conv,
+                             struct map_shape shape, size_t more_bytes, struct conv_plan **ret,
+                             void **ret_more, struct model_error *err)
+{
+    struct conv_plan *plan = NULL;
+    model_status status = find_plan(plans, conv, shape, &plan, err);
+    if (status != MODEL_OK)
+        return status;
+    const size_t own_bytes = (plan->scratch_bytes + 63) / 64 * 64;
+    status = grow_scratch(plans, own_bytes + more_bytes, err);
+    if (status != MODEL_OK)
+        return status;
+    *ret = plan;
+    *ret_more = (char *)plans->scratch + own_bytes;
+    return MODEL_OK;
+}
+
+model_status conv_plan_execute(struct conv_plans *plans, const struct conv_plan *plan,
+                               const void *x, void *y, struct model_error *err)
 {
     const struct conv *conv = plan->conv;
     const void *weights = plan->weights != NULL ? plan->weights : conv->weights;
@@ -235,11 +254,11 @@ static model_status execute(struct conv_plans *plans, const struct conv_plan *pl
                                   [DESTINATION] = y,
                                   [SCRATCHPAD] = plans->scratch};
     dnnl_status_t status = dnnl_success;
-    for (size_t i = 0; i < N_ARGUMENTS && status == dnnl_success; i++)
+    for (int i = 0; i < plan->n_arguments && status == dnnl_success; i++)
         status = dnnl_memory_set_data_handle(plan->arguments[i].memory, handles[i]);
     if (status == dnnl_success)
-        status =
-            dnnl_primitive_execute(plan->primitive, plans->stream, N_ARGUMENTS, plan->arguments);
+        status = dnnl_primitive_execute(plan->primitive, plans->stream, plan->n_arguments,
+                                        plan->arguments);
     if (status == dnnl_success)
         status = dnnl_stream_wait(plans->stream);
     return status == dnnl_success
@@ -254,12 +273,31 @@ static size_t multiplications(const struct conv_geometry *geometry, struct map_s
            (size_t)(geometry->kernel[CONV_Y] * geometry->kernel[CONV_X]);
 }
 
+static model_status run_whole(struct conv_plans *plans, const struct conv *conv, const float *x,
+                              struct map_shape shape, float *y, struct model_error *err)
+{
+    struct conv_plan *plan;
+    void *nothing;
+    model_status status = conv_plan_begin(plans, conv, shape, 0, &plan, &nothing, err);
+    return status == MODEL_OK ? conv_plan_execute(plans, plan, x, y, err) : status;
+}
+
+static model_status run_winograd(struct conv_plans *plans, const struct conv *conv, const float *x,
+                                 struct map_shape shape, float *y, struct map_shape result,
+                                 struct model_error *err)
+{
+    model_status status = grow_scratch(plans, winograd_scratch_bytes(conv->winograd, result), err);
+    if (status == MODEL_OK)
+        winograd_run(conv->winograd, x, shape, y, result, plans->scratch);
+    return status;
+}
+
 void conv_run(struct linear_runner *runner, const struct conv *conv, const float *x,
               struct map_shape shape, float *y)
 {
     struct linear_progress *progress = (struct linear_progress *)runner;
+    const enum compute_dtype dtype = conv->geometry.dtype;
     struct map_shape result;
-    struct conv_plan *plan = NULL;
     if (!conv_begin(runner, &conv->geometry, shape, &result))
         return;
     if (progress->conv == NULL)
@@ -269,20 +307,17 @@ void conv_run(struct linear_runner *runner, const struct conv *conv, const float
         return;
     }
     if (conv->winograd != NULL) {
-        progress->status = grow_scratch(
-            progress->conv, winograd_scratch_bytes(conv->winograd, result), progress->err);
-        if (progress->status == MODEL_OK)
-            winograd_run(conv->winograd, x, shape, y, result, progress->conv->scratch);
+        progress->status = run_winograd(progress->conv, conv, x, shape, y, result, progress->err);
         return;
     }
     const int threads = small_work_begin(multiplications(&conv->geometry, result), CONV_SMALL);
-    progress->status = find_plan(progress->conv, conv, shape, &plan, progress->err);
-    if (progress->status == MODEL_OK)
-        progress->status = grow_scratch(progress->conv, plan->scratch_bytes, progress->err);
-    if (progress->status == MODEL_OK)
-        progress->status = execute(progress->conv, plan, x, y, progress->err);
+    progress->status =
+        dtype == COMPUTE_F32
+            ? run_whole(progress->conv, conv, x, shape, y, progress->err)
+            : conv_coarse_run(progress->conv, conv, x, shape, y, result, progress->err);
     small_work_end(threads);
-    if (progress->status == MODEL_OK && !linear_fuses(conv->geometry.activation))
+    if (progress->status == MODEL_OK && dtype != COMPUTE_INT8 &&
+        !linear_fuses(conv->geometry.activation))
         activation_rows(conv->kernels, conv->geometry.activation, y,
                         map_size(result) / (size_t)result.channels, (size_t)result.channels);
 }

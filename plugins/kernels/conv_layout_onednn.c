@@ -1,8 +1,9 @@
 /* conv_layout_onednn.c - convolutions as oneDNN describes them, and layouts of their weights.
  *
  * Left to itself oneDNN asks for another layout of the weights for each size of the map, and the size
- * is not known here. But some layouts are as fast at every size: the first of a dtype's that is not
- * slow for all sample sizes is taken. [create-thread] */
+ * is not known here. In f32 some layouts are as fast at every size: the first that is not slow for all
+ * sample sizes is taken. In bf16 and int8 it is the one that is fast at most of them; the other sizes
+ * are left to the plans of conv_onednn.c. [create-thread] */
 #include "conv_onednn.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ static const dnnl_format_tag_t f32_layouts[] = {dnnl_ABcd16b16a, dnnl_Acdb16a,  
 static const dnnl_format_tag_t f32_group_layouts[] = {
     dnnl_aBCde16c16b, dnnl_Abcde16a,  dnnl_aBdec16b, dnnl_aCBde16b16c,
     dnnl_aCBde16c16b, dnnl_aBCde8c8b, dnnl_Abcde8a,  dnnl_aBdec8b};
-static const dnnl_format_tag_t bf16_layouts[] = {dnnl_AcdB64a2b, dnnl_AcdB48a2b, dnnl_AcdB32a2b,
+static const dnnl_format_tag_t bf16_layouts[] = {dnnl_AcdB32a2b, dnnl_AcdB64a2b, dnnl_AcdB48a2b,
                                                  dnnl_AcdB16a2b};
 static const dnnl_format_tag_t int8_layouts[] = {dnnl_AcdB64a4b, dnnl_AcdB48a4b, dnnl_AcdB32a4b,
                                                  dnnl_AcdB16a4b};
@@ -36,9 +37,11 @@ static const struct {
     [COMPUTE_INT8] = {dnnl_u8, dnnl_s8, dnnl_s32, "vnni", TABLE(int8_layouts), NULL, 0},
 };
 
-static const int64_t sample_extents[] = {13, 28, 56};
+static const int64_t sample_extents[] = {13, 28, 56}; /* of the result */
+static const int64_t coarse_extents[] = {14, 7, 28, 56};
 
-#define N_SAMPLES (sizeof sample_extents / sizeof sample_extents[0])
+#define N_SAMPLES        (sizeof sample_extents / sizeof sample_extents[0])
+#define N_COARSE_SAMPLES (sizeof coarse_extents / sizeof coarse_extents[0])
 
 /* What oneDNN calls padding behind: it may be negative, where the kernel does not reach the end. */
 static int64_t padding_behind(const struct conv_geometry *g, size_t axis, int64_t x, int64_t y)
@@ -138,24 +141,32 @@ static struct map_shape sample_shape(const struct conv_geometry *g, size_t sampl
 {
     int64_t extents[CONV_AXES];
     for (size_t a = 0; a < CONV_AXES; a++)
-        extents[a] = sample_extents[sample] + g->dilation[a] * (g->kernel[a] - 1);
+        extents[a] = g->dtype == COMPUTE_F32
+                         ? sample_extents[sample] + g->dilation[a] * (g->kernel[a] - 1)
+                         : coarse_extents[sample] * g->stride[a];
     if (g->kernel[CONV_Y] == 1 && g->kernel[CONV_X] > 1)
         extents[CONV_Y] = 1;
+    if (conv_is_pointwise(g)) {
+        extents[CONV_X] *= extents[CONV_Y];
+        extents[CONV_Y] = 1;
+    }
     return (struct map_shape){1, extents[CONV_Y], extents[CONV_X], g->in};
 }
 
-/* Whether a layout is fast at every sample size. */
-static bool is_fast(dnnl_engine_t engine, const struct conv_geometry *g,
-                    const dnnl_memory_desc_t *layout)
+/* At how many sample sizes a layout is fast. */
+static size_t count_fast(dnnl_engine_t engine, const struct conv_geometry *g,
+                         const dnnl_memory_desc_t *layout)
 {
-    bool fast = true;
-    for (size_t i = 0; i < N_SAMPLES && fast; i++) {
+    const size_t n_samples = g->dtype == COMPUTE_F32 ? N_SAMPLES : N_COARSE_SAMPLES;
+    size_t n = 0;
+    for (size_t i = 0; i < n_samples; i++) {
         dnnl_primitive_desc_t description = NULL;
-        fast = conv_describe(engine, g, layout, sample_shape(g, i), &description) == dnnl_success &&
-               is_native(description, g->dtype);
+        if (conv_describe(engine, g, layout, sample_shape(g, i), &description) == dnnl_success &&
+            is_native(description, g->dtype))
+            n++;
         (void)dnnl_primitive_desc_destroy(description);
     }
-    return fast;
+    return n;
 }
 
 bool conv_fast_layout(dnnl_engine_t engine, const struct conv_geometry *g, dnnl_memory_desc_t *ret)
@@ -166,15 +177,21 @@ bool conv_fast_layout(dnnl_engine_t engine, const struct conv_geometry *g, dnnl_
     const dnnl_format_tag_t *tags =
         has_groups ? dtypes[g->dtype].group_tags : dtypes[g->dtype].tags;
     const size_t n_tags = has_groups ? dtypes[g->dtype].n_group_tags : dtypes[g->dtype].n_tags;
-    dnnl_memory_desc_t layout;
-    for (size_t i = 0; i < n_tags; i++)
-        if (dnnl_memory_desc_init_by_tag(&layout, rank, dims, dtypes[g->dtype].weights, tags[i]) ==
-                dnnl_success &&
-            is_fast(engine, g, &layout)) {
-            *ret = layout;
-            return true;
-        }
-    return false;
+    size_t most = g->dtype == COMPUTE_F32 ? N_SAMPLES - 1 : 0;
+    bool found = false;
+    for (size_t i = 0; i < n_tags; i++) {
+        dnnl_memory_desc_t layout;
+        if (dnnl_memory_desc_init_by_tag(&layout, rank, dims, dtypes[g->dtype].weights, tags[i]) !=
+            dnnl_success)
+            continue;
+        const size_t n = count_fast(engine, g, &layout);
+        if (n <= most)
+            continue;
+        *ret = layout;
+        found = true;
+        most = n;
+    }
+    return found;
 }
 
 dnnl_status_t conv_choose_layout(dnnl_engine_t engine, const struct conv_geometry *g,

@@ -17,6 +17,7 @@ enum { SOURCE, WEIGHTS, DESTINATION, SCRATCHPAD, BIAS, N_ARGUMENTS };
 struct conv_plan {
     const struct conv *conv;
     struct map_shape shape; /* of x */
+    bool is_padded;         /* x has the padding around it */
     uint64_t last_used;
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t arguments[N_ARGUMENTS];
@@ -121,13 +122,16 @@ static dnnl_status_t describe(struct conv_plan *plan, dnnl_engine_t engine,
                               dnnl_primitive_desc_t *ret)
 {
     const struct conv *conv = plan->conv;
+    struct conv_geometry geometry = conv->product;
     dnnl_memory_desc_t open;
     dnnl_primitive_desc_t other = NULL;
-    dnnl_status_t status = conv_describe(engine, &conv->product, &conv->layout, plan->shape, ret);
+    if (plan->is_padded)
+        geometry.padding[CONV_Y] = geometry.padding[CONV_X] = 0;
+    dnnl_status_t status = conv_describe(engine, &geometry, &conv->layout, plan->shape, ret);
     if (status == dnnl_success && !conv_is_slow(*ret))
         return status;
-    if (conv_open_layout(&conv->product, &open) != dnnl_success ||
-        conv_describe(engine, &conv->product, &open, plan->shape, &other) != dnnl_success)
+    if (conv_open_layout(&geometry, &open) != dnnl_success ||
+        conv_describe(engine, &geometry, &open, plan->shape, &other) != dnnl_success)
         return status;
     if (status == dnnl_success && conv_is_slow(other)) {
         (void)dnnl_primitive_desc_destroy(other);
@@ -166,7 +170,7 @@ static size_t set_of(const struct conv *conv, struct map_shape shape)
 
 /* The plan's place: where it is, or where it may be made. */
 static struct conv_plan **find_place(struct conv_plans *plans, const struct conv *conv,
-                                     struct map_shape shape)
+                                     struct map_shape shape, bool is_padded)
 {
     struct conv_plan **set = plans->plans[set_of(conv, shape)], **oldest = &set[0];
     for (size_t i = 0; i < N_WAYS; i++) {
@@ -174,7 +178,8 @@ static struct conv_plan **find_place(struct conv_plans *plans, const struct conv
         if (plan == NULL)
             return &set[i];
         if (plan->conv == conv && plan->shape.batch == shape.batch &&
-            plan->shape.height == shape.height && plan->shape.width == shape.width)
+            plan->shape.height == shape.height && plan->shape.width == shape.width &&
+            plan->is_padded == is_padded)
             return &set[i];
         if (plan->last_used < (*oldest)->last_used)
             oldest = &set[i];
@@ -184,17 +189,17 @@ static struct conv_plan **find_place(struct conv_plans *plans, const struct conv
     return oldest;
 }
 
-static model_status find_plan(struct conv_plans *plans, const struct conv *conv,
-                              struct map_shape shape, struct conv_plan **ret,
-                              struct model_error *err)
+model_status conv_plan_find(struct conv_plans *plans, const struct conv *conv,
+                            struct map_shape shape, bool is_padded, struct conv_plan **ret,
+                            struct model_error *err)
 {
     const struct model_services *services = plans->kernels->services;
-    struct conv_plan **place = find_place(plans, conv, shape);
+    struct conv_plan **place = find_place(plans, conv, shape, is_padded);
     if (*place == NULL) {
         struct conv_plan *plan = services->allocate(services->context, sizeof *plan);
         if (plan == NULL)
             return kernels_no_memory(err, "a convolution's plan");
-        *plan = (struct conv_plan){.conv = conv, .shape = shape};
+        *plan = (struct conv_plan){.conv = conv, .shape = shape, .is_padded = is_padded};
         dnnl_status_t status = make_plan(plan);
         if (status != dnnl_success) {
             destroy_plan(services, plan);
@@ -211,40 +216,31 @@ static model_status find_plan(struct conv_plans *plans, const struct conv *conv,
     return MODEL_OK;
 }
 
-static model_status grow_scratch(struct conv_plans *plans, size_t size_bytes,
-                                 struct model_error *err)
+model_status conv_plans_scratch(struct conv_plans *plans, size_t size_bytes, void **ret,
+                                struct model_error *err)
 {
     const struct model_services *services = plans->kernels->services;
-    if (size_bytes <= plans->scratch_bytes)
-        return MODEL_OK;
-    void *scratch = services->allocate(services->context, size_bytes);
-    if (scratch == NULL)
-        return kernels_no_memory(err, "a convolution");
-    services->release(services->context, plans->scratch);
-    plans->scratch = scratch;
-    plans->scratch_bytes = size_bytes;
+    if (size_bytes > plans->scratch_bytes) {
+        void *scratch = services->allocate(services->context, size_bytes);
+        if (scratch == NULL)
+            return kernels_no_memory(err, "a convolution");
+        if (plans->scratch_bytes > 0)
+            memcpy(scratch, plans->scratch, plans->scratch_bytes);
+        services->release(services->context, plans->scratch);
+        plans->scratch = scratch;
+        plans->scratch_bytes = size_bytes;
+    }
+    *ret = plans->scratch;
     return MODEL_OK;
 }
 
-model_status conv_plan_begin(struct conv_plans *plans, const struct conv *conv,
-                             struct map_shape shape, size_t more_bytes, struct conv_plan **ret,
-                             void **ret_more, struct model_error *err)
+size_t conv_plan_scratch_bytes(const struct conv_plan *plan)
 {
-    struct conv_plan *plan = NULL;
-    model_status status = find_plan(plans, conv, shape, &plan, err);
-    if (status != MODEL_OK)
-        return status;
-    const size_t own_bytes = (plan->scratch_bytes + 63) / 64 * 64;
-    status = grow_scratch(plans, own_bytes + more_bytes, err);
-    if (status != MODEL_OK)
-        return status;
-    *ret = plan;
-    *ret_more = (char *)plans->scratch + own_bytes;
-    return MODEL_OK;
+    return plan->scratch_bytes;
 }
 
 model_status conv_plan_execute(struct conv_plans *plans, const struct conv_plan *plan,
-                               const void *x, void *y, struct model_error *err)
+                               const void *x, void *y, void *scratch, struct model_error *err)
 {
     const struct conv *conv = plan->conv;
     const void *weights = plan->weights != NULL ? plan->weights : conv->weights;
@@ -252,7 +248,7 @@ model_status conv_plan_execute(struct conv_plans *plans, const struct conv_plan 
                                   [WEIGHTS] = (void *)(uintptr_t)weights,
                                   [BIAS] = (void *)(uintptr_t)conv->bias,
                                   [DESTINATION] = y,
-                                  [SCRATCHPAD] = plans->scratch};
+                                  [SCRATCHPAD] = scratch};
     dnnl_status_t status = dnnl_success;
     for (int i = 0; i < plan->n_arguments && status == dnnl_success; i++)
         status = dnnl_memory_set_data_handle(plan->arguments[i].memory, handles[i]);
@@ -277,18 +273,22 @@ static model_status run_whole(struct conv_plans *plans, const struct conv *conv,
                               struct map_shape shape, float *y, struct model_error *err)
 {
     struct conv_plan *plan;
-    void *nothing;
-    model_status status = conv_plan_begin(plans, conv, shape, 0, &plan, &nothing, err);
-    return status == MODEL_OK ? conv_plan_execute(plans, plan, x, y, err) : status;
+    void *scratch = NULL;
+    model_status status = conv_plan_find(plans, conv, shape, false, &plan, err);
+    if (status == MODEL_OK)
+        status = conv_plans_scratch(plans, plan->scratch_bytes, &scratch, err);
+    return status == MODEL_OK ? conv_plan_execute(plans, plan, x, y, scratch, err) : status;
 }
 
 static model_status run_winograd(struct conv_plans *plans, const struct conv *conv, const float *x,
                                  struct map_shape shape, float *y, struct map_shape result,
                                  struct model_error *err)
 {
-    model_status status = grow_scratch(plans, winograd_scratch_bytes(conv->winograd, result), err);
+    void *scratch = NULL;
+    model_status status =
+        conv_plans_scratch(plans, winograd_scratch_bytes(conv->winograd, result), &scratch, err);
     if (status == MODEL_OK)
-        winograd_run(conv->winograd, x, shape, y, result, plans->scratch);
+        winograd_run(conv->winograd, x, shape, y, result, scratch);
     return status;
 }
 

@@ -9,8 +9,8 @@
 
 struct conv {
     struct conv_geometry geometry;
-    /* What oneDNN computes: in int8 over a map that has its padding around it, as zero has another byte in each. */
-    struct conv_geometry product;
+    struct conv_geometry
+        product; /* what oneDNN computes: pointwise ones in bf16 and int8 have no stride left */
     const struct kernels *kernels;
     const struct winograd *winograd; /* or NULL, and then: */
     const void *weights;             /* in `layout` */
@@ -18,6 +18,14 @@ struct conv {
     struct int8_columns columns;     /* int8: the output channels' */
     dnnl_memory_desc_t layout;
 };
+
+/* Whether each place of the result comes from one place of x, so that the places may as well lie in one row: then
+ * what is fast does not depend on the size of the map. f32 maps stay as they are. */
+static inline bool conv_is_pointwise(const struct conv_geometry *g)
+{
+    return g->dtype != COMPUTE_F32 && g->kernel[CONV_Y] * g->kernel[CONV_X] == 1 &&
+           g->padding[CONV_Y] + g->padding[CONV_X] == 0;
+}
 
 /* The convolution of maps of shape x; `weights` may leave the layout open. */
 dnnl_status_t conv_describe(dnnl_engine_t engine, const struct conv_geometry *geometry,
@@ -37,14 +45,18 @@ bool conv_fast_layout(dnnl_engine_t engine, const struct conv_geometry *geometry
 dnnl_status_t conv_choose_layout(dnnl_engine_t engine, const struct conv_geometry *geometry,
                                  dnnl_memory_desc_t *ret);
 
-/* Of a runner, in conv_onednn.c. The plan for maps of `shape`, and, behind its scratch, `more_bytes` of memory that
- * the next call takes back. [lane-thread] */
+/* Of a runner, in conv_onednn.c: memory, whose contents stay when it grows, until the next call of any convolution;
+ * the plan for maps of `shape`, which may have the padding around them; the plan run, with scratch of its size.
+ * [lane-thread] */
 struct conv_plan;
-model_status conv_plan_begin(struct conv_plans *plans, const struct conv *conv,
-                             struct map_shape shape, size_t more_bytes, struct conv_plan **ret,
-                             void **ret_more, struct model_error *err);
+model_status conv_plans_scratch(struct conv_plans *plans, size_t size_bytes, void **ret,
+                                struct model_error *err);
+model_status conv_plan_find(struct conv_plans *plans, const struct conv *conv,
+                            struct map_shape shape, bool is_padded, struct conv_plan **ret,
+                            struct model_error *err);
+size_t conv_plan_scratch_bytes(const struct conv_plan *plan);
 model_status conv_plan_execute(struct conv_plans *plans, const struct conv_plan *plan,
-                               const void *x, void *y, struct model_error *err);
+                               const void *x, void *y, void *scratch, struct model_error *err);
 
 /* conv_run() with x and weights in fewer bits, in conv_coarse_onednn.c; shape and result have been checked. */
 model_status conv_coarse_run(struct conv_plans *plans, const struct conv *conv, const float *x,

@@ -93,8 +93,8 @@ static model_status pack(void *argument, void *destination)
 static struct conv_geometry product_of(const struct conv_geometry *geometry)
 {
     struct conv_geometry product = *geometry;
-    if (product.dtype == COMPUTE_INT8)
-        product.padding[CONV_Y] = product.padding[CONV_X] = 0;
+    if (conv_is_pointwise(geometry))
+        product.stride[CONV_Y] = product.stride[CONV_X] = 1;
     return product;
 }
 

@@ -5,21 +5,32 @@
 
 #include "vector_compact.h"
 
+#define RANGE_VECTORS 4 /* at a time, so that none waits for the one before */
+
 static struct map_range map_range(const float *x, size_t n)
 {
-    vfloat least = {0}, largest = {0};
-    vint finite = (vint)(least == largest);
-    for (size_t i = 0; i < n; i += LANES) {
+    vfloat least[RANGE_VECTORS] = {0}, largest[RANGE_VECTORS] = {0}, nothing[RANGE_VECTORS] = {0};
+    size_t i = 0;
+    for (; i + RANGE_VECTORS * LANES <= n; i += RANGE_VECTORS * LANES)
+        for (size_t v = 0; v < RANGE_VECTORS; v++) {
+            const vfloat part = v_load(x + i + v * LANES);
+            least[v] = v_min(part, least[v]);
+            largest[v] = v_max(part, largest[v]);
+            nothing[v] += part * 0.0f; /* NaN for what is not finite */
+        }
+    for (; i < n; i += LANES) {
         const vfloat part = n - i >= LANES ? v_load(x + i) : v_load_part(x + i, n - i, 0.0f);
-        least = v_min(part, least);
-        largest = v_max(part, largest);
-        finite &= (vint)(v_abs(part) < INFINITY);
+        least[0] = v_min(part, least[0]);
+        largest[0] = v_max(part, largest[0]);
+        nothing[0] += part * 0.0f;
     }
-    const struct map_range range = {-v_largest(-least), v_largest(largest)};
-    for (size_t i = 0; i < LANES; i++)
-        if (finite[i] == 0)
-            return (struct map_range){0.0f, NAN};
-    return range;
+    for (size_t v = 1; v < RANGE_VECTORS; v++) {
+        least[0] = v_min(least[v], least[0]);
+        largest[0] = v_max(largest[v], largest[0]);
+        nothing[0] += nothing[v];
+    }
+    const bool is_finite = v_sum(nothing[0]) >= 0;
+    return (struct map_range){-v_largest(-least[0]), is_finite ? v_largest(largest[0]) : NAN};
 }
 
 static void map_coarse(const float *x, size_t n, struct map_code code, uint8_t *y)

@@ -9,9 +9,8 @@
 #include <omp.h>
 #include <string.h>
 
-#define MIN_INT8_CHANNELS                                                                          \
-    16 /* with fewer, x is a picture or the like: bf16 costs little and is closer */
-#define MAX_INT8_DEPTH 65536 /* 32-bit sums hold so many products of a byte and 127 */
+#define MIN_INT8_CHANNELS 32    /* of x; with fewer bf16 costs little, and is closer */
+#define MAX_INT8_DEPTH    65536 /* 32-bit sums hold so many products of a byte and 127 */
 
 struct pack_job {
     const struct kernels *kernels;

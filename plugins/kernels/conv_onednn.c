@@ -12,14 +12,16 @@
 #define N_SETS 256
 #define N_WAYS 8
 
-enum { SOURCE, WEIGHTS, BIAS, DESTINATION, SCRATCHPAD, N_ARGUMENTS };
+enum { SOURCE, WEIGHTS, DESTINATION, SCRATCHPAD, BIAS, N_ARGUMENTS };
 
 struct conv_plan {
     const struct conv *conv;
     struct map_shape shape; /* of x */
+    bool is_padded;         /* x has the padding around it */
     uint64_t last_used;
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t arguments[N_ARGUMENTS];
+    int n_arguments; /* without BIAS where it is added behind the product */
     size_t scratch_bytes;
     void *weights; /* in a layout of its own, or NULL */
 };
@@ -120,13 +122,16 @@ static dnnl_status_t describe(struct conv_plan *plan, dnnl_engine_t engine,
                               dnnl_primitive_desc_t *ret)
 {
     const struct conv *conv = plan->conv;
+    struct conv_geometry geometry = conv->product;
     dnnl_memory_desc_t open;
     dnnl_primitive_desc_t other = NULL;
-    dnnl_status_t status = conv_describe(engine, &conv->geometry, &conv->layout, plan->shape, ret);
+    if (plan->is_padded)
+        geometry.padding[CONV_Y] = geometry.padding[CONV_X] = 0;
+    dnnl_status_t status = conv_describe(engine, &geometry, &conv->layout, plan->shape, ret);
     if (status == dnnl_success && !conv_is_slow(*ret))
         return status;
-    if (conv_open_layout(&conv->geometry, &open) != dnnl_success ||
-        conv_describe(engine, &conv->geometry, &open, plan->shape, &other) != dnnl_success)
+    if (conv_open_layout(&geometry, &open) != dnnl_success ||
+        conv_describe(engine, &geometry, &open, plan->shape, &other) != dnnl_success)
         return status;
     if (status == dnnl_success && conv_is_slow(other)) {
         (void)dnnl_primitive_desc_destroy(other);
@@ -142,8 +147,9 @@ static dnnl_status_t make_plan(struct conv_plan *plan)
     dnnl_engine_t engine = plan->conv->kernels->backend->engine;
     dnnl_primitive_desc_t description = NULL;
     dnnl_status_t status = describe(plan, engine, &description);
-    for (size_t i = 0; i < N_ARGUMENTS && status == dnnl_success; i++)
-        status = add_argument(plan, engine, i, description);
+    plan->n_arguments = plan->conv->product.dtype == COMPUTE_INT8 ? BIAS : N_ARGUMENTS;
+    for (int i = 0; i < plan->n_arguments && status == dnnl_success; i++)
+        status = add_argument(plan, engine, (size_t)i, description);
     if (status == dnnl_success) {
         plan->scratch_bytes = dnnl_memory_desc_get_size(
             dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0));
@@ -164,7 +170,7 @@ static size_t set_of(const struct conv *conv, struct map_shape shape)
 
 /* The plan's place: where it is, or where it may be made. */
 static struct conv_plan **find_place(struct conv_plans *plans, const struct conv *conv,
-                                     struct map_shape shape)
+                                     struct map_shape shape, bool is_padded)
 {
     struct conv_plan **set = plans->plans[set_of(conv, shape)], **oldest = &set[0];
     for (size_t i = 0; i < N_WAYS; i++) {
@@ -172,7 +178,8 @@ static struct conv_plan **find_place(struct conv_plans *plans, const struct conv
         if (plan == NULL)
             return &set[i];
         if (plan->conv == conv && plan->shape.batch == shape.batch &&
-            plan->shape.height == shape.height && plan->shape.width == shape.width)
+            plan->shape.height == shape.height && plan->shape.width == shape.width &&
+            plan->is_padded == is_padded)
             return &set[i];
         if (plan->last_used < (*oldest)->last_used)
             oldest = &set[i];
@@ -182,17 +189,17 @@ static struct conv_plan **find_place(struct conv_plans *plans, const struct conv
     return oldest;
 }
 
-static model_status find_plan(struct conv_plans *plans, const struct conv *conv,
-                              struct map_shape shape, struct conv_plan **ret,
-                              struct model_error *err)
+model_status conv_plan_find(struct conv_plans *plans, const struct conv *conv,
+                            struct map_shape shape, bool is_padded, struct conv_plan **ret,
+                            struct model_error *err)
 {
     const struct model_services *services = plans->kernels->services;
-    struct conv_plan **place = find_place(plans, conv, shape);
+    struct conv_plan **place = find_place(plans, conv, shape, is_padded);
     if (*place == NULL) {
         struct conv_plan *plan = services->allocate(services->context, sizeof *plan);
         if (plan == NULL)
             return kernels_no_memory(err, "a convolution's plan");
-        *plan = (struct conv_plan){.conv = conv, .shape = shape};
+        *plan = (struct conv_plan){.conv = conv, .shape = shape, .is_padded = is_padded};
         dnnl_status_t status = make_plan(plan);
         if (status != dnnl_success) {
             destroy_plan(services, plan);
@@ -209,23 +216,31 @@ static model_status find_plan(struct conv_plans *plans, const struct conv *conv,
     return MODEL_OK;
 }
 
-static model_status grow_scratch(struct conv_plans *plans, size_t size_bytes,
-                                 struct model_error *err)
+model_status conv_plans_scratch(struct conv_plans *plans, size_t size_bytes, void **ret,
+                                struct model_error *err)
 {
     const struct model_services *services = plans->kernels->services;
-    if (size_bytes <= plans->scratch_bytes)
-        return MODEL_OK;
-    void *scratch = services->allocate(services->context, size_bytes);
-    if (scratch == NULL)
-        return kernels_no_memory(err, "a convolution");
-    services->release(services->context, plans->scratch);
-    plans->scratch = scratch;
-    plans->scratch_bytes = size_bytes;
+    if (size_bytes > plans->scratch_bytes) {
+        void *scratch = services->allocate(services->context, size_bytes);
+        if (scratch == NULL)
+            return kernels_no_memory(err, "a convolution");
+        if (plans->scratch_bytes > 0)
+            memcpy(scratch, plans->scratch, plans->scratch_bytes);
+        services->release(services->context, plans->scratch);
+        plans->scratch = scratch;
+        plans->scratch_bytes = size_bytes;
+    }
+    *ret = plans->scratch;
     return MODEL_OK;
 }
 
-static model_status execute(struct conv_plans *plans, const struct conv_plan *plan, const float *x,
-                            float *y, struct model_error *err)
+size_t conv_plan_scratch_bytes(const struct conv_plan *plan)
+{
+    return plan->scratch_bytes;
+}
+
+model_status conv_plan_execute(struct conv_plans *plans, const struct conv_plan *plan,
+                               const void *x, void *y, void *scratch, struct model_error *err)
 {
     const struct conv *conv = plan->conv;
     const void *weights = plan->weights != NULL ? plan->weights : conv->weights;
@@ -233,13 +248,13 @@ static model_status execute(struct conv_plans *plans, const struct conv_plan *pl
                                   [WEIGHTS] = (void *)(uintptr_t)weights,
                                   [BIAS] = (void *)(uintptr_t)conv->bias,
                                   [DESTINATION] = y,
-                                  [SCRATCHPAD] = plans->scratch};
+                                  [SCRATCHPAD] = scratch};
     dnnl_status_t status = dnnl_success;
-    for (size_t i = 0; i < N_ARGUMENTS && status == dnnl_success; i++)
+    for (int i = 0; i < plan->n_arguments && status == dnnl_success; i++)
         status = dnnl_memory_set_data_handle(plan->arguments[i].memory, handles[i]);
     if (status == dnnl_success)
-        status =
-            dnnl_primitive_execute(plan->primitive, plans->stream, N_ARGUMENTS, plan->arguments);
+        status = dnnl_primitive_execute(plan->primitive, plans->stream, plan->n_arguments,
+                                        plan->arguments);
     if (status == dnnl_success)
         status = dnnl_stream_wait(plans->stream);
     return status == dnnl_success
@@ -254,12 +269,35 @@ static size_t multiplications(const struct conv_geometry *geometry, struct map_s
            (size_t)(geometry->kernel[CONV_Y] * geometry->kernel[CONV_X]);
 }
 
+static model_status run_whole(struct conv_plans *plans, const struct conv *conv, const float *x,
+                              struct map_shape shape, float *y, struct model_error *err)
+{
+    struct conv_plan *plan;
+    void *scratch = NULL;
+    model_status status = conv_plan_find(plans, conv, shape, false, &plan, err);
+    if (status == MODEL_OK)
+        status = conv_plans_scratch(plans, plan->scratch_bytes, &scratch, err);
+    return status == MODEL_OK ? conv_plan_execute(plans, plan, x, y, scratch, err) : status;
+}
+
+static model_status run_winograd(struct conv_plans *plans, const struct conv *conv, const float *x,
+                                 struct map_shape shape, float *y, struct map_shape result,
+                                 struct model_error *err)
+{
+    void *scratch = NULL;
+    model_status status =
+        conv_plans_scratch(plans, winograd_scratch_bytes(conv->winograd, result), &scratch, err);
+    if (status == MODEL_OK)
+        winograd_run(conv->winograd, x, shape, y, result, scratch);
+    return status;
+}
+
 void conv_run(struct linear_runner *runner, const struct conv *conv, const float *x,
               struct map_shape shape, float *y)
 {
     struct linear_progress *progress = (struct linear_progress *)runner;
+    const enum compute_dtype dtype = conv->geometry.dtype;
     struct map_shape result;
-    struct conv_plan *plan = NULL;
     if (!conv_begin(runner, &conv->geometry, shape, &result))
         return;
     if (progress->conv == NULL)
@@ -269,20 +307,17 @@ void conv_run(struct linear_runner *runner, const struct conv *conv, const float
         return;
     }
     if (conv->winograd != NULL) {
-        progress->status = grow_scratch(
-            progress->conv, winograd_scratch_bytes(conv->winograd, result), progress->err);
-        if (progress->status == MODEL_OK)
-            winograd_run(conv->winograd, x, shape, y, result, progress->conv->scratch);
+        progress->status = run_winograd(progress->conv, conv, x, shape, y, result, progress->err);
         return;
     }
     const int threads = small_work_begin(multiplications(&conv->geometry, result), CONV_SMALL);
-    progress->status = find_plan(progress->conv, conv, shape, &plan, progress->err);
-    if (progress->status == MODEL_OK)
-        progress->status = grow_scratch(progress->conv, plan->scratch_bytes, progress->err);
-    if (progress->status == MODEL_OK)
-        progress->status = execute(progress->conv, plan, x, y, progress->err);
+    progress->status =
+        dtype == COMPUTE_F32
+            ? run_whole(progress->conv, conv, x, shape, y, progress->err)
+            : conv_coarse_run(progress->conv, conv, x, shape, y, result, progress->err);
     small_work_end(threads);
-    if (progress->status == MODEL_OK && !linear_fuses(conv->geometry.activation))
+    if (progress->status == MODEL_OK && dtype != COMPUTE_INT8 &&
+        !linear_fuses(conv->geometry.activation))
         activation_rows(conv->kernels, conv->geometry.activation, y,
                         map_size(result) / (size_t)result.channels, (size_t)result.channels);
 }

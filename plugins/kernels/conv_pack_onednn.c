@@ -1,148 +1,16 @@
-/* conv_pack_onednn.c - convolutions made and packed for oneDNN; see conv_onednn.c for how they run.
+/* conv_pack_onednn.c - convolutions made and packed for oneDNN; see conv_onednn.c and conv_coarse_onednn.c for how they
+ * run, conv_layout_onednn.c for the layouts. [create-thread]
  *
- * Left to itself oneDNN asks for another layout of the weights for each size of the map, and the size
- * is not known here. But some layouts are as fast at every size: the first of `layouts` that is not
- * slow for all sample sizes is taken. [create-thread] */
+ * int8 weights are w = scale q, |q| <= 127, with a scale for each output channel; behind them lie the scales and the
+ * sums of q, which x's zero is multiplied with. */
 #include "conv_onednn.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
-/* In order of preference: processors with AVX-512, with AVX2; dense, then few channels, then
- * depthwise, then transposed. */
-static const dnnl_format_tag_t layouts[] = {dnnl_ABcd16b16a, dnnl_Acdb16a,  dnnl_BAcd16a16b,
-                                            dnnl_BAcd16b16a, dnnl_ABcd8b8a, dnnl_Acdb8a};
-static const dnnl_format_tag_t group_layouts[] = {
-    dnnl_aBCde16c16b, dnnl_Abcde16a,  dnnl_aBdec16b, dnnl_aCBde16b16c,
-    dnnl_aCBde16c16b, dnnl_aBCde8c8b, dnnl_Abcde8a,  dnnl_aBdec8b};
-
-static const int64_t sample_extents[] = {13, 28, 56};
-
-#define N_SAMPLES (sizeof sample_extents / sizeof sample_extents[0])
-
-/* What oneDNN calls padding behind: it may be negative, where the kernel does not reach the end. */
-static int64_t padding_behind(const struct conv_geometry *g, size_t axis, int64_t x, int64_t y)
-{
-    const int64_t span = g->dilation[axis] * (g->kernel[axis] - 1) + 1;
-    return (g->transposed ? (x - 1) * g->stride[axis] + span - y
-                          : (y - 1) * g->stride[axis] + span - x) -
-           g->padding[axis];
-}
-
-dnnl_status_t conv_describe(dnnl_engine_t engine, const struct conv_geometry *g,
-                            const dnnl_memory_desc_t *weights, struct map_shape x,
-                            dnnl_primitive_desc_t *ret)
-{
-    struct map_shape y;
-    if (!conv_geometry_shape(g, x, &y))
-        return dnnl_invalid_arguments;
-    dnnl_dims_t from = {x.batch, x.channels, x.height, x.width};
-    dnnl_dims_t to = {y.batch, y.channels, y.height, y.width}, out = {g->out};
-    dnnl_dims_t stride = {g->stride[0], g->stride[1]}, before = {g->padding[0], g->padding[1]};
-    dnnl_dims_t dilation = {g->dilation[0] - 1, g->dilation[1] - 1};
-    dnnl_dims_t behind = {padding_behind(g, CONV_Y, x.height, y.height),
-                          padding_behind(g, CONV_X, x.width, y.width)};
-    dnnl_memory_desc_t x_desc, bias, y_desc;
-    dnnl_convolution_desc_t desc; /* a deconvolution's is the same struct */
-    dnnl_primitive_attr_t attributes = NULL;
-    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&x_desc, 4, from, dnnl_f32, dnnl_nhwc);
-    if (status == dnnl_success)
-        status = dnnl_memory_desc_init_by_tag(&y_desc, 4, to, dnnl_f32, dnnl_nhwc);
-    if (status == dnnl_success)
-        status = dnnl_memory_desc_init_by_tag(&bias, 1, out, dnnl_f32, dnnl_a);
-    if (status == dnnl_success && g->transposed)
-        status = dnnl_dilated_deconvolution_forward_desc_init(
-            &desc, dnnl_forward_inference, dnnl_deconvolution_direct, &x_desc, weights, &bias,
-            &y_desc, stride, dilation, before, behind);
-    else if (status == dnnl_success)
-        status = dnnl_dilated_convolution_forward_desc_init(
-            &desc, dnnl_forward_inference, dnnl_convolution_direct, &x_desc, weights, &bias,
-            &y_desc, stride, dilation, before, behind);
-    if (status == dnnl_success)
-        status = linear_attributes(g->activation, g->accumulate, &attributes);
-    if (status != dnnl_success)
-        return status;
-    status = dnnl_primitive_desc_create(ret, &desc, attributes, engine, NULL);
-    (void)dnnl_primitive_attr_destroy(attributes);
-    return status;
-}
-
-/* Dimensions in oneDNN's order, and the strides that they have in the package. */
-static int weight_dims(const struct conv_geometry *g, dnnl_dims_t dims, dnnl_dims_t strides)
-{
-    const int64_t out = g->out / g->groups, in = g->in / g->groups;
-    const int64_t ky = g->kernel[CONV_Y], kx = g->kernel[CONV_X], taps = ky * kx;
-    const int64_t all[] = {g->groups, out, in, ky, kx};
-    const int64_t steps[] = {out * in * taps, g->transposed ? taps : in * taps,
-                             g->transposed ? out * taps : taps, kx, 1};
-    const int first = g->groups > 1 ? 0 : 1;
-    for (int i = first; i < 5; i++) {
-        dims[i - first] = all[i];
-        strides[i - first] = steps[i];
-    }
-    return 5 - first;
-}
-
-dnnl_status_t conv_open_layout(const struct conv_geometry *geometry, dnnl_memory_desc_t *ret)
-{
-    dnnl_dims_t dims, strides;
-    const int rank = weight_dims(geometry, dims, strides);
-    return dnnl_memory_desc_init_by_tag(ret, rank, dims, dnnl_f32, dnnl_format_tag_any);
-}
-
-bool conv_is_slow(dnnl_primitive_desc_t description)
-{
-    const char *name = "ref";
-    (void)dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, (void *)&name);
-    return strstr(name, "ref") != NULL || strstr(name, "gemm") != NULL;
-}
-
-static struct map_shape sample_shape(const struct conv_geometry *g, size_t sample)
-{
-    int64_t extents[CONV_AXES];
-    for (size_t a = 0; a < CONV_AXES; a++)
-        extents[a] = sample_extents[sample] + g->dilation[a] * (g->kernel[a] - 1);
-    if (g->kernel[CONV_Y] == 1 && g->kernel[CONV_X] > 1)
-        extents[CONV_Y] = 1;
-    return (struct map_shape){1, extents[CONV_Y], extents[CONV_X], g->in};
-}
-
-/* Whether a layout is fast at every sample size. */
-static bool is_fast(dnnl_engine_t engine, const struct conv_geometry *g,
-                    const dnnl_memory_desc_t *layout)
-{
-    bool fast = true;
-    for (size_t i = 0; i < N_SAMPLES && fast; i++) {
-        dnnl_primitive_desc_t description = NULL;
-        fast = conv_describe(engine, g, layout, sample_shape(g, i), &description) == dnnl_success &&
-               !conv_is_slow(description);
-        (void)dnnl_primitive_desc_destroy(description);
-    }
-    return fast;
-}
-
-static dnnl_status_t choose_layout(dnnl_engine_t engine, const struct conv_geometry *g,
-                                   dnnl_memory_desc_t *ret)
-{
-    dnnl_dims_t dims, strides;
-    const int rank = weight_dims(g, dims, strides);
-    const dnnl_format_tag_t *tags = rank == 5 ? group_layouts : layouts;
-    const size_t n_tags = rank == 5 ? sizeof group_layouts / sizeof group_layouts[0]
-                                    : sizeof layouts / sizeof layouts[0];
-    for (size_t i = 0; i < n_tags; i++)
-        if (dnnl_memory_desc_init_by_tag(ret, rank, dims, dnnl_f32, tags[i]) == dnnl_success &&
-            is_fast(engine, g, ret))
-            return dnnl_success;
-    dnnl_memory_desc_t open;
-    dnnl_primitive_desc_t description = NULL;
-    dnnl_status_t status = conv_open_layout(g, &open);
-    if (status == dnnl_success)
-        status = conv_describe(engine, g, &open, sample_shape(g, 1), &description);
-    if (status == dnnl_success)
-        *ret = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
-    (void)dnnl_primitive_desc_destroy(description);
-    return status;
-}
+#define MIN_INT8_CHANNELS 32    /* of x; with fewer bf16 costs little, and is closer */
+#define MAX_INT8_DEPTH    65536 /* 32-bit sums hold so many products of a byte and 127 */
 
 struct pack_job {
     const struct kernels *kernels;
@@ -150,28 +18,146 @@ struct pack_job {
     const dnnl_memory_desc_t *layout;
 };
 
+/* plain(taps and channels of the package) in `dtype` -> the layout. */
+static model_status reorder(const struct pack_job *job, const void *plain, dnnl_data_type_t dtype,
+                            void *destination)
+{
+    dnnl_dims_t dims, strides;
+    dnnl_memory_desc_t package;
+    const int rank = conv_weight_dims(&job->source->geometry, dims, strides);
+    dnnl_status_t status = dnnl_memory_desc_init_by_strides(&package, rank, dims, dtype, strides);
+    if (status == dnnl_success)
+        status = linear_reorder(job->kernels->backend->engine, &package, plain, job->layout,
+                                destination);
+    if (status == dnnl_out_of_memory)
+        return MODEL_OUT_OF_MEMORY;
+    return status == dnnl_success ? MODEL_OK : MODEL_INTERNAL;
+}
+
+/* One output channel: q(n) of w(n). */
+static void round_channel(const float *w, size_t n, int8_t *q, float *scale, int32_t *sum)
+{
+    float largest = 0;
+    for (size_t i = 0; i < n; i++)
+        largest = fabsf(w[i]) > largest ? fabsf(w[i]) : largest;
+    *scale = largest < INFINITY ? largest / 127.0f : NAN;
+    *sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float steps = *scale > 0 ? nearbyintf(w[i] / *scale) : 0.0f;
+        q[i] = steps >= -127 && steps <= 127 ? (int8_t)steps : 0;
+        *sum += q[i];
+    }
+}
+
+/* Where the scales and the sums are behind weights of so many bytes. */
+static size_t columns_at(size_t weights_bytes)
+{
+    return (weights_bytes + 63) / 64 * 64;
+}
+
+static model_status pack_int8(const struct pack_job *job, const float *plain, void *destination)
+{
+    const struct conv_geometry *g = &job->source->geometry;
+    const struct model_services *services = job->kernels->services;
+    const size_t out = (size_t)g->out, n = conv_source_size(job->source) / out;
+    float *scales =
+        (float *)(void *)((char *)destination + columns_at(dnnl_memory_desc_get_size(job->layout)));
+    int32_t *sums = (int32_t *)(void *)(scales + out);
+    int8_t *rounded = services->allocate(services->context, out * n);
+    if (rounded == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    for (size_t i = 0; i < out; i++)
+        round_channel(plain + i * n, n, rounded + i * n, &scales[i], &sums[i]);
+    model_status status = reorder(job, rounded, dnnl_s8, destination);
+    services->release(services->context, rounded);
+    return status;
+}
+
 static model_status pack(void *argument, void *destination)
 {
     const struct pack_job *job = argument;
-    const struct conv_geometry *g = &job->source->geometry;
     const struct model_services *services = job->kernels->services;
     float *plain =
         services->allocate(services->context, conv_source_size(job->source) * sizeof *plain);
     if (plain == NULL)
         return MODEL_OUT_OF_MEMORY;
     conv_source_read(job->source, plain);
-    dnnl_dims_t dims, strides;
-    dnnl_memory_desc_t package;
-    const int rank = weight_dims(g, dims, strides);
-    dnnl_status_t status =
-        dnnl_memory_desc_init_by_strides(&package, rank, dims, dnnl_f32, strides);
-    if (status == dnnl_success)
-        status = linear_reorder(job->kernels->backend->engine, &package, plain, job->layout,
-                                destination);
+    model_status status = job->source->geometry.dtype == COMPUTE_INT8
+                              ? pack_int8(job, plain, destination)
+                              : reorder(job, plain, dnnl_f32, destination);
     services->release(services->context, plain);
-    if (status == dnnl_out_of_memory)
-        return MODEL_OUT_OF_MEMORY;
-    return status == dnnl_success ? MODEL_OK : MODEL_INTERNAL;
+    return status;
+}
+
+static struct conv_geometry product_of(const struct conv_geometry *geometry)
+{
+    struct conv_geometry product = *geometry;
+    if (conv_is_pointwise(geometry))
+        product.stride[CONV_Y] = product.stride[CONV_X] = 1;
+    return product;
+}
+
+/* The dtype that was asked for, or the next wider one that this processor is fast in; f32 is left for the caller. A
+ * convolution's time goes into sums, so that int4 would bring nothing that int8 does not. */
+static enum compute_dtype choose_dtype(const struct kernels *kernels, struct conv_geometry geometry,
+                                       dnnl_memory_desc_t *layout)
+{
+    const int64_t in = geometry.in, taps = geometry.kernel[CONV_Y] * geometry.kernel[CONV_X];
+    const bool is_coarse = in >= MIN_INT8_CHANNELS && in <= MAX_INT8_DEPTH / taps;
+    if (geometry.transposed || geometry.groups > 1)
+        return COMPUTE_F32;
+    geometry.dtype = kernels->dtype;
+    if (geometry.dtype > COMPUTE_BF16)
+        geometry.dtype = is_coarse ? COMPUTE_INT8 : COMPUTE_BF16;
+    for (; geometry.dtype != COMPUTE_F32; geometry.dtype--) {
+        const struct conv_geometry product = product_of(&geometry);
+        if (conv_fast_layout(kernels->backend->engine, &product, layout))
+            break;
+    }
+    return geometry.dtype;
+}
+
+/* The layout is chosen. */
+static model_status pack_weights(struct kernels *kernels, const struct conv_source *source,
+                                 struct conv *conv, struct model_error *err)
+{
+    struct pack_job job = {kernels, source, &conv->layout};
+    const size_t out = (size_t)conv->geometry.out;
+    size_t size_bytes = dnnl_memory_desc_get_size(&conv->layout);
+    const size_t columns = columns_at(size_bytes);
+    char layout[32];
+    linear_layout_name(&conv->layout, layout, sizeof layout);
+    if (conv->geometry.dtype == COMPUTE_INT8)
+        size_bytes = columns + out * (sizeof(float) + sizeof(int32_t));
+    model_status status =
+        conv_source_pack(kernels, source, layout, size_bytes, pack, &job, &conv->weights, err);
+    if (status == MODEL_OK && conv->geometry.dtype == COMPUTE_INT8) {
+        const float *scales = (const float *)(const void *)((const char *)conv->weights + columns);
+        conv->columns =
+            (struct int8_columns){.scales = scales,
+                                  .bias = conv->bias,
+                                  .sums = (const int32_t *)(const void *)(scales + out)};
+    }
+    return status;
+}
+
+static model_status prepare(struct kernels *kernels, struct conv_source *source, struct conv *conv,
+                            struct model_error *err)
+{
+    source->geometry.dtype = choose_dtype(kernels, source->geometry, &conv->layout);
+    conv->geometry = source->geometry;
+    conv->product = product_of(&source->geometry);
+    if (conv->geometry.dtype != COMPUTE_F32)
+        return pack_weights(kernels, source, conv, err);
+    if (winograd_suits(&source->geometry))
+        return winograd_create(kernels, source, &conv->winograd, err);
+    dnnl_status_t found =
+        conv_choose_layout(kernels->backend->engine, &source->geometry, &conv->layout);
+    if (found == dnnl_success)
+        return pack_weights(kernels, source, conv, err);
+    return kernels_fail(err, MODEL_UNSUPPORTED,
+                        "oneDNN has no convolution for weight '%s' (status %d)",
+                        source->weight.name, (int)found);
 }
 
 model_status conv_create(struct kernels *kernels, const struct conv_spec *spec,
@@ -184,30 +170,11 @@ model_status conv_create(struct kernels *kernels, const struct conv_spec *spec,
     struct conv *conv = kernels_allocate(kernels, sizeof *conv);
     if (conv == NULL)
         return kernels_no_memory(err, "a convolution");
-    conv->geometry = source.geometry;
     conv->kernels = kernels;
     conv->bias = source.bias;
-    if (winograd_suits(&source.geometry)) {
-        status = winograd_create(kernels, &source, &conv->winograd, err);
-        if (status == MODEL_OK)
-            *ret = conv;
-        return status;
-    }
     const int threads_before = omp_get_max_threads();
     omp_set_num_threads((int)kernels->threads);
-    dnnl_status_t found = choose_layout(kernels->backend->engine, &source.geometry, &conv->layout);
-    if (found == dnnl_success) {
-        struct pack_job job = {kernels, &source, &conv->layout};
-        char layout[32];
-        linear_layout_name(&conv->layout, layout, sizeof layout);
-        status =
-            conv_source_pack(kernels, &source, layout, dnnl_memory_desc_get_size(&conv->layout),
-                             pack, &job, &conv->weights, err);
-    } else {
-        status = kernels_fail(err, MODEL_UNSUPPORTED,
-                              "oneDNN has no convolution for weight '%s' (status %d)", spec->weight,
-                              (int)found);
-    }
+    status = prepare(kernels, &source, conv, err);
     omp_set_num_threads(threads_before);
     if (status == MODEL_OK)
         *ret = conv;

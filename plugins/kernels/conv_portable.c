@@ -86,7 +86,9 @@ model_status conv_create(struct kernels *kernels, const struct conv_spec *spec,
                          const struct conv **ret, struct model_error *err)
 {
     struct conv_source source;
-    model_status status = conv_source_find(kernels, spec, &source, err);
+    model_status status = kernels_require_f32(kernels, "convolutions in plain C", err);
+    if (status == MODEL_OK)
+        status = conv_source_find(kernels, spec, &source, err);
     if (status != MODEL_OK)
         return status;
     struct conv *conv = kernels_allocate(kernels, sizeof *conv);

@@ -165,9 +165,7 @@ model_status conv_source_find(struct kernels *kernels, const struct conv_spec *s
                      .activation = spec->activation},
         .norm = spec->norm,
         .norm_eps = spec->norm_eps > 0 ? spec->norm_eps : 1e-5};
-    model_status status = kernels_require_f32(kernels, "convolutions", err);
-    if (status == MODEL_OK)
-        status = find_weight(kernels, spec, &source, err);
+    model_status status = find_weight(kernels, spec, &source, err);
     if (status == MODEL_OK)
         status = check(spec, &source.geometry, err);
     if (status == MODEL_OK)
@@ -206,11 +204,12 @@ const char *conv_source_key(const struct kernels *kernels, const struct conv_sou
                             const char *layout, char key[CONV_KEY_BYTES])
 {
     const struct conv_geometry *g = &source->geometry;
-    (void)snprintf(key, CONV_KEY_BYTES, "%s %s f32 %sconv [%lld, %lld, %lld, %lld] / %lld %s %s %g",
-                   kernels->build_key, layout, g->transposed ? "transposed " : "",
-                   (long long)g->out, (long long)g->in, (long long)g->kernel[CONV_Y],
-                   (long long)g->kernel[CONV_X], (long long)g->groups, source->weight.name,
-                   source->norm != NULL ? source->norm : "-", source->norm_eps);
+    (void)snprintf(key, CONV_KEY_BYTES, "%s %s %s %sconv [%lld, %lld, %lld, %lld] / %lld %s %s %g",
+                   kernels->build_key, layout, compute_dtype_name(g->dtype),
+                   g->transposed ? "transposed " : "", (long long)g->out, (long long)g->in,
+                   (long long)g->kernel[CONV_Y], (long long)g->kernel[CONV_X], (long long)g->groups,
+                   source->weight.name, source->norm != NULL ? source->norm : "-",
+                   source->norm_eps);
     return key;
 }
 

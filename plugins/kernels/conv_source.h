@@ -17,6 +17,7 @@ struct conv_geometry {
     int64_t output_padding[CONV_AXES];
     bool transposed, accumulate;
     enum activation activation;
+    enum compute_dtype dtype; /* of the product; maps are f32 */
 };
 
 struct conv_source {

@@ -58,6 +58,11 @@ static model_status read_dtype(const struct model_create_args *args, enum comput
                         asked);
 }
 
+const char *compute_dtype_name(enum compute_dtype dtype)
+{
+    return dtype_names[dtype];
+}
+
 const char *kernels_dtype_name(const struct kernels *kernels)
 {
     return dtype_names[kernels->dtype];

@@ -34,7 +34,10 @@ static inline void kernels_parallel(const struct kernels *kernels, size_t n_item
         body(argument, i);
 }
 
-/* What kernels have in f32 only says MODEL_UNSUPPORTED for another dtype; `what`: "convolutions". */
+/* "int8". */
+const char *compute_dtype_name(enum compute_dtype dtype);
+
+/* What kernels have in f32 only says MODEL_UNSUPPORTED for another dtype; `what`: "convolutions in plain C". */
 model_status kernels_require_f32(const struct kernels *kernels, const char *what,
                                  struct model_error *err);
 

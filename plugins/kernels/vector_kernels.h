@@ -42,6 +42,17 @@ struct int8_columns {
     const int32_t *sums; /* of the weights */
 };
 
+/* What a map reaches to: least <= 0 <= largest, and NaN where a number is not finite. */
+struct map_range {
+    float least, largest;
+};
+
+/* How a map becomes bytes without sign: zero + x factor, rounded to the nearest. */
+struct map_code {
+    float factor;
+    int32_t zero;
+};
+
 /* n rounded up to whole groups of columns. */
 static inline size_t product_columns(size_t n)
 {
@@ -104,6 +115,14 @@ struct vector_kernels {
      * coarse_row() gives it. */
     void (*int8_finish)(const int32_t *products, const struct int8_columns *columns, float scale,
                         size_t n, bool accumulate, float *y);
+
+    /* Feature maps for int8 weights: what x(n) reaches to; its bytes by a code that keeps them in [0, 255]. */
+    struct map_range (*map_range)(const float *x, size_t n);
+    void (*map_coarse)(const float *x, size_t n, struct map_code code, uint8_t *y);
+    /* y(n_rows, n) = products(n_rows, n) scales(n) + bias(n), plus y if accumulate, at least 0 if relu. The
+     * products may lie where y does. */
+    void (*map_finish)(const int32_t *products, size_t n_rows, const float *scales,
+                       const float *bias, size_t n, bool accumulate, bool relu, float *y);
 };
 
 /* NULL where this build or processor has not got the set. */

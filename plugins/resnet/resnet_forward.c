@@ -2,7 +2,7 @@
  * pictures, so that memory stays bounded. [lane-thread] */
 #include "resnet.h"
 
-#define GROUP_BYTES ((size_t)64 << 20) /* of a group's maps, if it has more than one picture */
+#define GROUP_BYTES ((size_t)16 << 20) /* of a group's maps, if it has more than one picture */
 
 struct run {
     const struct resnet *resnet;

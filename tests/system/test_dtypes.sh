@@ -43,6 +43,9 @@ else
     author_folder bert bert "$work/synth/bert-tiny-synth"
     author_folder lstm lstm "$work/synth/lstm-2x512-synth"
     author_folder gpt2 gpt2 "$shared/models/real/capp-gpt2"
+    mkdir -p "$work/cifar/backends/cpu"
+    cp "$shared"/models/real/cifar10-resnet20/{config.json,model.safetensors} "$work/cifar/backends/cpu/"
+    cp "$build/examples/cifar-resnet.so" "$work/cifar/backends/cpu/libmodel.so"
     reference=$work/gpt2.safetensors # of five cases the longest
     /usr/bin/python3 - "$shared/models/real/capp-gpt2/reference.safetensors" "$reference" <<'PYTHON'
 import json, struct, sys
@@ -69,6 +72,21 @@ PYTHON
     near 'LSTM' lstm f32 h_n 0.999999
     near 'LSTM' lstm bf16 h_n 0.9999
     near 'LSTM' lstm int8 h_n 0.9999
+    reference=$work/pictures.safetensors # of the reference's tensors the input and the answer
+    /usr/bin/python3 - "$shared/models/real/cifar10-resnet20/reference.safetensors" "$reference" <<'PYTHON'
+import json, struct, sys
+raw = open(sys.argv[1], 'rb').read()
+n = int.from_bytes(raw[:8], 'little')
+table, head, data = json.loads(raw[8:8 + n]), {}, b''
+for name in ('pixel_values', 'logits'):
+    begin, end = table[name]['data_offsets']
+    head[name] = {**table[name], 'data_offsets': [len(data), len(data) + end - begin]}
+    data += raw[8 + n + begin:8 + n + end]
+text = json.dumps(head).encode()
+open(sys.argv[2], 'wb').write(struct.pack('<Q', len(text)) + text + data)
+PYTHON
+    near 'a trained residual network' cifar bf16 logits 0.9999
+    near 'a trained residual network' cifar int8 logits 0.9995
 fi
 
 # ---- who has it, and who has not

@@ -173,8 +173,9 @@ static void int4_row(const struct fine_row *x, const uint8_t *panel, size_t dept
         const uint8_t *group = panel;
         vfloat sum[TILE_VECTORS] = {0};
         for (size_t k = 0; k < depth; k += INT4_GROUP, group += INT4_GROUP_BYTES) {
-            vint high[TILE_VECTORS] = {0}, low[TILE_VECTORS] = {0};
-            const int32_t offset = 8 * x->group_sums[k / INT4_GROUP];
+            vint high[TILE_VECTORS] = {0}, low[TILE_VECTORS];
+            for (size_t v = 0; v < TILE_VECTORS; v++)
+                low[v] = (vint){0} - 8 * x->group_sums[k / INT4_GROUP];
             for (size_t q = 0; q < INT4_GROUP / 2; q += 4) {
                 const int32_t h0 = four_bytes(x->high + k + q), l0 = four_bytes(x->low + k + q);
                 const int32_t h1 = four_bytes(x->high + k + q + INT4_GROUP / 2);
@@ -189,7 +190,7 @@ static void int4_row(const struct fine_row *x, const uint8_t *panel, size_t dept
             }
             for (size_t v = 0; v < TILE_VECTORS; v++)
                 sum[v] += group_scales(group, c + v * LANES) *
-                          __builtin_convertvector(128 * high[v] + low[v] - offset, vfloat);
+                          __builtin_convertvector(128 * high[v] + low[v], vfloat);
         }
         for (size_t v = 0; v < TILE_VECTORS; v++)
             v_store(out + c + v * LANES, x->scale * sum[v]);

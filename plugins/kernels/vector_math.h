@@ -61,11 +61,15 @@ ALWAYS vfloat v_from_bf16(vhalf x)
 /* The product moves the exponent's bias, and is right for subnormals too; above it infinity, NaN. */
 ALWAYS vfloat v_from_f16(vhalf x)
 {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vfloat)_mm512_cvtph_ps((__m256i)x);
+#else
     vuint bits = __builtin_convertvector(x, vuint);
     vuint magnitude = (bits & 0x7FFFu) << 13, sign = (bits & 0x8000u) << 16;
     vint finite = (vint)magnitude < (int32_t)(0x7C00u << 13);
     vfloat y = v_select(finite, (vfloat)magnitude * 0x1p112f, (vfloat)(magnitude | 0x7F800000u));
     return (vfloat)((vuint)y | sign);
+#endif
 }
 
 /* The second argument where one is no number, which is what x86 has an instruction for. */

@@ -3,62 +3,55 @@
  * A thread takes a (sequence, head) pair, transposes its keys and copies its values into its own
  * piece of the workspace (both then read in order), and walks over the queries in tiles of
  * PRODUCT_ROWS: scores, exponentials, context. The division by the sum waits until the context. */
-#include "kernels_internal.h"
+#include "attention_panels.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-/* One thread's piece; *_columns are counts rounded up for product(). */
+/* One thread's piece; key_columns are counted up for product(). */
 struct attention_piece {
-    float *keys;    /* (head_size, key_columns): transposed */
-    float *values;  /* (n_keys, head_columns) */
-    float *scores;  /* (PRODUCT_ROWS, key_columns) */
-    float *context; /* (PRODUCT_ROWS, head_columns) */
+    float *scores;      /* (PRODUCT_ROWS, key_columns) */
+    float *context;     /* (PRODUCT_ROWS, head_columns) */
+    char *keys;         /* of attention_panels.h, with key_columns */
+    char *values, *own; /* own: its space */
 };
 
 struct attention_job {
     const struct attention *attention;
-    const struct vector_kernels *vector;
-    size_t piece_floats;
+    const struct kernels *kernels;
+    size_t piece_bytes;
     atomic_size_t next; /* the next (sequence, head) */
 };
 
-static size_t piece_floats(size_t head_size, size_t max_keys)
+static size_t filled_up(size_t n_bytes)
 {
-    size_t head_columns = product_columns(head_size), key_columns = product_columns(max_keys);
-    return head_size * key_columns + key_columns * head_columns + PRODUCT_ROWS * key_columns +
-           PRODUCT_ROWS * head_columns;
+    return (n_bytes + 63) / 64 * 64;
+}
+
+/* Divides the memory of a thread; returns its size. */
+static size_t layout(const struct kernels *kernels, size_t head_size, size_t n_keys, char *memory,
+                     struct attention_piece *ret)
+{
+    const size_t key_columns = product_columns(n_keys), head_columns = product_columns(head_size);
+    const size_t scores = filled_up(PRODUCT_ROWS * key_columns * sizeof(float));
+    const size_t context = filled_up(PRODUCT_ROWS * head_columns * sizeof(float));
+    const size_t keys = filled_up(attention_keys_bytes(kernels, head_size, key_columns));
+    const size_t values = filled_up(attention_values_bytes(kernels, head_size, n_keys));
+    const size_t total = scores + context + keys + values;
+    if (memory != NULL)
+        *ret = (struct attention_piece){
+            .scores = (float *)(void *)memory,
+            .context = (float *)(void *)(memory + scores),
+            .keys = memory + scores + context,
+            .values = memory + scores + context + keys,
+            .own = memory + total,
+        };
+    return total + attention_space_bytes(kernels, head_size, n_keys);
 }
 
 size_t attention_workspace_bytes(const struct kernels *kernels, size_t head_size, size_t max_keys)
 {
-    return kernels->threads * piece_floats(head_size, max_keys) * sizeof(float);
-}
-
-/* (n, head_size) -> (head_size, columns), in blocks so that both sides stay in the first cache. */
-static void transpose_keys(const float *key, size_t stride, size_t n, size_t head_size,
-                           size_t columns, float *ret)
-{
-    for (size_t block = 0; block < columns; block += PRODUCT_COLUMNS) {
-        size_t used = block < n ? n - block : 0;
-        used = used < PRODUCT_COLUMNS ? used : PRODUCT_COLUMNS;
-        for (size_t d = 0; d < head_size; d++) {
-            float *row = ret + d * columns + block;
-            for (size_t i = 0; i < used; i++)
-                row[i] = key[(block + i) * stride + d];
-            for (size_t i = used; i < PRODUCT_COLUMNS; i++)
-                row[i] = 0.0f;
-        }
-    }
-}
-
-static void copy_values(const float *value, size_t stride, size_t n, size_t head_size,
-                        size_t columns, float *ret)
-{
-    for (size_t i = 0; i < n; i++) {
-        memcpy(ret + i * columns, value + i * stride, head_size * sizeof *ret);
-        memset(ret + i * columns + head_size, 0, (columns - head_size) * sizeof *ret);
-    }
+    return kernels->threads * layout(kernels, head_size, max_keys, NULL, NULL);
 }
 
 /* Queries [row, row + n_rows) of one head. */
@@ -71,14 +64,20 @@ static void attend_tile(const struct attention_job *job, const struct attention_
     size_t key_columns = product_columns(sequence->n_keys);
     const float *query = a->query + row * a->stride + head * a->head_size;
     float sums[PRODUCT_ROWS];
-    job->vector->product(query, a->stride, n_rows, piece->keys, key_columns, a->head_size,
-                         piece->scores, key_columns, key_columns);
+    attention_multiply(job->kernels,
+                       &(struct attention_product){query, a->stride, n_rows, a->head_size,
+                                                   piece->keys, key_columns, key_columns,
+                                                   piece->scores, key_columns},
+                       piece->own);
     for (size_t r = 0; r < n_rows; r++) {
         float *scores = piece->scores + r * key_columns;
-        sums[r] = job->vector->exp_row(scores, sequence->n_keys, a->scale, scores);
+        sums[r] = job->kernels->vector->exp_row(scores, sequence->n_keys, a->scale, scores);
     }
-    job->vector->product(piece->scores, key_columns, n_rows, piece->values, head_columns,
-                         sequence->n_keys, piece->context, head_columns, head_columns);
+    attention_multiply(job->kernels,
+                       &(struct attention_product){piece->scores, key_columns, n_rows,
+                                                   sequence->n_keys, piece->values, head_columns,
+                                                   head_columns, piece->context, head_columns},
+                       piece->own);
     for (size_t r = 0; r < n_rows; r++) {
         float *context = a->context + (row + r) * a->context_stride + head * a->head_size;
         for (size_t d = 0; d < a->head_size; d++)
@@ -98,10 +97,10 @@ static void attend(const struct attention_job *job, const struct attention_piece
                    a->head_size * sizeof(float));
         return;
     }
-    transpose_keys(a->key + first_key, a->stride, sequence->n_keys, a->head_size,
-                   product_columns(sequence->n_keys), piece->keys);
-    copy_values(a->value + first_key, a->stride, sequence->n_keys, a->head_size,
-                product_columns(a->head_size), piece->values);
+    attention_put_keys(job->kernels, a->key + first_key, a->stride, sequence->n_keys, a->head_size,
+                       product_columns(sequence->n_keys), 0, piece->own, piece->keys);
+    attention_put_values(job->kernels, a->value + first_key, a->stride, sequence->n_keys,
+                         a->head_size, 0, piece->own, piece->values);
     for (size_t row = sequence->first_row; row < end; row += PRODUCT_ROWS)
         attend_tile(job, piece, sequence, head, row,
                     end - row < PRODUCT_ROWS ? end - row : PRODUCT_ROWS);
@@ -112,15 +111,12 @@ static void attention_worker(void *argument, size_t index)
 {
     struct attention_job *job = argument;
     const struct attention *a = job->attention;
-    float *own = (float *)a->workspace + index * job->piece_floats;
+    char *own = (char *)a->workspace + index * job->piece_bytes;
+    struct attention_piece piece = {0};
     size_t pair;
     while ((pair = atomic_fetch_add(&job->next, 1)) < a->n_sequences * a->num_heads) {
         const struct attention_sequence *sequence = &a->sequences[pair / a->num_heads];
-        size_t key_columns = product_columns(sequence->n_keys);
-        struct attention_piece piece = {.keys = own};
-        piece.values = piece.keys + a->head_size * key_columns;
-        piece.scores = piece.values + key_columns * product_columns(a->head_size);
-        piece.context = piece.scores + PRODUCT_ROWS * key_columns;
+        (void)layout(job->kernels, a->head_size, sequence->n_keys, own, &piece);
         attend(job, &piece, sequence, pair % a->num_heads);
     }
 }
@@ -132,8 +128,9 @@ void attention_run(const struct kernels *kernels, const struct attention *attent
         if (attention->sequences[i].n_keys > max_keys)
             max_keys = attention->sequences[i].n_keys;
     struct attention_job job = {.attention = attention,
-                                .vector = kernels->vector,
-                                .piece_floats = piece_floats(attention->head_size, max_keys)};
+                                .kernels = kernels,
+                                .piece_bytes =
+                                    layout(kernels, attention->head_size, max_keys, NULL, NULL)};
     atomic_init(&job.next, 0);
     kernels_parallel(kernels, kernels->threads, attention_worker, &job);
 }

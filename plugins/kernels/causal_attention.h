@@ -13,7 +13,7 @@ struct kernels;
 struct causal_sequence {
     size_t first_row, n_rows; /* n_rows >= 1 */
     size_t n_past;            /* positions in the pages before the first row */
-    float *const *pages;      /* room for n_past + n_rows positions */
+    char *const *pages;       /* room for n_past + n_rows positions */
 };
 
 struct causal_attention {
@@ -22,7 +22,7 @@ struct causal_attention {
     size_t num_heads, head_size;
     float scale;
     size_t page_positions; /* a multiple of 16 */
-    size_t page_offset;    /* floats: where this layer begins in a page */
+    size_t page_offset;    /* bytes: where this layer begins in a page */
     const struct causal_sequence *sequences;
     size_t n_sequences;
     void *workspace; /* causal_attention_workspace_bytes(), 64-byte aligned */

@@ -21,25 +21,21 @@ bool compact_weights_suit(const struct kernels *kernels, const struct linear_sou
 static size_t panel_bytes(enum compute_dtype dtype, size_t in_features)
 {
     switch (dtype) {
-    case COMPUTE_BF16: /* oneDNN fills the inner dimension up to 32, the others to 64 */
-        return filled_up(in_features, 32) * COMPACT_COLUMNS * sizeof(uint16_t);
+    case COMPUTE_BF16:
+        return filled_up(in_features, 2) * COMPACT_COLUMNS * sizeof(uint16_t);
     case COMPUTE_INT8:
-        return filled_up(in_features, COMPACT_DEPTH) * COMPACT_COLUMNS;
+        return filled_up(in_features, 4) * COMPACT_COLUMNS;
     default:
         return filled_up(in_features, INT4_GROUP) / INT4_GROUP * INT4_GROUP_BYTES;
     }
 }
 
-/* ---- packing */
-
 struct pack_job {
     const struct kernels *kernels;
     const struct linear_source *source;
     size_t panel_bytes, n_panels;
-    char
-        *destination; /* panels, then of int8 the scales and the sums (n_panels, COMPACT_COLUMNS) */
+    char *destination; /* panels, then of int8 the scales (n_panels, COMPACT_COLUMNS) */
     float *scales;
-    int32_t *sums;
     model_status status;
 };
 
@@ -81,24 +77,19 @@ static int32_t rounded(float x, int32_t least, int32_t most)
     return x > (float)most ? most : (int32_t)lrintf(x);
 }
 
+/* `space` has in_features bytes; their number is filled up with zeros. */
 static void pack_int8(const struct pack_job *job, const float *row, size_t column, void *space,
-                      char *panel, float *scale, int32_t *sum)
+                      char *panel, float *scale)
 {
     const size_t in = job->source->in_features;
-    uint8_t *bytes = space; /* 128 more than the weights */
-    const float found = job->kernels->vector->coarse_row(row, in, bytes);
-    memset(bytes + in, 128, 3);
+    int8_t *bytes = space;
+    int32_t sum;
+    const float found = job->kernels->vector->coarse_row(row, in, bytes, &sum);
+    memset(bytes + in, 0, 3);
     *scale =
         found == found ? found : 1.0f; /* of weights that are no numbers nothing good can come */
-    *sum = 0;
-    for (size_t k = 0; k < in; k += 4) {
-        int8_t four[4];
-        for (size_t i = 0; i < 4; i++) {
-            four[i] = (int8_t)((int32_t)bytes[k + i] - 128);
-            *sum += four[i];
-        }
-        memcpy(panel + k * COMPACT_COLUMNS + 4 * column, four, sizeof four);
-    }
+    for (size_t k = 0; k < in; k += 4)
+        memcpy(panel + k * COMPACT_COLUMNS + 4 * column, bytes + k, 4);
 }
 
 /* The nearest f16 of a positive normal number below 65504, at least the smallest normal one. */
@@ -165,8 +156,7 @@ static void pack_panel(void *argument, size_t index)
         if (job->kernels->dtype == COMPUTE_BF16)
             pack_bf16(job, row, column, space, panel);
         else if (job->kernels->dtype == COMPUTE_INT8)
-            pack_int8(job, row, column, space, panel, &job->scales[first + column],
-                      &job->sums[first + column]);
+            pack_int8(job, row, column, space, panel, &job->scales[first + column]);
         else
             pack_int4(job, row, column, panel);
     }
@@ -178,7 +168,6 @@ static model_status pack(void *argument, void *destination)
     struct pack_job *job = argument;
     job->destination = destination;
     job->scales = (float *)(void *)(job->destination + job->n_panels * job->panel_bytes);
-    job->sums = (int32_t *)(void *)(job->scales + job->n_panels * COMPACT_COLUMNS);
     kernels_parallel(job->kernels, job->n_panels, pack_panel, job);
     return job->status;
 }
@@ -186,8 +175,8 @@ static model_status pack(void *argument, void *destination)
 model_status compact_weights_prepare(struct kernels *kernels, const struct linear_source *source,
                                      struct compact_weights *ret, struct model_error *err)
 {
-    static const char *const layouts[] = {[COMPUTE_BF16] = "panels-bf16-1",
-                                          [COMPUTE_INT8] = "panels-int8-1",
+    static const char *const layouts[] = {[COMPUTE_BF16] = "panels-bf16-2",
+                                          [COMPUTE_INT8] = "panels-int8-2",
                                           [COMPUTE_INT4] = "panels-int4-1"};
     struct pack_job job = {.kernels = kernels,
                            .source = source,
@@ -196,8 +185,7 @@ model_status compact_weights_prepare(struct kernels *kernels, const struct linea
                                filled_up(source->out_features, COMPACT_COLUMNS) / COMPACT_COLUMNS,
                            .status = MODEL_OK};
     const size_t n_columns = kernels->dtype == COMPUTE_INT8 ? job.n_panels * COMPACT_COLUMNS : 0;
-    const size_t size_bytes =
-        job.n_panels * job.panel_bytes + n_columns * (sizeof(float) + sizeof(int32_t));
+    const size_t size_bytes = job.n_panels * job.panel_bytes + n_columns * sizeof(float);
     char key[LINEAR_KEY_BYTES];
     const void *packed = NULL;
     model_status status = kernels->services->packed_blob(
@@ -212,67 +200,11 @@ model_status compact_weights_prepare(struct kernels *kernels, const struct linea
         kernels->max_in_features = source->in_features;
     const float *scales =
         (const float *)(const void *)((const char *)packed + job.n_panels * job.panel_bytes);
-    *ret = (struct compact_weights){
-        .dtype = kernels->dtype,
-        .panels = packed,
-        .panel_bytes = job.panel_bytes,
-        .in_features = source->in_features,
-        .out_features = source->out_features,
-        .columns = {scales, source->bias, (const int32_t *)(const void *)(scales + n_columns)}};
+    *ret = (struct compact_weights){.dtype = kernels->dtype,
+                                    .panels = packed,
+                                    .panel_bytes = job.panel_bytes,
+                                    .in_features = source->in_features,
+                                    .out_features = source->out_features,
+                                    .scales = scales};
     return MODEL_OK;
-}
-
-/* ---- running */
-
-static size_t row_bytes(size_t in_features)
-{
-    return filled_up(in_features, COMPACT_DEPTH) * 2;
-}
-
-static size_t group_sums_bytes(size_t in_features)
-{
-    return filled_up(filled_up(in_features, COMPACT_DEPTH) / INT4_GROUP * sizeof(int32_t), 64);
-}
-
-size_t compact_rows_bytes(size_t in_features)
-{
-    return COMPACT_ROWS * (row_bytes(in_features) + group_sums_bytes(in_features));
-}
-
-void compact_rows_read(const struct kernels *kernels, const struct compact_weights *weights,
-                       const float *x, size_t n_rows, void *space, struct fine_row *rows)
-{
-    const size_t in = weights->in_features, depth = row_bytes(in) / 2;
-    char *at = space;
-    if (weights->dtype == COMPUTE_BF16)
-        return;
-    for (size_t r = 0; r < n_rows; r++, at += row_bytes(in) + group_sums_bytes(in)) {
-        rows[r] = (struct fine_row){.high = (int8_t *)at,
-                                    .low = (int8_t *)at + depth,
-                                    .group_sums = (int32_t *)(void *)(at + 2 * depth)};
-        memset(rows[r].high + depth - COMPACT_DEPTH, 0, COMPACT_DEPTH);
-        memset(rows[r].low + depth - COMPACT_DEPTH, 0, COMPACT_DEPTH);
-        kernels->vector->fine_row(x + r * in, in, &rows[r]);
-    }
-}
-
-void compact_panel_product(const struct kernels *kernels, const struct compact_weights *weights,
-                           size_t panel, const float *x, const struct fine_row *rows, size_t n_rows,
-                           float *tile)
-{
-    const struct vector_kernels *vector = kernels->vector;
-    const char *data = (const char *)weights->panels + panel * weights->panel_bytes;
-    const size_t in = weights->in_features, depth = filled_up(in, 4);
-    if (weights->dtype == COMPUTE_BF16)
-        vector->bf16_product(x, in, n_rows, (const uint16_t *)(const void *)data, COMPACT_COLUMNS,
-                             in, tile, COMPACT_COLUMNS);
-    for (size_t r = 0; r < n_rows && weights->dtype == COMPUTE_INT4; r++)
-        vector->int4_row(&rows[r], (const uint8_t *)data, in, tile + r * COMPACT_COLUMNS);
-    for (size_t r = 0; r < n_rows && weights->dtype == COMPUTE_INT8; r++) {
-        const float *scales = weights->columns.scales + panel * COMPACT_COLUMNS;
-        float *y = tile + r * COMPACT_COLUMNS;
-        vector->int8_row(&rows[r], (const int8_t *)data, depth, y);
-        for (size_t c = 0; c < COMPACT_COLUMNS; c++)
-            y[c] *= scales[c];
-    }
 }

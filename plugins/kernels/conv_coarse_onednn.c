@@ -115,7 +115,7 @@ static void measure_row(void *argument, size_t index)
 /* One map's code, and what its products are finished with. */
 static void choose_code(struct coarse_job *job, size_t item)
 {
-    const struct int8_columns *columns = &job->conv->columns;
+    const struct conv_columns *columns = &job->conv->columns;
     const size_t height = (size_t)job->from.height, out = (size_t)job->to.channels;
     float scale = 0, *scales = job->scales + item * out;
     struct map_code code = {0, 0};

@@ -7,6 +7,12 @@
 #include "conv_winograd.h"
 #include "linear_onednn.h"
 
+/* Of the output channels of int8 weights. */
+struct conv_columns {
+    const float *scales, *bias;
+    const int32_t *sums; /* of the weights */
+};
+
 struct conv {
     struct conv_geometry geometry;
     struct conv_geometry
@@ -15,7 +21,7 @@ struct conv {
     const struct winograd *winograd; /* or NULL, and then: */
     const void *weights;             /* in `layout` */
     const float *bias;               /* (out) */
-    struct int8_columns columns;     /* int8: the output channels' */
+    struct conv_columns columns;     /* int8: the output channels' */
     dnnl_memory_desc_t layout;
 };
 

@@ -134,7 +134,7 @@ static model_status pack_weights(struct kernels *kernels, const struct conv_sour
     if (status == MODEL_OK && conv->geometry.dtype == COMPUTE_INT8) {
         const float *scales = (const float *)(const void *)((const char *)conv->weights + columns);
         conv->columns =
-            (struct int8_columns){.scales = scales,
+            (struct conv_columns){.scales = scales,
                                   .bias = conv->bias,
                                   .sums = (const int32_t *)(const void *)(scales + out)};
     }

@@ -77,8 +77,9 @@ static void attend(const struct decoder *decoder, const struct decoder_run *run,
         .head_size = head_size,
         .scale = scale,
         .page_positions = rows->page_positions,
-        .page_offset =
-            rows->slots == NULL ? 0 : layer * past_layer_floats(num_heads, head_size, PAST_PAGE),
+        .page_offset = rows->slots == NULL ? 0
+                                           : layer * past_layer_bytes(decoder->kernels, num_heads,
+                                                                      head_size, PAST_PAGE),
         .sequences = rows->sequences,
         .n_sequences = rows->n_sequences,
         .workspace = run->workspace};

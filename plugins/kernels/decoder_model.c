@@ -11,7 +11,7 @@ static struct past_key_values *past_of(const struct decoder_model *model,
                                        struct past_key_values *past)
 {
     const struct decoder_config *config = &model->decoder.config;
-    past->services = model->model.kernels->services;
+    past->kernels = model->model.kernels;
     past->num_layers = (size_t)config->num_layers;
     past->num_heads = (size_t)config->num_heads;
     past->head_size = (size_t)(config->hidden_size / config->num_heads);
@@ -39,7 +39,7 @@ static void finish_instance(struct plugin_instance *instance)
 void decoder_model_describe(struct decoder_model *model)
 {
     const size_t n = (size_t)model->max_positions;
-    struct past_key_values past = {.services = NULL};
+    struct past_key_values past = {.kernels = NULL};
     struct scratch scratch = {NULL, 0};
     struct decoder_run run = {.rows = {.past = past_of(model, &past),
                                        .slots = (const uint32_t[]){0},

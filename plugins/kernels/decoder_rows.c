@@ -81,9 +81,10 @@ model_status decoder_rows_begin(struct decoder_rows *rows, struct model_error *e
     return MODEL_OK;
 }
 
-static size_t page_floats(const struct decoder_rows *rows)
+static size_t page_bytes(const struct decoder_rows *rows)
 {
-    return past_layer_floats(rows->past->num_heads, rows->past->head_size, rows->page_positions);
+    const struct past_key_values *past = rows->past;
+    return past_layer_bytes(past->kernels, past->num_heads, past->head_size, rows->page_positions);
 }
 
 void decoder_rows_layout(struct decoder_rows *rows, struct scratch *scratch)
@@ -95,11 +96,11 @@ void decoder_rows_layout(struct decoder_rows *rows, struct scratch *scratch)
     rows->sequences = scratch_take(scratch, rows->max_sequences, sizeof *rows->sequences);
     rows->last_rows = scratch_take(scratch, rows->max_sequences, sizeof *rows->last_rows);
     rows->page_list = scratch_take(scratch, n_pages, sizeof *rows->page_list);
-    rows->pages = scratch_take(scratch, n_pages, page_floats(rows) * sizeof(float));
+    rows->pages = scratch_take(scratch, n_pages, page_bytes(rows));
 }
 
 /* The next n visible positions of the next item. */
-static void append(struct decoder_rows *rows, size_t n, bool ends, float *const *pages)
+static void append(struct decoder_rows *rows, size_t n, bool ends, char *const *pages)
 {
     const size_t item = rows->next_item, before = held(rows, item);
     const size_t first = first_position(rows, item);
@@ -127,11 +128,11 @@ static void append(struct decoder_rows *rows, size_t n, bool ends, float *const 
 }
 
 /* Pages for n positions behind the first n_used of page_list. */
-static float *const *take_pages(struct decoder_rows *rows, size_t n, size_t *n_used)
+static char *const *take_pages(struct decoder_rows *rows, size_t n, size_t *n_used)
 {
-    float **own = rows->page_list + *n_used;
+    char **own = rows->page_list + *n_used;
     for (size_t i = 0; i < n; i += rows->page_positions, ++*n_used)
-        rows->page_list[*n_used] = rows->pages + *n_used * page_floats(rows);
+        rows->page_list[*n_used] = rows->pages + *n_used * page_bytes(rows);
     return own;
 }
 

@@ -32,7 +32,7 @@ struct decoder_rows {
     /* Where the next one begins; n_before: rows of that item which were in earlier groups. */
     size_t next_item, next_column, n_before;
     /* Without slots: pages of one layer. */
-    float *pages, **page_list;
+    char *pages, **page_list;
     size_t page_positions;
     /* The largest group: set by decoder_rows_begin(). */
     size_t max_rows, max_sequences, max_keys;

@@ -5,7 +5,7 @@
  * shape and size that it has met. More than MAX_ROWS rows are computed in equal pieces. Packed
  * weights are handed to execute() as plain bytes: oneDNN would write zeros into the padding of a
  * memory object that has the packed description, and packed weights are shared and read-only. */
-#include "compact_onednn.h"
+#include "linear_onednn.h"
 
 #include <string.h>
 
@@ -19,7 +19,6 @@ enum { SOURCE, WEIGHTS, DESTINATION, SCRATCHPAD, BIAS, N_ARGUMENTS };
 struct linear_plan {
     dnnl_primitive_t primitive; /* NULL: not made yet */
     dnnl_exec_arg_t arguments[N_ARGUMENTS];
-    int n_arguments; /* without BIAS where it is added behind the product */
     size_t scratch_bytes;
 };
 
@@ -27,7 +26,7 @@ struct linear_runner {
     struct linear_progress progress;
     const struct kernels *kernels;
     dnnl_stream_t stream;
-    void *scratch; /* oneDNN's, and behind it a compact piece's */
+    void *scratch; /* oneDNN's */
     size_t scratch_bytes;
     void *workspace;           /* of linear_panels_run() */
     struct linear_plan *plans; /* (n_classes, N_SIZES) */
@@ -145,8 +144,7 @@ static dnnl_status_t make_plan(const struct linear_runner *runner, const struct 
                                 [DESTINATION] = {DNNL_ARG_DST, dnnl_query_dst_md},
                                 [SCRATCHPAD] = {DNNL_ARG_SCRATCHPAD, dnnl_query_scratchpad_md}};
     dnnl_status_t status = linear_describe(engine, class, &class->weights, n_rows, &description);
-    plan->n_arguments = class->dtype == COMPUTE_INT8 ? BIAS : N_ARGUMENTS;
-    for (int i = 0; i < plan->n_arguments && status == dnnl_success; i++)
+    for (int i = 0; i < N_ARGUMENTS && status == dnnl_success; i++)
         status = add_argument(plan, engine, (size_t)i, arguments[i].argument, description,
                               arguments[i].what);
     if (status == dnnl_success) {
@@ -200,11 +198,11 @@ static model_status execute(struct linear_runner *runner, const struct linear *l
                                   [DESTINATION] = y,
                                   [SCRATCHPAD] = runner->scratch};
     dnnl_status_t status = dnnl_success;
-    for (int i = 0; i < plan->n_arguments && status == dnnl_success; i++)
+    for (int i = 0; i < N_ARGUMENTS && status == dnnl_success; i++)
         status = dnnl_memory_set_data_handle(plan->arguments[i].memory, handles[i]);
     if (status == dnnl_success)
-        status = dnnl_primitive_execute(plan->primitive, runner->stream, plan->n_arguments,
-                                        plan->arguments);
+        status =
+            dnnl_primitive_execute(plan->primitive, runner->stream, N_ARGUMENTS, plan->arguments);
     if (status == dnnl_success)
         status = dnnl_stream_wait(runner->stream);
     return status == dnnl_success
@@ -214,37 +212,16 @@ static model_status execute(struct linear_runner *runner, const struct linear *l
                               (int)status);
 }
 
-static size_t filled_up(size_t n_bytes)
-{
-    return (n_bytes + 63) / 64 * 64;
-}
-
 /* One piece; n_rows is a size. */
 static model_status run_piece(struct linear_runner *runner, const struct linear *linear,
                               const float *x, size_t n_rows, float *y)
 {
-    const struct kernels *kernels = runner->kernels;
-    const bool is_compact = linear->class.dtype != COMPUTE_F32;
     struct linear_plan *plan = NULL;
     model_status status = find_plan(runner, linear, n_rows, &plan);
-    if (status == MODEL_OK && is_compact)
-        status = grow_scratch(runner, filled_up(plan->scratch_bytes) +
-                                          compact_piece_bytes(&linear->class, n_rows));
-    if (status != MODEL_OK)
-        return status;
-    if (is_compact) {
-        const struct compact_piece piece =
-            compact_piece_begin(kernels, linear, x, n_rows,
-                                (char *)runner->scratch + filled_up(plan->scratch_bytes), y);
-        status = execute(runner, linear, plan, piece.x, n_rows, piece.y);
-        if (status == MODEL_OK)
-            compact_piece_end(kernels, linear, &piece, n_rows, y);
-    } else {
+    if (status == MODEL_OK)
         status = execute(runner, linear, plan, x, n_rows, y);
-    }
-    if (status == MODEL_OK && linear->class.dtype != COMPUTE_INT8 &&
-        !linear_fuses(linear->class.activation))
-        activation_rows(kernels, linear->class.activation, y, n_rows,
+    if (status == MODEL_OK && !linear_fuses(linear->class.activation))
+        activation_rows(runner->kernels, linear->class.activation, y, n_rows,
                         (size_t)linear->class.out_features);
     return status;
 }

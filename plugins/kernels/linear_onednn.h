@@ -14,7 +14,6 @@ struct linear_class {
     int64_t in_features, out_features;
     enum activation activation;
     bool accumulate, view;
-    enum compute_dtype dtype;
     dnnl_memory_desc_t weights;
 };
 

@@ -2,8 +2,8 @@
  *
  * A run takes panels in parallel. Up to PRODUCT_ROWS rows read a panel once and from end to end; for
  * more, blocks of the inner dimension stay in the second-level cache. A view is multiplied row by row
- * where there are few rows of x, and else packed block by block. Compact weights are read by COMPACT_ROWS rows at a
- * time, which are rounded for all panels beforehand. */
+ * where there are few rows of x, and else packed block by block. With compact weights COMPACT_ROWS rows at a time are
+ * rounded for all panels beforehand. */
 #include "linear_panels.h"
 
 #include <stdatomic.h>
@@ -17,20 +17,28 @@
 struct run_job {
     const struct kernels *kernels;
     const struct linear_panels *linear;
-    float *workspace; /* (threads, DEPTH_BLOCK, PANEL) */
-    const float *x;   /* (n_rows, in_features) */
-    float *y;         /* (n_rows, out_features) */
+    char *own; /* (threads, own_bytes) */
+    size_t own_bytes;
+    const float *x; /* (n_rows, in_features) */
+    float *y;       /* (n_rows, out_features) */
     size_t n_rows, n_panels;
-    struct fine_row fine[COMPACT_ROWS]; /* of compact weights */
+    struct compact_rows rows; /* of compact weights */
     atomic_size_t next_panel;
 };
 
+/* Of a thread. */
+static size_t own_bytes(const struct kernels *kernels)
+{
+    const size_t view = DEPTH_BLOCK * PANEL * sizeof(float);
+    const size_t unpacked = compact_unpacked_bytes(kernels, kernels->max_in_features);
+    return ((unpacked > view ? unpacked : view) + 63) / 64 * 64;
+}
+
 size_t linear_panels_workspace_bytes(const struct kernels *kernels)
 {
-    const size_t views = kernels->threads * DEPTH_BLOCK * PANEL * sizeof(float);
     const size_t rows =
         kernels->max_in_features > 0 ? compact_rows_bytes(kernels->max_in_features) : 0;
-    return views > rows ? views : rows;
+    return rows + kernels->threads * own_bytes(kernels);
 }
 
 void linear_panels_transpose(const float *x, size_t stride, size_t n_columns, size_t depth,
@@ -61,19 +69,30 @@ static void transpose_view(const struct linear_panels *linear, size_t first, siz
 }
 
 /* y[0, n_columns) += sum, starting from the bias in the first block of the inner dimension. */
-static void store_row(const struct linear_panels *linear, const float *sum, size_t first_column,
+static void store_row(const struct run_job *job, const float *sum, size_t first_column,
                       size_t n_columns, bool first_block, float *y)
 {
-    const float *bias = linear->bias + first_column;
-    if (!first_block)
-        for (size_t i = 0; i < n_columns; i++)
-            y[i] += sum[i];
-    else if (linear->accumulate)
-        for (size_t i = 0; i < n_columns; i++)
-            y[i] += bias[i] + sum[i];
+    if (first_block)
+        job->kernels->vector->bias_finish(sum, job->linear->bias + first_column, n_columns,
+                                          job->linear->accumulate, y);
     else
         for (size_t i = 0; i < n_columns; i++)
-            y[i] = bias[i] + sum[i];
+            y[i] += sum[i];
+}
+
+static void activate_rows(const struct run_job *job, size_t first, size_t n_columns, size_t row,
+                          size_t n_rows)
+{
+    const struct linear_panels *linear = job->linear;
+    const struct vector_kernels *vector = job->kernels->vector;
+    float *y = job->y + row * linear->out_features + first;
+    if (linear->activation == ACTIVATION_NONE)
+        return;
+    for (size_t r = 0; r < n_rows; r++, y += linear->out_features)
+        if (job->rows.coarse != NULL)
+            vector->activate_coarse(linear->activation, y, n_columns);
+        else
+            vector->activate(linear->activation, y, n_columns);
 }
 
 /* Few rows of x on a view: each row of the weights is read once, and again from the cache. */
@@ -87,7 +106,7 @@ static void run_dots(const struct run_job *job, size_t first, size_t n_columns)
     for (size_t row = 0; row < job->n_rows; row++) {
         job->kernels->vector->dots(weights, linear->view.dtype, n_columns, in, job->x + row * in,
                                    sum);
-        store_row(linear, sum, first, n_columns, true, job->y + row * out + first);
+        store_row(job, sum, first, n_columns, true, job->y + row * out + first);
     }
 }
 
@@ -113,25 +132,25 @@ static void run_products(const struct run_job *job, size_t first, size_t n_colum
             job->kernels->vector->product(job->x + row * in + k, in, n_rows, b, stride, depth, tile,
                                           PANEL, product_columns(n_columns));
             for (size_t r = 0; r < n_rows; r++)
-                store_row(linear, tile + r * PANEL, first, n_columns, k == 0,
+                store_row(job, tile + r * PANEL, first, n_columns, k == 0,
                           job->y + (row + r) * out + first);
         }
     }
 }
 
 /* All rows of x on a panel of compact weights, which stays in the second-level cache. */
-static void run_compact(const struct run_job *job, size_t panel, size_t first, size_t n_columns)
+static void run_compact(const struct run_job *job, size_t panel, size_t first, size_t n_columns,
+                        void *own)
 {
     const struct linear_panels *linear = job->linear;
-    const size_t in = linear->in_features, out = linear->out_features;
-    float tile[PRODUCT_ROWS * PANEL];
-    for (size_t row = 0; row < job->n_rows; row += PRODUCT_ROWS) {
-        const size_t n_rows = job->n_rows - row < PRODUCT_ROWS ? job->n_rows - row : PRODUCT_ROWS;
-        compact_panel_product(job->kernels, &linear->compact, panel, job->x + row * in,
-                              job->fine + row, n_rows, tile);
-        for (size_t r = 0; r < n_rows; r++)
-            store_row(linear, tile + r * PANEL, first, n_columns, true,
-                      job->y + (row + r) * out + first);
+    const size_t out = linear->out_features;
+    const struct compact_panel ready =
+        compact_panel_begin(&job->rows, panel, linear->bias + first, own);
+    for (size_t row = 0, n; row < job->n_rows; row += n) {
+        n = product_rows(job->n_rows - row);
+        compact_panel_multiply(&job->rows, &ready, row, n, n_columns, linear->accumulate,
+                               job->y + row * out + first, out);
+        activate_rows(job, first, n_columns, row, n);
     }
 }
 
@@ -141,20 +160,20 @@ static void run_worker(void *argument, size_t index)
     struct run_job *job = argument;
     const struct linear_panels *linear = job->linear;
     const size_t out = linear->out_features;
-    float *own = job->workspace + index * DEPTH_BLOCK * PANEL;
+    void *own = job->own + index * job->own_bytes;
     size_t panel;
     while ((panel = atomic_fetch_add(&job->next_panel, 1)) < job->n_panels) {
         size_t first = panel * linear->columns, n_columns = out - first;
         n_columns = n_columns < linear->columns ? n_columns : linear->columns;
-        if (linear->compact.dtype != COMPUTE_F32)
-            run_compact(job, panel, first, n_columns);
-        else if (linear->packed == NULL && job->n_rows <= FEW_ROWS)
+        if (linear->compact.dtype != COMPUTE_F32) {
+            run_compact(job, panel, first, n_columns, own);
+            continue;
+        }
+        if (linear->packed == NULL && job->n_rows <= FEW_ROWS)
             run_dots(job, first, n_columns);
         else
             run_products(job, first, n_columns, own);
-        for (size_t row = 0; row < job->n_rows && linear->activation != ACTIVATION_NONE; row++)
-            job->kernels->vector->activate(linear->activation, job->y + row * out + first,
-                                           n_columns);
+        activate_rows(job, first, n_columns, 0, job->n_rows);
     }
 }
 
@@ -174,15 +193,17 @@ void linear_panels_run(const struct kernels *kernels, const struct linear_panels
     const bool is_compact = linear->compact.dtype != COMPUTE_F32;
     struct run_job job = {.kernels = kernels,
                           .linear = linear,
-                          .workspace = workspace,
+                          .own = workspace,
+                          .own_bytes = own_bytes(kernels),
                           .n_panels =
                               (linear->out_features + linear->columns - 1) / linear->columns};
+    char *rows = job.own + kernels->threads * job.own_bytes;
     for (size_t row = 0; row < n_rows; row += job.n_rows) {
         job.n_rows = is_compact && n_rows - row > COMPACT_ROWS ? COMPACT_ROWS : n_rows - row;
         job.x = x + row * linear->in_features;
         job.y = y + row * linear->out_features;
         if (is_compact)
-            compact_rows_read(kernels, &linear->compact, job.x, job.n_rows, workspace, job.fine);
+            compact_rows_read(kernels, &linear->compact, job.x, job.n_rows, rows, &job.rows);
         run_rows(&job);
     }
 }

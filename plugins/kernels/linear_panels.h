@@ -4,7 +4,7 @@
 #ifndef LINEAR_PANELS_H
 #define LINEAR_PANELS_H
 
-#include "compact_weights.h"
+#include "compact_rows.h"
 
 #define PANEL COMPACT_COLUMNS /* the most columns of a panel; a multiple of PRODUCT_COLUMNS */
 
@@ -25,7 +25,7 @@ struct linear_panels {
 /* Rows up to which a product takes little longer than reading the weights once. */
 #define FEW_ROWS PRODUCT_ROWS
 
-/* Of one runner: where views are packed during a run of more than FEW_ROWS. */
+/* Of one runner: where views are packed during a run of more than FEW_ROWS, and rows of x for compact weights. */
 size_t linear_panels_workspace_bytes(const struct kernels *kernels);
 /* x(n_rows, in_features) -> y(n_rows, out_features). [lane-thread] */
 void linear_panels_run(const struct kernels *kernels, const struct linear_panels *linear,

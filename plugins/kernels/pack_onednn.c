@@ -2,7 +2,7 @@
  *
  * The layout is the one that oneDNN asks for with SAMPLE_ROWS rows. It is the same for all row
  * counts, and the key of the packed form names it. [create-thread] */
-#include "compact_onednn.h"
+#include "linear_onednn.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -59,15 +59,6 @@ dnnl_status_t linear_attributes(enum activation activation, bool accumulate,
     return status;
 }
 
-/* Of one product: x and weights, and what comes out. 32-bit integers get bias and activation behind oneDNN. */
-static const struct {
-    dnnl_data_type_t x, weights, y;
-} operand_types[] = {
-    [COMPUTE_F32] = {dnnl_f32, dnnl_f32, dnnl_f32},
-    [COMPUTE_BF16] = {dnnl_bf16, dnnl_bf16, dnnl_f32},
-    [COMPUTE_INT8] = {dnnl_u8, dnnl_s8, dnnl_s32},
-};
-
 dnnl_status_t linear_describe(dnnl_engine_t engine, const struct linear_class *class,
                               const dnnl_memory_desc_t *weights, size_t n_rows,
                               dnnl_primitive_desc_t *ret)
@@ -77,20 +68,15 @@ dnnl_status_t linear_describe(dnnl_engine_t engine, const struct linear_class *c
     dnnl_memory_desc_t x_desc, bias_desc, y_desc;
     dnnl_matmul_desc_t matmul;
     dnnl_primitive_attr_t attributes = NULL;
-    const bool is_finished = class->dtype != COMPUTE_INT8;
-    dnnl_status_t status =
-        dnnl_memory_desc_init_by_tag(&x_desc, 2, x, operand_types[class->dtype].x, dnnl_ab);
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&x_desc, 2, x, dnnl_f32, dnnl_ab);
     if (status == dnnl_success)
         status = dnnl_memory_desc_init_by_tag(&bias_desc, 2, bias, dnnl_f32, dnnl_ab);
     if (status == dnnl_success)
-        status =
-            dnnl_memory_desc_init_by_tag(&y_desc, 2, y, operand_types[class->dtype].y, dnnl_ab);
+        status = dnnl_memory_desc_init_by_tag(&y_desc, 2, y, dnnl_f32, dnnl_ab);
     if (status == dnnl_success)
-        status = dnnl_matmul_desc_init(&matmul, &x_desc, weights, is_finished ? &bias_desc : NULL,
-                                       &y_desc);
+        status = dnnl_matmul_desc_init(&matmul, &x_desc, weights, &bias_desc, &y_desc);
     if (status == dnnl_success)
-        status = is_finished ? linear_attributes(class->activation, class->accumulate, &attributes)
-                             : linear_attributes(ACTIVATION_NONE, false, &attributes);
+        status = linear_attributes(class->activation, class->accumulate, &attributes);
     if (status != dnnl_success)
         return status;
     status = dnnl_primitive_desc_create(ret, &matmul, attributes, engine, NULL);
@@ -148,7 +134,7 @@ static model_status find_class(struct kernels *kernels, struct linear_class *cla
         const struct linear_class *old = &backend->classes[i];
         if (old->in_features == class->in_features && old->out_features == class->out_features &&
             old->activation == class->activation && old->accumulate == class->accumulate &&
-            old->view == class->view && old->dtype == class->dtype) {
+            old->view == class->view) {
             *ret = i;
             return MODEL_OK;
         }
@@ -156,8 +142,7 @@ static model_status find_class(struct kernels *kernels, struct linear_class *cla
     if (!have_room(kernels))
         return kernels_no_memory(err, "the shapes of linear layers");
     dnnl_format_tag_t tag = class->view ? dnnl_ba : dnnl_format_tag_any;
-    dnnl_status_t status =
-        dnnl_memory_desc_init_by_tag(&open, 2, dims, operand_types[class->dtype].weights, tag);
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&open, 2, dims, dnnl_f32, tag);
     if (status == dnnl_success)
         status = linear_describe(backend->engine, class, &open, SAMPLE_ROWS, &description);
     if (status != dnnl_success)
@@ -310,30 +295,18 @@ static bool find_panels(const struct linear *linear, const struct linear_source 
     return true;
 }
 
-/* Compact weights, which oneDNN multiplies with many rows where it knows them as they lie; a processor for which it
- * has no such product at all has no class of them. */
+/* Compact weights run on our own loops, few rows and many. */
 static model_status create_compact(struct kernels *kernels, const struct linear_source *source,
                                    struct linear *linear, struct model_error *err)
 {
-    struct compact_weights *compact = &linear->panels.compact;
     linear->panels = (struct linear_panels){.columns = PANEL,
                                             .bias = linear->bias,
                                             .in_features = source->in_features,
                                             .out_features = source->out_features,
                                             .activation = linear->class.activation,
                                             .accumulate = linear->class.accumulate};
-    model_status status = compact_weights_prepare(kernels, source, compact, err);
-    if (status != MODEL_OK)
-        return status;
-    linear->weights = compact->panels;
-    linear->class.dtype = compact->dtype;
-    linear->own_few = linear->own_all = true;
-    if (compact->dtype == COMPUTE_INT4 ||
-        find_class(kernels, &linear->class, &linear->class_index, NULL) != MODEL_OK)
-        return MODEL_OK;
-    linear->class = kernels->backend->classes[linear->class_index];
-    linear->own_all = !compact_layout_fits(&linear->class);
-    return MODEL_OK;
+    linear->own_all = true;
+    return compact_weights_prepare(kernels, source, &linear->panels.compact, err);
 }
 
 /* As it is, for many rows in oneDNN's layout. */

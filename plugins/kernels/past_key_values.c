@@ -1,5 +1,5 @@
 /* past_key_values.c - see past_key_values.h. */
-#include "kernels_internal.h"
+#include "attention_panels.h"
 
 #include <string.h>
 
@@ -8,15 +8,17 @@ static size_t n_pages_for(size_t n_tokens)
     return (n_tokens + PAST_PAGE - 1) / PAST_PAGE;
 }
 
-size_t past_layer_floats(size_t num_heads, size_t head_size, size_t n_positions)
+size_t past_layer_bytes(const struct kernels *kernels, size_t num_heads, size_t head_size,
+                        size_t n_positions)
 {
-    return num_heads * n_positions * (head_size + product_columns(head_size));
+    return num_heads * (attention_keys_bytes(kernels, head_size, n_positions) +
+                        attention_values_bytes(kernels, head_size, n_positions));
 }
 
 static size_t layers_bytes(const struct past_key_values *past)
 {
-    return past->num_layers * past_layer_floats(past->num_heads, past->head_size, PAST_PAGE) *
-           sizeof(float);
+    return past->num_layers *
+           past_layer_bytes(past->kernels, past->num_heads, past->head_size, PAST_PAGE);
 }
 
 static size_t page_bytes(const struct past_key_values *past)
@@ -26,7 +28,7 @@ static size_t page_bytes(const struct past_key_values *past)
 
 int32_t *past_position(const struct past_key_values *past, uint32_t slot, size_t index)
 {
-    char *page = (char *)past->slots[slot].pages[index / PAST_PAGE];
+    char *page = past->slots[slot].pages[index / PAST_PAGE];
     return (int32_t *)(void *)(page + layers_bytes(past)) + index % PAST_PAGE;
 }
 
@@ -43,7 +45,7 @@ size_t past_slot_bytes(const struct past_key_values *past, size_t n_tokens)
 
 static void release_pages(struct past_key_values *past, struct past_slot *slot, size_t n_kept)
 {
-    const struct model_services *services = past->services;
+    const struct model_services *services = past->kernels->services;
     while (slot->n_pages > n_kept)
         services->release(services->context, slot->pages[--slot->n_pages]);
     if (n_kept == 0) {
@@ -54,14 +56,14 @@ static void release_pages(struct past_key_values *past, struct past_slot *slot, 
 
 void past_finish(struct past_key_values *past)
 {
-    for (size_t i = 0; i < PAST_MAX_SLOTS && past->services != NULL; i++)
+    for (size_t i = 0; i < PAST_MAX_SLOTS && past->kernels != NULL; i++)
         release_pages(past, &past->slots[i], 0);
 }
 
 model_status past_reserve(struct past_key_values *past, uint32_t slot, size_t n_tokens,
                           struct model_error *err)
 {
-    const struct model_services *services = past->services;
+    const struct model_services *services = past->kernels->services;
     struct past_slot *own = &past->slots[slot];
     const size_t n_pages = n_pages_for(n_tokens);
     if (own->pages == NULL && n_pages > 0)

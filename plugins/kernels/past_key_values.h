@@ -2,7 +2,7 @@
  *
  * A slot is a list of pages of PAST_PAGE positions, so that it grows without a copy and a short text
  * takes little memory. In a page lie, for each layer, all keys, then all values, head by head as
- * causal_attention.h reads them: keys (head_size, PAST_PAGE), values (PAST_PAGE, head_columns); behind
+ * attention_panels.h has them: keys (head_size, PAST_PAGE), values (PAST_PAGE, head_columns); behind
  * all layers stand the positions that its tokens had, which are not 0, 1, 2, ... where a text was padded. What is
  * behind n_tokens is not defined; a run writes there first and counts it in when it has succeeded, so
  * that a failing one leaves the slot as it was.
@@ -17,18 +17,19 @@
 #define PAST_MAX_SLOTS 64
 
 struct past_slot {
-    float **pages; /* (n_pages); room for all that the model can have */
+    char **pages; /* (n_pages); room for all that the model can have */
     size_t n_pages, n_tokens;
 };
 
 struct past_key_values {
-    const struct model_services *services;
+    const struct kernels *kernels;
     size_t num_layers, num_heads, head_size, max_tokens;
     struct past_slot slots[PAST_MAX_SLOTS];
 };
 
-/* Floats of one layer in a page of n positions, a multiple of 16. */
-size_t past_layer_floats(size_t num_heads, size_t head_size, size_t n_positions);
+/* Bytes of one layer in a page of n positions, a multiple of 16. */
+size_t past_layer_bytes(const struct kernels *kernels, size_t num_heads, size_t head_size,
+                        size_t n_positions);
 /* Bytes of a slot that holds n_tokens. */
 size_t past_slot_bytes(const struct past_key_values *past, size_t n_tokens);
 

@@ -4,94 +4,13 @@
 #ifndef VECTOR_COMPACT_H
 #define VECTOR_COMPACT_H
 
-#include "vector_kernels.h"
-#include "vector_math.h"
+#include "vector_bf16.h"
 
 #include <math.h>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
-
-#define TILE_VECTORS 4 /* of a panel's columns at a time; the panel has a multiple of them */
-#define TILE_COLUMNS (TILE_VECTORS * LANES)
-
-ALWAYS vuint u_load(const void *x)
-{
-    vuint v;
-    memcpy(&v, x, sizeof v);
-    return v;
-}
-
-/* ---- bfloat16: pairs of the inner dimension lie together, the first in the lower half */
-
-/* The tile's rows times one of the inner dimension; `half` picks the number of each pair. */
-ALWAYS void bf16_step(vfloat sum[PRODUCT_ROWS][TILE_VECTORS], const float *const rows[PRODUCT_ROWS],
-                      size_t k, const uint16_t *b, const bool is_second, const size_t n_tile_rows,
-                      const size_t n_vectors)
-{
-    for (size_t c = 0; c < n_vectors; c++) {
-        const vuint pair = u_load(b + 2 * c * LANES);
-        const vfloat column = (vfloat)(is_second ? pair & 0xFFFF0000u : pair << 16);
-        for (size_t r = 0; r < n_tile_rows; r++)
-            sum[r][c] += rows[r][k] * column;
-    }
-}
-
-/* n_tile_rows and n_vectors are constants after inlining. Rows beyond n_rows repeat the last one and are not
- * stored. */
-ALWAYS void bf16_tile(const float *a, size_t lda, size_t n_rows, const uint16_t *b, size_t columns,
-                      size_t depth, float *out, size_t ldo, const size_t n_tile_rows,
-                      const size_t n_vectors)
-{
-    vfloat sum[PRODUCT_ROWS][TILE_VECTORS] = {0};
-    const float *rows[PRODUCT_ROWS];
-    for (size_t r = 0; r < n_tile_rows; r++)
-        rows[r] = a + (r < n_rows ? r : n_rows - 1) * lda;
-    for (size_t k = 0; k + 1 < depth; k += 2, b += 2 * columns) {
-        bf16_step(sum, rows, k, b, false, n_tile_rows, n_vectors);
-        bf16_step(sum, rows, k + 1, b, true, n_tile_rows, n_vectors);
-    }
-    if (depth % 2 != 0)
-        bf16_step(sum, rows, depth - 1, b, false, n_tile_rows, n_vectors);
-    for (size_t r = 0; r < n_tile_rows; r++)
-        for (size_t c = 0; c < n_vectors; c++)
-            if (r < n_rows)
-                v_store(out + r * ldo + c * LANES, sum[r][c]);
-}
-
-static void bf16_product(const float *a, size_t lda, size_t n_rows, const uint16_t *b,
-                         size_t columns, size_t depth, float *out, size_t ldo)
-{
-    const size_t rest = PRODUCT_COLUMNS / LANES;
-    const size_t n_vectors = n_rows == 1 ? TILE_VECTORS : VECTOR_COLUMNS;
-    size_t left = columns / LANES;
-    for (size_t n; left > 0; left -= n, b += 2 * n * LANES, out += n * LANES) {
-        n = left >= n_vectors ? n_vectors : rest;
-        if (n_rows == 1 && n == TILE_VECTORS)
-            bf16_tile(a, lda, 1, b, columns, depth, out, ldo, 1, TILE_VECTORS);
-        else if (n == VECTOR_COLUMNS)
-            bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, VECTOR_COLUMNS);
-        else
-            bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, rest);
-    }
-}
-
-static void to_bf16(const float *x, size_t n, uint16_t *y)
-{
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        const vuint bits = (vuint)v_load(x + i);
-        const vuint nearest = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-        const vhalf half = __builtin_convertvector(nearest, vhalf);
-        memcpy(y + i, &half, sizeof half);
-    }
-    for (; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        y[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-    }
-}
 
 /* ---- integers */
 
@@ -114,6 +33,7 @@ ALWAYS vint v_nearest(vfloat x)
 }
 
 typedef int8_t vbyte __attribute__((vector_size(VECTOR_BYTES / 4)));
+typedef uint16_t vshort __attribute__((vector_size(VECTOR_BYTES)));
 
 ALWAYS int32_t i_sum(vint x)
 {
@@ -158,16 +78,25 @@ static void fine_row(const float *x, size_t n, struct fine_row *row)
     }
 }
 
-static float coarse_row(const float *x, size_t n, uint8_t *y)
+static float coarse_row(const float *x, size_t n, int8_t *y, int32_t *ret_sum)
 {
     const float largest = absolute_largest(x, n);
     const float scale = largest > 0 ? largest / 127.0f : 1.0f, factor = 1.0f / scale;
-    for (size_t i = 0; i < n; i += LANES) {
-        const size_t left = n - i < LANES ? n - i : LANES;
-        const vfloat part = left == LANES ? v_load(x + i) : v_load_part(x + i, left, 0.0f);
-        const vbyte bytes = __builtin_convertvector(v_nearest(part * factor) + 128, vbyte);
-        memcpy(y + i, &bytes, left);
+    vint sum = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vint q = v_nearest(v_load(x + i) * factor);
+        const vbyte bytes = __builtin_convertvector(q, vbyte);
+        memcpy(y + i, &bytes, sizeof bytes);
+        sum += q;
     }
+    if (i < n) {
+        const vint q = v_nearest(v_load_part(x + i, n - i, 0.0f) * factor);
+        const vbyte bytes = __builtin_convertvector(q, vbyte);
+        memcpy(y + i, &bytes, n - i);
+        sum += q;
+    }
+    *ret_sum = i_sum(sum);
     return largest < INFINITY ? scale : NAN;
 }
 
@@ -230,11 +159,11 @@ static void int8_row(const struct fine_row *x, const int8_t *panel, size_t depth
     }
 }
 
-/* Halves of LANES columns as f32. */
-ALWAYS vfloat f16_load(const uint16_t *x)
+/* Those of columns [c, c + LANES). */
+ALWAYS vfloat group_scales(const uint8_t *group, size_t c)
 {
     vhalf halves;
-    memcpy(&halves, x, sizeof halves);
+    memcpy(&halves, group + c * sizeof(uint16_t), sizeof halves);
     return v_from_f16(halves);
 }
 
@@ -244,8 +173,9 @@ static void int4_row(const struct fine_row *x, const uint8_t *panel, size_t dept
         const uint8_t *group = panel;
         vfloat sum[TILE_VECTORS] = {0};
         for (size_t k = 0; k < depth; k += INT4_GROUP, group += INT4_GROUP_BYTES) {
-            vint high[TILE_VECTORS] = {0}, low[TILE_VECTORS] = {0};
-            const int32_t offset = 8 * x->group_sums[k / INT4_GROUP];
+            vint high[TILE_VECTORS] = {0}, low[TILE_VECTORS];
+            for (size_t v = 0; v < TILE_VECTORS; v++)
+                low[v] = (vint){0} - 8 * x->group_sums[k / INT4_GROUP];
             for (size_t q = 0; q < INT4_GROUP / 2; q += 4) {
                 const int32_t h0 = four_bytes(x->high + k + q), l0 = four_bytes(x->low + k + q);
                 const int32_t h1 = four_bytes(x->high + k + q + INT4_GROUP / 2);
@@ -258,35 +188,114 @@ static void int4_row(const struct fine_row *x, const uint8_t *panel, size_t dept
                     low[v] = dot4(dot4(low[v], first, l0), second, l1);
                 }
             }
-            const uint16_t *scales = (const uint16_t *)(const void *)group;
             for (size_t v = 0; v < TILE_VECTORS; v++)
-                sum[v] += f16_load(scales + c + v * LANES) *
-                          __builtin_convertvector(128 * high[v] + low[v] - offset, vfloat);
+                sum[v] += group_scales(group, c + v * LANES) *
+                          __builtin_convertvector(128 * high[v] + low[v], vfloat);
         }
         for (size_t v = 0; v < TILE_VECTORS; v++)
             v_store(out + c + v * LANES, x->scale * sum[v]);
     }
 }
 
+/* n_tile_rows is a constant after inlining. Rows beyond n_rows repeat the last one and are not stored. */
+ALWAYS void fours_tile(const int8_t *a, size_t lda, size_t n_rows, const int8_t *b, size_t n_fours,
+                       int32_t *out, const size_t n_tile_rows)
+{
+    vint sum[PRODUCT_ROWS][VECTOR_COLUMNS] = {0};
+    const int8_t *rows[PRODUCT_ROWS];
+    for (size_t r = 0; r < n_tile_rows; r++)
+        rows[r] = a + (r < n_rows ? r : n_rows - 1) * lda;
+    for (size_t k = 0; k < n_fours; k++, b += 4 * COMPACT_COLUMNS) {
+        vuint w[VECTOR_COLUMNS];
+        for (size_t c = 0; c < VECTOR_COLUMNS; c++)
+            w[c] = u_load(b + 4 * c * LANES) ^ 0x80808080u;
+        for (size_t r = 0; r < n_tile_rows; r++)
+            for (size_t c = 0; c < VECTOR_COLUMNS; c++)
+                sum[r][c] = dot4(sum[r][c], w[c], four_bytes(rows[r] + 4 * k));
+    }
+    for (size_t r = 0; r < n_tile_rows; r++)
+        for (size_t c = 0; c < VECTOR_COLUMNS; c++)
+            if (r < n_rows)
+                memcpy(out + r * COMPACT_COLUMNS + c * LANES, &sum[r][c], sizeof sum[r][c]);
+}
+
+static void int8_dots(const int8_t *a, size_t lda, size_t n_rows, const int8_t *b, size_t n_fours,
+                      int32_t *out)
+{
+    const size_t step = VECTOR_COLUMNS * LANES;
+    for (size_t c = 0; c < COMPACT_COLUMNS; c += step)
+        if (n_rows <= SMALL_TILE_ROWS)
+            fours_tile(a, lda, n_rows, b + 4 * c, n_fours, out + c, SMALL_TILE_ROWS);
+        else
+            fours_tile(a, lda, n_rows, b + 4 * c, n_fours, out + c, PRODUCT_ROWS);
+}
+
+/* Bytes 0 and 2 of each lane, then 1 and 3, as numbers of 16 bits with 8 behind the point: they are at most 127, and
+ * are rounded half upwards. */
+ALWAYS vuint rescale(vuint nibbles, vshort ratio)
+{
+    const vshort half = 128 - 8 * ratio;
+    const vshort even = (vshort)(nibbles & 0x000F000Fu) * ratio + half;
+    const vshort odd = (vshort)((nibbles >> 8) & 0x000F000Fu) * ratio + half;
+    return (((vuint)even >> 8) & 0x00FF00FFu) | ((vuint)odd & 0xFF00FF00u);
+}
+
+/* LANES columns. The largest scale of a column has 8 steps of 127 / 8 each. */
+ALWAYS void unpack_columns(const uint8_t *panel, size_t c, size_t n_groups, int8_t *q,
+                           float *scales)
+{
+    vfloat largest = {0};
+    for (size_t g = 0; g < n_groups; g++)
+        largest = v_max(v_abs(group_scales(panel + g * INT4_GROUP_BYTES, c)), largest);
+    const vfloat factor = v_select(largest > 0.0f, 256.0f * 127.0f / 8.0f / largest, SPLAT(0.0f));
+    v_store(scales, largest * (8.0f / 127.0f));
+    for (size_t g = 0; g < n_groups; g++, panel += INT4_GROUP_BYTES) {
+        const vint one = v_nearest(group_scales(panel, c) * factor);
+        const vshort ratio = (vshort)(((vuint)one & 0xFFFFu) | ((vuint)one << 16));
+        for (size_t k = 0; k < INT4_GROUP / 2; k += 4, q += 4 * COMPACT_COLUMNS) {
+            const vuint both = u_load(panel + INT4_SCALES_BYTES + k * COMPACT_COLUMNS + 4 * c);
+            const vuint first = rescale(both, ratio), second = rescale(both >> 4, ratio);
+            memcpy(q, &first, sizeof first);
+            memcpy(q + INT4_GROUP / 2 * COMPACT_COLUMNS, &second, sizeof second);
+        }
+        q += INT4_GROUP / 2 * COMPACT_COLUMNS;
+    }
+}
+
+static void int4_unpack(const uint8_t *panel, size_t n_groups, int8_t *q, float *scales)
+{
+    for (size_t c = 0; c < COMPACT_COLUMNS; c += LANES)
+        unpack_columns(panel, c, n_groups, q + 4 * c, scales + c);
+}
+
 static void int8_finish(const int32_t *products, const struct int8_columns *columns, float scale,
-                        size_t n, bool accumulate, float *y)
+                        int32_t sum, size_t n, bool accumulate, float *y)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        vint product, sum;
+        vint product;
         memcpy(&product, products + i, sizeof product);
-        memcpy(&sum, columns->sums + i, sizeof sum);
-        const vfloat value = __builtin_convertvector(product - 128 * sum, vfloat) * scale *
-                                 v_load(columns->scales + i) +
+        const vfloat value = __builtin_convertvector(product - 128 * sum, vfloat) *
+                                 (scale * v_load(columns->scales + i)) +
                              v_load(columns->bias + i);
         v_store(y + i, accumulate ? v_load(y + i) + value : value);
     }
     for (; i < n; i++) {
         const float value =
-            (float)(products[i] - 128 * columns->sums[i]) * scale * columns->scales[i] +
-            columns->bias[i];
+            (float)(products[i] - 128 * sum) * (scale * columns->scales[i]) + columns->bias[i];
         y[i] = accumulate ? y[i] + value : value;
     }
+}
+
+static void bias_finish(const float *sums, const float *bias, size_t n, bool accumulate, float *y)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vfloat value = v_load(sums + i) + v_load(bias + i);
+        v_store(y + i, accumulate ? v_load(y + i) + value : value);
+    }
+    for (; i < n; i++)
+        y[i] = accumulate ? y[i] + (sums[i] + bias[i]) : sums[i] + bias[i];
 }
 
 #endif

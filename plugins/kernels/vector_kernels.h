@@ -11,6 +11,7 @@
 #include "row_ops.h"
 
 #define PRODUCT_ROWS    6  /* rows of a in one call of product() */
+#define SMALL_TILE_ROWS 4  /* so few do not cost what PRODUCT_ROWS do */
 #define PRODUCT_COLUMNS 16 /* columns of b come in multiples of this */
 #define RECURRENT_UNITS 16 /* units of a recurrent layer in one panel of weights */
 
@@ -39,7 +40,6 @@ struct fine_row {
 /* Of the columns of int8 weights. */
 struct int8_columns {
     const float *scales, *bias;
-    const int32_t *sums; /* of the weights */
 };
 
 /* What a map reaches to: least <= 0 <= largest, and NaN where a number is not finite. */
@@ -59,8 +59,17 @@ static inline size_t product_columns(size_t n)
     return (n + PRODUCT_COLUMNS - 1) / PRODUCT_COLUMNS * PRODUCT_COLUMNS;
 }
 
+/* How many of `left` rows to take at a time, so that 128 are whole tiles. */
+static inline size_t product_rows(size_t left)
+{
+    if (left > PRODUCT_ROWS && left <= 2 * SMALL_TILE_ROWS)
+        return SMALL_TILE_ROWS;
+    return left < PRODUCT_ROWS ? left : PRODUCT_ROWS;
+}
+
 struct vector_kernels {
     const char *name; /* "avx512" */
+    bool has_bf16;    /* products of bf16 are faster than those of f32 */
 
     /* out(n_rows, columns) = a(n_rows, depth) b(depth, columns); the three with row strides lda, ldb,
      * ldo. n_rows <= PRODUCT_ROWS; columns a multiple of PRODUCT_COLUMNS. One row runs as fast as b
@@ -80,6 +89,8 @@ struct vector_kernels {
                        float *y); /* all (n) */
 
     void (*activate)(enum activation activation, float *x, size_t n); /* in place */
+    /* The same where the next product rounds to fewer bits anyway: GELU to 4e-5 and 1e-5 of x. */
+    void (*activate_coarse)(enum activation activation, float *x, size_t n);
 
     /* Winograd's F(2 x 2, 3 x 3), conv_winograd.h; n a multiple of PRODUCT_COLUMNS.
      * v(16, n with stride) = the transform of the 4 x 4 places d, each (n). */
@@ -103,18 +114,30 @@ struct vector_kernels {
      * multiple of PRODUCT_COLUMNS. */
     void (*bf16_product)(const float *a, size_t lda, size_t n_rows, const uint16_t *panel,
                          size_t columns, size_t depth, float *out, size_t ldo);
+    /* The same with a in bf16, rows lda numbers apart, n_pairs pairs of each; those of b, (n_pairs, columns, 2), are
+     * ldb pairs apart. */
+    void (*bf16_dots)(const uint16_t *a, size_t lda, size_t n_rows, const uint16_t *b, size_t ldb,
+                      size_t n_pairs, float *out, size_t ldo, size_t columns);
     /* out(COMPACT_COLUMNS) = x panel, the columns' scales left out; depth is the filled-up one. */
     void (*int8_row)(const struct fine_row *x, const int8_t *panel, size_t depth, float *out);
     void (*int4_row)(const struct fine_row *x, const uint8_t *panel, size_t depth, float *out);
     /* The row of x(n); n counts up to a multiple of INT4_GROUP, and zeros are behind it. */
     void (*fine_row)(const float *x, size_t n, struct fine_row *row);
-    /* x(n) rounded to the nearest: to bf16, and to 128 + x / scale, of which the scale is returned. */
-    void (*to_bf16)(const float *x, size_t n, uint16_t *y);
-    float (*coarse_row)(const float *x, size_t n, uint8_t *y);
-    /* y(n) = scale * (products - 128 sums) * scales + bias, plus y if accumulate; products of a row as
-     * coarse_row() gives it. */
+    void (*to_bf16)(const float *x, size_t n, uint16_t *y); /* y(n): the nearest to x(n) */
+    /* y(n): the integers nearest to x / scale, at most 127; returns the scale and their sum. */
+    float (*coarse_row)(const float *x, size_t n, int8_t *y, int32_t *ret_sum);
+    /* out(n_rows, COMPACT_COLUMNS) = a (panel + 128); rows of a lda bytes apart, n_fours fours of each. */
+    void (*int8_dots)(const int8_t *a, size_t lda, size_t n_rows, const int8_t *panel,
+                      size_t n_fours, int32_t *out);
+    /* A panel of int4 as one of int8: each column gets one scale, of which those of its groups are a multiple to
+     * 8 bits behind the point. */
+    void (*int4_unpack)(const uint8_t *panel, size_t n_groups, int8_t *q, float *scales);
+    /* y(n) = scale * (products - 128 sum) * scales + bias, plus y if accumulate: of a row as coarse_row() and
+     * int8_dots() give it. */
     void (*int8_finish)(const int32_t *products, const struct int8_columns *columns, float scale,
-                        size_t n, bool accumulate, float *y);
+                        int32_t sum, size_t n, bool accumulate, float *y);
+    /* y(n) = sums + bias, plus y if accumulate. */
+    void (*bias_finish)(const float *sums, const float *bias, size_t n, bool accumulate, float *y);
 
     /* Feature maps for int8 weights: what x(n) reaches to; its bytes by a code that keeps them in [0, 255]. */
     struct map_range (*map_range)(const float *x, size_t n);
@@ -126,6 +149,7 @@ struct vector_kernels {
 };
 
 /* NULL where this build or processor has not got the set. */
+const struct vector_kernels *vector_kernels_bf16(void); /* vnni with products of bf16 */
 const struct vector_kernels *vector_kernels_vnni(void); /* AVX-512 with products of bytes */
 const struct vector_kernels *vector_kernels_avx512(void);
 const struct vector_kernels *vector_kernels_avx2(void);

@@ -12,8 +12,8 @@ const struct vector_kernels *vector_kernels_base(void)
 
 const struct vector_kernels *vector_kernels_best(void)
 {
-    const struct vector_kernels *const sets[] = {vector_kernels_vnni(), vector_kernels_avx512(),
-                                                 vector_kernels_avx2()};
+    const struct vector_kernels *const sets[] = {vector_kernels_bf16(), vector_kernels_vnni(),
+                                                 vector_kernels_avx512(), vector_kernels_avx2()};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         if (sets[i] != NULL)
             return sets[i];

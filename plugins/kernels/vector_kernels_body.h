@@ -274,6 +274,29 @@ static void activate(enum activation activation, float *x, size_t n)
     }
 }
 
+ALWAYS void gelu_coarse(const float *p, float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vfloat half = 0.5f * v_load(x + i);
+        v_store(x + i, half + half * v_odd(p, v_load(x + i)));
+    }
+    if (i < n) {
+        const vfloat all = v_load_part(x + i, n - i, 0.0f), half = 0.5f * all;
+        v_store_part(x + i, n - i, half + half * v_odd(p, all));
+    }
+}
+
+static void activate_coarse(enum activation activation, float *x, size_t n)
+{
+    if (activation == ACTIVATION_GELU)
+        gelu_coarse(erf_coarse, x, n);
+    else if (activation == ACTIVATION_GELU_TANH)
+        gelu_coarse(tanh_coarse, x, n);
+    else
+        activate(activation, x, n);
+}
+
 /* B^T d B, rows and then columns, with B^T = (1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1). */
 static void winograd_input(const float *const d[16], size_t n, float *v, size_t stride)
 {
@@ -327,7 +350,8 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
 
 #define VECTOR_KERNELS(name_)                                                                      \
     {                                                                                              \
-        name_, product, dots, exp_row, layer_norm, activate, winograd_input, winograd_output,      \
-            panel_row, lstm_gates, gru_gates, bf16_product, int8_row, int4_row, fine_row, to_bf16, \
-            coarse_row, int8_finish, map_range, map_coarse, map_finish                                                                \
+        name_, HAS_BF16, product, dots, exp_row, layer_norm, activate, activate_coarse,            \
+            winograd_input, winograd_output, panel_row, lstm_gates, gru_gates, bf16_product,       \
+            bf16_dots, int8_row, int4_row, fine_row, to_bf16, coarse_row, int8_dots, int4_unpack,  \
+            int8_finish, bias_finish, map_range, map_coarse, map_finish                            \
     }

@@ -1,4 +1,4 @@
-/* vector_maps.h - the inner loops of convolutions with int8 weights (conv_compact_onednn.c), for one vector size;
+/* vector_maps.h - the inner loops of convolutions with int8 weights (conv_coarse_onednn.c), for one vector size;
  * included by vector_kernels_body.h alone. Each reads a map once, in order. */
 #ifndef VECTOR_MAPS_H
 #define VECTOR_MAPS_H

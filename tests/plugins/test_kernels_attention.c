@@ -1,4 +1,5 @@
-/* test_kernels_attention.c - attention and packed rows against naive loops in double. */
+/* test_kernels_attention.c - attention (attention.c, attention_panels.c) and packed rows against naive loops in
+ * double. */
 #include "plugin_harness.h"
 
 #include "kernels.h"
@@ -51,11 +52,15 @@ static double *reference(const struct attention *a, size_t rows)
     return context;
 }
 
-static void check(size_t num_heads, size_t head_size, const struct attention_sequence *sequences,
-                  size_t n_sequences, uint32_t threads)
+static void check_dtype(const char *dtype, size_t num_heads, size_t head_size,
+                        const struct attention_sequence *sequences, size_t n_sequences,
+                        uint32_t threads)
 {
     struct harness *h = harness_create(NULL, "{}", threads);
     struct kernels *kernels = NULL;
+    /* bf16 keeps 8 bits of scores that may be as large as 4 sqrt(head_size), of weights and of values up to 2. */
+    const double bound = dtype == NULL ? 3e-6 : 0.02 + 0.006 * sqrt((double)head_size);
+    h->args.compute_dtype = dtype;
     assert_int_equal(kernels_create(&h->services, &h->args, &kernels, &h->err), MODEL_OK);
     size_t width = num_heads * head_size, rows = 0, keys = 0;
     for (size_t i = 0; i < n_sequences; i++) {
@@ -81,7 +86,7 @@ static void check(size_t num_heads, size_t head_size, const struct attention_seq
     attention_run(kernels, &a);
     double *want = reference(&a, rows);
     for (size_t i = 0; i < rows * width; i++)
-        if (!(fabs((double)context[i] - want[i]) <= 3e-6))
+        if (!(fabs((double)context[i] - want[i]) <= bound))
             fail_msg("heads %zu x %zu: [%zu] is %g, want %g", num_heads, head_size, i,
                      (double)context[i], want[i]);
     assert_true(context[rows * width] == guard);
@@ -91,6 +96,13 @@ static void check(size_t num_heads, size_t head_size, const struct attention_seq
     free(qkv);
     kernels_destroy(kernels);
     assert_int_equal(harness_destroy(h), 0);
+}
+
+static void check(size_t num_heads, size_t head_size, const struct attention_sequence *sequences,
+                  size_t n_sequences, uint32_t threads)
+{
+    check_dtype(NULL, num_heads, head_size, sequences, n_sequences, threads);
+    check_dtype("int8", num_heads, head_size, sequences, n_sequences, threads);
 }
 
 static void every_head_size_agrees(void **state)

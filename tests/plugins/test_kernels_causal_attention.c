@@ -1,5 +1,5 @@
 /* test_kernels_causal_attention.c - causal attention over pages against naive loops in double: any head
- * size, page size, past and number of new rows. */
+ * size, page size, past and number of new rows, in f32 and in fewer bits. */
 #include "plugin_harness.h"
 
 #include "kernels.h"
@@ -29,12 +29,16 @@ struct shape {
     size_t num_heads, head_size, page_positions, n_sequences;
     size_t n_past[MAX_SEQUENCES], n_rows[MAX_SEQUENCES];
     uint32_t threads;
+    const char *dtype; /* NULL: f32 */
 };
 
 /* All positions of one sequence: qkv(n, 3, width) -> context of the last n_rows. */
 static void check_sequence(const struct shape *shape, const float *qkv, size_t n, size_t n_rows,
                            const float *context)
 {
+    /* bf16 keeps 8 bits of scores that may be as large as 4 sqrt(head_size), of weights and of values up to 2. */
+    const double bound =
+        shape->dtype == NULL ? 4e-6 : 0.02 + 0.006 * sqrt((double)shape->head_size);
     const size_t width = shape->num_heads * shape->head_size;
     double *scores = malloc(n * sizeof *scores);
     for (size_t row = n - n_rows; row < n; row++) {
@@ -54,7 +58,7 @@ static void check_sequence(const struct shape *shape, const float *qkv, size_t n
             for (size_t k = 0; k <= row; k++)
                 want += scores[k] / sum * (double)qkv[k * 3 * width + 2 * width + c];
             double found = (double)context[(row - (n - n_rows)) * width + c];
-            if (!(fabs(found - want) <= 4e-6))
+            if (!(fabs(found - want) <= bound))
                 fail_msg("row %zu, %zu: %g, want %g", row, c, found, want);
         }
     }
@@ -62,24 +66,26 @@ static void check_sequence(const struct shape *shape, const float *qkv, size_t n
 }
 
 /* Runs the past in one call of its own, then the new rows of all sequences in one. */
-static void check(const struct shape *shape)
+static void check_dtype(const struct shape *shape)
 {
     struct harness *h = harness_create(NULL, "{}", shape->threads);
     struct kernels *kernels = NULL;
+    h->args.compute_dtype = shape->dtype;
     assert_int_equal(kernels_create(&h->services, &h->args, &kernels, &h->err), MODEL_OK);
     const size_t width = shape->num_heads * shape->head_size, page = shape->page_positions;
-    const size_t floats = past_layer_floats(shape->num_heads, shape->head_size, page);
-    float *qkv[MAX_SEQUENCES], **pages[MAX_SEQUENCES], *rows = random_floats(4000 * width);
+    const size_t layer = past_layer_bytes(kernels, shape->num_heads, shape->head_size, page);
+    char **pages[MAX_SEQUENCES];
+    float *qkv[MAX_SEQUENCES], *rows = random_floats(4000 * width);
     struct causal_sequence sequences[MAX_SEQUENCES];
     size_t n_rows = 0, max_keys = 0;
     for (size_t s = 0; s < shape->n_sequences; s++) {
         const size_t n = shape->n_past[s] + shape->n_rows[s];
         max_keys = n > max_keys ? n : max_keys;
         qkv[s] = random_floats(n * 3 * width);
-        pages[s] = calloc(n / page + 1, sizeof(float *));
+        pages[s] = calloc(n / page + 1, sizeof(char *));
         for (size_t i = 0; i <= n / page; i++) {
-            pages[s][i] = aligned_alloc(64, 2 * floats * sizeof(float) + 64);
-            memset(pages[s][i], 0xFF, 2 * floats * sizeof(float)); /* NaN where nothing was read */
+            pages[s][i] = aligned_alloc(64, (2 * layer + 63) / 64 * 64);
+            memset(pages[s][i], 0xFF, 2 * layer); /* NaN where nothing was read */
         }
     }
     size_t bytes = causal_attention_workspace_bytes(kernels, shape->head_size, max_keys);
@@ -90,7 +96,7 @@ static void check(const struct shape *shape)
                                  .head_size = shape->head_size,
                                  .scale = 1 / sqrtf((float)shape->head_size),
                                  .page_positions = page,
-                                 .page_offset = floats, /* the second layer */
+                                 .page_offset = layer, /* the second layer */
                                  .sequences = sequences,
                                  .workspace = aligned_alloc(64, (bytes + 63) / 64 * 64)};
     for (size_t s = 0; s < shape->n_sequences; s++) {
@@ -131,19 +137,26 @@ static void check(const struct shape *shape)
     assert_int_equal(harness_destroy(h), 0);
 }
 
+static void check(struct shape *shape)
+{
+    check_dtype(shape);
+    shape->dtype = "int8";
+    check_dtype(shape);
+}
+
 static void every_head_size_agrees(void **state)
 {
     (void)state;
     for (size_t head = 1; head <= 130; head += head < 20 ? 1 : 11)
         check(&(struct shape){
-            head % 3 + 1, head, 64, 3, {5, 0, 70}, {7, 1, 2}, (uint32_t)(1 + head % 3)});
+            head % 3 + 1, head, 64, 3, {5, 0, 70}, {7, 1, 2}, (uint32_t)(1 + head % 3), NULL});
 }
 
 static void every_number_of_new_rows_agrees(void **state)
 {
     (void)state;
     for (size_t n = 1; n <= 150; n += n < 20 ? 1 : 13)
-        check(&(struct shape){2, 16, 64, 1, {0}, {n}, (uint32_t)(1 + n % 2)});
+        check(&(struct shape){2, 16, 64, 1, {0}, {n}, (uint32_t)(1 + n % 2), NULL});
 }
 
 static void every_past_and_page_size_agrees(void **state)
@@ -151,8 +164,14 @@ static void every_past_and_page_size_agrees(void **state)
     (void)state;
     for (size_t page = 16; page <= 64; page += 16)
         for (size_t past = 0; past <= 135; past += past < 20 ? 3 : 19)
-            check(&(struct shape){
-                2, 8, page, 4, {past, 0, 64, past / 2}, {1, 1, 1, 9}, (uint32_t)(1 + past % 2)});
+            check(&(struct shape){2,
+                                  8,
+                                  page,
+                                  4,
+                                  {past, 0, 64, past / 2},
+                                  {1, 1, 1, 9},
+                                  (uint32_t)(1 + past % 2),
+                                  NULL});
 }
 
 int main(void)

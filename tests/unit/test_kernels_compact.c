@@ -1,4 +1,4 @@
-/* test_kernels_compact.c - the inner loops of weights of 16, 8 and 4 bits (vector_compact.h) in every instruction set
+/* test_kernels_compact.c - the inner loops of weights of 16, 8 and 4 bits (vector_compact.h, vector_bf16.h) in every instruction set
  * of this machine against naive loops in double precision. */
 #include "vector_kernels.h"
 
@@ -16,12 +16,13 @@
 static const size_t depths[] = {1, 2, 3, 31, 32, 33, 64, 100, 300};
 #define N_DEPTHS (sizeof depths / sizeof *depths)
 
-static const struct vector_kernels *sets[4];
+static const struct vector_kernels *sets[5];
 
 static size_t find_sets(void)
 {
     const struct vector_kernels *all[] = {vector_kernels_base(), vector_kernels_avx2(),
-                                          vector_kernels_avx512(), vector_kernels_vnni()};
+                                          vector_kernels_avx512(), vector_kernels_vnni(),
+                                          vector_kernels_bf16()};
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] != NULL)
@@ -102,7 +103,8 @@ static void a_row_of_zeros_and_one_with_infinity_say_so(void **state)
 {
     (void)state;
     static struct row row;
-    uint8_t coarse[64];
+    int8_t coarse[64];
+    int32_t sum;
     for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
         make_row(sets[s], &row, 40, 0.0f);
         assert_int_equal(row.fine.high_sum, 0);
@@ -111,7 +113,7 @@ static void a_row_of_zeros_and_one_with_infinity_say_so(void **state)
         row.x[3] = INFINITY;
         sets[s]->fine_row(row.x, 40, &row.fine);
         assert_true(isnan(row.fine.scale));
-        assert_true(isnan(sets[s]->coarse_row(row.x, 40, coarse)));
+        assert_true(isnan(sets[s]->coarse_row(row.x, 40, coarse, &sum)));
     }
 }
 
@@ -147,6 +149,44 @@ static void bf16_products_agree_for_all_tiles(void **state)
                 for (size_t columns = PRODUCT_COLUMNS; columns <= COLUMNS;
                      columns += PRODUCT_COLUMNS)
                     check_bf16(sets[s], depths[d], n_rows, columns);
+}
+
+static void check_bf16_dots(const struct vector_kernels *set, size_t n_pairs, size_t n_rows,
+                            size_t columns)
+{
+    static uint16_t a[PRODUCT_ROWS * (MAX_DEPTH + 4)], panel[MAX_DEPTH * (COLUMNS + 16) * 2];
+    static float out[PRODUCT_ROWS * (COLUMNS + 33)];
+    const size_t lda = 2 * n_pairs + 2, ldb = columns + 3, ldo = columns + 1;
+    for (size_t k = 0; k < sizeof a / sizeof *a; k++) {
+        const float x = random_float();
+        set->to_bf16(&x, 1, &a[k]);
+    }
+    for (size_t k = 0; k < sizeof panel / sizeof *panel; k++) {
+        const float w = random_float();
+        set->to_bf16(&w, 1, &panel[k]);
+    }
+    for (size_t i = 0; i < PRODUCT_ROWS * ldo; i++)
+        out[i] = 77.0f;
+    set->bf16_dots(a, lda, n_rows, panel, ldb, n_pairs, out, ldo, columns);
+    for (size_t r = 0; r < PRODUCT_ROWS; r++)
+        for (size_t c = 0; c < ldo; c++) {
+            double want = r < n_rows && c < columns ? 0 : 77.0;
+            for (size_t k = 0; k < 2 * n_pairs && want != 77.0; k++)
+                want += (double)bf16_value(a[r * lda + k]) *
+                        (double)bf16_value(panel[(k / 2 * ldb + c) * 2 + k % 2]);
+            assert_true(fabs((double)out[r * ldo + c] - want) <= 1e-5 * sqrt((double)n_pairs));
+        }
+}
+
+static void products_of_two_bf16_agree_for_all_tiles(void **state)
+{
+    (void)state;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t n_rows = 1; n_rows <= PRODUCT_ROWS; n_rows++)
+            for (size_t columns = PRODUCT_COLUMNS; columns <= COLUMNS + 16;
+                 columns += PRODUCT_COLUMNS)
+                for (size_t n_pairs = 1; n_pairs <= 150; n_pairs += 49)
+                    check_bf16_dots(sets[s], n_pairs, n_rows, columns);
 }
 
 static void numbers_become_the_nearest_bf16(void **state)
@@ -214,6 +254,36 @@ static double int4_weight(const uint8_t *panel, size_t k, size_t column)
     return ldexp(half >> 15 ? -q : q, (half >> 10 & 31) - 15);
 }
 
+static void products_of_bytes_agree_for_all_tiles(void **state)
+{
+    (void)state;
+    static int8_t a[PRODUCT_ROWS * (MAX_DEPTH + 8)], panel[MAX_DEPTH * COLUMNS];
+    static int32_t out[PRODUCT_ROWS * COLUMNS];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t n_rows = 1; n_rows <= PRODUCT_ROWS; n_rows++)
+            for (size_t n_fours = 1; n_fours <= MAX_DEPTH / 4; n_fours += 79) {
+                const size_t lda = 4 * n_fours + 5;
+                int8_t *const all[] = {a, panel};
+                const size_t sizes[] = {sizeof a, sizeof panel};
+                for (size_t i = 0; i < 2;
+                     i++) /* -127 and 127 among them: sums of 16 bits would overflow */
+                    for (size_t k = 0; k < sizes[i]; k++)
+                        all[i][k] = (int8_t)((int32_t)(next_random() % 255) - 127);
+                memset(a, 127, 16);
+                memset(panel, 127, sizeof panel / 2);
+                memset(out, 0, sizeof out);
+                sets[s]->int8_dots(a, lda, n_rows, panel, n_fours, out);
+                for (size_t r = 0; r < PRODUCT_ROWS; r++)
+                    for (size_t c = 0; c < COLUMNS; c++) {
+                        int32_t want = 0;
+                        for (size_t k = 0; k < 4 * n_fours && r < n_rows; k++)
+                            want +=
+                                a[r * lda + k] * (panel[(k / 4 * COLUMNS + c) * 4 + k % 4] + 128);
+                        assert_int_equal(out[r * COLUMNS + c], want);
+                    }
+            }
+}
+
 static void int4_products_agree(void **state)
 {
     (void)state;
@@ -238,36 +308,66 @@ static void int4_products_agree(void **state)
         }
 }
 
-static void rows_of_eight_bits_are_finished_with_scales_bias_and_what_was_there(void **state)
+static void a_panel_of_int4_unpacks_to_int8_with_a_scale_for_each_column(void **state)
+{
+    (void)state;
+    enum { GROUPS = 5 };
+    static _Alignas(64) uint8_t panel[GROUPS * INT4_GROUP_BYTES];
+    static int8_t q[GROUPS * INT4_GROUP * COLUMNS];
+    float scales[COLUMNS];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
+        fill_int4(panel, GROUPS);
+        for (size_t g = 0; g < GROUPS; g++) /* a column of zeros */
+            memset(panel + g * INT4_GROUP_BYTES + 2 * 7, 0, 2);
+        sets[s]->int4_unpack(panel, GROUPS, q, scales);
+        for (size_t c = 0; c < COLUMNS; c++) {
+            double largest = 0;
+            for (size_t k = 0; k < GROUPS * INT4_GROUP && c != 7; k++)
+                largest = fmax(largest, fabs(int4_weight(panel, k, c)));
+            assert_true((double)scales[c] * 127.0 >= largest * 0.999);
+            for (size_t k = 0; k < GROUPS * INT4_GROUP; k++) {
+                const double want = c == 7 ? 0 : int4_weight(panel, k, c);
+                const double found = (double)scales[c] * q[(k / 4 * COLUMNS + c) * 4 + k % 4];
+                assert_true(fabs(found - want) <= 0.52 * (double)scales[c]);
+            }
+        }
+    }
+}
+
+static void rows_are_finished_with_scales_bias_and_what_was_there(void **state)
 {
     (void)state;
     enum { N = 37 };
-    float x[N], scales[N], bias[N], y[2][N];
-    int32_t products[N], sums[N];
-    uint8_t coarse[N];
+    float x[N], scales[N], bias[N], y[4][N];
+    int32_t products[N], sum, want_sum;
+    int8_t coarse[N];
     for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
         for (size_t i = 0; i < N; i++) {
             x[i] = random_float();
             scales[i] = 0.01f * random_float();
             bias[i] = random_float();
             products[i] = (int32_t)(next_random() % 2000000) - 1000000;
-            sums[i] = (int32_t)(next_random() % 2000) - 1000;
-            y[0][i] = 99.0f;
-            y[1][i] = 0.5f;
+            y[0][i] = y[2][i] = 99.0f;
+            y[1][i] = y[3][i] = 0.5f;
         }
-        const struct int8_columns columns = {scales, bias, sums};
-        const float scale = sets[s]->coarse_row(x, N, coarse);
-        for (int add = 0; add < 2; add++)
-            sets[s]->int8_finish(products, &columns, scale, N, add == 1, y[add]);
+        const struct int8_columns columns = {scales, bias};
+        const float scale = sets[s]->coarse_row(x, N, coarse, &sum);
+        want_sum = 0;
+        for (int add = 0; add < 2; add++) {
+            sets[s]->int8_finish(products, &columns, scale, sum, N, add == 1, y[add]);
+            sets[s]->bias_finish(x, bias, N, add == 1, y[2 + add]);
+        }
         for (size_t i = 0; i < N; i++) {
-            assert_true(fabs((double)scale * (coarse[i] - 128) - (double)x[i]) <=
-                        0.501 * (double)scale);
+            assert_true(fabs((double)scale * coarse[i] - (double)x[i]) <= 0.501 * (double)scale);
+            want_sum += coarse[i];
             const double want =
-                (products[i] - 128.0 * sums[i]) * (double)scale * (double)scales[i] +
-                (double)bias[i];
+                (products[i] - 128.0 * sum) * (double)scale * (double)scales[i] + (double)bias[i];
             assert_true(fabs((double)y[0][i] - want) <= 1e-5 * (1 + fabs(want)));
             assert_true(fabs((double)y[1][i] - want - 0.5) <= 1e-5 * (1 + fabs(want)));
+            assert_true(fabsf(y[2][i] - (x[i] + bias[i])) <= 1e-6f);
+            assert_true(fabsf(y[3][i] - (x[i] + bias[i] + 0.5f)) <= 1e-6f);
         }
+        assert_int_equal(sum, want_sum);
     }
 }
 
@@ -277,10 +377,13 @@ int main(void)
         cmocka_unit_test(a_fine_row_is_x_to_fifteen_bits),
         cmocka_unit_test(a_row_of_zeros_and_one_with_infinity_say_so),
         cmocka_unit_test(bf16_products_agree_for_all_tiles),
+        cmocka_unit_test(products_of_two_bf16_agree_for_all_tiles),
         cmocka_unit_test(numbers_become_the_nearest_bf16),
         cmocka_unit_test(int8_products_agree),
+        cmocka_unit_test(products_of_bytes_agree_for_all_tiles),
         cmocka_unit_test(int4_products_agree),
-        cmocka_unit_test(rows_of_eight_bits_are_finished_with_scales_bias_and_what_was_there),
+        cmocka_unit_test(a_panel_of_int4_unpacks_to_int8_with_a_scale_for_each_column),
+        cmocka_unit_test(rows_are_finished_with_scales_bias_and_what_was_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,12 +12,13 @@
 
 #define GUARD 12345.0f
 
-static const struct vector_kernels *sets[4];
+static const struct vector_kernels *sets[5];
 
 static size_t find_sets(void)
 {
     const struct vector_kernels *all[] = {vector_kernels_base(), vector_kernels_avx2(),
-                                          vector_kernels_avx512(), vector_kernels_vnni()};
+                                          vector_kernels_avx512(), vector_kernels_vnni(),
+                                          vector_kernels_bf16()};
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] != NULL)
@@ -273,6 +274,27 @@ static void activations_agree_with_their_closed_forms(void **state)
     }
 }
 
+static void coarse_activations_agree_to_four_digits(void **state)
+{
+    (void)state;
+    enum { N = 4001 };
+    static float x[N], y[N];
+    for (int i = 0; i < N; i++)
+        x[i] = (float)(i - N / 2) * 0.01f; /* -20 to 20 */
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (int a = 0; a < N_ACTIVATIONS; a++) {
+            memcpy(y, x, sizeof x);
+            sets[s]->activate_coarse((enum activation)a, y, N);
+            for (int i = 0; i < N; i++) {
+                const double want = closed_form((enum activation)a, (double)x[i]);
+                const double bound = fmax(4e-5, 1e-5 * fabs((double)x[i]));
+                if (!(fabs((double)y[i] - want) <= bound))
+                    fail_msg("%s: activation %d of %g is %g, want %g", sets[s]->name, a,
+                             (double)x[i], (double)y[i], want);
+            }
+        }
+}
+
 static void activations_touch_nothing_behind_the_end(void **state)
 {
     (void)state;
@@ -284,6 +306,11 @@ static void activations_touch_nothing_behind_the_end(void **state)
             sets[s]->activate(ACTIVATION_SIGMOID, x, n);
             for (size_t i = 0; i < 40; i++)
                 assert_true(fabsf(x[i] - (i < n ? 0.7310586f : 1.0f)) < 1e-6f);
+            for (size_t i = 0; i < n; i++)
+                x[i] = 1.0f;
+            sets[s]->activate_coarse(ACTIVATION_GELU, x, n);
+            for (size_t i = 0; i < 40; i++)
+                assert_true(fabsf(x[i] - (i < n ? 0.8413447f : 1.0f)) < 4e-5f);
         }
     }
 }
@@ -448,6 +475,7 @@ int main(void)
         cmocka_unit_test(exp_row_takes_extreme_numbers),
         cmocka_unit_test(layer_norm_agrees_at_any_width),
         cmocka_unit_test(activations_agree_with_their_closed_forms),
+        cmocka_unit_test(coarse_activations_agree_to_four_digits),
         cmocka_unit_test(activations_touch_nothing_behind_the_end),
         cmocka_unit_test(panel_rows_agree_for_all_widths),
         cmocka_unit_test(gates_agree_with_the_formulas_for_any_number_of_units),

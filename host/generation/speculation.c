@@ -86,6 +86,7 @@ bool speculation_is_certain(const float *logits, int64_t n)
         second = logit > best ? best : logit > second ? logit : second;
         best = logit > best ? logit : best;
     }
-    const double largest = fmax(fabs((double)best), fabs((double)second));
+    const double other = isfinite(second) ? fabs((double)second) : 0;
+    const double largest = fmax(fabs((double)best), other);
     return isfinite(best) && (double)best - (double)second > MAX_DIFFERENCE * largest;
 }

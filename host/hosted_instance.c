@@ -185,6 +185,25 @@ model_status hosted_instance_take_slot(struct hosted_instance *instance, const i
     return MODEL_OK;
 }
 
+model_status hosted_instance_can_rewind(struct hosted_instance *instance, uint32_t slot, bool *ret,
+                                        struct model_error *err)
+{
+    const size_t n_ids = instance->slots[slot].n_ids;
+    const uint32_t spare = slot_to_write(instance, slot);
+    size_t kept = 0;
+    model_status status = MODEL_OK;
+    if (instance->rewinds == SLOT_REWINDS_UNKNOWN && n_ids > 1 && spare < instance->n_slots &&
+        spare != slot) {
+        status = hosted_instance_keep(instance, spare, slot, n_ids - 1, &kept, err);
+        if (status == MODEL_OK)
+            status = hosted_instance_keep(instance, spare, spare, 0, &kept, err);
+    }
+    if (status == MODEL_OK)
+        *ret = instance->rewinds == SLOT_REWINDS ||
+               (instance->rewinds == SLOT_REWINDS_UNKNOWN && n_ids > 1);
+    return status;
+}
+
 void hosted_instance_release_slot(struct hosted_instance *instance, uint32_t slot)
 {
     instance->slots[slot].is_taken = false;

@@ -62,6 +62,9 @@ void hosted_instance_forget(struct hosted_instance *instance, uint32_t slot);
 model_status hosted_instance_take_slot(struct hosted_instance *instance, const int64_t *ids,
                                        size_t n_ids, uint32_t *ret_slot, size_t *ret_kept,
                                        struct model_error *err);
+/* Whether what the slot has read last can be taken back. Where nobody knows, it is tried on a copy. [lane-thread] */
+model_status hosted_instance_can_rewind(struct hosted_instance *instance, uint32_t slot, bool *ret,
+                                        struct model_error *err);
 /* Its sequence has ended: the slot keeps what it has read until it is needed. */
 void hosted_instance_release_slot(struct hosted_instance *instance, uint32_t slot);
 void hosted_instance_release_slots(struct hosted_instance *instance);

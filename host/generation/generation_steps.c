@@ -170,7 +170,13 @@ static model_status step_one(const struct generation_run *run, struct step *step
     struct sequence *sequence = step->sequences[0];
     int64_t ids[1 + SPECULATION_MAX_TOKENS] = {step->ids[0]};
     size_t n = 0;
-    if (run->speculates && run->instance->rewinds != SLOT_NEVER_REWINDS)
+    bool can_rewind = false;
+    model_status status = MODEL_OK;
+    if (run->speculates)
+        status = hosted_instance_can_rewind(run->instance, sequence->slot, &can_rewind, err);
+    if (status != MODEL_OK)
+        return status;
+    if (can_rewind)
         n = speculation_propose(&sequence->speculation, sequence->ids + sequence->first_read,
                                 window_length(sequence), max_proposed(run, sequence), ids + 1);
     return n > 0 ? step_ahead(run, sequence, ids, n, err) : step_together(run, step, err);

@@ -6,7 +6,8 @@
 #define LONGEST_NGRAM  3
 #define SHORTEST_NGRAM 2
 #define FIRST_TOKENS   2
-#define HITS_TO_RESUME 2
+#define LEAST_HITS     2
+#define MOST_DOUBLINGS 3
 #define MAX_DIFFERENCE 2.5e-4 /* of a logit computed in another way, to its size */
 
 void speculation_init(struct speculation *speculation)
@@ -54,7 +55,7 @@ size_t speculation_propose(struct speculation *speculation, const int64_t *ids, 
         speculation->n_hits = was_right ? speculation->n_hits + 1 : 0;
         speculation->guess = -1;
         (void)look_up(ids, n_ids, 1, &speculation->guess);
-        if (speculation->n_hits < HITS_TO_RESUME)
+        if (speculation->n_hits < speculation->n_needed)
             return 0;
         speculation->n_tokens = FIRST_TOKENS;
     }
@@ -68,6 +69,12 @@ void speculation_learn(struct speculation *speculation, size_t n_judged, size_t 
     speculation->n_proposed += (int64_t)n_judged;
     speculation->n_accepted += (int64_t)n_accepted;
     speculation->is_unsure = is_unsure;
+    if (n_accepted > 0)
+        speculation->n_failed = 0;
+    if (n_judged > 0 && n_accepted == 0) {
+        speculation->n_needed = LEAST_HITS << speculation->n_failed;
+        speculation->n_failed += speculation->n_failed < MOST_DOUBLINGS;
+    }
     if (n_accepted < n_judged) {
         speculation->n_tokens = (uint32_t)n_accepted;
         speculation->n_hits = 0;

@@ -4,7 +4,7 @@
  * (Saxena 2023, "Prompt lookup decoding"; verifying drafts as Leviathan et al. 2023, for the most probable token). One
  * call of the model then reads all that is proposed, and whoever chooses tokens keeps as many as he would have
  * chosen. Proposals become longer as they are taken and shorter as they are not; when one fails altogether they stop
- * until two guesses in a row, made without asking the model, were right. No clock is looked at, so that a prompt has
+ * until two guesses in a row, made without asking the model, were right; twice as many after each failure more. No clock is looked at, so that a prompt has
  * the same proposals each time. Belongs to one sequence and one thread. */
 #ifndef SPECULATION_H
 #define SPECULATION_H
@@ -19,6 +19,8 @@
 struct speculation {
     uint32_t n_tokens; /* to be proposed; 0: it pauses */
     uint32_t n_hits;   /* right guesses in a row while it pauses */
+    uint32_t n_needed; /* of them to go on */
+    uint32_t n_failed; /* proposals in a row of which nothing was taken */
     int64_t guess;     /* the next token while it pauses; -1: none */
     bool is_unsure;    /* the next step is to be one token */
     int64_t n_proposed, n_accepted;

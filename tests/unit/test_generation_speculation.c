@@ -173,8 +173,21 @@ static void a_memory_that_cannot_rewind_is_not_speculated_with(void **state)
     (void)state;
     struct reader r;
     reader_open(&r, "{\"model_type\": \"reader\", \"rewinds\": 0}", NULL);
-    (void)check_prompts(&r, MODELHOST_SPECULATION_PROMPT, 20, 60); /* finds out, and is right */
     assert_true(check_prompts(&r, MODELHOST_SPECULATION_PROMPT, 40, 60) == 0);
+    assert_int_equal(r.n_runs, 40 * 60);
+    reader_close(&r);
+}
+
+static void a_memory_of_one_slot_finds_out_by_itself(void **state)
+{
+    (void)state;
+    struct reader r;
+    reader_open(&r, "{\"model_type\": \"reader\", \"rewinds\": 0, \"slots\": 1}", NULL);
+    (void)check_prompts(&r, MODELHOST_SPECULATION_PROMPT, 20, 60);
+    assert_true(check_prompts(&r, MODELHOST_SPECULATION_PROMPT, 40, 60) == 0);
+    reader_close(&r);
+    reader_open(&r, "{\"model_type\": \"reader\", \"slots\": 1}", NULL);
+    assert_true(check_prompts(&r, MODELHOST_SPECULATION_PROMPT, 40, 60) > 100);
     reader_close(&r);
 }
 
@@ -266,6 +279,7 @@ int main(void)
         cmocka_unit_test(nothing_is_proposed_beyond_the_context),
         cmocka_unit_test(a_window_that_slides_says_the_same),
         cmocka_unit_test(a_memory_that_cannot_rewind_is_not_speculated_with),
+        cmocka_unit_test(a_memory_of_one_slot_finds_out_by_itself),
         cmocka_unit_test(without_slots_there_are_no_proposals),
         cmocka_unit_test(sampling_draws_without_proposals),
         cmocka_unit_test(the_call_says_it_before_the_model),

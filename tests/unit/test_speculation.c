@@ -115,6 +115,26 @@ static void a_wrong_guess_begins_the_count_again(void **state)
     assert_int_equal(s.n_hits, 0);
 }
 
+static void failures_in_a_row_make_the_pause_longer(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4};
+    static const size_t want[] = {2, 4, 8, 16, 16};
+    int64_t found[SPECULATION_MAX_TOKENS] = {0};
+    struct speculation s;
+    speculation_init(&s);
+    for (size_t i = 0; i < N(want); i++) {
+        speculation_learn(&s, 1, 0, false);
+        size_t n_steps = 0; /* the first has no guess to judge */
+        while (propose(&s, ids, 6 + n_steps, found) == 0)
+            n_steps++;
+        assert_int_equal(n_steps, want[i]);
+    }
+    speculation_learn(&s, 2, 2, false);
+    speculation_learn(&s, 1, 0, false);
+    assert_int_equal(s.n_needed, 2);
+}
+
 static void behind_a_close_call_one_step_is_made_without_a_proposal(void **state)
 {
     (void)state;
@@ -155,6 +175,7 @@ int main(void)
         cmocka_unit_test(proposals_grow_when_they_are_taken_and_shrink_when_not),
         cmocka_unit_test(after_a_failure_it_pauses_until_two_guesses_were_right),
         cmocka_unit_test(a_wrong_guess_begins_the_count_again),
+        cmocka_unit_test(failures_in_a_row_make_the_pause_longer),
         cmocka_unit_test(behind_a_close_call_one_step_is_made_without_a_proposal),
         cmocka_unit_test(a_close_call_is_told_from_a_certain_one),
     };

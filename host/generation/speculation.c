@@ -6,7 +6,7 @@
 #define LONGEST_NGRAM  3
 #define SHORTEST_NGRAM 2
 #define FIRST_TOKENS   2
-#define LEAST_HITS     2
+#define LEAST_HITS     2u
 #define MOST_DOUBLINGS 3
 #define MAX_DIFFERENCE 2.5e-4 /* of a logit computed in another way, to its size */
 

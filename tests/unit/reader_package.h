@@ -38,21 +38,28 @@ static inline void reader_log(void *context, int32_t level, const char *message)
 }
 
 /* `load` NULL: the defaults. */
-static inline void reader_open(struct reader *reader, const char *config,
-                               const struct modelhost_load_options *load)
+static inline void reader_open_on(uint32_t lanes, struct reader *reader, const char *config,
+                                  const struct modelhost_load_options *load)
 {
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
     *reader = (struct reader){.dir = make_package("reader", config),
                               .err.struct_size = sizeof reader->err};
     assert_int_equal(uv_mutex_init(&reader->mutex), 0);
     options.store_dir = options.plugin_path = reader->dir;
-    options.lanes = options.threads = 1;
+    options.lanes = lanes;
+    options.threads = 1;
     options.log = reader_log;
     options.log_context = reader;
     if (modelhost_create(&options, &reader->host, &reader->err) != MODEL_OK ||
         modelhost_load_with(reader->host, reader->dir, load, &reader->model, &reader->err) !=
             MODEL_OK)
         fail_msg("%s", reader->err.message);
+}
+
+static inline void reader_open(struct reader *reader, const char *config,
+                               const struct modelhost_load_options *load)
+{
+    reader_open_on(1, reader, config, load);
 }
 
 static inline void reader_clear(struct reader *reader)

@@ -242,6 +242,45 @@ static void many_long_prompts_take_turns(void **state)
     close_turns(&turns);
 }
 
+/* Not held: lanes take turns as they come, and some prompts are given up wherever they are. */
+static void crowd(uint32_t lanes, int32_t isolation)
+{
+    enum { N = 40 };
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    struct turns turns = {.n_answered = 0};
+    static struct prompt_call calls[N];
+    load.prefill_chunk = 3;
+    load.isolation = isolation;
+    load.kill_grace_ms = 600000;
+    reader_open_on(lanes, &turns.reader, "{\"model_type\": \"reader\"}", &load);
+    for (uint64_t i = 0; i < N; i++)
+        start_prompt(&turns, &calls[i], i % 3 == 0 ? 5 : LONG, i, 0);
+    for (int i = 0; i < N; i += 5)
+        modelhost_cancel(calls[i].request);
+    for (int i = 0; i < N; i++) {
+        uv_sem_wait(&calls[i].answered);
+        uv_sem_post(&calls[i].answered);
+        const model_status status = calls[i].status;
+        assert_true(status == MODEL_OK || (status == MODEL_CANCELLED && i % 5 == 0));
+        end_prompt(&calls[i], status);
+    }
+    reader_close(&turns.reader);
+}
+
+static void a_crowd_takes_turns_on_any_number_of_lanes(void **state)
+{
+    (void)state;
+    crowd(1, MODELHOST_INPROC);
+    crowd(2, MODELHOST_INPROC);
+}
+
+static void a_crowd_takes_turns_in_a_worker(void **state)
+{
+    (void)state;
+    crowd(1, MODELHOST_WORKER);
+    crowd(2, MODELHOST_WORKER);
+}
+
 static void the_hosts_end_answers_those_that_wait(void **state)
 {
     (void)state;
@@ -280,6 +319,8 @@ int main(void)
         cmocka_unit_test(a_waiting_one_that_is_cancelled_is_answered_at_once_and_leaves_its_memory),
         cmocka_unit_test(of_two_that_are_cancelled_one_memory_stays),
         cmocka_unit_test(many_long_prompts_take_turns),
+        cmocka_unit_test(a_crowd_takes_turns_on_any_number_of_lanes),
+        cmocka_unit_test(a_crowd_takes_turns_in_a_worker),
         cmocka_unit_test(the_hosts_end_answers_those_that_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

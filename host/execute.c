@@ -328,6 +328,8 @@ model_status execute_request(struct modelhost_request *request,
         status = prepare_inputs(request, err);
         if (status == MODEL_OK)
             status = job->run(job, request, &execution.result, err);
+        if (status == MODEL_OK && request->is_suspended)
+            return MODEL_OK;
     } else {
         status = execute_begin(request, &binding, &execution, err);
         if (status == MODEL_OK)

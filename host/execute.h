@@ -10,7 +10,7 @@
 #include "schema.h"
 
 /* Checks the inputs, takes an instance of the model, calls run(), checks what came out, and lets the
- * request's job turn tensors into the answer. [lane-thread] */
+ * request's job turn tensors into the answer. A job that was suspended leaves *ret_result alone. [lane-thread] */
 model_status execute_request(struct modelhost_request *request,
                              struct modelhost_result **ret_result, struct model_error *err);
 

@@ -57,7 +57,8 @@ uint32_t hosted_instance_best_slot(const struct hosted_instance *instance, const
     *ret_common = 0;
     for (uint32_t slot = 0; slot < instance->n_slots; slot++) {
         const size_t common = hosted_instance_common(instance, slot, ids, n_ids);
-        if (common > *ret_common) {
+        const bool is_whole = common == instance->slots[slot].n_ids;
+        if (common > *ret_common && (is_whole || instance->rewinds != SLOT_NEVER_REWINDS)) {
             *ret_common = common;
             best = slot;
         }
@@ -86,7 +87,9 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
     if (status != MODEL_OK)
         return status;
     int64_t kept = -1;
+    const bool is_part = n_tokens > 0 && n_tokens < instance->slots[from].n_ids;
     history->n_ids = 0; /* not known if it fails */
+    history->is_filled = true;
     err->message[0] = '\0';
     thread_guard_enter("keep");
     status = instance->plugin->keep(instance->plugin, to, from, (int64_t)n_tokens, &kept, err);
@@ -97,6 +100,10 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
         return error_set(err, MODEL_INTERNAL, "plugin: keep() of %zu tokens kept %lld", n_tokens,
                          (long long)kept);
     history->n_ids = (size_t)kept;
+    history->is_filled = kept > 0;
+    history->last_used = ++instance->clock;
+    if (is_part && (kept > 0 || instance->rewinds == SLOT_REWINDS_UNKNOWN))
+        instance->rewinds = kept > 0 ? SLOT_REWINDS : SLOT_NEVER_REWINDS;
     if (to != from && kept > 0)
         memcpy(history->ids, instance->slots[from].ids, (size_t)kept * sizeof *history->ids);
     *ret_kept = (size_t)kept;
@@ -108,6 +115,8 @@ model_status hosted_instance_read(struct hosted_instance *instance, uint32_t slo
 {
     struct slot_history *history = &instance->slots[slot];
     model_status status = reserve(history, history->n_ids + n_ids, err);
+    history->is_filled = true;
+    history->last_used = ++instance->clock;
     if (status != MODEL_OK) {
         history->n_ids = 0;
         return status;
@@ -117,8 +126,114 @@ model_status hosted_instance_read(struct hosted_instance *instance, uint32_t slo
     return MODEL_OK;
 }
 
-void hosted_instance_forget(struct hosted_instance *instance, uint32_t n)
+void hosted_instance_forget(struct hosted_instance *instance, uint32_t slot)
 {
-    for (uint32_t slot = 0; slot < n && slot < instance->n_slots; slot++)
-        instance->slots[slot].n_ids = 0;
+    instance->slots[slot].n_ids = 0;
+    instance->slots[slot].is_filled = true;
+}
+
+/* ---- taking slots */
+
+/* Whether `a` had better go than `b`. */
+static bool goes_before(const struct slot_history *a, const struct slot_history *b)
+{
+    const bool a_knows = a->n_ids > 0, b_knows = b->n_ids > 0;
+    return a_knows != b_knows ? b_knows : a_knows && a->last_used < b->last_used;
+}
+
+/* The slot to be written over, other than `but` if there is one; n_slots: none is free. */
+static uint32_t slot_to_write(const struct hosted_instance *instance, uint32_t but)
+{
+    uint32_t best = instance->n_slots;
+    for (uint32_t i = 0; i < instance->n_slots; i++) {
+        const struct slot_history *slot = &instance->slots[i];
+        if (!slot->is_taken && i != but &&
+            (best == instance->n_slots || goes_before(slot, &instance->slots[best])))
+            best = i;
+    }
+    const bool is_last = best == instance->n_slots && but < instance->n_slots;
+    return is_last && !instance->slots[but].is_taken ? but : best;
+}
+
+/* Where the first `common` tokens of slot `from` are to go on. */
+static uint32_t slot_to_go_on(const struct hosted_instance *instance, uint32_t from, size_t common)
+{
+    const struct slot_history *slot = &instance->slots[from];
+    if (common == 0)
+        return slot_to_write(instance, instance->n_slots);
+    return !slot->is_taken && slot->n_ids - common <= common ? from : slot_to_write(instance, from);
+}
+
+model_status hosted_instance_take_slot(struct hosted_instance *instance, const int64_t *ids,
+                                       size_t n_ids, uint32_t *ret_slot, size_t *ret_kept,
+                                       struct model_error *err)
+{
+    size_t common = 0, kept = 0;
+    uint32_t from = hosted_instance_best_slot(instance, ids, n_ids, &common);
+    const uint32_t to = slot_to_go_on(instance, from, common);
+    if (to == instance->n_slots)
+        return error_set(err, MODEL_INTERNAL, "all %u slots are taken", instance->n_slots);
+    if (common == 0)
+        from = to;
+    model_status status = hosted_instance_keep(instance, to, from, common, &kept, err);
+    if (status != MODEL_OK)
+        return status;
+    instance->slots[to].is_taken = true;
+    instance->slots[from].last_used = ++instance->clock; /* somebody begins like it */
+    *ret_slot = to;
+    *ret_kept = kept;
+    return MODEL_OK;
+}
+
+model_status hosted_instance_can_rewind(struct hosted_instance *instance, uint32_t slot, bool *ret,
+                                        struct model_error *err)
+{
+    const size_t n_ids = instance->slots[slot].n_ids;
+    const uint32_t spare = slot_to_write(instance, slot);
+    size_t kept = 0;
+    model_status status = MODEL_OK;
+    if (instance->rewinds == SLOT_REWINDS_UNKNOWN && n_ids > 1 && spare < instance->n_slots &&
+        spare != slot) {
+        status = hosted_instance_keep(instance, spare, slot, n_ids - 1, &kept, err);
+        if (status == MODEL_OK)
+            status = hosted_instance_keep(instance, spare, spare, 0, &kept, err);
+    }
+    if (status == MODEL_OK)
+        *ret = instance->rewinds == SLOT_REWINDS ||
+               (instance->rewinds == SLOT_REWINDS_UNKNOWN && n_ids > 1);
+    return status;
+}
+
+void hosted_instance_release_slot(struct hosted_instance *instance, uint32_t slot)
+{
+    instance->slots[slot].is_taken = false;
+}
+
+void hosted_instance_release_slots(struct hosted_instance *instance)
+{
+    for (uint32_t slot = 0; slot < instance->n_slots; slot++)
+        hosted_instance_release_slot(instance, slot);
+}
+
+/* How many known slots that nobody has taken were used behind this one. */
+static uint32_t n_younger(const struct hosted_instance *instance, uint32_t slot)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < instance->n_slots; i++)
+        n += !instance->slots[i].is_taken && i != slot &&
+             goes_before(&instance->slots[slot], &instance->slots[i]);
+    return n;
+}
+
+model_status hosted_instance_trim(struct hosted_instance *instance, uint32_t n,
+                                  struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    for (uint32_t i = 0; i < instance->n_slots && status == MODEL_OK; i++) {
+        const struct slot_history *slot = &instance->slots[i];
+        size_t kept = 0;
+        if (slot->is_filled && !slot->is_taken && (slot->n_ids == 0 || n_younger(instance, i) >= n))
+            status = hosted_instance_keep(instance, i, i, 0, &kept, err);
+    }
+    return status;
 }

@@ -11,14 +11,22 @@
 struct slot_history {
     int64_t *ids; /* (n_ids) */
     size_t n_ids, capacity;
+    uint64_t last_used; /* by the instance's clock; 0: never */
+    bool is_taken;      /* a sequence is in it that goes on */
+    bool is_filled;     /* the plugin may hold something, known or not */
 };
+
+/* Whether keep() can have a slot as it was before its end. */
+enum slot_rewinds { SLOT_REWINDS_UNKNOWN = 0, SLOT_REWINDS, SLOT_NEVER_REWINDS };
 
 struct hosted_instance {
     struct model_instance *plugin;
     struct stream_gate gate;    /* where what it emits goes on */
     struct slot_history *slots; /* (n_slots) */
     uint32_t n_slots;           /* the model's max_slots, or 0: nothing is known */
-    bool is_in_worker;          /* it stands for one in another process, whose end it may tell of */
+    uint64_t clock;             /* counts uses of slots */
+    enum slot_rewinds rewinds;
+    bool is_in_worker; /* it stands for one in another process, whose end it may tell of */
 };
 
 /* Takes the plugin's instance over, also when it fails: it is destroyed then. */
@@ -30,7 +38,7 @@ void hosted_instance_destroy(struct hosted_instance *instance);
 /* How many of the ids the slot has read already. */
 size_t hosted_instance_common(const struct hosted_instance *instance, uint32_t slot,
                               const int64_t *ids, size_t n_ids);
-/* The slot that has read the most of them; *ret_common is how many. n_slots > 0. */
+/* The slot that has read the most of them and can have that kept; *ret_common is how many. n_slots > 0. */
 uint32_t hosted_instance_best_slot(const struct hosted_instance *instance, const int64_t *ids,
                                    size_t n_ids, size_t *ret_common);
 
@@ -42,7 +50,26 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
  * cleared when it is used next. */
 model_status hosted_instance_read(struct hosted_instance *instance, uint32_t slot,
                                   const int64_t *ids, size_t n_ids, struct model_error *err);
-/* Slots [0, n) will hold what the host does not know. */
-void hosted_instance_forget(struct hosted_instance *instance, uint32_t n);
+/* What the slot holds is not known any more: a run on it was given up, or failed. */
+void hosted_instance_forget(struct hosted_instance *instance, uint32_t slot);
+
+/* ---- slots of sequences, between requests a cache of what was read */
+
+/* Takes a slot for ids(n_ids) and has it keep as much of their beginning as any slot has read, *ret_kept. A slot that
+ * nobody has taken is rewound if that loses no more than it keeps; else its beginning is copied, so that it stays,
+ * into an empty slot or the least recently used. n_slots must be more than are taken. MODEL_INTERNAL: there
+ * is none. [lane-thread] */
+model_status hosted_instance_take_slot(struct hosted_instance *instance, const int64_t *ids,
+                                       size_t n_ids, uint32_t *ret_slot, size_t *ret_kept,
+                                       struct model_error *err);
+/* Whether what the slot has read last can be taken back. Where nobody knows, it is tried on a copy. [lane-thread] */
+model_status hosted_instance_can_rewind(struct hosted_instance *instance, uint32_t slot, bool *ret,
+                                        struct model_error *err);
+/* Its sequence has ended: the slot keeps what it has read until it is needed. */
+void hosted_instance_release_slot(struct hosted_instance *instance, uint32_t slot);
+void hosted_instance_release_slots(struct hosted_instance *instance);
+/* Clears all slots that are not taken but the n most recently used. [lane-thread] */
+model_status hosted_instance_trim(struct hosted_instance *instance, uint32_t n,
+                                  struct model_error *err);
 
 #endif

@@ -29,7 +29,8 @@ struct request_job {
      * Stops when request->cancelled is raised. [lane-thread] */
     model_status (*prepare)(struct request_job *job, struct modelhost_request *request,
                             struct model_error *err);
-    /* Runs the plugin as often as it takes; NULL: once, on the request's inputs. [lane-thread] */
+    /* Runs the plugin as often as it takes; NULL: once, on the request's inputs. May be suspended between two
+     * calls, and is called again then, behind prepare() (lanes/lane_suspend.h). [lane-thread] */
     model_status (*run)(struct request_job *job, struct modelhost_request *request,
                         struct modelhost_result **ret_result, struct model_error *err);
     /* Turns the plugin's tensors into the answer; NULL: they are the answer. [lane-thread] */
@@ -113,6 +114,7 @@ struct modelhost_request {
     /* Guarded by the scheduler's mutex. */
     enum request_state state;
     struct request_group *group; /* while it is queued and not held */
+    bool is_suspended;           /* queued, and has begun (lane_suspend.h); on its lane: is to be */
     bool is_held;                /* queued, and waits for a backend (scheduler_held.c) */
     bool is_routed;              /* then: somebody looks for its backend */
     uint64_t held_round;         /* then: when that was done last */

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "lane_lost.h"
+#include "lane_suspend.h"
 #include "loaded_model.h"
 #include "model_route.h"
 #include "parallel.h"
@@ -19,9 +20,10 @@ bool scheduler_claim(struct scheduler *scheduler, struct modelhost_request *requ
 {
     if (request->state == REQUEST_ANSWERED)
         return false;
-    if (request->state == REQUEST_QUEUED) /* the queue's reference is the claimed list's then */
+    if (request->state == REQUEST_QUEUED) { /* the queue's reference is the claimed list's then */
         request_queue_remove(&scheduler->queue, request);
-    else
+        lane_suspend_ended(request);
+    } else
         request_retain(request);
     deadline_heap_remove(&scheduler->deadlines, request);
     request->state = REQUEST_ANSWERED;

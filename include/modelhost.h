@@ -315,6 +315,8 @@ struct modelhost_generation {
      * after the call's answer. [lane-thread] */
     void (*on_token)(void *context, const struct modelhost_token *token);
     void *context;
+    int32_t speculation; /* enum modelhost_speculation; without sampling only */
+    uint32_t reserved;   /* 0 */
 };
 
 #define MODELHOST_GENERATION_INIT                                                                  \
@@ -327,8 +329,8 @@ struct modelhost_generation {
 
 /* Continues prompts with a model of task "text-generation" and waits. The result's JSON is an array with
  * one item per sequence: {"task", "text" (the prompt), "prompt_token_ids", "sequence", "generated_text",
- * "token_ids" (new ones), "finish_reason", with several sequences or logprobs "cumulative_logprob", and with
- * logprobs "logprobs"}. What a model has read of an earlier prompt is used again where prompts begin
+ * "token_ids" (new ones), "finish_reason", with several sequences or logprobs "cumulative_logprob", with
+ * logprobs "logprobs", and where speculation proposed tokens "proposed_tokens" and "accepted_tokens"}. What a model has read of an earlier prompt is used again where prompts begin
  * alike; the last bits of logits, and so of logprobs, may depend on how much that was. At most 1,024
  * prompts. MODEL_INVALID_ARGUMENT: a prompt beyond the model's context, an unknown id, a number out of its
  * range; MODEL_UNSUPPORTED: the model gives no logits of next tokens, or options have a session.

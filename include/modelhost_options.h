@@ -115,6 +115,13 @@ enum modelhost_dtype {
     MODELHOST_INT4 = 3 /* weights of 4 bits in groups with a scale each; for generating */
 };
 
+/* Several tokens of one call where text repeats itself. The text is the same. */
+enum modelhost_speculation {
+    MODELHOST_SPECULATION_DEFAULT = 0, /* of a call: the model's; of a model: prompt lookup */
+    MODELHOST_SPECULATION_OFF = 1,
+    MODELHOST_SPECULATION_PROMPT = 2 /* what followed the last tokens before is proposed again */
+};
+
 struct modelhost_load_options {
     size_t struct_size;
     int32_t isolation;            /* enum modelhost_isolation */
@@ -172,6 +179,15 @@ struct modelhost_load_options {
      * of all, is compared with the signed digests, and the plugin must be the package's own */
     uint32_t require_signature;
     const char *trusted_keys; /* whose, the file of `pkgmgr keys`; NULL: the user's own */
+    /* Of generating text, with models that have a memory (max_slots). */
+    int32_t speculation; /* enum modelhost_speculation, of greedy calls that name none */
+    int32_t
+        prefix_cache; /* texts that an instance remembers between requests, so that one that begins alike
+                               is read from there on, up to 1,024; 0: 4; negative: none */
+    uint32_t
+        prefill_chunk; /* tokens of a prompt that are read in one call, behind which requests that
+                               wait have their turn, up to 2^20; 0: 256 */
+    uint32_t generation_reserved; /* 0 */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \

@@ -82,6 +82,8 @@ const char cmd_run_help[] =
     "  --stop-ids 1,2,...   end with one of these tokens\n"
     "  --ignore-eos         go on behind the model's own end of text\n"
     "  --sliding-window     when the model's context is full, forget its older half and go on\n"
+    "  --speculation W      prompt: propose what followed the last tokens before (default where nothing\n"
+    "                       is drawn; the text is the same); off: a token each step\n"
     "  --logprobs N         with --json: how probable each token was, and the N - 1 best beside it\n";
 
 static model_status run_opened(struct run_command *run, struct modelhost_model *model,

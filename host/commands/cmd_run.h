@@ -36,6 +36,7 @@ struct run_command {
     size_t n_input_ids, n_stop_ids;
     int64_t num_sequences, seed, logprobs;
     bool stream, greedy, sliding_window, ignore_eos;
+    const char *speculation; /* "off", "prompt", or NULL: not given */
     const char *generation_option,
         *reading_option; /* one that only models have that generate, and one
                                                        that they do not have; or NULL */

@@ -216,6 +216,19 @@ static bool check_generation(const struct run_command *run, const char *command,
     return true;
 }
 
+/* Sampling has no use of it: that is no contradiction, as the package may be what samples. */
+static bool take_speculation(struct run_command *run, const char *command)
+{
+    const bool is_off = run->speculation != NULL && strcmp(run->speculation, "off") == 0;
+    if (run->speculation == NULL)
+        return true;
+    if (!is_off && strcmp(run->speculation, "prompt") != 0)
+        return command_usage(command, "--speculation is '%s', want off or prompt",
+                             run->speculation) == 0;
+    run->generation.speculation = is_off ? MODELHOST_SPECULATION_OFF : MODELHOST_SPECULATION_PROMPT;
+    return true;
+}
+
 static void take_generation(struct run_command *run)
 {
     struct modelhost_generation *generation = &run->generation;
@@ -248,7 +261,7 @@ static bool check_all(struct run_command *run, const char *command,
     return check_log_format(run, command) && check_form(run, command, options, given) &&
            check_task(run, command) && check_isolation(run, command) && check_set(run, command) &&
            command_loading(command, &run->loading, NULL) && check_files(run, command) &&
-           check_generation(run, command, options, given);
+           check_generation(run, command, options, given) && take_speculation(run, command);
 }
 
 static bool take_lists_of_ids(struct run_command *run, const char *command)
@@ -299,6 +312,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"stop-ids", .text = &run->stop_ids_text, .group = GENERATING},
         {"ignore-eos", .flag = &run->ignore_eos, .group = GENERATING},
         {"sliding-window", .flag = &run->sliding_window, .group = GENERATING},
+        {"speculation", .text = &run->speculation, .group = GENERATING},
         {"logprobs", .integer = &run->logprobs, .min = 1, .max = 1000, .group = GENERATING},
         {"describe", .flag = &run->describe, .group = EVERY},
         {"json", .flag = &run->as_json, .group = EVERY - TENSORS},

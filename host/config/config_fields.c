@@ -15,6 +15,7 @@ static const char *const load_policies[] = {"any", "conformant", NULL};
 static const char *const loadings[] = {"mapped", "eager", "streaming", "lazy", NULL};
 static const char *const dtypes[] = {"f32", "bf16", "int8", "int4", NULL};
 static const char *const verifications[] = {"checksum", "standard", "paranoid", NULL};
+static const char *const speculations[] = {"default", "off", "prompt", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
 #define HOST(field)  #field, offsetof(struct modelhost_options, field)
@@ -96,6 +97,12 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_BOOL, MODEL(require_signature), 0, 0, NULL,
         "whether the package must be signed by a trusted key"),
     ROW(CONFIG_TEXT, MODEL(trusted_keys), 0, 0, NULL, "the file of these keys"),
+    ROW(CONFIG_WORD, MODEL(speculation), 0, 0, speculations,
+        "whether greedy calls propose several tokens; default: prompt"),
+    ROW(CONFIG_I32, MODEL(prefix_cache), -1, 1024, NULL,
+        "texts that are remembered between requests; 0: 4; -1: none"),
+    ROW(CONFIG_U32, MODEL(prefill_chunk), 0, 1 << 20, NULL,
+        "tokens of a prompt that are read in one call; 0: 256"),
     {.key = NULL},
 };
 
@@ -199,7 +206,9 @@ model_status config_fields_check(const struct config_field *fields, const json_n
 
 static size_t kind_bytes(enum config_kind kind)
 {
-    return kind == CONFIG_BOOL || kind == CONFIG_U32 || kind == CONFIG_WORD ? 4 : 8;
+    return kind == CONFIG_BOOL || kind == CONFIG_U32 || kind == CONFIG_I32 || kind == CONFIG_WORD
+               ? 4
+               : 8;
 }
 
 void config_fields_apply(const struct config_field *fields, const json_node *object, void *options,
@@ -217,6 +226,9 @@ void config_fields_apply(const struct config_field *fields, const json_node *obj
             break;
         case CONFIG_U32:
             *(uint32_t *)place = (uint32_t)number;
+            break;
+        case CONFIG_I32:
+            *(int32_t *)place = (int32_t)number;
             break;
         case CONFIG_U64:
             *(uint64_t *)place = (uint64_t)number;
@@ -244,6 +256,8 @@ static json_node *show(const struct config_field *field, const void *place, json
         return json_add_bool(object, field->key, *(const uint32_t *)place != 0);
     case CONFIG_U32:
         return json_add_number(object, field->key, *(const uint32_t *)place);
+    case CONFIG_I32:
+        return json_add_number(object, field->key, *(const int32_t *)place);
     case CONFIG_U64:
         return json_add_number(object, field->key, (double)*(const uint64_t *)place);
     case CONFIG_I64:

@@ -8,6 +8,7 @@
 enum config_kind {
     CONFIG_BOOL, /* uint32_t, 0 or 1 */
     CONFIG_U32,
+    CONFIG_I32,
     CONFIG_U64,
     CONFIG_I64,
     CONFIG_DOUBLE,

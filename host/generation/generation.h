@@ -4,10 +4,15 @@
  * (output "next_token_logits", or the last row of "logits"). A model with slots reads a prompt once and then
  * one token per step, all running sequences in one call; one without reads the whole text each step.
  *
- *   generation.c           the job: its life, what it answers
+ *   generation.c           the job: what it was asked, its end
+ *   generation_run.c       its run: an instance, turns on a lane
+ *   generation_answer.c    what it answers
  *   generation_prompt.c    one prompt: what was given, and its tokens
  *   generation_sequence.c  one sequence: its tokens, its text, when it ends
- *   generation_steps.c     calling the plugin: prompts, steps, slots, the sliding window
+ *   generation_call.c      calling the plugin
+ *   generation_reading.c   reading prompts in pieces, and the sliding window
+ *   generation_steps.c     the steps of all sequences
+ *   speculation.c          guessing several tokens of a step
  *   generation_config.c    defaults and wishes
  *   sampler.c, random_stream.c, stop_strings.c */
 #ifndef GENERATION_H

@@ -18,6 +18,7 @@ model_status sequence_init(struct sequence *sequence, const struct generation_se
     sequence->capacity = n_prompt + 64;
     sequence->tokenizer = tokenizer;
     sequence->text = (struct buffer)BUFFER_INIT(MAX_TEXT_BYTES);
+    speculation_init(&sequence->speculation);
     stop_strings_init(&sequence->stops, stop_strings, n_stop_strings);
     if (tokenizer != NULL)
         incremental_decoder_init(&sequence->decoder, tokenizer, true);

@@ -5,6 +5,7 @@
 
 #include "generation_config.h"
 #include "incremental_decoder.h"
+#include "speculation.h"
 #include "stop_strings.h"
 
 /* Logarithms of probabilities of one token and of the best ones beside it. */
@@ -19,7 +20,12 @@ struct sequence {
     int64_t *ids; /* (n_ids): the prompt, then new ones */
     size_t n_ids, n_prompt, capacity;
     size_t first_read; /* the sliding window begins here */
-    int64_t limit;     /* new tokens at most */
+    uint32_t slot;     /* that it has taken */
+    bool has_slot;
+    bool is_begun; /* its prompt, of which it is the first sequence, is being read */
+    size_t n_read; /* of its window, by the slot */
+    struct speculation speculation;
+    int64_t limit; /* new tokens at most */
     struct sampler sampler;
     const struct tokenizer *tokenizer; /* NULL: no text */
     struct incremental_decoder decoder;

@@ -7,6 +7,7 @@
 #include "execute.h"
 #include "lane_lost.h"
 #include "lane_pipeline.h"
+#include "lane_suspend.h"
 #include "loaded_model.h"
 #include "parallel.h"
 #include "scheduler_loop.h"
@@ -88,14 +89,17 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
 {
     struct scheduler *scheduler = lane->scheduler;
     const int64_t estimated_run_ns = modelhost_description(request->model)->estimated_run_ns;
+    const int64_t now_ns = clock_now_ns();
     request->state = REQUEST_RUNNING;
-    request->started_ns = clock_now_ns();
+    if (!request->is_suspended)
+        request->started_ns = now_ns;
+    lane_suspend_ended(request);
     request->lane = lane;
     lane->running = request;
     lane->n_company = lane->n_waiting = 1;
     lane->given_up_ns = 0;
     scheduler->n_busy++;
-    lane_progress_mark(&request->progress, 1, request->started_ns);
+    lane_progress_mark(&request->progress, 1, now_ns);
     if (lane_watchdog_relief_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
         scheduler_loop_wake(scheduler);
 }
@@ -351,8 +355,16 @@ static void run(struct lane *lane, uint32_t n, struct lane_remains *remains)
     if (next != NULL)
         wait_word_post(&next->work);
     lane_drop(remains);
-    do_work(&work);
-    uv_mutex_lock(&scheduler->mutex);
+    for (bool goes_on = true; goes_on;) {
+        do_work(&work);
+        uv_mutex_lock(&scheduler->mutex);
+        if (!lane->running->is_suspended)
+            goes_on = false;
+        else if (lane_suspend(lane))
+            return;
+        else
+            uv_mutex_unlock(&scheduler->mutex);
+    }
     lane_end(lane, work.status, work.result, &work.error, remains);
 }
 

@@ -22,6 +22,7 @@ struct lane_account {
     _Atomic uint32_t n_abandoned;  /* lanes stuck in its plugin now; read without it, too */
     uint32_t
         n_relieved; /* lanes that run it beside the scheduler's n_lanes; they count for it alone */
+    uint32_t n_suspended; /* requests in the queue that have begun */
 };
 
 /* A call of the model has taken so long: a longer one counts at once, shorter ones little by little. It need not

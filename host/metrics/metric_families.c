@@ -12,6 +12,8 @@ static const char *const outcomes[] = {"ok",       "error",   "timeout", "cancel
 static const char *const reasons[] = {"breaker", "load"};
 static const char *const states[] = {"closed", "half_open", "open"};
 static const char *const packed[] = {"kept", "made"};
+static const char *const prompts[] = {"read", "cached"};
+static const char *const proposals[] = {"accepted", "rejected"};
 static const char *const model_lookups[] = {"hit", "miss", "shared"};
 static const char *const result_lookups[] = {"hit", "shared_hit", "miss"};
 
@@ -125,6 +127,13 @@ const struct metric_family metric_families[N_METRICS] = {
         "modelhost_packed_weights_total",
         "Prepared weights that models in this process asked for; kept: found in the store.",
         "source", packed),
+    [METRIC_PROMPT_TOKENS] = COUNTERS(
+        "modelhost_prompt_tokens_total",
+        "Tokens of prompts to be continued; cached: a slot had read them for an earlier request.",
+        "source", prompts),
+    [METRIC_PROPOSED_TOKENS] = COUNTERS(
+        "modelhost_proposed_tokens_total",
+        "Tokens that speculative decoding proposed, by what became of them.", "outcome", proposals),
     [METRIC_PLUGIN_EVENTS] = {.name = "modelhost_plugin_events_total",
                               .help = "What the plugin counts, by its own names.",
                               .type = METRIC_COUNTER,

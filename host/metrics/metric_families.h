@@ -40,6 +40,8 @@ enum metric {
     METRIC_RESIDENT,
     METRIC_PREPARED,
     METRIC_PACKED,
+    METRIC_PROMPT_TOKENS,
+    METRIC_PROPOSED_TOKENS,
     METRIC_PLUGIN_EVENTS, /* its label's values are the names that a plugin counts by */
     N_METRICS
 };
@@ -85,6 +87,9 @@ enum metric_result_cache { RESULT_CACHE_HIT, RESULT_CACHE_SHARED_HIT, RESULT_CAC
 /* METRIC_RESULT_CACHE_LOOKUPS; shared: by Redis */
 
 enum metric_packed { PACKED_KEPT, PACKED_MADE }; /* METRIC_PACKED */
+
+enum metric_prompt { PROMPT_READ, PROMPT_CACHED };             /* METRIC_PROMPT_TOKENS */
+enum metric_proposed { PROPOSED_ACCEPTED, PROPOSED_REJECTED }; /* METRIC_PROPOSED_TOKENS */
 
 /* How many numbers a series of the family takes for one value of its label: 1, or a histogram's buckets
  * and the sum. */

@@ -100,6 +100,15 @@ void model_metrics_cancel_ended(struct model_metrics *m, int64_t ns)
     metrics_observe(m->series, METRIC_CANCEL_SECONDS, ns);
 }
 
+void model_metrics_generated(struct model_metrics *m, int64_t n_read, int64_t n_cached,
+                             int64_t n_proposed, int64_t n_accepted)
+{
+    metrics_add(m->series, METRIC_PROMPT_TOKENS, PROMPT_READ, n_read);
+    metrics_add(m->series, METRIC_PROMPT_TOKENS, PROMPT_CACHED, n_cached);
+    metrics_add(m->series, METRIC_PROPOSED_TOKENS, PROPOSED_ACCEPTED, n_accepted);
+    metrics_add(m->series, METRIC_PROPOSED_TOKENS, PROPOSED_REJECTED, n_proposed - n_accepted);
+}
+
 void model_metrics_lane_abandoned(struct model_metrics *m)
 {
     metrics_add(m->series, METRIC_LANES_ABANDONED, 0, 1);

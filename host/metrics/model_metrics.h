@@ -37,6 +37,9 @@ void model_metrics_request_ended(struct model_metrics *m, model_status status, i
 void model_metrics_request_refused(struct model_metrics *m, model_status status);
 /* The plugin came back this long after its request was given up. [any-thread] */
 void model_metrics_cancel_ended(struct model_metrics *m, int64_t ns);
+/* What a request that generates has read and guessed. [any-thread] */
+void model_metrics_generated(struct model_metrics *m, int64_t n_read, int64_t n_cached,
+                             int64_t n_proposed, int64_t n_accepted);
 /* A lane was replaced while its plugin did not stop, and came back from it. [any-thread] */
 void model_metrics_lane_abandoned(struct model_metrics *m);
 void model_metrics_lane_returned(struct model_metrics *m);

@@ -47,6 +47,8 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
     if (status == MODEL_OK)
         status = load_options_check_quarantine(&chain->options, err);
     if (status == MODEL_OK)
+        status = load_options_check_generation(&chain->options, err);
+    if (status == MODEL_OK)
         status = backend_order_find(package_dir, chain->options.backend, &chain->order, err);
     if (status == MODEL_OK)
         status = load_options_secret(&chain->options, &chain->secret, err);

@@ -15,6 +15,8 @@
 #define MAX_OPTION_MS       (24 * 3600 * INT64_C(1000))
 #define MAX_PROBES          2
 #define GOOD_PROBES         5
+#define MAX_CACHED_TEXTS    1024
+#define MAX_PREFILL_TOKENS  (1 << 20)
 
 static model_status check_number(const char *name, int64_t value, int64_t max,
                                  struct model_error *err)
@@ -72,6 +74,18 @@ model_status load_options_check_quarantine(const struct modelhost_load_options *
         status = check_number("quarantine_ms", options->quarantine_ms, 7 * MAX_OPTION_MS, err);
     if (status == MODEL_OK)
         status = check_number("timeout_ms", options->timeout_ms, MAX_OPTION_MS, err);
+    return status;
+}
+
+model_status load_options_check_generation(const struct modelhost_load_options *options,
+                                           struct model_error *err)
+{
+    model_status status =
+        check_number("speculation", options->speculation, MODELHOST_SPECULATION_PROMPT, err);
+    if (status == MODEL_OK && options->prefix_cache > 0)
+        status = check_number("prefix_cache", options->prefix_cache, MAX_CACHED_TEXTS, err);
+    if (status == MODEL_OK)
+        status = check_number("prefill_chunk", options->prefill_chunk, MAX_PREFILL_TOKENS, err);
     return status;
 }
 

@@ -15,6 +15,9 @@ model_status load_options_policy(const struct modelhost_load_options *options,
 /* The part about quarantine of complete options; the same. */
 model_status load_options_check_quarantine(const struct modelhost_load_options *options,
                                            struct model_error *err);
+/* The same of those of generating text. */
+model_status load_options_check_generation(const struct modelhost_load_options *options,
+                                           struct model_error *err);
 
 /* What opens an encrypted archive, of complete options: read and to be destroyed, or NULL. MODEL_INVALID_ARGUMENT: more
  * than one is named. */

@@ -47,6 +47,7 @@ tale --text "$long" --max-new-tokens 12 --json
 ok 'the limit is the reason' json 'j[0]["finish_reason"] == "length" and len(j[0]["token_ids"]) == 12'
 same 'no tokens at all' "$(text_of --text "$long" --max-new-tokens 0)" ''
 same '--greedy is what it does without numbers' "$(text_of --text "$long" --greedy)" "$whole"
+same 'proposals change nothing' "$(text_of --text "$long" --speculation prompt)$(text_of --text "$long" --speculation off)" "$whole$whole"
 same 'a temperature of 0 is greedy' "$(text_of --text "$long" --temperature 0)" "$whole"
 same 'ids of the text give the same' "$(text_of --input-ids "$(printf %s "$long" | od -An -v -tu1 | xargs | tr ' ' ,)")" "$whole"
 tale --text 'Once' --text 'The cow' --text 'One day' --max-new-tokens 9 --json
@@ -265,6 +266,7 @@ usage 'logprobs for people' '--logprobs goes with --json' --text x --logprobs 2
 usage 'several greedy answers' '--greedy has one answer; leave out --num-sequences' --text x --greedy --num-sequences 2
 usage 'a greedy temperature' '--greedy draws nothing; leave out --temperature' --text x --greedy --temperature 1
 usage 'a greedy top-k' '--greedy draws nothing; leave out --top-k' --text x --greedy --top-k 4
+usage 'a speculation that there is not' "--speculation is 'wild', want off or prompt" --text x --speculation wild
 usage 'no sequences' "--num-sequences is '0', want a whole number from 1 to 64" --text x --num-sequences 0
 usage 'a negative seed' "--seed is '-1', want a whole number from 0 to 9223372036854775807" --text x --seed -1
 usage 'fewer than no tokens' "--max-new-tokens is '-1', want a whole number from 0 to 16777216" --text x --max-new-tokens -1

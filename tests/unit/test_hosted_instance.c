@@ -141,12 +141,146 @@ static void forgetting_leaves_the_other_slots(void **state)
     struct hosted_instance *instance = host(&fake);
     for (uint32_t slot = 0; slot < N_SLOTS; slot++)
         read_ids(instance, &fake, slot, ids, 2);
-    hosted_instance_forget(instance, 2);
+    hosted_instance_forget(instance, 0);
+    hosted_instance_forget(instance, 1);
     assert_int_equal(hosted_instance_common(instance, 0, ids, 2), 0);
     assert_int_equal(hosted_instance_common(instance, 1, ids, 2), 0);
     assert_int_equal(hosted_instance_common(instance, 2, ids, 2), 2);
-    hosted_instance_forget(instance, 1000);
+    hosted_instance_forget(instance, 2);
     assert_int_equal(hosted_instance_common(instance, 2, ids, 2), 0);
+    hosted_instance_destroy(instance);
+}
+
+static const struct model_error no_error = MODEL_ERROR_INIT;
+
+/* Takes a slot for the ids, which must be `slot` and keep `kept` of them, and reads the others. */
+static void take(struct hosted_instance *instance, struct fake *fake, const int64_t *ids, size_t n,
+                 uint32_t slot, size_t kept)
+{
+    struct model_error err = no_error;
+    uint32_t found = 99;
+    size_t n_kept = 99;
+    assert_int_equal(hosted_instance_take_slot(instance, ids, n, &found, &n_kept, &err), MODEL_OK);
+    assert_int_equal(found, slot);
+    assert_int_equal(n_kept, kept);
+    assert_int_equal(fake->n_tokens[found], (int64_t)kept);
+    read_ids(instance, fake, found, ids + kept, n - kept);
+}
+
+static void a_text_goes_on_in_the_slot_that_has_read_it(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2, 3, 4, 5, 6, 7, 8}, other[] = {1, 2, 9, 9, 9, 9};
+    struct fake fake = make_fake();
+    struct hosted_instance *instance = host(&fake);
+    take(instance, &fake, ids, 5, 0, 0);
+    hosted_instance_release_slots(instance);
+    take(instance, &fake, ids, 8, 0, 5);
+    hosted_instance_release_slots(instance);
+    take(instance, &fake, other, 6, 1, 2); /* a copy: six tokens would be lost for two */
+    hosted_instance_release_slots(instance);
+    take(instance, &fake, ids, 4, 0, 4); /* a rewind: four for four */
+    hosted_instance_destroy(instance);
+}
+
+static void slots_that_are_taken_are_left_alone(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2, 3}, other[] = {7, 8, 9};
+    struct fake fake = make_fake();
+    struct model_error err = MODEL_ERROR_INIT;
+    struct hosted_instance *instance = host(&fake);
+    uint32_t slot = 99;
+    size_t kept = 99;
+    take(instance, &fake, ids, 3, 0, 0);
+    take(instance, &fake, ids, 3, 1, 3); /* a copy of a taken one */
+    take(instance, &fake, other, 3, 2, 0);
+    assert_int_equal(hosted_instance_take_slot(instance, ids, 3, &slot, &kept, &err),
+                     MODEL_INTERNAL);
+    assert_string_equal(err.message, "all 3 slots are taken");
+    assert_int_equal(slot, 99);
+    hosted_instance_release_slot(instance, 1);
+    take(instance, &fake, other, 3, 1, 3);
+    assert_int_equal(hosted_instance_common(instance, 0, ids, 3), 3);
+    hosted_instance_destroy(instance);
+}
+
+static void the_least_recently_used_slot_is_written_over(void **state)
+{
+    (void)state;
+    const int64_t ids[4][2] = {{1, 1}, {2, 2}, {3, 3}, {4, 4}};
+    struct fake fake = make_fake();
+    struct hosted_instance *instance = host(&fake);
+    for (uint32_t i = 0; i < 3; i++) {
+        take(instance, &fake, ids[i], 2, i, 0);
+        hosted_instance_release_slots(instance);
+    }
+    take(instance, &fake, ids[0], 2, 0, 2);
+    hosted_instance_release_slots(instance);
+    take(instance, &fake, ids[3], 2, 1, 0);
+    hosted_instance_forget(instance, 2); /* what is not known goes first */
+    hosted_instance_release_slots(instance);
+    take(instance, &fake, ids[1], 2, 2, 0);
+    hosted_instance_destroy(instance);
+}
+
+static void trimming_leaves_the_most_recently_used(void **state)
+{
+    (void)state;
+    const int64_t ids[3][2] = {{1, 1}, {2, 2}, {3, 3}};
+    struct fake fake = make_fake();
+    struct model_error err = MODEL_ERROR_INIT;
+    struct hosted_instance *instance = host(&fake);
+    for (uint32_t i = 0; i < 3; i++)
+        take(instance, &fake, ids[i], 2, i, 0);
+    assert_int_equal(hosted_instance_trim(instance, 0, &err), MODEL_OK); /* all are taken */
+    assert_int_equal(fake.n_tokens[0], 2);
+    hosted_instance_release_slots(instance);
+    hosted_instance_forget(instance, 2);
+    assert_int_equal(hosted_instance_trim(instance, 1, &err), MODEL_OK);
+    assert_int_equal(fake.n_tokens[0], 0);
+    assert_int_equal(fake.n_tokens[1], 2);
+    assert_int_equal(fake.n_tokens[2], 0); /* unknown, so of no use */
+    assert_int_equal(hosted_instance_common(instance, 1, ids[1], 2), 2);
+    hosted_instance_destroy(instance);
+}
+
+static void a_memory_that_never_rewinds_is_found_whole_only(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2, 3, 4};
+    struct fake fake = make_fake();
+    struct model_error err = MODEL_ERROR_INIT;
+    struct hosted_instance *instance = host(&fake);
+    bool can_rewind = true;
+    size_t common = 99;
+    read_ids(instance, &fake, 0, ids, 3);
+    fake.kept = 0;
+    assert_int_equal(hosted_instance_can_rewind(instance, 0, &can_rewind, &err), MODEL_OK);
+    assert_false(can_rewind);
+    assert_int_equal(fake.n_tokens[0], 3); /* it was tried on a copy */
+    (void)hosted_instance_best_slot(instance, ids, 2, &common);
+    assert_int_equal(common, 0);
+    (void)hosted_instance_best_slot(instance, ids, 4, &common);
+    assert_int_equal(common, 3);
+    hosted_instance_destroy(instance);
+}
+
+static void a_memory_that_rewinds_is_asked_once(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2, 3, 4};
+    struct fake fake = make_fake();
+    struct model_error err = MODEL_ERROR_INIT;
+    struct hosted_instance *instance = host(&fake);
+    bool can_rewind = false;
+    read_ids(instance, &fake, 1, ids, 3);
+    assert_int_equal(hosted_instance_can_rewind(instance, 1, &can_rewind, &err), MODEL_OK);
+    assert_true(can_rewind);
+    fake.status = MODEL_IO; /* not asked again */
+    can_rewind = false;
+    assert_int_equal(hosted_instance_can_rewind(instance, 1, &can_rewind, &err), MODEL_OK);
+    assert_true(can_rewind);
     hosted_instance_destroy(instance);
 }
 
@@ -193,6 +327,12 @@ int main(void)
         cmocka_unit_test(a_plugin_that_cannot_rewind_keeps_nothing),
         cmocka_unit_test(half_of_what_was_asked_for_is_a_plugins_mistake),
         cmocka_unit_test(forgetting_leaves_the_other_slots),
+        cmocka_unit_test(a_text_goes_on_in_the_slot_that_has_read_it),
+        cmocka_unit_test(slots_that_are_taken_are_left_alone),
+        cmocka_unit_test(the_least_recently_used_slot_is_written_over),
+        cmocka_unit_test(trimming_leaves_the_most_recently_used),
+        cmocka_unit_test(a_memory_that_never_rewinds_is_found_whole_only),
+        cmocka_unit_test(a_memory_that_rewinds_is_asked_once),
         cmocka_unit_test(without_memory_a_history_is_forgotten),
         cmocka_unit_test(without_memory_the_plugins_instance_is_destroyed),
     };

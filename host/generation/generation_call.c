@@ -1,0 +1,121 @@
+/* generation_call.c - see generation_call.h. */
+#include "generation_call.h"
+#include "dtype.h"
+#include "errors.h"
+#include "loaded_model.h"
+#include "result.h"
+
+#include <string.h>
+
+/* ---- what is asked of which model */
+
+static model_status find_output(const struct model_description *description,
+                                struct generation_model *ret, struct model_error *err)
+{
+    static const char *const names[] = {"next_token_logits", "logits"};
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct model_tensor_spec *spec =
+            schema_find(description->outputs, description->n_outputs, names[i]);
+        const uint32_t rank = i == 0 ? 2 : 3;
+        if (spec == NULL || spec->dtype != MODEL_F32 || spec->rank != rank)
+            continue;
+        const struct model_dimension *width = &spec->shape[rank - 1];
+        if (width->name != NULL || width->min < 1 ||
+            (ret->output != NULL && width->min != ret->vocab_size))
+            continue;
+        if (i == 1)
+            ret->every_output = names[i];
+        if (ret->output != NULL)
+            continue;
+        ret->output = names[i];
+        ret->vocab_size = width->min;
+    }
+    if (ret->output != NULL)
+        return MODEL_OK;
+    return error_set(err, MODEL_UNSUPPORTED,
+                     "this %s cannot generate: it has neither 'next_token_logits' of [batch, "
+                     "vocab_size] nor 'logits' of [batch, sequence, vocab_size], F32",
+                     description->architecture != NULL ? description->architecture : "model");
+}
+
+model_status generation_model_find(const struct model_description *description,
+                                   struct generation_model *ret, struct model_error *err)
+{
+    const struct model_tensor_spec *ids =
+        schema_find(description->inputs, description->n_inputs, "input_ids");
+    if (ids == NULL || ids->rank != 2 || ids->dtype != MODEL_I64)
+        return error_set(
+            err, MODEL_UNSUPPORTED,
+            "this model cannot generate: it has no input 'input_ids' of I64 and rank 2");
+    if (description->task != NULL && strcmp(description->task, "text-generation") != 0)
+        return error_set(err, MODEL_UNSUPPORTED, "this %s cannot generate: its task is %s",
+                         description->architecture != NULL ? description->architecture : "model",
+                         description->task);
+    *ret = (struct generation_model){.description = description,
+                                     .max_context = ids->shape[1].max,
+                                     .max_slots = description->max_slots};
+    return find_output(description, ret, err);
+}
+
+/* ---- one call */
+
+void logits_finish(struct logits *logits)
+{
+    modelhost_result_destroy(logits->result);
+    *logits = (struct logits){.result = NULL};
+}
+
+/* Into an empty result. */
+static model_status call_plugin(const struct generation_run *run, int64_t *ids, uint32_t n_rows,
+                                size_t n_columns, const uint32_t *slots,
+                                struct modelhost_result *result, struct model_error *err)
+{
+    const int64_t shape[] = {n_rows, (int64_t)n_columns};
+    struct model_tensor input_ids = {.struct_size = sizeof input_ids};
+    const struct model_tensor *inputs[] = {&input_ids};
+    struct schema_binding binding;
+    tensor_init(&input_ids, "input_ids", MODEL_I64, 2, shape, ids);
+    model_status status = schema_check_inputs(run->model->description, inputs, 1, &binding, err);
+    const struct plugin_call call = {.instance = run->instance,
+                                     .plugin = &run->request->model->plugin.file,
+                                     .inputs = inputs,
+                                     .n_inputs = 1,
+                                     .binding = &binding,
+                                     .slots = slots,
+                                     .request = run->request,
+                                     .cancelled = &run->request->cancelled,
+                                     .progress = &run->request->progress,
+                                     .deadline_ns = run->request->deadline_ns};
+    if (status != MODEL_OK)
+        return status;
+    status = execute_call(&call, result, err);
+    for (uint32_t i = 0; i < n_rows && slots != NULL && status != MODEL_OK; i++)
+        hosted_instance_forget(run->instance, slots[i]);
+    return status;
+}
+
+model_status generation_call(const struct generation_run *run, int64_t *ids, uint32_t n_rows,
+                             size_t n_columns, const uint32_t *slots, bool wants_every,
+                             struct logits *ret, struct model_error *err)
+{
+    const struct generation_model *model = run->model;
+    const char *output = wants_every ? model->every_output : model->output;
+    struct modelhost_result *result = NULL;
+    model_status status = result_create(model->description, &output, 1, &result, err);
+    if (status != MODEL_OK)
+        return status;
+    status = call_plugin(run, ids, n_rows, n_columns, slots, result, err);
+    if (status != MODEL_OK) {
+        modelhost_result_destroy(result);
+        return status;
+    }
+    run->timing->run_ns += result->timing.run_ns;
+    const struct model_tensor *tensor = &result->tensors[0];
+    const size_t width = (size_t)model->vocab_size;
+    const size_t last = tensor->rank == 3 && !wants_every ? n_columns - 1 : 0;
+    *ret = (struct logits){.result = result,
+                           .data = (const float *)tensor->data + last * width,
+                           .row_stride = tensor->rank == 3 ? n_columns * width : width,
+                           .position_stride = width};
+    return MODEL_OK;
+}

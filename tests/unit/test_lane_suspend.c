@@ -1,0 +1,327 @@
+/* A long prompt lets others have their turn: host/lanes/lane_suspend.c, with the fixture plugin_reader, whose calls the
+ * test holds and lets go by pipes. */
+#include "reader_package.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+enum { PIECE = 10, LONG = 40 };
+
+struct turns {
+    struct reader reader;
+    char *pipes;
+    int entered, release;
+    int n_answered; /* of one loop's thread */
+};
+
+/* One asynchronous prompt and its answer. */
+struct prompt_call {
+    struct turns *turns;
+    struct modelhost_request *request;
+    uv_sem_t answered;
+    model_status status;
+    int place;
+    int64_t ids[LONG];
+    size_t n_ids;
+    int64_t cached;
+    char *answer; /* JSON */
+};
+
+static int make_pipe(const char *folder, const char *name)
+{
+    char *path = path_join(folder, name);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    const int pipe = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(pipe >= 0);
+    free(path);
+    return pipe;
+}
+
+static void wait_entered(const struct turns *turns)
+{
+    char byte;
+    assert_int_equal(read(turns->entered, &byte, 1), 1);
+}
+
+static void let_go(const struct turns *turns, int n)
+{
+    for (int i = 0; i < n; i++)
+        assert_int_equal(write(turns->release, "", 1), 1);
+}
+
+static void open_turns(struct turns *turns)
+{
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    *turns = (struct turns){.pipes = scratch_dir()};
+    turns->entered = make_pipe(turns->pipes, "entered");
+    turns->release = make_pipe(turns->pipes, "release");
+    char *config = text_format("{\"model_type\": \"reader\", \"entered_path\": \"%s/entered\", "
+                               "\"release_path\": \"%s/release\"}",
+                               turns->pipes, turns->pipes);
+    load.prefill_chunk = PIECE;
+    load.speculation = MODELHOST_SPECULATION_OFF;
+    reader_open(&turns->reader, config, &load);
+    free(config);
+}
+
+static void close_turns(struct turns *turns)
+{
+    reader_close(&turns->reader);
+    (void)close(turns->entered);
+    (void)close(turns->release);
+    remove_package(turns->pipes);
+}
+
+static void on_answer(void *user, model_status status, struct modelhost_result *result,
+                      const struct model_error *err)
+{
+    struct prompt_call *call = user;
+    (void)err;
+    call->status = status;
+    call->place = call->turns->n_answered++;
+    if (status == MODEL_OK) {
+        call->answer = strdup(modelhost_result_json(result));
+        call->cached = modelhost_result_timing(result).cached_tokens;
+    }
+    modelhost_result_destroy(result);
+    uv_sem_post(&call->answered);
+}
+
+/* n_ids of a text of its own, and 2 tokens behind it: a call for each piece, and one more. */
+static void start_prompt(struct turns *turns, struct prompt_call *call, size_t n_ids, uint64_t seed,
+                         int32_t priority)
+{
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    *call = (struct prompt_call){.turns = turns, .n_ids = n_ids};
+    assert_int_equal(uv_sem_init(&call->answered, 0), 0);
+    reader_text(call->ids, n_ids, seed);
+    call->ids[0] = (int64_t)seed; /* no two begin alike */
+    const struct modelhost_prompt prompt = reader_prompt(call->ids, n_ids);
+    const struct modelhost_generation generation = reader_greedy(2);
+    options.priority = priority;
+    if (modelhost_generate_async(turns->reader.model, &prompt, 1, &generation, &options, on_answer,
+                                 call, &call->request, &turns->reader.err) != MODEL_OK)
+        fail_msg("%s", turns->reader.err.message);
+}
+
+static void end_prompt(struct prompt_call *call, model_status status)
+{
+    uv_sem_wait(&call->answered);
+    assert_int_equal(call->status, status);
+    if (status == MODEL_OK) {
+        struct reader *reader = &call->turns->reader;
+        const struct modelhost_prompt prompt = reader_prompt(call->ids, call->n_ids);
+        reader_clear(reader);
+        assert_int_equal(
+            json_parse(call->answer, strlen(call->answer), "the answer", &reader->answer, NULL),
+            MODEL_OK);
+        reader_expect(reader, 0, &prompt, 2);
+    }
+    modelhost_request_release(call->request);
+    uv_sem_destroy(&call->answered);
+    free(call->answer);
+}
+
+static void a_short_prompt_waits_for_one_piece_of_a_long_one(void **state)
+{
+    (void)state;
+    struct turns turns;
+    struct prompt_call slow, quick;
+    open_turns(&turns);
+    start_prompt(&turns, &slow, LONG, 1, 0);
+    wait_entered(&turns);
+    start_prompt(&turns, &quick, 5, 2, 0);
+    let_go(&turns, 1 + 2); /* the piece, then all of the short one */
+    end_prompt(&quick, MODEL_OK);
+    assert_int_equal(quick.place, 0);
+    let_go(&turns, 4);
+    end_prompt(&slow, MODEL_OK);
+    assert_int_equal(turns.reader.n_instances, 2);
+    assert_int_equal(turns.reader.n_rows, LONG + 1 + 5 + 1); /* nothing was read twice */
+    close_turns(&turns);
+}
+
+static void alone_it_is_not_interrupted(void **state)
+{
+    (void)state;
+    struct turns turns;
+    struct prompt_call first, second;
+    open_turns(&turns);
+    start_prompt(&turns, &first, LONG, 1, 0);
+    let_go(&turns, 5);
+    end_prompt(&first, MODEL_OK);
+    start_prompt(&turns, &second, LONG, 2, 0);
+    let_go(&turns, 5);
+    end_prompt(&second, MODEL_OK);
+    assert_int_equal(turns.reader.n_instances, 1);
+    close_turns(&turns);
+}
+
+static void one_of_lower_priority_does_not_interrupt(void **state)
+{
+    (void)state;
+    struct turns turns;
+    struct prompt_call slow, quick;
+    open_turns(&turns);
+    start_prompt(&turns, &slow, LONG, 1, 1);
+    wait_entered(&turns);
+    start_prompt(&turns, &quick, 5, 2, 0);
+    let_go(&turns, 5 + 2);
+    end_prompt(&slow, MODEL_OK);
+    end_prompt(&quick, MODEL_OK);
+    assert_int_equal(slow.place, 0);
+    assert_int_equal(turns.reader.n_instances, 1);
+    close_turns(&turns);
+}
+
+static void a_waiting_one_that_is_cancelled_is_answered_at_once_and_leaves_its_memory(void **state)
+{
+    (void)state;
+    struct turns turns;
+    struct prompt_call slow, quick, next, again;
+    open_turns(&turns);
+    start_prompt(&turns, &slow, LONG, 1, 0);
+    wait_entered(&turns);
+    start_prompt(&turns, &quick, 5, 2, 0);
+    let_go(&turns, 1);
+    wait_entered(&turns); /* the short one is in the plugin */
+    modelhost_cancel(slow.request);
+    end_prompt(&slow, MODEL_CANCELLED);
+    assert_int_equal(slow.place, 0);
+    start_prompt(&turns, &next, 5, 3,
+                 0); /* answered by the same thread, which is done with `slow` then */
+    modelhost_cancel(next.request);
+    end_prompt(&next, MODEL_CANCELLED);
+    let_go(&turns, 2);
+    end_prompt(&quick, MODEL_OK);
+    start_prompt(&turns, &again, LONG, 1, 0);
+    let_go(&turns, 4);
+    end_prompt(&again, MODEL_OK);
+    assert_int_equal(again.cached, PIECE); /* of the piece that had been read */
+    close_turns(&turns);
+}
+
+static void of_two_that_are_cancelled_one_memory_stays(void **state)
+{
+    (void)state;
+    struct turns turns;
+    struct prompt_call slow[2], quick;
+    open_turns(&turns);
+    start_prompt(&turns, &slow[0], LONG, 1, 0);
+    wait_entered(&turns);
+    start_prompt(&turns, &slow[1], LONG, 2, 0);
+    start_prompt(&turns, &quick, 5, 3, 0);
+    for (int i = 0; i < 2; i++) {
+        let_go(&turns, 1);
+        wait_entered(&turns);
+    }
+    for (int i = 0; i < 2; i++) {
+        modelhost_cancel(slow[i].request);
+        end_prompt(&slow[i], MODEL_CANCELLED);
+    }
+    let_go(&turns, 2);
+    end_prompt(&quick, MODEL_OK);
+    assert_int_equal(turns.reader.n_instances, 3);
+    close_turns(&turns);
+}
+
+static void many_long_prompts_take_turns(void **state)
+{
+    (void)state;
+    enum { N = 9 };
+    struct turns turns;
+    struct prompt_call calls[N];
+    open_turns(&turns);
+    for (uint64_t i = 0; i < N; i++)
+        start_prompt(&turns, &calls[i], LONG, i, 0);
+    let_go(&turns, N * 5);
+    for (int i = 0; i < N; i++)
+        end_prompt(&calls[i], MODEL_OK);
+    assert_in_range(turns.reader.n_instances, 1, 5); /* four that wait, and one that runs */
+    assert_int_equal(turns.reader.n_rows, N * (LONG + 1));
+    close_turns(&turns);
+}
+
+/* Not held: lanes take turns as they come, and some prompts are given up wherever they are. */
+static void crowd(uint32_t lanes, int32_t isolation)
+{
+    enum { N = 40 };
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    struct turns turns = {.n_answered = 0};
+    static struct prompt_call calls[N];
+    load.prefill_chunk = 3;
+    load.isolation = isolation;
+    load.kill_grace_ms = 600000;
+    reader_open_on(lanes, &turns.reader, "{\"model_type\": \"reader\"}", &load);
+    for (uint64_t i = 0; i < N; i++)
+        start_prompt(&turns, &calls[i], i % 3 == 0 ? 5 : LONG, i, 0);
+    for (int i = 0; i < N; i += 5)
+        modelhost_cancel(calls[i].request);
+    for (int i = 0; i < N; i++) {
+        uv_sem_wait(&calls[i].answered);
+        uv_sem_post(&calls[i].answered);
+        const model_status status = calls[i].status;
+        assert_true(status == MODEL_OK || (status == MODEL_CANCELLED && i % 5 == 0));
+        end_prompt(&calls[i], status);
+    }
+    reader_close(&turns.reader);
+}
+
+static void a_crowd_takes_turns_on_any_number_of_lanes(void **state)
+{
+    (void)state;
+    crowd(1, MODELHOST_INPROC);
+    crowd(2, MODELHOST_INPROC);
+}
+
+static void a_crowd_takes_turns_in_a_worker(void **state)
+{
+    (void)state;
+    crowd(1, MODELHOST_WORKER);
+    crowd(2, MODELHOST_WORKER);
+}
+
+static void the_hosts_end_answers_those_that_wait(void **state)
+{
+    (void)state;
+    struct turns turns;
+    struct prompt_call slow, quick;
+    open_turns(&turns);
+    start_prompt(&turns, &slow, LONG, 1, 0);
+    wait_entered(&turns);
+    start_prompt(&turns, &quick, 5, 2, 0);
+    let_go(&turns, 1);
+    wait_entered(&turns);
+    let_go(&turns, 10); /* either may be through before the host ends */
+    modelhost_release(turns.reader.model);
+    modelhost_destroy(turns.reader.host);
+    uv_sem_wait(&slow.answered);
+    uv_sem_wait(&quick.answered);
+    assert_true(slow.status == MODEL_OK || slow.status == MODEL_CANCELLED);
+    assert_true(quick.status == MODEL_OK || quick.status == MODEL_CANCELLED);
+    modelhost_request_release(slow.request);
+    modelhost_request_release(quick.request);
+    uv_sem_destroy(&slow.answered);
+    uv_sem_destroy(&quick.answered);
+    free(slow.answer);
+    free(quick.answer);
+    turns.reader.model = NULL;
+    turns.reader.host = NULL;
+    close_turns(&turns);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_prompt_waits_for_one_piece_of_a_long_one),
+        cmocka_unit_test(alone_it_is_not_interrupted),
+        cmocka_unit_test(one_of_lower_priority_does_not_interrupt),
+        cmocka_unit_test(a_waiting_one_that_is_cancelled_is_answered_at_once_and_leaves_its_memory),
+        cmocka_unit_test(of_two_that_are_cancelled_one_memory_stays),
+        cmocka_unit_test(many_long_prompts_take_turns),
+        cmocka_unit_test(a_crowd_takes_turns_on_any_number_of_lanes),
+        cmocka_unit_test(a_crowd_takes_turns_in_a_worker),
+        cmocka_unit_test(the_hosts_end_answers_those_that_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -13,6 +13,7 @@ static const struct command commands[] = {
      cmd_config_help},
     {"worker", cmd_worker, NULL, cmd_worker_help},
     {"metrics", cmd_metrics, "print what a host counts and measures", cmd_metrics_help},
+    {"bench", cmd_bench, "measure how fast a model is here", cmd_bench_help},
     {"check-plugin", cmd_check_plugin, "run the checks of a conformance run on a plugin",
      cmd_check_plugin_help},
     {"quarantine", cmd_quarantine, "list or clear the plugins that are not opened",

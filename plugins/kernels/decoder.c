@@ -67,7 +67,8 @@ static size_t attention_multiply_adds(const struct decoder_rows *rows, size_t hi
     size_t pairs = 0;
     for (size_t i = 0; i < rows->n_sequences; i++) {
         const struct causal_sequence *sequence = &rows->sequences[i];
-        pairs += sequence->n_rows * sequence->n_past + sequence->n_rows * (sequence->n_rows + 1) / 2;
+        pairs +=
+            sequence->n_rows * sequence->n_past + sequence->n_rows * (sequence->n_rows + 1) / 2;
     }
     return 2 * pairs * hidden;
 }

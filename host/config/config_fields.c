@@ -13,7 +13,8 @@
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const load_policies[] = {"any", "conformant", NULL};
 static const char *const loadings[] = {"mapped", "eager", "streaming", "lazy", NULL};
-static const char *const dtypes[] = {"f32", "bf16", "int8", "int4", NULL};
+static const char *const dtypes[] = {"f32", "bf16", "int8", "int4", "auto", NULL};
+static const char *const accuracy_policies[] = {"measured", "any", "required", NULL};
 static const char *const verifications[] = {"checksum", "standard", "paranoid", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
@@ -96,6 +97,10 @@ const struct config_field config_model_fields[] = {
     ROW(CONFIG_BOOL, MODEL(require_signature), 0, 0, NULL,
         "whether the package must be signed by a trusted key"),
     ROW(CONFIG_TEXT, MODEL(trusted_keys), 0, 0, NULL, "the file of these keys"),
+    ROW(CONFIG_WORD, MODEL(accuracy_policy), 0, 0, accuracy_policies,
+        "what reports of modelhost quantize decide"),
+    ROW(CONFIG_DOUBLE, MODEL(max_cosine_loss), 0, 2, NULL,
+        "that such a report may have; 0: the budget in it"),
     {.key = NULL},
 };
 

@@ -259,6 +259,8 @@ $(O)/tests/perf/%.o: ALL_CFLAGS += -Itests/unit
 # Tests that make allocations fail (tests/failing_memory.h).
 FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
 $(FAILING_MEMORY): ALL_LDFLAGS += $(call elf,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)
+# Counts what libraries allocate by C++'s operator new, which it defines for them.
+$(BUILD)/tests/test_allocations: ALL_LDFLAGS += $(call elf,-Wl$(comma)--export-dynamic-symbol=_Znwm)
 # One plugin is linked in: configurations are fuzzed down to what a plugin makes of them.
 FUZZED_PLUGIN := $(call objects,$(wildcard plugins/bert/*.c)) $(KERNELS_ARCHIVE)
 $(BUILD)/tests/replay_fuzz_config $(BUILD)/fuzz/fuzz_config: $(FUZZED_PLUGIN)

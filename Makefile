@@ -106,7 +106,7 @@ bench-download: $(BUILD)/bin/pkgmgr ## a download over loopback beside curl
 
 check-perf: all $(WORKLOADS) ## instructions of fixed workloads against tests/perf/budget.txt
 	@scripts/deps.sh perf
-	@BUILD=$(BUILD) tests/perf/check.sh
+	@BUILD=$(BUILD) tests/perf/instructions.sh
 
 fuzz: ## 60 s of each fuzz target (SECONDS_EACH=60)
 	@tests/fuzz/run.sh $(FUZZERS)

@@ -1,4 +1,4 @@
-/* workloads.c - fixed pieces of work whose instructions are counted (tests/perf/check.sh, `make check-perf`).
+/* workloads.c - fixed pieces of work whose instructions are counted (tests/perf/instructions.sh, `make check-perf`).
  *
  *   workloads --list | NAME
  *

@@ -14,7 +14,7 @@ demo_package "$facts"
 reports() { find "$work/store/accuracy" -name '*.json' 2>/dev/null | wc -l; }
 dtype_of() { # OPTION...: what the model computes in, or why it does not
     run run "$facts" -q --describe "$@"
-    [ "$code" -ne 0 ] && cat "$work/err" || python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["compute_dtype"])' "$work/out"
+    if [ "$code" -ne 0 ]; then cat "$work/err"; else python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["compute_dtype"])' "$work/out"; fi
 }
 
 run quantize "$facts" --dtype int8 --text README.md --json
@@ -69,9 +69,44 @@ same 'a text that is not there' "$code" 3
 
 # ---- a model that predicts: its perplexity is that of the numbers that it gives
 
+tales=$work/tales shipped=$PWD/examples/demo/hub/modelhost/tales-char-lstm
+mkdir -p "$tales/backends/cpu"
+cp "$shipped"/config.json "$shipped"/model.safetensors "$tales/backends/cpu/"
+cp "$shipped"/tokenizer*.json "$tales/"
+cp "$build/lib/modelhost/plugins/liblstm.so" "$tales/backends/cpu/libmodel.so"
+printf 'Once upon a time there was a little fox.' >"$work/tale.txt"
+write_tensors_module
+python3 -c 'import json, sys; print(json.dumps(open(sys.argv[1]).read()))' "$work/tale.txt" |
+    "$program" tokenize "$tales" --jsonl >"$work/ids"
+(cd "$work" && python3 -c '
+import json, tensors
+ids = json.load(open("ids"))["ids"]
+tensors.write("in.safetensors", {"input_ids": ("I64", [1, len(ids)], ids)})')
+run run "$tales" -q --inputs "$work/in.safetensors" --outputs "$work/out.safetensors" --output-names logits
+cat >"$work/perplexity.py" <<'PY'
+import json, math, sys
+import tensors
+ids = json.load(open('ids'))['ids']
+(_, n, width), logits = tensors.read('out.safetensors')['logits']
+loss = 0
+for i in range(n - 1):
+    row = logits[i * width:(i + 1) * width]
+    loss += math.log(sum(math.exp(v) for v in row)) - row[ids[i + 1]]
+found = json.load(open('out'))
+want = math.exp(loss / (n - 1))
+sys.exit(not (abs(found['perplexity_f32'] / want - 1) < 1e-4 and found['samples'] == 1 and
+              abs(found['perplexity'] / found['perplexity_f32'] - 1 - found['perplexity_change']) < 1e-9))
+PY
+run quantize "$tales" --dtype int8 --text "$work/tale.txt" --json
+same 'a model of texts keeps its budget' "$code" 0
+ok 'its perplexity is that of its logits' sh -c "cd '$work' && python3 perplexity.py"
+run quantize "$tales" --dtype int8 --text README.md --max-perplexity-change 0 --max-cosine-loss 2
+same 'perplexity has a budget, too' "$code" 1
+ok 'which is missed with the figure' says 'int8 missed its budget: perplexity 0.'
+
 shared=$(cd "${SHARED:-../shared}" 2>/dev/null && pwd)
 if [ -z "$shared" ] || [ ! -d "$shared/models/real/capp-gpt2" ]; then
-    skipped 'perplexity: SHARED/models is absent'
+    skipped 'a trained GPT-2: SHARED/models is absent'
 else
     mkdir -p "$work/gpt2/backends/cpu"
     cp "$shared/models/real/capp-gpt2/"{config.json,model.safetensors} "$work/gpt2/backends/cpu/"

@@ -4,7 +4,7 @@
 # instruction set they do: the budget is that of Debian 12's gcc at -O2, on a processor with AVX2 (valgrind shows
 # programs no AVX-512).
 #
-#   tests/perf/check.sh [--update] [NAME...]     --update writes what was counted as the new budget
+#   tests/perf/instructions.sh [--update] [NAME...]     --update writes what was counted as the new budget
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
@@ -35,7 +35,7 @@ judge() {
     fi
     printf 'ok - %-10s %11s instructions, budget %s: %s %%' "$1" "$2" "$3" "$percent"
     ! awk -v p="$percent" -v t="$4" 'BEGIN { exit !(p < -2 * t) }' ||
-        printf '; far below, lower the budget: tests/perf/check.sh --update %s' "$1"
+        printf '; far below, lower the budget: tests/perf/instructions.sh --update %s' "$1"
     echo
 }
 
@@ -52,7 +52,7 @@ for name in "${names[@]}"; do
         awk -v n="$name" -v f="$found" '$1 == n { printf "%-10s %12d %d\n", n, f, $3; seen = 1; next } { print }
             END { if (!seen) printf "%-10s %12d 3\n", n, f }' "$log.new" >"$log" && cp "$log" "$log.new"
     elif [ -z "${wanted:-}" ]; then
-        echo "FAIL - $name: has no line in $budget; tests/perf/check.sh --update $name writes one"
+        echo "FAIL - $name: has no line in $budget; tests/perf/instructions.sh --update $name writes one"
         n_failed=$((n_failed + 1))
     elif judge "$name" "$found" "$wanted" "$tolerance"; then
         n_passed=$((n_passed + 1))

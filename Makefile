@@ -73,9 +73,10 @@ EXAMPLE_FOLDERS := $(sort $(patsubst examples/%/,%,$(dir $(wildcard examples/*/*
 EXAMPLE_PLUGINS += $(EXAMPLE_FOLDERS:%=$(BUILD)/examples/%.$(SO))
 EXAMPLES := $(EXAMPLE_PLUGINS) $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/plugin_%,$(wildcard examples/*.c)))
 SOAK := $(BUILD)/tests/soak
+WORKLOADS := $(BUILD)/tests/workloads
 TESTS := $(UNIT_TESTS) $(PLUGIN_TESTS) $(ABI_TESTS) $(REPLAYS)
 
-.PHONY: all help demo test soak bench bench-download fuzz check plugin install interop deps clean tests objects
+.PHONY: all help demo test soak bench bench-download check-perf fuzz check plugin install interop deps clean tests objects
 .DELETE_ON_ERROR:
 all: $(COMMANDS) $(LIBRARY) $(PLUGINS) $(EXAMPLES)
 
@@ -103,6 +104,10 @@ bench: all $(BUILD)/bench/bench $(BUILD)/bench/overhead ## measure beside the pe
 bench-download: $(BUILD)/bin/pkgmgr ## a download over loopback beside curl
 	@BUILD=$(BUILD) bench/download.sh
 
+check-perf: all $(WORKLOADS) ## instructions of fixed workloads against tests/perf/budget.txt
+	@scripts/deps.sh perf
+	@BUILD=$(BUILD) tests/perf/instructions.sh
+
 fuzz: ## 60 s of each fuzz target (SECONDS_EACH=60)
 	@tests/fuzz/run.sh $(FUZZERS)
 
@@ -127,7 +132,7 @@ tests: all $(TESTS) $(FIXTURES) $(SOAK)
 # Everything compiled, nothing linked (for scripts/checks/compile.sh).
 objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(SRC_kernels) \
   $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c)) \
-  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/soak/*.c tests/fuzz/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
+  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/soak/*.c tests/fuzz/*.c tests/perf/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
 
 # ---- compiling: `make V=1` shows the commands
 
@@ -249,9 +254,14 @@ $(BUILD)/tests/sampler_steps: $(O)/tests/interop/sampler_steps.o $(ARCHIVE)
 	$(call link,$(LIBS))
 $(SOAK): $(call objects,$(wildcard tests/soak/*.c)) $(LIBRARY)
 	$(call link,-L$(BUILD)/lib -lmodelhost -lm -Wl$(comma)-rpath$(comma)'$$ORIGIN/../lib')
+$(WORKLOADS): $(O)/tests/perf/workloads.o $(ARCHIVE) | $(PLUGINS) $(BUILD)/tests/plugin_echo.$(SO)
+	$(call link,-lcmocka $(LIBS))
+$(O)/tests/perf/%.o: ALL_CFLAGS += -Itests/unit
 # Tests that make allocations fail (tests/failing_memory.h).
 FAILING_MEMORY := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(shell grep -ls failing_memory.h tests/unit/*.c))
 $(FAILING_MEMORY): ALL_LDFLAGS += $(call elf,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc)
+# Counts what libraries allocate by C++'s operator new, which it defines for them.
+$(BUILD)/tests/test_allocations: ALL_LDFLAGS += $(call elf,-Wl$(comma)--export-dynamic-symbol=_Znwm)
 # One plugin is linked in: configurations are fuzzed down to what a plugin makes of them.
 FUZZED_PLUGIN := $(call objects,$(wildcard plugins/bert/*.c)) $(KERNELS_ARCHIVE)
 $(BUILD)/tests/replay_fuzz_config $(BUILD)/fuzz/fuzz_config: $(FUZZED_PLUGIN)

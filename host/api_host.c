@@ -212,6 +212,28 @@ static model_status find_package(const struct modelhost *host, const char *name,
     return status;
 }
 
+static model_status check_accuracy(const struct modelhost_load_options *options,
+                                   struct model_error *err)
+{
+    if (MODEL_HAS(struct modelhost_load_options, options, dtype) &&
+        (options->dtype < MODELHOST_F32 || options->dtype > MODELHOST_AUTO))
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "dtype %d is not known, want %d (f32) to %d (auto)", options->dtype,
+                         MODELHOST_F32, MODELHOST_AUTO);
+    if (!MODEL_HAS(struct modelhost_load_options, options, max_cosine_loss))
+        return MODEL_OK;
+    if (options->accuracy_policy < MODELHOST_ACCURACY_MEASURED ||
+        options->accuracy_policy > MODELHOST_ACCURACY_REQUIRED)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "accuracy_policy %d is not known, want %d (measured) to %d (required)",
+                         options->accuracy_policy, MODELHOST_ACCURACY_MEASURED,
+                         MODELHOST_ACCURACY_REQUIRED);
+    if (!(options->max_cosine_loss >= 0 && options->max_cosine_loss <= 2))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "max_cosine_loss is %g, want 0 to 2",
+                         options->max_cosine_loss);
+    return MODEL_OK;
+}
+
 static model_status check_load_options(const struct modelhost_load_options *options,
                                        struct model_error *err)
 {
@@ -256,12 +278,7 @@ static model_status check_load_options(const struct modelhost_load_options *opti
         return error_set(err, MODEL_UNSUPPORTED,
                          "verification %d is not known, want %d (checksum) to %d (paranoid)",
                          options->verification, MODELHOST_CHECKSUM, MODELHOST_PARANOID);
-    if (MODEL_HAS(struct modelhost_load_options, options, dtype) &&
-        (options->dtype < MODELHOST_F32 || options->dtype > MODELHOST_INT4))
-        return error_set(err, MODEL_UNSUPPORTED,
-                         "dtype %d is not known, want %d (f32) to %d (int4)", options->dtype,
-                         MODELHOST_F32, MODELHOST_INT4);
-    return MODEL_OK;
+    return check_accuracy(options, err);
 }
 
 model_status modelhost_load_with(struct modelhost *host, const char *name_or_folder,

@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "package_file.h"
 #include "host.h"
+#include "model_accuracy.h"
 #include "model_creating.h"
 #include "model_describing.h"
 #include "model_guard.h"
@@ -234,6 +235,8 @@ static model_status open_here(struct modelhost_model *model, const struct model_
             !package_name_plugin(&model->package, err))
             error_prefix(err, "%s", loaded_model_plugin_name(model));
     }
+    if (status == MODEL_OK && source->parts == NULL) /* else the host has chosen */
+        status = model_accuracy_choose(model, model->weights, model->plugin.sha256, err);
     if (status == MODEL_OK)
         status = services_init(&model->services, model->log, name, model->config, model->weights,
                                threads, err);
@@ -315,6 +318,8 @@ static model_status take_parts(struct modelhost_model *model, struct model_error
         (void)weights_open(model->package.backend_dir, &weights, NULL);
     status = model_parts_of_files(model->config_text, model->config_bytes, model->package.archive,
                                   weights, model->parts.files, err);
+    if (status == MODEL_OK)
+        status = model_accuracy_choose(model, weights, model->parts.plugin, err);
     if (status == MODEL_OK)
         model_prepared_share(model, weights);
     weights_destroy(weights);

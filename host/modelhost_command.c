@@ -13,6 +13,9 @@ static const struct command commands[] = {
      cmd_config_help},
     {"worker", cmd_worker, NULL, cmd_worker_help},
     {"metrics", cmd_metrics, "print what a host counts and measures", cmd_metrics_help},
+    {"bench", cmd_bench, "measure how fast a model is here", cmd_bench_help},
+    {"quantize", cmd_quantize, "measure what fewer bits cost, and keep a report",
+     cmd_quantize_help},
     {"check-plugin", cmd_check_plugin, "run the checks of a conformance run on a plugin",
      cmd_check_plugin_help},
     {"quarantine", cmd_quarantine, "list or clear the plugins that are not opened",
@@ -29,6 +32,7 @@ int main(int argc, char **argv)
         {"task", "embed fill-mask classify token-classify question generate"},
         {"load-policy", "any conformant"},
         {"log-format", "text json"},
+        {"dtype", "f32 bf16 int8 int4 auto"},
         {NULL, NULL},
     };
     static const struct program program = {

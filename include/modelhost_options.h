@@ -111,8 +111,19 @@ enum modelhost_dtype {
     MODELHOST_F32 = 0,
     MODELHOST_BF16 = 1, /* products of bfloat16, summed in float32 */
     MODELHOST_INT8 =
-        2,             /* weights of 8 bits with a scale each row; activations rounded row by row */
-    MODELHOST_INT4 = 3 /* weights of 4 bits in groups with a scale each; for generating */
+        2, /* weights of 8 bits with a scale each row; activations rounded row by row */
+    MODELHOST_INT4 = 3, /* weights of 4 bits in groups with a scale each; for generating */
+    /* The fewest bits of which the store has a report of `modelhost quantize` that kept its budget; F32 where there is
+     * none */
+    MODELHOST_AUTO = 4
+};
+
+/* What the reports of `modelhost quantize` in the store decide. They belong to one plugin, configuration and weights. */
+enum modelhost_accuracy_policy {
+    MODELHOST_ACCURACY_MEASURED =
+        0,                      /* a dtype whose report missed its budget is MODEL_UNSUPPORTED */
+    MODELHOST_ACCURACY_ANY = 1, /* nobody asks for reports */
+    MODELHOST_ACCURACY_REQUIRED = 2 /* and one without a report is, too */
 };
 
 /* Several tokens of one call where text repeats itself. The text is the same. */
@@ -188,6 +199,10 @@ struct modelhost_load_options {
         prefill_chunk; /* tokens of a prompt that are read in one call, behind which requests that
                                wait have their turn, up to 2^20; 0: 256 */
     uint32_t generation_reserved; /* 0 */
+    int32_t accuracy_policy;      /* enum modelhost_accuracy_policy */
+    uint32_t accuracy_reserved;   /* 0 */
+    double
+        max_cosine_loss; /* 1 - cosine that a report may have, 0 to 2; 0: the budget in the report */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the project needs, once: `deps.sh build` (compiling and `make test`), `deps.sh check`
-# (`make check`, `make fuzz`), `deps.sh interop` (Node.js for npm's oracles, promtool), `deps.sh bench` (the peers:
+# (`make check`, `make fuzz`), `deps.sh perf` (`make check-perf`), `deps.sh interop` (Node.js for npm's oracles, promtool), `deps.sh bench` (the peers:
 # torch from Debian, then onnxruntime-node from npm into build/bench/).
 # Asks nothing when everything is there. Without apt it prints the list, with Homebrew's names.
 set -eu
@@ -10,6 +10,7 @@ build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libs
   libutf8proc-dev libpcre2-dev libpng-dev libjpeg62-turbo-dev libhiredis-dev libzstd-dev libxxhash-dev libsodium-dev libdnnl-dev libseccomp-dev
   libcmocka-dev minisign curl python3-numpy redis-server nghttp2-proxy strace zsh ca-certificates"
 check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
+perf_apt="valgrind"
 interop_apt="nodejs npm"
 promtool_apt="prometheus"
 bench_apt="python3-torch libopenblas0-pthread gnuplot-nox"
@@ -18,6 +19,7 @@ brew="pkg-config libuv curl cjson openssl@3 utf8proc pcre2 libpng jpeg-turbo hir
 case $kind in
 build) wanted=$build_apt ;;
 check) wanted="$build_apt $check_apt" ;;
+perf) wanted="$build_apt $perf_apt" ;;
 interop)
     wanted="$build_apt $promtool_apt"
     command -v npm >/dev/null 2>&1 || wanted="$wanted $interop_apt"
@@ -27,7 +29,7 @@ bench-apt)
     wanted="$build_apt $bench_apt"
     command -v npm >/dev/null 2>&1 || wanted="$wanted $interop_apt"
     ;;
-*) echo "deps.sh: unknown kind '$kind'; want build, check, interop or bench" >&2; exit 2 ;;
+*) echo "deps.sh: unknown kind '$kind'; want build, check, perf, interop or bench" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-query >/dev/null 2>&1; then

@@ -46,7 +46,8 @@ const char cmd_run_help[] =
     "  --verification LEVEL checksum (default): all of an archive but its weights; standard: everything\n"
     "                       that is used; paranoid: the whole file first\n"
     "  --memory-budget N    bytes: a model that takes more is refused\n"
-    "  --dtype TYPE         what products of weights are computed in: f32 (default), bf16, int8, int4\n"
+    "  --dtype TYPE         what products of weights are computed in: f32 (default), bf16, int8, int4,\n"
+    "                       auto (the fewest bits whose report of `modelhost quantize` is good)\n"
     "  --require-signature  only packages that are signed by a trusted key (`pkgmgr keys`), exit code 7;\n"
     "                       what is used of them is what was signed (or MODELHOST_REQUIRE_SIGNATURE=1)\n"
     "  --trusted-keys FILE  whose (default: ~/.config/modelhost/trusted-keys.json)\n" COMMAND_LOAD_SECRET_HELP

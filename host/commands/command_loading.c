@@ -20,11 +20,9 @@ static const struct word verifications[] = {{"checksum", MODELHOST_CHECKSUM},
                                             {"standard", MODELHOST_STANDARD},
                                             {"paranoid", MODELHOST_PARANOID},
                                             {NULL, 0}};
-static const struct word dtypes[] = {{"f32", MODELHOST_F32},
-                                     {"bf16", MODELHOST_BF16},
-                                     {"int8", MODELHOST_INT8},
-                                     {"int4", MODELHOST_INT4},
-                                     {NULL, 0}};
+static const struct word dtypes[] = {{"f32", MODELHOST_F32},   {"bf16", MODELHOST_BF16},
+                                     {"int8", MODELHOST_INT8}, {"int4", MODELHOST_INT4},
+                                     {"auto", MODELHOST_AUTO}, {NULL, 0}};
 
 /* The word of that name, or NULL. */
 static const struct word *find(const struct word *words, const char *name)
@@ -48,7 +46,7 @@ bool command_loading(const char *command, const struct command_loading *given,
         {"loading", given->loading, loadings, &set->loading, "mapped, eager, streaming or lazy"},
         {"verification", given->verification, verifications, &set->verification,
          "checksum, standard or paranoid"},
-        {"dtype", given->dtype, dtypes, &set->dtype, "f32, bf16, int8 or int4"},
+        {"dtype", given->dtype, dtypes, &set->dtype, "f32, bf16, int8, int4 or auto"},
     };
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         const struct word *word =

@@ -21,10 +21,13 @@ int cmd_metrics(int argc, char **argv);
 int cmd_serve_models(int argc, char **argv);
 int cmd_check_plugin(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_quantize(int argc, char **argv);
 
 extern const char cmd_run_help[], cmd_tokenize_help[], cmd_preprocess_help[], cmd_plugins_help[],
     cmd_explain_help[], cmd_config_help[], cmd_metrics_help[], cmd_serve_models_help[],
-    cmd_worker_help[], cmd_check_plugin_help[], cmd_quarantine_help[];
+    cmd_worker_help[], cmd_check_plugin_help[], cmd_quarantine_help[], cmd_bench_help[],
+    cmd_quantize_help[];
 
 /* The options that every command with a package takes; NULL where they were not given. */
 struct command_places {

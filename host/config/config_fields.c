@@ -13,7 +13,8 @@
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const load_policies[] = {"any", "conformant", NULL};
 static const char *const loadings[] = {"mapped", "eager", "streaming", "lazy", NULL};
-static const char *const dtypes[] = {"f32", "bf16", "int8", "int4", NULL};
+static const char *const dtypes[] = {"f32", "bf16", "int8", "int4", "auto", NULL};
+static const char *const accuracy_policies[] = {"measured", "any", "required", NULL};
 static const char *const verifications[] = {"checksum", "standard", "paranoid", NULL};
 static const char *const speculations[] = {"default", "off", "prompt", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
@@ -103,6 +104,10 @@ const struct config_field config_model_fields[] = {
         "texts that are remembered between requests; 0: 4; -1: none"),
     ROW(CONFIG_U32, MODEL(prefill_chunk), 0, 1 << 20, NULL,
         "tokens of a prompt that are read in one call; 0: 256"),
+    ROW(CONFIG_WORD, MODEL(accuracy_policy), 0, 0, accuracy_policies,
+        "what reports of modelhost quantize decide"),
+    ROW(CONFIG_DOUBLE, MODEL(max_cosine_loss), 0, 2, NULL,
+        "that such a report may have; 0: the budget in it"),
     {.key = NULL},
 };
 

@@ -61,6 +61,8 @@ static int64_t size_of(const struct model_dimension *dimension, const struct mad
     int64_t size = options->other;
     if (strcmp(dimension->name, "batch") == 0)
         size = options->batch;
+    else if (strcmp(dimension->name, "width") == 0 && options->picture_width > 0)
+        size = options->picture_width;
     else if (strcmp(dimension->name, "height") == 0 || strcmp(dimension->name, "width") == 0)
         size = options->picture;
     return clamp(size, dimension->min, dimension->max);
@@ -218,7 +220,7 @@ static model_status make_one(struct made_inputs *inputs, const struct model_tens
         shape[i] = size_of(&spec->shape[i], options);
         if (!size_multiply(n, (uint64_t)shape[i], &n) || n > MAX_INPUT_BYTES)
             return error_set(err, MODEL_UNSUPPORTED,
-                             "input '%s' wants more than 256 MiB in its smallest sizes",
+                             "input '%s' would be larger than 256 MiB; want fewer or smaller items",
                              spec->name);
     }
     struct model_tensor like;

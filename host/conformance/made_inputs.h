@@ -20,6 +20,7 @@ enum made_values {
 struct made_options {
     int64_t batch;                    /* the dimension of that name */
     int64_t picture;                  /* "height" and "width" */
+    int64_t picture_width;            /* 0: the width is `picture`, too */
     int64_t other;                    /* all other dynamic dimensions */
     const struct model_dimension *at; /* sizes of this name are... */
     int64_t at_size;                  /* ...this instead */

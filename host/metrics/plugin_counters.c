@@ -43,6 +43,17 @@ void plugin_counters_add(struct plugin_counters *counters, const char *name, uin
     uv_mutex_unlock(&counters->mutex);
 }
 
+uint64_t plugin_counters_value(struct plugin_counters *counters, const char *name)
+{
+    uint64_t value = 0;
+    uv_mutex_lock(&counters->mutex);
+    for (uint32_t i = 0; i < counters->n_counters; i++)
+        if (strcmp(counters->counters[i].name, name) == 0)
+            value = counters->counters[i].value;
+    uv_mutex_unlock(&counters->mutex);
+    return value;
+}
+
 uint32_t plugin_counters_take(struct plugin_counters *counters,
                               struct plugin_count ret[PLUGIN_COUNTERS_MAX])
 {

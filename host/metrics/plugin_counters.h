@@ -37,6 +37,9 @@ void plugin_counters_finish(struct plugin_counters *counters);
  * label. */
 void plugin_counters_add(struct plugin_counters *counters, const char *name, uint64_t delta);
 
+/* What was added under a name in all; 0: nothing was. */
+uint64_t plugin_counters_value(struct plugin_counters *counters, const char *name);
+
 /* What came since the last time, for one reader who takes it elsewhere; returns how many there are. Costs a
  * look when there is nothing. */
 uint32_t plugin_counters_take(struct plugin_counters *counters,

@@ -269,14 +269,26 @@ bool conv_geometry_shape(const struct conv_geometry *geometry, struct map_shape 
     return true;
 }
 
+/* Each number of the larger side of a convolution meets the kernel once. */
+static size_t conv_multiply_adds(const struct conv_geometry *geometry, struct map_shape x,
+                                 struct map_shape y)
+{
+    const struct map_shape shape = geometry->transposed ? x : y;
+    const int64_t other = geometry->transposed ? geometry->out : geometry->in;
+    return map_size(shape) * (size_t)(other / geometry->groups) *
+           (size_t)(geometry->kernel[CONV_Y] * geometry->kernel[CONV_X]);
+}
+
 bool conv_begin(struct linear_runner *runner, const struct conv_geometry *geometry,
                 struct map_shape x, struct map_shape *ret)
 {
     struct linear_progress *progress = (struct linear_progress *)runner;
     if (!linear_progress_ask(progress))
         return false;
-    if (conv_geometry_shape(geometry, x, ret))
+    if (conv_geometry_shape(geometry, x, ret)) {
+        linear_runner_count(runner, conv_multiply_adds(geometry, x, *ret));
         return true;
+    }
     progress->status = kernels_fail(
         progress->err, MODEL_INVALID_ARGUMENT,
         "a map of %lld x %lld x %lld with %lld channels does not go through a convolution of %lld "

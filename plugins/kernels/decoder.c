@@ -61,6 +61,18 @@ void decoder_layout(const struct decoder *decoder, struct scratch *scratch, stru
         1);
 }
 
+/* Scores, and what they weigh, of each row and the positions that it sees. */
+static size_t attention_multiply_adds(const struct decoder_rows *rows, size_t hidden)
+{
+    size_t pairs = 0;
+    for (size_t i = 0; i < rows->n_sequences; i++) {
+        const struct causal_sequence *sequence = &rows->sequences[i];
+        pairs +=
+            sequence->n_rows * sequence->n_past + sequence->n_rows * (sequence->n_rows + 1) / 2;
+    }
+    return 2 * pairs * hidden;
+}
+
 static void attend(const struct decoder *decoder, const struct decoder_run *run, size_t layer)
 {
     const struct decoder_config *config = &decoder->config;
@@ -84,6 +96,7 @@ static void attend(const struct decoder *decoder, const struct decoder_run *run,
         .n_sequences = rows->n_sequences,
         .workspace = run->workspace};
     causal_attention_run(decoder->kernels, &attention);
+    linear_runner_count(run->runner, attention_multiply_adds(rows, (size_t)config->hidden_size));
 }
 
 static void linear(const struct decoder_run *run, const struct linear *weights, const float *x,

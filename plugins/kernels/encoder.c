@@ -95,6 +95,15 @@ void encoder_scatter(const struct encoder_run *run, const struct linear *linear,
     packed_rows_linear(&run->rows, run->runner, linear, x, run->capacity, block, y);
 }
 
+/* Scores, and what they weigh, of each row and the keys that it sees. */
+static size_t attention_multiply_adds(const struct packed_rows *rows, size_t hidden)
+{
+    size_t pairs = 0;
+    for (size_t i = 0; i < rows->n_sequences; i++)
+        pairs += rows->sequences[i].n_rows * rows->sequences[i].n_keys;
+    return 2 * pairs * hidden;
+}
+
 static void forward_layer(const struct encoder *encoder, const struct encoder_run *run,
                           const struct encoder_layer *layer)
 {
@@ -104,6 +113,7 @@ static void forward_layer(const struct encoder *encoder, const struct encoder_ru
     encoder_linear(run, layer->query_key_value, x, run->query_key_value);
     packed_rows_attend(encoder->kernels, &run->rows, run->query_key_value, num_heads, head_size,
                        run->workspace, run->context);
+    linear_runner_count(run->runner, attention_multiply_adds(&run->rows, num_heads * head_size));
     encoder_linear(run, layer->attention_output, run->context, x); /* x += */
     encoder_norm(encoder, run, &layer->attention_norm, x);
     encoder_linear(run, layer->intermediate, x, run->inner);

@@ -179,6 +179,7 @@ void linear_run(struct linear_runner *runner, const struct linear *linear, const
                 size_t n_rows, size_t row_capacity, float *y)
 {
     (void)row_capacity;
+    linear_runner_count(runner, n_rows * linear->panels.in_features * linear->panels.out_features);
     if (linear_progress_ask(&runner->progress))
         linear_panels_run(runner->kernels, &linear->panels, runner->workspace, x, n_rows, y);
 }

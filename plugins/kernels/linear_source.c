@@ -86,7 +86,17 @@ void linear_runner_begin(struct linear_runner *runner, const struct model_cancel
                          struct model_error *err)
 {
     struct linear_progress *progress = (struct linear_progress *)runner;
-    *progress = (struct linear_progress){progress->conv, cancel, err, MODEL_OK};
+    *progress = (struct linear_progress){progress->conv, cancel, err, MODEL_OK, 0};
+}
+
+void linear_runner_count(struct linear_runner *runner, size_t multiply_adds)
+{
+    ((struct linear_progress *)runner)->multiply_adds += multiply_adds;
+}
+
+uint64_t linear_runner_counted(const struct linear_runner *runner)
+{
+    return ((const struct linear_progress *)runner)->multiply_adds;
 }
 
 model_status linear_runner_status(const struct linear_runner *runner)

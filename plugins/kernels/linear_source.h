@@ -39,6 +39,7 @@ struct linear_progress {
     const struct model_cancel *cancel;
     struct model_error *err;
     model_status status;
+    uint64_t multiply_adds; /* linear_runner_count() */
 };
 
 /* Whether to go on: no error yet, and the token not raised. */

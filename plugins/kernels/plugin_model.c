@@ -13,6 +13,19 @@ static void instance_destroy(struct model_instance *self)
     services->release(services->context, instance);
 }
 
+/* The plugin's run(), and what it was worth, for who wants to know how much of the processor was used. */
+static model_status instance_run(struct model_instance *self, const struct model_call *call,
+                                 struct model_error *err)
+{
+    const struct plugin_instance *instance = (const struct plugin_instance *)self;
+    const struct model_services *services = instance->model->kernels->services;
+    const model_status status = instance->model->run(self, call, err);
+    const uint64_t counted = linear_runner_counted(instance->runner);
+    if (status == MODEL_OK && counted > 0)
+        services->count(services->context, "multiply_adds", counted);
+    return status;
+}
+
 static model_status instance_create(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
@@ -31,7 +44,7 @@ static model_status instance_create(const struct model *self, struct model_insta
     }
     memset(instance, 0, size_bytes);
     *instance = (struct plugin_instance){.instance = {.struct_size = sizeof instance->instance,
-                                                      .run = model->run,
+                                                      .run = instance_run,
                                                       .destroy = instance_destroy,
                                                       .keep = model->keep},
                                          .model = model,

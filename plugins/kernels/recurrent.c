@@ -239,6 +239,10 @@ static void run_piece(const struct recurrent *recurrent, const struct recurrent_
         .cancel = progress->cancel,
         .claims = run->claims};
     recurrent_steps_run(recurrent->kernels, &steps);
+    linear_runner_count(run->runner,
+                        n_rows * h_width *
+                            (recurrent->gates * recurrent->hidden +
+                             (layer->projection.n_panels > 0 ? recurrent->hidden : 0)));
     (void)linear_progress_ask(progress);
     if (n % 2 == 1)
         memcpy(run->step_h[0], run->step_h[1], run->n_items * h_width * sizeof(float));

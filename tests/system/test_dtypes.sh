@@ -106,7 +106,7 @@ ok 'a worker computes in it, too' cmp -s "$work/inproc" "$work/worker"
 run run "$work/facts" -q --json --text 'a [MASK] fox'
 ok 'float32 gives other numbers' not cmp -s "$work/out" "$work/inproc"
 
-fails 'an unknown dtype' 2 "modelhost run: --dtype is 'fp8', want f32, bf16, int8 or int4; see 'modelhost help run'" run "$work/facts" --text a --dtype fp8
+fails 'an unknown dtype' 2 "modelhost run: --dtype is 'fp8', want f32, bf16, int8, int4 or auto; see 'modelhost help run'" run "$work/facts" --text a --dtype fp8
 mkdir -p "$work/echo/backends/cpu"
 echo '{"model_type": "echo"}' >"$work/echo/backends/cpu/config.json"
 cp "$build/tests/plugin_echo.so" "$work/echo/backends/cpu/libmodel.so"

@@ -27,6 +27,8 @@ static void counts_of_one_name_add_up(void **state)
     assert_string_equal(counters.counters[0].name, "tokens");
     assert_int_equal(counters.counters[0].value, 5);
     assert_int_equal(counters.counters[1].value, 1);
+    assert_int_equal(plugin_counters_value(&counters, "tokens"), 5);
+    assert_int_equal(plugin_counters_value(&counters, "never"), 0);
 }
 
 static void names_beyond_the_bound_are_not_counted(void **state)

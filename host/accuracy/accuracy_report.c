@@ -1,0 +1,249 @@
+/* accuracy_report.c - see accuracy_report.h. One table of the numbers is printed, read and checked by. */
+#include "accuracy_report.h"
+#include "errors.h"
+#include "files.h"
+#include "json_view.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_REPORT_BYTES  ((size_t)16 << 10)
+#define MAX_REPORT_VALUES 64
+
+struct text_field {
+    const char *name;
+    size_t offset, size_bytes;
+};
+#define TEXT(field)                                                                                \
+    {                                                                                              \
+#field, offsetof(struct accuracy_report, field),                                           \
+            sizeof(((struct accuracy_report *)NULL)->field)                                        \
+    }
+static const struct text_field texts[] = {
+    TEXT(key),          TEXT(dtype),  TEXT(plugin),      TEXT(plugin_version),
+    TEXT(host_version), TEXT(inputs), TEXT(worst_output)};
+
+struct number_field {
+    const char *name;
+    size_t offset;
+    double min, max;
+    bool may_miss; /* null is ACCURACY_NOT_MEASURED */
+};
+#define NUMBER(field) #field, offsetof(struct accuracy_report, field)
+static const struct number_field numbers[] = {
+    {NUMBER(cosine), -1, 1, false},       {NUMBER(max_abs), 0, 1e300, true},
+    {NUMBER(top1_agreement), 0, 1, true}, {NUMBER(perplexity_f32), 1, 1e300, true},
+    {NUMBER(perplexity), 1, 1e300, true},
+};
+static const struct number_field budgets[] = {
+    {"max_cosine_loss", offsetof(struct accuracy_budget, max_cosine_loss), 0, 2, false},
+    {"max_perplexity_change", offsetof(struct accuracy_budget, max_perplexity_change), 0, 1e6,
+     true},
+};
+#define N_ROWS(table) (sizeof(table) / sizeof *(table))
+
+struct accuracy_budget accuracy_default_budget(int32_t dtype)
+{
+    static const double losses[] = {[MODELHOST_F32] = 0,
+                                    [MODELHOST_BF16] = 0.0001,
+                                    [MODELHOST_INT8] = 0.005,
+                                    [MODELHOST_INT4] = 0.02};
+    const bool known = dtype >= 0 && (size_t)dtype < N_ROWS(losses);
+    return (struct accuracy_budget){known ? losses[dtype] : 0, ACCURACY_NOT_MEASURED};
+}
+
+static double perplexity_change(const struct accuracy_report *report)
+{
+    return report->perplexity / report->perplexity_f32 - 1;
+}
+
+static bool has_perplexity(const struct accuracy_report *report)
+{
+    return report->perplexity_f32 >= 1 && report->perplexity >= 1;
+}
+
+/* A hair's breadth is forgiven: 1 - 0.995 is not 0.005. */
+static bool is_similar(const struct accuracy_report *report, const struct accuracy_budget *budget)
+{
+    return 1 - report->cosine <= budget->max_cosine_loss + 1e-12;
+}
+
+static bool predicts(const struct accuracy_report *report, const struct accuracy_budget *budget)
+{
+    return budget->max_perplexity_change < 0 ||
+           (has_perplexity(report) && perplexity_change(report) <= budget->max_perplexity_change);
+}
+
+bool accuracy_report_passes(const struct accuracy_report *report,
+                            const struct accuracy_budget *budget)
+{
+    return is_similar(report, budget) && predicts(report, budget);
+}
+
+void accuracy_report_say(const struct accuracy_report *report, const struct accuracy_budget *budget,
+                         char *text, size_t text_bytes)
+{
+    if (!is_similar(report, budget))
+        (void)snprintf(text, text_bytes, "cosine %.9g of %s, want at least %.9g", report->cosine,
+                       report->worst_output, 1 - budget->max_cosine_loss);
+    else if (!predicts(report, budget) && has_perplexity(report))
+        (void)snprintf(text, text_bytes, "perplexity %.4g%% higher, want at most %.4g%%",
+                       100 * perplexity_change(report), 100 * budget->max_perplexity_change);
+    else if (!predicts(report, budget))
+        (void)snprintf(text, text_bytes, "perplexity was not measured, want at most %.4g%% more",
+                       100 * budget->max_perplexity_change);
+    else
+        (void)snprintf(text, text_bytes, "cosine %.9g", report->cosine);
+}
+
+/* ---- writing */
+
+static void add_number(json_node *object, const struct number_field *field, const void *from)
+{
+    double value = 0;
+    memcpy(&value, (const char *)from + field->offset, sizeof value);
+    if (field->may_miss && value < field->min)
+        (void)json_add_null(object, field->name);
+    else
+        (void)json_add_number(object, field->name, value);
+}
+
+char *accuracy_report_print(const struct accuracy_report *report)
+{
+    json_node *root = json_new_object();
+    (void)json_add_number(root, "format_version", ACCURACY_REPORT_FORMAT_VERSION);
+    for (size_t i = 0; i < N_ROWS(texts); i++)
+        (void)json_add_string(root, texts[i].name, (const char *)report + texts[i].offset);
+    (void)json_add_number(root, "created_s", (double)report->created_s);
+    (void)json_add_number(root, "samples", (double)report->samples);
+    for (size_t i = 0; i < N_ROWS(numbers); i++)
+        add_number(root, &numbers[i], report);
+    if (has_perplexity(report))
+        (void)json_add_number(root, "perplexity_change", perplexity_change(report));
+    else
+        (void)json_add_null(root, "perplexity_change");
+    json_node *budget = json_add_object(root, "budget");
+    for (size_t i = 0; i < N_ROWS(budgets); i++)
+        add_number(budget, &budgets[i], &report->budget);
+    (void)json_add_bool(root, "passed", accuracy_report_passes(report, &report->budget));
+    char *text = json_print(root, true);
+    json_free(root);
+    return text;
+}
+
+/* ---- reading */
+
+static bool take_number(const json_node *object, const struct number_field *field, void *to)
+{
+    const json_node *node = json_member(object, field->name);
+    double value = ACCURACY_NOT_MEASURED;
+    if (node == NULL || (json_is_null(node) && !field->may_miss))
+        return false;
+    if (!json_is_null(node)) {
+        if (!json_is_number(node))
+            return false;
+        value = json_number_or(node, 0);
+        if (!(value >= field->min && value <= field->max))
+            return false;
+    }
+    memcpy((char *)to + field->offset, &value, sizeof value);
+    return true;
+}
+
+static bool take_text(const json_node *root, const struct text_field *field,
+                      struct accuracy_report *ret)
+{
+    const char *text = json_string_or(json_member(root, field->name), NULL);
+    if (text == NULL || strlen(text) >= field->size_bytes)
+        return false;
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
+        if (*c < 0x20 || *c > 0x7E) /* they are printed */
+            return false;
+    memcpy((char *)ret + field->offset, text, strlen(text) + 1);
+    return true;
+}
+
+static bool take_fields(const json_node *root, struct accuracy_report *ret)
+{
+    int64_t version = 0;
+    bool good =
+        json_integer(json_member(root, "format_version"), ACCURACY_REPORT_FORMAT_VERSION,
+                     ACCURACY_REPORT_FORMAT_VERSION, &version) &&
+        json_integer(json_member(root, "created_s"), 0, (int64_t)1 << 40, &ret->created_s) &&
+        json_integer(json_member(root, "samples"), 1, (int64_t)1 << 40, &ret->samples);
+    for (size_t i = 0; i < N_ROWS(texts) && good; i++)
+        good = take_text(root, &texts[i], ret);
+    for (size_t i = 0; i < N_ROWS(numbers) && good; i++)
+        good = take_number(root, &numbers[i], ret);
+    const json_node *budget = json_member(root, "budget");
+    for (size_t i = 0; i < N_ROWS(budgets) && good; i++)
+        good = take_number(budget, &budgets[i], &ret->budget);
+    const json_node *said = json_member(root, "passed");
+    /* The reader's own judgement, not the file's word; a file that says another thing is broken. */
+    return good && json_is_bool(said) &&
+           json_bool_or(said, false) == accuracy_report_passes(ret, &ret->budget);
+}
+
+model_status accuracy_report_parse(const char *text, size_t size_bytes, const char *what,
+                                   struct accuracy_report *ret, struct model_error *err)
+{
+    json_node *root = NULL;
+    struct accuracy_report report = {.created_s = 0};
+    model_status status = json_parse_limited(text, size_bytes, MAX_REPORT_VALUES, what, &root, err);
+    if (status == MODEL_OK && !take_fields(root, &report))
+        status = error_set(err, MODEL_CORRUPT,
+                           "%s is no accuracy report of format %d; run modelhost quantize again",
+                           what, ACCURACY_REPORT_FORMAT_VERSION);
+    json_free(root);
+    if (status == MODEL_OK)
+        *ret = report;
+    return status;
+}
+
+/* ---- in the store */
+
+char *accuracy_report_path(const char *store_dir, const char *key)
+{
+    return text_format("%s/accuracy/%s.json", store_dir, key);
+}
+
+model_status accuracy_report_save(const char *store_dir, const struct accuracy_report *report,
+                                  struct model_error *err)
+{
+    char *dir = path_join(store_dir, "accuracy");
+    char *path = accuracy_report_path(store_dir, report->key);
+    char *text = accuracy_report_print(report);
+    model_status status = dir == NULL || path == NULL || text == NULL
+                              ? error_no_memory(err, "a report")
+                              : dir_make_all(dir, err);
+    if (status == MODEL_OK)
+        status = file_write_atomic(path, text, strlen(text), err);
+    free(dir);
+    free(path);
+    free(text);
+    return status;
+}
+
+model_status accuracy_report_load(const char *store_dir, const char *key,
+                                  struct accuracy_report *ret, struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(MAX_REPORT_BYTES);
+    struct accuracy_report report;
+    char *path = accuracy_report_path(store_dir, key);
+    model_status status = path != NULL ? file_read(path, MAX_REPORT_BYTES, &text, err)
+                                       : error_no_memory(err, "a path");
+    if (status == MODEL_OK)
+        status = accuracy_report_parse(text.data != NULL ? text.data : "", text.size, path, &report,
+                                       err);
+    if (status == MODEL_OK && strcmp(report.key, key) != 0)
+        status = error_set(err, MODEL_CORRUPT,
+                           "%s is the report of another model; run modelhost quantize again", path);
+    if (status == MODEL_OK)
+        *ret = report;
+    buffer_finish(&text);
+    free(path);
+    return status;
+}

@@ -1,0 +1,222 @@
+/* model_bench.c - see model_bench.h. Prompts differ from call to call, so that no call finds the keys and values of an
+ * earlier one. */
+#include "model_bench.h"
+#include "clock.h"
+#include "dtype.h"
+#include "errors.h"
+#include "made_inputs.h"
+#include "plugin_counters.h"
+
+#include <string.h>
+
+struct bench {
+    struct modelhost_model *model;
+    const struct bench_options *options;
+    struct bench_result *result;
+    struct made_inputs *inputs;
+    /* Of the generating call that runs. [lane-thread] */
+    int64_t last_token_ns;
+    bool counts;
+    model_status token_status;
+    struct model_error token_err;
+};
+
+static model_status make_inputs(struct bench *bench, uint64_t seed, struct model_error *err)
+{
+    const struct bench_options *options = bench->options;
+    const struct made_options made = {.batch = options->batch,
+                                      .picture = options->height,
+                                      .picture_width = options->width,
+                                      .other = options->tokens,
+                                      .seed = seed};
+    struct made_inputs *inputs =
+        made_inputs_create(modelhost_description(bench->model), bench->model->config, &made, err);
+    if (inputs == NULL)
+        return MODEL_INVALID_ARGUMENT; /* too large, as err says, or no memory for it */
+    made_inputs_destroy(bench->inputs);
+    bench->inputs = inputs;
+    return MODEL_OK;
+}
+
+/* The size of a dimension of this name in what was made; -1: none has it. */
+static int64_t size_of(const struct bench *bench, const char *name)
+{
+    const struct model_description *description = modelhost_description(bench->model);
+    for (uint32_t i = 0; i < bench->inputs->n; i++) {
+        const struct model_tensor *tensor = bench->inputs->list[i];
+        const struct model_tensor_spec *spec =
+            schema_find(description->inputs, description->n_inputs, tensor->name);
+        for (uint32_t k = 0; k < spec->rank; k++)
+            if (spec->shape[k].name != NULL && strcmp(spec->shape[k].name, name) == 0)
+                return tensor->shape[k];
+    }
+    return -1;
+}
+
+static const struct model_tensor *find_input(const struct bench *bench, const char *name)
+{
+    for (uint32_t i = 0; i < bench->inputs->n; i++)
+        if (strcmp(bench->inputs->list[i]->name, name) == 0)
+            return bench->inputs->list[i];
+    return NULL;
+}
+
+static void note_sizes(struct bench *bench)
+{
+    struct bench_result *result = bench->result;
+    const struct model_tensor *ids = find_input(bench, "input_ids");
+    const struct model_tensor *pixels = find_input(bench, "pixel_values");
+    result->batch = size_of(bench, "batch");
+    result->tokens = ids == NULL         ? -1
+                     : result->batch > 0 ? (int64_t)(tensor_elements(ids)) / result->batch
+                                         : (int64_t)tensor_elements(ids);
+    result->height = pixels != NULL && pixels->rank == 4 ? pixels->shape[2] : -1;
+    result->width = pixels != NULL && pixels->rank == 4 ? pixels->shape[3] : -1;
+}
+
+/* ---- one call of either kind */
+
+static model_status run_tensors(struct bench *bench, struct model_error *err)
+{
+    const struct modelhost_run_options options = {.struct_size = sizeof options,
+                                                  .output_names = bench->options->outputs,
+                                                  .n_output_names = bench->options->n_outputs};
+    struct modelhost_result *result = NULL;
+    const int64_t start_ns = clock_now_ns();
+    model_status status =
+        modelhost_run(bench->model, bench->inputs->list, bench->inputs->n, &options, &result, err);
+    const int64_t end_ns = clock_now_ns();
+    modelhost_result_destroy(result);
+    if (status == MODEL_OK && bench->counts)
+        status = run_times_add(&bench->result->calls, end_ns - start_ns, err);
+    return status;
+}
+
+/* [lane-thread] */
+static void take_token(void *context, const struct modelhost_token *token)
+{
+    struct bench *bench = context;
+    const int64_t now_ns = clock_now_ns();
+    if (token->prompt != 0 || token->sequence != 0 || token->token_id < 0)
+        return;
+    if (bench->last_token_ns > 0 && bench->counts && bench->token_status == MODEL_OK)
+        bench->token_status =
+            run_times_add(&bench->result->steps, now_ns - bench->last_token_ns, &bench->token_err);
+    bench->last_token_ns = now_ns;
+}
+
+static model_status generate(struct bench *bench, struct model_error *err)
+{
+    struct modelhost_generation generation = MODELHOST_GENERATION_INIT;
+    struct modelhost_prompt prompts[1024];
+    struct modelhost_result *result = NULL;
+    const struct model_tensor *ids = find_input(bench, "input_ids");
+    const uint32_t n = (uint32_t)bench->result->batch;
+    for (uint32_t i = 0; i < n; i++)
+        prompts[i] = (struct modelhost_prompt){.struct_size = sizeof prompts[i],
+                                               .token_ids = (const int64_t *)ids->data +
+                                                            (int64_t)i * bench->result->tokens,
+                                               .n_token_ids = (size_t)bench->result->tokens};
+    generation.max_new_tokens = bench->options->n_new_tokens;
+    generation.do_sample = 0;
+    generation.ignore_eos = 1;
+    generation.on_token = take_token;
+    generation.context = bench;
+    bench->last_token_ns = 0;
+    const int64_t start_ns = clock_now_ns();
+    model_status status =
+        modelhost_generate(bench->model, prompts, n, &generation, NULL, &result, err);
+    const int64_t end_ns = clock_now_ns();
+    if (status == MODEL_OK && bench->token_status != MODEL_OK)
+        status = error_set(err, bench->token_status, "%s", bench->token_err.message);
+    if (status == MODEL_OK && bench->counts) {
+        const struct modelhost_timing timing = modelhost_result_timing(result);
+        bench->result->prefill_ns += timing.prefill_ns;
+        bench->result->decode_ns += timing.decode_ns;
+        bench->result->new_tokens += timing.new_tokens;
+        status = run_times_add(&bench->result->calls, end_ns - start_ns, err);
+    }
+    modelhost_result_destroy(result);
+    return status;
+}
+
+static model_status check_generating(const struct bench *bench, struct model_error *err)
+{
+    const struct model_tensor *ids = find_input(bench, "input_ids");
+    if (ids == NULL || ids->dtype != MODEL_I64 || ids->rank != 2)
+        return error_set(
+            err, MODEL_UNSUPPORTED,
+            "the model has no input_ids [batch, sequence], it generates nothing; leave "
+            "out --new-tokens");
+    if (bench->result->batch > 1024)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "%lld prompts, at most 1024 are generated at once",
+                         (long long)bench->result->batch);
+    return MODEL_OK;
+}
+
+static model_status call(struct bench *bench, uint64_t index, struct model_error *err)
+{
+    if (bench->options->interrupted != NULL && bench->options->interrupted(bench->options->context))
+        return error_set(err, MODEL_CANCELLED, "interrupted");
+    if (bench->options->n_new_tokens == 0)
+        return run_tensors(bench, err);
+    model_status status = make_inputs(bench, index, err);
+    return status == MODEL_OK ? generate(bench, err) : status;
+}
+
+/* ---- all of them */
+
+static uint64_t counted(const struct bench *bench)
+{
+    return plugin_counters_value(metrics_plugin_counters(bench->model->metrics.series),
+                                 "multiply_adds");
+}
+
+static model_status run_all(struct bench *bench, struct model_error *err)
+{
+    const struct bench_options *options = bench->options;
+    struct bench_result *result = bench->result;
+    uint64_t index = 1;
+    model_status status = MODEL_OK;
+    for (int64_t i = 0; i < options->n_warmup && status == MODEL_OK; i++) {
+        const int64_t start_ns = clock_now_ns();
+        status = call(bench, index++, err);
+        if (i == 0)
+            result->first_ns = clock_now_ns() - start_ns;
+    }
+    const uint64_t before = counted(bench);
+    const int64_t end_ns = clock_now_ns() + options->seconds_ns;
+    bench->counts = true;
+    for (int64_t i = 0;
+         status == MODEL_OK &&
+         (options->n_runs > 0 ? i < options->n_runs : i == 0 || clock_now_ns() < end_ns);
+         i++)
+        status = call(bench, index++, err);
+    if (result->calls.n > 0)
+        result->multiply_adds = (double)(counted(bench) - before) / (double)result->calls.n;
+    return status;
+}
+
+model_status model_bench_run(struct modelhost_model *model, const struct bench_options *options,
+                             struct bench_result *result, struct model_error *err)
+{
+    struct bench bench = {
+        .model = model, .options = options, .result = result, .token_err = MODEL_ERROR_INIT};
+    *result = (struct bench_result){.batch = -1};
+    model_status status = make_inputs(&bench, 0, err);
+    if (status == MODEL_OK)
+        note_sizes(&bench);
+    if (status == MODEL_OK && options->n_new_tokens > 0)
+        status = check_generating(&bench, err);
+    if (status == MODEL_OK)
+        status = run_all(&bench, err);
+    made_inputs_destroy(bench.inputs);
+    return status;
+}
+
+void bench_result_finish(struct bench_result *result)
+{
+    run_times_finish(&result->calls);
+    run_times_finish(&result->steps);
+}

@@ -1,0 +1,181 @@
+/* test_accuracy_gate.c - which dtype a model may compute in by the reports in a store, and which is "auto". Covers
+ * host/accuracy/model_accuracy.c, too, whose work accuracy_gate_choose() is. */
+#include "accuracy_gate.h"
+#include "errors.h"
+#include "files.h"
+#include "in_folder.h"
+
+static const char plugin[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+static struct modelhost_load_options options;
+static struct package package;
+static struct weights *weights;
+static struct prepared_model model;
+static struct model_error err;
+
+static int set_up(void **state)
+{
+    static const char header[] =
+        "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}  ";
+    const uint64_t n_header = sizeof header - 1;
+    uint8_t file[8 + sizeof header - 1 + 4] = {0};
+    memcpy(file, &n_header, 8);
+    memcpy(file + 8, header, sizeof header - 1);
+    (void)make_folder(state);
+    assert_int_equal(dir_make_all(in_folder("p/backends/cpu"), NULL), MODEL_OK);
+    write_file(in_folder("p/backends/cpu/" PACKAGE_PLUGIN_NAME), "x", 1);
+    write_file(in_folder("p/backends/cpu/model.safetensors"), file, sizeof file);
+    err = (struct model_error)MODEL_ERROR_INIT;
+    assert_int_equal(package_open(in_folder("p"), NULL, &package, &err), MODEL_OK);
+    if (weights_open(package.backend_dir, &weights, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    options = (struct modelhost_load_options)MODELHOST_LOAD_OPTIONS_INIT;
+    model = (struct prepared_model){.package = &package,
+                                    .config_text = "{}",
+                                    .config_bytes = 2,
+                                    .weights = weights,
+                                    .plugin_sha256 = plugin,
+                                    .options = &options};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    weights_destroy(weights);
+    weights = NULL;
+    package_finish(&package);
+    return remove_folder(state);
+}
+
+/* The store has a report of the model in a dtype from here on. */
+static void report(int32_t dtype, const char *name, double cosine)
+{
+    struct accuracy_report made = {.plugin = "p",
+                                   .plugin_version = "1",
+                                   .host_version = "1",
+                                   .inputs = "made",
+                                   .samples = 1,
+                                   .cosine = cosine,
+                                   .worst_output = "y",
+                                   .top1_agreement = -1,
+                                   .perplexity_f32 = -1,
+                                   .perplexity = -1,
+                                   .budget = accuracy_default_budget(dtype)};
+    const int32_t asked = options.dtype;
+    (void)snprintf(made.dtype, sizeof made.dtype, "%s", name);
+    options.dtype = dtype;
+    assert_int_equal(prepared_key_make(&model, made.key, &err), MODEL_OK);
+    options.dtype = asked;
+    assert_int_equal(accuracy_report_save(in_folder("store"), &made, &err), MODEL_OK);
+}
+
+/* What a model asked for in a dtype computes in; -1: it is refused. */
+static int32_t chosen(int32_t dtype)
+{
+    int32_t ret = -2;
+    options.dtype = dtype;
+    const model_status status = accuracy_gate_choose(in_folder("store"), &model, "pkg", &ret, &err);
+    assert_true(status == MODEL_OK || (status == MODEL_UNSUPPORTED && ret == -2));
+    return status == MODEL_OK ? ret : -1;
+}
+
+static void without_reports_nothing_is_decided(void **state)
+{
+    (void)state;
+    assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+    assert_int_equal(chosen(MODELHOST_F32), MODELHOST_F32);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+}
+
+static void what_missed_its_budget_is_refused_with_the_figure(void **state)
+{
+    (void)state;
+    report(MODELHOST_INT8, "int8", 0.97);
+    assert_int_equal(chosen(MODELHOST_INT8), -1);
+    assert_non_null(strstr(err.message, "pkg in int8 missed its budget: cosine 0.97 of y, want at "
+                                        "least 0.995 ("));
+    assert_non_null(strstr(err.message, "/accuracy/"));
+    assert_int_equal(chosen(MODELHOST_BF16), MODELHOST_BF16); /* nobody has measured it */
+    options.accuracy_policy = MODELHOST_ACCURACY_ANY;
+    assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+}
+
+static void auto_is_the_fewest_bits_that_kept_their_budget(void **state)
+{
+    (void)state;
+    report(MODELHOST_BF16, "bf16", 0.99999);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_BF16);
+    report(MODELHOST_INT8, "int8", 0.999);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_INT8);
+    report(MODELHOST_INT4, "int4", 0.9);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_INT8);
+}
+
+static void a_budget_of_the_options_goes_over_the_report(void **state)
+{
+    (void)state;
+    report(MODELHOST_INT8, "int8", 0.99);
+    report(MODELHOST_BF16, "bf16", 0.99999);
+    options.max_cosine_loss = 0.02;
+    assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_INT8);
+    options.max_cosine_loss = 1e-6;
+    assert_int_equal(chosen(MODELHOST_BF16), -1);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+}
+
+static void who_requires_reports_takes_nothing_without(void **state)
+{
+    (void)state;
+    options.accuracy_policy = MODELHOST_ACCURACY_REQUIRED;
+    assert_int_equal(chosen(MODELHOST_INT8), -1);
+    assert_string_equal(err.message,
+                        "pkg has no accuracy report for int8, and the accuracy policy is "
+                        "\"required\"; get one: modelhost quantize pkg --dtype int8 --report");
+    assert_int_equal(chosen(MODELHOST_F32), MODELHOST_F32);
+    report(MODELHOST_INT8, "int8", 0.999);
+    assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+}
+
+static void a_report_of_another_plugin_or_configuration_does_not_count(void **state)
+{
+    (void)state;
+    report(MODELHOST_INT8, "int8", 0.999);
+    model.config_text = "[]";
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+    model.config_text = "{}";
+    model.plugin_sha256 = "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+    model.plugin_sha256 = "";
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+}
+
+static void a_broken_report_is_no_report(void **state)
+{
+    (void)state;
+    char key[SHA256_HEX_BYTES], *path = NULL;
+    report(MODELHOST_INT8, "int8", 0.97);
+    options.dtype = MODELHOST_INT8;
+    assert_int_equal(prepared_key_make(&model, key, &err), MODEL_OK);
+    path = accuracy_report_path(in_folder("store"), key);
+    write_file(path, "{", 1);
+    free(path);
+    assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+    options.accuracy_policy = MODELHOST_ACCURACY_REQUIRED;
+    assert_int_equal(chosen(MODELHOST_INT8), -1);
+}
+
+#define GATE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GATE(without_reports_nothing_is_decided),
+        GATE(what_missed_its_budget_is_refused_with_the_figure),
+        GATE(auto_is_the_fewest_bits_that_kept_their_budget),
+        GATE(a_budget_of_the_options_goes_over_the_report),
+        GATE(who_requires_reports_takes_nothing_without),
+        GATE(a_report_of_another_plugin_or_configuration_does_not_count),
+        GATE(a_broken_report_is_no_report),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,5 +1,6 @@
 /* cmd_info.c - `pkgmgr info`. */
 #include "buffer.h"
+#include "command_secret.h"
 #include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
@@ -17,7 +18,7 @@ const char help_info[] =
     "Shows what a package is made of: where it came from, its files with their digests, its\n"
     "plugin, and what is known about the model. PKG is a name in the store, a folder or a file\n"
     "(.mhp).\n\n"
-    "  --license      show the licence instead: what the author declares, and its text\n"
+    "  --license      show the licence instead: what the author declares, and its text\n" COMMAND_SECRET_HELP
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print it as JSON\n";
 
@@ -161,23 +162,30 @@ static model_status show_license(const struct package *package, bool as_json,
     return status;
 }
 
-static model_status show(const char *word, const char *store_dir, bool license, bool as_json,
-                         struct model_error *err)
+struct arguments {
+    const char *word, *store_dir;
+    struct command_secret secret;
+    bool json, license;
+};
+
+static model_status show(const struct arguments *arguments, struct model_error *err)
 {
     struct store *store = NULL;
     struct package_place place = {0};
     struct package package = {0};
-    model_status status = command_look_into_store(store_dir, &store, err);
+    model_status status = command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
-        status = package_locate(store, word, &place, err);
+        status = package_locate(store, arguments->word, &place, err);
     if (status == MODEL_OK)
-        status = package_open(place.dir, NULL, &package, err);
-    if (status == MODEL_OK && license) {
-        status = show_license(&package, as_json, err);
+        status = command_open_package(place.dir, NULL, &arguments->secret, &package, err);
+    if (status == MODEL_OK && arguments->license) {
+        status = show_license(&package, arguments->json, err);
     } else if (status == MODEL_OK) {
         json_node *root = package_json(&package);
         (void)command_add_signature(root, package.dir, package.archive);
-        char *text = root == NULL ? NULL : as_json ? json_print(root, true) : as_table(root);
+        char *text = root == NULL      ? NULL
+                     : arguments->json ? json_print(root, true)
+                                       : as_table(root);
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
         free(text);
         json_free(root);
@@ -191,19 +199,24 @@ static model_status show(const char *word, const char *store_dir, bool license, 
 int cmd_info(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    const char *store_dir = NULL;
-    bool as_json = false, license = false;
-    const struct command_option options[] = {{"license", .flag = &license},
-                                             {"store", .text = &store_dir},
-                                             {"json", .flag = &as_json},
-                                             {.name = NULL}};
+    struct arguments arguments = {.word = NULL};
+    const struct command_option options[] = {
+        {"license", .flag = &arguments.license},
+        {"passphrase-file", .text = &arguments.secret.passphrase_file},
+        {"key-file", .text = &arguments.secret.key_file},
+        {"store", .text = &arguments.store_dir},
+        {"json", .flag = &arguments.json},
+        {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("info", "want one PKG");
-    int code = command_check_package("info", argv[optind]);
+    if (!command_secret_check("info", &arguments.secret))
+        return COMMAND_USAGE;
+    arguments.word = argv[optind];
+    int code = command_check_package("info", arguments.word);
     if (code != 0)
         return code;
-    model_status status = show(argv[optind], store_dir, license, as_json, &err);
+    model_status status = show(&arguments, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

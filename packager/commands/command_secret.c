@@ -3,13 +3,16 @@
 #include "command.h"
 #include "command_passphrase.h"
 #include "errors.h"
+#include "files.h"
+#include "printable_text.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 bool command_secret_check(const char *command, const struct command_secret *given)
 {
-    return given->passphrase_file == NULL || given->key_file == NULL ||
+    return given->is_choice || given->passphrase_file == NULL || given->key_file == NULL ||
            command_usage(command, "want one of --passphrase-file and --key-file") == 0;
 }
 
@@ -69,11 +72,32 @@ model_status command_secret_new(const struct command_secret *given, struct archi
     return status;
 }
 
-/* A passphrase that nobody gave is wanted. */
-static bool is_locked(const struct archive *archive, const struct archive_secret *secret)
+/* What an archive is opened with; NULL: nothing was given and asked for. It is looked into without a secret first:
+ * who must have signed it is refused before anybody is asked, and it says itself what opens it. */
+static model_status take(const char *path, const struct command_secret *given,
+                         struct archive_secret **ret, struct model_error *err)
 {
-    return secret == NULL && (archive_header(archive)->flags & ARCHIVE_ENCRYPTED) != 0 &&
-           archive_key_source(archive) == ARCHIVE_KEY_OF_PASSPHRASE;
+    const struct archive_access look = {.level = ARCHIVE_CHECKSUM, .signature = given->signature};
+    struct command_secret wanted = *given;
+    struct archive *archive = NULL;
+    char question[PRINTABLE_TEXT_BYTES + 32], name[PRINTABLE_TEXT_BYTES];
+    model_status status = archive_open_with(path, &look, &archive, err);
+    if (status != MODEL_OK)
+        return status;
+    const bool is_encrypted = (archive_header(archive)->flags & ARCHIVE_ENCRYPTED) != 0;
+    const bool wants_key = is_encrypted && archive_key_source(archive) == ARCHIVE_KEY_OF_FILE;
+    archive_close(archive);
+    if (given->is_choice) /* each takes its own */
+        *(wants_key ? &wanted.passphrase_file : &wanted.key_file) = NULL;
+    if (given->is_choice && !is_encrypted)
+        wanted.passphrase_file = NULL;
+    status = read_file(&wanted, ret, err);
+    if (status != MODEL_OK || *ret != NULL || !is_encrypted || wants_key)
+        return status;
+    (void)snprintf(question, sizeof question,
+                   "Passphrase for %s: ", printable(path_base(path), name));
+    status = ask(question, ret, err);
+    return status == MODEL_NOT_FOUND ? MODEL_OK : status;
 }
 
 model_status command_open_archive(const char *path, enum archive_level level,
@@ -82,27 +106,25 @@ model_status command_open_archive(const char *path, enum archive_level level,
 {
     struct archive_access access = {.level = level, .signature = given->signature};
     struct archive_secret *secret = NULL;
-    struct archive *archive = NULL;
-    model_status status = read_file(given, &secret, err);
+    model_status status = take(path, given, &secret, err);
     access.secret = secret;
     if (status == MODEL_OK)
-        status = archive_open_with(path, &access, &archive, err);
-    if (status == MODEL_OK && is_locked(archive, secret)) {
-        const model_status asked = ask("Passphrase: ", &secret, err);
-        if (asked == MODEL_OK) {
-            archive_close(archive);
-            archive = NULL;
-            access.secret = secret;
-            status = archive_open_with(path, &access, &archive, err);
-        } else if (asked != MODEL_NOT_FOUND) {
-            status = asked;
-        }
-    }
+        status = archive_open_with(path, &access, ret, err);
     archive_secret_destroy(secret);
+    return status;
+}
+
+model_status command_open_package(const char *dir, const char *backend,
+                                  const struct command_secret *given, struct package *ret,
+                                  struct model_error *err)
+{
+    struct archive_access access = {.level = ARCHIVE_CHECKSUM, .signature = given->signature};
+    struct archive_secret *secret = NULL;
+    model_status status = path_is_file(dir) ? take(dir, given, &secret, err) : MODEL_OK;
+    access.secret = secret;
     if (status == MODEL_OK)
-        *ret = archive;
-    else
-        archive_close(archive);
+        status = package_open_with(dir, backend, &access, ret, err);
+    archive_secret_destroy(secret);
     return status;
 }
 

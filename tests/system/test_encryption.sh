@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Encrypted packages in one file: pack --encrypt, unpack, verify and rekey, run and serve with a passphrase and with a
+# Encrypted packages in one file: pack --encrypt, unpack, verify, info, inspect, sbom, diff and rekey, run and serve with a passphrase and with a
 # key file, in this process and in workers, which have no key and share one copy. Covers
 # base/command_passphrase.c.
 set -u
@@ -103,7 +103,7 @@ type_at 'mine|yours' pack "$facts" -o "$work/typo.mhp" --encrypt -q
 has 'two that differ are refused' "$out" 'the two passphrases differ; nothing was written'
 ok 'and nothing is written' test ! -e "$work/typo.mhp"
 type_at 'mine' verify "$work/typed.mhp" -q
-same 'verify asks once' "$code $out" '0 Passphrase: '
+same 'verify asks once' "$code $out" '0 Passphrase for typed.mhp: '
 type_at 'yours' unpack "$work/typed.mhp" -o "$work/none" -q
 same 'another one is refused' "$code" 7
 type_at $'min\x03' unpack "$work/typed.mhp" -o "$work/none" -q
@@ -139,6 +139,47 @@ for name in INT TERM HUP QUIT; do
         "silent -$(kill -l $name) as before"
 done
 same 'after SIGTSTP it asks again' "$(timeout 60 python3 "$work/interrupt.py" SIGTSTP "$pkgmgr" verify "$work/typed.mhp" -q)" 'silent 0 as before'
+
+# ---- looking into one
+
+"$pkgmgr" import "$model" --name acme/facts --plugin-path "$build/lib/modelhost/plugins" -q >"$work/out"
+"$pkgmgr" pack acme/facts -o "$work/plain-listed.mhp" -q >"$work/out"
+"$pkgmgr" pack acme/facts -o "$work/pass-listed.mhp" --encrypt --passphrase-file "$work/pass" -q >"$work/out"
+"$pkgmgr" pack acme/facts -o "$work/key-listed.mhp" --encrypt --key-file "$work/key" -q >"$work/out"
+export SOURCE_DATE_EPOCH=1
+listed() { # KIND, of what was printed
+    sed -e "s/$1-listed/listed/" -e '/^size /d' "$work/out"
+}
+for what in info 'info --license' 'inspect --stats --json' sbom; do
+    # shellcheck disable=SC2086
+    run $what "$work/plain-listed.mhp"
+    want=$(listed plain)
+    for kind in pass key; do
+        # shellcheck disable=SC2046,SC2086
+        run $what "$work/$kind-listed.mhp" $(with $kind)
+        same "$kind: $what tells what it tells of one that is readable" "$code $(listed $kind)" "0 $want"
+    done
+    # shellcheck disable=SC2086
+    fails "$what: another passphrase" 7 "${wrong//pass.mhp/pass-listed.mhp}" $what "$work/pass-listed.mhp" --passphrase-file "$work/wrong"
+    # shellcheck disable=SC2086
+    fails "$what wants one of both" 2 "pkgmgr ${what%% *}: want one of --passphrase-file and --key-file; see 'pkgmgr help ${what%% *}'" \
+        $what "$work/pass-listed.mhp" --passphrase-file "$work/pass" --key-file "$work/key"
+    # shellcheck disable=SC2086
+    type_at "$passphrase" $what "$work/pass-listed.mhp"
+    has "$what asks at a terminal" "$code $out" '0 Passphrase for pass-listed.mhp: '
+done
+unset SOURCE_DATE_EPOCH
+
+run diff "$work/pass-listed.mhp" "$work/key-listed.mhp" --passphrase-file "$work/pass" --key-file "$work/key"
+same 'diff opens each with what it was encrypted with' "$code $out" '0 '
+run diff "$work/plain-listed.mhp" "$work/pass-listed.mhp" --passphrase-file "$work/pass"
+same 'and one that is readable without' "$code $out" '0 '
+{ cat "$work/pass"; echo mine; } | "$pkgmgr" diff "$work/pass-listed.mhp" "$work/typed.mhp" --passphrase-file - >"$work/out" 2>"$work/err"
+same 'standard input has a line for each' "$?" 0
+type_at "$passphrase|mine" diff "$work/pass-listed.mhp" "$work/typed.mhp"
+same 'a terminal is asked for each' "$code $out" "0 Passphrase for pass-listed.mhp: "$'\n'"Passphrase for typed.mhp: "
+fails 'where neither is encrypted a passphrase is refused' 2 "pkgmgr: neither $work/plain-listed.mhp nor $facts is encrypted, and a passphrase or key was given for them: if one should be, another file was put in its place, so get it again; if not, compare them without one" \
+    diff "$work/plain-listed.mhp" "$facts" --passphrase-file "$work/pass"
 
 # ---- another passphrase
 

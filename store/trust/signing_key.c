@@ -231,28 +231,23 @@ static model_status hide(struct secret_bytes *bytes, const char *password, struc
     for (size_t i = 0; i < sizeof bytes->part && is_filled; i++)
         part[i] ^= stream[i];
     secret_free(stream);
-    return is_filled ? MODEL_OK
-                     : error_set(err, MODEL_OUT_OF_MEMORY,
-                                 "no memory for the key's password: it takes %llu MiB; free some",
-                                 (unsigned long long)(get_u64(bytes->memory) >> 20));
+    return is_filled
+               ? MODEL_OK
+               : error_set(err, MODEL_OUT_OF_MEMORY,
+                           "no memory for the key's password: it takes %llu MiB, so that guesses "
+                           "are dear; free some, or raise the limit (ulimit -v)",
+                           (unsigned long long)(get_u64(bytes->memory) >> 20));
 }
 
 static model_status hide_at_cost(struct secret_bytes *bytes, const char *password,
-                                 struct key_cost cost, struct model_error *err)
+                                 const struct key_cost *cost, struct model_error *err)
 {
     memcpy(bytes->derivation, scrypt_name, 2);
     if (!random_fill(bytes->salt, sizeof bytes->salt))
         return error_no_memory(err, "a secret key");
-    for (;;) {
-        put_u64(bytes->operations, cost.operations);
-        put_u64(bytes->memory, cost.memory_bytes);
-        model_status status = hide(bytes, password, err);
-        cost.operations /= 2;
-        cost.memory_bytes /= 2;
-        if (status != MODEL_OUT_OF_MEMORY || cost.operations < KEY_COST_LEAST.operations ||
-            cost.memory_bytes < KEY_COST_LEAST.memory_bytes)
-            return status;
-    }
+    put_u64(bytes->operations, cost->operations);
+    put_u64(bytes->memory, cost->memory_bytes);
+    return hide(bytes, password, err);
 }
 
 static char *print_secret(const struct secret_bytes *bytes)
@@ -282,7 +277,7 @@ model_status secret_key_print(const struct secret_key *key, const char *password
                               ? MODEL_OK
                               : error_no_memory(err, "a secret key");
     if (status == MODEL_OK && password != NULL)
-        status = hide_at_cost(bytes, password, *cost, err);
+        status = hide_at_cost(bytes, password, cost, err);
     char *text = status == MODEL_OK ? print_secret(bytes) : NULL;
     secret_free(bytes);
     if (status == MODEL_OK && text == NULL)

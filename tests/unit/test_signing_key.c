@@ -140,6 +140,20 @@ static void a_password_opens_what_it_closed(void **state)
     secret_text_free(text);
 }
 
+static void a_password_gets_no_cheaper_where_memory_is_short(void **state)
+{
+    (void)state;
+    const struct key_cost dear = {(uint64_t)1 << 44,
+                                  (uint64_t)1 << 49}; /* more than can be mapped */
+    struct secret_key *key = NULL;
+    char *text = NULL;
+    assert_int_equal(secret_key_create(&key, &err), MODEL_OK);
+    assert_int_equal(secret_key_print(key, "pass", &dear, &text, &err), MODEL_OUT_OF_MEMORY);
+    assert_non_null(strstr(err.message, "it takes 536870912 MiB"));
+    assert_null(text);
+    secret_key_destroy(key);
+}
+
 static void a_changed_secret_key_is_refused(void **state)
 {
     (void)state;
@@ -281,6 +295,7 @@ int main(void)
         cmocka_unit_test(what_is_no_signature_is_refused),
         cmocka_unit_test(a_key_of_minisign_signs),
         cmocka_unit_test(a_password_opens_what_it_closed),
+        cmocka_unit_test(a_password_gets_no_cheaper_where_memory_is_short),
         cmocka_unit_test(a_changed_secret_key_is_refused),
         cmocka_unit_test(public_keys_have_two_forms),
         cmocka_unit_test(a_list_comes_back_as_it_was_written),

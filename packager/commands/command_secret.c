@@ -54,7 +54,7 @@ model_status command_secret_new(const struct command_secret *given, struct archi
     if (status == MODEL_OK && first == NULL) {
         status = ask("New passphrase: ", &first, err);
         if (status == MODEL_NOT_FOUND)
-            status = error_set(err, MODEL_INVALID_ARGUMENT,
+            status = error_set(err, MODELHOST_UNAUTHORIZED,
                                "there is no terminal to ask for a passphrase; give "
                                "--passphrase-file or --key-file");
         if (status == MODEL_OK)

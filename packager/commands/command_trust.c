@@ -95,14 +95,18 @@ json_node *command_add_signature(json_node *object, const char *dir, const struc
     struct model_error err = MODEL_ERROR_INIT;
     json_node *node = json_add_object(object, "signature");
     model_status status = read_keys(&keys, &err);
-    if (status == MODEL_OK)
+    const bool has_keys = status == MODEL_OK;
+    if (has_keys)
         status = package_judge_signature(dir, archive, &keys, &report, &err);
-    if (status == MODEL_NOT_FOUND) /* an author's folder */
+    if (has_keys && status == MODEL_NOT_FOUND) /* an author's folder */
         (void)json_add_string(node, "state", signature_state_name(SIGNATURE_NONE));
     else if (status == MODEL_OK)
         add_report(node, &report);
     else {
-        (void)json_add_string(node, "state", "unchecked");
+        (void)json_add_string(node, "state",
+                              has_keys && status == MODEL_CORRUPT
+                                  ? signature_state_name(SIGNATURE_BAD)
+                                  : "unchecked");
         (void)json_add_string(node, "error", err.message);
     }
     signature_report_finish(&report);

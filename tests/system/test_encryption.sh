@@ -51,21 +51,21 @@ for kind in pass key ship; do
     run verify "$work/$kind.mhp" --json $(with $kind)
     ok "$kind: every file is verified" json 'j["ok"]'
 done
-wrong="pkgmgr: $work/pass.mhp: decryption: the passphrase is not the one that it was encrypted with (or its encryption parameters are damaged); try another"
-fails 'another passphrase' 7 "$wrong" unpack "$work/pass.mhp" -o "$work/none" --passphrase-file "$work/wrong"
-fails 'another key' 7 "pkgmgr: $work/key.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another" \
+wrong="pkgmgr: $work/pass.mhp: decryption: the passphrase is not the one that it was encrypted with (or its encryption parameters are damaged); try another, or get the file again"
+fails 'another passphrase' 4 "$wrong" unpack "$work/pass.mhp" -o "$work/none" --passphrase-file "$work/wrong"
+fails 'another key' 4 "pkgmgr: $work/key.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another, or get the file again" \
     unpack "$work/key.mhp" -o "$work/none" --key-file "$work/other-key"
-fails 'a key for a passphrase' 1 "pkgmgr: $work/pass.mhp: decryption: it was encrypted with a passphrase, not with a key file; give that with --passphrase-file" \
+fails 'a key for a passphrase' 4 "pkgmgr: $work/pass.mhp: decryption: a key file was given, but it is encrypted with a passphrase; give it with --passphrase-file" \
     unpack "$work/pass.mhp" -o "$work/none" --key-file "$work/key"
-locked="$work/pass.mhp: decryption: entry 'backends/cpu/config.json' is encrypted; give the passphrase with --passphrase-file, or the key with --key-file"
+locked="$work/pass.mhp: decryption: entry 'backends/cpu/config.json' is encrypted with a passphrase; give it with --passphrase-file"
 remember
 setsid "$pkgmgr" unpack "$work/pass.mhp" -o "$work/none" >"$work/out" 2>"$work/err" </dev/null
 code=$? out=$(cat "$work/out")
-failed 'without a terminal nobody is asked' 1 "pkgmgr: $locked"
+failed 'without a terminal nobody is asked' 4 "pkgmgr: $locked"
 remember
 setsid "$pkgmgr" verify "$work/pass.mhp" -q >"$work/out" 2>"$work/err" </dev/null
 code=$? out=$(cat "$work/out")
-failed 'nor is anything called damaged' 1 "pkgmgr: $locked"
+failed 'nor is anything called damaged' 4 "pkgmgr: $locked"
 
 # ---- at a terminal
 
@@ -105,7 +105,7 @@ ok 'and nothing is written' test ! -e "$work/typo.mhp"
 type_at 'mine' verify "$work/typed.mhp" -q
 same 'verify asks once' "$code $out" '0 Passphrase for typed.mhp: '
 type_at 'yours' unpack "$work/typed.mhp" -o "$work/none" -q
-same 'another one is refused' "$code" 7
+same 'another one is refused' "$code" 4
 type_at $'min\x03' unpack "$work/typed.mhp" -o "$work/none" -q
 same 'Ctrl-C ends it' "$code" 130
 
@@ -160,7 +160,7 @@ for what in info 'info --license' 'inspect --stats --json' sbom; do
         same "$kind: $what tells what it tells of one that is readable" "$code $(listed $kind)" "0 $want"
     done
     # shellcheck disable=SC2086
-    fails "$what: another passphrase" 7 "${wrong//pass.mhp/pass-listed.mhp}" $what "$work/pass-listed.mhp" --passphrase-file "$work/wrong"
+    fails "$what: another passphrase" 4 "${wrong//pass.mhp/pass-listed.mhp}" $what "$work/pass-listed.mhp" --passphrase-file "$work/wrong"
     # shellcheck disable=SC2086
     fails "$what wants one of both" 2 "pkgmgr ${what%% *}: want one of --passphrase-file and --key-file; see 'pkgmgr help ${what%% *}'" \
         $what "$work/pass-listed.mhp" --passphrase-file "$work/pass" --key-file "$work/key"
@@ -189,9 +189,9 @@ same 'rekey prints the file' "$code $out" "0 $work/new.mhp"
 run verify "$work/new.mhp" --key-file "$work/key" -q
 same 'the new key opens it' "$code" 0
 run verify "$work/new.mhp" --passphrase-file "$work/pass" -q
-same 'the old passphrase does not' "$code" 1
+same 'the old passphrase does not' "$code" 4
 same 'no content was written again' "$(cmp -l "$work/pass.mhp" "$work/new.mhp" | wc -l | awk '{print ($1 <= 160)}')" 1
-fails 'rekey wants the old one' 7 "pkgmgr: $work/new.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another" \
+fails 'rekey wants the old one' 4 "pkgmgr: $work/new.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another, or get the file again" \
     rekey "$work/new.mhp" --key-file "$work/other-key" --new-passphrase-file "$work/pass"
 "$pkgmgr" pack "$facts" -o "$work/plain.mhp" -q >"$work/out"
 fails 'what is not encrypted has no key' 1 "pkgmgr: $work/plain.mhp is not encrypted; 'pkgmgr pack --encrypt' makes one that is" \
@@ -247,10 +247,10 @@ has 'its passphrase for all models is wanted of each archive' "$(cat "$work/err"
 run run "$facts" --config "$work/config.json" --text "$question"
 ok 'not of folders' prints capital
 run run "$work/pass.mhp" --text "$question"
-same 'without a passphrase it does not run' "$code" 1
-has 'and says what is missing' "$(cat "$work/err")" 'give the passphrase with --passphrase-file'
+same 'without a passphrase it does not run' "$code" 4
+has 'and says what is missing' "$(cat "$work/err")" 'encrypted with a passphrase; give it with --passphrase-file'
 run run "$work/pass.mhp" --text "$question" --passphrase-file "$work/wrong"
-same 'with another one neither' "$code" 7
+same 'with another one neither' "$code" 4
 run run "$work/pass.mhp" --memory-budget 1000 --text "$question" --passphrase-file "$work/pass"
 ok 'a budget that is too small refuses' says "the archive's weights are compressed or encrypted and unpack to"
 
@@ -259,7 +259,45 @@ same 'its tokenizer is read' "$code" 0
 run explain "$work/key.mhp" --key-file "$work/key"
 ok 'its plugin is explained' prints "taken         $work/key.mhp/backends/cpu/libmodel.so (package)"
 run tokenize "$work/pass.mhp" --text 'a cow'
-same 'without a passphrase it is not' "$code" 1
+same 'without a passphrase it is not' "$code" 4
+
+# ---- one exit code for each case, whatever the command
+
+cp "$work/key-listed.mhp" "$work/flipped.mhp"
+python3 - "$work/flipped.mhp" <<'PY'
+import struct, sys
+with open(sys.argv[1], 'r+b') as f:
+    header = f.read(128)
+    at = 128 + struct.unpack('<Q', header[32:40])[0] + 112 # the tag of the metadata
+    f.seek(at)
+    byte = f.read(1)[0]
+    f.seek(at)
+    f.write(bytes([byte ^ 4]))
+PY
+codes() { # CODE NAME FILE OPTION...: all commands end so
+    local want=$1 name=$2 file=$3 command
+    shift 3
+    for command in 'pkgmgr info' 'pkgmgr inspect' 'pkgmgr sbom' 'pkgmgr verify' 'pkgmgr unpack' \
+        'modelhost run' 'modelhost serve' 'modelhost tokenize' 'modelhost explain'; do
+        local more=()
+        case $command in
+        *unpack) more=(-o "$work/none") ;;
+        *run | *tokenize) more=(--text "$question") ;;
+        *serve) more=(--port 0) ;;
+        esac
+        program=$build/bin/${command%% *}
+        setsid timeout 60 "$program" "${command##* }" "$file" "$@" ${more[@]+"${more[@]}"} >"$work/out" 2>"$work/err" </dev/null
+        same "$name: $command" "$?" "$want"
+    done
+}
+codes 4 'a passphrase is missing' "$work/pass-listed.mhp"
+codes 4 'a key is missing' "$work/key-listed.mhp"
+codes 4 'the wrong key' "$work/key-listed.mhp" --key-file "$work/other-key"
+codes 4 'a key for a passphrase' "$work/pass-listed.mhp" --key-file "$work/key"
+codes 1 'a key for a readable one' "$work/plain-listed.mhp" --key-file "$work/key"
+codes 3 'no such file of a key' "$work/key-listed.mhp" --key-file "$work/no-key"
+codes 7 'the tag of the metadata is damaged' "$work/flipped.mhp" --key-file "$work/key"
+program=$modelhost
 
 mkfifo "$work/fifo"
 "$modelhost" serve -q facts="$work/pass.mhp" --workers 2 --passphrase-file "$work/pass" >"$work/fifo" 2>"$work/err" &

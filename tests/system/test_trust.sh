@@ -391,6 +391,26 @@ MODELHOST_REQUIRE_SIGNATURE=y run verify "$work/t" -q
 same 'of pkgmgr, too' "$code" 7
 MODELHOST_REQUIRE_SIGNATURE=1 "$modelhost" metrics "$work/raw" >"$work/out" 2>"$work/err"
 same 'and of what opens a model to measure it' "$?" 7
+rm "$work/t/metadata.json"
+run verify "$work/t" -q
+same 'a folder without a manifest: nothing to verify' "$code" 3
+for command in 'pkgmgr verify' 'pkgmgr import' 'modelhost run'; do
+    "$build/bin/${command%% *}" "${command##* }" "$work/t" --require-signature >"$work/out" 2>"$work/err" </dev/null
+    same "and nothing that is signed: $command" "$?" 7
+done
+for what in folder pipe giant; do
+    changed
+    rm "$work/t/metadata.json.minisig"
+    case $what in
+    folder) mkdir "$work/t/metadata.json.minisig" ;;
+    pipe) mkfifo "$work/t/metadata.json.minisig" ;;
+    giant) truncate -s 10G "$work/t/metadata.json.minisig" ;;
+    esac
+    run verify "$work/t" -q
+    same "a $what in place of a signature is a bad one" "$code" 7
+    run info "$work/t" --json
+    ok "a $what: which is told" json 'j["signature"]["state"] == "bad" and j["signature"]["error"].endswith("get it again from who signed the package")'
+done
 for value in '' 0 no Off; do
     MODELHOST_REQUIRE_SIGNATURE=$value "$modelhost" metrics "$work/raw" >"$work/out" 2>"$work/err"
     same "nobody is required to sign: '$value'" "$?" 0

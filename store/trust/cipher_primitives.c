@@ -43,7 +43,8 @@ model_status cipher_passphrase_key(const void *passphrase, size_t size_bytes,
         crypto_pwhash_argon2id(ret_key, CIPHER_KEY_BYTES, passphrase, size_bytes, salt, passes,
                                (size_t)memory_kib * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0)
         status = error_set(err, MODEL_OUT_OF_MEMORY,
-                           "a key out of a passphrase takes %u KiB of memory, which there are not",
+                           "a key out of a passphrase takes %u KiB of memory, which there are "
+                           "not; free some, or raise the limit (ulimit -v)",
                            memory_kib);
     return status;
 }

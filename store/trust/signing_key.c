@@ -103,14 +103,16 @@ static model_status find_key_line(const char *text, size_t size_bytes, const cha
     const size_t n_prefix = sizeof prefix - 1;
     const char *end = text + size_bytes;
     if (size_bytes > KEY_FILE_MAX_BYTES)
-        return error_set(err, MODEL_CORRUPT, "%s: %zu bytes, a key has at most %u", what,
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: %zu bytes, a key has at most %u; is it another file?", what,
                          size_bytes, KEY_FILE_MAX_BYTES);
     if (size_bytes >= n_prefix && memcmp(text, prefix, n_prefix) == 0) {
         const char *line = memchr(text, '\n', size_bytes);
         if (line == NULL || !key_comment_is_good(text, (size_t)(line - text) - (line[-1] == '\r'),
                                                  KEY_COMMENT_MAX_BYTES + n_prefix))
             return error_set(err, MODEL_CORRUPT,
-                             "%s: the comment of the key is no line of text, or no key follows it",
+                             "%s: the comment of the key is no line of text, or no key follows it; "
+                             "get the file again from the key's owner",
                              what);
         text = line + 1;
     }
@@ -312,14 +314,17 @@ static model_status read_bytes(const char *text, size_t size_bytes, const char *
     if (!is_name(bytes->algorithm, ed25519_name) ||
         !is_name(bytes->checksum_algorithm, blake2b_name) ||
         !(is_name(bytes->derivation, scrypt_name) || is_name(bytes->derivation, no_name)))
-        return error_set(err, MODEL_UNSUPPORTED,
-                         "%s: a key of other algorithms than Ed25519, scrypt and BLAKE2b", what);
+        return error_set(
+            err, MODEL_UNSUPPORTED,
+            "%s: a key of other algorithms than Ed25519, scrypt and BLAKE2b; make one with "
+            "'pkgmgr keys new' or minisign",
+            what);
     const uint64_t operations = get_u64(bytes->operations), memory = get_u64(bytes->memory);
     if (is_name(bytes->derivation, scrypt_name) &&
         (operations > KEY_COST_USUAL.operations || memory > KEY_COST_USUAL.memory_bytes))
         return error_set(err, MODEL_CORRUPT,
                          "%s: its password takes %llu operations and %llu bytes, the limits are "
-                         "%llu and %llu",
+                         "%llu and %llu; take the copy that was put away, or make another key",
                          what, (unsigned long long)operations, (unsigned long long)memory,
                          (unsigned long long)KEY_COST_USUAL.operations,
                          (unsigned long long)KEY_COST_USUAL.memory_bytes);
@@ -349,7 +354,8 @@ static model_status check_part(const struct secret_part *part, bool had_password
         return had_password
                    ? error_set(err, MODELHOST_UNAUTHORIZED,
                                "%s: the password is wrong, or the key's file was changed: its "
-                               "checksum does not fit",
+                               "checksum does not fit; try another, or take the copy that was put "
+                               "away",
                                what)
                    : error_set(err, MODEL_CORRUPT,
                                "%s: the key's file was changed: its checksum does not fit; take "

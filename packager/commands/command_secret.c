@@ -16,14 +16,22 @@ bool command_secret_check(const char *command, const struct command_secret *give
            command_usage(command, "want one of --passphrase-file and --key-file") == 0;
 }
 
-/* NULL when no file was given. */
+/* The terminal that was given for a file; NULL: none was. */
+static const char *given_terminal(const struct command_secret *given)
+{
+    return given->passphrase_file != NULL && command_is_terminal(given->passphrase_file)
+               ? given->passphrase_file
+               : NULL;
+}
+
+/* NULL when no file was given, or a terminal, which is to be asked. */
 static model_status read_file(const struct command_secret *given, struct archive_secret **ret,
                               struct model_error *err)
 {
     const bool is_key = given->key_file != NULL;
     const char *file = is_key ? given->key_file : given->passphrase_file;
     const enum archive_key_source source = is_key ? ARCHIVE_KEY_OF_FILE : ARCHIVE_KEY_OF_PASSPHRASE;
-    if (file == NULL) {
+    if (file == NULL || (!is_key && command_is_terminal(file))) {
         *ret = NULL;
         return MODEL_OK;
     }
@@ -32,14 +40,15 @@ static model_status read_file(const struct command_secret *given, struct archive
                : archive_secret_read_file(source, file, ret, err);
 }
 
-static model_status ask(const char *question, struct archive_secret **ret, struct model_error *err)
+static model_status ask(const char *terminal, const char *question, struct archive_secret **ret,
+                        struct model_error *err)
 {
     size_t n_bytes = 0;
     char *text = cipher_memory_create(ARCHIVE_MAX_PASSPHRASE_BYTES);
     if (text == NULL)
         return error_no_memory(err, "a passphrase");
-    model_status status =
-        command_ask_passphrase(question, text, ARCHIVE_MAX_PASSPHRASE_BYTES, &n_bytes, err);
+    model_status status = command_ask_passphrase(terminal, question, text,
+                                                 ARCHIVE_MAX_PASSPHRASE_BYTES, &n_bytes, err);
     if (status == MODEL_OK)
         status = archive_secret_create(ARCHIVE_KEY_OF_PASSPHRASE, text, n_bytes, ret, err);
     cipher_memory_destroy(text);
@@ -50,15 +59,16 @@ model_status command_secret_new(const struct command_secret *given, struct archi
                                 struct model_error *err)
 {
     struct archive_secret *first = NULL, *second = NULL;
+    const char *terminal = given_terminal(given);
     model_status status = read_file(given, &first, err);
     if (status == MODEL_OK && first == NULL) {
-        status = ask("New passphrase: ", &first, err);
+        status = ask(terminal, "New passphrase: ", &first, err);
         if (status == MODEL_NOT_FOUND)
             status = error_set(err, MODELHOST_UNAUTHORIZED,
                                "there is no terminal to ask for a passphrase; give "
                                "--passphrase-file or --key-file");
         if (status == MODEL_OK)
-            status = ask("The same again: ", &second, err);
+            status = ask(terminal, "The same again: ", &second, err);
         if (status == MODEL_OK && (first->size_bytes != second->size_bytes ||
                                    memcmp(first->bytes, second->bytes, first->size_bytes) != 0))
             status = error_set(err, MODEL_INVALID_ARGUMENT,
@@ -91,13 +101,14 @@ static model_status take(const char *path, const struct command_secret *given,
         *(wants_key ? &wanted.passphrase_file : &wanted.key_file) = NULL;
     if (given->is_choice && !is_encrypted)
         wanted.passphrase_file = NULL;
+    const char *terminal = given_terminal(&wanted);
     status = read_file(&wanted, ret, err);
-    if (status != MODEL_OK || *ret != NULL || !is_encrypted || wants_key)
+    if (status != MODEL_OK || *ret != NULL || (terminal == NULL && (!is_encrypted || wants_key)))
         return status;
     (void)snprintf(question, sizeof question,
                    "Passphrase for %s: ", printable(path_base(path), name));
-    status = ask(question, ret, err);
-    return status == MODEL_NOT_FOUND ? MODEL_OK : status;
+    status = ask(terminal, question, ret, err);
+    return status == MODEL_NOT_FOUND && terminal == NULL ? MODEL_OK : status;
 }
 
 model_status command_open_archive(const char *path, enum archive_level level,

@@ -109,6 +109,27 @@ same 'another one is refused' "$code" 4
 type_at $'min\x03' unpack "$work/typed.mhp" -o "$work/none" -q
 same 'Ctrl-C ends it' "$code" 130
 
+type_at 'mine' verify "$work/typed.mhp" -q --passphrase-file -
+same 'standard input that is a terminal is asked, and shows nothing' "$code $out" '0 Passphrase for typed.mhp: '
+type_at 'mine' verify "$work/typed.mhp" -q --passphrase-file /dev/tty
+same 'so is one that is given by its path' "$code $out" '0 Passphrase for typed.mhp: '
+type_at 'mine|mine' pack "$facts" -o "$work/typed-again.mhp" --encrypt -q --passphrase-file -
+same 'a new passphrase from it is asked for twice' "$code $out" \
+    "0 New passphrase: "$'\n'"The same again: "$'\n'"$work/typed-again.mhp"
+type_at 'mine' unpack "$work/pass.mhp" -o "$work/none" -q --key-file "$work/key" --passphrase-file -
+same 'a key file and a terminal are one too many' "$code" 2
+program=$modelhost
+pkgmgr=$modelhost type_at 'mine' tokenize "$work/typed.mhp" --text 'a cow' --passphrase-file -
+has 'modelhost asks a terminal, too' "$code $out" "0 Passphrase: "$'\n'
+lacks 'and shows nothing' "$out" mine
+program=$pkgmgr
+for nul in first last; do
+    case $nul in first) printf '\0secret\n' ;; last) printf 'secret\0\n' ;; esac >"$work/nul"
+    offset=$(case $nul in first) echo 0 ;; last) echo 6 ;; esac)
+    fails "$nul: a NUL byte in a passphrase is refused by its name" 1 "pkgmgr: $work/nul: a passphrase has no NUL bytes, this one has one at offset $offset; want a line of text, or give a key file" \
+        verify "$work/pass.mhp" -q --passphrase-file "$work/nul"
+done
+
 cat >"$work/interrupt.py" <<'PY'
 """Sends a command a signal while it asks at a terminal; prints whether the question was silent, how the command has ended,
 and whether the terminal echoes, edits and makes signals then."""

@@ -41,6 +41,9 @@ case $BUILD in
         "pkgmgr: no memory for the key's password: it takes 1024 MiB, so that guesses are dear; free some, or raise the limit (ulimit -v); no key was made: make it where there is more, or with --no-password"
     ;;
 esac
+printf 'sec\0ret\n' >"$work/nul"
+fails 'a NUL byte in a password is refused by its name' 1 "pkgmgr: the password from $work/nul has a NUL byte at offset 3; want a line of text" \
+    keys new nul --password-file "$work/nul"
 run keys list --json
 ok 'both are listed as trusted' json '[k["state"] for k in j] == ["trusted"] * 2 and j[0]["comment"] == "Ada L." and j[1]["name"] == "bob"'
 run keys show ada

@@ -245,6 +245,10 @@ static void refuses_what_is_no_secret_without_repeating_it(void **state)
         read_secret(ARCHIVE_KEY_OF_PASSPHRASE, long_text, sizeof long_text, &secret, &err),
         MODEL_INVALID_ARGUMENT);
     expect_message(&err, "%s/secret: a passphrase has 1 to 1024 bytes, this one has more");
+    assert_int_equal(read_secret(ARCHIVE_KEY_OF_PASSPHRASE, "ab\0cd\n", 6, &secret, &err),
+                     MODEL_INVALID_ARGUMENT);
+    expect_message(&err, "%s/secret: a passphrase has no NUL bytes, this one has one at offset 2; "
+                         "want a line of text, or give a key file");
     assert_int_equal(read_secret(ARCHIVE_KEY_OF_FILE, KEY_TEXT "\n", 33, &secret, &err),
                      MODEL_INVALID_ARGUMENT);
     expect_message(&err, "%s/secret: a key has 32 bytes, this one has more; 'head -c 32 "

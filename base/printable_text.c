@@ -17,8 +17,7 @@ static size_t plain_character(const char *text, size_t size_bytes)
     size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
     if (length > size_bytes || utf8_valid_prefix(text, length) != length)
         return 0;
-    bool is_c1 = first == 0xC2 && (unsigned char)text[1] < 0xA0;
-    return is_c1 ? 0 : length;
+    return utf8_control_bytes(text, length) > 0 ? 0 : length;
 }
 
 const char *printable_text(const char *text, size_t size_bytes, char ret[PRINTABLE_TEXT_BYTES])

@@ -69,6 +69,8 @@ bool command_loading(const char *command, const struct command_loading *given,
         set->require_signature = 1;
     if (given->trusted_keys != NULL)
         set->trusted_keys = given->trusted_keys;
+    if (given->trusted_keys != NULL && options != NULL && set->require_signature == 0)
+        command_warn("--trusted-keys is for --require-signature: no signature is looked at");
     return true;
 }
 

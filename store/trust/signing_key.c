@@ -90,6 +90,14 @@ bool key_id_read(const char *text, uint8_t ret_id[KEY_ID_BYTES])
 bool key_comment_is_good(const char *text, size_t size_bytes, size_t max_bytes)
 {
     for (size_t i = 0; i < size_bytes; i++)
+        if (text[i] != '\t' && utf8_control_bytes(text + i, size_bytes - i) > 0)
+            return false;
+    return key_line_is_text(text, size_bytes, max_bytes);
+}
+
+bool key_line_is_text(const char *text, size_t size_bytes, size_t max_bytes)
+{
+    for (size_t i = 0; i < size_bytes; i++)
         if (((unsigned char)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7F)
             return false;
     return size_bytes <= max_bytes && utf8_valid_prefix(text, size_bytes) == size_bytes;
@@ -108,8 +116,8 @@ static model_status find_key_line(const char *text, size_t size_bytes, const cha
                          size_bytes, KEY_FILE_MAX_BYTES);
     if (size_bytes >= n_prefix && memcmp(text, prefix, n_prefix) == 0) {
         const char *line = memchr(text, '\n', size_bytes);
-        if (line == NULL || !key_comment_is_good(text, (size_t)(line - text) - (line[-1] == '\r'),
-                                                 KEY_COMMENT_MAX_BYTES + n_prefix))
+        if (line == NULL || !key_line_is_text(text, (size_t)(line - text) - (line[-1] == '\r'),
+                                              KEY_COMMENT_MAX_BYTES + n_prefix))
             return error_set(err, MODEL_CORRUPT,
                              "%s: the comment of the key is no line of text, or no key follows it; "
                              "get the file again from the key's owner",

@@ -41,7 +41,9 @@ char *public_key_print(const struct public_key *key, const char *comment);
 #define KEY_FINGERPRINT_BYTES (2 * BLAKE2B_256_BYTES + 1)
 bool public_key_fingerprint(const struct public_key *key, char ret_text[KEY_FINGERPRINT_BYTES]);
 
-/* Whether a text may be a comment: UTF-8 of one line without control characters but tabs. */
+/* Whether a text is UTF-8 of one line without the control characters of ASCII but tabs: what files of others may hold. */
+bool key_line_is_text(const char *text, size_t size_bytes, size_t max_bytes);
+/* Whether it may be a comment that is shown as it is: without other control characters and marks of direction, too. */
 bool key_comment_is_good(const char *text, size_t size_bytes, size_t max_bytes);
 
 /* ---- secret keys */

@@ -25,6 +25,11 @@ bool cipher_is_compiled_in(void)
     return true;
 }
 
+const char *cipher_library_version(void)
+{
+    return sodium_version_string();
+}
+
 model_status cipher_random(void *ret_bytes, size_t size_bytes, struct model_error *err)
 {
     model_status status = start(err);
@@ -114,6 +119,11 @@ static model_status refuse(struct model_error *err)
 bool cipher_is_compiled_in(void)
 {
     return false;
+}
+
+const char *cipher_library_version(void)
+{
+    return "not compiled in";
 }
 
 model_status cipher_random(void *ret_bytes, size_t size_bytes, struct model_error *err)

@@ -52,3 +52,12 @@ const char *printable(const char *text, char ret[PRINTABLE_TEXT_BYTES])
 {
     return printable_text(text != NULL ? text : "", text != NULL ? strlen(text) : 0, ret);
 }
+
+const char *printable_line(const char *text, char ret[PRINTABLE_TEXT_BYTES])
+{
+    const size_t n = strlen(text);
+    bool is_plain = utf8_valid_prefix(text, n) == n;
+    for (size_t i = 0; i < n && is_plain; i++)
+        is_plain = utf8_control_bytes(text + i, n - i) == 0;
+    return is_plain ? text : printable_text(text, n, ret);
+}

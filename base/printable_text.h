@@ -13,5 +13,7 @@ const char *printable_text(const char *text, size_t size_bytes, char ret[PRINTAB
 
 /* The same for a terminated text; NULL is "". */
 const char *printable(const char *text, char ret[PRINTABLE_TEXT_BYTES]);
+/* The text itself, of any length, when there is nothing to be escaped (backslashes stay); else as printable(). */
+const char *printable_line(const char *text, char ret[PRINTABLE_TEXT_BYTES]);
 
 #endif

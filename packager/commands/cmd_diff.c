@@ -118,7 +118,7 @@ static model_status print_difference(json_node *root, const struct arguments *ar
         return MODEL_OK;
     (void)json_add_bool(root, "same", n_different == 0);
     if (arguments->json) {
-        printed = json_print(root, true);
+        printed = command_json_text(root);
     } else {
         diff_text(root, &text);
         printed = buffer_take(&text);

@@ -8,6 +8,8 @@
 #include "package_json.h"
 #include "package_license.h"
 #include "package_locate.h"
+#include "printable_text.h"
+#include "utf8.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -27,10 +29,10 @@ const char help_info[] =
 /* "label  value", where there is a value. */
 static void add_line(struct buffer *text, const char *label, const json_node *value)
 {
-    char size[HUMAN_TEXT_BYTES];
+    char size[HUMAN_TEXT_BYTES], shown[PRINTABLE_TEXT_BYTES];
     const char *string = json_string_or(value, NULL);
     if (string != NULL && string[0] != '\0')
-        (void)buffer_printf(text, "%-12s  %s\n", label, string);
+        (void)buffer_printf(text, "%-12s  %s\n", label, printable_line(string, shown));
     else if (json_is_number(value))
         (void)buffer_printf(text, "%-12s  %s\n", label,
                             human_size((uint64_t)json_number_or(value, 0), size));
@@ -54,7 +56,7 @@ static char *as_table(const json_node *root)
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     const json_node *info = json_member(root, "model_info");
-    char size[HUMAN_TEXT_BYTES];
+    char size[HUMAN_TEXT_BYTES], shown[PRINTABLE_TEXT_BYTES];
     int64_t parameters;
     add_line(&text, "id", json_member(root, "id"));
     add_line(&text, "revision", json_member(root, "revision"));
@@ -79,7 +81,7 @@ static char *as_table(const json_node *root)
             &text, "  %8s  %.12s  %s\n",
             human_size((uint64_t)json_number_or(json_member(file, "size"), 0), size),
             json_string_or(json_member(file, "sha256"), "?"),
-            json_string_or(json_member(file, "path"), "?"));
+            printable_line(json_string_or(json_member(file, "path"), "?"), shown));
     char *table = buffer_take(&text);
     buffer_finish(&text);
     return table;
@@ -113,10 +115,13 @@ static json_node *license_json(const struct package *package, const struct packa
 /* A licence's text is the author's: what would steer a terminal is taken out. */
 static void add_license_text(struct buffer *text, const char *license)
 {
-    for (const char *c = license; *c != '\0'; c++) {
-        bool is_control = (unsigned char)*c < 0x20 && *c != '\n' && *c != '\t';
-        if (!is_control && *c != 0x7F)
-            (void)buffer_append(text, c, 1);
+    for (size_t left = strlen(license); left > 0;) {
+        const size_t n =
+            *license != '\n' && *license != '\t' ? utf8_control_bytes(license, left) : 0;
+        if (n == 0)
+            (void)buffer_append(text, license, 1);
+        license += n > 0 ? n : 1;
+        left -= n > 0 ? n : 1;
     }
 }
 
@@ -124,6 +129,7 @@ static char *license_as_text(const struct package_license *license)
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     const struct license_claim *claim = &license->claim;
+    char shown[PRINTABLE_TEXT_BYTES];
     if (license->expression == NULL)
         (void)buffer_append_text(&text, "license       not declared: neither README.md nor a "
                                         "LICENSE file says one that is known\n");
@@ -132,9 +138,9 @@ static char *license_as_text(const struct package_license *license)
                             license->is_guessed ? ", by the words of " : ", as README.md declares",
                             license->is_guessed ? license->text_path : "");
     if (claim->name[0] != '\0')
-        (void)buffer_printf(&text, "name          %s\n", claim->name);
+        (void)buffer_printf(&text, "name          %s\n", printable_line(claim->name, shown));
     if (claim->link[0] != '\0')
-        (void)buffer_printf(&text, "link          %s\n", claim->link);
+        (void)buffer_printf(&text, "link          %s\n", printable_line(claim->link, shown));
     if (license->text != NULL) {
         (void)buffer_printf(&text, "text          %s\n\n", license->text_path);
         add_license_text(&text, license->text);
@@ -184,7 +190,7 @@ static model_status show(const struct arguments *arguments, struct model_error *
         json_node *root = package_json(&package);
         (void)command_add_signature(root, package.dir, package.archive);
         char *text = root == NULL      ? NULL
-                     : arguments->json ? json_print(root, true)
+                     : arguments->json ? command_json_text(root)
                                        : as_table(root);
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
         free(text);

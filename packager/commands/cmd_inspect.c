@@ -54,7 +54,7 @@ static model_status print_inspection(const json_node *root, const struct argumen
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     char *printed = NULL;
     if (arguments->json) {
-        printed = json_print(root, true);
+        printed = command_json_text(root);
     } else {
         inspect_text(root, arguments->tensors || arguments->stats, arguments->depth, &text);
         printed = buffer_take(&text);

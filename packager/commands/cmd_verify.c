@@ -75,7 +75,7 @@ static model_status print_json(const char *dir, bool good, json_node *root, stru
 {
     (void)json_add_string(root, "path", dir);
     (void)json_add_bool(root, "ok", good);
-    char *text = json_print(root, true);
+    char *text = command_json_text(root);
     model_status status =
         text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
     free(text);

@@ -4,7 +4,6 @@
 #include "environment.h"
 #include "errors.h"
 #include "package_trust.h"
-#include "printable_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,23 +75,15 @@ model_status command_trust_check(const struct command_trust *trust, const char *
 
 /* ---- showing */
 
-/* As it is, or escaped where it would steer a terminal. */
-static const char *shown_comment(const char *comment, char shown[PRINTABLE_TEXT_BYTES])
-{
-    const size_t n = strlen(comment);
-    return key_comment_is_good(comment, n, n) ? comment : printable(comment, shown);
-}
-
 static void add_report(json_node *node, const struct signature_report *report)
 {
-    char shown[PRINTABLE_TEXT_BYTES];
     (void)json_add_string(node, "state", signature_state_name(report->state));
     if (report->key_id[0] != '\0')
         (void)json_add_string(node, "key", report->key_id);
     if (report->signer != NULL)
         (void)json_add_string(node, "signer", report->signer);
-    if (report->trusted_comment != NULL) /* as its signer wrote it */
-        (void)json_add_string(node, "comment", shown_comment(report->trusted_comment, shown));
+    if (report->trusted_comment != NULL)
+        (void)json_add_string(node, "comment", report->trusted_comment);
     if (report->state != SIGNATURE_GOOD && report->state != SIGNATURE_NONE)
         (void)json_add_string(node, "error", report->sentence.message);
 }

@@ -102,7 +102,8 @@ for form in '' -l; do
 done
 minisign -S -s "$work/mini.key" -t $'a\xe2\x80\xaeb\xc2\x9bc' -m "$work/byhand/metadata.json" >/dev/null
 run info "$work/byhand" --json
-ok "a comment of minisign's that would steer a terminal is escaped" json 'j["signature"]["state"] == "good" and j["signature"]["comment"] == r"a\xe2\x80\xaeb\xc2\x9bc"'
+ok "a comment of minisign's that would steer a terminal is escaped" json 'j["signature"]["state"] == "good" and j["signature"]["comment"] == "a\u202eb\u009bc"'
+same 'in what is printed' "$(grep -c 'a\\u202eb\\u009bc' "$work/out") $(LC_ALL=C grep -c $'\xe2\x80\xae' "$work/out")" '1 0'
 run sign "$work/byhand" --key "$work/mini.key" -q
 ok "minisign's key signs here" minisign -V -p "$work/mini.pub" -m "$work/byhand/metadata.json"
 printf 'geheim\n' >"$work/geheim"
@@ -119,6 +120,21 @@ cp "$keys/ada.key" "$work/changed.key"
 sed -i '2s/^\(.\{170\}\)./\1_/; 2y/_/A/' "$work/changed.key"
 cmp -s "$keys/ada.key" "$work/changed.key" && sed -i '2s/^\(.\{170\}\)A/\1B/' "$work/changed.key"
 fails 'a key file that was changed' 7 "pkgmgr: $work/changed.key: the key's file was changed: its checksum does not fit; take the copy that was put away, or make another key" sign "$facts" --key "$work/changed.key"
+
+demo_package "$work/hostile"
+python3 - "$work/hostile" <<'PY'
+import json, sys
+evil = '\x1b]0;x\x07\u202ey\u009b31m'
+info = {'format_version': 1, 'model_type': 'bert' + evil, 'architectures': ['B' + evil], 'task': evil}
+json.dump(info, open(sys.argv[1] + '/model_info.json', 'w'))
+open(sys.argv[1] + '/LICENSE', 'w').write('MIT' + evil)
+PY
+for form in '' --json --license; do
+    # shellcheck disable=SC2086
+    run info "$work/hostile" $form
+    same "info${form:+ }$form of a hostile package steers no terminal" \
+        "$code $(LC_ALL=C grep -c $'[\x01-\x08\x0e-\x1f\x7f]\\|\xe2\x80\xae\\|\xc2\x9b' "$work/out")" '0 0'
+done
 
 # ---- archives
 

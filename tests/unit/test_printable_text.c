@@ -49,6 +49,20 @@ static void what_turns_the_direction_of_text_is_escaped(void **state)
     assert_int_equal(utf8_control_bytes("", 0), 0);
 }
 
+static void a_line_that_is_plain_stays_whole(void **state)
+{
+    char shown[PRINTABLE_TEXT_BYTES], line[1000];
+    (void)state;
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    line[7] = '\\';
+    assert_ptr_equal(printable_line(line, shown), line);
+    line[900] = '\x1b';
+    assert_true(strlen(printable_line(line, shown)) < PRINTABLE_TEXT_BYTES);
+    assert_string_equal(printable_line("a\\\xe2\x80\xae", shown), "a\\\\\\xe2\\x80\\xae");
+    assert_string_equal(printable_line("\xff", shown), "\\xff");
+}
+
 static void long_texts_are_cut_between_characters(void **state)
 {
     char text[1000], shown[PRINTABLE_TEXT_BYTES];
@@ -72,6 +86,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_text_stays),
         cmocka_unit_test(what_a_terminal_obeys_is_escaped),
+        cmocka_unit_test(a_line_that_is_plain_stays_whole),
         cmocka_unit_test(what_turns_the_direction_of_text_is_escaped),
         cmocka_unit_test(long_texts_are_cut_between_characters),
     };

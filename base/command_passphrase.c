@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -100,6 +101,13 @@ static model_status read_line(int fd, const sigset_t *mask, char *text, size_t c
     return MODEL_OK;
 }
 
+/* Standard input may be a terminal that is open for reading only. */
+static bool say(int fd, const char *text)
+{
+    const size_t n = strlen(text);
+    return write(fd, text, n) >= 0 || (errno == EBADF && write(STDERR_FILENO, text, n) >= 0);
+}
+
 /* `before` is how the terminal is left. */
 static model_status ask(int fd, const struct termios *before, const char *question, char *ret_text,
                         size_t capacity, size_t *ret_bytes, struct model_error *err)
@@ -110,32 +118,58 @@ static model_status ask(int fd, const struct termios *before, const char *questi
     silent.c_cc[VMIN] = 1;
     silent.c_cc[VTIME] = 0;
     hold_signals(&held);
-    model_status status =
-        tcsetattr(fd, TCSAFLUSH, &silent) == 0 && write(fd, question, strlen(question)) >= 0
-            ? MODEL_OK
-            : error_set_errno(err, errno, "cannot ask at the terminal");
+    model_status status = tcsetattr(fd, TCSAFLUSH, &silent) == 0 && say(fd, question)
+                              ? MODEL_OK
+                              : error_set_errno(err, errno, "cannot ask at the terminal");
     if (status == MODEL_OK)
         status = read_line(fd, &held.mask, ret_text, capacity, ret_bytes, err);
     (void)tcsetattr(fd, TCSAFLUSH, before);
-    (void)!write(fd, "\n", 1);
+    (void)say(fd, "\n");
     release_signals(&held);
     return status;
 }
 
-model_status command_ask_passphrase(const char *question, char *ret_text, size_t capacity,
-                                    size_t *ret_bytes, struct model_error *err)
+/* A terminal of that name, -1: there is none. What is no device is not opened: a pipe would notice. */
+static int open_terminal(const char *file)
+{
+    struct stat info;
+    if (strcmp(file, "-") == 0)
+        return isatty(STDIN_FILENO) == 1 ? STDIN_FILENO : -1;
+    if (stat(file, &info) != 0 || !S_ISCHR(info.st_mode))
+        return -1;
+    const int fd = open(file, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 || isatty(fd) == 1)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+static void close_terminal(int fd)
+{
+    if (fd > STDIN_FILENO)
+        (void)close(fd);
+}
+
+bool command_is_terminal(const char *file)
+{
+    const int fd = open_terminal(file);
+    close_terminal(fd);
+    return fd >= 0;
+}
+
+model_status command_ask_passphrase(const char *terminal, const char *question, char *ret_text,
+                                    size_t capacity, size_t *ret_bytes, struct model_error *err)
 {
     struct termios before;
-    const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    const int fd = open_terminal(terminal != NULL ? terminal : "/dev/tty");
     if (fd < 0 || fd >= FD_SETSIZE || tcgetattr(fd, &before) != 0) {
-        if (fd >= 0)
-            (void)close(fd);
+        close_terminal(fd);
         return error_set(err, MODEL_NOT_FOUND, "there is no terminal to ask for a passphrase");
     }
     model_status status;
     do /* after a stop once more */
         status = ask(fd, &before, question, ret_text, capacity, ret_bytes, err);
     while (status == MODEL_CANCELLED && caught == SIGTSTP);
-    (void)close(fd);
+    close_terminal(fd);
     return status;
 }

@@ -1,6 +1,7 @@
 /* errors.c - error sentences; see errors.h. Any thread: the cause of the last sentence is the thread's own,
  * as errno is. */
 #include "errors.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -72,15 +73,14 @@ static size_t message_bytes(const struct model_error *err)
     return given < sizeof err->message ? given : sizeof err->message;
 }
 
-/* What a sentence quotes may come from anywhere: control characters (but line ends and tabs; U+0080 to U+009F, too),
+/* What a sentence quotes may come from anywhere: control characters (but line ends and tabs) and marks of direction,
  * which a terminal would obey, become question marks. */
 static void make_plain(char *text)
 {
-    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++)
-        if (at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0)
-            at[0] = at[1] = '?';
-        else if ((at[0] < 0x20 && at[0] != '\n' && at[0] != '\t') || at[0] == 0x7F)
-            at[0] = '?';
+    for (size_t left = strlen(text); left > 0; left--, text++) {
+        const size_t n = *text != '\n' && *text != '\t' ? utf8_control_bytes(text, left) : 0;
+        memset(text, '?', n);
+    }
 }
 
 static void write_sentence(struct model_error *err, const char *format, va_list arguments)

@@ -17,8 +17,7 @@ static size_t plain_character(const char *text, size_t size_bytes)
     size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
     if (length > size_bytes || utf8_valid_prefix(text, length) != length)
         return 0;
-    bool is_c1 = first == 0xC2 && (unsigned char)text[1] < 0xA0;
-    return is_c1 ? 0 : length;
+    return utf8_control_bytes(text, length) > 0 ? 0 : length;
 }
 
 const char *printable_text(const char *text, size_t size_bytes, char ret[PRINTABLE_TEXT_BYTES])
@@ -52,4 +51,13 @@ const char *printable_text(const char *text, size_t size_bytes, char ret[PRINTAB
 const char *printable(const char *text, char ret[PRINTABLE_TEXT_BYTES])
 {
     return printable_text(text != NULL ? text : "", text != NULL ? strlen(text) : 0, ret);
+}
+
+const char *printable_line(const char *text, char ret[PRINTABLE_TEXT_BYTES])
+{
+    const size_t n = strlen(text);
+    bool is_plain = utf8_valid_prefix(text, n) == n;
+    for (size_t i = 0; i < n && is_plain; i++)
+        is_plain = utf8_control_bytes(text + i, n - i) == 0;
+    return is_plain ? text : printable_text(text, n, ret);
 }

@@ -6,12 +6,14 @@
 
 #define PRINTABLE_TEXT_BYTES 256
 
-/* The text with control characters (C0, DEL, C1) and bytes that are not UTF-8 as "\x1b", and backslashes
+/* The text with control characters and marks of direction (utf8_control_bytes()) and bytes that are not UTF-8 as "\x1b", and backslashes
  * doubled so that no two texts look the same; what does not fit ends in "...". Writes into ret and
  * returns it. */
 const char *printable_text(const char *text, size_t size_bytes, char ret[PRINTABLE_TEXT_BYTES]);
 
 /* The same for a terminated text; NULL is "". */
 const char *printable(const char *text, char ret[PRINTABLE_TEXT_BYTES]);
+/* The text itself, of any length, when there is nothing to be escaped (backslashes stay); else as printable(). */
+const char *printable_line(const char *text, char ret[PRINTABLE_TEXT_BYTES]);
 
 #endif

@@ -2,6 +2,7 @@
 #include "utf8.h"
 #include "errors.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* The length of the well-formed sequence at p, or 0. */
@@ -38,6 +39,23 @@ size_t utf8_valid_prefix(const char *text, size_t size_bytes)
         i += n;
     }
     return size_bytes;
+}
+
+size_t utf8_control_bytes(const char *text, size_t size_bytes)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    if (size_bytes >= 1 && (p[0] < 0x20 || p[0] == 0x7F))
+        return 1;
+    if (size_bytes >= 2 && ((p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0) || /* C1 */
+                            (p[0] == 0xD8 && p[1] == 0x9C)))                 /* U+061C */
+        return 2;
+    if (size_bytes < 3 || p[0] != 0xE2)
+        return 0;
+    const bool is_mark = p[1] == 0x80
+                             ? p[2] == 0x8E || p[2] == 0x8F ||               /* U+200E, U+200F */
+                                   (p[2] >= 0xA8 && p[2] <= 0xAE)            /* U+2028 to U+202E */
+                             : p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9; /* U+2066 on */
+    return is_mark ? 3 : 0;
 }
 
 model_status utf8_check(const char *text, size_t size_bytes, const char *what,

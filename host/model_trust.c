@@ -5,7 +5,9 @@
 #include "files.h"
 #include "package_signature.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 model_status model_trust_path(const struct modelhost_load_options *options, char **ret,
                               struct model_error *err)
@@ -31,6 +33,12 @@ static model_status read_keys(const struct modelhost_load_options *options,
     model_status status = signatures_check_compiled_in(err);
     if (status == MODEL_OK)
         status = model_trust_path(options, &path, err);
+    if (status == MODEL_OK && options->trusted_keys != NULL && access(path, F_OK) != 0) {
+        status = error_set_errno(err, errno, "cannot open the list of trusted keys, %s", path);
+        error_advise(err,
+                     "'pkgmgr keys trust' writes one, at ~/.config/modelhost/" TRUSTED_KEYS_NAME
+                     ", to be copied there");
+    }
     if (status == MODEL_OK)
         status = trusted_keys_read(path, ret, err);
     free(path);

@@ -37,7 +37,8 @@ extern "C" {
 
 /* Statuses beyond those of model_abi.h. */
 enum modelhost_status_code {
-    MODELHOST_UNAUTHORIZED = 64, /* no token, a wrong one, or a gated repository */
+    MODELHOST_UNAUTHORIZED =
+        64, /* no token, passphrase or key, a wrong one, or a gated repository */
     MODELHOST_NETWORK = 65,
     MODELHOST_RATE_LIMITED = 66,
     MODELHOST_OFFLINE = 67,  /* offline mode, and not everything is in the store */

@@ -182,7 +182,7 @@ struct modelhost_load_options {
      * bytes, the passphrase, the key. Kept as long as the package has backends to open, in memory of their own. */
     const char *passphrase_file;
     const char *key_file;
-    const char *passphrase; /* (passphrase_bytes) */
+    const char *passphrase; /* (passphrase_bytes), none of them NUL */
     uint64_t passphrase_bytes;
     const uint8_t *key; /* (32) */
     int32_t dtype;      /* enum modelhost_dtype */

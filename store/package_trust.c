@@ -36,6 +36,8 @@ static model_status read_signature(const char *dir, const struct archive *archiv
     if (archive == NULL) {
         model_status status = read_text(dir, NULL, PACKAGE_SIGNATURE_NAME, SIGNATURE_MAX_BYTES,
                                         &papers->signature, &papers->signature_bytes, err);
+        if (status == MODEL_CORRUPT)
+            error_advise(err, "get it again from who signed the package");
         return status == MODEL_NOT_FOUND ? MODEL_OK : status;
     }
     if (archive_signature(archive) == NULL)

@@ -1,6 +1,8 @@
 /* command_loading.c - see modelhost_commands.h: options that say how weights are loaded. */
 #include "archive_secret.h"
+#include "command_passphrase.h"
 #include "environment.h"
+#include "errors.h"
 #include "modelhost_commands.h"
 
 #include <string.h>
@@ -65,7 +67,33 @@ bool command_loading(const char *command, const struct command_loading *given,
         set->require_signature = 1;
     if (given->trusted_keys != NULL)
         set->trusted_keys = given->trusted_keys;
+    if (given->trusted_keys != NULL && options != NULL && set->require_signature == 0)
+        command_warn("--trusted-keys is for --require-signature: no signature is looked at");
     return true;
+}
+
+static model_status ask(const char *terminal, struct archive_secret **ret, struct model_error *err)
+{
+    size_t n_bytes = 0;
+    char *text = cipher_memory_create(ARCHIVE_MAX_PASSPHRASE_BYTES);
+    if (text == NULL)
+        return error_no_memory(err, "a passphrase");
+    model_status status = command_ask_passphrase(terminal, "Passphrase: ", text,
+                                                 ARCHIVE_MAX_PASSPHRASE_BYTES, &n_bytes, err);
+    if (status == MODEL_OK)
+        status = archive_secret_create(ARCHIVE_KEY_OF_PASSPHRASE, text, n_bytes, ret, err);
+    cipher_memory_destroy(text);
+    return status;
+}
+
+static model_status read_secret(enum archive_key_source source, const char *file,
+                                struct archive_secret **ret, struct model_error *err)
+{
+    if (source == ARCHIVE_KEY_OF_PASSPHRASE && command_is_terminal(file))
+        return ask(file, ret, err);
+    return strcmp(file, "-") == 0
+               ? archive_secret_read(source, STDIN_FILENO, "standard input", ret, err)
+               : archive_secret_read_file(source, file, ret, err);
 }
 
 model_status command_secret(const struct command_loading *given, const struct archive_secret **ret,
@@ -77,9 +105,7 @@ model_status command_secret(const struct command_loading *given, const struct ar
     const enum archive_key_source source = is_key ? ARCHIVE_KEY_OF_FILE : ARCHIVE_KEY_OF_PASSPHRASE;
     model_status status = MODEL_OK;
     if (file != NULL && secret == NULL)
-        status = strcmp(file, "-") == 0
-                     ? archive_secret_read(source, STDIN_FILENO, "standard input", &secret, err)
-                     : archive_secret_read_file(source, file, &secret, err);
+        status = read_secret(source, file, &secret, err);
     if (status == MODEL_OK)
         *ret = secret;
     return status;

@@ -39,7 +39,9 @@ static model_status plan(const struct archive *archive, const char *target,
             ret->size_bytes += index->entries[i].size_bytes;
         }
     if (ret->n_files == 0)
-        return error_set(err, MODEL_NOT_FOUND, "%s has no entry that matches; it has %zu in all",
+        return error_set(err, MODEL_NOT_FOUND,
+                         "%s has no entry that matches; it has %zu in all; "
+                         "--filter takes globs such as 'backends/*'",
                          archive_path(archive), index->n_entries);
     if (path_is_dir(target) && dir_read(target, &list, NULL) == MODEL_OK) {
         const size_t n_names = list.n_names;

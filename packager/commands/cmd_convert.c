@@ -48,7 +48,7 @@ static model_status print_json(const char *to, const struct convert_report *repo
     (void)json_add_number(root, "from_bytes", (double)report->from_bytes);
     (void)json_add_number(root, "to_bytes", (double)report->to_bytes);
     (void)json_add_number(root, "became_infinite", (double)report->n_infinite);
-    char *text = root != NULL ? json_print(root, true) : NULL;
+    char *text = root != NULL ? command_json_text(root) : NULL;
     model_status status =
         text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
     free(text);

@@ -18,6 +18,9 @@ const char help_diff[] =
     "for 'pkgmgr inspect'. As with diff(1) the exit code is 0 when they are the same, 1 when they\n"
     "differ, and another one when something went wrong.\n\n"
     "  --backend B    which backend of packages\n"
+    "  --passphrase-file FILE, --key-file FILE  of encrypted archives: each takes the one that it was\n"
+    "                 encrypted with; '-' is standard input, a line for each (default: asked for at\n"
+    "                 a terminal)\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print it as JSON\n"
     "  -q, --quiet    print nothing, the exit code tells\n";
@@ -27,7 +30,8 @@ const char help_diff[] =
 #define EXIT_TROUBLE   2 /* failures whose usual code would say "different" */
 
 struct arguments {
-    const char *a, *b, *store_dir, *backend;
+    const char *a, *b;
+    struct weights_access access;
     bool json, quiet;
 };
 
@@ -114,7 +118,7 @@ static model_status print_difference(json_node *root, const struct arguments *ar
         return MODEL_OK;
     (void)json_add_bool(root, "same", n_different == 0);
     if (arguments->json) {
-        printed = json_print(root, true);
+        printed = command_json_text(root);
     } else {
         diff_text(root, &text);
         printed = buffer_take(&text);
@@ -126,17 +130,40 @@ static model_status print_difference(json_node *root, const struct arguments *ar
     return status;
 }
 
+static bool is_encrypted(const struct weights_place *place)
+{
+    const struct archive *archive = place->package.archive;
+    return archive != NULL && (archive_header(archive)->flags & ARCHIVE_ENCRYPTED) != 0;
+}
+
+/* A secret is a demand: one of both must have been made with it. */
+static model_status check_secret(const struct arguments *arguments, const struct weights_place *a,
+                                 const struct weights_place *b, struct model_error *err)
+{
+    const struct command_secret *secret = &arguments->access.secret;
+    if ((secret->passphrase_file == NULL && secret->key_file == NULL) || is_encrypted(a) ||
+        is_encrypted(b))
+        return MODEL_OK;
+    return error_set(
+        err, MODEL_INVALID_ARGUMENT,
+        "neither %.400s nor %.400s is encrypted, and a passphrase or key was given for them: "
+        "if one should be, another file was put in its place, so get it again; if "
+        "not, compare them without one",
+        arguments->a, arguments->b);
+}
+
 static model_status diff(const struct arguments *arguments, size_t *ret_n, struct model_error *err)
 {
     struct weights_place a = {0}, b = {0};
     json_node *root = json_new_object();
     size_t n = 0;
-    model_status status = root != NULL ? weights_place_open(arguments->a, arguments->store_dir,
-                                                            arguments->backend, &a, err)
-                                       : error_no_memory(err, "the differences");
+    model_status status = root != NULL
+                              ? weights_place_open(arguments->a, &arguments->access, &a, err)
+                              : error_no_memory(err, "the differences");
     if (status == MODEL_OK)
-        status =
-            weights_place_open(arguments->b, arguments->store_dir, arguments->backend, &b, err);
+        status = weights_place_open(arguments->b, &arguments->access, &b, err);
+    if (status == MODEL_OK)
+        status = check_secret(arguments, &a, &b, err);
     if (status == MODEL_OK)
         status = compare(&a, &b, root, &n, err);
     if (status == MODEL_OK)
@@ -152,13 +179,16 @@ static model_status diff(const struct arguments *arguments, size_t *ret_n, struc
 int cmd_diff(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    struct arguments arguments = {0};
+    struct arguments arguments = {.access.secret.is_choice = true};
     size_t n_different = 0;
-    const struct command_option options[] = {{"backend", .text = &arguments.backend},
-                                             {"store", .text = &arguments.store_dir},
-                                             {"json", .flag = &arguments.json},
-                                             {"quiet", .flag = &arguments.quiet, .letter = 'q'},
-                                             {.name = NULL}};
+    const struct command_option options[] = {
+        {"backend", .text = &arguments.access.backend},
+        {"passphrase-file", .text = &arguments.access.secret.passphrase_file},
+        {"key-file", .text = &arguments.access.secret.key_file},
+        {"store", .text = &arguments.access.store_dir},
+        {"json", .flag = &arguments.json},
+        {"quiet", .flag = &arguments.quiet, .letter = 'q'},
+        {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 2)

@@ -1,4 +1,5 @@
 /* cmd_doctor.c - `pkgmgr doctor`. */
+#include "command_trust.h"
 #include "commands.h"
 #include "environment.h"
 #include "errors.h"
@@ -15,9 +16,10 @@
 const char help_doctor[] =
     "usage: pkgmgr doctor [OPTION]...\n\n"
     "Looks whether everything is there that packages need to come, stay and run: the store and its\n"
-    "disk, the hub, the token, the clock, plugins and modelhost. One line for each check, and one with\n"
-    "what to do where something is wrong. The exit code is 0 unless a check failed; then it is that of\n"
-    "the first that did, as another command would have it (5: network, 4: token, 8: disk, ...).\n\n"
+    "disk, the hub, the token, the clock, plugins, modelhost and trusted keys. One line for each check,\n"
+    "and one with what to do where something is wrong. The exit code is 0 unless a check failed; then\n"
+    "it is that of the first that did, as another command would have it (5: network, 4: token,\n"
+    "8: disk, ...).\n\n"
     "  --endpoint URL     the hub (default: HF_ENDPOINT, or https://huggingface.co)\n"
     "  --cacert FILE      certificates to trust instead of the system's (default: SSL_CERT_FILE)\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
@@ -84,6 +86,18 @@ static model_status check_hub(const struct doctor *doctor, struct hub_environmen
     return status;
 }
 
+static void check_trust(const struct health_report *report)
+{
+    struct key_store keys = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    model_status status = command_key_store(&keys, &err);
+    if (status == MODEL_OK)
+        health_check_trust(keys.trusted_path, report);
+    else
+        health_say(report, "trust", HEALTH_FAILED, status, NULL, "%s", err.message);
+    key_store_finish(&keys);
+}
+
 static void look(const struct doctor *doctor, const struct health_report *report)
 {
     struct hub_environment environment = {0};
@@ -107,6 +121,7 @@ static void look(const struct doctor *doctor, const struct health_report *report
     else
         health_say(report, "modelhost", HEALTH_FAILED, status, NULL, "%s", err.message);
     free(modelhost);
+    check_trust(report);
     hub_environment_finish(&environment);
 }
 

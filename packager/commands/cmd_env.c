@@ -1,6 +1,7 @@
 /* cmd_env.c - `pkgmgr env`: what this installation is made of and goes by, for reports of trouble. Secrets are
  * said to be there, and nothing else of them. */
 #include "archive_zstd.h"
+#include "cipher_primitives.h"
 #include "commands.h"
 #include "digest.h"
 #include "environment.h"
@@ -71,6 +72,7 @@ static void add_versions(json_node *root)
     add(libraries, "zstd", archive_zstd_version());
     add(libraries, "cjson", json_library_version());
     add(libraries, "libuv", uv_version_string());
+    add(libraries, "libsodium", cipher_library_version());
 }
 
 /* Where a token comes from, not what it is. */

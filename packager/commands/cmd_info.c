@@ -1,5 +1,6 @@
 /* cmd_info.c - `pkgmgr info`. */
 #include "buffer.h"
+#include "command_secret.h"
 #include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
@@ -7,6 +8,8 @@
 #include "package_json.h"
 #include "package_license.h"
 #include "package_locate.h"
+#include "printable_text.h"
+#include "utf8.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -17,7 +20,7 @@ const char help_info[] =
     "Shows what a package is made of: where it came from, its files with their digests, its\n"
     "plugin, and what is known about the model. PKG is a name in the store, a folder or a file\n"
     "(.mhp).\n\n"
-    "  --license      show the licence instead: what the author declares, and its text\n"
+    "  --license      show the licence instead: what the author declares, and its text\n" COMMAND_SECRET_HELP
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print it as JSON\n";
 
@@ -26,10 +29,10 @@ const char help_info[] =
 /* "label  value", where there is a value. */
 static void add_line(struct buffer *text, const char *label, const json_node *value)
 {
-    char size[HUMAN_TEXT_BYTES];
+    char size[HUMAN_TEXT_BYTES], shown[PRINTABLE_TEXT_BYTES];
     const char *string = json_string_or(value, NULL);
     if (string != NULL && string[0] != '\0')
-        (void)buffer_printf(text, "%-12s  %s\n", label, string);
+        (void)buffer_printf(text, "%-12s  %s\n", label, printable_line(string, shown));
     else if (json_is_number(value))
         (void)buffer_printf(text, "%-12s  %s\n", label,
                             human_size((uint64_t)json_number_or(value, 0), size));
@@ -53,7 +56,7 @@ static char *as_table(const json_node *root)
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     const json_node *info = json_member(root, "model_info");
-    char size[HUMAN_TEXT_BYTES];
+    char size[HUMAN_TEXT_BYTES], shown[PRINTABLE_TEXT_BYTES];
     int64_t parameters;
     add_line(&text, "id", json_member(root, "id"));
     add_line(&text, "revision", json_member(root, "revision"));
@@ -78,7 +81,7 @@ static char *as_table(const json_node *root)
             &text, "  %8s  %.12s  %s\n",
             human_size((uint64_t)json_number_or(json_member(file, "size"), 0), size),
             json_string_or(json_member(file, "sha256"), "?"),
-            json_string_or(json_member(file, "path"), "?"));
+            printable_line(json_string_or(json_member(file, "path"), "?"), shown));
     char *table = buffer_take(&text);
     buffer_finish(&text);
     return table;
@@ -112,10 +115,13 @@ static json_node *license_json(const struct package *package, const struct packa
 /* A licence's text is the author's: what would steer a terminal is taken out. */
 static void add_license_text(struct buffer *text, const char *license)
 {
-    for (const char *c = license; *c != '\0'; c++) {
-        bool is_control = (unsigned char)*c < 0x20 && *c != '\n' && *c != '\t';
-        if (!is_control && *c != 0x7F)
-            (void)buffer_append(text, c, 1);
+    for (size_t left = strlen(license); left > 0;) {
+        const size_t n =
+            *license != '\n' && *license != '\t' ? utf8_control_bytes(license, left) : 0;
+        if (n == 0)
+            (void)buffer_append(text, license, 1);
+        license += n > 0 ? n : 1;
+        left -= n > 0 ? n : 1;
     }
 }
 
@@ -123,6 +129,7 @@ static char *license_as_text(const struct package_license *license)
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     const struct license_claim *claim = &license->claim;
+    char shown[PRINTABLE_TEXT_BYTES];
     if (license->expression == NULL)
         (void)buffer_append_text(&text, "license       not declared: neither README.md nor a "
                                         "LICENSE file says one that is known\n");
@@ -131,9 +138,9 @@ static char *license_as_text(const struct package_license *license)
                             license->is_guessed ? ", by the words of " : ", as README.md declares",
                             license->is_guessed ? license->text_path : "");
     if (claim->name[0] != '\0')
-        (void)buffer_printf(&text, "name          %s\n", claim->name);
+        (void)buffer_printf(&text, "name          %s\n", printable_line(claim->name, shown));
     if (claim->link[0] != '\0')
-        (void)buffer_printf(&text, "link          %s\n", claim->link);
+        (void)buffer_printf(&text, "link          %s\n", printable_line(claim->link, shown));
     if (license->text != NULL) {
         (void)buffer_printf(&text, "text          %s\n\n", license->text_path);
         add_license_text(&text, license->text);
@@ -161,23 +168,30 @@ static model_status show_license(const struct package *package, bool as_json,
     return status;
 }
 
-static model_status show(const char *word, const char *store_dir, bool license, bool as_json,
-                         struct model_error *err)
+struct arguments {
+    const char *word, *store_dir;
+    struct command_secret secret;
+    bool json, license;
+};
+
+static model_status show(const struct arguments *arguments, struct model_error *err)
 {
     struct store *store = NULL;
     struct package_place place = {0};
     struct package package = {0};
-    model_status status = command_look_into_store(store_dir, &store, err);
+    model_status status = command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
-        status = package_locate(store, word, &place, err);
+        status = package_locate(store, arguments->word, &place, err);
     if (status == MODEL_OK)
-        status = package_open(place.dir, NULL, &package, err);
-    if (status == MODEL_OK && license) {
-        status = show_license(&package, as_json, err);
+        status = command_open_package(place.dir, NULL, &arguments->secret, &package, err);
+    if (status == MODEL_OK && arguments->license) {
+        status = show_license(&package, arguments->json, err);
     } else if (status == MODEL_OK) {
         json_node *root = package_json(&package);
         (void)command_add_signature(root, package.dir, package.archive);
-        char *text = root == NULL ? NULL : as_json ? json_print(root, true) : as_table(root);
+        char *text = root == NULL      ? NULL
+                     : arguments->json ? command_json_text(root)
+                                       : as_table(root);
         status = text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
         free(text);
         json_free(root);
@@ -191,19 +205,24 @@ static model_status show(const char *word, const char *store_dir, bool license, 
 int cmd_info(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    const char *store_dir = NULL;
-    bool as_json = false, license = false;
-    const struct command_option options[] = {{"license", .flag = &license},
-                                             {"store", .text = &store_dir},
-                                             {"json", .flag = &as_json},
-                                             {.name = NULL}};
+    struct arguments arguments = {.word = NULL};
+    const struct command_option options[] = {
+        {"license", .flag = &arguments.license},
+        {"passphrase-file", .text = &arguments.secret.passphrase_file},
+        {"key-file", .text = &arguments.secret.key_file},
+        {"store", .text = &arguments.store_dir},
+        {"json", .flag = &arguments.json},
+        {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("info", "want one PKG");
-    int code = command_check_package("info", argv[optind]);
+    if (!command_secret_check("info", &arguments.secret))
+        return COMMAND_USAGE;
+    arguments.word = argv[optind];
+    int code = command_check_package("info", arguments.word);
     if (code != 0)
         return code;
-    model_status status = show(argv[optind], store_dir, license, as_json, &err);
+    model_status status = show(&arguments, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

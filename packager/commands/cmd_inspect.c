@@ -21,7 +21,7 @@ const char help_inspect[] =
     "  --depth N      levels of the tree (default: 3)\n"
     "  --stats        read all elements: least, greatest, mean, standard deviation, how many are\n"
     "                 zero, infinite or no numbers; implies --tensors\n"
-    "  --backend B    which of a package's backends\n"
+    "  --backend B    which of a package's backends\n" COMMAND_SECRET_HELP
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print all of it as JSON\n";
 
@@ -30,7 +30,8 @@ const char help_inspect[] =
 #define MAX_DEPTH      100
 
 struct arguments {
-    const char *word, *store_dir, *backend;
+    const char *word;
+    struct weights_access access;
     int64_t depth;
     bool tensors, stats, json;
 };
@@ -53,7 +54,7 @@ static model_status print_inspection(const json_node *root, const struct argumen
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     char *printed = NULL;
     if (arguments->json) {
-        printed = json_print(root, true);
+        printed = command_json_text(root);
     } else {
         inspect_text(root, arguments->tensors || arguments->stats, arguments->depth, &text);
         printed = buffer_take(&text);
@@ -70,9 +71,9 @@ static model_status inspect(const struct arguments *arguments, struct model_erro
     struct weights_place place = {0};
     const struct inspection_options options = {arguments->stats, command_interrupted, NULL};
     json_node *root = json_new_object();
-    model_status status = root != NULL ? weights_place_open(arguments->word, arguments->store_dir,
-                                                            arguments->backend, &place, err)
-                                       : error_no_memory(err, "the result");
+    model_status status = root != NULL
+                              ? weights_place_open(arguments->word, &arguments->access, &place, err)
+                              : error_no_memory(err, "the result");
     if (status == MODEL_OK && place.is_package && describe_package(root, &place.package) == NULL)
         status = error_no_memory(err, "the result");
     if (status == MODEL_OK && json_add_string(root, "path", place.path) == NULL)
@@ -94,14 +95,18 @@ int cmd_inspect(int argc, char **argv)
         {"tensors", .flag = &arguments.tensors},
         {"stats", .flag = &arguments.stats},
         {"depth", .integer = &arguments.depth, .min = 1, .max = MAX_DEPTH},
-        {"backend", .text = &arguments.backend},
-        {"store", .text = &arguments.store_dir},
+        {"backend", .text = &arguments.access.backend},
+        {"passphrase-file", .text = &arguments.access.secret.passphrase_file},
+        {"key-file", .text = &arguments.access.secret.key_file},
+        {"store", .text = &arguments.access.store_dir},
         {"json", .flag = &arguments.json},
         {.name = NULL}};
     if (!command_read_options(argc, argv, options))
         return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("inspect", "want one WEIGHTS");
+    if (!command_secret_check("inspect", &arguments.access.secret))
+        return COMMAND_USAGE;
     arguments.word = argv[optind];
     command_catch_interrupts();
     model_status status = inspect(&arguments, &err);

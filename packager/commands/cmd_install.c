@@ -65,7 +65,7 @@ static model_status print_result(const char *dir, bool as_json, struct model_err
         if (status != MODEL_OK)
             return status;
         json_node *root = package_json(&package);
-        text = root != NULL ? json_print(root, true) : NULL;
+        text = root != NULL ? command_json_text(root) : NULL;
         json_free(root);
         package_finish(&package);
     }

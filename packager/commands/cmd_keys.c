@@ -155,6 +155,8 @@ static model_status write_key(const struct arguments *arguments, const struct se
     const struct key_cost cost = KEY_COST_USUAL;
     char *secret_text = NULL, *public_text = NULL;
     model_status status = secret_key_print(key, password, &cost, &secret_text, err);
+    if (status == MODEL_OUT_OF_MEMORY)
+        error_advise(err, "no key was made: make it where there is more, or with --no-password");
     if (status == MODEL_OK && (public_text = public_key_print(public, NULL)) == NULL)
         status = error_no_memory(err, "a public key");
     if (status == MODEL_OK)

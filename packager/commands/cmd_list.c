@@ -44,7 +44,7 @@ static char *list_as_json(const struct store_list *list, const struct store_list
         (void)json_add_string(item, "path", broken->entries[i].dir);
         (void)json_add_bool(item, "broken", true);
     }
-    char *text = root != NULL ? json_print(root, true) : NULL;
+    char *text = root != NULL ? command_json_text(root) : NULL;
     json_free(root);
     return text;
 }

@@ -48,7 +48,7 @@ static model_status print_result(const struct arguments *arguments,
     (void)json_add_number(root, "entries", (double)summary->n_entries);
     (void)json_add_number(root, "content_bytes", (double)summary->content_bytes);
     (void)json_add_number(root, "file_bytes", (double)summary->file_bytes);
-    char *text = json_print(root, true);
+    char *text = command_json_text(root);
     model_status status =
         text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
     json_free(root);

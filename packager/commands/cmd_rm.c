@@ -78,7 +78,7 @@ static int remove_all(const struct removal *removal, char **names, int n_names)
 
 static model_status print_removed(const json_node *removed, struct model_error *err)
 {
-    char *text = json_print(removed, true);
+    char *text = command_json_text(removed);
     model_status status =
         text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
     free(text);

@@ -1,4 +1,5 @@
 /* cmd_sbom.c - `pkgmgr sbom`. */
+#include "command_secret.h"
 #include "commands.h"
 #include "environment.h"
 #include "errors.h"
@@ -16,7 +17,7 @@ const char help_sbom[] =
     "Prints what a package is made of as an SPDX 2.3 document in JSON: where it came from, its\n"
     "licence as the author declares it, each file with SHA-1 and SHA-256. Every file is read and\n"
     "compared with metadata.json. The same package gives the same document but for the time, which\n"
-    "SOURCE_DATE_EPOCH sets. PKG is a name in the store, a folder or a file (.mhp).\n\n"
+    "SOURCE_DATE_EPOCH sets. PKG is a name in the store, a folder or a file (.mhp).\n\n" COMMAND_SECRET_HELP
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n";
 
 /* The time of the document, in seconds since 1970; false: the variable makes no sense. */
@@ -36,7 +37,8 @@ static bool read_created(int64_t *ret_s)
     return true;
 }
 
-static model_status print(const char *word, const char *store_dir, int64_t created_s,
+static model_status print(const char *word, const char *store_dir,
+                          const struct command_secret *secret, int64_t created_s,
                           struct model_error *err)
 {
     struct store *store = NULL;
@@ -47,7 +49,7 @@ static model_status print(const char *word, const char *store_dir, int64_t creat
     if (status == MODEL_OK)
         status = package_locate(store, word, &place, err);
     if (status == MODEL_OK)
-        status = package_open(place.dir, NULL, &package, err);
+        status = command_open_package(place.dir, NULL, secret, &package, err);
     if (status == MODEL_OK)
         status = sbom_make(&package, created_s, &root, err);
     if (status == MODEL_OK)
@@ -63,18 +65,24 @@ int cmd_sbom(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
     const char *store_dir = NULL;
+    struct command_secret secret = {.key_file = NULL};
     int64_t created_s = 0;
-    const struct command_option table[] = {{"store", .text = &store_dir}, {.name = NULL}};
+    const struct command_option table[] = {{"passphrase-file", .text = &secret.passphrase_file},
+                                           {"key-file", .text = &secret.key_file},
+                                           {"store", .text = &store_dir},
+                                           {.name = NULL}};
     if (!command_read_options(argc, argv, table))
         return COMMAND_USAGE;
     if (argc - optind != 1)
         return command_usage("sbom", "want one PKG");
+    if (!command_secret_check("sbom", &secret))
+        return COMMAND_USAGE;
     int code = command_check_package("sbom", argv[optind]);
     if (code != 0)
         return code;
     if (!read_created(&created_s))
         return command_usage("sbom", "SOURCE_DATE_EPOCH is '%.40s', want seconds since 1970",
                              environment_value("SOURCE_DATE_EPOCH"));
-    model_status status = print(argv[optind], store_dir, created_s, &err);
+    model_status status = print(argv[optind], store_dir, &secret, created_s, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

@@ -44,7 +44,7 @@ static model_status print_result(const struct arguments *arguments, const char *
         (void)json_add_string(root, "path", dir);
         (void)json_add_number(root, "files", (double)summary->n_files);
         (void)json_add_number(root, "size_bytes", (double)summary->size_bytes);
-        text = json_print(root, true);
+        text = command_json_text(root);
         json_free(root);
     } else {
         text = text_format("%s\n", dir);

@@ -75,7 +75,7 @@ static model_status print_json(const char *dir, bool good, json_node *root, stru
 {
     (void)json_add_string(root, "path", dir);
     (void)json_add_bool(root, "ok", good);
-    char *text = json_print(root, true);
+    char *text = command_json_text(root);
     model_status status =
         text != NULL ? command_print(text, err) : error_no_memory(err, "the result");
     free(text);
@@ -113,10 +113,24 @@ static bool is_refused(const char *state, bool is_required)
     return true;
 }
 
+/* *ret_required: whether a signature is. */
+static model_status require_signature(const struct findings *findings, const char *dir,
+                                      const struct archive *archive, bool *ret_required,
+                                      struct model_error *err)
+{
+    struct command_trust trust;
+    model_status status = command_trust_init(&trust, findings->arguments->require_signature, err);
+    if (status == MODEL_OK)
+        status = command_trust_check(&trust, dir, archive, err);
+    *ret_required = trust.is_required;
+    command_trust_finish(&trust);
+    return status;
+}
+
 static model_status check_signature(const struct findings *findings, const char *dir,
                                     const struct archive *archive, struct model_error *err)
 {
-    struct command_trust trust;
+    bool is_required = false;
     const json_node *signature = command_add_signature(findings->root, dir, archive);
     const char *state = json_string_or(json_member(signature, "state"), "?");
     const char *error = json_string_or(json_member(signature, "error"), NULL);
@@ -124,19 +138,21 @@ static model_status check_signature(const struct findings *findings, const char 
     if (text != NULL && !findings->arguments->json && !findings->arguments->quiet)
         printf("signature  %s\n", text);
     free(text);
-    model_status status = command_trust_init(&trust, findings->arguments->require_signature, err);
-    if (status == MODEL_OK)
-        status = command_trust_check(&trust, dir, archive, err);
-    if (status == MODEL_OK && is_refused(state, trust.is_required))
+    model_status status = require_signature(findings, dir, archive, &is_required, err);
+    if (status == MODEL_OK && is_refused(state, is_required))
         status = error_set(err, MODELHOST_UNTRUSTED, "%s", error != NULL ? error : state);
-    command_trust_finish(&trust);
     return status;
 }
 
 static model_status check(const struct arguments *arguments, const char *dir,
                           struct findings *findings, struct model_error *err)
 {
+    bool is_required = false;
     model_status status = store_verify_package(dir, report, findings, err);
+    if (status == MODEL_NOT_FOUND) { /* no manifest, and so nothing that is signed */
+        model_status found = require_signature(findings, dir, NULL, &is_required, err);
+        return found != MODEL_OK ? found : status;
+    }
     if (status == MODEL_OK && arguments->deep) /* what is damaged is not opened */
         status = deep_check_package(dir, report, findings, err);
     return status == MODEL_OK ? check_signature(findings, dir, NULL, err) : status;
@@ -155,7 +171,7 @@ static model_status verify_archive(const char *path, struct findings *findings,
     const struct archive_index *index = archive_index(archive);
     for (size_t i = 0; i < index->n_entries; i++) {
         model_status found = archive_check_entry(archive, &index->entries[i], &sentence);
-        if (found == MODEL_INVALID_ARGUMENT) { /* not damaged, but without a key nobody knows */
+        if (found == MODELHOST_UNAUTHORIZED) { /* not damaged, but without a key nobody knows */
             status = error_set(err, found, "%s", sentence.message);
             break;
         }

@@ -2,13 +2,14 @@
 #ifndef COMMAND_SECRET_H
 #define COMMAND_SECRET_H
 
-#include "archive.h"
+#include "package.h"
 
 /* --passphrase-file and --key-file; NULL where they were not given, "-" is standard input. */
 struct command_secret {
     const char *passphrase_file, *key_file;
     const struct signature_policy
         *signature; /* who must have signed what is opened; NULL: anybody */
+    bool is_choice; /* for several archives: each takes what it was encrypted with, or nothing */
 };
 
 #define COMMAND_SECRET_HELP                                                                         \
@@ -25,6 +26,10 @@ model_status command_secret_new(const struct command_secret *given, struct archi
  * encrypted. */
 model_status command_open_archive(const char *path, enum archive_level level,
                                   const struct command_secret *given, struct archive **ret,
+                                  struct model_error *err);
+/* package_open() likewise; of a folder nothing is encrypted, and what was given is not looked at. */
+model_status command_open_package(const char *dir, const char *backend,
+                                  const struct command_secret *given, struct package *ret,
                                   struct model_error *err);
 /* Warns of one without metadata.json: only the archive itself says what its files are. */
 void command_warn_of_own(const struct archive *archive);

@@ -95,14 +95,18 @@ json_node *command_add_signature(json_node *object, const char *dir, const struc
     struct model_error err = MODEL_ERROR_INIT;
     json_node *node = json_add_object(object, "signature");
     model_status status = read_keys(&keys, &err);
-    if (status == MODEL_OK)
+    const bool has_keys = status == MODEL_OK;
+    if (has_keys)
         status = package_judge_signature(dir, archive, &keys, &report, &err);
-    if (status == MODEL_NOT_FOUND) /* an author's folder */
+    if (has_keys && status == MODEL_NOT_FOUND) /* an author's folder */
         (void)json_add_string(node, "state", signature_state_name(SIGNATURE_NONE));
     else if (status == MODEL_OK)
         add_report(node, &report);
     else {
-        (void)json_add_string(node, "state", "unchecked");
+        (void)json_add_string(node, "state",
+                              has_keys && status == MODEL_CORRUPT
+                                  ? signature_state_name(SIGNATURE_BAD)
+                                  : "unchecked");
         (void)json_add_string(node, "error", err.message);
     }
     signature_report_finish(&report);
@@ -125,6 +129,19 @@ char *command_signature_text(const json_node *signature)
 
 /* ---- passwords */
 
+/* A password ends at a NUL for all who read it: what stands behind one would be no part of it. */
+static model_status end_text(char *text, size_t n_bytes, const char *from, struct model_error *err)
+{
+    const char *nul = memchr(text, '\0', n_bytes);
+    if (nul != NULL)
+        return error_set(
+            err, MODEL_INVALID_ARGUMENT,
+            "the password from %.400s has a NUL byte at offset %zu; want a line of text", from,
+            (size_t)(nul - text));
+    text[n_bytes] = '\0';
+    return MODEL_OK;
+}
+
 static model_status read_first_line(const char *file, char *text, struct model_error *err)
 {
     const bool is_stdin = strcmp(file, "-") == 0;
@@ -143,29 +160,29 @@ static model_status read_first_line(const char *file, char *text, struct model_e
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "the first line of %s is longer than %u bytes, the longest password", file,
                          KEY_PASSWORD_MAX_BYTES);
-    text[n - (n > 0 && text[n - 1] == '\r')] = '\0';
-    return MODEL_OK;
+    return end_text(text, n - (n > 0 && text[n - 1] == '\r'), file, err);
 }
 
-static model_status ask(const char *question, char *text, struct model_error *err)
+/* terminal NULL: that of the process. */
+static model_status ask(const char *terminal, const char *question, char *text,
+                        struct model_error *err)
 {
     size_t n = 0;
-    model_status status = command_ask_passphrase(question, text, KEY_PASSWORD_MAX_BYTES, &n, err);
+    model_status status =
+        command_ask_passphrase(terminal, question, text, KEY_PASSWORD_MAX_BYTES, &n, err);
     if (status == MODEL_NOT_FOUND)
         status = error_set(err, MODELHOST_UNAUTHORIZED,
                            "there is no terminal to ask for the key's password; give it with "
                            "--password-file FILE ('-' is standard input)");
-    if (status == MODEL_OK)
-        text[n] = '\0';
-    return status;
+    return status == MODEL_OK ? end_text(text, n, "the terminal", err) : status;
 }
 
-static model_status ask_again(const char *text, struct model_error *err)
+static model_status ask_again(const char *terminal, const char *text, struct model_error *err)
 {
     char *again = secret_allocate(KEY_PASSWORD_MAX_BYTES + 2);
     if (again == NULL)
         return error_no_memory(err, "a password");
-    model_status status = ask("The same again: ", again, err);
+    model_status status = ask(terminal, "The same again: ", again, err);
     if (status == MODEL_OK && strcmp(text, again) != 0)
         status =
             error_set(err, MODEL_INVALID_ARGUMENT, "the two passwords differ; nothing was written");
@@ -176,13 +193,13 @@ static model_status ask_again(const char *text, struct model_error *err)
 model_status command_password(const char *file, const char *question, bool is_new, char **ret,
                               struct model_error *err)
 {
+    const bool reads = file != NULL && !command_is_terminal(file);
     char *text = secret_allocate(KEY_PASSWORD_MAX_BYTES + 2);
     if (text == NULL)
         return error_no_memory(err, "a password");
-    model_status status =
-        file != NULL ? read_first_line(file, text, err) : ask(question, text, err);
-    if (status == MODEL_OK && is_new && file == NULL)
-        status = ask_again(text, err);
+    model_status status = reads ? read_first_line(file, text, err) : ask(file, question, text, err);
+    if (status == MODEL_OK && is_new && !reads)
+        status = ask_again(file, text, err);
     if (status == MODEL_OK && is_new && text[0] == '\0')
         status = error_set(err, MODEL_INVALID_ARGUMENT,
                            "the password is empty; a key without one is made with --no-password");

@@ -57,6 +57,8 @@ bool command_read_showing(int argc, char **argv, struct command_showing *ret);
 int command_check_package(const char *command, const char *word);
 
 /* Prints it, pretty; NULL, which nobody had memory for, is MODEL_OUT_OF_MEMORY (command_json.c). */
+/* json_print() for people's eyes, too: what a terminal would obey stands there as \uXXXX. To be freed. */
+char *command_json_text(const json_node *root);
 model_status command_print_json(const json_node *root, struct model_error *err);
 /* With --json and without -q: a line of JSON on standard error about what happens. command_event() begins one with its
  * name, command_event_send() ends it; NULL, for want of memory, is said nothing of. */

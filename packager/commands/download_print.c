@@ -41,7 +41,7 @@ static model_status print_plan(const struct download *download, struct model_err
 
 static model_status print_tree(json_node *tree, struct model_error *err)
 {
-    char *text = json_print(tree, true);
+    char *text = command_json_text(tree);
     json_free(tree);
     if (text == NULL)
         return error_no_memory(err, "the result");

@@ -11,17 +11,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static model_status open_package(const char *word, const char *store_dir, const char *backend,
+static model_status open_package(const char *word, const struct weights_access *access,
                                  struct weights_place *place, struct model_error *err)
 {
     struct store *store = NULL;
     struct package_place found = {0};
     const bool is_archive = weights_word_is_archive(word);
-    model_status status = is_archive ? MODEL_OK : command_look_into_store(store_dir, &store, err);
+    model_status status =
+        is_archive ? MODEL_OK : command_look_into_store(access->store_dir, &store, err);
     if (status == MODEL_OK && !is_archive)
         status = package_locate(store, word, &found, err);
     if (status == MODEL_OK)
-        status = package_open(is_archive ? word : found.dir, backend, &place->package, err);
+        status = command_open_package(is_archive ? word : found.dir, access->backend,
+                                      &access->secret, &place->package, err);
     if (status == MODEL_OK) {
         place->is_package = true;
         place->path = text_format("%s", place->package.backend_dir);
@@ -78,7 +80,7 @@ static char *find_config(const struct archive *archive, const char *path)
     return NULL;
 }
 
-model_status weights_place_open(const char *word, const char *store_dir, const char *backend,
+model_status weights_place_open(const char *word, const struct weights_access *access,
                                 struct weights_place *ret, struct model_error *err)
 {
     struct weights_place place = {0};
@@ -86,7 +88,7 @@ model_status weights_place_open(const char *word, const char *store_dir, const c
     if (weights_word_is_path(word))
         place.path = text_format("%s", word);
     else
-        status = open_package(word, store_dir, backend, &place, err);
+        status = open_package(word, access, &place, err);
     if (status == MODEL_OK && place.path == NULL)
         status = error_no_memory(err, word);
     if (status == MODEL_OK)

@@ -3,7 +3,7 @@
 #ifndef WEIGHTS_PLACE_H
 #define WEIGHTS_PLACE_H
 
-#include "package.h"
+#include "command_secret.h"
 #include "tensor_table.h"
 
 struct weights_place {
@@ -14,9 +14,15 @@ struct weights_place {
     struct tensor_table table;
 };
 
-/* Opens it: a file; a package by name, folder or archive; or any folder with weights in it. backend as in
- * package_open(). */
-model_status weights_place_open(const char *word, const char *store_dir, const char *backend,
+/* How packages are found and opened; NULL where nothing was said. */
+struct weights_access {
+    const char *store_dir;
+    const char *backend; /* as in package_open() */
+    struct command_secret secret;
+};
+
+/* Opens it: a file; a package by name, folder or archive; or any folder with weights in it. */
+model_status weights_place_open(const char *word, const struct weights_access *access,
                                 struct weights_place *ret, struct model_error *err);
 /* Whether the word is a file, or a folder with weights in it that is no package. */
 bool weights_word_is_path(const char *word);

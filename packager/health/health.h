@@ -41,6 +41,9 @@ void health_check_hub(const struct health_hub *hub, const struct health_report *
 void health_check_plugins(const char *plugin_path, const char *modelhost,
                           const struct health_report *report);
 
+/* "trust": libsodium, and the list of trusted keys, which need not be there. */
+void health_check_trust(const char *trusted_path, const struct health_report *report);
+
 /* Makes a finding and gives it to the report; remedy may be NULL. */
 void health_say(const struct health_report *report, const char *name, enum health_verdict verdict,
                 model_status status, const char *remedy, const char *format, ...)

@@ -54,6 +54,11 @@ static model_status read_files(struct sbom *sbom)
     for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++) {
         const struct manifest_file *file = &manifest->files[i];
         status = read_file(sbom, file->path, &sbom->digests[i]);
+        if (status == MODEL_NOT_FOUND)
+            status = error_set(sbom->err, MODEL_CORRUPT,
+                               "%s lacks '%.400s', which its metadata.json lists; get the package "
+                               "again",
+                               sbom->package->dir, file->path);
         if (status == MODEL_OK && strcmp(sbom->digests[i].sha256, file->sha256) != 0)
             status = error_set(sbom->err, MODEL_CORRUPT,
                                "%s: sha256 %s, want %s; `pkgmgr download --force` mends it",

@@ -34,7 +34,7 @@ model_status archive_open(const char *path, enum archive_level level, struct arc
 struct archive_access {
     enum archive_level level;
     /* For an encrypted one; NULL: its index and what is not encrypted can be read, other contents are
-     * MODEL_INVALID_ARGUMENT, and so is one that is not encrypted when a secret is given for it. */
+     * MODELHOST_UNAUTHORIZED. One that is not encrypted is MODEL_INVALID_ARGUMENT when a secret is given for it. */
     const struct archive_secret *secret;
     /* Contents that are taken from there; they live longer than the archive. NULL: none. */
     const struct archive_contents *contents;
@@ -43,7 +43,7 @@ struct archive_access {
     const struct signature_policy *signature;
 };
 
-/* The same. MODEL_CORRUPT, too: another passphrase than it was encrypted with. */
+/* The same. MODELHOST_UNAUTHORIZED: another passphrase or key than it was encrypted with. */
 model_status archive_open_with(const char *path, const struct archive_access *access,
                                struct archive **ret, struct model_error *err);
 /* NULL does nothing. */

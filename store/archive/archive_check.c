@@ -54,9 +54,10 @@ static model_status check_gap(const struct archive *archive, uint64_t begin, uin
     model_status status = file_read_at(archive->fd, archive->path, gap, end - begin, begin, err);
     for (size_t i = 0; i < end - begin && status == MODEL_OK; i++)
         if (gap[i] != 0)
-            status = error_set(err, MODEL_CORRUPT,
-                               "%s: digests: byte %llu between entries is %u, want 0",
-                               archive->path, (unsigned long long)(begin + i), gap[i]);
+            status = error_set(
+                err, MODEL_CORRUPT,
+                "%s: digests: byte %llu between entries is %u, want 0; get the file again",
+                archive->path, (unsigned long long)(begin + i), gap[i]);
     return status;
 }
 
@@ -77,9 +78,11 @@ model_status archive_check_canonical(const struct archive *archive, struct model
         return error_no_memory(err, "the metadata of an archive");
     if (strlen(text) != header->metadata_bytes ||
         memcmp(text, archive->metadata, (size_t)header->metadata_bytes) != 0)
-        status = error_set(err, MODEL_CORRUPT,
-                           "%s: digests: the metadata are not written as 'pkgmgr pack' writes them",
-                           archive->path);
+        status =
+            error_set(err, MODEL_CORRUPT,
+                      "%s: digests: the metadata are not written as 'pkgmgr pack' writes them; "
+                      "have its author pack it anew",
+                      archive->path);
     free(text);
     return status;
 }

@@ -105,6 +105,11 @@ model_status archive_cipher_create(const struct archive_secret *secret,
     return status;
 }
 
+static const char *key_name(const struct archive_encryption *encryption)
+{
+    return encryption->source == ARCHIVE_KEY_OF_PASSPHRASE ? "passphrase" : "key";
+}
+
 /* A tag of nothing but the metadata's digest; its key has no other use. */
 static model_status metadata_key(const struct archive_cipher *cipher,
                                  uint8_t ret_key[CIPHER_KEY_BYTES], struct model_error *err)
@@ -137,25 +142,20 @@ static model_status check_metadata(const struct archive_cipher *cipher, const ui
     cipher_wipe(key, sizeof key);
     return status == MODEL_CORRUPT
                ? error_set(err, MODEL_CORRUPT,
-                           "%s: decryption: the passphrase is right, but the metadata are not "
-                           "those that it was encrypted with: they were changed on purpose; get "
-                           "the file again, from somebody else",
-                           what)
+                           "%s: decryption: the %s is right, but the metadata are not those that "
+                           "it was encrypted with: they were damaged or changed; get the file "
+                           "again, from where nobody else could write to it",
+                           what, key_name(encryption))
                : status;
 }
 
 static model_status say_wrong(const struct archive_encryption *encryption, const char *what,
                               struct model_error *err)
 {
-    return encryption->source == ARCHIVE_KEY_OF_PASSPHRASE
-               ? error_set(err, MODEL_CORRUPT,
-                           "%s: decryption: the passphrase is not the one that it was encrypted "
-                           "with (or its encryption parameters are damaged); try another",
-                           what)
-               : error_set(err, MODEL_CORRUPT,
-                           "%s: decryption: the key is not the one that it was encrypted with (or "
-                           "its encryption parameters are damaged); try another",
-                           what);
+    return error_set(err, MODELHOST_UNAUTHORIZED,
+                     "%s: decryption: the %s is not the one that it was encrypted with (or its "
+                     "encryption parameters are damaged); try another, or get the file again",
+                     what, key_name(encryption));
 }
 
 static model_status check_source(const struct archive_encryption *encryption,
@@ -164,15 +164,10 @@ static model_status check_source(const struct archive_encryption *encryption,
 {
     if (secret->source == encryption->source)
         return MODEL_OK;
-    return encryption->source == ARCHIVE_KEY_OF_PASSPHRASE
-               ? error_set(err, MODEL_INVALID_ARGUMENT,
-                           "%s: decryption: it was encrypted with a passphrase, not with a key "
-                           "file; give that with --passphrase-file",
-                           what)
-               : error_set(err, MODEL_INVALID_ARGUMENT,
-                           "%s: decryption: it was encrypted with a key file, not with a "
-                           "passphrase; give that with --key-file",
-                           what);
+    return error_set(err, MODELHOST_UNAUTHORIZED,
+                     "%s: decryption: a %s was given, but it is encrypted with a %s", what,
+                     secret->source == ARCHIVE_KEY_OF_PASSPHRASE ? "passphrase" : "key file",
+                     archive_key_advice(encryption->source));
 }
 
 model_status archive_cipher_open(const struct archive_encryption *encryption,

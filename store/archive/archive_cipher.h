@@ -26,8 +26,8 @@ model_status archive_cipher_wrap(const struct archive_cipher *cipher,
 /* Says in *encryption that these metadata (their SHA-256) are the archive's. */
 model_status archive_cipher_bind(const struct archive_cipher *cipher, const uint8_t sha256[32],
                                  struct archive_encryption *encryption, struct model_error *err);
-/* MODEL_CORRUPT: another passphrase or key; or the metadata are not those that it was written with. `what` names
- * the file. */
+/* MODELHOST_UNAUTHORIZED: another passphrase or key. MODEL_CORRUPT: the metadata are not those that it was written
+ * with. `what` names the file. */
 model_status archive_cipher_open(const struct archive_encryption *encryption,
                                  const struct archive_secret *secret, const uint8_t sha256[32],
                                  const char *what, struct archive_cipher **ret,

@@ -125,3 +125,9 @@ model_status archive_encryption_parse(const uint8_t *bytes, size_t size_bytes, c
         *ret = encryption;
     return status;
 }
+
+const char *archive_key_advice(enum archive_key_source source)
+{
+    return source == ARCHIVE_KEY_OF_PASSPHRASE ? "passphrase; give it with --passphrase-file"
+                                               : "key file; give it with --key-file";
+}

@@ -39,5 +39,7 @@ void archive_encryption_write(const struct archive_encryption *encryption,
 /* `what` names the file. MODEL_UNSUPPORTED: newer, or wants more than the limits; MODEL_CORRUPT. */
 model_status archive_encryption_parse(const uint8_t *bytes, size_t size_bytes, const char *what,
                                       struct archive_encryption *ret, struct model_error *err);
+/* For the end of a sentence: "... is encrypted with a " "key file; give it with --key-file". */
+const char *archive_key_advice(enum archive_key_source source);
 
 #endif

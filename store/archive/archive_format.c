@@ -77,14 +77,9 @@ bool archive_has_magic(const uint8_t *bytes, size_t size_bytes)
 static model_status check_kind(const uint8_t *bytes, size_t size_bytes, const char *what,
                                struct model_error *err)
 {
-    if (!archive_has_magic(bytes, size_bytes))
-        return error_set(err, MODEL_CORRUPT,
-                         "%s is no package archive: it does not begin with the bytes of one; "
-                         "'pkgmgr pack' makes them",
-                         what);
     if (size_bytes < ARCHIVE_HEADER_BYTES)
-        return error_set(err, MODEL_CORRUPT, "%s: header: %zu bytes, want %d; get the file again",
-                         what, size_bytes, ARCHIVE_HEADER_BYTES);
+        return error_set(err, MODEL_CORRUPT, "%s: header: %zu bytes, want %d", what, size_bytes,
+                         ARCHIVE_HEADER_BYTES);
     const uint32_t version = get_u32(bytes + AT_VERSION);
     if (version != ARCHIVE_FORMAT_VERSION)
         return error_set(err, MODEL_UNSUPPORTED,
@@ -122,10 +117,9 @@ static model_status check_sizes(const struct archive_header *header, uint64_t fi
     if (status != MODEL_OK)
         return status;
     if (header->file_bytes != file_bytes)
-        return error_set(
-            err, MODEL_CORRUPT,
-            "%s: header: the file has %llu bytes and should have %llu; get the file again", what,
-            (unsigned long long)file_bytes, (unsigned long long)header->file_bytes);
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: header: the file has %llu bytes and should have %llu", what,
+                         (unsigned long long)file_bytes, (unsigned long long)header->file_bytes);
     if (archive_entries_offset(header) > file_bytes)
         return error_set(err, MODEL_CORRUPT, "%s: header: the file ends before its entries begin",
                          what);
@@ -155,13 +149,8 @@ static model_status check_flags(const struct archive_header *header, const char 
     return MODEL_OK;
 }
 
-model_status archive_header_parse(const uint8_t *bytes, size_t size_bytes, uint64_t file_bytes,
-                                  const char *what, struct archive_header *ret,
-                                  struct model_error *err)
+static struct archive_header read_header(const uint8_t *bytes)
 {
-    model_status status = check_kind(bytes, size_bytes, what, err);
-    if (status != MODEL_OK)
-        return status;
     struct archive_header header = {
         .flags = get_u32(bytes + AT_FLAGS),
         .cipher_suite = get_u32(bytes + AT_CIPHER_SUITE),
@@ -172,14 +161,32 @@ model_status archive_header_parse(const uint8_t *bytes, size_t size_bytes, uint6
     };
     memcpy(header.metadata_sha256, bytes + AT_METADATA_SHA256, ARCHIVE_DIGEST_BYTES);
     memcpy(header.file_sha256, bytes + AT_FILE_SHA256, ARCHIVE_DIGEST_BYTES);
-    status = check_sizes(&header, file_bytes, what, err);
+    return header;
+}
+
+model_status archive_header_parse(const uint8_t *bytes, size_t size_bytes, uint64_t file_bytes,
+                                  const char *what, struct archive_header *ret,
+                                  struct model_error *err)
+{
+    struct archive_header header;
+    if (!archive_has_magic(bytes, size_bytes))
+        return error_set(err, MODEL_CORRUPT,
+                         "%s is no package archive: it does not begin with the bytes of one; "
+                         "'pkgmgr pack' makes them",
+                         what);
+    model_status status = check_kind(bytes, size_bytes, what, err);
+    if (status == MODEL_OK) {
+        header = read_header(bytes);
+        status = check_sizes(&header, file_bytes, what, err);
+    }
     if (status == MODEL_OK)
         status = check_flags(&header, what, err);
     if (status == MODEL_OK)
         *ret = header;
+    else if (status == MODEL_CORRUPT)
+        error_advise(err, "get the file again");
     return status;
 }
-
 void archive_digest_of_hex(const char *hex, uint8_t ret_digest[ARCHIVE_DIGEST_BYTES])
 {
     for (int i = 0; i < ARCHIVE_DIGEST_BYTES; i++) {

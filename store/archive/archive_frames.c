@@ -104,7 +104,7 @@ static model_status decode_one(void *context, size_t i, struct model_error *err)
     if (n_bytes > archive_zstd_bound(decoding->index->frame_bytes))
         return error_set(err, MODEL_CORRUPT,
                          "%s: decompression: entry '%.200s': a frame of %zu bytes is larger than "
-                         "any of its content",
+                         "any of its content; get the file again",
                          decoding->file->path, decoding->entry->path, n_bytes);
     uint8_t *stored = malloc(n_bytes);
     if (stored == NULL)

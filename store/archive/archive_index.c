@@ -21,6 +21,9 @@ size_t archive_n_frames(uint64_t size_bytes, uint32_t frame_bytes)
     return (size_t)(size_bytes / frame_bytes + (size_bytes % frame_bytes > 0));
 }
 
+/* What to do about metadata that are as they were written. */
+#define PACK_ANEW "get the file again, or have its author pack it anew"
+
 /* ---- reading one entry */
 
 static model_status refuse(const char *what, const char *path, const char *problem,
@@ -184,10 +187,12 @@ model_status archive_index_parse(const char *text, size_t size_bytes,
         status = check_layout(&index, header, step, err);
     json_free(root);
     free(step);
-    if (status != MODEL_OK)
-        archive_index_finish(&index);
-    else
+    if (status == MODEL_OK)
         *ret = index;
+    else
+        archive_index_finish(&index);
+    if (status == MODEL_CORRUPT)
+        error_advise(err, PACK_ANEW);
     return status;
 }
 
@@ -220,12 +225,13 @@ model_status archive_index_check_sizes(const struct archive_index *index, const 
         else if (entry->size_bytes != entry->payload_bytes)
             problem = "it is stored as it is, but in another size";
         if (problem != NULL)
-            return error_set(err, MODEL_CORRUPT, "%s: decompression: entry '%.*s': %s", what,
-                             MAX_SHOWN, entry->path, problem);
+            return error_set(err, MODEL_CORRUPT, "%s: decompression: entry '%.*s': %s; " PACK_ANEW,
+                             what, MAX_SHOWN, entry->path, problem);
         if (!size_add(total, entry->size_bytes, &total) || total > ARCHIVE_MAX_BYTES)
-            return error_set(err, MODEL_CORRUPT,
-                             "%s: decompression: the entries have more than %llu bytes together",
-                             what, (unsigned long long)ARCHIVE_MAX_BYTES);
+            return error_set(
+                err, MODEL_CORRUPT,
+                "%s: decompression: the entries have more than %llu bytes together; " PACK_ANEW,
+                what, (unsigned long long)ARCHIVE_MAX_BYTES);
     }
     return MODEL_OK;
 }

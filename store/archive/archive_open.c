@@ -103,7 +103,8 @@ static model_status step_decryption(struct archive *archive, struct model_error 
         return status;
     if (archive->header.cipher_suite == ARCHIVE_CIPHER_NONE)
         return error_set(err, MODEL_CORRUPT,
-                         "%s: decryption: the archive says it is encrypted, with no cipher suite",
+                         "%s: decryption: the archive says it is encrypted, with no cipher suite; "
+                         "get the file again",
                          archive->path);
     status = read_encryption(archive, err);
     if (status == MODEL_OK)

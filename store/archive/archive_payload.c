@@ -50,10 +50,9 @@ static model_status read_chunk(void *context, size_t i, struct model_error *err)
 static model_status say_locked(const struct archive_source_file *file,
                                const struct archive_entry *entry, struct model_error *err)
 {
-    return error_set(err, MODEL_INVALID_ARGUMENT,
-                     "%s: decryption: entry '%.200s' is encrypted; give the passphrase with "
-                     "--passphrase-file, or the key with --key-file",
-                     file->path, entry->path);
+    return error_set(err, MODELHOST_UNAUTHORIZED,
+                     "%s: decryption: entry '%.200s' is encrypted with a %s", file->path,
+                     entry->path, archive_key_advice(file->key_source));
 }
 
 static model_status start(const struct archive_source_file *file, const struct archive_entry *entry,

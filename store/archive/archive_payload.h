@@ -11,10 +11,11 @@ struct archive_source_file {
     int fd;
     const char *path;                    /* names the file */
     const struct archive_cipher *cipher; /* NULL: what is encrypted cannot be read */
+    enum archive_key_source key_source;  /* and what would open it */
 };
 
 /* Reads size_bytes of the payload from `at` on; it is known to have them. MODEL_CORRUPT: a chunk is not what was
- * written; MODEL_INVALID_ARGUMENT: it is encrypted, and no key was given. */
+ * written; MODELHOST_UNAUTHORIZED: it is encrypted, and no key was given. */
 model_status archive_payload_read(const struct archive_source_file *file,
                                   const struct archive_entry *entry, uint64_t at, void *data,
                                   size_t size_bytes, struct model_error *err);

@@ -57,7 +57,8 @@ struct sink {
 
 static struct archive_source_file source_of(const struct archive *archive)
 {
-    return (struct archive_source_file){archive->fd, archive->path, archive->cipher};
+    return (struct archive_source_file){archive->fd, archive->path, archive->cipher,
+                                        archive->encryption.source};
 }
 
 static const struct archive_content *shared_content(const struct archive *archive,

@@ -103,10 +103,8 @@ model_status archive_rekey(const struct archive *archive, const struct archive_s
                          "%s is not encrypted; 'pkgmgr pack --encrypt' makes one that is",
                          archive->path);
     if (archive->cipher == NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "%s: decryption: it is encrypted; give the passphrase that it has with "
-                         "--passphrase-file, or the key with --key-file",
-                         archive->path);
+        return error_set(err, MODELHOST_UNAUTHORIZED, "%s: decryption: it is encrypted with a %s",
+                         archive->path, archive_key_advice(archive->encryption.source));
     model_status status = archive_check_file(archive, err); /* else the damage would be sealed */
     if (status == MODEL_OK)
         status = archive_cipher_wrap(archive->cipher, secret, &encryption, err);

@@ -17,6 +17,14 @@ model_status archive_secret_create(enum archive_key_source source, const void *b
                          "makes one",
                          CIPHER_KEY_BYTES, size_bytes < CIPHER_KEY_BYTES ? "fewer" : "more",
                          CIPHER_KEY_BYTES);
+    const uint8_t *nul = source == ARCHIVE_KEY_OF_PASSPHRASE && size_bytes > 0
+                             ? memchr(bytes, '\0', size_bytes)
+                             : NULL;
+    if (nul != NULL) /* it could not be typed, and whoever keeps it as text would cut it there */
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "a passphrase has no NUL bytes, this one has one at offset %zu; want a "
+                         "line of text, or give a key file",
+                         (size_t)(nul - (const uint8_t *)bytes));
     if (size_bytes == 0 || size_bytes > ARCHIVE_MAX_PASSPHRASE_BYTES)
         return error_set(err, MODEL_INVALID_ARGUMENT, "a passphrase has 1 to %d bytes, this one %s",
                          ARCHIVE_MAX_PASSPHRASE_BYTES, size_bytes == 0 ? "is empty" : "has more");
@@ -83,7 +91,9 @@ model_status archive_secret_read_file(enum archive_key_source source, const char
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return error_set_errno(err, errno, "cannot open %s", path);
+        return error_set_errno(err, errno, "cannot open the %s %s",
+                               source == ARCHIVE_KEY_OF_FILE ? "key file" : "passphrase file",
+                               path);
     model_status status = archive_secret_read(source, fd, path, ret, err);
     (void)close(fd);
     return status;

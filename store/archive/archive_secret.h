@@ -13,7 +13,7 @@ struct archive_secret {
     uint8_t bytes[ARCHIVE_MAX_PASSPHRASE_BYTES];
 };
 
-/* A copy of the bytes. MODEL_INVALID_ARGUMENT: an empty or too long passphrase, a key that has not 32 bytes. */
+/* A copy of the bytes. MODEL_INVALID_ARGUMENT: an empty or too long passphrase, or one with a NUL byte, a key that has not 32 bytes. */
 model_status archive_secret_create(enum archive_key_source source, const void *bytes,
                                    size_t size_bytes, struct archive_secret **ret,
                                    struct model_error *err);

@@ -43,7 +43,7 @@ static model_status read_manifest(const struct archive *archive, char **ret, siz
     if (entry->size_bytes > MANIFEST_MAX_BYTES || entry->stored_bytes != entry->size_bytes)
         return error_set(err, MODEL_CORRUPT,
                          "%s: signature: " MANIFEST_PATH " of %llu bytes, want at "
-                         "most %u",
+                         "most %u; get the file again",
                          archive->path, (unsigned long long)entry->size_bytes, MANIFEST_MAX_BYTES);
     const size_t n_bytes = (size_t)entry->size_bytes;
     char *text = malloc(n_bytes + 1);

@@ -25,6 +25,11 @@ bool cipher_is_compiled_in(void)
     return true;
 }
 
+const char *cipher_library_version(void)
+{
+    return sodium_version_string();
+}
+
 model_status cipher_random(void *ret_bytes, size_t size_bytes, struct model_error *err)
 {
     model_status status = start(err);
@@ -43,7 +48,8 @@ model_status cipher_passphrase_key(const void *passphrase, size_t size_bytes,
         crypto_pwhash_argon2id(ret_key, CIPHER_KEY_BYTES, passphrase, size_bytes, salt, passes,
                                (size_t)memory_kib * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0)
         status = error_set(err, MODEL_OUT_OF_MEMORY,
-                           "a key out of a passphrase takes %u KiB of memory, which there are not",
+                           "a key out of a passphrase takes %u KiB of memory, which there are "
+                           "not; free some, or raise the limit (ulimit -v)",
                            memory_kib);
     return status;
 }
@@ -113,6 +119,11 @@ static model_status refuse(struct model_error *err)
 bool cipher_is_compiled_in(void)
 {
     return false;
+}
+
+const char *cipher_library_version(void)
+{
+    return "not compiled in";
 }
 
 model_status cipher_random(void *ret_bytes, size_t size_bytes, struct model_error *err)

@@ -17,6 +17,8 @@
 #define CIPHER_SALT_BYTES  16
 
 bool cipher_is_compiled_in(void);
+/* Which libsodium that is, "1.0.18", or "not compiled in". */
+const char *cipher_library_version(void);
 
 /* From the system's generator. */
 model_status cipher_random(void *ret_bytes, size_t size_bytes, struct model_error *err);

@@ -47,7 +47,7 @@ static bool take_comment(struct line *line, const char *prefix, size_t max_bytes
         return false;
     line->text += n;
     line->n_bytes -= n;
-    return key_comment_is_good(line->text, line->n_bytes, max_bytes);
+    return key_line_is_text(line->text, line->n_bytes, max_bytes);
 }
 
 static model_status refuse(const char *what, const char *line, struct model_error *err)

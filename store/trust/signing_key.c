@@ -90,6 +90,14 @@ bool key_id_read(const char *text, uint8_t ret_id[KEY_ID_BYTES])
 bool key_comment_is_good(const char *text, size_t size_bytes, size_t max_bytes)
 {
     for (size_t i = 0; i < size_bytes; i++)
+        if (text[i] != '\t' && utf8_control_bytes(text + i, size_bytes - i) > 0)
+            return false;
+    return key_line_is_text(text, size_bytes, max_bytes);
+}
+
+bool key_line_is_text(const char *text, size_t size_bytes, size_t max_bytes)
+{
+    for (size_t i = 0; i < size_bytes; i++)
         if (((unsigned char)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7F)
             return false;
     return size_bytes <= max_bytes && utf8_valid_prefix(text, size_bytes) == size_bytes;
@@ -103,14 +111,16 @@ static model_status find_key_line(const char *text, size_t size_bytes, const cha
     const size_t n_prefix = sizeof prefix - 1;
     const char *end = text + size_bytes;
     if (size_bytes > KEY_FILE_MAX_BYTES)
-        return error_set(err, MODEL_CORRUPT, "%s: %zu bytes, a key has at most %u", what,
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: %zu bytes, a key has at most %u; is it another file?", what,
                          size_bytes, KEY_FILE_MAX_BYTES);
     if (size_bytes >= n_prefix && memcmp(text, prefix, n_prefix) == 0) {
         const char *line = memchr(text, '\n', size_bytes);
-        if (line == NULL || !key_comment_is_good(text, (size_t)(line - text) - (line[-1] == '\r'),
-                                                 KEY_COMMENT_MAX_BYTES + n_prefix))
+        if (line == NULL || !key_line_is_text(text, (size_t)(line - text) - (line[-1] == '\r'),
+                                              KEY_COMMENT_MAX_BYTES + n_prefix))
             return error_set(err, MODEL_CORRUPT,
-                             "%s: the comment of the key is no line of text, or no key follows it",
+                             "%s: the comment of the key is no line of text, or no key follows it; "
+                             "get the file again from the key's owner",
                              what);
         text = line + 1;
     }
@@ -231,28 +241,23 @@ static model_status hide(struct secret_bytes *bytes, const char *password, struc
     for (size_t i = 0; i < sizeof bytes->part && is_filled; i++)
         part[i] ^= stream[i];
     secret_free(stream);
-    return is_filled ? MODEL_OK
-                     : error_set(err, MODEL_OUT_OF_MEMORY,
-                                 "no memory for the key's password: it takes %llu MiB; free some",
-                                 (unsigned long long)(get_u64(bytes->memory) >> 20));
+    return is_filled
+               ? MODEL_OK
+               : error_set(err, MODEL_OUT_OF_MEMORY,
+                           "no memory for the key's password: it takes %llu MiB, so that guesses "
+                           "are dear; free some, or raise the limit (ulimit -v)",
+                           (unsigned long long)(get_u64(bytes->memory) >> 20));
 }
 
 static model_status hide_at_cost(struct secret_bytes *bytes, const char *password,
-                                 struct key_cost cost, struct model_error *err)
+                                 const struct key_cost *cost, struct model_error *err)
 {
     memcpy(bytes->derivation, scrypt_name, 2);
     if (!random_fill(bytes->salt, sizeof bytes->salt))
         return error_no_memory(err, "a secret key");
-    for (;;) {
-        put_u64(bytes->operations, cost.operations);
-        put_u64(bytes->memory, cost.memory_bytes);
-        model_status status = hide(bytes, password, err);
-        cost.operations /= 2;
-        cost.memory_bytes /= 2;
-        if (status != MODEL_OUT_OF_MEMORY || cost.operations < KEY_COST_LEAST.operations ||
-            cost.memory_bytes < KEY_COST_LEAST.memory_bytes)
-            return status;
-    }
+    put_u64(bytes->operations, cost->operations);
+    put_u64(bytes->memory, cost->memory_bytes);
+    return hide(bytes, password, err);
 }
 
 static char *print_secret(const struct secret_bytes *bytes)
@@ -282,7 +287,7 @@ model_status secret_key_print(const struct secret_key *key, const char *password
                               ? MODEL_OK
                               : error_no_memory(err, "a secret key");
     if (status == MODEL_OK && password != NULL)
-        status = hide_at_cost(bytes, password, *cost, err);
+        status = hide_at_cost(bytes, password, cost, err);
     char *text = status == MODEL_OK ? print_secret(bytes) : NULL;
     secret_free(bytes);
     if (status == MODEL_OK && text == NULL)
@@ -317,14 +322,17 @@ static model_status read_bytes(const char *text, size_t size_bytes, const char *
     if (!is_name(bytes->algorithm, ed25519_name) ||
         !is_name(bytes->checksum_algorithm, blake2b_name) ||
         !(is_name(bytes->derivation, scrypt_name) || is_name(bytes->derivation, no_name)))
-        return error_set(err, MODEL_UNSUPPORTED,
-                         "%s: a key of other algorithms than Ed25519, scrypt and BLAKE2b", what);
+        return error_set(
+            err, MODEL_UNSUPPORTED,
+            "%s: a key of other algorithms than Ed25519, scrypt and BLAKE2b; make one with "
+            "'pkgmgr keys new' or minisign",
+            what);
     const uint64_t operations = get_u64(bytes->operations), memory = get_u64(bytes->memory);
     if (is_name(bytes->derivation, scrypt_name) &&
         (operations > KEY_COST_USUAL.operations || memory > KEY_COST_USUAL.memory_bytes))
         return error_set(err, MODEL_CORRUPT,
                          "%s: its password takes %llu operations and %llu bytes, the limits are "
-                         "%llu and %llu",
+                         "%llu and %llu; take the copy that was put away, or make another key",
                          what, (unsigned long long)operations, (unsigned long long)memory,
                          (unsigned long long)KEY_COST_USUAL.operations,
                          (unsigned long long)KEY_COST_USUAL.memory_bytes);
@@ -354,7 +362,8 @@ static model_status check_part(const struct secret_part *part, bool had_password
         return had_password
                    ? error_set(err, MODELHOST_UNAUTHORIZED,
                                "%s: the password is wrong, or the key's file was changed: its "
-                               "checksum does not fit",
+                               "checksum does not fit; try another, or take the copy that was put "
+                               "away",
                                what)
                    : error_set(err, MODEL_CORRUPT,
                                "%s: the key's file was changed: its checksum does not fit; take "

@@ -41,14 +41,16 @@ char *public_key_print(const struct public_key *key, const char *comment);
 #define KEY_FINGERPRINT_BYTES (2 * BLAKE2B_256_BYTES + 1)
 bool public_key_fingerprint(const struct public_key *key, char ret_text[KEY_FINGERPRINT_BYTES]);
 
-/* Whether a text may be a comment: UTF-8 of one line without control characters but tabs. */
+/* Whether a text is UTF-8 of one line without the control characters of ASCII but tabs: what files of others may hold. */
+bool key_line_is_text(const char *text, size_t size_bytes, size_t max_bytes);
+/* Whether it may be a comment that is shown as it is: without other control characters and marks of direction, too. */
 bool key_comment_is_good(const char *text, size_t size_bytes, size_t max_bytes);
 
 /* ---- secret keys */
 
 struct secret_key;
 
-/* What a password costs whoever guesses it. Less memory may be had than the usual. */
+/* What a password costs whoever guesses it. */
 struct key_cost {
     uint64_t operations, memory_bytes;
 };
@@ -63,7 +65,7 @@ void secret_key_destroy(struct secret_key *key);
 void secret_key_public(const struct secret_key *key, struct public_key *ret);
 
 /* The file's text, to be given to secret_text_free(). password NULL: as it is. Takes the memory of `cost` for
- * seconds; halves it while there is too little. */
+ * seconds. MODEL_OUT_OF_MEMORY: there is too little; nothing cheaper is made of it. */
 model_status secret_key_print(const struct secret_key *key, const char *password,
                               const struct key_cost *cost, char **ret, struct model_error *err);
 void secret_text_free(char *text);

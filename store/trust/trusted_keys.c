@@ -1,16 +1,10 @@
 /* trusted_keys.c - see trusted_keys.h. */
 #include "trusted_keys.h"
 #include "errors.h"
-#include "files.h"
 #include "json_view.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define FORMAT_VERSION   1
 #define MAX_REASON_BYTES 1000u
@@ -68,7 +62,9 @@ static model_status check_text(const char *name, const char *text, size_t max_by
     if (key_comment_is_good(text, strlen(text), max_bytes))
         return MODEL_OK;
     return error_set(err, MODEL_INVALID_ARGUMENT,
-                     "the %s is not one line of text of at most %zu bytes", name, max_bytes);
+                     "the %s is not one line of text of at most %zu bytes, without control "
+                     "characters and marks of direction",
+                     name, max_bytes);
 }
 
 static model_status replace_text(char **text, const char *value, struct model_error *err)
@@ -209,7 +205,8 @@ static model_status read_key(const json_node *node, const char *what, struct tru
         (!is_time(trusted) || (json_member(node, "revoked") != NULL && !is_time(revoked)) ||
          !key_comment_is_good(comment, strlen(comment), KEY_COMMENT_MAX_BYTES) ||
          !key_comment_is_good(reason, strlen(reason), MAX_REASON_BYTES)))
-        status = refuse(what, id, "was changed: its dates and comments are none", err);
+        status = refuse(
+            what, id, "was changed: its dates or comments are none that this program writes", err);
     if (status != MODEL_OK)
         return status;
     key.comment = strdup(comment);
@@ -284,122 +281,4 @@ char *trusted_keys_print(const struct trusted_keys *keys)
     char *text = complete && list != NULL ? json_print(root, true) : NULL;
     json_free(root);
     return text;
-}
-
-/* ---- as a file */
-
-static bool others_may_write(const struct stat *info)
-{
-    return (info->st_uid != geteuid() && info->st_uid != 0) ||
-           (info->st_mode & (S_IWGRP | S_IWOTH)) != 0;
-}
-
-static model_status check_owner(int fd, const char *path, uint64_t *ret_bytes,
-                                struct model_error *err)
-{
-    struct stat info, folder;
-    const size_t n_folder = (size_t)(path_base(path) - path);
-    char *above = n_folder > 0 ? strndup(path, n_folder) : strdup(".");
-    const bool is_known = above != NULL && fstat(fd, &info) == 0 && stat(above, &folder) == 0;
-    free(above);
-    if (!is_known)
-        return error_set_errno(err, errno, "cannot open %s", path);
-    if (!S_ISREG(info.st_mode) || info.st_size > TRUSTED_KEYS_MAX_BYTES)
-        return error_set(err, MODEL_CORRUPT, "%s is no regular file of at most %u bytes", path,
-                         TRUSTED_KEYS_MAX_BYTES);
-    if (others_may_write(&info) || others_may_write(&folder))
-        return error_set(err, MODELHOST_UNTRUSTED,
-                         "%s: others may write to the file or its folder, and so say what is "
-                         "trusted; look through it, then chmod go-w both",
-                         path);
-    *ret_bytes = (uint64_t)info.st_size;
-    return MODEL_OK;
-}
-
-model_status trusted_keys_read(const char *path, struct trusted_keys *ret, struct model_error *err)
-{
-    uint64_t n_bytes = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-        *ret = (struct trusted_keys){0};
-        return MODEL_OK;
-    }
-    if (fd < 0)
-        return error_set_errno(err, errno, "cannot open %s", path);
-    model_status status = check_owner(fd, path, &n_bytes, err);
-    char *text = status == MODEL_OK ? malloc((size_t)n_bytes + 1) : NULL;
-    if (status == MODEL_OK && text == NULL)
-        status = error_no_memory(err, path);
-    if (status == MODEL_OK)
-        status = file_read_at(fd, path, text, n_bytes, 0, err);
-    (void)close(fd);
-    if (status == MODEL_OK)
-        status = trusted_keys_parse(text, (size_t)n_bytes, path, ret, err);
-    free(text);
-    return status;
-}
-
-/* The folder, open and locked where the disk can do that. */
-static model_status lock_folder(const char *path, int *ret_fd, struct model_error *err)
-{
-    const int n_folder = (int)(path_base(path) - path) - 1;
-    char *folder = n_folder > 0 ? text_format("%.*s", n_folder, path) : text_format(".");
-    if (folder == NULL)
-        return error_no_memory(err, "a path");
-    model_status status = dir_make_private(folder, err);
-    const int fd = status == MODEL_OK ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (status == MODEL_OK && fd < 0)
-        status = error_set_errno(err, errno, "cannot open %s", folder);
-    free(folder);
-    if (status != MODEL_OK)
-        return status;
-    while (flock(fd, LOCK_EX) != 0 && errno == EINTR)
-        ;
-    *ret_fd = fd;
-    return MODEL_OK;
-}
-
-struct list_text {
-    const char *text;
-    mode_t mode;
-};
-
-static model_status write_list(void *context, struct file_out *out, struct model_error *err)
-{
-    const struct list_text *list = context;
-    model_status status = file_out_set_mode(out, list->mode, err);
-    return status == MODEL_OK ? file_out_write(out, list->text, strlen(list->text), err) : status;
-}
-
-/* For its owner only, whatever the umask is; others may go on reading a list that they could read. */
-static model_status replace_list(const char *path, const char *text, struct model_error *err)
-{
-    struct stat info;
-    const mode_t readers = stat(path, &info) == 0 ? info.st_mode & (S_IRGRP | S_IROTH) : 0;
-    struct list_text list = {text, S_IRUSR | S_IWUSR | readers};
-    return file_write_made(path, write_list, &list, err);
-}
-
-model_status trusted_keys_change(const char *path,
-                                 model_status (*change)(void *context, struct trusted_keys *keys,
-                                                        struct model_error *err),
-                                 void *context, struct model_error *err)
-{
-    int fd = -1;
-    char *text = NULL;
-    struct trusted_keys keys = {0};
-    model_status status = lock_folder(path, &fd, err);
-    if (status != MODEL_OK)
-        return status;
-    status = trusted_keys_read(path, &keys, err);
-    if (status == MODEL_OK)
-        status = change(context, &keys, err);
-    if (status == MODEL_OK && (text = trusted_keys_print(&keys)) == NULL)
-        status = error_no_memory(err, "the list of trusted keys");
-    if (status == MODEL_OK)
-        status = replace_list(path, text, err);
-    free(text);
-    trusted_keys_finish(&keys);
-    (void)close(fd);
-    return status;
 }

@@ -5,7 +5,7 @@
  *      "trusted":"2026-11-21T09:00:00Z", "revoked":"2026-12-01T10:00:00Z", "reason":"laptop stolen"}]}
  *
  * Whoever may write to it says what is trusted: a file that others may write to is refused. The fingerprint tells a
- * key that was changed by accident. No two keys have one id. One thread at a time. */
+ * key that was changed by accident. Comments and reasons are lines of text that show as they are (key_comment_is_good()). No two keys have one id. One thread at a time. */
 #ifndef TRUSTED_KEYS_H
 #define TRUSTED_KEYS_H
 
@@ -33,7 +33,8 @@ struct trusted_keys {
 
 model_status trusted_keys_parse(const char *text, size_t size_bytes, const char *what,
                                 struct trusted_keys *ret, struct model_error *err);
-/* A file that is not there has no keys. MODELHOST_UNTRUSTED: others may write to it, or to its folder. */
+/* A file that is not there has no keys. MODELHOST_UNTRUSTED: others may write to it, to its folder, or to that of a link
+ * on the way to it. */
 model_status trusted_keys_read(const char *path, struct trusted_keys *ret, struct model_error *err);
 /* Reads, has `change` do its work, and writes; others who do the same wait. Makes the folder, for its owner only. */
 model_status trusted_keys_change(const char *path,

@@ -49,7 +49,7 @@ offers 'options of the program' '--help,--version,' pkgmgr --
 offers 'commands to be helped with' 'verify,versions,' pkgmgr help ver
 offers 'shells' 'bash,zsh,' pkgmgr completion ''
 offers 'options of a command' '--license,' pkgmgr info --l
-same 'bash: all options of a command' "$(asked pkgmgr inspect -)" '--backend,--depth,--help,--json,--stats,--store,--tensors,'
+same 'bash: all options of a command' "$(asked pkgmgr inspect -)" '--backend,--depth,--help,--json,--key-file,--passphrase-file,--stats,--store,--tensors,'
 offers 'packages' 'org/alpha,org/beta,' pkgmgr rm org
 offers 'packages and files' 'a file.mhp,a folder,' pkgmgr info a
 offers 'packages behind an option' 'gamma,' pkgmgr info --json g

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # `pkgmgr doctor` and `pkgmgr env`: each check says what it finds and what to do, with the right exit code; nothing says a
-# secret. Covers packager/health/health_store.c, packager/health/health_plugins.c.
+# secret. Covers packager/health/health_store.c, packager/health/health_plugins.c, packager/health/health_trust.c.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/system/lib.sh
 begin doctor
 for name in $(compgen -e | grep -E '^(HF_|HUGGINGFACE|MODELHOST_PLUGIN|https?_proxy|HTTPS?_PROXY|all_proxy|ALL_PROXY|SSL_CERT)'); do unset "$name"; done
-export MODELHOST_STORE=$work/store HOME=$work/home
+export MODELHOST_STORE=$work/store HOME=$work/home XDG_CONFIG_HOME=$work/config
 mkdir "$HOME" "$work/hub"
 pkgmgr=$build/bin/pkgmgr program=$build/bin/pkgmgr
 servers=()
@@ -44,7 +44,7 @@ has 'packages' "$(line packages)" '1 packages'
 has 'no downloads' "$(line downloads)" 'no interrupted downloads'
 same 'nothing is left of it' "$(find "$work/store/tmp" -mindepth 1)" ''
 run doctor --json
-ok 'as JSON' json "[f['check'] for f in j] == ['store', 'links', 'space', 'packages', 'downloads', 'leftovers', 'endpoint', 'token', 'clock', 'plugins', 'modelhost'] and {f['verdict'] for f in j} <= {'ok', 'warning'}"
+ok 'as JSON' json "[f['check'] for f in j] == ['store', 'links', 'space', 'packages', 'downloads', 'leftovers', 'endpoint', 'token', 'clock', 'plugins', 'modelhost', 'trust'] and {f['verdict'] for f in j} <= {'ok', 'warning'}"
 run doctor -q
 lacks 'quiet says only what is wrong' "$out" 'ok '
 
@@ -94,11 +94,29 @@ HF_HUB_DOWNLOAD_TIMEOUT=x run doctor
 has 'settings that make no sense' "$(line settings)" "HF_HUB_DOWNLOAD_TIMEOUT is 'x'"
 fails 'an argument' 2 "pkgmgr doctor: takes no argument, got 'x'; see 'pkgmgr help doctor'" doctor x
 
+# ---- trust
+
+HF_HUB_OFFLINE=1 run doctor
+if "$pkgmgr" env | grep -q '^ *libsodium *not compiled in$'; then
+    has 'without libsodium' "$(line trust)" 'signatures and encryption are not compiled into this program; install one that was built with libsodium'
+    same 'which is a warning' "$(line trust | cut -c1-7)" warning
+else
+    has 'nobody is trusted yet' "$(line trust)" "signs and encrypts; 0 trusted keys, 0 revoked, in $work/config/modelhost/trusted-keys.json"
+    "$pkgmgr" keys new ada --no-password -q >"$work/out"
+    HF_HUB_OFFLINE=1 run doctor
+    ok 'the library has a version' grep -qE '^ok +trust +libsodium 1\.[0-9.]+ signs and encrypts; 1 trusted keys, 0 revoked' "$work/out"
+    chmod 666 "$work/config/modelhost/trusted-keys.json"
+    HF_HUB_OFFLINE=1 run doctor
+    same 'a list that others may write: exit code' "$code" 7
+    has 'a list that others may write' "$(line trust)" 'others may write to it, and so say what is trusted'
+    rm -r "$work/config"
+fi
+
 # ---- env
 
 https_proxy=http://user:geheim@proxy:3128 run env --json
 same 'env: exit code' "$code" 0
-ok 'env: versions' json "j['version'] == '$("$pkgmgr" --version | cut -d' ' -f2)' and set(j['libraries']) == {'curl', 'openssl', 'zstd', 'cjson', 'libuv'} and all(j['libraries'].values())"
+ok 'env: versions' json "j['version'] == '$("$pkgmgr" --version | cut -d' ' -f2)' and set(j['libraries']) == {'curl', 'openssl', 'zstd', 'cjson', 'libuv', 'libsodium'} and all(j['libraries'].values())"
 ok 'env: places' json "j['store'] == '$work/store' and j['endpoint'] == '$url' and j['hub_cache'] == '$work/home/.cache/huggingface/hub'"
 ok 'env: the token is said to be there' json "j['token'] == '**** (HF_TOKEN)'"
 ok 'env: a proxy without its password' json "j['proxies'] == {'https_proxy': 'http://****@proxy:3128'}"

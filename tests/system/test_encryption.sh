@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Encrypted packages in one file: pack --encrypt, unpack, verify and rekey, run and serve with a passphrase and with a
+# Encrypted packages in one file: pack --encrypt, unpack, verify, info, inspect, sbom, diff and rekey, run and serve with a passphrase and with a
 # key file, in this process and in workers, which have no key and share one copy. Covers
 # base/command_passphrase.c.
 set -u
@@ -51,21 +51,21 @@ for kind in pass key ship; do
     run verify "$work/$kind.mhp" --json $(with $kind)
     ok "$kind: every file is verified" json 'j["ok"]'
 done
-wrong="pkgmgr: $work/pass.mhp: decryption: the passphrase is not the one that it was encrypted with (or its encryption parameters are damaged); try another"
-fails 'another passphrase' 7 "$wrong" unpack "$work/pass.mhp" -o "$work/none" --passphrase-file "$work/wrong"
-fails 'another key' 7 "pkgmgr: $work/key.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another" \
+wrong="pkgmgr: $work/pass.mhp: decryption: the passphrase is not the one that it was encrypted with (or its encryption parameters are damaged); try another, or get the file again"
+fails 'another passphrase' 4 "$wrong" unpack "$work/pass.mhp" -o "$work/none" --passphrase-file "$work/wrong"
+fails 'another key' 4 "pkgmgr: $work/key.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another, or get the file again" \
     unpack "$work/key.mhp" -o "$work/none" --key-file "$work/other-key"
-fails 'a key for a passphrase' 1 "pkgmgr: $work/pass.mhp: decryption: it was encrypted with a passphrase, not with a key file; give that with --passphrase-file" \
+fails 'a key for a passphrase' 4 "pkgmgr: $work/pass.mhp: decryption: a key file was given, but it is encrypted with a passphrase; give it with --passphrase-file" \
     unpack "$work/pass.mhp" -o "$work/none" --key-file "$work/key"
-locked="$work/pass.mhp: decryption: entry 'backends/cpu/config.json' is encrypted; give the passphrase with --passphrase-file, or the key with --key-file"
+locked="$work/pass.mhp: decryption: entry 'backends/cpu/config.json' is encrypted with a passphrase; give it with --passphrase-file"
 remember
 setsid "$pkgmgr" unpack "$work/pass.mhp" -o "$work/none" >"$work/out" 2>"$work/err" </dev/null
 code=$? out=$(cat "$work/out")
-failed 'without a terminal nobody is asked' 1 "pkgmgr: $locked"
+failed 'without a terminal nobody is asked' 4 "pkgmgr: $locked"
 remember
 setsid "$pkgmgr" verify "$work/pass.mhp" -q >"$work/out" 2>"$work/err" </dev/null
 code=$? out=$(cat "$work/out")
-failed 'nor is anything called damaged' 1 "pkgmgr: $locked"
+failed 'nor is anything called damaged' 4 "pkgmgr: $locked"
 
 # ---- at a terminal
 
@@ -103,11 +103,32 @@ type_at 'mine|yours' pack "$facts" -o "$work/typo.mhp" --encrypt -q
 has 'two that differ are refused' "$out" 'the two passphrases differ; nothing was written'
 ok 'and nothing is written' test ! -e "$work/typo.mhp"
 type_at 'mine' verify "$work/typed.mhp" -q
-same 'verify asks once' "$code $out" '0 Passphrase: '
+same 'verify asks once' "$code $out" '0 Passphrase for typed.mhp: '
 type_at 'yours' unpack "$work/typed.mhp" -o "$work/none" -q
-same 'another one is refused' "$code" 7
+same 'another one is refused' "$code" 4
 type_at $'min\x03' unpack "$work/typed.mhp" -o "$work/none" -q
 same 'Ctrl-C ends it' "$code" 130
+
+type_at 'mine' verify "$work/typed.mhp" -q --passphrase-file -
+same 'standard input that is a terminal is asked, and shows nothing' "$code $out" '0 Passphrase for typed.mhp: '
+type_at 'mine' verify "$work/typed.mhp" -q --passphrase-file /dev/tty
+same 'so is one that is given by its path' "$code $out" '0 Passphrase for typed.mhp: '
+type_at 'mine|mine' pack "$facts" -o "$work/typed-again.mhp" --encrypt -q --passphrase-file -
+same 'a new passphrase from it is asked for twice' "$code $out" \
+    "0 New passphrase: "$'\n'"The same again: "$'\n'"$work/typed-again.mhp"
+type_at 'mine' unpack "$work/pass.mhp" -o "$work/none" -q --key-file "$work/key" --passphrase-file -
+same 'a key file and a terminal are one too many' "$code" 2
+program=$modelhost
+pkgmgr=$modelhost type_at 'mine' tokenize "$work/typed.mhp" --text 'a cow' --passphrase-file -
+has 'modelhost asks a terminal, too' "$code $out" "0 Passphrase: "$'\n'
+lacks 'and shows nothing' "$out" mine
+program=$pkgmgr
+for nul in first last; do
+    case $nul in first) printf '\0secret\n' ;; last) printf 'secret\0\n' ;; esac >"$work/nul"
+    offset=$(case $nul in first) echo 0 ;; last) echo 6 ;; esac)
+    fails "$nul: a NUL byte in a passphrase is refused by its name" 1 "pkgmgr: $work/nul: a passphrase has no NUL bytes, this one has one at offset $offset; want a line of text, or give a key file" \
+        verify "$work/pass.mhp" -q --passphrase-file "$work/nul"
+done
 
 cat >"$work/interrupt.py" <<'PY'
 """Sends a command a signal while it asks at a terminal; prints whether the question was silent, how the command has ended,
@@ -140,6 +161,47 @@ for name in INT TERM HUP QUIT; do
 done
 same 'after SIGTSTP it asks again' "$(timeout 60 python3 "$work/interrupt.py" SIGTSTP "$pkgmgr" verify "$work/typed.mhp" -q)" 'silent 0 as before'
 
+# ---- looking into one
+
+"$pkgmgr" import "$model" --name acme/facts --plugin-path "$build/lib/modelhost/plugins" -q >"$work/out"
+"$pkgmgr" pack acme/facts -o "$work/plain-listed.mhp" -q >"$work/out"
+"$pkgmgr" pack acme/facts -o "$work/pass-listed.mhp" --encrypt --passphrase-file "$work/pass" -q >"$work/out"
+"$pkgmgr" pack acme/facts -o "$work/key-listed.mhp" --encrypt --key-file "$work/key" -q >"$work/out"
+export SOURCE_DATE_EPOCH=1
+listed() { # KIND, of what was printed
+    sed -e "s/$1-listed/listed/" -e '/^size /d' "$work/out"
+}
+for what in info 'info --license' 'inspect --stats --json' sbom; do
+    # shellcheck disable=SC2086
+    run $what "$work/plain-listed.mhp"
+    want=$(listed plain)
+    for kind in pass key; do
+        # shellcheck disable=SC2046,SC2086
+        run $what "$work/$kind-listed.mhp" $(with $kind)
+        same "$kind: $what tells what it tells of one that is readable" "$code $(listed $kind)" "0 $want"
+    done
+    # shellcheck disable=SC2086
+    fails "$what: another passphrase" 4 "${wrong//pass.mhp/pass-listed.mhp}" $what "$work/pass-listed.mhp" --passphrase-file "$work/wrong"
+    # shellcheck disable=SC2086
+    fails "$what wants one of both" 2 "pkgmgr ${what%% *}: want one of --passphrase-file and --key-file; see 'pkgmgr help ${what%% *}'" \
+        $what "$work/pass-listed.mhp" --passphrase-file "$work/pass" --key-file "$work/key"
+    # shellcheck disable=SC2086
+    type_at "$passphrase" $what "$work/pass-listed.mhp"
+    has "$what asks at a terminal" "$code $out" '0 Passphrase for pass-listed.mhp: '
+done
+unset SOURCE_DATE_EPOCH
+
+run diff "$work/pass-listed.mhp" "$work/key-listed.mhp" --passphrase-file "$work/pass" --key-file "$work/key"
+same 'diff opens each with what it was encrypted with' "$code $out" '0 '
+run diff "$work/plain-listed.mhp" "$work/pass-listed.mhp" --passphrase-file "$work/pass"
+same 'and one that is readable without' "$code $out" '0 '
+{ cat "$work/pass"; echo mine; } | "$pkgmgr" diff "$work/pass-listed.mhp" "$work/typed.mhp" --passphrase-file - >"$work/out" 2>"$work/err"
+same 'standard input has a line for each' "$?" 0
+type_at "$passphrase|mine" diff "$work/pass-listed.mhp" "$work/typed.mhp"
+same 'a terminal is asked for each' "$code $out" "0 Passphrase for pass-listed.mhp: "$'\n'"Passphrase for typed.mhp: "
+fails 'where neither is encrypted a passphrase is refused' 2 "pkgmgr: neither $work/plain-listed.mhp nor $facts is encrypted, and a passphrase or key was given for them: if one should be, another file was put in its place, so get it again; if not, compare them without one" \
+    diff "$work/plain-listed.mhp" "$facts" --passphrase-file "$work/pass"
+
 # ---- another passphrase
 
 cp "$work/pass.mhp" "$work/new.mhp"
@@ -148,9 +210,9 @@ same 'rekey prints the file' "$code $out" "0 $work/new.mhp"
 run verify "$work/new.mhp" --key-file "$work/key" -q
 same 'the new key opens it' "$code" 0
 run verify "$work/new.mhp" --passphrase-file "$work/pass" -q
-same 'the old passphrase does not' "$code" 1
+same 'the old passphrase does not' "$code" 4
 same 'no content was written again' "$(cmp -l "$work/pass.mhp" "$work/new.mhp" | wc -l | awk '{print ($1 <= 160)}')" 1
-fails 'rekey wants the old one' 7 "pkgmgr: $work/new.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another" \
+fails 'rekey wants the old one' 4 "pkgmgr: $work/new.mhp: decryption: the key is not the one that it was encrypted with (or its encryption parameters are damaged); try another, or get the file again" \
     rekey "$work/new.mhp" --key-file "$work/other-key" --new-passphrase-file "$work/pass"
 "$pkgmgr" pack "$facts" -o "$work/plain.mhp" -q >"$work/out"
 fails 'what is not encrypted has no key' 1 "pkgmgr: $work/plain.mhp is not encrypted; 'pkgmgr pack --encrypt' makes one that is" \
@@ -206,10 +268,10 @@ has 'its passphrase for all models is wanted of each archive' "$(cat "$work/err"
 run run "$facts" --config "$work/config.json" --text "$question"
 ok 'not of folders' prints capital
 run run "$work/pass.mhp" --text "$question"
-same 'without a passphrase it does not run' "$code" 1
-has 'and says what is missing' "$(cat "$work/err")" 'give the passphrase with --passphrase-file'
+same 'without a passphrase it does not run' "$code" 4
+has 'and says what is missing' "$(cat "$work/err")" 'encrypted with a passphrase; give it with --passphrase-file'
 run run "$work/pass.mhp" --text "$question" --passphrase-file "$work/wrong"
-same 'with another one neither' "$code" 7
+same 'with another one neither' "$code" 4
 run run "$work/pass.mhp" --memory-budget 1000 --text "$question" --passphrase-file "$work/pass"
 ok 'a budget that is too small refuses' says "the archive's weights are compressed or encrypted and unpack to"
 
@@ -218,7 +280,45 @@ same 'its tokenizer is read' "$code" 0
 run explain "$work/key.mhp" --key-file "$work/key"
 ok 'its plugin is explained' prints "taken         $work/key.mhp/backends/cpu/libmodel.so (package)"
 run tokenize "$work/pass.mhp" --text 'a cow'
-same 'without a passphrase it is not' "$code" 1
+same 'without a passphrase it is not' "$code" 4
+
+# ---- one exit code for each case, whatever the command
+
+cp "$work/key-listed.mhp" "$work/flipped.mhp"
+python3 - "$work/flipped.mhp" <<'PY'
+import struct, sys
+with open(sys.argv[1], 'r+b') as f:
+    header = f.read(128)
+    at = 128 + struct.unpack('<Q', header[32:40])[0] + 112 # the tag of the metadata
+    f.seek(at)
+    byte = f.read(1)[0]
+    f.seek(at)
+    f.write(bytes([byte ^ 4]))
+PY
+codes() { # CODE NAME FILE OPTION...: all commands end so
+    local want=$1 name=$2 file=$3 command
+    shift 3
+    for command in 'pkgmgr info' 'pkgmgr inspect' 'pkgmgr sbom' 'pkgmgr verify' 'pkgmgr unpack' \
+        'modelhost run' 'modelhost serve' 'modelhost tokenize' 'modelhost explain'; do
+        local more=()
+        case $command in
+        *unpack) more=(-o "$work/none") ;;
+        *run | *tokenize) more=(--text "$question") ;;
+        *serve) more=(--port 0) ;;
+        esac
+        program=$build/bin/${command%% *}
+        setsid timeout 60 "$program" "${command##* }" "$file" "$@" ${more[@]+"${more[@]}"} >"$work/out" 2>"$work/err" </dev/null
+        same "$name: $command" "$?" "$want"
+    done
+}
+codes 4 'a passphrase is missing' "$work/pass-listed.mhp"
+codes 4 'a key is missing' "$work/key-listed.mhp"
+codes 4 'the wrong key' "$work/key-listed.mhp" --key-file "$work/other-key"
+codes 4 'a key for a passphrase' "$work/pass-listed.mhp" --key-file "$work/key"
+codes 1 'a key for a readable one' "$work/plain-listed.mhp" --key-file "$work/key"
+codes 3 'no such file of a key' "$work/key-listed.mhp" --key-file "$work/no-key"
+codes 7 'the tag of the metadata is damaged' "$work/flipped.mhp" --key-file "$work/key"
+program=$modelhost
 
 mkfifo "$work/fifo"
 "$modelhost" serve -q facts="$work/pass.mhp" --workers 2 --passphrase-file "$work/pass" >"$work/fifo" 2>"$work/err" &

@@ -295,6 +295,10 @@ PY
 same 'and the code over them' $? 0
 SOURCE_DATE_EPOCH=1700000000 run sbom acme/m
 ok 'which is the same again' cmp "$work/out" "$work/first.spdx"
+package=$("$pkgmgr" info acme/m --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["path"])')
+cp -RL "$package" "$work/lacking"
+rm -f "$work/lacking/README.md"
+fails 'a file that is missing is damage' 7 "pkgmgr: $work/lacking lacks 'README.md', which its metadata.json lists; get the package again" sbom "$work/lacking"
 SOURCE_DATE_EPOCH=soon run sbom acme/m
 same 'a time that is none is wrong usage' "$code" 2
 

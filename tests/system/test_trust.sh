@@ -31,6 +31,23 @@ fails 'a name that is none' 2 "pkgmgr keys: '../x' is no name for a key: want le
 printf 'secret\n' >"$work/password"
 run keys new bob --password-file "$work/password"
 same 'a key with a password' "$code" 0
+case $BUILD in
+*address* | *thread*) skipped 'too little memory: sanitizers reserve terabytes' ;;
+*)
+    remember
+    (ulimit -v 900000; exec "$pkgmgr" keys new poor --password-file "$work/password") >"$work/out" 2>"$work/err"
+    code=$? out=$(cat "$work/out")
+    failed 'where memory is short no key is made whose password is cheaper to guess' 1 \
+        "pkgmgr: no memory for the key's password: it takes 1024 MiB, so that guesses are dear; free some, or raise the limit (ulimit -v); no key was made: make it where there is more, or with --no-password"
+    ;;
+esac
+for mark in $'\xe2\x80\xae' $'\xc2\x9b' $'\n' $'\xe2\x80\xa8' $'\xe2\x81\xa6'; do
+    fails 'a comment that would steer a terminal' 1 'pkgmgr: the comment is not one line of text of at most 1000 bytes, without control characters and marks of direction' \
+        keys trust "$keys/ada.pub" --comment "Ada${mark}L."
+done
+printf 'sec\0ret\n' >"$work/nul"
+fails 'a NUL byte in a password is refused by its name' 1 "pkgmgr: the password from $work/nul has a NUL byte at offset 3; want a line of text" \
+    keys new nul --password-file "$work/nul"
 run keys list --json
 ok 'both are listed as trusted' json '[k["state"] for k in j] == ["trusted"] * 2 and j[0]["comment"] == "Ada L." and j[1]["name"] == "bob"'
 run keys show ada
@@ -83,6 +100,10 @@ for form in '' -l; do
     run verify "$work/byhand" --require-signature -q
     same "minisign's signature ${form:+(legacy) }is good" "$code" 0
 done
+minisign -S -s "$work/mini.key" -t $'a\xe2\x80\xaeb\xc2\x9bc' -m "$work/byhand/metadata.json" >/dev/null
+run info "$work/byhand" --json
+ok "a comment of minisign's that would steer a terminal is escaped" json 'j["signature"]["state"] == "good" and j["signature"]["comment"] == "a\u202eb\u009bc"'
+same 'in what is printed' "$(grep -c 'a\\u202eb\\u009bc' "$work/out") $(LC_ALL=C grep -c $'\xe2\x80\xae' "$work/out")" '1 0'
 run sign "$work/byhand" --key "$work/mini.key" -q
 ok "minisign's key signs here" minisign -V -p "$work/mini.pub" -m "$work/byhand/metadata.json"
 printf 'geheim\n' >"$work/geheim"
@@ -90,7 +111,7 @@ run sign "$work/byhand" --key "$work/locked.key" --password-file "$work/geheim" 
 ok "and its key with a password" minisign -V -p "$work/locked.pub" -m "$work/byhand/metadata.json"
 ok 'our key with a password signs there' sh -c "printf 'secret\n' | minisign -S -s '$keys/bob.key' -m '$work/byhand/metadata.json'"
 ok 'and is verified' minisign -V -p "$keys/bob.pub" -m "$work/byhand/metadata.json"
-fails 'a wrong password' 4 "pkgmgr: $keys/bob.key: the password is wrong, or the key's file was changed: its checksum does not fit" sign "$facts" --key bob --password-file "$work/geheim"
+fails 'a wrong password' 4 "pkgmgr: $keys/bob.key: the password is wrong, or the key's file was changed: its checksum does not fit; try another, or take the copy that was put away" sign "$facts" --key bob --password-file "$work/geheim"
 fails 'which of several keys' 1 'pkgmgr: there are 2 keys (ada, bob); say which with --key NAME' sign "$facts"
 chmod 644 "$keys/ada.key"
 fails 'a key that others may read' 8 "pkgmgr: $keys/ada.key: others may read this secret key, or it is somebody else's; if nobody did, chmod 600 it, else make another key and revoke this one" sign "$facts" --key ada
@@ -99,6 +120,21 @@ cp "$keys/ada.key" "$work/changed.key"
 sed -i '2s/^\(.\{170\}\)./\1_/; 2y/_/A/' "$work/changed.key"
 cmp -s "$keys/ada.key" "$work/changed.key" && sed -i '2s/^\(.\{170\}\)A/\1B/' "$work/changed.key"
 fails 'a key file that was changed' 7 "pkgmgr: $work/changed.key: the key's file was changed: its checksum does not fit; take the copy that was put away, or make another key" sign "$facts" --key "$work/changed.key"
+
+demo_package "$work/hostile"
+python3 - "$work/hostile" <<'PY'
+import json, sys
+evil = '\x1b]0;x\x07\u202ey\u009b31m'
+info = {'format_version': 1, 'model_type': 'bert' + evil, 'architectures': ['B' + evil], 'task': evil}
+json.dump(info, open(sys.argv[1] + '/model_info.json', 'w'))
+open(sys.argv[1] + '/LICENSE', 'w').write('MIT' + evil)
+PY
+for form in '' --json --license; do
+    # shellcheck disable=SC2086
+    run info "$work/hostile" $form
+    same "info${form:+ }$form of a hostile package steers no terminal" \
+        "$code $(LC_ALL=C grep -c $'[\x01-\x08\x0e-\x1f\x7f]\\|\xe2\x80\xae\\|\xc2\x9b' "$work/out")" '0 0'
+done
 
 # ---- archives
 
@@ -355,7 +391,17 @@ sed -i 's/"key":\(\s*\)"RW\(.\)../"key":\1"RW\2__/; s/__/AB/' "$trusted"
 refuses 'the list of keys changed' "$trusted: the key '" "$facts"
 cp "$work/trusted" "$trusted"
 chmod 666 "$trusted"
-refuses 'a list that others may write' "$trusted: others may write to the file or its folder" "$facts"
+refuses 'a list that others may write' "$trusted: others may write to it, and so say what is trusted" "$facts"
+mkdir -m 777 "$work/open"
+cp "$work/trusted" "$work/open/list.json"
+chmod 600 "$work/open/list.json"
+ln -s open/list.json "$work/list.json"
+refuses 'one behind a link into a folder of others' "others may write to $work/open, and so say what is trusted" "$facts" --trusted-keys "$work/list.json"
+"$modelhost" run "$facts" --trusted-keys "$work/list.json" --text x >"$work/out" 2>"$work/err"
+ok 'a list where no signature is wanted: a warning' says 'modelhost: warning: --trusted-keys is for --require-signature: no signature is looked at'
+"$modelhost" run "$facts" --require-signature --trusted-keys "$work/no-list.json" --text x >"$work/out" 2>"$work/err"
+same 'a list that is not there: exit code' "$?" 3
+has 'a list that is not there: what to do' "$(cat "$work/err")" "cannot open the list of trusted keys, $work/no-list.json: No such file or directory; 'pkgmgr keys trust' writes one, at ~/.config/modelhost/trusted-keys.json, to be copied there"
 chmod 644 "$trusted"
 echo '{"format_version": 1, "keys": []}' >"$work/nobody.json"
 refuses 'another list' 'which is not trusted here' "$facts" --trusted-keys "$work/nobody.json"
@@ -381,6 +427,26 @@ MODELHOST_REQUIRE_SIGNATURE=y run verify "$work/t" -q
 same 'of pkgmgr, too' "$code" 7
 MODELHOST_REQUIRE_SIGNATURE=1 "$modelhost" metrics "$work/raw" >"$work/out" 2>"$work/err"
 same 'and of what opens a model to measure it' "$?" 7
+rm "$work/t/metadata.json"
+run verify "$work/t" -q
+same 'a folder without a manifest: nothing to verify' "$code" 3
+for command in 'pkgmgr verify' 'pkgmgr import' 'modelhost run'; do
+    "$build/bin/${command%% *}" "${command##* }" "$work/t" --require-signature >"$work/out" 2>"$work/err" </dev/null
+    same "and nothing that is signed: $command" "$?" 7
+done
+for what in folder pipe giant; do
+    changed
+    rm "$work/t/metadata.json.minisig"
+    case $what in
+    folder) mkdir "$work/t/metadata.json.minisig" ;;
+    pipe) mkfifo "$work/t/metadata.json.minisig" ;;
+    giant) truncate -s 10G "$work/t/metadata.json.minisig" ;;
+    esac
+    run verify "$work/t" -q
+    same "a $what in place of a signature is a bad one" "$code" 7
+    run info "$work/t" --json
+    ok "a $what: which is told" json 'j["signature"]["state"] == "bad" and j["signature"]["error"].endswith("get it again from who signed the package")'
+done
 for value in '' 0 no Off; do
     MODELHOST_REQUIRE_SIGNATURE=$value "$modelhost" metrics "$work/raw" >"$work/out" 2>"$work/err"
     same "nobody is required to sign: '$value'" "$?" 0

@@ -45,9 +45,9 @@ static void opens_with_the_secret_alone(void **state)
                                                       ARCHIVE_KEY_OF_FILE};
     static const char *const says[] = {
         "a.mhp: decryption: the passphrase is not the one that it was encrypted with (or its "
-        "encryption parameters are damaged); try another",
+        "encryption parameters are damaged); try another, or get the file again",
         "a.mhp: decryption: the key is not the one that it was encrypted with (or its encryption "
-        "parameters are damaged); try another"};
+        "parameters are damaged); try another, or get the file again"};
     for (int i = 0; i < 2; i++) {
         struct model_error err = MODEL_ERROR_INIT;
         struct archive_encryption encryption;
@@ -56,12 +56,14 @@ static void opens_with_the_secret_alone(void **state)
         struct archive_secret *other = secret_of(sources[1 - i], KEY_TEXT);
         struct archive_cipher *cipher = make(secret, &encryption);
         assert_int_equal(open_again(&encryption, secret, digest_a, &err), MODEL_OK);
-        assert_int_equal(open_again(&encryption, wrong, digest_a, &err), MODEL_CORRUPT);
+        assert_int_equal(open_again(&encryption, wrong, digest_a, &err), MODELHOST_UNAUTHORIZED);
         assert_string_equal(err.message, says[i]);
-        assert_int_equal(open_again(&encryption, other, digest_a, &err), MODEL_INVALID_ARGUMENT);
+        assert_int_equal(open_again(&encryption, other, digest_a, &err), MODELHOST_UNAUTHORIZED);
         assert_non_null(strstr(err.message, i == 0 ? "--passphrase-file" : "--key-file"));
         assert_int_equal(open_again(&encryption, secret, digest_b, &err), MODEL_CORRUPT);
-        assert_non_null(strstr(err.message, "the metadata are not those"));
+        assert_non_null(strstr(err.message, i == 0 ? "the passphrase is right, but the metadata"
+                                                   : "the key is right, but the metadata"));
+        assert_non_null(strstr(err.message, "they were damaged or changed; get the file again"));
         archive_cipher_destroy(cipher);
         archive_secret_destroy(other);
         archive_secret_destroy(wrong);
@@ -82,7 +84,7 @@ static void another_passphrase_opens_the_same_chunks(void **state)
     assert_int_equal(archive_chunks_init(cipher, "a", 5, &chunks, &err), MODEL_OK);
     assert_int_equal(archive_chunk_seal(&chunks, 0, "hello", sealed, &err), MODEL_OK);
     assert_int_equal(archive_cipher_wrap(cipher, new, &encryption, &err), MODEL_OK);
-    assert_int_equal(open_again(&encryption, old, digest_a, &err), MODEL_INVALID_ARGUMENT);
+    assert_int_equal(open_again(&encryption, old, digest_a, &err), MODELHOST_UNAUTHORIZED);
     assert_int_equal(archive_cipher_open(&encryption, new, digest_a, "a", &again, &err), MODEL_OK);
     assert_int_equal(archive_chunks_init(again, "a", 5, &chunks_again, &err), MODEL_OK);
     assert_int_equal(archive_chunk_open(&chunks_again, 0, sealed, opened, "a", &err), MODEL_OK);
@@ -243,6 +245,10 @@ static void refuses_what_is_no_secret_without_repeating_it(void **state)
         read_secret(ARCHIVE_KEY_OF_PASSPHRASE, long_text, sizeof long_text, &secret, &err),
         MODEL_INVALID_ARGUMENT);
     expect_message(&err, "%s/secret: a passphrase has 1 to 1024 bytes, this one has more");
+    assert_int_equal(read_secret(ARCHIVE_KEY_OF_PASSPHRASE, "ab\0cd\n", 6, &secret, &err),
+                     MODEL_INVALID_ARGUMENT);
+    expect_message(&err, "%s/secret: a passphrase has no NUL bytes, this one has one at offset 2; "
+                         "want a line of text, or give a key file");
     assert_int_equal(read_secret(ARCHIVE_KEY_OF_FILE, KEY_TEXT "\n", 33, &secret, &err),
                      MODEL_INVALID_ARGUMENT);
     expect_message(&err, "%s/secret: a key has 32 bytes, this one has more; 'head -c 32 "

@@ -79,6 +79,22 @@ static void refuses_each_field_that_is_wrong(void **state)
     }
 }
 
+static void every_refusal_says_what_to_do(void **state)
+{
+    (void)state;
+    uint8_t bytes[ARCHIVE_HEADER_BYTES];
+    archive_header_write(&good, bytes);
+    for (int bit = 0; bit < 8 * ARCHIVE_HEADER_BYTES; bit++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        const uint8_t flipped = (uint8_t)(bytes[bit / 8] ^ (1u << bit % 8));
+        if (parse(&good, bit / 8, flipped, &err) != MODEL_OK &&
+            strstr(err.message, "; get the file again") == NULL &&
+            strstr(err.message, "; use a newer ") == NULL &&
+            strstr(err.message, "; 'pkgmgr pack' makes them") == NULL)
+            fail_msg("bit %d: %s", bit, err.message);
+    }
+}
+
 static void refuses_a_file_that_ends_in_the_header(void **state)
 {
     (void)state;
@@ -115,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_little_endian_fields_where_the_specification_says),
         cmocka_unit_test(refuses_each_field_that_is_wrong),
+        cmocka_unit_test(every_refusal_says_what_to_do),
         cmocka_unit_test(refuses_a_file_that_ends_in_the_header),
         cmocka_unit_test(has_a_sentence_for_each_kind_of_cipher_suite),
     };

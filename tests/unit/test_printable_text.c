@@ -27,6 +27,42 @@ static void what_a_terminal_obeys_is_escaped(void **state)
     assert_string_equal(printable("\\x1b", shown), "\\\\x1b");
 }
 
+static void what_turns_the_direction_of_text_is_escaped(void **state)
+{
+    static const char *const marks[] = {"\xd8\x9c",     "\xe2\x80\x8e", "\xe2\x80\x8f",
+                                        "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaa",
+                                        "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9"};
+    char shown[PRINTABLE_TEXT_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        assert_int_equal(strlen(printable(marks[i], shown)), 4 * strlen(marks[i]));
+        assert_int_equal(utf8_control_bytes(marks[i], strlen(marks[i])), strlen(marks[i]));
+        assert_int_equal(utf8_control_bytes(marks[i], strlen(marks[i]) - 1), 0);
+    }
+    static const char *const letters[] = {"\xd8\x9b",     "\xe2\x80\x8d", "\xe2\x80\x90",
+                                          "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xaa",
+                                          "\xd7\x90",     "\xc2\xa0",     "a"};
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
+        assert_string_equal(printable(letters[i], shown), letters[i]);
+        assert_int_equal(utf8_control_bytes(letters[i], strlen(letters[i])), 0);
+    }
+    assert_int_equal(utf8_control_bytes("", 0), 0);
+}
+
+static void a_line_that_is_plain_stays_whole(void **state)
+{
+    char shown[PRINTABLE_TEXT_BYTES], line[1000];
+    (void)state;
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    line[7] = '\\';
+    assert_ptr_equal(printable_line(line, shown), line);
+    line[900] = '\x1b';
+    assert_true(strlen(printable_line(line, shown)) < PRINTABLE_TEXT_BYTES);
+    assert_string_equal(printable_line("a\\\xe2\x80\xae", shown), "a\\\\\\xe2\\x80\\xae");
+    assert_string_equal(printable_line("\xff", shown), "\\xff");
+}
+
 static void long_texts_are_cut_between_characters(void **state)
 {
     char text[1000], shown[PRINTABLE_TEXT_BYTES];
@@ -50,6 +86,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_text_stays),
         cmocka_unit_test(what_a_terminal_obeys_is_escaped),
+        cmocka_unit_test(a_line_that_is_plain_stays_whole),
+        cmocka_unit_test(what_turns_the_direction_of_text_is_escaped),
         cmocka_unit_test(long_texts_are_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

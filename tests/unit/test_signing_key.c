@@ -1,12 +1,13 @@
 /* test_signing_key.c - keys, signatures and the list of trusted ones. Covers store/trust/signing_key.c,
- * store/trust/signature_file.c, store/trust/signature_primitives.c, store/trust/trusted_keys.c. Keys and signatures below
- * were made with minisign 0.11; tests/system/test_trust.sh runs it. */
+ * store/trust/signature_file.c, store/trust/signature_primitives.c, store/trust/trusted_keys.c,
+ * store/trust/trusted_keys_file.c. Keys and signatures below were made with minisign 0.11; tests/system/test_trust.sh runs it. */
 #include "signature_file.h"
 #include "in_folder.h"
 #include "testing.h"
 #include "trusted_keys.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct model_error err = {.struct_size = sizeof err};
 
@@ -140,6 +141,20 @@ static void a_password_opens_what_it_closed(void **state)
     secret_text_free(text);
 }
 
+static void a_password_gets_no_cheaper_where_memory_is_short(void **state)
+{
+    (void)state;
+    const struct key_cost dear = {(uint64_t)1 << 44,
+                                  (uint64_t)1 << 49}; /* more than can be mapped */
+    struct secret_key *key = NULL;
+    char *text = NULL;
+    assert_int_equal(secret_key_create(&key, &err), MODEL_OK);
+    assert_int_equal(secret_key_print(key, "pass", &dear, &text, &err), MODEL_OUT_OF_MEMORY);
+    assert_non_null(strstr(err.message, "it takes 536870912 MiB"));
+    assert_null(text);
+    secret_key_destroy(key);
+}
+
 static void a_changed_secret_key_is_refused(void **state)
 {
     (void)state;
@@ -248,6 +263,61 @@ static void a_list_that_others_may_write_is_refused(void **state)
     free(path);
 }
 
+/* a/list -> b/link -> c/list: whoever may write to one of the folders chooses the list. */
+static void a_list_behind_links_that_others_may_change_is_refused(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"a", "b", "c"};
+    struct public_key key = minisign_key();
+    struct trusted_keys keys = {0};
+    char *path = text_format("%s", in_folder("a/list"));
+    assert_int_equal(mkdir(in_folder("a"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("b"), 0700), 0);
+    assert_int_equal(trusted_keys_change(in_folder("c/list"), add_one, &key, &err), MODEL_OK);
+    assert_int_equal(symlink(in_folder("c/list"), in_folder("b/link")), 0);
+    assert_int_equal(symlink("../b/link", path), 0);
+    assert_int_equal(trusted_keys_read(path, &keys, &err), MODEL_OK);
+    assert_int_equal(keys.n_keys, 1);
+    trusted_keys_finish(&keys);
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        assert_int_equal(chmod(in_folder(folders[i]), 0770), 0);
+        assert_int_equal(trusted_keys_read(path, &keys, &err), MODELHOST_UNTRUSTED);
+        assert_non_null(strstr(err.message, "others may write to "));
+        assert_int_equal(chmod(in_folder(folders[i]), 0700), 0);
+    }
+    assert_int_equal(trusted_keys_read(path, &keys, &err), MODEL_OK);
+    trusted_keys_finish(&keys);
+    free(path);
+}
+
+static void a_comment_shows_as_it_is(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"a\nb",          "a\rb",          "\x1b[2J",
+                                      "a\xc2\x9b",     "a\xe2\x80\xae", "\xe2\x81\xa6",
+                                      "a\xe2\x80\xa8", "\xd8\x9c",      "\xff"};
+    const struct public_key key = minisign_key();
+    struct trusted_keys keys = {0};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(trusted_keys_add(&keys, &key, bad[i], 0, &err), MODEL_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "without control characters and marks of direction"));
+        assert_int_equal(keys.n_keys, 0);
+    }
+    assert_int_equal(trusted_keys_add(&keys, &key, "Ad\xc3\xa9\t\xd7\x90", 0, &err), MODEL_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(trusted_keys_revoke(&keys, &key, bad[i], 0, &err), MODEL_INVALID_ARGUMENT);
+    char *text = trusted_keys_print(&keys), *name = strstr(text, "Ad\xc3\xa9");
+    struct trusted_keys again = {0};
+    memcpy(name,
+           "\xe2\x80\xae"
+           "!",
+           4); /* as somebody else may write it */
+    assert_int_equal(trusted_keys_parse(text, strlen(text), "list", &again, &err), MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "its dates or comments are none"));
+    free(text);
+    trusted_keys_finish(&keys);
+}
+
 static void a_list_is_its_owners_whatever_the_umask(void **state)
 {
     (void)state;
@@ -281,11 +351,14 @@ int main(void)
         cmocka_unit_test(what_is_no_signature_is_refused),
         cmocka_unit_test(a_key_of_minisign_signs),
         cmocka_unit_test(a_password_opens_what_it_closed),
+        cmocka_unit_test(a_password_gets_no_cheaper_where_memory_is_short),
         cmocka_unit_test(a_changed_secret_key_is_refused),
         cmocka_unit_test(public_keys_have_two_forms),
         cmocka_unit_test(a_list_comes_back_as_it_was_written),
         cmocka_unit_test(a_changed_key_in_the_list_is_refused),
         IN_FOLDER(a_list_that_others_may_write_is_refused),
+        IN_FOLDER(a_list_behind_links_that_others_may_change_is_refused),
+        cmocka_unit_test(a_comment_shows_as_it_is),
         IN_FOLDER(a_list_is_its_owners_whatever_the_umask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Signatures: `pkgmgr keys` and `sign`, what they say together with Debian's minisign, and that whatever was changed is
 # refused with a sentence of its own, by pkgmgr, in a host and in its workers. Covers packager/trust/key_store.c,
-# packager/trust/author_manifest.c, packager/trust/package_sign.c, packager/trust/plugin_trust.c,
+# packager/trust/author_manifest.c, packager/trust/package_sign.c, packager/trust/signed_changes.c, packager/trust/plugin_trust.c,
 # packager/life/package_adopt.c, packager/commands/cmd_keys.c, packager/commands/cmd_sign.c,
 # packager/commands/command_trust.c, store/archive/archive_sign.c, store/archive/archive_signature.c,
 # store/archive/archive_folder.c, store/package_trust.c, store/trust/package_signature.c, host/model_trust.c.
@@ -99,6 +99,51 @@ cp "$keys/ada.key" "$work/changed.key"
 sed -i '2s/^\(.\{170\}\)./\1_/; 2y/_/A/' "$work/changed.key"
 cmp -s "$keys/ada.key" "$work/changed.key" && sed -i '2s/^\(.\{170\}\)A/\1B/' "$work/changed.key"
 fails 'a key file that was changed' 7 "pkgmgr: $work/changed.key: the key's file was changed: its checksum does not fit; take the copy that was put away, or make another key" sign "$facts" --key "$work/changed.key"
+
+# ---- signing again what was edited
+
+edited=$work/edited
+demo_package "$edited"
+run sign "$edited" --key ada --name acme/edited -q
+cp -r "$edited" "$work/as_signed"
+run sign "$edited" --key ada -q
+same 'what was not edited is signed again' "$code" 0
+sed -i 's/"version"/"versioN"/' "$edited/tokenizer.json"
+echo notes >"$edited/NOTES"
+rm "$edited/tokenizer_config.json"
+changes="'NOTES' was added, 'tokenizer.json' was changed, 'tokenizer_config.json' was removed"
+fails 'what was edited since it was signed' 7 "pkgmgr: $edited was changed since it was signed: $changes; if that is yours, --renew signs it as it is now, else get the package again" sign "$edited" --key ada
+before=$("$pkgmgr" info "$edited" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["revision"])')
+run sign "$edited" --key ada --renew
+same 'renewed: exit code' "$code" 0
+said 'renewed: says what changed' "pkgmgr: since it was signed: NOTES added
+pkgmgr: since it was signed: tokenizer.json changed
+pkgmgr: since it was signed: tokenizer_config.json removed
+$(grep '^pkgmgr: acme/edited@' "$work/err")"
+ok 'renewed: minisign verifies it' minisign -V -p "$keys/ada.pub" -m "$edited/metadata.json"
+run verify "$edited" --require-signature -q
+same 'renewed: it is good' "$code" 0
+lacks 'renewed: other files are another revision' "$("$pkgmgr" info "$edited" --json)" "$before"
+echo more >>"$edited/NOTES"
+run sign "$edited" --key ada --renew --revision v2 --json
+ok 'renewed: the changes in JSON, the revision as it was given' json 'j["changes"] == [{"path": "NOTES", "change": "changed"}] and j["revision"] == "v2"'
+run sign "$edited" --key bob --password-file "$work/password" -q
+same 'another key signs what fits' "$code" 0
+sed -i 's/"requested_revision":[^,]*/"requested_revision": "v3"/' "$edited/metadata.json"
+bob=$(id_of "$keys/bob.pub")
+for key in 'ada' "bob --password-file $work/password"; do
+    # shellcheck disable=SC2086
+    fails "a manifest that was edited by hand, $key" 7 "pkgmgr: $edited: metadata.json was changed since the key $bob signed it; if the change is yours, --renew signs it as it is now, else get the package again" sign "$edited" --key $key
+done
+run sign "$edited" --key ada --renew
+has 'it is renewed as it is' "$(cat "$work/err")" 'pkgmgr: since it was signed: metadata.json changed'
+ok 'and stays what it was made' grep -q '"requested_revision": "v3"' "$edited/metadata.json"
+sed -i '4s/^\(.\{20\}\)./\1A/; 4s/^\(.\{21\}\)./\1B/' "$edited/metadata.json.minisig"
+fails 'a damaged signature' 7 "pkgmgr: $edited: the signature that is there is bad: the key $ada has not made it so; look through the package, then --renew signs it anew, or get it again" sign "$edited" --key ada
+run pack "$work/as_signed" -o "$work/as_signed.mhp" -q
+run sign "$work/as_signed.mhp" --key bob --password-file "$work/password" -q
+same 'an archive that fits is signed anew' "$code" 0
+rm -r "$edited" "$work/as_signed"
 
 # ---- archives
 

@@ -145,10 +145,8 @@ struct sync {
 };
 
 static const char *const state_names[] = {
-    [SYNC_SAME] = "same",
-    [SYNC_ABSENT] = "absent",
-    [SYNC_DIFFERS] = "different",
-    [SYNC_REFS] = "different",
+    [SYNC_SAME] = "same",       [SYNC_ABSENT] = "absent",  [SYNC_DIFFERS] = "different",
+    [SYNC_DAMAGED] = "damaged", [SYNC_REFS] = "different",
 };
 
 static void tell(const struct sync *sync, const struct manifest *manifest, enum sync_state state,
@@ -201,7 +199,7 @@ static model_status sync_one(struct sync *sync, const struct locked_package *loc
         status = error_set(err, state == SYNC_ABSENT ? MODEL_NOT_FOUND : MODEL_CORRUPT,
                            "frozen: %s; `pkgmgr sync` makes it so", why);
     else if (status == MODEL_OK && state != SYNC_SAME)
-        status = package_sync_make(sync->store, locked, &sync->hub.options, err);
+        status = package_sync_make(sync->store, locked, state, &sync->hub.options, err);
     progress_view_clear(&sync->hub.view);
     tell(sync, &locked->manifest, state, status);
     free(why);

@@ -134,7 +134,7 @@ static model_status check_signature(struct work *work)
         error_advise(work->err, "look through the package, then --renew signs it anew");
     if (status != MODEL_OK)
         return is_none && work->signing->renew
-                   ? signed_changes_add(&work->changes, FILE_CHANGED, PACKAGE_SIGNATURE_NAME,
+                   ? signed_changes_add(&work->changes, SIGNED_CHANGED, PACKAGE_SIGNATURE_NAME,
                                         work->err)
                    : status;
     const struct public_key *key = find_key(work, &file, &own);
@@ -145,7 +145,7 @@ static model_status check_signature(struct work *work)
         status = refuse_signature(work, &file, fit);
     else if (fit != SIGNATURE_FITS)
         status = signed_changes_add(
-            &work->changes, FILE_CHANGED,
+            &work->changes, SIGNED_CHANGED,
             fit == SIGNATURE_DAMAGED ? PACKAGE_SIGNATURE_NAME : "metadata.json", work->err);
     signature_file_finish(&file);
     return status;

@@ -11,9 +11,9 @@
 #define MAX_TEXT_BYTES 1200
 
 static const char *const kind_names[] = {
-    [FILE_CHANGED] = "changed",
-    [FILE_ADDED] = "added",
-    [FILE_REMOVED] = "removed",
+    [SIGNED_CHANGED] = "changed",
+    [SIGNED_ADDED] = "added",
+    [SIGNED_REMOVED] = "removed",
 };
 
 const char *signed_change_name(enum signed_change_kind kind)
@@ -51,11 +51,11 @@ model_status signed_changes_find(const struct manifest *before, const struct man
         const struct manifest_file *is = j < now->n_files ? &now->files[j] : NULL;
         const int order = was == NULL ? 1 : is == NULL ? -1 : strcmp(was->path, is->path);
         if (order < 0)
-            status = signed_changes_add(&changes, FILE_REMOVED, was->path, err);
+            status = signed_changes_add(&changes, SIGNED_REMOVED, was->path, err);
         else if (order > 0)
-            status = signed_changes_add(&changes, FILE_ADDED, is->path, err);
+            status = signed_changes_add(&changes, SIGNED_ADDED, is->path, err);
         else if (!is_same(was, is))
-            status = signed_changes_add(&changes, FILE_CHANGED, is->path, err);
+            status = signed_changes_add(&changes, SIGNED_CHANGED, is->path, err);
         i += order <= 0;
         j += order >= 0;
     }

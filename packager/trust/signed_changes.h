@@ -5,7 +5,7 @@
 
 #include "manifest.h"
 
-enum signed_change_kind { FILE_CHANGED, FILE_ADDED, FILE_REMOVED };
+enum signed_change_kind { SIGNED_CHANGED, SIGNED_ADDED, SIGNED_REMOVED };
 /* "changed", "added", "removed": also for JSON. */
 const char *signed_change_name(enum signed_change_kind kind);
 

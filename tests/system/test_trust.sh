@@ -2,7 +2,7 @@
 # Signatures: `pkgmgr keys` and `sign`, what they say together with Debian's minisign, and that whatever was changed is
 # refused with a sentence of its own, by pkgmgr, in a host and in its workers. Covers packager/trust/key_store.c,
 # packager/trust/author_manifest.c, packager/trust/package_sign.c, packager/trust/signed_changes.c, packager/trust/plugin_trust.c,
-# packager/life/package_adopt.c, packager/commands/cmd_keys.c, packager/commands/cmd_sign.c,
+# packager/life/package_adopt.c, packager/life/package_repair.c, packager/life/manifest_blobs.c, packager/download/download_mend.c, packager/commands/cmd_keys.c, packager/commands/cmd_sign.c,
 # packager/commands/command_trust.c, store/archive/archive_sign.c, store/archive/archive_signature.c,
 # store/archive/archive_folder.c, store/package_trust.c, store/trust/package_signature.c, host/model_trust.c.
 set -u
@@ -250,6 +250,86 @@ run verify $id --require-signature -q
 same 'and no download takes the signature away' "$code" 0
 HF_HUB_OFFLINE=1 MODELHOST_REQUIRE_SIGNATURE=1 run download $id -q
 same 'offline, by the environment' "$code" 0
+
+# ---- what was damaged since it was signed is mended as it is, under the policy, too
+
+export MODELHOST_REQUIRE_SIGNATURE=1
+dir=$("$pkgmgr" download $id -q)
+cp -rL "$dir" "$work/whole"
+run lock $id --lockfile "$work/lock3" -q
+damage() { # FILE...: in the package and in what it shares
+    local file
+    for file in "$@"; do
+        chmod u+w "$dir/$file"
+        printf 'damage' | dd of="$dir/$file" bs=1 seek=9 conv=notrunc status=none
+    done
+}
+same_as_signed() { diff -r "$work/whole" "$dir"; }
+weights=backends/cpu/model.safetensors
+damage $weights README.md
+run verify $id -q
+said 'damaged files are found' "pkgmgr: $dir: README.md: sha256 $(sha256sum "$dir/README.md" | cut -d' ' -f1), want $(sha256sum "$work/whole/README.md" | cut -d' ' -f1) (2 of $(($(find "$work/whole" -type f | wc -l) - 2)) files bad); download it again with --force"
+run sync --lockfile "$work/lock" --frozen -q
+same 'sync --frozen tells them' "$code" 7
+run verify $id --repair
+same 'verify --repair: exit code' "$code" 0
+has 'verify --repair: says how many' "$(cat "$work/err")" 'pkgmgr: 2 damaged files mended'
+ok 'verify --repair: to the last byte, with its papers' same_as_signed
+run verify $id --repair --json
+ok 'verify --repair of what is whole mends nothing' json 'j["mended_files"] == 0 and j["ok"] and j["signature"]["state"] == "good"'
+for command in "download $id" "download $id --force" "sync --lockfile $work/lock3"; do
+    damage $weights
+    rm -f "$dir/README.md"
+    # shellcheck disable=SC2086
+    run $command -q
+    same "${command%%" $work"*}: exit code" "$code" 0
+    ok "${command%%" $work"*}: mended, with its papers" same_as_signed
+    run verify $id -q
+    same "${command%%" $work"*}: as it was signed" "$code" 0
+done
+damage $weights
+MODELHOST_REQUIRE_SIGNATURE='' run download $id -q
+same 'without the policy: mended' "$code" 0
+ok 'and it stays what was signed' same_as_signed
+damage $weights
+run verify $id --repair --endpoint http://127.0.0.1:9 -q
+same 'without a hub: exit code' "$code" 5
+ok 'and the papers are untouched' cmp "$dir/metadata.json.minisig" "$work/whole/metadata.json.minisig"
+HF_HUB_OFFLINE=1 run verify $id --repair -q
+same 'offline: exit code' "$code" 9
+has 'offline: says what is missing' "$(cat "$work/err")" "offline, and $dir has 1 damaged files that only a hub has; unset HF_HUB_OFFLINE to repair it"
+cp "$work/hub/$id/config.json" "$work/config.json"
+damage backends/cpu/config.json
+sed -i 's/{/{ /' "$work/hub/$id/config.json"
+start_hub
+run verify $id --repair -q
+same 'a hub with other bytes: exit code' "$([ "$code" != 0 ] && echo fails)" fails
+ok 'nothing is taken of them' test "$(sha256sum <"$dir/backends/cpu/config.json")" != "$(sha256sum <"$work/hub/$id/config.json")"
+cp "$work/config.json" "$work/hub/$id/config.json"
+start_hub
+run verify $id --repair -q
+same 'and with the right ones it is mended' "$code" 0
+sed -i 's/"requested_revision":[^,]*/"requested_revision": "v2"/' "$dir/metadata.json"
+damage $weights
+run verify $id --repair -q
+same 'papers that were changed: exit code' "$code" 7
+has 'papers that were changed: refused before anything is fetched' "$(cat "$work/err")" "metadata.json was changed since the key $ada signed it"
+cp "$work/whole/metadata.json" "$dir/metadata.json"
+run verify $id --repair -q
+same 'and with the right ones it is mended' "$code" 0
+dir=$("$pkgmgr" import "$facts" -q)
+damage tokenizer.json
+run verify acme/facts --repair -q
+said "an author's package" "pkgmgr: acme/facts: 'tokenizer.json' is damaged and came from no hub; get the package again from where it came from (pkgmgr import), or put a plugin that is this very file (sha256 $(sha256sum "$facts/tokenizer.json" | cut -d' ' -f1)) on the plugin path"
+run import "$facts" -q
+same 'is mended by importing it again' "$("$pkgmgr" verify acme/facts -q && diff -r "$facts" "$dir")" ''
+damage backends/cpu/libmodel.so
+mkdir "$work/plugins" && cp "$facts/backends/cpu/libmodel.so" "$work/plugins/libany.so"
+run verify acme/facts --repair -q --plugin-path "$work/plugins"
+same 'its plugin from the plugin path' "$(diff -r "$facts" "$dir")" ''
+run rm acme/facts -q
+fails 'a folder outside of the store' 1 "pkgmgr: $facts is no package of the store, and only those can be repaired; get it again from where it came from" verify "$facts" --repair
+unset MODELHOST_REQUIRE_SIGNATURE
 
 # ---- nor do updates and the way back
 

@@ -58,15 +58,6 @@ static model_status load_key(const struct arguments *arguments, struct secret_ke
     return status;
 }
 
-/* Who cannot read the list of trusted keys can still sign: what is there is judged by the own key then. */
-static void read_trusted(struct trusted_keys *ret)
-{
-    struct key_store store = {0};
-    if (command_key_store(&store, NULL) == MODEL_OK)
-        (void)trusted_keys_read(store.trusted_path, ret, NULL);
-    key_store_finish(&store);
-}
-
 static void tell_changes(const struct signed_changes *changes)
 {
     for (size_t i = 0; i < changes->n_changes; i++)
@@ -134,7 +125,8 @@ static model_status sign(const struct arguments *arguments, struct model_error *
         status = package_locate(store, arguments->package, &place, err);
     if (status == MODEL_OK)
         status = load_key(arguments, &key, err);
-    read_trusted(&trusted);
+    /* who cannot read the list can still sign: what is there is judged by the own key then */
+    (void)command_trusted_keys(&trusted, NULL);
     signing.path = place.dir;
     signing.key = key;
     if (status == MODEL_OK)

@@ -166,11 +166,31 @@ run unpack "$work/plain.mhp" -o "$work/x" -q
 rm "$work/x/metadata.json.minisig"
 same 'with the same contents' "$(diff -r "$work/plain" "$work/x")" ''
 echo x >"$facts/extra"
-fails 'what is not listed is not packed with a signature' 7 "pkgmgr: 'extra' is in $facts, which is signed, but not in its metadata.json; remove it, or make the manifest anew and sign it" pack "$facts" -o "$work/y.mhp"
+fails 'what is not listed is not packed with a signature' 7 "pkgmgr: 'extra' is in $facts, which is signed, but not in its metadata.json; remove it, or 'pkgmgr sign --renew' signs it, too" pack "$facts" -o "$work/y.mhp"
 rm "$facts/extra"
 echo x >"$work/plain/extra"
 fails 'nor without one' 7 "pkgmgr: 'extra' is in $work/plain, but not in its metadata.json; remove it, or let 'pkgmgr install' add it if it is a plugin" pack "$work/plain" -o "$work/y.mhp"
 rm "$work/plain/extra"
+cp -r "$facts" "$work/stale"
+for file in backends/cpu/model.safetensors backends/cpu/libmodel.so tokenizer.json; do
+    printf 'damage' | dd of="$work/stale/$file" bs=1 seek=9 conv=notrunc status=none
+    fails "a changed $file is not packed as signed" 7 "pkgmgr: $work/stale/$file is not what metadata.json lists: SHA-256 $(sha256sum "$work/stale/$file" | cut -c1-12)..., want $(sha256sum "$facts/$file" | cut -c1-12)...; it was changed since it was signed: get it again, or 'pkgmgr sign --renew' signs the package as it is now if that is yours" pack "$work/stale" -o "$work/y.mhp"
+    cp "$facts/$file" "$work/stale/$file"
+done
+sed -i 's/"requested_revision":[^,]*/"requested_revision": "v2"/' "$work/stale/metadata.json"
+fails 'nor a signature with a manifest that was changed' 7 "pkgmgr: $work/stale: metadata.json was changed since the key $ada signed it; get the package again, or sign it anew if the change is yours; --without-signature packs it without" pack "$work/stale" -o "$work/y.mhp"
+run pack "$work/stale" -o "$work/y.mhp" --without-signature -q
+same 'which can be left out' "$code" 0
+run verify "$work/y.mhp" --json
+ok 'and then is not there' json 'j["signature"]["state"] == "none"'
+rm "$work/y.mhp"
+cp "$facts/metadata.json" "$work/stale/metadata.json"
+sed -i '4s/^\(.\{20\}\)./\1A/; 4s/^\(.\{21\}\)./\1B/' "$work/stale/metadata.json.minisig"
+fails 'nor one that is bad' 7 "pkgmgr: $work/stale: the signature is bad: the key $ada (Ada L.) has not made it so, it is damaged or forged; get it again from who signed the package; --without-signature packs it without" pack "$work/stale" -o "$work/y.mhp"
+echo x >"$work/stale/metadata.json.minisig"
+run pack "$work/stale" -o "$work/y.mhp"
+same 'nor what is none' "$code" 7
+rm -r "$work/stale"
 
 # ---- the store
 

@@ -513,6 +513,25 @@ at = data.index(b'trusted comment: timestamp', 128 + size)
 data[at + 30] ^= 1
 open(sys.argv[1], 'wb').write(data)
 PY
+cp "$work/t.mhp" "$work/signature.mhp"
+for file in backends/cpu/libmodel.so tokenizer.json backends/cpu/config.json backends/cpu/model.safetensors; do
+    python3 - "$work/facts.mhp" "$work/t.mhp" $file <<'PY'
+import json, sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+meta = json.loads(data[128:128 + int.from_bytes(data[32:40], 'little')])
+entry, = [entry for entry in meta["entries"] if entry["path"] == sys.argv[3]]
+data[entry["offset"] + entry.get("stored", entry["size"]) // 2] ^= 1
+open(sys.argv[2], 'wb').write(data)
+PY
+    for how in '--isolation inproc' '--isolation worker --verification standard' '--loading lazy'; do
+        # shellcheck disable=SC2086
+        run run "$work/t.mhp" $how --require-signature --text x
+        same "$file, $how: exit code" "$code" 7
+        has "$file, $how: the entry is named" "$(cat "$work/err")" ": entry '$file'"
+        same "$file, $how: with one advice" "$(grep -o '; [^;]*again' "$work/err")" '; get the file again'
+    done
+done
+cp "$work/signature.mhp" "$work/t.mhp"
 refuses 'a bit of the signature in an archive' 'the signature is bad: the key ' "$work/t.mhp"
 program=$pkgmgr
 fails 'verify of a package with a bad signature needs no flag' 7 "pkgmgr: $work/t.mhp: digests: the file's SHA-256 is not the one in its header: a bit was changed somewhere; get the file again" verify "$work/t.mhp" -q

@@ -2,6 +2,7 @@
  * one until there is none. */
 #include "archive_frames.h"
 #include "archive_zstd.h"
+#include "cipher_primitives.h"
 #include "errors.h"
 
 #include <pthread.h>
@@ -130,6 +131,8 @@ static model_status decode_one(void *context, size_t i, struct model_error *err)
                                stored, n_bytes, decoding->data + i * decoding->index->frame_bytes,
                                want_bytes, err),
                            err);
+    if (decoding->entry->is_encrypted) /* it was decrypted by now */
+        cipher_wipe(stored, n_bytes);
     free(stored);
     return status;
 }

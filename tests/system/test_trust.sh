@@ -426,6 +426,19 @@ same 'beside such a file a worker is started anew' "$(asks)" 200
 lacks 'and nothing is called replaced' "$(cat "$work/err")" 'were replaced'
 stop_server
 wait "$server"
+"$pkgmgr" pack "$facts" -o "$work/shipped.mhp" --ship -q >/dev/null
+"$modelhost" serve -q facts="$work/shipped.mhp" --require-signature >"$work/fifo" 2>"$work/err" &
+server=$!
+read -r url <"$work/fifo"
+answer() { curl -s -m 20 "$url/v2/models/facts/infer" -d '{"inputs":[{"name":"input_ids","shape":[1,3],"datatype":"INT64","data":[2,5,3]},{"name":"attention_mask","shape":[1,3],"datatype":"INT64","data":[1,1,1]}]}'; }
+before=$(answer)
+has 'an archive for shipping answers' "$before" outputs
+printf '%0600000d' 0 | dd of="$work/shipped.mhp" bs=8192 seek=100 conv=notrunc status=none
+same 'what is written over its weights in place does not reach a model that runs' "$(answer)" "$before"
+stop_server
+wait "$server"
+run run "$work/shipped.mhp" --require-signature --text x
+same 'and the next one refuses it' "$code" 7
 changed() { # makes $work/t, a copy of the signed folder
     rm -rf "$work/t"
     cp -r "$facts" "$work/t"

@@ -123,6 +123,24 @@ model_status package_sync_look(const struct store *store, const struct locked_pa
     return status;
 }
 
+model_status package_sync_signer(const struct store *store, const struct locked_package *locked,
+                                 enum signer_state *ret, char **ret_why, struct model_error *err)
+{
+    const struct manifest *manifest = &locked->manifest;
+    char *dir = find_locked(store, manifest);
+    char *name = text_format("%s@%.12s", manifest->id, manifest->revision);
+    model_status status = MODEL_OK;
+    if (name == NULL)
+        status = error_no_memory(err, "a name");
+    else if (dir == NULL)
+        *ret = SIGNER_SAME;
+    else
+        status = locked_signer_compare(&locked->signer, dir, name, ret, ret_why, err);
+    free(name);
+    free(dir);
+    return status;
+}
+
 /* ---- getting what is lacking */
 
 static bool lacks_local_files(const struct store *store, const struct manifest *manifest)

@@ -17,6 +17,11 @@ enum sync_state {
 model_status package_sync_look(const struct store *store, const struct locked_package *locked,
                                enum sync_state *ret, char **ret_why, struct model_error *err);
 
+/* Whether who had signed the locked package has signed what the store has of it. *ret_why is a sentence unless it is
+ * so; to be freed. A package that is not there, or was not signed, is SIGNER_SAME. */
+model_status package_sync_signer(const struct store *store, const struct locked_package *locked,
+                                 enum signer_state *ret, char **ret_why, struct model_error *err);
+
 /* Fetches what is lacking from the hub of `options` (id, revision, rules and store_dir are set here), takes
  * what came from no hub from the store or the plugin path, and installs the package as it was locked. A
  * damaged one is mended with the papers that it has (package_repair.h). state: package_sync_look().

@@ -2,7 +2,7 @@
 # Signatures: `pkgmgr keys` and `sign`, what they say together with Debian's minisign, and that whatever was changed is
 # refused with a sentence of its own, by pkgmgr, in a host and in its workers. Covers packager/trust/key_store.c,
 # packager/trust/author_manifest.c, packager/trust/package_sign.c, packager/trust/signed_changes.c, packager/trust/plugin_trust.c,
-# packager/life/package_adopt.c, packager/life/package_repair.c, packager/life/manifest_blobs.c, packager/download/download_mend.c, packager/commands/cmd_keys.c, packager/commands/cmd_sign.c,
+# packager/life/package_adopt.c, packager/life/package_repair.c, packager/life/manifest_blobs.c, packager/life/locked_signer.c, packager/download/download_mend.c, packager/commands/cmd_keys.c, packager/commands/cmd_sign.c,
 # packager/commands/command_trust.c, store/archive/archive_sign.c, store/archive/archive_signature.c,
 # store/archive/archive_folder.c, store/package_trust.c, store/trust/package_signature.c, host/model_trust.c.
 set -u
@@ -270,6 +270,36 @@ run verify $id --require-signature -q
 same 'and no download takes the signature away' "$code" 0
 HF_HUB_OFFLINE=1 MODELHOST_REQUIRE_SIGNATURE=1 run download $id -q
 same 'offline, by the environment' "$code" 0
+
+# ---- a lockfile says who signed
+
+sync="sync --lockfile $work/signed.lock -q"
+run lock $id --lockfile "$work/signed.lock" -q
+cp "$work/signed.lock" "$work/out"
+ok 'a lockfile has the signer' json 'j["packages"][0]["signer"] == {"key": "'"$ada"'", "public_key": "'"$(tail -n 1 "$keys/ada.pub")"'"}'
+commit=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["packages"][0]["revision"][:12])' "$work/signed.lock")
+# shellcheck disable=SC2086
+run $sync --frozen
+same 'sync --frozen: the same signer' "$code" 0
+dir=$("$pkgmgr" download $id -q)
+run sign $id --key bob --password-file "$work/password" -q
+remedy='get the package of that signer (pkgmgr import), or lock it again if this is right'
+fails 'sync --frozen: another signer' 7 "pkgmgr: frozen: $id@$commit is signed by the key $bob, and was by the key $ada when it was locked; $remedy" $sync --frozen
+fails 'sync: another signer' 7 "pkgmgr: $id@$commit is signed by the key $bob, and was by the key $ada when it was locked; $remedy" $sync
+rm "$dir/metadata.json.minisig"
+fails 'sync --frozen: not signed any more' 7 "pkgmgr: frozen: $id@$commit is not signed, and was by the key $ada when it was locked; $remedy" $sync --frozen
+run sync --lockfile "$work/signed.lock"
+same 'sync: no hub brings the signature' "$code" 0
+has 'sync: and that is said' "$(cat "$work/err")" "pkgmgr: warning: $id@$commit is not signed, and was by the key $ada when it was locked; 'pkgmgr import' gets it signed from who made it"
+run sign $id --key ada -q
+sed "s|$(tail -n 1 "$keys/ada.pub")|$(tail -n 1 "$work/forged.pub")|" "$work/signed.lock" >"$work/forged.lock"
+fails 'sync --frozen: another key with the same id' 7 "pkgmgr: frozen: $id@$commit has a signature that the key $ada, which had signed it when it was locked, has not made for it; $remedy" sync --lockfile "$work/forged.lock" --frozen -q
+sed -i '4s/^\(.\{20\}\)./\1A/; 4s/^\(.\{21\}\)./\1B/' "$dir/metadata.json.minisig"
+fails 'sync --frozen: a bad signature' 7 "pkgmgr: frozen: $id@$commit has a signature that the key $ada, which had signed it when it was locked, has not made for it; $remedy" $sync --frozen
+run lock $id --lockfile "$work/bad.lock" -q
+same 'a bad signature is not locked' "$code" 7
+has 'and it is told' "$(cat "$work/err")" "the signature is bad: the key $ada (Ada L.) has not made it so"
+run sign $id --key ada --renew -q
 
 # ---- what was damaged since it was signed is mended as it is, under the policy, too
 

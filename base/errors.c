@@ -189,6 +189,9 @@ void error_advise(struct model_error *err, const char *format, ...)
     va_start(arguments, format);
     write_sentence(&advice, format, arguments);
     va_end(arguments);
+    err->message[size_bytes - 1] = '\0'; /* a plugin may have filled the array */
+    if (strstr(err->message, advice.message) != NULL)
+        return; /* another process, or a layer below, has said so */
     size_t room = size_bytes - 1, wanted = strlen(advice.message) + 2;
     size_t kept = strnlen(err->message, room);
     kept = wanted >= room ? 0 : kept + wanted > room ? room - wanted : kept;

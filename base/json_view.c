@@ -333,6 +333,8 @@ json_node *json_add_text(json_node *parent, const char *key, const char *text, s
 json_node *json_add_number(json_node *parent, const char *key, double value)
 {
     char digits[32];
+    if (value > -1e15 && value < 1e15 && value == (double)(int64_t)value)
+        return json_add_tree(parent, key, cJSON_CreateNumber(value)); /* 15 digits are all of it */
     (void)snprintf(digits, sizeof digits, "%1.15g", value);
     if (!isfinite(value) || strtod(digits, NULL) == value)
         return json_add_tree(parent, key, cJSON_CreateNumber(value));

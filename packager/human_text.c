@@ -15,7 +15,11 @@ const char *human_size(uint64_t size_bytes, char text[HUMAN_TEXT_BYTES])
         value /= 1000;
         unit++;
     }
-    int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+    if (unit == 0) {
+        (void)snprintf(text, HUMAN_TEXT_BYTES, "%llu B", (unsigned long long)size_bytes);
+        return text;
+    }
+    int decimals = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
     (void)snprintf(text, HUMAN_TEXT_BYTES, "%.*f %s", decimals, value, units[unit]);
     return text;
 }

@@ -262,8 +262,11 @@ void package_advise(const struct package *package, model_status status, struct m
         return;
     if (package->archive != NULL && archive_is_folder(package->archive))
         return; /* what was signed is wanted, which the sentence says */
+    if (package->archive != NULL && err != NULL &&
+        strstr(err->message, "get the file again") != NULL)
+        return; /* the archive's layers have found which entry is damaged */
     if (package->archive != NULL)
-        error_advise(err, "'pkgmgr unpack' says whether the archive is damaged");
+        error_advise(err, "'pkgmgr verify' says whether the archive is damaged");
     else if (package->has_manifest)
         error_advise(err,
                      "'pkgmgr verify %s' finds what is damaged, 'pkgmgr download %s --force' "

@@ -1,5 +1,6 @@
 /* package_file.c - see package_file.h. */
 #include "package_file.h"
+#include "cipher_primitives.h"
 #include "errors.h"
 
 #include <errno.h>
@@ -76,6 +77,8 @@ model_status package_file_json(const struct archive *archive, const char *path, 
     model_status status = package_file_read(archive, path, max_bytes, &text, err);
     if (status == MODEL_OK)
         status = json_parse(text.data != NULL ? text.data : "", text.size, path, ret, err);
+    if (text.data != NULL) /* it may have been encrypted */
+        cipher_wipe(text.data, text.size);
     buffer_finish(&text);
     return status;
 }

@@ -107,6 +107,17 @@ static model_status write_manifest(const struct install *install, const char *di
     return status;
 }
 
+/* Whether the very papers lie there already: to write them anew would leave none if it were stopped in between. */
+static bool has_papers(const struct install *install)
+{
+    struct package_papers have = {0};
+    const bool same = package_papers_read(install->dir, NULL, &have, NULL) == MODEL_OK &&
+                      same_text(have.text, install->text) &&
+                      same_text(have.signature, install->signature);
+    package_papers_finish(&have);
+    return same;
+}
+
 /* The same content may come again under another revision or name: the newest is kept. */
 static model_status refresh_manifest(const struct install *install, struct manifest *have)
 {
@@ -115,11 +126,12 @@ static model_status refresh_manifest(const struct install *install, struct manif
         manifest_finish(have);
         return MODEL_OK; /* to write it anew would break its signature */
     }
-    bool same = install->text == NULL && same_text(have->id, want->id) &&
-                same_text(have->revision, want->revision) &&
-                same_text(have->requested_id, want->requested_id) &&
-                same_text(have->requested_revision, want->requested_revision) &&
-                same_text(have->endpoint, want->endpoint);
+    bool same = install->text != NULL && has_papers(install);
+    same |= install->text == NULL && same_text(have->id, want->id) &&
+            same_text(have->revision, want->revision) &&
+            same_text(have->requested_id, want->requested_id) &&
+            same_text(have->requested_revision, want->requested_revision) &&
+            same_text(have->endpoint, want->endpoint);
     manifest_finish(have);
     return same ? MODEL_OK : write_manifest(install, install->dir);
 }

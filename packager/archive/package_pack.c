@@ -5,6 +5,7 @@
 #include "manifest.h"
 #include "package.h"
 #include "package_trust.h"
+#include "store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct collection {
     size_t n_sources, capacity;
     size_t n_listed;              /* of the manifest's files */
     struct package_papers papers; /* of a package with a manifest */
+    const struct pack_signature *signature;
     char manifest_sha256[SHA256_HEX_BYTES];
 };
 
@@ -67,7 +69,7 @@ static model_status check_listed(const struct collection *collection, const char
                          path, collection->dir);
     return error_set(err, MODEL_CORRUPT,
                      "'%.200s' is in %s, which is signed, but not in its metadata.json; remove it, "
-                     "or make the manifest anew and sign it",
+                     "or 'pkgmgr sign --renew' signs it, too",
                      path, collection->dir);
 }
 
@@ -147,12 +149,42 @@ static model_status check_form(const struct package_papers *papers, struct model
     return status;
 }
 
+/* What would be refused wherever it is opened is not packed. */
+static model_status check_fit(const struct collection *collection, struct model_error *err)
+{
+    struct signature_report report = {.signer = NULL};
+    const struct signed_manifest papers_signed =
+        package_papers_signed(&collection->papers, collection->dir, collection->manifest);
+    model_status status =
+        package_signature_judge(&papers_signed, collection->signature->keys, &report, err);
+    if (status != MODEL_OK)
+        return status;
+    if (report.state != SIGNATURE_GOOD && report.state != SIGNATURE_UNKNOWN_KEY)
+        status = error_set(err, MODELHOST_UNTRUSTED, "%s", report.sentence.message);
+    signature_report_finish(&report);
+    return status;
+}
+
+static model_status check_signature(const struct collection *collection, struct model_error *err)
+{
+    model_status status = check_form(&collection->papers, err);
+    if (status == MODEL_OK)
+        status = check_fit(collection, err);
+    if (status == MODEL_CORRUPT || status == MODEL_UNSUPPORTED || status == MODELHOST_UNTRUSTED)
+        error_advise(err, "--without-signature packs it without");
+    return status;
+}
+
 static model_status take_papers(struct collection *collection, struct model_error *err)
 {
-    const struct package_papers *papers = &collection->papers;
-    model_status status = package_papers_read(collection->dir, NULL, &collection->papers, err);
+    struct package_papers *papers = &collection->papers;
+    model_status status = package_papers_read(collection->dir, NULL, papers, err);
+    if (status == MODEL_OK && collection->signature->is_left_out) {
+        free(papers->signature);
+        papers->signature = NULL;
+    }
     if (status == MODEL_OK && papers->signature != NULL)
-        status = check_form(papers, err);
+        status = check_signature(collection, err);
     return status == MODEL_OK ? digest_bytes_sha256(papers->text, papers->n_bytes,
                                                     collection->manifest_sha256, err)
                               : status;
@@ -168,11 +200,25 @@ static void finish(struct collection *collection)
     package_papers_finish(&collection->papers);
 }
 
+/* A file that is not the signed one: by whom it may have been changed. */
+static void advise_changed(const struct package *package, struct model_error *err)
+{
+    char *id = package_id_of_folder(package->dir);
+    if (id != NULL)
+        error_advise(
+            err, "it was changed since it was signed: 'pkgmgr verify --repair %s' mends it", id);
+    else
+        error_advise(err, "it was changed since it was signed: get it again, or 'pkgmgr sign "
+                          "--renew' signs the package as it is now if that is yours");
+    free(id);
+}
+
 model_status package_pack(const char *dir, const char *target,
+                          const struct pack_signature *signature,
                           const struct archive_options *options, struct archive_summary *ret,
                           struct model_error *err)
 {
-    struct collection collection = {.dir = dir};
+    struct collection collection = {.dir = dir, .signature = signature};
     struct archive_options with_signature = *options;
     struct package package = {0};
     model_status status = package_open(dir, NULL, &package, err);
@@ -188,9 +234,12 @@ model_status package_pack(const char *dir, const char *target,
     if (status == MODEL_OK && collection.manifest != NULL &&
         collection.n_listed != collection.manifest->n_files)
         status = say_missing(&collection, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
         status = archive_write(target, collection.sources, collection.n_sources, &with_signature,
                                ret, err);
+        if (status == MODEL_CORRUPT && store_package_is_signed(package.dir))
+            advise_changed(&package, err);
+    }
     finish(&collection);
     package_finish(&package);
     return status;

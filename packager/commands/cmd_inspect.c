@@ -48,19 +48,31 @@ static json_node *describe_package(json_node *root, const struct package *packag
     return command_add_signature(object, package->dir, package->archive);
 }
 
-static model_status print_inspection(const json_node *root, const struct arguments *arguments,
-                                     struct model_error *err)
+static model_status make_text(const json_node *root, const struct tensor_table *table,
+                              const struct arguments *arguments, struct buffer *ret,
+                              struct model_error *err)
+{
+    const bool is_tree = !arguments->tensors && !arguments->stats;
+    const struct model_tensor **ordered = is_tree ? inspection_order(table) : NULL;
+    if (is_tree && ordered == NULL)
+        return error_no_memory(err, "the result");
+    inspect_text(root, ordered, table->n_tensors, (unsigned)arguments->depth, ret);
+    free(ordered);
+    return MODEL_OK;
+}
+
+static model_status print_inspection(const json_node *root, const struct tensor_table *table,
+                                     const struct arguments *arguments, struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     char *printed = NULL;
-    if (arguments->json) {
-        printed = command_json_text(root);
-    } else {
-        inspect_text(root, arguments->tensors || arguments->stats, arguments->depth, &text);
-        printed = buffer_take(&text);
+    model_status status = MODEL_OK;
+    if (!arguments->json)
+        status = make_text(root, table, arguments, &text, err);
+    if (status == MODEL_OK) {
+        printed = arguments->json ? command_json_text(root) : buffer_take(&text);
+        status = printed != NULL ? command_print(printed, err) : error_no_memory(err, "the result");
     }
-    model_status status =
-        printed != NULL ? command_print(printed, err) : error_no_memory(err, "the result");
     free(printed);
     buffer_finish(&text);
     return status;
@@ -69,7 +81,11 @@ static model_status print_inspection(const json_node *root, const struct argumen
 static model_status inspect(const struct arguments *arguments, struct model_error *err)
 {
     struct weights_place place = {0};
-    const struct inspection_options options = {arguments->stats, command_interrupted, NULL};
+    const bool is_list = arguments->tensors || arguments->stats;
+    const struct inspection_options options = {.statistics = arguments->stats,
+                                               .no_tensors = !arguments->json && !is_list,
+                                               .no_tree = !arguments->json,
+                                               .cancelled = command_interrupted};
     json_node *root = json_new_object();
     model_status status = root != NULL
                               ? weights_place_open(arguments->word, &arguments->access, &place, err)
@@ -81,7 +97,7 @@ static model_status inspect(const struct arguments *arguments, struct model_erro
     if (status == MODEL_OK)
         status = inspection_add(root, &place.table, &options, err);
     if (status == MODEL_OK)
-        status = print_inspection(root, arguments, err);
+        status = print_inspection(root, &place.table, arguments, err);
     weights_place_close(&place);
     json_free(root);
     return status;

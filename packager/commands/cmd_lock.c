@@ -14,8 +14,8 @@
 const char help_lock[] =
     "usage: pkgmgr lock [ID[@REVISION]]... [OPTION]...\n\n"
     "Writes modelhost.lock: the packages of the store (or those named) with the digest of every\n"
-    "file, to be kept with a project. The same packages give the same bytes. 'pkgmgr sync' makes\n"
-    "another store the same.\n\n"
+    "file, to be kept with a project, and the key that signed each. The same packages give the same\n"
+    "bytes. 'pkgmgr sync' makes another store the same.\n\n"
     "  --lockfile FILE   where to (default: modelhost.lock; '-' is standard output)\n"
     "  --hub-only        leave out what came from no hub: the plugin, model_info.json\n"
     "  --store DIR       where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
@@ -27,6 +27,7 @@ const char help_sync[] =
     "lead to it. What is lacking is fetched from the hub at the locked commit; plugins come from\n"
     "the plugin path. Other packages of the store stay.\n\n"
     "  --frozen           change nothing; exit code 3 when a package is missing, 7 when one differs\n"
+    "                     or is signed by another key than the locked one, or by none\n"
     "  --lockfile FILE    which (default: modelhost.lock)\n"
     "  --token T          for private and gated models (default: HF_TOKEN, or the token file)\n"
     "  --token-file F     the same, of the first line of a file; other users cannot see it meanwhile\n"
@@ -47,41 +48,63 @@ static bool is_wanted(const struct store_entry *entry)
     return entry->n_refs > 0 || strcmp(entry->revision, entry->requested_revision) == 0;
 }
 
-static model_status lock_named(const struct store *store, const struct store_list *list,
-                               const char *name, bool hub_only, struct lockfile *lockfile,
-                               struct model_error *err)
+struct locking {
+    const struct store *store;
+    bool hub_only, has_keys;
+    struct trusted_keys keys; /* read when the first signed package is locked */
+    struct lockfile lockfile;
+};
+
+static model_status lock_one(struct locking *locking, const struct store_entry *entry,
+                             struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    if (!locking->has_keys && store_package_is_signed(entry->dir)) {
+        status = command_trusted_keys(&locking->keys, err);
+        locking->has_keys = status == MODEL_OK;
+    }
+    return status == MODEL_OK
+               ? lockfile_add(&locking->lockfile, entry, locking->hub_only, &locking->keys, err)
+               : status;
+}
+
+static bool is_locked(const struct lockfile *lockfile, const struct store_entry *entry)
+{
+    for (size_t i = 0; i < lockfile->n_packages; i++)
+        if (strcmp(lockfile->packages[i].manifest.id, entry->id) == 0 &&
+            strcmp(lockfile->packages[i].manifest.revision, entry->revision) == 0)
+            return true;
+    return false;
+}
+
+static model_status lock_named(struct locking *locking, const struct store_list *list,
+                               const char *name, struct model_error *err)
 {
     char *dir = NULL;
-    model_status status = store_find(store, name, &dir, err);
+    model_status status = store_find(locking->store, name, &dir, err);
     const struct store_entry *entry = NULL;
     for (size_t i = 0; i < list->n_entries && status == MODEL_OK; i++)
         if (strcmp(list->entries[i].dir, dir) == 0)
             entry = &list->entries[i];
-    for (size_t i = 0; i < lockfile->n_packages && entry != NULL; i++)
-        if (strcmp(lockfile->packages[i].manifest.id, entry->id) == 0 &&
-            strcmp(lockfile->packages[i].manifest.revision, entry->revision) == 0) {
-            free(dir);
-            return MODEL_OK; /* named twice */
-        }
     if (status == MODEL_OK && entry == NULL)
         status = error_set(err, MODEL_CORRUPT,
                            "the package %s cannot be read; `pkgmgr list` says why", dir);
-    if (status == MODEL_OK)
-        status = lockfile_add(lockfile, entry, hub_only, err);
+    if (status == MODEL_OK && !is_locked(&locking->lockfile, entry)) /* else named twice */
+        status = lock_one(locking, entry, err);
     free(dir);
     return status;
 }
 
-static model_status collect(const struct store *store, char **names, int n_names, bool hub_only,
-                            struct lockfile *lockfile, struct model_error *err)
+static model_status collect(struct locking *locking, char **names, int n_names,
+                            struct model_error *err)
 {
     struct store_list list = {0};
-    model_status status = store_list_packages(store, &list, err);
+    model_status status = store_list_packages(locking->store, &list, err);
     for (int i = 0; i < n_names && status == MODEL_OK; i++)
-        status = lock_named(store, &list, names[i], hub_only, lockfile, err);
+        status = lock_named(locking, &list, names[i], err);
     for (size_t i = 0; i < list.n_entries && n_names == 0 && status == MODEL_OK; i++)
         if (is_wanted(&list.entries[i]))
-            status = lockfile_add(lockfile, &list.entries[i], hub_only, err);
+            status = lock_one(locking, &list.entries[i], err);
     store_list_finish(&list);
     return status;
 }
@@ -107,11 +130,11 @@ int cmd_lock(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
     struct store *store = NULL;
-    struct lockfile lockfile = {0};
+    struct locking locking = {.store = NULL};
     const char *store_dir = NULL, *path = LOCKFILE_NAME;
-    bool hub_only = false, quiet = false;
+    bool quiet = false;
     const struct command_option table[] = {{"lockfile", .text = &path},
-                                           {"hub-only", .flag = &hub_only},
+                                           {"hub-only", .flag = &locking.hub_only},
                                            {"store", .text = &store_dir},
                                            {"quiet", .flag = &quiet, .letter = 'q'},
                                            {.name = NULL}};
@@ -124,10 +147,13 @@ int cmd_lock(int argc, char **argv)
     }
     model_status status = command_open_store(store_dir, 0, &store, &err);
     if (status == MODEL_OK)
-        status = collect(store, argv + optind, argc - optind, hub_only, &lockfile, &err);
+        locking.store = store;
     if (status == MODEL_OK)
-        status = write_lock(&lockfile, path, quiet, &err);
-    lockfile_finish(&lockfile);
+        status = collect(&locking, argv + optind, argc - optind, &err);
+    if (status == MODEL_OK)
+        status = write_lock(&locking.lockfile, path, quiet, &err);
+    lockfile_finish(&locking.lockfile);
+    trusted_keys_finish(&locking.keys);
     store_close(store);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }
@@ -145,10 +171,8 @@ struct sync {
 };
 
 static const char *const state_names[] = {
-    [SYNC_SAME] = "same",
-    [SYNC_ABSENT] = "absent",
-    [SYNC_DIFFERS] = "different",
-    [SYNC_REFS] = "different",
+    [SYNC_SAME] = "same",       [SYNC_ABSENT] = "absent",  [SYNC_DIFFERS] = "different",
+    [SYNC_DAMAGED] = "damaged", [SYNC_REFS] = "different",
 };
 
 static void tell(const struct sync *sync, const struct manifest *manifest, enum sync_state state,
@@ -189,19 +213,43 @@ static model_status check_signature(const struct sync *sync, const struct manife
     return status;
 }
 
+/* What another key has signed is refused. That nobody has is, with --frozen; else it is said once the package is made, since
+ * a hub brings no signature. */
+static model_status check_signer(const struct sync *sync, const struct locked_package *locked,
+                                 bool is_made, struct model_error *err)
+{
+    enum signer_state state = SIGNER_SAME;
+    char *why = NULL;
+    model_status status = package_sync_signer(sync->store, locked, &state, &why, err);
+    const bool is_refused = state == SIGNER_OTHER || (state == SIGNER_MISSING && sync->frozen);
+    if (status == MODEL_OK && is_refused)
+        status = error_set(err, MODELHOST_UNTRUSTED,
+                           "%s%s; get the package of that signer (pkgmgr import), or lock it again "
+                           "if this is right",
+                           sync->frozen ? "frozen: " : "", why);
+    else if (status == MODEL_OK && state == SIGNER_MISSING && is_made && !sync->talk.quiet)
+        command_warn("%s; 'pkgmgr import' gets it signed from who made it", why);
+    free(why);
+    return status;
+}
+
 static model_status sync_one(struct sync *sync, const struct locked_package *locked,
                              struct model_error *err)
 {
     enum sync_state state = SYNC_SAME;
     char *why = NULL;
     model_status status = package_sync_look(sync->store, locked, &state, &why, err);
+    if (status == MODEL_OK && state != SYNC_DIFFERS) /* else it is another package */
+        status = check_signer(sync, locked, false, err);
     if (status == MODEL_OK)
         status = check_signature(sync, &locked->manifest, state, why, err);
     if (status == MODEL_OK && state != SYNC_SAME && sync->frozen)
         status = error_set(err, state == SYNC_ABSENT ? MODEL_NOT_FOUND : MODEL_CORRUPT,
                            "frozen: %s; `pkgmgr sync` makes it so", why);
     else if (status == MODEL_OK && state != SYNC_SAME)
-        status = package_sync_make(sync->store, locked, &sync->hub.options, err);
+        status = package_sync_make(sync->store, locked, state, &sync->hub.options, err);
+    if (status == MODEL_OK && !sync->frozen)
+        status = check_signer(sync, locked, true, err);
     progress_view_clear(&sync->hub.view);
     tell(sync, &locked->manifest, state, status);
     free(why);

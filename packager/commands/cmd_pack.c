@@ -1,5 +1,6 @@
 /* cmd_pack.c - `pkgmgr pack`. */
 #include "command_secret.h"
+#include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
 #include "json_view.h"
@@ -27,6 +28,8 @@ const char help_pack[] =
     "  --passphrase-file FILE  the first line is the passphrase; '-' is standard input (default:\n"
     "                     asked for at the terminal, twice)\n"
     "  --key-file FILE    a key of 32 bytes in place of a passphrase\n"
+    "  --without-signature  leave out the signature that is there; one that is bad or does not fit is\n"
+    "                     refused otherwise\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json             print the result as JSON, and events to standard error, one a line\n"
     "  -q, --quiet        say nothing but errors\n";
@@ -35,7 +38,7 @@ struct arguments {
     const char *package, *output, *store_dir;
     int64_t level;
     struct command_secret secret;
-    bool ship, encrypt, force, json, quiet;
+    bool ship, encrypt, without_signature, force, json, quiet;
 };
 
 static model_status print_result(const struct arguments *arguments,
@@ -68,6 +71,9 @@ static model_status pack(const struct arguments *arguments, struct model_error *
     struct package_place place = {0};
     struct archive_summary summary = {0};
     struct archive_secret *secret = NULL;
+    struct trusted_keys keys = {0};
+    const struct pack_signature signature = {.keys = &keys,
+                                             .is_left_out = arguments->without_signature};
     struct archive_options options = {
         .level = arguments->ship ? 19 : (int)arguments->level,
         .compress_weights = arguments->ship,
@@ -84,14 +90,17 @@ static model_status pack(const struct arguments *arguments, struct model_error *
     if (status == MODEL_OK && arguments->encrypt)
         status = command_secret_new(&arguments->secret, &secret, err);
     options.secret = secret;
+    if (status == MODEL_OK && !arguments->without_signature && store_package_is_signed(place.dir))
+        status = command_trusted_keys(&keys, err);
     if (status == MODEL_OK)
-        status = package_pack(place.dir, arguments->output, &options, &summary, err);
+        status = package_pack(place.dir, arguments->output, &signature, &options, &summary, err);
     if (status == MODEL_OK && !arguments->quiet && !arguments->json)
         fprintf(stderr, "pkgmgr: %zu files, %llu bytes, packed into %llu\n", summary.n_entries,
                 (unsigned long long)summary.content_bytes, (unsigned long long)summary.file_bytes);
     if (status == MODEL_OK)
         status = print_result(arguments, &summary, err);
     archive_secret_destroy(secret);
+    trusted_keys_finish(&keys);
     package_place_finish(&place);
     store_close(store);
     return status;
@@ -107,6 +116,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         {"passphrase-file", .text = &arguments->secret.passphrase_file},
         {"key-file", .text = &arguments->secret.key_file},
         {"force", .flag = &arguments->force},
+        {"without-signature", .flag = &arguments->without_signature},
         {"store", .text = &arguments->store_dir},
         {"json", .flag = &arguments->json},
         {"quiet", .flag = &arguments->quiet, .letter = 'q'},

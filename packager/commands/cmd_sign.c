@@ -24,13 +24,15 @@ const char help_sign[] =
     "  --name ID          of a folder without metadata.json: its id, 'owner/name' (default: the\n"
     "                     folder's name)\n"
     "  --revision R       of such a folder (default: digits of a digest of its files)\n"
+    "  --renew            sign also what was changed since it was signed, and say what that is; a folder\n"
+    "                     whose files were changed gets a new metadata.json and revision\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n";
 
 struct arguments {
     const char *package, *key, *password_file, *id, *revision, *store_dir;
-    bool json, quiet;
+    bool renew, json, quiet;
 };
 
 static model_status load_key(const struct arguments *arguments, struct secret_key **ret,
@@ -56,6 +58,23 @@ static model_status load_key(const struct arguments *arguments, struct secret_ke
     return status;
 }
 
+static void tell_changes(const struct signed_changes *changes)
+{
+    for (size_t i = 0; i < changes->n_changes; i++)
+        fprintf(stderr, "pkgmgr: since it was signed: %s %s\n", changes->changes[i].path,
+                signed_change_name(changes->changes[i].kind));
+}
+
+static void add_changes(json_node *root, const struct signed_changes *changes)
+{
+    json_node *array = json_add_array(root, "changes");
+    for (size_t i = 0; i < changes->n_changes; i++) {
+        json_node *item = json_add_object(array, NULL);
+        (void)json_add_string(item, "path", changes->changes[i].path);
+        (void)json_add_string(item, "change", signed_change_name(changes->changes[i].kind));
+    }
+}
+
 static model_status print_result(const struct arguments *arguments, const char *dir,
                                  const struct secret_key *key, const struct package_signed *result,
                                  struct model_error *err)
@@ -64,6 +83,8 @@ static model_status print_result(const struct arguments *arguments, const char *
     char id[KEY_ID_TEXT_BYTES];
     secret_key_public(key, &public);
     key_id_write(public.id, id);
+    if (!arguments->quiet && !arguments->json)
+        tell_changes(&result->changes);
     if (!arguments->quiet)
         fprintf(stderr, "pkgmgr: %s@%.12s, %zu files, signed with the key %s%s\n", result->id,
                 result->revision, result->n_files, id,
@@ -80,6 +101,8 @@ static model_status print_result(const struct arguments *arguments, const char *
     (void)json_add_string(root, "revision", result->revision);
     (void)json_add_number(root, "files", (double)result->n_files);
     (void)json_add_string(root, "key", id);
+    if (arguments->renew)
+        add_changes(root, &result->changes);
     model_status status = command_print_json(root, err);
     json_free(root);
     return status;
@@ -91,13 +114,19 @@ static model_status sign(const struct arguments *arguments, struct model_error *
     struct package_place place = {0};
     struct secret_key *key = NULL;
     struct package_signed result = {0};
-    struct package_signing signing = {
-        .id = arguments->id, .revision = arguments->revision, .now = time(NULL)};
+    struct trusted_keys trusted = {0};
+    struct package_signing signing = {.id = arguments->id,
+                                      .revision = arguments->revision,
+                                      .keys = &trusted,
+                                      .renew = arguments->renew,
+                                      .now = time(NULL)};
     model_status status = command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
         status = package_locate(store, arguments->package, &place, err);
     if (status == MODEL_OK)
         status = load_key(arguments, &key, err);
+    /* who cannot read the list can still sign: what is there is judged by the own key then */
+    (void)command_trusted_keys(&trusted, NULL);
     signing.path = place.dir;
     signing.key = key;
     if (status == MODEL_OK)
@@ -105,6 +134,7 @@ static model_status sign(const struct arguments *arguments, struct model_error *
     if (status == MODEL_OK)
         status = print_result(arguments, place.dir, key, &result, err);
     package_signed_finish(&result);
+    trusted_keys_finish(&trusted);
     secret_key_destroy(key);
     package_place_finish(&place);
     store_close(store);
@@ -119,6 +149,7 @@ int cmd_sign(int argc, char **argv)
                                              {"password-file", .text = &arguments.password_file},
                                              {"name", .text = &arguments.id},
                                              {"revision", .text = &arguments.revision},
+                                             {"renew", .flag = &arguments.renew},
                                              {"store", .text = &arguments.store_dir},
                                              {"json", .flag = &arguments.json},
                                              {"quiet", .flag = &arguments.quiet, .letter = 'q'},

@@ -1,5 +1,6 @@
 /* cmd_verify.c - `pkgmgr verify`. */
 #include "archive.h"
+#include "command_hub.h"
 #include "command_secret.h"
 #include "command_trust.h"
 #include "commands.h"
@@ -9,6 +10,7 @@
 #include "json_view.h"
 #include "human_text.h"
 #include "package_locate.h"
+#include "package_repair.h"
 #include "store_census.h"
 
 #include <getopt.h>
@@ -25,6 +27,9 @@ const char help_verify[] =
     "whole file is checked, too.\n\n"
     "  --deep         also open the weights and read every number, look at the plugin's file, and\n"
     "                 say what the store has that no package names\n" COMMAND_SECRET_HELP
+    "  --repair       mend a package of the store: damaged files are taken from the store, the hub or\n"
+    "                 the plugin path, and must be what its metadata.json, and so its signature, says\n"
+    "  --token T, --token-file F, --endpoint URL, --plugin-path P  for that, as of download\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --require-signature  refuse what no trusted key signed (exit code 7; pkgmgr help keys)\n"
     "  --json         print the result as JSON, and events to standard error, one a line\n"
@@ -33,7 +38,8 @@ const char help_verify[] =
 struct arguments {
     const char *package, *store_dir;
     struct command_secret secret;
-    bool json, quiet, deep, require_signature;
+    struct command_hub hub; /* for --repair */
+    bool json, quiet, deep, require_signature, repair;
 };
 
 /* What store_verify_package() reports. */
@@ -144,6 +150,33 @@ static model_status check_signature(const struct findings *findings, const char 
     return status;
 }
 
+/* ---- repairing */
+
+static model_status mend(const struct arguments *arguments, const struct store *store,
+                         const struct package_place *place, json_node *root,
+                         struct model_error *err)
+{
+    struct command_trust trust = {.is_required = false};
+    struct download_options options = arguments->hub.options;
+    struct package_repaired repaired = {0};
+    if (!place->in_store)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "%s is no package of the store, and only those can be repaired; get it "
+                         "again from where it came from",
+                         place->dir);
+    model_status status = command_trust_init(&trust, arguments->require_signature, err);
+    options.signature = command_trust_policy(&trust);
+    if (status == MODEL_OK)
+        status = package_repair(store, place->dir, &options, &repaired, err);
+    command_trust_finish(&trust);
+    if (status != MODEL_OK)
+        return status;
+    (void)json_add_number(root, "mended_files", (double)repaired.n_files);
+    if (!arguments->quiet && !arguments->json)
+        fprintf(stderr, "pkgmgr: %zu damaged files mended\n", repaired.n_files);
+    return MODEL_OK;
+}
+
 static model_status check(const struct arguments *arguments, const char *dir,
                           struct findings *findings, struct model_error *err)
 {
@@ -197,9 +230,15 @@ static model_status verify(const struct arguments *arguments, struct model_error
     struct findings findings = {
         .arguments = arguments, .files = json_add_array(root, "files"), .root = root};
     struct model_error ignored = MODEL_ERROR_INIT;
-    model_status status = command_look_into_store(arguments->store_dir, &store, err);
+    model_status status = arguments->repair
+                              ? command_open_store(arguments->store_dir, 1, &store, err)
+                              : command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
         status = package_locate(store, arguments->package, &place, err);
+    if (status != MODEL_OK)
+        goto end;
+    if (arguments->repair)
+        status = mend(arguments, store, &place, root, err);
     if (status != MODEL_OK)
         goto end;
     status = path_is_dir(place.dir) ? check(arguments, place.dir, &findings, err)
@@ -229,6 +268,11 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         {"passphrase-file", .text = &arguments->secret.passphrase_file},
         {"key-file", .text = &arguments->secret.key_file},
         {"require-signature", .flag = &arguments->require_signature},
+        {"repair", .flag = &arguments->repair},
+        {"token", .text = &arguments->hub.options.hub.token},
+        {"token-file", .text = &arguments->hub.token_file},
+        {"endpoint", .text = &arguments->hub.options.hub.endpoint},
+        {"plugin-path", .text = &arguments->hub.options.plugin_path},
         {"json", .flag = &arguments->json},
         {"quiet", .flag = &arguments->quiet, .letter = 'q'},
         {.name = NULL}};
@@ -238,6 +282,10 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         return command_usage("verify", "want one PKG");
     if (!command_secret_check("verify", &arguments->secret))
         return COMMAND_USAGE;
+    const struct download_options *hub = &arguments->hub.options;
+    if (!arguments->repair && (hub->hub.token != NULL || arguments->hub.token_file != NULL ||
+                               hub->hub.endpoint != NULL || hub->plugin_path != NULL))
+        return command_usage("verify", "a hub and a plugin path are for --repair");
     arguments->package = argv[optind];
     return command_check_package("verify", arguments->package);
 }
@@ -249,6 +297,13 @@ int cmd_verify(int argc, char **argv)
     int code = read_arguments(argc, argv, &arguments);
     if (code != 0)
         return code;
-    model_status status = verify(&arguments, &err);
-    return status == MODEL_OK ? 0 : command_fail(status, &err);
+    const struct command_talk talk = {.json = arguments.json, .quiet = arguments.quiet};
+    if (arguments.repair)
+        code = command_hub_begin("verify", &talk, &arguments.hub);
+    if (code == 0) {
+        model_status status = verify(&arguments, &err);
+        code = status == MODEL_OK ? 0 : command_fail(status, &err);
+    }
+    command_hub_end(&arguments.hub);
+    return code;
 }

@@ -21,7 +21,7 @@ model_status command_key_store(struct key_store *ret, struct model_error *err)
     return status;
 }
 
-static model_status read_keys(struct trusted_keys *ret, struct model_error *err)
+model_status command_trusted_keys(struct trusted_keys *ret, struct model_error *err)
 {
     struct key_store store = {0};
     model_status status = command_key_store(&store, err);
@@ -40,7 +40,7 @@ model_status command_trust_init(struct command_trust *trust, bool is_required,
     if (!trust->is_required)
         return MODEL_OK;
     model_status status = signatures_check_compiled_in(err);
-    return status == MODEL_OK ? read_keys(&trust->keys, err) : status;
+    return status == MODEL_OK ? command_trusted_keys(&trust->keys, err) : status;
 }
 
 const struct signature_policy *command_trust_policy(const struct command_trust *trust)
@@ -94,7 +94,7 @@ json_node *command_add_signature(json_node *object, const char *dir, const struc
     struct signature_report report = {.signer = NULL};
     struct model_error err = MODEL_ERROR_INIT;
     json_node *node = json_add_object(object, "signature");
-    model_status status = read_keys(&keys, &err);
+    model_status status = command_trusted_keys(&keys, &err);
     const bool has_keys = status == MODEL_OK;
     if (has_keys)
         status = package_judge_signature(dir, archive, &keys, &report, &err);

@@ -10,6 +10,9 @@
 /* The user's own. */
 model_status command_key_store(struct key_store *ret, struct model_error *err);
 
+/* The list of the keys that the user trusts. */
+model_status command_trusted_keys(struct trusted_keys *ret, struct model_error *err);
+
 /* --require-signature, or MODELHOST_REQUIRE_SIGNATURE. */
 #define COMMAND_REQUIRE_HELP                                                                       \
     "  --require-signature  refuse what no trusted key signed (exit code 7; pkgmgr help keys)\n"

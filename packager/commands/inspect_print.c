@@ -39,7 +39,7 @@ static void add_line(struct buffer *ret, const char *label, const char *value)
         (void)buffer_printf(ret, "%-12s  %s\n", label, value);
 }
 
-static void add_summary(struct buffer *ret, const json_node *root)
+static void add_summary(struct buffer *ret, const json_node *root, size_t n_tensors)
 {
     static const char *const package_lines[] = {"id", "revision", "backend"};
     char shown[PRINTABLE_TEXT_BYTES], size[HUMAN_TEXT_BYTES];
@@ -52,7 +52,7 @@ static void add_summary(struct buffer *ret, const json_node *root)
     free(signature);
     add_line(ret, "path", text(root, "path", shown));
     add_line(ret, "form", text(root, "form", shown));
-    (void)buffer_printf(ret, "%-12s  %zu\n", "tensors", json_count(json_member(root, "tensors")));
+    (void)buffer_printf(ret, "%-12s  %zu\n", "tensors", n_tensors);
     (void)buffer_printf(ret, "%-12s  %.0f\n", "parameters", number(root, "parameters"));
     (void)buffer_printf(ret, "%-12s  %s\n", "size",
                         human_size((uint64_t)number(root, "bytes"), size));
@@ -69,22 +69,19 @@ static void add_summary(struct buffer *ret, const json_node *root)
     }
 }
 
-static void add_tree(struct buffer *ret, const json_node *list, int64_t level, int64_t depth)
+/* "name   parameters   size  [n tensors]". */
+static bool add_branch(void *context, const struct tensor_branch *branch)
 {
-    char shown[PRINTABLE_TEXT_BYTES], size[HUMAN_TEXT_BYTES];
-    for (const json_node *node = json_first(list); node != NULL; node = json_next(node)) {
-        const json_node *children = json_member(node, "children");
-        int indent = 2 * (int)level;
-        (void)buffer_printf(ret, "%*s%-*s %10.0f  %8s", indent, "",
-                            NAME_COLUMNS > indent ? NAME_COLUMNS - indent : 0,
-                            text(node, "name", shown), number(node, "parameters"),
-                            human_size((uint64_t)number(node, "bytes"), size));
-        if (children != NULL)
-            (void)buffer_printf(ret, "  %.0f tensors", number(node, "tensors"));
-        (void)buffer_append_text(ret, "\n");
-        if (children != NULL && level + 1 < depth)
-            add_tree(ret, children, level + 1, depth);
-    }
+    char name[PRINTABLE_TEXT_BYTES], size[HUMAN_TEXT_BYTES];
+    struct buffer *ret = context;
+    const int indent = 2 * (int)branch->depth;
+    model_status status = buffer_printf(
+        ret, "%*s%-*s %10llu  %8s", indent, "", NAME_COLUMNS > indent ? NAME_COLUMNS - indent : 0,
+        printable_text(branch->name, branch->name_bytes, name),
+        (unsigned long long)branch->elements, human_size(branch->size_bytes, size));
+    if (status == MODEL_OK && !branch->is_leaf)
+        status = buffer_printf(ret, "  %zu tensors", branch->n_tensors);
+    return status == MODEL_OK && buffer_append_text(ret, "\n") == MODEL_OK;
 }
 
 static void add_statistics(struct buffer *ret, const json_node *found)
@@ -110,14 +107,15 @@ static void add_tensors(struct buffer *ret, const json_node *list)
     }
 }
 
-void inspect_text(const json_node *root, bool all_tensors, int64_t depth, struct buffer *ret)
+void inspect_text(const json_node *root, const struct model_tensor *const *tensors,
+                  size_t n_tensors, unsigned depth, struct buffer *ret)
 {
-    add_summary(ret, root);
+    add_summary(ret, root, n_tensors);
     (void)buffer_append_text(ret, "\n");
-    if (all_tensors)
+    if (tensors == NULL)
         add_tensors(ret, json_member(root, "tensors"));
     else
-        add_tree(ret, json_member(root, "tree"), 0, depth);
+        (void)tensor_tree_walk(tensors, n_tensors, depth, add_branch, ret);
 }
 
 /* ---- diff */

@@ -4,11 +4,12 @@
 #define INSPECT_PRINT_H
 
 #include "buffer.h"
-#include "json_view.h"
+#include "tensor_tree.h"
 
-/* Of an inspection (inspection.h with "path", "package"): the summary, then the tree down to `depth` levels,
- * or all tensors. */
-void inspect_text(const json_node *root, bool all_tensors, int64_t depth, struct buffer *ret);
+/* Of an inspection (inspection.h with "path", "package"): the summary, then the tree of these tensors, in
+ * the order of tensor_tree_compare(), down to `depth` levels; tensors NULL: the inspection's own "tensors", a line each. */
+void inspect_text(const json_node *root, const struct model_tensor *const *tensors,
+                  size_t n_tensors, unsigned depth, struct buffer *ret);
 
 /* Of a difference: a line for each place that differs. Nothing when nothing does. */
 void diff_text(const json_node *root, struct buffer *ret);

@@ -89,26 +89,42 @@ static bool add_aliases(json_node *object, const struct tensor_table *table)
     return complete;
 }
 
-model_status inspection_add(json_node *object, const struct tensor_table *table,
-                            const struct inspection_options *options, struct model_error *err)
+const struct model_tensor **inspection_order(const struct tensor_table *table)
 {
     const struct model_tensor **ordered = calloc(table->n_tensors + 1, sizeof *ordered);
-    if (ordered == NULL || !add_sums(object, table)) {
-        free(ordered);
-        return error_no_memory(err, "the table of tensors");
-    }
-    for (size_t i = 0; i < table->n_tensors; i++)
+    for (size_t i = 0; i < table->n_tensors && ordered != NULL; i++)
         ordered[i] = &table->tensors[i];
-    qsort(ordered, table->n_tensors, sizeof *ordered, tensor_tree_compare);
+    if (ordered != NULL)
+        qsort(ordered, table->n_tensors, sizeof *ordered, tensor_tree_compare);
+    return ordered;
+}
+
+static model_status add_tensors(json_node *object, const struct tensor_table *table,
+                                const struct model_tensor *const *ordered,
+                                const struct inspection_options *options, struct model_error *err)
+{
     json_node *list = json_add_array(object, "tensors");
     model_status status = list != NULL ? MODEL_OK : error_no_memory(err, "the table of tensors");
     for (size_t i = 0; i < table->n_tensors && status == MODEL_OK; i++)
         status = options->cancelled != NULL && options->cancelled(options->context)
                      ? error_set(err, MODEL_CANCELLED, "interrupted")
                      : add_tensor(list, table, ordered[i], options, err);
+    return status;
+}
+
+model_status inspection_add(json_node *object, const struct tensor_table *table,
+                            const struct inspection_options *options, struct model_error *err)
+{
+    const bool is_listed = !options->no_tensors || !options->no_tree;
+    const struct model_tensor **ordered = is_listed ? inspection_order(table) : NULL;
+    model_status status = (ordered != NULL || !is_listed) && add_sums(object, table)
+                              ? MODEL_OK
+                              : error_no_memory(err, "the table of tensors");
+    if (status == MODEL_OK && !options->no_tensors)
+        status = add_tensors(object, table, ordered, options, err);
     if (status == MODEL_OK && !add_aliases(object, table))
         status = error_no_memory(err, "the table of tensors");
-    if (status == MODEL_OK)
+    if (status == MODEL_OK && !options->no_tree)
         status = tensor_tree_add(object, ordered, table->n_tensors, err);
     free(ordered);
     return status;

@@ -7,10 +7,14 @@
 #include "tensor_table.h"
 
 struct inspection_options {
-    bool statistics; /* read all data */
+    bool statistics;          /* read all data */
+    bool no_tensors, no_tree; /* leave those out: of a million tensors each is seconds */
     statistics_cancelled_fn *cancelled;
     void *context;
 };
+
+/* The tensors in the order of tensor_tree_compare(); free() the array. NULL without memory. */
+const struct model_tensor **inspection_order(const struct tensor_table *table);
 
 /* Adds to an object: "form", "parameters", "bytes", "dtypes": {"F32": elements}, "tensors": [{"name", "dtype",
  * "shape", "bytes"[, "statistics": {"min", "max", "mean", "std", "nan", "infinite", "zero"}]}], "aliases":

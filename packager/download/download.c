@@ -348,8 +348,9 @@ static model_status without_hub(const struct download_options *options, model_st
     return status;
 }
 
+/* ret_damaged NULL: a signed package that is damaged is not looked for; else nothing is done when there is one. */
 static model_status run_once(const struct download_options *options, struct download_result *ret,
-                             bool *ret_lost, struct model_error *err)
+                             bool *ret_lost, char **ret_damaged, struct model_error *err)
 {
     struct download download;
     bool lost = false;
@@ -358,6 +359,10 @@ static model_status run_once(const struct download_options *options, struct down
         return without_hub(options, status, ret, err);
     if (status != MODEL_OK)
         return status;
+    if (ret_damaged != NULL && download_find_damaged(&download, ret_damaged)) {
+        download_end(&download);
+        return MODEL_OK;
+    }
     status = download_check_signature(options->signature, download.present, options->id, err);
     if (status == MODEL_OK)
         status = download_transfer(&download, err);
@@ -378,20 +383,35 @@ static model_status run_once(const struct download_options *options, struct down
     return status;
 }
 
+/* A signed package that was damaged is mended first, and is what is found then. */
+static model_status run_mending(const struct download_options *options, struct download_result *ret,
+                                bool *ret_lost, struct model_error *err)
+{
+    struct download_options again = *options;
+    char *damaged = NULL;
+    model_status status = run_once(options, ret, ret_lost, &damaged, err);
+    if (damaged == NULL)
+        return status;
+    again.force = false;
+    status = download_mend(options, damaged, err);
+    free(damaged);
+    return status == MODEL_OK ? run_once(&again, ret, ret_lost, NULL, err) : status;
+}
+
 model_status download_run(const struct download_options *options, struct download_result *ret,
                           struct model_error *err)
 {
     bool lost = false;
     if (options->offline)
         return run_offline(options, ret, err);
-    model_status status = run_once(options, ret, &lost, err);
+    model_status status = run_mending(options, ret, &lost, err);
     if (status == MODEL_OK || !lost)
         return status;
     /* another process removed a package that shares files with this one */
     log_write(&options->hub.log, MODEL_LOG_WARN,
               "files of '%s' vanished from the store; starting over", options->id);
     lost = false;
-    status = run_once(options, ret, &lost, err);
+    status = run_mending(options, ret, &lost, err);
     if (status != MODEL_OK && lost)
         status = error_set(err, MODEL_BUSY, "'%s' is being removed by another process; try again",
                            options->id);

@@ -88,6 +88,14 @@ bool download_look_up(const struct store *store, struct plan_file *planned);
 model_status download_check_signature(const struct signature_policy *policy, const char *dir,
                                       const char *id, struct model_error *err);
 
+/* Whether the store has what is planned in a signed package, but damaged, which is to be mended as it is; its folder is to be
+ * freed. Not if everything is to be fetched anyway, unless a signature is wanted. */
+bool download_find_damaged(const struct download *download, char **ret_dir);
+/* Mends it, after the download has ended; options: the download's. What cannot be, because a file came from no hub, is
+ * MODEL_OK with a warning unless a signature is wanted. */
+model_status download_mend(const struct download_options *options, const char *dir,
+                           struct model_error *err);
+
 /* MODELHOST_OFFLINE when a pattern of --include fits no file of the package, or when it has no weights
  * and they were not left out on purpose. */
 model_status download_check_asked(const struct selection_rules *rules,

@@ -56,10 +56,12 @@ static void leave_out_local(struct manifest *manifest)
 }
 
 model_status lockfile_add(struct lockfile *lockfile, const struct store_entry *entry, bool hub_only,
-                          struct model_error *err)
+                          const struct trusted_keys *keys, struct model_error *err)
 {
     struct locked_package package = {0};
-    model_status status = manifest_read(entry->dir, &package.manifest, err);
+    model_status status = locked_signer_find(entry->dir, keys, &package.signer, err);
+    if (status == MODEL_OK)
+        status = manifest_read(entry->dir, &package.manifest, err);
     if (status != MODEL_OK)
         return status;
     if (hub_only)
@@ -108,6 +110,7 @@ static bool print_package(json_node *array, struct locked_package *package)
         qsort(package->refs, package->n_refs, sizeof *package->refs, compare_refs);
     for (size_t i = 0; i < package->n_refs; i++)
         good = json_add_string(refs, NULL, package->refs[i]) != NULL && good;
+    good = locked_signer_print(item, &package->signer) && good;
     return json_add_tree(array, NULL, item) != NULL && good;
 }
 
@@ -173,6 +176,8 @@ static model_status read_package(const json_node *node, const char *what, struct
     free(key);
     if (status == MODEL_OK)
         status = read_refs(json_member(node, "refs"), what, &package, err);
+    if (status == MODEL_OK)
+        status = locked_signer_parse(json_member(node, "signer"), what, &package.signer, err);
     if (status == MODEL_OK)
         return append(lockfile, &package, err);
     finish_package(&package);

@@ -1,12 +1,13 @@
 /* lockfile.h - modelhost.lock: packages down to the digest of every file, to be kept with a project.
  *
- *   {"lock_version":1, "packages":[{"refs":["main"], ...what metadata.json says, without times}]}
+ *   {"lock_version":1, "packages":[{"refs":["main"], "signer":{...}, ...what metadata.json says, without times}]}
  *
  * Packages are ordered by id and commit, files by path: the same packages give the same bytes. Read as
  * hostile. [any-thread] */
 #ifndef LOCKFILE_H
 #define LOCKFILE_H
 
+#include "locked_signer.h"
 #include "store.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct locked_package {
     struct manifest manifest;
     char **refs; /* (n_refs) branches and tags that lead to it */
     size_t n_refs;
+    struct locked_signer signer;
 };
 
 struct lockfile {
@@ -28,9 +30,10 @@ struct lockfile {
     size_t n_packages;
 };
 
-/* Adds a package of the store. hub_only leaves out what came from no hub: the plugin, model_info.json. */
+/* Adds a package of the store. hub_only leaves out what came from no hub: the plugin, model_info.json. By the keys its
+ * signer is told; MODELHOST_UNTRUSTED: its signature does not fit. */
 model_status lockfile_add(struct lockfile *lockfile, const struct store_entry *entry, bool hub_only,
-                          struct model_error *err);
+                          const struct trusted_keys *keys, struct model_error *err);
 /* JSON text, ordered, to be freed; NULL without memory. Orders the packages. */
 char *lockfile_print(struct lockfile *lockfile);
 /* `what` names it in errors. MODEL_CORRUPT, MODEL_UNSUPPORTED: a newer version. */

@@ -3,11 +3,11 @@
 #include "package_sync.h"
 #include "errors.h"
 #include "files.h"
-#include "package_build.h"
+#include "manifest_blobs.h"
+#include "package_repair.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 /* ---- looking */
@@ -81,8 +81,10 @@ static model_status judge(const struct store *store, const struct locked_package
     if (!fits) {
         *ret_why = text_format("%s@%.12s has other files than were locked", manifest->id,
                                manifest->revision);
-    } else if (manifest_read(dir, &have, &damage) != MODEL_OK ||
-               store_check_package(store, dir, &have, &damage) != MODEL_OK) {
+    } else if (manifest_read(dir, &have, &damage) != MODEL_OK) {
+        *ret_why = text_format("%s", damage.message);
+    } else if (store_check_package(store, dir, &have, &damage) != MODEL_OK) {
+        *ret = SYNC_DAMAGED;
         *ret_why = text_format("%s", damage.message);
     } else {
         *ret = SYNC_SAME;
@@ -121,36 +123,37 @@ model_status package_sync_look(const struct store *store, const struct locked_pa
     return status;
 }
 
-/* ---- getting what is lacking */
-
-static bool has_blob(const struct store *store, const struct manifest_file *file)
+model_status package_sync_signer(const struct store *store, const struct locked_package *locked,
+                                 enum signer_state *ret, char **ret_why, struct model_error *err)
 {
-    return store_blob_is_good(store, file->sha256, file->size_bytes) != 0;
+    const struct manifest *manifest = &locked->manifest;
+    char *dir = find_locked(store, manifest);
+    char *name = text_format("%s@%.12s", manifest->id, manifest->revision);
+    model_status status = MODEL_OK;
+    if (name == NULL)
+        status = error_no_memory(err, "a name");
+    else if (dir == NULL)
+        *ret = SIGNER_SAME;
+    else
+        status = locked_signer_compare(&locked->signer, dir, name, ret, ret_why, err);
+    free(name);
+    free(dir);
+    return status;
 }
+
+/* ---- getting what is lacking */
 
 static bool lacks_local_files(const struct store *store, const struct manifest *manifest)
 {
     for (size_t i = 0; i < manifest->n_files; i++)
-        if (manifest->files[i].source == NULL && !has_blob(store, &manifest->files[i]))
+        if (manifest->files[i].source == NULL &&
+            !manifest_blob_is_there(store, &manifest->files[i]))
             return true;
     return false;
 }
 
-/* A pattern that only this name fits. */
-static char *exact_pattern(const char *name)
-{
-    struct buffer text = BUFFER_INIT(8192);
-    model_status status = MODEL_OK;
-    for (const char *c = name; *c != '\0' && status == MODEL_OK; c++)
-        status = strchr("*?[", *c) != NULL ? buffer_printf(&text, "[%c]", *c)
-                                           : buffer_append(&text, c, 1);
-    char *pattern = status == MODEL_OK ? buffer_take(&text) : NULL;
-    buffer_finish(&text);
-    return pattern;
-}
-
 static model_status fetch(const struct manifest *manifest, const struct download_options *given,
-                          const char *store_folder, char **patterns, size_t n_patterns,
+                          const char *store_folder, const struct blob_patterns *patterns,
                           struct model_error *err)
 {
     struct download_options options = *given;
@@ -158,8 +161,8 @@ static model_status fetch(const struct manifest *manifest, const struct download
     options.id = manifest->id;
     options.revision = manifest->revision;
     options.store_dir = store_folder;
-    options.rules = (struct selection_rules){.includes = (const char *const *)patterns,
-                                             .n_includes = n_patterns,
+    options.rules = (struct selection_rules){.includes = (const char *const *)patterns->patterns,
+                                             .n_includes = patterns->n_patterns,
                                              .allow_pickle = true}; /* as it was locked */
     model_status status = download_run(&options, &result, err);
     download_result_finish(&result);
@@ -170,78 +173,11 @@ static model_status fetch_files(const struct store *store, const struct manifest
                                 const struct download_options *options, bool all,
                                 struct model_error *err)
 {
-    char **patterns = calloc(manifest->n_files + 1, sizeof *patterns);
-    size_t n = 0;
-    model_status status = patterns != NULL ? MODEL_OK : error_no_memory(err, "a list of files");
-    for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++) {
-        if (manifest->files[i].source == NULL || (!all && has_blob(store, &manifest->files[i])))
-            continue;
-        patterns[n] = exact_pattern(manifest->files[i].source);
-        if (patterns[n++] == NULL)
-            status = error_no_memory(err, "a list of files");
-    }
-    if (status == MODEL_OK && n > 0)
-        status = fetch(manifest, options, store_dir(store), patterns, n, err);
-    for (size_t i = 0; i < n; i++)
-        free(patterns[i]);
-    free(patterns);
-    return status;
-}
-
-/* ---- plugins */
-
-/* Makes the file a blob when it is the one that was locked. */
-static model_status try_plugin(const struct store *store, const char *path,
-                               const struct manifest_file *wanted, struct model_error *err)
-{
-    struct stat info;
-    char hex[SHA256_HEX_BYTES], *staging = NULL, *copy = NULL;
-    uint64_t size_bytes = 0;
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) ||
-        (uint64_t)info.st_size != wanted->size_bytes)
-        return MODEL_OK;
-    model_status status = store_make_staging(store, &staging, err);
-    if (status == MODEL_OK && (copy = path_join(staging, "plugin")) == NULL)
-        status = error_no_memory(err, "a path");
-    if (status == MODEL_OK)
-        status = copy_file_hashed(path, copy, hex, &size_bytes, err);
-    if (status == MODEL_OK && strcmp(hex, wanted->sha256) == 0)
-        status = store_add_blob(store, copy, hex, err);
-    store_end_staging(store, staging);
-    free(copy);
-    return status;
-}
-
-static model_status search_folder(const struct store *store, const char *folder,
-                                  const struct manifest_file *wanted, struct model_error *err)
-{
-    struct dir_list list = {0};
-    model_status status = MODEL_OK;
-    if (dir_read(folder, &list, NULL) != MODEL_OK)
-        return MODEL_OK;
-    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
-        char *path = path_join(folder, list.names[i]);
-        status =
-            path != NULL ? try_plugin(store, path, wanted, err) : error_no_memory(err, "a path");
-        free(path);
-    }
-    dir_list_finish(&list);
-    return status;
-}
-
-/* The plugin path's folders, separated by ':'. */
-static model_status search_plugins(const struct store *store, const char *plugin_path,
-                                   const struct manifest_file *wanted, struct model_error *err)
-{
-    model_status status = MODEL_OK;
-    for (const char *at = plugin_path; at != NULL && *at != '\0' && status == MODEL_OK;) {
-        size_t n = strcspn(at, ":");
-        char *folder = text_format("%.*s", (int)n, at);
-        status = folder != NULL ? search_folder(store, folder, wanted, err)
-                                : error_no_memory(err, "a path");
-        free(folder);
-        at += n + (at[n] == ':');
-    }
+    struct blob_patterns patterns = {0};
+    model_status status = blob_patterns_make(store, manifest, all, &patterns, err);
+    if (status == MODEL_OK && patterns.n_patterns > 0)
+        status = fetch(manifest, options, store_dir(store), &patterns, err);
+    blob_patterns_finish(&patterns);
     return status;
 }
 
@@ -251,15 +187,15 @@ static model_status check_all(const struct store *store, const struct manifest *
     model_status status = MODEL_OK;
     for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++) {
         const struct manifest_file *file = &manifest->files[i];
-        if (has_blob(store, file))
+        if (manifest_blob_is_there(store, file))
             continue;
         if (file->source != NULL)
             return error_set(err, MODEL_CORRUPT,
                              "%s: the hub has other bytes of '%.200s' at %.12s than sha256 %s, "
                              "which was locked; if that is right, lock it again",
                              manifest->id, file->path, manifest->revision, file->sha256);
-        status = search_plugins(store, plugin_path, file, err);
-        if (status == MODEL_OK && !has_blob(store, file))
+        status = manifest_blob_search(store, plugin_path, file, err);
+        if (status == MODEL_OK && !manifest_blob_is_there(store, file))
             status = error_set(err, MODEL_NOT_FOUND,
                                "%s: '%.200s' (sha256 %s) came from no hub and is neither in the "
                                "store nor on the plugin path; put that very plugin there, or lock "
@@ -326,8 +262,9 @@ static model_status install(const struct store *store, const struct locked_packa
     return status;
 }
 
-model_status package_sync_make(const struct store *store, const struct locked_package *locked,
-                               const struct download_options *options, struct model_error *err)
+/* Fetches what is lacking, and installs. */
+static model_status make_package(const struct store *store, const struct locked_package *locked,
+                                 const struct download_options *options, struct model_error *err)
 {
     char *dir = find_locked(store, &locked->manifest);
     /* without local files in the lock the download makes the package, with the plugin of this place; else it
@@ -339,4 +276,22 @@ model_status package_sync_make(const struct store *store, const struct locked_pa
     if (status == MODEL_OK)
         status = check_all(store, &locked->manifest, options->plugin_path, err);
     return status == MODEL_OK ? install(store, locked, err) : status;
+}
+
+model_status package_sync_make(const struct store *store, const struct locked_package *locked,
+                               enum sync_state state, const struct download_options *options,
+                               struct model_error *err)
+{
+    struct package_repaired repaired = {0};
+    char *dir = state == SYNC_DAMAGED ? find_locked(store, &locked->manifest) : NULL;
+    if (dir == NULL)
+        return make_package(store, locked, options, err);
+    model_status status = package_repair(store, dir, options, &repaired, err);
+    free(dir);
+    if (status == MODEL_OK)
+        return install(store, locked, err);
+    /* where no signature is wanted it may be made anew in another way */
+    return options->signature == NULL && (status == MODEL_CORRUPT || status == MODEL_NOT_FOUND)
+               ? make_package(store, locked, options, err)
+               : status;
 }

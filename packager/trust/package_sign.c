@@ -12,45 +12,65 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct work {
     const struct package_signing *signing;
-    char *dir; /* real */
+    char *dir;      /* real */
+    bool is_stored; /* a package of a store */
     struct package_papers papers;
     struct manifest manifest;
     bool made_manifest;
+    struct signed_changes changes;
     char *plugin; /* to be warned of; NULL */
     struct model_error *err;
 };
+
+/* Takes over the manifest that was made of the files. */
+static model_status take_manifest(struct work *work, struct manifest *made)
+{
+    char *text = manifest_print(made);
+    if (text == NULL) {
+        manifest_finish(made);
+        return error_no_memory(work->err, "a manifest");
+    }
+    manifest_finish(&work->manifest);
+    free(work->papers.text);
+    work->manifest = *made;
+    work->papers.text = text;
+    work->papers.n_bytes = strlen(text);
+    work->made_manifest = true;
+    return MODEL_OK;
+}
 
 /* What "ns/name" a folder means that does not say: its own name. */
 static model_status make_manifest(struct work *work)
 {
     const struct package_signing *signing = work->signing;
     const char *id = signing->id != NULL ? signing->id : path_base(work->dir);
+    struct manifest made = {0};
     char *backends = path_join(work->dir, "backends");
     const bool is_package = backends != NULL && path_is_dir(backends);
     free(backends);
     if (!is_package)
         return error_set(work->err, MODEL_NOT_FOUND,
                          "%s is no package: neither metadata.json nor backends/", work->dir);
-    model_status status = author_manifest_make(work->dir, id, signing->revision, signing->now,
-                                               &work->manifest, work->err);
+    model_status status =
+        author_manifest_make(work->dir, id, signing->revision, signing->now, &made, work->err);
     if (status == MODEL_INVALID_ARGUMENT && signing->id == NULL)
         error_advise(work->err, "give the package's id with --name");
-    if (status != MODEL_OK)
-        return status;
-    work->papers.text = manifest_print(&work->manifest);
-    if (work->papers.text == NULL)
-        return error_no_memory(work->err, "a manifest");
-    work->papers.n_bytes = strlen(work->papers.text);
-    work->made_manifest = true;
-    return MODEL_OK;
+    return status == MODEL_OK ? take_manifest(work, &made) : status;
+}
+
+static bool is_named(const struct package_signing *signing)
+{
+    return signing->id != NULL || signing->revision != NULL;
 }
 
 static model_status parse(struct work *work)
 {
-    if (work->signing->id != NULL || work->signing->revision != NULL)
+    const bool may_be_named = work->signing->renew && !work->is_stored && path_is_dir(work->dir);
+    if (is_named(work->signing) && !may_be_named)
         return error_set(work->err, MODEL_INVALID_ARGUMENT,
                          "%s has a metadata.json, which says its id and revision: they are for a "
                          "folder without; remove that file if it is to be made anew",
@@ -70,7 +90,118 @@ static model_status make_signature(const struct work *work, char **ret)
     return status;
 }
 
+/* ---- the signature that is there */
+
+/* What is known of who made it: the key that signs now, or one of the list; NULL: nothing. */
+static const struct public_key *find_key(const struct work *work, const struct signature_file *file,
+                                         struct public_key *own)
+{
+    const struct trusted_keys *keys = work->signing->keys;
+    const struct trusted_key *known = keys != NULL ? trusted_keys_find(keys, file->key_id) : NULL;
+    secret_key_public(work->signing->key, own);
+    if (memcmp(own->id, file->key_id, KEY_ID_BYTES) == 0)
+        return own;
+    return known != NULL ? &known->key : NULL;
+}
+
+static model_status refuse_signature(const struct work *work, const struct signature_file *file,
+                                     enum signature_fit fit)
+{
+    char id[KEY_ID_TEXT_BYTES];
+    key_id_write(file->key_id, id);
+    if (fit == SIGNATURE_DAMAGED)
+        return error_set(work->err, MODELHOST_UNTRUSTED,
+                         "%s: the signature that is there is bad: the key %s has not made it so; "
+                         "look through the package, then --renew signs it anew, or get it again",
+                         work->dir, id);
+    return error_set(work->err, MODELHOST_UNTRUSTED,
+                     "%s: metadata.json was changed since the key %s signed it; if the change is "
+                     "yours, --renew signs it as it is now, else get the package again",
+                     work->dir, id);
+}
+
+/* What nobody here can judge, by a key that is not known, is replaced without a word. */
+static model_status check_signature(struct work *work)
+{
+    struct signature_file file = {.trusted_comment = NULL};
+    struct public_key own;
+    if (work->papers.signature == NULL)
+        return MODEL_OK;
+    model_status status = signature_file_parse(work->papers.signature, work->papers.signature_bytes,
+                                               PACKAGE_SIGNATURE_NAME, &file, work->err);
+    const bool is_none = status == MODEL_CORRUPT || status == MODEL_UNSUPPORTED;
+    if (is_none && !work->signing->renew)
+        error_advise(work->err, "look through the package, then --renew signs it anew");
+    if (status != MODEL_OK)
+        return is_none && work->signing->renew
+                   ? signed_changes_add(&work->changes, SIGNED_CHANGED, PACKAGE_SIGNATURE_NAME,
+                                        work->err)
+                   : status;
+    const struct public_key *key = find_key(work, &file, &own);
+    const enum signature_fit fit =
+        key != NULL ? signature_file_fit(&file, key, work->papers.text, work->papers.n_bytes)
+                    : SIGNATURE_FITS;
+    if (fit != SIGNATURE_FITS && !work->signing->renew)
+        status = refuse_signature(work, &file, fit);
+    else if (fit != SIGNATURE_FITS)
+        status = signed_changes_add(
+            &work->changes, SIGNED_CHANGED,
+            fit == SIGNATURE_DAMAGED ? PACKAGE_SIGNATURE_NAME : "metadata.json", work->err);
+    signature_file_finish(&file);
+    return status;
+}
+
 /* ---- folders */
+
+static model_status refuse_changes(const struct work *work, const struct signed_changes *changes)
+{
+    char *text = signed_changes_text(changes);
+    if (text == NULL)
+        return error_no_memory(work->err, "a list of files");
+    model_status status =
+        error_set(work->err, MODEL_CORRUPT,
+                  "%s was changed since it was %s: %s; if that is yours, --renew signs it as it is "
+                  "now, else get the package again",
+                  work->dir, work->papers.signature != NULL ? "signed" : "made", text);
+    free(text);
+    return status;
+}
+
+/* The files are not those of the manifest, or it is to get another name. */
+static model_status renew_manifest(struct work *work)
+{
+    const struct package_signing *signing = work->signing;
+    struct manifest made = {0};
+    struct signed_changes changes = {0};
+    model_status status =
+        author_manifest_make(work->dir, signing->id != NULL ? signing->id : work->manifest.id,
+                             signing->revision, signing->now, &made, work->err);
+    if (status != MODEL_OK)
+        return status;
+    status = signed_changes_find(&work->manifest, &made, &changes, work->err);
+    if (status == MODEL_OK && changes.n_changes == 0 && !is_named(signing))
+        status = store_verify_package(work->dir, NULL, NULL, work->err); /* what it is then */
+    else if (status == MODEL_OK && !signing->renew)
+        status = refuse_changes(work, &changes);
+    if (status != MODEL_OK || !signing->renew) {
+        manifest_finish(&made);
+        signed_changes_finish(&changes);
+        return status;
+    }
+    signed_changes_finish(&work->changes);
+    work->changes = changes;
+    return take_manifest(work, &made);
+}
+
+static model_status check_files(struct work *work)
+{
+    model_status status = store_verify_package(work->dir, NULL, NULL, work->err);
+    if (work->is_stored)
+        return status;
+    return status == MODEL_CORRUPT || (status == MODEL_OK && is_named(work->signing))
+               ? renew_manifest(work)
+               : status;
+}
 
 static model_status write_paper(const struct work *work, const char *name, const char *text)
 {
@@ -79,6 +210,17 @@ static model_status write_paper(const struct work *work, const char *name, const
                                        : error_no_memory(work->err, "a path");
     free(path);
     return status;
+}
+
+/* At no moment a signature lies beside a manifest that it is not of. */
+static model_status write_manifest(const struct work *work)
+{
+    char *path = path_join(work->dir, PACKAGE_SIGNATURE_NAME);
+    if (path == NULL)
+        return error_no_memory(work->err, "a path");
+    (void)unlink(path);
+    free(path);
+    return write_paper(work, "metadata.json", work->papers.text);
 }
 
 /* Which plugin would run more than what is signed. One that cannot be read is not for a warning. */
@@ -106,11 +248,13 @@ static model_status sign_folder(struct work *work)
     else if (status == MODEL_OK)
         status = parse(work);
     if (status == MODEL_OK && !work->made_manifest)
-        status = store_verify_package(work->dir, NULL, NULL, work->err);
+        status = check_signature(work);
+    if (status == MODEL_OK && !work->made_manifest)
+        status = check_files(work);
     if (status == MODEL_OK)
         status = make_signature(work, &signature);
     if (status == MODEL_OK && work->made_manifest)
-        status = write_paper(work, "metadata.json", work->papers.text);
+        status = write_manifest(work);
     if (status == MODEL_OK)
         status = write_paper(work, PACKAGE_SIGNATURE_NAME, signature);
     if (status == MODEL_OK)
@@ -147,6 +291,8 @@ static model_status read_archive(struct work *work)
     if (status == MODEL_OK)
         status = parse(work);
     if (status == MODEL_OK)
+        status = check_signature(work);
+    if (status == MODEL_OK)
         status = check_contents(work, archive);
     archive_close(archive);
     return status;
@@ -170,15 +316,21 @@ model_status package_sign(const struct package_signing *signing, struct package_
     struct work work = {.signing = signing, .dir = realpath(signing->path, NULL), .err = err};
     if (work.dir == NULL)
         return error_set_errno(err, errno, "cannot open %s", signing->path);
+    char *stored_id = package_id_of_folder(work.dir);
+    work.is_stored = stored_id != NULL;
+    free(stored_id);
     model_status status = path_is_dir(work.dir) ? sign_folder(&work) : sign_archive(&work);
     if (status == MODEL_OK) {
         *ret = (struct package_signed){.id = work.manifest.id,
                                        .revision = work.manifest.revision,
                                        .n_files = work.manifest.n_files,
                                        .made_manifest = work.made_manifest,
+                                       .changes = work.changes,
                                        .plugin = work.plugin};
         work.manifest.id = work.manifest.revision = NULL;
+        work.changes = (struct signed_changes){0};
     }
+    signed_changes_finish(&work.changes);
     manifest_finish(&work.manifest);
     package_papers_finish(&work.papers);
     free(work.dir);
@@ -190,5 +342,6 @@ void package_signed_finish(struct package_signed *result)
     free(result->id);
     free(result->revision);
     free(result->plugin);
+    signed_changes_finish(&result->changes);
     *result = (struct package_signed){0};
 }

@@ -2,6 +2,7 @@
  * one until there is none. */
 #include "archive_frames.h"
 #include "archive_zstd.h"
+#include "cipher_primitives.h"
 #include "errors.h"
 
 #include <pthread.h>
@@ -95,6 +96,18 @@ static size_t content_bytes(const struct archive_index *index, const struct arch
     return left < index->frame_bytes ? (size_t)left : index->frame_bytes;
 }
 
+/* Which entry of which archive it is that cannot be decoded. */
+static model_status say_where(const struct decoding *decoding, model_status status,
+                              struct model_error *err)
+{
+    if (status != MODEL_CORRUPT)
+        return status;
+    error_prefix(err, "%s: decompression: entry '%.200s'", decoding->file->path,
+                 decoding->entry->path);
+    error_advise(err, "get the file again");
+    return status;
+}
+
 static model_status decode_one(void *context, size_t i, struct model_error *err)
 {
     const struct decoding *decoding = context;
@@ -102,19 +115,24 @@ static model_status decode_one(void *context, size_t i, struct model_error *err)
     const size_t n_bytes = decoding->entry->frames[frame];
     const size_t want_bytes = content_bytes(decoding->index, decoding->entry, frame);
     if (n_bytes > archive_zstd_bound(decoding->index->frame_bytes))
-        return error_set(err, MODEL_CORRUPT,
-                         "%s: decompression: entry '%.200s': a frame of %zu bytes is larger than "
-                         "any of its content; get the file again",
-                         decoding->file->path, decoding->entry->path, n_bytes);
+        return say_where(decoding,
+                         error_set(err, MODEL_CORRUPT,
+                                   "a frame of %zu bytes is larger than any of its content",
+                                   n_bytes),
+                         err);
     uint8_t *stored = malloc(n_bytes);
     if (stored == NULL)
         return error_no_memory(err, "a frame of an archive");
     model_status status = archive_payload_read(decoding->file, decoding->entry,
                                                decoding->offsets[i], stored, n_bytes, err);
-    if (status == MODEL_OK)
-        status = archive_zstd_decompress(stored, n_bytes,
-                                         decoding->data + i * decoding->index->frame_bytes,
-                                         want_bytes, decoding->file->path, err);
+    if (status == MODEL_OK) /* what the layer below refuses it has named */
+        status = say_where(decoding,
+                           archive_zstd_decompress(
+                               stored, n_bytes, decoding->data + i * decoding->index->frame_bytes,
+                               want_bytes, err),
+                           err);
+    if (decoding->entry->is_encrypted) /* it was decrypted by now */
+        cipher_wipe(stored, n_bytes);
     free(stored);
     return status;
 }

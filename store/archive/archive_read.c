@@ -2,6 +2,7 @@
  * the digest on its way; only what is mapped from the file is compared on its own. */
 #include "archive_frames.h"
 #include "archive_private.h"
+#include "cipher_primitives.h"
 #include "errors.h"
 #include "files.h"
 
@@ -114,6 +115,8 @@ static model_status pour_open(const struct archive *archive, const struct archiv
         }
         at += n_bytes;
     }
+    if (data != NULL && entry->is_encrypted)
+        cipher_wipe(data, most);
     free(data);
     if (status == MODEL_OK)
         return compare(archive, entry, digest, err);
@@ -209,6 +212,16 @@ model_status archive_read_part(const struct archive *archive, const struct archi
 
 /* ---- files in memory and mappings */
 
+static void leave_out_of_dumps(void *data, size_t size_bytes)
+{
+#ifdef MADV_DONTDUMP
+    (void)madvise(data, size_bytes, MADV_DONTDUMP);
+#else
+    (void)data;
+    (void)size_bytes;
+#endif
+}
+
 /* All frames or chunks at once, straight into their place. */
 static model_status decode_into(const struct archive *archive, const struct archive_entry *entry,
                                 const struct memory_file *file, struct model_error *err)
@@ -219,6 +232,8 @@ static model_status decode_into(const struct archive *archive, const struct arch
     void *data = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
     if (data == MAP_FAILED)
         return error_set_errno(err, errno, "no memory for '%.200s'", entry->path);
+    if (entry->is_encrypted)
+        leave_out_of_dumps(data, n_bytes);
     const struct archive_source_file source = source_of(archive);
     model_status status =
         entry->method == ARCHIVE_ZSTD_FRAMES

@@ -39,34 +39,24 @@ static bool has_checksum(const uint8_t *frame, size_t frame_bytes)
 }
 
 model_status archive_zstd_decompress(const void *frame, size_t frame_bytes, void *data,
-                                     size_t size_bytes, const char *what, struct model_error *err)
+                                     size_t size_bytes, struct model_error *err)
 {
     const unsigned long long content_bytes = ZSTD_getFrameContentSize(frame, frame_bytes);
     if (content_bytes == ZSTD_CONTENTSIZE_ERROR || content_bytes == ZSTD_CONTENTSIZE_UNKNOWN)
-        return error_set(err, MODEL_CORRUPT,
-                         "%s: decompression: not a zstd frame that states its size; "
-                         "get the file again",
-                         what);
+        return error_set(err, MODEL_CORRUPT, "not a zstd frame that states its size");
     if (!has_checksum(frame, frame_bytes))
-        return error_set(
-            err, MODEL_CORRUPT,
-            "%s: decompression: a zstd frame without a checksum; pack the package again", what);
+        return error_set(err, MODEL_CORRUPT,
+                         "a zstd frame without a checksum; pack the package again");
     if (content_bytes != size_bytes)
         return error_set(err, MODEL_CORRUPT,
-                         "%s: decompression: a zstd frame says it holds %llu bytes, the metadata "
-                         "says %zu; get the file again",
-                         what, content_bytes, size_bytes);
+                         "a zstd frame says it holds %llu bytes, the metadata says %zu",
+                         content_bytes, size_bytes);
     if (ZSTD_findFrameCompressedSize(frame, frame_bytes) != frame_bytes)
-        return error_set(err, MODEL_CORRUPT,
-                         "%s: decompression: not one zstd frame of %zu bytes; "
-                         "get the file again",
-                         what, frame_bytes);
+        return error_set(err, MODEL_CORRUPT, "not one zstd frame of %zu bytes", frame_bytes);
     size_t n = ZSTD_decompress(data, size_bytes, frame, frame_bytes);
     if (ZSTD_isError(n) || n != size_bytes)
-        return error_set(err, MODEL_CORRUPT,
-                         "%s: decompression: a damaged zstd frame: %s; get the "
-                         "file again",
-                         what, ZSTD_isError(n) ? ZSTD_getErrorName(n) : "it ended early");
+        return error_set(err, MODEL_CORRUPT, "a damaged zstd frame: %s",
+                         ZSTD_isError(n) ? ZSTD_getErrorName(n) : "it ended early");
     return MODEL_OK;
 }
 

@@ -14,9 +14,10 @@ model_status archive_zstd_compress(const void *data, size_t size_bytes, int leve
                                    size_t frame_capacity, size_t *ret_frame_bytes,
                                    struct model_error *err);
 /* Decompresses one whole frame into exactly size_bytes. The frame's own word on its size is compared
- * before memory is touched. MODEL_CORRUPT: it is not one frame, says another size, or is damaged. */
+ * before memory is touched. MODEL_CORRUPT: it is not one frame, says another size, or is damaged; the
+ * sentence says so of "a zstd frame", whose place the caller puts before it. */
 model_status archive_zstd_decompress(const void *frame, size_t frame_bytes, void *data,
-                                     size_t size_bytes, const char *what, struct model_error *err);
+                                     size_t size_bytes, struct model_error *err);
 
 /* Which zstd that is: "1.5.4". */
 const char *archive_zstd_version(void);

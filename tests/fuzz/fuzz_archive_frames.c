@@ -16,8 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     uint8_t *content = malloc(want_bytes > 0 ? want_bytes : 1); /* the sanitizer guards its end */
     if (content == NULL)
         return 0;
-    if (archive_zstd_decompress(data + 2, size_bytes - 2, content, want_bytes, "a", &err) !=
-            MODEL_OK &&
+    if (archive_zstd_decompress(data + 2, size_bytes - 2, content, want_bytes, &err) != MODEL_OK &&
         err.message[0] == '\0')
         abort();
     free(content);

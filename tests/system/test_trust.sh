@@ -157,11 +157,31 @@ run unpack "$work/plain.mhp" -o "$work/x" -q
 rm "$work/x/metadata.json.minisig"
 same 'with the same contents' "$(diff -r "$work/plain" "$work/x")" ''
 echo x >"$facts/extra"
-fails 'what is not listed is not packed with a signature' 7 "pkgmgr: 'extra' is in $facts, which is signed, but not in its metadata.json; remove it, or make the manifest anew and sign it" pack "$facts" -o "$work/y.mhp"
+fails 'what is not listed is not packed with a signature' 7 "pkgmgr: 'extra' is in $facts, which is signed, but not in its metadata.json; remove it, or 'pkgmgr sign --renew' signs it, too" pack "$facts" -o "$work/y.mhp"
 rm "$facts/extra"
 echo x >"$work/plain/extra"
 fails 'nor without one' 7 "pkgmgr: 'extra' is in $work/plain, but not in its metadata.json; remove it, or let 'pkgmgr install' add it if it is a plugin" pack "$work/plain" -o "$work/y.mhp"
 rm "$work/plain/extra"
+cp -r "$facts" "$work/stale"
+for file in backends/cpu/model.safetensors backends/cpu/libmodel.so tokenizer.json; do
+    printf 'damage' | dd of="$work/stale/$file" bs=1 seek=9 conv=notrunc status=none
+    fails "a changed $file is not packed as signed" 7 "pkgmgr: $work/stale/$file is not what metadata.json lists: SHA-256 $(sha256sum "$work/stale/$file" | cut -c1-12)..., want $(sha256sum "$facts/$file" | cut -c1-12)...; it was changed since it was signed: get it again, or 'pkgmgr sign --renew' signs the package as it is now if that is yours" pack "$work/stale" -o "$work/y.mhp"
+    cp "$facts/$file" "$work/stale/$file"
+done
+sed -i 's/"requested_revision":[^,]*/"requested_revision": "v2"/' "$work/stale/metadata.json"
+fails 'nor a signature with a manifest that was changed' 7 "pkgmgr: $work/stale: metadata.json was changed since the key $ada signed it; get the package again, or sign it anew if the change is yours; --without-signature packs it without" pack "$work/stale" -o "$work/y.mhp"
+run pack "$work/stale" -o "$work/y.mhp" --without-signature -q
+same 'which can be left out' "$code" 0
+run verify "$work/y.mhp" --json
+ok 'and then is not there' json 'j["signature"]["state"] == "none"'
+rm "$work/y.mhp"
+cp "$facts/metadata.json" "$work/stale/metadata.json"
+sed -i '4s/^\(.\{20\}\)./\1A/; 4s/^\(.\{21\}\)./\1B/' "$work/stale/metadata.json.minisig"
+fails 'nor one that is bad' 7 "pkgmgr: $work/stale: the signature is bad: the key $ada (Ada L.) has not made it so, it is damaged or forged; get it again from who signed the package; --without-signature packs it without" pack "$work/stale" -o "$work/y.mhp"
+echo x >"$work/stale/metadata.json.minisig"
+run pack "$work/stale" -o "$work/y.mhp"
+same 'nor what is none' "$code" 7
+rm -r "$work/stale"
 
 # ---- the store
 
@@ -317,6 +337,19 @@ same 'beside such a file a worker is started anew' "$(asks)" 200
 lacks 'and nothing is called replaced' "$(cat "$work/err")" 'were replaced'
 stop_server
 wait "$server"
+"$pkgmgr" pack "$facts" -o "$work/shipped.mhp" --ship -q >/dev/null
+"$modelhost" serve -q facts="$work/shipped.mhp" --require-signature >"$work/fifo" 2>"$work/err" &
+server=$!
+read -r url <"$work/fifo"
+answer() { curl -s -m 20 "$url/v2/models/facts/infer" -d '{"inputs":[{"name":"input_ids","shape":[1,3],"datatype":"INT64","data":[2,5,3]},{"name":"attention_mask","shape":[1,3],"datatype":"INT64","data":[1,1,1]}]}'; }
+before=$(answer)
+has 'an archive for shipping answers' "$before" outputs
+printf '%0600000d' 0 | dd of="$work/shipped.mhp" bs=8192 seek=100 conv=notrunc status=none
+same 'what is written over its weights in place does not reach a model that runs' "$(answer)" "$before"
+stop_server
+wait "$server"
+run run "$work/shipped.mhp" --require-signature --text x
+same 'and the next one refuses it' "$code" 7
 changed() { # makes $work/t, a copy of the signed folder
     rm -rf "$work/t"
     cp -r "$facts" "$work/t"
@@ -414,6 +447,25 @@ at = data.index(b'trusted comment: timestamp', 128 + size)
 data[at + 30] ^= 1
 open(sys.argv[1], 'wb').write(data)
 PY
+cp "$work/t.mhp" "$work/signature.mhp"
+for file in backends/cpu/libmodel.so tokenizer.json backends/cpu/config.json backends/cpu/model.safetensors; do
+    python3 - "$work/facts.mhp" "$work/t.mhp" $file <<'PY'
+import json, sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+meta = json.loads(data[128:128 + int.from_bytes(data[32:40], 'little')])
+entry, = [entry for entry in meta["entries"] if entry["path"] == sys.argv[3]]
+data[entry["offset"] + entry.get("stored", entry["size"]) // 2] ^= 1
+open(sys.argv[2], 'wb').write(data)
+PY
+    for how in '--isolation inproc' '--isolation worker --verification standard' '--loading lazy'; do
+        # shellcheck disable=SC2086
+        run run "$work/t.mhp" $how --require-signature --text x
+        same "$file, $how: exit code" "$code" 7
+        has "$file, $how: the entry is named" "$(cat "$work/err")" ": entry '$file'"
+        same "$file, $how: with one advice" "$(grep -o '; [^;]*again' "$work/err")" '; get the file again'
+    done
+done
+cp "$work/signature.mhp" "$work/t.mhp"
 refuses 'a bit of the signature in an archive' 'the signature is bad: the key ' "$work/t.mhp"
 program=$pkgmgr
 fails 'verify of a package with a bad signature needs no flag' 7 "pkgmgr: $work/t.mhp: digests: the file's SHA-256 is not the one in its header: a bit was changed somewhere; get the file again" verify "$work/t.mhp" -q

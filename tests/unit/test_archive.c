@@ -1,8 +1,6 @@
 /* test_archive.c - archives as they are written and read again: store/archive/archive_write.c,
  * store/archive/archive_open.c, store/archive/archive_read.c, store/archive/archive_check.c,
- * store/archive/archive_frames.c; flipped bits are found.
- *
- * MODELHOST_TEST_ROUNDS says how many bits are flipped (default 500). */
+ * store/archive/archive_frames.c. */
 #include "archive.h"
 #include "archive_frames.h"
 #include "archive_write.h"
@@ -10,7 +8,6 @@
 #include "in_folder.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BIG_BYTES (9u << 20) /* three frames */
@@ -164,55 +161,6 @@ static void unpacks_into_a_sealed_file(void **state)
     buffer_finish(&bytes);
 }
 
-/* ---- bits that were flipped */
-
-/* What `pkgmgr unpack` and `verify` do. */
-static bool is_found_at_standard(const char *path)
-{
-    struct archive *archive = NULL;
-    bool found = archive_open(path, ARCHIVE_STANDARD, &archive, NULL) != MODEL_OK ||
-                 archive_check_file(archive, NULL) != MODEL_OK;
-    archive_close(archive);
-    return found;
-}
-
-static void finds_any_flipped_bit(void **state)
-{
-    (void)state;
-    struct model_error err = MODEL_ERROR_INIT;
-    static const struct {
-        int level;
-        bool weights;
-        size_t big_bytes;
-    } kinds[] = {{0, false, 100}, {1, false, 5000}, {3, true, 20000}, {3, false, 0}, {9, true, 9}};
-    const char *rounds_text = getenv("MODELHOST_TEST_ROUNDS");
-    const long rounds = rounds_text != NULL ? strtol(rounds_text, NULL, 10) : 500;
-    uint64_t random = 20261121;
-    for (size_t kind = 0; kind < 5; kind++) {
-        write_files(kinds[kind].big_bytes);
-        const char *path = in_folder("flipped.mhp");
-        assert_int_equal(pack(path, kinds[kind].level, kinds[kind].weights, &err), MODEL_OK);
-        assert_false(is_found_at_standard(path));
-        struct stat info;
-        const int fd = open(path, O_RDWR);
-        assert_true(fd >= 0 && fstat(fd, &info) == 0);
-        for (long round = 0; round < rounds / 5; round++) {
-            /* Every other one among the header and the metadata. */
-            const off_t at = (off_t)(next_random(&random) % (round % 2 ? info.st_size : 1000));
-            const uint8_t mask = (uint8_t)(1u << (next_random(&random) & 7));
-            uint8_t byte = 0;
-            assert_int_equal(pread(fd, &byte, 1, at), 1);
-            byte ^= mask;
-            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-            if (!is_found_at_standard(path))
-                fail_msg("kind %zu: byte %lld mask %u", kind, (long long)at, mask);
-            byte ^= mask;
-            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-        }
-        assert_int_equal(close(fd), 0);
-    }
-}
-
 static void flip(const char *path, uint64_t at)
 {
     uint8_t byte = 0;
@@ -278,7 +226,6 @@ int main(void)
         IN_FOLDER(leaves_nothing_when_it_cannot_write),
         IN_FOLDER(refuses_a_source_that_is_not_what_was_listed),
         IN_FOLDER(unpacks_into_a_sealed_file),
-        IN_FOLDER(finds_any_flipped_bit),
         IN_FOLDER(maps_damaged_weights_at_checksum_only),
         cmocka_unit_test(reports_the_first_failure_of_parallel_work),
     };

@@ -242,6 +242,17 @@ static void the_cause_is_that_of_the_last_sentence(void **state)
 }
 
 /* Whoever called knows a remedy for a bad disk or network, which this is not. */
+static void advice_is_given_once(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    (void)error_set(&err, MODEL_CORRUPT, "it is damaged");
+    error_advise(&err, "get %s again", "it");
+    error_advise(&err, "look");
+    error_advise(&err, "get %s again", "it");
+    assert_string_equal(err.message, "it is damaged; get it again; look");
+}
+
 static void a_limit_of_the_process_is_what_the_advice_is_about(void **state)
 {
     (void)state;
@@ -276,6 +287,7 @@ int main(void)
         cmocka_unit_test(set_keeps_a_character_that_just_fits),
         cmocka_unit_test(errno_adds_the_system_s_reason),
         cmocka_unit_test(advice_comes_last_and_is_never_cut),
+        cmocka_unit_test(advice_is_given_once),
         cmocka_unit_test(errno_becomes_the_status_that_it_means),
         cmocka_unit_test(no_memory_names_what_it_was_for),
         cmocka_unit_test(prefix_stands_before_the_sentence),

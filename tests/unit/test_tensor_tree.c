@@ -65,6 +65,36 @@ static void odd_names_are_leaves(void **state)
     free(found);
 }
 
+static bool note_branch(void *context, const struct tensor_branch *branch)
+{
+    char *text = context;
+    const size_t used = strlen(text);
+    (void)snprintf(text + used, 200 - used, "%u%.*s:%zu%s ", branch->depth, (int)branch->name_bytes,
+                   branch->name, branch->n_tensors, branch->is_leaf ? "" : "+");
+    return strlen(text) < 100;
+}
+
+static void walking_goes_no_deeper_than_is_asked(void **state)
+{
+    static const char *const names[] = {"a.b.c", "a.b.d", "a.x", "z"};
+    struct model_tensor tensors[4];
+    const struct model_tensor *list[4];
+    char found[200] = "";
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        tensor_init(&tensors[i], names[i], MODEL_F32, 1, (int64_t[]){1}, NULL);
+        list[i] = &tensors[i];
+    }
+    assert_true(tensor_tree_walk(list, 4, 2, note_branch, found));
+    assert_string_equal(found, "0a:3+ 1b:2+ 1x:1 0z:1 ");
+    found[0] = '\0';
+    assert_true(tensor_tree_walk(list, 4, 1, note_branch, found));
+    assert_string_equal(found, "0a:3+ 0z:1 ");
+    memset(found, '.', 99); /* it says when it has enough */
+    found[99] = '\0';
+    assert_false(tensor_tree_walk(list, 4, 3, note_branch, found));
+}
+
 static void depth_has_a_limit(void **state)
 {
     char name[4001];
@@ -87,6 +117,7 @@ int main(void)
         cmocka_unit_test(branches_have_the_sums_of_their_leaves),
         cmocka_unit_test(numbers_come_in_their_order_and_branches_stay_whole),
         cmocka_unit_test(odd_names_are_leaves),
+        cmocka_unit_test(walking_goes_no_deeper_than_is_asked),
         cmocka_unit_test(depth_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

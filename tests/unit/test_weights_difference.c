@@ -150,7 +150,7 @@ static void a_file_of_empty_tensors_can_be_interrupted(void **state)
                                      {"d", MODEL_F32, 0, none}};
     struct tensor_table table = table_of("a", sources, 4);
     json_node *root = json_new_object();
-    struct inspection_options options = {true, NULL, NULL};
+    struct inspection_options options = {.statistics = true};
     assert_int_equal(inspection_add(root, &table, &options, NULL), MODEL_OK);
     assert_true(json_is_null(json_path(root, "tensors[3].statistics")));
     json_free(root);

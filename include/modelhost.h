@@ -316,7 +316,7 @@ struct modelhost_generation {
      * after the call's answer. [lane-thread] */
     void (*on_token)(void *context, const struct modelhost_token *token);
     void *context;
-    int32_t speculation; /* enum modelhost_speculation; without sampling only */
+    int32_t speculation; /* enum modelhost_speculation; without sampling and penalties only */
     uint32_t reserved;   /* 0 */
 };
 

@@ -34,14 +34,19 @@ static model_status make_sequences(struct generation *generation, uint32_t n,
     return MODEL_OK;
 }
 
+/* Not where anything but the largest logit counts: how close a draw, or a logit behind its penalties, is to another
+ * is nothing that speculation_is_certain() sees. */
 static bool speculates(const struct generation *generation,
                        const struct modelhost_load_options *options)
 {
     const int32_t wanted = generation->speculation != MODELHOST_SPECULATION_DEFAULT
                                ? generation->speculation
                                : options->speculation;
-    return wanted != MODELHOST_SPECULATION_OFF && !generation->settings.sampling.do_sample &&
-           generation->model.max_slots > 0 && generation->model.every_output != NULL;
+    const struct sampler_settings *sampling = &generation->settings.sampling;
+    const bool is_plain = !sampling->do_sample && sampling->repetition_penalty == 1.0 &&
+                          sampling->presence_penalty == 0.0 && sampling->frequency_penalty == 0.0;
+    return wanted != MODELHOST_SPECULATION_OFF && is_plain && generation->model.max_slots > 0 &&
+           generation->model.every_output != NULL;
 }
 
 static model_status begin_run(struct generation *generation, struct modelhost_request *request,

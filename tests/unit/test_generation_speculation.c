@@ -200,6 +200,27 @@ static void without_slots_there_are_no_proposals(void **state)
     reader_close(&r);
 }
 
+static void penalties_are_applied_without_proposals(void **state)
+{
+    (void)state;
+    struct reader r;
+    reader_open(&r, "{\"model_type\": \"reader\"}", NULL);
+    int64_t ids[30];
+    reader_text(ids, 30, 1);
+    const struct modelhost_prompt prompt = reader_prompt(ids, 30);
+    for (int i = 0; i < 3; i++) {
+        struct modelhost_generation generation = reader_greedy(40);
+        const uint32_t n_runs = r.n_runs;
+        generation.repetition_penalty = i == 0 ? 1.1 : 1;
+        generation.presence_penalty = i == 1 ? 0.1 : 0;
+        generation.frequency_penalty = i == 2 ? 0.1 : 0;
+        assert_int_equal(reader_generate(&r, &prompt, 1, &generation), MODEL_OK);
+        assert_int_equal(r.n_runs - n_runs, 40);
+        assert_null(json_path(r.answer, "[0].proposed_tokens"));
+    }
+    reader_close(&r);
+}
+
 static void sampling_draws_without_proposals(void **state)
 {
     (void)state;
@@ -281,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_memory_that_cannot_rewind_is_not_speculated_with),
         cmocka_unit_test(a_memory_of_one_slot_finds_out_by_itself),
         cmocka_unit_test(without_slots_there_are_no_proposals),
+        cmocka_unit_test(penalties_are_applied_without_proposals),
         cmocka_unit_test(sampling_draws_without_proposals),
         cmocka_unit_test(the_call_says_it_before_the_model),
         cmocka_unit_test(what_was_proposed_is_counted),

@@ -329,5 +329,5 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
     {                                                                                              \
         name_, product, dots, exp_row, layer_norm, activate, winograd_input, winograd_output,      \
             panel_row, lstm_gates, gru_gates, bf16_product, int8_row, int4_row, fine_row, to_bf16, \
-            coarse_row, int8_finish, map_range, map_coarse, map_finish                                                                \
+            coarse_row, int8_finish, map_range, map_coarse, map_finish                             \
     }

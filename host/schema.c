@@ -86,6 +86,9 @@ model_status schema_check_description(const struct model_description *descriptio
     if (description == NULL || !MODEL_HAS(struct model_description, description, max_slots))
         return error_set(err, MODEL_ABI_MISMATCH,
                          "plugin: its description is smaller than that of ABI 1.0");
+    if (description->max_slots > SCHEMA_MAX_SLOTS)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: max_slots is %u, want at most %d",
+                         description->max_slots, SCHEMA_MAX_SLOTS);
     const char *const texts[] = {description->architecture, description->task, description->device,
                                  description->compute_dtype, description->prepared_key};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #define SCHEMA_MAX_TENSORS    256
+#define SCHEMA_MAX_SLOTS      65536 /* of an instance: the host keeps something for each */
 #define SCHEMA_MAX_DIMENSIONS 64
 
 /* The sizes that the dynamic dimensions of one call have taken, by name. */

@@ -263,8 +263,9 @@ struct model_description {
         estimated_run_ns; /* one item of the largest size on the granted threads; 0: unknown, and
                                   a call that takes a minute makes the host unready */
     const char *prepared_key; /* under which the prepared form may be cached; NULL: never */
-    uint32_t max_slots;       /* sequences that an instance can go on with (below); 0: no memory */
-    uint32_t reserved;        /* 0 */
+    uint32_t
+        max_slots; /* sequences that an instance can go on with (below), at most 65536; 0: no memory */
+    uint32_t reserved; /* 0 */
 };
 
 /* ---------------------------------------------------------------- names */

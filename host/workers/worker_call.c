@@ -239,7 +239,7 @@ model_status worker_call_run(struct model_instance *self, const struct model_cal
         const bool alone = attempt.alone;
         bool has_ended = false, has_emitted = false;
         if (!is_ahead)
-            status = worker_slot_begin_call(instance->slot, alone, &patience, err);
+            status = worker_instance_begin_call(instance, alone, &patience, err);
         if (status != MODEL_OK)
             return status;
         status = attach_and_run(instance, call, &patience, &has_ended, &has_emitted, err);

@@ -44,6 +44,27 @@ void worker_instance_detach(struct worker_instance *instance)
     }
 }
 
+/* Goes to a process that can be had, if its own has ended and no other one comes. */
+static void settle(struct worker_instance *instance)
+{
+    if (instance->is_attached &&
+        !worker_slot_has_ended(instance->slot, instance->address.generation))
+        return;
+    struct worker_slot *slot = instance->settle(instance->context, instance->slot);
+    if (slot == instance->slot)
+        return;
+    worker_instance_detach(instance);
+    instance->slot = instance->address.slot = slot;
+    instance->address.generation = 0; /* of none yet */
+}
+
+model_status worker_instance_begin_call(struct worker_instance *instance, bool alone,
+                                        struct worker_patience *patience, struct model_error *err)
+{
+    settle(instance);
+    return worker_slot_begin_call(instance->slot, alone, patience, err);
+}
+
 /* A lane waits for the channel: it is told, and so is the plugin, whose token is in the channel. */
 static void raise_in_worker(struct cancel_listener *self, uint32_t status)
 {
@@ -224,7 +245,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
     do {
         const bool alone = attempt.alone;
         struct worker_patience patience = {.until_ns = clock_now_ns() + KEEP_NS};
-        status = worker_slot_begin_call(instance->slot, alone, &patience, err);
+        status = worker_instance_begin_call(instance, alone, &patience, err);
         if (status != MODEL_OK)
             break;
         status = keep_once(instance, to, from, n_tokens, &patience, err);
@@ -245,7 +266,7 @@ static void destroy(struct model_instance *self)
 {
     struct worker_instance *instance = (struct worker_instance *)self;
     worker_instance_detach(instance);
-    if (instance->ended != NULL)
+    if (instance->slot != NULL)
         instance->ended(instance->context, instance->slot);
     free(instance->is_filled);
     free(instance->is_lost);
@@ -260,7 +281,7 @@ static model_status attach_first(struct worker_instance *instance, struct model_
     do {
         const bool alone = attempt.alone;
         struct worker_patience patience = {.until_ns = INT64_MAX};
-        status = worker_slot_begin_call(instance->slot, alone, &patience, err);
+        status = worker_instance_begin_call(instance, alone, &patience, err);
         if (status != MODEL_OK)
             break;
         patience.until_ns = clock_now_ns() + worker_slot_load_ns(instance->slot);
@@ -283,11 +304,12 @@ model_status worker_instance_create(const struct worker_instance_options *option
                                              .destroy = destroy,
                                              .keep = max_slots > 0 ? keep : NULL};
     instance->description = options->description;
-    instance->slot = options->slot;
     instance->kill_grace_ns = options->kill_grace_ns;
     instance->counters = options->counters;
+    instance->settle = options->settle;
+    instance->ended = options->ended;
     instance->context = options->context;
-    instance->address = (struct worker_address){.slot = options->slot, .link = &instance->link};
+    instance->address.link = &instance->link;
     instance->link.id = options->id;
     instance->link.error.struct_size = sizeof instance->link.error;
     if (options->can_spin)
@@ -301,7 +323,6 @@ model_status worker_instance_create(const struct worker_instance_options *option
         destroy(&instance->base);
         return status;
     }
-    instance->ended = options->ended; /* from here on it counts */
     *ret = &instance->base;
     return MODEL_OK;
 }

@@ -22,7 +22,8 @@ struct worker_instance {
     struct worker_slot *slot;
     int64_t kill_grace_ns;
     struct plugin_counters *counters; /* what its plugin counts; NULL: nobody does */
-    void (*ended)(void *context, struct worker_slot *slot); /* of destroy() */
+    struct worker_slot *(*settle)(void *context, struct worker_slot *from);
+    void (*ended)(void *context, struct worker_slot *slot);
     void *context;
 
     /* In the process that runs now. */
@@ -58,11 +59,13 @@ struct worker_instance {
 
 struct worker_instance_options {
     const struct model_description *description;
-    struct worker_slot *slot;
-    uint32_t id; /* of no other one of the slot */
+    uint32_t id; /* of no other one of the model */
     int64_t kill_grace_ns;
     struct plugin_counters *counters; /* NULL: nobody counts */
     bool can_spin;
+    /* Which process it is to live in, with none around it at first (`from` NULL), then whenever that one has ended;
+     * and that it does not any more, in the end. */
+    struct worker_slot *(*settle)(void *context, struct worker_slot *from);
     void (*ended)(void *context, struct worker_slot *slot);
     void *context;
 };
@@ -71,7 +74,12 @@ struct worker_instance_options {
 model_status worker_instance_create(const struct worker_instance_options *options,
                                     struct model_instance **ret, struct model_error *err);
 
-/* For its calls (worker_call.c): makes it anew if its process has ended. */
+/* For its calls (worker_call.c): worker_slot_begin_call() in the process it lives in, or in another one if that has
+ * ended and comes to nothing. */
+model_status worker_instance_begin_call(struct worker_instance *instance, bool alone,
+                                        struct worker_patience *patience, struct model_error *err);
+
+/* For its calls, behind that: makes it anew if its process has ended. */
 model_status worker_instance_attach(struct worker_instance *instance,
                                     struct worker_patience *patience, struct model_error *err);
 

@@ -62,33 +62,52 @@ static void end_instance(void *context, struct worker_slot *slot)
     uv_mutex_unlock(&model->mutex);
 }
 
-/* In the process that has the fewest. */
+/* Under the mutex: the process that has the fewest instances, of those that can be had if there are any. */
+static uint32_t emptiest(const struct worker_model *model)
+{
+    uint32_t best = 0;
+    bool best_is_had = worker_slot_check(model->slots[0], NULL) == MODEL_OK;
+    for (uint32_t i = 1; i < model->n_slots; i++) {
+        const bool is_had = worker_slot_check(model->slots[i], NULL) == MODEL_OK;
+        if (is_had != best_is_had ? is_had : model->n_instances[i] < model->n_instances[best]) {
+            best = i;
+            best_is_had = is_had;
+        }
+    }
+    return best;
+}
+
+/* Where an instance shall live; it stays where it was if that process can be had. */
+static struct worker_slot *settle(void *context, struct worker_slot *from)
+{
+    struct worker_model *model = context;
+    if (from != NULL && (model->n_slots == 1 || worker_slot_check(from, NULL) == MODEL_OK))
+        return from;
+    uv_mutex_lock(&model->mutex);
+    const uint32_t best = emptiest(model);
+    for (uint32_t i = 0; i < model->n_slots; i++)
+        model->n_instances[i] -= model->slots[i] == from;
+    model->n_instances[best]++;
+    uv_mutex_unlock(&model->mutex);
+    return model->slots[best];
+}
+
 static model_status create_instance(const struct model *self, struct model_instance **ret,
                                     struct model_error *err)
 {
     struct worker_model *model = (struct worker_model *)(uintptr_t)self;
-    uint32_t best = 0;
-    uv_mutex_lock(&model->mutex);
-    for (uint32_t i = 1; i < model->n_slots; i++)
-        if (model->n_instances[i] < model->n_instances[best])
-            best = i;
     const struct worker_instance_options options = {
         .description = model->description,
-        .slot = model->slots[best],
-        .id = ++model->n_created,
+        .id = __atomic_add_fetch(&model->n_created, 1, __ATOMIC_RELAXED),
         .kill_grace_ns = model->config.kill_grace_ns,
         .counters =
             model->config.metrics != NULL ? metrics_plugin_counters(model->config.metrics) : NULL,
         .can_spin = model->can_spin,
+        .settle = settle,
         .ended = end_instance,
         .context = model,
     };
-    model->n_instances[best]++;
-    uv_mutex_unlock(&model->mutex);
-    model_status status = worker_instance_create(&options, ret, err);
-    if (status != MODEL_OK)
-        end_instance(model, options.slot);
-    return status;
+    return worker_instance_create(&options, ret, err);
 }
 
 static model_status fill_in(struct worker_model *model, const struct worker_model_options *options,

@@ -3,7 +3,7 @@
  *   soak --only mixed|chaos|hang|loads [--seconds N] [--count N] [--seed N] [--clients N]
  *        [--package NAME] --worker build/bin/modelhost FOLDER
  *
- * FOLDER holds the packages (scripts/soak.sh makes them). mixed: everything at once; chaos: crash, abort, exit,
+ * FOLDER holds the packages (scripts/soak.sh makes them), FOLDER/.store what the host keeps. mixed: everything at once; chaos: crash, abort, exit,
  * oom in one request of ten, in workers; hang: calls that never come back, --count of them, while other
  * models are asked; loads: a package opened and closed --count times. Uses modelhost.h alone. Exit code 0:
  * every answer was right, and memory, descriptors, threads, processes stayed flat and are gone at the end. */
@@ -59,7 +59,10 @@ static struct modelhost *open_host(const struct settings *settings, bool has_cac
     struct model_error err = {.struct_size = sizeof err};
     struct modelhost *host = NULL;
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
-    options.store_dir = settings->folder;
+    char store[4096];
+    (void)snprintf(store, sizeof store, "%s/.store",
+                   settings->folder); /* no package: they have no dot */
+    options.store_dir = store;
     options.threads = 1;
     options.redis_url = "";
     options.worker_path = settings->worker;

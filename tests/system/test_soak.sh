@@ -10,13 +10,13 @@ export SOAK_DIR=$work/soak SOAK_SECONDS=20 SOAK_CALLS=20 SOAK_SEED=1
 program=scripts/soak.sh
 unset SHARED # few and small models: they are loaded and unloaded all the time
 
+run # all phases, in one folder
+same 'exit code' "$code" 0
 for phase in chaos hang loads mixed; do
-    run "$phase"
-    same "$phase: exit code" "$code" 0
     ok "$phase: says that all is well" prints "$phase: all is well"
     ok "$phase: tells its seed" prints "---- $phase, --seed 1"
-    [ "$code" -eq 0 ] || cat "$work/out" "$work/err"
 done
+[ "$code" -eq 0 ] || cat "$work/out" "$work/err"
 
 # Another rate than the one that is expected: requests that should fail are answered.
 program=$build/tests/soak

@@ -80,6 +80,10 @@ static void nonsense_in_a_description_is_named(void **state)
     d.inputs = twice;
     assert_bad_description(&d, MODEL_INVALID_ARGUMENT, "plugin: input 'ids' is described twice");
     d = describe();
+    d.max_slots = 65537;
+    assert_bad_description(&d, MODEL_INVALID_ARGUMENT,
+                           "plugin: max_slots is 65537, want at most 65536");
+    d = describe();
     struct model_tensor_spec odd = ids;
     const struct model_tensor_spec *one[] = {&odd, &mask};
     d.inputs = one;

@@ -184,6 +184,44 @@ static void a_plugin_that_crashes_in_a_row_goes_into_quarantine_if_that_is_said(
     workers_close(&workers);
 }
 
+static void instances_go_where_a_process_can_be_had(void **state)
+{
+    (void)state;
+    char link[4096];
+    struct workers workers = {.dir = make_package("mischief", "{}")};
+    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    float y = 0;
+    (void)snprintf(link, sizeof link, "%s/modelhost", workers.dir);
+    const char *build = getenv("BUILD");
+    char *command = text_format("%s/bin/modelhost", build != NULL ? build : "build");
+    char *path = realpath(command, NULL);
+    assert_non_null(path);
+    assert_int_equal(symlink(path, link), 0);
+    free(path);
+    free(command);
+    options.store_dir = options.plugin_path = workers.dir;
+    options.lanes = options.threads = 1;
+    options.worker_path = link;
+    assert_int_equal(modelhost_create(&options, &workers.host, &err), MODEL_OK);
+    assert_int_equal(workers_load(&workers, 2, &err), MODEL_OK);
+    workers_must_answer(workers.model);
+    assert_int_equal(unlink(link), 0);
+    /* The lane's process has gone, and there comes no other one: the lane goes to the second one. */
+    assert_int_equal(workers_ask(workers.model, -1, 0, &y, &err), MODELHOST_CRASHED);
+    while (workers_ask(workers.model, 1, 0, &y, &err) != MODEL_OK)
+        assert_non_null(strstr(err.message, "no worker process can be started"));
+    struct modelhost_session *sessions[4] = {NULL};
+    for (int i = 0; i < 4; i++)
+        if (modelhost_session_create(workers.model, &sessions[i], &err) != MODEL_OK ||
+            workers_go_on(workers.model, sessions[i], 10, &y, &err) != MODEL_OK)
+            fail_msg("session %d: %s", i, err.message);
+    for (int i = 0; i < 4; i++)
+        modelhost_session_release(sessions[i]);
+    modelhost_release(workers.model);
+    modelhost_destroy(workers.host);
+    remove_package(workers.dir);
+}
+
 static void a_missing_command_is_told(void **state)
 {
     (void)state;
@@ -212,6 +250,7 @@ int main(void)
         cmocka_unit_test(processes_that_hang_in_destroy_are_ended_and_told),
         cmocka_unit_test(calls_that_hang_are_ended_and_leave_nothing),
         cmocka_unit_test(a_plugin_that_crashes_in_a_row_goes_into_quarantine_if_that_is_said),
+        cmocka_unit_test(instances_go_where_a_process_can_be_had),
         cmocka_unit_test(a_missing_command_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,19 +202,6 @@ static void what_is_emitted_comes_in_order(void **state)
     workers_close(&workers);
 }
 
-static model_status go_on(struct workers *workers, struct modelhost_session *session, float x,
-                          float *ret)
-{
-    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
-    struct modelhost_result *result = NULL;
-    options.session = session;
-    model_status status = workers_run(workers->model, &x, 1, &options, &result, &err);
-    if (status == MODEL_OK)
-        *ret = *(const float *)modelhost_result_at(result, 0)->data;
-    modelhost_result_destroy(result);
-    return status;
-}
-
 static void a_session_goes_on_until_its_process_ends(void **state)
 {
     (void)state;
@@ -222,18 +209,18 @@ static void a_session_goes_on_until_its_process_ends(void **state)
     struct modelhost_session *session = NULL;
     float y = 0;
     assert_int_equal(modelhost_session_create(workers.model, &session, &err), MODEL_OK);
-    assert_int_equal(go_on(&workers, session, 10, &y), MODEL_OK);
+    assert_int_equal(workers_go_on(workers.model, session, 10, &y, &err), MODEL_OK);
     assert_true(y == 21);
-    assert_int_equal(go_on(&workers, session, 5, &y), MODEL_OK);
+    assert_int_equal(workers_go_on(workers.model, session, 5, &y, &err), MODEL_OK);
     assert_true(y == 21);
     assert_int_equal(workers_ask(workers.model, -1, 0, &y, &err), MODELHOST_CRASHED);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(go_on(&workers, session, 5, &y), MODELHOST_CRASHED);
+        assert_int_equal(workers_go_on(workers.model, session, 5, &y, &err), MODELHOST_CRASHED);
         assert_non_null(strstr(err.message, "begin a new session"));
     }
     modelhost_session_release(session);
     assert_int_equal(modelhost_session_create(workers.model, &session, &err), MODEL_OK);
-    assert_int_equal(go_on(&workers, session, 10, &y), MODEL_OK);
+    assert_int_equal(workers_go_on(workers.model, session, 10, &y, &err), MODEL_OK);
     assert_true(y == 21);
     modelhost_session_release(session);
     workers_close(&workers);

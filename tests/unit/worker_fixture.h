@@ -108,6 +108,21 @@ static inline model_status workers_run(struct modelhost_model *model, const floa
     return modelhost_run(model, inputs, 1, options, ret, err);
 }
 
+/* One number more for a session: its answer, or the status. */
+static inline model_status workers_go_on(struct modelhost_model *model,
+                                         struct modelhost_session *session, float x, float *ret_y,
+                                         struct model_error *err)
+{
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct modelhost_result *result = NULL;
+    options.session = session;
+    model_status status = workers_run(model, &x, 1, &options, &result, err);
+    if (status == MODEL_OK)
+        *ret_y = *(const float *)modelhost_result_at(result, 0)->data;
+    modelhost_result_destroy(result);
+    return status;
+}
+
 /* One number through the model, with a deadline (0: none): its answer, or the status. */
 static inline model_status workers_ask(struct modelhost_model *model, float x, int64_t timeout_ms,
                                        float *ret_y, struct model_error *err)

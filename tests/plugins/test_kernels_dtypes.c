@@ -241,17 +241,6 @@ static void a_caller_of_an_older_abi_gets_f32(void **state)
     assert_int_equal(harness_destroy(h), 0);
 }
 
-static void convolutions_say_that_they_have_f32_only(void **state)
-{
-    (void)state;
-    struct fixture f = begin("int8", 1);
-    const struct conv *conv = NULL;
-    const struct conv_spec spec = {.weight = "c.weight"};
-    assert_int_equal(conv_create(f.kernels, &spec, &conv, &f.h->err), MODEL_UNSUPPORTED);
-    assert_non_null(strstr(f.h->err.message, "f32 only, not in int8"));
-    end(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,7 +249,6 @@ int main(void)
         cmocka_unit_test(a_few_output_features_stay_as_they_are),
         cmocka_unit_test(an_unknown_dtype_is_refused_by_its_name),
         cmocka_unit_test(a_caller_of_an_older_abi_gets_f32),
-        cmocka_unit_test(convolutions_say_that_they_have_f32_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

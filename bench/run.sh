@@ -24,6 +24,7 @@ BUILD=${BUILD:-build}
 BENCH_LOAD=$(uptime | sed 's/.*load average[s]*: *\([0-9.]*\).*/\1/')
 export BENCH_LOAD
 export MODELHOST_STORE="$PWD/$BUILD/bench/store" # prepared weights, and nothing else
+mkdir -p "$MODELHOST_STORE"                      # only where there is a store are they kept
 case ,${BENCH_ONLY:-overhead}, in *,overhead,*) measure_overhead ;; esac
 [ "${BENCH_ONLY:-}" != overhead ] || exit 0
 

@@ -32,8 +32,11 @@ static char *make_folder(void)
     const char *const targets[] = {path, config};
     for (int i = 0; i < 2; i++) {
         char *backend = path_join(dir, "backends/cpu"), *file = path_join(backend, names[i]);
+        char *target = realpath(targets[i], NULL);
+        assert_non_null(target);
         assert_int_equal(unlink(file), 0);
-        assert_int_equal(symlink(targets[i], file), 0);
+        assert_int_equal(symlink(target, file), 0);
+        free(target);
         free(backend);
         free(file);
     }

@@ -70,7 +70,7 @@ same 'a filter chooses files' "$(cd "$work/some" && find . -type f | LC_ALL=C so
     './backends/cpu/config.json ./backends/cpu/libmodel.so ./generation_config.json ./tokenizer.json ./tokenizer_config.json '
 (cd "$work" && "$pkgmgr" unpack small.mhp -q >"$work/out")
 same 'the folder is named after the file' "$(cat "$work/out")" small
-fails 'a filter that matches nothing' 3 "pkgmgr: $work/facts.mhp has no entry that matches; it has 6 in all" \
+fails 'a filter that matches nothing' 3 "pkgmgr: $work/facts.mhp has no entry that matches; it has 6 in all; --filter takes globs such as 'backends/*'" \
     unpack "$work/facts.mhp" -o "$work/none" --filter '*.onnx'
 fails 'a folder with something in it' 8 "pkgmgr: the folder $facts is not empty; give another one with -o" \
     unpack "$work/facts.mhp" -o "$facts"

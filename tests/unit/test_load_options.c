@@ -120,9 +120,12 @@ static void one_secret_is_taken_as_bytes_or_from_a_file(void **state)
     assert_null(secret);
     options.passphrase = "\0a";
     options.passphrase_bytes = 2;
+    assert_int_equal(load_options_secret(&options, &secret, &err), MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "NUL"));
+    options.passphrase = "ab, of which two count";
     assert_int_equal(load_options_secret(&options, &secret, &err), MODEL_OK);
     assert_int_equal(secret->size_bytes, 2);
-    assert_memory_equal(secret->bytes, "\0a", 2);
+    assert_memory_equal(secret->bytes, "ab", 2);
     archive_secret_destroy(secret);
     options.key = key;
     assert_option_refused(&options,

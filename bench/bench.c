@@ -143,6 +143,7 @@ static model_status run_prompt(struct bench *bench, struct model_error *err)
     generation.max_new_tokens = bench->n_wanted;
     generation.do_sample = 0;
     generation.ignore_eos = 1;
+    generation.speculation = MODELHOST_SPECULATION_OFF; /* what a step costs, for all engines */
     generation.on_token = take_token;
     generation.context = bench;
     bench->n_tokens = 0;

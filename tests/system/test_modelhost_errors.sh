@@ -253,7 +253,7 @@ usage() { # NAME TEXT ARGUMENT...
     shift 2
     fails "$name" 2 "$text" "$@"
 }
-usage 'an unknown command' "modelhost: unknown command 'dance'; there are: run serve tokenize preprocess plugins explain config metrics check-plugin quarantine; see 'modelhost --help'" dance
+usage 'an unknown command' "modelhost: unknown command 'dance'; there are: run serve tokenize preprocess plugins explain config metrics bench quantize check-plugin quarantine; see 'modelhost --help'" dance
 usage 'an unknown option' "modelhost run: unknown option '--dance'; see 'modelhost help run'" run "$facts" --dance
 usage 'an unknown letter' "modelhost run: unknown option '-x'; see 'modelhost help run'" run "$facts" -x
 usage 'an option without its value' "modelhost run: option '--text' wants a value; see 'modelhost help run'" run "$facts" --text

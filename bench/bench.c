@@ -288,8 +288,10 @@ done:
 /* MODELHOST_F32 and so on, -1: there is no such. */
 static int32_t parse_dtype(const char *name)
 {
-    static const char *const names[] = {
-        [MODELHOST_F32] = "f32", [MODELHOST_BF16] = "bf16", [MODELHOST_INT8] = "int8", [MODELHOST_INT4] = "int4"};
+    static const char *const names[] = {[MODELHOST_F32] = "f32",
+                                        [MODELHOST_BF16] = "bf16",
+                                        [MODELHOST_INT8] = "int8",
+                                        [MODELHOST_INT4] = "int4"};
     for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof names[0]); i++)
         if (strcmp(names[i], name) == 0)
             return i;
@@ -311,9 +313,10 @@ int main(int argc, char **argv)
     const int32_t dtype = argc == 4 && !peak ? parse_dtype(argv[3]) : MODELHOST_F32;
     if (argc < 3 || argc > 4 || dtype < 0 || !parse_number(argv[2], 64, &threads) ||
         (peak && !parse_number(argv[3], MAX_BYTES, &size_bytes))) {
-        (void)fputs("usage: bench FOLDER THREADS [f32|bf16|int8|int4] | bench --peak THREADS BYTES | bench --metrics | "
-                    "bench --batching FOLDER CLIENTS SECONDS\n",
-                    stderr);
+        (void)fputs(
+            "usage: bench FOLDER THREADS [f32|bf16|int8|int4] | bench --peak THREADS BYTES | bench --metrics | "
+            "bench --batching FOLDER CLIENTS SECONDS\n",
+            stderr);
         return 2;
     }
     if (peak) {

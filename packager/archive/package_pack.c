@@ -200,11 +200,13 @@ static void finish(struct collection *collection)
     package_papers_finish(&collection->papers);
 }
 
-/* A file that is not the signed one: by whom it may have been changed. */
+/* A file that is not the one of the manifest: by whom it may have been changed, if that is signed. */
 static void advise_changed(const struct package *package, struct model_error *err)
 {
     char *id = package_id_of_folder(package->dir);
-    if (id != NULL)
+    if (!store_package_is_signed(package->dir))
+        error_advise(err, "get the package again, or make its metadata.json anew");
+    else if (id != NULL)
         error_advise(
             err, "it was changed since it was signed: 'pkgmgr verify --repair %s' mends it", id);
     else
@@ -237,7 +239,7 @@ model_status package_pack(const char *dir, const char *target,
     if (status == MODEL_OK) {
         status = archive_write(target, collection.sources, collection.n_sources, &with_signature,
                                ret, err);
-        if (status == MODEL_CORRUPT && store_package_is_signed(package.dir))
+        if (status == MODEL_CORRUPT)
             advise_changed(&package, err);
     }
     finish(&collection);

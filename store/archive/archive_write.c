@@ -161,8 +161,7 @@ static model_status learn(struct writing *writing, const struct archive_source *
     digest_finish_hex(digest, entry->sha256);
     if (source->sha256 != NULL && strcmp(source->sha256, entry->sha256) != 0)
         return error_set(err, MODEL_CORRUPT,
-                         "%s is not what metadata.json lists: SHA-256 %.12s..., want %.12s...; get "
-                         "the package again, or make its metadata.json anew",
+                         "%s is not what metadata.json lists: SHA-256 %.12s..., want %.12s...",
                          source->file, entry->sha256, source->sha256);
     return keep_or_drop_frames(writing, entry, frames_begin, err);
 }

@@ -2,7 +2,7 @@
 # Signatures: `pkgmgr keys` and `sign`, what they say together with Debian's minisign, and that whatever was changed is
 # refused with a sentence of its own, by pkgmgr, in a host and in its workers. Covers packager/trust/key_store.c,
 # packager/trust/author_manifest.c, packager/trust/package_sign.c, packager/trust/plugin_trust.c,
-# packager/life/package_adopt.c, packager/commands/cmd_keys.c, packager/commands/cmd_sign.c,
+# packager/commands/cmd_keys.c, packager/commands/cmd_sign.c,
 # packager/commands/command_trust.c, store/archive/archive_sign.c, store/archive/archive_signature.c,
 # store/archive/archive_folder.c, store/package_trust.c, store/trust/package_signature.c, host/model_trust.c.
 set -u
@@ -207,90 +207,6 @@ run sign acme/facts --key ada -q
 run verify acme/facts --require-signature -q
 same 'a package of the store is signed' "$code" 0
 run rm acme/facts -q
-
-# ---- a hub's files bring no signature
-
-hub_pid=''
-stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; }
-on_exit stop_hub
-start_hub() { # serves $work/hub as it is now
-    stop_hub
-    : >"$work/url"
-    "$pkgmgr" serve "$work/hub" --port 0 >"$work/url" 2>"$work/log" &
-    hub_pid=$!
-    until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
-    HF_ENDPOINT=$(head -n 1 "$work/url")
-    export HF_ENDPOINT
-}
-cp -r examples/demo/hub "$work/hub"
-start_hub
-id=modelhost/facts-bert-mini
-fails 'a download' 7 "pkgmgr: '$id' is not in the store with a signature, and what a hub has brings none; get its package from its author and import that, or download it, look through it and sign it yourself" download $id --require-signature -q
-run download $id -q
-fails 'nor what it left in the store' 7 "pkgmgr: $out is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $id" download $id --require-signature -q
-run lock -q --lockfile "$work/lock"
-run sync --lockfile "$work/lock" --require-signature -q
-same 'nor a lockfile' "$code" 7
-run sign $id --key ada -q
-for word in download 'sync --lockfile'; do
-    # shellcheck disable=SC2086
-    case $word in download) run download $id --require-signature -q ;; *) run $word "$work/lock" --require-signature -q ;; esac
-    same "$word: what the store has signed is taken" "$code" 0
-done
-python3 - "$work/lock" "$work/lock2" <<'PY'
-import json, sys
-lock = json.load(open(sys.argv[1]))
-for package in lock["packages"]:
-    package["files"] = [file for file in package["files"] if file["path"] != "README.md"]
-json.dump(lock, open(sys.argv[2], "w"))
-PY
-store_now() { (cd "$work/store" && find packages refs | sort && find refs -type f -exec cat {} + -o -type l -printf '%l\n'); }
-before=$(store_now)
-run sync --lockfile "$work/lock2" --require-signature -q
-same 'sync: other files than those that were signed' "$code" 7
-has 'and it says why' "$(cat "$work/err")" 'has other files than were locked, and a lockfile and a hub bring no signature for those'
-same 'and nothing was made' "$(store_now)" "$before"
-find "$work/store/refs" -name main -delete
-run sync --lockfile "$work/lock" --require-signature -q
-same 'sync: refs of a signed package are made' "$code" 0
-run verify $id --require-signature -q
-same 'and lead to what is signed' "$code" 0
-run download $id -q
-MODELHOST_PLUGIN_PATH=$build/lib/modelhost/plugins run download $id -q
-run verify $id --require-signature -q
-same 'and no download takes the signature away' "$code" 0
-HF_HUB_OFFLINE=1 MODELHOST_REQUIRE_SIGNATURE=1 run download $id -q
-same 'offline, by the environment' "$code" 0
-
-# ---- nor do updates and the way back
-
-dir=$("$pkgmgr" download $id -q)
-run update $id --require-signature -q
-same 'update: what is up to date and signed' "$code" 0
-echo more >>"$work/hub/$id/README.md"
-start_hub
-before=$(store_now)
-for option in '' --all; do
-    MODELHOST_REQUIRE_SIGNATURE=1 run update ${option:-$id} -q
-    same "update ${option:-ID}: a new version has no signature" "$code" 7
-    has 'and it says so' "$(cat "$work/err")" "'$id' is not in the store with a signature"
-    same 'and main stays' "$(store_now)" "$before"
-done
-run update $id -q
-MODELHOST_REQUIRE_SIGNATURE=1 run update $id -q
-same 'update: what is up to date and unsigned' "$code" 7
-run rollback $id --require-signature -q
-same 'rollback to what is signed' "$out" "$dir"
-run download $id -q
-run sign $id --key ada -q
-mv "$dir/metadata.json.minisig" "$work/minisig"
-run update $id --require-signature -q
-same 'update: what was signed since' "$code" 0
-before=$(store_now)
-fails 'rollback to what is not signed' 7 "pkgmgr: $dir is not signed; get it signed from its author, or look through it and sign it yourself: pkgmgr sign $id" rollback $id --require-signature
-same 'main stays' "$(store_now)" "$before"
-run rollback $id -q
-same 'without the policy it goes there' "$out" "$dir"
 
 # ---- what is refused, each with its own sentence, by pkgmgr and in a host
 

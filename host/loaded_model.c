@@ -1,7 +1,7 @@
 /* loaded_model.c - see loaded_model.h. model_opening.c does the opening step by step. */
 #include "loaded_model.h"
 #include "batch_queue.h"
-#include "cipher_primitives.h"
+#include "secret_memory.h"
 #include "errors.h"
 #include "files.h"
 #include "host.h"
@@ -70,7 +70,7 @@ static void destroy(void *argument)
     json_free(model->config);
     free(model->guards);
     if (model->config_text != NULL) /* it may have been encrypted */
-        cipher_wipe(model->config_text, model->config_bytes);
+        secret_wipe(model->config_text, model->config_bytes);
     free(model->config_text);
     free(model->no_weights);
     free(model->plugin_path);

@@ -1,6 +1,6 @@
 /* package_file.c - see package_file.h. */
 #include "package_file.h"
-#include "cipher_primitives.h"
+#include "secret_memory.h"
 #include "errors.h"
 
 #include <errno.h>
@@ -78,7 +78,7 @@ model_status package_file_json(const struct archive *archive, const char *path, 
     if (status == MODEL_OK)
         status = json_parse(text.data != NULL ? text.data : "", text.size, path, ret, err);
     if (text.data != NULL) /* it may have been encrypted */
-        cipher_wipe(text.data, text.size);
+        secret_wipe(text.data, text.size);
     buffer_finish(&text);
     return status;
 }

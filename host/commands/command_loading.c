@@ -75,14 +75,14 @@ bool command_loading(const char *command, const struct command_loading *given,
 static model_status ask(const char *terminal, struct archive_secret **ret, struct model_error *err)
 {
     size_t n_bytes = 0;
-    char *text = cipher_memory_create(ARCHIVE_MAX_PASSPHRASE_BYTES);
+    char *text = secret_allocate(ARCHIVE_MAX_PASSPHRASE_BYTES);
     if (text == NULL)
         return error_no_memory(err, "a passphrase");
     model_status status = command_ask_passphrase(terminal, "Passphrase: ", text,
                                                  ARCHIVE_MAX_PASSPHRASE_BYTES, &n_bytes, err);
     if (status == MODEL_OK)
         status = archive_secret_create(ARCHIVE_KEY_OF_PASSPHRASE, text, n_bytes, ret, err);
-    cipher_memory_destroy(text);
+    secret_free(text);
     return status;
 }
 

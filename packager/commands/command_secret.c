@@ -44,14 +44,14 @@ static model_status ask(const char *terminal, const char *question, struct archi
                         struct model_error *err)
 {
     size_t n_bytes = 0;
-    char *text = cipher_memory_create(ARCHIVE_MAX_PASSPHRASE_BYTES);
+    char *text = secret_allocate(ARCHIVE_MAX_PASSPHRASE_BYTES);
     if (text == NULL)
         return error_no_memory(err, "a passphrase");
     model_status status = command_ask_passphrase(terminal, question, text,
                                                  ARCHIVE_MAX_PASSPHRASE_BYTES, &n_bytes, err);
     if (status == MODEL_OK)
         status = archive_secret_create(ARCHIVE_KEY_OF_PASSPHRASE, text, n_bytes, ret, err);
-    cipher_memory_destroy(text);
+    secret_free(text);
     return status;
 }
 

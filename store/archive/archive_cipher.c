@@ -80,7 +80,7 @@ model_status archive_cipher_wrap(const struct archive_cipher *cipher,
         status = cipher_seal(&(struct cipher_call){key, new.nonce, bound, sizeof bound},
                              cipher->data_key, CIPHER_KEY_BYTES, new.wrapped_key, err);
     }
-    cipher_wipe(key, sizeof key);
+    secret_wipe(key, sizeof key);
     if (status == MODEL_OK)
         *encryption = new;
     return status;
@@ -90,7 +90,7 @@ model_status archive_cipher_create(const struct archive_secret *secret,
                                    struct archive_encryption *encryption,
                                    struct archive_cipher **ret, struct model_error *err)
 {
-    struct archive_cipher *cipher = cipher_memory_create(sizeof *cipher);
+    struct archive_cipher *cipher = secret_allocate(sizeof *cipher);
     if (cipher == NULL)
         return error_no_memory(err, "the keys of an archive");
     cipher->chunk_bytes =
@@ -125,7 +125,7 @@ model_status archive_cipher_bind(const struct archive_cipher *cipher, const uint
     if (status == MODEL_OK)
         status = cipher_seal(&(struct cipher_call){key, nonce_zero, sha256, 32}, "", 0,
                              encryption->metadata_tag, err);
-    cipher_wipe(key, sizeof key);
+    secret_wipe(key, sizeof key);
     return status;
 }
 
@@ -139,7 +139,7 @@ static model_status check_metadata(const struct archive_cipher *cipher, const ui
         return status;
     status = cipher_open(&(struct cipher_call){key, nonce_zero, sha256, 32},
                          encryption->metadata_tag, CIPHER_TAG_BYTES, nothing, err);
-    cipher_wipe(key, sizeof key);
+    secret_wipe(key, sizeof key);
     return status == MODEL_CORRUPT
                ? error_set(err, MODEL_CORRUPT,
                            "%s: decryption: the %s is right, but the metadata are not those that "
@@ -179,7 +179,7 @@ model_status archive_cipher_open(const struct archive_encryption *encryption,
     model_status status = check_source(encryption, secret, what, err);
     if (status != MODEL_OK)
         return status;
-    struct archive_cipher *cipher = cipher_memory_create(sizeof *cipher);
+    struct archive_cipher *cipher = secret_allocate(sizeof *cipher);
     if (cipher == NULL)
         return error_no_memory(err, "the keys of an archive");
     cipher->chunk_bytes = encryption->chunk_bytes;
@@ -189,7 +189,7 @@ model_status archive_cipher_open(const struct archive_encryption *encryption,
         status = cipher_open(&(struct cipher_call){key, encryption->nonce, bound, sizeof bound},
                              encryption->wrapped_key, sizeof encryption->wrapped_key,
                              cipher->data_key, err);
-        cipher_wipe(key, sizeof key);
+        secret_wipe(key, sizeof key);
         if (status == MODEL_CORRUPT)
             status = say_wrong(encryption, what, err);
     }
@@ -204,7 +204,7 @@ model_status archive_cipher_open(const struct archive_encryption *encryption,
 
 void archive_cipher_destroy(struct archive_cipher *cipher)
 {
-    cipher_memory_destroy(cipher);
+    secret_free(cipher);
 }
 
 uint32_t archive_cipher_chunk_bytes(const struct archive_cipher *cipher)
@@ -262,13 +262,13 @@ model_status archive_chunks_init(const struct archive_cipher *cipher, const char
         cipher_derive_key(cipher->data_key, message, LABEL_BYTES + n_path, chunks.key, err);
     if (status == MODEL_OK)
         *ret = chunks;
-    cipher_wipe(chunks.key, sizeof chunks.key);
+    secret_wipe(chunks.key, sizeof chunks.key);
     return status;
 }
 
 void archive_chunks_finish(struct archive_chunks *chunks)
 {
-    cipher_wipe(chunks->key, sizeof chunks->key);
+    secret_wipe(chunks->key, sizeof chunks->key);
 }
 
 size_t archive_chunk_size(const struct archive_chunks *chunks, uint64_t number)

@@ -132,7 +132,7 @@ static model_status decode_one(void *context, size_t i, struct model_error *err)
                                want_bytes, err),
                            err);
     if (decoding->entry->is_encrypted) /* it was decrypted by now */
-        cipher_wipe(stored, n_bytes);
+        secret_wipe(stored, n_bytes);
     free(stored);
     return status;
 }

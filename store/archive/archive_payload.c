@@ -41,7 +41,7 @@ static model_status read_chunk(void *context, size_t i, struct model_error *err)
                                     reading->file->path, err);
     if (status == MODEL_OK && !is_whole) {
         memcpy(place, sealed + skip, n_bytes - skip - past);
-        cipher_wipe(sealed, n_bytes);
+        secret_wipe(sealed, n_bytes);
     }
     free(sealed);
     return status;

@@ -116,7 +116,7 @@ static model_status pour_open(const struct archive *archive, const struct archiv
         at += n_bytes;
     }
     if (data != NULL && entry->is_encrypted)
-        cipher_wipe(data, most);
+        secret_wipe(data, most);
     free(data);
     if (status == MODEL_OK)
         return compare(archive, entry, digest, err);

@@ -95,7 +95,7 @@ model_status archive_seal_end(struct archive_seal *seal, struct model_error *err
 void archive_seal_finish(struct archive_seal *seal)
 {
     if (seal->chunk != NULL)
-        cipher_wipe(seal->chunk, seal->chunks.chunk_bytes);
+        secret_wipe(seal->chunk, seal->chunks.chunk_bytes);
     free(seal->chunk);
     archive_chunks_finish(&seal->chunks);
     *seal = (struct archive_seal){.is_plain = true};

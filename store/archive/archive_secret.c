@@ -28,7 +28,7 @@ model_status archive_secret_create(enum archive_key_source source, const void *b
     if (size_bytes == 0 || size_bytes > ARCHIVE_MAX_PASSPHRASE_BYTES)
         return error_set(err, MODEL_INVALID_ARGUMENT, "a passphrase has 1 to %d bytes, this one %s",
                          ARCHIVE_MAX_PASSPHRASE_BYTES, size_bytes == 0 ? "is empty" : "has more");
-    struct archive_secret *secret = cipher_memory_create(sizeof *secret);
+    struct archive_secret *secret = secret_allocate(sizeof *secret);
     if (secret == NULL)
         return error_no_memory(err, "a passphrase");
     secret->source = source;
@@ -70,7 +70,7 @@ model_status archive_secret_read(enum archive_key_source source, int fd, const c
     const size_t capacity =
         ARCHIVE_MAX_PASSPHRASE_BYTES + 3; /* and the line's end, and a byte more */
     size_t n = 0;
-    uint8_t *bytes = cipher_memory_create(capacity);
+    uint8_t *bytes = secret_allocate(capacity);
     if (bytes == NULL)
         return error_no_memory(err, "a passphrase");
     model_status status =
@@ -82,7 +82,7 @@ model_status archive_secret_read(enum archive_key_source source, int fd, const c
         if (status != MODEL_OK)
             error_prefix(err, "%s", name);
     }
-    cipher_memory_destroy(bytes);
+    secret_free(bytes);
     return status;
 }
 
@@ -101,5 +101,5 @@ model_status archive_secret_read_file(enum archive_key_source source, const char
 
 void archive_secret_destroy(struct archive_secret *secret)
 {
-    cipher_memory_destroy(secret);
+    secret_free(secret);
 }

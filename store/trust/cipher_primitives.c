@@ -14,10 +14,10 @@ _Static_assert(CIPHER_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES &
                    CIPHER_SALT_BYTES == crypto_pwhash_argon2id_SALTBYTES,
                "the sizes of libsodium");
 
-/* As often as wanted, by any thread: the first one finds out what the processor has. */
 static model_status start(struct model_error *err)
 {
-    return sodium_init() >= 0 ? MODEL_OK : error_set(err, MODEL_INTERNAL, "libsodium: no start");
+    return secret_memory_starts() ? MODEL_OK
+                                  : error_set(err, MODEL_INTERNAL, "libsodium: no start");
 }
 
 bool cipher_is_compiled_in(void)
@@ -32,10 +32,7 @@ const char *cipher_library_version(void)
 
 model_status cipher_random(void *ret_bytes, size_t size_bytes, struct model_error *err)
 {
-    model_status status = start(err);
-    if (status == MODEL_OK)
-        randombytes_buf(ret_bytes, size_bytes);
-    return status;
+    return random_fill(ret_bytes, size_bytes) ? MODEL_OK : start(err);
 }
 
 model_status cipher_passphrase_key(const void *passphrase, size_t size_bytes,
@@ -87,24 +84,6 @@ model_status cipher_open(const struct cipher_call *call, const void *sealed, siz
                                                       call->nonce, call->key) == 0
                ? MODEL_OK
                : MODEL_CORRUPT;
-}
-
-void cipher_wipe(void *bytes, size_t size_bytes)
-{
-    sodium_memzero(bytes, size_bytes);
-}
-
-void *cipher_memory_create(size_t size_bytes)
-{
-    void *memory = start(NULL) == MODEL_OK ? sodium_malloc(size_bytes) : NULL;
-    if (memory != NULL)
-        memset(memory, 0, size_bytes);
-    return memory;
-}
-
-void cipher_memory_destroy(void *memory)
-{
-    sodium_free(memory);
 }
 
 #else
@@ -176,24 +155,6 @@ model_status cipher_open(const struct cipher_call *call, const void *sealed, siz
     (void)sealed_bytes;
     (void)ret_data;
     return refuse(err);
-}
-
-/* Passphrases are read before an archive is opened, which then says what is missing. */
-void cipher_wipe(void *bytes, size_t size_bytes)
-{
-    volatile uint8_t *at = bytes;
-    while (size_bytes-- > 0)
-        *at++ = 0;
-}
-
-void *cipher_memory_create(size_t size_bytes)
-{
-    return calloc(1, size_bytes);
-}
-
-void cipher_memory_destroy(void *memory)
-{
-    free(memory);
 }
 
 #endif

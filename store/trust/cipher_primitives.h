@@ -1,6 +1,5 @@
 /* cipher_primitives.h - the cryptography under encrypted archives: an authenticated cipher (XChaCha20-Poly1305-IETF),
- * a key out of a passphrase (Argon2id 1.3, one lane), keys out of a key (BLAKE2b-256 with a key), random bytes, and
- * memory for secrets. libsodium lives behind this header; a program that is built without it (make SODIUM=no) has
+ * a key out of a passphrase (Argon2id 1.3, one lane), keys out of a key (BLAKE2b-256 with a key), random bytes. libsodium lives behind this header; a program that is built without it (make SODIUM=no) has
  * the same functions, which are MODEL_UNSUPPORTED.
  *
  * Nothing here knows of archives; store/archive/archive_cipher.h does. No state, any thread. */
@@ -8,6 +7,7 @@
 #define CIPHER_PRIMITIVES_H
 
 #include "modelhost.h"
+#include "secret_memory.h"
 
 #include <stdbool.h>
 
@@ -47,12 +47,5 @@ model_status cipher_seal(const struct cipher_call *call, const void *data, size_
  * associated or sealed bytes are not those that were sealed; ret_data holds nothing of them then. */
 model_status cipher_open(const struct cipher_call *call, const void *sealed, size_t sealed_bytes,
                          void *ret_data, struct model_error *err);
-
-/* Zeros that no compiler leaves out. */
-void cipher_wipe(void *bytes, size_t size_bytes);
-/* Memory for secrets: not in core files, locked where the limit allows, zeroed when it is freed. NULL without
- * memory; freeing NULL does nothing. */
-void *cipher_memory_create(size_t size_bytes);
-void cipher_memory_destroy(void *memory);
 
 #endif

@@ -14,48 +14,16 @@ _Static_assert(ED25519_SIGNATURE_BYTES == crypto_sign_ed25519_BYTES &&
                    SCRYPT_SALT_BYTES == crypto_pwhash_scryptsalsa208sha256_SALTBYTES,
                "the library means other keys");
 
-/* Any thread may be the first; the library sees to it. */
-static bool is_ready(void)
-{
-    return sodium_init() >= 0;
-}
-
 model_status signatures_check_compiled_in(struct model_error *err)
 {
-    return is_ready() ? MODEL_OK : error_set(err, MODEL_INTERNAL, "libsodium does not start");
-}
-
-void *secret_allocate(size_t size_bytes)
-{
-    void *secret = is_ready() ? sodium_malloc(size_bytes) : NULL;
-    if (secret != NULL)
-        memset(secret, 0, size_bytes);
-    return secret;
-}
-
-void secret_free(void *secret)
-{
-    sodium_free(secret);
-}
-
-void secret_wipe(void *data, size_t size_bytes)
-{
-    if (data != NULL)
-        sodium_memzero(data, size_bytes);
-}
-
-bool random_fill(void *data, size_t size_bytes)
-{
-    if (!is_ready())
-        return false;
-    randombytes_buf(data, size_bytes);
-    return true;
+    return secret_memory_starts() ? MODEL_OK
+                                  : error_set(err, MODEL_INTERNAL, "libsodium does not start");
 }
 
 bool ed25519_create(uint8_t ret_public[ED25519_PUBLIC_BYTES],
                     uint8_t ret_secret[ED25519_SECRET_BYTES])
 {
-    return is_ready() && crypto_sign_ed25519_keypair(ret_public, ret_secret) == 0;
+    return secret_memory_starts() && crypto_sign_ed25519_keypair(ret_public, ret_secret) == 0;
 }
 
 bool ed25519_is_whole(const uint8_t secret[ED25519_SECRET_BYTES])
@@ -72,31 +40,27 @@ bool ed25519_is_whole(const uint8_t secret[ED25519_SECRET_BYTES])
 bool ed25519_sign(const void *data, size_t size_bytes, const uint8_t secret[ED25519_SECRET_BYTES],
                   uint8_t ret_signature[ED25519_SIGNATURE_BYTES])
 {
-    return is_ready() &&
+    return secret_memory_starts() &&
            crypto_sign_ed25519_detached(ret_signature, NULL, data, size_bytes, secret) == 0;
 }
 
 bool ed25519_verify(const uint8_t signature[ED25519_SIGNATURE_BYTES], const void *data,
                     size_t size_bytes, const uint8_t key[ED25519_PUBLIC_BYTES])
 {
-    return is_ready() && crypto_sign_ed25519_verify_detached(signature, data, size_bytes, key) == 0;
+    return secret_memory_starts() &&
+           crypto_sign_ed25519_verify_detached(signature, data, size_bytes, key) == 0;
 }
 
 bool blake2b(const void *data, size_t size_bytes, uint8_t *ret_digest, size_t n_digest_bytes)
 {
-    return is_ready() &&
+    return secret_memory_starts() &&
            crypto_generichash(ret_digest, n_digest_bytes, data, size_bytes, NULL, 0) == 0;
-}
-
-bool secret_equals(const void *a, const void *b, size_t size_bytes)
-{
-    return sodium_memcmp(a, b, size_bytes) == 0;
 }
 
 bool scrypt_fill(const char *password, size_t password_bytes, const uint8_t salt[SCRYPT_SALT_BYTES],
                  uint64_t operations, uint64_t memory_bytes, void *ret, size_t ret_bytes)
 {
-    return is_ready() && memory_bytes <= SIZE_MAX &&
+    return secret_memory_starts() && memory_bytes <= SIZE_MAX &&
            crypto_pwhash_scryptsalsa208sha256(ret, ret_bytes, password, password_bytes, salt,
                                               operations, (size_t)memory_bytes) == 0;
 }
@@ -126,29 +90,6 @@ model_status signatures_check_compiled_in(struct model_error *err)
     return error_set(err, MODEL_UNSUPPORTED,
                      "signatures are not compiled into this program; install one that was built "
                      "with libsodium");
-}
-
-void *secret_allocate(size_t size_bytes)
-{
-    return calloc(1, size_bytes);
-}
-
-void secret_free(void *secret)
-{
-    free(secret);
-}
-
-void secret_wipe(void *data, size_t size_bytes)
-{
-    if (data != NULL)
-        memset(data, 0, size_bytes);
-}
-
-bool random_fill(void *data, size_t size_bytes)
-{
-    (void)data;
-    (void)size_bytes;
-    return false;
 }
 
 bool ed25519_create(uint8_t ret_public[ED25519_PUBLIC_BYTES],
@@ -192,11 +133,6 @@ bool blake2b(const void *data, size_t size_bytes, uint8_t *ret_digest, size_t n_
     (void)ret_digest;
     (void)n_digest_bytes;
     return false;
-}
-
-bool secret_equals(const void *a, const void *b, size_t size_bytes)
-{
-    return memcmp(a, b, size_bytes) == 0;
 }
 
 bool scrypt_fill(const char *password, size_t password_bytes, const uint8_t salt[SCRYPT_SALT_BYTES],

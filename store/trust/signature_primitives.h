@@ -1,12 +1,10 @@
-/* signature_primitives.h - what signatures are made of: Ed25519, BLAKE2b, scrypt, base64, and memory for
- * secrets. libsodium lives behind this header and that of encryption. No state, any thread.
- *
- * Secrets lie in memory of their own between pages that nobody may touch, locked where the process may do that,
- * left out of core files, and zeroed when it is freed. */
+/* signature_primitives.h - what signatures are made of: Ed25519, BLAKE2b, scrypt, base64. libsodium lives behind
+ * this header, that of encryption and that of memory for secrets. No state, any thread. */
 #ifndef SIGNATURE_PRIMITIVES_H
 #define SIGNATURE_PRIMITIVES_H
 
 #include "modelhost.h"
+#include "secret_memory.h"
 
 #include <stdbool.h>
 
@@ -20,16 +18,7 @@
 /* MODEL_UNSUPPORTED in a program that was built without libsodium: then none of what follows does anything. */
 model_status signatures_check_compiled_in(struct model_error *err);
 
-/* Of so many bytes, all zero; NULL without memory. */
-void *secret_allocate(size_t size_bytes);
-/* Zeroes and frees; NULL does nothing. */
-void secret_free(void *secret);
-/* Zeroes what is not in such memory, in a way that no compiler leaves out. */
-void secret_wipe(void *data, size_t size_bytes);
-
-/* Without a source of random numbers or without memory: false, as of all here. */
-bool random_fill(void *data, size_t size_bytes);
-
+/* Without memory: false, as of all here. */
 bool ed25519_create(uint8_t ret_public[ED25519_PUBLIC_BYTES],
                     uint8_t ret_secret[ED25519_SECRET_BYTES]);
 /* Whether a secret key's second half is the public key of its first. */
@@ -41,8 +30,6 @@ bool ed25519_verify(const uint8_t signature[ED25519_SIGNATURE_BYTES], const void
 
 /* n_digest_bytes: BLAKE2B_256_BYTES or BLAKE2B_512_BYTES. */
 bool blake2b(const void *data, size_t size_bytes, uint8_t *ret_digest, size_t n_digest_bytes);
-/* Whether they are equal, in a time that does not depend on it. */
-bool secret_equals(const void *a, const void *b, size_t size_bytes);
 /* Takes memory_bytes for a time that grows with operations. */
 bool scrypt_fill(const char *password, size_t password_bytes, const uint8_t salt[SCRYPT_SALT_BYTES],
                  uint64_t operations, uint64_t memory_bytes, void *ret, size_t ret_bytes);

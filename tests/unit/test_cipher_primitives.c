@@ -111,14 +111,14 @@ static void gives_memory_that_is_zero(void **state)
 {
     (void)state;
     static const uint8_t zeros[100];
-    uint8_t *memory = cipher_memory_create(sizeof zeros);
+    uint8_t *memory = secret_allocate(sizeof zeros);
     assert_non_null(memory);
     assert_memory_equal(memory, zeros, sizeof zeros);
     memory[0] = 1;
-    cipher_wipe(memory, sizeof zeros);
+    secret_wipe(memory, sizeof zeros);
     assert_memory_equal(memory, zeros, sizeof zeros);
-    cipher_memory_destroy(memory);
-    cipher_memory_destroy(NULL);
+    secret_free(memory);
+    secret_free(NULL);
 }
 
 int main(void)

@@ -32,17 +32,17 @@ enum owner { NOBODY, HOST, PLUGIN, LIBRARY };
 static _Atomic int counting;              /* enum owner: who is at work */
 static atomic_size_t counts[LIBRARY + 1]; /* of calls */
 
-static void count(void)
-{
-    atomic_fetch_add(&counts[atomic_load(&counting)], 1);
-}
-
 #if CAN_COUNT
 #define EXPORTED __attribute__((visibility("default")))
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
+
+static void count(void)
+{
+    atomic_fetch_add(&counts[atomic_load(&counting)], 1);
+}
 
 EXPORTED void *malloc(size_t size)
 {

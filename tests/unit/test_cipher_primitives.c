@@ -1,5 +1,6 @@
 /* test_cipher_primitives.c - store/trust/cipher_primitives.c against published values: XChaCha20-Poly1305 of
- * draft-irtf-cfrg-xchacha-03 (A.3.1), Argon2id as the reference implementation's argon2(1) prints it. */
+ * draft-irtf-cfrg-xchacha-03 (A.3.1), Argon2id as the reference implementation's argon2(1)
+ * prints it; and store/trust/secret_memory.c. */
 #include "cipher_primitives.h"
 #include "errors.h"
 #include "testing.h"

@@ -18,21 +18,22 @@ static model_status judge(const char *path, const struct buffer *bytes,
                          "%s is signed with the key %s, which is not trusted here; if its owner "
                          "gave you that key: pkgmgr keys trust FILE.pub",
                          path, id);
+    const enum signature_fit fit =
+        signature_file_fit(file, &key->key, bytes->data != NULL ? bytes->data : "", bytes->size);
+    if (fit == SIGNATURE_DAMAGED) /* before the key counts: anybody can write its id */
+        return error_set(err, MODELHOST_UNTRUSTED,
+                         "%s: its signature is bad: the key %s has not made it so; get both again",
+                         path, id);
     if (key->revoked[0] != '\0')
         return error_set(
             err, MODELHOST_UNTRUSTED,
             "%s is signed with the key %s, which was revoked on %s; get it signed anew "
             "with another key",
             path, id, key->revoked);
-    const enum signature_fit fit =
-        signature_file_fit(file, &key->key, bytes->data != NULL ? bytes->data : "", bytes->size);
-    if (fit == SIGNATURE_FITS)
-        return MODEL_OK;
-    return error_set(err, MODELHOST_UNTRUSTED,
-                     fit == SIGNATURE_DAMAGED
-                         ? "%s: its signature is bad: the key %s has not made it so; get both again"
-                         : "%s was changed since the key %s signed it; get it again",
-                     path, id);
+    return fit == SIGNATURE_FITS
+               ? MODEL_OK
+               : error_set(err, MODELHOST_UNTRUSTED,
+                           "%s was changed since the key %s signed it; get it again", path, id);
 }
 
 static model_status check(const char *path, const struct buffer *bytes,

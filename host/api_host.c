@@ -12,6 +12,7 @@
 #include "model_route.h"
 #include "package_locate.h"
 #include "result_cache.h"
+#include "services.h"
 #include "worker_model.h"
 
 #include <stdlib.h>
@@ -195,6 +196,7 @@ void modelhost_destroy(struct modelhost *host)
     background_stop(&host->background);
     if (scheduler_destroy(host->scheduler) == 0)
         free_host(host);
+    services_release_scratch(); /* of direct calls on this thread */
 }
 
 /* The folder of a package by name or path. */

@@ -166,5 +166,10 @@ model_status store_verify_package(const char *package_dir,
                                   void (*report)(void *context, const char *path,
                                                  model_status status, const char *sentence),
                                   void *context, struct model_error *err);
+/* The same against a manifest that was read before, whatever the one in the folder says by now. */
+model_status store_verify_manifest(const char *package_dir, const struct manifest *manifest,
+                                   void (*report)(void *context, const char *path,
+                                                  model_status status, const char *sentence),
+                                   void *context, struct model_error *err);
 
 #endif

@@ -18,7 +18,7 @@
 struct verification {
     char *dir;   /* the package's real path */
     char *blobs; /* its store's real blobs/; NULL outside of a store */
-    struct manifest manifest;
+    const struct manifest *manifest;
     void (*report)(void *context, const char *path, model_status status, const char *sentence);
     void *context;
     struct model_error first; /* of what is bad */
@@ -83,7 +83,7 @@ static model_status check_name(struct verification *verification)
     char hex[SHA256_HEX_BYTES];
     struct model_error sentence = MODEL_ERROR_INIT;
     const char *name = path_base(verification->dir);
-    model_status status = manifest_digest(&verification->manifest, hex, &sentence);
+    model_status status = manifest_digest(verification->manifest, hex, &sentence);
     if (status != MODEL_OK || strcmp(hex, name) == 0)
         return status;
     (void)error_set(&sentence, MODEL_CORRUPT,
@@ -221,10 +221,10 @@ static model_status check_entry(struct verification *verification, const char *n
     }
     bool is_listed = strcmp(name, MANIFEST_NAME) == 0 ||
                      (strcmp(name, PACKAGE_SIGNATURE_NAME) == 0 && S_ISREG(info.st_mode)) ||
-                     manifest_find(&verification->manifest, name) != NULL ||
+                     manifest_find(verification->manifest, name) != NULL ||
                      (S_ISREG(info.st_mode) && is_unfinished_manifest(name)) ||
                      (S_ISLNK(info.st_mode) && path_is_dir(path) &&
-                      is_folder_of_manifest(&verification->manifest, name));
+                      is_folder_of_manifest(verification->manifest, name));
     free(path);
     if (is_listed)
         return MODEL_OK;
@@ -260,7 +260,7 @@ static const char *advice(const struct verification *verification)
         return "see to its permissions, or to the disk, and verify it again";
     if (verification->blobs == NULL) /* no store's */
         return "get it, or make it, again";
-    return manifest_remedy(&verification->manifest);
+    return manifest_remedy(verification->manifest);
 }
 
 static model_status verify(struct verification *verification, struct model_error *err)
@@ -271,8 +271,8 @@ static model_status verify(struct verification *verification, struct model_error
         status = check_name(verification);
     if (status != MODEL_OK)
         return error_no_memory(err, "verifying a package");
-    for (size_t i = 0; i < verification->manifest.n_files; i++) {
-        const struct manifest_file *file = &verification->manifest.files[i];
+    for (size_t i = 0; i < verification->manifest->n_files; i++) {
+        const struct manifest_file *file = &verification->manifest->files[i];
         struct model_error sentence = MODEL_ERROR_INIT;
         note(verification, file->path, check_file(verification, file, &sentence), &sentence);
     }
@@ -285,15 +285,33 @@ static model_status verify(struct verification *verification, struct model_error
                      advice(verification));
 }
 
+model_status store_verify_manifest(const char *package_dir, const struct manifest *manifest,
+                                   void (*report)(void *context, const char *path,
+                                                  model_status status, const char *sentence),
+                                   void *context, struct model_error *err)
+{
+    struct verification verification = {.manifest = manifest,
+                                        .report = report,
+                                        .context = context,
+                                        .first = MODEL_ERROR_INIT,
+                                        .dir = realpath(package_dir, NULL)};
+    model_status status =
+        verification.dir != NULL
+            ? verify(&verification, err)
+            : error_set_errno(err, errno, "cannot open the package %s", package_dir);
+    free(verification.blobs);
+    free(verification.dir);
+    return status;
+}
+
 model_status store_verify_package(const char *package_dir,
                                   void (*report)(void *context, const char *path,
                                                  model_status status, const char *sentence),
                                   void *context, struct model_error *err)
 {
-    struct verification verification = {
-        .report = report, .context = context, .first = MODEL_ERROR_INIT};
+    struct manifest manifest = {0};
     struct model_error sentence = MODEL_ERROR_INIT;
-    model_status status = manifest_read(package_dir, &verification.manifest, &sentence);
+    model_status status = manifest_read(package_dir, &manifest, &sentence);
     if (status == MODEL_NOT_FOUND && path_is_dir(package_dir))
         return error_set(err, status,
                          "%s has no " MANIFEST_NAME ", so there is nothing to verify its files "
@@ -303,12 +321,7 @@ model_status store_verify_package(const char *package_dir,
     package_advise_broken(package_dir, status, &sentence);
     if (status != MODEL_OK)
         return error_set(err, status, "%s", sentence.message);
-    verification.dir = realpath(package_dir, NULL);
-    status = verification.dir != NULL
-                 ? verify(&verification, err)
-                 : error_set_errno(err, errno, "cannot open the package %s", package_dir);
-    manifest_finish(&verification.manifest);
-    free(verification.blobs);
-    free(verification.dir);
+    status = store_verify_manifest(package_dir, &manifest, report, context, err);
+    manifest_finish(&manifest);
     return status;
 }

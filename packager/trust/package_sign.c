@@ -120,6 +120,24 @@ static model_status refuse_signature(const struct work *work, const struct signa
                      work->dir, id);
 }
 
+/* What it signs nobody here would take. */
+static model_status check_key(const struct work *work)
+{
+    const struct trusted_keys *keys = work->signing->keys;
+    struct public_key own;
+    char id[KEY_ID_TEXT_BYTES];
+    secret_key_public(work->signing->key, &own);
+    const struct trusted_key *known = keys != NULL ? trusted_keys_find(keys, own.id) : NULL;
+    if (known == NULL || known->revoked[0] == '\0')
+        return MODEL_OK;
+    key_id_write(own.id, id);
+    return error_set(
+        work->err, MODELHOST_UNTRUSTED,
+        "the key %s was revoked on %s, so its signatures are refused; make another one with "
+        "'pkgmgr keys new'",
+        id, known->revoked);
+}
+
 /* What nobody here can judge, by a key that is not known, is replaced without a word. */
 static model_status check_signature(struct work *work)
 {
@@ -180,7 +198,8 @@ static model_status renew_manifest(struct work *work)
         return status;
     status = signed_changes_find(&work->manifest, &made, &changes, work->err);
     if (status == MODEL_OK && changes.n_changes == 0 && !is_named(signing))
-        status = store_verify_package(work->dir, NULL, NULL, work->err); /* what it is then */
+        status = store_verify_manifest(work->dir, &work->manifest, NULL, NULL,
+                                       work->err); /* what it is then */
     else if (status == MODEL_OK && !signing->renew)
         status = refuse_changes(work, &changes);
     if (status != MODEL_OK || !signing->renew) {
@@ -193,9 +212,10 @@ static model_status renew_manifest(struct work *work)
     return take_manifest(work, &made);
 }
 
+/* Against the bytes that are signed: the file may be another one by now. */
 static model_status check_files(struct work *work)
 {
-    model_status status = store_verify_package(work->dir, NULL, NULL, work->err);
+    model_status status = store_verify_manifest(work->dir, &work->manifest, NULL, NULL, work->err);
     if (work->is_stored)
         return status;
     return status == MODEL_CORRUPT || (status == MODEL_OK && is_named(work->signing))
@@ -319,7 +339,9 @@ model_status package_sign(const struct package_signing *signing, struct package_
     char *stored_id = package_id_of_folder(work.dir);
     work.is_stored = stored_id != NULL;
     free(stored_id);
-    model_status status = path_is_dir(work.dir) ? sign_folder(&work) : sign_archive(&work);
+    model_status status = check_key(&work);
+    if (status == MODEL_OK)
+        status = path_is_dir(work.dir) ? sign_folder(&work) : sign_archive(&work);
     if (status == MODEL_OK) {
         *ret = (struct package_signed){.id = work.manifest.id,
                                        .revision = work.manifest.revision,

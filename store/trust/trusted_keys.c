@@ -20,6 +20,16 @@ const struct trusted_key *trusted_keys_find(const struct trusted_keys *keys,
     return NULL;
 }
 
+/* By what makes it that key: anybody can give it another id. */
+static const struct trusted_key *find_bytes(const struct trusted_keys *keys,
+                                            const struct public_key *key)
+{
+    for (size_t i = 0; i < keys->n_keys; i++)
+        if (memcmp(keys->keys[i].key.key, key->key, sizeof key->key) == 0)
+            return &keys->keys[i];
+    return NULL;
+}
+
 static void write_time(time_t now, char ret_text[TRUST_TIME_BYTES])
 {
     struct tm utc;
@@ -77,14 +87,27 @@ static model_status replace_text(char **text, const char *value, struct model_er
     return MODEL_OK;
 }
 
-/* Ids are for finding: whoever makes a key can give it any. */
-static model_status check_same(const struct public_key *known, const struct public_key *key,
+/* Ids are for finding: whoever makes a key can give it any. A key under two of them would stay trusted by one when the
+ * other is revoked. */
+static model_status check_same(const struct trusted_keys *keys, const struct public_key *key,
                                struct model_error *err)
 {
-    char id[KEY_ID_TEXT_BYTES], have[KEY_FINGERPRINT_BYTES], given[KEY_FINGERPRINT_BYTES];
-    if (memcmp(known->key, key->key, sizeof key->key) == 0)
+    char id[KEY_ID_TEXT_BYTES], known_id[KEY_ID_TEXT_BYTES];
+    char have[KEY_FINGERPRINT_BYTES], given[KEY_FINGERPRINT_BYTES];
+    const struct trusted_key *same = find_bytes(keys, key),
+                             *named = trusted_keys_find(keys, key->id);
+    if (same == named)
         return MODEL_OK;
     key_id_write(key->id, id);
+    if (same != NULL) {
+        key_id_write(same->key.id, known_id);
+        return error_set(
+            err, MODEL_INVALID_ARGUMENT,
+            "this key is known already, %s, by the id %s; with the id %s it is forged, and "
+            "nothing was changed",
+            same->revoked[0] != '\0' ? "as revoked" : "as trusted", known_id, id);
+    }
+    const struct public_key *known = &named->key;
     if (!public_key_fingerprint(known, have) || !public_key_fingerprint(key, given))
         return error_no_memory(err, "a fingerprint");
     return error_set(err, MODEL_INVALID_ARGUMENT,
@@ -101,8 +124,8 @@ model_status trusted_keys_add(struct trusted_keys *keys, const struct public_key
     struct trusted_key *known = (struct trusted_key *)(uintptr_t)trusted_keys_find(keys, key->id);
     key_id_write(key->id, id);
     model_status status = check_text("comment", comment, KEY_COMMENT_MAX_BYTES, err);
-    if (status == MODEL_OK && known != NULL)
-        status = check_same(&known->key, key, err);
+    if (status == MODEL_OK)
+        status = check_same(keys, key, err);
     if (status != MODEL_OK)
         return status;
     if (known != NULL && known->revoked[0] != '\0')
@@ -125,8 +148,8 @@ model_status trusted_keys_revoke(struct trusted_keys *keys, const struct public_
     struct trusted_key *key = (struct trusted_key *)(uintptr_t)trusted_keys_find(keys, revoked->id);
     key_id_write(revoked->id, text);
     model_status status = check_text("reason", reason, MAX_REASON_BYTES, err);
-    if (status == MODEL_OK && key != NULL)
-        status = check_same(&key->key, revoked, err);
+    if (status == MODEL_OK)
+        status = check_same(keys, revoked, err);
     if (status != MODEL_OK)
         return status;
     if (key == NULL)
@@ -180,8 +203,26 @@ static model_status check_key(const struct trusted_keys *keys, const char *what,
         return error_no_memory(err, what);
     if (strcmp(found, fingerprint) != 0 || strcmp(found_id, id) != 0)
         return refuse(what, id, "was changed: its fingerprint does not fit", err);
-    return trusted_keys_find(keys, key->id) == NULL ? MODEL_OK
-                                                    : refuse(what, id, "stands twice", err);
+    return trusted_keys_find(keys, key->id) == NULL && find_bytes(keys, key) == NULL
+               ? MODEL_OK
+               : refuse(what, id, "stands twice", err);
+}
+
+/* A member that is not known may have been one that revoked the key. */
+static model_status check_members(const json_node *object, const char *const *known,
+                                  const char *what, struct model_error *err)
+{
+    for (const json_node *node = json_first(object); node != NULL; node = json_next(node)) {
+        size_t i = 0;
+        while (known[i] != NULL && strcmp(known[i], json_key(node)) != 0)
+            i++;
+        if (known[i] == NULL)
+            return error_set(err, MODEL_CORRUPT,
+                             "%s has '%.40s' in it, which this program does not write; restore the "
+                             "file, or remove it and trust the keys again with 'pkgmgr keys trust'",
+                             what, json_key(node));
+    }
+    return MODEL_OK;
 }
 
 static model_status read_key(const json_node *node, const char *what, struct trusted_keys *keys,
@@ -193,8 +234,12 @@ static model_status read_key(const json_node *node, const char *what, struct tru
     const char *trusted = json_string_or(json_member(node, "trusted"), "");
     const char *revoked = json_string_or(json_member(node, "revoked"), "");
     const char *reason = json_string_or(json_member(node, "reason"), "");
+    static const char *const members[] = {"id",      "key",     "fingerprint", "comment",
+                                          "trusted", "revoked", "reason",      NULL};
     struct trusted_key key = {.comment = NULL};
     model_status status = json_check_unique_keys(node, what, err);
+    if (status == MODEL_OK)
+        status = check_members(node, members, what, err);
     if (status == MODEL_OK &&
         public_key_parse(text, strlen(text), what, &key.key, NULL) != MODEL_OK)
         status = refuse(what, id, "was changed: that is no public key", err);
@@ -230,7 +275,10 @@ static model_status read_root(const json_node *root, const char *what, struct tr
         return error_set(err, MODEL_UNSUPPORTED,
                          "%s: format_version %g, this program reads %d; use a newer one", what,
                          version, FORMAT_VERSION);
+    static const char *const members[] = {"format_version", "keys", NULL};
     model_status status = json_check_unique_keys(root, what, err);
+    if (status == MODEL_OK)
+        status = check_members(root, members, what, err);
     for (const json_node *node = json_first(list); node != NULL && status == MODEL_OK;
          node = json_next(node))
         status = read_key(node, what, keys, err);

@@ -219,6 +219,30 @@ static void a_list_comes_back_as_it_was_written(void **state)
     trusted_keys_finish(&again);
 }
 
+static void a_key_has_one_id(void **state)
+{
+    (void)state;
+    const struct public_key key = minisign_key();
+    struct public_key renamed = key;
+    struct trusted_keys keys = {0}, again = {0};
+    renamed.id[0] ^= 1;
+    assert_int_equal(trusted_keys_add(&keys, &key, "Ada", 0, &err), MODEL_OK);
+    assert_int_equal(trusted_keys_add(&keys, &renamed, "Eve", 0, &err), MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "known already, as trusted, by the id ADB7817BDA039948"));
+    assert_int_equal(trusted_keys_revoke(&keys, &key, "lost", 0, &err), MODEL_OK);
+    assert_int_equal(trusted_keys_add(&keys, &renamed, "Eve", 0, &err), MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "known already, as revoked"));
+    assert_int_equal(keys.n_keys, 1);
+    /* No member of the list may be misread: one that is not known may have revoked the key. */
+    char *text = trusted_keys_print(&keys), *at = strstr(text, "\"revoked\"");
+    assert_non_null(at);
+    at[sizeof "\"revoke" - 1] = 'z';
+    assert_int_equal(trusted_keys_parse(text, strlen(text), "t", &again, &err), MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "t has 'revokez' in it"));
+    free(text);
+    trusted_keys_finish(&keys);
+}
+
 static void a_changed_key_in_the_list_is_refused(void **state)
 {
     (void)state;
@@ -355,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_changed_secret_key_is_refused),
         cmocka_unit_test(public_keys_have_two_forms),
         cmocka_unit_test(a_list_comes_back_as_it_was_written),
+        cmocka_unit_test(a_key_has_one_id),
         cmocka_unit_test(a_changed_key_in_the_list_is_refused),
         IN_FOLDER(a_list_that_others_may_write_is_refused),
         IN_FOLDER(a_list_behind_links_that_others_may_change_is_refused),

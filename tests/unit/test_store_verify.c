@@ -55,6 +55,14 @@ static void verify_names_what_is_wrong(void **state)
 
     struct manifest manifest = {0};
     assert_int_equal(manifest_read(dir, &manifest, NULL), MODEL_OK);
+    /* What was read before counts, not what lies there by now. */
+    struct manifest other = manifest;
+    char revision[] = COMMIT_B;
+    other.revision = revision;
+    replace_file(data, "12345");
+    assert_int_equal(store_verify_package(dir, NULL, NULL, &err), MODEL_OK);
+    assert_int_equal(store_verify_manifest(dir, &other, NULL, NULL, &err), MODEL_CORRUPT);
+    replace_file(data, "12346");
     manifest.endpoint[0] = '\0'; /* as of an import */
     char *text = manifest_print(&manifest);
     replace_file(in_folder(dir, "metadata.json"), text);

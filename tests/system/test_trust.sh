@@ -283,6 +283,11 @@ refuses 'unknown key' "$work/t is signed with the key $(id_of "$work/eve.pub"), 
 opens 'a key that became trusted' "$work/t"
 "$pkgmgr" keys revoke "$(id_of "$work/eve.pub")" --reason 'laptop stolen' -q >/dev/null
 refuses 'revoked key' ': laptop stolen; get it signed anew with another key' "$work/t"
+"$pkgmgr" keys new gone --no-password -q >/dev/null
+"$pkgmgr" keys revoke "$(id_of "$keys/gone.pub")" --reason 'laptop stolen' -q >/dev/null
+"$pkgmgr" sign "$facts" --key gone 2>"$work/err"
+same 'nothing is signed with a revoked key: exit code' "$?" 7
+has 'and it says so' "$(cat "$work/err")" "the key $(id_of "$keys/gone.pub") was revoked on "
 changed
 sed -i '4s/^\(.\{20\}\)./\1A/; 4s/^\(.\{21\}\)./\1B/' "$work/t/metadata.json.minisig"
 refuses 'bad signature' "the signature is bad: the key $ada (Ada L.) has not made it so, it is damaged or forged" "$work/t"

@@ -251,6 +251,28 @@ static void numbers_become_the_nearest_bf16(void **state)
     }
 }
 
+static void nan_stays_nan_as_bf16_and_infinity_infinity(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t bits;
+        uint16_t half;
+    } all[] = {{0x7FFFFFFF, 0x7FFF}, {0xFFFFFFFF, 0xFFFF}, {0x7F800001, 0x7FC0},
+               {0xFF800001, 0xFFC0}, {0x7FC00000, 0x7FC0}, {0xFFC12345, 0xFFC1},
+               {0x7F800000, 0x7F80}, {0xFF800000, 0xFF80}, {0x7F7FFFFF, 0x7F80}};
+    float x[40];
+    uint16_t y[40];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            for (size_t n = 1; n <= 40; n++) {
+                for (size_t k = 0; k < n; k++)
+                    memcpy(&x[k], &all[i].bits, sizeof *x);
+                sets[s]->to_bf16(x, n, y);
+                for (size_t k = 0; k < n; k++)
+                    assert_int_equal(y[k], all[i].half);
+            }
+}
+
 static void int8_products_agree(void **state)
 {
     (void)state;
@@ -427,6 +449,7 @@ int main(void)
         cmocka_unit_test(bf16_products_agree_for_all_tiles),
         cmocka_unit_test(products_of_two_bf16_agree_for_all_tiles),
         cmocka_unit_test(numbers_become_the_nearest_bf16),
+        cmocka_unit_test(nan_stays_nan_as_bf16_and_infinity_infinity),
         cmocka_unit_test(int8_products_agree),
         cmocka_unit_test(products_of_bytes_agree_for_all_tiles),
         cmocka_unit_test(int4_products_agree),

@@ -9,11 +9,6 @@
 #define MIN_OUT_FEATURES 64
 #define F16_NAN          0x7E00u
 
-static size_t filled_up(size_t n, size_t step)
-{
-    return (n + step - 1) / step * step;
-}
-
 bool compact_weights_suit(const struct kernels *kernels, const struct linear_source *source)
 {
     return kernels->dtype != COMPUTE_F32 && source->out_features >= MIN_OUT_FEATURES &&

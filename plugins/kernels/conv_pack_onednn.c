@@ -33,10 +33,10 @@ static model_status reorder(const struct pack_job *job, const void *plain, dnnl_
     return status == dnnl_success ? MODEL_OK : MODEL_INTERNAL;
 }
 
-/* Where the scales and the sums are behind weights of so many bytes. */
-static size_t columns_at(size_t weights_bytes)
+/* Where the scales and the sums are behind the weights. */
+static size_t columns_at(const dnnl_memory_desc_t *layout)
 {
-    return (weights_bytes + 63) / 64 * 64;
+    return filled_up(dnnl_memory_desc_get_size(layout), 64);
 }
 
 static model_status pack_int8(const struct pack_job *job, const float *plain, void *destination)
@@ -44,8 +44,7 @@ static model_status pack_int8(const struct pack_job *job, const float *plain, vo
     const struct conv_geometry *g = &job->source->geometry;
     const struct model_services *services = job->kernels->services;
     const size_t out = (size_t)g->out, n = conv_source_size(job->source) / out;
-    float *scales =
-        (float *)(void *)((char *)destination + columns_at(dnnl_memory_desc_get_size(job->layout)));
+    float *scales = (float *)(void *)((char *)destination + columns_at(job->layout));
     int32_t *sums = (int32_t *)(void *)(scales + out);
     int8_t *rounded = services->allocate(services->context, out * n);
     if (rounded == NULL)
@@ -108,7 +107,7 @@ static model_status pack_weights(struct kernels *kernels, const struct conv_sour
     struct pack_job job = {kernels, source, &conv->layout};
     const size_t out = (size_t)conv->geometry.out;
     size_t size_bytes = dnnl_memory_desc_get_size(&conv->layout);
-    const size_t columns = columns_at(size_bytes);
+    const size_t columns = columns_at(&conv->layout);
     const bool is_int8 = conv->geometry.dtype == COMPUTE_INT8;
     char name[32], layout[40];
     linear_layout_name(&conv->layout, name, sizeof name);

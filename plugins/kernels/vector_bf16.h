@@ -93,10 +93,9 @@ ALWAYS uint16_t nearest_bf16(float x)
 #if !HAS_BF16
 ALWAYS vhalf v_to_bf16(vfloat x)
 {
-    const vuint bits = (vuint)x, is_nan = (vuint)((vint)(bits & 0x7FFFFFFFu) > 0x7F800000);
-    const vuint nearest = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-    const vuint nothing = bits >> 16 | 0x40u;
-    return __builtin_convertvector((nothing & is_nan) | (nearest & ~is_nan), vhalf);
+    const vuint bits = (vuint)x, is_nan = (vuint)(x != x);
+    const vuint nearest = bits + (~is_nan & (0x7FFFu + ((bits >> 16) & 1u)));
+    return __builtin_convertvector(nearest >> 16 | (is_nan & 0x40u), vhalf);
 }
 #endif
 

@@ -34,18 +34,7 @@ ALWAYS vfloat v_widen(vfloat largest, vfloat x)
     return (vfloat)i_max((vint)v_abs(x), (vint)largest);
 }
 
-ALWAYS float v_largest_bits(vfloat x)
-{
-    const vint bits = (vint)x;
-    int32_t most = bits[0];
-    float largest;
-    for (size_t i = 1; i < LANES; i++)
-        most = bits[i] > most ? bits[i] : most;
-    memcpy(&largest, &most, sizeof largest);
-    return largest;
-}
-
-/* NaN or infinity where a number is not finite. */
+/* NaN where a number is not finite. */
 static float absolute_largest(const float *x, size_t n)
 {
     vfloat largest = {0};
@@ -54,7 +43,7 @@ static float absolute_largest(const float *x, size_t n)
         largest = v_widen(largest, v_load(x + i));
     if (i < n)
         largest = v_widen(largest, v_load_part(x + i, n - i, 0.0f));
-    return v_largest_bits(largest);
+    return v_sum(largest * 0.0f) >= 0 ? v_largest(largest) : NAN;
 }
 
 /* What one step of integers up to `steps` is worth. Rows below MIN_LARGEST are zeros: the reciprocal of a step would
@@ -111,7 +100,7 @@ static void fine_row(const float *x, size_t n, struct fine_row *row)
     const float largest = absolute_largest(x, n), scale = step_of(largest, FINE_LARGEST);
     row->scale = scale;
     row->high_sum = row->low_sum = 0;
-    if (!isfinite(largest)) {
+    if (isnan(largest)) {
         clear_fine(n, row);
         return;
     }
@@ -136,7 +125,7 @@ static float coarse_row(const float *x, size_t n, int8_t *y, int32_t *ret_sum)
     const float scale = step_of(largest, 127.0f), factor = 1.0f / scale;
     vint sum = {0};
     size_t i = 0;
-    if (!isfinite(largest)) {
+    if (isnan(largest)) {
         memset(y, 0, n);
         *ret_sum = 0;
         return NAN;

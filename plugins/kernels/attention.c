@@ -23,20 +23,15 @@ struct attention_job {
     atomic_size_t next; /* the next (sequence, head) */
 };
 
-static size_t filled_up(size_t n_bytes)
-{
-    return (n_bytes + 63) / 64 * 64;
-}
-
 /* Divides the memory of a thread; returns its size. */
 static size_t layout(const struct kernels *kernels, size_t head_size, size_t n_keys, char *memory,
                      struct attention_piece *ret)
 {
     const size_t key_columns = product_columns(n_keys), head_columns = product_columns(head_size);
-    const size_t scores = filled_up(PRODUCT_ROWS * key_columns * sizeof(float));
-    const size_t context = filled_up(PRODUCT_ROWS * head_columns * sizeof(float));
-    const size_t keys = filled_up(attention_keys_bytes(kernels, head_size, key_columns));
-    const size_t values = filled_up(attention_values_bytes(kernels, head_size, n_keys));
+    const size_t scores = filled_up(PRODUCT_ROWS * key_columns * sizeof(float), 64);
+    const size_t context = filled_up(PRODUCT_ROWS * head_columns * sizeof(float), 64);
+    const size_t keys = filled_up(attention_keys_bytes(kernels, head_size, key_columns), 64);
+    const size_t values = filled_up(attention_values_bytes(kernels, head_size, n_keys), 64);
     const size_t total = scores + context + keys + values;
     if (memory != NULL)
         *ret = (struct attention_piece){

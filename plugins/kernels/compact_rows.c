@@ -3,13 +3,7 @@
 
 #include <string.h>
 
-#define MIN_SHARED_NUMBERS 65536 /* fewer are over before another thread has begun */
-#define ROWS_PER_ITEM      8
-
-static size_t filled_up(size_t n, size_t step)
-{
-    return (n + step - 1) / step * step;
-}
+#define ROWS_PER_ITEM 8
 
 /* ---- x */
 

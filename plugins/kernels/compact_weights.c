@@ -2,15 +2,12 @@
 #include "compact_weights.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #define MIN_OUT_FEATURES 64
-
-static size_t filled_up(size_t n, size_t step)
-{
-    return (n + step - 1) / step * step;
-}
+#define F16_NAN          0x7E00u
 
 bool compact_weights_suit(const struct kernels *kernels, const struct linear_source *source)
 {
@@ -36,7 +33,7 @@ struct pack_job {
     size_t panel_bytes, n_panels;
     char *destination; /* panels, then of int8 the scales (n_panels, COMPACT_COLUMNS) */
     float *scales;
-    model_status status;
+    _Atomic model_status status; /* of all threads */
 };
 
 /* (COMPACT_COLUMNS, in_features) of the panel's output features, zeros behind the last one. */
@@ -77,47 +74,60 @@ static int32_t rounded(float x, int32_t least, int32_t most)
     return x > (float)most ? most : (int32_t)lrintf(x);
 }
 
-/* `space` has in_features bytes; their number is filled up with zeros. */
+/* `space` has in_features bytes; their number is filled up with zeros. Of weights that are not finite the scale is
+ * NaN, and so is what they answer. */
 static void pack_int8(const struct pack_job *job, const float *row, size_t column, void *space,
                       char *panel, float *scale)
 {
     const size_t in = job->source->in_features;
     int8_t *bytes = space;
     int32_t sum;
-    const float found = job->kernels->vector->coarse_row(row, in, bytes, &sum);
+    *scale = job->kernels->vector->coarse_row(row, in, bytes, &sum);
     memset(bytes + in, 0, 3);
-    *scale =
-        found == found ? found : 1.0f; /* of weights that are no numbers nothing good can come */
     for (size_t k = 0; k < in; k += 4)
         memcpy(panel + k * COMPACT_COLUMNS + 4 * column, bytes + k, 4);
 }
 
-/* The nearest f16 of a positive normal number below 65504, at least the smallest normal one. */
+/* The nearest f16 of a number from 0 on, at most the largest one. Adding 1/2 leaves a subnormal one's steps. */
 static uint16_t to_f16(float x)
 {
+    const bool is_small = x < 0x1p-14f;
     uint32_t bits;
-    x = x < 0x1p-14f ? 0x1p-14f : x > 65504.0f ? 65504.0f : x;
+    x = is_small ? x + 0.5f : x > 65504.0f ? 65504.0f : x;
     memcpy(&bits, &x, sizeof bits);
+    if (is_small)
+        return (uint16_t)(bits - 0x3F000000u);
     bits += 0x0FFFu + ((bits >> 13) & 1u);
     return (uint16_t)((bits >> 13) - (112u << 10));
 }
 
+/* Finite, from 0 on; the product moves the exponent's bias. */
 static float from_f16(uint16_t x)
 {
-    const uint32_t bits = ((uint32_t)x + (112u << 10)) << 13;
+    const uint32_t bits = (uint32_t)x << 13;
     float value;
     memcpy(&value, &bits, sizeof value);
-    return value;
+    return value * 0x1p112f;
 }
 
-/* The largest number gets -8, so that all sixteen are used: of either sign, so scales may be negative. */
+/* The number that is furthest from zero, of either sign; NaN where one is not finite. */
+static float extreme_of(const float *row, size_t n)
+{
+    float extreme = 0, nothing = 0;
+    for (size_t k = 0; k < n; k++) {
+        extreme = fabsf(row[k]) > fabsf(extreme) ? row[k] : extreme;
+        nothing += 0.0f * row[k];
+    }
+    return nothing == 0 ? extreme : NAN;
+}
+
+/* The extreme gets -8, so that all sixteen are used: scales may be negative. Of weights that are not finite the scale
+ * is NaN, as in pack_int8(). */
 static void pack_int4_group(const float *row, size_t n, size_t column, char *group)
 {
-    float extreme = 0;
-    for (size_t k = 0; k < n; k++)
-        extreme = fabsf(row[k]) > fabsf(extreme) ? row[k] : extreme;
-    uint16_t half = to_f16(fabsf(extreme) / 8.0f);
-    const float scale = extreme > 0 ? -from_f16(half) : from_f16(half);
+    const float extreme = extreme_of(row, n);
+    uint16_t half = isnan(extreme) ? F16_NAN : to_f16(fabsf(extreme) / 8.0f);
+    const float size = isnan(extreme) ? NAN : from_f16(half), scale = extreme > 0 ? -size : size;
     half |= extreme > 0 ? 0x8000u : 0;
     memcpy(group + 2 * column, &half, sizeof half);
     for (size_t k = 0; k < INT4_GROUP; k++) {
@@ -145,7 +155,7 @@ static void pack_panel(void *argument, size_t index)
     float *rows =
         services->allocate(services->context, (COMPACT_COLUMNS + 1) * (in + 4) * sizeof *rows);
     if (rows == NULL) {
-        job->status = MODEL_OUT_OF_MEMORY; /* any thread's: they say the same */
+        job->status = MODEL_OUT_OF_MEMORY;
         return;
     }
     read_rows(job->source, first, rows);
@@ -175,9 +185,9 @@ static model_status pack(void *argument, void *destination)
 model_status compact_weights_prepare(struct kernels *kernels, const struct linear_source *source,
                                      struct compact_weights *ret, struct model_error *err)
 {
-    static const char *const layouts[] = {[COMPUTE_BF16] = "panels-bf16-2",
-                                          [COMPUTE_INT8] = "panels-int8-2",
-                                          [COMPUTE_INT4] = "panels-int4-1"};
+    static const char *const layouts[] = {[COMPUTE_BF16] = "panels-bf16-3",
+                                          [COMPUTE_INT8] = "panels-int8-3",
+                                          [COMPUTE_INT4] = "panels-int4-2"};
     struct pack_job job = {.kernels = kernels,
                            .source = source,
                            .panel_bytes = panel_bytes(kernels->dtype, source->in_features),

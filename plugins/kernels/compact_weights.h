@@ -3,7 +3,9 @@
  *
  *   bf16   each weight rounded to the nearest
  *   int8   w = scale q, |q| <= 127, a scale for each output feature
- *   int4   w = scale q, -8 <= q <= 7, a scale for each output feature and INT4_GROUP input features */
+ *   int4   w = scale q, -8 <= q <= 7, a scale for each output feature and INT4_GROUP input features
+ *
+ * A scale over a weight that is not finite is NaN. */
 #ifndef COMPACT_WEIGHTS_H
 #define COMPACT_WEIGHTS_H
 

@@ -13,8 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MIN_SHARED_NUMBERS 65536  /* fewer are over before another thread has begun */
-#define MIN_SPREAD         1e-30f /* of a map that is not all zeros; its reciprocal is finite */
+#define MIN_SPREAD 1e-30f /* of a map that is not all zeros; its reciprocal is finite */
 
 struct coarse_job {
     const struct conv *conv;

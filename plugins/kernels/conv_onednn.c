@@ -263,12 +263,6 @@ model_status conv_plan_execute(struct conv_plans *plans, const struct conv_plan 
                               (int)status);
 }
 
-static size_t multiplications(const struct conv_geometry *geometry, struct map_shape result)
-{
-    return map_size(result) * (size_t)(geometry->in / geometry->groups) *
-           (size_t)(geometry->kernel[CONV_Y] * geometry->kernel[CONV_X]);
-}
-
 static model_status run_whole(struct conv_plans *plans, const struct conv *conv, const float *x,
                               struct map_shape shape, float *y, struct model_error *err)
 {
@@ -310,7 +304,8 @@ void conv_run(struct linear_runner *runner, const struct conv *conv, const float
         progress->status = run_winograd(progress->conv, conv, x, shape, y, result, progress->err);
         return;
     }
-    const int threads = small_work_begin(multiplications(&conv->geometry, result), CONV_SMALL);
+    const int threads =
+        small_work_begin(conv_multiply_adds(&conv->geometry, shape, result), CONV_SMALL);
     progress->status =
         dtype == COMPUTE_F32
             ? run_whole(progress->conv, conv, x, shape, y, progress->err)

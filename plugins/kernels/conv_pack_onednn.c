@@ -2,12 +2,11 @@
  * run, conv_layout_onednn.c for the layouts. [create-thread]
  *
  * int8 weights are w = scale q, |q| <= 127, with a scale for each output channel; behind them lie the scales and the
- * sums of q, which x's zero is multiplied with. */
+ * sums of q, which x's zero is multiplied with. Of a channel with a weight that is not finite the scale is NaN. */
 #include "conv_onednn.h"
 
-#include <math.h>
 #include <omp.h>
-#include <string.h>
+#include <stdio.h>
 
 #define MIN_INT8_CHANNELS 32    /* of x; with fewer bf16 costs little, and is closer */
 #define MAX_INT8_DEPTH    65536 /* 32-bit sums hold so many products of a byte and 127 */
@@ -34,25 +33,10 @@ static model_status reorder(const struct pack_job *job, const void *plain, dnnl_
     return status == dnnl_success ? MODEL_OK : MODEL_INTERNAL;
 }
 
-/* One output channel: q(n) of w(n). */
-static void round_channel(const float *w, size_t n, int8_t *q, float *scale, int32_t *sum)
+/* Where the scales and the sums are behind the weights. */
+static size_t columns_at(const dnnl_memory_desc_t *layout)
 {
-    float largest = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fabsf(w[i]) > largest ? fabsf(w[i]) : largest;
-    *scale = largest < INFINITY ? largest / 127.0f : NAN;
-    *sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        const float steps = *scale > 0 ? nearbyintf(w[i] / *scale) : 0.0f;
-        q[i] = steps >= -127 && steps <= 127 ? (int8_t)steps : 0;
-        *sum += q[i];
-    }
-}
-
-/* Where the scales and the sums are behind weights of so many bytes. */
-static size_t columns_at(size_t weights_bytes)
-{
-    return (weights_bytes + 63) / 64 * 64;
+    return filled_up(dnnl_memory_desc_get_size(layout), 64);
 }
 
 static model_status pack_int8(const struct pack_job *job, const float *plain, void *destination)
@@ -60,14 +44,13 @@ static model_status pack_int8(const struct pack_job *job, const float *plain, vo
     const struct conv_geometry *g = &job->source->geometry;
     const struct model_services *services = job->kernels->services;
     const size_t out = (size_t)g->out, n = conv_source_size(job->source) / out;
-    float *scales =
-        (float *)(void *)((char *)destination + columns_at(dnnl_memory_desc_get_size(job->layout)));
+    float *scales = (float *)(void *)((char *)destination + columns_at(job->layout));
     int32_t *sums = (int32_t *)(void *)(scales + out);
     int8_t *rounded = services->allocate(services->context, out * n);
     if (rounded == NULL)
         return MODEL_OUT_OF_MEMORY;
     for (size_t i = 0; i < out; i++)
-        round_channel(plain + i * n, n, rounded + i * n, &scales[i], &sums[i]);
+        scales[i] = job->kernels->vector->coarse_row(plain + i * n, n, rounded + i * n, &sums[i]);
     model_status status = reorder(job, rounded, dnnl_s8, destination);
     services->release(services->context, rounded);
     return status;
@@ -124,14 +107,16 @@ static model_status pack_weights(struct kernels *kernels, const struct conv_sour
     struct pack_job job = {kernels, source, &conv->layout};
     const size_t out = (size_t)conv->geometry.out;
     size_t size_bytes = dnnl_memory_desc_get_size(&conv->layout);
-    const size_t columns = columns_at(size_bytes);
-    char layout[32];
-    linear_layout_name(&conv->layout, layout, sizeof layout);
-    if (conv->geometry.dtype == COMPUTE_INT8)
+    const size_t columns = columns_at(&conv->layout);
+    const bool is_int8 = conv->geometry.dtype == COMPUTE_INT8;
+    char name[32], layout[40];
+    linear_layout_name(&conv->layout, name, sizeof name);
+    (void)snprintf(layout, sizeof layout, "%s%s", name, is_int8 ? "-2" : "");
+    if (is_int8)
         size_bytes = columns + out * (sizeof(float) + sizeof(int32_t));
     model_status status =
         conv_source_pack(kernels, source, layout, size_bytes, pack, &job, &conv->weights, err);
-    if (status == MODEL_OK && conv->geometry.dtype == COMPUTE_INT8) {
+    if (status == MODEL_OK && is_int8) {
         const float *scales = (const float *)(const void *)((const char *)conv->weights + columns);
         conv->columns =
             (struct conv_columns){.scales = scales,

@@ -269,9 +269,8 @@ bool conv_geometry_shape(const struct conv_geometry *geometry, struct map_shape 
     return true;
 }
 
-/* Each number of the larger side of a convolution meets the kernel once. */
-static size_t conv_multiply_adds(const struct conv_geometry *geometry, struct map_shape x,
-                                 struct map_shape y)
+size_t conv_multiply_adds(const struct conv_geometry *geometry, struct map_shape x,
+                          struct map_shape y)
 {
     const struct map_shape shape = geometry->transposed ? x : y;
     const int64_t other = geometry->transposed ? geometry->out : geometry->in;

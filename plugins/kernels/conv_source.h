@@ -46,6 +46,9 @@ model_status conv_source_pack(struct kernels *kernels, const struct conv_source 
 
 bool conv_geometry_shape(const struct conv_geometry *geometry, struct map_shape x,
                          struct map_shape *ret);
+/* x -> y: each number of the larger side meets the kernel once. */
+size_t conv_multiply_adds(const struct conv_geometry *geometry, struct map_shape x,
+                          struct map_shape y);
 /* As conv_run() begins: asks the token, checks x. false: do nothing. */
 bool conv_begin(struct linear_runner *runner, const struct conv_geometry *geometry,
                 struct map_shape x, struct map_shape *ret);

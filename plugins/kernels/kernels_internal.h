@@ -22,6 +22,15 @@ struct kernels {
     char build_key[64];
 };
 
+/* Work on fewer numbers is over before another thread has begun. */
+#define MIN_SHARED_NUMBERS 65536
+
+/* n up to a multiple of step. */
+static inline size_t filled_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
 /* Calls body(argument, i) for i in [0, n_items): on the host's threads when there is more than one. */
 static inline void kernels_parallel(const struct kernels *kernels, size_t n_items,
                                     void (*body)(void *argument, size_t index), void *argument)

@@ -13,9 +13,9 @@
 #endif
 
 #if defined(__AVX512BF16__) && VECTOR_BYTES == 64
-#define HAS_BF16 true
+#define HAS_BF16 1
 #else
-#define HAS_BF16 false
+#define HAS_BF16 0
 #endif
 
 #define TILE_VECTORS 4 /* of a panel's columns at a time; the panel has a multiple of them */
@@ -80,30 +80,44 @@ static void bf16_product(const float *a, size_t lda, size_t n_rows, const uint16
     }
 }
 
+/* NaN stays NaN and becomes quiet, as by the instruction: rounding would carry into its sign, or leave infinity. */
+ALWAYS uint16_t nearest_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7FFFFFFFu) > 0x7F800000u)
+        return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+}
+
+#if !HAS_BF16
+ALWAYS vhalf v_to_bf16(vfloat x)
+{
+    const vuint bits = (vuint)x, is_nan = (vuint)(x != x);
+    const vuint nearest = bits + (~is_nan & (0x7FFFu + ((bits >> 16) & 1u)));
+    return __builtin_convertvector(nearest >> 16 | (is_nan & 0x40u), vhalf);
+}
+#endif
+
 static void to_bf16(const float *x, size_t n, uint16_t *y)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-#if defined(__AVX512BF16__) && VECTOR_BYTES == 64
+#if HAS_BF16
         const __m256bh half = _mm512_cvtneps_pbh((__m512)v_load(x + i));
 #else
-        const vuint bits = (vuint)v_load(x + i);
-        const vuint nearest = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-        const vhalf half = __builtin_convertvector(nearest, vhalf);
+        const vhalf half = v_to_bf16(v_load(x + i));
 #endif
         memcpy(y + i, &half, sizeof half);
     }
-    for (; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        y[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-    }
+    for (; i < n; i++)
+        y[i] = nearest_bf16(x[i]);
 }
 
 /* sum + the products of both numbers of the pairs with those of x. */
 ALWAYS vfloat dot2(vfloat sum, vuint pairs, uint32_t x)
 {
-#if defined(__AVX512BF16__) && VECTOR_BYTES == 64
+#if HAS_BF16
     return (vfloat)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int32_t)x),
                                     (__m512bh)pairs);
 #else

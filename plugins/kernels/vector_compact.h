@@ -12,17 +12,45 @@
 #include <immintrin.h>
 #endif
 
+#define MIN_LARGEST 1e-30f
+
 /* ---- integers */
 
+ALWAYS vint i_max(vint a, vint b)
+{
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vint)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+    return (vint)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+    return (vint)v_select(a > b, (vfloat)a, (vfloat)b);
+#endif
+}
+
+/* The larger of largest and |x| by their bits, where infinity is above all numbers and NaN above infinity: what is not
+ * finite stays, which a comparison of numbers loses. */
+ALWAYS vfloat v_widen(vfloat largest, vfloat x)
+{
+    return (vfloat)i_max((vint)v_abs(x), (vint)largest);
+}
+
+/* NaN where a number is not finite. */
 static float absolute_largest(const float *x, size_t n)
 {
     vfloat largest = {0};
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        largest = v_max(v_abs(v_load(x + i)), largest);
+        largest = v_widen(largest, v_load(x + i));
     if (i < n)
-        largest = v_max(v_abs(v_load_part(x + i, n - i, 0.0f)), largest);
-    return v_largest(largest);
+        largest = v_widen(largest, v_load_part(x + i, n - i, 0.0f));
+    return v_sum(largest * 0.0f) >= 0 ? v_largest(largest) : NAN;
+}
+
+/* What one step of integers up to `steps` is worth. Rows below MIN_LARGEST are zeros: the reciprocal of a step would
+ * not be finite. */
+ALWAYS float step_of(float largest, float steps)
+{
+    return largest > MIN_LARGEST ? largest / steps : 1.0f;
 }
 
 /* The nearest integer, ties to even; |x| < 2^22. */
@@ -57,12 +85,25 @@ ALWAYS void fine_part(const float *x, size_t n, float factor, int8_t *high, int8
     *low_sum += l;
 }
 
+/* A row that is not finite has no integers. */
+static void clear_fine(size_t n, struct fine_row *row)
+{
+    const size_t n_groups = (n + INT4_GROUP - 1) / INT4_GROUP;
+    memset(row->high, 0, n_groups * INT4_GROUP);
+    memset(row->low, 0, n_groups * INT4_GROUP);
+    memset(row->group_sums, 0, n_groups * sizeof *row->group_sums);
+    row->scale = NAN;
+}
+
 static void fine_row(const float *x, size_t n, struct fine_row *row)
 {
-    const float largest = absolute_largest(x, n);
-    const float scale = largest > 0 ? largest / FINE_LARGEST : 1.0f;
-    row->scale = largest < INFINITY ? scale : NAN;
+    const float largest = absolute_largest(x, n), scale = step_of(largest, FINE_LARGEST);
+    row->scale = scale;
     row->high_sum = row->low_sum = 0;
+    if (isnan(largest)) {
+        clear_fine(n, row);
+        return;
+    }
     for (size_t k = 0; k < n; k += INT4_GROUP) {
         vint high_sum = {0}, low_sum = {0};
         for (size_t i = k; i < k + INT4_GROUP; i += LANES)
@@ -81,9 +122,14 @@ static void fine_row(const float *x, size_t n, struct fine_row *row)
 static float coarse_row(const float *x, size_t n, int8_t *y, int32_t *ret_sum)
 {
     const float largest = absolute_largest(x, n);
-    const float scale = largest > 0 ? largest / 127.0f : 1.0f, factor = 1.0f / scale;
+    const float scale = step_of(largest, 127.0f), factor = 1.0f / scale;
     vint sum = {0};
     size_t i = 0;
+    if (isnan(largest)) {
+        memset(y, 0, n);
+        *ret_sum = 0;
+        return NAN;
+    }
     for (; i + LANES <= n; i += LANES) {
         const vint q = v_nearest(v_load(x + i) * factor);
         const vbyte bytes = __builtin_convertvector(q, vbyte);
@@ -97,7 +143,7 @@ static float coarse_row(const float *x, size_t n, int8_t *y, int32_t *ret_sum)
         sum += q;
     }
     *ret_sum = i_sum(sum);
-    return largest < INFINITY ? scale : NAN;
+    return scale;
 }
 
 /* sum + the products of four bytes in each lane, weights without sign and x with one. */
@@ -240,13 +286,13 @@ ALWAYS vuint rescale(vuint nibbles, vshort ratio)
     return (((vuint)even >> 8) & 0x00FF00FFu) | ((vuint)odd & 0xFF00FF00u);
 }
 
-/* LANES columns. The largest scale of a column has 8 steps of 127 / 8 each. */
+/* LANES columns. The largest scale of a column has 8 steps of 127 / 8 each; one that is NaN makes its column NaN. */
 ALWAYS void unpack_columns(const uint8_t *panel, size_t c, size_t n_groups, int8_t *q,
                            float *scales)
 {
     vfloat largest = {0};
     for (size_t g = 0; g < n_groups; g++)
-        largest = v_max(v_abs(group_scales(panel + g * INT4_GROUP_BYTES, c)), largest);
+        largest = v_widen(largest, group_scales(panel + g * INT4_GROUP_BYTES, c));
     const vfloat factor = v_select(largest > 0.0f, 256.0f * 127.0f / 8.0f / largest, SPLAT(0.0f));
     v_store(scales, largest * (8.0f / 127.0f));
     for (size_t g = 0; g < n_groups; g++, panel += INT4_GROUP_BYTES) {

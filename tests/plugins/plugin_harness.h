@@ -25,9 +25,9 @@ struct harness {
     size_t n_blobs, n_discarded;
     void *scratch;
     size_t scratch_bytes;
-    size_t held;        /* blocks that were allocated and not released */
-    size_t n_allocated; /* in all */
-    size_t fail_at;     /* the allocation of this number (from 1) finds no memory; 0: none */
+    _Atomic size_t held;        /* blocks that were allocated and not released */
+    _Atomic size_t n_allocated; /* in all; of both by any thread */
+    size_t fail_at; /* the allocation of this number (from 1) finds no memory; 0: none */
     void *library;
     model_create_function create_model;
     struct model *model;

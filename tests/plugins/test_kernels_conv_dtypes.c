@@ -270,6 +270,31 @@ static void what_is_not_finite_is_seen_in_its_item_alone(void **state)
     end(&f);
 }
 
+static void a_weight_that_is_not_finite_is_seen_in_its_channel_alone(void **state)
+{
+    (void)state;
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    static const struct toy t = {
+        64, 48, 1, 1, 0, 1, {1, 5, 7, 64}, true, false, false, ACTIVATION_NONE};
+    static const struct conv_spec spec = {.weight = "w2", .bias = "b"};
+    float w[48 * 64], y[5 * 7 * 48];
+    for (size_t i = 0; i < 6; i++) {
+        struct fixture f = begin(i % 2 == 0 ? "bf16" : "int8", &t, 1);
+        float *x = make_map(&t, t.map);
+        memcpy(w, harness_tensor(f.h, "w")->data, sizeof w);
+        w[3 * 64 + 7] = bad[i / 2];
+        for (size_t c = 0; c < 64; c++)
+            w[47 * 64 + c] = bad[i / 2];
+        harness_add(f.h, "w2", MODEL_F32, 4, (int64_t[]){48, 64, 1, 1}, w);
+        assert_int_equal(conv_create(f.kernels, &spec, &f.conv, &f.h->err), MODEL_OK);
+        run(&f, x, t.map, y);
+        for (size_t k = 0; k < sizeof y / sizeof *y; k++)
+            assert_int_equal(!isfinite(y[k]), k % 48 == 3 || k % 48 == 47);
+        free(x);
+        end(&f);
+    }
+}
+
 /* Random numbers go on from one fixture to the next, so the second gets the first one's weights. */
 static void int4_computes_in_int8(void **state)
 {
@@ -359,6 +384,7 @@ int main(void)
         cmocka_unit_test(an_item_is_the_same_alone_and_in_a_batch),
         cmocka_unit_test(a_map_of_zeros_gives_the_bias),
         cmocka_unit_test(what_is_not_finite_is_seen_in_its_item_alone),
+        cmocka_unit_test(a_weight_that_is_not_finite_is_seen_in_its_channel_alone),
         cmocka_unit_test(int4_computes_in_int8),
         cmocka_unit_test(running_out_of_memory_is_survived),
     };

@@ -99,22 +99,66 @@ static void a_fine_row_is_x_to_fifteen_bits(void **state)
         }
 }
 
-static void a_row_of_zeros_and_one_with_infinity_say_so(void **state)
+static void rows_of_zeros_and_of_next_to_nothing_are_zeros(void **state)
 {
     (void)state;
+    static const float sizes[] = {0.0f, 1e-45f, 1e-38f, 1e-31f};
     static struct row row;
-    int8_t coarse[64];
+    int8_t coarse[40];
     int32_t sum;
-    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++) {
-        make_row(sets[s], &row, 40, 0.0f);
-        assert_int_equal(row.fine.high_sum, 0);
-        assert_int_equal(row.fine.low_sum, 0);
-        assert_true(row.fine.scale > 0);
-        row.x[3] = INFINITY;
-        sets[s]->fine_row(row.x, 40, &row.fine);
-        assert_true(isnan(row.fine.scale));
-        assert_true(isnan(sets[s]->coarse_row(row.x, 40, coarse, &sum)));
-    }
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            make_row(sets[s], &row, 40, sizes[i]);
+            assert_int_equal(row.fine.high_sum, 0);
+            assert_int_equal(row.fine.low_sum, 0);
+            assert_true(row.fine.scale > 0);
+            assert_true(sets[s]->coarse_row(row.x, 40, coarse, &sum) > 0);
+            assert_int_equal(sum, 0);
+        }
+}
+
+static void check_zeros(const int8_t *q, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(q[i], 0);
+}
+
+/* x(n) of one row is not finite: no scale, no integers. */
+static void check_not_finite(const struct vector_kernels *set, struct row *row, size_t n)
+{
+    int8_t coarse[MAX_DEPTH];
+    int32_t sum = 1;
+    memset(coarse, 1, sizeof coarse);
+    memset(row->high, 1, sizeof row->high);
+    memset(row->low, 1, sizeof row->low);
+    set->fine_row(row->x, n, &row->fine);
+    assert_true(isnan(row->fine.scale));
+    assert_int_equal(row->fine.high_sum, 0);
+    assert_int_equal(row->fine.low_sum, 0);
+    check_zeros(row->high, filled_up(n, INT4_GROUP));
+    check_zeros(row->low, filled_up(n, INT4_GROUP));
+    for (size_t g = 0; g < filled_up(n, INT4_GROUP) / INT4_GROUP; g++)
+        assert_int_equal(row->group_sums[g], 0);
+    assert_true(isnan(set->coarse_row(row->x, n, coarse, &sum)));
+    assert_int_equal(sum, 0);
+    check_zeros(coarse, n);
+}
+
+static void a_row_with_nan_or_infinity_has_no_scale_and_zeros(void **state)
+{
+    (void)state;
+    static const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+    static struct row row;
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t b = 0; b < sizeof bad / sizeof *bad; b++)
+            for (size_t n = 1; n <= 100; n++) {
+                make_row(sets[s], &row, n, 2.0f);
+                row.x[next_random() % n] = bad[b];
+                check_not_finite(sets[s], &row, n);
+                for (size_t i = 0; i < n; i++)
+                    row.x[i] = bad[b];
+                check_not_finite(sets[s], &row, n);
+            }
 }
 
 static void check_bf16(const struct vector_kernels *set, size_t depth, size_t n_rows,
@@ -205,6 +249,28 @@ static void numbers_become_the_nearest_bf16(void **state)
         for (size_t i = 0; i < 37; i++)
             assert_true(fabsf(bf16_value(y[i]) - x[i]) <= fabsf(x[i]) * 0x1p-8f);
     }
+}
+
+static void nan_stays_nan_as_bf16_and_infinity_infinity(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t bits;
+        uint16_t half;
+    } all[] = {{0x7FFFFFFF, 0x7FFF}, {0xFFFFFFFF, 0xFFFF}, {0x7F800001, 0x7FC0},
+               {0xFF800001, 0xFFC0}, {0x7FC00000, 0x7FC0}, {0xFFC12345, 0xFFC1},
+               {0x7F800000, 0x7F80}, {0xFF800000, 0xFF80}, {0x7F7FFFFF, 0x7F80}};
+    float x[40];
+    uint16_t y[40];
+    for (size_t s = 0, n_sets = find_sets(); s < n_sets; s++)
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            for (size_t n = 1; n <= 40; n++) {
+                for (size_t k = 0; k < n; k++)
+                    memcpy(&x[k], &all[i].bits, sizeof *x);
+                sets[s]->to_bf16(x, n, y);
+                for (size_t k = 0; k < n; k++)
+                    assert_int_equal(y[k], all[i].half);
+            }
 }
 
 static void int8_products_agree(void **state)
@@ -319,8 +385,11 @@ static void a_panel_of_int4_unpacks_to_int8_with_a_scale_for_each_column(void **
         fill_int4(panel, GROUPS);
         for (size_t g = 0; g < GROUPS; g++) /* a column of zeros */
             memset(panel + g * INT4_GROUP_BYTES + 2 * 7, 0, 2);
+        const uint16_t nothing = s % 2 == 0 ? 0x7E00 : 0xFE00; /* NaN in one group of another */
+        memcpy(panel + s % GROUPS * INT4_GROUP_BYTES + 2 * 20, &nothing, sizeof nothing);
         sets[s]->int4_unpack(panel, GROUPS, q, scales);
-        for (size_t c = 0; c < COLUMNS; c++) {
+        assert_true(isnan(scales[20]));
+        for (size_t c = 0; c < COLUMNS; c += c == 19 ? 2 : 1) {
             double largest = 0;
             for (size_t k = 0; k < GROUPS * INT4_GROUP && c != 7; k++)
                 largest = fmax(largest, fabs(int4_weight(panel, k, c)));
@@ -375,10 +444,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fine_row_is_x_to_fifteen_bits),
-        cmocka_unit_test(a_row_of_zeros_and_one_with_infinity_say_so),
+        cmocka_unit_test(rows_of_zeros_and_of_next_to_nothing_are_zeros),
+        cmocka_unit_test(a_row_with_nan_or_infinity_has_no_scale_and_zeros),
         cmocka_unit_test(bf16_products_agree_for_all_tiles),
         cmocka_unit_test(products_of_two_bf16_agree_for_all_tiles),
         cmocka_unit_test(numbers_become_the_nearest_bf16),
+        cmocka_unit_test(nan_stays_nan_as_bf16_and_infinity_infinity),
         cmocka_unit_test(int8_products_agree),
         cmocka_unit_test(products_of_bytes_agree_for_all_tiles),
         cmocka_unit_test(int4_products_agree),

@@ -250,14 +250,11 @@ static void a_memory_that_never_rewinds_is_found_whole_only(void **state)
     (void)state;
     const int64_t ids[] = {1, 2, 3, 4};
     struct fake fake = make_fake();
-    struct model_error err = MODEL_ERROR_INIT;
     struct hosted_instance *instance = host(&fake);
-    bool can_rewind = true;
     size_t common = 99;
     read_ids(instance, &fake, 0, ids, 3);
     fake.kept = 0;
-    assert_int_equal(hosted_instance_can_rewind(instance, 0, &can_rewind, &err), MODEL_OK);
-    assert_false(can_rewind);
+    assert_false(hosted_instance_can_rewind(instance, 0));
     assert_int_equal(fake.n_tokens[0], 3); /* it was tried on a copy */
     (void)hosted_instance_best_slot(instance, ids, 2, &common);
     assert_int_equal(common, 0);
@@ -271,16 +268,53 @@ static void a_memory_that_rewinds_is_asked_once(void **state)
     (void)state;
     const int64_t ids[] = {1, 2, 3, 4};
     struct fake fake = make_fake();
+    struct hosted_instance *instance = host(&fake);
+    read_ids(instance, &fake, 1, ids, 3);
+    assert_true(hosted_instance_can_rewind(instance, 1));
+    fake.status = MODEL_IO; /* not asked again */
+    assert_true(hosted_instance_can_rewind(instance, 1));
+    hosted_instance_destroy(instance);
+}
+
+static void where_a_copy_fails_nothing_is_rewound_and_nothing_lost(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2, 3, 4};
+    struct fake fake = make_fake();
+    struct hosted_instance *instance = host(&fake);
+    read_ids(instance, &fake, 0, ids, 3);
+    fake.status = MODEL_OUT_OF_MEMORY;
+    assert_false(hosted_instance_can_rewind(instance, 0));
+    assert_int_equal(hosted_instance_common(instance, 0, ids, 4), 3);
+    assert_int_equal(fake.n_tokens[0], 3);
+    fake.status = MODEL_OK; /* it is not known yet, so asked again */
+    assert_true(hosted_instance_can_rewind(instance, 0));
+    hosted_instance_destroy(instance);
+}
+
+static void what_is_to_be_forgotten_is_forgotten_where_clearing_fails(void **state)
+{
+    (void)state;
+    const int64_t ids[3][2] = {{1, 1}, {2, 2}, {3, 3}};
+    struct fake fake = make_fake();
     struct model_error err = MODEL_ERROR_INIT;
     struct hosted_instance *instance = host(&fake);
-    bool can_rewind = false;
-    read_ids(instance, &fake, 1, ids, 3);
-    assert_int_equal(hosted_instance_can_rewind(instance, 1, &can_rewind, &err), MODEL_OK);
-    assert_true(can_rewind);
-    fake.status = MODEL_IO; /* not asked again */
-    can_rewind = false;
-    assert_int_equal(hosted_instance_can_rewind(instance, 1, &can_rewind, &err), MODEL_OK);
-    assert_true(can_rewind);
+    for (uint32_t i = 0; i < 3; i++)
+        take(instance, &fake, ids[i], 2, i, 0);
+    hosted_instance_forget_oldest(instance, 0); /* all are taken */
+    assert_int_equal(hosted_instance_common(instance, 0, ids[0], 2), 2);
+    hosted_instance_release_slots(instance);
+    hosted_instance_forget_oldest(instance, 2);
+    assert_int_equal(hosted_instance_common(instance, 0, ids[0], 2), 0);
+    assert_int_equal(hosted_instance_common(instance, 1, ids[1], 2), 2);
+    assert_int_equal(fake.n_tokens[0], 2); /* the plugin was not asked */
+    fake.status = MODEL_IO;
+    assert_int_equal(hosted_instance_trim(instance, 0, &err), MODEL_IO);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(hosted_instance_common(instance, i, ids[i], 2), 0);
+    fake.status = MODEL_OK;
+    take(instance, &fake, ids[2], 2, 0, 0); /* cleared when it is taken */
+    assert_int_equal(fake.n_tokens[0], 2);
     hosted_instance_destroy(instance);
 }
 
@@ -333,6 +367,8 @@ int main(void)
         cmocka_unit_test(trimming_leaves_the_most_recently_used),
         cmocka_unit_test(a_memory_that_never_rewinds_is_found_whole_only),
         cmocka_unit_test(a_memory_that_rewinds_is_asked_once),
+        cmocka_unit_test(where_a_copy_fails_nothing_is_rewound_and_nothing_lost),
+        cmocka_unit_test(what_is_to_be_forgotten_is_forgotten_where_clearing_fails),
         cmocka_unit_test(without_memory_a_history_is_forgotten),
         cmocka_unit_test(without_memory_the_plugins_instance_is_destroyed),
     };

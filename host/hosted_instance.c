@@ -96,13 +96,16 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
     thread_guard_enter(NULL);
     if (status != MODEL_OK)
         return status;
+    const bool is_lost = instance->is_in_worker && kept == HOSTED_INSTANCE_LOST;
+    if (is_lost)
+        kept = 0;
     if (kept != 0 && kept != (int64_t)n_tokens)
         return error_set(err, MODEL_INTERNAL, "plugin: keep() of %zu tokens kept %lld", n_tokens,
                          (long long)kept);
     history->n_ids = (size_t)kept;
     history->is_filled = kept > 0;
     history->last_used = ++instance->clock;
-    if (is_part && (kept > 0 || instance->rewinds == SLOT_REWINDS_UNKNOWN))
+    if (is_part && !is_lost && (kept > 0 || instance->rewinds == SLOT_REWINDS_UNKNOWN))
         instance->rewinds = kept > 0 ? SLOT_REWINDS : SLOT_NEVER_REWINDS;
     if (to != from && kept > 0)
         memcpy(history->ids, instance->slots[from].ids, (size_t)kept * sizeof *history->ids);

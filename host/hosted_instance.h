@@ -19,6 +19,10 @@ struct slot_history {
 /* Whether keep() can have a slot as it was before its end. */
 enum slot_rewinds { SLOT_REWINDS_UNKNOWN = 0, SLOT_REWINDS, SLOT_NEVER_REWINDS };
 
+/* What keep() of an instance that stands for one in a worker keeps when the process that held the tokens has ended:
+ * nothing, which says nothing of what the plugin can. */
+#define HOSTED_INSTANCE_LOST (-1)
+
 struct hosted_instance {
     struct model_instance *plugin;
     struct stream_gate gate;    /* where what it emits goes on */

@@ -11,6 +11,7 @@ struct fake {
     struct model_instance base;
     int64_t n_tokens[N_SLOTS];
     int64_t kept; /* what keep() answers; -1: all */
+    bool lost;    /* keep() answers HOSTED_INSTANCE_LOST */
     model_status status;
     int n_destroyed;
 };
@@ -23,7 +24,9 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
         return error_set(err, fake->status, "fake: no");
     assert_in_range(n_tokens, 0, fake->n_tokens[from]);
     *ret_kept = fake->kept >= 0 ? fake->kept : n_tokens;
-    fake->n_tokens[to] = *ret_kept;
+    fake->n_tokens[to] = fake->lost ? 0 : *ret_kept;
+    if (fake->lost)
+        *ret_kept = HOSTED_INSTANCE_LOST;
     return MODEL_OK;
 }
 
@@ -276,6 +279,30 @@ static void a_memory_that_rewinds_is_asked_once(void **state)
     hosted_instance_destroy(instance);
 }
 
+static void what_a_lost_process_kept_says_nothing_of_rewinding(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2, 3, 4};
+    struct fake fake = make_fake();
+    struct model_error err = MODEL_ERROR_INIT;
+    struct hosted_instance *instance = host(&fake);
+    size_t kept = 99;
+    read_ids(instance, &fake, 0, ids, 3);
+    fake.lost = true;
+    assert_int_equal(hosted_instance_keep(instance, 0, 0, 2, &kept, &err), MODEL_INTERNAL);
+    read_ids(instance, &fake, 0, ids, 3);
+    instance->is_in_worker = true; /* only there it means something */
+    assert_int_equal(hosted_instance_keep(instance, 0, 0, 2, &kept, &err), MODEL_OK);
+    assert_int_equal(kept, 0);
+    assert_int_equal(instance->rewinds, SLOT_REWINDS_UNKNOWN);
+    assert_int_equal(hosted_instance_common(instance, 0, ids, 4), 0);
+    fake.lost = false;
+    read_ids(instance, &fake, 0, ids, 3);
+    assert_int_equal(hosted_instance_keep(instance, 0, 0, 2, &kept, &err), MODEL_OK);
+    assert_int_equal(instance->rewinds, SLOT_REWINDS);
+    hosted_instance_destroy(instance);
+}
+
 static void where_a_copy_fails_nothing_is_rewound_and_nothing_lost(void **state)
 {
     (void)state;
@@ -367,6 +394,7 @@ int main(void)
         cmocka_unit_test(trimming_leaves_the_most_recently_used),
         cmocka_unit_test(a_memory_that_never_rewinds_is_found_whole_only),
         cmocka_unit_test(a_memory_that_rewinds_is_asked_once),
+        cmocka_unit_test(what_a_lost_process_kept_says_nothing_of_rewinding),
         cmocka_unit_test(where_a_copy_fails_nothing_is_rewound_and_nothing_lost),
         cmocka_unit_test(what_is_to_be_forgotten_is_forgotten_where_clearing_fails),
         cmocka_unit_test(without_memory_a_history_is_forgotten),

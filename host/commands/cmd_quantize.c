@@ -227,17 +227,12 @@ static model_status write_copy(const struct modelhost_model *model,
     if (model->package.archive != NULL || model->package.has_manifest)
         return MODEL_OK;
     char *dir = path_join(model->package.dir, "reports");
-    char *path = text_format("%s/reports/quantize-%s-%s.json", model->package.dir,
-                             model->package.backend, report->dtype);
-    char *text = accuracy_report_print(report);
-    model_status status = dir == NULL || path == NULL || text == NULL
+    char *name = text_format("quantize-%s-%s.json", model->package.backend, report->dtype);
+    model_status status = dir == NULL || name == NULL
                               ? error_no_memory(err, "a report")
-                              : dir_make_all(dir, err);
-    if (status == MODEL_OK)
-        status = file_write_atomic(path, text, strlen(text), err);
+                              : accuracy_report_write(dir, name, report, err);
     free(dir);
-    free(path);
-    free(text);
+    free(name);
     return status;
 }
 

@@ -96,13 +96,16 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
     thread_guard_enter(NULL);
     if (status != MODEL_OK)
         return status;
+    const bool is_lost = instance->is_in_worker && kept == HOSTED_INSTANCE_LOST;
+    if (is_lost)
+        kept = 0;
     if (kept != 0 && kept != (int64_t)n_tokens)
         return error_set(err, MODEL_INTERNAL, "plugin: keep() of %zu tokens kept %lld", n_tokens,
                          (long long)kept);
     history->n_ids = (size_t)kept;
     history->is_filled = kept > 0;
     history->last_used = ++instance->clock;
-    if (is_part && (kept > 0 || instance->rewinds == SLOT_REWINDS_UNKNOWN))
+    if (is_part && !is_lost && (kept > 0 || instance->rewinds == SLOT_REWINDS_UNKNOWN))
         instance->rewinds = kept > 0 ? SLOT_REWINDS : SLOT_NEVER_REWINDS;
     if (to != from && kept > 0)
         memcpy(history->ids, instance->slots[from].ids, (size_t)kept * sizeof *history->ids);
@@ -185,23 +188,23 @@ model_status hosted_instance_take_slot(struct hosted_instance *instance, const i
     return MODEL_OK;
 }
 
-model_status hosted_instance_can_rewind(struct hosted_instance *instance, uint32_t slot, bool *ret,
-                                        struct model_error *err)
+bool hosted_instance_can_rewind(struct hosted_instance *instance, uint32_t slot)
 {
+    struct model_error unheard = MODEL_ERROR_INIT; /* nobody asked for a second slot */
     const size_t n_ids = instance->slots[slot].n_ids;
     const uint32_t spare = slot_to_write(instance, slot);
     size_t kept = 0;
-    model_status status = MODEL_OK;
     if (instance->rewinds == SLOT_REWINDS_UNKNOWN && n_ids > 1 && spare < instance->n_slots &&
         spare != slot) {
-        status = hosted_instance_keep(instance, spare, slot, n_ids - 1, &kept, err);
+        model_status status =
+            hosted_instance_keep(instance, spare, slot, n_ids - 1, &kept, &unheard);
         if (status == MODEL_OK)
-            status = hosted_instance_keep(instance, spare, spare, 0, &kept, err);
+            status = hosted_instance_keep(instance, spare, spare, 0, &kept, &unheard);
+        if (status != MODEL_OK)
+            return false;
     }
-    if (status == MODEL_OK)
-        *ret = instance->rewinds == SLOT_REWINDS ||
-               (instance->rewinds == SLOT_REWINDS_UNKNOWN && n_ids > 1);
-    return status;
+    return instance->rewinds == SLOT_REWINDS ||
+           (instance->rewinds == SLOT_REWINDS_UNKNOWN && n_ids > 1);
 }
 
 void hosted_instance_release_slot(struct hosted_instance *instance, uint32_t slot)
@@ -225,14 +228,24 @@ static uint32_t n_younger(const struct hosted_instance *instance, uint32_t slot)
     return n;
 }
 
+void hosted_instance_forget_oldest(struct hosted_instance *instance, uint32_t n)
+{
+    for (uint32_t i = 0; i < instance->n_slots; i++) {
+        const struct slot_history *slot = &instance->slots[i];
+        if (slot->n_ids > 0 && !slot->is_taken && n_younger(instance, i) >= n)
+            hosted_instance_forget(instance, i);
+    }
+}
+
 model_status hosted_instance_trim(struct hosted_instance *instance, uint32_t n,
                                   struct model_error *err)
 {
     model_status status = MODEL_OK;
+    hosted_instance_forget_oldest(instance, n); /* also where clearing fails */
     for (uint32_t i = 0; i < instance->n_slots && status == MODEL_OK; i++) {
         const struct slot_history *slot = &instance->slots[i];
         size_t kept = 0;
-        if (slot->is_filled && !slot->is_taken && (slot->n_ids == 0 || n_younger(instance, i) >= n))
+        if (slot->is_filled && !slot->is_taken && slot->n_ids == 0)
             status = hosted_instance_keep(instance, i, i, 0, &kept, err);
     }
     return status;

@@ -19,6 +19,10 @@ struct slot_history {
 /* Whether keep() can have a slot as it was before its end. */
 enum slot_rewinds { SLOT_REWINDS_UNKNOWN = 0, SLOT_REWINDS, SLOT_NEVER_REWINDS };
 
+/* What keep() of an instance that stands for one in a worker keeps when the process that held the tokens has ended:
+ * nothing, which says nothing of what the plugin can. */
+#define HOSTED_INSTANCE_LOST (-1)
+
 struct hosted_instance {
     struct model_instance *plugin;
     struct stream_gate gate;    /* where what it emits goes on */
@@ -62,13 +66,16 @@ void hosted_instance_forget(struct hosted_instance *instance, uint32_t slot);
 model_status hosted_instance_take_slot(struct hosted_instance *instance, const int64_t *ids,
                                        size_t n_ids, uint32_t *ret_slot, size_t *ret_kept,
                                        struct model_error *err);
-/* Whether what the slot has read last can be taken back. Where nobody knows, it is tried on a copy. [lane-thread] */
-model_status hosted_instance_can_rewind(struct hosted_instance *instance, uint32_t slot, bool *ret,
-                                        struct model_error *err);
+/* Whether what the slot has read last can be taken back. Where nobody knows, it is tried on a copy; not where that
+ * fails, of which nothing is to be made: the slot itself is as it was. [lane-thread] */
+bool hosted_instance_can_rewind(struct hosted_instance *instance, uint32_t slot);
 /* Its sequence has ended: the slot keeps what it has read until it is needed. */
 void hosted_instance_release_slot(struct hosted_instance *instance, uint32_t slot);
 void hosted_instance_release_slots(struct hosted_instance *instance);
-/* Clears all slots that are not taken but the n most recently used. [lane-thread] */
+/* Forgets the histories of all slots that are not taken but the n most recently used. Runs no plugin code: they are
+ * cleared when they are used next. */
+void hosted_instance_forget_oldest(struct hosted_instance *instance, uint32_t n);
+/* Forgets them, and has the plugin clear the slots. After a failure they are forgotten all the same. [lane-thread] */
 model_status hosted_instance_trim(struct hosted_instance *instance, uint32_t n,
                                   struct model_error *err);
 

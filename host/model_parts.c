@@ -16,10 +16,12 @@
 
 #define ANY_DIGIT '-' /* in place of a digest */
 
-static model_status add_file(struct digest *digest, const char *path, struct model_error *err)
+/* The file that is open, if it is: another one may have taken its name. */
+static model_status add_file(struct digest *digest, const char *path, int fd,
+                             struct model_error *err)
 {
     struct stat file;
-    if (stat(path, &file) != 0)
+    if ((fd >= 0 ? fstat(fd, &file) : stat(path, &file)) != 0)
         return error_set_errno(err, errno, "cannot look at %s", path);
     const uint64_t facts[] = {(uint64_t)file.st_dev, (uint64_t)file.st_ino, (uint64_t)file.st_size,
                               (uint64_t)file.MTIME.tv_sec, (uint64_t)file.MTIME.tv_nsec};
@@ -43,11 +45,11 @@ model_status model_parts_of_files(const char *config_text, size_t config_bytes,
     /* A folder that was signed is what its manifest lists, whose digest is wanted by itself: its time of change is
      * of every file in it, also of those that nobody reads. */
     if (archive != NULL && !archive_is_folder(archive))
-        status = add_file(digest, archive_path(archive), err);
+        status = add_file(digest, archive_path(archive), -1, err);
     for (size_t i = 0; i < n_files && status == MODEL_OK; i++) {
         const char *path = NULL;
-        (void)weights_file(weights, i, &path);
-        status = add_file(digest, path, err);
+        const struct file_map map = weights_file(weights, i, &path);
+        status = add_file(digest, path, map.fd, err);
     }
     if (status == MODEL_OK)
         digest_finish_hex(digest, ret_files);

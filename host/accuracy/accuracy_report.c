@@ -12,6 +12,7 @@
 
 #define MAX_REPORT_BYTES  ((size_t)16 << 10)
 #define MAX_REPORT_VALUES 64
+#define MAX_TEXT_BYTES    SHA256_HEX_BYTES /* of a field: the key's */
 
 struct text_field {
     const char *name;
@@ -101,6 +102,25 @@ void accuracy_report_say(const struct accuracy_report *report, const struct accu
 
 /* ---- writing */
 
+static bool is_printable(unsigned char c)
+{
+    return c >= 0x20 && c <= 0x7E;
+}
+
+/* What is read again is ASCII that can be printed: another character, or what is left of one that was cut, is a '?'. */
+static void add_text(json_node *object, const struct text_field *field,
+                     const struct accuracy_report *report)
+{
+    char shown[MAX_TEXT_BYTES];
+    size_t n = 0;
+    const unsigned char *text = (const unsigned char *)report + field->offset;
+    for (size_t i = 0; i + 1 < field->size_bytes && text[i] != '\0'; i++)
+        if ((text[i] & 0xC0) != 0x80) /* not behind a character's first byte */
+            shown[n++] = is_printable(text[i]) ? (char)text[i] : '?';
+    shown[n] = '\0';
+    (void)json_add_string(object, field->name, shown);
+}
+
 static void add_number(json_node *object, const struct number_field *field, const void *from)
 {
     double value = 0;
@@ -116,7 +136,7 @@ char *accuracy_report_print(const struct accuracy_report *report)
     json_node *root = json_new_object();
     (void)json_add_number(root, "format_version", ACCURACY_REPORT_FORMAT_VERSION);
     for (size_t i = 0; i < N_ROWS(texts); i++)
-        (void)json_add_string(root, texts[i].name, (const char *)report + texts[i].offset);
+        add_text(root, &texts[i], report);
     (void)json_add_number(root, "created_s", (double)report->created_s);
     (void)json_add_number(root, "samples", (double)report->samples);
     for (size_t i = 0; i < N_ROWS(numbers); i++)
@@ -160,7 +180,7 @@ static bool take_text(const json_node *root, const struct text_field *field,
     if (text == NULL || strlen(text) >= field->size_bytes)
         return false;
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
-        if (*c < 0x20 || *c > 0x7E) /* they are printed */
+        if (!is_printable(*c))
             return false;
     memcpy((char *)ret + field->offset, text, strlen(text) + 1);
     return true;
@@ -210,20 +230,30 @@ char *accuracy_report_path(const char *store_dir, const char *key)
     return text_format("%s/accuracy/%s.json", store_dir, key);
 }
 
+model_status accuracy_report_write(const char *dir, const char *name,
+                                   const struct accuracy_report *report, struct model_error *err)
+{
+    char *path = path_join(dir, name);
+    char *text = accuracy_report_print(report);
+    model_status status =
+        path == NULL || text == NULL ? error_no_memory(err, "a report") : dir_make_all(dir, err);
+    if (status == MODEL_OK)
+        status = file_write_atomic(path, text, strlen(text), err);
+    free(path);
+    free(text);
+    return status;
+}
+
 model_status accuracy_report_save(const char *store_dir, const struct accuracy_report *report,
                                   struct model_error *err)
 {
-    char *dir = path_join(store_dir, "accuracy");
     char *path = accuracy_report_path(store_dir, report->key);
-    char *text = accuracy_report_print(report);
-    model_status status = dir == NULL || path == NULL || text == NULL
-                              ? error_no_memory(err, "a report")
-                              : dir_make_all(dir, err);
-    if (status == MODEL_OK)
-        status = file_write_atomic(path, text, strlen(text), err);
+    char *dir = path_join(store_dir, "accuracy");
+    model_status status = path == NULL || dir == NULL
+                              ? error_no_memory(err, "a path")
+                              : accuracy_report_write(dir, path_base(path), report, err);
     free(dir);
     free(path);
-    free(text);
     return status;
 }
 

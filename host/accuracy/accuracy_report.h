@@ -50,7 +50,7 @@ bool accuracy_report_passes(const struct accuracy_report *report,
 void accuracy_report_say(const struct accuracy_report *report, const struct accuracy_budget *budget,
                          char *text, size_t text_bytes);
 
-/* JSON text, to be freed; NULL without memory. */
+/* JSON text, to be freed; NULL without memory. Texts in it are ASCII, with '?' for any other character. */
 char *accuracy_report_print(const struct accuracy_report *report);
 /* `what` names the text in errors. MODEL_CORRUPT. */
 model_status accuracy_report_parse(const char *text, size_t size_bytes, const char *what,
@@ -58,7 +58,10 @@ model_status accuracy_report_parse(const char *text, size_t size_bytes, const ch
 
 /* Where the store has the report of a key, to be freed; NULL without memory. */
 char *accuracy_report_path(const char *store_dir, const char *key);
-/* Writes it into the store, atomically. */
+/* Writes it into a folder, which is made, atomically. */
+model_status accuracy_report_write(const char *dir, const char *name,
+                                   const struct accuracy_report *report, struct model_error *err);
+/* The same into the store. */
 model_status accuracy_report_save(const char *store_dir, const struct accuracy_report *report,
                                   struct model_error *err);
 /* MODEL_NOT_FOUND: there is none. MODEL_CORRUPT: one that is broken, or of another key. */

@@ -4,22 +4,13 @@
 #include "compute_dtype.h"
 #include "errors.h"
 #include "host.h"
-
-static struct prepared_model facts(const struct modelhost_model *model,
-                                   const struct weights *weights, const char *plugin_sha256)
-{
-    return (struct prepared_model){.package = &model->package,
-                                   .config_text = model->config_text,
-                                   .config_bytes = model->config_bytes,
-                                   .weights = weights,
-                                   .plugin_sha256 = plugin_sha256,
-                                   .options = &model->load};
-}
+#include "model_prepared.h"
 
 model_status model_accuracy_key(const struct modelhost_model *model, char ret_key[SHA256_HEX_BYTES],
                                 struct model_error *err)
 {
-    const struct prepared_model known = facts(model, model->weights, model->plugin.sha256);
+    const struct prepared_model known =
+        model_prepared_facts(model, model->weights, model->plugin.sha256);
     if (known.plugin_sha256[0] == '\0')
         return error_set(err, MODEL_UNSUPPORTED,
                          "the digest of %s is not known, so a report would not know whose it is",
@@ -30,7 +21,7 @@ model_status model_accuracy_key(const struct modelhost_model *model, char ret_ke
 model_status model_accuracy_choose(struct modelhost_model *model, const struct weights *weights,
                                    const char *plugin_sha256, struct model_error *err)
 {
-    const struct prepared_model known = facts(model, weights, plugin_sha256);
+    const struct prepared_model known = model_prepared_facts(model, weights, plugin_sha256);
     const int32_t asked = model->load.dtype;
     int32_t dtype = asked;
     model_status status =

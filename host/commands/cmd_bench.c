@@ -25,7 +25,8 @@ const char cmd_bench_help[] =
     "  --batch N            texts or pictures in one call (default 1)\n"
     "  --image WxH          size of pictures, within what the model takes (default 224x224)\n"
     "  --new-tokens N       generate so many tokens behind a prompt of --tokens, greedily, and measure\n"
-    "                       each of them; models that generate text only\n"
+    "                       each of them; models that generate text only. Token by token, unless with\n"
+    "                       --set speculation=prompt\n"
     "  --threads N          threads to compute with (default 1)\n"
     "  --dtype TYPE         what products of weights are computed in: f32 (default), bf16, int8, int4,\n"
     "                       auto (the fewest bits whose report of `modelhost quantize` is good)\n"
@@ -43,7 +44,7 @@ const char cmd_bench_help[] =
     "kernels report them; share_of_peak divides it by the rate of float32 multiply-adds that the same\n"
     "threads reached before and behind it, so that fewer bits may exceed 1. load_ms is the time to open the\n"
     "package: first (as it was found), cold (weights not in the system's memory), warm. peak_rss_mb is\n"
-    "the most memory that the process had while it loaded and ran.\n";
+    "the most memory that the process had while it loaded and ran; not with isolation=worker.\n";
 
 struct bench_command {
     struct measured_package measured;
@@ -133,7 +134,8 @@ static bool parse(struct bench_command *bench, int argc, char **argv)
 
 struct bench_numbers {
     struct bench_result run;
-    double load_first_ms, load_cold_ms, load_warm_ms, peak_rss_mb, peak_gflops;
+    double load_first_ms, load_cold_ms, load_warm_ms, peak_gflops;
+    double peak_rss_mb; /* 0: another process's, not known */
     const char *peak_isa;
 };
 
@@ -237,7 +239,8 @@ static void add_loads(json_node *root, const struct bench_numbers *numbers)
     (void)json_add_number(load, "first", numbers->load_first_ms);
     (void)json_add_number(load, "cold", numbers->load_cold_ms);
     (void)json_add_number(load, "warm", numbers->load_warm_ms);
-    (void)json_add_number(root, "peak_rss_mb", numbers->peak_rss_mb);
+    if (numbers->peak_rss_mb > 0)
+        (void)json_add_number(root, "peak_rss_mb", numbers->peak_rss_mb);
 }
 
 /* ---- measuring */
@@ -278,7 +281,8 @@ static model_status measure(struct bench_command *bench, json_node **ret, struct
     numbers.load_first_ms = MS(model.load_ns);
     measure_peak(threads, &numbers); /* twice: what else runs comes and goes */
     status = model_bench_run(model.model, &bench->options, &numbers.run, err);
-    numbers.peak_rss_mb = peak_rss_mb();
+    if (model.model->load.isolation != MODELHOST_WORKER)
+        numbers.peak_rss_mb = peak_rss_mb();
     if (status == MODEL_OK)
         status = model_files_list(model.model, &files, err);
     if (status == MODEL_OK) {

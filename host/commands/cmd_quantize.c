@@ -17,6 +17,7 @@
 
 #define MAX_TEXT_BYTES ((size_t)16 << 20)
 #define N_MADE         8
+#define NOT_GIVEN      (-1.0)
 
 const char cmd_quantize_help[] =
     "usage: modelhost quantize PKG --dtype TYPE [--report] [OPTION]...\n\n"
@@ -89,14 +90,20 @@ static bool take_dtype(struct quantize_command *quantize, const char *command)
                          quantize->dtype_text != NULL ? quantize->dtype_text : "") == 0;
 }
 
+/* From 0 to max, or not given at all. */
+static bool is_given_within(double value, double max)
+{
+    return value == NOT_GIVEN || (value >= 0 && value <= max);
+}
+
 static bool check(struct quantize_command *quantize, const char *command)
 {
     const int kinds = (quantize->texts.n_values > 0) + (quantize->images.n_values > 0) +
                       (quantize->inputs.n_values > 0);
     if (kinds > 1)
         return command_usage(command, "give texts, images or tensors, one kind of them") == 0;
-    if (!(quantize->max_cosine_loss >= -1 && quantize->max_cosine_loss <= 2) ||
-        !(quantize->max_perplexity_change >= -1 && quantize->max_perplexity_change <= 1e6))
+    if (!is_given_within(quantize->max_cosine_loss, 2) ||
+        !is_given_within(quantize->max_perplexity_change, 1e6))
         return command_usage(command,
                              "--max-cosine-loss wants 0 to 2, --max-perplexity-change 0 to "
                              "1000000") == 0;
@@ -220,17 +227,12 @@ static model_status write_copy(const struct modelhost_model *model,
     if (model->package.archive != NULL || model->package.has_manifest)
         return MODEL_OK;
     char *dir = path_join(model->package.dir, "reports");
-    char *path = text_format("%s/reports/quantize-%s-%s.json", model->package.dir,
-                             model->package.backend, report->dtype);
-    char *text = accuracy_report_print(report);
-    model_status status = dir == NULL || path == NULL || text == NULL
+    char *name = text_format("quantize-%s-%s.json", model->package.backend, report->dtype);
+    model_status status = dir == NULL || name == NULL
                               ? error_no_memory(err, "a report")
-                              : dir_make_all(dir, err);
-    if (status == MODEL_OK)
-        status = file_write_atomic(path, text, strlen(text), err);
+                              : accuracy_report_write(dir, name, report, err);
     free(dir);
-    free(path);
-    free(text);
+    free(name);
     return status;
 }
 
@@ -308,8 +310,10 @@ static model_status judge(const struct accuracy_report *report, struct model_err
 
 int cmd_quantize(int argc, char **argv)
 {
-    struct quantize_command quantize = {
-        .n_tokens = 256, .n_samples = 64, .max_cosine_loss = -1, .max_perplexity_change = -1};
+    struct quantize_command quantize = {.n_tokens = 256,
+                                        .n_samples = 64,
+                                        .max_cosine_loss = NOT_GIVEN,
+                                        .max_perplexity_change = NOT_GIVEN};
     struct accuracy_report report = {.created_s = 0};
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = MODEL_OK;

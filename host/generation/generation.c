@@ -53,7 +53,7 @@ static void destroy_job(struct request_job *job)
     struct generation *generation = (struct generation *)job;
     struct hosted_instance *instance = generation->is_running ? NULL : generation->run.instance;
     if (instance != NULL)
-        hosted_instance_release_slots(instance);
+        generation_leave_slots(generation->owner, instance);
     if (instance == NULL || loaded_model_keep_instance(generation->owner, instance)) {
         free_generation(generation);
         return;

@@ -39,6 +39,9 @@ struct generation {
 /* request_job.run and .answer. */
 model_status generation_run_job(struct request_job *job, struct modelhost_request *request,
                                 struct modelhost_result **ret_result, struct model_error *err);
+/* However a run ended: its instance's slots are free, and the most recent ones, as many as the model may remember,
+ * known. Runs no plugin code. */
+void generation_leave_slots(const struct modelhost_model *model, struct hosted_instance *instance);
 model_status generation_answer_job(struct request_job *job, struct modelhost_result *result,
                                    struct model_error *err);
 

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-#define MAX_AT_ONCE    64  /* sequences of one step */
 #define PREFILL_TOKENS 256 /* of a prompt in one call, where nobody said */
 #define CACHED_SLOTS   4   /* that hold what was read, where nobody said */
 
@@ -86,7 +85,8 @@ static model_status run_sequences(struct generation *generation, bool *ret_suspe
                                   struct model_error *err)
 {
     const uint32_t max_slots = generation->model.max_slots;
-    const uint32_t at_once = max_slots > 0 && max_slots < MAX_AT_ONCE ? max_slots : MAX_AT_ONCE;
+    const uint32_t at_once =
+        max_slots > 0 && max_slots < GENERATION_MAX_AT_ONCE ? max_slots : GENERATION_MAX_AT_ONCE;
     const uint32_t n = generation->n_prompts * generation->settings.num_sequences;
     model_status status = MODEL_OK;
     while (status == MODEL_OK) {
@@ -122,20 +122,30 @@ static void count_tokens(const struct generation *generation, struct model_metri
                             timing->cached_tokens, n_proposed, n_accepted);
 }
 
+static uint32_t n_cached(const struct modelhost_model *model)
+{
+    const int32_t wanted = model->load.prefix_cache;
+    return wanted < 0 ? 0 : wanted > 0 ? (uint32_t)wanted : CACHED_SLOTS;
+}
+
+void generation_leave_slots(const struct modelhost_model *model, struct hosted_instance *instance)
+{
+    hosted_instance_release_slots(instance);
+    hosted_instance_forget_oldest(instance, n_cached(model));
+}
+
 /* Slots keep what they have read for the next request, as many as may. */
 static void end_run(struct generation *generation, model_status status)
 {
     struct model_error unheard = MODEL_ERROR_INIT; /* the answer is there */
     struct modelhost_request *request = generation->request;
     struct hosted_instance *instance = generation->run.instance;
-    const int32_t wanted = request->model->load.prefix_cache;
-    const uint32_t n_kept = wanted < 0 ? 0 : wanted > 0 ? (uint32_t)wanted : CACHED_SLOTS;
     generation->run.instance = NULL;
     end_sequences(generation);
     count_tokens(generation, &request->model->metrics);
-    hosted_instance_release_slots(instance);
+    generation_leave_slots(request->model, instance);
     if (status == MODEL_OK)
-        (void)hosted_instance_trim(instance, n_kept, &unheard);
+        (void)hosted_instance_trim(instance, n_cached(request->model), &unheard);
     request_return_instance(request, instance);
 }
 

@@ -3,8 +3,6 @@
 #include "clock.h"
 #include "errors.h"
 
-#define MAX_AT_ONCE 64 /* sequences of one step */
-
 static model_status check_cancelled(const struct generation_run *run, struct model_error *err)
 {
     model_status status = (model_status)__atomic_load_n(&run->request->cancelled, __ATOMIC_RELAXED);
@@ -49,9 +47,9 @@ static model_status start_prompt(const struct generation_run *run, struct sequen
 
 /* The sequences of a step, each with one token that was not read yet. */
 struct step {
-    int64_t ids[MAX_AT_ONCE];
-    uint32_t slots[MAX_AT_ONCE];
-    struct sequence *sequences[MAX_AT_ONCE];
+    int64_t ids[GENERATION_MAX_AT_ONCE];
+    uint32_t slots[GENERATION_MAX_AT_ONCE];
+    struct sequence *sequences[GENERATION_MAX_AT_ONCE];
     uint32_t n;
 };
 
@@ -170,13 +168,7 @@ static model_status step_one(const struct generation_run *run, struct step *step
     struct sequence *sequence = step->sequences[0];
     int64_t ids[1 + SPECULATION_MAX_TOKENS] = {step->ids[0]};
     size_t n = 0;
-    bool can_rewind = false;
-    model_status status = MODEL_OK;
-    if (run->speculates)
-        status = hosted_instance_can_rewind(run->instance, sequence->slot, &can_rewind, err);
-    if (status != MODEL_OK)
-        return status;
-    if (can_rewind)
+    if (run->speculates && hosted_instance_can_rewind(run->instance, sequence->slot))
         n = speculation_propose(&sequence->speculation, sequence->ids + sequence->first_read,
                                 window_length(sequence), max_proposed(run, sequence), ids + 1);
     return n > 0 ? step_ahead(run, sequence, ids, n, err) : step_together(run, step, err);

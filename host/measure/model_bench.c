@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define MAX_PROMPTS 1024 /* in one call */
+
 struct bench {
     struct modelhost_model *model;
     const struct bench_options *options;
@@ -61,13 +63,16 @@ static const struct model_tensor *find_input(const struct bench *bench, const ch
     return NULL;
 }
 
+/* Generating goes by the rows of input_ids, whatever their dimensions are called. */
 static void note_sizes(struct bench *bench)
 {
     struct bench_result *result = bench->result;
     const struct model_tensor *ids = find_input(bench, "input_ids");
     const struct model_tensor *pixels = find_input(bench, "pixel_values");
-    result->batch = size_of(bench, "batch");
-    result->tokens = ids == NULL         ? -1
+    const bool has_rows = bench->options->n_new_tokens > 0 && ids != NULL && ids->rank == 2;
+    result->batch = has_rows ? ids->shape[0] : size_of(bench, "batch");
+    result->tokens = has_rows            ? ids->shape[1]
+                     : ids == NULL       ? -1
                      : result->batch > 0 ? (int64_t)(tensor_elements(ids)) / result->batch
                                          : (int64_t)tensor_elements(ids);
     result->height = pixels != NULL && pixels->rank == 4 ? pixels->shape[2] : -1;
@@ -108,7 +113,7 @@ static void take_token(void *context, const struct modelhost_token *token)
 static model_status generate(struct bench *bench, struct model_error *err)
 {
     struct modelhost_generation generation = MODELHOST_GENERATION_INIT;
-    struct modelhost_prompt prompts[1024];
+    struct modelhost_prompt prompts[MAX_PROMPTS];
     struct modelhost_result *result = NULL;
     const struct model_tensor *ids = find_input(bench, "input_ids");
     const uint32_t n = (uint32_t)bench->result->batch;
@@ -120,6 +125,9 @@ static model_status generate(struct bench *bench, struct model_error *err)
     generation.max_new_tokens = bench->options->n_new_tokens;
     generation.do_sample = 0;
     generation.ignore_eos = 1;
+    generation.speculation = bench->model->load.speculation == MODELHOST_SPECULATION_PROMPT
+                                 ? MODELHOST_SPECULATION_PROMPT
+                                 : MODELHOST_SPECULATION_OFF; /* a step is a token */
     generation.on_token = take_token;
     generation.context = bench;
     bench->last_token_ns = 0;
@@ -148,10 +156,11 @@ static model_status check_generating(const struct bench *bench, struct model_err
             err, MODEL_UNSUPPORTED,
             "the model has no input_ids [batch, sequence], it generates nothing; leave "
             "out --new-tokens");
-    if (bench->result->batch > 1024)
+    if (ids->shape[0] < 1 || ids->shape[0] > MAX_PROMPTS || ids->shape[1] < 1)
         return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "%lld prompts, at most 1024 are generated at once",
-                         (long long)bench->result->batch);
+                         "%lld prompts of %lld tokens, want 1 to %d of at least one; give another "
+                         "--batch or --tokens",
+                         (long long)ids->shape[0], (long long)ids->shape[1], MAX_PROMPTS);
     return MODEL_OK;
 }
 
@@ -173,18 +182,24 @@ static uint64_t counted(const struct bench *bench)
                                  "multiply_adds");
 }
 
+/* The first one is noted, whether it counts or not. */
+static model_status timed_call(struct bench *bench, uint64_t index, struct model_error *err)
+{
+    const int64_t start_ns = clock_now_ns();
+    model_status status = call(bench, index, err);
+    if (bench->result->first_ns == 0)
+        bench->result->first_ns = clock_now_ns() - start_ns;
+    return status;
+}
+
 static model_status run_all(struct bench *bench, struct model_error *err)
 {
     const struct bench_options *options = bench->options;
     struct bench_result *result = bench->result;
     uint64_t index = 1;
     model_status status = MODEL_OK;
-    for (int64_t i = 0; i < options->n_warmup && status == MODEL_OK; i++) {
-        const int64_t start_ns = clock_now_ns();
-        status = call(bench, index++, err);
-        if (i == 0)
-            result->first_ns = clock_now_ns() - start_ns;
-    }
+    for (int64_t i = 0; i < options->n_warmup && status == MODEL_OK; i++)
+        status = timed_call(bench, index++, err);
     const uint64_t before = counted(bench);
     const int64_t end_ns = clock_now_ns() + options->seconds_ns;
     bench->counts = true;
@@ -192,7 +207,7 @@ static model_status run_all(struct bench *bench, struct model_error *err)
          status == MODEL_OK &&
          (options->n_runs > 0 ? i < options->n_runs : i == 0 || clock_now_ns() < end_ns);
          i++)
-        status = call(bench, index++, err);
+        status = timed_call(bench, index++, err);
     if (result->calls.n > 0)
         result->multiply_adds = (double)(counted(bench) - before) / (double)result->calls.n;
     return status;

@@ -40,11 +40,3 @@ int64_t run_times_percentile(struct run_times *times, double share)
     const size_t index = rank < 1 ? 0 : (size_t)rank - 1;
     return times->ns[index < times->n ? index : times->n - 1];
 }
-
-int64_t run_times_sum(const struct run_times *times)
-{
-    int64_t sum = 0;
-    for (size_t i = 0; i < times->n; i++)
-        sum += times->ns[i];
-    return sum;
-}

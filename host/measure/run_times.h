@@ -20,7 +20,5 @@ void run_times_finish(struct run_times *times);
 /* The time that `share` (0 to 1) of them do not exceed: the smallest of the measured ones with at least that share at or
  * below it (nearest rank). 0 for an empty list. Sorts the list. */
 int64_t run_times_percentile(struct run_times *times, double share);
-/* 0 for an empty list. */
-int64_t run_times_sum(const struct run_times *times);
 
 #endif

@@ -126,8 +126,10 @@ model_status sample_set_add_tensors(struct sample_set *set, const struct modelho
     bool good = inputs != NULL;
     for (uint32_t i = 0; i < description->n_inputs && status == MODEL_OK && good; i++) {
         struct model_tensor view = {.struct_size = sizeof view};
-        if (weights_find(file, description->inputs[i]->name, &view) == MODEL_OK)
-            good = made_inputs_add(inputs, &view, view.data, GUARDED_AT_END);
+        if (weights_find(file, description->inputs[i]->name, &view) != MODEL_OK)
+            continue;
+        view.name = description->inputs[i]->name; /* the file's own ends with it */
+        good = made_inputs_add(inputs, &view, view.data, GUARDED_AT_END);
     }
     if (status == MODEL_OK && good)
         status = schema_check_inputs(description, inputs->list, inputs->n, &binding, err);

@@ -3,7 +3,6 @@
 #include "model_prepared.h"
 #include "errors.h"
 #include "host.h"
-#include "prepared_key.h"
 
 #include <string.h>
 
@@ -13,17 +12,23 @@ static struct prepared_folder folder_of(const struct modelhost_model *model)
                                     model->log};
 }
 
+struct prepared_model model_prepared_facts(const struct modelhost_model *model,
+                                           const struct weights *weights, const char *plugin_sha256)
+{
+    return (struct prepared_model){.package = &model->package,
+                                   .config_text = model->config_text,
+                                   .config_bytes = model->config_bytes,
+                                   .weights = weights,
+                                   .plugin_sha256 = plugin_sha256,
+                                   .options = &model->load};
+}
+
 /* "" when nothing is to be kept. */
 static void make_key(const struct modelhost_model *model, const struct weights *weights,
                      const char *plugin_sha256, char ret_key[SHA256_HEX_BYTES])
 {
     struct model_error err = MODEL_ERROR_INIT;
-    const struct prepared_model prepared = {.package = &model->package,
-                                            .config_text = model->config_text,
-                                            .config_bytes = model->config_bytes,
-                                            .weights = weights,
-                                            .plugin_sha256 = plugin_sha256,
-                                            .options = &model->load};
+    const struct prepared_model prepared = model_prepared_facts(model, weights, plugin_sha256);
     ret_key[0] = '\0';
     if (model->host->store_dir == NULL || plugin_sha256[0] == '\0' ||
         !prepared_key_is_wanted(&model->package, &model->load))

@@ -4,6 +4,13 @@
 #define MODEL_PREPARED_H
 
 #include "loaded_model.h"
+#include "prepared_key.h"
+
+/* What a key is made of, for the model in its dtype; a view of all that is given. `weights` NULL: none, or an archive's
+ * that are not open. */
+struct prepared_model model_prepared_facts(const struct modelhost_model *model,
+                                           const struct weights *weights,
+                                           const char *plugin_sha256);
 
 /* In this process: when weights, plugin and services are there, before create_model(). [create-thread] */
 void model_prepared_begin(struct modelhost_model *model, struct prepared_ends *ends);

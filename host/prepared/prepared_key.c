@@ -33,15 +33,42 @@ static const struct manifest_file *listed(const struct package *package, const c
     return manifest_find(&package->manifest, path + n_dir + 1);
 }
 
-/* false: the manifest does not know a file, or it is not there. */
+/* Whether a name is that of the file which is mapped. */
+static bool is_mapped(const struct file_map *map, const char *path)
+{
+    struct stat named, mapped;
+    return map->fd < 0 || (stat(path, &named) == 0 && fstat(map->fd, &mapped) == 0 &&
+                           named.st_dev == mapped.st_dev && named.st_ino == mapped.st_ino);
+}
+
+/* What is made of the old file must not be found for the one that took its name. */
+static model_status check_names(const struct prepared_model *model, struct model_error *err)
+{
+    const struct archive *archive = model->package->archive;
+    const bool is_one_file = archive != NULL && !archive_is_folder(archive);
+    const size_t n_files = model->weights != NULL && (archive == NULL || is_one_file)
+                               ? weights_n_files(model->weights)
+                               : 0;
+    for (size_t i = 0; i < n_files; i++) {
+        const char *path = NULL;
+        const struct file_map map = weights_file(model->weights, i, &path);
+        path = is_one_file ? archive_path(archive) : path;
+        if (!is_mapped(&map, path))
+            return error_set(err, MODEL_CORRUPT,
+                             "%s was replaced since the model was opened; load it again", path);
+    }
+    return MODEL_OK;
+}
+
+/* false: the manifest does not know a file, or it is not open. */
 static bool add_listed(const struct prepared_model *model, struct digest *digest)
 {
     for (size_t i = 0; i < weights_n_files(model->weights); i++) {
         const char *path = NULL;
         struct stat file;
-        (void)weights_file(model->weights, i, &path);
+        const struct file_map map = weights_file(model->weights, i, &path);
         const struct manifest_file *entry = listed(model->package, path);
-        if (entry == NULL || stat(path, &file) != 0)
+        if (entry == NULL || fstat(map.fd, &file) != 0)
             return false;
         const uint64_t facts[] = {(uint64_t)file.st_size, (uint64_t)file.MTIME.tv_sec,
                                   (uint64_t)file.MTIME.tv_nsec};
@@ -57,10 +84,11 @@ static model_status add_weights(const struct prepared_model *model, struct diges
 {
     char files[SHA256_HEX_BYTES];
     const bool is_folder = model->package->archive == NULL && model->weights != NULL;
-    if (is_folder && add_listed(model, digest))
-        return MODEL_OK;
-    model_status status = model_parts_of_files(model->config_text, model->config_bytes,
-                                               model->package->archive, model->weights, files, err);
+    model_status status = check_names(model, err);
+    if (status != MODEL_OK || (is_folder && add_listed(model, digest)))
+        return status;
+    status = model_parts_of_files(model->config_text, model->config_bytes, model->package->archive,
+                                  model->weights, files, err);
     if (status == MODEL_OK)
         digest_update(digest, files, sizeof files);
     return status;

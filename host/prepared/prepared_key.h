@@ -27,7 +27,8 @@ bool prepared_key_is_wanted(const struct package *package,
                             const struct modelhost_load_options *options);
 
 /* Weights files of a package with a manifest count by the digest there, size and time of change, whatever their place;
- * others, and archives, by path, device, inode, size and time (model_parts.h). */
+ * others, and archives, by path, device, inode, size and time (model_parts.h): those of the files that are mapped.
+ * MODEL_CORRUPT: another file has the name of one of them. */
 model_status prepared_key_make(const struct prepared_model *model, char ret_key[SHA256_HEX_BYTES],
                                struct model_error *err);
 

@@ -2,6 +2,7 @@
 #include "worker_instance.h"
 #include "clock.h"
 #include "errors.h"
+#include "hosted_instance.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -217,13 +218,14 @@ static model_status forward_keep(struct worker_instance *instance, uint32_t to, 
 }
 
 static model_status keep_once(struct worker_instance *instance, uint32_t to, uint32_t from,
-                              int64_t n_tokens, struct worker_patience *patience,
+                              int64_t n_tokens, struct worker_patience *patience, bool *ret_lost,
                               struct model_error *err)
 {
     model_status status = worker_instance_attach(instance, patience, err);
     if (status != MODEL_OK)
         return status;
-    if (instance->is_lost[from]) { /* it is not to be had as it was: to begins anew */
+    *ret_lost = instance->is_lost[from];
+    if (*ret_lost) { /* it is not to be had as it was: to begins anew */
         from = to;
         n_tokens = 0;
     }
@@ -231,7 +233,7 @@ static model_status keep_once(struct worker_instance *instance, uint32_t to, uin
 }
 
 /* What a slot holds is lost when the process ends for another call's sake: then keep() is made again and
- * says so, with 0 tokens. */
+ * says so, with HOSTED_INSTANCE_LOST. */
 static model_status keep(struct model_instance *self, uint32_t to, uint32_t from, int64_t n_tokens,
                          int64_t *ret_kept, struct model_error *err)
 {
@@ -239,6 +241,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
     const uint32_t max_slots = instance->description->max_slots;
     struct worker_attempt attempt = {.n = 0};
     model_status status = MODEL_OK;
+    bool is_lost = false;
     if (to >= max_slots || from >= max_slots)
         return error_set(err, MODEL_INVALID_ARGUMENT, "slots %u and %u, there are %u", to, from,
                          max_slots);
@@ -248,7 +251,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
         status = worker_instance_begin_call(instance, alone, &patience, err);
         if (status != MODEL_OK)
             break;
-        status = keep_once(instance, to, from, n_tokens, &patience, err);
+        status = keep_once(instance, to, from, n_tokens, &patience, &is_lost, err);
         worker_slot_end_call(instance->slot, alone);
     } while (
         worker_slot_may_repeat(instance->slot, instance->address.generation, status, &attempt));
@@ -256,7 +259,7 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
         return status == MODEL_DEADLINE ? MODELHOST_CRASHED : status;
     instance->is_lost[to] = false;
     instance->is_filled[to] = instance->say.kept > 0;
-    *ret_kept = instance->say.kept;
+    *ret_kept = is_lost && n_tokens > 0 ? HOSTED_INSTANCE_LOST : instance->say.kept;
     return MODEL_OK;
 }
 

@@ -3,9 +3,9 @@
  * config.json: "vocab_size" (default 50), "positions" (default 500), "slots" (default 8), "rewinds": 0 for a memory
  * that knows its end only, "breaks": one token of so many is another (default 7), "near": of one of so many the next
  * best is hardly worse, and which of the two is better depends on whether its row was read alone (default 0: never);
- * "fails_at": n, a run that reads the n-th token fails once, and leaves nonsense in its slot; "entered_path" and
- * "release_path": each run() writes a byte to the one pipe and then waits for one from the other. Each run() logs
- * "reader: N rows". */
+ * "rows_name": what its first dimension is called (default "batch"); "fails_at": n, a run that reads the n-th token fails
+ * once, and leaves nonsense in its slot; "entered_path" and "release_path": each run() writes a byte to the one pipe and
+ * then waits for one from the other. Each run() logs "reader: N rows". */
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -29,6 +29,7 @@ struct reader {
     int64_t vocab_size, positions, n_slots, period, breaks, near, fails_at;
     int rewinds, has_failed;
     const char *entered_path, *release_path; /* NULL: it is not held */
+    const char *rows_name;
 };
 
 struct reader_instance {
@@ -152,7 +153,8 @@ static model_status create_instance(const struct model *self, struct model_insta
 static void describe(struct reader *model)
 {
     const struct model_dimension vocabulary = {NULL, model->vocab_size, model->vocab_size};
-    model->shape[0] = model->last_shape[0] = (struct model_dimension){"batch", 1, INT64_MAX};
+    model->shape[0] = model->last_shape[0] =
+        (struct model_dimension){model->rows_name, 1, INT64_MAX};
     model->shape[1] = (struct model_dimension){"sequence", 1, model->positions};
     model->shape[2] = model->last_shape[1] = vocabulary;
     model->ids = (struct model_tensor_spec){sizeof model->ids, "input_ids", MODEL_I64, 2,
@@ -198,6 +200,9 @@ model_status create_model(const struct model_services *services,
     model->has_failed = 0;
     model->entered_path = config(services, "entered_path").string;
     model->release_path = config(services, "release_path").string;
+    model->rows_name = config(services, "rows_name").string;
+    if (model->rows_name == NULL)
+        model->rows_name = "batch";
     describe(model);
     model->base.base.description = &model->description;
     *ret = &model->base.base;

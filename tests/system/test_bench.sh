@@ -50,10 +50,26 @@ ok 'an unknown output is refused' says "the model has no output 'nothing'"
 fails 'a size that is none' 2 "modelhost bench: --image is '10', want a size such as 640x480 (width x height); see 'modelhost help bench'" bench "$facts" --image 10
 fails 'runs and seconds' 2 "modelhost bench: give one of --runs and --seconds; see 'modelhost help bench'" bench "$facts" --runs 1 --seconds 1
 fails 'no package' 2 "modelhost bench: wants one package, got 0; see 'modelhost help bench'" bench
+run bench "$facts" --tokens 8 --runs 1 --warmup 0 --json
+ok 'without a warm-up the first call is the one that counts' json 'j["runs"] == 1 and j["first_ms"] >= j["max_ms"] > 0'
+run bench "$facts" --tokens 8 --runs 1 --set isolation=worker --json
+ok "a worker's memory is not this process's" json 'j["runs"] == 1 and "peak_rss_mb" not in j'
 run bench "$facts" --threads 1024
 same 'more threads than there are' "$code" 2
 run bench "$facts" --new-tokens 4 --runs 1
 ok 'what does not generate is refused' test "$code" -ne 0
+
+# A model that generates, whose dimensions are called anything: other sizes than the batch are those of --tokens.
+
+reader=$work/reader
+mkdir -p "$reader/backends/cpu"
+cp "$build/tests/plugin_reader.so" "$reader/backends/cpu/libmodel.so"
+echo '{"model_type": "reader", "rows_name": "rows"}' >"$reader/backends/cpu/config.json"
+run bench "$reader" --tokens 12 --new-tokens 5 --runs 2 --json
+same 'rows are prompts by any name' "$code" 0
+ok 'and as many as there are' json '(j["batch"], j["tokens"], j["new_tokens"], j["runs"]) == (12, 12, 5, 2)'
+run bench "$reader" --tokens 1025 --new-tokens 2 --runs 1
+ok 'too many are refused' says '1025 prompts of 500 tokens, want 1 to 1024'
 
 shared=$(cd "${SHARED:-../shared}" 2>/dev/null && pwd)
 if [ -z "$shared" ] || [ ! -d "$shared/models/real/capp-gpt2" ]; then

@@ -60,8 +60,16 @@ python3 "$work/bad.py" "$work/bad.safetensors"
 run quantize "$facts" --dtype int8 --inputs "$work/bad.safetensors"
 ok 'tensors of other names are refused' test "$code" -ne 0
 ok 'with the name that is missing' says 'input_ids'
+write_tensors_module
+(cd "$work" && python3 -c '
+import tensors
+tensors.write("good.safetensors", {"input_ids": ("I64", [1, 6], [2, 7, 8, 9, 10, 3])})')
+run quantize "$facts" --dtype int8 --inputs "$work/good.safetensors" --inputs "$work/good.safetensors" --json
+same 'tensors of the right names are taken' "$code" 0
+ok 'each file is a sample' json 'j["inputs"] == "tensors" and j["samples"] == 2'
 fails 'no dtype' 2 "modelhost quantize: wants --dtype: bf16, int8 or int4; see 'modelhost help quantize'" quantize "$facts"
 fails 'another dtype' 2 "modelhost quantize: --dtype is 'f32', want bf16, int8 or int4; see 'modelhost help quantize'" quantize "$facts" --dtype f32
+fails 'a loss below zero' 2 "modelhost quantize: --max-cosine-loss wants 0 to 2, --max-perplexity-change 0 to 1000000; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --max-cosine-loss -0.5
 fails 'two kinds of inputs' 2 "modelhost quantize: give texts, images or tensors, one kind of them; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --text a --image b
 : >"$work/empty.txt"
 run quantize "$facts" --dtype int8 --text "$work/absent.txt"
@@ -75,7 +83,6 @@ cp "$shipped"/config.json "$shipped"/model.safetensors "$tales/backends/cpu/"
 cp "$shipped"/tokenizer*.json "$tales/"
 cp "$build/lib/modelhost/plugins/liblstm.so" "$tales/backends/cpu/libmodel.so"
 printf 'Once upon a time there was a little fox.' >"$work/tale.txt"
-write_tensors_module
 python3 -c 'import json, sys; print(json.dumps(open(sys.argv[1]).read()))' "$work/tale.txt" |
     "$program" tokenize "$tales" --jsonl >"$work/ids"
 (cd "$work" && python3 -c '

@@ -44,6 +44,26 @@ static void a_report_is_read_as_it_was_written(void **state)
     free(text);
 }
 
+static void a_name_of_any_characters_is_written_as_one_that_is_read(void **state)
+{
+    (void)state;
+    static const char name[] = "logits_\xc3\xa9";
+    struct accuracy_report report = make_report(), again;
+    struct model_error err = MODEL_ERROR_INIT;
+    (void)snprintf(report.worst_output, sizeof report.worst_output, "%s", name);
+    assert_int_equal(accuracy_report_save(in_folder("store"), &report, &err), MODEL_OK);
+    assert_int_equal(accuracy_report_load(in_folder("store"), KEY, &again, &err), MODEL_OK);
+    assert_string_equal(again.worst_output, "logits_?");
+    /* 47 bytes of 48: the last character is cut in its middle, and one can move a cursor */
+    memset(report.worst_output, 'a', sizeof report.worst_output);
+    memcpy(report.worst_output, "\x1b[2J", 4);
+    memcpy(report.worst_output + 46, "\xc3", 2);
+    assert_int_equal(strlen(report.worst_output), 47);
+    assert_int_equal(accuracy_report_save(in_folder("store"), &report, &err), MODEL_OK);
+    assert_int_equal(accuracy_report_load(in_folder("store"), KEY, &again, &err), MODEL_OK);
+    assert_string_equal(again.worst_output, "?[2Jaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa?");
+}
+
 static void what_was_not_measured_stays_so(void **state)
 {
     (void)state;
@@ -144,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_report_is_read_as_it_was_written),
+        IN_FOLDER(a_name_of_any_characters_is_written_as_one_that_is_read),
         cmocka_unit_test(what_was_not_measured_stays_so),
         cmocka_unit_test(a_budget_is_kept_or_missed),
         cmocka_unit_test(a_dtype_has_a_budget_of_its_own),

@@ -139,6 +139,27 @@ static void a_cache_of_none_remembers_nothing(void **state)
     reader_close(&r);
 }
 
+/* The first text was read whole when the second one failed. */
+static void a_cache_of_none_remembers_nothing_of_a_failure(void **state)
+{
+    (void)state;
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    int64_t ids[LONG], other[LONG];
+    struct reader r;
+    reader_text(ids, LONG, 1);
+    reader_text(other, LONG, 2);
+    for (int i = 0; i < 2; i++) {
+        load.prefix_cache = i == 0 ? -1 : 0;
+        reader_open(&r, "{\"model_type\": \"reader\", \"fails_at\": 90}", &load);
+        const struct modelhost_prompt prompts[] = {reader_prompt(ids, 40),
+                                                   reader_prompt(other, LONG)};
+        const struct modelhost_generation generation = reader_greedy(3);
+        assert_int_equal(reader_generate(&r, prompts, 2, &generation), MODEL_INTERNAL);
+        assert_int_equal(cached_of(&r, ids, 40), i == 0 ? 0 : 39);
+        reader_close(&r);
+    }
+}
+
 static void what_a_failed_call_left_is_not_used(void **state)
 {
     (void)state;
@@ -267,6 +288,7 @@ int main(void)
         cmocka_unit_test(the_least_recently_used_text_goes),
         cmocka_unit_test(a_request_that_needs_the_slots_takes_them),
         cmocka_unit_test(a_cache_of_none_remembers_nothing),
+        cmocka_unit_test(a_cache_of_none_remembers_nothing_of_a_failure),
         cmocka_unit_test(what_a_failed_call_left_is_not_used),
         cmocka_unit_test(a_memory_that_cannot_rewind_goes_on_where_it_ended),
         cmocka_unit_test(a_worker_remembers_as_well_and_forgets_when_it_ends),

@@ -11,6 +11,7 @@ struct fake {
     struct model_instance base;
     int64_t n_tokens[N_SLOTS];
     int64_t kept; /* what keep() answers; -1: all */
+    bool lost;    /* keep() answers HOSTED_INSTANCE_LOST */
     model_status status;
     int n_destroyed;
 };
@@ -23,7 +24,9 @@ static model_status keep(struct model_instance *self, uint32_t to, uint32_t from
         return error_set(err, fake->status, "fake: no");
     assert_in_range(n_tokens, 0, fake->n_tokens[from]);
     *ret_kept = fake->kept >= 0 ? fake->kept : n_tokens;
-    fake->n_tokens[to] = *ret_kept;
+    fake->n_tokens[to] = fake->lost ? 0 : *ret_kept;
+    if (fake->lost)
+        *ret_kept = HOSTED_INSTANCE_LOST;
     return MODEL_OK;
 }
 
@@ -250,14 +253,11 @@ static void a_memory_that_never_rewinds_is_found_whole_only(void **state)
     (void)state;
     const int64_t ids[] = {1, 2, 3, 4};
     struct fake fake = make_fake();
-    struct model_error err = MODEL_ERROR_INIT;
     struct hosted_instance *instance = host(&fake);
-    bool can_rewind = true;
     size_t common = 99;
     read_ids(instance, &fake, 0, ids, 3);
     fake.kept = 0;
-    assert_int_equal(hosted_instance_can_rewind(instance, 0, &can_rewind, &err), MODEL_OK);
-    assert_false(can_rewind);
+    assert_false(hosted_instance_can_rewind(instance, 0));
     assert_int_equal(fake.n_tokens[0], 3); /* it was tried on a copy */
     (void)hosted_instance_best_slot(instance, ids, 2, &common);
     assert_int_equal(common, 0);
@@ -271,16 +271,77 @@ static void a_memory_that_rewinds_is_asked_once(void **state)
     (void)state;
     const int64_t ids[] = {1, 2, 3, 4};
     struct fake fake = make_fake();
+    struct hosted_instance *instance = host(&fake);
+    read_ids(instance, &fake, 1, ids, 3);
+    assert_true(hosted_instance_can_rewind(instance, 1));
+    fake.status = MODEL_IO; /* not asked again */
+    assert_true(hosted_instance_can_rewind(instance, 1));
+    hosted_instance_destroy(instance);
+}
+
+static void what_a_lost_process_kept_says_nothing_of_rewinding(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2, 3, 4};
+    struct fake fake = make_fake();
     struct model_error err = MODEL_ERROR_INIT;
     struct hosted_instance *instance = host(&fake);
-    bool can_rewind = false;
-    read_ids(instance, &fake, 1, ids, 3);
-    assert_int_equal(hosted_instance_can_rewind(instance, 1, &can_rewind, &err), MODEL_OK);
-    assert_true(can_rewind);
-    fake.status = MODEL_IO; /* not asked again */
-    can_rewind = false;
-    assert_int_equal(hosted_instance_can_rewind(instance, 1, &can_rewind, &err), MODEL_OK);
-    assert_true(can_rewind);
+    size_t kept = 99;
+    read_ids(instance, &fake, 0, ids, 3);
+    fake.lost = true;
+    assert_int_equal(hosted_instance_keep(instance, 0, 0, 2, &kept, &err), MODEL_INTERNAL);
+    read_ids(instance, &fake, 0, ids, 3);
+    instance->is_in_worker = true; /* only there it means something */
+    assert_int_equal(hosted_instance_keep(instance, 0, 0, 2, &kept, &err), MODEL_OK);
+    assert_int_equal(kept, 0);
+    assert_int_equal(instance->rewinds, SLOT_REWINDS_UNKNOWN);
+    assert_int_equal(hosted_instance_common(instance, 0, ids, 4), 0);
+    fake.lost = false;
+    read_ids(instance, &fake, 0, ids, 3);
+    assert_int_equal(hosted_instance_keep(instance, 0, 0, 2, &kept, &err), MODEL_OK);
+    assert_int_equal(instance->rewinds, SLOT_REWINDS);
+    hosted_instance_destroy(instance);
+}
+
+static void where_a_copy_fails_nothing_is_rewound_and_nothing_lost(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {1, 2, 3, 4};
+    struct fake fake = make_fake();
+    struct hosted_instance *instance = host(&fake);
+    read_ids(instance, &fake, 0, ids, 3);
+    fake.status = MODEL_OUT_OF_MEMORY;
+    assert_false(hosted_instance_can_rewind(instance, 0));
+    assert_int_equal(hosted_instance_common(instance, 0, ids, 4), 3);
+    assert_int_equal(fake.n_tokens[0], 3);
+    fake.status = MODEL_OK; /* it is not known yet, so asked again */
+    assert_true(hosted_instance_can_rewind(instance, 0));
+    hosted_instance_destroy(instance);
+}
+
+static void what_is_to_be_forgotten_is_forgotten_where_clearing_fails(void **state)
+{
+    (void)state;
+    const int64_t ids[3][2] = {{1, 1}, {2, 2}, {3, 3}};
+    struct fake fake = make_fake();
+    struct model_error err = MODEL_ERROR_INIT;
+    struct hosted_instance *instance = host(&fake);
+    for (uint32_t i = 0; i < 3; i++)
+        take(instance, &fake, ids[i], 2, i, 0);
+    hosted_instance_forget_oldest(instance, 0); /* all are taken */
+    assert_int_equal(hosted_instance_common(instance, 0, ids[0], 2), 2);
+    hosted_instance_release_slots(instance);
+    hosted_instance_forget_oldest(instance, 2);
+    assert_int_equal(hosted_instance_common(instance, 0, ids[0], 2), 0);
+    assert_int_equal(hosted_instance_common(instance, 1, ids[1], 2), 2);
+    assert_int_equal(fake.n_tokens[0], 2); /* the plugin was not asked */
+    fake.status = MODEL_IO;
+    assert_int_equal(hosted_instance_trim(instance, 0, &err), MODEL_IO);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(hosted_instance_common(instance, i, ids[i], 2), 0);
+    fake.status = MODEL_OK;
+    take(instance, &fake, ids[2], 2, 0, 0); /* cleared when it is taken */
+    assert_int_equal(fake.n_tokens[0], 2);
     hosted_instance_destroy(instance);
 }
 
@@ -333,6 +394,9 @@ int main(void)
         cmocka_unit_test(trimming_leaves_the_most_recently_used),
         cmocka_unit_test(a_memory_that_never_rewinds_is_found_whole_only),
         cmocka_unit_test(a_memory_that_rewinds_is_asked_once),
+        cmocka_unit_test(what_a_lost_process_kept_says_nothing_of_rewinding),
+        cmocka_unit_test(where_a_copy_fails_nothing_is_rewound_and_nothing_lost),
+        cmocka_unit_test(what_is_to_be_forgotten_is_forgotten_where_clearing_fails),
         cmocka_unit_test(without_memory_a_history_is_forgotten),
         cmocka_unit_test(without_memory_the_plugins_instance_is_destroyed),
     };

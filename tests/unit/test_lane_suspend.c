@@ -49,7 +49,7 @@ static void let_go(const struct turns *turns, int n)
         assert_int_equal(write(turns->release, "", 1), 1);
 }
 
-static void open_turns(struct turns *turns)
+static void open_turns_with(struct turns *turns, int32_t prefix_cache)
 {
     struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     *turns = (struct turns){.pipes = scratch_dir()};
@@ -60,8 +60,14 @@ static void open_turns(struct turns *turns)
                                turns->pipes, turns->pipes);
     load.prefill_chunk = PIECE;
     load.speculation = MODELHOST_SPECULATION_OFF;
+    load.prefix_cache = prefix_cache;
     reader_open(&turns->reader, config, &load);
     free(config);
+}
+
+static void open_turns(struct turns *turns)
+{
+    open_turns_with(turns, 0);
 }
 
 static void close_turns(struct turns *turns)
@@ -174,12 +180,12 @@ static void one_of_lower_priority_does_not_interrupt(void **state)
     close_turns(&turns);
 }
 
-static void a_waiting_one_that_is_cancelled_is_answered_at_once_and_leaves_its_memory(void **state)
+/* One long prompt is given up while another has its turn, and comes again; returns what was known of it then. */
+static int64_t cached_of_one_given_up(int32_t prefix_cache)
 {
-    (void)state;
     struct turns turns;
     struct prompt_call slow, quick, next, again;
-    open_turns(&turns);
+    open_turns_with(&turns, prefix_cache);
     start_prompt(&turns, &slow, LONG, 1, 0);
     wait_entered(&turns);
     start_prompt(&turns, &quick, 5, 2, 0);
@@ -195,10 +201,23 @@ static void a_waiting_one_that_is_cancelled_is_answered_at_once_and_leaves_its_m
     let_go(&turns, 2);
     end_prompt(&quick, MODEL_OK);
     start_prompt(&turns, &again, LONG, 1, 0);
-    let_go(&turns, 4);
+    let_go(&turns, prefix_cache < 0 ? 5 : 4);
     end_prompt(&again, MODEL_OK);
-    assert_int_equal(again.cached, PIECE); /* of the piece that had been read */
     close_turns(&turns);
+    return again.cached;
+}
+
+static void a_waiting_one_that_is_cancelled_is_answered_at_once_and_leaves_its_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(cached_of_one_given_up(0), PIECE); /* of the piece that had been read */
+}
+
+static void a_waiting_one_that_is_cancelled_leaves_nothing_where_nothing_is_to_be_cached(
+    void **state)
+{
+    (void)state;
+    assert_int_equal(cached_of_one_given_up(-1), 0);
 }
 
 static void of_two_that_are_cancelled_one_memory_stays(void **state)
@@ -317,6 +336,8 @@ int main(void)
         cmocka_unit_test(alone_it_is_not_interrupted),
         cmocka_unit_test(one_of_lower_priority_does_not_interrupt),
         cmocka_unit_test(a_waiting_one_that_is_cancelled_is_answered_at_once_and_leaves_its_memory),
+        cmocka_unit_test(
+            a_waiting_one_that_is_cancelled_leaves_nothing_where_nothing_is_to_be_cached),
         cmocka_unit_test(of_two_that_are_cancelled_one_memory_stays),
         cmocka_unit_test(many_long_prompts_take_turns),
         cmocka_unit_test(a_crowd_takes_turns_on_any_number_of_lanes),

@@ -33,6 +33,16 @@ static void set_time(time_t at)
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
+static bool is_replaced; /* when it is open */
+
+/* A file of the same size and time takes its name. */
+static void replace(void)
+{
+    assert_int_equal(rename(in_folder("p/backends/cpu/model.safetensors"), in_folder("old")), 0);
+    write_weights(2);
+    set_time(1000);
+}
+
 static void close_all(void)
 {
     weights_destroy(weights);
@@ -40,23 +50,31 @@ static void close_all(void)
     package_finish(&package);
 }
 
-/* Of what is on disk now, with a manifest that knows the weights by this digest (NULL: without one). */
-static void key_of(const char *sha256, char ret[SHA256_HEX_BYTES])
+static model_status try_key(const char *sha256, char ret[SHA256_HEX_BYTES], struct model_error *err)
 {
-    struct model_error err = MODEL_ERROR_INIT;
-    assert_int_equal(package_open(in_folder("p"), NULL, &package, &err), MODEL_OK);
-    assert_int_equal(weights_open(package.backend_dir, &weights, &err), MODEL_OK);
+    assert_int_equal(package_open(in_folder("p"), NULL, &package, err), MODEL_OK);
+    assert_int_equal(weights_open(package.backend_dir, &weights, err), MODEL_OK);
     if (sha256 != NULL) {
         package.has_manifest = true;
         assert_int_equal(manifest_add(&package.manifest, "backends/cpu/model.safetensors", NULL, 76,
-                                      sha256, &err),
+                                      sha256, err),
                          MODEL_OK);
     }
     model.package = &package;
     model.weights = weights;
-    if (prepared_key_make(&model, ret, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
+    if (is_replaced)
+        replace();
+    model_status status = prepared_key_make(&model, ret, err);
     close_all();
+    return status;
+}
+
+/* Of what is on disk now, with a manifest that knows the weights by this digest (NULL: without one). */
+static void key_of(const char *sha256, char ret[SHA256_HEX_BYTES])
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (try_key(sha256, ret, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
 }
 
 static int set_up(void **state)
@@ -66,6 +84,7 @@ static int set_up(void **state)
     write_file(in_folder("p/backends/cpu/" PACKAGE_PLUGIN_NAME), "x", 1);
     write_weights(1);
     set_time(1000);
+    is_replaced = false;
     options = (struct modelhost_load_options)MODELHOST_LOAD_OPTIONS_INIT;
     model = (struct prepared_model){
         .config_text = "{}", .config_bytes = 2, .plugin_sha256 = plugin, .options = &options};
@@ -138,6 +157,23 @@ static void with_a_manifest_the_place_does_not_matter(void **state)
     assert_string_not_equal(first, other);
 }
 
+/* Or what was packed of the old weights would be found for the new ones. */
+static void a_file_that_was_replaced_behind_its_mapping_gets_no_key(void **state)
+{
+    (void)state;
+    char key[SHA256_HEX_BYTES] = "as it was";
+    static const char digest[] = "aa23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    for (int i = 0; i < 2; i++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        is_replaced = true;
+        assert_int_equal(try_key(i == 0 ? digest : NULL, key, &err), MODEL_CORRUPT);
+        assert_non_null(strstr(err.message, "model.safetensors was replaced"));
+        assert_string_equal(key, "as it was");
+    }
+    is_replaced = false;
+    key_of(digest, key);
+}
+
 static void who_asks_for_more_than_times_gets_no_key(void **state)
 {
     (void)state;
@@ -159,6 +195,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(with_a_manifest_the_place_does_not_matter, set_up,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(a_file_that_was_replaced_behind_its_mapping_gets_no_key,
+                                        set_up, remove_folder),
         cmocka_unit_test_setup_teardown(who_asks_for_more_than_times_gets_no_key, set_up,
                                         remove_folder),
     };

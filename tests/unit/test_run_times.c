@@ -15,7 +15,6 @@ static void nothing_measured_is_zero(void **state)
 {
     (void)state;
     assert_int_equal(run_times_percentile(&times, 0.5), 0);
-    assert_int_equal(run_times_sum(&times), 0);
 }
 
 static void a_percentile_is_a_measured_time(void **state)
@@ -29,7 +28,6 @@ static void a_percentile_is_a_measured_time(void **state)
     assert_int_equal(run_times_percentile(&times, 0.99), 990);
     assert_int_equal(run_times_percentile(&times, 0.9991), 1000);
     assert_int_equal(run_times_percentile(&times, 1), 1000);
-    assert_int_equal(run_times_sum(&times), 500500);
 }
 
 static void one_time_is_every_percentile(void **state)

@@ -77,6 +77,11 @@ def max_rss_bytes(usage):
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def is_wanted(peer):
+    wanted = os.environ.get("BENCH_PEERS", "").replace(",", " ").split()
+    return not wanted or peer in wanted
+
+
 def python_with_torch():
     for python in (os.environ.get("BENCH_PYTHON"), "/usr/bin/python3", "python3"):
         if python and shutil.which(python) and \
@@ -103,12 +108,16 @@ def find_engines(bench_dir, model, package):
     python, node = python_with_torch(), shutil.which("node")
     script, model_dir = f"bench/peers/torch_{model.peer}.py", f"{package}/backends/cpu"
     graphs = {v: f"{bench_dir}/{model.name}{'.' + v if v else ''}.onnx" for v in model.graph_variants}
-    if python:
+    if not is_wanted("torch"):
+        missing.append("torch is not measured: BENCH_PEERS leaves it out")
+    elif python:
         engines["torch"] = lambda t, w: [] if w.dtype != "f32" else [[python, "-W", "ignore", script, model_dir, "--threads", str(t), "--variant", v]
                                                                      for v in model.torch_variants]
     else:
         missing.append("torch is not measured: no Python can import it; scripts/deps.sh bench installs it")
-    if not node or not os.path.isdir(f"{bench_dir}/node_modules/onnxruntime-node"):
+    if not is_wanted("onnxruntime"):
+        missing.append("onnxruntime is not measured: BENCH_PEERS leaves it out")
+    elif not node or not os.path.isdir(f"{bench_dir}/node_modules/onnxruntime-node"):
         missing.append("onnxruntime is not measured: it is not in "
                        f"{bench_dir}/node_modules; scripts/deps.sh bench installs it")
     elif not python and not all(map(os.path.exists, graphs.values())):

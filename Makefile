@@ -23,7 +23,7 @@ DARWIN   := $(filter Darwin,$(shell uname -s))
 SO       := $(if $(DARWIN),dylib,so)
 # Filters system calls of worker processes; they run without it, too.
 SECCOMP  := $(if $(DARWIN),,$(shell pkg-config --exists libseccomp && echo libseccomp))
-PACKAGES := libuv libcurl libcjson libssl libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis libzstd libxxhash $(if $(filter no,$(SODIUM)),,libsodium) $(SECCOMP)
+PACKAGES := libuv libcurl libcjson libssl libcrypto libutf8proc libpcre2-8 libpng libjpeg hiredis libzstd libxxhash libprotobuf-c $(if $(filter no,$(SODIUM)),,libsodium) $(SECCOMP)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-overlength-strings -Werror
 CFLAGS   ?= -O2 -g
@@ -43,6 +43,7 @@ INC_store    := $(INC_base) $(call folders,store)
 INC_packager := $(INC_store) $(call folders,packager)
 INC_host     := $(INC_store) $(call folders,host)
 INC_kernels  := -Iinclude -Iplugins/kernels
+INC_graph    := $(INC_kernels) -Iplugins/graph -Iplugins/graph/operators
 INC_tests    := $(INC_host) $(call folders,packager) -Itests
 
 SRC_base     := $(wildcard base/*.c)
@@ -51,9 +52,16 @@ SRC_packager := $(filter-out packager/pkgmgr.c,$(wildcard packager/*.c packager/
 SRC_host     := $(filter-out host/modelhost_command.c,$(wildcard host/*.c host/*/*.c))
 SRC_kernels  := $(filter-out $(if $(filter portable,$(KERNELS)),%_onednn.c,%_portable.c),$(wildcard plugins/kernels/*.c))
 
+SRC_graph    := $(wildcard plugins/graph/*.c plugins/graph/*/*.c)
+
 objects = $(patsubst %.c,$(O)/%.o,$(1))
+# Code that protoc-c makes of the schemas of store/coreml/ belongs to store/, too.
+GENERATED := $(BUILD)/generated
+SCHEMAS := $(patsubst store/coreml/%.proto,$(GENERATED)/%.pb-c,$(wildcard store/coreml/*.proto))
+GENERATED_OBJECTS := $(SCHEMAS:%=%.o)
 ARCHIVE := $(BUILD)/lib/libmodelhost-internal.a
 KERNELS_ARCHIVE := $(BUILD)/lib/libkernels.a
+GRAPH_ARCHIVE := $(BUILD)/lib/libgraph.a
 LIBRARY := $(BUILD)/lib/libmodelhost.$(SO)
 COMMANDS := $(BUILD)/bin/modelhost $(BUILD)/bin/pkgmgr
 
@@ -130,9 +138,9 @@ deps:
 tests: all $(TESTS) $(FIXTURES) $(SOAK)
 
 # Everything compiled, nothing linked (for scripts/checks/compile.sh).
-objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(SRC_kernels) \
+objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(SRC_kernels) $(SRC_graph) \
   $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c)) \
-  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/soak/*.c tests/fuzz/*.c tests/perf/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
+  $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/coreml/*.c tests/soak/*.c tests/fuzz/*.c tests/perf/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
 
 # ---- compiling: `make V=1` shows the commands
 
@@ -154,8 +162,16 @@ $(eval $(call compile,store,$(INC_store) $(PKG_CFLAGS)))
 $(eval $(call compile,packager,$(INC_packager) $(PKG_CFLAGS)))
 $(eval $(call compile,host,$(INC_host) $(PKG_CFLAGS)))
 $(eval $(call compile,plugins/kernels,$(KERNELS_CFLAGS) $(INC_kernels)))
+$(eval $(call compile,plugins/graph,$(KERNELS_CFLAGS) $(INC_graph)))
+$(eval $(call compile,plugins/coreml-ane,$(INC_kernels) -Iplugins/graph -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge -Istore/coreml))
+# Core ML itself, where it is; elsewhere the check `bridge` compiles this against declarations of our own.
+$(O)/plugins/coreml-ane/bridge/%.o: plugins/coreml-ane/bridge/%.m
+	@mkdir -p $(@D)
+	$(call say,OBJC,$<)
+	$(Q)clang $(CFLAGS) -Wall -Wextra -Werror -Wunguarded-availability -fobjc-arc -fobjc-arc-exceptions -fblocks \
+	  -fvisibility=hidden -MMD -MP -Iinclude -Iplugins/coreml-ane/bridge -c $< -o $@
 $(eval $(call compile,plugins,$(INC_kernels) -I$$(dir $$<)))
-$(eval $(call compile,tests,$(INC_tests) -Iplugins/kernels $(PKG_CFLAGS)))
+$(eval $(call compile,tests,$(INC_tests) $(INC_graph) $(PKG_CFLAGS)))
 $(eval $(call compile,bench,$(INC_host)))
 $(eval $(call compile,examples,$(INC_kernels)))
 
@@ -178,6 +194,17 @@ $(O)/plugins/kernels/vector_kernels_%.o: ALL_CFLAGS += $(NO_SECOND_STACK)
 endif
 endif
 
+# Not our code: no warnings, seen as a system header by store/coreml/ alone.
+$(GENERATED)/%.pb-c.c $(GENERATED)/%.pb-c.h: store/coreml/%.proto
+	@mkdir -p $(GENERATED)
+	$(call say,GEN,$<)
+	$(Q)protoc-c -Istore/coreml --c_out=$(GENERATED) $(<F)
+$(GENERATED_OBJECTS): %.o: %.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out $(WARNINGS),$(ALL_CFLAGS)) -w -isystem $(GENERATED) -c $< -o $@
+$(call objects,$(wildcard store/coreml/*.c)): ALL_CFLAGS += -isystem $(GENERATED)
+$(call objects,$(wildcard store/coreml/*.c)): $(SCHEMAS:%=%.h)
+
 # ---- linking
 
 define archive
@@ -195,9 +222,11 @@ endef
 elf = $(if $(DARWIN),,$(1))
 no_undefined := $(if $(SAN),,$(call elf,-Wl$(comma)-z$(comma)defs))
 
-$(ARCHIVE): $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host))
+$(ARCHIVE): $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host)) $(GENERATED_OBJECTS)
 	$(archive)
 $(KERNELS_ARCHIVE): $(call objects,$(SRC_kernels))
+	$(archive)
+$(GRAPH_ARCHIVE): $(call objects,$(SRC_graph))
 	$(archive)
 
 # The library is the files that define the public functions, and what they reach.
@@ -217,9 +246,13 @@ $(BUILD)/bin/modelhost: $(O)/host/modelhost_command.o $(ARCHIVE)
 # A plugin: its own objects and libkernels.a; exports create_model and nothing else.
 PLUGIN_FLAGS := -shared $(no_undefined) $(call elf,-Wl$(comma)--version-script=scripts/plugin.map)
 PLUGIN_LIBS := $(if $(filter portable,$(KERNELS)),,-ldnnl -fopenmp) -lm
+# What a plugin is linked with beyond that; one that reads files of its own takes the reader out of store/.
+GRAPH_OF_coreml-ane := $(GRAPH_ARCHIVE) $(if $(DARWIN),$(patsubst %.m,$(O)/%.o,$(wildcard plugins/coreml-ane/bridge/*.m)))
+READER_OF_coreml-ane := $(ARCHIVE)
+LIBS_OF_coreml-ane := $(LIBS) $(if $(DARWIN),-framework CoreML -framework CoreVideo -framework Foundation)
 define plugin_rule
-$(BUILD)/lib/modelhost/plugins/lib$(1).$(SO): $(call objects,$(wildcard plugins/$(1)/*.c)) $(KERNELS_ARCHIVE) scripts/plugin.map
-	$$(call link,$$(PLUGIN_FLAGS) $$(PLUGIN_LIBS))
+$(BUILD)/lib/modelhost/plugins/lib$(1).$(SO): $(call objects,$(wildcard plugins/$(1)/*.c)) $(GRAPH_OF_$(1)) $(KERNELS_ARCHIVE) $(READER_OF_$(1)) scripts/plugin.map
+	$$(call link,$$(PLUGIN_FLAGS) $$(PLUGIN_LIBS) $$(LIBS_OF_$(1)))
 endef
 $(foreach p,$(PLUGIN_NAMES),$(eval $(call plugin_rule,$(p))))
 
@@ -246,15 +279,23 @@ $(BUILD)/tests/test_worker_model $(BUILD)/tests/test_worker_life $(BUILD)/tests/
 $(BUILD)/tests/test_%: $(O)/tests/unit/test_%.o $(ARCHIVE) $(KERNELS_ARCHIVE)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
-$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS) $(EXAMPLE_PLUGINS)
+$(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS) $(EXAMPLE_PLUGINS)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
+# The plugin for Core ML models with a bridge that is none of Apple's: linked into its test, and for hosts to open.
+MOCKED := $(call objects,$(filter-out %/coreml_linked.c,$(wildcard plugins/coreml-ane/*.c)) tests/coreml/mock_bridge.c)
+MOCK_PLUGIN := $(BUILD)/tests/plugin_coreml_mock.$(SO)
+$(O)/tests/coreml/%.o $(O)/tests/plugins/test_coreml_bridge.o: ALL_CFLAGS += -Iplugins/coreml-ane/bridge -Itests/coreml
+$(BUILD)/tests/test_coreml_bridge: $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(MOCK_PLUGIN) $(BUILD)/bin/modelhost
+$(BUILD)/tests/test_coreml_bridge: LIBS := $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) $(LIBS)
+$(MOCK_PLUGIN): $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) scripts/plugin.map
+	$(call link,$(PLUGIN_FLAGS) $(PLUGIN_LIBS) $(LIBS))
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
 	$(call link,-lcmocka $(LIBS))
 $(BUILD)/tests/sampler_steps: $(O)/tests/interop/sampler_steps.o $(ARCHIVE)
 	$(call link,$(LIBS))
 $(SOAK): $(call objects,$(wildcard tests/soak/*.c)) $(LIBRARY)
 	$(call link,-L$(BUILD)/lib -lmodelhost -lm -Wl$(comma)-rpath$(comma)'$$ORIGIN/../lib')
-$(WORKLOADS): $(O)/tests/perf/workloads.o $(ARCHIVE) | $(PLUGINS) $(BUILD)/tests/plugin_echo.$(SO)
+$(WORKLOADS): $(call objects,$(wildcard tests/perf/*.c)) $(ARCHIVE) | $(PLUGINS) $(BUILD)/tests/plugin_echo.$(SO)
 	$(call link,-lcmocka $(LIBS))
 $(O)/tests/perf/%.o: ALL_CFLAGS += -Itests/unit
 # Tests that make allocations fail (tests/failing_memory.h).
@@ -265,6 +306,11 @@ $(BUILD)/tests/test_allocations: ALL_LDFLAGS += $(call elf,-Wl$(comma)--export-d
 # One plugin is linked in: configurations are fuzzed down to what a plugin makes of them.
 FUZZED_PLUGIN := $(call objects,$(wildcard plugins/bert/*.c)) $(KERNELS_ARCHIVE)
 $(BUILD)/tests/replay_fuzz_config $(BUILD)/fuzz/fuzz_config: $(FUZZED_PLUGIN)
+# Another: models down to the graph that a plugin makes of them.
+FUZZED_GRAPH := $(call objects,$(wildcard plugins/coreml-ane/*.c)) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE)
+$(BUILD)/tests/replay_fuzz_coreml_graph $(BUILD)/fuzz/fuzz_coreml_graph: $(FUZZED_GRAPH)
+$(BUILD)/tests/replay_fuzz_coreml_graph $(BUILD)/fuzz/fuzz_coreml_graph: LIBS := $(ARCHIVE) $(LIBS)
+$(O)/tests/fuzz/fuzz_coreml_graph.o: ALL_CFLAGS += -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge
 $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ARCHIVE)
 	$(call link,$(LIBS) $(PLUGIN_LIBS))
 # With clang and libFuzzer; see tests/fuzz/run.sh.

@@ -3,6 +3,7 @@
 #include "command_completion.h"
 #include "command_listing.h"
 #include "errors.h"
+#include "printable_text.h"
 #include "standard_descriptors.h"
 
 #include <assert.h>
@@ -14,11 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_ONLY 256 /* values of options without a letter begin here */
+#define MAX_SENTENCE_BYTES 8192
+#define LONG_ONLY          256 /* values of options without a letter begin here */
 
 static const char *program_name = "modelhost"; /* set once by command_main() */
 static volatile sig_atomic_t interrupted;
-static struct { /* while a command is asked for its options */
+static const char *interrupt_advice; /* NULL: there is none */
+static struct {                      /* while a command is asked for its options */
     void (*take)(void *context, const char *letters, const struct option *options);
     void *context;
 } listing;
@@ -116,13 +119,23 @@ int command_main(const struct program *program, int argc, char **argv)
     return code;
 }
 
+/* Sentences name files, refs and servers' words: what a terminal would obey is escaped. */
+static void put_sentence(const char *format, va_list arguments)
+{
+    char text[MAX_SENTENCE_BYTES];
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    char *shown = printable_copy(text);
+    fputs(shown != NULL ? shown : "out of memory", stderr);
+    free(shown);
+}
+
 int command_fail(model_status status, const struct model_error *err)
 {
     if (status == MODEL_CANCELLED && command_interrupted(NULL))
-        fprintf(stderr, "%s: interrupted\n", program_name);
+        command_note("interrupted%s%s", interrupt_advice != NULL ? "; " : "",
+                     interrupt_advice != NULL ? interrupt_advice : "");
     else
-        fprintf(stderr, "%s: %s\n", program_name,
-                err->message[0] != '\0' ? err->message : "failed");
+        command_note("%s", err->message[0] != '\0' ? err->message : "failed");
     return status_exit_code(status);
 }
 
@@ -131,7 +144,17 @@ void command_warn(const char *format, ...)
     va_list arguments;
     fprintf(stderr, "%s: warning: ", program_name);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    put_sentence(format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+void command_note(const char *format, ...)
+{
+    va_list arguments;
+    fprintf(stderr, "%s: ", program_name);
+    va_start(arguments, format);
+    put_sentence(format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
 }
@@ -141,7 +164,7 @@ int command_usage(const char *command, const char *format, ...)
     va_list arguments;
     fprintf(stderr, "%s %s: ", program_name, command);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    put_sentence(format, arguments);
     va_end(arguments);
     fprintf(stderr, "; see '%s help %s'\n", program_name, command);
     return COMMAND_USAGE;
@@ -323,6 +346,11 @@ void command_catch_interrupts(void)
     struct sigaction before;
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         (void)sigaction(SIGHUP, &action, NULL);
+}
+
+void command_advise_interrupted(const char *advice)
+{
+    interrupt_advice = advice;
 }
 
 bool command_interrupted(void *unused)

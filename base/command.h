@@ -42,6 +42,8 @@ int command_main(const struct program *program, int argc, char **argv);
 int command_fail(model_status status, const struct model_error *err);
 /* A line on stderr, "<program>: warning: ..." */
 void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "pkgmgr: <sentence>". These three escape what a terminal would obey in the sentence. */
+void command_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints "<program> <command>: <sentence>" and where help is; returns COMMAND_USAGE. */
 int command_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -92,6 +94,8 @@ model_status command_flush(struct model_error *err);
 /* From here on SIGINT, SIGTERM and SIGHUP (a terminal that went away) set a flag; a second one ends the
  * process as usual. A SIGHUP that is ignored, by nohup, stays so. */
 void command_catch_interrupts(void);
+/* What command_fail() says behind "interrupted; ": what to do next. Kept, not copied. */
+void command_advise_interrupted(const char *advice);
 /* Whether one came. The argument is not used: it fits where a callback is wanted. */
 bool command_interrupted(void *unused);
 

@@ -4,7 +4,6 @@
 #include "scratch.h"
 #include "utf8.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define MAX_DIR_ENTRIES 1000000
 
 static model_status read_all(int fd, const char *path, size_t max_bytes, struct buffer *ret,
                              struct model_error *err)
@@ -209,6 +206,16 @@ model_status file_write_atomic(const char *path, const void *data, size_t size_b
     return file_write_pieces(path, &(struct file_piece){data, size_bytes}, 1, err);
 }
 
+model_status file_replace_atomic(const char *path, const void *data, size_t size_bytes,
+                                 struct model_error *err)
+{
+    struct stat info;
+    const struct file_piece piece = {data, size_bytes};
+    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%s is not a regular file", path);
+    return replace_file(path, write_pieces, &(struct pieces){&piece, 1}, err);
+}
+
 model_status dir_sync(const char *path, struct model_error *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -259,88 +266,6 @@ model_status dir_make_private(const char *path, struct model_error *err)
                              : error_set_errno(err, reason, "cannot make folder %s", path);
 }
 
-model_status dir_remove_all(const char *path, struct model_error *err)
-{
-    struct stat info;
-    if (lstat(path, &info) != 0)
-        return errno == ENOENT ? MODEL_OK : error_set_errno(err, errno, "cannot remove %s", path);
-    if (!S_ISDIR(info.st_mode))
-        return unlink(path) == 0 || errno == ENOENT
-                   ? MODEL_OK
-                   : error_set_errno(err, errno, "cannot remove %s", path);
-    struct dir_list list;
-    model_status status = dir_read(path, &list, err);
-    if (status != MODEL_OK)
-        return status;
-    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
-        char *child = path_join(path, list.names[i]);
-        status = child != NULL ? dir_remove_all(child, err) : error_no_memory(err, path);
-        free(child);
-    }
-    dir_list_finish(&list);
-    if (status == MODEL_OK && rmdir(path) != 0 && errno != ENOENT)
-        status = error_set_errno(err, errno, "cannot remove folder %s", path);
-    return status;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static model_status append_name(struct dir_list *list, size_t *capacity, const char *name)
-{
-    if (list->n_names == *capacity) {
-        size_t larger = *capacity > 0 ? *capacity * 2 : 32;
-        char **names =
-            larger > MAX_DIR_ENTRIES * 2 ? NULL : realloc(list->names, larger * sizeof *names);
-        if (names == NULL)
-            return MODEL_OUT_OF_MEMORY;
-        list->names = names;
-        *capacity = larger;
-    }
-    char *copy = text_format("%s", name);
-    if (copy == NULL)
-        return MODEL_OUT_OF_MEMORY;
-    list->names[list->n_names++] = copy;
-    return MODEL_OK;
-}
-
-model_status dir_read(const char *path, struct dir_list *ret, struct model_error *err)
-{
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return error_set_errno(err, errno, "cannot open folder %s", path);
-    struct dir_list list = {0};
-    size_t capacity = 0;
-    model_status status = MODEL_OK;
-    const struct dirent *entry;
-    while (status == MODEL_OK && (errno = 0, entry = readdir(folder)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            status = append_name(&list, &capacity, entry->d_name);
-    if (status != MODEL_OK)
-        status = error_no_memory(err, path);
-    else if (errno != 0) /* an empty list because of a bad disk would be a lie */
-        status = error_set_errno(err, errno, "cannot read folder %s", path);
-    (void)closedir(folder);
-    if (status != MODEL_OK) {
-        dir_list_finish(&list);
-        return status;
-    }
-    if (list.n_names > 1)
-        qsort(list.names, list.n_names, sizeof *list.names, compare_names);
-    *ret = list;
-    return MODEL_OK;
-}
-
-void dir_list_finish(struct dir_list *list)
-{
-    for (size_t i = 0; i < list->n_names; i++)
-        free(list->names[i]);
-    free(list->names);
-    *list = (struct dir_list){0};
-}
-
 bool path_is_dir(const char *path)
 {
     struct stat info;
@@ -372,9 +297,7 @@ static bool part_is_safe(const char *part, size_t size_bytes)
     if (part[0] == '.' && (size_bytes == 1 || (size_bytes == 2 && part[1] == '.')))
         return false;
     for (size_t i = 0; i < size_bytes; i++) {
-        const unsigned char byte = (unsigned char)part[i];
-        const bool is_c1 = byte == 0xC2 && (unsigned char)part[i + 1] < 0xA0; /* as UTF-8 */
-        if (byte < 0x20 || byte == 0x7F || byte == '\\' || byte == ':' || is_c1)
+        if (part[i] == '\\' || part[i] == ':' || utf8_control_bytes(part + i, size_bytes - i) > 0)
             return false;
     }
     return true;

@@ -19,7 +19,12 @@ model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
 model_status file_write_atomic(const char *path, const void *data, size_t size_bytes,
                                struct model_error *err);
 
-/* The same for content that lies in several pieces, written one behind the other. */
+/* The same where a link is nobody's wish, as in a folder that others may write to: one at path is replaced itself, and
+ * what it led to stays. */
+model_status file_replace_atomic(const char *path, const void *data, size_t size_bytes,
+                                 struct model_error *err);
+
+/* The same as file_write_atomic() for content that lies in several pieces, written one behind the other. */
 struct file_piece {
     const void *data;
     size_t size_bytes;
@@ -60,8 +65,12 @@ model_status dir_sync_parent(const char *path, struct model_error *err);
 model_status dir_make_all(const char *path, struct model_error *err);
 /* The same; the last folder, where it is missing, is its owner's alone, whatever the umask is. */
 model_status dir_make_private(const char *path, struct model_error *err);
-/* rm -r; does not follow symbolic links; what is not there is fine. */
+/* rm -r (folders.c); does not follow symbolic links below the path, also when somebody swaps a folder for one
+ * meanwhile; what is not there is fine. */
 model_status dir_remove_all(const char *path, struct model_error *err);
+/* The same of a name in an open folder; `path` names it in errors. */
+model_status dir_remove_at(int folder_fd, const char *name, const char *path,
+                           struct model_error *err);
 
 /* The names in a folder, sorted by bytes, without "." and "..". */
 struct dir_list {
@@ -70,6 +79,8 @@ struct dir_list {
 };
 
 model_status dir_read(const char *path, struct dir_list *ret, struct model_error *err);
+/* The same of an open folder, which stays open; `path` names it in errors. */
+model_status dir_read_at(int fd, const char *path, struct dir_list *ret, struct model_error *err);
 void dir_list_finish(struct dir_list *list);
 
 bool path_is_dir(const char *path);
@@ -81,8 +92,8 @@ char *path_join(const char *folder, const char *name);
 const char *path_base(const char *path);
 
 /* Whether a path from outside may be used below a folder of ours: relative, '/' between parts, no
- * empty, "." or ".." part, no backslash, colon, control character or invalid UTF-8, no part over 255
- * and nothing over 1,024 bytes. */
+ * empty, "." or ".." part, no backslash, colon, control character, mark of direction (utf8_control_bytes()) or invalid
+ * UTF-8, no part over 255 and nothing over 1,024 bytes. */
 bool path_is_safe(const char *path);
 
 #endif

@@ -19,8 +19,15 @@
  * level, and takes some hundred bytes per value. */
 struct shape {
     size_t depth;
-    size_t n_values; /* exact for valid JSON, except that an empty container counts twice */
+    size_t n_values;     /* exact for valid JSON, except that an empty container counts twice */
+    const char *control; /* the first that RFC 8259 has not there, and cJSON takes; NULL: none */
 };
+
+/* In strings none may stand as it is, outside them tab, line feed and carriage return. */
+static bool is_control(unsigned char c, bool in_string)
+{
+    return c < 0x20 && (in_string || (c != '\t' && c != '\n' && c != '\r'));
+}
 
 static struct shape measure(const char *text, size_t size_bytes)
 {
@@ -28,14 +35,15 @@ static struct shape measure(const char *text, size_t size_bytes)
     size_t depth = 0;
     bool in_string = false;
     for (size_t i = 0; i < size_bytes; i++) {
-        char c = text[i];
-        if (in_string) {
+        const unsigned char c = (unsigned char)text[i];
+        if (c <= '"') { /* control characters among them, which so cost the others nothing */
+            if (c == '"')
+                in_string = !in_string;
+            else if (is_control(c, in_string) && shape.control == NULL)
+                shape.control = text + i;
+        } else if (in_string) {
             if (c == '\\')
                 i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
         } else if (c == ',') {
             shape.n_values++;
         } else if (c == '[' || c == '{') {
@@ -84,6 +92,10 @@ model_status json_parse_limited(const char *text, size_t size_bytes, size_t max_
     if (memchr(text, '\0', size_bytes) != NULL)
         return error_set(err, MODEL_CORRUPT, "%s: a zero byte inside the text", what);
     struct shape shape = measure(text, size_bytes);
+    if (shape.control != NULL)
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: not valid JSON at byte %zu, a control character (0x%02x)", what,
+                         (size_t)(shape.control - text), (unsigned)*shape.control);
     if (shape.depth > JSON_MAX_DEPTH)
         return error_set(err, MODEL_CORRUPT, "%s: nested deeper than %d levels", what,
                          JSON_MAX_DEPTH);

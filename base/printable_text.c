@@ -3,7 +3,9 @@
 #include "utf8.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_CHARACTER_BYTES 4
@@ -60,4 +62,23 @@ const char *printable_line(const char *text, char ret[PRINTABLE_TEXT_BYTES])
     for (size_t i = 0; i < n && is_plain; i++)
         is_plain = utf8_control_bytes(text + i, n - i) == 0;
     return is_plain ? text : printable_text(text, n, ret);
+}
+
+char *printable_copy(const char *text)
+{
+    static const size_t longest = 4; /* bytes that one becomes */
+    const size_t n = strlen(text);
+    char *copy = n < SIZE_MAX / longest ? malloc(n * longest + 1) : NULL, *to = copy;
+    for (size_t i = 0; copy != NULL && i < n;) {
+        const size_t length = text[i] == '\\' ? 1 : plain_character(text + i, n - i);
+        if (length > 0)
+            memcpy(to, text + i, length);
+        else
+            (void)snprintf(to, longest + 1, "\\x%02x", (unsigned char)text[i]);
+        to += length > 0 ? length : longest;
+        i += length > 0 ? length : 1;
+    }
+    if (copy != NULL)
+        *to = '\0';
+    return copy;
 }

@@ -15,5 +15,7 @@ const char *printable_text(const char *text, size_t size_bytes, char ret[PRINTAB
 const char *printable(const char *text, char ret[PRINTABLE_TEXT_BYTES]);
 /* The text itself, of any length, when there is nothing to be escaped (backslashes stay); else as printable(). */
 const char *printable_line(const char *text, char ret[PRINTABLE_TEXT_BYTES]);
+/* The same, of any length; to be freed, NULL without memory. */
+char *printable_copy(const char *text);
 
 #endif

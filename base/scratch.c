@@ -94,6 +94,13 @@ static bool ends_as_one(const char *text)
     return number > 0 && strcmp(text + pid + 1 + number, SUFFIX) == 0;
 }
 
+bool scratch_is_name_of(const char *name, const char *target_name)
+{
+    const size_t n = shown_bytes(target_name);
+    return name[0] == '.' && strncmp(name + 1, target_name, n) == 0 && name[1 + n] == '.' &&
+           ends_as_one(name + n + 2);
+}
+
 static void remove_if_dead(const char *path)
 {
     struct stat info;
@@ -109,7 +116,6 @@ static void remove_if_dead(const char *path)
 void scratch_sweep(const char *target)
 {
     const char *name = path_base(target);
-    const size_t n_bytes = shown_bytes(name);
     char *folder =
         name == target ? text_format(".") : text_format("%.*s", (int)(name - target), target);
     struct dir_list list = {0};
@@ -118,11 +124,8 @@ void scratch_sweep(const char *target)
         return;
     }
     for (size_t i = 0; i < list.n_names; i++) {
-        const char *found = list.names[i];
-        if (found[0] != '.' || strncmp(found + 1, name, n_bytes) != 0 ||
-            found[1 + n_bytes] != '.' || !ends_as_one(found + n_bytes + 2))
-            continue;
-        char *path = path_join(folder, found);
+        char *path =
+            scratch_is_name_of(list.names[i], name) ? path_join(folder, list.names[i]) : NULL;
         if (path != NULL)
             remove_if_dead(path);
         free(path);

@@ -6,6 +6,8 @@
 
 #include "modelhost.h"
 
+#include <stdbool.h>
+
 struct scratch {
     char *path; /* NULL: there is none */
     int fd;     /* of a file to read and write; of a folder, for the lock only */
@@ -16,6 +18,8 @@ struct scratch {
 /* An empty file, or folder, for `target`. "cannot create <target>: ..." */
 model_status scratch_file(const char *target, struct scratch *ret, struct model_error *err);
 model_status scratch_folder(const char *target, struct scratch *ret, struct model_error *err);
+/* Whether a file of this name is one in progress for a target of that name; both without their folder. */
+bool scratch_is_name_of(const char *name, const char *target_name);
 /* Removes what killed processes left for `target`; where locks do not work nothing. Reads the whole folder. */
 void scratch_sweep(const char *target);
 

@@ -93,6 +93,15 @@ int64_t string_map_find(const struct string_map *map, const char *key, size_t ke
     return slot->key != NULL ? (int64_t)slot->value : -1;
 }
 
+const struct string_map_slot *string_map_next(const struct string_map *map,
+                                              const struct string_map_slot *last)
+{
+    for (size_t i = last != NULL ? (size_t)(last - map->slots) + 1 : 0; i < map->capacity; i++)
+        if (map->slots[i].key != NULL)
+            return &map->slots[i];
+    return NULL;
+}
+
 void string_map_finish(struct string_map *map)
 {
     free(map->slots);

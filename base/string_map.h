@@ -27,6 +27,9 @@ model_status string_map_add(struct string_map *map, const char *key, size_t key_
                             uint32_t value);
 /* The value of a key, or -1. */
 int64_t string_map_find(const struct string_map *map, const char *key, size_t key_bytes);
+/* The entry behind `last`, in no order; NULL begins, NULL is returned at the end. */
+const struct string_map_slot *string_map_next(const struct string_map *map,
+                                              const struct string_map_slot *last);
 void string_map_finish(struct string_map *map);
 
 #endif

@@ -6,6 +6,9 @@
  *                                    gbs: reading BYTES again and again
  *   bench --batching FOLDER CLIENTS SECONDS
  *                                    asks for short texts one by one and joined: batching.h
+ *   bench --inputs tokenize|image FOLDER
+ *                        turns inputs into tensors: input_worker.h
+ *   bench --least-cosines            prints what quantize's budgets ask for: {"bf16":..,"int8":..,"int4":..}
  *   bench --metrics                  prints what it costs to count a request, by 1 and 2 threads, and to write
  *                                    the text of 10 models
  *
@@ -13,15 +16,19 @@
  *   inputs OUTPUT FILE   FILE: safetensors with the inputs; a run computes OUTPUT from them
  *   prompt N FILE        FILE: safetensors with input_ids (1, n); a run continues them by N tokens, greedily,
  *                        all but the last of them read before (by the first run, which is not timed)
+ *   steps N FILE         FILE: the same; a run reads the last N of the ids one by one, behind the others
  *   run                  nanoseconds of one modelhost_run() or modelhost_generate()
  *   output FILE          writes OUTPUT of the last run, as float32; of a prompt the new tokens, and the logits
- *                        that the last of them was chosen by
+ *                        that the last of them was chosen by; of steps the logits behind each
  * bench/workers.py talks to this program and to the peers in the same words, so that the runs of all
  * can be interleaved. Everything goes through the public API; one thread. */
+#include "accuracy_report.h"
 #include "batching.h"
 #include "clock.h"
 #include "dtype.h"
+#include "errors.h"
 #include "fma_peak.h"
+#include "input_worker.h"
 #include "metrics_cost.h"
 #include "modelhost.h"
 #include "read_speed.h"
@@ -48,6 +55,9 @@ struct bench {
     struct modelhost_result *result; /* of the last run */
     uint32_t n_wanted, n_tokens;     /* of the tokens; n_tokens of the last run */
     float tokens[MAX_TOKENS];        /* ids up to 2^24 are exact */
+    bool in_steps;                   /* the last n_wanted of the prompt are given, not generated */
+    float *logits;                   /* (n_logits) of the steps, owned */
+    size_t n_logits;
 };
 
 static int complain(const char *what, const struct model_error *err)
@@ -97,18 +107,21 @@ static const char *set_inputs(struct bench *bench, char *words)
     return read_file(bench, words);
 }
 
-static const char *set_prompt(struct bench *bench, char *words)
+static const char *set_prompt(struct bench *bench, char *words, bool in_steps)
 {
     long n_tokens = 0;
     if (!parse_number(strsep(&words, " "), MAX_TOKENS, &n_tokens) || !words)
-        return "error usage: prompt N FILE";
+        return "error usage: prompt N FILE or steps N FILE";
     bench->n_wanted = (uint32_t)n_tokens;
     bench->output[0] = 0;
+    bench->in_steps = in_steps;
     const char *answer = read_file(bench, words);
     const struct model_tensor *ids = &bench->inputs[0];
     if (*answer == 'o' &&
         (bench->n_inputs != 1 || ids->dtype != MODEL_I64 || ids->rank != 2 || ids->shape[0] != 1))
         return "error a prompt is one I64 tensor of shape (1, n)";
+    if (*answer == 'o' && in_steps && ids->shape[1] <= n_tokens)
+        return "error the prompt has no more tokens than steps";
     return answer;
 }
 
@@ -150,20 +163,6 @@ static model_status run_prompt(struct bench *bench, struct model_error *err)
     return modelhost_generate(bench->model, &prompt, 1, &generation, NULL, &bench->result, err);
 }
 
-/* Nanoseconds, or -1 with an error on stderr. */
-static int64_t run_once(struct bench *bench)
-{
-    struct model_error err = {.struct_size = sizeof err};
-    modelhost_result_destroy(bench->result);
-    bench->result = NULL;
-    const int64_t start_ns = clock_now_ns();
-    if (bench->output[0] ? run_tensors(bench, &err) : run_prompt(bench, &err)) {
-        (void)complain("run", &err);
-        return -1;
-    }
-    return clock_now_ns() - start_ns;
-}
-
 /* ---- what is compared */
 
 /* Reads ids(n) in a session; their next_token_logits become the result. */
@@ -182,6 +181,40 @@ static model_status read_ids(struct bench *bench, struct modelhost_session *sess
     modelhost_result_destroy(bench->result);
     bench->result = NULL;
     return modelhost_run(bench->model, inputs, 1, &options, &bench->result, err);
+}
+
+/* Adds the result's logits to those of the steps. */
+static model_status keep_logits(struct bench *bench, struct model_error *err)
+{
+    const struct model_tensor *row = modelhost_result_find(bench->result, "next_token_logits");
+    const size_t n = row ? row->size_bytes / sizeof(float) : 0;
+    float *logits = realloc(bench->logits, (bench->n_logits + n) * sizeof(float) + 1);
+    if (!logits)
+        return error_no_memory(err, "logits");
+    if (n > 0)
+        memcpy(logits + bench->n_logits, row->data, n * sizeof(float));
+    bench->logits = logits;
+    bench->n_logits += n;
+    return MODEL_OK;
+}
+
+/* The same tokens for each number of bits: one other token would make all behind it other ones. */
+static model_status run_steps(struct bench *bench, struct model_error *err)
+{
+    struct modelhost_session *session = NULL;
+    int64_t *ids = bench->inputs[0].data; /* as in repeat_steps() */
+    const int64_t n_ids = bench->inputs[0].shape[1], n_before = n_ids - bench->n_wanted;
+    bench->n_logits = 0;
+    model_status status = modelhost_session_create(bench->model, &session, err);
+    if (status == MODEL_OK)
+        status = read_ids(bench, session, ids, n_before, err);
+    for (int64_t i = n_before; i < n_ids && status == MODEL_OK; i++) {
+        status = read_ids(bench, session, &ids[i], 1, err);
+        if (status == MODEL_OK)
+            status = keep_logits(bench, err);
+    }
+    modelhost_session_release(session);
+    return status;
 }
 
 /* Makes the result the logits that the last token was chosen by, token after token as they were generated:
@@ -203,10 +236,26 @@ static model_status repeat_steps(struct bench *bench, struct model_error *err)
     return status;
 }
 
+/* Writes n of `first` and m of `second`. */
+static const char *write_floats(const char *path, const float *first, size_t n, const float *second,
+                                size_t m)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        return "error the output file cannot be written";
+    bool written =
+        fwrite(first, sizeof *first, n, file) == n && fwrite(second, sizeof *second, m, file) == m;
+    if (fclose(file) || !written)
+        return "error the output file cannot be written";
+    return "ok";
+}
+
 static const char *write_output(struct bench *bench, const char *path)
 {
     struct model_error err = {.struct_size = sizeof err};
     const char *output = bench->output[0] ? bench->output : "next_token_logits";
+    if (!bench->output[0] && bench->in_steps)
+        return write_floats(path, bench->tokens, 0, bench->logits, bench->n_logits);
     if (!bench->output[0] && repeat_steps(bench, &err)) {
         (void)complain("session", &err);
         return "error the steps cannot be repeated";
@@ -215,15 +264,24 @@ static const char *write_output(struct bench *bench, const char *path)
         bench->result ? modelhost_result_find(bench->result, output) : NULL;
     if (!tensor || tensor->dtype != MODEL_F32)
         return "error there is no such float32 output";
-    FILE *file = fopen(path, "wb");
-    if (!file)
-        return "error the output file cannot be written";
-    const size_t n_tokens = bench->output[0] ? 0 : bench->n_tokens;
-    bool written = fwrite(bench->tokens, sizeof *bench->tokens, n_tokens, file) == n_tokens &&
-                   fwrite(tensor->data, 1, tensor->size_bytes, file) == tensor->size_bytes;
-    if (fclose(file) || !written)
-        return "error the output file cannot be written";
-    return "ok";
+    return write_floats(path, bench->tokens, bench->output[0] ? 0 : bench->n_tokens, tensor->data,
+                        tensor->size_bytes / sizeof(float));
+}
+
+/* Nanoseconds, or -1 with an error on stderr. */
+static int64_t run_once(struct bench *bench)
+{
+    struct model_error err = {.struct_size = sizeof err};
+    modelhost_result_destroy(bench->result);
+    bench->result = NULL;
+    const int64_t start_ns = clock_now_ns();
+    if (bench->output[0]  ? run_tensors(bench, &err)
+        : bench->in_steps ? run_steps(bench, &err)
+                          : run_prompt(bench, &err)) {
+        (void)complain("run", &err);
+        return -1;
+    }
+    return clock_now_ns() - start_ns;
 }
 
 /* ---- the conversation */
@@ -236,7 +294,9 @@ static void answer(struct bench *bench, char *line)
     if (strcmp(command, "inputs") == 0 && words) {
         (void)puts(set_inputs(bench, words));
     } else if (strcmp(command, "prompt") == 0 && words) {
-        (void)puts(set_prompt(bench, words));
+        (void)puts(set_prompt(bench, words, false));
+    } else if (strcmp(command, "steps") == 0 && words) {
+        (void)puts(set_prompt(bench, words, true));
     } else if (strcmp(command, "run") == 0 && bench->n_inputs > 0) {
         int64_t ns = run_once(bench);
         if (ns < 0)
@@ -246,7 +306,8 @@ static void answer(struct bench *bench, char *line)
     } else if (strcmp(command, "output") == 0 && words) {
         (void)puts(write_output(bench, words));
     } else {
-        (void)puts("error want: inputs OUTPUT FILE or prompt N FILE, then run, then output FILE");
+        (void)puts(
+            "error want: inputs OUTPUT FILE, prompt N FILE or steps N FILE, then run, then output FILE");
     }
     (void)fflush(stdout);
 }
@@ -282,6 +343,7 @@ done:
     modelhost_release(bench.model);
     modelhost_destroy(bench.host);
     weights_destroy(bench.file);
+    free(bench.logits);
     return exit_code;
 }
 
@@ -306,16 +368,25 @@ int main(int argc, char **argv)
                      metrics_cost_ns(1), metrics_cost_ns(2), metrics_cost_text_us(10));
         return 0;
     }
+    if (argc == 2 && strcmp(argv[1], "--least-cosines") == 0) {
+        (void)printf("{\"bf16\":%.6f,\"int8\":%.6f,\"int4\":%.6f}\n",
+                     1 - accuracy_default_budget(MODELHOST_BF16).max_cosine_loss,
+                     1 - accuracy_default_budget(MODELHOST_INT8).max_cosine_loss,
+                     1 - accuracy_default_budget(MODELHOST_INT4).max_cosine_loss);
+        return 0;
+    }
     if (argc == 5 && strcmp(argv[1], "--batching") == 0 && parse_number(argv[3], 64, &threads) &&
         parse_number(argv[4], 3600, &seconds))
         return batching_measure(argv[2], (uint32_t)threads, (uint32_t)seconds);
+    if (argc == 4 && strcmp(argv[1], "--inputs") == 0)
+        return input_worker_serve(argv[2], argv[3]);
     const bool peak = argc == 4 && strcmp(argv[1], "--peak") == 0;
     const int32_t dtype = argc == 4 && !peak ? parse_dtype(argv[3]) : MODELHOST_F32;
     if (argc < 3 || argc > 4 || dtype < 0 || !parse_number(argv[2], 64, &threads) ||
         (peak && !parse_number(argv[3], MAX_BYTES, &size_bytes))) {
         (void)fputs(
-            "usage: bench FOLDER THREADS [f32|bf16|int8|int4] | bench --peak THREADS BYTES | bench --metrics | "
-            "bench --batching FOLDER CLIENTS SECONDS\n",
+            "usage: bench FOLDER THREADS [f32|bf16|int8|int4] | bench --peak THREADS BYTES | bench --metrics | bench --least-cosines | "
+            "bench --inputs tokenize|image FOLDER | bench --batching FOLDER CLIENTS SECONDS\n",
             stderr);
         return 2;
     }

@@ -18,9 +18,9 @@ class Workload:
     working_set_gb: Callable  # config -> what is read again and again: decides which memory it comes from
     output: str = ""          # what a run computes; "": `new_tokens` are generated
     new_tokens: int = 0
+    steps: int = 0            # the last of the inputs' ids are read one by one: the logits behind each
     dtype: str = "f32"        # of modelhost's products; the peers compute in float32 but for these graphs
     graphs: tuple = ()        # ONNX Runtime's, the fastest of which counts; (): those of the model
-    least_cosine: float = 0   # of modelhost's output to its own in float32; 0: equal within the tolerance
     shown: Callable = lambda got, inputs: got  # what of an output is compared
     share: float = 1          # of the seconds
     curve: str = ""           # of which curve of the picture it is a point, too
@@ -38,6 +38,7 @@ class Model:
     torch_variants: tuple = ("mkldnn", "eager")
     graph_variants: tuple = ("",)  # "int8": a workload asks for it
     compared: Callable = lambda got, want, inputs: (got, want)  # what of an output and the reference
+    top1: bool = False  # whether int8 is to choose the class that float32 does: agreement.py
     config_changes: dict = field(default_factory=dict)
 
 
@@ -182,9 +183,6 @@ def lstm(steps, ids, batch=1, dtype="f32", **more):
                     dtype=dtype, **more)
 
 
-FEW_BITS = {"bf16": {"least_cosine": 0.9999}, "int8": {"least_cosine": 0.995}, "int4": {"least_cosine": 0.9}}
-
-
 def points(make, sizes, curve):
     """Short workloads, for a curve of the picture alone."""
     return [make(size, share=0.15, curve=curve, size=size) for size in sizes]
@@ -193,36 +191,36 @@ def points(make, sizes, curve):
 MODELS = [
     Model("bert", "BERT-base to last_hidden_state", "bert", "bert-base-synth",
           [bert(1, 128), bert(8, 128), bert(1, 16), bert(1, 512), bert_mixed([1 + 127 * i // 31 for i in range(32)], 128),
-           bert(1, 128, "bf16", **FEW_BITS["bf16"]),
-           *(bert(*size, "int8", graphs=("int8",), **FEW_BITS["int8"]) for size in ((1, 128), (8, 128), (1, 16), (1, 512))),
+           bert(1, 128, "bf16"),
+           *(bert(*size, "int8", graphs=("int8",)) for size in ((1, 128), (8, 128), (1, 16), (1, 512))),
            *points(lambda n, **more: bert(1, n, **more), (16, 32, 64, 128, 256, 512), "length"),
            *points(lambda n, **more: bert(n, 128, **more), (1, 2, 4, 8), "batch")],
           ("input_ids", "attention_mask", "token_type_ids", "last_hidden_state"), compared=shown,
           graph_variants=("", "int8")),
     Model("gpt2", "GPT-2 124M to the next token", "gpt2", "gpt2-124m-synth",
           [gpt2_prefill(256), gpt2_prefill(512), gpt2_decode(64, 256),
-           *(gpt2_decode(64, 256, dtype, graphs=("matmul", "gemm") if dtype == "bf16" else ("int8",), **FEW_BITS[dtype])
+           *(gpt2_decode(64, 256, dtype, graphs=("matmul", "gemm") if dtype == "bf16" else ("int8",))
              for dtype in ("bf16", "int8", "int4"))],
           ("input_ids", "logits"), graph_variants=("matmul", "gemm", "int8"),
           compared=lambda got, want, _: (got, want[:, -1])),
     Model("resnet", "ResNet-50 to logits", "resnet", "resnet-50-synth",
           [resnet(1), resnet(8),
-           *(resnet(n, "int8", **FEW_BITS["int8"]) for n in (1, 8)), *points(resnet, (1, 2, 4, 8), "images")],
-          ("pixel_values", "logits"), torch_variants=("mkldnn", "eager", "channels-last")),
+           *(resnet(n, "int8") for n in (1, 8)), *points(resnet, (1, 2, 4, 8), "images")],
+          ("pixel_values", "logits"), top1=True, torch_variants=("mkldnn", "eager", "channels-last")),
     Model("lstm", "LSTM 2 x 512 with an embedding to output", "lstm", "lstm-2x512-synth",
-          [lstm(128, True), lstm(128, True, dtype="bf16", **FEW_BITS["bf16"]), lstm(128, True, batch=8)],
+          [lstm(128, True), lstm(128, True, dtype="bf16"), lstm(128, True, batch=8)],
           ("input_ids", "output"), torch_variants=("eager",)),
     Model("lstm-rows", "LSTM 2 x 512 of rows of numbers to output", "lstm", "lstm-2x512-synth",
           [lstm(128, False)], (), torch_variants=("eager",), config_changes={"input": "features"}),
 ]
 
 
-def chosen(names, part):
+def chosen(names, part, others=()):
     """The models of this list, separated by commas or spaces, all if it is empty; with the workloads whose label has
-    this part."""
+    this part. `others`: names of what is no model, for the error."""
     wanted = names.replace(",", " ").split()
     unknown = [name for name in wanted if name not in [m.name for m in MODELS]]
     if unknown:
-        raise SystemExit(f"bench: no model '{unknown[0]}'; there are: {' '.join(m.name for m in MODELS)}")
+        raise SystemExit(f"bench: no model '{unknown[0]}'; there are: {' '.join([m.name for m in MODELS] + list(others))}")
     models = [replace(m, workloads=[w for w in m.workloads if part in w.label]) for m in MODELS if not wanted or m.name in wanted]
     return [m for m in models if m.workloads]

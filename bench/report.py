@@ -68,19 +68,38 @@ def limit_cells(row):
             len(row["times_ms"]["modelhost"])]
 
 
-def start_rows(model):
-    size, rows = model["weights_bytes"], []
-    for name, start in model["starts"].items():
-        warm = {key: float(np.median([run[key] for run in start["warm"]])) for key in start["cold"]}
-        peak = max(run["peak_bytes"] for run in [start["cold"]] + start["warm"])
-        rows.append([name, f"{start['cold']['load_ms']:.0f}", f"{warm['load_ms']:.0f}",
-                     f"{start['cold']['first_answer_ms']:.0f}", f"{warm['first_answer_ms']:.0f}",
+def start_rows(starts):
+    size, rows = starts["weights_bytes"], []
+    median = lambda runs, key: f"{np.median([run[key] for run in runs]):.0f}" if runs else "-"
+    for row in starts["rows"]:
+        kinds = [row[kind] for kind in ("first", "cold", "warm")]
+        peak = max(run["peak_bytes"] for run in row["cold"] + row["warm"])
+        packing = max((run["peak_bytes"] for run in row["first"]), default=0)
+        rows.append([f"{row['engine']}, {row['dtype']}", *(median(runs, "load_ms") for runs in kinds),
+                     *(median(runs, "first_answer_ms") for runs in kinds), f"{packing / 1e6:.0f}" if packing else "-",
                      f"{peak / 1e6:.0f}", f"{peak / size:.2f}"])
-    command = model["command"]
-    if "failed" not in command:
-        rows.append(["modelhost run", "", "", "", f"{command['total_ms']:.0f}", f"{command['peak_bytes'] / 1e6:.0f}",
-                     f"{command['peak_bytes'] / size:.2f}"])
+    for dtype, command in starts["commands"].items():
+        if "failed" not in command:
+            rows.append([f"modelhost run, {dtype}", "", "", "", "", "", f"{command['total_ms']:.0f}", "",
+                         f"{command['peak_bytes'] / 1e6:.0f}", f"{command['peak_bytes'] / size:.2f}"])
     return rows
+
+
+def show_starts(starts):
+    print(f"\nStarting, {starts['threads']} thread(s), {starts['work']}; the file of weights has {starts['weights_bytes'] / 1e6:.0f} MB. "
+          "*First* packs weights anew, *cold* has prepared ones\nthat are not in the system's memory, *warm* has them there; "
+          "`modelhost run` is the whole command, exec to exit, warm:\n")
+    print(table(["", "load ms, first", "cold", "warm", "exec to answer ms, first", "cold", "warm", "peak MB, first", "peak MB",
+                 "x weights"], start_rows(starts)))
+
+
+def show_top1(top1):
+    if "missing" in top1:
+        return print(f"\n{top1['missing']}")
+    n = top1["pictures"]
+    print(f"\nTop-1 in int8, {n} crops of {top1['photo']} ({top1['classes']} classes): the same as in float32 "
+          + ", ".join(f"of {name} for {agree} ({100 * agree / n:.1f} %)" for name, agree in top1["agree"].items())
+          + "; wanted are 99 %.")
 
 
 def notes(model, tolerance):
@@ -114,19 +133,50 @@ def show_model(model, tolerance):
                  "onnxruntime, best", "torch, best", "rounds"], [limit_cells(row) for row in rows]))
     few = [row for row in rows if row["least_cosine"] and row["threads"] == rows[0]["threads"]]
     if few:
-        print("\nFewer bits, the cosine of each output to modelhost's in float32 (onnxruntime: the graph that was measured):\n")
+        print("\nFewer bits, the cosine of each output to modelhost's in float32 (of decoding, the lowest of single steps; onnxruntime: the graph that was measured):\n")
         print(table(["workload", "modelhost", "onnxruntime", "wanted"], [accuracy_cells(row) for row in few]))
-    print(f"\nStarting, {model['start_threads']} thread(s), weights {model['weights_bytes'] / 1e6:.0f} MB:\n")
-    print(table(["", "load ms, cold", "load ms, warm", "exec to answer, cold", "warm", "peak MB", "x weights"],
-                start_rows(model)))
+    if "top1" in model:
+        show_top1(model["top1"])
+    show_starts(model["starts"])
     print()
     lines = notes(model, tolerance) + model["missing"]
-    lines += [model["command"]["failed"]] if "failed" in model["command"] else []
+    lines += [command["failed"] for command in model["starts"]["commands"].values() if "failed" in command]
     for line in lines or [f"All engines agree within {tolerance:.0e}, in float32."]:
         print(line)
     for threads in sorted({r["threads"] for r in rows}):
         used = sorted({v for r in rows if r["threads"] == threads for v in r["versions"].values()})
         print(f"{threads} thread(s): {', '.join(used)}.")
+
+
+def input_cells(row):
+    ours = float(np.median(row["times_ms"]["modelhost"]))
+    rate = f"{row['bytes'] / ours / 1e3:.1f} MB/s" if row["unit"] == "texts" else f"{row['count'] / ours * 1e3:.0f} {row['unit']}/s"
+    peer = next((name for name in row["times_ms"] if name != "modelhost"), None)
+    if not peer:
+        return [row["label"], f"{ours:.2f}", rate, "-", "-", "-", "-", row["goal"], len(row["times_ms"]["modelhost"])]
+    same = row["identical"][peer]
+    cpu = all(row["cpu_times_ms"].values())
+    return [row["label"], f"{ours:.2f}", rate, f"{np.median(row['times_ms'][peer]):.2f}",
+            *((ratio_cell(row, peer), ratio_cell(row, peer, "cpu_times_ms") if cpu else "-",
+               f"{row['first_ms'][peer] / row['first_ms']['modelhost']:.2f}") if same else 3 * ["void"]),
+            row["goal"], len(row["times_ms"]["modelhost"])]
+
+
+def input_notes(inputs):
+    return [f"VOID: {row['label']}: {name} makes something else" for row in inputs["workloads"]
+            for name, same in row["identical"].items() if not same]
+
+
+def show_inputs(inputs):
+    print(f"\n### {inputs['title']}: one thread, beside the Rust library of tokenizers and Pillow\n")
+    if inputs["workloads"]:
+        print(table(["work", "modelhost ms", "rate", "peer ms", "peer / modelhost", "in processor time", "first run",
+                     "wanted", "rounds"], [input_cells(row) for row in inputs["workloads"]]))
+    print()
+    for line in input_notes(inputs) + inputs["missing"] or ["Both make the same, id by id and byte by byte."]:
+        print(line)
+    used = sorted({version for row in inputs["workloads"] for version in row["versions"].values()})
+    print(", ".join(used) + ".")
 
 
 def share_peaks(rows):
@@ -144,13 +194,16 @@ def show(results, path):
     share_peaks(rows)
     peaks = ", ".join(f"{t} thread(s) {max(r['peak_gflops'] for r in rows if r['threads'] == t):.0f}"
                       for t in sorted({r["threads"] for r in rows}))
-    print(f"{results['date']}, commit {results['commit']}: {results['cpu']}, {results['n_cpus']} CPU(s); "
-          f"measured {rows[0]['simd']} peak in GFLOP/s: {peaks}.")
+    print(f"{results['date']}, commit {results['commit']}: {results['cpu']}, {results['n_cpus']} CPU(s)"
+          + (f"; measured {rows[0]['simd']} peak in GFLOP/s: {peaks}." if rows else "."))
     before, after = results["load_average_before"], results["load_average_after"]
     print(f"Load average before the run {before:.1f}, after it {after:.1f}"
           + (": other work disturbed it." if before > 0.5 else "."))
     print("Times are medians; ratios medians of the rounds (p10-p90), above 1 where modelhost is faster.")
+    if "inputs" in results:
+        show_inputs(results["inputs"])
     for model in results["models"]:
         show_model(model, results["tolerance"])
     print(f"\nEvery run: {path}")
-    return 1 if any(notes(model, results["tolerance"]) for model in results["models"]) else 0
+    void = input_notes(results.get("inputs", {"workloads": []}))
+    return 1 if void or any(notes(model, results["tolerance"]) for model in results["models"]) else 0

@@ -6,9 +6,9 @@ them in turn (A B C, B C A, ...), so that whatever else the machine does falls o
 stdout: tables; BUILD/bench/results.json: every single run; stderr: progress."""
 import dataclasses, json, os, platform, subprocess, sys, time
 import numpy as np
-import models, plot, report
+import agreement, inputs, models, plot, report, starts
 from tensors import read_safetensors, write_arrays
-from workers import Worker, WorkerError, find_engines, max_rss_bytes
+from workers import Worker, WorkerError, find_engines
 
 BUILD = os.environ.get("BUILD", "build")
 SHARED = os.environ.get("SHARED", "../shared")
@@ -18,10 +18,14 @@ BENCH = f"{BUILD}/bench"
 MIN_ROUNDS, MAX_ROUNDS = 3, 40
 PAUSE_S = 0.1  # worker threads spin up to 50 ms after a run (OpenBLAS); the next engine waits for that
 TOLERANCE = 1e-4
+BEGIN = time.monotonic()
+LEAST_COSINES = {}
+STEPS = 16  # of which logits are compared, behind the other tokens of a prompt
+CURVES = os.environ.get("BENCH_CURVES", "yes") != "no"
 
 
 def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
+    print(f"bench: {time.monotonic() - BEGIN:5.0f} s: {text}", file=sys.stderr, flush=True)
 
 
 # ---- what is measured
@@ -63,6 +67,11 @@ def prepare_package(model, weights):
     return package, config
 
 
+def least_cosines():
+    """What each number of bits must keep to: the budgets of `modelhost quantize`."""
+    return json.loads(subprocess.check_output([f"{BENCH}/bench", "--least-cosines"]))
+
+
 def peak(threads, size_gb):
     return json.loads(subprocess.check_output([f"{BENCH}/bench", "--peak", str(threads), str(int(size_gb * 1e9))]))
 
@@ -82,8 +91,11 @@ def start_fastest(commands, threads, workload, config):
         worker = Worker(command, threads)
         set_inputs(worker, workload, config)
         ms = worker.run_ms()
-        if ms < 3 * best_ms:  # else it is out of the race; some take ten seconds for a run
-            ms = min(worker.run_ms() for _ in range(5))
+        enough = time.monotonic() + 1
+        for _ in range(5):
+            if len(commands) == 1 or ms > 3 * best_ms or time.monotonic() > enough:
+                break  # no choice, out of the race, or so slow that a run is a measure
+            ms = min(ms, worker.run_ms())
         if len(commands) > 1:
             say(f"{worker.version}: {ms:.1f} ms on {threads} thread(s)")
         loser = worker
@@ -103,31 +115,31 @@ def outputs_of(workers, workload, config):
 
 
 def cosines_of(workers, workload, config, exact):
-    """name -> cosine of its output to that of `exact`, the command of an engine in float32. What follows a prompt is
-    compared by the logits behind it, since one other token makes all that follow other ones."""
-    output = {"output": "next_token_logits", "new_tokens": 0} if workload.new_tokens else {}
-    asked = dataclasses.replace(workload, **output)
+    """name -> cosine of its output to that of `exact`, the command of an engine in float32. Of decoding, the lowest of single
+    steps, which all read the same tokens: one other token would make all that follow other ones."""
+    asked = dataclasses.replace(workload, new_tokens=0, steps=STEPS) if workload.new_tokens else workload
     truth = Worker(exact, 1)
-    outputs = {name: got.astype(np.float64) for name, got in outputs_of(workers | {"exact": truth}, asked, config).items()}
+    outputs = outputs_of(workers | {"exact": truth}, asked, config)
     truth.close()
-    right = outputs.pop("exact")
+    rows = {name: got.astype(np.float64).reshape(max(1, asked.steps), -1) for name, got in outputs.items()}
+    right = rows.pop("exact")
     for worker in workers.values():
         set_inputs(worker, workload, config)
         worker.run_ms()
-    return {name: float(got @ right / np.sqrt((got @ got) * (right @ right))) for name, got in outputs.items()}
+    dot = lambda a, b: np.einsum("ij,ij->i", a, b)
+    return {name: float((dot(got, right) / np.sqrt(dot(got, got) * dot(right, right))).min()) for name, got in rows.items()}
 
 
-def compare(workers, model, reference):
+def compare(workers, model, asked, reference):
     """name -> the largest deviation from the reference, if there is one."""
     if not reference:
         return {}
     tensors, deviation = read_safetensors(f"{reference}/reference.safetensors"), {}
     inputs = {name: np.array(tensors[name]) for name in model.reference[:-1]}
-    first = model.workloads[0]
     path = f"{BENCH}/inputs.safetensors"
     write_arrays(path, inputs)
     for name, worker in workers.items():
-        worker.set_inputs(first, path)
+        worker.set_inputs(asked, path)
         worker.run_ms()
         got, want = model.compared(worker.output(f"{BENCH}/output.bin"), tensors[model.reference[-1]], inputs)
         deviation[name] = float(np.abs(got.ravel() - want.ravel()).max())
@@ -162,7 +174,7 @@ def measure_workload(workers, workload, config, threads, exact):
     say(f"{workload.label} on {threads} thread(s)")
     size_gb = workload.working_set_gb(config)
     before = peak(threads, size_gb)
-    agreement = {"deviation_from_modelhost": deviations_of(workers, workload, config)} if not workload.least_cosine \
+    agreement = {"deviation_from_modelhost": deviations_of(workers, workload, config)} if workload.dtype == "f32" \
         else {"cosine": cosines_of(workers, workload, config, exact)}
     times, cpu_times = measure(workers, SECONDS * workload.share)
     after = peak(threads, size_gb)
@@ -170,7 +182,7 @@ def measure_workload(workers, workload, config, threads, exact):
             "gflop": workload.gflop(config), "read_gb": workload.read_gb(config), "working_set_gb": size_gb,
             "simd": before["name"], "peak_gflops": max(before["gflops"], after["gflops"]),
             "peak_gbs": max(before["gbs"], after["gbs"]), "times_ms": times, "cpu_times_ms": cpu_times,
-            "dtype": workload.dtype, "wider": models.WIDER[workload.dtype], "least_cosine": workload.least_cosine,
+            "dtype": workload.dtype, "wider": models.WIDER[workload.dtype], "least_cosine": LEAST_COSINES.get(workload.dtype, 0),
             "curve": workload.curve, "size": workload.size, "is_point": workload.share < 1, **agreement,
             "versions": {name: worker.version for name, worker in workers.items()}}
 
@@ -180,69 +192,20 @@ def measure_threads(engines, threads, model, config, reference):
     chosen for each workload anew, if there is a choice."""
     rows, chosen, started, from_reference = [], {}, {}, {}
     for workload in model.workloads:
-        if workload.share < 1 and threads != THREADS[0]:
+        if workload.share < 1 and (threads != THREADS[0] or not CURVES):
             continue  # a point of a curve
         workers = {name: start_fastest(commands(threads, workload), threads, workload, config)
                    for name, commands in engines.items() if commands(threads, workload)}
+        if not from_reference and workload.dtype == "f32" and workload.output:
+            from_reference = compare(workers, model, workload, reference)
         if not rows:
-            from_reference = compare(workers, model, reference)
             chosen = {name: worker.command for name, worker in workers.items()}
         exact = engines["modelhost"](1, dataclasses.replace(workload, dtype="f32"))[0]
         rows.append(measure_workload(workers, workload, config, threads, exact)
-                    | {"deviation_from_reference": {} if workload.least_cosine else from_reference})
+                    | {"deviation_from_reference": from_reference if workload.dtype == "f32" else {}})
         for worker in workers.values():
             worker.close()
     return rows, chosen
-
-
-def drop_cached(path):
-    """Asks the system to forget the file's pages, so that the next reader meets the disk."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    with open(path, "rb") as f:
-        os.fsync(f.fileno())
-        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def measure_start(command, threads, workload, config, weights, cold):
-    """A fresh process: opening the model, and from exec to the first answer."""
-    if cold:
-        drop_cached(weights)
-    worker = Worker(command, threads)
-    set_inputs(worker, workload, config)
-    worker.run_ms()
-    first_ms = (time.perf_counter() - worker.start) * 1e3
-    return {"load_ms": worker.load_ms, "first_answer_ms": first_ms, "peak_bytes": worker.close()}
-
-
-def measure_starts(chosen, threads, model, config, weights):
-    say("starting each of them, cold and warm")
-    rows, first = {}, model.workloads[0]
-    for name, command in chosen.items():
-        file = next((word for word in command if word.endswith(".onnx")), weights)
-        rows[name] = {"cold": measure_start(command, threads, first, config, file, True),
-                      "warm": [measure_start(command, threads, first, config, file, False) for _ in range(3)]}
-    return rows
-
-
-def measure_command(package, model, config):
-    """`modelhost run` on tensors in a file, three times: from exec to exit (median), and its peak memory."""
-    path, program, first = f"{BENCH}/in.safetensors", f"{BUILD}/bin/modelhost", model.workloads[0]
-    write_arrays(path, first.inputs(config))
-    if not os.path.exists(program):
-        return {"failed": f"{program} is not built, so its memory is not measured"}
-    command, runs = [program, "run", package, "--inputs", path, "--outputs", f"{BENCH}/out.safetensors",
-                     "--output-names", first.output], []
-    for _ in range(3):
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        words = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            return {"failed": f"`modelhost run` exited with {process.returncode}: {words.strip()}"}
-        runs.append(((time.perf_counter() - start) * 1e3, max_rss_bytes(usage)))
-    return {"total_ms": float(np.median([ms for ms, _ in runs])), "peak_bytes": max(size for _, size in runs)}
 
 
 def measure_model(model, threads_list):
@@ -250,12 +213,15 @@ def measure_model(model, threads_list):
     package, config = prepare_package(model, weights)
     engines, missing = find_engines(BENCH, model, package)
     result = {"name": model.name, "title": model.title, "missing": missing, "workloads": []}
+    chosen = {}
     for threads in threads_list:
-        rows, chosen = measure_threads(engines, threads, model, config, reference)
+        rows, fastest = measure_threads(engines, threads, model, config, reference)
         result["workloads"] += rows
-    file = f"{weights}/model.safetensors"
-    return result | {"starts": measure_starts(chosen, threads, model, config, file), "start_threads": threads,
-                     "command": measure_command(package, model, config), "weights_bytes": os.path.getsize(file)}
+        chosen = chosen or fastest
+    if model.top1:
+        result["top1"] = agreement.measure(engines, model, max(threads_list), SHARED, BENCH, say)
+    return result | {"starts": starts.measure(engines, chosen, threads_list[0], model, config, package,
+                                               f"{weights}/model.safetensors", BUILD, say)}
 
 
 def cpu_name():
@@ -266,19 +232,35 @@ def cpu_name():
         return platform.processor() or platform.machine()
 
 
+def chosen_work():
+    """Models, and tasks of inputs.py, that BENCH_ONLY and BENCH_LABEL name."""
+    names, part = os.environ.get("BENCH_ONLY", "").replace(",", " ").split(), os.environ.get("BENCH_LABEL", "")
+    of_models = [name for name in names if name not in inputs.NAMES]
+    wanted = models.chosen(" ".join(of_models), part, inputs.NAMES) if of_models or not names else []
+    return wanted, [] if names and len(of_models) == len(names) else inputs.chosen(names, part)
+
+
+def save(results):
+    results["load_average_after"] = os.getloadavg()[0]
+    with open(f"{BENCH}/results.json", "w") as f:
+        json.dump(results, f, indent=1)
+
+
 def main():
     os.makedirs(BENCH, exist_ok=True)
-    wanted = models.chosen(os.environ.get("BENCH_ONLY", ""), os.environ.get("BENCH_LABEL", ""))
+    LEAST_COSINES.update(least_cosines())
+    wanted, tasks = chosen_work()
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     results = {"date": time.strftime("%Y-%m-%d"), "cpu": cpu_name(), "n_cpus": n_cpus, "commit": commit,
                "tolerance": TOLERANCE, "load_average_before": float(os.environ.get("BENCH_LOAD") or os.getloadavg()[0]), "models": []}
+    if tasks:
+        results["inputs"] = inputs.measure(tasks, SHARED, BENCH, lambda workers: measure(workers, SECONDS / 2), say)
+        save(results)
     for model in wanted:
         say(model.title)
         results["models"].append(measure_model(model, [t for t in THREADS if t <= n_cpus]))
-        results["load_average_after"] = os.getloadavg()[0]
-        with open(f"{BENCH}/results.json", "w") as f:
-            json.dump(results, f, indent=1)
+        save(results)
     plot.draw(results, f"{BENCH}/benchmarks.svg")
     return report.show(results, f"{BENCH}/results.json")
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Measures models beside the peers that are installed; `make bench` calls it. docs/benchmarks.md says how it
 # measures. Environment: BUILD (build), SHARED (../shared: the test models, if there), BENCH_ONLY (all; names
-# of bench/models.py, overhead, "batching" alone), BENCH_LABEL (a part of the workloads' names), BENCH_PEERS (all;
-# onnxruntime, torch), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload),
+# of bench/models.py and inputs.py, overhead, "batching" alone), BENCH_LABEL (a part of the workloads' names), BENCH_PEERS
+# (all; onnxruntime, torch, tokenizers, pillow), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload),
+# BENCH_CURVES (no: without the short runs of the picture's curves),
 # BENCH_PYTHON (a Python with numpy, and with torch for that peer).
 set -eu
 cd "$(dirname "$0")/.."

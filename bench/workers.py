@@ -44,7 +44,8 @@ class Worker:
 
     def set_inputs(self, workload, path):
         """path: safetensors with the workload's inputs."""
-        self.ask(f"inputs {workload.output} {path}" if workload.output else f"prompt {workload.new_tokens} {path}")
+        self.ask(f"inputs {workload.output} {path}" if workload.output else
+                 f"steps {workload.steps} {path}" if workload.steps else f"prompt {workload.new_tokens} {path}")
 
     def run_ms(self):
         return int(self.ask("run")) / 1e6

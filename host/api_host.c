@@ -82,7 +82,7 @@ static model_status start_scheduler(struct modelhost *host, const struct modelho
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "abandon_grace_ms is %lld, want 0 (100) to %d", (long long)grace_ms,
                          MAX_GRACE_MS);
-    const struct scheduler_options wanted = {
+    struct scheduler_options wanted = {
         .n_lanes = host->lanes,
         .threads = host->threads,
         .n_cpus = host->cpus,
@@ -90,6 +90,12 @@ static model_status start_scheduler(struct modelhost *host, const struct modelho
         .abandon_grace_ns = (grace_ms > 0 ? grace_ms : DEFAULT_GRACE_MS) * NS_PER_MS,
         .log = reaper_log(host->reaper),
     };
+    if (MODEL_HAS(struct modelhost_options, options, pin_threads))
+        wanted.pins_threads = options->pin_threads != 0;
+    if (wanted.pins_threads && !parallel_cpus_get(&wanted.cpus))
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "pin_threads: this system does not say which processors a thread may run "
+                         "on; leave it out");
     return scheduler_create(&wanted, &host->scheduler, err);
 }
 

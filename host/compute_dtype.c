@@ -23,6 +23,11 @@ const char *compute_dtype_of(const struct model_description *description)
                : "f32";
 }
 
+size_t compute_dtype_min_rows(const struct model_description *description)
+{
+    return strcmp(compute_dtype_of(description), "f32") == 0 ? 1 : COMPUTE_FEW_BITS_ROWS;
+}
+
 model_status compute_dtype_check(int32_t dtype, const struct model_description *description,
                                  struct model_error *err)
 {

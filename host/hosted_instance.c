@@ -45,7 +45,7 @@ size_t hosted_instance_common(const struct hosted_instance *instance, uint32_t s
 {
     const struct slot_history *history = &instance->slots[slot];
     size_t n = 0;
-    while (n < n_ids && n < history->n_ids && history->ids[n] == ids[n])
+    while (n < n_ids && n < history->n_common && history->ids[n] == ids[n])
         n++;
     return n;
 }
@@ -88,7 +88,8 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
         return status;
     int64_t kept = -1;
     const bool is_part = n_tokens > 0 && n_tokens < instance->slots[from].n_ids;
-    history->n_ids = 0; /* not known if it fails */
+    const size_t n_common = instance->slots[from].n_common;
+    history->n_ids = history->n_common = 0; /* not known if it fails */
     history->is_filled = true;
     err->message[0] = '\0';
     thread_guard_enter("keep");
@@ -103,6 +104,7 @@ model_status hosted_instance_keep(struct hosted_instance *instance, uint32_t to,
         return error_set(err, MODEL_INTERNAL, "plugin: keep() of %zu tokens kept %lld", n_tokens,
                          (long long)kept);
     history->n_ids = (size_t)kept;
+    history->n_common = history->n_ids < n_common ? history->n_ids : n_common;
     history->is_filled = kept > 0;
     history->last_used = ++instance->clock;
     if (is_part && !is_lost && (kept > 0 || instance->rewinds == SLOT_REWINDS_UNKNOWN))
@@ -121,9 +123,11 @@ model_status hosted_instance_read(struct hosted_instance *instance, uint32_t slo
     history->is_filled = true;
     history->last_used = ++instance->clock;
     if (status != MODEL_OK) {
-        history->n_ids = 0;
+        history->n_ids = history->n_common = 0;
         return status;
     }
+    if (history->n_common == history->n_ids && n_ids >= instance->min_rows)
+        history->n_common += n_ids;
     memcpy(history->ids + history->n_ids, ids, n_ids * sizeof *ids);
     history->n_ids += n_ids;
     return MODEL_OK;
@@ -131,7 +135,7 @@ model_status hosted_instance_read(struct hosted_instance *instance, uint32_t slo
 
 void hosted_instance_forget(struct hosted_instance *instance, uint32_t slot)
 {
-    instance->slots[slot].n_ids = 0;
+    instance->slots[slot].n_ids = instance->slots[slot].n_common = 0;
     instance->slots[slot].is_filled = true;
 }
 
@@ -164,7 +168,8 @@ static uint32_t slot_to_go_on(const struct hosted_instance *instance, uint32_t f
     const struct slot_history *slot = &instance->slots[from];
     if (common == 0)
         return slot_to_write(instance, instance->n_slots);
-    return !slot->is_taken && slot->n_ids - common <= common ? from : slot_to_write(instance, from);
+    return !slot->is_taken && slot->n_common - common <= common ? from
+                                                                : slot_to_write(instance, from);
 }
 
 model_status hosted_instance_take_slot(struct hosted_instance *instance, const int64_t *ids,

@@ -11,6 +11,8 @@
 struct slot_history {
     int64_t *ids; /* (n_ids) */
     size_t n_ids, capacity;
+    size_t
+        n_common; /* the beginning that other texts may go on from: read min_rows or more at a time */
     uint64_t last_used; /* by the instance's clock; 0: never */
     bool is_taken;      /* a sequence is in it that goes on */
     bool is_filled;     /* the plugin may hold something, known or not */
@@ -29,6 +31,7 @@ struct hosted_instance {
     struct slot_history *slots; /* (n_slots) */
     uint32_t n_slots;           /* the model's max_slots, or 0: nothing is known */
     uint64_t clock;             /* counts uses of slots */
+    size_t min_rows;            /* fewer at a time are read in another rounding (compute_dtype.h) */
     enum slot_rewinds rewinds;
     bool is_in_worker; /* it stands for one in another process, whose end it may tell of */
 };
@@ -39,7 +42,7 @@ model_status hosted_instance_create(struct model_instance *plugin, uint32_t max_
 /* Runs the plugin's destroy(). NULL does nothing. */
 void hosted_instance_destroy(struct hosted_instance *instance);
 
-/* How many of the ids the slot has read already. */
+/* How many of the ids the slot has read already, as they would be read now. */
 size_t hosted_instance_common(const struct hosted_instance *instance, uint32_t slot,
                               const int64_t *ids, size_t n_ids);
 /* The slot that has read the most of them and can have that kept; *ret_common is how many. n_slots > 0. */

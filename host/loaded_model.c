@@ -1,5 +1,6 @@
 /* loaded_model.c - see loaded_model.h. model_opening.c does the opening step by step. */
 #include "loaded_model.h"
+#include "backend_files.h"
 #include "batch_queue.h"
 #include "secret_memory.h"
 #include "errors.h"
@@ -18,6 +19,7 @@
 #include "thread_guard.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *loaded_model_name(const struct modelhost_model *model)
 {
@@ -100,6 +102,20 @@ void loaded_model_drop(struct modelhost_model *model)
     model_cache_drop(cache);
 }
 
+/* A name by now for other files than those that were read is none. */
+static model_status make_result_key(struct modelhost_model *model, struct model_error *err)
+{
+    model_status status = result_key_of_model(model, model->result_key, err);
+    if (status == MODEL_OK && !loaded_model_is_of_its_files(model)) {
+        log_write(model->log, MODEL_LOG_WARN,
+                  "files in %s were replaced or written over while the model was loaded: its "
+                  "results are not kept",
+                  model->package.backend_dir);
+        model->result_key[0] = '\0';
+    }
+    return status;
+}
+
 model_status loaded_model_create(struct modelhost *host, const struct model_source *source,
                                  struct modelhost_model **ret, struct model_error *err)
 {
@@ -126,7 +142,7 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
     if (status == MODEL_OK)
         status = model_opening_open(model, source, err);
     if (status == MODEL_OK && host->results != NULL)
-        status = result_key_of_model(model, model->result_key, err);
+        status = make_result_key(model, err);
     if (status == MODEL_OK) {
         model->batching = batch_limits_of(model);
         model_metrics_opened(&model->metrics, model->weights,
@@ -188,6 +204,27 @@ void loaded_model_return_instance(struct modelhost_model *model, struct hosted_i
 {
     if (!loaded_model_keep_instance(model, instance))
         hosted_instance_destroy(instance);
+}
+
+/* An archive's files are read by it alone. */
+static const char *folder_of(const struct modelhost_model *model)
+{
+    const struct archive *archive = model->package.archive;
+    return archive == NULL || archive_is_folder(archive) ? model->package.backend_dir : NULL;
+}
+
+void loaded_model_note_files(struct modelhost_model *model)
+{
+    if (backend_files_stamp(folder_of(model), model->files_stamp, NULL) != MODEL_OK)
+        model->files_stamp[0] = '\0';
+}
+
+bool loaded_model_is_of_its_files(const struct modelhost_model *model)
+{
+    char now[SHA256_HEX_BYTES];
+    return model->files_stamp[0] != '\0' &&
+           backend_files_stamp(folder_of(model), now, NULL) == MODEL_OK &&
+           strcmp(now, model->files_stamp) == 0;
 }
 
 model_status loaded_model_check_files(struct modelhost_model *model, struct model_error *err)

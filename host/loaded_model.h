@@ -44,9 +44,10 @@ struct modelhost_model {
     struct store_lease *lease; /* says that the package is in use; NULL: an author's folder */
     char *plugin_path;
     struct plugin_handle plugin;
-    struct model_parts parts;         /* as the host has seen them, for its workers */
-    struct archive_contents contents; /* what it has decrypted for them */
-    struct crash_quarantine *crashes; /* of its workers; NULL: not counted */
+    struct model_parts parts;           /* as the host has seen them, for its workers */
+    char files_stamp[SHA256_HEX_BYTES]; /* the backend's files as it was opened; "": not known */
+    struct archive_contents contents;   /* what it has decrypted for them */
+    struct crash_quarantine *crashes;   /* of its workers; NULL: not counted */
     char *config_text;
     size_t config_bytes;
     json_node *config;
@@ -110,6 +111,11 @@ model_status loaded_model_take_instance(struct modelhost_model *model, const int
 void loaded_model_return_instance(struct modelhost_model *model, struct hosted_instance *instance);
 /* The same as far as no plugin code runs: false when the instance is one too many. [any-thread] */
 bool loaded_model_keep_instance(struct modelhost_model *model, struct hosted_instance *instance);
+
+/* Notes which files the backend has; before any of them is read. */
+void loaded_model_note_files(struct modelhost_model *model);
+/* Whether they are those: what was made of others must not be kept as theirs. */
+bool loaded_model_is_of_its_files(const struct modelhost_model *model);
 
 /* After a call: MODEL_CORRUPT when a weights file shrank under its mapping. */
 model_status loaded_model_check_files(struct modelhost_model *model, struct model_error *err);

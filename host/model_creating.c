@@ -46,9 +46,11 @@ model_status model_creating_instance(struct modelhost_model *model, struct hoste
                          model->model->description->max_slots);
     }
     status = hosted_instance_create(instance, model->model->description->max_slots, ret, err);
-    if (status == MODEL_OK)
-        (*ret)->is_in_worker = is_in_worker;
-    return status;
+    if (status != MODEL_OK)
+        return status;
+    (*ret)->is_in_worker = is_in_worker;
+    (*ret)->min_rows = compute_dtype_min_rows(model->model->description);
+    return MODEL_OK;
 }
 
 struct creation {

@@ -212,11 +212,28 @@ static model_status check_files(const struct modelhost_model *model,
     char files[SHA256_HEX_BYTES];
     if (wanted == NULL)
         return MODEL_OK;
-    model_status status = model_parts_of_files(model->config_text, model->config_bytes,
-                                               model->package.archive, model->weights, files, err);
+    model_status status =
+        model_parts_of_files(model->config_text, model->config_bytes, model->package.backend_dir,
+                             model->package.archive, model->weights, files, err);
     return status == MODEL_OK
                ? model_parts_check_files(wanted, files, model->package.backend_dir, err)
                : status;
+}
+
+/* The plugin may have read other files than those that name what is kept: nothing of them is kept then, and nothing
+ * may have been taken. */
+static model_status keep_prepared(struct modelhost_model *model, const struct model_parts *wanted,
+                                  struct model_error *err)
+{
+    const struct packed_blobs *blobs = &model->services.packed;
+    if (loaded_model_is_of_its_files(model))
+        model_prepared_made(model);
+    else if (wanted != NULL || blobs->n_made < blobs->n_blobs)
+        return error_set(err, MODEL_CORRUPT,
+                         "files in %s were replaced or written over while the model was loaded; "
+                         "load it again",
+                         model->package.backend_dir);
+    return MODEL_OK;
 }
 
 /* In this process: its code, and its weights. */
@@ -252,9 +269,7 @@ static model_status open_here(struct modelhost_model *model, const struct model_
     weight_loading_rest(&model->loading);
     if (status == MODEL_OK)
         status = loaded_model_check_files(model, err);
-    if (status == MODEL_OK)
-        model_prepared_made(model);
-    return status;
+    return status == MODEL_OK ? keep_prepared(model, source->parts, err) : status;
 }
 
 static model_status start_workers(struct modelhost_model *model, const char *name,
@@ -316,8 +331,9 @@ static model_status take_parts(struct modelhost_model *model, struct model_error
         return status;
     if (model->package.archive == NULL)
         (void)weights_open(model->package.backend_dir, &weights, NULL);
-    status = model_parts_of_files(model->config_text, model->config_bytes, model->package.archive,
-                                  weights, model->parts.files, err);
+    status =
+        model_parts_of_files(model->config_text, model->config_bytes, model->package.backend_dir,
+                             model->package.archive, weights, model->parts.files, err);
     if (status == MODEL_OK)
         status = model_accuracy_choose(model, weights, model->parts.plugin, err);
     if (status == MODEL_OK)
@@ -392,6 +408,7 @@ static model_status open_parts(struct modelhost_model *model, const struct model
         log_write(model->log, MODEL_LOG_WARN,
                   "%s has no metadata.json: its files are used as they are, unverified",
                   model->package.dir);
+    loaded_model_note_files(model);
     status = read_config(model, err);
     if (status == MODEL_OK)
         status = model->load.isolation == MODELHOST_WORKER

@@ -1,18 +1,13 @@
 /* model_parts.c - see model_parts.h. */
 #include "model_parts.h"
 #include "archive.h"
+#include "backend_files.h"
 #include "errors.h"
 #include "weights.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#ifdef __APPLE__
-#define MTIME st_mtimespec
-#else
-#define MTIME st_mtim
-#endif
 
 #define ANY_DIGIT '-' /* in place of a digest */
 
@@ -24,18 +19,38 @@ static model_status add_file(struct digest *digest, const char *path, int fd,
     if ((fd >= 0 ? fstat(fd, &file) : stat(path, &file)) != 0)
         return error_set_errno(err, errno, "cannot look at %s", path);
     const uint64_t facts[] = {(uint64_t)file.st_dev, (uint64_t)file.st_ino, (uint64_t)file.st_size,
-                              (uint64_t)file.MTIME.tv_sec, (uint64_t)file.MTIME.tv_nsec};
+                              (uint64_t)file.BACKEND_FILE_MTIME.tv_sec,
+                              (uint64_t)file.BACKEND_FILE_MTIME.tv_nsec};
     digest_update(digest, path, strlen(path) + 1);
     digest_update(digest, facts, sizeof facts);
     return MODEL_OK;
 }
 
-model_status model_parts_of_files(const char *config_text, size_t config_bytes,
-                                  const struct archive *archive, const struct weights *weights,
-                                  char ret_files[SHA256_HEX_BYTES], struct model_error *err)
+/* The mapped weights, whose names may be another file's by now, and all that a name leads to. */
+static model_status add_folder(struct digest *digest, const char *backend_dir,
+                               const struct weights *weights, struct model_error *err)
 {
-    const size_t n_files = archive == NULL && weights != NULL ? weights_n_files(weights) : 0;
-    const uint64_t counts[] = {config_bytes, n_files};
+    char stamp[SHA256_HEX_BYTES];
+    const size_t n_files = weights != NULL ? weights_n_files(weights) : 0;
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < n_files && status == MODEL_OK; i++) {
+        const char *path = NULL;
+        const struct file_map map = weights_file(weights, i, &path);
+        status = add_file(digest, path, map.fd, err);
+    }
+    if (status == MODEL_OK)
+        status = backend_files_stamp(backend_dir, stamp, err);
+    if (status == MODEL_OK)
+        digest_update(digest, stamp, sizeof stamp);
+    return status;
+}
+
+model_status model_parts_of_files(const char *config_text, size_t config_bytes,
+                                  const char *backend_dir, const struct archive *archive,
+                                  const struct weights *weights, char ret_files[SHA256_HEX_BYTES],
+                                  struct model_error *err)
+{
+    const uint64_t counts[] = {config_bytes};
     struct digest *digest = NULL;
     model_status status = digest_create_sha256(&digest, err);
     if (status != MODEL_OK)
@@ -46,11 +61,8 @@ model_status model_parts_of_files(const char *config_text, size_t config_bytes,
      * of every file in it, also of those that nobody reads. */
     if (archive != NULL && !archive_is_folder(archive))
         status = add_file(digest, archive_path(archive), -1, err);
-    for (size_t i = 0; i < n_files && status == MODEL_OK; i++) {
-        const char *path = NULL;
-        const struct file_map map = weights_file(weights, i, &path);
-        status = add_file(digest, path, map.fd, err);
-    }
+    else if (archive == NULL)
+        status = add_folder(digest, backend_dir, weights, err);
     if (status == MODEL_OK)
         digest_finish_hex(digest, ret_files);
     else
@@ -64,8 +76,8 @@ model_status model_parts_check_files(const struct model_parts *wanted, const cha
     if (wanted->files[0] == '\0' || strcmp(wanted->files, files) == 0)
         return MODEL_OK;
     return error_set(err, MODEL_CORRUPT,
-                     "config.json or the weights in %s were replaced or written over since the "
-                     "model was loaded; load it again",
+                     "config.json, the weights or other files in %s were replaced or written over "
+                     "since the model was loaded; load it again",
                      backend_dir);
 }
 

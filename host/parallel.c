@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <unistd.h>
 #endif
 
@@ -25,6 +24,7 @@ void __tsan_release(void *address);
 
 #ifdef __linux__
 
+#define MAX_CPUS    (sizeof((struct parallel_cpus *)NULL)->bits * 8)
 #define MAX_HELPERS 64 /* further ones run wherever Linux puts them */
 
 /* The helpers of the calling thread, as its regions met them: each writes its own place, within a region. */
@@ -91,7 +91,47 @@ static void gather(void)
     own_crew.avoided_cpu = -1;
 }
 
+_Static_assert(MAX_CPUS <= CPU_SETSIZE, "a number that a mask has no place for");
+
+bool parallel_cpus_get(struct parallel_cpus *ret)
+{
+    struct parallel_cpus cpus = {{0}};
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return false;
+    for (size_t i = 0; i < MAX_CPUS; i++)
+        if (CPU_ISSET(i, &set))
+            cpus.bits[i / 64] |= UINT64_C(1) << i % 64;
+    *ret = cpus;
+    return true;
+}
+
+void parallel_pin(const struct parallel_cpus *cpus, uint32_t place, uint32_t n)
+{
+    uint32_t numbers[MAX_CPUS], count = 0;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (uint32_t i = 0; i < MAX_CPUS; i++)
+        if ((cpus->bits[i / 64] >> i % 64 & 1) != 0)
+            numbers[count++] = i;
+    for (uint32_t i = 0; i < n && count > 0; i++)
+        CPU_SET(numbers[((uint64_t)place * n + i) % count], &set);
+    if (CPU_COUNT(&set) > 0)
+        (void)sched_setaffinity(0, sizeof set, &set); /* a processor may be gone by now */
+}
+
 #else
+
+bool parallel_cpus_get(struct parallel_cpus *ret)
+{
+    (void)ret;
+    return false;
+}
+
+void parallel_pin(const struct parallel_cpus *cpus, uint32_t place, uint32_t n)
+{
+    (void)cpus, (void)place, (void)n;
+}
 
 struct crew {
     char nothing;

@@ -6,8 +6,21 @@
 #ifndef PARALLEL_H
 #define PARALLEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Processors, the lowest number first. All 0: none are known. */
+struct parallel_cpus {
+    uint64_t bits[16];
+};
+
+/* Those that the calling thread may run on. False: this system does not say, or there are numbers beyond these. */
+bool parallel_cpus_get(struct parallel_cpus *ret);
+/* Keeps the calling thread, and the helpers that its team gets from now on, on `n` of them behind the first
+ * `place * n`, from the beginning again where there are no more. Not one thread on each: a helper that OpenMP starts later
+ * begins where its owner is. */
+void parallel_pin(const struct parallel_cpus *cpus, uint32_t place, uint32_t n);
 
 /* Sets the size of the calling thread's team, for everything on it that uses OpenMP. */
 void parallel_adopt_thread(uint32_t threads);

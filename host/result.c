@@ -322,7 +322,9 @@ const struct model_tensor *result_find(const struct modelhost_result *result, co
 
 void result_say_backend(struct modelhost_result *result, const char *backend, char *fallback_reason)
 {
-    (void)snprintf(result->backend, sizeof result->backend, "%s", backend);
+    const size_t n = strnlen(backend, sizeof result->backend - 1);
+    memcpy(result->backend, backend, n); /* on the hot path: no format is read */
+    result->backend[n] = '\0';
     free(result->fallback_reason);
     result->fallback_reason = fallback_reason;
 }

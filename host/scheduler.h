@@ -14,6 +14,7 @@
 #include "deadline_heap.h"
 #include "lane.h"
 #include "log.h"
+#include "parallel.h"
 #include "request_queue.h"
 
 struct scheduler_options {
@@ -21,6 +22,8 @@ struct scheduler_options {
     uint32_t threads;   /* of each lane */
     uint32_t n_cpus;    /* that the process may use */
     uint32_t max_queue; /* requests that may wait */
+    bool pins_threads;  /* each lane to `threads` of these: */
+    struct parallel_cpus cpus;
     int64_t abandon_grace_ns;
     int64_t
         stop_grace_ns; /* that the end of the scheduler waits for lanes, and for their threads; 0: 5 s */

@@ -301,7 +301,8 @@ struct modelhost_generation {
     double top_p, min_p;    /* 0 to 1; usually 1 and 0, which leave all tokens */
     double repetition_penalty, presence_penalty, frequency_penalty; /* usually 1, 0, 0: none */
     uint64_t seed; /* the same seed, the same text for a prompt in the same place of the call: each
-                      prompt and each of its sequences has its own random numbers */
+                      prompt and each of its sequences has its own random numbers. In bf16, int8 and
+                      int4 a text may also depend on how many sequences the call has, if more than 6 */
     const char *const *stop_strings; /* (n_stop_strings), up to 64 of 4,096 bytes; they are not
                                         part of the text */
     const int64_t *stop_token_ids;   /* (n_stop_token_ids); besides the model's own end */

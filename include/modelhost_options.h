@@ -73,6 +73,10 @@ struct modelhost_options {
     /* What plugins have packed is kept in the store for the next load; the least recently used goes. A model that has
      * more than all may have is not kept, so that 1 keeps nothing. 0: 16 GiB */
     uint64_t prepared_max_bytes;
+    /* 1: the threads of each lane stay on processors of its own, of those that the thread which creates the host may run
+     * on. Linux; elsewhere MODEL_UNSUPPORTED. Worker processes are not kept anywhere */
+    uint32_t pin_threads;
+    uint32_t pin_reserved; /* 0 */
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \

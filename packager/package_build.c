@@ -3,8 +3,10 @@
  * model_info.json is a file of the package and describes the package, so it is collected from a view
  * of what the package will be: a folder of symbolic links to the blobs, below the staging folder. */
 #include "package_build.h"
+#include "coreml_config.h"
 #include "errors.h"
 #include "files.h"
+#include "package_papers.h"
 #include "plugin_probe.h"
 #include "weights.h"
 
@@ -54,36 +56,39 @@ static model_status copy_bytes(int in, int out, const char *src, const char *dst
     return status;
 }
 
-model_status copy_file_hashed(const char *src, const char *dst, char ret_sha256[SHA256_HEX_BYTES],
-                              uint64_t *ret_size_bytes, struct model_error *err)
+model_status copy_hashed_into(const char *src, int fd, const char *dst,
+                              char ret_sha256[SHA256_HEX_BYTES], uint64_t *ret_size_bytes,
+                              struct model_error *err)
 {
     struct digest *digest = NULL;
-    int out = -1;
-    uint64_t size_bytes;
-    int in = open(src, O_RDONLY | O_CLOEXEC);
+    uint64_t size_bytes = 0;
+    const int in = open(src, O_RDONLY | O_CLOEXEC);
     if (in < 0)
         return error_set_errno(err, errno, "cannot read %.400s", src);
     model_status status = digest_create_sha256(&digest, err);
-    if (status != MODEL_OK)
-        goto end;
-    out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (out < 0) {
-        status = error_set_errno(err, errno, "cannot write %.400s", dst);
-        goto end;
-    }
-    status = copy_bytes(in, out, src, dst, digest, &size_bytes, err);
-    if (close(out) != 0 && status == MODEL_OK)
-        status = error_set_errno(err, errno, "cannot write %.400s", dst);
+    if (status == MODEL_OK)
+        status = copy_bytes(in, fd, src, dst, digest, &size_bytes, err);
     if (status == MODEL_OK) {
         digest_finish_hex(digest, ret_sha256);
         digest = NULL;
         *ret_size_bytes = size_bytes;
-    } else {
-        (void)unlink(dst);
     }
-end:
     digest_destroy(digest);
     (void)close(in);
+    return status;
+}
+
+model_status copy_file_hashed(const char *src, const char *dst, char ret_sha256[SHA256_HEX_BYTES],
+                              uint64_t *ret_size_bytes, struct model_error *err)
+{
+    const int out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (out < 0)
+        return error_set_errno(err, errno, "cannot write %.400s", dst);
+    model_status status = copy_hashed_into(src, out, dst, ret_sha256, ret_size_bytes, err);
+    if (close(out) != 0 && status == MODEL_OK)
+        status = error_set_errno(err, errno, "cannot write %.400s", dst);
+    if (status != MODEL_OK)
+        (void)unlink(dst);
     return status;
 }
 
@@ -101,26 +106,27 @@ model_status manifest_blob_path(const struct store *store, const struct manifest
 }
 
 static model_status add_plugin(const struct store *store, const char *staging,
-                               struct manifest *manifest, const char *plugin,
+                               struct manifest *manifest, const struct package_wish *wish,
                                struct model_error *err)
 {
+    const char *path = wish->plugin_path != NULL ? wish->plugin_path : coreml_plugin_path(manifest);
     char sha256[SHA256_HEX_BYTES];
     uint64_t size_bytes;
     char *copy = path_join(staging, "plugin");
     if (copy == NULL)
         return error_no_memory(err, "a path");
-    model_status status = copy_file_hashed(plugin, copy, sha256, &size_bytes, err);
+    model_status status = copy_file_hashed(wish->plugin, copy, sha256, &size_bytes, err);
     if (status == MODEL_OK)
         status = store_add_blob(store, copy, sha256, err);
     if (status == MODEL_OK)
-        status = manifest_add(manifest, PACKAGE_PLUGIN_PATH, NULL, size_bytes, sha256, err);
+        status = manifest_add(manifest, path, NULL, size_bytes, sha256, err);
     free(copy);
     return status;
 }
 
-static model_status add_text(const struct store *store, const char *staging,
-                             struct manifest *manifest, const char *path, const char *text,
-                             struct model_error *err)
+model_status package_add_text(const struct store *store, const char *staging,
+                              struct manifest *manifest, const char *path, const char *text,
+                              struct model_error *err)
 {
     char sha256[SHA256_HEX_BYTES];
     size_t size_bytes = strlen(text);
@@ -274,7 +280,7 @@ static model_status add_model_info(const struct store *store, const char *stagin
     if (status == MODEL_OK) {
         status = describe_view(view, manifest->id, log, &text, &reason);
         if (status == MODEL_OK)
-            status = add_text(store, staging, manifest, PACKAGE_INFO_PATH, text, err);
+            status = package_add_text(store, staging, manifest, PACKAGE_INFO_PATH, text, err);
         else if (status == MODEL_OUT_OF_MEMORY)
             status = error_no_memory(err, PACKAGE_INFO_PATH);
         else
@@ -290,23 +296,42 @@ static model_status add_model_info(const struct store *store, const char *stagin
     return status;
 }
 
+static bool has_old_signature(const char *dir)
+{
+    char *path = path_join(dir, PACKAGE_OLD_SIGNATURE_NAME);
+    const bool has_one = path != NULL && path_is_file(path);
+    free(path);
+    return has_one;
+}
+
+static void tell_of_signature(const char *id, const char *old_dir, const char *dir,
+                              const struct log_sink *log)
+{
+    if (old_dir != NULL && strcmp(old_dir, dir) != 0 && store_package_is_signed(old_dir))
+        log_write(log, MODEL_LOG_WARN,
+                  "'%s' has other files now than were signed, and so no signature any more; sign "
+                  "it anew: pkgmgr sign %s",
+                  id, id);
+    else if (!store_package_is_signed(dir) && has_old_signature(dir))
+        log_write(log, MODEL_LOG_WARN,
+                  "'%s' has no signature any more: the metadata.json that was signed is lost; what "
+                  "signed it lies beside as " PACKAGE_OLD_SIGNATURE_NAME "; import the package "
+                  "from where it came from, or sign it anew: pkgmgr sign %s",
+                  id, id);
+}
+
 model_status package_build(const struct store *store, const char *staging,
                            struct manifest *manifest, const struct package_wish *wish,
                            const struct log_sink *log, char **ret_dir, struct model_error *err)
 {
     model_status status = MODEL_OK;
     if (wish->plugin != NULL)
-        status = add_plugin(store, staging, manifest, wish->plugin, err);
+        status = add_plugin(store, staging, manifest, wish, err);
     if (status == MODEL_OK)
         status = add_model_info(store, staging, manifest, wish->must_open, log, err);
     if (status == MODEL_OK)
         status = store_replace(store, wish->old_dir, manifest, ret_dir, err);
-    if (status == MODEL_OK && wish->old_dir != NULL && strcmp(wish->old_dir, *ret_dir) != 0 &&
-        store_package_is_signed(wish->old_dir))
-        log_write(
-            log, MODEL_LOG_WARN,
-            "'%s' has other files now than were signed, and so no signature any more; sign it "
-            "anew: pkgmgr sign %s",
-            manifest->id, manifest->id);
+    if (status == MODEL_OK)
+        tell_of_signature(manifest->id, wish->old_dir, *ret_dir, log);
     return status;
 }

@@ -9,10 +9,11 @@
 #include <stdbool.h>
 
 struct package_wish {
-    const char
-        *plugin; /* copied into the store, becomes backends/cpu/libmodel.so; NULL: none is added */
-    const char *old_dir; /* the package that this one replaces, or NULL */
-    bool must_open;      /* weights that no host could open are MODEL_CORRUPT, not a warning */
+    const char *
+        plugin; /* copied into the store, becomes libmodel.so beside the config.json; NULL: none is added */
+    const char *plugin_path; /* where it goes in the package; NULL: beside coreml_config_path() */
+    const char *old_dir;     /* the package that this one replaces, or NULL */
+    bool must_open;          /* weights that no host could open are MODEL_CORRUPT, not a warning */
 };
 
 /* The manifest lists files whose blobs the store has. staging is a folder of store_make_staging(), work
@@ -27,6 +28,16 @@ model_status package_build(const struct store *store, const char *staging,
 /* Copies a file, hashing it on the way; syncs it. dst must not exist. */
 model_status copy_file_hashed(const char *src, const char *dst, char ret_sha256[SHA256_HEX_BYTES],
                               uint64_t *ret_size_bytes, struct model_error *err);
+
+/* The same into an open file, which is empty; dst names it. On failure it is left as it is then. */
+model_status copy_hashed_into(const char *src, int fd, const char *dst,
+                              char ret_sha256[SHA256_HEX_BYTES], uint64_t *ret_size_bytes,
+                              struct model_error *err);
+
+/* A small file made for the package. */
+model_status package_add_text(const struct store *store, const char *staging,
+                              struct manifest *manifest, const char *path, const char *text,
+                              struct model_error *err);
 
 /* The path of a manifest's file among the blobs, NULL in *ret when it lists none such; to be freed. */
 model_status manifest_blob_path(const struct store *store, const struct manifest *manifest,

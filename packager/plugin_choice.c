@@ -6,6 +6,7 @@
 #include "plugin_path.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* "'bert' (BertForMaskedLM)" */
 static model_status name_architectures(const struct package_architectures *architectures,
@@ -64,6 +65,16 @@ end:
         *ret_advice = advice;
     }
     return status;
+}
+
+char *plugin_choice_refused(const char *config_path, const char *name,
+                            const struct model_error *reason)
+{
+    const size_t n = strlen(config_path);
+    const char *message = reason->message;
+    return strncmp(message, config_path, n) == 0
+               ? text_format("no plugin can be chosen: %s%s", name, message + n)
+               : text_format("no plugin can be chosen: %s", message);
 }
 
 model_status plugin_check_usable(const char *plugin, struct plugin_file *ret,

@@ -13,6 +13,11 @@
 model_status plugin_choose(const char *config_path, const char *plugin_path, const char *package,
                            char **ret_plugin, char **ret_advice, struct model_error *err);
 
+/* The advice where plugin_choose() has refused a broken config.json, which a person knows by its name in the package
+ * and not by its blob; to be freed, NULL: no memory. */
+char *plugin_choice_refused(const char *config_path, const char *name,
+                            const struct model_error *reason);
+
 /* Whether the file is a plugin this version opens (MODEL_ABI_MISMATCH, MODEL_UNSUPPORTED,
  * MODEL_INVALID_ARGUMENT otherwise). */
 model_status plugin_check_usable(const char *plugin, struct plugin_file *ret,

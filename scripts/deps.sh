@@ -1,20 +1,20 @@
 #!/bin/sh
 # Installs what the project needs, once: `deps.sh build` (compiling and `make test`), `deps.sh check`
 # (`make check`, `make fuzz`), `deps.sh perf` (`make check-perf`), `deps.sh interop` (Node.js for npm's oracles, promtool), `deps.sh bench` (the peers:
-# torch from Debian, then onnxruntime-node from npm into build/bench/).
+# torch and Pillow from Debian, then onnxruntime-node and tokenizers from npm into build/bench/).
 # Asks nothing when everything is there. Without apt it prints the list, with Homebrew's names.
 set -eu
 
 kind=${1:-build}
 build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev
-  libutf8proc-dev libpcre2-dev libpng-dev libjpeg62-turbo-dev libhiredis-dev libzstd-dev libxxhash-dev libsodium-dev libdnnl-dev libseccomp-dev
+  libutf8proc-dev libpcre2-dev libpng-dev libjpeg62-turbo-dev libhiredis-dev libzstd-dev libxxhash-dev libsodium-dev libdnnl-dev libseccomp-dev libprotobuf-c-dev protobuf-c-compiler
   libcmocka-dev minisign curl python3-numpy redis-server nghttp2-proxy strace zsh ca-certificates"
 check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 perf_apt="valgrind"
 interop_apt="nodejs npm"
 promtool_apt="prometheus"
-bench_apt="python3-torch libopenblas0-pthread gnuplot-nox"
-brew="pkg-config libuv curl cjson openssl@3 utf8proc pcre2 libpng jpeg-turbo hiredis redis zstd xxhash libsodium minisign onednn cmocka libomp numpy"
+bench_apt="python3-torch python3-pil libopenblas0-pthread gnuplot-nox"
+brew="pkg-config libuv curl cjson openssl@3 utf8proc pcre2 libpng jpeg-turbo hiredis redis zstd xxhash libsodium minisign onednn cmocka libomp numpy protobuf-c"
 
 case $kind in
 build) wanted=$build_apt ;;

@@ -4,8 +4,10 @@
 #include "errors.h"
 #include "files.h"
 #include "json_view.h"
+#include "package_members.h"
 #include "printable_text.h"
 #include "string_map.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +54,7 @@ static bool is_plain_text(const char *text)
 {
     size_t length = strlen(text);
     for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F ||
-            ((unsigned char)text[i] == 0xC2 && (unsigned char)text[i + 1] < 0xA0)) /* C1 */
+        if (utf8_control_bytes(text + i, length - i) > 0)
             return false;
     return length <= MAX_TEXT;
 }
@@ -66,8 +67,10 @@ static model_status check_file(const char *what, const char *path, const char *s
         return error_set(err, MODEL_CORRUPT,
                          "%s: unsafe path '%s'; want a relative path without '..'", what,
                          printable(path, shown));
-    if (strcmp(path, FILE_NAME) == 0)
-        return error_set(err, MODEL_CORRUPT, "%s: lists %s itself", what, FILE_NAME);
+    if (package_keeps_name(path))
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: lists '%.200s', a name that packages keep for themselves", what,
+                         path);
     if (source != NULL && !path_is_safe(source))
         return error_set(err, MODEL_CORRUPT, "%s: file '%s': unsafe source '%s'", what, path,
                          printable(source, shown));
@@ -362,6 +365,14 @@ model_status manifest_digest(const struct manifest *manifest, char ret_hex[SHA25
     }
     digest_finish_hex(digest, ret_hex);
     return MODEL_OK;
+}
+
+bool manifest_names_folder(const struct manifest *manifest, const char *dir)
+{
+    char hex[SHA256_HEX_BYTES];
+    const char *slash = strrchr(dir, '/');
+    return manifest_digest(manifest, hex, NULL) == MODEL_OK &&
+           strcmp(hex, slash != NULL ? slash + 1 : dir) == 0;
 }
 
 const char *manifest_remedy(const struct manifest *manifest)

@@ -12,6 +12,8 @@
 
 #include "digest.h"
 
+#include <stdbool.h>
+
 #define MANIFEST_FORMAT_VERSION 1
 #define MANIFEST_MAX_FILES      100000
 #define MANIFEST_MAX_BYTES      (64u << 20)
@@ -49,6 +51,8 @@ char *manifest_print(const struct manifest *manifest);
  * equal files are two packages that share their blobs. */
 model_status manifest_digest(const struct manifest *manifest, char ret_hex[SHA256_HEX_BYTES],
                              struct model_error *err);
+/* Whether it is the manifest that a folder of the store is named by. */
+bool manifest_names_folder(const struct manifest *manifest, const char *dir);
 /* How files of it that are damaged are had again, as in "...; download it again with --force". */
 const char *manifest_remedy(const struct manifest *manifest);
 void manifest_finish(struct manifest *manifest);

@@ -2,6 +2,8 @@
  * size takes milliseconds. No state, any thread. */
 #include "model_info.h"
 #include "dtype.h"
+#include "coreml_backend.h"
+#include "coreml_summary.h"
 #include "errors.h"
 #include "package_file.h"
 #include "plugin_file.h"
@@ -147,6 +149,65 @@ static model_status count_weights(const struct package *package, const struct we
     return status == MODEL_NOT_FOUND ? MODEL_OK : status;
 }
 
+/* ---- a Core ML model, whose weights are its own */
+
+static bool add_features(json_node *root, const char *key, const struct coreml_features *features)
+{
+    json_node *array = json_add_array(root, key);
+    bool complete = array != NULL;
+    for (size_t i = 0; i < features->n && complete; i++) {
+        const struct coreml_feature *feature = &features->items[i];
+        json_node *node = json_add_object(array, NULL);
+        complete = json_add_string(node, "name", feature->name) != NULL;
+        if (feature->dtype != 0)
+            complete =
+                json_add_string(node, "dtype", dtype_name(feature->dtype)) != NULL && complete;
+        json_node *shape = json_add_array(node, "shape");
+        for (uint32_t k = 0; k < feature->rank && complete; k++)
+            complete = json_add_number(shape, NULL, (double)feature->shape[k]) != NULL;
+    }
+    return complete;
+}
+
+static bool add_summary(json_node *root, const struct coreml_summary *summary,
+                        const struct model_description *description)
+{
+    uint64_t parameters = 0, memory_bytes = summary->weights_bytes;
+    for (size_t i = 0; i < summary->n_dtypes; i++)
+        parameters += summary->dtypes[i].n;
+    if (description != NULL)
+        memory_bytes += description->memory_bytes + description->instance_bytes;
+    (void)json_add_number(root, "parameters", (double)parameters);
+    (void)json_add_number(root, "weights_bytes", (double)summary->weights_bytes);
+    json_node *dtypes = json_add_object(root, "dtypes");
+    for (size_t i = 0; i < summary->n_dtypes; i++)
+        (void)json_add_number(dtypes, summary->dtypes[i].name, (double)summary->dtypes[i].n);
+    return json_add_number(root, "memory_bytes", (double)memory_bytes) != NULL;
+}
+
+/* Of a model that cannot be read nothing is said. Without a description inputs and outputs are the file's. */
+static model_status add_coreml(json_node *root, const struct package *package, const char *path,
+                               const struct model_description *description, struct model_error *err)
+{
+    struct coreml_model *model = NULL;
+    struct coreml_summary summary = {0};
+    bool complete = true;
+    model_status status = coreml_backend_open(package->archive, path, &model, err);
+    if (status == MODEL_OK)
+        status = coreml_summarise(model, &summary, err);
+    if (status == MODEL_OK) {
+        complete = add_summary(root, &summary, description);
+        if (description == NULL)
+            complete = complete && add_features(root, "inputs", &model->inputs) &&
+                       add_features(root, "outputs", &model->outputs);
+        coreml_summary_finish(&summary);
+    }
+    coreml_model_close(model);
+    if (!complete || status == MODEL_OUT_OF_MEMORY)
+        return error_no_memory(err, "model_info.json");
+    return MODEL_OK;
+}
+
 static model_status add_weights(json_node *root, const struct package *package,
                                 const struct weights *weights,
                                 const struct model_description *description,
@@ -154,6 +215,14 @@ static model_status add_weights(json_node *root, const struct package *package,
 {
     struct counts counts = {0};
     model_status status = count_weights(package, weights, &counts, err);
+    char *coreml = NULL;
+    if (status == MODEL_OK && strcmp(package->backend, "coreml") == 0 && counts.bytes == 0)
+        coreml = coreml_backend_find(package->archive, package->backend_dir);
+    if (coreml != NULL) {
+        status = add_coreml(root, package, coreml, description, err);
+        free(coreml);
+        return status;
+    }
     if (status != MODEL_OK)
         return status;
     uint64_t memory_bytes = counts.bytes;

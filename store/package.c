@@ -1,5 +1,6 @@
 /* package.c - see package.h. No state, any thread. */
 #include "package.h"
+#include "coreml_package.h"
 #include "errors.h"
 #include "files.h"
 #include "json_view.h"
@@ -245,14 +246,20 @@ char *package_id_of_folder(const char *dir)
                : text_format("%.*s", key_bytes, key);
 }
 
+#define MEND_FILES "get the package's files again, or mend them"
+
 void package_advise_broken(const char *dir, model_status status, struct model_error *err)
 {
-    char *id = status == MODEL_CORRUPT && err != NULL ? package_id_of_folder(dir) : NULL;
+    if (status != MODEL_CORRUPT || err == NULL)
+        return;
+    char *id = package_id_of_folder(dir);
     if (id != NULL)
         error_advise(err,
                      "the package is broken: 'pkgmgr download %s' makes it anew, 'pkgmgr rm %s' "
                      "removes it",
                      id, id);
+    else
+        error_advise(err, "%s", MEND_FILES);
     free(id);
 }
 
@@ -273,7 +280,7 @@ void package_advise(const struct package *package, model_status status, struct m
                      "gets it again",
                      package->manifest.id, package->manifest.id);
     else
-        error_advise(err, "get the package's files again, or mend them");
+        error_advise(err, "%s", MEND_FILES);
 }
 
 bool package_name_plugin(const struct package *package, struct model_error *err)
@@ -368,6 +375,9 @@ char *package_path_of(const char *source)
         strcmp(source, "backends") == 0 || starts_with(source, "backends/") ||
         starts_with(source, "repository/"))
         return text_format("repository/%s", source);
+    if (coreml_container_length(source) > 0)
+        return text_format("backends/coreml/%s",
+                           starts_with(source, "coreml/") ? source + 7 : source);
     return text_format("%s", source);
 }
 

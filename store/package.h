@@ -62,7 +62,7 @@ model_status package_share_backend(const struct package *package, struct archive
                                    struct model_error *err);
 
 /* The path inside a package where a repository's file goes: "backends/cpu/config.json" for
- * "config.json" and the weights, the same path for all others, except that names which mean something
+ * "config.json" and the weights, "backends/coreml/..." for Core ML models (without a "coreml/" in front), the same path for all others, except that names which mean something
  * in a package ("metadata.json", "model_info.json", "backends/...") go below "repository/", so that no
  * repository can bring its own plugin. To be freed; NULL without memory. */
 char *package_path_of(const char *source);

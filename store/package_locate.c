@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool has(const char *dir, const char *name, bool (*is)(const char *))
 {
@@ -40,6 +41,35 @@ static bool is_below_packages(const struct store *store, const char *dir)
     free(packages);
     free(real);
     return below;
+}
+
+/* What is called like a file was meant as one. */
+static bool is_called_like_file(const char *word)
+{
+    static const char *const suffixes[] = {ARCHIVE_SUFFIX, ".safetensors", ".bin", ".pt",
+                                           ".pth",         ".json",        ".so"};
+    const size_t n = strlen(word);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        const size_t n_suffix = strlen(suffixes[i]);
+        if (n > n_suffix && strcmp(word + n - n_suffix, suffixes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A name that the store does not have, and no file either, though it looks like one. */
+static void mention_file(const char *word, struct model_error *err)
+{
+    if (access(word, F_OK) != 0 && is_called_like_file(word))
+        (void)error_set(err, MODEL_NOT_FOUND,
+                        "there is no file '%.300s', and no package of that name in the store; look "
+                        "at the path",
+                        word);
+    else if (access(word, F_OK) == 0 && !path_is_file(word) && !path_is_dir(word))
+        (void)error_set(err, MODEL_NOT_FOUND,
+                        "'%.300s' is neither a file nor a folder, and no package of that name is "
+                        "in the store",
+                        word);
 }
 
 /* A name that the store does not have, but a folder has it. */
@@ -88,8 +118,10 @@ model_status package_locate(const struct store *store, const char *word, struct 
                             "not exist yet; get it with pkgmgr download %.200s",
                             word, word)
                 : store_find(store, word, &place.dir, err);
-        if (status == MODEL_NOT_FOUND)
+        if (status == MODEL_NOT_FOUND) {
             mention_folder(word, err);
+            mention_file(word, err);
+        }
         if (status != MODEL_OK)
             return status;
         place.in_store = true;

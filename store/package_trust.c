@@ -2,6 +2,7 @@
 #include "package_trust.h"
 #include "errors.h"
 #include "files.h"
+#include "package.h"
 #include "package_file.h"
 
 #include <stdlib.h>
@@ -9,39 +10,23 @@
 
 #define MANIFEST_PATH "metadata.json"
 
-static model_status read_text(const char *dir, const struct archive *archive, const char *name,
-                              size_t max_bytes, char **ret, size_t *ret_bytes,
-                              struct model_error *err)
+static model_status read_archive(const char *dir, const struct archive *archive,
+                                 struct package_papers *papers, struct model_error *err)
 {
-    struct buffer text = BUFFER_INIT(max_bytes);
-    char *path = path_join(dir, name);
+    struct buffer text = BUFFER_INIT(MANIFEST_MAX_BYTES);
+    char *path = path_join(dir, MANIFEST_PATH);
     if (path == NULL)
         return error_no_memory(err, "a path");
-    model_status status = package_file_read(archive, path, max_bytes, &text, err);
-    if (status == MODEL_INVALID_ARGUMENT) /* a folder, a pipe */
-        status = MODEL_CORRUPT;
+    model_status status = package_file_read(archive, path, MANIFEST_MAX_BYTES, &text, err);
     free(path);
     if (status == MODEL_OK) {
-        *ret_bytes = text.size;
-        *ret = buffer_take(&text);
-        status = *ret != NULL ? MODEL_OK : error_no_memory(err, name);
+        papers->n_bytes = text.size;
+        papers->text = buffer_take(&text);
+        status = papers->text != NULL ? MODEL_OK : error_no_memory(err, MANIFEST_PATH);
     }
     buffer_finish(&text);
-    return status;
-}
-
-static model_status read_signature(const char *dir, const struct archive *archive,
-                                   struct package_papers *papers, struct model_error *err)
-{
-    if (archive == NULL) {
-        model_status status = read_text(dir, NULL, PACKAGE_SIGNATURE_NAME, SIGNATURE_MAX_BYTES,
-                                        &papers->signature, &papers->signature_bytes, err);
-        if (status == MODEL_CORRUPT)
-            error_advise(err, "get it again from who signed the package");
-        return status == MODEL_NOT_FOUND ? MODEL_OK : status;
-    }
-    if (archive_signature(archive) == NULL)
-        return MODEL_OK;
+    if (status != MODEL_OK || archive_signature(archive) == NULL)
+        return status;
     papers->signature = strdup(archive_signature(archive));
     if (papers->signature == NULL)
         return error_no_memory(err, "a signature");
@@ -53,10 +38,9 @@ model_status package_papers_read(const char *dir, const struct archive *archive,
                                  struct package_papers *ret, struct model_error *err)
 {
     struct package_papers papers = {0};
-    model_status status = read_text(dir, archive, MANIFEST_PATH, MANIFEST_MAX_BYTES, &papers.text,
-                                    &papers.n_bytes, err);
-    if (status == MODEL_OK)
-        status = read_signature(dir, archive, &papers, err);
+    if (archive == NULL)
+        return package_papers_read_folder(dir, ret, err);
+    model_status status = read_archive(dir, archive, &papers, err);
     if (status == MODEL_OK)
         *ret = papers;
     else
@@ -64,11 +48,16 @@ model_status package_papers_read(const char *dir, const struct archive *archive,
     return status;
 }
 
-void package_papers_finish(struct package_papers *papers)
+model_status package_papers_parse(const char *dir, const struct package_papers *papers,
+                                  struct manifest *ret, struct model_error *err)
 {
-    free(papers->text);
-    free(papers->signature);
-    *papers = (struct package_papers){0};
+    char *path = path_join(dir, MANIFEST_PATH);
+    model_status status = path != NULL
+                              ? manifest_parse(papers->text, papers->n_bytes, path, ret, err)
+                              : error_no_memory(err, "a path");
+    package_advise_broken(dir, status, err);
+    free(path);
+    return status;
 }
 
 struct signed_manifest package_papers_signed(const struct package_papers *papers, const char *what,

@@ -4,20 +4,15 @@
 #define PACKAGE_TRUST_H
 
 #include "archive.h"
+#include "package_papers.h"
 #include "package_signature.h"
-
-/* The bytes of a manifest and of its signature. */
-struct package_papers {
-    char *text; /* (n_bytes), terminated */
-    size_t n_bytes;
-    char *signature; /* (signature_bytes), terminated; NULL: there is none */
-    size_t signature_bytes;
-};
 
 /* archive NULL: of the folder `dir`. MODEL_NOT_FOUND: there is no manifest. */
 model_status package_papers_read(const char *dir, const struct archive *archive,
                                  struct package_papers *ret, struct model_error *err);
-void package_papers_finish(struct package_papers *papers);
+/* The manifest in them; a sentence about it names its path in `dir`, and what to do. */
+model_status package_papers_parse(const char *dir, const struct package_papers *papers,
+                                  struct manifest *ret, struct model_error *err);
 /* The same papers, with what was read in them, as they are judged. `what` names the package. */
 struct signed_manifest package_papers_signed(const struct package_papers *papers, const char *what,
                                              const struct manifest *manifest);

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define LENGTH_BYTES   8
-#define METADATA_KEY   "__metadata__"
 #define MAX_NAME_SHOWN 200 /* of a name in a sentence */
 
 /* What the header says of one tensor; bits of `seen` for the members that stood there. */
@@ -24,7 +23,10 @@ struct reading {
     const char *what; /* the file */
     struct safetensors_entry *entries;
     size_t n_entries, capacity;
-    struct string_map names;
+    int64_t *shapes; /* (n_sizes), of all entries in their order */
+    size_t n_sizes, sizes_capacity;
+    int64_t shape[MODEL_MAX_RANK]; /* of the entry that is read */
+    bool has_metadata;
     uint64_t data_bytes;
     struct model_error *err;
 };
@@ -65,7 +67,7 @@ static model_status read_shape(struct reading *reading, struct safetensors_entry
             return error_set(reading->err, MODEL_UNSUPPORTED,
                              "%s: tensor '%.*s': more than %d dimensions", reading->what,
                              MAX_NAME_SHOWN, entry->name, MODEL_MAX_RANK);
-        entry->shape[entry->rank++] = (int64_t)size;
+        reading->shape[entry->rank++] = (int64_t)size;
     }
     return status;
 }
@@ -193,22 +195,53 @@ static model_status read_metadata(struct reading *reading)
     return status;
 }
 
+/* Room for one more item; what is grown is freed by safetensors_parse_header(). */
+static bool make_room(void **items, size_t item_bytes, size_t n_wanted, size_t *capacity)
+{
+    if (n_wanted <= *capacity)
+        return true;
+    size_t larger = *capacity > 0 ? *capacity * 2 : 64;
+    void *grown = realloc(*items, larger * item_bytes);
+    if (grown == NULL)
+        return false;
+    *items = grown;
+    *capacity = larger;
+    return true;
+}
+
 static model_status add_entry(struct reading *reading, const char *name)
 {
+    void *entries = reading->entries, *shapes = reading->shapes;
     if (reading->n_entries == SAFETENSORS_MAX_TENSORS)
-        return error_set(reading->err, MODEL_CORRUPT, "%s: more than %u tensors", reading->what,
-                         SAFETENSORS_MAX_TENSORS);
-    if (reading->n_entries == reading->capacity) {
-        size_t capacity = reading->capacity > 0 ? reading->capacity * 2 : 64;
-        void *larger = realloc(reading->entries, capacity * sizeof *reading->entries);
-        if (larger == NULL)
-            return error_no_memory(reading->err, reading->what);
-        reading->entries = larger;
-        reading->capacity = capacity;
-    }
+        return error_set(reading->err, MODEL_UNSUPPORTED,
+                         "%s: more than %u tensors in one file, the limit; have them put into "
+                         "several (shards)",
+                         reading->what, SAFETENSORS_MAX_TENSORS);
+    bool has_room =
+        make_room(&entries, sizeof *reading->entries, reading->n_entries + 1, &reading->capacity);
+    has_room = make_room(&shapes, sizeof *reading->shapes, reading->n_sizes + MODEL_MAX_RANK,
+                         &reading->sizes_capacity) &&
+               has_room;
+    reading->entries = entries;
+    reading->shapes = shapes;
+    if (!has_room)
+        return error_no_memory(reading->err, reading->what);
     struct safetensors_entry *entry = &reading->entries[reading->n_entries++];
-    *entry = (struct safetensors_entry){.name = name};
-    return read_entry(reading, entry);
+    *entry = (struct safetensors_entry){.name = name, .shape = reading->shape};
+    model_status status = read_entry(reading, entry);
+    memcpy(reading->shapes + reading->n_sizes, reading->shape, entry->rank * sizeof(int64_t));
+    reading->n_sizes += entry->rank;
+    return status;
+}
+
+/* The shapes lie still now. */
+static void place_shapes(struct reading *reading)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < reading->n_entries; i++) {
+        reading->entries[i].shape = reading->shapes + at;
+        at += reading->entries[i].rank;
+    }
 }
 
 static model_status read_header(struct reading *reading)
@@ -217,13 +250,11 @@ static model_status read_header(struct reading *reading)
     const char *name = NULL;
     model_status status;
     while ((status = json_scan_object(&reading->scan, &first, &name)) == MODEL_OK && name != NULL) {
-        status = string_map_add(&reading->names, name, strlen(name), 0);
-        if (status == MODEL_INVALID_ARGUMENT)
+        const bool is_metadata = strcmp(name, SAFETENSORS_METADATA) == 0;
+        if (is_metadata && reading->has_metadata)
             return refuse(reading, name, "the name stands twice");
-        if (status != MODEL_OK)
-            return error_no_memory(reading->err, reading->what);
-        status =
-            strcmp(name, METADATA_KEY) == 0 ? read_metadata(reading) : add_entry(reading, name);
+        reading->has_metadata = reading->has_metadata || is_metadata;
+        status = is_metadata ? read_metadata(reading) : add_entry(reading, name);
         if (status != MODEL_OK)
             return status;
     }
@@ -235,6 +266,30 @@ static model_status read_header(struct reading *reading)
     return MODEL_OK;
 }
 
+/* ---- all of them */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* By sorting, which takes a third of what a map would. */
+static model_status check_names(const struct reading *reading)
+{
+    const char **names = malloc((reading->n_entries + 1) * sizeof *names);
+    if (names == NULL)
+        return error_no_memory(reading->err, reading->what);
+    for (size_t i = 0; i < reading->n_entries; i++)
+        names[i] = reading->entries[i].name;
+    qsort(names, reading->n_entries, sizeof *names, compare_names);
+    model_status status = MODEL_OK;
+    for (size_t i = 1; i < reading->n_entries && status == MODEL_OK; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            status = refuse(reading, names[i], "the name stands twice");
+    free(names);
+    return status;
+}
+
 static int compare_offsets(const void *a, const void *b)
 {
     const struct safetensors_entry *x = a, *y = b;
@@ -243,6 +298,17 @@ static int compare_offsets(const void *a, const void *b)
     if (x->size_bytes != y->size_bytes)
         return x->size_bytes < y->size_bytes ? -1 : 1;
     return strcmp(x->name, y->name);
+}
+
+/* Most files have them in order. */
+static void sort_by_offset(struct reading *reading)
+{
+    for (size_t i = 1; i < reading->n_entries; i++) {
+        if (compare_offsets(&reading->entries[i - 1], &reading->entries[i]) > 0) {
+            qsort(reading->entries, reading->n_entries, sizeof *reading->entries, compare_offsets);
+            return;
+        }
+    }
 }
 
 /* The tensors lie one behind the other and fill the data. */
@@ -301,24 +367,25 @@ model_status safetensors_parse_header(char *header, size_t header_bytes, uint64_
     struct reading reading = {.what = what, .err = err, .data_bytes = file_bytes - data_start};
     if (header_bytes == 0 || header[0] != '{')
         return error_set(err, MODEL_CORRUPT, "%s: the header does not start with '{'", what);
-    if (string_map_init(&reading.names, 0) != MODEL_OK)
-        return error_no_memory(err, what);
     model_status status = json_scan_init(&reading.scan, header, header_bytes, what_header, err);
     if (status == MODEL_OK)
         status = read_header(&reading);
-    string_map_finish(&reading.names);
+    if (status == MODEL_OK)
+        status = check_names(&reading);
     if (status == MODEL_OK) {
-        if (reading.n_entries > 1)
-            qsort(reading.entries, reading.n_entries, sizeof *reading.entries, compare_offsets);
+        place_shapes(&reading);
+        sort_by_offset(&reading);
         status = check_layout(&reading);
     }
     if (status != MODEL_OK) {
+        free(reading.shapes);
         free(reading.entries);
         return status;
     }
     for (size_t i = 0; i < reading.n_entries; i++)
         reading.entries[i].offset += data_start;
-    *ret = (struct safetensors){reading.entries, reading.n_entries, reading.data_bytes, header};
+    *ret = (struct safetensors){reading.entries, reading.n_entries, reading.data_bytes, header,
+                                reading.shapes};
     return MODEL_OK;
 }
 
@@ -341,6 +408,7 @@ model_status safetensors_parse(const uint8_t *file, uint64_t file_bytes, const c
 
 void safetensors_finish(struct safetensors *file)
 {
+    free(file->shapes);
     free(file->entries);
     free(file->text);
     *file = (struct safetensors){0};

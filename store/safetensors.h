@@ -10,14 +10,17 @@
 
 #include "files.h"
 
+#define SAFETENSORS_METADATA         "__metadata__" /* the one name that is no tensor */
 #define SAFETENSORS_MAX_HEADER_BYTES 100000000u
-#define SAFETENSORS_MAX_TENSORS      1000000u
+/* The largest published mixtures of experts have 210,000 tensors in all their shards together. A tensor
+ * costs 40 bytes, 8 for each dimension, and its part of the header. */
+#define SAFETENSORS_MAX_TENSORS 262144u
 
 struct safetensors_entry {
-    const char *name; /* owned by the struct safetensors */
+    const char *name;     /* owned by the struct safetensors */
+    const int64_t *shape; /* (rank), likewise */
     int32_t dtype;
     uint32_t rank;
-    int64_t shape[MODEL_MAX_RANK];
     uint64_t offset; /* from the start of the file */
     uint64_t size_bytes;
 };
@@ -26,11 +29,13 @@ struct safetensors {
     struct safetensors_entry *entries; /* (n_entries), in the order of the data */
     size_t n_entries;
     uint64_t data_bytes;
-    void *text; /* owns the names */
+    void *text;      /* owns the names */
+    int64_t *shapes; /* owns the shapes */
 };
 
 /* Reads the header of a whole file in memory (usually mapped). `what` names it in errors. The data is
- * not touched. MODEL_CORRUPT for a broken file, MODEL_UNSUPPORTED for a rank over MODEL_MAX_RANK. */
+ * not touched. MODEL_CORRUPT for a broken file, MODEL_UNSUPPORTED for a rank over MODEL_MAX_RANK
+ * and for more tensors than SAFETENSORS_MAX_TENSORS. */
 model_status safetensors_parse(const uint8_t *file, uint64_t file_bytes, const char *what,
                                struct safetensors *ret, struct model_error *err);
 /* The same in two steps, for a reader that does not want to touch a mapping: the header's length from
@@ -46,7 +51,7 @@ void safetensors_finish(struct safetensors *file);
 /* Writes tensors (dense, named) as one file, atomically. The data starts at a multiple of 8 and wide
  * elements come first, so that every tensor is aligned to its element's size.
  * MODEL_INVALID_ARGUMENT: a name twice, absent or "__metadata__", an unknown dtype, or a size that is
- * not that of the shape. */
+ * not that of the shape. MODEL_UNSUPPORTED: more than SAFETENSORS_MAX_TENSORS. */
 model_status safetensors_write(const char *path, const struct model_tensor *const *tensors,
                                size_t n_tensors, struct model_error *err);
 

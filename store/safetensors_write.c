@@ -11,13 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT    8
-#define METADATA_KEY "__metadata__"
+#define ALIGNMENT 8
 
 static model_status check_tensor(const struct model_tensor *tensor, bool wants_data,
                                  struct string_map *names, struct model_error *err)
 {
-    if (tensor->name == NULL || strcmp(tensor->name, METADATA_KEY) == 0)
+    if (tensor->name == NULL || strcmp(tensor->name, SAFETENSORS_METADATA) == 0)
         return error_set(err, MODEL_INVALID_ARGUMENT, "cannot write a tensor named '%s'",
                          tensor->name != NULL ? tensor->name : "");
     uint64_t bytes = dtype_size_bytes(tensor->dtype);
@@ -44,6 +43,10 @@ static model_status check_tensors(const struct model_tensor *const *tensors, siz
                                   bool want_data, struct model_error *err)
 {
     struct string_map names;
+    if (n_tensors > SAFETENSORS_MAX_TENSORS)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%zu tensors for one safetensors file, which has at most %u", n_tensors,
+                         SAFETENSORS_MAX_TENSORS);
     if (string_map_init(&names, n_tensors) != MODEL_OK)
         return error_no_memory(err, "a safetensors header");
     model_status status = MODEL_OK;
@@ -71,7 +74,8 @@ static char *print_header(const struct model_tensor *const *ordered, size_t n_te
     json_node *root = json_new_object();
     uint64_t at = 0;
     bool complete = root != NULL;
-    json_node *metadata = source->n_metadata > 0 ? json_add_object(root, METADATA_KEY) : NULL;
+    json_node *metadata =
+        source->n_metadata > 0 ? json_add_object(root, SAFETENSORS_METADATA) : NULL;
     for (size_t i = 0; i < source->n_metadata && complete; i++)
         complete =
             json_add_string(metadata, source->metadata[i][0], source->metadata[i][1]) != NULL;

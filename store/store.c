@@ -3,6 +3,7 @@
 #include "store.h"
 #include "errors.h"
 #include "package.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <errno.h>
@@ -67,6 +68,11 @@ model_status store_open(const char *dir, int create, struct store **ret, struct 
         store_close(store);
         return status;
     }
+    status = store_folders_check(store, err);
+    if (status != MODEL_OK) {
+        store_close(store);
+        return status;
+    }
     *ret = store;
     return MODEL_OK;
 }
@@ -81,6 +87,11 @@ void store_close(struct store *store)
     free(store->memory);
     free(store->dir);
     free(store);
+}
+
+void store_set_wait(struct store *store, const struct papers_wait *wait)
+{
+    store->wait = *wait;
 }
 
 const char *store_dir(const struct store *store)

@@ -18,12 +18,17 @@
 #include "manifest.h"
 
 struct store;
+struct papers_wait;
+struct trusted_keys; /* trusted_keys.h */
 
 /* Opens the store, making its folders when it may (create != 0). MODEL_NOT_FOUND when it is not there
  * and create is 0. */
 model_status store_open(const char *dir, int create, struct store **ret, struct model_error *err);
 void store_close(struct store *store);
 const char *store_dir(const struct store *store);
+/* How the locks on packages are waited for from now on (papers_lock.h): who installs may be told, and cancel. To be
+ * called before other threads know the store. */
+void store_set_wait(struct store *store, const struct papers_wait *wait);
 /* Whether this process may change it, as far as can be told beforehand. */
 int store_is_writable(const struct store *store);
 
@@ -98,14 +103,17 @@ model_status store_share_file(const char *from, const char *to, int may_link,
 model_status store_install(const struct store *store, const struct manifest *manifest,
                            char **ret_dir, struct model_error *err);
 
-/* The same with the very text of metadata.json and its signature (NULL: it has none), both terminated. A package that is
- * installed again without keeps the ones that it has. */
+/* The same with the very text of metadata.json and its signature (NULL: it has none), both terminated. What the package
+ * has already stays when it is signed better, by these keys (NULL: none is known); *ret_note is a sentence when the user
+ * should know what became of a signature (else NULL; to be freed; may be NULL). store_install() leaves a signature and
+ * its manifest alone; one whose manifest is damaged and cannot be had again lies beside as metadata.json.minisig.old. */
 struct store_papers {
     const char *text, *signature;
+    const struct trusted_keys *keys;
 };
 model_status store_install_signed(const struct store *store, const struct manifest *manifest,
-                                  const struct store_papers *papers, char **ret_dir,
-                                  struct model_error *err);
+                                  const struct store_papers *papers, char **ret_note,
+                                  char **ret_dir, struct model_error *err);
 /* Whether there is a signature in a package's folder. */
 int store_package_is_signed(const char *dir);
 
@@ -151,12 +159,13 @@ void store_list_finish(struct store_list *list);
  * the model. With each go those that it superseded (the same id and commit, no ref of their own any
  * more), then the blobs that no package of the store uses any more. A package whose metadata.json
  * cannot be read is removed as well. While another package's cannot be read, no blob is removed, and
- * *ret_note is a sentence that says so (else NULL; to be freed). Both results may be NULL. */
-model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
-                          char **ret_note, struct model_error *err);
+ * *ret_note is a sentence that says so (else NULL; to be freed). Both results may be NULL. Unless even_in_use, a package
+ * that a host has open (store_lease.h) stays, and with it all that were named: MODEL_BUSY says who has it. */
+model_status store_remove(const struct store *store, const char *name, int even_in_use,
+                          uint64_t *ret_freed_bytes, char **ret_note, struct model_error *err);
 /* The same for the package in one folder of the store. MODEL_NOT_FOUND: it is none. */
-model_status store_remove_dir(const struct store *store, const char *dir, uint64_t *ret_freed_bytes,
-                              char **ret_note, struct model_error *err);
+model_status store_remove_dir(const struct store *store, const char *dir, int even_in_use,
+                              uint64_t *ret_freed_bytes, char **ret_note, struct model_error *err);
 
 /* Hashes every file of a package against its manifest. Bad are also files that are no regular files,
  * that link out of the package and its store's blobs, that are in the folder but not in the manifest,

@@ -1,6 +1,7 @@
 /* store_blobs.c - the contents that the store keeps, each once under its SHA-256; see store.h. A blob
  * appears by one link or rename, complete and read-only. Any thread, any process. */
 #include "errors.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <errno.h>
@@ -29,6 +30,11 @@ char *store_blob_path(const struct store *store, const char *sha256)
     if (!is_sha256(sha256))
         return NULL;
     return text_format("%s/blobs/sha256/%.2s/%s", store->dir, sha256, sha256);
+}
+
+char *store_blob_folder(const char *sha256)
+{
+    return is_sha256(sha256) ? text_format("blobs/sha256/%.2s", sha256) : NULL;
 }
 
 int store_has_blob(const struct store *store, const char *sha256, uint64_t size_bytes)
@@ -74,9 +80,11 @@ model_status store_add_blob(const struct store *store, const char *file, const c
     if (blob == NULL || folder == NULL || parent == NULL)
         status = error_no_memory(err, "a blob's path");
     else if (!path_is_dir(folder)) {
-        status = dir_make_all(folder, err);
+        status = store_folder_make(store, folder + strlen(store->dir) + 1, err);
         if (status == MODEL_OK)
             status = dir_sync(parent, err);
+    } else {
+        status = store_folder_check(store, folder + strlen(store->dir) + 1, err);
     }
     if (status == MODEL_OK)
         status = place(store, file, blob, sha256, err);

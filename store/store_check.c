@@ -4,6 +4,7 @@
  * over the size, time of writing and inode of each of its files, as they were when the bytes were last
  * known to be right: while it fits, nothing is read. Any thread, any process. */
 #include "errors.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <stdlib.h>
@@ -141,6 +142,12 @@ static char *stamp_path(const struct store *store, const char *dir)
     return target != NULL ? text_format("%s/stamps/%s", store->dir, target) : NULL;
 }
 
+/* "stamps/<key>"; to be freed. */
+static char *stamp_folder(const char *target)
+{
+    return text_format("stamps/%.*s", (int)strcspn(target, "/"), target);
+}
+
 /* SHA-256 over what stat() says of each file; false when one is not there. */
 static bool make_stamp(const char *dir, const struct manifest *manifest,
                        char ret_hex[SHA256_HEX_BYTES])
@@ -171,27 +178,23 @@ static bool make_stamp(const char *dir, const struct manifest *manifest,
 void store_stamp_write(const struct store *store, const char *dir, const struct manifest *manifest)
 {
     char hex[SHA256_HEX_BYTES + 1];
-    char *path = stamp_path(store, dir);
-    char *folder = path != NULL ? text_format("%.*s", (int)(path_base(path) - path), path) : NULL;
-    if (folder != NULL && make_stamp(dir, manifest, hex) &&
-        dir_make_all(folder, NULL) == MODEL_OK) {
+    const char *target = store_target_of(store, dir);
+    char *folder = target != NULL ? stamp_folder(target) : NULL;
+    if (folder != NULL && make_stamp(dir, manifest, hex)) {
         (void)memcpy(hex + SHA256_HEX_BYTES - 1, "\n", 2);
-        (void)file_write_atomic(path, hex, SHA256_HEX_BYTES, NULL);
+        (void)store_folder_write(store, folder, path_base(target), hex, SHA256_HEX_BYTES, NULL);
     }
     free(folder);
-    free(path);
 }
 
 void store_stamp_remove(const struct store *store, const char *target)
 {
-    char *path = text_format("%s/stamps/%s", store->dir, target);
-    char *folder = path != NULL ? text_format("%.*s", (int)(path_base(path) - path), path) : NULL;
+    char *folder = stamp_folder(target);
     if (folder != NULL) {
-        (void)unlink(path);
-        (void)rmdir(folder); /* when it is empty now */
+        (void)store_folder_unlink(store, folder, path_base(target));
+        (void)store_folder_rmdir(store, "stamps", path_base(folder)); /* when it is empty now */
     }
     free(folder);
-    free(path);
 }
 
 static bool stamp_fits(const struct store *store, const char *dir, const struct manifest *manifest)
@@ -210,6 +213,8 @@ static bool stamp_fits(const struct store *store, const char *dir, const struct 
 model_status store_check_package(const struct store *store, const char *dir,
                                  const struct manifest *manifest, struct model_error *err)
 {
+    if (!manifest_names_folder(manifest, dir))
+        return error_set(err, MODEL_CORRUPT, "metadata.json of the package %.300s is damaged", dir);
     if (stamp_fits(store, dir, manifest))
         return MODEL_OK;
     for (size_t i = 0; i < manifest->n_files; i++) {

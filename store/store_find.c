@@ -1,6 +1,7 @@
 /* store_find.c - finding a package by what its user calls it; see store_find() in store.h. Any thread,
  * any process. */
 #include "errors.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <stdlib.h>
@@ -298,6 +299,11 @@ model_status store_find(const struct store *store, const char *name, char **ret_
     free(target);
     if (dir == NULL)
         return error_no_memory(err, "a package's folder");
+    status = store_folder_check(store, dir + strlen(store->dir) + 1, err);
+    if (status != MODEL_OK) {
+        free(dir);
+        return status;
+    }
     *ret_dir = dir;
     return MODEL_OK;
 }

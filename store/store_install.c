@@ -3,15 +3,18 @@
  * relative links are right in both places; one rename shows it. A kill leaves things below tmp/ only.
  * Any thread, any process: when two install the same content, the second finds the first's. */
 #include "errors.h"
-#include "package_trust.h"
+#include "package_signature.h"
+#include "papers_choice.h"
+#include "papers_lock.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define MAX_ATTEMPTS  8 /* against others who install, repair or remove the same package */
 #define FOLDERS_ABOVE 3 /* from a package's top to the store */
@@ -19,13 +22,13 @@
 struct install {
     const struct store *store;
     const struct manifest *manifest;
-    char *key, *target;              /* "<key>/<digest>" */
-    char *folder;                    /* packages/<key> */
-    char *dir;                       /* packages/<key>/<digest> */
-    char *staging;                   /* tmp/<unique>, NULL until made */
-    char *package;                   /* tmp/<unique>/package */
-    const char *text, *signature;    /* of metadata.json, and over it; NULL: printed, none */
-    struct package_papers inherited; /* what they may be of: a package that was here before */
+    const struct store_papers *given; /* NULL: the manifest is printed */
+    char *key, *target;               /* "<key>/<digest>" */
+    char *folder;                     /* packages/<key> */
+    char *dir;                        /* packages/<key>/<digest> */
+    char *staging;                    /* tmp/<unique>, NULL until made */
+    char *package;                    /* tmp/<unique>/package */
+    struct papers_choice papers;
     struct model_error *err;
 };
 
@@ -59,12 +62,10 @@ static bool file_is_good(const struct install *install, const char *dir,
 /* Whether the package is there with all of its files; *ret is its manifest then. */
 static bool is_whole(const struct install *install, struct manifest *ret)
 {
-    char hex[SHA256_HEX_BYTES];
     struct manifest manifest = {0};
     if (manifest_read(install->dir, &manifest, NULL) != MODEL_OK)
         return false;
-    bool whole = manifest_digest(&manifest, hex, NULL) == MODEL_OK &&
-                 strcmp(hex, path_base(install->dir)) == 0;
+    bool whole = manifest_names_folder(&manifest, install->dir);
     for (size_t i = 0; i < manifest.n_files && whole; i++)
         whole = file_is_good(install, install->dir, &manifest.files[i]);
     if (whole)
@@ -79,61 +80,48 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
-static model_status write_text(const struct install *install, const char *dir, const char *name,
-                               const char *text)
+/* Nobody else writes there: we have the lock, or the folder is our own. */
+static model_status write_papers(const struct install *install, const char *dir, int lock)
 {
-    char *path = path_join(dir, name);
-    model_status status = path != NULL && text != NULL
-                              ? file_write_atomic(path, text, strlen(text), install->err)
-                              : no_memory(install);
-    free(path);
-    return status;
-}
-
-/* At no moment a signature lies beside a manifest that it is not of. */
-static model_status write_manifest(const struct install *install, const char *dir)
-{
-    char *path = path_join(dir, PACKAGE_SIGNATURE_NAME);
-    if (path == NULL)
-        return no_memory(install);
-    (void)unlink(path);
-    free(path);
-    char *printed = install->text == NULL ? manifest_print(install->manifest) : NULL;
-    model_status status =
-        write_text(install, dir, "metadata.json", printed != NULL ? printed : install->text);
+    const struct papers_choice *papers = &install->papers;
+    char *printed = papers->origin == PAPERS_PRINTED ? manifest_print(install->manifest) : NULL;
+    const char *text = papers->origin == PAPERS_PRINTED ? printed : papers->text;
+    model_status status = text != NULL ? package_papers_replace(dir, lock, NULL, text,
+                                                                papers->signature, install->err)
+                                       : no_memory(install);
+    if (status == MODEL_OK && papers->signature == NULL && papers->lost != NULL)
+        status = package_papers_keep(dir, papers->lost, install->err);
     free(printed);
-    if (status == MODEL_OK && install->signature != NULL)
-        status = write_text(install, dir, PACKAGE_SIGNATURE_NAME, install->signature);
     return status;
 }
 
-/* Whether the very papers lie there already: to write them anew would leave none if it were stopped in between. */
-static bool has_papers(const struct install *install)
+static bool has_names(const struct manifest *have, const struct manifest *want)
 {
-    struct package_papers have = {0};
-    const bool same = package_papers_read(install->dir, NULL, &have, NULL) == MODEL_OK &&
-                      same_text(have.text, install->text) &&
-                      same_text(have.signature, install->signature);
-    package_papers_finish(&have);
-    return same;
+    return same_text(have->id, want->id) && same_text(have->revision, want->revision) &&
+           same_text(have->requested_id, want->requested_id) &&
+           same_text(have->requested_revision, want->requested_revision) &&
+           same_text(have->endpoint, want->endpoint);
 }
 
-/* The same content may come again under another revision or name: the newest is kept. */
-static model_status refresh_manifest(const struct install *install, struct manifest *have)
+/* The same content may come again under another revision or name: the newest is kept. The papers are judged anew
+ * with the lock: those that were judged before may have been replaced by better ones. */
+static model_status refresh_manifest(struct install *install, struct manifest *have)
 {
-    const struct manifest *want = install->manifest;
-    if (install->text == NULL && store_package_is_signed(install->dir)) {
-        manifest_finish(have);
-        return MODEL_OK; /* to write it anew would break its signature */
-    }
-    bool same = install->text != NULL && has_papers(install);
-    same |= install->text == NULL && same_text(have->id, want->id) &&
-            same_text(have->revision, want->revision) &&
-            same_text(have->requested_id, want->requested_id) &&
-            same_text(have->requested_revision, want->requested_revision) &&
-            same_text(have->endpoint, want->endpoint);
+    const bool is_named = has_names(have, install->manifest);
+    int lock = -1;
     manifest_finish(have);
-    return same ? MODEL_OK : write_manifest(install, install->dir);
+    papers_choice_finish(&install->papers);
+    model_status status =
+        papers_lock_take(install->dir, &install->store->wait, &lock, install->err);
+    if (status == MODEL_OK)
+        status = papers_choose(install->dir, install->manifest, install->given, &install->papers,
+                               install->err);
+    const enum papers_origin origin = install->papers.origin;
+    const bool stays = origin == PAPERS_THERE || (origin == PAPERS_PRINTED && is_named);
+    if (status == MODEL_OK && !stays)
+        status = write_papers(install, install->dir, lock);
+    papers_lock_release(lock);
+    return status;
 }
 
 /* ---- building */
@@ -227,7 +215,7 @@ static model_status build(struct install *install)
     for (size_t i = 0; i < install->manifest->n_files && status == MODEL_OK; i++)
         status = link_file(install, &install->manifest->files[i]);
     if (status == MODEL_OK)
-        status = write_manifest(install, install->package);
+        status = write_papers(install, install->package, -1);
     return status == MODEL_OK ? sync_folders(install->package, install->err) : status;
 }
 
@@ -244,6 +232,16 @@ static model_status sync_above(const struct install *install)
     return status;
 }
 
+/* At no moment there is none, as far as the disk can do that. */
+static bool exchange(const char *a, const char *b)
+{
+#ifdef __APPLE__
+    return renamex_np(a, b, RENAME_SWAP) == 0;
+#else
+    return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
+#endif
+}
+
 /* Moves a broken package of the same name out of the way, into the staging folder. */
 static void move_aside(const struct install *install, int attempt)
 {
@@ -253,10 +251,11 @@ static void move_aside(const struct install *install, int attempt)
     free(aside);
 }
 
-static model_status show(const struct install *install)
+static model_status show(struct install *install)
 {
     for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        model_status status = dir_make_all(install->folder, install->err);
+        model_status status = store_folder_make(
+            install->store, install->folder + strlen(install->store->dir) + 1, install->err);
         if (status != MODEL_OK)
             return status;
         if (rename(install->package, install->dir) == 0)
@@ -265,6 +264,8 @@ static model_status show(const struct install *install)
             struct manifest have = {0};
             if (is_whole(install, &have))
                 return refresh_manifest(install, &have);
+            if (exchange(install->package, install->dir))
+                return sync_above(install);
             move_aside(install, attempt);
         } else if (errno != ENOENT) {
             return error_set_errno(install->err, errno, "cannot show package %s", install->dir);
@@ -305,29 +306,10 @@ static model_status name_all(struct install *install)
     install->target = text_format("%s/%s", install->key, digest);
     install->folder = text_format("%s/packages/%s", install->store->dir, install->key);
     install->dir = text_format("%s/packages/%s/%s", install->store->dir, install->key, digest);
-    return install->target != NULL && install->folder != NULL && install->dir != NULL
-               ? MODEL_OK
-               : no_memory(install);
-}
-
-/* A damaged package is made anew with the papers that it had. */
-static void inherit_papers(struct install *install)
-{
-    struct manifest manifest = {0};
-    char hex[SHA256_HEX_BYTES] = "";
-    struct package_papers *papers = &install->inherited;
-    if (install->text != NULL || !store_package_is_signed(install->dir) ||
-        package_papers_read(install->dir, NULL, papers, NULL) != MODEL_OK)
-        return;
-    if (papers->signature != NULL &&
-        manifest_parse(papers->text, papers->n_bytes, "metadata.json", &manifest, NULL) ==
-            MODEL_OK &&
-        manifest_digest(&manifest, hex, NULL) == MODEL_OK &&
-        strcmp(hex, path_base(install->dir)) == 0) {
-        install->text = papers->text;
-        install->signature = papers->signature;
-    }
-    manifest_finish(&manifest);
+    if (install->target == NULL || install->folder == NULL || install->dir == NULL)
+        return no_memory(install);
+    return store_folder_check(install->store, install->dir + strlen(install->store->dir) + 1,
+                              install->err);
 }
 
 static model_status install_package(struct install *install)
@@ -336,10 +318,14 @@ static model_status install_package(struct install *install)
     model_status status = name_all(install);
     if (status != MODEL_OK)
         return status;
+    package_papers_settle(install->dir);
+    status = papers_choose(install->dir, install->manifest, install->given, &install->papers,
+                           install->err);
+    if (status != MODEL_OK)
+        return status;
     if (is_whole(install, &have)) {
         status = refresh_manifest(install, &have);
     } else {
-        inherit_papers(install);
         status = check_blobs(install);
         if (status == MODEL_OK)
             status = build(install);
@@ -356,27 +342,33 @@ static model_status install_package(struct install *install)
 int store_package_is_signed(const char *dir)
 {
     char *path = path_join(dir, PACKAGE_SIGNATURE_NAME);
-    const int is_signed = path != NULL && path_is_file(path);
+    int is_signed = path != NULL && path_is_file(path);
     free(path);
+    if (!is_signed) { /* or it is coming */
+        struct package_papers papers = {0};
+        (void)package_papers_read_folder(dir, &papers, NULL);
+        is_signed = papers.signature != NULL;
+        package_papers_finish(&papers);
+    }
     return is_signed;
 }
 
 model_status store_install_signed(const struct store *store, const struct manifest *manifest,
-                                  const struct store_papers *papers, char **ret_dir,
-                                  struct model_error *err)
+                                  const struct store_papers *papers, char **ret_note,
+                                  char **ret_dir, struct model_error *err)
 {
-    struct install install = {.store = store,
-                              .manifest = manifest,
-                              .text = papers->text,
-                              .signature = papers->signature,
-                              .err = err};
+    struct install install = {.store = store, .manifest = manifest, .given = papers, .err = err};
     model_status status = install_package(&install);
     store_end_staging(store, install.staging);
     if (status == MODEL_OK) {
         *ret_dir = install.dir;
         install.dir = NULL;
     }
-    package_papers_finish(&install.inherited);
+    if (status == MODEL_OK && ret_note != NULL) {
+        *ret_note = install.papers.note;
+        install.papers.note = NULL;
+    }
+    papers_choice_finish(&install.papers);
     free(install.package);
     free(install.dir);
     free(install.folder);
@@ -388,6 +380,5 @@ model_status store_install_signed(const struct store *store, const struct manife
 model_status store_install(const struct store *store, const struct manifest *manifest,
                            char **ret_dir, struct model_error *err)
 {
-    static const struct store_papers none;
-    return store_install_signed(store, manifest, &none, ret_dir, err);
+    return store_install_signed(store, manifest, NULL, NULL, ret_dir, err);
 }

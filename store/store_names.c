@@ -2,7 +2,9 @@
  * Any thread, any process. */
 #include "errors.h"
 #include "store_history.h"
+#include "store_folder.h"
 #include "store_paths.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +81,7 @@ static model_status encode_revision(const char *revision, struct buffer *ret,
                                     struct model_error *err)
 {
     for (const char *c = revision; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+        if (utf8_control_bytes(c, strlen(c)) > 0)
             return error_set(err, MODEL_INVALID_ARGUMENT, "a revision with a control character");
         bool is_plain = strchr(plain, *c) != NULL && !(*c == '.' && c == revision);
         model_status status = is_plain ? buffer_append(ret, c, 1)
@@ -135,7 +137,14 @@ char *store_ref_revision(const char *file_name)
         c += 2;
     }
     *out = '\0';
-    return revision;
+    const size_t n = strlen(revision);
+    bool is_plain = utf8_valid_prefix(revision, n) == n;
+    for (size_t i = 0; i < n && is_plain; i++)
+        is_plain = utf8_control_bytes(revision + i, n - i) == 0;
+    if (is_plain)
+        return revision;
+    free(revision);
+    return NULL;
 }
 
 /* 40 digits of a commit always mean the same, so that they have no history. */
@@ -147,7 +156,7 @@ static bool is_commit(const char *revision)
 model_status store_ref_move(const struct store *store, const char *key, const char *revision,
                             const char *target, bool is_back, struct model_error *err)
 {
-    char *path = NULL, *before = NULL, *folder = text_format("%s/refs/%s", store->dir, key);
+    char *path = NULL, *before = NULL, *folder = text_format("refs/%s", key);
     char *line = text_format("%s\n", target);
     model_status status = folder != NULL && line != NULL ? MODEL_OK : error_no_memory(err, "a ref");
     if (status == MODEL_OK)
@@ -156,9 +165,7 @@ model_status store_ref_move(const struct store *store, const char *key, const ch
         (void)store_ref_read(path, &before, NULL); /* what there is not has no name */
     /* Twice: a removal may take the empty folder away in between. */
     for (int attempt = 0; attempt < 2 && path != NULL; attempt++) {
-        status = dir_make_all(folder, err);
-        if (status == MODEL_OK)
-            status = file_write_atomic(path, line, strlen(line), err);
+        status = store_folder_write(store, folder, path_base(path), line, strlen(line), err);
         if (status != MODEL_NOT_FOUND)
             break;
     }
@@ -223,13 +230,15 @@ bool store_refs_append(struct store_refs *refs, struct store_ref *ref)
     return true;
 }
 
-/* The refs of one key; `folder` is refs/<key>. */
-static model_status read_key(const char *folder, const char *key, struct store_refs *refs,
+static model_status read_key(const struct store *store, const char *key, struct store_refs *refs,
                              struct model_error *err)
 {
-    struct dir_list list;
-    if (dir_read(folder, &list, NULL) != MODEL_OK)
-        return MODEL_OK;
+    struct dir_list list = {0};
+    char *folder = text_format("%s/refs/%s", store->dir, key);
+    if (folder == NULL)
+        return error_no_memory(err, "the refs of the store");
+    if (store_folder_read(store, folder + strlen(store->dir) + 1, &list, NULL) != MODEL_OK)
+        list = (struct dir_list){0};
     model_status status = MODEL_OK;
     for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
         struct store_ref ref = {text_format("%s", key), store_ref_revision(list.names[i]), NULL,
@@ -243,6 +252,7 @@ static model_status read_key(const char *folder, const char *key, struct store_r
             status = error_no_memory(err, "the refs of the store");
     }
     dir_list_finish(&list);
+    free(folder);
     return status;
 }
 
@@ -260,24 +270,15 @@ static int compare_refs(const void *a, const void *b)
 model_status store_refs_read(const struct store *store, struct store_refs *ret,
                              struct model_error *err)
 {
-    char *folder = path_join(store->dir, "refs");
     struct dir_list list = {0};
     struct store_refs refs = {0};
-    if (folder == NULL)
-        return error_no_memory(err, "the refs of the store");
-    model_status status = dir_read(folder, &list, err);
+    model_status status = store_folder_read(store, "refs", &list, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK; /* an empty folder is an empty store */
-    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
-        char *path = path_join(folder, list.names[i]);
-        if (path == NULL)
-            status = error_no_memory(err, "the refs of the store");
-        else if (key_is_good(list.names[i], strlen(list.names[i])))
-            status = read_key(path, list.names[i], &refs, err);
-        free(path);
-    }
+    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++)
+        if (key_is_good(list.names[i], strlen(list.names[i])))
+            status = read_key(store, list.names[i], &refs, err);
     dir_list_finish(&list);
-    free(folder);
     size_t n_files = refs.n_refs;
     if (status == MODEL_OK)
         status = store_refs_add_orphans(store, &refs, err);

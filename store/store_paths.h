@@ -4,6 +4,7 @@
 #define STORE_PATHS_H
 
 #include "files.h"
+#include "papers_lock.h"
 #include "store.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct store_memory {
 struct store {
     char *dir; /* absolute */
     struct store_memory *memory;
+    struct papers_wait wait; /* set before others know the store */
 };
 
 /* ---- work in progress */
@@ -60,6 +62,9 @@ model_status store_walk_packages(const struct store *store,
 /* A blob was damaged and is replaced: gives every package that shares the damaged file the new one. */
 void store_heal_packages(const struct store *store, const char *blob, const char *sha256,
                          const struct stat *damaged);
+
+/* "blobs/sha256/ab" of a digest; to be freed. */
+char *store_blob_folder(const char *sha256);
 
 /* ---- links */
 
@@ -122,5 +127,11 @@ model_status store_find_target(const struct store *store, const char *name, char
 model_status store_find_targets(const struct store *store, const char *name, char ***ret_targets,
                                 struct model_error *err);
 void store_targets_free(char **targets);
+
+/* Removes the blobs that packages used, which are gone, and no other does. Adds to *ret_freed_bytes. *ret_note is set when
+ * none may be, since what others use is not known: a sentence, to be freed. */
+model_status store_free_blobs(const struct store *store, const struct manifest *manifests,
+                              size_t n_manifests, char **ret_note, uint64_t *ret_freed_bytes,
+                              struct model_error *err);
 
 #endif

@@ -1,12 +1,14 @@
 /* store_remove.c - removing a package, and the blobs that nothing uses any more; see store_remove() in
  * store.h. First the package is moved into tmp/ by one rename, so that readers see all of it or
- * nothing (its stamp goes before: store_unseen.h); then its refs go, then the blobs. A removal that stops half-way leaves refs that lead
+ * nothing (its stamp goes before: store_unseen.h); then its refs go, then the blobs (store_free_blobs.c). A removal that stops half-way leaves refs that lead
  * nowhere: nobody finds anything by them, and the next removal takes them. An install of the same content at the
  * same time may find a blob gone; it fails then and says so. Any thread, any process. */
 #include "errors.h"
+#include "printable_text.h"
+#include "store_folder.h"
+#include "store_lease.h"
 #include "store_paths.h"
 #include "store_unseen.h"
-#include "string_map.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,8 +24,9 @@ struct removal {
     size_t n_moved;             /* packages in there, named 0, 1, ... */
     struct manifest *manifests; /* (n_manifests) what the moved packages use */
     size_t n_manifests;
-    struct store_refs refs; /* as they were before anything was removed */
-    char *note;             /* why blobs were kept; NULL: they were not */
+    struct store_refs refs;            /* as they were before anything was removed */
+    const struct store_leases *leases; /* who has packages open; NULL: it does not matter */
+    char *note;                        /* why blobs were kept; NULL: they were not */
     struct model_error *err;
 };
 
@@ -55,15 +58,17 @@ static model_status remove_refs(const struct removal *removal, const char *targe
         const struct store_ref *ref = &removal->refs.refs[i];
         if (strcmp(ref->target, target) != 0 && !leads_nowhere(removal, ref))
             continue;
-        if (ref->path != NULL && unlink(ref->path) != 0 && errno != ENOENT && status == MODEL_OK)
+        char *folder = text_format("refs/%s", ref->key);
+        if (folder == NULL)
+            return no_memory(removal);
+        if (ref->path != NULL &&
+            !store_folder_unlink(removal->store, folder, path_base(ref->path)) && errno != ENOENT &&
+            status == MODEL_OK)
             status = error_set_errno(removal->err, errno,
                                      "the package is removed, but not its ref %s", ref->path);
-        char *folder = text_format("%s/refs/%s", removal->store->dir, ref->key);
-        char *history = text_format("%s/history/%s", removal->store->dir, ref->key);
         /* when it is empty now */
-        if (folder != NULL && history != NULL && (rmdir(folder) == 0 || errno == ENOENT))
-            (void)dir_remove_all(history, NULL);
-        free(history);
+        if (store_folder_rmdir(removal->store, "refs", ref->key) || errno == ENOENT)
+            (void)store_folder_remove(removal->store, "history", ref->key);
         free(folder);
     }
     return status;
@@ -120,6 +125,16 @@ static model_status note_use(struct removal *removal, const char *aside)
     return MODEL_OK;
 }
 
+static const struct store_lease_record *user_of(const struct store_leases *leases,
+                                                const char *target)
+{
+    char *subject = text_format("packages/%s", target);
+    const struct store_lease_record *user =
+        subject != NULL ? store_leases_holder(leases, subject) : NULL;
+    free(subject);
+    return user;
+}
+
 /* One that is gone already is fine. */
 static model_status move_away(struct removal *removal, const char *target)
 {
@@ -127,14 +142,17 @@ static model_status move_away(struct removal *removal, const char *target)
     char *aside = text_format("%s/%zu", removal->staging, removal->n_moved);
     struct stat info;
     model_status status = MODEL_OK;
-    if (dir != NULL && lstat(dir, &info) == 0)
+    if (dir != NULL && aside != NULL)
+        status =
+            store_folder_check(removal->store, dir + strlen(removal->store->dir) + 1, removal->err);
+    if (status == MODEL_OK && dir != NULL && lstat(dir, &info) == 0)
         store_stamp_remove(removal->store, target); /* first: see store_unseen.h */
     if (dir == NULL || aside == NULL) {
         status = no_memory(removal);
-    } else if (rename(dir, aside) == 0) {
+    } else if (status == MODEL_OK && rename(dir, aside) == 0) {
         removal->n_moved++;
         status = note_use(removal, aside);
-    } else {
+    } else if (status == MODEL_OK) {
         int reason = errno;
         if (lstat(dir, &info) == 0 || errno != ENOENT)
             status = error_set_errno(removal->err, reason, "cannot remove package %s", dir);
@@ -170,7 +188,9 @@ static model_status move_superseded(struct removal *removal, const char *success
     if (folder == NULL)
         return no_memory(removal);
     model_status status = store_refs_read(removal->store, &refs, removal->err);
-    if (status == MODEL_OK && dir_read(folder, &list, NULL) != MODEL_OK)
+    if (status == MODEL_OK &&
+        store_folder_read(removal->store, folder + strlen(removal->store->dir) + 1, &list, NULL) !=
+            MODEL_OK)
         list = (struct dir_list){0};
     for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
         struct manifest other = {0};
@@ -178,6 +198,8 @@ static model_status move_superseded(struct removal *removal, const char *success
         char *dir = path_join(folder, list.names[i]);
         if (target == NULL || dir == NULL)
             status = no_memory(removal);
+        else if (removal->leases != NULL && user_of(removal->leases, target) != NULL)
+            status = MODEL_OK; /* gc takes it when its host has closed it */
         else if (!has_ref(&refs, target) && manifest_read(dir, &other, NULL) == MODEL_OK &&
                  was_of_commit(removal, successor, other.revision))
             status = move_away(removal, target);
@@ -185,123 +207,10 @@ static model_status move_superseded(struct removal *removal, const char *success
         free(dir);
         free(target);
     }
-    (void)rmdir(folder); /* when it is empty now */
+    (void)store_folder_rmdir(removal->store, "packages", removal->key); /* when it is empty now */
     dir_list_finish(&list);
     store_refs_finish(&refs);
     free(folder);
-    return status;
-}
-
-/* ---- blobs */
-
-/* Says, once, why no blob may be removed. */
-static model_status keep_blobs(struct removal *removal, const char *why)
-{
-    if (removal->note == NULL)
-        removal->note =
-            text_format("no files were freed, since another package may use them: %s", why);
-    return removal->note != NULL ? MODEL_OK : no_memory(removal);
-}
-
-/* Marks the candidates that the package in `dir` uses. What a package uses whose manifest cannot be
- * read is unknown: all blobs stay then. */
-static model_status mark_used(struct removal *removal, const char *dir,
-                              const struct string_map *candidates, bool *used)
-{
-    struct manifest manifest = {0};
-    struct model_error why = MODEL_ERROR_INIT;
-    model_status status = manifest_read(dir, &manifest, &why);
-    if (status == MODEL_NOT_FOUND)
-        return MODEL_OK; /* a folder without metadata.json is no package */
-    if (status != MODEL_OK)
-        return keep_blobs(removal, why.message);
-    for (size_t i = 0; i < manifest.n_files; i++) {
-        int64_t found = string_map_find(candidates, manifest.files[i].sha256, SHA256_HEX_BYTES - 1);
-        if (found >= 0)
-            used[found] = true;
-    }
-    manifest_finish(&manifest);
-    return MODEL_OK;
-}
-
-/* The packages of one key; `folder` is packages/<key>. */
-static model_status mark_key(struct removal *removal, const char *folder,
-                             const struct string_map *candidates, bool *used)
-{
-    struct dir_list digests = {0};
-    struct model_error why = MODEL_ERROR_INIT;
-    model_status status = dir_read(folder, &digests, &why);
-    if (status != MODEL_OK)
-        return status == MODEL_NOT_FOUND ? MODEL_OK : keep_blobs(removal, why.message);
-    for (size_t i = 0; i < digests.n_names && status == MODEL_OK; i++) {
-        char *dir = path_join(folder, digests.names[i]);
-        status = dir != NULL ? mark_used(removal, dir, candidates, used) : no_memory(removal);
-        free(dir);
-    }
-    dir_list_finish(&digests);
-    return status;
-}
-
-static model_status mark_all_used(struct removal *removal, const struct string_map *candidates,
-                                  bool *used)
-{
-    struct dir_list keys = {0};
-    char *packages = path_join(removal->store->dir, "packages");
-    model_status status =
-        packages != NULL ? dir_read(packages, &keys, removal->err) : no_memory(removal);
-    for (size_t i = 0; i < keys.n_names && status == MODEL_OK; i++) {
-        char *folder = path_join(packages, keys.names[i]);
-        status = folder != NULL ? mark_key(removal, folder, candidates, used) : no_memory(removal);
-        free(folder);
-    }
-    dir_list_finish(&keys);
-    free(packages);
-    char *unseen = NULL;
-    if (status == MODEL_OK)
-        status = store_find_unseen(removal->store, &unseen, removal->err);
-    if (status == MODEL_OK && unseen != NULL)
-        status = keep_blobs(removal, unseen);
-    free(unseen);
-    return status;
-}
-
-/* A blob with a further hard link is being used by someone right now; gc looks at it again. */
-static uint64_t remove_blob(const struct store *store, const char *sha256)
-{
-    char *path = store_blob_path(store, sha256);
-    struct stat info;
-    uint64_t freed = 0;
-    if (path != NULL && lstat(path, &info) == 0 && info.st_nlink == 1 && unlink(path) == 0)
-        freed = (uint64_t)info.st_size;
-    free(path);
-    return freed;
-}
-
-static model_status remove_blobs(struct removal *removal, uint64_t *ret_freed_bytes)
-{
-    struct string_map candidates;
-    size_t n = 0;
-    for (size_t i = 0; i < removal->n_manifests; i++)
-        n += removal->manifests[i].n_files;
-    bool *used = calloc(n + 1, sizeof *used);
-    model_status status =
-        string_map_init(&candidates, n) == MODEL_OK && used != NULL ? MODEL_OK : no_memory(removal);
-    uint32_t number = 0;
-    for (size_t i = 0; i < removal->n_manifests && status == MODEL_OK; i++)
-        for (size_t j = 0; j < removal->manifests[i].n_files; j++)
-            if (string_map_add(&candidates, removal->manifests[i].files[j].sha256,
-                               SHA256_HEX_BYTES - 1, number) == MODEL_OK)
-                number++;
-    if (status == MODEL_OK)
-        status = mark_all_used(removal, &candidates, used);
-    for (size_t i = 0; i < candidates.capacity && status == MODEL_OK && removal->note == NULL;
-         i++) {
-        const struct string_map_slot *slot = &candidates.slots[i];
-        if (slot->key != NULL && !used[slot->value])
-            *ret_freed_bytes += remove_blob(removal->store, slot->key);
-    }
-    string_map_finish(&candidates);
-    free(used);
     return status;
 }
 
@@ -324,14 +233,18 @@ static model_status remove_target(struct removal *removal, const char *target,
         status = move_superseded(removal, target);
     if (status == MODEL_OK)
         status = dir_remove_all(removal->staging, removal->err);
-    return status == MODEL_OK ? remove_blobs(removal, ret_freed_bytes) : status;
+    return status == MODEL_OK
+               ? store_free_blobs(removal->store, removal->manifests, removal->n_manifests,
+                                  &removal->note, ret_freed_bytes, removal->err)
+               : status;
 }
 
 /* Adds to *freed_bytes; *ret_note is the note if there is one. */
-static model_status remove_one(const struct store *store, const char *target, uint64_t *freed_bytes,
-                               char **ret_note, struct model_error *err)
+static model_status remove_one(const struct store *store, const struct store_leases *leases,
+                               const char *target, uint64_t *freed_bytes, char **ret_note,
+                               struct model_error *err)
 {
-    struct removal removal = {.store = store, .err = err};
+    struct removal removal = {.store = store, .leases = leases, .err = err};
     model_status status = remove_target(&removal, target, freed_bytes);
     store_end_staging(store, removal.staging);
     for (size_t i = 0; i < removal.n_manifests; i++)
@@ -346,14 +259,38 @@ static model_status remove_one(const struct store *store, const char *target, ui
     return status;
 }
 
-static model_status remove_all(const struct store *store, char *const *targets,
+/* What a host has mapped keeps its pages, but it could not open its files again. */
+static model_status check_unused(const struct store *store, const struct store_leases *leases,
+                                 char *const *targets, struct model_error *err)
+{
+    char host[PRINTABLE_TEXT_BYTES];
+    for (size_t i = 0; targets[i] != NULL; i++) {
+        const struct store_lease_record *user = user_of(leases, targets[i]);
+        if (user != NULL)
+            return error_set(err, MODEL_BUSY,
+                             "package %.300s/packages/%s is in use by process %lld on %s; close it "
+                             "there, or remove it all the same with --force",
+                             store->dir, targets[i], (long long)user->pid,
+                             printable(user->host, host));
+    }
+    return MODEL_OK;
+}
+
+static model_status remove_all(const struct store *store, char *const *targets, bool even_in_use,
                                uint64_t *ret_freed_bytes, char **ret_note, struct model_error *err)
 {
     uint64_t freed_bytes = 0;
     char *note = NULL;
-    model_status status = MODEL_OK;
+    struct store_leases leases = {0};
+    model_status status =
+        even_in_use ? MODEL_OK
+                    : store_leases_read(store, store_disk_time(store), NULL, &leases, err);
+    if (status == MODEL_OK && !even_in_use)
+        status = check_unused(store, &leases, targets, err);
     for (size_t i = 0; targets[i] != NULL && status == MODEL_OK; i++)
-        status = remove_one(store, targets[i], &freed_bytes, &note, err);
+        status =
+            remove_one(store, even_in_use ? NULL : &leases, targets[i], &freed_bytes, &note, err);
+    store_leases_finish(&leases);
     if (status == MODEL_OK && ret_freed_bytes != NULL)
         *ret_freed_bytes = freed_bytes;
     if (status == MODEL_OK && ret_note != NULL) {
@@ -364,19 +301,19 @@ static model_status remove_all(const struct store *store, char *const *targets,
     return status;
 }
 
-model_status store_remove(const struct store *store, const char *name, uint64_t *ret_freed_bytes,
-                          char **ret_note, struct model_error *err)
+model_status store_remove(const struct store *store, const char *name, int even_in_use,
+                          uint64_t *ret_freed_bytes, char **ret_note, struct model_error *err)
 {
     char **targets = NULL;
     model_status status = store_find_targets(store, name, &targets, err);
     if (status == MODEL_OK)
-        status = remove_all(store, targets, ret_freed_bytes, ret_note, err);
+        status = remove_all(store, targets, even_in_use != 0, ret_freed_bytes, ret_note, err);
     store_targets_free(targets);
     return status;
 }
 
-model_status store_remove_dir(const struct store *store, const char *dir, uint64_t *ret_freed_bytes,
-                              char **ret_note, struct model_error *err)
+model_status store_remove_dir(const struct store *store, const char *dir, int even_in_use,
+                              uint64_t *ret_freed_bytes, char **ret_note, struct model_error *err)
 {
     const char *found = store_target_of(store, dir);
     if (found == NULL || !store_target_is_good(found))
@@ -385,9 +322,9 @@ model_status store_remove_dir(const struct store *store, const char *dir, uint64
                          store->dir);
     char *target = text_format("%s", found);
     char *targets[] = {target, NULL};
-    model_status status = target != NULL
-                              ? remove_all(store, targets, ret_freed_bytes, ret_note, err)
-                              : error_no_memory(err, "removing a package");
+    model_status status = target != NULL ? remove_all(store, targets, even_in_use != 0,
+                                                      ret_freed_bytes, ret_note, err)
+                                         : error_no_memory(err, "removing a package");
     free(target);
     return status;
 }

@@ -7,6 +7,7 @@
  * neither says that somebody is there. Any thread, any process. */
 #include "errors.h"
 #include "store_lease.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <errno.h>
@@ -177,14 +178,15 @@ static bool is_stale(const char *path, time_t now)
 }
 
 /* A folder without anything in it, or the file by which the disk was asked for the time. */
-static void remove_empty(const char *path)
+static void remove_empty(const struct store *store, const char *name)
 {
-    if (rmdir(path) != 0 && strncmp(path_base(path), ".time.", 6) == 0)
-        (void)unlink(path);
+    if (!store_folder_rmdir(store, "tmp", name) && strncmp(name, ".time.", 6) == 0)
+        (void)store_folder_unlink(store, "tmp", name);
 }
 
 /* Removes a folder whose owner is gone: no lease, and no lock, or, without locks, a day of silence. */
-static void remove_dead(const struct store_leases *leases, const char *path, time_t now)
+static void remove_dead(const struct store *store, const struct store_leases *leases,
+                        const char *path, time_t now)
 {
     char subject[64];
     const char *name = path_base(path);
@@ -194,9 +196,9 @@ static void remove_dead(const struct store_leases *leases, const char *path, tim
     bool is_held = is_held_name(name);
     int fd = is_held ? lock_folder(path) : -1;
     if (is_held ? fd >= 0 : is_stale(path, now))
-        (void)dir_remove_all(path, NULL);
+        (void)store_folder_remove(store, "tmp", name);
     else if (!is_held && is_older(path, now, EMPTY_AFTER_S))
-        remove_empty(path); /* its process ended before it could lock it */
+        remove_empty(store, name); /* its process ended before it could lock it */
     if (fd >= 0)
         (void)close(fd);
 }
@@ -206,14 +208,14 @@ void store_clean_staging(const struct store *store, time_t now)
     struct dir_list list = {0};
     struct store_leases leases = {0};
     char *parent = path_join(store->dir, "tmp");
-    if (parent == NULL || dir_read(parent, &list, NULL) != MODEL_OK)
+    if (parent == NULL || store_folder_read(store, "tmp", &list, NULL) != MODEL_OK)
         list = (struct dir_list){0};
     if (list.n_names > 0 && store_leases_read(store, now, NULL, &leases, NULL) != MODEL_OK)
         dir_list_finish(&list); /* who is there is not known */
     for (size_t i = 0; i < list.n_names; i++) {
-        char *path = path_join(parent, list.names[i]);
+        char *path = store_name_is_staging(list.names[i]) ? path_join(parent, list.names[i]) : NULL;
         if (path != NULL)
-            remove_dead(&leases, path, now);
+            remove_dead(store, &leases, path, now);
         free(path);
     }
     store_leases_finish(&leases);
@@ -235,18 +237,16 @@ uint64_t store_staging_bytes(const struct store *store)
 
 model_status store_make_staging(const struct store *store, char **ret_dir, struct model_error *err)
 {
-    char *parent = path_join(store->dir, "tmp");
     char *dir = path_join(store->dir, "tmp/XXXXXX");
     model_status status = MODEL_OK;
-    if (parent == NULL || dir == NULL)
+    if (dir == NULL)
         status = error_no_memory(err, "a folder for work in progress");
     else
-        status = dir_make_all(parent, err);
+        status = store_folder_make(store, "tmp", err);
     if (status == MODEL_OK)
         store_clean_staging(store, time(NULL));
     if (status == MODEL_OK && mkdtemp(dir) == NULL)
-        status = error_set_errno(err, errno, "cannot make a folder below %s", parent);
-    free(parent);
+        status = error_set_errno(err, errno, "cannot make a folder below %s/tmp", store->dir);
     if (status != MODEL_OK) {
         free(dir);
         return status;

@@ -3,11 +3,10 @@
  * package and its store, and names are printable before they are reported. Any thread. */
 #include "errors.h"
 #include "package.h"
-#include "package_signature.h"
+#include "package_members.h"
+#include "printable_text.h"
 #include "store_paths.h"
-#include "utf8.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,9 @@ struct verification {
     model_status first_status;
     size_t n_checked, n_bad, n_unreadable; /* the last are among the bad */
     bool needs_removal; /* what is bad would stay if the package were only downloaded again */
+    bool is_kept;       /* something that is no file of a package has a name that packages keep */
+    size_t
+        n_plugins; /* of the bad ones; one that `install` has replaced and not listed, killed in between */
 };
 
 static void note(struct verification *verification, const char *path, model_status status,
@@ -35,6 +37,7 @@ static void note(struct verification *verification, const char *path, model_stat
         verification->report(verification->context, path, status,
                              status != MODEL_OK ? sentence->message : "ok");
     verification->n_unreadable += status == MODEL_IO;
+    verification->n_plugins += status != MODEL_OK && package_is_plugin_path(path);
     if (status != MODEL_OK && verification->n_bad++ == 0) {
         verification->first = *sentence;
         verification->first_status = status;
@@ -171,41 +174,37 @@ static bool is_folder_of_manifest(const struct manifest *manifest, const char *n
     return false;
 }
 
-/* ".metadata.json.<pid>.<number>.tmp" at the top: what a process that was killed while it wrote that leaves
- * (scratch.h). */
-static bool is_unfinished_manifest(const char *name)
-{
-    static const char digits[] = "0123456789", begin[] = ".metadata.json.";
-    if (strncmp(name, begin, sizeof begin - 1) != 0)
-        return false;
-    name += sizeof begin - 1;
-    size_t pid = strspn(name, digits);
-    if (pid == 0 || name[pid] != '.')
-        return false;
-    const char *number = name + pid + 1;
-    size_t n = strspn(number, digits);
-    return n > 0 && strcmp(number + n, ".tmp") == 0;
-}
-
 static model_status note_stranger(struct verification *verification, const char *name)
 {
-    char *printable = text_format("%s", name);
+    char *shown = printable_copy(name);
     struct model_error sentence = MODEL_ERROR_INIT;
-    if (printable == NULL)
+    if (shown == NULL)
         return MODEL_OUT_OF_MEMORY;
-    bool is_utf8 = utf8_valid_prefix(name, strlen(name)) == strlen(name);
-    for (char *c = printable; *c != '\0'; c++)
-        if (iscntrl((unsigned char)*c) || (!is_utf8 && (unsigned char)*c >= 0x80))
-            *c = '?';
-    (void)error_set(&sentence, MODEL_CORRUPT, "%s: not in " MANIFEST_NAME, printable);
+    (void)error_set(&sentence, MODEL_CORRUPT, "%s: not in " MANIFEST_NAME, shown);
     verification->needs_removal = true;
-    note(verification, printable, MODEL_CORRUPT, &sentence);
-    free(printable);
+    verification->is_kept |= package_keeps_name(name);
+    note(verification, shown, MODEL_CORRUPT, &sentence);
+    free(shown);
     return MODEL_OK;
 }
 
 static model_status look_for_strangers(struct verification *verification, const char *folder,
                                        struct model_error *err);
+
+/* What no manifest lists, and is no stranger. A store's packages have no author who works in them. */
+static bool may_lie_there(const struct verification *verification, const char *name,
+                          const struct stat *info)
+{
+    switch (package_member_of(name)) {
+    case PACKAGE_MEMBER_PAPER:
+    case PACKAGE_MEMBER_UNFINISHED:
+        return S_ISREG(info->st_mode);
+    case PACKAGE_MEMBER_HIDDEN:
+        return verification->blobs == NULL;
+    default:
+        return false;
+    }
+}
 
 /* `name` as the manifest would have it. */
 static model_status check_entry(struct verification *verification, const char *name,
@@ -220,9 +219,8 @@ static model_status check_entry(struct verification *verification, const char *n
         return MODEL_OK;
     }
     bool is_listed = strcmp(name, MANIFEST_NAME) == 0 ||
-                     (strcmp(name, PACKAGE_SIGNATURE_NAME) == 0 && S_ISREG(info.st_mode)) ||
                      manifest_find(verification->manifest, name) != NULL ||
-                     (S_ISREG(info.st_mode) && is_unfinished_manifest(name)) ||
+                     may_lie_there(verification, name, &info) ||
                      (S_ISLNK(info.st_mode) && path_is_dir(path) &&
                       is_folder_of_manifest(verification->manifest, name));
     free(path);
@@ -254,13 +252,27 @@ static model_status look_for_strangers(struct verification *verification, const 
 
 /* ---- public */
 
-static const char *advice(const struct verification *verification)
+/* What to do; to be freed. */
+static char *advice(const struct verification *verification, bool is_stored)
 {
+    const char *removal = verification->needs_removal ? "remove it and " : "";
     if (verification->n_unreadable == verification->n_bad)
-        return "see to its permissions, or to the disk, and verify it again";
-    if (verification->blobs == NULL) /* no store's */
-        return "get it, or make it, again";
-    return manifest_remedy(verification->manifest);
+        return text_format("%ssee to its permissions, or to the disk, and verify it again",
+                           removal);
+    if (is_stored)
+        return text_format("%s%s", removal, manifest_remedy(verification->manifest));
+    if (verification->is_kept)
+        return text_format(
+            "rename or remove what has a name that packages keep for themselves, and "
+            "verify it again");
+    if (verification->n_plugins == verification->n_bad)
+        return text_format("if 'pkgmgr install' was interrupted, install the plugin once more; if "
+                           "that is yours, 'pkgmgr sign --renew' signs it as it is now, else %sget "
+                           "the package again",
+                           removal);
+    return text_format("if that is yours, 'pkgmgr sign --renew' signs it as it is now, else %s",
+                       verification->needs_removal ? "remove it and get the package again"
+                                                   : "get the package again");
 }
 
 static model_status verify(struct verification *verification, struct model_error *err)
@@ -279,10 +291,14 @@ static model_status verify(struct verification *verification, struct model_error
     status = look_for_strangers(verification, "", err);
     if (status != MODEL_OK || verification->n_bad == 0)
         return status;
-    return error_set(err, verification->first_status, "%s: %s (%zu of %zu files bad); %s%s",
-                     verification->dir, verification->first.message, verification->n_bad,
-                     verification->n_checked, verification->needs_removal ? "remove it and " : "",
-                     advice(verification));
+    char *remedy = advice(verification, is_named || verification->blobs != NULL);
+    if (remedy == NULL)
+        return error_no_memory(err, "verifying a package");
+    status = error_set(err, verification->first_status, "%s: %s (%zu of %zu files bad); %s",
+                       verification->dir, verification->first.message, verification->n_bad,
+                       verification->n_checked, remedy);
+    free(remedy);
+    return status;
 }
 
 model_status store_verify_manifest(const char *package_dir, const struct manifest *manifest,

@@ -3,6 +3,7 @@
  * and through the blobs. See store_paths.h and store.h. Any thread, any process. */
 #include "errors.h"
 #include "package.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <stdio.h>
@@ -30,7 +31,7 @@ static model_status walk_key(const struct store *store, const char *key,
     if (folder == NULL)
         return error_no_memory(err, "the packages of the store");
     model_status status = MODEL_OK;
-    if (dir_read(folder, &digests, NULL) != MODEL_OK)
+    if (store_folder_read(store, folder + strlen(store->dir) + 1, &digests, NULL) != MODEL_OK)
         digests = (struct dir_list){0}; /* gone, or not ours to read: no package of anyone's name */
     for (size_t i = 0; i < digests.n_names && status == MODEL_OK; i++) {
         char *target = text_format("%s/%s", key, digests.names[i]);
@@ -53,27 +54,24 @@ model_status store_walk_packages(const struct store *store,
                                  void *context, struct model_error *err)
 {
     struct dir_list keys = {0};
-    char *packages = path_join(store->dir, "packages");
-    if (packages == NULL)
-        return error_no_memory(err, "the packages of the store");
-    model_status status = dir_read(packages, &keys, err);
+    model_status status = store_folder_read(store, "packages", &keys, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK;
     for (size_t i = 0; i < keys.n_names && status == MODEL_OK; i++)
         status = walk_key(store, keys.names[i], visit, context, err);
     dir_list_finish(&keys);
-    free(packages);
     return status;
 }
 
 /* ---- blobs */
 
-/* Those of one folder, "ab". */
-static model_status list_folder(const char *folder, struct store_blobs *blobs,
-                                struct model_error *err)
+/* Those of one folder, "<store>/blobs/sha256/ab". */
+static model_status list_folder(const struct store *store, const char *folder,
+                                struct store_blobs *blobs, struct model_error *err)
 {
     struct dir_list names = {0};
-    if (dir_read(folder, &names, NULL) != MODEL_OK || names.n_names == 0)
+    if (store_folder_read(store, folder + strlen(store->dir) + 1, &names, NULL) != MODEL_OK ||
+        names.n_names == 0)
         return MODEL_OK;
     struct store_blob *larger =
         realloc(blobs->blobs, (blobs->n_blobs + names.n_names) * sizeof *larger);
@@ -85,7 +83,7 @@ static model_status list_folder(const char *folder, struct store_blobs *blobs,
         char *path = path_join(folder, names.names[i]);
         if (path == NULL) {
             status = error_no_memory(err, "the store's blobs");
-        } else if (strlen(names.names[i]) == SHA256_HEX_BYTES - 1 && lstat(path, &info) == 0 &&
+        } else if (store_name_is_digest(names.names[i]) && lstat(path, &info) == 0 &&
                    S_ISREG(info.st_mode)) {
             struct store_blob *blob = &larger[blobs->n_blobs++];
             memcpy(blob->sha256, names.names[i], SHA256_HEX_BYTES);
@@ -113,12 +111,12 @@ model_status store_list_blobs(const struct store *store, struct store_blobs *ret
     char *parent = path_join(store->dir, "blobs/sha256");
     if (parent == NULL)
         return error_no_memory(err, "the store's blobs");
-    model_status status = dir_read(parent, &folders, err);
+    model_status status = store_folder_read(store, "blobs/sha256", &folders, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK;
     for (size_t i = 0; i < folders.n_names && status == MODEL_OK; i++) {
         char *folder = path_join(parent, folders.names[i]);
-        status = folder != NULL ? list_folder(folder, &blobs, err)
+        status = folder != NULL ? list_folder(store, folder, &blobs, err)
                                 : error_no_memory(err, "the store's blobs");
         free(folder);
     }

@@ -1,6 +1,7 @@
 /* weights.c - see weights.h: one file or the shards of an index become one table. weights_file.c opens
- * each. */
+ * each. A tensor is kept as 16 bytes beside its entry in the header, and becomes a view when it is asked for. */
 #include "weights.h"
+#include "dtype.h"
 #include "errors.h"
 #include "package_file.h"
 #include "weights_file.h"
@@ -18,40 +19,45 @@ struct weights {
     bool is_lazy;
     struct weights_file *files; /* (n_files) */
     size_t n_files;
-    struct model_tensor *views; /* (n_views), ordered by name */
-    size_t n_views;
-    struct string_map by_name;
+    struct weights_ref *refs; /* (n_refs), ordered by name */
+    size_t n_refs;
 };
 
 /* ---- the table */
 
-static int compare_views(const void *a, const void *b)
+static int compare_refs(const void *a, const void *b)
 {
-    return strcmp(((const struct model_tensor *)a)->name, ((const struct model_tensor *)b)->name);
+    return strcmp(((const struct weights_ref *)a)->entry->name,
+                  ((const struct weights_ref *)b)->entry->name);
+}
+
+/* NULL: there is none of this name. */
+static const struct weights_ref *find_ref(const struct weights *weights, const char *name)
+{
+    const struct safetensors_entry entry = {.name = name};
+    const struct weights_ref key = {.entry = &entry};
+    return weights->n_refs > 0
+               ? bsearch(&key, weights->refs, weights->n_refs, sizeof key, compare_refs)
+               : NULL;
 }
 
 static model_status build_table(struct weights *weights, struct model_error *err)
 {
-    size_t n_views = 0;
+    size_t n_refs = 0;
     for (size_t i = 0; i < weights->n_files; i++)
-        n_views += weights->files[i].header.n_entries;
-    weights->views = calloc(n_views + 1, sizeof *weights->views);
-    if (weights->views == NULL || string_map_init(&weights->by_name, n_views) != MODEL_OK)
+        n_refs += weights->files[i].header.n_entries;
+    weights->refs = calloc(n_refs + 1, sizeof *weights->refs);
+    if (weights->refs == NULL)
         return error_no_memory(err, "the table of weights");
     for (size_t i = 0; i < weights->n_files; i++) {
-        weights_file_views(&weights->files[i], weights->views + weights->n_views);
-        weights->n_views += weights->files[i].header.n_entries;
+        weights_file_refs(&weights->files[i], weights->refs + weights->n_refs);
+        weights->n_refs += weights->files[i].header.n_entries;
     }
-    qsort(weights->views, n_views, sizeof *weights->views, compare_views);
-    for (size_t i = 0; i < n_views; i++) {
-        const char *name = weights->views[i].name;
-        model_status status = string_map_add(&weights->by_name, name, strlen(name), (uint32_t)i);
-        if (status == MODEL_INVALID_ARGUMENT)
+    qsort(weights->refs, n_refs, sizeof *weights->refs, compare_refs);
+    for (size_t i = 1; i < n_refs; i++)
+        if (compare_refs(&weights->refs[i - 1], &weights->refs[i]) == 0)
             return error_set(err, MODEL_CORRUPT, "%s: tensor '%.*s' stands in two shards",
-                             weights->files[0].path, MAX_NAME_SHOWN, name);
-        if (status != MODEL_OK)
-            return error_no_memory(err, "the table of weights");
-    }
+                             weights->files[0].path, MAX_NAME_SHOWN, weights->refs[i].entry->name);
     return MODEL_OK;
 }
 
@@ -94,15 +100,13 @@ static model_status check_shard(const struct weights_index *index, const struct 
 static model_status check_complete(const struct weights *weights, const struct weights_index *index,
                                    const char *folder, struct model_error *err)
 {
-    for (size_t i = 0; i < index->shard_of.capacity; i++) {
-        const struct string_map_slot *slot = &index->shard_of.slots[i];
-        if (weights->n_views == index->shard_of.size)
-            break;
-        if (slot->key != NULL && string_map_find(&weights->by_name, slot->key, slot->key_bytes) < 0)
+    const struct string_map_slot *slot = NULL;
+    while (weights->n_refs != index->shard_of.size &&
+           (slot = string_map_next(&index->shard_of, slot)) != NULL)
+        if (find_ref(weights, slot->key) == NULL)
             return error_set(err, MODEL_CORRUPT, "%s/%s: tensor '%.*s' is not in %s, as %s says",
                              folder, index->shards[slot->value], MAX_NAME_SHOWN, slot->key,
                              index->shards[slot->value], WEIGHTS_INDEX_NAME);
-    }
     return MODEL_OK;
 }
 
@@ -250,45 +254,49 @@ void weights_destroy(struct weights *weights)
         return;
     for (size_t i = 0; i < weights->n_files; i++)
         weights_file_close(&weights->files[i]);
-    string_map_finish(&weights->by_name);
-    free(weights->views);
+    free(weights->refs);
     free(weights->files);
     free(weights);
 }
 
 size_t weights_count(const struct weights *weights)
 {
-    return weights->n_views;
+    return weights->n_refs;
 }
 
 /* The struct is its caller's, who may know fewer fields than we, or more: what both know is copied,
  * its struct_size stays. False, and nothing written, below the layout of 1.0. */
-static bool hand_out(const struct model_tensor *view, struct model_tensor *ret)
+static bool hand_out(const struct weights_ref *ref, struct model_tensor *ret)
 {
+    const struct safetensors_entry *entry = ref->entry;
+    struct model_tensor view;
     if (!MODEL_HAS(struct model_tensor, ret, reserved))
         return false;
+    tensor_init(&view, entry->name, entry->dtype, entry->rank, entry->shape,
+                (void *)(uintptr_t)ref->data);
+    view.flags = MODEL_TENSOR_READ_ONLY;
     size_t skipped = sizeof ret->struct_size;
-    size_t end = ret->struct_size < sizeof *view ? ret->struct_size : sizeof *view;
-    memcpy((char *)ret + skipped, (const char *)view + skipped, end - skipped);
+    size_t end = ret->struct_size < sizeof view ? ret->struct_size : sizeof view;
+    memcpy((char *)ret + skipped, (const char *)&view + skipped, end - skipped);
     return true;
 }
 
 void weights_at(const struct weights *weights, size_t index, struct model_tensor *ret)
 {
-    (void)hand_out(&weights->views[index], ret);
+    (void)hand_out(&weights->refs[index], ret);
 }
 
 model_status weights_find(const struct weights *weights, const char *name, struct model_tensor *ret)
 {
-    int64_t index = string_map_find(&weights->by_name, name, strlen(name));
-    if (index < 0)
+    const struct weights_ref *ref = find_ref(weights, name);
+    if (ref == NULL)
         return MODEL_NOT_FOUND;
-    return hand_out(&weights->views[index], ret) ? MODEL_OK : MODEL_INVALID_ARGUMENT;
+    return hand_out(ref, ret) ? MODEL_OK : MODEL_INVALID_ARGUMENT;
 }
 
 size_t weights_index(const struct weights *weights, const char *name)
 {
-    return (size_t)string_map_find(&weights->by_name, name, strlen(name));
+    return (size_t)(find_ref(weights, name) - weights->refs);
 }
 
 /* The file whose mapping a view is of; NULL: of a copy. */

@@ -123,19 +123,17 @@ void weights_file_close(struct weights_file *file)
     free(file->path);
 }
 
-void weights_file_views(const struct weights_file *file, struct model_tensor *ret)
+void weights_file_refs(const struct weights_file *file, struct weights_ref *ret)
 {
-    uint8_t *copy = file->copies;
+    const uint8_t *copy = file->copies;
     for (size_t i = 0; i < file->header.n_entries; i++) {
         const struct safetensors_entry *entry = &file->header.entries[i];
-        void *data = NULL;
+        ret[i] = (struct weights_ref){.entry = entry};
         if (lies_askew(entry)) {
-            data = copy;
+            ret[i].data = copy;
             copy += copy_bytes(entry);
         } else if (entry->size_bytes > 0) {
-            data = (void *)(uintptr_t)(file->map.data + entry->offset);
+            ret[i].data = file->map.data + entry->offset;
         }
-        tensor_init(&ret[i], entry->name, entry->dtype, entry->rank, entry->shape, data);
-        ret[i].flags = MODEL_TENSOR_READ_ONLY;
     }
 }

@@ -22,7 +22,13 @@ model_status weights_file_open(const struct archive *archive, bool is_lazy, char
                                struct weights_file *file, struct model_error *err);
 void weights_file_close(struct weights_file *file);
 
-/* Its tensors as read-only views into ret (header.n_entries), which live until it is closed. */
-void weights_file_views(const struct weights_file *file, struct model_tensor *ret);
+/* A tensor of a file: what its header says, and where its data lies. */
+struct weights_ref {
+    const struct safetensors_entry *entry;
+    const void *data; /* NULL without elements */
+};
+
+/* Its tensors into ret (header.n_entries), which live until it is closed. */
+void weights_file_refs(const struct weights_file *file, struct weights_ref *ret);
 
 #endif

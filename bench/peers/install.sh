@@ -1,17 +1,17 @@
 #!/bin/sh
-# Puts onnxruntime-node, whose package brings the CPU library for every platform, into
-# build/bench/node_modules; its install script would fetch GPU libraries, so it is skipped.
+# Puts onnxruntime-node, whose package brings the CPU library for every platform, and tokenizers, the Rust library,
+# into build/bench/node_modules; install scripts would fetch GPU libraries, so they are skipped.
 set -eu
 cd "$(dirname "$0")/../.."
 
 folder=${BUILD:-build}/bench
-[ -d "$folder/node_modules/onnxruntime-node" ] && exit 0
+[ -d "$folder/node_modules/onnxruntime-node" ] && [ -d "$folder/node_modules/tokenizers" ] && exit 0
 command -v npm >/dev/null 2>&1 || {
-    echo "install.sh: onnxruntime-node needs Node.js with npm" >&2
+    echo "install.sh: the peers need Node.js with npm" >&2
     exit 1
 }
 mkdir -p "$folder"
 cd "$folder"
 [ -f package.json ] || echo '{"private": true}' >package.json
 ONNXRUNTIME_NODE_INSTALL=skip npm install --ignore-scripts --no-package-lock --no-audit --no-fund \
-    onnxruntime-node >&2
+    onnxruntime-node tokenizers >&2

@@ -2,7 +2,7 @@
 //
 //   node ort.mjs MODULES_FOLDER FILE.onnx THREADS SPINNING(0|1)
 //
-// answers the commands of bench/bench.c on stdin: inputs OUTPUT FILE or prompt N FILE, run, output FILE. A
+// answers the commands of bench/bench.c on stdin: inputs OUTPUT FILE, prompt N FILE or steps N FILE, run, output FILE. A
 // decoder's graph has past_key_values.* inputs and present.* outputs; outputs become the next step's inputs as
 // they are. (This binding does not offer ONNX Runtime's I/O binding, which would spare copies of outputs.)
 import { createRequire } from 'node:module';
@@ -94,6 +94,24 @@ async function setPrompt(nTokens, file) {
     return 'ok';
 }
 
+// The last n ids, one by one: the logits behind each
+function setSteps(n, file) {
+    const ids = readSafetensors(file).input_ids.data, first = ids.length - n;
+    compute = async () => {
+        const all = [];
+        let past = presentAsPast(await step(ids.slice(0, first), 0, emptyPast()));
+        for (let i = first; i < ids.length; i++) {
+            const outputs = await step(ids.slice(i, i + 1), i, past);
+            all.push(outputs.logits.data.slice());
+            past = presentAsPast(outputs);
+        }
+        const logits = new Float32Array(all.length * all[0].length);
+        all.forEach((row, i) => logits.set(row, i * row.length));
+        return logits;
+    };
+    return 'ok';
+}
+
 function setInputs(output, file) {
     const inputs = readSafetensors(file);
     if (pastNames.length > 0) { // of a decoder: the logits behind the last position
@@ -121,6 +139,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const [command, ...words] = line.split(' ');
     const answer = command === 'inputs' ? setInputs(words[0], words[1])
         : command === 'prompt' ? await setPrompt(Number(words[0]), words[1])
+        : command === 'steps' ? setSteps(Number(words[0]), words[1])
         : command === 'run' ? await run()
         : command === 'output' ? writeOutput(words[0])
         : `error unknown command '${command}'`;

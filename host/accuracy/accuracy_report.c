@@ -139,6 +139,7 @@ char *accuracy_report_print(const struct accuracy_report *report)
         add_text(root, &texts[i], report);
     (void)json_add_number(root, "created_s", (double)report->created_s);
     (void)json_add_number(root, "samples", (double)report->samples);
+    (void)json_add_bool(root, "few_samples", report->samples < ACCURACY_FEW_SAMPLES);
     for (size_t i = 0; i < N_ROWS(numbers); i++)
         add_number(root, &numbers[i], report);
     if (has_perplexity(report))
@@ -225,6 +226,11 @@ model_status accuracy_report_parse(const char *text, size_t size_bytes, const ch
 
 /* ---- in the store */
 
+char *accuracy_report_folder(const char *store_dir)
+{
+    return path_join(store_dir, "accuracy");
+}
+
 char *accuracy_report_path(const char *store_dir, const char *key)
 {
     return text_format("%s/accuracy/%s.json", store_dir, key);
@@ -248,7 +254,7 @@ model_status accuracy_report_save(const char *store_dir, const struct accuracy_r
                                   struct model_error *err)
 {
     char *path = accuracy_report_path(store_dir, report->key);
-    char *dir = path_join(store_dir, "accuracy");
+    char *dir = accuracy_report_folder(store_dir);
     model_status status = path == NULL || dir == NULL
                               ? error_no_memory(err, "a path")
                               : accuracy_report_write(dir, path_base(path), report, err);

@@ -4,7 +4,7 @@
  *
  *   <store>/accuracy/<key>.json
  *   {"format_version":1, "key":"...", "dtype":"int8", "plugin":"bert", "plugin_version":"1.0.0", "host_version":"0.1.0",
- *    "created_s":1795276800, "inputs":"texts", "samples":12, "cosine":0.9991, "worst_output":"logits", "max_abs":0.31,
+ *    "created_s":1795276800, "inputs":"texts", "samples":12, "few_samples":false, "cosine":0.9991, "worst_output":"logits", "max_abs":0.31,
  *    "top1_agreement":0.98, "perplexity_f32":21.3, "perplexity":21.6,
  *    "budget":{"max_cosine_loss":0.005, "max_perplexity_change":null}, "passed":true}
  *
@@ -19,6 +19,7 @@
 
 #define ACCURACY_REPORT_FORMAT_VERSION 1
 #define ACCURACY_NOT_MEASURED          (-1.0)
+#define ACCURACY_FEW_SAMPLES           8 /* fewer are said to be few: "few_samples" */
 
 /* What may be lost. */
 struct accuracy_budget {
@@ -56,7 +57,8 @@ char *accuracy_report_print(const struct accuracy_report *report);
 model_status accuracy_report_parse(const char *text, size_t size_bytes, const char *what,
                                    struct accuracy_report *ret, struct model_error *err);
 
-/* Where the store has the report of a key, to be freed; NULL without memory. */
+/* Where the store has its reports, and that of a key, to be freed; NULL without memory. */
+char *accuracy_report_folder(const char *store_dir);
 char *accuracy_report_path(const char *store_dir, const char *key);
 /* Writes it into a folder, which is made, atomically. */
 model_status accuracy_report_write(const char *dir, const char *name,

@@ -9,11 +9,13 @@
 #include "schema.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #define DEFAULT_SECONDS 5
+#define DEFAULT_TOKENS  128
 #define MS(ns)          ((double)(ns) / 1e6)
 
 const char cmd_bench_help[] =
@@ -21,7 +23,8 @@ const char cmd_bench_help[] =
     "Measures how long calls of a package (a name in the store, a folder, or a file .mhp) take, with\n"
     "inputs made from the model's own description, and what it takes to load. Nothing else should run\n"
     "meanwhile.\n\n"
-    "  --tokens N           of each text, as far as the model takes them (default 128)\n"
+    "  --tokens N           of each text, as far as the model takes them (default 128); a warning says\n"
+    "                       what was measured instead\n"
     "  --batch N            texts or pictures in one call (default 1)\n"
     "  --image WxH          size of pictures, within what the model takes (default 224x224)\n"
     "  --new-tokens N       generate so many tokens behind a prompt of --tokens, greedily, and measure\n"
@@ -52,7 +55,7 @@ struct bench_command {
     const char *image, *output_names_text;
     char *names_memory;
     const char *output_names[SCHEMA_MAX_TENSORS];
-    int64_t seconds;
+    int64_t seconds, tokens; /* tokens: as given, 0: not */
     bool as_json;
 };
 
@@ -97,7 +100,7 @@ static bool parse(struct bench_command *bench, int argc, char **argv)
     struct measured_package *measured = &bench->measured;
     struct bench_options *run = &bench->options;
     const struct command_option options[] = {
-        {"tokens", .integer = &run->tokens, .min = 1, .max = 1 << 20},
+        {"tokens", .integer = &bench->tokens, .min = 1, .max = 1 << 20},
         {"batch", .integer = &run->batch, .min = 1, .max = 65536},
         {"image", .text = &bench->image},
         {"new-tokens", .integer = &run->n_new_tokens, .min = 2, .max = 1 << 20},
@@ -126,6 +129,7 @@ static bool parse(struct bench_command *bench, int argc, char **argv)
         return command_usage(argv[0], "--output-names does not go with --new-tokens") == 0;
     measured->package = argv[optind];
     measured->command = argv[0];
+    run->tokens = bench->tokens > 0 ? bench->tokens : DEFAULT_TOKENS;
     run->seconds_ns = (bench->seconds > 0 ? bench->seconds : DEFAULT_SECONDS) * 1000000000ll;
     return take_image(bench, argv[0]) && take_names(bench, argv[0]) && measured_check(measured);
 }
@@ -213,6 +217,28 @@ static void add_rates(json_node *root, const struct bench_command *bench,
     }
 }
 
+/* Sizes that were asked for and are not what was measured. */
+static void warn_of_sizes(const struct bench_command *bench, const struct bench_result *run)
+{
+    const struct bench_options *asked = &bench->options;
+    const char *command = bench->measured.command;
+    if (bench->tokens > 0 && run->tokens < 0 && run->height >= 0)
+        (void)fprintf(stderr, "modelhost %s: --tokens is not used: the model takes pictures\n",
+                      command);
+    if (bench->tokens > 0 && run->tokens >= 0 && run->tokens != bench->tokens)
+        (void)fprintf(
+            stderr, "modelhost %s: --tokens is %lld, the model takes %lld: measured with %lld\n",
+            command, (long long)bench->tokens, (long long)run->tokens, (long long)run->tokens);
+    if (bench->image != NULL && run->height < 0)
+        (void)fprintf(stderr, "modelhost %s: --image is not used: the model takes no pictures\n",
+                      command);
+    if (bench->image != NULL && run->height >= 0 &&
+        (run->height != asked->height || run->width != asked->width))
+        (void)fprintf(
+            stderr, "modelhost %s: --image is %s, the model takes %lldx%lld: measured with that\n",
+            command, bench->image, (long long)run->width, (long long)run->height);
+}
+
 /* What is known while the model is open. */
 static json_node *make_report(const struct bench_command *bench, struct modelhost_model *model,
                               struct bench_numbers *numbers)
@@ -286,6 +312,7 @@ static model_status measure(struct bench_command *bench, json_node **ret, struct
     if (status == MODEL_OK)
         status = model_files_list(model.model, &files, err);
     if (status == MODEL_OK) {
+        warn_of_sizes(bench, &numbers.run);
         measure_peak(threads, &numbers);
         report = make_report(bench, model.model, &numbers);
     }
@@ -306,7 +333,7 @@ static model_status measure(struct bench_command *bench, json_node **ret, struct
 int cmd_bench(int argc, char **argv)
 {
     struct bench_command bench = {
-        .options = {.batch = 1, .tokens = 128, .n_warmup = 3, .interrupted = command_interrupted}};
+        .options = {.batch = 1, .n_warmup = 3, .interrupted = command_interrupted}};
     struct model_error err = MODEL_ERROR_INIT;
     json_node *report = NULL;
     bench.measured.assignments.values =

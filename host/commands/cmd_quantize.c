@@ -153,6 +153,8 @@ static model_status add_text_file(const struct quantize_command *quantize,
     if (status == MODEL_OK)
         status = sample_set_add_text(set, model, text.data != NULL ? text.data : "", text.size,
                                      quantize->n_tokens, err);
+    if (status == MODEL_INVALID_ARGUMENT)
+        error_prefix(err, "%s", path);
     buffer_finish(&text);
     return status;
 }
@@ -174,11 +176,14 @@ static model_status add_image_files(const struct quantize_command *quantize,
 static model_status add_own(const struct quantize_command *quantize, struct modelhost_model *model,
                             struct sample_set *set, struct model_error *err)
 {
+    struct model_error why = MODEL_ERROR_INIT;
     char *path = path_join(model->package.dir, "reference.safetensors");
-    const bool is_there = path != NULL && model->package.archive == NULL && path_is_file(path) &&
-                          sample_set_add_tensors(set, model, path, NULL) == MODEL_OK;
+    const bool is_there = path != NULL && model->package.archive == NULL && path_is_file(path);
+    const bool is_taken = is_there && sample_set_add_tensors(set, model, path, &why) == MODEL_OK;
+    if (is_there && !is_taken)
+        command_warn("%s is not used, inputs are made instead: %s", path, why.message);
     free(path);
-    if (is_there) {
+    if (is_taken) {
         set->source = "reference";
         return MODEL_OK;
     }

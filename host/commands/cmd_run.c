@@ -58,6 +58,7 @@ const char cmd_run_help[] =
     "  --backend A,B        backends of the package to use, in order of preference (default: those that\n"
     "                       it has, cpu first)\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
+    "  --pin-threads        keep them on processors of their own\n"
     "  --config FILE        options of host and model, see `modelhost config keys`; options here go\n"
     "                       over them\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
@@ -133,6 +134,8 @@ static void take_options(const struct run_command *run, struct modelhost_options
         options->plugin_path = run->places.plugin_path;
     if (run->threads > 0)
         options->threads = (uint32_t)run->threads;
+    if (run->pin_threads)
+        options->pin_threads = 1;
     if (run->verbosity != 0)
         options->log_level = run->verbosity < 0 ? MODEL_LOG_ERROR : MODEL_LOG_DEBUG;
     (void)command_set_policy("run", run->load_policy, options); /* was checked, */

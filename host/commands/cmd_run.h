@@ -22,7 +22,7 @@ struct run_command {
     const char *load_policy;         /* "any", "conformant", or NULL: not given */
     struct command_list assignments; /* of --set; values owned */
     struct command_loading loading;
-    bool truncate, describe, as_json, quiet, verbose;
+    bool truncate, describe, as_json, quiet, verbose, pin_threads;
     bool stateful; /* the pairs are pieces of one stream */
     int verbosity; /* -1 quiet, 0, 1 verbose */
     struct command_places places;

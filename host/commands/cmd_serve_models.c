@@ -51,6 +51,7 @@ const char cmd_serve_models_help[] =
     "  --set KEY=VALUE      any option of host or models, as in --config; may be given several times\n"
     "  --lanes N            requests that run at the same time (default: 1)\n"
     "  --threads N          threads of each (default: all that this process may use, shared out)\n"
+    "  --pin-threads        keep those of each lane on processors of their own; not those of workers\n"
     "  --log-format FORMAT  text or json: how log lines on standard error look (default text)\n"
     "  --store DIR          default: MODELHOST_STORE, or ~/.cache/modelhost\n"
     "  --plugin-path DIRS   where to look when a package brings no plugin\n"
@@ -64,7 +65,7 @@ struct serve_command {
         kill_grace_ms, load_timeout_ms;
     struct command_list assignments; /* of --set; values owned */
     struct command_loading loading;
-    bool quiet, verbose;
+    bool quiet, verbose, pin_threads;
     struct modelhost *modelhost;
     struct served_model *models; /* (n_models) */
     char **names;                /* (n_models) */
@@ -189,6 +190,8 @@ static model_status open_host(struct serve_command *command, const struct modelh
         options.lanes = (uint32_t)command->lanes;
     if (command->threads > 0)
         options.threads = (uint32_t)command->threads;
+    if (command->pin_threads)
+        options.pin_threads = 1;
     if (command->quiet || command->verbose)
         options.log_level = log_level(command);
     (void)command_log("serve", command->log_format, &options); /* was checked */
@@ -346,6 +349,7 @@ int cmd_serve_models(int argc, char **argv)
         {"set", .list = &command.assignments},
         {"lanes", .integer = &command.lanes, .min = 1, .max = 1024},
         {"threads", .integer = &command.threads, .min = 1, .max = 1024},
+        {"pin-threads", .flag = &command.pin_threads},
         {"store", .text = &command.places.store_dir},
         {"plugin-path", .text = &command.places.plugin_path},
         {"quiet", .flag = &command.quiet, .letter = 'q'},

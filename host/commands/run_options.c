@@ -281,6 +281,12 @@ static bool take_package(struct run_command *run, int argc, char **argv)
     return true;
 }
 
+static void set_defaults(struct run_command *run)
+{
+    run->generation = (struct modelhost_generation)MODELHOST_GENERATION_INIT;
+    run->top_k = -1;
+}
+
 bool run_options_read(struct run_command *run, int argc, char **argv)
 {
     struct modelhost_generation *g = &run->generation;
@@ -334,6 +340,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"load-policy", .text = &run->load_policy, .group = EVERY},
         {"set", .list = &run->assignments, .group = EVERY},
         {"threads", .text = &run->threads_text, .group = EVERY},
+        {"pin-threads", .flag = &run->pin_threads, .group = EVERY},
         {"config", .text = &run->config_path, .group = EVERY},
         {"metrics", .text = &run->metrics_path, .group = EVERY},
         {"log-format", .text = &run->log_format, .group = EVERY},
@@ -344,8 +351,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {.name = NULL},
     };
     uint64_t given = 0;
-    *g = (struct modelhost_generation)MODELHOST_GENERATION_INIT;
-    run->top_k = -1;
+    set_defaults(run);
     if (!make_lists(run, (size_t)argc + 1))
         return command_usage(argv[0], "out of memory") == 0;
     if (!command_read_options_given(argc, argv, options, &given) || !take_threads(run, argv[0]) ||

@@ -31,6 +31,7 @@ struct generation {
     struct sequence *sequences;      /* (n_prompts * num_sequences) */
     uint32_t n_sequences;            /* that were begun; [first_running, n_sequences) run */
     uint32_t first_running;
+    uint32_t n_steps;       /* behind prompts */
     struct reaper_item end; /* of an instance that nobody wants any more */
     void (*on_token)(void *context, const struct modelhost_token *token);
     void *context;

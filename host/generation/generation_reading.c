@@ -25,13 +25,20 @@ model_status window_slide(const struct generation_run *run, struct sequence *seq
                               : MODEL_OK;
 }
 
+/* How much of a window a slot may have read before: what is left is read as all of it would be. */
+static size_t reusable_length(const struct generation_run *run, const struct sequence *sequence)
+{
+    const size_t n = window_length(sequence), min_rows = run->instance->min_rows;
+    return n > min_rows ? n - min_rows : 0;
+}
+
 model_status window_begin(const struct generation_run *run, struct sequence *sequence,
                           struct model_error *err)
 {
     if (run->model->max_slots == 0)
         return MODEL_OK;
     model_status status = hosted_instance_take_slot(
-        run->instance, sequence->ids + sequence->first_read, window_length(sequence) - 1,
+        run->instance, sequence->ids + sequence->first_read, reusable_length(run, sequence),
         &sequence->slot, &sequence->n_read, err);
     sequence->has_slot = status == MODEL_OK;
     return status;
@@ -44,12 +51,22 @@ void window_end(const struct generation_run *run, struct sequence *sequence)
     sequence->has_slot = false;
 }
 
+/* Of n_left > 0 tokens: none that is read later has fewer than min_rows. */
+static size_t piece_length(const struct generation_run *run, size_t n_left)
+{
+    const size_t min_rows = run->instance->min_rows;
+    const size_t n = run->piece_tokens > min_rows ? run->piece_tokens : min_rows;
+    if (n_left <= n || n_left >= n + min_rows)
+        return n_left < n ? n_left : n;
+    return n_left >= 2 * min_rows ? n_left - min_rows : n_left;
+}
+
 static model_status read_piece(const struct generation_run *run, struct sequence *sequence,
                                struct logits *ret, struct model_error *err)
 {
     int64_t *ids = sequence->ids + sequence->first_read + sequence->n_read;
     const size_t n_left = window_length(sequence) - sequence->n_read;
-    const size_t n = n_left < run->piece_tokens ? n_left : run->piece_tokens;
+    const size_t n = piece_length(run, n_left);
     model_status status = generation_call(run, ids, 1, n, &sequence->slot, false, ret, err);
     if (status != MODEL_OK)
         return status;

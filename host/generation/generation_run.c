@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define PREFILL_TOKENS 256 /* of a prompt in one call, where nobody said */
+#define TURN_STEPS     16  /* behind prompts: about what a piece of one takes */
 #define CACHED_SLOTS   4   /* that hold what was read, where nobody said */
 
 /* The next n of them. */
@@ -80,6 +81,17 @@ static void end_sequences(struct generation *generation)
         sampler_finish(&generation->sequences[generation->first_running].sampler);
 }
 
+/* Whether others have their turn now: behind a piece of a prompt, and behind so many steps; who has not begun need not
+ * wait for more than a step. */
+static bool gives_way(struct generation *generation, bool is_running, bool has_more)
+{
+    if (!is_running)
+        return false;
+    const bool is_over = has_more || ++generation->n_steps % TURN_STEPS == 0;
+    return lane_may_suspend(generation->request,
+                            is_over ? LANE_TURN_OF_ANYBODY : LANE_TURN_OF_NEW_ONES);
+}
+
 /* Runs all sequences, a few at a time, to their ends, or until others have their turn. */
 static model_status run_sequences(struct generation *generation, bool *ret_suspended,
                                   struct model_error *err)
@@ -102,10 +114,9 @@ static model_status run_sequences(struct generation *generation, bool *ret_suspe
                                      generation->n_sequences - first, &is_running, &has_more, err);
         if (status == MODEL_OK && !is_running)
             end_sequences(generation);
-        if (status == MODEL_OK && has_more && lane_may_suspend(generation->request)) {
-            *ret_suspended = true;
+        *ret_suspended = status == MODEL_OK && gives_way(generation, is_running, has_more);
+        if (*ret_suspended)
             break;
-        }
     }
     return status;
 }

@@ -3,14 +3,13 @@
  * sums of 8-bit values fit 32 bits. [any-thread] */
 #include "image_resize.h"
 #include "errors.h"
+#include "image_resample.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FRACTION_BITS 22
-#define HALF          (1 << (FRACTION_BITS - 1))
-#define PI            3.14159265358979323846
+#define PI 3.14159265358979323846
 
 /* ---- the filters: weight at distance x, in units of the larger of the two pixel sizes */
 
@@ -65,25 +64,16 @@ static const struct {
 
 /* ---- taps of one direction */
 
-struct run {
-    uint32_t first, count; /* input pixels */
-};
-
-struct taps {
-    struct run *runs; /* (n) */
-    int32_t *weights; /* (n, max_count) */
-    uint32_t n, max_count;
-};
-
 static void finish_taps(struct taps *taps)
 {
     free(taps->runs);
     free(taps->weights);
+    free(taps->pairs);
 }
 
 static int32_t to_fixed(double weight)
 {
-    const double scaled = weight * (1 << FRACTION_BITS);
+    const double scaled = weight * (1 << RESAMPLE_FRACTION_BITS);
     return (int32_t)(scaled < 0.0 ? scaled - 0.5 : scaled + 0.5);
 }
 
@@ -126,6 +116,8 @@ static model_status make_taps(uint32_t in_size, uint32_t out_size, uint32_t star
         make_run(&taps, i, filter, ((double)(start + i) + 0.5) * scale, stretch, in_size, exact);
     free(exact);
     if (status == MODEL_OK)
+        status = taps_pair(&taps, err);
+    if (status == MODEL_OK)
         *ret = taps;
     else
         finish_taps(&taps);
@@ -134,66 +126,25 @@ static model_status make_taps(uint32_t in_size, uint32_t out_size, uint32_t star
 
 /* ---- the two passes */
 
-static uint8_t to_byte(int32_t sum)
-{
-    const int32_t value = sum >> FRACTION_BITS;
-    return value < 0 ? 0 : value > 255 ? 255 : (uint8_t)value;
-}
-
-/* One row: (in_width, 3) -> (columns->n, 3) */
-static void resample_row(const uint8_t *from, const struct taps *columns, uint8_t *to)
-{
-    for (uint32_t x = 0; x < columns->n; x++, to += 3) {
-        const int32_t *weights = columns->weights + (size_t)x * columns->max_count;
-        const uint8_t *pixel = from + (size_t)columns->runs[x].first * 3;
-        int32_t r = HALF, g = HALF, b = HALF;
-        for (uint32_t i = 0; i < columns->runs[x].count; i++, pixel += 3) {
-            r += pixel[0] * weights[i];
-            g += pixel[1] * weights[i];
-            b += pixel[2] * weights[i];
-        }
-        to[0] = to_byte(r);
-        to[1] = to_byte(g);
-        to[2] = to_byte(b);
-    }
-}
-
-/* One row out of many: sums is room for n_values. */
-static void resample_column(const uint8_t *from, size_t n_values, const int32_t *weights,
-                            uint32_t count, int32_t *sums, uint8_t *to)
-{
-    for (size_t k = 0; k < n_values; k++)
-        sums[k] = HALF;
-    for (uint32_t i = 0; i < count; i++, from += n_values)
-        for (size_t k = 0; k < n_values; k++)
-            sums[k] += from[k] * weights[i];
-    for (size_t k = 0; k < n_values; k++)
-        to[k] = to_byte(sums[k]);
-}
-
 /* Rows [first, first + between->height) of the picture, resampled to the columns. */
 static void run_rows(const struct image *image, uint32_t first, const struct taps *columns,
                      struct image *between)
 {
     const size_t in_bytes = (size_t)image->width * 3, out_bytes = (size_t)between->width * 3;
-    for (uint32_t y = 0; y < between->height; y++)
+    for (uint32_t y = 0; y < between->height; y++) {
+        const size_t behind = (image->height - first - y - 1) * in_bytes;
         resample_row(image->pixels + (first + y) * in_bytes, columns,
-                     between->pixels + y * out_bytes);
+                     behind >= RESAMPLE_SLACK_BYTES, between->pixels + y * out_bytes);
+    }
 }
 
-static model_status run_columns(const struct image *between, uint32_t first,
-                                const struct taps *rows, struct image *out, struct model_error *err)
+static void run_columns(const struct image *between, uint32_t first, const struct taps *rows,
+                        struct image *out)
 {
     const size_t n_values = (size_t)out->width * 3;
-    int32_t *sums = calloc(n_values, sizeof *sums);
-    if (sums == NULL)
-        return error_no_memory(err, "resizing");
     for (uint32_t y = 0; y < out->height; y++)
-        resample_column(between->pixels + (rows->runs[y].first - first) * n_values, n_values,
-                        rows->weights + (size_t)y * rows->max_count, rows->runs[y].count, sums,
-                        out->pixels + y * n_values);
-    free(sums);
-    return MODEL_OK;
+        resample_column(between->pixels + (rows->runs[y].first - first) * n_values, n_values, rows,
+                        y, out->pixels + y * n_values);
 }
 
 static model_status check_memory(uint64_t width, uint64_t height, struct model_error *err)
@@ -216,7 +167,7 @@ static model_status resample(const struct image *image, const struct taps *colum
         status = image_allocate(columns->n, last.first + last.count - first, &between, err);
     if (status == MODEL_OK) {
         run_rows(image, first, columns, &between);
-        status = run_columns(&between, first, rows, out, err);
+        run_columns(&between, first, rows, out);
     }
     image_finish(&between);
     return status;

@@ -7,6 +7,7 @@
 #include "execute.h"
 #include "lane_lost.h"
 #include "lane_pipeline.h"
+#include "lane_place.h"
 #include "lane_suspend.h"
 #include "loaded_model.h"
 #include "parallel.h"
@@ -100,8 +101,12 @@ void lane_begin(struct lane *lane, struct modelhost_request *request)
     lane->given_up_ns = 0;
     scheduler->n_busy++;
     lane_progress_mark(&request->progress, 1, now_ns);
-    if (lane_watchdog_relief_ns(&request->progress, estimated_run_ns) < scheduler->watch_ns)
+    const int64_t relief_ns = lane_watchdog_relief_ns(&request->progress, estimated_run_ns);
+    if (relief_ns < scheduler->watch_ns) {
+        scheduler->watch_ns =
+            relief_ns; /* here: a short call is over when the loop comes to look */
         scheduler_loop_wake(scheduler);
+    }
 }
 
 model_status lane_execute(struct lane *lane, struct modelhost_result **ret_result,
@@ -382,6 +387,7 @@ static void serve(void *argument)
     struct scheduler *scheduler = lane->scheduler;
     struct lane_remains remains = {NULL, NULL};
     parallel_adopt_thread(scheduler->options.threads);
+    lane_pin(lane);
     uv_mutex_lock(&scheduler->mutex);
     while (!scheduler->stopping && !lane->is_abandoned && !lane->is_relieved) {
         int64_t run_at_ns = INT64_MAX;
@@ -418,6 +424,7 @@ model_status lane_start(struct scheduler *scheduler, struct model_error *err)
     }
     wait_spin_init(&lane->spin, scheduler->options.n_cpus);
     uv_mutex_lock(&scheduler->mutex);
+    lane->place = lane_find_place(scheduler);
     lane_link(scheduler, lane);
     const int code = uv_thread_create(&lane->thread, lane_main, lane);
     if (code != 0)

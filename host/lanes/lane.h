@@ -26,6 +26,7 @@ struct lane {
     bool is_direct;                     /* a caller's thread, for one call */
     bool is_abandoned;
     bool is_relieved; /* another one has its place */
+    uint32_t place;   /* among the scheduler's lanes, for pinning; a caller's thread has none */
     bool is_late;     /* reported by the watchdog; until the call ends */
     uv_thread_t thread;
 };

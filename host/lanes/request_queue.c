@@ -71,20 +71,42 @@ bool request_queue_is_full(const struct request_queue *queue)
     return (uint64_t)queue->n_requests + queue->n_held >= queue->max_requests;
 }
 
-model_status request_queue_add(struct request_queue *queue, struct modelhost_request *request)
+/* Behind `previous`, which is in its group; NULL: before all. */
+static void link_request(struct request_queue *queue, struct request_group *group,
+                         struct modelhost_request *previous, struct modelhost_request *request)
 {
-    struct request_group *group = find_group(request->model, request->priority);
-    if (group == NULL)
-        group = open_group(queue, request->model, request->priority);
-    if (group == NULL)
-        return MODEL_OUT_OF_MEMORY;
+    struct modelhost_request **link = previous != NULL ? &previous->next : &group->first;
     request->group = group;
-    request->previous = group->last;
-    request->next = NULL;
-    *(group->last != NULL ? &group->last->next : &group->first) = request;
-    group->last = request;
+    request->previous = previous;
+    request->next = *link;
+    *(request->next != NULL ? &request->next->previous : &group->last) = request;
+    *link = request;
     group->n_requests++;
     queue->n_requests++;
+}
+
+static struct request_group *group_of(struct request_queue *queue,
+                                      const struct modelhost_request *request)
+{
+    struct request_group *group = find_group(request->model, request->priority);
+    return group != NULL ? group : open_group(queue, request->model, request->priority);
+}
+
+model_status request_queue_add(struct request_queue *queue, struct modelhost_request *request)
+{
+    struct request_group *group = group_of(queue, request);
+    if (group == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    link_request(queue, group, group->last, request);
+    return MODEL_OK;
+}
+
+model_status request_queue_add_first(struct request_queue *queue, struct modelhost_request *request)
+{
+    struct request_group *group = group_of(queue, request);
+    if (group == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    link_request(queue, group, NULL, request);
     return MODEL_OK;
 }
 

@@ -33,6 +33,9 @@ bool request_queue_is_full(const struct request_queue *queue);
 /* At the end of its group, for which request->model and ->priority stand. Not into a full queue.
  * MODEL_OUT_OF_MEMORY leaves the queue as it was. */
 model_status request_queue_add(struct request_queue *queue, struct modelhost_request *request);
+/* The same at the beginning of its group. */
+model_status request_queue_add_first(struct request_queue *queue,
+                                     struct modelhost_request *request);
 /* Whose turn it is, or NULL. */
 struct modelhost_request *request_queue_first(const struct request_queue *queue);
 /* Takes out n > 0 of one group; the next turn is another model's of this priority, if one waits. */

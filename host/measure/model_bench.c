@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "made_inputs.h"
 #include "plugin_counters.h"
+#include "token_steps.h"
 
 #include <string.h>
 
@@ -17,7 +18,7 @@ struct bench {
     struct bench_result *result;
     struct made_inputs *inputs;
     /* Of the generating call that runs. [lane-thread] */
-    int64_t last_token_ns;
+    struct token_steps steps;
     bool counts;
     model_status token_status;
     struct model_error token_err;
@@ -102,12 +103,11 @@ static void take_token(void *context, const struct modelhost_token *token)
 {
     struct bench *bench = context;
     const int64_t now_ns = clock_now_ns();
-    if (token->prompt != 0 || token->sequence != 0 || token->token_id < 0)
+    if (token->token_id < 0)
         return;
-    if (bench->last_token_ns > 0 && bench->counts && bench->token_status == MODEL_OK)
-        bench->token_status =
-            run_times_add(&bench->result->steps, now_ns - bench->last_token_ns, &bench->token_err);
-    bench->last_token_ns = now_ns;
+    const int64_t step_ns = token_steps_take(&bench->steps, token->prompt, now_ns);
+    if (step_ns >= 0 && bench->counts && bench->token_status == MODEL_OK)
+        bench->token_status = run_times_add(&bench->result->steps, step_ns, &bench->token_err);
 }
 
 static model_status generate(struct bench *bench, struct model_error *err)
@@ -130,7 +130,7 @@ static model_status generate(struct bench *bench, struct model_error *err)
                                  : MODELHOST_SPECULATION_OFF; /* a step is a token */
     generation.on_token = take_token;
     generation.context = bench;
-    bench->last_token_ns = 0;
+    bench->steps = (struct token_steps){0};
     const int64_t start_ns = clock_now_ns();
     model_status status =
         modelhost_generate(bench->model, prompts, n, &generation, NULL, &result, err);

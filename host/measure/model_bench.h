@@ -24,7 +24,7 @@ struct bench_options {
 
 struct bench_result {
     struct run_times calls; /* of each counted call */
-    struct run_times steps; /* generating: between one token of the first sequence and the next */
+    struct run_times steps; /* generating: of the first prompt, token_steps.h */
     int64_t batch;          /* as they came to be, -1: the model has no such dimension */
     int64_t tokens;         /* of an item's input_ids */
     int64_t height, width;

@@ -45,6 +45,15 @@ static bool add_window(struct made_inputs *inputs, const struct model_descriptio
     return true;
 }
 
+/* Special tokens alone say nothing of a model. */
+static bool has_text(const struct encoding *encoding)
+{
+    for (size_t i = 0; i < encoding->n_tokens; i++)
+        if (encoding->special_mask[i] == 0)
+            return true;
+    return false;
+}
+
 static model_status add_encoding(struct sample_set *set, const struct modelhost_model *model,
                                  const struct encoding *encoding, struct model_error *err)
 {
@@ -83,6 +92,9 @@ model_status sample_set_add_text(struct sample_set *set, struct modelhost_model 
         .padding = TOKENIZER_OFF};
     status =
         tokenizer_encode(pipeline->tokenizer, text, text_bytes, NULL, 0, &options, &encoding, err);
+    if (status == MODEL_OK && !has_text(&encoding))
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "the text has no tokens, nothing can be measured with it");
     if (status == MODEL_OK)
         status = add_encoding(set, model, &encoding, err);
     encoding_finish(&encoding);

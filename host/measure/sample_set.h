@@ -16,7 +16,7 @@ struct sample_set {
 };
 
 /* A text in pieces of at most n_tokens tokens, as far as the model takes them, special ones included. MODEL_NOT_FOUND: the
- * package has no tokenizer; MODEL_UNSUPPORTED: the model takes no ids. */
+ * package has no tokenizer; MODEL_UNSUPPORTED: the model takes no ids; MODEL_INVALID_ARGUMENT: a text without tokens. */
 model_status sample_set_add_text(struct sample_set *set, struct modelhost_model *model,
                                  const char *text, size_t text_bytes, int64_t n_tokens,
                                  struct model_error *err);

@@ -3,6 +3,7 @@
 #include "model_prepared.h"
 #include "errors.h"
 #include "host.h"
+#include "prepared_machine.h"
 
 #include <string.h>
 
@@ -37,6 +38,9 @@ static void make_key(const struct modelhost_model *model, const struct weights *
         log_write(model->log, MODEL_LOG_DEBUG, "prepared weights are not kept: %s", err.message);
         ret_key[0] = '\0';
     }
+    if (ret_key[0] != '\0' &&
+        prepared_machine_key(ret_key, prepared_machine(), ret_key) != MODEL_OK)
+        ret_key[0] = '\0';
 }
 
 void model_prepared_begin(struct modelhost_model *model, struct prepared_ends *ends)

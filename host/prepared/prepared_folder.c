@@ -26,7 +26,7 @@
 #define MTIME st_mtim
 #endif
 
-#define DRAFT_PREFIX '.'
+#define DRAFT_PREFIX ".draft-"
 #define MAX_FILES    100000 /* more are somebody's joke: they are left alone */
 
 static uint64_t bound(const struct prepared_folder *folder)
@@ -46,12 +46,12 @@ static const char *why_not(const struct prepared_folder *folder, int fd)
 {
     struct stat file;
     if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode))
-        return "is not a regular file";
+        return "it is not a regular file";
     if (file.st_uid != geteuid() && file.st_uid != 0)
-        return "belongs to another user";
+        return "it belongs to another user";
     if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return "may be written to by others";
-    return (uint64_t)file.st_size > bound(folder) ? "is larger than prepared_max_bytes" : NULL;
+        return "it may be written to by others";
+    return (uint64_t)file.st_size > bound(folder) ? "it is larger than prepared_max_bytes" : NULL;
 }
 
 int prepared_folder_open(const struct prepared_folder *folder, const char *key)
@@ -60,10 +60,11 @@ int prepared_folder_open(const struct prepared_folder *folder, const char *key)
     char *path = folder->store_dir != NULL ? path_of(folder, key) : NULL;
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
     const char *why = fd >= 0                           ? why_not(folder, fd)
+                      : path != NULL && errno == ELOOP  ? "it is a symbolic link"
                       : path != NULL && errno != ENOENT ? strerror(errno)
                                                         : NULL;
     if (why != NULL)
-        log_write(folder->log, MODEL_LOG_DEBUG, "%s is not used: it %s", path, why);
+        log_write(folder->log, MODEL_LOG_DEBUG, "%s is not used: %s", path, why);
     if (fd >= 0 && why != NULL) {
         (void)close(fd);
         fd = -1;
@@ -97,13 +98,28 @@ static int by_use(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* What we have made; a store may be others', too, and have their files. */
+static bool is_ours(const char *name)
+{
+    return (strlen(name) == SHA256_HEX_BYTES - 1 &&
+            strspn(name, "0123456789abcdef") == SHA256_HEX_BYTES - 1) ||
+           strncmp(name, DRAFT_PREFIX, sizeof DRAFT_PREFIX - 1) == 0;
+}
+
+/* A link would lead what is written and removed elsewhere. */
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 /* Adds a file of the folder; one that a dead process began is removed instead. */
 static bool add(char *path, const char *name, int64_t now_s, struct kept *ret)
 {
     struct stat file;
-    if (path == NULL || lstat(path, &file) != 0 || !S_ISREG(file.st_mode))
+    if (path == NULL || !is_ours(name) || lstat(path, &file) != 0 || !S_ISREG(file.st_mode))
         return false;
-    if (name[0] == DRAFT_PREFIX && now_s - (int64_t)file.MTIME.tv_sec > PREPARED_LEFT_S) {
+    if (name[0] == '.' && now_s - (int64_t)file.MTIME.tv_sec > PREPARED_LEFT_S) {
         (void)unlink(path);
         return false;
     }
@@ -117,7 +133,8 @@ static void trim(const struct prepared_folder *folder, const char *spared)
 {
     struct dir_list names = {0};
     char *parent = path_join(folder->store_dir, PREPARED_FOLDER_NAME);
-    const bool is_read = parent != NULL && dir_read(parent, &names, NULL) == MODEL_OK;
+    const bool is_read =
+        parent != NULL && is_folder(parent) && dir_read(parent, &names, NULL) == MODEL_OK;
     struct kept *all =
         is_read && names.n_names <= MAX_FILES ? calloc(names.n_names + 1, sizeof *all) : NULL;
     uint64_t total = 0;
@@ -159,13 +176,15 @@ model_status prepared_folder_begin(const struct prepared_folder *folder, uint64_
                          "prepared weights have %llu bytes, prepared_max_bytes is %llu",
                          (unsigned long long)size_bytes, (unsigned long long)bound(folder));
     char *parent = path_join(folder->store_dir, PREPARED_FOLDER_NAME);
-    char *path = path_of(folder, ".draft-XXXXXX");
+    char *path = path_of(folder, DRAFT_PREFIX "XXXXXX");
     model_status status = MODEL_OK;
     int fd = -1;
     if (parent == NULL || path == NULL)
         status = error_no_memory(err, "a path");
     else if (mkdir(parent, 0755) != 0 && errno != EEXIST)
         status = error_set_errno(err, errno, "cannot make %s", parent);
+    else if (!is_folder(parent))
+        status = error_set(err, MODEL_CORRUPT, "%s is no folder, or a symbolic link", parent);
     else if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
         status = error_set_errno(err, errno, "cannot write into %s", parent);
     free(parent);

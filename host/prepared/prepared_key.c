@@ -1,19 +1,16 @@
 /* prepared_key.c - see prepared_key.h. The digest of a manifest says what was installed, not what is there now: so time
  * and size, which a file that is written over changes, go with it. */
 #include "prepared_key.h"
+#include "backend_files.h"
 #include "errors.h"
+#include "files.h"
 #include "model_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#ifdef __APPLE__
-#define MTIME st_mtimespec
-#else
-#define MTIME st_mtim
-#endif
-
-static const char form[] = "prepared weights 1";
+static const char form[] = "prepared weights 2";
 
 bool prepared_key_is_wanted(const struct package *package,
                             const struct modelhost_load_options *options)
@@ -60,35 +57,48 @@ static model_status check_names(const struct prepared_model *model, struct model
     return MODEL_OK;
 }
 
-/* false: the manifest does not know a file, or it is not open. */
-static bool add_listed(const struct prepared_model *model, struct digest *digest)
+/* A file as the manifest has it, or as it lies there. */
+static void add_file(const struct package *package, const struct backend_file *file,
+                     struct digest *digest)
 {
-    for (size_t i = 0; i < weights_n_files(model->weights); i++) {
-        const char *path = NULL;
-        struct stat file;
-        const struct file_map map = weights_file(model->weights, i, &path);
-        const struct manifest_file *entry = listed(model->package, path);
-        if (entry == NULL || fstat(map.fd, &file) != 0)
-            return false;
-        const uint64_t facts[] = {(uint64_t)file.st_size, (uint64_t)file.MTIME.tv_sec,
-                                  (uint64_t)file.MTIME.tv_nsec};
+    char *path = path_join(package->backend_dir, file->name);
+    const struct manifest_file *entry = path != NULL ? listed(package, path) : NULL;
+    const struct stat *info = &file->info;
+    const uint64_t facts[] = {(uint64_t)info->st_size, (uint64_t)info->BACKEND_FILE_MTIME.tv_sec,
+                              (uint64_t)info->BACKEND_FILE_MTIME.tv_nsec};
+    if (entry == NULL) {
+        backend_file_add(digest, package->backend_dir, file);
+    } else {
         digest_update(digest, entry->path, strlen(entry->path) + 1);
         digest_update(digest, entry->sha256, sizeof entry->sha256);
         digest_update(digest, facts, sizeof facts);
     }
-    return true;
+    free(path);
 }
 
-static model_status add_weights(const struct prepared_model *model, struct digest *digest,
-                                struct model_error *err)
+static model_status add_folder(const struct prepared_model *model, struct digest *digest,
+                               struct model_error *err)
+{
+    struct backend_files files = {0};
+    model_status status = backend_files_list(model->package->backend_dir, &files, err);
+    for (size_t i = 0; i < files.n_files && status == MODEL_OK; i++)
+        if (!backend_file_is_known(&files.files[i]))
+            add_file(model->package, &files.files[i], digest);
+    backend_files_finish(&files);
+    return status == MODEL_OK ? check_names(model, err) : status;
+}
+
+static model_status add_files(const struct prepared_model *model, struct digest *digest,
+                              struct model_error *err)
 {
     char files[SHA256_HEX_BYTES];
-    const bool is_folder = model->package->archive == NULL && model->weights != NULL;
+    const struct archive *archive = model->package->archive;
+    if (archive == NULL || archive_is_folder(archive))
+        return add_folder(model, digest, err);
     model_status status = check_names(model, err);
-    if (status != MODEL_OK || (is_folder && add_listed(model, digest)))
-        return status;
-    status = model_parts_of_files(model->config_text, model->config_bytes, model->package->archive,
-                                  model->weights, files, err);
+    if (status == MODEL_OK)
+        status = model_parts_of_files(model->config_text, model->config_bytes, NULL, archive,
+                                      model->weights, files, err);
     if (status == MODEL_OK)
         digest_update(digest, files, sizeof files);
     return status;
@@ -107,7 +117,7 @@ model_status prepared_key_make(const struct prepared_model *model, char ret_key[
     digest_update(digest, numbers, sizeof numbers);
     digest_update(digest, model->config_text, model->config_bytes);
     digest_update(digest, model->package->backend, strlen(model->package->backend) + 1);
-    status = add_weights(model, digest, err);
+    status = add_files(model, digest, err);
     if (status == MODEL_OK)
         digest_finish_hex(digest, ret_key);
     else

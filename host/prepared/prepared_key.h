@@ -1,6 +1,7 @@
 /* prepared_key.h - which file of prepared weights belongs to a model: a digest of the plugin's file, the text of
- * config.json, the weights files and the dtype. Threads, lanes, names are no part of it; what the plugin's library and the
- * processor have to do with a blob the blob's own key says. No state, any thread. */
+ * config.json, the other files of the backend and the dtype. Threads, lanes, names are no part of it; the
+ * processor is, in the file's name (prepared_machine.h); what the plugin's library has to do with a blob the blob's own
+ * key says. No state, any thread. */
 #ifndef PREPARED_KEY_H
 #define PREPARED_KEY_H
 
@@ -26,9 +27,9 @@ struct prepared_model {
 bool prepared_key_is_wanted(const struct package *package,
                             const struct modelhost_load_options *options);
 
-/* Weights files of a package with a manifest count by the digest there, size and time of change, whatever their place;
- * others, and archives, by path, device, inode, size and time (model_parts.h): those of the files that are mapped.
- * MODEL_CORRUPT: another file has the name of one of them. */
+/* Every file in the backend's folder counts, since a plugin may read any (backend_files.h): by the manifest's digest,
+ * size and time of change, whatever its place; those that no manifest lists, and archives, by path, device, inode,
+ * size and time. MODEL_CORRUPT: another file has the name of weights that are mapped. */
 model_status prepared_key_make(const struct prepared_model *model, char ret_key[SHA256_HEX_BYTES],
                                struct model_error *err);
 

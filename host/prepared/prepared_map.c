@@ -31,7 +31,10 @@ model_status prepared_map_open(int fd, const char *key, uint32_t threads, struct
 
 model_status prepared_map_check(const struct prepared_map *map, struct model_error *err)
 {
-    return map->guard != NULL ? page_guard_check(map->guard, name, err) : MODEL_OK;
+    struct model_error damage = MODEL_ERROR_INIT;
+    if (map->guard == NULL || page_guard_check(map->guard, name, &damage) == MODEL_OK)
+        return MODEL_OK;
+    return error_set(err, MODEL_IO, "%s; run again, it is made anew", damage.message);
 }
 
 void prepared_map_close(struct prepared_map *map)

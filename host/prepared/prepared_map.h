@@ -19,7 +19,8 @@ struct prepared_map {
  * (as prepared_file.h says), and nothing is open then. [create-thread] */
 model_status prepared_map_open(int fd, const char *key, uint32_t threads, struct prepared_map *ret,
                                struct model_error *err);
-/* MODEL_CORRUPT when the file behind it was truncated or written to since. [any-thread] */
+/* MODEL_IO, with the advice to run again, when the file behind it was truncated or written to since: the package is well.
+ * [any-thread] */
 model_status prepared_map_check(const struct prepared_map *map, struct model_error *err);
 /* One that was not opened (all zero) is fine, too. */
 void prepared_map_close(struct prepared_map *map);

@@ -2,10 +2,10 @@
  * and its digest there says nothing. What a copy cannot set back, the time of a file's inode, decides that;
  * a blob of the store is known by its name instead, since each package that links it renews that time. */
 #include "result_key.h"
+#include "backend_files.h"
 #include "errors.h"
 #include "result.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,26 +46,21 @@ static bool is_as_listed(const struct package *package, const struct manifest_fi
 
 /* A file by its digest in the manifest, or as it lies there. `name` is its path in the package. */
 static void add_file(struct digest *digest, const struct package *package,
-                     const struct stat *manifest_stat, const char *name, const char *path)
+                     const struct stat *manifest_stat, const char *name, const struct stat *info)
 {
-    struct stat info;
     char stamp[200];
     add_text(digest, name);
-    if (stat(path, &info) != 0) {
-        add_text(digest, "none");
-        return;
-    }
     const struct manifest_file *file =
         package->has_manifest ? manifest_find(&package->manifest, name) : NULL;
-    if (file != NULL && is_as_listed(package, file, &info, manifest_stat)) {
+    if (file != NULL && is_as_listed(package, file, info, manifest_stat)) {
         add_text(digest, file->sha256);
         return;
     }
     (void)snprintf(stamp, sizeof stamp, "%llu %llu %llu %lld.%09ld %lld.%09ld",
-                   (unsigned long long)info.st_dev, (unsigned long long)info.st_ino,
-                   (unsigned long long)info.st_size, (long long)info.st_mtim.tv_sec,
-                   (long)info.st_mtim.tv_nsec, (long long)info.st_ctim.tv_sec,
-                   (long)info.st_ctim.tv_nsec);
+                   (unsigned long long)info->st_dev, (unsigned long long)info->st_ino,
+                   (unsigned long long)info->st_size, (long long)info->st_mtim.tv_sec,
+                   (long)info->st_mtim.tv_nsec, (long long)info->st_ctim.tv_sec,
+                   (long)info->st_ctim.tv_nsec);
     add_text(digest, stamp);
 }
 
@@ -76,31 +71,27 @@ static void add_archive(struct digest *digest, const struct archive *archive)
     digest_update(digest, header->metadata_sha256, sizeof header->metadata_sha256);
 }
 
-/* All that lies in the backend's folder, in the order of the names. */
+/* All that lies in the backend's folder. */
 static model_status add_folder(struct digest *digest, const struct package *package,
                                struct model_error *err)
 {
-    struct dirent **entries = NULL;
     struct stat manifest_stat = {0};
-    model_status status = MODEL_OK;
+    struct backend_files files = {0};
+    model_status status = backend_files_list(package->backend_dir, &files, err);
     char *manifest_path = text_format("%s/metadata.json", package->dir);
-    int n = scandir(package->backend_dir, &entries, NULL, alphasort);
-    if (manifest_path == NULL || n < 0)
-        status = error_set(err, MODEL_IO, "cannot list %s", package->backend_dir);
-    else
+    if (status == MODEL_OK && manifest_path == NULL)
+        status = error_no_memory(err, "a path");
+    if (status == MODEL_OK)
         (void)stat(manifest_path, &manifest_stat);
-    for (int i = 0; i < n; i++) {
-        char *name = text_format("backends/%s/%s", package->backend, entries[i]->d_name);
-        char *path = text_format("%s/%s", package->backend_dir, entries[i]->d_name);
-        if (name == NULL || path == NULL)
+    for (size_t i = 0; i < files.n_files && status == MODEL_OK; i++) {
+        char *name = text_format("backends/%s/%s", package->backend, files.files[i].name);
+        if (name == NULL)
             status = error_no_memory(err, "a path");
-        else if (entries[i]->d_name[0] != '.')
-            add_file(digest, package, &manifest_stat, name, path);
+        else
+            add_file(digest, package, &manifest_stat, name, &files.files[i].info);
         free(name);
-        free(path);
-        free(entries[i]);
     }
-    free(entries);
+    backend_files_finish(&files);
     free(manifest_path);
     return status;
 }
@@ -111,6 +102,7 @@ model_status result_key_of_model(const struct modelhost_model *model,
     struct digest *digest = NULL;
     const struct plugin_file *plugin = &model->plugin.file;
     const struct stat none = {0};
+    struct stat info;
     model_status status = digest_create_sha256(&digest, err);
     if (status != MODEL_OK)
         return status;
@@ -118,9 +110,9 @@ model_status result_key_of_model(const struct modelhost_model *model,
     add_text(digest, MODELHOST_VERSION);
     add_text(digest, plugin->name);
     add_text(digest, plugin->version);
-    if (model->plugin_path != NULL &&
-        model->package.plugin_file.path[0] == '\0') /* it may lie elsewhere */
-        add_file(digest, &model->package, &none, "plugin", model->plugin_path);
+    if (model->plugin_path != NULL && model->package.plugin_file.path[0] == '\0' &&
+        stat(model->plugin_path, &info) == 0) /* it may lie elsewhere */
+        add_file(digest, &model->package, &none, "plugin", &info);
     if (model->config_text != NULL)
         digest_update(digest, model->config_text, model->config_bytes);
     if (model->package.archive != NULL)

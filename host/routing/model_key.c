@@ -1,6 +1,7 @@
 /* model_key.c - see model_key.h. Weights are not read: a store's files never change, and an author who writes
  * over one changes its time. ctime is left out: a store links files, which changes it. */
 #include "model_key.h"
+#include "accuracy_report.h"
 #include "cipher_primitives.h"
 #include "errors.h"
 #include "files.h"
@@ -160,8 +161,25 @@ static model_status add_trust(struct digest *digest, const struct modelhost_load
     return MODEL_OK;
 }
 
-model_status model_key_make(const char *package_dir, const char *plugin_path, const char *backend,
-                            const struct modelhost_load_options *options,
+/* A report may change which dtype "auto" is, and whether one is allowed. */
+static model_status add_reports(struct digest *digest, const char *store_dir,
+                                const struct modelhost_load_options *options,
+                                struct model_error *err)
+{
+    const bool is_judged =
+        options->dtype == MODELHOST_AUTO ||
+        (options->dtype != MODELHOST_F32 && options->accuracy_policy != MODELHOST_ACCURACY_ANY);
+    if (store_dir == NULL || !is_judged)
+        return MODEL_OK;
+    char *folder = accuracy_report_folder(store_dir);
+    model_status status =
+        folder != NULL ? add_folder(digest, folder, NULL, err) : error_no_memory(err, "a path");
+    free(folder);
+    return status;
+}
+
+model_status model_key_make(const char *package_dir, const char *plugin_path, const char *store_dir,
+                            const char *backend, const struct modelhost_load_options *options,
                             char ret_key[SHA256_HEX_BYTES], struct model_error *err)
 {
     char *dir = realpath(package_dir, NULL);
@@ -184,6 +202,8 @@ model_status model_key_make(const char *package_dir, const char *plugin_path, co
         status = add_backends(digest, dir, err);
     if (status == MODEL_OK)
         status = add_plugin_path(digest, plugin_path, err);
+    if (status == MODEL_OK)
+        status = add_reports(digest, store_dir, options, err);
     free(dir);
     if (status == MODEL_OK)
         digest_finish_hex(digest, ret_key);

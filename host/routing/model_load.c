@@ -117,8 +117,8 @@ model_status model_load(struct modelhost *host, const char *package_dir,
         return open_package(&load, ret, err);
     char key[SHA256_HEX_BYTES];
     void *object = NULL;
-    model_status status =
-        model_key_make(package_dir, host->plugin_path, complete.backend, &complete, key, err);
+    model_status status = model_key_make(package_dir, host->plugin_path, host->store_dir,
+                                         complete.backend, &complete, key, err);
     if (status == MODEL_OK)
         status = model_cache_get(host->cache, key, open_cached, &load, &object, err);
     if (status == MODEL_OK)

@@ -4,9 +4,12 @@
 #include "files.h"
 #include "manifest.h"
 #include "package.h"
+#include "package_members.h"
 #include "package_trust.h"
+#include "printable_text.h"
 #include "store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +17,7 @@
 #define MANIFEST_PATH "metadata.json"
 
 struct collection {
-    const char *dir;
+    const char *dir;                 /* real */
     const struct manifest *manifest; /* NULL: there is none */
     struct archive_source *sources;  /* (n_sources) */
     size_t n_sources, capacity;
@@ -73,6 +76,49 @@ static model_status check_listed(const struct collection *collection, const char
                      path, collection->dir);
 }
 
+static bool is_below(const char *path, const char *folder)
+{
+    const size_t n = strlen(folder);
+    return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+/* What no manifest lists must be the folder's own: a link in what somebody else gave away may lead to anything
+ * of the user's, who would pass it on. */
+static model_status check_own(const struct collection *collection, const char *file,
+                              struct model_error *err)
+{
+    char shown[PRINTABLE_TEXT_BYTES], to[PRINTABLE_TEXT_BYTES];
+    if (collection->manifest != NULL)
+        return MODEL_OK; /* compared with the digest that it lists */
+    char *real = realpath(file, NULL);
+    model_status status = MODEL_OK;
+    if (real == NULL)
+        status = error_set_errno(err, errno, "cannot read %s", printable(file, shown));
+    else if (!is_below(real, collection->dir))
+        status = error_set(err, MODEL_INVALID_ARGUMENT,
+                           "%s links out of the folder, to %s; put the file itself there",
+                           printable(file, shown), printable(real, to));
+    free(real);
+    return status;
+}
+
+/* An archive within the package would be a part of the next one. */
+static model_status check_target(const char *dir, const char *target, struct model_error *err)
+{
+    char *folder = path_base(target) == target
+                       ? text_format(".")
+                       : text_format("%.*s", (int)(path_base(target) - target), target);
+    char *real = folder != NULL ? realpath(folder, NULL) : NULL;
+    const bool is_within = real != NULL && (strcmp(real, dir) == 0 || is_below(real, dir));
+    free(real);
+    free(folder);
+    return is_within ? error_set(err, MODEL_INVALID_ARGUMENT,
+                                 "%s lies in the package that it is to hold; give another place "
+                                 "with -o",
+                                 target)
+                     : MODEL_OK;
+}
+
 static model_status collect(struct collection *collection, const char *folder, int depth,
                             struct model_error *err);
 
@@ -81,14 +127,18 @@ static model_status visit(struct collection *collection, const char *folder, con
 {
     char *path = folder[0] != '\0' ? path_join(folder, name) : text_format("%s", name);
     char *file = path != NULL ? path_join(collection->dir, path) : NULL;
+    char shown[PRINTABLE_TEXT_BYTES];
     model_status status = MODEL_OK;
     if (file == NULL)
         status = error_no_memory(err, collection->dir);
+    else if ((status = check_own(collection, file, err)) != MODEL_OK)
+        ;
     else if (path_is_dir(file))
         status = collect(collection, path, depth + 1, err);
     else if (!path_is_safe(path))
         status = error_set(err, MODEL_INVALID_ARGUMENT,
-                           "%s cannot be packed: other systems do not know such names", file);
+                           "%s cannot be packed: other systems do not know such names; rename it",
+                           printable(file, shown));
     else if ((status = check_listed(collection, path, err)) == MODEL_OK)
         return add(collection, path, file, err);
     free(path);
@@ -108,10 +158,17 @@ static model_status collect(struct collection *collection, const char *folder, i
                               ? dir_read(path, &list, err)
                               : error_set(err, MODEL_INVALID_ARGUMENT,
                                           "%s: folders are more than %d deep", path, MAX_DEPTH);
-    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++)
-        if (list.names[i][0] != '.' &&
-            (folder[0] != '\0' || strcmp(list.names[i], PACKAGE_SIGNATURE_NAME) != 0))
+    for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
+        char *member = path_join(folder, list.names[i]);
+        if (member == NULL)
+            status = error_no_memory(err, collection->dir);
+        else if (package_keeps_name(member))
+            status = package_check_kept(collection->dir, member, err);
+        if (status == MODEL_OK && (package_member_of(member) == PACKAGE_MEMBER_FILE ||
+                                   strcmp(member, MANIFEST_PATH) == 0))
             status = visit(collection, folder, list.names[i], depth, err);
+        free(member);
+    }
     dir_list_finish(&list);
     free(path);
     return status;
@@ -220,12 +277,15 @@ model_status package_pack(const char *dir, const char *target,
                           const struct archive_options *options, struct archive_summary *ret,
                           struct model_error *err)
 {
-    struct collection collection = {.dir = dir, .signature = signature};
+    struct collection collection = {.signature = signature};
     struct archive_options with_signature = *options;
     struct package package = {0};
     model_status status = package_open(dir, NULL, &package, err);
     if (status == MODEL_OK && package.archive != NULL)
         status = error_set(err, MODEL_INVALID_ARGUMENT, "%s is an archive already", dir);
+    if (status == MODEL_OK)
+        status = check_target(package.dir, target, err);
+    collection.dir = package.dir;
     if (status == MODEL_OK && package.has_manifest)
         collection.manifest = &package.manifest;
     if (status == MODEL_OK && package.has_manifest)

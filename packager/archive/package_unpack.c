@@ -4,6 +4,7 @@
 #include "files.h"
 #include "scratch.h"
 #include "hub_glob.h"
+#include "package_members.h"
 #include "package_signature.h"
 
 #include <errno.h>
@@ -15,8 +16,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define MANIFEST_PATH "metadata.json"
+
 static bool is_wanted(const struct unpack_options *options, const struct archive_entry *entry)
 {
+    if (package_keeps_name(entry->path) && strcmp(entry->path, MANIFEST_PATH) != 0)
+        return false; /* its signature is in the header */
     return options->n_filters == 0 ||
            hub_glob_match_any(options->filters, options->n_filters, entry->path);
 }
@@ -174,7 +179,7 @@ static model_status unpack_signature(const struct archive *archive, const char *
                                      const struct unpack_options *options, struct model_error *err)
 {
     const char *signature = archive_signature(archive);
-    const struct archive_entry *manifest = archive_find(archive, "metadata.json");
+    const struct archive_entry *manifest = archive_find(archive, MANIFEST_PATH);
     if (signature == NULL || manifest == NULL || !is_wanted(options, manifest))
         return MODEL_OK;
     char *path = path_join(folder, PACKAGE_SIGNATURE_NAME);

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "errors.h"
 #include "human_text.h"
+#include "printable_text.h"
 #include "store_census.h"
 
 #include <getopt.h>
@@ -132,7 +133,7 @@ static void add_row(const struct listing *listing, const struct census_package *
 static model_status print_table(const struct listing *listing, struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
-    char size[HUMAN_TEXT_BYTES];
+    char size[HUMAN_TEXT_BYTES], shown[PRINTABLE_TEXT_BYTES];
     int width = 2;
     const struct store_census *census = &listing->census;
     for (size_t i = 0; i < census->n_packages; i++)
@@ -144,7 +145,7 @@ static model_status print_table(const struct listing *listing, struct model_erro
     for (size_t i = 0; i < census->n_packages; i++)
         add_row(listing, &census->packages[i], width, &text);
     for (size_t i = 0; i < census->n_parts; i++)
-        (void)buffer_printf(&text, "%s  %s%s\n", census->parts[i].name,
+        (void)buffer_printf(&text, "%s  %s%s\n", printable_line(census->parts[i].name, shown),
                             human_size(census->parts[i].size_bytes, size),
                             census->parts[i].is_in_use ? "  in use" : "");
     if (listing->n_unused > 0 && census->unknown == NULL)

@@ -116,6 +116,8 @@ static model_status convert_file(const struct arguments *arguments,
         warn_left_out(&table, arguments);
         status = convert_weights(&table, to, options, &report, err);
     }
+    if (status != MODEL_OK)
+        command_advise_room(err);
     if (status == MODEL_OK)
         status = print_result(arguments, to, &report, err);
     tensor_table_close(&table);
@@ -146,6 +148,8 @@ static model_status convert_place(const struct arguments *arguments,
         status = refuse_archive(place.dir, err);
     if (status == MODEL_OK)
         status = convert_package(place.dir, arguments->to, options, &report, err);
+    if (status != MODEL_OK)
+        command_advise_room(err);
     if (status == MODEL_OK)
         status = print_result(arguments, arguments->to, &report, err);
     package_place_finish(&place);
@@ -195,6 +199,7 @@ int cmd_convert(int argc, char **argv)
         return code;
     options.dry_run = arguments.dry_run;
     command_catch_interrupts();
+    weights_catch_truncation();
     model_status status = weights_word_is_path(arguments.from)
                               ? convert_file(&arguments, &options, &err)
                               : convert_place(&arguments, &options, &err);

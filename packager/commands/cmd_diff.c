@@ -15,7 +15,8 @@ const char help_diff[] =
     "Shows how two models differ: their metadata, their config.json (by JSON pointers), and their\n"
     "tensors: which are added (+), removed (-) or changed (~), with the greatest and the mean\n"
     "absolute difference and the mean one relative to the mean element. A and B are weights as\n"
-    "for 'pkgmgr inspect'. As with diff(1) the exit code is 0 when they are the same, 1 when they\n"
+    "for 'pkgmgr inspect'; of packages of Core ML models metadata, files and configuration are\n"
+    "compared. As with diff(1) the exit code is 0 when they are the same, 1 when they\n"
     "differ, and another one when something went wrong.\n\n"
     "  --backend B    which backend of packages\n"
     "  --passphrase-file FILE, --key-file FILE  of encrypted archives: each takes the one that it was\n"
@@ -56,7 +57,12 @@ static model_status compare_metadata(const struct weights_place *a, const struct
                                      json_node *list, size_t *ret_n, struct model_error *err)
 {
     if (!a->is_package || !b->is_package || !a->package.has_manifest || !b->package.has_manifest)
-        return MODEL_OK;
+        return a->coreml == NULL && b->coreml == NULL
+                   ? MODEL_OK
+                   : error_set(err, MODEL_UNSUPPORTED,
+                               "a package of a Core ML model is compared by what metadata.json "
+                               "lists, which one of both has not; 'pkgmgr import' makes packages "
+                               "that have it");
     json_node *of_a = manifest_tree(&a->package.manifest);
     json_node *of_b = manifest_tree(&b->package.manifest);
     model_status status = of_a != NULL && of_b != NULL
@@ -152,16 +158,29 @@ static model_status check_secret(const struct arguments *arguments, const struct
         arguments->a, arguments->b);
 }
 
+/* A Core ML model has no tensors to compare, but a package of it has files. */
+static model_status open_place(const char *word, const struct weights_access *access,
+                               struct weights_place *ret, struct model_error *err)
+{
+    model_status status = weights_place_open(word, access, ret, err);
+    if (status == MODEL_OK && ret->coreml != NULL && !ret->is_package)
+        status = error_set(err, MODEL_UNSUPPORTED,
+                           "%.400s is a Core ML model, whose weights are not compared; 'pkgmgr "
+                           "inspect' shows what it is made of, and packages that 'pkgmgr import' "
+                           "makes of two are compared by their files",
+                           word);
+    return status;
+}
+
 static model_status diff(const struct arguments *arguments, size_t *ret_n, struct model_error *err)
 {
     struct weights_place a = {0}, b = {0};
     json_node *root = json_new_object();
     size_t n = 0;
-    model_status status = root != NULL
-                              ? weights_place_open(arguments->a, &arguments->access, &a, err)
-                              : error_no_memory(err, "the differences");
+    model_status status = root != NULL ? open_place(arguments->a, &arguments->access, &a, err)
+                                       : error_no_memory(err, "the differences");
     if (status == MODEL_OK)
-        status = weights_place_open(arguments->b, &arguments->access, &b, err);
+        status = open_place(arguments->b, &arguments->access, &b, err);
     if (status == MODEL_OK)
         status = check_secret(arguments, &a, &b, err);
     if (status == MODEL_OK)
@@ -179,7 +198,7 @@ static model_status diff(const struct arguments *arguments, size_t *ret_n, struc
 int cmd_diff(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    struct arguments arguments = {.access.secret.is_choice = true};
+    struct arguments arguments = {.access = {.secret.is_choice = true, .with_coreml = true}};
     size_t n_different = 0;
     const struct command_option options[] = {
         {"backend", .text = &arguments.access.backend},
@@ -196,6 +215,7 @@ int cmd_diff(int argc, char **argv)
     arguments.a = argv[optind];
     arguments.b = argv[optind + 1];
     command_catch_interrupts();
+    weights_catch_truncation();
     model_status status = diff(&arguments, &n_different, &err);
     if (status == MODEL_OK)
         return n_different > 0 ? EXIT_DIFFERENT : 0;

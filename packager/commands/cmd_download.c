@@ -324,6 +324,8 @@ static int run_observed(struct arguments *arguments)
     command_hub_talk(&arguments->talk, MODEL_LOG_INFO, &view, options);
     options->file_done = progress_view_file_done;
     command_catch_interrupts();
+    if (!options->dry_run)
+        command_advise_interrupted("the same command goes on where it was");
     status = run(arguments, &view, &err);
     command_trust_finish(&trust);
     return status == MODEL_OK ? 0 : command_fail(status, &err);

@@ -46,18 +46,8 @@ static void add(json_node *object, const char *key, const char *value)
 /* An address without the name and password that it may hold. */
 static void add_address(json_node *object, const char *key, const char *value)
 {
-    const char *host = value != NULL ? strstr(value, "://") : NULL;
-    host = host != NULL ? host + 3 : value;
-    const size_t n = host != NULL ? strcspn(host, "/?#") : 0;
-    const char *at = NULL;
-    for (size_t i = 0; i < n; i++)
-        at = host[i] == '@' ? host + i : at;
-    char *masked = at != NULL ? text_format("%.*s****%s", (int)(host - value), value, at) : NULL;
-    if (at != NULL)
-        add(object, key, masked != NULL ? masked : "****");
-    else
-        add(object, key, value);
-    free(masked);
+    char shown[HUB_MASKED_BYTES];
+    add(object, key, value != NULL ? hub_url_mask(value, shown) : NULL);
 }
 
 static void add_versions(json_node *root)

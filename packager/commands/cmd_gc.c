@@ -50,7 +50,7 @@ static void say_sum(const struct report *report, const struct store_gc_result *r
     fprintf(stderr, "pkgmgr: %s %s\n", human_size(result->freed_bytes, size),
             report->dry_run ? "would be freed" : "freed");
     if (result->note != NULL)
-        fprintf(stderr, "pkgmgr: %zu stay: %s\n", result->n_kept, result->note);
+        command_note("%zu stay: %s", result->n_kept, result->note);
 }
 
 /* A folder of partial/ is named <key>.<owner> while somebody works on it; a key has no dot. */
@@ -122,6 +122,8 @@ int cmd_gc(int argc, char **argv)
         report.removed = json_add_array(root, "removed");
         report.dry_run = options.dry_run;
         status = collect(store, &options, &report, root, &err);
+        if (status != MODEL_OK)
+            command_advise_store(store, &err);
         json_free(root);
     }
     store_close(store);

@@ -16,7 +16,7 @@
 const char help_import[] =
     "usage: pkgmgr import PATH [OPTION]...\n\n"
     "Makes a package of a model that is on this disk: a folder (as transformers' save_pretrained()\n"
-    "writes it), or a repository or snapshot of the hub's cache (.../hub/models--OWNER--NAME). A package,\n"
+    "writes it), a Core ML model (.mlmodel, .mlpackage), or a repository or snapshot of the hub's cache (.../hub/models--OWNER--NAME). A package,\n"
     "as a folder with metadata.json or as an archive (.mhp), goes in as it is, with its signature.\n"
     "Bytes are hashed, and shared with what they come from where the disk can do that. Prints the\n"
     "package's folder.\n\n"
@@ -34,7 +34,7 @@ static void warn(void *context, int32_t level, const char *message)
     if (level <= MODEL_LOG_WARN)
         command_warn("%s", message);
     else
-        fprintf(stderr, "pkgmgr: %s\n", message);
+        command_note("%s", message);
 }
 
 static model_status print(const struct package_imported *result, bool json, bool quiet,
@@ -48,6 +48,8 @@ static model_status print(const struct package_imported *result, bool json, bool
         (void)json_add_string(root, "revision", result->revision);
         (void)json_add_number(root, "size", (double)result->size_bytes);
         (void)json_add_number(root, "files", (double)result->n_files);
+        if (result->note != NULL)
+            (void)json_add_string(root, "note", result->note);
         model_status status = command_print_json(root, err);
         json_free(root);
         return status;
@@ -55,6 +57,8 @@ static model_status print(const struct package_imported *result, bool json, bool
     if (!quiet)
         fprintf(stderr, "%s@%.12s: %zu files, %s\n", result->id, result->revision, result->n_files,
                 human_size(result->size_bytes, size));
+    if (!quiet && result->note != NULL)
+        command_warn("%s", result->note);
     if (!quiet && result->plugin_advice != NULL)
         command_warn("%s", result->plugin_advice);
     printf("%s\n", result->dir);
@@ -67,12 +71,17 @@ static model_status adopt_or_import(const struct store *store, const struct pack
                                     struct package_imported *ret, struct model_error *err)
 {
     struct command_trust trust;
+    struct trusted_keys known = {0};
     struct archive *archive = NULL;
     model_status status = command_trust_init(&trust, require_signature, err);
     secret->signature = command_trust_policy(&trust);
     const bool is_package = package_is_adoptable(import->path);
-    struct package_adoption adoption = {
-        .path = import->path, .revision = import->revision, .signature = secret->signature};
+    struct package_adoption adoption = {.path = import->path,
+                                        .revision = import->revision,
+                                        .keys = &known,
+                                        .signature = secret->signature};
+    /* without the list no signature is known, and what the store has stays */
+    (void)command_trusted_keys(&known, NULL);
     if (status == MODEL_OK && !is_package && trust.is_required)
         status = error_set(err, MODELHOST_UNTRUSTED,
                            "%s is no package and so has no signature; import it without "
@@ -80,10 +89,6 @@ static model_status adopt_or_import(const struct store *store, const struct pack
                            import->path);
     else if (status == MODEL_OK && !is_package)
         status = package_import(store, import, ret, err);
-    else if (status == MODEL_OK && import->id != NULL)
-        status =
-            error_set(err, MODEL_INVALID_ARGUMENT,
-                      "%s is a package and says its id itself: leave --name out", import->path);
     else if (status == MODEL_OK) {
         if (path_is_file(import->path))
             status = command_open_archive(import->path, ARCHIVE_STANDARD, secret, &archive, err);
@@ -92,6 +97,7 @@ static model_status adopt_or_import(const struct store *store, const struct pack
             status = package_adopt(store, &adoption, ret, err);
         archive_close(archive);
     }
+    trusted_keys_finish(&known);
     command_trust_finish(&trust);
     return status;
 }
@@ -127,6 +133,9 @@ int cmd_import(int argc, char **argv)
         return command_usage("import", "--name: %s", err.message);
     free(key);
     import.path = argv[optind];
+    if (import.id != NULL && package_is_adoptable(import.path))
+        return command_usage("import", "%s is a package and says its id itself: leave --name out",
+                             import.path);
     if (quiet)
         import.log.level = MODEL_LOG_ERROR;
     model_status status = command_open_store(store_dir, 1, &store, &err);
@@ -136,6 +145,8 @@ int cmd_import(int argc, char **argv)
     }
     if (status == MODEL_OK)
         status = adopt_or_import(store, &import, &secret, require_signature, &result, &err);
+    if (status != MODEL_OK && store != NULL)
+        command_advise_store(store, &err);
     if (status == MODEL_OK)
         status = print(&result, json, quiet, &err);
     package_imported_finish(&result);

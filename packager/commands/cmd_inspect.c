@@ -1,6 +1,7 @@
 /* cmd_inspect.c - `pkgmgr inspect`. */
 #include "command_trust.h"
 #include "commands.h"
+#include "coreml_print.h"
 #include "errors.h"
 #include "files.h"
 #include "inspect_print.h"
@@ -16,7 +17,9 @@ const char help_inspect[] =
     "parts of their names, with sums. WEIGHTS is a safetensors file, a file of torch.save()\n"
     "(which is read, not executed), a package by its name in the store, its folder or its .mhp file,\n"
     "or another folder with weights. Reads headers only, except with --stats and of weights that are\n"
-    "compressed.\n\n"
+    "compressed.\n"
+    "Of a Core ML model (.mlmodel, .mlpackage, or a package's coreml backend) the inputs, outputs,\n"
+    "operators, weights and metadata are shown; of a program as text (model.mil) the operators.\n\n"
     "  --tensors      a line for each tensor instead of the tree\n"
     "  --depth N      levels of the tree (default: 3)\n"
     "  --stats        read all elements: least, greatest, mean, standard deviation, how many are\n"
@@ -48,27 +51,52 @@ static json_node *describe_package(json_node *root, const struct package *packag
     return command_add_signature(object, package->dir, package->archive);
 }
 
-static model_status make_text(const json_node *root, const struct tensor_table *table,
-                              const struct arguments *arguments, struct buffer *ret,
-                              struct model_error *err)
+static model_status add_line(void *context, const json_node *tensor, struct model_error *err)
 {
-    const bool is_tree = !arguments->tensors && !arguments->stats;
-    const struct model_tensor **ordered = is_tree ? inspection_order(table) : NULL;
-    if (is_tree && ordered == NULL)
+    struct buffer *text = context;
+    (void)err;
+    inspect_line(tensor, text);
+    return MODEL_OK;
+}
+
+static model_status add_tree(const struct tensor_table *table, unsigned depth, struct buffer *ret,
+                             struct model_error *err)
+{
+    const struct model_tensor **ordered = inspection_order(table);
+    if (ordered == NULL)
         return error_no_memory(err, "the result");
-    inspect_text(root, ordered, table->n_tensors, (unsigned)arguments->depth, ret);
+    inspect_tree(ordered, table->n_tensors, depth, ret);
     free(ordered);
     return MODEL_OK;
 }
 
+static model_status make_text(const json_node *root, const struct tensor_table *table,
+                              const struct arguments *arguments,
+                              const struct inspection_options *options, struct buffer *ret,
+                              struct model_error *err)
+{
+    if (json_member(root, "kind") != NULL) {
+        coreml_text_of(root, ret);
+        return MODEL_OK;
+    }
+    inspect_summary(root, table->n_tensors, ret);
+    if (table->n_tensors == 0 && buffer_append_text(ret, "no tensors\n") != MODEL_OK)
+        return error_no_memory(err, "the result");
+    return arguments->tensors || arguments->stats
+               ? inspection_each(table, options, add_line, ret, err)
+               : add_tree(table, (unsigned)arguments->depth, ret, err);
+}
+
 static model_status print_inspection(const json_node *root, const struct tensor_table *table,
-                                     const struct arguments *arguments, struct model_error *err)
+                                     const struct arguments *arguments,
+                                     const struct inspection_options *options,
+                                     struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     char *printed = NULL;
     model_status status = MODEL_OK;
     if (!arguments->json)
-        status = make_text(root, table, arguments, &text, err);
+        status = make_text(root, table, arguments, options, &text, err);
     if (status == MODEL_OK) {
         printed = arguments->json ? command_json_text(root) : buffer_take(&text);
         status = printed != NULL ? command_print(printed, err) : error_no_memory(err, "the result");
@@ -81,9 +109,8 @@ static model_status print_inspection(const json_node *root, const struct tensor_
 static model_status inspect(const struct arguments *arguments, struct model_error *err)
 {
     struct weights_place place = {0};
-    const bool is_list = arguments->tensors || arguments->stats;
     const struct inspection_options options = {.statistics = arguments->stats,
-                                               .no_tensors = !arguments->json && !is_list,
+                                               .no_tensors = !arguments->json,
                                                .no_tree = !arguments->json,
                                                .cancelled = command_interrupted};
     json_node *root = json_new_object();
@@ -95,9 +122,11 @@ static model_status inspect(const struct arguments *arguments, struct model_erro
     if (status == MODEL_OK && json_add_string(root, "path", place.path) == NULL)
         status = error_no_memory(err, "the result");
     if (status == MODEL_OK)
-        status = inspection_add(root, &place.table, &options, err);
+        status = place.coreml != NULL
+                     ? coreml_describe(root, place.package.archive, place.coreml, err)
+                     : inspection_add(root, &place.table, &options, err);
     if (status == MODEL_OK)
-        status = print_inspection(root, &place.table, arguments, err);
+        status = print_inspection(root, &place.table, arguments, &options, err);
     weights_place_close(&place);
     json_free(root);
     return status;
@@ -106,7 +135,7 @@ static model_status inspect(const struct arguments *arguments, struct model_erro
 int cmd_inspect(int argc, char **argv)
 {
     struct model_error err = MODEL_ERROR_INIT;
-    struct arguments arguments = {.depth = DEFAULT_DEPTH};
+    struct arguments arguments = {.depth = DEFAULT_DEPTH, .access.with_coreml = true};
     const struct command_option options[] = {
         {"tensors", .flag = &arguments.tensors},
         {"stats", .flag = &arguments.stats},
@@ -125,6 +154,7 @@ int cmd_inspect(int argc, char **argv)
         return COMMAND_USAGE;
     arguments.word = argv[optind];
     command_catch_interrupts();
+    weights_catch_truncation();
     model_status status = inspect(&arguments, &err);
     return status == MODEL_OK ? 0 : command_fail(status, &err);
 }

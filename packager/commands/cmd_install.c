@@ -51,7 +51,7 @@ static void print_message(void *context, int32_t level, const char *message)
 {
     (void)context;
     (void)level;
-    fprintf(stderr, "pkgmgr: %s\n", message);
+    command_note("%s", message);
 }
 
 static model_status print_result(const char *dir, bool as_json, struct model_error *err)

@@ -3,8 +3,10 @@
 #include "command_trust.h"
 #include "commands.h"
 #include "errors.h"
+#include "printable_text.h"
 
 #include <getopt.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +39,25 @@ struct arguments {
 
 /* ---- which key is meant */
 
+/* What begins like a public key and is about as long was meant as one. */
+static bool looks_like_key(const char *word)
+{
+    return strncmp(word, "RW", 2) == 0 && strlen(word) >= PUBLIC_KEY_TEXT_BYTES / 2;
+}
+
 /* A file, or the key itself. */
 static model_status read_public(const char *word, struct public_key *ret, struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(KEY_FILE_MAX_BYTES);
-    if (!path_is_file(word))
-        return public_key_parse(word, strlen(word), word, ret, err);
+    char shown[PRINTABLE_TEXT_BYTES];
+    const bool is_there = path_is_file(word) || path_is_dir(word);
+    if (!is_there && !looks_like_key(word))
+        return error_set(err, MODEL_NOT_FOUND,
+                         "there is no key '%s': want a file, the public key itself (it begins with "
+                         "RW), or the name or id of a key that `pkgmgr keys list` shows",
+                         printable(word, shown));
+    if (!is_there)
+        return public_key_parse(word, strlen(word), "what was given", ret, err);
     model_status status = file_read(word, KEY_FILE_MAX_BYTES, &text, err);
     if (status == MODEL_OK)
         status = public_key_parse(text.data != NULL ? text.data : "", text.size, word, ret, err);
@@ -50,17 +65,10 @@ static model_status read_public(const char *word, struct public_key *ret, struct
     return status;
 }
 
-/* The id of a known key, a name of one's own, a file, or the key. */
-static model_status find_public(const struct arguments *arguments, struct public_key *ret,
-                                struct model_error *err)
+static model_status find_by_id(const struct arguments *arguments, const uint8_t id[KEY_ID_BYTES],
+                               struct public_key *ret, struct model_error *err)
 {
-    uint8_t id[KEY_ID_BYTES];
     struct trusted_keys keys = {0};
-    if (!key_id_read(arguments->word, id))
-        return key_name_is_good(arguments->word) &&
-                       key_store_public(&arguments->store, arguments->word, ret, NULL) == MODEL_OK
-                   ? MODEL_OK
-                   : read_public(arguments->word, ret, err);
     model_status status = trusted_keys_read(arguments->store.trusted_path, &keys, err);
     const struct trusted_key *key = status == MODEL_OK ? trusted_keys_find(&keys, id) : NULL;
     if (key != NULL)
@@ -72,6 +80,19 @@ static model_status find_public(const struct arguments *arguments, struct public
                            arguments->word);
     trusted_keys_finish(&keys);
     return status;
+}
+
+/* The id of a known key, a name of one's own, a file, or the key. */
+static model_status find_public(const struct arguments *arguments, struct public_key *ret,
+                                struct model_error *err)
+{
+    uint8_t id[KEY_ID_BYTES];
+    if (key_id_read(arguments->word, id))
+        return find_by_id(arguments, id, ret, err);
+    model_status status = MODEL_NOT_FOUND;
+    if (key_name_is_good(arguments->word))
+        status = key_store_public(&arguments->store, arguments->word, ret, err);
+    return status == MODEL_NOT_FOUND ? read_public(arguments->word, ret, err) : status;
 }
 
 static json_node *key_json(const struct public_key *key)
@@ -161,6 +182,9 @@ static model_status write_key(const struct arguments *arguments, const struct se
         status = error_no_memory(err, "a public key");
     if (status == MODEL_OK)
         status = key_store_add(&arguments->store, arguments->word, secret_text, public_text, err);
+    const int cause = status == MODEL_IO ? error_cause(err) : 0;
+    if (cause == ENOSPC || cause == EDQUOT)
+        error_advise(err, "no key was made: free some space and make it again");
     secret_text_free(secret_text);
     free(public_text);
     return status;

@@ -1,6 +1,7 @@
 /* cmd_list.c - `pkgmgr list`. */
 #include "buffer.h"
 #include "commands.h"
+#include "environment.h"
 #include "errors.h"
 #include "human_text.h"
 #include "json_view.h"
@@ -102,7 +103,7 @@ static void say_broken(const struct store_list *broken)
         model_status status = manifest_read(entry->dir, &manifest, &why);
         package_advise_broken(entry->dir, status, &why);
         if (status != MODEL_OK)
-            fprintf(stderr, "pkgmgr: %s\n", why.message);
+            command_note("%s", why.message);
         manifest_finish(&manifest);
     }
 }
@@ -111,7 +112,7 @@ static void say_broken(const struct store_list *broken)
 static void say_empty(const struct store *store, const struct model_error *absent)
 {
     if (store == NULL)
-        fprintf(stderr, "pkgmgr: %s\n", absent->message);
+        command_note("%s", absent->message);
     else
         fprintf(stderr, "pkgmgr: no packages in the store %s; `pkgmgr download ID` gets one\n",
                 store_dir(store));
@@ -122,7 +123,12 @@ static model_status list_store(const char *dir, bool as_json, struct model_error
     struct store *store = NULL;
     struct store_list list = {0}, broken = {0};
     struct model_error absent = MODEL_ERROR_INIT;
-    model_status status = command_open_store(dir, 0, &store, &absent);
+    char *usual = NULL;
+    model_status status = dir != NULL ? MODEL_OK : environment_store_dir(&usual, err);
+    if (status != MODEL_OK)
+        return status; /* which store is meant is not known: no empty one */
+    status = store_open(dir != NULL ? dir : usual, 0, &store, &absent);
+    free(usual);
     if (status != MODEL_OK)
         (void)error_set(err, status, "%s", absent.message);
     if (status == MODEL_NOT_FOUND && dir == NULL)

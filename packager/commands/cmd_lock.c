@@ -109,6 +109,13 @@ static model_status collect(struct locking *locking, char **names, int n_names,
     return status;
 }
 
+static model_status write_text(void *context, struct file_out *out, struct model_error *err)
+{
+    const char *text = context;
+    return file_out_write(out, text, strlen(text), err);
+}
+
+/* Also removes what a killed one left beside it. */
 static model_status write_lock(struct lockfile *lockfile, const char *path, bool quiet,
                                struct model_error *err)
 {
@@ -119,7 +126,9 @@ static model_status write_lock(struct lockfile *lockfile, const char *path, bool
     else if (strcmp(path, "-") == 0)
         status = command_print(text, err);
     else
-        status = file_write_atomic(path, text, strlen(text), err);
+        status = file_write_made(path, write_text, text, err);
+    if (status == MODEL_NOT_FOUND)
+        error_advise(err, "make the folder first, or choose another with --lockfile");
     if (status == MODEL_OK && !quiet)
         fprintf(stderr, "pkgmgr: %zu packages locked in %s\n", lockfile->n_packages, path);
     free(text);
@@ -263,6 +272,8 @@ static int run(struct sync *sync, const char *path)
     model_status status = lockfile_read(path, &sync->lockfile, &err);
     if (status == MODEL_NOT_FOUND)
         error_advise(&err, "`pkgmgr lock` writes one");
+    else if (status == MODEL_INVALID_ARGUMENT)
+        error_advise(&err, "give --lockfile a file of a disk: save what comes from elsewhere");
     if (status == MODEL_OK)
         status = command_open_store(sync->hub.options.store_dir, !sync->frozen, &sync->store, &err);
     if (status != MODEL_OK)

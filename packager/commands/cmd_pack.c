@@ -94,6 +94,8 @@ static model_status pack(const struct arguments *arguments, struct model_error *
         status = command_trusted_keys(&keys, err);
     if (status == MODEL_OK)
         status = package_pack(place.dir, arguments->output, &signature, &options, &summary, err);
+    if (status != MODEL_OK)
+        command_advise_room(err);
     if (status == MODEL_OK && !arguments->quiet && !arguments->json)
         fprintf(stderr, "pkgmgr: %zu files, %llu bytes, packed into %llu\n", summary.n_entries,
                 (unsigned long long)summary.content_bytes, (unsigned long long)summary.file_bytes);

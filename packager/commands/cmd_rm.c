@@ -13,7 +13,9 @@ const char help_rm[] =
     "usage: pkgmgr rm PKG... [OPTION]...\n\n"
     "Removes packages from the store, and the files that no other package uses. PKG is a name in\n"
     "the store, which means all its versions, a name with @REVISION, which means that one, or the\n"
-    "folder of a package of the store.\n\n"
+    "folder of a package of the store. A package that a running modelhost has open stays (exit\n"
+    "code 10).\n\n"
+    "  --force        remove it all the same; its host answers what it has loaded, and no more\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print what was removed as a JSON array\n"
     "  -q, --quiet    say nothing but errors\n";
@@ -21,18 +23,19 @@ const char help_rm[] =
 struct removal {
     const struct store *store;
     json_node *removed; /* with --json, else NULL */
-    bool quiet;
+    bool quiet, even_in_use;
 };
 
-static model_status remove_package(const struct store *store, const char *word, uint64_t *ret_bytes,
-                                   char **ret_note, struct model_error *err)
+static model_status remove_package(const struct removal *removal, const char *word,
+                                   uint64_t *ret_bytes, char **ret_note, struct model_error *err)
 {
     struct package_place place = {0};
     if (!package_is_folder(word))
-        return store_remove(store, word, ret_bytes, ret_note, err);
-    model_status status = package_locate(store, word, &place, err);
+        return store_remove(removal->store, word, removal->even_in_use, ret_bytes, ret_note, err);
+    model_status status = package_locate(removal->store, word, &place, err);
     if (status == MODEL_OK)
-        status = store_remove_dir(store, place.dir, ret_bytes, ret_note, err);
+        status = store_remove_dir(removal->store, place.dir, removal->even_in_use, ret_bytes,
+                                  ret_note, err);
     package_place_finish(&place);
     return status;
 }
@@ -43,11 +46,11 @@ static model_status remove_one(const struct removal *removal, const char *name,
     char size[HUMAN_TEXT_BYTES];
     uint64_t freed_bytes = 0;
     char *note = NULL;
-    model_status status = remove_package(removal->store, name, &freed_bytes, &note, err);
+    model_status status = remove_package(removal, name, &freed_bytes, &note, err);
     if (status == MODEL_OK && removal->removed == NULL && !removal->quiet)
         fprintf(stderr, "removed %s, %s freed\n", name, human_size(freed_bytes, size));
     if (note != NULL)
-        fprintf(stderr, "pkgmgr: %s\n", note);
+        command_note("%s", note);
     free(note);
     if (removal->removed == NULL)
         return status;
@@ -69,6 +72,7 @@ static int remove_all(const struct removal *removal, char **names, int n_names)
         struct model_error err = MODEL_ERROR_INIT;
         model_status status = remove_one(removal, names[i], &err);
         if (status != MODEL_OK) {
+            command_advise_store(removal->store, &err);
             int failed = command_fail(status, &err);
             code = code == 0 ? failed : code;
         }
@@ -93,6 +97,7 @@ int cmd_rm(int argc, char **argv)
     const char *store_dir = NULL;
     bool as_json = false;
     const struct command_option options[] = {{"store", .text = &store_dir},
+                                             {"force", .flag = &removal.even_in_use},
                                              {"json", .flag = &as_json},
                                              {"quiet", .flag = &removal.quiet, .letter = 'q'},
                                              {.name = NULL}};

@@ -24,8 +24,9 @@ const char help_sign[] =
     "  --name ID          of a folder without metadata.json: its id, 'owner/name' (default: the\n"
     "                     folder's name)\n"
     "  --revision R       of such a folder (default: digits of a digest of its files)\n"
-    "  --renew            sign also what was changed since it was signed, and say what that is; a folder\n"
-    "                     whose files were changed gets a new metadata.json and revision\n"
+    "  --renew            sign also what was changed since it was signed, and say what that is, or what\n"
+    "                     another trusted key has signed, in place of that signature; a folder whose\n"
+    "                     files were changed gets a new metadata.json and revision\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json             print the result as JSON\n"
     "  -q, --quiet        say nothing but errors\n";
@@ -108,6 +109,13 @@ static model_status print_result(const struct arguments *arguments, const char *
     return status;
 }
 
+static void print_warning(void *context, int32_t level, const char *message)
+{
+    (void)context;
+    (void)level;
+    command_warn("%s", message);
+}
+
 static model_status sign(const struct arguments *arguments, struct model_error *err)
 {
     struct store *store = NULL;
@@ -115,11 +123,14 @@ static model_status sign(const struct arguments *arguments, struct model_error *
     struct secret_key *key = NULL;
     struct package_signed result = {0};
     struct trusted_keys trusted = {0};
+    const struct log_sink log = {.level = MODEL_LOG_WARN, .write = print_warning};
     struct package_signing signing = {.id = arguments->id,
                                       .revision = arguments->revision,
                                       .keys = &trusted,
                                       .renew = arguments->renew,
-                                      .now = time(NULL)};
+                                      .now = time(NULL),
+                                      .wait = command_wait(),
+                                      .log = arguments->quiet ? NULL : &log};
     model_status status = command_look_into_store(arguments->store_dir, &store, err);
     if (status == MODEL_OK)
         status = package_locate(store, arguments->package, &place, err);

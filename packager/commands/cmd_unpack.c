@@ -110,6 +110,8 @@ static model_status unpack(const struct arguments *arguments, struct model_error
         warn_of_twins(archive);
     if (status == MODEL_OK)
         status = package_unpack(archive, dir, &options, &summary, err);
+    if (status != MODEL_OK)
+        command_advise_room(err);
     if (status == MODEL_OK && !arguments->quiet)
         command_warn_of_own(archive);
     if (status == MODEL_OK)

@@ -106,6 +106,10 @@ static model_status update_one(struct updates *updates, const struct store_entry
     model_status status = package_update_run(entry, ref, store_dir(updates->store),
                                              &updates->hub.options, updates->dry_run, &update, err);
     progress_view_clear(&updates->hub.view);
+    if (status == MODELHOST_UNTRUSTED)
+        error_advise(err,
+                     "until then it stays at %.12s; 'pkgmgr update %s --dry-run' shows what is new",
+                     entry->revision, entry->id);
     if (status == MODEL_OK)
         status = check_signature(updates, entry, &update, err);
     if (status == MODEL_OK && updates->talk.json)

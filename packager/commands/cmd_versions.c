@@ -95,11 +95,20 @@ static const char *revision_of(const struct versions *versions, const char *targ
     return NULL;
 }
 
+/* Still there, but another package of the same commit has its names. */
+static bool is_superseded(const struct versions *versions, const char *target)
+{
+    char *dir = text_format("%s/packages/%s", store_dir(versions->store), target);
+    const bool is_here = dir != NULL && revision_of(versions, target) == NULL && path_is_dir(dir);
+    free(dir);
+    return is_here;
+}
+
 /* The history of each ref that leads somewhere now; add() is called for its entries, oldest first. */
 static model_status each_change(const struct versions *versions,
                                 void (*add)(void *context, const char *ref,
                                             const struct store_history_entry *entry,
-                                            const char *revision),
+                                            const char *revision, bool superseded),
                                 void *context, struct model_error *err)
 {
     model_status status = MODEL_OK;
@@ -112,7 +121,8 @@ static model_status each_change(const struct versions *versions,
                 store_history_read(versions->store, versions->key, entry->refs[j], &history, err);
             for (size_t k = 0; k < history.n_entries; k++)
                 add(context, entry->refs[j], &history.entries[k],
-                    revision_of(versions, history.entries[k].target));
+                    revision_of(versions, history.entries[k].target),
+                    is_superseded(versions, history.entries[k].target));
             store_history_finish(&history);
         }
     }
@@ -120,7 +130,7 @@ static model_status each_change(const struct versions *versions,
 }
 
 static void change_as_json(void *context, const char *ref, const struct store_history_entry *entry,
-                           const char *revision)
+                           const char *revision, bool superseded)
 {
     json_node *item = json_add_object(context, NULL);
     (void)json_add_string(item, "ref", ref);
@@ -129,7 +139,9 @@ static void change_as_json(void *context, const char *ref, const struct store_hi
     if (revision != NULL)
         (void)json_add_string(item, "revision", revision);
     else
-        (void)json_add_null(item, "revision"); /* no longer in the store */
+        (void)json_add_null(item, "revision"); /* no longer in the store, or not by a name */
+    if (superseded)
+        (void)json_add_bool(item, "superseded", true);
 }
 
 static model_status print_json(const struct versions *versions, struct model_error *err)
@@ -159,10 +171,11 @@ static model_status print_json(const struct versions *versions, struct model_err
 }
 
 static void change_as_text(void *context, const char *ref, const struct store_history_entry *entry,
-                           const char *revision)
+                           const char *revision, bool superseded)
 {
+    const char *missing = superseded ? "superseded" : "gone";
     (void)buffer_printf(context, "%s  %s %s %.12s\n", entry->time, ref,
-                        entry->is_back ? "back to" : "to", revision != NULL ? revision : "gone");
+                        entry->is_back ? "back to" : "to", revision != NULL ? revision : missing);
 }
 
 static model_status print_table(const struct versions *versions, struct model_error *err)

@@ -84,10 +84,11 @@ model_status command_secret_new(const struct command_secret *given, struct archi
 
 /* What an archive is opened with; NULL: nothing was given and asked for. It is looked into without a secret first:
  * who must have signed it is refused before anybody is asked, and it says itself what opens it. */
-static model_status take(const char *path, const struct command_secret *given,
-                         struct archive_secret **ret, struct model_error *err)
+static model_status take(const char *path, enum archive_level level,
+                         const struct command_secret *given, struct archive_secret **ret,
+                         struct model_error *err)
 {
-    const struct archive_access look = {.level = ARCHIVE_CHECKSUM, .signature = given->signature};
+    const struct archive_access look = {.level = level, .signature = given->signature};
     struct command_secret wanted = *given;
     struct archive *archive = NULL;
     char question[PRINTABLE_TEXT_BYTES + 32], name[PRINTABLE_TEXT_BYTES];
@@ -117,7 +118,7 @@ model_status command_open_archive(const char *path, enum archive_level level,
 {
     struct archive_access access = {.level = level, .signature = given->signature};
     struct archive_secret *secret = NULL;
-    model_status status = take(path, given, &secret, err);
+    model_status status = take(path, level, given, &secret, err);
     access.secret = secret;
     if (status == MODEL_OK)
         status = archive_open_with(path, &access, ret, err);
@@ -131,7 +132,8 @@ model_status command_open_package(const char *dir, const char *backend,
 {
     struct archive_access access = {.level = ARCHIVE_CHECKSUM, .signature = given->signature};
     struct archive_secret *secret = NULL;
-    model_status status = path_is_file(dir) ? take(dir, given, &secret, err) : MODEL_OK;
+    model_status status =
+        path_is_file(dir) ? take(dir, access.level, given, &secret, err) : MODEL_OK;
     access.secret = secret;
     if (status == MODEL_OK)
         status = package_open_with(dir, backend, &access, ret, err);

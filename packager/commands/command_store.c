@@ -3,8 +3,23 @@
 #include "environment.h"
 #include "errors.h"
 #include "package_locate.h"
+#include "papers_lock.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+static void tell(void *unused, const char *sentence)
+{
+    (void)unused;
+    command_warn("%s", sentence);
+}
+
+const struct papers_wait *command_wait(void)
+{
+    static const struct papers_wait wait = {.is_cancelled = command_interrupted, .notice = tell};
+    return &wait;
+}
 
 model_status command_open_store(const char *dir, int create, struct store **ret,
                                 struct model_error *err)
@@ -13,6 +28,8 @@ model_status command_open_store(const char *dir, int create, struct store **ret,
     model_status status = dir != NULL ? MODEL_OK : environment_store_dir(&usual, err);
     if (status == MODEL_OK)
         status = store_open(dir != NULL ? dir : usual, create, ret, err);
+    if (status == MODEL_OK)
+        store_set_wait(*ret, command_wait());
     free(usual);
     return status;
 }
@@ -26,6 +43,34 @@ model_status command_look_into_store(const char *dir, struct store **ret, struct
     if (status == MODEL_OK)
         *ret = store;
     return status;
+}
+
+void command_advise_store(const struct store *store, struct model_error *err)
+{
+    static const struct {
+        int cause;
+        const char *advice;
+    } rows[] = {
+        {EROFS, "it is mounted read-only: do this where it may be written to, or name another with "
+                "--store"},
+        {EACCES, "do this as the user whose store it is, or name another with --store"},
+        {EPERM, "do this as the user whose store it is, or name another with --store"},
+        {ENOSPC, "'pkgmgr gc' frees what nothing uses; or choose another disk with --store"},
+        {EDQUOT, "'pkgmgr gc' frees what nothing uses; or choose another disk with --store"},
+    };
+    const int cause = strstr(err->message, store_dir(store)) != NULL ? error_cause(err) : 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].cause == cause) {
+            error_advise(err, "%s", rows[i].advice);
+            return;
+        }
+}
+
+void command_advise_room(struct model_error *err)
+{
+    const int cause = error_cause(err);
+    if (cause == ENOSPC || cause == EDQUOT)
+        error_advise(err, "free some space, or choose a place on another disk");
 }
 
 bool command_read_showing(int argc, char **argv, struct command_showing *ret)

@@ -47,12 +47,19 @@ model_status command_open_store(const char *dir, int create, struct store **ret,
                                 struct model_error *err);
 /* The same for commands that only look: a store that is not there is MODEL_OK and NULL. */
 model_status command_look_into_store(const char *dir, struct store **ret, struct model_error *err);
+/* How commands wait for the lock on a package: told of, and until they are interrupted. command_open_store() gives it to
+ * the store. */
+const struct papers_wait *command_wait(void);
+/* When a failure's sentence names a place in the store: what to do about its disk or its permissions. */
+void command_advise_store(const struct store *store, struct model_error *err);
 /* What a command that only shows something is told: --store and --json. False: return COMMAND_USAGE. */
 struct command_showing {
     const char *store_dir;
     bool json;
 };
 bool command_read_showing(int argc, char **argv, struct command_showing *ret);
+/* Adds what to do to the sentence about a disk that is full; leaves others. */
+void command_advise_room(struct model_error *err);
 /* 0, or COMMAND_USAGE after saying that the word is no folder and cannot be a package's name. */
 int command_check_package(const char *command, const char *word);
 

@@ -39,7 +39,7 @@ static void add_line(struct buffer *ret, const char *label, const char *value)
         (void)buffer_printf(ret, "%-12s  %s\n", label, value);
 }
 
-static void add_summary(struct buffer *ret, const json_node *root, size_t n_tensors)
+void inspect_summary(const json_node *root, size_t n_tensors, struct buffer *ret)
 {
     static const char *const package_lines[] = {"id", "revision", "backend"};
     char shown[PRINTABLE_TEXT_BYTES], size[HUMAN_TEXT_BYTES];
@@ -60,13 +60,14 @@ static void add_summary(struct buffer *ret, const json_node *root, size_t n_tens
     for (const json_node *item = json_first(json_member(root, "dtypes")); item != NULL;
          item = json_next(item))
         (void)buffer_printf(ret, " %s (%.0f)", json_key(item), json_number_or(item, 0));
-    (void)buffer_append_text(ret, "\n");
+    (void)buffer_append_text(ret, n_tensors == 0 ? " none\n" : "\n");
     for (const json_node *item = json_first(json_member(root, "aliases")); item != NULL;
          item = json_next(item)) {
         char of[PRINTABLE_TEXT_BYTES];
         (void)buffer_printf(ret, "%-12s  %s = %s\n", "shared", printable(json_key(item), shown),
                             printable(json_string_or(item, ""), of));
     }
+    (void)buffer_append_text(ret, "\n");
 }
 
 /* "name   parameters   size  [n tensors]". */
@@ -94,28 +95,23 @@ static void add_statistics(struct buffer *ret, const json_node *found)
             (void)buffer_printf(ret, "  %s %.0f", counts[i], number(found, counts[i]));
 }
 
-static void add_tensors(struct buffer *ret, const json_node *list)
+void inspect_line(const json_node *tensor, struct buffer *ret)
 {
     char shown[PRINTABLE_TEXT_BYTES];
-    for (const json_node *item = json_first(list); item != NULL; item = json_next(item)) {
-        (void)buffer_printf(ret, "%-*s  %-5s ", NAME_COLUMNS, text(item, "name", shown),
-                            json_string_or(json_member(item, "dtype"), "?"));
-        add_shape(ret, json_member(item, "shape"));
-        if (json_member(item, "statistics") != NULL)
-            add_statistics(ret, json_member(item, "statistics"));
-        (void)buffer_append_text(ret, "\n");
-    }
+    (void)buffer_printf(ret, "%-*s  %-5s ", NAME_COLUMNS, text(tensor, "name", shown),
+                        json_string_or(json_member(tensor, "dtype"), "?"));
+    add_shape(ret, json_member(tensor, "shape"));
+    if (json_member(tensor, "statistics") != NULL)
+        add_statistics(ret, json_member(tensor, "statistics"));
+    else if (number(tensor, "bytes") == 0)
+        (void)buffer_append_text(ret, "  no elements");
+    (void)buffer_append_text(ret, "\n");
 }
 
-void inspect_text(const json_node *root, const struct model_tensor *const *tensors,
-                  size_t n_tensors, unsigned depth, struct buffer *ret)
+void inspect_tree(const struct model_tensor *const *tensors, size_t n_tensors, unsigned depth,
+                  struct buffer *ret)
 {
-    add_summary(ret, root, n_tensors);
-    (void)buffer_append_text(ret, "\n");
-    if (tensors == NULL)
-        add_tensors(ret, json_member(root, "tensors"));
-    else
-        (void)tensor_tree_walk(tensors, n_tensors, depth, add_branch, ret);
+    (void)tensor_tree_walk(tensors, n_tensors, depth, add_branch, ret);
 }
 
 /* ---- diff */

@@ -6,10 +6,13 @@
 #include "buffer.h"
 #include "tensor_tree.h"
 
-/* Of an inspection (inspection.h with "path", "package"): the summary, then the tree of these tensors, in
- * the order of tensor_tree_compare(), down to `depth` levels; tensors NULL: the inspection's own "tensors", a line each. */
-void inspect_text(const json_node *root, const struct model_tensor *const *tensors,
-                  size_t n_tensors, unsigned depth, struct buffer *ret);
+/* Of an inspection (inspection.h with "path", "package"): the summary and an empty line. */
+void inspect_summary(const json_node *root, size_t n_tensors, struct buffer *ret);
+/* The tree of these tensors, in the order of tensor_tree_compare(), down to `depth` levels. */
+void inspect_tree(const struct model_tensor *const *tensors, size_t n_tensors, unsigned depth,
+                  struct buffer *ret);
+/* The line of a member of "tensors". */
+void inspect_line(const json_node *tensor, struct buffer *ret);
 
 /* Of a difference: a line for each place that differs. Nothing when nothing does. */
 void diff_text(const json_node *root, struct buffer *ret);

@@ -129,5 +129,5 @@ void progress_view_log(void *context, int32_t level, const char *message)
         return;
     }
     progress_view_clear(context);
-    fprintf(stderr, "pkgmgr: %s\n", message);
+    command_note("%s", message);
 }

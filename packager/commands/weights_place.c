@@ -1,12 +1,15 @@
 /* weights_place.c - see weights_place.h. */
 #include "weights_place.h"
 #include "commands.h"
+#include "coreml_backend.h"
+#include "coreml_package.h"
 #include "errors.h"
 #include "files.h"
 #include "package_file.h"
 #include "package_locate.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,13 +88,23 @@ model_status weights_place_open(const char *word, const struct weights_access *a
 {
     struct weights_place place = {0};
     model_status status = MODEL_OK;
-    if (weights_word_is_path(word))
+    const size_t n = strlen(word);
+    const bool is_listing = n > 4 && strcmp(word + n - 4, ".mil") == 0;
+    const bool is_coreml = access->with_coreml && (is_listing || coreml_is_model_path(word));
+    if (is_coreml || weights_word_is_path(word))
         place.path = text_format("%s", word);
     else
         status = open_package(word, access, &place, err);
     if (status == MODEL_OK && place.path == NULL)
         status = error_no_memory(err, word);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK && is_coreml)
+        place.coreml = text_format("%s", word);
+    else if (status == MODEL_OK && access->with_coreml && place.is_package &&
+             strcmp(place.package.backend, "coreml") == 0)
+        place.coreml = coreml_backend_find(place.package.archive, place.path);
+    if (status == MODEL_OK && is_coreml && place.coreml == NULL)
+        status = error_no_memory(err, word);
+    if (status == MODEL_OK && place.coreml == NULL)
         status = tensor_table_open_from(place.package.archive, place.path, &place.table, err);
     if (status == MODEL_OK && (place.is_package || path_is_dir(place.path)))
         place.config = find_config(place.package.archive, place.path);
@@ -108,6 +121,25 @@ void weights_place_close(struct weights_place *place)
     if (place->is_package)
         package_finish(&place->package);
     free(place->config);
+    free(place->coreml);
     free(place->path);
     *place = (struct weights_place){0};
+}
+
+/* What was read may be zeros or half of a tensor: nothing of it is to be used, and the stack cannot be unwound
+ * from here. A convert's unfinished file goes with the next one. */
+static void on_truncation(int number)
+{
+    static const char sentence[] = "pkgmgr: a file of weights was cut short while it was read; try "
+                                   "again when nobody writes to it\n";
+    (void)number;
+    (void)!write(STDERR_FILENO, sentence, sizeof sentence - 1);
+    _exit(status_exit_code(MODEL_CORRUPT));
+}
+
+void weights_catch_truncation(void)
+{
+    struct sigaction action = {.sa_handler = on_truncation};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGBUS, &action, NULL);
 }

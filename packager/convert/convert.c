@@ -135,17 +135,35 @@ static model_status write_list(struct converting *converting,
     return status;
 }
 
-model_status convert_weights(const struct tensor_table *table, const char *path,
-                             const struct convert_options *options, struct convert_report *report,
-                             struct model_error *err)
+/* What no safetensors file can hold, and a dry run should say, too. */
+static model_status check_table(const struct tensor_table *table, struct model_error *err)
 {
-    struct converting converting = {table, options, report, path, NULL, NULL};
     if (table->n_tensors == 0)
         return error_set(err, MODEL_NOT_FOUND,
                          "%s has no tensor, so there is nothing to convert; 'pkgmgr inspect' shows "
                          "what is in a file",
                          table->path);
-    model_status status = tensor_table_check(table, err);
+    if (table->n_tensors > SAFETENSORS_MAX_TENSORS)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s has %zu tensors, and one safetensors file at most %u: convert its "
+                         "shards one by one",
+                         table->path, table->n_tensors, SAFETENSORS_MAX_TENSORS);
+    if (tensor_table_find(table, SAFETENSORS_METADATA) != NULL)
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s has a tensor named '" SAFETENSORS_METADATA "', which in safetensors "
+                         "is no tensor; have it saved under another name",
+                         table->path);
+    return MODEL_OK;
+}
+
+model_status convert_weights(const struct tensor_table *table, const char *path,
+                             const struct convert_options *options, struct convert_report *report,
+                             struct model_error *err)
+{
+    struct converting converting = {table, options, report, path, NULL, NULL};
+    model_status status = check_table(table, err);
+    if (status == MODEL_OK)
+        status = tensor_table_check(table, err);
     if (status != MODEL_OK)
         return status;
     struct model_tensor *written = calloc(table->n_tensors + 1, sizeof *written);

@@ -193,6 +193,14 @@ static model_status fill(struct copying *copying)
     struct manifest old = {0};
     size_t n_weights = 0;
     model_status status = manifest_read(copying->from, &old, copying->err);
+    if (status == MODEL_NOT_FOUND)
+        status =
+            error_set(copying->err, status,
+                      "%s has no metadata.json, and so is no package that can be converted as a "
+                      "whole, and no weights beside: give the folder or file that has them, such "
+                      "as %s/backends/cpu",
+                      copying->from, copying->from);
+    package_advise_broken(copying->from, status, copying->err);
     if (status == MODEL_OK)
         status = take_over(&copying->manifest, &old, copying->err);
     for (size_t i = 0; i < old.n_files && status == MODEL_OK; i++) {

@@ -99,6 +99,15 @@ const struct model_tensor **inspection_order(const struct tensor_table *table)
     return ordered;
 }
 
+static model_status add_next(json_node *list, const struct tensor_table *table,
+                             const struct model_tensor *tensor,
+                             const struct inspection_options *options, struct model_error *err)
+{
+    return options->cancelled != NULL && options->cancelled(options->context)
+               ? error_set(err, MODEL_CANCELLED, "interrupted")
+               : add_tensor(list, table, tensor, options, err);
+}
+
 static model_status add_tensors(json_node *object, const struct tensor_table *table,
                                 const struct model_tensor *const *ordered,
                                 const struct inspection_options *options, struct model_error *err)
@@ -106,9 +115,27 @@ static model_status add_tensors(json_node *object, const struct tensor_table *ta
     json_node *list = json_add_array(object, "tensors");
     model_status status = list != NULL ? MODEL_OK : error_no_memory(err, "the table of tensors");
     for (size_t i = 0; i < table->n_tensors && status == MODEL_OK; i++)
-        status = options->cancelled != NULL && options->cancelled(options->context)
-                     ? error_set(err, MODEL_CANCELLED, "interrupted")
-                     : add_tensor(list, table, ordered[i], options, err);
+        status = add_next(list, table, ordered[i], options, err);
+    return status;
+}
+
+model_status inspection_each(const struct tensor_table *table,
+                             const struct inspection_options *options,
+                             model_status (*visit)(void *visitor, const json_node *tensor,
+                                                   struct model_error *err),
+                             void *visitor, struct model_error *err)
+{
+    const struct model_tensor **ordered = inspection_order(table);
+    model_status status = ordered != NULL ? MODEL_OK : error_no_memory(err, "the table of tensors");
+    for (size_t i = 0; i < table->n_tensors && status == MODEL_OK; i++) {
+        json_node *list = json_new_array();
+        status = list != NULL ? add_next(list, table, ordered[i], options, err)
+                              : error_no_memory(err, "the table of tensors");
+        if (status == MODEL_OK)
+            status = visit(visitor, json_first(list), err);
+        json_free(list);
+    }
+    free(ordered);
     return status;
 }
 

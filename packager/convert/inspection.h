@@ -23,4 +23,12 @@ const struct model_tensor **inspection_order(const struct tensor_table *table);
 model_status inspection_add(json_node *object, const struct tensor_table *table,
                             const struct inspection_options *options, struct model_error *err);
 
+/* The members of "tensors" one by one, so that there is never more than one: `visit` gets it for the length
+ * of the call. MODEL_CANCELLED, and what `visit` returns. */
+model_status inspection_each(const struct tensor_table *table,
+                             const struct inspection_options *options,
+                             model_status (*visit)(void *visitor, const json_node *tensor,
+                                                   struct model_error *err),
+                             void *visitor, struct model_error *err);
+
 #endif

@@ -327,54 +327,57 @@ static model_status op_build(struct pickle_machine *machine, unsigned argument)
     return MODEL_OK;
 }
 
+/* By the opcode's byte, with its name in Python's pickletools. The argument is what tells opcodes of one function
+ * apart: how many bytes of number or length follow in the pickle, how many values are taken, or what is made of
+ * them. */
 static const struct {
     opcode_fn *run;
     unsigned argument;
 } opcodes[256] = {
-    [0x80] = {op_protocol, 1},
-    [0x95] = {op_frame, 8},
-    ['N'] = {op_none, 0},
-    [0x88] = {op_bool, 1},
-    [0x89] = {op_bool, 0},
-    ['K'] = {op_integer, 1},
-    ['M'] = {op_integer, 2},
-    ['J'] = {op_integer, 4},
-    [0x8a] = {op_long, 1},
-    ['G'] = {op_float, 8},
-    ['X'] = {op_text, 4},
-    [0x8c] = {op_text, 1},
-    [0x8d] = {op_text, 8},
-    ['U'] = {op_text, 1},
-    ['T'] = {op_text, 4},
-    ['C'] = {op_bytes, 1},
-    ['B'] = {op_bytes, 4},
-    [')'] = {op_empty, PICKLE_TUPLE},
-    [']'] = {op_empty, PICKLE_LIST},
-    ['}'] = {op_empty, PICKLE_DICT},
-    [0x85] = {op_tuple_of, 1},
-    [0x86] = {op_tuple_of, 2},
-    [0x87] = {op_tuple_of, 3},
-    ['t'] = {op_marked, PICKLE_TUPLE},
-    ['l'] = {op_marked, PICKLE_LIST},
-    ['d'] = {op_marked, PICKLE_DICT},
-    ['a'] = {op_add, PICKLE_LIST},
-    ['s'] = {op_add, PICKLE_DICT},
-    ['e'] = {op_add_marked, PICKLE_LIST},
-    ['u'] = {op_add_marked, PICKLE_DICT},
-    ['('] = {op_mark, 0},
-    ['0'] = {op_pop, 0},
-    ['1'] = {op_pop, 1},
-    ['q'] = {op_put, 1},
-    ['r'] = {op_put, 4},
-    [0x94] = {op_put, 0},
-    ['h'] = {op_get, 1},
-    ['j'] = {op_get, 4},
-    ['c'] = {op_global, 0},
-    [0x93] = {op_stack_global, 0},
-    ['R'] = {op_reduce, 0},
-    ['Q'] = {op_persistent, 0},
-    ['b'] = {op_build, 0},
-    ['.'] = {op_stop, 0},
+    [0x80] = {op_protocol, 1},            /* PROTO */
+    [0x95] = {op_frame, 8},               /* FRAME */
+    ['N'] = {op_none, 0},                 /* NONE */
+    [0x88] = {op_bool, 1},                /* NEWTRUE */
+    [0x89] = {op_bool, 0},                /* NEWFALSE */
+    ['K'] = {op_integer, 1},              /* BININT1 */
+    ['M'] = {op_integer, 2},              /* BININT2 */
+    ['J'] = {op_integer, 4},              /* BININT */
+    [0x8a] = {op_long, 1},                /* LONG1 */
+    ['G'] = {op_float, 8},                /* BINFLOAT */
+    ['X'] = {op_text, 4},                 /* BINUNICODE */
+    [0x8c] = {op_text, 1},                /* SHORT_BINUNICODE */
+    [0x8d] = {op_text, 8},                /* BINUNICODE8 */
+    ['U'] = {op_text, 1},                 /* SHORT_BINSTRING */
+    ['T'] = {op_text, 4},                 /* BINSTRING */
+    ['C'] = {op_bytes, 1},                /* SHORT_BINBYTES */
+    ['B'] = {op_bytes, 4},                /* BINBYTES */
+    [')'] = {op_empty, PICKLE_TUPLE},     /* EMPTY_TUPLE */
+    [']'] = {op_empty, PICKLE_LIST},      /* EMPTY_LIST */
+    ['}'] = {op_empty, PICKLE_DICT},      /* EMPTY_DICT */
+    [0x85] = {op_tuple_of, 1},            /* TUPLE1 */
+    [0x86] = {op_tuple_of, 2},            /* TUPLE2 */
+    [0x87] = {op_tuple_of, 3},            /* TUPLE3 */
+    ['t'] = {op_marked, PICKLE_TUPLE},    /* TUPLE */
+    ['l'] = {op_marked, PICKLE_LIST},     /* LIST */
+    ['d'] = {op_marked, PICKLE_DICT},     /* DICT */
+    ['a'] = {op_add, PICKLE_LIST},        /* APPEND */
+    ['s'] = {op_add, PICKLE_DICT},        /* SETITEM */
+    ['e'] = {op_add_marked, PICKLE_LIST}, /* APPENDS */
+    ['u'] = {op_add_marked, PICKLE_DICT}, /* SETITEMS */
+    ['('] = {op_mark, 0},                 /* MARK */
+    ['0'] = {op_pop, 0},                  /* POP */
+    ['1'] = {op_pop, 1},                  /* POP_MARK */
+    ['q'] = {op_put, 1},                  /* BINPUT */
+    ['r'] = {op_put, 4},                  /* LONG_BINPUT */
+    [0x94] = {op_put, 0},                 /* MEMOIZE */
+    ['h'] = {op_get, 1},                  /* BINGET */
+    ['j'] = {op_get, 4},                  /* LONG_BINGET */
+    ['c'] = {op_global, 0},               /* GLOBAL */
+    [0x93] = {op_stack_global, 0},        /* STACK_GLOBAL */
+    ['R'] = {op_reduce, 0},               /* REDUCE */
+    ['Q'] = {op_persistent, 0},           /* BINPERSID */
+    ['b'] = {op_build, 0},                /* BUILD */
+    ['.'] = {op_stop, 0},                 /* STOP */
 };
 
 /* Known to Python, and more than data. */

@@ -112,12 +112,11 @@ static model_status check_index(const struct tensor_table *table, const struct w
                                 struct model_error *err)
 {
     char shown[PRINTABLE_TEXT_BYTES];
-    for (size_t i = 0; i < index->shard_of.capacity; i++) {
-        const char *name = index->shard_of.slots[i].key;
-        if (name != NULL && tensor_table_find(table, name) == NULL && !is_alias(table, name))
+    const struct string_map_slot *slot = NULL;
+    while ((slot = string_map_next(&index->shard_of, slot)) != NULL)
+        if (tensor_table_find(table, slot->key) == NULL && !is_alias(table, slot->key))
             return error_set(err, MODEL_CORRUPT, "%s: tensor '%s' is in none of the shards",
-                             table->path, printable(name, shown));
-    }
+                             table->path, printable(slot->key, shown));
     for (size_t i = 0; i < table->n_tensors; i++) {
         const char *name = table->tensors[i].name;
         if (string_map_find(&index->shard_of, name, strlen(name)) < 0)

@@ -232,8 +232,10 @@ model_status torch_file_collect(struct torch_file *file, const char *what, uint6
                          what, pickle_kind_text(root->kind));
     size_t n_members = (size_t)dict->n / 2 + (dict != root ? (size_t)root->n / 2 : 0);
     if (n_members > SAFETENSORS_MAX_TENSORS)
-        return error_set(err, MODEL_CORRUPT, "%s: more than %u names", what,
-                         SAFETENSORS_MAX_TENSORS);
+        return error_set(err, MODEL_UNSUPPORTED,
+                         "%s: more than %u names in one file, the limit; save the model's "
+                         "state_dict() in several",
+                         what, SAFETENSORS_MAX_TENSORS);
     struct collecting collecting = {.file = file, .what = what, .err = err};
     collecting.left_bytes = file_bytes < UINT64_MAX / MAX_GROWTH - FREE_BYTES
                                 ? file_bytes * MAX_GROWTH + FREE_BYTES

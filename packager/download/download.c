@@ -7,6 +7,7 @@
 #include "hub_answers.h"
 #include "human_text.h"
 #include "landing.h"
+#include "papers_lock.h"
 #include "transfer.h"
 
 #include <errno.h>
@@ -74,13 +75,29 @@ static model_status make_plan(struct download *download, struct model_error *err
     return status == MODEL_OK ? download_reuse(download, err) : status;
 }
 
+static bool is_cancelled(void *context)
+{
+    const struct hub_config *hub = context;
+    return hub->cancelled != NULL && hub->cancelled(hub->cancel_context);
+}
+
+static void tell(void *context, const char *sentence)
+{
+    const struct hub_config *hub = context;
+    log_write(&hub->log, MODEL_LOG_WARN, "%s", sentence);
+}
+
 static model_status open_store(struct download *download, struct model_error *err)
 {
     const struct download_options *options = download->options;
+    const struct papers_wait wait = {
+        .is_cancelled = is_cancelled, .notice = tell, .context = (void *)(uintptr_t)&options->hub};
     model_status status = store_open(options->store_dir, !options->dry_run, &download->store, err);
     if (status != MODEL_OK && !options->dry_run &&
         store_open(options->store_dir, 0, &download->store, NULL) == MODEL_OK)
         status = MODEL_OK; /* it may have all that is wanted; a write says why it cannot be */
+    if (status == MODEL_OK)
+        store_set_wait(download->store, &wait);
     return status == MODEL_NOT_FOUND && options->dry_run ? MODEL_OK : status;
 }
 

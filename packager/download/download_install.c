@@ -5,6 +5,7 @@
  * the name it was asked by does not lead to it yet. A plugin that was installed by hand is carried
  * over when no other is found: downloading again must not take it away. */
 #include "download.h"
+#include "coreml_config.h"
 #include "errors.h"
 #include "package.h"
 #include "package_build.h"
@@ -80,13 +81,14 @@ static model_status carry_plugin_over(const struct download *download, struct ma
     if (status != MODEL_OK)
         return status;
     if (dir != NULL && manifest_read(dir, &old, NULL) == MODEL_OK)
-        file = manifest_find(&old, PACKAGE_PLUGIN_PATH);
+        file = manifest_find(&old, coreml_plugin_path(manifest));
     if (file != NULL && is_usable(download, file) &&
-        manifest_blob_path(download->store, &old, PACKAGE_PLUGIN_PATH, &blob, err) == MODEL_OK &&
+        manifest_blob_path(download->store, &old, coreml_plugin_path(manifest), &blob, err) ==
+            MODEL_OK &&
         plugin_check_usable(blob, &plugin, NULL) == MODEL_OK &&
         plugin_check_serves(&plugin, blob, config, NULL) == MODEL_OK)
-        status =
-            manifest_add(manifest, PACKAGE_PLUGIN_PATH, NULL, file->size_bytes, file->sha256, err);
+        status = manifest_add(manifest, coreml_plugin_path(manifest), NULL, file->size_bytes,
+                              file->sha256, err);
     manifest_finish(&old);
     free(blob);
     free(dir);
@@ -100,22 +102,22 @@ static model_status settle_plugin(const struct download *download, struct manife
     struct model_error reason = MODEL_ERROR_INIT;
     char *config = NULL;
     model_status status =
-        manifest_blob_path(download->store, manifest, PACKAGE_CONFIG_PATH, &config, err);
+        manifest_blob_path(download->store, manifest, coreml_config_path(manifest), &config, err);
     if (status != MODEL_OK)
         return status;
     status = plugin_choose(config, download->options->plugin_path, download->model.id, ret_plugin,
                            ret_advice, &reason);
     if (status == MODEL_CORRUPT) {
         /* the files are what the hub has; that its config is broken is the author's affair */
-        *ret_advice = text_format("no plugin can be chosen: %s", reason.message);
+        *ret_advice = plugin_choice_refused(config, coreml_config_path(manifest), &reason);
         status = *ret_advice != NULL ? MODEL_OK : error_no_memory(err, "the advice about plugins");
     } else if (status != MODEL_OK) {
         (void)error_set(err, status, "%s", reason.message);
     } else if (*ret_plugin == NULL && config != NULL &&
-               manifest_find(manifest, PACKAGE_PLUGIN_PATH) == NULL) {
+               manifest_find(manifest, coreml_plugin_path(manifest)) == NULL) {
         status = carry_plugin_over(download, manifest, config, err);
     }
-    if (status == MODEL_OK && manifest_find(manifest, PACKAGE_PLUGIN_PATH) != NULL) {
+    if (status == MODEL_OK && manifest_find(manifest, coreml_plugin_path(manifest)) != NULL) {
         free(*ret_advice);
         *ret_advice = NULL;
     }
@@ -161,12 +163,13 @@ static model_status install_present(struct download *download, char **ret_dir, c
         status = name_manifest(download, &manifest, err);
     /* what is signed stays as it is */
     bool had_plugin =
-        status == MODEL_OK && (manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL ||
+        status == MODEL_OK && (manifest_find(&manifest, coreml_plugin_path(&manifest)) != NULL ||
                                store_package_is_signed(download->present));
     if (status == MODEL_OK && !had_plugin)
         status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
-    bool has_plugin = plugin != NULL || had_plugin ||
-                      (status == MODEL_OK && manifest_find(&manifest, PACKAGE_PLUGIN_PATH) != NULL);
+    bool has_plugin =
+        plugin != NULL || had_plugin ||
+        (status == MODEL_OK && manifest_find(&manifest, coreml_plugin_path(&manifest)) != NULL);
     bool changes = has_plugin != had_plugin || !is_known_as_asked(download, download->present);
     if (status == MODEL_OK && changes && !store_is_writable(download->store)) {
         log_write(&download->options->hub.log, MODEL_LOG_WARN,
@@ -194,8 +197,10 @@ static model_status keep_other_files(const struct download *download, const char
 {
     struct manifest old = {0};
     model_status status = MODEL_OK;
-    (void)manifest_read(old_dir, &old, NULL); /* a broken one has nothing to keep */
-    for (size_t i = 0; i < old.n_files && status == MODEL_OK; i++) {
+    const bool is_known =
+        manifest_read(old_dir, &old, NULL) == MODEL_OK &&
+        manifest_names_folder(&old, old_dir); /* a broken one has nothing to keep */
+    for (size_t i = 0; i < old.n_files && is_known && status == MODEL_OK; i++) {
         const struct manifest_file *file = &old.files[i];
         if (file->source != NULL && manifest_find(manifest, file->path) == NULL &&
             is_usable(download, file))
@@ -217,6 +222,8 @@ static model_status install_new(struct download *download, char **ret_dir, char 
                                        &old_dir, err);
     if (status == MODEL_OK && old_dir != NULL)
         status = keep_other_files(download, old_dir, &manifest, err);
+    if (status == MODEL_OK)
+        status = coreml_config_add(download->store, download->staging, &manifest, err);
     if (status == MODEL_OK)
         status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
     const struct selection_rules *rules = &download->options->rules;

@@ -19,6 +19,7 @@ bool download_find_damaged(const struct download *download, char **ret_dir)
         return false;
     const bool is_damaged = store_package_is_signed(dir) &&
                             manifest_read(dir, &manifest, NULL) == MODEL_OK &&
+                            manifest_names_folder(&manifest, dir) &&
                             download_plan_satisfied_by(&download->plan, &manifest);
     manifest_finish(&manifest);
     if (is_damaged)

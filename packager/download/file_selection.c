@@ -1,7 +1,9 @@
 /* file_selection.c - see file_selection.h. */
 #include "file_selection.h"
+#include "coreml_package.h"
 #include "errors.h"
 #include "hub_glob.h"
+#include "package_members.h"
 
 #include <string.h>
 #include <strings.h>
@@ -17,10 +19,10 @@ static const char *const training_state[] = {"*training_args.bin", "*optimizer*.
                                              "*scheduler*.bin",    "*rng_state*.pth"};
 
 static const char *const other_frameworks[] = {
-    "*.h5",        "*.keras",    "*.msgpack",     "*.ot",      "*.onnx",       "*.onnx_data",
-    "*.onnx.data", "*.gguf",     "*.tflite",      "*.mlmodel", "*.nemo",       "onnx/",
-    "*/onnx/",     "openvino/",  "coreml/",       "*/coreml/", "*.mlpackage/", "*/openvino/",
-    "original/",   "openvino_*", "saved_model.pb"};
+    "*.h5",        "*.keras",   "*.msgpack",  "*.ot",          "*.onnx",       "*.onnx_data",
+    "*.onnx.data", "*.gguf",    "*.tflite",   "*.mlmodel",     "*.nemo",       "onnx/",
+    "*/onnx/",     "openvino/", "coreml/",    "*/coreml/",     "*.mlpackage/", "*.mlmodelc/",
+    "*/openvino/", "original/", "openvino_*", "saved_model.pb"};
 
 static const char *const housekeeping[] = {".gitattributes", "*/.gitattributes", ".gitignore",
                                            "*/.gitignore", "*events.out.tfevents.*"};
@@ -29,13 +31,18 @@ static bool is_reserved(const char *path)
 {
     /* in any case: some file systems do not tell */
     return strncasecmp(path, "backends/", 9) == 0 || strcasecmp(path, "backends") == 0 ||
-           strcasecmp(path, "metadata.json") == 0 || strcasecmp(path, "model_info.json") == 0;
+           strcasecmp(path, "model_info.json") == 0 || package_keeps_name(path);
+}
+
+/* The weights of a Core ML model are called *.bin, too. */
+static bool is_pickle_name(const char *path)
+{
+    return coreml_container_length(path) == 0 && hub_glob_match_any(pickles, COUNT(pickles), path);
 }
 
 static bool is_weight_pickle(const char *path)
 {
-    return hub_glob_match_any(pickles, COUNT(pickles), path) &&
-           !hub_glob_match_any(training_state, COUNT(training_state), path);
+    return is_pickle_name(path) && !hub_glob_match_any(training_state, COUNT(training_state), path);
 }
 
 static bool is_weights(const char *path)
@@ -73,7 +80,7 @@ static enum file_verdict judge(const char *path, const struct selection_rules *r
         return FILE_NOT_ASKED;
     if (is_reserved(path))
         return FILE_RESERVED;
-    bool is_pickle = hub_glob_match_any(pickles, COUNT(pickles), path);
+    bool is_pickle = is_pickle_name(path);
     if (is_pickle && !rules->allow_pickle)
         return FILE_PICKLE;
     if (rules->n_includes > 0)

@@ -3,8 +3,8 @@
  * By default everything but what nobody here reads: other frameworks' weights where there are
  * safetensors, the repository's own housekeeping, and pickles, which run code when they are opened.
  * With --include the patterns decide alone; pickles still want --allow-pickle. Names that a package
- * keeps for itself (metadata.json, model_info.json, backends/) are never taken: a repository must not
- * be able to put a plugin into a package. */
+ * keeps for itself (model_info.json, backends/, those of package_keeps_name()) are never taken: a repository
+ * must not be able to put a plugin into a package, or a signature beside a manifest that is made here. */
 #ifndef FILE_SELECTION_H
 #define FILE_SELECTION_H
 

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "files.h"
+#include "hub_url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -161,7 +162,9 @@ static int lacks_sockets(void)
 static model_status explain(struct hub_easy *easy, CURLcode code)
 {
     struct model_error *err = &easy->call->err;
-    const char *reason = easy->reason[0] != '\0' ? easy->reason : curl_easy_strerror(code);
+    char masked[HUB_MASKED_BYTES]; /* a proxy's address has its password */
+    const char *reason =
+        easy->reason[0] != '\0' ? hub_url_mask(easy->reason, masked) : curl_easy_strerror(code);
     int errnum;
     easy->call->failure = HUB_FAILED_FOR_GOOD;
     if (easy->refusal != MODEL_OK)

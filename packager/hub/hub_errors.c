@@ -2,6 +2,7 @@
  * are hostile text: cut, and without control characters. */
 #include "errors.h"
 #include "hub.h"
+#include "hub_url.h"
 #include "json_view.h"
 #include "utf8.h"
 
@@ -29,9 +30,21 @@ static void read_words(const struct hub_response *response, char ret[MAX_WORDS_B
     json_free(root);
 }
 
-static model_status explain_gated(const char *endpoint, const char *id, bool had_token,
-                                  struct model_error *err)
+/* A mirror has none of the official hub's pages, but may say itself what it wants. */
+static bool has_pages(const char *endpoint)
 {
+    return strcmp(endpoint, HUB_DEFAULT_ENDPOINT) == 0;
+}
+
+static model_status explain_gated(const char *endpoint, const char *id, bool had_token,
+                                  const char *words, struct model_error *err)
+{
+    const char *before = words[0] != '\0' ? " (" : "", *after = words[0] != '\0' ? ")" : "";
+    if (!has_pages(endpoint))
+        return error_set(err, MODELHOST_UNAUTHORIZED, "the model '%s' is gated at %.200s%s%s%s; %s",
+                         id, endpoint, before, words, after,
+                         had_token ? "the token has not been let in: ask who runs the server"
+                                   : "give a token with HF_TOKEN or --token");
     if (had_token)
         return error_set(err, MODELHOST_UNAUTHORIZED,
                          "the model '%s' is gated and your account has not been let in: ask for "
@@ -62,8 +75,11 @@ static model_status explain_unauthorized(const struct hub_response *response, co
     if (response->status == 401)
         return error_set(err, MODELHOST_UNAUTHORIZED,
                          "%.200s does not accept the token%s%s%s; check HF_TOKEN, --token or the "
-                         "token file, or make a new one at %.200s/settings/tokens",
-                         endpoint, before, words, after, endpoint);
+                         "token file%s",
+                         endpoint, before, words, after,
+                         has_pages(endpoint) ? ", or make a new one at " HUB_DEFAULT_ENDPOINT
+                                               "/settings/tokens"
+                                             : "");
     return error_set(err, MODELHOST_UNAUTHORIZED, "no access to '%s' at %.200s%s%s%s; %s", id,
                      endpoint, before, words, after,
                      had_token ? "the token may not read this model"
@@ -125,7 +141,7 @@ model_status hub_explain(const struct hub_response *response, const char *endpoi
     if (code == NULL)
         code = "";
     if (strcasecmp(code, "GatedRepo") == 0)
-        return explain_gated(endpoint, subject->id, had_token, err);
+        return explain_gated(endpoint, subject->id, had_token, words, err);
     if (status == 404 || strcasecmp(code, "RepoNotFound") == 0)
         return explain_not_found(endpoint, subject, had_token, code, err);
     if (status == 401 || status == 403)

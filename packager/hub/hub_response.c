@@ -1,4 +1,5 @@
 /* hub_response.c - the answer of an exchange; see hub_http.h. */
+#include "buffer.h"
 #include "errors.h"
 #include "hub_http.h"
 
@@ -64,7 +65,7 @@ static model_status keep_header(struct hub_response *response, const char *line,
                          "the answer of %.200s has a header '%.*s' that is too long or not valid; "
                          "is this a hub?",
                          url, (int)(colon - line), line);
-    char *copy = strndup(value, n);
+    char *copy = text_format("%.*s", (int)n, value); /* no terminator is behind it */
     if (copy == NULL)
         return error_no_memory(err, "a header");
     free(response->headers[header]);

@@ -5,13 +5,48 @@
 #include "errors.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+/* Where the host's part begins: behind the slashes, of which a slip of the pen may have left one. */
+static const char *behind_scheme(const char *text)
+{
+    const char *at = strstr(text, "://");
+    if (at == NULL)
+        at = strstr(text, ":/");
+    return at != NULL ? at + 1 + strspn(at + 1, "/") : text;
+}
+
+/* A password with a '/', '?' or '#' in it ends the host too early: "user:pa" has no port's digits. */
+static bool is_cut_short(const char *host, size_t n)
+{
+    const char *colon = memchr(host, ':', n);
+    const size_t port = colon != NULL ? n - (size_t)(colon - host) - 1 : 0;
+    return colon != NULL && host[0] != '[' && strspn(colon + 1, "0123456789") < port;
+}
+
+const char *hub_url_mask(const char *text, char ret[HUB_MASKED_BYTES])
+{
+    static const char mask[] = "****";
+    const char *host = behind_scheme(text), *at = NULL;
+    size_t n = strcspn(host, "/?#");
+    if (is_cut_short(host, n))
+        n = strlen(host);
+    for (size_t i = 0; i < n; i++)
+        at = host[i] == '@' ? host + i : at;
+    (void)snprintf(ret, HUB_MASKED_BYTES, "%.*s%s%s",
+                   (int)((size_t)(host - text) < HUB_MASKED_BYTES ? host - text : HUB_MASKED_BYTES),
+                   text, at != NULL ? mask : "", at != NULL ? at : host);
+    return ret;
+}
+
 static model_status bad_url(struct model_error *err, const char *url, const char *why)
 {
-    return error_set(err, MODEL_INVALID_ARGUMENT, "the URL '%.200s' %s", url, why);
+    char shown[HUB_MASKED_BYTES];
+    return error_set(err, MODEL_INVALID_ARGUMENT, "the URL '%.200s' %s", hub_url_mask(url, shown),
+                     why);
 }
 
 static bool is_plain(unsigned char c)

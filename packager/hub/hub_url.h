@@ -18,6 +18,11 @@ struct hub_origin {
     uint16_t port;
 };
 
+/* An address, or a sentence with one in it, as it may be shown: a name and password before its host are "****", also
+ * where it is no valid one. Cut to the buffer. Returns ret. */
+#define HUB_MASKED_BYTES 512
+const char *hub_url_mask(const char *text, char ret[HUB_MASKED_BYTES]);
+
 /* Checks an absolute URL; *ret_path (may be NULL) is the offset of what follows host and port.
  * MODEL_INVALID_ARGUMENT says what is wrong with it. */
 model_status hub_url_parse(const char *url, struct hub_origin *ret, size_t *ret_path,

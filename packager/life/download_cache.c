@@ -1,5 +1,6 @@
 /* download_cache.c - see download_cache.h. One download belongs to one thread. */
 #include "download_cache.h"
+#include "coreml_config.h"
 #include "errors.h"
 #include "hub_cache.h"
 #include "pull_cache.h"
@@ -46,7 +47,7 @@ model_status download_take_cached(const struct download *download, struct plan_f
 /* The SHA-256 of a file of the plan: a package that was there already says it in its manifest. */
 static const char *content_of(const struct plan_file *planned, const struct manifest *manifest)
 {
-    const struct manifest_file *file = manifest_find(manifest, planned->package_path);
+    const struct manifest_file *file = coreml_find_file(manifest, planned->package_path);
     return file != NULL ? file->sha256 : planned->sha256;
 }
 

@@ -1,9 +1,13 @@
 /* import_source.c - see import_source.h. Whatever lies in the folder is hostile: links are followed no
  * further than the folder or its repository, names are checked, depth and number are bounded. */
 #include "import_source.h"
+#include "coreml_config.h"
+#include "coreml_model.h"
+#include "coreml_package.h"
 #include "errors.h"
 #include "files.h"
 #include "manifest.h"
+#include "package.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -190,7 +194,7 @@ static model_status look_at(struct import_source *source, const char *name, int 
     if (!path_is_safe(name))
         status = error_set(err, MODEL_CORRUPT,
                            "a file below %.300s has a name that no package can have (control "
-                           "characters, a backslash, a colon); rename it",
+                           "characters, marks of direction, a backslash, a colon); rename it",
                            source->dir);
     else if ((real = realpath(path, NULL)) == NULL || stat(real, &info) != 0 ||
              lstat(path, &own) != 0)
@@ -239,14 +243,51 @@ static int compare_files(const void *a, const void *b)
     return strcmp(((const struct hub_file *)a)->path, ((const struct hub_file *)b)->path);
 }
 
+/* ---- a Core ML model */
+
+/* A Core ML model by itself: whole, or refused. */
+static model_status find_coreml(struct import_source *source, const char *path,
+                                struct model_error *err)
+{
+    struct coreml_model *model = NULL;
+    model_status status = coreml_model_open(path, &model, err);
+    coreml_model_close(model);
+    if (status != MODEL_OK)
+        return status;
+    char *real = realpath(path, NULL);
+    if (real == NULL)
+        return error_set_errno(err, errno, "cannot import %.400s", path);
+    const char *name = path_base(real);
+    const bool is_folder = path_is_dir(real);
+    source->inside =
+        text_format(PACKAGE_COREML_FOLDER "%s", is_folder ? "model.mlpackage" : "model.mlmodel");
+    source->id = text_format(
+        "%.*s",
+        (int)(strrchr(name, '.') != NULL ? strrchr(name, '.') - name : (ptrdiff_t)strlen(name)),
+        name);
+    source->dir = is_folder
+                      ? text_format("%s", real)
+                      : text_format("%.*s", (int)(name - real > 1 ? name - real - 1 : 1), real);
+    source->boundary = text_format("%s", source->dir != NULL ? source->dir : "");
+    if (source->inside == NULL || source->id == NULL || source->dir == NULL ||
+        source->boundary == NULL)
+        status = error_no_memory(err, "a path");
+    if (status == MODEL_OK && !is_folder)
+        status = add_file(source, name, 0, err);
+    free(real);
+    return status;
+}
+
 /* ---- public */
 
 model_status import_source_read(const char *path, const char *revision, struct import_source *ret,
                                 struct model_error *err)
 {
     struct import_source source = {0};
-    model_status status = find_dir(&source, path, revision, err);
-    if (status == MODEL_OK)
+    const bool is_coreml = coreml_is_model_path(path);
+    model_status status =
+        is_coreml ? find_coreml(&source, path, err) : find_dir(&source, path, revision, err);
+    if (status == MODEL_OK && source.files.n_files == 0)
         status = walk(&source, "", 0, err);
     if (status == MODEL_OK && source.files.n_files == 0)
         status = error_set(err, MODEL_NOT_FOUND, "%.400s has no files to import", path);
@@ -259,12 +300,22 @@ model_status import_source_read(const char *path, const char *revision, struct i
     return MODEL_OK;
 }
 
+char *import_source_place(const struct import_source *source, const char *path)
+{
+    if (source->inside == NULL)
+        return package_path_of(path);
+    return path_is_dir(source->dir) && coreml_is_model_path(source->dir)
+               ? text_format("%s/%s", source->inside, path)
+               : text_format("%s", source->inside);
+}
+
 void import_source_finish(struct import_source *source)
 {
     hub_files_finish(&source->files);
     free(source->dir);
     free(source->boundary);
     free(source->id);
+    free(source->inside);
     free(source->commit);
     free(source->revision);
     *source = (struct import_source){0};

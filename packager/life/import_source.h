@@ -14,14 +14,17 @@ struct import_source {
     char *commit;   /* of a snapshot; NULL */
     char *revision; /* the ref that was asked for, or the only one; NULL: none */
     struct hub_files files;
+    char *inside;  /* of a Core ML model: its path in the package, a file's or a folder's; NULL */
     bool is_cache; /* files are the hub cache's, which nobody writes to */
 };
 
-/* Looks at the folder, reads no file. revision: which snapshot of a cache's repository, NULL: main, or the
+/* Looks at the folder, reads no file; a Core ML model (.mlmodel, .mlpackage) is read and checked. revision: which snapshot of a cache's repository, NULL: main, or the
  * only one. MODEL_CORRUPT: a link leads out; MODEL_NOT_FOUND: no folder, or no such snapshot. Hidden files
  * are left out. */
 model_status import_source_read(const char *path, const char *revision, struct import_source *ret,
                                 struct model_error *err);
+/* Where one of its files goes in the package; to be freed, NULL without memory. */
+char *import_source_place(const struct import_source *source, const char *path);
 void import_source_finish(struct import_source *source);
 
 #endif

@@ -2,12 +2,16 @@
 #include "lockfile.h"
 #include "errors.h"
 #include "files.h"
+#include "hub.h"
+#include "hub_headers.h"
 #include "json_view.h"
+#include "printable_text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_REF_BYTES 200
+#define COMMIT_DIGITS (HUB_COMMIT_BYTES - 1)
 
 static void finish_package(struct locked_package *package)
 {
@@ -43,6 +47,14 @@ static bool forget(char **text)
     return *text != NULL;
 }
 
+static bool has_hub_files(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->n_files; i++)
+        if (manifest->files[i].source != NULL)
+            return true;
+    return false;
+}
+
 static void leave_out_local(struct manifest *manifest)
 {
     size_t kept = 0;
@@ -64,6 +76,15 @@ model_status lockfile_add(struct lockfile *lockfile, const struct store_entry *e
         status = manifest_read(entry->dir, &package.manifest, err);
     if (status != MODEL_OK)
         return status;
+    if (hub_only && !has_hub_files(&package.manifest)) {
+        status =
+            error_set(err, MODEL_INVALID_ARGUMENT,
+                      "no file of %s@%.12s came from a hub, so that none is left to lock; lock "
+                      "without --hub-only, or name the packages to lock",
+                      package.manifest.id, package.manifest.revision);
+        finish_package(&package);
+        return status;
+    }
     if (hub_only)
         leave_out_local(&package.manifest);
     package.refs = calloc(entry->n_refs + 1, sizeof *package.refs);
@@ -131,18 +152,36 @@ char *lockfile_print(struct lockfile *lockfile)
 
 /* ---- reading */
 
-static bool ref_is_good(const char *ref)
+static bool is_commit(const char *text)
 {
-    size_t n = ref != NULL ? strlen(ref) : 0;
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)ref[i] < 0x20 || ref[i] == 0x7F)
-            return false;
-    return n > 0 && n <= MAX_REF_BYTES;
+    return strlen(text) == COMMIT_DIGITS && hub_is_hex(text, COMMIT_DIGITS);
+}
+
+/* What git allows as a name, which never reads as a step up or as another's commit. */
+static bool ref_is_good(const char *ref, const char *revision)
+{
+    return ref != NULL && strlen(ref) <= MAX_REF_BYTES && path_is_safe(ref) &&
+           (!is_commit(ref) || strcmp(ref, revision) == 0);
+}
+
+/* What a hub is asked by and refs are named by. The author of a package that came from no hub chooses freely. */
+static model_status check_revision(const struct manifest *manifest, const char *what,
+                                   struct model_error *err)
+{
+    char shown[PRINTABLE_TEXT_BYTES];
+    const bool is_authors = !has_hub_files(manifest) && path_is_safe(manifest->revision);
+    if (is_authors || is_commit(manifest->revision))
+        return MODEL_OK;
+    return error_set(
+        err, MODEL_CORRUPT,
+        "%s: the revision '%s' of %s is no commit; want %d hexadecimal digits: lock it again", what,
+        printable(manifest->revision, shown), manifest->id, COMMIT_DIGITS);
 }
 
 static model_status read_refs(const json_node *refs, const char *what,
                               struct locked_package *package, struct model_error *err)
 {
+    char shown[PRINTABLE_TEXT_BYTES];
     size_t n = json_count(refs);
     if (!json_is_array(refs) || n > LOCKFILE_MAX_REFS)
         return error_set(err, MODEL_CORRUPT, "%s: want an array 'refs' of at most %d", what,
@@ -152,8 +191,10 @@ static model_status read_refs(const json_node *refs, const char *what,
         return error_no_memory(err, what);
     for (const json_node *node = json_first(refs); node != NULL; node = json_next(node)) {
         const char *ref = json_string_or(node, NULL);
-        if (!ref_is_good(ref))
-            return error_set(err, MODEL_CORRUPT, "%s: a ref that is no branch or tag", what);
+        if (!ref_is_good(ref, package->manifest.revision))
+            return error_set(err, MODEL_CORRUPT,
+                             "%s: '%s' of %s is no branch or tag; lock it again", what,
+                             printable(ref, shown), package->manifest.id);
         package->refs[package->n_refs] = text_format("%s", ref);
         if (package->refs[package->n_refs] == NULL)
             return error_no_memory(err, what);
@@ -174,6 +215,11 @@ static model_status read_package(const json_node *node, const char *what, struct
     if (status == MODEL_OK && (status = store_key_of(package.manifest.id, &key, err)) != MODEL_OK)
         status = MODEL_CORRUPT;
     free(key);
+    if (status == MODEL_OK && package.manifest.n_files == 0)
+        status = error_set(err, MODEL_CORRUPT, "%s: no file of %s is locked; lock it again", what,
+                           package.manifest.id);
+    if (status == MODEL_OK)
+        status = check_revision(&package.manifest, what, err);
     if (status == MODEL_OK)
         status = read_refs(json_member(node, "refs"), what, &package, err);
     if (status == MODEL_OK)

@@ -13,6 +13,8 @@ struct package_adoption {
     const char *path;
     struct archive *archive; /* open, of an archive; NULL: a folder */
     const char *revision;    /* a further name for it, NULL: main */
+    const struct trusted_keys
+        *keys; /* by which a signature that the store has is judged beside this one; NULL: none */
     const struct signature_policy *
         signature; /* who must have signed the folder; NULL: anybody. (An archive was opened so.) */
 };

@@ -2,6 +2,7 @@
  * package by one rename. */
 #include "package_import.h"
 #include "case_twins.h"
+#include "coreml_config.h"
 #include "errors.h"
 #include "file_digests.h"
 #include "file_selection.h"
@@ -56,6 +57,8 @@ static model_status make_commit(struct importing *importing, char **ret)
     model_status status = digest_create_sha256(&digest, importing->err);
     for (size_t i = 0; i < importing->manifest.n_files && status == MODEL_OK; i++) {
         const struct manifest_file *file = &importing->manifest.files[i];
+        if (file->source == NULL)
+            continue; /* made of the others */
         char *line = text_format("%s %s\n", file->sha256, file->source);
         if (line != NULL)
             digest_update(digest, line, strlen(line));
@@ -139,7 +142,8 @@ static model_status take_file(struct importing *importing, const struct hub_file
     struct file_digests digests;
     char *path = path_join(importing->source.dir, file->path);
     char *real = path != NULL ? realpath(path, NULL) : NULL;
-    char *copy = path_join(importing->staging, "import"), *inside = package_path_of(file->path);
+    char *copy = path_join(importing->staging, "import"),
+         *inside = import_source_place(&importing->source, file->path);
     model_status status = path != NULL && real != NULL && copy != NULL && inside != NULL
                               ? MODEL_OK
                               : no_memory(importing);
@@ -172,6 +176,8 @@ static model_status choose_files(struct importing *importing)
     importing->verdicts = calloc(files->n_files + 1, sizeof *importing->verdicts);
     if (importing->verdicts == NULL)
         return no_memory(importing);
+    if (importing->source.inside != NULL)
+        return MODEL_OK; /* all are parts of one model */
     return file_selection_judge(files, &rules, importing->import->path, importing->verdicts,
                                 importing->err);
 }
@@ -210,18 +216,22 @@ static model_status choose_plugin(struct importing *importing)
 {
     struct model_error reason = MODEL_ERROR_INIT;
     char *config = NULL;
-    model_status status = manifest_blob_path(importing->store, &importing->manifest,
-                                             PACKAGE_CONFIG_PATH, &config, importing->err);
+    model_status status =
+        manifest_blob_path(importing->store, &importing->manifest,
+                           coreml_config_path(&importing->manifest), &config, importing->err);
     if (status != MODEL_OK)
         return status;
     status = plugin_choose(config, importing->import->plugin_path, importing->manifest.id,
                            &importing->plugin, &importing->advice, &reason);
-    free(config);
     if (status == MODEL_CORRUPT) { /* a broken config.json: tokenizers do without */
-        importing->advice = text_format("no plugin can be chosen: %s", reason.message);
-        return importing->advice != NULL ? MODEL_OK : no_memory(importing);
+        importing->advice =
+            plugin_choice_refused(config, coreml_config_path(&importing->manifest), &reason);
+        status = importing->advice != NULL ? MODEL_OK : no_memory(importing);
+    } else if (status != MODEL_OK) {
+        (void)error_set(importing->err, status, "%s", reason.message);
     }
-    return status == MODEL_OK ? MODEL_OK : error_set(importing->err, status, "%s", reason.message);
+    free(config);
+    return status;
 }
 
 /* A package of the same commit hands its names over. */
@@ -238,6 +248,9 @@ static model_status run(struct importing *importing, struct package_imported *re
     model_status status = choose_files(importing);
     if (status == MODEL_OK)
         status = take_files(importing);
+    if (status == MODEL_OK)
+        status = coreml_config_add(importing->store, importing->staging, &importing->manifest,
+                                   importing->err);
     if (status == MODEL_OK)
         warn_of_twins(importing);
     if (status == MODEL_OK)
@@ -293,5 +306,6 @@ void package_imported_finish(struct package_imported *imported)
     free(imported->id);
     free(imported->revision);
     free(imported->plugin_advice);
+    free(imported->note);
     *imported = (struct package_imported){0};
 }

@@ -24,19 +24,16 @@ struct repair {
 
 static model_status check_papers(const struct repair *repair)
 {
-    char hex[SHA256_HEX_BYTES];
     const struct signature_policy *policy = repair->options->signature;
     const struct signed_manifest papers_signed =
         package_papers_signed(&repair->papers, repair->dir, &repair->manifest);
-    model_status status = manifest_digest(&repair->manifest, hex, repair->err);
-    if (status == MODEL_OK && strcmp(hex, path_base(repair->dir)) != 0)
-        status = error_set(repair->err, MODEL_CORRUPT,
-                           "%s: metadata.json is not the one that its folder is named by, so "
-                           "nobody knows what its files were; 'pkgmgr rm %s', then get it again",
-                           repair->dir, repair->manifest.id);
-    return status == MODEL_OK && policy != NULL
-               ? package_signature_require(&papers_signed, policy, repair->err)
-               : status;
+    if (!manifest_names_folder(&repair->manifest, repair->dir))
+        return error_set(repair->err, MODEL_CORRUPT,
+                         "%s: metadata.json is not the one that its folder is named by, so "
+                         "nobody knows what its files were; 'pkgmgr rm %s', then get it again",
+                         repair->dir, repair->manifest.id);
+    return policy != NULL ? package_signature_require(&papers_signed, policy, repair->err)
+                          : MODEL_OK;
 }
 
 static model_status read_papers(struct repair *repair)
@@ -168,7 +165,7 @@ static model_status get_all(const struct repair *repair)
 static model_status install(struct repair *repair)
 {
     struct manifest *manifest = &repair->manifest;
-    const struct store_papers papers = {repair->papers.text, repair->papers.signature};
+    const struct store_papers papers = {repair->papers.text, repair->papers.signature, NULL};
     char *id = strdup(manifest->id), *revision = strdup(manifest->revision), *dir = NULL;
     if (id == NULL || revision == NULL) {
         free(id);
@@ -179,7 +176,8 @@ static model_status install(struct repair *repair)
     free(manifest->requested_revision);
     manifest->requested_id = id;
     manifest->requested_revision = revision;
-    model_status status = store_install_signed(repair->store, manifest, &papers, &dir, repair->err);
+    model_status status =
+        store_install_signed(repair->store, manifest, &papers, NULL, &dir, repair->err);
     free(dir);
     return status;
 }

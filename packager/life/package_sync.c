@@ -38,17 +38,46 @@ static bool leads_to(const struct store *store, const char *id, const char *revi
     return leads;
 }
 
-/* With --hub-only the store's package has files more than were locked. */
-static bool has_all(const char *dir, const struct manifest *wanted)
+static bool lists(const struct manifest *manifest, const struct manifest_file *wanted)
+{
+    const struct manifest_file *file = manifest_find(manifest, wanted->path);
+    return file != NULL && strcmp(file->sha256, wanted->sha256) == 0;
+}
+
+static bool has_all(const char *dir, const struct manifest *locked)
 {
     struct manifest have = {0};
     bool all = manifest_read(dir, &have, NULL) == MODEL_OK;
-    for (size_t i = 0; i < wanted->n_files && all; i++) {
-        const struct manifest_file *file = manifest_find(&have, wanted->files[i].path);
-        all = file != NULL && strcmp(file->sha256, wanted->files[i].sha256) == 0;
-    }
+    for (size_t i = 0; i < locked->n_files && all; i++)
+        all = lists(&have, &locked->files[i]);
     manifest_finish(&have);
     return all;
+}
+
+/* Of the hub: with --hub-only a package has what was made in its place besides. */
+static bool has_others(const char *dir, const struct manifest *locked)
+{
+    struct manifest have = {0};
+    bool others = manifest_read(dir, &have, NULL) != MODEL_OK;
+    for (size_t i = 0; i < have.n_files && !others; i++)
+        others = have.files[i].source != NULL && !lists(locked, &have.files[i]);
+    manifest_finish(&have);
+    return others;
+}
+
+/* Of what a hub has, only what was locked stays. */
+static void leave_out_unlocked(struct manifest *manifest, const struct manifest *locked)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < manifest->n_files; i++) {
+        if (manifest->files[i].source == NULL || lists(locked, &manifest->files[i])) {
+            manifest->files[kept++] = manifest->files[i];
+        } else {
+            free(manifest->files[i].path);
+            free(manifest->files[i].source);
+        }
+    }
+    manifest->n_files = kept;
 }
 
 /* The package that "id@commit" means; NULL: none. */
@@ -76,7 +105,8 @@ static model_status judge(const struct store *store, const struct locked_package
     const struct manifest *manifest = &locked->manifest;
     struct manifest have = {0};
     struct model_error damage = MODEL_ERROR_INIT;
-    bool fits = has_local_files(manifest) ? strcmp(dir, exact) == 0 : has_all(dir, manifest);
+    bool fits = has_local_files(manifest) ? strcmp(dir, exact) == 0
+                                          : has_all(dir, manifest) && !has_others(dir, manifest);
     *ret = SYNC_DIFFERS;
     if (!fits) {
         *ret_why = text_format("%s@%.12s has other files than were locked", manifest->id,
@@ -225,6 +255,8 @@ static model_status base_manifest(const struct store *store, const struct locked
         dir = find_locked(store, &locked->manifest);
     if (dir != NULL) {
         status = manifest_read(dir, ret, err);
+        if (status == MODEL_OK)
+            leave_out_unlocked(ret, &locked->manifest);
     } else {
         text = manifest_print(&locked->manifest);
         status = text != NULL ? manifest_parse(text, strlen(text), "a lockfile", ret, err)

@@ -1,5 +1,6 @@
 /* package_update.c - see package_update.h. One update belongs to one thread. */
 #include "package_update.h"
+#include "coreml_config.h"
 #include "errors.h"
 #include "file_digests.h"
 #include "hub_glob.h"
@@ -60,7 +61,7 @@ model_status package_update_compare(const struct store *store, const struct mani
     model_status status = MODEL_OK;
     for (size_t i = 0; i < plan->n_files && status == MODEL_OK; i++) {
         const struct hub_file *file = plan->files[i].file;
-        const struct manifest_file *have = manifest_find(manifest, plan->files[i].package_path);
+        const struct manifest_file *have = coreml_find_file(manifest, plan->files[i].package_path);
         if (have == NULL)
             status = add_change(ret, FILE_ADDED, file->path, 0, file->size_bytes, err);
         else if (!is_same(store, have, file))

@@ -73,12 +73,15 @@ void mirror_finished(void *context, const struct http_request *request,
                             token != NULL ? mirror_token_name(token) : NULL, outcome);
 }
 
+/* Without a code clients take a 401 for a repository that is not there. A wrong token has none: of "GatedRepo" they
+ * would say that its owner has not been let in. */
 static void reply_unauthorized(struct http_request *request)
 {
+    const bool has_token = bearer(request) != NULL;
     http_reply_header(request, "WWW-Authenticate", "Bearer realm=\"mirror\"");
-    mirror_reply_error(request, 401, NULL,
-                       bearer(request) == NULL ? "this mirror wants a token: set HF_TOKEN"
-                                               : "this mirror does not know the token");
+    mirror_reply_error(request, 401, has_token ? NULL : "GatedRepo",
+                       has_token ? "this mirror does not know the token"
+                                 : "this mirror wants a token: set HF_TOKEN");
 }
 
 /* ---- repositories */

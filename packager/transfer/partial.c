@@ -175,7 +175,7 @@ model_status partial_checkpoint(const struct partial *partial, const struct buff
     char *path = path_join(partial->dir, "have");
     if (path == NULL)
         return error_no_memory(err, "a path");
-    model_status status = file_write_atomic(path, map->data, map->size, err);
+    model_status status = file_replace_atomic(path, map->data, map->size, err);
     free(path);
     return status;
 }

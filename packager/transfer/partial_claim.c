@@ -155,6 +155,18 @@ static model_status make_own(const char *partials, const char *key, const char *
     return error_set(err, MODEL_BUSY, "another process is fetching it");
 }
 
+/* A link that somebody left there would lead what is written elsewhere. */
+static bool claim_anyones(const char *anyones, const char *own)
+{
+    struct stat info;
+    if (rename(anyones, own) != 0)
+        return false;
+    const bool is_folder = lstat(own, &info) == 0 && S_ISDIR(info.st_mode);
+    if (!is_folder)
+        (void)unlink(own);
+    return is_folder;
+}
+
 model_status partial_claim(const char *store_dir, const char *key,
                            const struct partial_owner *owner, int64_t now_s, char **ret_dir,
                            enum partial_origin *ret_origin, struct model_error *err)
@@ -168,7 +180,7 @@ model_status partial_claim(const char *store_dir, const char *key,
         status = error_no_memory(err, "a path");
     if (status == MODEL_OK)
         status = dir_make_all(partials, err);
-    if (status == MODEL_OK && rename(anyones, own) != 0) {
+    if (status == MODEL_OK && !claim_anyones(anyones, own)) {
         status = look(partials, key, owner, now_s, own, &origin, err);
         if (status == MODEL_NOT_FOUND) {
             origin = PARTIAL_NEW;

@@ -2,6 +2,8 @@
 #include "author_manifest.h"
 #include "errors.h"
 #include "files.h"
+#include "package_members.h"
+#include "package_papers.h"
 #include "package_signature.h"
 #include "store.h"
 
@@ -16,12 +18,8 @@
 struct listing {
     char *dir; /* real */
     struct manifest manifest;
+    const struct log_sink *log;
 };
-
-static bool is_paper(const char *name)
-{
-    return strcmp(name, "metadata.json") == 0 || strcmp(name, PACKAGE_SIGNATURE_NAME) == 0;
-}
 
 static bool is_below(const char *path, const char *folder)
 {
@@ -75,24 +73,42 @@ static model_status visit(struct listing *listing, char *path, int depth, struct
     return status;
 }
 
+/* Papers are expected, and what is unfinished is of who writes it. */
+static model_status leave_out(const struct listing *listing, const char *path,
+                              struct model_error *err)
+{
+    const enum package_member member = package_member_of(path);
+    const bool is_paper = strcmp(path, "metadata.json") == 0 ||
+                          strcmp(path, PACKAGE_SIGNATURE_NAME) == 0 ||
+                          strcmp(path, PACKAGE_OLD_SIGNATURE_NAME) == 0;
+    if (member == PACKAGE_MEMBER_HIDDEN)
+        return MODEL_OK;
+    model_status status = package_check_kept(listing->dir, path, err);
+    if (status == MODEL_OK && member == PACKAGE_MEMBER_PAPER && !is_paper)
+        log_write(listing->log, MODEL_LOG_WARN,
+                  "leaving out '%s': a name that packages keep for themselves", path);
+    return status;
+}
+
 /* `folder` as seen from the top; "" is the top. */
 static model_status list_folder(struct listing *listing, const char *folder, int depth,
                                 struct model_error *err)
 {
     struct dir_list list = {0};
-    const bool is_top = folder[0] == '\0';
-    char *path = is_top ? text_format("%s", listing->dir) : path_join(listing->dir, folder);
+    char *path =
+        folder[0] == '\0' ? text_format("%s", listing->dir) : path_join(listing->dir, folder);
     model_status status = path == NULL ? error_no_memory(err, "a path")
                           : depth > MAX_DEPTH
                               ? error_set(err, MODEL_INVALID_ARGUMENT,
                                           "%s: folders are more than %d deep", path, MAX_DEPTH)
                               : dir_read(path, &list, err);
     for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
-        const char *name = list.names[i];
-        if (name[0] == '.' || (is_top && is_paper(name)))
-            continue;
-        status =
-            visit(listing, is_top ? text_format("%s", name) : path_join(folder, name), depth, err);
+        char *name = path_join(folder, list.names[i]);
+        if (name != NULL && package_member_of(name) != PACKAGE_MEMBER_FILE) {
+            status = leave_out(listing, name, err);
+            free(name);
+        } else
+            status = visit(listing, name, depth, err);
     }
     dir_list_finish(&list);
     free(path);
@@ -129,9 +145,10 @@ static model_status name(struct manifest *manifest, const char *id, const char *
 }
 
 model_status author_manifest_make(const char *dir, const char *id, const char *revision, time_t now,
-                                  struct manifest *ret, struct model_error *err)
+                                  const struct log_sink *log, struct manifest *ret,
+                                  struct model_error *err)
 {
-    struct listing listing = {.dir = realpath(dir, NULL)};
+    struct listing listing = {.dir = realpath(dir, NULL), .log = log};
     char *key = NULL;
     if (listing.dir == NULL)
         return error_set_errno(err, errno, "cannot open %s", dir);

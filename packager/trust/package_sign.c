@@ -5,20 +5,23 @@
 #include "errors.h"
 #include "files.h"
 #include "package.h"
+#include "package_members.h"
 #include "package_trust.h"
+#include "papers_settled.h"
 #include "plugin_file.h"
 #include "store.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct work {
     const struct package_signing *signing;
     char *dir;      /* real */
     bool is_stored; /* a package of a store */
     struct package_papers papers;
+    char *read_text; /* of a manifest that was made anew in place of it; NULL: there was none */
+    size_t read_bytes;
     struct manifest manifest;
     bool made_manifest;
     struct signed_changes changes;
@@ -35,7 +38,8 @@ static model_status take_manifest(struct work *work, struct manifest *made)
         return error_no_memory(work->err, "a manifest");
     }
     manifest_finish(&work->manifest);
-    free(work->papers.text);
+    work->read_text = work->papers.text;
+    work->read_bytes = work->papers.n_bytes;
     work->manifest = *made;
     work->papers.text = text;
     work->papers.n_bytes = strlen(text);
@@ -55,8 +59,8 @@ static model_status make_manifest(struct work *work)
     if (!is_package)
         return error_set(work->err, MODEL_NOT_FOUND,
                          "%s is no package: neither metadata.json nor backends/", work->dir);
-    model_status status =
-        author_manifest_make(work->dir, id, signing->revision, signing->now, &made, work->err);
+    model_status status = author_manifest_make(work->dir, id, signing->revision, signing->now,
+                                               signing->log, &made, work->err);
     if (status == MODEL_INVALID_ARGUMENT && signing->id == NULL)
         error_advise(work->err, "give the package's id with --name");
     return status == MODEL_OK ? take_manifest(work, &made) : status;
@@ -75,8 +79,7 @@ static model_status parse(struct work *work)
                          "%s has a metadata.json, which says its id and revision: they are for a "
                          "folder without; remove that file if it is to be made anew",
                          work->dir);
-    return manifest_parse(work->papers.text, work->papers.n_bytes, "metadata.json", &work->manifest,
-                          work->err);
+    return package_papers_parse(work->dir, &work->papers, &work->manifest, work->err);
 }
 
 static model_status make_signature(const struct work *work, char **ret)
@@ -92,16 +95,37 @@ static model_status make_signature(const struct work *work, char **ret)
 
 /* ---- the signature that is there */
 
+static const struct trusted_key *find_trusted(const struct work *work,
+                                              const uint8_t id[KEY_ID_BYTES])
+{
+    return work->signing->keys != NULL ? trusted_keys_find(work->signing->keys, id) : NULL;
+}
+
 /* What is known of who made it: the key that signs now, or one of the list; NULL: nothing. */
 static const struct public_key *find_key(const struct work *work, const struct signature_file *file,
                                          struct public_key *own)
 {
-    const struct trusted_keys *keys = work->signing->keys;
-    const struct trusted_key *known = keys != NULL ? trusted_keys_find(keys, file->key_id) : NULL;
+    const struct trusted_key *known = find_trusted(work, file->key_id);
     secret_key_public(work->signing->key, own);
     if (memcmp(own->id, file->key_id, KEY_ID_BYTES) == 0)
         return own;
     return known != NULL ? &known->key : NULL;
+}
+
+/* A package has one signature: that of somebody else who is trusted does not go by accident. */
+static model_status refuse_other(const struct work *work, const struct signature_file *file,
+                                 const struct public_key *own)
+{
+    char id[KEY_ID_TEXT_BYTES];
+    const struct trusted_key *known = find_trusted(work, file->key_id);
+    if (known == NULL || known->revoked[0] != '\0' ||
+        memcmp(own->id, file->key_id, KEY_ID_BYTES) == 0)
+        return MODEL_OK;
+    key_id_write(file->key_id, id);
+    return error_set(work->err, MODEL_INVALID_ARGUMENT,
+                     "%s is signed by the key %s (%.200s) already, and a package has one "
+                     "signature; --renew puts yours in its place",
+                     work->dir, id, known->comment);
 }
 
 static model_status refuse_signature(const struct work *work, const struct signature_file *file,
@@ -123,11 +147,10 @@ static model_status refuse_signature(const struct work *work, const struct signa
 /* What it signs nobody here would take. */
 static model_status check_key(const struct work *work)
 {
-    const struct trusted_keys *keys = work->signing->keys;
     struct public_key own;
     char id[KEY_ID_TEXT_BYTES];
     secret_key_public(work->signing->key, &own);
-    const struct trusted_key *known = keys != NULL ? trusted_keys_find(keys, own.id) : NULL;
+    const struct trusted_key *known = find_trusted(work, own.id);
     if (known == NULL || known->revoked[0] == '\0')
         return MODEL_OK;
     key_id_write(own.id, id);
@@ -159,9 +182,11 @@ static model_status check_signature(struct work *work)
     const enum signature_fit fit =
         key != NULL ? signature_file_fit(&file, key, work->papers.text, work->papers.n_bytes)
                     : SIGNATURE_FITS;
-    if (fit != SIGNATURE_FITS && !work->signing->renew)
+    if (fit == SIGNATURE_FITS)
+        status = work->signing->renew ? MODEL_OK : refuse_other(work, &file, &own);
+    else if (!work->signing->renew)
         status = refuse_signature(work, &file, fit);
-    else if (fit != SIGNATURE_FITS)
+    else
         status = signed_changes_add(
             &work->changes, SIGNED_CHANGED,
             fit == SIGNATURE_DAMAGED ? PACKAGE_SIGNATURE_NAME : "metadata.json", work->err);
@@ -171,16 +196,27 @@ static model_status check_signature(struct work *work)
 
 /* ---- folders */
 
+static bool are_plugins(const struct signed_changes *changes)
+{
+    for (size_t i = 0; i < changes->n_changes; i++)
+        if (!package_is_plugin_path(changes->changes[i].path))
+            return false;
+    return changes->n_changes > 0;
+}
+
 static model_status refuse_changes(const struct work *work, const struct signed_changes *changes)
 {
+    const char *remedy = are_plugins(changes)
+                             ? "if 'pkgmgr install' was interrupted, install the plugin once more; "
+                             : "";
     char *text = signed_changes_text(changes);
     if (text == NULL)
         return error_no_memory(work->err, "a list of files");
-    model_status status =
-        error_set(work->err, MODEL_CORRUPT,
-                  "%s was changed since it was %s: %s; if that is yours, --renew signs it as it is "
-                  "now, else get the package again",
-                  work->dir, work->papers.signature != NULL ? "signed" : "made", text);
+    model_status status = error_set(
+        work->err, MODEL_CORRUPT,
+        "%s was changed since it was %s: %s; %sif that is yours, --renew signs it as it is "
+        "now, else get the package again",
+        work->dir, work->papers.signature != NULL ? "signed" : "made", text, remedy);
     free(text);
     return status;
 }
@@ -193,15 +229,17 @@ static model_status renew_manifest(struct work *work)
     struct signed_changes changes = {0};
     model_status status =
         author_manifest_make(work->dir, signing->id != NULL ? signing->id : work->manifest.id,
-                             signing->revision, signing->now, &made, work->err);
+                             signing->revision, signing->now, signing->log, &made, work->err);
     if (status != MODEL_OK)
         return status;
     status = signed_changes_find(&work->manifest, &made, &changes, work->err);
     if (status == MODEL_OK && changes.n_changes == 0 && !is_named(signing))
         status = store_verify_manifest(work->dir, &work->manifest, NULL, NULL,
                                        work->err); /* what it is then */
-    else if (status == MODEL_OK && !signing->renew)
-        status = refuse_changes(work, &changes);
+    else if (status == MODEL_OK && !signing->renew) {
+        status = papers_check_settled(work->dir, signing->wait, &work->papers, &made, work->err);
+        status = status == MODEL_OK ? refuse_changes(work, &changes) : status;
+    }
     if (status != MODEL_OK || !signing->renew) {
         manifest_finish(&made);
         signed_changes_finish(&changes);
@@ -223,26 +261,6 @@ static model_status check_files(struct work *work)
                : status;
 }
 
-static model_status write_paper(const struct work *work, const char *name, const char *text)
-{
-    char *path = path_join(work->dir, name);
-    model_status status = path != NULL ? file_write_atomic(path, text, strlen(text), work->err)
-                                       : error_no_memory(work->err, "a path");
-    free(path);
-    return status;
-}
-
-/* At no moment a signature lies beside a manifest that it is not of. */
-static model_status write_manifest(const struct work *work)
-{
-    char *path = path_join(work->dir, PACKAGE_SIGNATURE_NAME);
-    if (path == NULL)
-        return error_no_memory(work->err, "a path");
-    (void)unlink(path);
-    free(path);
-    return write_paper(work, "metadata.json", work->papers.text);
-}
-
 /* Which plugin would run more than what is signed. One that cannot be read is not for a warning. */
 static void find_open_plugin(struct work *work)
 {
@@ -259,10 +277,39 @@ static void find_open_plugin(struct work *work)
     }
 }
 
+/* What can be no signature at all (too large, no file) is a bad one. */
+static model_status read_folder(struct work *work)
+{
+    struct package_papers any = {0};
+    model_status status = package_papers_read_folder(work->dir, &work->papers, work->err);
+    if (status != MODEL_CORRUPT || package_papers_read_any(work->dir, &any, NULL) != MODEL_OK)
+        return status;
+    if (work->signing->renew) {
+        work->papers = any;
+        return MODEL_OK;
+    }
+    error_advise(work->err, "or look through the package, then --renew signs it anew");
+    package_papers_finish(&any);
+    return status;
+}
+
+/* In place of those that were read and judged, and of no others. */
+static model_status write_papers(const struct work *work, const char *signature)
+{
+    struct package_papers was = work->papers;
+    if (work->made_manifest) {
+        was.text = work->read_text;
+        was.n_bytes = work->read_bytes;
+    }
+    return package_papers_write(work->dir, work->signing->wait, &was, work->papers.text, signature,
+                                work->err);
+}
+
 static model_status sign_folder(struct work *work)
 {
     char *signature = NULL;
-    model_status status = package_papers_read(work->dir, NULL, &work->papers, work->err);
+    package_papers_settle(work->dir);
+    model_status status = read_folder(work);
     if (status == MODEL_NOT_FOUND)
         status = make_manifest(work);
     else if (status == MODEL_OK)
@@ -273,10 +320,8 @@ static model_status sign_folder(struct work *work)
         status = check_files(work);
     if (status == MODEL_OK)
         status = make_signature(work, &signature);
-    if (status == MODEL_OK && work->made_manifest)
-        status = write_manifest(work);
     if (status == MODEL_OK)
-        status = write_paper(work, PACKAGE_SIGNATURE_NAME, signature);
+        status = write_papers(work, signature);
     if (status == MODEL_OK)
         find_open_plugin(work);
     free(signature);
@@ -355,6 +400,7 @@ model_status package_sign(const struct package_signing *signing, struct package_
     signed_changes_finish(&work.changes);
     manifest_finish(&work.manifest);
     package_papers_finish(&work.papers);
+    free(work.read_text);
     free(work.dir);
     return status;
 }

@@ -2,6 +2,7 @@
 #ifndef PACKAGE_SIGN_H
 #define PACKAGE_SIGN_H
 
+#include "log.h"
 #include "package_signature.h"
 #include "signed_changes.h"
 
@@ -12,8 +13,10 @@ struct package_signing {
     const struct secret_key *key;
     const struct trusted_keys
         *keys;  /* by which the signature that is there is judged; NULL: by `key` */
-    bool renew; /* sign what was changed since it was signed, too */
+    bool renew; /* sign what was changed since it was signed, or signed by another, too */
     time_t now;
+    const struct log_sink *log;     /* warnings; may be NULL */
+    const struct papers_wait *wait; /* for the lock of a folder (papers_lock.h); may be NULL */
 };
 
 struct package_signed {
@@ -27,7 +30,7 @@ struct package_signed {
 
 /* The files of a folder are compared with its manifest first: what is damaged is not signed. Of an archive every
  * content, and that nothing is in it but what its manifest lists. A package whose signature no longer fits is refused
- * (MODEL_CORRUPT, MODELHOST_UNTRUSTED) unless it is to be renewed; then a folder's manifest is made anew, with another revision,
+ * (MODEL_CORRUPT, MODELHOST_UNTRUSTED), or one that another trusted key has signed (MODEL_INVALID_ARGUMENT), unless it is to be renewed; then a folder's manifest is made anew, with another revision,
  * if files were changed. Those of a store are never: their folder's name is what they are. */
 model_status package_sign(const struct package_signing *signing, struct package_signed *ret,
                           struct model_error *err);

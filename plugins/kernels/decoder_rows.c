@@ -136,6 +136,16 @@ static char *const *take_pages(struct decoder_rows *rows, size_t n, size_t *n_us
     return own;
 }
 
+/* How many of an item's rows go into the room of a group: what is left for the next one is not so few that compact
+ * weights round it in another way (compact_rows.h). */
+static size_t cut(size_t left, size_t room)
+{
+    const size_t few = PRODUCT_ROWS + 1;
+    if (left <= room || left - room >= few || room < 2 * few)
+        return left < room ? left : room;
+    return left - few;
+}
+
 bool decoder_rows_next(struct decoder_rows *rows)
 {
     size_t n_pages = 0;
@@ -146,7 +156,7 @@ bool decoder_rows_next(struct decoder_rows *rows)
         const size_t left = count_visible(rows, rows->next_item) - rows->n_before;
         const size_t room = rows->max_rows - rows->n_rows;
         if (rows->slots != NULL) {
-            append(rows, left < room ? left : room, left <= room,
+            append(rows, cut(left, room), left <= room,
                    rows->past->slots[rows->slots[rows->next_item]].pages);
             continue;
         }

@@ -108,8 +108,8 @@ static void run_units(const struct job *job, size_t step, size_t first, size_t n
     const struct recurrent_steps *s = job->steps;
     const struct recurrent_panels *panels = &s->layer->recurrent;
     float sums[UNIT_PANELS][PRODUCT_ROWS * SUMS_STRIDE];
-    for (size_t item = 0; item < s->n_items; item += PRODUCT_ROWS) {
-        const size_t left = s->n_items - item, n = left < PRODUCT_ROWS ? left : PRODUCT_ROWS;
+    for (size_t item = 0, n; item < s->n_items; item += n) {
+        n = product_rows(s->n_items - item);
         for (size_t i = 0; i < n_panels; i++)
             multiply(job->kernels->vector, panels, first + i, s->h[step % 2] + item * s->h_width, n,
                      sums[i], SUMS_STRIDE);
@@ -125,12 +125,12 @@ static void run_projection(const struct job *job, size_t step, size_t index)
     const struct recurrent_panels *panels = &s->layer->projection;
     const size_t first = index * PROJECTION_COLUMNS, n = panel_rows(panels, index);
     float sums[PRODUCT_ROWS * PROJECTION_COLUMNS];
-    for (size_t item = 0; item < s->n_items; item++) {
-        const size_t left = s->n_items - item;
-        if (item % PRODUCT_ROWS == 0)
-            multiply(job->kernels->vector, panels, index, s->inner + item * s->hidden,
-                     left < PRODUCT_ROWS ? left : PRODUCT_ROWS, sums, PROJECTION_COLUMNS);
-        finish(s, step, item, first, n, sums + item % PRODUCT_ROWS * PROJECTION_COLUMNS);
+    for (size_t item = 0, rows; item < s->n_items; item += rows) {
+        rows = product_rows(s->n_items - item);
+        multiply(job->kernels->vector, panels, index, s->inner + item * s->hidden, rows, sums,
+                 PROJECTION_COLUMNS);
+        for (size_t i = 0; i < rows; i++)
+            finish(s, step, item + i, first, n, sums + i * PROJECTION_COLUMNS);
     }
 }
 

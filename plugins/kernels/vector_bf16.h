@@ -63,21 +63,28 @@ ALWAYS void bf16_tile(const float *a, size_t lda, size_t n_rows, const uint16_t 
                 v_store(out + r * ldo + c * LANES, sum[r][c]);
 }
 
+ALWAYS void bf16_rows_tile(const float *a, size_t lda, size_t n_rows, const uint16_t *b,
+                           size_t columns, size_t depth, float *out, size_t ldo,
+                           const size_t n_tile_rows, const size_t n_vectors)
+{
+    const size_t rest = PRODUCT_COLUMNS / LANES, step = n_vectors * LANES;
+    size_t left = columns;
+    for (; left >= step; left -= step, b += 2 * step, out += step)
+        bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, n_tile_rows, n_vectors);
+    for (; left > 0; left -= PRODUCT_COLUMNS, b += 2 * PRODUCT_COLUMNS, out += PRODUCT_COLUMNS)
+        bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, n_tile_rows, rest);
+}
+
 static void bf16_product(const float *a, size_t lda, size_t n_rows, const uint16_t *b,
                          size_t columns, size_t depth, float *out, size_t ldo)
 {
-    const size_t rest = PRODUCT_COLUMNS / LANES;
-    const size_t n_vectors = n_rows == 1 ? TILE_VECTORS : VECTOR_COLUMNS;
-    size_t left = columns / LANES;
-    for (size_t n; left > 0; left -= n, b += 2 * n * LANES, out += n * LANES) {
-        n = left >= n_vectors ? n_vectors : rest;
-        if (n_rows == 1 && n == TILE_VECTORS)
-            bf16_tile(a, lda, 1, b, columns, depth, out, ldo, 1, TILE_VECTORS);
-        else if (n == VECTOR_COLUMNS)
-            bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, VECTOR_COLUMNS);
-        else
-            bf16_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, rest);
-    }
+    if (n_rows == 1)
+        bf16_rows_tile(a, lda, 1, b, columns, depth, out, ldo, 1, TILE_VECTORS);
+    else if (n_rows <= SMALL_TILE_ROWS)
+        bf16_rows_tile(a, lda, n_rows, b, columns, depth, out, ldo, SMALL_TILE_ROWS,
+                       VECTOR_COLUMNS);
+    else
+        bf16_rows_tile(a, lda, n_rows, b, columns, depth, out, ldo, PRODUCT_ROWS, VECTOR_COLUMNS);
 }
 
 /* NaN stays NaN and becomes quiet, as by the instruction: rounding would carry into its sign, or leave infinity. */

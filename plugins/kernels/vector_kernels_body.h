@@ -11,24 +11,25 @@
 
 #include <math.h>
 
-/* One register tile, n_vectors a constant after inlining. Rows beyond n_rows repeat the last one and
- * are not stored. */
+/* One register tile; n_tile_rows and n_vectors are constants after inlining. Rows beyond n_rows repeat the last
+ * one and are not stored. */
 ALWAYS void product_tile(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
-                         size_t depth, float *out, size_t ldo, const size_t n_vectors)
+                         size_t depth, float *out, size_t ldo, const size_t n_tile_rows,
+                         const size_t n_vectors)
 {
     vfloat sum[PRODUCT_ROWS][VECTOR_COLUMNS] = {0};
     const float *rows[PRODUCT_ROWS];
-    for (size_t r = 0; r < PRODUCT_ROWS; r++)
+    for (size_t r = 0; r < n_tile_rows; r++)
         rows[r] = a + (r < n_rows ? r : n_rows - 1) * lda;
     for (size_t k = 0; k < depth; k++) {
         vfloat column[VECTOR_COLUMNS];
         for (size_t c = 0; c < n_vectors; c++)
             column[c] = v_load(b + k * ldb + c * LANES);
-        for (size_t r = 0; r < PRODUCT_ROWS; r++)
+        for (size_t r = 0; r < n_tile_rows; r++)
             for (size_t c = 0; c < n_vectors; c++)
                 sum[r][c] += rows[r][k] * column[c];
     }
-    for (size_t r = 0; r < PRODUCT_ROWS; r++)
+    for (size_t r = 0; r < n_tile_rows; r++)
         for (size_t c = 0; c < n_vectors; c++)
             if (r < n_rows)
                 v_store(out + r * ldo + c * LANES, sum[r][c]);
@@ -65,28 +66,36 @@ static void product_row(const float *a, const float *b, size_t ldb, size_t depth
     }
 }
 
-static void product(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
-                    size_t depth, float *out, size_t ldo, size_t columns)
+ALWAYS void product_rows_tile(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
+                              size_t depth, float *out, size_t ldo, size_t columns,
+                              const size_t n_tile_rows)
 {
     size_t left = columns / LANES;
-    if (n_rows == 1) {
-        product_row(a, b, ldb, depth, out, columns);
-        return;
-    }
     while (left >= VECTOR_COLUMNS) {
-        product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, VECTOR_COLUMNS);
+        product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, n_tile_rows, VECTOR_COLUMNS);
         b += VECTOR_COLUMNS * LANES;
         out += VECTOR_COLUMNS * LANES;
         left -= VECTOR_COLUMNS;
     }
 #if VECTOR_COLUMNS == 4 /* the others divide PRODUCT_COLUMNS */
     if (left == 3)
-        product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, 3);
+        product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, n_tile_rows, 3);
     else if (left == 2)
-        product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, 2);
+        product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, n_tile_rows, 2);
     else if (left == 1)
-        product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, 1);
+        product_tile(a, lda, n_rows, b, ldb, depth, out, ldo, n_tile_rows, 1);
 #endif
+}
+
+static void product(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
+                    size_t depth, float *out, size_t ldo, size_t columns)
+{
+    if (n_rows == 1)
+        product_row(a, b, ldb, depth, out, columns);
+    else if (n_rows <= SMALL_TILE_ROWS)
+        product_rows_tile(a, lda, n_rows, b, ldb, depth, out, ldo, columns, SMALL_TILE_ROWS);
+    else
+        product_rows_tile(a, lda, n_rows, b, ldb, depth, out, ldo, columns, PRODUCT_ROWS);
 }
 
 /* Weights [i, i + LANES) as f32. */

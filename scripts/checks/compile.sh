@@ -34,13 +34,17 @@ flags() {
     packager/*) echo "-Ibase $in_store $in_packager" ;;
     host/*) echo "-Ibase $in_store $in_host" ;;
     plugins/kernels/vector_*) echo -DVECTOR_BYTES=32 -DVECTOR_COLUMNS=2 -Iplugins/kernels ;;
+    plugins/coreml-ane/*) echo "$in_store -Iplugins/kernels -Iplugins/graph -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge" ;;
+    plugins/graph/*) echo -Iplugins/kernels -Iplugins/graph -Iplugins/graph/operators ;;
     plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
-    tests/*) echo "-Ibase $in_store $in_host $in_packager -Iplugins/kernels -Itests" \
+    tests/*) echo "-Ibase $in_store $in_host $in_packager -Iplugins/kernels -Iplugins/graph -Itests" \
         -include testing.h "-I$(dirname "$1")" ;;
     *) echo "-Ibase $in_store $in_host $in_packager -Iplugins/kernels -Itests -I$(dirname "$1")" ;;
     esac
 }
 for header in $(scripts/tree.sh '*.h'); do
+    # Objective-C, which the check `bridge` compiles.
+    case $header in plugins/coreml-ane/bridge/declarations/* | */bridge_objects.h) continue ;; esac
     # shellcheck disable=SC2046
     run clang -x c -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wno-unused -Werror -fsyntax-only \
         -Iinclude $(flags "$header") "$header" || echo "$header:1: does not compile alone"

@@ -7,17 +7,21 @@ BEGIN {
     may["packager"] = "packager store base include"
     may["host"] = "host store base include"
     may["kernels"] = "kernels"
+    may["graph"] = "graph kernels"
+    may["coreml-ane"] = "self"
     may["plugin"] = "self"
     may["examples"] = "self include"
     may["bindings"] = "self include"
     may["bench"] = "bench host store base include"
-    may["tests"] = "tests host packager store base include kernels"
+    may["tests"] = "tests host packager store base include kernels graph coreml-ane"
     may["fixture"] = "self" # tests/abi/plugin_*.c are plugins, too
 
     # Single headers beyond that: layer -> names.
     also["include"] = "model_abi.h modelhost_options.h" # both are parts of modelhost.h
     also["kernels"] = "model_abi.h"
     also["plugin"] = "model_abi.h kernels.h"
+    also["graph"] = "model_abi.h"
+    also["coreml-ane"] = "model_abi.h kernels.h graph.h graph_build.h graph_services.h coreml_model.h coreml_weights.h coreml_constexpr.h coreml_cache.h coreml_bridge.h"
     also["fixture"] = "model_abi.h"
 
     # Third parties: pattern of headers -> pattern of files -> where the fence stands.
@@ -38,6 +42,7 @@ BEGIN {
     fence("^zstd(_errors)?\\.h$", "^store/archive/archive_zstd\\.c$", "store/archive/archive_zstd.c")
     fence("^sodium\\.h$", "^store/trust/", "store/trust/")
     fence("^xxh", "^host/prepared/prepared_hash\\.c$", "host/prepared/prepared_hash.c")
+    fence("^protobuf-c/|\\.pb-c\\.h$", "^store/coreml/", "store/coreml/")
     fence("^uv\\.h$", "^host/|^base/http_|^packager/|^tests/|^bench/|^examples/",
           "host/, base/http_*, packager/")
     fence("^omp\\.h$", "^host/parallel\\.c$|^plugins/kernels/[a-z0-9_]*_onednn\\.[ch]$|^tests/|^bench/",
@@ -73,6 +78,10 @@ function folder(path) {
 function layer(path) {
     if (path ~ /^plugins\/kernels\//)
         return "kernels"
+    if (path ~ /^plugins\/graph\//)
+        return "graph"
+    if (path ~ /^plugins\/coreml-ane\//)
+        return "coreml-ane" # the one plugin that reads files of its own
     if (path ~ /^plugins\// || path ~ /^examples\/.*\//)
         return "plugin" # a folder of examples/ is a plugin that a stranger wrote
     if (path ~ /^tests\/abi\/plugin_/)

@@ -1,6 +1,7 @@
 /* archive_encryption.c - see archive_encryption.h. What is read is bounded before anything is computed of it: the
  * parameters are not authenticated until a key was made as they say. */
 #include "archive_encryption.h"
+#include "archive_format.h"
 #include "errors.h"
 
 #include <string.h>
@@ -57,9 +58,9 @@ static model_status check_kind(const uint8_t *bytes, size_t size_bytes, const ch
 {
     const uint32_t version = size_bytes >= 4 ? get_u32(bytes + AT_VERSION) : 0;
     if (version != ARCHIVE_ENCRYPTION_VERSION && size_bytes >= 4)
-        return error_set(err, MODEL_UNSUPPORTED,
+        return error_set(err, MODEL_CORRUPT,
                          "%s: decryption: encryption parameters of version %u, this program reads "
-                         "%d; use a newer one",
+                         "%d" ARCHIVE_NEWER_OR_DAMAGED,
                          what, version, ARCHIVE_ENCRYPTION_VERSION);
     if (size_bytes != ARCHIVE_ENCRYPTION_SIZE_BYTES)
         return error_set(err, MODEL_CORRUPT,
@@ -68,9 +69,9 @@ static model_status check_kind(const uint8_t *bytes, size_t size_bytes, const ch
                          what, size_bytes, ARCHIVE_ENCRYPTION_SIZE_BYTES);
     const uint32_t source = get_u32(bytes + AT_SOURCE);
     if (source != ARCHIVE_KEY_OF_PASSPHRASE && source != ARCHIVE_KEY_OF_FILE)
-        return error_set(err, MODEL_UNSUPPORTED,
+        return error_set(err, MODEL_CORRUPT,
                          "%s: decryption: a key of source %u, want %d (passphrase) or %d (key "
-                         "file); use a newer program",
+                         "file)" ARCHIVE_NEWER_OR_DAMAGED,
                          what, source, ARCHIVE_KEY_OF_PASSPHRASE, ARCHIVE_KEY_OF_FILE);
     return MODEL_OK;
 }
@@ -90,11 +91,14 @@ static model_status check_cost(const struct archive_encryption *encryption, uint
                          what, encryption->memory_kib, encryption->passes, lanes);
     if (encryption->memory_kib > ARCHIVE_KDF_MAX_MEMORY_KIB ||
         encryption->passes > ARCHIVE_KDF_MAX_PASSES)
-        return error_set(err, MODEL_UNSUPPORTED,
-                         "%s: decryption: its passphrase takes %u KiB of memory and %u passes to "
-                         "try, the limits are %u and %u; have its author run 'pkgmgr rekey' on it",
-                         what, encryption->memory_kib, encryption->passes,
-                         ARCHIVE_KDF_MAX_MEMORY_KIB, ARCHIVE_KDF_MAX_PASSES);
+        return error_set(
+            err, MODEL_CORRUPT,
+            "%s: decryption: a passphrase takes %u KiB of memory and %u passes to try, "
+            "the limits are %u and %u, so that a stranger's file cannot exhaust this "
+            "computer: it is damaged, or was not written by 'pkgmgr pack'; get the "
+            "file again, or have its author encrypt it with that",
+            what, encryption->memory_kib, encryption->passes, ARCHIVE_KDF_MAX_MEMORY_KIB,
+            ARCHIVE_KDF_MAX_PASSES);
     return MODEL_OK;
 }
 

@@ -10,10 +10,11 @@
 #define ARCHIVE_ENCRYPTION_SIZE_BYTES 128 /* of the region */
 #define ARCHIVE_ENCRYPTION_BOUND      64  /* of it are authenticated by the wrapped key */
 
-/* What a reader spends on a passphrase before it knows that it is the right one. */
+/* What a reader spends on a passphrase before it knows that it is the right one: two and a half times what
+ * a writer chooses. */
 #define ARCHIVE_KDF_MIN_MEMORY_KIB 8u
-#define ARCHIVE_KDF_MAX_MEMORY_KIB (1u << 20) /* 1 GiB */
-#define ARCHIVE_KDF_MAX_PASSES     16u
+#define ARCHIVE_KDF_MAX_MEMORY_KIB (512u << 10)
+#define ARCHIVE_KDF_MAX_PASSES     4u
 /* What a writer chooses; RFC 9106 recommends 64 MiB and 3 passes where memory is short. */
 #define ARCHIVE_KDF_MEMORY_KIB (256u << 10)
 #define ARCHIVE_KDF_PASSES     3u
@@ -36,7 +37,8 @@ struct archive_encryption {
 
 void archive_encryption_write(const struct archive_encryption *encryption,
                               uint8_t ret_bytes[ARCHIVE_ENCRYPTION_SIZE_BYTES]);
-/* `what` names the file. MODEL_UNSUPPORTED: newer, or wants more than the limits; MODEL_CORRUPT. */
+/* `what` names the file. MODEL_UNSUPPORTED: wants more than the limits; MODEL_CORRUPT: damaged, or
+ * newer. */
 model_status archive_encryption_parse(const uint8_t *bytes, size_t size_bytes, const char *what,
                                       struct archive_encryption *ret, struct model_error *err);
 /* For the end of a sentence: "... is encrypted with a " "key file; give it with --key-file". */

@@ -82,9 +82,10 @@ static model_status check_kind(const uint8_t *bytes, size_t size_bytes, const ch
                          ARCHIVE_HEADER_BYTES);
     const uint32_t version = get_u32(bytes + AT_VERSION);
     if (version != ARCHIVE_FORMAT_VERSION)
-        return error_set(err, MODEL_UNSUPPORTED,
-                         "%s: header: format version %u, this program reads %d; use a newer one",
-                         what, version, ARCHIVE_FORMAT_VERSION);
+        return error_set(
+            err, MODEL_CORRUPT,
+            "%s: header: format version %u, this program reads %d" ARCHIVE_NEWER_OR_DAMAGED, what,
+            version, ARCHIVE_FORMAT_VERSION);
     if (get_u32(bytes + AT_HEADER_BYTES) != ARCHIVE_HEADER_BYTES)
         return error_set(err, MODEL_CORRUPT, "%s: header: says it has %u bytes, want %d", what,
                          get_u32(bytes + AT_HEADER_BYTES), ARCHIVE_HEADER_BYTES);
@@ -130,8 +131,8 @@ static model_status check_flags(const struct archive_header *header, const char 
                                 struct model_error *err)
 {
     if ((header->flags & ~(uint32_t)KNOWN_FLAGS) != 0)
-        return error_set(err, MODEL_UNSUPPORTED,
-                         "%s: header: flags %#x are not known; use a newer program", what,
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: header: flags %#x are not known" ARCHIVE_NEWER_OR_DAMAGED, what,
                          header->flags & ~(uint32_t)KNOWN_FLAGS);
     if (((header->flags & ARCHIVE_SIGNED) != 0) != (header->signature_bytes > 0))
         return error_set(err, MODEL_CORRUPT,
@@ -187,6 +188,7 @@ model_status archive_header_parse(const uint8_t *bytes, size_t size_bytes, uint6
         error_advise(err, "get the file again");
     return status;
 }
+
 void archive_digest_of_hex(const char *hex, uint8_t ret_digest[ARCHIVE_DIGEST_BYTES])
 {
     for (int i = 0; i < ARCHIVE_DIGEST_BYTES; i++) {
@@ -239,7 +241,7 @@ model_status archive_cipher_check(uint32_t cipher_suite, const char *what, struc
                              what, cipher_suite, suites[i].name);
         return MODEL_OK;
     }
-    return error_set(err, MODEL_UNSUPPORTED,
-                     "%s: decryption: cipher suite %u is not known; use a newer program", what,
+    return error_set(err, MODEL_CORRUPT,
+                     "%s: decryption: cipher suite %u is not known" ARCHIVE_NEWER_OR_DAMAGED, what,
                      cipher_suite);
 }

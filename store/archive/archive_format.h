@@ -22,6 +22,12 @@ enum archive_flag {
     ARCHIVE_ENCRYPTED = 2, /* the entries are; needs a cipher suite */
 };
 
+/* A flipped bit looks like a format of the future: which of the two it is cannot be told without the whole
+ * file's digest, so the status of the sentence that ends like this is that of damage. */
+#define ARCHIVE_NEWER_OR_DAMAGED                                                                   \
+    ": it is damaged, or of a newer program; get the file again, and if it stays so, use a newer " \
+    "program"
+
 /* The regions follow each other in this order; the first entry begins at the next multiple of
  * ARCHIVE_ALIGNMENT. */
 struct archive_header {

@@ -94,7 +94,7 @@ static model_status refuse_readable(const struct archive *archive, struct model_
 }
 
 /* Without a secret what is encrypted stays so: reading it says what is missing. */
-static model_status step_decryption(struct archive *archive, struct model_error *err)
+static model_status open_cipher(struct archive *archive, struct model_error *err)
 {
     if ((archive->header.flags & ARCHIVE_ENCRYPTED) == 0)
         return archive->secret == NULL ? MODEL_OK : refuse_readable(archive, err);
@@ -114,6 +114,20 @@ static model_status step_decryption(struct archive *archive, struct model_error 
                                      archive->header.metadata_sha256, archive->path,
                                      &archive->cipher, err);
     return status;
+}
+
+/* What looks like another suite, another passphrase or no encryption may be a flipped bit: where the whole file is
+ * to be compared anyway, it is compared before that is believed. */
+static model_status step_decryption(struct archive *archive, struct model_error *err)
+{
+    struct model_error damage = MODEL_ERROR_INIT;
+    model_status status = open_cipher(archive, err);
+    const bool may_be_damage = status == MODEL_UNSUPPORTED || status == MODELHOST_UNAUTHORIZED ||
+                               status == MODEL_INVALID_ARGUMENT;
+    if (!may_be_damage || archive->level == ARCHIVE_CHECKSUM)
+        return status;
+    const model_status found = archive_check_file(archive, &damage);
+    return found != MODEL_OK ? error_set(err, found, "%s", damage.message) : status;
 }
 
 static model_status step_decompression(struct archive *archive, struct model_error *err)

@@ -79,6 +79,8 @@ model_status archive_secret_read(enum archive_key_source source, int fd, const c
         n = first_line(bytes, n);
     if (status == MODEL_OK) {
         status = archive_secret_create(source, bytes, n, ret, err);
+        if (status == MODEL_INVALID_ARGUMENT) /* a wrong one, as one that does not open it */
+            status = MODELHOST_UNAUTHORIZED;
         if (status != MODEL_OK)
             error_prefix(err, "%s", name);
     }

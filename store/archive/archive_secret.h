@@ -18,7 +18,7 @@ model_status archive_secret_create(enum archive_key_source source, const void *b
                                    size_t size_bytes, struct archive_secret **ret,
                                    struct model_error *err);
 /* Of a passphrase the first line, without its end; of a key file all of it. `name` is for errors. The descriptor
- * stays open. */
+ * stays open. MODELHOST_UNAUTHORIZED: what was read is no passphrase or key. */
 model_status archive_secret_read(enum archive_key_source source, int fd, const char *name,
                                  struct archive_secret **ret, struct model_error *err);
 model_status archive_secret_read_file(enum archive_key_source source, const char *path,

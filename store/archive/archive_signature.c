@@ -109,6 +109,8 @@ static model_status judge(const struct archive *archive, const char *text, size_
     model_status status = manifest_parse(text, n_bytes, MANIFEST_PATH, &manifest, err);
     if (status != MODEL_OK) {
         error_prefix(err, "%s: signature", archive->path);
+        if (status == MODEL_CORRUPT)
+            error_advise(err, "get the file again, or have its author pack it anew");
         return status;
     }
     const struct signed_manifest signed_manifest = {

@@ -45,8 +45,7 @@ model_status archive_zstd_decompress(const void *frame, size_t frame_bytes, void
     if (content_bytes == ZSTD_CONTENTSIZE_ERROR || content_bytes == ZSTD_CONTENTSIZE_UNKNOWN)
         return error_set(err, MODEL_CORRUPT, "not a zstd frame that states its size");
     if (!has_checksum(frame, frame_bytes))
-        return error_set(err, MODEL_CORRUPT,
-                         "a zstd frame without a checksum; pack the package again");
+        return error_set(err, MODEL_CORRUPT, "a zstd frame without a checksum");
     if (content_bytes != size_bytes)
         return error_set(err, MODEL_CORRUPT,
                          "a zstd frame says it holds %llu bytes, the metadata says %zu",

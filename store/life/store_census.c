@@ -1,6 +1,7 @@
 /* store_census.c - see store_census.h. Only reads; what changes while it looks is seen or not. */
 #include "store_census.h"
 #include "errors.h"
+#include "store_folder.h"
 #include "store_paths.h"
 #include "store_unseen.h"
 
@@ -185,14 +186,15 @@ static void take_last_use(const char *path, struct census_part *part)
         part->changed_s = (int64_t)info.st_atime;
 }
 
-static model_status list_parts(struct taking *taking, const char *folder)
+static model_status list_parts(struct taking *taking, const char *folder,
+                               bool (*is_ours)(const char *name))
 {
     struct store_census *census = taking->census;
     struct dir_list list = {0};
     char *parent = path_join(taking->store->dir, folder);
     if (parent == NULL)
         return no_memory(taking);
-    if (dir_read(parent, &list, NULL) != MODEL_OK)
+    if (store_folder_read(taking->store, folder, &list, NULL) != MODEL_OK)
         list = (struct dir_list){0};
     model_status status = MODEL_OK;
     void *larger =
@@ -203,7 +205,8 @@ static model_status list_parts(struct taking *taking, const char *folder)
         census->parts = larger;
     for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
         char *path = path_join(parent, list.names[i]);
-        struct census_part part = {.name = text_format("%s/%s", folder, list.names[i])};
+        struct census_part part = {.name = text_format("%s/%s", folder, list.names[i]),
+                                   .is_foreign = !is_ours(list.names[i])};
         if (path != NULL)
             measure(path, &part);
         if (path != NULL && strcmp(folder, "prepared") == 0)
@@ -238,11 +241,11 @@ model_status store_census_take(const struct store *store, int64_t now_s,
     if (status == MODEL_OK && census.unknown == NULL)
         status = store_find_unseen(store, &census.unknown, err);
     if (status == MODEL_OK)
-        status = list_parts(&taking, "partial");
+        status = list_parts(&taking, "partial", store_name_is_partial);
     if (status == MODEL_OK)
-        status = list_parts(&taking, "tmp");
+        status = list_parts(&taking, "tmp", store_name_is_staging);
     if (status == MODEL_OK)
-        status = list_parts(&taking, "prepared");
+        status = list_parts(&taking, "prepared", store_name_is_prepared);
     store_refs_finish(&taking.refs);
     if (status != MODEL_OK) {
         store_census_finish(&census);

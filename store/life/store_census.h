@@ -30,6 +30,7 @@ struct census_part {
     uint64_t size_bytes;
     int64_t changed_s; /* or used, of prepared weights */
     bool is_in_use;    /* by a living lease */
+    bool is_foreign;   /* its name is none that a store gives: never deleted */
 };
 
 struct store_census {

@@ -4,10 +4,14 @@
  * who installs it (store_install() checks every blob), and fetched again. */
 #include "store_gc.h"
 #include "errors.h"
+#include "package_papers.h"
+#include "printable_text.h"
 #include "store_census.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,10 +111,13 @@ static void collect_blob(struct collection *collection, const struct store_blob 
     char *path = store_blob_path(collection->store, blob->sha256);
     char *name = text_format("blobs/sha256/%.2s/%s", blob->sha256, blob->sha256);
     /* with a further link, from outside of the store, nothing is freed; a dry run counts those of packages */
-    if (path != NULL && name != NULL && lstat(path, &info) == 0 &&
-        (collection->options->dry_run || unlink(path) == 0))
+    char *folder = store_blob_folder(blob->sha256);
+    if (path != NULL && name != NULL && folder != NULL && lstat(path, &info) == 0 &&
+        (collection->options->dry_run ||
+         store_folder_unlink(collection->store, folder, blob->sha256)))
         count(collection, "blob", name,
               info.st_nlink <= 1 || collection->options->dry_run ? blob->size_bytes : 0);
+    free(folder);
     free(name);
     free(path);
 }
@@ -165,19 +172,40 @@ static model_status collect_prepared(struct collection *collection, const struct
     const int64_t unused_s = collection->census.now_s - part->changed_s;
     if (unused_s < PREPARED_KEPT_S || !is_old(collection, part->changed_s))
         return MODEL_OK;
-    char *path = path_join(collection->store->dir, part->name);
-    if (path == NULL)
-        return error_no_memory(collection->err, "collecting garbage");
-    if (collection->options->dry_run || unlink(path) == 0)
+    if (collection->options->dry_run ||
+        store_folder_unlink(collection->store, "prepared", path_base(part->name)))
         count(collection, "prepared", part->name, part->size_bytes);
-    free(path);
     return MODEL_OK;
+}
+
+/* What no store has made is for its owner to remove; said when there is nothing else to say. */
+static model_status tell_foreign(struct collection *collection)
+{
+    const struct census_part *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < collection->census.n_parts; i++) {
+        const struct census_part *part = &collection->census.parts[i];
+        first = first == NULL && part->is_foreign ? part : first;
+        n += part->is_foreign;
+    }
+    if (first == NULL || collection->result.note != NULL)
+        return MODEL_OK;
+    char shown[PRINTABLE_TEXT_BYTES];
+    char *why = text_format("%s/%s is nothing that a store makes; if nobody needs it, delete it by "
+                            "hand",
+                            collection->store->dir, printable(first->name, shown));
+    model_status status = why != NULL ? keep(collection, n, why)
+                                      : error_no_memory(collection->err, "collecting garbage");
+    free(why);
+    return status;
 }
 
 static model_status collect_part(struct collection *collection, const struct census_part *part,
                                  bool is_busy)
 {
     static const char partial[] = "partial/", prepared[] = "prepared/";
+    if (part->is_foreign)
+        return MODEL_OK;
     if (strncmp(part->name, prepared, sizeof prepared - 1) == 0)
         return collect_prepared(collection, part);
     if (strncmp(part->name, partial, sizeof partial - 1) != 0)
@@ -218,9 +246,10 @@ static void count_staging(struct collection *collection)
     for (size_t i = 0; i < collection->census.n_parts; i++) {
         const struct census_part *part = &collection->census.parts[i];
         char *path = path_join(collection->store->dir, part->name);
-        bool is_gone = collection->options->dry_run
-                           ? !part->is_in_use && strstr(part->name, ".held") != NULL
-                           : path != NULL && lstat(path, &info) != 0 && errno == ENOENT;
+        bool is_gone =
+            collection->options->dry_run
+                ? !part->is_in_use && !part->is_foreign && strstr(part->name, ".held") != NULL
+                : path != NULL && lstat(path, &info) != 0 && errno == ENOENT;
         if (strncmp(part->name, "tmp/", 4) == 0 && is_gone)
             count(collection, "staging", part->name, part->size_bytes);
         free(path);
@@ -229,49 +258,77 @@ static void count_staging(struct collection *collection)
 
 /* ---- small things that follow packages and processes */
 
-/* Removes files of <folder>/<key>/ for which `is_needed` finds nothing below the store, and empty keys. */
-static void tidy_folder(const struct store *store, const char *folder, const char *needed)
+/* Files that follow what is below another folder by the same name. */
+struct followers {
+    const char *folder, *needed;
+    bool (*is_ours)(const char *name);
+};
+
+/* A ref's file name. */
+static bool is_ref(const char *name)
 {
-    struct dir_list keys = {0};
-    char *parent = path_join(store->dir, folder);
-    if (parent == NULL || dir_read(parent, &keys, NULL) != MODEL_OK)
-        keys = (struct dir_list){0};
-    for (size_t i = 0; i < keys.n_names; i++) {
-        struct dir_list names = {0};
+    char *revision = store_ref_revision(name);
+    free(revision);
+    return revision != NULL;
+}
+
+static bool is_one_of(const struct followers *followers, const char *name)
+{
+    char target[NAME_MAX + 1];
+    return followers->is_ours(name) ||
+           (store_name_in_progress(name, target, sizeof target) && followers->is_ours(target));
+}
+
+/* Removes those of one key whose other is not there, and the folder when it is empty then. */
+static void tidy_key(const struct store *store, const struct followers *followers, const char *key)
+{
+    struct dir_list names = {0};
+    char *folder = text_format("%s/%s", followers->folder, key);
+    if (folder == NULL || store_folder_read(store, folder, &names, NULL) != MODEL_OK)
+        names = (struct dir_list){0};
+    for (size_t i = 0; i < names.n_names; i++) {
         struct stat info;
-        char *key = path_join(parent, keys.names[i]);
-        if (key == NULL || dir_read(key, &names, NULL) != MODEL_OK)
-            names = (struct dir_list){0};
-        for (size_t j = 0; j < names.n_names; j++) {
-            char *file = path_join(key, names.names[j]);
-            char *other =
-                text_format("%s/%s/%s/%s", store->dir, needed, keys.names[i], names.names[j]);
-            if (file != NULL && other != NULL && lstat(other, &info) != 0 && errno == ENOENT)
-                (void)unlink(file);
-            free(other);
-            free(file);
-        }
-        if (key != NULL)
-            (void)rmdir(key); /* when it is empty now */
-        dir_list_finish(&names);
-        free(key);
+        char *other =
+            text_format("%s/%s/%s/%s", store->dir, followers->needed, key, names.names[i]);
+        if (other != NULL && is_one_of(followers, names.names[i]) && lstat(other, &info) != 0 &&
+            errno == ENOENT)
+            (void)store_folder_unlink(store, folder, names.names[i]);
+        free(other);
     }
-    dir_list_finish(&keys);
-    free(parent);
+    (void)store_folder_rmdir(store, followers->folder, key);
+    dir_list_finish(&names);
+    free(folder);
+}
+
+static model_status sweep_package(void *context, const char *target, const char *dir)
+{
+    (void)context;
+    (void)target;
+    package_papers_settle(dir);
+    return MODEL_OK;
 }
 
 static void tidy(const struct collection *collection)
 {
-    static const struct {
-        const char *folder, *needed;
-    } followers[] = {{"stamps", "packages"}, {"used", "packages"}, {"history", "refs"}};
+    static const struct followers all[] = {{"stamps", "packages", store_name_is_digest},
+                                           {"used", "packages", store_name_is_digest},
+                                           {"history", "refs", is_ref}};
+    const struct store *store = collection->store;
+    (void)store_walk_packages(store, sweep_package, NULL, NULL);
     const bool is_known =
         collection->census.unknown == NULL; /* else what they follow may be there */
-    for (size_t i = 0; i < sizeof followers / sizeof followers[0] && is_known; i++)
-        tidy_folder(collection->store, followers[i].folder, followers[i].needed);
-    for (size_t i = 0; i < collection->census.leases.n_records; i++)
-        if (!collection->census.leases.records[i].is_alive)
-            (void)unlink(collection->census.leases.records[i].path);
+    for (size_t i = 0; i < sizeof all / sizeof all[0] && is_known; i++) {
+        struct dir_list keys = {0};
+        if (store_folder_read(store, all[i].folder, &keys, NULL) != MODEL_OK)
+            keys = (struct dir_list){0};
+        for (size_t j = 0; j < keys.n_names; j++)
+            tidy_key(store, &all[i], keys.names[j]);
+        dir_list_finish(&keys);
+    }
+    const struct store_leases *leases = &collection->census.leases;
+    for (size_t i = 0; i < leases->n_records; i++)
+        if (!leases->records[i].is_alive)
+            (void)store_folder_unlink(store, "leases", path_base(leases->records[i].path));
 }
 
 /* ---- public */
@@ -279,9 +336,10 @@ static void tidy(const struct collection *collection)
 static model_status collect(struct collection *collection)
 {
     const struct store_gc_options *options = collection->options;
-    model_status status =
-        store_census_take(collection->store, collection->census.now_s, is_dead_package, collection,
-                          &collection->census, collection->err);
+    model_status status = store_folders_check(collection->store, collection->err);
+    if (status == MODEL_OK)
+        status = store_census_take(collection->store, collection->census.now_s, is_dead_package,
+                                   collection, &collection->census, collection->err);
     if (status == MODEL_OK && !options->dry_run)
         status = store_make_staging(collection->store, &collection->staging, collection->err);
     if (status != MODEL_OK)
@@ -294,6 +352,8 @@ static model_status collect(struct collection *collection)
         status = dir_remove_all(collection->staging, collection->err);
     if (status == MODEL_OK)
         status = collect_blobs(collection);
+    if (status == MODEL_OK)
+        status = tell_foreign(collection);
     if (status == MODEL_OK && !options->dry_run)
         tidy(collection);
     return status;

@@ -2,6 +2,7 @@
  * write at the same time leave the lines of one. */
 #include "store_history.h"
 #include "errors.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <stdlib.h>
@@ -102,7 +103,7 @@ static model_status write_history(const struct store *store, const char *key, co
                                   const struct store_history *history, struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(MAX_BYTES);
-    char *path = NULL, *folder = text_format("%s/history/%s", store->dir, key);
+    char *path = NULL, *folder = text_format("history/%s", key);
     size_t first =
         history->n_entries > STORE_HISTORY_MAX ? history->n_entries - STORE_HISTORY_MAX : 0;
     model_status status = folder != NULL ? history_path(store, key, revision, &path, err)
@@ -112,9 +113,7 @@ static model_status write_history(const struct store *store, const char *key, co
             buffer_printf(&text, "%s %s %s\n", history->entries[i].time,
                           history->entries[i].is_back ? "back" : "set", history->entries[i].target);
     if (status == MODEL_OK)
-        status = dir_make_all(folder, err);
-    if (status == MODEL_OK)
-        status = file_write_atomic(path, text.data, text.size, err);
+        status = store_folder_write(store, folder, path_base(path), text.data, text.size, err);
     buffer_finish(&text);
     free(folder);
     free(path);

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "json_view.h"
 #include "lease_process.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <errno.h>
@@ -88,14 +89,15 @@ static model_status write_lease(const char *folder, const char *text, char **ret
 static void touch(const char *path)
 {
     if (path != NULL)
-        (void)utimensat(AT_FDCWD, path, NULL, 0);
+        (void)utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 /* Notes the time of use; what cannot be noted is not known later, nothing else. */
-static void touch_used(const char *path)
+static void touch_used(const struct store *store, const char *path)
 {
-    char *folder = text_format("%.*s", (int)(path_base(path) - path), path);
-    if (folder != NULL && dir_make_all(folder, NULL) == MODEL_OK) {
+    const char *below = path + strlen(store->dir) + 1;
+    char *folder = text_format("%.*s", (int)(path_base(below) - below), below);
+    if (folder != NULL && store_folder_make(store, folder, NULL) == MODEL_OK) {
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd >= 0) {
             (void)futimens(fd, NULL);
@@ -163,14 +165,14 @@ model_status store_lease_take(const struct store *store, enum store_lease_kind k
     if (folder == NULL || text == NULL || lease == NULL)
         status = error_no_memory(err, "a lease");
     if (status == MODEL_OK)
-        status = dir_make_all(folder, err);
+        status = store_folder_make(store, "leases", err);
     if (status == MODEL_OK)
         status = write_lease(folder, text, &lease->path, err);
     if (status == MODEL_OK && kind == STORE_LEASE_READER) {
         if (strncmp(subject, packages, sizeof packages - 1) == 0)
             lease->used = text_format("%s/used/%s", store->dir, subject + sizeof packages - 1);
         if (lease->used != NULL)
-            touch_used(lease->used);
+            touch_used(store, lease->used);
         start_keeping(lease);
     }
     free(text);

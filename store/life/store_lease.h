@@ -73,7 +73,10 @@ model_status store_leases_read(const struct store *store, int64_t now_s,
                                const struct store_witness *witness, struct store_leases *ret,
                                struct model_error *err);
 void store_leases_finish(struct store_leases *leases);
-/* Whether a living lease is about this. */
+/* The first living lease about this; NULL: there is none. */
+const struct store_lease_record *store_leases_holder(const struct store_leases *leases,
+                                                     const char *subject);
+/* Whether there is one. */
 bool store_leases_hold(const struct store_leases *leases, const char *subject);
 size_t store_leases_count(const struct store_leases *leases, enum store_lease_kind kind);
 

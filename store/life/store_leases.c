@@ -5,6 +5,7 @@
 #include "json_view.h"
 #include "lease_process.h"
 #include "store_lease.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <stdlib.h>
@@ -112,7 +113,7 @@ model_status store_leases_read(const struct store *store, int64_t now_s,
     char *folder = path_join(store->dir, "leases");
     if (folder == NULL)
         return error_no_memory(err, "the leases of the store");
-    model_status status = dir_read(folder, &list, err);
+    model_status status = store_folder_read(store, "leases", &list, err);
     if (status == MODEL_NOT_FOUND)
         status = MODEL_OK;
     leases.records = calloc(list.n_names + 1, sizeof *leases.records);
@@ -121,6 +122,8 @@ model_status store_leases_read(const struct store *store, int64_t now_s,
     for (size_t i = 0; i < list.n_names && status == MODEL_OK; i++) {
         struct store_lease_record *record = &leases.records[leases.n_records];
         bool found = false;
+        if (!store_name_is_lease(list.names[i]))
+            continue;
         status = read_one(folder, list.names[i], record, &found, err);
         if (status != MODEL_OK || !found)
             continue;
@@ -144,14 +147,20 @@ void store_leases_finish(struct store_leases *leases)
     *leases = (struct store_leases){0};
 }
 
-bool store_leases_hold(const struct store_leases *leases, const char *subject)
+const struct store_lease_record *store_leases_holder(const struct store_leases *leases,
+                                                     const char *subject)
 {
     for (size_t i = 0; i < leases->n_records; i++) {
         const struct store_lease_record *record = &leases->records[i];
         if (record->is_alive && record->subject != NULL && strcmp(record->subject, subject) == 0)
-            return true;
+            return record;
     }
-    return false;
+    return NULL;
+}
+
+bool store_leases_hold(const struct store_leases *leases, const char *subject)
+{
+    return store_leases_holder(leases, subject) != NULL;
 }
 
 size_t store_leases_count(const struct store_leases *leases, enum store_lease_kind kind)
@@ -168,7 +177,8 @@ int64_t store_disk_time(const struct store *store)
 {
     struct stat info;
     char *path = text_format("%s/tmp/.time.XXXXXX", store->dir);
-    int fd = path != NULL ? mkstemp(path) : -1;
+    const bool is_ours = store_folder_check(store, "tmp", NULL) == MODEL_OK;
+    int fd = path != NULL && is_ours ? mkstemp(path) : -1;
     int64_t now_s = fd >= 0 && fstat(fd, &info) == 0 ? (int64_t)info.st_mtime : (int64_t)time(NULL);
     if (fd >= 0) {
         (void)close(fd);

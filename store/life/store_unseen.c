@@ -3,6 +3,7 @@
  * another process's removal, and at worst reported as unseen: blobs stay until the next time. */
 #include "store_unseen.h"
 #include "errors.h"
+#include "store_folder.h"
 #include "store_paths.h"
 
 #include <errno.h>
@@ -27,16 +28,15 @@ static model_status visit_names(struct looking *looking, const char *folder,
                                                       const char *name))
 {
     struct dir_list keys = {0};
-    char *parent = path_join(looking->store->dir, folder);
-    model_status status = parent != NULL ? MODEL_OK : no_memory(looking);
-    if (status == MODEL_OK && dir_read(parent, &keys, NULL) != MODEL_OK)
+    model_status status = MODEL_OK;
+    if (store_folder_read(looking->store, folder, &keys, NULL) != MODEL_OK)
         keys = (struct dir_list){0};
     for (size_t i = 0; i < keys.n_names && status == MODEL_OK && looking->why == NULL; i++) {
         struct dir_list names = {0};
-        char *key = path_join(parent, keys.names[i]);
+        char *key = path_join(folder, keys.names[i]);
         if (key == NULL)
             status = no_memory(looking);
-        else if (dir_read(key, &names, NULL) != MODEL_OK)
+        else if (store_folder_read(looking->store, key, &names, NULL) != MODEL_OK)
             names = (struct dir_list){0};
         for (size_t j = 0; j < names.n_names && status == MODEL_OK && looking->why == NULL; j++)
             status = visit(looking, keys.names[i], names.names[j]);
@@ -44,41 +44,45 @@ static model_status visit_names(struct looking *looking, const char *folder,
         free(key);
     }
     dir_list_finish(&keys);
-    free(parent);
     return status;
 }
 
 /* ---- packages/ */
 
 /* A folder that is there and cannot be read; a plain file is nobody's package. */
-static model_status check_folder(struct looking *looking, const char *path)
+static model_status check_folder(struct looking *looking, const char *relative)
 {
     struct dir_list list = {0};
     struct model_error reason = MODEL_ERROR_INIT;
     struct stat info;
-    model_status status = dir_read(path, &list, &reason);
+    char *path = path_join(looking->store->dir, relative);
+    if (path == NULL)
+        return no_memory(looking);
+    model_status status = store_folder_read(looking->store, relative, &list, &reason);
+    bool is_nobodys = lstat(path, &info) != 0 || S_ISREG(info.st_mode);
     dir_list_finish(&list);
-    if (status == MODEL_OK || lstat(path, &info) != 0 || S_ISREG(info.st_mode))
+    free(path);
+    if (status == MODEL_OK || is_nobodys)
         return MODEL_OK;
-    looking->why =
-        text_format("%s; mount what it lies on, or see to its permissions", reason.message);
+    looking->why = text_format(
+        "%s%s", reason.message,
+        status == MODEL_CORRUPT ? "" : "; mount what it lies on, or see to its permissions");
     return looking->why != NULL ? MODEL_OK : no_memory(looking);
 }
 
 static model_status check_packages(struct looking *looking)
 {
     struct dir_list keys = {0};
-    char *packages = path_join(looking->store->dir, "packages");
-    model_status status = packages != NULL ? check_folder(looking, packages) : no_memory(looking);
-    if (status == MODEL_OK && dir_read(packages, &keys, NULL) != MODEL_OK)
+    model_status status = check_folder(looking, "packages");
+    if (status == MODEL_OK &&
+        store_folder_read(looking->store, "packages", &keys, NULL) != MODEL_OK)
         keys = (struct dir_list){0};
     for (size_t i = 0; i < keys.n_names && status == MODEL_OK && looking->why == NULL; i++) {
-        char *key = path_join(packages, keys.names[i]);
+        char *key = path_join("packages", keys.names[i]);
         status = key != NULL ? check_folder(looking, key) : no_memory(looking);
         free(key);
     }
     dir_list_finish(&keys);
-    free(packages);
     return status;
 }
 

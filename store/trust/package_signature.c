@@ -187,6 +187,19 @@ model_status package_signature_judge(const struct signed_manifest *manifest,
     return status;
 }
 
+char *signature_report_text(const struct signature_report *report)
+{
+    const char *signer = report->signer != NULL ? report->signer : "";
+    if (report->state == SIGNATURE_NONE)
+        return text_format("not signed");
+    if (report->state == SIGNATURE_UNKNOWN_KEY)
+        return text_format("signed with the key %s, which is not trusted here", report->key_id);
+    if (report->state == SIGNATURE_GOOD)
+        return text_format("signed with the key %s%s%.200s%s", report->key_id,
+                           signer[0] != '\0' ? " (" : "", signer, signer[0] != '\0' ? ")" : "");
+    return text_format("signed badly (%s)", signature_state_name(report->state));
+}
+
 void signature_report_finish(struct signature_report *report)
 {
     free(report->signer);

@@ -43,6 +43,8 @@ struct signature_report {
 model_status package_signature_judge(const struct signed_manifest *manifest,
                                      const struct trusted_keys *keys, struct signature_report *ret,
                                      struct model_error *err);
+/* "signed with the key ADB7817BDA039948 (Ada)", "not signed", ...: goes on after "is". To be freed; NULL without memory. */
+char *signature_report_text(const struct signature_report *report);
 void signature_report_finish(struct signature_report *report);
 
 /* What a package must have to be opened or installed. */

@@ -51,25 +51,6 @@ static void fuzz_content_range(const char *text)
         require(start < end && end <= total);
 }
 
-/* The lines of an answer's head, each as libcurl would hand it over. */
-static void fuzz_head(const char *text)
-{
-    struct hub_response response;
-    hub_response_init(&response);
-    while (*text != '\0') {
-        size_t n = strcspn(text, "\n");
-        n += text[n] == '\n';
-        if (hub_response_take_line(&response, text, n, "https://hub.test", NULL) != MODEL_OK)
-            break;
-        text += n;
-    }
-    for (int i = 0; i < HUB_N_HEADERS; i++)
-        require(response.headers[i] == NULL ||
-                (strlen(response.headers[i]) <= HUB_MAX_HEADER_BYTES &&
-                 strpbrk(response.headers[i], "\r\n") == NULL));
-    hub_response_finish(&response);
-}
-
 static void fuzz_tree(const char *text, size_t size_bytes)
 {
     struct hub_files files = {0};
@@ -129,9 +110,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         break;
     case 'c':
         fuzz_content_range(text);
-        break;
-    case 'l':
-        fuzz_head(text);
         break;
     case 'h':
         fuzz_headers(text);

@@ -6,13 +6,16 @@
  * counted(), which the counter knows by name. Everything runs on the main thread. Run from the project's folder, after
  * a build; BUILD says where. */
 #include "bpe_fixture.h"
+#include "dtype.h"
 #include "echo_package.h"
 #include "image_resize.h"
 #include "json_view.h"
 #include "made_inputs.h"
+#include "made_models.h"
 #include "loaded_model.h"
 #include "safetensors.h"
 #include "sampler.h"
+#include "speculation.h"
 
 #define CALLS      1000
 #define TENSORS    10000
@@ -20,6 +23,9 @@
 #define REPEATS    40
 #define VOCABULARY 50257
 #define TOKENS     8
+#define STEPS      16
+#define LOOKUPS    1000
+#define HISTORY    512
 
 static const char paragraph[] =
     "The quick brown fox jumps over the lazy dog; meanwhile, 42 engineers (and 3 cats) re-read "
@@ -55,19 +61,26 @@ static void make_text(void)
 
 /* ---- calls of a model */
 
-static void open_model(const char *dir)
+static void open_model_in(const char *dir, int32_t dtype)
 {
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
     struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     options.store_dir = options.plugin_path = dir;
     options.lanes = options.threads = 1;
+    load.dtype = dtype;
     if (modelhost_create(&options, &opened.host, &err) != MODEL_OK ||
-        modelhost_load(opened.host, dir, &opened.model, &err) != MODEL_OK)
+        modelhost_load_with(opened.host, dir, &load, &opened.model, &err) != MODEL_OK)
         check(false, err.message);
     const struct made_options made = {.batch = 1, .picture = 32, .other = 16, .seed = 1};
     inputs =
         made_inputs_create(modelhost_description(opened.model), opened.model->config, &made, &err);
     check(inputs != NULL, "the inputs");
+}
+
+static void open_model(const char *dir)
+{
+    open_model_in(dir, MODELHOST_F32);
 }
 
 static void run_model(int n)
@@ -118,9 +131,85 @@ static void prepare_bert(void)
     open_model(opened.dir);
 }
 
-static void bert(void)
+static void run_once(void)
 {
     run_model(1);
+}
+
+static void prepare_gpt2(void)
+{
+    opened.dir = made_model("gpt2");
+    open_model(opened.dir);
+}
+
+static void prepare_gpt2_int8(void)
+{
+    opened.dir = made_model("gpt2");
+    open_model_in(opened.dir, MODELHOST_INT8);
+}
+
+/* Tokens one by one, as generating reads them. */
+static void decode(void)
+{
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    static const char *const names[] = {"next_token_logits"};
+    const int64_t shape[] = {1, 1};
+    options.direct = 1;
+    options.output_names = names;
+    options.n_output_names = 1;
+    check(modelhost_session_create(opened.model, &options.session, NULL) == MODEL_OK, "a session");
+    for (int64_t i = 0; i < STEPS; i++) {
+        struct model_tensor ids = {.struct_size = sizeof ids};
+        const struct model_tensor *list[] = {&ids};
+        struct modelhost_result *result = NULL;
+        tensor_init(&ids, "input_ids", MODEL_I64, 2, shape, &i);
+        check(modelhost_run(opened.model, list, 1, &options, &result, NULL) == MODEL_OK, "a step");
+        modelhost_result_destroy(result);
+    }
+    modelhost_session_release(options.session);
+}
+
+static void prepare_lstm(void)
+{
+    opened.dir = made_model("lstm");
+    open_model(opened.dir);
+}
+
+static void prepare_resnet(void)
+{
+    opened.dir = made_model("resnet");
+    open_model(opened.dir);
+}
+
+/* ---- opening one whose weights are prepared */
+
+static void load(void)
+{
+    struct modelhost_model *model = NULL;
+    check(modelhost_load(opened.host, opened.dir, &model, NULL) == MODEL_OK, "a load");
+    modelhost_release(model);
+}
+
+static int64_t history[HISTORY];
+static struct speculation speculation;
+
+/* A text that comes again and again, with something new between. */
+static void prepare_lookup(void)
+{
+    for (int64_t i = 0; i < HISTORY; i++)
+        history[i] = i % 97 == 0 ? 1000 + i : i % 97;
+}
+
+static void look_up(void)
+{
+    int64_t proposed[SPECULATION_MAX_TOKENS];
+    size_t n = 0;
+    for (int i = 0; i < LOOKUPS; i++) {
+        speculation_init(&speculation);
+        n += speculation_propose(&speculation, history, HISTORY - (size_t)(i % 64),
+                                 SPECULATION_MAX_TOKENS, proposed);
+    }
+    check(n > 0, "a lookup");
 }
 
 /* ---- texts */
@@ -256,7 +345,13 @@ static const struct workload {
     void (*work)(void);
 } workloads[] = {
     {"calls", prepare_calls, calls},
-    {"bert", prepare_bert, bert},
+    {"bert", prepare_bert, run_once},
+    {"decode", prepare_gpt2, decode},
+    {"decode-int8", prepare_gpt2_int8, decode},
+    {"convolve", prepare_resnet, run_once},
+    {"lstm", prepare_lstm, run_once},
+    {"load", prepare_gpt2, load},
+    {"lookup", prepare_lookup, look_up},
     {"wordpiece", prepare_wordpiece, tokenize},
     {"bpe", prepare_bpe, tokenize},
     {"sampler", prepare_sampler, sample},

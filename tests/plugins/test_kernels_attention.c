@@ -2,6 +2,8 @@
  * double. */
 #include "plugin_harness.h"
 
+#include "attention_bound.h"
+#include "kernel_random.h"
 #include "kernels.h"
 
 #include <math.h>
@@ -12,40 +14,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-static float *random_floats(size_t n)
-{
-    static uint32_t seed = 1;
-    float *x = malloc(n * sizeof *x);
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        x[i] = ((float)(seed >> 8) * 0x1p-23f - 1.0f) * 2;
-    }
-    return x;
-}
+#define F32_BOUND 3e-6
 
-static double *reference(const struct attention *a, size_t rows)
+/* The exact context, and how far one in bf16 may be from it. */
+static double *reference(const struct attention *a, size_t rows, double *ret_bounds)
 {
     size_t width = a->num_heads * a->head_size;
-    double *context = calloc(rows * width, sizeof *context), scores[512];
+    double *context = calloc(rows * width, sizeof *context), scores[512], sizes[512];
     for (size_t s = 0; s < a->n_sequences; s++) {
         const struct attention_sequence *q = &a->sequences[s];
         for (size_t r = q->first_row; r < q->first_row + q->n_rows; r++) {
             for (size_t c = 0; c < width; c += a->head_size) {
                 double sum = 0, max = -INFINITY;
                 for (size_t k = 0; k < q->n_keys; k++) {
-                    scores[k] = 0;
-                    for (size_t d = 0; d < a->head_size; d++)
-                        scores[k] += (double)a->query[r * a->stride + c + d] *
-                                     (double)a->key[(q->first_key + k) * a->stride + c + d];
+                    scores[k] = sizes[k] = 0;
+                    for (size_t d = 0; d < a->head_size; d++) {
+                        const double product =
+                            (double)a->query[r * a->stride + c + d] *
+                            (double)a->key[(q->first_key + k) * a->stride + c + d];
+                        scores[k] += product;
+                        sizes[k] += fabs(product) * (double)a->scale;
+                    }
                     max = fmax(max, scores[k] * (double)a->scale);
                 }
                 for (size_t k = 0; k < q->n_keys; k++)
                     sum += scores[k] = exp(scores[k] * (double)a->scale - max);
                 for (size_t k = 0; k < q->n_keys; k++)
-                    for (size_t d = 0; d < a->head_size; d++)
-                        context[r * width + c + d] +=
-                            scores[k] / sum *
-                            (double)a->value[(q->first_key + k) * a->stride + c + d];
+                    scores[k] /= sum;
+                for (size_t d = 0; d < a->head_size; d++) {
+                    const float *value = a->value + q->first_key * a->stride + c + d;
+                    double *out = &context[r * width + c + d];
+                    for (size_t k = 0; k < q->n_keys; k++)
+                        *out += scores[k] * (double)value[k * a->stride];
+                    ret_bounds[r * width + c + d] =
+                        attention_bf16_bound(scores, sizes, value, a->stride, q->n_keys, *out);
+                }
             }
         }
     }
@@ -58,8 +61,6 @@ static void check_dtype(const char *dtype, size_t num_heads, size_t head_size,
 {
     struct harness *h = harness_create(NULL, "{}", threads);
     struct kernels *kernels = NULL;
-    /* bf16 keeps 8 bits of scores that may be as large as 4 sqrt(head_size), of weights and of values up to 2. */
-    const double bound = dtype == NULL ? 3e-6 : 0.02 + 0.006 * sqrt((double)head_size);
     h->args.compute_dtype = dtype;
     assert_int_equal(kernels_create(&h->services, &h->args, &kernels, &h->err), MODEL_OK);
     size_t width = num_heads * head_size, rows = 0, keys = 0;
@@ -68,7 +69,8 @@ static void check_dtype(const char *dtype, size_t num_heads, size_t head_size,
         rows = end > rows ? end : rows;
         keys = sequences[i].n_keys > keys ? sequences[i].n_keys : keys;
     }
-    float *qkv = random_floats(rows * 3 * width), *context = random_floats((rows + 1) * width);
+    float *qkv = random_floats(rows * 3 * width, 2),
+          *context = random_floats((rows + 1) * width, 2);
     float guard = context[rows * width];
     size_t bytes = attention_workspace_bytes(kernels, head_size, keys);
     struct attention a = {.query = qkv,
@@ -84,12 +86,13 @@ static void check_dtype(const char *dtype, size_t num_heads, size_t head_size,
                           .n_sequences = n_sequences,
                           .workspace = aligned_alloc(64, (bytes + 63) / 64 * 64)};
     attention_run(kernels, &a);
-    double *want = reference(&a, rows);
+    double *bounds = calloc(rows * width, sizeof *bounds), *want = reference(&a, rows, bounds);
     for (size_t i = 0; i < rows * width; i++)
-        if (!(fabs((double)context[i] - want[i]) <= bound))
+        if (!(fabs((double)context[i] - want[i]) <= F32_BOUND + (dtype != NULL ? bounds[i] : 0)))
             fail_msg("heads %zu x %zu: [%zu] is %g, want %g", num_heads, head_size, i,
                      (double)context[i], want[i]);
     assert_true(context[rows * width] == guard);
+    free(bounds);
     free(want);
     free(a.workspace);
     free(context);
@@ -164,7 +167,7 @@ static void softmax_and_layer_norm_take_many_rows(void **state)
     struct harness *h = harness_create(NULL, "{}", 2);
     struct kernels *kernels = NULL;
     assert_int_equal(kernels_create(&h->services, &h->args, &kernels, &h->err), MODEL_OK);
-    float *x = random_floats(ROWS * WIDTH), *y = random_floats(ROWS * WIDTH);
+    float *x = random_floats(ROWS * WIDTH, 2), *y = random_floats(ROWS * WIDTH, 2);
     float gamma[WIDTH], beta[WIDTH];
     for (int i = 0; i < WIDTH; i++) {
         gamma[i] = (float)i;

@@ -2,6 +2,8 @@
  * size, page size, past and number of new rows, in f32 and in fewer bits. */
 #include "plugin_harness.h"
 
+#include "attention_bound.h"
+#include "kernel_random.h"
 #include "kernels.h"
 
 #include <math.h>
@@ -14,17 +16,6 @@
 
 #define MAX_SEQUENCES 4
 
-static float *random_floats(size_t n)
-{
-    static uint32_t seed = 1;
-    float *x = malloc((n > 0 ? n : 1) * sizeof *x);
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        x[i] = ((float)(seed >> 8) * 0x1p-23f - 1.0f) * 2;
-    }
-    return x;
-}
-
 struct shape {
     size_t num_heads, head_size, page_positions, n_sequences;
     size_t n_past[MAX_SEQUENCES], n_rows[MAX_SEQUENCES];
@@ -36,33 +27,38 @@ struct shape {
 static void check_sequence(const struct shape *shape, const float *qkv, size_t n, size_t n_rows,
                            const float *context)
 {
-    /* bf16 keeps 8 bits of scores that may be as large as 4 sqrt(head_size), of weights and of values up to 2. */
-    const double bound =
-        shape->dtype == NULL ? 4e-6 : 0.02 + 0.006 * sqrt((double)shape->head_size);
     const size_t width = shape->num_heads * shape->head_size;
-    double *scores = malloc(n * sizeof *scores);
+    double *scores = malloc(n * sizeof *scores), *sizes = malloc(n * sizeof *sizes);
     for (size_t row = n - n_rows; row < n; row++) {
         for (size_t c = 0; c < width; c++) {
             const size_t head = c / shape->head_size * shape->head_size;
             double sum = 0, want = 0, max = -INFINITY;
             for (size_t k = 0; k <= row; k++) {
-                scores[k] = 0;
-                for (size_t d = head; d < head + shape->head_size; d++)
-                    scores[k] += (double)qkv[row * 3 * width + d] *
-                                 (double)qkv[k * 3 * width + width + d] /
-                                 sqrt((double)shape->head_size);
+                scores[k] = sizes[k] = 0;
+                for (size_t d = head; d < head + shape->head_size; d++) {
+                    const double product = (double)qkv[row * 3 * width + d] *
+                                           (double)qkv[k * 3 * width + width + d] /
+                                           sqrt((double)shape->head_size);
+                    scores[k] += product;
+                    sizes[k] += fabs(product);
+                }
                 max = fmax(max, scores[k]);
             }
             for (size_t k = 0; k <= row; k++)
                 sum += scores[k] = exp(scores[k] - max);
             for (size_t k = 0; k <= row; k++)
-                want += scores[k] / sum * (double)qkv[k * 3 * width + 2 * width + c];
+                want += (scores[k] /= sum) * (double)qkv[k * 3 * width + 2 * width + c];
+            double bound = 4e-6;
+            if (shape->dtype != NULL)
+                bound += attention_bf16_bound(scores, sizes, qkv + 2 * width + c, 3 * width,
+                                              row + 1, want);
             double found = (double)context[(row - (n - n_rows)) * width + c];
             if (!(fabs(found - want) <= bound))
                 fail_msg("row %zu, %zu: %g, want %g", row, c, found, want);
         }
     }
     free(scores);
+    free(sizes);
 }
 
 /* Runs the past in one call of its own, then the new rows of all sequences in one. */
@@ -75,13 +71,13 @@ static void check_dtype(const struct shape *shape)
     const size_t width = shape->num_heads * shape->head_size, page = shape->page_positions;
     const size_t layer = past_layer_bytes(kernels, shape->num_heads, shape->head_size, page);
     char **pages[MAX_SEQUENCES];
-    float *qkv[MAX_SEQUENCES], *rows = random_floats(4000 * width);
+    float *qkv[MAX_SEQUENCES], *rows = random_floats(4000 * width, 2);
     struct causal_sequence sequences[MAX_SEQUENCES];
     size_t n_rows = 0, max_keys = 0;
     for (size_t s = 0; s < shape->n_sequences; s++) {
         const size_t n = shape->n_past[s] + shape->n_rows[s];
         max_keys = n > max_keys ? n : max_keys;
-        qkv[s] = random_floats(n * 3 * width);
+        qkv[s] = random_floats(n * 3 * width, 2);
         pages[s] = calloc(n / page + 1, sizeof(char *));
         for (size_t i = 0; i <= n / page; i++) {
             pages[s][i] = aligned_alloc(64, (2 * layer + 63) / 64 * 64);
@@ -89,7 +85,7 @@ static void check_dtype(const struct shape *shape)
         }
     }
     size_t bytes = causal_attention_workspace_bytes(kernels, shape->head_size, max_keys);
-    float *context = random_floats(1000 * width);
+    float *context = random_floats(1000 * width, 2);
     struct causal_attention a = {.query_key_value = rows,
                                  .context = context,
                                  .num_heads = shape->num_heads,

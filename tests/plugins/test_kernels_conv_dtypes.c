@@ -4,18 +4,12 @@
 #include "plugin_harness.h"
 #include "testing.h"
 
+#include "kernel_random.h"
 #include "kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static float random_float(void)
-{
-    static uint32_t seed = 1;
-    seed = seed * 1664525u + 1013904223u;
-    return (float)(seed >> 8) * 0x1p-23f - 1.0f;
-}
 
 struct fixture {
     struct harness *h;

@@ -2,6 +2,7 @@
  * products in double of weights that are rounded here by the formats' definition, within what rounding x may cost. */
 #include "plugin_harness.h"
 
+#include "kernel_random.h"
 #include "kernels.h"
 
 #include <math.h>
@@ -17,21 +18,6 @@
 
 enum { BF16, INT8, INT4, N_DTYPES };
 static const char *const names[N_DTYPES] = {"bf16", "int8", "int4"};
-
-static float random_float(void)
-{
-    static uint32_t seed = 1;
-    seed = seed * 1664525u + 1013904223u;
-    return (float)(seed >> 8) * 0x1p-23f - 1.0f;
-}
-
-static float *random_floats(size_t n)
-{
-    float *x = malloc(n * sizeof *x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = random_float();
-    return x;
-}
 
 /* Seven bits behind the leading one, ties to even. */
 static double to_bf16(double w)
@@ -137,7 +123,7 @@ static void check_run(struct fixture *f, int dtype, const struct linear *linear,
                       const float *bias, struct sizes sizes, size_t n_rows, bool accumulate)
 {
     const size_t in = sizes.in, out = sizes.out, capacity = linear_row_capacity(n_rows);
-    float *x = random_floats(capacity * in), *y = random_floats((capacity + 1) * out);
+    float *x = random_floats(capacity * in, 1), *y = random_floats((capacity + 1) * out, 1);
     float *before = malloc((capacity + 1) * out * sizeof *y);
     double *rounded = malloc(in * sizeof *rounded);
     memcpy(before, y, (capacity + 1) * out * sizeof *y);
@@ -165,7 +151,7 @@ static void check_run(struct fixture *f, int dtype, const struct linear *linear,
 
 static const struct linear *add_linear(struct fixture *f, struct sizes sizes, bool accumulate)
 {
-    float *data = random_floats(sizes.out * sizes.in + sizes.out);
+    float *data = random_floats(sizes.out * sizes.in + sizes.out, 1);
     const int64_t out = (int64_t)sizes.out, in = (int64_t)sizes.in;
     harness_add(f->h, "a.weight", MODEL_F32, 2, (int64_t[]){out, in}, data);
     harness_add(f->h, "a.bias", MODEL_F32, 1, &out, data);
@@ -198,8 +184,8 @@ static void check_bad_rows(struct fixture *f, const struct linear *linear, struc
                            size_t n_rows, float bad, size_t n_bad)
 {
     const size_t in = sizes.in, out = sizes.out, capacity = linear_row_capacity(n_rows);
-    float *x = random_floats(capacity * in), *y = random_floats(capacity * out);
-    float *good = random_floats(capacity * out);
+    float *x = random_floats(capacity * in, 1), *y = random_floats(capacity * out, 1);
+    float *good = random_floats(capacity * out, 1);
     linear_run(f->runner, linear, x, n_rows, capacity, good);
     for (size_t k = 0; k < n_bad; k++)
         x[in - 1 - k] = x[(n_rows - 1) * in + k] = bad;
@@ -258,7 +244,7 @@ static void weights_that_are_not_finite_are_seen_in_their_feature_alone(void **s
     for (int dtype = 0; dtype < N_DTYPES; dtype++)
         for (size_t i = 0; i < 12; i++) {
             struct fixture f = begin(names[dtype], 1);
-            float *w = random_floats(64 * 96), y[16 * 64];
+            float *w = random_floats(64 * 96, 1), y[16 * 64];
             w[5 * 96 + 40] = bad[i % 3];
             for (size_t k = 0; k < 96; k++)
                 w[63 * 96 + k] = bad[i % 3];
@@ -282,7 +268,7 @@ static void tiny_weights_of_int4_keep_their_bits(void **state)
     } tiny[] = {{0x1p-8f, 0.1}, {0x1p-12f, 0.1}, {0x1p-16f, 0.1}, {0x1p-20f, 0.1}, {0x1p-60f, 1}};
     for (size_t i = 0; i < 2 * sizeof tiny / sizeof *tiny; i++) {
         struct fixture f = begin("int4", 1);
-        float *w = random_floats(64 * 96), y[16 * 64];
+        float *w = random_floats(64 * 96, 1), y[16 * 64];
         double error = 0, size = 0;
         for (size_t k = 0; k < 64 * 96; k++)
             w[k] *= tiny[i / 2].size;

@@ -1,6 +1,7 @@
 /* test_kernels_linear.c - linears of many shapes and row counts against naive loops in double. */
 #include "plugin_harness.h"
 
+#include "kernel_random.h"
 #include "kernels.h"
 
 #include <math.h>
@@ -12,22 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t seed = 1;
-
-static float *random_floats(size_t n)
-{
-    float *x = malloc((n > 0 ? n : 1) * sizeof *x);
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        x[i] = (float)(seed >> 8) * 0x1p-23f - 1.0f;
-    }
-    return x;
-}
-
 static void add_weight(struct harness *h, const char *name, int64_t out, int64_t in)
 {
     char full[64];
-    float *data = random_floats((size_t)(out * in));
+    float *data = random_floats((size_t)(out * in), 1);
     (void)snprintf(full, sizeof full, "%s.weight", name);
     harness_add(h, full, MODEL_F32, 2, (int64_t[]){out, in}, data);
     (void)snprintf(full, sizeof full, "%s.bias", name);
@@ -70,7 +59,7 @@ static void check_run(struct fixture *f, const struct linear *linear, const floa
                       const float *bias, size_t n_rows, size_t capacity, bool accumulate)
 {
     size_t in = (size_t)linear_in_features(linear), out = (size_t)linear_out_features(linear);
-    float *x = random_floats(capacity * in), *y = random_floats((capacity + 1) * out);
+    float *x = random_floats(capacity * in, 1), *y = random_floats((capacity + 1) * out, 1);
     float *before = malloc((capacity + 1) * out * sizeof *y);
     memcpy(before, y, (capacity + 1) * out * sizeof *y);
     linear_run(f->runner, linear, x, n_rows, capacity, y);
@@ -130,7 +119,7 @@ static void transposed_weights_give_the_same_products(void **state)
         const int64_t out = shapes[s / 2][0], in = shapes[s / 2][1];
         const size_t n = (size_t)(out * in);
         struct fixture f = begin((uint32_t)(1 + s % 2));
-        float *w = random_floats(n), *turned = malloc(n * sizeof *turned);
+        float *w = random_floats(n, 1), *turned = malloc(n * sizeof *turned);
         double *wide = malloc(n * sizeof *wide);
         for (size_t i = 0; i < n; i++)
             turned[i % (size_t)in * (size_t)out + i / (size_t)in] = w[i];

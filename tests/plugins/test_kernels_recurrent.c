@@ -2,6 +2,7 @@
  * and by several. Covers plugins/kernels/recurrent.c, recurrent_steps.c and recurrent_panels.c. */
 #include "plugin_harness.h"
 
+#include "kernel_random.h"
 #include "kernels.h"
 
 #include <math.h>
@@ -21,7 +22,6 @@ struct shape {
     uint32_t threads;
 };
 
-static uint32_t seed = 1;
 /* NULL: the harness's own. */
 static void (*parallel_for)(void *, size_t, void (*)(void *, size_t), void *);
 
@@ -31,20 +31,6 @@ static void serial_for(void *context, size_t n_items, void (*body)(void *, size_
     (void)context;
     for (size_t i = n_items; i-- > 0;)
         body(argument, i);
-}
-
-static float next_random(float scale)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return ((float)(seed >> 8) * 0x1p-23f - 1.0f) * scale;
-}
-
-static float *random_floats(size_t n, float scale)
-{
-    float *x = malloc((n > 0 ? n : 1) * sizeof *x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = next_random(scale);
-    return x;
 }
 
 static void add(struct harness *h, const char *kind, size_t layer, size_t direction, size_t rows,
@@ -241,7 +227,7 @@ static void check(const struct shape *s)
     float *c0 = random_floats(n_states * s->hidden, 1);
     uint8_t *visible = malloc(rows);
     for (size_t i = 0; i < rows; i++)
-        visible[i] = !s->holes || next_random(1) > -0.3f;
+        visible[i] = !s->holes || random_float() > -0.3f;
     double *want_h = doubles(h0, n_h), *want_c = doubles(c0, n_states * s->hidden);
     double *want = reference(h, s, input, visible, want_h, want_c);
     memcpy(run.h, h0, n_h * sizeof *h0);

@@ -11,12 +11,15 @@
 #   fails NAME CODE TEXT ARGUMENT...   run fails with this code, TEXT is the whole of stderr, stdout is
 #                               empty, and what was there before is there again, nothing half-made added
 #   failed NAME CODE TEXT       the same for what has just run (see remember)
+#   start_hub OPTION...         serves $work/hub as it is now; HF_ENDPOINT, $hub_pid, its words in $work/log
+#   stop_hub                    ends it; the end of the test does, too
 set -u
 
 BUILD=${BUILD:-build}
 build=$(cd "$BUILD" && pwd) || exit 1
 n_passed=0 n_failed=0 n_skipped=0
 exit_commands=()
+hub_pid=''
 
 begin() { # NAME
     work=$(mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX") || exit 1
@@ -122,6 +125,23 @@ fails() { # NAME CODE TEXT ARGUMENT...
     remember
     run "$@"
     failed "$name" "$want" "$text"
+}
+
+# ---- a hub
+
+stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; hub_pid=''; }
+start_hub() { # OPTION...
+    [ -n "$hub_pid" ] || on_exit stop_hub
+    stop_hub
+    : >"$work/url"
+    "$build/bin/pkgmgr" serve "$work/hub" --port 0 --verbose "$@" >"$work/url" 2>"$work/log" &
+    hub_pid=$!
+    until [ -s "$work/url" ]; do
+        kill -0 "$hub_pid" || { cat "$work/log"; exit 1; }
+        read -rt 0.05 <> <(:)
+    done
+    HF_ENDPOINT=$(head -n 1 "$work/url")
+    export HF_ENDPOINT
 }
 
 # ---- the model that the repository ships

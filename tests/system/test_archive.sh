@@ -54,6 +54,33 @@ ok 'the pipe is still one' test -p "$work/pipe"
 rm "$work/pipe" "$work/mine.txt" "$work/link.mhp"
 fails 'packing wants a file to make' 2 'pkgmgr pack: want the file to make: -o FILE.mhp; see '"'pkgmgr help pack'" pack "$facts"
 fails 'a level that there is not' 2 "pkgmgr pack: --compress is '20', want a whole number from 0 to 19; see 'pkgmgr help pack'" pack "$facts" -o x --compress 20
+fails 'nor is one made within the package that it is to hold' 1 \
+    "pkgmgr: $facts/x.mhp lies in the package that it is to hold; give another place with -o" pack "$facts" -o "$facts/x.mhp"
+mkdir "$work/small"
+if mount -t tmpfs -o size=64k tmpfs "$work/small" 2>/dev/null; then
+    on_exit unmount_small
+    unmount_small() { umount "$work/small" 2>/dev/null; }
+    fails 'a disk that is full: what to do' 8 \
+        "pkgmgr: cannot write $work/small/x.mhp: No space left on device; free some space, or choose a place on another disk" \
+        pack "$facts" -o "$work/small/x.mhp"
+    unmount_small
+else
+    skipped 'no disk can be mounted here: a full one is not tried'
+fi
+mkdir -p "$work/own/backends/cpu"
+cp "$facts/backends/cpu/libmodel.so" "$work/own/backends/cpu/"
+echo '{}' >"$work/own/backends/cpu/config.json"
+echo secret >"$work/secret"
+ln -s "$work/secret" "$work/own/notes.txt"
+fails 'a link out of an author'"'"'s folder is not packed' 1 \
+    "pkgmgr: $work/own/notes.txt links out of the folder, to $work/secret; put the file itself there" pack "$work/own" -o "$work/x.mhp"
+ln -sfn backends/cpu/config.json "$work/own/notes.txt"
+run pack "$work/own" -o "$work/own.mhp" -q
+same 'a link within it is' "$code" 0
+mkdir "$work/own/a"
+touch "$work/own/a/"$'b\nc'
+fails 'a name of two lines is refused in one' 1 \
+    "pkgmgr: $work/own/a/b\\x0ac cannot be packed: other systems do not know such names; rename it" pack "$work/own" -o "$work/x.mhp"
 fails 'an archive is not packed again' 1 "pkgmgr: $work/facts.mhp is an archive already" pack "$work/facts.mhp" -o "$work/x.mhp"
 
 # ---- unpacking and verifying

@@ -45,6 +45,12 @@ run bench "$facts" --tokens 8 --runs 1 --dtype bf16 --json
 ok 'fewer bits' json 'j["dtype"] == "bf16"'
 run bench "$facts" --tokens 100000 --runs 1 --json
 ok 'no more tokens than the model takes' json '0 < j["tokens"] < 100000'
+ok 'and a warning' says 'modelhost bench: --tokens is 100000, the model takes'
+run bench "$facts" --tokens 8 --runs 1 --image 64x64 --json
+same 'a picture for a text model is no failure' "$code" 0
+same 'but a warning' "$(cat "$work/err")" 'modelhost bench: --image is not used: the model takes no pictures'
+run bench "$facts" --tokens 8 --runs 1 --json
+same 'what can be done is done without a word' "$(cat "$work/err")" ''
 run bench "$facts" --tokens 8 --runs 1 --output-names nothing
 ok 'an unknown output is refused' says "the model has no output 'nothing'"
 fails 'a size that is none' 2 "modelhost bench: --image is '10', want a size such as 640x480 (width x height); see 'modelhost help bench'" bench "$facts" --image 10

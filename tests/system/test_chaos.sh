@@ -114,7 +114,7 @@ mode=exit:5 where=create|1|plugin called exit(5) in create_model
 mode=crash where=destroy|0|plugin crashed: SIGSEGV in destroy; its last log line:
 mode=hang where=destroy|0|plugin 'chaos' 1.0.0 did not come back from destroy() in time; its process is ended
 TABLE
-    timeout=400ms
+    timeout=2s
     for mode in hang spin ignore-cancel; do
         in_worker "mode=$mode" 124 'while the request was running'
     done

@@ -179,9 +179,9 @@ same "a private model with the right token" "$code" 0
 unset HF_TOKEN
 refused "no such model" 3 "pkgmgr: no such model: 'acme/nothing' at $HF_ENDPOINT; check the name, or give a token with HF_TOKEN or --token if it is private" download acme/nothing
 refused "no such revision" 3 "pkgmgr: the model 'acme/tiny' has no revision 'v9'; see $HF_ENDPOINT/acme/tiny for its branches" download acme/tiny@v9
-refused "gated" 4 "pkgmgr: the model 'acme/gated' is gated: ask for access at $HF_ENDPOINT/acme/gated, then give your token with HF_TOKEN or --token (made at $HF_ENDPOINT/settings/tokens)" download acme/gated
-refused "wrong token" 4 "pkgmgr: $HF_ENDPOINT does not accept the token (Invalid credentials in Authorization header); check HF_TOKEN, --token or the token file, or make a new one at $HF_ENDPOINT/settings/tokens" download acme/tiny --token hf_wrong
-refused "gated, with a token that was not let in" 4 "pkgmgr: the model 'acme/gated' is gated and your account has not been let in: ask for access at $HF_ENDPOINT/acme/gated" download acme/gated --token hf_right
+refused "gated" 4 "pkgmgr: the model 'acme/gated' is gated at $HF_ENDPOINT (Access to this model is restricted); give a token with HF_TOKEN or --token" download acme/gated
+refused "wrong token" 4 "pkgmgr: $HF_ENDPOINT does not accept the token (Invalid credentials in Authorization header); check HF_TOKEN, --token or the token file" download acme/tiny --token hf_wrong
+refused "gated, with a token that was not let in" 4 "pkgmgr: the model 'acme/gated' is gated at $HF_ENDPOINT (Access to this model is restricted); the token has not been let in: ask who runs the server" download acme/gated --token hf_right
 refused "private, without a token" 3 "pkgmgr: no such model: 'acme/private' at $HF_ENDPOINT; check the name, or give a token with HF_TOKEN or --token if it is private" download acme/private
 refused "secret, without a token" 3 "pkgmgr: no such model: 'acme/secret' at $HF_ENDPOINT; check the name, or give a token with HF_TOKEN or --token if it is private" download acme/secret
 echo " hf_right " >"$HF_HOME/token"
@@ -326,7 +326,7 @@ for signal in INT TERM KILL; do
         run verify acme/big
         ok "killed: and is whole" [ "$code" -eq 0 ]
     else
-        failed "SIG$signal" 130 'pkgmgr: interrupted'
+        failed "SIG$signal" 130 'pkgmgr: interrupted; the same command goes on where it was'
     fi
 done
 

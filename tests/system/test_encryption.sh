@@ -35,7 +35,7 @@ fails 'a passphrase is for --encrypt' 2 "pkgmgr pack: a passphrase or a key is f
     pack "$facts" -o "$work/x.mhp" --key-file "$work/key"
 fails 'both are one too many' 2 "pkgmgr pack: want one of --passphrase-file and --key-file; see 'pkgmgr help pack'" \
     pack "$facts" -o "$work/x.mhp" --encrypt --key-file "$work/key" --passphrase-file "$work/pass"
-fails 'a file with no key in it' 1 "pkgmgr: $work/wrong: a key has 32 bytes, this one has fewer; 'head -c 32 /dev/urandom >FILE' makes one" \
+fails 'a file with no key in it' 4 "pkgmgr: $work/wrong: a key has 32 bytes, this one has fewer; 'head -c 32 /dev/urandom >FILE' makes one" \
     pack "$facts" -o "$work/x.mhp" --encrypt --key-file "$work/wrong"
 
 # ---- unpacking and verifying
@@ -66,6 +66,27 @@ remember
 setsid "$pkgmgr" verify "$work/pass.mhp" -q >"$work/out" 2>"$work/err" </dev/null
 code=$? out=$(cat "$work/out")
 failed 'nor is anything called damaged' 4 "pkgmgr: $locked"
+flip() { # AT MASK: pass.mhp with these bits changed; AT may be +N, in the encryption parameters
+    python3 - "$work/pass.mhp" "$work/flipped.mhp" "$1" "$2" <<'PY'
+import struct, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+begin = 128 + struct.unpack("<Q", data[32:40])[0] if sys.argv[3][0] == "+" else 0
+data[begin + int(sys.argv[3])] ^= int(sys.argv[4])
+open(sys.argv[2], "wb").write(data)
+PY
+}
+for place in '8 4' '16 8' '20 2' '20 8' '+0 2' '+4 4' '+10 32' '+12 64' '+30 1' '+44 1' '+70 1'; do # version, flags, suite (twice), parameters
+    # shellcheck disable=SC2086
+    flip $place
+    setsid "$pkgmgr" verify "$work/flipped.mhp" -q >"$work/out" 2>"$work/err" </dev/null
+    same "a flipped bit ($place) is damage, also without the passphrase" $? 7
+    has "and what to do is said ($place)" "$(cat "$work/err")" '; get the file again'
+    for command in 'verify -q' 'unpack -o none'; do
+        # shellcheck disable=SC2086
+        (cd "$work" && "$pkgmgr" $command flipped.mhp --passphrase-file "$work/pass") >"$work/out" 2>"$work/err"
+        same "$command: with it ($place)" $? 7
+    done
+done
 
 # ---- at a terminal
 
@@ -126,7 +147,7 @@ program=$pkgmgr
 for nul in first last; do
     case $nul in first) printf '\0secret\n' ;; last) printf 'secret\0\n' ;; esac >"$work/nul"
     offset=$(case $nul in first) echo 0 ;; last) echo 6 ;; esac)
-    fails "$nul: a NUL byte in a passphrase is refused by its name" 1 "pkgmgr: $work/nul: a passphrase has no NUL bytes, this one has one at offset $offset; want a line of text, or give a key file" \
+    fails "$nul: a NUL byte in a passphrase is refused by its name" 4 "pkgmgr: $work/nul: a passphrase has no NUL bytes, this one has one at offset $offset; want a line of text, or give a key file" \
         verify "$work/pass.mhp" -q --passphrase-file "$work/nul"
 done
 

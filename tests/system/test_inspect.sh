@@ -27,6 +27,29 @@ ok 'a line for each tensor' [ "$(sed '1,/^$/d' "$work/out" | wc -l)" -eq 58 ]
 demo_package "$work/package"
 run inspect "$work/package" --json
 ok 'a package: says so, and that nobody signed it' json "j['package']['signature']['state'] == 'none' and j['package']['backend'] == 'cpu'"
+python3 - "$work" <<'PY'
+import json, struct, sys
+def write(name, header):
+    text = json.dumps(header).encode()
+    open(f"{sys.argv[1]}/{name}.safetensors", "wb").write(struct.pack("<Q", len(text)) + text)
+write("none", {"__metadata__": {"format": "pt"}})
+write("hollow", {"a": {"dtype": "F32", "shape": [0, 3], "data_offsets": [0, 0]}})
+PY
+run inspect "$work/none.safetensors" --stats
+same 'no tensors: exit code' "$code" 0
+same 'no tensors: is said' "$(tail -n 3 "$work/out")" 'dtypes        none
+
+no tensors'
+run inspect "$work/hollow.safetensors" --stats
+same 'a tensor without elements: is said' "$(tail -n 1 "$work/out" | tr -s ' ')" 'a F32 [0, 3] no elements'
+cp -r "$work/package" "$work/broken"
+echo '{' >"$work/broken/metadata.json"
+for command in inspect pack info; do
+    # shellcheck disable=SC2046
+    fails "$command of a package whose metadata.json is broken" 7 \
+        "pkgmgr: $work/broken/metadata.json: not valid JSON at byte 1; get the package's files again, or mend them" \
+        $command "$work/broken" $([ $command != pack ] || echo -o "$work/x.mhp")
+done
 
 # ---- differences
 

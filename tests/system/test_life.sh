@@ -2,28 +2,12 @@
 # The life of a store: imports, versions and the way back, updates, lockfiles, garbage, lists of what a
 # package is made of, and the cache that the hub's own clients share. With exit codes and sentences. Covers
 # packager/life/download_cache.c packager/life/package_import.c packager/life/package_sync.c
-# packager/life/package_license.c packager/life/sbom.c
+# packager/life/package_license.c packager/life/sbom.c packager/plugin_choice.c
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/system/lib.sh
 pkgmgr=$build/bin/pkgmgr program=$pkgmgr
 begin life
-hub_pid=''
-stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; hub_pid=''; }
-on_exit stop_hub
-start_hub() { # serves $work/hub as it is now; options...
-    stop_hub
-    : >"$work/url"
-    "$pkgmgr" serve "$work/hub" --port 0 --verbose "$@" >"$work/url" 2>"$work/log" &
-    hub_pid=$!
-    local _
-    for _ in $(seq 400); do
-        [ -s "$work/url" ] && break
-        read -rt 0.05 <> <(:)
-    done
-    HF_ENDPOINT=$(cat "$work/url")
-    export HF_ENDPOINT
-}
 n_fetched() { grep -c '/resolve/' "$work/log"; }
 new_store() { export MODELHOST_STORE=$work/store$((++n_stores)); }
 n_stores=0
@@ -128,6 +112,10 @@ printf 'x' >"$work/saved/tf_model.h5"
 run import "$work/saved" --name me/saved
 ok 'what is left out is said' says "leaving out 'tf_model.h5': another framework's weights"
 rm "$work/saved/tf_model.h5"
+cp -r "$work/saved" "$work/broken"
+echo '{' >"$work/broken/config.json"
+run import "$work/broken" --name me/broken --store "$work/store-broken"
+ok 'a broken config.json is named as the package has it' says 'no plugin can be chosen: backends/cpu/config.json: not valid JSON at byte'
 mkdir "$work/saved/.." 2>/dev/null
 cp -r "$work/saved" "$work/my model"
 fails 'a name that cannot be an id wants --name' 1 \
@@ -172,8 +160,10 @@ same 'update without a hub: exit code' "$code" 9
 
 # ---- lock and sync
 
+echo '{' >"$work/.modelhost.lock.4194305.0.tmp" # of a process that is dead
 run lock --lockfile "$work/modelhost.lock"
 same 'lock ends well' "$code" 0
+same 'and takes away what a killed one left' "$(find "$work" -maxdepth 1 -name '.modelhost.lock*')" ''
 cp "$work/modelhost.lock" "$work/first.lock"
 "$pkgmgr" lock --lockfile - -q >"$work/modelhost.lock"
 ok 'the same store gives the same bytes' cmp "$work/modelhost.lock" "$work/first.lock"
@@ -199,6 +189,20 @@ run sync --lockfile "$work/hub.lock" -q --plugin-path "$work/none"
 same 'without plugins in the lock' "$code" 0
 run sync --frozen --lockfile "$work/hub.lock"
 same 'it fits as well' "$code" 0
+new_store
+run download acme/m --include config.json --include tokenizer.json -q --plugin-path "$work/none"
+"$pkgmgr" lock --hub-only --lockfile "$work/two.lock" -q
+run download acme/m -q
+run sync --frozen --lockfile "$work/two.lock"
+same 'frozen, with files of the hub that were not locked' "$code" 7
+ok 'frozen, with files of the hub that were not locked: why' says 'has other files than were locked'
+run sync --lockfile "$work/two.lock" -q
+same 'sync leaves them out' "$code" 0
+run info acme/m --json
+ok 'and keeps the locked ones' json \
+    "{f['source'] for f in j['files'] if f.get('source')} == {'config.json', 'tokenizer.json'}"
+run sync --frozen --lockfile "$work/two.lock" -q
+same 'so that the package is as it was locked' "$code" 0
 sed 's/"sha256":\t"\(...\)/"sha256":\t"000/' "$work/first.lock" >"$work/wrong.lock"
 new_store
 run sync --lockfile "$work/wrong.lock"
@@ -207,6 +211,14 @@ new_store
 run sync --lockfile "$work/first.lock" --plugin-path "$work/none"
 same 'a plugin that is nowhere: exit code' "$code" 3
 ok 'a plugin that is nowhere: what to do' says 'put that very plugin there, or lock with --hub-only'
+fails 'a lockfile in no folder' 3 "pkgmgr: cannot create $work/nowhere/x.lock: No such file or directory; make the folder first, or choose another with --lockfile" \
+    lock --lockfile "$work/nowhere/x.lock"
+mkfifo "$work/pipe"
+exec 9<>"$work/pipe"
+fails 'a lockfile that is a pipe' 1 "pkgmgr: $work/pipe is not a regular file; give --lockfile a file of a disk: save what comes from elsewhere" \
+    sync --lockfile "$work/pipe"
+exec 9>&-
+rm "$work/pipe"
 printf '{"lock_version": 9, "packages": []}' >"$work/new.lock"
 run sync --lockfile "$work/new.lock"
 ok 'a newer lockfile is refused' says "lock_version 9, this program reads 1"
@@ -218,22 +230,23 @@ run cache ls --json
 ok 'cache ls tells own bytes from shared' json \
     "len(j['packages']) == 2 and all(p['own_size'] + p['shared_size'] == p['size'] and p['shared_size'] > 2000000 for p in j['packages'])"
 ok 'and that nobody used them' json "all(p['last_use'] is None and not p['in_use'] for p in j['packages'])"
-mkdir -p "$MODELHOST_STORE/partial/half" && printf half >"$MODELHOST_STORE/partial/half/data"
+half=$(printf half | sha256sum | cut -c1-64)-4096
+mkdir -p "$MODELHOST_STORE/partial/$half" && printf half >"$MODELHOST_STORE/partial/$half/data"
 orphan=$(printf orphan | sha256sum | cut -c1-64)
 mkdir -p "$MODELHOST_STORE/blobs/sha256/${orphan:0:2}" && printf orphan >"$MODELHOST_STORE/blobs/sha256/${orphan:0:2}/$orphan"
 run cache ls
-ok 'an interrupted download is listed' prints partial/half
+ok 'an interrupted download is listed' prints "partial/$half"
 ok 'and what nothing uses' prints 'used by no package: 1 files'
 run verify acme/m --deep
 ok 'verify --deep says so, too' says '1 files of the store, 6 B, are named by no package'
 run gc
 ok 'gc keeps what is young' says '--grace'
-ok 'all of it' test -e "$MODELHOST_STORE/partial/half/data"
+ok 'all of it' test -e "$MODELHOST_STORE/partial/$half/data"
 run gc --grace 0 --dry-run --json
 ok 'a dry run tells what would go' json "sorted(r['kind'] for r in j['removed']) == ['blob', 'partial'] and j['dry_run']"
 run gc --grace 0
 same 'gc ends well' "$code" 0
-ok 'the partial download is gone' test ! -e "$MODELHOST_STORE/partial/half"
+ok 'the partial download is gone' test ! -e "$MODELHOST_STORE/partial/$half"
 ok 'the blob is gone' test ! -e "$MODELHOST_STORE/blobs/sha256/${orphan:0:2}/$orphan"
 ok 'the packages are whole' "$pkgmgr" verify acme/m -q
 ok 'both' "$pkgmgr" verify "acme/m@$commit1" -q
@@ -351,5 +364,53 @@ fails 'a file that is not there' 3 "pkgmgr: cannot open $work/nothing: No such f
     download acme/m --token-file "$work/nothing"
 run update acme/m --token x --token-file "$work/token"
 same 'two tokens are wrong usage' "$code" 2
+
+# ---- a disk that is full, or may only be read (where this process may mount one)
+
+small=$work/small
+mkdir -p "$small" "$work/large" && echo '{"model_type": "bert"}' >"$work/large/config.json"
+head -c 3000000 /dev/zero >"$work/large/vocab.txt"
+if mount -t tmpfs -o size=1m tmpfs "$small" 2>/dev/null; then
+    run import "$work/large" --name acme/large --store "$small/store" --plugin-path "$work/none"
+    same 'import on a full disk: exit code' "$code" 8
+    ok 'import on a full disk: what to do' says "No space left on device; 'pkgmgr gc' frees what nothing uses; or choose another disk with --store"
+    rm "$work/large/vocab.txt"
+    run import "$work/large" --name acme/large --store "$small/store" -q --plugin-path "$work/none"
+    mount -o remount,ro "$small"
+    for command in gc 'rm acme/large'; do
+        # shellcheck disable=SC2086
+        run $command --store "$small/store"
+        same "$command of a disk that may only be read: exit code" "$code" 8
+        ok "$command of a disk that may only be read: what to do" says 'do this where it may be written to, or name another with --store'
+    done
+    run list --store "$small/store"
+    ok 'list shows what is there all the same' prints acme/large
+    umount "$small"
+else
+    skipped "a disk that is full, or may only be read: mounting a small tmpfs is not permitted here"
+fi
+
+# ---- no password is shown
+
+for setting in HF_ENDPOINT=https://me:hidden@127.0.0.1:1 HF_ENDPOINT=ftp://me:hid/hidden@127.0.0.1; do
+    for command in 'download acme/none -v' 'download acme/none --json' env 'env --json' doctor; do
+        # shellcheck disable=SC2086
+        env HF_ENDPOINT=http://127.0.0.1:1 "$setting" "$pkgmgr" $command >"$work/out" 2>&1
+        ok "$command: ${setting%%:*} is there" grep -q '\*\*\*\*@127' "$work/out"
+        ok "$command: and nothing hidden" [ "$(grep -c hidden "$work/out")" = 0 ]
+    done
+done
+http_proxy='http://me:hidden@[x' HF_ENDPOINT=http://127.0.0.1:1 run download acme/none -v
+ok 'nor that of a proxy' says "http://****@[x"
+
+# ---- no store, and none can be meant
+
+for command in list 'cache ls' gc lock 'versions acme/m' 'rm acme/m'; do
+    # shellcheck disable=SC2086
+    (unset HOME MODELHOST_STORE XDG_CACHE_HOME && "$pkgmgr" $command >"$work/out" 2>"$work/err")
+    same "$command without HOME: exit code" $? 3
+    same "$command without HOME: the sentence" "$(cat "$work/err")" \
+        'pkgmgr: no store: neither MODELHOST_STORE nor HOME is set; give --store DIR'
+done
 
 summary

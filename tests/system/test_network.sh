@@ -82,7 +82,7 @@ ends 'an --alias that leads nowhere' 3 \
     serve "$hub" --port 0 --alias=old=no/such
 start gated "$hub" --gated "$model"
 ends 'a gated repository of a mirror' 4 \
-    "pkgmgr: the model '$model' is gated: ask for access at $url/$model, then give your token with HF_TOKEN or --token (made at $url/settings/tokens)" \
+    "pkgmgr: the model '$model' is gated at $url (Access to model $model is restricted: give a token that may read it); give a token with HF_TOKEN or --token" \
     HF_ENDPOINT="$url" download "$model" --force
 
 # ---- what needs an HTTP client

@@ -66,12 +66,22 @@ import tensors
 tensors.write("good.safetensors", {"input_ids": ("I64", [1, 6], [2, 7, 8, 9, 10, 3])})')
 run quantize "$facts" --dtype int8 --inputs "$work/good.safetensors" --inputs "$work/good.safetensors" --json
 same 'tensors of the right names are taken' "$code" 0
-ok 'each file is a sample' json 'j["inputs"] == "tensors" and j["samples"] == 2'
+ok 'each file is a sample' json 'j["inputs"] == "tensors" and j["samples"] == 2 and j["few_samples"] is True'
 fails 'no dtype' 2 "modelhost quantize: wants --dtype: bf16, int8 or int4; see 'modelhost help quantize'" quantize "$facts"
 fails 'another dtype' 2 "modelhost quantize: --dtype is 'f32', want bf16, int8 or int4; see 'modelhost help quantize'" quantize "$facts" --dtype f32
 fails 'a loss below zero' 2 "modelhost quantize: --max-cosine-loss wants 0 to 2, --max-perplexity-change 0 to 1000000; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --max-cosine-loss -0.5
 fails 'two kinds of inputs' 2 "modelhost quantize: give texts, images or tensors, one kind of them; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --text a --image b
 : >"$work/empty.txt"
+run quantize "$facts" --dtype int8 --text "$work/empty.txt" --report
+same 'a text without tokens' "$code" 1
+ok 'is named, and measures nothing' says "$work/empty.txt: the text has no tokens"
+has 'what was measured before stays' "$(cat "$facts/reports/quantize-cpu-int8.json")" '"samples":'
+cp "$work/bad.safetensors" "$facts/reference.safetensors"
+run quantize "$facts" --dtype int8 --json
+same 'reference inputs that do not fit are no failure' "$code" 0
+ok 'but said, with the reason' says 'reference.safetensors is not used, inputs are made instead: '
+ok 'few samples are said to be few' json 'j["inputs"] == "made" and j["few_samples"] is False'
+rm "$facts/reference.safetensors"
 run quantize "$facts" --dtype int8 --text "$work/absent.txt"
 same 'a text that is not there' "$code" 3
 

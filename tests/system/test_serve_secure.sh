@@ -79,6 +79,8 @@ ok 'a key with a password: says so' says 'holds no key without a password'
 
 serve --token-file "$work/tokens" --gated acme/closed --access-log "$work/access" --verbose
 same 'tokens: none' "$(status "$url/acme/tiny/resolve/main/config.json")" 401
+has 'tokens: none, and a client is told that it is not let in' "$(get -I "$url/api/models/acme/tiny")" 'X-Error-Code: GatedRepo'
+lacks 'tokens: a wrong one is not' "$(get -I -H 'Authorization: Bearer hf_wrong_word' "$url/api/models/acme/tiny")" 'X-Error-Code'
 same 'tokens: a wrong one' "$(as hf_wrong_word acme/tiny/resolve/main/config.json)" 401
 same 'tokens: each may read what is open' "$(as hf_bob_word acme/tiny/resolve/main/config.json)" 200
 same 'tokens: not every one opens what is gated' "$(as hf_bob_word acme/closed/resolve/main/config.json)" 403
@@ -88,12 +90,17 @@ same 'tokens: one that may all' "$(as hf_ann_word acme/closed/resolve/main/confi
 same 'tokens: what is known of a gated one' "$(as hf_bob_word api/models/acme/closed)" 200
 has 'tokens: whoami gives the name' "$(get -H 'Authorization: Bearer hf_bob_word' "$url/api/whoami-v2")" '"name":"bob"'
 status -H 'Authorization: Bearer hf_bob_word' "$url/acme/tiny/resolve/main/config.json?token=hf_bob_word" >/dev/null
+(unset HF_TOKEN; HF_ENDPOINT=$url run download acme/tiny --store "$work/store-of-client"; exit "$code")
+same 'tokens: a client without one: exit code' $? 4
+ok 'tokens: a client without one: what to do' says 'give a token with HF_TOKEN or --token'
+HF_ENDPOINT=$url run download acme/tiny --token hf_wrong_word --store "$work/store-of-client"
+same 'tokens: a client with a wrong one: exit code' "$code" 4
 ends tokens
 log=$(cat "$work/access")
 has 'access log: the common format' "$log" '"GET /acme/tiny/resolve/main/config.json HTTP/1.1" 401 '
 ok 'access log: with names' grep -qE '^127\.0\.0\.1 - ci \[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} \+0000\] "GET /acme/closed/resolve/main/config.json HTTP/1.1" 200 2$|200 3$' "$work/access"
 ok 'access log: without a name' grep -qE '^127\.0\.0\.1 - - .* 401 [0-9]+$' "$work/access"
-same 'access log: a line for each request' "$(wc -l <"$work/access")" 10
+same 'access log: a line for each request' "$(wc -l <"$work/access")" 14
 lacks 'access log: no token' "$log" _word
 ok 'access log: not for all to read' [ "$(stat -c %a "$work/access")" = 640 ]
 

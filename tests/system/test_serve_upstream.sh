@@ -108,7 +108,7 @@ printf 'hf_far_word\n' >"$work/token"
 serve locked "$work/hub" --token hf_far_word
 locked_pid=$pid locked=$url
 serve without "$work/empty" --upstream "$locked"
-same 'a hub that wants a token: without one, as if it were not there' "$(status "$url/acme/tiny/resolve/main/config.json")" 404
+same 'a hub that wants a token: without one, that access is wanted' "$(status "$url/acme/tiny/resolve/main/config.json")" 403
 ends without "$pid"
 serve with "$work/empty" --upstream "$locked" --upstream-token-file "$work/token" --gated acme/closed
 same 'with one' "$(status -H 'Authorization: Bearer hf_mine_word' "$url/acme/tiny/resolve/main/config.json")" 200

@@ -59,10 +59,11 @@ lacks 'renewed: other files are another revision' "$("$pkgmgr" info "$edited" --
 echo more >>"$edited/NOTES"
 run sign "$edited" --key ada --renew --revision v2 --json
 ok 'renewed: the changes in JSON, the revision as it was given' json 'j["changes"] == [{"path": "NOTES", "change": "changed"}] and j["revision"] == "v2"'
-run sign "$edited" --key bob --password-file "$work/password" -q
-same 'another key signs what fits' "$code" 0
-sed -i 's/"requested_revision":[^,]*/"requested_revision": "v3"/' "$edited/metadata.json"
 bob=$(id_of "$keys/bob.pub")
+fails 'what another trusted key has signed' 1 "pkgmgr: $edited is signed by the key $ada (Ada L.) already, and a package has one signature; --renew puts yours in its place" sign "$edited" --key bob --password-file "$work/password"
+run sign "$edited" --key bob --password-file "$work/password" -q --renew
+same 'is signed by another one knowingly' "$code" 0
+sed -i 's/"requested_revision":[^,]*/"requested_revision": "v3"/' "$edited/metadata.json"
 for key in 'ada' "bob --password-file $work/password"; do
     # shellcheck disable=SC2086
     fails "a manifest that was edited by hand, $key" 7 "pkgmgr: $edited: metadata.json was changed since the key $bob signed it; if the change is yours, --renew signs it as it is now, else get the package again" sign "$edited" --key $key
@@ -74,23 +75,13 @@ sed -i '4s/^\(.\{20\}\)./\1A/; 4s/^\(.\{21\}\)./\1B/' "$edited/metadata.json.min
 fails 'a damaged signature' 7 "pkgmgr: $edited: the signature that is there is bad: the key $ada has not made it so; look through the package, then --renew signs it anew, or get it again" sign "$edited" --key ada
 run pack "$work/as_signed" -o "$work/as_signed.mhp" -q
 run sign "$work/as_signed.mhp" --key bob --password-file "$work/password" -q
+same 'nor is an archive signed by another one by accident' "$code" 1
+run sign "$work/as_signed.mhp" --key bob --password-file "$work/password" -q --renew
 same 'an archive that fits is signed anew' "$code" 0
 rm -r "$edited" "$work/as_signed"
 
 # ---- a package of a hub, signed in the store
 
-hub_pid=''
-stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; }
-on_exit stop_hub
-start_hub() { # serves $work/hub as it is now
-    stop_hub
-    : >"$work/url"
-    "$pkgmgr" serve "$work/hub" --port 0 >"$work/url" 2>"$work/log" &
-    hub_pid=$!
-    until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
-    HF_ENDPOINT=$(head -n 1 "$work/url")
-    export HF_ENDPOINT
-}
 cp -r examples/demo/hub "$work/hub"
 start_hub
 id=modelhost/facts-bert-mini
@@ -109,7 +100,7 @@ commit=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["packa
 run $sync --frozen
 same 'sync --frozen: the same signer' "$code" 0
 dir=$("$pkgmgr" download $id -q)
-run sign $id --key bob --password-file "$work/password" -q
+run sign $id --key bob --password-file "$work/password" -q --renew
 remedy='get the package of that signer (pkgmgr import), or lock it again if this is right'
 fails 'sync --frozen: another signer' 7 "pkgmgr: frozen: $id@$commit is signed by the key $bob, and was by the key $ada when it was locked; $remedy" $sync --frozen
 fails 'sync: another signer' 7 "pkgmgr: $id@$commit is signed by the key $bob, and was by the key $ada when it was locked; $remedy" $sync

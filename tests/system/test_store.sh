@@ -138,8 +138,13 @@ run verify acme/m -q
 expect 'without a ref: found' 0
 run rm nothing
 expect 'without a ref: the store is not called empty' 3 "pkgmgr: 'nothing' is not in the store $MODELHOST_STORE, which has acme/m; \`pkgmgr download nothing\` fetches it"
+echo '{"format_version":1,"kind":"reader","subject":"packages/'"$(cd "$MODELHOST_STORE/packages" && echo acme--m/*)"'","machine":"another","host":"far\u202e","pid":4242,"started":""}' \
+    >"$MODELHOST_STORE/leases/Ab3xYz.4242.0"
 run rm acme/m
+expect 'a package in use stays' 10 "pkgmgr: package $(echo "$MODELHOST_STORE"/packages/acme--m/*) is in use by process 4242 on far\\xe2\\x80\\xae; close it there, or remove it all the same with --force"
+run rm acme/m --force
 expect 'without a ref: removed' 0
+rm "$MODELHOST_STORE/leases/Ab3xYz.4242.0"
 ok 'without a ref: with all its space' [ -z "$(find "$MODELHOST_STORE" -type f ! -name CACHEDIR.TAG ! -path "*/prepared/*")" ]
 
 # ---- a hub that is not there
@@ -325,7 +330,7 @@ if command -v python3 >/dev/null; then
         wait "$pid" 2>/dev/null
         code=$?
         if [ $signal = HUP ]; then
-            expect 'a lost terminal' 130 'pkgmgr: interrupted'
+            expect 'a lost terminal' 130 'pkgmgr: interrupted; the same command goes on where it was'
             ok 'a lost terminal: leaves nothing' [ "$(n_in "$MODELHOST_STORE/tmp")" -eq 0 ]
         else
             ok "SIG$signal leaves its work" [ "$(n_in "$MODELHOST_STORE/tmp")" -eq 1 ]

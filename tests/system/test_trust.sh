@@ -52,6 +52,14 @@ run keys list --json
 ok 'both are listed as trusted' json '[k["state"] for k in j] == ["trusted"] * 2 and j[0]["comment"] == "Ada L." and j[1]["name"] == "bob"'
 run keys show ada
 ok 'a public key is printed as minisign has it' cmp "$work/out" "$keys/ada.pub"
+for action in trust show revoke; do
+    fails "keys $action of a key that is not there" 3 \
+        "pkgmgr: there is no key 'nobody.pub': want a file, the public key itself (it begins with RW), or the name or id of a key that \`pkgmgr keys list\` shows" \
+        keys "$action" nobody.pub
+    fails "keys $action of a key that was cut off" 7 \
+        "pkgmgr: what was given is no public key: want 42 bytes in base64, as in the file.pub of 'pkgmgr keys show' or of minisign" \
+        keys "$action" "$(sed -n 2p "$keys/ada.pub" | cut -c 1-40)"
+done
 minisign -G -W -f -p "$work/mini.pub" -s "$work/mini.key" >/dev/null
 printf 'geheim\ngeheim\n' | minisign -G -f -p "$work/locked.pub" -s "$work/locked.key" >/dev/null
 for mask in 002 0; do
@@ -107,7 +115,7 @@ same 'in what is printed' "$(grep -c 'a\\u202eb\\u009bc' "$work/out") $(LC_ALL=C
 run sign "$work/byhand" --key "$work/mini.key" -q
 ok "minisign's key signs here" minisign -V -p "$work/mini.pub" -m "$work/byhand/metadata.json"
 printf 'geheim\n' >"$work/geheim"
-run sign "$work/byhand" --key "$work/locked.key" --password-file "$work/geheim" -q
+run sign "$work/byhand" --key "$work/locked.key" --password-file "$work/geheim" --renew -q
 ok "and its key with a password" minisign -V -p "$work/locked.pub" -m "$work/byhand/metadata.json"
 ok 'our key with a password signs there' sh -c "printf 'secret\n' | minisign -S -s '$keys/bob.key' -m '$work/byhand/metadata.json'"
 ok 'and is verified' minisign -V -p "$keys/bob.pub" -m "$work/byhand/metadata.json"

@@ -14,18 +14,6 @@ same 'a key' "$code" 0
 
 # ---- a hub's files bring no signature
 
-hub_pid=''
-stop_hub() { [ -z "$hub_pid" ] || { kill "$hub_pid" && wait "$hub_pid"; } 2>/dev/null; }
-on_exit stop_hub
-start_hub() { # serves $work/hub as it is now
-    stop_hub
-    : >"$work/url"
-    "$pkgmgr" serve "$work/hub" --port 0 >"$work/url" 2>"$work/log" &
-    hub_pid=$!
-    until [ -s "$work/url" ]; do kill -0 "$hub_pid" || exit 1; done
-    HF_ENDPOINT=$(head -n 1 "$work/url")
-    export HF_ENDPOINT
-}
 cp -r examples/demo/hub "$work/hub"
 start_hub
 id=modelhost/facts-bert-mini
@@ -78,6 +66,7 @@ for option in '' --all; do
     MODELHOST_REQUIRE_SIGNATURE=1 run update ${option:-$id} -q
     same "update ${option:-ID}: a new version has no signature" "$code" 7
     has 'and it says so' "$(cat "$work/err")" "'$id' is not in the store with a signature"
+    has 'and what to look at' "$(cat "$work/err")" "'pkgmgr update $id --dry-run' shows what is new"
     same 'and main stays' "$(store_now)" "$before"
 done
 run update $id -q

@@ -149,6 +149,16 @@ static void a_report_of_another_plugin_or_configuration_does_not_count(void **st
     assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
 }
 
+/* As that of a plugin that reads no safetensors. */
+static void a_report_does_not_count_beside_another_file(void **state)
+{
+    (void)state;
+    report(MODELHOST_INT8, "int8", 0.999);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_INT8);
+    write_file(in_folder("p/backends/cpu/model.mlmodel"), "x", 1);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+}
+
 static void a_broken_report_is_no_report(void **state)
 {
     (void)state;
@@ -175,6 +185,7 @@ int main(void)
         GATE(a_budget_of_the_options_goes_over_the_report),
         GATE(who_requires_reports_takes_nothing_without),
         GATE(a_report_of_another_plugin_or_configuration_does_not_count),
+        GATE(a_report_does_not_count_beside_another_file),
         GATE(a_broken_report_is_no_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

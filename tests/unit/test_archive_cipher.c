@@ -175,15 +175,17 @@ static void refuses_parameters_that_cost_too_much_or_make_no_sense(void **state)
         model_status want;
         const char *says;
     } cases[] = {
-        {0, 2, MODEL_UNSUPPORTED, "encryption parameters of version 2, this program reads 1"},
-        {4, 3, MODEL_UNSUPPORTED, "a key of source 3, want 1 (passphrase) or 2 (key file)"},
+        {0, 2, MODEL_CORRUPT,
+         "encryption parameters of version 2, this program reads 1: it is damaged, or of a newer"},
+        {4, 3, MODEL_CORRUPT,
+         "a key of source 3, want 1 (passphrase) or 2 (key file): it is damaged, or of a newer"},
         {4, 2, MODEL_CORRUPT, "Argon2id with 1024 KiB, 2 passes and 1 lanes is nothing"},
         {8, 7, MODEL_CORRUPT, "Argon2id with 7 KiB"},
-        {8, (1u << 20) + 1, MODEL_UNSUPPORTED,
-         "takes 1048577 KiB of memory and 2 passes to try, the limits are 1048576 and 16; have its "
-         "author run 'pkgmgr rekey' on it"},
+        {8, (1u << 19) + 1, MODEL_CORRUPT,
+         "takes 524289 KiB of memory and 2 passes to try, the limits are 524288 and 4, so that a "
+         "stranger's file cannot exhaust this computer: it is damaged, or was not written by"},
         {12, 0, MODEL_CORRUPT, "0 passes"},
-        {12, 17, MODEL_UNSUPPORTED, "17 passes to try"},
+        {12, 5, MODEL_CORRUPT, "5 passes to try"},
         {16, 4, MODEL_CORRUPT, "4 lanes"},
         {20, 4095, MODEL_CORRUPT, "chunks of 4095 bytes, want 4096 to 16777216"},
         {20, (16u << 20) + 1, MODEL_CORRUPT, "chunks of 16777217 bytes"},
@@ -239,18 +241,18 @@ static void refuses_what_is_no_secret_without_repeating_it(void **state)
     char long_text[1100];
     memset(long_text, 'x', sizeof long_text);
     assert_int_equal(read_secret(ARCHIVE_KEY_OF_PASSPHRASE, "\n", 1, &secret, &err),
-                     MODEL_INVALID_ARGUMENT);
+                     MODELHOST_UNAUTHORIZED);
     expect_message(&err, "%s/secret: a passphrase has 1 to 1024 bytes, this one is empty");
     assert_int_equal(
         read_secret(ARCHIVE_KEY_OF_PASSPHRASE, long_text, sizeof long_text, &secret, &err),
-        MODEL_INVALID_ARGUMENT);
+        MODELHOST_UNAUTHORIZED);
     expect_message(&err, "%s/secret: a passphrase has 1 to 1024 bytes, this one has more");
     assert_int_equal(read_secret(ARCHIVE_KEY_OF_PASSPHRASE, "ab\0cd\n", 6, &secret, &err),
-                     MODEL_INVALID_ARGUMENT);
+                     MODELHOST_UNAUTHORIZED);
     expect_message(&err, "%s/secret: a passphrase has no NUL bytes, this one has one at offset 2; "
                          "want a line of text, or give a key file");
     assert_int_equal(read_secret(ARCHIVE_KEY_OF_FILE, KEY_TEXT "\n", 33, &secret, &err),
-                     MODEL_INVALID_ARGUMENT);
+                     MODELHOST_UNAUTHORIZED);
     expect_message(&err, "%s/secret: a key has 32 bytes, this one has more; 'head -c 32 "
                          "/dev/urandom >FILE' makes one");
     assert_int_equal(

@@ -81,7 +81,8 @@ static const struct {
     {BEGIN FILE_OF("a.json", 1, ONE) "," FILE_OF("b/c", 1, TWO) "," FILE_OF("d", 1, TWO) "]}",
      "%s/p.mhp: signature: 'd', which metadata.json lists, is missing; get the archive again"},
     {BEGIN FILE_OF("a.json", 1, ONE) "," FILE_OF("b/c", 1, TWO) "," FILE_OF(MANIFEST, 1, TWO) "]}",
-     "%s/p.mhp: signature: metadata.json: lists metadata.json itself"},
+     "%s/p.mhp: signature: metadata.json: lists 'metadata.json', a name that packages keep for themselves; get "
+     "the file again, or have its author pack it anew"},
     {BEGIN "]}",
      "%s/p.mhp: signature: 'a.json' is not among the files that metadata.json lists; get "
      "the archive again, or pack the package again"},

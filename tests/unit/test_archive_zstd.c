@@ -60,8 +60,7 @@ static void refuses_a_frame_without_a_checksum(void **state)
     const size_t n = made_frame();
     frame[4] = (uint8_t)(frame[4] & ~4u);
     assert_int_equal(archive_zstd_decompress(frame, n - 4, back, sizeof back, &err), MODEL_CORRUPT);
-    assert_string_equal(err.message, "a zstd frame without a checksum; pack the "
-                                     "package again");
+    assert_string_equal(err.message, "a zstd frame without a checksum");
 }
 
 int main(void)

@@ -77,6 +77,27 @@ static void a_dry_run_counts_and_writes_nothing(void **state)
     tensor_table_close(&table);
 }
 
+static void a_name_that_is_no_tensor_in_safetensors_is_refused(void **state)
+{
+    (void)state;
+    static const struct view views[] = {{"__metadata__", F32, "0", 4, 0, 1, {4}, {1}}};
+    const struct file_piece storages[] = {{four, sizeof four}};
+    struct tensor_table table;
+    struct convert_report report = {0};
+    put_torch_file(in_folder("m.bin"), views, 1, storages, 1);
+    assert_int_equal(tensor_table_open(in_folder("m.bin"), &table, NULL), MODEL_OK);
+    for (int dry_run = 0; dry_run < 2; dry_run++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        const struct convert_options options = {.dry_run = dry_run != 0};
+        assert_int_equal(convert_weights(&table, in_folder("out"), &options, &report, &err),
+                         MODEL_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "m.bin has a tensor named '__metadata__', which in "
+                                            "safetensors is no tensor; have it saved under "));
+    }
+    assert_int_equal(n_names_in(folder), 1);
+    tensor_table_close(&table);
+}
+
 static bool at_once(void *context)
 {
     return context != NULL;
@@ -141,6 +162,7 @@ int main(void)
         IN_FOLDER(strided_tensors_are_written_densely_and_shared_ones_once),
         IN_FOLDER(only_floating_point_is_narrowed_and_infinities_are_counted),
         IN_FOLDER(a_dry_run_counts_and_writes_nothing),
+        IN_FOLDER(a_name_that_is_no_tensor_in_safetensors_is_refused),
         IN_FOLDER(what_has_no_tensor_is_no_success),
         IN_FOLDER(an_interrupt_leaves_nothing),
         IN_FOLDER(damage_is_found_before_anything_is_written),

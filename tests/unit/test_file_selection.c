@@ -50,7 +50,8 @@ static void patterns_decide_alone_but_for_pickles(void **state)
     char taken[1000];
     (void)state;
     assert_int_equal(choose(usual, rules, taken, NULL), MODEL_OK);
-    assert_string_equal(taken, "config.json onnx/model.json ");
+    /* a Core ML model's weights are no pickle */
+    assert_string_equal(taken, "config.json coreml/x.mlpackage/w.bin onnx/model.json ");
     rules.allow_pickle = true;
     assert_int_equal(choose(usual, rules, taken, NULL), MODEL_OK);
     assert_string_equal(taken, "config.json coreml/x.mlpackage/w.bin onnx/model.json "
@@ -84,6 +85,9 @@ static void names_of_the_package_are_never_taken(void **state)
 {
     static const char *const paths[] = {"Backends/cpu/libmodel.so",
                                         "METADATA.json",
+                                        "METADATA.json.minisig",
+                                        "metadata.json.minisig.old",
+                                        ".metadata.json.1.1.tmp",
                                         "backends",
                                         "backends/cpu/libmodel.so",
                                         "config.json",
@@ -132,7 +136,7 @@ static void weights_that_a_package_keeps_are_not_silently_left_out(void **state)
 
 static void nothing_to_take_is_said(void **state)
 {
-    static const char *const none[] = {"*.nothing"}, *const bin[] = {"*.bin"};
+    static const char *const none[] = {"*.nothing"}, *const bin[] = {"pytorch_model*"};
     struct model_error err = MODEL_ERROR_INIT;
     char taken[1000];
     (void)state;

@@ -29,10 +29,13 @@ static void each_refusal_has_its_status_and_sentence(void **state)
          "the model 'acme/tiny' has no file 'a.txt' at revision v9"},
         {404, NULL, NULL, NULL, &model, false, 0, MODEL_NOT_FOUND, "no such model"},
         {404, NULL, NULL, NULL, &file, false, 0, MODEL_NOT_FOUND, "has no file 'a.txt'"},
-        {403, "GatedRepo", NULL, NULL, &model, false, 0, MODELHOST_UNAUTHORIZED,
-         "ask for access at http://h/acme/tiny, then give your token"},
-        {401, "GatedRepo", NULL, NULL, &model, true, 0, MODELHOST_UNAUTHORIZED,
-         "has not been let in"},
+        {401, "GatedRepo", "this mirror wants a token", NULL, &model, false, 0,
+         MODELHOST_UNAUTHORIZED,
+         "the model 'acme/tiny' is gated at http://h (this mirror wants a token); give a token "
+         "with HF_TOKEN or --token"},
+        {403, "GatedRepo", NULL, NULL, &model, true, 0, MODELHOST_UNAUTHORIZED,
+         "the model 'acme/tiny' is gated at http://h; the token has not been let in: ask who runs "
+         "the server"},
         {401, NULL, NULL, NULL, &model, false, 0, MODEL_NOT_FOUND, "no such model"},
         {401, NULL, "bad token", NULL, &model, true, 0, MODELHOST_UNAUTHORIZED,
          "does not accept the token (bad token)"},
@@ -70,6 +73,38 @@ static void each_refusal_has_its_status_and_sentence(void **state)
     }
 }
 
+static void pages_are_named_of_the_official_hub_alone(void **state)
+{
+    static const struct {
+        const char *code;
+        bool had_token;
+        const char *page;
+    } cases[] = {
+        {"GatedRepo", false, "access at https://huggingface.co/acme/tiny, then give your token"},
+        {"GatedRepo", false, "(made at https://huggingface.co/settings/tokens)"},
+        {"GatedRepo", true, "let in: ask for access at https://huggingface.co/acme/tiny"},
+        {NULL, true, "or make a new one at https://huggingface.co/settings/tokens"},
+    };
+    static const char *const endpoints[] = {"https://huggingface.co", "https://mirror.example"};
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        struct hub_response response;
+        hub_response_init(&response);
+        response.status = 401;
+        if (cases[i / 2].code != NULL)
+            response.headers[HUB_ERROR_CODE] = strdup(cases[i / 2].code);
+        assert_int_equal(
+            hub_explain(&response, endpoints[i % 2], &model, cases[i / 2].had_token, -1, &err),
+            MODELHOST_UNAUTHORIZED);
+        if (i % 2 == 0)
+            assert_non_null(strstr(err.message, cases[i / 2].page));
+        else
+            assert_null(strstr(err.message, "https://mirror.example/"));
+        hub_response_finish(&response);
+    }
+}
+
 static void a_servers_words_cannot_steer_the_terminal(void **state)
 {
     struct model_error err = MODEL_ERROR_INIT;
@@ -90,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_refusal_has_its_status_and_sentence),
+        cmocka_unit_test(pages_are_named_of_the_official_hub_alone),
         cmocka_unit_test(a_servers_words_cannot_steer_the_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

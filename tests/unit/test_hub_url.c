@@ -31,6 +31,42 @@ static void origin_is_scheme_host_and_port(void **state)
     }
 }
 
+static void a_password_in_an_address_is_not_shown(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"https://user:secret@hub.test/a", "https://****@hub.test/a"},
+        {"HTTP://secret@hub.test", "HTTP://****@hub.test"},
+        {"https:/user:secret@hub.test", "https:/****@hub.test"},
+        {"user:secret@hub.test:3128", "****@hub.test:3128"},
+        {"https://user:se@cret@hub.test/", "https://****@hub.test/"},
+        {"https://user:se/cr?et@hub.test/", "https://****@hub.test/"},
+        {"https://user:se#cret@hub.test/", "https://****@hub.test/"},
+        {"https://user:secret@[::1]:80/", "https://****@[::1]:80/"},
+        {"no proxy 'http://user:secret@p:x'", "no proxy 'http://****@p:x'"},
+        {"https://hub.test:80/a@b", "https://hub.test:80/a@b"},
+        {"https://hub.test/a:b@c", "https://hub.test/a:b@c"},
+        {"https://[::1]/a@b", "https://[::1]/a@b"},
+        {"localhost,127.0.0.1", "localhost,127.0.0.1"},
+        {"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        char shown[HUB_MASKED_BYTES], *endpoint = NULL;
+        assert_string_equal(hub_url_mask(cases[i].text, shown), cases[i].shown);
+        if (hub_endpoint_normalize(cases[i].text, &endpoint, &err) != MODEL_OK)
+            assert_null(strstr(err.message, "secret"));
+        free(endpoint);
+    }
+    char longest[3 * HUB_MASKED_BYTES], shown[HUB_MASKED_BYTES];
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, "https://u:", 10);
+    memcpy(longest + sizeof longest - 6, "@hub/", 6);
+    assert_string_equal(hub_url_mask(longest, shown), "https://****@hub/");
+}
+
 static void what_is_no_plain_url_is_refused(void **state)
 {
     static const char *const urls[] = {
@@ -151,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(origin_is_scheme_host_and_port),
+        cmocka_unit_test(a_password_in_an_address_is_not_shown),
         cmocka_unit_test(what_is_no_plain_url_is_refused),
         cmocka_unit_test(origins_differ_by_scheme_host_or_port),
         cmocka_unit_test(references_are_joined_as_browsers_do),

@@ -84,7 +84,7 @@ static void parse_says_what_is_wrong_and_where(void **state)
     expect_refused("", 0, "config.json: not valid JSON at byte 0");
     expect_refused("{\"a\":1} x", 9, "config.json: text after the JSON value at byte 8");
     expect_refused("{\"a\":1}{", 8, "config.json: text after the JSON value at byte 7");
-    expect_refused("[1,tru]", 7, "config.json: not valid JSON at byte 3");
+    expect_refused("[1,tru]", 5, "config.json: not valid JSON at byte 3");
     expect_refused("[1,2", 4, "config.json: not valid JSON at byte 3");
     expect_refused("\"a\xFFz\"", 5, "config.json: not UTF-8 at byte 2");
     expect_refused("[1\0]", 4, "config.json: a zero byte inside the text");
@@ -116,6 +116,28 @@ static void parse_refuses_what_json_is_not(void **state)
         if (json_parse(bad[i], strlen(bad[i]), "x", &root, NULL) != MODEL_CORRUPT)
             fail_msg("%s was taken", bad[i]);
     }
+}
+
+static void parse_refuses_control_characters_but_white_space(void **state)
+{
+    (void)state;
+    json_node *root = NULL;
+    char text[32];
+    for (char c = 1; c < 0x20; c++) {
+        const bool is_blank = c == '\t' || c == '\n' || c == '\r';
+        (void)snprintf(text, sizeof text, "{\"a\":%c1}", c);
+        model_status status = json_parse(text, strlen(text), "test", &root, NULL);
+        assert_int_equal(status, is_blank ? MODEL_OK : MODEL_CORRUPT);
+        if (status == MODEL_OK)
+            json_free(root);
+        (void)snprintf(text, sizeof text, "{\"a\":\"\\\"%c\"}", c);
+        assert_int_equal(json_parse(text, strlen(text), "test", &root, NULL), MODEL_CORRUPT);
+    }
+    expect_refused("[1,\x01"
+                   "2]",
+                   5, "config.json: not valid JSON at byte 3, a control character (0x01)");
+    assert_int_equal(json_parse("[\"\x7f\"]", 5, "test", &root, NULL), MODEL_OK);
+    json_free(root);
 }
 
 static void strings_are_decoded(void **state)
@@ -405,6 +427,7 @@ int main(void)
         cmocka_unit_test(parse_says_what_is_wrong_and_where),
         cmocka_unit_test(parse_refuses_a_zero_character_that_would_cut_a_string),
         cmocka_unit_test(parse_refuses_what_json_is_not),
+        cmocka_unit_test(parse_refuses_control_characters_but_white_space),
         cmocka_unit_test(strings_are_decoded),
         cmocka_unit_test(parse_file_names_the_file),
         cmocka_unit_test(members_are_found_by_exact_key_only),

@@ -1,6 +1,7 @@
 /* test_kernels_compact.c - the inner loops of weights of 16, 8 and 4 bits (vector_compact.h, vector_bf16.h) in every instruction set
  * of this machine against naive loops in double precision. */
-#include "vector_kernels.h"
+#include "kernel_random.h"
+#include "kernel_sets.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -15,32 +16,6 @@
 
 static const size_t depths[] = {1, 2, 3, 31, 32, 33, 64, 100, 300};
 #define N_DEPTHS (sizeof depths / sizeof *depths)
-
-static const struct vector_kernels *sets[5];
-
-static size_t find_sets(void)
-{
-    const struct vector_kernels *all[] = {vector_kernels_base(), vector_kernels_avx2(),
-                                          vector_kernels_avx512(), vector_kernels_vnni(),
-                                          vector_kernels_bf16()};
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i] != NULL)
-            sets[n++] = all[i];
-    return n;
-}
-
-static uint32_t next_random(void)
-{
-    static uint32_t state = 1;
-    state = state * 1664525u + 1013904223u;
-    return state >> 8;
-}
-
-static float random_float(void)
-{
-    return (float)next_random() * 0x1p-23f - 1.0f;
-}
 
 static size_t filled_up(size_t n, size_t step)
 {

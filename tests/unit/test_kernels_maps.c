@@ -1,6 +1,7 @@
 /* test_kernels_maps.c - the inner loops of int8 convolutions (vector_maps.h) in every instruction set of this machine
  * against plain ones. */
-#include "vector_kernels.h"
+#include "kernel_random.h"
+#include "kernel_sets.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -15,31 +16,6 @@
 
 static const size_t lengths[] = {1, 2, 15, 16, 17, 31, 63, 64, 65, 128, 200};
 #define N_LENGTHS (sizeof lengths / sizeof *lengths)
-
-static const struct vector_kernels *sets[4];
-
-static size_t find_sets(void)
-{
-    const struct vector_kernels *all[] = {vector_kernels_base(), vector_kernels_avx2(),
-                                          vector_kernels_avx512(), vector_kernels_vnni()};
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i] != NULL)
-            sets[n++] = all[i];
-    return n;
-}
-
-static uint32_t next_random(void)
-{
-    static uint32_t state = 1;
-    state = state * 1664525u + 1013904223u;
-    return state >> 8;
-}
-
-static float random_float(void)
-{
-    return (float)next_random() * 0x1p-23f - 1.0f;
-}
 
 static void a_range_holds_zero_and_all_numbers(void **state)
 {

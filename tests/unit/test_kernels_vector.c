@@ -1,6 +1,7 @@
 /* test_kernels_vector.c - the inner loops in every instruction set of this machine against naive
  * loops in double precision. */
-#include "vector_kernels.h"
+#include "kernel_random.h"
+#include "kernel_sets.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -11,35 +12,6 @@
 #include <string.h>
 
 #define GUARD 12345.0f
-
-static const struct vector_kernels *sets[5];
-
-static size_t find_sets(void)
-{
-    const struct vector_kernels *all[] = {vector_kernels_base(), vector_kernels_avx2(),
-                                          vector_kernels_avx512(), vector_kernels_vnni(),
-                                          vector_kernels_bf16()};
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i] != NULL)
-            sets[n++] = all[i];
-    return n;
-}
-
-static float pseudo(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return (float)(*state >> 8) * 0x1p-23f - 1.0f;
-}
-
-static float *random_floats(size_t n, float scale)
-{
-    static uint32_t state = 1;
-    float *x = malloc((n > 0 ? n : 1) * sizeof *x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = pseudo(&state) * scale;
-    return x;
-}
 
 static void check_product(const struct vector_kernels *set, size_t n_rows, size_t depth,
                           size_t columns)

@@ -392,6 +392,27 @@ static void a_direct_call_behind_its_deadline_is_no_answer(void **state)
     echo_close(&echo);
 }
 
+/* On the loop's own thread: the loop cannot look before the call is over. */
+static void run_before_the_loop_looks(uv_loop_t *loop, void *model)
+{
+    (void)loop;
+    run_direct_for(model);
+}
+
+static void a_call_that_is_over_when_the_loop_looks_spares_the_next_one_the_waking(void **state)
+{
+    (void)state;
+    struct held held;
+    held_open(&held, &patient, 0, "");
+    held_release(&held, 1);
+    struct scheduler *scheduler = held.host->scheduler;
+    scheduler_loop_visit(scheduler, run_before_the_loop_looks, held.model);
+    uv_mutex_lock(&scheduler->mutex);
+    assert_true(scheduler->watch_ns != INT64_MAX);
+    uv_mutex_unlock(&scheduler->mutex);
+    held_close(&held);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_direct_call_waits_for_a_lane_when_none_is_free),
         cmocka_unit_test(a_direct_call_is_for_those_who_wait),
         cmocka_unit_test(a_direct_call_behind_its_deadline_is_no_answer),
+        cmocka_unit_test(a_call_that_is_over_when_the_loop_looks_spares_the_next_one_the_waking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

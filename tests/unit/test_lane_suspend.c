@@ -1,8 +1,9 @@
-/* A long prompt lets others have their turn: host/lanes/lane_suspend.c, with the fixture plugin_reader, whose calls the
+/* A long prompt, or a long text behind one, lets others have their turn: host/lanes/lane_suspend.c, with the fixture plugin_reader, whose calls the
  * test holds and lets go by pipes. */
 #include "reader_package.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 enum { PIECE = 10, LONG = 40 };
@@ -11,7 +12,9 @@ struct turns {
     struct reader reader;
     char *pipes;
     int entered, release;
-    int n_answered; /* of one loop's thread */
+    int n_answered;   /* of one loop's thread */
+    char tokens[256]; /* whose each token is, in the order in which the lane made them */
+    atomic_size_t n_tokens;
 };
 
 /* One asynchronous prompt and its answer. */
@@ -22,7 +25,8 @@ struct prompt_call {
     model_status status;
     int place;
     int64_t ids[LONG];
-    size_t n_ids;
+    size_t n_ids, n_new;
+    char letter;
     int64_t cached;
     char *answer; /* JSON */
 };
@@ -93,21 +97,42 @@ static void on_answer(void *user, model_status status, struct modelhost_result *
     uv_sem_post(&call->answered);
 }
 
-/* n_ids of a text of its own, and 2 tokens behind it: a call for each piece, and one more. */
-static void start_prompt(struct turns *turns, struct prompt_call *call, size_t n_ids, uint64_t seed,
-                         int32_t priority)
+/* [lane-thread] */
+static void on_token(void *user, const struct modelhost_token *token)
+{
+    struct prompt_call *call = user;
+    struct turns *turns = call->turns;
+    if (token->token_id < 0)
+        return;
+    const size_t at = atomic_fetch_add(&turns->n_tokens, 1);
+    if (at < sizeof turns->tokens)
+        turns->tokens[at] = call->letter;
+}
+
+/* n_ids of a text of its own, and n_new tokens behind it: a call for each piece, and for each token but the first. */
+static void start_text(struct modelhost_model *model, struct turns *turns, struct prompt_call *call,
+                       size_t n_ids, size_t n_new, uint64_t seed, int32_t priority)
 {
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
-    *call = (struct prompt_call){.turns = turns, .n_ids = n_ids};
+    *call = (struct prompt_call){
+        .turns = turns, .n_ids = n_ids, .n_new = n_new, .letter = (char)('a' + seed % 26)};
     assert_int_equal(uv_sem_init(&call->answered, 0), 0);
     reader_text(call->ids, n_ids, seed);
     call->ids[0] = (int64_t)seed; /* no two begin alike */
     const struct modelhost_prompt prompt = reader_prompt(call->ids, n_ids);
-    const struct modelhost_generation generation = reader_greedy(2);
+    struct modelhost_generation generation = reader_greedy((int64_t)n_new);
+    generation.on_token = on_token;
+    generation.context = call;
     options.priority = priority;
-    if (modelhost_generate_async(turns->reader.model, &prompt, 1, &generation, &options, on_answer,
-                                 call, &call->request, &turns->reader.err) != MODEL_OK)
+    if (modelhost_generate_async(model, &prompt, 1, &generation, &options, on_answer, call,
+                                 &call->request, &turns->reader.err) != MODEL_OK)
         fail_msg("%s", turns->reader.err.message);
+}
+
+static void start_prompt(struct turns *turns, struct prompt_call *call, size_t n_ids, uint64_t seed,
+                         int32_t priority)
+{
+    start_text(turns->reader.model, turns, call, n_ids, 2, seed, priority);
 }
 
 static void end_prompt(struct prompt_call *call, model_status status)
@@ -121,7 +146,7 @@ static void end_prompt(struct prompt_call *call, model_status status)
         assert_int_equal(
             json_parse(call->answer, strlen(call->answer), "the answer", &reader->answer, NULL),
             MODEL_OK);
-        reader_expect(reader, 0, &prompt, 2);
+        reader_expect(reader, 0, &prompt, call->n_new);
     }
     modelhost_request_release(call->request);
     uv_sem_destroy(&call->answered);
@@ -329,6 +354,98 @@ static void the_hosts_end_answers_those_that_wait(void **state)
     close_turns(&turns);
 }
 
+/* ---- behind prompts */
+
+static void a_short_prompt_waits_for_one_token_of_a_long_text(void **state)
+{
+    (void)state;
+    struct turns turns;
+    struct prompt_call slow, quick;
+    open_turns(&turns);
+    start_text(turns.reader.model, &turns, &slow, 5, 30, 1, 0);
+    for (int i = 0; i < 3; i++) {
+        wait_entered(&turns);
+        if (i < 2)
+            let_go(&turns, 1);
+    }
+    start_prompt(&turns, &quick, 5, 2, 0); /* in the middle of its third token */
+    let_go(&turns, 1 + 2);
+    end_prompt(&quick, MODEL_OK);
+    assert_int_equal(quick.place, 0);
+    let_go(&turns, 30 - 3);
+    end_prompt(&slow, MODEL_OK);
+    assert_memory_equal(turns.tokens, "bbbccb", 6);
+    close_turns(&turns);
+}
+
+/* Fails unless the tokens were made in these turns: "a3 b2" is aaabb. */
+static void expect_turns(const struct turns *turns, const char *want)
+{
+    size_t at = 0;
+    for (const char *turn = want; *turn != '\0'; turn += strspn(turn, " ")) {
+        char *end = NULL;
+        const unsigned long n = strtoul(turn + 1, &end, 10);
+        for (unsigned long i = 0; i < n; i++, at++)
+            if (at >= turns->n_tokens || turns->tokens[at] != *turn)
+                fail_msg("token %zu of %.*s, want %s", at, (int)turns->n_tokens, turns->tokens,
+                         want);
+        turn = end;
+    }
+    assert_int_equal(at, turns->n_tokens);
+}
+
+static void long_texts_take_turns_of_sixteen_tokens(void **state)
+{
+    (void)state;
+    struct turns turns;
+    struct prompt_call first, second;
+    open_turns(&turns);
+    start_text(turns.reader.model, &turns, &first, 5, 40, 0, 0);
+    wait_entered(&turns);
+    start_text(turns.reader.model, &turns, &second, 5, 40, 1, 0);
+    let_go(&turns, 80);
+    end_prompt(&first, MODEL_OK);
+    end_prompt(&second, MODEL_OK);
+    expect_turns(&turns, "a1 b16 a15 b16 a16 b8 a8");
+    assert_int_equal(turns.reader.n_rows, 2 * (5 + 39)); /* nothing was read twice */
+    close_turns(&turns);
+}
+
+/* Six texts of one model, five of which may be begun, and then one of another model. */
+static void where_enough_have_begun_these_and_other_models_take_turns(void **state)
+{
+    (void)state;
+    enum { N = 6, N_NEW = 20 };
+    struct turns turns;
+    struct prompt_call calls[N], other;
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
+    struct modelhost_model *model = NULL;
+    open_turns(&turns);
+    load.prefill_chunk = PIECE + 1; /* which makes it another model */
+    load.speculation = MODELHOST_SPECULATION_OFF;
+    assert_int_equal(
+        modelhost_load_with(turns.reader.host, turns.reader.dir, &load, &model, &turns.reader.err),
+        MODEL_OK);
+    start_text(turns.reader.model, &turns, &calls[0], 5, N_NEW, 0, 0);
+    wait_entered(&turns);
+    for (uint64_t i = 1; i < N; i++)
+        start_text(turns.reader.model, &turns, &calls[i], 5, N_NEW, i, 0);
+    for (int i = 0; i < 6; i++) { /* five prompts, and the fifth's second token */
+        let_go(&turns, 1);
+        wait_entered(&turns);
+    }
+    start_text(model, &turns, &other, 5, 2, 25, 0);
+    let_go(&turns, (N * N_NEW + 2) - 6);
+    end_prompt(&other, MODEL_OK);
+    assert_int_equal(other.place, 0);
+    for (int i = 0; i < N; i++)
+        end_prompt(&calls[i], MODEL_OK);
+    expect_turns(&turns, "a1 b1 c1 d1 e16 a1 z2 a14 b15 c15 d15 e4 f16 a4 b4 c4 d4 f4");
+    assert_int_equal(turns.reader.n_instances, 5 + 1);
+    modelhost_release(model);
+    close_turns(&turns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +459,9 @@ int main(void)
         cmocka_unit_test(many_long_prompts_take_turns),
         cmocka_unit_test(a_crowd_takes_turns_on_any_number_of_lanes),
         cmocka_unit_test(a_crowd_takes_turns_in_a_worker),
+        cmocka_unit_test(a_short_prompt_waits_for_one_token_of_a_long_text),
+        cmocka_unit_test(long_texts_take_turns_of_sixteen_tokens),
+        cmocka_unit_test(where_enough_have_begun_these_and_other_models_take_turns),
         cmocka_unit_test(the_hosts_end_answers_those_that_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,16 +55,41 @@ static void a_lockfile_says_what_it_was_told(void **state)
     store_close(store);
 }
 
-static void what_came_from_no_hub_can_be_left_out(void **state)
+static void a_package_without_hub_files_is_not_locked_hub_only(void **state)
+{
+    struct store *store = open_store(*state);
+    struct lockfile lockfile = {0};
+    struct store_list list = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    const struct trusted_keys keys = {0};
+    free(install_text(store, "x/a", "a", "main", COMMIT_A, "1")); /* has no sources */
+    assert_int_equal(store_list_packages(store, &list, NULL), MODEL_OK);
+    assert_int_equal(lockfile_add(&lockfile, &list.entries[0], true, &keys, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "x/a@"));
+    assert_int_equal(lockfile.n_packages, 0);
+    store_list_finish(&list);
+    store_close(store);
+}
+
+static void hub_only_leaves_out_what_came_from_no_hub(void **state)
 {
     struct store *store = open_store(*state);
     struct lockfile read = {0};
-    free(install_text(store, "x/a", "a", "main", COMMIT_A, "1")); /* has no sources */
+    struct manifest manifest = new_manifest("x/a", "a", "main", COMMIT_A);
+    char *dir = NULL;
+    add_text_file(store, &manifest, "backends/cpu/config.json", "{}");
+    add_text_file(store, &manifest, "data.txt", "1");
+    manifest.files[1].source = strdup("data.txt");
+    assert_int_equal(store_install(store, &manifest, &dir, NULL), MODEL_OK);
     char *text = lock_all(store, true);
     assert_int_equal(lockfile_parse(text, strlen(text), "test", &read, NULL), MODEL_OK);
-    assert_int_equal(read.packages[0].manifest.n_files, 0);
+    assert_int_equal(read.packages[0].manifest.n_files, 1);
+    assert_string_equal(read.packages[0].manifest.files[0].path, "data.txt");
     lockfile_finish(&read);
     free(text);
+    free(dir);
+    manifest_finish(&manifest);
     store_close(store);
 }
 
@@ -73,6 +98,15 @@ static void what_came_from_no_hub_can_be_left_out(void **state)
     "\",\"revision\":\"r\",\"refs\":" refs_ ",\"files\":[{\"path\":\"" path_                       \
     "\",\"size\":1,\"sha256\":"                                                                    \
     "\"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\"}]}]}"
+
+#define AT_REVISION(revision_, source_, refs_)                                                         \
+    "{\"lock_version\":1,\"packages\":[{\"format_version\":1,\"id\":\"x/a\",\"revision\":\"" revision_ \
+    "\",\"refs\":" refs_ ",\"files\":[{\"path\":\"a\",\"size\":1,\"sha256\":"                          \
+    "\"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\"" source_ "}]}]}"
+
+#define LOCKING_NOTHING                                                                               \
+    "{\"lock_version\":1,\"packages\":[{\"format_version\":1,\"id\":\"x/a\",\"revision\":\"" COMMIT_A \
+    "\",\"refs\":[],\"files\":[]}]}"
 
 /* "Ed", an id in little-endian order, 32 bytes: of ADB7817BDA039948, and of one that is one bit off */
 #define PUBLIC_KEY  "RWRImQPae4G3rQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -112,6 +146,20 @@ static void other_texts_are_refused(void **state)
         {PACKAGE("x/a", "null", "a"), MODEL_CORRUPT},
         {PACKAGE("x/a", "[1]", "a"), MODEL_CORRUPT},
         {PACKAGE("x/a", "[\"a\\nb\"]", "a"), MODEL_CORRUPT},
+        {PACKAGE("x/a", "[\"refs/pr/1\"]", "a"), MODEL_OK},
+        {PACKAGE("x/a", "[\"" COMMIT_A "\"]", "a"), MODEL_CORRUPT},
+        {PACKAGE("x/a", "[\"../main\"]", "a"), MODEL_CORRUPT},
+        {PACKAGE("x/a", "[\"/main\"]", "a"), MODEL_CORRUPT},
+        {AT_REVISION("../../evil", "", "[]"), MODEL_CORRUPT},
+        {AT_REVISION("v1.0", "", "[]"), MODEL_OK}, /* an author's */
+        {AT_REVISION("v1.0", ",\"source\":\"a\"", "[]"), MODEL_CORRUPT},
+        {AT_REVISION(COMMIT_A "a", ",\"source\":\"a\"", "[]"), MODEL_CORRUPT},
+        {AT_REVISION("AAAA", ",\"source\":\"a\"", "[]"), MODEL_CORRUPT},
+        {AT_REVISION(COMMIT_A, ",\"source\":\"a\"", "[]"), MODEL_OK},
+        {AT_REVISION(COMMIT_A, ",\"source\":\"../a\"", "[]"), MODEL_CORRUPT},
+        {AT_REVISION(COMMIT_A, "", "[\"" COMMIT_A "\"]"), MODEL_OK},
+        {AT_REVISION(COMMIT_A, "", "[\"" COMMIT_B "\"]"), MODEL_CORRUPT},
+        {LOCKING_NOTHING, MODEL_CORRUPT},
         {PACKAGE("../a", "[]", "a"), MODEL_CORRUPT},
         {PACKAGE("x/a", "[]", "../a"), MODEL_CORRUPT},
         {"", MODEL_CORRUPT},
@@ -136,7 +184,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(a_lockfile_says_what_it_was_told),
-        FOLDER_TEST(what_came_from_no_hub_can_be_left_out),
+        FOLDER_TEST(a_package_without_hub_files_is_not_locked_hub_only),
+        FOLDER_TEST(hub_only_leaves_out_what_came_from_no_hub),
         cmocka_unit_test(who_signed_is_read_and_written),
         cmocka_unit_test(other_texts_are_refused),
     };

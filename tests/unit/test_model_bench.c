@@ -82,6 +82,7 @@ static void rows_are_prompts_whatever_their_dimension_is_called(void **state)
     assert_int_equal(result.batch, 12);
     assert_int_equal(result.tokens, 12);
     assert_int_equal(result.new_tokens, 2 * 12 * 5);
+    assert_int_equal(result.steps.n, 2 * (5 - 1));
     bench_result_finish(&result);
     reader_close(&r);
 }

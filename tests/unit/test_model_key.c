@@ -50,7 +50,8 @@ static void finish(struct fixture *f)
 static void key_of(const struct fixture *f, char key[SHA256_HEX_BYTES])
 {
     struct model_error err = MODEL_ERROR_INIT;
-    if (model_key_make(f->package, f->plugins, f->backend, &f->options, key, &err) != MODEL_OK)
+    if (model_key_make(f->package, f->plugins, f->dir, f->backend, &f->options, key, &err) !=
+        MODEL_OK)
         fail_msg("%s", err.message);
     assert_int_equal(strlen(key), SHA256_HEX_BYTES - 1);
 }
@@ -188,13 +189,41 @@ static void what_opens_it_is_part_of_it(void **state)
     finish(&f);
 }
 
+/* Whether a report that appears in the store, and one that is written anew, are another key. */
+static void expect_reports_count(int32_t dtype, int32_t policy, bool count)
+{
+    char keys[3][SHA256_HEX_BYTES];
+    struct fixture f = make();
+    f.options.dtype = dtype;
+    f.options.accuracy_policy = policy;
+    key_of(&f, keys[0]);
+    put(&f, "accuracy/0123.json", "{}");
+    key_of(&f, keys[1]);
+    replace(&f, "accuracy/0123.json");
+    key_of(&f, keys[2]);
+    assert_int_equal(strcmp(keys[0], keys[1]) != 0, count);
+    assert_int_equal(strcmp(keys[1], keys[2]) != 0, count);
+    finish(&f);
+}
+
+static void reports_are_part_of_it_where_they_decide_about_the_dtype(void **state)
+{
+    (void)state;
+    expect_reports_count(MODELHOST_F32, MODELHOST_ACCURACY_MEASURED, false);
+    expect_reports_count(MODELHOST_AUTO, MODELHOST_ACCURACY_MEASURED, true);
+    expect_reports_count(MODELHOST_AUTO, MODELHOST_ACCURACY_ANY, true);
+    expect_reports_count(MODELHOST_INT8, MODELHOST_ACCURACY_MEASURED, true);
+    expect_reports_count(MODELHOST_INT8, MODELHOST_ACCURACY_REQUIRED, true);
+    expect_reports_count(MODELHOST_INT8, MODELHOST_ACCURACY_ANY, false);
+}
+
 static void a_package_that_is_nowhere_is_said(void **state)
 {
     (void)state;
     struct model_error err = MODEL_ERROR_INIT;
     const struct modelhost_load_options options = load_options_complete(NULL);
     char key[SHA256_HEX_BYTES] = "as it was";
-    assert_int_equal(model_key_make("/absent/package", "", NULL, &options, key, &err),
+    assert_int_equal(model_key_make("/absent/package", "", NULL, NULL, &options, key, &err),
                      MODEL_NOT_FOUND);
     assert_string_equal(err.message,
                         "cannot open package /absent/package: No such file or directory");
@@ -210,6 +239,7 @@ int main(void)
         cmocka_unit_test(the_manifest_counts_by_its_content),
         cmocka_unit_test(options_are_part_of_it),
         cmocka_unit_test(what_opens_it_is_part_of_it),
+        cmocka_unit_test(reports_are_part_of_it_where_they_decide_about_the_dtype),
         cmocka_unit_test(a_package_that_is_nowhere_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

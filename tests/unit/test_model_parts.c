@@ -66,7 +66,7 @@ static void digest(const char *folder, const char *config, char ret[SHA256_HEX_B
 {
     struct weights *weights = NULL;
     (void)weights_open(folder, &weights, NULL);
-    if (model_parts_of_files(config, strlen(config), NULL, weights, ret, &err) != MODEL_OK)
+    if (model_parts_of_files(config, strlen(config), folder, NULL, weights, ret, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     weights_destroy(weights);
 }
@@ -87,6 +87,9 @@ static void files_are_told_apart(void **state)
     assert_string_not_equal(a, b);
     digest(folder, "{}", a);
     assert_string_equal(a, b);
+    write_file(next, "x", 1); /* which a plugin may read */
+    digest(folder, "{}", b);
+    assert_string_not_equal(a, b);
     write_weights(next, "two"); /* as long as the other */
     assert_int_equal(rename(next, path), 0);
     digest(folder, "{}", b);
@@ -107,12 +110,12 @@ static void a_signed_folder_is_told_by_its_manifest_alone(void **state)
     char *notes = path_join(folder, "notes");
     assert_int_equal(archive_open_folder(folder, &manifest, ARCHIVE_CHECKSUM, &archive, &err),
                      MODEL_OK);
-    assert_int_equal(model_parts_of_files("{}", 2, archive, NULL, a, &err), MODEL_OK);
+    assert_int_equal(model_parts_of_files("{}", 2, folder, archive, NULL, a, &err), MODEL_OK);
     write_file(notes, "x", 1); /* the folder has another time of change, and size perhaps */
     assert_int_equal(utimensat(AT_FDCWD, folder, (struct timespec[2]){{1, 0}, {1, 0}}, 0), 0);
-    assert_int_equal(model_parts_of_files("{}", 2, archive, NULL, b, &err), MODEL_OK);
+    assert_int_equal(model_parts_of_files("{}", 2, folder, archive, NULL, b, &err), MODEL_OK);
     assert_string_equal(a, b);
-    assert_int_equal(model_parts_of_files("{ }", 3, archive, NULL, b, &err), MODEL_OK);
+    assert_int_equal(model_parts_of_files("{ }", 3, folder, archive, NULL, b, &err), MODEL_OK);
     assert_string_not_equal(a, b);
     archive_close(archive);
     assert_int_equal(dir_remove_all(folder, NULL), MODEL_OK);
@@ -173,7 +176,7 @@ static void the_next_process_refuses_another_config(void **state)
     char *path = path_join(workers.dir, "backends/cpu/config.json");
     workers_must_answer(workers.model);
     write_file(path, "{\"n\":1}", 7);
-    expect_refusal(&workers, "config.json or the weights in");
+    expect_refusal(&workers, "config.json, the weights or other files in");
     workers_close(&workers);
     free(path);
 }
@@ -189,7 +192,7 @@ static void the_next_process_refuses_other_weights(void **state)
     workers_must_answer(workers.model);
     write_weights(next, "two");
     assert_int_equal(rename(next, path), 0);
-    expect_refusal(&workers, "config.json or the weights in");
+    expect_refusal(&workers, "config.json, the weights or other files in");
     workers_close(&workers);
     free(path);
     free(next);

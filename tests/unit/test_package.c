@@ -71,8 +71,10 @@ static void refuses_folders_that_are_no_packages(void **state)
                         "'pkgmgr pack' makes them");
     put_text(in_folder(dir, "metadata.json"), "{}");
     assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_CORRUPT);
-    assert_string_equal(after_folder(&err, dir),
-                        "/metadata.json: format_version 0, this program reads 1");
+    assert_string_equal(
+        after_folder(&err, dir),
+        "/metadata.json: format_version 0, this program reads 1; get the package's files again, or "
+        "mend them");
 }
 
 static void chooses_the_backend(void **state)

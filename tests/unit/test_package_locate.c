@@ -57,6 +57,21 @@ static void a_folder_of_the_name_that_is_no_package_is_mentioned(void **state)
     package_place_finish(&place);
 }
 
+static void a_file_that_is_not_there_is_told(void **state)
+{
+    struct package_place place;
+    struct model_error err = {.struct_size = sizeof err};
+    struct store *store;
+    (void)state;
+    assert_int_equal(store_open(in_folder("store"), 1, &store, NULL), MODEL_OK);
+    assert_int_equal(package_locate(store, "gone.mhp", &place, &err), MODEL_NOT_FOUND);
+    assert_string_equal(err.message, "there is no file 'gone.mhp', and no package of that name in "
+                                     "the store; look at the path");
+    assert_int_equal(package_locate(store, "gone", &place, &err), MODEL_NOT_FOUND);
+    assert_null(strstr(err.message, "there is no file"));
+    store_close(store);
+}
+
 static void a_word_that_no_store_could_know_is_told(void **state)
 {
     static const char *const bad[] = {"a/../../b", "a//b", "", "@x", "a/b/c", "m@"};
@@ -73,6 +88,7 @@ int main(void)
         IN_FOLDER(a_folder_is_told_from_a_name),
         IN_FOLDER(a_folder_below_the_stores_packages_is_in_the_store),
         IN_FOLDER(a_folder_of_the_name_that_is_no_package_is_mentioned),
+        IN_FOLDER(a_file_that_is_not_there_is_told),
         IN_FOLDER(a_word_that_no_store_could_know_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>
+#include <uv.h>
 
 enum { N_ITEMS = 1000 };
 
@@ -26,6 +27,60 @@ static void each_item_is_run_once_whatever_the_threads(void **state)
 }
 
 #ifdef __linux__
+
+static cpu_set_t pinned; /* of pin() */
+
+struct pin {
+    struct parallel_cpus cpus;
+    uint32_t place, n;
+};
+
+static void pin(void *argument)
+{
+    const struct pin *wanted = argument;
+    parallel_pin(&wanted->cpus, wanted->place, wanted->n);
+    (void)sched_getaffinity(0, sizeof pinned, &pinned);
+}
+
+/* The numbers of what a thread of its own may run on then, as far as this process may: 0 to 3. */
+static void expect_pinned(const struct parallel_cpus *cpus, uint32_t place, uint32_t n,
+                          uint64_t want)
+{
+    struct pin wanted = {*cpus, place, n};
+    uv_thread_t thread;
+    assert_int_equal(uv_thread_create(&thread, pin, &wanted), 0);
+    uv_thread_join(&thread);
+    for (size_t i = 0; i < 64; i++)
+        assert_int_equal(CPU_ISSET(i, &pinned) != 0, want >> i & 1);
+}
+
+static void places_are_processors_side_by_side(void **state)
+{
+    (void)state;
+    struct parallel_cpus own;
+    uint64_t numbers[2], n = 0;
+    assert_true(parallel_cpus_get(&own));
+    for (uint64_t i = 0; i < 64 && n < 2; i++)
+        if ((own.bits[0] >> i & 1) != 0)
+            numbers[n++] = i;
+    if (n < 2)
+        skip();
+    const uint64_t first = UINT64_C(1) << numbers[0], second = UINT64_C(1) << numbers[1];
+    const struct parallel_cpus two = {{first | second}};
+    expect_pinned(&two, 0, 1, first);
+    expect_pinned(&two, 1, 1, second);
+    expect_pinned(&two, 2, 1, first); /* from the beginning again */
+    expect_pinned(&two, 0, 2, first | second);
+    expect_pinned(&two, 1, 3, first | second);
+}
+
+static void without_processors_a_thread_stays_where_it_is(void **state)
+{
+    (void)state;
+    struct parallel_cpus own;
+    assert_true(parallel_cpus_get(&own));
+    expect_pinned(&(struct parallel_cpus){{0}}, 0, 1, own.bits[0]);
+}
 
 struct meeting {
     pid_t owner;
@@ -128,6 +183,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_item_is_run_once_whatever_the_threads),
 #ifdef __linux__
+        cmocka_unit_test(places_are_processors_side_by_side),
+        cmocka_unit_test(without_processors_a_thread_stays_where_it_is),
         cmocka_unit_test(helpers_keep_off_their_owners_processor_until_the_thread_is_returned),
         cmocka_unit_test(helpers_follow_an_owner_that_moves),
         cmocka_unit_test(on_one_processor_helpers_share_it),

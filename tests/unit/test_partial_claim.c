@@ -58,6 +58,24 @@ static void one_alone_has_it_until_it_is_given_back(void **state)
     assert_int_equal(n_names_in(in_folder("partial")), 0);
 }
 
+static void a_link_in_its_place_is_not_written_through(void **state)
+{
+    struct partial_owner owner;
+    enum partial_origin origin;
+    struct stat info;
+    char *dir = NULL;
+    (void)state;
+    assert_int_equal(mkdir(in_folder("partial"), 0755) | mkdir(in_folder("mine"), 0755), 0);
+    assert_int_equal(symlink(in_folder("mine"), in_folder("partial/abc-1")), 0);
+    partial_owner_init(&owner);
+    assert_int_equal(claim(&owner, now_s(), &dir, &origin), MODEL_OK);
+    assert_int_equal(origin, PARTIAL_NEW);
+    assert_int_equal(lstat(dir, &info), 0);
+    assert_true(S_ISDIR(info.st_mode));
+    partial_remove(dir);
+    assert_int_equal(n_names_in(in_folder("partial")), 0);
+}
+
 static void keys_are_apart(void **state)
 {
     struct partial_owner owner;
@@ -172,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(one_alone_has_it_until_it_is_given_back),
+        IN_FOLDER(a_link_in_its_place_is_not_written_through),
         IN_FOLDER(keys_are_apart),
         IN_FOLDER(a_dead_ones_is_taken_over),
         IN_FOLDER(a_silent_ones_is_taken_over_to_be_copied),

@@ -103,6 +103,27 @@ static void a_use_moves_the_time_of_access_alone(void **state)
     assert_int_equal(close(fd), 0);
 }
 
+static void what_others_put_there_stays(void **state)
+{
+    (void)state;
+    struct prepared_draft draft = {.fd = -1};
+    keep(KEY("aaaa"), 10);
+    char *theirs = path_of("theirs.txt"), *prepared = path_of(""), *away = path_of("../away");
+    FILE *file = fopen(theirs, "w");
+    assert_non_null(file);
+    assert_int_equal(ftruncate(fileno(file), 20000) | fclose(file), 0);
+    set_times("theirs.txt", 1, 1);
+    keep(KEY("bbbb"), 9995);
+    assert_true(is_there("theirs.txt"));
+    assert_false(is_there(KEY("aaaa")));
+    prepared[strlen(prepared) - 1] = '\0'; /* a link in the folder's place */
+    assert_int_equal(rename(prepared, away) | symlink("away", prepared), 0);
+    assert_int_equal(prepared_folder_begin(&folder, 10, &draft, NULL), MODEL_CORRUPT);
+    free(theirs);
+    free(prepared);
+    free(away);
+}
+
 static void what_was_not_used_for_longest_goes_first(void **state)
 {
     (void)state;
@@ -180,6 +201,7 @@ static void other_things_are_no_files(void **state)
     char *from = path_of(KEY("aaaa")), *to = path_of(KEY("bbbb")), *pipe = path_of(KEY("cccc"));
     assert_int_equal(symlink(from, to), 0);
     assert_int_equal(prepared_folder_open(&folder, KEY("bbbb")), -1);
+    assert_non_null(strstr(said, KEY("bbbb") " is not used: it is a symbolic link"));
     assert_int_equal(mkfifo(pipe, 0600), 0);
     assert_int_equal(prepared_folder_open(&folder, KEY("cccc")), -1);
     assert_non_null(strstr(said, "is not a regular file"));
@@ -231,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_kept_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_use_moves_the_time_of_access_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_others_put_there_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_not_used_for_longest_goes_first, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(one_file_that_is_larger_than_the_bound_is_not_begun, set_up,

@@ -132,6 +132,27 @@ static void what_is_no_part_of_it_makes_no_difference(void **state)
     assert_string_equal(first, other);
 }
 
+/* A plugin may read any file beside it, and those in folders there. */
+static void each_other_file_makes_another_key(void **state)
+{
+    (void)state;
+    char keys[4][SHA256_HEX_BYTES];
+    key_of(NULL, keys[0]);
+    write_file(in_folder("p/backends/cpu/model.mlmodel"), "1", 1);
+    key_of(NULL, keys[1]);
+    write_file(in_folder("p/backends/cpu/model.mlmodel"), "12", 2);
+    key_of(NULL, keys[2]);
+    assert_int_equal(dir_make_all(in_folder("p/backends/cpu/m.mlpackage/Data"), NULL), MODEL_OK);
+    write_file(in_folder("p/backends/cpu/m.mlpackage/Data/weight.bin"), "1", 1);
+    key_of(NULL, keys[3]);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(keys[i], keys[k]);
+    assert_int_equal(chmod(in_folder("p/backends/cpu/model.mlmodel"), 0600), 0);
+    key_of(NULL, keys[0]);
+    assert_string_equal(keys[0], keys[3]);
+}
+
 /* Another inode, the same content by the manifest: as a store has it that was moved or unpacked again. */
 static void with_a_manifest_the_place_does_not_matter(void **state)
 {
@@ -193,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_part_makes_another_key, set_up, remove_folder),
         cmocka_unit_test_setup_teardown(what_is_no_part_of_it_makes_no_difference, set_up,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(each_other_file_makes_another_key, set_up, remove_folder),
         cmocka_unit_test_setup_teardown(with_a_manifest_the_place_does_not_matter, set_up,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_file_that_was_replaced_behind_its_mapping_gets_no_key,

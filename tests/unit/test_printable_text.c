@@ -81,6 +81,32 @@ static void long_texts_are_cut_between_characters(void **state)
     assert_int_equal(strlen(printable_text(text, 252, shown)), 252);
 }
 
+static void a_copy_is_escaped_and_has_any_length(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"", ""},
+        {"a\\b \xe2\x82\xac", "a\\b \xe2\x82\xac"},
+        {"a\nb\x1b[31m", "a\\x0ab\\x1b[31m"},
+        {"\xe2\x80\xaegpj.exe", "\\xe2\\x80\\xaegpj.exe"},
+        {"\xc2\x9b\xff", "\\xc2\\x9b\\xff"},
+        {"cut \xe2\x82", "cut \\xe2\\x82"},
+    };
+    char text[3000];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *shown = printable_copy(cases[i].text);
+        assert_string_equal(shown, cases[i].shown);
+        free(shown);
+    }
+    memset(text, '\t', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    char *shown = printable_copy(text);
+    assert_int_equal(strlen(shown), 4 * (sizeof text - 1));
+    free(shown);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +115,7 @@ int main(void)
         cmocka_unit_test(a_line_that_is_plain_stays_whole),
         cmocka_unit_test(what_turns_the_direction_of_text_is_escaped),
         cmocka_unit_test(long_texts_are_cut_between_characters),
+        cmocka_unit_test(a_copy_is_escaped_and_has_any_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,20 @@ static void one_model_is_served_in_the_order_of_coming(void **state)
     assert_order(&queue, (const uint64_t[]){1, 2, 3}, 3);
 }
 
+static void one_that_is_put_first_is_the_next_of_its_model(void **state)
+{
+    (void)state;
+    struct request_queue queue = {.max_requests = MANY};
+    struct modelhost_model model = {0}, other = {0};
+    struct modelhost_request a = make(&model, 0, 1), b = make(&model, 0, 2), c = make(&other, 0, 3),
+                             d = make(&other, 0, 4);
+    assert_int_equal(request_queue_add_first(&queue, &a), MODEL_OK);
+    add(&queue, &c);
+    assert_int_equal(request_queue_add_first(&queue, &b), MODEL_OK);
+    assert_int_equal(request_queue_add_first(&queue, &d), MODEL_OK);
+    assert_order(&queue, (const uint64_t[]){2, 4, 1, 3}, 4);
+}
+
 static void several_that_are_taken_together_are_one_turn(void **state)
 {
     (void)state;
@@ -220,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_model_is_served_in_the_order_of_coming),
+        cmocka_unit_test(one_that_is_put_first_is_the_next_of_its_model),
         cmocka_unit_test(several_that_are_taken_together_are_one_turn),
         cmocka_unit_test(a_higher_priority_goes_first_whatever_came_before),
         cmocka_unit_test(models_of_one_priority_take_turns),

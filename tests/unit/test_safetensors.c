@@ -199,6 +199,56 @@ static void refuses_a_header_that_is_too_large(void **state)
                                      "100000000; is it a safetensors file?");
 }
 
+/* A header of n scalars of one byte; each may have dimensions of its own. */
+static void make_header(size_t n, size_t max_rank, struct buffer *ret)
+{
+    for (size_t i = 0; i < n; i++) {
+        (void)buffer_printf(ret, "%s\"t%zu\":{\"dtype\":\"U8\",\"shape\":[", i == 0 ? "{" : ",", i);
+        for (size_t d = 0; d < i % (max_rank + 1); d++)
+            (void)buffer_append_text(ret, d == 0 ? "1" : ",1");
+        assert_int_equal(buffer_printf(ret, "],\"data_offsets\":[%zu,%zu]}", i, i + 1), MODEL_OK);
+    }
+    assert_int_equal(buffer_append_text(ret, "}"), MODEL_OK);
+}
+
+static void keeps_each_shape_where_many_are_read(void **state)
+{
+    (void)state;
+    const size_t n = 1000;
+    struct buffer header = BUFFER_INIT(1u << 20);
+    struct safetensors file;
+    struct model_error err = MODEL_ERROR_INIT;
+    make_header(n, MODEL_MAX_RANK, &header);
+    assert_int_equal(parse(header.data, n, &file, &err), MODEL_OK);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(file.entries[i].rank, i % (MODEL_MAX_RANK + 1));
+        for (uint32_t d = 0; d < file.entries[i].rank; d++)
+            assert_int_equal(file.entries[i].shape[d], 1);
+    }
+    safetensors_finish(&file);
+    buffer_finish(&header);
+}
+
+static void refuses_more_tensors_than_the_limit(void **state)
+{
+    (void)state;
+    struct buffer header = BUFFER_INIT(64u << 20);
+    struct safetensors file;
+    struct model_error err = MODEL_ERROR_INIT;
+    make_header(SAFETENSORS_MAX_TENSORS, 0, &header);
+    assert_int_equal(parse(header.data, SAFETENSORS_MAX_TENSORS, &file, &err), MODEL_OK);
+    safetensors_finish(&file);
+    buffer_clear(&header);
+    make_header(SAFETENSORS_MAX_TENSORS + 1, 0, &header);
+    assert_int_equal(parse(header.data, SAFETENSORS_MAX_TENSORS + 1, &file, &err),
+                     MODEL_UNSUPPORTED);
+    assert_string_equal(err.message, "f: more than 262144 tensors in one file, the limit; have "
+                                     "them put into several (shards)");
+    buffer_finish(&header);
+    /* what a download may spend on each: 64 bytes with two dimensions and a pointer to sort by */
+    assert_true(sizeof(struct safetensors_entry) + 2 * sizeof(int64_t) + sizeof(char *) <= 64);
+}
+
 static void reads_a_hundred_thousand_tensors_quickly(void **state)
 {
     (void)state;
@@ -235,6 +285,8 @@ int main(void)
         cmocka_unit_test(refuses_each_breach_with_its_sentence),
         cmocka_unit_test(refuses_a_truncated_file_at_every_length),
         cmocka_unit_test(refuses_a_header_that_is_too_large),
+        cmocka_unit_test(keeps_each_shape_where_many_are_read),
+        cmocka_unit_test(refuses_more_tensors_than_the_limit),
         cmocka_unit_test(reads_a_hundred_thousand_tensors_quickly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,15 @@ static void refuses_to_write_nonsense(void **state)
     b = a;
     assert_int_equal(safetensors_write(path, list, 2, &err), MODEL_INVALID_ARGUMENT);
     assert_string_equal(err.message, "tensor 'a' stands twice");
+    const struct model_tensor **many = malloc((SAFETENSORS_MAX_TENSORS + 1) * sizeof *many);
+    assert_non_null(many);
+    for (size_t i = 0; i <= SAFETENSORS_MAX_TENSORS; i++)
+        many[i] = &a;
+    assert_int_equal(safetensors_write(path, many, SAFETENSORS_MAX_TENSORS + 1, &err),
+                     MODEL_UNSUPPORTED);
+    assert_string_equal(err.message,
+                        "262145 tensors for one safetensors file, which has at most 262144");
+    free(many);
     a.name = "__metadata__";
     assert_int_equal(safetensors_write(path, list, 1, &err), MODEL_INVALID_ARGUMENT);
     assert_string_equal(err.message, "cannot write a tensor named '__metadata__'");

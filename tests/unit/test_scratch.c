@@ -96,6 +96,17 @@ static void sweep_keeps_what_is_not_its_own(void **state)
     scratch_sweep(in_folder("none/a"));
 }
 
+static void its_name_says_what_it_is_for(void **state)
+{
+    (void)state;
+    assert_true(scratch_is_name_of(".a.1.2.tmp", "a"));
+    assert_true(scratch_is_name_of(".a.mhp.1.2.tmp", "a.mhp"));
+    assert_false(scratch_is_name_of(".a.mhp.1.2.tmp", "a"));
+    assert_false(scratch_is_name_of("a", "a"));
+    assert_false(scratch_is_name_of(".a", "a"));
+    assert_false(scratch_is_name_of("", "a"));
+}
+
 static void takes_the_longest_names(void **state)
 {
     (void)state;
@@ -132,9 +143,13 @@ static void says_what_cannot_be_created(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(published_is_at_its_place_alone),    IN_FOLDER(discarded_is_gone),
-        IN_FOLDER(sweep_removes_what_the_killed_left), IN_FOLDER(sweep_keeps_what_is_worked_on),
-        IN_FOLDER(sweep_keeps_what_is_not_its_own),    IN_FOLDER(takes_the_longest_names),
+        IN_FOLDER(published_is_at_its_place_alone),
+        IN_FOLDER(discarded_is_gone),
+        IN_FOLDER(sweep_removes_what_the_killed_left),
+        IN_FOLDER(sweep_keeps_what_is_worked_on),
+        IN_FOLDER(sweep_keeps_what_is_not_its_own),
+        IN_FOLDER(its_name_says_what_it_is_for),
+        IN_FOLDER(takes_the_longest_names),
         IN_FOLDER(says_what_cannot_be_created),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

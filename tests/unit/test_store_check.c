@@ -101,7 +101,7 @@ static void an_untouched_package_is_not_read(void **state)
     damage(in_folder(dir, "data.txt"), "12345", false);
     assert_int_equal(check(store, dir, NULL), MODEL_OK);
     assert_int_equal(count_in(store, "stamps/a--m"), 1);
-    assert_int_equal(store_remove(store, "a/m", NULL, NULL, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "a/m", 0, NULL, NULL, NULL), MODEL_OK);
     assert_int_equal(count_in(store, "stamps"), 0);
     free(dir);
     store_close(store);

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 
 #define HOUR_S 3600
+#define PART   COMMIT_A "-12345" /* a name that a large file's part has */
+#define OWNER  ".0000000a.0000000b.4242.0000000c"
 
 static bool has_text(const struct store *store, const char *text)
 {
@@ -79,7 +81,7 @@ static void nothing_goes_that_a_running_download_may_use(void **state)
     struct store *store = open_store(*state), *other = open_store(*state);
     char *staging = NULL;
     add_orphan(store, "orphan");
-    put_text(in_folder(store_dir(store), "partial/x/data"), "half");
+    put_text(in_folder(store_dir(store), "partial/" PART "/data"), "half");
     assert_int_equal(store_make_staging(other, &staging, NULL), MODEL_OK);
     struct store_gc_options options = {.grace_s = 0};
     struct store_gc_result result = {0};
@@ -102,14 +104,14 @@ static void nothing_goes_that_a_running_download_may_use(void **state)
 static bool is_held(void *context, const char *name, int64_t changed_s, int64_t now_s)
 {
     (void)context;
-    return now_s >= changed_s && strcmp(name, "held.owner") == 0;
+    return now_s >= changed_s && strcmp(name, PART OWNER) == 0;
 }
 
 static void a_partial_download_that_somebody_works_on_stays(void **state)
 {
     struct store *store = open_store(*state);
-    put_text(in_folder(store_dir(store), "partial/held.owner/data"), "half");
-    put_text(in_folder(store_dir(store), "partial/dead.owner/data"), "half");
+    put_text(in_folder(store_dir(store), "partial/" PART OWNER "/data"), "half");
+    put_text(in_folder(store_dir(store), "partial/" PART ".0/data"), "half");
     struct store_gc_options options = {.grace_s = 0, .is_worked_on = is_held};
     struct store_gc_result result = {0};
     assert_int_equal(store_gc(store, &options, &result, NULL), MODEL_OK);
@@ -117,7 +119,7 @@ static void a_partial_download_that_somebody_works_on_stays(void **state)
     assert_int_equal(result.n_kept, 1);
     assert_non_null(strstr(result.note, "works on them"));
     free(result.note);
-    assert_true(path_is_file(in_folder(store_dir(store), "partial/held.owner/data")));
+    assert_true(path_is_file(in_folder(store_dir(store), "partial/" PART OWNER "/data")));
     store_close(store);
 }
 
@@ -234,12 +236,6 @@ static void packages_that_cannot_be_seen_keep_all_blobs(void **state)
         assert_int_equal(mkdir(folder, 0755), 0);
         expect_all_stays(store, "should be there and is not"); /* a disk that is not mounted */
         assert_int_equal(rmdir(folder), 0);
-        assert_int_equal(symlink(in_folder(*state, "nowhere"), folder), 0);
-        expect_all_stays(store, "mount what it lies on"); /* a link to one */
-        assert_int_equal(unlink(folder), 0);
-        assert_int_equal(symlink(*state, folder), 0);
-        expect_all_stays(store, "should be there and is not"); /* a link to something else */
-        assert_int_equal(unlink(folder), 0);
         assert_int_equal(rename(away, folder), 0);
     }
     assert_int_equal(store_verify_package(x, NULL, NULL, NULL), MODEL_OK);
@@ -257,7 +253,7 @@ static void a_folder_that_cannot_be_read_keeps_all_blobs(void **state)
     assert_int_equal(rename(key, in_folder(*state, "away")), 0);
     assert_int_equal(dir_remove_all(in_folder(store_dir(store), "stamps"), NULL), MODEL_OK);
     assert_int_equal(symlink("x--m", key), 0); /* in a circle: root, too, cannot read it */
-    expect_all_stays(store, "cannot open folder");
+    expect_all_stays(store, "packages/x--m is a symbolic link");
     assert_true(has_text(store, "used"));
     store_close(store);
 }
@@ -296,7 +292,7 @@ static void what_followed_a_package_goes_after_it(void **state)
     assert_int_equal(store_lease_package(dir, &lease, NULL), MODEL_OK);
     store_lease_end(lease);
     assert_int_equal(count_in(store, "used"), 1);
-    assert_int_equal(store_remove(store, "x/m", NULL, NULL, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m", 0, NULL, NULL, NULL), MODEL_OK);
     (void)collect(store, (struct store_gc_options){.grace_s = HOUR_S});
     assert_int_equal(count_in(store, "used"), 0);
     assert_int_equal(count_in(store, "history"), 0);
@@ -310,12 +306,13 @@ static void prepared_weights_that_no_host_used_for_a_month_go(void **state)
     struct store_census census = {0};
     const int64_t month_s = INT64_C(30) * 24 * HOUR_S, made_s = 1000000, used_s = made_s + HOUR_S;
     const struct timespec times[] = {{.tv_sec = used_s}, {.tv_sec = made_s}};
-    put_text(in_folder(store_dir(store), "prepared/k"), "packed");
-    char *path = path_join(store_dir(store), "prepared/k");
+    put_text(in_folder(store_dir(store), "prepared/" COMMIT_A "000000000000000000000000"),
+             "packed");
+    char *path = path_join(store_dir(store), "prepared/" COMMIT_A "000000000000000000000000");
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     assert_int_equal(store_census_take(store, used_s, NULL, NULL, &census, NULL), MODEL_OK);
     assert_int_equal(census.n_parts, 1);
-    assert_string_equal(census.parts[0].name, "prepared/k");
+    assert_string_equal(census.parts[0].name, "prepared/" COMMIT_A "000000000000000000000000");
     assert_int_equal(census.parts[0].changed_s, used_s);
     store_census_finish(&census);
     struct store_gc_options options = {.now_s = used_s + month_s - 1};
@@ -341,7 +338,7 @@ static void a_census_tells_shared_bytes_from_own(void **state)
     char *a = install_text(store, "x/a", "x/a", "main", COMMIT_A, "12345");
     char *b = install_text(store, "x/b", "x/b", "main", COMMIT_B, "1234567");
     add_orphan(store, "123");
-    put_text(in_folder(store_dir(store), "partial/y"), "half");
+    put_text(in_folder(store_dir(store), "partial/" PART), "half");
     assert_int_equal(store_census_take(store, 0, NULL, NULL, &census, NULL), MODEL_OK);
     const uint64_t shared_bytes = strlen("{\"model_type\":\"echo\"}");
     assert_int_equal(census.n_packages, 2);
@@ -352,7 +349,7 @@ static void a_census_tells_shared_bytes_from_own(void **state)
     assert_int_equal(store_census_unused_bytes(&census, &n_unused), 3);
     assert_int_equal(n_unused, 1);
     assert_int_equal(census.n_parts, 1);
-    assert_string_equal(census.parts[0].name, "partial/y");
+    assert_string_equal(census.parts[0].name, "partial/" PART);
     store_census_finish(&census);
     free(a);
     free(b);

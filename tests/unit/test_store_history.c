@@ -81,7 +81,7 @@ static void versions_that_are_gone_are_passed_over(void **state)
     char *a = install_text(store, "x/m", "x/m", "main", COMMIT_A, "1");
     char *b = install_text(store, "x/m", "x/m", "main", COMMIT_B, "2");
     char *c = install_text(store, "x/m", "x/m", "main", COMMIT_C, "3");
-    assert_int_equal(store_remove(store, "x/m@" COMMIT_B, NULL, NULL, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m@" COMMIT_B, 0, NULL, NULL, NULL), MODEL_OK);
     roll_back(store, "x/m", NULL, c, a);
     free(a);
     free(b);

@@ -1,10 +1,11 @@
-/* test_store_remove.c - what goes with a package, and what others keep. */
+/* test_store_remove.c - what goes with a package, and what others keep (store/store_free_blobs.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "store_lease.h"
 #include "store_packages.h"
 
 #include <sys/stat.h>
@@ -22,7 +23,7 @@ static uint64_t remove_package(const struct store *store, const char *name)
 {
     uint64_t freed_bytes = 99;
     struct model_error err = MODEL_ERROR_INIT;
-    if (store_remove(store, name, &freed_bytes, NULL, &err) != MODEL_OK)
+    if (store_remove(store, name, 0, &freed_bytes, NULL, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     assert_int_equal(count_in(store, "tmp"), 0);
     return freed_bytes;
@@ -100,10 +101,10 @@ static void a_package_goes_by_its_folder(void **state)
     struct model_error err = MODEL_ERROR_INIT;
     char *a = install_text(store, "x/m", "x/m", "v1", COMMIT_A, "1");
     char *b = install_text(store, "x/m", "x/m", "main", COMMIT_B, "22");
-    assert_int_equal(store_remove_dir(store, a, NULL, NULL, &err), MODEL_OK);
+    assert_int_equal(store_remove_dir(store, a, 0, NULL, NULL, &err), MODEL_OK);
     assert_false(path_is_dir(a));
     assert_true(path_is_dir(b));
-    assert_int_equal(store_remove_dir(store, *state, NULL, NULL, &err), MODEL_NOT_FOUND);
+    assert_int_equal(store_remove_dir(store, *state, 0, NULL, NULL, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, " is no package of the store "));
     free(a);
     free(b);
@@ -152,10 +153,10 @@ static void what_is_not_there_is_not_removed(void **state)
     uint64_t freed_bytes = 7;
     struct model_error err = MODEL_ERROR_INIT;
     free(install_text(store, "x/m", "x/m", "main", COMMIT_A, "1"));
-    assert_int_equal(store_remove(store, "x/other", &freed_bytes, NULL, &err), MODEL_NOT_FOUND);
+    assert_int_equal(store_remove(store, "x/other", 0, &freed_bytes, NULL, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, "'x/other' is not in the store "));
     assert_int_equal(freed_bytes, 7);
-    assert_int_equal(store_remove(store, "x/m", NULL, NULL, &err), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m", 0, NULL, NULL, &err), MODEL_OK);
     store_close(store);
 }
 
@@ -202,7 +203,7 @@ static void blobs_stay_while_another_manifest_is_broken(void **state)
     char *note = NULL, *a = install_text(store, "x/m", "x/m", "main", COMMIT_A, "12345");
     char *b = install_text(store, "y/m", "y/m", "main", COMMIT_B, "12345");
     break_manifest(b);
-    assert_int_equal(store_remove(store, "x/m", &freed_bytes, &note, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m", 0, &freed_bytes, &note, NULL), MODEL_OK);
     assert_int_equal(freed_bytes, 0);
     assert_non_null(note);
     assert_non_null(strstr(note, in_folder(b, "metadata.json")));
@@ -210,7 +211,7 @@ static void blobs_stay_while_another_manifest_is_broken(void **state)
     assert_true(has_text(store, "12345"));
     assert_true(has_text(store, config));
     free(note);
-    assert_int_equal(store_remove(store, "y/m", NULL, &note, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "y/m", 0, NULL, &note, NULL), MODEL_OK);
     assert_null(note);
     assert_false(has_text(store, "12345"));
     free(a);
@@ -226,7 +227,7 @@ static void refs_that_lead_nowhere_go(void **state)
     free(install_text(store, "y/m", "y/m", "main", COMMIT_B, "2"));
     assert_int_equal(dir_remove_all(in_folder(store_dir(store), "stamps/x--m"), NULL), MODEL_OK);
     assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);
-    assert_int_equal(store_remove(store, "x/m", NULL, NULL, NULL), MODEL_NOT_FOUND);
+    assert_int_equal(store_remove(store, "x/m", 0, NULL, NULL, NULL), MODEL_NOT_FOUND);
     assert_int_equal(remove_package(store, "y/m"), 1 + strlen(config));
     assert_int_equal(count_in(store, "refs"), 0);
     free(dir);
@@ -242,7 +243,7 @@ static void what_an_unseen_package_uses_stays(void **state)
     char *note = NULL;
     free(install_text(store, "y/m", "y/m", "main", COMMIT_B, "shared"));
     assert_int_equal(rename(key, away), 0);
-    assert_int_equal(store_remove(store, "y/m", NULL, &note, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "y/m", 0, NULL, &note, NULL), MODEL_OK);
     assert_non_null(note);
     assert_non_null(strstr(note, a));
     assert_true(has_text(store, "shared"));
@@ -269,17 +270,57 @@ static void a_ref_that_cannot_be_removed_is_named(void **state)
         skip();
     }
     assert_int_equal(chmod(refs, 0500), 0);
-    model_status status = store_remove(store, "x/m", NULL, NULL, &err);
+    model_status status = store_remove(store, "x/m", 0, NULL, NULL, &err);
     assert_int_equal(chmod(refs, 0700), 0);
     assert_int_equal(status, MODEL_IO);
     assert_non_null(strstr(err.message, "the package is removed, but not its ref "));
-    assert_int_equal(store_remove(store, "x/m", NULL, NULL, NULL), MODEL_NOT_FOUND);
+    assert_int_equal(store_remove(store, "x/m", 0, NULL, NULL, NULL), MODEL_NOT_FOUND);
+    store_close(store);
+}
+
+static void a_package_that_a_host_has_open_stays(void **state)
+{
+    struct store *store = open_store(*state);
+    struct model_error err = MODEL_ERROR_INIT;
+    struct store_lease *lease = NULL;
+    char pid[32];
+    char *a = install_text(store, "x/m", "x/m", "main", COMMIT_A, "12345");
+    char *b = install_text(store, "x/m", "x/m", "main", COMMIT_B, "1234");
+    assert_int_equal(store_lease_package(b, &lease, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m", 0, NULL, NULL, &err), MODEL_BUSY);
+    (void)snprintf(pid, sizeof pid, "process %ld on ", (long)getpid());
+    assert_non_null(strstr(err.message, pid));
+    assert_non_null(strstr(err.message, "--force"));
+    assert_int_equal(store_remove_dir(store, b, 0, NULL, NULL, NULL), MODEL_BUSY);
+    assert_int_equal(store_verify_package(a, NULL, NULL, NULL), MODEL_OK); /* all or none */
+    assert_int_equal(store_verify_package(b, NULL, NULL, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m@" COMMIT_A, 0, NULL, NULL, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m", 1, NULL, NULL, NULL), MODEL_OK);
+    assert_false(path_is_dir(b));
+    store_lease_end(lease);
+    free(a);
+    free(b);
+    store_close(store);
+}
+
+static void after_its_host_has_ended_a_package_goes(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_lease *lease = NULL;
+    char *dir = install_text(store, "x/m", "x/m", "main", COMMIT_A, "12345");
+    assert_int_equal(store_lease_package(dir, &lease, NULL), MODEL_OK);
+    assert_int_equal(store_remove(store, "x/m", 0, NULL, NULL, NULL), MODEL_BUSY);
+    store_lease_end(lease);
+    assert_int_equal(store_remove(store, "x/m", 0, NULL, NULL, NULL), MODEL_OK);
+    free(dir);
     store_close(store);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FOLDER_TEST(a_package_that_a_host_has_open_stays),
+        FOLDER_TEST(after_its_host_has_ended_a_package_goes),
         FOLDER_TEST(a_removed_package_leaves_an_empty_store),
         FOLDER_TEST(blobs_that_others_use_stay),
         FOLDER_TEST(one_revision_goes_and_the_other_stays),

@@ -49,9 +49,9 @@ static void what_nobody_wrote_to_for_a_day_is_cleaned(void **state)
 {
     static const time_t now = 1800000000;
     struct store *store = open_store(*state);
-    const char *old = put_work(store, "old", now - 24 * HOUR_S - 1);
-    const char *young = put_work(store, "young", now - 24 * HOUR_S);
-    const char *later = put_work(store, "later", now + 48 * HOUR_S); /* a clock that was wrong */
+    const char *old = put_work(store, "old001", now - 24 * HOUR_S - 1);
+    const char *young = put_work(store, "young1", now - 24 * HOUR_S);
+    const char *later = put_work(store, "later1", now + 48 * HOUR_S); /* a clock that was wrong */
     store_clean_staging(store, now);
     assert_false(path_is_dir(old));
     assert_true(path_is_dir(young));
@@ -66,7 +66,7 @@ static void a_file_that_still_grows_keeps_its_folder(void **state)
 {
     static const time_t now = 1800000000;
     struct store *store = open_store(*state);
-    const char *dir = put_work(store, "slow", now - 100 * HOUR_S);
+    const char *dir = put_work(store, "slow01", now - 100 * HOUR_S);
     set_written(in_folder(dir, "download"), now - 1);
     store_clean_staging(store, now);
     assert_true(path_is_file(in_folder(dir, "download")));
@@ -79,10 +79,10 @@ static void links_and_files_are_cleaned_but_not_followed(void **state)
     struct store *store = open_store(*state);
     const char *tmp = in_folder(store_dir(store), "tmp");
     put_text(in_folder(*state, "mine/kept"), "x");
-    put_text(in_folder(tmp, "file"), "x");
-    assert_int_equal(symlink(in_folder(*state, "mine"), in_folder(tmp, "link")), 0);
-    set_written(in_folder(tmp, "file"), now - 25 * HOUR_S);
-    set_written(in_folder(tmp, "link"), now - 25 * HOUR_S);
+    put_text(in_folder(tmp, "file01"), "x");
+    assert_int_equal(symlink(in_folder(*state, "mine"), in_folder(tmp, "link01")), 0);
+    set_written(in_folder(tmp, "file01"), now - 25 * HOUR_S);
+    set_written(in_folder(tmp, "link01"), now - 25 * HOUR_S);
     store_clean_staging(store, now);
     assert_int_equal(count_in(store, "tmp"), 0);
     assert_file_is(in_folder(*state, "mine/kept"), "x");
@@ -95,14 +95,15 @@ static void an_empty_folder_that_nobody_holds_goes_after_a_minute(void **state)
     static const time_t now = 1800000000;
     struct store *store = open_store(*state);
     const char *tmp = in_folder(store_dir(store), "tmp");
-    assert_int_equal(mkdir(in_folder(tmp, "new"), 0755) | mkdir(in_folder(tmp, "old"), 0755), 0);
-    put_text(in_folder(tmp, ".time.abc"), "");
-    set_written(in_folder(tmp, "new"), now - 30);
-    set_written(in_folder(tmp, "old"), now - 90);
-    set_written(in_folder(tmp, ".time.abc"), now - 90);
+    assert_int_equal(mkdir(in_folder(tmp, "new001"), 0755) | mkdir(in_folder(tmp, "old001"), 0755),
+                     0);
+    put_text(in_folder(tmp, ".time.abcdef"), "");
+    set_written(in_folder(tmp, "new001"), now - 30);
+    set_written(in_folder(tmp, "old001"), now - 90);
+    set_written(in_folder(tmp, ".time.abcdef"), now - 90);
     store_clean_staging(store, now);
     assert_int_equal(count_in(store, "tmp"), 1);
-    assert_true(path_is_dir(in_folder(tmp, "new")));
+    assert_true(path_is_dir(in_folder(tmp, "new001")));
     store_close(store);
 }
 
@@ -111,8 +112,8 @@ static void a_lease_protects_a_folder_whose_lock_can_be_had(void **state)
 {
     struct store *store = open_store(*state);
     struct store_lease *lease = NULL;
-    const char *dir = put_work(store, "far.held", time(NULL));
-    assert_int_equal(store_lease_take(store, STORE_LEASE_WRITER, "tmp/far.held", &lease, NULL),
+    const char *dir = put_work(store, "farfar.held", time(NULL));
+    assert_int_equal(store_lease_take(store, STORE_LEASE_WRITER, "tmp/farfar.held", &lease, NULL),
                      MODEL_OK);
     store_clean_staging(store, time(NULL));
     assert_true(path_is_dir(dir));
@@ -126,8 +127,8 @@ static void making_a_folder_cleans_up_by_the_clock(void **state)
 {
     struct store *store = open_store(*state);
     char *staging = NULL;
-    const char *old = put_work(store, "old", time(NULL) - 25 * HOUR_S);
-    const char *young = put_work(store, "young", time(NULL) - 23 * HOUR_S);
+    const char *old = put_work(store, "old001", time(NULL) - 25 * HOUR_S);
+    const char *young = put_work(store, "young1", time(NULL) - 23 * HOUR_S);
     assert_int_equal(store_make_staging(store, &staging, NULL), MODEL_OK);
     assert_true(path_is_dir(staging));
     assert_false(path_is_dir(old));

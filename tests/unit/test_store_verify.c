@@ -153,7 +153,43 @@ static void a_folder_made_by_hand_is_good_wherever_it_lies(void **state)
         write_manifest(dir, &manifest);
         manifest_finish(&manifest);
         expect_good(dir);
+        put_text(in_folder(dir, ".git/config"), "of a tool");
+        put_text(in_folder(dir, "backends/cpu/.DS_Store"), "of another");
+        expect_good(dir);
     }
+}
+
+static struct model_error error_of(const char *dir)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(store_verify_package(dir, NULL, NULL, &err), MODEL_CORRUPT);
+    return err;
+}
+
+/* To sign it anew would be refused, and another plugin than the listed one may be a killed install's. */
+static void what_is_bad_in_a_folder_has_a_remedy_that_works(void **state)
+{
+    const char *dir = in_folder(*state, "tiny"), *kept = "METADATA.JSON/x";
+    char hex[SHA256_HEX_BYTES];
+    struct manifest manifest = new_manifest("acme/tiny", "acme/tiny", "main", COMMIT_A);
+    assert_int_equal(digest_bytes_sha256("abc", 3, hex, NULL), MODEL_OK);
+    const char *const files[] = {"backends/cpu/libmodel.so", "data.txt"};
+    for (size_t i = 0; i < 2; i++) {
+        put_text(in_folder(dir, files[i]), "abc");
+        assert_int_equal(manifest_add(&manifest, files[i], NULL, 3, hex, NULL), MODEL_OK);
+    }
+    write_manifest(dir, &manifest);
+    manifest_finish(&manifest);
+    expect_good(dir);
+    put_text(in_folder(dir, files[0]), "abcd");
+    assert_non_null(strstr(error_of(dir).message, "; if 'pkgmgr install' was interrupted, install "
+                                                  "the plugin once more; if that is yours"));
+    put_text(in_folder(dir, files[1]), "abcd");
+    assert_null(strstr(error_of(dir).message, "install"));
+    assert_non_null(strstr(error_of(dir).message, "sign --renew"));
+    put_text(in_folder(dir, kept), "abc");
+    assert_null(strstr(error_of(dir).message, "sign --renew"));
+    assert_non_null(strstr(error_of(dir).message, "; rename or remove what has a name"));
 }
 
 static void every_kind_of_link_to_a_blob_is_good(void **state)
@@ -201,15 +237,22 @@ static void files_that_nobody_listed_are_bad(void **state)
 {
     struct model_error err = MODEL_ERROR_INIT;
     char *dir = install_one(*state);
-    put_text(in_folder(dir, ".metadata.json.12.3.tmp"), "{"); /* a killed writer's */
+    static const char *const unfinished[] = {".metadata.json.12.3.tmp", /* killed writers' */
+                                             ".metadata.json.minisig.12.3.tmp",
+                                             "backends/cpu/.libmodel.so.12.3.tmp"};
+    for (size_t i = 0; i < sizeof unfinished / sizeof unfinished[0]; i++)
+        put_text(in_folder(dir, unfinished[i]), "{");
     expect_good(dir);
     put_text(in_folder(dir, "backends/cpu/lib\nx.so"), "x");
-    expect_bad(dir, "backends/cpu/lib?x.so|backends/cpu/lib?x.so: not in metadata.json");
+    expect_bad(dir, "backends/cpu/lib\\x0ax.so|backends/cpu/lib\\x0ax.so: not in metadata.json");
     assert_int_equal(store_verify_package(dir, NULL, NULL, &err), MODEL_CORRUPT);
     assert_non_null(strstr(err.message, "(1 of 3 files bad); remove it and download it again"));
     assert_int_equal(unlink(in_folder(dir, "backends/cpu/lib\nx.so")), 0);
     assert_int_equal(symlink("/", in_folder(dir, "root")), 0);
     expect_bad(dir, "root|root: not in metadata.json");
+    assert_int_equal(unlink(in_folder(dir, "root")), 0);
+    put_text(in_folder(dir, ".hidden"), "x"); /* nobody works in a store's packages */
+    expect_bad(dir, ".hidden|.hidden: not in metadata.json");
     free(dir);
 }
 
@@ -275,6 +318,7 @@ int main(void)
         FOLDER_TEST(verify_names_what_is_wrong),
         FOLDER_TEST(a_changed_manifest_is_found_by_the_name_of_its_folder),
         FOLDER_TEST(a_folder_made_by_hand_is_good_wherever_it_lies),
+        FOLDER_TEST(what_is_bad_in_a_folder_has_a_remedy_that_works),
         FOLDER_TEST(every_kind_of_link_to_a_blob_is_good),
         FOLDER_TEST(a_link_out_is_bad_although_its_content_is_right),
         FOLDER_TEST(a_link_to_itself_is_bad),

@@ -57,7 +57,7 @@ static void a_package_without_a_ref_is_found_listed_and_removed(void **state)
     assert_int_equal(list.n_entries, 1);
     assert_string_equal(list.entries[0].dir, dir);
     store_list_finish(&list);
-    assert_int_equal(store_remove(store, "a/m", NULL, NULL, &err), MODEL_OK);
+    assert_int_equal(store_remove(store, "a/m", 0, NULL, NULL, &err), MODEL_OK);
     assert_int_equal(count_in(store, "packages"), 0);
     assert_int_equal(count_in(store, "tmp"), 0);
     free(dir);

@@ -70,6 +70,30 @@ static void a_hundred_thousand_keys_survive_growth(void **state)
     free(keys);
 }
 
+static void each_entry_is_walked_once(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    char keys[N][16];
+    bool seen[N] = {false};
+    struct string_map map = {0};
+    assert_null(string_map_next(&map, NULL));
+    for (uint32_t i = 0; i < N; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "key%u", i);
+        assert_int_equal(string_map_add(&map, keys[i], strlen(keys[i]), i), MODEL_OK);
+    }
+    size_t n = 0;
+    const struct string_map_slot *slot = NULL;
+    while ((slot = string_map_next(&map, slot)) != NULL) {
+        assert_ptr_equal(slot->key, keys[slot->value]);
+        assert_false(seen[slot->value]);
+        seen[slot->value] = true;
+        n++;
+    }
+    assert_int_equal(n, N);
+    string_map_finish(&map);
+}
+
 static void an_announced_number_of_keys_needs_no_growth(void **state)
 {
     (void)state;
@@ -142,6 +166,7 @@ int main(void)
         cmocka_unit_test(a_second_key_is_refused_and_the_old_value_stays),
         cmocka_unit_test(keys_may_be_empty_or_hold_zero_bytes),
         cmocka_unit_test(a_hundred_thousand_keys_survive_growth),
+        cmocka_unit_test(each_entry_is_walked_once),
         cmocka_unit_test(an_announced_number_of_keys_needs_no_growth),
         cmocka_unit_test(a_map_may_be_moved),
         cmocka_unit_test(an_empty_or_finished_map_finds_nothing),

@@ -1,0 +1,150 @@
+/* coreml_print.c - see coreml_print.h. */
+#include "coreml_print.h"
+#include "coreml_backend.h"
+#include "coreml_inspection.h"
+#include "files.h"
+#include "human_text.h"
+#include "printable_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The text of a program: the file itself, or that of a compiled model. NULL: path is neither. */
+static char *listing_of(const char *path)
+{
+    const size_t n = strlen(path);
+    if (n > 4 && strcmp(path + n - 4, ".mil") == 0)
+        return text_format("%s", path);
+    char *inside = path_join(path, "model.mil");
+    if (inside != NULL && path_is_file(inside))
+        return inside;
+    free(inside);
+    return NULL;
+}
+
+static model_status describe_listing(json_node *root, const char *path, struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(COREML_MAX_LISTING_BYTES);
+    struct coreml_listing listing = {.opset = NULL};
+    model_status status = file_read(path, COREML_MAX_LISTING_BYTES, &text, err);
+    if (status == MODEL_OK)
+        status = coreml_listing_parse(text.data != NULL ? text.data : "", text.size, path, &listing,
+                                      err);
+    if (status == MODEL_OK)
+        status = coreml_inspection_add_listing(root, &listing, err);
+    coreml_listing_finish(&listing);
+    buffer_finish(&text);
+    return status;
+}
+
+model_status coreml_describe(json_node *root, const struct archive *archive, const char *path,
+                             struct model_error *err)
+{
+    char *listing = archive == NULL ? listing_of(path) : NULL;
+    if (listing != NULL) {
+        model_status listed = describe_listing(root, listing, err);
+        free(listing);
+        return listed;
+    }
+    struct coreml_model *model = NULL;
+    model_status status = coreml_backend_open(archive, path, &model, err);
+    if (status == MODEL_OK)
+        status = coreml_inspection_add(root, model, err);
+    coreml_model_close(model);
+    return status;
+}
+
+static const char *text(const json_node *object, const char *key, char shown[PRINTABLE_TEXT_BYTES])
+{
+    return printable(json_string_or(json_member(object, key), ""), shown);
+}
+
+static void add_line(struct buffer *ret, const char *label, const json_node *object,
+                     const char *key)
+{
+    char shown[PRINTABLE_TEXT_BYTES];
+    if (text(object, key, shown)[0] != '\0')
+        (void)buffer_printf(ret, "%-12s  %s\n", label, shown);
+}
+
+/* "[1, 3, 224, 224]"; -1 is "?". */
+static void add_shape(struct buffer *ret, const json_node *shape)
+{
+    const char *between = "";
+    (void)buffer_append_text(ret, "[");
+    for (const json_node *item = json_first(shape); item != NULL; item = json_next(item)) {
+        const double size = json_number_or(item, 0);
+        (void)buffer_append_text(ret, between);
+        (void)(size < 0 ? buffer_append_text(ret, "?") : buffer_printf(ret, "%.0f", size));
+        between = ", ";
+    }
+    (void)buffer_append_text(ret, "]");
+}
+
+/* "input         image: image rgb [192, 192]". */
+static void add_features(struct buffer *ret, const char *label, const json_node *list)
+{
+    char name[PRINTABLE_TEXT_BYTES];
+    for (const json_node *item = json_first(list); item != NULL; item = json_next(item)) {
+        (void)buffer_printf(ret, "%-12s  %s: %s", label, text(item, "name", name),
+                            json_string_or(json_member(item, "type"), "?"));
+        const char *kind = json_string_or(json_member(item, "colors"),
+                                          json_string_or(json_member(item, "dtype"), NULL));
+        if (kind != NULL) {
+            (void)buffer_printf(ret, " %s ", kind);
+            add_shape(ret, json_member(item, "shape"));
+        }
+        if (json_member(item, "min") != NULL) {
+            (void)buffer_append_text(ret, ", from ");
+            add_shape(ret, json_member(item, "min"));
+            (void)buffer_append_text(ret, " to ");
+            add_shape(ret, json_member(item, "max"));
+        }
+        (void)buffer_append_text(
+            ret, json_bool_or(json_member(item, "optional"), false) ? ", optional\n" : "\n");
+    }
+}
+
+static void add_weights(struct buffer *ret, const json_node *weights)
+{
+    char size[HUMAN_TEXT_BYTES], shown[PRINTABLE_TEXT_BYTES];
+    (void)buffer_printf(
+        ret, "%-12s  %.0f, %s", "weights", json_number_or(json_member(weights, "count"), 0),
+        human_size((uint64_t)json_number_or(json_member(weights, "bytes"), 0), size));
+    const json_node *dtypes = json_member(weights, "dtypes");
+    for (const json_node *item = json_first(dtypes); item != NULL; item = json_next(item))
+        (void)buffer_printf(ret, "%s %s (%.0f)", item == json_first(dtypes) ? ":" : ",",
+                            printable(json_key(item), shown), json_number_or(item, 0));
+    (void)buffer_append_text(ret, "\n");
+}
+
+void coreml_text_of(const json_node *root, struct buffer *ret)
+{
+    char shown[PRINTABLE_TEXT_BYTES];
+    const json_node *metadata = json_member(root, "metadata");
+    add_line(ret, "path", root, "path");
+    (void)buffer_printf(ret, "%-12s  Core ML %s", "form", text(root, "kind", shown));
+    if (json_member(root, "specification_version") != NULL)
+        (void)buffer_printf(ret, ", specification %.0f",
+                            json_number_or(json_member(root, "specification_version"), 0));
+    (void)buffer_append_text(ret, "\n");
+    add_line(ret, "opset", root, "opset");
+    add_line(ret, "author", metadata, "author");
+    add_line(ret, "license", metadata, "license");
+    add_line(ret, "description", metadata, "description");
+    add_line(ret, "version", metadata, "version");
+    add_features(ret, "input", json_member(root, "inputs"));
+    add_features(ret, "output", json_member(root, "outputs"));
+    add_features(ret, "state", json_member(root, "states"));
+    if (json_number_or(json_member(root, "labels"), 0) > 0)
+        (void)buffer_printf(ret, "%-12s  %.0f\n", "labels",
+                            json_number_or(json_member(root, "labels"), 0));
+    if (json_member(root, "weights") != NULL)
+        add_weights(ret, json_member(root, "weights"));
+    (void)buffer_printf(ret, "%-12s  %.0f\n\n", "operations",
+                        json_number_or(json_member(root, "operations"), 0));
+    for (const json_node *item = json_first(json_member(root, "operators")); item != NULL;
+         item = json_next(item))
+        (void)buffer_printf(ret, "%-32s %8.0f\n", printable(json_key(item), shown),
+                            json_number_or(item, 0));
+}

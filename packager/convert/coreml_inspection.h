@@ -1,0 +1,20 @@
+/* coreml_inspection.h - what `pkgmgr inspect` tells of a Core ML model, as JSON. [any-thread] */
+#ifndef COREML_INSPECTION_H
+#define COREML_INSPECTION_H
+
+#include "coreml_listing.h"
+#include "coreml_model.h"
+#include "json_view.h"
+
+/* Adds to an object: "form": "coreml", "kind", "specification_version"[, "opset", "functions"], "inputs", "outputs",
+ * "states": [{"name", "type"[, "dtype", "shape", "min", "max", "colors", "optional"]}], "labels" (how many),
+ * "operations", "operators": {name: n}, "weights": {"count", "bytes", "dtypes": {name: elements}}, "metadata":
+ * {"author", "license", "description", "version"}. */
+model_status coreml_inspection_add(json_node *object, const struct coreml_model *model,
+                                   struct model_error *err);
+
+/* The same of a program that is there as text: "kind": "mlProgram text". */
+model_status coreml_inspection_add_listing(json_node *object, const struct coreml_listing *listing,
+                                           struct model_error *err);
+
+#endif

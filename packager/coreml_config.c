@@ -1,0 +1,178 @@
+/* coreml_config.c - see coreml_config.h. The files are blobs of the store already. */
+#include "coreml_config.h"
+#include "coreml_model.h"
+#include "coreml_package.h"
+#include "errors.h"
+#include "files.h"
+#include "json_view.h"
+#include "package_build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The container, "backends/coreml/model.mlpackage", of the first model; compiled ones last. 0: there is none. */
+static size_t find_container(const struct manifest *manifest, const char **ret)
+{
+    static const char suffix[] = "mlmodelc";
+    size_t n_found = 0;
+    bool is_compiled = false;
+    for (size_t i = 0; i < manifest->n_files; i++) {
+        const char *path = manifest->files[i].path;
+        const size_t n = strncmp(path, PACKAGE_COREML_FOLDER, strlen(PACKAGE_COREML_FOLDER)) == 0
+                             ? coreml_container_length(path)
+                             : 0;
+        if (n == 0 || (n_found > 0 && !is_compiled))
+            continue;
+        const bool compiled = n > sizeof suffix &&
+                              memcmp(path + n - sizeof suffix + 1, suffix, sizeof suffix - 1) == 0;
+        if (n_found > 0 && compiled)
+            continue;
+        *ret = path;
+        n_found = n;
+        is_compiled = compiled;
+    }
+    return n_found;
+}
+
+/* The blob of the model file in a container; NULL in *ret: it cannot be told. */
+static model_status find_model(const struct store *store, const struct manifest *manifest,
+                               const char *container, char **ret, struct model_error *err)
+{
+    char *inside = text_format("%s/Manifest.json", container), *blob = NULL, *root = NULL;
+    struct buffer text = BUFFER_INIT(COREML_MAX_MANIFEST_BYTES);
+    model_status status = inside != NULL ? manifest_blob_path(store, manifest, inside, &blob, err)
+                                         : error_no_memory(err, "a path");
+    free(inside);
+    if (status != MODEL_OK || blob == NULL)
+        return status != MODEL_OK ? status
+                                  : manifest_blob_path(store, manifest, container, ret, err);
+    if (file_read(blob, COREML_MAX_MANIFEST_BYTES, &text, NULL) == MODEL_OK && text.data != NULL)
+        (void)coreml_manifest_root(text.data, text.size, container, &root, NULL);
+    inside = root != NULL ? text_format("%s/Data/%s", container, root) : NULL;
+    if (inside != NULL)
+        status = manifest_blob_path(store, manifest, inside, ret, err);
+    buffer_finish(&text);
+    free(inside);
+    free(root);
+    free(blob);
+    return status;
+}
+
+static void add_labels(json_node *config, const char *path)
+{
+    struct coreml_model *model = NULL;
+    if (path == NULL || coreml_model_open(path, &model, NULL) != MODEL_OK)
+        return;
+    json_node *labels = model->n_labels > 0 ? json_add_object(config, "id2label") : NULL;
+    for (size_t i = 0; labels != NULL && i < model->n_labels; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof key, "%zu", i);
+        (void)json_add_string(labels, key, model->labels[i]);
+    }
+    coreml_model_close(model);
+}
+
+static model_status add_config(const struct store *store, const char *staging,
+                               struct manifest *manifest, const char *container,
+                               struct model_error *err)
+{
+    json_node *config = json_new_object();
+    char *path = NULL, *text = NULL;
+    (void)json_add_string(config, "model_type", "coreml");
+    (void)json_add_string(config, "coreml_model", container + strlen(PACKAGE_COREML_FOLDER));
+    model_status status = find_model(store, manifest, container, &path, err);
+    if (status == MODEL_OK) {
+        add_labels(config, path);
+        text = json_print(config, true);
+        status = text != NULL ? package_add_text(store, staging, manifest,
+                                                 PACKAGE_COREML_CONFIG_PATH, text, err)
+                              : error_no_memory(err, "a configuration");
+    }
+    free(text);
+    free(path);
+    json_free(config);
+    return status;
+}
+
+/* Whether config.json is all that there is of backends/cpu/. */
+static bool has_config_alone(const struct manifest *manifest)
+{
+    static const char folder[] = "backends/cpu/";
+    size_t n_files = 0;
+    for (size_t i = 0; i < manifest->n_files; i++)
+        n_files += strncmp(manifest->files[i].path, folder, sizeof folder - 1) == 0;
+    return n_files == 1 && manifest_find(manifest, PACKAGE_CONFIG_PATH) != NULL;
+}
+
+static void remove_file(struct manifest *manifest, const char *path)
+{
+    size_t i = 0;
+    while (i < manifest->n_files && strcmp(manifest->files[i].path, path) != 0)
+        i++;
+    if (i == manifest->n_files)
+        return;
+    free(manifest->files[i].path);
+    free(manifest->files[i].source);
+    manifest->n_files--;
+    memmove(&manifest->files[i], &manifest->files[i + 1],
+            (manifest->n_files - i) * sizeof *manifest->files);
+}
+
+static model_status move_config(struct manifest *manifest, struct model_error *err)
+{
+    const struct manifest_file *file = manifest_find(manifest, PACKAGE_CONFIG_PATH);
+    char sha256[SHA256_HEX_BYTES];
+    char *source = file->source != NULL ? text_format("%s", file->source) : NULL;
+    if (file->source != NULL && source == NULL)
+        return error_no_memory(err, "a path");
+    memcpy(sha256, file->sha256, sizeof sha256); /* adding moves the files */
+    model_status status =
+        manifest_add(manifest, PACKAGE_PLAIN_CONFIG_PATH, source, file->size_bytes, sha256, err);
+    if (status == MODEL_OK)
+        remove_file(manifest, PACKAGE_CONFIG_PATH);
+    free(source);
+    return status;
+}
+
+model_status coreml_config_add(const struct store *store, const char *staging,
+                               struct manifest *manifest, struct model_error *err)
+{
+    const char *path = NULL;
+    const size_t n = find_container(manifest, &path);
+    if (n == 0)
+        return MODEL_OK;
+    char *container = text_format("%.*s", (int)n, path);
+    if (container == NULL)
+        return error_no_memory(err, "a path");
+    model_status status = MODEL_OK;
+    if (manifest_find(manifest, PACKAGE_COREML_CONFIG_PATH) == NULL)
+        status = add_config(store, staging, manifest, container, err);
+    if (status == MODEL_OK && has_config_alone(manifest))
+        status = move_config(manifest, err);
+    free(container);
+    return status;
+}
+
+const char *coreml_config_path(const struct manifest *manifest)
+{
+    return manifest_find(manifest, PACKAGE_CONFIG_PATH) == NULL &&
+                   manifest_find(manifest, PACKAGE_COREML_CONFIG_PATH) != NULL
+               ? PACKAGE_COREML_CONFIG_PATH
+               : PACKAGE_CONFIG_PATH;
+}
+
+const char *coreml_plugin_path(const struct manifest *manifest)
+{
+    return strcmp(coreml_config_path(manifest), PACKAGE_CONFIG_PATH) == 0
+               ? PACKAGE_PLUGIN_PATH
+               : PACKAGE_COREML_PLUGIN_PATH;
+}
+
+const struct manifest_file *coreml_find_file(const struct manifest *manifest, const char *path)
+{
+    const struct manifest_file *file = manifest_find(manifest, path);
+    return file == NULL && strcmp(path, PACKAGE_CONFIG_PATH) == 0
+               ? manifest_find(manifest, PACKAGE_PLAIN_CONFIG_PATH)
+               : file;
+}

@@ -1,0 +1,172 @@
+/* coreml_model.c - see coreml_model.h. The file is mapped, copied into a tree of messages, and let go; views of the tree
+ * are made in an arena. */
+#include "coreml_build.h"
+#include "coreml_package.h"
+#include "coreml_scan.h"
+#include "coreml_tree.h"
+#include "errors.h"
+#include "files.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct opened {
+    struct coreml_model model; /* first: what the caller holds */
+    struct coreml_arena arena;
+    coreml_message *root;
+    struct coreml_blobs blobs;
+    char *path, *folder;
+};
+
+static model_status read_description(const struct coreml_build *build, const coreml_message *root,
+                                     struct coreml_model *model)
+{
+    const coreml_message *description = coreml_child(root, "description");
+    const coreml_message *metadata = coreml_child(description, "metadata");
+    model_status status = coreml_build_features(build, description, "input", &model->inputs);
+    if (status == MODEL_OK)
+        status = coreml_build_features(build, description, "output", &model->outputs);
+    if (status == MODEL_OK)
+        status = coreml_build_features(build, description, "state", &model->states);
+    model->predicted_label = coreml_text(description, "predictedFeatureName");
+    model->predicted_probabilities = coreml_text(description, "predictedProbabilitiesName");
+    model->default_function = coreml_text(description, "defaultFunctionName");
+    model->metadata = metadata;
+    model->author = coreml_text(metadata, "author");
+    model->license = coreml_text(metadata, "license");
+    model->description = coreml_text(metadata, "shortDescription");
+    model->model_version = coreml_text(metadata, "versionString");
+    return status;
+}
+
+/* Inputs and outputs of a model with several functions stand with the default one. */
+static model_status read_function_features(const struct coreml_build *build,
+                                           const coreml_message *root, struct coreml_model *model)
+{
+    const coreml_message *description = coreml_child(root, "description");
+    const char *wanted = model->default_function[0] != '\0' ? model->default_function : "main";
+    for (size_t i = 0; i < coreml_count(description, "functions"); i++) {
+        const coreml_message *function = coreml_child_at(description, "functions", i);
+        if (strcmp(coreml_text(function, "name"), wanted) != 0)
+            continue;
+        model_status status = coreml_build_features(build, function, "input", &model->inputs);
+        if (status == MODEL_OK)
+            status = coreml_build_features(build, function, "output", &model->outputs);
+        if (status == MODEL_OK)
+            status = coreml_build_features(build, function, "state", &model->states);
+        return status;
+    }
+    return MODEL_OK;
+}
+
+static model_status read_body(const struct coreml_build *build, const coreml_message *root,
+                              struct coreml_model *model)
+{
+    const coreml_message *body = coreml_chosen(root);
+    const char *kind = coreml_message_name(body);
+    model_status status = MODEL_OK;
+    if (strcmp(kind, "Program") == 0)
+        status = coreml_build_program(build, body, model->default_function, &model->program);
+    else if (strncmp(kind, "NeuralNetwork", strlen("NeuralNetwork")) == 0)
+        status = coreml_build_network(build, body, model, &model->network);
+    else
+        return MODEL_OK;
+    return status == MODEL_OK ? coreml_build_labels(build, body, model) : status;
+}
+
+static model_status read_model(const struct coreml_build *build, const coreml_message *root,
+                               struct coreml_model *model)
+{
+    const int64_t version = coreml_int(root, "specificationVersion");
+    const char *kind = coreml_choice(root);
+    if (version < 1 || kind == NULL)
+        return coreml_build_refuse(build, "no Core ML model: it has no %s",
+                                   version < 1 ? "specification version" : "body of a known kind");
+    if (version > COREML_MAX_VERSION)
+        return error_set(
+            build->err, MODEL_UNSUPPORTED,
+            "%.300s: specification version %lld, up to %d is read: convert the model for an "
+            "older deployment target",
+            build->what, (long long)version, COREML_MAX_VERSION);
+    model->version = (int32_t)version;
+    model->kind = kind;
+    model_status status = read_description(build, root, model);
+    if (status == MODEL_OK && model->inputs.n + model->outputs.n == 0)
+        status = read_function_features(build, root, model);
+    return status == MODEL_OK ? read_body(build, root, model) : status;
+}
+
+/* Everything but the path is set. blobs: NULL for bytes in memory. */
+static model_status parse(struct opened *opened, const uint8_t *data, size_t size_bytes,
+                          struct coreml_blobs *blobs, struct model_error *err)
+{
+    const struct coreml_build build = {
+        .arena = &opened->arena, .blobs = blobs, .what = opened->path, .err = err};
+    model_status status = coreml_tree_parse(data, size_bytes, opened->path, &opened->root, err);
+    opened->model.path = opened->path;
+    return status == MODEL_OK ? read_model(&build, opened->root, &opened->model) : status;
+}
+
+model_status coreml_model_parse(const uint8_t *data, size_t size_bytes, const char *what,
+                                struct coreml_model **ret, struct model_error *err)
+{
+    struct opened *opened = calloc(1, sizeof *opened);
+    model_status status = MODEL_OK;
+    if (opened == NULL || (opened->path = text_format("%s", what)) == NULL)
+        status = error_no_memory(err, what);
+    if (status == MODEL_OK)
+        status = parse(opened, data, size_bytes, NULL, err);
+    if (status == MODEL_OK)
+        *ret = &opened->model;
+    else
+        coreml_model_close((struct coreml_model *)opened);
+    return status;
+}
+
+/* The folder of a path: "." without one. */
+static char *folder_of(const char *path)
+{
+    const size_t n_bytes = (size_t)(path_base(path) - path);
+    return n_bytes == 0 ? text_format(".") : text_format("%.*s", (int)n_bytes, path);
+}
+
+static model_status open_file(struct opened *opened, struct model_error *err)
+{
+    struct file_map map = {.fd = -1};
+    opened->folder = folder_of(opened->path);
+    if (opened->folder == NULL)
+        return error_no_memory(err, "the model's path");
+    opened->blobs.folder = opened->folder;
+    model_status status = file_map_open(opened->path, &map, err);
+    if (status == MODEL_OK)
+        status = parse(opened, map.data, map.size_bytes, &opened->blobs, err);
+    file_map_close(&map);
+    return status;
+}
+
+model_status coreml_model_open(const char *path, struct coreml_model **ret, struct model_error *err)
+{
+    struct opened *opened = calloc(1, sizeof *opened);
+    model_status status =
+        opened != NULL ? coreml_locate(path, &opened->path, err) : error_no_memory(err, path);
+    if (status == MODEL_OK)
+        status = open_file(opened, err);
+    if (status == MODEL_OK)
+        *ret = &opened->model;
+    else
+        coreml_model_close((struct coreml_model *)opened);
+    return status;
+}
+
+void coreml_model_close(struct coreml_model *model)
+{
+    struct opened *opened = (struct opened *)model;
+    if (opened == NULL)
+        return;
+    coreml_blobs_finish(&opened->blobs);
+    coreml_tree_free(opened->root);
+    coreml_arena_finish(&opened->arena);
+    free(opened->folder);
+    free(opened->path);
+    free(opened);
+}

@@ -1,0 +1,91 @@
+/* coreml_model.h - a Core ML model, read and checked: a .mlmodel file, or a .mlpackage folder by its manifest.
+ *
+ *   coreml_model_open(path, &model, err);
+ *   model->network (layers; coreml_network.h) or model->program (operations; coreml_program.h)
+ *   coreml_model_close(model);
+ *
+ * Every pointer that is reached from a struct coreml_model lives until coreml_model_close(); nothing of it
+ * is written to after opening, so any thread may read. Weights of an ML Program are views into the mapped weight files,
+ * those of a network into the model's own memory: after closing, neither is there. Names are UTF-8, never NULL. What
+ * the file leaves out is 0, NULL or "".
+ *
+ * Follows Apple's published Core ML format (Model.proto and the containers around it). */
+#ifndef COREML_MODEL_H
+#define COREML_MODEL_H
+
+#include "coreml_message.h"
+#include "coreml_network.h"
+#include "coreml_program.h"
+
+#define COREML_MAX_VERSION 10 /* specificationVersion: the newest that is known */
+
+enum coreml_feature_kind {
+    COREML_FEATURE_NONE = 0, /* the file does not say */
+    COREML_FEATURE_INT64,
+    COREML_FEATURE_DOUBLE,
+    COREML_FEATURE_STRING,
+    COREML_FEATURE_IMAGE,
+    COREML_FEATURE_ARRAY,
+    COREML_FEATURE_DICTIONARY,
+    COREML_FEATURE_SEQUENCE,
+    COREML_FEATURE_STATE /* of an array */
+};
+
+enum coreml_color {
+    COREML_COLOR_NONE = 0,
+    COREML_GRAY = 10,
+    COREML_RGB = 20,
+    COREML_BGR = 30,
+    COREML_GRAY_F16 = 40
+};
+
+struct coreml_feature {
+    const char *name, *description;
+    enum coreml_feature_kind kind;
+    bool is_optional;
+    bool is_flexible; /* min and max say between what; of single permitted shapes the hull */
+    int32_t dtype; /* of an array: MODEL_F32, MODEL_F64, MODEL_F16, MODEL_I32, MODEL_I8; else 0 */
+    enum coreml_color color;       /* of an image */
+    uint32_t rank;                 /* of an image 2; an array may have no shape: 0 */
+    int64_t shape[MODEL_MAX_RANK]; /* of an image [height, width] */
+    int64_t min[MODEL_MAX_RANK], max[MODEL_MAX_RANK]; /* max -1: no bound */
+    const coreml_message *type;                       /* "FeatureType": what else is to be known */
+};
+
+struct coreml_features {
+    const struct coreml_feature *items; /* (n) */
+    size_t n;
+};
+
+struct coreml_model {
+    const char *path; /* of the model file, or what it was called */
+    int32_t version;  /* specificationVersion */
+    const char
+        *kind; /* "neuralNetworkClassifier", "mlProgram", "pipeline": the format's own words */
+    struct coreml_features inputs, outputs, states;
+    const char *predicted_label, *predicted_probabilities; /* names of outputs; "" */
+    const char *default_function;                          /* of an ML Program */
+    const char *author, *license, *description, *model_version;
+    const coreml_message *metadata; /* "Metadata" with userDefined; NULL */
+    /* Class labels: of a classifier network, or of a program's classify operation. Numbers are printed. */
+    const char *const *labels; /* (n_labels) */
+    size_t n_labels;
+    bool labels_are_numbers;
+    const struct coreml_network *network; /* one of these, or none for a kind that is only named */
+    const struct coreml_program *program;
+};
+
+/* MODEL_NOT_FOUND; MODEL_CORRUPT: "<path>: ..."; MODEL_UNSUPPORTED: a compiled model (.mlmodelc), a version over
+ * COREML_MAX_VERSION, too large. Missing weight files are no error yet: coreml_value_view() says it. */
+model_status coreml_model_open(const char *path, struct coreml_model **ret,
+                               struct model_error *err);
+/* The same of bytes in memory, without weight files; `what` names them. The bytes may go afterwards. */
+model_status coreml_model_parse(const uint8_t *data, size_t size_bytes, const char *what,
+                                struct coreml_model **ret, struct model_error *err);
+void coreml_model_close(struct coreml_model *model);
+
+/* By exact name; NULL. */
+const struct coreml_feature *coreml_features_find(const struct coreml_features *features,
+                                                  const char *name);
+
+#endif

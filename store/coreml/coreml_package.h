@@ -1,0 +1,28 @@
+/* coreml_package.h - the containers of Core ML models: which file of a path is the model. [any-thread] */
+#ifndef COREML_PACKAGE_H
+#define COREML_PACKAGE_H
+
+#include "modelhost.h"
+
+#include <stdbool.h>
+
+#define COREML_MAX_MANIFEST_BYTES ((size_t)1 << 20)
+
+/* Whether a path has the ending of a container: ".mlmodel" (a file), ".mlpackage", ".mlmodelc" (folders); any case. */
+bool coreml_is_model_path(const char *path);
+
+/* The length of the container in a file's path, "a/x.mlpackage" of "a/x.mlpackage/Data/y"; 0: it is in none. */
+size_t coreml_container_length(const char *path);
+
+/* The model file of a .mlmodel file or a folder with a Manifest.json, to be freed. MODEL_UNSUPPORTED: a compiled
+ * model. MODEL_CORRUPT: "<manifest>: ...". */
+model_status coreml_locate(const char *path, char **ret, struct model_error *err);
+
+/* The path of the first model in a folder (by name; compiled ones last), to be freed; MODEL_NOT_FOUND: it has none. */
+model_status coreml_find_in(const char *folder, char **ret, struct model_error *err);
+
+/* The root item's path below "Data/" in the text of a Manifest.json, to be freed; safe to join. `what` names it. Pure. */
+model_status coreml_manifest_root(const char *text, size_t size_bytes, const char *what, char **ret,
+                                  struct model_error *err);
+
+#endif

@@ -1,0 +1,129 @@
+/* test_coreml_blobs.c - weight.bin: every check of a blob's metadata, and which file a name may mean. */
+#include "coreml_blobs.h"
+#include "coreml_program.h"
+#include "errors.h"
+#include "in_folder.h"
+
+#define FILE_BYTES 256
+
+static void put(uint8_t *at, uint64_t value, unsigned n_bytes)
+{
+    for (unsigned i = 0; i < n_bytes; i++)
+        at[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* A file with one blob: metadata at 64, data at 128. Words that nobody has to write are noise. */
+static void make_file(uint8_t file[FILE_BYTES], uint32_t dtype, uint64_t size_bytes)
+{
+    memset(file, 0xab, FILE_BYTES);
+    put(file, 1, 4);
+    put(file + 4, 2, 4);
+    put(file + 64, 0xDEADBEEF, 4);
+    put(file + 68, dtype, 4);
+    put(file + 72, size_bytes, 8);
+    put(file + 80, 128, 8);
+}
+
+static model_status view(const uint8_t *file, uint64_t offset, int32_t dtype, uint64_t n,
+                         struct model_error *err)
+{
+    const uint8_t *data = NULL;
+    uint64_t size_bytes = 0;
+    model_status status =
+        coreml_blob_view(file, FILE_BYTES, offset, dtype, n, "w", &data, &size_bytes, err);
+    if (status == MODEL_OK) {
+        assert_ptr_equal(data, file + 128);
+        assert_true(size_bytes <= FILE_BYTES - 128);
+    }
+    return status;
+}
+
+static void gives_the_data_and_ignores_words_that_nobody_writes(void **state)
+{
+    (void)state;
+    uint8_t file[FILE_BYTES];
+    make_file(file, 2, 128);
+    assert_int_equal(coreml_blob_check_file(file, FILE_BYTES, "w", NULL), MODEL_OK);
+    assert_int_equal(view(file, 64, COREML_F32, 32, NULL), MODEL_OK);
+    make_file(file, 3, 7); /* a byte each */
+    assert_int_equal(view(file, 64, COREML_BOOL, 7, NULL), MODEL_OK);
+    make_file(file, 11, 2); /* uint4: three elements and four bits of padding, which are counted */
+    put(file + 88, 4, 8);
+    assert_int_equal(view(file, 64, COREML_U4, 3, NULL), MODEL_OK);
+}
+
+static void refuses_metadata_that_lies(void **state)
+{
+    (void)state;
+    uint8_t file[FILE_BYTES];
+    struct model_error err = MODEL_ERROR_INIT;
+    make_file(file, 2, 128);
+    assert_int_equal(view(file, 64, COREML_F16, 64, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message, "w: weights at 64: stored as type 2, the model says fp16");
+    assert_int_equal(view(file, 64, COREML_F32, 31, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message, "w: weights at 64: 128 bytes, 31 elements of fp32 are 124");
+    assert_int_equal(view(file, 64, COREML_F32, UINT64_MAX / 4, &err), MODEL_CORRUPT);
+    assert_int_equal(view(file, 65, COREML_F32, 32, &err), MODEL_CORRUPT);
+    assert_int_equal(view(file, 0, COREML_F32, 32, &err), MODEL_CORRUPT);
+    assert_int_equal(view(file, FILE_BYTES, COREML_F32, 32, &err), MODEL_CORRUPT);
+    assert_int_equal(view(file, UINT64_MAX - 63, COREML_F32, 32, &err), MODEL_CORRUPT);
+    assert_int_equal(view(file, 128, COREML_F32, 32, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message, "w: weights at 128: no metadata is there");
+    put(file + 80, 192, 8); /* half of it is outside */
+    assert_int_equal(view(file, 64, COREML_F32, 32, &err), MODEL_CORRUPT);
+    put(file + 80, UINT64_MAX - 63, 8);
+    assert_int_equal(view(file, 64, COREML_F32, 32, &err), MODEL_CORRUPT);
+    put(file + 80, 130, 8);
+    assert_int_equal(view(file, 64, COREML_F32, 32, &err), MODEL_CORRUPT);
+    make_file(file, 11, 2);
+    assert_int_equal(view(file, 64, COREML_U4, 3, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message,
+                        "w: weights at 64: the bits behind the last element are miscounted");
+}
+
+static void refuses_files_of_another_version(void **state)
+{
+    (void)state;
+    uint8_t file[FILE_BYTES];
+    struct model_error err = MODEL_ERROR_INIT;
+    make_file(file, 2, 128);
+    assert_int_equal(coreml_blob_check_file(file, 63, "w", &err), MODEL_CORRUPT);
+    put(file + 4, 1, 4);
+    assert_int_equal(coreml_blob_check_file(file, FILE_BYTES, "w", &err), MODEL_UNSUPPORTED);
+    put(file + 4, 3, 4);
+    assert_int_equal(coreml_blob_check_file(file, FILE_BYTES, "w", &err), MODEL_CORRUPT);
+}
+
+static void finds_files_below_the_model_only(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"weights.bin",        "/etc/passwd",  "@model_path/../w.bin",
+                                      "@model_path//w.bin", "@model_path/", ""};
+    uint8_t file[FILE_BYTES];
+    struct coreml_blobs blobs = {.folder = folder};
+    const struct coreml_blob_file *found = NULL, *again = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    make_file(file, 2, 128);
+    write_file(in_folder("w.bin"), file, sizeof file);
+    assert_int_equal(coreml_blobs_find(&blobs, "@model_path/w.bin", &found, &err), MODEL_OK);
+    assert_true(found->is_there);
+    assert_int_equal(found->map.size_bytes, FILE_BYTES);
+    assert_int_equal(coreml_blobs_find(&blobs, "@model_path/w.bin", &again, &err), MODEL_OK);
+    assert_ptr_equal(found, again);
+    assert_int_equal(coreml_blobs_find(&blobs, "@model_path/none.bin", &found, &err), MODEL_OK);
+    assert_false(found->is_there);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(coreml_blobs_find(&blobs, bad[i], &found, &err), MODEL_CORRUPT);
+    coreml_blobs_finish(&blobs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_the_data_and_ignores_words_that_nobody_writes),
+        cmocka_unit_test(refuses_metadata_that_lies),
+        cmocka_unit_test(refuses_files_of_another_version),
+        IN_FOLDER(finds_files_below_the_model_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -182,6 +182,16 @@ abi "$unpinned; s/^    int64_t deadline_ns;/    int64_t deadline_ns, more;/" 'di
 abi "$unpinned; s/MODEL_BUSY = 9/MODEL_BUSY = 99/" 'differs from'
 abi 's/^#define MODEL_ABI_MINOR 1/#define MODEL_ABI_MINOR 99/' 'no tests/abi/model_abi-1.99.abi'
 
+# ---- the bridge
+bridge=plugins/coreml-ane/bridge
+mkdir -p $bridge/declarations
+printf 'void later(void) __attribute__((availability(macos, introduced = 14.0)));\n' >$bridge/declarations/later.h
+plant bridge $bridge/x.m "'later' is only available on macOS 14.0" < <(
+    printf '#include <later.h>\nvoid f(void);\nvoid f(void) { later(); }\n'
+)
+plant bridge $bridge/x.m 'no object defines coreml_predict()' < <(printf 'int x;\n')
+rm -r $bridge
+
 # ---- scripts and manuals
 plant shell scripts/x.sh 'not executable' < <(printf '#!/bin/sh\nset -eu\n')
 plant shell scripts/x.sh "no 'set -u'" < <(printf '#!/bin/sh\ntrue\n')

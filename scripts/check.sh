@@ -18,6 +18,7 @@ texts       no machine paths, no unfinished notes, no stray white space
 tested      each source has a test of its name
 format      clang-format
 compile     clang with all warnings, each header alone, C++, portable kernels
+bridge      what drives Core ML compiles for macOS, to objects with all its functions
 symbols     libraries export what they promise and nothing else
 globals     plugins and kernels have no mutable globals
 abi         model_abi.h is what was released, every struct is pinned

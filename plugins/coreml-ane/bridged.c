@@ -1,0 +1,335 @@
+/* bridged.c - see bridged.h. What a bridge says is checked like a file: the schema against the model that was
+ * read, sizes by the host at each call. */
+#include "bridged.h"
+#include "coreml_ane.h"
+#include "coreml_cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+#endif
+
+static const struct {
+    const char *name;
+    int32_t units;
+} units_by_name[] = {{"cpuAndNeuralEngine", COREML_UNITS_CPU_AND_NEURAL_ENGINE},
+                     {"all", COREML_UNITS_ALL},
+                     {"cpuOnly", COREML_UNITS_CPU_ONLY},
+                     {"cpuAndGPU", COREML_UNITS_CPU_AND_GPU}};
+
+/* The bridge's sentence becomes ours. */
+static model_status take_error(const struct coreml_bridge *bridge, model_status status, char *text,
+                               struct model_error *err)
+{
+    const model_status result = kernels_fail(err, status, "Core ML: %.800s",
+                                             text != NULL ? text : "failed and did not say why");
+    bridge->free_string(text);
+    return result;
+}
+
+/* ---- configuration */
+
+model_status bridged_choice(const struct model_services *services, const char *backend_dir,
+                            const struct coreml_bridge *bridge, bool *ret_asked, bool *ret_only,
+                            struct model_error *err)
+{
+    const char *slash = strrchr(backend_dir, '/');
+    if (strcmp(slash != NULL ? slash + 1 : backend_dir, "coreml") != 0)
+        bridge = NULL; /* other backends may run in the host's own process */
+    struct config_reader reader = {services, err, MODEL_OK};
+    const char *executor = config_string(&reader, "coreml_executor", "");
+    if (reader.status != MODEL_OK)
+        return reader.status;
+    const bool only = strcmp(executor, "coreml") == 0;
+    if (!only && executor[0] != '\0' && strcmp(executor, "kernels") != 0)
+        return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                            "config.json: 'coreml_executor' is \"%.60s\", want \"coreml\" or "
+                            "\"kernels\"",
+                            executor);
+    if (only && bridge == NULL)
+        return kernels_fail(err, MODEL_UNSUPPORTED,
+                            "config.json wants Core ML, which is on macOS and in backends/coreml "
+                            "only; without 'coreml_executor' the model is computed here");
+    *ret_asked = bridge != NULL && (only || executor[0] == '\0');
+    *ret_only = only;
+    return MODEL_OK;
+}
+
+/* The row of units_by_name. */
+static model_status read_units(const struct model_services *services, size_t *ret,
+                               struct model_error *err)
+{
+    struct config_reader reader = {services, err, MODEL_OK};
+    const char *wanted = config_string(&reader, "compute_units", units_by_name[0].name);
+    if (reader.status != MODEL_OK)
+        return reader.status;
+    for (size_t i = 0; i < sizeof units_by_name / sizeof *units_by_name; i++)
+        if (strcmp(units_by_name[i].name, wanted) == 0) {
+            *ret = i;
+            return MODEL_OK;
+        }
+    return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                        "config.json: 'compute_units' is \"%.60s\", want \"cpuAndNeuralEngine\", "
+                        "\"all\", \"cpuOnly\" or \"cpuAndGPU\"",
+                        wanted);
+}
+
+/* ---- compiling */
+
+struct compiling {
+    const struct coreml_bridge *bridge;
+    const char *source;
+};
+
+static model_status compile(void *context, const char *target, struct model_error *err)
+{
+    const struct compiling *compiling = context;
+    char *path = NULL, *text = NULL;
+    const model_status status =
+        compiling->bridge->compile_model(compiling->source, target, &path, &text);
+    if (status != MODEL_OK)
+        return take_error(compiling->bridge, status, text, err);
+    compiling->bridge->free_string(path);
+    return MODEL_OK;
+}
+
+/* Into a folder of the system's. */
+static model_status compile_unkept(const struct coreml_bridge *bridge, const char *source,
+                                   char **ret, struct model_error *err)
+{
+    char *path = NULL, *text = NULL;
+    model_status status = bridge->compile_model(source, NULL, &path, &text);
+    if (status != MODEL_OK)
+        return take_error(bridge, status, text, err);
+    *ret = path != NULL ? strdup(path) : NULL;
+    bridge->free_string(path);
+    return *ret != NULL ? MODEL_OK : kernels_no_memory(err, "a path");
+}
+
+static model_status cache_key(const char *path, const char *units, char *ret,
+                              struct model_error *err)
+{
+    struct utsname system;
+    char platform[2 * sizeof system.sysname + 2];
+    if (uname(&system) != 0)
+        return kernels_fail(err, MODEL_IO, "the system does not say what it is");
+    (void)snprintf(platform, sizeof platform, "%s %s", system.sysname, system.machine);
+    char build[256];
+    (void)snprintf(build, sizeof build, "%s", system.version);
+#ifdef __APPLE__
+    size_t size_bytes = sizeof build;
+    if (sysctlbyname("kern.osversion", build, &size_bytes, NULL, 0) != 0)
+        return kernels_fail(err, MODEL_IO, "the system does not say its build");
+#endif
+    const struct coreml_cache_facts facts = {platform, build, units, "default", "declared"};
+    return coreml_cache_key(path, &facts, ret, err);
+}
+
+/* The path of the compiled model, to be freed. */
+static model_status compiled_path(const struct model_services *services,
+                                  const struct coreml_bridge *bridge, const char *path,
+                                  const char *units, char **ret, struct model_error *err)
+{
+    const struct compiled_models *kept =
+        services->get_extension(services->context, "compiled_models/1");
+    if (kept == NULL)
+        return compile_unkept(bridge, path, ret, err);
+    const struct coreml_cache cache = {kept->folder, kept->max_bytes};
+    struct compiling compiling = {bridge, path};
+    char key[COREML_CACHE_KEY_BYTES];
+    model_status status = cache_key(path, units, key, err);
+    if (status == MODEL_OK)
+        status = coreml_cache_get(&cache, key, compile, &compiling, ret, NULL, err);
+    return status;
+}
+
+/* ---- the schema */
+
+static bool is_sound(const struct coreml_port *port)
+{
+    if (port->name == NULL || port->name[0] == '\0' || port->rank > MODEL_MAX_RANK ||
+        (port->dtype != MODEL_F32 && port->dtype != MODEL_I32))
+        return false;
+    for (uint32_t i = 0; i < port->rank; i++)
+        if (port->min[i] < 1 || port->min[i] > port->max[i])
+            return false;
+    return true;
+}
+
+/* NULL: all of them are sound, and those of the file. */
+static const char *why_not(const struct coreml_port *ports, uint32_t n,
+                           const struct coreml_features *features)
+{
+    if (n == 0 || n > COREML_ANE_MAX_FEATURES || ports == NULL)
+        return "their number";
+    for (uint32_t i = 0; i < n; i++) {
+        if (!is_sound(&ports[i]))
+            return "a name, type or size";
+        if (features != NULL && coreml_features_find(features, ports[i].name) == NULL)
+            return "a name that the model does not have";
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(ports[i].name, ports[k].name) == 0)
+                return "a name that is there twice";
+    }
+    return NULL;
+}
+
+static model_status check_schema(const struct coreml_schema *schema,
+                                 const struct coreml_model *file, struct model_error *err)
+{
+    if (schema == NULL || !MODEL_HAS(struct coreml_schema, schema, n_outputs))
+        return kernels_fail(err, MODEL_CORRUPT, "Core ML: the schema is none of this version");
+    const char *why =
+        why_not(schema->inputs, schema->n_inputs, file != NULL ? &file->inputs : NULL);
+    if (why != NULL)
+        return kernels_fail(err, MODEL_CORRUPT, "Core ML: the schema's inputs are wrong: %s", why);
+    why = why_not(schema->outputs, schema->n_outputs, file != NULL ? &file->outputs : NULL);
+    if (why != NULL)
+        return kernels_fail(err, MODEL_CORRUPT, "Core ML: the schema's outputs are wrong: %s", why);
+    for (size_t i = 0; file != NULL && i < file->inputs.n; i++) {
+        bool is_there = file->inputs.items[i].is_optional;
+        for (uint32_t k = 0; k < schema->n_inputs && !is_there; k++)
+            is_there = strcmp(schema->inputs[k].name, file->inputs.items[i].name) == 0;
+        if (!is_there)
+            return kernels_fail(err, MODEL_CORRUPT,
+                                "Core ML: the schema lacks the model's input '%.100s'",
+                                file->inputs.items[i].name);
+    }
+    return MODEL_OK;
+}
+
+static void add_port(struct spec_list *list, const struct coreml_port *port, const char *name)
+{
+    struct model_dimension shape[MODEL_MAX_RANK];
+    char *names = kernels_allocate(list->kernels, MODEL_MAX_RANK * (strlen(name) + 4));
+    if (names == NULL) {
+        list->status = MODEL_OUT_OF_MEMORY;
+        return;
+    }
+    for (uint32_t i = 0; i < port->rank; i++) {
+        char *dimension = names + i * (strlen(name) + 4);
+        (void)snprintf(dimension, strlen(name) + 4, "%s_%u", name, (unsigned)i);
+        shape[i] = (struct model_dimension){port->min[i] < port->max[i] ? dimension : NULL,
+                                            port->min[i], port->max[i]};
+    }
+    spec_add(list, name, port->dtype,
+             (port->flags & COREML_PORT_OPTIONAL) != 0 ? MODEL_SPEC_OPTIONAL : 0, port->rank,
+             shape);
+}
+
+static model_status describe(struct coreml_ane *ane, const struct coreml_schema *schema,
+                             struct model_error *err)
+{
+    struct model_description *description = &ane->model.description;
+    struct spec_list in = {.kernels = ane->model.kernels}, out = in;
+    for (uint32_t i = 0; i < schema->n_inputs; i++)
+        add_port(&in, &schema->inputs[i], schema->inputs[i].name);
+    for (uint32_t i = 0; i < schema->n_outputs; i++)
+        add_port(&out, &schema->outputs[i], schema->outputs[i].name);
+    description->architecture = "CoreML";
+    const model_status status = spec_describe(&in, &out, description, err);
+    description->max_batch = 1;
+    description->accelerator_share = ane->bridged.plan.neural_engine_share;
+    if (ane->bridged.plan.n_neural_engine > 0)
+        description->device = "npu";
+    else if (ane->bridged.plan.n_gpu > 0)
+        description->device = "gpu";
+    return status;
+}
+
+/* ---- loading and running */
+
+static model_status run(struct model_instance *self, const struct model_call *call,
+                        struct model_error *err)
+{
+    const struct plugin_instance *instance = (const struct plugin_instance *)self;
+    const struct bridged *bridged = &((const struct coreml_ane *)instance->model)->bridged;
+    char *text = NULL;
+    const model_status status = bridged->bridge->predict(bridged->handle, call, err, &text);
+    /* without a text the host's own function has failed, and has said why */
+    return status != MODEL_OK && text != NULL ? take_error(bridged->bridge, status, text, err)
+                                              : status;
+}
+
+static model_status load(struct bridged *bridged, const char *path,
+                         const struct coreml_load_options *options, struct model_error *err)
+{
+    char *text = NULL;
+    model_status status = bridged->bridge->load_model(path, options, &bridged->handle, &text);
+    if (status != MODEL_OK)
+        return take_error(bridged->bridge, status, text, err);
+    struct coreml_plan_counts plan = {.struct_size = sizeof plan};
+    status = bridged->bridge->plan(path, options, &plan, &text);
+    if (status != MODEL_OK) {
+        bridged->bridge->free_string(text); /* an older system; nothing depends on it */
+        return MODEL_OK;
+    }
+    const bool is_share = plan.neural_engine_share >= 0 && plan.neural_engine_share <= 1;
+    if (is_share)
+        bridged->plan = plan;
+    return MODEL_OK;
+}
+
+static uint32_t find_bgr(const struct coreml_model *file, const char **names)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; file != NULL && i < file->inputs.n && n < COREML_ANE_MAX_FEATURES; i++)
+        if (file->inputs.items[i].color == COREML_BGR)
+            names[n++] = file->inputs.items[i].name;
+    return n;
+}
+
+static model_status open_handle(struct coreml_ane *ane, const char *path,
+                                const struct coreml_model *file, struct model_error *err)
+{
+    const struct model_services *services = kernels_services(ane->model.kernels);
+    const char *bgr[COREML_ANE_MAX_FEATURES];
+    size_t units = 0;
+    char *compiled = NULL;
+    model_status status = read_units(services, &units, err);
+    if (status == MODEL_OK && file != NULL)
+        status = compiled_path(services, ane->bridged.bridge, path, units_by_name[units].name,
+                               &compiled, err);
+    const struct coreml_load_options options = {.struct_size = sizeof options,
+                                                .units = units_by_name[units].units,
+                                                .bgr_inputs = bgr,
+                                                .n_bgr_inputs = find_bgr(file, bgr)};
+    if (status == MODEL_OK)
+        status = load(&ane->bridged, compiled != NULL ? compiled : path, &options, err);
+    free(compiled);
+    return status;
+}
+
+model_status bridged_build(struct coreml_ane *ane, const struct coreml_bridge *bridge,
+                           const char *path, const struct coreml_model *file,
+                           struct model_error *err)
+{
+    const struct coreml_schema *schema = NULL;
+    char *text = NULL;
+    ane->bridged = (struct bridged){.bridge = bridge};
+    model_status status = open_handle(ane, path, file, err);
+    if (status == MODEL_OK) {
+        status = bridge->model_schema(ane->bridged.handle, &schema, &text);
+        if (status != MODEL_OK)
+            status = take_error(bridge, status, text, err);
+    }
+    if (status == MODEL_OK)
+        status = check_schema(schema, file, err);
+    if (status == MODEL_OK)
+        status = describe(ane, schema, err);
+    if (status == MODEL_OK)
+        ane->model.run = run;
+    else
+        bridged_finish(&ane->bridged);
+    return status;
+}
+
+void bridged_finish(struct bridged *bridged)
+{
+    if (bridged->bridge != NULL)
+        bridged->bridge->free_model(bridged->handle);
+    *bridged = (struct bridged){.bridge = NULL};
+}

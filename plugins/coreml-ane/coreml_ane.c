@@ -1,0 +1,231 @@
+/* coreml_ane.c - finds the model beside the plugin, describes it, runs it; see coreml_ane.h. Core ML, where it is, is
+ * driven by bridged.c; the rest here is for the graph. */
+#include "coreml_ane.h"
+
+#include <stdio.h>
+#include <string.h>
+
+MODEL_PLUGIN_NOTE("coreml-ane", "1.0.0", "coreml");
+
+#define PATH_BYTES 4096
+
+/* A path below the backend's folder: no way up, and not absolute. */
+static bool is_below(const char *path)
+{
+    if (path[0] == '\0' || path[0] == '/')
+        return false;
+    for (const char *part = path; part != NULL; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (part[0] == '.' && part[1] == '.' && (part[2] == '/' || part[2] == '\0'))
+            return false;
+    }
+    return true;
+}
+
+static bool is_compiled(const char *path)
+{
+    const size_t n = strlen(path), n_end = strlen(".mlmodelc");
+    return n > n_end && strcmp(path + n - n_end, ".mlmodelc") == 0;
+}
+
+/* The model that config.json names, else model.mlpackage, else model.mlmodel, in backend_dir. *ret stays NULL for a
+ * compiled one, when that is of use. */
+static model_status open_model(const struct model_services *services, const char *backend_dir,
+                               bool takes_compiled, char path[PATH_BYTES],
+                               struct coreml_model **ret, struct model_error *err)
+{
+    struct config_reader reader = {services, err, MODEL_OK};
+    const char *names[] = {config_string(&reader, "coreml_model", NULL), "model.mlpackage",
+                           "model.mlmodel"};
+    const size_t first = names[0] == NULL ? 1 : 0, end = names[0] == NULL ? 3 : 1;
+    model_status status = MODEL_NOT_FOUND;
+    if (reader.status != MODEL_OK)
+        return reader.status;
+    for (size_t i = first; i < end && status == MODEL_NOT_FOUND; i++) {
+        const int n = snprintf(path, PATH_BYTES, "%s/%s", backend_dir, names[i]);
+        if (n < 0 || (size_t)n >= PATH_BYTES || !is_below(names[i]))
+            return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                                "config.json: 'coreml_model' is \"%.100s\", want a path below its "
+                                "folder",
+                                names[i]);
+        status = coreml_model_open(path, ret, err);
+        if (status == MODEL_UNSUPPORTED && takes_compiled && is_compiled(path))
+            return MODEL_OK;
+    }
+    /* Of what is not found the host thinks that it is the weights, and says so. */
+    if (status == MODEL_NOT_FOUND)
+        return kernels_fail(err, MODEL_CORRUPT, "no %.100s beside config.json",
+                            names[0] != NULL ? names[0] : "model.mlpackage and no model.mlmodel");
+    return status;
+}
+
+static void add_feature(struct spec_list *list, const struct ane_feature *feature)
+{
+    struct model_dimension shape[MODEL_MAX_RANK];
+    for (uint32_t i = 0; i < feature->shape.rank; i++)
+        shape[i] = (struct model_dimension){NULL, feature->shape.size[i], feature->shape.size[i]};
+    spec_add(list, feature->name, feature->dtype, 0, feature->shape.rank, shape);
+}
+
+static model_status describe(struct coreml_ane *ane, struct model_error *err)
+{
+    struct model_description *description = &ane->model.description;
+    struct spec_list in = {.kernels = ane->model.kernels}, out = in;
+    for (uint32_t i = 0; i < ane->n_inputs; i++)
+        add_feature(&in, &ane->inputs[i]);
+    for (uint32_t i = 0; i < ane->n_outputs; i++)
+        add_feature(&out, &ane->outputs[i]);
+    description->instance_bytes = graph_run_bytes(ane->graph);
+    const model_status status = spec_describe(&in, &out, description, err);
+    description->max_batch = 1;
+    return status;
+}
+
+/* By the kernels. */
+static model_status build_graph(struct coreml_ane *ane, const struct coreml_model *file,
+                                struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    if (file->network == NULL && file->program == NULL)
+        status = kernels_fail(err, MODEL_UNSUPPORTED,
+                              "a Core ML model of kind '%.60s' is not computed here, want a neural "
+                              "network or a program",
+                              file->kind);
+    else
+        status = file->network != NULL ? translate_network(ane, file, err)
+                                       : translate_program(ane, file, err);
+    ane->model.description.architecture =
+        file->network != NULL ? "CoreMLNeuralNetwork" : "CoreMLProgram";
+    if (status == MODEL_OK)
+        status = graph_finish(ane->graph, err);
+    return status == MODEL_OK ? describe(ane, err) : status;
+}
+
+/* By Core ML where it is asked for, and by the kernels when that fails and may. */
+static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
+                                struct model_error *err)
+{
+    const struct model_services *services = kernels_services(ane->model.kernels);
+    const struct coreml_bridge *bridge = coreml_bridge_linked();
+    struct coreml_model *file = NULL;
+    char path[PATH_BYTES];
+    bool asked = false, only = false;
+    model_status status = bridged_choice(services, backend_dir, bridge, &asked, &only, err);
+    if (status == MODEL_OK)
+        status = open_model(services, backend_dir, asked, path, &file, err);
+    if (status != MODEL_OK)
+        return status;
+    if (asked) {
+        status = bridged_build(ane, bridge, path, file, err);
+        if (status == MODEL_OK || only || file == NULL) {
+            coreml_model_close(file);
+            return status;
+        }
+        char line[MODEL_ERROR_BYTES];
+        (void)snprintf(line, sizeof line, "%.900s; the kernels compute instead", err->message);
+        services->log(services->context, MODEL_LOG_WARN, line);
+        err->message[0] = '\0';
+    }
+    status = build_graph(ane, file, err);
+    coreml_model_close(file);
+    return status;
+}
+
+/* Positions are whole numbers already. */
+static void to_integers(float *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float x = numbers[i];
+        const int32_t whole = x >= 2147483648.0f    ? INT32_MAX
+                              : x <= -2147483648.0f ? INT32_MIN
+                              : x == x              ? (int32_t)x
+                                                    : 0;
+        memcpy(&numbers[i], &whole, sizeof whole);
+    }
+}
+
+/* The memory of each wanted output; NULL for the others. */
+static model_status take_outputs(const struct coreml_ane *ane, const struct model_call *call,
+                                 float **data, struct model_error *err)
+{
+    for (uint32_t i = 0; i < call->n_outputs; i++)
+        for (uint32_t k = 0; k < ane->n_outputs; k++) {
+            const struct ane_feature *output = &ane->outputs[k];
+            if (strcmp(call->outputs[i]->name, output->name) != 0)
+                continue;
+            const model_status status = call->allocate_output(
+                call->context, i, output->dtype, output->shape.rank, output->shape.size, err);
+            if (status != MODEL_OK)
+                return status;
+            data[k] = call->outputs[i]->data;
+        }
+    return MODEL_OK;
+}
+
+static model_status run(struct model_instance *self, const struct model_call *call,
+                        struct model_error *err)
+{
+    const struct plugin_instance *instance = (const struct plugin_instance *)self;
+    const struct coreml_ane *ane = (const struct coreml_ane *)instance->model;
+    const float *inputs[COREML_ANE_MAX_FEATURES];
+    float *outputs[COREML_ANE_MAX_FEATURES] = {NULL};
+    for (uint32_t i = 0; i < ane->n_inputs; i++)
+        inputs[i] = call_input(call, ane->inputs[i].name)->data;
+    model_status status = take_outputs(ane, call, outputs, err);
+    if (status != MODEL_OK)
+        return status;
+    linear_runner_begin(instance->runner, call->cancel, err);
+    status = graph_run(ane->graph, instance->runner, call->cancel, inputs, outputs, err);
+    for (uint32_t i = 0; i < ane->n_outputs && status == MODEL_OK; i++)
+        if (outputs[i] != NULL && ane->outputs[i].dtype == MODEL_I32)
+            to_integers(outputs[i], graph_shape_size(&ane->outputs[i].shape));
+    return status;
+}
+
+/* What building needs beyond the plugin_model: there is no other way in. */
+struct building {
+    struct graph_services services; /* first: kernels are made with its table */
+    const char *backend_dir;
+};
+
+static model_status build(struct plugin_model *model, struct model_error *err)
+{
+    struct coreml_ane *ane = (struct coreml_ane *)model;
+    struct building *building = kernels_services(model->kernels)->context;
+    ane->services = &building->services;
+    ane->graph = graph_create(model->kernels);
+    if (ane->graph == NULL)
+        return kernels_no_memory(err, "a graph");
+    building->services.graph = ane->graph;
+    model->run = run;
+    return build_model(ane, building->backend_dir, err);
+}
+
+static void destroy(struct model *self)
+{
+    struct coreml_ane *ane = (struct coreml_ane *)self;
+    struct graph_services *services = ane->services;
+    const struct model_services *host = services->host;
+    bridged_finish(&ane->bridged);
+    kernels_destroy(ane->model.kernels);
+    host->release(host->context, services);
+}
+
+model_status create_model(const struct model_services *services,
+                          const struct model_create_args *args, struct model **ret,
+                          struct model_error *err)
+{
+    struct building *building = services->allocate(services->context, sizeof *building);
+    if (building == NULL)
+        return kernels_no_memory(err, "the model");
+    graph_services_init(&building->services, services);
+    building->backend_dir = args->backend_dir;
+    const model_status status = plugin_model_create(&building->services.table, args,
+                                                    sizeof(struct coreml_ane), build, ret, err);
+    if (status != MODEL_OK) {
+        services->release(services->context, building);
+        return status;
+    }
+    (*ret)->destroy = destroy;
+    return MODEL_OK;
+}

@@ -1,0 +1,275 @@
+/* program_windows.c - what slides over maps: conv, conv_transpose, pools, pad; and batch_norm, which is by channel; see
+ * program.h. Maps of one dimension are maps of height 1. */
+#include "program.h"
+
+#include <string.h>
+
+/* [n, c, w] as [n, c, 1, w], [n, c, h, w] as it is. */
+static uint32_t widen(struct program *p, uint32_t x)
+{
+    const struct graph_shape shape = shape_of(p, x);
+    if (shape.rank != 3)
+        return x;
+    return program_reshape(
+        p, x, &(struct graph_shape){4, {shape.size[0], shape.size[1], 1, shape.size[2]}});
+}
+
+static uint32_t narrow(struct program *p, uint32_t x, uint32_t rank)
+{
+    const struct graph_shape shape = shape_of(p, x);
+    if (rank != 3)
+        return x;
+    return program_reshape(p, x,
+                           &(struct graph_shape){3, {shape.size[0], shape.size[1], shape.size[3]}});
+}
+
+/* A number for each axis of the map. */
+static void read_axes(struct program *p, const char *name, uint32_t n_axes, int64_t ret[2])
+{
+    int64_t numbers[PROGRAM_MAX_INTS];
+    size_t n;
+    ret[0] = ret[1] = 1;
+    if (!program_ints(p, name, numbers, &n))
+        return;
+    if (n != n_axes)
+        program_fail(p, "with windows of another number of dimensions");
+    for (uint32_t i = 0; i < n_axes && i < n; i++)
+        ret[2 - n_axes + i] = numbers[i];
+}
+
+static void same_padding(struct graph_window *window, const struct graph_shape *map, uint32_t axis,
+                         bool lower)
+{
+    const int64_t in = map->size[1 + axis],
+                  stride = window->stride[axis] < 1 ? 1 : window->stride[axis];
+    const int64_t limit = MAP_MAX_SIZE;
+    if (window->kernel[axis] < 1 || window->kernel[axis] > limit || window->dilation[axis] < 1 ||
+        window->dilation[axis] > limit || stride > limit)
+        return; /* refused when it is added */
+    const int64_t span = (window->kernel[axis] - 1) * window->dilation[axis] + 1;
+    const int64_t total = ((in + stride - 1) / stride - 1) * stride + span - in;
+    const int64_t few = total > 0 ? total / 2 : 0, many = total > 0 ? total - few : 0;
+    window->begin[axis] = lower ? many : few;
+    window->end[axis] = lower ? few : many;
+}
+
+/* Strides, dilations and padding over a map. */
+static void read_window(struct program *p, uint32_t n_axes, const struct graph_shape *map,
+                        struct graph_window *window)
+{
+    const char *type = program_text(p, "pad_type", "valid");
+    int64_t pad[PROGRAM_MAX_INTS];
+    size_t n;
+    read_axes(p, "strides", n_axes, window->stride);
+    read_axes(p, "dilations", n_axes, window->dilation);
+    if (strncmp(type, "same", 4) == 0) {
+        for (uint32_t axis = 2 - n_axes; axis < 2; axis++)
+            same_padding(window, map, axis, strcmp(type, "same_lower") == 0);
+    } else if (strcmp(type, "custom") == 0 && program_ints(p, "pad", pad, &n)) {
+        if (n != 2 * (size_t)n_axes)
+            program_fail(p, "with a pad of another number of dimensions");
+        for (uint32_t i = 0; i < n_axes && 2 * i + 1 < n; i++) {
+            window->begin[2 - n_axes + i] = pad[2 * i];
+            window->end[2 - n_axes + i] = pad[2 * i + 1];
+        }
+    }
+}
+
+/* The map of x, whose dimensions besides two are those that windows move along: 1 or 2 of them. */
+static uint32_t read_map(struct program *p, uint32_t *ret_axes)
+{
+    const uint32_t x = program_input(p, "x"), rank = shape_of(p, x).rank;
+    *ret_axes = rank == 3 ? 1 : 2;
+    if (rank != 3 && rank != 4)
+        program_fail(p, "of a value of other than three or four dimensions");
+    return p->builder.status == MODEL_OK ? to_map(p, widen(p, x)) : GRAPH_NONE;
+}
+
+static uint32_t read_weight(struct program *p, struct graph_window *window)
+{
+    const uint32_t weight = widen(p, program_input(p, "weight"));
+    const struct graph_shape shape = shape_of(p, weight);
+    if (p->builder.status == MODEL_OK && shape.rank == 4 &&
+        p->builder.graph->values[weight].constant != NULL &&
+        (p->depth == 0 || program_work(p, graph_shape_size(&shape) >> 8))) {
+        window->kernel[0] = shape.size[2];
+        window->kernel[1] = shape.size[3];
+        return weight;
+    }
+    program_fail(p, "whose weights are not constant, or not of four dimensions");
+    return GRAPH_NONE;
+}
+
+static void translate_conv(struct program *p)
+{
+    uint32_t n_axes;
+    struct graph_attributes a = {.conv = {.groups = program_int(p, "groups", 1)}};
+    const uint32_t map = read_map(p, &n_axes), weight = read_weight(p, &a.conv.window);
+    const struct graph_shape shape = shape_of(p, map);
+    read_window(p, n_axes, &shape, &a.conv.window);
+    const uint32_t inputs[] = {map, weight, program_optional(p, "bias")};
+    p->outputs[0] =
+        narrow(p, from_map(p, graph_add(&p->builder, GRAPH_CONV, 3, inputs, &a)), n_axes + 2);
+}
+
+/* Of a transposed one the padding is what is cut off its result. */
+static void cut_transposed(struct program *p, uint32_t n_axes, const struct graph_shape *map,
+                           struct graph_window *w)
+{
+    int64_t wanted[PROGRAM_MAX_INTS];
+    size_t n;
+    const bool same = strncmp(program_text(p, "pad_type", "valid"), "same", 4) == 0;
+    const bool given = program_ints(p, "output_shape", wanted, &n) && n == (size_t)n_axes + 2;
+    for (uint32_t axis = 2 - n_axes; axis < 2 && (same || given); axis++) {
+        const int64_t in = map->size[1 + axis], stride = w->stride[axis];
+        if (stride < 1 || stride > MAP_MAX_SIZE / in || w->kernel[axis] > MAP_MAX_SIZE)
+            return; /* refused when it is added */
+        const int64_t full = (in - 1) * stride + w->kernel[axis];
+        const int64_t cut = full - (given ? wanted[axis + n_axes] : in * stride);
+        w->begin[axis] = cut / 2;
+        w->end[axis] = cut - cut / 2;
+    }
+}
+
+static void translate_conv_transpose(struct program *p)
+{
+    uint32_t n_axes;
+    struct graph_attributes a = {
+        .conv = {.groups = program_int(p, "groups", 1), .transposed = true}};
+    const uint32_t map = read_map(p, &n_axes), weight = read_weight(p, &a.conv.window);
+    const struct graph_shape shape = shape_of(p, map);
+    read_window(p, n_axes, &shape, &a.conv.window);
+    if (p->builder.status == MODEL_OK)
+        cut_transposed(p, n_axes, &shape, &a.conv.window);
+    const uint32_t inputs[] = {map, weight, program_optional(p, "bias")};
+    p->outputs[0] =
+        narrow(p, from_map(p, graph_add(&p->builder, GRAPH_CONV, 3, inputs, &a)), n_axes + 2);
+}
+
+static void pool(struct program *p, enum graph_pool mode)
+{
+    uint32_t n_axes;
+    struct graph_attributes a = {.pool = {.mode = mode}};
+    const uint32_t map = read_map(p, &n_axes);
+    const struct graph_shape shape = shape_of(p, map);
+    struct graph_window *w = &a.pool.window;
+    read_axes(p, "kernel_sizes", n_axes, w->kernel);
+    read_window(p, n_axes, &shape, w);
+    if (program_bool(p, "ceil_mode", false))
+        for (uint32_t axis = 2 - n_axes; axis < 2 && p->builder.status == MODEL_OK; axis++) {
+            const int64_t rest =
+                w->stride[axis] < 1 || shape.size[1 + axis] < w->kernel[axis]
+                    ? 0
+                    : (shape.size[1 + axis] + w->begin[axis] + w->end[axis] - w->kernel[axis]) %
+                          w->stride[axis];
+            if (rest != 0)
+                program_fail(p, "in ceil_mode with a window that hangs over");
+        }
+    a.pool.inside_only =
+        mode == POOL_AVERAGE && program_bool(p, "exclude_padding_from_average", false);
+    p->outputs[0] =
+        narrow(p, from_map(p, graph_add(&p->builder, GRAPH_POOL, 1, &map, &a)), n_axes + 2);
+}
+
+static void translate_max_pool(struct program *p)
+{
+    pool(p, POOL_MAX);
+}
+
+static void translate_avg_pool(struct program *p)
+{
+    pool(p, POOL_AVERAGE);
+}
+
+static void translate_l2_pool(struct program *p)
+{
+    pool(p, POOL_L2);
+}
+
+static void translate_batch_norm(struct program *p)
+{
+    uint32_t n_axes;
+    const uint32_t map = read_map(p, &n_axes);
+    const struct graph_shape shape = shape_of(p, map);
+    const uint32_t gamma = program_optional(p, "gamma"), beta = program_optional(p, "beta");
+    const struct graph_attributes a = {.norm = {.eps = (double)program_float(p, "epsilon", 1e-5f)}};
+    if (p->builder.status != MODEL_OK)
+        return;
+    const size_t n = (size_t)shape.size[3];
+    if (n > PROGRAM_MAX_INTS && (gamma == GRAPH_NONE || beta == GRAPH_NONE)) {
+        program_fail(p, "without gamma and beta"); /* they would not be constant yet */
+        return;
+    }
+    const uint32_t inputs[] = {map, gamma != GRAPH_NONE ? gamma : program_vector(p, n, 1),
+                               beta != GRAPH_NONE ? beta : program_vector(p, n, 0),
+                               program_input(p, "mean"), program_input(p, "variance")};
+    p->outputs[0] =
+        narrow(p, from_map(p, graph_add(&p->builder, GRAPH_NORM, 5, inputs, &a)), n_axes + 2);
+}
+
+/* ---- pad: of the last dimensions, the first of them first */
+
+/* n times `value` before or behind x along `axis`. */
+static uint32_t add_edge(struct program *p, uint32_t x, uint32_t axis, int64_t n, float value,
+                         bool before)
+{
+    struct graph_shape shape = shape_of(p, x);
+    if (n == 0 || p->builder.status != MODEL_OK)
+        return x;
+    shape.size[axis] = n;
+    const uint32_t edge = program_broadcast(p, graph_add_scalar(&p->builder, value), &shape);
+    return program_concat(p, 2, before ? (uint32_t[]){edge, x} : (uint32_t[]){x, edge}, axis);
+}
+
+static bool pads_map(const int64_t *pad, size_t n)
+{
+    for (size_t i = 0; i + 4 < n; i++)
+        if (pad[i] != 0)
+            return false;
+    return n >= 4;
+}
+
+static void translate_pad(struct program *p)
+{
+    int64_t pad[PROGRAM_MAX_INTS];
+    size_t n;
+    uint32_t x = program_input(p, "x");
+    const uint32_t rank = shape_of(p, x).rank;
+    const char *mode = program_text(p, "mode", "constant");
+    const float value = program_float(p, "constant_val", 0);
+    if (!program_ints(p, "pad", pad, &n) || n % 2 != 0 || n / 2 > rank) {
+        program_fail(p, "with a pad that its value does not have");
+        return;
+    }
+    if (rank == 4 && pads_map(pad, n)) {
+        struct graph_attributes a = {.pad = {.begin = {pad[n - 4], pad[n - 2]},
+                                             .end = {pad[n - 3], pad[n - 1]},
+                                             .value = value}};
+        a.pad.mode = strcmp(mode, "reflect") == 0     ? PAD_REFLECT
+                     : strcmp(mode, "replicate") == 0 ? PAD_REPLICATE
+                                                      : PAD_CONSTANT;
+        const uint32_t map = to_map(p, x);
+        p->outputs[0] = from_map(p, graph_add(&p->builder, GRAPH_PAD, 1, &map, &a));
+        return;
+    }
+    if (strcmp(mode, "constant") != 0)
+        program_fail(p, "that reflects or repeats other than maps");
+    for (uint32_t i = 0; i < n / 2; i++) {
+        const uint32_t axis = rank - (uint32_t)(n / 2) + i;
+        x = add_edge(p, x, axis, pad[2 * i], value, true);
+        x = add_edge(p, x, axis, pad[2 * i + 1], value, false);
+    }
+    p->outputs[0] = x;
+}
+
+bool translate_program_windows(struct program *p)
+{
+    static const struct program_row rows[] = {{"conv", translate_conv},
+                                              {"conv_transpose", translate_conv_transpose},
+                                              {"max_pool", translate_max_pool},
+                                              {"avg_pool", translate_avg_pool},
+                                              {"l2_pool", translate_l2_pool},
+                                              {"batch_norm", translate_batch_norm},
+                                              {"pad", translate_pad}};
+    return program_find(p, rows, sizeof rows / sizeof *rows);
+}

@@ -1,0 +1,201 @@
+/* translate_program.c - an ML Program's main function as a graph, and its inputs and outputs as callers see them;
+ * see program.h. */
+#include "program.h"
+
+#include "blob_names.h"
+#include "coreml_constexpr.h"
+
+#include <string.h>
+
+#define MAX_NAME 63 /* bytes of an operation's name that sentences have */
+#define SMALL_NUMBERS                                                                              \
+    64 /* constants of so many are made where they stand, larger ones where they are read */
+
+/* A copy of the file's text, which is closed before the graph is. */
+static const char *keep(struct program *p, const char *text, size_t max)
+{
+    size_t length = strnlen(text, max + 1);
+    char *copy = NULL;
+    for (; length > max || (length < max + 1 && ((uint8_t)text[length] & 0xC0) == 0x80);)
+        length--; /* not within a letter */
+    if (p->builder.status == MODEL_OK)
+        copy = kernels_allocate(p->builder.graph->kernels, length + 1);
+    if (copy == NULL) {
+        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for its name");
+        return "";
+    }
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+static void translate_constexpr(struct program *p)
+{
+    const struct coreml_type *type = &p->operation->outputs[0].type;
+    struct graph_shape shape = {.rank = type->rank};
+    uint64_t n = 1;
+    float *data = NULL;
+    for (uint32_t i = 0; i < type->rank; i++) {
+        shape.size[i] = type->shape[i];
+        n = type->shape[i] < 1 || (uint64_t)type->shape[i] > (uint64_t)MAP_MAX_SIZE / n
+                ? 0
+                : n * (uint64_t)type->shape[i];
+        if (n == 0)
+            break;
+    }
+    if (n > 0 && p->builder.status == MODEL_OK && program_work(p, p->depth > 0 ? n >> 8 : 0))
+        data = kernels_allocate(p->builder.graph->kernels, (size_t)n * sizeof *data);
+    if (data == NULL) {
+        program_fail(p, "of no known size");
+        return;
+    }
+    p->builder.status = coreml_constexpr_to_float32(p->operation, n, data, p->builder.err);
+    p->outputs[0] = graph_add_constant(&p->builder, MODEL_F32, &shape, data);
+}
+
+static void translate_const(struct program *p)
+{
+    const struct coreml_value *value = coreml_operation_attribute(p->operation, "val");
+    const char *name = p->operation->outputs[0].name;
+    if (value != NULL && value->n_elements <= SMALL_NUMBERS &&
+        program_meaning(p, name) == GRAPH_NONE)
+        p->outputs[0] = program_constant(p, value);
+}
+
+static void translate(struct program *p)
+{
+    const struct coreml_operation *operation = p->operation;
+    if (strcmp(operation->type, "const") == 0)
+        translate_const(p);
+    else if (coreml_is_constexpr(operation) && operation->n_outputs == 1)
+        translate_constexpr(p);
+    else if (!translate_elements(p) && !translate_program_layout(p) && !translate_products(p) &&
+             !translate_program_windows(p) && !translate_control(p))
+        program_fail(p, "is not computed");
+}
+
+void program_walk(struct program *p, const struct coreml_block *block)
+{
+    for (size_t i = 0; i < block->n_operations && program_work(p, 1); i++) {
+        const struct coreml_operation *operation = &block->operations[i];
+        p->operation = operation;
+        if (operation->n_outputs == 0 || operation->n_outputs > GRAPH_MAX_INPUTS) {
+            program_fail(p, "without outputs, or with too many");
+            return;
+        }
+        p->builder.layer = keep(p, operation->outputs[0].name, MAX_NAME);
+        for (size_t k = 0; k < operation->n_outputs; k++)
+            p->outputs[k] = GRAPH_NONE;
+        translate(p);
+        for (size_t k = 0; k < operation->n_outputs; k++)
+            if (p->outputs[k] != GRAPH_NONE)
+                program_name(p, operation->outputs[k].name, p->outputs[k]);
+    }
+}
+
+static size_t count_names(const struct coreml_block *block)
+{
+    size_t n = block->n_inputs;
+    for (size_t i = 0; i < block->n_operations; i++) {
+        const struct coreml_operation *operation = &block->operations[i];
+        n += operation->n_outputs;
+        for (size_t k = 0; k < operation->n_blocks; k++)
+            n += count_names(&operation->blocks[k]);
+    }
+    return n;
+}
+
+/* ---- inputs and outputs */
+
+/* What callers pass: a picture as [1, C, H, W], an array as it is declared; open dimensions are 1. */
+static struct graph_shape input_shape_of(const struct coreml_feature *feature,
+                                         const struct coreml_type *type)
+{
+    struct graph_shape shape = {.rank = feature->rank};
+    if (feature->kind == COREML_FEATURE_IMAGE && feature->rank == 2) {
+        const bool gray = feature->color == COREML_GRAY || feature->color == COREML_GRAY_F16;
+        return (struct graph_shape){4, {1, gray ? 1 : 3, feature->shape[0], feature->shape[1]}};
+    }
+    memcpy(shape.size, feature->shape, feature->rank * sizeof shape.size[0]);
+    if (shape.rank == 0) {
+        shape.rank = type->rank;
+        memcpy(shape.size, type->shape, type->rank * sizeof shape.size[0]);
+    }
+    for (uint32_t i = 0; i < shape.rank; i++)
+        if (shape.size[i] == -1)
+            shape.size[i] = 1;
+    return shape;
+}
+
+static void add_input(struct program *p, struct coreml_ane *ane,
+                      const struct coreml_named_type *named)
+{
+    const struct coreml_feature *feature = coreml_features_find(&p->file->inputs, named->name);
+    p->builder.layer = keep(p, named->name, SIZE_MAX - 1);
+    if (feature == NULL || ane->n_inputs == COREML_ANE_MAX_FEATURES ||
+        (feature->kind != COREML_FEATURE_ARRAY && feature->kind != COREML_FEATURE_IMAGE)) {
+        graph_fail(&p->builder, MODEL_UNSUPPORTED,
+                   "an input that is not described as a picture or an array, or more than %d",
+                   COREML_ANE_MAX_FEATURES);
+        return;
+    }
+    struct ane_feature *input = &ane->inputs[ane->n_inputs++];
+    input->name = p->builder.layer;
+    input->dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
+    input->shape = input_shape_of(feature, &named->type);
+    uint32_t x = graph_add_input(&p->builder, input->name, &input->shape);
+    if (input->dtype == MODEL_I32)
+        x = graph_map(&p->builder, x, MAP_FROM_INTEGER, 0, 0);
+    program_name(p, named->name, x);
+}
+
+static void add_output(struct program *p, struct coreml_ane *ane,
+                       const struct coreml_feature *feature)
+{
+    const uint32_t value = program_meaning(p, feature->name);
+    if (feature->kind == COREML_FEATURE_STRING || feature->kind == COREML_FEATURE_INT64)
+        return; /* the predicted label */
+    p->builder.layer = keep(p, feature->name, SIZE_MAX - 1);
+    if (value == GRAPH_NONE || (value & PROGRAM_LIST) != 0 ||
+        ane->n_outputs == COREML_ANE_MAX_FEATURES) {
+        graph_fail(&p->builder, MODEL_UNSUPPORTED, "an output that is no tensor, or more than %d",
+                   COREML_ANE_MAX_FEATURES);
+        return;
+    }
+    struct ane_feature *output = &ane->outputs[ane->n_outputs++];
+    output->name = p->builder.layer;
+    output->dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
+    output->shape = shape_of(p, value);
+    graph_add_output(&p->builder, value);
+}
+
+static void add_features(struct program *p, struct coreml_ane *ane,
+                         const struct coreml_function *function)
+{
+    const bool own = function->block.n_inputs > 0;
+    const struct coreml_named_type *inputs = own ? function->block.inputs : function->inputs;
+    const size_t n = own ? function->block.n_inputs : function->n_inputs;
+    if (p->file->states.n > 0)
+        graph_fail(&p->builder, MODEL_UNSUPPORTED, "programs with states are not computed");
+    for (size_t i = 0; i < n && p->builder.status == MODEL_OK; i++)
+        add_input(p, ane, &inputs[i]);
+    if (p->builder.status == MODEL_OK)
+        program_walk(p, &function->block);
+    for (size_t i = 0; i < p->file->outputs.n && p->builder.status == MODEL_OK; i++)
+        add_output(p, ane, &p->file->outputs.items[i]);
+    if (ane->n_outputs == 0)
+        graph_fail(&p->builder, MODEL_UNSUPPORTED, "no output of this model is a tensor");
+}
+
+model_status translate_program(struct coreml_ane *ane, const struct coreml_model *file,
+                               struct model_error *err)
+{
+    const struct coreml_function *function = file->program->main;
+    struct program p = {.builder = {.graph = ane->graph, .layer = "", .err = err}, .file = file};
+    p.names =
+        blob_names_create(ane->graph->kernels, count_names(&function->block) + function->n_inputs);
+    if (p.names == NULL)
+        return kernels_no_memory(err, "the names of a program");
+    add_features(&p, ane, function);
+    return p.builder.status;
+}

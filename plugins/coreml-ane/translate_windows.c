@@ -1,0 +1,189 @@
+/* translate_windows.c - layers with weights or windows: convolution, pooling, inner product, batch norm.
+ *
+ * "same" padding: as many places as steps fit in, the padding halved, the odd one behind (or before, with
+ * TOP_LEFT_HEAVY). */
+#include "translate.h"
+
+enum { TOP_LEFT_HEAVY = 1 };
+
+/* total = begin + end. */
+static void halve(int64_t total, bool before, int64_t *begin, int64_t *end)
+{
+    total = total > 0 ? total : 0;
+    *begin = before ? total - total / 2 : total / 2;
+    *end = total - *begin;
+}
+
+/* Along both axes of a map [.., h, w, ..]. */
+static void same_padding(const struct translation *t, const coreml_message *same,
+                         struct graph_window *window)
+{
+    const bool before = coreml_int(same, "asymmetryMode") == TOP_LEFT_HEAVY;
+    for (uint32_t i = 0; i < 2; i++) {
+        const int64_t in = map_extent(t, t->inputs[0], MAP_H + i), stride = window->stride[i];
+        const int64_t span = (window->kernel[i] - 1) * window->dilation[i] + 1;
+        halve((in + stride - 1) / stride * stride - stride + span - in, before, &window->begin[i],
+              &window->end[i]);
+    }
+}
+
+/* Kernel, stride and dilation, small enough to be computed with. */
+static bool read_window(struct translation *t, const coreml_message *params, bool dilated,
+                        struct graph_window *ret)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        ret->kernel[i] = int_or(params, "kernelSize", i, 3);
+        ret->stride[i] = int_or(params, "stride", i, 1);
+        ret->dilation[i] = dilated ? int_or(params, "dilationFactor", i, 1) : 1;
+        const int64_t all[] = {ret->kernel[i], ret->stride[i], ret->dilation[i]};
+        for (size_t k = 0; k < 3; k++)
+            if (all[k] < 1 || all[k] > 65536) {
+                graph_fail(&t->builder, MODEL_CORRUPT,
+                           "a kernel, stride or dilation of %lld, want 1 to 65536",
+                           (long long)all[k]);
+                return false;
+            }
+    }
+    return true;
+}
+
+static void transposed_padding(const struct translation *t, const coreml_message *params,
+                               struct graph_window *window)
+{
+    const coreml_message *same = coreml_child(params, "same");
+    const bool before = coreml_int(same, "asymmetryMode") == TOP_LEFT_HEAVY;
+    read_borders(coreml_child(params, "valid"), "paddingAmounts", window->begin, window->end);
+    for (uint32_t i = 0; i < 2; i++) {
+        const int64_t in = map_extent(t, t->inputs[0], MAP_H + i), stride = window->stride[i];
+        const int64_t full = (in - 1) * stride + window->kernel[i];
+        const int64_t wanted = int_or(params, "outputShape", i, same != NULL ? in * stride : 0);
+        if (wanted > 0)
+            halve(full - wanted, before, &window->begin[i], &window->end[i]);
+    }
+}
+
+void translate_convolution(struct translation *t)
+{
+    const coreml_message *params = t->layer->params;
+    const int64_t groups = coreml_int(params, "nGroups"),
+                  out = coreml_int(params, "outputChannels");
+    struct graph_attributes a = {.conv = {.transposed = coreml_bool(params, "isDeconvolution")}};
+    struct graph_window *window = &a.conv.window;
+    uint32_t inputs[] = {GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
+    if (!expects(t, 1, 1, 1) || !read_window(t, params, !a.conv.transposed, window))
+        return;
+    const int64_t channels = map_extent(t, t->inputs[0], MAP_C);
+    a.conv.groups = groups > 0 ? groups : 1;
+    if (channels % a.conv.groups != 0 || out < 1 || out % a.conv.groups != 0) {
+        graph_fail(&t->builder, MODEL_CORRUPT, "%lld and %lld channels in %lld groups",
+                   (long long)channels, (long long)out, (long long)a.conv.groups);
+        return;
+    }
+    if (a.conv.transposed)
+        transposed_padding(t, params, window);
+    else if (coreml_child(params, "same") != NULL)
+        same_padding(t, coreml_child(params, "same"), window);
+    else
+        read_borders(coreml_child(params, "valid"), "paddingAmounts", window->begin, window->end);
+    const int64_t shape[] = {a.conv.transposed ? channels : out,
+                             (a.conv.transposed ? out : channels) / a.conv.groups,
+                             window->kernel[0], window->kernel[1]};
+    inputs[0] = t->inputs[0];
+    inputs[1] = add_weights(t, params, "weights", 4, shape);
+    if (coreml_bool(params, "hasBias"))
+        inputs[2] = add_weights(t, params, "bias", 1, &out);
+    t->outputs[0] = graph_add(&t->builder, GRAPH_CONV, 3, inputs, &a);
+}
+
+/* The last window may reach over the edge, as far as it begins before it. */
+static void complete_padding(const struct translation *t, const coreml_message *params,
+                             struct graph_window *window)
+{
+    const coreml_message *complete = coreml_child(params, "includeLastPixel");
+    for (uint32_t i = 0; i < 2; i++) {
+        const int64_t in = map_extent(t, t->inputs[0], MAP_H + i), stride = window->stride[i];
+        int64_t pad = int_or(complete, "paddingAmounts", i, 0);
+        pad = pad < 0 || pad > 65536 ? 0 : pad;
+        const int64_t rest = in + 2 * pad - window->kernel[i];
+        int64_t out = (rest > 0 ? (rest + stride - 1) / stride : 0) + 1;
+        if (pad > 0 && (out - 1) * stride >= in + pad)
+            out--;
+        const int64_t end = (out - 1) * stride + window->kernel[i] - in - pad;
+        window->begin[i] = pad;
+        window->end[i] = end > 0 ? end : 0;
+    }
+}
+
+void translate_pooling(struct translation *t)
+{
+    const coreml_message *params = t->layer->params;
+    const int64_t type = coreml_int(params, "type");
+    struct graph_attributes a = {
+        .pool = {.inside_only = coreml_bool(params, "avgPoolExcludePadding")}};
+    struct graph_window *window = &a.pool.window;
+    if (!expects(t, 1, 1, 1) || !read_window(t, params, false, window))
+        return;
+    if (type < 0 || type >= N_GRAPH_POOLS) {
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "pooling of type %lld, want 0 to 2",
+                   (long long)type);
+        return;
+    }
+    a.pool.mode = (enum graph_pool)type;
+    if (coreml_bool(params, "globalPooling"))
+        for (uint32_t i = 0; i < 2; i++) {
+            window->kernel[i] = map_extent(t, t->inputs[0], MAP_H + i);
+            window->stride[i] = 1;
+        }
+    else if (coreml_child(params, "same") != NULL)
+        same_padding(t, coreml_child(params, "same"), window);
+    else if (coreml_child(params, "includeLastPixel") != NULL)
+        complete_padding(t, params, window);
+    else
+        read_borders(coreml_child(params, "valid"), "paddingAmounts", window->begin, window->end);
+    t->outputs[0] = graph_add(&t->builder, GRAPH_POOL, 1, t->inputs, &a);
+}
+
+void translate_inner_product(struct translation *t)
+{
+    const coreml_message *params = t->layer->params;
+    if (!expects(t, 1, 1, 1))
+        return;
+    const uint32_t x = t->inputs[0];
+    const int64_t n = map_extent(t, x, MAP_N), out = coreml_int(params, "outputChannels");
+    const int64_t in = map_extent(t, x, MAP_C) * map_extent(t, x, MAP_H) * map_extent(t, x, MAP_W);
+    /* Weights count channels first; a map of one place has no order to speak of. */
+    const bool single = map_extent(t, x, MAP_C) == in;
+    uint32_t inputs[] = {GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
+    inputs[0] = graph_reshape(&t->builder, single ? x : map_to_planes(t, x), 2, (int64_t[]){n, in});
+    inputs[1] = add_weights(t, params, "weights", 2, (int64_t[]){out, in});
+    if (coreml_bool(params, "hasBias"))
+        inputs[2] = add_weights(t, params, "bias", 1, &out);
+    const uint32_t y = graph_add(&t->builder, GRAPH_LINEAR, 3, inputs,
+                                 &(struct graph_attributes){.linear = {ACTIVATION_NONE}});
+    t->outputs[0] = graph_reshape(&t->builder, y, 4, (int64_t[]){n, 1, 1, out});
+}
+
+void translate_batchnorm(struct translation *t)
+{
+    const coreml_message *params = t->layer->params;
+    const float eps = coreml_float(params, "epsilon");
+    static const char *const fields[] = {"gamma", "beta", "mean", "variance"};
+    uint32_t inputs[5];
+    if (!expects(t, 1, 1, 1))
+        return;
+    const int64_t n = map_extent(t, t->inputs[0], MAP_C);
+    if (coreml_bool(params, "computeMeanVar") || coreml_bool(params, "instanceNormalization")) {
+        graph_fail(&t->builder, MODEL_UNSUPPORTED,
+                   "batch norm by the mean and variance of what it reads is not computed here");
+        return;
+    }
+    inputs[0] = t->inputs[0];
+    /* The last first: a file that lacks them asks for no vectors of ones. */
+    for (uint32_t i = 4; i-- > 0;)
+        inputs[1 + i] = i < 2 && !has_weights(params, fields[i])
+                            ? add_vector(t, n, i == 0 ? 1.0f : 0.0f)
+                            : add_weights(t, params, fields[i], 1, &n);
+    t->outputs[0] =
+        graph_add(&t->builder, GRAPH_NORM, 5, inputs,
+                  &(struct graph_attributes){.norm = {.eps = eps > 0 ? (double)eps : 1e-5}});
+}

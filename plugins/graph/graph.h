@@ -1,0 +1,242 @@
+/* graph.h - a model as a graph of operators, whatever file it was read from.
+ *
+ * A reader builds it (graph_build.h) out of values and nodes in the order of computing; each node's shape is
+ * inferred and checked as it is added. graph_finish() then computes what depends on constants only, fuses what
+ * the kernels compute together, prepares weights, and lays the values of a run out in one block of memory.
+ * Runs read the graph and write into their own block: any number of them at the same time.
+ *
+ * Values are float32, dense and row-major. Pictures and feature maps are [batch, height, width, channels], as
+ * the kernels want them; a reader whose format has planes adds transposes where its names are seen.
+ * Everything is in the memory of a struct kernels and ends with it. */
+#ifndef GRAPH_H
+#define GRAPH_H
+
+#include "kernels.h"
+
+#define GRAPH_NONE       UINT32_MAX /* no value, no node */
+#define GRAPH_MAX_INPUTS 64         /* of a node */
+#define GRAPH_MAX_NODES  (1u << 20)
+
+struct graph_shape {
+    uint32_t rank; /* at most MODEL_MAX_RANK */
+    int64_t size[MODEL_MAX_RANK];
+};
+
+enum graph_kind {
+    GRAPH_CONV,   /* x [n, h, w, in], weight [out, in / groups, kh, kw], bias [out] or none */
+    GRAPH_POOL,   /* x [n, h, w, c] */
+    GRAPH_NORM,   /* x [..., c], gamma, beta, mean, variance [c]: batch norm */
+    GRAPH_LINEAR, /* x [..., in], weight [out, in], bias [out] or none */
+    GRAPH_MAP,    /* x: a function of each number; parametric ones also alpha, beta [c] */
+    GRAPH_BINARY, /* x, y, broadcast against each other from the last dimension on */
+    GRAPH_SOFTMAX,
+    GRAPH_REDUCE,
+    GRAPH_RESIZE, /* x [n, h, w, c] */
+    GRAPH_CONCAT,
+    GRAPH_RESHAPE,
+    GRAPH_TRANSPOSE,
+    GRAPH_SLICE,
+    GRAPH_PAD,
+    GRAPH_MATMUL,     /* x [..., m, k], y [..., k, n]: broadcast before the last two */
+    GRAPH_GATHER,     /* x, places: along one dimension; negative ones count from its end */
+    GRAPH_SELECT,     /* where, x, y of one shape: x where it is not 0, else y */
+    GRAPH_BROADCAST,  /* x to a shape, as numpy does */
+    GRAPH_LAYER_NORM, /* x [..., c], gamma, beta [c] */
+    GRAPH_LSTM, /* gates [s, b, 4 h], h [b, h], c [b, h], weight [h, 4 h]: h of each step, then c */
+    N_GRAPH_KINDS
+};
+
+enum graph_function {             /* x' = scale x + shift, then */
+                      MAP_LINEAR, /* alpha x' + beta */
+                      MAP_RELU,
+                      MAP_LEAKY_RELU,       /* alpha: the slope below 0 */
+                      MAP_PRELU,            /* the slope is a second input */
+                      MAP_CLIP,             /* from alpha to beta */
+                      MAP_THRESHOLDED_RELU, /* x' where it is above alpha, else 0 */
+                      MAP_SIGMOID,
+                      MAP_HARD_SIGMOID, /* alpha x' + beta, from 0 to 1 */
+                      MAP_TANH,
+                      MAP_SCALED_TANH, /* alpha tanh(beta x') */
+                      MAP_ELU,         /* alpha (exp(x') - 1) below 0 */
+                      MAP_SOFTSIGN,
+                      MAP_SOFTPLUS,
+                      MAP_PARAMETRIC_SOFTPLUS, /* alpha log(1 + exp(beta x')), both inputs */
+                      MAP_SQRT,
+                      MAP_RSQRT,   /* 1 / sqrt(x' + epsilon) */
+                      MAP_INVERSE, /* 1 / (x' + epsilon) */
+                      MAP_POWER,   /* x' to the power of alpha */
+                      MAP_EXP,
+                      MAP_LOG, /* log(max(x', epsilon)) */
+                      MAP_ABS,
+                      MAP_GELU,
+                      MAP_GELU_TANH,
+                      MAP_GELU_SIGMOID, /* x' sigmoid(1.702 x') */
+                      MAP_SILU,
+                      MAP_ERF,
+                      MAP_FLOOR,
+                      MAP_CEIL,
+                      MAP_ROUND, /* halves to even */
+                      MAP_TRUNCATE,
+                      MAP_SIGN,
+                      MAP_SIN,
+                      MAP_COS,
+                      MAP_IS_ZERO,      /* 1 or 0 */
+                      MAP_FROM_INTEGER, /* of the bits of an int32 */
+                      N_GRAPH_FUNCTIONS
+};
+
+enum graph_binary {
+    BINARY_ADD,
+    BINARY_MULTIPLY,
+    BINARY_MAX,
+    BINARY_MIN,
+    BINARY_SUBTRACT,
+    BINARY_DIVIDE,
+    BINARY_FLOOR_DIVIDE,
+    BINARY_MODULO, /* with the sign of y */
+    BINARY_POWER,
+    BINARY_EQUAL, /* this and the next: 1 or 0 */
+    BINARY_LESS,
+    BINARY_LESS_EQUAL,
+    N_GRAPH_BINARIES
+};
+enum graph_pool { POOL_MAX, POOL_AVERAGE, POOL_L2, N_GRAPH_POOLS };
+enum graph_pad { PAD_CONSTANT, PAD_REFLECT, PAD_REPLICATE, N_GRAPH_PADS };
+enum graph_reduce {
+    REDUCE_SUM,
+    REDUCE_MEAN,
+    REDUCE_PRODUCT,
+    REDUCE_LOG_SUM,
+    REDUCE_SUM_SQUARE,
+    REDUCE_L1,
+    REDUCE_L2,
+    REDUCE_MAX,
+    REDUCE_MIN,
+    REDUCE_ARGMAX, /* along one axis; the first of equals */
+    N_GRAPH_REDUCES
+};
+enum graph_resize {
+    RESIZE_NEAREST,       /* i in / out, rounded down */
+    RESIZE_UPSAMPLE,      /* bilinear at i in / out */
+    RESIZE_ALIGN_CORNERS, /* bilinear at i (in - 1) / (out - 1) */
+    RESIZE_HALF_PIXEL,    /* bilinear at (i + 1/2) in / out - 1/2 */
+    N_GRAPH_RESIZES
+};
+
+/* What slides over a map: [0] is along the height, [1] along the width. */
+struct graph_window {
+    int64_t kernel[2], stride[2], dilation[2], begin[2], end[2]; /* begin, end: padding */
+};
+
+struct graph_attributes {
+    union {
+        struct {
+            struct graph_window window; /* transposed: begin and end are cut off the result */
+            int64_t groups;
+            bool transposed;
+            enum activation activation; /* this and the next: set by fusing */
+            bool accumulate;            /* adds the last input before the activation */
+            double norm_eps;
+        } conv;
+        struct {
+            struct graph_window window;
+            enum graph_pool mode;
+            bool inside_only; /* averages leave the padding out */
+        } pool;
+        struct {
+            double eps; /* of both norms */
+        } norm;
+        struct {
+            enum activation activation;
+        } linear;
+        struct {
+            enum graph_function function;
+            float alpha, beta, scale, shift, epsilon;
+        } map;
+        struct {
+            enum graph_binary function;
+        } binary;
+        struct {
+            bool reverse; /* from the last step to the first; results stand in the steps' places */
+        } lstm;
+        struct {
+            enum graph_reduce mode;
+            uint32_t axes; /* bit i: dimension i; they stay, with size 1 */
+            float epsilon; /* added before a logarithm */
+        } reduce;
+        struct {
+            enum graph_resize mode;
+            int64_t size[2];
+        } resize;
+        struct {
+            uint32_t axis; /* of softmax, concat and gather */
+        } along;
+        struct graph_shape reshape;     /* and broadcast */
+        uint32_t order[MODEL_MAX_RANK]; /* transpose: dimension i of the result is order[i] of x */
+        struct {
+            int64_t begin[MODEL_MAX_RANK], end[MODEL_MAX_RANK], stride[MODEL_MAX_RANK];
+        } slice; /* 0 <= begin < end <= size, stride >= 1 */
+        struct {
+            int64_t begin[MODEL_MAX_RANK], end[MODEL_MAX_RANK];
+            enum graph_pad mode;
+            float value;
+        } pad;
+    };
+};
+
+struct graph_value {
+    const char *name; /* as the file has it; "" for what a reader adds */
+    struct graph_shape shape;
+    const void *constant; /* of dtype, or NULL; lives as long as the graph */
+    int32_t dtype;        /* of the constant */
+    const float *numbers; /* the constant as f32, once something reads it */
+    uint32_t producer;    /* node, or GRAPH_NONE: an input or a constant */
+    uint32_t n_uses;      /* inputs of nodes, and outputs of the graph */
+};
+
+struct graph_node {
+    enum graph_kind kind;
+    bool removed;     /* by fusing or folding */
+    const char *name; /* of the layer, for sentences */
+    uint32_t *inputs; /* (n_inputs) values; GRAPH_NONE: absent */
+    uint32_t n_inputs, output;
+    struct graph_attributes attributes;
+    const void *prepared; /* of the operator: packed weights */
+};
+
+struct graph_plan; /* graph_plan.h */
+
+struct graph {
+    struct kernels *kernels;
+    struct graph_value *values;
+    struct graph_node *nodes;
+    uint32_t n_values, n_nodes, value_capacity, node_capacity;
+    uint32_t *inputs, *outputs; /* values */
+    uint32_t n_inputs, n_outputs;
+    const struct graph_plan *plan; /* once finished */
+};
+
+/* Numbers of a shape. */
+size_t graph_shape_size(const struct graph_shape *shape);
+bool graph_shape_equal(const struct graph_shape *a, const struct graph_shape *b);
+#define GRAPH_SHAPE_BYTES 128
+/* "[1, 3, 224]" into text; returns it. */
+const char *graph_shape_text(const struct graph_shape *shape, char text[GRAPH_SHAPE_BYTES]);
+
+/* The constant as f32. NULL: no memory. [create-thread] */
+const float *graph_numbers(struct graph *graph, uint32_t value);
+
+/* After the last node: folds, fuses, prepares weights and plans. The services of graph->kernels must be those
+ * of graph_services.h. [create-thread] */
+model_status graph_finish(struct graph *graph, struct model_error *err);
+
+/* A run: inputs (n_inputs) are read, outputs (n_outputs) written, NULL for one that nobody wants; sizes are
+ * those of the values. The runner has begun (linear_runner_begin()); its token is asked at each node.
+ * MODEL_OUT_OF_MEMORY, MODEL_CANCELLED, MODEL_DEADLINE. [lane-thread] */
+model_status graph_run(const struct graph *graph, struct linear_runner *runner,
+                       const struct model_cancel *cancel, const float *const *inputs,
+                       float *const *outputs, struct model_error *err);
+/* Bytes of a run's block. */
+uint64_t graph_run_bytes(const struct graph *graph);
+
+#endif

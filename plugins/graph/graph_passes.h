@@ -1,0 +1,33 @@
+/* graph_passes.h - the steps of graph_finish(), in their order; not for readers. [create-thread] */
+#ifndef GRAPH_PASSES_H
+#define GRAPH_PASSES_H
+
+#include "operators.h"
+
+/* Nodes of constants alone become constants. MODEL_OUT_OF_MEMORY. */
+model_status graph_fold(struct graph *graph, struct model_error *err);
+
+/* The same for one node with few numbers, that was just added; false: no memory. */
+bool graph_fold_small(struct graph *graph, struct graph_node *node);
+
+/* Removes what nobody reads and what changes nothing, and joins nodes that the kernels compute together:
+ * convolution, batch norm, residual, activation; product and activation; -max(-x, -6) as a clip. */
+void graph_fuse(struct graph *graph);
+
+/* Where the values of a run lie in its block: values that are not needed at the same time share memory, and an
+ * operator that can writes over what it read last. Offsets are in bytes. */
+struct graph_plan {
+    size_t *offsets; /* (n_values); GRAPH_NO_OFFSET: not in the block */
+    uint32_t *same;  /* (n_values): for a reshape the value whose memory it is, else GRAPH_NONE */
+    size_t scratch_offset; /* of the operators' scratch */
+    size_t size_bytes;     /* of the block, which begins with a table of n_values pointers */
+};
+#define GRAPH_NO_OFFSET SIZE_MAX
+
+/* Sets graph->plan. MODEL_OUT_OF_MEMORY; MODEL_UNSUPPORTED: a run would need more than 2^40 bytes. */
+model_status graph_plan_create(struct graph *graph, struct model_error *err);
+
+/* Whether it is an output of the graph. */
+bool graph_is_output(const struct graph *graph, uint32_t value);
+
+#endif

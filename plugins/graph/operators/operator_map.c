@@ -1,0 +1,196 @@
+/* operator_map.c - functions of each number by itself; parametric ones have alpha (and beta) for each channel,
+ * the last dimension, as further inputs. */
+#include "operators.h"
+
+#include <math.h>
+#include <string.h>
+
+#define CHUNK 16384 /* numbers that one thread takes at a time */
+
+struct mapping {
+    const struct operator_call *call;
+    const float *x, *alpha, *beta; /* alpha, beta (channels), or NULL */
+    size_t n, channels;
+};
+
+static uint32_t n_parameters(enum graph_function function)
+{
+    return function == MAP_PRELU ? 1 : function == MAP_PARAMETRIC_SOFTPLUS ? 2 : 0;
+}
+
+static void infer(struct operator_shapes *shapes)
+{
+    const struct graph_shape *x = input_shape(shapes->graph, shapes->node, 0);
+    const uint32_t n = n_parameters(shapes->node->attributes.map.function);
+    if (shapes->node->n_inputs != n + 1 || (n > 0 && x->rank == 0)) {
+        graph_fail(shapes->builder, MODEL_CORRUPT, "a function with %u inputs, want %u",
+                   shapes->node->n_inputs, n + 1);
+        return;
+    }
+    for (uint32_t i = 1; i <= n; i++)
+        if (!input_is_vector(shapes, i, x->size[x->rank - 1]))
+            return;
+    *shapes->ret = *x;
+}
+
+/* log(1 + exp(x)) without overflow. */
+static float softplus(float x)
+{
+    return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x)));
+}
+
+static float clip(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static float round_or_tell(enum graph_function function, float x)
+{
+    switch (function) {
+    case MAP_ERF:
+        return erff(x);
+    case MAP_FLOOR:
+        return floorf(x);
+    case MAP_CEIL:
+        return ceilf(x);
+    case MAP_ROUND:
+        return rintf(x);
+    case MAP_TRUNCATE:
+        return truncf(x);
+    case MAP_SIGN:
+        return x > 0 ? 1.0f : x < 0 ? -1.0f : 0.0f;
+    case MAP_SIN:
+        return sinf(x);
+    case MAP_COS:
+        return cosf(x);
+    default:
+        return x == 0 ? 1 : 0;
+    }
+}
+
+/* Those that are not a loop of their own below. */
+static float apply(enum graph_function function, float x, float alpha, float beta, float epsilon)
+{
+    switch (function) {
+    case MAP_THRESHOLDED_RELU:
+        return x > alpha ? x : 0;
+    case MAP_SIGMOID:
+        return 1 / (1 + expf(-x));
+    case MAP_HARD_SIGMOID:
+        return clip(alpha * x + beta, 0, 1);
+    case MAP_TANH:
+        return tanhf(x);
+    case MAP_SCALED_TANH:
+        return alpha * tanhf(beta * x);
+    case MAP_ELU:
+        return x > 0 ? x : alpha * expm1f(x);
+    case MAP_SOFTSIGN:
+        return x / (1 + fabsf(x));
+    case MAP_SOFTPLUS:
+        return softplus(x);
+    case MAP_SQRT:
+        return sqrtf(x);
+    case MAP_RSQRT:
+        return 1 / sqrtf(x + epsilon);
+    case MAP_INVERSE:
+        return 1 / (x + epsilon);
+    case MAP_POWER:
+        return powf(x, alpha);
+    case MAP_EXP:
+        return expf(x);
+    case MAP_LOG:
+        return logf(x > epsilon ? x : epsilon);
+    case MAP_ABS:
+        return fabsf(x);
+    case MAP_GELU:
+        return 0.5f * x * (1 + erff(x * 0.70710678f));
+    case MAP_GELU_TANH:
+        return 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
+    case MAP_GELU_SIGMOID:
+        return x / (1 + expf(-1.702f * x));
+    case MAP_SILU:
+        return x / (1 + expf(-x));
+    default:
+        return round_or_tell(function, x);
+    }
+}
+
+static void map_parametric(const struct mapping *m, size_t first, size_t end)
+{
+    const enum graph_function function = m->call->node->attributes.map.function;
+    float *y = m->call->y;
+    for (size_t i = first; i < end; i++) {
+        const size_t c = i % m->channels;
+        const float x = m->x[i], alpha = m->alpha[c];
+        y[i] = function == MAP_PRELU ? (x > 0 ? x : alpha * x) : alpha * softplus(m->beta[c] * x);
+    }
+}
+
+static void map_plain(const struct mapping *m, size_t first, size_t end)
+{
+    const struct graph_attributes *a = &m->call->node->attributes;
+    const float scale = a->map.scale, shift = a->map.shift, alpha = a->map.alpha;
+    const float beta = a->map.beta, epsilon = a->map.epsilon, *x = m->x;
+    const enum graph_function function = a->map.function;
+    float *y = m->call->y;
+    switch (function) {
+    case MAP_LINEAR:
+        for (size_t i = first; i < end; i++)
+            y[i] = alpha * (scale * x[i] + shift) + beta;
+        break;
+    case MAP_RELU:
+        for (size_t i = first; i < end; i++)
+            y[i] = scale * x[i] + shift > 0 ? scale * x[i] + shift : 0;
+        break;
+    case MAP_LEAKY_RELU:
+        for (size_t i = first; i < end; i++) {
+            const float v = scale * x[i] + shift;
+            y[i] = v > 0 ? v : alpha * v;
+        }
+        break;
+    case MAP_CLIP:
+        for (size_t i = first; i < end; i++)
+            y[i] = clip(scale * x[i] + shift, alpha, beta);
+        break;
+    case MAP_FROM_INTEGER:
+        for (size_t i = first; i < end; i++) {
+            int32_t whole;
+            memcpy(&whole, &x[i], sizeof whole);
+            y[i] = (float)whole;
+        }
+        break;
+    default:
+        for (size_t i = first; i < end; i++)
+            y[i] = apply(function, scale * x[i] + shift, alpha, beta, epsilon);
+    }
+}
+
+static void map_chunk(void *argument, size_t index)
+{
+    const struct mapping *m = argument;
+    const size_t first = index * CHUNK, end = m->n - first < CHUNK ? m->n : first + CHUNK;
+    if (m->alpha != NULL)
+        map_parametric(m, first, end);
+    else
+        map_plain(m, first, end);
+}
+
+static void run(const struct operator_call *call)
+{
+    const struct graph_node *node = call->node;
+    const struct graph_shape *shape = input_shape(call->graph, node, 0);
+    struct mapping mapping = {.call = call,
+                              .x = input_data(call, 0),
+                              .alpha = has_input(node, 1) ? input_data(call, 1) : NULL,
+                              .beta = has_input(node, 2) ? input_data(call, 2) : NULL,
+                              .n = graph_shape_size(shape)};
+    mapping.channels = shape->rank > 0 ? (size_t)shape->size[shape->rank - 1] : 1;
+    operator_parallel(call, (mapping.n + CHUNK - 1) / CHUNK, mapping.n, map_chunk, &mapping);
+}
+
+const struct operator_type operator_map = {.name = "a function",
+                                           .min_inputs = 1,
+                                           .max_inputs = 3,
+                                           .in_place = true,
+                                           .infer = infer,
+                                           .run = run};

@@ -1,0 +1,154 @@
+/* mock_bridge.c - see mock_bridge.h. Linked in the place of plugins/coreml-ane/coreml_linked.c; any thread. */
+#include "mock_bridge.h"
+#include "coreml_bridge.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct coreml_handle {
+    char path[4096];
+    struct coreml_port inputs[1], outputs[2];
+    struct coreml_schema schema;
+};
+
+static atomic_int n_held;
+
+int mock_bridge_held(void)
+{
+    return atomic_load(&n_held);
+}
+
+static char *hand_out(const char *text)
+{
+    char *copy = strdup(text);
+    n_held += copy != NULL;
+    return copy;
+}
+
+static void free_string(char *text)
+{
+    n_held -= text != NULL;
+    free(text);
+}
+
+static int told_to(const char *path, const char *what)
+{
+    char name[4200], told[64] = "";
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(name, sizeof name, "%.*s/mock", slash != NULL ? (int)(slash - path) : 0, path);
+    FILE *file = fopen(name, "r");
+    if (file == NULL)
+        return 0;
+    if (fgets(told, sizeof told, file) == NULL)
+        told[0] = '\0';
+    (void)fclose(file);
+    return strcmp(told, what) == 0;
+}
+
+static model_status failed(char **ret_error, model_status status, const char *text)
+{
+    if (ret_error != NULL)
+        *ret_error = text != NULL ? hand_out(text) : NULL;
+    return status;
+}
+
+static model_status compile_model(const char *source, const char *target, char **ret_path,
+                                  char **ret_error)
+{
+    if (told_to(source, "compile"))
+        return failed(ret_error, MODEL_CORRUPT, "told not to compile");
+    if (target != NULL && mkdir(target, 0700) != 0)
+        return failed(ret_error, MODEL_IO, "cannot make a folder");
+    *ret_path = hand_out(target != NULL ? target : source);
+    return MODEL_OK;
+}
+
+static model_status load_model(const char *path, const struct coreml_load_options *options,
+                               struct coreml_handle **ret, char **ret_error)
+{
+    if (options == NULL || options->struct_size != sizeof *options)
+        return failed(ret_error, MODEL_INVALID_ARGUMENT, "no options");
+    if (told_to(path, "load"))
+        return failed(ret_error, MODEL_CORRUPT, "told not to load");
+    if (told_to(path, "silent"))
+        return failed(ret_error, MODEL_CORRUPT, NULL);
+    struct coreml_handle *model = calloc(1, sizeof *model);
+    if (model == NULL)
+        return failed(ret_error, MODEL_OUT_OF_MEMORY, NULL);
+    n_held++;
+    (void)snprintf(model->path, sizeof model->path, "%s", path);
+    const struct coreml_port port = {"x", MODEL_F32, 1, {2}, {2}, 0};
+    model->inputs[0] = model->outputs[0] = model->outputs[1] = port;
+    model->outputs[0].name = model->outputs[1].name = "y";
+    model->schema =
+        (struct coreml_schema){sizeof model->schema, model->inputs, model->outputs, 1, 1};
+    *ret = model;
+    return MODEL_OK;
+}
+
+static model_status model_schema(struct coreml_handle *model, const struct coreml_schema **ret,
+                                 char **ret_error)
+{
+    if (told_to(model->path, "no schema"))
+        return failed(ret_error, MODEL_UNSUPPORTED, "told not to describe");
+    if (told_to(model->path, "old schema"))
+        model->schema.struct_size = sizeof(size_t);
+    if (told_to(model->path, "wrong name"))
+        model->inputs[0].name = "z";
+    if (told_to(model->path, "wrong size"))
+        model->outputs[0].max[0] = 1;
+    if (told_to(model->path, "twice"))
+        model->schema.n_outputs = 2;
+    *ret = &model->schema;
+    return MODEL_OK;
+}
+
+static model_status predict(struct coreml_handle *model, const struct model_call *call,
+                            struct model_error *err, char **ret_error)
+{
+    const int64_t shape = 2;
+    if (told_to(model->path, "predict"))
+        return failed(ret_error, MODEL_INTERNAL, "told not to predict");
+    if (told_to(model->path, "crash"))
+        abort();
+    while (told_to(model->path, "hang"))
+        (void)pause();
+    for (uint32_t i = 0; i < call->n_outputs; i++) {
+        const model_status status =
+            call->allocate_output(call->context, i, MODEL_F32, 1, &shape, err);
+        if (status != MODEL_OK)
+            return status;
+        const float *x = call->inputs[0]->data;
+        float *y = call->outputs[i]->data;
+        y[0] = x[0] + MOCK_ADDS;
+        y[1] = x[1] + MOCK_ADDS;
+    }
+    return MODEL_OK;
+}
+
+static void free_model(struct coreml_handle *model)
+{
+    n_held -= model != NULL;
+    free(model);
+}
+
+static model_status plan(const char *path, const struct coreml_load_options *options,
+                         struct coreml_plan_counts *ret, char **ret_error)
+{
+    (void)options;
+    if (told_to(path, "no plan"))
+        return failed(ret_error, MODEL_UNSUPPORTED, "told not to plan");
+    *ret = (struct coreml_plan_counts){sizeof *ret, 4, 3, 0, 1, 0.75};
+    return MODEL_OK;
+}
+
+const struct coreml_bridge *coreml_bridge_linked(void)
+{
+    static const struct coreml_bridge bridge = {compile_model, load_model,  model_schema, predict,
+                                                free_model,    free_string, plan};
+    return &bridge;
+}

@@ -1,0 +1,161 @@
+/* fuzz_coreml_graph.c - any bytes as a .mlmodel: what the reader lets through is translated by plugins/coreml-ane
+ * into a graph, which is finished and, if it is small, run once. Memory follows the file's size. */
+#include "coreml_ane.h"
+#include "errors.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
+
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+#define MAX_RUN_BYTES ((uint64_t)1 << 20)
+
+static size_t held;
+static void *scratch_block;
+
+static void *allocate(void *context, size_t size_bytes)
+{
+    void *memory = NULL;
+    (void)context;
+    must(size_bytes <= (size_t)256 << 20);
+    if (posix_memalign(&memory, 64, size_bytes + 64) != 0)
+        return NULL;
+    held++;
+    return memory;
+}
+
+static void release(void *context, void *memory)
+{
+    (void)context;
+    held -= memory != NULL;
+    free(memory);
+}
+
+static void parallel_for(void *context, size_t n_items, void (*body)(void *argument, size_t index),
+                         void *argument)
+{
+    (void)context;
+    for (size_t i = 0; i < n_items; i++)
+        body(argument, i);
+}
+
+static void *scratch(void *context, size_t size_bytes)
+{
+    must(size_bytes <= MAX_RUN_BYTES);
+    free(scratch_block);
+    scratch_block = malloc(size_bytes);
+    (void)context;
+    return scratch_block;
+}
+
+struct blob {
+    struct blob *next;
+};
+static struct blob *blobs; /* what is packed, behind BLOB_BYTES */
+
+#define BLOB_BYTES 64
+
+static model_status packed_blob(void *context, const char *key, size_t size_bytes,
+                                model_status (*fill)(void *argument, void *destination),
+                                void *argument, const void **ret_data)
+{
+    struct blob *blob = allocate(context, size_bytes + BLOB_BYTES);
+    (void)key;
+    if (blob == NULL)
+        return MODEL_OUT_OF_MEMORY;
+    *blob = (struct blob){blobs};
+    blobs = blob;
+    *ret_data = (char *)blob + BLOB_BYTES;
+    return fill(argument, (char *)blob + BLOB_BYTES);
+}
+
+static void release_blobs(void)
+{
+    while (blobs != NULL) {
+        struct blob *blob = blobs;
+        blobs = blob->next;
+        release(NULL, blob);
+    }
+}
+
+static const struct model_services host = {.struct_size = sizeof host,
+                                           .allocate = allocate,
+                                           .release = release,
+                                           .parallel_for = parallel_for,
+                                           .packed_blob = packed_blob,
+                                           .scratch = scratch};
+
+static void run(const struct coreml_ane *ane, struct kernels *kernels)
+{
+    const float *inputs[COREML_ANE_MAX_FEATURES] = {NULL};
+    float *outputs[COREML_ANE_MAX_FEATURES] = {NULL};
+    struct linear_runner *runner = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    const uint32_t cancelled = 0;
+    const struct model_cancel cancel = {sizeof cancel, &cancelled, INT64_MAX};
+    if (linear_runner_create(kernels, &runner, &err) != MODEL_OK)
+        return;
+    for (uint32_t i = 0; i < ane->n_inputs; i++)
+        inputs[i] = calloc(graph_shape_size(&ane->inputs[i].shape), sizeof(float));
+    for (uint32_t i = 0; i < ane->n_outputs; i++)
+        outputs[i] = malloc(graph_shape_size(&ane->outputs[i].shape) * sizeof(float));
+    linear_runner_begin(runner, &cancel, &err);
+    const model_status status = graph_run(ane->graph, runner, &cancel, inputs, outputs, &err);
+    must((status == MODEL_OK) == (err.message[0] == '\0'));
+    for (uint32_t i = 0; i < COREML_ANE_MAX_FEATURES; i++) {
+        free((void *)(uintptr_t)inputs[i]);
+        free(outputs[i]);
+    }
+    linear_runner_destroy(runner);
+}
+
+static bool is_small(const struct coreml_ane *ane)
+{
+    uint64_t bytes = graph_run_bytes(ane->graph);
+    for (uint32_t i = 0; i < ane->n_inputs; i++)
+        bytes += graph_shape_size(&ane->inputs[i].shape) * sizeof(float);
+    for (uint32_t i = 0; i < ane->n_outputs; i++)
+        bytes += graph_shape_size(&ane->outputs[i].shape) * sizeof(float);
+    return bytes <= MAX_RUN_BYTES;
+}
+
+static void translate(const struct coreml_model *file)
+{
+    const struct model_create_args args = {.struct_size = sizeof args, .threads = 1, .lanes = 1};
+    struct graph_services services;
+    struct coreml_ane ane = {.services = &services};
+    struct model_error err = MODEL_ERROR_INIT;
+    graph_services_init(&services, &host);
+    must(kernels_create(&services.table, &args, &ane.model.kernels, &err) == MODEL_OK);
+    ane.graph = graph_create(ane.model.kernels);
+    must(ane.graph != NULL);
+    services.graph = ane.graph;
+    model_status status = file->network != NULL ? translate_network(&ane, file, &err)
+                                                : translate_program(&ane, file, &err);
+    if (status == MODEL_OK)
+        status = graph_finish(ane.graph, &err);
+    must((status == MODEL_OK) == (err.message[0] == '\0'));
+    if (status == MODEL_OK && is_small(&ane))
+        run(&ane, ane.model.kernels);
+    kernels_destroy(ane.model.kernels);
+    release_blobs();
+    free(scratch_block);
+    scratch_block = NULL;
+    must(held == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
+{
+    struct coreml_model *file = NULL;
+    if (coreml_model_parse(data, size_bytes, "fuzzed", &file, NULL) != MODEL_OK)
+        return 0;
+    if (file->network != NULL || file->program != NULL)
+        translate(file);
+    coreml_model_close(file);
+    return 0;
+}

@@ -1,0 +1,162 @@
+/* test_graph_rows.c - operators on rows and matrices against their formulas, and what is known while a graph is built.
+ * Covers operator_matmul.c, operator_choose.c, operator_lstm.c, operator_norm.c and graph_fold.c. */
+#include "graph_harness.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* [2, 1, 20, 3] by [4, 3, 5]. */
+static void matrices_are_multiplied_for_each_place_of_the_batch(void **state)
+{
+    (void)state;
+    struct graph_test *test = graph_test_create();
+    const uint32_t inputs[] = {graph_test_input(test, &(struct graph_shape){4, {2, 1, 20, 3}}),
+                               graph_test_input(test, &(struct graph_shape){3, {4, 3, 5}})};
+    const float *x = graph_test_numbers(test, 120), *y = graph_test_numbers(test, 60);
+    double want[800] = {0};
+    for (size_t i = 0; i < 800; i++) {
+        const size_t b = i / 400, h = i / 100 % 4, m = i / 5 % 20, n = i % 5;
+        for (size_t k = 0; k < 3; k++)
+            want[i] += (double)x[(b * 20 + m) * 3 + k] * (double)y[(h * 3 + k) * 5 + n];
+    }
+    graph_test_finish(test, graph_add(&test->builder, GRAPH_MATMUL, 2, inputs,
+                                      &(struct graph_attributes){.order = {0}}));
+    float *found = graph_test_run(test, (const float *const[]){x, y});
+    graph_test_close("product", found, want, 800);
+    free(found);
+    graph_test_destroy(test);
+}
+
+static void gathering_takes_places_along_a_dimension(void **state)
+{
+    (void)state;
+    struct graph_test *test = graph_test_create();
+    const uint32_t inputs[] = {graph_test_input(test, &(struct graph_shape){3, {2, 3, 2}}),
+                               graph_test_input(test, &(struct graph_shape){1, {4}})};
+    const float x[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, places[] = {2, 0, -1, 99};
+    const double want[] = {4, 5, 0, 1, 4, 5, 4, 5, 10, 11, 6, 7, 10, 11, 10, 11};
+    graph_test_finish(test, graph_add(&test->builder, GRAPH_GATHER, 2, inputs,
+                                      &(struct graph_attributes){.along = {.axis = 1}}));
+    float *found = graph_test_run(test, (const float *const[]){x, places});
+    graph_test_close("gathered", found, want, 16);
+    free(found);
+    graph_test_destroy(test);
+}
+
+static void a_choice_is_made_for_each_number(void **state)
+{
+    (void)state;
+    struct graph_test *test = graph_test_create();
+    const struct graph_shape shape = {2, {2, 2}}, row = {1, {2}};
+    const struct graph_attributes to = {.reshape = shape};
+    const uint32_t where = graph_test_input(test, &shape), y = graph_test_input(test, &row);
+    const uint32_t inputs[] = {where, where,
+                               graph_add(&test->builder, GRAPH_BROADCAST, 1, &y, &to)};
+    const float x[] = {0, 3, -1, 0}, other[] = {7, 8};
+    graph_test_finish(test, graph_add(&test->builder, GRAPH_SELECT, 3, inputs,
+                                      &(struct graph_attributes){.order = {0}}));
+    float *found = graph_test_run(test, (const float *const[]){x, other});
+    graph_test_close("chosen", found, (const double[]){7, 3, -1, 8}, 4);
+    free(found);
+    graph_test_destroy(test);
+}
+
+static void rows_are_normalized(void **state)
+{
+    (void)state;
+    struct graph_test *test = graph_test_create();
+    const struct graph_shape shape = {2, {2, 4}}, row = {1, {4}};
+    const uint32_t inputs[] = {graph_test_input(test, &shape), graph_test_input(test, &row),
+                               graph_test_input(test, &row)};
+    const float *x = graph_test_numbers(test, 8), *gamma = graph_test_numbers(test, 4);
+    const float *beta = graph_test_numbers(test, 4);
+    double want[8];
+    for (size_t r = 0; r < 8; r += 4) {
+        double mean = 0, variance = 0;
+        for (size_t i = 0; i < 4; i++)
+            mean += (double)x[r + i] / 4;
+        for (size_t i = 0; i < 4; i++)
+            variance += pow((double)x[r + i] - mean, 2) / 4;
+        for (size_t i = 0; i < 4; i++)
+            want[r + i] = ((double)x[r + i] - mean) / sqrt(variance + 0.25) * (double)gamma[i] +
+                          (double)beta[i];
+    }
+    graph_test_finish(test, graph_add(&test->builder, GRAPH_LAYER_NORM, 3, inputs,
+                                      &(struct graph_attributes){.norm = {.eps = 0.25}}));
+    float *found = graph_test_run(test, (const float *const[]){x, gamma, beta});
+    graph_test_close("layer norm", found, want, 8);
+    free(found);
+    graph_test_destroy(test);
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* Three steps of two items with one unit, in both directions. */
+static void an_lstm_carries_its_state_from_step_to_step(void **state)
+{
+    (void)state;
+    const struct graph_shape one = {2, {2, 1}};
+    for (int reverse = 0; reverse < 2; reverse++) {
+        struct graph_test *test = graph_test_create();
+        const uint32_t inputs[] = {graph_test_input(test, &(struct graph_shape){3, {3, 2, 4}}),
+                                   graph_test_input(test, &one), graph_test_input(test, &one),
+                                   graph_test_input(test, &(struct graph_shape){2, {1, 4}})};
+        const float *gates = graph_test_numbers(test, 24), *h0 = graph_test_numbers(test, 2);
+        const float *c0 = graph_test_numbers(test, 2), *weight = graph_test_numbers(test, 4);
+        double want[8];
+        for (size_t b = 0; b < 2; b++) {
+            double h = (double)h0[b], c = (double)c0[b], sum[4];
+            for (size_t i = 0; i < 3; i++) {
+                const size_t step = reverse ? 2 - i : i;
+                for (size_t g = 0; g < 4; g++)
+                    sum[g] = (double)gates[(step * 2 + b) * 4 + g] + h * (double)weight[g];
+                c = sigmoid(sum[1]) * c + sigmoid(sum[0]) * tanh(sum[3]);
+                h = sigmoid(sum[2]) * tanh(c);
+                want[step * 2 + b] = h;
+            }
+            want[6 + b] = c;
+        }
+        graph_test_finish(test, graph_add(&test->builder, GRAPH_LSTM, 4, inputs,
+                                          &(struct graph_attributes){.lstm = {reverse != 0}}));
+        float *found = graph_test_run(test, (const float *const[]){gates, h0, c0, weight});
+        graph_test_close("lstm", found, want, 8);
+        free(found);
+        graph_test_destroy(test);
+    }
+}
+
+static void small_constants_are_known_as_they_are_added(void **state)
+{
+    (void)state;
+    struct graph_test *test = graph_test_create();
+    struct graph_builder *builder = &test->builder;
+    const uint32_t three = graph_add_scalar(builder, 3),
+                   x = graph_test_input(test, &(struct graph_shape){1, {3}});
+    const uint32_t seven = graph_map(builder, three, MAP_LINEAR, 2, 1);
+    assert_float_equal(*graph_known(builder, seven), 7, 0);
+    assert_null(graph_known(builder, x));
+    assert_null(graph_known(builder, GRAPH_NONE));
+    graph_test_finish(test, graph_binary(builder, BINARY_ADD, x, seven));
+    graph_test_destroy(test);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matrices_are_multiplied_for_each_place_of_the_batch),
+        cmocka_unit_test(gathering_takes_places_along_a_dimension),
+        cmocka_unit_test(a_choice_is_made_for_each_number),
+        cmocka_unit_test(rows_are_normalized),
+        cmocka_unit_test(an_lstm_carries_its_state_from_step_to_step),
+        cmocka_unit_test(small_constants_are_known_as_they_are_added),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Core ML models on this machine: packages of plugins/coreml-ane answer what tests/reference/coreml_network.py
+# evaluates apart from them, pass the conformance check, and are refused with a sentence where they must be.
+# Covers plugins/coreml-ane.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/system/lib.sh
+. tests/system/lib.sh
+begin coreml
+
+program=$build/bin/modelhost
+plugin=$build/lib/modelhost/plugins/libcoreml-ane.so
+models=${SHARED:-../shared}/coreml
+python=/usr/bin/python3
+evaluate=tests/reference/coreml_network.py
+
+package() { # NAME FILE
+    mkdir -p "$work/$1/backends/coreml"
+    cp "$plugin" "$work/$1/backends/coreml/libmodel.so"
+    cp "$2" "$work/$1/backends/coreml/model.mlmodel"
+    chmod u+w "$work/$1/backends/coreml/model.mlmodel"
+    echo '{"model_type": "coreml"}' >"$work/$1/backends/coreml/config.json"
+}
+
+answers() { # MODEL [FOLDER]
+    package "$1" "${2:-$models}/$1.mlmodel"
+    "$python" "$evaluate" "${2:-$models}/$1.mlmodel" "$work/in" "$work/want" >"$work/err" 2>&1 &&
+        "$program" run "$work/$1" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
+        "$python" "$evaluate" --compare "$work/found" "$work/want" 1e-4 >"$work/err" 2>&1
+}
+
+refused() { # NAME TEXT: the package is not opened, and stderr has the text
+    run run "$work/$1" --describe
+    [ "$code" -ne 0 ] && grep -qF "$2" "$work/err"
+}
+
+if [ ! -f "$models/identity.mlmodel" ]; then
+    skipped "no Core ML models in $models"
+    summary
+    exit
+fi
+# A model of two numbers needs no torch.
+package identity "$models/identity.mlmodel"
+run run "$work/identity" --describe
+has "a model names its own features" "$out" $'"name":\t"x"'
+ok "the plugin conforms" "$program" check-plugin "$plugin" --package "$work/identity"
+if "$python" -c 'import numpy, torch' 2>/dev/null; then
+    for model in identity MNISTClassifier model_cpm model_hourglass DeepLabV3Int8LUT; do
+        ok "$model answers what its layers say" answers "$model"
+    done
+    # Networks with the same config.json, also at the same place, find their own packed weights, and no others.
+    mkdir "$work/kept"
+    export MODELHOST_STORE=$work/kept
+    kept() { find "$work/kept/prepared" -type f 2>/dev/null | wc -l; }
+    ok "model_cpm answers and is kept" answers model_cpm
+    ok "model_hourglass answers beside it" answers model_hourglass
+    same "each has prepared weights of its own" "$(kept)" 2
+    run run "$work/model_hourglass" --inputs "$work/in" --outputs "$work/found" --set log_level=debug
+    ok "and loads them" says 'prepared weights are kept: '
+    ok "which answer the same" "$python" "$evaluate" --compare "$work/found" "$work/want" 1e-4
+    cp "$models/model_cpm.mlmodel" "$work/model_hourglass/backends/coreml/model.mlmodel"
+    "$python" "$evaluate" "$models/model_cpm.mlmodel" "$work/in" "$work/want" >"$work/err" 2>&1
+    run run "$work/model_hourglass" --inputs "$work/in" --outputs "$work/found"
+    ok "a model that takes another one's place is itself" "$python" "$evaluate" --compare "$work/found" "$work/want" 1e-4
+    unset MODELHOST_STORE
+    for seed in classifier picture deconvolution; do
+        cp "tests/fuzz/corpus/coreml_graph/$seed" "$work/$seed.mlmodel"
+        ok "layers of '$seed' answer what they say" answers "$seed" "$work"
+    done
+else
+    skipped "no torch to evaluate models with"
+fi
+
+# As packages are made.
+ok "a model is imported" "$build/bin/pkgmgr" import "$models/MNISTClassifier.mlmodel" --name a/digits \
+    --plugin-path "$build/lib/modelhost/plugins" --store "$work/store"
+run run a/digits --store "$work/store" --describe
+has "an imported model runs" "$out" $'"name":\t"coreml-ane"'
+
+package cut "$models/identity.mlmodel"
+head -c 60 "$models/identity.mlmodel" >"$work/cut/backends/coreml/model.mlmodel"
+ok "a model that was cut short is refused" refused cut "model.mlmodel"
+package none "$models/identity.mlmodel"
+rm "$work/none/backends/coreml/model.mlmodel"
+ok "a package without a model says what it wants" refused none \
+    "no model.mlpackage and no model.mlmodel beside config.json"
+package up "$models/identity.mlmodel"
+echo '{"model_type": "coreml", "coreml_model": "a/../../model.mlmodel"}' >"$work/up/backends/coreml/config.json"
+ok "a model outside the package is refused" refused up "want a path below its folder"
+summary

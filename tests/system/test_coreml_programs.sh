@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# ML Programs on this machine: DTLN, with its loops and lists, answers what tests/reference/coreml_program.py evaluates apart
+# from the plugin; BERT, ResNet-50 and LSTM written as programs answer what their own plugins answer.
+# Covers plugins/coreml-ane/translate_program.c and the program_*.c beside it.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/system/lib.sh
+. tests/system/lib.sh
+begin coreml_programs
+
+program=$build/bin/modelhost
+plugins=$build/lib/modelhost/plugins
+shared=${SHARED:-../shared}
+python=/usr/bin/python3
+writer=tests/reference/coreml_writer.py
+
+package() { # NAME BACKEND PLUGIN: a folder for the model
+    mkdir -p "$work/$1/backends/$2"
+    cp "$plugins/lib$3.so" "$work/$1/backends/$2/libmodel.so"
+}
+
+program_answers() { # MODEL.mlpackage
+    package dtln coreml coreml-ane
+    cp -r "$1" "$work/dtln/backends/coreml/model.mlpackage"
+    echo '{"model_type": "coreml"}' >"$work/dtln/backends/coreml/config.json"
+    "$python" tests/reference/coreml_program.py "$1" "$work/in" "$work/want" >"$work/err" 2>&1 &&
+        "$program" run "$work/dtln" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
+        "$python" tests/reference/coreml_network.py --compare "$work/found" "$work/want" 1e-4 \
+            >"$work/err" 2>&1
+}
+
+# A package of the model for its own plugin, which answers the reference's inputs.
+native() { # MODEL PLUGIN
+    package "$1" cpu "$2"
+    "$python" "$shared/models/synth.py" "$work/made" "$1" >"$work/err" 2>&1 &&
+        mv "$work/made/$1"/* "$work/$1/backends/cpu" && rm -r "$work/made"
+}
+
+agrees() { # MODEL fp32|fp16
+    local made=$work/$1.$2/backends/coreml
+    package "$1.$2" coreml coreml-ane
+    echo '{"model_type": "coreml"}' >"$made/config.json"
+    "$python" "$writer" "$work/$1/backends/cpu" "$shared/models/$1/reference.safetensors" "$2" "$made" \
+        >"$work/err" 2>&1 &&
+        "$program" run "$work/$1" --inputs "$made/native.safetensors" --outputs "$work/native" \
+            >"$work/err" 2>&1 &&
+        "$program" run "$work/$1.$2" --inputs "$made/coreml.safetensors" --outputs "$work/found" \
+            >"$work/err" 2>&1 &&
+        "$python" "$writer" --compare "$work/native" "$work/found" "$made/native.safetensors" "$2" \
+            >"$work/err" 2>&1
+    local result=$?
+    rm -rf "${work:?}/$1.$2"
+    return $result
+}
+
+if [ ! -d "$shared/coreml/DTLN_AEC_128_Part1.mlpackage" ]; then
+    skipped "no Core ML models in $shared"
+elif "$python" -c 'import numpy, torch' 2>/dev/null; then
+    ok "DTLN answers what its operations say" program_answers "$shared/coreml/DTLN_AEC_128_Part1.mlpackage"
+    has "the program is opened for its own features" "$("$program" run "$work/dtln" --describe 2>&1)" \
+        $'"name":\t"states_in"'
+    mv "$work/dtln/backends/coreml/model.mlpackage/Data/com.apple.CoreML/weights/weight.bin" "$work/away"
+    run run "$work/dtln" --describe
+    ok "a program without its weights is refused" [ "$code" -ne 0 ]
+else
+    skipped "no torch and numpy to evaluate programs with"
+fi
+
+if "$python" -c 'import numpy' 2>/dev/null && [ -f "$shared/models/synth.py" ]; then
+    while read -r model plugin; do
+        ok "$model is made" native "$model" "$plugin"
+        for precision in fp32 fp16; do
+            ok "$model as a program of $precision answers as its own plugin" agrees "$model" "$precision"
+        done
+        rm -rf "${work:?}/$model"
+    done <<<$'bert-tiny-synth bert\nlstm-2x512-synth lstm\nresnet-50-synth resnet'
+else
+    skipped "no numpy, or no models to make programs of"
+fi
+summary

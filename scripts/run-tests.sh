@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Runs the tests that were built into $BUILD and sums them up; `make test` calls it.
+# Runs the tests that were built into $BUILD, several at once, and sums them up; `make test` calls it.
 #
 #   scripts/run-tests.sh [PATTERN...]     only programs whose name matches a shell pattern
+#   scripts/run-tests.sh --one NAME       one program, as a part of a run: its line, its log, its count
 #
 # Runs every tests/{unit,plugins,abi}/test_*.c, replays tests/fuzz/corpus/X through fuzz target X, and
 # runs every tests/system/test_*.sh. Each program must print its count: cmocka's summary, or a last
 # line "N passed, N failed[, N skipped]". A test that skips says why in a line "skip: <reason>".
-# One line per program; the whole output of those that failed; the last line is the total.
+# One line per program; the whole output of those that failed, then what failed in them; the last line is
+# the total.
 #
 # Reads: BUILD (default build), SHARED (default ../shared if it is there; tests that need it skip
-# otherwise), TEST_LIMIT_S (seconds for one program, default 600: a hung test ends, nothing else).
+# otherwise), TEST_LIMIT_S (seconds for one program, default 600: a hung test ends, nothing else),
+# TEST_JOBS (programs at once, default one for each processor).
 # Each program gets an empty TMPDIR and HOME of its own and none of the caller's HF_* settings.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -17,12 +20,6 @@ cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}
 limit_s=${TEST_LIMIT_S:-600}
 logs=$BUILD/test-logs
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/modelhost-tests.XXXXXX") || exit 1
-trap 'chmod -R u+rwx "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
-trap 'exit 130' INT TERM
-mkdir -p "$logs"
-rm -f "$logs"/*.log
-
 if [ -z "${SHARED:-}" ] && [ -d ../shared ]; then
     SHARED=../shared
 fi
@@ -49,9 +46,6 @@ else
     limited() { "$@"; }
 fi
 
-passed=0 failed=0 skipped=0 ran=0
-failures=()
-
 # Sums up a log: sets n_passed, n_failed, n_skipped; false when it has no count.
 count_log() {
     local counts
@@ -76,23 +70,10 @@ count_log() {
     read -r n_passed n_failed n_skipped <<<"$counts"
 }
 
-# Whether the patterns of the command line, if any, take this name.
-is_wanted() {
-    [ ${#patterns[@]} -gt 0 ] || return 0
-    local pattern
-    for pattern in "${patterns[@]}"; do
-        # shellcheck disable=SC2254
-        case $1 in $pattern) return 0 ;; esac
-    done
-    return 1
-}
-
-# run_one NAME COMMAND...: runs it with a log of its own and prints its line.
-run_one() {
+# watch NAME COMMAND...: runs it with a log of its own, prints its line and keeps its count.
+watch() {
     local name=$1 log=$logs/$1.log code problem='' started=$SECONDS n_passed=0 n_failed=0 n_skipped=0
     shift
-    is_wanted "$name" || return 0
-    ran=$((ran + 1))
     mkdir -p "$scratch/$name/tmp" "$scratch/$name/home"
     TMPDIR=$scratch/$name/tmp HOME=$scratch/$name/home limited "$@" >"$log" 2>&1 </dev/null
     code=$?
@@ -113,21 +94,22 @@ run_one() {
     if [ -n "$problem" ] && [ "$n_failed" -eq 0 ]; then
         n_failed=1
     fi
-    passed=$((passed + n_passed)) failed=$((failed + n_failed)) skipped=$((skipped + n_skipped))
+    echo "$name $n_passed $n_failed $n_skipped" >"$scratch/$name.count"
     print_line "$name" "$problem" $((SECONDS - started)) "$log"
     chmod -R u+rwx "${scratch:?}/$name" 2>/dev/null
     rm -rf "${scratch:?}/$name"
 }
 
+# As one piece, for those that run beside it.
 print_line() {
     local text="$n_passed passed"
     [ "$n_failed" -eq 0 ] || text="$text, $n_failed FAILED"
     [ "$n_skipped" -eq 0 ] || text="$text, $n_skipped skipped"
     [ -z "$2" ] || text="$text: $2"
     [ "$3" -lt 5 ] || text="$text  ($3 s)"
-    printf '%-32s %s\n' "$1" "$text"
-    [ "$n_skipped" -eq 0 ] || sed -n 's/^skip: /    skipped: /p' "$4" | sort -u
-    [ "$n_failed" -eq 0 ] || failures+=("$1")
+    text=$(printf '%-32s %s' "$1" "$text")
+    [ "$n_skipped" -eq 0 ] || text+=$'\n'$(sed -n 's/^skip: /    skipped: /p' "$4" | sort -u)
+    printf '%s\n' "$text"
 }
 
 # A replay prints nothing of use when all is well; its count is the corpus's files.
@@ -142,28 +124,75 @@ replay() {
     echo "$((n)) passed, 0 failed"
 }
 
-patterns=("$@")
-shopt -s nullglob
-for source in tests/unit/test_*.c tests/plugins/test_*.c tests/abi/test_*.c; do
-    name=$(basename "$source" .c)
-    run_one "$name" "$BUILD/tests/$name"
+# The names of all programs, those first that take long.
+programs() {
+    local source
+    shopt -s nullglob
+    for source in tests/system/test_*.sh; do basename "$source" .sh; done
+    for source in tests/fuzz/fuzz_*.c; do echo "replay_$(basename "$source" .c)"; done
+    for source in tests/unit/test_*.c tests/plugins/test_*.c tests/abi/test_*.c; do
+        basename "$source" .c
+    done
+}
+
+run_one() { # NAME
+    case $1 in
+    replay_*) export -f replay && watch "$1" bash -c "replay ${1#replay_}" ;;
+    *) if [ -f "tests/system/$1.sh" ]; then watch "$1" "tests/system/$1.sh"; else watch "$1" "$BUILD/tests/$1"; fi ;;
+    esac
+}
+
+# Whether a pattern, if there is any, takes this name.
+is_wanted() { # NAME PATTERN...
+    local name=$1 pattern
+    shift
+    [ $# -gt 0 ] || return 0
+    for pattern in "$@"; do
+        # shellcheck disable=SC2254
+        case $name in $pattern) return 0 ;; esac
+    done
+    return 1
+}
+
+if [ "${1:-}" = --one ]; then
+    scratch=$TEST_SCRATCH
+    run_one "$2"
+    exit 0
+fi
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/modelhost-tests.XXXXXX") || exit 1
+trap 'chmod -R u+rwx "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+export TEST_SCRATCH=$scratch
+mkdir -p "$logs"
+rm -f "$logs"/*.log
+jobs=${TEST_JOBS:-$(getconf _NPROCESSORS_ONLN)}
+
+names=()
+for name in $(programs); do
+    if is_wanted "$name" "$@"; then names+=("$name"); fi
 done
-export -f replay
-for source in tests/fuzz/fuzz_*.c; do
-    name=$(basename "$source" .c)
-    run_one "replay_$name" bash -c 'replay "$1"' replay "$name"
-done
-for script in tests/system/test_*.sh; do
-    run_one "$(basename "$script" .sh)" "$script"
+printf '%s\n' ${names[@]+"${names[@]}"} | xargs -P "$jobs" -I NAME scripts/run-tests.sh --one NAME
+
+passed=0 failed=0 skipped=0 failures=()
+for name in ${names[@]+"${names[@]}"}; do
+    n_passed=0 n_failed=1 n_skipped=0 # what a program has that left no count
+    [ ! -f "$scratch/$name.count" ] || read -r _ n_passed n_failed n_skipped <"$scratch/$name.count"
+    passed=$((passed + n_passed)) failed=$((failed + n_failed)) skipped=$((skipped + n_skipped))
+    [ "$n_failed" -eq 0 ] || failures+=("$name")
 done
 
 for name in ${failures[@]+"${failures[@]}"}; do
     printf '\n---- %s (%s)\n' "$name" "$logs/$name.log"
     cat "$logs/$name.log"
 done
+for name in ${failures[@]+"${failures[@]}"}; do
+    printf '\n---- %s: what failed\n' "$name"
+    grep -E -A 3 '^FAIL|^\[  FAILED  \]|ERROR: |runtime error' "$logs/$name.log" | head -n 40 || tail -n 10 "$logs/$name.log"
+done
 echo
-if [ "$ran" -eq 0 ] || [ $((passed + failed)) -eq 0 ]; then
-    echo "no test ran${patterns[*]:+ that matches ${patterns[*]}}"
+if [ $((passed + failed)) -eq 0 ]; then
+    echo "no test ran${*:+ that matches $*}"
     failed=$((failed + 1))
 fi
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the project needs, once: `deps.sh build` (compiling and `make test`), `deps.sh check`
-# (`make check`, `make fuzz`), `deps.sh perf` (`make check-perf`), `deps.sh interop` (Node.js for npm's oracles, promtool), `deps.sh bench` (the peers:
+# (`make check`, `make fuzz`), `deps.sh oracles` (torch, with which tests compare what they skip without it), `deps.sh perf`
+# (`make check-perf`), `deps.sh interop` (Node.js for npm's oracles, promtool), `deps.sh bench` (the peers:
 # torch and Pillow from Debian, then onnxruntime-node and tokenizers from npm into build/bench/).
 # Asks nothing when everything is there. Without apt it prints the list, with Homebrew's names.
 set -eu
@@ -13,13 +14,15 @@ check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binuti
 perf_apt="valgrind"
 interop_apt="nodejs npm"
 promtool_apt="prometheus"
-bench_apt="python3-torch python3-pil libopenblas0-pthread gnuplot-nox"
+oracle_apt="python3-torch libopenblas0-pthread"
+bench_apt="$oracle_apt python3-pil gnuplot-nox"
 brew="pkg-config libuv curl cjson openssl@3 utf8proc pcre2 libpng jpeg-turbo hiredis redis zstd xxhash libsodium minisign onednn cmocka libomp numpy protobuf-c"
 
 case $kind in
 build) wanted=$build_apt ;;
 check) wanted="$build_apt $check_apt" ;;
 perf) wanted="$build_apt $perf_apt" ;;
+oracles) wanted="$build_apt $oracle_apt" ;;
 interop)
     wanted="$build_apt $promtool_apt"
     command -v npm >/dev/null 2>&1 || wanted="$wanted $interop_apt"
@@ -29,7 +32,7 @@ bench-apt)
     wanted="$build_apt $bench_apt"
     command -v npm >/dev/null 2>&1 || wanted="$wanted $interop_apt"
     ;;
-*) echo "deps.sh: unknown kind '$kind'; want build, check, perf, interop or bench" >&2; exit 2 ;;
+*) echo "deps.sh: unknown kind '$kind'; want build, check, oracles, perf, interop or bench" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-query >/dev/null 2>&1; then

@@ -18,7 +18,8 @@ struct kernels {
     uint64_t memory_bytes;
     uint32_t threads; /* that one run may use */
     enum compute_dtype dtype;
-    size_t max_in_features; /* of all linears with compact weights */
+    size_t max_in_features;     /* of all linears with compact weights */
+    size_t max_packed_features; /* of inputs of all linears in packed f32 */
     char build_key[64];
 };
 

@@ -232,7 +232,8 @@ void linear_run(struct linear_runner *runner, const struct linear *linear, const
     const size_t piece = n_rows > 0 ? piece_rows(n_rows) : 0;
     linear_runner_count(runner, n_rows * (size_t)linear->class.in_features *
                                     (size_t)linear->class.out_features);
-    if (linear->own_all || (linear->own_few && n_rows <= FEW_ROWS)) {
+    if (linear->own_all ||
+        (linear->own_few && linear_panels_suit(runner->kernels, &linear->panels, n_rows))) {
         if (linear_progress_ask(&runner->progress))
             linear_panels_run(runner->kernels, &linear->panels, runner->workspace, x, n_rows, y);
         return;

@@ -4,7 +4,7 @@
  * more, blocks of the inner dimension stay in the second-level cache. A view is multiplied row by row
  * where there are few rows of x, and else packed block by block. With compact weights COMPACT_ROWS rows at a time are
  * rounded for all panels beforehand. */
-#include "linear_panels.h"
+#include "linear_blocks.h"
 
 #include <stdatomic.h>
 
@@ -23,6 +23,7 @@ struct run_job {
     float *y;       /* (n_rows, out_features) */
     size_t n_rows, n_panels;
     struct compact_rows rows; /* of compact weights */
+    const float *groups;      /* linear_blocks_read(), or NULL */
     atomic_size_t next_panel;
 };
 
@@ -34,11 +35,24 @@ static size_t own_bytes(const struct kernels *kernels)
     return ((unpacked > view ? unpacked : view) + 63) / 64 * 64;
 }
 
+/* Of compact_rows_read(). */
+static size_t rows_bytes(const struct kernels *kernels)
+{
+    return kernels->max_in_features > 0
+               ? filled_up(compact_rows_bytes(kernels->max_in_features), 64)
+               : 0;
+}
+
 size_t linear_panels_workspace_bytes(const struct kernels *kernels)
 {
-    const size_t rows =
-        kernels->max_in_features > 0 ? compact_rows_bytes(kernels->max_in_features) : 0;
-    return rows + kernels->threads * own_bytes(kernels);
+    return kernels->threads * own_bytes(kernels) + rows_bytes(kernels) +
+           linear_blocks_bytes(kernels);
+}
+
+bool linear_panels_suit(const struct kernels *kernels, const struct linear_panels *linear,
+                        size_t n_rows)
+{
+    return n_rows <= FEW_ROWS || linear_blocks_suit(kernels, linear, n_rows);
 }
 
 void linear_panels_transpose(const float *x, size_t stride, size_t n_columns, size_t depth,
@@ -138,6 +152,17 @@ static void run_products(const struct run_job *job, size_t first, size_t n_colum
     }
 }
 
+/* Some rows of x on a panel. */
+static void run_blocks(const struct run_job *job, size_t panel, size_t first, size_t n_columns)
+{
+    const struct linear_panels *linear = job->linear;
+    float sums[BLOCKS_SUMS];
+    linear_blocks_multiply(job->kernels, linear, panel, job->groups, job->n_rows, sums);
+    for (size_t r = 0; r < job->n_rows; r++)
+        store_row(job, sums + linear_blocks_place(job->n_rows, r) * linear->columns, first,
+                  n_columns, true, job->y + r * linear->out_features + first);
+}
+
 /* All rows of x on a panel of compact weights, which stays in the second-level cache. */
 static void run_compact(const struct run_job *job, size_t panel, size_t first, size_t n_columns,
                         void *own)
@@ -169,7 +194,9 @@ static void run_worker(void *argument, size_t index)
             run_compact(job, panel, first, n_columns, own);
             continue;
         }
-        if (linear->packed == NULL && job->n_rows <= FEW_ROWS)
+        if (job->groups != NULL)
+            run_blocks(job, panel, first, n_columns);
+        else if (linear->packed == NULL && job->n_rows <= FEW_ROWS)
             run_dots(job, first, n_columns);
         else
             run_products(job, first, n_columns, own);
@@ -198,12 +225,17 @@ void linear_panels_run(const struct kernels *kernels, const struct linear_panels
                           .n_panels =
                               (linear->out_features + linear->columns - 1) / linear->columns};
     char *rows = job.own + kernels->threads * job.own_bytes;
+    float *groups = (void *)(rows + rows_bytes(kernels));
     for (size_t row = 0; row < n_rows; row += job.n_rows) {
         job.n_rows = is_compact && n_rows - row > COMPACT_ROWS ? COMPACT_ROWS : n_rows - row;
         job.x = x + row * linear->in_features;
         job.y = y + row * linear->out_features;
         if (is_compact)
             compact_rows_read(kernels, &linear->compact, job.x, job.n_rows, rows, &job.rows);
+        else if (linear_blocks_suit(kernels, linear, job.n_rows)) {
+            linear_blocks_read(job.x, job.n_rows, linear->in_features, groups);
+            job.groups = groups;
+        }
         run_rows(&job);
     }
 }

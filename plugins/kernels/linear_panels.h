@@ -24,6 +24,9 @@ struct linear_panels {
 
 /* Rows up to which a product takes little longer than reading the weights once. */
 #define FEW_ROWS PRODUCT_ROWS
+/* Whether so few rows are faster here than anywhere else. */
+bool linear_panels_suit(const struct kernels *kernels, const struct linear_panels *linear,
+                        size_t n_rows);
 
 /* Of one runner: where views are packed during a run of more than FEW_ROWS, and rows of x for compact weights. */
 size_t linear_panels_workspace_bytes(const struct kernels *kernels);

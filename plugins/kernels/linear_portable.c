@@ -3,7 +3,7 @@
  * Packed form: panels of PANEL output features; a panel is (in_features, PANEL), so that the register
  * tile of product() reads it in order. The last panel is filled up with zeros. There are no plans: any
  * row count runs at once. */
-#include "linear_panels.h"
+#include "linear_blocks.h"
 #include "linear_source.h"
 
 #include <stdio.h>
@@ -128,6 +128,7 @@ model_status linear_create(struct kernels *kernels, const struct linear_spec *sp
         status = pack_weights(kernels, &source, &linear->panels, err);
     if (status != MODEL_OK)
         return status;
+    linear_blocks_expect(kernels, &linear->panels);
     if (!spec->keep_view)
         linear_source_discard(kernels, &source);
     *ret = linear;

@@ -2,6 +2,7 @@
  *
  * The layout is the one that oneDNN asks for with SAMPLE_ROWS rows. It is the same for all row
  * counts, and the key of the packed form names it. [create-thread] */
+#include "linear_blocks.h"
 #include "linear_onednn.h"
 
 #include <omp.h>
@@ -324,6 +325,8 @@ static model_status create_whole(struct kernels *kernels, const struct linear_so
     if (status != MODEL_OK)
         return status;
     linear->own_few = find_panels(linear, source, &linear->panels);
+    if (linear->own_few)
+        linear_blocks_expect(kernels, &linear->panels);
     linear->own_all = linear->class.view && source->parts[0].dtype != MODEL_F32;
     return MODEL_OK;
 }

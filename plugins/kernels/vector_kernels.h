@@ -13,6 +13,7 @@
 #define PRODUCT_ROWS    6  /* rows of a in one call of product() */
 #define SMALL_TILE_ROWS 4  /* so few do not cost what PRODUCT_ROWS do */
 #define PRODUCT_COLUMNS 16 /* columns of b come in multiples of this */
+#define BLOCK_ROWS      16 /* rows of a in one call of block_product() */
 #define RECURRENT_UNITS 16 /* units of a recurrent layer in one panel of weights */
 
 /* Compact weights lie in panels of COMPACT_COLUMNS output features, zeros behind the last ones; the inner
@@ -76,6 +77,13 @@ struct vector_kernels {
      * comes from memory. */
     void (*product)(const float *a, size_t lda, size_t n_rows, const float *b, size_t ldb,
                     size_t depth, float *out, size_t ldo, size_t columns);
+
+    /* out(BLOCK_ROWS, columns) = x^T b, or += if add; x(depth, BLOCK_ROWS), b(depth, columns), columns a multiple of
+     * PRODUCT_COLUMNS. Columns of x behind n_rows are 0, and rows of out behind them may be written. Asks for
+     * next(depth, columns) to be brought into the cache; it may lie anywhere. NULL: not in this set, whose
+     * registers are too few. */
+    void (*block_product)(const float *x, size_t n_rows, const float *b, size_t columns,
+                          size_t depth, const float *next, float *out, bool add);
 
     /* y(n_rows) = w(n_rows, depth) x(depth): one row of x, and the weights as a checkpoint holds them,
      * in F32, F16 or BF16. Reads the weights once and in order. */

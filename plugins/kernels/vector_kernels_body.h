@@ -3,6 +3,7 @@
  * VECTOR_BYTES is the size of a vector, VECTOR_COLUMNS how many of them make a row of the register
  * tile of product(): PRODUCT_ROWS x VECTOR_COLUMNS accumulators, VECTOR_COLUMNS vectors of b and one
  * number of a must fit the registers. Included once by each vector_kernels_*.c. */
+#include "vector_blocks.h"
 #include "vector_compact.h"
 #include "vector_kernels.h"
 #include "vector_maps.h"
@@ -359,8 +360,8 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
 
 #define VECTOR_KERNELS(name_)                                                                      \
     {                                                                                              \
-        name_, HAS_BF16, product, dots, exp_row, layer_norm, activate, activate_coarse,            \
-            winograd_input, winograd_output, panel_row, lstm_gates, gru_gates, bf16_product,       \
-            bf16_dots, int8_row, int4_row, fine_row, to_bf16, coarse_row, int8_dots, int4_unpack,  \
-            int8_finish, bias_finish, map_range, map_coarse, map_finish                            \
+        name_, HAS_BF16, product, block_product, dots, exp_row, layer_norm, activate,              \
+            activate_coarse, winograd_input, winograd_output, panel_row, lstm_gates, gru_gates,    \
+            bf16_product, bf16_dots, int8_row, int4_row, fine_row, to_bf16, coarse_row, int8_dots, \
+            int4_unpack, int8_finish, bias_finish, map_range, map_coarse, map_finish               \
     }

@@ -49,6 +49,43 @@ static void product_agrees_for_all_tiles(void **state)
                     check_product(sets[s], rows, depths[d], columns);
 }
 
+/* Rows behind the last one are 0 in x; columns behind those of b stay as they are. */
+static void check_block_product(const struct vector_kernels *set, size_t n_rows, size_t depth,
+                                size_t columns)
+{
+    const size_t size = BLOCK_ROWS * columns;
+    float *x = random_floats(depth * BLOCK_ROWS, 1), *b = random_floats(depth * columns, 1);
+    float *out = malloc((size + 1) * sizeof *out);
+    for (size_t k = 0; k < depth; k++)
+        for (size_t r = n_rows; r < BLOCK_ROWS; r++)
+            x[k * BLOCK_ROWS + r] = 0;
+    out[size] = GUARD;
+    set->block_product(x, n_rows, b, columns, depth, b, out, false);
+    set->block_product(x, n_rows, b, columns, depth, b, out, true);
+    for (size_t i = 0; i < n_rows * columns; i++) {
+        double want = 0;
+        for (size_t k = 0; k < depth; k++)
+            want +=
+                2 * (double)x[k * BLOCK_ROWS + i / columns] * (double)b[k * columns + i % columns];
+        assert_true(fabs((double)out[i] - want) <= 2e-5 * sqrt((double)depth));
+    }
+    assert_true(out[size] == GUARD);
+    free(x);
+    free(b);
+    free(out);
+}
+
+static void block_product_agrees_for_all_tiles(void **state)
+{
+    (void)state;
+    static const size_t depths[] = {1, 7, 256};
+    for (size_t s = 0, n = find_sets(); s < n; s++)
+        for (size_t rows = 1; rows <= BLOCK_ROWS && sets[s]->block_product != NULL; rows++)
+            for (size_t d = 0; d < 3; d++)
+                for (size_t columns = 16; columns <= 64; columns += 16)
+                    check_block_product(sets[s], rows, depths[d], columns);
+}
+
 /* Weights in each dtype, rounded from random numbers; their values in f32. */
 static void *weights_of(int32_t dtype, size_t n, float *values)
 {
@@ -441,6 +478,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(product_agrees_for_all_tiles),
+        cmocka_unit_test(block_product_agrees_for_all_tiles),
         cmocka_unit_test(dots_agree_in_every_dtype_and_depth),
         cmocka_unit_test(dots_read_infinity_and_nan_in_halves),
         cmocka_unit_test(exp_row_agrees_at_any_length),

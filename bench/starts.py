@@ -9,7 +9,7 @@ BENCH_THREADS says otherwise), in a fresh process each, in float32 and in int8:
 import dataclasses, os, shutil, subprocess, time
 import numpy as np
 from tensors import write_arrays
-from workers import Worker, max_rss_bytes
+from workers import Worker, peak_of_command
 
 DTYPES = ("f32", "int8")
 RUNS = 3
@@ -69,12 +69,10 @@ def measure_command(program, package, threads, workload, dtype, path, output):
         begin = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         words = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.wait():
             return {"failed": f"`modelhost run --dtype {dtype}` exited with {process.returncode}: {words.strip()}"}
-        runs.append(((time.perf_counter() - begin) * 1e3, max_rss_bytes(usage)))
-    return {"total_ms": float(np.median([ms for ms, _ in runs[1:]])), "peak_bytes": max(size for _, size in runs[1:])}
+        runs.append((time.perf_counter() - begin) * 1e3)
+    return {"total_ms": float(np.median(runs[1:])), "peak_bytes": peak_of_command(command)}
 
 
 def commands_of(engines, chosen, threads, model, first, dtype):

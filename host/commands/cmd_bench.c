@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "file_cache.h"
 #include "fma_peak.h"
+#include "memory_usage.h"
 #include "model_bench.h"
 #include "schema.h"
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define DEFAULT_SECONDS 5
 #define DEFAULT_TOKENS  128
@@ -142,17 +142,6 @@ struct bench_numbers {
     double peak_rss_mb; /* 0: another process's, not known */
     const char *peak_isa;
 };
-
-static double peak_rss_mb(void)
-{
-    struct rusage usage;
-    (void)getrusage(RUSAGE_SELF, &usage);
-#ifdef __APPLE__
-    return (double)usage.ru_maxrss / 1e6; /* bytes */
-#else
-    return (double)usage.ru_maxrss * 1024 / 1e6;
-#endif
-}
 
 static void add_sizes(json_node *root, const struct bench_command *bench,
                       const struct bench_result *run)
@@ -308,7 +297,7 @@ static model_status measure(struct bench_command *bench, json_node **ret, struct
     measure_peak(threads, &numbers); /* twice: what else runs comes and goes */
     status = model_bench_run(model.model, &bench->options, &numbers.run, err);
     if (model.model->load.isolation != MODELHOST_WORKER)
-        numbers.peak_rss_mb = peak_rss_mb();
+        numbers.peak_rss_mb = (double)memory_usage_peak() / 1e6;
     if (status == MODEL_OK)
         status = model_files_list(model.model, &files, err);
     if (status == MODEL_OK) {

@@ -12,4 +12,8 @@ uint64_t memory_usage_mapping(const void *data, size_t size_bytes);
 /* Bytes of this process that are in memory; 0 when the system does not say. */
 uint64_t memory_usage_process(void);
 
+/* The most bytes that it ever held in memory since its program began, mapped files included; 0 when the system does not
+ * say. */
+uint64_t memory_usage_peak(void);
+
 #endif

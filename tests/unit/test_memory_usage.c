@@ -57,6 +57,7 @@ static void this_process_takes_memory(void **state)
     (void)state;
 #ifdef __linux__
     assert_true(memory_usage_process() > 100000);
+    assert_true(memory_usage_peak() > 100000);
 #else
     assert_int_equal(memory_usage_process(), 0);
 #endif

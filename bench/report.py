@@ -5,7 +5,9 @@ PEERS = ("onnxruntime", "torch")
 
 
 def table(head, rows):
-    """Markdown, padded so that it reads as text too."""
+    """Markdown, padded so that it reads as text too; without the columns of peers that were left out."""
+    told = [i for i in range(len(head)) if not rows or any(row[i] != "-" for row in rows)]
+    head, rows = [head[i] for i in told], [[row[i] for i in told] for row in rows]
     widths = [max(len(str(row[i])) for row in [head] + rows) for i in range(len(head))]
     line = lambda row: "| " + " | ".join(str(cell).ljust(width) for cell, width in zip(row, widths)) + " |"
     return "\n".join([line(head), "|" + "|".join("-" * (w + 2) for w in widths) + "|"] + [line(r) for r in rows])

@@ -106,7 +106,7 @@ interop: all $(BUILD)/tests/sampler_steps ## compare with npm's clients and orac
 soak: all $(SOAK) ## SOAK_SECONDS=600 of all models at random, with faults and loads
 	@BUILD=$(BUILD) scripts/soak.sh
 
-bench: all $(BUILD)/bench/bench $(BUILD)/bench/overhead ## measure beside the peers that are installed
+bench: all $(BUILD)/bench/bench $(BUILD)/bench/overhead $(BUILD)/bench/fork_join ## measure beside the peers that are installed
 	@BUILD=$(BUILD) bench/run.sh
 
 bench-download: $(BUILD)/bin/pkgmgr ## a download over loopback beside curl
@@ -316,9 +316,11 @@ $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o 
 # With clang and libFuzzer; see tests/fuzz/run.sh.
 $(BUILD)/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ARCHIVE)
 	$(call link,-fsanitize=fuzzer $(LIBS) $(PLUGIN_LIBS))
-$(BUILD)/bench/bench: $(call objects,$(filter-out bench/overhead.c,$(wildcard bench/*.c))) $(ARCHIVE)
+$(BUILD)/bench/bench: $(call objects,$(filter-out bench/overhead.c bench/fork_join.c,$(wildcard bench/*.c))) $(ARCHIVE)
 	$(call link,$(LIBS))
 $(BUILD)/bench/overhead: $(O)/bench/overhead.o $(ARCHIVE) | $(BUILD)/tests/plugin_echo.$(SO)
+	$(call link,$(LIBS))
+$(BUILD)/bench/fork_join: $(O)/bench/fork_join.o $(ARCHIVE)
 	$(call link,$(LIBS))
 
 install: all ## into $(DESTDIR)$(PREFIX)

@@ -44,7 +44,7 @@ def bar_chart(results):
     tics = ", ".join(f"{quoted(label)} {i}" for i, (label, _) in enumerate(rows))
     lines = ["$bars << EOD"] + [f"{i} {min(ratio, LONGEST_BAR)} {ratio:.3f}" for i, (_, ratio) in enumerate(rows)] + ["EOD"]
     return lines + [
-        "set origin 0,0.36", "set size 1,0.64", "set lmargin at screen 0.36", f"set yrange [-0.6:{len(rows) - 0.4}]",
+        "set origin 0,0.36", "set size 1,0.64", "set lmargin at screen 0.36", "set rmargin at screen 0.95", f"set yrange [-0.6:{len(rows) - 0.4}]",
         "set xrange [0:*]", f"set ytics ({tics}) nomirror", "set xtics nomirror", "set grid x lc rgb '#dddddd'",
         "set title 'Time of the best peer / time of modelhost, one thread'", "set arrow 1 from 1,graph 0 to 1,graph 1 nohead lc rgb '#444444' dt 2",
         "plot $bars using (0):1:(0):2:($1-0.35):($1+0.35) with boxxyerror fs solid 0.9 noborder lc rgb '#1b6ca8' notitle, "
@@ -62,7 +62,7 @@ def curve_charts(results):
                 lines += [f"{data} << EOD"] + [f"{size} {ms:.3f}" for size, ms in rows] + ["EOD"]
                 plots.append(f"{data} using 1:($2/$1) with linespoints pt 7 ps 0.5 lw 2 lc rgb '{color}' title '{engine}'")
         if plots:
-            lines += [f"set origin {i / 3},0", "set size 0.333,0.36", f"set lmargin at screen {i / 3 + 0.055}",
+            lines += [f"set origin {i / 3},0", "set size 0.333,0.36", f"set lmargin at screen {i / 3 + 0.06}",
                       f"set rmargin at screen {(i + 1) / 3 - 0.015}", "set xrange [*:*]", "set yrange [0:*]",
                       "set ytics auto nomirror", "set xtics auto nomirror", "set logscale x 2", f"set title '{title}'",
                       f"set xlabel '{unit}'", f"set ylabel 'ms for one of them'", "set key bottom left", "plot " + ", ".join(plots), "unset logscale x",

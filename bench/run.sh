@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# What the host itself costs, with a plugin that does nothing: bench/overhead.c.
+# What the host itself costs, with a plugin that does nothing, and a team of threads: bench/overhead.c, bench/fork_join.c.
 measure_overhead() {
     backend=$BUILD/bench/echo.package/backends/cpu
     mkdir -p "$backend"
@@ -18,6 +18,7 @@ measure_overhead() {
     done
     printf '\nWhat a call of the host costs, one lane:\n\n```\n'
     "$BUILD/bench/overhead" "$BUILD/bench/echo.package" "${BENCH_OVERHEAD_SECONDS:-1}"
+    [ "$(getconf _NPROCESSORS_ONLN)" -lt 2 ] || { echo && "$BUILD/bench/fork_join" 2; }
     printf '```\n'
 }
 

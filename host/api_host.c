@@ -239,6 +239,10 @@ static model_status check_accuracy(const struct modelhost_load_options *options,
     if (!(options->max_cosine_loss >= 0 && options->max_cosine_loss <= 2))
         return error_set(err, MODEL_INVALID_ARGUMENT, "max_cosine_loss is %g, want 0 to 2",
                          options->max_cosine_loss);
+    if (MODEL_HAS(struct modelhost_load_options, options, min_top1_agreement) &&
+        !(options->min_top1_agreement >= 0 && options->min_top1_agreement <= 1))
+        return error_set(err, MODEL_INVALID_ARGUMENT, "min_top1_agreement is %g, want 0 to 1",
+                         options->min_top1_agreement);
     return MODEL_OK;
 }
 

@@ -207,6 +207,9 @@ struct modelhost_load_options {
     uint32_t accuracy_reserved;   /* 0 */
     double
         max_cosine_loss; /* 1 - cosine that a report may have, 0 to 2; 0: the budget in the report */
+    double
+        min_top1_agreement; /* of the rows of logits in a report, those whose largest must be where
+                               float32 has it, 0 to 1; 0: the budget in the report */
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \

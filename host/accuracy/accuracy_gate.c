@@ -21,6 +21,8 @@ static bool find_report(const char *store_dir, const struct prepared_model *mode
     *ret_budget = ret->budget;
     if (options.max_cosine_loss > 0)
         ret_budget->max_cosine_loss = options.max_cosine_loss;
+    if (options.min_top1_agreement > 0)
+        ret_budget->min_top1_agreement = options.min_top1_agreement;
     return true;
 }
 

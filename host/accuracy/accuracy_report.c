@@ -31,18 +31,20 @@ struct number_field {
     const char *name;
     size_t offset;
     double min, max;
-    bool may_miss; /* null is ACCURACY_NOT_MEASURED */
+    bool may_miss;      /* null is ACCURACY_NOT_MEASURED */
+    bool may_be_absent; /* from reports of before there was such a field: 0 */
 };
 #define NUMBER(field) #field, offsetof(struct accuracy_report, field)
 static const struct number_field numbers[] = {
-    {NUMBER(cosine), -1, 1, false},       {NUMBER(max_abs), 0, 1e300, true},
-    {NUMBER(top1_agreement), 0, 1, true}, {NUMBER(perplexity_f32), 1, 1e300, true},
-    {NUMBER(perplexity), 1, 1e300, true},
+    {NUMBER(cosine), -1, 1, false, false},       {NUMBER(max_abs), 0, 1e300, true, false},
+    {NUMBER(top1_agreement), 0, 1, true, false}, {NUMBER(perplexity_f32), 1, 1e300, true, false},
+    {NUMBER(perplexity), 1, 1e300, true, false},
 };
+#define BUDGET(field) #field, offsetof(struct accuracy_budget, field)
 static const struct number_field budgets[] = {
-    {"max_cosine_loss", offsetof(struct accuracy_budget, max_cosine_loss), 0, 2, false},
-    {"max_perplexity_change", offsetof(struct accuracy_budget, max_perplexity_change), 0, 1e6,
-     true},
+    {BUDGET(max_cosine_loss), 0, 2, false, false},
+    {BUDGET(max_perplexity_change), 0, 1e6, true, false},
+    {BUDGET(min_top1_agreement), 0, 1, false, true},
 };
 #define N_ROWS(table) (sizeof(table) / sizeof *(table))
 
@@ -53,7 +55,7 @@ struct accuracy_budget accuracy_default_budget(int32_t dtype)
                                     [MODELHOST_INT8] = 0.005,
                                     [MODELHOST_INT4] = 0.02};
     const bool known = dtype >= 0 && (size_t)dtype < N_ROWS(losses);
-    return (struct accuracy_budget){known ? losses[dtype] : 0, ACCURACY_NOT_MEASURED};
+    return (struct accuracy_budget){known ? losses[dtype] : 0, ACCURACY_NOT_MEASURED, 0};
 }
 
 static double perplexity_change(const struct accuracy_report *report)
@@ -66,10 +68,40 @@ static bool has_perplexity(const struct accuracy_report *report)
     return report->perplexity_f32 >= 1 && report->perplexity >= 1;
 }
 
+/* ---- the budget: whether each part of it is kept, and the sentence when it is not */
+
 /* A hair's breadth is forgiven: 1 - 0.995 is not 0.005. */
 static bool is_similar(const struct accuracy_report *report, const struct accuracy_budget *budget)
 {
     return 1 - report->cosine <= budget->max_cosine_loss + 1e-12;
+}
+
+static void say_cosine(const struct accuracy_report *report, const struct accuracy_budget *budget,
+                       char *text, size_t text_bytes)
+{
+    (void)snprintf(text, text_bytes, "cosine %.9g of %s, want at least %.9g", report->cosine,
+                   report->worst_output, 1 - budget->max_cosine_loss);
+}
+
+/* What was not measured is below 0. */
+static bool agrees(const struct accuracy_report *report, const struct accuracy_budget *budget)
+{
+    return budget->min_top1_agreement <= 0 || report->top1_agreement >= budget->min_top1_agreement;
+}
+
+static void say_agreement(const struct accuracy_report *report,
+                          const struct accuracy_budget *budget, char *text, size_t text_bytes)
+{
+    const double want = 100 * budget->min_top1_agreement;
+    if (report->top1_agreement >= 0)
+        (void)snprintf(
+            text, text_bytes,
+            "the largest logit agrees with float32 in %.6g%% of rows, want at least %.6g%%",
+            100 * report->top1_agreement, want);
+    else
+        (void)snprintf(text, text_bytes,
+                       "there are no logits to agree with float32, want at least %.6g%% of rows",
+                       want);
 }
 
 static bool predicts(const struct accuracy_report *report, const struct accuracy_budget *budget)
@@ -78,24 +110,46 @@ static bool predicts(const struct accuracy_report *report, const struct accuracy
            (has_perplexity(report) && perplexity_change(report) <= budget->max_perplexity_change);
 }
 
+static void say_perplexity(const struct accuracy_report *report,
+                           const struct accuracy_budget *budget, char *text, size_t text_bytes)
+{
+    const double want = 100 * budget->max_perplexity_change;
+    if (has_perplexity(report))
+        (void)snprintf(text, text_bytes, "perplexity %.4g%% higher, want at most %.4g%%",
+                       100 * perplexity_change(report), want);
+    else
+        (void)snprintf(text, text_bytes, "perplexity was not measured, want at most %.4g%% more",
+                       want);
+}
+
+static const struct {
+    bool (*is_kept)(const struct accuracy_report *report, const struct accuracy_budget *budget);
+    void (*say)(const struct accuracy_report *report, const struct accuracy_budget *budget,
+                char *text, size_t text_bytes);
+} parts[] = {{is_similar, say_cosine}, {agrees, say_agreement}, {predicts, say_perplexity}};
+
+/* The first part that is missed, or N_ROWS(parts). */
+static size_t first_missed(const struct accuracy_report *report,
+                           const struct accuracy_budget *budget)
+{
+    size_t i = 0;
+    while (i < N_ROWS(parts) && parts[i].is_kept(report, budget))
+        i++;
+    return i;
+}
+
 bool accuracy_report_passes(const struct accuracy_report *report,
                             const struct accuracy_budget *budget)
 {
-    return is_similar(report, budget) && predicts(report, budget);
+    return first_missed(report, budget) == N_ROWS(parts);
 }
 
 void accuracy_report_say(const struct accuracy_report *report, const struct accuracy_budget *budget,
                          char *text, size_t text_bytes)
 {
-    if (!is_similar(report, budget))
-        (void)snprintf(text, text_bytes, "cosine %.9g of %s, want at least %.9g", report->cosine,
-                       report->worst_output, 1 - budget->max_cosine_loss);
-    else if (!predicts(report, budget) && has_perplexity(report))
-        (void)snprintf(text, text_bytes, "perplexity %.4g%% higher, want at most %.4g%%",
-                       100 * perplexity_change(report), 100 * budget->max_perplexity_change);
-    else if (!predicts(report, budget))
-        (void)snprintf(text, text_bytes, "perplexity was not measured, want at most %.4g%% more",
-                       100 * budget->max_perplexity_change);
+    const size_t missed = first_missed(report, budget);
+    if (missed < N_ROWS(parts))
+        parts[missed].say(report, budget, text, text_bytes);
     else
         (void)snprintf(text, text_bytes, "cosine %.9g", report->cosine);
 }
@@ -161,7 +215,9 @@ static bool take_number(const json_node *object, const struct number_field *fiel
 {
     const json_node *node = json_member(object, field->name);
     double value = ACCURACY_NOT_MEASURED;
-    if (node == NULL || (json_is_null(node) && !field->may_miss))
+    if (node == NULL)
+        return field->may_be_absent;
+    if (json_is_null(node) && !field->may_miss)
         return false;
     if (!json_is_null(node)) {
         if (!json_is_number(node))

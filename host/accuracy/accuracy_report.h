@@ -6,9 +6,10 @@
  *   {"format_version":1, "key":"...", "dtype":"int8", "plugin":"bert", "plugin_version":"1.0.0", "host_version":"0.1.0",
  *    "created_s":1795276800, "inputs":"texts", "samples":12, "few_samples":false, "cosine":0.9991, "worst_output":"logits", "max_abs":0.31,
  *    "top1_agreement":0.98, "perplexity_f32":21.3, "perplexity":21.6,
- *    "budget":{"max_cosine_loss":0.005, "max_perplexity_change":null}, "passed":true}
+ *    "budget":{"max_cosine_loss":0.005, "max_perplexity_change":null, "min_top1_agreement":0.99}, "passed":true}
  *
- * What was not measured is null. Read as hostile. [any-thread] */
+ * What was not measured is null. A report of before there was a "min_top1_agreement" has none, which is 0. Read as hostile.
+ * [any-thread] */
 #ifndef ACCURACY_REPORT_H
 #define ACCURACY_REPORT_H
 
@@ -25,6 +26,7 @@
 struct accuracy_budget {
     double max_cosine_loss;       /* 1 - cosine, 0 to 2 */
     double max_perplexity_change; /* 0.02: two in a hundred more; ACCURACY_NOT_MEASURED: any */
+    double min_top1_agreement;    /* 0.99: of a hundred rows of logits ninety-nine; 0: any */
 };
 
 struct accuracy_report {
@@ -41,7 +43,7 @@ struct accuracy_report {
     struct accuracy_budget budget;
 };
 
-/* Of an enum modelhost_dtype: cosine 0.9999 in bf16, 0.995 in int8, 0.98 in int4. */
+/* Of an enum modelhost_dtype: cosine 0.9999 in bf16, 0.995 in int8, 0.98 in int4; any perplexity and agreement. */
 struct accuracy_budget accuracy_default_budget(int32_t dtype);
 
 /* Whether what was measured keeps within a budget. */

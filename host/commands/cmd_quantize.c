@@ -9,6 +9,7 @@
 #include "model_accuracy.h"
 #include "model_accuracy_run.h"
 
+#include <float.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 #define MAX_TEXT_BYTES ((size_t)16 << 20)
 #define N_MADE         8
-#define NOT_GIVEN      (-1.0)
+#define NOT_GIVEN      (-DBL_MAX)
 
 const char cmd_quantize_help[] =
     "usage: modelhost quantize PKG --dtype TYPE [--report] [OPTION]...\n\n"
@@ -39,6 +40,8 @@ const char cmd_quantize_help[] =
     "  --max-cosine-loss X  the budget: 1 - cosine of an output, the worst of all (default 0.0001 for\n"
     "                       bf16, 0.005 for int8, 0.02 for int4)\n"
     "  --max-perplexity-change X   and how much the perplexity may grow, such as 0.02 (default: any)\n"
+    "  --min-top1-agreement X      and the share of rows of logits whose largest must be where float32\n"
+    "                       has it, such as 0.99 (default: any)\n"
     "  --threads N          threads to compute with (default 1)\n"
     "  --backend A,B        backends of the package to use, in order of preference\n"
     "  --set KEY=VALUE      any option of host or model (`modelhost config keys`)\n"
@@ -52,7 +55,7 @@ struct quantize_command {
     const char *dtype_text;
     int32_t dtype;
     int64_t n_tokens, n_samples;
-    double max_cosine_loss, max_perplexity_change;
+    double max_cosine_loss, max_perplexity_change, min_top1_agreement;
     bool keeps_report, as_json;
 };
 
@@ -103,10 +106,11 @@ static bool check(struct quantize_command *quantize, const char *command)
     if (kinds > 1)
         return command_usage(command, "give texts, images or tensors, one kind of them") == 0;
     if (!is_given_within(quantize->max_cosine_loss, 2) ||
-        !is_given_within(quantize->max_perplexity_change, 1e6))
+        !is_given_within(quantize->max_perplexity_change, 1e6) ||
+        !is_given_within(quantize->min_top1_agreement, 1))
         return command_usage(command,
                              "--max-cosine-loss wants 0 to 2, --max-perplexity-change 0 to "
-                             "1000000") == 0;
+                             "1000000, --min-top1-agreement 0 to 1") == 0;
     return take_dtype(quantize, command) && measured_check(&quantize->measured);
 }
 
@@ -123,6 +127,7 @@ static bool parse(struct quantize_command *quantize, int argc, char **argv)
         {"samples", .integer = &quantize->n_samples, .min = 1, .max = SAMPLE_SET_MAX},
         {"max-cosine-loss", .number = &quantize->max_cosine_loss},
         {"max-perplexity-change", .number = &quantize->max_perplexity_change},
+        {"min-top1-agreement", .number = &quantize->min_top1_agreement},
         {"threads", .integer = &measured->threads, .min = 1, .max = 1024},
         {"backend", .text = &measured->backend},
         {"set", .list = &measured->assignments},
@@ -216,6 +221,8 @@ static void take_facts(const struct quantize_command *quantize, const struct mod
         budget.max_cosine_loss = quantize->max_cosine_loss;
     if (quantize->max_perplexity_change >= 0)
         budget.max_perplexity_change = quantize->max_perplexity_change;
+    if (quantize->min_top1_agreement >= 0)
+        budget.min_top1_agreement = quantize->min_top1_agreement;
     report->budget = budget;
     report->created_s = (int64_t)time(NULL);
     (void)snprintf(report->dtype, sizeof report->dtype, "%s", quantize->dtype_text);
@@ -318,7 +325,8 @@ int cmd_quantize(int argc, char **argv)
     struct quantize_command quantize = {.n_tokens = 256,
                                         .n_samples = 64,
                                         .max_cosine_loss = NOT_GIVEN,
-                                        .max_perplexity_change = NOT_GIVEN};
+                                        .max_perplexity_change = NOT_GIVEN,
+                                        .min_top1_agreement = NOT_GIVEN};
     struct accuracy_report report = {.created_s = 0};
     struct model_error err = MODEL_ERROR_INIT;
     model_status status = MODEL_OK;

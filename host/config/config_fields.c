@@ -109,6 +109,8 @@ const struct config_field config_model_fields[] = {
         "what reports of modelhost quantize decide"),
     ROW(CONFIG_DOUBLE, MODEL(max_cosine_loss), 0, 2, NULL,
         "that such a report may have; 0: the budget in it"),
+    ROW(CONFIG_DOUBLE, MODEL(min_top1_agreement), 0, 1, NULL,
+        "that such a report must have; 0: the budget in it"),
     {.key = NULL},
 };
 

@@ -68,8 +68,10 @@ void output_difference_add_rows(struct output_difference *difference,
     const uint64_t n = tensor_elements(exact);
     const float *a = exact->data, *b = other->data;
     for (uint64_t row = 0; width > 0 && row < n; row += width) {
+        const size_t at = largest(a + row, width);
         difference->n_rows++;
-        difference->n_agreeing += largest(a + row, width) == largest(b + row, width);
+        difference->n_agreeing +=
+            largest(b + row, width) == at && (!isnan(b[row + at]) || isnan(a[row + at]));
     }
 }
 

@@ -27,7 +27,7 @@ struct output_difference {
  * or have different shapes. */
 bool output_difference_add(struct output_difference *difference, const struct model_tensor *exact,
                            const struct model_tensor *other);
-/* Rows along the last dimension: whether both have their largest number in the same place. */
+/* Rows along the last dimension: whether both have their largest number in the same place, and it is one. */
 void output_difference_add_rows(struct output_difference *difference,
                                 const struct model_tensor *exact, const struct model_tensor *other);
 /* Logits (1, n, vocabulary) of the ids(n) themselves: row i predicts ids[i + 1]. Ids beyond the vocabulary are passed

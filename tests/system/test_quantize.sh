@@ -69,7 +69,10 @@ same 'tensors of the right names are taken' "$code" 0
 ok 'each file is a sample' json 'j["inputs"] == "tensors" and j["samples"] == 2 and j["few_samples"] is True'
 fails 'no dtype' 2 "modelhost quantize: wants --dtype: bf16, int8 or int4; see 'modelhost help quantize'" quantize "$facts"
 fails 'another dtype' 2 "modelhost quantize: --dtype is 'f32', want bf16, int8 or int4; see 'modelhost help quantize'" quantize "$facts" --dtype f32
-fails 'a loss below zero' 2 "modelhost quantize: --max-cosine-loss wants 0 to 2, --max-perplexity-change 0 to 1000000; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --max-cosine-loss -0.5
+for budget in '--max-cosine-loss -0.5' '--max-cosine-loss -1' '--max-perplexity-change -1' '--min-top1-agreement -1' '--min-top1-agreement 1.01' '--min-top1-agreement nan'; do
+    # shellcheck disable=SC2086 # an option and its value
+    fails "$budget" 2 "modelhost quantize: --max-cosine-loss wants 0 to 2, --max-perplexity-change 0 to 1000000, --min-top1-agreement 0 to 1; see 'modelhost help quantize'" quantize "$facts" --dtype int8 $budget
+done
 fails 'two kinds of inputs' 2 "modelhost quantize: give texts, images or tensors, one kind of them; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --text a --image b
 : >"$work/empty.txt"
 run quantize "$facts" --dtype int8 --text "$work/empty.txt" --report
@@ -84,6 +87,36 @@ ok 'few samples are said to be few' json 'j["inputs"] == "made" and j["few_sampl
 rm "$facts/reference.safetensors"
 run quantize "$facts" --dtype int8 --text "$work/absent.txt"
 same 'a text that is not there' "$code" 3
+
+# ---- rows of logits: how many agree is counted here, from what the model answers in both dtypes
+
+(cd "$work" && python3 -c '
+import json, random, tensors
+random.seed(7)
+config = json.load(open("facts/backends/cpu/config.json"))
+n = min(128, config["max_position_embeddings"])
+tensors.write("rows.safetensors", {"input_ids": ("I64", [1, n], [random.randrange(config["vocab_size"]) for _ in range(n)])})')
+for dtype in f32 int8; do
+    run run "$facts" -q --dtype "$dtype" --inputs "$work/rows.safetensors" --outputs "$work/$dtype.safetensors"
+done
+read -r agreeing below above < <(cd "$work" && python3 -c '
+import tensors
+def best(name):
+    (_, n, width), logits = tensors.read(name)["logits"]
+    return [max(range(width), key=lambda i: logits[row * width + i]) for row in range(n)]
+both = list(zip(best("f32.safetensors"), best("int8.safetensors")))
+agreeing, n = sum(a == b for a, b in both), len(both)
+print(agreeing / n, (agreeing - 0.5) / n, (agreeing + 0.5) / n)')
+ok 'some rows agree, and not all' python3 -c "import sys; sys.exit(not 0.1 < $agreeing < 1)"
+run quantize "$facts" --dtype int8 --inputs "$work/rows.safetensors" --min-top1-agreement "$below" --max-cosine-loss 2 --json
+same 'rows that agree often enough are no failure' "$code" 0
+ok 'and are counted' json "abs(j['top1_agreement'] - $agreeing) < 1e-9 and j['budget']['min_top1_agreement'] == $below and j['passed']"
+run quantize "$facts" --dtype int8 --inputs "$work/rows.safetensors" --min-top1-agreement "$above" --max-cosine-loss 2 --report
+same 'rows that do not are one' "$code" 1
+ok 'with both figures' says "$(python3 -c "print('modelhost: int8 missed its budget: the largest logit agrees with float32 in %.6g%% of rows, want at least %.6g%%' % (100 * $agreeing, 100 * $above))")"
+has 'int8 is refused then' "$(dtype_of --dtype int8)" "$facts in int8 missed its budget: the largest logit agrees with float32 in "
+same 'unless the configuration wants less' "$(dtype_of --dtype int8 --set min_top1_agreement="$below")" int8
+same 'auto goes by it, too' "$(dtype_of --dtype auto) $(dtype_of --dtype auto --set min_top1_agreement="$below")" 'f32 int8'
 
 # ---- a model that predicts: its perplexity is that of the numbers that it gives
 

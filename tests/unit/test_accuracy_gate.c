@@ -46,8 +46,9 @@ static int tear_down(void **state)
     return remove_folder(state);
 }
 
-/* The store has a report of the model in a dtype from here on. */
-static void report(int32_t dtype, const char *name, double cosine)
+/* The store has a report of the model in a dtype from here on; top1 -1: it has no logits. */
+static void report_rows(int32_t dtype, const char *name, double cosine, double top1,
+                        double min_top1)
 {
     struct accuracy_report made = {.plugin = "p",
                                    .plugin_version = "1",
@@ -56,16 +57,22 @@ static void report(int32_t dtype, const char *name, double cosine)
                                    .samples = 1,
                                    .cosine = cosine,
                                    .worst_output = "y",
-                                   .top1_agreement = -1,
+                                   .top1_agreement = top1,
                                    .perplexity_f32 = -1,
                                    .perplexity = -1,
                                    .budget = accuracy_default_budget(dtype)};
     const int32_t asked = options.dtype;
+    made.budget.min_top1_agreement = min_top1;
     (void)snprintf(made.dtype, sizeof made.dtype, "%s", name);
     options.dtype = dtype;
     assert_int_equal(prepared_key_make(&model, made.key, &err), MODEL_OK);
     options.dtype = asked;
     assert_int_equal(accuracy_report_save(in_folder("store"), &made, &err), MODEL_OK);
+}
+
+static void report(int32_t dtype, const char *name, double cosine)
+{
+    report_rows(dtype, name, cosine, -1, 0);
 }
 
 /* What a model asked for in a dtype computes in; -1: it is refused. */
@@ -121,6 +128,34 @@ static void a_budget_of_the_options_goes_over_the_report(void **state)
     options.max_cosine_loss = 1e-6;
     assert_int_equal(chosen(MODELHOST_BF16), -1);
     assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+}
+
+static void rows_that_disagree_too_often_are_refused_with_the_figure(void **state)
+{
+    (void)state;
+    report_rows(MODELHOST_INT8, "int8", 0.999, 0.931, 0.99);
+    report_rows(MODELHOST_BF16, "bf16", 0.99999, 0.995, 0.99);
+    assert_int_equal(chosen(MODELHOST_INT8), -1);
+    assert_non_null(strstr(err.message,
+                           "pkg in int8 missed its budget: the largest logit agrees with float32 "
+                           "in 93.1% of rows, want at least 99% ("));
+    assert_int_equal(chosen(MODELHOST_BF16), MODELHOST_BF16);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_BF16);
+    options.min_top1_agreement = 0.93; /* goes over the report's, down */
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_INT8);
+    options.min_top1_agreement = 1; /* and up */
+    assert_int_equal(chosen(MODELHOST_BF16), -1);
+    assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+}
+
+static void who_wants_rows_to_agree_takes_no_model_without_logits(void **state)
+{
+    (void)state;
+    report(MODELHOST_INT8, "int8", 0.999);
+    assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+    options.min_top1_agreement = 0.5;
+    assert_int_equal(chosen(MODELHOST_INT8), -1);
+    assert_non_null(strstr(err.message, "there are no logits to agree with float32"));
 }
 
 static void who_requires_reports_takes_nothing_without(void **state)
@@ -183,6 +218,8 @@ int main(void)
         GATE(what_missed_its_budget_is_refused_with_the_figure),
         GATE(auto_is_the_fewest_bits_that_kept_their_budget),
         GATE(a_budget_of_the_options_goes_over_the_report),
+        GATE(rows_that_disagree_too_often_are_refused_with_the_figure),
+        GATE(who_wants_rows_to_agree_takes_no_model_without_logits),
         GATE(who_requires_reports_takes_nothing_without),
         GATE(a_report_of_another_plugin_or_configuration_does_not_count),
         GATE(a_report_does_not_count_beside_another_file),

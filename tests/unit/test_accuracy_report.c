@@ -21,7 +21,7 @@ static struct accuracy_report make_report(void)
                                     .top1_agreement = 0.98,
                                     .perplexity_f32 = 20,
                                     .perplexity = 21,
-                                    .budget = {0.005, ACCURACY_NOT_MEASURED}};
+                                    .budget = {0.005, ACCURACY_NOT_MEASURED, 0.9}};
 }
 
 static model_status parse(const char *text, struct accuracy_report *ret, struct model_error *err)
@@ -41,6 +41,25 @@ static void a_report_is_read_as_it_was_written(void **state)
     assert_float_equal(again.perplexity, 21, 0);
     assert_float_equal(again.budget.max_cosine_loss, 0.005, 0);
     assert_float_equal(again.budget.max_perplexity_change, ACCURACY_NOT_MEASURED, 0);
+    assert_float_equal(again.budget.min_top1_agreement, 0.9, 0);
+    free(text);
+}
+
+/* As it was written before there was such a budget, and by nobody after. */
+static void a_report_without_a_budget_of_agreement_has_any(void **state)
+{
+    (void)state;
+    struct accuracy_report report = make_report(), again;
+    report.budget.min_top1_agreement = 0.99; /* of what 0.98 is not enough for */
+    char *text = accuracy_report_print(&report), old[4096];
+    const char *from = strstr(text, ",\n\t\t\"min_top1_agreement\":\t0.99"), *passed = NULL;
+    assert_non_null(from);
+    assert_non_null(passed = strstr(from, "false"));
+    (void)snprintf(old, sizeof old, "%.*s\n\t},\n\t\"passed\":\ttrue%s", (int)(from - text), text,
+                   passed + strlen("false"));
+    assert_int_equal(parse(old, &again, NULL), MODEL_OK);
+    assert_float_equal(again.budget.min_top1_agreement, 0, 0);
+    assert_true(accuracy_report_passes(&again, &again.budget));
     free(text);
 }
 
@@ -69,6 +88,7 @@ static void what_was_not_measured_stays_so(void **state)
     (void)state;
     struct accuracy_report report = make_report(), again;
     report.top1_agreement = report.perplexity = report.perplexity_f32 = ACCURACY_NOT_MEASURED;
+    report.budget.min_top1_agreement = 0;
     char *text = accuracy_report_print(&report);
     assert_non_null(strstr(text, "\"top1_agreement\":\tnull"));
     assert_non_null(strstr(text, "\"perplexity_change\":\tnull"));
@@ -81,8 +101,8 @@ static void a_budget_is_kept_or_missed(void **state)
 {
     (void)state;
     struct accuracy_report report = make_report();
-    const struct accuracy_budget exactly = {0.005, -1}, strict = {0.0005, -1},
-                                 likely = {0.005, 0.05}, unlikely = {0.005, 0.04};
+    const struct accuracy_budget exactly = {0.005, -1, 0}, strict = {0.0005, -1, 0},
+                                 likely = {0.005, 0.05, 0}, unlikely = {0.005, 0.04, 0};
     char why[160];
     assert_true(accuracy_report_passes(&report, &exactly));
     report.cosine = 0.995;
@@ -101,6 +121,34 @@ static void a_budget_is_kept_or_missed(void **state)
     assert_false(accuracy_report_passes(&report, &exactly));
 }
 
+static void rows_of_logits_agree_often_enough_or_not(void **state)
+{
+    (void)state;
+    struct accuracy_report report = make_report();
+    const struct accuracy_budget any = {0.005, -1, 0}, exactly = {0.005, -1, 0.98},
+                                 strict = {0.005, -1, 0.99}, strict_in_all = {0.0001, -1, 0.99};
+    char why[160];
+    assert_true(accuracy_report_passes(&report, &any));
+    assert_true(accuracy_report_passes(&report, &exactly));
+    assert_false(accuracy_report_passes(&report, &strict));
+    accuracy_report_say(&report, &strict, why, sizeof why);
+    assert_string_equal(why,
+                        "the largest logit agrees with float32 in 98% of rows, want at least 99%");
+    accuracy_report_say(&report, &strict_in_all, why, sizeof why);
+    assert_string_equal(why,
+                        "cosine 0.9991 of logits, want at least 0.9999"); /* the first says so */
+    report.top1_agreement = 0.931;
+    accuracy_report_say(&report, &exactly, why, sizeof why);
+    assert_string_equal(
+        why, "the largest logit agrees with float32 in 93.1% of rows, want at least 98%");
+    report.top1_agreement = ACCURACY_NOT_MEASURED;
+    assert_true(accuracy_report_passes(&report, &any));
+    assert_false(accuracy_report_passes(&report, &exactly));
+    accuracy_report_say(&report, &exactly, why, sizeof why);
+    assert_string_equal(why,
+                        "there are no logits to agree with float32, want at least 98% of rows");
+}
+
 static void a_dtype_has_a_budget_of_its_own(void **state)
 {
     (void)state;
@@ -108,6 +156,10 @@ static void a_dtype_has_a_budget_of_its_own(void **state)
     assert_float_equal(accuracy_default_budget(MODELHOST_INT8).max_cosine_loss, 0.005, 0);
     assert_float_equal(accuracy_default_budget(MODELHOST_INT4).max_cosine_loss, 0.02, 0);
     assert_float_equal(accuracy_default_budget(99).max_cosine_loss, 0, 0);
+    for (int32_t dtype = MODELHOST_F32; dtype <= MODELHOST_INT4; dtype++) {
+        assert_float_equal(accuracy_default_budget(dtype).min_top1_agreement, 0, 0);
+        assert_float_equal(accuracy_default_budget(dtype).max_perplexity_change, -1, 0);
+    }
 }
 
 /* The text of a good report with a part of it replaced. */
@@ -135,6 +187,10 @@ static void what_is_no_report_is_refused(void **state)
     refuse("\"passed\":\ttrue", "\"passed\":\tfalse");
     refuse("\"passed\":\ttrue", "\"passed\":\t1");
     refuse("\"max_cosine_loss\":\t0.005", "\"max_cosine_loss\":\t-1");
+    refuse("\"min_top1_agreement\":\t0.9", "\"min_top1_agreement\":\t1.5");
+    refuse("\"min_top1_agreement\":\t0.9", "\"min_top1_agreement\":\tnull");
+    refuse("\"min_top1_agreement\":\t0.9", "\"min_top1_agreement\":\t0.99"); /* and "passed" */
+    refuse("\"top1_agreement\":\t0.98", "\"top1_agreement\":\t-0.5");
     refuse("\"samples\":\t12", "\"samples\":\t0");
     refuse("\"perplexity\":\t21", "\"perplexity\":\t\"21\"");
     refuse("logits", "lo\\u001b[31mgits");
@@ -167,6 +223,8 @@ int main(void)
         IN_FOLDER(a_name_of_any_characters_is_written_as_one_that_is_read),
         cmocka_unit_test(what_was_not_measured_stays_so),
         cmocka_unit_test(a_budget_is_kept_or_missed),
+        cmocka_unit_test(a_report_without_a_budget_of_agreement_has_any),
+        cmocka_unit_test(rows_of_logits_agree_often_enough_or_not),
         cmocka_unit_test(a_dtype_has_a_budget_of_its_own),
         cmocka_unit_test(what_is_no_report_is_refused),
         IN_FOLDER(the_store_has_one_for_each_key),

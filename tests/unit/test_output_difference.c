@@ -89,6 +89,19 @@ static void rows_agree_by_their_largest(void **state)
     assert_int_equal(difference.n_agreeing, 2);
 }
 
+static void a_row_of_no_numbers_agrees_with_none(void **state)
+{
+    (void)state;
+    float a[] = {5, 4}, broken[] = {NAN, NAN};
+    const struct model_tensor exact = tensor_of("logits", a, 1, 1, 2);
+    const struct model_tensor other = tensor_of("logits", broken, 1, 1, 2);
+    output_difference_add_rows(&difference, &exact, &other);
+    assert_int_equal(difference.n_rows, 1);
+    assert_int_equal(difference.n_agreeing, 0);
+    output_difference_add_rows(&difference, &other, &other); /* both say the same */
+    assert_int_equal(difference.n_agreeing, 1);
+}
+
 static void each_row_predicts_the_next_id(void **state)
 {
     (void)state;
@@ -114,6 +127,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_no_number_is_as_far_as_can_be, set_up),
         cmocka_unit_test_setup(other_shapes_are_not_compared, set_up),
         cmocka_unit_test_setup(rows_agree_by_their_largest, set_up),
+        cmocka_unit_test_setup(a_row_of_no_numbers_agrees_with_none, set_up),
         cmocka_unit_test_setup(each_row_predicts_the_next_id, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,14 +51,15 @@ void decoder_layout(const struct decoder *decoder, struct scratch *scratch, stru
     const size_t head_size = hidden / (size_t)decoder->config.num_heads;
     size_t inner = (size_t)decoder->config.intermediate_size;
     inner = inner > 3 * hidden ? inner : 3 * hidden;
+    /* As many as pages hold: a text that grows token by token asks for more memory with each page only. */
+    const size_t max_keys = (run->rows.max_keys + PAST_PAGE - 1) / PAST_PAGE * PAST_PAGE;
     decoder_rows_layout(&run->rows, scratch);
     run->capacity = linear_row_capacity(run->rows.max_rows);
     run->hidden = scratch_take(scratch, run->capacity, hidden * sizeof(float));
     run->normed = scratch_take(scratch, run->capacity, hidden * sizeof(float));
     run->inner = scratch_take(scratch, run->capacity, inner * sizeof(float));
     run->workspace = scratch_take(
-        scratch, causal_attention_workspace_bytes(decoder->kernels, head_size, run->rows.max_keys),
-        1);
+        scratch, causal_attention_workspace_bytes(decoder->kernels, head_size, max_keys), 1);
 }
 
 /* Scores, and what they weigh, of each row and the positions that it sees. */

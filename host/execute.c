@@ -13,7 +13,6 @@
 #include "thread_guard.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 /* What allocate_output() needs to know: the context of a model_call. */
 struct output_context {
@@ -196,21 +195,6 @@ model_status execute_call(const struct plugin_call *plugin_call, struct modelhos
     return status;
 }
 
-/* The slots of a session's call: 0, 1, 2, ...; NULL without a session. */
-static model_status number_slots(const struct modelhost_request *request, int64_t n_items,
-                                 uint32_t **ret, struct model_error *err)
-{
-    if (request->session == NULL)
-        return MODEL_OK;
-    uint32_t *slots = malloc((size_t)n_items * sizeof *slots);
-    if (slots == NULL)
-        return error_no_memory(err, "slots");
-    for (uint32_t i = 0; i < n_items; i++)
-        slots[i] = i;
-    *ret = slots;
-    return MODEL_OK;
-}
-
 static struct plugin_call call_of(struct modelhost_request *request,
                                   const struct schema_binding *binding)
 {
@@ -245,13 +229,9 @@ static model_status run_plugin(struct modelhost_request *request,
         return status;
     request->has_session = request->session != NULL;
     call.ret_has_read = &request->has_advanced;
-    uint32_t *slots = NULL;
-    status = number_slots(request, n_items, &slots, err);
-    call.slots = slots;
-    if (status == MODEL_OK)
-        status = execute_call(&call, result, err);
+    call.slots = request->session != NULL ? request->session->slots : NULL;
+    status = execute_call(&call, result, err);
     give_back(request, call.instance);
-    free(slots);
     return status;
 }
 

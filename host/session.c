@@ -14,6 +14,7 @@ void session_retain(struct modelhost_session *session)
 static void free_session(struct modelhost_session *session)
 {
     loaded_model_drop(session->model);
+    free(session->slots);
     free(session);
 }
 
@@ -49,6 +50,19 @@ static model_status clear_slots(struct hosted_instance *instance, uint32_t n_ite
     return status == MODEL_OK ? MODEL_OK : MODEL_INTERNAL;
 }
 
+/* Until the first call has read something, the next one may have another batch. */
+static model_status number_slots(struct modelhost_session *session, uint32_t n_items,
+                                 struct model_error *err)
+{
+    uint32_t *slots = realloc(session->slots, n_items * sizeof *slots);
+    if (slots == NULL)
+        return error_no_memory(err, "slots");
+    for (uint32_t i = 0; i < n_items; i++)
+        slots[i] = i;
+    session->slots = slots;
+    return MODEL_OK;
+}
+
 static model_status take_instance(struct modelhost_session *session, int64_t n_items,
                                   struct model_error *err)
 {
@@ -63,8 +77,8 @@ static model_status take_instance(struct modelhost_session *session, int64_t n_i
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "a batch of %lld in a session, want 1 to %u (the model's max_slots)",
                          (long long)n_items, max_slots);
-    model_status status = MODEL_OK;
-    if (session->instance == NULL)
+    model_status status = number_slots(session, (uint32_t)n_items, err);
+    if (status == MODEL_OK && session->instance == NULL)
         status = loaded_model_take_instance(session->model, NULL, 0, &session->instance, err);
     if (status == MODEL_OK)
         status = clear_slots(session->instance, (uint32_t)n_items, err);

@@ -19,6 +19,8 @@ struct modelhost_session {
     const char *lost;              /* why it cannot go on; NULL: it can */
     int64_t n_pending;             /* items of the call that has it */
     struct hosted_instance *instance;
+    uint32_t
+        *slots; /* of its items: 0, 1, 2, ...; stays while a call has it, as long as the session */
     int64_t n_items; /* of the batch; 0: nothing was read yet */
     struct reaper_item end;
 };

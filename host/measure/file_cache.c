@@ -28,9 +28,9 @@ model_status model_files_list(const struct modelhost_model *model, struct model_
         (void)weights_file(model->weights, i, &path);
         good = add(&files, text_format("%s", path));
     }
-    if (good && model->prepared.key[0] != '\0' && model->host->store_dir != NULL)
+    if (good && model->prepared.name[0] != '\0' && model->host->store_dir != NULL)
         good = add(&files, text_format("%s/" PREPARED_FOLDER_NAME "/%s", model->host->store_dir,
-                                       model->prepared.key));
+                                       model->prepared.name));
     if (!good) {
         model_files_finish(&files);
         return error_no_memory(err, "a list of files");

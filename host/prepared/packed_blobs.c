@@ -85,6 +85,14 @@ static void destroy(struct packed_blob *blob)
     free(blob);
 }
 
+static void find_prepared(struct packed_blobs *blobs, const char *first_key)
+{
+    void (*const find)(void *context, const char *first_key) = blobs->find;
+    blobs->find = NULL;
+    if (find != NULL)
+        find(blobs->find_context, first_key);
+}
+
 model_status packed_blobs_get(struct packed_blobs *blobs, const char *key, size_t size_bytes,
                               model_status (*fill)(void *argument, void *destination),
                               void *argument, const void **ret_data)
@@ -94,6 +102,7 @@ model_status packed_blobs_get(struct packed_blobs *blobs, const char *key, size_
             *ret_data = b->data;
             return MODEL_OK;
         }
+    find_prepared(blobs, key);
     const struct prepared_blob *kept = prepared_index_find(&blobs->prepared.index, key, size_bytes);
     struct packed_blob *blob = calloc(1, sizeof *blob);
     if (blob == NULL)

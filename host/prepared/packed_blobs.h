@@ -17,6 +17,9 @@ struct packed_blobs {
     size_t n_blobs, n_made;           /* n_made of them were filled here */
     uint64_t size_bytes;
     struct prepared_map prepared; /* all zero: there is none */
+    /* Called once, with the first key that is asked for and before it is looked for, to open `prepared`; NULL: nobody is. */
+    void (*find)(void *context, const char *first_key);
+    void *find_context;
 };
 
 /* The blob of this key and size; fill(argument, memory) makes it when it is not kept yet. */

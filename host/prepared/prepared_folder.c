@@ -4,7 +4,6 @@
  * and made again, and nobody waits for the disk. */
 #include "prepared_folder.h"
 #include "buffer.h"
-#include "digest.h"
 #include "errors.h"
 #include "files.h"
 
@@ -28,6 +27,7 @@
 
 #define DRAFT_PREFIX ".draft-"
 #define MAX_FILES    100000 /* more are somebody's joke: they are left alone */
+#define KEY_DIGITS   40     /* of a name; what follows is of the first blob's key */
 
 static uint64_t bound(const struct prepared_folder *folder)
 {
@@ -37,6 +37,21 @@ static uint64_t bound(const struct prepared_folder *folder)
 static char *path_of(const struct prepared_folder *folder, const char *name)
 {
     return text_format("%s/" PREPARED_FOLDER_NAME "/%s", folder->store_dir, name);
+}
+
+model_status prepared_folder_name(const char *key, const char *first_key,
+                                  char ret_name[SHA256_HEX_BYTES])
+{
+    struct digest *digest = NULL;
+    char hex[SHA256_HEX_BYTES];
+    model_status status = digest_create_sha256(&digest, NULL);
+    if (status != MODEL_OK)
+        return status;
+    digest_update(digest, first_key, strlen(first_key) + 1);
+    digest_finish_hex(digest, hex);
+    (void)snprintf(ret_name, SHA256_HEX_BYTES, "%.*s%.*s", KEY_DIGITS, key,
+                   SHA256_HEX_BYTES - 1 - KEY_DIGITS, hex);
+    return MODEL_OK;
 }
 
 /* ---- reading */
@@ -54,10 +69,10 @@ static const char *why_not(const struct prepared_folder *folder, int fd)
     return (uint64_t)file.st_size > bound(folder) ? "it is larger than prepared_max_bytes" : NULL;
 }
 
-int prepared_folder_open(const struct prepared_folder *folder, const char *key)
+int prepared_folder_open(const struct prepared_folder *folder, const char *name)
 {
     const struct timespec times[] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
-    char *path = folder->store_dir != NULL ? path_of(folder, key) : NULL;
+    char *path = folder->store_dir != NULL ? path_of(folder, name) : NULL;
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
     const char *why = fd >= 0                           ? why_not(folder, fd)
                       : path != NULL && errno == ELOOP  ? "it is a symbolic link"
@@ -128,8 +143,15 @@ static bool add(char *path, const char *name, int64_t now_s, struct kept *ret)
     return true;
 }
 
-/* The least recently used go first, `spared` never: it is the newest. What cannot be removed stays. */
-static void trim(const struct prepared_folder *folder, const char *spared)
+static void free_list(struct kept *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(all[i].path);
+    free(all);
+}
+
+/* What is kept, the least recently used first. NULL: there is no folder, or no memory. */
+static struct kept *list_files(const struct prepared_folder *folder, size_t *ret_n)
 {
     struct dir_list names = {0};
     char *parent = path_join(folder->store_dir, PREPARED_FOLDER_NAME);
@@ -137,31 +159,68 @@ static void trim(const struct prepared_folder *folder, const char *spared)
         parent != NULL && is_folder(parent) && dir_read(parent, &names, NULL) == MODEL_OK;
     struct kept *all =
         is_read && names.n_names <= MAX_FILES ? calloc(names.n_names + 1, sizeof *all) : NULL;
-    uint64_t total = 0;
     size_t n = 0;
     for (size_t i = 0; all != NULL && i < names.n_names; i++) {
         char *path = path_join(parent, names.names[i]);
-        if (!add(path, names.names[i], (int64_t)time(NULL), &all[n])) {
+        if (add(path, names.names[i], (int64_t)time(NULL), &all[n]))
+            n++;
+        else
             free(path);
-            continue;
-        }
-        total += all[n++].size_bytes;
     }
     if (n > 0)
         qsort(all, n, sizeof *all, by_use);
-    for (size_t i = 0; i < n && total > bound(folder); i++)
-        if (strcmp(path_base(all[i].path), spared) != 0 && unlink(all[i].path) == 0) {
-            log_write(folder->log, MODEL_LOG_DEBUG,
-                      "%s is removed: it was not used for longest, and all have %llu bytes, want "
-                      "at most prepared_max_bytes %llu",
-                      all[i].path, (unsigned long long)total, (unsigned long long)bound(folder));
-            total -= all[i].size_bytes;
-        }
-    for (size_t i = 0; i < n; i++)
-        free(all[i].path);
-    free(all);
     dir_list_finish(&names);
     free(parent);
+    *ret_n = n;
+    return all;
+}
+
+/* Whether a file is one of a key's, or of that of another file's name. */
+static bool is_of(const struct kept *file, const char *key)
+{
+    return strncmp(path_base(file->path), key, KEY_DIGITS) == 0;
+}
+
+/* The least recently used go first, `spared` never: it is the newest. What cannot be removed stays. */
+static void trim(const struct prepared_folder *folder, const char *spared)
+{
+    uint64_t total = 0;
+    size_t n = 0, n_forms = 0;
+    struct kept *all = list_files(folder, &n);
+    for (size_t i = 0; i < n; i++) {
+        total += all[i].size_bytes;
+        n_forms += is_of(&all[i], spared);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const bool is_form = is_of(&all[i], spared);
+        const bool is_too_much = total > bound(folder) || (is_form && n_forms > PREPARED_MAX_FORMS);
+        if (!is_too_much || strcmp(path_base(all[i].path), spared) == 0 || unlink(all[i].path) != 0)
+            continue;
+        log_write(folder->log, MODEL_LOG_DEBUG,
+                  "%s is removed: it was not used for longest, and all have %llu bytes, want "
+                  "at most prepared_max_bytes %llu and %d files of one model",
+                  all[i].path, (unsigned long long)total, (unsigned long long)bound(folder),
+                  PREPARED_MAX_FORMS);
+        total -= all[i].size_bytes;
+        n_forms -= is_form;
+    }
+    free_list(all, n);
+}
+
+void prepared_folder_open_all(const struct prepared_folder *folder, const char *key,
+                              int ret_fds[PREPARED_MAX_FORMS])
+{
+    size_t n = 0, n_open = 0;
+    struct kept *all = folder->store_dir != NULL ? list_files(folder, &n) : NULL;
+    for (size_t i = n; i > 0 && n_open < PREPARED_MAX_FORMS; i--) {
+        const int fd =
+            is_of(&all[i - 1], key) ? prepared_folder_open(folder, path_base(all[i - 1].path)) : -1;
+        if (fd >= 0)
+            ret_fds[n_open++] = fd;
+    }
+    while (n_open < PREPARED_MAX_FORMS)
+        ret_fds[n_open++] = -1;
+    free_list(all, n);
 }
 
 /* ---- writing */
@@ -210,10 +269,10 @@ void prepared_draft_end(struct prepared_draft *draft)
     release(draft);
 }
 
-model_status prepared_folder_publish(const struct prepared_folder *folder, const char *key,
+model_status prepared_folder_publish(const struct prepared_folder *folder, const char *name,
                                      struct prepared_draft *draft, struct model_error *err)
 {
-    char *path = path_of(folder, key);
+    char *path = path_of(folder, name);
     model_status status = path != NULL ? MODEL_OK : error_no_memory(err, "a path");
     if (status == MODEL_OK && fchmod(draft->fd, 0444) != 0)
         status = error_set_errno(err, errno, "cannot change the mode of %s", draft->path);
@@ -225,6 +284,6 @@ model_status prepared_folder_publish(const struct prepared_folder *folder, const
         return status;
     }
     release(draft);
-    trim(folder, key);
+    trim(folder, name);
     return MODEL_OK;
 }

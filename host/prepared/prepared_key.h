@@ -1,7 +1,7 @@
-/* prepared_key.h - which file of prepared weights belongs to a model: a digest of the plugin's file, the text of
- * config.json, the other files of the backend and the dtype. Threads, lanes, names are no part of it; the
- * processor is, in the file's name (prepared_machine.h); what the plugin's library has to do with a blob the blob's own
- * key says. No state, any thread. */
+/* prepared_key.h - which files of prepared weights belong to a model: a digest of the plugin's file, the text of
+ * config.json, the other files of the backend and the dtype. Threads, lanes, names are no part of it. Which of them is the one
+ * the processor says (prepared_machine.h), and the key of the plugin's first blob for its library (prepared_folder.h). No
+ * state, any thread. */
 #ifndef PREPARED_KEY_H
 #define PREPARED_KEY_H
 

@@ -1,6 +1,6 @@
 /* prepared_machine.h - the processor in the name of a file of prepared weights: machines that share a store pack for
  * different instructions, and each finds its own file beside the others'. What else decides (a library's version, limits
- * of the environment) is in the key of each blob, so that nothing wrong is ever used. No state, any thread. */
+ * of the environment) is in the key of each blob, the first of which is in the name, too. No state, any thread. */
 #ifndef PREPARED_MACHINE_H
 #define PREPARED_MACHINE_H
 

@@ -2,10 +2,20 @@
 #include "prepared_map.h"
 #include "errors.h"
 
+#include <string.h>
+
 static const char name[] = "the file of prepared weights";
 
-model_status prepared_map_open(int fd, const char *key, uint32_t threads, struct prepared_map *ret,
-                               struct model_error *err)
+static model_status check_first(const struct prepared_index *index, const char *first_key,
+                                struct model_error *err)
+{
+    if (first_key == NULL || strcmp(index->blobs[0].key, first_key) == 0)
+        return MODEL_OK;
+    return error_set(err, MODEL_UNSUPPORTED, "it is of another library or instruction set");
+}
+
+model_status prepared_map_open(int fd, const char *key, const char *first_key, uint32_t threads,
+                               struct prepared_map *ret, struct model_error *err)
 {
     struct prepared_map opened = {.map = {.fd = -1}};
     model_status status = file_map_open_fd(fd, name, &opened.map, err);
@@ -18,6 +28,8 @@ model_status prepared_map_open(int fd, const char *key, uint32_t threads, struct
     if (status == MODEL_OK)
         status =
             prepared_file_read(opened.map.data, opened.map.size_bytes, key, &opened.index, err);
+    if (status == MODEL_OK)
+        status = check_first(&opened.index, first_key, err);
     if (status == MODEL_OK)
         status = prepared_file_check(&opened.index, threads, err);
     if (status == MODEL_OK)

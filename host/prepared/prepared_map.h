@@ -16,9 +16,10 @@ struct prepared_map {
 };
 
 /* Maps and checks the file behind fd, which stays the caller's, on so many threads; what is wrong with it is an error
- * (as prepared_file.h says), and nothing is open then. [create-thread] */
-model_status prepared_map_open(int fd, const char *key, uint32_t threads, struct prepared_map *ret,
-                               struct model_error *err);
+ * (as prepared_file.h says), and nothing is open then. MODEL_UNSUPPORTED: its first blob has another key than first_key
+ * (NULL: any), so it is of another library or instruction set. [create-thread] */
+model_status prepared_map_open(int fd, const char *key, const char *first_key, uint32_t threads,
+                               struct prepared_map *ret, struct model_error *err);
 /* MODEL_IO, with the advice to run again, when the file behind it was truncated or written to since: the package is well.
  * [any-thread] */
 model_status prepared_map_check(const struct prepared_map *map, struct model_error *err);

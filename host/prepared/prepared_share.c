@@ -87,12 +87,15 @@ static model_status take_file(struct prepared_share *share, size_t filled, uint6
     return status;
 }
 
-/* What has come is looked at as if it had been found in the store. */
+/* What has come is looked at as if it had been found in the store. Its first blob says which of the model's it is. */
 static model_status check_file(const struct prepared_share *share,
-                               const struct prepared_draft *draft, struct model_error *err)
+                               const struct prepared_draft *draft, char ret_name[SHA256_HEX_BYTES],
+                               struct model_error *err)
 {
     struct prepared_map map = {.guard = NULL};
-    model_status status = prepared_map_open(draft->fd, share->key, 1, &map, err);
+    model_status status = prepared_map_open(draft->fd, share->key, NULL, 1, &map, err);
+    if (status == MODEL_OK)
+        status = prepared_folder_name(share->key, map.index.blobs[0].key, ret_name);
     prepared_map_close(&map);
     return status;
 }
@@ -100,6 +103,7 @@ static model_status check_file(const struct prepared_share *share,
 static model_status take_all(struct prepared_share *share, struct model_error *err)
 {
     struct prepared_draft draft = {.fd = -1};
+    char name[SHA256_HEX_BYTES];
     size_t n = 0;
     model_status status = read_piece(share, 0, PREPARED_HEADER_BYTES, &n, err);
     if (status != MODEL_OK || n == 0)
@@ -108,9 +112,9 @@ static model_status take_all(struct prepared_share *share, struct model_error *e
     status = file_bytes >= n ? take_file(share, n, file_bytes, &draft, err)
                              : error_set(err, MODEL_CORRUPT, "a worker sent something else");
     if (status == MODEL_OK)
-        status = check_file(share, &draft, err);
+        status = check_file(share, &draft, name, err);
     if (status == MODEL_OK)
-        status = prepared_folder_publish(&share->folder, share->key, &draft, err);
+        status = prepared_folder_publish(&share->folder, name, &draft, err);
     prepared_draft_end(&draft);
     return status;
 }
@@ -164,7 +168,7 @@ static int start_receiving(struct prepared_share *share)
 void prepared_share_hand_over(struct prepared_share *share, struct prepared_ends *ret)
 {
     memcpy(ret->key, share->key, sizeof ret->key);
-    ret->file = prepared_folder_open(&share->folder, share->key);
+    prepared_folder_open_all(&share->folder, share->key, ret->files);
     uv_mutex_lock(&share->mutex);
     ret->pipe = share->is_receiving ? -1 : start_receiving(share);
     uv_mutex_unlock(&share->mutex);

@@ -1,8 +1,8 @@
 /* prepared_share.h - the host's side of prepared weights for a model whose plugin runs in worker processes.
  *
  * A worker may neither make nor rename files, and what its plugin gives is not to be trusted further than the plugin
- * itself. So it is handed the file of the key, to be read; and a pipe, through which it sends a file that it
- * would like to be kept. A thread of the share reads the pipe into a file of the host's own, which the worker never
+ * itself. So it is handed the files of the key, to be read, of which its plugin's first blob names one; and a pipe, through
+ * which it sends a file that it would like to be kept. A thread of the share reads the pipe into a file of the host's own, which the worker never
  * had its hands on, checks it like any other, and gives it its name. How much comes is bounded here.
  * [any-thread] unless it says otherwise. */
 #ifndef PREPARED_SHARE_H

@@ -17,30 +17,66 @@ static void close_end(int *fd)
     *fd = -1;
 }
 
+static void close_files(struct prepared_weights *weights)
+{
+    for (size_t i = 0; i < PREPARED_MAX_FORMS; i++)
+        close_end(&weights->files[i]);
+}
+
+void prepared_ends_init(struct prepared_ends *ret)
+{
+    *ret = (struct prepared_ends){.pipe = -1};
+    for (size_t i = 0; i < PREPARED_MAX_FORMS; i++)
+        ret->files[i] = -1;
+}
+
+/* Whether this file is the one, and good. That it is of another library is nothing to be told. */
+static bool take_file(struct prepared_weights *weights, int fd, const char *first_key)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct prepared_map *prepared = &weights->blobs->prepared;
+    const model_status status =
+        prepared_map_open(fd, weights->key, first_key, weights->threads, prepared, &err);
+    if (status == MODEL_OK)
+        log_write(weights->folder.log, MODEL_LOG_DEBUG, "prepared weights are kept: %zu, %zu bytes",
+                  prepared->index.n_blobs, prepared->map.size_bytes);
+    else if (status != MODEL_UNSUPPORTED)
+        log_write(weights->folder.log, MODEL_LOG_DEBUG,
+                  "the file of prepared weights is not used, and made anew: %s", err.message);
+    return status == MODEL_OK;
+}
+
+/* A plugin's first key names the form that it packs in, so the file can be told when that is asked for. */
+static void find_file(void *context, const char *first_key)
+{
+    struct prepared_weights *weights = context;
+    bool is_found = false;
+    if (prepared_folder_name(weights->key, first_key, weights->name) != MODEL_OK)
+        weights->name[0] = '\0';
+    if (weights->files[0] < 0 && weights->name[0] != '\0')
+        weights->files[0] = prepared_folder_open(&weights->folder, weights->name);
+    for (size_t i = 0; i < PREPARED_MAX_FORMS && !is_found; i++)
+        is_found = weights->files[i] >= 0 && take_file(weights, weights->files[i], first_key);
+    close_files(weights);
+}
+
 void prepared_weights_begin(struct prepared_weights *weights, const struct prepared_folder *folder,
                             const char *key, struct prepared_ends *ends, uint32_t threads,
                             struct packed_blobs *blobs)
 {
-    struct model_error err = MODEL_ERROR_INIT;
-    int fd = -1;
-    *weights = (struct prepared_weights){.folder = *folder, .pipe = -1, .blobs = blobs};
+    struct prepared_ends none;
+    prepared_ends_init(&none);
+    if (ends == NULL)
+        ends = &none;
+    *weights = (struct prepared_weights){
+        .folder = *folder, .pipe = ends->pipe, .threads = threads, .blobs = blobs};
     memcpy(weights->key, key, sizeof weights->key);
-    if (ends != NULL) {
-        fd = ends->file;
-        weights->pipe = ends->pipe;
-        ends->file = ends->pipe = -1;
-    } else if (key[0] != '\0') {
-        fd = prepared_folder_open(folder, key);
-    }
-    if (fd < 0)
+    memcpy(weights->files, ends->files, sizeof weights->files);
+    prepared_ends_init(ends);
+    if (key[0] == '\0')
         return;
-    if (prepared_map_open(fd, key, threads, &blobs->prepared, &err) == MODEL_OK)
-        log_write(folder->log, MODEL_LOG_DEBUG, "prepared weights are kept: %zu, %zu bytes",
-                  blobs->prepared.index.n_blobs, blobs->prepared.map.size_bytes);
-    else
-        log_write(folder->log, MODEL_LOG_DEBUG,
-                  "the file of prepared weights is not used, and made anew: %s", err.message);
-    (void)close(fd);
+    blobs->find = find_file;
+    blobs->find_context = weights;
 }
 
 static model_status write_file(struct prepared_weights *weights, struct prepared_blob *blobs,
@@ -56,7 +92,7 @@ static model_status write_file(struct prepared_weights *weights, struct prepared
     if (status == MODEL_OK)
         status = prepared_file_write(draft.fd, draft.path, weights->key, blobs, n, err);
     if (status == MODEL_OK)
-        status = prepared_folder_publish(&weights->folder, weights->key, &draft, err);
+        status = prepared_folder_publish(&weights->folder, weights->name, &draft, err);
     prepared_draft_end(&draft);
     return status;
 }
@@ -86,7 +122,7 @@ void prepared_weights_made(struct prepared_weights *weights)
 {
     const struct packed_blobs *blobs = weights->blobs;
     const bool has_place = weights->pipe >= 0 || weights->folder.store_dir != NULL;
-    if (blobs == NULL || weights->key[0] == '\0' || !has_place || blobs->n_made == 0 ||
+    if (blobs == NULL || weights->name[0] == '\0' || !has_place || blobs->n_made == 0 ||
         blobs->size_bytes < PREPARED_MIN_BYTES) {
         close_end(&weights->pipe); /* there is nothing to come */
         return;
@@ -103,5 +139,6 @@ void prepared_weights_finish(struct prepared_weights *weights)
     if (weights->is_writing)
         (void)uv_thread_join(&weights->writer);
     close_end(&weights->pipe);
+    close_files(weights); /* of a plugin that asked for nothing */
     *weights = (struct prepared_weights){.pipe = -1};
 }

@@ -16,21 +16,27 @@
 /* What a worker's host has handed to it. */
 struct prepared_ends {
     char key[SHA256_HEX_BYTES];
-    int file; /* to be read; -1: there is none */
-    int pipe; /* takes a file that is made anew; -1: nobody wants it */
+    int files[PREPARED_MAX_FORMS]; /* to be read, one of them; -1: there is none */
+    int pipe;                      /* takes a file that is made anew; -1: nobody wants it */
 };
 
 struct prepared_weights {
     struct prepared_folder folder;
-    char key[SHA256_HEX_BYTES]; /* "": nothing is kept */
-    int pipe;                   /* instead of the folder; -1: none */
+    char key[SHA256_HEX_BYTES];    /* "": nothing is kept */
+    char name[SHA256_HEX_BYTES];   /* of its file in the folder; "" until a blob is asked for */
+    int files[PREPARED_MAX_FORMS]; /* as of prepared_ends, until a blob is asked for */
+    int pipe;                      /* instead of the folder; -1: none */
+    uint32_t threads;
     struct packed_blobs *blobs; /* of the model's services */
     uv_thread_t writer;
     bool is_writing;
 };
 
-/* Opens the file of the key, if it is there and good, for blobs->prepared. `ends` NULL: of the folder; else its descriptors are
- * taken over. All are copied but the store's name and the log, which live as long. [create-thread] */
+void prepared_ends_init(struct prepared_ends *ret);
+
+/* Has the file of the key and the first blob that is asked for opened, if it is there and good, for blobs->prepared. `ends`
+ * NULL: of the folder; else its descriptors are taken over. All are copied but the store's name and the log, which live as
+ * long, as does `weights`, at its place. [create-thread] */
 void prepared_weights_begin(struct prepared_weights *weights, const struct prepared_folder *folder,
                             const char *key, struct prepared_ends *ends, uint32_t threads,
                             struct packed_blobs *blobs);

@@ -6,7 +6,7 @@
  * header of another version is refused with both versions. Pure; worker_socket.c moves the bytes.
  *
  *   type      from    numbers                          text             path         block
- *   PREPARED  host    1: takes a file, 0: is one     key          (with the descriptor; before OPEN)
+ *   PREPARED  host    1: takes a file, 0: is one     key          (each with its descriptor; before OPEN)
  *   OPEN      host    lanes, threads, log level, memory plugin path      package      parts, backend's name
  *   HELLO     worker  pid                                                            description
  *   MODEL     worker                                   (create_model() has come back)

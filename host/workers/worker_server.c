@@ -150,7 +150,10 @@ static model_status take_content(struct worker_server *server, struct model_erro
 static model_status take_prepared(struct worker_server *server, struct model_error *err)
 {
     const struct worker_message *message = &server->inbox.message;
-    int *end = message->numbers[0] == 0 ? &server->ends.file : &server->ends.pipe;
+    size_t n_files = 0;
+    while (n_files < PREPARED_MAX_FORMS - 1 && server->ends.files[n_files] >= 0)
+        n_files++;
+    int *end = message->numbers[0] == 0 ? &server->ends.files[n_files] : &server->ends.pipe;
     if (message->text == NULL || strlen(message->text) != SHA256_HEX_BYTES - 1 || *end >= 0 ||
         message->numbers[0] > 1)
         return error_set(err, MODEL_CORRUPT, "the host did not say which weights are prepared");
@@ -163,7 +166,7 @@ static model_status take_prepared(struct worker_server *server, struct model_err
 /* In front of the message that says what to open there are descriptors. */
 static model_status receive_open(struct worker_server *server, struct model_error *err)
 {
-    server->ends.file = server->ends.pipe = -1;
+    prepared_ends_init(&server->ends);
     for (;;) {
         model_status status = worker_socket_receive(server->socket, &server->inbox, err);
         const uint16_t type = status == MODEL_OK ? server->inbox.message.type : WORKER_OPEN;

@@ -345,6 +345,18 @@ static model_status send_contents(struct worker_slot *slot, struct model_error *
     return status;
 }
 
+/* -1 is nothing to be passed. */
+static void pass_prepared(struct worker_slot *slot, const struct prepared_ends *ends, uint64_t kind,
+                          int fd)
+{
+    const struct worker_message message = {
+        .type = WORKER_PREPARED, .numbers = {kind}, .text = ends->key};
+    if (fd < 0)
+        return;
+    (void)worker_socket_send(slot->process.socket, &message, fd, NULL);
+    (void)close(fd);
+}
+
 /* Before the package is opened: what was prepared for it, and where to send what is new. */
 static void send_prepared(struct worker_slot *slot)
 {
@@ -352,15 +364,9 @@ static void send_prepared(struct worker_slot *slot)
     if (slot->config->prepared == NULL)
         return;
     prepared_share_hand_over(slot->config->prepared, &ends);
-    const int passed[] = {ends.file, ends.pipe};
-    for (uint64_t i = 0; i < 2; i++) {
-        const struct worker_message message = {
-            .type = WORKER_PREPARED, .numbers = {i}, .text = ends.key};
-        if (passed[i] < 0)
-            continue;
-        (void)worker_socket_send(slot->process.socket, &message, passed[i], NULL);
-        (void)close(passed[i]);
-    }
+    for (size_t i = 0; i < PREPARED_MAX_FORMS; i++)
+        pass_prepared(slot, &ends, 0, ends.files[i]);
+    pass_prepared(slot, &ends, 1, ends.pipe);
 }
 
 static model_status send_open(struct worker_slot *slot, struct model_error *err)

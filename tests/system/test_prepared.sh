@@ -24,8 +24,8 @@ def plain(j):
 for line in open(sys.argv[1]):
     print(json.dumps(plain(json.loads(line)), sort_keys=True))' "$work/out" 2>&1)
     word=none
-    says 'prepared weights are kept now' && word=made
     says 'debug: prepared weights are kept: ' && word=kept
+    says 'prepared weights are kept now' && word=made # also where the file that was there lacked some
 }
 
 ask "$facts"
@@ -55,6 +55,34 @@ same 'a damaged file is packed again' "$(kept) $answer" "1 $truth"
 ok 'and the log says why' says 'in it is damaged'
 ask "$facts"
 same 'by the worker, for all' "$word $answer" "kept $truth"
+
+# The library packs for the processor that it may use: AVX2 is less than this one has, SSE41 less than any of today's.
+for limit in AVX2 SSE41; do
+    export DNNL_MAX_CPU_ISA=$limit
+    ask "$facts"
+    [ "$word" = kept ] || break
+done
+limited=$answer
+if [ "$word" = kept ]; then
+    skipped 'other instruction sets: these kernels pack alike for all'
+else
+    same 'another instruction set is packed for' "$code $word $(kept)" '0 made 2'
+    ask "$facts"
+    same 'into a file of its own' "$word $(kept) $answer" "kept 2 $limited"
+    unset DNNL_MAX_CPU_ISA
+    ask "$facts"
+    same 'beside the other, which is still there' "$word $(kept) $answer" "kept 2 $truth"
+    ask "$facts" --isolation worker
+    same 'for workers, too' "$(kept) $answer" "2 $truth"
+    ok 'which are handed both, and take one' says 'prepared weights are kept: '
+    DNNL_MAX_CPU_ISA=$limit ask "$facts" --isolation worker
+    same 'of both instruction sets' "$(kept) $answer" "2 $limited"
+    ok 'each with its own' says 'prepared weights are kept: '
+fi
+unset DNNL_MAX_CPU_ISA
+rm -rf "$work/store/prepared"
+ask "$facts"
+same 'a store without the folder is filled again' "$word $(kept)" 'made 1'
 
 ask "$facts" --dtype bf16
 same 'another dtype has a file of its own' "$code $word $(kept)" '0 made 2'

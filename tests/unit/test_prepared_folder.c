@@ -145,6 +145,75 @@ static void what_was_not_used_for_longest_goes_first(void **state)
     assert_true(is_there(KEY("eeee")));
 }
 
+/* A name's end is the first 24 digits of the SHA-256 of the blob's key with its end, by sha256sum. */
+static void a_name_is_of_the_model_and_of_its_first_blob(void **state)
+{
+    (void)state;
+    char name[SHA256_HEX_BYTES], other[SHA256_HEX_BYTES];
+    assert_int_equal(prepared_folder_name(KEY("0a1b"), "library-1 w", name), MODEL_OK);
+    assert_string_equal(name, "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b84fca534f2deccb709e77139");
+    assert_int_equal(prepared_folder_name(KEY("0a1b"), "library-2 w", other), MODEL_OK);
+    assert_string_not_equal(name, other);
+    assert_memory_equal(name, other, 40);
+    assert_int_equal(prepared_folder_name(KEY("0a1c"), "library-1 w", other), MODEL_OK);
+    assert_string_not_equal(name, other);
+}
+
+/* Each form's file has a size of its own. */
+static void keep_form(const char *key, const char *first_key, size_t size_bytes, time_t used_s)
+{
+    char name[SHA256_HEX_BYTES];
+    assert_int_equal(prepared_folder_name(key, first_key, name), MODEL_OK);
+    keep(name, size_bytes);
+    set_times(name, used_s, 100);
+}
+
+static void expect_forms(const char *key, const off_t *sizes_bytes, size_t n)
+{
+    int fds[PREPARED_MAX_FORMS];
+    struct stat file;
+    prepared_folder_open_all(&folder, key, fds);
+    for (size_t i = 0; i < PREPARED_MAX_FORMS; i++) {
+        assert_int_equal(fds[i] >= 0, i < n);
+        if (i >= n)
+            continue;
+        assert_int_equal(fstat(fds[i], &file), 0);
+        assert_int_equal(file.st_size, sizes_bytes[i]);
+        assert_true(file.st_atime > 100000);
+        assert_int_equal(close(fds[i]), 0);
+    }
+}
+
+static void a_model_has_a_file_for_each_form(void **state)
+{
+    (void)state;
+    const off_t by_use[] = {11, 13, 12}, other[] = {20};
+    expect_forms(KEY("aaaa"), NULL, 0);
+    keep_form(KEY("aaaa"), "one", 11, 9000);
+    keep_form(KEY("aaaa"), "two", 12, 7000);
+    keep_form(KEY("aaaa"), "three", 13, 8000);
+    keep_form(KEY("bbbb"), "one", 20, 9500);
+    expect_forms(KEY("aaaa"), by_use, 3);
+    expect_forms(KEY("bbbb"), other, 1);
+}
+
+/* A plugin whose keys are others at each load fills no disk. */
+static void forms_of_one_model_are_bounded(void **state)
+{
+    (void)state;
+    const off_t last[] = {15, 14, 13, 11}, other[] = {20};
+    keep_form(KEY("bbbb"), "one", 20, 100);
+    keep_form(KEY("aaaa"), "one", 11, 1000);
+    keep_form(KEY("aaaa"), "two", 12, 200);
+    keep_form(KEY("aaaa"), "three", 13, 3000);
+    keep_form(KEY("aaaa"), "four", 14, 4000);
+    said[0] = '\0';
+    keep_form(KEY("aaaa"), "five", 15, 5000);
+    assert_non_null(strstr(said, " is removed: it was not used for longest"));
+    expect_forms(KEY("aaaa"), last, 4);
+    expect_forms(KEY("bbbb"), other, 1);
+}
+
 static void one_file_that_is_larger_than_the_bound_is_not_begun(void **state)
 {
     (void)state;
@@ -256,6 +325,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_others_put_there_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_not_used_for_longest_goes_first, set_up,
                                         tear_down),
+        cmocka_unit_test(a_name_is_of_the_model_and_of_its_first_blob),
+        cmocka_unit_test_setup_teardown(a_model_has_a_file_for_each_form, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(forms_of_one_model_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_file_that_is_larger_than_the_bound_is_not_begun, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_draft_that_is_given_up_leaves_nothing, set_up, tear_down),

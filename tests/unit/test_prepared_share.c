@@ -95,9 +95,30 @@ static void a_stale_file_is_replaced_by_a_worker(void **state)
     const struct modelhost_load_options options = in_workers(1);
     char *salt = path_join(packing->dir, "salt");
     assert_int_equal(packing_once(packing, 1, NULL), 2);
+    write_file(salt, "negative", 8); /* in the second blob's key */
+    assert_int_equal(packing_once(packing, 1, &options), 1);
+    assert_int_equal(packing_once(packing, 1, &options), 0);
+    free(salt);
+}
+
+/* Each is handed both files, and takes that of its own. */
+static void workers_of_two_libraries_have_a_file_each(void **state)
+{
+    (void)state;
+    const struct modelhost_load_options options = in_workers(1);
+    char *salt = path_join(packing->dir, "salt"), *path = NULL;
+    assert_int_equal(packing_once(packing, 1, &options), 2);
     write_file(salt, "2", 1);
     assert_int_equal(packing_once(packing, 1, &options), 2);
-    assert_int_equal(packing_once(packing, 1, &options), 0);
+    assert_int_equal(packing_files(packing, &path), 2);
+    free(path);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(packing_once(packing, 1, &options), 0);
+        assert_int_equal(unlink(salt), 0);
+        assert_int_equal(packing_once(packing, 1, &options), 0);
+        write_file(salt, "2", 1);
+    }
+    assert_int_equal(packing_once(packing, 1, NULL), 0); /* in this process, too */
     free(salt);
 }
 
@@ -111,6 +132,13 @@ static struct prepared_share *share_of(uint64_t max_bytes)
     return share;
 }
 
+static void close_files(const struct prepared_ends *ends)
+{
+    for (size_t i = 0; i < PREPARED_MAX_FORMS; i++)
+        if (ends->files[i] >= 0)
+            assert_int_equal(close(ends->files[i]), 0);
+}
+
 /* Sends these bytes, and waits until the host has looked at them. */
 static void send_bytes(struct prepared_share *share, const void *data, size_t size_bytes)
 {
@@ -118,8 +146,7 @@ static void send_bytes(struct prepared_share *share, const void *data, size_t si
     prepared_share_hand_over(share, &ends);
     assert_string_equal(ends.key, KEY);
     assert_true(ends.pipe >= 0);
-    if (ends.file >= 0)
-        (void)close(ends.file);
+    close_files(&ends);
     for (size_t sent = 0; sent < size_bytes;) {
         const ssize_t n = write(ends.pipe, (const char *)data + sent, size_bytes - sent);
         if (n <= 0)
@@ -167,12 +194,13 @@ static void a_good_file_is_kept(void **state)
     send_bytes(share, bytes, n);
     assert_kept(1);
     prepared_share_hand_over(share, &ends);
-    assert_true(ends.file >= 0);
+    assert_true(ends.files[0] >= 0);
+    assert_int_equal(ends.files[1], -1);
     char *found = malloc(n);
     assert_non_null(found);
-    assert_int_equal(pread(ends.file, found, n, 0), n);
+    assert_int_equal(pread(ends.files[0], found, n, 0), n);
     assert_memory_equal(found, bytes, n);
-    (void)close(ends.file);
+    close_files(&ends);
     (void)close(ends.pipe);
     prepared_share_destroy(share);
     free(found);
@@ -260,6 +288,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_made_anew_by_a_worker, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stale_file_is_replaced_by_a_worker, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(workers_of_two_libraries_have_a_file_each, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_good_file_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_worker_that_has_nothing_new_just_closes_the_pipe, set_up,
                                         tear_down),

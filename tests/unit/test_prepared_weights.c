@@ -301,18 +301,42 @@ static void a_folder_that_cannot_be_written_to_is_left_alone(void **state)
     free(folder);
 }
 
-/* As after an upgrade of the library that packs: its keys are others. */
-static void blobs_of_another_library_are_made_and_kept_instead(void **state)
+static void assert_files(size_t n_wanted)
+{
+    char *path = NULL;
+    assert_int_equal(packing_files(packing, &path), n_wanted);
+    free(path);
+}
+
+/* As when two versions of the library that packs, or of what it finds in the environment, take turns: their keys differ. */
+static void blobs_of_another_library_have_a_file_beside(void **state)
 {
     (void)state;
     char *salt = path_join(packing->dir, "salt");
     assert_int_equal(packing_once(packing, 1, NULL), 2);
     write_file(salt, "2", 1);
     assert_int_equal(packing_once(packing, 1, NULL), 2);
-    free(only_file()); /* in its place */
-    assert_int_equal(packing_once(packing, 1, NULL), 0);
-    write_file(salt, "negative", 8); /* the second blob's alone */
+    assert_files(2);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(packing_once(packing, 1, NULL), 0);
+        assert_int_equal(unlink(salt), 0);
+        assert_int_equal(packing_once(packing, 1, NULL), 0);
+        write_file(salt, "2", 1);
+    }
+    assert_files(2);
+    free(salt);
+}
+
+/* Where the first blob is the same the file is, too, and another of them is made in its place. */
+static void another_blob_behind_the_first_is_made_and_kept_instead(void **state)
+{
+    (void)state;
+    char *salt = path_join(packing->dir, "salt");
     assert_int_equal(packing_once(packing, 1, NULL), 2);
+    write_file(salt, "negative", 8); /* the second blob's alone */
+    assert_int_equal(packing_once(packing, 1, NULL), 1);
+    assert_files(1);
+    assert_int_equal(packing_once(packing, 1, NULL), 0);
     assert_int_equal(unlink(salt), 0);
     assert_int_equal(packing_once(packing, 1, NULL), 1); /* "doubled" is the same as before */
     assert_int_equal(packing_once(packing, 1, NULL), 0);
@@ -353,8 +377,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_to_is_left_alone, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(blobs_of_another_library_are_made_and_kept_instead, set_up,
+        cmocka_unit_test_setup_teardown(blobs_of_another_library_have_a_file_beside, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(another_blob_behind_the_first_is_made_and_kept_instead,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_that_fails_leaves_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

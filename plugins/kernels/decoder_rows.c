@@ -136,14 +136,14 @@ static char *const *take_pages(struct decoder_rows *rows, size_t n, size_t *n_us
     return own;
 }
 
-/* How many of an item's rows go into the room of a group: what is left for the next one is not so few that compact
- * weights round it in another way (compact_rows.h). */
+/* How many of an item's rows go into the room of a group, whose other rows are many: what is left for the next one is not
+ * so few that compact weights round it in another way (compact_rows.h). */
 static size_t cut(size_t left, size_t room)
 {
     const size_t few = PRODUCT_ROWS + 1;
-    if (left <= room || left - room >= few || room < 2 * few)
-        return left < room ? left : room;
-    return left - few;
+    if (left <= room)
+        return left;
+    return left - room >= few ? room : left > few ? left - few : 0;
 }
 
 bool decoder_rows_next(struct decoder_rows *rows)
@@ -155,14 +155,13 @@ bool decoder_rows_next(struct decoder_rows *rows)
            rows->n_rows < rows->max_rows) {
         const size_t left = count_visible(rows, rows->next_item) - rows->n_before;
         const size_t room = rows->max_rows - rows->n_rows;
-        if (rows->slots != NULL) {
-            append(rows, cut(left, room), left <= room,
-                   rows->past->slots[rows->slots[rows->next_item]].pages);
-            continue;
-        }
-        if (left > room)
+        const bool has_slot = rows->slots != NULL;
+        const size_t n = has_slot ? cut(left, room) : left <= room ? left : 0;
+        if (n == 0)
             break;
-        append(rows, left, true, take_pages(rows, left, &n_pages));
+        append(rows, n, n == left,
+               has_slot ? rows->past->slots[rows->slots[rows->next_item]].pages
+                        : take_pages(rows, n, &n_pages));
     }
     return rows->n_rows > 0;
 }

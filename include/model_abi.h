@@ -287,7 +287,9 @@ struct model_description {
  *   text-generation         next_token_logits [batch, vocabulary], those of each item's last visible
  *                           position, on request; else logits [batch, sequence, vocabulary]
  *
- * Generating gives input_ids alone, without padding: prompts item by item, then a token for each slot. */
+ * Generating gives input_ids: a prompt, or several at once, then a token for each slot. Prompts of one length come without
+ * padding. Those of different lengths come at once only where the model has next_token_logits and an attention_mask of
+ * the same dimensions as input_ids: shorter ones end before their row does, and the mask hides what is behind them. */
 
 /* ---------------------------------------------------------------- memory of sequences */
 

@@ -200,8 +200,8 @@ struct modelhost_load_options {
         prefix_cache; /* texts that an instance remembers between requests, so that one that begins alike
                                is read from there on, up to 1,024; 0: 4; negative: none */
     uint32_t
-        prefill_chunk; /* tokens of a prompt that are read in one call, behind which requests that
-                               wait have their turn, up to 2^20; 0: 256 */
+        prefill_chunk; /* tokens of a prompt, or of several of one call, that are read at once, behind which
+                               requests that wait have their turn, up to 2^20; 0: 256 */
     uint32_t generation_reserved; /* 0 */
     int32_t accuracy_policy;      /* enum modelhost_accuracy_policy */
     uint32_t accuracy_reserved;   /* 0 */

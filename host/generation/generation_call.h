@@ -5,6 +5,8 @@
 #include "execute.h"
 #include "generation_config.h"
 
+#define GENERATION_MAX_AT_ONCE 64 /* sequences of one call */
+
 /* How a model is asked: found once from its description. */
 struct generation_model {
     const struct model_description *description;
@@ -13,6 +15,7 @@ struct generation_model {
     int64_t vocab_size;       /* width of the logits */
     int64_t max_context;      /* tokens that it can look back on; INT64_MAX: all */
     uint32_t max_slots;       /* 0: the whole text goes in each time */
+    bool takes_mask;          /* texts of different lengths may be read in one call */
 };
 
 /* MODEL_UNSUPPORTED: not a model that generates, and why. */
@@ -37,9 +40,17 @@ struct logits {
 };
 void logits_finish(struct logits *logits);
 
-/* Reads ids(n_rows, n_columns) on slots(n_rows), or on none (NULL). Slots of a call that fails are forgotten. */
-model_status generation_call(const struct generation_run *run, int64_t *ids, uint32_t n_rows,
-                             size_t n_columns, const uint32_t *slots, bool wants_every,
-                             struct logits *ret, struct model_error *err);
+/* What a call reads. */
+struct generation_input {
+    int64_t *ids;  /* (n_rows, n_columns) */
+    int64_t *mask; /* the same, 0 behind the end of a shorter row; NULL: none is */
+    uint32_t n_rows;
+    size_t n_columns;
+    const uint32_t *slots; /* (n_rows), or NULL: on none */
+};
+
+/* Slots of a call that fails are forgotten. */
+model_status generation_call(const struct generation_run *run, const struct generation_input *input,
+                             bool wants_every, struct logits *ret, struct model_error *err);
 
 #endif

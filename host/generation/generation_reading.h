@@ -1,5 +1,5 @@
-/* generation_reading.h - reading what a sequence has before its next token: its prompt, or its window when that has
- * moved. Internal to host/generation/. [lane-thread]
+/* generation_reading.h - reading what a sequence has before its next token: its window, of which its prompt is the first
+ * (generation_prefill.h). Internal to host/generation/. [lane-thread]
  *
  * With slots it is read in pieces (chunked prefill), behind what some slot of the instance has read already, so that
  * others have their turn between two of them. Without slots the whole window goes in each time. */
@@ -16,6 +16,11 @@ bool window_is_full(const struct generation_run *run, const struct sequence *seq
 model_status window_slide(const struct generation_run *run, struct sequence *sequence,
                           struct model_error *err);
 
+/* How much of it a slot may have read before: what is left is read as all of it would be. */
+size_t window_reusable(const struct generation_run *run, const struct sequence *sequence);
+/* The most tokens that are read in one call. */
+size_t window_piece(const struct generation_run *run);
+
 /* Takes a slot for the window. */
 model_status window_begin(const struct generation_run *run, struct sequence *sequence,
                           struct model_error *err);
@@ -24,10 +29,5 @@ model_status window_read(const struct generation_run *run, struct sequence *sequ
                          struct logits *ret, struct model_error *err);
 /* Gives the slot back, with what it has read. */
 void window_end(const struct generation_run *run, struct sequence *sequence);
-
-/* Reads a piece of the prompt of sequences(n), and behind the last one chooses the first token of each.
- * MODEL_INVALID_ARGUMENT: it is too long. */
-model_status prompt_read(const struct generation_run *run, struct sequence *sequences, uint32_t n,
-                         struct model_error *err);
 
 #endif

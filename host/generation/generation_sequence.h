@@ -22,8 +22,10 @@ struct sequence {
     size_t first_read; /* the sliding window begins here */
     uint32_t slot;     /* that it has taken */
     bool has_slot;
-    bool is_begun; /* its prompt, of which it is the first sequence, is being read */
-    size_t n_read; /* of its window, by the slot */
+    bool is_begun;   /* its prompt, of which it is the first sequence, is being read */
+    bool is_apart;   /* and not together with others any more */
+    size_t n_read;   /* of its window, by the slot */
+    size_t n_reused; /* of its prompt: what a slot had read before */
     struct speculation speculation;
     int64_t limit; /* new tokens at most */
     struct sampler sampler;

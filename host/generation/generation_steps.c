@@ -2,6 +2,7 @@
 #include "generation_steps.h"
 #include "clock.h"
 #include "errors.h"
+#include "generation_prefill.h"
 
 static model_status check_cancelled(const struct generation_run *run, struct model_error *err)
 {
@@ -11,36 +12,6 @@ static model_status check_cancelled(const struct generation_run *run, struct mod
                : error_set(err, status, "%s",
                            status == MODEL_DEADLINE ? "deadline passed while text was generated"
                                                     : "the request was cancelled");
-}
-
-/* ---- prompts */
-
-static bool is_started(const struct sequence *sequence)
-{
-    return sequence->n_ids > sequence->n_prompt || sequence->finish_reason != NULL;
-}
-
-/* The first of the first prompt that was not read yet; n: none. */
-static uint32_t find_prompt(const struct sequence *sequences, uint32_t n)
-{
-    uint32_t first = 0;
-    while (first < n && is_started(&sequences[first]))
-        first++;
-    return first;
-}
-
-static model_status start_prompt(const struct generation_run *run, struct sequence *sequences,
-                                 uint32_t n, struct model_error *err)
-{
-    uint32_t n_own = 1;
-    while (n_own < n && sequences[n_own].prompt == sequences[0].prompt)
-        n_own++;
-    if (sequences[0].limit > 0)
-        return prompt_read(run, sequences, n_own, err);
-    model_status status = MODEL_OK;
-    for (uint32_t i = 0; i < n_own && status == MODEL_OK; i++)
-        status = sequence_end(&sequences[i], run->settings, "length", err);
-    return status;
 }
 
 /* ---- steps */
@@ -88,8 +59,8 @@ static model_status step_together(const struct generation_run *run, struct step 
                                   struct model_error *err)
 {
     struct logits logits = {.result = NULL};
-    model_status status =
-        generation_call(run, step->ids, step->n, 1, step->slots, false, &logits, err);
+    const struct generation_input input = {step->ids, NULL, step->n, 1, step->slots};
+    model_status status = generation_call(run, &input, false, &logits, err);
     for (uint32_t i = 0; i < step->n && status == MODEL_OK; i++) {
         struct sequence *sequence = step->sequences[i];
         status = hosted_instance_read(run->instance, sequence->slot, &step->ids[i], 1, err);
@@ -147,8 +118,8 @@ static model_status step_ahead(const struct generation_run *run, struct sequence
 {
     struct logits logits = {.result = NULL};
     const size_t n_before = sequence->n_read;
-    model_status status =
-        generation_call(run, ids, 1, 1 + n_proposed, &sequence->slot, true, &logits, err);
+    const struct generation_input input = {ids, NULL, 1, 1 + n_proposed, &sequence->slot};
+    model_status status = generation_call(run, &input, true, &logits, err);
     if (status == MODEL_OK)
         status = hosted_instance_read(run->instance, sequence->slot, ids, 1 + n_proposed, err);
     sequence->n_read = n_before + 1 + n_proposed;
@@ -197,10 +168,10 @@ model_status generation_step(const struct generation_run *run, struct sequence *
                              uint32_t n, bool *ret_running, bool *ret_has_more,
                              struct model_error *err)
 {
-    const uint32_t first = find_prompt(sequences, n);
+    const uint32_t first = prefill_first(sequences, n);
     model_status status = check_cancelled(run, err);
     if (status == MODEL_OK)
-        status = first < n ? start_prompt(run, sequences + first, n - first, err)
+        status = first < n ? prefill_step(run, sequences + first, n - first, err)
                            : step_all(run, sequences, n, err);
     if (status != MODEL_OK)
         return status;
@@ -210,6 +181,6 @@ model_status generation_step(const struct generation_run *run, struct sequence *
         if (sequences[i].finish_reason != NULL)
             window_end(run, &sequences[i]);
     }
-    *ret_has_more = find_prompt(sequences, n) < n;
+    *ret_has_more = prefill_first(sequences, n) < n;
     return MODEL_OK;
 }

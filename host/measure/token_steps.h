@@ -1,7 +1,7 @@
 /* token_steps.h - the time from one token of the first prompt to its next, when several prompts are continued together.
  *
- * Prompts are read one after the other, in order, before all make their steps: what passes while another prompt is read
- * is nobody's step. All zero is the begin of a call. One thread. */
+ * Prompts are read, together or one after the other, before all make their steps: what passes while another prompt is
+ * read is nobody's step. All zero is the begin of a call. One thread. */
 #ifndef TOKEN_STEPS_H
 #define TOKEN_STEPS_H
 

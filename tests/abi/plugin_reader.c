@@ -3,7 +3,8 @@
  * config.json: "vocab_size" (default 50), "positions" (default 500), "slots" (default 8), "rewinds": 0 for a memory
  * that knows its end only, "breaks": one token of so many is another (default 7), "near": of one of so many the next
  * best is hardly worse, and which of the two is better depends on whether its row was read alone (default 0: never);
- * "rows_name": what its first dimension is called (default "batch"); "fails_at": n, a run that reads the n-th token fails
+ * "mask": 1 for one with an attention_mask, for texts that end before their row does; "rows_name": what its first
+ * dimension is called (default "batch"); "fails_at": n, a run that reads the n-th token fails
  * once, and leaves nonsense in its slot; "entered_path" and "release_path": each run() writes a byte to the one pipe and
  * then waits for one from the other. Each run() logs "reader: N rows". */
 #include "fixture.h"
@@ -23,11 +24,11 @@ struct slot {
 struct reader {
     struct fixture base;
     struct model_description description;
-    struct model_tensor_spec ids, logits, last;
-    const struct model_tensor_spec *inputs[1], *outputs[2];
+    struct model_tensor_spec ids, mask, logits, last;
+    const struct model_tensor_spec *inputs[2], *outputs[2];
     struct model_dimension shape[3], last_shape[2];
     int64_t vocab_size, positions, n_slots, period, breaks, near, fails_at;
-    int rewinds, has_failed;
+    int rewinds, has_failed, takes_mask;
     const char *entered_path, *release_path; /* NULL: it is not held */
     const char *rows_name;
 };
@@ -78,6 +79,8 @@ static model_status read_item(struct reader *model, struct slot *slot, const int
     for (int64_t k = 0; k < n; k++) {
         if (slot->n == model->positions)
             return refuse(err, MODEL_INVALID_ARGUMENT, "reader: the slot is full");
+        if (ids[k] < 0 || ids[k] >= model->vocab_size)
+            return refuse(err, MODEL_INVALID_ARGUMENT, "reader: an id is not in the vocabulary");
         slot->ids[slot->n++] = ids[k];
         if (slot->n == model->fails_at && !model->has_failed) {
             model->has_failed = 1;
@@ -91,6 +94,16 @@ static model_status read_item(struct reader *model, struct slot *slot, const int
     return MODEL_OK;
 }
 
+/* How many of the n positions of row i are to be read: those before the first that the mask hides. */
+static int64_t length_of(const struct model_call *call, int64_t i, int64_t n)
+{
+    const int64_t *mask = call->n_inputs == 2 ? (const int64_t *)call->inputs[1]->data : NULL;
+    int64_t length = 0;
+    while (length < n && (mask == NULL || mask[i * n + length] != 0))
+        length++;
+    return length;
+}
+
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
 {
@@ -101,8 +114,11 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     const int64_t shape[] = {batch, n, model->vocab_size}, last_shape[] = {batch, shape[2]};
     float *results[2] = {NULL, NULL};
     char line[60];
+    int64_t n_rows = 0;
     model_status status = MODEL_OK;
-    (void)snprintf(line, sizeof line, "reader: %lld rows", (long long)(batch * n));
+    for (int64_t i = 0; i < batch; i++)
+        n_rows += length_of(call, i, n);
+    (void)snprintf(line, sizeof line, "reader: %lld rows", (long long)n_rows);
     model->base.services->log(model->base.services->context, MODEL_LOG_WARN, line);
     if (!pass_gates(model))
         return refuse(err, MODEL_IO, "reader: no pipes");
@@ -120,7 +136,7 @@ static model_status run(struct model_instance *self, const struct model_call *ca
             slot = &instance->slots[call->slots[i]];
         else
             slot->n = 0;
-        status = read_item(model, slot, ids + i * n, n, n == 1,
+        status = read_item(model, slot, ids + i * n, length_of(call, i, n), n == 1,
                            results[0] != NULL ? results[0] + i * n * shape[2] : NULL,
                            results[1] != NULL ? results[1] + i * shape[2] : NULL, err);
     }
@@ -164,7 +180,11 @@ static void describe(struct reader *model)
     model->last =
         (struct model_tensor_spec){sizeof model->last, "next_token_logits",   MODEL_F32, 2,
                                    model->last_shape,  MODEL_SPEC_ON_REQUEST, 0};
+    model->mask = model->ids;
+    model->mask.name = "attention_mask";
+    model->mask.flags = MODEL_SPEC_OPTIONAL;
     model->inputs[0] = &model->ids;
+    model->inputs[1] = &model->mask;
     model->outputs[0] = &model->logits;
     model->outputs[1] = &model->last;
     model->description = (struct model_description){.struct_size = sizeof model->description,
@@ -172,7 +192,7 @@ static void describe(struct reader *model)
                                                     .task = "text-generation",
                                                     .inputs = model->inputs,
                                                     .outputs = model->outputs,
-                                                    .n_inputs = 1,
+                                                    .n_inputs = model->takes_mask ? 2 : 1,
                                                     .n_outputs = 2,
                                                     .device = "cpu",
                                                     .compute_dtype = "f32",
@@ -197,6 +217,7 @@ model_status create_model(const struct model_services *services,
     model->near = (int64_t)config_number(services, "near", 0);
     model->fails_at = (int64_t)config_number(services, "fails_at", 0);
     model->rewinds = config_number(services, "rewinds", 1) != 0;
+    model->takes_mask = config_number(services, "mask", 0) != 0;
     model->has_failed = 0;
     model->entered_path = config(services, "entered_path").string;
     model->release_path = config(services, "release_path").string;

@@ -246,10 +246,46 @@ static void trained_models_agree_in_every_dtype(void **state)
     }
 }
 
+/* As the host reads the prompts of a call: into slots of their own, shorter ones padded behind their end. */
+static void texts_that_are_read_together_agree(void **state)
+{
+    (void)state;
+    enum { N = 5, WIDTH = 24 };
+    static const char *const names[] = {"next_token_logits", NULL};
+    static const uint32_t slots[N] = {3, 0, 4, 60, 7};
+    int64_t ids[N * WIDTH] = {0}, mask[N * WIDTH] = {0};
+    struct harness_inputs inputs = {N, WIDTH, ids, mask, NULL, NULL};
+    struct harness_outputs outputs;
+    struct parity p;
+    if (!open_real("real/capp-gpt2", 1, &p))
+        skip();
+    for (int i = 0; i < N; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "input_ids_%d", i);
+        const struct model_tensor *text = harness_tensor(p.reference, name);
+        memcpy(ids + i * WIDTH, text->data, text->size_bytes);
+        for (int64_t k = 0; k < text->shape[1]; k++)
+            mask[i * WIDTH + k] = 1;
+    }
+    p.h->slots = slots;
+    assert_int_equal(harness_run(p.h, &inputs, names, &outputs), MODEL_OK);
+    for (int i = 0; i < N; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "logits_%d", i);
+        const struct model_tensor *want = harness_tensor(p.reference, name);
+        const size_t last = (size_t)(want->shape[1] - 1) * p.vocab;
+        assert_close("together", (const float *)outputs.tensors[0].data + (size_t)i * p.vocab,
+                     (const float *)want->data + last, p.vocab);
+    }
+    harness_outputs_free(&outputs);
+    close_model(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trained_models_agree_in_every_dtype),
+        cmocka_unit_test(texts_that_are_read_together_agree),
         cmocka_unit_test(gpt2_agrees_with_transformers),
         cmocka_unit_test(a_batch_padded_on_the_left_agrees),
         cmocka_unit_test(gpt2_agrees_with_two_threads),

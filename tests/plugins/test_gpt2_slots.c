@@ -96,7 +96,8 @@ static void prefill_of_more_than_a_group_sees_its_own_beginning(void **state)
     assert_int_equal(harness_destroy(h), 0);
 }
 
-/* Prefill of four texts of different lengths, padded on either side, then ten steps together. */
+/* Prefill of four texts of different lengths, padded on either side, or on the right without position_ids, then ten
+ * steps together. */
 static void batches_of_different_lengths_equal_singles(void **state)
 {
     (void)state;
@@ -104,10 +105,11 @@ static void batches_of_different_lengths_equal_singles(void **state)
     static const int64_t lengths[N] = {70, 1, 33, 64};
     static const uint32_t slots[N] = {7, 0, 63, 2};
     static const char *const names[] = {"next_token_logits", NULL};
-    for (int left = 0; left < 2; left++) {
+    for (int way = 0; way < 3; way++) {
+        const bool left = way == 1;
         struct harness *h = gpt_loaded(&gpt_default);
         int64_t ids[N * WIDTH] = {0}, mask[N * WIDTH] = {0}, positions[N * WIDTH] = {0};
-        struct harness_inputs inputs = {N, WIDTH, ids, mask, NULL, positions};
+        struct harness_inputs inputs = {N, WIDTH, ids, mask, NULL, way < 2 ? positions : NULL};
         struct harness_outputs outputs;
         for (int b = 0; b < N; b++)
             for (int64_t i = 0; i < lengths[b]; i++) {

@@ -24,6 +24,7 @@
 #define VOCABULARY 50257
 #define TOKENS     8
 #define STEPS      16
+#define PROMPTS    16
 #define LOOKUPS    1000
 #define HISTORY    512
 
@@ -69,6 +70,7 @@ static void open_model_in(const char *dir, int32_t dtype)
     options.store_dir = options.plugin_path = dir;
     options.lanes = options.threads = 1;
     load.dtype = dtype;
+    load.prefix_cache = -1; /* what is done twice is as much work again */
     if (modelhost_create(&options, &opened.host, &err) != MODEL_OK ||
         modelhost_load_with(opened.host, dir, &load, &opened.model, &err) != MODEL_OK)
         check(false, err.message);
@@ -167,6 +169,28 @@ static void decode(void)
         modelhost_result_destroy(result);
     }
     modelhost_session_release(options.session);
+}
+
+/* The prompts of a call, up to their first tokens. */
+static void prefill(void)
+{
+    int64_t ids[PROMPTS][TOKENS];
+    struct modelhost_prompt prompts[PROMPTS];
+    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
+    struct modelhost_generation generation = MODELHOST_GENERATION_INIT;
+    struct modelhost_result *result = NULL;
+    for (size_t i = 0; i < PROMPTS; i++) {
+        for (size_t k = 0; k < TOKENS; k++)
+            ids[i][k] = (int64_t)(100 * i + 7 * k);
+        prompts[i] = (struct modelhost_prompt){
+            .struct_size = sizeof prompts[i], .token_ids = ids[i], .n_token_ids = TOKENS - i % 3};
+    }
+    options.direct = 1;
+    generation.max_new_tokens = 1;
+    check(modelhost_generate(opened.model, prompts, PROMPTS, &generation, &options, &result,
+                             NULL) == MODEL_OK,
+          "prompts");
+    modelhost_result_destroy(result);
 }
 
 static void prepare_lstm(void)
@@ -346,6 +370,7 @@ static const struct workload {
 } workloads[] = {
     {"calls", prepare_calls, calls},
     {"bert", prepare_bert, run_once},
+    {"prefill", prepare_gpt2, prefill},
     {"decode", prepare_gpt2, decode},
     {"decode-int8", prepare_gpt2_int8, decode},
     {"convolve", prepare_resnet, run_once},

@@ -6,6 +6,7 @@
 
 #define ROWS_PER_ITEM  32  /* below that a second thread does not pay */
 #define EMBEDDING_PART 256 /* elements converted at a time */
+#define ROUNDING_PART  512 /* numbers that are a row where rows do not matter */
 
 static const struct {
     const char *name;
@@ -121,6 +122,21 @@ void activation_rows(const struct kernels *kernels, enum activation activation, 
     struct row_job job = {.activation = activation, .y = x, .n_rows = n_rows, .width = width};
     if (activation != ACTIVATION_NONE)
         run_rows(kernels, &job, activation_item);
+}
+
+static void rounding_item(void *argument, size_t index)
+{
+    const struct row_job *job = argument;
+    const size_t first = index * ROWS_PER_ITEM * ROUNDING_PART, left = job->width - first;
+    const size_t n = left < ROWS_PER_ITEM * ROUNDING_PART ? left : ROWS_PER_ITEM * ROUNDING_PART;
+    job->vector->round_f16(job->x + first, n, job->y + first);
+}
+
+void round_rows_f16(const struct kernels *kernels, const float *x, float *y, size_t n)
+{
+    struct row_job job = {
+        .x = x, .y = y, .n_rows = filled_up(n, ROUNDING_PART) / ROUNDING_PART, .width = n};
+    run_rows(kernels, &job, rounding_item);
 }
 
 model_status embedding_find(const struct kernels *kernels, const char *name, int64_t n_ids,

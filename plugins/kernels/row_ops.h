@@ -48,6 +48,9 @@ void layer_norm_rows(const struct kernels *kernels, const struct layer_norm *nor
 void softmax_rows(const struct kernels *kernels, const float *x, float *y, size_t n_rows,
                   size_t width);
 
+/* y(n): of each x(n) the nearest number that a float16 can be, halves to even, infinity from 65520 on. */
+void round_rows_f16(const struct kernels *kernels, const float *x, float *y, size_t n);
+
 /* A table of rows in any float dtype; used as the package holds it, without a copy. */
 struct embedding {
     struct model_tensor table; /* (n_ids, width) */

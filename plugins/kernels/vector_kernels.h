@@ -154,6 +154,9 @@ struct vector_kernels {
      * products may lie where y does. */
     void (*map_finish)(const int32_t *products, size_t n_rows, const float *scales,
                        const float *bias, size_t n, bool accumulate, bool relu, float *y);
+
+    /* y(n): of each x(n) the nearest float16, as f32; x and y may be the same. */
+    void (*round_f16)(const float *x, size_t n, float *y);
 };
 
 /* NULL where this build or processor has not got the set. */

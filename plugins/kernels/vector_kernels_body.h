@@ -5,6 +5,7 @@
  * number of a must fit the registers. Included once by each vector_kernels_*.c. */
 #include "vector_blocks.h"
 #include "vector_compact.h"
+#include "vector_f16.h"
 #include "vector_kernels.h"
 #include "vector_maps.h"
 #include "vector_math.h"
@@ -363,5 +364,5 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
         name_, HAS_BF16, product, block_product, dots, exp_row, layer_norm, activate,              \
             activate_coarse, winograd_input, winograd_output, panel_row, lstm_gates, gru_gates,    \
             bf16_product, bf16_dots, int8_row, int4_row, fine_row, to_bf16, coarse_row, int8_dots, \
-            int4_unpack, int8_finish, bias_finish, map_range, map_coarse, map_finish               \
+            int4_unpack, int8_finish, bias_finish, map_range, map_coarse, map_finish, round_f16    \
     }

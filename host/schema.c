@@ -51,6 +51,10 @@ static model_status check_spec(const struct model_tensor_spec *spec, const char 
     if (dtype_size_bytes(spec->dtype) == 0)
         return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: %s '%s' has the unknown dtype %d",
                          kind, spec->name, (int)spec->dtype);
+    if ((spec->flags & MODEL_SPEC_BYTES) != 0 && spec->dtype != MODEL_F32)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "plugin: %s '%s' is %s, and MODEL_SPEC_BYTES is for F32", kind, spec->name,
+                         dtype_name(spec->dtype));
     if (spec->rank > MODEL_MAX_RANK || (spec->rank > 0 && spec->shape == NULL))
         return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: %s '%s' has rank %u, at most %d",
                          kind, spec->name, spec->rank, MODEL_MAX_RANK);
@@ -151,13 +155,19 @@ static model_status bind(const struct model_dimension *dimension, int64_t size, 
     return MODEL_OK;
 }
 
-static model_status check_shape(const struct model_tensor_spec *spec, int32_t dtype, uint32_t rank,
+static model_status check_dtype(const struct model_tensor_spec *spec, int32_t dtype,
+                                bool takes_bytes, struct model_error *err)
+{
+    if (dtype == spec->dtype || (takes_bytes && dtype == MODEL_U8))
+        return MODEL_OK;
+    return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': dtype %s, want %s%s", spec->name,
+                     dtype_name(dtype), dtype_name(spec->dtype), takes_bytes ? " or U8" : "");
+}
+
+static model_status check_shape(const struct model_tensor_spec *spec, uint32_t rank,
                                 const int64_t *shape, struct schema_binding *binding,
                                 struct model_error *err)
 {
-    if (dtype != spec->dtype)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': dtype %s, want %s", spec->name,
-                         dtype_name(dtype), dtype_name(spec->dtype));
     if (rank != spec->rank)
         return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': rank %u, want %u", spec->name, rank,
                          spec->rank);
@@ -214,7 +224,9 @@ static model_status check_input(const struct model_description *description,
         return error_set(err, MODEL_INVALID_ARGUMENT, "'%s': rank %u, at most %d", tensor->name,
                          tensor->rank, MODEL_MAX_RANK);
     model_status status =
-        check_shape(spec, tensor->dtype, tensor->rank, tensor->shape, binding, err);
+        check_dtype(spec, tensor->dtype, (spec->flags & MODEL_SPEC_BYTES) != 0, err);
+    if (status == MODEL_OK)
+        status = check_shape(spec, tensor->rank, tensor->shape, binding, err);
     return status == MODEL_OK ? check_data(tensor, err) : status;
 }
 
@@ -262,7 +274,9 @@ model_status schema_check_output(const struct model_tensor_spec *spec, int32_t d
                                  const int64_t *shape, struct schema_binding *binding,
                                  struct model_error *err)
 {
-    model_status status = check_shape(spec, dtype, rank, shape, binding, err);
+    model_status status = check_dtype(spec, dtype, false, err);
+    if (status == MODEL_OK)
+        status = check_shape(spec, rank, shape, binding, err);
     if (status != MODEL_OK) {
         error_prefix(err, "output");
         return MODEL_INTERNAL;

@@ -1,4 +1,4 @@
-/* model_abi.h - the whole contract between modelhost and a model plugin, version 1.1.
+/* model_abi.h - the whole contract between modelhost and a model plugin, version 1.2.
  *
  * A plugin is a shared object that implements one or more model architectures. It
  *   1. includes this header and nothing else of modelhost,
@@ -47,7 +47,7 @@ extern "C" {
 #endif
 
 #define MODEL_ABI_MAJOR 1
-#define MODEL_ABI_MINOR 1
+#define MODEL_ABI_MINOR 2
 
 /* Whether the struct behind pointer p, of type T, carries `field`. */
 #define MODEL_HAS(T, p, field) ((p)->struct_size >= offsetof(T, field) + sizeof((p)->field))
@@ -219,8 +219,11 @@ struct model_dimension {
 };
 
 enum model_spec_flag {
-    MODEL_SPEC_OPTIONAL = 1u << 0,  /* an input that may be absent */
-    MODEL_SPEC_ON_REQUEST = 1u << 1 /* an output computed only when asked for by name */
+    MODEL_SPEC_OPTIONAL = 1u << 0,   /* an input that may be absent */
+    MODEL_SPEC_ON_REQUEST = 1u << 1, /* an output computed only when asked for by name */
+    /* Since 1.2: an F32 input that a call may also bring as U8, the same numbers from 0 to 255 (pictures); it
+     * comes as it was given. An older host refuses U8. */
+    MODEL_SPEC_BYTES = 1u << 2
 };
 
 struct model_tensor_spec {
@@ -459,7 +462,7 @@ struct model_note_elf {
         {MODEL_NOTE_MAGIC_BYTES, sizeof(struct model_note), MODEL_ABI_MAJOR, MODEL_ABI_MINOR,      \
          name_, version_, architectures_}}
 
-/* ---------------------------------------------------------------- pinned layout of 1.1 */
+/* ---------------------------------------------------------------- pinned layout of 1.2 */
 
 #if UINTPTR_MAX == UINT64_MAX
 MODEL_STATIC_ASSERT(sizeof(struct model_error) == 1024, "model_error 1.0");

@@ -48,6 +48,8 @@ static bool add_spec(json_node *array, const struct model_tensor_spec *spec)
         complete = json_add_bool(node, "optional", true) != NULL && complete;
     if ((spec->flags & MODEL_SPEC_ON_REQUEST) != 0)
         complete = json_add_bool(node, "on_request", true) != NULL && complete;
+    if ((spec->flags & MODEL_SPEC_BYTES) != 0)
+        complete = json_add_bool(node, "takes_u8", true) != NULL && complete;
     return complete && shape != NULL;
 }
 

@@ -110,6 +110,8 @@ static bool tensors_fit(const struct model_tensor_spec *spec, const struct model
                         const struct model_tensor *b, bool padded)
 {
     const int batch = batch_axis(spec, BATCH_DIMENSION);
+    if (a->dtype != b->dtype)
+        return false;
     for (uint32_t i = 0; i < spec->rank; i++) {
         if ((int)i == batch)
             continue;
@@ -152,7 +154,8 @@ static model_status allocate(struct batch_merge *merge, const struct model_tenso
 {
     const uint32_t index = merge->n_inputs;
     int64_t shape[MODEL_MAX_RANK] = {0};
-    uint64_t size_bytes = dtype_size_bytes(spec->dtype), room_bytes = 0;
+    const int32_t dtype = first != NULL ? first->dtype : spec->dtype;
+    uint64_t size_bytes = dtype_size_bytes(dtype), room_bytes = 0;
     bool fits = true;
     for (uint32_t i = 0; i < spec->rank; i++) {
         const char *name = spec->shape[i].name;
@@ -173,8 +176,7 @@ static model_status allocate(struct batch_merge *merge, const struct model_tenso
                          (long long)merge->n_items);
     if (padded)
         memset(merge->memory[index], 0, (size_t)size_bytes);
-    tensor_init(&merge->tensors[index], spec->name, spec->dtype, spec->rank, shape,
-                merge->memory[index]);
+    tensor_init(&merge->tensors[index], spec->name, dtype, spec->rank, shape, merge->memory[index]);
     return MODEL_OK;
 }
 

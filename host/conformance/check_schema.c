@@ -67,6 +67,22 @@ static bool try_outputs(struct schema_check *s)
     return good;
 }
 
+static bool try_bytes(struct schema_check *s)
+{
+    char what[200];
+    bool good = true;
+    for (uint32_t i = 0; i < description_of(s)->n_inputs && i < 64 && good; i++) {
+        struct made_options options = s->usual;
+        if ((description_of(s)->inputs[i]->flags & MODEL_SPEC_BYTES) == 0)
+            continue;
+        options.bytes = (uint64_t)1 << i;
+        (void)snprintf(what, sizeof what, "the input '%.100s' as U8",
+                       description_of(s)->inputs[i]->name);
+        good = try_run(s, &options, NULL, false, what);
+    }
+    return good;
+}
+
 /* Sizes at the ends of a dimension: allowed by the description, so they are no crash. */
 static bool try_dimension(struct schema_check *s, const struct model_dimension *dimension)
 {
@@ -161,8 +177,8 @@ enum check_verdict check_schema(struct check *check)
     struct schema_check s = {.check = check, .err = MODEL_ERROR_INIT};
     check_step(check, "a first run()");
     s.trial = trial_start(check->subject, &s.usual, &s.err);
-    const bool good =
-        s.trial != NULL && try_outputs(&s) && try_sizes(&s) && try_values(&s) && refuse_wrong(&s);
+    const bool good = s.trial != NULL && try_outputs(&s) && try_bytes(&s) && try_sizes(&s) &&
+                      try_values(&s) && refuse_wrong(&s);
     const unsigned n_inputs = good ? description_of(&s)->n_inputs : 0;
     const unsigned n_outputs = good ? description_of(&s)->n_outputs : 0;
     trial_stop(s.trial);

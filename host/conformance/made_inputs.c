@@ -211,11 +211,11 @@ bool made_inputs_add(struct made_inputs *inputs, const struct model_tensor *like
 }
 
 static model_status make_one(struct made_inputs *inputs, const struct model_tensor_spec *spec,
-                             const json_node *config, const struct made_options *options,
-                             struct model_error *err)
+                             int32_t dtype, const json_node *config,
+                             const struct made_options *options, struct model_error *err)
 {
     int64_t shape[MODEL_MAX_RANK];
-    uint64_t n = dtype_size_bytes(spec->dtype);
+    uint64_t n = dtype_size_bytes(dtype);
     for (uint32_t i = 0; i < spec->rank; i++) {
         shape[i] = size_of(&spec->shape[i], options);
         if (!size_multiply(n, (uint64_t)shape[i], &n) || n > MAX_INPUT_BYTES)
@@ -224,7 +224,7 @@ static model_status make_one(struct made_inputs *inputs, const struct model_tens
                              spec->name);
     }
     struct model_tensor like;
-    tensor_init(&like, spec->name, spec->dtype, spec->rank, shape, NULL);
+    tensor_init(&like, spec->name, dtype, spec->rank, shape, NULL);
     if (!made_inputs_add(inputs, &like, NULL, options->place))
         return error_no_memory(err, "inputs");
     fill(&like, config, options, guarded_data(inputs->blocks[inputs->n - 1]));
@@ -240,8 +240,10 @@ struct made_inputs *made_inputs_create(const struct model_description *descripti
     model_status status = inputs != NULL ? MODEL_OK : error_no_memory(err, "inputs");
     for (uint32_t i = 0; i < description->n_inputs && status == MODEL_OK; i++) {
         const struct model_tensor_spec *spec = description->inputs[i];
+        const bool as_bytes = i < 64 && (options->bytes >> i & 1) != 0;
         if (i >= 64 || (options->absent >> i & 1) == 0)
-            status = make_one(inputs, spec, config, options, err);
+            status =
+                make_one(inputs, spec, as_bytes ? MODEL_U8 : spec->dtype, config, options, err);
     }
     if (status == MODEL_OK)
         return inputs;

@@ -28,6 +28,7 @@ struct made_options {
     enum made_values values;
     enum guarded_place place;
     uint64_t absent; /* bit i: input i is left out, which is optional */
+    uint64_t bytes;  /* bit i: input i comes as U8, which MODEL_SPEC_BYTES allows */
 };
 
 struct made_inputs {

@@ -29,6 +29,8 @@ static const struct model_tensor_spec embeds =
 static const struct model_tensor_spec rate =
     SPEC("rate", MODEL_I64, 0, text_shape, MODEL_SPEC_OPTIONAL);
 static const struct model_tensor_spec audio = SPEC("audio", MODEL_F32, 2, audio_shape, 0);
+static const struct model_tensor_spec picture =
+    SPEC("picture", MODEL_F32, 2, audio_shape, MODEL_SPEC_BYTES);
 static const struct model_tensor_spec logits = SPEC("logits", MODEL_F32, 3, tokens_shape, 0);
 static const struct model_tensor_spec found =
     SPEC("found", MODEL_F32, 2, found_shape, MODEL_SPEC_ON_REQUEST);
@@ -300,9 +302,45 @@ static void inputs_of_the_whole_call_are_the_first_members_own(void **state)
     batch_merge_destroy(merged);
 }
 
+/* A request for one picture of three numbers. */
+static void give_picture(struct given *given, int32_t dtype, const void *data)
+{
+    struct model_tensor_spec as_given = picture;
+    as_given.dtype = dtype;
+    memset(given, 0, sizeof *given);
+    give(given, &as_given, (const int64_t[]){1, 3}, data);
+    given->tensors[0].name = picture.name;
+    given->member.n_items = 1;
+    given->member.length = -1;
+}
+
+static void bytes_join_bytes_and_no_other_numbers(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {1, 2, 3, 250, 251, 252};
+    static const float numbers[] = {1, 2, 3};
+    static const struct model_tensor_spec *const inputs[] = {&picture};
+    const struct model_description model = {.inputs = inputs, .n_inputs = 1};
+    struct given a, b, c;
+    give_picture(&a, MODEL_U8, bytes);
+    give_picture(&b, MODEL_U8, bytes + 3);
+    give_picture(&c, MODEL_F32, numbers);
+    assert_true(batch_members_fit(&model, &a.member, &b.member));
+    assert_false(batch_members_fit(&model, &a.member, &c.member));
+    assert_false(batch_members_fit(&model, &c.member, &a.member));
+    struct batch_member members[] = {a.member, b.member};
+    struct batch_merge *merged = NULL;
+    assert_int_equal(batch_merge_create(&model, members, 2, &merged, NULL), MODEL_OK);
+    assert_int_equal(merged->inputs[0]->dtype, MODEL_U8);
+    assert_int_equal(merged->inputs[0]->size_bytes, sizeof bytes);
+    assert_memory_equal(merged->inputs[0]->data, bytes, sizeof bytes);
+    batch_merge_destroy(merged);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_join_bytes_and_no_other_numbers),
         cmocka_unit_test(texts_of_any_length_fit_where_there_is_a_mask),
         cmocka_unit_test(an_empty_text_fits_its_like_only),
         cmocka_unit_test(an_input_that_is_not_known_is_not_padded),

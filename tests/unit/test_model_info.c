@@ -102,7 +102,7 @@ static void the_plugin_is_named_by_its_note(void **state)
         fail_msg("%s", err.message);
     assert_string_equal(json_string_or(json_path(info, "plugin.name"), ""), "echo");
     assert_string_equal(json_string_or(json_path(info, "plugin.version"), ""), "1.0.0");
-    assert_string_equal(json_string_or(json_path(info, "plugin.abi"), ""), "1.1");
+    assert_string_equal(json_string_or(json_path(info, "plugin.abi"), ""), "1.2");
     assert_int_equal(digest_file_sha256(package.plugin, sha256, &size_bytes, NULL), MODEL_OK);
     assert_string_equal(json_string_or(json_path(info, "plugin.sha256"), ""), sha256);
     json_free(info);
@@ -117,13 +117,16 @@ static void the_description_adds_specs_task_and_memory(void **state)
                                                  shape,      MODEL_SPEC_OPTIONAL, 0};
     static const struct model_tensor_spec hidden = {
         sizeof hidden, "hidden", MODEL_F32, 4, shape, MODEL_SPEC_ON_REQUEST, 0};
-    static const struct model_tensor_spec *const inputs[] = {&ids}, *const outputs[] = {&hidden};
+    static const struct model_tensor_spec picture = {sizeof picture, "picture",        MODEL_F32, 1,
+                                                     shape + 2,      MODEL_SPEC_BYTES, 0};
+    static const struct model_tensor_spec *const inputs[] = {&ids, &picture}, *const outputs[] = {
+                                                                                  &hidden};
     const struct model_description description = {.struct_size = sizeof description,
                                                   .architecture = "BertModel",
                                                   .task = "fill-mask",
                                                   .inputs = inputs,
                                                   .outputs = outputs,
-                                                  .n_inputs = 1,
+                                                  .n_inputs = 2,
                                                   .n_outputs = 1,
                                                   .memory_bytes = 1000,
                                                   .instance_bytes = 10};
@@ -134,7 +137,8 @@ static void the_description_adds_specs_task_and_memory(void **state)
         "{\"format_version\":1,\"max_position_embeddings\":1024,\"backends\":[\"cpu\"],"
         "\"parameters\":0,\"weights_bytes\":0,\"dtypes\":{},\"memory_bytes\":1010,"
         "\"task\":\"fill-mask\",\"inputs\":[{\"name\":\"input_ids\",\"dtype\":\"I64\",\"shape\":["
-        "\"batch\",{\"name\":\"sequence\",\"max\":512}],\"optional\":true}],\"outputs\":[{\"name\":"
+        "\"batch\",{\"name\":\"sequence\",\"max\":512}],\"optional\":true},{\"name\":\"picture\","
+        "\"dtype\":\"F32\",\"shape\":[768],\"takes_u8\":true}],\"outputs\":[{\"name\":"
         "\"hidden\",\"dtype\":\"F32\",\"shape\":[\"batch\",{\"name\":\"sequence\",\"max\":512},768,"
         "{\"min\":2,\"max\":9}],\"on_request\":true}]}");
 }

@@ -96,6 +96,10 @@ static void nonsense_in_a_description_is_named(void **state)
     odd = ids;
     odd.name = "";
     assert_bad_description(&d, MODEL_INVALID_ARGUMENT, "plugin: an input has no name");
+    odd = ids;
+    odd.flags = MODEL_SPEC_BYTES;
+    assert_bad_description(&d, MODEL_INVALID_ARGUMENT,
+                           "plugin: input 'ids' is I64, and MODEL_SPEC_BYTES is for F32");
     const struct model_dimension backwards[] = {{"batch", 3, 2}, {"sequence", 1, 8}};
     odd = ids;
     odd.shape = backwards;
@@ -109,6 +113,44 @@ static model_status check(const struct model_tensor *first, const struct model_t
     struct model_description d = describe();
     const struct model_tensor *given[] = {first, second};
     return schema_check_inputs(&d, given, second != NULL ? 2 : 1, binding, err);
+}
+
+/* One input of two numbers, in a dtype. */
+static model_status check_picture(uint32_t flags, int32_t dtype, struct model_error *err)
+{
+    static const struct model_dimension two[] = {{NULL, 2, 2}};
+    const struct model_tensor_spec picture = {sizeof picture, "picture", MODEL_F32, 1, two,
+                                              flags,          0};
+    const struct model_tensor_spec *specs[] = {&picture};
+    struct model_description d = describe();
+    d.inputs = specs;
+    d.n_inputs = 1;
+    assert_int_equal(schema_check_description(&d, NULL), MODEL_OK);
+    struct model_tensor given;
+    const struct model_tensor *list[] = {&given};
+    struct schema_binding binding;
+    tensor_init(&given, "picture", dtype, 1, (const int64_t[]){2}, numbers);
+    return schema_check_inputs(&d, list, 1, &binding, err);
+}
+
+static void an_input_of_numbers_takes_bytes_where_its_spec_says_so(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(check_picture(MODEL_SPEC_BYTES, MODEL_F32, NULL), MODEL_OK);
+    assert_int_equal(check_picture(MODEL_SPEC_BYTES, MODEL_U8, NULL), MODEL_OK);
+    assert_int_equal(check_picture(MODEL_SPEC_BYTES, MODEL_I8, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "'picture': dtype I8, want F32 or U8");
+    assert_int_equal(check_picture(0, MODEL_U8, &err), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "'picture': dtype U8, want F32");
+    /* What a plugin makes is what it says. */
+    struct schema_binding binding = {.n_dimensions = 0};
+    static const struct model_dimension two[] = {{NULL, 2, 2}};
+    const struct model_tensor_spec made = {sizeof made,      "y", MODEL_F32, 1, two,
+                                           MODEL_SPEC_BYTES, 0};
+    assert_int_equal(schema_check_output(&made, MODEL_U8, 1, (const int64_t[]){2}, &binding, &err),
+                     MODEL_INTERNAL);
+    assert_string_equal(err.message, "output: 'y': dtype U8, want F32");
 }
 
 static void optional_inputs_may_be_absent_and_names_bind_sizes(void **state)
@@ -212,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_sound_description_passes),
         cmocka_unit_test(a_description_cut_short_is_an_abi_mismatch),
         cmocka_unit_test(nonsense_in_a_description_is_named),
+        cmocka_unit_test(an_input_of_numbers_takes_bytes_where_its_spec_says_so),
         cmocka_unit_test(optional_inputs_may_be_absent_and_names_bind_sizes),
         cmocka_unit_test(equal_names_want_equal_sizes),
         cmocka_unit_test(inputs_that_are_null_are_named),

@@ -41,6 +41,7 @@ model_status bridged_choice(const struct model_services *services, const char *b
         bridge = NULL; /* other backends may run in the host's own process */
     struct config_reader reader = {services, err, MODEL_OK};
     const char *executor = config_string(&reader, "coreml_executor", "");
+    const bool emulates = config_bool(&reader, "emulate_fp16", false);
     if (reader.status != MODEL_OK)
         return reader.status;
     const bool only = strcmp(executor, "coreml") == 0;
@@ -49,11 +50,15 @@ model_status bridged_choice(const struct model_services *services, const char *b
                             "config.json: 'coreml_executor' is \"%.60s\", want \"coreml\" or "
                             "\"kernels\"",
                             executor);
+    if (only && emulates)
+        return kernels_fail(err, MODEL_UNSUPPORTED,
+                            "config.json: 'emulate_fp16' is what the kernels do, and "
+                            "'coreml_executor' is \"coreml\"; leave one of them out");
     if (only && bridge == NULL)
         return kernels_fail(err, MODEL_UNSUPPORTED,
                             "config.json wants Core ML, which is on macOS and in backends/coreml "
                             "only; without 'coreml_executor' the model is computed here");
-    *ret_asked = bridge != NULL && (only || executor[0] == '\0');
+    *ret_asked = bridge != NULL && (only || (executor[0] == '\0' && !emulates));
     *ret_only = only;
     return MODEL_OK;
 }
@@ -153,6 +158,8 @@ static bool is_sound(const struct coreml_port *port)
     if (port->name == NULL || port->name[0] == '\0' || port->rank > MODEL_MAX_RANK ||
         (port->dtype != MODEL_F32 && port->dtype != MODEL_I32))
         return false;
+    if ((port->flags & COREML_PORT_IMAGE) != 0 && (port->dtype != MODEL_F32 || port->rank != 4))
+        return false;
     for (uint32_t i = 0; i < port->rank; i++)
         if (port->min[i] < 1 || port->min[i] > port->max[i])
             return false;
@@ -216,8 +223,9 @@ static void add_port(struct spec_list *list, const struct coreml_port *port, con
                                             port->min[i], port->max[i]};
     }
     spec_add(list, name, port->dtype,
-             (port->flags & COREML_PORT_OPTIONAL) != 0 ? MODEL_SPEC_OPTIONAL : 0, port->rank,
-             shape);
+             ((port->flags & COREML_PORT_OPTIONAL) != 0 ? MODEL_SPEC_OPTIONAL : 0) |
+                 ((port->flags & COREML_PORT_IMAGE) != 0 ? MODEL_SPEC_BYTES : 0),
+             port->rank, shape);
 }
 
 static model_status describe(struct coreml_ane *ane, const struct coreml_schema *schema,

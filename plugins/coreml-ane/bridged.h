@@ -1,7 +1,7 @@
 /* bridged.h - the same models computed by Core ML, through a bridge (coreml_bridge.h).
  *
  * Config.json: "coreml_executor" is "coreml" (Core ML or nothing), "kernels" (never Core ML), or left out: Core ML where
- * there is a bridge, and the kernels when it does not take the model. "compute_units" is "cpuAndNeuralEngine" (when
+ * there is a bridge and no "emulate_fp16", and the kernels when it does not take the model. "compute_units" is "cpuAndNeuralEngine" (when
  * left out), "all", "cpuOnly" or "cpuAndGPU". */
 #ifndef BRIDGED_H
 #define BRIDGED_H

@@ -64,7 +64,7 @@ static void add_feature(struct spec_list *list, const struct ane_feature *featur
     struct model_dimension shape[MODEL_MAX_RANK];
     for (uint32_t i = 0; i < feature->shape.rank; i++)
         shape[i] = (struct model_dimension){NULL, feature->shape.size[i], feature->shape.size[i]};
-    spec_add(list, feature->name, feature->dtype, 0, feature->shape.rank, shape);
+    spec_add(list, feature->name, feature->dtype, feature->flags, feature->shape.rank, shape);
 }
 
 static model_status describe(struct coreml_ane *ane, struct model_error *err)
@@ -81,11 +81,26 @@ static model_status describe(struct coreml_ane *ane, struct model_error *err)
     return status;
 }
 
+/* Whether numbers are rounded to float16, as on the Neural Engine: "emulate_fp16" of config.json. */
+static model_status read_emulation(struct coreml_ane *ane, struct model_error *err)
+{
+    struct config_reader reader = {kernels_services(ane->model.kernels), err, MODEL_OK};
+    const char *dtype = kernels_dtype_name(ane->model.kernels);
+    ane->graph->emulates_f16 = config_bool(&reader, "emulate_fp16", false);
+    if (reader.status == MODEL_OK && ane->graph->emulates_f16 && strcmp(dtype, "f32") != 0)
+        return kernels_fail(
+            err, MODEL_UNSUPPORTED,
+            "config.json: 'emulate_fp16' is for products in f32, and %s was asked for", dtype);
+    return reader.status;
+}
+
 /* By the kernels. */
 static model_status build_graph(struct coreml_ane *ane, const struct coreml_model *file,
                                 struct model_error *err)
 {
-    model_status status = MODEL_OK;
+    model_status status = read_emulation(ane, err);
+    if (status != MODEL_OK)
+        return status;
     if (file->network == NULL && file->program == NULL)
         status = kernels_fail(err, MODEL_UNSUPPORTED,
                               "a Core ML model of kind '%.60s' is not computed here, want a neural "
@@ -167,10 +182,12 @@ static model_status run(struct model_instance *self, const struct model_call *ca
 {
     const struct plugin_instance *instance = (const struct plugin_instance *)self;
     const struct coreml_ane *ane = (const struct coreml_ane *)instance->model;
-    const float *inputs[COREML_ANE_MAX_FEATURES];
+    struct graph_input inputs[COREML_ANE_MAX_FEATURES];
     float *outputs[COREML_ANE_MAX_FEATURES] = {NULL};
-    for (uint32_t i = 0; i < ane->n_inputs; i++)
-        inputs[i] = call_input(call, ane->inputs[i].name)->data;
+    for (uint32_t i = 0; i < ane->n_inputs; i++) {
+        const struct model_tensor *tensor = call_input(call, ane->inputs[i].name);
+        inputs[i] = (struct graph_input){tensor->data, tensor->dtype};
+    }
     model_status status = take_outputs(ane, call, outputs, err);
     if (status != MODEL_OK)
         return status;

@@ -18,6 +18,7 @@
 struct ane_feature {
     const char *name; /* lives with the kernels */
     int32_t dtype;    /* MODEL_F32, or MODEL_I32 of an output or of a program's input */
+    uint32_t flags;   /* of its spec: MODEL_SPEC_BYTES of a picture */
     struct graph_shape shape;
 };
 

@@ -82,6 +82,8 @@ uint32_t program_axis(struct program *p, const char *name, int64_t fallback, uin
 uint32_t program_axes(struct program *p, uint32_t rank);
 /* What a name means from now on, and what it means: a value, a list, or GRAPH_NONE. */
 uint32_t program_constant(struct program *p, const struct coreml_value *value);
+/* Whole numbers and truth values, which float16 does not concern. */
+bool program_is_whole(const struct coreml_type *type);
 uint32_t program_add_list(struct program *p, const struct program_list *list);
 
 /* ---- maps */

@@ -63,8 +63,15 @@ static model_status copy_numbers(struct program *p, const struct coreml_value *v
     return MODEL_OK;
 }
 
+bool program_is_whole(const struct coreml_type *type)
+{
+    return type->kind == COREML_TYPE_TENSOR &&
+           (type->dtype == COREML_BOOL || (type->dtype >= COREML_I8 && type->dtype <= COREML_U3));
+}
+
 uint32_t program_constant(struct program *p, const struct coreml_value *value)
 {
+    const bool was_whole = p->builder.adds_whole;
     const struct coreml_type *type = &value->type;
     struct graph_shape shape = {.rank = type->rank};
     const void *data = NULL;
@@ -81,8 +88,11 @@ uint32_t program_constant(struct program *p, const struct coreml_value *value)
         status = copy_numbers(p, value, as_is, &data);
     /* Weights that are not there are a broken model, not a missing one. */
     p->builder.status = status == MODEL_NOT_FOUND ? MODEL_CORRUPT : status;
-    return graph_add_constant(&p->builder, type->dtype == COREML_F16 ? MODEL_F16 : MODEL_F32,
-                              &shape, data);
+    p->builder.adds_whole = program_is_whole(type);
+    const uint32_t constant = graph_add_constant(
+        &p->builder, type->dtype == COREML_F16 ? MODEL_F16 : MODEL_F32, &shape, data);
+    p->builder.adds_whole = was_whole;
+    return constant;
 }
 
 void program_name(struct program *p, const char *name, uint32_t meaning)

@@ -171,6 +171,10 @@ static void add_inputs(struct translation *t, struct coreml_ane *ane)
         input->dtype = MODEL_F32;
         input_shape_of(t, &features->items[i], &input->shape);
         uint32_t x = graph_add_input(&t->builder, input->name, &input->shape);
+        if (features->items[i].kind == COREML_FEATURE_IMAGE) {
+            input->flags = MODEL_SPEC_BYTES;
+            graph_take_bytes(&t->builder, x);
+        }
         x = input_as_map(t, x, &input->shape);
         if (features->items[i].kind == COREML_FEATURE_IMAGE)
             x = preprocess(t, &features->items[i], x);

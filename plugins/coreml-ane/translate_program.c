@@ -86,7 +86,9 @@ void program_walk(struct program *p, const struct coreml_block *block)
         p->builder.layer = keep(p, operation->outputs[0].name, MAX_NAME);
         for (size_t k = 0; k < operation->n_outputs; k++)
             p->outputs[k] = GRAPH_NONE;
+        p->builder.adds_whole = program_is_whole(&operation->outputs[0].type);
         translate(p);
+        p->builder.adds_whole = false;
         for (size_t k = 0; k < operation->n_outputs; k++)
             if (p->outputs[k] != GRAPH_NONE)
                 program_name(p, operation->outputs[k].name, p->outputs[k]);
@@ -143,9 +145,15 @@ static void add_input(struct program *p, struct coreml_ane *ane,
     input->name = p->builder.layer;
     input->dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
     input->shape = input_shape_of(feature, &named->type);
+    p->builder.adds_whole = input->dtype == MODEL_I32;
     uint32_t x = graph_add_input(&p->builder, input->name, &input->shape);
+    if (feature->kind == COREML_FEATURE_IMAGE) {
+        input->flags = MODEL_SPEC_BYTES;
+        graph_take_bytes(&p->builder, x);
+    }
     if (input->dtype == MODEL_I32)
         x = graph_map(&p->builder, x, MAP_FROM_INTEGER, 0, 0);
+    p->builder.adds_whole = false;
     program_name(p, named->name, x);
 }
 

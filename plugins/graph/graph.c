@@ -73,6 +73,7 @@ model_status graph_finish(struct graph *graph, struct model_error *err)
     if (status != MODEL_OK)
         return status;
     graph_fuse(graph);
+    status = graph_round_constants(graph, err);
     for (uint32_t i = 0; i < graph->n_outputs && status == MODEL_OK; i++)
         if (graph->values[graph->outputs[i]].constant != NULL &&
             graph_numbers(graph, graph->outputs[i]) == NULL)

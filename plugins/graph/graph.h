@@ -190,8 +190,10 @@ struct graph_value {
     const void *constant; /* of dtype, or NULL; lives as long as the graph */
     int32_t dtype;        /* of the constant */
     const float *numbers; /* the constant as f32, once something reads it */
+    bool takes_bytes;     /* an input whose numbers may come as U8 */
     uint32_t producer;    /* node, or GRAPH_NONE: an input or a constant */
     uint32_t n_uses;      /* inputs of nodes, and outputs of the graph */
+    bool is_whole;        /* whole numbers: they are not rounded to float16 */
 };
 
 struct graph_node {
@@ -208,6 +210,7 @@ struct graph_plan; /* graph_plan.h */
 
 struct graph {
     struct kernels *kernels;
+    bool emulates_f16; /* set before the first value: inputs, constants and results are rounded */
     struct graph_value *values;
     struct graph_node *nodes;
     uint32_t n_values, n_nodes, value_capacity, node_capacity;
@@ -230,11 +233,17 @@ const float *graph_numbers(struct graph *graph, uint32_t value);
  * of graph_services.h. [create-thread] */
 model_status graph_finish(struct graph *graph, struct model_error *err);
 
+/* An input of a run: F32, or U8 of one that was added for it. */
+struct graph_input {
+    const void *data;
+    int32_t dtype;
+};
+
 /* A run: inputs (n_inputs) are read, outputs (n_outputs) written, NULL for one that nobody wants; sizes are
  * those of the values. The runner has begun (linear_runner_begin()); its token is asked at each node.
  * MODEL_OUT_OF_MEMORY, MODEL_CANCELLED, MODEL_DEADLINE. [lane-thread] */
 model_status graph_run(const struct graph *graph, struct linear_runner *runner,
-                       const struct model_cancel *cancel, const float *const *inputs,
+                       const struct model_cancel *cancel, const struct graph_input *inputs,
                        float *const *outputs, struct model_error *err);
 /* Bytes of a run's block. */
 uint64_t graph_run_bytes(const struct graph *graph);

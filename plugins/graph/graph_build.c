@@ -81,6 +81,7 @@ static uint32_t add_value(struct graph_builder *builder, const struct graph_valu
         !reserve(builder, &graph->values, graph->n_values, &graph->value_capacity, sizeof *value))
         return GRAPH_NONE;
     graph->values[graph->n_values] = *value;
+    graph->values[graph->n_values].is_whole |= builder->adds_whole;
     return graph->n_values++;
 }
 
@@ -107,6 +108,12 @@ uint32_t graph_add_input(struct graph_builder *builder, const char *name,
         builder, &(struct graph_value){.name = name, .shape = *shape, .producer = GRAPH_NONE});
     append(builder, &builder->graph->inputs, &builder->graph->n_inputs, value);
     return value;
+}
+
+void graph_take_bytes(struct graph_builder *builder, uint32_t input)
+{
+    if (builder->status == MODEL_OK)
+        builder->graph->values[input].takes_bytes = true;
 }
 
 uint32_t graph_add_constant(struct graph_builder *builder, int32_t dtype,
@@ -167,6 +174,7 @@ uint32_t graph_add(struct graph_builder *builder, enum graph_kind kind, uint32_t
         return GRAPH_NONE;
     memcpy(node.inputs, inputs, n_inputs * sizeof *inputs);
     infer(builder, &node, &value.shape);
+    value.is_whole = builder->status == MODEL_OK && graph_makes_whole(graph, &node);
     node.output = add_value(builder, &value);
     if (builder->status != MODEL_OK)
         return GRAPH_NONE;

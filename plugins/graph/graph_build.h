@@ -13,6 +13,7 @@ struct graph_builder {
     const char *layer; /* "conv1", terminated UTF-8 */
     struct model_error *err;
     model_status status; /* of the first error */
+    bool adds_whole;     /* what is added are whole numbers, also where that cannot be seen */
 };
 
 /* An empty graph; NULL: no memory. */
@@ -24,6 +25,8 @@ void graph_fail(struct graph_builder *builder, model_status status, const char *
 
 uint32_t graph_add_input(struct graph_builder *builder, const char *name,
                          const struct graph_shape *shape);
+/* From now on runs may bring it as U8. */
+void graph_take_bytes(struct graph_builder *builder, uint32_t input);
 /* F32, F16, BF16 or F64 numbers that live as long as the graph. */
 uint32_t graph_add_constant(struct graph_builder *builder, int32_t dtype,
                             const struct graph_shape *shape, const void *data);

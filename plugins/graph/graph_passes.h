@@ -14,6 +14,23 @@ bool graph_fold_small(struct graph *graph, struct graph_node *node);
  * convolution, batch norm, residual, activation; product and activation; -max(-x, -6) as a clip. */
 void graph_fuse(struct graph *graph);
 
+/* ---- emulating float16 (graph_round.c), where graph->emulates_f16 */
+
+/* Whether what the node makes are whole numbers, given its inputs. */
+bool graph_makes_whole(const struct graph *graph, const struct graph_node *node);
+/* The constants that are left, as they are read from now on. MODEL_OUT_OF_MEMORY. */
+model_status graph_round_constants(struct graph *graph, struct model_error *err);
+/* y, what the node has just computed. [lane-thread] */
+void graph_round_result(const struct graph *graph, const struct graph_node *node, float *y);
+
+/* ---- */
+
+/* Whether a run reads a copy of the input and not the caller's memory: other numbers. */
+static inline bool graph_copies_input(const struct graph *graph, const struct graph_value *input)
+{
+    return input->takes_bytes || (graph->emulates_f16 && !input->is_whole);
+}
+
 /* Where the values of a run lie in its block: values that are not needed at the same time share memory, and an
  * operator that can writes over what it read last. Offsets are in bytes. */
 struct graph_plan {

@@ -173,6 +173,9 @@ static void place_all(struct planning *p)
 {
     const struct graph *graph = p->graph;
     size_t scratch = 0;
+    for (uint32_t i = 0; i < graph->n_inputs; i++)
+        if (graph_copies_input(graph, &graph->values[graph->inputs[i]]))
+            p->plan->offsets[graph->inputs[i]] = take_gap(p, value_bytes(graph, graph->inputs[i]));
     for (uint32_t i = 0; i < graph->n_nodes; i++) {
         const struct graph_node *node = &graph->nodes[i];
         const struct operator_type *type = operator_of(node->kind);

@@ -8,8 +8,25 @@ uint64_t graph_run_bytes(const struct graph *graph)
     return graph->plan->size_bytes;
 }
 
+/* The input as it is, or a copy in the block where its numbers have to be others. */
+static const float *take_input(const struct graph *graph, uint32_t value,
+                               const struct graph_input *input, float *copy)
+{
+    const size_t n = graph_shape_size(&graph->values[value].shape);
+    if (input->dtype == MODEL_U8) {
+        const uint8_t *bytes = input->data;
+        for (size_t i = 0; i < n; i++)
+            copy[i] = bytes[i];
+        return copy;
+    }
+    if (!graph->emulates_f16 || graph->values[value].is_whole)
+        return input->data;
+    round_rows_f16(graph->kernels, input->data, copy, n);
+    return copy;
+}
+
 /* Where each value is: the caller's memory, the block, or a constant. */
-static void find_data(const struct graph *graph, char *block, const float *const *inputs,
+static void find_data(const struct graph *graph, char *block, const struct graph_input *inputs,
                       float *const *outputs, float **data)
 {
     const struct graph_plan *plan = graph->plan;
@@ -18,7 +35,8 @@ static void find_data(const struct graph *graph, char *block, const float *const
                       ? (float *)(void *)(block + plan->offsets[v])
                       : (float *)(uintptr_t)graph->values[v].numbers;
     for (uint32_t i = 0; i < graph->n_inputs; i++)
-        data[graph->inputs[i]] = (float *)(uintptr_t)inputs[i];
+        data[graph->inputs[i]] = (float *)(uintptr_t)take_input(graph, graph->inputs[i], &inputs[i],
+                                                                data[graph->inputs[i]]);
     for (uint32_t i = 0; i < graph->n_outputs; i++)
         if (outputs[i] != NULL && graph->values[graph->outputs[i]].producer != GRAPH_NONE)
             data[graph->outputs[i]] = outputs[i];
@@ -39,7 +57,7 @@ static void copy_outputs(const struct graph *graph, float *const *outputs, float
 }
 
 model_status graph_run(const struct graph *graph, struct linear_runner *runner,
-                       const struct model_cancel *cancel, const float *const *inputs,
+                       const struct model_cancel *cancel, const struct graph_input *inputs,
                        float *const *outputs, struct model_error *err)
 {
     const struct model_services *services = kernels_services(graph->kernels);
@@ -67,6 +85,7 @@ model_status graph_run(const struct graph *graph, struct linear_runner *runner,
         status = linear_runner_status(runner);
         if (status != MODEL_OK)
             return status;
+        graph_round_result(graph, node, data[node->output]);
     }
     copy_outputs(graph, outputs, data);
     return MODEL_OK;

@@ -83,6 +83,13 @@ static model_status load_model(const char *path, const struct coreml_load_option
     (void)snprintf(model->path, sizeof model->path, "%s", path);
     const struct coreml_port port = {"x", MODEL_F32, 1, {2}, {2}, 0};
     model->inputs[0] = model->outputs[0] = model->outputs[1] = port;
+    if (told_to(path, "picture") || told_to(path, "odd picture"))
+        model->inputs[0] = (struct coreml_port){"x",
+                                                told_to(path, "picture") ? MODEL_F32 : MODEL_I32,
+                                                4,
+                                                {1, 1, 1, 2},
+                                                {1, 1, 1, 2},
+                                                COREML_PORT_IMAGE};
     model->outputs[0].name = model->outputs[1].name = "y";
     model->schema =
         (struct coreml_schema){sizeof model->schema, model->inputs, model->outputs, 1, 1};
@@ -122,10 +129,11 @@ static model_status predict(struct coreml_handle *model, const struct model_call
             call->allocate_output(call->context, i, MODEL_F32, 1, &shape, err);
         if (status != MODEL_OK)
             return status;
-        const float *x = call->inputs[0]->data;
+        const struct model_tensor *x = call->inputs[0];
         float *y = call->outputs[i]->data;
-        y[0] = x[0] + MOCK_ADDS;
-        y[1] = x[1] + MOCK_ADDS;
+        for (int k = 0; k < 2; k++)
+            y[k] = MOCK_ADDS + (x->dtype == MODEL_U8 ? (float)((const uint8_t *)x->data)[k]
+                                                     : ((const float *)x->data)[k]);
     }
     return MODEL_OK;
 }

@@ -92,7 +92,7 @@ static const struct model_services host = {.struct_size = sizeof host,
 
 static void run(const struct coreml_ane *ane, struct kernels *kernels)
 {
-    const float *inputs[COREML_ANE_MAX_FEATURES] = {NULL};
+    struct graph_input inputs[COREML_ANE_MAX_FEATURES] = {{NULL, MODEL_F32}};
     float *outputs[COREML_ANE_MAX_FEATURES] = {NULL};
     struct linear_runner *runner = NULL;
     struct model_error err = MODEL_ERROR_INIT;
@@ -101,14 +101,16 @@ static void run(const struct coreml_ane *ane, struct kernels *kernels)
     if (linear_runner_create(kernels, &runner, &err) != MODEL_OK)
         return;
     for (uint32_t i = 0; i < ane->n_inputs; i++)
-        inputs[i] = calloc(graph_shape_size(&ane->inputs[i].shape), sizeof(float));
+        inputs[i] = (struct graph_input){
+            calloc(graph_shape_size(&ane->inputs[i].shape), sizeof(float)),
+            (ane->inputs[i].flags & MODEL_SPEC_BYTES) != 0 ? MODEL_U8 : MODEL_F32};
     for (uint32_t i = 0; i < ane->n_outputs; i++)
         outputs[i] = malloc(graph_shape_size(&ane->outputs[i].shape) * sizeof(float));
     linear_runner_begin(runner, &cancel, &err);
     const model_status status = graph_run(ane->graph, runner, &cancel, inputs, outputs, &err);
     must((status == MODEL_OK) == (err.message[0] == '\0'));
     for (uint32_t i = 0; i < COREML_ANE_MAX_FEATURES; i++) {
-        free((void *)(uintptr_t)inputs[i]);
+        free((void *)(uintptr_t)inputs[i].data);
         free(outputs[i]);
     }
     linear_runner_destroy(runner);

@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#define MAX_INPUTS 16
+
 struct graph_test *graph_test_create(void)
 {
     struct graph_test *test = calloc(1, sizeof *test);
@@ -63,6 +65,15 @@ void graph_test_finish(struct graph_test *test, uint32_t output)
 }
 
 float *graph_test_run(struct graph_test *test, const float *const *inputs)
+{
+    struct graph_input given[MAX_INPUTS];
+    assert_true(test->builder.graph->n_inputs <= MAX_INPUTS);
+    for (uint32_t i = 0; i < test->builder.graph->n_inputs; i++)
+        given[i] = (struct graph_input){inputs[i], MODEL_F32};
+    return graph_test_run_inputs(test, given);
+}
+
+float *graph_test_run_inputs(struct graph_test *test, const struct graph_input *inputs)
 {
     const struct graph *graph = test->builder.graph;
     const struct model_cancel cancel = {sizeof cancel, &test->harness->cancelled, INT64_MAX};

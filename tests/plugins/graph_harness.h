@@ -28,6 +28,8 @@ uint32_t graph_test_constant(struct graph_test *test, const struct graph_shape *
 void graph_test_finish(struct graph_test *test, uint32_t output);
 /* Runs it on the first n_inputs; the output is freed by the caller. */
 float *graph_test_run(struct graph_test *test, const float *const *inputs);
+/* The same on inputs that may be U8. */
+float *graph_test_run_inputs(struct graph_test *test, const struct graph_input *inputs);
 /* Nodes that are left. */
 uint32_t graph_test_nodes(const struct graph_test *test);
 /* Fails unless |found - want| <= 1e-5 max(1, |want|) for all n. */

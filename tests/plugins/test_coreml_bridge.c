@@ -106,13 +106,11 @@ static model_status no_output(void *context, uint32_t index, int32_t dtype, uint
     return error_set(err, MODEL_OUT_OF_MEMORY, "the host has no memory");
 }
 
-static model_status run(struct harness *h, float *y, bool has_memory)
+static model_status run_on(struct harness *h, const struct model_tensor *in, float *y,
+                           bool has_memory)
 {
-    float x[2] = {1, 2};
-    const int64_t shape = 2;
-    struct model_tensor in, out = {.struct_size = sizeof out, .name = "y", .data = y};
-    tensor_init(&in, "x", MODEL_F32, 1, &shape, x);
-    const struct model_tensor *inputs[] = {&in};
+    struct model_tensor out = {.struct_size = sizeof out, .name = "y", .data = y};
+    const struct model_tensor *inputs[] = {in};
     struct model_tensor *outputs[] = {&out};
     const struct model_cancel cancel = {sizeof cancel, &h->cancelled, INT64_MAX};
     const struct model_call call = {.struct_size = sizeof call,
@@ -124,6 +122,14 @@ static model_status run(struct harness *h, float *y, bool has_memory)
                                     .context = outputs,
                                     .cancel = &cancel};
     return h->instance->run(h->instance, &call, &h->err);
+}
+
+static model_status run(struct harness *h, float *y, bool has_memory)
+{
+    float x[2] = {1, 2};
+    struct model_tensor in;
+    tensor_init(&in, "x", MODEL_F32, 1, (const int64_t[]){2}, x);
+    return run_on(h, &in, y, has_memory);
 }
 
 static void assert_answers(struct harness *h, int added)
@@ -156,6 +162,46 @@ static void a_compiled_model_is_loaded_as_it_is(void **state)
     assert_int_equal(harness_load(s.h), MODEL_OK);
     assert_answers(s.h, MOCK_ADDS);
     free(folder);
+    close_subject(&s);
+}
+
+static void a_picture_goes_through_as_bytes_and_as_numbers(void **state)
+{
+    (void)state;
+    struct subject s = open_subject("coreml", EITHER);
+    tell(s.dir, "coreml", "picture");
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    const struct model_tensor_spec *spec = s.h->model->description->inputs[0];
+    assert_int_equal(spec->dtype, MODEL_F32);
+    assert_int_equal(spec->flags, MODEL_SPEC_BYTES);
+    uint8_t bytes[2] = {7, 255};
+    float numbers[2] = {7, 255}, from_bytes[2], from_numbers[2];
+    const int64_t shape[] = {1, 1, 1, 2};
+    struct model_tensor in;
+    tensor_init(&in, "x", MODEL_U8, 4, shape, bytes);
+    assert_int_equal(run_on(s.h, &in, from_bytes, true), MODEL_OK);
+    tensor_init(&in, "x", MODEL_F32, 4, shape, numbers);
+    assert_int_equal(run_on(s.h, &in, from_numbers, true), MODEL_OK);
+    assert_memory_equal(from_bytes, from_numbers, sizeof from_bytes);
+    assert_int_equal((int)from_bytes[1], 255 + MOCK_ADDS);
+    close_subject(&s);
+}
+
+static void emulated_float16_is_the_kernels_own(void **state)
+{
+    (void)state;
+    struct subject s = open_subject("coreml", "{\"model_type\":\"coreml\",\"emulate_fp16\":true}");
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    assert_answers(s.h, 0);
+    close_subject(&s);
+    s = open_subject("coreml", "{\"model_type\":\"coreml\",\"emulate_fp16\":true,"
+                               "\"coreml_executor\":\"coreml\"}");
+    assert_int_equal(harness_load(s.h), MODEL_UNSUPPORTED);
+    assert_string_equal(s.h->err.message, "config.json: 'emulate_fp16' is what the kernels do, and "
+                                          "'coreml_executor' is \"coreml\"; leave one of them out");
+    close_subject(&s);
+    s = open_subject("coreml", "{\"model_type\":\"coreml\",\"emulate_fp16\":\"yes\"}");
+    assert_int_equal(harness_load(s.h), MODEL_INVALID_ARGUMENT);
     close_subject(&s);
 }
 
@@ -192,6 +238,7 @@ static const struct {
     {"old schema", "Core ML: the schema is none of this version"},
     {"wrong name", "Core ML: the schema's inputs are wrong: a name that the model does not have"},
     {"wrong size", "Core ML: the schema's outputs are wrong: a name, type or size"},
+    {"odd picture", "Core ML: the schema's inputs are wrong: a name, type or size"},
     {"twice", "Core ML: the schema's outputs are wrong: a name that is there twice"},
 };
 
@@ -355,6 +402,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(core_ml_computes_where_there_is_a_bridge),
         cmocka_unit_test(a_compiled_model_is_loaded_as_it_is),
+        cmocka_unit_test(a_picture_goes_through_as_bytes_and_as_numbers),
+        cmocka_unit_test(emulated_float16_is_the_kernels_own),
         cmocka_unit_test(the_kernels_compute_when_told_to),
         cmocka_unit_test(another_backend_never_asks_core_ml),
         cmocka_unit_test(what_the_bridge_gets_wrong_is_refused),

@@ -175,7 +175,7 @@ static void a_cancelled_run_says_where(void **state)
     const struct graph_shape shape = {1, {4}};
     graph_test_finish(test,
                       graph_map(&test->builder, graph_test_input(test, &shape), MAP_EXP, 0, 0));
-    const float *inputs[] = {graph_test_numbers(test, 4)};
+    const struct graph_input inputs[] = {{graph_test_numbers(test, 4), MODEL_F32}};
     float y[4], *outputs[] = {y};
     const uint32_t cancelled = MODEL_CANCELLED;
     const struct model_cancel cancel = {sizeof cancel, &cancelled, INT64_MAX};

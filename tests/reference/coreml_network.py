@@ -3,12 +3,13 @@
 
     coreml_network.py MODEL.mlmodel inputs.safetensors want.safetensors
     coreml_network.py --compare FOUND.safetensors want.safetensors TOLERANCE
+    coreml_network.py --as U8|I32 inputs.safetensors SAME.safetensors
 
 The first reads the file's protocol buffers by itself, makes inputs from a fixed sequence, and computes layer
 after layer with torch, on planes [N, C, H, W] as the format describes them: no code, schema or layout is
 shared with the plugin. Only what the models of the tests need is there; another layer stops it.
 The second fails unless each output differs by at most TOLERANCE of its largest number; of whole numbers
-(classes of pixels) 1 in 10,000 may differ, where two classes are as good.
+(classes of pixels) 1 in 10,000 may differ, where two classes are as good. The third writes inputs in another dtype.
 """
 import json
 import struct
@@ -340,7 +341,7 @@ def save(path, tensors):
     header, data = {}, b""
     for name, array in tensors.items():
         raw = np.ascontiguousarray(array).tobytes()
-        dtype = {"f": "F32", "i": "I32"}[array.dtype.kind]
+        dtype = {"f": "F32", "i": "I32", "u": "U8"}[array.dtype.kind]
         header[name] = {"dtype": dtype, "shape": list(array.shape),
                         "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
@@ -405,7 +406,15 @@ def compare(found_path, want_path, tolerance):
     return 1 if bad else 0
 
 
+def convert(dtype, inputs_path, path):
+    save(path, {name: array.astype({"U8": np.uint8, "I32": np.int32}[dtype])
+                for name, array in load(inputs_path).items()})
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "--as":
+        convert(*sys.argv[2:5])
+        sys.exit()
     if sys.argv[1] == "--compare":
         sys.exit(compare(sys.argv[2], sys.argv[3], float(sys.argv[4])))
     run(*sys.argv[1:4])

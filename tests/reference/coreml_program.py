@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """coreml_program.py - what a Core ML ML Program must answer, in double precision.
 
-    coreml_program.py MODEL.mlpackage inputs.safetensors want.safetensors
+    coreml_program.py MODEL.mlpackage inputs.safetensors want.safetensors [--half]
 
 Reads the file's protocol buffers and weight.bin by itself, makes inputs from a fixed sequence, and computes
 operation after operation with numpy, loops as loops and lists as lists: no code, schema or layout is shared with
 the plugin. Only what the models of the tests need is there; another operation stops it. What differs from the
-result is told by coreml_network.py --compare.
+result is told by coreml_network.py --compare. With --half what operations read and make is rounded to float16, but for
+an epsilon.
 """
 import json
 import math
@@ -36,7 +37,18 @@ def signed(values):
     return [v - (1 << 64) if v >= 1 << 63 else v for v in values]
 
 
+def rounded(x):
+    if isinstance(x, list):
+        return [rounded(item) for item in x]
+    if not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind != "f":
+        return x
+    with np.errstate(over="ignore"):
+        return x.astype(np.float16).astype(np.float64)
+
+
 class Evaluation:
+    half = False
+
     def __init__(self, package):
         manifest = json.load(open(os.path.join(package, "Manifest.json")))
         items = manifest["itemInfoEntries"]
@@ -92,7 +104,10 @@ class Evaluation:
                 results = self.loop(inputs["loop_vars"], *map(fields, operation[4]))
             else:
                 one = {k: v[0] if k not in ("values", "elem_shape") else v for k, v in inputs.items()}
+                if self.half:
+                    one = {k: v if k == "epsilon" else rounded(v) for k, v in one.items()}
                 results = OPERATIONS[kind](one, len(names))
+                results = rounded(results) if self.half else results
             self.values.update(zip(names, results if isinstance(results, list) else [results]))
         return [self.values[o.decode()] for o in block.get(2, [])]
 
@@ -199,6 +214,7 @@ OPERATIONS = {
     "square": lambda i, _: np.square(i["x"]), "erf": lambda i, _: np.vectorize(math.erf)(i["x"]),
     "leaky_relu": lambda i, _: np.where(i["x"] > 0, i["x"], i.get("alpha", 0.01) * i["x"]),
     "clip": lambda i, _: np.clip(i["x"], i.get("alpha", -np.inf), i.get("beta", np.inf)),
+    "identity": lambda i, _: i["x"],
     "cast": lambda i, _: (i["x"].astype(np.int64) if "int" in i["dtype"] else i["x"] != 0
                           if i["dtype"] == "bool" else i["x"].astype(np.float64)),
     "select": lambda i, _: np.where(i["cond"], i["a"], i["b"]), "gelu": gelu, "softmax": softmax,
@@ -223,14 +239,16 @@ OPERATIONS = {
 }
 
 
-def run(package, inputs_path, want_path):
+def run(package, inputs_path, want_path, half=None):
     evaluation = Evaluation(package)
+    evaluation.half = half == "--half"
     description, inputs, want = message(evaluation.model, 2), {}, {}
     for feature in map(fields, description[1]):
         name, array = text(feature, 1), message(message(feature, 3), 5)
         shape = integers(array, 1)
         if number(array, 2) == 131104:
-            inputs[name] = np.floor(random_numbers(shape, 0, 4)).astype(np.int32)
+            numbers = np.floor(random_numbers(shape, 0, 2 if "type" in name else 4)).astype(np.int32)
+            inputs[name] = np.ones_like(numbers) if "mask" in name else numbers
         else:
             inputs[name] = random_numbers(shape, 0.01, 2)
         evaluation.values[name] = inputs[name].astype(np.float64)
@@ -246,4 +264,4 @@ def run(package, inputs_path, want_path):
 
 
 if __name__ == "__main__":
-    run(*sys.argv[1:4])
+    run(*sys.argv[1:5])

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """coreml_writer.py - BERT, ResNet-50 and LSTM models as ML Programs, to compare with the plugins of their own.
 
-    coreml_writer.py MODEL_DIR REFERENCE.safetensors fp32|fp16 OUT_DIR
+    coreml_writer.py MODEL_DIR REFERENCE.safetensors fp32|fp16|scores OUT_DIR
     coreml_writer.py --compare NATIVE.safetensors COREML.safetensors INPUTS.safetensors fp32|fp16
+    coreml_writer.py --nearer HALF.safetensors SINGLE.safetensors WANT.safetensors
 
 The first writes OUT_DIR/model.mlpackage out of MODEL_DIR/{config.json, model.safetensors}, and the inputs of the
 reference for the model's own plugin (native.safetensors) and for the program (coreml.safetensors). The program is
-what converters make of the architecture; its protocol buffers and weight.bin are written by hand.
+what converters make of the architecture; its protocol buffers and weight.bin are written by hand. `scores` is BERT in fp32
+up to the first scores of its attention, where nothing has been fused yet.
 The second compares outputs of the same name: at most 1e-4 apart, or, of fp16, cosine 0.9999 or more; rows of
-tokens that the mask hides are left out.
+tokens that the mask hides are left out. The third fails unless outputs in emulated float16 are float16 numbers, and at
+most a tenth as far from what float16 makes as those in float32 are.
 """
 import json
 import os
@@ -76,6 +79,7 @@ def entry(field, key, value):
 class Tensor:
     def __init__(self, name, dtype, shape):
         self.name, self.dtype, self.shape = name, dtype, list(shape)
+        self.feature = None  # a FeatureType that is no array
 
 
 class Writer:
@@ -83,6 +87,7 @@ class Writer:
         self.float = F16 if half else F32
         self.operations, self.blobs, self.n_blobs, self.n_names = [], b"", 0, 0
         self.inputs, self.outputs = [], []
+        self.predicted = b""  # names of a classifier's outputs
 
     def name(self, kind):
         self.n_names += 1
@@ -172,11 +177,12 @@ class Writer:
 
         def features(field, tensors):
             dtypes = {F32: 65568, I32: 131104}
-            return b"".join(put(field, put(1, t.name) + put(3, put(5, put(1, b"".join(
+            return b"".join(put(field, put(1, t.name) + put(3, t.feature or put(5, put(1, b"".join(
                 varint(d) for d in t.shape)) + put(2, dtypes[t.dtype])))) for t in tensors)
         block = b"".join(put(2, t.name) for t in self.outputs) + b"".join(put(3, o) for o in self.operations)
         function = named(self.inputs) + put(2, "CoreML5") + entry(3, "CoreML5", block)
-        model = put(1, 6) + put(2, features(1, self.inputs) + features(10, self.outputs)) + put(
+        model = put(1, 6) + put(2, features(1, self.inputs) + features(10, self.outputs)
+                                + self.predicted) + put(
             502, put(1, 1) + entry(2, "main", function))
         data = os.path.join(folder, "Data", "com.apple.CoreML")
         os.makedirs(os.path.join(data, "weights"), exist_ok=True)
@@ -224,7 +230,11 @@ def bert(p, config, w, inputs):
         q, k, v = (split(dense(x, f"attention.self.{part}")) for part in ("query", "key", "value"))
         q = p.pair("mul", q, np.float32((width // heads) ** -0.5))
         scores = p.shaped("matmul", q, [batch, heads, length, length], y=k, transpose_y=True)
-        scores = p.same("softmax", p.pair("add", scores, hidden), axis=-1)
+        scores = p.pair("add", scores, hidden)
+        if config["scores_alone"]:
+            p.output("scores", scores)
+            return
+        scores = p.same("softmax", scores, axis=-1)
         context = p.transpose(p.shaped("matmul", scores, q.shape, y=v), [0, 2, 1, 3])
         context = dense(p.reshape(context, [batch, length, width]), "attention.output.dense")
         x = norm(p.pair("add", context, x), name + "attention.output.LayerNorm")
@@ -291,6 +301,7 @@ INPUTS = {"bert": (bert, ["input_ids", "token_type_ids", "attention_mask"]),
 
 def write(model, reference, precision, folder):
     config = json.load(open(os.path.join(model, "config.json")))
+    config["scores_alone"] = precision == "scores"
     make, names = INPUTS[config["model_type"]]
     inputs = {name: load(reference)[name] for name in names}
     program = Writer(precision == "fp16")
@@ -316,7 +327,19 @@ def compare(native_path, found_path, inputs_path, precision):
     return 1 if bad else 0
 
 
+def nearer(half_path, single_path, want_path):
+    half, single, bad = load(half_path), load(single_path), False
+    for name, want in load(want_path).items():
+        near, far = (np.sqrt(np.mean((x[name].astype(np.float64) - want) ** 2)) for x in (half, single))
+        whole = np.array_equal(half[name], half[name].astype(np.float16).astype(np.float32))
+        print(f"{name}: {near:.2e} from float16, float32 is {far:.2e}; its own numbers: {whole}")
+        bad = bad or not (whole and near <= far / 10)
+    return 1 if bad else 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "--nearer":
+        sys.exit(nearer(*sys.argv[2:5]))
     if sys.argv[1] == "--compare":
         sys.exit(compare(*sys.argv[2:6]))
     write(*sys.argv[1:5])

@@ -53,6 +53,48 @@ agrees() { # MODEL fp32|fp16
     return $result
 }
 
+# A package of the model as a program, and whether numbers in it are rounded to float16.
+half() { # MODEL fp32|fp16|scores
+    made=$work/$1.half/backends/coreml
+    package "$1.half" coreml coreml-ane
+    "$python" "$writer" "$work/$1/backends/cpu" "$shared/models/$1/reference.safetensors" "$2" "$made" >"$work/err" 2>&1
+}
+rounds() { echo '{"model_type": "coreml", "emulate_fp16": '"$1"'}' >"$made/config.json"; } # true|false
+
+# Much nearer than float32 to an evaluation that rounds what each operation makes.
+rounds_each() { # MODEL
+    half "$1" scores && rounds false &&
+        "$python" tests/reference/coreml_program.py "$made/model.mlpackage" "$work/in" "$work/want" --half \
+            >"$work/err" 2>&1 &&
+        "$program" run "$work/$1.half" --inputs "$work/in" --outputs "$work/found.f32" >"$work/err" 2>&1 &&
+        rounds true &&
+        "$program" run "$work/$1.half" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
+        "$python" "$writer" --nearer "$work/found" "$work/found.f32" "$work/want" >"$work/err" 2>&1
+}
+
+# Weights that were prepared without rounding, and with it, are kept apart: both runs answer again what they did.
+rounds_apart() { # MODEL
+    local emulates
+    half "$1" fp32 && mkdir -p "$work/half-store" || return 1
+    for emulates in false true false true; do
+        rounds "$emulates"
+        MODELHOST_STORE=$work/half-store "$program" run "$work/$1.half" --inputs "$made/coreml.safetensors" \
+            --outputs "$work/found" >"$work/err" 2>&1 || return 1
+        [ -f "$work/was.$emulates" ] || cp "$work/found" "$work/was.$emulates"
+        cmp "$work/found" "$work/was.$emulates" >"$work/err" 2>&1 || return 1
+    done
+    not cmp -s "$work/was.false" "$work/was.true" && [ "$(find "$work/half-store/prepared" -type f | wc -l)" -eq 2 ]
+}
+
+# The whole model, as near to its own plugin in float32 as float16 allows.
+rounds_whole() { # MODEL fp32|fp16
+    half "$1" "$2" && rounds true &&
+        "$program" run "$work/$1" --inputs "$made/native.safetensors" --outputs "$work/native" >"$work/err" 2>&1 &&
+        "$program" run "$work/$1.half" --inputs "$made/coreml.safetensors" --outputs "$work/found" \
+            >"$work/err" 2>&1 &&
+        "$python" "$writer" --compare "$work/native" "$work/found" "$made/native.safetensors" fp16 >"$work/err" 2>&1
+}
+
 if [ ! -d "$shared/coreml/DTLN_AEC_128_Part1.mlpackage" ]; then
     skipped "no Core ML models in $shared"
 elif "$python" -c 'import numpy, torch' 2>/dev/null; then
@@ -72,7 +114,13 @@ if "$python" -c 'import numpy' 2>/dev/null && [ -f "$shared/models/synth.py" ]; 
         for precision in fp32 fp16; do
             ok "$model as a program of $precision answers as its own plugin" agrees "$model" "$precision"
         done
-        rm -rf "${work:?}/$model"
+        if [ "$model" = bert-tiny-synth ]; then
+            ok "emulated float16 is what float16 makes of each operation" rounds_each "$model"
+            ok "what is prepared in one precision is not used in the other" rounds_apart "$model"
+            ok "$model keeps its answer in emulated float16" rounds_whole "$model" fp32
+            ok "$model with weights in fp16 does, too" rounds_whole "$model" fp16
+        fi
+        rm -rf "${work:?}/$model" "${work:?}/$model.half"
     done <<<$'bert-tiny-synth bert\nlstm-2x512-synth lstm\nresnet-50-synth resnet'
 else
     skipped "no numpy, or no models to make programs of"

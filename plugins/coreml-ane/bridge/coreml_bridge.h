@@ -42,7 +42,9 @@ struct coreml_load_options {
 };
 
 enum coreml_port_flag {
-    COREML_PORT_IMAGE = 1u << 0, /* an input: [1, C, H, W], planes R G B or one of grey, 0 to 255 */
+    COREML_PORT_IMAGE =
+        1u << 0, /* an input: [1, C, H, W], planes R G B or one of grey, 0 to 255; F32,
+                                    and a call may bring it as U8 */
     COREML_PORT_OPTIONAL = 1u << 1, /* an input that may be absent */
     COREML_PORT_PROBABILITIES = 1u
                                 << 2, /* an output: a vector in the order of the model's classes */

@@ -24,23 +24,29 @@ static uint8_t to_pixel(float x)
     return x >= 255.0f ? 255 : x > 0.0f ? (uint8_t)(x + 0.5f) : 0;
 }
 
+/* Number i of a picture in F32 or U8. */
+static uint8_t pixel_at(const struct model_tensor *tensor, size_t i)
+{
+    return tensor->dtype == MODEL_U8 ? ((const uint8_t *)tensor->data)[i]
+                                     : to_pixel(((const float *)tensor->data)[i]);
+}
+
 /* Planes (channels, height, width) into rows of BGRA or of grey. */
 static void fill_pixels(const struct coreml_port *port, const struct model_tensor *tensor,
                         uint8_t *pixels, size_t row_bytes)
 {
     const size_t height = (size_t)tensor->shape[2], width = (size_t)tensor->shape[3];
     const size_t plane = height * width, n_channels = (size_t)tensor->shape[1];
-    const float *x = tensor->data;
     const size_t first = (port->flags & COREML_PORT_BGR) != 0 ? 0 : 2; /* where blue is */
     for (size_t row = 0; row < height; row++)
         for (size_t column = 0; column < width; column++) {
-            const float *from = x + row * width + column;
+            const size_t at = row * width + column;
             uint8_t *to = pixels + row * row_bytes + column * (n_channels == 1 ? 1 : 4);
-            to[0] = to_pixel(n_channels == 1 ? from[0] : from[first * plane]);
+            to[0] = pixel_at(tensor, n_channels == 1 ? at : at + first * plane);
             if (n_channels == 1)
                 continue;
-            to[1] = to_pixel(from[plane]);
-            to[2] = to_pixel(from[(2 - first) * plane]);
+            to[1] = pixel_at(tensor, at + plane);
+            to[2] = pixel_at(tensor, at + (2 - first) * plane);
             to[3] = 255;
         }
 }
@@ -90,11 +96,12 @@ static id<MLFeatureProvider> make_inputs(BridgeModel *model, const struct model_
         MLFeatureValue *value = nil;
         for (uint32_t k = 0; k < model->schema.n_inputs; k++) {
             const struct coreml_port *port = &model->inputs[k];
-            if (strcmp(port->name, tensor->name) != 0 || port->dtype != tensor->dtype ||
-                port->rank != tensor->rank)
+            const bool is_image = (port->flags & COREML_PORT_IMAGE) != 0;
+            const bool fits =
+                tensor->dtype == port->dtype || (is_image && tensor->dtype == MODEL_U8);
+            if (strcmp(port->name, tensor->name) != 0 || !fits || port->rank != tensor->rank)
                 continue;
-            value = (port->flags & COREML_PORT_IMAGE) != 0 ? make_image(port, tensor)
-                                                           : make_array(model->input_types[k], tensor);
+            value = is_image ? make_image(port, tensor) : make_array(model->input_types[k], tensor);
         }
         NSString *name = [NSString stringWithUTF8String:tensor->name];
         if (value == nil || name == nil)

@@ -263,6 +263,19 @@ MODELHOST_API model_status modelhost_run_image_async(
 MODELHOST_API void modelhost_cancel(struct modelhost_request *request);
 MODELHOST_API void modelhost_request_release(struct modelhost_request *request);
 
+/* What a classifier says, where tensors are asked for. */
+struct modelhost_class {
+    size_t struct_size;
+    const char *label;  /* by config.json's id2label, UTF-8; lives as long as the model */
+    const char *output; /* where; lives as long as the result */
+    int64_t index;      /* of the class */
+};
+/* The class of the largest number, the first of equals, in the first F32 output with as many numbers as
+ * id2label has labels. MODEL_NOT_FOUND: there is no such output, or no number in it; no sentence. [any-thread] */
+MODELHOST_API model_status modelhost_result_class(const struct modelhost_model *model,
+                                                  const struct modelhost_result *result,
+                                                  struct modelhost_class *ret);
+
 /* ---------------------------------------------------------------- generating text */
 
 /* A text or a row of token ids is continued. Numbers that are MODELHOST_AS_CONFIGURED come from the

@@ -321,7 +321,7 @@ bool run_options_read(struct run_command *run, int argc, char **argv)
         {"speculation", .text = &run->speculation, .group = GENERATING},
         {"logprobs", .integer = &run->logprobs, .min = 1, .max = 1000, .group = GENERATING},
         {"describe", .flag = &run->describe, .group = EVERY},
-        {"json", .flag = &run->as_json, .group = EVERY - TENSORS},
+        {"json", .flag = &run->as_json, .group = EVERY},
         {"timeout", .duration_ms = &run->timeout_ms, .group = EVERY},
         {"backend", .text = &run->backend, .group = EVERY},
         {"isolation", .text = &run->isolation, .group = EVERY},

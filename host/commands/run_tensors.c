@@ -3,6 +3,8 @@
 #include "cmd_run.h"
 #include "errors.h"
 #include "files.h"
+#include "json_array.h"
+#include "json_view.h"
 #include "page_guard.h"
 #include "safetensors.h"
 #include "schema.h"
@@ -75,11 +77,32 @@ static model_status write_result(const char *path, const struct modelhost_result
     return status;
 }
 
+/* [{"outputs", "label", "index", "output"}]: where the tensors went, and what a classifier says. */
+static model_status print_json(const struct modelhost_model *model, const char *path,
+                               const struct modelhost_result *result, struct json_array *array,
+                               struct model_error *err)
+{
+    struct modelhost_class class = {.struct_size = sizeof class};
+    json_node *items = json_new_array(), *item = json_add_object(items, NULL);
+    bool complete = json_add_string(item, "outputs", path) != NULL;
+    if (modelhost_result_class(model, result, &class) == MODEL_OK)
+        complete = json_add_string(item, "label", class.label) != NULL &&
+                   json_add_number(item, "index", (double)class.index) != NULL &&
+                   json_add_string(item, "output", class.output) != NULL && complete;
+    char *text = complete ? json_print(items, false) : NULL;
+    const model_status status =
+        text != NULL ? json_array_print(array, text, err) : error_no_memory(err, "the answer");
+    free(text);
+    json_free(items);
+    return status;
+}
+
 /* Hands over the file's tensors that the model knows as inputs, so that one file may hold more. */
 static model_status run_file(const struct run_command *run, size_t pair,
                              struct modelhost_model *model, const struct weights *file,
                              const struct page_guard *guard,
-                             const struct modelhost_run_options *options, struct model_error *err)
+                             const struct modelhost_run_options *options, struct json_array *array,
+                             struct model_error *err)
 {
     const char *inputs_path = run->inputs.values[pair];
     const struct model_description *description = modelhost_description(model);
@@ -112,6 +135,8 @@ static model_status run_file(const struct run_command *run, size_t pair,
     }
     if (status == MODEL_OK)
         status = write_result(run->outputs.values[pair], result, err);
+    if (status == MODEL_OK && run->as_json)
+        status = print_json(model, run->outputs.values[pair], result, array, err);
     if (status == MODEL_OK) {
         struct modelhost_timing timing = modelhost_result_timing(result);
         run_print_timing(run, &timing, modelhost_result_count(result), "tensor");
@@ -122,7 +147,8 @@ static model_status run_file(const struct run_command *run, size_t pair,
 
 static model_status run_pair(const struct run_command *run, size_t pair,
                              struct modelhost_model *model,
-                             const struct modelhost_run_options *options, struct model_error *err)
+                             const struct modelhost_run_options *options, struct json_array *array,
+                             struct model_error *err)
 {
     struct weights *file = NULL;
     struct page_guard *guard = NULL;
@@ -134,7 +160,7 @@ static model_status run_pair(const struct run_command *run, size_t pair,
         status = page_guard_add(&map, &guard, err);
     }
     if (status == MODEL_OK)
-        status = run_file(run, pair, model, file, guard, options, err);
+        status = run_file(run, pair, model, file, guard, options, array, err);
     page_guard_remove(guard);
     weights_destroy(file);
     return status;
@@ -145,6 +171,7 @@ model_status run_tensors(const struct run_command *run, struct modelhost_model *
 {
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
     char **names = NULL;
+    struct json_array array = {0};
     model_status status = MODEL_OK;
     if (run->output_names != NULL)
         status = split_names(run->output_names, &names, &options.n_output_names, err);
@@ -153,8 +180,11 @@ model_status run_tensors(const struct run_command *run, struct modelhost_model *
         status = modelhost_session_create(model, &options.session, err);
     for (size_t i = 0; i < run->inputs.n_values && status == MODEL_OK; i++) {
         options.timeout_ms = i == 0 ? run_time_left_ms(run) : run->timeout_ms;
-        status = run_pair(run, i, model, &options, err);
+        status = run_pair(run, i, model, &options, &array, err);
     }
+    struct model_error unheard = MODEL_ERROR_INIT;
+    const model_status ended = json_array_end(&array, status == MODEL_OK ? err : &unheard);
+    status = status == MODEL_OK ? ended : status;
     modelhost_session_release(options.session);
     if (names != NULL)
         free(names[0]);

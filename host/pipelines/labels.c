@@ -17,10 +17,16 @@ void labels_score(const json_node *config, const float *logits, size_t n, double
         ret_scores[i] = regression ? (double)logits[i] : scores_sigmoid((double)logits[i]);
 }
 
+const char *labels_find(const json_node *config, int64_t index)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%lld", (long long)index);
+    return json_string_or(json_member(json_member(config, "id2label"), text), NULL);
+}
+
 const char *labels_name(const json_node *config, int64_t index, char *text, size_t text_bytes)
 {
-    (void)snprintf(text, text_bytes, "%lld", (long long)index);
-    const char *label = json_string_or(json_member(json_member(config, "id2label"), text), NULL);
+    const char *label = labels_find(config, index);
     if (label != NULL)
         return label;
     (void)snprintf(text, text_bytes, "LABEL_%lld", (long long)index);

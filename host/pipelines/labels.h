@@ -9,6 +9,8 @@
  * value for regression. */
 void labels_score(const json_node *config, const float *logits, size_t n, double *ret_scores);
 
+/* id2label[index], or NULL; lives as long as config. */
+const char *labels_find(const json_node *config, int64_t index);
 /* id2label[index], or "LABEL_<index>" written into text. */
 const char *labels_name(const json_node *config, int64_t index, char *text, size_t text_bytes);
 

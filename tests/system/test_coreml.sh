@@ -29,6 +29,32 @@ answers() { # MODEL [FOLDER]
         "$python" "$evaluate" --compare "$work/found" "$work/want" 1e-4 >"$work/err" 2>&1
 }
 
+pictures() { # MODEL: inputs as F32, U8 and I32
+    "$python" "$evaluate" "$1" "$work/in" "$work/want" >"$work/err" 2>&1
+    "$python" "$evaluate" --as U8 "$work/in" "$work/in.U8"
+    "$python" "$evaluate" --as I32 "$work/in" "$work/in.I32"
+}
+
+answers_bytes() { # MODEL OPTION...: the same bits as to F32, and those wanted
+    "$program" run "$work/$1" "${@:2}" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
+        "$program" run "$work/$1" "${@:2}" --inputs "$work/in.U8" --outputs "$work/found.U8" >"$work/err" 2>&1 &&
+        cmp "$work/found" "$work/found.U8" >"$work/err" 2>&1 &&
+        "$python" "$evaluate" --compare "$work/found.U8" "$work/want" 1e-4 >"$work/err" 2>&1
+}
+
+classify=tests/reference/coreml_classifier.py
+names_class() { # program|network strings|numbers
+    local model=$work/made.mlmodel
+    [ "$1" = network ] || model=$work/made.mlpackage
+    rm -rf "$work/made.mlmodel" "$work/made.mlpackage"
+    "$python" "$classify" "$1" "$2" "$model" "$work/in" >"$work/err" 2>&1 &&
+        "$build/bin/pkgmgr" import "$model" --name "a/$1-$2" --plugin-path "$build/lib/modelhost/plugins" \
+            --store "$work/store" >"$work/err" 2>&1 &&
+        "$program" run "a/$1-$2" --store "$work/store" --inputs "$work/in" --outputs "$work/found" --json \
+            >"$work/out" 2>"$work/err" &&
+        "$python" "$classify" --check "$2" "$work/found" "$work/out" >"$work/err" 2>&1
+}
+
 refused() { # NAME TEXT: the package is not opened, and stderr has the text
     run run "$work/$1" --describe
     [ "$code" -ne 0 ] && grep -qF "$2" "$work/err"
@@ -66,6 +92,23 @@ if "$python" -c 'import numpy, torch' 2>/dev/null; then
     for seed in classifier picture deconvolution; do
         cp "tests/fuzz/corpus/coreml_graph/$seed" "$work/$seed.mlmodel"
         ok "layers of '$seed' answer what they say" answers "$seed" "$work"
+    done
+    # A picture as bytes is the same picture, here and in a worker; no other dtype is one.
+    for model in picture MNISTClassifier; do
+        [ -d "$work/$model" ] || package "$model" "$work/$model.mlmodel"
+        pictures "$work/$model/backends/coreml/model.mlmodel"
+        ok "$model answers to bytes as to numbers" answers_bytes "$model"
+        ok "$model does so in a worker" answers_bytes "$model" --isolation worker
+        run run "$work/$model" --inputs "$work/in.I32" --outputs "$work/found"
+        ok "$model takes no other dtype" says "dtype I32, want F32 or U8"
+    done
+    run run "$work/MNISTClassifier" --describe
+    ok "a description says that bytes are taken" [ "$(grep -c takes_u8 "$work/out")" -eq 1 ]
+    # Probabilities in the order of the classes, and the label of the largest.
+    for kind in network program; do
+        for labels in strings numbers; do
+            ok "a $kind with $labels as labels names the class" names_class "$kind" "$labels"
+        done
     done
 else
     skipped "no torch to evaluate models with"

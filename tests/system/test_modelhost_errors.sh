@@ -262,7 +262,7 @@ usage 'no package' "modelhost run: wants one package, got 0; see 'modelhost help
 usage 'two packages' "modelhost run: wants one package, got 2; see 'modelhost help run'" run "$facts" "$facts" --text x
 usage 'inputs without outputs' "modelhost run: --inputs and --outputs go together; see 'modelhost help run'" run "$facts" --inputs in.safetensors
 usage 'texts and tensors' "modelhost run: give texts (--text, --pair) or tensors (--inputs), not both; see 'modelhost help run'" run "$facts" --inputs in.safetensors --outputs x.safetensors --text x
-for option in --json '--task embed' '--top-k 3' --truncate; do
+for option in '--task embed' '--top-k 3' --truncate; do
     # shellcheck disable=SC2086
     usage "$option with --inputs" "modelhost run: ${option%% *} is for texts, not for --inputs; see 'modelhost help run'" run "$facts" --inputs in.safetensors --outputs x.safetensors $option
 done

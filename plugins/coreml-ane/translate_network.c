@@ -106,10 +106,12 @@ static uint32_t scale_image(struct translation *t, const struct coreml_feature *
     const int64_t channels = map_extent(t, x, MAP_C);
     const float scale = coreml_float(scaler, "channelScale");
     float *biases = NULL;
+    if (channels > 3)
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "a picture of %lld planes", (long long)channels);
     if (t->builder.status == MODEL_OK)
         biases = kernels_allocate(t->builder.graph->kernels, (size_t)channels * sizeof *biases);
-    if (biases == NULL || channels > 3) {
-        graph_fail(&t->builder, MODEL_UNSUPPORTED, "a picture of %lld planes", (long long)channels);
+    if (biases == NULL) {
+        graph_fail(&t->builder, MODEL_OUT_OF_MEMORY, "no memory for its biases");
         return GRAPH_NONE;
     }
     for (int64_t i = 0; i < channels; i++)
@@ -132,10 +134,12 @@ static uint32_t subtract_mean(struct translation *t, const struct coreml_preproc
     const struct graph_shape planes = {
         4, {1, shape.size[MAP_C], shape.size[MAP_H], shape.size[MAP_W]}};
     float *negated = NULL;
-    if (t->builder.status == MODEL_OK && step->n_mean == graph_shape_size(&planes))
+    if (step->n_mean != graph_shape_size(&planes))
+        graph_fail(&t->builder, MODEL_CORRUPT, "a mean image of %zu numbers", step->n_mean);
+    if (t->builder.status == MODEL_OK)
         negated = kernels_allocate(t->builder.graph->kernels, step->n_mean * sizeof *negated);
     if (negated == NULL) {
-        graph_fail(&t->builder, MODEL_CORRUPT, "a mean image of %zu numbers", step->n_mean);
+        graph_fail(&t->builder, MODEL_OUT_OF_MEMORY, "no memory for its mean image");
         return GRAPH_NONE;
     }
     for (size_t i = 0; i < step->n_mean; i++)

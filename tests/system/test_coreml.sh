@@ -102,6 +102,7 @@ if "$python" -c 'import numpy, torch' 2>/dev/null; then
         run run "$work/$model" --inputs "$work/in.I32" --outputs "$work/found"
         ok "$model takes no other dtype" says "dtype I32, want F32 or U8"
     done
+    ok "the plugin conforms with a picture, too" "$program" check-plugin "$plugin" --package "$work/picture"
     run run "$work/MNISTClassifier" --describe
     ok "a description says that bytes are taken" [ "$(grep -c takes_u8 "$work/out")" -eq 1 ]
     # Probabilities in the order of the classes, and the label of the largest.

@@ -14,6 +14,8 @@
 
 #include "coreml_ane.h"
 
+#include "graph_compose.h"
+
 struct blob_names;
 
 struct program_list {
@@ -26,7 +28,8 @@ struct program_list {
 struct program {
     struct graph_builder builder;
     const struct coreml_model *file;
-    struct blob_names *names; /* a value, or PROGRAM_LIST and the number of a list */
+    struct blob_names *names;  /* a value, or PROGRAM_LIST and the number of a list */
+    struct blob_names *truths; /* names of type bool */
     const struct coreml_operation *operation; /* being translated */
     uint32_t outputs[GRAPH_MAX_INPUTS];       /* of it, to be set */
     uint32_t *maps;                           /* (n_maps) map of each value, or GRAPH_NONE */
@@ -46,6 +49,10 @@ bool translate_elements(struct program *p);
 bool translate_program_layout(struct program *p);
 bool translate_products(struct program *p);
 bool translate_program_windows(struct program *p);
+bool translate_program_places(struct program *p);
+bool translate_program_resize(struct program *p);
+bool translate_program_norms(struct program *p);
+bool translate_program_recurrent(struct program *p);
 bool translate_control(struct program *p);
 
 struct program_row {
@@ -100,6 +107,16 @@ uint32_t program_broadcast(struct program *p, uint32_t x, const struct graph_sha
 uint32_t program_slice(struct program *p, uint32_t x, uint32_t axis, int64_t begin, int64_t end);
 uint32_t program_concat(struct program *p, uint32_t n, const uint32_t *values, uint32_t axis);
 uint32_t program_reshape(struct program *p, uint32_t x, const struct graph_shape *shape);
+/* [n, c, w] as [n, c, 1, w], [n, c, h, w] as it is; and back to `rank`. */
+uint32_t program_widen(struct program *p, uint32_t x);
+uint32_t program_narrow(struct program *p, uint32_t x, uint32_t rank);
+bool program_is_constant(const struct program *p, uint32_t value);
+/* A product with weights [out, in], prepared once. */
+uint32_t program_linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias);
+/* W of x W as the kernels want it, [out, in], now: products are prepared before constants are computed. */
+uint32_t program_turned(struct program *p, uint32_t weight);
+/* Weights that a loop prepares in each turn count as work. */
+bool program_may_prepare(struct program *p, uint32_t weight);
 /* Arithmetic, on maps where both sides allow it. */
 uint32_t program_binary(struct program *p, enum graph_binary function, uint32_t x, uint32_t y);
 /* Where condition x, else y, broadcast. */
@@ -107,7 +124,9 @@ uint32_t program_select(struct program *p, uint32_t condition, uint32_t x, uint3
 
 /* Walks the operations of a block. */
 void program_walk(struct program *p, const struct coreml_block *block);
-void program_name(struct program *p, const char *name, uint32_t meaning);
+void program_name(struct program *p, const struct coreml_named_type *named, uint32_t meaning);
+/* Whether an input is of type bool; its numbers are 0 and 1 like others. */
+bool program_is_truth(const struct program *p, const char *name);
 uint32_t program_meaning(struct program *p, const char *name);
 
 #endif

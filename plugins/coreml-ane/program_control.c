@@ -189,7 +189,7 @@ static void translate_list_length(struct program *p)
 static void name_inputs(struct program *p, const struct coreml_block *block, const uint32_t *values)
 {
     for (size_t i = 0; i < block->n_inputs; i++)
-        program_name(p, block->inputs[i].name, values[i]);
+        program_name(p, &block->inputs[i], values[i]);
 }
 
 static void read_outputs(struct program *p, const struct coreml_block *block, size_t n,

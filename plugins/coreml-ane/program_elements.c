@@ -39,6 +39,15 @@ static const struct function_row functions[] = {{"relu", MAP_RELU, 0, 0, 0},
                                                 {"sign", MAP_SIGN, 0, 0, 0},
                                                 {"sin", MAP_SIN, 0, 0, 0},
                                                 {"cos", MAP_COS, 0, 0, 0},
+                                                {"tan", MAP_TAN, 0, 0, 0},
+                                                {"asin", MAP_ASIN, 0, 0, 0},
+                                                {"acos", MAP_ACOS, 0, 0, 0},
+                                                {"atan", MAP_ATAN, 0, 0, 0},
+                                                {"sinh", MAP_SINH, 0, 0, 0},
+                                                {"cosh", MAP_COSH, 0, 0, 0},
+                                                {"asinh", MAP_ASINH, 0, 0, 0},
+                                                {"acosh", MAP_ACOSH, 0, 0, 0},
+                                                {"atanh", MAP_ATANH, 0, 0, 0},
                                                 {"logical_not", MAP_IS_ZERO, 0, 0, 0},
                                                 {"identity", MAP_LINEAR, 1, 0, 0}};
 
@@ -127,16 +136,6 @@ static uint32_t axes_of_map(uint32_t axes)
     return (axes & 1) | (axes >> 1 & 1) << 3 | (axes >> 2 & 1) << 1 | (axes >> 3 & 1) << 2;
 }
 
-static uint32_t without(struct program *p, uint32_t x, uint32_t axes)
-{
-    const struct graph_shape shape = shape_of(p, x);
-    struct graph_shape rest = {.rank = 0};
-    for (uint32_t i = 0; i < shape.rank; i++)
-        if ((axes >> i & 1) == 0)
-            rest.size[rest.rank++] = shape.size[i];
-    return program_reshape(p, x, &rest);
-}
-
 static uint32_t reduce(struct program *p, enum graph_reduce mode, uint32_t axes)
 {
     const uint32_t x = program_input(p, "x"), map = map_of(p, x);
@@ -154,7 +153,8 @@ static bool translate_reduction(struct program *p)
         if (strcmp(reductions[i].type, p->operation->type) == 0) {
             const uint32_t axes = program_axes(p, shape_of(p, program_input(p, "x")).rank);
             const uint32_t y = reduce(p, reductions[i].mode, axes);
-            p->outputs[0] = program_bool(p, "keep_dims", false) ? y : without(p, y, axes);
+            p->outputs[0] =
+                program_bool(p, "keep_dims", false) ? y : graph_drop(&p->builder, y, axes);
             return true;
         }
     return false;
@@ -164,7 +164,32 @@ static void translate_argmax(struct program *p)
 {
     const uint32_t axis = program_axis(p, "axis", -1, shape_of(p, program_input(p, "x")).rank);
     const uint32_t y = reduce(p, REDUCE_ARGMAX, 1u << axis);
-    p->outputs[0] = program_bool(p, "keep_dims", false) ? y : without(p, y, 1u << axis);
+    p->outputs[0] =
+        program_bool(p, "keep_dims", false) ? y : graph_drop(&p->builder, y, 1u << axis);
+}
+
+/* The largest of the negated numbers. */
+static void translate_argmin(struct program *p)
+{
+    const uint32_t x = program_input(p, "x");
+    const uint32_t axis = program_axis(p, "axis", -1, shape_of(p, x).rank);
+    const uint32_t y =
+        graph_reduce(&p->builder, graph_scaled(&p->builder, x, -1, 0), REDUCE_ARGMAX, 1u << axis);
+    p->outputs[0] =
+        program_bool(p, "keep_dims", false) ? y : graph_drop(&p->builder, y, 1u << axis);
+}
+
+static void translate_log_sum_exp(struct program *p)
+{
+    const uint32_t x = program_input(p, "x"), axes = program_axes(p, shape_of(p, x).rank);
+    const uint32_t y = graph_log_sum_exp(&p->builder, x, axes);
+    p->outputs[0] = program_bool(p, "keep_dims", false) ? y : graph_drop(&p->builder, y, axes);
+}
+
+static void translate_exp2(struct program *p)
+{
+    const struct graph_attributes a = {.map = {.function = MAP_EXP, .scale = 0.693147180559945f}};
+    p->outputs[0] = apply(p, program_input(p, "x"), &a);
 }
 
 static uint32_t is_zero(struct program *p, uint32_t x)
@@ -244,6 +269,9 @@ static void translate_softmax(struct program *p)
 bool translate_elements(struct program *p)
 {
     static const struct program_row rows[] = {{"reduce_argmax", translate_argmax},
+                                              {"reduce_argmin", translate_argmin},
+                                              {"reduce_log_sum_exp", translate_log_sum_exp},
+                                              {"exp2", translate_exp2},
                                               {"not_equal", translate_not_equal},
                                               {"greater", translate_greater},
                                               {"greater_equal", translate_greater_equal},

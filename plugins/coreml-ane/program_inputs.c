@@ -95,10 +95,23 @@ uint32_t program_constant(struct program *p, const struct coreml_value *value)
     return constant;
 }
 
-void program_name(struct program *p, const char *name, uint32_t meaning)
+void program_name(struct program *p, const struct coreml_named_type *named, uint32_t meaning)
 {
-    if (p->builder.status == MODEL_OK)
-        blob_names_set(p->names, name, meaning);
+    if (p->builder.status != MODEL_OK)
+        return;
+    blob_names_set(p->names, named->name, meaning);
+    if (named->type.kind == COREML_TYPE_TENSOR && named->type.dtype == COREML_BOOL)
+        blob_names_set(p->truths, named->name, 1);
+}
+
+bool program_is_truth(const struct program *p, const char *name)
+{
+    const struct coreml_argument *input = coreml_operation_input(p->operation, name);
+    if (input == NULL || input->n_bindings == 0)
+        return false;
+    const struct coreml_binding *binding = &input->bindings[0];
+    return binding->value != NULL ? binding->value->type.dtype == COREML_BOOL
+                                  : blob_names_find(p->truths, binding->name) != GRAPH_NONE;
 }
 
 uint32_t program_meaning(struct program *p, const char *name)
@@ -112,7 +125,7 @@ static uint32_t meaning_of(struct program *p, const struct coreml_binding *bindi
     if (meaning == GRAPH_NONE && binding->value != NULL) {
         meaning = program_constant(p, binding->value);
         if (binding->name != NULL && meaning != GRAPH_NONE)
-            program_name(p, binding->name, meaning);
+            blob_names_set(p->names, binding->name, meaning);
     }
     return meaning;
 }

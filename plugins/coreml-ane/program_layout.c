@@ -1,4 +1,4 @@
-/* program_layout.c - operations that move numbers: reshape, transpose, slices, concat, gather and their like; see
+/* program_layout.c - operations that move numbers: reshape, transpose, slices, concat and their like; see
  * program.h. */
 #include "program.h"
 
@@ -51,16 +51,6 @@ static void translate_transpose(struct program *p)
         p->outputs[0] = graph_transpose(&p->builder, x, order);
 }
 
-/* x with dimensions of size 1 where `axes` of the result has bits. */
-static uint32_t expand(struct program *p, uint32_t x, uint32_t axes)
-{
-    const struct graph_shape from = shape_of(p, x);
-    struct graph_shape to = {.rank = 0};
-    for (uint32_t i = 0, k = 0; to.rank < MODEL_MAX_RANK && (k < from.rank || axes >> i != 0); i++)
-        to.size[to.rank++] = (axes >> i & 1) != 0 || k >= from.rank ? 1 : from.size[k++];
-    return program_reshape(p, x, &to);
-}
-
 static void translate_expand_dims(struct program *p)
 {
     int64_t axes[PROGRAM_MAX_INTS];
@@ -77,7 +67,7 @@ static void translate_expand_dims(struct program *p)
         else
             bits |= 1u << axis;
     }
-    p->outputs[0] = expand(p, x, bits);
+    p->outputs[0] = graph_expand(&p->builder, x, bits);
 }
 
 static void translate_squeeze(struct program *p)
@@ -92,18 +82,32 @@ static void translate_squeeze(struct program *p)
     p->outputs[0] = program_reshape(p, x, &to);
 }
 
+/* One number of each in turn: a new dimension behind the axis, which then joins it. */
+static void interleave(struct program *p, uint32_t n, uint32_t *values, uint32_t axis)
+{
+    struct graph_shape shape = shape_of(p, values[0]);
+    for (uint32_t i = 0; i < n; i++)
+        values[i] = graph_expand(&p->builder, values[i], 1u << (axis + 1));
+    shape.size[axis] *= n;
+    p->outputs[0] = program_reshape(p, program_concat(p, n, values, axis + 1), &shape);
+}
+
 static void translate_concat(struct program *p)
 {
     uint32_t values[GRAPH_MAX_INPUTS];
     const size_t n = program_count(p, "values");
-    if (n == 0 || n > GRAPH_MAX_INPUTS || program_bool(p, "interleave", false)) {
-        program_fail(p, "interleaved, or of too many values");
+    const bool in_turn = program_bool(p, "interleave", false);
+    if (n == 0 || n > GRAPH_MAX_INPUTS) {
+        program_fail(p, "of no values, or too many");
         return;
     }
     for (size_t i = 0; i < n; i++)
         values[i] = program_input_at(p, "values", i);
     const uint32_t axis = program_axis(p, "axis", 0, shape_of(p, values[0]).rank);
-    p->outputs[0] = program_concat(p, (uint32_t)n, values, axis);
+    if (in_turn && p->builder.status == MODEL_OK)
+        interleave(p, (uint32_t)n, values, axis);
+    else
+        p->outputs[0] = program_concat(p, (uint32_t)n, values, axis);
 }
 
 static void translate_stack(struct program *p)
@@ -117,7 +121,7 @@ static void translate_stack(struct program *p)
     const uint32_t rank = shape_of(p, program_input_at(p, "values", 0)).rank + 1;
     const uint32_t axis = program_axis(p, "axis", 0, rank);
     for (size_t i = 0; i < n; i++)
-        values[i] = expand(p, program_input_at(p, "values", i), 1u << axis);
+        values[i] = graph_expand(&p->builder, program_input_at(p, "values", i), 1u << axis);
     p->outputs[0] = program_concat(p, (uint32_t)n, values, axis);
 }
 
@@ -166,20 +170,26 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* Numpy's reading of one dimension; strides under 1 are not computed. */
+/* Numpy's reading of one dimension. */
 static void slice_dimension(struct program *p, const struct bounds *b, uint32_t i, int64_t size,
                             struct graph_attributes *a)
 {
-    const bool single = b->squeeze[i] != 0;
-    int64_t begin = b->begin_mask[i] != 0 && !single ? 0 : b->begin[i];
-    int64_t end = b->end_mask[i] != 0 ? size : b->end[i];
-    if (b->stride[i] < 1 && !single)
-        program_fail(p, "with a stride under 1");
-    begin = clamp(begin < 0 ? begin + size : begin, 0, size);
-    end = clamp(end < 0 ? end + size : end, 0, size);
-    a->slice.begin[i] = begin;
-    a->slice.end[i] = single ? begin + 1 : end;
-    a->slice.stride[i] = single || b->stride[i] < 1 ? 1 : b->stride[i];
+    const bool single = b->squeeze[i] != 0, back = b->stride[i] < 0 && !single;
+    /* The places where a slice may begin and end. */
+    const int64_t low = back ? -1 : 0, high = back ? size - 1 : size;
+    const int64_t begin = b->begin[i] < 0 ? b->begin[i] + size : b->begin[i];
+    const int64_t end = b->end[i] < 0 ? b->end[i] + size : b->end[i];
+    a->slice.begin[i] = clamp(begin, low, high);
+    a->slice.end[i] = clamp(end, low, high);
+    a->slice.stride[i] = single ? 1 : b->stride[i];
+    if (b->begin_mask[i] != 0 && !single)
+        a->slice.begin[i] = back ? high : low;
+    if (b->end_mask[i] != 0)
+        a->slice.end[i] = back ? low : high;
+    if (single)
+        a->slice.end[i] = a->slice.begin[i] + 1;
+    if (a->slice.stride[i] == 0)
+        program_fail(p, "with a stride of 0");
 }
 
 static void translate_slice_by_index(struct program *p)
@@ -227,17 +237,6 @@ static void translate_slice_by_size(struct program *p)
 }
 
 /* ---- others */
-
-static void translate_gather(struct program *p)
-{
-    const uint32_t x = program_input(p, "x");
-    const struct graph_attributes a = {
-        .along = {.axis = program_axis(p, "axis", 0, shape_of(p, x).rank)}};
-    if (program_int(p, "batch_dims", 0) != 0)
-        program_fail(p, "with batch_dims");
-    p->outputs[0] =
-        graph_add(&p->builder, GRAPH_GATHER, 2, (uint32_t[]){x, program_input(p, "indices")}, &a);
-}
 
 static void translate_shape(struct program *p)
 {
@@ -296,6 +295,51 @@ static void translate_fill(struct program *p)
         program_broadcast(p, graph_add_scalar(&p->builder, program_float(p, "value", 0)), &shape);
 }
 
+static void translate_fill_like(struct program *p)
+{
+    const struct graph_shape shape = shape_of(p, program_input(p, "ref_tensor"));
+    p->outputs[0] =
+        program_broadcast(p, graph_add_scalar(&p->builder, program_float(p, "value", 0)), &shape);
+}
+
+/* [before the axis, the rest] */
+static void translate_flatten2d(struct program *p)
+{
+    const uint32_t x = program_input(p, "x");
+    const struct graph_shape shape = shape_of(p, x);
+    const int64_t given = program_int(p, "axis", 1), axis = given < 0 ? given + shape.rank : given;
+    struct graph_shape to = {2, {1, 1}};
+    if (axis < 0 || axis > (int64_t)shape.rank)
+        program_fail(p, "at a dimension that is not there");
+    for (uint32_t i = 0; i < shape.rank; i++)
+        to.size[i < axis ? 0 : 1] *= shape.size[i];
+    p->outputs[0] = program_reshape(p, x, &to);
+}
+
+/* Dimensions [begin, end) of each of several values, one behind the other. */
+static void translate_reshape_like(struct program *p)
+{
+    const uint32_t x = program_input(p, "x");
+    const size_t n = program_count(p, "ref_tensors");
+    struct graph_shape to = {.rank = 0};
+    for (size_t i = 0; i < n; i++) {
+        const struct graph_shape like = shape_of(p, program_input_at(p, "ref_tensors", i));
+        const float *begin = graph_known(&p->builder, program_input_at(p, "begins", i));
+        const float *end = graph_known(&p->builder, program_input_at(p, "ends", i));
+        const float *open = graph_known(&p->builder, program_input_at(p, "end_masks", i));
+        if (begin == NULL || end == NULL || open == NULL) {
+            program_fail(p, "with bounds that depend on the run");
+            return;
+        }
+        const double rank = like.rank;
+        double at = (double)*begin < 0 ? (double)*begin + rank : (double)*begin;
+        const double stop = *open != 0 ? rank : *end < 0 ? (double)*end + rank : (double)*end;
+        for (; at >= 0 && at < stop && at < rank && to.rank < MODEL_MAX_RANK; at++)
+            to.size[to.rank++] = like.size[(uint32_t)at];
+    }
+    p->outputs[0] = program_reshape(p, x, &to);
+}
+
 static void translate_range_1d(struct program *p)
 {
     const double start = (double)program_float(p, "start", 0);
@@ -326,10 +370,12 @@ bool translate_program_layout(struct program *p)
                                               {"split", translate_split},
                                               {"slice_by_index", translate_slice_by_index},
                                               {"slice_by_size", translate_slice_by_size},
-                                              {"gather", translate_gather},
+                                              {"flatten2d", translate_flatten2d},
+                                              {"reshape_like", translate_reshape_like},
                                               {"shape", translate_shape},
                                               {"tile", translate_tile},
                                               {"fill", translate_fill},
+                                              {"fill_like", translate_fill_like},
                                               {"range_1d", translate_range_1d}};
     return program_find(p, rows, sizeof rows / sizeof *rows);
 }

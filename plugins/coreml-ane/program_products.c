@@ -1,25 +1,16 @@
-/* program_products.c - operations with weights that are no windows: linear, matmul, layer_norm, lstm; see program.h. */
+/* program_products.c - operations with weights that are no windows: linear, matmul, layer_norm; and those of
+ * computed values, einsum and attention; see program.h. */
 #include "program.h"
 
 #include <string.h>
 
-static uint32_t swap_last(struct program *p, uint32_t x)
-{
-    const uint32_t rank = shape_of(p, x).rank;
-    uint32_t order[MODEL_MAX_RANK] = {0};
-    for (uint32_t i = 0; i < rank; i++)
-        order[i] = i + 2 < rank ? i : rank == 1 ? 0 : 2 * rank - 3 - i;
-    return graph_transpose(&p->builder, x, order);
-}
-
-static bool is_constant(const struct program *p, uint32_t value)
+bool program_is_constant(const struct program *p, uint32_t value)
 {
     const struct graph *graph = p->builder.graph;
     return value < graph->n_values && graph->values[value].constant != NULL;
 }
 
-/* W of x W as the kernels want it, [out, in], now: products are prepared before constants are computed. */
-static uint32_t turned_constant(struct program *p, uint32_t weight)
+uint32_t program_turned(struct program *p, uint32_t weight)
 {
     const struct graph_shape shape = shape_of(p, weight);
     const size_t rows = (size_t)shape.size[0], columns = (size_t)shape.size[1];
@@ -38,99 +29,79 @@ static uint32_t turned_constant(struct program *p, uint32_t weight)
                               &(struct graph_shape){2, {shape.size[1], shape.size[0]}}, to);
 }
 
-/* Weights that a loop prepares in each turn count as work. */
-static bool may_prepare(struct program *p, uint32_t weight)
+bool program_may_prepare(struct program *p, uint32_t weight)
 {
     const struct graph_shape shape = shape_of(p, weight);
     return p->depth == 0 || program_work(p, graph_shape_size(&shape) >> 8);
 }
 
-static uint32_t linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias)
+uint32_t program_linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias)
 {
-    if (!may_prepare(p, weight))
+    if (!program_may_prepare(p, weight))
         return GRAPH_NONE;
     return graph_add(&p->builder, GRAPH_LINEAR, 3, (uint32_t[]){x, weight, bias},
                      &(struct graph_attributes){.linear = {.activation = ACTIVATION_NONE}});
-}
-
-/* x y^T */
-static uint32_t product(struct program *p, uint32_t x, uint32_t y)
-{
-    return graph_add(&p->builder, GRAPH_MATMUL, 2, (uint32_t[]){x, swap_last(p, y)},
-                     &(struct graph_attributes){.order = {0}});
 }
 
 static void translate_linear(struct program *p)
 {
     const uint32_t x = program_input(p, "x"), weight = program_input(p, "weight");
     const uint32_t bias = program_optional(p, "bias");
-    if (is_constant(p, weight) && !is_constant(p, x) &&
-        (bias == GRAPH_NONE || is_constant(p, bias))) {
-        p->outputs[0] = linear(p, x, weight, bias);
+    if (program_is_constant(p, weight) && !program_is_constant(p, x) &&
+        (bias == GRAPH_NONE || program_is_constant(p, bias))) {
+        p->outputs[0] = program_linear(p, x, weight, bias);
         return;
     }
-    p->outputs[0] = product(p, x, weight);
+    p->outputs[0] = graph_matmul(&p->builder, x, weight, false, true);
     if (bias != GRAPH_NONE)
         p->outputs[0] = program_binary(p, BINARY_ADD, p->outputs[0], bias);
 }
 
-/* A vector as a matrix of one row, or column. */
-static uint32_t as_matrix(struct program *p, uint32_t x, bool row)
-{
-    const struct graph_shape shape = shape_of(p, x);
-    if (shape.rank != 1)
-        return x;
-    return program_reshape(
-        p, x, &(struct graph_shape){2, {row ? 1 : shape.size[0], row ? shape.size[0] : 1}});
-}
-
 static void translate_matmul(struct program *p)
 {
-    const uint32_t first = program_input(p, "x"), second = program_input(p, "y");
-    uint32_t x = as_matrix(p, first, true), y = as_matrix(p, second, false);
+    const uint32_t x = program_input(p, "x"), y = program_input(p, "y");
+    const bool turn_x = program_bool(p, "transpose_x", false);
     const bool turn_y = program_bool(p, "transpose_y", false);
-    if (program_bool(p, "transpose_x", false))
-        x = swap_last(p, x);
     if (p->builder.status != MODEL_OK)
         return;
     /* Packed weights pay where they are read more often than they are packed: not in each turn of a loop. */
-    if (p->depth == 0 && shape_of(p, y).rank == 2 && is_constant(p, y) && !is_constant(p, x))
-        p->outputs[0] = linear(p, x, turn_y ? y : turned_constant(p, y), GRAPH_NONE);
+    if (p->depth == 0 && shape_of(p, y).rank == 2 && shape_of(p, x).rank > 1 &&
+        program_is_constant(p, y) && !program_is_constant(p, x))
+        p->outputs[0] = program_linear(p, turn_x ? graph_swap(&p->builder, x) : x,
+                                       turn_y ? y : program_turned(p, y), GRAPH_NONE);
     else
-        p->outputs[0] =
-            graph_add(&p->builder, GRAPH_MATMUL, 2, (uint32_t[]){x, turn_y ? swap_last(p, y) : y},
-                      &(struct graph_attributes){.order = {0}});
-    const bool vector_x = shape_of(p, first).rank == 1, vector_y = shape_of(p, second).rank == 1;
-    struct graph_shape shape = shape_of(p, p->outputs[0]);
-    if ((!vector_x && !vector_y) || shape.rank < 2)
-        return;
-    if (vector_y)
-        shape.rank--;
-    if (vector_x) {
-        if (!vector_y)
-            shape.size[shape.rank - 2] = shape.size[shape.rank - 1];
-        shape.rank--;
-    }
-    p->outputs[0] = program_reshape(p, p->outputs[0], &shape);
+        p->outputs[0] = graph_matmul(&p->builder, x, y, turn_x, turn_y);
 }
 
-/* Over the last dimensions, which become one. */
-static void translate_layer_norm(struct program *p)
+/* A factor or sum of these dimensions, as it goes with all of them. */
+static uint32_t among(struct program *p, uint32_t value, uint32_t axes, const struct graph_shape *x)
 {
-    const uint32_t x = program_input(p, "x");
+    struct graph_shape to = *x;
+    for (uint32_t i = 0; i < x->rank; i++)
+        to.size[i] = (axes >> i & 1) != 0 ? x->size[i] : 1;
+    return program_reshape(p, value, &to);
+}
+
+static uint32_t norm_anywhere(struct program *p, uint32_t x, uint32_t axes, float eps)
+{
     const struct graph_shape shape = shape_of(p, x);
-    const uint32_t axes = program_axes(p, shape.rank), all = (1u << shape.rank) - 1;
+    uint32_t y = graph_standardize(&p->builder, x, axes, true, eps);
+    if (program_has(p, "gamma"))
+        y = graph_binary(&p->builder, BINARY_MULTIPLY, y,
+                         among(p, program_input(p, "gamma"), axes, &shape));
+    if (program_has(p, "beta"))
+        y = graph_binary(&p->builder, BINARY_ADD, y,
+                         among(p, program_input(p, "beta"), axes, &shape));
+    return y;
+}
+
+/* Over the last dimensions, which become one, by a kernel. */
+static uint32_t norm_last(struct program *p, uint32_t x, uint32_t axes, float eps)
+{
+    const struct graph_shape shape = shape_of(p, x);
     struct graph_shape rows = {2, {1, 1}};
-    uint32_t first = 0;
-    while (first < shape.rank && (axes >> first & 1) == 0)
-        rows.size[0] *= shape.size[first++];
-    if (p->builder.status != MODEL_OK || shape.rank == 0 || axes == 0 ||
-        axes != (all & ~((1u << first) - 1))) {
-        program_fail(p, "along other than the last dimensions");
-        return;
-    }
-    for (uint32_t i = first; i < shape.rank; i++)
-        rows.size[1] *= shape.size[i];
+    for (uint32_t i = 0; i < shape.rank; i++)
+        rows.size[axes >> i & 1] *= shape.size[i];
     const struct graph_shape row = {1, {rows.size[1]}};
     const uint32_t gamma = program_optional(p, "gamma"), beta = program_optional(p, "beta");
     const uint32_t inputs[] = {program_reshape(p, x, &rows),
@@ -138,80 +109,51 @@ static void translate_layer_norm(struct program *p)
                                                    : program_vector(p, (size_t)row.size[0], 1),
                                beta != GRAPH_NONE ? program_reshape(p, beta, &row)
                                                   : program_vector(p, (size_t)row.size[0], 0)};
-    const struct graph_attributes a = {.norm = {.eps = (double)program_float(p, "epsilon", 1e-5f)}};
-    p->outputs[0] =
-        program_reshape(p, graph_add(&p->builder, GRAPH_LAYER_NORM, 3, inputs, &a), &shape);
+    const struct graph_attributes a = {.norm = {.eps = (double)eps}};
+    return program_reshape(p, graph_add(&p->builder, GRAPH_LAYER_NORM, 3, inputs, &a), &shape);
 }
 
-/* ---- lstm */
-
-struct direction {
-    uint32_t y, h, c;
-};
-
-/* The layer in one direction: weights named with `suffix`, the state from `first` of its last dimension on. */
-static struct direction run_direction(struct program *p, const char *suffix, bool reverse,
-                                      int64_t first, int64_t n)
+static void translate_layer_norm(struct program *p)
 {
-    char ih[32] = "weight_ih", hh[32] = "weight_hh", bias[32] = "bias";
-    const size_t length = strlen(suffix) + 1;
-    memcpy(ih + 9, suffix, length);
-    memcpy(hh + 9, suffix, length);
-    memcpy(bias + 4, suffix, length);
-    const uint32_t x = program_input(p, "x"), weight = program_input(p, hh);
-    const uint32_t gates = linear(p, x, program_input(p, ih), program_optional(p, bias));
-    if (p->builder.status != MODEL_OK || shape_of(p, weight).rank != 2 || !is_constant(p, weight)) {
-        program_fail(p, "whose weights are no constant matrix");
-        return (struct direction){GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
-    }
-    const uint32_t inputs[] = {gates,
-                               program_slice(p, program_input(p, "initial_h"), 1, first, first + n),
-                               program_slice(p, program_input(p, "initial_c"), 1, first, first + n),
-                               may_prepare(p, weight) ? turned_constant(p, weight) : GRAPH_NONE};
-    const struct graph_attributes a = {.lstm = {.reverse = reverse}};
-    const uint32_t all = graph_add(&p->builder, GRAPH_LSTM, 4, inputs, &a);
-    const struct graph_shape shape = shape_of(p, all);
-    const int64_t steps = shape.size[0] - 1, last = reverse ? 0 : steps - 1;
-    const struct graph_shape state = {2, {shape.size[1], shape.size[2]}};
-    return (struct direction){
-        program_slice(p, all, 0, 0, steps),
-        program_reshape(p, program_slice(p, all, 0, last, last + 1), &state),
-        program_reshape(p, program_slice(p, all, 0, steps, steps + 1), &state)};
-}
-
-static void translate_lstm(struct program *p)
-{
-    const char *name = program_text(p, "direction", "forward");
-    const bool both = strcmp(name, "bidirectional") == 0, reverse = strcmp(name, "reverse") == 0;
-    const uint32_t h = program_input(p, "initial_h");
-    if (program_has(p, "peephole") || program_has(p, "clip") || shape_of(p, h).rank != 2 ||
-        strcmp(program_text(p, "recurrent_activation", "sigmoid"), "sigmoid") != 0 ||
-        strcmp(program_text(p, "cell_activation", "tanh"), "tanh") != 0 ||
-        strcmp(program_text(p, "activation", "tanh"), "tanh") != 0 || p->operation->n_outputs > 3) {
-        program_fail(p, "with peepholes, a clip or other activations");
+    const uint32_t x = program_input(p, "x"), rank = shape_of(p, x).rank;
+    const uint32_t axes = program_axes(p, rank), others = ((1u << rank) - 1) & ~axes;
+    const float eps = program_float(p, "epsilon", 1e-5f);
+    if (p->builder.status != MODEL_OK || axes == 0) {
+        program_fail(p, "along no dimension");
         return;
     }
-    const int64_t n = shape_of(p, h).size[1] / (both ? 2 : 1);
-    struct direction out = run_direction(p, "", reverse, 0, n);
-    if (both) {
-        const struct direction back = run_direction(p, "_back", true, n, n);
-        out.y = program_concat(p, 2, (uint32_t[]){out.y, back.y}, 2);
-        out.h = program_concat(p, 2, (uint32_t[]){out.h, back.h}, 1);
-        out.c = program_concat(p, 2, (uint32_t[]){out.c, back.c}, 1);
-    }
-    const struct graph_shape last = {3,
-                                     {1, shape_of(p, out.h).size[0], shape_of(p, out.h).size[1]}};
     p->outputs[0] =
-        program_bool(p, "output_sequence", false) ? out.y : program_reshape(p, out.h, &last);
-    p->outputs[1] = out.h;
-    p->outputs[2] = out.c;
+        others < (axes & -axes) ? norm_last(p, x, axes, eps) : norm_anywhere(p, x, axes, eps);
+}
+
+static void translate_einsum(struct program *p)
+{
+    const char *equation = program_text(p, "equation", "");
+    if (program_count(p, "values") != 2) {
+        program_fail(p, "of other than two values");
+        return;
+    }
+    const uint32_t x = program_input_at(p, "values", 0);
+    p->outputs[0] = graph_einsum(&p->builder, equation, x, program_input_at(p, "values", 1));
+}
+
+static void translate_attention(struct program *p)
+{
+    const struct graph_attention attention = {.query = program_input(p, "query"),
+                                              .key = program_input(p, "key"),
+                                              .value = program_input(p, "value"),
+                                              .mask = program_optional(p, "attn_mask"),
+                                              .truths = program_is_truth(p, "attn_mask")};
+    p->outputs[0] = graph_attention(&p->builder, &attention);
 }
 
 bool translate_products(struct program *p)
 {
-    static const struct program_row rows[] = {{"linear", translate_linear},
-                                              {"matmul", translate_matmul},
-                                              {"layer_norm", translate_layer_norm},
-                                              {"lstm", translate_lstm}};
+    static const struct program_row rows[] = {
+        {"linear", translate_linear},
+        {"matmul", translate_matmul},
+        {"layer_norm", translate_layer_norm},
+        {"einsum", translate_einsum},
+        {"scaled_dot_product_attention", translate_attention}};
     return program_find(p, rows, sizeof rows / sizeof *rows);
 }

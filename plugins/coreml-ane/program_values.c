@@ -16,35 +16,40 @@ uint32_t program_vector(struct program *p, size_t n, float number)
 
 uint32_t program_broadcast(struct program *p, uint32_t x, const struct graph_shape *shape)
 {
-    const struct graph_shape have = shape_of(p, x);
-    const struct graph_attributes a = {.reshape = *shape};
-    return graph_shape_equal(&have, shape) ? x : graph_add(&p->builder, GRAPH_BROADCAST, 1, &x, &a);
+    return graph_broadcast(&p->builder, x, shape);
 }
 
 uint32_t program_slice(struct program *p, uint32_t x, uint32_t axis, int64_t begin, int64_t end)
 {
-    const struct graph_shape shape = shape_of(p, x);
-    struct graph_attributes a = {.slice = {.begin = {0}}};
-    for (uint32_t i = 0; i < shape.rank; i++) {
-        a.slice.begin[i] = i == axis ? begin : 0;
-        a.slice.end[i] = i == axis ? end : shape.size[i];
-        a.slice.stride[i] = 1;
-    }
-    return graph_add(&p->builder, GRAPH_SLICE, 1, &x, &a);
+    return graph_slice(&p->builder, x, axis, begin, end);
 }
 
 uint32_t program_concat(struct program *p, uint32_t n, const uint32_t *values, uint32_t axis)
 {
-    const struct graph_attributes a = {.along = {.axis = axis}};
-    return n == 1 ? values[0] : graph_add(&p->builder, GRAPH_CONCAT, n, values, &a);
+    return graph_concat(&p->builder, n, values, axis);
 }
 
 uint32_t program_reshape(struct program *p, uint32_t x, const struct graph_shape *shape)
 {
-    const struct graph_shape have = shape_of(p, x);
-    return graph_shape_equal(&have, shape)
-               ? x
-               : graph_reshape(&p->builder, x, shape->rank, shape->size);
+    return graph_shape_to(&p->builder, x, shape);
+}
+
+uint32_t program_widen(struct program *p, uint32_t x)
+{
+    const struct graph_shape shape = shape_of(p, x);
+    if (shape.rank != 3)
+        return x;
+    return program_reshape(
+        p, x, &(struct graph_shape){4, {shape.size[0], shape.size[1], 1, shape.size[2]}});
+}
+
+uint32_t program_narrow(struct program *p, uint32_t x, uint32_t rank)
+{
+    const struct graph_shape shape = shape_of(p, x);
+    if (rank != 3)
+        return x;
+    return program_reshape(p, x,
+                           &(struct graph_shape){3, {shape.size[0], shape.size[1], shape.size[3]}});
 }
 
 /* ---- maps */
@@ -124,12 +129,5 @@ uint32_t program_binary(struct program *p, enum graph_binary function, uint32_t 
 
 uint32_t program_select(struct program *p, uint32_t condition, uint32_t x, uint32_t y)
 {
-    /* The shape that the three have together is that of their sum. */
-    const uint32_t sum = graph_binary(&p->builder, BINARY_ADD,
-                                      graph_binary(&p->builder, BINARY_ADD, condition, x), y);
-    const struct graph_shape shape = shape_of(p, sum);
-    const uint32_t inputs[] = {program_broadcast(p, condition, &shape),
-                               program_broadcast(p, x, &shape), program_broadcast(p, y, &shape)};
-    return graph_add(&p->builder, GRAPH_SELECT, 3, inputs,
-                     &(struct graph_attributes){.order = {0}});
+    return graph_select(&p->builder, condition, x, y);
 }

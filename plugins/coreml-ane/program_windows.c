@@ -4,25 +4,6 @@
 
 #include <string.h>
 
-/* [n, c, w] as [n, c, 1, w], [n, c, h, w] as it is. */
-static uint32_t widen(struct program *p, uint32_t x)
-{
-    const struct graph_shape shape = shape_of(p, x);
-    if (shape.rank != 3)
-        return x;
-    return program_reshape(
-        p, x, &(struct graph_shape){4, {shape.size[0], shape.size[1], 1, shape.size[2]}});
-}
-
-static uint32_t narrow(struct program *p, uint32_t x, uint32_t rank)
-{
-    const struct graph_shape shape = shape_of(p, x);
-    if (rank != 3)
-        return x;
-    return program_reshape(p, x,
-                           &(struct graph_shape){3, {shape.size[0], shape.size[1], shape.size[3]}});
-}
-
 /* A number for each axis of the map. */
 static void read_axes(struct program *p, const char *name, uint32_t n_axes, int64_t ret[2])
 {
@@ -82,12 +63,12 @@ static uint32_t read_map(struct program *p, uint32_t *ret_axes)
     *ret_axes = rank == 3 ? 1 : 2;
     if (rank != 3 && rank != 4)
         program_fail(p, "of a value of other than three or four dimensions");
-    return p->builder.status == MODEL_OK ? to_map(p, widen(p, x)) : GRAPH_NONE;
+    return p->builder.status == MODEL_OK ? to_map(p, program_widen(p, x)) : GRAPH_NONE;
 }
 
 static uint32_t read_weight(struct program *p, struct graph_window *window)
 {
-    const uint32_t weight = widen(p, program_input(p, "weight"));
+    const uint32_t weight = program_widen(p, program_input(p, "weight"));
     const struct graph_shape shape = shape_of(p, weight);
     if (p->builder.status == MODEL_OK && shape.rank == 4 &&
         p->builder.graph->values[weight].constant != NULL &&
@@ -108,8 +89,8 @@ static void translate_conv(struct program *p)
     const struct graph_shape shape = shape_of(p, map);
     read_window(p, n_axes, &shape, &a.conv.window);
     const uint32_t inputs[] = {map, weight, program_optional(p, "bias")};
-    p->outputs[0] =
-        narrow(p, from_map(p, graph_add(&p->builder, GRAPH_CONV, 3, inputs, &a)), n_axes + 2);
+    p->outputs[0] = program_narrow(
+        p, from_map(p, graph_add(&p->builder, GRAPH_CONV, 3, inputs, &a)), n_axes + 2);
 }
 
 /* Of a transposed one the padding is what is cut off its result. */
@@ -142,8 +123,29 @@ static void translate_conv_transpose(struct program *p)
     if (p->builder.status == MODEL_OK)
         cut_transposed(p, n_axes, &shape, &a.conv.window);
     const uint32_t inputs[] = {map, weight, program_optional(p, "bias")};
-    p->outputs[0] =
-        narrow(p, from_map(p, graph_add(&p->builder, GRAPH_CONV, 3, inputs, &a)), n_axes + 2);
+    p->outputs[0] = program_narrow(
+        p, from_map(p, graph_add(&p->builder, GRAPH_CONV, 3, inputs, &a)), n_axes + 2);
+}
+
+/* ceil_mode: the last window may reach over the padding, which counts to there, if it begins before that. */
+static void hang_over(struct program *p, uint32_t n_axes, const struct graph_shape *map,
+                      struct graph_attributes *a)
+{
+    struct graph_window *w = &a->pool.window;
+    const int64_t limit = MAP_MAX_SIZE;
+    for (uint32_t axis = 2 - n_axes; axis < 2 && p->builder.status == MODEL_OK; axis++) {
+        const int64_t stride = w->stride[axis], kernel = w->kernel[axis], end = w->end[axis];
+        if (stride < 1 || stride > limit || kernel < 1 || kernel > limit || end < 0 ||
+            end > limit || w->begin[axis] < 0 || w->begin[axis] > limit)
+            return; /* refused when it is added */
+        const int64_t reach = map->size[1 + axis] + w->begin[axis];
+        const int64_t rest = reach + end - kernel;
+        const int64_t next = rest < 0 ? 0 : (rest / stride + 1) * stride;
+        if (rest < 0 || rest % stride == 0 || next >= reach)
+            continue;
+        a->pool.beyond[axis] = next + kernel - reach - end;
+        w->end[axis] += a->pool.beyond[axis];
+    }
 }
 
 static void pool(struct program *p, enum graph_pool mode)
@@ -156,19 +158,11 @@ static void pool(struct program *p, enum graph_pool mode)
     read_axes(p, "kernel_sizes", n_axes, w->kernel);
     read_window(p, n_axes, &shape, w);
     if (program_bool(p, "ceil_mode", false))
-        for (uint32_t axis = 2 - n_axes; axis < 2 && p->builder.status == MODEL_OK; axis++) {
-            const int64_t rest =
-                w->stride[axis] < 1 || shape.size[1 + axis] < w->kernel[axis]
-                    ? 0
-                    : (shape.size[1 + axis] + w->begin[axis] + w->end[axis] - w->kernel[axis]) %
-                          w->stride[axis];
-            if (rest != 0)
-                program_fail(p, "in ceil_mode with a window that hangs over");
-        }
+        hang_over(p, n_axes, &shape, &a);
     a.pool.inside_only =
         mode == POOL_AVERAGE && program_bool(p, "exclude_padding_from_average", false);
     p->outputs[0] =
-        narrow(p, from_map(p, graph_add(&p->builder, GRAPH_POOL, 1, &map, &a)), n_axes + 2);
+        program_narrow(p, from_map(p, graph_add(&p->builder, GRAPH_POOL, 1, &map, &a)), n_axes + 2);
 }
 
 static void translate_max_pool(struct program *p)
@@ -203,8 +197,8 @@ static void translate_batch_norm(struct program *p)
     const uint32_t inputs[] = {map, gamma != GRAPH_NONE ? gamma : program_vector(p, n, 1),
                                beta != GRAPH_NONE ? beta : program_vector(p, n, 0),
                                program_input(p, "mean"), program_input(p, "variance")};
-    p->outputs[0] =
-        narrow(p, from_map(p, graph_add(&p->builder, GRAPH_NORM, 5, inputs, &a)), n_axes + 2);
+    p->outputs[0] = program_narrow(
+        p, from_map(p, graph_add(&p->builder, GRAPH_NORM, 5, inputs, &a)), n_axes + 2);
 }
 
 /* ---- pad: of the last dimensions, the first of them first */
@@ -252,10 +246,14 @@ static void translate_pad(struct program *p)
         p->outputs[0] = from_map(p, graph_add(&p->builder, GRAPH_PAD, 1, &map, &a));
         return;
     }
-    if (strcmp(mode, "constant") != 0)
-        program_fail(p, "that reflects or repeats other than maps");
     for (uint32_t i = 0; i < n / 2; i++) {
         const uint32_t axis = rank - (uint32_t)(n / 2) + i;
+        if (strcmp(mode, "constant") != 0) {
+            if (pad[2 * i] != 0 || pad[2 * i + 1] != 0)
+                x = graph_pad_axis(&p->builder, x, axis, pad[2 * i], pad[2 * i + 1],
+                                   strcmp(mode, "reflect") == 0);
+            continue;
+        }
         x = add_edge(p, x, axis, pad[2 * i], value, true);
         x = add_edge(p, x, axis, pad[2 * i + 1], value, false);
     }

@@ -70,7 +70,9 @@ static void translate(struct program *p)
     else if (coreml_is_constexpr(operation) && operation->n_outputs == 1)
         translate_constexpr(p);
     else if (!translate_elements(p) && !translate_program_layout(p) && !translate_products(p) &&
-             !translate_program_windows(p) && !translate_control(p))
+             !translate_program_windows(p) && !translate_program_places(p) &&
+             !translate_program_resize(p) && !translate_program_norms(p) &&
+             !translate_program_recurrent(p) && !translate_control(p))
         program_fail(p, "is not computed");
 }
 
@@ -91,7 +93,7 @@ void program_walk(struct program *p, const struct coreml_block *block)
         p->builder.adds_whole = false;
         for (size_t k = 0; k < operation->n_outputs; k++)
             if (p->outputs[k] != GRAPH_NONE)
-                program_name(p, operation->outputs[k].name, p->outputs[k]);
+                program_name(p, &operation->outputs[k], p->outputs[k]);
     }
 }
 
@@ -154,7 +156,7 @@ static void add_input(struct program *p, struct coreml_ane *ane,
     if (input->dtype == MODEL_I32)
         x = graph_map(&p->builder, x, MAP_FROM_INTEGER, 0, 0);
     p->builder.adds_whole = false;
-    program_name(p, named->name, x);
+    program_name(p, named, x);
 }
 
 static void add_output(struct program *p, struct coreml_ane *ane,
@@ -200,9 +202,10 @@ model_status translate_program(struct coreml_ane *ane, const struct coreml_model
 {
     const struct coreml_function *function = file->program->main;
     struct program p = {.builder = {.graph = ane->graph, .layer = "", .err = err}, .file = file};
-    p.names =
-        blob_names_create(ane->graph->kernels, count_names(&function->block) + function->n_inputs);
-    if (p.names == NULL)
+    const size_t n_names = count_names(&function->block) + function->n_inputs;
+    p.names = blob_names_create(ane->graph->kernels, n_names);
+    p.truths = blob_names_create(ane->graph->kernels, n_names);
+    if (p.names == NULL || p.truths == NULL)
         return kernels_no_memory(err, "the names of a program");
     add_features(&p, ane, function);
     return p.builder.status;

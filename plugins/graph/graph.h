@@ -38,11 +38,16 @@ enum graph_kind {
     GRAPH_SLICE,
     GRAPH_PAD,
     GRAPH_MATMUL,     /* x [..., m, k], y [..., k, n]: broadcast before the last two */
-    GRAPH_GATHER,     /* x, places: along one dimension; negative ones count from its end */
+    GRAPH_GATHER,     /* x, places: what stands there; negative ones count from the end */
+    GRAPH_SCATTER,    /* x, places, y: y into x, or with it, at these places */
     GRAPH_SELECT,     /* where, x, y of one shape: x where it is not 0, else y */
     GRAPH_BROADCAST,  /* x to a shape, as numpy does */
     GRAPH_LAYER_NORM, /* x [..., c], gamma, beta [c] */
+    GRAPH_SORT,       /* x [..., n]: positions of the first k by size; equals in their order */
+    GRAPH_CUMSUM,     /* sums up to each number along one dimension */
+    GRAPH_BAND,       /* x [..., m, n], 0 away from the diagonal */
     GRAPH_LSTM, /* gates [s, b, 4 h], h [b, h], c [b, h], weight [h, 4 h]: h of each step, then c */
+    GRAPH_RECURRENT, /* operator_recurrent.c: gates, h, c, weight, peepholes */
     N_GRAPH_KINDS
 };
 
@@ -80,6 +85,15 @@ enum graph_function {             /* x' = scale x + shift, then */
                       MAP_SIGN,
                       MAP_SIN,
                       MAP_COS,
+                      MAP_TAN,
+                      MAP_ASIN,
+                      MAP_ACOS,
+                      MAP_ATAN,
+                      MAP_SINH,
+                      MAP_COSH,
+                      MAP_ASINH,
+                      MAP_ACOSH,
+                      MAP_ATANH,
                       MAP_IS_ZERO,      /* 1 or 0 */
                       MAP_FROM_INTEGER, /* of the bits of an int32 */
                       N_GRAPH_FUNCTIONS
@@ -120,7 +134,34 @@ enum graph_resize {
     RESIZE_UPSAMPLE,      /* bilinear at i in / out */
     RESIZE_ALIGN_CORNERS, /* bilinear at i (in - 1) / (out - 1) */
     RESIZE_HALF_PIXEL,    /* bilinear at (i + 1/2) in / out - 1/2 */
+    RESIZE_ALIGN_MIDDLE,  /* as aligned corners; a single number is in the middle */
+    RESIZE_OFFSET,        /* bilinear at (i + 1/2) max(1, in - 1) / out */
     N_GRAPH_RESIZES
+};
+
+/* What the places of gather and scatter are. */
+enum graph_places {
+    PLACES_AXIS,  /* indices of one dimension, for all that lies before and behind it */
+    PLACES_ALONG, /* the same, an index for each number */
+    PLACES_POINT, /* [..., k]: indices of k dimensions */
+    N_GRAPH_PLACES
+};
+enum graph_scatter {
+    SCATTER_SET,
+    SCATTER_ADD,
+    SCATTER_SUBTRACT,
+    SCATTER_MULTIPLY,
+    SCATTER_DIVIDE,
+    SCATTER_MAX,
+    SCATTER_MIN,
+    N_GRAPH_SCATTERS
+};
+enum graph_cell { CELL_RNN, CELL_GRU, CELL_LSTM };
+
+/* A function of one number, as a node GRAPH_MAP has it. */
+struct graph_function_of {
+    enum graph_function function;
+    float alpha, beta;
 };
 
 /* What slides over a map: [0] is along the height, [1] along the width. */
@@ -141,7 +182,8 @@ struct graph_attributes {
         struct {
             struct graph_window window;
             enum graph_pool mode;
-            bool inside_only; /* averages leave the padding out */
+            bool inside_only;  /* averages leave the padding out */
+            int64_t beyond[2]; /* of the padding behind: what no average counts */
         } pool;
         struct {
             double eps; /* of both norms */
@@ -157,6 +199,31 @@ struct graph_attributes {
             enum graph_binary function;
         } binary;
         struct {
+            enum graph_places form;
+            uint32_t axis;
+            uint32_t batch; /* leading dimensions that x and places have in common */
+            enum graph_scatter mode;
+        } places;
+        struct {
+            int64_t k;
+            bool ascending;
+        } sort;
+        struct {
+            uint32_t axis;
+            bool exclusive, reverse; /* without the number itself; from the end */
+        } cumsum;
+        struct {
+            int64_t lower, upper; /* diagonals that stay; negative: all */
+        } band;
+        struct {
+            enum graph_cell cell;
+            bool reverse;
+            bool reset_first; /* GRU: the state is reset before its product, not after */
+            bool coupled;     /* LSTM: forgets 1 - i */
+            float clip;       /* LSTM: |c| at most; 0: any */
+            struct graph_function_of gate, cell_gate, output;
+        } recurrent;
+        struct {
             bool reverse; /* from the last step to the first; results stand in the steps' places */
         } lstm;
         struct {
@@ -169,13 +236,13 @@ struct graph_attributes {
             int64_t size[2];
         } resize;
         struct {
-            uint32_t axis; /* of softmax, concat and gather */
+            uint32_t axis; /* of softmax and concat */
         } along;
         struct graph_shape reshape;     /* and broadcast */
         uint32_t order[MODEL_MAX_RANK]; /* transpose: dimension i of the result is order[i] of x */
         struct {
             int64_t begin[MODEL_MAX_RANK], end[MODEL_MAX_RANK], stride[MODEL_MAX_RANK];
-        } slice; /* 0 <= begin < end <= size, stride >= 1 */
+        } slice; /* 0 <= begin < end <= size; of a stride below 0: size > begin > end >= -1 */
         struct {
             int64_t begin[MODEL_MAX_RANK], end[MODEL_MAX_RANK];
             enum graph_pad mode;

@@ -41,7 +41,7 @@ static void gathering_takes_places_along_a_dimension(void **state)
     const float x[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, places[] = {2, 0, -1, 99};
     const double want[] = {4, 5, 0, 1, 4, 5, 4, 5, 10, 11, 6, 7, 10, 11, 10, 11};
     graph_test_finish(test, graph_add(&test->builder, GRAPH_GATHER, 2, inputs,
-                                      &(struct graph_attributes){.along = {.axis = 1}}));
+                                      &(struct graph_attributes){.places = {.axis = 1}}));
     float *found = graph_test_run(test, (const float *const[]){x, places});
     graph_test_close("gathered", found, want, 16);
     free(found);

@@ -1,58 +1,5 @@
-/* operator_choose.c - what takes numbers from places: gather, select, broadcast. */
+/* operator_choose.c - what chooses numbers where they stand: select, the band of a matrix; and broadcast. */
 #include "operators.h"
-
-#include <string.h>
-
-/* ---- gather */
-
-static void infer_gather(struct operator_shapes *shapes)
-{
-    const struct graph_shape *x = input_shape(shapes->graph, shapes->node, 0);
-    const struct graph_shape *places = input_shape(shapes->graph, shapes->node, 1);
-    const uint32_t axis = shapes->node->attributes.along.axis;
-    if (axis >= x->rank || x->rank + places->rank > MODEL_MAX_RANK + 1) {
-        graph_fail(shapes->builder, MODEL_CORRUPT,
-                   "gathers along dimension %u of %u, at places of %u dimensions", axis, x->rank,
-                   places->rank);
-        return;
-    }
-    for (uint32_t i = 0; i < axis; i++)
-        shapes->ret->size[shapes->ret->rank++] = x->size[i];
-    for (uint32_t i = 0; i < places->rank; i++)
-        shapes->ret->size[shapes->ret->rank++] = places->size[i];
-    for (uint32_t i = axis + 1; i < x->rank; i++)
-        shapes->ret->size[shapes->ret->rank++] = x->size[i];
-}
-
-/* Places outside are those at the end that is nearer: a run has no other answer to them. */
-static size_t place_of(float place, int64_t size)
-{
-    const double from_start = (double)place < 0 ? (double)place + (double)size : (double)place;
-    return from_start >= (double)size ? (size_t)size - 1 : from_start >= 0 ? (size_t)from_start : 0;
-}
-
-static void run_gather(const struct operator_call *call)
-{
-    const struct graph_shape *x = input_shape(call->graph, call->node, 0);
-    const uint32_t axis = call->node->attributes.along.axis;
-    const size_t n_places = graph_shape_size(input_shape(call->graph, call->node, 1));
-    const float *data = input_data(call, 0), *places = input_data(call, 1);
-    float *y = call->y;
-    size_t outer = 1, inner = 1;
-    for (uint32_t i = 0; i < x->rank; i++) {
-        outer *= i < axis ? (size_t)x->size[i] : 1;
-        inner *= i > axis ? (size_t)x->size[i] : 1;
-    }
-    for (size_t o = 0; o < outer; o++, data += (size_t)x->size[axis] * inner)
-        for (size_t i = 0; i < n_places; i++, y += inner)
-            memcpy(y, data + place_of(places[i], x->size[axis]) * inner, inner * sizeof *y);
-}
-
-const struct operator_type operator_gather = {.name = "gathering",
-                                              .min_inputs = 2,
-                                              .max_inputs = 2,
-                                              .infer = infer_gather,
-                                              .run = run_gather};
 
 /* ---- select */
 
@@ -115,3 +62,44 @@ const struct operator_type operator_broadcast = {.name = "broadcasting",
                                                  .max_inputs = 1,
                                                  .infer = infer_broadcast,
                                                  .run = run_broadcast};
+
+/* ---- band */
+
+static void infer_band(struct operator_shapes *shapes)
+{
+    char text[GRAPH_SHAPE_BYTES];
+    *shapes->ret = *input_shape(shapes->graph, shapes->node, 0);
+    if (shapes->ret->rank < 2)
+        graph_fail(shapes->builder, MODEL_CORRUPT, "a band of %s, want a matrix",
+                   graph_shape_text(shapes->ret, text));
+}
+
+/* One row of a matrix. */
+static void band_row(void *argument, size_t index)
+{
+    const struct operator_call *call = argument;
+    const struct graph_shape *shape = input_shape(call->graph, call->node, 0);
+    const int64_t lower = call->node->attributes.band.lower;
+    const int64_t upper = call->node->attributes.band.upper;
+    const int64_t n = shape->size[shape->rank - 1];
+    const int64_t row = (int64_t)index % shape->size[shape->rank - 2];
+    const float *x = input_data(call, 0) + index * (size_t)n;
+    float *y = call->y + index * (size_t)n;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (lower < 0 || row - i <= lower) && (upper < 0 || i - row <= upper) ? x[i] : 0;
+}
+
+static void run_band(const struct operator_call *call)
+{
+    const struct graph_shape *shape = input_shape(call->graph, call->node, 0);
+    const size_t size = graph_shape_size(shape);
+    struct operator_call copy = *call;
+    operator_parallel(call, size / (size_t)shape->size[shape->rank - 1], size, band_row, &copy);
+}
+
+const struct operator_type operator_band = {.name = "a band",
+                                            .min_inputs = 1,
+                                            .max_inputs = 1,
+                                            .in_place = true,
+                                            .infer = infer_band,
+                                            .run = run_band};

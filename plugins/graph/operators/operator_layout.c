@@ -142,13 +142,17 @@ static void infer_slice(struct operator_shapes *shapes)
     const struct graph_attributes *a = &shapes->node->attributes;
     *shapes->ret = *input_shape(shapes->graph, shapes->node, 0);
     for (uint32_t i = 0; i < shapes->ret->rank; i++) {
-        int64_t *size = &shapes->ret->size[i];
-        if (a->slice.begin[i] < 0 || a->slice.begin[i] >= a->slice.end[i] ||
-            a->slice.end[i] > *size || a->slice.stride[i] < 1) {
+        const bool back = a->slice.stride[i] < 0;
+        const int64_t size = shapes->ret->size[i], stride = a->slice.stride[i];
+        const int64_t begin = a->slice.begin[i], end = a->slice.end[i];
+        const bool inside = back ? end >= -1 && end < begin && begin < size
+                                 : begin >= 0 && begin < end && end <= size;
+        if (!inside || stride == 0) {
             fail_shape(shapes, "a slice outside it, or empty");
             return;
         }
-        *size = (a->slice.end[i] - a->slice.begin[i] - 1) / a->slice.stride[i] + 1;
+        /* Divided before it is turned: the smallest stride has no positive twin. */
+        shapes->ret->size[i] = (back ? (end - begin + 1) / stride : (end - begin - 1) / stride) + 1;
     }
 }
 

@@ -68,6 +68,32 @@ static float round_or_tell(enum graph_function function, float x)
     }
 }
 
+static float trigonometry(enum graph_function function, float x)
+{
+    switch (function) {
+    case MAP_TAN:
+        return tanf(x);
+    case MAP_ASIN:
+        return asinf(x);
+    case MAP_ACOS:
+        return acosf(x);
+    case MAP_ATAN:
+        return atanf(x);
+    case MAP_SINH:
+        return sinhf(x);
+    case MAP_COSH:
+        return coshf(x);
+    case MAP_ASINH:
+        return asinhf(x);
+    case MAP_ACOSH:
+        return acoshf(x);
+    case MAP_ATANH:
+        return atanhf(x);
+    default:
+        return round_or_tell(function, x);
+    }
+}
+
 /* Those that are not a loop of their own below. */
 static float apply(enum graph_function function, float x, float alpha, float beta, float epsilon)
 {
@@ -111,7 +137,23 @@ static float apply(enum graph_function function, float x, float alpha, float bet
     case MAP_SILU:
         return x / (1 + expf(-x));
     default:
-        return round_or_tell(function, x);
+        return trigonometry(function, x);
+    }
+}
+
+float function_value(const struct graph_function_of *function, float x)
+{
+    switch (function->function) {
+    case MAP_LINEAR:
+        return function->alpha * x + function->beta;
+    case MAP_RELU:
+        return x > 0 ? x : 0;
+    case MAP_LEAKY_RELU:
+        return x > 0 ? x : function->alpha * x;
+    case MAP_CLIP:
+        return clip(x, function->alpha, function->beta);
+    default:
+        return apply(function->function, x, function->alpha, function->beta, 0);
     }
 }
 

@@ -82,11 +82,13 @@ static void pool_row(void *argument, size_t index)
     int64_t begin[2], end[2];
     begin[0] = row * w->stride[0] - w->begin[0];
     end[0] = at_most(begin[0] + w->kernel[0], p->from.height);
-    const int64_t rows = at_most(begin[0] + w->kernel[0], p->from.height + w->end[0]) - begin[0];
+    const int64_t *beyond = p->call->node->attributes.pool.beyond;
+    const int64_t bottom = p->from.height + w->end[0] - beyond[0];
+    const int64_t rows = at_most(begin[0] + w->kernel[0], bottom) - begin[0];
     begin[0] = at_least(begin[0], 0);
     for (int64_t q = 0; q < p->to.width; q++, y += p->to.channels) {
         const int64_t left = q * w->stride[1] - w->begin[1], right = left + w->kernel[1];
-        const int64_t columns = at_most(right, p->from.width + w->end[1]) - left;
+        const int64_t columns = at_most(right, p->from.width + w->end[1] - beyond[1]) - left;
         begin[1] = at_least(left, 0);
         end[1] = at_most(right, p->from.width);
         pool_place(p, batch, begin, end, (size_t)(rows * columns), y);

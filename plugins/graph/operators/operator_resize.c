@@ -25,8 +25,12 @@ static struct sample find_sample(enum graph_resize mode, int64_t i, int64_t from
     struct sample sample = {0};
     if (mode == RESIZE_ALIGN_CORNERS)
         at = to > 1 ? (double)i * (double)(from - 1) / (double)(to - 1) : 0;
+    else if (mode == RESIZE_ALIGN_MIDDLE)
+        at = (double)(from - 1) * (to > 1 ? (double)i / (double)(to - 1) : 0.5);
     else if (mode == RESIZE_HALF_PIXEL)
         at = ((double)i + 0.5) * (double)from / (double)to - 0.5;
+    else if (mode == RESIZE_OFFSET)
+        at = ((double)i + 0.5) * (from > 1 ? (double)(from - 1) : 1) / (double)to;
     at = fmin(fmax(at, 0), (double)(from - 1));
     /* Exact where it should be a whole number: i from / to rounds to itself. */
     sample.first = mode == RESIZE_NEAREST || mode == RESIZE_UPSAMPLE ? i * from / to : (int64_t)at;

@@ -25,7 +25,12 @@ static const struct operator_type *const types[N_GRAPH_KINDS] = {
     [GRAPH_SELECT] = &operator_select,
     [GRAPH_BROADCAST] = &operator_broadcast,
     [GRAPH_LAYER_NORM] = &operator_layer_norm,
-    [GRAPH_LSTM] = &operator_lstm};
+    [GRAPH_LSTM] = &operator_lstm,
+    [GRAPH_SCATTER] = &operator_scatter,
+    [GRAPH_SORT] = &operator_sort,
+    [GRAPH_CUMSUM] = &operator_cumsum,
+    [GRAPH_BAND] = &operator_band,
+    [GRAPH_RECURRENT] = &operator_recurrent};
 
 const struct operator_type *operator_of(enum graph_kind kind)
 {

@@ -50,7 +50,8 @@ extern const struct operator_type operator_conv, operator_pool, operator_norm, o
     operator_map, operator_binary, operator_softmax, operator_reduce, operator_resize,
     operator_concat, operator_reshape, operator_transpose, operator_slice, operator_pad,
     operator_matmul, operator_gather, operator_select, operator_broadcast, operator_layer_norm,
-    operator_lstm;
+    operator_lstm, operator_scatter, operator_sort, operator_cumsum, operator_band,
+    operator_recurrent;
 
 /* ---- what operators share */
 
@@ -83,6 +84,9 @@ void strided_copy(const struct operator_call *call, const struct graph_shape *sh
 /* x into the middle of a larger y whose other places are `value`; both maps. */
 void pad_map(const float *x, struct map_shape from, int64_t top, int64_t left, struct map_shape to,
              float value, float *y);
+
+/* One number, by any function without parameters of its own for each channel. */
+float function_value(const struct graph_function_of *function, float x);
 
 /* body(argument, i) for i in [0, n): on the host's threads when `numbers` of work are worth it. */
 void operator_parallel(const struct operator_call *call, size_t n, size_t numbers,

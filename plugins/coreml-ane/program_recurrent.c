@@ -1,0 +1,175 @@
+/* program_recurrent.c - lstm, gru and rnn: the products with what a step reads at once, for all steps, and what goes
+ * step by step behind them; see program.h. */
+#include "program.h"
+
+#include <string.h>
+
+/* Results of a layer in one direction; c of an LSTM only. */
+struct direction {
+    uint32_t y, h, c;
+};
+
+/* "sigmoid" and so on as a function of one number. */
+static struct graph_function_of read_activation(struct program *p, const char *name,
+                                                const char *fallback)
+{
+    static const struct {
+        const char *name;
+        enum graph_function function;
+    } functions[] = {{"sigmoid", MAP_SIGMOID}, {"tanh", MAP_TANH}, {"relu", MAP_RELU}};
+    const char *text = program_text(p, name, fallback);
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        if (strcmp(text, functions[i].name) == 0)
+            return (struct graph_function_of){.function = functions[i].function};
+    program_fail(p, "with another activation than sigmoid, tanh and relu");
+    return (struct graph_function_of){.function = MAP_SIGMOID};
+}
+
+/* "weight_ih" and "_back". */
+static const char *join_name(char name[32], const char *first, const char *second)
+{
+    const size_t length = strlen(first);
+    memcpy(name, first, length);
+    memcpy(name + length, second, strlen(second) + 1);
+    return name;
+}
+
+/* h, behind it in its order of rows: the state of these items, columns [first, first + n). */
+static uint32_t state_of(struct program *p, const char *name, int64_t first, int64_t n)
+{
+    return program_slice(p, program_input(p, name), 1, first, first + n);
+}
+
+/* An LSTM that the faster operator computes. */
+static bool is_plain(const struct program *p, const struct graph_attributes *a,
+                     const char *peephole)
+{
+    return a->recurrent.cell == CELL_LSTM && !program_has(p, peephole) && a->recurrent.clip == 0 &&
+           a->recurrent.gate.function == MAP_SIGMOID &&
+           a->recurrent.cell_gate.function == MAP_TANH && a->recurrent.output.function == MAP_TANH;
+}
+
+/* The layer in one direction: weights named with `suffix`, states from column `first` on. */
+static struct direction run_direction(struct program *p, const struct graph_attributes *a,
+                                      const char *suffix, int64_t first, int64_t n)
+{
+    const struct direction none = {GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
+    char ih[32], hh[32], bias[32], peephole[32];
+    const bool lstm = a->recurrent.cell == CELL_LSTM;
+    const uint32_t x = program_input(p, "x");
+    const uint32_t weight = program_input(p, join_name(hh, "weight_hh", suffix));
+    const uint32_t gates =
+        program_linear(p, x, program_input(p, join_name(ih, "weight_ih", suffix)),
+                       program_optional(p, join_name(bias, "bias", suffix)));
+    join_name(peephole, "peephole", suffix);
+    if (p->builder.status != MODEL_OK || shape_of(p, weight).rank != 2 ||
+        shape_of(p, x).rank != 3 || !program_is_constant(p, weight)) {
+        program_fail(p, "whose weights are no constant matrix, or that reads no [s, b, i]");
+        return none;
+    }
+    const uint32_t h = state_of(p, "initial_h", first, n);
+    const uint32_t inputs[] = {gates, h, lstm ? state_of(p, "initial_c", first, n) : h,
+                               program_may_prepare(p, weight) ? program_turned(p, weight)
+                                                              : GRAPH_NONE,
+                               lstm ? program_optional(p, peephole) : GRAPH_NONE};
+    const uint32_t all =
+        is_plain(p, a, peephole)
+            ? graph_add(&p->builder, GRAPH_LSTM, 4, inputs,
+                        &(struct graph_attributes){.lstm = {.reverse = a->recurrent.reverse}})
+            : graph_add(&p->builder, GRAPH_RECURRENT, 5, inputs, a);
+    const struct graph_shape shape = shape_of(p, all);
+    if (p->builder.status != MODEL_OK)
+        return none;
+    const int64_t steps = shape.size[0] - lstm, last = a->recurrent.reverse ? 0 : steps - 1;
+    const struct graph_shape state = {2, {shape.size[1], shape.size[2]}};
+    return (struct direction){
+        lstm ? program_slice(p, all, 0, 0, steps) : all,
+        program_reshape(p, program_slice(p, all, 0, last, last + 1), &state),
+        lstm ? program_reshape(p, program_slice(p, all, 0, steps, steps + 1), &state) : GRAPH_NONE};
+}
+
+/* y, or its last step as a sequence of one; h; c. */
+static void set_outputs(struct program *p, const struct direction *out)
+{
+    struct graph_shape last = shape_of(p, out->h);
+    memmove(last.size + 1, last.size, last.rank * sizeof last.size[0]);
+    last.rank++;
+    last.size[0] = 1;
+    p->outputs[0] =
+        program_bool(p, "output_sequence", false) ? out->y : program_reshape(p, out->h, &last);
+    p->outputs[1] = out->h;
+    p->outputs[2] = out->c;
+}
+
+static bool read_direction(struct program *p, bool *ret_both, bool *ret_reverse)
+{
+    const char *name = program_text(p, "direction", "forward");
+    *ret_both = strcmp(name, "bidirectional") == 0;
+    *ret_reverse = strcmp(name, "reverse") == 0;
+    if (!*ret_both && !*ret_reverse && strcmp(name, "forward") != 0)
+        program_fail(p, "in a direction other than forward, reverse and bidirectional");
+    if (shape_of(p, program_input(p, "initial_h")).rank != 2)
+        program_fail(p, "with a state that is no [b, h]");
+    return p->builder.status == MODEL_OK;
+}
+
+static void translate_lstm(struct program *p)
+{
+    bool both, reverse;
+    struct graph_attributes a = {
+        .recurrent = {.cell = CELL_LSTM,
+                      .gate = read_activation(p, "recurrent_activation", "sigmoid"),
+                      .cell_gate = read_activation(p, "cell_activation", "tanh"),
+                      .output = read_activation(p, "activation", "tanh"),
+                      .clip = program_float(p, "clip", 0)}};
+    if (!read_direction(p, &both, &reverse))
+        return;
+    a.recurrent.reverse = reverse;
+    const int64_t n = shape_of(p, program_input(p, "initial_h")).size[1] / (both ? 2 : 1);
+    struct direction out = run_direction(p, &a, "", 0, n);
+    if (both) {
+        a.recurrent.reverse = true;
+        const struct direction back = run_direction(p, &a, "_back", n, n);
+        out.y = program_concat(p, 2, (uint32_t[]){out.y, back.y}, 2);
+        out.h = program_concat(p, 2, (uint32_t[]){out.h, back.h}, 1);
+        out.c = program_concat(p, 2, (uint32_t[]){out.c, back.c}, 1);
+    }
+    set_outputs(p, &out);
+}
+
+static void one_direction(struct program *p, struct graph_attributes *a)
+{
+    bool both;
+    if (!read_direction(p, &both, &a->recurrent.reverse))
+        return;
+    if (both) {
+        program_fail(p, "in both directions");
+        return;
+    }
+    const struct direction out =
+        run_direction(p, a, "", 0, shape_of(p, program_input(p, "initial_h")).size[1]);
+    set_outputs(p, &out);
+}
+
+static void translate_gru(struct program *p)
+{
+    struct graph_attributes a = {
+        .recurrent = {.cell = CELL_GRU,
+                      .gate = read_activation(p, "recurrent_activation", "sigmoid"),
+                      .cell_gate = read_activation(p, "activation", "tanh")}};
+    one_direction(p, &a);
+}
+
+static void translate_rnn(struct program *p)
+{
+    struct graph_attributes a = {
+        .recurrent = {.cell = CELL_RNN, .cell_gate = read_activation(p, "activation", "tanh")}};
+    one_direction(p, &a);
+}
+
+bool translate_program_recurrent(struct program *p)
+{
+    static const struct program_row rows[] = {
+        {"lstm", translate_lstm}, {"gru", translate_gru}, {"rnn", translate_rnn}};
+    return program_find(p, rows, sizeof rows / sizeof *rows);
+}

@@ -1,0 +1,131 @@
+/* graph_compose.c - single nodes and changes of dimensions; see graph_compose.h. */
+#include "graph_compose.h"
+
+#include <string.h>
+
+uint32_t graph_slice(struct graph_builder *b, uint32_t x, uint32_t axis, int64_t begin, int64_t end)
+{
+    const struct graph_shape shape = graph_shape_of(b, x);
+    struct graph_attributes a = {.slice = {.begin = {0}}};
+    for (uint32_t i = 0; i < shape.rank; i++) {
+        a.slice.begin[i] = i == axis ? begin : 0;
+        a.slice.end[i] = i == axis ? end : shape.size[i];
+        a.slice.stride[i] = 1;
+    }
+    return graph_add(b, GRAPH_SLICE, 1, &x, &a);
+}
+
+uint32_t graph_concat(struct graph_builder *b, uint32_t n, const uint32_t *values, uint32_t axis)
+{
+    const struct graph_attributes a = {.along = {.axis = axis}};
+    return n == 1 ? values[0] : graph_add(b, GRAPH_CONCAT, n, values, &a);
+}
+
+uint32_t graph_broadcast(struct graph_builder *b, uint32_t x, const struct graph_shape *shape)
+{
+    const struct graph_shape have = graph_shape_of(b, x);
+    const struct graph_attributes a = {.reshape = *shape};
+    return graph_shape_equal(&have, shape) ? x : graph_add(b, GRAPH_BROADCAST, 1, &x, &a);
+}
+
+uint32_t graph_shape_to(struct graph_builder *b, uint32_t x, const struct graph_shape *shape)
+{
+    const struct graph_shape have = graph_shape_of(b, x);
+    return graph_shape_equal(&have, shape) ? x : graph_reshape(b, x, shape->rank, shape->size);
+}
+
+uint32_t graph_reduce(struct graph_builder *b, uint32_t x, enum graph_reduce mode, uint32_t axes)
+{
+    const struct graph_attributes a = {.reduce = {.mode = mode, .axes = axes}};
+    return graph_add(b, GRAPH_REDUCE, 1, &x, &a);
+}
+
+uint32_t graph_softmax(struct graph_builder *b, uint32_t x, uint32_t axis)
+{
+    return graph_add(b, GRAPH_SOFTMAX, 1, &x, &(struct graph_attributes){.along = {axis}});
+}
+
+uint32_t graph_gather(struct graph_builder *b, uint32_t x, uint32_t places, enum graph_places form,
+                      uint32_t axis, uint32_t batch)
+{
+    const struct graph_attributes a = {.places = {.form = form, .axis = axis, .batch = batch}};
+    return graph_add(b, GRAPH_GATHER, 2, (uint32_t[]){x, places}, &a);
+}
+
+uint32_t graph_cumsum(struct graph_builder *b, uint32_t x, uint32_t axis, bool exclusive,
+                      bool reverse)
+{
+    const struct graph_attributes a = {.cumsum = {axis, exclusive, reverse}};
+    return graph_add(b, GRAPH_CUMSUM, 1, &x, &a);
+}
+
+uint32_t graph_band(struct graph_builder *b, uint32_t x, int64_t lower, int64_t upper)
+{
+    return graph_add(b, GRAPH_BAND, 1, &x, &(struct graph_attributes){.band = {lower, upper}});
+}
+
+uint32_t graph_scaled(struct graph_builder *b, uint32_t x, float factor, float shift)
+{
+    return factor == 1 && shift == 0 ? x : graph_map(b, x, MAP_LINEAR, factor, shift);
+}
+
+/* ---- dimensions */
+
+uint32_t graph_drop(struct graph_builder *b, uint32_t x, uint32_t axes)
+{
+    const struct graph_shape shape = graph_shape_of(b, x);
+    struct graph_shape rest = {.rank = 0};
+    for (uint32_t i = 0; i < shape.rank; i++)
+        if ((axes >> i & 1) == 0)
+            rest.size[rest.rank++] = shape.size[i];
+    return graph_shape_to(b, x, &rest);
+}
+
+uint32_t graph_expand(struct graph_builder *b, uint32_t x, uint32_t axes)
+{
+    const struct graph_shape from = graph_shape_of(b, x);
+    struct graph_shape to = {.rank = 0};
+    uint32_t k = 0;
+    for (uint32_t i = 0; to.rank < MODEL_MAX_RANK && (k < from.rank || axes >> i != 0); i++)
+        to.size[to.rank++] = (axes >> i & 1) != 0 || k >= from.rank ? 1 : from.size[k++];
+    if (k < from.rank || axes >> to.rank != 0)
+        graph_fail(b, MODEL_UNSUPPORTED, "more than %d dimensions", MODEL_MAX_RANK);
+    return graph_shape_to(b, x, &to);
+}
+
+uint32_t graph_move(struct graph_builder *b, uint32_t x, uint32_t from, uint32_t to)
+{
+    const uint32_t rank = graph_shape_of(b, x).rank;
+    uint32_t order[MODEL_MAX_RANK] = {0};
+    for (uint32_t i = 0, k = 0; i < rank; i++) {
+        k += k == from;
+        order[i] = i == to ? from : k++;
+    }
+    return from == to ? x : graph_transpose(b, x, order);
+}
+
+uint32_t graph_swap(struct graph_builder *b, uint32_t x)
+{
+    const uint32_t rank = graph_shape_of(b, x).rank;
+    return rank < 2 ? x : graph_move(b, x, rank - 1, rank - 2);
+}
+
+uint32_t graph_select(struct graph_builder *b, uint32_t condition, uint32_t x, uint32_t y)
+{
+    /* The shape that the three have together is that of their sum. */
+    const uint32_t sum = graph_binary(b, BINARY_ADD, graph_binary(b, BINARY_ADD, condition, x), y);
+    const struct graph_shape shape = graph_shape_of(b, sum);
+    const uint32_t inputs[] = {graph_broadcast(b, condition, &shape), graph_broadcast(b, x, &shape),
+                               graph_broadcast(b, y, &shape)};
+    return graph_add(b, GRAPH_SELECT, 3, inputs, &(struct graph_attributes){.order = {0}});
+}
+
+uint32_t graph_range(struct graph_builder *b, int64_t n)
+{
+    if (n < 1 || n > (int64_t)1 << 24) {
+        graph_fail(b, MODEL_UNSUPPORTED, "counts to %lld, want 1 to 2^24", (long long)n);
+        return GRAPH_NONE;
+    }
+    const uint32_t ones = graph_broadcast(b, graph_add_scalar(b, 1), &(struct graph_shape){1, {n}});
+    return graph_cumsum(b, ones, 0, true, false);
+}

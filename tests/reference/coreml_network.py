@@ -2,84 +2,21 @@
 """coreml_network.py - what a Core ML NeuralNetwork must answer, in double precision.
 
     coreml_network.py MODEL.mlmodel inputs.safetensors want.safetensors
-    coreml_network.py --compare FOUND.safetensors want.safetensors TOLERANCE
-    coreml_network.py --as U8|I32 inputs.safetensors SAME.safetensors
 
-The first reads the file's protocol buffers by itself, makes inputs from a fixed sequence, and computes layer
+Reads the file's protocol buffers by itself, makes inputs from a fixed sequence, and computes layer
 after layer with torch, on planes [N, C, H, W] as the format describes them: no code, schema or layout is
 shared with the plugin. Only what the models of the tests need is there; another layer stops it.
-The second fails unless each output differs by at most TOLERANCE of its largest number; of whole numbers
-(classes of pixels) 1 in 10,000 may differ, where two classes are as good. The third writes inputs in another dtype.
+What differs from the result is told by coreml_files.py --compare.
 """
-import json
-import struct
+import os
 import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-
-# ---- protocol buffers: {field: [values]}
-
-def varint(data, i):
-    value = shift = 0
-    while True:
-        byte = data[i]
-        i += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, i
-
-
-def fields(data):
-    found, i = {}, 0
-    while i < len(data):
-        tag, i = varint(data, i)
-        kind = tag & 7
-        if kind == 0:
-            value, i = varint(data, i)
-        elif kind == 2:
-            n, i = varint(data, i)
-            value, i = data[i:i + n], i + n
-        else:
-            n = 8 if kind == 1 else 4
-            value, i = struct.unpack("<d" if kind == 1 else "<f", data[i:i + n])[0], i + n
-        found.setdefault(tag >> 3, []).append(value)
-    return found
-
-
-def message(parent, field):
-    return fields(parent[field][0]) if field in parent else {}
-
-
-def text(parent, field):
-    return parent[field][0].decode() if field in parent else ""
-
-
-def number(parent, field, fallback=0):
-    return parent[field][0] if field in parent else fallback
-
-
-def integers(parent, field, fallback=()):
-    found = []
-    for value in parent.get(field, []):
-        if isinstance(value, int):
-            found.append(value)
-            continue
-        i = 0
-        while i < len(value):
-            one, i = varint(value, i)
-            found.append(one)
-    return found or list(fallback)
-
-
-def floats(parent, field):
-    found = [np.frombuffer(v, "<f4") if isinstance(v, bytes) else np.array([v], "<f4")
-             for v in parent.get(field, [])]
-    return np.concatenate(found) if found else np.zeros(0, "<f4")
-
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from coreml_files import fields, floats, integers, message, number, random_numbers, save, text  # noqa: E402
 
 def weights(parent, field, shape):
     w = message(parent, field)
@@ -313,10 +250,6 @@ def evaluate(network, blobs):
         blobs[text(layer, 3)] = LAYERS[kind](fields(layer[kind][0]), x)
 
 
-def random_numbers(shape, low, high):
-    return np.random.RandomState(7).uniform(low, high, shape).astype(np.float32)
-
-
 def make_input(feature, network):
     """The tensor that callers pass, and the blob that it becomes."""
     kind = message(feature, 3)
@@ -335,32 +268,6 @@ def make_input(feature, network):
         bias = torch.tensor([float(number(scaler, f)) for f in order], dtype=torch.float64)
         planes = planes * (number(scaler, 10) or 1) + bias[None, :, None, None]
     return tensor, planes
-
-
-def save(path, tensors):
-    header, data = {}, b""
-    for name, array in tensors.items():
-        raw = np.ascontiguousarray(array).tobytes()
-        dtype = {"f": "F32", "i": "I32", "u": "U8"}[array.dtype.kind]
-        header[name] = {"dtype": dtype, "shape": list(array.shape),
-                        "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    head = json.dumps(header).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(head)) + head + data)
-
-
-def load(path):
-    data = open(path, "rb").read()
-    n, = struct.unpack("<Q", data[:8])
-    found = {}
-    for name, entry in json.loads(data[8:8 + n]).items():
-        if name == "__metadata__":
-            continue
-        first, end = entry["data_offsets"]
-        dtype = {"F32": "<f4", "I32": "<i4"}[entry["dtype"]]
-        found[name] = np.frombuffer(data[8 + n + first:8 + n + end], dtype).reshape(entry["shape"])
-    return found
 
 
 def run(model_path, inputs_path, want_path):
@@ -387,34 +294,5 @@ def run(model_path, inputs_path, want_path):
     save(want_path, want)
 
 
-def compare(found_path, want_path, tolerance):
-    found, want = load(found_path), load(want_path)
-    bad = sorted(found) != sorted(want)
-    for name, y in want.items():
-        x = found.get(name)
-        if x is None or x.shape != y.shape or x.dtype != y.dtype:
-            print(f"{name}: {None if x is None else (x.shape, x.dtype)}, want {y.shape, y.dtype}")
-            bad = True
-        elif y.dtype.kind == "i":
-            share = np.mean(x != y)
-            print(f"{name}: {share:.2e} of {y.size} whole numbers differ")
-            bad = bad or not share <= 1e-4
-        else:
-            error = np.max(np.abs(x.astype(float) - y)) / np.max(np.abs(y))
-            print(f"{name}: {error:.2e} of the largest of {y.size} numbers")
-            bad = bad or not error <= tolerance
-    return 1 if bad else 0
-
-
-def convert(dtype, inputs_path, path):
-    save(path, {name: array.astype({"U8": np.uint8, "I32": np.int32}[dtype])
-                for name, array in load(inputs_path).items()})
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "--as":
-        convert(*sys.argv[2:5])
-        sys.exit()
-    if sys.argv[1] == "--compare":
-        sys.exit(compare(sys.argv[2], sys.argv[3], float(sys.argv[4])))
     run(*sys.argv[1:4])

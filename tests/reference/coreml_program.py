@@ -6,7 +6,7 @@
 Reads the file's protocol buffers and weight.bin by itself, makes inputs from a fixed sequence, and computes
 operation after operation with numpy, loops as loops and lists as lists: no code, schema or layout is shared with
 the plugin. Only what the models of the tests need is there; another operation stops it. What differs from the
-result is told by coreml_network.py --compare. With --half what operations read and make is rounded to float16, but for
+result is told by coreml_files.py --compare. With --half what operations read and make is rounded to float16, but for
 an epsilon.
 """
 import json
@@ -18,7 +18,9 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from coreml_network import fields, floats, integers, message, number, random_numbers, save, text  # noqa: E402
+from coreml_files import fields, floats, integers, message, number, random_numbers, save, text  # noqa: E402
+from coreml_program_numbers import NUMBERS  # noqa: E402
+from coreml_program_places import PLACES  # noqa: E402
 
 DTYPES = {1: "?", 10: "<f2", 11: "<f4", 12: "<f8", 21: "<i1", 22: "<i2", 23: "<i4", 24: "<i8", 31: "<u1",
           32: "<u2", 33: "<u4", 34: "<u8"}
@@ -44,6 +46,9 @@ def rounded(x):
         return x
     with np.errstate(over="ignore"):
         return x.astype(np.float16).astype(np.float64)
+
+
+LISTS = ("values", "elem_shape", "ref_tensors", "begins", "ends", "end_masks")
 
 
 class Evaluation:
@@ -84,7 +89,7 @@ class Evaluation:
             else:
                 array = np.array(signed(integers(message(immediate, 2 if 2 in immediate else 3), 1)), "<i8")
         kind = array.dtype.kind
-        return array.astype(np.float64 if kind == "f" else np.int64).reshape(dims)
+        return array.astype(np.float64 if kind == "f" else bool if dtype == 1 else np.int64).reshape(dims)
 
     def argument(self, argument):
         found = []
@@ -103,7 +108,7 @@ class Evaluation:
             elif kind == "while_loop":
                 results = self.loop(inputs["loop_vars"], *map(fields, operation[4]))
             else:
-                one = {k: v[0] if k not in ("values", "elem_shape") else v for k, v in inputs.items()}
+                one = {k: v[0] if k not in LISTS else v for k, v in inputs.items()}
                 if self.half:
                     one = {k: v if k == "epsilon" else rounded(v) for k, v in one.items()}
                 results = OPERATIONS[kind](one, len(names))
@@ -129,14 +134,14 @@ def axes_of(i, x):
 
 def slice_by_index(i, _):
     x, index = i["x"], []
-    for axis, size in enumerate(x.shape):
+    for axis in range(x.ndim):
         def at(name, default):
             return int(i[name][axis]) if name in i else default
         if at("squeeze_mask", 0):
             index.append(at("begin", 0))
         else:
             index.append(slice(None if at("begin_mask", 0) else at("begin", 0),
-                               None if at("end_mask", 0) else at("end", size), at("stride", 1)))
+                               None if at("end_mask", 0) else at("end", 0), at("stride", 1)))
     return x[tuple(index)]
 
 
@@ -170,12 +175,6 @@ def scattered(i, _):
         made += [None] * (int(index) + 1 - len(made))
         made[int(index)] = value
     return [made]
-
-
-def layer_norm(i, _):
-    x, axes = i["x"], axes_of(i, i["x"])
-    y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + i.get("epsilon", 1e-5))
-    return y * i.get("gamma", 1) + i.get("beta", 0)
 
 
 def softmax(i, _):
@@ -219,23 +218,20 @@ OPERATIONS = {
                           if i["dtype"] == "bool" else i["x"].astype(np.float64)),
     "select": lambda i, _: np.where(i["cond"], i["a"], i["b"]), "gelu": gelu, "softmax": softmax,
     "reduce_mean": reduction(np.mean), "reduce_sum": reduction(np.sum), "reduce_max": reduction(np.max),
-    "reduce_min": reduction(np.min), "layer_norm": layer_norm, "matmul": matmul,
+    "reduce_min": reduction(np.min), "matmul": matmul,
     "linear": lambda i, _: i["x"] @ i["weight"].T + i.get("bias", 0), "reshape": reshape,
     "transpose": lambda i, _: i["x"].transpose([int(a) for a in i["perm"]]),
     "expand_dims": lambda i, _: np.expand_dims(i["x"], axes_of(i, i["x"])),
     "squeeze": lambda i, _: np.squeeze(i["x"], axes_of(i, i["x"])),
-    "concat": lambda i, _: np.concatenate(i["values"], int(i["axis"])),
     "stack": lambda i, _: np.stack(i["values"], int(i["axis"])), "split": split,
     "slice_by_index": slice_by_index,
-    "gather": lambda i, _: np.take(i["x"], i["indices"].astype(np.int64), int(i.get("axis", 0))),
     "shape": lambda i, _: np.array(i["x"].shape), "tile": lambda i, _: np.tile(i["x"], i["reps"]),
-    "pad": lambda i, _: np.pad(i["x"], [(0, 0)] * (i["x"].ndim - len(i["pad"]) // 2) +
-                               [tuple(p) for p in i["pad"].reshape(-1, 2)]),
     "fill": lambda i, _: np.full([int(s) for s in i["shape"]], float(i.get("value", 0))),
     "make_list": lambda i, _: [[None] * int(i.get("init_length", 1))],
     "list_read": lambda i, _: i["ls"][int(i["index"])], "list_write": written, "list_scatter": scattered,
     "list_gather": lambda i, _: np.stack([i["ls"][int(k)] for k in i["indices"]]),
     "list_length": lambda i, _: np.array(len(i["ls"])),
+    **PLACES, **NUMBERS,
 }
 
 
@@ -258,7 +254,7 @@ def run(package, inputs_path, want_path, half=None):
     for feature in map(fields, description[10]):
         name, array = text(feature, 1), message(message(feature, 3), 5)
         whole = number(array, 2) == 131104
-        want[name] = np.ascontiguousarray(evaluation.values[name]).astype(np.int32 if whole else np.float32)
+        want[name] = np.array(evaluation.values[name], np.int32 if whole else np.float32)
     save(inputs_path, inputs)
     save(want_path, want)
 

@@ -102,15 +102,14 @@ class Writer:
         return put(5, put(1, "@model_path/weights/weight.bin") + put(2, at))
 
     def value(self, value):
-        """A constant: text, truth, whole numbers, or an array of floats."""
+        """A constant: text, truths, whole numbers, or an array of floats."""
         if isinstance(value, str):
             return put(2, tensor_type(STRING, [])) + put(3, put(1, put(4, put(1, value)))), STRING, []
-        if isinstance(value, bool):
-            return put(2, tensor_type(BOOL, [])) + put(3, put(1, put(3, put(1, bytes([value]))))), BOOL, []
-        if isinstance(value, (int, list)):
-            shape = [] if isinstance(value, int) else [len(value)]
-            packed = b"".join(varint(v) for v in ([value] if isinstance(value, int) else value))
-            return put(2, tensor_type(I32, shape)) + put(3, put(1, put(2, put(1, packed)))), I32, shape
+        whole = np.asarray(value)
+        if whole.dtype.kind in "bi":
+            dtype, member = (BOOL, 3) if whole.dtype.kind == "b" else (I32, 2)
+            packed = b"".join(varint(int(v)) for v in whole.reshape(-1))
+            return put(2, tensor_type(dtype, whole.shape)) + put(3, put(1, put(member, put(1, packed)))), dtype, whole.shape
         array = np.asarray(value, np.float16 if self.float == F16 else np.float32)
         kind = put(2, tensor_type(self.float, array.shape))
         if array.size >= 10:
@@ -130,8 +129,9 @@ class Writer:
         made = [Tensor(self.name(kind), dtype, shape) for dtype, shape in outputs]
         arguments = b""
         for key, value in inputs.items():
-            tensor = value if isinstance(value, Tensor) else self.const(value)
-            arguments += entry(2, key, put(1, put(1, tensor.name)))
+            several = isinstance(value, list) and len(value) > 0 and isinstance(value[0], Tensor)
+            tensors = [v if isinstance(v, Tensor) else self.const(v) for v in (value if several else [value])]
+            arguments += entry(2, key, b"".join(put(1, put(1, t.name)) for t in tensors))
         self.operations.append(put(1, kind) + arguments + b"".join(
             put(3, put(1, t.name) + put(2, tensor_type(t.dtype, t.shape))) for t in made))
         return made

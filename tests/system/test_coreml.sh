@@ -26,20 +26,20 @@ answers() { # MODEL [FOLDER]
     package "$1" "${2:-$models}/$1.mlmodel"
     "$python" "$evaluate" "${2:-$models}/$1.mlmodel" "$work/in" "$work/want" >"$work/err" 2>&1 &&
         "$program" run "$work/$1" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
-        "$python" "$evaluate" --compare "$work/found" "$work/want" 1e-4 >"$work/err" 2>&1
+        "$python" tests/reference/coreml_files.py --compare "$work/found" "$work/want" 1e-4 >"$work/err" 2>&1
 }
 
 pictures() { # MODEL: inputs as F32, U8 and I32
     "$python" "$evaluate" "$1" "$work/in" "$work/want" >"$work/err" 2>&1
-    "$python" "$evaluate" --as U8 "$work/in" "$work/in.U8"
-    "$python" "$evaluate" --as I32 "$work/in" "$work/in.I32"
+    "$python" tests/reference/coreml_files.py --as U8 "$work/in" "$work/in.U8"
+    "$python" tests/reference/coreml_files.py --as I32 "$work/in" "$work/in.I32"
 }
 
 answers_bytes() { # MODEL OPTION...: the same bits as to F32, and those wanted
     "$program" run "$work/$1" "${@:2}" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
         "$program" run "$work/$1" "${@:2}" --inputs "$work/in.U8" --outputs "$work/found.U8" >"$work/err" 2>&1 &&
         cmp "$work/found" "$work/found.U8" >"$work/err" 2>&1 &&
-        "$python" "$evaluate" --compare "$work/found.U8" "$work/want" 1e-4 >"$work/err" 2>&1
+        "$python" tests/reference/coreml_files.py --compare "$work/found.U8" "$work/want" 1e-4 >"$work/err" 2>&1
 }
 
 classify=tests/reference/coreml_classifier.py
@@ -83,11 +83,11 @@ if "$python" -c 'import numpy, torch' 2>/dev/null; then
     same "each has prepared weights of its own" "$(kept)" 2
     run run "$work/model_hourglass" --inputs "$work/in" --outputs "$work/found" --set log_level=debug
     ok "and loads them" says 'prepared weights are kept: '
-    ok "which answer the same" "$python" "$evaluate" --compare "$work/found" "$work/want" 1e-4
+    ok "which answer the same" "$python" tests/reference/coreml_files.py --compare "$work/found" "$work/want" 1e-4
     cp "$models/model_cpm.mlmodel" "$work/model_hourglass/backends/coreml/model.mlmodel"
     "$python" "$evaluate" "$models/model_cpm.mlmodel" "$work/in" "$work/want" >"$work/err" 2>&1
     run run "$work/model_hourglass" --inputs "$work/in" --outputs "$work/found"
-    ok "a model that takes another one's place is itself" "$python" "$evaluate" --compare "$work/found" "$work/want" 1e-4
+    ok "a model that takes another one's place is itself" "$python" tests/reference/coreml_files.py --compare "$work/found" "$work/want" 1e-4
     unset MODELHOST_STORE
     for seed in classifier picture deconvolution; do
         cp "tests/fuzz/corpus/coreml_graph/$seed" "$work/$seed.mlmodel"

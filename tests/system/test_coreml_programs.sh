@@ -25,7 +25,7 @@ program_answers() { # MODEL.mlpackage
     echo '{"model_type": "coreml"}' >"$work/dtln/backends/coreml/config.json"
     "$python" tests/reference/coreml_program.py "$1" "$work/in" "$work/want" >"$work/err" 2>&1 &&
         "$program" run "$work/dtln" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
-        "$python" tests/reference/coreml_network.py --compare "$work/found" "$work/want" 1e-4 \
+        "$python" tests/reference/coreml_files.py --compare "$work/found" "$work/want" 1e-4 \
             >"$work/err" 2>&1
 }
 

@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""coreml_operations.py - small ML Programs, each a family of operations in many forms, and programs to be refused.
+
+    coreml_operations.py families|refused OUT_DIR
+
+Writes OUT_DIR/NAME/model.mlpackage for each and prints the names; coreml_program.py evaluates what families must
+answer, and behind the name of one to be refused is what the sentence must say.
+"""
+import os
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from coreml_writer import BOOL, F32, I32, Writer  # noqa: E402
+
+
+def numbers(*shape, low=-1.0, high=1.0):
+    n = int(np.prod(shape))
+    values = (np.arange(n) * 7919 + 13) % 211 / 211
+    return (low + (high - low) * values).astype(np.float32).reshape(shape)
+
+
+class Cases:
+    """A program, every result of which is an output."""
+
+    def __init__(self):
+        self.program = Writer(False)
+        self.n = 0
+
+    def input(self, name, *shape, dtype=F32):
+        return self.program.input(name, dtype, shape)
+
+    def make(self, kind, dtype=F32, n=1, **inputs):
+        return self.program.operation(kind, [(dtype, [])] * n, **inputs)
+
+    def add(self, kind, n=1, dtypes=None, **inputs):
+        for made in self.program.operation(kind, [(d, []) for d in dtypes or [F32] * n], **inputs):
+            self.n += 1
+            self.program.output(f"{self.n:02}_{kind}", made)
+
+
+# ---- what moves numbers
+
+def gathers(c):
+    x, places = c.input("x", 2, 4, 3, 5), c.input("places", 2, 3, dtype=I32)
+    c.add("gather", x=x, indices=[0, 2, -1], axis=1)
+    c.add("gather", x=x, indices=places, axis=1, batch_dims=1)
+    c.add("gather", x=x, indices=np.array([[3, 1], [0, 4]]), axis=-1, batch_dims=0, validate_indices=False)
+    c.add("gather", x=x, indices=np.array(1), axis=0)
+    c.add("gather", x=x, indices=places, axis=3, batch_dims=1)
+    c.add("gather_along_axis", x=x, indices=np.arange(2 * 6 * 3 * 5).reshape(2, 6, 3, 5) * 3 % 4, axis=1)
+    c.add("gather_along_axis", x=x, indices=np.arange(2 * 4 * 3 * 2).reshape(2, 4, 3, 2) % 5, axis=-1)
+    c.add("gather_nd", x=x, indices=np.array([[0, 3, 1], [1, -1, 2]]))
+    c.add("gather_nd", x=x, indices=np.array([[[0], [1]], [[1], [1]]]))
+    c.add("gather_nd", x=x, indices=np.array([[[3, 1], [0, 2]], [[1, 1], [2, 0]]]), batch_dims=1)
+
+
+def scatters(c):
+    x, y = c.input("x", 3, 4, 2), c.input("y", 3, 5, 2)
+    for mode in ("update", "add", "sub", "mul", "div", "max", "min"):
+        c.add("scatter", data=x, indices=[1, 3, 1, 0, -1], updates=y, axis=1, mode=mode)
+    places = np.arange(30).reshape(3, 5, 2) * 5 % 4
+    c.add("scatter_along_axis", data=x, indices=places, updates=y, axis=1, mode="add")
+    c.add("scatter_along_axis", data=x, indices=places, updates=y, axis=-2, mode="update")
+    c.add("scatter_along_axis", data=x, indices=places, updates=y, axis=1, mode="max")
+    c.add("scatter_nd", data=x, indices=np.array([[0, 1], [2, 3], [0, 1]]), updates=numbers(3, 2), mode="add")
+    c.add("scatter_nd", data=x, indices=np.array([[2], [0]]), updates=numbers(2, 4, 2), mode="update")
+    c.add("scatter", data=x, indices=[2, 0], updates=numbers(2, 4, 2))
+
+
+def orders(c):
+    x = c.input("x", 3, 7, 5)
+    lengths = c.input("lengths", 3, dtype=I32)
+    c.add("topk", dtypes=[F32, I32], x=x, k=3, axis=1)
+    c.add("topk", dtypes=[F32, I32], x=x, k=5, axis=-1, ascending=True)
+    c.add("topk", x=x, k=2, axis=0, sort=True, return_indices=False)
+    c.add("topk", dtypes=[F32, I32], x=np.array([1, 3, 3, -2, 3, 0], np.float32), k=4)
+    c.add("argsort", dtypes=[I32], x=x, axis=1, ascending=True)
+    c.add("argsort", dtypes=[I32], x=x)
+    c.add("cumsum", x=x, axis=1)
+    c.add("cumsum", x=x, axis=-1, exclusive=True)
+    c.add("cumsum", x=x, axis=0, reverse=True, exclusive=True)
+    c.add("reverse", x=x)
+    c.add("reverse", x=x, axes=[1, -1])
+    c.add("reverse_sequence", x=x, lengths=lengths, seq_axis=1, batch_axis=0)
+
+
+def selections(c):
+    x, places = c.input("x", 2, 5, 6), c.input("places", 2, 3, dtype=I32)
+    c.add("one_hot", indices=places, one_hot_vector_size=4)
+    c.add("one_hot", indices=places, one_hot_vector_size=3, axis=1, on_value=np.float32(5),
+          off_value=np.float32(-1))
+    c.add("band_part", x=x, lower=1, upper=2)
+    c.add("band_part", x=x, lower=-1, upper=0)
+    c.add("band_part", x=x, lower=0)
+    c.add("sliding_windows", x=x, axis=1, size=3)
+    c.add("sliding_windows", x=x, axis=-1, size=2, stride=3)
+    c.add("flatten2d", x=x, axis=-1)
+    c.add("flatten2d", x=x, axis=0)
+    c.add("fill_like", ref_tensor=x, value=np.float32(2.5))
+    y = c.make("relu", x=x)[0]
+    c.add("concat", values=[x, y], axis=1, interleave=True)
+    c.add("reshape_like", x=x, ref_tensors=[x, x], begins=[c.program.const(v) for v in (0, 1)],
+          ends=[c.program.const(v) for v in (1, 0)], end_masks=[c.program.const(v) for v in (False, True)])
+
+
+def slices(c):
+    x = c.input("x", 3, 7, 5)
+    c.add("slice_by_index", x=x, begin=[2, 6, 0], end=[0, 1, 5], stride=[-1, -2, 2])
+    c.add("slice_by_index", x=x, begin=[0, 0, 0], end=[0, 0, 0], stride=[-1, -3, 1], begin_mask=[True] * 3,
+          end_mask=[True] * 3)
+    c.add("slice_by_index", x=x, begin=[-1, 1, -2], end=[0, -1, 0], stride=[1, 2, -1],
+          squeeze_mask=[True, False, False])
+    c.add("slice_by_index", x=x, begin=[0, 100, -1], end=[3, 2, -100], stride=[2, -1, -1],
+          end_mask=[False, False, True])
+    c.add("pad", x=x, pad=[1, 2, 0, 3], mode="reflect")
+    c.add("pad", x=x, pad=[2, 0, 1, 1, 4, 2], mode="replicate")
+    c.add("pad", x=x, pad=[0, 1, 1, 0], mode="constant", constant_val=np.float32(-3))
+
+
+def blocks(c):
+    x, y = c.input("x", 2, 3, 4, 6), c.input("y", 2, 12, 2, 3)
+    c.add("space_to_depth", x=x, block_size=2)
+    c.add("pixel_unshuffle", x=x, downscale_factor=2)
+    c.add("depth_to_space", x=y, block_size=2)
+    c.add("pixel_shuffle", x=y, upscale_factor=2)
+
+
+def sizes(c):
+    x, y = c.input("x", 2, 3, 4, 5), c.input("y", 3, 4, 1)
+    for mode in ("DEFAULT", "STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "UNALIGN_CORNERS", "OFFSET_CORNERS"):
+        c.add("resize_bilinear", x=x, target_size_height=7, target_size_width=3, sampling_mode=mode)
+    c.add("resize_bilinear", x=x, target_size_height=1, target_size_width=2, sampling_mode="ALIGN_CORNERS")
+    c.add("resize_nearest_neighbor", x=x, target_size_height=9, target_size_width=2)
+    c.add("upsample_nearest_neighbor", x=x, scale_factor_height=2, scale_factor_width=np.float32(1.5))
+    c.add("upsample_bilinear", x=x, scale_factor_height=2, scale_factor_width=3)
+    c.add("upsample_bilinear", x=x, scale_factor_height=np.float32(2.5), align_corners=False)
+    c.add("upsample_bilinear", x=y, scale_factor_width=2, align_corners=False, half_pixel_centers=False)
+    c.add("resize", x=x, shape=[1, 6, 0], resized_dims=2, sampling_mode="UNALIGN_CORNERS")
+    c.add("resize", x=y, shape=[4], resized_dims=1, interpolation_mode="NEAREST_NEIGHBOR")
+    c.add("crop", x=x, crop_height=[1, 1], crop_width=[0, 3])
+
+
+def pools(c):
+    x, y = c.input("x", 2, 3, 7, 8), c.input("y", 1, 2, 9)
+    for kind in ("max_pool", "avg_pool"):
+        c.add(kind, x=x, kernel_sizes=[3, 2], strides=[3, 3], pad_type="custom", pad=[1, 1, 0, 0], ceil_mode=True)
+        c.add(kind, x=x, kernel_sizes=[2, 3], strides=[2, 2], pad_type="valid", ceil_mode=True)
+        c.add(kind, x=y, kernel_sizes=[4], strides=[3], pad_type="custom", pad=[1, 1], ceil_mode=True)
+        c.add(kind, x=x, kernel_sizes=[2, 2], strides=[3, 3], pad_type="custom", pad=[1, 1, 1, 1], ceil_mode=True)
+    c.add("avg_pool", x=x, kernel_sizes=[3, 3], strides=[2, 2], pad_type="custom", pad=[1, 1, 1, 1],
+          ceil_mode=True, exclude_padding_from_average=True)
+
+
+# ---- what computes
+
+def norms(c):
+    x, y = c.input("x", 2, 6, 3, 4), c.input("y", 2, 5, 4)
+    c.add("instance_norm", x=x, gamma=numbers(6), beta=numbers(6, low=0), epsilon=np.float32(1e-4))
+    c.add("instance_norm", x=y)
+    c.add("l2_norm", x=x)
+    c.add("l2_norm", x=y, epsilon=np.float32(0.5))
+    c.add("local_response_norm", x=x, size=3, alpha=np.float32(0.7), beta=np.float32(0.5), k=np.float32(2))
+    c.add("local_response_norm", x=y, size=4, alpha=np.float32(2))
+    c.add("layer_norm", x=x, axes=[1], gamma=numbers(6, low=0.5), beta=numbers(6))
+    c.add("layer_norm", x=x, axes=[1, 3], epsilon=np.float32(0.1))
+    c.add("layer_norm", x=x, axes=[2, -1], gamma=numbers(3, 4))
+    c.add("prelu", x=c.make("sub", x=x, y=np.float32(1))[0], alpha=numbers(6))
+    c.add("prelu", x=c.make("sub", x=y, y=np.float32(1))[0], alpha=numbers(5))
+    c.add("softplus_parametric", x=x, alpha=numbers(6), beta=numbers(6, low=0.5))
+
+
+def fewer_bits(c):
+    x = c.input("x", 2, 3, 4)
+    scale, zero = numbers(3, low=0.01, high=0.02), np.array([1, -5, 20])
+    q = c.make("quantize", input=x, scale=scale, zero_point=zero, axis=1, output_dtype="int8")[0]
+    c.add("identity", x=q)
+    c.add("dequantize", input=q, scale=scale, zero_point=zero, axis=-2)
+    q = c.make("quantize", input=x, scale=np.float32(0.005), output_dtype="uint8")[0]
+    c.add("identity", x=q)
+    c.add("dequantize", input=q, scale=np.float32(0.005))
+    c.add("dequantize", input=np.array([[-7, 100], [3, 4]]), scale=numbers(2, low=1, high=2), axis=0)
+
+
+def products(c):
+    x, y, z = c.input("x", 2, 3, 4, 5), c.input("y", 2, 5, 4, 6), c.input("z", 4, 6)
+    c.add("einsum", values=[x, y], equation="nchw,nwhu->nchu")
+    c.add("einsum", values=[x, z], equation="abcd, ce -> eabd")
+    c.add("einsum", values=[x, z], equation="abcd,ef->fa")
+    c.add("einsum", values=[z, x], equation="ce,abcd->ceabd")
+    c.add("einsum", values=[z, z], equation="ab,ab->")
+    c.add("einsum", values=[z, z], equation="ab,cb->ac")
+    c.add("matmul", x=z, y=numbers(6))
+    c.add("matmul", x=numbers(4), y=z)
+    q, k, v = (c.program.transpose(t, [0, 2, 1, 3]) for t in (x, x, x))
+    c.add("scaled_dot_product_attention", query=q, key=k, value=v)
+    c.add("scaled_dot_product_attention", query=q, key=k, value=v, attn_mask=numbers(3, 3))
+    hidden = np.array([[1, 0, 0], [1, 1, 0], [1, 1, 1]], bool)
+    c.add("scaled_dot_product_attention", query=q, key=k, value=v, attn_mask=hidden)
+    seen = c.make("less", BOOL, x=numbers(3, 3), y=numbers(1, 3, low=0.9))[0]
+    c.add("scaled_dot_product_attention", query=q, key=k, value=v,
+          attn_mask=c.make("logical_or", BOOL, x=seen, y=np.eye(3, dtype=bool))[0])
+
+
+def recurrences(c):
+    x, h, both = c.input("x", 5, 2, 3), c.input("h", 2, 4), c.input("both", 2, 8)
+
+    def weights(gates, suffix=""):
+        return {"weight_ih" + suffix: numbers(gates * 4, 3), "weight_hh" + suffix: numbers(gates * 4, 4, high=0.5),
+                "bias" + suffix: numbers(gates * 4, low=-0.2)}
+    state = {"initial_h": h, "initial_c": h}
+    c.add("lstm", 3, x=x, **state, **weights(4), peephole=numbers(12), output_sequence=True)
+    c.add("lstm", 3, x=x, **state, **weights(4), clip=np.float32(0.3), direction="reverse")
+    c.add("lstm", 3, x=x, initial_h=both, initial_c=both, **weights(4), **weights(4, "_back"),
+          peephole=numbers(12), peephole_back=numbers(12, high=0.2), recurrent_activation="relu",
+          cell_activation="sigmoid", activation="relu", direction="bidirectional", output_sequence=True)
+    c.add("gru", 2, x=x, initial_h=h, **weights(3), output_sequence=True)
+    c.add("gru", 2, x=x, initial_h=h, weight_ih=numbers(12, 3), weight_hh=numbers(12, 4), direction="reverse",
+          recurrent_activation="tanh", activation="sigmoid")
+
+
+def simple_recurrences(c):
+    x, h = c.input("x", 5, 2, 3), c.input("h", 2, 4)
+    weights = {"weight_ih": numbers(4, 3), "weight_hh": numbers(4, 4, high=0.5), "bias": numbers(4)}
+    c.add("rnn", 2, x=x, initial_h=h, **weights, output_sequence=True)
+    c.add("rnn", 2, x=x, initial_h=h, **weights, activation="relu", direction="reverse", output_sequence=True)
+
+
+def reductions(c):
+    x = c.input("x", 2, 3, 4)
+    for kind in ("sum", "mean", "max", "min", "prod", "l1_norm", "l2_norm", "log_sum", "sum_square", "log_sum_exp"):
+        c.add("reduce_" + kind, x=x, axes=[0, -1], keep_dims=kind in ("max", "log_sum_exp"))
+    c.add("reduce_log_sum_exp", x=x)
+    c.add("reduce_argmax", dtypes=[I32], x=x, axis=1, keep_dims=True)
+    c.add("reduce_argmin", dtypes=[I32], x=x, axis=-1)
+
+
+def activations(c):
+    x = c.make("sub", x=c.input("x", 3, 8), y=np.float32(1))[0]
+    c.add("threshold", x=x, alpha=np.float32(0.2))
+    c.add("thresholded_relu", x=x, alpha=np.float32(0.3))
+    c.add("clamped_relu", x=x, alpha=np.float32(0.2), beta=np.float32(0.5))
+    c.add("scaled_tanh", x=x, alpha=np.float32(1.5), beta=np.float32(2))
+    c.add("sigmoid_hard", x=x)
+    c.add("linear_activation", x=x, alpha=np.float32(2), beta=np.float32(-1))
+    c.add("elu", x=x, alpha=np.float32(0.5))
+    for kind in ("relu6", "softsign", "softplus", "silu", "identity", "sign", "round", "floor", "ceil"):
+        c.add(kind, x=x)
+
+
+def functions(c):
+    x = c.make("mul", x=c.input("x", 3, 8), y=np.float32(0.45))[0]
+    for kind in ("exp2", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "atanh", "sin", "cos"):
+        c.add(kind, x=x)
+    c.add("acosh", x=c.make("add", x=x, y=np.float32(1))[0])
+    c.add("inverse", x=x, epsilon=np.float32(0.5))
+
+
+FAMILIES = {f.__name__: f for f in (
+    gathers, scatters, orders, selections, slices, blocks, sizes, pools, norms, fewer_bits, products, recurrences,
+    simple_recurrences, reductions, activations, functions)}
+
+
+# ---- what must be refused: an operation of x [2, 3, 4], and what the sentence says
+
+def case(kind, words, **inputs):
+    return kind, words, inputs
+
+
+HUGE = 1 << 30
+REFUSED = {
+    "topk_of_more": case("topk", "sorts out 5 of 4 numbers", k=5),
+    "topk_of_none": case("topk", "sorts out 0 of 4 numbers", k=0),
+    "topk_outside": case("topk", "along dimension 3 of 3", axis=3),
+    "argsort_outside": case("argsort", "along dimension -4 of 3", axis=-4),
+    "cumsum_outside": case("cumsum", "along dimension 7 of 3", axis=7),
+    "band_of_a_vector": case("band_part", "want a matrix", x=numbers(4)),
+    "one_hot_of_none": case("one_hot", "counts to 0", x=None, indices=[1], one_hot_vector_size=0),
+    "one_hot_huge": case("one_hot", "counts to 1073741824", x=None, indices=[1], one_hot_vector_size=HUGE),
+    "windows_too_long": case("sliding_windows", "windows of 5", axis=2, size=5),
+    "windows_without_step": case("sliding_windows", "0 apart", axis=2, size=2, stride=0),
+    "blocks_that_do_not_fit": case("space_to_depth", "in blocks of 5", x=numbers(1, 1, 4, 4), block_size=5),
+    "blocks_of_none": case("pixel_shuffle", "in blocks of 0", x=numbers(1, 1, 4, 4), upscale_factor=0),
+    "blocks_huge": case("depth_to_space", "in blocks of 1073741824", x=numbers(1, 1, 4, 4), block_size=HUGE),
+    "resize_to_none": case("resize_bilinear", "is empty", target_size_height=0),
+    "resize_huge": case("resize_nearest_neighbor", "has more than", target_size_height=HUGE, target_size_width=HUGE),
+    "resize_by_an_unknown_mode": case("resize_bilinear", "unknown sampling_mode", sampling_mode="CORNERS"),
+    "upsample_by_none": case("upsample_bilinear", "is empty", scale_factor_width=0),
+    "resize_three_dimensions": case("resize", "last one or two dimensions", shape=[2, 2, 2], resized_dims=3),
+    "crop_of_all": case("crop", "a slice outside it, or empty", crop_height=[2, 1], crop_width=[0, 0]),
+    "gather_outside": case("gather", "along dimension 3 of 3", indices=[0], axis=3),
+    "gather_batches": case("gather", "with 2 in common", indices=[0], axis=2, batch_dims=2),
+    "gather_along_another_shape": case("gather_along_axis", "places of shape [2]", indices=[0, 1], axis=0),
+    "gather_too_deep": case("gather_nd", "places of shape [1, 4]", indices=np.array([[0, 0, 0, 0]])),
+    "scatter_of_another_shape": case("scatter", "puts [2] at places for [1, 3, 4]", x=None, data=numbers(2, 3, 4),
+                                     indices=[0], updates=numbers(2)),
+    "scatter_by_an_unknown_mode": case("scatter", "in a mode other than", x=None, data=numbers(2, 3), indices=[0],
+                                       updates=numbers(1, 3), mode="xor"),
+    "einsum_with_a_letter_twice": case("einsum", "none twice", x=None, values="xx", equation="aab,abc->c"),
+    "einsum_of_other_sizes": case("einsum", "'b' has two sizes", x=None, values="xx", equation="abc,bde->acde"),
+    "einsum_of_nothing": case("einsum", "none twice", x=None, values="xx", equation="->"),
+    "pad_more_than_there_is": case("pad", "pads 4 numbers by 4", pad=[4, 0], mode="reflect"),
+    "slice_without_step": case("slice_by_index", "with a stride of 0", begin=[0, 0, 0], end=[2, 3, 4],
+                               stride=[1, 0, 1]),
+    "slice_of_nothing": case("slice_by_index", "or empty", begin=[0, 0, 0], end=[2, 3, 4], stride=[1, -1, 1]),
+    "norm_of_other_channels": case("instance_norm", "do not go together", gamma=numbers(5)),
+    "local_norm_of_none": case("local_response_norm", "a norm of 0 channels", size=0),
+    "quantize_by_other_scales": case("quantize", "one for each index of its axis", x=None, input=numbers(2, 3),
+                                     scale=numbers(2), axis=1, output_dtype="int8"),
+    "gru_of_other_weights": case("gru", "a recurrent layer of gates", initial_h=numbers(3, 5),
+                                 weight_ih=numbers(12, 4), weight_hh=numbers(12, 4)),
+    "lstm_by_an_unknown_activation": case("lstm", "another activation than", initial_h=numbers(3, 4),
+                                          initial_c=numbers(3, 4), weight_ih=numbers(16, 4),
+                                          weight_hh=numbers(16, 4), activation="softmax"),
+    "non_zero": case("non_zero", "shape depends on the run"),
+    "random": case("random_normal", "draws random numbers", x=None, shape=[2]),
+}
+
+
+def refused(name):
+    kind, _, inputs = REFUSED[name]
+    c = Cases()
+    x = c.input("x", 2, 3, 4)
+    inputs = {"x": x, **inputs}
+    inputs = {k: [x, x] if k == "values" else v for k, v in inputs.items() if v is not None}
+    c.add(kind, **inputs)
+    return c
+
+
+def main(which, folder):
+    for name in FAMILIES if which == "families" else REFUSED:
+        made = Cases() if which == "families" else refused(name)
+        if which == "families":
+            FAMILIES[name](made)
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+        made.program.write(os.path.join(folder, name, "model.mlpackage"))
+        print(name if which == "families" else f"{name} {REFUSED[name][1]}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

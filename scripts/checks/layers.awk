@@ -21,7 +21,7 @@ BEGIN {
     also["kernels"] = "model_abi.h"
     also["plugin"] = "model_abi.h kernels.h"
     also["graph"] = "model_abi.h"
-    also["coreml-ane"] = "model_abi.h kernels.h graph.h graph_build.h graph_services.h coreml_model.h coreml_weights.h coreml_constexpr.h coreml_cache.h coreml_bridge.h"
+    also["coreml-ane"] = "model_abi.h kernels.h graph.h graph_build.h graph_compose.h graph_services.h coreml_model.h coreml_weights.h coreml_constexpr.h coreml_cache.h coreml_bridge.h"
     also["fixture"] = "model_abi.h"
 
     # Third parties: pattern of headers -> pattern of files -> where the fence stands.

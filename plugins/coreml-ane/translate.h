@@ -1,23 +1,34 @@
 /* translate.h - what translations of layers share.
  *
- * The blobs of a NeuralNetwork of specification 3 and before have five dimensions, [sequence, batch, channels,
- * height, width]. In the graph they are maps [n, height, width, channels] with n for the first two, so that no
- * number moves between convolutions; where the order of numbers can be seen (flatten, reshape, weights of
- * products, inputs and outputs) there is a transpose. */
+ * A blob of a NeuralNetwork is a value in one of two forms, or both. Its exact form has the dimensions that the format
+ * gives it: of specification 3 and before five, [sequence, batch, channels, height, width], later any. As a map it is
+ * [n, height, width, channels] with n for all before the last three, so that no number moves between
+ * convolutions. What is not there yet is made when a layer wants it. */
 #ifndef TRANSLATE_H
 #define TRANSLATE_H
 
 #include "coreml_ane.h"
 
+#include "graph_compose.h"
+
 enum { MAP_N, MAP_H, MAP_W, MAP_C }; /* dimensions of a map */
 
 struct blob_names;
+
+/* Of a graph's value. */
+struct blob {
+    struct graph_shape exact; /* of a map: the exact form's; else rank 0 */
+    uint32_t twin;            /* the other form, or GRAPH_NONE */
+};
 
 struct translation {
     struct graph_builder builder;
     const struct coreml_model *file;
     struct blob_names *names;
+    struct blob *blobs; /* (n_blobs) by value; others are exact and have no map yet */
+    uint32_t n_blobs;
     const struct coreml_layer *layer; /* being translated */
+    int32_t argument;                 /* of its row: a function, a mode */
     const uint32_t *inputs;           /* (layer->n_inputs) values */
     uint32_t *outputs;                /* (layer->n_outputs) to be set */
 };
@@ -31,7 +42,21 @@ translate_layer translate_convolution, translate_pooling, translate_inner_produc
     translate_scale, translate_bias, translate_load_constant, translate_flatten, translate_reshape,
     translate_permute, translate_concat, translate_split, translate_slice, translate_crop,
     translate_padding, translate_upsample, translate_resize_bilinear, translate_reduce,
-    translate_copy;
+    translate_copy, translate_function, translate_exp2, translate_gelu, translate_clamped_relu,
+    translate_pair, translate_comparison, translate_logical_xor, translate_l2_normalize,
+    translate_mvn, translate_lrn, translate_dot, translate_reorganize, translate_simple_recurrent,
+    translate_gru, translate_lstm, translate_bidirectional_lstm;
+
+/* ---- layers on exact values (translate_exact.c, translate_shapes.c, translate_places.c) */
+
+translate_layer exact_reduce, exact_argmax, exact_log_sum_exp, exact_softmax, exact_matmul,
+    exact_embedding, exact_layer_norm, exact_where, exact_band, exact_load_constant, exact_range,
+    exact_tile, exact_stack, exact_concat, exact_split, exact_transpose, exact_slice,
+    exact_slice_by_size, exact_squeeze, exact_expand, exact_flatten, exact_reshape,
+    exact_reshape_like, exact_reshape_to_input, exact_rank_preserving_reshape, exact_fill_like,
+    exact_fill, exact_broadcast_like, exact_broadcast, exact_get_shape, exact_pad,
+    exact_sequence_repeat, exact_gather, exact_scatter, exact_reverse, exact_reverse_sequence,
+    exact_windows, exact_top_k, exact_argsort, exact_one_hot, exact_cumsum;
 
 /* ---- weights (translate_weights.c) */
 
@@ -45,7 +70,24 @@ uint32_t add_map_weights(struct translation *t, const coreml_message *message, c
 uint32_t add_vector(struct translation *t, int64_t n, float number);
 bool has_weights(const coreml_message *message, const char *field);
 
+/* ---- blobs (translate_blobs.c) */
+
+bool blob_is_map(const struct translation *t, uint32_t value);
+/* From now on `value` is a map, of a blob of this exact shape. */
+void blob_set_map(struct translation *t, uint32_t value, const struct graph_shape *exact);
+/* The exact form's shape. */
+struct graph_shape blob_shape(const struct translation *t, uint32_t value);
+/* The blob as a map: an error when it has less than three dimensions. */
+uint32_t blob_map(struct translation *t, uint32_t value);
+uint32_t blob_exact(struct translation *t, uint32_t value);
+
 /* ---- shapes */
+
+struct graph_shape value_shape(const struct translation *t, uint32_t value);
+/* A dimension of the value, negative ones from its end; an error and 0 when there is none. */
+uint32_t value_axis(struct translation *t, int64_t axis, uint32_t rank);
+/* The activation in ActivationParams as a function of one number; those by channel are an error. */
+struct graph_function_of read_activation(struct translation *t, const coreml_message *params);
 
 /* Map to planes [n, channels, height, width], and back. */
 uint32_t map_to_planes(struct translation *t, uint32_t x);

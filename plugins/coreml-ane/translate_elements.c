@@ -24,38 +24,117 @@ static const struct {
                    {70, MAP_SOFTPLUS, 0},
                    {71, MAP_PARAMETRIC_SOFTPLUS, 0}};
 
-/* Alpha (and beta) for each channel; one number is for all of them. */
-static uint32_t channel_weights(struct translation *t, const coreml_message *params,
-                                const char *field)
+enum { NO_ACTIVATION = sizeof activations / sizeof *activations };
+
+/* The row of an activation; NO_ACTIVATION and an error: it is none. */
+static size_t find_activation(struct translation *t, const coreml_message *params)
 {
-    const int64_t n = map_extent(t, t->inputs[0], MAP_C);
-    return add_weights(t, params, field, 1, &n);
+    const int32_t number = coreml_choice_number(params);
+    for (size_t i = 0; i < NO_ACTIVATION; i++)
+        if (activations[i].number == number)
+            return i;
+    graph_fail(&t->builder, MODEL_UNSUPPORTED, "activation %ld is not known", (long)number);
+    return NO_ACTIVATION;
+}
+
+/* How many vectors with a number for each channel the function has. */
+static uint32_t n_vectors(enum graph_function function)
+{
+    return function == MAP_PRELU ? 1 : function == MAP_PARAMETRIC_SOFTPLUS ? 2 : 0;
+}
+
+static struct graph_function_of function_of(const coreml_message *params, size_t row)
+{
+    return (struct graph_function_of){
+        .function = activations[row].function,
+        .alpha = activations[row].parameters > 0 ? coreml_float(params, "alpha") : 0,
+        .beta = activations[row].parameters > 1 ? coreml_float(params, "beta") : 0};
+}
+
+struct graph_function_of read_activation(struct translation *t, const coreml_message *params)
+{
+    const size_t row = find_activation(t, params);
+    if (row == NO_ACTIVATION || n_vectors(activations[row].function) > 0) {
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "an activation by channel in a recurrent layer");
+        return (struct graph_function_of){.function = MAP_SIGMOID};
+    }
+    return function_of(coreml_chosen(params), row);
+}
+
+/* Channels are the last dimension of a map, and the third from behind of an exact value. */
+static void activate_channels(struct translation *t, const coreml_message *params,
+                              const struct graph_attributes *a, uint32_t n)
+{
+    const struct graph_shape shape = value_shape(t, t->inputs[0]);
+    const bool map = blob_is_map(t, t->inputs[0]);
+    uint32_t inputs[3] = {t->inputs[0], GRAPH_NONE, GRAPH_NONE};
+    if (shape.rank < 3) {
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "an activation by channel without channels");
+        return;
+    }
+    const int64_t channels = shape.size[map ? MAP_C : shape.rank - 3];
+    if (!map)
+        inputs[0] = graph_move(&t->builder, inputs[0], shape.rank - 3, shape.rank - 1);
+    for (uint32_t k = 0; k < n; k++)
+        inputs[1 + k] = add_weights(t, params, k == 0 ? "alpha" : "beta", 1, &channels);
+    const uint32_t y = graph_add(&t->builder, GRAPH_MAP, 1 + n, inputs, a);
+    t->outputs[0] = map ? y : graph_move(&t->builder, y, shape.rank - 1, shape.rank - 3);
 }
 
 void translate_activation(struct translation *t)
 {
-    const int32_t number = coreml_choice_number(t->layer->params);
     const coreml_message *params = coreml_chosen(t->layer->params);
-    uint32_t inputs[3];
     if (!expects(t, 1, 1, 1))
         return;
-    inputs[0] = t->inputs[0];
-    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
-        if (activations[i].number != number)
-            continue;
-        const enum graph_function function = activations[i].function;
-        const uint32_t n = function == MAP_PRELU ? 1 : function == MAP_PARAMETRIC_SOFTPLUS ? 2 : 0;
-        struct graph_attributes a = {.map = {.function = function, .scale = 1}};
-        if (activations[i].parameters > 0)
-            a.map.alpha = coreml_float(params, "alpha");
-        if (activations[i].parameters > 1)
-            a.map.beta = coreml_float(params, "beta");
-        for (uint32_t k = 0; k < n; k++)
-            inputs[1 + k] = channel_weights(t, params, k == 0 ? "alpha" : "beta");
-        t->outputs[0] = graph_add(&t->builder, GRAPH_MAP, 1 + n, inputs, &a);
+    const size_t row = find_activation(t, t->layer->params);
+    if (row == NO_ACTIVATION)
         return;
-    }
-    graph_fail(&t->builder, MODEL_UNSUPPORTED, "activation %ld is not known", (long)number);
+    const struct graph_function_of f = function_of(params, row);
+    const struct graph_attributes a = {
+        .map = {.function = f.function, .alpha = f.alpha, .beta = f.beta, .scale = 1}};
+    const uint32_t n = n_vectors(f.function);
+    if (n > 0)
+        activate_channels(t, params, &a, n);
+    else
+        t->outputs[0] = graph_add(&t->builder, GRAPH_MAP, 1, t->inputs, &a);
+}
+
+/* argument: the function. */
+void translate_function(struct translation *t)
+{
+    if (expects(t, 1, 1, 1))
+        t->outputs[0] =
+            graph_map(&t->builder, t->inputs[0], (enum graph_function)t->argument, 0, 0);
+}
+
+void translate_exp2(struct translation *t)
+{
+    const struct graph_attributes a = {.map = {.function = MAP_EXP, .scale = 0.693147180559945f}};
+    if (expects(t, 1, 1, 1))
+        t->outputs[0] = graph_add(&t->builder, GRAPH_MAP, 1, t->inputs, &a);
+}
+
+void translate_gelu(struct translation *t)
+{
+    static const enum graph_function modes[] = {MAP_GELU, MAP_GELU_TANH, MAP_GELU_SIGMOID};
+    const int64_t mode = coreml_int(t->layer->params, "mode");
+    if (!expects(t, 1, 1, 1))
+        return;
+    if (mode < 0 || mode > 2)
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "gelu of mode %lld, want 0 to 2",
+                   (long long)mode);
+    else
+        t->outputs[0] = graph_map(&t->builder, t->inputs[0], modes[mode], 0, 0);
+}
+
+void translate_clamped_relu(struct translation *t)
+{
+    const coreml_message *params = t->layer->params;
+    if (!expects(t, 1, 1, 1))
+        return;
+    const uint32_t x =
+        graph_map(&t->builder, t->inputs[0], MAP_LEAKY_RELU, coreml_float(params, "alpha"), 0);
+    t->outputs[0] = graph_map(&t->builder, x, MAP_CLIP, -INFINITY, coreml_float(params, "beta"));
 }
 
 void translate_unary(struct translation *t)
@@ -88,6 +167,44 @@ static uint32_t combine(struct translation *t, enum graph_binary function)
     for (size_t i = 1; i < t->layer->n_inputs; i++)
         y = graph_binary(&t->builder, function, y, t->inputs[i]);
     return y;
+}
+
+/* argument: the function of two. */
+void translate_pair(struct translation *t)
+{
+    if (expects(t, 2, 2, 1))
+        t->outputs[0] = combine(t, (enum graph_binary)t->argument);
+}
+
+static uint32_t negated(struct translation *t, uint32_t x)
+{
+    return graph_map(&t->builder, x, MAP_IS_ZERO, 0, 0);
+}
+
+/* With a second input, or the number alpha. argument: equal, not equal, less, less or equal, greater, greater or
+ * equal. */
+void translate_comparison(struct translation *t)
+{
+    static const enum graph_binary functions[] = {
+        BINARY_EQUAL, BINARY_EQUAL, BINARY_LESS, BINARY_LESS_EQUAL, BINARY_LESS, BINARY_LESS_EQUAL};
+    if (!expects(t, 1, 2, 1))
+        return;
+    const uint32_t x = t->inputs[0];
+    const uint32_t y = t->layer->n_inputs == 2
+                           ? t->inputs[1]
+                           : graph_add_scalar(&t->builder, coreml_float(t->layer->params, "alpha"));
+    const bool turned = t->argument > 3;
+    const uint32_t made =
+        graph_binary(&t->builder, functions[t->argument], turned ? y : x, turned ? x : y);
+    t->outputs[0] = t->argument == 1 ? negated(t, made) : made;
+}
+
+void translate_logical_xor(struct translation *t)
+{
+    if (!expects(t, 2, 2, 1))
+        return;
+    const uint32_t x = negated(t, t->inputs[0]), y = negated(t, t->inputs[1]);
+    t->outputs[0] = negated(t, graph_binary(&t->builder, BINARY_EQUAL, x, y));
 }
 
 void translate_add(struct translation *t)

@@ -6,23 +6,152 @@
 
 #include <string.h>
 
-static const struct {
+/* What a layer reads and makes. */
+enum takes {
+    MAPS,    /* maps */
+    EACH,    /* maps, where all are maps that go together; else exact values */
+    PRODUCT, /* a map of four dimensions or more; an exact value of less */
+    EXACT    /* exact values */
+};
+
+static const struct layer_row {
     int32_t kind;
     translate_layer *translate;
-} layers[] = {{100, translate_convolution}, {120, translate_pooling},
-              {130, translate_activation},  {140, translate_inner_product},
-              {160, translate_batchnorm},   {175, translate_softmax},
-              {190, translate_crop},        {200, translate_padding},
-              {210, translate_upsample},    {211, translate_resize_bilinear},
-              {220, translate_unary},       {230, translate_add},
-              {231, translate_multiply},    {240, translate_average},
-              {245, translate_scale},       {250, translate_bias},
-              {260, translate_max},         {261, translate_min},
-              {280, translate_reduce},      {290, translate_load_constant},
-              {300, translate_reshape},     {301, translate_flatten},
-              {310, translate_permute},     {320, translate_concat},
-              {330, translate_split},       {350, translate_slice},
-              {600, translate_copy},        {660, translate_clip}};
+    enum takes takes;
+    int32_t argument;
+} layers[] = {{100, translate_convolution, MAPS, 0},
+              {120, translate_pooling, MAPS, 0},
+              {130, translate_activation, EACH, 0},
+              {140, translate_inner_product, PRODUCT, 0},
+              {150, exact_embedding, EXACT, -3},
+              {160, translate_batchnorm, MAPS, 0},
+              {165, translate_mvn, MAPS, 0},
+              {170, translate_l2_normalize, MAPS, 0},
+              {175, translate_softmax, MAPS, 0},
+              {180, translate_lrn, MAPS, 0},
+              {190, translate_crop, MAPS, 0},
+              {200, translate_padding, MAPS, 0},
+              {210, translate_upsample, MAPS, 0},
+              {211, translate_resize_bilinear, MAPS, 0},
+              {220, translate_unary, EACH, 0},
+              {230, translate_add, EACH, 0},
+              {231, translate_multiply, EACH, 0},
+              {240, translate_average, EACH, 0},
+              {245, translate_scale, MAPS, 0},
+              {250, translate_bias, MAPS, 0},
+              {260, translate_max, EACH, 0},
+              {261, translate_min, EACH, 0},
+              {270, translate_dot, MAPS, 0},
+              {280, translate_reduce, MAPS, 0},
+              {290, translate_load_constant, MAPS, 0},
+              {300, translate_reshape, MAPS, 0},
+              {301, translate_flatten, MAPS, 0},
+              {310, translate_permute, MAPS, 0},
+              {320, translate_concat, MAPS, 0},
+              {330, translate_split, MAPS, 0},
+              {340, exact_sequence_repeat, EXACT, 0},
+              {345, translate_reorganize, MAPS, 0},
+              {350, translate_slice, MAPS, 0},
+              {400, translate_simple_recurrent, EXACT, 0},
+              {410, translate_gru, EXACT, 0},
+              {420, translate_lstm, EXACT, 0},
+              {430, translate_bidirectional_lstm, EXACT, 0},
+              {600, translate_copy, EACH, 0},
+              {635, exact_range, EXACT, 0},
+              {660, translate_clip, EACH, 0},
+              {665, translate_function, EACH, MAP_CEIL},
+              {670, translate_function, EACH, MAP_FLOOR},
+              {680, translate_function, EACH, MAP_SIGN},
+              {685, translate_function, EACH, MAP_ROUND},
+              {700, translate_exp2, EACH, 0},
+              {710, translate_function, EACH, MAP_SIN},
+              {715, translate_function, EACH, MAP_COS},
+              {720, translate_function, EACH, MAP_TAN},
+              {730, translate_function, EACH, MAP_ASIN},
+              {735, translate_function, EACH, MAP_ACOS},
+              {740, translate_function, EACH, MAP_ATAN},
+              {750, translate_function, EACH, MAP_SINH},
+              {755, translate_function, EACH, MAP_COSH},
+              {760, translate_function, EACH, MAP_TANH},
+              {770, translate_function, EACH, MAP_ASINH},
+              {775, translate_function, EACH, MAP_ACOSH},
+              {780, translate_function, EACH, MAP_ATANH},
+              {790, translate_function, EACH, MAP_ERF},
+              {795, translate_gelu, EACH, 0},
+              {815, translate_comparison, EACH, 0},
+              {820, translate_comparison, EACH, 1},
+              {825, translate_comparison, EACH, 2},
+              {827, translate_comparison, EACH, 3},
+              {830, translate_comparison, EACH, 4},
+              {832, translate_comparison, EACH, 5},
+              {840, translate_pair, EACH, BINARY_MAX},
+              {845, translate_logical_xor, EACH, 0},
+              {850, translate_function, EACH, MAP_IS_ZERO},
+              {855, translate_pair, EACH, BINARY_MULTIPLY},
+              {865, translate_pair, EACH, BINARY_MODULO},
+              {870, translate_pair, EACH, BINARY_MIN},
+              {875, translate_pair, EACH, BINARY_MAX},
+              {880, translate_pair, EACH, BINARY_ADD},
+              {885, translate_pair, EACH, BINARY_POWER},
+              {890, translate_pair, EACH, BINARY_DIVIDE},
+              {895, translate_pair, EACH, BINARY_FLOOR_DIVIDE},
+              {900, translate_pair, EACH, BINARY_MULTIPLY},
+              {905, translate_pair, EACH, BINARY_SUBTRACT},
+              {920, exact_tile, EXACT, 0},
+              {925, exact_stack, EXACT, 0},
+              {930, exact_gather, EXACT, PLACES_AXIS},
+              {935, exact_scatter, EXACT, PLACES_AXIS},
+              {940, exact_gather, EXACT, PLACES_POINT},
+              {945, exact_scatter, EXACT, PLACES_POINT},
+              {950, exact_softmax, EXACT, 0},
+              {952, exact_gather, EXACT, PLACES_ALONG},
+              {954, exact_scatter, EXACT, PLACES_ALONG},
+              {960, exact_reverse, EXACT, 0},
+              {965, exact_reverse_sequence, EXACT, 0},
+              {975, exact_split, EXACT, 0},
+              {980, exact_concat, EXACT, 0},
+              {985, exact_transpose, EXACT, 0},
+              {995, exact_slice, EXACT, 0},
+              {1005, exact_windows, EXACT, 0},
+              {1015, exact_top_k, EXACT, 0},
+              {1020, exact_argmax, EXACT, -1},
+              {1025, exact_argmax, EXACT, 1},
+              {1040, exact_embedding, EXACT, -1},
+              {1045, exact_matmul, EXACT, 0},
+              {1065, exact_get_shape, EXACT, 0},
+              {1070, exact_load_constant, EXACT, 0},
+              {1080, exact_fill_like, EXACT, 0},
+              {1085, exact_fill, EXACT, 0},
+              {1100, exact_broadcast_like, EXACT, 0},
+              {1105, exact_broadcast, EXACT, 0},
+              {1120, exact_squeeze, EXACT, 0},
+              {1125, exact_expand, EXACT, 0},
+              {1130, exact_flatten, EXACT, 0},
+              {1135, exact_reshape_like, EXACT, 0},
+              {1140, exact_reshape, EXACT, 0},
+              {1145, exact_reshape_to_input, EXACT, 0},
+              {1150, exact_rank_preserving_reshape, EXACT, 0},
+              {1155, exact_pad, EXACT, 0},
+              {1250, exact_reduce, EXACT, REDUCE_L1},
+              {1255, exact_reduce, EXACT, REDUCE_L2},
+              {1260, exact_reduce, EXACT, REDUCE_MAX},
+              {1265, exact_reduce, EXACT, REDUCE_MIN},
+              {1270, exact_reduce, EXACT, REDUCE_SUM},
+              {1275, exact_reduce, EXACT, REDUCE_PRODUCT},
+              {1280, exact_reduce, EXACT, REDUCE_MEAN},
+              {1285, exact_reduce, EXACT, REDUCE_LOG_SUM},
+              {1290, exact_reduce, EXACT, REDUCE_SUM_SQUARE},
+              {1295, exact_log_sum_exp, EXACT, 0},
+              {1315, exact_band, EXACT, 0},
+              {1320, exact_band, EXACT, -1},
+              {1325, exact_band, EXACT, 1},
+              {1330, exact_where, EXACT, 0},
+              {1350, exact_layer_norm, EXACT, 0},
+              {1450, exact_one_hot, EXACT, 0},
+              {1455, exact_cumsum, EXACT, 0},
+              {1460, translate_clamped_relu, EACH, 0},
+              {1461, exact_argsort, EXACT, 0},
+              {1470, exact_slice_by_size, EXACT, 0}};
 
 /* A copy of the file's text, which is closed before the graph is. */
 static const char *keep(struct translation *t, const char *text)
@@ -35,6 +164,76 @@ static const char *keep(struct translation *t, const char *text)
         return "";
     }
     return memcpy(copy, text, strlen(text) + 1);
+}
+
+/* What stands before the last three dimensions of a blob. */
+static int64_t leading(const struct graph_shape *exact)
+{
+    int64_t n = 1;
+    for (uint32_t i = 0; i + 3 < exact->rank; i++)
+        n *= exact->size[i];
+    return n;
+}
+
+/* Whether maps are broadcast as their exact forms are: those that have several have the same before the last
+ * three dimensions. */
+static bool go_together(const struct translation *t, const uint32_t *inputs)
+{
+    struct graph_shape most = {.rank = 0};
+    for (size_t i = 0; i < t->layer->n_inputs; i++) {
+        struct graph_shape shape = blob_shape(t, inputs[i]);
+        if (!blob_is_map(t, inputs[i]))
+            return false;
+        if (leading(&shape) == 1)
+            continue;
+        shape.rank -= 3;
+        if (most.rank != 0 && !graph_shape_equal(&shape, &most))
+            return false;
+        most = shape;
+    }
+    return true;
+}
+
+/* Inputs in the form that the layer takes; whether that is maps. */
+static bool take_inputs(struct translation *t, enum takes takes, uint32_t *inputs)
+{
+    const size_t n = t->layer->n_inputs;
+    bool maps = takes == MAPS;
+    if (takes == EACH)
+        maps = n > 0 && go_together(t, inputs);
+    else if (takes == PRODUCT)
+        maps = n > 0 && blob_shape(t, inputs[0]).rank > 3;
+    for (size_t i = 0; i < n; i++)
+        inputs[i] = maps ? blob_map(t, inputs[i]) : blob_exact(t, inputs[i]);
+    return maps;
+}
+
+/* Before the channels a map has the dimensions of an input that has as many items, or one. */
+static void set_output(struct translation *t, size_t i, bool maps)
+{
+    const uint32_t y = t->outputs[i];
+    const struct graph_shape map = value_shape(t, y);
+    const bool exact = t->file->network->array_mapping == COREML_EXACT_ARRAYS;
+    struct graph_shape shape = {exact ? 1 : 2, {map.size[MAP_N], 1}};
+    if (y == GRAPH_NONE) {
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "%s has no output %zu", t->layer->kind_name, i);
+        return;
+    }
+    for (size_t k = 0; k < t->layer->n_inputs && maps; k++) {
+        const struct graph_shape from = blob_shape(t, t->inputs[k]);
+        if (leading(&from) == map.size[MAP_N]) {
+            shape = from;
+            shape.rank = from.rank > 3 ? from.rank - 3 : 0;
+            break;
+        }
+    }
+    if (maps && map.rank == 4) {
+        shape.size[shape.rank++] = map.size[MAP_C];
+        shape.size[shape.rank++] = map.size[MAP_H];
+        shape.size[shape.rank++] = map.size[MAP_W];
+        blob_set_map(t, y, &shape);
+    }
+    blob_names_set(t->names, t->layer->outputs[i], y);
 }
 
 static void translate(struct translation *t, const struct coreml_layer *layer)
@@ -56,9 +255,13 @@ static void translate(struct translation *t, const struct coreml_layer *layer)
     for (size_t i = 0; i < sizeof layers / sizeof *layers && t->builder.status == MODEL_OK; i++) {
         if (layers[i].kind != layer->kind)
             continue;
+        const bool maps = take_inputs(t, layers[i].takes, inputs);
+        for (size_t k = 0; k < layer->n_outputs; k++)
+            outputs[k] = GRAPH_NONE;
+        t->argument = layers[i].argument;
         layers[i].translate(t);
         for (size_t k = 0; k < layer->n_outputs && t->builder.status == MODEL_OK; k++)
-            blob_names_set(t->names, layer->outputs[k], outputs[k]);
+            set_output(t, k, maps);
         return;
     }
     graph_fail(&t->builder, MODEL_UNSUPPORTED, "a layer of kind '%.60s' (%ld) is not computed",
@@ -80,22 +283,26 @@ static void input_shape_of(struct translation *t, const struct coreml_feature *f
     ret->rank = feature->rank;
     memcpy(ret->size, feature->shape, feature->rank * sizeof feature->shape[0]);
     const bool exact = network->array_mapping == COREML_EXACT_ARRAYS;
-    if (feature->kind != COREML_FEATURE_ARRAY ||
-        !(feature->rank == 4 || (!exact && (feature->rank == 1 || feature->rank == 3))))
+    if (feature->kind != COREML_FEATURE_ARRAY || feature->rank == 0 ||
+        (!exact && (feature->rank == 2 || feature->rank > 5)))
         graph_fail(&t->builder, MODEL_UNSUPPORTED,
                    "an input that is not a picture, nor an array of %s dimensions",
-                   exact ? "4" : "1 or 3");
+                   exact ? "one or more" : "1, 3, 4 or 5");
 }
 
-/* [C], [C, H, W] or [n, C, H, W] as a map. */
-static uint32_t input_as_map(struct translation *t, uint32_t x, const struct graph_shape *shape)
+/* The blob of an input: of a network whose shapes are not exact [C], [C, H, W] and [n, C, H, W] are parts of
+ * [sequence, batch, C, H, W]. */
+static uint32_t input_as_blob(struct translation *t, uint32_t x, const struct graph_shape *shape,
+                              bool exact)
 {
     const int64_t *size = shape->size;
-    if (shape->rank == 1)
-        return graph_reshape(&t->builder, x, 4, (int64_t[]){1, 1, 1, size[0]});
-    if (shape->rank == 3)
-        x = graph_reshape(&t->builder, x, 4, (int64_t[]){1, size[0], size[1], size[2]});
-    return map_from_planes(t, x);
+    if (exact || shape->rank == 5)
+        return x;
+    const struct graph_shape five =
+        shape->rank == 1   ? (struct graph_shape){5, {1, 1, size[0], 1, 1}}
+        : shape->rank == 3 ? (struct graph_shape){5, {1, 1, size[0], size[1], size[2]}}
+                           : (struct graph_shape){5, {size[0], 1, size[1], size[2], size[3]}};
+    return graph_shape_to(&t->builder, x, &five);
 }
 
 /* y = scale x + bias by colour, in the order of the planes. */
@@ -175,13 +382,20 @@ static void add_inputs(struct translation *t, struct coreml_ane *ane)
         input->dtype = MODEL_F32;
         input_shape_of(t, &features->items[i], &input->shape);
         uint32_t x = graph_add_input(&t->builder, input->name, &input->shape);
-        if (features->items[i].kind == COREML_FEATURE_IMAGE) {
-            input->flags = MODEL_SPEC_BYTES;
+        const bool image = features->items[i].kind == COREML_FEATURE_IMAGE;
+        const struct coreml_network *network = t->file->network;
+        if (image)
             graph_take_bytes(&t->builder, x);
+        x = input_as_blob(t, x, &input->shape,
+                          image ? network->image_mapping == COREML_RANK4_IMAGES
+                                : network->array_mapping == COREML_EXACT_ARRAYS);
+        if (image) {
+            input->flags = MODEL_SPEC_BYTES;
+            const uint32_t map = blob_map(t, x);
+            const struct graph_shape exact = blob_shape(t, map);
+            x = preprocess(t, &features->items[i], map);
+            blob_set_map(t, x, &exact);
         }
-        x = input_as_map(t, x, &input->shape);
-        if (features->items[i].kind == COREML_FEATURE_IMAGE)
-            x = preprocess(t, &features->items[i], x);
         if (t->builder.status == MODEL_OK)
             blob_names_set(t->names, features->items[i].name, x);
     }
@@ -189,23 +403,26 @@ static void add_inputs(struct translation *t, struct coreml_ane *ane)
 
 /* ---- outputs */
 
-/* A map as it is declared, if that has as many numbers; else as [C], [C, H, W] or [n, C, H, W]. */
-static struct graph_shape output_shape_of(const struct graph_shape *map,
+/* A blob as it is declared, if that has as many numbers; else as it is, or, where shapes are not exact, as [C],
+ * [C, H, W] or [n, C, H, W]. */
+static struct graph_shape output_shape_of(const struct graph_shape *blob, bool exact,
                                           const struct coreml_feature *feature)
 {
     struct graph_shape declared = {.rank = feature->rank};
-    int64_t n = (int64_t)graph_shape_size(map), left = n;
+    int64_t n = (int64_t)graph_shape_size(blob), left = n;
     memcpy(declared.size, feature->shape, feature->rank * sizeof feature->shape[0]);
     for (uint32_t i = 0; i < declared.rank; i++)
         left = declared.size[i] < 1 || left % declared.size[i] != 0 ? 0 : left / declared.size[i];
     if (feature->kind == COREML_FEATURE_ARRAY && declared.rank > 0 && left == 1)
         return declared;
-    const int64_t *size = map->size;
-    if (size[MAP_C] == n)
+    if (exact || blob->rank < 3)
+        return *blob;
+    const int64_t *size = blob->size + blob->rank - 3; /* C, H, W */
+    if (size[0] == n)
         return (struct graph_shape){1, {n}};
-    if (size[MAP_N] == 1)
-        return (struct graph_shape){3, {size[MAP_C], size[MAP_H], size[MAP_W]}};
-    return (struct graph_shape){4, {size[MAP_N], size[MAP_C], size[MAP_H], size[MAP_W]}};
+    if (leading(blob) == 1)
+        return (struct graph_shape){3, {size[0], size[1], size[2]}};
+    return (struct graph_shape){4, {leading(blob), size[0], size[1], size[2]}};
 }
 
 /* The blob of an output; GRAPH_NONE: it is no tensor (the predicted label), or there is none. */
@@ -237,13 +454,14 @@ static void add_outputs(struct translation *t, struct coreml_ane *ane)
             return;
         }
         struct ane_feature *output = &ane->outputs[ane->n_outputs++];
-        const struct graph_shape map = graph_shape_of(&t->builder, blob);
+        const uint32_t y = blob_exact(t, blob);
+        const struct graph_shape shape = value_shape(t, y);
         output->name = t->builder.layer;
         output->dtype = features->items[i].dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
-        output->shape = output_shape_of(&map, &features->items[i]);
-        const uint32_t y = graph_reshape(&t->builder, map_to_planes(t, blob), output->shape.rank,
-                                         output->shape.size);
-        graph_add_output(&t->builder, y);
+        output->shape = output_shape_of(
+            &shape, t->file->network->array_mapping == COREML_EXACT_ARRAYS, &features->items[i]);
+        graph_add_output(&t->builder,
+                         graph_reshape(&t->builder, y, output->shape.rank, output->shape.size));
     }
     if (ane->n_outputs == 0)
         graph_fail(&t->builder, MODEL_UNSUPPORTED, "no output of this model is a tensor");

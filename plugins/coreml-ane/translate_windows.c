@@ -143,24 +143,49 @@ void translate_pooling(struct translation *t)
     t->outputs[0] = graph_add(&t->builder, GRAPH_POOL, 1, t->inputs, &a);
 }
 
-void translate_inner_product(struct translation *t)
+/* A product with the layer's weights [out, in] over the last dimension of x. */
+static uint32_t inner_product(struct translation *t, uint32_t x, int64_t in, int64_t out)
 {
     const coreml_message *params = t->layer->params;
-    if (!expects(t, 1, 1, 1))
-        return;
-    const uint32_t x = t->inputs[0];
-    const int64_t n = map_extent(t, x, MAP_N), out = coreml_int(params, "outputChannels");
-    const int64_t in = map_extent(t, x, MAP_C) * map_extent(t, x, MAP_H) * map_extent(t, x, MAP_W);
-    /* Weights count channels first; a map of one place has no order to speak of. */
-    const bool single = map_extent(t, x, MAP_C) == in;
-    uint32_t inputs[] = {GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
-    inputs[0] = graph_reshape(&t->builder, single ? x : map_to_planes(t, x), 2, (int64_t[]){n, in});
+    uint32_t inputs[] = {x, GRAPH_NONE, GRAPH_NONE};
     inputs[1] = add_weights(t, params, "weights", 2, (int64_t[]){out, in});
     if (coreml_bool(params, "hasBias"))
         inputs[2] = add_weights(t, params, "bias", 1, &out);
-    const uint32_t y = graph_add(&t->builder, GRAPH_LINEAR, 3, inputs,
-                                 &(struct graph_attributes){.linear = {ACTIVATION_NONE}});
-    t->outputs[0] = graph_reshape(&t->builder, y, 4, (int64_t[]){n, 1, 1, out});
+    return graph_add(&t->builder, GRAPH_LINEAR, 3, inputs,
+                     &(struct graph_attributes){.linear = {ACTIVATION_NONE}});
+}
+
+void translate_inner_product(struct translation *t)
+{
+    if (!expects(t, 1, 1, 1))
+        return;
+    const uint32_t x = t->inputs[0];
+    const struct graph_shape shape = value_shape(t, x);
+    const int64_t out = coreml_int(t->layer->params, "outputChannels");
+    if (!blob_is_map(t, x)) {
+        t->outputs[0] = inner_product(t, x, shape.rank > 0 ? shape.size[shape.rank - 1] : 0, out);
+        return;
+    }
+    const int64_t n = map_extent(t, x, MAP_N);
+    const int64_t in = map_extent(t, x, MAP_C) * map_extent(t, x, MAP_H) * map_extent(t, x, MAP_W);
+    /* Weights count channels first; a map of one place has no order to speak of. */
+    const bool single = map_extent(t, x, MAP_C) == in;
+    const uint32_t flat =
+        graph_reshape(&t->builder, single ? x : map_to_planes(t, x), 2, (int64_t[]){n, in});
+    t->outputs[0] =
+        graph_reshape(&t->builder, inner_product(t, flat, in, out), 4, (int64_t[]){n, 1, 1, out});
+}
+
+/* Batch norm by the mean and variance of each map itself. */
+static void instance_norm(struct translation *t, int64_t n, float eps)
+{
+    const coreml_message *params = t->layer->params;
+    uint32_t y = graph_standardize(&t->builder, t->inputs[0], 1u << MAP_H | 1u << MAP_W, true, eps);
+    if (has_weights(params, "gamma"))
+        y = graph_binary(&t->builder, BINARY_MULTIPLY, y, add_weights(t, params, "gamma", 1, &n));
+    if (has_weights(params, "beta"))
+        y = graph_binary(&t->builder, BINARY_ADD, y, add_weights(t, params, "beta", 1, &n));
+    t->outputs[0] = y;
 }
 
 void translate_batchnorm(struct translation *t)
@@ -172,9 +197,13 @@ void translate_batchnorm(struct translation *t)
     if (!expects(t, 1, 1, 1))
         return;
     const int64_t n = map_extent(t, t->inputs[0], MAP_C);
-    if (coreml_bool(params, "computeMeanVar") || coreml_bool(params, "instanceNormalization")) {
+    if (coreml_bool(params, "instanceNormalization")) {
+        instance_norm(t, n, eps > 0 ? eps : 1e-5f);
+        return;
+    }
+    if (coreml_bool(params, "computeMeanVar")) {
         graph_fail(&t->builder, MODEL_UNSUPPORTED,
-                   "batch norm by the mean and variance of what it reads is not computed here");
+                   "batch norm by the mean and variance of a batch is not computed here");
         return;
     }
     inputs[0] = t->inputs[0];

@@ -221,6 +221,7 @@ struct graph_attributes {
             bool reset_first; /* GRU: the state is reset before its product, not after */
             bool coupled;     /* LSTM: forgets 1 - i */
             float clip;       /* LSTM: |c| at most; 0: any */
+            float limit;      /* of sums before their function, on either side; 0: none */
             struct graph_function_of gate, cell_gate, output;
         } recurrent;
         struct {

@@ -77,11 +77,22 @@ static void multiply(const float *restrict h, const float *restrict weight, size
             sums[j] += h[k] * weight[k * row + j];
 }
 
+static float limited(float x, float limit)
+{
+    return limit <= 0 ? x : x > limit ? limit : x < -limit ? -limit : x;
+}
+
+/* A gate's function of its sum. */
+static float gate_of(const struct step *s, const struct graph_function_of *function, float sum)
+{
+    return function_value(function, limited(sum, s->a->recurrent.limit));
+}
+
 static void step_rnn(const struct step *s)
 {
     multiply(s->h, s->weight, s->n, s->n, 0, s->n, s->sums);
     for (size_t i = 0; i < s->n; i++)
-        s->y[i] = function_value(&s->a->recurrent.cell_gate, s->x[i] + s->sums[i]);
+        s->y[i] = gate_of(s, &s->a->recurrent.cell_gate, s->x[i] + s->sums[i]);
 }
 
 static void step_gru(const struct step *s)
@@ -91,7 +102,7 @@ static void step_gru(const struct step *s)
     const bool reset_first = s->a->recurrent.reset_first;
     multiply(s->h, s->weight, n, 3 * n, 0, 3 * n, s->sums);
     for (size_t i = 0; i < n; i++)
-        s->reset[i] = function_value(gate, s->x[i] + s->sums[i]);
+        s->reset[i] = gate_of(s, gate, s->x[i] + s->sums[i]);
     for (size_t i = 0; i < n && !reset_first; i++)
         s->sums[n + i] *= s->reset[i];
     for (size_t i = 0; i < n && reset_first; i++)
@@ -99,15 +110,10 @@ static void step_gru(const struct step *s)
     if (reset_first)
         multiply(s->reset, s->weight, n, 3 * n, n, 2 * n, s->sums);
     for (size_t i = 0; i < n; i++) {
-        const float z = function_value(gate, s->x[2 * n + i] + s->sums[2 * n + i]);
-        const float new = function_value(&s->a->recurrent.cell_gate, s->x[n + i] + s->sums[n + i]);
+        const float z = gate_of(s, gate, s->x[2 * n + i] + s->sums[2 * n + i]);
+        const float new = gate_of(s, &s->a->recurrent.cell_gate, s->x[n + i] + s->sums[n + i]);
         s->y[i] = (1 - z) * new + z * s->h[i];
     }
-}
-
-static float limited(float x, float limit)
-{
-    return limit <= 0 ? x : x > limit ? limit : x < -limit ? -limit : x;
 }
 
 static void step_lstm(const struct step *s)
@@ -120,15 +126,14 @@ static void step_lstm(const struct step *s)
         s->sums[k] += s->x[k];
     for (size_t k = 0; k < n; k++) {
         const float c = s->c[k];
-        const float in = function_value(gate, s->sums[k] + (p != NULL ? p[k] * c : 0));
-        const float keep =
-            s->a->recurrent.coupled
-                ? 1 - in
-                : function_value(gate, s->sums[n + k] + (p != NULL ? p[n + k] * c : 0));
-        const float z = function_value(&s->a->recurrent.cell_gate, s->sums[3 * n + k]);
+        const float in = gate_of(s, gate, s->sums[k] + (p != NULL ? p[k] * c : 0));
+        const float keep = s->a->recurrent.coupled
+                               ? 1 - in
+                               : gate_of(s, gate, s->sums[n + k] + (p != NULL ? p[n + k] * c : 0));
+        const float z = gate_of(s, &s->a->recurrent.cell_gate, s->sums[3 * n + k]);
         s->c[k] = limited(keep * c + in * z, s->a->recurrent.clip);
         const float out =
-            function_value(gate, s->sums[2 * n + k] + (p != NULL ? p[2 * n + k] * s->c[k] : 0));
+            gate_of(s, gate, s->sums[2 * n + k] + (p != NULL ? p[2 * n + k] * s->c[k] : 0));
         s->y[k] = out * function_value(&s->a->recurrent.output, s->c[k]);
     }
 }

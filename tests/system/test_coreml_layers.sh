@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Layers of NeuralNetworks, a small network for each family, answer what tests/reference/coreml_layers_numpy.py evaluates on
+# exact values; hostile parameters are refused with a sentence that says what is wrong.
+# Covers plugins/coreml-ane/translate_*.c.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/system/lib.sh
+. tests/system/lib.sh
+begin coreml_layers
+
+program=$build/bin/modelhost
+plugin=$build/lib/modelhost/plugins/libcoreml-ane.so
+python=/usr/bin/python3
+reference=tests/reference
+
+# What $work/made/NAME holds, as a package.
+package() { # NAME
+    mkdir -p "$work/$1/backends/coreml"
+    cp "$plugin" "$work/$1/backends/coreml/libmodel.so"
+    mv "$work/made/$1/model.mlmodel" "$work/$1/backends/coreml"
+    echo '{"model_type": "coreml"}' >"$work/$1/backends/coreml/config.json"
+}
+
+answers() { # NAME
+    local model=$work/$1/backends/coreml/model.mlmodel
+    "$python" "$reference/coreml_layers.py" evaluate "$model" "$work/in" "$work/want" >"$work/err" 2>&1 &&
+        "$program" run "$work/$1" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
+        "$python" "$reference/coreml_files.py" --compare "$work/found" "$work/want" 1e-4 >"$work/err" 2>&1
+}
+
+refused() { # NAME WORDS
+    run run "$work/$1" --describe
+    [ "$code" -ne 0 ] && grep -qF -- "$2" "$work/err"
+}
+
+if ! "$python" -c 'import numpy' 2>/dev/null; then
+    skipped "no numpy to evaluate networks with"
+    summary
+    exit
+fi
+"$python" "$reference/coreml_layers.py" families "$work/made" >"$work/names"
+while read -r name; do
+    package "$name"
+    ok "$name answer what their layers say" answers "$name"
+done <"$work/names"
+"$python" "$reference/coreml_layers.py" refused "$work/made" >"$work/names"
+while read -r name words; do
+    package "$name"
+    ok "$name is refused: $words" refused "$name" "$words"
+done <"$work/names"
+summary

@@ -53,7 +53,8 @@ static void functions_are_their_formulas(void **state)
             .map = {(enum graph_function)f, 0.5f, 1.25f, 2, 1, 1e-3f}};
         struct graph_shape shape = {1, {6}}, found_shape;
         double want[6];
-        if (f == MAP_PRELU || f == MAP_PARAMETRIC_SOFTPLUS || f == MAP_FROM_INTEGER)
+        if (f == MAP_PRELU || f == MAP_PARAMETRIC_SOFTPLUS || f == MAP_FROM_INTEGER ||
+            f == MAP_ASIN || f == MAP_ACOS || f == MAP_ATANH || f == MAP_ACOSH)
             continue; /* below */
         for (size_t i = 0; i < 6; i++) {
             const double x = 2 * (double)inputs[i] + 1;
@@ -90,6 +91,11 @@ static void functions_are_their_formulas(void **state)
                 [MAP_SIGN] = (x > 0) - (x < 0),
                 [MAP_SIN] = sin(x),
                 [MAP_COS] = cos(x),
+                [MAP_TAN] = tan(x),
+                [MAP_ATAN] = atan(x),
+                [MAP_SINH] = sinh(x),
+                [MAP_COSH] = cosh(x),
+                [MAP_ASINH] = asinh(x),
                 [MAP_IS_ZERO] = x == 0 ? 1 : 0};
             want[i] = all[f];
         }
@@ -98,6 +104,28 @@ static void functions_are_their_formulas(void **state)
         shape.size[0] -= (int64_t)first;
         float *y = run_one(GRAPH_MAP, &shape, inputs + first, &attributes, &found_shape);
         graph_test_close("function", y, want + first, 6 - first);
+        free(y);
+    }
+}
+
+static void inverse_functions_are_their_formulas(void **state)
+{
+    (void)state;
+    static const enum graph_function functions[] = {MAP_ASIN, MAP_ACOS, MAP_ATANH, MAP_ACOSH};
+    static const float inputs[] = {-0.75f, 0.0f, 0.25f, 0.875f};
+    const struct graph_shape shape = {1, {4}};
+    for (size_t f = 0; f < 4; f++) {
+        const double shift = f == 3 ? 2 : 0;
+        const struct graph_attributes a = {
+            .map = {.function = functions[f], .scale = 1, .shift = (float)shift}};
+        struct graph_shape found_shape;
+        double want[4];
+        for (size_t i = 0; i < 4; i++) {
+            const double x = (double)inputs[i] + shift;
+            want[i] = f == 0 ? asin(x) : f == 1 ? acos(x) : f == 2 ? atanh(x) : acosh(x);
+        }
+        float *y = run_one(GRAPH_MAP, &shape, inputs, &a, &found_shape);
+        graph_test_close("inverse function", y, want, 4);
         free(y);
     }
 }
@@ -262,7 +290,10 @@ static void resizing_reads_where_its_mode_says(void **state)
         [RESIZE_NEAREST] = {1, 1, 1, 2, 2, 2, 3, 3, 3},
         [RESIZE_UPSAMPLE] = {1, 4 / 3.0, 5 / 3.0, 2, 7 / 3.0, 8 / 3.0, 3, 3, 3},
         [RESIZE_ALIGN_CORNERS] = {1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3},
-        [RESIZE_HALF_PIXEL] = {1, 1, 4 / 3.0, 5 / 3.0, 2, 7 / 3.0, 8 / 3.0, 3, 3}};
+        [RESIZE_HALF_PIXEL] = {1, 1, 4 / 3.0, 5 / 3.0, 2, 7 / 3.0, 8 / 3.0, 3, 3},
+        [RESIZE_ALIGN_MIDDLE] = {1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3},
+        [RESIZE_OFFSET] = {10 / 9.0, 12 / 9.0, 14 / 9.0, 16 / 9.0, 2, 20 / 9.0, 22 / 9.0, 24 / 9.0,
+                           26 / 9.0}};
     for (int mode = 0; mode < N_GRAPH_RESIZES; mode++) {
         struct graph_shape found;
         const struct graph_attributes a = {.resize = {(enum graph_resize)mode, {2, 9}}};
@@ -420,6 +451,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_are_their_formulas),
+        cmocka_unit_test(inverse_functions_are_their_formulas),
         cmocka_unit_test(slopes_differ_by_channel),
         cmocka_unit_test(values_are_broadcast_as_numpy_does),
         cmocka_unit_test(convolutions_pad_each_side_by_itself),

@@ -81,11 +81,19 @@ static model_status describe(struct coreml_ane *ane, struct model_error *err)
     return status;
 }
 
+/* Weights that are packed: their pages need not stay. */
+static void discard(void *reader, const void *data, size_t size_bytes)
+{
+    coreml_model_discard(reader, data, size_bytes);
+}
+
 /* By the kernels. */
-static model_status build_graph(struct coreml_ane *ane, const struct coreml_model *file,
+static model_status build_graph(struct coreml_ane *ane, struct coreml_model *file,
                                 struct model_error *err)
 {
     model_status status = MODEL_OK;
+    ane->graph->discard = discard;
+    ane->graph->reader = file;
     if (file->network == NULL && file->program == NULL)
         status = kernels_fail(err, MODEL_UNSUPPORTED,
                               "a Core ML model of kind '%.60s' is not computed here, want a neural "

@@ -18,26 +18,6 @@ static bool is_constant(const struct program *p, uint32_t value)
     return value < graph->n_values && graph->values[value].constant != NULL;
 }
 
-/* W of x W as the kernels want it, [out, in], now: products are prepared before constants are computed. */
-static uint32_t turned_constant(struct program *p, uint32_t weight)
-{
-    const struct graph_shape shape = shape_of(p, weight);
-    const size_t rows = (size_t)shape.size[0], columns = (size_t)shape.size[1];
-    const float *from = graph_known(&p->builder, weight);
-    float *to = NULL;
-    if (p->builder.status == MODEL_OK && from != NULL)
-        to = kernels_allocate(p->builder.graph->kernels, rows * columns * sizeof *to);
-    if (to == NULL) {
-        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for its weights");
-        return GRAPH_NONE;
-    }
-    for (size_t i = 0; i < rows; i++)
-        for (size_t k = 0; k < columns; k++)
-            to[k * rows + i] = from[i * columns + k];
-    return graph_add_constant(&p->builder, MODEL_F32,
-                              &(struct graph_shape){2, {shape.size[1], shape.size[0]}}, to);
-}
-
 /* Weights that a loop prepares in each turn count as work. */
 static bool may_prepare(struct program *p, uint32_t weight)
 {
@@ -45,12 +25,14 @@ static bool may_prepare(struct program *p, uint32_t weight)
     return p->depth == 0 || program_work(p, graph_shape_size(&shape) >> 8);
 }
 
-static uint32_t linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias)
+/* transposed: the weight is [in, out]. */
+static uint32_t linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias,
+                       bool transposed)
 {
     if (!may_prepare(p, weight))
         return GRAPH_NONE;
     return graph_add(&p->builder, GRAPH_LINEAR, 3, (uint32_t[]){x, weight, bias},
-                     &(struct graph_attributes){.linear = {.activation = ACTIVATION_NONE}});
+                     &(struct graph_attributes){.linear = {.transposed = transposed}});
 }
 
 /* x y^T */
@@ -66,7 +48,7 @@ static void translate_linear(struct program *p)
     const uint32_t bias = program_optional(p, "bias");
     if (is_constant(p, weight) && !is_constant(p, x) &&
         (bias == GRAPH_NONE || is_constant(p, bias))) {
-        p->outputs[0] = linear(p, x, weight, bias);
+        p->outputs[0] = linear(p, x, weight, bias, false);
         return;
     }
     p->outputs[0] = product(p, x, weight);
@@ -95,7 +77,7 @@ static void translate_matmul(struct program *p)
         return;
     /* Packed weights pay where they are read more often than they are packed: not in each turn of a loop. */
     if (p->depth == 0 && shape_of(p, y).rank == 2 && is_constant(p, y) && !is_constant(p, x))
-        p->outputs[0] = linear(p, x, turn_y ? y : turned_constant(p, y), GRAPH_NONE);
+        p->outputs[0] = linear(p, x, y, GRAPH_NONE, !turn_y);
     else
         p->outputs[0] =
             graph_add(&p->builder, GRAPH_MATMUL, 2, (uint32_t[]){x, turn_y ? swap_last(p, y) : y},
@@ -149,6 +131,31 @@ struct direction {
     uint32_t y, h, c;
 };
 
+/* Weights or a bias of 4 n rows whose gates stand in the order i, f, o, z, as i, f, z, o. */
+static uint32_t in_order(struct program *p, uint32_t weight)
+{
+    const struct graph_shape shape = shape_of(p, weight);
+    const size_t size = graph_shape_size(&shape), gate = size / 4;
+    float *to = NULL;
+    if (!may_prepare(p, weight))
+        return GRAPH_NONE;
+    if (!is_constant(p, weight) || shape.rank == 0 || shape.size[0] % 4 != 0) {
+        program_fail(p, "whose weights are no constants of four gates");
+        return GRAPH_NONE;
+    }
+    const float *from = graph_known(&p->builder, weight);
+    if (from != NULL)
+        to = kernels_allocate(p->builder.graph->kernels, size * sizeof *to);
+    if (to == NULL) {
+        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for its weights");
+        return GRAPH_NONE;
+    }
+    memcpy(to, from, 2 * gate * sizeof *to);
+    memcpy(to + 2 * gate, from + 3 * gate, gate * sizeof *to);
+    memcpy(to + 3 * gate, from + 2 * gate, gate * sizeof *to);
+    return graph_give_constant(&p->builder, MODEL_F32, &shape, to);
+}
+
 /* The layer in one direction: weights named with `suffix`, the state from `first` of its last dimension on. */
 static struct direction run_direction(struct program *p, const char *suffix, bool reverse,
                                       int64_t first, int64_t n)
@@ -158,18 +165,17 @@ static struct direction run_direction(struct program *p, const char *suffix, boo
     memcpy(ih + 9, suffix, length);
     memcpy(hh + 9, suffix, length);
     memcpy(bias + 4, suffix, length);
-    const uint32_t x = program_input(p, "x"), weight = program_input(p, hh);
-    const uint32_t gates = linear(p, x, program_input(p, ih), program_optional(p, bias));
-    if (p->builder.status != MODEL_OK || shape_of(p, weight).rank != 2 || !is_constant(p, weight)) {
-        program_fail(p, "whose weights are no constant matrix");
-        return (struct direction){GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
-    }
-    const uint32_t inputs[] = {gates,
-                               program_slice(p, program_input(p, "initial_h"), 1, first, first + n),
-                               program_slice(p, program_input(p, "initial_c"), 1, first, first + n),
-                               may_prepare(p, weight) ? turned_constant(p, weight) : GRAPH_NONE};
+    const uint32_t zeros = program_vector(p, 4 * (size_t)n, 0);
+    const uint32_t inputs[] = {
+        program_input(p, "x"),
+        in_order(p, program_input(p, ih)),
+        in_order(p, program_input(p, hh)),
+        program_has(p, bias) ? in_order(p, program_input(p, bias)) : zeros,
+        zeros,
+        program_slice(p, program_input(p, "initial_h"), 1, first, first + n),
+        program_slice(p, program_input(p, "initial_c"), 1, first, first + n)};
     const struct graph_attributes a = {.lstm = {.reverse = reverse}};
-    const uint32_t all = graph_add(&p->builder, GRAPH_LSTM, 4, inputs, &a);
+    const uint32_t all = graph_add(&p->builder, GRAPH_LSTM, 7, inputs, &a);
     const struct graph_shape shape = shape_of(p, all);
     const int64_t steps = shape.size[0] - 1, last = reverse ? 0 : steps - 1;
     const struct graph_shape state = {2, {shape.size[1], shape.size[2]}};

@@ -99,35 +99,65 @@ static double sigmoid(double x)
     return 1 / (1 + exp(-x));
 }
 
-/* Three steps of two items with one unit, in both directions. */
+enum { STEPS = 10, ITEMS = 35, IN = 5, UNITS = 18 };
+
+/* An LSTM layer in double precision: gates i, f, g, o; y(STEPS + 1, ITEMS, UNITS) with the last c behind. */
+static void lstm_want(const float *x, const float *const parts[4], const float *h0, const float *c0,
+                      bool reverse, double *y)
+{
+    for (size_t b = 0; b < ITEMS; b++) {
+        double h[UNITS], c[UNITS], sums[4 * UNITS];
+        for (size_t k = 0; k < UNITS; k++) {
+            h[k] = (double)h0[b * UNITS + k];
+            c[k] = (double)c0[b * UNITS + k];
+        }
+        for (size_t i = 0; i < STEPS; i++) {
+            const size_t step = reverse ? STEPS - 1 - i : i;
+            for (size_t g = 0; g < 4 * UNITS; g++) {
+                sums[g] = (double)parts[2][g] + (double)parts[3][g];
+                for (size_t k = 0; k < IN; k++)
+                    sums[g] +=
+                        (double)x[(step * ITEMS + b) * IN + k] * (double)parts[0][g * IN + k];
+                for (size_t k = 0; k < UNITS; k++)
+                    sums[g] += h[k] * (double)parts[1][g * UNITS + k];
+            }
+            for (size_t k = 0; k < UNITS; k++) {
+                c[k] =
+                    sigmoid(sums[UNITS + k]) * c[k] + sigmoid(sums[k]) * tanh(sums[2 * UNITS + k]);
+                h[k] = sigmoid(sums[3 * UNITS + k]) * tanh(c[k]);
+                y[(step * ITEMS + b) * UNITS + k] = h[k];
+            }
+        }
+        memcpy(y + (STEPS * ITEMS + b) * UNITS, c, sizeof c);
+    }
+}
+
+/* In both directions; more steps and items than the kernels take at a time. */
 static void an_lstm_carries_its_state_from_step_to_step(void **state)
 {
     (void)state;
-    const struct graph_shape one = {2, {2, 1}};
+    const struct graph_shape units = {2, {ITEMS, UNITS}}, all = {3, {STEPS, ITEMS, IN}};
+    const struct graph_shape shapes[] = {
+        {2, {4 * UNITS, IN}}, {2, {4 * UNITS, UNITS}}, {1, {4 * UNITS}}, {1, {4 * UNITS}}};
+    static double want[(STEPS + 1) * ITEMS * UNITS];
     for (int reverse = 0; reverse < 2; reverse++) {
         struct graph_test *test = graph_test_create();
-        const uint32_t inputs[] = {graph_test_input(test, &(struct graph_shape){3, {3, 2, 4}}),
-                                   graph_test_input(test, &one), graph_test_input(test, &one),
-                                   graph_test_input(test, &(struct graph_shape){2, {1, 4}})};
-        const float *gates = graph_test_numbers(test, 24), *h0 = graph_test_numbers(test, 2);
-        const float *c0 = graph_test_numbers(test, 2), *weight = graph_test_numbers(test, 4);
-        double want[8];
-        for (size_t b = 0; b < 2; b++) {
-            double h = (double)h0[b], c = (double)c0[b], sum[4];
-            for (size_t i = 0; i < 3; i++) {
-                const size_t step = reverse ? 2 - i : i;
-                for (size_t g = 0; g < 4; g++)
-                    sum[g] = (double)gates[(step * 2 + b) * 4 + g] + h * (double)weight[g];
-                c = sigmoid(sum[1]) * c + sigmoid(sum[0]) * tanh(sum[3]);
-                h = sigmoid(sum[2]) * tanh(c);
-                want[step * 2 + b] = h;
-            }
-            want[6 + b] = c;
+        uint32_t inputs[7] = {graph_test_input(test, &all)};
+        const float *parts[4];
+        for (uint32_t i = 0; i < 4; i++) {
+            inputs[1 + i] = graph_test_constant(test, &shapes[i]);
+            parts[i] = test->builder.graph->values[inputs[1 + i]].constant;
         }
-        graph_test_finish(test, graph_add(&test->builder, GRAPH_LSTM, 4, inputs,
+        inputs[5] = graph_test_input(test, &units);
+        inputs[6] = graph_test_input(test, &units);
+        const float *x = graph_test_numbers(test, STEPS * ITEMS * IN);
+        const float *h0 = graph_test_numbers(test, ITEMS * UNITS);
+        const float *c0 = graph_test_numbers(test, ITEMS * UNITS);
+        lstm_want(x, parts, h0, c0, reverse != 0, want);
+        graph_test_finish(test, graph_add(&test->builder, GRAPH_LSTM, 7, inputs,
                                           &(struct graph_attributes){.lstm = {reverse != 0}}));
-        float *found = graph_test_run(test, (const float *const[]){gates, h0, c0, weight});
-        graph_test_close("lstm", found, want, 8);
+        float *found = graph_test_run(test, (const float *const[]){x, h0, c0});
+        graph_test_close("lstm", found, want, sizeof want / sizeof *want);
         free(found);
         graph_test_destroy(test);
     }

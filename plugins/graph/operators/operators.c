@@ -25,7 +25,8 @@ static const struct operator_type *const types[N_GRAPH_KINDS] = {
     [GRAPH_SELECT] = &operator_select,
     [GRAPH_BROADCAST] = &operator_broadcast,
     [GRAPH_LAYER_NORM] = &operator_layer_norm,
-    [GRAPH_LSTM] = &operator_lstm};
+    [GRAPH_LSTM] = &operator_lstm,
+    [GRAPH_ATTENTION] = &operator_attention};
 
 const struct operator_type *operator_of(enum graph_kind kind)
 {

@@ -131,29 +131,24 @@ struct direction {
     uint32_t y, h, c;
 };
 
-/* Weights or a bias of 4 n rows whose gates stand in the order i, f, o, z, as i, f, z, o. */
-static uint32_t in_order(struct program *p, uint32_t weight)
+/* The gates i, f, g, o of weights or a bias whose rows are i, f, o, g: views of its parts. */
+static void split_gates(struct program *p, uint32_t weight, int64_t n, uint32_t *ret)
 {
-    const struct graph_shape shape = shape_of(p, weight);
-    const size_t size = graph_shape_size(&shape), gate = size / 4;
-    float *to = NULL;
+    static const size_t places[] = {0, 1, 3, 2};
+    struct graph_shape shape = shape_of(p, weight);
     if (!may_prepare(p, weight))
-        return GRAPH_NONE;
-    if (!is_constant(p, weight) || shape.rank == 0 || shape.size[0] % 4 != 0) {
+        return;
+    if (!is_constant(p, weight) || shape.rank == 0 || shape.size[0] != 4 * n) {
         program_fail(p, "whose weights are no constants of four gates");
-        return GRAPH_NONE;
+        return;
     }
-    const float *from = graph_known(&p->builder, weight);
-    if (from != NULL)
-        to = kernels_allocate(p->builder.graph->kernels, size * sizeof *to);
-    if (to == NULL) {
-        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for its weights");
-        return GRAPH_NONE;
-    }
-    memcpy(to, from, 2 * gate * sizeof *to);
-    memcpy(to + 2 * gate, from + 3 * gate, gate * sizeof *to);
-    memcpy(to + 3 * gate, from + 2 * gate, gate * sizeof *to);
-    return graph_give_constant(&p->builder, MODEL_F32, &shape, to);
+    const struct graph_value value = p->builder.graph->values[weight];
+    shape.size[0] = n;
+    p->builder.graph->values[weight].n_uses++; /* by the views: it stays as long as any constant */
+    const size_t gate_bytes = graph_shape_size(&shape) * (value.dtype == MODEL_F32 ? 4 : 2);
+    for (size_t i = 0; i < 4; i++)
+        ret[i] = graph_add_constant(&p->builder, value.dtype, &shape,
+                                    (const char *)value.constant + places[i] * gate_bytes);
 }
 
 /* The layer in one direction: weights named with `suffix`, the state from `first` of its last dimension on. */
@@ -165,17 +160,18 @@ static struct direction run_direction(struct program *p, const char *suffix, boo
     memcpy(ih + 9, suffix, length);
     memcpy(hh + 9, suffix, length);
     memcpy(bias + 4, suffix, length);
-    const uint32_t zeros = program_vector(p, 4 * (size_t)n, 0);
-    const uint32_t inputs[] = {
-        program_input(p, "x"),
-        in_order(p, program_input(p, ih)),
-        in_order(p, program_input(p, hh)),
-        program_has(p, bias) ? in_order(p, program_input(p, bias)) : zeros,
-        zeros,
-        program_slice(p, program_input(p, "initial_h"), 1, first, first + n),
-        program_slice(p, program_input(p, "initial_c"), 1, first, first + n)};
+    const uint32_t zeros = program_has(p, bias) ? GRAPH_NONE : program_vector(p, (size_t)n, 0);
+    uint32_t inputs[15] = {program_input(p, "x")};
+    for (size_t i = 1; i < 15; i++)
+        inputs[i] = zeros;
+    split_gates(p, program_input(p, ih), n, inputs + 1);
+    split_gates(p, program_input(p, hh), n, inputs + 5);
+    if (program_has(p, bias))
+        split_gates(p, program_input(p, bias), n, inputs + 9);
+    inputs[13] = program_slice(p, program_input(p, "initial_h"), 1, first, first + n);
+    inputs[14] = program_slice(p, program_input(p, "initial_c"), 1, first, first + n);
     const struct graph_attributes a = {.lstm = {.reverse = reverse}};
-    const uint32_t all = graph_add(&p->builder, GRAPH_LSTM, 7, inputs, &a);
+    const uint32_t all = graph_add(&p->builder, GRAPH_LSTM, 15, inputs, &a);
     const struct graph_shape shape = shape_of(p, all);
     const int64_t steps = shape.size[0] - 1, last = reverse ? 0 : steps - 1;
     const struct graph_shape state = {2, {shape.size[1], shape.size[2]}};

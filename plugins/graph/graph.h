@@ -43,7 +43,7 @@ enum graph_kind {
     GRAPH_SELECT,     /* where, x, y of one shape: x where it is not 0, else y */
     GRAPH_BROADCAST,  /* x to a shape, as numpy does */
     GRAPH_LAYER_NORM, /* x [..., c], gamma, beta [c] */
-    /* x [s, b, in], weight_ih [4 h, in], weight_hh [4 h, h], two biases [4 h], all with gates in the order i, f, g, o;
+    /* x [s, b, in]; of each of the gates i, f, g, o: weights [h, in], then those of the state [h, h], then biases [h];
      * h [b, h], c [b, h]: h of each step, then c */
     GRAPH_LSTM,
     GRAPH_ATTENTION, /* query, key, value, what is added to the scores or none; made by fusing */

@@ -102,8 +102,8 @@ static double sigmoid(double x)
 enum { STEPS = 10, ITEMS = 35, IN = 5, UNITS = 18 };
 
 /* An LSTM layer in double precision: gates i, f, g, o; y(STEPS + 1, ITEMS, UNITS) with the last c behind. */
-static void lstm_want(const float *x, const float *const parts[4], const float *h0, const float *c0,
-                      bool reverse, double *y)
+static void lstm_want(const float *x, const float *const parts[12], const float *h0,
+                      const float *c0, bool reverse, double *y)
 {
     for (size_t b = 0; b < ITEMS; b++) {
         double h[UNITS], c[UNITS], sums[4 * UNITS];
@@ -114,12 +114,13 @@ static void lstm_want(const float *x, const float *const parts[4], const float *
         for (size_t i = 0; i < STEPS; i++) {
             const size_t step = reverse ? STEPS - 1 - i : i;
             for (size_t g = 0; g < 4 * UNITS; g++) {
-                sums[g] = (double)parts[2][g] + (double)parts[3][g];
+                const size_t gate = g / UNITS, unit = g % UNITS;
+                sums[g] = (double)parts[8 + gate][unit];
                 for (size_t k = 0; k < IN; k++)
                     sums[g] +=
-                        (double)x[(step * ITEMS + b) * IN + k] * (double)parts[0][g * IN + k];
+                        (double)x[(step * ITEMS + b) * IN + k] * (double)parts[gate][unit * IN + k];
                 for (size_t k = 0; k < UNITS; k++)
-                    sums[g] += h[k] * (double)parts[1][g * UNITS + k];
+                    sums[g] += h[k] * (double)parts[4 + gate][unit * UNITS + k];
             }
             for (size_t k = 0; k < UNITS; k++) {
                 c[k] =
@@ -137,24 +138,23 @@ static void an_lstm_carries_its_state_from_step_to_step(void **state)
 {
     (void)state;
     const struct graph_shape units = {2, {ITEMS, UNITS}}, all = {3, {STEPS, ITEMS, IN}};
-    const struct graph_shape shapes[] = {
-        {2, {4 * UNITS, IN}}, {2, {4 * UNITS, UNITS}}, {1, {4 * UNITS}}, {1, {4 * UNITS}}};
+    const struct graph_shape shapes[] = {{2, {UNITS, IN}}, {2, {UNITS, UNITS}}, {1, {UNITS}}};
     static double want[(STEPS + 1) * ITEMS * UNITS];
     for (int reverse = 0; reverse < 2; reverse++) {
         struct graph_test *test = graph_test_create();
-        uint32_t inputs[7] = {graph_test_input(test, &all)};
-        const float *parts[4];
-        for (uint32_t i = 0; i < 4; i++) {
-            inputs[1 + i] = graph_test_constant(test, &shapes[i]);
+        uint32_t inputs[15] = {graph_test_input(test, &all)};
+        const float *parts[12];
+        for (uint32_t i = 0; i < 12; i++) {
+            inputs[1 + i] = graph_test_constant(test, &shapes[i / 4]);
             parts[i] = test->builder.graph->values[inputs[1 + i]].constant;
         }
-        inputs[5] = graph_test_input(test, &units);
-        inputs[6] = graph_test_input(test, &units);
+        inputs[13] = graph_test_input(test, &units);
+        inputs[14] = graph_test_input(test, &units);
         const float *x = graph_test_numbers(test, STEPS * ITEMS * IN);
         const float *h0 = graph_test_numbers(test, ITEMS * UNITS);
         const float *c0 = graph_test_numbers(test, ITEMS * UNITS);
         lstm_want(x, parts, h0, c0, reverse != 0, want);
-        graph_test_finish(test, graph_add(&test->builder, GRAPH_LSTM, 7, inputs,
+        graph_test_finish(test, graph_add(&test->builder, GRAPH_LSTM, 15, inputs,
                                           &(struct graph_attributes){.lstm = {reverse != 0}}));
         float *found = graph_test_run(test, (const float *const[]){x, h0, c0});
         graph_test_close("lstm", found, want, sizeof want / sizeof *want);

@@ -4,41 +4,46 @@
 
 #include <string.h>
 
-enum { X, WEIGHT_IH, WEIGHT_HH, BIAS, RECURRENT_BIAS, H, C };
+enum { X, INPUT_WEIGHTS, STATE_WEIGHTS = 5, BIASES = 9, H = 13, C, N_INPUTS };
 
 static void infer(struct operator_shapes *shapes)
 {
     const struct graph *graph = shapes->graph;
     const struct graph_node *node = shapes->node;
     const struct graph_shape *x = input_shape(graph, node, X), *h = input_shape(graph, node, H);
-    const struct graph_shape *ih = input_shape(graph, node, WEIGHT_IH);
-    const struct graph_shape *hh = input_shape(graph, node, WEIGHT_HH);
     char first[GRAPH_SHAPE_BYTES], second[GRAPH_SHAPE_BYTES];
-    if (x->rank != 3 || h->rank != 2 || !graph_shape_equal(h, input_shape(graph, node, C)) ||
-        h->size[0] != x->size[1] || ih->rank != 2 || hh->rank != 2 || hh->size[1] != h->size[1] ||
-        hh->size[0] != 4 * h->size[1] || ih->size[0] != hh->size[0] || ih->size[1] != x->size[2]) {
+    bool fits = x->rank == 3 && h->rank == 2 && h->size[0] == x->size[1] &&
+                graph_shape_equal(h, input_shape(graph, node, C));
+    for (uint32_t i = 0; i < 4 && fits; i++) {
+        const struct graph_shape *ih = input_shape(graph, node, INPUT_WEIGHTS + i);
+        const struct graph_shape *hh = input_shape(graph, node, STATE_WEIGHTS + i);
+        fits = ih->rank == 2 && ih->size[0] == h->size[1] && ih->size[1] == x->size[2] &&
+               hh->rank == 2 && hh->size[0] == h->size[1] && hh->size[1] == h->size[1];
+    }
+    if (!fits) {
         graph_fail(shapes->builder, MODEL_CORRUPT,
-                   "an LSTM of a value of shape %s with a state of %s", graph_shape_text(x, first),
-                   graph_shape_text(h, second));
+                   "an LSTM of a value of shape %s with a state of %s, or weights that do not fit",
+                   graph_shape_text(x, first), graph_shape_text(h, second));
         return;
     }
-    if (input_is_vector(shapes, BIAS, hh->size[0]) &&
-        input_is_vector(shapes, RECURRENT_BIAS, hh->size[0]))
-        *shapes->ret = (struct graph_shape){3, {x->size[0] + 1, h->size[0], h->size[1]}};
+    for (uint32_t i = 0; i < 4; i++)
+        if (!input_is_vector(shapes, BIASES + i, h->size[1]))
+            return;
+    *shapes->ret = (struct graph_shape){3, {x->size[0] + 1, h->size[0], h->size[1]}};
 }
 
 static model_status prepare(struct operator_prepare *prepare)
 {
     const struct graph_node *node = prepare->node;
-    const struct graph_shape *weight = input_shape(prepare->graph, node, WEIGHT_IH);
+    const struct graph_shape *weight = input_shape(prepare->graph, node, INPUT_WEIGHTS);
     struct loader loader = {prepare->graph->kernels, prepare->err, MODEL_OK};
     char prefix[WEIGHT_NAME_BYTES];
     const struct recurrent_config config = {.kind = RECURRENT_LSTM,
                                             .prefix = weight_name(prefix, "%s.", prepare->weights),
                                             .input_size = weight->size[1],
-                                            .hidden_size = weight->size[0] / 4,
+                                            .hidden_size = weight->size[0],
                                             .num_layers = 1,
-                                            .bias = true};
+                                            .gates_apart = true};
     prepare->node->prepared = load_recurrent(&loader, &config);
     return loader.status;
 }
@@ -111,15 +116,15 @@ static void run(const struct operator_call *call)
     }
 }
 
-const struct operator_type operator_lstm = {.name = "an LSTM",
-                                            .min_inputs = 7,
-                                            .max_inputs = 7,
-                                            .prepared = true,
-                                            .weights = {[WEIGHT_IH] = "weight_ih_l0",
-                                                        [WEIGHT_HH] = "weight_hh_l0",
-                                                        [BIAS] = "bias_ih_l0",
-                                                        [RECURRENT_BIAS] = "bias_hh_l0"},
-                                            .infer = infer,
-                                            .prepare = prepare,
-                                            .scratch_size = scratch_size,
-                                            .run = run};
+const struct operator_type operator_lstm = {
+    .name = "an LSTM",
+    .min_inputs = N_INPUTS,
+    .max_inputs = N_INPUTS,
+    .prepared = true,
+    .weights = {NULL, "ih_l0.i.weight", "ih_l0.f.weight", "ih_l0.g.weight", "ih_l0.o.weight",
+                "hh_l0.i.weight", "hh_l0.f.weight", "hh_l0.g.weight", "hh_l0.o.weight",
+                "ih_l0.i.bias", "ih_l0.f.bias", "ih_l0.g.bias", "ih_l0.o.bias"},
+    .infer = infer,
+    .prepare = prepare,
+    .scratch_size = scratch_size,
+    .run = run};

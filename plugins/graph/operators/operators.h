@@ -33,7 +33,7 @@ struct operator_call {
     float *scratch; /* scratch_size() numbers */
 };
 
-#define OPERATOR_MAX_WEIGHTS 8
+#define OPERATOR_MAX_WEIGHTS 13
 
 struct operator_type {
     const char *name; /* "a convolution" */

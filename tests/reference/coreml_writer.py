@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """coreml_writer.py - BERT, ResNet-50 and LSTM models as ML Programs, to compare with the plugins of their own.
 
-    coreml_writer.py MODEL_DIR REFERENCE.safetensors fp32|fp16 OUT_DIR
+    coreml_writer.py MODEL_DIR REFERENCE.safetensors|BATCHxTOKENS fp32|fp16 OUT_DIR
     coreml_writer.py --compare NATIVE.safetensors COREML.safetensors INPUTS.safetensors fp32|fp16
 
 The first writes OUT_DIR/model.mlpackage out of MODEL_DIR/{config.json, model.safetensors}, and the inputs of the
-reference for the model's own plugin (native.safetensors) and for the program (coreml.safetensors). The program is
-what converters make of the architecture; its protocol buffers and weight.bin are written by hand.
+reference (or ids of 1 in that shape) for the model's own plugin (native.safetensors) and for the program
+(coreml.safetensors). The program is what converters make of the architecture; its protocol buffers and weight.bin are
+written by hand.
 The second compares outputs of the same name: at most 1e-4 apart, or, of fp16, cosine 0.9999 or more; rows of
 tokens that the mask hides are left out.
 """
@@ -292,7 +293,10 @@ INPUTS = {"bert": (bert, ["input_ids", "token_type_ids", "attention_mask"]),
 def write(model, reference, precision, folder):
     config = json.load(open(os.path.join(model, "config.json")))
     make, names = INPUTS[config["model_type"]]
-    inputs = {name: load(reference)[name] for name in names}
+    if os.path.exists(reference):
+        inputs = {name: load(reference)[name] for name in names}
+    else:
+        inputs = {name: np.ones([int(n) for n in reference.split("x")], np.int64) for name in names}
     program = Writer(precision == "fp16")
     make(program, config, load(os.path.join(model, "model.safetensors")), inputs)
     os.makedirs(folder, exist_ok=True)

@@ -12,6 +12,8 @@
 
 #include <math.h>
 
+#define MAX_STEPS 16 /* upwards, from an operand to its rows: converters write four */
+
 enum { QUERY, KEY, VALUE, MASK };
 
 /* Where the rows of Q, K or V lie. */
@@ -38,27 +40,32 @@ static bool is_number(struct graph *graph, uint32_t value, double *ret)
     return number != NULL;
 }
 
-/* Whether a node multiplies its input `ret_input` by a number and does nothing else. */
-static bool is_scale(struct graph *graph, const struct graph_node *node, uint32_t *ret_input,
-                     double *ret_factor)
+/* Goes up from the value of a node that multiplies one input by a number, and does nothing else; *factor with it. */
+static bool skip_scale(struct graph *graph, const struct graph_node *node, uint32_t *value,
+                       double *factor)
 {
     const struct graph_attributes *a = &node->attributes;
     if (node->kind == GRAPH_MAP) {
-        *ret_input = node->inputs[0];
-        *ret_factor = (double)a->map.alpha * (double)a->map.scale;
-        return a->map.function == MAP_LINEAR && a->map.shift == 0 && a->map.beta == 0;
+        if (a->map.function != MAP_LINEAR || a->map.shift != 0 || a->map.beta != 0)
+            return false;
+        *factor *= (double)a->map.alpha * (double)a->map.scale;
+        *value = node->inputs[0];
+        return true;
     }
-    if (node->kind != GRAPH_BINARY ||
-        (a->binary.function != BINARY_MULTIPLY && a->binary.function != BINARY_DIVIDE))
+    if (node->kind != GRAPH_BINARY)
         return false;
-    for (uint32_t i = a->binary.function == BINARY_DIVIDE ? 1 : 0; i < 2; i++)
-        if (is_number(graph, node->inputs[i], ret_factor)) {
-            *ret_input = node->inputs[1 - i];
-            if (a->binary.function == BINARY_DIVIDE)
-                *ret_factor = 1 / *ret_factor;
-            return graph_shape_equal(input_shape(graph, node, 1 - i),
-                                     &graph->values[node->output].shape);
+    const bool divides = a->binary.function == BINARY_DIVIDE;
+    for (uint32_t i = divides ? 1 : 0; i < 2; i++) {
+        double number = 1;
+        if ((divides || a->binary.function == BINARY_MULTIPLY) &&
+            is_number(graph, node->inputs[i], &number) &&
+            graph_shape_equal(input_shape(graph, node, 1 - i),
+                              &graph->values[node->output].shape)) {
+            *factor *= divides ? 1 / number : number;
+            *value = node->inputs[1 - i];
+            return true;
         }
+    }
     return false;
 }
 
@@ -69,18 +76,14 @@ static uint32_t skip_transposes(struct graph *graph, uint32_t value, uint32_t *o
     const uint32_t rank = graph->values[value].shape.rank;
     for (uint32_t i = 0; i < rank; i++)
         order[i] = i;
-    while ((node = graph_producer(graph, value)) != NULL) {
-        double factor = 1;
+    for (int steps = 0; steps < MAX_STEPS && (node = graph_producer(graph, value)) != NULL; steps++)
         if (node->kind == GRAPH_TRANSPOSE) {
             for (uint32_t i = 0; i < rank; i++)
                 order[i] = node->attributes.order[order[i]];
             value = node->inputs[0];
-        } else if (is_scale(graph, node, &value, &factor)) {
-            *scale *= factor;
-        } else {
+        } else if (!skip_scale(graph, node, &value, scale)) {
             break;
         }
-    }
     return value;
 }
 
@@ -103,9 +106,9 @@ static void find_base(struct graph *graph, uint32_t value, struct rows *ret)
     const struct graph_node *node;
     ret->first = 0;
     ret->stride = ret->width;
-    while ((node = graph_producer(graph, value)) != NULL) {
+    for (int steps = 0; steps < MAX_STEPS && (node = graph_producer(graph, value)) != NULL;
+         steps++) {
         const struct graph_shape *shape = &graph->values[value].shape;
-        double factor = 1;
         if (is_columns(graph, node) && shape->size[shape->rank - 1] == ret->width) {
             ret->first = node->attributes.slice.begin[shape->rank - 1];
             ret->stride = input_shape(graph, node, 0)->size[shape->rank - 1];
@@ -114,9 +117,7 @@ static void find_base(struct graph *graph, uint32_t value, struct rows *ret)
         }
         if (node->kind == GRAPH_RESHAPE)
             value = node->inputs[0];
-        else if (is_scale(graph, node, &value, &factor))
-            ret->scale *= factor;
-        else
+        else if (!skip_scale(graph, node, &value, &ret->scale))
             break;
     }
     ret->base = value;
@@ -143,11 +144,9 @@ static bool find_rows(struct graph *graph, uint32_t value, bool turned, struct r
 static bool find_scores(struct graph *graph, uint32_t value, struct pattern *p)
 {
     struct graph_node *node = graph_sole_producer(graph, value);
-    uint32_t input = GRAPH_NONE;
-    if (node != NULL && is_scale(graph, node, &input, &p->scale))
-        node = graph_sole_producer(graph, input);
-    else
-        p->scale = 1;
+    p->scale = 1;
+    if (node != NULL && skip_scale(graph, node, &value, &p->scale))
+        node = graph_sole_producer(graph, value);
     if (node == NULL || node->kind != GRAPH_MATMUL)
         return false;
     const struct graph_shape *q = input_shape(graph, node, 0), *k = input_shape(graph, node, 1);

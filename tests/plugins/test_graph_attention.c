@@ -24,6 +24,7 @@ struct writing {
     bool columns;             /* rows are columns of one value */
     bool joint;               /* rows are products of one x */
     bool scores_are_read, probabilities_are_read, wrong_axis, wrong_order, negative, no_bias;
+    bool bent;        /* rows of queries go through a function, which is no scale */
     uint32_t n_nodes; /* 0: it must not be one node of attention */
 };
 enum { SCALE_NONE, SCALE_QUERY, SCALE_ROWS, SCALE_KEY, SCALE_SCORES, SCALE_DIVIDES };
@@ -73,9 +74,12 @@ static uint32_t add_rows(struct attending *t, uint32_t i, uint32_t x)
     t->rows[i] = calloc(n_rows * width, sizeof(double));
     if (!t->how->joint && !t->how->columns) {
         const uint32_t value = add_input(t, &shape);
-        for (size_t k = 0; k < n_rows * width; k++)
+        for (size_t k = 0; k < n_rows * width; k++) {
             t->rows[i][k] = (double)t->inputs[t->n_inputs - 1][k];
-        return value;
+            if (t->how->bent && i == 0)
+                t->rows[i][k] = fabs(t->rows[i][k]);
+        }
+        return t->how->bent && i == 0 ? graph_map(b, value, MAP_ABS, 0, 0) : value;
     }
     const struct graph_shape *have = &b->graph->values[x].shape;
     const size_t stride = (size_t)have->size[2];
@@ -275,6 +279,12 @@ static void three_products_of_one_value_become_one(void **state)
           &(struct writing){.scale_at = SCALE_QUERY, .joint = true, .no_bias = true, .n_nodes = 4});
 }
 
+static void functions_of_the_rows_are_computed_before(void **state)
+{
+    (void)state;
+    check("bent", &(struct writing){.scale_at = SCALE_QUERY, .bent = true, .n_nodes = 2});
+}
+
 static void what_is_nearly_attention_stays_as_it_is(void **state)
 {
     (void)state;
@@ -293,6 +303,7 @@ int main(void)
         cmocka_unit_test(what_is_added_to_the_scores_may_be_broadcast),
         cmocka_unit_test(columns_of_a_wider_value_are_read_where_they_lie),
         cmocka_unit_test(three_products_of_one_value_become_one),
+        cmocka_unit_test(functions_of_the_rows_are_computed_before),
         cmocka_unit_test(what_is_nearly_attention_stays_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,8 @@ struct graph_attributes {
         } binary;
         struct {
             bool reverse; /* from the last step to the first; results stand in the steps' places */
+            /* Set by fusing: x is places [s, b] (item_first: [b, s]) in the rows of the last input. */
+            bool by_places, item_first;
         } lstm;
         struct {
             enum graph_reduce mode;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { CONV_X, CONV_BIAS = 2, CONV_NORM, CONV_RESIDUAL = 7, CONV_ALL };
+enum { LSTM_TABLE = 15, LSTM_ALL };
 enum { LINEAR_X, LINEAR_BIAS = 2, LINEAR_RESIDUAL, LINEAR_ALL };
 
 bool graph_is_output(const struct graph *graph, uint32_t value)
@@ -211,8 +212,33 @@ static void join_activation(struct graph *graph, struct graph_node *before, stru
     absorb(graph, before, node);
 }
 
+/* An LSTM that reads rows of a table: what it makes of each may be computed once. */
+static void join_table(struct graph *graph, struct graph_node *lstm)
+{
+    static const uint32_t swapped[] = {1, 0, 2};
+    const struct graph_node *gather = graph_producer(graph, lstm->inputs[0]);
+    const bool item_first = gather != NULL && gather->kind == GRAPH_TRANSPOSE &&
+                            memcmp(gather->attributes.order, swapped, sizeof swapped) == 0;
+    if (item_first)
+        gather = graph_producer(graph, gather->inputs[0]);
+    if (gather == NULL || gather->kind != GRAPH_GATHER || gather->attributes.along.axis != 0 ||
+        graph->values[gather->inputs[0]].constant == NULL ||
+        input_shape(graph, gather, 0)->rank != 2 || input_shape(graph, gather, 1)->rank != 2 ||
+        !widen(graph, lstm, LSTM_ALL))
+        return;
+    graph->values[lstm->inputs[0]].n_uses--;
+    lstm->inputs[0] = gather->inputs[1];
+    lstm->inputs[LSTM_TABLE] = gather->inputs[0];
+    graph->values[gather->inputs[0]].n_uses++;
+    graph->values[gather->inputs[1]].n_uses++;
+    lstm->attributes.lstm.by_places = true;
+    lstm->attributes.lstm.item_first = item_first;
+}
+
 static void fuse_node(struct graph *graph, struct graph_node *node)
 {
+    if (node->kind == GRAPH_LSTM)
+        join_table(graph, node);
     join_clip(graph, node);
     if (skip_identity(graph, node))
         return;
@@ -255,4 +281,5 @@ void graph_fuse(struct graph *graph)
     for (uint32_t i = 0; i < graph->n_nodes; i++)
         if (!graph->nodes[i].removed)
             fuse_node(graph, &graph->nodes[i]);
+    graph_remove_unread(graph);
 }

@@ -133,30 +133,65 @@ static void lstm_want(const float *x, const float *const parts[12], const float 
     }
 }
 
+/* x of the layer: an input, or rows of a table, the items' places before the steps' or behind; or of a table that is too
+ * large to be multiplied once. */
+enum { X_INPUT, X_STEP_FIRST, X_ITEM_FIRST, X_LARGE_TABLE };
+
+static uint32_t lstm_x(struct graph_test *test, int form, const float **ret_input, float *ret_x)
+{
+    const struct graph_shape all = {3, {STEPS, ITEMS, IN}},
+                             table = {2, {form == X_LARGE_TABLE ? 30000 : 9, IN}};
+    const struct graph_shape places = {
+        2, {form == X_ITEM_FIRST ? ITEMS : STEPS, form == X_ITEM_FIRST ? STEPS : ITEMS}};
+    if (form == X_INPUT) {
+        *ret_input = graph_test_numbers(test, STEPS * ITEMS * IN);
+        memcpy(ret_x, *ret_input, STEPS * ITEMS * IN * sizeof *ret_x);
+        return graph_test_input(test, &all);
+    }
+    const uint32_t inputs[] = {graph_test_constant(test, &table), graph_test_input(test, &places)};
+    const float *rows = test->builder.graph->values[inputs[0]].constant;
+    float *at = graph_test_numbers(test, STEPS * ITEMS);
+    for (size_t i = 0; i < STEPS * ITEMS; i++) {
+        at[i] = (float)((int)(i * 7 % 18) - 9); /* from the end, too */
+        const size_t row = form == X_ITEM_FIRST ? i % STEPS * ITEMS + i / STEPS : i;
+        memcpy(ret_x + row * IN,
+               rows + (size_t)(at[i] < 0 ? at[i] + (float)table.size[0] : at[i]) * IN,
+               IN * sizeof *ret_x);
+    }
+    *ret_input = at;
+    const uint32_t x = graph_add(&test->builder, GRAPH_GATHER, 2, inputs,
+                                 &(struct graph_attributes){.along = {.axis = 0}});
+    return form == X_ITEM_FIRST ? graph_transpose(&test->builder, x, (const uint32_t[]){1, 0, 2})
+                                : x;
+}
+
 /* In both directions; more steps and items than the kernels take at a time. */
 static void an_lstm_carries_its_state_from_step_to_step(void **state)
 {
     (void)state;
-    const struct graph_shape units = {2, {ITEMS, UNITS}}, all = {3, {STEPS, ITEMS, IN}};
+    const struct graph_shape units = {2, {ITEMS, UNITS}};
     const struct graph_shape shapes[] = {{2, {UNITS, IN}}, {2, {UNITS, UNITS}}, {1, {UNITS}}};
     static double want[(STEPS + 1) * ITEMS * UNITS];
-    for (int reverse = 0; reverse < 2; reverse++) {
+    static float x[STEPS * ITEMS * IN];
+    for (int round = 0; round < 8; round++) {
+        const bool reverse = round % 2 != 0;
         struct graph_test *test = graph_test_create();
-        uint32_t inputs[15] = {graph_test_input(test, &all)};
-        const float *parts[12];
+        const float *parts[12], *input = NULL;
+        uint32_t inputs[15] = {lstm_x(test, round / 2, &input, x)};
         for (uint32_t i = 0; i < 12; i++) {
             inputs[1 + i] = graph_test_constant(test, &shapes[i / 4]);
             parts[i] = test->builder.graph->values[inputs[1 + i]].constant;
         }
         inputs[13] = graph_test_input(test, &units);
         inputs[14] = graph_test_input(test, &units);
-        const float *x = graph_test_numbers(test, STEPS * ITEMS * IN);
         const float *h0 = graph_test_numbers(test, ITEMS * UNITS);
         const float *c0 = graph_test_numbers(test, ITEMS * UNITS);
-        lstm_want(x, parts, h0, c0, reverse != 0, want);
-        graph_test_finish(test, graph_add(&test->builder, GRAPH_LSTM, 15, inputs,
-                                          &(struct graph_attributes){.lstm = {reverse != 0}}));
-        float *found = graph_test_run(test, (const float *const[]){x, h0, c0});
+        lstm_want(x, parts, h0, c0, reverse, want);
+        graph_test_finish(test,
+                          graph_add(&test->builder, GRAPH_LSTM, 15, inputs,
+                                    &(struct graph_attributes){.lstm = {.reverse = reverse}}));
+        assert_int_equal(graph_test_nodes(test), 1);
+        float *found = graph_test_run(test, (const float *const[]){input, h0, c0});
         graph_test_close("lstm", found, want, sizeof want / sizeof *want);
         free(found);
         graph_test_destroy(test);

@@ -25,7 +25,7 @@ static void infer_gather(struct operator_shapes *shapes)
 }
 
 /* Places outside are those at the end that is nearer: a run has no other answer to them. */
-static size_t place_of(float place, int64_t size)
+size_t gather_place(float place, int64_t size)
 {
     const double from_start = (double)place < 0 ? (double)place + (double)size : (double)place;
     return from_start >= (double)size ? (size_t)size - 1 : from_start >= 0 ? (size_t)from_start : 0;
@@ -45,7 +45,7 @@ static void run_gather(const struct operator_call *call)
     }
     for (size_t o = 0; o < outer; o++, data += (size_t)x->size[axis] * inner)
         for (size_t i = 0; i < n_places; i++, y += inner)
-            memcpy(y, data + place_of(places[i], x->size[axis]) * inner, inner * sizeof *y);
+            memcpy(y, data + gather_place(places[i], x->size[axis]) * inner, inner * sizeof *y);
 }
 
 const struct operator_type operator_gather = {.name = "gathering",

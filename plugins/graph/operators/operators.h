@@ -76,6 +76,8 @@ static inline const float *input_data(const struct operator_call *call, uint32_t
 {
     return call->data[call->node->inputs[i]];
 }
+/* Which of `size` numbers a place of gather is. */
+size_t gather_place(float place, int64_t size);
 /* Whether linear_row_capacity() rows may be read and written where the value lies: not in the caller's memory. */
 bool graph_has_room(const struct graph *graph, uint32_t value);
 /* The kernels' name of a function of each number; ACTIVATION_NONE: they have none. */

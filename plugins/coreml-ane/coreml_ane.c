@@ -94,13 +94,21 @@ static model_status read_emulation(struct coreml_ane *ane, struct model_error *e
     return reader.status;
 }
 
+/* Weights that are packed: their pages need not stay. */
+static void discard(void *reader, const void *data, size_t size_bytes)
+{
+    coreml_model_discard(reader, data, size_bytes);
+}
+
 /* By the kernels. */
-static model_status build_graph(struct coreml_ane *ane, const struct coreml_model *file,
+static model_status build_graph(struct coreml_ane *ane, struct coreml_model *file,
                                 struct model_error *err)
 {
     model_status status = read_emulation(ane, err);
     if (status != MODEL_OK)
         return status;
+    ane->graph->discard = discard;
+    ane->graph->reader = file;
     if (file->network == NULL && file->program == NULL)
         status = kernels_fail(err, MODEL_UNSUPPORTED,
                               "a Core ML model of kind '%.60s' is not computed here, want a neural "

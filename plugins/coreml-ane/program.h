@@ -111,8 +111,9 @@ uint32_t program_reshape(struct program *p, uint32_t x, const struct graph_shape
 uint32_t program_widen(struct program *p, uint32_t x);
 uint32_t program_narrow(struct program *p, uint32_t x, uint32_t rank);
 bool program_is_constant(const struct program *p, uint32_t value);
-/* A product with weights [out, in], prepared once. */
-uint32_t program_linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias);
+/* A product with weights [out, in], or transposed [in, out], prepared once. */
+uint32_t program_linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias,
+                        bool transposed);
 /* W of x W as the kernels want it, [out, in], now: products are prepared before constants are computed. */
 uint32_t program_turned(struct program *p, uint32_t weight);
 /* Weights that a loop prepares in each turn count as work. */

@@ -47,20 +47,25 @@ size_t program_count(const struct program *p, const char *name)
 
 /* ---- constants */
 
-/* The numbers as they lie, which outlive the file; or as float32. */
-static model_status copy_numbers(struct program *p, const struct coreml_value *value, bool as_is,
-                                 const void **ret)
+/* Numbers that are floats where they stand in the file, which is open until the graph is finished. */
+static bool is_view(const struct coreml_value *value)
 {
-    const size_t size = (size_t)value->n_elements * sizeof(float);
-    void *data =
-        kernels_allocate(p->builder.graph->kernels, as_is ? (size_t)value->size_bytes : size);
-    if (data == NULL)
-        return kernels_no_memory(p->builder.err, "a constant");
-    *ret = data;
-    if (!as_is)
-        return coreml_value_to_float32(value, data, p->builder.err);
-    memcpy(data, value->data, (size_t)value->size_bytes);
-    return MODEL_OK;
+    const int32_t dtype = value->type.dtype;
+    return (dtype == COREML_F32 || dtype == COREML_F16) &&
+           (uintptr_t)value->data % sizeof(float) == 0;
+}
+
+static uint32_t copy_numbers(struct program *p, const struct coreml_value *value,
+                             const struct graph_shape *shape)
+{
+    float *data =
+        kernels_allocate(p->builder.graph->kernels, (size_t)value->n_elements * sizeof *data);
+    if (data == NULL) {
+        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for a constant");
+        return GRAPH_NONE;
+    }
+    p->builder.status = coreml_value_to_float32(value, data, p->builder.err);
+    return graph_give_constant(&p->builder, MODEL_F32, shape, data);
 }
 
 bool program_is_whole(const struct coreml_type *type)
@@ -74,23 +79,23 @@ uint32_t program_constant(struct program *p, const struct coreml_value *value)
     const bool was_whole = p->builder.adds_whole;
     const struct coreml_type *type = &value->type;
     struct graph_shape shape = {.rank = type->rank};
-    const void *data = NULL;
     if (p->builder.status != MODEL_OK)
         return GRAPH_NONE;
     if (type->kind != COREML_TYPE_TENSOR || type->dtype == COREML_STRING || value->n_elements == 0)
         return GRAPH_NONE; /* read where it is wanted, or an error there */
     memcpy(shape.size, type->shape, type->rank * sizeof shape.size[0]);
-    const bool as_is = type->dtype == COREML_F32 || type->dtype == COREML_F16;
     model_status status = coreml_value_check(value, p->builder.err);
     if (status == MODEL_OK && value->n_elements > (uint64_t)MAP_MAX_SIZE)
         status = kernels_fail(p->builder.err, MODEL_UNSUPPORTED, "a constant is too large");
-    if (status == MODEL_OK)
-        status = copy_numbers(p, value, as_is, &data);
     /* Weights that are not there are a broken model, not a missing one. */
     p->builder.status = status == MODEL_NOT_FOUND ? MODEL_CORRUPT : status;
+    if (p->builder.status != MODEL_OK)
+        return GRAPH_NONE;
     p->builder.adds_whole = program_is_whole(type);
-    const uint32_t constant = graph_add_constant(
-        &p->builder, type->dtype == COREML_F16 ? MODEL_F16 : MODEL_F32, &shape, data);
+    const uint32_t constant =
+        is_view(value)
+            ? graph_add_constant(&p->builder, coreml_dtype_model(type->dtype), &shape, value->data)
+            : copy_numbers(p, value, &shape);
     p->builder.adds_whole = was_whole;
     return constant;
 }

@@ -25,8 +25,8 @@ uint32_t program_turned(struct program *p, uint32_t weight)
     for (size_t i = 0; i < rows; i++)
         for (size_t k = 0; k < columns; k++)
             to[k * rows + i] = from[i * columns + k];
-    return graph_add_constant(&p->builder, MODEL_F32,
-                              &(struct graph_shape){2, {shape.size[1], shape.size[0]}}, to);
+    return graph_give_constant(&p->builder, MODEL_F32,
+                               &(struct graph_shape){2, {shape.size[1], shape.size[0]}}, to);
 }
 
 bool program_may_prepare(struct program *p, uint32_t weight)
@@ -35,12 +35,13 @@ bool program_may_prepare(struct program *p, uint32_t weight)
     return p->depth == 0 || program_work(p, graph_shape_size(&shape) >> 8);
 }
 
-uint32_t program_linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias)
+uint32_t program_linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias,
+                        bool transposed)
 {
     if (!program_may_prepare(p, weight))
         return GRAPH_NONE;
     return graph_add(&p->builder, GRAPH_LINEAR, 3, (uint32_t[]){x, weight, bias},
-                     &(struct graph_attributes){.linear = {.activation = ACTIVATION_NONE}});
+                     &(struct graph_attributes){.linear = {.transposed = transposed}});
 }
 
 static void translate_linear(struct program *p)
@@ -49,7 +50,7 @@ static void translate_linear(struct program *p)
     const uint32_t bias = program_optional(p, "bias");
     if (program_is_constant(p, weight) && !program_is_constant(p, x) &&
         (bias == GRAPH_NONE || program_is_constant(p, bias))) {
-        p->outputs[0] = program_linear(p, x, weight, bias);
+        p->outputs[0] = program_linear(p, x, weight, bias, false);
         return;
     }
     p->outputs[0] = graph_matmul(&p->builder, x, weight, false, true);
@@ -67,8 +68,8 @@ static void translate_matmul(struct program *p)
     /* Packed weights pay where they are read more often than they are packed: not in each turn of a loop. */
     if (p->depth == 0 && shape_of(p, y).rank == 2 && shape_of(p, x).rank > 1 &&
         program_is_constant(p, y) && !program_is_constant(p, x))
-        p->outputs[0] = program_linear(p, turn_x ? graph_swap(&p->builder, x) : x,
-                                       turn_y ? y : program_turned(p, y), GRAPH_NONE);
+        p->outputs[0] =
+            program_linear(p, turn_x ? graph_swap(&p->builder, x) : x, y, GRAPH_NONE, !turn_y);
     else
         p->outputs[0] = graph_matmul(&p->builder, x, y, turn_x, turn_y);
 }

@@ -49,37 +49,82 @@ static bool is_plain(const struct program *p, const struct graph_attributes *a,
            a->recurrent.cell_gate.function == MAP_TANH && a->recurrent.output.function == MAP_TANH;
 }
 
-/* The layer in one direction: weights named with `suffix`, states from column `first` on. */
-static struct direction run_direction(struct program *p, const struct graph_attributes *a,
-                                      const char *suffix, int64_t first, int64_t n)
+/* The gates i, f, g, o of weights or a bias whose rows are i, f, o, g: views of its parts. */
+static void split_gates(struct program *p, uint32_t weight, int64_t n, uint32_t *ret)
 {
-    const struct direction none = {GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
+    static const size_t places[] = {0, 1, 3, 2};
+    struct graph_shape shape = shape_of(p, weight);
+    if (!program_may_prepare(p, weight))
+        return;
+    if (!program_is_constant(p, weight) || shape.rank == 0 || shape.size[0] != 4 * n) {
+        program_fail(p, "whose weights are no constants of four gates");
+        return;
+    }
+    const struct graph_value value = p->builder.graph->values[weight];
+    shape.size[0] = n;
+    p->builder.graph->values[weight].n_uses++; /* by the views: it stays as long as any constant */
+    const size_t gate_bytes = graph_shape_size(&shape) * (value.dtype == MODEL_F32 ? 4 : 2);
+    for (size_t i = 0; i < 4; i++)
+        ret[i] = graph_add_constant(&p->builder, value.dtype, &shape,
+                                    (const char *)value.constant + places[i] * gate_bytes);
+}
+
+/* A plain LSTM in one direction: h of each step, then the last c. */
+static uint32_t add_lstm(struct program *p, bool reverse, const char *suffix, int64_t first,
+                         int64_t n)
+{
+    char ih[32], hh[32], bias[32];
+    const bool has_bias = program_has(p, join_name(bias, "bias", suffix));
+    const uint32_t zeros = has_bias ? GRAPH_NONE : program_vector(p, (size_t)n, 0);
+    uint32_t inputs[15] = {program_input(p, "x")};
+    for (size_t i = 1; i < 15; i++)
+        inputs[i] = zeros;
+    split_gates(p, program_input(p, join_name(ih, "weight_ih", suffix)), n, inputs + 1);
+    split_gates(p, program_input(p, join_name(hh, "weight_hh", suffix)), n, inputs + 5);
+    if (has_bias)
+        split_gates(p, program_input(p, bias), n, inputs + 9);
+    inputs[13] = state_of(p, "initial_h", first, n);
+    inputs[14] = state_of(p, "initial_c", first, n);
+    return graph_add(&p->builder, GRAPH_LSTM, 15, inputs,
+                     &(struct graph_attributes){.lstm = {.reverse = reverse}});
+}
+
+/* Another recurrent layer: what steps read is one product before them. */
+static uint32_t add_recurrent(struct program *p, const struct graph_attributes *a,
+                              const char *suffix, int64_t first, int64_t n)
+{
     char ih[32], hh[32], bias[32], peephole[32];
     const bool lstm = a->recurrent.cell == CELL_LSTM;
     const uint32_t x = program_input(p, "x");
     const uint32_t weight = program_input(p, join_name(hh, "weight_hh", suffix));
     const uint32_t gates =
         program_linear(p, x, program_input(p, join_name(ih, "weight_ih", suffix)),
-                       program_optional(p, join_name(bias, "bias", suffix)));
-    join_name(peephole, "peephole", suffix);
+                       program_optional(p, join_name(bias, "bias", suffix)), false);
     if (p->builder.status != MODEL_OK || shape_of(p, weight).rank != 2 ||
         shape_of(p, x).rank != 3 || !program_is_constant(p, weight)) {
         program_fail(p, "whose weights are no constant matrix, or that reads no [s, b, i]");
-        return none;
+        return GRAPH_NONE;
     }
     const uint32_t h = state_of(p, "initial_h", first, n);
-    const uint32_t inputs[] = {gates, h, lstm ? state_of(p, "initial_c", first, n) : h,
-                               program_may_prepare(p, weight) ? program_turned(p, weight)
-                                                              : GRAPH_NONE,
-                               lstm ? program_optional(p, peephole) : GRAPH_NONE};
-    const uint32_t all =
-        is_plain(p, a, peephole)
-            ? graph_add(&p->builder, GRAPH_LSTM, 4, inputs,
-                        &(struct graph_attributes){.lstm = {.reverse = a->recurrent.reverse}})
-            : graph_add(&p->builder, GRAPH_RECURRENT, 5, inputs, a);
+    const uint32_t inputs[] = {
+        gates, h, lstm ? state_of(p, "initial_c", first, n) : h,
+        program_may_prepare(p, weight) ? program_turned(p, weight) : GRAPH_NONE,
+        lstm ? program_optional(p, join_name(peephole, "peephole", suffix)) : GRAPH_NONE};
+    return graph_add(&p->builder, GRAPH_RECURRENT, 5, inputs, a);
+}
+
+/* The layer in one direction: weights named with `suffix`, states from column `first` on. */
+static struct direction run_direction(struct program *p, const struct graph_attributes *a,
+                                      const char *suffix, int64_t first, int64_t n)
+{
+    char peephole[32];
+    const bool lstm = a->recurrent.cell == CELL_LSTM;
+    const uint32_t all = is_plain(p, a, join_name(peephole, "peephole", suffix))
+                             ? add_lstm(p, a->recurrent.reverse, suffix, first, n)
+                             : add_recurrent(p, a, suffix, first, n);
     const struct graph_shape shape = shape_of(p, all);
     if (p->builder.status != MODEL_OK)
-        return none;
+        return (struct direction){GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
     const int64_t steps = shape.size[0] - lstm, last = a->recurrent.reverse ? 0 : steps - 1;
     const struct graph_shape state = {2, {shape.size[1], shape.size[2]}};
     return (struct direction){

@@ -50,7 +50,7 @@ static void translate_constexpr(struct program *p)
         return;
     }
     p->builder.status = coreml_constexpr_to_float32(p->operation, n, data, p->builder.err);
-    p->outputs[0] = graph_add_constant(&p->builder, MODEL_F32, &shape, data);
+    p->outputs[0] = graph_give_constant(&p->builder, MODEL_F32, &shape, data);
 }
 
 static void translate_const(struct program *p)

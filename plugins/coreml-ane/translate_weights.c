@@ -52,7 +52,7 @@ uint32_t add_weights(struct translation *t, const coreml_message *message, const
     }
     t->builder.status = coreml_weights_to_float32(&weights, n, (uint64_t)size[0], t->builder.layer,
                                                   data, t->builder.err);
-    return graph_add_constant(&t->builder, MODEL_F32, &shape, data);
+    return graph_give_constant(&t->builder, MODEL_F32, &shape, data);
 }
 
 uint32_t add_map_weights(struct translation *t, const coreml_message *message, const char *field,
@@ -74,7 +74,7 @@ uint32_t add_vector(struct translation *t, int64_t n, float number)
     }
     for (int64_t i = 0; i < n; i++)
         data[i] = number;
-    return graph_add_constant(&t->builder, MODEL_F32, &(struct graph_shape){1, {n}}, data);
+    return graph_give_constant(&t->builder, MODEL_F32, &(struct graph_shape){1, {n}}, data);
 }
 
 uint32_t map_to_planes(struct translation *t, uint32_t x)

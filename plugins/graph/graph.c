@@ -30,23 +30,18 @@ const char *graph_shape_text(const struct graph_shape *shape, char text[GRAPH_SH
     return text;
 }
 
-const float *graph_numbers(struct graph *graph, uint32_t value)
+/* What the kernels do not read by name is read as the graph runs; vectors they may read where they are. */
+static model_status keep_inputs(struct graph *graph, const struct graph_node *node,
+                                struct model_error *err)
 {
-    struct graph_value *constant = &graph->values[value];
-    if (constant->numbers != NULL)
-        return constant->numbers;
-    const size_t n = graph_shape_size(&constant->shape);
-    float *numbers = kernels_allocate(graph->kernels, n * sizeof *numbers);
-    if (numbers != NULL) {
-        const struct model_tensor tensor = {.dtype = constant->dtype,
-                                            .data = (void *)(uintptr_t)constant->constant};
-        weight_read_f32(&tensor, 0, n, numbers);
-        constant->numbers = numbers;
-    }
-    return numbers;
+    const struct operator_type *type = operator_of(node->kind);
+    model_status status = MODEL_OK;
+    for (uint32_t i = 0; i < node->n_inputs && status == MODEL_OK; i++)
+        if (has_input(node, i) && (!is_weight(type, i) || input_shape(graph, node, i)->rank <= 1))
+            status = graph_keep(graph, node->inputs[i], err);
+    return status;
 }
 
-/* Weights, and the numbers of constants that nodes read as they run. */
 static model_status prepare_nodes(struct graph *graph, struct model_error *err)
 {
     for (uint32_t i = 0; i < graph->n_nodes; i++) {
@@ -55,12 +50,10 @@ static model_status prepare_nodes(struct graph *graph, struct model_error *err)
         char weights[WEIGHT_NAME_BYTES];
         if (node->removed)
             continue;
-        for (uint32_t k = 0; k < (type->prepared ? 1 : node->n_inputs); k++)
-            if (has_input(node, k) && graph->values[node->inputs[k]].constant != NULL &&
-                graph_numbers(graph, node->inputs[k]) == NULL)
-                return kernels_no_memory(err, "a constant");
+        model_status status = keep_inputs(graph, node, err);
         struct operator_prepare prepare = {graph, node, weight_name(weights, "node%u", i), err};
-        const model_status status = type->prepare != NULL ? type->prepare(&prepare) : MODEL_OK;
+        if (status == MODEL_OK && type->prepare != NULL)
+            status = type->prepare(&prepare);
         if (status != MODEL_OK)
             return status;
     }
@@ -75,10 +68,11 @@ model_status graph_finish(struct graph *graph, struct model_error *err)
     graph_fuse(graph);
     status = graph_round_constants(graph, err);
     for (uint32_t i = 0; i < graph->n_outputs && status == MODEL_OK; i++)
-        if (graph->values[graph->outputs[i]].constant != NULL &&
-            graph_numbers(graph, graph->outputs[i]) == NULL)
-            status = kernels_no_memory(err, "a constant");
+        status = graph_keep(graph, graph->outputs[i], err);
     if (status == MODEL_OK)
         status = prepare_nodes(graph, err);
-    return status == MODEL_OK ? graph_plan_create(graph, err) : status;
+    if (status != MODEL_OK)
+        return status;
+    graph_release_constants(graph);
+    return graph_plan_create(graph, err);
 }

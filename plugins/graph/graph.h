@@ -16,6 +16,7 @@
 #define GRAPH_NONE       UINT32_MAX /* no value, no node */
 #define GRAPH_MAX_INPUTS 64         /* of a node */
 #define GRAPH_MAX_NODES  (1u << 20)
+#define GRAPH_MAX_PARTS  3 /* products that become one */
 
 struct graph_shape {
     uint32_t rank; /* at most MODEL_MAX_RANK */
@@ -26,7 +27,7 @@ enum graph_kind {
     GRAPH_CONV,   /* x [n, h, w, in], weight [out, in / groups, kh, kw], bias [out] or none */
     GRAPH_POOL,   /* x [n, h, w, c] */
     GRAPH_NORM,   /* x [..., c], gamma, beta, mean, variance [c]: batch norm */
-    GRAPH_LINEAR, /* x [..., in], weight [out, in], bias [out] or none */
+    GRAPH_LINEAR, /* x [..., in], weight [out, in] (transposed: [in, out]), bias [out] or none */
     GRAPH_MAP,    /* x: a function of each number; parametric ones also alpha, beta [c] */
     GRAPH_BINARY, /* x, y, broadcast against each other from the last dimension on */
     GRAPH_SOFTMAX,
@@ -46,8 +47,11 @@ enum graph_kind {
     GRAPH_SORT,       /* x [..., n]: positions of the first k by size; equals in their order */
     GRAPH_CUMSUM,     /* sums up to each number along one dimension */
     GRAPH_BAND,       /* x [..., m, n], 0 away from the diagonal */
-    GRAPH_LSTM, /* gates [s, b, 4 h], h [b, h], c [b, h], weight [h, 4 h]: h of each step, then c */
+    /* x [s, b, in]; of each of the gates i, f, g, o: weights [h, in], then those of the state [h, h], then biases [h];
+     * h [b, h], c [b, h]: h of each step, then c */
+    GRAPH_LSTM,
     GRAPH_RECURRENT, /* operator_recurrent.c: gates, h, c, weight, peepholes */
+    GRAPH_ATTENTION, /* query, key, value, what is added to the scores or none; made by fusing */
     N_GRAPH_KINDS
 };
 
@@ -189,8 +193,18 @@ struct graph_attributes {
             double eps; /* of both norms */
         } norm;
         struct {
-            enum activation activation;
+            bool transposed;
+            enum activation activation; /* this and the next ones: set by fusing */
+            bool accumulate;            /* adds the last input; without activation */
+            uint32_t n_parts; /* not 0: the weights of these nodes stand below each other */
+            uint32_t parts[GRAPH_MAX_PARTS];
         } linear;
+        struct {
+            /* Rows of query [n_sequences, n_queries], of key and value [n_sequences, n_keys], each `stride` numbers
+             * behind the last one; a row's heads [num_heads, head_size] begin at first[input]. */
+            int64_t n_sequences, n_queries, n_keys, num_heads, head_size, stride, first[3];
+            float scale; /* of the scores */
+        } attention;
         struct {
             enum graph_function function;
             float alpha, beta, scale, shift, epsilon;
@@ -226,6 +240,8 @@ struct graph_attributes {
         } recurrent;
         struct {
             bool reverse; /* from the last step to the first; results stand in the steps' places */
+            /* Set by fusing: x is places [s, b] (item_first: [b, s]) in the rows of the last input. */
+            bool by_places, item_first;
         } lstm;
         struct {
             enum graph_reduce mode;
@@ -255,8 +271,10 @@ struct graph_attributes {
 struct graph_value {
     const char *name; /* as the file has it; "" for what a reader adds */
     struct graph_shape shape;
-    const void *constant; /* of dtype, or NULL; lives as long as the graph */
+    const void *constant; /* of dtype, or NULL; as in graph_build.h */
     int32_t dtype;        /* of the constant */
+    bool is_own;          /* the constant is in the memory of the graph's kernels */
+    bool is_kept;         /* runs read the numbers, which stay */
     const float *numbers; /* the constant as f32, once something reads it */
     bool takes_bytes;     /* an input whose numbers may come as U8 */
     uint32_t producer;    /* node, or GRAPH_NONE: an input or a constant */
@@ -285,6 +303,9 @@ struct graph {
     uint32_t *inputs, *outputs; /* values */
     uint32_t n_inputs, n_outputs;
     const struct graph_plan *plan; /* once finished */
+    /* Set by a reader whose constants are views of a file, or NULL: these are not read any more, soon. */
+    void (*discard)(void *reader, const void *data, size_t size_bytes);
+    void *reader;
 };
 
 /* Numbers of a shape. */
@@ -294,11 +315,11 @@ bool graph_shape_equal(const struct graph_shape *a, const struct graph_shape *b)
 /* "[1, 3, 224]" into text; returns it. */
 const char *graph_shape_text(const struct graph_shape *shape, char text[GRAPH_SHAPE_BYTES]);
 
-/* The constant as f32. NULL: no memory. [create-thread] */
+/* The constant as f32, until the graph is finished. NULL: no memory. [create-thread] */
 const float *graph_numbers(struct graph *graph, uint32_t value);
 
-/* After the last node: folds, fuses, prepares weights and plans. The services of graph->kernels must be those
- * of graph_services.h. [create-thread] */
+/* After the last node: folds, fuses, prepares weights and plans. What runs read of constants is kept, the rest given
+ * back. The services of graph->kernels must be those of graph_services.h. [create-thread] */
 model_status graph_finish(struct graph *graph, struct model_error *err);
 
 /* An input of a run: F32, or U8 of one that was added for it. */

@@ -127,6 +127,15 @@ uint32_t graph_add_constant(struct graph_builder *builder, int32_t dtype,
                                                     .producer = GRAPH_NONE});
 }
 
+uint32_t graph_give_constant(struct graph_builder *builder, int32_t dtype,
+                             const struct graph_shape *shape, void *data)
+{
+    const uint32_t value = graph_add_constant(builder, dtype, shape, data);
+    if (value != GRAPH_NONE)
+        builder->graph->values[value].is_own = true;
+    return value;
+}
+
 uint32_t graph_add_scalar(struct graph_builder *builder, float number)
 {
     float *data = kernels_allocate(builder->graph->kernels, sizeof *data);
@@ -135,7 +144,7 @@ uint32_t graph_add_scalar(struct graph_builder *builder, float number)
         return GRAPH_NONE;
     }
     *data = number;
-    return graph_add_constant(builder, MODEL_F32, &(struct graph_shape){.rank = 0}, data);
+    return graph_give_constant(builder, MODEL_F32, &(struct graph_shape){.rank = 0}, data);
 }
 
 static void infer(struct graph_builder *builder, const struct graph_node *node,

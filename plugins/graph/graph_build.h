@@ -27,9 +27,13 @@ uint32_t graph_add_input(struct graph_builder *builder, const char *name,
                          const struct graph_shape *shape);
 /* From now on runs may bring it as U8. */
 void graph_take_bytes(struct graph_builder *builder, uint32_t input);
-/* F32, F16, BF16 or F64 numbers that live as long as the graph. */
+/* F32, F16, BF16 or F64 numbers, aligned, that stay where they are until graph_finish() has returned: a view of a file
+ * will do. */
 uint32_t graph_add_constant(struct graph_builder *builder, int32_t dtype,
                             const struct graph_shape *shape, const void *data);
+/* The same of memory from kernels_allocate(), which becomes the graph's: it is given back when the weights are packed. */
+uint32_t graph_give_constant(struct graph_builder *builder, int32_t dtype,
+                             const struct graph_shape *shape, void *data);
 /* One number. */
 uint32_t graph_add_scalar(struct graph_builder *builder, float number);
 /* The node's result. `inputs` is copied. */

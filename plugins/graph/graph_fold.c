@@ -18,6 +18,7 @@ static void become_constant(struct graph *graph, struct graph_node *node, const 
 {
     struct graph_value *value = &graph->values[node->output];
     value->constant = value->numbers = numbers;
+    value->is_own = true;
     value->dtype = MODEL_F32;
     value->producer = GRAPH_NONE;
     for (uint32_t i = 0; i < node->n_inputs; i++)

@@ -8,6 +8,8 @@
 #include <string.h>
 
 enum { CONV_X, CONV_BIAS = 2, CONV_NORM, CONV_RESIDUAL = 7, CONV_ALL };
+enum { LSTM_TABLE = 15, LSTM_ALL };
+enum { LINEAR_X, LINEAR_BIAS = 2, LINEAR_RESIDUAL, LINEAR_ALL };
 
 bool graph_is_output(const struct graph *graph, uint32_t value)
 {
@@ -17,17 +19,15 @@ bool graph_is_output(const struct graph *graph, uint32_t value)
     return false;
 }
 
-/* The node that makes the value, or NULL. */
-static struct graph_node *producer_of(const struct graph *graph, uint32_t value)
+struct graph_node *graph_producer(const struct graph *graph, uint32_t value)
 {
     const uint32_t producer = value == GRAPH_NONE ? GRAPH_NONE : graph->values[value].producer;
     return producer == GRAPH_NONE ? NULL : &graph->nodes[producer];
 }
 
-/* The same, if nothing else reads the value. */
-static struct graph_node *sole_producer(const struct graph *graph, uint32_t value)
+struct graph_node *graph_sole_producer(const struct graph *graph, uint32_t value)
 {
-    return value != GRAPH_NONE && graph->values[value].n_uses == 1 ? producer_of(graph, value)
+    return value != GRAPH_NONE && graph->values[value].n_uses == 1 ? graph_producer(graph, value)
                                                                    : NULL;
 }
 
@@ -57,10 +57,10 @@ static void join_clip(struct graph *graph, struct graph_node *node)
 {
     if (!is_linear_map(node, -1, 0))
         return;
-    struct graph_node *max = sole_producer(graph, node->inputs[0]);
+    struct graph_node *max = graph_sole_producer(graph, node->inputs[0]);
     if (!is_map(max, MAP_CLIP) || max->attributes.map.beta != INFINITY)
         return;
-    struct graph_node *minus = sole_producer(graph, max->inputs[0]);
+    struct graph_node *minus = graph_sole_producer(graph, max->inputs[0]);
     if (!is_linear_map(minus, -1, 0))
         return;
     const float limit = -max->attributes.map.alpha;
@@ -87,8 +87,9 @@ static bool is_positive(const struct graph_node *node)
 /* What changes nothing: readers of its result read its input. */
 static bool skip_identity(struct graph *graph, struct graph_node *node)
 {
-    const bool same = is_linear_map(node, 1, 0) ||
-                      (is_map(node, MAP_RELU) && is_positive(producer_of(graph, node->inputs[0])));
+    const bool same =
+        is_linear_map(node, 1, 0) ||
+        (is_map(node, MAP_RELU) && is_positive(graph_producer(graph, node->inputs[0])));
     if (!same || graph_is_output(graph, node->output))
         return false;
     struct graph_value *value = &graph->values[node->output];
@@ -104,54 +105,88 @@ static bool skip_identity(struct graph *graph, struct graph_node *node)
     return true;
 }
 
-/* A convolution with all its inputs spelt out. */
-static bool widen(struct graph *graph, struct graph_node *conv)
+/* The node with n inputs, those that it has not as GRAPH_NONE. */
+static bool widen(struct graph *graph, struct graph_node *node, uint32_t n)
 {
-    if (conv->n_inputs == CONV_ALL)
+    if (node->n_inputs == n)
         return true;
-    uint32_t *inputs = kernels_allocate(graph->kernels, CONV_ALL * sizeof *inputs);
+    uint32_t *inputs = kernels_allocate(graph->kernels, n * sizeof *inputs);
     if (inputs == NULL)
         return false; /* not fused is slower, and right */
-    for (uint32_t i = 0; i < CONV_ALL; i++)
-        inputs[i] = i < conv->n_inputs ? conv->inputs[i] : GRAPH_NONE;
-    conv->inputs = inputs;
-    conv->n_inputs = CONV_ALL;
+    for (uint32_t i = 0; i < n; i++)
+        inputs[i] = i < node->n_inputs ? node->inputs[i] : GRAPH_NONE;
+    node->inputs = inputs;
+    node->n_inputs = n;
     return true;
 }
 
 static void join_norm(struct graph *graph, struct graph_node *conv, struct graph_node *node)
 {
     if (conv->attributes.conv.activation != ACTIVATION_NONE || conv->attributes.conv.accumulate ||
-        has_input(conv, CONV_NORM) || !widen(graph, conv))
+        has_input(conv, CONV_NORM) || !widen(graph, conv, CONV_ALL))
         return;
     memcpy(conv->inputs + CONV_NORM, node->inputs + 1, 4 * sizeof *node->inputs);
     conv->attributes.conv.norm_eps = node->attributes.norm.eps;
     absorb(graph, conv, node);
 }
 
-/* conv(x) + y, where y is there before the convolution runs. */
-static bool join_residual(struct graph *graph, struct graph_node *conv, struct graph_node *node,
+/* What a convolution or a product is joined with, by its kind. */
+static enum activation *activation_in(struct graph_node *node)
+{
+    return node->kind == GRAPH_CONV     ? &node->attributes.conv.activation
+           : node->kind == GRAPH_LINEAR ? &node->attributes.linear.activation
+                                        : NULL;
+}
+
+/* A product without a bias, and a vector that is added to each row. */
+static bool join_bias(struct graph *graph, struct graph_node *linear, struct graph_node *node,
+                      uint32_t other)
+{
+    const struct graph_value *bias = &graph->values[other];
+    const struct graph_shape *y = &graph->values[node->output].shape;
+    if (linear->kind != GRAPH_LINEAR || has_input(linear, LINEAR_BIAS) || bias->constant == NULL ||
+        bias->shape.rank != 1 || bias->shape.size[0] != y->size[y->rank - 1] ||
+        !graph_shape_equal(y, &graph->values[linear->output].shape) ||
+        linear->attributes.linear.activation != ACTIVATION_NONE ||
+        linear->attributes.linear.accumulate || linear->attributes.linear.n_parts > 0 ||
+        !widen(graph, linear, LINEAR_RESIDUAL))
+        return false;
+    linear->inputs[LINEAR_BIAS] = other;
+    absorb(graph, linear, node);
+    return true;
+}
+
+/* f(x) + y, where y is there before the convolution or the product runs. */
+static bool join_residual(struct graph *graph, struct graph_node *before, struct graph_node *node,
                           uint32_t other)
 {
     const struct graph_value *y = &graph->values[other];
-    const uint32_t place = (uint32_t)(conv - graph->nodes);
-    if (conv->attributes.conv.activation != ACTIVATION_NONE || conv->attributes.conv.accumulate ||
-        conv->attributes.conv.transposed || y->constant != NULL ||
+    const uint32_t place = (uint32_t)(before - graph->nodes);
+    const bool is_conv = before->kind == GRAPH_CONV;
+    const bool has_one =
+        is_conv ? before->attributes.conv.accumulate || before->attributes.conv.transposed
+                : before->attributes.linear.accumulate;
+    if (has_one || *activation_in(before) != ACTIVATION_NONE || y->constant != NULL ||
         (y->producer != GRAPH_NONE && y->producer >= place) ||
-        !graph_shape_equal(&y->shape, &graph->values[conv->output].shape) || !widen(graph, conv))
+        !graph_shape_equal(&y->shape, &graph->values[before->output].shape) ||
+        !widen(graph, before, is_conv ? CONV_ALL : LINEAR_ALL))
         return false;
-    conv->inputs[CONV_RESIDUAL] = other;
-    conv->attributes.conv.accumulate = true;
-    absorb(graph, conv, node);
+    before->inputs[before->n_inputs - 1] = other;
+    if (is_conv)
+        before->attributes.conv.accumulate = true;
+    else
+        before->attributes.linear.accumulate = true;
+    absorb(graph, before, node);
     return true;
 }
 
 static void join_add(struct graph *graph, struct graph_node *node)
 {
     for (uint32_t i = 0; i < 2; i++) {
-        struct graph_node *conv = sole_producer(graph, node->inputs[i]);
-        if (conv != NULL && conv->kind == GRAPH_CONV &&
-            join_residual(graph, conv, node, node->inputs[1 - i]))
+        struct graph_node *before = graph_sole_producer(graph, node->inputs[i]);
+        if (before != NULL && activation_in(before) != NULL &&
+            (join_bias(graph, before, node, node->inputs[1 - i]) ||
+             join_residual(graph, before, node, node->inputs[1 - i])))
             return;
     }
 }
@@ -163,28 +198,48 @@ static enum activation activation_of(const struct graph_node *node, enum activat
         (before == ACTIVATION_RELU ||
          (before == ACTIVATION_NONE && node->attributes.map.alpha == 0)))
         return ACTIVATION_RELU6;
-    if (before != ACTIVATION_NONE)
-        return ACTIVATION_NONE;
-    return is_map(node, MAP_RELU)      ? ACTIVATION_RELU
-           : is_map(node, MAP_SIGMOID) ? ACTIVATION_SIGMOID
-           : is_map(node, MAP_TANH)    ? ACTIVATION_TANH
-                                       : ACTIVATION_NONE;
+    return before == ACTIVATION_NONE ? activation_of_map(node) : ACTIVATION_NONE;
 }
 
 static void join_activation(struct graph *graph, struct graph_node *before, struct graph_node *node)
 {
-    enum activation *activation = before->kind == GRAPH_CONV
-                                      ? &before->attributes.conv.activation
-                                      : &before->attributes.linear.activation;
+    enum activation *activation = activation_in(before);
     const enum activation joined = activation_of(node, *activation);
-    if (joined == ACTIVATION_NONE)
+    if (joined == ACTIVATION_NONE ||
+        (before->kind == GRAPH_LINEAR && before->attributes.linear.accumulate))
         return;
     *activation = joined;
     absorb(graph, before, node);
 }
 
+/* An LSTM that reads rows of a table: what it makes of each may be computed once. */
+static void join_table(struct graph *graph, struct graph_node *lstm)
+{
+    static const uint32_t swapped[] = {1, 0, 2};
+    const struct graph_node *gather = graph_producer(graph, lstm->inputs[0]);
+    const bool item_first = gather != NULL && gather->kind == GRAPH_TRANSPOSE &&
+                            memcmp(gather->attributes.order, swapped, sizeof swapped) == 0;
+    if (item_first)
+        gather = graph_producer(graph, gather->inputs[0]);
+    if (gather == NULL || gather->kind != GRAPH_GATHER ||
+        gather->attributes.places.form != PLACES_AXIS || gather->attributes.places.axis != 0 ||
+        gather->attributes.places.batch != 0 || graph->values[gather->inputs[0]].constant == NULL ||
+        input_shape(graph, gather, 0)->rank != 2 || input_shape(graph, gather, 1)->rank != 2 ||
+        !widen(graph, lstm, LSTM_ALL))
+        return;
+    graph->values[lstm->inputs[0]].n_uses--;
+    lstm->inputs[0] = gather->inputs[1];
+    lstm->inputs[LSTM_TABLE] = gather->inputs[0];
+    graph->values[gather->inputs[0]].n_uses++;
+    graph->values[gather->inputs[1]].n_uses++;
+    lstm->attributes.lstm.by_places = true;
+    lstm->attributes.lstm.item_first = item_first;
+}
+
 static void fuse_node(struct graph *graph, struct graph_node *node)
 {
+    if (node->kind == GRAPH_LSTM)
+        join_table(graph, node);
     join_clip(graph, node);
     if (skip_identity(graph, node))
         return;
@@ -192,13 +247,12 @@ static void fuse_node(struct graph *graph, struct graph_node *node)
         join_add(graph, node);
         return;
     }
-    struct graph_node *before = sole_producer(graph, node->inputs[0]);
+    struct graph_node *before = graph_sole_producer(graph, node->inputs[0]);
     if (before == NULL)
         return;
     if (node->kind == GRAPH_NORM && before->kind == GRAPH_CONV)
         join_norm(graph, before, node);
-    else if (node->kind == GRAPH_MAP &&
-             (before->kind == GRAPH_CONV || before->kind == GRAPH_LINEAR))
+    else if (node->kind == GRAPH_MAP && activation_in(before) != NULL)
         join_activation(graph, before, node);
     else if (is_map(node, MAP_CLIP) && is_map(before, MAP_RELU) && node->attributes.map.beta >= 0) {
         before->removed = true;
@@ -208,8 +262,7 @@ static void fuse_node(struct graph *graph, struct graph_node *node)
     }
 }
 
-/* From the last to the first: what nobody reads. */
-static void remove_unread(struct graph *graph)
+void graph_remove_unread(struct graph *graph)
 {
     for (uint32_t i = graph->n_nodes; i-- > 0;) {
         struct graph_node *node = &graph->nodes[i];
@@ -224,8 +277,10 @@ static void remove_unread(struct graph *graph)
 
 void graph_fuse(struct graph *graph)
 {
-    remove_unread(graph);
+    graph_remove_unread(graph);
+    graph_fuse_attention(graph);
     for (uint32_t i = 0; i < graph->n_nodes; i++)
         if (!graph->nodes[i].removed)
             fuse_node(graph, &graph->nodes[i]);
+    graph_remove_unread(graph);
 }

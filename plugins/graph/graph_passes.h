@@ -11,8 +11,23 @@ model_status graph_fold(struct graph *graph, struct model_error *err);
 bool graph_fold_small(struct graph *graph, struct graph_node *node);
 
 /* Removes what nobody reads and what changes nothing, and joins nodes that the kernels compute together:
- * convolution, batch norm, residual, activation; product and activation; -max(-x, -6) as a clip. */
+ * convolution, batch norm, residual, activation; product, bias, residual, activation; attention; -max(-x, -6) as
+ * a clip. */
 void graph_fuse(struct graph *graph);
+/* The part of it for attention (graph_fuse_attention.c), and what both need. */
+void graph_fuse_attention(struct graph *graph);
+/* The node that makes the value, or NULL; the same, if nothing else reads the value. */
+struct graph_node *graph_producer(const struct graph *graph, uint32_t value);
+struct graph_node *graph_sole_producer(const struct graph *graph, uint32_t value);
+/* From the last to the first. */
+void graph_remove_unread(struct graph *graph);
+
+/* Runs will read the numbers of this constant; does nothing of what is none. MODEL_OUT_OF_MEMORY. */
+model_status graph_keep(struct graph *graph, uint32_t value, struct model_error *err);
+/* Its weights are packed: gives the memory back, if nobody else reads it. */
+void graph_discard(struct graph *graph, uint32_t value);
+/* All that is not kept. */
+void graph_release_constants(struct graph *graph);
 
 /* ---- emulating float16 (graph_round.c), where graph->emulates_f16 */
 
@@ -36,6 +51,7 @@ static inline bool graph_copies_input(const struct graph *graph, const struct gr
 struct graph_plan {
     size_t *offsets; /* (n_values); GRAPH_NO_OFFSET: not in the block */
     uint32_t *same;  /* (n_values): for a reshape the value whose memory it is, else GRAPH_NONE */
+    bool *has_room;  /* (n_values): graph_has_room() */
     size_t scratch_offset; /* of the operators' scratch */
     size_t size_bytes;     /* of the block, which begins with a table of n_values pointers */
 };
@@ -43,6 +59,12 @@ struct graph_plan {
 
 /* Sets graph->plan. MODEL_OUT_OF_MEMORY; MODEL_UNSUPPORTED: a run would need more than 2^40 bytes. */
 model_status graph_plan_create(struct graph *graph, struct model_error *err);
+
+/* Bytes of a number of a constant. */
+static inline size_t graph_number_bytes(int32_t dtype)
+{
+    return dtype == MODEL_F64 ? 8 : dtype == MODEL_F32 ? 4 : 2;
+}
 
 /* Whether it is an output of the graph. */
 bool graph_is_output(const struct graph *graph, uint32_t value);

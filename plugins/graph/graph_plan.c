@@ -6,6 +6,7 @@
 #include "graph_passes.h"
 
 #define ALIGN          64
+#define ROOM           16 /* a sixteenth */
 #define MAX_PLAN_BYTES ((size_t)1 << 40)
 
 struct gap {
@@ -29,10 +30,11 @@ static uint32_t group_of(const struct planning *p, uint32_t value)
     return value;
 }
 
+/* With linear_row_capacity(), whatever is a row. */
 static size_t value_bytes(const struct graph *graph, uint32_t value)
 {
     const size_t bytes = graph_shape_size(&graph->values[value].shape) * sizeof(float);
-    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    return (bytes + bytes / ROOM + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 /* Last uses of single values. */
@@ -85,7 +87,8 @@ static uint32_t overwritten(const struct planning *p, uint32_t index)
 {
     const struct graph_node *node = &p->graph->nodes[index];
     uint32_t input = GRAPH_NONE;
-    if (node->kind == GRAPH_CONV && node->attributes.conv.accumulate)
+    if ((node->kind == GRAPH_CONV && node->attributes.conv.accumulate) ||
+        (node->kind == GRAPH_LINEAR && node->attributes.linear.accumulate))
         input = node->n_inputs - 1;
     else if (operator_of(node->kind)->in_place)
         input = 0;
@@ -139,7 +142,9 @@ static void place_result(struct planning *p, uint32_t index)
 {
     const struct graph_node *node = &p->graph->nodes[index];
     const uint32_t output = node->output;
+    p->plan->has_room[output] = !graph_is_output(p->graph, output);
     if (node->kind == GRAPH_RESHAPE && !graph_is_output(p->graph, output)) {
+        p->plan->has_room[output] = p->plan->has_room[node->inputs[0]];
         p->plan->same[output] = node->inputs[0];
         join(p, output, node->inputs[0]);
         return;
@@ -190,6 +195,11 @@ static void place_all(struct planning *p)
     p->plan->size_bytes = p->end + scratch * sizeof(float);
 }
 
+bool graph_has_room(const struct graph *graph, uint32_t value)
+{
+    return graph->plan->has_room[value];
+}
+
 model_status graph_plan_create(struct graph *graph, struct model_error *err)
 {
     struct kernels *kernels = graph->kernels;
@@ -205,9 +215,10 @@ model_status graph_plan_create(struct graph *graph, struct model_error *err)
     if (plan != NULL) {
         plan->offsets = kernels_allocate(kernels, n * sizeof *plan->offsets);
         plan->same = kernels_allocate(kernels, n * sizeof *plan->same);
+        plan->has_room = kernels_allocate(kernels, n * sizeof *plan->has_room);
     }
-    if (plan == NULL || plan->offsets == NULL || plan->same == NULL || p.group == NULL ||
-        p.last == NULL || p.gaps == NULL) {
+    if (plan == NULL || plan->offsets == NULL || plan->same == NULL || plan->has_room == NULL ||
+        p.group == NULL || p.last == NULL || p.gaps == NULL) {
         status = kernels_no_memory(err, "the plan of a graph");
     } else {
         p.end = (n * sizeof(void *) + ALIGN - 1) / ALIGN * ALIGN;

@@ -1,13 +1,11 @@
 /* graph_services.c - see graph_services.h. */
 #include "graph_services.h"
 
+#include "graph_passes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const parts[] = {
-    NULL, "weight", "bias", "norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"};
-
-#define N_PARTS    (sizeof parts / sizeof *parts)
 #define NODE_BYTES 4 /* of "node" */
 
 /* The value behind a name, or GRAPH_NONE. */
@@ -19,30 +17,29 @@ static uint32_t find_value(const struct graph *graph, const char *name)
     const unsigned long node = strtoul(name + NODE_BYTES, &end, 10);
     if (end == name + NODE_BYTES || *end != '.' || node >= graph->n_nodes)
         return GRAPH_NONE;
-    for (uint32_t i = 1; i < N_PARTS && i < graph->nodes[node].n_inputs; i++)
-        if (strcmp(end + 1, parts[i]) == 0)
+    const struct operator_type *type = operator_of(graph->nodes[node].kind);
+    for (uint32_t i = 0; i < graph->nodes[node].n_inputs; i++)
+        if (is_weight(type, i) && strcmp(end + 1, type->weights[i]) == 0)
             return graph->nodes[node].inputs[i];
     return GRAPH_NONE;
-}
-
-static size_t dtype_bytes(int32_t dtype)
-{
-    return dtype == MODEL_F64 ? 8 : dtype == MODEL_F32 ? 4 : 2;
 }
 
 static model_status tensor_by_name(void *context, const char *name, struct model_tensor *ret)
 {
     const struct graph *graph = ((const struct graph_services *)context)->graph;
     const uint32_t value = find_value(graph, name);
-    if (value == GRAPH_NONE || graph->values[value].constant == NULL)
+    if (value == GRAPH_NONE ||
+        (graph->values[value].constant == NULL && !graph->values[value].is_kept))
         return MODEL_NOT_FOUND;
     const struct graph_value *constant = &graph->values[value];
+    const int32_t dtype = constant->is_kept ? MODEL_F32 : constant->dtype;
+    const void *data = constant->is_kept ? constant->numbers : constant->constant;
     *ret = (struct model_tensor){.struct_size = ret->struct_size,
                                  .name = name,
-                                 .data = (void *)(uintptr_t)constant->constant,
-                                 .size_bytes = graph_shape_size(&constant->shape) *
-                                               dtype_bytes(constant->dtype),
-                                 .dtype = constant->dtype,
+                                 .data = (void *)(uintptr_t)data,
+                                 .size_bytes =
+                                     graph_shape_size(&constant->shape) * graph_number_bytes(dtype),
+                                 .dtype = dtype,
                                  .rank = constant->shape.rank,
                                  .flags = MODEL_TENSOR_READ_ONLY};
     int64_t step = 1;
@@ -67,7 +64,10 @@ static model_status tensor_at(void *context, size_t index, struct model_tensor *
 
 static void discard_tensor(void *context, const struct model_tensor *tensor)
 {
-    (void)context, (void)tensor; /* a constant may be read by several nodes */
+    struct graph *graph = ((const struct graph_services *)context)->graph;
+    const uint32_t value = find_value(graph, tensor->name);
+    if (value != GRAPH_NONE)
+        graph_discard(graph, value);
 }
 
 /* ---- the rest is the host's */

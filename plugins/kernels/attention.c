@@ -49,6 +49,21 @@ size_t attention_workspace_bytes(const struct kernels *kernels, size_t head_size
     return kernels->threads * layout(kernels, head_size, max_keys, NULL, NULL);
 }
 
+/* exp(scores) of the query in `row`, in place; their sum. */
+static float weigh_keys(const struct attention_job *job, const struct attention_sequence *sequence,
+                        size_t head, size_t row, float *scores)
+{
+    const struct attention *a = job->attention;
+    const struct vector_kernels *vector = job->kernels->vector;
+    if (a->mask == NULL)
+        return vector->exp_row(scores, sequence->n_keys, a->scale, scores);
+    const float *mask = a->mask + (size_t)(sequence - a->sequences) * a->mask_strides[0] +
+                        head * a->mask_strides[1] +
+                        (row - sequence->first_row) * a->mask_strides[2];
+    vector->scale_add(scores, a->scale, mask, sequence->n_keys, scores);
+    return vector->exp_row(scores, sequence->n_keys, 1, scores);
+}
+
 /* Queries [row, row + n_rows) of one head. */
 static void attend_tile(const struct attention_job *job, const struct attention_piece *piece,
                         const struct attention_sequence *sequence, size_t head, size_t row,
@@ -64,10 +79,8 @@ static void attend_tile(const struct attention_job *job, const struct attention_
                                                    piece->keys, key_columns, key_columns,
                                                    piece->scores, key_columns},
                        piece->own);
-    for (size_t r = 0; r < n_rows; r++) {
-        float *scores = piece->scores + r * key_columns;
-        sums[r] = job->kernels->vector->exp_row(scores, sequence->n_keys, a->scale, scores);
-    }
+    for (size_t r = 0; r < n_rows; r++)
+        sums[r] = weigh_keys(job, sequence, head, row + r, piece->scores + r * key_columns);
     attention_multiply(job->kernels,
                        &(struct attention_product){piece->scores, key_columns, n_rows,
                                                    sequence->n_keys, piece->values, head_columns,

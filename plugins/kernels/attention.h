@@ -1,8 +1,9 @@
 /* attention.h - softmax(scale Q K^T) V for each head of each sequence, on packed rows.
  *
  * The rows of all sequences lie one after the other; a sequence's queries and its visible keys are
- * ranges of rows, so there is no mask and no work on padding (Vaswani et al. 2017, section 3.2). A
- * sequence without a visible key gets a context of zeros. */
+ * ranges of rows, so hidden ones need no mask and there is no work on padding (Vaswani et al. 2017,
+ * section 3.2). A sequence without a visible key gets a context of zeros. What a model adds to its
+ * scores besides may be added. */
 #ifndef ATTENTION_H
 #define ATTENTION_H
 
@@ -26,6 +27,10 @@ struct attention {
     size_t context_stride;
     size_t num_heads, head_size;
     float scale; /* 1 / sqrt(head_size) */
+    /* NULL, or what is added to the scaled scores: a number for each key. That of sequence s, head h and the
+     * query i of the sequence begins mask_strides[0] s + [1] h + [2] i floats behind. */
+    const float *mask;
+    size_t mask_strides[3];
     const struct attention_sequence *sequences;
     size_t n_sequences;
     void *workspace; /* attention_workspace_bytes(), 64-byte aligned */

@@ -8,7 +8,8 @@
 #define BLOCK_HEADER_BYTES 64 /* keeps the caller's part aligned */
 
 struct kernels_block {
-    struct kernels_block *next;
+    struct kernels_block *next, **before; /* before: what points to it */
+    size_t total_bytes;
 };
 
 model_status kernels_fail(struct model_error *err, model_status status, const char *format, ...)
@@ -128,10 +129,24 @@ void *kernels_allocate(struct kernels *kernels, size_t size_bytes)
     if (block == NULL)
         return NULL;
     memset(block, 0, total);
-    block->next = kernels->blocks;
+    *block = (struct kernels_block){kernels->blocks, &kernels->blocks, total};
+    if (block->next != NULL)
+        block->next->before = &block->next;
     kernels->blocks = block;
     kernels->memory_bytes += total;
     return (char *)block + BLOCK_HEADER_BYTES;
+}
+
+void kernels_release(struct kernels *kernels, void *memory)
+{
+    if (memory == NULL)
+        return;
+    struct kernels_block *block = (void *)((char *)memory - BLOCK_HEADER_BYTES);
+    *block->before = block->next;
+    if (block->next != NULL)
+        block->next->before = block->before;
+    kernels->memory_bytes -= block->total_bytes;
+    kernels->services->release(kernels->services->context, block);
 }
 
 uint64_t kernels_memory_bytes(const struct kernels *kernels)

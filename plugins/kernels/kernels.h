@@ -48,6 +48,8 @@ void kernels_destroy(struct kernels *kernels);
 const struct model_services *kernels_services(const struct kernels *kernels);
 /* Zeroed memory, 64-byte aligned, that lives as long as `kernels`; NULL when there is none. */
 void *kernels_allocate(struct kernels *kernels, size_t size_bytes);
+/* Gives a piece of it back before; NULL does nothing. [create-thread] */
+void kernels_release(struct kernels *kernels, void *memory);
 /* Bytes that the model holds beyond the mapped files: packed weights and kernels_allocate(). */
 uint64_t kernels_memory_bytes(const struct kernels *kernels);
 /* Names the build, the library's version and the instruction set: part of each key of packed

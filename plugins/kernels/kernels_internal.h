@@ -47,10 +47,7 @@ static inline void kernels_parallel(const struct kernels *kernels, size_t n_item
 /* "int8". */
 const char *compute_dtype_name(enum compute_dtype dtype);
 
-/* Multiply-adds of matrix products, convolutions and attention since linear_runner_begin(), by their definition:
- * whatever a kernel saves or rounds up does not count. */
-struct linear_runner;
-void linear_runner_count(struct linear_runner *runner, size_t multiply_adds);
+/* What linear_runner_count() has added up since linear_runner_begin(). */
 uint64_t linear_runner_counted(const struct linear_runner *runner);
 
 /* What kernels have in f32 only says MODEL_UNSUPPORTED for another dtype; `what`: "convolutions". */

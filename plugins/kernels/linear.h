@@ -48,6 +48,10 @@ void linear_runner_begin(struct linear_runner *runner, const struct model_cancel
                          struct model_error *err);
 model_status linear_runner_status(const struct linear_runner *runner);
 
+/* Counts multiply-adds of matrix products and attention that the caller computes itself, by their definition: whatever
+ * is saved or rounded up does not count. */
+void linear_runner_count(struct linear_runner *runner, size_t multiply_adds);
+
 /* Rows that a buffer for n_rows should have, so that linear_run() need not split: plans exist for
  * some row counts only. At most 1/16 more. */
 size_t linear_row_capacity(size_t n_rows);

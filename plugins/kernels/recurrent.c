@@ -46,6 +46,32 @@ size_t recurrent_output_width(const struct recurrent *recurrent)
 
 /* ---- loading */
 
+static struct recurrent_panels hidden_panels(const struct recurrent *recurrent)
+{
+    return (struct recurrent_panels){.n_parts = recurrent->gates,
+                                     .width = RECURRENT_UNITS,
+                                     .depth = recurrent_h_width(recurrent)};
+}
+
+/* A layer whose gates have weights of their own. */
+static void load_gates(struct loader *loader, const struct recurrent *recurrent,
+                       const struct recurrent_config *config, size_t layer, const char *suffix,
+                       struct linear_shape shape, struct recurrent_layer *ret)
+{
+    static const char *const lstm[] = {"i", "f", "g", "o", NULL}, *const gru[] = {"r", "z", "n",
+                                                                                  NULL};
+    const char *const *gates = config->kind == RECURRENT_LSTM ? lstm : gru;
+    char names[4][WEIGHT_NAME_BYTES];
+    const char *weights[4] = {NULL};
+    for (size_t i = 0; gates[i] != NULL; i++)
+        weights[i] =
+            weight_name(names[i], "%shh_l%zu%s.%s.weight", config->prefix, layer, suffix, gates[i]);
+    ret->input = load_stacked(loader, shape, gates, "%sih_l%zu%s", config->prefix, layer, suffix);
+    ret->recurrent = hidden_panels(recurrent);
+    load_panels(loader, weights, recurrent->gates, NULL, recurrent->hidden, &ret->recurrent,
+                &ret->bias);
+}
+
 static void load_layer(struct loader *loader, const struct recurrent *recurrent,
                        const struct recurrent_config *config, size_t layer, size_t direction,
                        struct recurrent_layer *ret)
@@ -56,20 +82,23 @@ static void load_layer(struct loader *loader, const struct recurrent *recurrent,
     static const char *const kinds[] = {"weight_ih", "bias_ih", "weight_hh", "bias_hh",
                                         "weight_hr"};
     char names[5][WEIGHT_NAME_BYTES];
+    if (config->gates_apart) {
+        load_gates(loader, recurrent, config, layer, direction > 0 ? "_reverse" : "", shape, ret);
+        return;
+    }
     for (size_t i = 0; i < 5; i++)
         weight_name(names[i], "%s%s_l%zu%s", config->prefix, kinds[i], layer,
                     direction > 0 ? "_reverse" : "");
     ret->input = load_linear_named(loader, shape, names[0], config->bias ? names[1] : NULL);
-    ret->recurrent = (struct recurrent_panels){.n_parts = recurrent->gates,
-                                               .width = RECURRENT_UNITS,
-                                               .depth = recurrent_h_width(recurrent)};
-    load_panels(loader, names[2], config->bias ? names[3] : NULL, recurrent->hidden,
-                &ret->recurrent, &ret->bias);
+    ret->recurrent = hidden_panels(recurrent);
+    load_panels(loader, (const char *[]){names[2]}, 1, config->bias ? names[3] : NULL,
+                recurrent->hidden, &ret->recurrent, &ret->bias);
     if (recurrent->proj == 0)
         return;
     ret->projection = (struct recurrent_panels){
         .n_parts = 1, .width = PROJECTION_COLUMNS, .depth = recurrent->hidden};
-    load_panels(loader, names[4], NULL, recurrent->proj, &ret->projection, NULL);
+    load_panels(loader, (const char *[]){names[4]}, 1, NULL, recurrent->proj, &ret->projection,
+                NULL);
 }
 
 const struct recurrent *load_recurrent(struct loader *loader, const struct recurrent_config *config)

@@ -21,6 +21,9 @@ struct recurrent_config {
     int64_t input_size, hidden_size, num_layers;
     int64_t proj_size; /* 0: no projection */
     bool bias, bidirectional;
+    /* Not torch's names: each gate (i, f, g, o, or r, z, n) has weights of its own, <prefix>ih_l0.i.weight [hidden, input] and
+     * .bias [hidden], and <prefix>hh_l0.i.weight [hidden, h]; no projection. */
+    bool gates_apart;
 };
 
 struct recurrent; /* immutable, lives with its kernels */

@@ -68,15 +68,17 @@ static model_status pack(void *argument, void *destination)
     return MODEL_OK;
 }
 
-void load_panels(struct loader *loader, const char *weight, const char *bias, size_t part_rows,
-                 struct recurrent_panels *panels, const float **ret_bias)
+void load_panels(struct loader *loader, const char *const *weights, size_t n_weights,
+                 const char *bias, size_t part_rows, struct recurrent_panels *panels,
+                 const float **ret_bias)
 {
     const struct model_services *services = kernels_services(loader->kernels);
-    const struct linear_spec spec = {.weights = {weight},
-                                     .biases = {bias},
-                                     .n_parts = 1,
-                                     .in_features = (int64_t)panels->depth,
-                                     .out_features = (int64_t)(panels->n_parts * part_rows)};
+    struct linear_spec spec = {.biases = {bias},
+                               .n_parts = (uint32_t)n_weights,
+                               .in_features = (int64_t)panels->depth,
+                               .out_features = (int64_t)(panels->n_parts * part_rows)};
+    for (size_t i = 0; i < n_weights; i++)
+        spec.weights[i] = weights[i];
     struct linear_source source;
     if (loader->status == MODEL_OK)
         loader->status = linear_source_find(loader->kernels, &spec, &source, loader->err);
@@ -97,7 +99,7 @@ void load_panels(struct loader *loader, const char *weight, const char *bias, si
                                            size_bytes, pack, &job, &packed);
     if (loader->status != MODEL_OK) {
         (void)kernels_fail(loader->err, loader->status, "weight '%s' cannot be packed (%zu bytes)",
-                           weight, size_bytes);
+                           weights[0], size_bytes);
         return;
     }
     loader->kernels->memory_bytes += size_bytes;

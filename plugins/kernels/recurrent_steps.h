@@ -18,11 +18,12 @@ struct recurrent_panels {
     size_t n_panels, n_parts, width, part_rows, depth;
 };
 
-/* Weight [n_parts * part_rows, depth] by name, packed; the caller has set n_parts, width and depth. bias:
- * the name of a vector of n_parts * part_rows, NULL: *ret_bias is zeros; ret_bias may be NULL.
- * (recurrent_panels.c) [create-thread] */
-void load_panels(struct loader *loader, const char *weight, const char *bias, size_t part_rows,
-                 struct recurrent_panels *panels, const float **ret_bias);
+/* Weight [n_parts * part_rows, depth] by name, or n_weights that stand below each other, packed; the caller has
+ * set n_parts, width and depth. bias: the name of a vector of n_parts * part_rows, for one weight; NULL: *ret_bias is
+ * zeros; ret_bias may be NULL. (recurrent_panels.c) [create-thread] */
+void load_panels(struct loader *loader, const char *const *weights, size_t n_weights,
+                 const char *bias, size_t part_rows, struct recurrent_panels *panels,
+                 const float **ret_bias);
 
 /* How many numbers a panel has. */
 size_t recurrent_panel_numbers(const struct recurrent_panels *panels);

@@ -92,6 +92,8 @@ struct vector_kernels {
 
     /* y(n) = exp(scale (x(n) - max x)); returns the sum of y. n >= 1, scale > 0. */
     float (*exp_row)(const float *x, size_t n, float scale, float *y);
+    /* y(n) = scale x + add */
+    void (*scale_add)(const float *x, float scale, const float *add, size_t n, float *y);
 
     void (*layer_norm)(const float *x, const float *gamma, const float *beta, float eps, size_t n,
                        float *y); /* all (n) */

@@ -172,6 +172,15 @@ static float exp_row(const float *x, size_t n, float scale, float *y)
     return v_sum(sum);
 }
 
+static void scale_add(const float *x, float scale, const float *add, size_t n, float *y)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        v_store(y + i, scale * v_load(x + i) + v_load(add + i));
+    for (; i < n; i++)
+        y[i] = scale * x[i] + add[i];
+}
+
 static void layer_norm(const float *x, const float *gamma, const float *beta, float eps, size_t n,
                        float *y)
 {
@@ -361,7 +370,7 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
 
 #define VECTOR_KERNELS(name_)                                                                      \
     {                                                                                              \
-        name_, HAS_BF16, product, block_product, dots, exp_row, layer_norm, activate,              \
+        name_, HAS_BF16, product, block_product, dots, exp_row, scale_add, layer_norm, activate,   \
             activate_coarse, winograd_input, winograd_output, panel_row, lstm_gates, gru_gates,    \
             bf16_product, bf16_dots, int8_row, int4_row, fine_row, to_bf16, coarse_row, int8_dots, \
             int4_unpack, int8_finish, bias_finish, map_range, map_coarse, map_finish, round_f16    \

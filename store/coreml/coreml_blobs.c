@@ -143,6 +143,12 @@ model_status coreml_blobs_find(struct coreml_blobs *blobs, const char *name,
     return status;
 }
 
+void coreml_blobs_discard(const struct coreml_blobs *blobs, const void *data, size_t size_bytes)
+{
+    for (size_t i = 0; i < blobs->n_files; i++)
+        file_map_discard(&blobs->files[i].map, data, size_bytes);
+}
+
 void coreml_blobs_finish(struct coreml_blobs *blobs)
 {
     for (size_t i = 0; i < blobs->n_files; i++) {

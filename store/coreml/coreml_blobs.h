@@ -28,6 +28,8 @@ struct coreml_blobs {
 model_status coreml_blobs_find(struct coreml_blobs *blobs, const char *name,
                                const struct coreml_blob_file **ret, struct model_error *err);
 void coreml_blobs_finish(struct coreml_blobs *blobs);
+/* Gives the pages of a view back until they are read again; does nothing for other memory. */
+void coreml_blobs_discard(const struct coreml_blobs *blobs, const void *data, size_t size_bytes);
 
 /* ---- bytes of such a file; pure. `what` names it. [any-thread] */
 

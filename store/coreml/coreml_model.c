@@ -158,6 +158,11 @@ model_status coreml_model_open(const char *path, struct coreml_model **ret, stru
     return status;
 }
 
+void coreml_model_discard(const struct coreml_model *model, const void *data, size_t size_bytes)
+{
+    coreml_blobs_discard(&((const struct opened *)model)->blobs, data, size_bytes);
+}
+
 void coreml_model_close(struct coreml_model *model)
 {
     struct opened *opened = (struct opened *)model;

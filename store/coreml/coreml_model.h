@@ -83,6 +83,8 @@ model_status coreml_model_open(const char *path, struct coreml_model **ret,
 model_status coreml_model_parse(const uint8_t *data, size_t size_bytes, const char *what,
                                 struct coreml_model **ret, struct model_error *err);
 void coreml_model_close(struct coreml_model *model);
+/* Gives the pages of a view of a weight file back until they are read again; does nothing for other memory. */
+void coreml_model_discard(const struct coreml_model *model, const void *data, size_t size_bytes);
 
 /* By exact name; NULL. */
 const struct coreml_feature *coreml_features_find(const struct coreml_features *features,

@@ -17,7 +17,16 @@ command -v valgrind >/dev/null || { echo 'check-perf: valgrind is not installed;
 [ -x "$program" ] || { echo "check-perf: $program is not built; run make check-perf" >&2; exit 1; }
 
 log=$(mktemp)
-trap 'rm -f "$log" "$log.new"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$log" "$log.new" "$work"' EXIT
+# BERT as an ML Program, which only a converter writes.
+COREML_BERT=$work/bert
+export COREML_BERT
+mkdir -p "$COREML_BERT/backends/cpu" &&
+    echo '{"model_type": "coreml"}' >"$COREML_BERT/backends/cpu/config.json" &&
+    ln -s "$(realpath "$BUILD/lib/modelhost/plugins/libcoreml-ane.so")" "$COREML_BERT/backends/cpu/libmodel.so" &&
+    /usr/bin/python3 tests/reference/coreml_writer.py examples/demo/hub/modelhost/facts-bert-mini 1x16 fp32 \
+        "$COREML_BERT/backends/cpu" || { echo 'check-perf: the ML Program cannot be written; want python3 with numpy' >&2; exit 1; }
 n_passed=0 n_failed=0
 
 count() { # NAME: the instructions within counted(), or nothing

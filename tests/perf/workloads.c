@@ -133,6 +133,14 @@ static void prepare_bert(void)
     open_model(opened.dir);
 }
 
+/* The same as an ML Program, which instructions.sh has written. */
+static void prepare_program(void)
+{
+    const char *dir = getenv("COREML_BERT");
+    check(dir != NULL, "COREML_BERT, the package of an ML Program,");
+    open_model(dir);
+}
+
 static void run_once(void)
 {
     run_model(1);
@@ -371,6 +379,7 @@ static const struct workload {
     {"calls", prepare_calls, calls},
     {"bert", prepare_bert, run_once},
     {"prefill", prepare_gpt2, prefill},
+    {"program", prepare_program, run_once},
     {"decode", prepare_gpt2, decode},
     {"decode-int8", prepare_gpt2_int8, decode},
     {"convolve", prepare_resnet, run_once},

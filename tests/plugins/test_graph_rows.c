@@ -99,35 +99,100 @@ static double sigmoid(double x)
     return 1 / (1 + exp(-x));
 }
 
-/* Three steps of two items with one unit, in both directions. */
+enum { STEPS = 10, ITEMS = 35, IN = 5, UNITS = 18 };
+
+/* An LSTM layer in double precision: gates i, f, g, o; y(STEPS + 1, ITEMS, UNITS) with the last c behind. */
+static void lstm_want(const float *x, const float *const parts[12], const float *h0,
+                      const float *c0, bool reverse, double *y)
+{
+    for (size_t b = 0; b < ITEMS; b++) {
+        double h[UNITS], c[UNITS], sums[4 * UNITS];
+        for (size_t k = 0; k < UNITS; k++) {
+            h[k] = (double)h0[b * UNITS + k];
+            c[k] = (double)c0[b * UNITS + k];
+        }
+        for (size_t i = 0; i < STEPS; i++) {
+            const size_t step = reverse ? STEPS - 1 - i : i;
+            for (size_t g = 0; g < 4 * UNITS; g++) {
+                const size_t gate = g / UNITS, unit = g % UNITS;
+                sums[g] = (double)parts[8 + gate][unit];
+                for (size_t k = 0; k < IN; k++)
+                    sums[g] +=
+                        (double)x[(step * ITEMS + b) * IN + k] * (double)parts[gate][unit * IN + k];
+                for (size_t k = 0; k < UNITS; k++)
+                    sums[g] += h[k] * (double)parts[4 + gate][unit * UNITS + k];
+            }
+            for (size_t k = 0; k < UNITS; k++) {
+                c[k] =
+                    sigmoid(sums[UNITS + k]) * c[k] + sigmoid(sums[k]) * tanh(sums[2 * UNITS + k]);
+                h[k] = sigmoid(sums[3 * UNITS + k]) * tanh(c[k]);
+                y[(step * ITEMS + b) * UNITS + k] = h[k];
+            }
+        }
+        memcpy(y + (STEPS * ITEMS + b) * UNITS, c, sizeof c);
+    }
+}
+
+/* x of the layer: an input, or rows of a table, the items' places before the steps' or behind; or of a table that is too
+ * large to be multiplied once. */
+enum { X_INPUT, X_STEP_FIRST, X_ITEM_FIRST, X_LARGE_TABLE };
+
+static uint32_t lstm_x(struct graph_test *test, int form, const float **ret_input, float *ret_x)
+{
+    const struct graph_shape all = {3, {STEPS, ITEMS, IN}},
+                             table = {2, {form == X_LARGE_TABLE ? 30000 : 9, IN}};
+    const struct graph_shape places = {
+        2, {form == X_ITEM_FIRST ? ITEMS : STEPS, form == X_ITEM_FIRST ? STEPS : ITEMS}};
+    if (form == X_INPUT) {
+        *ret_input = graph_test_numbers(test, STEPS * ITEMS * IN);
+        memcpy(ret_x, *ret_input, STEPS * ITEMS * IN * sizeof *ret_x);
+        return graph_test_input(test, &all);
+    }
+    const uint32_t inputs[] = {graph_test_constant(test, &table), graph_test_input(test, &places)};
+    const float *rows = test->builder.graph->values[inputs[0]].constant;
+    float *at = graph_test_numbers(test, STEPS * ITEMS);
+    for (size_t i = 0; i < STEPS * ITEMS; i++) {
+        at[i] = (float)((int)(i * 7 % 18) - 9); /* from the end, too */
+        const size_t row = form == X_ITEM_FIRST ? i % STEPS * ITEMS + i / STEPS : i;
+        memcpy(ret_x + row * IN,
+               rows + (size_t)(at[i] < 0 ? at[i] + (float)table.size[0] : at[i]) * IN,
+               IN * sizeof *ret_x);
+    }
+    *ret_input = at;
+    const uint32_t x = graph_add(&test->builder, GRAPH_GATHER, 2, inputs,
+                                 &(struct graph_attributes){.along = {.axis = 0}});
+    return form == X_ITEM_FIRST ? graph_transpose(&test->builder, x, (const uint32_t[]){1, 0, 2})
+                                : x;
+}
+
+/* In both directions; more steps and items than the kernels take at a time. */
 static void an_lstm_carries_its_state_from_step_to_step(void **state)
 {
     (void)state;
-    const struct graph_shape one = {2, {2, 1}};
-    for (int reverse = 0; reverse < 2; reverse++) {
+    const struct graph_shape units = {2, {ITEMS, UNITS}};
+    const struct graph_shape shapes[] = {{2, {UNITS, IN}}, {2, {UNITS, UNITS}}, {1, {UNITS}}};
+    static double want[(STEPS + 1) * ITEMS * UNITS];
+    static float x[STEPS * ITEMS * IN];
+    for (int round = 0; round < 8; round++) {
+        const bool reverse = round % 2 != 0;
         struct graph_test *test = graph_test_create();
-        const uint32_t inputs[] = {graph_test_input(test, &(struct graph_shape){3, {3, 2, 4}}),
-                                   graph_test_input(test, &one), graph_test_input(test, &one),
-                                   graph_test_input(test, &(struct graph_shape){2, {1, 4}})};
-        const float *gates = graph_test_numbers(test, 24), *h0 = graph_test_numbers(test, 2);
-        const float *c0 = graph_test_numbers(test, 2), *weight = graph_test_numbers(test, 4);
-        double want[8];
-        for (size_t b = 0; b < 2; b++) {
-            double h = (double)h0[b], c = (double)c0[b], sum[4];
-            for (size_t i = 0; i < 3; i++) {
-                const size_t step = reverse ? 2 - i : i;
-                for (size_t g = 0; g < 4; g++)
-                    sum[g] = (double)gates[(step * 2 + b) * 4 + g] + h * (double)weight[g];
-                c = sigmoid(sum[1]) * c + sigmoid(sum[0]) * tanh(sum[3]);
-                h = sigmoid(sum[2]) * tanh(c);
-                want[step * 2 + b] = h;
-            }
-            want[6 + b] = c;
+        const float *parts[12], *input = NULL;
+        uint32_t inputs[15] = {lstm_x(test, round / 2, &input, x)};
+        for (uint32_t i = 0; i < 12; i++) {
+            inputs[1 + i] = graph_test_constant(test, &shapes[i / 4]);
+            parts[i] = test->builder.graph->values[inputs[1 + i]].constant;
         }
-        graph_test_finish(test, graph_add(&test->builder, GRAPH_LSTM, 4, inputs,
-                                          &(struct graph_attributes){.lstm = {reverse != 0}}));
-        float *found = graph_test_run(test, (const float *const[]){gates, h0, c0, weight});
-        graph_test_close("lstm", found, want, 8);
+        inputs[13] = graph_test_input(test, &units);
+        inputs[14] = graph_test_input(test, &units);
+        const float *h0 = graph_test_numbers(test, ITEMS * UNITS);
+        const float *c0 = graph_test_numbers(test, ITEMS * UNITS);
+        lstm_want(x, parts, h0, c0, reverse, want);
+        graph_test_finish(test,
+                          graph_add(&test->builder, GRAPH_LSTM, 15, inputs,
+                                    &(struct graph_attributes){.lstm = {.reverse = reverse}}));
+        assert_int_equal(graph_test_nodes(test), 1);
+        float *found = graph_test_run(test, (const float *const[]){input, h0, c0});
+        graph_test_close("lstm", found, want, sizeof want / sizeof *want);
         free(found);
         graph_test_destroy(test);
     }

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """coreml_writer.py - BERT, ResNet-50 and LSTM models as ML Programs, to compare with the plugins of their own.
 
-    coreml_writer.py MODEL_DIR REFERENCE.safetensors fp32|fp16|scores OUT_DIR
+    coreml_writer.py MODEL_DIR REFERENCE.safetensors|BATCHxTOKENS fp32|fp16|scores OUT_DIR
     coreml_writer.py --compare NATIVE.safetensors COREML.safetensors INPUTS.safetensors fp32|fp16
     coreml_writer.py --nearer HALF.safetensors SINGLE.safetensors WANT.safetensors
 
 The first writes OUT_DIR/model.mlpackage out of MODEL_DIR/{config.json, model.safetensors}, and the inputs of the
-reference for the model's own plugin (native.safetensors) and for the program (coreml.safetensors). The program is
-what converters make of the architecture; its protocol buffers and weight.bin are written by hand. `scores` is BERT in fp32
-up to the first scores of its attention, where nothing has been fused yet.
+reference (or ids of 1 in that shape) for the model's own plugin (native.safetensors) and for the program
+(coreml.safetensors). The program is what converters make of the architecture; its protocol buffers and weight.bin are
+written by hand. `scores` is BERT in fp32 up to the first scores of its attention, where nothing has been fused yet.
 The second compares outputs of the same name: at most 1e-4 apart, or, of fp16, cosine 0.9999 or more; rows of
 tokens that the mask hides are left out. The third fails unless outputs in emulated float16 are float16 numbers, and at
 most a tenth as far from what float16 makes as those in float32 are.
@@ -303,7 +303,10 @@ def write(model, reference, precision, folder):
     config = json.load(open(os.path.join(model, "config.json")))
     config["scores_alone"] = precision == "scores"
     make, names = INPUTS[config["model_type"]]
-    inputs = {name: load(reference)[name] for name in names}
+    if os.path.exists(reference):
+        inputs = {name: load(reference)[name] for name in names}
+    else:
+        inputs = {name: np.ones([int(n) for n in reference.split("x")], np.int64) for name in names}
     program = Writer(precision == "fp16")
     make(program, config, load(os.path.join(model, "model.safetensors")), inputs)
     os.makedirs(folder, exist_ok=True)

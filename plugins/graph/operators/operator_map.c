@@ -100,7 +100,7 @@ static float apply(enum graph_function function, float x, float alpha, float bet
     switch (function) {
     case MAP_THRESHOLDED_RELU:
         return x > alpha ? x : 0;
-    case MAP_SIGMOID:
+    case MAP_SIGMOID: /* this and those below: of scaled numbers */
         return 1 / (1 + expf(-x));
     case MAP_HARD_SIGMOID:
         return clip(alpha * x + beta, 0, 1);
@@ -207,14 +207,36 @@ static void map_plain(const struct mapping *m, size_t first, size_t end)
     }
 }
 
+enum activation activation_of_map(const struct graph_node *map)
+{
+    static const enum activation activations[N_GRAPH_FUNCTIONS] = {
+        [MAP_RELU] = ACTIVATION_RELU,
+        [MAP_SIGMOID] = ACTIVATION_SIGMOID,
+        [MAP_TANH] = ACTIVATION_TANH,
+        [MAP_GELU] = ACTIVATION_GELU,
+        [MAP_GELU_TANH] = ACTIVATION_GELU_TANH,
+        [MAP_GELU_SIGMOID] = ACTIVATION_QUICK_GELU,
+        [MAP_SILU] = ACTIVATION_SILU};
+    const struct graph_attributes *a = &map->attributes;
+    return map->kind == GRAPH_MAP && a->map.scale == 1 && a->map.shift == 0
+               ? activations[a->map.function]
+               : ACTIVATION_NONE;
+}
+
 static void map_chunk(void *argument, size_t index)
 {
     const struct mapping *m = argument;
     const size_t first = index * CHUNK, end = m->n - first < CHUNK ? m->n : first + CHUNK;
-    if (m->alpha != NULL)
+    const enum activation activation = activation_of_map(m->call->node);
+    if (m->alpha != NULL) {
         map_parametric(m, first, end);
-    else
+    } else if (activation != ACTIVATION_NONE) {
+        if (m->x != m->call->y)
+            memcpy(m->call->y + first, m->x + first, (end - first) * sizeof(float));
+        activation_rows(m->call->graph->kernels, activation, m->call->y + first, 1, end - first);
+    } else {
         map_plain(m, first, end);
+    }
 }
 
 static void run(const struct operator_call *call)

@@ -69,14 +69,17 @@ static void run(const struct operator_call *call)
             call->y[row + i] = x[row + i] * norm->factor[i] + norm->shift[i];
 }
 
-const struct operator_type operator_norm = {.name = "a batch norm",
-                                            .min_inputs = 5,
-                                            .max_inputs = 5,
-                                            .in_place = true,
-                                            .prepared = true,
-                                            .infer = infer,
-                                            .prepare = prepare,
-                                            .run = run};
+const struct operator_type operator_norm = {
+    .name = "a batch norm",
+    .min_inputs = 5,
+    .max_inputs = 5,
+    .in_place = true,
+    .prepared = true,
+    .weights =
+        {[GAMMA] = "weight", [BETA] = "bias", [MEAN] = "running_mean", [VARIANCE] = "running_var"},
+    .infer = infer,
+    .prepare = prepare,
+    .run = run};
 
 /* ---- layer norm: of rows, with computed parameters too */
 

@@ -141,7 +141,7 @@ static void infer_scatter(struct operator_shapes *shapes)
 
 /* ---- rows */
 
-static size_t place_of(float place, int64_t size)
+size_t gather_place(float place, int64_t size)
 {
     const double from_start = (double)place < 0 ? (double)place + (double)size : (double)place;
     return from_start >= (double)size ? (size_t)size - 1 : from_start >= 0 ? (size_t)from_start : 0;
@@ -156,7 +156,7 @@ static size_t row_offset(const struct places *p, const float *at, size_t row)
         offset *= p->block;
         for (uint32_t i = depth; i-- > 0;) {
             const int64_t size = p->x->size[p->batch + i];
-            offset += place_of(at[row * depth + i], size) * step;
+            offset += gather_place(at[row * depth + i], size) * step;
             step *= (size_t)size;
         }
         return offset;
@@ -165,11 +165,11 @@ static size_t row_offset(const struct places *p, const float *at, size_t row)
     if (p->form == PLACES_ALONG) {
         const size_t inner = product(p->x, p->axis + 1, p->x->rank);
         const size_t outer = row / (p->n_each * inner);
-        return (outer * (size_t)size + place_of(at[row], size)) * inner + row % inner;
+        return (outer * (size_t)size + gather_place(at[row], size)) * inner + row % inner;
     }
     const size_t outer = row / p->n_each, batch = outer / p->n_outer;
     const float place = at[batch * p->n_each + row % p->n_each];
-    return (outer * (size_t)size + place_of(place, size)) * p->width;
+    return (outer * (size_t)size + gather_place(place, size)) * p->width;
 }
 
 struct gathering {

@@ -30,7 +30,8 @@ static const struct operator_type *const types[N_GRAPH_KINDS] = {
     [GRAPH_SORT] = &operator_sort,
     [GRAPH_CUMSUM] = &operator_cumsum,
     [GRAPH_BAND] = &operator_band,
-    [GRAPH_RECURRENT] = &operator_recurrent};
+    [GRAPH_RECURRENT] = &operator_recurrent,
+    [GRAPH_ATTENTION] = &operator_attention};
 
 const struct operator_type *operator_of(enum graph_kind kind)
 {

@@ -33,11 +33,15 @@ struct operator_call {
     float *scratch; /* scratch_size() numbers */
 };
 
+#define OPERATOR_MAX_WEIGHTS 13
+
 struct operator_type {
     const char *name; /* "a convolution" */
     uint32_t min_inputs, max_inputs;
     bool in_place; /* y may be the memory of input 0 */
-    bool prepared; /* reads inputs 1 and on by their names, once */
+    bool prepared; /* reads the inputs that have names in `weights` once */
+    const char
+        *weights[OPERATOR_MAX_WEIGHTS]; /* input i of node 17 is "node17.<weights[i]>", or NULL */
     void (*infer)(struct operator_shapes *shapes);
     model_status (*prepare)(struct operator_prepare *prepare);                        /* or NULL */
     size_t (*scratch_size)(const struct graph *graph, const struct graph_node *node); /* or NULL */
@@ -51,7 +55,7 @@ extern const struct operator_type operator_conv, operator_pool, operator_norm, o
     operator_concat, operator_reshape, operator_transpose, operator_slice, operator_pad,
     operator_matmul, operator_gather, operator_select, operator_broadcast, operator_layer_norm,
     operator_lstm, operator_scatter, operator_sort, operator_cumsum, operator_band,
-    operator_recurrent;
+    operator_recurrent, operator_attention;
 
 /* ---- what operators share */
 
@@ -64,10 +68,21 @@ static inline bool has_input(const struct graph_node *node, uint32_t i)
 {
     return i < node->n_inputs && node->inputs[i] != GRAPH_NONE;
 }
+/* Input i is one that is read once, by its name. */
+static inline bool is_weight(const struct operator_type *type, uint32_t i)
+{
+    return i < OPERATOR_MAX_WEIGHTS && type->weights[i] != NULL;
+}
 static inline const float *input_data(const struct operator_call *call, uint32_t i)
 {
     return call->data[call->node->inputs[i]];
 }
+/* Which of `size` numbers a place of gather is. */
+size_t gather_place(float place, int64_t size);
+/* Whether linear_row_capacity() rows may be read and written where the value lies: not in the caller's memory. */
+bool graph_has_room(const struct graph *graph, uint32_t value);
+/* The kernels' name of a function of each number; ACTIVATION_NONE: they have none. */
+enum activation activation_of_map(const struct graph_node *map);
 /* A map [n, h, w, c], or a failure that names the operator. */
 bool input_is_map(struct operator_shapes *shapes);
 /* Input i is a vector of n numbers, or absent; or a failure. */

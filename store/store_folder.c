@@ -115,9 +115,9 @@ model_status store_folder_check(const struct store *store, const char *relative,
 
 model_status store_folders_check(const struct store *store, struct model_error *err)
 {
-    static const char *const folders[] = {"blobs/sha256", "packages", "refs",     "tmp",
-                                          "partial",      "leases",   "stamps",   "history",
-                                          "used",         "prepared", "accuracy", ".pulled"};
+    static const char *const folders[] = {"blobs/sha256", "packages", "refs",    "tmp",  "partial",
+                                          "leases",       "stamps",   "history", "used", "prepared",
+                                          "compiled",     "accuracy", ".pulled"};
     model_status status = MODEL_OK;
     for (size_t i = 0; i < sizeof folders / sizeof folders[0] && status == MODEL_OK; i++)
         status = store_folder_check(store, folders[i], err);
@@ -212,6 +212,13 @@ bool store_name_is_digest(const char *name)
 bool store_name_is_prepared(const char *name)
 {
     return store_name_is_digest(name) || is_unique_with(name, ".draft-", "");
+}
+
+bool store_name_is_compiled(const char *name)
+{
+    char target[SHA256_HEX_BYTES];
+    return store_name_is_digest(name) ||
+           (store_name_in_progress(name, target, sizeof target) && store_name_is_digest(target));
 }
 
 bool store_name_is_lease(const char *name)

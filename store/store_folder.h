@@ -42,6 +42,8 @@ bool store_name_is_staging(const char *name);
 bool store_name_is_partial(const char *name);
 /* 64 digits, or ".draft-Ab3xYz", of prepared/. */
 bool store_name_is_prepared(const char *name);
+/* 64 digits, or what is made beside such a folder, of compiled/. */
+bool store_name_is_compiled(const char *name);
 /* "Ab3xYz.<pid>.<number>", or ".Ab3xYz" while it is written, of leases/. */
 bool store_name_is_lease(const char *name);
 /* What a killed process left beside its target, ".<target>.<pid>.<number>.tmp" (scratch.h): the target's name. */

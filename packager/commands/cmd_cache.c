@@ -16,7 +16,8 @@ const char help_cache[] =
     "usage: pkgmgr cache ls [OPTION]...\n\n"
     "Shows what takes how much room in the store: packages with what only they use (OWN) and what\n"
     "they share, when a host last used them, interrupted downloads, work in progress, weights that\n"
-    "hosts have prepared, and what nothing uses ('pkgmgr gc' removes that).\n\n"
+    "hosts have prepared, models that were compiled (Core ML), and what nothing uses ('pkgmgr gc'\n"
+    "removes that).\n\n"
     "  --store DIR    where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n"
     "  --json         print it as JSON\n";
 
@@ -105,6 +106,7 @@ static json_node *as_json(const struct listing *listing)
     add_parts(listing, json_add_array(root, "partial"), "partial/");
     add_parts(listing, json_add_array(root, "in_progress"), "tmp/");
     add_parts(listing, json_add_array(root, "prepared"), "prepared/");
+    add_parts(listing, json_add_array(root, "compiled"), "compiled/");
     json_node *unused = json_add_object(root, "unused");
     (void)json_add_number(unused, "files", (double)listing->n_unused);
     (void)json_add_number(unused, "size", (double)listing->unused_bytes);

@@ -15,8 +15,8 @@
 const char help_gc[] =
     "usage: pkgmgr gc [OPTION]...\n\n"
     "Removes from the store what nothing uses: files that no package names, packages that were\n"
-    "superseded, interrupted downloads, what dead processes left, and prepared weights that no\n"
-    "host used for 30 days. What a running download or a running modelhost uses stays, and so\n"
+    "superseded, interrupted downloads, what dead processes left, and prepared weights and compiled\n"
+    "models that no host used for 30 days. What a running download or a running modelhost uses stays, and so\n"
     "does every revision that a ref leads to ('pkgmgr rm' removes those).\n\n"
     "  --grace TIME   keep what was made or used less than this ago, as in 30m or 12h\n"
     "                 (default: 1h; 0 keeps nothing)\n"

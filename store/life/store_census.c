@@ -246,6 +246,8 @@ model_status store_census_take(const struct store *store, int64_t now_s,
         status = list_parts(&taking, "tmp", store_name_is_staging);
     if (status == MODEL_OK)
         status = list_parts(&taking, "prepared", store_name_is_prepared);
+    if (status == MODEL_OK)
+        status = list_parts(&taking, "compiled", store_name_is_compiled);
     store_refs_finish(&taking.refs);
     if (status != MODEL_OK) {
         store_census_finish(&census);

@@ -24,11 +24,11 @@ struct census_package {
     bool is_left_out;         /* its blobs are not counted: see store_census_take() */
 };
 
-/* Bytes of an interrupted download, work in progress, or prepared weights of a model. */
+/* Bytes of an interrupted download, work in progress, or prepared weights or a compiled form of a model. */
 struct census_part {
-    char *name; /* "partial/x", "tmp/y", "prepared/z" */
+    char *name; /* "partial/x", "tmp/y", "prepared/z", "compiled/z" */
     uint64_t size_bytes;
-    int64_t changed_s; /* or used, of prepared weights */
+    int64_t changed_s; /* or used, of prepared weights and compiled models */
     bool is_in_use;    /* by a living lease */
     bool is_foreign;   /* its name is none that a store gives: never deleted */
 };

@@ -166,15 +166,17 @@ static model_status collect_blobs(struct collection *collection)
 
 /* ---- partial downloads and work in progress */
 
-/* Who has them mapped keeps them; a host bounds their bytes itself. */
-static model_status collect_prepared(struct collection *collection, const struct census_part *part)
+/* Prepared weights and compiled models: who has them mapped keeps them, and who makes them bounds their bytes. `folder` is
+ * also what they are called. */
+static model_status collect_made(struct collection *collection, const char *folder,
+                                 const struct census_part *part)
 {
     const int64_t unused_s = collection->census.now_s - part->changed_s;
     if (unused_s < PREPARED_KEPT_S || !is_old(collection, part->changed_s))
         return MODEL_OK;
     if (collection->options->dry_run ||
-        store_folder_unlink(collection->store, "prepared", path_base(part->name)))
-        count(collection, "prepared", part->name, part->size_bytes);
+        store_folder_remove(collection->store, folder, path_base(part->name)))
+        count(collection, folder, part->name, part->size_bytes);
     return MODEL_OK;
 }
 
@@ -203,11 +205,13 @@ static model_status tell_foreign(struct collection *collection)
 static model_status collect_part(struct collection *collection, const struct census_part *part,
                                  bool is_busy)
 {
-    static const char partial[] = "partial/", prepared[] = "prepared/";
+    static const char partial[] = "partial/", prepared[] = "prepared/", compiled[] = "compiled/";
     if (part->is_foreign)
         return MODEL_OK;
     if (strncmp(part->name, prepared, sizeof prepared - 1) == 0)
-        return collect_prepared(collection, part);
+        return collect_made(collection, "prepared", part);
+    if (strncmp(part->name, compiled, sizeof compiled - 1) == 0)
+        return collect_made(collection, "compiled", part);
     if (strncmp(part->name, partial, sizeof partial - 1) != 0)
         return MODEL_OK; /* tmp/ is tidied by its own rules */
     if (is_busy)

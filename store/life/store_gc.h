@@ -6,7 +6,7 @@
  * | a blob that no package names           | no download or install is at work, and it is older          |
  * | a partial download                     | no download is at work, its owner (is_worked_on) is gone or silent, and nothing was written to it since |
  * | work in progress below tmp/            | its process is gone                                         |
- * | prepared weights                       | no host used them for 30 days, nor within the grace         |
+ * | prepared weights, compiled models      | no host used them for 30 days, nor within the grace         |
  * | leases, stamps, histories, times of use | their process, their package is gone                        |
  *
  * While a package that was there cannot be seen (a disk that is not mounted, a manifest that cannot be read), no
@@ -27,7 +27,7 @@ struct store_gc_options {
      * leases and the grace alone say so. Its context is `context`. */
     bool (*is_worked_on)(void *context, const char *name, int64_t changed_s, int64_t now_s);
     bool dry_run; /* removes nothing, reports the same */
-    /* Called for each: "blob", "package", "partial", "staging", "prepared"; its name below the store; bytes that this frees. May be
+    /* Called for each: "blob", "package", "partial", "staging", "prepared", "compiled"; its name below the store; bytes that this frees. May be
      * NULL. */
     void (*report)(void *context, const char *kind, const char *name, uint64_t size_bytes);
     void *context;

@@ -76,9 +76,9 @@ static void use_store(struct store *store)
 static void links_in_the_place_of_folders_lead_nobody_out_of_the_store(void **state)
 {
     static const char *const folders[] = {
-        "tmp",         "partial",      "leases",    "stamps",       "history",      "used",
-        "prepared",    "packages",     "refs",      "blobs",        "blobs/sha256", "refs/x--m",
-        "stamps/x--m", "history/x--m", "used/x--m", "packages/x--m"};
+        "tmp",         "partial",      "leases",    "stamps",        "history",      "used",
+        "prepared",    "packages",     "refs",      "blobs",         "blobs/sha256", "refs/x--m",
+        "stamps/x--m", "history/x--m", "used/x--m", "packages/x--m", "compiled"};
     const char *mine = put_foreign(*state);
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         struct store *store = open_store(*state);
@@ -162,6 +162,8 @@ static void only_what_a_store_makes_is_deleted(void **state)
                                        "partial/thesis/chapter1",
                                        "partial/" COMMIT_A "-12x/data",
                                        "prepared/speech.txt",
+                                       "compiled/thesis/chapter1",
+                                       "compiled/.thesis.4242.0.tmp/chapter1",
                                        "leases/flat.pdf",
                                        "leases/flat.2026.pdf",
                                        "stamps/x--m/penny-black",
@@ -174,6 +176,8 @@ static void only_what_a_store_makes_is_deleted(void **state)
                                        "partial/" COMMIT_A "-12345.0a.0b.42.0c/data",
                                        "prepared/" DIGEST,
                                        "prepared/.draft-Ab3xYz",
+                                       "compiled/" DIGEST "/model.mlmodelc/weights",
+                                       "compiled/." DIGEST ".4242.0.tmp/model.mlmodelc/weights",
                                        "leases/Ab3xYz.4242.1",
                                        "leases/.Ab3xYz",
                                        "stamps/y--m/.gone.1.2.tmp",

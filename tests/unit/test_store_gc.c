@@ -330,6 +330,34 @@ static void prepared_weights_that_no_host_used_for_a_month_go(void **state)
     store_close(store);
 }
 
+static void compiled_models_that_no_host_used_for_a_month_go(void **state)
+{
+    struct store *store = open_store(*state);
+    struct store_census census = {0};
+    const char *name = "compiled/" COMMIT_A "000000000000000000000000";
+    const int64_t month_s = INT64_C(30) * 24 * HOUR_S, now_s = (int64_t)time(NULL);
+    put_text(in_folder(store_dir(store),
+                       "compiled/" COMMIT_A "000000000000000000000000/model.mlmodelc/model.mil"),
+             "compiled");
+    char *path = path_join(store_dir(store), name);
+    assert_int_equal(store_census_take(store, 0, NULL, NULL, &census, NULL), MODEL_OK);
+    assert_int_equal(census.n_parts, 1);
+    assert_string_equal(census.parts[0].name, name);
+    assert_true(census.parts[0].size_bytes > 0);
+    assert_false(census.parts[0].is_foreign);
+    store_census_finish(&census);
+    struct store_gc_options options = {.now_s = now_s + month_s - HOUR_S};
+    assert_int_equal(collect(store, options).n_removed, 0);
+    options = (struct store_gc_options){.now_s = now_s + month_s + HOUR_S, .dry_run = true};
+    assert_int_equal(collect(store, options).n_removed, 1);
+    assert_true(path_is_dir(path));
+    options.dry_run = false;
+    assert_int_equal(collect(store, options).n_removed, 1);
+    assert_false(path_is_dir(path));
+    free(path);
+    store_close(store);
+}
+
 static void a_census_tells_shared_bytes_from_own(void **state)
 {
     struct store *store = open_store(*state);
@@ -373,6 +401,7 @@ int main(void)
         FOLDER_TEST(without_refs_nothing_counts_as_superseded),
         FOLDER_TEST(what_followed_a_package_goes_after_it),
         FOLDER_TEST(prepared_weights_that_no_host_used_for_a_month_go),
+        FOLDER_TEST(compiled_models_that_no_host_used_for_a_month_go),
         FOLDER_TEST(a_census_tells_shared_bytes_from_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

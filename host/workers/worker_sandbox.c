@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <inttypes.h>
@@ -130,7 +131,7 @@ static model_status drop_capabilities(struct model_error *err)
     return MODEL_OK;
 }
 
-static model_status drop_privileges(struct model_error *err)
+static model_status drop_privileges(const char *writable_folder, struct model_error *err)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return error_set(err, MODEL_UNSUPPORTED, "cannot give up new privileges: %s",
@@ -139,11 +140,12 @@ static model_status drop_privileges(struct model_error *err)
     /* A pipe that core files are sent to does not ask for RLIMIT_CORE. */
     if (status == MODEL_OK && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         status = error_set(err, MODEL_UNSUPPORTED, "cannot forbid core files: %s", strerror(errno));
-    return status == MODEL_OK ? worker_domain_enter(err) : status;
+    return status == MODEL_OK ? worker_domain_enter(writable_folder, err) : status;
 }
 #else
-static model_status drop_privileges(struct model_error *err)
+static model_status drop_privileges(const char *writable_folder, struct model_error *err)
 {
+    (void)writable_folder;
     (void)err;
     return MODEL_OK;
 }
@@ -152,12 +154,15 @@ static model_status drop_privileges(struct model_error *err)
 model_status worker_sandbox_enter(const struct worker_limits *limits, struct model_error *err)
 {
     const struct worker_limits usual = {0};
+    limits = limits != NULL ? limits : &usual;
     volunteer_for_lack_of_memory();
-    model_status status = set_limits(limits != NULL ? limits : &usual, err);
+    if (limits->writable_folder != NULL)
+        (void)umask(S_IRWXG | S_IRWXO); /* what is made there is its owner's alone */
+    model_status status = set_limits(limits, err);
     if (status == MODEL_OK)
-        status = drop_privileges(err);
+        status = drop_privileges(limits->writable_folder, err);
     if (status == MODEL_OK)
-        status = worker_seccomp_enter(err);
+        status = worker_seccomp_enter(limits->writable_folder != NULL, err);
     if (status != MODEL_OK)
         error_prefix(err, "the worker's sandbox");
     return status;

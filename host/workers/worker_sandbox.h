@@ -18,6 +18,9 @@ struct worker_limits {
     uint64_t memory_bytes;   /* address space, mapped weights and stacks included; 0: none */
     uint64_t max_open_files; /* 0: 1,024 */
     uint64_t max_file_bytes; /* of files and of memory with a descriptor; 0: 64 GiB */
+    /* The one folder below which files and folders may be made, changed and removed, by
+     * worker_domain_confines_writing(); absolute, and there. NULL: none */
+    const char *writable_folder;
 };
 
 /* Enters the sandbox; `limits` may be NULL. To be called by the only thread of the process. A part that

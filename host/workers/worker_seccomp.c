@@ -39,8 +39,7 @@ static const char *const refused[] = {
     "kcmp", "tkill", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "migrate_pages",
     "move_pages",
     /* changing files by name */
-    "creat", "truncate", "truncate64", "unlink", "unlinkat", "rename", "renameat", "renameat2",
-    "link", "linkat", "symlink", "symlinkat", "mkdir", "mkdirat", "rmdir", "mknod", "mknodat",
+    "creat", "truncate", "truncate64", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat",
     "chmod", "fchmodat", "fchmodat2", "chown", "chown32", "lchown", "lchown32", "fchownat",
     "fchmod", "fchown", "fchown32", "utime", "utimes", "futimesat", "utimensat", "utimensat_time64",
     "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
@@ -58,6 +57,10 @@ static const char *const refused[] = {
     "capset", "settimeofday", "stime", "clock_settime", "clock_settime64", "adjtimex",
     "clock_adjtime", "clock_adjtime64", "sethostname", "setdomainname", "iopl", "ioperm",
     "modify_ldt"};
+
+/* Unless a domain judges the places: what is made, renamed and removed there. */
+static const char *const making[] = {"unlink",    "unlinkat", "rename",  "renameat",
+                                     "renameat2", "mkdir",    "mkdirat", "rmdir"};
 
 /* io_setup() takes from what all processes of the system have together. */
 static const char *const absent[] = {"clone3",         "openat2",           "io_uring_setup",
@@ -175,6 +178,13 @@ static int add_some(scmp_filter_ctx filter)
             seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(fcntls[i]),
                              2, SCMP_A1(SCMP_CMP_MASKED_EQ, ANY_BITS, F_SETFL),
                              SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC));
+    return result;
+}
+
+/* Changing files and folders, where no domain judges. */
+static int add_making(scmp_filter_ctx filter)
+{
+    int result = add_all(filter, SCMP_ACT_ERRNO(EPERM), making, COUNT(making));
     if (result == 0)
         result = add_open(filter, "open", 1);
     return result == 0 ? add_open(filter, "openat", 2) : result;
@@ -185,7 +195,7 @@ bool worker_seccomp_is_built(void)
     return true;
 }
 
-static int make_filter(scmp_filter_ctx filter)
+static int make_confined_filter(scmp_filter_ctx filter)
 {
     int result = add_all(filter, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused));
     if (result == 0)
@@ -195,6 +205,12 @@ static int make_filter(scmp_filter_ctx filter)
     if (result == 0)
         result = add_some(filter);
     return result == 0 ? add_prctl(filter) : result;
+}
+
+static int make_filter(scmp_filter_ctx filter)
+{
+    const int result = make_confined_filter(filter);
+    return result == 0 ? add_making(filter) : result;
 }
 
 static int make_filter_of_files(scmp_filter_ctx filter)
@@ -230,10 +246,11 @@ static model_status enter(int (*make)(scmp_filter_ctx filter), struct model_erro
     return MODEL_OK;
 }
 
-model_status worker_seccomp_enter(struct model_error *err)
+model_status worker_seccomp_enter(bool is_confined, struct model_error *err)
 {
     model_status status = worker_filter_enter(err);
-    return status == MODEL_OK ? enter(make_filter, err) : status;
+    return status == MODEL_OK ? enter(is_confined ? make_confined_filter : make_filter, err)
+                              : status;
 }
 
 model_status worker_seccomp_refuse_files(struct model_error *err)
@@ -248,8 +265,9 @@ bool worker_seccomp_is_built(void)
     return false;
 }
 
-model_status worker_seccomp_enter(struct model_error *err)
+model_status worker_seccomp_enter(bool is_confined, struct model_error *err)
 {
+    (void)is_confined;
     (void)err;
     return MODEL_OK;
 }

@@ -7,6 +7,9 @@
  *   absent (ENOSYS)   calls whose arguments a filter cannot see and that libraries do without
  *   fatal (SIGSYS)    changing the kernel itself, and calls of another instruction set
  *
+ * Where the process is in a domain that lets it change one folder and nothing else (worker_domain.h), making, renaming,
+ * removing and opening to write pass, for the domain to judge.
+ *
  * A plugin meets the first two as errors of its own call. What was opened before stays usable. */
 #ifndef WORKER_SECCOMP_H
 #define WORKER_SECCOMP_H
@@ -18,8 +21,9 @@
 /* Whether this build has the filter; without it worker_seccomp_enter() does nothing. [any-thread] */
 bool worker_seccomp_is_built(void);
 
-/* For all threads of the process and for good. MODEL_UNSUPPORTED: the kernel has no such filters. */
-model_status worker_seccomp_enter(struct model_error *err);
+/* For all threads of the process and for good. is_confined: such a domain judges. MODEL_UNSUPPORTED: the kernel has no
+ * such filters. */
+model_status worker_seccomp_enter(bool is_confined, struct model_error *err);
 
 /* The same way, besides: no more memory with a descriptor (ENOSYS). */
 model_status worker_seccomp_refuse_files(struct model_error *err);

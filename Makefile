@@ -284,9 +284,10 @@ $(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(GRAPH
 # The plugin for Core ML models with a bridge that is none of Apple's: linked into its test, and for hosts to open.
 MOCKED := $(call objects,$(filter-out %/coreml_linked.c,$(wildcard plugins/coreml-ane/*.c)) tests/coreml/mock_bridge.c)
 MOCK_PLUGIN := $(BUILD)/tests/plugin_coreml_mock.$(SO)
-$(O)/tests/coreml/%.o $(O)/tests/plugins/test_coreml_bridge.o: ALL_CFLAGS += -Iplugins/coreml-ane/bridge -Itests/coreml
-$(BUILD)/tests/test_coreml_bridge: $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(MOCK_PLUGIN) $(BUILD)/bin/modelhost
-$(BUILD)/tests/test_coreml_bridge: LIBS := $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) $(LIBS)
+MOCK_TESTS := $(BUILD)/tests/test_coreml_bridge $(BUILD)/tests/test_coreml_compiled
+$(O)/tests/coreml/%.o $(MOCK_TESTS:$(BUILD)/tests/%=$(O)/tests/plugins/%.o): ALL_CFLAGS += -Iplugins/coreml-ane/bridge -Itests/coreml
+$(MOCK_TESTS): $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(MOCK_PLUGIN) $(BUILD)/bin/modelhost
+$(MOCK_TESTS): LIBS := $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) $(LIBS)
 $(MOCK_PLUGIN): $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) scripts/plugin.map
 	$(call link,$(PLUGIN_FLAGS) $(PLUGIN_LIBS) $(LIBS))
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)

@@ -135,6 +135,8 @@ model_status host_create(const struct modelhost_options *options, int64_t (*now_
     host->load_policy = policy;
     if (MODEL_HAS(struct modelhost_options, options, prepared_max_bytes))
         host->prepared_max_bytes = options->prepared_max_bytes;
+    if (MODEL_HAS(struct modelhost_options, options, compiled_max_bytes))
+        host->compiled_max_bytes = options->compiled_max_bytes;
     host->now_ns = now_ns;
     const struct log_sink log = {.level = options->log_level,
                                  .write = options->log,

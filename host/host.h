@@ -17,7 +17,7 @@ struct modelhost {
     char *plugin_path;
     char *worker_path;   /* the modelhost command */
     int32_t load_policy; /* enum modelhost_load_policy */
-    uint64_t prepared_max_bytes;
+    uint64_t prepared_max_bytes, compiled_max_bytes;
     uint32_t lanes;
     uint32_t threads;
     uint32_t cpus; /* that the process may use */

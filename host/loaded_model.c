@@ -145,7 +145,7 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
         status = make_result_key(model, err);
     if (status == MODEL_OK) {
         model->batching = batch_limits_of(model);
-        model_metrics_opened(&model->metrics, model->weights,
+        model_metrics_opened(&model->metrics, model->weights, &model->plan,
                              model->model->description->memory_bytes, model->load_ns);
         *ret = model;
         return MODEL_OK;

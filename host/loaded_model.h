@@ -6,6 +6,7 @@
 #define LOADED_MODEL_H
 
 #include "batch_policy.h"
+#include "device_plan.h"
 #include "hosted_instance.h"
 #include "lane_account.h"
 #include "model_metrics.h"
@@ -63,6 +64,7 @@ struct modelhost_model {
     struct batch_limits batching; /* how its requests are joined */
     struct modelhost_load_options load;
     struct model *model;
+    struct model_device_plan plan; /* what it says of its devices; struct_size 0: nothing */
     char result_key
         [RESULT_KEY_BYTES]; /* names this model in the result cache; "": nothing is kept */
     int64_t load_ns;
@@ -89,6 +91,7 @@ struct model_source {
     const struct archive_secret *secret;     /* opens an encrypted archive; NULL: none */
     const struct archive_contents *contents; /* decrypted already; live longer. NULL: none */
     struct prepared_ends *prepared;          /* a worker's; NULL: the store has prepared weights */
+    const struct model_compiled_models *compiled; /* the same of compiled models */
 };
 
 /* Opens it with the host's lanes, threads and plugin path. */

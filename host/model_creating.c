@@ -68,6 +68,13 @@ static void say_which(const struct modelhost_model *model, struct model_error *e
                  model->plugin.file.version, model->package.dir);
 }
 
+static void take_plan(struct modelhost_model *model)
+{
+    thread_guard_enter("get_extension");
+    (void)device_plan_read(model->model, &model->plan);
+    thread_guard_enter(NULL);
+}
+
 /* On the create-thread: create_model() and a first instance, so that the first request is as fast as
  * the others and a failure is the load's. */
 static void create(void *argument)
@@ -107,6 +114,8 @@ static void create(void *argument)
         services_log_unused(&model->services);
     if (status == MODEL_OK)
         status = schema_check_description(created->description, err);
+    if (status == MODEL_OK)
+        take_plan(model);
     if (status == MODEL_OK && model->host->model_created != NULL)
         model->host->model_created(model->host);
     if (status == MODEL_OK) {

@@ -48,6 +48,8 @@ static model_status write_text(const struct modelhost_model *model, struct model
         (void)json_add_string(info, "revision", model->package.manifest.revision);
     }
     (void)json_add_string(info, "compute_dtype", compute_dtype_of(model->model->description));
+    if (model->plan.struct_size > 0)
+        device_plan_describe(&model->plan, info);
     if (model->route != NULL)
         model_route_describe(model, info);
     add_isolation(info, model, text);

@@ -7,6 +7,7 @@
 #include "package_file.h"
 #include "host.h"
 #include "model_accuracy.h"
+#include "model_compiled.h"
 #include "model_creating.h"
 #include "model_describing.h"
 #include "model_guard.h"
@@ -259,6 +260,9 @@ static model_status open_here(struct modelhost_model *model, const struct model_
                                threads, err);
     if (status != MODEL_OK)
         return status;
+    status = model_compiled_offer(model, source->compiled, err);
+    if (status != MODEL_OK)
+        return status;
     model->services.loading = &model->loading;
     model->services.counters = metrics_plugin_counters(model->metrics.series);
     status = model_creating_run(model, threads, source->prepared, err);
@@ -298,6 +302,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .memory_budget_bytes = model->load.memory_budget_bytes,
         .dtype = model->load.dtype,
         .prepared = model->prepared_share,
+        .compiled = &model->services.compiled,
         .load_ns = model->load.load_timeout_ms * NS_PER_MS,
         .plugin = plugin,
         .parts = model->parts,
@@ -360,9 +365,13 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
         status = plugin_file_read(model->plugin_path, &model->plugin.file, err);
     if (status == MODEL_OK)
         status = plugin_file_check(&model->plugin.file, model->plugin_path, err);
+    if (status == MODEL_OK)
+        status = model_compiled_offer(model, NULL, err);
     err->message[0] = status == MODEL_OK ? '\0' : err->message[0];
     if (status == MODEL_OK)
         status = start_workers(model, name, plugin_path, threads, err);
+    if (status == MODEL_OK)
+        (void)device_plan_read(model->model, &model->plan);
     if (status == MODEL_OK)
         status = model_creating_instance(model, &model->idle[0], err);
     model->n_idle = status == MODEL_OK ? 1 : 0;

@@ -175,9 +175,9 @@ static void *service_scratch(void *context, size_t size_bytes)
 
 static const void *service_get_extension(void *context, const char *id)
 {
-    (void)context;
-    (void)id;
-    return NULL;
+    const struct services *services = context;
+    const bool is_offered = services->compiled.folder != NULL && id != NULL;
+    return is_offered && strcmp(id, MODEL_COMPILED_MODELS) == 0 ? &services->compiled : NULL;
 }
 
 model_status services_init(struct services *services, const struct log_sink *log,
@@ -221,10 +221,22 @@ void services_finish(struct services *services)
     if (services->model_name == NULL)
         return;
     packed_blobs_finish(&services->packed);
+    free((void *)(uintptr_t)services->compiled.folder);
+    services->compiled.folder = NULL;
     free((void *)services->asked);
     free(services->model_name);
     services->asked = NULL;
     services->model_name = NULL;
+}
+
+model_status services_offer_compiled(struct services *services, const char *folder,
+                                     uint64_t max_bytes, struct model_error *err)
+{
+    const char *copy = text_format("%s", folder);
+    if (copy == NULL)
+        return error_no_memory(err, "a model's services");
+    services->compiled = (struct model_compiled_models){sizeof services->compiled, copy, max_bytes};
+    return MODEL_OK;
 }
 
 void services_log_unused(const struct services *services)

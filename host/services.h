@@ -4,6 +4,7 @@
 
 #include "json_view.h"
 #include "log.h"
+#include "model_extensions.h"
 #include "packed_blobs.h"
 #include "weights.h"
 
@@ -20,8 +21,9 @@ struct services {
     _Atomic unsigned char *asked;   /* (weights_count()): the plugin has asked for it */
     struct weight_loading *loading; /* is told which views are handed out; NULL: nobody */
     uint32_t threads;
-    struct plugin_counters *counters; /* NULL: nobody counts */
-    struct packed_blobs packed;       /* filled on the create-thread only */
+    struct plugin_counters *counters;      /* NULL: nobody counts */
+    struct packed_blobs packed;            /* filled on the create-thread only */
+    struct model_compiled_models compiled; /* folder NULL: not offered */
 };
 
 model_status services_init(struct services *services, const struct log_sink *log,
@@ -29,6 +31,10 @@ model_status services_init(struct services *services, const struct log_sink *log
                            const struct weights *weights, uint32_t threads,
                            struct model_error *err);
 void services_finish(struct services *services);
+
+/* Offers MODEL_COMPILED_MODELS; the folder's name is copied. Before create_model(). */
+model_status services_offer_compiled(struct services *services, const char *folder,
+                                     uint64_t max_bytes, struct model_error *err);
 
 /* Tells of weights that the plugin has not asked for, if there are any: behind create_model(). Those that it has
  * gone through by index count as asked for. */

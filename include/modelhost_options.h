@@ -77,6 +77,9 @@ struct modelhost_options {
      * on. Linux; elsewhere MODEL_UNSUPPORTED. Worker processes are not kept anywhere */
     uint32_t pin_threads;
     uint32_t pin_reserved; /* 0 */
+    /* What frameworks compiled of models (Core ML) is kept in the store for the next load; the least recently used
+     * goes. 1 keeps nothing. 0: 8 GiB */
+    uint64_t compiled_max_bytes;
 };
 
 #define MODELHOST_OPTIONS_INIT                                                                     \

@@ -4,7 +4,7 @@
 #   bin/                    modelhost, pkgmgr
 #   lib/                    libmodelhost.so.VERSION with its links (or the .dylib), pkgconfig/modelhost.pc
 #   lib/modelhost/plugins/  the plugins that come with the project
-#   include/                model_abi.h for plugin authors, modelhost.h and its options for applications
+#   include/                model_abi.h and model_extensions.h for plugin authors, modelhost.h and its options for applications
 #   include/modelhost/      kernels.h and the headers that it includes: what plugins compute with
 #   lib/modelhost/          libkernels.a, the same; pkgconfig/modelhost-kernels.pc knows how to use it
 #   share/bash-completion/, share/zsh/  what completes command lines
@@ -36,7 +36,7 @@ mkdir -p "$destination" 2>/dev/null && [ -w "$destination" ] || {
 }
 
 put 755 bin "$build/bin/modelhost" "$build/bin/pkgmgr"
-put 644 include include/model_abi.h include/modelhost.h include/modelhost_options.h
+put 644 include include/model_abi.h include/model_extensions.h include/modelhost.h include/modelhost_options.h
 put 755 lib/modelhost/plugins "$build"/lib/modelhost/plugins/*.so "$build"/lib/modelhost/plugins/*.dylib
 
 # The library: one file, the name that programs ask for when they start, the name that the linker wants.

@@ -51,6 +51,8 @@ const struct config_field config_host_fields[] = {
         "until a model that nobody holds goes; 0: no limit"),
     ROW(CONFIG_U64, HOST(prepared_max_bytes), 0, EXACT, NULL,
         "of prepared weights in the store; 0: 16 GiB; 1: none are kept"),
+    ROW(CONFIG_U64, HOST(compiled_max_bytes), 0, EXACT, NULL,
+        "of compiled models in the store; 0: 8 GiB; 1: none are kept"),
     ROW(CONFIG_BOOL, HOST(pin_threads), 0, 0, NULL, "lanes stay on processors of their own"),
     {.key = NULL},
 };

@@ -1,6 +1,7 @@
 /* metric_families.c - see metric_families.h. Names follow Prometheus' conventions: base units, "_total"
  * behind what only grows. */
 #include "metric_families.h"
+#include "device_plan.h"
 #include "modelhost.h"
 
 #define N(array_) (sizeof(array_) / sizeof *(array_))
@@ -80,6 +81,19 @@ const struct metric_family metric_families[N_METRICS] = {
         HOST_COUNTER("modelhost_result_cache_failures_total",
                      "Questions that the shared server did not answer."),
     [METRIC_LOADED] = GAUGE("modelhost_models_loaded", "Models that are open.", true),
+    [METRIC_MODEL_INFO] = {.name = "modelhost_model_info",
+                           .help = "Always 1, of open models that a framework may compute; which "
+                                   "devices were asked for and are planned are labels.",
+                           .type = METRIC_GAUGE,
+                           .scope = METRIC_OF_MODEL,
+                           .label = "requested_units",
+                           .values = device_plan_requested,
+                           .n_values = DEVICE_PLAN_REQUESTED * DEVICE_PLAN_PLANNED,
+                           .second_label = "planned_units",
+                           .second_values = device_plan_planned,
+                           .n_second = DEVICE_PLAN_PLANNED,
+                           .is_info = true,
+                           .is_read = true},
     [METRIC_LOADS] =
         COUNTERS("modelhost_loads_total", "Models opened, by how it ended.", "outcome", loads),
     [METRIC_LOAD_SECONDS] = HISTOGRAM(

@@ -22,6 +22,7 @@ enum metric {
     METRIC_RESULT_CACHE_EVICTIONS,
     METRIC_RESULT_CACHE_FAILURES,
     METRIC_LOADED,
+    METRIC_MODEL_INFO,
     METRIC_LOADS,
     METRIC_LOAD_SECONDS,
     METRIC_REQUESTS,
@@ -54,9 +55,13 @@ struct metric_family {
     const char *help;
     enum metric_type type;
     enum metric_scope scope;
-    const char *label;                     /* NULL: none further */
-    const char *const *values;             /* (n_values) */
-    uint32_t n_values;                     /* 1 without a label */
+    const char *label;                /* NULL: none further */
+    const char *const *values;        /* (n_values), without a second label */
+    uint32_t n_values;                /* 1 without a label; of two labels the pairs */
+    const char *second_label;         /* NULL: none; its value changes first from pair to pair */
+    const char *const *second_values; /* (n_second) */
+    uint32_t n_second;
+    bool is_info;                          /* only what is not 0 is shown */
     bool is_read;                          /* a gauge: what the sources add up to when it is read */
     const struct histogram_bounds *bounds; /* of a histogram */
 };

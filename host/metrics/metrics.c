@@ -271,6 +271,15 @@ static model_status visit_plugin(struct visitor *visitor, struct plugin_counters
     return status;
 }
 
+/* The labels of a family's value number `at`. */
+static const char *label_value(struct visitor *visitor, const struct metric_family *family,
+                               uint32_t at)
+{
+    const bool is_pair = family->second_label != NULL;
+    visitor->sample.second_value = is_pair ? family->second_values[at % family->n_second] : NULL;
+    return family->label == NULL ? NULL : family->values[is_pair ? at / family->n_second : at];
+}
+
 /* The samples of a family in one series. */
 static model_status visit_series(struct visitor *visitor, enum metric metric,
                                  struct metric_series *series)
@@ -286,8 +295,9 @@ static model_status visit_series(struct visitor *visitor, enum metric metric,
         uint64_t numbers[METRIC_MAX_WIDTH];
         const uint32_t place = series->places[metric] + i * width;
         copy_numbers(series, place, width, numbers);
-        status = visit_sample(visitor, family->label != NULL ? family->values[i] : NULL, numbers,
-                              &series->pushed[place]);
+        if (!family->is_info || numbers[0] != 0)
+            status = visit_sample(visitor, label_value(visitor, family, i), numbers,
+                                  &series->pushed[place]);
     }
     return status;
 }

@@ -58,6 +58,7 @@ struct metric_sample {
     const struct metric_family *family;
     const char *model, *backend; /* NULL: the host's */
     const char *value;           /* of family->label; NULL: it has none */
+    const char *second_value;    /* of family->second_label, the same */
     const uint64_t *numbers;     /* (metric_width(family)): a number, or buckets and sum */
     uint64_t *pushed; /* (the same), the reader's own; 0 at first. One reader alone uses it. */
     bool is_first;    /* of its family */

@@ -1,5 +1,6 @@
 /* model_metrics.c - see model_metrics.h. */
 #include "model_metrics.h"
+#include "device_plan.h"
 #include "memory_usage.h"
 
 void model_metrics_init(struct model_metrics *m, struct metrics *metrics)
@@ -32,15 +33,19 @@ static void read_model(void *context, struct metric_series *series)
         resident_bytes += memory_usage_mapping(file.data, file.size_bytes);
     }
     metrics_add(series, METRIC_LOADED, 0, 1);
+    if (m->plan != NULL && m->plan->struct_size > 0)
+        metrics_set(series, METRIC_MODEL_INFO, device_plan_place(m->plan), 1);
     metrics_add(series, METRIC_MAPPED, 0, (int64_t)mapped_bytes);
     metrics_add(series, METRIC_RESIDENT, 0, (int64_t)resident_bytes);
     metrics_add(series, METRIC_PREPARED, 0, (int64_t)m->prepared_bytes);
 }
 
 void model_metrics_opened(struct model_metrics *m, const struct weights *weights,
-                          uint64_t prepared_bytes, int64_t load_ns)
+                          const struct model_device_plan *plan, uint64_t prepared_bytes,
+                          int64_t load_ns)
 {
     m->weights = weights;
+    m->plan = plan;
     m->prepared_bytes = prepared_bytes;
     m->source = (struct metric_source){.series = m->series, .read = read_model, .context = m};
     metrics_attach(m->metrics, &m->source);

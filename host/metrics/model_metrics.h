@@ -5,13 +5,15 @@
 #define MODEL_METRICS_H
 
 #include "metrics.h"
+#include "model_extensions.h"
 #include "weights.h"
 
 struct model_metrics {
     struct metrics *metrics;      /* holds a reference */
     struct metric_series *series; /* "other" until the model has a name */
     struct metric_source source;
-    const struct weights *weights; /* of the open model; NULL: none */
+    const struct weights *weights;        /* of the open model; NULL: none */
+    const struct model_device_plan *plan; /* of its devices; struct_size 0 or NULL: none */
     uint64_t prepared_bytes;
 };
 
@@ -22,9 +24,10 @@ void model_metrics_finish(struct model_metrics *m);
 /* Under which model and backend it counts from here on. */
 void model_metrics_name(struct model_metrics *m, const char *model, const char *backend);
 
-/* It is open, and its gauges are shown until model_metrics_closed(). The weights must live so long. */
+/* It is open, and its gauges are shown until model_metrics_closed(). The weights and the plan must live so long. */
 void model_metrics_opened(struct model_metrics *m, const struct weights *weights,
-                          uint64_t prepared_bytes, int64_t load_ns);
+                          const struct model_device_plan *plan, uint64_t prepared_bytes,
+                          int64_t load_ns);
 void model_metrics_closed(struct model_metrics *m);
 void model_metrics_load_failed(struct model_metrics *m);
 

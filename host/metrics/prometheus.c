@@ -74,6 +74,8 @@ static void put_name(struct writer *writer, const struct metric_sample *sample, 
     put_label(writer, &is_first, "model", sample->model);
     put_label(writer, &is_first, "backend", sample->backend);
     put_label(writer, &is_first, sample->family->label, sample->value);
+    if (sample->second_value != NULL)
+        put_label(writer, &is_first, sample->family->second_label, sample->second_value);
     put_label(writer, &is_first, "le", le);
     put_text(writer, is_first ? " " : "} ");
 }

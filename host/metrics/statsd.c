@@ -119,7 +119,7 @@ static void add_line(struct statsd *statsd, const char *line, size_t size_bytes)
 }
 
 struct line {
-    char text[6 * MAX_PART_BYTES]; /* name, model, backend, value, suffix, number */
+    char text[7 * MAX_PART_BYTES]; /* name, model, backend, two values, suffix, number */
     size_t size_bytes;
 };
 
@@ -158,6 +158,7 @@ static void add_number(struct statsd *statsd, const struct metric_sample *sample
     add_part(&line, sample->model);
     add_part(&line, sample->backend);
     add_part(&line, sample->value);
+    add_part(&line, sample->second_value);
     add_part(&line, suffix);
     line.size_bytes +=
         (size_t)snprintf(line.text + line.size_bytes, MAX_PART_BYTES, ":%s|%s", number, kind);

@@ -79,7 +79,7 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
 /* ---- opening */
 
 /* Core ML may hang, or end the process that it runs in: nobody who loads a model is to depend on that. */
-static bool wants_worker(const char *backend)
+bool backend_chain_wants_worker(const char *backend)
 {
     return strcmp(backend, "coreml") == 0;
 }
@@ -90,7 +90,7 @@ static model_status open_one(struct backend_chain *chain, size_t position,
 {
     const char *name = chain->order.names[position];
     struct modelhost_load_options options = chain->options;
-    if (wants_worker(name))
+    if (backend_chain_wants_worker(name))
         options.isolation = MODELHOST_WORKER;
     const struct model_source source = {.package_dir = chain->package_dir,
                                         .backend = name[0] != '\0' ? name : NULL,

@@ -42,6 +42,9 @@ model_status backend_chain_open(struct backend_chain *chain, size_t first,
                                 const struct model_description *like, struct modelhost_model **ret,
                                 struct model_error *err);
 
+/* Whether a backend of this name is opened in a worker whatever the options say. */
+bool backend_chain_wants_worker(const char *backend);
+
 /* Adds "'coreml' did not open: ..." for the refused ones of [first, end), with "; " between. */
 void backend_chain_say_refused(const struct backend_chain *chain, size_t first, size_t end,
                                struct buffer *ret);

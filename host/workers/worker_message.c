@@ -11,6 +11,7 @@ static const struct {
 } wanted[WORKER_N_MESSAGES] = {
     [WORKER_OPEN] = {.path = true, .block = true},
     [WORKER_CONTENT] = {.path = true},
+    [WORKER_COMPILED] = {.path = true},
     [WORKER_HELLO] = {.block = true},
     [WORKER_FAILED] = {.text = true},
     [WORKER_LOG] = {.text = true},

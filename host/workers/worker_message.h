@@ -7,6 +7,7 @@
  *
  *   type      from    numbers                          text             path         block
  *   PREPARED  host    1: takes a file, 0: is one     key          (each with its descriptor; before OPEN)
+ *   COMPILED  host    max_bytes                                         folder (that may be changed; before OPEN)
  *   OPEN      host    lanes, threads, log level, memory plugin path      package      parts, backend's name
  *   HELLO     worker  pid                                                            description
  *   MODEL     worker                                   (create_model() has come back)
@@ -27,7 +28,7 @@
 #include "buffer.h"
 
 #define WORKER_MESSAGE_MAGIC     0x4B574D48u /* "HMWK" */
-#define WORKER_PROTOCOL_VERSION  6
+#define WORKER_PROTOCOL_VERSION  7
 #define WORKER_MAX_PAYLOAD_BYTES (1u << 20)
 #define WORKER_MESSAGE_NUMBERS   8
 #define WORKER_MAX_BACKEND_BYTES 255 /* a folder's name */
@@ -46,6 +47,7 @@ enum worker_message_type {
     WORKER_MODEL,
     WORKER_CONTENT,
     WORKER_PREPARED,
+    WORKER_COMPILED,
     WORKER_N_MESSAGES
 };
 

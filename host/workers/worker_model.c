@@ -7,6 +7,7 @@
 #include "worker_instance.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* What a model that goes at once gives its processes to send what they prepared. */
 #define PREPARED_LAST_NS INT64_C(5000000000)
@@ -17,6 +18,7 @@ struct worker_model {
     char *plugin; /* in the config */
     bool can_spin;
     struct model_description *description;
+    struct model_device_plan plan; /* struct_size 0: none */
     uint32_t n_slots;
     struct worker_slot *slots[WORKER_MAX_PROCESSES];
 
@@ -123,6 +125,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->memory_budget_bytes = options->memory_budget_bytes;
     config->dtype = options->dtype;
     config->prepared = options->prepared;
+    config->compiled = options->compiled;
     config->parts = options->parts;
     config->contents = options->contents;
     config->load_ns = options->load_ns;
@@ -153,8 +156,8 @@ static model_status start_processes(struct worker_model *model, uint32_t n, stru
         return status;
     model->n_slots = 1;
     const struct buffer *description = worker_slot_description(model->slots[0]);
-    status =
-        worker_description_read(description->data, description->size, &model->description, err);
+    status = worker_description_read(description->data, description->size, &model->description,
+                                     &model->plan, err);
     if (status == MODEL_OK && n > 1)
         wait_for_prepared(model, worker_slot_load_ns(model->slots[0]));
     while (status == MODEL_OK && model->n_slots < n) {
@@ -163,6 +166,12 @@ static model_status start_processes(struct worker_model *model, uint32_t n, stru
         model->n_slots += status == MODEL_OK;
     }
     return status;
+}
+
+static const void *get_extension(const struct model *self, const char *id)
+{
+    const struct worker_model *model = (const struct worker_model *)self;
+    return strcmp(id, MODEL_DEVICE_PLAN) == 0 && model->plan.struct_size > 0 ? &model->plan : NULL;
 }
 
 model_status worker_model_create(const struct worker_model_options *options, struct model **ret,
@@ -189,6 +198,7 @@ model_status worker_model_create(const struct worker_model_options *options, str
     model->base = (struct model){.struct_size = sizeof model->base,
                                  .description = model->description,
                                  .create_instance = create_instance,
+                                 .get_extension = get_extension,
                                  .destroy = destroy};
     *ret = &model->base;
     return MODEL_OK;

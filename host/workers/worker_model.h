@@ -29,6 +29,8 @@ struct worker_model_options {
     int32_t loading, verification, dtype; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
     struct prepared_share *prepared; /* NULL: nothing is kept. Lives as long as the model */
+    const struct model_compiled_models
+        *compiled;      /* folder NULL: nothing is kept. Lives as long as the model; may be NULL */
     int64_t load_ns;    /* for opening the package, and for each instance; 0: WORKER_LOAD_NS */
     const char *plugin; /* its name and version, for sentences */
     struct model_parts parts; /* what the processes have to find */

@@ -7,6 +7,7 @@
 #include "loaded_model.h"
 #include "served_instance.h"
 #include "worker_description.h"
+#include "worker_domain.h"
 #include "worker_sandbox.h"
 #include "worker_socket.h"
 
@@ -29,11 +30,12 @@ struct worker_server {
     uv_mutex_t sending;                   /* guards the socket's sending side */
     int32_t loading, verification, dtype; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
-    char *package_dir, *backend;      /* backend NULL: the package's own choice */
-    struct model_parts parts;         /* what the host has seen there */
-    struct archive_contents contents; /* what it has decrypted of it */
-    struct prepared_ends ends;        /* for prepared weights */
-    struct modelhost host;            /* as much of one as a model needs */
+    char *package_dir, *backend;           /* backend NULL: the package's own choice */
+    struct model_parts parts;              /* what the host has seen there */
+    struct archive_contents contents;      /* what it has decrypted of it */
+    struct prepared_ends ends;             /* for prepared weights */
+    struct model_compiled_models compiled; /* that may be changed; folder NULL: nothing */
+    struct modelhost host;                 /* as much of one as a model needs */
     uv_thread_t opening;
     void (*end_at_once)(int code);
 
@@ -98,7 +100,8 @@ static void send_hello(struct worker_server *server, const struct modelhost_mode
 {
     struct buffer description = BUFFER_INIT(WORKER_MAX_PAYLOAD_BYTES / 2);
     struct model_error err = MODEL_ERROR_INIT;
-    model_status status = worker_description_write(model->model->description, &description, &err);
+    model_status status =
+        worker_description_write(model->model->description, &model->plan, &description, &err);
     const struct worker_message message = {.type = WORKER_HELLO,
                                            .numbers = {(uint64_t)getpid()},
                                            .block = description.data,
@@ -125,7 +128,8 @@ static void open_model(void *argument)
                                         .options = &options,
                                         .parts = &server->parts,
                                         .contents = &server->contents,
-                                        .prepared = &server->ends};
+                                        .prepared = &server->ends,
+                                        .compiled = &server->compiled};
     struct modelhost_model *model = NULL;
     model_status status = loaded_model_create(&server->host, &source, &model, &err);
     if (status != MODEL_OK) {
@@ -163,7 +167,20 @@ static model_status take_prepared(struct worker_server *server, struct model_err
     return MODEL_OK;
 }
 
-/* In front of the message that says what to open there are descriptors. */
+/* Not where a worker could write elsewhere, too. */
+static model_status take_compiled(struct worker_server *server, struct model_error *err)
+{
+    const struct worker_message *message = &server->inbox.message;
+    if (server->compiled.folder != NULL || message->path[0] != '/')
+        return error_set(err, MODEL_CORRUPT, "the host did not say where compiled models are");
+    if (!worker_domain_confines_writing())
+        return MODEL_OK;
+    server->compiled = (struct model_compiled_models){
+        sizeof server->compiled, text_format("%s", message->path), message->numbers[0]};
+    return server->compiled.folder != NULL ? MODEL_OK : error_no_memory(err, "a path");
+}
+
+/* In front of the message that says what to open there are descriptors and folders. */
 static model_status receive_open(struct worker_server *server, struct model_error *err)
 {
     prepared_ends_init(&server->ends);
@@ -174,6 +191,8 @@ static model_status receive_open(struct worker_server *server, struct model_erro
             status = take_content(server, err);
         else if (type == WORKER_PREPARED)
             status = take_prepared(server, err);
+        else if (type == WORKER_COMPILED)
+            status = take_compiled(server, err);
         else
             return status;
         if (status != MODEL_OK)
@@ -207,7 +226,8 @@ static model_status take_open(struct worker_server *server, struct model_error *
         return error_no_memory(err, "a path");
     const struct log_sink log = {
         .level = (int32_t)open->numbers[2], .record = send_record, .context = server};
-    const struct worker_limits limits = {.memory_bytes = open->numbers[3]};
+    const struct worker_limits limits = {.memory_bytes = open->numbers[3],
+                                         .writable_folder = server->compiled.folder};
     server->host.barrier = before_plugin;
     server->host.model_created = tell_model_created;
     server->host.cpus = cpu_budget();            /* while it can be read */

@@ -11,6 +11,7 @@
 #include "buffer.h"
 #include "log.h"
 #include "metrics.h"
+#include "model_extensions.h"
 #include "model_parts.h"
 #include "prepared_share.h"
 #include "worker_channel.h"
@@ -50,6 +51,8 @@ struct worker_config {
     int32_t loading, verification, dtype; /* as in modelhost_load_options */
     uint64_t memory_budget_bytes;
     struct prepared_share *prepared; /* NULL: nothing is kept. Lives as long as the model */
+    const struct model_compiled_models
+        *compiled; /* what the processes may write to; folder NULL: nothing. As long, too */
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
     struct worker_guard guard;

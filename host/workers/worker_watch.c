@@ -4,6 +4,7 @@
  * What comes from the process is not trusted: messages are checked by worker_message.c, and one that the host
  * does not expect ends the process. */
 #include "clock.h"
+#include "compiled_folder.h"
 #include "crash_report.h"
 #include "errors.h"
 #include "plugin_error.h"
@@ -369,6 +370,22 @@ static void send_prepared(struct worker_slot *slot)
     pass_prepared(slot, &ends, 1, ends.pipe);
 }
 
+/* Before that, too: where what a framework compiles is kept, which somebody may have removed. */
+static void send_compiled(struct worker_slot *slot)
+{
+    const struct model_compiled_models *compiled = slot->config->compiled;
+    struct model_error err = MODEL_ERROR_INIT;
+    if (compiled == NULL || compiled->folder == NULL)
+        return;
+    const struct worker_message message = {
+        .type = WORKER_COMPILED, .numbers = {compiled->max_bytes}, .path = compiled->folder};
+    if (compiled_folder_make(compiled->folder, &err) == MODEL_OK)
+        (void)worker_socket_send(slot->process.socket, &message, -1, NULL);
+    else
+        log_write(slot->config->log, MODEL_LOG_WARN, "compiled models are not kept: %s",
+                  err.message);
+}
+
 static model_status send_open(struct worker_slot *slot, struct model_error *err)
 {
     const struct worker_config *config = slot->config;
@@ -423,6 +440,7 @@ static bool start(struct worker_slot *slot)
         metrics_add(slot->config->metrics, METRIC_WORKER_RESTARTS, 0, 1);
     if (status == MODEL_OK) {
         send_prepared(slot);
+        send_compiled(slot);
         (void)send_open(slot, NULL); /* if it is gone already, that is seen soon */
     } else {
         fail_start(slot, status, err.message);

@@ -141,8 +141,9 @@ void coreml_text_of(const json_node *root, struct buffer *ret)
                             json_number_or(json_member(root, "labels"), 0));
     if (json_member(root, "weights") != NULL)
         add_weights(ret, json_member(root, "weights"));
-    (void)buffer_printf(ret, "%-12s  %.0f\n\n", "operations",
+    (void)buffer_printf(ret, "%-12s  %.0f\n", "operations",
                         json_number_or(json_member(root, "operations"), 0));
+    (void)buffer_append_text(ret, "planned coverage: not known on this system\n\n");
     for (const json_node *item = json_first(json_member(root, "operators")); item != NULL;
          item = json_next(item))
         (void)buffer_printf(ret, "%-32s %8.0f\n", printable(json_key(item), shown),

@@ -112,6 +112,8 @@ model_status coreml_inspection_add(json_node *object, const struct coreml_model 
     (void)json_add_number(weights, "count", (double)summary.n_weights);
     (void)json_add_number(weights, "bytes", (double)summary.weights_bytes);
     add_tallies(weights, "dtypes", summary.dtypes, summary.n_dtypes);
+    (void)json_add_null(object,
+                        "planned_coverage"); /* what only Core ML plans, and only when it loads */
     add_metadata(object, model);
     coreml_summary_finish(&summary);
     return json_member(object, "metadata") != NULL ? MODEL_OK : error_no_memory(err, "the result");

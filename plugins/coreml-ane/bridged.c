@@ -1,40 +1,37 @@
 /* bridged.c - see bridged.h. What a bridge says is checked like a file: the schema against the model that was
  * read, sizes by the host at each call. */
 #include "bridged.h"
+#include "compiled_model.h"
 #include "coreml_ane.h"
-#include "coreml_cache.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#ifdef __APPLE__
-#include <sys/sysctl.h>
-#endif
 
-static const struct {
-    const char *name;
-    int32_t units;
-} units_by_name[] = {{"cpuAndNeuralEngine", COREML_UNITS_CPU_AND_NEURAL_ENGINE},
-                     {"all", COREML_UNITS_ALL},
-                     {"cpuOnly", COREML_UNITS_CPU_ONLY},
-                     {"cpuAndGPU", COREML_UNITS_CPU_AND_GPU}};
-
-/* The bridge's sentence becomes ours. */
-static model_status take_error(const struct coreml_bridge *bridge, model_status status, char *text,
-                               struct model_error *err)
-{
-    const model_status result = kernels_fail(err, status, "Core ML: %.800s",
-                                             text != NULL ? text : "failed and did not say why");
-    bridge->free_string(text);
-    return result;
-}
+/* By enum coreml_units, whose numbers are those of enum model_units. */
+static const char *const unit_names[] = {[COREML_UNITS_CPU_AND_NEURAL_ENGINE] =
+                                             "cpuAndNeuralEngine",
+                                         [COREML_UNITS_ALL] = "all",
+                                         [COREML_UNITS_CPU_ONLY] = "cpuOnly",
+                                         [COREML_UNITS_CPU_AND_GPU] = "cpuAndGPU"};
 
 /* ---- configuration */
 
-model_status bridged_choice(const struct model_services *services, const char *backend_dir,
-                            const struct coreml_bridge *bridge, bool *ret_asked, bool *ret_only,
-                            struct model_error *err)
+static model_status find_units(const char *wanted, int32_t *ret, struct model_error *err)
+{
+    for (int32_t i = 0; i <= COREML_UNITS_CPU_AND_GPU; i++)
+        if (strcmp(unit_names[i], wanted) == 0) {
+            *ret = i;
+            return MODEL_OK;
+        }
+    return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                        "config.json: 'compute_units' is \"%.60s\", want \"cpuAndNeuralEngine\", "
+                        "\"all\", \"cpuOnly\" or \"cpuAndGPU\"",
+                        wanted);
+}
+
+model_status bridged_read_wish(const struct model_services *services, const char *backend_dir,
+                               const struct coreml_bridge *bridge, struct bridged_wish *ret,
+                               struct model_error *err)
 {
     const char *slash = strrchr(backend_dir, '/');
     if (strcmp(slash != NULL ? slash + 1 : backend_dir, "coreml") != 0)
@@ -42,6 +39,8 @@ model_status bridged_choice(const struct model_services *services, const char *b
     struct config_reader reader = {services, err, MODEL_OK};
     const char *executor = config_string(&reader, "coreml_executor", "");
     const bool emulates = config_bool(&reader, "emulate_fp16", false);
+    const char *units = config_string(&reader, "compute_units", unit_names[0]);
+    const bool low_precision = config_bool(&reader, "low_precision_accumulation", false);
     if (reader.status != MODEL_OK)
         return reader.status;
     const bool only = strcmp(executor, "coreml") == 0;
@@ -58,97 +57,11 @@ model_status bridged_choice(const struct model_services *services, const char *b
         return kernels_fail(err, MODEL_UNSUPPORTED,
                             "config.json wants Core ML, which is on macOS and in backends/coreml "
                             "only; without 'coreml_executor' the model is computed here");
-    *ret_asked = bridge != NULL && (only || (executor[0] == '\0' && !emulates));
-    *ret_only = only;
-    return MODEL_OK;
-}
-
-/* The row of units_by_name. */
-static model_status read_units(const struct model_services *services, size_t *ret,
-                               struct model_error *err)
-{
-    struct config_reader reader = {services, err, MODEL_OK};
-    const char *wanted = config_string(&reader, "compute_units", units_by_name[0].name);
-    if (reader.status != MODEL_OK)
-        return reader.status;
-    for (size_t i = 0; i < sizeof units_by_name / sizeof *units_by_name; i++)
-        if (strcmp(units_by_name[i].name, wanted) == 0) {
-            *ret = i;
-            return MODEL_OK;
-        }
-    return kernels_fail(err, MODEL_INVALID_ARGUMENT,
-                        "config.json: 'compute_units' is \"%.60s\", want \"cpuAndNeuralEngine\", "
-                        "\"all\", \"cpuOnly\" or \"cpuAndGPU\"",
-                        wanted);
-}
-
-/* ---- compiling */
-
-struct compiling {
-    const struct coreml_bridge *bridge;
-    const char *source;
-};
-
-static model_status compile(void *context, const char *target, struct model_error *err)
-{
-    const struct compiling *compiling = context;
-    char *path = NULL, *text = NULL;
-    const model_status status =
-        compiling->bridge->compile_model(compiling->source, target, &path, &text);
-    if (status != MODEL_OK)
-        return take_error(compiling->bridge, status, text, err);
-    compiling->bridge->free_string(path);
-    return MODEL_OK;
-}
-
-/* Into a folder of the system's. */
-static model_status compile_unkept(const struct coreml_bridge *bridge, const char *source,
-                                   char **ret, struct model_error *err)
-{
-    char *path = NULL, *text = NULL;
-    model_status status = bridge->compile_model(source, NULL, &path, &text);
-    if (status != MODEL_OK)
-        return take_error(bridge, status, text, err);
-    *ret = path != NULL ? strdup(path) : NULL;
-    bridge->free_string(path);
-    return *ret != NULL ? MODEL_OK : kernels_no_memory(err, "a path");
-}
-
-static model_status cache_key(const char *path, const char *units, char *ret,
-                              struct model_error *err)
-{
-    struct utsname system;
-    char platform[2 * sizeof system.sysname + 2];
-    if (uname(&system) != 0)
-        return kernels_fail(err, MODEL_IO, "the system does not say what it is");
-    (void)snprintf(platform, sizeof platform, "%s %s", system.sysname, system.machine);
-    char build[256];
-    (void)snprintf(build, sizeof build, "%s", system.version);
-#ifdef __APPLE__
-    size_t size_bytes = sizeof build;
-    if (sysctlbyname("kern.osversion", build, &size_bytes, NULL, 0) != 0)
-        return kernels_fail(err, MODEL_IO, "the system does not say its build");
-#endif
-    const struct coreml_cache_facts facts = {platform, build, units, "default", "declared"};
-    return coreml_cache_key(path, &facts, ret, err);
-}
-
-/* The path of the compiled model, to be freed. */
-static model_status compiled_path(const struct model_services *services,
-                                  const struct coreml_bridge *bridge, const char *path,
-                                  const char *units, char **ret, struct model_error *err)
-{
-    const struct compiled_models *kept =
-        services->get_extension(services->context, "compiled_models/1");
-    if (kept == NULL)
-        return compile_unkept(bridge, path, ret, err);
-    const struct coreml_cache cache = {kept->folder, kept->max_bytes};
-    struct compiling compiling = {bridge, path};
-    char key[COREML_CACHE_KEY_BYTES];
-    model_status status = cache_key(path, units, key, err);
-    if (status == MODEL_OK)
-        status = coreml_cache_get(&cache, key, compile, &compiling, ret, NULL, err);
-    return status;
+    *ret = (struct bridged_wish){.is_asked =
+                                     bridge != NULL && (only || (executor[0] == '\0' && !emulates)),
+                                 .is_only = only,
+                                 .low_precision = low_precision};
+    return find_units(units, &ret->units, err);
 }
 
 /* ---- the schema */
@@ -240,12 +153,24 @@ static model_status describe(struct coreml_ane *ane, const struct coreml_schema 
     description->architecture = "CoreML";
     const model_status status = spec_describe(&in, &out, description, err);
     description->max_batch = 1;
-    description->accelerator_share = ane->bridged.plan.neural_engine_share;
-    if (ane->bridged.plan.n_neural_engine > 0)
+    const struct coreml_plan_counts *plan = &ane->bridged.plan;
+    description->accelerator_share = plan->neural_engine_share;
+    if (plan->n_neural_engine > 0)
         description->device = "npu";
-    else if (ane->bridged.plan.n_gpu > 0)
+    else if (plan->n_gpu > 0)
         description->device = "gpu";
     return status;
+}
+
+static void tell_plan(struct coreml_ane *ane)
+{
+    const struct coreml_plan_counts *plan = &ane->bridged.plan;
+    ane->plan.by_kernels = 0;
+    ane->plan.n_operators = plan->n_operators;
+    ane->plan.n_neural_engine = plan->n_neural_engine;
+    ane->plan.n_gpu = plan->n_gpu;
+    ane->plan.n_cpu = plan->n_cpu;
+    ane->plan.neural_engine_share = plan->neural_engine_share;
 }
 
 /* ---- loading and running */
@@ -258,7 +183,7 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     char *text = NULL;
     const model_status status = bridged->bridge->predict(bridged->handle, call, err, &text);
     /* without a text the host's own function has failed, and has said why */
-    return status != MODEL_OK && text != NULL ? take_error(bridged->bridge, status, text, err)
+    return status != MODEL_OK && text != NULL ? bridge_error(bridged->bridge, status, text, err)
                                               : status;
 }
 
@@ -268,7 +193,7 @@ static model_status load(struct bridged *bridged, const char *path,
     char *text = NULL;
     model_status status = bridged->bridge->load_model(path, options, &bridged->handle, &text);
     if (status != MODEL_OK)
-        return take_error(bridged->bridge, status, text, err);
+        return bridge_error(bridged->bridge, status, text, err);
     struct coreml_plan_counts plan = {.struct_size = sizeof plan};
     status = bridged->bridge->plan(path, options, &plan, &text);
     if (status != MODEL_OK) {
@@ -290,47 +215,63 @@ static uint32_t find_bgr(const struct coreml_model *file, const char **names)
     return n;
 }
 
-static model_status open_handle(struct coreml_ane *ane, const char *path,
-                                const struct coreml_model *file, struct model_error *err)
+/* Of what is compiled here: one that was kept and does not load is compiled once more. */
+static model_status load_compiled(struct coreml_ane *ane, const char *path,
+                                  const struct coreml_model *file, const struct bridged_wish *wish,
+                                  const struct coreml_load_options *options,
+                                  struct model_error *err)
 {
-    const struct model_services *services = kernels_services(ane->model.kernels);
-    const char *bgr[COREML_ANE_MAX_FEATURES];
-    size_t units = 0;
-    char *compiled = NULL;
-    model_status status = read_units(services, &units, err);
-    if (status == MODEL_OK && file != NULL)
-        status = compiled_path(services, ane->bridged.bridge, path, units_by_name[units].name,
-                               &compiled, err);
-    const struct coreml_load_options options = {.struct_size = sizeof options,
-                                                .units = units_by_name[units].units,
-                                                .bgr_inputs = bgr,
-                                                .n_bgr_inputs = find_bgr(file, bgr)};
-    if (status == MODEL_OK)
-        status = load(&ane->bridged, compiled != NULL ? compiled : path, &options, err);
-    free(compiled);
+    struct compiled_model compiled;
+    model_status status = compiled_model_init(
+        &compiled, kernels_services(ane->model.kernels), ane->bridged.bridge, path, file,
+        unit_names[wish->units], wish->low_precision ? "low" : "default", err);
+    if (status == MODEL_OK) {
+        status = load(&ane->bridged, compiled.path, options, err);
+        if (status == MODEL_CORRUPT) {
+            status = compiled_model_again(&compiled, status, err);
+            if (status == MODEL_OK)
+                status = load(&ane->bridged, compiled.path, options, err);
+        }
+    }
+    compiled_model_finish(&compiled);
     return status;
 }
 
+static model_status open_handle(struct coreml_ane *ane, const char *path,
+                                const struct coreml_model *file, const struct bridged_wish *wish,
+                                struct model_error *err)
+{
+    const char *bgr[COREML_ANE_MAX_FEATURES];
+    const struct coreml_load_options options = {.struct_size = sizeof options,
+                                                .units = wish->units,
+                                                .low_precision = wish->low_precision,
+                                                .bgr_inputs = bgr,
+                                                .n_bgr_inputs = find_bgr(file, bgr)};
+    return file != NULL ? load_compiled(ane, path, file, wish, &options, err)
+                        : load(&ane->bridged, path, &options, err);
+}
+
 model_status bridged_build(struct coreml_ane *ane, const struct coreml_bridge *bridge,
-                           const char *path, const struct coreml_model *file,
-                           struct model_error *err)
+                           const struct bridged_wish *wish, const char *path,
+                           const struct coreml_model *file, struct model_error *err)
 {
     const struct coreml_schema *schema = NULL;
     char *text = NULL;
     ane->bridged = (struct bridged){.bridge = bridge};
-    model_status status = open_handle(ane, path, file, err);
+    model_status status = open_handle(ane, path, file, wish, err);
     if (status == MODEL_OK) {
         status = bridge->model_schema(ane->bridged.handle, &schema, &text);
         if (status != MODEL_OK)
-            status = take_error(bridge, status, text, err);
+            status = bridge_error(bridge, status, text, err);
     }
     if (status == MODEL_OK)
         status = check_schema(schema, file, err);
     if (status == MODEL_OK)
         status = describe(ane, schema, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) {
         ane->model.run = run;
-    else
+        tell_plan(ane);
+    } else
         bridged_finish(&ane->bridged);
     return status;
 }

@@ -132,15 +132,17 @@ static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
     const struct coreml_bridge *bridge = coreml_bridge_linked();
     struct coreml_model *file = NULL;
     char path[PATH_BYTES];
-    bool asked = false, only = false;
-    model_status status = bridged_choice(services, backend_dir, bridge, &asked, &only, err);
+    struct bridged_wish wish = {.is_asked = false};
+    model_status status = bridged_read_wish(services, backend_dir, bridge, &wish, err);
     if (status == MODEL_OK)
-        status = open_model(services, backend_dir, asked, path, &file, err);
+        status = open_model(services, backend_dir, wish.is_asked, path, &file, err);
     if (status != MODEL_OK)
         return status;
-    if (asked) {
-        status = bridged_build(ane, bridge, path, file, err);
-        if (status == MODEL_OK || only || file == NULL) {
+    ane->plan = (struct model_device_plan){
+        .struct_size = sizeof ane->plan, .requested_units = wish.units, .by_kernels = 1};
+    if (wish.is_asked) {
+        status = bridged_build(ane, bridge, &wish, path, file, err);
+        if (status == MODEL_OK || wish.is_only || file == NULL) {
             coreml_model_close(file);
             return status;
         }
@@ -236,6 +238,11 @@ static void destroy(struct model *self)
     host->release(host->context, services);
 }
 
+static const void *get_extension(const struct model *self, const char *id)
+{
+    return strcmp(id, MODEL_DEVICE_PLAN) == 0 ? &((const struct coreml_ane *)self)->plan : NULL;
+}
+
 model_status create_model(const struct model_services *services,
                           const struct model_create_args *args, struct model **ret,
                           struct model_error *err)
@@ -252,5 +259,6 @@ model_status create_model(const struct model_services *services,
         return status;
     }
     (*ret)->destroy = destroy;
+    (*ret)->get_extension = get_extension;
     return MODEL_OK;
 }

@@ -11,6 +11,7 @@
 #include "coreml_model.h"
 #include "graph_build.h"
 #include "graph_services.h"
+#include "model_extensions.h"
 
 #define COREML_ANE_MAX_FEATURES 16 /* inputs, and outputs */
 
@@ -29,6 +30,7 @@ struct coreml_ane {
     struct ane_feature inputs[COREML_ANE_MAX_FEATURES], outputs[COREML_ANE_MAX_FEATURES];
     uint32_t n_inputs, n_outputs;
     struct bridged bridged; /* then all of the graph is unused */
+    struct model_device_plan plan;
 };
 
 /* Builds ane->graph and the features out of file->network. */

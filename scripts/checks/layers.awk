@@ -17,11 +17,11 @@ BEGIN {
     may["fixture"] = "self" # tests/abi/plugin_*.c are plugins, too
 
     # Single headers beyond that: layer -> names.
-    also["include"] = "model_abi.h modelhost_options.h" # both are parts of modelhost.h
+    also["include"] = "model_abi.h modelhost_options.h"
     also["kernels"] = "model_abi.h"
-    also["plugin"] = "model_abi.h kernels.h"
+    also["plugin"] = "model_abi.h model_extensions.h kernels.h"
     also["graph"] = "model_abi.h"
-    also["coreml-ane"] = "model_abi.h kernels.h graph.h graph_build.h graph_compose.h graph_services.h coreml_model.h coreml_weights.h coreml_constexpr.h coreml_cache.h coreml_bridge.h"
+    also["coreml-ane"] = "model_abi.h model_extensions.h kernels.h graph.h graph_build.h graph_compose.h graph_services.h coreml_model.h coreml_weights.h coreml_constexpr.h coreml_cache.h coreml_bridge.h"
     also["fixture"] = "model_abi.h"
 
     # Third parties: pattern of headers -> pattern of files -> where the fence stands.

@@ -209,7 +209,8 @@ static model_status make_entry(const char *entry, coreml_compile_fn *compile, vo
     status = target != NULL ? compile(context, target, err) : error_no_memory(err, entry);
     if (status == MODEL_OK && !path_is_dir(target))
         status = error_set(err, MODEL_INTERNAL, "compiling left no folder %s", target);
-    if (status == MODEL_OK && chmod(scratch.path, 0700) != 0)
+    /* a worker may not change permissions, and makes what it makes for its owner alone */
+    if (status == MODEL_OK && chmod(scratch.path, 0700) != 0 && !is_ours(scratch.path))
         status = error_set_errno(err, errno, "cannot set the permissions of %s", scratch.path);
     if (status == MODEL_OK) {
         status = scratch_publish(&scratch, entry, err);

@@ -1,10 +1,13 @@
 /* coreml_features.c - the inputs, outputs and states that a Core ML model declares (coreml_model.h). */
+#include "buffer.h"
 #include "coreml_build.h"
 #include "errors.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-#define MAX_FEATURES 4096 /* each is compared with those before it */
+#define MAX_FEATURES   4096 /* each is compared with those before it */
+#define MAX_LINE_BYTES (1u << 20)
 
 static const struct {
     const char *choice;
@@ -200,5 +203,35 @@ const struct coreml_feature *coreml_features_find(const struct coreml_features *
     for (size_t i = 0; i < features->n; i++)
         if (strcmp(features->items[i].name, name) == 0)
             return &features->items[i];
+    return NULL;
+}
+
+static model_status add_sizes(struct buffer *line, const struct coreml_feature *feature)
+{
+    model_status status = MODEL_OK;
+    for (uint32_t i = 0; i < feature->rank && status == MODEL_OK; i++) {
+        const char *before = i > 0 ? "," : "";
+        status = feature->is_flexible
+                     ? buffer_printf(line, "%s%" PRId64 "..%" PRId64, before, feature->min[i],
+                                     feature->max[i])
+                     : buffer_printf(line, "%s%" PRId64, before, feature->shape[i]);
+    }
+    return status;
+}
+
+char *coreml_features_line(const struct coreml_features *features)
+{
+    struct buffer line = BUFFER_INIT(MAX_LINE_BYTES);
+    model_status status = MODEL_OK;
+    for (size_t i = 0; i < features->n && status == MODEL_OK; i++) {
+        status = buffer_printf(&line, "%s%s[", i > 0 ? " " : "", features->items[i].name);
+        if (status == MODEL_OK)
+            status = add_sizes(&line, &features->items[i]);
+        if (status == MODEL_OK)
+            status = buffer_append_text(&line, "]");
+    }
+    if (status == MODEL_OK)
+        return buffer_take(&line);
+    buffer_finish(&line);
     return NULL;
 }

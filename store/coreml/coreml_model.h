@@ -86,6 +86,10 @@ void coreml_model_close(struct coreml_model *model);
 /* Gives the pages of a view of a weight file back until they are read again; does nothing for other memory. */
 void coreml_model_discard(const struct coreml_model *model, const void *data, size_t size_bytes);
 
+/* Names and sizes as one line, "image[192,192] mask[1,1..512]", -1 where there is no bound; to be freed. NULL: no memory,
+ * or more than a megabyte. */
+char *coreml_features_line(const struct coreml_features *features);
+
 /* By exact name; NULL. */
 const struct coreml_feature *coreml_features_find(const struct coreml_features *features,
                                                   const char *name);

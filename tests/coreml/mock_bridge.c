@@ -15,11 +15,16 @@ struct coreml_handle {
     struct coreml_schema schema;
 };
 
-static atomic_int n_held;
+static atomic_int n_held, n_compiled;
 
 int mock_bridge_held(void)
 {
     return atomic_load(&n_held);
+}
+
+int mock_bridge_compiled(void)
+{
+    return atomic_load(&n_compiled);
 }
 
 static char *hand_out(const char *text)
@@ -56,20 +61,54 @@ static model_status failed(char **ret_error, model_status status, const char *te
     return status;
 }
 
+static FILE *open_source(const char *compiled, const char *mode)
+{
+    char name[4200];
+    (void)snprintf(name, sizeof name, "%s/source", compiled);
+    return fopen(name, mode);
+}
+
+/* The model that a compiled one was made of; one that has no such file was brought along. False: it is damaged. */
+static int find_source(const char *compiled, char *ret, size_t ret_bytes)
+{
+    FILE *file = open_source(compiled, "r");
+    (void)snprintf(ret, ret_bytes, "%s", compiled);
+    if (file == NULL)
+        return 1;
+    const int is_whole = fgets(ret, (int)ret_bytes, file) != NULL;
+    (void)fclose(file);
+    return is_whole;
+}
+
+static model_status write_compiled(const char *source, const char *target)
+{
+    if (mkdir(target, 0700) != 0)
+        return MODEL_IO;
+    FILE *file = open_source(target, "w");
+    if (file == NULL)
+        return MODEL_IO;
+    const int is_written = told_to(source, "empties") || fputs(source, file) >= 0;
+    return fclose(file) == 0 && is_written ? MODEL_OK : MODEL_IO;
+}
+
 static model_status compile_model(const char *source, const char *target, char **ret_path,
                                   char **ret_error)
 {
     if (told_to(source, "compile"))
         return failed(ret_error, MODEL_CORRUPT, "told not to compile");
-    if (target != NULL && mkdir(target, 0700) != 0)
+    n_compiled++;
+    if (target != NULL && write_compiled(source, target) != MODEL_OK)
         return failed(ret_error, MODEL_IO, "cannot make a folder");
     *ret_path = hand_out(target != NULL ? target : source);
     return MODEL_OK;
 }
 
-static model_status load_model(const char *path, const struct coreml_load_options *options,
+static model_status load_model(const char *compiled, const struct coreml_load_options *options,
                                struct coreml_handle **ret, char **ret_error)
 {
+    char path[4096];
+    if (!find_source(compiled, path, sizeof path))
+        return failed(ret_error, MODEL_CORRUPT, "the compiled model is damaged");
     if (options == NULL || options->struct_size != sizeof *options)
         return failed(ret_error, MODEL_INVALID_ARGUMENT, "no options");
     if (told_to(path, "load"))
@@ -144,13 +183,16 @@ static void free_model(struct coreml_handle *model)
     free(model);
 }
 
-static model_status plan(const char *path, const struct coreml_load_options *options,
+static model_status plan(const char *compiled, const struct coreml_load_options *options,
                          struct coreml_plan_counts *ret, char **ret_error)
 {
-    (void)options;
+    char path[4096];
+    (void)find_source(compiled, path, sizeof path);
     if (told_to(path, "no plan"))
         return failed(ret_error, MODEL_UNSUPPORTED, "told not to plan");
-    *ret = (struct coreml_plan_counts){sizeof *ret, 4, 3, 0, 1, 0.75};
+    *ret = options->units == COREML_UNITS_CPU_ONLY
+               ? (struct coreml_plan_counts){sizeof *ret, 4, 0, 0, 4, 0}
+               : (struct coreml_plan_counts){sizeof *ret, 4, 3, 0, 1, 0.75};
     return MODEL_OK;
 }
 

@@ -14,12 +14,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 static void check_description(const void *data, size_t size_bytes)
 {
     struct model_description *description = NULL, *again = NULL;
+    struct model_device_plan plan;
     struct buffer bytes = BUFFER_INIT(8 * WORKER_MAX_PAYLOAD_BYTES);
-    if (worker_description_read(data, size_bytes, &description, NULL) != MODEL_OK)
+    if (worker_description_read(data, size_bytes, &description, &plan, NULL) != MODEL_OK)
         return;
     if (schema_check_description(description, NULL) != MODEL_OK ||
-        worker_description_write(description, &bytes, NULL) != MODEL_OK ||
-        worker_description_read(bytes.data, bytes.size, &again, NULL) != MODEL_OK)
+        worker_description_write(description, &plan, &bytes, NULL) != MODEL_OK ||
+        worker_description_read(bytes.data, bytes.size, &again, &plan, NULL) != MODEL_OK)
         abort();
     free(description);
     free(again);

@@ -7,6 +7,7 @@
 #include "modelhost.h"
 #include "file_map.h"
 #include "json_view.h"
+#include "model_extensions.h"
 
 #define HARNESS_MAX_TENSORS 512
 #define HARNESS_MAX_OUTPUTS 8
@@ -25,8 +26,9 @@ struct harness {
     size_t n_blobs, n_discarded;
     void *scratch;
     size_t scratch_bytes;
-    _Atomic size_t held;        /* blocks that were allocated and not released */
-    _Atomic size_t n_allocated; /* in all; of both by any thread */
+    _Atomic size_t held;                   /* blocks that were allocated and not released */
+    _Atomic size_t n_allocated;            /* in all; of both by any thread */
+    struct model_compiled_models compiled; /* offered, unless its folder is NULL */
     size_t fail_at; /* the allocation of this number (from 1) finds no memory; 0: none */
     void *library;
     model_create_function create_model;

@@ -1,144 +1,10 @@
 /* test_coreml_bridge.c - plugins/coreml-ane over a bridge (plugins/coreml-ane/bridged.c) that does what it is told: who
  * computes, what is refused, that nothing stays, and what a host makes of one that hangs or ends its
  * process. */
-#include "dtype.h"
-#include "errors.h"
-#include "files.h"
-#include "mock_bridge.h"
-#include "plugin_harness.h"
-#include "testing.h"
+#include "coreml_subject.h"
 
-#include <unistd.h>
-
-#define ONLY_COREML "{\"model_type\":\"coreml\",\"coreml_executor\":\"coreml\"}"
-#define EITHER      "{\"model_type\":\"coreml\"}"
-#define KERNELS     "{\"model_type\":\"coreml\",\"coreml_executor\":\"kernels\"}"
-#define N_CYCLES    10000
-
-/* ---- a package */
-
-static char *backend_of(const char *dir, const char *name)
-{
-    return text_format("%s/backends/%s", dir, name);
-}
-
-static void put(const char *folder, const char *name, const void *data, size_t size_bytes)
-{
-    char *path = path_join(folder, name);
-    write_file(path, data, size_bytes);
-    free(path);
-}
-
-static void add_backend(const char *dir, const char *name, const char *config)
-{
-    const char *build = getenv("BUILD");
-    struct buffer model = BUFFER_INIT(1 << 20);
-    char *backend = backend_of(dir, name), *library = path_join(backend, "libmodel.so");
-    char *plugin = text_format("%s/tests/plugin_coreml_mock.so", build != NULL ? build : "build");
-    char *target = realpath(plugin, NULL);
-    assert_non_null(target);
-    assert_int_equal(dir_make_all(backend, NULL), MODEL_OK);
-    assert_int_equal(file_read("tests/fuzz/corpus/coreml_graph/identity", 1 << 20, &model, NULL),
-                     MODEL_OK);
-    put(backend, "model.mlmodel", model.data, model.size);
-    put(backend, "config.json", config, strlen(config));
-    assert_int_equal(symlink(target, library), 0);
-    buffer_finish(&model);
-    free(backend);
-    free(library);
-    free(plugin);
-    free(target);
-}
-
-static void tell(const char *dir, const char *backend_name, const char *what)
-{
-    char *backend = backend_of(dir, backend_name);
-    put(backend, "mock", what, strlen(what));
-    free(backend);
-}
-
-static void remove_package(char *dir)
-{
-    assert_int_equal(dir_remove_all(dir, NULL), MODEL_OK);
-    free(dir);
-}
-
-/* ---- in this process */
-
-struct subject {
-    struct harness *h;
-    char *dir, *backend;
-};
-
-static struct subject open_subject(const char *backend_name, const char *config)
-{
-    struct subject s = {harness_create(NULL, config, 1), scratch_dir(), NULL};
-    add_backend(s.dir, backend_name, config);
-    s.backend = backend_of(s.dir, backend_name);
-    s.h->create_model = create_model;
-    s.h->args.backend_dir = s.backend;
-    return s;
-}
-
-static void close_subject(struct subject *s)
-{
-    assert_int_equal(harness_destroy(s->h), 0);
-    assert_int_equal(mock_bridge_held(), 0);
-    free(s->backend);
-    remove_package(s->dir);
-}
-
-static model_status give_output(void *context, uint32_t index, int32_t dtype, uint32_t rank,
-                                const int64_t *shape, struct model_error *err)
-{
-    struct model_tensor *const *outputs = context;
-    (void)err;
-    assert_int_equal(shape[0], 2);
-    void *data = outputs[index]->data;
-    tensor_init(outputs[index], "y", dtype, rank, shape, data);
-    return MODEL_OK;
-}
-
-static model_status no_output(void *context, uint32_t index, int32_t dtype, uint32_t rank,
-                              const int64_t *shape, struct model_error *err)
-{
-    (void)context, (void)index, (void)dtype, (void)rank, (void)shape;
-    return error_set(err, MODEL_OUT_OF_MEMORY, "the host has no memory");
-}
-
-static model_status run_on(struct harness *h, const struct model_tensor *in, float *y,
-                           bool has_memory)
-{
-    struct model_tensor out = {.struct_size = sizeof out, .name = "y", .data = y};
-    const struct model_tensor *inputs[] = {in};
-    struct model_tensor *outputs[] = {&out};
-    const struct model_cancel cancel = {sizeof cancel, &h->cancelled, INT64_MAX};
-    const struct model_call call = {.struct_size = sizeof call,
-                                    .inputs = inputs,
-                                    .n_inputs = 1,
-                                    .outputs = outputs,
-                                    .n_outputs = 1,
-                                    .allocate_output = has_memory ? give_output : no_output,
-                                    .context = outputs,
-                                    .cancel = &cancel};
-    return h->instance->run(h->instance, &call, &h->err);
-}
-
-static model_status run(struct harness *h, float *y, bool has_memory)
-{
-    float x[2] = {1, 2};
-    struct model_tensor in;
-    tensor_init(&in, "x", MODEL_F32, 1, (const int64_t[]){2}, x);
-    return run_on(h, &in, y, has_memory);
-}
-
-static void assert_answers(struct harness *h, int added)
-{
-    float y[2] = {0};
-    assert_int_equal(run(h, y, true), MODEL_OK);
-    assert_int_equal((int)y[0], 1 + added);
-    assert_int_equal((int)y[1], 2 + added);
-}
+#define KERNELS  "{\"model_type\":\"coreml\",\"coreml_executor\":\"kernels\"}"
+#define N_CYCLES 10000
 
 static void core_ml_computes_where_there_is_a_bridge(void **state)
 {
@@ -318,59 +184,9 @@ static void many_lives_leave_nothing(void **state)
 
 /* ---- in a host: hosts run the backend "coreml" in workers, unasked */
 
-struct hosted {
-    struct modelhost *host;
-    struct modelhost_model *model;
-    char *dir;
-};
-
-static struct hosted open_hosted(void)
-{
-    struct hosted hosted = {.dir = scratch_dir()};
-    struct model_error err = MODEL_ERROR_INIT;
-    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
-    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
-    add_backend(hosted.dir, "coreml", ONLY_COREML);
-    add_backend(hosted.dir, "cpu", EITHER);
-    options.store_dir = options.plugin_path = hosted.dir;
-    options.lanes = options.threads = 1;
-    load.backend = "coreml,cpu";
-    load.breaker_min_calls = 1;
-    load.breaker_cooldown_ms = 3600000;
-    if (modelhost_create(&options, &hosted.host, &err) != MODEL_OK ||
-        modelhost_load_with(hosted.host, hosted.dir, &load, &hosted.model, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    return hosted;
-}
-
-static void close_hosted(struct hosted *hosted)
-{
-    modelhost_release(hosted->model);
-    modelhost_destroy(hosted->host);
-    remove_package(hosted->dir);
-}
-
-static model_status ask(struct modelhost_model *model, int64_t timeout_ms, int *ret_added,
-                        struct model_error *err)
-{
-    float x[2] = {1, 2};
-    const int64_t shape = 2;
-    struct model_tensor in;
-    struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
-    struct modelhost_result *result = NULL;
-    tensor_init(&in, "x", MODEL_F32, 1, &shape, x);
-    const struct model_tensor *inputs[] = {&in};
-    options.timeout_ms = timeout_ms;
-    const model_status status = modelhost_run(model, inputs, 1, &options, &result, err);
-    if (status == MODEL_OK)
-        *ret_added = (int)*(const float *)modelhost_result_at(result, 0)->data - 1;
-    modelhost_result_destroy(result);
-    return status;
-}
-
 static void the_cpu_answers_after(const char *told, model_status first, int64_t timeout_ms)
 {
-    struct hosted hosted = open_hosted();
+    struct hosted hosted = open_hosted(scratch_dir(), NULL);
     struct model_error err = MODEL_ERROR_INIT;
     int added = -1;
     assert_non_null(strstr(modelhost_describe(hosted.model), "\"isolation\":\t\"worker\""));

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define KEY_1 "1111111111111111111111111111111111111111111111111111111111111111"
@@ -153,6 +154,58 @@ static void an_entry_that_others_may_write_to_is_made_anew(void **state)
     remove_dir(dir);
 }
 
+/* Both are compiling before either may go on. */
+static int meeting[2][2];
+
+static model_status compile_together(void *context, const char *target, struct model_error *err)
+{
+    const int me = *(const int *)context;
+    char met = 0;
+    if (write(meeting[me][1], "x", 1) != 1 || read(meeting[1 - me][0], &met, 1) != 1)
+        return error_set(err, MODEL_INTERNAL, "nobody came");
+    return mkdir(target, 0755) == 0 ? MODEL_OK
+                                    : error_set(err, MODEL_INTERNAL, "%s is there", target);
+}
+
+static int compile_in_child(const char *folder, int me)
+{
+    const struct coreml_cache cache = {folder, 0};
+    char *path = NULL;
+    bool was_there = true;
+    const model_status status =
+        coreml_cache_get(&cache, KEY_1, compile_together, &me, &path, &was_there, NULL);
+    return status != MODEL_OK || was_there || !path_is_dir(path);
+}
+
+static void two_processes_at_once_make_one_entry(void **state)
+{
+    (void)state;
+    char *dir = scratch_dir();
+    pid_t children[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pipe(meeting[i]), 0);
+    (void)fflush(NULL);
+    for (int i = 0; i < 2; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0)
+            _exit(compile_in_child(dir, i));
+    }
+    for (int i = 0; i < 2; i++) {
+        int wait_status = -1;
+        assert_int_equal(waitpid(children[i], &wait_status, 0), children[i]);
+        assert_int_equal(wait_status, 0);
+        (void)close(meeting[i][0]);
+        (void)close(meeting[i][1]);
+    }
+    struct dir_list list = {0};
+    assert_int_equal(dir_read(dir, &list, NULL), MODEL_OK);
+    assert_int_equal(list.n_names, 1);
+    assert_string_equal(list.names[0], KEY_1);
+    dir_list_finish(&list);
+    remove_dir(dir);
+}
+
 static void refuses_what_is_no_key(void **state)
 {
     (void)state;
@@ -213,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_failed_compilation_leaves_nothing),
         cmocka_unit_test(evicts_what_was_not_used_for_longest),
         cmocka_unit_test(an_entry_that_others_may_write_to_is_made_anew),
+        cmocka_unit_test(two_processes_at_once_make_one_entry),
         cmocka_unit_test(refuses_what_is_no_key),
         cmocka_unit_test(a_key_changes_with_every_fact_and_every_byte),
     };

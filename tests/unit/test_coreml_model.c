@@ -16,6 +16,13 @@ static struct proto identity(void)
     return proto_in(1, layer_of("x", "y", 130, proto_in(5, nothing)));
 }
 
+static void assert_line_of(const struct coreml_features *features, const char *wanted)
+{
+    char *line = coreml_features_line(features);
+    assert_string_equal(line, wanted);
+    free(line);
+}
+
 static void reads_kind_features_and_metadata(void **state)
 {
     (void)state;
@@ -42,6 +49,7 @@ static void reads_kind_features_and_metadata(void **state)
     assert_false(read->inputs.items[0].is_flexible);
     assert_non_null(coreml_features_find(&read->outputs, "y"));
     assert_null(coreml_features_find(&read->outputs, "x"));
+    assert_line_of(&read->inputs, "x[2]");
     coreml_model_close(read);
 }
 
@@ -75,6 +83,7 @@ static void reads_an_image_and_its_range_of_sizes(void **state)
     assert_true(found->is_flexible);
     assert_int_equal(found->min[0], 10);
     assert_int_equal(found->max[1], -1);
+    assert_line_of(&read->inputs, "picture[10..-1,10..-1]");
     coreml_model_close(read);
 }
 

@@ -1,5 +1,6 @@
 /* test_prometheus.c - the text is what the exposition format (0.0.4) asks for, byte for byte. `make interop`
  * shows it to promtool. */
+#include "device_plan.h"
 #include "plugin_counters.h"
 #include "prometheus.h"
 #include "testing.h"
@@ -57,6 +58,40 @@ static void a_family_s_head_comes_once(void **state)
     const char *first = strstr(text.data, "# TYPE modelhost_loads_total ");
     assert_non_null(first);
     assert_null(strstr(first + 1, "# TYPE modelhost_loads_total "));
+}
+
+static const struct model_device_plan plan = {.struct_size = sizeof plan,
+                                              .requested_units = MODEL_UNITS_ALL,
+                                              .n_operators = 3,
+                                              .n_neural_engine = 2,
+                                              .n_gpu = 1};
+
+static void read_plan(void *context, struct metric_series *series)
+{
+    metrics_set(series, METRIC_MODEL_INFO, device_plan_place(context), 1);
+}
+
+/* Of all the pairs of values that there may be. */
+static void an_info_has_both_its_labels_and_what_is_so_alone(void **state)
+{
+    (void)state;
+    struct model_device_plan shown = plan;
+    struct metric_source source = {
+        .series = metrics_series(metrics, "m", "coreml"), .read = read_plan, .context = &shown};
+    (void)metrics_series(metrics, "a", "cpu");
+    metrics_attach(metrics, &source);
+    assert_has("# TYPE modelhost_model_info gauge\n"
+               "modelhost_model_info{model=\"m\",backend=\"coreml\",requested_units=\"all\","
+               "planned_units=\"neuralEngineAndGPU\"} 1\n# HELP modelhost_loads_total ");
+    shown = (struct model_device_plan){.requested_units = MODEL_UNITS_CPU_ONLY, .by_kernels = 1};
+    assert_has("# TYPE modelhost_model_info gauge\n"
+               "modelhost_model_info{model=\"m\",backend=\"coreml\",requested_units=\"cpuOnly\","
+               "planned_units=\"kernels\"} 1\n# HELP modelhost_loads_total ");
+    shown = (struct model_device_plan){.requested_units = MODEL_UNITS_CPU_AND_GPU};
+    assert_has("requested_units=\"cpuAndGPU\",planned_units=\"unknown\"} 1\n# HELP");
+    metrics_detach(metrics, &source);
+    write_all();
+    assert_null(strstr(text.data, "modelhost_model_info"));
 }
 
 static void histograms_are_cumulative_with_sum_and_count(void **state)
@@ -151,6 +186,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(counters_come_with_help_and_type, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_family_s_head_comes_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_info_has_both_its_labels_and_what_is_so_alone, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(histograms_are_cumulative_with_sum_and_count, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(times_are_in_seconds_to_the_nanosecond_in_any_locale,

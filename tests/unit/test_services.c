@@ -289,10 +289,20 @@ static void parallel_for_visits_each_item_once(void **state)
     }
 }
 
-static void there_are_no_extensions_yet(void **state)
+static void a_folder_for_compiled_models_is_offered_once_there_is_one(void **state)
 {
     (void)state;
     assert_null(services.table.get_extension(&services, "stream/1"));
+    assert_null(services.table.get_extension(&services, NULL));
+    assert_null(services.table.get_extension(&services, MODEL_COMPILED_MODELS));
+    assert_int_equal(services_offer_compiled(&services, "/store/compiled", 7, NULL), MODEL_OK);
+    const struct model_compiled_models *compiled =
+        services.table.get_extension(&services, "compiled_models/1");
+    assert_non_null(compiled);
+    assert_int_equal(compiled->struct_size, sizeof *compiled);
+    assert_string_equal(compiled->folder, "/store/compiled");
+    assert_int_equal(compiled->max_bytes, 7);
+    assert_null(services.table.get_extension(&services, "compiled_models/2"));
 }
 
 int main(void)
@@ -313,7 +323,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(counts_go_to_the_counters_if_there_are_some, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(parallel_for_visits_each_item_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(there_are_no_extensions_yet, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_for_compiled_models_is_offered_once_there_is_one,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_worker_description.c - host/workers/worker_description.c: a description comes out as it went in. */
+/* test_worker_description.c - host/workers/worker_description.c: a description and a plan of devices come out as they went
+ * in. */
 #include "errors.h"
 #include "testing.h"
 #include "worker_description.h"
@@ -31,6 +32,15 @@ static const struct model_description full = {
     .max_slots = 8,
 };
 
+static const struct model_device_plan plan = {.struct_size = sizeof plan,
+                                              .requested_units = MODEL_UNITS_ALL,
+                                              .n_operators = 9,
+                                              .n_neural_engine = 5,
+                                              .n_gpu = 3,
+                                              .n_cpu = 1,
+                                              .neural_engine_share = 0.625};
+static struct model_device_plan got;
+
 static void compare_specs(const struct model_tensor_spec *const *x,
                           const struct model_tensor_spec *const *y, uint32_t n)
 {
@@ -55,8 +65,8 @@ static void a_description_comes_out_as_it_went_in(void **state)
     (void)state;
     struct buffer bytes = BUFFER_INIT(4096);
     struct model_description *d = NULL;
-    assert_int_equal(worker_description_write(&full, &bytes, NULL), MODEL_OK);
-    assert_int_equal(worker_description_read(bytes.data, bytes.size, &d, NULL), MODEL_OK);
+    assert_int_equal(worker_description_write(&full, &plan, &bytes, NULL), MODEL_OK);
+    assert_int_equal(worker_description_read(bytes.data, bytes.size, &d, &got, NULL), MODEL_OK);
     buffer_finish(&bytes); /* it does not point there */
     assert_int_equal(d->struct_size, sizeof *d);
     assert_string_equal(d->architecture, "Example");
@@ -74,6 +84,43 @@ static void a_description_comes_out_as_it_went_in(void **state)
     compare_specs(d->inputs, inputs, 2);
     compare_specs(d->outputs, outputs, 1);
     free(d);
+    assert_memory_equal(&got, &plan, sizeof got);
+}
+
+static void a_model_without_a_plan_has_none_afterwards(void **state)
+{
+    (void)state;
+    struct buffer bytes = BUFFER_INIT(4096);
+    struct model_description *d = NULL;
+    got = plan;
+    assert_int_equal(worker_description_write(&full, NULL, &bytes, NULL), MODEL_OK);
+    assert_int_equal(worker_description_read(bytes.data, bytes.size, &d, &got, NULL), MODEL_OK);
+    assert_int_equal(got.struct_size, 0);
+    free(d);
+    buffer_finish(&bytes);
+}
+
+static void a_plan_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    const struct model_device_plan wrong[] = {
+        {.struct_size = 1, .requested_units = 4},
+        {.struct_size = 1, .requested_units = -1},
+        {.struct_size = 1, .by_kernels = 2},
+        {.struct_size = 1, .by_kernels = 1, .n_operators = 1, .n_cpu = 1},
+        {.struct_size = 1, .n_operators = 2, .n_cpu = 1},
+        {.struct_size = 1, .n_gpu = 1u << 31, .n_cpu = 1u << 31}, /* 0, in 32 bits */
+        {.struct_size = 1, .neural_engine_share = 1.5},
+        {.struct_size = 1, .neural_engine_share = __builtin_nan("")},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct buffer bytes = BUFFER_INIT(4096);
+        struct model_description *d = NULL;
+        assert_int_equal(worker_description_write(&full, &wrong[i], &bytes, NULL), MODEL_OK);
+        assert_int_equal(worker_description_read(bytes.data, bytes.size, &d, &got, NULL),
+                         MODEL_CORRUPT);
+        buffer_finish(&bytes);
+    }
 }
 
 static void a_description_cut_short_is_refused(void **state)
@@ -81,12 +128,12 @@ static void a_description_cut_short_is_refused(void **state)
     (void)state;
     struct buffer bytes = BUFFER_INIT(4096);
     struct model_error err = MODEL_ERROR_INIT;
-    assert_int_equal(worker_description_write(&full, &bytes, NULL), MODEL_OK);
+    assert_int_equal(worker_description_write(&full, &plan, &bytes, NULL), MODEL_OK);
     for (size_t n = 0; n < bytes.size; n++) {
         struct model_description *d = NULL;
         char *copy = malloc(n > 0 ? n : 1);
         memcpy(copy, bytes.data, n);
-        assert_int_equal(worker_description_read(copy, n, &d, &err), MODEL_CORRUPT);
+        assert_int_equal(worker_description_read(copy, n, &d, &got, &err), MODEL_CORRUPT);
         assert_null(d);
         free(copy);
     }
@@ -101,13 +148,15 @@ static void a_description_that_makes_no_sense_is_refused(void **state)
     struct model_description twice = full;
     const struct model_tensor_spec *const same[] = {&a, &a};
     twice.inputs = same;
-    assert_int_equal(worker_description_write(&twice, &bytes, NULL), MODEL_OK);
-    assert_int_equal(worker_description_read(bytes.data, bytes.size, &d, NULL), MODEL_CORRUPT);
+    assert_int_equal(worker_description_write(&twice, NULL, &bytes, NULL), MODEL_OK);
+    assert_int_equal(worker_description_read(bytes.data, bytes.size, &d, &got, NULL),
+                     MODEL_CORRUPT);
     buffer_clear(&bytes);
-    assert_int_equal(worker_description_write(&full, &bytes, NULL), MODEL_OK);
+    assert_int_equal(worker_description_write(&full, &plan, &bytes, NULL), MODEL_OK);
     const uint64_t many = 1ull << 32; /* inputs */
     memcpy(bytes.data, &many, sizeof many);
-    assert_int_equal(worker_description_read(bytes.data, bytes.size, &d, NULL), MODEL_CORRUPT);
+    assert_int_equal(worker_description_read(bytes.data, bytes.size, &d, &got, NULL),
+                     MODEL_CORRUPT);
     buffer_finish(&bytes);
 }
 
@@ -115,6 +164,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_comes_out_as_it_went_in),
+        cmocka_unit_test(a_model_without_a_plan_has_none_afterwards),
+        cmocka_unit_test(a_plan_that_cannot_be_is_refused),
         cmocka_unit_test(a_description_cut_short_is_refused),
         cmocka_unit_test(a_description_that_makes_no_sense_is_refused),
     };

@@ -92,9 +92,9 @@ static void headers_of_others_are_refused(void **state)
     header.magic++;
     assert_int_equal(worker_message_check_header(&header, &err), MODEL_CORRUPT);
     header = good;
-    header.version = 7;
+    header.version = WORKER_PROTOCOL_VERSION + 1;
     assert_int_equal(worker_message_check_header(&header, &err), MODEL_ABI_MISMATCH);
-    assert_non_null(strstr(err.message, "protocol 7, want 6"));
+    assert_non_null(strstr(err.message, "protocol 8, want 7"));
     header = good;
     header.type = 0;
     assert_int_equal(worker_message_check_header(&header, &err), MODEL_CORRUPT);
@@ -115,7 +115,8 @@ static void a_message_without_its_content_is_refused(void **state)
     assert_int_equal(worker_message_write(&empty, &bytes, NULL), MODEL_OK);
     const char *payload = bytes.data + sizeof(struct worker_header);
     const size_t n = bytes.size - sizeof(struct worker_header);
-    static const uint16_t wanting[] = {WORKER_OPEN, WORKER_HELLO, WORKER_FAILED, WORKER_LOG};
+    static const uint16_t wanting[] = {WORKER_OPEN, WORKER_HELLO, WORKER_FAILED, WORKER_LOG,
+                                       WORKER_COMPILED};
     assert_int_equal(worker_message_read(WORKER_GOODBYE, payload, n, &message, NULL), MODEL_OK);
     for (size_t i = 0; i < sizeof wanting / sizeof *wanting; i++)
         assert_int_equal(worker_message_read(wanting[i], payload, n, &message, NULL),

@@ -1,7 +1,7 @@
 /* model_abi.h - the whole contract between modelhost and a model plugin, version 1.2.
  *
  * A plugin is a shared object that implements one or more model architectures. It
- *   1. includes this header and nothing else of modelhost,
+ *   1. includes this header and nothing else of modelhost (what only some need is in model_extensions.h),
  *   2. carries one note (MODEL_PLUGIN_NOTE) that the host reads from the file before it opens it,
  *   3. exports one symbol, create_model(), and hides all others.
  * It links to no symbol of the host: everything it may ask for arrives in struct model_services.

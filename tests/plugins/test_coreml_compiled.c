@@ -331,8 +331,8 @@ static void a_link_and_a_file_are_no_folder(void **state)
 
 static void has(const char *text, const char *part)
 {
-    if (strstr(text, part) == NULL)
-        fail_msg("'%s' is not in:\n%s", part, text);
+    if (text == NULL || strstr(text, part) == NULL)
+        fail_msg("'%s' is not in:\n%s", part, text != NULL ? text : "");
 }
 
 static void a_plan_is_told_as_planned(void **state)

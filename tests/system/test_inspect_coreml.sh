@@ -38,9 +38,11 @@ ok 'a network: its kind' prints 'form          Core ML neuralNetworkClassifier, 
 ok 'a network: an image input with its colours' prints 'input         image: image rgb [4, 4]'
 ok 'a network: class labels' prints 'labels        2'
 ok 'a network: the author' prints 'author        me'
+ok 'a network: what Core ML plans nobody knows here' prints 'planned coverage: not known on this system'
 ok 'a network: operators with their number' grep -qE '^convolution +2$' "$work/out"
 run inspect "$work/in/cat.mlmodel" --json
 ok 'a network: as JSON' json "j['form'] == 'coreml' and j['labels'] == 2 and j['operations'] == 4 and j['operators'] == {'convolution': 2, 'innerProduct': 1, 'softmax': 1} and j['inputs'][0] == {'name': 'image', 'type': 'image', 'colors': 'rgb', 'shape': [4, 4]} and j['outputs'][0]['dtype'] == 'F32'"
+ok 'a network: no figure stands for a plan' json "j['planned_coverage'] is None"
 ok 'a network: weights by their form' json "j['weights'] == {'count': 5, 'bytes': 24 + 3 + 6 + 8, 'dtypes': {'lut3': 8, 'fp32': 6, 'linear8': 6, 'fp16': 4}}"
 ok 'a network: metadata' json "j['metadata']['author'] == 'me' and j['metadata']['user'] == {'k': 'v'}"
 run inspect "$work/in/p.mlpackage" --json

@@ -18,7 +18,7 @@ prefix=/usr/local
 root=$work/root$prefix
 check 'install runs' scripts/install.sh "$BUILD" "$work/root" "$prefix" "$version"
 
-for file in bin/modelhost bin/pkgmgr include/model_abi.h include/modelhost.h lib/pkgconfig/modelhost.pc \
+for file in bin/modelhost bin/pkgmgr include/model_abi.h include/model_extensions.h include/modelhost.h lib/pkgconfig/modelhost.pc \
     include/modelhost/kernels.h lib/modelhost/libkernels.a lib/pkgconfig/modelhost-kernels.pc \
     share/licenses/modelhost/LICENSE; do
     check "$file is there" test -f "$root/$file"

@@ -92,6 +92,8 @@ struct model_source {
     const struct archive_contents *contents; /* decrypted already; live longer. NULL: none */
     struct prepared_ends *prepared;          /* a worker's; NULL: the store has prepared weights */
     const struct model_compiled_models *compiled; /* the same of compiled models */
+    const uint32_t
+        *cancelled; /* atomic: raised, opening it in workers is given up. NULL: it is not */
 };
 
 /* Opens it with the host's lanes, threads and plugin path. */

@@ -276,8 +276,8 @@ static model_status open_here(struct modelhost_model *model, const struct model_
     return status == MODEL_OK ? keep_prepared(model, source->parts, err) : status;
 }
 
-static model_status start_workers(struct modelhost_model *model, const char *name,
-                                  const char *plugin_path, uint32_t threads,
+static model_status start_workers(struct modelhost_model *model, const struct model_source *source,
+                                  const char *name, const char *plugin_path, uint32_t threads,
                                   struct model_error *err)
 {
     const int64_t grace_ms = model->load.kill_grace_ms;
@@ -311,6 +311,7 @@ static model_status start_workers(struct modelhost_model *model, const char *nam
         .log = model->log,
         .metrics = model->metrics.series,
         .guard = guard,
+        .cancelled = source->cancelled,
     };
     status = plugin != NULL ? worker_model_create(&options, &model->model, err)
                             : error_no_memory(err, "a model");
@@ -349,7 +350,8 @@ static model_status take_parts(struct modelhost_model *model, struct model_error
 
 /* The processes open the package by themselves, with these same steps; what fails there has its whole
  * sentence already. */
-static model_status open_in_workers(struct modelhost_model *model, const char *name,
+static model_status open_in_workers(struct modelhost_model *model,
+                                    const struct model_source *source, const char *name,
                                     const char *plugin_path, uint32_t threads,
                                     struct model_error *err)
 {
@@ -369,7 +371,7 @@ static model_status open_in_workers(struct modelhost_model *model, const char *n
         status = model_compiled_offer(model, NULL, err);
     err->message[0] = status == MODEL_OK ? '\0' : err->message[0];
     if (status == MODEL_OK)
-        status = start_workers(model, name, plugin_path, threads, err);
+        status = start_workers(model, source, name, plugin_path, threads, err);
     if (status == MODEL_OK)
         (void)device_plan_read(model->model, &model->plan);
     if (status == MODEL_OK)
@@ -421,7 +423,7 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     status = read_config(model, err);
     if (status == MODEL_OK)
         status = model->load.isolation == MODELHOST_WORKER
-                     ? open_in_workers(model, name, plugin_path, threads, err)
+                     ? open_in_workers(model, source, name, plugin_path, threads, err)
                      : open_here(model, source, name, err);
     if (status == MODEL_OK)
         status = model_describing_start(model, err);

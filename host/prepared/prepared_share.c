@@ -15,6 +15,7 @@
 #define PIECE_BYTES                                                                                \
     ((size_t)8 << 20) /* written at once, so that the system keeps it in large pages */
 #define PIPE_BYTES (1 << 20)
+#define SLICE_NS   (10 * NS_PER_MS) /* between looks at a token that cannot wake */
 
 struct prepared_share {
     struct prepared_folder folder;
@@ -174,14 +175,24 @@ void prepared_share_hand_over(struct prepared_share *share, struct prepared_ends
     uv_mutex_unlock(&share->mutex);
 }
 
-void prepared_share_wait(struct prepared_share *share, int64_t until_ns)
+static bool is_raised(const uint32_t *cancelled)
 {
+    return cancelled != NULL && __atomic_load_n(cancelled, __ATOMIC_ACQUIRE) != 0;
+}
+
+void prepared_share_wait(struct prepared_share *share, int64_t until_ns, const uint32_t *cancelled)
+{
+    const int64_t slice_ns = cancelled != NULL ? SLICE_NS : INT64_MAX;
     if (share == NULL)
         return;
     uv_mutex_lock(&share->mutex);
-    for (int64_t now_ns = clock_now_ns(); share->is_receiving && now_ns < until_ns;
-         now_ns = clock_now_ns())
-        (void)uv_cond_timedwait(&share->ended, &share->mutex, (uint64_t)(until_ns - now_ns));
+    for (int64_t now_ns = clock_now_ns();
+         share->is_receiving && now_ns < until_ns && !is_raised(cancelled);
+         now_ns = clock_now_ns()) {
+        const int64_t left_ns = until_ns - now_ns;
+        (void)uv_cond_timedwait(&share->ended, &share->mutex,
+                                (uint64_t)(left_ns < slice_ns ? left_ns : slice_ns));
+    }
     uv_mutex_unlock(&share->mutex);
 }
 

@@ -20,8 +20,8 @@ model_status prepared_share_create(const struct prepared_folder *folder, const c
  * a time is given a pipe. */
 void prepared_share_hand_over(struct prepared_share *share, struct prepared_ends *ret);
 /* Waits until nobody sends, at most until until_ns of clock.h: the next process then finds what the one before has made.
- * NULL does nothing. */
-void prepared_share_wait(struct prepared_share *share, int64_t until_ns);
+ * Not longer, either, than until *cancelled is raised (atomic; NULL: nobody does). NULL does nothing. */
+void prepared_share_wait(struct prepared_share *share, int64_t until_ns, const uint32_t *cancelled);
 /* When the processes are gone. NULL does nothing. One caller. */
 void prepared_share_destroy(struct prepared_share *share);
 

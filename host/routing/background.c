@@ -44,6 +44,7 @@ static void join_ended(struct background *background)
 model_status background_init(struct background *background, struct model_error *err)
 {
     background->first = NULL;
+    background->tokens = NULL;
     background->is_stopped = false;
     return uv_mutex_init(&background->mutex) == 0 ? MODEL_OK : error_no_memory(err, "a host");
 }
@@ -74,11 +75,38 @@ model_status background_start(struct background *background, void (*body)(void *
     return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a thread: %s", uv_strerror(code));
 }
 
+void background_raise(struct background_token *token)
+{
+    __atomic_store_n(&token->cancelled, MODEL_CANCELLED, __ATOMIC_RELEASE);
+}
+
+void background_watch(struct background *background, struct background_token *token)
+{
+    uv_mutex_lock(&background->mutex);
+    token->next = background->tokens;
+    background->tokens = token;
+    if (background->is_stopped)
+        background_raise(token);
+    uv_mutex_unlock(&background->mutex);
+}
+
+void background_forget(struct background *background, struct background_token *token)
+{
+    uv_mutex_lock(&background->mutex);
+    struct background_token **at = &background->tokens;
+    while (*at != token)
+        at = &(*at)->next;
+    *at = token->next;
+    uv_mutex_unlock(&background->mutex);
+}
+
 /* Lets nothing more in. */
 static struct background_thread *take_first(struct background *background)
 {
     uv_mutex_lock(&background->mutex);
     background->is_stopped = true;
+    for (struct background_token *token = background->tokens; token != NULL; token = token->next)
+        background_raise(token);
     struct background_thread *thread = background->first;
     if (thread != NULL)
         background->first = thread->next;

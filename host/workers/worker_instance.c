@@ -277,13 +277,14 @@ static void destroy(struct model_instance *self)
 }
 
 /* Its process may end for the sake of a call in it that is not this one's business. */
-static model_status attach_first(struct worker_instance *instance, struct model_error *err)
+static model_status attach_first(struct worker_instance *instance, const uint32_t *cancelled,
+                                 struct model_error *err)
 {
     struct worker_attempt attempt = {.n = 0};
     model_status status = MODEL_OK;
     do {
         const bool alone = attempt.alone;
-        struct worker_patience patience = {.until_ns = INT64_MAX};
+        struct worker_patience patience = {.cancelled = cancelled, .until_ns = INT64_MAX};
         status = worker_instance_begin_call(instance, alone, &patience, err);
         if (status != MODEL_OK)
             break;
@@ -320,7 +321,7 @@ model_status worker_instance_create(const struct worker_instance_options *option
     instance->is_filled = calloc((size_t)max_slots + 1, sizeof *instance->is_filled);
     instance->is_lost = calloc((size_t)max_slots + 1, sizeof *instance->is_lost);
     model_status status = instance->is_filled != NULL && instance->is_lost != NULL
-                              ? attach_first(instance, err)
+                              ? attach_first(instance, options->cancelled, err)
                               : error_no_memory(err, "an instance");
     if (status != MODEL_OK) {
         destroy(&instance->base);

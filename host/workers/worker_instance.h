@@ -63,6 +63,7 @@ struct worker_instance_options {
     int64_t kill_grace_ns;
     struct plugin_counters *counters; /* NULL: nobody counts */
     bool can_spin;
+    const uint32_t *cancelled; /* atomic: raised, making it ends with it. NULL: nobody does */
     /* Which process it is to live in, with none around it at first (`from` NULL), then whenever that one has ended;
      * and that it does not any more, in the end. */
     struct worker_slot *(*settle)(void *context, struct worker_slot *from);

@@ -29,15 +29,16 @@ struct worker_model {
 };
 
 /* Others start when the first one has sent what it prepared, and have it in memory with it. */
-static void wait_for_prepared(const struct worker_model *model, int64_t patience_ns)
+static void wait_for_prepared(const struct worker_model *model, int64_t patience_ns,
+                              const uint32_t *cancelled)
 {
-    prepared_share_wait(model->config.prepared, clock_now_ns() + patience_ns);
+    prepared_share_wait(model->config.prepared, clock_now_ns() + patience_ns, cancelled);
 }
 
 static void destroy(struct model *self)
 {
     struct worker_model *model = (struct worker_model *)self;
-    wait_for_prepared(model, PREPARED_LAST_NS);
+    wait_for_prepared(model, PREPARED_LAST_NS, NULL);
     for (uint32_t i = 0; i < model->n_slots; i++)
         worker_slot_say_goodbye(model->slots[i]);
     const int64_t until_ns = clock_now_ns() + WORKER_GOODBYE_NS;
@@ -98,9 +99,11 @@ static model_status create_instance(const struct model *self, struct model_insta
                                     struct model_error *err)
 {
     struct worker_model *model = (struct worker_model *)(uintptr_t)self;
+    const uint32_t id = __atomic_add_fetch(&model->n_created, 1, __ATOMIC_RELAXED);
     const struct worker_instance_options options = {
         .description = model->description,
-        .id = __atomic_add_fetch(&model->n_created, 1, __ATOMIC_RELAXED),
+        .id = id,
+        .cancelled = id == 1 ? model->config.cancelled : NULL,
         .kill_grace_ns = model->config.kill_grace_ns,
         .counters =
             model->config.metrics != NULL ? metrics_plugin_counters(model->config.metrics) : NULL,
@@ -133,6 +136,7 @@ static model_status fill_in(struct worker_model *model, const struct worker_mode
     config->log = options->log;
     config->metrics = options->metrics;
     config->guard = options->guard;
+    config->cancelled = options->cancelled;
     config->command = text_format("%s", options->command);
     config->package_dir = text_format("%s", options->package_dir);
     config->model_name =
@@ -159,7 +163,7 @@ static model_status start_processes(struct worker_model *model, uint32_t n, stru
     status = worker_description_read(description->data, description->size, &model->description,
                                      &model->plan, err);
     if (status == MODEL_OK && n > 1)
-        wait_for_prepared(model, worker_slot_load_ns(model->slots[0]));
+        wait_for_prepared(model, worker_slot_load_ns(model->slots[0]), model->config.cancelled);
     while (status == MODEL_OK && model->n_slots < n) {
         status =
             worker_slot_create(&model->config, description, &model->slots[model->n_slots], err);

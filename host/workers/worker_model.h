@@ -40,6 +40,9 @@ struct worker_model_options {
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
     struct worker_guard guard;     /* lives as long as the model */
+    /* Atomic: raised, worker_model_create() and the first create_instance() end with it. Lives until then; NULL: nobody
+     * raises it */
+    const uint32_t *cancelled;
 };
 
 /* Starts the processes and waits until they have opened the model. What went wrong there is told as if it

@@ -79,6 +79,26 @@ static struct worker_slot *new_slot(const struct worker_config *config,
     return slot;
 }
 
+/* Until its first process has opened the model. */
+static model_status wait_for_model(struct worker_slot *slot, struct model_error *err)
+{
+    struct worker_patience patience = {.cancelled = slot->config->cancelled, .until_ns = INT64_MAX};
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&slot->mutex);
+    while (status == MODEL_OK && slot->state == WORKER_STARTING && slot->failure == MODEL_OK) {
+        if (patience.cancelled == NULL)
+            uv_cond_wait(&slot->changed, &slot->mutex);
+        else if (worker_patience_is_over(&patience, clock_now_ns()))
+            status = error_set(err, MODEL_CANCELLED, "nobody wants the model any more");
+        else
+            wait_a_little(slot, &patience);
+    }
+    if (status == MODEL_OK && slot->state != WORKER_READY)
+        status = error_set(err, slot->failure, "%s", slot->error.message);
+    uv_mutex_unlock(&slot->mutex);
+    return status;
+}
+
 model_status worker_slot_create(const struct worker_config *config,
                                 const struct buffer *description, struct worker_slot **ret,
                                 struct model_error *err)
@@ -90,13 +110,7 @@ model_status worker_slot_create(const struct worker_config *config,
         free_slot(slot);
         return error_set(err, MODEL_OUT_OF_MEMORY, "cannot start a thread for a worker");
     }
-    uv_mutex_lock(&slot->mutex);
-    while (slot->state == WORKER_STARTING && slot->failure == MODEL_OK)
-        uv_cond_wait(&slot->changed, &slot->mutex);
-    model_status status = slot->state == WORKER_READY ? MODEL_OK : slot->failure;
-    if (status != MODEL_OK)
-        (void)error_set(err, status, "%s", slot->error.message);
-    uv_mutex_unlock(&slot->mutex);
+    model_status status = wait_for_model(slot, err);
     if (status != MODEL_OK)
         worker_slot_destroy(slot, 0);
     else

@@ -56,6 +56,7 @@ struct worker_config {
     const struct log_sink *log;
     struct metric_series *metrics; /* NULL: not counted */
     struct worker_guard guard;
+    const uint32_t *cancelled; /* as in worker_model_options */
 };
 
 /* How long a caller waits: until until_ns, or grace_ns from when it finds *cancelled raised. */
@@ -84,7 +85,7 @@ struct worker_link {
 
 struct worker_slot;
 
-/* Starts the first process and waits until it has opened the model. The description is the first slot's;
+/* Starts the first process and waits until it has opened the model, or the config's `cancelled` is raised. The description is the first slot's;
  * NULL then; others must describe the same model. */
 model_status worker_slot_create(const struct worker_config *config,
                                 const struct buffer *description, struct worker_slot **ret,

@@ -433,6 +433,8 @@ static bool start(struct worker_slot *slot)
     slot->started_ns = clock_now_ns();
     slot->generation++;
     atomic_store(&slot->works, 0);
+    if (status == MODEL_OK && slot->stopping)
+        status = error_set(&err, MODEL_CANCELLED, "nobody wants the model any more");
     if (status == MODEL_OK)
         status = worker_process_start(slot->config->command, &slot->process, &err);
     slot->has_process = status == MODEL_OK;

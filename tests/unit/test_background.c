@@ -56,6 +56,44 @@ static void nothing_starts_behind_the_end(void **state)
     assert_int_equal(work.n_done, 1);
 }
 
+struct tired {
+    struct background_token token;
+    _Atomic int is_running;
+};
+
+static void run_until_raised(void *argument)
+{
+    struct tired *tired = argument;
+    tired->is_running = 1;
+    while (__atomic_load_n(&tired->token.cancelled, __ATOMIC_ACQUIRE) == 0)
+        continue;
+    tired->is_running = 0;
+}
+
+static void the_end_raises_the_tokens_that_it_knows(void **state)
+{
+    (void)state;
+    struct background background;
+    struct tired tired = {.is_running = 0};
+    struct background_token forgotten = {.cancelled = 0}, late = {.cancelled = 0};
+    assert_int_equal(background_init(&background, NULL), MODEL_OK);
+    background_watch(&background, &tired.token);
+    background_watch(&background, &forgotten);
+    background_forget(&background, &forgotten);
+    assert_int_equal(background_start(&background, run_until_raised, &tired, NULL), MODEL_OK);
+    while (tired.is_running == 0)
+        continue;
+    background_stop(&background);
+    assert_int_equal(tired.is_running, 0);
+    assert_int_equal(tired.token.cancelled, MODEL_CANCELLED);
+    assert_int_equal(forgotten.cancelled, 0);
+    background_watch(&background, &late);
+    assert_int_equal(late.cancelled, MODEL_CANCELLED);
+    background_forget(&background, &tired.token);
+    background_forget(&background, &late);
+    background_finish(&background);
+}
+
 static void nothing_started_is_nothing_to_wait_for(void **state)
 {
     (void)state;
@@ -69,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_end_waits_for_all_of_them),
         cmocka_unit_test(nothing_starts_behind_the_end),
+        cmocka_unit_test(the_end_raises_the_tokens_that_it_knows),
         cmocka_unit_test(nothing_started_is_nothing_to_wait_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

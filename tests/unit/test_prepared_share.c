@@ -154,7 +154,7 @@ static void send_bytes(struct prepared_share *share, const void *data, size_t si
         sent += (size_t)n;
     }
     assert_int_equal(close(ends.pipe), 0);
-    prepared_share_wait(share, INT64_MAX);
+    prepared_share_wait(share, INT64_MAX, NULL);
 }
 
 /* A good file of one blob; *ret_bytes long, to be freed. */
@@ -267,15 +267,15 @@ static void one_process_at_a_time_has_a_pipe(void **state)
     prepared_share_hand_over(share, &second);
     assert_true(first.pipe >= 0);
     assert_int_equal(second.pipe, -1);
-    prepared_share_wait(share, clock_now_ns()); /* patience that is over */
+    prepared_share_wait(share, clock_now_ns(), NULL); /* patience that is over */
     assert_int_equal(close(first.pipe), 0);
-    prepared_share_wait(share, INT64_MAX);
+    prepared_share_wait(share, INT64_MAX, NULL);
     prepared_share_hand_over(share, &second);
     assert_true(second.pipe >= 0);
     assert_int_equal(close(second.pipe), 0);
     prepared_share_destroy(share);
     prepared_share_destroy(NULL);
-    prepared_share_wait(NULL, INT64_MAX);
+    prepared_share_wait(NULL, INT64_MAX, NULL);
 }
 
 int main(void)

@@ -125,6 +125,7 @@ static void who_wants_to_be_alone_comes_first(void **state)
 }
 
 static const struct log_sink *sink_of_script = &silent;
+static const uint32_t *cancelled_of_script;
 
 /* A load with a script in the place of the worker: the sentence is in err. */
 static model_status load_with_script(const char *text, int64_t greeting_ns)
@@ -139,7 +140,8 @@ static model_status load_with_script(const char *text, int64_t greeting_ns)
                                          .lanes = 1,
                                          .threads = 1,
                                          .greeting_ns = greeting_ns,
-                                         .log = sink_of_script};
+                                         .log = sink_of_script,
+                                         .cancelled = cancelled_of_script};
     model_status status = worker_slot_create(&config, NULL, &slot, &err);
     (void)unlink(path);
     (void)rmdir(dir);
@@ -232,6 +234,18 @@ static void a_new_process_that_never_ends_its_message_is_replaced(void **state)
     remove_package(wanted.package_dir);
 }
 
+static void a_start_that_nobody_waits_for_is_given_up(void **state)
+{
+    static const uint32_t cancelled = MODEL_CANCELLED;
+    (void)state;
+    cancelled_of_script = &cancelled;
+    for (int i = 0; i < 20; i++) /* the slot's thread may have come to its first process, or not */
+        assert_int_equal(load_with_script("#!/bin/sh\nexec sleep 1000\n", 3600 * NS_PER_S),
+                         MODEL_CANCELLED);
+    cancelled_of_script = NULL;
+    assert_string_equal(err.message, "nobody wants the model any more");
+}
+
 struct lines {
     pthread_mutex_t mutex;
     char text[4096];
@@ -321,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_command_that_is_no_worker_is_told),
         cmocka_unit_test(a_silent_worker_does_not_hold_up_a_load),
         cmocka_unit_test(a_new_process_that_never_ends_its_message_is_replaced),
+        cmocka_unit_test(a_start_that_nobody_waits_for_is_given_up),
         cmocka_unit_test(blank_ends_of_printed_lines_are_no_lines),
         cmocka_unit_test(the_end_of_a_process_is_told_if_it_is_a_bad_one),
     };

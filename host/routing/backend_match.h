@@ -9,4 +9,9 @@
 model_status backend_match(const struct model_description *wanted,
                            const struct model_description *found, struct model_error *err);
 
+/* MODEL_UNSUPPORTED, saying what differs, unless calls of `wanted` can go to `found` at any time: it matches, takes all
+ * sizes that `wanted` takes, gives none that `wanted` does not, and streams and remembers where that does. */
+model_status backend_match_fully(const struct model_description *wanted,
+                                 const struct model_description *found, struct model_error *err);
+
 #endif

@@ -95,9 +95,10 @@ void loaded_model_drop(struct modelhost_model *model)
     if (cache != NULL)
         model_cache_retain(cache); /* the model may be gone when it is told */
     const uint32_t left = atomic_fetch_sub(&model->references, 1) - 1;
-    if (left == 0)
+    if (left == 0) {
+        model_route_close(model->route);
         reaper_give(model->reaper, &model->end);
-    else if (left == 1 && cache != NULL)
+    } else if (left == 1 && cache != NULL)
         model_cache_idle(cache, model);
     model_cache_drop(cache);
 }
@@ -150,7 +151,8 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
         *ret = model;
         return MODEL_OK;
     }
-    model_metrics_load_failed(&model->metrics);
+    if (status != MODEL_CANCELLED) /* nobody wants it any more */
+        model_metrics_load_failed(&model->metrics);
     reaper_run_on_own_thread(destroy, model);
     return status;
 }

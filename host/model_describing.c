@@ -1,5 +1,5 @@
 /* model_describing.c - see model_describing.h. A text that was given out stays: who asked may still read it. A
- * new one is made only when other processes run than it says. */
+ * new one is made only when other processes run, or backends serve, than it says. */
 #include "model_describing.h"
 #include "compute_dtype.h"
 #include "errors.h"
@@ -14,6 +14,7 @@
 struct model_text {
     struct model_text *next;
     char *json;
+    uint32_t route_stamp;
     uint32_t n_pids;
     int64_t pids[WORKER_MAX_PROCESSES];
 };
@@ -21,6 +22,11 @@ struct model_text {
 static uint32_t find_pids(const struct modelhost_model *model, int64_t pids[WORKER_MAX_PROCESSES])
 {
     return model->load.isolation == MODELHOST_WORKER ? worker_model_pids(model->model, pids) : 0;
+}
+
+static uint32_t stamp_of(const struct modelhost_model *model)
+{
+    return model->route != NULL ? model_route_stamp(model) : 0;
 }
 
 static void add_isolation(json_node *info, const struct modelhost_model *model,
@@ -65,6 +71,8 @@ static model_status add_text(struct modelhost_model *model, const int64_t *pids,
     struct model_text *text = calloc(1, sizeof *text);
     if (text == NULL)
         return error_no_memory(err, "a description");
+    text->route_stamp =
+        stamp_of(model); /* before it is written: a change meanwhile is seen next time */
     text->n_pids = n_pids;
     memcpy(text->pids, pids, n_pids * sizeof *pids);
     model_status status = write_text(model, text, err);
@@ -89,7 +97,7 @@ const char *model_describing_text(struct modelhost_model *model)
     int64_t pids[WORKER_MAX_PROCESSES];
     const uint32_t n_pids = find_pids(model, pids);
     uv_mutex_lock(&model->mutex);
-    if (n_pids != model->texts->n_pids ||
+    if (n_pids != model->texts->n_pids || stamp_of(model) != model->texts->route_stamp ||
         memcmp(pids, model->texts->pids, n_pids * sizeof *pids) != 0)
         (void)add_text(model, pids, n_pids, NULL); /* without memory the last one stays */
     const char *json = model->texts->json;

@@ -137,7 +137,9 @@ MODELHOST_API void modelhost_metrics_destroy(struct modelhost_metrics *metrics);
  * A package may have several backends (its folders backends/cpu, backends/torch, ...): the first that
  * opens serves. It has a circuit breaker: when too many of its calls fail, or are too slow, calls go to
  * the next backend, which is opened then and must take and give the same tensors; after a cool-down a
- * few calls try the first one again. See modelhost_result_backend(). While no backend takes calls they are
+ * few calls try the first one again. One that keeps failing stands behind the others for a while. A first backend that
+ * always runs in a worker (coreml) is opened in the background, and calls go to the next one until it is ready
+ * (modelhost_load_options.accelerator_start). See modelhost_result_backend(). While no backend takes calls they are
  * refused with MODEL_BUSY. Errors of a backend, crashes and deadlines that pass while it runs are
  * failures; what was cancelled, was refused or was the caller's mistake is not. */
 MODELHOST_API model_status modelhost_load(struct modelhost *host, const char *name_or_folder,

@@ -140,6 +140,15 @@ enum modelhost_speculation {
     MODELHOST_SPECULATION_PROMPT = 2 /* what followed the last tokens before is proposed again */
 };
 
+/* Whether a load waits for the package's first backend. In the background the next one answers calls until it is ready,
+ * and modelhost_load() fails only when none opens. */
+enum modelhost_accelerator_start {
+    /* In the background where the first one always runs in a worker (coreml) and another one follows; else it waits */
+    MODELHOST_ACCELERATOR_DEFAULT = 0,
+    MODELHOST_ACCELERATOR_WAIT = 1,
+    MODELHOST_ACCELERATOR_BACKGROUND = 2 /* whichever is first, if another one follows */
+};
+
 struct modelhost_load_options {
     size_t struct_size;
     int32_t isolation;            /* enum modelhost_isolation */
@@ -213,6 +222,12 @@ struct modelhost_load_options {
     double
         min_top1_agreement; /* of the rows of logits in a report, those whose largest must be where
                                float32 has it, 0 to 1; 0: the budget in the report */
+    int32_t accelerator_start; /* enum modelhost_accelerator_start */
+    /* A backend whose breaker opened so often within demotion_window_ms (0: 600,000) stands behind the package's other
+     * backends for demotion_ms (0: 1,800,000); failing when it is tried again then, it does at once. */
+    int32_t demote_after_openings; /* 0: 3; up to 16; negative: never */
+    int64_t demotion_window_ms;
+    int64_t demotion_ms;
 };
 
 #define MODELHOST_LOAD_OPTIONS_INIT                                                                \

@@ -64,6 +64,7 @@ int cmd_metrics(int argc, char **argv)
     struct modelhost_load_options load_options = MODELHOST_LOAD_OPTIONS_INIT;
     struct modelhost_config *config = NULL;
     struct model_error err = MODEL_ERROR_INIT;
+    load_options.accelerator_start = MODELHOST_ACCELERATOR_WAIT; /* what is counted is its load */
     if (!command_read_options(argc, argv, table))
         return COMMAND_USAGE;
     if (argc - optind > 1)

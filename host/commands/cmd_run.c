@@ -166,6 +166,7 @@ static void open_model(void *argument)
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
     struct modelhost_load_options load_options = MODELHOST_LOAD_OPTIONS_INIT;
     struct modelhost_config *config = NULL;
+    load_options.accelerator_start = MODELHOST_ACCELERATOR_WAIT; /* it ends with its answers */
     if (run->config_path != NULL)
         opening->status = modelhost_config_read(run->config_path, &config, &opening->err);
     if (config != NULL) {

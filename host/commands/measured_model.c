@@ -25,6 +25,7 @@ bool measured_check(const struct measured_package *measured)
 static void take_options(const struct measured_package *measured, struct modelhost_options *host,
                          struct modelhost_load_options *model)
 {
+    model->accelerator_start = MODELHOST_ACCELERATOR_WAIT; /* what is measured is one backend */
     (void)command_set_options(measured->command, &measured->assignments, host, model);
     (void)command_log(measured->command, NULL, host); /* both were checked */
     host->log_level = MODEL_LOG_ERROR;

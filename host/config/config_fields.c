@@ -17,6 +17,7 @@ static const char *const dtypes[] = {"f32", "bf16", "int8", "int4", "auto", NULL
 static const char *const accuracy_policies[] = {"measured", "any", "required", NULL};
 static const char *const verifications[] = {"checksum", "standard", "paranoid", NULL};
 static const char *const speculations[] = {"default", "off", "prompt", NULL};
+static const char *const accelerator_starts[] = {"default", "wait", "background", NULL};
 static const char *const isolations[] = {"inproc", "worker", NULL};
 
 #define HOST(field)  #field, offsetof(struct modelhost_options, field)
@@ -113,6 +114,13 @@ const struct config_field config_model_fields[] = {
         "that such a report may have; 0: the budget in it"),
     ROW(CONFIG_DOUBLE, MODEL(min_top1_agreement), 0, 1, NULL,
         "that such a report must have; 0: the budget in it"),
+    ROW(CONFIG_WORD, MODEL(accelerator_start), 0, 0, accelerator_starts,
+        "whether a load waits for the first backend"),
+    ROW(CONFIG_I32, MODEL(demote_after_openings), -1, 16, NULL,
+        "of its breaker, then a backend stands behind the others; 0: 3; -1: never"),
+    ROW(CONFIG_I64, MODEL(demotion_window_ms), 0, DAY_MS, NULL, "in which they come; 0: 600000"),
+    ROW(CONFIG_I64, MODEL(demotion_ms), 0, 7 * (double)DAY_MS, NULL,
+        "that it stays there; 0: 1800000"),
     {.key = NULL},
 };
 

@@ -10,7 +10,7 @@ static const char *const versions[] = {MODELHOST_VERSION};
 static const char *const loads[] = {"ok", "error"};
 static const char *const outcomes[] = {"ok",       "error",   "timeout", "cancelled",
                                        "rejected", "invalid", "crashed"};
-static const char *const reasons[] = {"breaker", "load"};
+static const char *const reasons[] = {"breaker", "load", "loading", "demotion"};
 static const char *const states[] = {"closed", "half_open", "open"};
 static const char *const packed[] = {"kept", "made"};
 static const char *const prompts[] = {"read", "cached"};
@@ -122,6 +122,12 @@ const struct metric_family metric_families[N_METRICS] = {
     [METRIC_BREAKER_CHANGES] =
         COUNTERS("modelhost_breaker_changes_total",
                  "Changes of the circuit breaker, by its new state.", "state", states),
+    [METRIC_DEMOTIONS] = COUNTER("modelhost_backend_demotions_total",
+                                 "Times that the backend went behind the package's others."),
+    [METRIC_ACCELERATOR_STARTS] = COUNTERS(
+        "modelhost_accelerator_starts_total",
+        "Times that the backend was opened while another one served; error: that one goes on.",
+        "outcome", loads),
     [METRIC_WORKER_RESTARTS] = COUNTER("modelhost_worker_restarts_total",
                                        "Worker processes started in place of one that ended."),
     [METRIC_WORKERS_READY] =

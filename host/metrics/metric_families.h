@@ -33,6 +33,8 @@ enum metric {
     METRIC_FALLBACKS,
     METRIC_BREAKER_STATE,
     METRIC_BREAKER_CHANGES,
+    METRIC_DEMOTIONS,
+    METRIC_ACCELERATOR_STARTS,
     METRIC_WORKER_RESTARTS,
     METRIC_WORKERS_READY,
     METRIC_LANES_ABANDONED,
@@ -69,7 +71,7 @@ struct metric_family {
 extern const struct metric_family metric_families[N_METRICS];
 
 /* Values of the label of ... */
-enum metric_load { LOAD_OK, LOAD_ERROR }; /* METRIC_LOADS */
+enum metric_load { LOAD_OK, LOAD_ERROR }; /* METRIC_LOADS, METRIC_ACCELERATOR_STARTS */
 enum metric_outcome {                     /* METRIC_REQUESTS */
                       OUTCOME_OK,
                       OUTCOME_ERROR,
@@ -79,7 +81,12 @@ enum metric_outcome {                     /* METRIC_REQUESTS */
                       OUTCOME_INVALID,  /* the caller is at fault */
                       OUTCOME_CRASHED
 };
-enum metric_fallback { FALLBACK_BREAKER, FALLBACK_LOAD }; /* METRIC_FALLBACKS */
+enum metric_fallback { /* METRIC_FALLBACKS */
+                       FALLBACK_BREAKER,
+                       FALLBACK_LOAD,
+                       FALLBACK_LOADING,
+                       FALLBACK_DEMOTION
+};
 enum metric_breaker {
     STATE_CLOSED,
     STATE_HALF_OPEN,

@@ -46,6 +46,8 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
     if (status == MODEL_OK)
         status = load_options_policy(&chain->options, &chain->policy, err);
     if (status == MODEL_OK)
+        status = load_options_demotion(&chain->options, &chain->demotion, err);
+    if (status == MODEL_OK)
         status = load_options_check_quarantine(&chain->options, err);
     if (status == MODEL_OK)
         status = load_options_check_generation(&chain->options, err);
@@ -69,6 +71,8 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
         chain->order.n_names = 1;
     if (chain->order.n_names == 1 && chain->options.breaker_success_rate == 0)
         chain->policy.success_rate = 0; /* with nobody to hand over to, only who asks for it */
+    if (chain->order.n_names == 1)
+        chain->demotion.n_openings = 0;
     if (status == MODEL_OK)
         *ret = chain;
     else
@@ -79,14 +83,25 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
 /* ---- opening */
 
 /* Core ML may hang, or end the process that it runs in: nobody who loads a model is to depend on that. */
+static const char *const always_in_workers[] = {"coreml"};
+
 bool backend_chain_wants_worker(const char *backend)
 {
-    return strcmp(backend, "coreml") == 0;
+    for (size_t i = 0; i < sizeof always_in_workers / sizeof *always_in_workers; i++)
+        if (strcmp(backend, always_in_workers[i]) == 0)
+            return true;
+    return false;
 }
 
-static model_status open_one(struct backend_chain *chain, size_t position,
-                             const struct model_description *like, struct modelhost_model **ret,
-                             struct model_error *err)
+void backend_chain_refuse(struct backend_chain *chain, size_t position, const char *sentence)
+{
+    free(chain->refused[position]);
+    chain->refused[position] = sentence != NULL ? text_format("%s", sentence) : NULL;
+}
+
+model_status backend_chain_open_one(struct backend_chain *chain, size_t position,
+                                    const uint32_t *cancelled, struct modelhost_model **ret,
+                                    struct model_error *err)
 {
     const char *name = chain->order.names[position];
     struct modelhost_load_options options = chain->options;
@@ -97,11 +112,24 @@ static model_status open_one(struct backend_chain *chain, size_t position,
                                         .options = &options,
                                         .secret = chain->secret,
                                         .chain = chain,
-                                        .position = position};
+                                        .position = position,
+                                        .cancelled = cancelled};
+    struct model_error own = MODEL_ERROR_INIT;
+    model_status status = loaded_model_create(chain->host, &source, ret, &own);
+    backend_chain_refuse(chain, position, status == MODEL_OK ? NULL : own.message);
+    return status == MODEL_OK ? status : error_set(err, status, "%s", own.message);
+}
+
+/* One whose tensors are as those of `like`, unless that is NULL. */
+static model_status open_like(struct backend_chain *chain, size_t position,
+                              const struct model_description *like, struct modelhost_model **ret,
+                              struct model_error *err)
+{
     struct modelhost_model *model = NULL;
-    model_status status = loaded_model_create(chain->host, &source, &model, err);
-    if (status == MODEL_OK && like != NULL)
-        status = backend_match(like, modelhost_description(model), err);
+    model_status status = backend_chain_open_one(chain, position, NULL, &model, err);
+    if (status == MODEL_OK && like != NULL &&
+        (status = backend_match(like, modelhost_description(model), err)) != MODEL_OK)
+        backend_chain_refuse(chain, position, err->message);
     if (status == MODEL_OK)
         *ret = model;
     else
@@ -109,9 +137,9 @@ static model_status open_one(struct backend_chain *chain, size_t position,
     return status;
 }
 
-/* The sentence of a load that found no backend: as it is where there was no choice. */
-static model_status say_none(const struct backend_chain *chain, size_t first, model_status status,
-                             struct model_error *err)
+/* As it is where there was no choice. */
+model_status backend_chain_say_none(const struct backend_chain *chain, size_t first,
+                                    model_status status, struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(MODEL_ERROR_BYTES);
     if (chain->order.n_names == 1)
@@ -130,12 +158,9 @@ model_status backend_chain_open(struct backend_chain *chain, size_t first,
     model_status status = MODEL_NOT_FOUND, first_status = MODEL_OK;
     for (size_t i = first; i < chain->order.n_names; i++) {
         struct model_error own = MODEL_ERROR_INIT;
-        status = open_one(chain, i, like, ret, &own);
-        free(chain->refused[i]);
-        chain->refused[i] = NULL;
+        status = open_like(chain, i, like, ret, &own);
         if (status == MODEL_OK)
             return status;
-        chain->refused[i] = text_format("%s", own.message);
         (void)error_set(err, status, "%s", own.message);
         first_status = first_status == MODEL_OK ? status : first_status;
         if (i + 1 < chain->order.n_names)
@@ -143,7 +168,7 @@ model_status backend_chain_open(struct backend_chain *chain, size_t first,
                       chain->package_dir, chain->order.names[i], chain->order.names[i + 1],
                       own.message);
     }
-    return say_none(chain, first, first_status, err);
+    return backend_chain_say_none(chain, first, first_status, err);
 }
 
 /* ---- saying it */
@@ -157,15 +182,15 @@ void backend_chain_say_refused(const struct backend_chain *chain, size_t first, 
                                 chain->order.names[i], chain->refused[i]);
 }
 
-void backend_chain_describe(const struct backend_chain *chain, size_t position, const char *backend,
-                            json_node *info)
+void backend_chain_describe(const struct backend_chain *chain, size_t first, size_t position,
+                            const char *backend, json_node *info)
 {
     (void)json_add_string(info, "backend", backend);
     json_node *fallbacks = json_add_array(info, "fallbacks");
     for (size_t i = position + 1; i < chain->order.n_names; i++)
         (void)json_add_string(fallbacks, NULL, chain->order.names[i]);
     json_node *refused = json_add_object(info, "refused_backends");
-    for (size_t i = 0; i < position; i++)
+    for (size_t i = first; i < position; i++)
         if (chain->refused[i] != NULL)
             (void)json_add_string(refused, chain->order.names[i], chain->refused[i]);
 }

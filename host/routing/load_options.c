@@ -18,6 +18,10 @@
 #define MAX_CACHED_TEXTS    1024
 #define MAX_PREFILL_TOKENS  (1 << 20)
 
+#define DEFAULT_DEMOTE_AFTER       3
+#define DEFAULT_DEMOTION_WINDOW_MS 600000
+#define DEFAULT_DEMOTION_MS        1800000
+
 static model_status check_number(const char *name, int64_t value, int64_t max,
                                  struct model_error *err)
 {
@@ -59,6 +63,31 @@ model_status load_options_policy(const struct modelhost_load_options *options,
         .max_cooldown_ns = cooldown_ms * MAX_COOLDOWNS * NS_PER_MS,
         .max_probes = MAX_PROBES,
         .good_probes = GOOD_PROBES};
+    return MODEL_OK;
+}
+
+model_status load_options_demotion(const struct modelhost_load_options *options,
+                                   struct demotion_policy *ret, struct model_error *err)
+{
+    const int32_t after = options->demote_after_openings;
+    const int64_t window_ms = options->demotion_window_ms, demotion_ms = options->demotion_ms;
+    model_status status =
+        check_number("demote_after_openings", after < 0 ? 0 : after, DEMOTION_MAX_OPENINGS, err);
+    if (status == MODEL_OK)
+        status = check_number("demotion_window_ms", window_ms, MAX_OPTION_MS, err);
+    if (status == MODEL_OK)
+        status = check_number("demotion_ms", demotion_ms, 7 * MAX_OPTION_MS, err);
+    if (status == MODEL_OK)
+        status = check_number("accelerator_start", options->accelerator_start,
+                              MODELHOST_ACCELERATOR_BACKGROUND, err);
+    if (status != MODEL_OK)
+        return status;
+    *ret = (struct demotion_policy){
+        .n_openings = after < 0    ? 0
+                      : after == 0 ? DEFAULT_DEMOTE_AFTER
+                                   : (uint32_t)after,
+        .window_ns = (window_ms > 0 ? window_ms : DEFAULT_DEMOTION_WINDOW_MS) * NS_PER_MS,
+        .duration_ns = (demotion_ms > 0 ? demotion_ms : DEFAULT_DEMOTION_MS) * NS_PER_MS};
     return MODEL_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include "archive_secret.h"
 #include "breaker.h"
+#include "demotion.h"
 
 /* All of them: what the caller's struct was compiled without is 0. `options` may be NULL. */
 struct modelhost_load_options load_options_complete(const struct modelhost_load_options *options);
@@ -11,6 +12,10 @@ struct modelhost_load_options load_options_complete(const struct modelhost_load_
 /* The breaker's part of complete options; MODEL_INVALID_ARGUMENT names what is out of its range. */
 model_status load_options_policy(const struct modelhost_load_options *options,
                                  struct breaker_policy *ret, struct model_error *err);
+
+/* The part about the order of backends; the same. */
+model_status load_options_demotion(const struct modelhost_load_options *options,
+                                   struct demotion_policy *ret, struct model_error *err);
 
 /* The part about quarantine of complete options; the same. */
 model_status load_options_check_quarantine(const struct modelhost_load_options *options,

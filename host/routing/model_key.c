@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 /* The options are digested as bytes: whoever appends one with a pointer in it digests what it points to. */
-_Static_assert(sizeof(struct modelhost_load_options) == 256,
+_Static_assert(sizeof(struct modelhost_load_options) == 280,
                "an option that the key does not know");
 
 static void add_text(struct digest *digest, const char *text)

@@ -1,5 +1,6 @@
 /* model_load.c - see model_load.h: what the cache needs to know of models. */
 #include "model_load.h"
+#include "accelerator_start.h"
 #include "backend_chain.h"
 #include "clock.h"
 #include "errors.h"
@@ -8,6 +9,7 @@
 #include "loaded_model.h"
 #include "model_key.h"
 #include "model_route.h"
+#include "route_order.h"
 
 #define MAX_IDLE_MS (INT64_MAX / NS_PER_MS)
 
@@ -43,8 +45,8 @@ static uint64_t bytes_of(const struct modelhost_model *model)
 static uint64_t bytes(const void *object)
 {
     uint64_t sum = 0;
-    for (const struct modelhost_model *model = object; model != NULL;
-         model = model_route_next(model)) {
+    for (const struct modelhost_model *model = route_order_head(object); model != NULL;
+         model = route_order_behind(object, model)) {
         const uint64_t more = bytes_of(model);
         sum = more > UINT64_MAX - sum ? UINT64_MAX : sum + more;
     }
@@ -83,6 +85,24 @@ struct load {
     const struct modelhost_load_options *options;
 };
 
+/* Where nothing stands behind the first backend, whoever loads waits for it after all. */
+static model_status open_without_waiting(struct backend_chain *chain, struct modelhost_model **ret,
+                                         struct model_error *err)
+{
+    struct modelhost_model *model = NULL;
+    model_status status = backend_chain_open(chain, 1, NULL, &model, err);
+    if (status != MODEL_OK) {
+        status = backend_chain_open_one(chain, 0, NULL, ret, err);
+        return status != MODEL_OK ? backend_chain_say_none(chain, 0, status, err) : status;
+    }
+    status = model_route_start_accelerator(model, err);
+    if (status == MODEL_OK)
+        *ret = model;
+    else
+        loaded_model_drop(model);
+    return status;
+}
+
 static model_status open_package(const struct load *load, struct modelhost_model **ret,
                                  struct model_error *err)
 {
@@ -90,7 +110,8 @@ static model_status open_package(const struct load *load, struct modelhost_model
     model_status status =
         backend_chain_create(load->host, load->package_dir, load->options, &chain, err);
     if (status == MODEL_OK)
-        status = backend_chain_open(chain, 0, NULL, ret, err);
+        status = accelerator_start_is_wanted(chain) ? open_without_waiting(chain, ret, err)
+                                                    : backend_chain_open(chain, 0, NULL, ret, err);
     backend_chain_drop(chain);
     return status;
 }

@@ -1,9 +1,5 @@
-/* model_route.c - see model_route.h. Order of locks: the scheduler's, then a route's; nothing is called with
- * a route's held.
- *
- * The end of a call may change the breaker's state, and comes with the scheduler's lock held, where nothing may be
- * logged and no backend opened. So model_route_end() only notes that (is_unsettled), and model_route_settle() says
- * and does it, without locks: the next call that asks, and whoever has ended one and let go of the lock. */
+/* model_route.c - see model_route.h: the life of a route, and how a call finds its backend; route_ending.c is how calls
+ * end. Order of locks: the scheduler's, then a route's; nothing is called with a route's held. */
 #include "model_route.h"
 #include "clock.h"
 #include "errors.h"
@@ -11,7 +7,9 @@
 #include "lane.h"
 #include "loaded_model.h"
 #include "request.h"
+#include "route_ending.h"
 #include "route_opening.h"
+#include "route_order.h"
 #include "route_text.h"
 #include "session.h"
 #include "worker_model.h"
@@ -42,17 +40,25 @@ model_status model_route_create(struct backend_chain *chain, size_t position,
         return error_no_memory(err, "a model");
     }
     backend_chain_retain(route->chain = chain);
+    demotion_init(&route->demotion, &chain->demotion);
     route->position = position;
     route->last_failure.struct_size = offsetof(struct model_error, message) + ROUTE_FAILURE_BYTES;
     *ret = route;
     return MODEL_OK;
 }
 
+void model_route_close(struct model_route *route)
+{
+    if (route != NULL)
+        accelerator_start_close(route->accelerator);
+}
+
 void model_route_destroy(struct model_route *route)
 {
     if (route == NULL)
         return;
-    loaded_model_drop(route->next);
+    accelerator_start_drop(route->accelerator);
+    loaded_model_drop(atomic_load(&route->next));
     breaker_finish(&route->breaker);
     uv_cond_destroy(&route->opened);
     uv_mutex_destroy(&route->mutex);
@@ -60,10 +66,9 @@ void model_route_destroy(struct model_route *route)
     free(route);
 }
 
-void model_route_describe(const struct modelhost_model *model, json_node *info)
+model_status model_route_start_accelerator(struct modelhost_model *model, struct model_error *err)
 {
-    const struct model_route *route = model->route;
-    backend_chain_describe(route->chain, route->position, model->package.backend, info);
+    return accelerator_start_create(model, &model->route->accelerator, err);
 }
 
 const struct backend_chain *model_route_chain(const struct modelhost_model *model)
@@ -102,17 +107,6 @@ static bool lacks_workers(const struct modelhost_model *model, struct buffer *re
     return true;
 }
 
-/* With the mutex held: the breaker's state has changed. */
-static void count_state(const struct modelhost_model *model)
-{
-    static const enum metric_breaker states[] = {[BREAKER_CLOSED] = STATE_CLOSED,
-                                                 [BREAKER_OPEN] = STATE_OPEN,
-                                                 [BREAKER_HALF_OPEN] = STATE_HALF_OPEN};
-    const enum metric_breaker state = states[model->route->breaker.state];
-    metrics_add(model->metrics.series, METRIC_BREAKER_CHANGES, state, 1);
-    metrics_set(model->metrics.series, METRIC_BREAKER_STATE, 0, (int64_t)state);
-}
-
 /* Lets the call pass, or adds to `reasons` why it does not. */
 static bool admit(struct modelhost_model *model, struct routed_call *call, struct buffer *reasons)
 {
@@ -127,7 +121,7 @@ static bool admit(struct modelhost_model *model, struct routed_call *call, struc
     const enum breaker_state before = route->breaker.state;
     const bool passes = breaker_admit(&route->breaker, now_ns, &call->ticket);
     if (route->breaker.state != before)
-        count_state(model);
+        route_ending_count_state(model);
     if (!passes) {
         seen = route->breaker;
         memcpy(last_failure, route->last_failure.message, sizeof last_failure);
@@ -181,50 +175,97 @@ static void say_no_next(struct modelhost_model *model, struct buffer *reasons)
     uv_mutex_unlock(&route->mutex);
 }
 
-/* Behind the last backend that is open: the call waits for the one that is being opened, or is refused. */
-static model_status end_of_chain(struct modelhost_model *first, struct modelhost_model *last,
-                                 bool is_opening, struct routed_call *call, struct buffer *reasons,
-                                 struct model_error *err)
+/* Behind the last backend that is open. */
+static model_status refuse(struct modelhost_model *last, struct buffer *reasons,
+                           struct model_error *err)
 {
-    if (is_opening) {
-        call->waits = true;
-        call->serving = first;
-        return MODEL_OK;
-    }
     say_no_next(last, reasons);
     return error_set(err, MODEL_BUSY, "no backend takes calls: %s",
                      reasons->data != NULL ? reasons->data : "out of memory");
 }
 
-/* The first backend from `first` on that lets the call pass. */
+/* Adds why the package's first backends are not among those that are open. */
+static void say_missing(const struct modelhost_model *first, struct buffer *reasons)
+{
+    const struct model_route *route = first->route;
+    const size_t first_known = accelerator_start_first_known(route->accelerator);
+    backend_chain_say_refused(route->chain, first_known, route->position, reasons);
+    if (first_known > 0 && accelerator_start_model(route->accelerator) == NULL)
+        (void)buffer_printf(reasons, "backend '%s' is still being loaded",
+                            route->chain->order.names[0]);
+}
+
+/* The call passes to one of the order: adds of each that is demoted, and would come before it, why. */
+static void say_demoted(const struct route_order *order, size_t passed, struct buffer *reasons)
+{
+    const size_t position = order->models[passed]->route->position;
+    for (size_t i = order->n_in_place; i < order->n_models; i++) {
+        struct model_route *route = order->models[i]->route;
+        if (route->position >= position)
+            continue;
+        const int64_t now_ns = route->chain->now_ns();
+        uv_mutex_lock(&route->mutex);
+        const struct demotion demotion = route->demotion;
+        uv_mutex_unlock(&route->mutex);
+        route_text_demotion(order->models[i]->package.backend, &demotion, now_ns, reasons);
+    }
+}
+
+/* The first one that lets the call pass, of those that are open. What stands behind one that does not is opened. */
+static bool choose_open(struct modelhost_model *first, struct routed_call *call,
+                        struct buffer *reasons)
+{
+    struct route_order order;
+    route_order_find(first, &order);
+    for (size_t i = 0; i < order.n_models; i++) {
+        if (admit(order.models[i], call, reasons)) {
+            say_demoted(&order, i, reasons);
+            return true;
+        }
+        route_want_next(order.models[i]);
+    }
+    return false;
+}
+
+static struct modelhost_model *last_open(struct modelhost_model *first)
+{
+    struct modelhost_model *last = first;
+    for (struct modelhost_model *next; (next = model_route_next(last)) != NULL;)
+        last = next;
+    return last;
+}
+
+/* Finds the backend of a call, whose reasons begin with say_missing(). */
 static model_status choose(struct modelhost_model *first,
                            const struct modelhost_run_options *options, bool may_wait,
                            struct routed_call *call, struct buffer *reasons,
                            struct model_error *err)
 {
-    struct modelhost_model *model = first;
-    while (!admit(model, call, reasons)) {
-        route_want_next(model);
-        if (may_wait) {
-            model_status status = wait_for_next(model, options, call->start_ns, err);
-            if (status != MODEL_OK)
-                return status;
+    while (!choose_open(first, call, reasons)) {
+        struct modelhost_model *last = last_open(first);
+        const bool is_opening = route_is_opening_next(last);
+        if (!is_opening && model_route_next(last) == NULL)
+            return refuse(last, reasons, err);
+        if (is_opening && !may_wait) {
+            call->waits = true;
+            call->serving = first;
+            return MODEL_OK;
         }
-        /* Asked before the next one is looked at: it may be open by then, and is not missed. */
-        const bool is_opening = !may_wait && route_is_opening_next(model);
-        struct modelhost_model *next = model_route_next(model);
-        if (next == NULL)
-            return end_of_chain(first, model, is_opening, call, reasons, err);
-        model = next;
+        model_status status = wait_for_next(last, options, call->start_ns, err);
+        if (status != MODEL_OK)
+            return status;
+        buffer_clear(reasons);
+        say_missing(first, reasons);
     }
     return MODEL_OK;
 }
 
-static bool leads_to(struct modelhost_model *first, const struct modelhost_model *model)
+static bool leads_to(const struct modelhost_model *first, const struct modelhost_model *model)
 {
-    while (first != NULL && first != model)
-        first = model_route_next(first);
-    return first != NULL;
+    const struct modelhost_model *at = route_order_head(first);
+    while (at != NULL && at != model)
+        at = route_order_behind(first, at);
+    return at != NULL;
 }
 
 /* A session has its memory in one backend, and no other can go on with it. */
@@ -239,7 +280,7 @@ static model_status choose_of_session(struct modelhost_model *first,
         return error_set(err, MODEL_BUSY,
                          "the session cannot go on elsewhere, and its backend takes no calls: %s",
                          reasons->data != NULL ? reasons->data : "out of memory");
-    if (session->model != first)
+    if (session->model != route_order_head(first))
         (void)buffer_printf(reasons, "the session began on backend '%s'",
                             session->model->package.backend);
     return MODEL_OK;
@@ -255,13 +296,17 @@ static const struct modelhost_session *session_of(const struct modelhost_run_opt
 /* At the backend that should have served. */
 static void count_fallback(const struct modelhost_model *first)
 {
-    const struct backend_chain *chain = first->route->chain;
-    if (first->route->position == 0)
-        metrics_add(first->metrics.series, METRIC_FALLBACKS, FALLBACK_BREAKER, 1);
-    else
-        metrics_add(
-            metrics_series(first->metrics.metrics, loaded_model_name(first), chain->order.names[0]),
-            METRIC_FALLBACKS, FALLBACK_LOAD, 1);
+    const struct modelhost_model *head = route_order_head(first);
+    const struct model_route *route = first->route;
+    struct metric_series *series = head->metrics.series;
+    enum metric_fallback why = route_order_is_demoted(head) ? FALLBACK_DEMOTION : FALLBACK_BREAKER;
+    if (head->route->position > 0) {
+        series = metrics_series(first->metrics.metrics, loaded_model_name(first),
+                                route->chain->order.names[0]);
+        why = accelerator_start_first_known(route->accelerator) > 0 ? FALLBACK_LOADING
+                                                                    : FALLBACK_LOAD;
+    }
+    metrics_add(series, METRIC_FALLBACKS, why, 1);
 }
 
 model_status model_route_begin(struct modelhost_model *first,
@@ -271,12 +316,12 @@ model_status model_route_begin(struct modelhost_model *first,
     struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
     struct routed_call call = {.start_ns = clock_now_ns()};
     const struct modelhost_session *session = session_of(options);
-    const struct model_route *route = first->route;
-    if (route->position > 0)
-        backend_chain_say_refused(route->chain, 0, route->position, &reasons);
+    say_missing(first, &reasons);
     model_status status = session != NULL ? choose_of_session(first, session, &call, &reasons, err)
                                           : choose(first, options, may_wait, &call, &reasons, err);
-    if (status == MODEL_OK && reasons.size > 0 && !call.waits) {
+    /* The first of all may serve when it is demoted, too: when the others do not. */
+    if (status == MODEL_OK && reasons.size > 0 && !call.waits &&
+        (session != NULL || call.serving->route->position > 0)) {
         call.reason = buffer_take(&reasons);
         count_fallback(first);
     }
@@ -286,120 +331,20 @@ model_status model_route_begin(struct modelhost_model *first,
     return status;
 }
 
-static void end_ticket(struct modelhost_model *model, struct breaker_ticket *ticket,
-                       uint64_t request_id, enum breaker_outcome outcome,
-                       const struct model_error *error)
-{
-    struct model_route *route = model->route;
-    const int64_t now_ns = route->chain->now_ns();
-    uv_mutex_lock(&route->mutex);
-    if (outcome == BREAKER_BAD && error != NULL)
-        (void)error_set(&route->last_failure, MODEL_OK, "%s", error->message);
-    if (breaker_end(&route->breaker, ticket, outcome, now_ns)) {
-        atomic_store(&route->is_unsettled, true);
-        route->changed_by = request_id;
-        count_state(model);
-    }
-    uv_mutex_unlock(&route->mutex);
-}
-
-static void log_fallback(const struct modelhost_request *request)
-{
-    const struct log_subject before = log_set_subject(request_subject(request));
-    log_write(request->model->log, MODEL_LOG_DEBUG, "backend '%s' serves: %s",
-              request->model->package.backend, request->fallback_reason);
-    (void)log_set_subject(before);
-}
-
-model_status model_route_attach(struct routed_call *call, model_status status,
-                                struct modelhost_request *request)
-{
-    if (status != MODEL_OK && call->waits)
-        return status;
-    if (status != MODEL_OK) {
-        end_ticket(call->serving, &call->ticket, 0, BREAKER_NEUTRAL, NULL);
-        free(call->reason);
-        return status;
-    }
-    request->ticket = call->ticket;
-    request->waits_for_backend = call->waits;
-    request->fallback_reason = call->reason;
-    if (call->reason != NULL)
-        log_fallback(request);
-    if (request->submitted_ns > call->start_ns) /* waiting for a backend is part of it */
-        request_count_from(request, call->start_ns);
-    return MODEL_OK;
-}
-
-/* ---- how calls end */
-
-/* What a status says of the backend. What is not here says nothing. */
-static const struct {
-    model_status status;
-    enum breaker_outcome outcome;
-} outcomes[] = {
-    {MODEL_OK, BREAKER_GOOD},           {MODEL_CORRUPT, BREAKER_BAD},
-    {MODEL_OUT_OF_MEMORY, BREAKER_BAD}, {MODEL_IO, BREAKER_BAD},
-    {MODEL_DEADLINE, BREAKER_BAD},      {MODEL_INTERNAL, BREAKER_BAD},
-    {MODEL_ABI_MISMATCH, BREAKER_BAD},  {MODELHOST_CRASHED, BREAKER_BAD},
-};
-
-static enum breaker_outcome outcome_of(model_status status)
-{
-    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
-        if (outcomes[i].status == status)
-            return outcomes[i].outcome;
-    return BREAKER_NEUTRAL;
-}
-
-void model_route_end(struct modelhost_request *request, model_status status, bool has_run,
-                     const struct model_error *error)
-{
-    if (request->ticket.epoch != 0)
-        end_ticket(request->model, &request->ticket, request->id,
-                   has_run ? outcome_of(status) : BREAKER_NEUTRAL, error);
-}
-
-void model_route_settle(struct modelhost_model *model)
-{
-    struct model_route *route = model->route;
-    if (!atomic_load_explicit(&route->is_unsettled, memory_order_relaxed) ||
-        !atomic_exchange(&route->is_unsettled, false))
-        return;
-    struct buffer text = BUFFER_INIT(MODEL_ERROR_BYTES);
-    const int64_t now_ns = route->chain->now_ns();
-    uv_mutex_lock(&route->mutex);
-    const enum breaker_state state = route->breaker.state;
-    const struct log_subject subject = {loaded_model_name(model), route->changed_by};
-    if (state == BREAKER_OPEN)
-        route_text_refusal(model->package.backend, &route->breaker, route->last_failure.message,
-                           now_ns, &text);
-    uv_mutex_unlock(&route->mutex);
-    if (state == BREAKER_OPEN)
-        route_want_next(model);
-    const struct log_subject before = log_set_subject(subject);
-    if (state == BREAKER_OPEN)
-        log_write(route->chain->log, MODEL_LOG_WARN, "%s",
-                  text.data != NULL ? text.data : model->package.backend);
-    else if (state == BREAKER_CLOSED)
-        log_write(route->chain->log, MODEL_LOG_WARN, "backend '%s' takes calls again",
-                  model->package.backend);
-    (void)log_set_subject(before);
-    buffer_finish(&text);
-}
-
 struct modelhost_model *model_route_pick(struct modelhost_model *first)
 {
-    for (struct modelhost_model *model = first; model != NULL; model = model_route_next(model)) {
-        struct model_route *route = model->route;
+    struct route_order order;
+    route_order_find(first, &order);
+    for (size_t i = 0; i < order.n_models; i++) {
+        struct model_route *route = order.models[i]->route;
         const int64_t now_ns = route->chain->now_ns();
         uv_mutex_lock(&route->mutex);
         const bool takes_calls = breaker_would_admit(&route->breaker, now_ns);
         uv_mutex_unlock(&route->mutex);
         if (takes_calls)
-            return model;
+            return order.models[i];
     }
-    return first;
+    return order.models[0];
 }
 
 /* Whether it would take a call, or adds to `reasons` why not. */
@@ -421,19 +366,22 @@ static bool would_admit(const struct modelhost_model *model, struct buffer *reas
 bool model_route_is_ready(struct modelhost_model *first, struct model_error *err)
 {
     struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
-    struct modelhost_model *model = first;
-    while (model != NULL && !would_admit(model, &reasons)) {
-        route_want_next(model);
-        struct modelhost_model *next = model_route_next(model);
-        if (next == NULL)
-            say_no_next(model, &reasons);
-        model = next;
+    struct route_order order;
+    bool is_ready = false;
+    route_order_find(first, &order);
+    say_missing(first, &reasons);
+    for (size_t i = 0; i < order.n_models && !is_ready; i++) {
+        is_ready = would_admit(order.models[i], &reasons);
+        if (!is_ready)
+            route_want_next(order.models[i]);
     }
-    if (model == NULL)
+    if (!is_ready) {
+        say_no_next(last_open(first), &reasons);
         (void)error_set(err, MODEL_BUSY, "'%s' takes no calls: %s", loaded_model_name(first),
                         reasons.data != NULL ? reasons.data : "out of memory");
+    }
     buffer_finish(&reasons);
-    return model != NULL;
+    return is_ready;
 }
 
 struct route_facts model_route_facts(const struct modelhost_model *model)

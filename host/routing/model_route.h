@@ -2,7 +2,8 @@
  *
  * A struct modelhost_model is one opened backend; its route has the backend's breaker and leads to the next
  * backend, which is opened in the background when it is first needed and stays open as long as this
- * one. The application holds the first of them. */
+ * one. The application holds the first of them, or, where the package's first is opened in the background
+ * (accelerator_start.h), the second: that one leads to the first, too. */
 #ifndef MODEL_ROUTE_H
 #define MODEL_ROUTE_H
 
@@ -16,10 +17,17 @@ struct modelhost_request;
 /* `position`: which of the chain's backends the model is. */
 model_status model_route_create(struct backend_chain *chain, size_t position,
                                 struct model_route **ret, struct model_error *err);
-/* With its model. Releases the next backend; NULL does nothing. */
+/* Its model takes no more calls: what is being opened for it alone is given up. NULL does nothing. */
+void model_route_close(struct model_route *route);
+/* With its model. Releases the backends in front of it and behind it; NULL does nothing. */
 void model_route_destroy(struct model_route *route);
 /* Adds what backends there are to a model's description. */
 void model_route_describe(const struct modelhost_model *model, json_node *info);
+/* Another number whenever that would say something else. */
+uint32_t model_route_stamp(const struct modelhost_model *model);
+/* Has the chain's first backend opened in the background, to come before this one (accelerator_start.h). Before the first
+ * call. */
+model_status model_route_start_accelerator(struct modelhost_model *model, struct model_error *err);
 
 /* A call that has found its backend. */
 struct routed_call {

@@ -12,7 +12,7 @@ static void end_opening(struct modelhost_model *model, struct modelhost_model *n
 {
     struct model_route *route = model->route;
     uv_mutex_lock(&route->mutex);
-    route->next = next;
+    atomic_store(&route->next, next);
     route->next_state = next != NULL ? NEXT_OPEN : NEXT_FAILED;
     route->retry_ns = route->chain->now_ns() + RETRY_OPENING_NS;
     uv_cond_broadcast(&route->opened);
@@ -43,7 +43,7 @@ static void open_next(void *argument)
 
 static bool has_next(const struct model_route *route)
 {
-    return route->position + 1 < route->chain->order.n_names;
+    return !route->is_in_front && route->position + 1 < route->chain->order.n_names;
 }
 
 void route_want_next(struct modelhost_model *model)
@@ -70,11 +70,7 @@ void route_want_next(struct modelhost_model *model)
 
 struct modelhost_model *model_route_next(const struct modelhost_model *model)
 {
-    struct model_route *route = model->route;
-    uv_mutex_lock(&route->mutex);
-    struct modelhost_model *next = route->next;
-    uv_mutex_unlock(&route->mutex);
-    return next;
+    return atomic_load(&model->route->next);
 }
 
 bool route_is_opening_next(const struct modelhost_model *model)

@@ -41,3 +41,15 @@ void route_text_refusal(const char *backend, const struct breaker *breaker,
     say_cause(breaker, last_failure, ret);
     (void)buffer_printf(ret, "); it is tried again in %.1f s", seconds(breaker->probe_ns - now_ns));
 }
+
+void route_text_demotion(const char *backend, const struct demotion *demotion, int64_t now_ns,
+                         struct buffer *ret)
+{
+    (void)buffer_printf(ret, "%sbackend '%s' stands behind the others for %.1f s (",
+                        ret->size > 0 ? "; " : "", backend, seconds(demotion->until_ns - now_ns));
+    if (demotion->by_trial)
+        (void)buffer_append_text(ret, "its breaker opened again when it was back in its place)");
+    else
+        (void)buffer_printf(ret, "its breaker opened %u times within %.1f s)",
+                            demotion->policy.n_openings, seconds(demotion->policy.window_ns));
+}

@@ -4,6 +4,7 @@
 
 #include "breaker.h"
 #include "buffer.h"
+#include "demotion.h"
 
 #define ROUTE_FAILURE_BYTES 200
 
@@ -11,5 +12,10 @@
  * again in 3.5 s", with "; " before it when there is something already. `last_failure` may be "". */
 void route_text_refusal(const char *backend, const struct breaker *breaker,
                         const char *last_failure, int64_t now_ns, struct buffer *ret);
+
+/* Adds "backend 'coreml' stands behind the others for 1799.0 s (its breaker opened 3 times within 600.0 s)" in the same
+ * way. */
+void route_text_demotion(const char *backend, const struct demotion *demotion, int64_t now_ns,
+                         struct buffer *ret);
 
 #endif

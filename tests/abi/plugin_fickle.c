@@ -4,11 +4,13 @@
  *   "control_path"  a file: while it is there run() does what its first byte says: 'f' fails, 'i' says that
  *                   the caller was wrong, 's' spins until it is given up, 'h' until the file says otherwise
  *   "create_fails"  true: create_model() fails
+ *   "create_crash"  true: create_model() crashes
  *   "create_pipe"   a named pipe: create_model() waits until somebody has opened it for writing and closed it
  *   "task"          the model's task */
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 MODEL_PLUGIN_NOTE("fickle", "1.0.0", "fickle");
@@ -99,6 +101,8 @@ model_status create_model(const struct model_services *services,
 {
     (void)args;
     wait_for_pipe(config(services, "create_pipe").string);
+    if (config_number(services, "create_crash", 0) != 0)
+        abort();
     if (config_number(services, "create_fails", 0) != 0)
         return refuse(err, MODEL_INTERNAL, "fickle: told not to open");
     struct fickle_model *model =

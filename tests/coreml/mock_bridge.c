@@ -2,6 +2,7 @@
 #include "mock_bridge.h"
 #include "coreml_bridge.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,20 @@ static int told_to(const char *path, const char *what)
     return strcmp(told, what) == 0;
 }
 
+/* The source is <package>/backends/<backend>/<model>. */
+static void wait_for_pipe(const char *source)
+{
+    char name[4200], byte;
+    const char *slash = strrchr(source, '/');
+    (void)snprintf(name, sizeof name, "%.*s/../../pipe", slash != NULL ? (int)(slash - source) : 0,
+                   source);
+    const int pipe = open(name, O_RDONLY);
+    while (pipe >= 0 && read(pipe, &byte, 1) > 0)
+        continue;
+    if (pipe >= 0)
+        (void)close(pipe);
+}
+
 static model_status failed(char **ret_error, model_status status, const char *text)
 {
     if (ret_error != NULL)
@@ -94,6 +109,10 @@ static model_status write_compiled(const char *source, const char *target)
 static model_status compile_model(const char *source, const char *target, char **ret_path,
                                   char **ret_error)
 {
+    if (told_to(source, "wait in compile"))
+        wait_for_pipe(source);
+    if (told_to(source, "crash in compile"))
+        abort();
     if (told_to(source, "compile"))
         return failed(ret_error, MODEL_CORRUPT, "told not to compile");
     n_compiled++;

@@ -149,7 +149,7 @@ struct hosted {
 };
 
 /* The package that is in dir, which is freed, with its store below. */
-static inline struct hosted reopen_hosted(char *dir)
+static inline struct hosted load_hosted(char *dir, int32_t accelerator_start)
 {
     struct hosted hosted = {.dir = dir};
     struct model_error err = MODEL_ERROR_INIT;
@@ -160,10 +160,17 @@ static inline struct hosted reopen_hosted(char *dir)
     load.backend = "coreml,cpu";
     load.breaker_min_calls = 1;
     load.breaker_cooldown_ms = 3600000;
+    load.accelerator_start = accelerator_start;
     if (modelhost_create(&options, &hosted.host, &err) != MODEL_OK ||
         modelhost_load_with(hosted.host, hosted.dir, &load, &hosted.model, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     return hosted;
+}
+
+/* The same, when Core ML is ready. */
+static inline struct hosted reopen_hosted(char *dir)
+{
+    return load_hosted(dir, MODELHOST_ACCELERATOR_WAIT);
 }
 
 /* The same of a new package, with both backends; config.json of coreml NULL: ONLY_COREML. */

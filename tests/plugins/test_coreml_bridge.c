@@ -3,6 +3,10 @@
  * process. */
 #include "coreml_subject.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define KERNELS  "{\"model_type\":\"coreml\",\"coreml_executor\":\"kernels\"}"
 #define N_CYCLES 10000
 
@@ -184,6 +188,18 @@ static void many_lives_leave_nothing(void **state)
 
 /* ---- in a host: hosts run the backend "coreml" in workers, unasked */
 
+/* A new package whose bridge does what it is told, also when it compiles. */
+static struct hosted open_started(int32_t accelerator_start, const char *told)
+{
+    char *dir = scratch_dir(), *pipe = path_join(dir, "pipe");
+    add_backend(dir, "coreml", ONLY_COREML);
+    add_backend(dir, "cpu", EITHER);
+    tell(dir, "coreml", told);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    free(pipe);
+    return load_hosted(dir, accelerator_start);
+}
+
 static void the_cpu_answers_after(const char *told, model_status first, int64_t timeout_ms)
 {
     struct hosted hosted = open_hosted(scratch_dir(), NULL);
@@ -213,6 +229,70 @@ static void a_hang_is_killed_and_the_cpu_answers(void **state)
     the_cpu_answers_after("hang", MODEL_DEADLINE, 1000);
 }
 
+/* What the next call is answered with, and what it says of Core ML. */
+static void assert_hosted_answers(const struct hosted *hosted, int wanted, const char *state)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    int added = -1;
+    assert_non_null(strstr(modelhost_describe(hosted->model), state));
+    if (ask(hosted->model, 0, &added, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(added, wanted);
+}
+
+static bool is_loading(const struct hosted *hosted)
+{
+    return strstr(modelhost_describe(hosted->model), "\"state\":\t\"loading\"") != NULL;
+}
+
+/* Returns when Core ML compiles, which it does until this is closed. */
+static int take_pipe(const struct hosted *hosted)
+{
+    char *path = path_join(hosted->dir, "pipe");
+    const int pipe = open(path, O_WRONLY);
+    assert_true(pipe >= 0);
+    free(path);
+    return pipe;
+}
+
+static void the_cpu_answers_while_core_ml_compiles(void **state)
+{
+    (void)state;
+    struct hosted hosted = open_started(MODELHOST_ACCELERATOR_DEFAULT, "wait in compile");
+    for (int i = 0; i < 3; i++)
+        assert_hosted_answers(&hosted, 0, "\"state\":\t\"loading\"");
+    const int pipe = take_pipe(&hosted);
+    assert_hosted_answers(&hosted, 0, "\"state\":\t\"loading\"");
+    assert_int_equal(close(pipe), 0);
+    while (is_loading(&hosted))
+        continue;
+    assert_hosted_answers(&hosted, MOCK_ADDS, "\"state\":\t\"ready\"");
+    close_hosted(&hosted);
+}
+
+static void a_compilation_that_nobody_waits_for_is_ended(void **state)
+{
+    (void)state;
+    struct hosted hosted = open_started(MODELHOST_ACCELERATOR_DEFAULT, "wait in compile");
+    const int pipe = take_pipe(&hosted);
+    assert_hosted_answers(&hosted, 0, "\"state\":\t\"loading\"");
+    close_hosted(&hosted);
+    assert_int_equal(close(pipe), 0);
+}
+
+static void the_cpu_goes_on_when_core_ml_does_not_load(void **state)
+{
+    (void)state;
+    static const char *const told[] = {"load", "wrong size", "crash in compile"};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        struct hosted hosted = open_started(MODELHOST_ACCELERATOR_DEFAULT, told[i]);
+        while (is_loading(&hosted))
+            continue;
+        assert_hosted_answers(&hosted, 0, "\"state\":\t\"refused\"");
+        close_hosted(&hosted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +309,9 @@ int main(void)
         cmocka_unit_test(many_lives_leave_nothing),
         cmocka_unit_test(a_crash_ends_the_worker_alone_and_the_cpu_answers),
         cmocka_unit_test(a_hang_is_killed_and_the_cpu_answers),
+        cmocka_unit_test(the_cpu_answers_while_core_ml_compiles),
+        cmocka_unit_test(a_compilation_that_nobody_waits_for_is_ended),
+        cmocka_unit_test(the_cpu_goes_on_when_core_ml_does_not_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

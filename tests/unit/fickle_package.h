@@ -9,7 +9,9 @@
 #include "errors.h"
 #include "host.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 static _Atomic int64_t fickle_now_ns = 1000 * NS_PER_S;
 
@@ -109,6 +111,48 @@ static inline model_status fickle_run(struct modelhost_model *model,
                                       struct modelhost_result **ret_result, struct model_error *err)
 {
     return fickle_run_on(model, 0, options, ret_y, ret_result, err);
+}
+
+/* One call, who answered it and why; `reason` NULL: it is the first backend. */
+static inline void assert_served_by(struct modelhost_model *model, int answer, const char *backend,
+                                    const char *reason)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_result *result = NULL;
+    float y = 0;
+    if (fickle_run(model, NULL, &y, &result, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal((int)y, answer);
+    assert_string_equal(modelhost_result_backend(result), backend);
+    const char *said = modelhost_result_fallback_reason(result);
+    if (reason == NULL)
+        assert_null(said);
+    else
+        assert_string_equal(said, reason);
+    modelhost_result_destroy(result);
+}
+
+/* So many calls that all end so. */
+static inline void fail_times(struct modelhost_model *model, int n, model_status wanted)
+{
+    for (int i = 0; i < n; i++)
+        assert_int_equal(fickle_run(model, NULL, NULL, NULL, NULL), wanted);
+}
+
+/* For "create_pipe". */
+static inline char *make_pipe(const char *dir)
+{
+    char *path = path_join(dir, "pipe");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    return path;
+}
+
+/* Lets the create_model() go on that waits for the pipe; a thread's main. */
+static inline void open_and_close(void *path)
+{
+    const int file = open(path, O_WRONLY); /* waits for the reader */
+    assert_true(file >= 0);
+    assert_int_equal(close(file), 0);
 }
 
 #endif

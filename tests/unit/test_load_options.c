@@ -43,6 +43,18 @@ static void options_out_of_range_are_refused(void **state)
     options.load_timeout_ms = 0;
     options.timeout_ms = -1;
     assert_option_refused(&options, "timeout_ms is -1, want 0 to 86400000");
+    options.timeout_ms = 0;
+    options.accelerator_start = 3;
+    assert_option_refused(&options, "accelerator_start is 3, want 0 to 2");
+    options.accelerator_start = 0;
+    options.demote_after_openings = 17;
+    assert_option_refused(&options, "demote_after_openings is 17, want 0 to 16");
+    options.demote_after_openings = 0;
+    options.demotion_window_ms = -1;
+    assert_option_refused(&options, "demotion_window_ms is -1, want 0 to 86400000");
+    options.demotion_window_ms = 0;
+    options.demotion_ms = 604800001;
+    assert_option_refused(&options, "demotion_ms is 604800001, want 0 to 604800000");
 }
 
 static struct modelhost_model *load_one(const char *dir,

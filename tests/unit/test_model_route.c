@@ -5,8 +5,6 @@
 #include "loaded_model.h"
 #include "model_route.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <uv.h>
 
 enum { CPU = 1, TORCH = 2 }; /* the answers by which backends are known */
@@ -32,30 +30,6 @@ static void close_pair(struct pair *pair)
     modelhost_release(pair->model);
     modelhost_destroy(pair->host);
     remove_package(pair->dir);
-}
-
-static void assert_served_by(struct modelhost_model *model, int answer, const char *backend,
-                             const char *reason)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    struct modelhost_result *result = NULL;
-    float y = 0;
-    if (fickle_run(model, NULL, &y, &result, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal((int)y, answer);
-    assert_string_equal(modelhost_result_backend(result), backend);
-    const char *said = modelhost_result_fallback_reason(result);
-    if (reason == NULL)
-        assert_null(said);
-    else
-        assert_string_equal(said, reason);
-    modelhost_result_destroy(result);
-}
-
-static void fail_times(struct modelhost_model *model, int n, model_status wanted)
-{
-    for (int i = 0; i < n; i++)
-        assert_int_equal(fickle_run(model, NULL, NULL, NULL, NULL), wanted);
 }
 
 static void the_first_backend_serves_without_a_reason(void **state)
@@ -367,20 +341,6 @@ static void a_session_stays_with_its_backend(void **state)
 }
 
 /* ---- while the next backend is being opened: its create_model() waits for a pipe */
-
-static char *make_pipe(const char *dir)
-{
-    char *path = path_join(dir, "pipe");
-    assert_int_equal(mkfifo(path, 0600), 0);
-    return path;
-}
-
-static void open_and_close(void *path)
-{
-    const int file = open(path, O_WRONLY); /* waits for the reader */
-    assert_true(file >= 0);
-    assert_int_equal(close(file), 0);
-}
 
 static void calls_wait_for_the_next_backend(void **state)
 {

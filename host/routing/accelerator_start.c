@@ -99,8 +99,9 @@ static void open_first(void *argument)
     const struct log_subject before = log_set_subject((struct log_subject){start->name, 0});
     model_status status =
         backend_chain_open_one(start->chain, 0, &start->token.cancelled, &model, &err);
-    if (join_owner(start, model, &status, &err) && status != MODEL_CANCELLED)
-        tell(start, status, &err);
+    const bool is_wanted = join_owner(start, model, &status, &err);
+    if (is_wanted && __atomic_load_n(&start->token.cancelled, __ATOMIC_ACQUIRE) == 0)
+        tell(start, status, &err); /* else the host ends */
     (void)log_set_subject(before);
     background_forget(&start->chain->host->background, &start->token);
     accelerator_start_drop(start);

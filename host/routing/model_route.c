@@ -281,8 +281,8 @@ static model_status choose_of_session(struct modelhost_model *first,
                          "the session cannot go on elsewhere, and its backend takes no calls: %s",
                          reasons->data != NULL ? reasons->data : "out of memory");
     if (session->model != route_order_head(first))
-        (void)buffer_printf(reasons, "the session began on backend '%s'",
-                            session->model->package.backend);
+        (void)buffer_printf(reasons, "%sthe session began on backend '%s'",
+                            reasons->size > 0 ? "; " : "", session->model->package.backend);
     return MODEL_OK;
 }
 

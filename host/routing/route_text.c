@@ -50,6 +50,7 @@ void route_text_demotion(const char *backend, const struct demotion *demotion, i
     if (demotion->by_trial)
         (void)buffer_append_text(ret, "its breaker opened again when it was back in its place)");
     else
-        (void)buffer_printf(ret, "its breaker opened %u times within %.1f s)",
-                            demotion->policy.n_openings, seconds(demotion->policy.window_ns));
+        (void)buffer_printf(
+            ret, "its breaker opened %u time%s within %.1f s)", demotion->policy.n_openings,
+            demotion->policy.n_openings == 1 ? "" : "s", seconds(demotion->policy.window_ns));
 }

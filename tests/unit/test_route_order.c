@@ -225,7 +225,7 @@ static void an_accelerator_goes_behind_the_one_that_stood_in(void **state)
     pass_ms(10000);
     assert_served_by(pair.model, TORCH, "torch",
                      "backend 'cpu' stands behind the others for 1790.0 s (its breaker opened 1 "
-                     "times within 600.0 s)");
+                     "time within 600.0 s)");
     assert_non_null(strstr(modelhost_describe(pair.model), "\"demoted_backends\":\t[\"cpu\"]"));
     command(pair.dir, "cpu", "");
     command(pair.dir, "torch", "f");

@@ -48,4 +48,15 @@ fails 'of several that do not open each is named' 1 \
     run "$package" -q --describe --backend cpu,absent
 run run "$package" -q --describe --backend ../cpu
 same 'a path is no backend' "$code" 1
+
+backend cpu 1 ''
+backend coreml 4 ''
+run_tensors -q --backend coreml,cpu
+same 'the command waits for a first backend that always runs in a worker' "$code $(answer)" '0 4'
+mkfifo "$work/pipe" # that create_model() waits for: nobody writes to it
+backend coreml 4 ",\"create_pipe\":\"$work/pipe\""
+run_tensors -q --backend coreml,cpu --set accelerator_start=default
+same 'unless it is told not to: it ends with the answer of the other one' "$code $(answer)" '0 1'
+run run "$package" -q --describe --backend coreml,cpu --set accelerator_start=default
+ok 'and the description says that it is being loaded' json 'j["backend"] == "cpu" and j["accelerator"] == {"backend": "coreml", "state": "loading"} and j["refused_backends"] == {}'
 summary

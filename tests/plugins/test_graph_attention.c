@@ -225,10 +225,12 @@ static void check(const char *what, const struct writing *how)
     graph->outputs[graph->n_outputs - 1] = first;
     float *outputs[2] = {malloc(sizeof want), malloc(1u << 20)};
     const struct model_cancel cancel = {sizeof cancel, &t.test->harness->cancelled, INT64_MAX};
+    struct graph_input given[sizeof t.inputs / sizeof *t.inputs];
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        given[i] = (struct graph_input){t.inputs[i], MODEL_F32};
     linear_runner_begin(t.test->runner, &cancel, &t.test->harness->err);
     assert_int_equal(
-        graph_run(graph, t.test->runner, &cancel, t.inputs, outputs, &t.test->harness->err),
-        MODEL_OK);
+        graph_run(graph, t.test->runner, &cancel, given, outputs, &t.test->harness->err), MODEL_OK);
     if (!how->wrong_axis && !how->wrong_order)
         graph_test_close(what, outputs[0], want, sizeof want / sizeof *want);
     uint32_t n_attention = 0;

@@ -3,8 +3,6 @@
 #include "fickle_package.h"
 #include "loaded_model.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <uv.h>
 
 enum { CPU = 1, TORCH = 2 }; /* the answers by which backends are known */
@@ -20,26 +18,6 @@ static void close_pair(struct pair *pair)
     modelhost_release(pair->model);
     modelhost_destroy(pair->host);
     remove_package(pair->dir);
-}
-
-static char *make_pipe(const char *dir)
-{
-    char *path = path_join(dir, "pipe");
-    assert_int_equal(mkfifo(path, 0600), 0);
-    return path;
-}
-
-static void open_and_close(void *path)
-{
-    const int file = open(path, O_WRONLY); /* waits for the reader */
-    assert_true(file >= 0);
-    assert_int_equal(close(file), 0);
-}
-
-static void fail_times(struct modelhost_model *model, int n, model_status wanted)
-{
-    for (int i = 0; i < n; i++)
-        assert_int_equal(fickle_run(model, NULL, NULL, NULL, NULL), wanted);
 }
 
 struct async_answer {

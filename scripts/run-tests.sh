@@ -2,7 +2,7 @@
 # Runs the tests that were built into $BUILD, several at once, and sums them up; `make test` calls it.
 #
 #   scripts/run-tests.sh [PATTERN...]     only programs whose name matches a shell pattern
-#   scripts/run-tests.sh --one NAME       one program, as a part of a run: its line, its log, its count
+#   scripts/run-tests.sh --one SOURCE     one program, as a part of a run: its line, its log, its count
 #
 # Runs every tests/{unit,plugins,abi}/test_*.c, replays tests/fuzz/corpus/X through fuzz target X, and
 # runs every tests/system/test_*.sh. Each program must print its count: cmocka's summary, or a last
@@ -70,12 +70,12 @@ count_log() {
     read -r n_passed n_failed n_skipped <<<"$counts"
 }
 
-# watch NAME COMMAND...: runs it with a log of its own, prints its line and keeps its count.
+# watch SOURCE NAME COMMAND...: runs it with a log of its own, prints its line and keeps its count.
 watch() {
-    local name=$1 log=$logs/$1.log code problem='' started=$SECONDS n_passed=0 n_failed=0 n_skipped=0
-    shift
-    mkdir -p "$scratch/$name/tmp" "$scratch/$name/home"
-    TMPDIR=$scratch/$name/tmp HOME=$scratch/$name/home limited "$@" >"$log" 2>&1 </dev/null
+    local key=${1//\//.} name=$2 log=$logs/${1//\//.}.log code problem='' started=$SECONDS n_passed=0 n_failed=0 n_skipped=0
+    shift 2
+    mkdir -p "$scratch/$key/tmp" "$scratch/$key/home"
+    TMPDIR=$scratch/$key/tmp HOME=$scratch/$key/home limited "$@" >"$log" 2>&1 </dev/null
     code=$?
     if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then
         problem="ended after $limit_s s"
@@ -94,10 +94,10 @@ watch() {
     if [ -n "$problem" ] && [ "$n_failed" -eq 0 ]; then
         n_failed=1
     fi
-    echo "$name $n_passed $n_failed $n_skipped" >"$scratch/$name.count"
+    echo "$n_passed $n_failed $n_skipped" >"$scratch/$key.count"
     print_line "$name" "$problem" $((SECONDS - started)) "$log"
-    chmod -R u+rwx "${scratch:?}/$name" 2>/dev/null
-    rm -rf "${scratch:?}/$name"
+    chmod -R u+rwx "${scratch:?}/$key" 2>/dev/null
+    rm -rf "${scratch:?}/$key"
 }
 
 # As one piece, for those that run beside it.
@@ -124,21 +124,24 @@ replay() {
     echo "$((n)) passed, 0 failed"
 }
 
-# The names of all programs, those first that take long.
-programs() {
-    local source
+# What programs are made of, those first that take long.
+sources() {
     shopt -s nullglob
-    for source in tests/system/test_*.sh; do basename "$source" .sh; done
-    for source in tests/fuzz/fuzz_*.c; do echo "replay_$(basename "$source" .c)"; done
-    for source in tests/unit/test_*.c tests/plugins/test_*.c tests/abi/test_*.c; do
-        basename "$source" .c
-    done
+    printf '%s\n' tests/system/test_*.sh tests/fuzz/fuzz_*.c tests/unit/test_*.c tests/plugins/test_*.c tests/abi/test_*.c
+}
+name_of() { # SOURCE
+    local name=${1##*/}
+    case $1 in tests/fuzz/*) name=replay_$name ;; esac
+    echo "${name%.*}"
 }
 
-run_one() { # NAME
+run_one() { # SOURCE
+    local name
+    name=$(name_of "$1")
     case $1 in
-    replay_*) export -f replay && watch "$1" bash -c "replay ${1#replay_}" ;;
-    *) if [ -f "tests/system/$1.sh" ]; then watch "$1" "tests/system/$1.sh"; else watch "$1" "$BUILD/tests/$1"; fi ;;
+    tests/fuzz/*) export -f replay && watch "$1" "$name" bash -c "replay ${name#replay_}" ;;
+    tests/system/*) watch "$1" "$name" "$1" ;;
+    *) watch "$1" "$name" "$BUILD/tests/$name" ;;
     esac
 }
 
@@ -168,27 +171,29 @@ mkdir -p "$logs"
 rm -f "$logs"/*.log
 jobs=${TEST_JOBS:-$(getconf _NPROCESSORS_ONLN)}
 
-names=()
-for name in $(programs); do
-    if is_wanted "$name" "$@"; then names+=("$name"); fi
+wanted=()
+for source in $(sources); do
+    if is_wanted "$(name_of "$source")" "$@"; then wanted+=("$source"); fi
 done
-printf '%s\n' ${names[@]+"${names[@]}"} | xargs -P "$jobs" -I NAME scripts/run-tests.sh --one NAME
+printf '%s\n' ${wanted[@]+"${wanted[@]}"} | xargs -P "$jobs" -I SOURCE scripts/run-tests.sh --one SOURCE
 
 passed=0 failed=0 skipped=0 failures=()
-for name in ${names[@]+"${names[@]}"}; do
+for source in ${wanted[@]+"${wanted[@]}"}; do
     n_passed=0 n_failed=1 n_skipped=0 # what a program has that left no count
-    [ ! -f "$scratch/$name.count" ] || read -r _ n_passed n_failed n_skipped <"$scratch/$name.count"
+    key=${source//\//.}
+    [ ! -f "$scratch/$key.count" ] || read -r n_passed n_failed n_skipped <"$scratch/$key.count"
     passed=$((passed + n_passed)) failed=$((failed + n_failed)) skipped=$((skipped + n_skipped))
-    [ "$n_failed" -eq 0 ] || failures+=("$name")
+    [ "$n_failed" -eq 0 ] || failures+=("$source")
 done
 
-for name in ${failures[@]+"${failures[@]}"}; do
-    printf '\n---- %s (%s)\n' "$name" "$logs/$name.log"
-    cat "$logs/$name.log"
+for source in ${failures[@]+"${failures[@]}"}; do
+    printf '\n---- %s\n' "$source"
+    cat "$logs/${source//\//.}.log"
 done
-for name in ${failures[@]+"${failures[@]}"}; do
-    printf '\n---- %s: what failed\n' "$name"
-    grep -E -A 3 '^FAIL|^\[  FAILED  \]|ERROR: |runtime error' "$logs/$name.log" | head -n 40 || tail -n 10 "$logs/$name.log"
+for source in ${failures[@]+"${failures[@]}"}; do
+    printf '\n---- %s: what failed\n' "$source"
+    grep -E -A 3 '^FAIL|^\[  FAILED  \]|ERROR: |runtime error' "$logs/${source//\//.}.log" | head -n 40 ||
+        tail -n 10 "$logs/${source//\//.}.log"
 done
 echo
 if [ $((passed + failed)) -eq 0 ]; then

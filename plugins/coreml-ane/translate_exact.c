@@ -83,7 +83,7 @@ static uint32_t own_product(struct translation *t, uint32_t x)
     const uint32_t bias =
         coreml_bool(params, "hasBias") ? add_weights(t, params, "bias", 1, &out) : GRAPH_NONE;
     return graph_add(&t->builder, GRAPH_LINEAR, 3, (uint32_t[]){x, weight, bias},
-                     &(struct graph_attributes){.linear = {ACTIVATION_NONE}});
+                     &(struct graph_attributes){.linear = {.activation = ACTIVATION_NONE}});
 }
 
 void exact_matmul(struct translation *t)

@@ -152,7 +152,7 @@ static uint32_t inner_product(struct translation *t, uint32_t x, int64_t in, int
     if (coreml_bool(params, "hasBias"))
         inputs[2] = add_weights(t, params, "bias", 1, &out);
     return graph_add(&t->builder, GRAPH_LINEAR, 3, inputs,
-                     &(struct graph_attributes){.linear = {ACTIVATION_NONE}});
+                     &(struct graph_attributes){.linear = {.activation = ACTIVATION_NONE}});
 }
 
 void translate_inner_product(struct translation *t)

@@ -256,7 +256,8 @@ static void pools_take_what_lies_inside(void **state)
         const int64_t end = round / 4; /* uneven, then even */
         struct graph_shape shape;
         const struct graph_attributes a = {
-            .pool = {{{3, 3}, {2, 2}, {1, 1}, {1, 1}, {end, 1}}, (enum graph_pool)mode, inside}};
+            .pool = {
+                {{3, 3}, {2, 2}, {1, 1}, {1, 1}, {end, 1}}, (enum graph_pool)mode, inside, {0, 0}}};
         float *y = run_one(GRAPH_POOL, &map, x, &a, &shape);
         const int64_t height = (5 + 1 + end - 3) / 2 + 1;
         assert_true(graph_shape_equal(&shape, &(struct graph_shape){4, {2, height, 3, 3}}));
@@ -421,8 +422,9 @@ static void products_take_their_activation(void **state)
         graph_test_input(test, &(struct graph_shape){2, {2, 2}}),
         graph_add_constant(&test->builder, MODEL_F32, &(struct graph_shape){2, {3, 2}}, w),
         graph_add_constant(&test->builder, MODEL_F32, &(struct graph_shape){1, {3}}, bias)};
-    const uint32_t y = graph_add(&test->builder, GRAPH_LINEAR, 3, inputs,
-                                 &(struct graph_attributes){.linear = {ACTIVATION_NONE}});
+    const uint32_t y =
+        graph_add(&test->builder, GRAPH_LINEAR, 3, inputs,
+                  &(struct graph_attributes){.linear = {.activation = ACTIVATION_NONE}});
     graph_test_finish(test, graph_map(&test->builder, y, MAP_RELU, 0, 0));
     assert_int_equal(graph_test_nodes(test), 1);
     float *found = graph_test_run(test, (const float *const[]){x});

@@ -476,7 +476,7 @@ fi
 
 new_store
 if script --version >/dev/null 2>&1; then
-    TERM=xterm script -qec "'$pkgmgr' download acme/big" "$work/typescript" >/dev/null 2>&1 </dev/null
+    TERM=xterm script -qec "'$pkgmgr' download acme/big --limit-rate 3M" "$work/typescript" >/dev/null 2>&1 </dev/null
     ok "a terminal sees bytes, total, rate and time left" grep -qE '[1-3]/3 files  .*MB of 4.19 MB  [0-9]+%  .*/s  [0-9]:[0-9]+ left' "$work/typescript"
 else
     skipped "progress on a terminal: no 'script' command"

@@ -54,7 +54,9 @@ static model_status open_model(const struct model_services *services, const char
     }
     /* Of what is not found the host thinks that it is the weights, and says so. */
     if (status == MODEL_NOT_FOUND)
-        return kernels_fail(err, MODEL_CORRUPT, "no %.100s beside config.json",
+        return kernels_fail(err, MODEL_CORRUPT,
+                            "no %.100s beside config.json; Core ML models are read from folders, "
+                            "so an archive is to be unpacked first ('pkgmgr unpack')",
                             names[0] != NULL ? names[0] : "model.mlpackage and no model.mlmodel");
     return status;
 }

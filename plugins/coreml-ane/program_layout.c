@@ -133,17 +133,21 @@ static void translate_split(struct program *p)
     const uint32_t axis = program_axis(p, "axis", 0, shape_of(p, x).rank);
     const bool given = program_ints(p, "split_sizes", sizes, &n_sizes);
     const size_t n = p->operation->n_outputs;
-    if (p->builder.status != MODEL_OK || (given && n_sizes != n)) {
+    if (p->builder.status != MODEL_OK || n == 0 || (given && n_sizes != n) ||
+        program_int(p, "num_splits", (int64_t)n) != (int64_t)n) {
         program_fail(p, "into other than its outputs");
         return;
     }
+    const int64_t whole = shape_of(p, x).size[axis];
     for (size_t i = 0; i < n; i++) {
-        const int64_t size = given ? sizes[i] : shape_of(p, x).size[axis] / (int64_t)n;
-        p->outputs[i] = size < 0
-                            ? GRAPH_NONE
-                            : program_slice(p, x, axis, at, at > MAP_MAX_SIZE ? at : at + size);
-        at += size > MAP_MAX_SIZE ? MAP_MAX_SIZE : size;
+        const int64_t size = given ? sizes[i] : whole / (int64_t)n;
+        if (size < 1 || size > whole - at)
+            break;
+        p->outputs[i] = program_slice(p, x, axis, at, at + size);
+        at += size;
     }
+    if (at != whole)
+        program_fail(p, "into parts that are not all of it");
 }
 
 /* ---- slices */

@@ -445,9 +445,14 @@ static void add_outputs(struct translation *t, struct coreml_ane *ane)
     const struct coreml_features *features = &t->file->outputs;
     for (size_t i = 0; i < features->n && t->builder.status == MODEL_OK; i++) {
         const uint32_t blob = output_blob(t, &features->items[i]);
-        if (blob == GRAPH_NONE)
+        if (blob == GRAPH_NONE && features->items[i].kind != COREML_FEATURE_ARRAY &&
+            features->items[i].kind != COREML_FEATURE_IMAGE)
             continue;
         t->builder.layer = keep(t, features->items[i].name);
+        if (blob == GRAPH_NONE) {
+            graph_fail(&t->builder, MODEL_CORRUPT, "an output that no layer makes");
+            return;
+        }
         if (ane->n_outputs == COREML_ANE_MAX_FEATURES) {
             graph_fail(&t->builder, MODEL_UNSUPPORTED, "more than %d outputs",
                        COREML_ANE_MAX_FEATURES);

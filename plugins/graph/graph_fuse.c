@@ -84,7 +84,7 @@ static bool is_positive(const struct graph_node *node)
     return is_map(node, MAP_RELU) || (is_map(node, MAP_CLIP) && node->attributes.map.alpha >= 0);
 }
 
-/* What changes nothing: readers of its result read its input. */
+/* What changes nothing: readers of its result, which stand behind it, read its input. */
 static bool skip_identity(struct graph *graph, struct graph_node *node)
 {
     const bool same =
@@ -93,7 +93,8 @@ static bool skip_identity(struct graph *graph, struct graph_node *node)
     if (!same || graph_is_output(graph, node->output))
         return false;
     struct graph_value *value = &graph->values[node->output];
-    for (uint32_t i = 0; i < graph->n_nodes && value->n_uses > 0; i++)
+    for (uint32_t i = (uint32_t)(node - graph->nodes) + 1; i < graph->n_nodes && value->n_uses > 0;
+         i++)
         for (uint32_t k = 0; k < graph->nodes[i].n_inputs; k++)
             if (!graph->nodes[i].removed && graph->nodes[i].inputs[k] == node->output) {
                 graph->nodes[i].inputs[k] = node->inputs[0];
@@ -195,7 +196,7 @@ static void join_add(struct graph *graph, struct graph_node *node)
 static enum activation activation_of(const struct graph_node *node, enum activation before)
 {
     if (is_map(node, MAP_CLIP) && node->attributes.map.beta == 6 &&
-        (before == ACTIVATION_RELU ||
+        ((before == ACTIVATION_RELU && node->attributes.map.alpha <= 0) ||
          (before == ACTIVATION_NONE && node->attributes.map.alpha == 0)))
         return ACTIVATION_RELU6;
     return before == ACTIVATION_NONE ? activation_of_map(node) : ACTIVATION_NONE;

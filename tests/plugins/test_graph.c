@@ -80,6 +80,35 @@ static void a_residual_block_becomes_two_convolutions(void **state)
     graph_test_destroy(test);
 }
 
+/* A convolution takes in a relu, and behind it a clip that makes relu6 of it: not one that begins above 0. */
+static void a_clip_behind_a_relu_clips(void **state)
+{
+    (void)state;
+    static const struct {
+        float from;
+        uint32_t n_nodes;
+    } cases[] = {{-1, 1}, {0, 1}, {2, 2}};
+    const size_t n = graph_shape_size(&map);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct graph_test *test = graph_test_create();
+        double x[240] = {0}, want[240];
+        const uint32_t conv = pointwise(test, graph_test_input(test, &map));
+        const uint32_t relu = graph_map(&test->builder, conv, MAP_RELU, 0, 0);
+        float *input = graph_test_numbers(test, n);
+        for (size_t i = 0; i < n; i++)
+            x[i] = (double)(input[i] *= 10);
+        pointwise_want(test, conv, x, want);
+        for (size_t i = 0; i < n; i++)
+            want[i] = fmin(fmax(fmax(want[i], 0), (double)cases[c].from), 6);
+        graph_test_finish(test, graph_map(&test->builder, relu, MAP_CLIP, cases[c].from, 6));
+        assert_int_equal(graph_test_nodes(test), cases[c].n_nodes);
+        float *y = graph_test_run(test, (const float *const[]){input});
+        graph_test_close("y", y, want, n);
+        free(y);
+        graph_test_destroy(test);
+    }
+}
+
 static void a_batch_norm_is_the_same_folded_or_not(void **state)
 {
     (void)state;
@@ -211,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_residual_block_becomes_two_convolutions),
+        cmocka_unit_test(a_clip_behind_a_relu_clips),
         cmocka_unit_test(a_batch_norm_is_the_same_folded_or_not),
         cmocka_unit_test(what_is_constant_is_computed_once),
         cmocka_unit_test(a_long_chain_needs_little_memory),

@@ -120,7 +120,9 @@ static model_status open_weights(struct modelhost_model *model, struct model_err
         /* Not every architecture has weights; one that has will miss them. */
         log_write(model->log, MODEL_LOG_INFO, "%s", err->message);
         model->no_weights = text_format("%s", err->message);
-        return model->no_weights != NULL ? MODEL_OK : error_no_memory(err, "a model");
+        return model->no_weights != NULL
+                   ? weight_loading_init(&model->loading, NULL, &model->load, model->log, err)
+                   : error_no_memory(err, "a model");
     }
     if (status == MODEL_OK && weights_has_both(model->package.archive, model->package.backend_dir))
         log_write(model->log, MODEL_LOG_WARN,

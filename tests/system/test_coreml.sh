@@ -121,6 +121,8 @@ ok "a model is imported" "$build/bin/pkgmgr" import "$models/MNISTClassifier.mlm
     --plugin-path "$build/lib/modelhost/plugins" --store "$work/store"
 run run a/digits --store "$work/store" --describe
 has "an imported model runs" "$out" $'"name":\t"coreml-ane"'
+run run a/digits --store "$work/store" --describe --memory-budget 1000
+ok "a memory budget holds for it" says 'memory_budget_bytes is 1000; allow more'
 
 package cut "$models/identity.mlmodel"
 head -c 60 "$models/identity.mlmodel" >"$work/cut/backends/coreml/model.mlmodel"

@@ -123,8 +123,11 @@ model_status compiled_model_init(struct compiled_model *compiled,
     if (kept == NULL || !MODEL_HAS(struct model_compiled_models, kept, max_bytes))
         return compile_unkept(compiled, err);
     compiled->cache = (struct coreml_cache){kept->folder, kept->max_bytes};
-    const model_status status = make_key(compiled, file, units, precision, err);
-    return status == MODEL_OK ? compile_kept(compiled, err) : status;
+    if (make_key(compiled, file, units, precision, err) == MODEL_OK)
+        return compile_kept(compiled, err);
+    warn(compiled, err, "so what is compiled of the model is not kept");
+    compiled->cache.folder = NULL;
+    return compile_unkept(compiled, err);
 }
 
 model_status compiled_model_again(struct compiled_model *compiled, model_status status,

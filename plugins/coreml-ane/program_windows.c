@@ -180,6 +180,20 @@ static void translate_l2_pool(struct program *p)
     pool(p, POOL_L2);
 }
 
+/* A constant at once: what program_vector() makes is one when constants are computed. */
+static uint32_t filled(struct program *p, size_t n, float number)
+{
+    float *data = kernels_allocate(p->builder.graph->kernels, n * sizeof *data);
+    if (data == NULL) {
+        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for its weights");
+        return GRAPH_NONE;
+    }
+    for (size_t i = 0; i < n; i++)
+        data[i] = number;
+    return graph_give_constant(&p->builder, MODEL_F32, &(struct graph_shape){1, {(int64_t)n}},
+                               data);
+}
+
 static void translate_batch_norm(struct program *p)
 {
     uint32_t n_axes;
@@ -190,12 +204,8 @@ static void translate_batch_norm(struct program *p)
     if (p->builder.status != MODEL_OK)
         return;
     const size_t n = (size_t)shape.size[3];
-    if (n > PROGRAM_MAX_INTS && (gamma == GRAPH_NONE || beta == GRAPH_NONE)) {
-        program_fail(p, "without gamma and beta"); /* they would not be constant yet */
-        return;
-    }
-    const uint32_t inputs[] = {map, gamma != GRAPH_NONE ? gamma : program_vector(p, n, 1),
-                               beta != GRAPH_NONE ? beta : program_vector(p, n, 0),
+    const uint32_t inputs[] = {map, gamma != GRAPH_NONE ? gamma : filled(p, n, 1),
+                               beta != GRAPH_NONE ? beta : filled(p, n, 0),
                                program_input(p, "mean"), program_input(p, "variance")};
     p->outputs[0] = program_narrow(
         p, from_map(p, graph_add(&p->builder, GRAPH_NORM, 5, inputs, &a)), n_axes + 2);

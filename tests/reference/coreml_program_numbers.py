@@ -27,6 +27,11 @@ def instance_norm(i, _):
     return y * by_channel(x, i.get("gamma", 1)) + by_channel(x, i.get("beta", 0))
 
 
+def batch_norm(i, _):
+    x, of = i["x"], lambda name, fallback=None: by_channel(i["x"], i.get(name, fallback))
+    return (x - of("mean")) / np.sqrt(of("variance") + i.get("epsilon", 1e-5)) * of("gamma", 1) + of("beta", 0)
+
+
 def l2_norm(i, _):
     x = i["x"]
     return x / np.sqrt((x * x).sum((-3, -2, -1), keepdims=True) + i.get("epsilon", 1e-6))
@@ -162,7 +167,7 @@ def unary(function):
 
 
 NUMBERS = {
-    "layer_norm": layer_norm, "instance_norm": instance_norm, "l2_norm": l2_norm,
+    "layer_norm": layer_norm, "batch_norm": batch_norm, "instance_norm": instance_norm, "l2_norm": l2_norm,
     "local_response_norm": local_response_norm, "scaled_dot_product_attention": attention,
     "einsum": lambda i, _: np.einsum(i["equation"], *i["values"]), "lstm": lstm, "gru": gru, "rnn": rnn,
     "quantize": quantize, "dequantize": dequantize, "reduce_log_sum_exp": log_sum_exp,

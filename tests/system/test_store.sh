@@ -347,7 +347,8 @@ if command -v python3 >/dev/null; then
     : >"$dir/log"
     "$pkgmgr" download acme/big >"$dir/out" 2>"$dir/err" </dev/null &
     pid=$!
-    holds_bytes() { find "$MODELHOST_STORE/partial" -name data -size +8 2>/dev/null | grep -q .; }
+    # on the disk, not only as the size that a file is given beforehand
+    holds_bytes() { find "$MODELHOST_STORE/partial" -name data -exec du -k {} + 2>/dev/null | grep -qv '^0[[:space:]]'; }
     wait_until holds_bytes
     kill -STOP "$pid"
     "$pkgmgr" download -q acme/tiny >/dev/null 2>&1

@@ -127,7 +127,7 @@ replay() {
 # What programs are made of, those first that take long.
 sources() {
     shopt -s nullglob
-    printf '%s\n' tests/system/test_*.sh tests/fuzz/fuzz_*.c tests/unit/test_*.c tests/plugins/test_*.c tests/abi/test_*.c
+    printf '%s\n' tests/plugins/test_*.c tests/system/test_*.sh tests/fuzz/fuzz_*.c tests/unit/test_*.c tests/abi/test_*.c
 }
 name_of() { # SOURCE
     local name=${1##*/}

@@ -33,7 +33,7 @@ ALL_CFLAGS  := -std=c11 $(if $(DARWIN),,-D_GNU_SOURCE) $(CFLAGS) $(WARNINGS) -fP
 PKG_CFLAGS  := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) 2>/dev/null))
 PKG_LIBS    := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_LDFLAGS := $(LDFLAGS) -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
-LIBS        := $(PKG_LIBS) -ldl -lm -fopenmp
+LIBS        := $(PKG_LIBS) -ldl -lm
 
 # ---- layers: who may include whom (also checked by scripts/checks/layers.sh)
 
@@ -176,7 +176,6 @@ $(eval $(call compile,bench,$(INC_host)))
 $(eval $(call compile,examples,$(INC_kernels)))
 
 $(O)/base/environment.o $(O)/tests/unit/test_environment.o: ALL_CFLAGS += -DMODELHOST_PREFIX='"$(PREFIX)"'
-$(O)/host/parallel.o: ALL_CFLAGS += -fopenmp
 $(O)/store/trust/%.o $(O)/tests/unit/test_cipher_primitives.o: ALL_CFLAGS += $(if $(filter no,$(SODIUM)),,-DWITH_LIBSODIUM)
 # Loops over all elements of a model's weights, written for the vectoriser.
 $(O)/packager/convert/float_convert.o $(O)/packager/convert/tensor_statistics.o: ALL_CFLAGS += -O3

@@ -200,7 +200,8 @@ def show(results, path):
           + (f"; measured {rows[0]['simd']} peak in GFLOP/s: {peaks}." if rows else "."))
     before, after = results["load_average_before"], results["load_average_after"]
     print(f"Load average before the run {before:.1f}, after it {after:.1f}"
-          + (": other work disturbed it." if before > 0.5 else "."))
+          + (": other work disturbed it." if before > 0.5 else ".")
+          + (f" Beside it {results['beside']} processes computed." if results["beside"] else ""))
     print("Times are medians; ratios medians of the rounds (p10-p90), above 1 where modelhost is faster.")
     if "inputs" in results:
         show_inputs(results["inputs"])

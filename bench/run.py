@@ -253,7 +253,8 @@ def main():
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     results = {"date": time.strftime("%Y-%m-%d"), "cpu": cpu_name(), "n_cpus": n_cpus, "commit": commit,
-               "tolerance": TOLERANCE, "load_average_before": float(os.environ.get("BENCH_LOAD") or os.getloadavg()[0]), "models": []}
+               "tolerance": TOLERANCE, "beside": int(os.environ.get("BENCH_BESIDE", 0)),
+               "load_average_before": float(os.environ.get("BENCH_LOAD") or os.getloadavg()[0]), "models": []}
     if tasks:
         results["inputs"] = inputs.measure(tasks, SHARED, BENCH, lambda workers: measure(workers, SECONDS / 2), say)
         save(results)

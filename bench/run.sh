@@ -3,7 +3,7 @@
 # measures. Environment: BUILD (build), SHARED (../shared: the test models, if there), BENCH_ONLY (all; names
 # of bench/models.py and inputs.py, overhead, "batching" alone), BENCH_LABEL (a part of the workloads' names), BENCH_PEERS
 # (all; onnxruntime, torch, tokenizers, pillow), BENCH_THREADS ("1 2"), BENCH_SECONDS (25: per workload),
-# BENCH_CURVES (no: without the short runs of the picture's curves),
+# BENCH_CURVES (no: without the short runs of the picture's curves), BENCH_BESIDE (0: processes that compute meanwhile),
 # BENCH_PYTHON (a Python with numpy, and with torch for that peer).
 set -eu
 cd "$(dirname "$0")/.."
@@ -28,6 +28,14 @@ BENCH_LOAD=$(uptime | sed 's/.*load average[s]*: *\([0-9.]*\).*/\1/')
 export BENCH_LOAD
 export MODELHOST_STORE="$PWD/$BUILD/bench/store" # prepared weights, and nothing else
 mkdir -p "$MODELHOST_STORE"                      # only where there is a store are they kept
+busy=
+# shellcheck disable=SC2064,SC2086
+for _ in $(seq "${BENCH_BESIDE:-0}"); do
+    while :; do :; done &
+    busy="$busy $!"
+    trap "kill $busy" EXIT
+    trap 'exit 1' INT TERM
+done
 case ,${BENCH_ONLY:-overhead}, in *,overhead,*) measure_overhead ;; esac
 [ "${BENCH_ONLY:-}" != overhead ] || exit 0
 

@@ -1,7 +1,8 @@
 /* parallel.c - see parallel.h. */
 #include "parallel.h"
+#include "openmp.h"
 
-#include <omp.h>
+#include <stdatomic.h>
 #ifdef __linux__
 #include <errno.h>
 #include <sched.h>
@@ -45,7 +46,7 @@ static struct crew *crew_of_thread(void)
 
 static void crew_join(struct crew *crew)
 {
-    const int index = omp_get_thread_num() - 1;
+    const int index = openmp()->thread_num() - 1;
     if (index < 0 || index >= MAX_HELPERS)
         return;
     crew->helpers[index] = gettid();
@@ -163,53 +164,70 @@ struct region {
     void (*body)(void *argument, size_t index);
     void *argument;
     size_t n_items;
+    atomic_size_t next_item;
     struct crew *crew;
     char begin, end; /* addresses for the annotations */
 };
 
-static void run_team(struct region *region, int n_threads)
+/* What each thread of the team does. */
+static void take_items(void *argument)
 {
-    ORDER_RELEASE(&region->begin);
-#pragma omp parallel num_threads(n_threads) default(none) shared(region)
-    {
-        ORDER_ACQUIRE(&region->begin);
-        crew_join(region->crew);
-#pragma omp for schedule(dynamic, 1) nowait
-        for (size_t i = 0; i < region->n_items; i++)
-            region->body(region->argument, i);
-        ORDER_RELEASE(&region->end);
-    }
-    ORDER_ACQUIRE(&region->end);
+    struct region *region = argument;
+    size_t i;
+    ORDER_ACQUIRE(&region->begin);
+    crew_join(region->crew);
+    while ((i = atomic_fetch_add_explicit(&region->next_item, 1, memory_order_relaxed)) <
+           region->n_items)
+        region->body(region->argument, i);
+    ORDER_RELEASE(&region->end);
+}
+
+void parallel_begin(void)
+{
+    (void)openmp();
 }
 
 void parallel_adopt_thread(uint32_t threads)
 {
-    omp_set_dynamic(0);
-    omp_set_num_threads(threads > 0 ? (int)threads : 1);
+    const struct openmp *library = openmp();
+    if (library == NULL)
+        return;
+    library->set_dynamic(0);
+    library->set_num_threads(threads > 0 ? (int)threads : 1);
 }
 
 struct parallel_team parallel_lend_thread(uint32_t threads)
 {
-    const struct parallel_team before = {omp_get_dynamic(), omp_get_max_threads()};
+    const struct openmp *library = openmp();
+    if (library == NULL)
+        return (struct parallel_team){0, 1};
+    const struct parallel_team before = {library->dynamic(), library->max_threads()};
     parallel_adopt_thread(threads);
     return before;
 }
 
 void parallel_return_thread(struct parallel_team team)
 {
+    const struct openmp *library = openmp();
+    if (library == NULL)
+        return;
     gather();
-    omp_set_dynamic(team.dynamic);
-    omp_set_num_threads(team.threads);
+    library->set_dynamic(team.dynamic);
+    library->set_num_threads(team.threads);
 }
 
 void parallel_run(uint32_t threads, size_t n_items, void (*body)(void *argument, size_t index),
                   void *argument)
 {
-    if (threads <= 1 || n_items <= 1) {
+    const struct openmp *library = threads <= 1 || n_items <= 1 ? NULL : openmp();
+    if (library == NULL) {
         for (size_t i = 0; i < n_items; i++)
             body(argument, i);
         return;
     }
-    struct region region = {body, argument, n_items, crew_of_thread(), 0, 0};
-    run_team(&region, (int)threads);
+    struct region region = {
+        .body = body, .argument = argument, .n_items = n_items, .crew = crew_of_thread()};
+    ORDER_RELEASE(&region.begin);
+    library->parallel(take_items, &region, threads, 0);
+    ORDER_ACQUIRE(&region.end);
 }

@@ -1,4 +1,4 @@
-/* parallel.h - the one place of the host that knows OpenMP.
+/* parallel.h - pieces of work on a team of threads, which is OpenMP's (openmp.h).
  *
  * oneDNN, which plugins compute with, brings OpenMP; a second team of threads beside it would fight for
  * the same CPUs. So the host's parallel_for runs on OpenMP too: one team per lane, one runtime per
@@ -21,6 +21,9 @@ bool parallel_cpus_get(struct parallel_cpus *ret);
  * `place * n`, from the beginning again where there are no more. Not one thread on each: a helper that OpenMP starts later
  * begins where its owner is. */
 void parallel_pin(const struct parallel_cpus *cpus, uint32_t place, uint32_t n);
+
+/* Opens OpenMP, as the first of the others would. */
+void parallel_begin(void);
 
 /* Sets the size of the calling thread's team, for everything on it that uses OpenMP. */
 void parallel_adopt_thread(uint32_t threads);

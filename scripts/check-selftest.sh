@@ -80,7 +80,7 @@ echo '#include <dlfcn.h>' >host/first.c
 plant layers host/second.c 'is in host/first.c already' <<<'#include <dlfcn.h>'
 rm host/first.c
 plant layers store/x.c '<lz4.h> has no fence' <<<'#include <lz4.h>'
-plant layers plugins/kernels/x.c '#pragma omp belongs to host/parallel.c' <<<'#pragma omp parallel for'
+plant layers plugins/kernels/x.c '#pragma omp: use parallel_for' <<<'#pragma omp parallel for'
 
 # ---- sizes and names
 plant sizes base/x.c 'base/x.c:501: 501 lines' < <(c_lines 501)

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "host.h"
 #include "loaded_model.h"
+#include "parallel.h"
 #include "served_instance.h"
 #include "worker_description.h"
 #include "worker_domain.h"
@@ -414,6 +415,7 @@ int worker_server_run(int socket, void (*end_at_once)(int code))
 {
     static struct worker_server server; /* threads use it to the end of the process */
     struct model_error err = MODEL_ERROR_INIT;
+    parallel_begin(); /* its files are out of reach in the sandbox */
     server.socket = socket;
     server.end_at_once = end_at_once;
     server.inbox = (struct worker_inbox)WORKER_INBOX_INIT;

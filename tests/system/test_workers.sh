@@ -33,6 +33,18 @@ for i, (a, b) in enumerate([(0, 5), (5, 40), (40, len(text))]):
     write('p%d.safetensors' % i, {'input_ids': ('I64', [1, b - a], text[a:b])})
 PY
 
+# ---- threads that wait
+
+# libgomp itself says what it has read from its environment as it is opened, by the host and by the worker.
+spins() { # ARGUMENT...: its words of one thread's turns at a barrier
+    OMP_DISPLAY_ENV=VERBOSE run run "$facts" --text 'Rome is the capital of [MASK].' "$@"
+    sed -n "s/.*GOMP_SPINCOUNT = '\(.*\)'.*/\1/p" "$work/err" | tr '\n' ' '
+}
+same 'threads that wait for each other sleep soon' "$(spins)" '8000 '
+same 'those of a worker, too' "$(spins --isolation worker)" '8000 8000 '
+same 'not if somebody wants it otherwise' "$(GOMP_SPINCOUNT=77 spins --isolation worker)" '77 77 '
+same 'nor if they are to wait actively' "$(OMP_WAIT_POLICY=active spins | grep -c '^8000')" 0
+
 # ---- the same answers
 
 both() { # NAME ARGUMENT...: the same on standard output

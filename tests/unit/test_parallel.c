@@ -1,4 +1,6 @@
-/* test_parallel.c - all items are run, and helpers keep off the processor of the thread that they help. */
+/* test_parallel.c - all items are run, and helpers keep off the processor of the thread that they help; what
+ * host/openmp.c opens. */
+#include "openmp.h"
 #include "parallel.h"
 #include "testing.h"
 
@@ -13,6 +15,22 @@ static void count(void *argument, size_t index)
 {
     atomic_int *counts = argument;
     atomic_fetch_add(&counts[index], 1);
+}
+
+static void the_library_says_how_many_threads_it_was_told(void **state)
+{
+    (void)state;
+    const struct openmp *library = openmp();
+    assert_non_null(library);
+    parallel_adopt_thread(3);
+    assert_int_equal(library->max_threads(), 3);
+    assert_int_equal(library->dynamic(), 0);
+    assert_int_equal(library->thread_num(), 0);
+    assert_ptr_equal(openmp(), library);
+    const struct parallel_team own = parallel_lend_thread(2);
+    assert_int_equal(library->max_threads(), 2);
+    parallel_return_thread(own);
+    assert_int_equal(library->max_threads(), 3);
 }
 
 static void each_item_is_run_once_whatever_the_threads(void **state)
@@ -181,6 +199,7 @@ static void on_one_processor_helpers_share_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_library_says_how_many_threads_it_was_told),
         cmocka_unit_test(each_item_is_run_once_whatever_the_threads),
 #ifdef __linux__
         cmocka_unit_test(places_are_processors_side_by_side),

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_SHAPES 16 /* of a line */
+
 /* The text of a program: the file itself, or that of a compiled model. NULL: path is neither. */
 static char *listing_of(const char *path)
 {
@@ -81,6 +83,27 @@ static void add_shape(struct buffer *ret, const json_node *shape)
     (void)buffer_append_text(ret, "]");
 }
 
+/* ", from [1, 1] to [1, 512]", or the first of the only shapes that there are: ", one of [1, 64], [1, 128]". */
+static void add_sizes(struct buffer *ret, const json_node *item)
+{
+    const json_node *shapes = json_member(item, "shapes");
+    const size_t n = json_count(shapes);
+    size_t i = 0;
+    if (shapes == NULL && json_member(item, "min") != NULL) {
+        (void)buffer_append_text(ret, ", from ");
+        add_shape(ret, json_member(item, "min"));
+        (void)buffer_append_text(ret, " to ");
+        add_shape(ret, json_member(item, "max"));
+    }
+    for (const json_node *shape = json_first(shapes); shape != NULL && i < MAX_SHAPES;
+         shape = json_next(shape)) {
+        (void)buffer_append_text(ret, i++ == 0 ? ", one of " : ", ");
+        add_shape(ret, shape);
+    }
+    if (i < n)
+        (void)buffer_printf(ret, " and %zu more", n - i);
+}
+
 /* "input         image: image rgb [192, 192]". */
 static void add_features(struct buffer *ret, const char *label, const json_node *list)
 {
@@ -94,12 +117,7 @@ static void add_features(struct buffer *ret, const char *label, const json_node 
             (void)buffer_printf(ret, " %s ", kind);
             add_shape(ret, json_member(item, "shape"));
         }
-        if (json_member(item, "min") != NULL) {
-            (void)buffer_append_text(ret, ", from ");
-            add_shape(ret, json_member(item, "min"));
-            (void)buffer_append_text(ret, " to ");
-            add_shape(ret, json_member(item, "max"));
-        }
+        add_sizes(ret, item);
         (void)buffer_append_text(
             ret, json_bool_or(json_member(item, "optional"), false) ? ", optional\n" : "\n");
     }

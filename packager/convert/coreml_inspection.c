@@ -37,6 +37,14 @@ static void add_numbers(json_node *object, const char *key, const int64_t *numbe
         (void)json_add_number(list, NULL, (double)numbers[i]);
 }
 
+/* The only shapes that there may be. */
+static void add_permitted(json_node *object, const struct coreml_feature *feature)
+{
+    json_node *list = feature->n_permitted > 0 ? json_add_array(object, "shapes") : NULL;
+    for (size_t i = 0; i < feature->n_permitted; i++)
+        add_numbers(list, NULL, feature->permitted + i * feature->rank, feature->rank);
+}
+
 static void add_features(json_node *object, const char *key, const struct coreml_features *features)
 {
     json_node *list = json_add_array(object, key);
@@ -54,6 +62,7 @@ static void add_features(json_node *object, const char *key, const struct coreml
         if (feature->is_flexible) {
             add_numbers(item, "min", feature->min, feature->rank);
             add_numbers(item, "max", feature->max, feature->rank);
+            add_permitted(item, feature);
         }
         if (feature->is_optional)
             (void)json_add_bool(item, "optional", true);

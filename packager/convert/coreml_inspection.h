@@ -7,7 +7,7 @@
 #include "json_view.h"
 
 /* Adds to an object: "form": "coreml", "kind", "specification_version"[, "opset", "functions"], "inputs", "outputs",
- * "states": [{"name", "type"[, "dtype", "shape", "min", "max", "colors", "optional"]}], "labels" (how many),
+ * "states": [{"name", "type"[, "dtype", "shape", "min", "max", "shapes", "colors", "optional"]}], "labels" (how many),
  * "operations", "operators": {name: n}, "weights": {"count", "bytes", "dtypes": {name: elements}}, "metadata":
  * {"author", "license", "description", "version"}. */
 model_status coreml_inspection_add(json_node *object, const struct coreml_model *model,

@@ -46,9 +46,17 @@ static model_status set_range(const struct coreml_build *build, const coreml_mes
     return MODEL_OK;
 }
 
-/* Widens the range by one permitted shape. */
-static void add_shape(struct coreml_feature *feature, const int64_t *shape)
+/* Room for n permitted shapes. */
+static int64_t *take_shapes(const struct coreml_build *build, size_t n)
 {
+    return n == 0 ? NULL : coreml_arena_take(build->arena, n, MODEL_MAX_RANK * sizeof(int64_t));
+}
+
+/* Adds one permitted shape to `list`, and widens the range by it. */
+static void add_shape(struct coreml_feature *feature, int64_t *list, const int64_t *shape)
+{
+    memcpy(list + feature->n_permitted++ * feature->rank, shape, feature->rank * sizeof *shape);
+    feature->permitted = list;
     for (uint32_t d = 0; d < feature->rank; d++) {
         feature->min[d] = shape[d] < feature->min[d] ? shape[d] : feature->min[d];
         feature->max[d] = shape[d] > feature->max[d] ? shape[d] : feature->max[d];
@@ -114,14 +122,18 @@ static model_status build_array(const struct coreml_build *build, const coreml_m
     model_status status = build_shape(build, array, feature, &feature->rank, feature->shape);
     set_fixed(feature);
     const coreml_message *several = coreml_child(array, "enumeratedShapes");
-    for (size_t i = 0; i < coreml_count(several, "shapes") && status == MODEL_OK; i++) {
+    const size_t n_shapes = coreml_count(several, "shapes");
+    int64_t *list = take_shapes(build, n_shapes);
+    if (status == MODEL_OK && n_shapes > 0 && list == NULL)
+        return coreml_build_no_memory(build);
+    for (size_t i = 0; i < n_shapes && status == MODEL_OK; i++) {
         int64_t shape[MODEL_MAX_RANK];
         uint32_t rank;
         status = build_shape(build, coreml_child_at(several, "shapes", i), feature, &rank, shape);
         if (status == MODEL_OK && rank != feature->rank)
             status = refuse_size(build, feature);
         if (status == MODEL_OK)
-            add_shape(feature, shape);
+            add_shape(feature, list, shape);
     }
     return status == MODEL_OK ? build_ranges(build, array, feature) : status;
 }
@@ -143,9 +155,13 @@ static model_status build_image(const struct coreml_build *build, const coreml_m
                                    feature->name, (long long)color);
     feature->color = (enum coreml_color)color;
     set_fixed(feature);
-    for (size_t i = 0; i < coreml_count(several, "sizes"); i++) {
+    const size_t n_sizes = coreml_count(several, "sizes");
+    int64_t *list = take_shapes(build, n_sizes);
+    if (n_sizes > 0 && list == NULL)
+        return coreml_build_no_memory(build);
+    for (size_t i = 0; i < n_sizes; i++) {
         const coreml_message *size = coreml_child_at(several, "sizes", i);
-        add_shape(feature,
+        add_shape(feature, list,
                   (const int64_t[]){coreml_int(size, "height"), coreml_int(size, "width")});
     }
     if (range == NULL)

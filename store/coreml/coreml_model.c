@@ -104,6 +104,7 @@ static model_status parse(struct opened *opened, const uint8_t *data, size_t siz
         .arena = &opened->arena, .blobs = blobs, .what = opened->path, .err = err};
     model_status status = coreml_tree_parse(data, size_bytes, opened->path, &opened->root, err);
     opened->model.path = opened->path;
+    opened->model.size_bytes = size_bytes;
     return status == MODEL_OK ? read_model(&build, opened->root, &opened->model) : status;
 }
 

@@ -49,7 +49,10 @@ struct coreml_feature {
     uint32_t rank;                 /* of an image 2; an array may have no shape: 0 */
     int64_t shape[MODEL_MAX_RANK]; /* of an image [height, width] */
     int64_t min[MODEL_MAX_RANK], max[MODEL_MAX_RANK]; /* max -1: no bound */
-    const coreml_message *type;                       /* "FeatureType": what else is to be known */
+    /* (n_permitted, rank): the only shapes that there may be; n_permitted 0: all between min and max */
+    const int64_t *permitted;
+    size_t n_permitted;
+    const coreml_message *type; /* "FeatureType": what else is to be known */
 };
 
 struct coreml_features {
@@ -58,8 +61,9 @@ struct coreml_features {
 };
 
 struct coreml_model {
-    const char *path; /* of the model file, or what it was called */
-    int32_t version;  /* specificationVersion */
+    const char *path;    /* of the model file, or what it was called */
+    uint64_t size_bytes; /* of that file, of which a copy stays until closing */
+    int32_t version;     /* specificationVersion */
     const char
         *kind; /* "neuralNetworkClassifier", "mlProgram", "pipeline": the format's own words */
     struct coreml_features inputs, outputs, states;

@@ -110,6 +110,40 @@ static void reads_permitted_shapes_as_their_hull(void **state)
     assert_int_equal(read->inputs.items[0].dtype, MODEL_I32);
     assert_int_equal(read->inputs.items[0].min[0], 2);
     assert_int_equal(read->inputs.items[0].max[0], 8);
+    assert_int_equal(read->inputs.items[0].n_permitted, 3);
+    assert_memory_equal(read->inputs.items[0].permitted, ((const int64_t[]){2, 5, 8}),
+                        3 * sizeof(int64_t));
+    coreml_model_close(read);
+}
+
+static void reads_permitted_sizes_of_a_picture_height_first(void **state)
+{
+    (void)state;
+    struct proto image = {.n = 0}, sizes = {.n = 0}, feature = proto_of_text(1, "picture");
+    struct proto description = {.n = 0}, model = {.n = 0};
+    for (uint64_t i = 0; i < 2; i++) {
+        struct proto size = {.n = 0};
+        proto_number(&size, 1, 30 + 10 * i);
+        proto_number(&size, 2, 20);
+        proto_child(&sizes, 1, &size);
+    }
+    proto_number(&image, 1, 30);
+    proto_number(&image, 2, 20);
+    proto_number(&image, 3, COREML_RGB);
+    proto_child(&image, 21, &sizes);
+    const struct proto type = proto_in(4, image);
+    proto_child(&feature, 3, &type);
+    proto_child(&description, 1, &feature);
+    proto_number(&model, 1, 1);
+    proto_child(&model, 2, &description);
+    proto_empty(&model, PIPELINE);
+    struct coreml_model *read = read_model(&model);
+    const struct coreml_feature *found = &read->inputs.items[0];
+    assert_int_equal(found->n_permitted, 2);
+    assert_memory_equal(found->permitted, ((const int64_t[]){20, 30, 20, 40}), 4 * sizeof(int64_t));
+    assert_int_equal(found->min[1], 30);
+    assert_int_equal(found->max[1], 40);
+    assert_int_equal(read->size_bytes, model.n);
     coreml_model_close(read);
 }
 
@@ -237,6 +271,7 @@ int main(void)
         cmocka_unit_test(reads_kind_features_and_metadata),
         cmocka_unit_test(reads_an_image_and_its_range_of_sizes),
         cmocka_unit_test(reads_permitted_shapes_as_their_hull),
+        cmocka_unit_test(reads_permitted_sizes_of_a_picture_height_first),
         cmocka_unit_test(reads_labels_that_are_texts_or_numbers),
         cmocka_unit_test(refuses_every_cut),
         cmocka_unit_test(refuses_what_breaks_the_encoding),

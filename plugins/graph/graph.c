@@ -30,6 +30,15 @@ const char *graph_shape_text(const struct graph_shape *shape, char text[GRAPH_SH
     return text;
 }
 
+model_status graph_cancelled(const struct graph *graph, struct model_error *err)
+{
+    const model_status status =
+        graph->cancel != NULL ? model_cancel_status(graph->cancel) : MODEL_OK;
+    return status == MODEL_OK
+               ? status
+               : kernels_fail(err, status, "the run was ended while its sizes were prepared");
+}
+
 /* What the kernels do not read by name is read as the graph runs; vectors they may read where they are. */
 static model_status keep_inputs(struct graph *graph, const struct graph_node *node,
                                 struct model_error *err)
@@ -50,7 +59,9 @@ static model_status prepare_nodes(struct graph *graph, struct model_error *err)
         char weights[WEIGHT_NAME_BYTES];
         if (node->removed)
             continue;
-        model_status status = keep_inputs(graph, node, err);
+        model_status status = graph_cancelled(graph, err);
+        if (status == MODEL_OK)
+            status = keep_inputs(graph, node, err);
         struct operator_prepare prepare = {graph, node, weight_name(weights, "node%u", i), err};
         if (status == MODEL_OK && type->prepare != NULL)
             status = type->prepare(&prepare);

@@ -306,6 +306,10 @@ struct graph {
     /* Set by a reader whose constants are views of a file, or NULL: these are not read any more, soon. */
     void (*discard)(void *reader, const void *data, size_t size_bytes);
     void *reader;
+    bool
+        shares; /* large constants that runs read are wanted by other graphs, too (graph_shared.h) */
+    /* Asked while it is built and finished, which then ends with that status; NULL: it is not built for a call. */
+    const struct model_cancel *cancel;
 };
 
 /* Numbers of a shape. */
@@ -319,7 +323,8 @@ const char *graph_shape_text(const struct graph_shape *shape, char text[GRAPH_SH
 const float *graph_numbers(struct graph *graph, uint32_t value);
 
 /* After the last node: folds, fuses, prepares weights and plans. What runs read of constants is kept, the rest given
- * back. The services of graph->kernels must be those of graph_services.h. [create-thread] */
+ * back. The services of graph->kernels must be those of graph_services.h. [create-thread], or a lane's where these share
+ * the weights of another graph. */
 model_status graph_finish(struct graph *graph, struct model_error *err);
 
 /* An input of a run: F32, or U8 of one that was added for it. */

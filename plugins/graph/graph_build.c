@@ -171,6 +171,8 @@ uint32_t graph_add(struct graph_builder *builder, enum graph_kind kind, uint32_t
 {
     struct graph *graph = builder->graph;
     struct graph_value value = {.name = "", .producer = graph->n_nodes};
+    if (builder->status == MODEL_OK)
+        builder->status = graph_cancelled(graph, builder->err);
     if (builder->status != MODEL_OK)
         return GRAPH_NONE;
     struct graph_node node = {

@@ -2,7 +2,7 @@
  * runs read of them stays.
  *
  * Large ones of these go through packed_blob(): from the second load on they are pages of a file that the host guards,
- * and nothing is copied. */
+ * and nothing is copied. Where graphs share, so do large ones of the graph's own memory. */
 #include "graph_passes.h"
 
 #include <string.h>
@@ -59,7 +59,8 @@ model_status graph_keep(struct graph *graph, uint32_t index, struct model_error 
     char key[WEIGHT_NAME_BYTES];
     if (value->constant == NULL || value->is_kept)
         return MODEL_OK;
-    if (value->numbers != NULL && (value->is_own || value->numbers != value->constant)) {
+    if (value->numbers != NULL && (value->is_own || value->numbers != value->constant) &&
+        !(graph->shares && is_large)) {
         value->is_kept = true; /* memory of the graph */
         return MODEL_OK;
     }
@@ -76,6 +77,8 @@ model_status graph_keep(struct graph *graph, uint32_t index, struct model_error 
         (void)fill(value, copy);
         kept = copy;
     }
+    if (value->numbers != value->constant)
+        kernels_release(graph->kernels, (void *)(uintptr_t)value->numbers);
     value->numbers = kept;
     value->is_kept = true;
     graph_discard(graph, index);

@@ -66,6 +66,9 @@ static inline size_t graph_number_bytes(int32_t dtype)
     return dtype == MODEL_F64 ? 8 : dtype == MODEL_F32 ? 4 : 2;
 }
 
+/* The status with which building should end, and its sentence. */
+model_status graph_cancelled(const struct graph *graph, struct model_error *err);
+
 /* Whether it is an output of the graph. */
 bool graph_is_output(const struct graph *graph, uint32_t value);
 

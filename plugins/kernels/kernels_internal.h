@@ -47,9 +47,6 @@ static inline void kernels_parallel(const struct kernels *kernels, size_t n_item
 /* "int8". */
 const char *compute_dtype_name(enum compute_dtype dtype);
 
-/* What linear_runner_count() has added up since linear_runner_begin(). */
-uint64_t linear_runner_counted(const struct linear_runner *runner);
-
 /* What kernels have in f32 only says MODEL_UNSUPPORTED for another dtype; `what`: "convolutions". */
 model_status kernels_require_f32(const struct kernels *kernels, const char *what,
                                  struct model_error *err);

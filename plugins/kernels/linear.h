@@ -51,6 +51,8 @@ model_status linear_runner_status(const struct linear_runner *runner);
 /* Counts multiply-adds of matrix products and attention that the caller computes itself, by their definition: whatever
  * is saved or rounded up does not count. */
 void linear_runner_count(struct linear_runner *runner, size_t multiply_adds);
+/* What has been added up since the run began. */
+uint64_t linear_runner_counted(const struct linear_runner *runner);
 
 /* Rows that a buffer for n_rows should have, so that linear_run() need not split: plans exist for
  * some row counts only. At most 1/16 more. */

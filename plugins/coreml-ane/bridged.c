@@ -3,6 +3,7 @@
 #include "bridged.h"
 #include "compiled_model.h"
 #include "coreml_ane.h"
+#include "describe_features.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -121,24 +122,12 @@ static model_status check_schema(const struct coreml_schema *schema,
     return MODEL_OK;
 }
 
-static void add_port(struct spec_list *list, const struct coreml_port *port, const char *name)
+static void add_port(struct spec_list *list, const struct coreml_port *port)
 {
-    struct model_dimension shape[MODEL_MAX_RANK];
-    char *names = kernels_allocate(list->kernels, MODEL_MAX_RANK * (strlen(name) + 4));
-    if (names == NULL) {
-        list->status = MODEL_OUT_OF_MEMORY;
-        return;
-    }
-    for (uint32_t i = 0; i < port->rank; i++) {
-        char *dimension = names + i * (strlen(name) + 4);
-        (void)snprintf(dimension, strlen(name) + 4, "%s_%u", name, (unsigned)i);
-        shape[i] = (struct model_dimension){port->min[i] < port->max[i] ? dimension : NULL,
-                                            port->min[i], port->max[i]};
-    }
-    spec_add(list, name, port->dtype,
-             ((port->flags & COREML_PORT_OPTIONAL) != 0 ? MODEL_SPEC_OPTIONAL : 0) |
-                 ((port->flags & COREML_PORT_IMAGE) != 0 ? MODEL_SPEC_BYTES : 0),
-             port->rank, shape);
+    describe_tensor(list, port->name, port->dtype,
+                    ((port->flags & COREML_PORT_OPTIONAL) != 0 ? MODEL_SPEC_OPTIONAL : 0) |
+                        ((port->flags & COREML_PORT_IMAGE) != 0 ? MODEL_SPEC_BYTES : 0),
+                    port->rank, port->min, port->max);
 }
 
 static model_status describe(struct coreml_ane *ane, const struct coreml_schema *schema,
@@ -147,9 +136,9 @@ static model_status describe(struct coreml_ane *ane, const struct coreml_schema 
     struct model_description *description = &ane->model.description;
     struct spec_list in = {.kernels = ane->model.kernels}, out = in;
     for (uint32_t i = 0; i < schema->n_inputs; i++)
-        add_port(&in, &schema->inputs[i], schema->inputs[i].name);
+        add_port(&in, &schema->inputs[i]);
     for (uint32_t i = 0; i < schema->n_outputs; i++)
-        add_port(&out, &schema->outputs[i], schema->outputs[i].name);
+        add_port(&out, &schema->outputs[i]);
     description->architecture = "CoreML";
     const model_status status = spec_describe(&in, &out, description, err);
     description->max_batch = 1;

@@ -2,6 +2,9 @@
  * driven by bridged.c; the rest here is for the graph. */
 #include "coreml_ane.h"
 
+#include "describe_features.h"
+#include "variants.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -61,35 +64,13 @@ static model_status open_model(const struct model_services *services, const char
     return status;
 }
 
-static void add_feature(struct spec_list *list, const struct ane_feature *feature)
-{
-    struct model_dimension shape[MODEL_MAX_RANK];
-    for (uint32_t i = 0; i < feature->shape.rank; i++)
-        shape[i] = (struct model_dimension){NULL, feature->shape.size[i], feature->shape.size[i]};
-    spec_add(list, feature->name, feature->dtype, feature->flags, feature->shape.rank, shape);
-}
-
-static model_status describe(struct coreml_ane *ane, struct model_error *err)
-{
-    struct model_description *description = &ane->model.description;
-    struct spec_list in = {.kernels = ane->model.kernels}, out = in;
-    for (uint32_t i = 0; i < ane->n_inputs; i++)
-        add_feature(&in, &ane->inputs[i]);
-    for (uint32_t i = 0; i < ane->n_outputs; i++)
-        add_feature(&out, &ane->outputs[i]);
-    description->instance_bytes = graph_run_bytes(ane->graph);
-    const model_status status = spec_describe(&in, &out, description, err);
-    description->max_batch = 1;
-    return status;
-}
-
 /* Whether numbers are rounded to float16, as on the Neural Engine: "emulate_fp16" of config.json. */
 static model_status read_emulation(struct coreml_ane *ane, struct model_error *err)
 {
     struct config_reader reader = {kernels_services(ane->model.kernels), err, MODEL_OK};
     const char *dtype = kernels_dtype_name(ane->model.kernels);
-    ane->graph->emulates_f16 = config_bool(&reader, "emulate_fp16", false);
-    if (reader.status == MODEL_OK && ane->graph->emulates_f16 && strcmp(dtype, "f32") != 0)
+    ane->usual.graph->emulates_f16 = config_bool(&reader, "emulate_fp16", false);
+    if (reader.status == MODEL_OK && ane->usual.graph->emulates_f16 && strcmp(dtype, "f32") != 0)
         return kernels_fail(
             err, MODEL_UNSUPPORTED,
             "config.json: 'emulate_fp16' is for products in f32, and %s was asked for", dtype);
@@ -102,28 +83,63 @@ static void discard(void *reader, const void *data, size_t size_bytes)
     coreml_model_discard(reader, data, size_bytes);
 }
 
-/* By the kernels. */
-static model_status build_graph(struct coreml_ane *ane, struct coreml_model *file,
-                                struct model_error *err)
+model_status coreml_ane_translate(struct ane_variant *variant, const struct coreml_model *file,
+                                  struct model_error *err)
 {
+    if (file->network != NULL)
+        return translate_network(variant, file, err);
+    if (file->program != NULL)
+        return translate_program(variant, file, err);
+    return kernels_fail(err, MODEL_UNSUPPORTED,
+                        "a Core ML model of kind '%.60s' is not computed here, want a neural "
+                        "network or a program",
+                        file->kind);
+}
+
+/* Where inputs may have other sizes than their default: what is packed will be shared, and variants are made. */
+static model_status find_sizes(struct coreml_ane *ane, struct model_error *err)
+{
+    bool is_fixed = true;
+    for (uint32_t i = 0; i < ane->usual.n_inputs; i++) {
+        const struct ane_feature *input = &ane->usual.inputs[i];
+        ane->sizes[i] =
+            feature_sizes_of(input, coreml_features_find(&ane->file->inputs, input->name));
+        is_fixed = is_fixed && feature_sizes_are_fixed(&ane->sizes[i]);
+    }
+    if (is_fixed)
+        return MODEL_OK;
+    ane->variants = variants_create(ane, ane->threads);
+    if (ane->variants == NULL || !graph_services_share(ane->services))
+        return kernels_no_memory(err, "the model at other sizes");
+    return MODEL_OK;
+}
+
+/* By the kernels. */
+static model_status build_graph(struct coreml_ane *ane, struct model_error *err)
+{
+    struct coreml_model *file = ane->file;
     model_status status = read_emulation(ane, err);
     if (status != MODEL_OK)
         return status;
-    ane->graph->discard = discard;
-    ane->graph->reader = file;
-    if (file->network == NULL && file->program == NULL)
-        status = kernels_fail(err, MODEL_UNSUPPORTED,
-                              "a Core ML model of kind '%.60s' is not computed here, want a neural "
-                              "network or a program",
-                              file->kind);
-    else
-        status = file->network != NULL ? translate_network(ane, file, err)
-                                       : translate_program(ane, file, err);
+    ane->usual.graph->discard = discard;
+    ane->usual.graph->reader = file;
+    status = coreml_ane_translate(&ane->usual, file, err);
+    if (status == MODEL_OK)
+        status = find_sizes(ane, err);
+    if (status == MODEL_OK)
+        status = graph_finish(ane->usual.graph, err);
     ane->model.description.architecture =
         file->network != NULL ? "CoreMLNeuralNetwork" : "CoreMLProgram";
-    if (status == MODEL_OK)
-        status = graph_finish(ane->graph, err);
-    return status == MODEL_OK ? describe(ane, err) : status;
+    return status == MODEL_OK ? describe_features(ane, err) : status;
+}
+
+/* What there is for other sizes, and the file. */
+static void forget_file(struct coreml_ane *ane)
+{
+    variants_destroy(ane->variants);
+    ane->variants = NULL;
+    coreml_model_close(ane->file);
+    ane->file = NULL;
 }
 
 /* By Core ML where it is asked for, and by the kernels when that fails and may. */
@@ -153,8 +169,10 @@ static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
         services->log(services->context, MODEL_LOG_WARN, line);
         err->message[0] = '\0';
     }
-    status = build_graph(ane, file, err);
-    coreml_model_close(file);
+    ane->file = file;
+    status = build_graph(ane, err);
+    if (status != MODEL_OK || ane->variants == NULL)
+        forget_file(ane);
     return status;
 }
 
@@ -172,12 +190,12 @@ static void to_integers(float *numbers, size_t n)
 }
 
 /* The memory of each wanted output; NULL for the others. */
-static model_status take_outputs(const struct coreml_ane *ane, const struct model_call *call,
+static model_status take_outputs(const struct ane_variant *variant, const struct model_call *call,
                                  float **data, struct model_error *err)
 {
     for (uint32_t i = 0; i < call->n_outputs; i++)
-        for (uint32_t k = 0; k < ane->n_outputs; k++) {
-            const struct ane_feature *output = &ane->outputs[k];
+        for (uint32_t k = 0; k < variant->n_outputs; k++) {
+            const struct ane_feature *output = &variant->outputs[k];
             if (strcmp(call->outputs[i]->name, output->name) != 0)
                 continue;
             const model_status status = call->allocate_output(
@@ -189,25 +207,42 @@ static model_status take_outputs(const struct coreml_ane *ane, const struct mode
     return MODEL_OK;
 }
 
+static model_status run_variant(const struct ane_variant *variant, struct linear_runner *runner,
+                                const struct model_call *call, struct model_error *err)
+{
+    struct graph_input inputs[COREML_ANE_MAX_FEATURES];
+    float *outputs[COREML_ANE_MAX_FEATURES] = {NULL};
+    for (uint32_t i = 0; i < variant->n_inputs; i++) {
+        const struct model_tensor *tensor = call_input(call, variant->inputs[i].name);
+        inputs[i] = (struct graph_input){tensor->data, tensor->dtype};
+    }
+    model_status status = take_outputs(variant, call, outputs, err);
+    if (status != MODEL_OK)
+        return status;
+    linear_runner_begin(runner, call->cancel, err);
+    status = graph_run(variant->graph, runner, call->cancel, inputs, outputs, err);
+    for (uint32_t i = 0; i < variant->n_outputs && status == MODEL_OK; i++)
+        if (outputs[i] != NULL && variant->outputs[i].dtype == MODEL_I32)
+            to_integers(outputs[i], graph_shape_size(&variant->outputs[i].shape));
+    return status;
+}
+
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
 {
     const struct plugin_instance *instance = (const struct plugin_instance *)self;
     const struct coreml_ane *ane = (const struct coreml_ane *)instance->model;
-    struct graph_input inputs[COREML_ANE_MAX_FEATURES];
-    float *outputs[COREML_ANE_MAX_FEATURES] = {NULL};
-    for (uint32_t i = 0; i < ane->n_inputs; i++) {
-        const struct model_tensor *tensor = call_input(call, ane->inputs[i].name);
-        inputs[i] = (struct graph_input){tensor->data, tensor->dtype};
-    }
-    model_status status = take_outputs(ane, call, outputs, err);
+    struct variant_use use = {.variant = &ane->usual, .runner = instance->runner};
+    model_status status =
+        ane->variants != NULL ? variants_take(ane->variants, call, &use, err) : MODEL_OK;
     if (status != MODEL_OK)
         return status;
-    linear_runner_begin(instance->runner, call->cancel, err);
-    status = graph_run(ane->graph, instance->runner, call->cancel, inputs, outputs, err);
-    for (uint32_t i = 0; i < ane->n_outputs && status == MODEL_OK; i++)
-        if (outputs[i] != NULL && ane->outputs[i].dtype == MODEL_I32)
-            to_integers(outputs[i], graph_shape_size(&ane->outputs[i].shape));
+    status = run_variant(use.variant, use.runner, call, err);
+    if (use.runner != instance->runner) {
+        linear_runner_begin(instance->runner, call->cancel, err); /* counts for the call */
+        linear_runner_count(instance->runner, linear_runner_counted(use.runner));
+        variants_leave(ane->variants, &use);
+    }
     return status;
 }
 
@@ -215,6 +250,7 @@ static model_status run(struct model_instance *self, const struct model_call *ca
 struct building {
     struct graph_services services; /* first: kernels are made with its table */
     const char *backend_dir;
+    uint32_t threads;
 };
 
 static model_status build(struct plugin_model *model, struct model_error *err)
@@ -222,10 +258,11 @@ static model_status build(struct plugin_model *model, struct model_error *err)
     struct coreml_ane *ane = (struct coreml_ane *)model;
     struct building *building = kernels_services(model->kernels)->context;
     ane->services = &building->services;
-    ane->graph = graph_create(model->kernels);
-    if (ane->graph == NULL)
+    ane->threads = building->threads;
+    ane->usual.graph = graph_create(model->kernels);
+    if (ane->usual.graph == NULL)
         return kernels_no_memory(err, "a graph");
-    building->services.graph = ane->graph;
+    building->services.graph = ane->usual.graph;
     model->run = run;
     return build_model(ane, building->backend_dir, err);
 }
@@ -235,6 +272,7 @@ static void destroy(struct model *self)
     struct coreml_ane *ane = (struct coreml_ane *)self;
     struct graph_services *services = ane->services;
     const struct model_services *host = services->host;
+    forget_file(ane);
     bridged_finish(&ane->bridged);
     kernels_destroy(ane->model.kernels);
     host->release(host->context, services);
@@ -254,6 +292,7 @@ model_status create_model(const struct model_services *services,
         return kernels_no_memory(err, "the model");
     graph_services_init(&building->services, services);
     building->backend_dir = args->backend_dir;
+    building->threads = args->threads;
     const model_status status = plugin_model_create(&building->services.table, args,
                                                     sizeof(struct coreml_ane), build, ret, err);
     if (status != MODEL_OK) {

@@ -1,7 +1,7 @@
 /* program.h - what translations of an ML Program's operations share.
  *
- * Shapes are fixed before a run: a dimension that the model leaves open has its default. So what depends on
- * constants alone is known while operations are walked (graph_known()): shapes, bounds, the counters of loops. A
+ * Shapes are fixed while a program is walked: a dimension that the model leaves open has the size that the variant is made
+ * for (variants.h), first of all its default. So what depends on constants alone is known while operations are walked (graph_known()): shapes, bounds, the counters of loops. A
  * while_loop whose condition is known is walked once for each turn, and a list is an array of values at that time:
  * it needs no memory in a run, and writing to one makes another. All numbers are float32, whole ones up to
  * 2^24 exactly.

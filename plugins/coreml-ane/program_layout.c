@@ -101,8 +101,11 @@ static void translate_concat(struct program *p)
         program_fail(p, "of no values, or too many");
         return;
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         values[i] = program_input_at(p, "values", i);
+        if (shape_of(p, values[i]).rank == 0) /* one size of a shape that is put together */
+            values[i] = graph_expand(&p->builder, values[i], 1);
+    }
     const uint32_t axis = program_axis(p, "axis", 0, shape_of(p, values[0]).rank);
     if (in_turn && p->builder.status == MODEL_OK)
         interleave(p, (uint32_t)n, values, axis);

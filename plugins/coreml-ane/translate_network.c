@@ -270,24 +270,19 @@ static void translate(struct translation *t, const struct coreml_layer *layer)
 
 /* ---- inputs */
 
-/* What callers pass for a feature: a picture as [1, C, H, W], an array as it is declared. */
-static void input_shape_of(struct translation *t, const struct coreml_feature *feature,
-                           struct graph_shape *ret)
+/* The default size of an input, if it is one that can be a blob. */
+static struct graph_shape input_shape_of(struct translation *t,
+                                         const struct coreml_feature *feature)
 {
-    const struct coreml_network *network = t->file->network;
-    if (feature->kind == COREML_FEATURE_IMAGE && feature->rank == 2) {
-        const bool gray = feature->color == COREML_GRAY || feature->color == COREML_GRAY_F16;
-        *ret = (struct graph_shape){4, {1, gray ? 1 : 3, feature->shape[0], feature->shape[1]}};
-        return;
-    }
-    ret->rank = feature->rank;
-    memcpy(ret->size, feature->shape, feature->rank * sizeof feature->shape[0]);
-    const bool exact = network->array_mapping == COREML_EXACT_ARRAYS;
-    if (feature->kind != COREML_FEATURE_ARRAY || feature->rank == 0 ||
-        (!exact && (feature->rank == 2 || feature->rank > 5)))
+    const bool exact = t->file->network->array_mapping == COREML_EXACT_ARRAYS;
+    const struct graph_shape shape = input_default_shape(feature);
+    if ((feature->kind != COREML_FEATURE_ARRAY || shape.rank == 0 ||
+         (!exact && (shape.rank == 2 || shape.rank > 5))) &&
+        (feature->kind != COREML_FEATURE_IMAGE || shape.rank != 4))
         graph_fail(&t->builder, MODEL_UNSUPPORTED,
                    "an input that is not a picture, nor an array of %s dimensions",
                    exact ? "one or more" : "1, 3, 4 or 5");
+    return shape;
 }
 
 /* The blob of an input: of a network whose shapes are not exact [C], [C, H, W] and [n, C, H, W] are parts of
@@ -370,17 +365,18 @@ static uint32_t preprocess(struct translation *t, const struct coreml_feature *f
     return x;
 }
 
-static void add_inputs(struct translation *t, struct coreml_ane *ane)
+static void add_inputs(struct translation *t, struct ane_variant *variant)
 {
     const struct coreml_features *features = &t->file->inputs;
     if (features->n > COREML_ANE_MAX_FEATURES)
         graph_fail(&t->builder, MODEL_UNSUPPORTED, "%zu inputs, at most %d", features->n,
                    COREML_ANE_MAX_FEATURES);
     for (size_t i = 0; i < features->n && t->builder.status == MODEL_OK; i++) {
-        struct ane_feature *input = &ane->inputs[ane->n_inputs++];
+        struct ane_feature *input = &variant->inputs[variant->n_inputs++];
         t->builder.layer = input->name = keep(t, features->items[i].name);
         input->dtype = MODEL_F32;
-        input_shape_of(t, &features->items[i], &input->shape);
+        input->shape =
+            variant->sizes != NULL ? variant->sizes[i] : input_shape_of(t, &features->items[i]);
         uint32_t x = graph_add_input(&t->builder, input->name, &input->shape);
         const bool image = features->items[i].kind == COREML_FEATURE_IMAGE;
         const struct coreml_network *network = t->file->network;
@@ -440,7 +436,7 @@ static uint32_t output_blob(const struct translation *t, const struct coreml_fea
                                          : last->outputs[0]);
 }
 
-static void add_outputs(struct translation *t, struct coreml_ane *ane)
+static void add_outputs(struct translation *t, struct ane_variant *variant)
 {
     const struct coreml_features *features = &t->file->outputs;
     for (size_t i = 0; i < features->n && t->builder.status == MODEL_OK; i++) {
@@ -453,43 +449,49 @@ static void add_outputs(struct translation *t, struct coreml_ane *ane)
             graph_fail(&t->builder, MODEL_CORRUPT, "an output that no layer makes");
             return;
         }
-        if (ane->n_outputs == COREML_ANE_MAX_FEATURES) {
+        if (variant->n_outputs == COREML_ANE_MAX_FEATURES) {
             graph_fail(&t->builder, MODEL_UNSUPPORTED, "more than %d outputs",
                        COREML_ANE_MAX_FEATURES);
             return;
         }
-        struct ane_feature *output = &ane->outputs[ane->n_outputs++];
+        struct ane_feature *output = &variant->outputs[variant->n_outputs++];
         const uint32_t y = blob_exact(t, blob);
         const struct graph_shape shape = value_shape(t, y);
         output->name = t->builder.layer;
         output->dtype = features->items[i].dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
-        output->shape = output_shape_of(
-            &shape, t->file->network->array_mapping == COREML_EXACT_ARRAYS, &features->items[i]);
+        output->made = shape;
+        const struct ane_feature *usual =
+            variant->usual != NULL ? &variant->usual->outputs[variant->n_outputs - 1] : NULL;
+        if (usual == NULL ||
+            !output_sizes_like(&usual->made, &usual->shape, &shape, &output->shape))
+            output->shape =
+                output_shape_of(&shape, t->file->network->array_mapping == COREML_EXACT_ARRAYS,
+                                &features->items[i]);
         graph_add_output(&t->builder,
                          graph_reshape(&t->builder, y, output->shape.rank, output->shape.size));
     }
-    if (ane->n_outputs == 0)
+    if (variant->n_outputs == 0)
         graph_fail(&t->builder, MODEL_UNSUPPORTED, "no output of this model is a tensor");
 }
 
-model_status translate_network(struct coreml_ane *ane, const struct coreml_model *file,
+model_status translate_network(struct ane_variant *variant, const struct coreml_model *file,
                                struct model_error *err)
 {
     const struct coreml_network *network = file->network;
-    struct translation t = {.builder = {.graph = ane->graph, .layer = "", .err = err},
+    struct translation t = {.builder = {.graph = variant->graph, .layer = "", .err = err},
                             .file = file};
     size_t n_names = file->inputs.n;
     for (size_t i = 0; i < network->n_layers; i++)
         n_names += network->layers[i].n_outputs;
-    t.names = blob_names_create(ane->graph->kernels, n_names);
+    t.names = blob_names_create(variant->graph->kernels, n_names);
     if (t.names == NULL)
         return kernels_no_memory(err, "the names of a network");
     if (network->n_layers == 0)
         return kernels_fail(err, MODEL_CORRUPT, "the network has no layers");
-    add_inputs(&t, ane);
+    add_inputs(&t, variant);
     for (size_t i = 0; i < network->n_layers && t.builder.status == MODEL_OK; i++)
         translate(&t, &network->layers[i]);
     if (t.builder.status == MODEL_OK)
-        add_outputs(&t, ane);
+        add_outputs(&t, variant);
     return t.builder.status;
 }

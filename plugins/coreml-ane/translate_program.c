@@ -111,42 +111,38 @@ static size_t count_names(const struct coreml_block *block)
 
 /* ---- inputs and outputs */
 
-/* What callers pass: a picture as [1, C, H, W], an array as it is declared; open dimensions are 1. */
-static struct graph_shape input_shape_of(const struct coreml_feature *feature,
-                                         const struct coreml_type *type)
+/* The default size of an input; a dimension that the file leaves open is 1, and noted. */
+static void size_input(const struct coreml_feature *feature, const struct coreml_type *type,
+                       struct ane_feature *ret)
 {
-    struct graph_shape shape = {.rank = feature->rank};
-    if (feature->kind == COREML_FEATURE_IMAGE && feature->rank == 2) {
-        const bool gray = feature->color == COREML_GRAY || feature->color == COREML_GRAY_F16;
-        return (struct graph_shape){4, {1, gray ? 1 : 3, feature->shape[0], feature->shape[1]}};
+    ret->shape = input_default_shape(feature);
+    if (ret->shape.rank > 0)
+        return;
+    ret->shape.rank = type->rank;
+    for (uint32_t i = 0; i < type->rank; i++) {
+        ret->shape.size[i] = type->shape[i] == -1 ? 1 : type->shape[i];
+        ret->open |= type->shape[i] == -1 ? 1u << i : 0;
     }
-    memcpy(shape.size, feature->shape, feature->rank * sizeof shape.size[0]);
-    if (shape.rank == 0) {
-        shape.rank = type->rank;
-        memcpy(shape.size, type->shape, type->rank * sizeof shape.size[0]);
-    }
-    for (uint32_t i = 0; i < shape.rank; i++)
-        if (shape.size[i] == -1)
-            shape.size[i] = 1;
-    return shape;
 }
 
-static void add_input(struct program *p, struct coreml_ane *ane,
+static void add_input(struct program *p, struct ane_variant *variant,
                       const struct coreml_named_type *named)
 {
     const struct coreml_feature *feature = coreml_features_find(&p->file->inputs, named->name);
     p->builder.layer = keep(p, named->name, SIZE_MAX - 1);
-    if (feature == NULL || ane->n_inputs == COREML_ANE_MAX_FEATURES ||
+    if (feature == NULL || variant->n_inputs == COREML_ANE_MAX_FEATURES ||
         (feature->kind != COREML_FEATURE_ARRAY && feature->kind != COREML_FEATURE_IMAGE)) {
         graph_fail(&p->builder, MODEL_UNSUPPORTED,
                    "an input that is not described as a picture or an array, or more than %d",
                    COREML_ANE_MAX_FEATURES);
         return;
     }
-    struct ane_feature *input = &ane->inputs[ane->n_inputs++];
+    struct ane_feature *input = &variant->inputs[variant->n_inputs++];
     input->name = p->builder.layer;
     input->dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
-    input->shape = input_shape_of(feature, &named->type);
+    size_input(feature, &named->type, input);
+    if (variant->sizes != NULL)
+        input->shape = variant->sizes[variant->n_inputs - 1];
     p->builder.adds_whole = input->dtype == MODEL_I32;
     uint32_t x = graph_add_input(&p->builder, input->name, &input->shape);
     if (feature->kind == COREML_FEATURE_IMAGE) {
@@ -159,7 +155,7 @@ static void add_input(struct program *p, struct coreml_ane *ane,
     program_name(p, named, x);
 }
 
-static void add_output(struct program *p, struct coreml_ane *ane,
+static void add_output(struct program *p, struct ane_variant *variant,
                        const struct coreml_feature *feature)
 {
     const uint32_t value = program_meaning(p, feature->name);
@@ -167,19 +163,19 @@ static void add_output(struct program *p, struct coreml_ane *ane,
         return; /* the predicted label */
     p->builder.layer = keep(p, feature->name, SIZE_MAX - 1);
     if (value == GRAPH_NONE || (value & PROGRAM_LIST) != 0 ||
-        ane->n_outputs == COREML_ANE_MAX_FEATURES) {
+        variant->n_outputs == COREML_ANE_MAX_FEATURES) {
         graph_fail(&p->builder, MODEL_UNSUPPORTED, "an output that is no tensor, or more than %d",
                    COREML_ANE_MAX_FEATURES);
         return;
     }
-    struct ane_feature *output = &ane->outputs[ane->n_outputs++];
+    struct ane_feature *output = &variant->outputs[variant->n_outputs++];
     output->name = p->builder.layer;
     output->dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
     output->shape = shape_of(p, value);
     graph_add_output(&p->builder, value);
 }
 
-static void add_features(struct program *p, struct coreml_ane *ane,
+static void add_features(struct program *p, struct ane_variant *variant,
                          const struct coreml_function *function)
 {
     const bool own = function->block.n_inputs > 0;
@@ -188,25 +184,26 @@ static void add_features(struct program *p, struct coreml_ane *ane,
     if (p->file->states.n > 0)
         graph_fail(&p->builder, MODEL_UNSUPPORTED, "programs with states are not computed");
     for (size_t i = 0; i < n && p->builder.status == MODEL_OK; i++)
-        add_input(p, ane, &inputs[i]);
+        add_input(p, variant, &inputs[i]);
     if (p->builder.status == MODEL_OK)
         program_walk(p, &function->block);
     for (size_t i = 0; i < p->file->outputs.n && p->builder.status == MODEL_OK; i++)
-        add_output(p, ane, &p->file->outputs.items[i]);
-    if (ane->n_outputs == 0)
+        add_output(p, variant, &p->file->outputs.items[i]);
+    if (variant->n_outputs == 0)
         graph_fail(&p->builder, MODEL_UNSUPPORTED, "no output of this model is a tensor");
 }
 
-model_status translate_program(struct coreml_ane *ane, const struct coreml_model *file,
+model_status translate_program(struct ane_variant *variant, const struct coreml_model *file,
                                struct model_error *err)
 {
     const struct coreml_function *function = file->program->main;
-    struct program p = {.builder = {.graph = ane->graph, .layer = "", .err = err}, .file = file};
+    struct program p = {.builder = {.graph = variant->graph, .layer = "", .err = err},
+                        .file = file};
     const size_t n_names = count_names(&function->block) + function->n_inputs;
-    p.names = blob_names_create(ane->graph->kernels, n_names);
-    p.truths = blob_names_create(ane->graph->kernels, n_names);
+    p.names = blob_names_create(variant->graph->kernels, n_names);
+    p.truths = blob_names_create(variant->graph->kernels, n_names);
     if (p.names == NULL || p.truths == NULL)
         return kernels_no_memory(err, "the names of a program");
-    add_features(&p, ane, function);
+    add_features(&p, variant, function);
     return p.builder.status;
 }

@@ -28,6 +28,13 @@ static bool is_bounded(struct translation *t, uint32_t rank, const int64_t *size
     return true;
 }
 
+/* Numbers that are floats where they stand in the file, which is open until the graph is finished. */
+static bool is_view(const struct coreml_weights *weights)
+{
+    return (weights->form == COREML_WEIGHTS_F32 || weights->form == COREML_WEIGHTS_F16) &&
+           (uintptr_t)weights->data % sizeof(float) == 0;
+}
+
 uint32_t add_weights(struct translation *t, const coreml_message *message, const char *field,
                      uint32_t rank, const int64_t *size)
 {
@@ -45,6 +52,10 @@ uint32_t add_weights(struct translation *t, const coreml_message *message, const
             coreml_weights_check(&weights, n, (uint64_t)size[0], t->builder.layer, t->builder.err);
     if (t->builder.status != MODEL_OK)
         return GRAPH_NONE;
+    if (is_view(&weights))
+        return graph_add_constant(&t->builder,
+                                  weights.form == COREML_WEIGHTS_F32 ? MODEL_F32 : MODEL_F16,
+                                  &shape, weights.data);
     float *data = kernels_allocate(t->builder.graph->kernels, n * sizeof *data);
     if (data == NULL) {
         graph_fail(&t->builder, MODEL_OUT_OF_MEMORY, "no memory for %zu weights", n);

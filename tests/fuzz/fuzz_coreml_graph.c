@@ -100,14 +100,14 @@ static void run(const struct coreml_ane *ane, struct kernels *kernels)
     const struct model_cancel cancel = {sizeof cancel, &cancelled, INT64_MAX};
     if (linear_runner_create(kernels, &runner, &err) != MODEL_OK)
         return;
-    for (uint32_t i = 0; i < ane->n_inputs; i++)
+    for (uint32_t i = 0; i < ane->usual.n_inputs; i++)
         inputs[i] = (struct graph_input){
-            calloc(graph_shape_size(&ane->inputs[i].shape), sizeof(float)),
-            (ane->inputs[i].flags & MODEL_SPEC_BYTES) != 0 ? MODEL_U8 : MODEL_F32};
-    for (uint32_t i = 0; i < ane->n_outputs; i++)
-        outputs[i] = malloc(graph_shape_size(&ane->outputs[i].shape) * sizeof(float));
+            calloc(graph_shape_size(&ane->usual.inputs[i].shape), sizeof(float)),
+            (ane->usual.inputs[i].flags & MODEL_SPEC_BYTES) != 0 ? MODEL_U8 : MODEL_F32};
+    for (uint32_t i = 0; i < ane->usual.n_outputs; i++)
+        outputs[i] = malloc(graph_shape_size(&ane->usual.outputs[i].shape) * sizeof(float));
     linear_runner_begin(runner, &cancel, &err);
-    const model_status status = graph_run(ane->graph, runner, &cancel, inputs, outputs, &err);
+    const model_status status = graph_run(ane->usual.graph, runner, &cancel, inputs, outputs, &err);
     must((status == MODEL_OK) == (err.message[0] == '\0'));
     for (uint32_t i = 0; i < COREML_ANE_MAX_FEATURES; i++) {
         free((void *)(uintptr_t)inputs[i].data);
@@ -118,11 +118,11 @@ static void run(const struct coreml_ane *ane, struct kernels *kernels)
 
 static bool is_small(const struct coreml_ane *ane)
 {
-    uint64_t bytes = graph_run_bytes(ane->graph);
-    for (uint32_t i = 0; i < ane->n_inputs; i++)
-        bytes += graph_shape_size(&ane->inputs[i].shape) * sizeof(float);
-    for (uint32_t i = 0; i < ane->n_outputs; i++)
-        bytes += graph_shape_size(&ane->outputs[i].shape) * sizeof(float);
+    uint64_t bytes = graph_run_bytes(ane->usual.graph);
+    for (uint32_t i = 0; i < ane->usual.n_inputs; i++)
+        bytes += graph_shape_size(&ane->usual.inputs[i].shape) * sizeof(float);
+    for (uint32_t i = 0; i < ane->usual.n_outputs; i++)
+        bytes += graph_shape_size(&ane->usual.outputs[i].shape) * sizeof(float);
     return bytes <= MAX_RUN_BYTES;
 }
 
@@ -134,13 +134,12 @@ static void translate(const struct coreml_model *file)
     struct model_error err = MODEL_ERROR_INIT;
     graph_services_init(&services, &host);
     must(kernels_create(&services.table, &args, &ane.model.kernels, &err) == MODEL_OK);
-    ane.graph = graph_create(ane.model.kernels);
-    must(ane.graph != NULL);
-    services.graph = ane.graph;
-    model_status status = file->network != NULL ? translate_network(&ane, file, &err)
-                                                : translate_program(&ane, file, &err);
+    ane.usual.graph = graph_create(ane.model.kernels);
+    must(ane.usual.graph != NULL);
+    services.graph = ane.usual.graph;
+    model_status status = coreml_ane_translate(&ane.usual, file, &err);
     if (status == MODEL_OK)
-        status = graph_finish(ane.graph, &err);
+        status = graph_finish(ane.usual.graph, &err);
     must((status == MODEL_OK) == (err.message[0] == '\0'));
     if (status == MODEL_OK && is_small(&ane))
         run(&ane, ane.model.kernels);

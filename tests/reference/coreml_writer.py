@@ -68,7 +68,7 @@ def put(field, value):
 
 
 def tensor_type(dtype, shape):
-    dims = b"".join(put(3, put(1, put(1, d))) for d in shape)
+    dims = b"".join(put(3, put(1, put(1, d)) if d >= 0 else put(2, b"")) for d in shape)  # -1: unknown
     return put(1, put(1, dtype) + put(2, len(shape)) + dims)
 
 

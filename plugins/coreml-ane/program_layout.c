@@ -249,10 +249,12 @@ static void translate_shape(struct program *p)
 {
     const struct graph_shape shape = shape_of(p, program_input(p, "x"));
     float *sizes = NULL;
-    if (p->builder.status == MODEL_OK && shape.rank > 0)
+    if (shape.rank == 0)
+        program_fail(p, "of a single number");
+    if (p->builder.status == MODEL_OK)
         sizes = kernels_allocate(p->builder.graph->kernels, shape.rank * sizeof *sizes);
     if (sizes == NULL) {
-        program_fail(p, "of a single number");
+        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for a shape");
         return;
     }
     for (uint32_t i = 0; i < shape.rank; i++)

@@ -43,10 +43,12 @@ static void translate_constexpr(struct program *p)
         if (n == 0)
             break;
     }
-    if (n > 0 && p->builder.status == MODEL_OK && program_work(p, p->depth > 0 ? n >> 8 : 0))
+    if (n == 0)
+        program_fail(p, "of no known size");
+    if (p->builder.status == MODEL_OK && program_work(p, p->depth > 0 ? n >> 8 : 0))
         data = kernels_allocate(p->builder.graph->kernels, (size_t)n * sizeof *data);
     if (data == NULL) {
-        program_fail(p, "of no known size");
+        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for a constant");
         return;
     }
     p->builder.status = coreml_constexpr_to_float32(p->operation, n, data, p->builder.err);

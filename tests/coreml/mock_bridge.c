@@ -148,6 +148,10 @@ static model_status load_model(const char *compiled, const struct coreml_load_op
                                                 {1, 1, 1, 2},
                                                 {1, 1, 1, 2},
                                                 COREML_PORT_IMAGE};
+    if (told_to(path, "range")) {
+        model->inputs[0].min[0] = model->outputs[0].min[0] = 1;
+        model->inputs[0].max[0] = model->outputs[0].max[0] = 4;
+    }
     model->outputs[0].name = model->outputs[1].name = "y";
     model->schema =
         (struct coreml_schema){sizeof model->schema, model->inputs, model->outputs, 1, 1};
@@ -175,7 +179,8 @@ static model_status model_schema(struct coreml_handle *model, const struct corem
 static model_status predict(struct coreml_handle *model, const struct model_call *call,
                             struct model_error *err, char **ret_error)
 {
-    const int64_t shape = 2;
+    const struct model_tensor *x = call->inputs[0];
+    const int64_t shape = x->shape[x->rank - 1];
     if (told_to(model->path, "predict"))
         return failed(ret_error, MODEL_INTERNAL, "told not to predict");
     if (told_to(model->path, "crash"))
@@ -187,9 +192,8 @@ static model_status predict(struct coreml_handle *model, const struct model_call
             call->allocate_output(call->context, i, MODEL_F32, 1, &shape, err);
         if (status != MODEL_OK)
             return status;
-        const struct model_tensor *x = call->inputs[0];
         float *y = call->outputs[i]->data;
-        for (int k = 0; k < 2; k++)
+        for (int64_t k = 0; k < shape; k++)
             y[k] = MOCK_ADDS + (x->dtype == MODEL_U8 ? (float)((const uint8_t *)x->data)[k]
                                                      : ((const float *)x->data)[k]);
     }

@@ -2,6 +2,7 @@
  * into a graph, which is finished and, if it is small, run once. Memory follows the file's size. */
 #include "coreml_ane.h"
 #include "errors.h"
+#include "variants.h"
 
 #include <stdlib.h>
 
@@ -126,7 +127,30 @@ static bool is_small(const struct coreml_ane *ane)
     return bytes <= MAX_RUN_BYTES;
 }
 
-static void translate(const struct coreml_model *file)
+/* The same file at its inputs' smallest sizes, or at twice the default where there is no bound, as a call would have it. */
+static void translate_again(struct coreml_ane *ane, struct coreml_model *file)
+{
+    struct graph_shape sizes[COREML_ANE_MAX_FEATURES];
+    struct ane_variant at;
+    struct model_error err = MODEL_ERROR_INIT;
+    for (uint32_t i = 0; i < ane->usual.n_inputs; i++) {
+        const struct ane_feature *input = &ane->usual.inputs[i];
+        const struct input_sizes range =
+            feature_sizes_of(input, coreml_features_find(&file->inputs, input->name));
+        sizes[i] = range.min;
+        for (uint32_t d = 0; d < sizes[i].rank; d++)
+            if (range.max.size[d] == INT64_MAX)
+                sizes[i].size[d] = 2 * input->shape.size[d];
+    }
+    ane->file = file;
+    ane->variants = variants_create(ane, 1);
+    must(ane->variants != NULL);
+    const model_status status = variants_infer(ane->variants, sizes, &at, &err);
+    must((status == MODEL_OK) == (err.message[0] == '\0'));
+    variants_destroy(ane->variants);
+}
+
+static void translate(struct coreml_model *file)
 {
     const struct model_create_args args = {.struct_size = sizeof args, .threads = 1, .lanes = 1};
     struct graph_services services;
@@ -143,6 +167,8 @@ static void translate(const struct coreml_model *file)
     must((status == MODEL_OK) == (err.message[0] == '\0'));
     if (status == MODEL_OK && is_small(&ane))
         run(&ane, ane.model.kernels);
+    if (status == MODEL_OK)
+        translate_again(&ane, file);
     kernels_destroy(ane.model.kernels);
     release_blobs();
     free(scratch_block);

@@ -57,6 +57,44 @@ static void a_picture_goes_through_as_bytes_and_as_numbers(void **state)
     close_subject(&s);
 }
 
+static model_status give_three(void *context, uint32_t index, int32_t dtype, uint32_t rank,
+                               const int64_t *shape, struct model_error *err)
+{
+    (void)index, (void)err;
+    assert_int_equal(shape[0], 3);
+    tensor_init(context, "y", dtype, rank, shape, ((struct model_tensor *)context)->data);
+    return MODEL_OK;
+}
+
+static void sizes_of_a_range_go_through(void **state)
+{
+    (void)state;
+    struct subject s = open_subject("coreml", EITHER);
+    tell(s.dir, "coreml", "range");
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    const struct model_dimension *x = s.h->model->description->inputs[0]->shape;
+    assert_string_equal(x->name, "x_0");
+    assert_int_equal(x->min, 1);
+    assert_int_equal(x->max, 4);
+    float three[] = {5, 6, 7}, y[3] = {0};
+    struct model_tensor in, out = {.struct_size = sizeof out, .name = "y", .data = y};
+    tensor_init(&in, "x", MODEL_F32, 1, (const int64_t[]){3}, three);
+    const struct model_tensor *inputs[] = {&in};
+    struct model_tensor *outputs[] = {&out};
+    const struct model_cancel cancel = {sizeof cancel, &s.h->cancelled, INT64_MAX};
+    const struct model_call call = {.struct_size = sizeof call,
+                                    .inputs = inputs,
+                                    .n_inputs = 1,
+                                    .outputs = outputs,
+                                    .n_outputs = 1,
+                                    .allocate_output = give_three,
+                                    .context = &out,
+                                    .cancel = &cancel};
+    assert_int_equal(s.h->instance->run(s.h->instance, &call, &s.h->err), MODEL_OK);
+    assert_int_equal((int)y[2], 7 + MOCK_ADDS);
+    close_subject(&s);
+}
+
 static void emulated_float16_is_the_kernels_own(void **state)
 {
     (void)state;
@@ -299,6 +337,7 @@ int main(void)
         cmocka_unit_test(core_ml_computes_where_there_is_a_bridge),
         cmocka_unit_test(a_compiled_model_is_loaded_as_it_is),
         cmocka_unit_test(a_picture_goes_through_as_bytes_and_as_numbers),
+        cmocka_unit_test(sizes_of_a_range_go_through),
         cmocka_unit_test(emulated_float16_is_the_kernels_own),
         cmocka_unit_test(the_kernels_compute_when_told_to),
         cmocka_unit_test(another_backend_never_asks_core_ml),

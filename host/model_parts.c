@@ -60,7 +60,7 @@ model_status model_parts_of_files(const char *config_text, size_t config_bytes,
     /* A folder that was signed is what its manifest lists, whose digest is wanted by itself: its time of change is
      * of every file in it, also of those that nobody reads. */
     if (archive != NULL && !archive_is_folder(archive))
-        status = add_file(digest, archive_path(archive), -1, err);
+        status = add_file(digest, archive_path(archive), archive_descriptor(archive), err);
     else if (archive == NULL)
         status = add_folder(digest, backend_dir, weights, err);
     if (status == MODEL_OK)

@@ -30,31 +30,30 @@ static const struct manifest_file *listed(const struct package *package, const c
     return manifest_find(&package->manifest, path + n_dir + 1);
 }
 
-/* Whether a name is that of the file which is mapped. */
-static bool is_mapped(const struct file_map *map, const char *path)
+/* Whether a name is that of the file which is open. */
+static bool is_open(int fd, const char *path)
 {
-    struct stat named, mapped;
-    return map->fd < 0 || (stat(path, &named) == 0 && fstat(map->fd, &mapped) == 0 &&
-                           named.st_dev == mapped.st_dev && named.st_ino == mapped.st_ino);
+    struct stat named, opened;
+    return fd < 0 || (stat(path, &named) == 0 && fstat(fd, &opened) == 0 &&
+                      named.st_dev == opened.st_dev && named.st_ino == opened.st_ino);
 }
 
 /* What is made of the old file must not be found for the one that took its name. */
 static model_status check_names(const struct prepared_model *model, struct model_error *err)
 {
     const struct archive *archive = model->package->archive;
-    const bool is_one_file = archive != NULL && !archive_is_folder(archive);
-    const size_t n_files = model->weights != NULL && (archive == NULL || is_one_file)
-                               ? weights_n_files(model->weights)
-                               : 0;
-    for (size_t i = 0; i < n_files; i++) {
-        const char *path = NULL;
+    const size_t n_files =
+        model->weights != NULL && archive == NULL ? weights_n_files(model->weights) : 0;
+    const char *path = archive != NULL ? archive_path(archive) : NULL;
+    bool is_same =
+        archive == NULL || archive_is_folder(archive) || is_open(archive_descriptor(archive), path);
+    for (size_t i = 0; i < n_files && is_same; i++) {
         const struct file_map map = weights_file(model->weights, i, &path);
-        path = is_one_file ? archive_path(archive) : path;
-        if (!is_mapped(&map, path))
-            return error_set(err, MODEL_CORRUPT,
-                             "%s was replaced since the model was opened; load it again", path);
+        is_same = is_open(map.fd, path);
     }
-    return MODEL_OK;
+    return is_same ? MODEL_OK
+                   : error_set(err, MODEL_CORRUPT,
+                               "%s was replaced since the model was opened; load it again", path);
 }
 
 /* A file as the manifest has it, or as it lies there. */

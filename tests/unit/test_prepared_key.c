@@ -1,4 +1,5 @@
 /* test_prepared_key.c - what makes prepared weights those of another model, and what does not. */
+#include "archive_write.h"
 #include "errors.h"
 #include "in_folder.h"
 #include "prepared_key.h"
@@ -195,6 +196,44 @@ static void a_file_that_was_replaced_behind_its_mapping_gets_no_key(void **state
     key_of(digest, key);
 }
 
+/* Also without safetensors that are mapped from it: some are compressed, and a plugin reads other files, too. */
+static void an_archive_that_was_replaced_since_it_was_opened_gets_no_key(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"backends/cpu/" PACKAGE_PLUGIN_NAME, "backends/cpu/w.bin",
+                                        "backends/cpu/model.safetensors"};
+    char first[SHA256_HEX_BYTES] = "", again[SHA256_HEX_BYTES] = "", paths[3][PATH_MAX];
+    struct archive_source sources[3];
+    struct model_error err = MODEL_ERROR_INIT;
+    static const char header[] =
+        "{\"w\":{\"dtype\":\"U8\",\"shape\":[4096],\"data_offsets\":[0,4096]}}     ";
+    static uint8_t zeros[8 + sizeof header - 1 + 4096] = {sizeof header - 1};
+    _Static_assert((sizeof header - 1) % 8 == 0, "as the format has it");
+    memcpy(zeros + 8, header, sizeof header - 1);
+    write_file(in_folder("p/backends/cpu/model.safetensors"), zeros, sizeof zeros);
+    write_file(in_folder("p/backends/cpu/w.bin"), "w", 1);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(paths[i], PATH_MAX, "%s/p/%s", folder, names[i]);
+        sources[i] = (struct archive_source){names[i], paths[i], NULL};
+    }
+    const struct archive_options packing = {.level = 3, .compress_weights = true};
+    assert_int_equal(archive_write(in_folder("p.mhp"), sources, 3, &packing, NULL, &err), MODEL_OK);
+    assert_int_equal(package_open(in_folder("p.mhp"), NULL, &package, &err), MODEL_OK);
+    assert_false(archive_is_in_place(archive_find(package.archive, names[2])));
+    assert_int_equal(weights_open_from(package.archive, package.backend_dir, false, &weights, &err),
+                     MODEL_OK);
+    model.package = &package;
+    model.weights = weights;
+    assert_int_equal(prepared_key_make(&model, first, &err), MODEL_OK);
+    model.weights = NULL;
+    assert_int_equal(prepared_key_make(&model, again, &err), MODEL_OK);
+    write_file(in_folder("p/backends/cpu/w.bin"), "v", 1);
+    assert_int_equal(archive_write(in_folder("p.mhp"), sources, 3, &packing, NULL, &err), MODEL_OK);
+    assert_int_equal(prepared_key_make(&model, again, &err), MODEL_CORRUPT);
+    assert_non_null(strstr(err.message, "p.mhp was replaced since the model was opened"));
+    close_all();
+}
+
 static void who_asks_for_more_than_times_gets_no_key(void **state)
 {
     (void)state;
@@ -219,6 +258,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_file_that_was_replaced_behind_its_mapping_gets_no_key,
                                         set_up, remove_folder),
+        cmocka_unit_test_setup_teardown(
+            an_archive_that_was_replaced_since_it_was_opened_gets_no_key, set_up, remove_folder),
         cmocka_unit_test_setup_teardown(who_asks_for_more_than_times_gets_no_key, set_up,
                                         remove_folder),
     };

@@ -232,7 +232,11 @@ bool loaded_model_is_of_its_files(const struct modelhost_model *model)
 model_status loaded_model_check_files(struct modelhost_model *model, struct model_error *err)
 {
     weight_loading_rest(&model->loading);
+    if (model->load.loading == MODELHOST_STREAMING)
+        mapped_files_rest(&model->services.files);
     model_status status = prepared_map_check(&model->services.packed.prepared, err);
+    if (status == MODEL_OK)
+        status = mapped_files_check(&model->services.files, err);
     for (size_t i = 0; i < model->n_guards && status == MODEL_OK; i++) {
         const char *path = NULL;
         (void)weights_file(model->weights, i, &path);

@@ -265,16 +265,21 @@ static model_status open_here(struct modelhost_model *model, const struct model_
     status = model_compiled_offer(model, source->compiled, err);
     if (status != MODEL_OK)
         return status;
+    const struct mapped_source files = {model->package.archive, model->package.dir,
+                                        model->package.backend_dir,
+                                        model->load.memory_budget_bytes};
+    mapped_files_init(&model->services.files, &files);
     model->services.loading = &model->loading;
     model->services.counters = metrics_plugin_counters(model->metrics.series);
     status = model_creating_run(model, threads, source->prepared, err);
+    mapped_files_close(&model->services.files);
     if (model->loading.status != MODEL_OK) /* the plugin knows less of it */
         return error_set(err, model->loading.status, "%s", model->loading.err.message);
     if (status == MODEL_OK)
         status = weight_loading_check(&model->loading, model->model->description, err);
-    weight_loading_rest(&model->loading);
-    if (status == MODEL_OK)
-        status = loaded_model_check_files(model, err);
+    /* A file that was cut short explains whatever the plugin says of it. */
+    const model_status damaged = loaded_model_check_files(model, err);
+    status = damaged != MODEL_OK ? damaged : status;
     return status == MODEL_OK ? keep_prepared(model, source->parts, err) : status;
 }
 

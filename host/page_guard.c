@@ -161,6 +161,14 @@ static model_status install_handler(struct model_error *err)
     return status;
 }
 
+model_status page_guard_install(struct model_error *err)
+{
+    (void)pthread_mutex_lock(&guards_mutex);
+    const model_status status = install_handler(err);
+    (void)pthread_mutex_unlock(&guards_mutex);
+    return status;
+}
+
 static struct page_guard *free_slot(void)
 {
     for (size_t i = 0; i < MAX_GUARDS; i++)

@@ -12,6 +12,8 @@
 
 struct page_guard; /* one guarded mapping */
 
+/* Sees to it that the handler is installed, as page_guard_add() does. [any-thread] */
+model_status page_guard_install(struct model_error *err);
 /* Starts guarding; sees to it that the handler is installed. MODEL_BUSY when the table is full.
  * [any-thread] */
 model_status page_guard_add(const struct file_map *map, struct page_guard **ret,

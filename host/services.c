@@ -176,8 +176,13 @@ static void *service_scratch(void *context, size_t size_bytes)
 static const void *service_get_extension(void *context, const char *id)
 {
     const struct services *services = context;
-    const bool is_offered = services->compiled.folder != NULL && id != NULL;
-    return is_offered && strcmp(id, MODEL_COMPILED_MODELS) == 0 ? &services->compiled : NULL;
+    if (id == NULL)
+        return NULL;
+    if (services->files.table.struct_size > 0 && strcmp(id, MODEL_BACKEND_FILES) == 0)
+        return &services->files.table;
+    return services->compiled.folder != NULL && strcmp(id, MODEL_COMPILED_MODELS) == 0
+               ? &services->compiled
+               : NULL;
 }
 
 model_status services_init(struct services *services, const struct log_sink *log,
@@ -221,6 +226,7 @@ void services_finish(struct services *services)
     if (services->model_name == NULL)
         return;
     packed_blobs_finish(&services->packed);
+    mapped_files_finish(&services->files);
     free((void *)(uintptr_t)services->compiled.folder);
     services->compiled.folder = NULL;
     free((void *)services->asked);

@@ -4,6 +4,7 @@
 
 #include "json_view.h"
 #include "log.h"
+#include "mapped_files.h"
 #include "model_extensions.h"
 #include "packed_blobs.h"
 #include "weights.h"
@@ -24,6 +25,7 @@ struct services {
     struct plugin_counters *counters;      /* NULL: nobody counts */
     struct packed_blobs packed;            /* filled on the create-thread only */
     struct model_compiled_models compiled; /* folder NULL: not offered */
+    struct mapped_files files;             /* its own struct_size 0: not offered */
 };
 
 model_status services_init(struct services *services, const struct log_sink *log,

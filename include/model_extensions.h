@@ -15,6 +15,28 @@
 extern "C" {
 #endif
 
+/* ---------------------------------------------------------------- of the host: files of a backend */
+
+/* The files beside config.json, for a plugin whose weights are in a format of its own. The host finds them wherever the
+ * package is (a folder, an archive, compressed or encrypted in it), compares them with their digests where it does so with
+ * weights, and guards what it has mapped: a file that is cut short fails the load or the call that it is read in, and
+ * not the process. */
+#define MODEL_BACKEND_FILES "backend_files/1"
+
+struct model_backend_files {
+    size_t struct_size;
+    void *context; /* the first argument of each */
+    /* The bytes of the file `name`, which is relative to model_create_args.backend_dir ("model.mlpackage/Manifest.json").
+     * They are read-only, begin at a multiple of 64 and live until model->destroy() returns; of the same file they are
+     * the same each time. An empty file is NULL. MODEL_NOT_FOUND: there is no such file; MODEL_INVALID_ARGUMENT: it is
+     * a folder, or the name leads elsewhere; MODEL_CORRUPT: it is not the file that was packed or signed, or a link out of the package. [create-thread],
+     * in create_model() */
+    model_status (*map)(void *context, const char *name, const void **ret_data, uint64_t *ret_bytes,
+                        struct model_error *err);
+    /* A hint: these bytes of a file will not be read soon. Their memory may be given back until they are. [any-thread] */
+    void (*discard)(void *context, const void *data, uint64_t size_bytes);
+};
+
 /* ---------------------------------------------------------------- of the host: compiled models */
 
 /* Where a plugin may keep what a framework's compiler made of a model. It is the one folder that a worker process
@@ -55,6 +77,7 @@ struct model_device_plan {
 /* ---------------------------------------------------------------- pinned layout */
 
 #if UINTPTR_MAX == UINT64_MAX
+MODEL_STATIC_ASSERT(sizeof(struct model_backend_files) == 32, "backend_files/1");
 MODEL_STATIC_ASSERT(sizeof(struct model_compiled_models) == 24, "compiled_models/1");
 MODEL_STATIC_ASSERT(sizeof(struct model_device_plan) == 40, "device_plan/1");
 #endif

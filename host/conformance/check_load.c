@@ -3,6 +3,7 @@
  * seen by its parent. */
 #include "check.h"
 #include "clock.h"
+#include "page_guard.h"
 #include "parallel.h"
 #include "process_state.h"
 #include "trial_run.h"
@@ -39,6 +40,7 @@ enum check_verdict check_load(struct check *check)
     struct process_state before, loaded, used;
     struct model_error err = MODEL_ERROR_INIT;
     char text[200];
+    (void)page_guard_install(NULL); /* the host's own, before it maps files for the plugin */
     process_state_take(&before);
     check_step(check, "opening the plugin (dlopen, constructors)");
     const int64_t start_ns = clock_now_ns();

@@ -72,9 +72,10 @@ struct trial_options {
 struct trial {
     struct subject *subject;
     struct trial_options options;
-    struct services services;     /* the host's */
-    struct guarded *table, *args; /* what the plugin sees, each before a guard page */
-    struct guarded *lie;          /* the data of the weight that is told wrongly */
+    struct services services;         /* the host's */
+    struct model_backend_files files; /* what the plugin sees of theirs */
+    struct guarded *table, *args;     /* what the plugin sees, each before a guard page */
+    struct guarded *lie;              /* the data of the weight that is told wrongly */
     struct model_tensor lie_view;
     unsigned char *asked;       /* (weights) 1: this one was looked at */
     _Atomic size_t n_allocated; /* allocations so far, failed ones included */

@@ -178,11 +178,32 @@ static void *trial_scratch(void *context, size_t size_bytes)
     return trial_refuses(trial) ? NULL : HOST(trial)->scratch(HOST(trial)->context, size_bytes);
 }
 
+/* ---- files of the backend */
+
+#define FILES(trial_) (&(trial_)->services.files.table)
+
+static model_status trial_map(void *context, const char *name, const void **ret_data,
+                              uint64_t *ret_bytes, struct model_error *err)
+{
+    struct trial *trial = context;
+    if (trial_refuses(trial))
+        return error_no_memory(err, name);
+    return FILES(trial)->map(FILES(trial)->context, name, ret_data, ret_bytes, err);
+}
+
+static void trial_discard(void *context, const void *data, uint64_t size_bytes)
+{
+    struct trial *trial = context;
+    note_call(trial);
+    if (!atomic_load(&trial->is_over))
+        FILES(trial)->discard(FILES(trial)->context, data, size_bytes);
+}
+
 static const void *trial_get_extension(void *context, const char *id)
 {
-    (void)id;
-    note_call(context);
-    return NULL;
+    struct trial *trial = context;
+    note_call(trial);
+    return id != NULL && strcmp(id, MODEL_BACKEND_FILES) == 0 ? &trial->files : NULL;
 }
 
 bool trial_make_services(struct trial *trial, struct model_error *err)
@@ -207,6 +228,12 @@ bool trial_make_services(struct trial *trial, struct model_error *err)
     };
     const size_t size_bytes =
         trial->options.table_bytes > 0 ? trial->options.table_bytes : sizeof table;
+    const struct subject *subject = trial->subject;
+    const struct mapped_source source = {subject->package.archive, subject->package_dir,
+                                         subject->backend_dir, 0};
+    mapped_files_init(&trial->services.files, &source);
+    trial->files =
+        (struct model_backend_files){sizeof trial->files, trial, trial_map, trial_discard};
     trial->table = guarded_create("struct", "model_services", size_bytes, 8, GUARDED_AT_END);
     if (trial->table == NULL)
         return error_no_memory(err, "a trial") == MODEL_OK;

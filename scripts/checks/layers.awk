@@ -22,7 +22,7 @@ BEGIN {
     also["plugin"] = "model_abi.h model_extensions.h kernels.h"
     also["graph"] = "model_abi.h"
     also["coreml-ane"] = "model_abi.h model_extensions.h kernels.h graph.h graph_build.h graph_compose.h graph_services.h coreml_model.h coreml_weights.h coreml_constexpr.h coreml_cache.h coreml_bridge.h"
-    also["fixture"] = "model_abi.h"
+    also["fixture"] = "model_abi.h model_extensions.h"
 
     # Third parties: pattern of headers -> pattern of files -> where the fence stands.
     n_fences = 0

@@ -70,6 +70,9 @@ const struct archive_entry *archive_find(const struct archive *archive, const ch
 /* Appends the content of an entry. Over max_bytes: MODEL_CORRUPT, with both sizes. */
 model_status archive_read(const struct archive *archive, const struct archive_entry *entry,
                           size_t max_bytes, struct buffer *ret, struct model_error *err);
+/* The content into memory of entry->size_bytes, which is the content if it succeeds. */
+model_status archive_read_into(const struct archive *archive, const struct archive_entry *entry,
+                               uint8_t *memory, struct model_error *err);
 /* A part of the content, which nothing is compared with: for who passes it on to one that compares the whole.
  * Compressed contents are read from the beginning of a frame on, to its end or that of a later one. */
 model_status archive_read_part(const struct archive *archive, const struct archive_entry *entry,
@@ -81,6 +84,8 @@ model_status archive_unpack(const struct archive *archive, const struct archive_
                             int fd, const char *target, struct model_error *err);
 /* Whether the content lies in the file as it is, from entry->offset on, to be mapped or sent from there. */
 bool archive_is_in_place(const struct archive_entry *entry);
+/* Whether archive_map() needs no file in memory of its own, which a process in a sandbox cannot make. */
+bool archive_is_mappable(const struct archive *archive, const struct archive_entry *entry);
 /* The content as a mapping: of the archive itself, or of a sealed file in memory if it is compressed or encrypted.
  * What was encrypted is left out of core files, and locked where the limit allows. */
 model_status archive_map(const struct archive *archive, const struct archive_entry *entry,

@@ -200,6 +200,22 @@ model_status archive_read(const struct archive *archive, const struct archive_en
     return status;
 }
 
+static model_status take_to_memory(void *context, const uint8_t *data, size_t size_bytes,
+                                   struct model_error *err)
+{
+    uint8_t **end = context;
+    (void)err;
+    memcpy(*end, data, size_bytes);
+    *end += size_bytes;
+    return MODEL_OK;
+}
+
+model_status archive_read_into(const struct archive *archive, const struct archive_entry *entry,
+                               uint8_t *memory, struct model_error *err)
+{
+    return pour(archive, entry, &(struct sink){take_to_memory, &memory}, err);
+}
+
 model_status archive_read_part(const struct archive *archive, const struct archive_entry *entry,
                                uint64_t offset, size_t n_bytes, uint8_t *ret,
                                struct model_error *err)
@@ -301,6 +317,11 @@ static model_status map_shared(const struct archive_content *shared, const struc
 bool archive_is_in_place(const struct archive_entry *entry)
 {
     return entry->method == ARCHIVE_STORED && !entry->is_encrypted;
+}
+
+bool archive_is_mappable(const struct archive *archive, const struct archive_entry *entry)
+{
+    return archive_is_in_place(entry) || shared_content(archive, entry) != NULL;
 }
 
 static model_status map_file(const struct archive *archive, const struct archive_entry *entry,

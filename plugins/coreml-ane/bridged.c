@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* By enum coreml_units, whose numbers are those of enum model_units. */
 static const char *const unit_names[] = {[COREML_UNITS_CPU_AND_NEURAL_ENGINE] =
@@ -246,6 +247,10 @@ model_status bridged_build(struct coreml_ane *ane, const struct coreml_bridge *b
 {
     const struct coreml_schema *schema = NULL;
     char *text = NULL;
+    if (access(path, F_OK) != 0)
+        return kernels_fail(err, MODEL_UNSUPPORTED,
+                            "Core ML reads models by their path, and there is none in an archive: "
+                            "unpack the package ('pkgmgr unpack')");
     ane->bridged = (struct bridged){.bridge = bridge};
     model_status status = open_handle(ane, path, file, wish, err);
     if (status == MODEL_OK) {

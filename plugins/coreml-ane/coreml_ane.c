@@ -31,6 +31,17 @@ static bool is_compiled(const char *path)
     return n > n_end && strcmp(path + n - n_end, ".mlmodelc") == 0;
 }
 
+/* The model `name` out of the host's files; of a host without that service, the one at path. */
+static model_status open_file(const struct model_services *services, const char *name,
+                              const char *path, struct coreml_model **ret, struct model_error *err)
+{
+    const struct model_backend_files *files =
+        services->get_extension(services->context, MODEL_BACKEND_FILES);
+    return files != NULL && MODEL_HAS(struct model_backend_files, files, discard)
+               ? coreml_model_open_from(files, name, ret, err)
+               : coreml_model_open(path, ret, err);
+}
+
 /* The model that config.json names, else model.mlpackage, else model.mlmodel, in backend_dir. *ret stays NULL for a
  * compiled one, when that is of use. */
 static model_status open_model(const struct model_services *services, const char *backend_dir,
@@ -51,15 +62,13 @@ static model_status open_model(const struct model_services *services, const char
                                 "config.json: 'coreml_model' is \"%.100s\", want a path below its "
                                 "folder",
                                 names[i]);
-        status = coreml_model_open(path, ret, err);
+        status = open_file(services, names[i], path, ret, err);
         if (status == MODEL_UNSUPPORTED && takes_compiled && is_compiled(path))
             return MODEL_OK;
     }
     /* Of what is not found the host thinks that it is the weights, and says so. */
     if (status == MODEL_NOT_FOUND)
-        return kernels_fail(err, MODEL_CORRUPT,
-                            "no %.100s beside config.json; Core ML models are read from folders, "
-                            "so an archive is to be unpacked first ('pkgmgr unpack')",
+        return kernels_fail(err, MODEL_CORRUPT, "no %.100s beside config.json",
                             names[0] != NULL ? names[0] : "model.mlpackage and no model.mlmodel");
     return status;
 }

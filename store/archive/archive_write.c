@@ -6,6 +6,7 @@
 #include "archive_write.h"
 #include "archive_frames.h"
 #include "archive_seal.h"
+#include "coreml_package.h"
 #include "errors.h"
 #include "files.h"
 #include "scratch.h"
@@ -43,11 +44,13 @@ static bool is_cancelled(const struct writing *writing)
            writing->options->is_cancelled(writing->options->context);
 }
 
+/* What a model maps: safetensors, and all of a Core ML model. */
 static bool is_weights(const char *path)
 {
     static const char suffix[] = ".safetensors";
     const size_t n = strlen(path), n_suffix = sizeof suffix - 1;
-    return n > n_suffix && strcmp(path + n - n_suffix, suffix) == 0;
+    return (n > n_suffix && strcmp(path + n - n_suffix, suffix) == 0) ||
+           coreml_container_length(path) > 0;
 }
 
 static bool is_compressible(const struct writing *writing, const struct archive_entry *entry)

@@ -16,7 +16,7 @@ struct archive_source {
 struct archive_options {
     int level; /* of zstd, 1 to 19; 0: nothing is compressed */
     bool
-        compress_weights; /* *.safetensors, too: smaller, but unpacked into memory when they are opened */
+        compress_weights; /* *.safetensors and Core ML models, too: smaller, but unpacked into memory when they are opened */
     bool (*is_cancelled)(void *context); /* may be NULL */
     /* A source was read, and compressed if it is to be; may be NULL. */
     void (*source_done)(void *context, const char *path, uint64_t size_bytes);

@@ -104,7 +104,9 @@ model_status coreml_blob_view(const uint8_t *file, uint64_t file_bytes, uint64_t
 static model_status open_file(struct coreml_blobs *blobs, struct coreml_blob_file *file,
                               struct model_error *err)
 {
+    const struct model_backend_files *source = blobs->source;
     const char *inside = file->name + strlen(FOLDER_PREFIX);
+    const void *data = NULL;
     model_status status;
     if (strncmp(file->name, FOLDER_PREFIX, strlen(FOLDER_PREFIX)) != 0 || !path_is_safe(inside))
         return error_set(
@@ -112,14 +114,15 @@ static model_status open_file(struct coreml_blobs *blobs, struct coreml_blob_fil
             "the weight file '%.200s' is not below the model's folder: want " FOLDER_PREFIX
             "weights/weight.bin",
             file->name);
-    file->path = path_join(blobs->folder, inside);
+    file->path = text_format("%s%s", blobs->folder, inside);
     if (file->path == NULL)
         return error_no_memory(err, "the weights' path");
-    if (!path_is_file(file->path))
-        return MODEL_OK;
-    status = file_map_open(file->path, &file->map, err);
+    status = source->map(source->context, file->path, &data, &file->size_bytes, err);
+    if (status == MODEL_NOT_FOUND || status == MODEL_INVALID_ARGUMENT)
+        return MODEL_OK; /* no file is there */
+    file->data = data;
     if (status == MODEL_OK)
-        status = coreml_blob_check_file(file->map.data, file->map.size_bytes, file->path, err);
+        status = coreml_blob_check_file(file->data, file->size_bytes, file->path, err);
     file->is_there = status == MODEL_OK;
     return status;
 }
@@ -143,17 +146,9 @@ model_status coreml_blobs_find(struct coreml_blobs *blobs, const char *name,
     return status;
 }
 
-void coreml_blobs_discard(const struct coreml_blobs *blobs, const void *data, size_t size_bytes)
-{
-    for (size_t i = 0; i < blobs->n_files; i++)
-        file_map_discard(&blobs->files[i].map, data, size_bytes);
-}
-
 void coreml_blobs_finish(struct coreml_blobs *blobs)
 {
-    for (size_t i = 0; i < blobs->n_files; i++) {
-        file_map_close(&blobs->files[i].map);
+    for (size_t i = 0; i < blobs->n_files; i++)
         free(blobs->files[i].path);
-    }
     blobs->n_files = 0;
 }

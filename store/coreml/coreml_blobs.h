@@ -4,7 +4,7 @@
 #ifndef COREML_BLOBS_H
 #define COREML_BLOBS_H
 
-#include "file_map.h"
+#include "model_extensions.h"
 
 #include <stdbool.h>
 
@@ -12,13 +12,16 @@
 
 struct coreml_blob_file {
     const char *name; /* as the model calls it; owned by the model */
-    char *path;
-    struct file_map map;
+    char *path;       /* as `source` calls it */
+    const uint8_t *data;
+    uint64_t size_bytes;
     bool is_there;
 };
 
 struct coreml_blobs {
-    const char *folder; /* "@model_path": where the model file is; owned by the caller */
+    const struct model_backend_files *source; /* has the files; they live as long as it says */
+    const char
+        *folder; /* "@model_path/": what stands before a file's name, with '/'; the caller's */
     struct coreml_blob_file files[COREML_MAX_BLOB_FILES];
     size_t n_files;
 };
@@ -28,8 +31,6 @@ struct coreml_blobs {
 model_status coreml_blobs_find(struct coreml_blobs *blobs, const char *name,
                                const struct coreml_blob_file **ret, struct model_error *err);
 void coreml_blobs_finish(struct coreml_blobs *blobs);
-/* Gives the pages of a view back until they are read again; does nothing for other memory. */
-void coreml_blobs_discard(const struct coreml_blobs *blobs, const void *data, size_t size_bytes);
 
 /* ---- bytes of such a file; pure. `what` names it. [any-thread] */
 

@@ -1,6 +1,7 @@
 /* coreml_model.c - see coreml_model.h. The file is mapped, copied into a tree of messages, and let go; views of the tree
  * are made in an arena. */
 #include "coreml_build.h"
+#include "coreml_disk.h"
 #include "coreml_package.h"
 #include "coreml_scan.h"
 #include "coreml_tree.h"
@@ -14,6 +15,8 @@ struct opened {
     struct coreml_model model; /* first: what the caller holds */
     struct coreml_arena arena;
     coreml_message *root;
+    struct model_backend_files files; /* where its files come from */
+    struct coreml_disk disk;          /* which is here, unless they are a host's */
     struct coreml_blobs blobs;
     char *path, *folder;
 };
@@ -124,44 +127,56 @@ model_status coreml_model_parse(const uint8_t *data, size_t size_bytes, const ch
     return status;
 }
 
-/* The folder of a path: "." without one. */
-static char *folder_of(const char *path)
+/* Its model file need not stay in memory: what is needed of it was copied. */
+static model_status open_file(struct opened *opened, const char *name, struct model_error *err)
 {
-    const size_t n_bytes = (size_t)(path_base(path) - path);
-    return n_bytes == 0 ? text_format(".") : text_format("%.*s", (int)n_bytes, path);
-}
-
-static model_status open_file(struct opened *opened, struct model_error *err)
-{
-    struct file_map map = {.fd = -1};
-    opened->folder = folder_of(opened->path);
+    const struct model_backend_files *files = &opened->files;
+    struct coreml_located file = {.name = NULL};
+    model_status status = coreml_locate(files, name, &file, err);
+    if (status != MODEL_OK)
+        return status;
+    opened->path = file.name;
+    opened->folder = text_format("%.*s", (int)(path_base(file.name) - file.name), file.name);
     if (opened->folder == NULL)
         return error_no_memory(err, "the model's path");
-    opened->blobs.folder = opened->folder;
-    model_status status = file_map_open(opened->path, &map, err);
+    opened->blobs = (struct coreml_blobs){.source = files, .folder = opened->folder};
+    status = parse(opened, file.data, (size_t)file.size_bytes, &opened->blobs, err);
+    files->discard(files->context, file.data, file.size_bytes);
+    return status;
+}
+
+static model_status open_from(const struct model_backend_files *files, const char *name,
+                              struct coreml_model **ret, struct model_error *err)
+{
+    struct opened *opened = calloc(1, sizeof *opened);
+    if (opened == NULL)
+        return error_no_memory(err, name);
+    coreml_disk_init(&opened->disk);
+    opened->files = files != NULL ? *files : opened->disk.files;
+    const model_status status = open_file(opened, name, err);
     if (status == MODEL_OK)
-        status = parse(opened, map.data, map.size_bytes, &opened->blobs, err);
-    file_map_close(&map);
+        *ret = &opened->model;
+    else
+        coreml_model_close(&opened->model);
     return status;
 }
 
 model_status coreml_model_open(const char *path, struct coreml_model **ret, struct model_error *err)
 {
-    struct opened *opened = calloc(1, sizeof *opened);
-    model_status status =
-        opened != NULL ? coreml_locate(path, &opened->path, err) : error_no_memory(err, path);
-    if (status == MODEL_OK)
-        status = open_file(opened, err);
-    if (status == MODEL_OK)
-        *ret = &opened->model;
-    else
-        coreml_model_close((struct coreml_model *)opened);
-    return status;
+    return open_from(NULL, path, ret, err);
+}
+
+model_status coreml_model_open_from(const struct model_backend_files *files, const char *name,
+                                    struct coreml_model **ret, struct model_error *err)
+{
+    return open_from(files, name, ret, err);
 }
 
 void coreml_model_discard(const struct coreml_model *model, const void *data, size_t size_bytes)
 {
-    coreml_blobs_discard(&((const struct opened *)model)->blobs, data, size_bytes);
+    const struct model_backend_files *files = &((const struct opened *)model)->files;
+    if (files->discard != NULL)
+        files->discard(files->context, data, size_bytes);
 }
 
 void coreml_model_close(struct coreml_model *model)
@@ -170,6 +185,7 @@ void coreml_model_close(struct coreml_model *model)
     if (opened == NULL)
         return;
     coreml_blobs_finish(&opened->blobs);
+    coreml_disk_finish(&opened->disk);
     coreml_tree_free(opened->root);
     coreml_arena_finish(&opened->arena);
     free(opened->folder);

@@ -1,11 +1,12 @@
 /* coreml_model.h - a Core ML model, read and checked: a .mlmodel file, or a .mlpackage folder by its manifest.
  *
- *   coreml_model_open(path, &model, err);
+ *   coreml_model_open(path, &model, err);               on disk, or
+ *   coreml_model_open_from(files, name, &model, err);   out of what a host has
  *   model->network (layers; coreml_network.h) or model->program (operations; coreml_program.h)
  *   coreml_model_close(model);
  *
  * Every pointer that is reached from a struct coreml_model lives until coreml_model_close(); nothing of it
- * is written to after opening, so any thread may read. Weights of an ML Program are views into the mapped weight files,
+ * is written to after opening, so any thread may read. Weights of an ML Program are views of the weight files,
  * those of a network into the model's own memory: after closing, neither is there. Names are UTF-8, never NULL. What
  * the file leaves out is 0, NULL or "".
  *
@@ -16,6 +17,7 @@
 #include "coreml_message.h"
 #include "coreml_network.h"
 #include "coreml_program.h"
+#include "model_extensions.h"
 
 #define COREML_MAX_VERSION 10 /* specificationVersion: the newest that is known */
 
@@ -83,6 +85,9 @@ struct coreml_model {
  * COREML_MAX_VERSION, too large. Missing weight files are no error yet: coreml_value_view() says it. */
 model_status coreml_model_open(const char *path, struct coreml_model **ret,
                                struct model_error *err);
+/* The same out of a host's files, which live longer than the model; `name` is one of theirs. In create_model(). */
+model_status coreml_model_open_from(const struct model_backend_files *files, const char *name,
+                                    struct coreml_model **ret, struct model_error *err);
 /* The same of bytes in memory, without weight files; `what` names them. The bytes may go afterwards. */
 model_status coreml_model_parse(const uint8_t *data, size_t size_bytes, const char *what,
                                 struct coreml_model **ret, struct model_error *err);

@@ -86,57 +86,85 @@ model_status coreml_manifest_root(const char *text, size_t size_bytes, const cha
     return status;
 }
 
-static model_status locate_root(const char *folder, const char *manifest, char **ret,
-                                struct model_error *err)
+/* The file `name`, or `name`/`inside`. */
+static model_status map_file(const struct model_backend_files *files, const char *name,
+                             const char *inside, struct coreml_located *ret,
+                             struct model_error *err)
 {
-    struct buffer text = BUFFER_INIT(COREML_MAX_MANIFEST_BYTES);
-    char *root = NULL, *path = NULL;
-    model_status status = file_read(manifest, COREML_MAX_MANIFEST_BYTES, &text, err);
-    if (status == MODEL_OK)
-        status = coreml_manifest_root(text.data != NULL ? text.data : "", text.size, manifest,
-                                      &root, err);
-    if (status == MODEL_OK && (path = text_format("%s/Data/%s", folder, root)) == NULL)
-        status = error_no_memory(err, "the model's path");
-    if (status == MODEL_OK && !path_is_file(path))
-        status = error_set(err, MODEL_NOT_FOUND, "%.300s: its model '%.300s' is not there",
-                           manifest, path);
-    free(root);
-    buffer_finish(&text);
-    if (status == MODEL_OK)
-        *ret = path;
-    else
-        free(path);
-    return status;
+    const void *data = NULL;
+    struct coreml_located file = {.name = inside != NULL ? path_join(name, inside)
+                                                         : text_format("%s", name)};
+    if (file.name == NULL)
+        return error_no_memory(err, "the model's path");
+    const model_status status = files->map(files->context, file.name, &data, &file.size_bytes, err);
+    if (status != MODEL_OK) {
+        free(file.name);
+        return status;
+    }
+    file.data = data;
+    *ret = file;
+    return MODEL_OK;
 }
 
-static bool has_file(const char *folder, const char *name)
+static bool has_file(const struct model_backend_files *files, const char *name, const char *inside)
 {
-    char *path = path_join(folder, name);
-    const bool is_there = path != NULL && path_is_file(path);
-    free(path);
+    struct coreml_located file = {.name = NULL};
+    const bool is_there = map_file(files, name, inside, &file, NULL) == MODEL_OK;
+    free(file.name);
     return is_there;
 }
 
-model_status coreml_locate(const char *path, char **ret, struct model_error *err)
+/* The model of a package whose manifest is there. */
+static model_status locate_root(const struct model_backend_files *files, const char *name,
+                                const struct coreml_located *manifest, struct coreml_located *ret,
+                                struct model_error *err)
 {
-    if (!path_is_dir(path)) {
-        *ret = text_format("%s", path);
-        return *ret != NULL ? MODEL_OK : error_no_memory(err, "the model's path");
+    char *root = NULL, *inside = NULL;
+    if (manifest->size_bytes > COREML_MAX_MANIFEST_BYTES)
+        return error_set(err, MODEL_CORRUPT, "%.300s: %llu bytes, the limit is %zu", manifest->name,
+                         (unsigned long long)manifest->size_bytes, COREML_MAX_MANIFEST_BYTES);
+    model_status status =
+        coreml_manifest_root(manifest->size_bytes > 0 ? (const char *)manifest->data : "",
+                             (size_t)manifest->size_bytes, manifest->name, &root, err);
+    if (status == MODEL_OK && (inside = text_format("Data/%s", root)) == NULL)
+        status = error_no_memory(err, "the model's path");
+    if (status == MODEL_OK) {
+        status = map_file(files, name, inside, ret, err);
+        if (status == MODEL_NOT_FOUND || status == MODEL_INVALID_ARGUMENT)
+            status = error_set(err, MODEL_NOT_FOUND, "%.300s: its model '%.300s' is not there",
+                               manifest->name, inside);
     }
-    if (ends_with(path, ".mlmodelc") || has_file(path, "coremldata.bin"))
-        return error_set(
+    free(inside);
+    free(root);
+    return status;
+}
+
+static model_status locate_in_folder(const struct model_backend_files *files, const char *name,
+                                     struct coreml_located *ret, struct model_error *err)
+{
+    struct coreml_located manifest = {.name = NULL};
+    model_status status = map_file(files, name, "Manifest.json", &manifest, err);
+    if (status == MODEL_OK)
+        status = locate_root(files, name, &manifest, ret, err);
+    else if (status == MODEL_NOT_FOUND &&
+             (ends_with(name, ".mlmodelc") || has_file(files, name, "coremldata.bin")))
+        status = error_set(
             err, MODEL_UNSUPPORTED,
             "%s is a compiled model, which only Apple's Core ML reads: take the .mlpackage or "
             ".mlmodel that it was compiled from",
-            path);
-    if (!has_file(path, "Manifest.json"))
-        return error_set(err, MODEL_NOT_FOUND, "%s has no Manifest.json: it is no Core ML package",
-                         path);
-    char *manifest = path_join(path, "Manifest.json");
-    model_status status = manifest != NULL ? locate_root(path, manifest, ret, err)
-                                           : error_no_memory(err, "the model's path");
-    free(manifest);
+            name);
+    else if (status == MODEL_NOT_FOUND)
+        status = error_set(err, MODEL_NOT_FOUND,
+                           "%s has no Manifest.json: it is no Core ML package", name);
+    free(manifest.name);
     return status;
+}
+
+model_status coreml_locate(const struct model_backend_files *files, const char *name,
+                           struct coreml_located *ret, struct model_error *err)
+{
+    const model_status status = map_file(files, name, NULL, ret, err);
+    return status == MODEL_INVALID_ARGUMENT ? locate_in_folder(files, name, ret, err) : status;
 }
 
 model_status coreml_find_in(const char *folder, char **ret, struct model_error *err)

@@ -2,6 +2,7 @@
 #ifndef COREML_PACKAGE_H
 #define COREML_PACKAGE_H
 
+#include "model_extensions.h"
 #include "modelhost.h"
 
 #include <stdbool.h>
@@ -14,9 +15,17 @@ bool coreml_is_model_path(const char *path);
 /* The length of the container in a file's path, "a/x.mlpackage" of "a/x.mlpackage/Data/y"; 0: it is in none. */
 size_t coreml_container_length(const char *path);
 
-/* The model file of a .mlmodel file or a folder with a Manifest.json, to be freed. MODEL_UNSUPPORTED: a compiled
+/* A model file: its name, to be freed, and its bytes. */
+struct coreml_located {
+    char *name;
+    const uint8_t *data;
+    uint64_t size_bytes;
+};
+
+/* The model file of a .mlmodel file or a folder with a Manifest.json. MODEL_NOT_FOUND; MODEL_UNSUPPORTED: a compiled
  * model. MODEL_CORRUPT: "<manifest>: ...". */
-model_status coreml_locate(const char *path, char **ret, struct model_error *err);
+model_status coreml_locate(const struct model_backend_files *files, const char *name,
+                           struct coreml_located *ret, struct model_error *err);
 
 /* The path of the first model in a folder (by name; compiled ones last), to be freed; MODEL_NOT_FOUND: it has none. */
 model_status coreml_find_in(const char *folder, char **ret, struct model_error *err);

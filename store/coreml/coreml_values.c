@@ -146,9 +146,8 @@ static model_status build_blob(const struct coreml_build *build, const coreml_me
         return MODEL_OK;
     status = coreml_blobs_find(build->blobs, ret->file, &file, build->err);
     if (status == MODEL_OK && file->is_there)
-        status =
-            coreml_blob_view(file->map.data, file->map.size_bytes, ret->offset, ret->type.dtype,
-                             ret->n_elements, file->path, &data, &ret->size_bytes, build->err);
+        status = coreml_blob_view(file->data, file->size_bytes, ret->offset, ret->type.dtype,
+                                  ret->n_elements, file->path, &data, &ret->size_bytes, build->err);
     if (status != MODEL_OK) {
         error_prefix(build->err, "'%.200s'", name);
         return status;

@@ -1,5 +1,7 @@
-/* test_coreml_blobs.c - weight.bin: every check of a blob's metadata, and which file a name may mean. */
+/* test_coreml_blobs.c - weight.bin: every check of a blob's metadata, and which file a name may mean; files of a model on disk
+ * (store/coreml/coreml_disk.c). */
 #include "coreml_blobs.h"
+#include "coreml_disk.h"
 #include "coreml_program.h"
 #include "errors.h"
 #include "in_folder.h"
@@ -100,14 +102,17 @@ static void finds_files_below_the_model_only(void **state)
     static const char *const bad[] = {"weights.bin",        "/etc/passwd",  "@model_path/../w.bin",
                                       "@model_path//w.bin", "@model_path/", ""};
     uint8_t file[FILE_BYTES];
-    struct coreml_blobs blobs = {.folder = folder};
+    struct coreml_disk disk;
+    char *prefix = text_format("%s/", folder);
+    coreml_disk_init(&disk);
+    struct coreml_blobs blobs = {.source = &disk.files, .folder = prefix};
     const struct coreml_blob_file *found = NULL, *again = NULL;
     struct model_error err = MODEL_ERROR_INIT;
     make_file(file, 2, 128);
     write_file(in_folder("w.bin"), file, sizeof file);
     assert_int_equal(coreml_blobs_find(&blobs, "@model_path/w.bin", &found, &err), MODEL_OK);
     assert_true(found->is_there);
-    assert_int_equal(found->map.size_bytes, FILE_BYTES);
+    assert_int_equal(found->size_bytes, FILE_BYTES);
     assert_int_equal(coreml_blobs_find(&blobs, "@model_path/w.bin", &again, &err), MODEL_OK);
     assert_ptr_equal(found, again);
     assert_int_equal(coreml_blobs_find(&blobs, "@model_path/none.bin", &found, &err), MODEL_OK);
@@ -115,6 +120,8 @@ static void finds_files_below_the_model_only(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(coreml_blobs_find(&blobs, bad[i], &found, &err), MODEL_CORRUPT);
     coreml_blobs_finish(&blobs);
+    coreml_disk_finish(&disk);
+    free(prefix);
 }
 
 int main(void)

@@ -1,9 +1,12 @@
 /* test_coreml_package.c - which file of a .mlmodel or .mlpackage is the model; hostile manifests. Where a package has
  * its Core ML models (store/package.c). */
 #include "coreml_package.h"
+#include "coreml_disk.h"
 #include "errors.h"
 #include "in_folder.h"
 #include "package.h"
+
+#include <unistd.h>
 
 #define MANIFEST(root_, path_)                                                                     \
     "{\"fileFormatVersion\": \"1.0.0\", \"itemInfoEntries\": {\"A\": {\"path\": \"" path_          \
@@ -49,22 +52,42 @@ static void refuses_manifests_that_lead_elsewhere(void **state)
     }
 }
 
+static model_status locate(const char *name, char *ret_name, struct model_error *err)
+{
+    struct coreml_disk disk;
+    struct coreml_located found = {.name = NULL};
+    coreml_disk_init(&disk);
+    const model_status status = coreml_locate(&disk.files, in_folder(name), &found, err);
+    if (status == MODEL_OK)
+        (void)snprintf(ret_name, PATH_MAX, "%s", found.name);
+    free(found.name);
+    coreml_disk_finish(&disk);
+    return status;
+}
+
 static void finds_the_model_of_a_folder(void **state)
 {
     (void)state;
-    char *path = NULL;
+    char *path = NULL, name[PATH_MAX] = "";
     struct model_error err = MODEL_ERROR_INIT;
     const char *text = MANIFEST("A", "x/m.mlmodel");
+    assert_int_equal(locate("p.mlpackage", name, &err), MODEL_NOT_FOUND);
     assert_int_equal(dir_make_all(in_folder("p.mlpackage/Data/x"), NULL), MODEL_OK);
-    assert_int_equal(coreml_locate(in_folder("p.mlpackage"), &path, &err), MODEL_NOT_FOUND);
+    assert_int_equal(locate("p.mlpackage", name, &err), MODEL_NOT_FOUND);
+    assert_non_null(strstr(err.message, "has no Manifest.json: it is no Core ML package"));
     write_file(in_folder("p.mlpackage/Manifest.json"), text, strlen(text));
-    assert_int_equal(coreml_locate(in_folder("p.mlpackage"), &path, &err), MODEL_NOT_FOUND);
+    assert_int_equal(locate("p.mlpackage", name, &err), MODEL_NOT_FOUND);
+    assert_non_null(strstr(err.message, "its model 'Data/x/m.mlmodel' is not there"));
     write_file(in_folder("p.mlpackage/Data/x/m.mlmodel"), "", 0);
-    assert_int_equal(coreml_locate(in_folder("p.mlpackage"), &path, &err), MODEL_OK);
-    assert_string_equal(path, in_folder("p.mlpackage/Data/x/m.mlmodel"));
-    free(path);
+    assert_int_equal(locate("p.mlpackage", name, &err), MODEL_OK);
+    assert_string_equal(name, in_folder("p.mlpackage/Data/x/m.mlmodel"));
+    assert_int_equal(locate("p.mlpackage/Data/x/m.mlmodel", name, &err), MODEL_OK);
+    assert_string_equal(name, in_folder("p.mlpackage/Data/x/m.mlmodel"));
+    assert_int_equal(
+        truncate(in_folder("p.mlpackage/Manifest.json"), COREML_MAX_MANIFEST_BYTES + 1), 0);
+    assert_int_equal(locate("p.mlpackage", name, &err), MODEL_CORRUPT);
     assert_int_equal(dir_make_all(in_folder("a.mlmodelc"), NULL), MODEL_OK);
-    assert_int_equal(coreml_locate(in_folder("a.mlmodelc"), &path, &err), MODEL_UNSUPPORTED);
+    assert_int_equal(locate("a.mlmodelc", name, &err), MODEL_UNSUPPORTED);
     assert_non_null(strstr(err.message, "compiled model"));
     assert_int_equal(coreml_find_in(folder, &path, &err), MODEL_OK);
     assert_string_equal(path, in_folder("p.mlpackage")); /* before the compiled one */

@@ -61,6 +61,7 @@ void device_plan_describe(const struct model_device_plan *plan, json_node *info)
     if (!is_known(plan)) {
         (void)json_add_null(node, "ane_eligible");
         (void)json_add_null(node, "ane_operators_covered");
+        (void)json_add_null(node, "ane_cost_share");
         (void)json_add_string(node, "planned_coverage", "not known on this system");
         return;
     }

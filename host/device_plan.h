@@ -14,7 +14,7 @@ bool device_plan_read(const struct model *model, struct model_device_plan *ret);
 /* Whether all of it can be: known units, counts that add up, a share from 0 to 1. */
 bool device_plan_is_sound(const struct model_device_plan *plan);
 
-/* Adds {"requested_units", "planned_units", "ane_eligible", "ane_operators_covered", ...} as "device_plan"; what is not known is
+/* Adds {"requested_units", "planned_units", "ane_eligible", "ane_operators_covered", "ane_cost_share", ...} as "device_plan"; what is not known is
  * null, and a sentence. */
 void device_plan_describe(const struct model_device_plan *plan, json_node *info);
 

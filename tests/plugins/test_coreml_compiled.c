@@ -344,6 +344,7 @@ static void a_plan_is_told_as_planned(void **state)
     has(description, "\"planned_units\":\t\"cpuAndNeuralEngine\"");
     has(description, "\"ane_eligible\":\ttrue");
     has(description, "\"ane_operators_covered\":\t0.75");
+    has(description, "\"ane_cost_share\":\t0.75");
     struct modelhost_metrics *metrics = NULL;
     assert_int_equal(modelhost_metrics_read(hosted.host, &metrics, NULL), MODEL_OK);
     const char *text = modelhost_metrics_text(metrics);
@@ -380,6 +381,7 @@ static void a_plan_that_is_not_known_is_null_and_never_0(void **state)
     has(description, "\"planned_units\":\t\"unknown\"");
     has(description, "\"ane_eligible\":\tnull");
     has(description, "\"ane_operators_covered\":\tnull");
+    has(description, "\"ane_cost_share\":\tnull");
     has(description, "\"planned_coverage\":\t\"not known on this system\"");
     free(backend);
     close_hosted(&hosted);

@@ -69,7 +69,7 @@ fi
 package identity "$models/identity.mlmodel"
 run run "$work/identity" --describe
 has "a model names its own features" "$out" $'"name":\t"x"'
-ok "no plan of Apple's is told as unknown, not as 0" json 'j["device_plan"] == {"requested_units": "cpuAndNeuralEngine", "planned_units": "kernels", "ane_eligible": None, "ane_operators_covered": None, "planned_coverage": "not known on this system"}'
+ok "no plan of Apple's is told as unknown, not as 0" json 'j["device_plan"] == {"requested_units": "cpuAndNeuralEngine", "planned_units": "kernels", "ane_eligible": None, "ane_operators_covered": None, "ane_cost_share": None, "planned_coverage": "not known on this system"}'
 ok "the plugin conforms" "$program" check-plugin "$plugin" --package "$work/identity"
 if "$python" -c 'import numpy, torch' 2>/dev/null; then
     for model in identity MNISTClassifier model_cpm model_hourglass DeepLabV3Int8LUT; do

@@ -139,7 +139,7 @@ tests: all $(TESTS) $(FIXTURES) $(SOAK)
 
 # Everything compiled, nothing linked (for scripts/checks/compile.sh).
 objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(SRC_kernels) $(SRC_graph) \
-  $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c)) \
+  $(wildcard packager/pkgmgr.c host/modelhost_command.c) $(foreach p,$(PLUGIN_NAMES),$(wildcard plugins/$(p)/*.c plugins/$(p)/bridge/*.c)) \
   $(wildcard tests/unit/*.c tests/plugins/*.c tests/abi/*.c tests/coreml/*.c tests/soak/*.c tests/fuzz/*.c tests/perf/*.c tests/interop/*.c examples/*.c examples/*/*.c bench/*.c))
 
 # ---- compiling: `make V=1` shows the commands
@@ -168,7 +168,7 @@ $(eval $(call compile,plugins/coreml-ane,$(INC_kernels) -Iplugins/graph -Iplugin
 $(O)/plugins/coreml-ane/bridge/%.o: plugins/coreml-ane/bridge/%.m
 	@mkdir -p $(@D)
 	$(call say,OBJC,$<)
-	$(Q)clang $(CFLAGS) -Wall -Wextra -Werror -Wunguarded-availability -fobjc-arc -fobjc-arc-exceptions -fblocks \
+	$(Q)clang $(CFLAGS) -Wall -Wextra -Werror=unguarded-availability -fobjc-arc -fobjc-arc-exceptions -fblocks \
 	  -fvisibility=hidden -MMD -MP -Iinclude -Iplugins/coreml-ane/bridge -c $< -o $@
 $(eval $(call compile,plugins,$(INC_kernels) -I$$(dir $$<)))
 $(eval $(call compile,tests,$(INC_tests) $(INC_graph) $(PKG_CFLAGS)))
@@ -246,7 +246,8 @@ $(BUILD)/bin/modelhost: $(O)/host/modelhost_command.o $(ARCHIVE)
 PLUGIN_FLAGS := -shared $(no_undefined) $(call elf,-Wl$(comma)--version-script=scripts/plugin.map)
 PLUGIN_LIBS := $(if $(filter portable,$(KERNELS)),,-ldnnl -fopenmp) -lm
 # What a plugin is linked with beyond that; one that reads files of its own takes the reader out of store/.
-GRAPH_OF_coreml-ane := $(GRAPH_ARCHIVE) $(if $(DARWIN),$(patsubst %.m,$(O)/%.o,$(wildcard plugins/coreml-ane/bridge/*.m)))
+BRIDGE_LAYOUTS := $(call objects,$(wildcard plugins/coreml-ane/bridge/*.c))
+GRAPH_OF_coreml-ane := $(GRAPH_ARCHIVE) $(if $(DARWIN),$(BRIDGE_LAYOUTS) $(patsubst %.m,$(O)/%.o,$(wildcard plugins/coreml-ane/bridge/*.m)))
 READER_OF_coreml-ane := $(ARCHIVE)
 LIBS_OF_coreml-ane := $(LIBS) $(if $(DARWIN),-framework CoreML -framework CoreVideo -framework Foundation)
 define plugin_rule
@@ -285,6 +286,9 @@ MOCKED := $(call objects,$(filter-out %/coreml_linked.c,$(wildcard plugins/corem
 MOCK_PLUGIN := $(BUILD)/tests/plugin_coreml_mock.$(SO)
 MOCK_TESTS := $(BUILD)/tests/test_coreml_bridge $(BUILD)/tests/test_coreml_compiled $(BUILD)/tests/test_coreml_files
 $(O)/tests/coreml/%.o $(MOCK_TESTS:$(BUILD)/tests/%=$(O)/tests/plugins/%.o): ALL_CFLAGS += -Iplugins/coreml-ane/bridge -Itests/coreml
+# What of the real bridge is plain C.
+$(BUILD)/tests/test_bridge_layout $(BUILD)/tests/test_bridge_pixels: $(BRIDGE_LAYOUTS)
+$(O)/tests/plugins/test_bridge_%.o: ALL_CFLAGS += -Iplugins/coreml-ane/bridge
 $(MOCK_TESTS): $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(MOCK_PLUGIN) $(BUILD)/bin/modelhost
 $(MOCK_TESTS): LIBS := $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) $(LIBS)
 $(MOCK_PLUGIN): $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) scripts/plugin.map

@@ -4,6 +4,8 @@
 
 #import <CoreML/CoreML.h>
 
+#include "bridge_layout.h"
+#include "bridge_pixels.h"
 #include "coreml_bridge.h"
 
 #define BRIDGE_MAX_PORTS 64 /* inputs, and outputs */
@@ -16,32 +18,51 @@
     struct coreml_port inputs[BRIDGE_MAX_PORTS], outputs[BRIDGE_MAX_PORTS];
     MLMultiArrayDataType input_types[BRIDGE_MAX_PORTS];
     _Atomic int unfinished; /* predictions that nobody waits for any more */
+    dispatch_queue_t queue; /* before macOS 14 one prediction at a time: it was not made for more */
 }
 @end
 
-/* Sets *ret_error to a copy of "what: reason" or of what alone, and returns status. */
-model_status bridge_fail(char **ret_error, model_status status, const char *what, NSString *reason);
+/* Sets *ret_error to a copy of the sentence, and returns status. Has a pool of its own. */
+model_status bridge_fail(char **ret_error, model_status status, NSString *format, ...)
+    __attribute__((format(__NSString__, 3, 4)));
 
-/* Inputs and outputs of a loaded model into its ports. */
+/* What an error says; nil: that it says nothing. */
+NSString *bridge_reason(NSError *error);
+
+/* Runs `body` in an autorelease pool. Whatever it throws, of Objective-C or C++, is MODEL_INTERNAL: "<doing> threw ...". */
+model_status bridge_guard(char **ret_error, NSString *doing, model_status (^body)(void));
+
+/* The caller's options as far as its struct goes, defaults behind that; NULL: all of them. */
+struct coreml_load_options bridge_options(const struct coreml_load_options *options);
+
+/* nil: units that are not known. */
+MLModelConfiguration *bridge_configuration(const struct coreml_load_options *options);
+
+/* nil: not UTF-8. */
+NSURL *bridge_url(const char *path);
+
+/* Inputs and outputs of a loaded model into its ports. MODEL_UNSUPPORTED: one that cannot cross, by its name. */
 model_status bridge_read_schema(BridgeModel *model, const struct coreml_load_options *options,
                                 char **ret_error);
 
-/* The configuration of options, which may be NULL; nil: units that are not known. */
-MLModelConfiguration *bridge_configuration(const struct coreml_load_options *options);
+enum bridge_type bridge_type_of(MLMultiArrayDataType type);
 
-/* Numbers of an array as Core ML lays it out, to and from dense ones of dtype MODEL_F32 or MODEL_I32. `bytes`
- * is the size of `strided`. False: the strides lead out of it, or its type is not known. */
-struct bridge_layout {
-    MLMultiArrayDataType type;
-    uint32_t rank;
-    int64_t shape[MODEL_MAX_RANK], strides[MODEL_MAX_RANK]; /* in elements */
+/* How the pixels that are made for a port lie. */
+enum bridge_form bridge_form_of(const struct coreml_port *port);
+OSType bridge_format_of(enum bridge_form form);
+/* False: a format that is not known. */
+bool bridge_find_form(OSType format, enum bridge_form *ret);
+
+/* One call: who is asked for what. */
+struct bridge_ask {
+    __unsafe_unretained BridgeModel *model; /* the handle holds it */
+    const struct model_call *call;
+    struct model_error *err; /* written to by call->allocate_output() alone */
+    char **ret_error;
 };
-bool bridge_gather(const struct bridge_layout *layout, const void *strided, int64_t bytes,
-                   int32_t dtype, void *dense);
-bool bridge_scatter(const struct bridge_layout *layout, void *strided, int64_t bytes, int32_t dtype,
-                    const void *dense);
-/* False: more than MODEL_MAX_RANK sizes. */
-bool bridge_read_layout(MLMultiArray *array, NSArray<NSNumber *> *strides,
-                        struct bridge_layout *ret);
+model_status bridge_make_inputs(const struct bridge_ask *ask, id<MLFeatureProvider> *ret);
+/* Output `index` of the call, out of what Core ML gave. */
+model_status bridge_put_output(const struct bridge_ask *ask, id<MLFeatureProvider> output,
+                               uint32_t index);
 
 #endif

@@ -36,19 +36,19 @@ struct coreml_load_options {
     size_t struct_size;
     int32_t units;          /* enum coreml_units */
     uint32_t low_precision; /* 1: a GPU may accumulate in float16 */
-    const char *const
-        *bgr_inputs; /* (n_bgr_inputs) images whose planes come as B G R; read while loading */
-    uint32_t n_bgr_inputs;
+    /* (n_bgr_inputs), (n_bgr_outputs): images whose planes are B G R; read while loading */
+    const char *const *bgr_inputs, *const *bgr_outputs;
+    uint32_t n_bgr_inputs, n_bgr_outputs;
+    const char *function; /* of a program, which is loaded; NULL: "main", or the only one */
 };
 
 enum coreml_port_flag {
-    COREML_PORT_IMAGE =
-        1u << 0, /* an input: [1, C, H, W], planes R G B or one of grey, 0 to 255; F32,
-                                    and a call may bring it as U8 */
-    COREML_PORT_OPTIONAL = 1u << 1, /* an input that may be absent */
-    COREML_PORT_PROBABILITIES = 1u
-                                << 2, /* an output: a vector in the order of the model's classes */
-    COREML_PORT_BGR = 1u << 3         /* of an image: as bgr_inputs said */
+    /* [1, C, H, W], F32: planes R G B or one of grey, 0 to 255; a call may bring an input as U8 */
+    COREML_PORT_IMAGE = 1u << 0,
+    COREML_PORT_OPTIONAL = 1u << 1,      /* an input that may be absent */
+    COREML_PORT_PROBABILITIES = 1u << 2, /* an output: a vector in the order of the classes */
+    COREML_PORT_BGR = 1u << 3,           /* of an image: planes B G R, as the options said */
+    COREML_PORT_HALF = 1u << 4           /* of a grey image: numbers of float16, of any value */
 };
 
 /* An input or output. Sizes that may vary have min < max; INT64_MAX is no bound. */
@@ -60,7 +60,7 @@ struct coreml_port {
     uint32_t flags; /* enum coreml_port_flag */
 };
 
-/* Predicted labels (text) and features that are no tensors are left out. */
+/* The predicted label, and optional inputs that are no tensors, are left out. */
 struct coreml_schema {
     size_t struct_size;
     const struct coreml_port *inputs, *outputs; /* (n_inputs), (n_outputs), by name */
@@ -70,7 +70,7 @@ struct coreml_schema {
 /* Where operations are planned to run, which is not where they did. */
 struct coreml_plan_counts {
     size_t struct_size;
-    uint32_t n_operators; /* that have a device */
+    uint32_t n_operators; /* that have a device, blocks inside others included */
     uint32_t n_neural_engine, n_gpu, n_cpu;
     double
         neural_engine_share; /* of the estimated cost, 0 to 1; of the operators where there is no cost */
@@ -84,12 +84,12 @@ struct coreml_handle; /* a loaded model */
 model_status coreml_compile_model(const char *source_path, const char *target_path, char **ret_path,
                                   char **ret_error);
 
-/* Opens a compiled model; options NULL: all 0. MODEL_CORRUPT: the framework does not load it. */
+/* Opens a compiled model; options NULL: all 0. MODEL_CORRUPT: the framework does not load it. MODEL_UNSUPPORTED: an output, or an
+ * input that is needed, is no image and no array of declared sizes, or the model has states. */
 model_status coreml_load_model(const char *compiled_path, const struct coreml_load_options *options,
                                struct coreml_handle **ret, char **ret_error);
 
-/* Inputs and outputs; lives as long as the model. MODEL_UNSUPPORTED: an input that is needed is no tensor
- * and no image. */
+/* Inputs and outputs; lives as long as the model. */
 model_status coreml_model_schema(struct coreml_handle *model, const struct coreml_schema **ret,
                                  char **ret_error);
 
@@ -104,7 +104,8 @@ model_status coreml_predict(struct coreml_handle *model, const struct model_call
 void coreml_free_model(struct coreml_handle *model); /* NULL does nothing */
 void coreml_free_string(char *text);                 /* NULL does nothing */
 
-/* The planned devices of a compiled model. MODEL_UNSUPPORTED before macOS 14.4. */
+/* The planned devices of a compiled model, of the function that is loaded; as much of them as ret->struct_size has room for.
+ * MODEL_UNSUPPORTED before macOS 14.4. */
 model_status coreml_plan(const char *compiled_path, const struct coreml_load_options *options,
                          struct coreml_plan_counts *ret, char **ret_error);
 

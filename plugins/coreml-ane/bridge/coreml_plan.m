@@ -23,6 +23,7 @@ static void add_usage(struct tally *tally, MLComputePlanDeviceUsage *usage, doub
         tally->counts.n_cpu++;
 }
 
+/* With the blocks of loops and branches inside. */
 API_AVAILABLE(macos(14.4))
 static void add_block(struct tally *tally, MLComputePlan *plan, MLModelStructureProgramBlock *block)
 {
@@ -34,28 +35,36 @@ static void add_block(struct tally *tally, MLComputePlan *plan, MLModelStructure
     }
 }
 
+/* The function that is loaded, and no other: the named one, else main, else the only one. */
 API_AVAILABLE(macos(14.4))
-static void add_model(struct tally *tally, MLComputePlan *plan)
+static MLModelStructureProgramFunction *loaded_function(
+    NSDictionary<NSString *, MLModelStructureProgramFunction *> *functions, const char *name)
 {
-    NSDictionary<NSString *, MLModelStructureProgramFunction *> *functions =
-        plan.modelStructure.program.functions;
-    for (NSString *name in functions)
-        add_block(tally, plan, functions[name].block);
-    for (MLModelStructureNeuralNetworkLayer *layer in plan.modelStructure.neuralNetwork.layers)
+    NSString *wanted = name != NULL ? [NSString stringWithUTF8String:name] : @"main";
+    MLModelStructureProgramFunction *found = wanted != nil ? functions[wanted] : nil;
+    if (found != nil || functions.count != 1)
+        return found;
+    return functions[functions.allKeys[0]];
+}
+
+API_AVAILABLE(macos(14.4))
+static void add_model(struct tally *tally, MLComputePlan *plan, const char *function)
+{
+    MLModelStructure *structure = plan.modelStructure;
+    add_block(tally, plan, loaded_function(structure.program.functions, function).block);
+    for (MLModelStructureNeuralNetworkLayer *layer in structure.neuralNetwork.layers)
         add_usage(tally, [plan computeDeviceUsageForNeuralNetworkLayer:layer], 0);
 }
 
 API_AVAILABLE(macos(14.4))
-static model_status count_planned(const char *path, MLModelConfiguration *configuration,
+static model_status count_planned(NSURL *url, const struct coreml_load_options *options,
+                                  MLModelConfiguration *configuration,
                                   struct coreml_plan_counts *ret, char **ret_error)
 {
-    NSString *text = [NSString stringWithUTF8String:path];
-    if (text == nil)
-        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT, "the path is not UTF-8", nil);
     __block MLComputePlan *plan = nil;
     __block NSError *error = nil;
     dispatch_semaphore_t done = dispatch_semaphore_create(0);
-    [MLComputePlan loadContentsOfURL:[NSURL fileURLWithPath:text]
+    [MLComputePlan loadContentsOfURL:url
                        configuration:configuration
                    completionHandler:^(MLComputePlan *made, NSError *reason) {
                      plan = made;
@@ -64,34 +73,43 @@ static model_status count_planned(const char *path, MLModelConfiguration *config
                    }];
     (void)dispatch_semaphore_wait(done, DISPATCH_TIME_FOREVER);
     if (plan == nil)
-        return bridge_fail(ret_error, MODEL_CORRUPT, "Core ML makes no plan of the model",
-                           error.localizedDescription);
-    struct tally tally = {.counts = {.struct_size = sizeof tally.counts}};
-    add_model(&tally, plan);
+        return bridge_fail(ret_error, MODEL_CORRUPT, @"Core ML makes no plan of %@: %@", url.path,
+                           bridge_reason(error));
+    struct tally tally = {.cost = 0};
+    add_model(&tally, plan, options->function);
     const double n = tally.counts.n_operators;
-    tally.counts.neural_engine_share =
-        tally.cost > 0 ? tally.neural_engine_cost / tally.cost
-        : n > 0        ? tally.counts.n_neural_engine / n
-                       : 0;
-    *ret = tally.counts;
+    tally.counts.neural_engine_share = tally.cost > 0 ? tally.neural_engine_cost / tally.cost
+                                       : n > 0        ? tally.counts.n_neural_engine / n
+                                                      : 0;
+    /* as far as the caller's struct goes */
+    const size_t room = ret->struct_size;
+    tally.counts.struct_size = room < sizeof *ret ? room : sizeof *ret;
+    memcpy(ret, &tally.counts, tally.counts.struct_size);
     return MODEL_OK;
+}
+
+static model_status plan(const char *path, const struct coreml_load_options *options,
+                         struct coreml_plan_counts *ret, char **ret_error)
+{
+    MLModelConfiguration *configuration = bridge_configuration(options);
+    NSURL *url = bridge_url(path);
+    if (url == nil || configuration == nil)
+        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT,
+                           url == nil ? @"the path of the compiled model is not UTF-8"
+                                      : @"the compute units are not known");
+    if (@available(macOS 14.4, *))
+        return count_planned(url, options, configuration, ret, ret_error);
+    return bridge_fail(ret_error, MODEL_UNSUPPORTED, @"plans need macOS 14.4");
 }
 
 model_status coreml_plan(const char *compiled_path, const struct coreml_load_options *options,
                          struct coreml_plan_counts *ret, char **ret_error)
 {
-    if (compiled_path == NULL || ret == NULL)
-        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT, "no path to plan", nil);
-    @autoreleasepool {
-        @try {
-            MLModelConfiguration *configuration = bridge_configuration(options);
-            if (configuration == nil)
-                return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT, "unknown compute units", nil);
-            if (@available(macOS 14.4, *))
-                return count_planned(compiled_path, configuration, ret, ret_error);
-            return bridge_fail(ret_error, MODEL_UNSUPPORTED, "plans need macOS 14.4", nil);
-        } @catch (NSException *thrown) {
-            return bridge_fail(ret_error, MODEL_INTERNAL, "planning threw", thrown.reason);
-        }
-    }
+    if (compiled_path == NULL || ret == NULL || ret->struct_size < sizeof ret->struct_size)
+        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT,
+                           @"planning wants a path, and counts that say their size");
+    const struct coreml_load_options all = bridge_options(options);
+    return bridge_guard(ret_error, @"planning", ^model_status {
+      return plan(compiled_path, &all, ret, ret_error);
+    });
 }

@@ -34,7 +34,8 @@ dispatch_semaphore_t dispatch_semaphore_create(intptr_t value) __attribute__((ns
 intptr_t dispatch_semaphore_wait(dispatch_semaphore_t semaphore, dispatch_time_t timeout);
 intptr_t dispatch_semaphore_signal(dispatch_semaphore_t semaphore);
 dispatch_time_t dispatch_time(dispatch_time_t when, int64_t delta);
-dispatch_queue_t dispatch_get_global_queue(intptr_t identifier, uintptr_t flags);
+dispatch_queue_t dispatch_queue_create(const char *label, id attributes)
+    __attribute__((ns_returns_retained));
 void dispatch_async(dispatch_queue_t queue, void (^block)(void));
 
 /* ---- Foundation */
@@ -58,6 +59,7 @@ __attribute__((objc_root_class))
 + (Class)class;
 - (instancetype)init;
 - (BOOL)isKindOfClass:(Class)type;
+- (BOOL)isEqual:(nullable id)other;
 @end
 
 typedef struct {
@@ -73,15 +75,22 @@ typedef struct {
 @end
 
 @interface NSString : NSObject
-@property(readonly, nullable) const char *UTF8String;
+@property(readonly, nullable) const char *UTF8String __attribute__((objc_returns_inner_pointer));
 + (nullable instancetype)stringWithUTF8String:(const char *)text;
++ (instancetype)stringWithFormat:(NSString *)format,
+                                 ... __attribute__((format(__NSString__, 1, 2)));
+- (instancetype)initWithFormat:(NSString *)format
+                     arguments:(__builtin_va_list)arguments
+    __attribute__((format(__NSString__, 1, 0)));
+@end
+@interface NSMutableString : NSString
+- (void)appendFormat:(NSString *)format, ... __attribute__((format(__NSString__, 1, 2)));
 @end
 @interface NSConstantString : NSString
 @end
 @interface NSNumber : NSObject
-@property(readonly) NSInteger integerValue;
+@property(readonly) long long longLongValue;
 @property(readonly) float floatValue;
-+ (NSNumber *)numberWithInteger:(NSInteger)value;
 + (NSNumber *)numberWithLongLong:(long long)value;
 @end
 @interface NSValue : NSObject
@@ -107,6 +116,7 @@ typedef struct {
 @property(readonly) NSString *localizedDescription;
 @end
 @interface NSException : NSObject
+@property(readonly) NSString *name;
 @property(readonly, nullable) NSString *reason;
 @end
 @interface NSURL : NSObject
@@ -126,7 +136,13 @@ typedef struct pixel_buffer *CVPixelBufferRef;
 typedef uint32_t OSType;
 typedef const struct allocator *CFAllocatorRef;
 typedef const struct dictionary *CFDictionaryRef;
-enum { kCVPixelFormatType_32BGRA = 0x42475241, kCVPixelFormatType_OneComponent8 = 0x4C303038 };
+enum {
+    kCVPixelFormatType_32ARGB = 0x00000020,
+    kCVPixelFormatType_32BGRA = 0x42475241,
+    kCVPixelFormatType_OneComponent8 = 0x4C303038,
+    kCVPixelFormatType_OneComponent16Half = 0x4C303068
+};
+enum { kCVPixelBufferLock_ReadOnly = 1 };
 int32_t CVPixelBufferCreate(CFAllocatorRef _Nullable allocator, size_t width, size_t height,
                             OSType format, CFDictionaryRef _Nullable attributes,
                             CVPixelBufferRef _Nullable *_Nonnull ret);
@@ -134,6 +150,10 @@ int32_t CVPixelBufferLockBaseAddress(CVPixelBufferRef buffer, uint64_t flags);
 int32_t CVPixelBufferUnlockBaseAddress(CVPixelBufferRef buffer, uint64_t flags);
 void *_Nullable CVPixelBufferGetBaseAddress(CVPixelBufferRef buffer);
 size_t CVPixelBufferGetBytesPerRow(CVPixelBufferRef buffer);
+size_t CVPixelBufferGetWidth(CVPixelBufferRef buffer);
+size_t CVPixelBufferGetHeight(CVPixelBufferRef buffer);
+OSType CVPixelBufferGetPixelFormatType(CVPixelBufferRef buffer);
+CVPixelBufferRef _Nullable CVPixelBufferRetain(CVPixelBufferRef _Nullable buffer);
 void CVPixelBufferRelease(CVPixelBufferRef _Nullable buffer);
 
 /* ---- Core ML */
@@ -193,12 +213,17 @@ enum { MLMultiArrayShapeConstraintTypeEnumerated = 2, MLMultiArrayShapeConstrain
 @interface MLModelDescription : NSObject
 @property(readonly) NSDictionary<NSString *, MLFeatureDescription *> *inputDescriptionsByName;
 @property(readonly) NSDictionary<NSString *, MLFeatureDescription *> *outputDescriptionsByName;
+@property(readonly, nullable) NSString *predictedFeatureName;
 @property(readonly, nullable) NSString *predictedProbabilitiesName;
 @property(readonly, nullable) NSArray *classLabels;
+@property(readonly)
+    NSDictionary<NSString *, MLFeatureDescription *> *stateDescriptionsByName SINCE(15.0);
 @end
 @interface MLFeatureValue : NSObject
 @property(readonly, nullable) MLMultiArray *multiArrayValue;
 @property(readonly) NSDictionary<id, NSNumber *> *dictionaryValue;
+@property(readonly, nullable) CVPixelBufferRef imageBufferValue
+    __attribute__((objc_returns_inner_pointer));
 + (instancetype)featureValueWithMultiArray:(MLMultiArray *)array;
 + (instancetype)featureValueWithPixelBuffer:(CVPixelBufferRef)buffer;
 @end

@@ -1,41 +1,13 @@
-/* bridge_layout.m - numbers between dense tensors and arrays with strides; see bridge_objects.h. No state, any
- * thread. */
-#include "bridge_objects.h"
+/* bridge_layout.c - see bridge_layout.h. */
+#include "bridge_layout.h"
+#include "bridge_half.h"
 
-bool bridge_read_layout(MLMultiArray *array, NSArray<NSNumber *> *strides,
-                        struct bridge_layout *ret)
-{
-    const NSUInteger rank = array.shape.count;
-    if (rank > MODEL_MAX_RANK || strides.count != rank)
-        return false;
-    ret->type = array.dataType;
-    ret->rank = (uint32_t)rank;
-    for (NSUInteger i = 0; i < rank; i++) {
-        ret->shape[i] = array.shape[i].integerValue;
-        ret->strides[i] = strides[i].integerValue;
-    }
-    return true;
-}
+static const int64_t element_bytes[BRIDGE_N_TYPES] = {
+    [BRIDGE_F64] = 8, [BRIDGE_F32] = 4, [BRIDGE_F16] = 2, [BRIDGE_I32] = 4};
 
-static int64_t element_bytes(MLMultiArrayDataType type)
+int64_t bridge_layout_count(const struct bridge_layout *layout, int64_t bytes)
 {
-    switch (type) {
-    case MLMultiArrayDataTypeDouble:
-        return 8;
-    case MLMultiArrayDataTypeFloat32:
-    case MLMultiArrayDataTypeInt32:
-        return 4;
-    case MLMultiArrayDataTypeFloat16:
-        return 2;
-    default:
-        return 0;
-    }
-}
-
-/* The number of elements, 0 also when the strides lead out of `bytes`. */
-static int64_t count(const struct bridge_layout *layout, int64_t bytes)
-{
-    const int64_t size = element_bytes(layout->type);
+    const int64_t size = element_bytes[layout->type];
     int64_t n = 1, last = 0;
     for (uint32_t i = 0; i < layout->rank; i++) {
         const int64_t extent = layout->shape[i], stride = layout->strides[i];
@@ -61,15 +33,15 @@ static int64_t next(const struct bridge_layout *layout, int64_t index[MODEL_MAX_
     return at;
 }
 
-static double get(const void *data, MLMultiArrayDataType type, int64_t i)
+static double get(const void *data, enum bridge_type type, int64_t i)
 {
     switch (type) {
-    case MLMultiArrayDataTypeDouble:
+    case BRIDGE_F64:
         return ((const double *)data)[i];
-    case MLMultiArrayDataTypeInt32:
+    case BRIDGE_I32:
         return ((const int32_t *)data)[i];
-    case MLMultiArrayDataTypeFloat16:
-        return (double)((const __fp16 *)data)[i];
+    case BRIDGE_F16:
+        return (double)((const bridge_half *)data)[i];
     default:
         return (double)((const float *)data)[i];
     }
@@ -83,17 +55,17 @@ static int32_t to_int32(double number)
                                      : 0;
 }
 
-static void put(void *data, MLMultiArrayDataType type, int64_t i, double number)
+static void put(void *data, enum bridge_type type, int64_t i, double number)
 {
     switch (type) {
-    case MLMultiArrayDataTypeDouble:
+    case BRIDGE_F64:
         ((double *)data)[i] = number;
         break;
-    case MLMultiArrayDataTypeInt32:
+    case BRIDGE_I32:
         ((int32_t *)data)[i] = to_int32(number);
         break;
-    case MLMultiArrayDataTypeFloat16:
-        ((__fp16 *)data)[i] = (__fp16)number;
+    case BRIDGE_F16:
+        ((bridge_half *)data)[i] = (bridge_half)number;
         break;
     default:
         ((float *)data)[i] = (float)number;
@@ -101,15 +73,15 @@ static void put(void *data, MLMultiArrayDataType type, int64_t i, double number)
     }
 }
 
-static MLMultiArrayDataType dense_type(int32_t dtype)
+static enum bridge_type dense_type(int32_t dtype)
 {
-    return dtype == MODEL_I32 ? MLMultiArrayDataTypeInt32 : MLMultiArrayDataTypeFloat32;
+    return dtype == MODEL_I32 ? BRIDGE_I32 : BRIDGE_F32;
 }
 
 bool bridge_gather(const struct bridge_layout *layout, const void *strided, int64_t bytes,
                    int32_t dtype, void *dense)
 {
-    const int64_t n = count(layout, bytes);
+    const int64_t n = bridge_layout_count(layout, bytes);
     int64_t index[MODEL_MAX_RANK] = {0};
     for (int64_t i = 0, at = 0; i < n; i++, at = next(layout, index, at))
         put(dense, dense_type(dtype), i, get(strided, layout->type, at));
@@ -119,7 +91,7 @@ bool bridge_gather(const struct bridge_layout *layout, const void *strided, int6
 bool bridge_scatter(const struct bridge_layout *layout, void *strided, int64_t bytes, int32_t dtype,
                     const void *dense)
 {
-    const int64_t n = count(layout, bytes);
+    const int64_t n = bridge_layout_count(layout, bytes);
     int64_t index[MODEL_MAX_RANK] = {0};
     for (int64_t i = 0, at = 0; i < n; i++, at = next(layout, index, at))
         put(strided, layout->type, at, get(dense, dense_type(dtype), i));

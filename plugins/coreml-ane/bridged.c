@@ -1,7 +1,7 @@
-/* bridged.c - see bridged.h. What a bridge says is checked like a file: the schema against the model that was
- * read, sizes by the host at each call. */
+/* bridged.c - see bridged.h. What a bridge says is checked like a file: the schema by bridged_schema.c, sizes by the host
+ * at each call. */
 #include "bridged.h"
-#include "compiled_model.h"
+#include "bridged_schema.h"
 #include "coreml_ane.h"
 #include "describe_features.h"
 
@@ -66,69 +66,18 @@ model_status bridged_read_wish(const struct model_services *services, const char
     return find_units(units, &ret->units, err);
 }
 
-/* ---- the schema */
+/* ---- the description */
 
-static bool is_sound(const struct coreml_port *port)
+static uint32_t spec_flags(const struct coreml_port *port, bool is_input)
 {
-    if (port->name == NULL || port->name[0] == '\0' || port->rank > MODEL_MAX_RANK ||
-        (port->dtype != MODEL_F32 && port->dtype != MODEL_I32))
-        return false;
-    if ((port->flags & COREML_PORT_IMAGE) != 0 && (port->dtype != MODEL_F32 || port->rank != 4))
-        return false;
-    for (uint32_t i = 0; i < port->rank; i++)
-        if (port->min[i] < 1 || port->min[i] > port->max[i])
-            return false;
-    return true;
+    return ((port->flags & COREML_PORT_OPTIONAL) != 0 ? MODEL_SPEC_OPTIONAL : 0) |
+           (is_input && (port->flags & COREML_PORT_IMAGE) != 0 ? MODEL_SPEC_BYTES : 0);
 }
 
-/* NULL: all of them are sound, and those of the file. */
-static const char *why_not(const struct coreml_port *ports, uint32_t n,
-                           const struct coreml_features *features)
+static void add_port(struct spec_list *list, const struct coreml_port *port, bool is_input)
 {
-    if (n == 0 || n > COREML_ANE_MAX_FEATURES || ports == NULL)
-        return "their number";
-    for (uint32_t i = 0; i < n; i++) {
-        if (!is_sound(&ports[i]))
-            return "a name, type or size";
-        if (features != NULL && coreml_features_find(features, ports[i].name) == NULL)
-            return "a name that the model does not have";
-        for (uint32_t k = 0; k < i; k++)
-            if (strcmp(ports[i].name, ports[k].name) == 0)
-                return "a name that is there twice";
-    }
-    return NULL;
-}
-
-static model_status check_schema(const struct coreml_schema *schema,
-                                 const struct coreml_model *file, struct model_error *err)
-{
-    if (schema == NULL || !MODEL_HAS(struct coreml_schema, schema, n_outputs))
-        return kernels_fail(err, MODEL_CORRUPT, "Core ML: the schema is none of this version");
-    const char *why =
-        why_not(schema->inputs, schema->n_inputs, file != NULL ? &file->inputs : NULL);
-    if (why != NULL)
-        return kernels_fail(err, MODEL_CORRUPT, "Core ML: the schema's inputs are wrong: %s", why);
-    why = why_not(schema->outputs, schema->n_outputs, file != NULL ? &file->outputs : NULL);
-    if (why != NULL)
-        return kernels_fail(err, MODEL_CORRUPT, "Core ML: the schema's outputs are wrong: %s", why);
-    for (size_t i = 0; file != NULL && i < file->inputs.n; i++) {
-        bool is_there = file->inputs.items[i].is_optional;
-        for (uint32_t k = 0; k < schema->n_inputs && !is_there; k++)
-            is_there = strcmp(schema->inputs[k].name, file->inputs.items[i].name) == 0;
-        if (!is_there)
-            return kernels_fail(err, MODEL_CORRUPT,
-                                "Core ML: the schema lacks the model's input '%.100s'",
-                                file->inputs.items[i].name);
-    }
-    return MODEL_OK;
-}
-
-static void add_port(struct spec_list *list, const struct coreml_port *port)
-{
-    describe_tensor(list, port->name, port->dtype,
-                    ((port->flags & COREML_PORT_OPTIONAL) != 0 ? MODEL_SPEC_OPTIONAL : 0) |
-                        ((port->flags & COREML_PORT_IMAGE) != 0 ? MODEL_SPEC_BYTES : 0),
-                    port->rank, port->min, port->max);
+    describe_tensor(list, port->name, port->dtype, spec_flags(port, is_input), port->rank,
+                    port->min, port->max);
 }
 
 static model_status describe(struct coreml_ane *ane, const struct coreml_schema *schema,
@@ -137,9 +86,9 @@ static model_status describe(struct coreml_ane *ane, const struct coreml_schema 
     struct model_description *description = &ane->model.description;
     struct spec_list in = {.kernels = ane->model.kernels}, out = in;
     for (uint32_t i = 0; i < schema->n_inputs; i++)
-        add_port(&in, &schema->inputs[i]);
+        add_port(&in, &schema->inputs[i], true);
     for (uint32_t i = 0; i < schema->n_outputs; i++)
-        add_port(&out, &schema->outputs[i]);
+        add_port(&out, &schema->outputs[i], false);
     description->architecture = "CoreML";
     const model_status status = spec_describe(&in, &out, description, err);
     description->max_batch = 1;
@@ -190,18 +139,19 @@ static model_status load(struct bridged *bridged, const char *path,
         bridged->bridge->free_string(text); /* an older system; nothing depends on it */
         return MODEL_OK;
     }
-    const bool is_share = plan.neural_engine_share >= 0 && plan.neural_engine_share <= 1;
-    if (is_share)
+    const uint64_t n = (uint64_t)plan.n_neural_engine + plan.n_gpu + plan.n_cpu;
+    if (n == plan.n_operators && plan.neural_engine_share >= 0 && plan.neural_engine_share <= 1)
         bridged->plan = plan;
     return MODEL_OK;
 }
 
-static uint32_t find_bgr(const struct coreml_model *file, const char **names)
+/* The names of pictures whose planes are B G R, among at most COREML_ANE_MAX_FEATURES. */
+static uint32_t find_bgr(const struct coreml_features *features, const char **names)
 {
     uint32_t n = 0;
-    for (size_t i = 0; file != NULL && i < file->inputs.n && n < COREML_ANE_MAX_FEATURES; i++)
-        if (file->inputs.items[i].color == COREML_BGR)
-            names[n++] = file->inputs.items[i].name;
+    for (size_t i = 0; i < features->n && n < COREML_ANE_MAX_FEATURES; i++)
+        if (features->items[i].color == COREML_BGR)
+            names[n++] = features->items[i].name;
     return n;
 }
 
@@ -211,34 +161,40 @@ static model_status load_compiled(struct coreml_ane *ane, const char *path,
                                   const struct coreml_load_options *options,
                                   struct model_error *err)
 {
-    struct compiled_model compiled;
+    struct compiled_model *compiled = &ane->bridged.compiled;
     model_status status = compiled_model_init(
-        &compiled, kernels_services(ane->model.kernels), ane->bridged.bridge, path, file,
+        compiled, kernels_services(ane->model.kernels), ane->bridged.bridge, path, file,
         unit_names[wish->units], wish->low_precision ? "low" : "default", err);
-    if (status == MODEL_OK) {
-        status = load(&ane->bridged, compiled.path, options, err);
-        if (status == MODEL_CORRUPT) {
-            status = compiled_model_again(&compiled, status, err);
-            if (status == MODEL_OK)
-                status = load(&ane->bridged, compiled.path, options, err);
-        }
-    }
-    compiled_model_finish(&compiled);
-    return status;
+    if (status == MODEL_OK)
+        status = load(&ane->bridged, compiled->path, options, err);
+    if (status != MODEL_CORRUPT || compiled->path == NULL)
+        return status;
+    status = compiled_model_again(compiled, status, err);
+    return status == MODEL_OK ? load(&ane->bridged, compiled->path, options, err) : status;
 }
 
 static model_status open_handle(struct coreml_ane *ane, const char *path,
                                 const struct coreml_model *file, const struct bridged_wish *wish,
                                 struct model_error *err)
 {
-    const char *bgr[COREML_ANE_MAX_FEATURES];
-    const struct coreml_load_options options = {.struct_size = sizeof options,
-                                                .units = wish->units,
-                                                .low_precision = wish->low_precision,
-                                                .bgr_inputs = bgr,
-                                                .n_bgr_inputs = find_bgr(file, bgr)};
-    return file != NULL ? load_compiled(ane, path, file, wish, &options, err)
-                        : load(&ane->bridged, path, &options, err);
+    const char *bgr_inputs[COREML_ANE_MAX_FEATURES], *bgr_outputs[COREML_ANE_MAX_FEATURES];
+    struct coreml_load_options options = {.struct_size = sizeof options,
+                                          .units = wish->units,
+                                          .low_precision = wish->low_precision,
+                                          .bgr_inputs = bgr_inputs,
+                                          .bgr_outputs = bgr_outputs};
+    if (file == NULL)
+        return load(&ane->bridged, path, &options, err);
+    if (file->states.n > 0)
+        return kernels_fail(
+            err, MODEL_UNSUPPORTED,
+            "Core ML: the model keeps the state '%.100s' from one call to the next, "
+            "want one whose calls do not depend on each other",
+            file->states.items[0].name);
+    options.n_bgr_inputs = find_bgr(&file->inputs, bgr_inputs);
+    options.n_bgr_outputs = find_bgr(&file->outputs, bgr_outputs);
+    options.function = file->program != NULL ? file->program->main->name : NULL;
+    return load_compiled(ane, path, file, wish, &options, err);
 }
 
 model_status bridged_build(struct coreml_ane *ane, const struct coreml_bridge *bridge,
@@ -259,7 +215,7 @@ model_status bridged_build(struct coreml_ane *ane, const struct coreml_bridge *b
             status = bridge_error(bridge, status, text, err);
     }
     if (status == MODEL_OK)
-        status = check_schema(schema, file, err);
+        status = bridged_check_schema(schema, file, err);
     if (status == MODEL_OK)
         status = describe(ane, schema, err);
     if (status == MODEL_OK) {
@@ -274,5 +230,6 @@ void bridged_finish(struct bridged *bridged)
 {
     if (bridged->bridge != NULL)
         bridged->bridge->free_model(bridged->handle);
+    compiled_model_finish(&bridged->compiled);
     *bridged = (struct bridged){.bridge = NULL};
 }

@@ -6,7 +6,7 @@
 #ifndef BRIDGED_H
 #define BRIDGED_H
 
-#include "coreml_bridge.h"
+#include "compiled_model.h"
 
 #include <stdbool.h>
 
@@ -18,6 +18,7 @@ struct bridged {
     const struct coreml_bridge *bridge; /* NULL: the kernels compute */
     struct coreml_handle *handle;
     struct coreml_plan_counts plan; /* n_operators 0: there is none */
+    struct compiled_model compiled; /* what was loaded; all 0 of one that was brought along */
 };
 
 /* What config.json asks for. */

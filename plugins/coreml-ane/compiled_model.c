@@ -58,6 +58,7 @@ static model_status compile_unkept(struct compiled_model *compiled, struct model
     if (status != MODEL_OK)
         return status;
     compiled->path = path != NULL ? strdup(path) : NULL;
+    compiled->is_temporary = true;
     compiled->bridge->free_string(path);
     return compiled->path != NULL ? MODEL_OK : kernels_no_memory(err, "a path");
 }
@@ -144,6 +145,10 @@ model_status compiled_model_again(struct compiled_model *compiled, model_status 
 
 void compiled_model_finish(struct compiled_model *compiled)
 {
+    struct model_error err = {.struct_size = sizeof err};
+    if (compiled->is_temporary && compiled->path != NULL &&
+        coreml_compiled_remove(compiled->path, &err) != MODEL_OK)
+        warn(compiled, &err, "what was compiled of the model without a cache is left behind");
     free(compiled->path);
-    compiled->path = NULL;
+    *compiled = (struct compiled_model){.path = NULL};
 }

@@ -399,8 +399,8 @@ static void add_inputs(struct translation *t, struct ane_variant *variant)
 
 /* ---- outputs */
 
-/* A blob as it is declared, if that has as many numbers; else as it is, or, where shapes are not exact, as [C],
- * [C, H, W] or [n, C, H, W]. */
+/* A blob as it is declared, if that has as many numbers, a picture as [1, C, H, W]; else as it is, or, where shapes are not
+ * exact, as [C], [C, H, W] or [n, C, H, W]. */
 static struct graph_shape output_shape_of(const struct graph_shape *blob, bool exact,
                                           const struct coreml_feature *feature)
 {
@@ -411,6 +411,10 @@ static struct graph_shape output_shape_of(const struct graph_shape *blob, bool e
         left = declared.size[i] < 1 || left % declared.size[i] != 0 ? 0 : left / declared.size[i];
     if (feature->kind == COREML_FEATURE_ARRAY && declared.rank > 0 && left == 1)
         return declared;
+    if (feature->kind == COREML_FEATURE_IMAGE && blob->rank >= 3 && leading(blob) == 1) {
+        const int64_t *planes = blob->size + blob->rank - 3;
+        return (struct graph_shape){4, {1, planes[0], planes[1], planes[2]}};
+    }
     if (exact || blob->rank < 3)
         return *blob;
     const int64_t *size = blob->size + blob->rank - 3; /* C, H, W */

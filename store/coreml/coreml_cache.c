@@ -269,3 +269,13 @@ model_status coreml_cache_remove(const struct coreml_cache *cache, const char *k
     free(entry);
     return status;
 }
+
+model_status coreml_compiled_remove(const char *path, struct model_error *err)
+{
+    static const char ending[] = ".mlmodelc";
+    const size_t n = strlen(path), n_ending = sizeof ending - 1;
+    if (n <= n_ending || strcmp(path + n - n_ending, ending) != 0)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "%.300s is no compiled model, which ends in %s, and stays", path, ending);
+    return dir_remove_all(path, err);
+}

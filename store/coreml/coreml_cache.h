@@ -48,4 +48,8 @@ model_status coreml_cache_get(const struct coreml_cache *cache, const char *key,
 model_status coreml_cache_remove(const struct coreml_cache *cache, const char *key,
                                  struct model_error *err);
 
+/* Removes a compiled model that a compiler left in a folder of the system's; what is not there is fine.
+ * MODEL_INVALID_ARGUMENT: the path does not end in ".mlmodelc", so it is something else. */
+model_status coreml_compiled_remove(const char *path, struct model_error *err);
+
 #endif

@@ -1,6 +1,7 @@
 /* mock_bridge.c - see mock_bridge.h. Linked in the place of plugins/coreml-ane/coreml_linked.c; any thread. */
 #include "mock_bridge.h"
 #include "coreml_bridge.h"
+#include "coreml_model.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -10,9 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MAX_PORTS 4 /* one more than there are, which lies may use */
+
 struct coreml_handle {
     char path[4096];
-    struct coreml_port inputs[1], outputs[2];
+    struct coreml_model *file; /* names are its own; NULL: none was read */
+    struct coreml_port inputs[MAX_PORTS], outputs[MAX_PORTS];
     struct coreml_schema schema;
 };
 
@@ -106,9 +110,24 @@ static model_status write_compiled(const char *source, const char *target)
     return fclose(file) == 0 && is_written ? MODEL_OK : MODEL_IO;
 }
 
+/* As the system would choose one. */
+static void choose_target(const char *source, char *ret, size_t ret_bytes)
+{
+    char folder[3000];
+    const char *parent = getenv("TMPDIR");
+    (void)snprintf(folder, sizeof folder, "%s/mock.XXXXXX", parent != NULL ? parent : "/tmp");
+    if (mkdtemp(folder) == NULL) {
+        (void)snprintf(ret, ret_bytes, "%sc", source); /* "model.mlmodelc", which is not there */
+        return;
+    }
+    (void)rmdir(folder);
+    (void)snprintf(ret, ret_bytes, "%s.mlmodelc", folder);
+}
+
 static model_status compile_model(const char *source, const char *target, char **ret_path,
                                   char **ret_error)
 {
+    char chosen[4200];
     if (told_to(source, "wait in compile"))
         wait_for_pipe(source);
     if (told_to(source, "crash in compile"))
@@ -116,11 +135,164 @@ static model_status compile_model(const char *source, const char *target, char *
     if (told_to(source, "compile"))
         return failed(ret_error, MODEL_CORRUPT, "told not to compile");
     n_compiled++;
-    if (target != NULL && write_compiled(source, target) != MODEL_OK)
+    if (target == NULL) {
+        choose_target(source, chosen, sizeof chosen);
+        if (!told_to(source, "in place"))
+            (void)write_compiled(source, chosen);
+    } else if (write_compiled(source, target) != MODEL_OK)
         return failed(ret_error, MODEL_IO, "cannot make a folder");
-    *ret_path = hand_out(target != NULL ? target : source);
+    *ret_path = hand_out(told_to(source, "in place") ? source : target != NULL ? target : chosen);
     return MODEL_OK;
 }
+
+/* ---- what the model declares */
+
+static struct coreml_port port_of(const struct coreml_model *file,
+                                  const struct coreml_feature *feature)
+{
+    struct coreml_port port = {.name = feature->name, .dtype = MODEL_F32, .rank = feature->rank};
+    memcpy(port.min, feature->min, sizeof port.min);
+    memcpy(port.max, feature->max, sizeof port.max);
+    if (feature->kind == COREML_FEATURE_DICTIONARY) {
+        const int64_t n = (int64_t)file->n_labels;
+        return (struct coreml_port){feature->name, MODEL_F32, 1,
+                                    {n},           {n},       COREML_PORT_PROBABILITIES};
+    }
+    if (feature->kind != COREML_FEATURE_IMAGE) {
+        port.dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
+        return port;
+    }
+    const int64_t channels = feature->color == COREML_RGB || feature->color == COREML_BGR ? 3 : 1;
+    const int64_t shape[] = {1, channels, feature->shape[0], feature->shape[1]};
+    port.rank = 4;
+    memcpy(port.min, shape, sizeof shape);
+    memcpy(port.max, shape, sizeof shape);
+    port.flags = COREML_PORT_IMAGE | (feature->color == COREML_GRAY_F16 ? COREML_PORT_HALF : 0);
+    return port;
+}
+
+static void mark(struct coreml_port *port, const char *const *bgr, uint32_t n_bgr)
+{
+    for (uint32_t i = 0; i < n_bgr; i++)
+        port->flags |= strcmp(bgr[i], port->name) == 0 ? COREML_PORT_BGR : 0;
+}
+
+static void describe(struct coreml_handle *model, const struct coreml_load_options *options)
+{
+    const struct coreml_features *inputs = &model->file->inputs, *outputs = &model->file->outputs;
+    struct coreml_schema *schema = &model->schema;
+    for (size_t i = 0; i < inputs->n && schema->n_inputs < MAX_PORTS - 1; i++) {
+        model->inputs[schema->n_inputs] = port_of(model->file, &inputs->items[i]);
+        mark(&model->inputs[schema->n_inputs++], options->bgr_inputs, options->n_bgr_inputs);
+    }
+    for (size_t i = 0; i < outputs->n && schema->n_outputs < MAX_PORTS - 1; i++) {
+        if (strcmp(outputs->items[i].name, model->file->predicted_label) == 0)
+            continue;
+        model->outputs[schema->n_outputs] = port_of(model->file, &outputs->items[i]);
+        mark(&model->outputs[schema->n_outputs++], options->bgr_outputs, options->n_bgr_outputs);
+    }
+}
+
+/* ---- and what is said instead, of the first input and output */
+
+static void rename_input(struct coreml_handle *model)
+{
+    model->inputs[0].name = "z";
+}
+
+static void rename_output(struct coreml_handle *model)
+{
+    model->outputs[0].name = "z";
+}
+
+static void make_whole(struct coreml_handle *model)
+{
+    model->outputs[0].dtype = MODEL_I32;
+}
+
+static void lengthen_input(struct coreml_handle *model)
+{
+    model->inputs[0].min[0] = model->inputs[0].max[0] = 3;
+}
+
+static void lengthen_output(struct coreml_handle *model)
+{
+    model->outputs[0].max[0] = 3;
+}
+
+static void add_dimension(struct coreml_handle *model)
+{
+    struct coreml_port *port = &model->outputs[0];
+    port->min[port->rank] = port->max[port->rank] = 1;
+    port->rank++;
+}
+
+static void turn_around(struct coreml_handle *model)
+{
+    model->outputs[0].max[0] = 1; /* from 2 */
+}
+
+static void forget_sizes(struct coreml_handle *model)
+{
+    model->outputs[0].rank = 0;
+}
+
+static void repeat(struct coreml_handle *model)
+{
+    model->outputs[model->schema.n_outputs++] = model->outputs[0];
+}
+
+static void forget_output(struct coreml_handle *model)
+{
+    model->schema.n_outputs--;
+}
+
+static void make_picture(struct coreml_handle *model)
+{
+    model->inputs[0] =
+        (struct coreml_port){"x", MODEL_F32, 4, {1, 1, 1, 2}, {1, 1, 1, 2}, COREML_PORT_IMAGE};
+}
+
+static void make_range(struct coreml_handle *model)
+{
+    model->inputs[0].min[0] = model->outputs[0].min[0] = 1;
+    model->inputs[0].max[0] = model->outputs[0].max[0] = 4;
+}
+
+static void make_odd_picture(struct coreml_handle *model)
+{
+    make_picture(model);
+    model->inputs[0].dtype = MODEL_I32;
+}
+
+static void forget_halves(struct coreml_handle *model)
+{
+    model->inputs[0].flags &= ~(uint32_t)COREML_PORT_HALF;
+}
+
+static void be_old(struct coreml_handle *model)
+{
+    model->schema.struct_size = sizeof(size_t);
+}
+
+static const struct {
+    const char *told;
+    void (*change)(struct coreml_handle *model);
+} lies[] = {{"wrong name", rename_input},
+            {"other output", rename_output},
+            {"whole output", make_whole},
+            {"longer input", lengthen_input},
+            {"longer output", lengthen_output},
+            {"deeper output", add_dimension},
+            {"wrong size", turn_around},
+            {"no sizes", forget_sizes},
+            {"twice", repeat},
+            {"fewer outputs", forget_output},
+            {"picture", make_picture},
+            {"odd picture", make_odd_picture},
+            {"range", make_range},
+            {"no halves", forget_halves},
+            {"old schema", be_old}};
 
 static model_status load_model(const char *compiled, const struct coreml_load_options *options,
                                struct coreml_handle **ret, char **ret_error)
@@ -139,22 +311,15 @@ static model_status load_model(const char *compiled, const struct coreml_load_op
         return failed(ret_error, MODEL_OUT_OF_MEMORY, NULL);
     n_held++;
     (void)snprintf(model->path, sizeof model->path, "%s", path);
-    const struct coreml_port port = {"x", MODEL_F32, 1, {2}, {2}, 0};
-    model->inputs[0] = model->outputs[0] = model->outputs[1] = port;
-    if (told_to(path, "picture") || told_to(path, "odd picture"))
-        model->inputs[0] = (struct coreml_port){"x",
-                                                told_to(path, "picture") ? MODEL_F32 : MODEL_I32,
-                                                4,
-                                                {1, 1, 1, 2},
-                                                {1, 1, 1, 2},
-                                                COREML_PORT_IMAGE};
-    if (told_to(path, "range")) {
-        model->inputs[0].min[0] = model->outputs[0].min[0] = 1;
-        model->inputs[0].max[0] = model->outputs[0].max[0] = 4;
-    }
-    model->outputs[0].name = model->outputs[1].name = "y";
     model->schema =
-        (struct coreml_schema){sizeof model->schema, model->inputs, model->outputs, 1, 1};
+        (struct coreml_schema){sizeof model->schema, model->inputs, model->outputs, 0, 0};
+    if (coreml_model_open(path, &model->file, NULL) == MODEL_OK)
+        describe(model, options);
+    else {
+        model->inputs[0] = (struct coreml_port){"x", MODEL_F32, 1, {2}, {2}, 0};
+        model->outputs[0] = (struct coreml_port){"y", MODEL_F32, 1, {2}, {2}, 0};
+        model->schema.n_inputs = model->schema.n_outputs = 1;
+    }
     *ret = model;
     return MODEL_OK;
 }
@@ -164,45 +329,70 @@ static model_status model_schema(struct coreml_handle *model, const struct corem
 {
     if (told_to(model->path, "no schema"))
         return failed(ret_error, MODEL_UNSUPPORTED, "told not to describe");
-    if (told_to(model->path, "old schema"))
-        model->schema.struct_size = sizeof(size_t);
-    if (told_to(model->path, "wrong name"))
-        model->inputs[0].name = "z";
-    if (told_to(model->path, "wrong size"))
-        model->outputs[0].max[0] = 1;
-    if (told_to(model->path, "twice"))
-        model->schema.n_outputs = 2;
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++)
+        if (told_to(model->path, lies[i].told))
+            lies[i].change(model);
     *ret = &model->schema;
+    return MODEL_OK;
+}
+
+/* ---- predicting */
+
+static int64_t count(const struct model_tensor *tensor)
+{
+    int64_t n = 1;
+    for (uint32_t i = 0; i < tensor->rank; i++)
+        n *= tensor->shape[i];
+    return n;
+}
+
+static float number_of(const struct model_tensor *x, int64_t i)
+{
+    return x->dtype == MODEL_U8 ? (float)((const uint8_t *)x->data)[i]
+                                : ((const float *)x->data)[i];
+}
+
+static model_status put_output(const struct coreml_handle *model, const struct model_call *call,
+                               uint32_t index, struct model_error *err)
+{
+    const struct model_tensor *x = call->inputs[0];
+    const struct coreml_port *port = model->outputs;
+    int64_t shape[MODEL_MAX_RANK];
+    while (strcmp(port->name, call->outputs[index]->name) != 0)
+        port++;
+    for (uint32_t i = 0; i < port->rank; i++)
+        shape[i] = port->min[i] < port->max[i] ? x->shape[i] : port->min[i];
+    const model_status status =
+        call->allocate_output(call->context, index, port->dtype, port->rank, shape, err);
+    if (status != MODEL_OK)
+        return status;
+    float *y = call->outputs[index]->data;
+    for (int64_t i = 0; i < count(call->outputs[index]); i++)
+        y[i] = MOCK_ADDS + number_of(x, i % count(x));
     return MODEL_OK;
 }
 
 static model_status predict(struct coreml_handle *model, const struct model_call *call,
                             struct model_error *err, char **ret_error)
 {
-    const struct model_tensor *x = call->inputs[0];
-    const int64_t shape = x->shape[x->rank - 1];
+    model_status status = MODEL_OK;
     if (told_to(model->path, "predict"))
         return failed(ret_error, MODEL_INTERNAL, "told not to predict");
     if (told_to(model->path, "crash"))
         abort();
     while (told_to(model->path, "hang"))
         (void)pause();
-    for (uint32_t i = 0; i < call->n_outputs; i++) {
-        const model_status status =
-            call->allocate_output(call->context, i, MODEL_F32, 1, &shape, err);
-        if (status != MODEL_OK)
-            return status;
-        float *y = call->outputs[i]->data;
-        for (int64_t k = 0; k < shape; k++)
-            y[k] = MOCK_ADDS + (x->dtype == MODEL_U8 ? (float)((const uint8_t *)x->data)[k]
-                                                     : ((const float *)x->data)[k]);
-    }
-    return MODEL_OK;
+    for (uint32_t i = 0; i < call->n_outputs && status == MODEL_OK; i++)
+        status = put_output(model, call, i, err);
+    return status;
 }
 
 static void free_model(struct coreml_handle *model)
 {
-    n_held -= model != NULL;
+    if (model == NULL)
+        return;
+    n_held--;
+    coreml_model_close(model->file);
     free(model);
 }
 
@@ -213,9 +403,14 @@ static model_status plan(const char *compiled, const struct coreml_load_options 
     (void)find_source(compiled, path, sizeof path);
     if (told_to(path, "no plan"))
         return failed(ret_error, MODEL_UNSUPPORTED, "told not to plan");
-    *ret = options->units == COREML_UNITS_CPU_ONLY
-               ? (struct coreml_plan_counts){sizeof *ret, 4, 0, 0, 4, 0}
-               : (struct coreml_plan_counts){sizeof *ret, 4, 3, 0, 1, 0.75};
+    if (options->units == COREML_UNITS_CPU_ONLY)
+        *ret = (struct coreml_plan_counts){sizeof *ret, 4, 0, 0, 4, 0};
+    else if (options->function == NULL || strcmp(options->function, "main") == 0)
+        *ret = (struct coreml_plan_counts){sizeof *ret, 4, 3, 0, 1, 0.75};
+    else
+        *ret = (struct coreml_plan_counts){sizeof *ret, 4, 1, 0, 3, 0.25};
+    if (told_to(path, "odd plan"))
+        ret->n_cpu = 7;
     return MODEL_OK;
 }
 

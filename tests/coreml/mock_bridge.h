@@ -1,11 +1,14 @@
-/* mock_bridge.h - a bridge to Core ML for tests: its models have x[2] and answer y = x + 1000.
+/* mock_bridge.h - a bridge to Core ML for tests. It describes the features that the model's file declares, as Core ML would, and
+ * predicts the first input's numbers + 1000, again and again, for each output; a compiled model that was brought along has x[2]
+ * and y[2].
  *
  * A file "mock" beside the model says what goes wrong, and is read at each call: "compile", "load", "silent" (a failure
- * without a sentence), "no schema", "old schema", "wrong name", "wrong size", "twice", "predict", "hang",
- * "crash", "crash in compile", "wait in compile": until somebody has opened the named pipe "pipe", in the package's folder, for
- * writing and closed it; "empties": what is compiled is damaged, "no plan"; or that x is a "picture" [1, 1, 1, 2], or an "odd
- * picture" of whole numbers, or that there is a "range" of 1 to 4 numbers. A compiled model has a file "source" that names the model; an empty one is damage. On the processor
- * alone all is planned there, else 3 of 4 operators on the Neural Engine. Models and strings that were handed out and not given
+ * without a sentence), "no schema", "old schema", "predict", "hang", "crash", "crash in compile", "wait in compile": until
+ * somebody has opened the named pipe "pipe", in the package's folder, for writing and closed it; "empties": what is compiled is
+ * damaged, "in place": it says that the model itself is what it compiled, "no plan", "odd plan": its counts do not add up. Or what the schema lies about: mock_bridge.c has these in a
+ * table. A compiled model has a file "source" that names the model; an empty one is damage. What is compiled without a target is in
+ * a folder of $TMPDIR, or nowhere in a process that may not write there. On the processor alone all is planned there, else 3 of
+ * 4 operators on the Neural Engine; of a function other than main, 1 of 4. Models and strings that were handed out and not given
  * back are counted. */
 #ifndef MOCK_BRIDGE_H
 #define MOCK_BRIDGE_H

@@ -109,6 +109,67 @@ static void without_a_folder_each_load_compiles(void **state)
     close_subject(&s);
 }
 
+/* ---- without a folder: what is compiled is the system's to choose a place for, and the model's to remove */
+
+static struct subject open_with_temporary(char **ret_folder)
+{
+    struct subject s = open_subject("coreml", ONLY_COREML);
+    *ret_folder = path_join(s.dir, "temporary");
+    assert_int_equal(mkdir(*ret_folder, 0700), 0);
+    assert_int_equal(setenv("TMPDIR", *ret_folder, 1), 0);
+    return s;
+}
+
+static void close_with_temporary(struct subject *s, char *folder, const char *tmpdir)
+{
+    assert_int_equal(tmpdir != NULL ? setenv("TMPDIR", tmpdir, 1) : unsetenv("TMPDIR"), 0);
+    free(folder);
+    close_subject(s);
+}
+
+static size_t count_names(const char *folder)
+{
+    struct dir_list list = {0};
+    assert_int_equal(dir_read(folder, &list, NULL), MODEL_OK);
+    const size_t n = list.n_names;
+    dir_list_finish(&list);
+    return n;
+}
+
+static void what_is_compiled_without_a_folder_goes_with_the_model(void **state)
+{
+    (void)state;
+    static const char *const told[] = {"load", "wrong size", "no schema", "compile"};
+    const char *tmpdir = getenv("TMPDIR");
+    char *folder = NULL, *before = tmpdir != NULL ? text_format("%s", tmpdir) : NULL;
+    struct subject s = open_with_temporary(&folder);
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    assert_int_equal(count_names(folder), 1);
+    assert_answers(s.h, MOCK_ADDS);
+    unload(s.h);
+    assert_int_equal(count_names(folder), 0);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        tell(s.dir, "coreml", told[i]);
+        assert_int_not_equal(harness_load(s.h), MODEL_OK);
+        assert_int_equal(count_names(folder), 0);
+    }
+    close_with_temporary(&s, folder, before);
+    free(before);
+}
+
+static void a_model_that_is_called_compiled_is_not_removed(void **state)
+{
+    (void)state;
+    struct subject s = open_subject("coreml", ONLY_COREML);
+    char *model = path_join(s.backend, "model.mlmodel");
+    tell(s.dir, "coreml", "in place");
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    unload(s.h);
+    assert_true(path_is_file(model));
+    free(model);
+    close_subject(&s);
+}
+
 static void other_units_and_another_precision_are_other_entries(void **state)
 {
     (void)state;
@@ -370,12 +431,11 @@ static void a_plan_without_the_neural_engine_is_known_to_be_one(void **state)
     close_hosted(&hosted);
 }
 
-static void a_plan_that_is_not_known_is_null_and_never_0(void **state)
+static void assert_plan_is_null_when(const char *told)
 {
-    (void)state;
     char *dir = scratch_dir(), *backend = backend_of(dir, "coreml");
     assert_int_equal(dir_make_all(backend, NULL), MODEL_OK);
-    tell(dir, "coreml", "no plan");
+    tell(dir, "coreml", told);
     struct hosted hosted = open_hosted(dir, NULL);
     const char *description = modelhost_describe(hosted.model);
     has(description, "\"planned_units\":\t\"unknown\"");
@@ -383,8 +443,21 @@ static void a_plan_that_is_not_known_is_null_and_never_0(void **state)
     has(description, "\"ane_operators_covered\":\tnull");
     has(description, "\"ane_cost_share\":\tnull");
     has(description, "\"planned_coverage\":\t\"not known on this system\"");
+    assert_null(strstr(description, "\"accelerator_share\":\t0.75"));
     free(backend);
     close_hosted(&hosted);
+}
+
+static void a_plan_that_is_not_known_is_null_and_never_0(void **state)
+{
+    (void)state;
+    assert_plan_is_null_when("no plan");
+}
+
+static void a_plan_whose_counts_do_not_add_up_is_none(void **state)
+{
+    (void)state;
+    assert_plan_is_null_when("odd plan");
 }
 
 int main(void)
@@ -392,6 +465,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_second_load_compiles_nothing),
         cmocka_unit_test(without_a_folder_each_load_compiles),
+        cmocka_unit_test(what_is_compiled_without_a_folder_goes_with_the_model),
+        cmocka_unit_test(a_model_that_is_called_compiled_is_not_removed),
         cmocka_unit_test(other_units_and_another_precision_are_other_entries),
 #ifdef __linux__
         cmocka_unit_test(another_build_of_the_system_is_another_entry),
@@ -409,6 +484,7 @@ int main(void)
         cmocka_unit_test(a_plan_is_told_as_planned),
         cmocka_unit_test(a_plan_without_the_neural_engine_is_known_to_be_one),
         cmocka_unit_test(a_plan_that_is_not_known_is_null_and_never_0),
+        cmocka_unit_test(a_plan_whose_counts_do_not_add_up_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

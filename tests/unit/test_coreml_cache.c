@@ -259,6 +259,31 @@ static void a_key_changes_with_every_fact_and_every_byte(void **state)
     remove_dir(dir);
 }
 
+static void removes_a_compiled_model_and_nothing_else(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    char *dir = scratch_dir(), *compiled = path_join(dir, "x.mlmodelc");
+    char *file = path_join(compiled, "model.mil"), *link = path_join(compiled, "link");
+    char *other = path_join(dir, "x.mlmodel");
+    assert_int_equal(dir_make_all(compiled, NULL), MODEL_OK);
+    write_file(file, "1", 1);
+    write_file(other, "1", 1);
+    assert_int_equal(symlink(other, link), 0);
+    assert_int_equal(coreml_compiled_remove(compiled, &err), MODEL_OK);
+    assert_false(path_is_dir(compiled));
+    assert_int_equal(coreml_compiled_remove(compiled, &err), MODEL_OK); /* gone already */
+    assert_int_equal(coreml_compiled_remove(other, &err), MODEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "x.mlmodel is no compiled model"));
+    assert_int_equal(coreml_compiled_remove(dir, &err), MODEL_INVALID_ARGUMENT);
+    assert_true(path_is_file(other));
+    free(other);
+    free(link);
+    free(file);
+    free(compiled);
+    remove_dir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +293,7 @@ int main(void)
         cmocka_unit_test(an_entry_that_others_may_write_to_is_made_anew),
         cmocka_unit_test(two_processes_at_once_make_one_entry),
         cmocka_unit_test(refuses_what_is_no_key),
+        cmocka_unit_test(removes_a_compiled_model_and_nothing_else),
         cmocka_unit_test(a_key_changes_with_every_fact_and_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

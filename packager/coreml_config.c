@@ -11,28 +11,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The container, "backends/coreml/model.mlpackage", of the first model; compiled ones last. 0: there is none. */
-static size_t find_container(const struct manifest *manifest, const char **ret)
+static bool is_coreml(const char *path)
 {
-    static const char suffix[] = "mlmodelc";
-    size_t n_found = 0;
-    bool is_compiled = false;
+    return strncmp(path, PACKAGE_COREML_FOLDER, strlen(PACKAGE_COREML_FOLDER)) == 0;
+}
+
+/* The container, "backends/coreml/model.mlpackage", of the first model, to be freed; compiled ones last. NULL in *ret: there
+ * is none. */
+static model_status find_container(const struct manifest *manifest, char **ret,
+                                   struct model_error *err)
+{
+    char *found = NULL;
     for (size_t i = 0; i < manifest->n_files; i++) {
         const char *path = manifest->files[i].path;
-        const size_t n = strncmp(path, PACKAGE_COREML_FOLDER, strlen(PACKAGE_COREML_FOLDER)) == 0
-                             ? coreml_container_length(path)
-                             : 0;
-        if (n == 0 || (n_found > 0 && !is_compiled))
+        const size_t n = is_coreml(path) ? coreml_container_length(path) : 0;
+        if (n == 0 || (found != NULL && !coreml_is_compiled_path(found)))
             continue;
-        const bool compiled = n > sizeof suffix &&
-                              memcmp(path + n - sizeof suffix + 1, suffix, sizeof suffix - 1) == 0;
-        if (n_found > 0 && compiled)
+        char *container = text_format("%.*s", (int)n, path);
+        if (container == NULL) {
+            free(found);
+            return error_no_memory(err, "a path");
+        }
+        if (found != NULL && coreml_is_compiled_path(container)) {
+            free(container);
             continue;
-        *ret = path;
-        n_found = n;
-        is_compiled = compiled;
+        }
+        free(found);
+        found = container;
     }
-    return n_found;
+    *ret = found;
+    return MODEL_OK;
 }
 
 /* The blob of the model file in a container; NULL in *ret: it cannot be told. */
@@ -138,20 +146,34 @@ static model_status move_config(struct manifest *manifest, struct model_error *e
 model_status coreml_config_add(const struct store *store, const char *staging,
                                struct manifest *manifest, struct model_error *err)
 {
-    const char *path = NULL;
-    const size_t n = find_container(manifest, &path);
-    if (n == 0)
-        return MODEL_OK;
-    char *container = text_format("%.*s", (int)n, path);
-    if (container == NULL)
-        return error_no_memory(err, "a path");
-    model_status status = MODEL_OK;
+    char *container = NULL;
+    model_status status = find_container(manifest, &container, err);
+    if (status != MODEL_OK || container == NULL)
+        return status;
     if (manifest_find(manifest, PACKAGE_COREML_CONFIG_PATH) == NULL)
         status = add_config(store, staging, manifest, container, err);
     if (status == MODEL_OK && has_config_alone(manifest))
         status = move_config(manifest, err);
     free(container);
     return status;
+}
+
+char *coreml_config_note(const struct manifest *manifest)
+{
+    static const char backends[] = "backends/";
+    char *container = NULL, *note = NULL;
+    bool is_alone = find_container(manifest, &container, NULL) == MODEL_OK && container != NULL &&
+                    coreml_is_compiled_path(container);
+    for (size_t i = 0; i < manifest->n_files && is_alone; i++)
+        is_alone = strncmp(manifest->files[i].path, backends, sizeof backends - 1) != 0 ||
+                   is_coreml(manifest->files[i].path);
+    if (is_alone)
+        note = text_format("%s is a compiled model, which only Apple's Core ML runs: nothing "
+                           "answers for this package but on macOS; import the .mlpackage or "
+                           ".mlmodel that it was compiled from to run it anywhere",
+                           container);
+    free(container);
+    return note;
 }
 
 const char *coreml_config_path(const struct manifest *manifest)

@@ -19,6 +19,9 @@
  * PACKAGE_PLAIN_CONFIG_PATH. What has no such model stays as it is. */
 model_status coreml_config_add(const struct store *store, const char *staging,
                                struct manifest *manifest, struct model_error *err);
+/* To be freed: that nothing but Core ML can run the package, whose only model is a compiled one; NULL: others can, or there is no
+ * memory. */
+char *coreml_config_note(const struct manifest *manifest);
 /* PACKAGE_CONFIG_PATH, or that of Core ML when the manifest has it alone. */
 const char *coreml_config_path(const struct manifest *manifest);
 /* The plugin's path beside it. */

@@ -16,7 +16,7 @@
 const char help_import[] =
     "usage: pkgmgr import PATH [OPTION]...\n\n"
     "Makes a package of a model that is on this disk: a folder (as transformers' save_pretrained()\n"
-    "writes it), a Core ML model (.mlmodel, .mlpackage), or a repository or snapshot of the hub's cache (.../hub/models--OWNER--NAME). A package,\n"
+    "writes it), a Core ML model (.mlmodel, .mlpackage, or compiled .mlmodelc), or a repository or snapshot of the hub's cache (.../hub/models--OWNER--NAME). A package,\n"
     "as a folder with metadata.json or as an archive (.mhp), goes in as it is, with its signature.\n"
     "Bytes are hashed, and shared with what they come from where the disk can do that. Prints the\n"
     "package's folder.\n\n"

@@ -2,8 +2,11 @@
 #include "coreml_print.h"
 #include "coreml_backend.h"
 #include "coreml_inspection.h"
+#include "coreml_package.h"
+#include "errors.h"
 #include "files.h"
 #include "human_text.h"
+#include "package_file.h"
 #include "printable_text.h"
 
 #include <stdlib.h>
@@ -11,24 +14,18 @@
 
 #define MAX_SHAPES 16 /* of a line */
 
-/* The text of a program: the file itself, or that of a compiled model. NULL: path is neither. */
-static char *listing_of(const char *path)
+static bool is_listing(const char *path)
 {
     const size_t n = strlen(path);
-    if (n > 4 && strcmp(path + n - 4, ".mil") == 0)
-        return text_format("%s", path);
-    char *inside = path_join(path, "model.mil");
-    if (inside != NULL && path_is_file(inside))
-        return inside;
-    free(inside);
-    return NULL;
+    return n > 4 && strcmp(path + n - 4, ".mil") == 0;
 }
 
-static model_status describe_listing(json_node *root, const char *path, struct model_error *err)
+static model_status describe_listing(json_node *root, const struct archive *archive,
+                                     const char *path, struct model_error *err)
 {
     struct buffer text = BUFFER_INIT(COREML_MAX_LISTING_BYTES);
     struct coreml_listing listing = {.opset = NULL};
-    model_status status = file_read(path, COREML_MAX_LISTING_BYTES, &text, err);
+    model_status status = package_file_read(archive, path, COREML_MAX_LISTING_BYTES, &text, err);
     if (status == MODEL_OK)
         status = coreml_listing_parse(text.data != NULL ? text.data : "", text.size, path, &listing,
                                       err);
@@ -39,21 +36,45 @@ static model_status describe_listing(json_node *root, const char *path, struct m
     return status;
 }
 
-model_status coreml_describe(json_node *root, const struct archive *archive, const char *path,
-                             struct model_error *err)
+static model_status describe_model(json_node *root, const struct archive *archive, const char *path,
+                                   struct model_error *err)
 {
-    char *listing = archive == NULL ? listing_of(path) : NULL;
-    if (listing != NULL) {
-        model_status listed = describe_listing(root, listing, err);
-        free(listing);
-        return listed;
-    }
     struct coreml_model *model = NULL;
     model_status status = coreml_backend_open(archive, path, &model, err);
     if (status == MODEL_OK)
         status = coreml_inspection_add(root, model, err);
     coreml_model_close(model);
     return status;
+}
+
+/* By the text of its program, if it has one; a network has none. */
+static model_status describe_compiled(json_node *root, const struct archive *archive,
+                                      const char *path, struct model_error *err)
+{
+    char *listing = path_join(path, "model.mil"), *data = path_join(path, COREML_COMPILED_FILE);
+    model_status status = MODEL_OK;
+    if (listing == NULL || data == NULL)
+        status = error_no_memory(err, "a path");
+    else if (package_file_exists(archive, listing))
+        status = describe_listing(root, archive, listing, err);
+    else if (package_file_exists(archive, data)) {
+        (void)json_add_string(root, "form", "coreml");
+        (void)json_add_string(root, "kind", "compiled model");
+    } else
+        status = describe_model(root, archive, path, err); /* says what is wrong */
+    if (status == MODEL_OK)
+        (void)json_add_string(root, "runs_on", "Apple's Core ML alone: it is compiled");
+    free(listing);
+    free(data);
+    return status;
+}
+
+model_status coreml_describe(json_node *root, const struct archive *archive, const char *path,
+                             struct model_error *err)
+{
+    return is_listing(path)                ? describe_listing(root, archive, path, err)
+           : coreml_is_compiled_path(path) ? describe_compiled(root, archive, path, err)
+                                           : describe_model(root, archive, path, err);
 }
 
 static const char *text(const json_node *object, const char *key, char shown[PRINTABLE_TEXT_BYTES])
@@ -146,6 +167,7 @@ void coreml_text_of(const json_node *root, struct buffer *ret)
         (void)buffer_printf(ret, ", specification %.0f",
                             json_number_or(json_member(root, "specification_version"), 0));
     (void)buffer_append_text(ret, "\n");
+    add_line(ret, "runs on", root, "runs_on");
     add_line(ret, "opset", root, "opset");
     add_line(ret, "author", metadata, "author");
     add_line(ret, "license", metadata, "license");
@@ -159,8 +181,9 @@ void coreml_text_of(const json_node *root, struct buffer *ret)
                             json_number_or(json_member(root, "labels"), 0));
     if (json_member(root, "weights") != NULL)
         add_weights(ret, json_member(root, "weights"));
-    (void)buffer_printf(ret, "%-12s  %.0f\n", "operations",
-                        json_number_or(json_member(root, "operations"), 0));
+    if (json_member(root, "operations") != NULL)
+        (void)buffer_printf(ret, "%-12s  %.0f\n", "operations",
+                            json_number_or(json_member(root, "operations"), 0));
     (void)buffer_append_text(ret, "planned coverage: not known on this system\n\n");
     for (const json_node *item = json_first(json_member(root, "operators")); item != NULL;
          item = json_next(item))

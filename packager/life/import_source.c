@@ -203,6 +203,11 @@ static model_status look_at(struct import_source *source, const char *name, int 
         status = error_set(err, MODEL_CORRUPT,
                            "'%.200s' is a link to %.300s, out of %.300s: put the file itself there",
                            name, real, source->boundary);
+    else if (source->inside != NULL && S_ISLNK(own.st_mode))
+        status = error_set(err, MODEL_CORRUPT,
+                           "'%.200s' is a link, which a Core ML model has none of: put the file "
+                           "itself there",
+                           name);
     else if (S_ISDIR(info.st_mode) && S_ISDIR(own.st_mode))
         status = walk(source, name, depth + 1, err);
     else if (S_ISREG(info.st_mode))
@@ -245,26 +250,49 @@ static int compare_files(const void *a, const void *b)
 
 /* ---- a Core ML model */
 
-/* A Core ML model by itself: whole, or refused. */
-static model_status find_coreml(struct import_source *source, const char *path,
-                                struct model_error *err)
+/* Core ML alone can tell whether it is whole. */
+static model_status check_compiled(const char *path, struct model_error *err)
+{
+    char *file = path_join(path, COREML_COMPILED_FILE);
+    model_status status = file != NULL ? MODEL_OK : error_no_memory(err, "a path");
+    if (status == MODEL_OK && !path_is_dir(path))
+        status = error_set(err, path_is_file(path) ? MODEL_CORRUPT : MODEL_NOT_FOUND,
+                           "%.400s is no folder; want one that Core ML has compiled", path);
+    else if (status == MODEL_OK && !path_is_file(file))
+        status = error_set(err, MODEL_CORRUPT,
+                           "%.400s has no " COREML_COMPILED_FILE
+                           ": it is no compiled model, or not all of one",
+                           path);
+    free(file);
+    return status;
+}
+
+static model_status check_model(const char *path, struct model_error *err)
 {
     struct coreml_model *model = NULL;
     model_status status = coreml_model_open(path, &model, err);
     coreml_model_close(model);
+    return status;
+}
+
+/* A Core ML model by itself: whole, as far as that can be told, or refused. */
+static model_status find_coreml(struct import_source *source, const char *path,
+                                struct model_error *err)
+{
+    const bool is_compiled = coreml_is_compiled_path(path);
+    model_status status = is_compiled ? check_compiled(path, err) : check_model(path, err);
     if (status != MODEL_OK)
         return status;
     char *real = realpath(path, NULL);
     if (real == NULL)
         return error_set_errno(err, errno, "cannot import %.400s", path);
-    const char *name = path_base(real);
+    const char *name = path_base(real), *dot = strrchr(name, '.');
     const bool is_folder = path_is_dir(real);
-    source->inside =
-        text_format(PACKAGE_COREML_FOLDER "%s", is_folder ? "model.mlpackage" : "model.mlmodel");
-    source->id = text_format(
-        "%.*s",
-        (int)(strrchr(name, '.') != NULL ? strrchr(name, '.') - name : (ptrdiff_t)strlen(name)),
-        name);
+    source->inside = text_format(PACKAGE_COREML_FOLDER "%s", is_compiled ? "model.mlmodelc"
+                                                             : is_folder ? "model.mlpackage"
+                                                                         : "model.mlmodel");
+    source->id =
+        text_format("%.*s", (int)(dot != NULL ? dot - name : (ptrdiff_t)strlen(name)), name);
     source->dir = is_folder
                       ? text_format("%s", real)
                       : text_format("%.*s", (int)(name - real > 1 ? name - real - 1 : 1), real);

@@ -18,7 +18,8 @@ struct import_source {
     bool is_cache; /* files are the hub cache's, which nobody writes to */
 };
 
-/* Looks at the folder, reads no file; a Core ML model (.mlmodel, .mlpackage) is read and checked. revision: which snapshot of a cache's repository, NULL: main, or the
+/* Looks at the folder, reads no file; a Core ML model (.mlmodel, .mlpackage) is read and checked, of a compiled one
+ * (.mlmodelc) that it is one; neither has links. revision: which snapshot of a cache's repository, NULL: main, or the
  * only one. MODEL_CORRUPT: a link leads out; MODEL_NOT_FOUND: no folder, or no such snapshot. Hidden files
  * are left out. */
 model_status import_source_read(const char *path, const char *revision, struct import_source *ret,

@@ -29,8 +29,9 @@ bool package_is_adoptable(const char *path)
 {
     char *manifest = path_join(path, "metadata.json"), *backends = path_join(path, "backends");
     const bool is_package =
-        (path_is_file(path) && !coreml_is_model_path(path)) ||
-        (manifest != NULL && backends != NULL && path_is_file(manifest) && path_is_dir(backends));
+        !coreml_is_model_path(path) && /* a compiled model has a metadata.json, too */
+        (path_is_file(path) ||
+         (manifest != NULL && backends != NULL && path_is_file(manifest) && path_is_dir(backends)));
     free(manifest);
     free(backends);
     return is_package;

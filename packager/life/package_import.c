@@ -276,6 +276,7 @@ static model_status run(struct importing *importing, struct package_imported *re
         package_imported_finish(&result);
         return status;
     }
+    result.note = coreml_config_note(&importing->manifest);
     result.plugin_advice = importing->advice;
     importing->advice = NULL;
     *ret = result;

@@ -22,7 +22,12 @@ static bool ends_with(const char *path, const char *ending)
 bool coreml_is_model_path(const char *path)
 {
     return ends_with(path, ".mlmodel") || ends_with(path, ".mlpackage") ||
-           ends_with(path, ".mlmodelc");
+           coreml_is_compiled_path(path);
+}
+
+bool coreml_is_compiled_path(const char *path)
+{
+    return ends_with(path, ".mlmodelc");
 }
 
 static bool is_named(const char *text, size_t n_bytes, const char *ending)
@@ -147,7 +152,7 @@ static model_status locate_in_folder(const struct model_backend_files *files, co
     if (status == MODEL_OK)
         status = locate_root(files, name, &manifest, ret, err);
     else if (status == MODEL_NOT_FOUND &&
-             (ends_with(name, ".mlmodelc") || has_file(files, name, "coremldata.bin")))
+             (coreml_is_compiled_path(name) || has_file(files, name, COREML_COMPILED_FILE)))
         status = error_set(
             err, MODEL_UNSUPPORTED,
             "%s is a compiled model, which only Apple's Core ML reads: take the .mlpackage or "

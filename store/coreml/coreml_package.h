@@ -11,6 +11,11 @@
 
 /* Whether a path has the ending of a container: ".mlmodel" (a file), ".mlpackage", ".mlmodelc" (folders); any case. */
 bool coreml_is_model_path(const char *path);
+/* ".mlmodelc" alone: what Core ML has compiled, and nobody else reads. */
+bool coreml_is_compiled_path(const char *path);
+
+/* The file that each compiled model has at its top. */
+#define COREML_COMPILED_FILE "coremldata.bin"
 
 /* The length of the container in a file's path, "a/x.mlpackage" of "a/x.mlpackage/Data/y"; 0: it is in none. */
 size_t coreml_container_length(const char *path);

@@ -120,6 +120,44 @@ same 'import of a folder: exit code' "$code" 0
 ok 'import of a folder: all its files' diff -r "$work/in/p.mlpackage" "$out/backends/coreml/model.mlpackage"
 run inspect acme/program
 ok 'import of a folder: inspect follows its manifest' prints 'opset         CoreML5'
+compiled=$work/in/net.mlmodelc
+mkdir -p "$compiled/weights" "$compiled/backends"
+cp tests/fuzz/corpus/coreml_listing/program "$compiled/model.mil"
+echo '[{}]' >"$compiled/metadata.json"
+echo data >"$compiled/coremldata.bin"
+echo weights >"$compiled/weights/weight.bin"
+run import "$compiled" --name acme/net
+same 'import of a compiled model: exit code' "$code" 0
+ok 'import of a compiled model: says what runs it' says 'backends/coreml/model.mlmodelc is a compiled model, which only Apple'"'"'s Core ML runs: nothing answers for this package but on macOS; import the .mlpackage or .mlmodel that it was compiled from to run it anywhere'
+rmdir "$compiled/backends"
+ok 'import of a compiled model: all its files' diff -r "$compiled" "$out/backends/coreml/model.mlmodelc"
+cp "$out/backends/coreml/config.json" "$work/out"
+ok 'import of a compiled model: the configuration' json "j == {'model_type': 'coreml', 'coreml_model': 'model.mlmodelc'}"
+run verify acme/net
+same 'import of a compiled model: verifies' "$code" 0
+run inspect acme/net
+ok 'inspect of a compiled model: what runs it' prints "runs on       Apple's Core ML alone: it is compiled"
+ok 'inspect of a compiled model: its operators' grep -qE '^relu +1$' "$work/out"
+run pack acme/net -o "$work/net.mhp"
+run inspect "$work/net.mhp" --json
+ok 'inspect of a compiled model in an archive' json "j['runs_on'] == \"Apple's Core ML alone: it is compiled\" and j['operators'] == {'relu': 1}"
+rm "$compiled/model.mil"
+run import "$compiled" --name acme/network --json
+ok 'import of a compiled network: says it as JSON' json "'which only Apple\\'s Core ML runs' in j['note'] and j['files'] == 4"
+run inspect acme/network --json
+ok 'inspect of a compiled network: what it is' json "j['kind'] == 'compiled model' and j['form'] == 'coreml' and 'operations' not in j"
+ln -s coremldata.bin "$compiled/link"
+fails 'a link in a compiled model' 7 "pkgmgr: 'link' is a link, which a Core ML model has none of: put the file itself there" \
+    import "$compiled" --name acme/linked
+rm "$compiled/link" "$compiled/coremldata.bin"
+fails 'a folder that is no compiled model' 7 "pkgmgr: $compiled has no coremldata.bin: it is no compiled model, or not all of one" \
+    import "$compiled" --name acme/none
+mkdir "$work/mixed"
+cp -r "$work/in/p.mlpackage" "$work/mixed/a.mlpackage"
+mkdir "$work/mixed/b.mlmodelc"
+echo data >"$work/mixed/b.mlmodelc/coremldata.bin"
+run import "$work/mixed" --name acme/either --json
+ok 'import of a compiled model beside its source: nothing to say' json "'note' not in j"
 run import "$work/in/cut.mlmodel" --name acme/cut
 same 'a cut file makes no package' "$code" 7
 ok 'a cut file leaves nothing' not test -e "$work/store/packages/acme--cut"

@@ -100,6 +100,8 @@ static void tells_containers_by_their_endings(void **state)
     assert_true(coreml_is_model_path("a/B.MLModel"));
     assert_true(coreml_is_model_path("b.mlpackage/"));
     assert_false(coreml_is_model_path(".mlmodel"));
+    assert_true(coreml_is_compiled_path("b.MLModelC/"));
+    assert_false(coreml_is_compiled_path("b.mlmodel"));
     assert_false(coreml_is_model_path("a.mlmodel/b"));
     assert_int_equal(coreml_container_length("a/x.mlpackage/Data/y.mlmodel"), 13);
     assert_int_equal(coreml_container_length("a/x.mlmodel"), 11);

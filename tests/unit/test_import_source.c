@@ -8,6 +8,8 @@
 #include "import_source.h"
 #include "store_packages.h"
 
+#include <sys/stat.h>
+
 static struct import_source look(const char *path, const char *revision, model_status want)
 {
     struct import_source source = {0};
@@ -95,6 +97,51 @@ static void what_is_no_folder_of_files_is_refused(void **state)
     (void)look(in_folder(*state, "bad"), NULL, MODEL_CORRUPT);
 }
 
+static void a_compiled_model_goes_below_its_backend_with_all_its_files(void **state)
+{
+    put_text(in_folder(*state, "Net.mlmodelc/coremldata.bin"), "d");
+    put_text(in_folder(*state, "Net.mlmodelc/weights/weight.bin"), "w");
+    struct import_source source = look(in_folder(*state, "Net.mlmodelc"), NULL, MODEL_OK);
+    assert_int_equal(source.files.n_files, 2);
+    assert_string_equal(source.id, "Net");
+    char *place = import_source_place(&source, "weights/weight.bin");
+    assert_string_equal(place, "backends/coreml/model.mlmodelc/weights/weight.bin");
+    free(place);
+    import_source_finish(&source);
+}
+
+static void refuse_compiled(const char *path, model_status status, const char *part)
+{
+    struct import_source source = {0};
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(import_source_read(path, NULL, &source, &err), status);
+    if (strstr(err.message, part) == NULL)
+        fail_msg("'%s' is not in: %s", part, err.message);
+}
+
+static void a_compiled_model_that_is_none_or_has_links_or_devices_is_refused(void **state)
+{
+    char *folder = text_format("%s", in_folder(*state, "x.mlmodelc"));
+    refuse_compiled(folder, MODEL_NOT_FOUND, "is no folder; want one that Core ML has compiled");
+    put_text(in_folder(*state, "x.mlmodelc/model.mil"), "m");
+    refuse_compiled(folder, MODEL_CORRUPT, "has no coremldata.bin: it is no compiled model");
+    put_text(in_folder(*state, "x.mlmodelc/coremldata.bin"), "d");
+    assert_int_equal(symlink("model.mil", in_folder(*state, "x.mlmodelc/link")), 0);
+    refuse_compiled(folder, MODEL_CORRUPT, "'link' is a link, which a Core ML model has none of");
+    assert_int_equal(unlink(in_folder(*state, "x.mlmodelc/link")), 0);
+    assert_int_equal(symlink("/etc/passwd", in_folder(*state, "x.mlmodelc/out")), 0);
+    refuse_compiled(folder, MODEL_CORRUPT, "'out' is a link to /etc/passwd, out of ");
+    assert_int_equal(unlink(in_folder(*state, "x.mlmodelc/out")), 0);
+    assert_int_equal(mkfifo(in_folder(*state, "x.mlmodelc/pipe"), 0600), 0);
+    refuse_compiled(folder, MODEL_CORRUPT, "'pipe' is no regular file; remove it");
+    assert_int_equal(unlink(in_folder(*state, "x.mlmodelc/pipe")), 0);
+    put_text(in_folder(*state, "y.mlmodelc"), "a file");
+    refuse_compiled(in_folder(*state, "y.mlmodelc"), MODEL_CORRUPT, "is no folder");
+    struct import_source source = look(folder, NULL, MODEL_OK);
+    import_source_finish(&source);
+    free(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +150,8 @@ int main(void)
         FOLDER_TEST(a_cache_s_repository_knows_its_id_and_commit),
         FOLDER_TEST(the_only_snapshot_is_meant_when_there_is_no_main),
         FOLDER_TEST(what_is_no_folder_of_files_is_refused),
+        FOLDER_TEST(a_compiled_model_goes_below_its_backend_with_all_its_files),
+        FOLDER_TEST(a_compiled_model_that_is_none_or_has_links_or_devices_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

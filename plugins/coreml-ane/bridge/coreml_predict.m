@@ -38,12 +38,17 @@ static void finish(BridgeModel *model, BridgeAnswer *answer, id<MLFeatureProvide
     (void)dispatch_semaphore_signal(done);
 }
 
+/* On the model's queue, where it may have waited longer than its caller. */
 static void predict_here(BridgeModel *model, id<MLFeatureProvider> input, BridgeAnswer *answer,
                          dispatch_semaphore_t done)
 {
     __block id<MLFeatureProvider> output = nil;
     __block NSString *reason = nil;
     char *thrown = NULL;
+    if (answer->left != 0) {
+        finish(model, answer, nil, nil, done);
+        return;
+    }
     (void)bridge_guard(&thrown, @"it", ^model_status {
       NSError *error = nil;
       output = [model->model predictionFromFeatures:input
@@ -77,6 +82,13 @@ static void start(BridgeModel *model, id<MLFeatureProvider> input, BridgeAnswer 
     });
 }
 
+static model_status give_up(const struct bridge_ask *ask, model_status why)
+{
+    return bridge_fail(ask->ret_error, why,
+                       why == MODEL_DEADLINE ? @"Core ML was not done at the deadline"
+                                             : @"Core ML was not done when it was cancelled");
+}
+
 /* Until it is there, or nobody waits any more. */
 static model_status wait_for(const struct bridge_ask *ask, BridgeAnswer *answer,
                              dispatch_semaphore_t done)
@@ -88,10 +100,7 @@ static model_status wait_for(const struct bridge_ask *ask, BridgeAnswer *answer,
             continue;
         ask->model->unfinished++;
         leave(ask->model, answer);
-        return bridge_fail(ask->ret_error, given_up,
-                           given_up == MODEL_DEADLINE ? @"Core ML was not done at the deadline"
-                                                      : @"Core ML was not done when it was "
-                                                        @"cancelled");
+        return give_up(ask, given_up);
     }
     return answer->output != nil ? MODEL_OK
                                  : bridge_fail(ask->ret_error, MODEL_INTERNAL,
@@ -106,7 +115,10 @@ static model_status predict(const struct bridge_ask *ask)
                            @"they are done, or load the model anew",
                            MAX_UNFINISHED);
     id<MLFeatureProvider> input = nil;
-    model_status status = bridge_make_inputs(ask, &input);
+    model_status status = model_cancel_status(ask->call->cancel);
+    if (status != MODEL_OK)
+        return give_up(ask, status);
+    status = bridge_make_inputs(ask, &input);
     if (status != MODEL_OK)
         return status;
     BridgeAnswer *answer = [BridgeAnswer new];

@@ -3,155 +3,9 @@
 #include "translate.h"
 
 #include "blob_names.h"
+#include "translate_kinds.h"
 
 #include <string.h>
-
-/* What a layer reads and makes. */
-enum takes {
-    MAPS,    /* maps */
-    EACH,    /* maps, where all are maps that go together; else exact values */
-    PRODUCT, /* a map of four dimensions or more; an exact value of less */
-    EXACT    /* exact values */
-};
-
-static const struct layer_row {
-    int32_t kind;
-    translate_layer *translate;
-    enum takes takes;
-    int32_t argument;
-} layers[] = {{100, translate_convolution, MAPS, 0},
-              {120, translate_pooling, MAPS, 0},
-              {130, translate_activation, EACH, 0},
-              {140, translate_inner_product, PRODUCT, 0},
-              {150, exact_embedding, EXACT, -3},
-              {160, translate_batchnorm, MAPS, 0},
-              {165, translate_mvn, MAPS, 0},
-              {170, translate_l2_normalize, MAPS, 0},
-              {175, translate_softmax, MAPS, 0},
-              {180, translate_lrn, MAPS, 0},
-              {190, translate_crop, MAPS, 0},
-              {200, translate_padding, MAPS, 0},
-              {210, translate_upsample, MAPS, 0},
-              {211, translate_resize_bilinear, MAPS, 0},
-              {220, translate_unary, EACH, 0},
-              {230, translate_add, EACH, 0},
-              {231, translate_multiply, EACH, 0},
-              {240, translate_average, EACH, 0},
-              {245, translate_scale, MAPS, 0},
-              {250, translate_bias, MAPS, 0},
-              {260, translate_max, EACH, 0},
-              {261, translate_min, EACH, 0},
-              {270, translate_dot, MAPS, 0},
-              {280, translate_reduce, MAPS, 0},
-              {290, translate_load_constant, MAPS, 0},
-              {300, translate_reshape, MAPS, 0},
-              {301, translate_flatten, MAPS, 0},
-              {310, translate_permute, MAPS, 0},
-              {320, translate_concat, MAPS, 0},
-              {330, translate_split, MAPS, 0},
-              {340, exact_sequence_repeat, EXACT, 0},
-              {345, translate_reorganize, MAPS, 0},
-              {350, translate_slice, MAPS, 0},
-              {400, translate_simple_recurrent, EXACT, 0},
-              {410, translate_gru, EXACT, 0},
-              {420, translate_lstm, EXACT, 0},
-              {430, translate_bidirectional_lstm, EXACT, 0},
-              {600, translate_copy, EACH, 0},
-              {635, exact_range, EXACT, 0},
-              {660, translate_clip, EACH, 0},
-              {665, translate_function, EACH, MAP_CEIL},
-              {670, translate_function, EACH, MAP_FLOOR},
-              {680, translate_function, EACH, MAP_SIGN},
-              {685, translate_function, EACH, MAP_ROUND},
-              {700, translate_exp2, EACH, 0},
-              {710, translate_function, EACH, MAP_SIN},
-              {715, translate_function, EACH, MAP_COS},
-              {720, translate_function, EACH, MAP_TAN},
-              {730, translate_function, EACH, MAP_ASIN},
-              {735, translate_function, EACH, MAP_ACOS},
-              {740, translate_function, EACH, MAP_ATAN},
-              {750, translate_function, EACH, MAP_SINH},
-              {755, translate_function, EACH, MAP_COSH},
-              {760, translate_function, EACH, MAP_TANH},
-              {770, translate_function, EACH, MAP_ASINH},
-              {775, translate_function, EACH, MAP_ACOSH},
-              {780, translate_function, EACH, MAP_ATANH},
-              {790, translate_function, EACH, MAP_ERF},
-              {795, translate_gelu, EACH, 0},
-              {815, translate_comparison, EACH, 0},
-              {820, translate_comparison, EACH, 1},
-              {825, translate_comparison, EACH, 2},
-              {827, translate_comparison, EACH, 3},
-              {830, translate_comparison, EACH, 4},
-              {832, translate_comparison, EACH, 5},
-              {840, translate_pair, EACH, BINARY_MAX},
-              {845, translate_logical_xor, EACH, 0},
-              {850, translate_function, EACH, MAP_IS_ZERO},
-              {855, translate_pair, EACH, BINARY_MULTIPLY},
-              {865, translate_pair, EACH, BINARY_MODULO},
-              {870, translate_pair, EACH, BINARY_MIN},
-              {875, translate_pair, EACH, BINARY_MAX},
-              {880, translate_pair, EACH, BINARY_ADD},
-              {885, translate_pair, EACH, BINARY_POWER},
-              {890, translate_pair, EACH, BINARY_DIVIDE},
-              {895, translate_pair, EACH, BINARY_FLOOR_DIVIDE},
-              {900, translate_pair, EACH, BINARY_MULTIPLY},
-              {905, translate_pair, EACH, BINARY_SUBTRACT},
-              {920, exact_tile, EXACT, 0},
-              {925, exact_stack, EXACT, 0},
-              {930, exact_gather, EXACT, PLACES_AXIS},
-              {935, exact_scatter, EXACT, PLACES_AXIS},
-              {940, exact_gather, EXACT, PLACES_POINT},
-              {945, exact_scatter, EXACT, PLACES_POINT},
-              {950, exact_softmax, EXACT, 0},
-              {952, exact_gather, EXACT, PLACES_ALONG},
-              {954, exact_scatter, EXACT, PLACES_ALONG},
-              {960, exact_reverse, EXACT, 0},
-              {965, exact_reverse_sequence, EXACT, 0},
-              {975, exact_split, EXACT, 0},
-              {980, exact_concat, EXACT, 0},
-              {985, exact_transpose, EXACT, 0},
-              {995, exact_slice, EXACT, 0},
-              {1005, exact_windows, EXACT, 0},
-              {1015, exact_top_k, EXACT, 0},
-              {1020, exact_argmax, EXACT, -1},
-              {1025, exact_argmax, EXACT, 1},
-              {1040, exact_embedding, EXACT, -1},
-              {1045, exact_matmul, EXACT, 0},
-              {1065, exact_get_shape, EXACT, 0},
-              {1070, exact_load_constant, EXACT, 0},
-              {1080, exact_fill_like, EXACT, 0},
-              {1085, exact_fill, EXACT, 0},
-              {1100, exact_broadcast_like, EXACT, 0},
-              {1105, exact_broadcast, EXACT, 0},
-              {1120, exact_squeeze, EXACT, 0},
-              {1125, exact_expand, EXACT, 0},
-              {1130, exact_flatten, EXACT, 0},
-              {1135, exact_reshape_like, EXACT, 0},
-              {1140, exact_reshape, EXACT, 0},
-              {1145, exact_reshape_to_input, EXACT, 0},
-              {1150, exact_rank_preserving_reshape, EXACT, 0},
-              {1155, exact_pad, EXACT, 0},
-              {1250, exact_reduce, EXACT, REDUCE_L1},
-              {1255, exact_reduce, EXACT, REDUCE_L2},
-              {1260, exact_reduce, EXACT, REDUCE_MAX},
-              {1265, exact_reduce, EXACT, REDUCE_MIN},
-              {1270, exact_reduce, EXACT, REDUCE_SUM},
-              {1275, exact_reduce, EXACT, REDUCE_PRODUCT},
-              {1280, exact_reduce, EXACT, REDUCE_MEAN},
-              {1285, exact_reduce, EXACT, REDUCE_LOG_SUM},
-              {1290, exact_reduce, EXACT, REDUCE_SUM_SQUARE},
-              {1295, exact_log_sum_exp, EXACT, 0},
-              {1315, exact_band, EXACT, 0},
-              {1320, exact_band, EXACT, -1},
-              {1325, exact_band, EXACT, 1},
-              {1330, exact_where, EXACT, 0},
-              {1350, exact_layer_norm, EXACT, 0},
-              {1450, exact_one_hot, EXACT, 0},
-              {1455, exact_cumsum, EXACT, 0},
-              {1460, translate_clamped_relu, EACH, 0},
-              {1461, exact_argsort, EXACT, 0},
-              {1470, exact_slice_by_size, EXACT, 0}};
 
 /* A copy of the file's text, which is closed before the graph is. */
 static const char *keep(struct translation *t, const char *text)
@@ -195,7 +49,7 @@ static bool go_together(const struct translation *t, const uint32_t *inputs)
 }
 
 /* Inputs in the form that the layer takes; whether that is maps. */
-static bool take_inputs(struct translation *t, enum takes takes, uint32_t *inputs)
+static bool take_inputs(struct translation *t, enum layer_takes takes, uint32_t *inputs)
 {
     const size_t n = t->layer->n_inputs;
     bool maps = takes == MAPS;
@@ -252,20 +106,19 @@ static void translate(struct translation *t, const struct coreml_layer *layer)
         if ((inputs[i] = blob_names_find(t->names, layer->inputs[i])) == GRAPH_NONE)
             graph_fail(&t->builder, MODEL_UNSUPPORTED, "input '%.100s' is no tensor",
                        layer->inputs[i]);
-    for (size_t i = 0; i < sizeof layers / sizeof *layers && t->builder.status == MODEL_OK; i++) {
-        if (layers[i].kind != layer->kind)
-            continue;
-        const bool maps = take_inputs(t, layers[i].takes, inputs);
-        for (size_t k = 0; k < layer->n_outputs; k++)
-            outputs[k] = GRAPH_NONE;
-        t->argument = layers[i].argument;
-        layers[i].translate(t);
-        for (size_t k = 0; k < layer->n_outputs && t->builder.status == MODEL_OK; k++)
-            set_output(t, k, maps);
+    const struct layer_kind *kind = layer_kind_find(layer->kind);
+    if (kind == NULL)
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "a layer of kind '%.60s' (%ld) is not computed",
+                   layer->kind_name, (long)layer->kind);
+    if (t->builder.status != MODEL_OK)
         return;
-    }
-    graph_fail(&t->builder, MODEL_UNSUPPORTED, "a layer of kind '%.60s' (%ld) is not computed",
-               layer->kind_name, (long)layer->kind);
+    const bool maps = take_inputs(t, kind->takes, inputs);
+    for (size_t k = 0; k < layer->n_outputs; k++)
+        outputs[k] = GRAPH_NONE;
+    t->argument = kind->argument;
+    kind->translate(t);
+    for (size_t k = 0; k < layer->n_outputs && t->builder.status == MODEL_OK; k++)
+        set_output(t, k, maps);
 }
 
 /* ---- inputs */

@@ -58,7 +58,7 @@ static void pool_place(const struct pool_job *job, const float *x, int64_t first
                     y[c] += place[c];
             else /* a NaN stays, as in torch */
                 for (size_t c = 0; c < channels; c++)
-                    y[c] = place[c] <= y[c] ? y[c] : place[c];
+                    y[c] = y[c] != y[c] || place[c] <= y[c] ? y[c] : place[c];
         }
     if (!pool->average)
         return;

@@ -223,6 +223,7 @@ ALWAYS vfloat mish(vfloat x)
     return v_select(x > 20.0f, x, x * (n / (n + 2.0f)));
 }
 
+/* A number that is none comes last in v_min and v_max, so that it stays. */
 ALWAYS vfloat activate_vector(const enum activation activation, vfloat x)
 {
     const vfloat zero = {0};
@@ -230,17 +231,17 @@ ALWAYS vfloat activate_vector(const enum activation activation, vfloat x)
     case ACTIVATION_GELU:
         return gelu(x);
     case ACTIVATION_GELU_10:
-        return v_min(v_max(gelu(x), SPLAT(-10.0f)), SPLAT(10.0f));
+        return v_min(SPLAT(10.0f), v_max(SPLAT(-10.0f), gelu(x)));
     case ACTIVATION_GELU_TANH:
         return gelu_tanh(x);
     case ACTIVATION_QUICK_GELU:
         return x * v_sigmoid(1.702f * x);
     case ACTIVATION_RELU:
-        return v_max(x, zero);
+        return v_max(zero, x);
     case ACTIVATION_RELU2:
-        return v_max(x, zero) * v_max(x, zero);
+        return v_max(zero, x) * v_max(zero, x);
     case ACTIVATION_RELU6:
-        return v_min(v_max(x, zero), SPLAT(6.0f));
+        return v_min(SPLAT(6.0f), v_max(zero, x));
     case ACTIVATION_LEAKY_RELU:
         return v_select(x > 0.0f, x, x * 0.01f);
     case ACTIVATION_SIGMOID:
@@ -363,7 +364,7 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
             vfloat value = sum[p] + v_load(bias + i);
             if (accumulate)
                 value += v_load(y[p] + i);
-            v_store(y[p] + i, relu ? v_max(value, zero) : value);
+            v_store(y[p] + i, relu ? v_max(zero, value) : value);
         }
     }
 }

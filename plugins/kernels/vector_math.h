@@ -174,7 +174,7 @@ ALWAYS vfloat v_tanh(vfloat x)
 /* Below 1 a polynomial in x^2, above it 1 - exp(polynomial in |x|). */
 ALWAYS vfloat v_erf(vfloat x)
 {
-    vfloat a = v_min(v_abs(x), SPLAT(4.0f)), u = x * x;
+    vfloat a = v_min(SPLAT(4.0f), v_abs(x)), u = x * x;
     vfloat p = SPLAT(7.853858e-05f);
     p = p * u - 0.00080101925f;
     p = p * u + 0.0051883277f;

@@ -400,27 +400,6 @@ static void gates_agree_with_the_formulas_for_any_number_of_units(void **state)
                 check_gates(sets[s], n, scales[i]);
 }
 
-static void not_a_number_stays_one(void **state)
-{
-    (void)state;
-    static const enum activation kept[] = {ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_SILU,
-                                           ACTIVATION_QUICK_GELU, ACTIVATION_GELU_TANH};
-    for (size_t s = 0, n = find_sets(); s < n; s++) {
-        float x[4 * RECURRENT_UNITS] = {0}, zeros[4 * RECURRENT_UNITS] = {0};
-        float c[RECURRENT_UNITS] = {0}, h[RECURRENT_UNITS];
-        for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-            float y[] = {1.0f, NAN, -1.0f};
-            sets[s]->activate(kept[i], y, 3);
-            assert_true(isnan(y[1]) && !isnan(y[0]) && !isnan(y[2]));
-        }
-        x[5] = NAN;
-        sets[s]->lstm_gates(x, zeros, RECURRENT_UNITS, zeros, RECURRENT_UNITS, c, h);
-        assert_true(isnan(h[5]) && h[4] == 0);
-        sets[s]->gru_gates(x, zeros, RECURRENT_UNITS, zeros, RECURRENT_UNITS, zeros, h);
-        assert_true(isnan(h[5]) && h[4] == 0);
-    }
-}
-
 static void the_best_set_is_one_that_the_processor_has(void **state)
 {
     (void)state;
@@ -489,7 +468,6 @@ int main(void)
         cmocka_unit_test(activations_touch_nothing_behind_the_end),
         cmocka_unit_test(panel_rows_agree_for_all_widths),
         cmocka_unit_test(gates_agree_with_the_formulas_for_any_number_of_units),
-        cmocka_unit_test(not_a_number_stays_one),
         cmocka_unit_test(the_best_set_is_one_that_the_processor_has),
         cmocka_unit_test(winograd_filters_agree_with_the_definition),
     };

@@ -79,6 +79,11 @@ float program_float(struct program *p, const char *name, float fallback);
 int64_t program_int(struct program *p, const char *name, int64_t fallback);
 bool program_bool(struct program *p, const char *name, bool fallback);
 const char *program_text(struct program *p, const char *name, const char *fallback);
+/* Which of these words, NULL behind the last, a text is; `fallback` when it is left out. Another one, or none where
+ * there is no fallback (PROGRAM_REQUIRED), is an error, and 0. */
+uint32_t program_choice(struct program *p, const char *name, const char *const *words,
+                        uint32_t fallback);
+#define PROGRAM_REQUIRED UINT32_MAX
 #define PROGRAM_MAX_INTS 64
 /* Numbers of a vector, or of one number; false: the input is not there. */
 bool program_ints(struct program *p, const char *name, int64_t ret[PROGRAM_MAX_INTS],

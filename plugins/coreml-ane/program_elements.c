@@ -224,12 +224,11 @@ static void translate_logical_xor(struct program *p)
 
 static void translate_gelu(struct program *p)
 {
-    const char *mode = program_text(p, "mode", "EXACT");
+    static const char *const modes[] = {"EXACT", "TANH_APPROXIMATION", "SIGMOID_APPROXIMATION",
+                                        NULL};
+    static const enum graph_function functions_of[] = {MAP_GELU, MAP_GELU_TANH, MAP_GELU_SIGMOID};
     p->outputs[0] = apply_function(p, program_input(p, "x"),
-                                   strcmp(mode, "TANH_APPROXIMATION") == 0      ? MAP_GELU_TANH
-                                   : strcmp(mode, "SIGMOID_APPROXIMATION") == 0 ? MAP_GELU_SIGMOID
-                                                                                : MAP_GELU,
-                                   0, 0);
+                                   functions_of[program_choice(p, "mode", modes, 0)], 0, 0);
 }
 
 static void translate_clamped_relu(struct program *p)
@@ -239,17 +238,27 @@ static void translate_clamped_relu(struct program *p)
     p->outputs[0] = apply_function(p, x, MAP_CLIP, -INFINITY, program_float(p, "beta", INFINITY));
 }
 
-/* Numbers are float32 whatever they are called: to whole ones the rest goes, to bool what is not 0 is 1. */
+/* Numbers are float32 whatever they are called, but those that their type can be: float16 is rounded, integers are
+ * truncated and wrap around, to bool what is not 0 is 1. */
 static void translate_cast(struct program *p)
 {
-    const char *dtype = program_text(p, "dtype", "fp32");
+    enum { FP32, BOOL };
+    static const char *const dtypes[] = {"fp32",   "bool", "fp16",  "int32", "int16",
+                                         "uint16", "int8", "uint8", NULL};
+    static const struct {
+        enum graph_function function;
+        float alpha, beta;
+    } functions_of[] = {[2] = {MAP_TO_HALF, 0, 0}, {MAP_TO_INTEGER, 32, 1}, {MAP_TO_INTEGER, 16, 1},
+                        {MAP_TO_INTEGER, 16, 0},   {MAP_TO_INTEGER, 8, 1},  {MAP_TO_INTEGER, 8, 0}};
+    const uint32_t dtype = program_choice(p, "dtype", dtypes, PROGRAM_REQUIRED);
     const uint32_t x = program_input(p, "x");
-    if (strcmp(dtype, "bool") == 0)
-        p->outputs[0] = is_zero(p, is_zero(p, x));
-    else if (strstr(dtype, "int") != NULL)
-        p->outputs[0] = apply_function(p, x, MAP_TRUNCATE, 0, 0);
-    else
+    if (dtype == FP32)
         p->outputs[0] = x;
+    else if (dtype == BOOL)
+        p->outputs[0] = is_zero(p, is_zero(p, x));
+    else
+        p->outputs[0] = apply_function(p, x, functions_of[dtype].function,
+                                       functions_of[dtype].alpha, functions_of[dtype].beta);
 }
 
 static void translate_select(struct program *p)

@@ -3,9 +3,11 @@
 
 #include "blob_names.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define MAX_STEPS ((uint64_t)1 << 18)
+#define MAX_WORDS_BYTES 256
+#define MAX_STEPS       ((uint64_t)1 << 18)
 
 void program_fail(struct program *p, const char *what)
 {
@@ -238,6 +240,38 @@ const char *program_text(struct program *p, const char *name, const char *fallba
         graph_fail(&p->builder, MODEL_CORRUPT, "'%.60s' whose '%s' is no text", p->operation->type,
                    name);
     return text != NULL ? text : fallback;
+}
+
+/* "a, b or c" of words. */
+static const char *list_words(const char *const *words, char *text, size_t size_bytes)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; words[i] != NULL && used < size_bytes; i++) {
+        const int n = snprintf(text + used, size_bytes - used, "%s%s",
+                               i == 0                 ? ""
+                               : words[i + 1] != NULL ? ", "
+                                                      : " or ",
+                               words[i]);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return text;
+}
+
+uint32_t program_choice(struct program *p, const char *name, const char *const *words,
+                        uint32_t fallback)
+{
+    char wanted[MAX_WORDS_BYTES];
+    const char *text = program_text(p, name, NULL);
+    if (text == NULL && fallback != PROGRAM_REQUIRED)
+        return fallback;
+    for (uint32_t i = 0; text != NULL && words[i] != NULL; i++)
+        if (strcmp(text, words[i]) == 0)
+            return i;
+    graph_fail(&p->builder, MODEL_UNSUPPORTED, "'%.60s' whose '%s' is '%.60s', want %s",
+               p->operation->type, name, text != NULL ? text : "",
+               list_words(words, wanted, sizeof wanted));
+    return 0;
 }
 
 bool program_ints(struct program *p, const char *name, int64_t ret[PROGRAM_MAX_INTS], size_t *ret_n)

@@ -83,14 +83,12 @@ static uint32_t along_axis(struct program *p, const char *name, uint32_t x)
 static void translate_quantize(struct program *p)
 {
     const uint32_t x = program_input(p, "input");
-    const char *dtype = program_text(p, "output_dtype", "int8");
+    static const char *const dtypes[] = {"int8", "uint8", NULL};
+    const bool whole = program_choice(p, "output_dtype", dtypes, PROGRAM_REQUIRED) == 1;
     uint32_t y = program_binary(p, BINARY_DIVIDE, x, along_axis(p, "scale", x));
     y = graph_map(&p->builder, y, MAP_ROUND, 0, 0);
     if (program_has(p, "zero_point"))
         y = program_binary(p, BINARY_ADD, y, along_axis(p, "zero_point", x));
-    const bool whole = strcmp(dtype, "uint8") == 0;
-    if (!whole && strcmp(dtype, "int8") != 0)
-        program_fail(p, "to other than int8 and uint8");
     p->outputs[0] = graph_map(&p->builder, y, MAP_CLIP, whole ? 0 : -128, whole ? 255 : 127);
 }
 

@@ -45,14 +45,9 @@ static void translate_gather_nd(struct program *p)
 
 static enum graph_scatter read_mode(struct program *p)
 {
-    static const char *const modes[N_GRAPH_SCATTERS] = {"update", "add", "sub", "mul",
-                                                        "div",    "max", "min"};
-    const char *mode = program_text(p, "mode", "add");
-    for (size_t i = 0; i < N_GRAPH_SCATTERS; i++)
-        if (strcmp(mode, modes[i]) == 0)
-            return (enum graph_scatter)i;
-    program_fail(p, "in a mode other than update, add, sub, mul, div, max and min");
-    return SCATTER_SET;
+    static const char *const modes[N_GRAPH_SCATTERS + 1] = {"update", "add", "sub", "mul",
+                                                            "div",    "max", "min", NULL};
+    return (enum graph_scatter)program_choice(p, "mode", modes, SCATTER_ADD);
 }
 
 static void scatter(struct program *p, enum graph_places form)

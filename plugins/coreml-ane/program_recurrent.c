@@ -9,20 +9,17 @@ struct direction {
     uint32_t y, h, c;
 };
 
+/* The names of activations, in the order of read_activation(). */
+enum { SIGMOID, TANH };
+
 /* "sigmoid" and so on as a function of one number. */
 static struct graph_function_of read_activation(struct program *p, const char *name,
-                                                const char *fallback)
+                                                uint32_t fallback)
 {
-    static const struct {
-        const char *name;
-        enum graph_function function;
-    } functions[] = {{"sigmoid", MAP_SIGMOID}, {"tanh", MAP_TANH}, {"relu", MAP_RELU}};
-    const char *text = program_text(p, name, fallback);
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-        if (strcmp(text, functions[i].name) == 0)
-            return (struct graph_function_of){.function = functions[i].function};
-    program_fail(p, "with another activation than sigmoid, tanh and relu");
-    return (struct graph_function_of){.function = MAP_SIGMOID};
+    static const char *const names[] = {"sigmoid", "tanh", "relu", NULL};
+    static const enum graph_function functions[] = {MAP_SIGMOID, MAP_TANH, MAP_RELU};
+    return (struct graph_function_of){.function =
+                                          functions[program_choice(p, name, names, fallback)]};
 }
 
 /* "weight_ih" and "_back". */
@@ -148,11 +145,11 @@ static void set_outputs(struct program *p, const struct direction *out)
 
 static bool read_direction(struct program *p, bool *ret_both, bool *ret_reverse)
 {
-    const char *name = program_text(p, "direction", "forward");
-    *ret_both = strcmp(name, "bidirectional") == 0;
-    *ret_reverse = strcmp(name, "reverse") == 0;
-    if (!*ret_both && !*ret_reverse && strcmp(name, "forward") != 0)
-        program_fail(p, "in a direction other than forward, reverse and bidirectional");
+    enum { FORWARD, REVERSE, BIDIRECTIONAL };
+    static const char *const names[] = {"forward", "reverse", "bidirectional", NULL};
+    const uint32_t direction = program_choice(p, "direction", names, FORWARD);
+    *ret_both = direction == BIDIRECTIONAL;
+    *ret_reverse = direction == REVERSE;
     if (shape_of(p, program_input(p, "initial_h")).rank != 2)
         program_fail(p, "with a state that is no [b, h]");
     return p->builder.status == MODEL_OK;
@@ -163,9 +160,9 @@ static void translate_lstm(struct program *p)
     bool both, reverse;
     struct graph_attributes a = {
         .recurrent = {.cell = CELL_LSTM,
-                      .gate = read_activation(p, "recurrent_activation", "sigmoid"),
-                      .cell_gate = read_activation(p, "cell_activation", "tanh"),
-                      .output = read_activation(p, "activation", "tanh"),
+                      .gate = read_activation(p, "recurrent_activation", SIGMOID),
+                      .cell_gate = read_activation(p, "cell_activation", TANH),
+                      .output = read_activation(p, "activation", TANH),
                       .clip = program_float(p, "clip", 0)}};
     if (!read_direction(p, &both, &reverse))
         return;
@@ -200,15 +197,15 @@ static void translate_gru(struct program *p)
 {
     struct graph_attributes a = {
         .recurrent = {.cell = CELL_GRU,
-                      .gate = read_activation(p, "recurrent_activation", "sigmoid"),
-                      .cell_gate = read_activation(p, "activation", "tanh")}};
+                      .gate = read_activation(p, "recurrent_activation", SIGMOID),
+                      .cell_gate = read_activation(p, "activation", TANH)}};
     one_direction(p, &a);
 }
 
 static void translate_rnn(struct program *p)
 {
     struct graph_attributes a = {
-        .recurrent = {.cell = CELL_RNN, .cell_gate = read_activation(p, "activation", "tanh")}};
+        .recurrent = {.cell = CELL_RNN, .cell_gate = read_activation(p, "activation", TANH)}};
     one_direction(p, &a);
 }
 

@@ -6,20 +6,12 @@
 /* "sampling_mode" of resize operations. */
 static enum graph_resize read_sampling(struct program *p)
 {
-    static const struct {
-        const char *name;
-        enum graph_resize mode;
-    } modes[] = {{"DEFAULT", RESIZE_UPSAMPLE},
-                 {"STRICT_ALIGN_CORNERS", RESIZE_ALIGN_CORNERS},
-                 {"ALIGN_CORNERS", RESIZE_ALIGN_MIDDLE},
-                 {"UNALIGN_CORNERS", RESIZE_HALF_PIXEL},
-                 {"OFFSET_CORNERS", RESIZE_OFFSET}};
-    const char *name = program_text(p, "sampling_mode", "DEFAULT");
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-        if (strcmp(name, modes[i].name) == 0)
-            return modes[i].mode;
-    program_fail(p, "with an unknown sampling_mode");
-    return RESIZE_UPSAMPLE;
+    static const char *const names[] = {"DEFAULT",         "STRICT_ALIGN_CORNERS", "ALIGN_CORNERS",
+                                        "UNALIGN_CORNERS", "OFFSET_CORNERS",       NULL};
+    static const enum graph_resize modes[] = {RESIZE_UPSAMPLE, RESIZE_ALIGN_CORNERS,
+                                              RESIZE_ALIGN_MIDDLE, RESIZE_HALF_PIXEL,
+                                              RESIZE_OFFSET};
+    return modes[program_choice(p, "sampling_mode", names, 0)];
 }
 
 /* [.., c, h, w] with h and w as given: four dimensions are a map, others become one. */
@@ -103,8 +95,8 @@ static void translate_resize(struct program *p)
     const uint32_t x = program_input(p, "x");
     const struct graph_shape shape = shape_of(p, x);
     const int64_t dims = program_int(p, "resized_dims", 2);
-    const bool nearest =
-        strcmp(program_text(p, "interpolation_mode", "LINEAR"), "NEAREST_NEIGHBOR") == 0;
+    static const char *const interpolations[] = {"LINEAR", "NEAREST_NEIGHBOR", NULL};
+    const bool nearest = program_choice(p, "interpolation_mode", interpolations, 0) == 1;
     const enum graph_resize mode = read_sampling(p);
     if (!program_ints(p, "shape", sizes, &n) || dims < 1 || dims > 2 || n < (size_t)dims ||
         shape.rank < 2 || (nearest && mode != RESIZE_UPSAMPLE)) {

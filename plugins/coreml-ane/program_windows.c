@@ -34,19 +34,28 @@ static void same_padding(struct graph_window *window, const struct graph_shape *
     window->end[axis] = lower ? few : many;
 }
 
+/* "pad_type". */
+enum pad_type { VALID, CUSTOM, SAME, SAME_LOWER };
+
+static enum pad_type read_pad_type(struct program *p)
+{
+    static const char *const names[] = {"valid", "custom", "same", "same_lower", NULL};
+    return (enum pad_type)program_choice(p, "pad_type", names, VALID);
+}
+
 /* Strides, dilations and padding over a map. */
 static void read_window(struct program *p, uint32_t n_axes, const struct graph_shape *map,
                         struct graph_window *window)
 {
-    const char *type = program_text(p, "pad_type", "valid");
+    const enum pad_type type = read_pad_type(p);
     int64_t pad[PROGRAM_MAX_INTS];
     size_t n;
     read_axes(p, "strides", n_axes, window->stride);
     read_axes(p, "dilations", n_axes, window->dilation);
-    if (strncmp(type, "same", 4) == 0) {
+    if (type == SAME || type == SAME_LOWER) {
         for (uint32_t axis = 2 - n_axes; axis < 2; axis++)
-            same_padding(window, map, axis, strcmp(type, "same_lower") == 0);
-    } else if (strcmp(type, "custom") == 0 && program_ints(p, "pad", pad, &n)) {
+            same_padding(window, map, axis, type == SAME_LOWER);
+    } else if (type == CUSTOM && program_ints(p, "pad", pad, &n)) {
         if (n != 2 * (size_t)n_axes)
             program_fail(p, "with a pad of another number of dimensions");
         for (uint32_t i = 0; i < n_axes && 2 * i + 1 < n; i++) {
@@ -99,8 +108,11 @@ static void cut_transposed(struct program *p, uint32_t n_axes, const struct grap
 {
     int64_t wanted[PROGRAM_MAX_INTS];
     size_t n;
-    const bool same = strncmp(program_text(p, "pad_type", "valid"), "same", 4) == 0;
+    const enum pad_type type = read_pad_type(p);
+    const bool same = type == SAME;
     const bool given = program_ints(p, "output_shape", wanted, &n) && n == (size_t)n_axes + 2;
+    if (type == SAME_LOWER)
+        program_fail(p, "whose 'pad_type' is 'same_lower', want valid, custom or same");
     for (uint32_t axis = 2 - n_axes; axis < 2 && (same || given); axis++) {
         const int64_t in = map->size[1 + axis], stride = w->stride[axis];
         if (stride < 1 || stride > MAP_MAX_SIZE / in || w->kernel[axis] > MAP_MAX_SIZE)
@@ -239,7 +251,8 @@ static void translate_pad(struct program *p)
     size_t n;
     uint32_t x = program_input(p, "x");
     const uint32_t rank = shape_of(p, x).rank;
-    const char *mode = program_text(p, "mode", "constant");
+    static const char *const modes[] = {"constant", "reflect", "replicate", NULL};
+    const enum graph_pad mode = (enum graph_pad)program_choice(p, "mode", modes, PAD_CONSTANT);
     const float value = program_float(p, "constant_val", 0);
     if (!program_ints(p, "pad", pad, &n) || n % 2 != 0 || n / 2 > rank) {
         program_fail(p, "with a pad that its value does not have");
@@ -248,20 +261,18 @@ static void translate_pad(struct program *p)
     if (rank == 4 && pads_map(pad, n)) {
         struct graph_attributes a = {.pad = {.begin = {pad[n - 4], pad[n - 2]},
                                              .end = {pad[n - 3], pad[n - 1]},
+                                             .mode = mode,
                                              .value = value}};
-        a.pad.mode = strcmp(mode, "reflect") == 0     ? PAD_REFLECT
-                     : strcmp(mode, "replicate") == 0 ? PAD_REPLICATE
-                                                      : PAD_CONSTANT;
         const uint32_t map = to_map(p, x);
         p->outputs[0] = from_map(p, graph_add(&p->builder, GRAPH_PAD, 1, &map, &a));
         return;
     }
     for (uint32_t i = 0; i < n / 2; i++) {
         const uint32_t axis = rank - (uint32_t)(n / 2) + i;
-        if (strcmp(mode, "constant") != 0) {
+        if (mode != PAD_CONSTANT) {
             if (pad[2 * i] != 0 || pad[2 * i + 1] != 0)
                 x = graph_pad_axis(&p->builder, x, axis, pad[2 * i], pad[2 * i + 1],
-                                   strcmp(mode, "reflect") == 0);
+                                   mode == PAD_REFLECT);
             continue;
         }
         x = add_edge(p, x, axis, pad[2 * i], value, true);

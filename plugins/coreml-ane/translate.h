@@ -99,6 +99,9 @@ int64_t int_or(const coreml_message *message, const char *field, size_t i, int64
 /* "borderAmounts" of the message in `field`: [0] along the height, [1] along the width. */
 void read_borders(const coreml_message *message, const char *field, int64_t begin[2],
                   int64_t end[2]);
+/* The enumeration in `field`, which has n of them; 0 and an error: another one. */
+uint32_t read_choice(struct translation *t, const coreml_message *message, const char *field,
+                     uint32_t n);
 /* 1 on a layer of this many inputs and outputs, else an error. */
 bool expects(struct translation *t, size_t min_inputs, size_t max_inputs, size_t n_outputs);
 

@@ -117,14 +117,9 @@ void translate_exp2(struct translation *t)
 void translate_gelu(struct translation *t)
 {
     static const enum graph_function modes[] = {MAP_GELU, MAP_GELU_TANH, MAP_GELU_SIGMOID};
-    const int64_t mode = coreml_int(t->layer->params, "mode");
-    if (!expects(t, 1, 1, 1))
-        return;
-    if (mode < 0 || mode > 2)
-        graph_fail(&t->builder, MODEL_UNSUPPORTED, "gelu of mode %lld, want 0 to 2",
-                   (long long)mode);
-    else
-        t->outputs[0] = graph_map(&t->builder, t->inputs[0], modes[mode], 0, 0);
+    if (expects(t, 1, 1, 1))
+        t->outputs[0] = graph_map(&t->builder, t->inputs[0],
+                                  modes[read_choice(t, t->layer->params, "mode", 3)], 0, 0);
 }
 
 void translate_clamped_relu(struct translation *t)
@@ -142,15 +137,10 @@ void translate_unary(struct translation *t)
     static const enum graph_function functions[] = {MAP_SQRT, MAP_RSQRT, MAP_INVERSE, MAP_POWER,
                                                     MAP_EXP,  MAP_LOG,   MAP_ABS,     MAP_CLIP};
     const coreml_message *params = t->layer->params;
-    const int64_t type = coreml_int(params, "type");
+    const uint32_t type = read_choice(t, params, "type", 8);
     const float scale = coreml_float(params, "scale"), epsilon = coreml_float(params, "epsilon");
     if (!expects(t, 1, 1, 1))
         return;
-    if (type < 0 || type > 7) {
-        graph_fail(&t->builder, MODEL_UNSUPPORTED, "a unary function of type %lld, want 0 to 7",
-                   (long long)type);
-        return;
-    }
     const struct graph_attributes a = {.map = {.function = functions[type],
                                                .alpha = coreml_float(params, "alpha"),
                                                .beta = INFINITY, /* a threshold is half a clip */

@@ -14,7 +14,7 @@ void translate_flatten(struct translation *t)
     const int64_t n = map_extent(t, x, MAP_N);
     const int64_t size =
         map_extent(t, x, MAP_C) * map_extent(t, x, MAP_H) * map_extent(t, x, MAP_W);
-    const bool planes = coreml_int(t->layer->params, "mode") == CHANNEL_FIRST;
+    const bool planes = read_choice(t, t->layer->params, "mode", 2) == CHANNEL_FIRST;
     t->outputs[0] =
         graph_reshape(&t->builder, planes ? map_to_planes(t, x) : x, 4, (int64_t[]){n, 1, 1, size});
 }
@@ -36,7 +36,7 @@ void translate_reshape(struct translation *t)
     const int64_t c = coreml_int_at(params, "targetShape", first);
     const int64_t h = coreml_int_at(params, "targetShape", first + 1);
     const int64_t w = coreml_int_at(params, "targetShape", first + 2);
-    if (coreml_int(params, "mode") == CHANNEL_LAST)
+    if (read_choice(t, params, "mode", 2) == CHANNEL_LAST)
         t->outputs[0] = graph_reshape(&t->builder, x, 4, (int64_t[]){n, h, w, c});
     else
         t->outputs[0] = map_from_planes(
@@ -105,15 +105,11 @@ void translate_slice(struct translation *t)
 {
     static const uint32_t dimensions[] = {MAP_C, MAP_H, MAP_W};
     const coreml_message *params = t->layer->params;
-    const int64_t axis = coreml_int(params, "axis"), stride = coreml_int(params, "stride");
+    const uint32_t axis = read_choice(t, params, "axis", 3);
+    const int64_t stride = coreml_int(params, "stride");
     int64_t begin = coreml_int(params, "startIndex"), end = coreml_int(params, "endIndex");
     if (!expects(t, 1, 1, 1))
         return;
-    if (axis < 0 || axis > 2) {
-        graph_fail(&t->builder, MODEL_CORRUPT, "a slice along axis %lld, want 0 to 2",
-                   (long long)axis);
-        return;
-    }
     const int64_t size = map_extent(t, t->inputs[0], dimensions[axis]);
     /* Negative ones count from the end. */
     begin += begin < 0 ? size : 0;
@@ -170,13 +166,13 @@ void translate_upsample(struct translation *t)
     static const enum graph_resize modes[] = {RESIZE_UPSAMPLE, RESIZE_ALIGN_CORNERS,
                                               RESIZE_HALF_PIXEL};
     const coreml_message *params = t->layer->params;
-    const int64_t linear = coreml_int(params, "linearUpsampleMode");
+    const uint32_t linear = read_choice(t, params, "linearUpsampleMode", 3);
+    const bool nearest = read_choice(t, params, "mode", 2) == 0;
     int64_t size[2];
     if (!expects(t, 1, 1, 1))
         return;
-    if (coreml_count(params, "fractionalScalingFactor") > 0 || linear < 0 || linear > 2) {
-        graph_fail(&t->builder, MODEL_UNSUPPORTED,
-                   "upsampling by a fraction, or in mode %lld, is not computed", (long long)linear);
+    if (coreml_count(params, "fractionalScalingFactor") > 0) {
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "upsampling by a fraction is not computed");
         return;
     }
     for (uint32_t i = 0; i < 2; i++) {
@@ -184,24 +180,17 @@ void translate_upsample(struct translation *t)
         size[i] =
             factor < 1 || factor > 65536 ? 0 : factor * map_extent(t, t->inputs[0], MAP_H + i);
     }
-    resize(t, coreml_int(params, "mode") == 0 ? RESIZE_NEAREST : modes[linear], size);
+    resize(t, nearest ? RESIZE_NEAREST : modes[linear], size);
 }
 
 void translate_resize_bilinear(struct translation *t)
 {
-    enum { STRICT_ALIGN_ENDPOINTS, ALIGN_ENDPOINTS, UPSAMPLE };
+    static const enum graph_resize modes[] = {RESIZE_ALIGN_CORNERS, RESIZE_ALIGN_MIDDLE,
+                                              RESIZE_UPSAMPLE};
     const coreml_message *params = t->layer->params;
-    const int64_t mode = coreml_int(coreml_child(params, "mode"), "samplingMethod");
     const int64_t size[] = {int_or(params, "targetSize", 0, 1), int_or(params, "targetSize", 1, 1)};
-    if (!expects(t, 1, 1, 1))
-        return;
-    if (mode != STRICT_ALIGN_ENDPOINTS && mode != UPSAMPLE &&
-        (mode != ALIGN_ENDPOINTS || size[0] == 1 || size[1] == 1)) {
-        graph_fail(&t->builder, MODEL_UNSUPPORTED,
-                   "resizing with sampling method %lld is not computed", (long long)mode);
-        return;
-    }
-    resize(t, mode == UPSAMPLE ? RESIZE_UPSAMPLE : RESIZE_ALIGN_CORNERS, size);
+    if (expects(t, 1, 1, 1))
+        resize(t, modes[read_choice(t, coreml_child(params, "mode"), "samplingMethod", 3)], size);
 }
 
 void translate_reduce(struct translation *t)
@@ -210,17 +199,12 @@ void translate_reduce(struct translation *t)
                                           1u << MAP_H | 1u << MAP_W, 1u << MAP_C, 1u << MAP_H,
                                           1u << MAP_W};
     const coreml_message *params = t->layer->params;
-    const int64_t mode = coreml_int(params, "mode"), axis = coreml_int(params, "axis");
     if (!expects(t, 1, 1, 1))
         return;
-    if (mode < 0 || mode >= N_GRAPH_REDUCES || axis < 0 || axis > 4) {
-        graph_fail(&t->builder, MODEL_UNSUPPORTED,
-                   "a reduction of mode %lld along %lld, want 0 to 9 and 0 to 4", (long long)mode,
-                   (long long)axis);
-        return;
-    }
-    const struct graph_attributes a = {.reduce = {.mode = (enum graph_reduce)mode,
-                                                  .axes = dimensions[axis],
-                                                  .epsilon = coreml_float(params, "epsilon")}};
+    const uint32_t mode = read_choice(t, params, "mode", N_GRAPH_REDUCES);
+    const struct graph_attributes a = {
+        .reduce = {.mode = (enum graph_reduce)mode,
+                   .axes = dimensions[read_choice(t, params, "axis", 5)],
+                   .epsilon = coreml_float(params, "epsilon")}};
     t->outputs[0] = graph_add(&t->builder, GRAPH_REDUCE, 1, t->inputs, &a);
 }

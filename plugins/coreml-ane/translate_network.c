@@ -218,6 +218,20 @@ static uint32_t preprocess(struct translation *t, const struct coreml_feature *f
     return x;
 }
 
+/* How shapes are to be read. */
+static void check_mappings(struct translation *t)
+{
+    const struct coreml_network *network = t->file->network;
+    if (network->array_mapping != COREML_RANK5_ARRAYS &&
+        network->array_mapping != COREML_EXACT_ARRAYS)
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "arrayInputShapeMapping is %ld, want 0 or 1",
+                   (long)network->array_mapping);
+    if (network->image_mapping != COREML_RANK5_IMAGES &&
+        network->image_mapping != COREML_RANK4_IMAGES)
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "imageInputShapeMapping is %ld, want 0 or 1",
+                   (long)network->image_mapping);
+}
+
 static void add_inputs(struct translation *t, struct ane_variant *variant)
 {
     const struct coreml_features *features = &t->file->inputs;
@@ -345,6 +359,7 @@ model_status translate_network(struct ane_variant *variant, const struct coreml_
         return kernels_no_memory(err, "the names of a network");
     if (network->n_layers == 0)
         return kernels_fail(err, MODEL_CORRUPT, "the network has no layers");
+    check_mappings(&t);
     add_inputs(&t, variant);
     for (size_t i = 0; i < network->n_layers && t.builder.status == MODEL_OK; i++)
         translate(&t, &network->layers[i]);

@@ -61,14 +61,9 @@ void translate_dot(struct translation *t)
 void translate_reorganize(struct translation *t)
 {
     static const enum graph_blocks forms[] = {SPACE_TO_DEPTH, DEPTH_TO_SPACE, PIXEL_SHUFFLE};
-    const int64_t mode = coreml_int(t->layer->params, "mode");
     if (!expects(t, 1, 1, 1))
         return;
-    if (mode < 0 || mode > 2) {
-        graph_fail(&t->builder, MODEL_UNSUPPORTED, "reorganizing in mode %lld, want 0 to 2",
-                   (long long)mode);
-        return;
-    }
+    const uint32_t mode = read_choice(t, t->layer->params, "mode", 3);
     const uint32_t planes = map_to_planes(t, t->inputs[0]);
     t->outputs[0] = map_from_planes(t, graph_blocks(&t->builder, planes, forms[mode],
                                                     coreml_int(t->layer->params, "blockSize")));

@@ -20,14 +20,9 @@ void exact_gather(struct translation *t)
 void exact_scatter(struct translation *t)
 {
     const enum graph_places form = (enum graph_places)t->argument;
-    const int64_t mode = coreml_int(t->layer->params, "mode");
     if (!expects(t, 3, 3, 1))
         return;
-    if (mode < 0 || mode >= N_GRAPH_SCATTERS) {
-        graph_fail(&t->builder, MODEL_UNSUPPORTED, "a scatter of mode %lld, want 0 to 6",
-                   (long long)mode);
-        return;
-    }
+    const uint32_t mode = read_choice(t, t->layer->params, "mode", N_GRAPH_SCATTERS);
     const struct graph_attributes a = {.places = {.form = form,
                                                   .axis = form == PLACES_POINT ? 0 : axis_of(t),
                                                   .mode = (enum graph_scatter)mode}};

@@ -109,6 +109,17 @@ int64_t int_or(const coreml_message *message, const char *field, size_t i, int64
     return i < coreml_count(message, field) ? coreml_int_at(message, field, i) : fallback;
 }
 
+uint32_t read_choice(struct translation *t, const coreml_message *message, const char *field,
+                     uint32_t n)
+{
+    const int64_t number = coreml_int(message, field);
+    if (number >= 0 && number < (int64_t)n)
+        return (uint32_t)number;
+    graph_fail(&t->builder, MODEL_UNSUPPORTED, "'%s' whose %s is %lld, want 0 to %u",
+               t->layer->kind_name, field, (long long)number, n - 1);
+    return 0;
+}
+
 void read_borders(const coreml_message *message, const char *field, int64_t begin[2],
                   int64_t end[2])
 {

@@ -15,10 +15,10 @@ static void halve(int64_t total, bool before, int64_t *begin, int64_t *end)
 }
 
 /* Along both axes of a map [.., h, w, ..]. */
-static void same_padding(const struct translation *t, const coreml_message *same,
+static void same_padding(struct translation *t, const coreml_message *same,
                          struct graph_window *window)
 {
-    const bool before = coreml_int(same, "asymmetryMode") == TOP_LEFT_HEAVY;
+    const bool before = read_choice(t, same, "asymmetryMode", 2) == TOP_LEFT_HEAVY;
     for (uint32_t i = 0; i < 2; i++) {
         const int64_t in = map_extent(t, t->inputs[0], MAP_H + i), stride = window->stride[i];
         const int64_t span = (window->kernel[i] - 1) * window->dilation[i] + 1;
@@ -47,11 +47,11 @@ static bool read_window(struct translation *t, const coreml_message *params, boo
     return true;
 }
 
-static void transposed_padding(const struct translation *t, const coreml_message *params,
+static void transposed_padding(struct translation *t, const coreml_message *params,
                                struct graph_window *window)
 {
     const coreml_message *same = coreml_child(params, "same");
-    const bool before = coreml_int(same, "asymmetryMode") == TOP_LEFT_HEAVY;
+    const bool before = read_choice(t, same, "asymmetryMode", 2) == TOP_LEFT_HEAVY;
     read_borders(coreml_child(params, "valid"), "paddingAmounts", window->begin, window->end);
     for (uint32_t i = 0; i < 2; i++) {
         const int64_t in = map_extent(t, t->inputs[0], MAP_H + i), stride = window->stride[i];
@@ -117,18 +117,12 @@ static void complete_padding(const struct translation *t, const coreml_message *
 void translate_pooling(struct translation *t)
 {
     const coreml_message *params = t->layer->params;
-    const int64_t type = coreml_int(params, "type");
     struct graph_attributes a = {
         .pool = {.inside_only = coreml_bool(params, "avgPoolExcludePadding")}};
     struct graph_window *window = &a.pool.window;
     if (!expects(t, 1, 1, 1) || !read_window(t, params, false, window))
         return;
-    if (type < 0 || type >= N_GRAPH_POOLS) {
-        graph_fail(&t->builder, MODEL_UNSUPPORTED, "pooling of type %lld, want 0 to 2",
-                   (long long)type);
-        return;
-    }
-    a.pool.mode = (enum graph_pool)type;
+    a.pool.mode = (enum graph_pool)read_choice(t, params, "type", N_GRAPH_POOLS);
     if (coreml_bool(params, "globalPooling"))
         for (uint32_t i = 0; i < 2; i++) {
             window->kernel[i] = map_extent(t, t->inputs[0], MAP_H + i);

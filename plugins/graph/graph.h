@@ -85,7 +85,6 @@ enum graph_function {             /* x' = scale x + shift, then */
                       MAP_FLOOR,
                       MAP_CEIL,
                       MAP_ROUND, /* halves to even */
-                      MAP_TRUNCATE,
                       MAP_SIGN,
                       MAP_SIN,
                       MAP_COS,
@@ -100,6 +99,8 @@ enum graph_function {             /* x' = scale x + shift, then */
                       MAP_ATANH,
                       MAP_IS_ZERO,      /* 1 or 0 */
                       MAP_FROM_INTEGER, /* of the bits of an int32 */
+                      MAP_TO_INTEGER,   /* the low alpha bits of an int32, with a sign if beta */
+                      MAP_TO_HALF,      /* the nearest float16 */
                       N_GRAPH_FUNCTIONS
 };
 

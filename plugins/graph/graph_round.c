@@ -28,7 +28,7 @@ bool graph_makes_whole(const struct graph *graph, const struct graph_node *node)
                (a->binary.function != BINARY_DIVIDE && a->binary.function != BINARY_POWER &&
                 are_whole(graph, node, 0, 2));
     case GRAPH_MAP:
-        return a->map.function == MAP_FROM_INTEGER || a->map.function == MAP_TRUNCATE ||
+        return a->map.function == MAP_FROM_INTEGER || a->map.function == MAP_TO_INTEGER ||
                a->map.function == MAP_IS_ZERO;
     case GRAPH_REDUCE:
         return a->reduce.mode == REDUCE_ARGMAX ||

@@ -54,7 +54,8 @@ static void functions_are_their_formulas(void **state)
         struct graph_shape shape = {1, {6}}, found_shape;
         double want[6];
         if (f == MAP_PRELU || f == MAP_PARAMETRIC_SOFTPLUS || f == MAP_FROM_INTEGER ||
-            f == MAP_ASIN || f == MAP_ACOS || f == MAP_ATANH || f == MAP_ACOSH)
+            f == MAP_TO_INTEGER || f == MAP_TO_HALF || f == MAP_ASIN || f == MAP_ACOS ||
+            f == MAP_ATANH || f == MAP_ACOSH)
             continue; /* below */
         for (size_t i = 0; i < 6; i++) {
             const double x = 2 * (double)inputs[i] + 1;
@@ -87,7 +88,6 @@ static void functions_are_their_formulas(void **state)
                 [MAP_FLOOR] = floor(x),
                 [MAP_CEIL] = ceil(x),
                 [MAP_ROUND] = rint(x),
-                [MAP_TRUNCATE] = trunc(x),
                 [MAP_SIGN] = (x > 0) - (x < 0),
                 [MAP_SIN] = sin(x),
                 [MAP_COS] = cos(x),
@@ -104,6 +104,33 @@ static void functions_are_their_formulas(void **state)
         shape.size[0] -= (int64_t)first;
         float *y = run_one(GRAPH_MAP, &shape, inputs + first, &attributes, &found_shape);
         graph_test_close("function", y, want + first, 6 - first);
+        free(y);
+    }
+}
+
+/* By numpy: x.clip(-2**31, 2**31 - 1).astype(int64).astype(dtype), NaN as 0. */
+static void numbers_become_integers_that_wrap_around(void **state)
+{
+    (void)state;
+    static const float inputs[] = {-0.9f, 127.9f, 128, -129, 300, -1, 65536, 1e10f, -1e10f, NAN};
+    static const struct {
+        float bits, has_sign;
+        double want[10];
+    } rows[] = {{8, 1, {0, 127, -128, 127, 44, -1, 0, -1, 0, 0}},
+                {8, 0, {0, 127, 128, 127, 44, 255, 0, 255, 0, 0}},
+                {16, 1, {0, 127, 128, -129, 300, -1, 0, -1, 0, 0}},
+                {16, 0, {0, 127, 128, 65407, 300, 65535, 0, 65535, 0, 0}},
+                {32, 1, {0, 127, 128, -129, 300, -1, 65536, 2147483647, -2147483648.0, 0}}};
+    const struct graph_shape shape = {1, {10}};
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        struct graph_shape found_shape;
+        const struct graph_attributes a = {.map = {.function = MAP_TO_INTEGER,
+                                                   .alpha = rows[r].bits,
+                                                   .beta = rows[r].has_sign,
+                                                   .scale = 1}};
+        float *y = run_one(GRAPH_MAP, &shape, inputs, &a, &found_shape);
+        for (size_t i = 0; i < 10; i++)
+            assert_true(y[i] == (float)rows[r].want[i]);
         free(y);
     }
 }
@@ -453,6 +480,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_are_their_formulas),
+        cmocka_unit_test(numbers_become_integers_that_wrap_around),
         cmocka_unit_test(inverse_functions_are_their_formulas),
         cmocka_unit_test(slopes_differ_by_channel),
         cmocka_unit_test(values_are_broadcast_as_numpy_does),

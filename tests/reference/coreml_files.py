@@ -118,9 +118,12 @@ def compare(found_path, want_path, tolerance):
             print(f"{name}: {share:.2e} of {y.size} whole numbers differ")
             bad = bad or not share <= 1e-4
         else:
-            error = np.max(np.abs(x.astype(float) - y)) / np.max(np.abs(y))
-            print(f"{name}: {error:.2e} of the largest of {y.size} numbers")
-            bad = bad or not error <= tolerance
+            finite = np.isfinite(y)
+            same = np.array_equal(x[~finite], y[~finite], equal_nan=True)
+            largest = np.max(np.abs(y[finite]), initial=0)
+            error = np.max(np.abs(x[finite].astype(float) - y[finite]), initial=0) / (largest or 1)
+            print(f"{name}: {error:.2e} of the largest of {y.size} numbers; infinities and NaN agree: {same}")
+            bad = bad or not same or not error <= tolerance
     return 1 if bad else 0
 
 

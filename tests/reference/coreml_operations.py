@@ -260,9 +260,60 @@ def functions(c):
     c.add("inverse", x=x, epsilon=np.float32(0.5))
 
 
+def casts(c):
+    edges = np.array([0, .5, -.5, .999, -1, 127.5, 128, -128.9, -129, 255, 256, 300, 32768, 65535, 65536, -32769, 1e10,
+                      -1e10, 2049, 65519, 65520, 1e-8, np.inf, -np.inf, np.nan], np.float32)
+    zero = c.make("mul", x=c.input("x", 3, 1), y=np.float32(0))[0]
+    for dtype in ("bool", "fp16", "fp32", "int8", "uint8", "int16", "uint16", "int32"):
+        c.add("cast", x=edges, dtype=dtype)
+        c.add("cast", x=c.make("add", x=zero, y=edges)[0], dtype=dtype)
+
+
+# ---- half of these square roots are NaN, which comes out wherever numpy lets it
+
+def half_numbers(c, name, *shape):
+    return c.make("sqrt", x=c.make("sub", x=c.input(name, *shape), y=np.float32(1))[0])[0]
+
+
+def activations_of_no_numbers(c):
+    x = half_numbers(c, "x", 3, 41)
+    for kind in ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "softplus", "softsign", "sign",
+                 "elu", "sigmoid_hard", "threshold"):
+        c.add(kind, x=x, **({"alpha": np.float32(0.2)} if kind == "threshold" else {}))
+    c.add("prelu", x=half_numbers(c, "image", 1, 4, 5, 5), alpha=numbers(4))
+    c.add("clip", x=x, alpha=np.float32(0.1), beta=np.float32(0.5))
+    c.add("thresholded_relu", x=x, alpha=np.float32(0.3))
+
+
+def pairs_of_no_numbers(c):
+    x, y = half_numbers(c, "x", 3, 41), half_numbers(c, "y", 3, 1)
+    for kind in ("maximum", "minimum", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal"):
+        c.add(kind, x=x, y=y)
+    for kind in ("maximum", "minimum"):
+        c.add(kind, x=y, y=x)
+        c.add(kind, x=x, y=np.float32(0.5))
+    c.add("clamped_relu", x=x, alpha=np.float32(0.2), beta=np.float32(0.5))
+    c.add("log", x=x)
+    c.add("softmax", x=x)
+
+
+def extremes_of_no_numbers(c):
+    x, image = half_numbers(c, "x", 3, 41), half_numbers(c, "image", 1, 4, 6, 6)
+    for kind in ("max", "min", "sum"):
+        c.add("reduce_" + kind, x=x, axes=[0])
+    c.add("reduce_argmax", dtypes=[I32], x=x, axis=0)
+    c.add("reduce_argmin", dtypes=[I32], x=x, axis=1)
+    for kind in ("max_pool", "avg_pool"):
+        c.add(kind, x=image, kernel_sizes=[2, 2], strides=[1, 1], pad_type="valid")
+        c.add(kind, x=image, kernel_sizes=[2, 2], strides=[1, 1], pad_type="custom", pad=[1, 0, 0, 1])
+    for mode in ("max", "min"):
+        c.add("scatter", data=x, indices=[1, 1, 0], updates=half_numbers(c, mode, 3, 41), axis=0, mode=mode)
+
+
 FAMILIES = {f.__name__: f for f in (
     gathers, scatters, orders, selections, slices, blocks, sizes, pools, norms, fewer_bits, products, recurrences,
-    simple_recurrences, reductions, activations, functions)}
+    simple_recurrences, reductions, activations, functions, casts,
+    activations_of_no_numbers, pairs_of_no_numbers, extremes_of_no_numbers)}
 
 
 # ---- what must be refused: an operation of x [2, 3, 4], and what the sentence says
@@ -271,7 +322,15 @@ def case(kind, words, **inputs):
     return kind, words, inputs
 
 
+def unknown(kind, parameter, found, wanted, **inputs):
+    return case(kind, f"'{kind}' whose '{parameter}' is '{found}', want {wanted}", **{parameter: found}, **inputs)
+
+
 HUGE = 1 << 30
+CORNERS = "STRICT_ALIGN_CORNERS, ALIGN_CORNERS, UNALIGN_CORNERS or OFFSET_CORNERS"
+TYPES = "fp32, bool, fp16, int32, int16, uint16, int8 or uint8"
+LSTM = {"initial_h": numbers(3, 4), "initial_c": numbers(3, 4), "weight_ih": numbers(16, 4),
+        "weight_hh": numbers(16, 4)}
 REFUSED = {
     "topk_of_more": case("topk", "sorts out 5 of 4 numbers", k=5),
     "topk_of_none": case("topk", "sorts out 0 of 4 numbers", k=0),
@@ -288,7 +347,9 @@ REFUSED = {
     "blocks_huge": case("depth_to_space", "in blocks of 1073741824", x=numbers(1, 1, 4, 4), block_size=HUGE),
     "resize_to_none": case("resize_bilinear", "is empty", target_size_height=0),
     "resize_huge": case("resize_nearest_neighbor", "has more than", target_size_height=HUGE, target_size_width=HUGE),
-    "resize_by_an_unknown_mode": case("resize_bilinear", "unknown sampling_mode", sampling_mode="CORNERS"),
+    "resize_by_an_unknown_mode": unknown("resize_bilinear", "sampling_mode", "CORNERS", f"DEFAULT, {CORNERS}"),
+    "resize_by_another_interpolation": unknown("resize", "interpolation_mode", "CUBIC", "LINEAR or NEAREST_NEIGHBOR",
+                                               shape=[2, 2], resized_dims=2),
     "upsample_by_none": case("upsample_bilinear", "is empty", scale_factor_width=0),
     "resize_three_dimensions": case("resize", "last one or two dimensions", shape=[2, 2, 2], resized_dims=3),
     "crop_of_all": case("crop", "a slice outside it, or empty", crop_height=[2, 1], crop_width=[0, 0]),
@@ -298,8 +359,21 @@ REFUSED = {
     "gather_too_deep": case("gather_nd", "places of shape [1, 4]", indices=np.array([[0, 0, 0, 0]])),
     "scatter_of_another_shape": case("scatter", "puts [2] at places for [1, 3, 4]", x=None, data=numbers(2, 3, 4),
                                      indices=[0], updates=numbers(2)),
-    "scatter_by_an_unknown_mode": case("scatter", "in a mode other than", x=None, data=numbers(2, 3), indices=[0],
-                                       updates=numbers(1, 3), mode="xor"),
+    "scatter_by_an_unknown_mode": unknown("scatter", "mode", "xor", "update, add, sub, mul, div, max or min", x=None,
+                                          data=numbers(2, 3), indices=[0], updates=numbers(1, 3)),
+    "gelu_by_an_unknown_mode": unknown(
+        "gelu", "mode", "FAST", "EXACT, TANH_APPROXIMATION or SIGMOID_APPROXIMATION"),
+    "pad_by_an_unknown_mode": unknown("pad", "mode", "wrap", "constant, reflect or replicate", pad=[1, 1]),
+    "cast_to_an_unknown_type": unknown("cast", "dtype", "int4", TYPES),
+    "cast_to_nothing": case("cast", f"'dtype' is '', want {TYPES}"),
+    "conv_by_an_unknown_padding": unknown("conv", "pad_type", "full", "valid, custom, same or same_lower",
+                                          weight=numbers(5, 3, 2)),
+    "pool_by_an_unknown_padding": unknown("max_pool", "pad_type", "same_upper", "valid, custom, same or same_lower",
+                                          kernel_sizes=[2]),
+    "transposed_conv_by_an_unknown_padding": unknown("conv_transpose", "pad_type", "same_lower",
+                                                     "valid, custom or same", weight=numbers(3, 2, 2)),
+    "quantize_to_an_unknown_type": unknown("quantize", "output_dtype", "int4", "int8 or uint8", x=None,
+                                           input=numbers(2, 3), scale=np.float32(1)),
     "einsum_with_a_letter_twice": case("einsum", "none twice", x=None, values="xx", equation="aab,abc->c"),
     "einsum_of_other_sizes": case("einsum", "'b' has two sizes", x=None, values="xx", equation="abc,bde->acde"),
     "einsum_of_nothing": case("einsum", "none twice", x=None, values="xx", equation="->"),
@@ -316,9 +390,11 @@ REFUSED = {
                                      scale=numbers(2), axis=1, output_dtype="int8"),
     "gru_of_other_weights": case("gru", "a recurrent layer of gates", initial_h=numbers(3, 5),
                                  weight_ih=numbers(12, 4), weight_hh=numbers(12, 4)),
-    "lstm_by_an_unknown_activation": case("lstm", "another activation than", initial_h=numbers(3, 4),
-                                          initial_c=numbers(3, 4), weight_ih=numbers(16, 4),
-                                          weight_hh=numbers(16, 4), activation="softmax"),
+    "lstm_by_an_unknown_activation": unknown("lstm", "activation", "softmax", "sigmoid, tanh or relu", **LSTM),
+    "lstm_by_an_unknown_gate": unknown("lstm", "recurrent_activation", "elu", "sigmoid, tanh or relu", **LSTM),
+    "lstm_by_an_unknown_cell": unknown("lstm", "cell_activation", "linear", "sigmoid, tanh or relu", **LSTM),
+    "lstm_in_an_unknown_direction": unknown("lstm", "direction", "backward", "forward, reverse or bidirectional",
+                                            **LSTM),
     "non_zero": case("non_zero", "shape depends on the run"),
     "random": case("random_normal", "draws random numbers", x=None, shape=[2]),
 }

@@ -214,8 +214,6 @@ OPERATIONS = {
     "leaky_relu": lambda i, _: np.where(i["x"] > 0, i["x"], i.get("alpha", 0.01) * i["x"]),
     "clip": lambda i, _: np.clip(i["x"], i.get("alpha", -np.inf), i.get("beta", np.inf)),
     "identity": lambda i, _: i["x"],
-    "cast": lambda i, _: (i["x"].astype(np.int64) if "int" in i["dtype"] else i["x"] != 0
-                          if i["dtype"] == "bool" else i["x"].astype(np.float64)),
     "select": lambda i, _: np.where(i["cond"], i["a"], i["b"]), "gelu": gelu, "softmax": softmax,
     "reduce_mean": reduction(np.mean), "reduce_sum": reduction(np.sum), "reduce_max": reduction(np.max),
     "reduce_min": reduction(np.min), "matmul": matmul,

@@ -162,6 +162,17 @@ def reduction(function):
     return run
 
 
+def cast(i, _):
+    """Whole numbers as if by way of an int32, whose low bits stay; what is no number is 0."""
+    x, dtype = np.asarray(i["x"], np.float64), i["dtype"]
+    if dtype == "bool":
+        return x != 0
+    if not dtype.endswith(("int8", "int16", "int32")):
+        return x.astype(np.float16).astype(np.float64) if dtype == "fp16" else x
+    whole = np.where(np.isnan(x), 0, x).clip(-1 << 31, (1 << 31) - 1).astype(np.int64)
+    return whole.astype(dtype).astype(np.int64)
+
+
 def unary(function):
     return lambda i, _: function(i["x"])
 
@@ -184,7 +195,7 @@ NUMBERS = {
     "softplus_parametric": lambda i, _: by_channel(i["x"], i["alpha"]) * np.log1p(
         np.exp(by_channel(i["x"], i["beta"]) * i["x"])),
     "threshold": lambda i, _: np.maximum(i["x"], i.get("alpha", 0)),
-    "thresholded_relu": lambda i, _: np.where(i["x"] > i.get("alpha", 1), i["x"], 0),
+    "thresholded_relu": lambda i, _: np.where(i["x"] < i.get("alpha", 1), 0, i["x"]),
     "clamped_relu": lambda i, _: np.minimum(i["beta"], np.where(i["x"] >= 0, i["x"], i["alpha"] * i["x"])),
     "scaled_tanh": lambda i, _: i.get("alpha", 1) * np.tanh(i.get("beta", 1) * i["x"]),
     "sigmoid_hard": lambda i, _: np.clip(i.get("alpha", 0.2) * i["x"] + i.get("beta", 0.5), 0, 1),
@@ -192,7 +203,7 @@ NUMBERS = {
     "elu": lambda i, _: np.where(i["x"] > 0, i["x"], i.get("alpha", 1) * (np.exp(i["x"]) - 1)),
     "relu6": unary(lambda x: np.clip(x, 0, 6)), "softsign": unary(lambda x: x / (1 + np.abs(x))),
     "softplus": unary(lambda x: np.log1p(np.exp(x))), "silu": unary(lambda x: x * sigmoid(x)),
-    "inverse": lambda i, _: 1 / (i["x"] + i.get("epsilon", 1e-4)), "exp2": unary(np.exp2),
+    "cast": cast, "inverse": lambda i, _: 1 / (i["x"] + i.get("epsilon", 1e-4)), "exp2": unary(np.exp2),
     "tan": unary(np.tan), "asin": unary(np.arcsin), "acos": unary(np.arccos), "atan": unary(np.arctan),
     "sinh": unary(np.sinh), "cosh": unary(np.cosh), "asinh": unary(np.arcsinh), "acosh": unary(np.arccosh),
     "atanh": unary(np.arctanh), "sin": unary(np.sin), "cos": unary(np.cos), "floor": unary(np.floor),

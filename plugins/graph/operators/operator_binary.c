@@ -40,10 +40,10 @@ static float pair(enum graph_binary function, float x, float y)
     switch (function) {
     case BINARY_MULTIPLY:
         return x * y;
-    case BINARY_MAX:
-        return x > y ? x : y;
+    case BINARY_MAX: /* a NaN on either side stays */
+        return x != x || x > y ? x : y;
     case BINARY_MIN:
-        return x < y ? x : y;
+        return x != x || x < y ? x : y;
     case BINARY_SUBTRACT:
         return x - y;
     case BINARY_DIVIDE:

@@ -1,5 +1,5 @@
 /* operator_map.c - functions of each number by itself; parametric ones have alpha (and beta) for each channel,
- * the last dimension, as further inputs. */
+ * the last dimension, as further inputs. What is no number (NaN) stays none. */
 #include "operators.h"
 
 #include <math.h>
@@ -44,6 +44,17 @@ static float clip(float x, float low, float high)
     return x < low ? low : x > high ? high : x;
 }
 
+/* What stands in so many bits when x, truncated and limited to what an int32 can be, is stored there. */
+static float to_integer(float x, int bits, bool has_sign)
+{
+    const int64_t whole = x >= 2147483648.0f    ? INT32_MAX
+                          : x <= -2147483648.0f ? INT32_MIN
+                          : x == x              ? (int64_t)x
+                                                : 0;
+    const int64_t range = (int64_t)1 << bits, low = whole & (range - 1);
+    return (float)(has_sign && low >= range / 2 ? low - range : low);
+}
+
 static float round_or_tell(enum graph_function function, float x)
 {
     switch (function) {
@@ -55,10 +66,8 @@ static float round_or_tell(enum graph_function function, float x)
         return ceilf(x);
     case MAP_ROUND:
         return rintf(x);
-    case MAP_TRUNCATE:
-        return truncf(x);
     case MAP_SIGN:
-        return x > 0 ? 1.0f : x < 0 ? -1.0f : 0.0f;
+        return x > 0 ? 1.0f : x < 0 ? -1.0f : x == 0 ? 0.0f : x;
     case MAP_SIN:
         return sinf(x);
     case MAP_COS:
@@ -99,7 +108,7 @@ static float apply(enum graph_function function, float x, float alpha, float bet
 {
     switch (function) {
     case MAP_THRESHOLDED_RELU:
-        return x > alpha ? x : 0;
+        return x < alpha ? 0 : x;
     case MAP_SIGMOID: /* this and those below: of scaled numbers */
         return 1 / (1 + expf(-x));
     case MAP_HARD_SIGMOID:
@@ -125,7 +134,7 @@ static float apply(enum graph_function function, float x, float alpha, float bet
     case MAP_EXP:
         return expf(x);
     case MAP_LOG:
-        return logf(x > epsilon ? x : epsilon);
+        return logf(x < epsilon ? epsilon : x);
     case MAP_ABS:
         return fabsf(x);
     case MAP_GELU:
@@ -147,7 +156,7 @@ float function_value(const struct graph_function_of *function, float x)
     case MAP_LINEAR:
         return function->alpha * x + function->beta;
     case MAP_RELU:
-        return x > 0 ? x : 0;
+        return x < 0 ? 0 : x;
     case MAP_LEAKY_RELU:
         return x > 0 ? x : function->alpha * x;
     case MAP_CLIP:
@@ -182,7 +191,7 @@ static void map_plain(const struct mapping *m, size_t first, size_t end)
         break;
     case MAP_RELU:
         for (size_t i = first; i < end; i++)
-            y[i] = scale * x[i] + shift > 0 ? scale * x[i] + shift : 0;
+            y[i] = scale * x[i] + shift < 0 ? 0 : scale * x[i] + shift;
         break;
     case MAP_LEAKY_RELU:
         for (size_t i = first; i < end; i++) {
@@ -200,6 +209,13 @@ static void map_plain(const struct mapping *m, size_t first, size_t end)
             memcpy(&whole, &x[i], sizeof whole);
             y[i] = (float)whole;
         }
+        break;
+    case MAP_TO_INTEGER:
+        for (size_t i = first; i < end; i++)
+            y[i] = to_integer(scale * x[i] + shift, (int)alpha, beta != 0);
+        break;
+    case MAP_TO_HALF:
+        round_rows_f16(m->call->graph->kernels, x + first, y + first, end - first);
         break;
     default:
         for (size_t i = first; i < end; i++)

@@ -214,9 +214,9 @@ static float join(enum graph_scatter mode, float x, float y)
     case SCATTER_DIVIDE:
         return x / y;
     case SCATTER_MAX:
-        return x > y ? x : y;
+        return x != x || x > y ? x : y;
     case SCATTER_MIN:
-        return x < y ? x : y;
+        return x != x || x < y ? x : y;
     default:
         return y;
     }

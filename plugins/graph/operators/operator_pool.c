@@ -57,7 +57,7 @@ static void pool_place(const struct pooling *p, int64_t batch, const int64_t beg
             const float *x = p->x + (size_t)((batch * p->from.height + r) * p->from.width + q) * c;
             if (mode == POOL_MAX)
                 for (size_t i = 0; i < c; i++)
-                    y[i] = x[i] > y[i] ? x[i] : y[i];
+                    y[i] = y[i] != y[i] || x[i] <= y[i] ? y[i] : x[i];
             else if (mode == POOL_AVERAGE)
                 for (size_t i = 0; i < c; i++)
                     y[i] += x[i];

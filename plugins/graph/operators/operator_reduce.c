@@ -42,10 +42,10 @@ static double reduce_step(enum graph_reduce mode, double sum, double x)
         return sum + x * x;
     case REDUCE_L1:
         return sum + fabs(x);
-    case REDUCE_MAX:
-        return x > sum ? x : sum;
+    case REDUCE_MAX: /* a NaN stays, wherever it comes */
+        return x != x || x > sum ? x : sum;
     case REDUCE_MIN:
-        return x < sum ? x : sum;
+        return x != x || x < sum ? x : sum;
     default:
         return sum + x;
     }
@@ -87,13 +87,19 @@ static double reduce_all(const struct reducing *r, const float *x)
     return reduce_end(r, sum, n);
 }
 
+/* The first of equals, or the first NaN. */
 static double find_largest(const struct reducing *r, const float *x)
 {
     const size_t n = graph_shape_size(&r->inside);
     size_t largest = 0;
-    for (size_t k = 1; k < n; k++)
-        if (x[(int64_t)k * r->steps[0]] > x[(int64_t)largest * r->steps[0]])
+    float most = x[0];
+    for (size_t k = 1; k < n && most == most; k++) {
+        const float one = x[(int64_t)k * r->steps[0]];
+        if (!(one <= most)) {
+            most = one;
             largest = k;
+        }
+    }
     return (double)largest;
 }
 

@@ -177,51 +177,25 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* Numpy's reading of one dimension. */
-static void slice_dimension(struct program *p, const struct bounds *b, uint32_t i, int64_t size,
-                            struct graph_attributes *a)
-{
-    const bool single = b->squeeze[i] != 0, back = b->stride[i] < 0 && !single;
-    /* The places where a slice may begin and end. */
-    const int64_t low = back ? -1 : 0, high = back ? size - 1 : size;
-    const int64_t begin = b->begin[i] < 0 ? b->begin[i] + size : b->begin[i];
-    const int64_t end = b->end[i] < 0 ? b->end[i] + size : b->end[i];
-    a->slice.begin[i] = clamp(begin, low, high);
-    a->slice.end[i] = clamp(end, low, high);
-    a->slice.stride[i] = single ? 1 : b->stride[i];
-    if (b->begin_mask[i] != 0 && !single)
-        a->slice.begin[i] = back ? high : low;
-    if (b->end_mask[i] != 0)
-        a->slice.end[i] = back ? low : high;
-    if (single)
-        a->slice.end[i] = a->slice.begin[i] + 1;
-    if (a->slice.stride[i] == 0)
-        program_fail(p, "with a stride of 0");
-}
-
 static void translate_slice_by_index(struct program *p)
 {
     struct bounds b;
-    struct graph_attributes a = {.slice = {.begin = {0}}};
-    const uint32_t x = program_input(p, "x");
-    const struct graph_shape shape = shape_of(p, x);
-    struct graph_shape rest = {.rank = 0};
-    read_vector(p, "begin", 0, shape.rank, b.begin);
-    read_vector(p, "end", 0, shape.rank, b.end);
-    read_vector(p, "stride", 1, shape.rank, b.stride);
-    read_vector(p, "begin_mask", 0, shape.rank, b.begin_mask);
-    read_vector(p, "end_mask", 0, shape.rank, b.end_mask);
-    read_vector(p, "squeeze_mask", 0, shape.rank, b.squeeze);
-    if (p->builder.status != MODEL_OK)
-        return;
-    for (uint32_t i = 0; i < shape.rank; i++)
-        slice_dimension(p, &b, i, shape.size[i], &a);
-    const uint32_t y = graph_add(&p->builder, GRAPH_SLICE, 1, &x, &a);
-    const struct graph_shape sliced = shape_of(p, y);
-    for (uint32_t i = 0; i < sliced.rank; i++)
-        if (b.squeeze[i] == 0)
-            rest.size[rest.rank++] = sliced.size[i];
-    p->outputs[0] = program_reshape(p, y, &rest);
+    struct graph_part parts[MODEL_MAX_RANK] = {{0}};
+    const uint32_t x = program_input(p, "x"), rank = shape_of(p, x).rank;
+    read_vector(p, "begin", 0, rank, b.begin);
+    read_vector(p, "end", 0, rank, b.end);
+    read_vector(p, "stride", 1, rank, b.stride);
+    read_vector(p, "begin_mask", 0, rank, b.begin_mask);
+    read_vector(p, "end_mask", 0, rank, b.end_mask);
+    read_vector(p, "squeeze_mask", 0, rank, b.squeeze);
+    for (uint32_t i = 0; i < rank && p->builder.status == MODEL_OK; i++)
+        parts[i] = (struct graph_part){.begin = b.begin[i],
+                                       .end = b.end[i],
+                                       .stride = b.stride[i],
+                                       .is_open_first = b.begin_mask[i] != 0,
+                                       .is_open_last = b.end_mask[i] != 0,
+                                       .single = b.squeeze[i] != 0};
+    p->outputs[0] = graph_index(&p->builder, x, parts);
 }
 
 static void translate_slice_by_size(struct program *p)

@@ -134,11 +134,6 @@ void exact_transpose(struct translation *t)
 
 /* ---- slices */
 
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-
 static bool flag(const coreml_message *params, const char *field, size_t i)
 {
     return i < coreml_count(params, field) && coreml_bool_at(params, field, i);
@@ -148,32 +143,22 @@ static bool flag(const coreml_message *params, const char *field, size_t i)
 void exact_slice(struct translation *t)
 {
     const coreml_message *params = t->layer->params;
-    struct graph_attributes a = {.slice = {.begin = {0}}};
-    uint32_t dropped = 0;
+    struct graph_part parts[MODEL_MAX_RANK] = {{0}};
     if (!expects(t, 1, 1, 1))
         return;
     const struct graph_shape begins = read_shape(t, "beginIds"), ends = read_shape(t, "endIds");
-    const struct graph_shape shape = value_shape(t, t->inputs[0]);
-    if (begins.rank != shape.rank || ends.rank != shape.rank)
+    const uint32_t rank = value_shape(t, t->inputs[0]).rank;
+    if (begins.rank != rank || ends.rank != rank)
         graph_fail(&t->builder, MODEL_CORRUPT, "a slice of %u dimensions by %u begins and %u ends",
-                   shape.rank, begins.rank, ends.rank);
-    for (uint32_t i = 0; i < shape.rank && t->builder.status == MODEL_OK; i++) {
-        const bool single = flag(params, "squeezeMasks", i);
-        const int64_t size = shape.size[i];
-        const int64_t stride = single ? 1 : int_or(params, "strides", i, 1);
-        const int64_t low = stride < 0 ? -1 : 0, high = stride < 0 ? size - 1 : size;
-        const int64_t begin = begins.size[i] < 0 ? begins.size[i] + size : begins.size[i];
-        const int64_t end = ends.size[i] < 0 ? ends.size[i] + size : ends.size[i];
-        a.slice.begin[i] = flag(params, "beginMasks", i) && !single ? (stride < 0 ? high : low)
-                                                                    : clamp(begin, low, high);
-        a.slice.end[i] = single                        ? a.slice.begin[i] + 1
-                         : flag(params, "endMasks", i) ? (stride < 0 ? low : high)
-                                                       : clamp(end, low, high);
-        a.slice.stride[i] = stride;
-        dropped |= single ? 1u << i : 0;
-    }
-    t->outputs[0] =
-        graph_drop(&t->builder, graph_add(&t->builder, GRAPH_SLICE, 1, t->inputs, &a), dropped);
+                   rank, begins.rank, ends.rank);
+    for (uint32_t i = 0; i < rank; i++)
+        parts[i] = (struct graph_part){.begin = begins.size[i],
+                                       .end = ends.size[i],
+                                       .stride = int_or(params, "strides", i, 1),
+                                       .is_open_first = flag(params, "beginMasks", i),
+                                       .is_open_last = flag(params, "endMasks", i),
+                                       .single = flag(params, "squeezeMasks", i)};
+    t->outputs[0] = graph_index(&t->builder, t->inputs[0], parts);
 }
 
 /* The second input is where it begins, which must be known before the run. */

@@ -15,6 +15,46 @@ uint32_t graph_slice(struct graph_builder *b, uint32_t x, uint32_t axis, int64_t
     return graph_add(b, GRAPH_SLICE, 1, &x, &a);
 }
 
+static int64_t clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* One dimension of `size` numbers. */
+static void resolve_part(struct graph_builder *b, const struct graph_part *part, int64_t size,
+                         int64_t *ret_begin, int64_t *ret_end)
+{
+    /* The places where a slice may begin and end. */
+    const bool back = part->stride < 0;
+    const int64_t low = back ? -1 : 0, high = back ? size - 1 : size;
+    const int64_t begin = part->begin < 0 ? part->begin + size : part->begin;
+    const int64_t end = part->end < 0 ? part->end + size : part->end;
+    *ret_begin = part->is_open_first ? (back ? high : low) : clamp(begin, low, high);
+    *ret_end = part->is_open_last ? (back ? low : high) : clamp(end, low, high);
+    if (!part->single)
+        return;
+    *ret_begin = part->is_open_first ? 0 : begin;
+    *ret_end = *ret_begin + 1;
+    if (*ret_begin < 0 || *ret_begin >= size)
+        graph_fail(b, MODEL_CORRUPT, "takes number %lld of %lld, want %lld to %lld",
+                   (long long)part->begin, (long long)size, (long long)-size, (long long)size - 1);
+}
+
+uint32_t graph_index(struct graph_builder *b, uint32_t x, const struct graph_part *parts)
+{
+    const struct graph_shape shape = graph_shape_of(b, x);
+    struct graph_attributes a = {.slice = {.begin = {0}}};
+    uint32_t singles = 0;
+    for (uint32_t i = 0; i < shape.rank; i++) {
+        resolve_part(b, &parts[i], shape.size[i], &a.slice.begin[i], &a.slice.end[i]);
+        a.slice.stride[i] = parts[i].single ? 1 : parts[i].stride;
+        singles |= parts[i].single ? 1u << i : 0;
+        if (a.slice.stride[i] == 0)
+            graph_fail(b, MODEL_CORRUPT, "a slice with a stride of 0");
+    }
+    return graph_drop(b, graph_add(b, GRAPH_SLICE, 1, &x, &a), singles);
+}
+
 uint32_t graph_concat(struct graph_builder *b, uint32_t n, const uint32_t *values, uint32_t axis)
 {
     const struct graph_attributes a = {.along = {.axis = axis}};

@@ -13,6 +13,14 @@
 
 uint32_t graph_slice(struct graph_builder *b, uint32_t x, uint32_t axis, int64_t begin,
                      int64_t end);
+/* What numpy reads with a number or with begin:end:stride; of one number (`single`, at begin) the dimension goes. */
+struct graph_part {
+    int64_t begin, end, stride;
+    bool is_open_first, is_open_last; /* begin and end are not there */
+    bool single;
+};
+/* x[part, part, ..]: one for each dimension. */
+uint32_t graph_index(struct graph_builder *b, uint32_t x, const struct graph_part *parts);
 uint32_t graph_concat(struct graph_builder *b, uint32_t n, const uint32_t *values, uint32_t axis);
 uint32_t graph_broadcast(struct graph_builder *b, uint32_t x, const struct graph_shape *shape);
 uint32_t graph_shape_to(struct graph_builder *b, uint32_t x, const struct graph_shape *shape);

@@ -225,6 +225,8 @@ def more_shapes(p):
     p.add(635, [], real(1, 3.2) + real(2, -1) + real(3, 0.5))
     p.add(995, [x], several(1, [-1, 0, 3]) + several(2, [0, 1, 0]) + several(3, [0, 3, -4]) + several(4, [0, 0, 0]) +
           several(5, [1, 2, -1]) + several(6, [1, 0, 0]))
+    p.add(995, [x], several(1, [-9, 2, 1]) + several(2, [0, 0, 1]) + several(3, [9, -9, 0]) + several(4, [0, 1, 0]) +
+          several(5, [1, -1, 1]) + several(6, [0, 0, 1]))
     p.add(1470, [x, p.make(1070, [], several(1, [1]) + weights(2, [1]))[0]], put(2, 2) + put(3, -1))
 
 
@@ -311,6 +313,9 @@ REFUSED = {  # a layer of x [2, 3, 4]: kind, parameters, inputs, what is said
     "reshape_to_another": (1140, several(1, [5, 5]), 1, "reshaping a value of shape [2, 3, 4]"),
     "windows_without_step": (1005, put(1, 1) + put(2, 2), 1, "0 apart"),
     "slice_of_other_rank": (995, several(1, [0]) + several(3, [1]), 1, "a slice of 3 dimensions"),
+    "slice_of_one_outside": (995, several(1, [2, 0, 0]) + several(2, [0] * 3) + several(3, [2, 3, 4]) +
+                             several(4, [0] * 3) + several(5, [1] * 3) + several(6, [1, 0, 0]), 1,
+                             "takes number 2 of 2, want -2 to 1"),
     "one_hot_of_none": (1450, put(2, 0), 1, "counts to 0"),
     "range_without_end": (635, real(2, 5), 0, "counts to 0"),
     "pooling_of_volumes": (1465, b"", 1, "'pooling3d' (1465) is not computed"),

@@ -230,7 +230,7 @@ def slices(p, x):
     index = []
     for a in range(x.ndim):
         begin, end, stride = whole(p, 1)[a], whole(p, 3)[a], whole(p, 5)[a]
-        index.append(begin if integers(p, 6)[a] else slice(
+        index.append((0 if integers(p, 2)[a] else begin) if integers(p, 6)[a] else slice(
             None if integers(p, 2)[a] else begin, None if integers(p, 4)[a] else end, stride))
     return x[tuple(index)]
 

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""coreml_operations.py - small ML Programs, each a family of operations in many forms, and programs to be refused.
+"""coreml_operations.py - small ML Programs, each a family of operations in many forms.
 
-    coreml_operations.py families|refused OUT_DIR
+    coreml_operations.py OUT_DIR
 
-Writes OUT_DIR/NAME/model.mlpackage for each and prints the names; coreml_program.py evaluates what families must
-answer, and behind the name of one to be refused is what the sentence must say.
+Writes OUT_DIR/NAME/model.mlpackage for each and prints the names; coreml_program.py evaluates what they must answer.
 """
 import os
 import sys
@@ -117,6 +116,30 @@ def slices(c):
     c.add("pad", x=x, pad=[1, 2, 0, 3], mode="reflect")
     c.add("pad", x=x, pad=[2, 0, 1, 1, 4, 2], mode="replicate")
     c.add("pad", x=x, pad=[0, 1, 1, 0], mode="constant", constant_val=np.float32(-3))
+
+
+def random_slices(c):
+    """As numpy reads them: whatever begins before the beginning, ends behind the end, goes back or is masked."""
+    random, x = np.random.RandomState(11), c.input("x", 5, 1, 7)
+    for _ in range(6):
+        parts = []
+        while len(parts) < 60:
+            begin, end = random.randint(-9, 10, (2, 3))
+            stride = random.choice([-8, -3, -2, -1, 1, 2, 3, 8], 3)
+            first, last, single = random.rand(3, 3) < [[0.3], [0.3], [0.2]]
+            index = tuple((0 if first[a] else int(begin[a])) if single[a] else
+                          slice(None if first[a] else begin[a], None if last[a] else end[a], stride[a])
+                          for a in range(3))
+            try:
+                size = np.zeros((5, 1, 7))[index].size
+            except IndexError:
+                size = 0
+            if size == 0:
+                continue
+            part = c.make("slice_by_index", x=x, begin=begin, end=end, stride=stride, begin_mask=first,
+                          end_mask=last, squeeze_mask=single)[0]
+            parts.append(c.make("reshape", x=part, shape=[-1])[0])
+        c.add("concat", values=parts, axis=0)
 
 
 def blocks(c):
@@ -311,114 +334,23 @@ def extremes_of_no_numbers(c):
 
 
 FAMILIES = {f.__name__: f for f in (
-    gathers, scatters, orders, selections, slices, blocks, sizes, pools, norms, fewer_bits, products, recurrences,
+    gathers, scatters, orders, selections, slices, random_slices, blocks, sizes, pools, norms, fewer_bits, products, recurrences,
     simple_recurrences, reductions, activations, functions, casts,
     activations_of_no_numbers, pairs_of_no_numbers, extremes_of_no_numbers)}
 
 
-# ---- what must be refused: an operation of x [2, 3, 4], and what the sentence says
-
-def case(kind, words, **inputs):
-    return kind, words, inputs
-
-
-def unknown(kind, parameter, found, wanted, **inputs):
-    return case(kind, f"'{kind}' whose '{parameter}' is '{found}', want {wanted}", **{parameter: found}, **inputs)
+def write(name, cases, folder):
+    os.makedirs(os.path.join(folder, name), exist_ok=True)
+    cases.program.write(os.path.join(folder, name, "model.mlpackage"))
 
 
-HUGE = 1 << 30
-CORNERS = "STRICT_ALIGN_CORNERS, ALIGN_CORNERS, UNALIGN_CORNERS or OFFSET_CORNERS"
-TYPES = "fp32, bool, fp16, int32, int16, uint16, int8 or uint8"
-LSTM = {"initial_h": numbers(3, 4), "initial_c": numbers(3, 4), "weight_ih": numbers(16, 4),
-        "weight_hh": numbers(16, 4)}
-REFUSED = {
-    "topk_of_more": case("topk", "sorts out 5 of 4 numbers", k=5),
-    "topk_of_none": case("topk", "sorts out 0 of 4 numbers", k=0),
-    "topk_outside": case("topk", "along dimension 3 of 3", axis=3),
-    "argsort_outside": case("argsort", "along dimension -4 of 3", axis=-4),
-    "cumsum_outside": case("cumsum", "along dimension 7 of 3", axis=7),
-    "band_of_a_vector": case("band_part", "want a matrix", x=numbers(4)),
-    "one_hot_of_none": case("one_hot", "counts to 0", x=None, indices=[1], one_hot_vector_size=0),
-    "one_hot_huge": case("one_hot", "counts to 1073741824", x=None, indices=[1], one_hot_vector_size=HUGE),
-    "windows_too_long": case("sliding_windows", "windows of 5", axis=2, size=5),
-    "windows_without_step": case("sliding_windows", "0 apart", axis=2, size=2, stride=0),
-    "blocks_that_do_not_fit": case("space_to_depth", "in blocks of 5", x=numbers(1, 1, 4, 4), block_size=5),
-    "blocks_of_none": case("pixel_shuffle", "in blocks of 0", x=numbers(1, 1, 4, 4), upscale_factor=0),
-    "blocks_huge": case("depth_to_space", "in blocks of 1073741824", x=numbers(1, 1, 4, 4), block_size=HUGE),
-    "resize_to_none": case("resize_bilinear", "is empty", target_size_height=0),
-    "resize_huge": case("resize_nearest_neighbor", "has more than", target_size_height=HUGE, target_size_width=HUGE),
-    "resize_by_an_unknown_mode": unknown("resize_bilinear", "sampling_mode", "CORNERS", f"DEFAULT, {CORNERS}"),
-    "resize_by_another_interpolation": unknown("resize", "interpolation_mode", "CUBIC", "LINEAR or NEAREST_NEIGHBOR",
-                                               shape=[2, 2], resized_dims=2),
-    "upsample_by_none": case("upsample_bilinear", "is empty", scale_factor_width=0),
-    "resize_three_dimensions": case("resize", "last one or two dimensions", shape=[2, 2, 2], resized_dims=3),
-    "crop_of_all": case("crop", "a slice outside it, or empty", crop_height=[2, 1], crop_width=[0, 0]),
-    "gather_outside": case("gather", "along dimension 3 of 3", indices=[0], axis=3),
-    "gather_batches": case("gather", "with 2 in common", indices=[0], axis=2, batch_dims=2),
-    "gather_along_another_shape": case("gather_along_axis", "places of shape [2]", indices=[0, 1], axis=0),
-    "gather_too_deep": case("gather_nd", "places of shape [1, 4]", indices=np.array([[0, 0, 0, 0]])),
-    "scatter_of_another_shape": case("scatter", "puts [2] at places for [1, 3, 4]", x=None, data=numbers(2, 3, 4),
-                                     indices=[0], updates=numbers(2)),
-    "scatter_by_an_unknown_mode": unknown("scatter", "mode", "xor", "update, add, sub, mul, div, max or min", x=None,
-                                          data=numbers(2, 3), indices=[0], updates=numbers(1, 3)),
-    "gelu_by_an_unknown_mode": unknown(
-        "gelu", "mode", "FAST", "EXACT, TANH_APPROXIMATION or SIGMOID_APPROXIMATION"),
-    "pad_by_an_unknown_mode": unknown("pad", "mode", "wrap", "constant, reflect or replicate", pad=[1, 1]),
-    "cast_to_an_unknown_type": unknown("cast", "dtype", "int4", TYPES),
-    "cast_to_nothing": case("cast", f"'dtype' is '', want {TYPES}"),
-    "conv_by_an_unknown_padding": unknown("conv", "pad_type", "full", "valid, custom, same or same_lower",
-                                          weight=numbers(5, 3, 2)),
-    "pool_by_an_unknown_padding": unknown("max_pool", "pad_type", "same_upper", "valid, custom, same or same_lower",
-                                          kernel_sizes=[2]),
-    "transposed_conv_by_an_unknown_padding": unknown("conv_transpose", "pad_type", "same_lower",
-                                                     "valid, custom or same", weight=numbers(3, 2, 2)),
-    "quantize_to_an_unknown_type": unknown("quantize", "output_dtype", "int4", "int8 or uint8", x=None,
-                                           input=numbers(2, 3), scale=np.float32(1)),
-    "einsum_with_a_letter_twice": case("einsum", "none twice", x=None, values="xx", equation="aab,abc->c"),
-    "einsum_of_other_sizes": case("einsum", "'b' has two sizes", x=None, values="xx", equation="abc,bde->acde"),
-    "einsum_of_nothing": case("einsum", "none twice", x=None, values="xx", equation="->"),
-    "pad_more_than_there_is": case("pad", "pads 4 numbers by 4", pad=[4, 0], mode="reflect"),
-    "slice_without_step": case("slice_by_index", "with a stride of 0", begin=[0, 0, 0], end=[2, 3, 4],
-                               stride=[1, 0, 1]),
-    "slice_of_nothing": case("slice_by_index", "or empty", begin=[0, 0, 0], end=[2, 3, 4], stride=[1, -1, 1]),
-    "split_of_less_than_all": case("split", "into parts that are not all of it", split_sizes=[2], axis=2),
-    "split_of_more_than_all": case("split", "into parts that are not all of it", split_sizes=[5], axis=2),
-    "split_into_another_number": case("split", "into other than its outputs", num_splits=2, axis=2),
-    "norm_of_other_channels": case("instance_norm", "do not go together", gamma=numbers(5)),
-    "local_norm_of_none": case("local_response_norm", "a norm of 0 channels", size=0),
-    "quantize_by_other_scales": case("quantize", "one for each index of its axis", x=None, input=numbers(2, 3),
-                                     scale=numbers(2), axis=1, output_dtype="int8"),
-    "gru_of_other_weights": case("gru", "a recurrent layer of gates", initial_h=numbers(3, 5),
-                                 weight_ih=numbers(12, 4), weight_hh=numbers(12, 4)),
-    "lstm_by_an_unknown_activation": unknown("lstm", "activation", "softmax", "sigmoid, tanh or relu", **LSTM),
-    "lstm_by_an_unknown_gate": unknown("lstm", "recurrent_activation", "elu", "sigmoid, tanh or relu", **LSTM),
-    "lstm_by_an_unknown_cell": unknown("lstm", "cell_activation", "linear", "sigmoid, tanh or relu", **LSTM),
-    "lstm_in_an_unknown_direction": unknown("lstm", "direction", "backward", "forward, reverse or bidirectional",
-                                            **LSTM),
-    "non_zero": case("non_zero", "shape depends on the run"),
-    "random": case("random_normal", "draws random numbers", x=None, shape=[2]),
-}
-
-
-def refused(name):
-    kind, _, inputs = REFUSED[name]
-    c = Cases()
-    x = c.input("x", 2, 3, 4)
-    inputs = {"x": x, **inputs}
-    inputs = {k: [x, x] if k == "values" else v for k, v in inputs.items() if v is not None}
-    c.add(kind, **inputs)
-    return c
-
-
-def main(which, folder):
-    for name in FAMILIES if which == "families" else REFUSED:
-        made = Cases() if which == "families" else refused(name)
-        if which == "families":
-            FAMILIES[name](made)
-        os.makedirs(os.path.join(folder, name), exist_ok=True)
-        made.program.write(os.path.join(folder, name, "model.mlpackage"))
-        print(name if which == "families" else f"{name} {REFUSED[name][1]}")
+def main(folder):
+    for name, family in FAMILIES.items():
+        made = Cases()
+        family(made)
+        write(name, made, folder)
+        print(name)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(sys.argv[1])

@@ -138,7 +138,7 @@ def slice_by_index(i, _):
         def at(name, default):
             return int(i[name][axis]) if name in i else default
         if at("squeeze_mask", 0):
-            index.append(at("begin", 0))
+            index.append(0 if at("begin_mask", 0) else at("begin", 0))
         else:
             index.append(slice(None if at("begin_mask", 0) else at("begin", 0),
                                None if at("end_mask", 0) else at("end", 0), at("stride", 1)))

@@ -38,12 +38,12 @@ if ! "$python" -c 'import numpy' 2>/dev/null; then
     summary
     exit
 fi
-"$python" "$reference/coreml_operations.py" families "$work/made" >"$work/names"
+"$python" "$reference/coreml_operations.py" "$work/made" >"$work/names"
 while read -r name; do
     package "$name"
     ok "$name answer what their operations say" answers "$name"
 done <"$work/names"
-"$python" "$reference/coreml_operations.py" refused "$work/made" >"$work/names"
+"$python" "$reference/coreml_operations_refused.py" "$work/made" >"$work/names"
 while read -r name words; do
     package "$name"
     ok "$name is refused: $words" refused "$name" "$words"

@@ -279,6 +279,9 @@ static void translate_classify(struct program *p)
 {
     const uint32_t x = program_input(p, "probabilities");
     const struct graph_shape shape = shape_of(p, x);
+    if (p->builder.status == MODEL_OK && graph_shape_size(&shape) != p->file->n_labels)
+        graph_fail(&p->builder, MODEL_CORRUPT, "%zu probabilities for %zu class labels",
+                   graph_shape_size(&shape), p->file->n_labels);
     p->outputs[0] = GRAPH_NONE;
     p->outputs[1] =
         program_reshape(p, x, &(struct graph_shape){1, {(int64_t)graph_shape_size(&shape)}});

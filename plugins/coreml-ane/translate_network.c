@@ -292,14 +292,17 @@ static struct graph_shape output_shape_of(const struct graph_shape *blob, bool e
     return (struct graph_shape){4, {leading(blob), size[0], size[1], size[2]}};
 }
 
-/* The blob of an output; GRAPH_NONE: it is no tensor (the predicted label), or there is none. */
+static bool is_label(const struct coreml_feature *feature)
+{
+    return feature->kind == COREML_FEATURE_STRING || feature->kind == COREML_FEATURE_INT64;
+}
+
+/* The blob of an output; GRAPH_NONE: there is none. */
 static uint32_t output_blob(const struct translation *t, const struct coreml_feature *feature)
 {
     const struct coreml_network *network = t->file->network;
     const struct coreml_layer *last = &network->layers[network->n_layers - 1];
     const uint32_t named = blob_names_find(t->names, feature->name);
-    if (feature->kind == COREML_FEATURE_STRING || feature->kind == COREML_FEATURE_INT64)
-        return GRAPH_NONE;
     if (named != GRAPH_NONE || feature->kind != COREML_FEATURE_DICTIONARY || last->n_outputs == 0)
         return named;
     return blob_names_find(t->names, network->probabilities_layer[0] != '\0'
@@ -307,19 +310,29 @@ static uint32_t output_blob(const struct translation *t, const struct coreml_fea
                                          : last->outputs[0]);
 }
 
+/* The probabilities of a classifier are one for each label. */
+static void check_labels(struct translation *t, const struct coreml_feature *feature, uint32_t blob)
+{
+    const struct graph_shape shape = blob_shape(t, blob);
+    if (feature->kind == COREML_FEATURE_DICTIONARY && t->builder.status == MODEL_OK &&
+        graph_shape_size(&shape) != t->file->n_labels)
+        graph_fail(&t->builder, MODEL_CORRUPT, "%zu probabilities for %zu class labels",
+                   graph_shape_size(&shape), t->file->n_labels);
+}
+
 static void add_outputs(struct translation *t, struct ane_variant *variant)
 {
     const struct coreml_features *features = &t->file->outputs;
     for (size_t i = 0; i < features->n && t->builder.status == MODEL_OK; i++) {
-        const uint32_t blob = output_blob(t, &features->items[i]);
-        if (blob == GRAPH_NONE && features->items[i].kind != COREML_FEATURE_ARRAY &&
-            features->items[i].kind != COREML_FEATURE_IMAGE)
+        if (is_label(&features->items[i]))
             continue;
+        const uint32_t blob = output_blob(t, &features->items[i]);
         t->builder.layer = keep(t, features->items[i].name);
         if (blob == GRAPH_NONE) {
             graph_fail(&t->builder, MODEL_CORRUPT, "an output that no layer makes");
             return;
         }
+        check_labels(t, &features->items[i], blob);
         if (variant->n_outputs == COREML_ANE_MAX_FEATURES) {
             graph_fail(&t->builder, MODEL_UNSUPPORTED, "more than %d outputs",
                        COREML_ANE_MAX_FEATURES);

@@ -157,6 +157,34 @@ static void add_input(struct program *p, struct ane_variant *variant,
     program_name(p, named, x);
 }
 
+/* Whether what outputs are declared as holds: not where inputs may have other sizes. */
+static bool has_fixed_sizes(const struct program *p)
+{
+    for (size_t i = 0; i < p->file->inputs.n; i++)
+        if (p->file->inputs.items[i].is_flexible || p->file->inputs.items[i].rank == 0)
+            return false;
+    return true;
+}
+
+/* An array as it is declared, which must have as many numbers; others as they were made. */
+static struct graph_shape output_shape_of(struct program *p, const struct coreml_feature *feature,
+                                          const struct graph_shape *made)
+{
+    struct graph_shape declared = {.rank = feature->rank};
+    char wanted[GRAPH_SHAPE_BYTES], found[GRAPH_SHAPE_BYTES];
+    if (feature->kind != COREML_FEATURE_ARRAY || feature->rank == 0 || feature->is_flexible ||
+        !has_fixed_sizes(p))
+        return *made;
+    int64_t left = (int64_t)graph_shape_size(made);
+    memcpy(declared.size, feature->shape, feature->rank * sizeof feature->shape[0]);
+    for (uint32_t i = 0; i < declared.rank; i++)
+        left = declared.size[i] < 1 || left % declared.size[i] != 0 ? 0 : left / declared.size[i];
+    if (left != 1)
+        graph_fail(&p->builder, MODEL_CORRUPT, "an output of shape %s that is declared as %s",
+                   graph_shape_text(made, found), graph_shape_text(&declared, wanted));
+    return declared;
+}
+
 static void add_output(struct program *p, struct ane_variant *variant,
                        const struct coreml_feature *feature)
 {
@@ -173,8 +201,9 @@ static void add_output(struct program *p, struct ane_variant *variant,
     struct ane_feature *output = &variant->outputs[variant->n_outputs++];
     output->name = p->builder.layer;
     output->dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
-    output->shape = shape_of(p, value);
-    graph_add_output(&p->builder, value);
+    const struct graph_shape made = shape_of(p, value);
+    output->shape = output_shape_of(p, feature, &made);
+    graph_add_output(&p->builder, program_reshape(p, value, &output->shape));
 }
 
 static void add_features(struct program *p, struct ane_variant *variant,

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """coreml_classifier.py - classifiers whose labels are hard to print, as Core ML models, and what they must answer.
 
-    coreml_classifier.py program|network strings|numbers MODEL INPUTS.safetensors
+    coreml_classifier.py program|network strings|numbers|few MODEL INPUTS.safetensors
     coreml_classifier.py --check MODEL_LABELS OUTPUTS.safetensors ANSWER.json
 
 The first writes MODEL (an .mlpackage folder, or an .mlmodel file) of four classes: softmax of x, and for a program
-`classify`; and an input. The second fails unless the answer of `modelhost run --json` names the class of the largest
+`classify`; and an input. `few` are labels for three. The second fails unless the answer of `modelhost run --json` names the class of the largest
 probability of OUTPUTS by its label; MODEL_LABELS is strings or numbers.
 """
 import json
@@ -17,7 +17,7 @@ from coreml_writer import F32, STRING, Tensor, Writer, entry, load, put, save, t
 
 I64 = 24
 LABELS = {"strings": ['plain', '"quoted" \\ \x1b[31mred', 'two\nlines\t</script>', 'Ünï\u202ecode'],
-          "numbers": [7, -1, 1 << 40, 0]}
+          "numbers": [7, -1, 1 << 40, 0], "few": ["one", "two", "three"]}
 X = np.array([[0.5, 2, -1, 1.5]], np.float32)
 
 

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from coreml_writer import BOOL, F32, I32, Writer  # noqa: E402
+from coreml_writer import BOOL, F32, I32, Tensor, Writer  # noqa: E402
 
 
 def numbers(*shape, low=-1.0, high=1.0):
@@ -37,6 +37,10 @@ class Cases:
         for made in self.program.operation(kind, [(d, []) for d in dtypes or [F32] * n], **inputs):
             self.n += 1
             self.program.output(f"{self.n:02}_{kind}", made)
+
+    def declare(self, *shape):
+        """The last output, in the description of the model."""
+        self.program.outputs[-1] = Tensor(self.program.outputs[-1].name, F32, list(shape))
 
 
 # ---- what moves numbers
@@ -140,6 +144,15 @@ def random_slices(c):
                           end_mask=last, squeeze_mask=single)[0]
             parts.append(c.make("reshape", x=part, shape=[-1])[0])
         c.add("concat", values=parts, axis=0)
+
+
+def declared_shapes(c):
+    x = c.input("x", 2, 3, 4)
+    for shape in ((2, 3, 4), (6, 4), (24,), (1, 2, 3, 1, 4)):
+        c.add("relu", x=x)
+        c.declare(*shape)
+    c.add("reduce_sum", x=x)
+    c.declare(1)
 
 
 def blocks(c):
@@ -334,7 +347,7 @@ def extremes_of_no_numbers(c):
 
 
 FAMILIES = {f.__name__: f for f in (
-    gathers, scatters, orders, selections, slices, random_slices, blocks, sizes, pools, norms, fewer_bits, products, recurrences,
+    gathers, scatters, orders, selections, slices, random_slices, declared_shapes, blocks, sizes, pools, norms, fewer_bits, products, recurrences,
     simple_recurrences, reductions, activations, functions, casts,
     activations_of_no_numbers, pairs_of_no_numbers, extremes_of_no_numbers)}
 

@@ -95,6 +95,8 @@ REFUSED = {  # an operation of x [2, 3, 4]
     "lstm_by_an_unknown_cell": unknown("lstm", "cell_activation", "linear", "sigmoid, tanh or relu", **LSTM),
     "lstm_in_an_unknown_direction": unknown("lstm", "direction", "backward", "forward, reverse or bidirectional",
                                             **LSTM),
+    "declared_larger": case("relu", "an output of shape [2, 3, 4] that is declared as [2, 3, 5]", declared=[2, 3, 5]),
+    "declared_as_nothing": case("relu", "that is declared as [2, 0, 4]", declared=[2, 0, 4]),
     "non_zero": case("non_zero", "shape depends on the run"),
     "random": case("random_normal", "draws random numbers", x=None, shape=[2]),
 }
@@ -104,9 +106,11 @@ def refused(name):
     kind, _, inputs = REFUSED[name]
     c = Cases()
     x = c.input("x", 2, 3, 4)
-    inputs = {"x": x, **inputs}
+    declared, inputs = inputs.get("declared"), {"x": x, **inputs, "declared": None}
     inputs = {k: [x, x] if k == "values" else v for k, v in inputs.items() if v is not None}
     c.add(kind, **inputs)
+    if declared is not None:
+        c.declare(*declared)
     return c
 
 

@@ -253,6 +253,7 @@ def run(package, inputs_path, want_path, half=None):
         name, array = text(feature, 1), message(message(feature, 3), 5)
         whole = number(array, 2) == 131104
         want[name] = np.array(evaluation.values[name], np.int32 if whole else np.float32)
+        want[name] = want[name].reshape(integers(array, 1) or want[name].shape)
     save(inputs_path, inputs)
     save(want_path, want)
 

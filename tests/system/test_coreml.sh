@@ -55,6 +55,10 @@ names_class() { # program|network strings|numbers
         "$python" "$classify" --check "$2" "$work/found" "$work/out" >"$work/err" 2>&1
 }
 
+refuses_labels() { # program|network
+    ! names_class "$1" few && grep -qF '4 probabilities for 3 class labels' "$work/err"
+}
+
 refused() { # NAME TEXT: the package is not opened, and stderr has the text
     run run "$work/$1" --describe
     [ "$code" -ne 0 ] && grep -qF "$2" "$work/err"
@@ -106,6 +110,9 @@ if "$python" -c 'import numpy, torch' 2>/dev/null; then
     ok "the plugin conforms with a picture, too" "$program" check-plugin "$plugin" --package "$work/picture"
     run run "$work/MNISTClassifier" --describe
     ok "a description says that bytes are taken" [ "$(grep -c takes_u8 "$work/out")" -eq 1 ]
+    for kind in network program; do
+        ok "a $kind with labels for other classes is refused" refuses_labels "$kind"
+    done
     # Probabilities in the order of the classes, and the label of the largest.
     for kind in network program; do
         for labels in strings numbers; do

@@ -25,7 +25,8 @@ static model_status check_dimension(const struct model_dimension *dimension, con
 {
     if (dimension->name != NULL && !is_text(dimension->name))
         return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "plugin: tensor '%s': the name of a dimension is not text in UTF-8",
+                         "plugin: tensor '%s': the name of a dimension is not text in UTF-8 "
+                         "without control characters",
                          tensor);
     bool fixed = dimension->name == NULL;
     if (dimension->min < 0 || dimension->max < dimension->min ||
@@ -47,7 +48,9 @@ static model_status check_spec(const struct model_tensor_spec *spec, const char 
         return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: an %s has no name", kind);
     if (!is_text(spec->name))
         return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "plugin: the name of an %s is not text in UTF-8", kind);
+                         "plugin: the name of an %s is not text in UTF-8 without control "
+                         "characters",
+                         kind);
     if (dtype_size_bytes(spec->dtype) == 0)
         return error_set(err, MODEL_INVALID_ARGUMENT, "plugin: %s '%s' has the unknown dtype %d",
                          kind, spec->name, (int)spec->dtype);
@@ -98,7 +101,8 @@ model_status schema_check_description(const struct model_description *descriptio
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (texts[i] != NULL && !is_text(texts[i]))
             return error_set(err, MODEL_INVALID_ARGUMENT,
-                             "plugin: what its description says is not text in UTF-8");
+                             "plugin: what its description says is not text in UTF-8 without "
+                             "control characters");
     model_status status = check_specs(description->inputs, description->n_inputs, "input", err);
     return status == MODEL_OK
                ? check_specs(description->outputs, description->n_outputs, "output", err)

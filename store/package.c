@@ -274,6 +274,12 @@ void package_advise(const struct package *package, model_status status, struct m
         return; /* the archive's layers have found which entry is damaged */
     if (package->archive != NULL)
         error_advise(err, "'pkgmgr verify' says whether the archive is damaged");
+    else if (package->has_manifest &&
+             (package->manifest.endpoint == NULL || package->manifest.endpoint[0] == '\0'))
+        error_advise(err,
+                     "'pkgmgr verify %s' finds what is damaged; import it again from files that "
+                     "are whole",
+                     package->manifest.id);
     else if (package->has_manifest)
         error_advise(err,
                      "'pkgmgr verify %s' finds what is damaged, 'pkgmgr download %s --force' "

@@ -72,9 +72,12 @@ static model_status read_vocab(const struct archive *archive, const char *path, 
         status = error_set(err, MODEL_CORRUPT, "%s is empty, want one token per line", path);
     if (status == MODEL_OK) {
         size_t good = utf8_valid_prefix(text.data, text.size);
-        if (good != text.size || memchr(text.data, '\0', text.size) != NULL)
-            status = error_set(err, MODEL_CORRUPT, "%s is not text in UTF-8 (byte %zu)", path,
-                               good != text.size ? good : strlen(text.data));
+        if (good != text.size)
+            status =
+                error_set(err, MODEL_CORRUPT, "%s is not text in UTF-8 (byte %zu)", path, good);
+        else if (memchr(text.data, '\0', text.size) != NULL)
+            status = error_set(err, MODEL_CORRUPT, "%s is no text: byte %zu is zero", path,
+                               strlen(text.data));
     }
     if (status == MODEL_OK)
         status = add_lines(&text, path, vocab, err);

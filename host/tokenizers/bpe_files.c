@@ -111,9 +111,12 @@ static model_status read_merges(const struct archive *archive, const char *path,
     model_status status = package_file_read(archive, path, MAX_MERGES_BYTES, &text, err);
     if (status == MODEL_OK && text.size > 0) {
         size_t good = utf8_valid_prefix(text.data, text.size);
-        if (good != text.size || memchr(text.data, '\0', text.size) != NULL)
-            status = error_set(err, MODEL_CORRUPT, "%s is not text in UTF-8 (byte %zu)", path,
-                               good != text.size ? good : strlen(text.data));
+        if (good != text.size)
+            status =
+                error_set(err, MODEL_CORRUPT, "%s is not text in UTF-8 (byte %zu)", path, good);
+        else if (memchr(text.data, '\0', text.size) != NULL)
+            status = error_set(err, MODEL_CORRUPT, "%s is no text: byte %zu is zero", path,
+                               strlen(text.data));
     }
     if (status == MODEL_OK)
         status = add_merges(&text, path, model, err);

@@ -1,6 +1,6 @@
 /* package_adopt.c - see package_adopt.h. A folder is read as if it were an archive of what its manifest lists. */
 #include "package_adopt.h"
-#include "coreml_package.h"
+#include "archive_format.h"
 #include "errors.h"
 #include "files.h"
 #include "package_trust.h"
@@ -25,12 +25,28 @@ struct adopting {
     struct model_error *err;
 };
 
+/* By its name or its first bytes: one that is damaged has either. */
+static bool is_archive(const char *path)
+{
+    uint8_t bytes[ARCHIVE_HEADER_BYTES];
+    const char *extension = strrchr(path_base(path), '.');
+    if (!path_is_file(path))
+        return false;
+    if (extension != NULL && strcmp(extension, ".mhp") == 0)
+        return true;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t n = fd >= 0 ? read(fd, bytes, sizeof bytes) : -1;
+    if (fd >= 0)
+        (void)close(fd);
+    return n > 0 && archive_has_magic(bytes, (size_t)n);
+}
+
 bool package_is_adoptable(const char *path)
 {
     char *manifest = path_join(path, "metadata.json"), *backends = path_join(path, "backends");
     const bool is_package =
         !coreml_is_model_path(path) && /* a compiled model has a metadata.json, too */
-        (path_is_file(path) ||
+        (is_archive(path) ||
          (manifest != NULL && backends != NULL && path_is_file(manifest) && path_is_dir(backends)));
     free(manifest);
     free(backends);

@@ -126,6 +126,17 @@ fi
 # As packages are made.
 ok "a model is imported" "$build/bin/pkgmgr" import "$models/MNISTClassifier.mlmodel" --name a/digits \
     --plugin-path "$build/lib/modelhost/plugins" --store "$work/store"
+cp "$models/MNISTClassifier.mlmodel" "$work/noext"
+not_imported() { # WORDS ARGUMENTS...
+    ! "$build/bin/pkgmgr" import "${@:2}" --store "$work/store" >"$work/out" 2>"$work/err" && grep -qF -- "$1" "$work/err"
+}
+ok "a model without extension is no package" not_imported \
+    'noext is no package archive (.mhp), no Core ML model by its name (.mlmodel, .mlpackage), and no folder' "$work/noext" --name a/noext
+cp -r "$models/DTLN_AEC_128_Part1.mlpackage" "$work/bare.mlpackage"
+find "$work/bare.mlpackage" -name weight.bin -delete
+"$build/bin/pkgmgr" import "$work/bare.mlpackage" --name a/bare --plugin-path "$build/lib/modelhost/plugins" \
+    --store "$work/store" >"$work/out" 2>"$work/err"
+ok "a model without its weights is told to lack them" grep -qF "weight.bin' are not there: copy the weights folder beside the model; 'pkgmgr verify a/bare' finds what is damaged; import it again from files that are whole" "$work/err"
 run run a/digits --store "$work/store" --describe
 has "an imported model runs" "$out" $'"name":\t"coreml-ane"'
 run run a/digits --store "$work/store" --describe --memory-budget 1000

@@ -21,11 +21,16 @@ static int remove_folder(void **state)
     return dir_remove_all(folder, NULL) == MODEL_OK ? 0 : -1;
 }
 
-static void put(const char *name, const char *text)
+static void put_bytes(const char *name, const char *bytes, size_t size_bytes)
 {
     char *path = path_join(folder, name);
-    assert_int_equal(file_write_atomic(path, text, strlen(text), NULL), MODEL_OK);
+    assert_int_equal(file_write_atomic(path, bytes, size_bytes, NULL), MODEL_OK);
     free(path);
+}
+
+static void put(const char *name, const char *text)
+{
+    put_bytes(name, text, strlen(text));
 }
 
 static struct tokenizer *open_folder(void)
@@ -111,6 +116,8 @@ static void broken_files_are_refused(void **state)
                           "merges.txt: line 4 needs the token 'ba', which vocab.json lacks");
     put("merges.txt", "a\xff b\n");
     assert_folder_refused(MODEL_CORRUPT, "merges.txt is not text in UTF-8 (byte 1)");
+    put_bytes("merges.txt", "a \0 b\n", 5);
+    assert_folder_refused(MODEL_CORRUPT, "merges.txt is no text: byte 2 is zero");
     put("merges.txt", MERGES);
     put("tokenizer_config.json", "{\"tokenizer_class\":\"CLIPTokenizer\"}");
     assert_folder_refused(MODEL_UNSUPPORTED, "tokenizer_class 'CLIPTokenizer' is not supported");

@@ -126,9 +126,9 @@ static void names_that_are_no_text_are_refused(void **state)
 {
     (void)state;
     assert_not_loaded("{\"mode\":\"broken_name\"}", MODEL_INVALID_ARGUMENT,
-                      "the name of an output is not text in UTF-8");
+                      "the name of an output is not text in UTF-8 without control characters");
     assert_not_loaded("{\"mode\":\"broken_text\"}", MODEL_INVALID_ARGUMENT,
-                      "what its description says is not text in UTF-8");
+                      "what its description says is not text in UTF-8 without control characters");
 }
 
 int main(void)

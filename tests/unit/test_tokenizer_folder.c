@@ -23,11 +23,16 @@ static int remove_folder(void **state)
     return dir_remove_all(folder, NULL) == MODEL_OK ? 0 : -1;
 }
 
-static void put(const char *name, const char *text)
+static void put_bytes(const char *name, const char *bytes, size_t size_bytes)
 {
     char *path = path_join(folder, name);
-    assert_int_equal(file_write_atomic(path, text, strlen(text), NULL), MODEL_OK);
+    assert_int_equal(file_write_atomic(path, bytes, size_bytes, NULL), MODEL_OK);
     free(path);
+}
+
+static void put(const char *name, const char *text)
+{
+    put_bytes(name, text, strlen(text));
 }
 
 static struct tokenizer *open_folder(void)
@@ -152,6 +157,8 @@ static void broken_files_are_refused(void **state)
     assert_folder_refused(MODEL_CORRUPT, "/vocab.txt is empty, want one token per line");
     put("vocab.txt", "a\n\xff\n");
     assert_folder_refused(MODEL_CORRUPT, "/vocab.txt is not text in UTF-8 (byte 2)");
+    put_bytes("vocab.txt", "a\n\0b\n", 5);
+    assert_folder_refused(MODEL_CORRUPT, "/vocab.txt is no text: byte 2 is zero");
     put("vocab.txt", "[UNK]\na\n");
     assert_folder_refused(
         MODEL_CORRUPT, "/vocab.txt: the special token '[CLS]' is not among its 2 tokens; is this "

@@ -25,7 +25,7 @@ write_program() {
     mkdir -p "$COREML_BERT/backends/cpu" &&
         echo '{"model_type": "coreml"}' >"$COREML_BERT/backends/cpu/config.json" &&
         ln -s "$(realpath "$BUILD/lib/modelhost/plugins/libcoreml-ane.so")" "$COREML_BERT/backends/cpu/libmodel.so" &&
-        /usr/bin/python3 tests/reference/coreml_writer.py examples/demo/hub/modelhost/facts-bert-mini 1x16 fp32 "$COREML_BERT/backends/cpu"
+        /usr/bin/python3 tests/reference/coreml_convert.py examples/demo/hub/modelhost/facts-bert-mini 1x16 fp32 "$COREML_BERT/backends/cpu"
 }
 n_passed=0 n_failed=0
 

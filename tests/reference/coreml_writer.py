@@ -1,22 +1,7 @@
-#!/usr/bin/env python3
-"""coreml_writer.py - BERT, ResNet-50 and LSTM models as ML Programs, to compare with the plugins of their own.
-
-    coreml_writer.py MODEL_DIR REFERENCE.safetensors|BATCHxTOKENS fp32|fp16|scores OUT_DIR
-    coreml_writer.py --compare NATIVE.safetensors COREML.safetensors INPUTS.safetensors fp32|fp16
-    coreml_writer.py --nearer HALF.safetensors SINGLE.safetensors WANT.safetensors
-
-The first writes OUT_DIR/model.mlpackage out of MODEL_DIR/{config.json, model.safetensors}, and the inputs of the
-reference (or ids of 1 in that shape) for the model's own plugin (native.safetensors) and for the program
-(coreml.safetensors). The program is what converters make of the architecture; its protocol buffers and weight.bin are
-written by hand. `scores` is BERT in fp32 up to the first scores of its attention, where nothing has been fused yet.
-The second compares outputs of the same name: at most 1e-4 apart, or, of fp16, cosine 0.9999 or more; rows of
-tokens that the mask hides are left out. The third fails unless outputs in emulated float16 are float16 numbers, and at
-most a tenth as far from what float16 makes as those in float32 are.
-"""
+"""coreml_writer.py - ML Programs as files: protocol buffers and weight.bin, written by hand from the format's field numbers."""
 import json
 import os
 import struct
-import sys
 
 import numpy as np
 
@@ -85,7 +70,7 @@ class Tensor:
 class Writer:
     def __init__(self, half):
         self.float = F16 if half else F32
-        self.operations, self.blobs, self.n_blobs, self.n_names = [], b"", 0, 0
+        self.operations, self.blobs, self.n_blobs, self.n_names = [], bytearray(), 0, 0
         self.inputs, self.outputs = [], []
         self.predicted = b""  # names of a classifier's outputs
 
@@ -194,155 +179,3 @@ class Writer:
                   "path": "com.apple.CoreML/model.mlmodel"},
             "2": {"author": "com.apple.CoreML", "name": "weights", "description": "",
                   "path": "com.apple.CoreML/weights"}}}, open(os.path.join(folder, "Manifest.json"), "w"))
-
-
-# ---- architectures
-
-def bert(p, config, w, inputs):
-    ids, types = (p.input(n, I32, inputs[n].shape) for n in ("input_ids", "token_type_ids"))
-    mask = p.input("attention_mask", I32, ids.shape)
-    batch, length = ids.shape
-    width, heads = config["hidden_size"], config["num_attention_heads"]
-    eps = p.const(np.float32(max(config["layer_norm_eps"], 1e-7 if p.float == F16 else 0)))
-    prefix = "bert." if "bert.embeddings.word_embeddings.weight" in w else ""
-
-    def norm(x, name):
-        return p.same("layer_norm", x, axes=[-1], gamma=w.get(name + ".weight", w.get(name + ".gamma")),
-                      beta=w.get(name + ".bias", w.get(name + ".beta")), epsilon=eps)
-
-    def table(name, rows):
-        return p.operation("gather", [(p.float, rows.shape + [width])], axis=0, indices=rows,
-                           x=w[f"{prefix}embeddings.{name}_embeddings.weight"])[0]
-
-    def split(x):
-        return p.transpose(p.reshape(x, [batch, length, heads, width // heads]), [0, 2, 1, 3])
-
-    hidden = p.pair("sub", p.const(np.float32(1)), p.cast(mask, p.float))
-    hidden = p.reshape(p.pair("mul", hidden, np.float32(-1e4)), [batch, 1, 1, length])
-    x = p.pair("add", table("word", ids), table("token_type", types))
-    x = p.pair("add", x, w[prefix + "embeddings.position_embeddings.weight"][:length])
-    x = norm(x, prefix + "embeddings.LayerNorm")
-    for i in range(config["num_hidden_layers"]):
-        name = f"{prefix}encoder.layer.{i}."
-
-        def dense(x, part):
-            return p.linear(x, w[f"{name}{part}.weight"], w[f"{name}{part}.bias"])
-        q, k, v = (split(dense(x, f"attention.self.{part}")) for part in ("query", "key", "value"))
-        q = p.pair("mul", q, np.float32((width // heads) ** -0.5))
-        scores = p.shaped("matmul", q, [batch, heads, length, length], y=k, transpose_y=True)
-        scores = p.pair("add", scores, hidden)
-        if config["scores_alone"]:
-            p.output("scores", scores)
-            return
-        scores = p.same("softmax", scores, axis=-1)
-        context = p.transpose(p.shaped("matmul", scores, q.shape, y=v), [0, 2, 1, 3])
-        context = dense(p.reshape(context, [batch, length, width]), "attention.output.dense")
-        x = norm(p.pair("add", context, x), name + "attention.output.LayerNorm")
-        inner = p.same("gelu", dense(x, "intermediate.dense"), mode="EXACT")
-        x = norm(p.pair("add", dense(inner, "output.dense"), x), name + "output.LayerNorm")
-    p.output("last_hidden_state", x)
-
-
-def resnet(p, config, w, inputs):
-    x = p.cast(p.input("pixel_values", F32, inputs["pixel_values"].shape), p.float)
-
-    def conv(x, name, stride, relu=True):
-        weight = w[name + ".convolution.weight"]
-        out, _, kernel, _ = weight.shape
-        pad = kernel // 2
-        size = [(s + 2 * pad - kernel) // stride + 1 for s in x.shape[2:]]
-        x = p.shaped("conv", x, [x.shape[0], out] + size, weight=weight, strides=[stride] * 2,
-                     pad_type="custom", pad=[pad] * 4, dilations=[1, 1], groups=1)
-        n = name + ".normalization."
-        x = p.same("batch_norm", x, mean=w[n + "running_mean"], variance=w[n + "running_var"],
-                   gamma=w[n + "weight"], beta=w[n + "bias"], epsilon=np.float32(1e-5))
-        return p.same("relu", x) if relu else x
-
-    x = conv(x, "resnet.embedder.embedder", 2)
-    x = p.shaped("max_pool", x, x.shape[:2] + [(s - 1) // 2 + 1 for s in x.shape[2:]], kernel_sizes=[3, 3],
-                 strides=[2, 2], pad_type="custom", pad=[1] * 4, ceil_mode=False)
-    for s, depth in enumerate(config["depths"]):
-        for d in range(depth):
-            name = f"resnet.encoder.stages.{s}.layers.{d}."
-            stride = 2 if d == 0 and (s > 0 or config["downsample_in_first_stage"]) else 1
-            rest = conv(x, name + "shortcut", stride, False) if d == 0 else x
-            x = conv(conv(x, name + "layer.0", 1), name + "layer.1", stride)
-            x = p.same("relu", p.pair("add", conv(x, name + "layer.2", 1, False), rest))
-    x = p.shaped("reduce_mean", x, x.shape[:2], axes=[2, 3], keep_dims=False)
-    p.output("logits", p.linear(x, w["classifier.1.weight"], w["classifier.1.bias"]))
-
-
-def lstm(p, config, w, inputs):
-    ids = p.input("input_ids", I32, inputs["input_ids"].shape)
-    batch, length = ids.shape
-    n = config["hidden_size"]
-    x = p.operation("gather", [(p.float, ids.shape + [config["input_size"]])], axis=0, indices=ids,
-                    x=w["embed.weight"])[0]
-    x = p.transpose(x, [1, 0, 2])
-    prefix = next(k for k in w if k.endswith("weight_ih_l0"))[:-len("weight_ih_l0")]
-
-    def gates(array):  # torch's i, f, g, o as i, f, o, z
-        return np.concatenate([array[:2 * n], array[3 * n:], array[2 * n:3 * n]])
-
-    for layer in range(config["num_layers"]):
-        part = {k: gates(w[f"{prefix}{k}_l{layer}"]) for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-        zero = np.zeros((batch, n), np.float32)
-        state = (p.float, [batch, n])
-        x = p.operation("lstm", [(p.float, [length, batch, n]), state, state], x=x, initial_h=zero,
-                        initial_c=zero, weight_ih=part["weight_ih"], weight_hh=part["weight_hh"],
-                        bias=part["bias_ih"] + part["bias_hh"], direction="forward", output_sequence=True)[0]
-    x = p.transpose(x, [1, 0, 2])
-    p.output("logits", p.linear(x, w["head.weight"], w["head.bias"]) if "head.weight" in w else x)
-
-
-INPUTS = {"bert": (bert, ["input_ids", "token_type_ids", "attention_mask"]),
-          "resnet": (resnet, ["pixel_values"]), "lstm": (lstm, ["input_ids"])}
-
-
-def write(model, reference, precision, folder):
-    config = json.load(open(os.path.join(model, "config.json")))
-    config["scores_alone"] = precision == "scores"
-    make, names = INPUTS[config["model_type"]]
-    if os.path.exists(reference):
-        inputs = {name: load(reference)[name] for name in names}
-    else:
-        inputs = {name: np.ones([int(n) for n in reference.split("x")], np.int64) for name in names}
-    program = Writer(precision == "fp16")
-    make(program, config, load(os.path.join(model, "model.safetensors")), inputs)
-    os.makedirs(folder, exist_ok=True)
-    program.write(os.path.join(folder, "model.mlpackage"))
-    save(os.path.join(folder, "native.safetensors"), inputs)
-    save(os.path.join(folder, "coreml.safetensors"),
-         {k: v.astype(np.int32) if v.dtype == np.int64 else v for k, v in inputs.items()})
-
-
-def compare(native_path, found_path, inputs_path, precision):
-    native, inputs = load(native_path), load(inputs_path)
-    bad = False
-    for name, found in load(found_path).items():
-        x, y = found.astype(np.float64), native[name].astype(np.float64)
-        if "attention_mask" in inputs:
-            x, y = (v[inputs["attention_mask"] != 0] for v in (x, y))
-        error = np.max(np.abs(x - y)) if x.shape == y.shape else np.inf
-        cosine = np.sum(x * y) / np.sqrt(np.sum(x * x) * np.sum(y * y)) if x.shape == y.shape else 0
-        print(f"{name} {list(x.shape)}: {error:.2e} apart, cosine {cosine:.8f}")
-        bad = bad or not (cosine >= 0.9999 if precision == "fp16" else error <= 1e-4)
-    return 1 if bad else 0
-
-
-def nearer(half_path, single_path, want_path):
-    half, single, bad = load(half_path), load(single_path), False
-    for name, want in load(want_path).items():
-        near, far = (np.sqrt(np.mean((x[name].astype(np.float64) - want) ** 2)) for x in (half, single))
-        whole = np.array_equal(half[name], half[name].astype(np.float16).astype(np.float32))
-        print(f"{name}: {near:.2e} from float16, float32 is {far:.2e}; its own numbers: {whole}")
-        bad = bad or not (whole and near <= far / 10)
-    return 1 if bad else 0
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "--nearer":
-        sys.exit(nearer(*sys.argv[2:5]))
-    if sys.argv[1] == "--compare":
-        sys.exit(compare(*sys.argv[2:6]))
-    write(*sys.argv[1:5])

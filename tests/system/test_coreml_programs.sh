@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ML Programs on this machine: DTLN, with its loops and lists, answers what tests/reference/coreml_program.py evaluates apart
-# from the plugin; BERT, ResNet-50 and LSTM written as programs answer what their own plugins answer.
+# from the plugin; whole models written as programs (tests/reference/coreml_convert.py) answer what their own plugins answer,
+# or the library that they come from.
 # Covers plugins/coreml-ane/translate_program.c and the program_*.c beside it.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -12,7 +13,7 @@ program=$build/bin/modelhost
 plugins=$build/lib/modelhost/plugins
 shared=${SHARED:-../shared}
 python=/usr/bin/python3
-writer=tests/reference/coreml_writer.py
+writer=tests/reference/coreml_convert.py
 
 package() { # NAME BACKEND PLUGIN: a folder for the model
     mkdir -p "$work/$1/backends/$2"
@@ -29,32 +30,42 @@ program_answers() { # MODEL.mlpackage
             >"$work/err" 2>&1
 }
 
-# A package of the model for its own plugin, which answers the reference's inputs.
-native() { # MODEL PLUGIN
-    package "$1" cpu "$2"
-    "$python" "$shared/models/synth.py" "$work/made" "$1" >"$work/err" 2>&1 &&
-        mv "$work/made/$1"/* "$work/$1/backends/cpu" && rm -r "$work/made"
+# A package of the model for its own plugin, and the reference; of a model without one of ours, only what the program is
+# written of.
+made() { # MODEL PLUGIN|-
+    mkdir -p "$work/$1/backends/cpu"
+    [ "$2" = - ] || package "$1" cpu "$2"
+    reference=$shared/models/$1/reference.safetensors
+    case $1 in
+    mobilenet)
+        "$python" tests/reference/coreml_mobilenet.py "$work/$1/backends/cpu" >"$work/err" 2>&1
+        reference=$work/$1/backends/cpu/reference.safetensors ;;
+    real/*) cp "$shared/models/$1"/* "$work/$1/backends/cpu" ;;
+    *)
+        "$python" "$shared/models/synth.py" "$work/made" "$1" >"$work/err" 2>&1 &&
+            mv "$work/made/$1"/* "$work/$1/backends/cpu" && rm -r "$work/made" ;;
+    esac
 }
 
-agrees() { # MODEL fp32|fp16
-    local made=$work/$1.$2/backends/coreml
+# The program answers as the model's own plugin, or as the reference.
+agrees() { # MODEL fp32|fp16[-FORM] native|reference
+    local made=$work/$1.$2/backends/coreml want=$reference
     package "$1.$2" coreml coreml-ane
     echo '{"model_type": "coreml"}' >"$made/config.json"
-    "$python" "$writer" "$work/$1/backends/cpu" "$shared/models/$1/reference.safetensors" "$2" "$made" \
-        >"$work/err" 2>&1 &&
-        "$program" run "$work/$1" --inputs "$made/native.safetensors" --outputs "$work/native" \
-            >"$work/err" 2>&1 &&
-        "$program" run "$work/$1.$2" --inputs "$made/coreml.safetensors" --outputs "$work/found" \
-            >"$work/err" 2>&1 &&
-        "$python" "$writer" --compare "$work/native" "$work/found" "$made/native.safetensors" "$2" \
-            >"$work/err" 2>&1
+    "$python" "$writer" "$work/$1/backends/cpu" "$reference" "$2" "$made" >"$work/err" 2>&1 || return 1
+    if [ "$3" = native ]; then
+        want=$work/native
+        "$program" run "$work/$1" --inputs "$made/native.safetensors" --outputs "$want" >"$work/err" 2>&1 || return 1
+    fi
+    "$program" run "$work/$1.$2" --inputs "$made/coreml.safetensors" --outputs "$work/found" >"$work/err" 2>&1 &&
+        "$python" "$writer" --compare "$want" "$work/found" "$made/native.safetensors" "$2" >"$work/err" 2>&1
     local result=$?
     rm -rf "${work:?}/$1.$2"
     return $result
 }
 
 # A package of the model as a program, and whether numbers in it are rounded to float16.
-half() { # MODEL fp32|fp16|scores
+half() { # MODEL fp32|fp16[-FORM]
     made=$work/$1.half/backends/coreml
     package "$1.half" coreml coreml-ane
     "$python" "$writer" "$work/$1/backends/cpu" "$shared/models/$1/reference.safetensors" "$2" "$made" >"$work/err" 2>&1
@@ -63,7 +74,7 @@ rounds() { echo '{"model_type": "coreml", "emulate_fp16": '"$1"'}' >"$made/confi
 
 # Much nearer than float32 to an evaluation that rounds what each operation makes.
 rounds_each() { # MODEL
-    half "$1" scores && rounds false &&
+    half "$1" fp32-scores && rounds false &&
         "$python" tests/reference/coreml_program.py "$made/model.mlpackage" "$work/in" "$work/want" --half \
             >"$work/err" 2>&1 &&
         "$program" run "$work/$1.half" --inputs "$work/in" --outputs "$work/found.f32" >"$work/err" 2>&1 &&
@@ -108,11 +119,11 @@ else
     skipped "no torch and numpy to evaluate programs with"
 fi
 
-if "$python" -c 'import numpy' 2>/dev/null && [ -f "$shared/models/synth.py" ]; then
-    while read -r model plugin; do
-        ok "$model is made" native "$model" "$plugin"
-        for precision in fp32 fp16; do
-            ok "$model as a program of $precision answers as its own plugin" agrees "$model" "$precision"
+if "$python" -c 'import numpy, torch' 2>/dev/null && [ -f "$shared/models/synth.py" ]; then
+    while read -r model plugin truth forms; do
+        ok "$model is made" made "$model" "$plugin"
+        for form in $forms; do
+            ok "$model as a program of $form answers as the ${truth/native/"$plugin plugin"}" agrees "$model" "$form" "$truth"
         done
         if [ "$model" = bert-tiny-synth ]; then
             ok "emulated float16 is what float16 makes of each operation" rounds_each "$model"
@@ -121,8 +132,16 @@ if "$python" -c 'import numpy' 2>/dev/null && [ -f "$shared/models/synth.py" ]; 
             ok "$model with weights in fp16 does, too" rounds_whole "$model" fp16
         fi
         rm -rf "${work:?}/$model" "${work:?}/$model.half"
-    done <<<$'bert-tiny-synth bert\nlstm-2x512-synth lstm\nresnet-50-synth resnet'
+    done <<'END'
+bert-tiny-synth bert native fp32 fp16
+lstm-2x512-synth lstm native fp32 fp16
+resnet-50-synth resnet native fp32 fp16
+real/capp-gpt2 gpt2 native fp32 fp16
+real/capp-gpt2 gpt2 reference fp32 fp32-added fp16-added
+mobilenet - reference fp32 fp16
+vit-base-synth - reference fp32 fp16
+END
 else
-    skipped "no numpy, or no models to make programs of"
+    skipped "no torch and numpy, or no models to make programs of"
 fi
 summary

@@ -41,7 +41,7 @@ enum graph_kind {
     GRAPH_MATMUL,     /* x [..., m, k], y [..., k, n]: broadcast before the last two */
     GRAPH_GATHER,     /* x, places: what stands there; negative ones count from the end */
     GRAPH_SCATTER,    /* x, places, y: y into x, or with it, at these places */
-    GRAPH_SELECT,     /* where, x, y of one shape: x where it is not 0, else y */
+    GRAPH_SELECT,     /* where, x, y, broadcast: x where it is not 0, else y */
     GRAPH_BROADCAST,  /* x to a shape, as numpy does */
     GRAPH_LAYER_NORM, /* x [..., c], gamma, beta [c] */
     GRAPH_SORT,       /* x [..., n]: positions of the first k by size; equals in their order */
@@ -205,6 +205,7 @@ struct graph_attributes {
              * behind the last one; a row's heads [num_heads, head_size] begin at first[input]. */
             int64_t n_sequences, n_queries, n_keys, num_heads, head_size, stride, first[3];
             float scale; /* of the scores */
+            bool causal; /* query i of n sees the keys up to the i-th of the last n */
         } attention;
         struct {
             enum graph_function function;

@@ -152,11 +152,7 @@ uint32_t graph_swap(struct graph_builder *b, uint32_t x)
 
 uint32_t graph_select(struct graph_builder *b, uint32_t condition, uint32_t x, uint32_t y)
 {
-    /* The shape that the three have together is that of their sum. */
-    const uint32_t sum = graph_binary(b, BINARY_ADD, graph_binary(b, BINARY_ADD, condition, x), y);
-    const struct graph_shape shape = graph_shape_of(b, sum);
-    const uint32_t inputs[] = {graph_broadcast(b, condition, &shape), graph_broadcast(b, x, &shape),
-                               graph_broadcast(b, y, &shape)};
+    const uint32_t inputs[] = {condition, x, y};
     return graph_add(b, GRAPH_SELECT, 3, inputs, &(struct graph_attributes){.order = {0}});
 }
 

@@ -4,7 +4,8 @@
  *
  * where Q, K and V are transposes of rows [n, s, heads, head_size] (or [s, heads, head_size]) to [n, heads, s, head_size]:
  * the kernels read a row's heads where they lie, so that nothing is moved, and keep the scores in their caches. The scale may stand
- * anywhere between the rows and the mask. Rows may be columns of a wider value, which an equal split made.
+ * anywhere between the rows and the mask. Rows may be columns of a wider value, which an equal split made. A choice between the
+ * scores and a low number is a mask, too (graph_fuse_mask.c).
  *
  * Nothing is changed unless all of it is there: a value in between that something else reads, other shapes, broadcast
  * keys, or a scale that is not positive leave the nodes as they are. */
@@ -26,7 +27,8 @@ struct rows {
 
 struct pattern {
     struct rows rows[3];
-    uint32_t mask;
+    uint32_t mask;             /* what is added, or GRAPH_NONE */
+    struct graph_mask choice;  /* below it; of scores_at 0: there is none */
     struct graph_shape scores; /* [n, heads, n_queries, n_keys], or [heads, n_queries, n_keys] */
     double scale;              /* of the scores */
 };
@@ -174,6 +176,18 @@ static bool is_mask(const struct graph *graph, uint32_t value, const struct grap
     return mask->size[mask->rank - 1] == scores->size[scores->rank - 1];
 }
 
+/* Scores, behind a choice or not. */
+static bool find_chosen_scores(struct graph *graph, uint32_t value, struct pattern *p)
+{
+    const struct graph_node *node = graph_sole_producer(graph, value);
+    p->choice = (struct graph_mask){GRAPH_NONE, 0};
+    if (node == NULL || !graph_mask_of_choice(graph, node, &p->choice))
+        return find_scores(graph, value, p);
+    return find_scores(graph, node->inputs[p->choice.scores_at], p) &&
+           graph_shape_equal(&graph->values[value].shape, &p->scores) &&
+           is_mask(graph, p->choice.value, &p->scores);
+}
+
 /* What the softmax reads: scores, with something added or not. */
 static bool find_masked_scores(struct graph *graph, uint32_t value, struct pattern *p)
 {
@@ -181,9 +195,9 @@ static bool find_masked_scores(struct graph *graph, uint32_t value, struct patte
     p->mask = GRAPH_NONE;
     if (node == NULL || node->kind != GRAPH_BINARY ||
         node->attributes.binary.function != BINARY_ADD)
-        return find_scores(graph, value, p);
+        return find_chosen_scores(graph, value, p);
     for (uint32_t i = 0; i < 2; i++)
-        if (find_scores(graph, node->inputs[i], p) &&
+        if (find_chosen_scores(graph, node->inputs[i], p) &&
             is_mask(graph, node->inputs[1 - i], &p->scores)) {
             p->mask = node->inputs[1 - i];
             return true;
@@ -232,6 +246,27 @@ static bool set_inputs(struct graph *graph, struct graph_node *node, uint32_t n,
     return true;
 }
 
+/* What the kernels do about masks: they see keys up to a query's own, or add the one that is left in p->mask. */
+static bool settle_mask(struct graph *graph, struct pattern *p, struct graph_attributes *a)
+{
+    const struct graph_mask added = {p->mask, 0};
+    const int64_t n_queries = a->attention.n_queries, n_keys = a->attention.n_keys;
+    if (p->choice.scores_at != 0) {
+        a->attention.causal = graph_mask_is_causal(graph, &p->choice, n_queries, n_keys);
+        if (a->attention.causal)
+            return true;
+        if (p->mask != GRAPH_NONE)
+            return false; /* two masks */
+        p->mask = graph_add_mask(graph, &p->choice);
+        return p->mask != GRAPH_NONE;
+    }
+    if (p->mask != GRAPH_NONE && graph_mask_is_causal(graph, &added, n_queries, n_keys)) {
+        a->attention.causal = true;
+        p->mask = GRAPH_NONE;
+    }
+    return true;
+}
+
 static void fuse(struct graph *graph, struct graph_node *last)
 {
     struct pattern p;
@@ -240,7 +275,7 @@ static void fuse(struct graph *graph, struct graph_node *last)
     const struct graph_shape *y = &graph->values[last->output].shape;
     const int64_t heads = y->size[y->rank - 2], head_size = y->size[y->rank - 1];
     const double scale = p.scale * p.rows[QUERY].scale * p.rows[KEY].scale;
-    const struct graph_attributes a = {
+    struct graph_attributes a = {
         .attention = {.n_sequences = y->rank == 4 ? y->size[0] : 1,
                       .n_queries = p.scores.size[y->rank - 2],
                       .n_keys = p.scores.size[y->rank - 1],
@@ -249,12 +284,13 @@ static void fuse(struct graph *graph, struct graph_node *last)
                       .stride = p.rows[QUERY].stride,
                       .first = {p.rows[QUERY].first, p.rows[KEY].first, p.rows[VALUE].first},
                       .scale = (float)scale}};
-    const uint32_t inputs[] = {p.rows[QUERY].base, p.rows[KEY].base, p.rows[VALUE].base, p.mask};
     for (uint32_t i = QUERY; i <= VALUE; i++)
         if (p.rows[i].stride != p.rows[QUERY].stride || p.rows[i].width != heads * head_size)
             return;
-    if (p.rows[VALUE].scale != 1 || !isfinite(a.attention.scale) || a.attention.scale <= 0)
+    if (p.rows[VALUE].scale != 1 || !isfinite(a.attention.scale) || a.attention.scale <= 0 ||
+        !settle_mask(graph, &p, &a))
         return;
+    const uint32_t inputs[] = {p.rows[QUERY].base, p.rows[KEY].base, p.rows[VALUE].base, p.mask};
     if (set_inputs(graph, last, p.mask == GRAPH_NONE ? 3 : 4, inputs)) {
         last->kind = GRAPH_ATTENTION;
         last->attributes = a;

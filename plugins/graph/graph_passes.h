@@ -16,6 +16,20 @@ bool graph_fold_small(struct graph *graph, struct graph_node *node);
 void graph_fuse(struct graph *graph);
 /* The part of it for attention (graph_fuse_attention.c), and what both need. */
 void graph_fuse_attention(struct graph *graph);
+/* What hides keys from queries (graph_fuse_mask.c): the constant that is added to the scores, or says where a choice takes
+ * them. */
+struct graph_mask {
+    uint32_t value;
+    uint32_t scores_at; /* the choice's input that are the scores; 0: it is added */
+};
+/* Whether the node chooses by a constant between scores and a number so low that it hides. */
+bool graph_mask_of_choice(struct graph *graph, const struct graph_node *node,
+                          struct graph_mask *ret);
+/* Whether query i of n sees the keys up to the i-th of the last n, and only these. */
+bool graph_mask_is_causal(struct graph *graph, const struct graph_mask *mask, int64_t n_queries,
+                          int64_t n_keys);
+/* A constant to add in place of the choice; GRAPH_NONE: a query sees no key, or no memory. */
+uint32_t graph_add_mask(struct graph *graph, const struct graph_mask *mask);
 /* The node that makes the value, or NULL; the same, if nothing else reads the value. */
 struct graph_node *graph_producer(const struct graph *graph, uint32_t value);
 struct graph_node *graph_sole_producer(const struct graph *graph, uint32_t value);

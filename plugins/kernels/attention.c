@@ -49,42 +49,55 @@ size_t attention_workspace_bytes(const struct kernels *kernels, size_t head_size
     return kernels->threads * layout(kernels, head_size, max_keys, NULL, NULL);
 }
 
-/* exp(scores) of the query in `row`, in place; their sum. */
+/* exp(scores) of the query in `row`, in place, of the first n keys; their sum. */
 static float weigh_keys(const struct attention_job *job, const struct attention_sequence *sequence,
-                        size_t head, size_t row, float *scores)
+                        size_t head, size_t row, size_t n, float *scores)
 {
     const struct attention *a = job->attention;
     const struct vector_kernels *vector = job->kernels->vector;
     if (a->mask == NULL)
-        return vector->exp_row(scores, sequence->n_keys, a->scale, scores);
+        return vector->exp_row(scores, n, a->scale, scores);
     const float *mask = a->mask + (size_t)(sequence - a->sequences) * a->mask_strides[0] +
                         head * a->mask_strides[1] +
                         (row - sequence->first_row) * a->mask_strides[2];
-    vector->scale_add(scores, a->scale, mask, sequence->n_keys, scores);
-    return vector->exp_row(scores, sequence->n_keys, 1, scores);
+    vector->scale_add(scores, a->scale, mask, n, scores);
+    return vector->exp_row(scores, n, 1, scores);
 }
 
-/* Queries [row, row + n_rows) of one head. */
+/* The keys that the query in `row` sees. */
+static size_t visible_keys(const struct attention *a, const struct attention_sequence *sequence,
+                           size_t row)
+{
+    return a->causal ? sequence->n_keys - (sequence->first_row + sequence->n_rows - 1 - row)
+                     : sequence->n_keys;
+}
+
+/* Queries [row, row + n_rows) of one head, and the keys that the last of them sees. */
 static void attend_tile(const struct attention_job *job, const struct attention_piece *piece,
                         const struct attention_sequence *sequence, size_t head, size_t row,
                         size_t n_rows)
 {
     const struct attention *a = job->attention;
+    const size_t n_keys = visible_keys(a, sequence, row + n_rows - 1);
     size_t head_columns = product_columns(a->head_size);
     size_t key_columns = product_columns(sequence->n_keys);
     const float *query = a->query + row * a->stride + head * a->head_size;
     float sums[PRODUCT_ROWS];
     attention_multiply(job->kernels,
-                       &(struct attention_product){query, a->stride, n_rows, a->head_size,
-                                                   piece->keys, key_columns, key_columns,
-                                                   piece->scores, key_columns},
+                       &(struct attention_product){
+                           query, a->stride, n_rows, a->head_size, piece->keys, key_columns,
+                           product_columns(n_keys), piece->scores, key_columns},
                        piece->own);
-    for (size_t r = 0; r < n_rows; r++)
-        sums[r] = weigh_keys(job, sequence, head, row + r, piece->scores + r * key_columns);
+    for (size_t r = 0; r < n_rows; r++) {
+        const size_t n = visible_keys(a, sequence, row + r);
+        float *scores = piece->scores + r * key_columns;
+        sums[r] = weigh_keys(job, sequence, head, row + r, n, scores);
+        memset(scores + n, 0, (n_keys - n) * sizeof *scores);
+    }
     attention_multiply(job->kernels,
-                       &(struct attention_product){piece->scores, key_columns, n_rows,
-                                                   sequence->n_keys, piece->values, head_columns,
-                                                   head_columns, piece->context, head_columns},
+                       &(struct attention_product){piece->scores, key_columns, n_rows, n_keys,
+                                                   piece->values, head_columns, head_columns,
+                                                   piece->context, head_columns},
                        piece->own);
     for (size_t r = 0; r < n_rows; r++) {
         float *context = a->context + (row + r) * a->context_stride + head * a->head_size;

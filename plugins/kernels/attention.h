@@ -27,6 +27,8 @@ struct attention {
     size_t context_stride;
     size_t num_heads, head_size;
     float scale; /* 1 / sqrt(head_size) */
+    /* A sequence's query i of n sees its keys up to the i-th of the last n (and has so many); else all. */
+    bool causal;
     /* NULL, or what is added to the scaled scores: a number for each key. That of sequence s, head h and the
      * query i of the sequence begins mask_strides[0] s + [1] h + [2] i floats behind. */
     const float *mask;

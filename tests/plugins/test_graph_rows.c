@@ -48,20 +48,20 @@ static void gathering_takes_places_along_a_dimension(void **state)
     graph_test_destroy(test);
 }
 
+/* Where [2, 1, 2], x [3, 1], y [2]. */
 static void a_choice_is_made_for_each_number(void **state)
 {
     (void)state;
     struct graph_test *test = graph_test_create();
-    const struct graph_shape shape = {2, {2, 2}}, row = {1, {2}};
-    const struct graph_attributes to = {.reshape = shape};
-    const uint32_t where = graph_test_input(test, &shape), y = graph_test_input(test, &row);
-    const uint32_t inputs[] = {where, where,
-                               graph_add(&test->builder, GRAPH_BROADCAST, 1, &y, &to)};
-    const float x[] = {0, 3, -1, 0}, other[] = {7, 8};
+    const uint32_t inputs[] = {graph_test_input(test, &(struct graph_shape){3, {2, 1, 2}}),
+                               graph_test_input(test, &(struct graph_shape){2, {3, 1}}),
+                               graph_test_input(test, &(struct graph_shape){1, {2}})};
+    const float where[] = {0, 3, -1, 0}, x[] = {1, 2, 3}, y[] = {7, 8};
+    const double want[] = {7, 1, 7, 2, 7, 3, 1, 8, 2, 8, 3, 8};
     graph_test_finish(test, graph_add(&test->builder, GRAPH_SELECT, 3, inputs,
                                       &(struct graph_attributes){.order = {0}}));
-    float *found = graph_test_run(test, (const float *const[]){x, other});
-    graph_test_close("chosen", found, (const double[]){7, 3, -1, 8}, 4);
+    float *found = graph_test_run(test, (const float *const[]){where, x, y});
+    graph_test_close("chosen", found, want, 12);
     free(found);
     graph_test_destroy(test);
 }

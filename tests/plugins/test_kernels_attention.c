@@ -24,9 +24,11 @@ static double *reference(const struct attention *a, size_t rows, double *ret_bou
     for (size_t s = 0; s < a->n_sequences; s++) {
         const struct attention_sequence *q = &a->sequences[s];
         for (size_t r = q->first_row; r < q->first_row + q->n_rows; r++) {
+            const size_t unseen = a->causal ? q->first_row + q->n_rows - 1 - r : 0;
+            const size_t n_keys = q->n_keys - unseen;
             for (size_t c = 0; c < width; c += a->head_size) {
                 double sum = 0, max = -INFINITY;
-                for (size_t k = 0; k < q->n_keys; k++) {
+                for (size_t k = 0; k < n_keys; k++) {
                     scores[k] = sizes[k] = 0;
                     for (size_t d = 0; d < a->head_size; d++) {
                         const double product =
@@ -37,17 +39,17 @@ static double *reference(const struct attention *a, size_t rows, double *ret_bou
                     }
                     max = fmax(max, scores[k] * (double)a->scale);
                 }
-                for (size_t k = 0; k < q->n_keys; k++)
+                for (size_t k = 0; k < n_keys; k++)
                     sum += scores[k] = exp(scores[k] * (double)a->scale - max);
-                for (size_t k = 0; k < q->n_keys; k++)
+                for (size_t k = 0; k < n_keys; k++)
                     scores[k] /= sum;
                 for (size_t d = 0; d < a->head_size; d++) {
                     const float *value = a->value + q->first_key * a->stride + c + d;
                     double *out = &context[r * width + c + d];
-                    for (size_t k = 0; k < q->n_keys; k++)
+                    for (size_t k = 0; k < n_keys; k++)
                         *out += scores[k] * (double)value[k * a->stride];
                     ret_bounds[r * width + c + d] =
-                        attention_bf16_bound(scores, sizes, value, a->stride, q->n_keys, *out);
+                        attention_bf16_bound(scores, sizes, value, a->stride, n_keys, *out);
                 }
             }
         }
@@ -57,7 +59,7 @@ static double *reference(const struct attention *a, size_t rows, double *ret_bou
 
 static void check_dtype(const char *dtype, size_t num_heads, size_t head_size,
                         const struct attention_sequence *sequences, size_t n_sequences,
-                        uint32_t threads)
+                        uint32_t threads, bool causal)
 {
     struct harness *h = harness_create(NULL, "{}", threads);
     struct kernels *kernels = NULL;
@@ -82,6 +84,7 @@ static void check_dtype(const char *dtype, size_t num_heads, size_t head_size,
                           .num_heads = num_heads,
                           .head_size = head_size,
                           .scale = 1 / sqrtf((float)head_size),
+                          .causal = causal,
                           .sequences = sequences,
                           .n_sequences = n_sequences,
                           .workspace = aligned_alloc(64, (bytes + 63) / 64 * 64)};
@@ -104,8 +107,8 @@ static void check_dtype(const char *dtype, size_t num_heads, size_t head_size,
 static void check(size_t num_heads, size_t head_size, const struct attention_sequence *sequences,
                   size_t n_sequences, uint32_t threads)
 {
-    check_dtype(NULL, num_heads, head_size, sequences, n_sequences, threads);
-    check_dtype("int8", num_heads, head_size, sequences, n_sequences, threads);
+    check_dtype(NULL, num_heads, head_size, sequences, n_sequences, threads, false);
+    check_dtype("int8", num_heads, head_size, sequences, n_sequences, threads, false);
 }
 
 static void every_head_size_agrees(void **state)
@@ -132,6 +135,16 @@ static void keys_may_be_fewer_than_queries_or_none(void **state)
     static const struct attention_sequence sequences[] = {
         {0, 5, 1, 4}, {5, 3, 5, 0}, {8, 2, 9, 1}, {10, 1, 10, 0}};
     check(3, 9, sequences, 4, 2);
+}
+
+static void a_causal_query_sees_the_keys_up_to_its_own(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 150; n += n < 40 ? 1 : 37) {
+        const struct attention_sequence sequences[] = {{0, n, 0, n}, {n, 3, n - n / 2, 3 + n / 2}};
+        check_dtype(NULL, 2, 16, sequences, 2, (uint32_t)(1 + n % 2), true);
+        check_dtype("int8", 2, 16, sequences, 2, (uint32_t)(1 + n % 2), true);
+    }
 }
 
 static void hidden_positions_take_no_rows(void **state)
@@ -200,6 +213,7 @@ int main(void)
         cmocka_unit_test(every_head_size_agrees),
         cmocka_unit_test(every_length_agrees),
         cmocka_unit_test(keys_may_be_fewer_than_queries_or_none),
+        cmocka_unit_test(a_causal_query_sees_the_keys_up_to_its_own),
         cmocka_unit_test(hidden_positions_take_no_rows),
         cmocka_unit_test(softmax_and_layer_norm_take_many_rows),
     };

@@ -42,7 +42,7 @@ static void infer(struct operator_shapes *shapes)
     const int64_t keys = a->attention.n_keys;
     const int64_t sizes[] = {
         n, queries, keys, a->attention.num_heads, a->attention.head_size, a->attention.stride};
-    bool fits = a->attention.scale > 0;
+    bool fits = a->attention.scale > 0 && (!a->attention.causal || queries <= keys);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         fits = fits && sizes[i] >= 1 && sizes[i] <= MAP_MAX_SIZE;
     if (fits && has_input(shapes->node, MASK))
@@ -80,6 +80,13 @@ static struct attention_sequence *list_sequences(const struct graph_attributes *
     return sequences;
 }
 
+/* Queries and the keys that they see, of a sequence. */
+static size_t pairs_of(const struct graph_attributes *a)
+{
+    const size_t queries = (size_t)a->attention.n_queries, keys = (size_t)a->attention.n_keys;
+    return queries * keys - (a->attention.causal ? queries * (queries - 1) / 2 : 0);
+}
+
 static void run(const struct operator_call *call)
 {
     const struct graph_node *node = call->node;
@@ -95,6 +102,7 @@ static void run(const struct operator_call *call)
                                   .num_heads = heads,
                                   .head_size = head_size,
                                   .scale = a->attention.scale,
+                                  .causal = a->attention.causal,
                                   .sequences = list_sequences(a, call->scratch),
                                   .n_sequences = (size_t)a->attention.n_sequences,
                                   .workspace = call->scratch + table_size(a)};
@@ -106,8 +114,7 @@ static void run(const struct operator_call *call)
             attention.mask_strides[i] = mask_size(mask, i) == 1 ? 0 : step;
     }
     attention_run(call->graph->kernels, &attention);
-    linear_runner_count(call->runner, 2 * attention.n_sequences * (size_t)a->attention.n_queries *
-                                          (size_t)a->attention.n_keys * heads * head_size);
+    linear_runner_count(call->runner, 2 * attention.n_sequences * pairs_of(a) * heads * head_size);
 }
 
 const struct operator_type operator_attention = {.name = "attention",

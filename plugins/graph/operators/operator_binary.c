@@ -10,29 +10,14 @@ struct pairing {
     size_t inner;                                                 /* the last dimension */
 };
 
-/* Dimension i of `shape`, counted as if it had `rank` of them. */
-static int64_t padded_size(const struct graph_shape *shape, uint32_t rank, uint32_t i)
-{
-    return i < rank - shape->rank ? 1 : shape->size[i - (rank - shape->rank)];
-}
-
 static void infer(struct operator_shapes *shapes)
 {
     const struct graph_shape *x = input_shape(shapes->graph, shapes->node, 0);
     const struct graph_shape *y = input_shape(shapes->graph, shapes->node, 1);
     char first[GRAPH_SHAPE_BYTES], second[GRAPH_SHAPE_BYTES];
-    const uint32_t rank = x->rank > y->rank ? x->rank : y->rank;
-    shapes->ret->rank = rank;
-    for (uint32_t i = 0; i < rank; i++) {
-        const int64_t a = padded_size(x, rank, i), b = padded_size(y, rank, i);
-        if (a != b && a != 1 && b != 1) {
-            graph_fail(shapes->builder, MODEL_CORRUPT,
-                       "values of shapes %s and %s do not go together", graph_shape_text(x, first),
-                       graph_shape_text(y, second));
-            return;
-        }
-        shapes->ret->size[i] = a > b ? a : b;
-    }
+    if (!broadcast_shape(x, y, shapes->ret))
+        graph_fail(shapes->builder, MODEL_CORRUPT, "values of shapes %s and %s do not go together",
+                   graph_shape_text(x, first), graph_shape_text(y, second));
 }
 
 static float pair(enum graph_binary function, float x, float y)
@@ -90,16 +75,6 @@ static void pair_one(void *argument, size_t index)
     }
     pair_row(p->call->node->attributes.binary.function, x, p->x_strides[last], y,
              p->y_strides[last], p->inner, p->call->y + index * p->inner);
-}
-
-/* Distances in x for each dimension of the result. */
-static void broadcast_strides(const struct graph_shape *x, uint32_t rank,
-                              int64_t strides[MODEL_MAX_RANK])
-{
-    int64_t own[MODEL_MAX_RANK];
-    dense_strides(x, own);
-    for (uint32_t i = 0; i < rank; i++)
-        strides[i] = padded_size(x, rank, i) == 1 ? 0 : own[i - (rank - x->rank)];
 }
 
 static void run(const struct operator_call *call)

@@ -5,24 +5,55 @@
 
 static void infer_select(struct operator_shapes *shapes)
 {
-    const struct graph_shape *x = input_shape(shapes->graph, shapes->node, 0);
-    char first[GRAPH_SHAPE_BYTES], second[GRAPH_SHAPE_BYTES];
-    for (uint32_t i = 1; i < 3; i++)
-        if (!graph_shape_equal(x, input_shape(shapes->graph, shapes->node, i))) {
-            graph_fail(shapes->builder, MODEL_CORRUPT, "chooses at %s from %s",
-                       graph_shape_text(x, first),
-                       graph_shape_text(input_shape(shapes->graph, shapes->node, i), second));
-            return;
-        }
-    *shapes->ret = *x;
+    const struct graph_shape *where = input_shape(shapes->graph, shapes->node, 0);
+    const struct graph_shape *x = input_shape(shapes->graph, shapes->node, 1);
+    const struct graph_shape *y = input_shape(shapes->graph, shapes->node, 2);
+    char first[GRAPH_SHAPE_BYTES], second[GRAPH_SHAPE_BYTES], third[GRAPH_SHAPE_BYTES];
+    struct graph_shape both;
+    if (!broadcast_shape(x, y, &both) || !broadcast_shape(where, &both, shapes->ret))
+        graph_fail(shapes->builder, MODEL_CORRUPT,
+                   "a choice at %s from %s and %s, which do not go together",
+                   graph_shape_text(where, first), graph_shape_text(x, second),
+                   graph_shape_text(y, third));
+}
+
+struct choosing {
+    const struct operator_call *call;
+    const struct graph_shape *shape;
+    int64_t strides[3][MODEL_MAX_RANK];
+};
+
+/* One row of the last dimension. */
+static void choose_row(void *argument, size_t index)
+{
+    const struct choosing *c = argument;
+    const uint32_t last = c->shape->rank - 1;
+    const size_t n = (size_t)c->shape->size[last];
+    const float *from[3];
+    for (uint32_t k = 0; k < 3; k++) {
+        from[k] = input_data(c->call, k);
+        size_t rest = index;
+        for (uint32_t i = last; i-- > 0; rest /= (size_t)c->shape->size[i])
+            from[k] += (int64_t)(rest % (size_t)c->shape->size[i]) * c->strides[k][i];
+    }
+    float *y = c->call->y + index * n;
+    for (size_t i = 0; i < n; i++) {
+        y[i] = *from[0] != 0 ? *from[1] : *from[2];
+        for (uint32_t k = 0; k < 3; k++)
+            from[k] += c->strides[k][last];
+    }
 }
 
 static void run_select(const struct operator_call *call)
 {
-    const float *where = input_data(call, 0), *x = input_data(call, 1), *y = input_data(call, 2);
-    const size_t n = graph_shape_size(input_shape(call->graph, call->node, 0));
-    for (size_t i = 0; i < n; i++)
-        call->y[i] = where[i] != 0 ? x[i] : y[i];
+    struct graph_shape shape = call->graph->values[call->node->output].shape;
+    struct choosing choosing = {.call = call, .shape = &shape};
+    if (shape.rank == 0)
+        shape = (struct graph_shape){1, {1}};
+    for (uint32_t k = 0; k < 3; k++)
+        broadcast_strides(input_shape(call->graph, call->node, k), shape.rank, choosing.strides[k]);
+    const size_t n = graph_shape_size(&shape);
+    operator_parallel(call, n / (size_t)shape.size[shape.rank - 1], n, choose_row, &choosing);
 }
 
 const struct operator_type operator_select = {

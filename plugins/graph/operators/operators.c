@@ -87,6 +87,34 @@ void dense_strides(const struct graph_shape *shape, int64_t strides[MODEL_MAX_RA
     }
 }
 
+/* Dimension i of `shape`, counted as if it had `rank` of them. */
+static int64_t padded_size(const struct graph_shape *shape, uint32_t rank, uint32_t i)
+{
+    return i < rank - shape->rank ? 1 : shape->size[i - (rank - shape->rank)];
+}
+
+bool broadcast_shape(const struct graph_shape *x, const struct graph_shape *y,
+                     struct graph_shape *ret)
+{
+    const uint32_t rank = x->rank > y->rank ? x->rank : y->rank;
+    ret->rank = rank;
+    for (uint32_t i = 0; i < rank; i++) {
+        const int64_t a = padded_size(x, rank, i), b = padded_size(y, rank, i);
+        if (a != b && a != 1 && b != 1)
+            return false;
+        ret->size[i] = a > b ? a : b;
+    }
+    return true;
+}
+
+void broadcast_strides(const struct graph_shape *x, uint32_t rank, int64_t strides[MODEL_MAX_RANK])
+{
+    int64_t own[MODEL_MAX_RANK];
+    dense_strides(x, own);
+    for (uint32_t i = 0; i < rank; i++)
+        strides[i] = padded_size(x, rank, i) == 1 ? 0 : own[i - (rank - x->rank)];
+}
+
 struct copying {
     const struct graph_shape *shape;
     const int64_t *strides;

@@ -93,6 +93,11 @@ int64_t window_extent(const struct graph_window *window, uint32_t axis, int64_t 
 
 /* Distances between neighbours of a dense array. */
 void dense_strides(const struct graph_shape *shape, int64_t strides[MODEL_MAX_RANK]);
+/* What two values have together, as numpy broadcasts them; false, and *ret undefined: they do not go together. */
+bool broadcast_shape(const struct graph_shape *x, const struct graph_shape *y,
+                     struct graph_shape *ret);
+/* Distances in a dense x for each dimension of what it is broadcast to; 0 where it is the same number again. */
+void broadcast_strides(const struct graph_shape *x, uint32_t rank, int64_t strides[MODEL_MAX_RANK]);
 /* y, dense of `shape`, out of x with these distances. */
 void strided_copy(const struct operator_call *call, const struct graph_shape *shape, const float *x,
                   const int64_t strides[MODEL_MAX_RANK], float *y);

@@ -9,12 +9,13 @@
 #include <string.h>
 
 /* In order of preference; a dtype has those of convolutions and those of groups. f32: processors with AVX-512, with
- * AVX2; dense, then few channels, then depthwise, then transposed. */
+ * AVX2; dense, then few channels, then transposed. Of groups depthwise ones come first: dense blocks take them, too, and
+ * multiply by 255 zeros for each weight. */
 static const dnnl_format_tag_t f32_layouts[] = {dnnl_ABcd16b16a, dnnl_Acdb16a,  dnnl_BAcd16a16b,
                                                 dnnl_BAcd16b16a, dnnl_ABcd8b8a, dnnl_Acdb8a};
 static const dnnl_format_tag_t f32_group_layouts[] = {
-    dnnl_aBCde16c16b, dnnl_Abcde16a,  dnnl_aBdec16b, dnnl_aCBde16b16c,
-    dnnl_aCBde16c16b, dnnl_aBCde8c8b, dnnl_Abcde8a,  dnnl_aBdec8b};
+    dnnl_Abcde16a,    dnnl_Abcde8a,     dnnl_aBCde16c16b, dnnl_aBdec16b,
+    dnnl_aCBde16b16c, dnnl_aCBde16c16b, dnnl_aBCde8c8b,   dnnl_aBdec8b};
 static const dnnl_format_tag_t bf16_layouts[] = {dnnl_AcdB32a2b, dnnl_AcdB64a2b, dnnl_AcdB48a2b,
                                                  dnnl_AcdB16a2b};
 static const dnnl_format_tag_t int8_layouts[] = {dnnl_AcdB64a4b, dnnl_AcdB48a4b, dnnl_AcdB32a4b,

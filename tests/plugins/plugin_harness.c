@@ -200,6 +200,7 @@ static model_status serve_packed_blob(void *context, const char *key, size_t siz
         return status;
     }
     h->blobs[h->n_blobs++] = blob;
+    h->blob_bytes += size_bytes;
     *ret_data = blob;
     return MODEL_OK;
 }

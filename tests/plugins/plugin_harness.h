@@ -23,7 +23,7 @@ struct harness {
     size_t n_tensors;
     struct file_map map;
     void *blobs[HARNESS_MAX_TENSORS];
-    size_t n_blobs, n_discarded;
+    size_t n_blobs, blob_bytes, n_discarded;
     void *scratch;
     size_t scratch_bytes;
     _Atomic size_t held;                   /* blocks that were allocated and not released */

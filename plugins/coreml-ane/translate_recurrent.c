@@ -1,10 +1,13 @@
 /* translate_recurrent.c - recurrent layers of a NeuralNetwork, on sequences [s, b, i, 1, 1]: the products with what
- * steps read, and GRAPH_RECURRENT. The format limits the sums of gates to 50 on either side. See translate.h. */
+ * steps read, and GRAPH_RECURRENT; an LSTM of the usual functions, without peepholes, is GRAPH_LSTM, which is faster.
+ * The format limits the sums of gates to 50 on either side, where these functions do not change any more, and c to 50,
+ * where its tanh() does not. See translate.h. */
 #include "translate.h"
 
 #include <string.h>
 
 #define LIMIT     50.0f
+#define FAR       10.0f /* from there on tanh() is 1 */
 #define MAX_GATES 4
 
 /* One direction of a layer. Gates are in the order of the operator. */
@@ -70,6 +73,39 @@ static uint32_t read_biases(struct translation *t, const struct recurrence *r)
     return bias;
 }
 
+/* An LSTM that the faster operator computes. */
+static bool is_plain(const struct recurrence *r)
+{
+    const struct graph_attributes *a = &r->a;
+    return a->recurrent.cell == CELL_LSTM && !r->peepholes && !a->recurrent.coupled &&
+           a->recurrent.clip >= FAR && a->recurrent.gate.function == MAP_SIGMOID &&
+           a->recurrent.cell_gate.function == MAP_TANH && a->recurrent.output.function == MAP_TANH;
+}
+
+/* Its steps: weights and biases stand by gates, i, f, g, o. */
+static uint32_t run_plain(struct translation *t, const struct recurrence *r, uint32_t x, uint32_t h,
+                          uint32_t c)
+{
+    static const uint32_t order[MAX_GATES] = {0, 1, 3, 2};
+    uint32_t inputs[1 + 3 * MAX_GATES + 2] = {x};
+    for (uint32_t g = 0; g < MAX_GATES; g++) {
+        const uint32_t from = order[g];
+        uint32_t *const gate = inputs + 1 + g;
+        gate[0] = add_weights(t, r->message, r->input[from], 2, (int64_t[]){r->out, r->in});
+        gate[MAX_GATES] =
+            add_weights(t, r->message, r->recursion[from], 2, (int64_t[]){r->out, r->out});
+        gate[2 * MAX_GATES] = r->has_bias ? add_weights(t, r->message, r->bias[from], 1, &r->out)
+                                          : add_vector(t, r->out, 0);
+        if (r->forget_bias && from == 1)
+            gate[2 * MAX_GATES] = graph_scaled(&t->builder, gate[2 * MAX_GATES], 1, 1);
+    }
+    inputs[1 + 3 * MAX_GATES] = h;
+    inputs[2 + 3 * MAX_GATES] = c;
+    return graph_add(&t->builder, GRAPH_LSTM, 3 + 3 * MAX_GATES, inputs,
+                     &(struct graph_attributes){.lstm = {.reverse = r->a.recurrent.reverse,
+                                                         .c_limit = r->a.recurrent.clip}});
+}
+
 /* Steps [s, b, h] (and c behind them), from the states that are inputs `h` and `c`. */
 static uint32_t run_recurrence(struct translation *t, const struct recurrence *r, uint32_t x,
                                size_t h, size_t c)
@@ -82,6 +118,8 @@ static uint32_t run_recurrence(struct translation *t, const struct recurrence *r
         graph_fail(&t->builder, MODEL_CORRUPT, "a state of %lld numbers", (long long)r->out);
         return GRAPH_NONE;
     }
+    if (is_plain(r))
+        return run_plain(t, r, x, read_state(t, h, &state), read_state(t, c, &state));
     const uint32_t bias = read_biases(t, r);
     inputs[0] = graph_matmul(&t->builder, x, join_gates(t, r, r->input, 2, r->in), false, false);
     if (bias != GRAPH_NONE)

@@ -244,6 +244,7 @@ struct graph_attributes {
             bool reverse; /* from the last step to the first; results stand in the steps' places */
             /* Set by fusing: x is places [s, b] (item_first: [b, s]) in the rows of the last input. */
             bool by_places, item_first;
+            float c_limit; /* |c| at most, 10 or more; 0: any */
         } lstm;
         struct {
             enum graph_reduce mode;

@@ -262,6 +262,7 @@ static void run_piece(const struct recurrent *recurrent, const struct recurrent_
         .visible = run->all_visible ? NULL : run->visible + first_row,
         .h = {run->step_h[0], run->step_h[1]},
         .c = run->c + index * run->n_items * recurrent_c_width(recurrent),
+        .c_limit = run->c_limit,
         .inner = run->inner,
         .y = y + first_row * width + direction * h_width,
         .y_stride = width,

@@ -64,6 +64,8 @@ struct recurrent_run {
     bool all_visible; /* visible is not read */
     float *h; /* (n_states, n_items, h_width): before, and after the segment what it is then */
     float *c; /* (n_states, n_items, c_width) */
+    /* |c| is at most that from one step to the next, if it is not 0; want 10 or more, where tanh() of c is 1 already. */
+    float c_limit;
     /* Private. */
     float *layers[2], *products, *step_h[2], *inner;
     void *claims;

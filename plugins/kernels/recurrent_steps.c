@@ -74,6 +74,16 @@ static void finish(const struct recurrent_steps *s, size_t step, size_t item, si
         memset(y, 0, n * sizeof *y);
 }
 
+/* h of n units, and their c, within its limit: h is the same, so far from 0. */
+static void run_lstm_gates(const struct recurrent_steps *s, const struct vector_kernels *vector,
+                           const float *x, const float *bias, const float *sums, size_t n, float *c,
+                           float *h)
+{
+    vector->lstm_gates(x, bias, s->hidden, sums, n, c, h);
+    for (size_t i = 0; i < n && s->c_limit > 0; i++)
+        c[i] = c[i] > s->c_limit ? s->c_limit : c[i] < -s->c_limit ? -s->c_limit : c[i];
+}
+
 /* The units of one panel, of items [first_item, + n_items) whose sums are there. */
 static void run_gates(const struct job *job, size_t step, size_t index, size_t first_item,
                       size_t n_items, const float *sums)
@@ -91,7 +101,7 @@ static void run_gates(const struct job *job, size_t step, size_t index, size_t f
         if (s->visible != NULL && s->visible[row] == 0)
             memset(h, 0, sizeof h); /* not read: the state stays */
         else if (s->kind == RECURRENT_LSTM)
-            vector->lstm_gates(x, bias, s->hidden, sums, n, s->c + item * s->hidden + first, h);
+            run_lstm_gates(s, vector, x, bias, sums, n, s->c + item * s->hidden + first, h);
         else
             vector->gru_gates(x, bias, s->hidden, sums, n, before + item * s->h_width, h);
         if (s->layer->projection.n_panels == 0)

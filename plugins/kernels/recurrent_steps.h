@@ -44,10 +44,11 @@ struct recurrent_steps {
     bool backwards;         /* the last step is read first */
     const float *products;  /* (n_steps, n_items, gates * hidden): the input's part */
     const uint8_t *visible; /* (n_steps, n_items), or NULL: all */
-    float *h[2];  /* (n_items, h_width) each: step i reads h[i % 2] and writes the other */
-    float *c;     /* (n_items, hidden); not for a GRU */
-    float *inner; /* (n_items, hidden): h before the projection */
-    float *y;     /* row of step s, item b: y + (s * n_items + b) * y_stride */
+    float *h[2];   /* (n_items, h_width) each: step i reads h[i % 2] and writes the other */
+    float *c;      /* (n_items, hidden); not for a GRU */
+    float c_limit; /* of recurrent_run */
+    float *inner;  /* (n_items, hidden): h before the projection */
+    float *y;      /* row of step s, item b: y + (s * n_items + b) * y_stride */
     size_t y_stride;
     const struct model_cancel *cancel; /* NULL: never */
     _Atomic uint32_t *claims;          /* (the larger number of panels) */

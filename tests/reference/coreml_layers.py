@@ -133,6 +133,18 @@ def long_memories(p):
               put(20, lstm(-1)) + put(20, lstm(-0.5)), 1 if every else 5)
 
 
+def growing_memories(p):
+    """Of biases so large that c reaches its limit."""
+    p.exact = False
+    x = p.input("x", 16, 1, 3, 1, 1)
+    three = b"".join(put(10, a) for a in (SIGMOID, TANH, TANH))
+    grow = b"".join(weights(first + i, numbers(*shape, low=low, high=low + 0.2)) for first, low, shape in (
+        (1, -0.1, (4, 3)), (20, -0.1, (4, 4)), (40, 5, (4,))) for i in range(4))
+    for clip, back, forget in ((10, 0, 0), (12, 1, 1), (0, 0, 1)):
+        p.add(420, [x], put(1, 3) + put(2, 4) + three + put(15, put(10, 1) + put(20, 1) + put(30, forget) +
+              real(60, clip)) + put(20, grow) + put(100, back), 3)
+
+
 # ---- layers on exact values
 
 def pairs(p):
@@ -270,7 +282,7 @@ def sequences(p):
     p.add(150, [p.make(1025, [x], put(1, -3))[0]], put(1, 4) + put(2, 5) + weights(20, numbers(5, 4)))
 
 
-FAMILIES = {f.__name__: f for f in (norms, blocks, recurrences, long_memories, pairs, functions, more_functions, reductions, products,
+FAMILIES = {f.__name__: f for f in (norms, blocks, recurrences, long_memories, growing_memories, pairs, functions, more_functions, reductions, products,
                                     shapes, more_shapes, places, orders, sequences)}
 
 HUGE = 1 << 40

@@ -138,7 +138,9 @@ static void run(const struct operator_call *call)
     const struct sizes n = sizes_of(call->graph, call->node);
     float *c = call->y + n.n_steps * n.n_items * n.out;
     struct scratch scratch = {(char *)call->scratch, 0};
-    struct recurrent_run run = {.runner = call->runner, .all_visible = true};
+    struct recurrent_run run = {.runner = call->runner,
+                                .all_visible = true,
+                                .c_limit = call->node->attributes.lstm.c_limit};
     layout(call->graph, call->node, &scratch, &run);
     const size_t n_group = run.n_items;
     for (size_t item = 0; item < n.n_items; item += n_group) {

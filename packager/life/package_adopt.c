@@ -1,6 +1,7 @@
 /* package_adopt.c - see package_adopt.h. A folder is read as if it were an archive of what its manifest lists. */
 #include "package_adopt.h"
 #include "archive_format.h"
+#include "coreml_package.h"
 #include "errors.h"
 #include "files.h"
 #include "package_trust.h"

@@ -42,6 +42,8 @@ static int make(const char *path, bool is_folder)
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == EEXIST)
         errno = EIO; /* another reason than that the name was taken */
+    else if (fd < 0 && errno == ENOENT)
+        errno = EEXIST; /* a sweep was faster */
     return fd;
 }
 

@@ -146,7 +146,7 @@ model_status loaded_model_create(struct modelhost *host, const struct model_sour
         status = make_result_key(model, err);
     if (status == MODEL_OK) {
         model->batching = batch_limits_of(model);
-        model_metrics_opened(&model->metrics, model->weights, &model->plan,
+        model_metrics_opened(&model->metrics, model->weights, &model->services.files, &model->plan,
                              model->model->description->memory_bytes, model->load_ns);
         *ret = model;
         return MODEL_OK;

@@ -2,6 +2,7 @@
 #include "mapped_files.h"
 #include "errors.h"
 #include "files.h"
+#include "memory_usage.h"
 #include "package.h"
 #include "package_file.h"
 #include "page_guard.h"
@@ -223,6 +224,16 @@ model_status mapped_files_check(const struct mapped_files *files, struct model_e
         if (file->guard != NULL)
             status = page_guard_check(file->guard, file->path, err);
     return status;
+}
+
+void mapped_files_measure(const struct mapped_files *files, uint64_t *ret_bytes,
+                          uint64_t *ret_resident_bytes)
+{
+    *ret_bytes = *ret_resident_bytes = 0;
+    for (const struct mapped_file *file = files->newest; file != NULL; file = file->next) {
+        *ret_bytes += file->map.size_bytes;
+        *ret_resident_bytes += memory_usage_mapping(file->map.data, file->map.size_bytes);
+    }
 }
 
 void mapped_files_finish(struct mapped_files *files)

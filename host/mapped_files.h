@@ -37,6 +37,9 @@ void mapped_files_close(struct mapped_files *files);
 void mapped_files_rest(const struct mapped_files *files);
 /* MODEL_CORRUPT, naming the file, once one of them is not what it was: shorter, or written to. */
 model_status mapped_files_check(const struct mapped_files *files, struct model_error *err);
+/* How large they are, and how much of that is in memory. */
+void mapped_files_measure(const struct mapped_files *files, uint64_t *ret_bytes,
+                          uint64_t *ret_resident_bytes);
 /* One that is all zero does nothing. */
 void mapped_files_finish(struct mapped_files *files);
 

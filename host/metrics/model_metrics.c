@@ -25,7 +25,8 @@ void model_metrics_name(struct model_metrics *m, const char *model, const char *
 static void read_model(void *context, struct metric_series *series)
 {
     const struct model_metrics *m = context;
-    uint64_t mapped_bytes = 0, resident_bytes = 0;
+    uint64_t mapped_bytes, resident_bytes;
+    mapped_files_measure(m->files, &mapped_bytes, &resident_bytes);
     for (size_t i = 0; m->weights != NULL && i < weights_n_files(m->weights); i++) {
         const char *path = NULL;
         const struct file_map file = weights_file(m->weights, i, &path);
@@ -41,10 +42,11 @@ static void read_model(void *context, struct metric_series *series)
 }
 
 void model_metrics_opened(struct model_metrics *m, const struct weights *weights,
-                          const struct model_device_plan *plan, uint64_t prepared_bytes,
-                          int64_t load_ns)
+                          const struct mapped_files *files, const struct model_device_plan *plan,
+                          uint64_t prepared_bytes, int64_t load_ns)
 {
     m->weights = weights;
+    m->files = files;
     m->plan = plan;
     m->prepared_bytes = prepared_bytes;
     m->source = (struct metric_source){.series = m->series, .read = read_model, .context = m};

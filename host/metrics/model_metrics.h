@@ -4,6 +4,7 @@
 #ifndef MODEL_METRICS_H
 #define MODEL_METRICS_H
 
+#include "mapped_files.h"
 #include "metrics.h"
 #include "model_extensions.h"
 #include "weights.h"
@@ -13,6 +14,7 @@ struct model_metrics {
     struct metric_series *series; /* "other" until the model has a name */
     struct metric_source source;
     const struct weights *weights;        /* of the open model; NULL: none */
+    const struct mapped_files *files;     /* that its plugin reads by itself */
     const struct model_device_plan *plan; /* of its devices; struct_size 0 or NULL: none */
     uint64_t prepared_bytes;
 };
@@ -24,10 +26,10 @@ void model_metrics_finish(struct model_metrics *m);
 /* Under which model and backend it counts from here on. */
 void model_metrics_name(struct model_metrics *m, const char *model, const char *backend);
 
-/* It is open, and its gauges are shown until model_metrics_closed(). The weights and the plan must live so long. */
+/* It is open, and its gauges are shown until model_metrics_closed(). Weights, files and plan must live so long. */
 void model_metrics_opened(struct model_metrics *m, const struct weights *weights,
-                          const struct model_device_plan *plan, uint64_t prepared_bytes,
-                          int64_t load_ns);
+                          const struct mapped_files *files, const struct model_device_plan *plan,
+                          uint64_t prepared_bytes, int64_t load_ns);
 void model_metrics_closed(struct model_metrics *m);
 void model_metrics_load_failed(struct model_metrics *m);
 

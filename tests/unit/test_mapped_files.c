@@ -10,7 +10,7 @@
 #include "manifest.h"
 #include "package.h"
 
-#include <sys/mman.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 
 #define BIG_BYTES 70001u
@@ -169,12 +169,14 @@ static void links_lead_to_files_of_the_package_only(void **state)
     assert_int_equal(symlink("model.bytes", in_backend("near")), 0);
     assert_int_equal(symlink(outside, in_backend("far")), 0);
     assert_int_equal(symlink("circle", in_backend("circle")), 0);
+    assert_int_equal(mkfifo(in_backend("pipe"), 0600), 0);
     mapped_files_init(&files, &(struct mapped_source){NULL, dir, backend, 0});
     assert_int_equal(map(&files, "near", &data, &n, &err), MODEL_OK);
     assert_int_equal(n, BIG_BYTES);
     assert_int_equal(map(&files, "far", &data, &n, &err), MODEL_CORRUPT);
     assert_non_null(strstr(err.message, "is a link out of the package"));
     assert_int_equal(map(&files, "circle", &data, &n, &err), MODEL_IO);
+    assert_int_equal(map(&files, "pipe", &data, &n, &err), MODEL_INVALID_ARGUMENT);
     mapped_files_finish(&files);
     assert_int_equal(unlink(outside), 0);
     free(outside);
@@ -427,6 +429,21 @@ static void a_file_that_is_cut_while_it_is_loaded_is_what_loading_fails_with(voi
     free(text);
 }
 
+static void metrics_tell_how_large_they_are(void **state)
+{
+    (void)state;
+    struct hosted hosted = open_hosted(dir, MODELHOST_INPROC, MODELHOST_MAPPED);
+    struct modelhost_metrics *metrics = NULL;
+    uint64_t n_bytes = 0;
+    assert_int_equal(modelhost_metrics_read(hosted.host, &metrics, NULL), MODEL_OK);
+    const char *line = strstr(modelhost_metrics_text(metrics), "\nmodelhost_model_mapped_bytes{");
+    assert_non_null(line);
+    assert_int_equal(sscanf(strchr(line, '}'), "} %" SCNu64, &n_bytes), 1);
+    assert_int_equal(n_bytes, BIG_BYTES);
+    modelhost_metrics_destroy(metrics);
+    close_hosted(&hosted);
+}
+
 #define IN_PACKAGE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -442,6 +459,7 @@ int main(void)
         IN_PACKAGE(folders_and_archives_answer_alike_here_and_in_workers),
         IN_PACKAGE(a_file_that_is_cut_under_a_model_fails_calls_and_not_the_process),
         IN_PACKAGE(a_file_that_is_cut_while_it_is_loaded_is_what_loading_fails_with),
+        IN_PACKAGE(metrics_tell_how_large_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,6 +305,22 @@ static void a_folder_for_compiled_models_is_offered_once_there_is_one(void **sta
     assert_null(services.table.get_extension(&services, "compiled_models/2"));
 }
 
+static void files_of_the_backend_are_offered_once_it_is_known_where_they_are(void **state)
+{
+    (void)state;
+    assert_null(services.table.get_extension(&services, MODEL_BACKEND_FILES));
+    mapped_files_init(&services.files, &(struct mapped_source){NULL, "/p", "/p/backends/cpu", 0});
+    const struct model_backend_files *files =
+        services.table.get_extension(&services, "backend_files/1");
+    assert_non_null(files);
+    assert_int_equal(files->struct_size, sizeof *files);
+    assert_non_null(files->map);
+    assert_non_null(files->discard);
+    assert_null(services.table.get_extension(&services, "backend_files/2"));
+    services_finish(&services);
+    assert_null(services.table.get_extension(&services, MODEL_BACKEND_FILES));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +341,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(parallel_for_visits_each_item_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_for_compiled_models_is_offered_once_there_is_one,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            files_of_the_backend_are_offered_once_it_is_known_where_they_are, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,9 @@ not_imported() { # WORDS ARGUMENTS...
 }
 ok "a model without extension is no package" not_imported \
     'noext is no package archive (.mhp), no Core ML model by its name (.mlmodel, .mlpackage), and no folder' "$work/noext" --name a/noext
+"$build/bin/pkgmgr" import "$models/DTLN_AEC_128_Part1.mlpackage" --name a/whole --plugin-path "$build/lib/modelhost/plugins" \
+    --store "$work/store" >"$work/out" 2>"$work/err"
+ok "a package is opened while it is imported" not grep -q warning "$work/err"
 cp -r "$models/DTLN_AEC_128_Part1.mlpackage" "$work/bare.mlpackage"
 find "$work/bare.mlpackage" -name weight.bin -delete
 "$build/bin/pkgmgr" import "$work/bare.mlpackage" --name a/bare --plugin-path "$build/lib/modelhost/plugins" \

@@ -60,7 +60,7 @@ ok 'the plugin conforms with an archive' "$program" check-plugin "$plugin" --pac
 if "$python" -c 'import numpy' 2>/dev/null && [ -f "$shared/models/synth.py" ]; then
     package bert
     "$python" "$shared/models/synth.py" "$work/made" bert-tiny-synth >"$work/err" 2>&1
-    "$python" tests/reference/coreml_writer.py "$work/made/bert-tiny-synth" \
+    "$python" tests/reference/coreml_convert.py "$work/made/bert-tiny-synth" \
         "$shared/models/bert-tiny-synth/reference.safetensors" fp32 "$work/bert/backends/coreml" >"$work/err" 2>&1
     mv "$work/bert/backends/coreml/coreml.safetensors" "$work/in"
     rm -f "$work/bert/backends/coreml/native.safetensors"

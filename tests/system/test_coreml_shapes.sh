@@ -54,7 +54,7 @@ agrees() { # LENGTH OPTION...
         "$program" run "$work/bert" --inputs "$work/tokens/native.safetensors" --outputs "$work/native" >"$work/err" 2>&1 &&
         "$program" run "$work/flexible" "${@:2}" --inputs "$work/tokens/coreml.safetensors" --outputs "$work/found" \
             >"$work/err" 2>&1 &&
-        "$python" tests/reference/coreml_writer.py --compare "$work/native" "$work/found" \
+        "$python" tests/reference/coreml_convert.py --compare "$work/native" "$work/found" \
             "$work/tokens/native.safetensors" fp32 >"$work/err" 2>&1
 }
 

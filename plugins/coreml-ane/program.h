@@ -51,6 +51,7 @@ bool translate_products(struct program *p);
 bool translate_program_windows(struct program *p);
 bool translate_program_places(struct program *p);
 bool translate_program_resize(struct program *p);
+bool translate_program_sampling(struct program *p);
 bool translate_program_norms(struct program *p);
 bool translate_program_recurrent(struct program *p);
 bool translate_control(struct program *p);
@@ -97,6 +98,9 @@ uint32_t program_constant(struct program *p, const struct coreml_value *value);
 /* Whole numbers and truth values, which float16 does not concern. */
 bool program_is_whole(const struct coreml_type *type);
 uint32_t program_add_list(struct program *p, const struct program_list *list);
+
+/* "sampling_mode" of what resizes. */
+enum graph_resize program_sampling_mode(struct program *p);
 
 /* ---- maps */
 

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* "sampling_mode" of resize operations. */
-static enum graph_resize read_sampling(struct program *p)
+enum graph_resize program_sampling_mode(struct program *p)
 {
     static const char *const names[] = {"DEFAULT",         "STRICT_ALIGN_CORNERS", "ALIGN_CORNERS",
                                         "UNALIGN_CORNERS", "OFFSET_CORNERS",       NULL};
@@ -15,10 +14,10 @@ static enum graph_resize read_sampling(struct program *p)
 }
 
 /* [.., c, h, w] with h and w as given: four dimensions are a map, others become one. */
-static uint32_t resize(struct program *p, uint32_t x, enum graph_resize mode, int64_t height,
-                       int64_t width)
+static uint32_t resize(struct program *p, uint32_t x, enum graph_resize mode, bool nearest,
+                       int64_t height, int64_t width)
 {
-    const struct graph_attributes a = {.resize = {mode, {height, width}}};
+    const struct graph_attributes a = {.resize = {mode, {height, width}, nearest}};
     struct graph_shape to = shape_of(p, x);
     if (p->builder.status != MODEL_OK)
         return GRAPH_NONE;
@@ -53,7 +52,7 @@ static void upsample(struct program *p, enum graph_resize mode)
     }
     const int64_t height = scaled(p, "scale_factor_height", shape.size[shape.rank - 2]);
     const int64_t width = scaled(p, "scale_factor_width", shape.size[shape.rank - 1]);
-    p->outputs[0] = resize(p, x, mode, height, width);
+    p->outputs[0] = resize(p, x, mode, false, height, width);
 }
 
 static void translate_upsample_nearest_neighbor(struct program *p)
@@ -74,7 +73,7 @@ static void to_target(struct program *p, enum graph_resize mode)
 {
     const uint32_t x = program_input(p, "x");
     const int64_t height = program_int(p, "target_size_height", 1);
-    p->outputs[0] = resize(p, x, mode, height, program_int(p, "target_size_width", 1));
+    p->outputs[0] = resize(p, x, mode, false, height, program_int(p, "target_size_width", 1));
 }
 
 static void translate_resize_nearest_neighbor(struct program *p)
@@ -84,7 +83,7 @@ static void translate_resize_nearest_neighbor(struct program *p)
 
 static void translate_resize_bilinear(struct program *p)
 {
-    to_target(p, read_sampling(p));
+    to_target(p, program_sampling_mode(p));
 }
 
 /* The last resized_dims numbers of "shape", 0 for what stays. */
@@ -97,14 +96,15 @@ static void translate_resize(struct program *p)
     const int64_t dims = program_int(p, "resized_dims", 2);
     static const char *const interpolations[] = {"LINEAR", "NEAREST_NEIGHBOR", NULL};
     const bool nearest = program_choice(p, "interpolation_mode", interpolations, 0) == 1;
-    const enum graph_resize mode = read_sampling(p);
+    const enum graph_resize mode = program_sampling_mode(p);
     if (!program_ints(p, "shape", sizes, &n) || dims < 1 || dims > 2 || n < (size_t)dims ||
-        shape.rank < 2 || (nearest && mode != RESIZE_UPSAMPLE)) {
-        program_fail(p, "of other than the last one or two dimensions, or nearest by corners");
+        shape.rank < 2) {
+        program_fail(p, "of other than the last one or two dimensions");
         return;
     }
     const int64_t width = sizes[n - 1], height = dims == 2 ? sizes[n - 2] : 0;
-    p->outputs[0] = resize(p, x, nearest ? RESIZE_NEAREST : mode,
+    p->outputs[0] = resize(p, x, nearest && mode == RESIZE_UPSAMPLE ? RESIZE_NEAREST : mode,
+                           nearest && mode != RESIZE_UPSAMPLE,
                            height != 0 ? height : shape.size[shape.rank - 2],
                            width != 0 ? width : shape.size[shape.rank - 1]);
 }

@@ -56,7 +56,7 @@ translate_layer exact_reduce, exact_argmax, exact_log_sum_exp, exact_softmax, ex
     exact_reshape_like, exact_reshape_to_input, exact_rank_preserving_reshape, exact_fill_like,
     exact_fill, exact_broadcast_like, exact_broadcast, exact_get_shape, exact_pad,
     exact_sequence_repeat, exact_gather, exact_scatter, exact_reverse, exact_reverse_sequence,
-    exact_windows, exact_top_k, exact_argsort, exact_one_hot, exact_cumsum;
+    exact_windows, exact_crop_resize, exact_top_k, exact_argsort, exact_one_hot, exact_cumsum;
 
 /* ---- weights (translate_weights.c) */
 

@@ -157,8 +157,9 @@ void translate_padding(struct translation *t)
 
 static void resize(struct translation *t, enum graph_resize mode, const int64_t size[2])
 {
-    t->outputs[0] = graph_add(&t->builder, GRAPH_RESIZE, 1, t->inputs,
-                              &(struct graph_attributes){.resize = {mode, {size[0], size[1]}}});
+    t->outputs[0] =
+        graph_add(&t->builder, GRAPH_RESIZE, 1, t->inputs,
+                  &(struct graph_attributes){.resize = {.mode = mode, .size = {size[0], size[1]}}});
 }
 
 void translate_upsample(struct translation *t)
@@ -191,6 +192,27 @@ void translate_resize_bilinear(struct translation *t)
     const int64_t size[] = {int_or(params, "targetSize", 0, 1), int_or(params, "targetSize", 1, 1)};
     if (expects(t, 1, 1, 1))
         resize(t, modes[read_choice(t, coreml_child(params, "mode"), "samplingMethod", 3)], size);
+}
+
+/* Boxes of a picture, each resized by itself; what is outside the picture is 0. */
+void exact_crop_resize(struct translation *t)
+{
+    static const enum graph_resize modes[] = {RESIZE_ALIGN_CORNERS, RESIZE_ALIGN_MIDDLE,
+                                              RESIZE_UPSAMPLE, RESIZE_OFFSET};
+    const coreml_message *params = t->layer->params;
+    const coreml_message *sampling = coreml_child(params, "mode");
+    const coreml_message *form = coreml_child(params, "boxIndicesMode");
+    const float scale = coreml_float(params, "spatialScale");
+    if (!expects(t, 2, 2, 1))
+        return;
+    const struct graph_boxes how = {
+        .form = (enum graph_box_form)read_choice(t, form, "boxMode", 4),
+        .mode = modes[read_choice(t, sampling, "samplingMethod", 4)],
+        .normalized = coreml_bool(params, "normalizedCoordinates"),
+        .scale = scale != 0 ? scale : 1,
+        .size = {int_or(params, "targetSize", 0, 1), int_or(params, "targetSize", 1, 1)}};
+    t->outputs[0] = graph_crop_boxes(&t->builder, blob_map(t, t->inputs[0]), t->inputs[1], &how,
+                                     &(struct graph_sampling){.outside = OUTSIDE_POINT});
 }
 
 void translate_reduce(struct translation *t)

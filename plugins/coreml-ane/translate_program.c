@@ -73,8 +73,9 @@ static void translate(struct program *p)
         translate_constexpr(p);
     else if (!translate_elements(p) && !translate_program_layout(p) && !translate_products(p) &&
              !translate_program_windows(p) && !translate_program_places(p) &&
-             !translate_program_resize(p) && !translate_program_norms(p) &&
-             !translate_program_recurrent(p) && !translate_control(p))
+             !translate_program_resize(p) && !translate_program_sampling(p) &&
+             !translate_program_norms(p) && !translate_program_recurrent(p) &&
+             !translate_control(p))
         program_fail(p, "is not computed");
 }
 

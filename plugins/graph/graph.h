@@ -52,6 +52,7 @@ enum graph_kind {
     GRAPH_LSTM,
     GRAPH_RECURRENT, /* operator_recurrent.c: gates, h, c, weight, peepholes */
     GRAPH_ATTENTION, /* query, key, value, what is added to the scores or none; made by fusing */
+    GRAPH_SAMPLE, /* x [n, h, w, c], places (row, column) [m, p, q, 2], in which of the n [m]: [m, p, q, c] */
     N_GRAPH_KINDS
 };
 
@@ -161,6 +162,19 @@ enum graph_scatter {
     SCATTER_MIN,
     N_GRAPH_SCATTERS
 };
+/* What stands beyond the edge of a picture 1 2 3. */
+enum graph_outside {
+    OUTSIDE_VALUE,     /* a number */
+    OUTSIDE_POINT,     /* the same, also for a point between it and the picture */
+    OUTSIDE_BORDER,    /* 1 1 | 1 2 3 | 3 3 */
+    OUTSIDE_REFLECT,   /* 3 2 | 1 2 3 | 2 1 */
+    OUTSIDE_SYMMETRIC, /* 2 1 | 1 2 3 | 3 2 */
+};
+struct graph_sampling {
+    bool nearest; /* else bilinear */
+    enum graph_outside outside;
+    float value;
+};
 enum graph_cell { CELL_RNN, CELL_GRU, CELL_LSTM };
 
 /* A function of one number, as a node GRAPH_MAP has it. */
@@ -254,7 +268,9 @@ struct graph_attributes {
         struct {
             enum graph_resize mode;
             int64_t size[2];
+            bool nearest; /* the number nearest to the place, of two the second */
         } resize;
+        struct graph_sampling sample;
         struct {
             uint32_t axis; /* of softmax and concat */
         } along;

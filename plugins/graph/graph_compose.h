@@ -72,6 +72,42 @@ uint32_t graph_pad_axis(struct graph_builder *b, uint32_t x, uint32_t axis, int6
 enum graph_blocks { SPACE_TO_DEPTH, DEPTH_TO_SPACE, PIXEL_SHUFFLE, PIXEL_UNSHUFFLE };
 uint32_t graph_blocks(struct graph_builder *b, uint32_t x, enum graph_blocks form, int64_t block);
 
+/* ---- places in pictures (graph_boxes.c) */
+
+/* A map [n, h, w, c] at points [m, p, q, 2], (row, column), of the pictures [m]. */
+uint32_t graph_sample(struct graph_builder *b, uint32_t map, uint32_t points, uint32_t images,
+                      const struct graph_sampling *sampling);
+/* Such points of pairs (x, y). `corners`: the ends of the range are the middle of the first and last number, else their
+ * outer edge. */
+enum graph_coordinates {
+    COORDINATES_NUMBERS,
+    COORDINATES_MINUS_ONE_TO_ONE,
+    COORDINATES_ZERO_TO_ONE
+};
+uint32_t graph_points(struct graph_builder *b, uint32_t map, uint32_t xy,
+                      enum graph_coordinates form, bool corners);
+/* Points of a grid in each of the boxes [m, 4]; one whose end is before its beginning is looked at backwards. */
+enum graph_box_form {
+    BOX_CORNERS_HEIGHT, /* top, left, bottom, right */
+    BOX_CORNERS_WIDTH,  /* left, top, right, bottom */
+    BOX_CENTER_HEIGHT,  /* row and column of the middle, height, width */
+    BOX_CENTER_WIDTH    /* column and row, width, height */
+};
+struct graph_boxes {
+    enum graph_box_form form;
+    enum graph_resize mode; /* how the grid lies in a box as in a picture of its own */
+    bool normalized;        /* 1 is the last number */
+    float scale;
+    int64_t size[2]; /* of the grid */
+};
+uint32_t graph_box_points(struct graph_builder *b, uint32_t map, uint32_t boxes,
+                          const struct graph_boxes *how);
+
+/* The grids of boxes [m, 1, 4, 1, 1] in each of n pictures: [m, n, c, p, q]; of [m, 1, 5, 1, 1], whose first number is a
+ * picture's, in that one: [m, 1, c, p, q]. */
+uint32_t graph_crop_boxes(struct graph_builder *b, uint32_t map, uint32_t boxes,
+                          const struct graph_boxes *how, const struct graph_sampling *sampling);
+
 /* ---- norms (graph_norms.c) */
 
 uint32_t graph_log_sum_exp(struct graph_builder *b, uint32_t x, uint32_t axes);

@@ -324,7 +324,8 @@ static void resizing_reads_where_its_mode_says(void **state)
                            26 / 9.0}};
     for (int mode = 0; mode < N_GRAPH_RESIZES; mode++) {
         struct graph_shape found;
-        const struct graph_attributes a = {.resize = {(enum graph_resize)mode, {2, 9}}};
+        const struct graph_attributes a = {
+            .resize = {.mode = (enum graph_resize)mode, .size = {2, 9}}};
         float *y = run_one(GRAPH_RESIZE, &shape, x, &a, &found);
         assert_true(graph_shape_equal(&found, &(struct graph_shape){4, {1, 2, 9, 1}}));
         graph_test_close("first row", y, want[mode], 9);

@@ -242,6 +242,21 @@ def more_shapes(p):
     p.add(1470, [x, p.make(1070, [], several(1, [1]) + weights(2, [1]))[0]], put(2, 2) + put(3, -1))
 
 
+def crops(p):
+    x = p.input("x", 1, 2, 3, 6, 7)
+
+    def boxes(values):
+        array = np.array(values, np.float32)[:, None, :, None, None]
+        return p.make(1070, [], several(1, array.shape) + weights(2, array))[0]
+    each, chosen = boxes([[0.1, 0.2, 0.8, 0.6], [0, 0, 1, 1]]), boxes([[1, 0.5, 2, 3.5, 6], [0, 1, 1, 4.5, 4]])
+    outside = boxes([[-1.5, 0, 2, 9]])
+    for mode in range(4):
+        p.add(212, [x, each], several(1, [3, 4]) + put(2, 1) + put(3, put(1, mode)))
+        p.add(212, [x, chosen], several(1, [5, 1]) + put(3, put(1, mode)) + put(4, put(1, mode)))
+    p.add(212, [x, chosen], several(1, [2, 2]) + real(5, 0.5))
+    p.add(212, [x, outside], several(1, [4, 4]))
+
+
 def places(p):
     x, y = p.input("x", 3, 4, 2), p.input("y", 3, 5, 2)
 
@@ -283,7 +298,7 @@ def sequences(p):
 
 
 FAMILIES = {f.__name__: f for f in (norms, blocks, recurrences, long_memories, growing_memories, pairs, functions, more_functions, reductions, products,
-                                    shapes, more_shapes, places, orders, sequences)}
+                                    shapes, more_shapes, places, orders, sequences, crops)}
 
 HUGE = 1 << 40
 REFUSED = {  # a layer of x [2, 3, 4]: kind, parameters, inputs, what is said
@@ -312,6 +327,9 @@ REFUSED = {  # a layer of x [2, 3, 4]: kind, parameters, inputs, what is said
     "pooling_same_to_no_side": (120, put(31, put(1, 2)), 1, "'pooling' whose asymmetryMode is 2, want 0 to 1"),
     "convolution_same_to_no_side": (100, put(1, 1) + put(51, put(1, 2)), 1,
                                     "'convolution' whose asymmetryMode is 2, want 0 to 1"),
+    "crops_by_no_sampling": (212, several(1, [2, 2]) + put(3, put(1, 4)), 2, "whose samplingMethod is 4, want 0 to 3"),
+    "crops_of_no_boxes": (212, several(1, [2, 2]) + put(4, put(1, 4)), 2, "whose boxMode is 4, want 0 to 3"),
+    "crops_of_another_shape": (212, several(1, [2, 2]), 2, "want [n, 1, 4, 1, 1] or [n, 1, 5, 1, 1]"),
     "gelu_in_no_mode": (795, put(1, 3), 1, "'gelu' whose mode is 3, want 0 to 2"),
     "slice_along_no_axis": (350, put(2, 1) + put(4, 3), 1, "'slice' whose axis is 3, want 0 to 2"),
     "reduction_in_no_mode": (280, put(1, 10), 1, "'reduce' whose mode is 10, want 0 to 9"),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from coreml_files import fields, floats, integers, message, number
+from coreml_program_pictures import crop_resize
 from coreml_program_places import blocks, joined
 
 
@@ -354,6 +355,21 @@ LAYERS = {
     1461: lambda p, x: np.argsort(-x if number(p, 2) else x, axis(p), kind="stable"),
     1470: lambda p, x, b: np.take(x, np.arange(int(b[0]), int(b[0]) + number(p, 2)), axis(p, 3)),
 }
+
+
+MODES_OF_GRIDS = "STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "DEFAULT", "OFFSET_CORNERS"
+FORMS = ("CORNERS_HEIGHT_FIRST", "CORNERS_WIDTH_FIRST", "CENTER_SIZE_HEIGHT_FIRST", "CENTER_SIZE_WIDTH_FIRST")
+
+
+def crops(p, x, roi):
+    height, width = integers(p, 1)
+    return crop_resize({"x": x.reshape(x.shape[-4:]), "roi": roi, "target_height": height, "target_width": width,
+                        "normalized_coordinates": number(p, 2), "spatial_scale": floats(p, 5)[0] if 5 in p else 1,
+                        "sampling_mode": MODES_OF_GRIDS[number(message(p, 3), 1)],
+                        "box_coordinate_mode": FORMS[number(message(p, 4), 1)]}, 0)
+
+
+LAYERS[212] = crops
 
 
 def evaluate(network, blobs):

@@ -178,6 +178,58 @@ def sizes(c):
     c.add("crop", x=x, crop_height=[1, 1], crop_width=[0, 3])
 
 
+def nearest_sizes(c):
+    x, y = c.input("x", 2, 3, 4, 5), c.input("y", 3, 4, 1)
+    for mode in ("DEFAULT", "STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "UNALIGN_CORNERS", "OFFSET_CORNERS"):
+        for shape in ([7, 3], [1, 12]):
+            c.add("resize", x=x, shape=shape, resized_dims=2, interpolation_mode="NEAREST_NEIGHBOR",
+                  sampling_mode=mode)
+    c.add("resize", x=y, shape=[9, 0], resized_dims=2, interpolation_mode="NEAREST_NEIGHBOR",
+          sampling_mode="UNALIGN_CORNERS")
+
+
+def resamplings(c):
+    x, points = c.input("x", 2, 3, 4, 5), c.input("points", 2, 6, 7, 2)
+    wide = c.make("sub", x=c.make("mul", x=points, y=np.float32(6))[0], y=np.float32(4))[0]
+    unit = c.make("sub", x=points, y=np.float32(0.7))[0]
+    for outside in ("constant", "border", "reflection", "symmetric"):
+        for nearest in ("bilinear", "nearest"):
+            c.add("resample", x=x, coordinates=wide, sampling_mode=nearest, padding_mode=outside,
+                  padding_value=np.float32(-2), coordinates_mode="unnormalized", align_corners=True)
+    for mode in ("normalized_minus_one_to_one", "normalized_zero_to_one"):
+        for corners in (True, False):
+            c.add("resample", x=x, coordinates=unit, sampling_mode="bilinear", padding_mode="constant",
+                  padding_value=np.float32(0), coordinates_mode=mode, align_corners=corners)
+
+
+def affine_maps(c):
+    x = c.input("x", 2, 3, 4, 5)
+    turned = np.array([[0.9, 0.3, 0.1, -0.2, 1.1, -0.3], [1, 0, 0, 0, -1, 0.25]], np.float32)
+    for matrix in (turned, turned[:1]):
+        for size, corners in (((6, 3), True), ((1, 1), False), ((5, 8), False)):
+            c.add("affine", x=x, transform_matrix=matrix, output_height=size[0], output_width=size[1],
+                  sampling_mode="bilinear", padding_mode="constant", padding_value=np.float32(0),
+                  coordinates_mode="normalized_minus_one_to_one", align_corners=corners)
+
+
+def crops(c):
+    x, moved = c.input("x", 2, 3, 6, 7), c.input("moved", 2, 4)
+    ends = c.make("add", x=moved, y=np.array([0, 0, 2, 2.5], np.float32))[0]
+    unit = np.array([[0.1, 0.2, 0.8, 0.6], [0, 0, 1, 1], [0.5, 0.5, 0.5, 0.5]], np.float32)
+    for mode in ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "DEFAULT", "UNALIGN_CORNERS", "OFFSET_CORNERS"):
+        c.add("crop_resize", x=x, boxes=ends, target_height=4, target_width=1, sampling_mode=mode)
+        c.add("crop_resize", x=x, boxes=unit, box_indices=[1, 0, 1], target_height=3, target_width=5,
+              normalized_coordinates=True, sampling_mode=mode)
+    for form in ("CORNERS_WIDTH_FIRST", "CENTER_SIZE_HEIGHT_FIRST", "CENTER_SIZE_WIDTH_FIRST"):
+        c.add("crop_resize", x=x, boxes=ends, target_height=2, target_width=3, box_coordinate_mode=form,
+              pad_value=np.float32(-1), spatial_scale=np.float32(1.25))
+    backwards = np.array([[4, 1, 2, 6]], np.float32)
+    c.add("crop_resize", x=x, roi=backwards.reshape(1, 1, 4, 1, 1), target_height=3, target_width=3,
+          sampling_mode="ALIGN_CORNERS")
+    c.add("crop_resize", x=x, roi=np.array([1, 0, 1, 5, 4], np.float32).reshape(1, 1, 5, 1, 1), target_height=3,
+          target_width=2)
+
+
 def pools(c):
     x, y = c.input("x", 2, 3, 7, 8), c.input("y", 1, 2, 9)
     for kind in ("max_pool", "avg_pool"):
@@ -232,6 +284,8 @@ def products(c):
     c.add("einsum", values=[z, z], equation="ab,cb->ac")
     c.add("matmul", x=z, y=numbers(6))
     c.add("matmul", x=numbers(4), y=z)
+    c.add("matmul", x=numbers(2, 3), y=numbers(3, 4))
+    c.add("matmul", x=numbers(20, 30), y=numbers(30, 40))
     q, k, v = (c.program.transpose(t, [0, 2, 1, 3]) for t in (x, x, x))
     c.add("scaled_dot_product_attention", query=q, key=k, value=v)
     c.add("scaled_dot_product_attention", query=q, key=k, value=v, attn_mask=numbers(3, 3))
@@ -347,7 +401,7 @@ def extremes_of_no_numbers(c):
 
 
 FAMILIES = {f.__name__: f for f in (
-    gathers, scatters, orders, selections, slices, random_slices, declared_shapes, blocks, sizes, pools, norms, fewer_bits, products, recurrences,
+    gathers, scatters, orders, selections, slices, random_slices, declared_shapes, blocks, sizes, nearest_sizes, resamplings, affine_maps, crops, pools, norms, fewer_bits, products, recurrences,
     simple_recurrences, reductions, activations, functions, casts,
     activations_of_no_numbers, pairs_of_no_numbers, extremes_of_no_numbers)}
 

@@ -19,12 +19,16 @@ def case(kind, words, **inputs):
 
 
 def unknown(kind, parameter, found, wanted, **inputs):
-    return case(kind, f"'{kind}' whose '{parameter}' is '{found}', want {wanted}", **{parameter: found}, **inputs)
+    return case(kind, f"'{kind}' whose '{parameter}' is '{found}', want {wanted}", **{**inputs, parameter: found})
 
 
 HUGE = 1 << 30
 CORNERS = "STRICT_ALIGN_CORNERS, ALIGN_CORNERS, UNALIGN_CORNERS or OFFSET_CORNERS"
 TYPES = "fp32, bool, fp16, int32, int16, uint16, int8 or uint8"
+FORMS = "CORNERS_HEIGHT_FIRST, CORNERS_WIDTH_FIRST, CENTER_SIZE_HEIGHT_FIRST or CENTER_SIZE_WIDTH_FIRST"
+PICTURE = numbers(1, 2, 3, 3)
+RESAMPLE = {"x": PICTURE, "coordinates": numbers(1, 2, 2, 2), "sampling_mode": "nearest", "padding_mode": "border",
+            "coordinates_mode": "unnormalized"}
 LSTM = {"initial_h": numbers(3, 4), "initial_c": numbers(3, 4), "weight_ih": numbers(16, 4),
         "weight_hh": numbers(16, 4)}
 REFUSED = {  # an operation of x [2, 3, 4]
@@ -57,6 +61,26 @@ REFUSED = {  # an operation of x [2, 3, 4]
                                      indices=[0], updates=numbers(2)),
     "scatter_by_an_unknown_mode": unknown("scatter", "mode", "xor", "update, add, sub, mul, div, max or min", x=None,
                                           data=numbers(2, 3), indices=[0], updates=numbers(1, 3)),
+    "resample_beyond_an_unknown_edge": unknown("resample", "padding_mode", "wrap",
+                                               "constant, border, reflection or symmetric", **RESAMPLE),
+    "resample_in_unknown_coordinates": unknown(
+        "resample", "coordinates_mode", "pixels",
+        "unnormalized, normalized_minus_one_to_one or normalized_zero_to_one", **RESAMPLE),
+    "resample_of_triples": case("resample", "coordinates that are no pairs", x=PICTURE, coordinates=numbers(1, 2, 2, 3),
+                                sampling_mode="nearest", padding_mode="border", coordinates_mode="unnormalized"),
+    "affine_to_the_nearest": unknown("affine", "sampling_mode", "nearest", "bilinear", x=PICTURE,
+                                     transform_matrix=numbers(1, 6), padding_mode="constant"),
+    "affine_by_five_numbers": case("affine", "without six numbers for all pictures", x=PICTURE,
+                                   transform_matrix=numbers(1, 5), sampling_mode="bilinear", padding_mode="constant",
+                                   coordinates_mode="normalized_minus_one_to_one"),
+    "crops_of_unknown_boxes": unknown("crop_resize", "box_coordinate_mode", "XYWH", FORMS, x=PICTURE,
+                                      boxes=numbers(1, 4)),
+    "crops_of_three_numbers": case("crop_resize", "boxes of shape [1, 3], want four numbers", x=PICTURE,
+                                   boxes=numbers(1, 3)),
+    "crops_of_more_boxes_than_pictures": case("crop_resize", "of more boxes than pictures", x=PICTURE,
+                                              boxes=numbers(2, 4)),
+    "crops_to_no_size": case("crop_resize", "counts to 0", x=PICTURE, boxes=numbers(1, 4), target_height=0),
+    "crops_huge": case("crop_resize", "counts to 1073741824", x=PICTURE, boxes=numbers(1, 4), target_width=HUGE),
     "gelu_by_an_unknown_mode": unknown(
         "gelu", "mode", "FAST", "EXACT, TANH_APPROXIMATION or SIGMOID_APPROXIMATION"),
     "pad_by_an_unknown_mode": unknown("pad", "mode", "wrap", "constant, reflect or replicate", pad=[1, 1]),

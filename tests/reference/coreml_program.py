@@ -20,6 +20,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from coreml_files import fields, floats, integers, message, number, random_numbers, save, text  # noqa: E402
 from coreml_program_numbers import NUMBERS  # noqa: E402
+from coreml_program_pictures import PICTURES  # noqa: E402
 from coreml_program_places import PLACES  # noqa: E402
 
 DTYPES = {1: "?", 10: "<f2", 11: "<f4", 12: "<f8", 21: "<i1", 22: "<i2", 23: "<i4", 24: "<i8", 31: "<u1",
@@ -229,7 +230,7 @@ OPERATIONS = {
     "list_read": lambda i, _: i["ls"][int(i["index"])], "list_write": written, "list_scatter": scattered,
     "list_gather": lambda i, _: np.stack([i["ls"][int(k)] for k in i["indices"]]),
     "list_length": lambda i, _: np.array(len(i["ls"])),
-    **PLACES, **NUMBERS,
+    **PLACES, **NUMBERS, **PICTURES,
 }
 
 

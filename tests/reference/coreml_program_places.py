@@ -129,8 +129,8 @@ def blocks(name, deep, pixels):
 
 # ---- resizing: the places that are read, along one axis
 
-def bilinear(x, axis, size, mode):
-    n = x.shape[axis]
+def read_at(n, size, mode):
+    """Which of n numbers each of `size` reads, in parts of a number."""
     i = np.arange(size)
     if mode == "ALIGN_CORNERS" and size == 1:
         at = np.array([(n - 1) / 2])
@@ -142,20 +142,30 @@ def bilinear(x, axis, size, mode):
         at = (0.5 + i) * max(1, n - 1) / size
     else:
         at = (0.5 + i) * n / size - 0.5
-    at = np.clip(at, 0, n - 1)
+    return np.clip(at, 0, n - 1)
+
+
+def bilinear(x, axis, size, mode):
+    n = x.shape[axis]
+    at = read_at(n, size, mode)
     low = np.floor(at + 1e-9).astype(int)
     high = np.minimum(low + 1, n - 1)
     share = (at - low).reshape([-1 if k == axis % x.ndim else 1 for k in range(x.ndim)])
     return np.take(x, low, axis) * (1 - share) + np.take(x, high, axis) * share
 
 
-def nearest(x, axis, size):
-    return np.take(x, np.arange(size) * x.shape[axis] // size, axis)
+def nearest(x, axis, size, mode):
+    n = x.shape[axis]
+    if mode == "DEFAULT":
+        return np.take(x, np.arange(size) * n // size, axis)
+    return np.take(x, np.floor(read_at(n, size, mode) + 0.5).astype(int), axis)
 
 
-def sized(x, height, width, mode):
+def sized(x, height, width, mode, linear=True):
     if mode == "NEAREST":
-        return nearest(nearest(x, -2, height), -1, width)
+        linear, mode = False, "DEFAULT"
+    if not linear:
+        return nearest(nearest(x, -2, height, mode), -1, width, mode)
     return bilinear(bilinear(x, -2, height, mode), -1, width, mode)
 
 
@@ -180,8 +190,8 @@ def resize(i, _):
     if dims == 2:
         height = int(i["shape"][-2]) or height
     width = int(i["shape"][-1]) or width
-    linear = i.get("interpolation_mode", "LINEAR") == "LINEAR"
-    return sized(x, height, width, i.get("sampling_mode", "DEFAULT") if linear else "NEAREST")
+    return sized(x, height, width, i.get("sampling_mode", "DEFAULT"),
+                 i.get("interpolation_mode", "LINEAR") == "LINEAR")
 
 
 def crop(i, _):

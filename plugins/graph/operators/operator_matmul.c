@@ -91,7 +91,8 @@ static void run(const struct operator_call *call)
     operator_parallel(call, numbers / (product.m * product.n) * product.n_blocks,
                       numbers > SIZE_MAX / product.k ? SIZE_MAX : numbers * product.k,
                       multiply_block, &product);
-    linear_runner_count(call->runner, numbers * product.k);
+    if (call->runner != NULL)
+        linear_runner_count(call->runner, numbers * product.k);
 }
 
 const struct operator_type operator_matmul = {

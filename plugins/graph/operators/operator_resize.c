@@ -19,7 +19,8 @@ struct sample {
     float share;
 };
 
-static struct sample find_sample(enum graph_resize mode, int64_t i, int64_t from, int64_t to)
+static struct sample find_sample(enum graph_resize mode, bool nearest, int64_t i, int64_t from,
+                                 int64_t to)
 {
     double at = (double)i * (double)from / (double)to;
     struct sample sample = {0};
@@ -34,8 +35,10 @@ static struct sample find_sample(enum graph_resize mode, int64_t i, int64_t from
     at = fmin(fmax(at, 0), (double)(from - 1));
     /* Exact where it should be a whole number: i from / to rounds to itself. */
     sample.first = mode == RESIZE_NEAREST || mode == RESIZE_UPSAMPLE ? i * from / to : (int64_t)at;
+    if (nearest)
+        sample.first = (int64_t)fmin(floor(at + 0.5), (double)(from - 1));
     sample.second = sample.first + 1 < from ? sample.first + 1 : sample.first;
-    sample.share = mode == RESIZE_NEAREST ? 0 : (float)(at - (double)sample.first);
+    sample.share = nearest || mode == RESIZE_NEAREST ? 0 : (float)(at - (double)sample.first);
     return sample;
 }
 
@@ -44,6 +47,7 @@ struct resizing {
     const float *x;
     struct map_shape from, to;
     enum graph_resize mode;
+    bool nearest;
 };
 
 /* One row of the result. */
@@ -51,13 +55,13 @@ static void resize_row(void *argument, size_t index)
 {
     const struct resizing *r = argument;
     const int64_t batch = (int64_t)index / r->to.height, row = (int64_t)index % r->to.height;
-    const struct sample v = find_sample(r->mode, row, r->from.height, r->to.height);
+    const struct sample v = find_sample(r->mode, r->nearest, row, r->from.height, r->to.height);
     const size_t c = (size_t)r->from.channels, width = (size_t)r->from.width * c;
     const float *top = r->x + (size_t)(batch * r->from.height + v.first) * width;
     const float *bottom = r->x + (size_t)(batch * r->from.height + v.second) * width;
     float *y = r->call->y + index * (size_t)r->to.width * c;
     for (int64_t q = 0; q < r->to.width; q++, y += c) {
-        const struct sample h = find_sample(r->mode, q, r->from.width, r->to.width);
+        const struct sample h = find_sample(r->mode, r->nearest, q, r->from.width, r->to.width);
         const size_t a = (size_t)h.first * c, b = (size_t)h.second * c;
         for (size_t i = 0; i < c; i++) {
             const float upper = top[a + i] + (top[b + i] - top[a + i]) * h.share;
@@ -74,7 +78,8 @@ static void run(const struct operator_call *call)
                                 .x = input_data(call, 0),
                                 .from = shape_as_map(input_shape(call->graph, node, 0)),
                                 .to = shape_as_map(&call->graph->values[node->output].shape),
-                                .mode = node->attributes.resize.mode};
+                                .mode = node->attributes.resize.mode,
+                                .nearest = node->attributes.resize.nearest};
     operator_parallel(call, (size_t)(resizing.to.batch * resizing.to.height), map_size(resizing.to),
                       resize_row, &resizing);
 }

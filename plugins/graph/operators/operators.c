@@ -31,7 +31,8 @@ static const struct operator_type *const types[N_GRAPH_KINDS] = {
     [GRAPH_CUMSUM] = &operator_cumsum,
     [GRAPH_BAND] = &operator_band,
     [GRAPH_RECURRENT] = &operator_recurrent,
-    [GRAPH_ATTENTION] = &operator_attention};
+    [GRAPH_ATTENTION] = &operator_attention,
+    [GRAPH_SAMPLE] = &operator_sample};
 
 const struct operator_type *operator_of(enum graph_kind kind)
 {

@@ -27,7 +27,7 @@ struct operator_prepare {
 struct operator_call {
     const struct graph *graph;
     const struct graph_node *node;
-    struct linear_runner *runner; /* has begun */
+    struct linear_runner *runner; /* has begun; NULL while constants are computed */
     const float *const *data;     /* (n_values); weights of prepared nodes have none */
     float *y;
     float *scratch; /* scratch_size() numbers */
@@ -55,7 +55,7 @@ extern const struct operator_type operator_conv, operator_pool, operator_norm, o
     operator_concat, operator_reshape, operator_transpose, operator_slice, operator_pad,
     operator_matmul, operator_gather, operator_select, operator_broadcast, operator_layer_norm,
     operator_lstm, operator_scatter, operator_sort, operator_cumsum, operator_band,
-    operator_recurrent, operator_attention;
+    operator_recurrent, operator_attention, operator_sample;
 
 /* ---- what operators share */
 

@@ -26,6 +26,7 @@ bool pool_shape(const struct pool_spec *pool, struct map_shape x, struct map_sha
 }
 
 struct pool_job {
+    const struct vector_kernels *vector;
     const struct pool_spec *pool;
     const float *x;
     float *y;
@@ -48,20 +49,19 @@ static void pool_place(const struct pool_job *job, const float *x, int64_t first
     size_t end_y, end_x;
     const size_t begin_y = clip(first_y, pool->kernel_height, job->from.height, &end_y);
     const size_t begin_x = clip(first_x, pool->kernel_width, job->from.width, &end_x);
+    if (!pool->average) {
+        job->vector->window_largest(x + (begin_y * width + begin_x) * channels, end_y - begin_y,
+                                    width * channels, end_x - begin_x, channels, channels, y);
+        return;
+    }
     for (size_t c = 0; c < channels; c++)
-        y[c] = pool->average ? 0.0f : -INFINITY;
+        y[c] = 0.0f;
     for (size_t i = begin_y; i < end_y; i++)
         for (size_t j = begin_x; j < end_x; j++) {
             const float *place = x + (i * width + j) * channels;
-            if (pool->average)
-                for (size_t c = 0; c < channels; c++)
-                    y[c] += place[c];
-            else /* a NaN stays, as in torch */
-                for (size_t c = 0; c < channels; c++)
-                    y[c] = y[c] != y[c] || place[c] <= y[c] ? y[c] : place[c];
+            for (size_t c = 0; c < channels; c++)
+                y[c] += place[c];
         }
-    if (!pool->average)
-        return;
     const size_t inside = (end_y - begin_y) * (end_x - begin_x);
     const size_t all = (size_t)(pool->kernel_height * pool->kernel_width);
     const float n = (float)(pool->count_inside_only ? inside : all);
@@ -87,7 +87,7 @@ static void pool_row(void *argument, size_t index)
 void pool_run(const struct kernels *kernels, const struct pool_spec *pool, const float *x,
               struct map_shape shape, float *y)
 {
-    struct pool_job job = {pool, x, y, shape, shape};
+    struct pool_job job = {kernels->vector, pool, x, y, shape, shape};
     if (pool_shape(pool, shape, &job.to))
         kernels_parallel(kernels, (size_t)(job.to.batch * job.to.height), pool_row, &job);
 }

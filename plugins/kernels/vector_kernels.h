@@ -109,6 +109,10 @@ struct vector_kernels {
      * accumulate, at least 0 if relu. */
     void (*winograd_output)(const float *m, size_t stride, size_t n, const float *bias,
                             bool accumulate, bool relu, float *const y[4]);
+    /* y(n): the largest of each channel over a window of x, whose rows and columns are so many numbers apart; NaN
+     * where one of them is. */
+    void (*window_largest)(const float *x, size_t n_rows, size_t row, size_t n_columns,
+                           size_t column, size_t n, float *y);
 
     /* out(columns) = a(depth) panel(depth, columns); columns a multiple of RECURRENT_UNITS. */
     void (*panel_row)(const float *a, const float *panel, size_t columns, size_t depth, float *out);

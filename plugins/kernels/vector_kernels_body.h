@@ -369,10 +369,32 @@ static void winograd_output(const float *m, size_t stride, size_t n, const float
     }
 }
 
+static void window_largest(const float *x, size_t n_rows, size_t row, size_t n_columns,
+                           size_t column, size_t n, float *y)
+{
+    for (size_t c = 0; c < n; c += LANES) {
+        vfloat most = SPLAT(-INFINITY);
+        vint is_nan = {0}; /* beside the maximum, so that none waits for it */
+        for (size_t i = 0; i < n_rows; i++)
+            for (size_t j = 0; j < n_columns; j++) {
+                const float *place = x + i * row + j * column + c;
+                const vfloat v = n - c >= LANES ? v_load(place) : v_load_part(place, n - c, 0.0f);
+                most = v_max(v, most);
+                is_nan |= v != v;
+            }
+        most = v_select(is_nan, SPLAT(NAN), most);
+        if (n - c >= LANES)
+            v_store(y + c, most);
+        else
+            v_store_part(y + c, n - c, most);
+    }
+}
+
 #define VECTOR_KERNELS(name_)                                                                      \
     {                                                                                              \
         name_, HAS_BF16, product, block_product, dots, exp_row, scale_add, layer_norm, activate,   \
-            activate_coarse, winograd_input, winograd_output, panel_row, lstm_gates, gru_gates,    \
-            bf16_product, bf16_dots, int8_row, int4_row, fine_row, to_bf16, coarse_row, int8_dots, \
-            int4_unpack, int8_finish, bias_finish, map_range, map_coarse, map_finish, round_f16    \
+            activate_coarse, winograd_input, winograd_output, window_largest, panel_row,           \
+            lstm_gates, gru_gates, bf16_product, bf16_dots, int8_row, int4_row, fine_row, to_bf16, \
+            coarse_row, int8_dots, int4_unpack, int8_finish, bias_finish, map_range, map_coarse,   \
+            map_finish, round_f16                                                                  \
     }

@@ -51,10 +51,31 @@ static void winograd_relu_keeps_what_is_no_number(void **state)
     }
 }
 
+static void the_largest_of_a_window_keeps_what_is_no_number(void **state)
+{
+    (void)state;
+    enum {
+        CHANNELS = 21,
+        PLACES = 6
+    }; /* 2 x 3 places; in channel i place i % 7 is NaN, and none is of 6 */
+    static float x[PLACES * CHANNELS], y[CHANNELS + 1];
+    for (size_t p = 0; p < PLACES; p++)
+        for (size_t c = 0; c < CHANNELS; c++)
+            x[p * CHANNELS + c] = p == c % 7 ? NAN : -(float)((p * 5 + c) % PLACES);
+    for (size_t s = 0, n = find_sets(); s < n; s++) {
+        y[CHANNELS] = 12345.0f;
+        sets[s]->window_largest(x, 2, 3 * CHANNELS, 3, CHANNELS, CHANNELS, y);
+        for (size_t c = 0; c < CHANNELS; c++)
+            assert_true(c % 7 < PLACES ? isnan(y[c]) : y[c] == 0);
+        assert_true(y[CHANNELS] == 12345.0f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(not_a_number_stays_one),
+        cmocka_unit_test(the_largest_of_a_window_keeps_what_is_no_number),
         cmocka_unit_test(winograd_relu_keeps_what_is_no_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

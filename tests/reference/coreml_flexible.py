@@ -5,11 +5,13 @@
     coreml_flexible.py evaluate NAME HEIGHTxWIDTH inputs.safetensors want.safetensors
     coreml_flexible.py bert MODEL_DIR OUT_DIR
     coreml_flexible.py tokens MODEL_DIR LENGTH OUT_DIR
+    coreml_flexible.py batch MODEL.mlpackage N inputs.safetensors want.safetensors
 
 The first writes a convolutional network as OUT_DIR/NAME/model.mlmodel or model.mlpackage and prints the names: as a network and
 as a program, of a picture and of an array, with a range of sizes and with three of them. The second makes inputs of that size
 and evaluates the network with numpy. The third writes BERT as a program of 1 to 512 tokens, with the operations on
-shapes that converters make of it; the fourth OUT_DIR/native.safetensors and OUT_DIR/coreml.safetensors of so many.
+shapes that converters make of it; the fourth OUT_DIR/native.safetensors and OUT_DIR/coreml.safetensors of so many. The last evaluates a program by
+coreml_program.py on inputs whose first dimension is N.
 """
 import json
 import os
@@ -227,5 +229,11 @@ def tokens(model, length, folder):
     save(os.path.join(folder, "coreml.safetensors"), {k: v.astype(np.int32) for k, v in inputs.items()})
 
 
+def batch(model, n, inputs_path, want_path):
+    import coreml_program
+    coreml_program.random_numbers = lambda shape, low, high: random_numbers([int(n)] + list(shape)[1:], low, high)
+    coreml_program.run(model, inputs_path, want_path)
+
+
 if __name__ == "__main__":
-    {"pictures": pictures, "evaluate": evaluate, "bert": bert, "tokens": tokens}[sys.argv[1]](*sys.argv[2:])
+    {"pictures": pictures, "evaluate": evaluate, "bert": bert, "tokens": tokens, "batch": batch}[sys.argv[1]](*sys.argv[2:])

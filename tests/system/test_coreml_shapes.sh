@@ -49,13 +49,22 @@ END
 }
 
 # The native answer to as many tokens, of which a part is hidden.
-agrees() { # LENGTH OPTION...
+agrees() { # LENGTH [DTYPE [PRECISION]]
+    local in_dtype=(--dtype "${2:-f32}" --set accuracy_policy=any)
     "$python" "$flexible" tokens "$work/bert/backends/cpu" "$1" "$work/tokens" >"$work/err" 2>&1 &&
-        "$program" run "$work/bert" --inputs "$work/tokens/native.safetensors" --outputs "$work/native" >"$work/err" 2>&1 &&
-        "$program" run "$work/flexible" "${@:2}" --inputs "$work/tokens/coreml.safetensors" --outputs "$work/found" \
+        "$program" run "$work/bert" "${in_dtype[@]}" --inputs "$work/tokens/native.safetensors" --outputs "$work/native" >"$work/err" 2>&1 &&
+        "$program" run "$work/flexible" "${in_dtype[@]}" --inputs "$work/tokens/coreml.safetensors" --outputs "$work/found" \
             >"$work/err" 2>&1 &&
         "$python" tests/reference/coreml_convert.py --compare "$work/native" "$work/found" \
-            "$work/tokens/native.safetensors" fp32 >"$work/err" 2>&1
+            "$work/tokens/native.safetensors" "${3:-fp32}" >"$work/err" 2>&1
+}
+
+# DTLN declares one or two items; it has lists, loops and layers of LSTMs.
+answers_several() { # N
+    "$python" "$flexible" batch "$work/dtln/backends/coreml/model.mlpackage" "$1" "$work/in" "$work/want" \
+        >"$work/err" 2>&1 &&
+        "$program" run "$work/dtln" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
+        "$python" tests/reference/coreml_files.py --compare "$work/found" "$work/want" 1e-5 >"$work/err" 2>&1
 }
 
 if ! "$python" -c 'import numpy' 2>/dev/null; then
@@ -105,7 +114,19 @@ if [ -f "$shared/models/synth.py" ]; then
     "$python" "$flexible" tokens "$work/bert/backends/cpu" 513 "$work/tokens"
     run run "$work/flexible" --inputs "$work/tokens/coreml.safetensors" --outputs "$work/found"
     ok "it refuses 513" says "is 513, want 1 to 512"
+    ok "other sizes are computed in bf16, too" agrees 100 bf16
+    echo '{"model_type": "coreml", "emulate_fp16": true}' >"$work/flexible/backends/coreml/config.json"
+    ok "and in emulated float16" agrees 100 f32 fp16
 else
     skipped "no models to make programs of"
+fi
+if [ -d "$shared/coreml/DTLN_AEC_128_Part1.mlpackage" ]; then
+    package dtln coreml coreml-ane
+    cp -r "$shared/coreml/DTLN_AEC_128_Part1.mlpackage" "$work/dtln/backends/coreml/model.mlpackage"
+    for n in 1 2; do
+        ok "DTLN answers to $n at once" answers_several "$n"
+    done
+else
+    skipped "no Core ML models in $shared"
 fi
 summary

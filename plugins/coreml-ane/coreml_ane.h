@@ -11,9 +11,9 @@
 
 #include "bridged.h"
 #include "coreml_model.h"
+#include "feature_sizes.h"
 #include "graph_build.h"
 #include "graph_services.h"
-#include "feature_sizes.h"
 #include "model_extensions.h"
 
 #define COREML_ANE_MAX_FEATURES 16 /* inputs, and outputs */

@@ -188,7 +188,7 @@ $(O)/plugins/kernels/vector_kernels_vnni.o: ALL_CFLAGS += -mavx512f -mavx512dq -
 $(O)/plugins/kernels/vector_kernels_bf16.o: ALL_CFLAGS += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512vnni -mavx512bf16 -mfma
 # The sanitizer's second stack aligns to 32 bytes only, vectors have 64 (GCC's bug 110027).
 ifneq ($(findstring address,$(SAN)),)
-NO_SECOND_STACK := $(shell $(CC) --param=asan-use-after-return=0 -fsyntax-only -x c /dev/null 2>/dev/null && echo --param=asan-use-after-return=0)
+NO_SECOND_STACK := $(shell $(CC) -Werror --param=asan-use-after-return=0 -fsyntax-only -x c /dev/null 2>/dev/null && echo --param=asan-use-after-return=0)
 $(O)/plugins/kernels/vector_kernels_%.o: ALL_CFLAGS += $(NO_SECOND_STACK)
 endif
 endif

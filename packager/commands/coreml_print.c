@@ -144,6 +144,30 @@ static void add_features(struct buffer *ret, const char *label, const json_node 
     }
 }
 
+static void add_names(struct buffer *ret, const json_node *list)
+{
+    char name[PRINTABLE_TEXT_BYTES];
+    const char *between = "";
+    for (const json_node *item = json_first(list); item != NULL; item = json_next(item)) {
+        (void)buffer_printf(ret, "%s%s", between, printable(json_string_or(item, ""), name));
+        between = ", ";
+    }
+}
+
+/* "part          body: neuralNetwork, image to scores". */
+static void add_parts(struct buffer *ret, const json_node *list)
+{
+    char name[PRINTABLE_TEXT_BYTES], kind[PRINTABLE_TEXT_BYTES];
+    for (const json_node *item = json_first(list); item != NULL; item = json_next(item)) {
+        (void)buffer_printf(ret, "%-12s  %s: %s, ", "part", text(item, "name", name),
+                            text(item, "kind", kind));
+        add_names(ret, json_member(item, "inputs"));
+        (void)buffer_append_text(ret, " to ");
+        add_names(ret, json_member(item, "outputs"));
+        (void)buffer_append_text(ret, "\n");
+    }
+}
+
 static void add_weights(struct buffer *ret, const json_node *weights)
 {
     char size[HUMAN_TEXT_BYTES], shown[PRINTABLE_TEXT_BYTES];
@@ -173,6 +197,7 @@ void coreml_text_of(const json_node *root, struct buffer *ret)
     add_line(ret, "license", metadata, "license");
     add_line(ret, "description", metadata, "description");
     add_line(ret, "version", metadata, "version");
+    add_parts(ret, json_member(root, "parts"));
     add_features(ret, "input", json_member(root, "inputs"));
     add_features(ret, "output", json_member(root, "outputs"));
     add_features(ret, "state", json_member(root, "states"));

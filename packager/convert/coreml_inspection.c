@@ -99,6 +99,26 @@ static void add_functions(json_node *object, const struct coreml_program *progra
         (void)json_add_string(list, NULL, program->functions[i].name);
 }
 
+static void add_names(json_node *object, const char *key, const struct coreml_features *features)
+{
+    json_node *list = json_add_array(object, key);
+    for (size_t i = 0; i < features->n; i++)
+        (void)json_add_string(list, NULL, features->items[i].name);
+}
+
+static void add_parts(json_node *object, const struct coreml_model *model)
+{
+    json_node *list = model->n_parts > 0 ? json_add_array(object, "parts") : NULL;
+    for (size_t i = 0; i < model->n_parts; i++) {
+        json_node *item = json_add_object(list, NULL);
+        (void)json_add_string(item, "name", model->parts[i].part_name);
+        (void)json_add_string(item, "kind", model->parts[i].kind);
+        add_names(item, "inputs", &model->parts[i].inputs);
+        add_names(item, "outputs", &model->parts[i].outputs);
+        add_parts(item, &model->parts[i]);
+    }
+}
+
 model_status coreml_inspection_add(json_node *object, const struct coreml_model *model,
                                    struct model_error *err)
 {
@@ -111,6 +131,7 @@ model_status coreml_inspection_add(json_node *object, const struct coreml_model 
     (void)json_add_number(object, "specification_version", model->version);
     if (model->program != NULL)
         add_functions(object, model->program);
+    add_parts(object, model);
     add_features(object, "inputs", &model->inputs);
     add_features(object, "outputs", &model->outputs);
     add_features(object, "states", &model->states);

@@ -6,7 +6,8 @@
 #include "coreml_model.h"
 #include "json_view.h"
 
-/* Adds to an object: "form": "coreml", "kind", "specification_version"[, "opset", "functions"], "inputs", "outputs",
+/* Adds to an object: "form": "coreml", "kind", "specification_version"[, "opset", "functions"][, "parts": [{"name",
+ * "kind", "inputs": [name], "outputs": [name][, "parts"]}]], "inputs", "outputs",
  * "states": [{"name", "type"[, "dtype", "shape", "min", "max", "shapes", "colors", "optional"]}], "labels" (how many),
  * "operations", "operators": {name: n}, "weights": {"count", "bytes", "dtypes": {name: elements}}, "metadata":
  * {"author", "license", "description", "version"}. */

@@ -95,21 +95,36 @@ static void discard(void *reader, const void *data, size_t size_bytes)
 model_status coreml_ane_translate(struct ane_variant *variant, const struct coreml_model *file,
                                   struct model_error *err)
 {
-    if (file->network != NULL)
-        return translate_network(variant, file, err);
-    if (file->program != NULL)
-        return translate_program(variant, file, err);
-    return kernels_fail(err, MODEL_UNSUPPORTED,
-                        "a Core ML model of kind '%.60s' is not computed here, want a neural "
-                        "network or a program",
-                        file->kind);
+    model_status status = MODEL_OK;
+    if (file->n_parts > 0)
+        status = translate_pipeline(variant, file, err);
+    else if (file->network != NULL)
+        status = translate_network(variant, file, err);
+    else if (file->program != NULL)
+        status = translate_program(variant, file, err);
+    else
+        return kernels_fail(err, MODEL_UNSUPPORTED,
+                            "a Core ML model of kind '%.60s' is not computed here, want a neural "
+                            "network, a program or a pipeline of them",
+                            file->kind);
+    if (status == MODEL_OK && variant->n_outputs == 0)
+        return kernels_fail(err, MODEL_UNSUPPORTED, "no output of this model is a tensor");
+    return status;
 }
 
-/* Where inputs may have other sizes than their default: what is packed will be shared, and variants are made. */
+static const char *architecture_of(const struct coreml_model *file)
+{
+    return file->n_parts > 0       ? "CoreMLPipeline"
+           : file->network != NULL ? "CoreMLNeuralNetwork"
+                                   : "CoreMLProgram";
+}
+
+/* Where inputs may have other sizes than their default: what is packed will be shared, and variants are made. A pipeline's parts
+ * go together at their default sizes. */
 static model_status find_sizes(struct coreml_ane *ane, struct model_error *err)
 {
     bool is_fixed = true;
-    for (uint32_t i = 0; i < ane->usual.n_inputs; i++) {
+    for (uint32_t i = 0; i < ane->usual.n_inputs && ane->file->n_parts == 0; i++) {
         const struct ane_feature *input = &ane->usual.inputs[i];
         ane->sizes[i] =
             feature_sizes_of(input, coreml_features_find(&ane->file->inputs, input->name));
@@ -137,8 +152,7 @@ static model_status build_graph(struct coreml_ane *ane, struct model_error *err)
         status = find_sizes(ane, err);
     if (status == MODEL_OK)
         status = graph_finish(ane->usual.graph, err);
-    ane->model.description.architecture =
-        file->network != NULL ? "CoreMLNeuralNetwork" : "CoreMLProgram";
+    ane->model.description.architecture = architecture_of(file);
     return status == MODEL_OK ? describe_features(ane, err) : status;
 }
 

@@ -3,9 +3,9 @@
  *
  * coreml_ane.c finds and opens the model, describes it and runs it. translate_network.c walks the layers of a
  * NeuralNetwork, whose kinds stand in a table; a layer's translation is a short function in the translate_*.c
- * of its family. translate_program.c walks an ML Program, program_*.c have its operations. The file is closed once the graph stands: the
- * graph has the weights; but where inputs may have several sizes it stays open, and variants.c has graphs for these.
- * [create-thread] but run() and what it translates. */
+ * of its family. translate_program.c walks an ML Program, program_*.c have its operations; translate_pipeline.c has several of both
+ * make one graph. The file is closed once the graph stands: the graph has the weights; but where inputs may have several sizes it stays
+ * open, and variants.c has graphs for these. [create-thread] but run() and what it translates. */
 #ifndef COREML_ANE_H
 #define COREML_ANE_H
 
@@ -16,7 +16,8 @@
 #include "graph_services.h"
 #include "model_extensions.h"
 
-#define COREML_ANE_MAX_FEATURES 16 /* inputs, and outputs */
+#define COREML_ANE_MAX_FEATURES 16  /* inputs, and outputs */
+#define COREML_ANE_MAX_PASSED   128 /* inputs and outputs of all parts of a pipeline */
 
 /* An input or output as callers see it. */
 struct ane_feature {
@@ -28,6 +29,17 @@ struct ane_feature {
     struct graph_shape made; /* an output of a network as its layer makes it */
 };
 
+/* What goes on from part to part of a pipeline, by its name. */
+struct ane_passed {
+    struct ane_feature feature;
+    uint32_t value;
+    bool is_input; /* of the pipeline */
+};
+struct ane_pipeline {
+    struct ane_passed passed[COREML_ANE_MAX_PASSED]; /* (n) */
+    uint32_t n;
+};
+
 /* The model for inputs of certain sizes. */
 struct ane_variant {
     struct graph *graph; /* its inputs and outputs in the order of these: */
@@ -36,6 +48,7 @@ struct ane_variant {
     /* Set before translating: shapes of the inputs, and the variant of the default ones; NULL: these are the default. */
     const struct graph_shape *sizes;
     const struct ane_variant *usual;
+    struct ane_pipeline *pipeline; /* NULL, but while its parts are translated */
 };
 
 struct coreml_ane {
@@ -54,9 +67,22 @@ struct coreml_ane {
 model_status coreml_ane_translate(struct ane_variant *variant, const struct coreml_model *file,
                                   struct model_error *err);
 
+/* An input or output of the model that is translated (ane_features.c): of the graph, or, in a pipeline, what goes on. The
+ * name stays. An input's value has the feature's shape, and of int32 the numbers. */
+uint32_t ane_add_input(struct ane_variant *variant, struct graph_builder *b,
+                       const struct ane_feature *feature);
+void ane_add_output(struct ane_variant *variant, struct graph_builder *b,
+                    const struct ane_feature *feature, uint32_t value);
+/* The newest of this name; NULL: none. */
+const struct ane_passed *ane_find_passed(const struct ane_pipeline *pipeline, const char *name);
+
 /* Out of file->network. */
 model_status translate_network(struct ane_variant *variant, const struct coreml_model *file,
                                struct model_error *err);
+
+/* The same out of file->parts. */
+model_status translate_pipeline(struct ane_variant *variant, const struct coreml_model *file,
+                                struct model_error *err);
 
 /* The same out of file->program. */
 model_status translate_program(struct ane_variant *variant, const struct coreml_model *file,

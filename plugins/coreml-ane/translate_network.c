@@ -235,25 +235,20 @@ static void check_mappings(struct translation *t)
 static void add_inputs(struct translation *t, struct ane_variant *variant)
 {
     const struct coreml_features *features = &t->file->inputs;
-    if (features->n > COREML_ANE_MAX_FEATURES)
-        graph_fail(&t->builder, MODEL_UNSUPPORTED, "%zu inputs, at most %d", features->n,
-                   COREML_ANE_MAX_FEATURES);
     for (size_t i = 0; i < features->n && t->builder.status == MODEL_OK; i++) {
-        struct ane_feature *input = &variant->inputs[variant->n_inputs++];
-        t->builder.layer = input->name = keep(t, features->items[i].name);
-        input->dtype = MODEL_F32;
-        input->shape =
-            variant->sizes != NULL ? variant->sizes[i] : input_shape_of(t, &features->items[i]);
-        uint32_t x = graph_add_input(&t->builder, input->name, &input->shape);
         const bool image = features->items[i].kind == COREML_FEATURE_IMAGE;
         const struct coreml_network *network = t->file->network;
-        if (image)
-            graph_take_bytes(&t->builder, x);
-        x = input_as_blob(t, x, &input->shape,
+        struct ane_feature input = {.name = keep(t, features->items[i].name),
+                                    .dtype = MODEL_F32,
+                                    .flags = image ? MODEL_SPEC_BYTES : 0};
+        t->builder.layer = input.name;
+        input.shape = variant->sizes != NULL ? variant->sizes[variant->n_inputs]
+                                             : input_shape_of(t, &features->items[i]);
+        uint32_t x = ane_add_input(variant, &t->builder, &input);
+        x = input_as_blob(t, x, &input.shape,
                           image ? network->image_mapping == COREML_RANK4_IMAGES
                                 : network->array_mapping == COREML_EXACT_ARRAYS);
         if (image) {
-            input->flags = MODEL_SPEC_BYTES;
             const uint32_t map = blob_map(t, x);
             const struct graph_shape exact = blob_shape(t, map);
             x = preprocess(t, &features->items[i], map);
@@ -333,29 +328,21 @@ static void add_outputs(struct translation *t, struct ane_variant *variant)
             return;
         }
         check_labels(t, &features->items[i], blob);
-        if (variant->n_outputs == COREML_ANE_MAX_FEATURES) {
-            graph_fail(&t->builder, MODEL_UNSUPPORTED, "more than %d outputs",
-                       COREML_ANE_MAX_FEATURES);
-            return;
-        }
-        struct ane_feature *output = &variant->outputs[variant->n_outputs++];
         const uint32_t y = blob_exact(t, blob);
         const struct graph_shape shape = value_shape(t, y);
-        output->name = t->builder.layer;
-        output->dtype = features->items[i].dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
-        output->made = shape;
         const struct ane_feature *usual =
-            variant->usual != NULL ? &variant->usual->outputs[variant->n_outputs - 1] : NULL;
-        if (usual == NULL ||
-            !output_sizes_like(&usual->made, &usual->shape, &shape, &output->shape))
-            output->shape =
+            variant->usual != NULL ? &variant->usual->outputs[variant->n_outputs] : NULL;
+        struct ane_feature output = {.name = t->builder.layer,
+                                     .dtype = features->items[i].dtype == MODEL_I32 ? MODEL_I32
+                                                                                    : MODEL_F32,
+                                     .made = shape};
+        if (usual == NULL || !output_sizes_like(&usual->made, &usual->shape, &shape, &output.shape))
+            output.shape =
                 output_shape_of(&shape, t->file->network->array_mapping == COREML_EXACT_ARRAYS,
                                 &features->items[i]);
-        graph_add_output(&t->builder,
-                         graph_reshape(&t->builder, y, output->shape.rank, output->shape.size));
+        ane_add_output(variant, &t->builder, &output,
+                       graph_reshape(&t->builder, y, output.shape.rank, output.shape.size));
     }
-    if (variant->n_outputs == 0)
-        graph_fail(&t->builder, MODEL_UNSUPPORTED, "no output of this model is a tensor");
 }
 
 model_status translate_network(struct ane_variant *variant, const struct coreml_model *file,

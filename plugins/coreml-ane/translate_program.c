@@ -133,27 +133,21 @@ static void add_input(struct program *p, struct ane_variant *variant,
 {
     const struct coreml_feature *feature = coreml_features_find(&p->file->inputs, named->name);
     p->builder.layer = keep(p, named->name, SIZE_MAX - 1);
-    if (feature == NULL || variant->n_inputs == COREML_ANE_MAX_FEATURES ||
+    if (feature == NULL ||
         (feature->kind != COREML_FEATURE_ARRAY && feature->kind != COREML_FEATURE_IMAGE)) {
         graph_fail(&p->builder, MODEL_UNSUPPORTED,
-                   "an input that is not described as a picture or an array, or more than %d",
-                   COREML_ANE_MAX_FEATURES);
+                   "an input that is not described as a picture or an array");
         return;
     }
-    struct ane_feature *input = &variant->inputs[variant->n_inputs++];
-    input->name = p->builder.layer;
-    input->dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
-    size_input(feature, &named->type, input);
+    struct ane_feature input = {.name = p->builder.layer,
+                                .dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32,
+                                .flags =
+                                    feature->kind == COREML_FEATURE_IMAGE ? MODEL_SPEC_BYTES : 0};
+    size_input(feature, &named->type, &input);
     if (variant->sizes != NULL)
-        input->shape = variant->sizes[variant->n_inputs - 1];
-    p->builder.adds_whole = input->dtype == MODEL_I32;
-    uint32_t x = graph_add_input(&p->builder, input->name, &input->shape);
-    if (feature->kind == COREML_FEATURE_IMAGE) {
-        input->flags = MODEL_SPEC_BYTES;
-        graph_take_bytes(&p->builder, x);
-    }
-    if (input->dtype == MODEL_I32)
-        x = graph_map(&p->builder, x, MAP_FROM_INTEGER, 0, 0);
+        input.shape = variant->sizes[variant->n_inputs];
+    p->builder.adds_whole = input.dtype == MODEL_I32;
+    const uint32_t x = ane_add_input(variant, &p->builder, &input);
     p->builder.adds_whole = false;
     program_name(p, named, x);
 }
@@ -193,18 +187,15 @@ static void add_output(struct program *p, struct ane_variant *variant,
     if (feature->kind == COREML_FEATURE_STRING || feature->kind == COREML_FEATURE_INT64)
         return; /* the predicted label */
     p->builder.layer = keep(p, feature->name, SIZE_MAX - 1);
-    if (value == GRAPH_NONE || (value & PROGRAM_LIST) != 0 ||
-        variant->n_outputs == COREML_ANE_MAX_FEATURES) {
-        graph_fail(&p->builder, MODEL_UNSUPPORTED, "an output that is no tensor, or more than %d",
-                   COREML_ANE_MAX_FEATURES);
+    if (value == GRAPH_NONE || (value & PROGRAM_LIST) != 0) {
+        graph_fail(&p->builder, MODEL_UNSUPPORTED, "an output that is no tensor");
         return;
     }
-    struct ane_feature *output = &variant->outputs[variant->n_outputs++];
-    output->name = p->builder.layer;
-    output->dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
     const struct graph_shape made = shape_of(p, value);
-    output->shape = output_shape_of(p, feature, &made);
-    graph_add_output(&p->builder, program_reshape(p, value, &output->shape));
+    const struct ane_feature output = {.name = p->builder.layer,
+                                       .dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32,
+                                       .shape = output_shape_of(p, feature, &made)};
+    ane_add_output(variant, &p->builder, &output, program_reshape(p, value, &output.shape));
 }
 
 static void add_features(struct program *p, struct ane_variant *variant,
@@ -221,8 +212,6 @@ static void add_features(struct program *p, struct ane_variant *variant,
         program_walk(p, &function->block);
     for (size_t i = 0; i < p->file->outputs.n && p->builder.status == MODEL_OK; i++)
         add_output(p, variant, &p->file->outputs.items[i]);
-    if (variant->n_outputs == 0)
-        graph_fail(&p->builder, MODEL_UNSUPPORTED, "no output of this model is a tensor");
 }
 
 model_status translate_program(struct ane_variant *variant, const struct coreml_model *file,

@@ -62,6 +62,31 @@ static model_status read_function_features(const struct coreml_build *build,
     return MODEL_OK;
 }
 
+static model_status read_model(const struct coreml_build *build, const coreml_message *root,
+                               struct coreml_model *model);
+
+static model_status read_parts(const struct coreml_build *build, const coreml_message *pipeline,
+                               struct coreml_model *model)
+{
+    const size_t n = coreml_count(pipeline, "models"), n_names = coreml_count(pipeline, "names");
+    struct coreml_model *parts = coreml_arena_take(build->arena, n, sizeof *parts);
+    model_status status = parts != NULL ? MODEL_OK : coreml_build_no_memory(build);
+    for (size_t i = 0; i < n && status == MODEL_OK; i++) {
+        parts[i].path = model->path;
+        parts[i].part_name = i < n_names ? coreml_text_at(pipeline, "names", i) : "";
+        parts[i].version = model->version; /* of one that says none */
+        status = read_model(build, coreml_child_at(pipeline, "models", i), &parts[i]);
+        if (parts[i].n_labels == 0)
+            continue;
+        model->labels = parts[i].labels;
+        model->n_labels = parts[i].n_labels;
+        model->labels_are_numbers = parts[i].labels_are_numbers;
+    }
+    model->parts = parts;
+    model->n_parts = n;
+    return status;
+}
+
 static model_status read_body(const struct coreml_build *build, const coreml_message *root,
                               struct coreml_model *model)
 {
@@ -72,6 +97,10 @@ static model_status read_body(const struct coreml_build *build, const coreml_mes
         status = coreml_build_program(build, body, model->default_function, &model->program);
     else if (strncmp(kind, "NeuralNetwork", strlen("NeuralNetwork")) == 0)
         status = coreml_build_network(build, body, model, &model->network);
+    else if (strcmp(kind, "Pipeline") == 0)
+        return read_parts(build, body, model);
+    else if (strncmp(kind, "Pipeline", strlen("Pipeline")) == 0)
+        return read_parts(build, coreml_child(body, "pipeline"), model);
     else
         return MODEL_OK;
     return status == MODEL_OK ? coreml_build_labels(build, body, model) : status;
@@ -80,7 +109,8 @@ static model_status read_body(const struct coreml_build *build, const coreml_mes
 static model_status read_model(const struct coreml_build *build, const coreml_message *root,
                                struct coreml_model *model)
 {
-    const int64_t version = coreml_int(root, "specificationVersion");
+    const int64_t said = coreml_int(root, "specificationVersion");
+    const int64_t version = said == 0 ? model->version : said;
     const char *kind = coreml_choice(root);
     if (version < 1 || kind == NULL)
         return coreml_build_refuse(build, "no Core ML model: it has no %s",
@@ -108,6 +138,7 @@ static model_status parse(struct opened *opened, const uint8_t *data, size_t siz
     model_status status = coreml_tree_parse(data, size_bytes, opened->path, &opened->root, err);
     opened->model.path = opened->path;
     opened->model.size_bytes = size_bytes;
+    opened->model.part_name = "";
     return status == MODEL_OK ? read_model(&build, opened->root, &opened->model) : status;
 }
 

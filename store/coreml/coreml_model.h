@@ -79,6 +79,11 @@ struct coreml_model {
     bool labels_are_numbers;
     const struct coreml_network *network; /* one of these, or none for a kind that is only named */
     const struct coreml_program *program;
+    /* Of a pipeline: models whose features go on by name, from the first to the last. Its labels are those of the last
+     * part that has any. */
+    const struct coreml_model *parts; /* (n_parts) */
+    size_t n_parts;
+    const char *part_name; /* of a part; "" */
 };
 
 /* MODEL_NOT_FOUND; MODEL_CORRUPT: "<path>: ..."; MODEL_UNSUPPORTED: a compiled model (.mlmodelc), a version over

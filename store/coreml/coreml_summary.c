@@ -142,6 +142,8 @@ static void count_model(struct counting *counting, const struct coreml_model *mo
     }
     for (size_t i = 0; model->program != NULL && i < model->program->n_functions; i++)
         count_block(counting, &model->program->functions[i].block);
+    for (size_t i = 0; i < model->n_parts; i++)
+        count_model(counting, &model->parts[i]);
 }
 
 model_status coreml_summarise(const struct coreml_model *model, struct coreml_summary *ret,

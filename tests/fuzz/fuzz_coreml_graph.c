@@ -181,7 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     struct coreml_model *file = NULL;
     if (coreml_model_parse(data, size_bytes, "fuzzed", &file, NULL) != MODEL_OK)
         return 0;
-    if (file->network != NULL || file->program != NULL)
+    if (file->network != NULL || file->program != NULL || file->n_parts > 0)
         translate(file);
     coreml_model_close(file);
     return 0;

@@ -59,10 +59,14 @@ class Network:
         for made in self.make(kind, inputs, params, n):
             self.outputs += put(10, self.feature(made, []))
 
-    def write(self, path):
+    def model(self):
+        """The Model message."""
         network = self.layers + put(5, int(self.exact))
+        return put(1, 4) + put(2, self.inputs + self.outputs) + put(500, network)
+
+    def write(self, path):
         with open(path, "wb") as file:
-            file.write(put(1, 4) + put(2, self.inputs + self.outputs) + put(500, network))
+            file.write(self.model())
 
 
 # ---- layers on maps

@@ -156,7 +156,8 @@ class Writer:
             F32, made.shape))), put(3, put(1, name) + put(2, tensor_type(F32, made.shape))))
         self.outputs.append(Tensor(name, F32, made.shape))
 
-    def write(self, folder):
+    def model(self):
+        """The Model message."""
         def named(tensors):
             return b"".join(put(1, put(1, t.name) + put(2, tensor_type(t.dtype, t.shape))) for t in tensors)
 
@@ -166,12 +167,16 @@ class Writer:
                 varint(d) for d in t.shape)) + put(2, dtypes[t.dtype])))) for t in tensors)
         block = b"".join(put(2, t.name) for t in self.outputs) + b"".join(put(3, o) for o in self.operations)
         function = named(self.inputs) + put(2, "CoreML5") + entry(3, "CoreML5", block)
-        model = put(1, 6) + put(2, features(1, self.inputs) + features(10, self.outputs)
+        return put(1, 6) + put(2, features(1, self.inputs) + features(10, self.outputs)
                                 + self.predicted) + put(
             502, put(1, 1) + entry(2, "main", function))
+
+    def write(self, folder, model=None):
+        """A package; `model`: another message whose weights these are."""
         data = os.path.join(folder, "Data", "com.apple.CoreML")
         os.makedirs(os.path.join(data, "weights"), exist_ok=True)
-        open(os.path.join(data, "model.mlmodel"), "wb").write(model)
+        open(os.path.join(data, "model.mlmodel"), "wb").write(
+            model or self.model())
         open(os.path.join(data, "weights", "weight.bin"), "wb").write(
             struct.pack("<II", self.n_blobs, 2).ljust(64, b"\0") + self.blobs)
         json.dump({"fileFormatVersion": "1.0.0", "rootModelIdentifier": "1", "itemInfoEntries": {

@@ -87,6 +87,44 @@ static void reads_an_image_and_its_range_of_sizes(void **state)
     coreml_model_close(read);
 }
 
+/* A part without a version, of a kind that is only named, and a pipeline in the pipeline. */
+static void reads_the_parts_of_a_pipeline(void **state)
+{
+    (void)state;
+    struct proto scaler = {.n = 0}, inner = {.n = 0}, pipeline = {.n = 0}, model = {.n = 0};
+    struct proto description = {.n = 0}, feature = proto_of_text(1, "x"), deep = {.n = 0};
+    proto_child(&description, 1, &feature);
+    proto_child(&scaler, 2, &description);
+    proto_empty(&scaler, 604);
+    proto_child(&inner, 1, &scaler);
+    proto_number(&deep, 1, 5);
+    proto_child(&deep, PIPELINE, &inner);
+    proto_child(&pipeline, 1, &scaler);
+    proto_child(&pipeline, 1, &deep);
+    proto_text(&pipeline, 2, "scale");
+    const struct proto regressor = proto_in(1, pipeline);
+    proto_number(&model, 1, 3);
+    proto_child(&model, 201, &regressor);
+    struct coreml_model *read = read_model(&model);
+    assert_string_equal(read->kind, "pipelineRegressor");
+    assert_int_equal(read->n_parts, 2);
+    assert_string_equal(read->parts[0].part_name, "scale");
+    assert_string_equal(read->parts[0].kind, "scaler");
+    assert_string_equal(read->parts[0].inputs.items[0].name, "x");
+    assert_int_equal(read->parts[0].version, 3);
+    assert_string_equal(read->parts[1].part_name, "");
+    assert_int_equal(read->parts[1].version, 5);
+    assert_int_equal(read->parts[1].n_parts, 1);
+    assert_string_equal(read->parts[1].parts[0].kind, "scaler");
+    coreml_model_close(read);
+    proto_number(&scaler, 1, 99); /* a version that nobody knows */
+    const struct proto bad = proto_in(PIPELINE, proto_in(1, scaler));
+    struct proto newer = {.n = 0};
+    proto_number(&newer, 1, 3);
+    proto_raw(&newer, bad.data, bad.n);
+    expect_refusal(&newer, MODEL_UNSUPPORTED, "specification version 99");
+}
+
 static void reads_permitted_shapes_as_their_hull(void **state)
 {
     (void)state;
@@ -270,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_kind_features_and_metadata),
         cmocka_unit_test(reads_an_image_and_its_range_of_sizes),
+        cmocka_unit_test(reads_the_parts_of_a_pipeline),
         cmocka_unit_test(reads_permitted_shapes_as_their_hull),
         cmocka_unit_test(reads_permitted_sizes_of_a_picture_height_first),
         cmocka_unit_test(reads_labels_that_are_texts_or_numbers),

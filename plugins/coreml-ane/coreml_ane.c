@@ -73,12 +73,14 @@ static model_status open_model(const struct model_services *services, const char
     return status;
 }
 
-/* Whether numbers are rounded to float16, as on the Neural Engine: "emulate_fp16" of config.json. */
-static model_status read_emulation(struct coreml_ane *ane, struct model_error *err)
+/* Whether numbers are rounded to float16, as on the Neural Engine: "emulate_fp16" of config.json; and, with "fuse": false, nodes
+ * computed one by one, which tests compare with. */
+static model_status read_wishes(struct coreml_ane *ane, struct model_error *err)
 {
     struct config_reader reader = {kernels_services(ane->model.kernels), err, MODEL_OK};
     const char *dtype = kernels_dtype_name(ane->model.kernels);
     ane->usual.graph->emulates_f16 = config_bool(&reader, "emulate_fp16", false);
+    ane->usual.graph->keeps_apart = !config_bool(&reader, "fuse", true);
     if (reader.status == MODEL_OK && ane->usual.graph->emulates_f16 && strcmp(dtype, "f32") != 0)
         return kernels_fail(
             err, MODEL_UNSUPPORTED,
@@ -142,7 +144,7 @@ static model_status find_sizes(struct coreml_ane *ane, struct model_error *err)
 static model_status build_graph(struct coreml_ane *ane, struct model_error *err)
 {
     struct coreml_model *file = ane->file;
-    model_status status = read_emulation(ane, err);
+    model_status status = read_wishes(ane, err);
     if (status != MODEL_OK)
         return status;
     ane->usual.graph->discard = discard;

@@ -89,6 +89,7 @@ static model_status open_variant(const struct ane_variants *variants,
         return kernels_no_memory(err, "a graph");
     v->services.graph = v->variant.graph = graph;
     graph->emulates_f16 = usual->emulates_f16;
+    graph->keeps_apart = usual->keeps_apart;
     graph->discard = usual->discard;
     graph->reader = usual->reader;
     graph_services_join(&v->services, variants->ane->services);

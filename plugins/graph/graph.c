@@ -76,7 +76,10 @@ model_status graph_finish(struct graph *graph, struct model_error *err)
     model_status status = graph_fold(graph, err);
     if (status != MODEL_OK)
         return status;
-    graph_fuse(graph);
+    if (graph->keeps_apart)
+        graph_remove_unread(graph);
+    else
+        graph_fuse(graph);
     status = graph_round_constants(graph, err);
     for (uint32_t i = 0; i < graph->n_outputs && status == MODEL_OK; i++)
         status = graph_keep(graph, graph->outputs[i], err);

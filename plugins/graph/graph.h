@@ -316,6 +316,7 @@ struct graph_plan; /* graph_plan.h */
 struct graph {
     struct kernels *kernels;
     bool emulates_f16; /* set before the first value: inputs, constants and results are rounded */
+    bool keeps_apart;  /* for tests, set before graph_finish(): nodes are not joined */
     struct graph_value *values;
     struct graph_node *nodes;
     uint32_t n_values, n_nodes, value_capacity, node_capacity;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Core ML models compute the same whether the nodes of their graphs are joined or not ("fuse": false): all families of layers and
-# operations, pipelines, and whole models as programs. (Graphs made at random: tests/plugins/test_graph_fusing.c; larger models joined against others: test_coreml_programs.sh.)
+# operations, pipelines, and whole models as programs. (Graphs made at random: tests/plugins/test_graph_fusing.c; larger models,
+# joined, beside others: test_coreml_programs.sh.)
 # Covers plugins/graph/graph_fuse.c and plugins/coreml-ane/coreml_ane.c.
 set -u
 cd "$(dirname "$0")/../.." || exit 1

@@ -17,7 +17,7 @@ static void infer_reshape(struct operator_shapes *shapes)
 {
     const struct graph_shape *to = &shapes->node->attributes.reshape;
     int64_t n = 1;
-    for (uint32_t i = 0; i < to->rank; i++)
+    for (uint32_t i = 0; i < to->rank && n > 0; i++)
         n = to->size[i] < 1 || to->size[i] > MAP_MAX_SIZE / n ? 0 : n * to->size[i];
     if (n < 1 || (size_t)n != graph_shape_size(input_shape(shapes->graph, shapes->node, 0))) {
         char text[GRAPH_SHAPE_BYTES];

@@ -126,10 +126,12 @@ static const char *architecture_of(const struct coreml_model *file)
 static model_status find_sizes(struct coreml_ane *ane, struct model_error *err)
 {
     bool is_fixed = true;
-    for (uint32_t i = 0; i < ane->usual.n_inputs && ane->file->n_parts == 0; i++) {
+    for (uint32_t i = 0; i < ane->usual.n_inputs; i++) {
         const struct ane_feature *input = &ane->usual.inputs[i];
         ane->sizes[i] =
-            feature_sizes_of(input, coreml_features_find(&ane->file->inputs, input->name));
+            ane->file->n_parts > 0
+                ? (struct input_sizes){.min = input->shape, .max = input->shape}
+                : feature_sizes_of(input, coreml_features_find(&ane->file->inputs, input->name));
         is_fixed = is_fixed && feature_sizes_are_fixed(&ane->sizes[i]);
     }
     if (is_fixed)

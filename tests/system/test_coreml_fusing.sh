@@ -45,7 +45,7 @@ while read -r name; do
     "$python" "$reference/coreml_layers.py" evaluate "$work/made/$name/model.mlmodel" "$work/in" "$work/want"
     ok "layers: $name" agrees "$name" "$work/made/$name/model.mlmodel" "$work/in"
 done <"$work/names"
-"$python" "$reference/coreml_operations.py" families "$work/made" >"$work/names"
+"$python" "$reference/coreml_operations.py" "$work/made" >"$work/names"
 while read -r name; do
     "$python" "$reference/coreml_program.py" "$work/made/$name/model.mlpackage" "$work/in" "$work/want" >"$work/err" 2>&1
     ok "operations: $name" agrees "$name" "$work/made/$name/model.mlpackage" "$work/in"

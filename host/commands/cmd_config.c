@@ -34,9 +34,11 @@ static model_status check(const char *path, bool as_json, struct model_error *er
 static void add_keys(struct buffer *text, const char *part, const struct config_field *fields)
 {
     static const char *const kinds[] = {
-        [CONFIG_BOOL] = "boolean", [CONFIG_U32] = "number",    [CONFIG_U64] = "number",
-        [CONFIG_I64] = "number",   [CONFIG_DOUBLE] = "number", [CONFIG_TEXT] = "string",
-        [CONFIG_WORD] = "word"};
+        [CONFIG_BOOL] = "boolean", [CONFIG_U32] = "number", [CONFIG_I32] = "number",
+        [CONFIG_U64] = "number",   [CONFIG_I64] = "number", [CONFIG_DOUBLE] = "number",
+        [CONFIG_TEXT] = "string",  [CONFIG_WORD] = "word"};
+    _Static_assert(sizeof kinds / sizeof *kinds == CONFIG_N_KINDS && CONFIG_N_KINDS == 8,
+                   "each kind has a name");
     for (; fields->key != NULL; fields++) {
         const int width = 36 - (int)strlen(part);
         (void)buffer_printf(text, "%s.%-*s %-7s %s", part, width, fields->key, kinds[fields->kind],

@@ -15,6 +15,7 @@ enum config_kind {
     CONFIG_TEXT, /* const char * */
     CONFIG_WORD  /* int32_t: which of the words */
 };
+#define CONFIG_N_KINDS (CONFIG_WORD + 1)
 
 struct config_field {
     const char *key;

@@ -31,6 +31,7 @@ same 'without a file it is a wrong command line' "$code" 2
 
 run config keys
 same 'the keys are listed' "$code" 0
+same 'each with its kind' "$(awk '$2 !~ /^(boolean|number|string|word)$/' "$work/out")" ''
 cd "$OLDPWD" || exit 1
 for key in $(awk '{sub(/.*\./, "", $1); print $1}' "$work/out"); do
     ok "docs/config.md tells of $key" grep -qF "| \`$key\` |" docs/config.md

@@ -7,7 +7,18 @@
 #include "model_route.h"
 #include "text_pipeline.h"
 
-/* A request that continues prompts. A package without a tokenizer has ids only. */
+/* NULL for a package without a tokenizer, which has ids only. */
+static model_status find_pipeline(struct modelhost_model *model, struct text_pipeline **ret,
+                                  struct model_error *err)
+{
+    struct model_error why = MODEL_ERROR_INIT;
+    const model_status status = loaded_model_pipeline(model, ret, &why);
+    return status == MODEL_OK || status == MODEL_NOT_FOUND
+               ? MODEL_OK
+               : error_set(err, status, "%s", why.message);
+}
+
+/* A request that continues prompts. */
 static model_status make_generation_request(struct modelhost_model *model,
                                             const struct modelhost_prompt *prompts,
                                             uint32_t n_prompts,
@@ -17,18 +28,15 @@ static model_status make_generation_request(struct modelhost_model *model,
 {
     const int64_t start_ns = clock_now_ns();
     struct text_pipeline *pipeline = NULL;
-    struct generation_config config;
+    const struct generation_config *config = NULL;
     struct request_job *job = NULL;
-    model_status status = loaded_model_pipeline(model, &pipeline, err);
-    if (status == MODEL_NOT_FOUND)
-        status = MODEL_OK;
+    model_status status = find_pipeline(model, &pipeline, err);
     if (status == MODEL_OK)
-        status = generation_config_read(model->package.archive, model->package.dir,
-                                        model->package.backend_dir, model->config, &config, err);
+        status = loaded_model_generation(model, &config, err);
     if (status == MODEL_OK)
         status = generation_job_create(modelhost_description(model),
                                        pipeline != NULL ? text_pipeline_tokenizer(pipeline) : NULL,
-                                       &config, prompts, n_prompts, generation, &job, err);
+                                       config, prompts, n_prompts, generation, &job, err);
     if (status != MODEL_OK)
         return status;
     status = request_create(model, NULL, 0, 0, options, ret, err);

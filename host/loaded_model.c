@@ -5,6 +5,7 @@
 #include "secret_memory.h"
 #include "errors.h"
 #include "files.h"
+#include "generation_config.h"
 #include "host.h"
 #include "image_pipeline.h"
 #include "model_cache.h"
@@ -56,6 +57,7 @@ static void destroy(void *argument)
     model_metrics_closed(&model->metrics);
     image_pipeline_destroy(model->image_pipeline);
     text_pipeline_destroy(model->pipeline);
+    free(model->generation);
     destroy_plugin_objects(model);
     model_guard_finish(model);
     prepared_share_destroy(model->prepared_share);
@@ -257,6 +259,35 @@ model_status loaded_model_pipeline(struct modelhost_model *model, struct text_pi
         package_advise(&model->package, status, err);
     if (status == MODEL_OK)
         *ret = model->pipeline;
+    uv_mutex_unlock(&model->mutex);
+    return status;
+}
+
+/* Under the model's mutex. */
+static model_status read_generation(struct modelhost_model *model, struct model_error *err)
+{
+    struct generation_config *config = malloc(sizeof *config);
+    if (config == NULL)
+        return error_no_memory(err, "the settings of generating");
+    model_status status =
+        generation_config_read(model->package.archive, model->package.dir,
+                               model->package.backend_dir, model->config, config, err);
+    if (status == MODEL_OK)
+        model->generation = config;
+    else
+        free(config);
+    return status;
+}
+
+model_status loaded_model_generation(struct modelhost_model *model,
+                                     const struct generation_config **ret, struct model_error *err)
+{
+    model_status status = MODEL_OK;
+    uv_mutex_lock(&model->mutex);
+    if (model->generation == NULL)
+        status = read_generation(model, err);
+    if (status == MODEL_OK)
+        *ret = model->generation;
     uv_mutex_unlock(&model->mutex);
     return status;
 }

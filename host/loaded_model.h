@@ -26,6 +26,7 @@
 
 struct backend_chain;
 struct crash_quarantine;
+struct generation_config;
 struct image_pipeline;
 struct model_cache;
 struct model_route;
@@ -77,6 +78,7 @@ struct modelhost_model {
     uint32_t n_idle;
     struct text_pipeline *pipeline;        /* made at the first text */
     struct image_pipeline *image_pipeline; /* made at the first image */
+    struct generation_config *generation;  /* read at the first prompt */
     struct model_text *texts;              /* what modelhost_describe() gave, the newest first */
 };
 
@@ -128,6 +130,10 @@ model_status loaded_model_check_files(struct modelhost_model *model, struct mode
 /* The image pipeline of the model, made once. [any-thread] */
 model_status loaded_model_image_pipeline(struct modelhost_model *model, struct image_pipeline **ret,
                                          struct model_error *err);
+
+/* How the package wants its text generated, read once; the model's. [any-thread] */
+model_status loaded_model_generation(struct modelhost_model *model,
+                                     const struct generation_config **ret, struct model_error *err);
 
 /* The text pipeline of the model, made once. [any-thread] */
 model_status loaded_model_pipeline(struct modelhost_model *model, struct text_pipeline **ret,

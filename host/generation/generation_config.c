@@ -203,12 +203,13 @@ model_status generation_config_read(const struct archive *archive, const char *p
                                     const char *backend_dir, const json_node *config,
                                     struct generation_config *ret, struct model_error *err)
 {
-    model_status status = read_file(archive, package_dir, ret, err);
+    struct model_error why = MODEL_ERROR_INIT; /* that a file is not there is nobody's error */
+    model_status status = read_file(archive, package_dir, ret, &why);
     if (status == MODEL_NOT_FOUND)
-        status = read_file(archive, backend_dir, ret, err);
+        status = read_file(archive, backend_dir, ret, &why);
     if (status == MODEL_NOT_FOUND)
-        status = read_tree(config, "config.json", ret, err);
-    return status;
+        return read_tree(config, "config.json", ret, err);
+    return status == MODEL_OK ? MODEL_OK : error_set(err, status, "%s", why.message);
 }
 
 static bool given(double value)

@@ -355,6 +355,52 @@ static char *text_at(struct saying *s, const struct modelhost_prompt *prompts, u
     return text;
 }
 
+/* Ids in, ids out: such a package has neither a tokenizer nor a generation_config.json. */
+static void an_answer_leaves_no_sentence_of_files_that_need_not_be_there(void **state)
+{
+    (void)state;
+    const int64_t id = 'x';
+    const struct modelhost_prompt prompt = {
+        .struct_size = sizeof prompt, .token_ids = &id, .n_token_ids = 1};
+    const struct modelhost_generation generation = greedy(2);
+    struct modelhost_result *result = NULL;
+    struct saying s = open_text("ab");
+    char *tokenizer = path_join(s.dir, "tokenizer.json");
+    assert_int_equal(unlink(tokenizer), 0);
+    s.err = (struct model_error)MODEL_ERROR_INIT;
+    assert_int_equal(modelhost_generate(s.model, &prompt, 1, &generation, NULL, &result, &s.err),
+                     MODEL_OK);
+    assert_string_equal(s.err.message, "");
+    modelhost_result_destroy(result);
+    free(tokenizer);
+    close_saying(&s);
+}
+
+static int64_t new_tokens(struct saying *s)
+{
+    struct modelhost_generation generation = MODELHOST_GENERATION_INIT;
+    const struct modelhost_prompt prompt = prompt_of("x", 1);
+    struct modelhost_result *result = NULL;
+    if (modelhost_generate(s->model, &prompt, 1, &generation, NULL, &result, &s->err) != MODEL_OK)
+        fail_msg("%s", s->err.message);
+    const int64_t n = modelhost_result_timing(result).new_tokens;
+    modelhost_result_destroy(result);
+    return n;
+}
+
+static void a_package_is_asked_once_how_it_generates(void **state)
+{
+    (void)state;
+    struct saying s = open_text("aaaaaaaa");
+    char *path = path_join(s.dir, "generation_config.json");
+    write_file(path, "{\"max_new_tokens\": 3}", 21);
+    assert_int_equal(new_tokens(&s), 3);
+    write_file(path, "{\"max_new_tokens\": 5}", 21);
+    assert_int_equal(new_tokens(&s), 3);
+    free(path);
+    close_saying(&s);
+}
+
 static void prompts_one_by_one_draw_what_they_would_together(void **state)
 {
     (void)state;
@@ -409,6 +455,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(characters_come_whole),
+        cmocka_unit_test(an_answer_leaves_no_sentence_of_files_that_need_not_be_there),
+        cmocka_unit_test(a_package_is_asked_once_how_it_generates),
         cmocka_unit_test(prompts_one_by_one_draw_what_they_would_together),
         cmocka_unit_test(half_a_character_at_the_end_is_replaced),
         cmocka_unit_test(a_stop_string_is_never_shown),

@@ -145,7 +145,9 @@ objects: $(call objects,$(SRC_base) $(SRC_store) $(SRC_packager) $(SRC_host) $(S
 # ---- compiling: `make V=1` shows the commands
 
 Q := $(if $(V),,@)
-say = @printf '  %-4s %s\n' '$(1)' '$(2)'
+say = @printf '  %-4s %s\n' '$(1)' '$(2)' $(SAY_TO)
+# Its stdout is tables.
+bench: SAY_TO := >&2
 
 # compile(folder, flags): how the sources of a folder, and of those below it, become objects.
 define compile

@@ -31,6 +31,7 @@
 #include "input_worker.h"
 #include "metrics_cost.h"
 #include "modelhost.h"
+#include "openmp.h"
 #include "read_speed.h"
 #include "weights.h"
 
@@ -363,8 +364,7 @@ static int32_t parse_dtype(const char *name)
 int main(int argc, char **argv)
 {
     long threads = 0, size_bytes = 0, seconds = 0;
-    (void)setenv("GOMP_SPINCOUNT", "8000",
-                 0); /* as the command has it: docs/operating.md, "Threads" */
+    (void)setenv("GOMP_SPINCOUNT", OPENMP_SPIN_COUNT, 0); /* as the command has it */
     if (argc == 2 && strcmp(argv[1], "--metrics") == 0) {
         (void)printf("{\"count_ns\":%.0f,\"count_2_threads_ns\":%.0f,\"text_us\":%.0f}\n",
                      metrics_cost_ns(1), metrics_cost_ns(2), metrics_cost_text_us(10));

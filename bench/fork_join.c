@@ -5,6 +5,7 @@
  * The work is a loop in registers that is divided evenly, so that it would take a THREADS-th of its time alone. Between
  * regions the caller works alone, or sleeps: a team spins for a while before it sleeps (OpenMP's barrier), and waking it
  * costs more than waiting for it. The last column is how small a piece of work gains by a team at all. */
+#include "openmp.h"
 #include "parallel.h"
 
 #include <stdatomic.h>
@@ -94,6 +95,7 @@ int main(int argc, char **argv)
         return 2;
     }
     const long rate = steps_per_us();
+    (void)setenv("GOMP_SPINCOUNT", OPENMP_SPIN_COUNT, 0); /* as the command has it */
     parallel_adopt_thread(threads);
     (void)printf("a region of %u threads          cost  pays from\n", (unsigned)threads);
     for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {

@@ -5,6 +5,7 @@
  * F32 dimension; `make bench` makes one of the fixture plugin_echo. */
 #include "dtype.h"
 #include "errors.h"
+#include "openmp.h"
 
 #include "modelhost.h"
 
@@ -289,6 +290,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: overhead PACKAGE [SECONDS] [LANES] [ROW]\n");
         return 2;
     }
+    (void)setenv("GOMP_SPINCOUNT", OPENMP_SPIN_COUNT, 0); /* as the command has it */
     worker.isolation = MODELHOST_WORKER;
     options.threads = 1;
     options.lanes = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 1;

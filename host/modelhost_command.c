@@ -1,12 +1,9 @@
 /* modelhost_command.c - the modelhost command: its table of subcommands. */
 #include "environment.h"
 #include "modelhost_commands.h"
+#include "openmp.h"
 
 #include <stdlib.h>
-
-/* Turns of libgomp's loop at a barrier, 40 to 60 cycles each, before a thread sleeps: 0.1 ms, about what it costs to wake
- * it. Its own 300,000 burn, on processors that others use too, the time that the awaited thread would need. */
-#define SPIN_COUNT "8000"
 
 static const struct command commands[] = {
     {"run", cmd_run, "run texts, images or tensors through a model", cmd_run_help},
@@ -47,6 +44,6 @@ int main(int argc, char **argv)
         choices};
     /* libgomp is opened later (host/openmp.h). */
     if (environment_value("OMP_WAIT_POLICY") == NULL)
-        (void)setenv("GOMP_SPINCOUNT", SPIN_COUNT, 0);
+        (void)setenv("GOMP_SPINCOUNT", OPENMP_SPIN_COUNT, 0);
     return command_main(&program, argc, argv);
 }

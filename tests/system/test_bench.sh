@@ -67,6 +67,9 @@ run bench "$facts" --tokens 8 --runs 1 --output-names nothing
 ok 'an unknown output is refused' says "the model has no output 'nothing'"
 fails 'a size that is none' 2 "modelhost bench: --image is '10', want a size such as 640x480 (width x height); see 'modelhost help bench'" bench "$facts" --image 10
 fails 'runs and seconds' 2 "modelhost bench: give one of --runs and --seconds; see 'modelhost help bench'" bench "$facts" --runs 1 --seconds 1
+said=$(make -n -B bench BUILD="$work/none" 2>/dev/null | grep "^printf '  %-4s")
+ok 'what is built for make bench is said' [ -n "$said" ]
+same 'and not among its tables' "$(grep -v '>&2$' <<<"$said")" ''
 fails 'no package' 2 "modelhost bench: wants one package, got 0; see 'modelhost help bench'" bench
 run bench "$facts" --tokens 8 --runs 1 --warmup 0 --json
 ok 'without a warm-up the first call is the one that counts' json 'j["runs"] == 1 and j["first_ms"] >= j["max_ms"] > 0'

@@ -277,7 +277,8 @@ static void int8_dots(const int8_t *a, size_t lda, size_t n_rows, const int8_t *
 }
 
 /* Bytes 0 and 2 of each lane, then 1 and 3, as numbers of 16 bits with 8 behind the point: they are at most 127, and
- * are rounded half upwards. */
+ * are rounded half upwards, which is what 128, half of the 256 behind the point, is for. A nibble is a number from -8 to
+ * 7 with 8 added to it: 8 ratio takes that off. */
 ALWAYS vuint rescale(vuint nibbles, vshort ratio)
 {
     const vshort half = 128 - 8 * ratio;
@@ -286,7 +287,9 @@ ALWAYS vuint rescale(vuint nibbles, vshort ratio)
     return (((vuint)even >> 8) & 0x00FF00FFu) | ((vuint)odd & 0xFF00FF00u);
 }
 
-/* LANES columns. The largest scale of a column has 8 steps of 127 / 8 each; one that is NaN makes its column NaN. */
+/* LANES columns. A number of int4 is -8 to 7 times its group's scale, one of int8 must lie within -127 to 127. So the
+ * column's scale is 8 / 127 of its largest group's: that group's -8 becomes -127, and its ratio is 127 / 8, with 8 bits
+ * behind the point 256 times as much. A group's scale that is NaN makes its column NaN. */
 ALWAYS void unpack_columns(const uint8_t *panel, size_t c, size_t n_groups, int8_t *q,
                            float *scales)
 {
@@ -314,6 +317,8 @@ static void int4_unpack(const uint8_t *panel, size_t n_groups, int8_t *q, float 
         unpack_columns(panel, c, n_groups, q + 4 * c, scales + c);
 }
 
+/* The panel's bytes were dotted with 128 added to each, since the instruction wants one factor without a sign
+ * (fours_tile()): 128 times the sum of the row is too much in every product. */
 static void int8_finish(const int32_t *products, const struct int8_columns *columns, float scale,
                         int32_t sum, size_t n, bool accumulate, float *y)
 {

@@ -2,6 +2,7 @@
 #include "model_accuracy_run.h"
 #include "errors.h"
 #include "output_difference.h"
+#include "stoppable_call.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -40,12 +41,13 @@ static bool compare(const struct modelhost_result *exact, const struct modelhost
 
 static model_status run_sample(struct modelhost_model *exact, struct modelhost_model *other,
                                const struct made_inputs *sample, bool predicts,
+                               const struct stop_question *stop,
                                struct output_difference *difference, struct model_error *err)
 {
     struct modelhost_result *want = NULL, *is = NULL;
-    model_status status = modelhost_run(exact, sample->list, sample->n, NULL, &want, err);
+    model_status status = stoppable_run(exact, sample->list, sample->n, NULL, stop, &want, err);
     if (status == MODEL_OK)
-        status = modelhost_run(other, sample->list, sample->n, NULL, &is, err);
+        status = stoppable_run(other, sample->list, sample->n, NULL, stop, &is, err);
     if (status == MODEL_OK && !compare(want, is, sample, predicts, difference))
         status =
             error_set(err, MODEL_UNSUPPORTED,
@@ -80,16 +82,14 @@ model_status model_accuracy_run(struct modelhost_model *exact, struct modelhost_
 {
     struct output_difference difference = OUTPUT_DIFFERENCE_INIT;
     const char *task = modelhost_description(exact)->task;
+    const struct stop_question stop = {interrupted, NULL};
     const bool predicts = set->is_text && task != NULL && strcmp(task, "text-generation") == 0;
     model_status status = MODEL_OK;
     if (set->n == 0)
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "there is nothing to compare with: the text has no tokens");
-    for (size_t i = 0; i < set->n && status == MODEL_OK; i++) {
-        if (interrupted != NULL && interrupted(NULL))
-            return error_set(err, MODEL_CANCELLED, "interrupted");
-        status = run_sample(exact, other, set->samples[i], predicts, &difference, err);
-    }
+    for (size_t i = 0; i < set->n && status == MODEL_OK; i++)
+        status = run_sample(exact, other, set->samples[i], predicts, &stop, &difference, err);
     if (status == MODEL_OK)
         fill_in(&difference, set, report);
     return status;

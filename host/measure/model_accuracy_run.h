@@ -7,7 +7,7 @@
 
 /* Runs each sample through both and fills in what was found: samples, inputs, cosine, worst_output, max_abs,
  * top1_agreement, perplexities. Errors are those of the calls; MODEL_UNSUPPORTED when the models have no output in F32.
- * `interrupted` (NULL: never) is asked between samples and ends it with MODEL_CANCELLED. */
+ * `interrupted` (NULL: never) is asked several times a second and ends it with MODEL_CANCELLED. */
 model_status model_accuracy_run(struct modelhost_model *exact, struct modelhost_model *other,
                                 const struct sample_set *set, bool (*interrupted)(void *context),
                                 struct accuracy_report *report, struct model_error *err);

@@ -6,17 +6,21 @@
 #include "errors.h"
 #include "made_inputs.h"
 #include "plugin_counters.h"
+#include "stoppable_call.h"
 #include "token_steps.h"
 
 #include <string.h>
 
-#define MAX_PROMPTS 1024 /* in one call */
+#define MAX_PROMPTS 1024              /* in one call */
+#define SHORT_NS    (100 * NS_PER_MS) /* of a call: it is over before a signal is worth a look */
 
 struct bench {
     struct modelhost_model *model;
     const struct bench_options *options;
     struct bench_result *result;
     struct made_inputs *inputs;
+    struct stop_question stop;
+    int64_t last_ns; /* how long the last call took */
     /* Of the generating call that runs. [lane-thread] */
     struct token_steps steps;
     bool counts;
@@ -80,7 +84,7 @@ static void note_sizes(struct bench *bench)
     result->width = pixels != NULL && pixels->rank == 4 ? pixels->shape[3] : -1;
 }
 
-/* ---- one call of either kind */
+/* ---- one call of either kind: one that may take long can be ended, a short one pays for itself alone */
 
 static model_status run_tensors(struct bench *bench, struct model_error *err)
 {
@@ -89,8 +93,11 @@ static model_status run_tensors(struct bench *bench, struct model_error *err)
                                                   .n_output_names = bench->options->n_outputs};
     struct modelhost_result *result = NULL;
     const int64_t start_ns = clock_now_ns();
-    model_status status =
-        modelhost_run(bench->model, bench->inputs->list, bench->inputs->n, &options, &result, err);
+    model_status status = bench->last_ns < SHORT_NS
+                              ? modelhost_run(bench->model, bench->inputs->list, bench->inputs->n,
+                                              &options, &result, err)
+                              : stoppable_run(bench->model, bench->inputs->list, bench->inputs->n,
+                                              &options, &bench->stop, &result, err);
     const int64_t end_ns = clock_now_ns();
     modelhost_result_destroy(result);
     if (status == MODEL_OK && bench->counts)
@@ -133,7 +140,9 @@ static model_status generate(struct bench *bench, struct model_error *err)
     bench->steps = (struct token_steps){0};
     const int64_t start_ns = clock_now_ns();
     model_status status =
-        modelhost_generate(bench->model, prompts, n, &generation, NULL, &result, err);
+        bench->last_ns < SHORT_NS
+            ? modelhost_generate(bench->model, prompts, n, &generation, NULL, &result, err)
+            : stoppable_generate(bench->model, prompts, n, &generation, &bench->stop, &result, err);
     const int64_t end_ns = clock_now_ns();
     if (status == MODEL_OK && bench->token_status != MODEL_OK)
         status = error_set(err, bench->token_status, "%s", bench->token_err.message);
@@ -187,8 +196,9 @@ static model_status timed_call(struct bench *bench, uint64_t index, struct model
 {
     const int64_t start_ns = clock_now_ns();
     model_status status = call(bench, index, err);
+    bench->last_ns = clock_now_ns() - start_ns;
     if (bench->result->first_ns == 0)
-        bench->result->first_ns = clock_now_ns() - start_ns;
+        bench->result->first_ns = bench->last_ns;
     return status;
 }
 
@@ -216,8 +226,12 @@ static model_status run_all(struct bench *bench, struct model_error *err)
 model_status model_bench_run(struct modelhost_model *model, const struct bench_options *options,
                              struct bench_result *result, struct model_error *err)
 {
-    struct bench bench = {
-        .model = model, .options = options, .result = result, .token_err = MODEL_ERROR_INIT};
+    struct bench bench = {.model = model,
+                          .options = options,
+                          .result = result,
+                          .stop = {options->interrupted, options->context},
+                          .last_ns = INT64_MAX,
+                          .token_err = MODEL_ERROR_INIT};
     *result = (struct bench_result){.batch = -1};
     model_status status = make_inputs(&bench, 0, err);
     if (status == MODEL_OK)

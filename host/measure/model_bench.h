@@ -1,7 +1,7 @@
 /* model_bench.h - how long the calls of one model take, with inputs made from its description.
  *
- * The time of a call is that of the public functions (modelhost_run(), modelhost_generate()), so its way to a lane and
- * back is inside. The model's own time is nobody's but the machine's: a caller says what else ran. One thread. */
+ * The time of a call is that of the public functions (modelhost_run(), modelhost_generate(); of what takes a tenth of a
+ * second and more their asynchronous forms), so its way to a lane and back is inside. The model's own time is nobody's but the machine's: a caller says what else ran. One thread. */
 #ifndef MODEL_BENCH_H
 #define MODEL_BENCH_H
 
@@ -17,7 +17,8 @@ struct bench_options {
     int64_t seconds_ns;         /* with n_runs 0 */
     const char *const *outputs; /* (n_outputs): which are asked for; 0: the usual ones */
     uint32_t n_outputs;
-    /* Asked between calls: the bench ends with MODEL_CANCELLED when it says so. NULL: never */
+    /* Asked between calls, and several times a second in long ones: the bench ends with MODEL_CANCELLED when it
+     * says so. NULL: never */
     bool (*interrupted)(void *context);
     void *context;
 };

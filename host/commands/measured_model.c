@@ -9,17 +9,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOT_SET UINT32_MAX /* more than either may be */
+
+/* What is measured is one call at a time. */
+static bool leaves_lanes(const struct measured_package *measured,
+                         const struct modelhost_options *host)
+{
+    if (host->threads != NOT_SET)
+        return command_usage(measured->command, "--set threads does not go here: give --threads") ==
+               0;
+    return host->lanes == NOT_SET ||
+           command_usage(measured->command, "--set lanes does not go here: one lane is measured, "
+                                            "with the threads of --threads") == 0;
+}
+
 bool measured_check(const struct measured_package *measured)
 {
     struct modelhost_options host = MODELHOST_OPTIONS_INIT;
     struct modelhost_load_options model = MODELHOST_LOAD_OPTIONS_INIT;
     const uint32_t cpus = cpu_budget();
+    host.lanes = host.threads = NOT_SET;
     if (measured->threads > cpus)
         return command_usage(measured->command,
                              "--threads is %lld, this process may use %u CPU%s: want 1 to %u",
                              (long long)measured->threads, cpus, cpus == 1 ? "" : "s", cpus) == 0;
     return command_loading(measured->command, &measured->loading, NULL) &&
-           command_set_options(measured->command, &measured->assignments, &host, &model);
+           command_set_options(measured->command, &measured->assignments, &host, &model) &&
+           leaves_lanes(measured, &host);
 }
 
 static void take_options(const struct measured_package *measured, struct modelhost_options *host,

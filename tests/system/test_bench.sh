@@ -66,6 +66,8 @@ same 'what can be done is done without a word' "$(cat "$work/err")" ''
 run bench "$facts" --tokens 8 --runs 1 --output-names nothing
 ok 'an unknown output is refused' says "the model has no output 'nothing'"
 fails 'a size that is none' 2 "modelhost bench: --image is '10', want a size such as 640x480 (width x height); see 'modelhost help bench'" bench "$facts" --image 10
+fails 'threads by another name' 2 "modelhost bench: --set threads does not go here: give --threads; see 'modelhost help bench'" bench "$facts" --set threads=2
+fails 'lanes' 2 "modelhost bench: --set lanes does not go here: one lane is measured, with the threads of --threads; see 'modelhost help bench'" bench "$facts" --set lanes=2 --threads 2
 fails 'runs and seconds' 2 "modelhost bench: give one of --runs and --seconds; see 'modelhost help bench'" bench "$facts" --runs 1 --seconds 1
 said=$(make -n -B bench BUILD="$work/none" 2>/dev/null | grep "^printf '  %-4s")
 ok 'what is built for make bench is said' [ -n "$said" ]

@@ -157,6 +157,28 @@ static model_status generate(struct bench *bench, struct model_error *err)
     return status;
 }
 
+/* All but the last of the new tokens are read, too. */
+static model_status check_context(const struct bench *bench, int64_t n_prompt,
+                                  struct model_error *err)
+{
+    const struct model_description *description = modelhost_description(bench->model);
+    const int64_t max_context =
+        schema_find(description->inputs, description->n_inputs, "input_ids")->shape[1].max;
+    const int64_t n_new = bench->options->n_new_tokens;
+    if (n_prompt <= max_context - (n_new - 1))
+        return MODEL_OK;
+    if (n_new > max_context)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "%lld new tokens do not fit into the model's context of %lld; want "
+                         "--new-tokens of at most %lld, behind a prompt of 1",
+                         (long long)n_new, (long long)max_context, (long long)max_context);
+    return error_set(err, MODEL_INVALID_ARGUMENT,
+                     "%lld new tokens do not fit behind %lld in the model's context of %lld; want "
+                     "--tokens of at most %lld, or fewer --new-tokens",
+                     (long long)n_new, (long long)n_prompt, (long long)max_context,
+                     (long long)(max_context - (n_new - 1)));
+}
+
 static model_status check_generating(const struct bench *bench, struct model_error *err)
 {
     const struct model_tensor *ids = find_input(bench, "input_ids");
@@ -170,7 +192,7 @@ static model_status check_generating(const struct bench *bench, struct model_err
                          "%lld prompts of %lld tokens, want 1 to %d of at least one; give another "
                          "--batch or --tokens",
                          (long long)ids->shape[0], (long long)ids->shape[1], MAX_PROMPTS);
-    return MODEL_OK;
+    return check_context(bench, ids->shape[1], err);
 }
 
 static model_status call(struct bench *bench, uint64_t index, struct model_error *err)

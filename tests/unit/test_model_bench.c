@@ -70,6 +70,41 @@ static void more_prompts_than_a_call_may_have_are_refused(void **state)
     }
 }
 
+/* The last new token is told and not read. */
+static void more_tokens_than_the_context_has_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t tokens, n_new;
+        const char *sentence; /* NULL: it fits */
+    } rows[] = {
+        {499, 2, NULL},
+        {499, 3,
+         "3 new tokens do not fit behind 499 in the model's context of 500; want --tokens of at "
+         "most 498, or fewer --new-tokens"},
+        {1, 500, NULL},
+        {9999, 4,
+         "4 new tokens do not fit behind 500 in the model's context of 500; want --tokens of at "
+         "most 497, or fewer --new-tokens"},
+        {1, 501,
+         "501 new tokens do not fit into the model's context of 500; want --new-tokens of at most "
+         "500, behind a prompt of 1"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct bench_options options = {
+            .batch = 1, .tokens = rows[i].tokens, .n_new_tokens = rows[i].n_new, .n_runs = 1};
+        struct bench_result result;
+        struct reader r;
+        reader_open(&r, config, NULL);
+        const model_status status = model_bench_run(r.model, &options, &result, &r.err);
+        assert_string_equal(r.err.message, rows[i].sentence != NULL ? rows[i].sentence : "");
+        assert_int_equal(status, rows[i].sentence != NULL ? MODEL_INVALID_ARGUMENT : MODEL_OK);
+        assert_int_equal(result.new_tokens, status == MODEL_OK ? rows[i].n_new : 0);
+        bench_result_finish(&result);
+        reader_close(&r);
+    }
+}
+
 /* It was -1 prompts. */
 static void rows_are_prompts_whatever_their_dimension_is_called(void **state)
 {
@@ -94,6 +129,7 @@ int main(void)
         cmocka_unit_test(tokens_are_guessed_where_that_is_asked_for),
         cmocka_unit_test(without_a_warm_up_the_first_call_is_timed),
         cmocka_unit_test(more_prompts_than_a_call_may_have_are_refused),
+        cmocka_unit_test(more_tokens_than_the_context_has_are_refused),
         cmocka_unit_test(rows_are_prompts_whatever_their_dimension_is_called),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

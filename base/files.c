@@ -34,12 +34,10 @@ static model_status read_all(int fd, const char *path, size_t max_bytes, struct 
     }
 }
 
-model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
-                       struct model_error *err)
+/* An open file; does not close it. */
+static model_status read_open(int fd, const char *path, size_t max_bytes, struct buffer *ret,
+                              struct model_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return error_set_errno(err, errno, "cannot open %s", path);
     struct stat info;
     model_status status = MODEL_OK;
     if (fstat(fd, &info) != 0)
@@ -53,6 +51,42 @@ model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
         status = error_no_memory(err, path);
     else
         status = read_all(fd, path, max_bytes, ret, err);
+    return status;
+}
+
+model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
+                       struct model_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open %s", path);
+    model_status status = read_open(fd, path, max_bytes, ret, err);
+    (void)close(fd);
+    return status;
+}
+
+const char *file_distrust(int fd)
+{
+    struct stat file;
+    if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode))
+        return "it is not a regular file";
+    if (file.st_uid != geteuid() && file.st_uid != 0)
+        return "it belongs to another user";
+    return (file.st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "it may be written to by others" : NULL;
+}
+
+model_status file_read_trusted(const char *path, size_t max_bytes, struct buffer *ret,
+                               struct model_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0 && errno == ELOOP)
+        return error_set(err, MODEL_CORRUPT, "%s is not used: it is a symbolic link", path);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open %s", path);
+    const char *why = file_distrust(fd);
+    model_status status = why == NULL
+                              ? read_open(fd, path, max_bytes, ret, err)
+                              : error_set(err, MODEL_CORRUPT, "%s is not used: %s", path, why);
     (void)close(fd);
     return status;
 }

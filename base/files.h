@@ -12,6 +12,14 @@
 model_status file_read(const char *path, size_t max_bytes, struct buffer *ret,
                        struct model_error *err);
 
+/* Why the word of an open file is not taken: "it may be written to by others"; NULL: it is a regular file of this user
+ * or of root that nobody else may write to. */
+const char *file_distrust(int fd);
+/* As file_read(), of a file whose word is taken: MODEL_CORRUPT with the reason for one that is not to be trusted, or a
+ * symbolic link. */
+model_status file_read_trusted(const char *path, size_t max_bytes, struct buffer *ret,
+                               struct model_error *err);
+
 /* Writes beside the target, fsyncs, renames, fsyncs the folder: readers see the old or the new
  * content, nothing else, also after a power cut. Nothing is left behind on failure. A symbolic link
  * is followed and stays: the file behind it is replaced. What is there and is not a regular file (a

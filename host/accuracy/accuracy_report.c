@@ -154,6 +154,38 @@ void accuracy_report_say(const struct accuracy_report *report, const struct accu
         (void)snprintf(text, text_bytes, "cosine %.9g", report->cosine);
 }
 
+/* ---- which of two reports counts, and whether one does without somebody who looks at it */
+
+static bool is_made(const struct accuracy_report *report)
+{
+    return strcmp(report->inputs, "made") == 0;
+}
+
+bool accuracy_report_is_weak(const struct accuracy_report *report)
+{
+    return is_made(report) || report->samples < ACCURACY_FEW_SAMPLES;
+}
+
+bool accuracy_report_is_weaker(const struct accuracy_report *report,
+                               const struct accuracy_report *than)
+{
+    const bool refuses = !accuracy_report_passes(report, &report->budget);
+    const bool refused = !accuracy_report_passes(than, &than->budget);
+    if (is_made(report) != is_made(than))
+        return is_made(report) && (refused || !refuses);
+    if (refuses != refused)
+        return refused;
+    return report->samples < than->samples;
+}
+
+void accuracy_report_describe(const struct accuracy_report *report, char *text, size_t text_bytes)
+{
+    (void)snprintf(
+        text, text_bytes, "%lld sample%s of %s, %s", (long long)report->samples,
+        report->samples == 1 ? "" : "s", is_made(report) ? "made inputs" : report->inputs,
+        accuracy_report_passes(report, &report->budget) ? "within its budget" : "budget missed");
+}
+
 /* ---- writing */
 
 static bool is_printable(unsigned char c)
@@ -292,6 +324,13 @@ char *accuracy_report_path(const char *store_dir, const char *key)
     return text_format("%s/accuracy/%s.json", store_dir, key);
 }
 
+/* With a umask that lets others write it would not be read. */
+static model_status write_text(void *context, struct file_out *out, struct model_error *err)
+{
+    model_status status = file_out_set_mode(out, 0644, err);
+    return status == MODEL_OK ? file_out_write(out, context, strlen(context), err) : status;
+}
+
 model_status accuracy_report_write(const char *dir, const char *name,
                                    const struct accuracy_report *report, struct model_error *err)
 {
@@ -300,7 +339,7 @@ model_status accuracy_report_write(const char *dir, const char *name,
     model_status status =
         path == NULL || text == NULL ? error_no_memory(err, "a report") : dir_make_all(dir, err);
     if (status == MODEL_OK)
-        status = file_write_atomic(path, text, strlen(text), err);
+        status = file_write_made(path, write_text, text, err);
     free(path);
     free(text);
     return status;
@@ -325,7 +364,7 @@ model_status accuracy_report_load(const char *store_dir, const char *key,
     struct buffer text = BUFFER_INIT(MAX_REPORT_BYTES);
     struct accuracy_report report;
     char *path = accuracy_report_path(store_dir, key);
-    model_status status = path != NULL ? file_read(path, MAX_REPORT_BYTES, &text, err)
+    model_status status = path != NULL ? file_read_trusted(path, MAX_REPORT_BYTES, &text, err)
                                        : error_no_memory(err, "a path");
     if (status == MODEL_OK)
         status = accuracy_report_parse(text.data != NULL ? text.data : "", text.size, path, &report,

@@ -53,6 +53,16 @@ bool accuracy_report_passes(const struct accuracy_report *report,
 void accuracy_report_say(const struct accuracy_report *report, const struct accuracy_budget *budget,
                          char *text, size_t text_bytes);
 
+/* Of few samples, or of made inputs: what it says is true, and not enough for who did not look at it. */
+bool accuracy_report_is_weak(const struct accuracy_report *report);
+/* Whether it should not silently take the place of another one: made inputs are weaker than real ones, a budget that is
+ * kept is weaker than one that was missed, then fewer samples than more. Two differ in that order, but for a budget that
+ * is missed with made inputs where it was kept with real ones: that one counts. */
+bool accuracy_report_is_weaker(const struct accuracy_report *report,
+                               const struct accuracy_report *than);
+/* The part of a sentence that tells them apart: "8 samples of made inputs, within its budget". */
+void accuracy_report_describe(const struct accuracy_report *report, char *text, size_t text_bytes);
+
 /* JSON text, to be freed; NULL without memory. Texts in it are ASCII, with '?' for any other character. */
 char *accuracy_report_print(const struct accuracy_report *report);
 /* `what` names the text in errors. MODEL_CORRUPT. */
@@ -68,7 +78,8 @@ model_status accuracy_report_write(const char *dir, const char *name,
 /* The same into the store. */
 model_status accuracy_report_save(const char *store_dir, const struct accuracy_report *report,
                                   struct model_error *err);
-/* MODEL_NOT_FOUND: there is none. MODEL_CORRUPT: one that is broken, or of another key. */
+/* MODEL_NOT_FOUND: there is none. MODEL_CORRUPT: one that is broken, of another key, another user's, or that others may
+ * write to. */
 model_status accuracy_report_load(const char *store_dir, const char *key,
                                   struct accuracy_report *ret, struct model_error *err);
 

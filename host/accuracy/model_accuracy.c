@@ -24,8 +24,8 @@ model_status model_accuracy_choose(struct modelhost_model *model, const struct w
     const struct prepared_model known = model_prepared_facts(model, weights, plugin_sha256);
     const int32_t asked = model->load.dtype;
     int32_t dtype = asked;
-    model_status status =
-        accuracy_gate_choose(model->host->store_dir, &known, model->package.dir, &dtype, err);
+    model_status status = accuracy_gate_choose(model->host->store_dir, &known, model->package.dir,
+                                               model->log, &dtype, err);
     if (status != MODEL_OK || asked != MODELHOST_AUTO)
         return status;
     model->load.dtype = dtype;

@@ -29,7 +29,11 @@ const char cmd_quantize_help[] =
     "  --dtype TYPE         bf16, int8 or int4\n"
     "  --report             keep the report in the store, where it decides: what missed its budget is\n"
     "                       not loaded in that dtype, and --dtype auto takes the fewest bits that kept\n"
-    "                       theirs. A package without metadata.json gets a copy in reports/, for people\n"
+    "                       theirs with 8 samples or more of real inputs. A weaker report than the one\n"
+    "                       that is there is not kept. A package without metadata.json gets a copy in\n"
+    "                       reports/, for people\n"
+    "  --replace            with --report: keep it also when it is the weaker one: of made inputs instead\n"
+    "                       of real ones, within its budget instead of beyond, of fewer samples\n"
     "  --text FILE          a text, in pieces of --tokens; with a model that generates text its\n"
     "                       perplexity, too; may be given several times\n"
     "  --image FILE         a picture; may be given several times\n"
@@ -56,7 +60,7 @@ struct quantize_command {
     int32_t dtype;
     int64_t n_tokens, n_samples;
     double max_cosine_loss, max_perplexity_change, min_top1_agreement;
-    bool keeps_report, as_json;
+    bool keeps_report, replaces, as_json;
 };
 
 /* ---- the command line */
@@ -120,6 +124,7 @@ static bool parse(struct quantize_command *quantize, int argc, char **argv)
     const struct command_option options[] = {
         {"dtype", .text = &quantize->dtype_text},
         {"report", .flag = &quantize->keeps_report},
+        {"replace", .flag = &quantize->replaces},
         {"text", .list = &quantize->texts},
         {"image", .list = &quantize->images},
         {"inputs", .list = &quantize->inputs},
@@ -142,6 +147,8 @@ static bool parse(struct quantize_command *quantize, int argc, char **argv)
         return false;
     if (argc - optind != 1)
         return command_usage(argv[0], "wants one package, got %d", argc - optind) == 0;
+    if (quantize->replaces && !quantize->keeps_report)
+        return command_usage(argv[0], "--replace goes with --report") == 0;
     measured->package = argv[optind];
     measured->command = argv[0];
     return check(quantize, argv[0]);
@@ -155,11 +162,12 @@ static model_status add_text_file(const struct quantize_command *quantize,
 {
     struct buffer text = BUFFER_INIT(MAX_TEXT_BYTES);
     model_status status = file_read(path, MAX_TEXT_BYTES, &text, err);
-    if (status == MODEL_OK)
+    if (status == MODEL_OK) { /* whose errors do not name the file yet */
         status = sample_set_add_text(set, model, text.data != NULL ? text.data : "", text.size,
                                      quantize->n_tokens, err);
-    if (status == MODEL_INVALID_ARGUMENT)
-        error_prefix(err, "%s", path);
+        if (status == MODEL_INVALID_ARGUMENT)
+            error_prefix(err, "%s", path);
+    }
     buffer_finish(&text);
     return status;
 }
@@ -248,11 +256,42 @@ static model_status write_copy(const struct modelhost_model *model,
     return status;
 }
 
-static model_status keep_report(const struct modelhost_model *model,
+/* Whether a stronger one is there, which stays; said then. */
+static bool gives_way(const struct modelhost_model *model, const struct accuracy_report *report)
+{
+    struct accuracy_report there;
+    char is[80], was[80];
+    if (accuracy_report_load(model->host->store_dir, report->key, &there, NULL) != MODEL_OK ||
+        !accuracy_report_is_weaker(report, &there))
+        return false;
+    accuracy_report_describe(report, is, sizeof is);
+    accuracy_report_describe(&there, was, sizeof was);
+    command_warn("the report in the store stays (%s): this one is weaker (%s); --replace takes it "
+                 "all the same",
+                 was, is);
+    return true;
+}
+
+static void warn_of_weak(const struct accuracy_report *report)
+{
+    char is[80];
+    if (!accuracy_report_is_weak(report) || !accuracy_report_passes(report, &report->budget))
+        return;
+    accuracy_report_describe(report, is, sizeof is);
+    command_warn("--dtype auto does not go by this report (%s): it wants %d samples or more of "
+                 "texts, pictures or tensors",
+                 is, ACCURACY_FEW_SAMPLES);
+}
+
+static model_status keep_report(const struct quantize_command *quantize,
+                                const struct modelhost_model *model,
                                 const struct accuracy_report *report, struct model_error *err)
 {
     if (model->host->store_dir == NULL)
         return error_set(err, MODEL_NOT_FOUND, "there is no store for the report; give --store");
+    if (!quantize->replaces && gives_way(model, report))
+        return MODEL_OK;
+    warn_of_weak(report);
     model_status status = accuracy_report_save(model->host->store_dir, report, err);
     return status == MODEL_OK ? write_copy(model, report, err) : status;
 }
@@ -289,7 +328,7 @@ static model_status measure(const struct quantize_command *quantize, struct accu
         status = model_accuracy_key(other.model, report->key, err);
     }
     if (status == MODEL_OK && quantize->keeps_report)
-        status = keep_report(other.model, report, err);
+        status = keep_report(quantize, other.model, report, err);
     sample_set_finish(set);
     free(set);
     measured_close(&other);

@@ -60,13 +60,12 @@ model_status prepared_folder_name(const char *key, const char *first_key,
 static const char *why_not(const struct prepared_folder *folder, int fd)
 {
     struct stat file;
-    if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode))
-        return "it is not a regular file";
-    if (file.st_uid != geteuid() && file.st_uid != 0)
-        return "it belongs to another user";
-    if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return "it may be written to by others";
-    return (uint64_t)file.st_size > bound(folder) ? "it is larger than prepared_max_bytes" : NULL;
+    const char *why = file_distrust(fd);
+    if (why != NULL)
+        return why;
+    return fstat(fd, &file) == 0 && (uint64_t)file.st_size <= bound(folder)
+               ? NULL
+               : "it is larger than prepared_max_bytes";
 }
 
 int prepared_folder_open(const struct prepared_folder *folder, const char *name)

@@ -27,11 +27,30 @@ ok 'nor beside the package' test ! -e "$facts/reports"
 same 'auto is float32 then' "$(dtype_of --dtype auto)" f32
 same 'and int8 is what was asked for' "$(dtype_of --dtype int8)" int8
 
-run quantize "$facts" --dtype int8 --text README.md --report
+long=$work/long.txt # in more pieces than are few
+cat README.md ARCHITECTURE.md >"$long"
+run quantize "$facts" --dtype int8 --text "$long" --report
 same 'a report is kept' "$code $(reports)" '0 1'
 ok 'for people, beside what an author has' test -f "$facts/reports/quantize-cpu-int8.json"
 has 'a table for people' "$out" 'budget.max_cosine_loss'
+ok 'without a warning' empty "$work/err"
 same 'auto is int8 now' "$(dtype_of --dtype auto)" int8
+cp "$facts/reports/quantize-cpu-int8.json" "$work/strong.json"
+printf 'a' >"$work/byte.txt"
+run quantize "$facts" --dtype int8 --text "$work/byte.txt" --report
+same 'a weaker report is measured' "$code" 0
+ok 'but does not take the place of a stronger one' grep -qE '^modelhost: warning: the report in the store stays \([0-9]+ samples of texts, within its budget\): this one is weaker \(1 sample of texts, within its budget\); --replace takes it all the same$' "$work/err"
+same 'which stays' "$(cat "$facts/reports/quantize-cpu-int8.json")" "$(cat "$work/strong.json")"
+same 'and decides' "$(dtype_of --dtype auto)" int8
+run quantize "$facts" --dtype int8 --text "$work/byte.txt" --report --replace
+same 'unless that is asked for' "$code $(grep -c '"samples":	1,' "$facts/reports/quantize-cpu-int8.json")" '0 1'
+ok 'then a warning says what it is good for' grep -qxF 'modelhost: warning: --dtype auto does not go by this report (1 sample of texts, within its budget): it wants 8 samples or more of texts, pictures or tensors' "$work/err"
+same 'not for auto' "$(dtype_of --dtype auto) $(dtype_of --dtype auto --set accuracy_policy=any)" 'f32 int8'
+has 'nor where reports are required' "$(dtype_of --dtype int8 --set accuracy_policy=required)" 'of real inputs (found: 1 sample of texts, within its budget)'
+same 'who asks for int8 has it' "$(dtype_of --dtype int8)" int8
+fails 'no report to replace' 2 "modelhost quantize: --replace goes with --report; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --replace
+run quantize "$facts" --dtype int8 --text "$long" --report
+same 'a stronger report takes its place' "$code $(dtype_of --dtype auto)" '0 int8'
 same 'in a worker, too' "$(dtype_of --dtype auto --isolation worker)" int8
 same 'and by the configuration' "$(dtype_of --set dtype=auto)" int8
 same 'a stricter budget of the configuration holds' "$(dtype_of --dtype auto --set max_cosine_loss=0.000001)" f32
@@ -43,7 +62,7 @@ ok 'and is kept all the same' grep -q '"passed":	false' "$facts/reports/quantize
 ok 'samples are made when there are none' prints 'made'
 has 'int8 is refused then' "$(dtype_of --dtype int8)" "$facts in int8 missed its budget: cosine 0.99"
 has 'in a worker, too' "$(dtype_of --dtype int8 --isolation worker)" 'in int8 missed its budget: cosine 0.99'
-has 'with the way out' "$(dtype_of --dtype int8)" 'take more bits, or allow it with accuracy_policy "any"'
+has 'with the way out' "$(dtype_of --dtype int8)" 'take more bits, or allow it with --set accuracy_policy=any'
 same 'which is one' "$(dtype_of --dtype int8 --set accuracy_policy=any)" int8
 same 'other dtypes do not mind' "$(dtype_of --dtype bf16)" bf16
 has 'unless reports are required' "$(dtype_of --dtype bf16 --set accuracy_policy=required)" 'has no accuracy report for bf16'
@@ -77,6 +96,9 @@ fails 'two kinds of inputs' 2 "modelhost quantize: give texts, images or tensors
 : >"$work/empty.txt"
 run quantize "$facts" --dtype int8 --text "$work/empty.txt" --report
 same 'a text without tokens' "$code" 1
+run quantize "$facts" --dtype int8 --text /dev/null
+same 'a text that is no file is named once' "$(cat "$work/err")" 'modelhost: /dev/null is not a regular file'
+run quantize "$facts" --dtype int8 --text "$work/empty.txt" --report
 ok 'is named, and measures nothing' says "$work/empty.txt: the text has no tokens"
 has 'what was measured before stays' "$(cat "$facts/reports/quantize-cpu-int8.json")" '"samples":'
 cp "$work/bad.safetensors" "$facts/reference.safetensors"
@@ -111,7 +133,9 @@ ok 'some rows agree, and not all' python3 -c "import sys; sys.exit(not 0.1 < $ag
 run quantize "$facts" --dtype int8 --inputs "$work/rows.safetensors" --min-top1-agreement "$below" --max-cosine-loss 2 --json
 same 'rows that agree often enough are no failure' "$code" 0
 ok 'and are counted' json "abs(j['top1_agreement'] - $agreeing) < 1e-9 and j['budget']['min_top1_agreement'] == $below and j['passed']"
-run quantize "$facts" --dtype int8 --inputs "$work/rows.safetensors" --min-top1-agreement "$above" --max-cosine-loss 2 --report
+eight=()
+for _ in 1 2 3 4 5 6 7 8; do eight+=(--inputs "$work/rows.safetensors"); done
+run quantize "$facts" --dtype int8 "${eight[@]}" --min-top1-agreement "$above" --max-cosine-loss 2 --report
 same 'rows that do not are one' "$code" 1
 ok 'with both figures' says "$(python3 -c "print('modelhost: int8 missed its budget: the largest logit agrees with float32 in %.6g%% of rows, want at least %.6g%%' % (100 * $agreeing, 100 * $above))")"
 has 'int8 is refused then' "$(dtype_of --dtype int8)" "$facts in int8 missed its budget: the largest logit agrees with float32 in "

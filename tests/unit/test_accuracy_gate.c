@@ -5,12 +5,25 @@
 #include "files.h"
 #include "in_folder.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 static const char plugin[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 static struct modelhost_load_options options;
 static struct package package;
 static struct weights *weights;
 static struct prepared_model model;
 static struct model_error err;
+static char said[1024]; /* the last line of the log */
+
+static void keep_line(void *context, int32_t level, const char *line)
+{
+    (void)context;
+    assert_int_equal(level, MODEL_LOG_WARN);
+    (void)snprintf(said, sizeof said, "%s", line);
+}
+
+static const struct log_sink sink = {.level = MODEL_LOG_DEBUG, .write = keep_line};
 
 static int set_up(void **state)
 {
@@ -21,6 +34,7 @@ static int set_up(void **state)
     memcpy(file, &n_header, 8);
     memcpy(file + 8, header, sizeof header - 1);
     (void)make_folder(state);
+    said[0] = '\0';
     assert_int_equal(dir_make_all(in_folder("p/backends/cpu"), NULL), MODEL_OK);
     write_file(in_folder("p/backends/cpu/" PACKAGE_PLUGIN_NAME), "x", 1);
     write_file(in_folder("p/backends/cpu/model.safetensors"), file, sizeof file);
@@ -46,33 +60,64 @@ static int tear_down(void **state)
     return remove_folder(state);
 }
 
-/* The store has a report of the model in a dtype from here on; top1 -1: it has no logits. */
-static void report_rows(int32_t dtype, const char *name, double cosine, double top1,
-                        double min_top1)
+/* Of 8 texts, and without logits. */
+static struct accuracy_report make_report(int32_t dtype, const char *name, double cosine)
 {
     struct accuracy_report made = {.plugin = "p",
                                    .plugin_version = "1",
                                    .host_version = "1",
-                                   .inputs = "made",
-                                   .samples = 1,
+                                   .inputs = "texts",
+                                   .samples = 8,
                                    .cosine = cosine,
                                    .worst_output = "y",
-                                   .top1_agreement = top1,
+                                   .top1_agreement = -1,
                                    .perplexity_f32 = -1,
                                    .perplexity = -1,
                                    .budget = accuracy_default_budget(dtype)};
     const int32_t asked = options.dtype;
-    made.budget.min_top1_agreement = min_top1;
     (void)snprintf(made.dtype, sizeof made.dtype, "%s", name);
     options.dtype = dtype;
     assert_int_equal(prepared_key_make(&model, made.key, &err), MODEL_OK);
     options.dtype = asked;
-    assert_int_equal(accuracy_report_save(in_folder("store"), &made, &err), MODEL_OK);
+    return made;
+}
+
+/* The store has a report of the model in a dtype from here on. */
+static void keep(const struct accuracy_report *made)
+{
+    assert_int_equal(accuracy_report_save(in_folder("store"), made, &err), MODEL_OK);
 }
 
 static void report(int32_t dtype, const char *name, double cosine)
 {
-    report_rows(dtype, name, cosine, -1, 0);
+    const struct accuracy_report made = make_report(dtype, name, cosine);
+    keep(&made);
+}
+
+static void report_rows(int32_t dtype, const char *name, double cosine, double top1,
+                        double min_top1)
+{
+    struct accuracy_report made = make_report(dtype, name, cosine);
+    made.top1_agreement = top1;
+    made.budget.min_top1_agreement = min_top1;
+    keep(&made);
+}
+
+static void report_of(const char *inputs, int64_t samples, double cosine)
+{
+    struct accuracy_report made = make_report(MODELHOST_INT8, "int8", cosine);
+    (void)snprintf(made.inputs, sizeof made.inputs, "%s", inputs);
+    made.samples = samples;
+    keep(&made);
+}
+
+/* That of int8, to be freed. */
+static char *path_of_report(void)
+{
+    const struct accuracy_report made = make_report(MODELHOST_INT8, "int8", 1);
+    char *path = accuracy_report_path(in_folder("store"), made.key);
+    assert_non_null(path);
+    return path;
 }
 
 /* What a model asked for in a dtype computes in; -1: it is refused. */
@@ -80,7 +125,8 @@ static int32_t chosen(int32_t dtype)
 {
     int32_t ret = -2;
     options.dtype = dtype;
-    const model_status status = accuracy_gate_choose(in_folder("store"), &model, "pkg", &ret, &err);
+    const model_status status =
+        accuracy_gate_choose(in_folder("store"), &model, "pkg", &sink, &ret, &err);
     assert_true(status == MODEL_OK || (status == MODEL_UNSUPPORTED && ret == -2));
     return status == MODEL_OK ? ret : -1;
 }
@@ -163,12 +209,70 @@ static void who_requires_reports_takes_nothing_without(void **state)
     (void)state;
     options.accuracy_policy = MODELHOST_ACCURACY_REQUIRED;
     assert_int_equal(chosen(MODELHOST_INT8), -1);
-    assert_string_equal(err.message,
-                        "pkg has no accuracy report for int8, and the accuracy policy is "
-                        "\"required\"; get one: modelhost quantize pkg --dtype int8 --report");
+    assert_string_equal(
+        err.message, "pkg has no accuracy report for int8 of 8 samples or more of real inputs "
+                     "(found: none), and the accuracy policy is \"required\"; get one: modelhost "
+                     "quantize pkg --dtype int8 --report");
     assert_int_equal(chosen(MODELHOST_F32), MODELHOST_F32);
     report(MODELHOST_INT8, "int8", 0.999);
     assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+}
+
+static void a_weak_report_forbids_and_does_not_allow(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *inputs, *found;
+        int64_t samples;
+    } rows[] = {{"texts", "(found: 7 samples of texts, within its budget)", 7},
+                {"reference", "(found: 1 sample of reference, within its budget)", 1},
+                {"made", "(found: 64 samples of made inputs, within its budget)", 64}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        report_of(rows[i].inputs, rows[i].samples, 0.999);
+        options.accuracy_policy = MODELHOST_ACCURACY_MEASURED;
+        assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+        assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+        options.accuracy_policy = MODELHOST_ACCURACY_REQUIRED;
+        assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_F32);
+        assert_int_equal(chosen(MODELHOST_INT8), -1);
+        assert_non_null(strstr(err.message, rows[i].found));
+        options.accuracy_policy = MODELHOST_ACCURACY_ANY;
+        assert_int_equal(chosen(MODELHOST_AUTO), MODELHOST_INT8);
+        options.accuracy_policy = MODELHOST_ACCURACY_MEASURED;
+        report_of(rows[i].inputs, rows[i].samples, 0.97);
+        assert_int_equal(chosen(MODELHOST_INT8), -1);
+    }
+}
+
+static void a_report_that_others_may_have_written_does_not_count(void **state)
+{
+    (void)state;
+    char *path = path_of_report(), *away = text_format("%s.away", path);
+    report(MODELHOST_INT8, "int8", 0.97);
+    assert_int_equal(chosen(MODELHOST_INT8), -1);
+    assert_string_equal(said, "");
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+    assert_non_null(strstr(said, "is not used: it may be written to by others"));
+    assert_int_equal(chmod(path, 0644) | rename(path, away) | symlink(away, path), 0);
+    assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+    assert_non_null(strstr(said, "is not used: it is a symbolic link"));
+    if (geteuid() == 0) {
+        assert_int_equal(unlink(path) | rename(away, path) | chown(path, 65534, 0), 0);
+        assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+        assert_non_null(strstr(said, "is not used: it belongs to another user"));
+    }
+    free(path);
+    free(away);
+}
+
+static void a_report_is_its_writers_whatever_the_umask_is(void **state)
+{
+    (void)state;
+    const mode_t before = umask(0);
+    report(MODELHOST_INT8, "int8", 0.97);
+    (void)umask(before);
+    assert_int_equal(chosen(MODELHOST_INT8), -1);
 }
 
 static void a_report_of_another_plugin_or_configuration_does_not_count(void **state)
@@ -197,14 +301,12 @@ static void a_report_does_not_count_beside_another_file(void **state)
 static void a_broken_report_is_no_report(void **state)
 {
     (void)state;
-    char key[SHA256_HEX_BYTES], *path = NULL;
+    char *path = path_of_report();
     report(MODELHOST_INT8, "int8", 0.97);
-    options.dtype = MODELHOST_INT8;
-    assert_int_equal(prepared_key_make(&model, key, &err), MODEL_OK);
-    path = accuracy_report_path(in_folder("store"), key);
     write_file(path, "{", 1);
     free(path);
     assert_int_equal(chosen(MODELHOST_INT8), MODELHOST_INT8);
+    assert_non_null(strstr(said, "an accuracy report does not count: "));
     options.accuracy_policy = MODELHOST_ACCURACY_REQUIRED;
     assert_int_equal(chosen(MODELHOST_INT8), -1);
 }
@@ -221,6 +323,9 @@ int main(void)
         GATE(rows_that_disagree_too_often_are_refused_with_the_figure),
         GATE(who_wants_rows_to_agree_takes_no_model_without_logits),
         GATE(who_requires_reports_takes_nothing_without),
+        GATE(a_weak_report_forbids_and_does_not_allow),
+        GATE(a_report_that_others_may_have_written_does_not_count),
+        GATE(a_report_is_its_writers_whatever_the_umask_is),
         GATE(a_report_of_another_plugin_or_configuration_does_not_count),
         GATE(a_report_does_not_count_beside_another_file),
         GATE(a_broken_report_is_no_report),

@@ -149,6 +149,41 @@ static void rows_of_logits_agree_often_enough_or_not(void **state)
                         "there are no logits to agree with float32, want at least 98% of rows");
 }
 
+static void a_weaker_report_is_told_from_a_stronger_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *inputs, *than;
+        int64_t samples, than_samples;
+        double cosine, than_cosine; /* 0.9 misses the budget */
+        bool is_weaker;
+    } rows[] = {
+        {"texts", "texts", 8, 8, 1, 1, false},
+        {"texts", "texts", 7, 8, 1, 1, true},
+        {"texts", "images", 9, 8, 1, 1, false},
+        {"made", "texts", 64, 8, 1, 1, true},
+        {"texts", "made", 1, 64, 1, 1, false},
+        {"texts", "texts", 64, 8, 1, 0.9, true}, /* opens the gate */
+        {"texts", "texts", 1, 8, 0.9, 1, false}, /* closes it */
+        {"made", "texts", 8, 64, 0.9, 1, false}, /* closes it */
+        {"made", "texts", 8, 64, 0.9, 0.9, true},
+        {"texts", "made", 8, 8, 1, 0.9, false},
+        {"made", "made", 8, 8, 1, 0.9, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct accuracy_report report = make_report(), than = make_report();
+        report.budget = than.budget = (struct accuracy_budget){0.05, -1, 0};
+        (void)snprintf(report.inputs, sizeof report.inputs, "%s", rows[i].inputs);
+        (void)snprintf(than.inputs, sizeof than.inputs, "%s", rows[i].than);
+        report.samples = rows[i].samples;
+        than.samples = rows[i].than_samples;
+        report.cosine = rows[i].cosine;
+        than.cosine = rows[i].than_cosine;
+        if (accuracy_report_is_weaker(&report, &than) != rows[i].is_weaker)
+            fail_msg("row %zu", i);
+    }
+}
+
 static void a_dtype_has_a_budget_of_its_own(void **state)
 {
     (void)state;
@@ -225,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_budget_is_kept_or_missed),
         cmocka_unit_test(a_report_without_a_budget_of_agreement_has_any),
         cmocka_unit_test(rows_of_logits_agree_often_enough_or_not),
+        cmocka_unit_test(a_weaker_report_is_told_from_a_stronger_one),
         cmocka_unit_test(a_dtype_has_a_budget_of_its_own),
         cmocka_unit_test(what_is_no_report_is_refused),
         IN_FOLDER(the_store_has_one_for_each_key),

@@ -33,6 +33,11 @@ static bool is_still_there(const char *path, int fd)
            named.st_dev == open_one.st_dev && named.st_ino == open_one.st_ino;
 }
 
+bool scratch_claim(const char *path, int fd)
+{
+    return (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && is_still_there(path, fd);
+}
+
 static int make(const char *path, bool is_folder)
 {
     if (!is_folder)
@@ -62,8 +67,7 @@ static model_status create(const char *target, bool is_folder, struct scratch *r
             return error_no_memory(err, target);
         const int fd = make(path, is_folder);
         int reason = fd >= 0 ? EEXIST : errno;
-        if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
-            is_still_there(path, fd)) {
+        if (fd >= 0 && scratch_claim(path, fd)) {
             *ret = (struct scratch){path, fd};
             return MODEL_OK;
         }
@@ -113,6 +117,21 @@ static void remove_if_dead(const char *path)
         flock(fd, LOCK_EX | LOCK_NB) == 0 && is_still_there(path, fd))
         (void)dir_remove_all(path, NULL);
     (void)close(fd);
+}
+
+enum scratch_life scratch_life(const char *path)
+{
+    struct stat info;
+    enum scratch_life life = SCRATCH_UNKNOWN;
+    const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return life;
+    if (fstat(fd, &info) == 0 && (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
+        life = flock(fd, LOCK_EX | LOCK_NB) == 0 ? SCRATCH_DEAD
+               : errno == EWOULDBLOCK            ? SCRATCH_LIVES
+                                                 : SCRATCH_UNKNOWN;
+    (void)close(fd);
+    return life;
 }
 
 void scratch_sweep(const char *target)

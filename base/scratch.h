@@ -23,6 +23,13 @@ bool scratch_is_name_of(const char *name, const char *target_name);
 /* Removes what killed processes left for `target`; where locks do not work nothing. Reads the whole folder. */
 void scratch_sweep(const char *target);
 
+/* For files in progress by other names. Locks one that was just made, until fd is closed; false when a sweep took it
+ * for a dead one's before: it is gone then, and another one is to be made. Where locks do not work it is true. */
+bool scratch_claim(const char *path, int fd);
+/* Whether somebody works on it. Unknown: it cannot be opened, is neither file nor folder, or locks do not work. */
+enum scratch_life { SCRATCH_DEAD, SCRATCH_LIVES, SCRATCH_UNKNOWN };
+enum scratch_life scratch_life(const char *path);
+
 /* Renames to target, whose contents the caller has synced, and syncs the folder. On failure before the rename the
  * scratch is still the caller's. */
 model_status scratch_publish(struct scratch *scratch, const char *target, struct model_error *err);

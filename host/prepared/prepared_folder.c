@@ -6,6 +6,7 @@
 #include "buffer.h"
 #include "errors.h"
 #include "files.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,8 @@
 
 #define DRAFT_PREFIX ".draft-"
 #define MAX_FILES    100000 /* more are somebody's joke: they are left alone */
-#define KEY_DIGITS   40     /* of a name; what follows is of the first blob's key */
+#define MAX_ATTEMPTS 100
+#define KEY_DIGITS   40 /* of a name; what follows is of the first blob's key */
 
 static uint64_t bound(const struct prepared_folder *folder)
 {
@@ -127,14 +129,23 @@ static bool is_folder(const char *path)
     return lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* Adds a file of the folder; one that a dead process began is removed instead. */
+/* Where locks do not tell, age does. */
+static bool is_dead(const char *path, const struct stat *file, int64_t now_s)
+{
+    const enum scratch_life life = scratch_life(path);
+    return life == SCRATCH_DEAD ||
+           (life == SCRATCH_UNKNOWN && now_s - (int64_t)file->MTIME.tv_sec > PREPARED_LEFT_S);
+}
+
+/* Adds a file of the folder. One that is being made is its maker's, one that a dead process began is removed. */
 static bool add(char *path, const char *name, int64_t now_s, struct kept *ret)
 {
     struct stat file;
     if (path == NULL || !is_ours(name) || lstat(path, &file) != 0 || !S_ISREG(file.st_mode))
         return false;
-    if (name[0] == '.' && now_s - (int64_t)file.MTIME.tv_sec > PREPARED_LEFT_S) {
-        (void)unlink(path);
+    if (name[0] == '.') {
+        if (is_dead(path, &file, now_s))
+            (void)unlink(path);
         return false;
     }
     const int64_t read_ns = in_ns(file.ATIME), made_ns = in_ns(file.MTIME);
@@ -224,6 +235,24 @@ void prepared_folder_open_all(const struct prepared_folder *folder, const char *
 
 /* ---- writing */
 
+/* A new file, locked, so that who finds it knows that somebody works on it; `path` ends with the X's that mkstemp() wants
+ * and gets its name. Another one is made when somebody was faster than the lock. */
+static int make_draft(char *path)
+{
+    static const char blanks[] = "XXXXXX";
+    char *end = path + strlen(path) - (sizeof blanks - 1);
+    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        memcpy(end, blanks, sizeof blanks);
+        const int fd = mkostemp(path, O_CLOEXEC);
+        if (fd < 0 || scratch_claim(path, fd))
+            return fd;
+        (void)unlink(path);
+        (void)close(fd);
+    }
+    errno = EBUSY;
+    return -1;
+}
+
 model_status prepared_folder_begin(const struct prepared_folder *folder, uint64_t size_bytes,
                                    struct prepared_draft *ret, struct model_error *err)
 {
@@ -243,7 +272,7 @@ model_status prepared_folder_begin(const struct prepared_folder *folder, uint64_
         status = error_set_errno(err, errno, "cannot make %s", parent);
     else if (!is_folder(parent))
         status = error_set(err, MODEL_CORRUPT, "%s is no folder, or a symbolic link", parent);
-    else if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
+    else if ((fd = make_draft(path)) < 0)
         status = error_set_errno(err, errno, "cannot write into %s", parent);
     free(parent);
     if (status == MODEL_OK)

@@ -16,8 +16,9 @@
 
 #define PREPARED_FOLDER_NAME   "prepared"
 #define PREPARED_DEFAULT_BYTES ((uint64_t)16 << 30) /* of all files, when nothing is said */
-#define PREPARED_LEFT_S        (24 * 3600) /* a file that was begun and is as old is a dead process's */
-#define PREPARED_MAX_FORMS     4 /* of one model, of which the least recently used goes first */
+#define PREPARED_LEFT_S                                                                            \
+    (24 * 3600) /* without locks: a file that was begun and is as old is a dead process's */
+#define PREPARED_MAX_FORMS 4 /* of one model, of which the least recently used goes first */
 
 struct prepared_folder {
     const char *store_dir; /* NULL: there is none, and nothing is found or kept */
@@ -38,7 +39,7 @@ void prepared_folder_open_all(const struct prepared_folder *folder, const char *
 
 /* A file that is being made. */
 struct prepared_draft {
-    int fd;     /* to write to; -1: none */
+    int fd;     /* to write to, and locked; -1: none */
     char *path; /* where it is until it is published */
 };
 

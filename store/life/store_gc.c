@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "package_papers.h"
 #include "printable_text.h"
+#include "scratch.h"
 #include "store_census.h"
 #include "store_folder.h"
 #include "store_paths.h"
@@ -166,13 +167,25 @@ static model_status collect_blobs(struct collection *collection)
 
 /* ---- partial downloads and work in progress */
 
+/* A file of prepared weights that nobody works on any more. */
+static bool is_dead_draft(const struct collection *collection, const struct census_part *part)
+{
+    if (path_base(part->name)[0] != '.')
+        return false;
+    char *path = path_join(collection->store->dir, part->name);
+    const bool is_dead = path != NULL && scratch_life(path) == SCRATCH_DEAD;
+    free(path);
+    return is_dead;
+}
+
 /* Prepared weights and compiled models: who has them mapped keeps them, and who makes them bounds their bytes. `folder` is
  * also what they are called. */
 static model_status collect_made(struct collection *collection, const char *folder,
                                  const struct census_part *part)
 {
     const int64_t unused_s = collection->census.now_s - part->changed_s;
-    if (unused_s < PREPARED_KEPT_S || !is_old(collection, part->changed_s))
+    if ((unused_s < PREPARED_KEPT_S || !is_old(collection, part->changed_s)) &&
+        !(strcmp(folder, "prepared") == 0 && is_dead_draft(collection, part)))
         return MODEL_OK;
     if (collection->options->dry_run ||
         store_folder_remove(collection->store, folder, path_base(part->name)))

@@ -249,18 +249,21 @@ static void a_draft_that_is_given_up_leaves_nothing(void **state)
 static void drafts_of_dead_processes_go(void **state)
 {
     (void)state;
-    struct prepared_draft old = {.fd = -1}, young = {.fd = -1};
-    assert_int_equal(prepared_folder_begin(&folder, 10, &old, NULL), MODEL_OK);
-    assert_int_equal(prepared_folder_begin(&folder, 10, &young, NULL), MODEL_OK);
-    char *old_name = strdup(path_base(old.path)), *young_name = strdup(path_base(young.path));
-    set_times(old_name, 1000, 1000);
+    struct prepared_draft living = {.fd = -1}, dead = {.fd = -1};
+    assert_int_equal(prepared_folder_begin(&folder, 10, &living, NULL), MODEL_OK);
+    assert_int_equal(prepared_folder_begin(&folder, 10, &dead, NULL), MODEL_OK);
+    char *living_name = strdup(path_base(living.path)), *dead_name = strdup(path_base(dead.path));
+    set_times(living_name, 1000, 1000); /* it takes long */
+    assert_int_equal(ftruncate(living.fd, 20000), 0);
+    assert_int_equal(close(dead.fd), 0); /* as when its process was killed */
     keep(KEY("aaaa"), 10);
-    assert_false(is_there(old_name));
-    assert_true(is_there(young_name));
-    prepared_draft_end(&old);
-    prepared_draft_end(&young);
-    free(old_name);
-    free(young_name);
+    assert_true(is_there(living_name));
+    assert_false(is_there(dead_name));
+    assert_true(is_there(KEY("aaaa")));
+    prepared_draft_end(&living);
+    free(dead.path);
+    free(living_name);
+    free(dead_name);
 }
 
 static void other_things_are_no_files(void **state)

@@ -69,6 +69,26 @@ static void sweep_removes_what_the_killed_left(void **state)
     assert_int_equal(n_names_in(folder), 0);
 }
 
+static void the_living_are_told_from_the_dead(void **state)
+{
+    (void)state;
+    struct scratch file = SCRATCH_NONE;
+    assert_int_equal(scratch_file(in_folder("a"), &file, NULL), MODEL_OK);
+    assert_int_equal(scratch_life(file.path), SCRATCH_LIVES);
+    assert_int_equal(close(file.fd), 0); /* as when its process was killed */
+    assert_int_equal(scratch_life(file.path), SCRATCH_DEAD);
+    assert_true(path_is_file(file.path));
+    file.fd = open(file.path, O_RDWR | O_CLOEXEC);
+    assert_true(scratch_claim(file.path, file.fd));
+    assert_int_equal(scratch_life(file.path), SCRATCH_LIVES);
+    assert_int_equal(unlink(file.path), 0);
+    assert_false(scratch_claim(file.path, file.fd));
+    assert_int_equal(scratch_life(file.path), SCRATCH_UNKNOWN);
+    assert_int_equal(mkfifo(file.path, 0600), 0);
+    assert_int_equal(scratch_life(file.path), SCRATCH_UNKNOWN);
+    scratch_discard(&file);
+}
+
 static void sweep_keeps_what_is_worked_on(void **state)
 {
     (void)state;
@@ -174,6 +194,7 @@ int main(void)
         IN_FOLDER(published_is_at_its_place_alone),
         IN_FOLDER(discarded_is_gone),
         IN_FOLDER(sweep_removes_what_the_killed_left),
+        IN_FOLDER(the_living_are_told_from_the_dead),
         IN_FOLDER(sweep_keeps_what_is_worked_on),
         IN_FOLDER(sweep_keeps_what_is_not_its_own),
         IN_FOLDER(its_name_says_what_it_is_for),

@@ -11,6 +11,7 @@
 #include "store_packages.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -300,6 +301,25 @@ static void what_followed_a_package_goes_after_it(void **state)
     store_close(store);
 }
 
+static void what_a_killed_process_left_of_prepared_weights_goes_at_once(void **state)
+{
+    struct store *store = open_store(*state);
+    put_text(in_folder(store_dir(store), "prepared/.draft-aaaaaa"), "half");
+    put_text(in_folder(store_dir(store), "prepared/.draft-bbbbbb"), "of a living one");
+    char *path = path_join(store_dir(store), "prepared/.draft-bbbbbb");
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    const struct store_gc_options options = {.grace_s = HOUR_S, .dry_run = true};
+    assert_int_equal(collect(store, options).n_removed, 1);
+    assert_int_equal(count_in(store, "prepared"), 2);
+    assert_int_equal(collect(store, (struct store_gc_options){.grace_s = HOUR_S}).n_removed, 1);
+    assert_int_equal(count_in(store, "prepared"), 1);
+    assert_true(path_is_file(path));
+    assert_int_equal(close(fd), 0);
+    free(path);
+    store_close(store);
+}
+
 static void prepared_weights_that_no_host_used_for_a_month_go(void **state)
 {
     struct store *store = open_store(*state);
@@ -400,6 +420,7 @@ int main(void)
         FOLDER_TEST(without_stamps_refs_tell_that_there_were_packages),
         FOLDER_TEST(without_refs_nothing_counts_as_superseded),
         FOLDER_TEST(what_followed_a_package_goes_after_it),
+        FOLDER_TEST(what_a_killed_process_left_of_prepared_weights_goes_at_once),
         FOLDER_TEST(prepared_weights_that_no_host_used_for_a_month_go),
         FOLDER_TEST(compiled_models_that_no_host_used_for_a_month_go),
         FOLDER_TEST(a_census_tells_shared_bytes_from_own),

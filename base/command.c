@@ -270,7 +270,7 @@ bool command_number(const char *command, const char *option, const char *text, d
 {
     char *end = NULL;
     const double value = strtod(text, &end);
-    if (end == text || *end != '\0') {
+    if (end == text || *end != '\0' || strpbrk(text, "xX") != NULL) { /* not 0x1p-3 */
         (void)command_usage(command, "%s is '%s', want a number", option, text);
         return false;
     }

@@ -81,7 +81,7 @@ int command_next_option(int argc, char **argv, const char *short_options,
 /* A whole number in [min, max]; false after printing what is wrong. */
 bool command_integer(const char *command, const char *option, const char *text, int64_t min,
                      int64_t max, int64_t *ret);
-/* A number; false after printing what is wrong. Whether it makes sense is the reader's to say. */
+/* A decimal number; false after printing what is wrong. Whether it makes sense is the reader's to say. */
 bool command_number(const char *command, const char *option, const char *text, double *ret);
 /* "500ms", "2s", "1m", always with the unit; false after printing what is wrong. */
 bool command_duration_ms(const char *command, const char *option, const char *text,

@@ -315,3 +315,17 @@ model_status prepared_folder_publish(const struct prepared_folder *folder, const
     trim(folder, name);
     return MODEL_OK;
 }
+
+/* Each load packs them again then: a folder that cannot be written, or a full disk, is worth a word. */
+void prepared_folder_say_not_kept(const struct prepared_folder *folder, model_status status,
+                                  const struct model_error *err)
+{
+    if (status != MODEL_IO)
+        log_write(folder->log, MODEL_LOG_DEBUG, "prepared weights are not kept: %s", err->message);
+    else
+        log_write(
+            folder->log, MODEL_LOG_WARN,
+            "prepared weights are not kept, so the next load packs them again: %s; mend that, "
+            "or say prepared_max_bytes 1 to keep none",
+            err->message);
+}

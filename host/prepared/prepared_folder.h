@@ -51,6 +51,9 @@ model_status prepared_folder_begin(const struct prepared_folder *folder, uint64_
  * the bound. Ends the draft, which leaves nothing behind when it fails. */
 model_status prepared_folder_publish(const struct prepared_folder *folder, const char *name,
                                      struct prepared_draft *draft, struct model_error *err);
+/* Logs that prepared weights are not kept: of MODEL_IO a warning with what to do. */
+void prepared_folder_say_not_kept(const struct prepared_folder *folder, model_status status,
+                                  const struct model_error *err);
 /* Leaves nothing behind; ending twice does nothing. */
 void prepared_draft_end(struct prepared_draft *draft);
 

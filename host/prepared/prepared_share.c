@@ -128,8 +128,7 @@ static void receive(void *argument)
     model_status status =
         share->piece != NULL ? take_all(share, &err) : error_no_memory(&err, "a buffer");
     if (status != MODEL_OK)
-        log_write(share->folder.log, MODEL_LOG_DEBUG, "prepared weights are not kept: %s",
-                  err.message);
+        prepared_folder_say_not_kept(&share->folder, status, &err);
     free(share->piece);
     (void)close(share->pipe); /* a worker that still writes is told so */
     uv_mutex_lock(&share->mutex);

@@ -108,14 +108,17 @@ static void write_all(void *argument)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     model_status status =
         blobs != NULL ? write_file(weights, blobs, &err) : error_no_memory(&err, "a list");
+    const bool is_workers = weights->pipe >= 0; /* then its host says what there is to say */
     close_end(&weights->pipe);
     free(blobs);
     if (status == MODEL_OK)
         log_write(weights->folder.log, MODEL_LOG_DEBUG, "%zu prepared weights are kept now",
                   weights->blobs->n_blobs);
-    else
+    else if (is_workers)
         log_write(weights->folder.log, MODEL_LOG_DEBUG, "prepared weights are not kept: %s",
                   err.message);
+    else
+        prepared_folder_say_not_kept(&weights->folder, status, &err);
 }
 
 void prepared_weights_made(struct prepared_weights *weights)

@@ -88,10 +88,11 @@ same 'tensors of the right names are taken' "$code" 0
 ok 'each file is a sample' json 'j["inputs"] == "tensors" and j["samples"] == 2 and j["few_samples"] is True'
 fails 'no dtype' 2 "modelhost quantize: wants --dtype: bf16, int8 or int4; see 'modelhost help quantize'" quantize "$facts"
 fails 'another dtype' 2 "modelhost quantize: --dtype is 'f32', want bf16, int8 or int4; see 'modelhost help quantize'" quantize "$facts" --dtype f32
-for budget in '--max-cosine-loss -0.5' '--max-cosine-loss -1' '--max-perplexity-change -1' '--min-top1-agreement -1' '--min-top1-agreement 1.01' '--min-top1-agreement nan'; do
+for budget in '--max-cosine-loss -0.5' '--max-cosine-loss -1' '--max-cosine-loss=-1e308' '--max-perplexity-change -1' '--min-top1-agreement -1' '--min-top1-agreement 1.01' '--min-top1-agreement nan'; do
     # shellcheck disable=SC2086 # an option and its value
     fails "$budget" 2 "modelhost quantize: --max-cosine-loss wants 0 to 2, --max-perplexity-change 0 to 1000000, --min-top1-agreement 0 to 1; see 'modelhost help quantize'" quantize "$facts" --dtype int8 $budget
 done
+fails 'a budget in hexadecimal' 2 "modelhost quantize: --min-top1-agreement is '0x1p-3', want a number; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --min-top1-agreement 0x1p-3
 fails 'two kinds of inputs' 2 "modelhost quantize: give texts, images or tensors, one kind of them; see 'modelhost help quantize'" quantize "$facts" --dtype int8 --text a --image b
 : >"$work/empty.txt"
 run quantize "$facts" --dtype int8 --text "$work/empty.txt" --report

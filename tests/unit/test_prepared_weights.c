@@ -261,6 +261,7 @@ static void a_bound_that_is_too_small_keeps_nothing(void **state)
         modelhost_release(model);
         modelhost_destroy(host);
         assert_true(was_said("prepared_max_bytes is"));
+        assert_false(was_said("packs them again"));
         assert_no_files();
     }
 }
@@ -297,7 +298,9 @@ static void a_folder_that_cannot_be_written_to_is_left_alone(void **state)
     const int n_filled = packing_once(packing, 1, NULL);
     heed_permissions(false);
     assert_int_equal(n_filled, 2);
-    assert_true(was_said("prepared weights are not kept"));
+    assert_true(was_said("prepared weights are not kept, so the next load packs them again: cannot "
+                         "write into "));
+    assert_true(was_said("; mend that, or say prepared_max_bytes 1 to keep none"));
     free(folder);
 }
 

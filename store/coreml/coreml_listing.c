@@ -1,5 +1,5 @@
 /* coreml_listing.c - see coreml_listing.h. Looks at words, strings and brackets only: "func NAME<OPSET>(" begins a
- * function, "= NAME(" is an operation. */
+ * function, "= NAME(" is an operation, but not in brackets: [name = string("x")]. */
 #include "coreml_listing.h"
 #include "buffer.h"
 #include "errors.h"
@@ -20,6 +20,7 @@ struct word {
 struct lister {
     const char *at, *end, *what;
     size_t line, depth; /* of braces, brackets and parentheses */
+    size_t attributes;  /* the depth within the outermost "[" that is open; 0: there is none */
     struct coreml_listing listing;
     struct model_error *err;
 };
@@ -127,7 +128,8 @@ static model_status read_function(struct lister *lister)
 static model_status read_operation(struct lister *lister, const struct word *name)
 {
     struct coreml_listing *listing = &lister->listing;
-    if (listing->n_functions == 0 || is_word(name, "const") || is_word(name, "tensor"))
+    if (listing->n_functions == 0 || lister->attributes > 0 || is_word(name, "const") ||
+        is_word(name, "tensor"))
         return MODEL_OK;
     listing->functions[listing->n_functions - 1].n++;
     listing->n_operations++;
@@ -143,6 +145,10 @@ static model_status follow_bracket(struct lister *lister, const struct word *wor
         return refuse(lister, "a bracket that nothing opens");
     else if (is_close)
         lister->depth--;
+    if (lister->attributes == 0 && is_word(word, "["))
+        lister->attributes = lister->depth;
+    else if (lister->depth < lister->attributes)
+        lister->attributes = 0;
     return MODEL_OK;
 }
 

@@ -10,7 +10,7 @@ static const char program[] =
     "    func main<ios16>(tensor<fp16, [1, ?]> x) {\n"
     "        tensor<fp16, [1]> c = const()[name = tensor<string, []>(\"c\"), val = tensor<fp16, [1]>(0x1p+0)];\n"
     "        tensor<fp16, [1, 10]> a = mul(x = x, y = c)[name = tensor<string, []>(\"a\")];\n"
-    "        tensor<fp16, [1, 10]> b = relu(x = a);\n"
+    "        tensor<fp16, [1, 10]> b = relu(x = a)[name = string(\"b\"), n = int32(3)];\n"
     "        tensor<fp16, [1, 10]> d = mul(x = b, y = b);\n"
     "    } -> (d);\n"
     "    func other<ios16>(tensor<fp16, [1]> x) { tensor<fp16, [1]> y = relu(x = x); } -> (y);\n"

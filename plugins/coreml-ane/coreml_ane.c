@@ -11,6 +11,7 @@
 MODEL_PLUGIN_NOTE("coreml-ane", "1.0.0", "coreml");
 
 #define PATH_BYTES 4096
+#define MAX_EXACT  (1 << 24)
 
 /* A path below the backend's folder: no way up, and not absolute. */
 static bool is_below(const char *path)
@@ -67,9 +68,14 @@ static model_status open_model(const struct model_services *services, const char
             return MODEL_OK;
     }
     /* Of what is not found the host thinks that it is the weights, and says so. */
+    if (status == MODEL_NOT_FOUND && names[0] != NULL)
+        return kernels_fail(
+            err, MODEL_CORRUPT,
+            "config.json: 'coreml_model' is \"%.100s\", and there is none beside it", names[0]);
     if (status == MODEL_NOT_FOUND)
-        return kernels_fail(err, MODEL_CORRUPT, "no %.100s beside config.json",
-                            names[0] != NULL ? names[0] : "model.mlpackage and no model.mlmodel");
+        return kernels_fail(err, MODEL_CORRUPT,
+                            "no 'model.mlpackage' and no 'model.mlmodel' beside config.json, and "
+                            "no 'coreml_model' in it");
     return status;
 }
 
@@ -234,6 +240,21 @@ static model_status take_outputs(const struct ane_variant *variant, const struct
     return MODEL_OK;
 }
 
+/* Whole numbers that float32 has: others would become their neighbours without a word. */
+static model_status check_integers(const struct model_tensor *tensor, struct model_error *err)
+{
+    const int32_t *numbers = tensor->data;
+    size_t n = tensor->dtype == MODEL_I32 ? 1 : 0;
+    for (uint32_t i = 0; i < tensor->rank; i++)
+        n *= (size_t)tensor->shape[i];
+    for (size_t i = 0; i < n; i++)
+        if (numbers[i] > MAX_EXACT || numbers[i] < -MAX_EXACT)
+            return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                                "'%.100s' has %ld, and whole numbers are computed up to %d",
+                                tensor->name, (long)numbers[i], MAX_EXACT);
+    return MODEL_OK;
+}
+
 static model_status run_variant(const struct ane_variant *variant, struct linear_runner *runner,
                                 const struct model_call *call, struct model_error *err)
 {
@@ -242,6 +263,9 @@ static model_status run_variant(const struct ane_variant *variant, struct linear
     for (uint32_t i = 0; i < variant->n_inputs; i++) {
         const struct model_tensor *tensor = call_input(call, variant->inputs[i].name);
         inputs[i] = (struct graph_input){tensor->data, tensor->dtype};
+        const model_status checked = check_integers(tensor, err);
+        if (checked != MODEL_OK)
+            return checked;
     }
     model_status status = take_outputs(variant, call, outputs, err);
     if (status != MODEL_OK)

@@ -16,7 +16,7 @@
 #include "graph_services.h"
 #include "model_extensions.h"
 
-#define COREML_ANE_MAX_FEATURES 16  /* inputs, and outputs */
+#define COREML_ANE_MAX_FEATURES 64  /* inputs, and outputs */
 #define COREML_ANE_MAX_PASSED   128 /* inputs and outputs of all parts of a pipeline */
 
 /* An input or output as callers see it. */

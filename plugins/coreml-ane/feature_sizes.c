@@ -75,6 +75,8 @@ model_status feature_sizes_check(const struct input_sizes *sizes, const struct a
         const struct graph_shape wanted = permitted_shape(sizes, input, i);
         if (graph_shape_equal(shape, &wanted))
             return MODEL_OK;
+        if (graph_shape_equal(&wanted, &input->shape))
+            continue;
         if (used + GRAPH_SHAPE_BYTES >= LIST_BYTES)
             continue;
         const int n =

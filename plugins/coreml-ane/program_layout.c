@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define MAX_RANGE ((double)(1 << 24)) /* numbers of range_1d */
+
 static void translate_reshape(struct program *p)
 {
     int64_t sizes[PROGRAM_MAX_INTS], n = 1;
@@ -327,13 +329,17 @@ static void translate_range_1d(struct program *p)
 {
     const double start = (double)program_float(p, "start", 0);
     const double step = (double)program_float(p, "step", 1);
-    const double n = ((double)program_float(p, "end", 0) - start) / (step != 0 ? step : 1);
+    const double n = ((double)program_float(p, "end", 0) - start) / step;
+    if (!(n > 0 && n <= MAX_RANGE)) {
+        program_fail(p, "of no numbers, of more than 2^24, or by steps of 0");
+        return;
+    }
+    const size_t size = (size_t)n + ((double)(size_t)n < n);
     float *numbers = NULL;
-    const size_t size = n > 0 && n <= (double)(1 << 20) ? (size_t)n + ((double)(size_t)n < n) : 0;
-    if (size > 0 && program_work(p, size))
+    if (program_work(p, size))
         numbers = kernels_allocate(p->builder.graph->kernels, size * sizeof *numbers);
     if (numbers == NULL) {
-        program_fail(p, "of no numbers, or too many");
+        graph_fail(&p->builder, MODEL_OUT_OF_MEMORY, "no memory for its %zu numbers", size);
         return;
     }
     for (size_t i = 0; i < size; i++)

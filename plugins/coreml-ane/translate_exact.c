@@ -220,12 +220,12 @@ void exact_range(struct translation *t)
     const coreml_message *params = t->layer->params;
     const double start = (double)coreml_float(params, "startValue");
     const double step = (double)coreml_float(params, "stepSizeValue");
-    const double n = ((double)coreml_float(params, "endValue") - start) / (step != 0 ? step : 1);
+    const double n = ((double)coreml_float(params, "endValue") - start) / step;
     if (!expects(t, 0, 0, 1))
         return;
     const int64_t whole = n > 0 && n < 1e9 ? (int64_t)n + ((double)(int64_t)n < n) : 0;
-    t->outputs[0] = graph_scaled(&t->builder, graph_range(&t->builder, whole),
-                                 (float)(step != 0 ? step : 1), (float)start);
+    t->outputs[0] =
+        graph_scaled(&t->builder, graph_range(&t->builder, whole), (float)step, (float)start);
 }
 
 void exact_get_shape(struct translation *t)

@@ -16,7 +16,7 @@ struct spec_list {
     model_status status; /* MODEL_OUT_OF_MEMORY stays */
 };
 
-#define MAX_SPECS 16
+#define MAX_SPECS 64
 
 void spec_add(struct spec_list *list, const char *name, int32_t dtype, uint32_t flags,
               uint32_t rank, const struct model_dimension *shape);

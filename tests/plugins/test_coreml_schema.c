@@ -142,7 +142,7 @@ static const struct {
      "Core ML: output 'y' declares no sizes, want them in the model: convert it with fixed ones, or "
      "leave it to the kernels"},
     {"twice", MODEL_CORRUPT, "Core ML: the schema has output 'y' twice"},
-    {"fewer outputs", MODEL_UNSUPPORTED, "Core ML: the schema has 0 outputs, want 1 to 16"},
+    {"fewer outputs", MODEL_UNSUPPORTED, "Core ML: the schema has 0 outputs, want 1 to 64"},
     {"picture", MODEL_CORRUPT,
      "Core ML: input 'x' is a picture F32 [1, 1, 1, 2], and the model declares F32 [2]"},
     {"odd picture", MODEL_CORRUPT,

@@ -34,6 +34,8 @@ LSTM = {"initial_h": numbers(3, 4), "initial_c": numbers(3, 4), "weight_ih": num
 REFUSED = {  # an operation of x [2, 3, 4]
     "topk_of_more": case("topk", "sorts out 5 of 4 numbers", k=5),
     "topk_of_none": case("topk", "sorts out 0 of 4 numbers", k=0),
+    "range_by_nothing": case("range_1d", "of no numbers, of more than 2^24, or by steps of 0", x=None, start=0, end=10, step=0),
+    "range_of_many": case("range_1d", "of no numbers, of more than 2^24, or by steps of 0", x=None, start=0, end=HUGE, step=1),
     "topk_outside": case("topk", "along dimension 3 of 3", axis=3),
     "argsort_outside": case("argsort", "along dimension -4 of 3", axis=-4),
     "cumsum_outside": case("cumsum", "along dimension 7 of 3", axis=7),

@@ -36,6 +36,12 @@ conforms() { # NAME PLUGIN PACKAGE
 real=${SHARED:-/nowhere}/models/real
 conforms bert "$plugins/libbert.so" examples/demo/hub/modelhost/facts-bert-mini
 conforms lstm "$plugins/liblstm.so" examples/demo/hub/modelhost/tales-char-lstm
+mkdir -p "$work/identity"
+cp tests/fuzz/corpus/coreml_graph/identity "$work/identity/digits.mlmodel"
+echo '{"model_type":"coreml","coreml_model":"digits.mlmodel"}' >"$work/identity/config.json"
+conforms coreml-ane "$plugins/libcoreml-ane.so" "$work/identity"
+run check-plugin "$plugins/libcoreml-ane.so" --only 5 --rounds $rounds --time-limit $limit
+same 'without a package its sentences name what is missing' "$code" 0
 conforms gan "$build/examples/gan.so" examples/gan/package
 mkdir -p "$work/template" "$work/scale" "$work/resnet"
 cp tests/plugins/resnet/hub-basic.json "$work/resnet/config.json"

@@ -151,7 +151,7 @@ ok "a model that was cut short is refused" refused cut "model.mlmodel"
 package none "$models/identity.mlmodel"
 rm "$work/none/backends/coreml/model.mlmodel"
 ok "a package without a model says what it wants" refused none \
-    "no model.mlpackage and no model.mlmodel beside config.json"
+    "no 'model.mlpackage' and no 'model.mlmodel' beside config.json"
 package up "$models/identity.mlmodel"
 echo '{"model_type": "coreml", "coreml_model": "a/../../model.mlmodel"}' >"$work/up/backends/coreml/config.json"
 ok "a model outside the package is refused" refused up "want a path below its folder"

@@ -46,6 +46,12 @@ run run "$work/classified" --describe
 ok "inputs and outputs are those of the pipeline" \
     "$python" -c 'import json, sys; j = json.load(open(sys.argv[1])); print(j)
 assert [i["name"] for i in j["inputs"]] == ["x"] and [o["name"] for o in j["outputs"]] == ["chances", "hidden"]' "$work/out"
+"$python" -c 'import sys; sys.path.insert(0, sys.argv[1]); import coreml_files as f
+t = {k: v.copy() for k, v in f.load(sys.argv[2]).items()}; t["ids"].flat[-1] = 2**24 + 1; f.save(sys.argv[3], t)' \
+    "$reference" "$work/made/programmed/in.safetensors" "$work/beyond"
+run run "$work/programmed" --inputs "$work/beyond" --outputs "$work/found"
+ok "a whole number that float32 does not have is refused" \
+    says "'ids' has 16777217, and whole numbers are computed up to 16777216"
 "$python" "$reference/coreml_pipelines.py" refused "$work/made" >"$work/names"
 while read -r name words; do
     package "$name"

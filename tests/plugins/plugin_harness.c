@@ -4,9 +4,9 @@
 #include "dtype.h"
 #include "errors.h"
 #include "files.h"
+#include "parallel.h"
 
 #include <dlfcn.h>
-#include <omp.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -253,7 +253,7 @@ struct harness *harness_create(const char *plugin, const char *config_json, uint
                                          .threads = threads,
                                          .lanes = 1};
     h->err.struct_size = sizeof h->err;
-    omp_set_num_threads((int)threads);
+    parallel_adopt_thread(threads);
     harness_configure(h, config_json);
     if (plugin == NULL)
         return h;

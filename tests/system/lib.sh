@@ -175,3 +175,11 @@ def read(path):
                 raw[8 + n + v['data_offsets'][0]:8 + n + v['data_offsets'][1]])) for k, v in head.items() if k != '__metadata__'}
 PY
 }
+
+coreml_package() { # NAME: what $work/made/NAME holds, as a package in $work/NAME
+    local backend=$work/$1/backends/coreml
+    mkdir -p "$backend"
+    cp "$build/lib/modelhost/plugins/libcoreml-ane.so" "$backend/libmodel.so"
+    mv "$work/made/$1"/model.ml* "$backend"
+    echo '{"model_type": "coreml"}' >"$backend/config.json"
+}

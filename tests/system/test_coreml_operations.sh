@@ -9,17 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 begin coreml_operations
 
 program=$build/bin/modelhost
-plugin=$build/lib/modelhost/plugins/libcoreml-ane.so
 python=/usr/bin/python3
 reference=tests/reference
-
-# What $work/made/NAME holds, as a package.
-package() { # NAME
-    mkdir -p "$work/$1/backends/coreml"
-    cp "$plugin" "$work/$1/backends/coreml/libmodel.so"
-    mv "$work/made/$1/model.mlpackage" "$work/$1/backends/coreml"
-    echo '{"model_type": "coreml"}' >"$work/$1/backends/coreml/config.json"
-}
 
 answers() { # NAME
     local model=$work/$1/backends/coreml/model.mlpackage
@@ -40,12 +31,12 @@ if ! "$python" -c 'import numpy' 2>/dev/null; then
 fi
 "$python" "$reference/coreml_operations.py" "$work/made" >"$work/names"
 while read -r name; do
-    package "$name"
+    coreml_package "$name"
     ok "$name answer what their operations say" answers "$name"
 done <"$work/names"
 "$python" "$reference/coreml_operations_refused.py" "$work/made" >"$work/names"
 while read -r name words; do
-    package "$name"
+    coreml_package "$name"
     ok "$name is refused: $words" refused "$name" "$words"
 done <"$work/names"
 summary

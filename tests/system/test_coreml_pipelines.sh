@@ -9,17 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 begin coreml_pipelines
 
 program=$build/bin/modelhost
-plugin=$build/lib/modelhost/plugins/libcoreml-ane.so
 python=/usr/bin/python3
 reference=tests/reference
-
-# What $work/made/NAME holds, as a package.
-package() { # NAME
-    mkdir -p "$work/$1/backends/coreml"
-    cp "$plugin" "$work/$1/backends/coreml/libmodel.so"
-    mv "$work/made/$1"/model.ml* "$work/$1/backends/coreml"
-    echo '{"model_type": "coreml"}' >"$work/$1/backends/coreml/config.json"
-}
 
 answers() { # NAME
     "$program" run "$work/$1" --inputs "$work/made/$1/in.safetensors" --outputs "$work/found" >"$work/err" 2>&1 &&
@@ -39,7 +30,7 @@ if ! "$python" -c 'import numpy' 2>/dev/null; then
 fi
 "$python" "$reference/coreml_pipelines.py" answering "$work/made" >"$work/names"
 while read -r name; do
-    package "$name"
+    coreml_package "$name"
     ok "$name: the parts' features go on by name" answers "$name"
 done <"$work/names"
 run run "$work/classified" --describe
@@ -54,7 +45,7 @@ ok "a whole number that float32 does not have is refused" \
     says "'ids' has 16777217, and whole numbers are computed up to 16777216"
 "$python" "$reference/coreml_pipelines.py" refused "$work/made" >"$work/names"
 while read -r name words; do
-    package "$name"
+    coreml_package "$name"
     ok "$name is refused: $words" refused "$name" "$words"
 done <"$work/names"
 

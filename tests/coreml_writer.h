@@ -200,6 +200,25 @@ static inline void add_attribute(struct proto *operation, const char *name, stru
     proto_child(operation, 5, &entry);
 }
 
+/* An array x whose dimensions (rank) are from least to most. */
+static inline struct proto ranged_feature(size_t rank, const uint64_t *usual, const uint64_t *least,
+                                          const uint64_t *most)
+{
+    struct proto ranges = {.n = 0}, array = {.n = 0}, feature = proto_of_text(1, "x");
+    for (size_t i = 0; i < rank; i++) {
+        struct proto range = {.n = 0};
+        proto_number(&array, 1, usual[i]);
+        proto_number(&range, 1, least[i]);
+        proto_number(&range, 2, most[i]);
+        proto_child(&ranges, 1, &range);
+    }
+    proto_number(&array, 2, 65568);
+    proto_child(&array, 31, &ranges);
+    const struct proto type = proto_in(5, array);
+    proto_child(&feature, 3, &type);
+    return feature;
+}
+
 /* A Program: main takes x and gives `output`; the block's operations are given as its bytes. */
 static inline struct proto program_of(struct proto block, const char *output)
 {

@@ -36,20 +36,8 @@ static struct proto unknown_rows(void)
 
 static struct proto range_feature(void)
 {
-    struct proto array = {.n = 0}, ranges = {.n = 0}, feature = proto_of_text(1, "x");
     static const uint64_t usual[] = {USUAL, WIDTH}, least[] = {1, WIDTH}, most[] = {MOST, WIDTH};
-    for (size_t i = 0; i < 2; i++) {
-        struct proto range = {.n = 0};
-        proto_number(&array, 1, usual[i]);
-        proto_number(&range, 1, least[i]);
-        proto_number(&range, 2, most[i]);
-        proto_child(&ranges, 1, &range);
-    }
-    proto_number(&array, 2, 65568);
-    proto_child(&array, 31, &ranges);
-    const struct proto type = proto_in(5, array);
-    proto_child(&feature, 3, &type);
-    return feature;
+    return ranged_feature(2, usual, least, most);
 }
 
 static uint64_t place_of(uint64_t matrix)

@@ -22,20 +22,9 @@ static const float taps[9] = {1, -2, 3, -4, 5, -6, 7, -8, 9};
 
 static struct proto range_feature(void)
 {
-    struct proto ranges = {.n = 0}, array = {.n = 0}, feature = proto_of_text(1, "x");
-    static const uint64_t sizes[] = {1, USUAL, USUAL}, most[] = {1, LARGEST, LARGEST};
-    for (size_t i = 0; i < 3; i++) {
-        struct proto range = {.n = 0};
-        proto_number(&array, 1, sizes[i]);
-        proto_number(&range, 1, 1);
-        proto_number(&range, 2, most[i]);
-        proto_child(&ranges, 1, &range);
-    }
-    proto_number(&array, 2, 65568);
-    proto_child(&array, 31, &ranges);
-    const struct proto type = proto_in(5, array);
-    proto_child(&feature, 3, &type);
-    return feature;
+    static const uint64_t usual[] = {1, USUAL, USUAL}, least[] = {1, 1, 1},
+                          most[] = {1, LARGEST, LARGEST};
+    return ranged_feature(3, usual, least, most);
 }
 
 static struct proto convolution(void)

@@ -241,8 +241,9 @@ static model_status choose(struct modelhost_model *first,
                            struct routed_call *call, struct buffer *reasons,
                            struct model_error *err)
 {
-    while (!choose_open(first, call, reasons)) {
-        struct modelhost_model *last = last_open(first);
+    /* The last one is asked for first: one that opens while the others are asked makes another round. */
+    for (struct modelhost_model *last = last_open(first); !choose_open(first, call, reasons);
+         last = last_open(first)) {
         const bool is_opening = route_is_opening_next(last);
         if (!is_opening && model_route_next(last) == NULL)
             return refuse(last, reasons, err);

@@ -5,6 +5,7 @@
 #include "loaded_model.h"
 #include "model_route.h"
 
+#include <sched.h>
 #include <uv.h>
 
 enum { CPU = 1, TORCH = 2 }; /* the answers by which backends are known */
@@ -377,6 +378,37 @@ static void calls_wait_for_the_next_backend(void **state)
     free(path);
 }
 
+static struct pair opening;
+static char *opening_pipe;
+
+static void end_the_opening(void)
+{
+    open_and_close(opening_pipe);
+    while (model_route_next(opening.model) == NULL)
+        (void)sched_yield();
+}
+
+static void a_backend_that_opens_while_the_others_refuse_serves(void **state)
+{
+    (void)state;
+    opening = (struct pair){.dir = scratch_dir()};
+    opening_pipe = make_pipe(opening.dir);
+    char *fields = text_format(",\"create_pipe\":\"%s\"", opening_pipe);
+    add_backend(opening.dir, "cpu", CPU, "");
+    add_backend(opening.dir, "torch", TORCH, fields);
+    opening.host = fickle_host(opening.dir, NULL);
+    opening.model = fickle_load(opening.host, opening.dir, NULL);
+    command(opening.dir, "cpu", "f");
+    fail_times(opening.model, 20, MODEL_INTERNAL);
+    atomic_store(&fickle_meanwhile, end_the_opening); /* cpu is asked, torch was not there */
+    float y = 0;
+    assert_int_equal(fickle_run(opening.model, NULL, &y, NULL, NULL), MODEL_OK);
+    assert_int_equal((int)y, TORCH);
+    close_pair(&opening);
+    free(fields);
+    free(opening_pipe);
+}
+
 static void close_on_own_thread(void *argument)
 {
     close_pair(argument);
@@ -422,6 +454,7 @@ int main(void)
         cmocka_unit_test(results_that_were_computed_before_do_not_count),
         cmocka_unit_test(a_session_stays_with_its_backend),
         cmocka_unit_test(calls_wait_for_the_next_backend),
+        cmocka_unit_test(a_backend_that_opens_while_the_others_refuse_serves),
         cmocka_unit_test(a_host_waits_for_what_it_opens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #   fails NAME CODE TEXT ARGUMENT...   run fails with this code, TEXT is the whole of stderr, stdout is
 #                               empty, and what was there before is there again, nothing half-made added
 #   failed NAME CODE TEXT       the same for what has just run (see remember)
+#   refuses NAME CODE PART ARGUMENT... run fails with this code, PART is in stderr and stdout is empty
 #   start_hub OPTION...         serves $work/hub as it is now; HF_ENDPOINT, $hub_pid, its words in $work/log
 #   stop_hub                    ends it; the end of the test does, too
 set -u
@@ -125,6 +126,14 @@ fails() { # NAME CODE TEXT ARGUMENT...
     remember
     run "$@"
     failed "$name" "$want" "$text"
+}
+refuses() { # NAME CODE PART ARGUMENT...
+    local name=$1 want=$2 part=$3
+    shift 3
+    run "$@"
+    same "$name: exit code" "$code" "$want"
+    ok "$name: says '$part'" says "$part"
+    ok "$name: prints nothing" empty "$work/out"
 }
 
 # ---- a hub

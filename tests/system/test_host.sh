@@ -3,53 +3,20 @@
 # weights, plugins that break their word, options that contradict each other.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-BUILD=${BUILD:-build}
-root=$PWD build=$PWD/$BUILD
-modelhost=$build/bin/modelhost
+# shellcheck source=tests/system/lib.sh
+. tests/system/lib.sh
+begin modelhost
+modelhost=$build/bin/modelhost program=$modelhost
 pkgmgr=$build/bin/pkgmgr
-work=$(mktemp -d "${TMPDIR:-/tmp}/modelhost.XXXXXX") || exit 1
-trap 'chmod -R u+w "$work" 2>/dev/null; rm -rf "$work"' EXIT
 export MODELHOST_STORE=$work/store
 unset MODELHOST_PLUGIN_PATH
-n_passed=0 n_failed=0
-
-ok() { # NAME COMMAND...: one check
-    local name=$1
-    shift
-    if "$@" >/dev/null 2>&1; then
-        echo "ok - $name"
-        n_passed=$((n_passed + 1))
-    else
-        echo "FAIL - $name ($*)"
-        sed 's/^/    stderr: /' "$work/err" 2>/dev/null
-        n_failed=$((n_failed + 1))
-    fi
-}
-run() { # ARGUMENT...: modelhost, its output and messages in files
-    "$modelhost" "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-}
-same() { [ "$1" = "$2" ]; }
-prints() { grep -qF -- "$1" "$work/out"; }
-says() { grep -qF -- "$1" "$work/err"; }
-fails() { # NAME CODE SENTENCE ARGUMENT...
-    local name=$1 want=$2 sentence=$3
-    shift 3
-    run "$@"
-    ok "$name: exit code $want, not $code" same "$code" "$want"
-    ok "$name: says '$sentence'" says "$sentence"
-}
 
 # ---- authors' folders
 
-model=$root/examples/demo/hub/modelhost/facts-bert-mini
 cpu=backends/cpu
-package() { # DIR: the demo model as an author would lay it out
+package() { # DIR: the demo model, anew
     rm -rf "${1:?}"
-    mkdir -p "$1/$cpu"
-    cp "$model"/config.json "$model"/model.safetensors "$1/$cpu/"
-    cp "$model"/tokenizer.json "$model"/tokenizer_config.json "$1/"
-    cp "$build"/lib/modelhost/plugins/libbert.so "$1/$cpu/libmodel.so"
+    demo_package "$1"
 }
 echo_package() { # DIR CONFIG: the fixture tests/abi/plugin_echo.c
     rm -rf "${1:?}"
@@ -64,17 +31,17 @@ cow='A cow says [MASK].'
 # ---- closed standard streams
 
 "$modelhost" run "$facts" -q --text "$cow" <&- >"$work/out" 2>"$work/err"
-ok 'without standard input an answer comes' same $? 0
+same 'without standard input an answer comes' $? 0
 ok 'and is right' prints moo
 "$modelhost" run "$facts" --text "$cow" 2>&- >"$work/out" </dev/null
-ok 'without standard error an answer comes' same $? 0
-ok 'and nothing else is in it' same "$(grep -c modelhost: "$work/out")" 0
+same 'without standard error an answer comes' $? 0
+same 'and nothing else is in it' "$(grep -c modelhost: "$work/out")" 0
 "$modelhost" run "$facts" -q --text "$cow" >&- 2>"$work/err" </dev/null
-ok 'without standard output the lost answer is an error' same $? 8
+same 'without standard output the lost answer is an error' $? 8
 "$modelhost" run "$facts" -q --text "$cow" <&- >&- 2>&-
-ok 'without any of them, too' same $? 8
+same 'without any of them, too' $? 8
 "$modelhost" run "$facts" -q <&- >"$work/out" 2>"$work/err"
-ok 'texts from a closed standard input are an error' same $? 8
+same 'texts from a closed standard input are an error' $? 8
 cat >"$work/serve.py" <<'PY'
 import signal, socket, subprocess, sys, time
 probe = socket.socket()
@@ -113,30 +80,30 @@ PY
 }
 for value in '' 0 -1 '"16"' 1.5 null; do
     configure hidden_size "$value"
-    fails "hidden_size is '$value'" 7 hidden_size run "$bad" -q --text "$cow"
+    refuses "hidden_size is '$value'" 7 hidden_size run "$bad" -q --text "$cow"
 done
 configure architectures '"BertForMaskedLM"'
-fails 'architectures is a string' 7 'architectures is not a list of strings' run "$bad" -q --text "$cow"
+refuses 'architectures is a string' 7 'architectures is not a list of strings' run "$bad" -q --text "$cow"
 package "$bad"
 sed -i 's/^{/{"hidden_size": 4,/' "$bad/$cpu/config.json"
-fails 'a key stands twice' 7 "the key 'hidden_size' stands twice" run "$bad" -q --text "$cow"
+refuses 'a key stands twice' 7 "the key 'hidden_size' stands twice" run "$bad" -q --text "$cow"
 package "$bad"
 rm "$bad/$cpu/config.json"
-fails 'no config.json' 7 'config.json is missing; a model without a configuration has one that says {}' run "$bad" -q --text "$cow"
+refuses 'no config.json' 7 'config.json is missing; a model without a configuration has one that says {}' run "$bad" -q --text "$cow"
 mkfifo "$bad/$cpu/config.json"
-fails 'config.json is a pipe' 7 'config.json is not a regular file' run "$bad" -q --text "$cow"
+refuses 'config.json is a pipe' 7 'config.json is not a regular file' run "$bad" -q --text "$cow"
 package "$bad"
 rm "$bad/$cpu/model.safetensors"
-fails 'no weights' 7 'no model.safetensors' run "$bad" -q --text "$cow"
+refuses 'no weights' 7 'no model.safetensors' run "$bad" -q --text "$cow"
 : >"$bad/$cpu/pytorch_model.bin"
-fails 'only a pickle' 7 "pytorch_model.bin is a pickle, which is never opened: make safetensors of it with 'pkgmgr convert'" run "$bad" -q --text "$cow"
+refuses 'only a pickle' 7 "pytorch_model.bin is a pickle, which is never opened: make safetensors of it with 'pkgmgr convert'" run "$bad" -q --text "$cow"
 rude_package() { # CONFIG: the fixture tests/abi/plugin_rude.c
     echo_package "$bad" "$1"
     cp "$build/tests/plugin_rude.so" "$bad/$cpu/libmodel.so"
 }
 for status in 1 2 4; do
     rude_package "{\"create_status\":$status,\"says\":\"wrong\"}"
-    fails "a plugin that finds it wrong ($status)" 7 "plugin 'rude' 2.1.0 cannot run" run "$bad" --describe
+    refuses "a plugin that finds it wrong ($status)" 7 "plugin 'rude' 2.1.0 cannot run" run "$bad" --describe
 done
 
 # ---- weights that give no number
@@ -152,7 +119,7 @@ data[at:at + 4] = struct.pack('<f', float('nan'))
 open(sys.argv[1], 'wb').write(data)
 PY
 for task in fill-mask embed; do
-    fails "nan in the weights, $task" 1 'holds nan' run "$bad" -q --json --task "$task" --text "$cow"
+    refuses "nan in the weights, $task" 1 'holds nan' run "$bad" -q --json --task "$task" --text "$cow"
     ok 'and nothing that looks like an answer' test ! -s "$work/out"
 done
 
@@ -168,7 +135,7 @@ rude_package '{}'
 tensors() { # CODE SENTENCE NAME OUTPUTS OPTION...
     local code=$1 sentence=$2 name=$3 outputs=$4
     shift 4
-    fails "$name" "$code" "$sentence" run "$bad" -q --inputs "$work/in.st" --outputs "$outputs" "$@"
+    refuses "$name" "$code" "$sentence" run "$bad" -q --inputs "$work/in.st" --outputs "$outputs" "$@"
 }
 tensors 1 'a batch of 3 items, the model takes at most 2 at once' 'a batch beyond max_batch' "$work/out.st"
 tensors 2 '--outputs wants a file' 'outputs to standard output' -
@@ -196,26 +163,25 @@ done
 # ---- tasks that the model does not do
 
 for task in token-classify token-classification; do
-    fails "$task of a model for masks" 1 'its own task is fill-mask' run "$facts" -q --task "$task" --text "$cow"
+    refuses "$task of a model for masks" 1 'its own task is fill-mask' run "$facts" -q --task "$task" --text "$cow"
     ok 'words of the vocabulary are no labels' test ! -s "$work/out"
 done
-fails 'classify of a model for masks' 1 "rank 2 over the batch; this is a BertForMaskedLM, its own task is fill-mask" run "$facts" -q --task classify --text "$cow"
-fails 'a task that is none' 2 "unknown task 'bogus'; there are embed, fill-mask, classify, token-classify, question, generate" run "$facts" -q --task bogus --text "$cow"
+refuses 'classify of a model for masks' 1 "rank 2 over the batch; this is a BertForMaskedLM, its own task is fill-mask" run "$facts" -q --task classify --text "$cow"
+refuses 'a task that is none' 2 "unknown task 'bogus'; there are embed, fill-mask, classify, token-classify, question, generate" run "$facts" -q --task bogus --text "$cow"
 
 # ---- a deadline covers the loading
 
 rude_package '{"mode":"slow_create"}'
 timeout 8 "$modelhost" run "$bad" --describe --timeout 200ms >"$work/out" 2>"$work/err" </dev/null
-ok 'a load beyond its deadline ends with 124' same $? 124
+same 'a load beyond its deadline ends with 124' $? 124
 ok 'and says what was late' says 'deadline passed after 200 ms while the model was being loaded'
 run run "$facts" -q --timeout 60s --text "$cow"
 ok 'a load in time gives its answer' prints moo
 
 # ---- the store
 
-fails 'a store that is a file' 8 'is not a folder; --store names another' run ns/name --store "$work/in.st" --text x
+refuses 'a store that is a file' 8 'is not a folder; --store names another' run ns/name --store "$work/in.st" --text x
 printf 'A cow says [MASK].\n\nA cow says [MASK].\n' | "$modelhost" run "$facts" -q >"$work/out" 2>"$work/err"
 ok 'a blank line is named by its number' says 'text 2 has no mask'
 
-echo "$n_passed passed, $n_failed failed"
-[ "$n_failed" -eq 0 ]
+summary

@@ -3,47 +3,14 @@
 # whose logits are the means of the channels.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-BUILD=${BUILD:-build}
-modelhost=$PWD/$BUILD/bin/modelhost
+# shellcheck source=tests/system/lib.sh
+. tests/system/lib.sh
+begin images
+modelhost=$build/bin/modelhost program=$modelhost
 png=$PWD/tests/fuzz/corpus/image_png
 jpeg=$PWD/tests/fuzz/corpus/image_jpeg
-work=$(mktemp -d "${TMPDIR:-/tmp}/images.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
 export MODELHOST_STORE=$work/store
 unset MODELHOST_PLUGIN_PATH
-n_passed=0 n_failed=0
-
-ok() { # NAME COMMAND...: one check
-    local name=$1
-    shift
-    if "$@" >/dev/null 2>&1; then
-        echo "ok - $name"
-        n_passed=$((n_passed + 1))
-    else
-        echo "FAIL - $name ($*)"
-        sed 's/^/    stderr: /' "$work/err" 2>/dev/null
-        n_failed=$((n_failed + 1))
-    fi
-}
-run() { # ARGUMENT...: modelhost, its output and messages in files
-    "$modelhost" "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-}
-same() { [ "$1" = "$2" ]; }
-prints() { grep -qF -- "$1" "$work/out"; }
-says() { grep -qF -- "$1" "$work/err"; }
-only_says() { [ "$(cat "$work/err")" = "$1" ]; }
-json() { # PYTHON: an expression over the JSON document `j` that was printed
-    python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); sys.exit(not eval(sys.argv[2]))' "$work/out" "$1"
-}
-fails() { # NAME CODE SENTENCE ARGUMENT...
-    local name=$1 want=$2 sentence=$3
-    shift 3
-    run "$@"
-    ok "$name: exit code $want" same "$code" "$want"
-    ok "$name: says why" says "$sentence"
-    ok "$name: prints nothing" same "$(cat "$work/out")" ''
-}
 
 pixels=$work/pixels
 mkdir -p "$pixels/backends/cpu"
@@ -54,11 +21,11 @@ printf '{"image_processor_type":"ViTImageProcessor","size":{"height":8,"width":6
 # ---- run
 
 run run "$pixels" -q --image "$jpeg/rgb420.jpg" --image "$png/rgba8.png"
-ok 'images are classified' same "$code" 0
-ok 'each under its name' same "$(grep -c '^/' "$work/out")" 2
-ok 'with a line for each label' same "$(grep -cE '^ +[0-9]+\.[0-9]{2} %  (red|green|blue)$' "$work/out")" 6
+same 'images are classified' "$code" 0
+same 'each under its name' "$(grep -c '^/' "$work/out")" 2
+same 'with a line for each label' "$(grep -cE '^ +[0-9]+\.[0-9]{2} %  (red|green|blue)$' "$work/out")" 6
 run run "$pixels" --top-k 1 --image "$jpeg/rgb420.jpg"
-ok 'top-k bounds the labels' same "$(grep -c '%' "$work/out")" 1
+same 'top-k bounds the labels' "$(grep -c '%' "$work/out")" 1
 ok 'the timing is on stderr' says 'modelhost: 1 image in'
 
 many=()
@@ -79,34 +46,34 @@ assert [l['index'] for l in a] == [l['index'] for l in b] and max(abs(x['score']
 ok 'a file comes through standard input' cmp "$work/out" "$work/stdin"
 
 head -c 300 "$jpeg/rgb420.jpg" >"$work/cut.jpg"
-fails 'a truncated image' 1 "$work/cut.jpg: the JPEG ends too early, after 300 bytes" \
+refuses 'a truncated image' 1 "$work/cut.jpg: the JPEG ends too early, after 300 bytes" \
     run "$pixels" -q --image "$png/rgb8.png" --image "$work/cut.jpg"
-ok 'nothing else is said, by libraries least of all' only_says "modelhost: $work/cut.jpg: the JPEG ends too early, after 300 bytes"
+said 'nothing else is said, by libraries least of all' "modelhost: $work/cut.jpg: the JPEG ends too early, after 300 bytes"
 : >"$work/empty.png"
-fails 'an empty image' 1 "$work/empty.png: it is empty; want a PNG or a JPEG" run "$pixels" -q --image "$work/empty.png"
+refuses 'an empty image' 1 "$work/empty.png: it is empty; want a PNG or a JPEG" run "$pixels" -q --image "$work/empty.png"
 printf 'GIF89a..........' >"$work/moving.gif"
-fails 'a GIF' 1 "$work/moving.gif: GIF is not supported; want a PNG or a JPEG: convert it first" \
+refuses 'a GIF' 1 "$work/moving.gif: GIF is not supported; want a PNG or a JPEG: convert it first" \
     run "$pixels" -q --image "$work/moving.gif"
-fails 'no such image' 3 'absent.png: No such file' run "$pixels" -q --image absent.png
-fails 'a folder' 1 "$work" run "$pixels" -q --image "$work"
+refuses 'no such image' 3 'absent.png: No such file' run "$pixels" -q --image absent.png
+refuses 'a folder' 1 "$work" run "$pixels" -q --image "$work"
 "$modelhost" run "$pixels" -q --image - >"$work/out" 2>"$work/err" </dev/null
 ok 'empty standard input is named' says 'modelhost: standard input: it is empty; want a PNG or a JPEG'
-fails 'an image and a text' 2 'give images, texts or tensors, one kind of them' run "$pixels" --image x.png --text x
-fails 'an image and tensors' 2 'give images, texts or tensors, one kind of them' \
+refuses 'an image and a text' 2 'give images, texts or tensors, one kind of them' run "$pixels" --image x.png --text x
+refuses 'an image and tensors' 2 'give images, texts or tensors, one kind of them' \
     run "$pixels" --image x.png --inputs x --outputs y
-fails 'a pair for an image' 2 '--pair is for texts, not for --image' run "$pixels" --image x.png --pair x
-fails 'output names with images' 2 '--output-names goes with --inputs' run "$pixels" --image x.png --output-names logits
-fails 'another task' 1 "unknown task 'fill-mask' for pictures; there is classify" \
+refuses 'a pair for an image' 2 '--pair is for texts, not for --image' run "$pixels" --image x.png --pair x
+refuses 'output names with images' 2 '--output-names goes with --inputs' run "$pixels" --image x.png --output-names logits
+refuses 'another task' 1 "unknown task 'fill-mask' for pictures; there is classify" \
     run "$pixels" -q --task fill-mask --image "$png/rgb8.png"
-fails 'a text for a model of images' 1 "this model takes no text: it has no input 'input_ids'" run "$pixels" -q --text x
+refuses 'a text for a model of images' 1 "this model takes no text: it has no input 'input_ids'" run "$pixels" -q --text x
 
 # ---- preprocess
 
 run preprocess "$pixels" --image "$jpeg/rgb420.jpg" --image "$png/rgb8.png" --outputs "$work/pixels.safetensors"
-ok 'pixel values are written' same "$code" 0
-ok 'and nothing is printed' same "$(cat "$work/out" "$work/err")" ''
+same 'pixel values are written' "$code" 0
+same 'and nothing is printed' "$(cat "$work/out" "$work/err")" ''
 run run "$pixels" -q --inputs "$work/pixels.safetensors" --outputs "$work/logits.safetensors"
-ok 'the model takes them as tensors' same "$code" 0
+same 'the model takes them as tensors' "$code" 0
 cat >"$work/compare.py" <<'PY'
 import json, math, struct, sys
 raw = open(sys.argv[1], 'rb').read()
@@ -123,20 +90,19 @@ ok 'and says what it says of the images' python3 "$work/compare.py" "$work/logit
 mkdir "$work/plain"
 cp "$pixels/preprocessor_config.json" "$work/plain/"
 run preprocess "$work/plain" --image "$png/rgb8.png" --outputs "$work/plain.safetensors"
-ok 'a folder with the file alone will do' same "$code" 0
-fails 'a truncated image' 1 "$work/cut.jpg: the JPEG ends too early, after 300 bytes" \
+same 'a folder with the file alone will do' "$code" 0
+refuses 'a truncated image' 1 "$work/cut.jpg: the JPEG ends too early, after 300 bytes" \
     preprocess "$pixels" --image "$work/cut.jpg" --outputs "$work/none.safetensors"
-ok 'a failure leaves no file' same "$(ls "$work/none.safetensors" 2>/dev/null)" ''
-fails 'no image' 2 'wants --image and --outputs' preprocess "$pixels" --outputs "$work/none.safetensors"
-fails 'no such package' 3 "no such model: 'absent'" preprocess absent --image "$png/rgb8.png" --outputs "$work/none.safetensors"
+same 'a failure leaves no file' "$(ls "$work/none.safetensors" 2>/dev/null)" ''
+refuses 'no image' 2 'wants --image and --outputs' preprocess "$pixels" --outputs "$work/none.safetensors"
+refuses 'no such package' 3 "no such model: 'absent'" preprocess absent --image "$png/rgb8.png" --outputs "$work/none.safetensors"
 printf '{"image_processor_type":"ViTImageProcessor","size":0}' >"$work/plain/preprocessor_config.json"
-fails 'a hostile size' 7 'preprocessor_config.json: size is 0, want a whole number from 1 to 8192' \
+refuses 'a hostile size' 7 'preprocessor_config.json: size is 0, want a whole number from 1 to 8192' \
     preprocess "$work/plain" --image "$png/rgb8.png" --outputs "$work/none.safetensors"
 rm "$pixels/preprocessor_config.json"
-fails 'a package without preprocessor_config.json' 3 "$pixels has no preprocessor_config.json, which says how pictures become" \
+refuses 'a package without preprocessor_config.json' 3 "$pixels has no preprocessor_config.json, which says how pictures become" \
     run "$pixels" -q --image "$png/rgb8.png"
-fails 'the same to preprocess' 3 "$pixels has no preprocessor_config.json, which says how pictures become" \
+refuses 'the same to preprocess' 3 "$pixels has no preprocessor_config.json, which says how pictures become" \
     preprocess "$pixels" --image "$png/rgb8.png" --outputs "$work/none.safetensors"
 
-echo "$n_passed passed, $n_failed failed"
-[ "$n_failed" -eq 0 ]
+summary

@@ -1,30 +1,21 @@
 /* test_archive.c - archives as they are written and read again: store/archive/archive_write.c,
  * store/archive/archive_open.c, store/archive/archive_read.c, store/archive/archive_check.c,
  * store/archive/archive_frames.c. */
-#include "archive.h"
+#include "archive_fixture.h"
 #include "archive_frames.h"
 #include "archive_write.h"
 #include "errors.h"
-#include "in_folder.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #define BIG_BYTES (9u << 20) /* three frames */
 
-static uint32_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(*state >> 33);
-}
-
-/* Text that compresses to about a half. */
 static uint8_t *made_content(size_t size_bytes, uint64_t seed)
 {
     uint8_t *data = malloc(size_bytes);
     assert_non_null(data);
-    for (size_t i = 0; i < size_bytes; i++)
-        data[i] = (uint8_t)("abcdefghijklmnop"[next_random(&seed) & 15]);
+    fill_text(data, size_bytes, seed);
     return data;
 }
 
@@ -52,28 +43,6 @@ static model_status pack(const char *target, int level, bool weights, struct mod
         sources[i] = (struct archive_source){names[i], paths[i], NULL};
     }
     return archive_write(target, sources, 4, &options, NULL, err);
-}
-
-static void expect_content(const struct archive *archive, const char *name)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    struct buffer want = BUFFER_INIT(1u << 24), found = BUFFER_INIT(1u << 24);
-    const struct archive_entry *entry = archive_find(archive, name);
-    struct file_map map = {.fd = -1};
-    assert_non_null(entry);
-    assert_int_equal(file_read(in_folder(name), 1u << 24, &want, &err), MODEL_OK);
-    if (archive_read(archive, entry, 1u << 24, &found, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(found.size, want.size);
-    assert_memory_equal(found.data, want.data, want.size);
-    if (archive_map(archive, entry, &map, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(map.size_bytes, want.size);
-    if (want.size > 0)
-        assert_memory_equal(map.data, want.data, want.size);
-    file_map_close(&map);
-    buffer_finish(&want);
-    buffer_finish(&found);
 }
 
 static void gives_back_what_was_written_at_each_level(void **state)

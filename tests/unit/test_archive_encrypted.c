@@ -2,10 +2,10 @@
  * store/archive/archive_seal.c, store/archive/archive_payload.c, store/archive/archive_contents.c,
  * store/archive/archive_rekey.c; what was changed,
  * moved or cut off is found, also by who can compute digests anew. */
+#include "archive_fixture.h"
 #include "archive_rekey.h"
 #include "archive_write.h"
 #include "errors.h"
-#include "in_folder.h"
 #include "manifest.h"
 
 #include <fcntl.h>
@@ -17,12 +17,6 @@
 static const char *const names[] = {"metadata.json", "big.txt", "empty", "model.safetensors",
                                     "tiny"};
 #define N_NAMES 5
-
-static uint32_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(*state >> 33);
-}
 
 static void write_manifest(void)
 {
@@ -43,9 +37,7 @@ static void write_manifest(void)
 static void write_files(void)
 {
     static uint8_t big[BIG_BYTES];
-    uint64_t seed = 7;
-    for (size_t i = 0; i < sizeof big; i++)
-        big[i] = (uint8_t)("abcdefghijklmnop"[next_random(&seed) & 15]);
+    fill_text(big, sizeof big, 7);
     write_file(in_folder("big.txt"), big, sizeof big);
     write_file(in_folder("model.safetensors"), big, 70000);
     write_file(in_folder("empty"), "", 0);
@@ -91,27 +83,6 @@ static model_status open_with(const char *name, enum archive_level level, const 
     model_status status = archive_open_with(in_folder(name), &access, ret, err);
     archive_secret_destroy(secret);
     return status;
-}
-
-static void expect_content(const struct archive *archive, const char *name)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    struct buffer want = BUFFER_INIT(1u << 24), found = BUFFER_INIT(1u << 24);
-    const struct archive_entry *entry = archive_find(archive, name);
-    struct file_map map = {.fd = -1};
-    assert_int_equal(file_read(in_folder(name), 1u << 24, &want, &err), MODEL_OK);
-    if (archive_read(archive, entry, 1u << 24, &found, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(found.size, want.size);
-    assert_memory_equal(found.data, want.data, want.size);
-    if (archive_map(archive, entry, &map, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(map.size_bytes, want.size);
-    if (want.size > 0)
-        assert_memory_equal(map.data, want.data, want.size);
-    file_map_close(&map);
-    buffer_finish(&want);
-    buffer_finish(&found);
 }
 
 static void gives_back_what_was_written_for_each_chunk_size(void **state)

@@ -1,46 +1,7 @@
 /* Tests of vocab.json with merges.txt, and of the shared cases of GPT-2 (SHARED). */
-#include "tokenizer_fixture.h"
+#include "tokenizer_files_fixture.h"
 
-#include "files.h"
 #include "json_view.h"
-
-#include <unistd.h>
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    (void)snprintf(folder, sizeof folder, "%s", "/tmp/test-bpe-files-XXXXXX");
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return dir_remove_all(folder, NULL) == MODEL_OK ? 0 : -1;
-}
-
-static void put_bytes(const char *name, const char *bytes, size_t size_bytes)
-{
-    char *path = path_join(folder, name);
-    assert_int_equal(file_write_atomic(path, bytes, size_bytes, NULL), MODEL_OK);
-    free(path);
-}
-
-static void put(const char *name, const char *text)
-{
-    put_bytes(name, text, strlen(text));
-}
-
-static struct tokenizer *open_folder(void)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    struct tokenizer *t = NULL;
-    if (tokenizer_load(folder, &t, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    return t;
-}
 
 static void assert_folder_refused(model_status want, const char *sentence)
 {

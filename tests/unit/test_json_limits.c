@@ -1,26 +1,5 @@
 /* test_json_limits.c - what base/json_view.c refuses before it becomes a tree: depth and number of values. */
-#include "errors.h"
-#include "json_view.h"
-#include "testing.h"
-
-static json_node *parse(const char *text)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    json_node *root = NULL;
-    if (json_parse(text, strlen(text), "text", &root, &err) != MODEL_OK)
-        fail_msg("%s: %s", text, err.message);
-    return root;
-}
-
-static void expect_refused(const char *text, size_t size_bytes, const char *message)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    json_node *const untouched = (json_node *)&err;
-    json_node *root = untouched;
-    assert_int_equal(json_parse(text, size_bytes, "config.json", &root, &err), MODEL_CORRUPT);
-    assert_string_equal(err.message, message);
-    assert_ptr_equal(root, untouched);
-}
+#include "json_fixture.h"
 
 static char *nested(size_t depth)
 {

@@ -1,48 +1,8 @@
 /* Tests of opening folders: tokenizer.json, vocab.txt, and the configurations beside them; covers
  * host/tokenizers/bert_files.c and host/tokenizers/tokenizer_files.c. */
-#include "tokenizer_fixture.h"
-
-#include "files.h"
-
-#include <unistd.h>
+#include "tokenizer_files_fixture.h"
 
 #define VOCAB "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nB\nb\n##c\n\u00e9\ne\n\u4e2d\n"
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    (void)snprintf(folder, sizeof folder, "%s", "/tmp/test-tokenizer-XXXXXX");
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return dir_remove_all(folder, NULL) == MODEL_OK ? 0 : -1;
-}
-
-static void put_bytes(const char *name, const char *bytes, size_t size_bytes)
-{
-    char *path = path_join(folder, name);
-    assert_int_equal(file_write_atomic(path, bytes, size_bytes, NULL), MODEL_OK);
-    free(path);
-}
-
-static void put(const char *name, const char *text)
-{
-    put_bytes(name, text, strlen(text));
-}
-
-static struct tokenizer *open_folder(void)
-{
-    struct model_error err = MODEL_ERROR_INIT;
-    struct tokenizer *t = NULL;
-    if (tokenizer_load(folder, &t, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    return t;
-}
 
 static void assert_folder_refused(model_status want, const char *format)
 {

@@ -15,12 +15,13 @@
 
 static _Atomic int64_t fickle_now_ns = 1000 * NS_PER_S;
 
-/* What happens, once, while somebody asks for the time. */
-static void (*_Atomic fickle_meanwhile)(void);
+/* What happens, once, while this thread asks for the time. */
+static _Thread_local void (*fickle_meanwhile)(void);
 
 static inline int64_t fickle_clock(void)
 {
-    void (*const meanwhile)(void) = atomic_exchange(&fickle_meanwhile, NULL);
+    void (*const meanwhile)(void) = fickle_meanwhile;
+    fickle_meanwhile = NULL;
     if (meanwhile != NULL)
         meanwhile();
     return atomic_load(&fickle_now_ns);

@@ -134,7 +134,7 @@ static bool end_probe(struct breaker *breaker, enum breaker_outcome outcome, boo
     breaker->n_probes--;
     if (outcome == BREAKER_NEUTRAL)
         return false;
-    if (outcome == BREAKER_BAD || is_slow) {
+    if (outcome != BREAKER_GOOD || is_slow) {
         trip(breaker, true, true, now_ns);
         return true;
     }
@@ -150,8 +150,9 @@ static bool end_usual(struct breaker *breaker, enum breaker_outcome outcome, boo
     if (outcome == BREAKER_NEUTRAL)
         return false;
     forget_old(breaker, now_ns);
-    remember(breaker, (struct breaker_call){now_ns, outcome == BREAKER_BAD, is_slow});
-    if (!is_unwell(breaker))
+    remember(breaker, (struct breaker_call){now_ns, outcome != BREAKER_GOOD, is_slow});
+    const bool is_hopeless = outcome == BREAKER_HOPELESS && breaker->policy.success_rate > 0;
+    if (!is_hopeless && !is_unwell(breaker))
         return false;
     const bool again =
         breaker->n_openings > 0 && now_ns - breaker->changed_ns < breaker->policy.window_ns;

@@ -32,6 +32,7 @@ enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker_outcome {
     BREAKER_GOOD,
     BREAKER_BAD,
+    BREAKER_HOPELESS, /* bad, and so were those before it: errors open it without min_calls */
     BREAKER_NEUTRAL /* says nothing about the backend: cancelled, refused, the caller's mistake */
 };
 

@@ -9,8 +9,11 @@
 #include "request.h"
 #include "route_opening.h"
 #include "route_text.h"
+#include "worker_model.h"
 
 #include <stdlib.h>
+
+#define MAX_ENDS 3 /* of a backend's processes in a row */
 
 void route_ending_count_state(const struct modelhost_model *model)
 {
@@ -42,7 +45,7 @@ static void end_ticket(struct modelhost_model *model, struct breaker_ticket *tic
     struct model_route *route = model->route;
     const int64_t now_ns = route->chain->now_ns();
     uv_mutex_lock(&route->mutex);
-    if (outcome == BREAKER_BAD && error != NULL)
+    if (outcome != BREAKER_GOOD && outcome != BREAKER_NEUTRAL && error != NULL)
         (void)error_set(&route->last_failure, MODEL_OK, "%s", error->message);
     if (breaker_end(&route->breaker, ticket, outcome, now_ns)) {
         atomic_store(&route->is_unsettled, true);
@@ -94,11 +97,18 @@ static const struct {
     {MODEL_ABI_MISMATCH, BREAKER_BAD},  {MODELHOST_CRASHED, BREAKER_BAD},
 };
 
-static enum breaker_outcome outcome_of(model_status status)
+/* A call that does not come back costs its whole deadline, and a process: three are no accident. */
+static bool keeps_ending(const struct modelhost_model *model)
+{
+    return model->load.isolation == MODELHOST_WORKER && worker_model_ends(model->model) >= MAX_ENDS;
+}
+
+static enum breaker_outcome outcome_of(const struct modelhost_model *model, model_status status)
 {
     for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
         if (outcomes[i].status == status)
-            return outcomes[i].outcome;
+            return outcomes[i].outcome == BREAKER_BAD && keeps_ending(model) ? BREAKER_HOPELESS
+                                                                             : outcomes[i].outcome;
     return BREAKER_NEUTRAL;
 }
 
@@ -107,7 +117,7 @@ void model_route_end(struct modelhost_request *request, model_status status, boo
 {
     if (request->ticket.epoch != 0)
         end_ticket(request->model, &request->ticket, request->id,
-                   has_run ? outcome_of(status) : BREAKER_NEUTRAL, error);
+                   has_run ? outcome_of(request->model, status) : BREAKER_NEUTRAL, error);
 }
 
 void model_route_settle(struct modelhost_model *model)

@@ -218,6 +218,17 @@ model_status worker_model_check(const struct model *self, struct model_error *er
     return status;
 }
 
+uint32_t worker_model_ends(const struct model *self)
+{
+    const struct worker_model *model = (const struct worker_model *)self;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < model->n_slots; i++) {
+        const uint32_t n = worker_slot_ends(model->slots[i]);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 uint32_t worker_model_pids(const struct model *self, int64_t ret[WORKER_MAX_PROCESSES])
 {
     const struct worker_model *model = (const struct worker_model *)self;

@@ -53,6 +53,9 @@ model_status worker_model_create(const struct worker_model_options *options, str
 /* Of a model made so: whether a call would soon find a process; if not, the sentence is the first one's.
  * [any-thread] */
 model_status worker_model_check(const struct model *model, struct model_error *err);
+/* Of a model made so: how many of its processes have ended in a row without a call that came back, in the place where most
+ * have. [any-thread] */
+uint32_t worker_model_ends(const struct model *model);
 /* Of a model made so: the processes that run now; returns how many were written. [any-thread] */
 uint32_t worker_model_pids(const struct model *model, int64_t ret[WORKER_MAX_PROCESSES]);
 

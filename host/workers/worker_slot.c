@@ -12,28 +12,6 @@
 #define MAX_REPEATS 3                /* of what others have to do with; the last one is alone */
 #define SLICE_NS    (10 * NS_PER_MS) /* between looks at a token that cannot wake */
 
-/* ---- patience */
-
-bool worker_patience_is_over(struct worker_patience *patience, int64_t now_ns)
-{
-    if (!patience->was_cancelled && patience->cancelled != NULL &&
-        __atomic_load_n(patience->cancelled, __ATOMIC_ACQUIRE) != 0) {
-        patience->was_cancelled = true;
-        if (now_ns < patience->until_ns - patience->grace_ns)
-            patience->until_ns = now_ns + patience->grace_ns;
-    }
-    return now_ns >= patience->until_ns;
-}
-
-static model_status say_over(const struct worker_patience *patience, const char *what,
-                             struct model_error *err)
-{
-    const uint32_t raised =
-        patience->cancelled != NULL ? __atomic_load_n(patience->cancelled, __ATOMIC_ACQUIRE) : 0;
-    return error_set(err, raised != 0 ? (model_status)raised : MODEL_DEADLINE,
-                     "%s did not come in time", what);
-}
-
 /* Under the mutex: sleeps until something changed, but a little only. */
 static void wait_a_little(struct worker_slot *slot, const struct worker_patience *patience)
 {
@@ -272,7 +250,7 @@ model_status worker_slot_wait(struct worker_slot *slot, struct worker_patience *
         if (rests_long(slot, err))
             status = MODELHOST_CRASHED;
         else if (worker_patience_is_over(patience, clock_now_ns()))
-            status = say_over(patience, "a new worker process", err);
+            status = worker_patience_say_over(patience, "a new worker process", err);
         else
             wait_a_little(slot, patience);
     }
@@ -308,7 +286,7 @@ model_status worker_slot_attach(struct worker_slot *slot, uint64_t generation,
             status = worker_slot_write_end(slot, generation, "create_instance", err);
         else if (worker_patience_is_over(patience, clock_now_ns())) {
             kill_process(slot);
-            status = say_over(patience, "a new instance", err);
+            status = worker_patience_say_over(patience, "a new instance", err);
         } else
             wait_a_little(slot, patience);
     }
@@ -393,6 +371,11 @@ void worker_slot_worked(struct worker_slot *slot, uint64_t generation)
         atomic_store(&slot->works, 1);
 }
 
+uint32_t worker_slot_ends(const struct worker_slot *slot)
+{
+    return atomic_load(&slot->works) != 0 ? 0 : atomic_load(&slot->n_ends);
+}
+
 void worker_slot_kill(struct worker_slot *slot, uint64_t generation)
 {
     uv_mutex_lock(&slot->mutex);
@@ -415,7 +398,7 @@ model_status worker_slot_begin_call(struct worker_slot *slot, bool alone,
     slot->n_waiting += alone;
     while (status == MODEL_OK && !may_begin(slot, alone)) {
         if (worker_patience_is_over(patience, clock_now_ns()))
-            status = say_over(patience, "its turn in the worker process", err);
+            status = worker_patience_say_over(patience, "its turn in the worker process", err);
         else
             wait_a_little(slot, patience);
     }

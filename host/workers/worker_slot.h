@@ -15,6 +15,7 @@
 #include "model_parts.h"
 #include "prepared_share.h"
 #include "worker_channel.h"
+#include "worker_patience.h"
 
 #define WORKER_GREETING_NS INT64_C(60000000000)
 #define WORKER_LOAD_NS     INT64_C(300000000000)
@@ -58,17 +59,6 @@ struct worker_config {
     struct worker_guard guard;
     const uint32_t *cancelled; /* as in worker_model_options */
 };
-
-/* How long a caller waits: until until_ns, or grace_ns from when it finds *cancelled raised. */
-struct worker_patience {
-    const uint32_t *cancelled; /* NULL: nobody raises it */
-    int64_t until_ns;
-    int64_t grace_ns;
-    bool was_cancelled;
-};
-
-/* Whether it is over; moves until_ns when it was cancelled. */
-bool worker_patience_is_over(struct worker_patience *patience, int64_t now_ns);
 
 /* An instance in a worker, as the slot knows it. In the instance that uses it. */
 struct worker_link {
@@ -136,6 +126,8 @@ void worker_slot_drop_segment(struct worker_slot *slot, uint64_t generation,
 bool worker_slot_has_ended(const struct worker_slot *slot, uint64_t generation);
 /* A call came back: the process works. Cheap. */
 void worker_slot_worked(struct worker_slot *slot, uint64_t generation);
+/* How many processes have ended in a row, by themselves or because they had to be, without a call that came back. Cheap. */
+uint32_t worker_slot_ends(const struct worker_slot *slot);
 /* Ends this process, because a call in it does not come back. */
 void worker_slot_kill(struct worker_slot *slot, uint64_t generation);
 /* Around a call in the process. `alone`: without another one beside it. Waits for its turn, while the patience

@@ -56,6 +56,8 @@ struct worker_slot {
     _Atomic uint64_t n_ended; /* generations up to this one have ended */
     _Atomic uint32_t n_calls; /* in the process */
     _Atomic uint32_t works;   /* a call has come back from the process that runs */
+    _Atomic uint32_t
+        n_ends; /* processes that ended in a row, of which only the first may have worked */
 
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t changed;

@@ -313,7 +313,9 @@ static void end_generation(struct worker_slot *slot, const struct worker_end *en
     uv_mutex_lock(&slot->mutex);
     const bool was_starting = slot->state == WORKER_STARTING && slot->failure == MODEL_OK;
     remember_end(slot, end);
-    if (slot->killed || atomic_load(&slot->works) != 0)
+    const bool worked = atomic_load(&slot->works) != 0;
+    atomic_store(&slot->n_ends, worked ? 1 : atomic_load(&slot->n_ends) + 1);
+    if (slot->killed || worked)
         worker_backoff_worked(&slot->backoff);
     else
         worker_backoff_died(&slot->backoff, clock_now_ns());

@@ -158,7 +158,6 @@ static inline struct hosted load_hosted(char *dir, int32_t accelerator_start)
     options.store_dir = options.plugin_path = hosted.dir;
     options.lanes = options.threads = 1;
     load.backend = "coreml,cpu";
-    load.breaker_min_calls = 1;
     load.breaker_cooldown_ms = 3600000;
     load.accelerator_start = accelerator_start;
     if (modelhost_create(&options, &hosted.host, &err) != MODEL_OK ||

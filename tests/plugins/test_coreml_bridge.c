@@ -219,20 +219,20 @@ static struct hosted open_started(int32_t accelerator_start, const char *told)
     return load_hosted(dir, accelerator_start);
 }
 
+/* Three processes that end are enough, one more call is for a process that was not ready in time. */
 static void the_cpu_answers_after(const char *told, model_status first, int64_t timeout_ms)
 {
-    struct hosted hosted = open_hosted(scratch_dir(), NULL);
+    struct hosted hosted = open_started(MODELHOST_ACCELERATOR_WAIT, told);
     struct model_error err = MODEL_ERROR_INIT;
-    int added = -1;
+    int added = -1, n_failed = 0;
+    model_status status;
     assert_non_null(strstr(modelhost_describe(hosted.model), "\"isolation\":\t\"worker\""));
-    if (ask(hosted.model, 0, &added, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(added, MOCK_ADDS);
-    tell(hosted.dir, "coreml", told);
-    assert_int_equal(ask(hosted.model, timeout_ms, &added, &err), first);
-    if (ask(hosted.model, 0, &added, &err) != MODEL_OK)
+    while ((status = ask(hosted.model, timeout_ms, &added, &err)) == first && n_failed < 20)
+        n_failed++;
+    if (status != MODEL_OK)
         fail_msg("%s", err.message);
     assert_int_equal(added, 0);
+    assert_in_range(n_failed, 3, 4);
     close_hosted(&hosted);
 }
 

@@ -128,7 +128,7 @@ static model_status make_image_request(struct modelhost_model *model,
     struct modelhost_run_options wanted;
     api_copy_options(options, &wanted);
     wanted.session = NULL; /* of tensors and texts */
-    wanted.output_names = image_batch_output_names(&wanted.n_output_names);
+    wanted.output_names = image_batch_output_names(batch, &wanted.n_output_names);
     status = request_create(model, NULL, 0, 0, &wanted, ret, err);
     if (status != MODEL_OK)
         image_batch_destroy(batch);

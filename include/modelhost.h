@@ -225,7 +225,8 @@ MODELHOST_API model_status modelhost_run_text(struct modelhost_model *model,
                                               struct model_error *err);
 
 /* Classifies pictures: decodes them, does what the package's preprocessor_config.json says, runs the model
- * on pixel_values, and gives labels by config.json's id2label, the top_k best. The images are one batch;
+ * on pixel_values, or on the one input that takes bytes (a picture of Core ML), and gives labels by config.json's
+ * id2label, the top_k best: of logits, or of the first output with a number for each. The images are one batch;
  * the answer has one array for each: [{"label", "score", "index"}, ...]. At most 1,024 images of 128 MiB,
  * 65,535 pixels a side and 89,478,485 pixels each; a damaged or truncated one is MODEL_INVALID_ARGUMENT,
  * another format than PNG and JPEG MODEL_UNSUPPORTED. They are decoded on the lane. */

@@ -67,18 +67,67 @@ static model_status find_model(const struct store *store, const struct manifest 
     return status;
 }
 
-static void add_labels(json_node *config, const char *path)
+static model_status add_json(const struct store *store, const char *staging,
+                             struct manifest *manifest, const char *path, const json_node *node,
+                             struct model_error *err)
 {
-    struct coreml_model *model = NULL;
-    if (path == NULL || coreml_model_open(path, &model, NULL) != MODEL_OK)
-        return;
+    char *text = json_print(node, true);
+    const model_status status = text != NULL
+                                    ? package_add_text(store, staging, manifest, path, text, err)
+                                    : error_no_memory(err, "a configuration");
+    free(text);
+    return status;
+}
+
+static void add_labels(json_node *config, const struct coreml_model *model)
+{
     json_node *labels = model->n_labels > 0 ? json_add_object(config, "id2label") : NULL;
     for (size_t i = 0; labels != NULL && i < model->n_labels; i++) {
         char key[24];
         (void)snprintf(key, sizeof key, "%zu", i);
         (void)json_add_string(labels, key, model->labels[i]);
     }
-    coreml_model_close(model);
+}
+
+/* The one picture that the model takes; NULL: none, several, or of numbers that no file of a picture has. */
+static const struct coreml_feature *find_picture(const struct coreml_model *model)
+{
+    const struct coreml_feature *found = NULL;
+    for (size_t i = 0; i < model->inputs.n; i++) {
+        const struct coreml_feature *input = &model->inputs.items[i];
+        if (input->kind == COREML_FEATURE_IMAGE && found != NULL)
+            return NULL;
+        if (input->kind == COREML_FEATURE_IMAGE)
+            found = input;
+    }
+    const bool has_bytes =
+        found != NULL &&
+        (found->color == COREML_GRAY || found->color == COREML_RGB || found->color == COREML_BGR);
+    return has_bytes && found->shape[0] > 0 && found->shape[1] > 0 ? found : NULL;
+}
+
+/* How a file becomes that picture, as modelhost reads it: resized to the declared (default) size, in the declared order of
+ * colours, and nothing else, since the model scales it. MobileViT's processor is the one that knows this order. */
+static model_status add_preprocessor(const struct store *store, const char *staging,
+                                     struct manifest *manifest, const struct coreml_model *model,
+                                     struct model_error *err)
+{
+    const struct coreml_feature *picture = find_picture(model);
+    if (picture == NULL || manifest_find(manifest, PACKAGE_COREML_PICTURES_PATH) != NULL)
+        return MODEL_OK;
+    json_node *config = json_new_object();
+    (void)json_add_string(config, "image_processor_type", "MobileViTImageProcessor");
+    json_node *size = json_add_object(config, "size");
+    (void)json_add_number(size, "height", (double)picture->shape[0]);
+    (void)json_add_number(size, "width", (double)picture->shape[1]);
+    (void)json_add_number(config, "num_channels", picture->color == COREML_GRAY ? 1 : 3);
+    (void)json_add_bool(config, "do_center_crop", false);
+    (void)json_add_bool(config, "do_rescale", false);
+    (void)json_add_bool(config, "do_flip_channel_order", picture->color == COREML_BGR);
+    const model_status status =
+        add_json(store, staging, manifest, PACKAGE_COREML_PICTURES_PATH, config, err);
+    json_free(config);
+    return status;
 }
 
 static model_status add_config(const struct store *store, const char *staging,
@@ -86,18 +135,18 @@ static model_status add_config(const struct store *store, const char *staging,
                                struct model_error *err)
 {
     json_node *config = json_new_object();
-    char *path = NULL, *text = NULL;
+    struct coreml_model *model = NULL;
+    char *path = NULL;
     (void)json_add_string(config, "model_type", "coreml");
     (void)json_add_string(config, "coreml_model", container + strlen(PACKAGE_COREML_FOLDER));
     model_status status = find_model(store, manifest, container, &path, err);
-    if (status == MODEL_OK) {
-        add_labels(config, path);
-        text = json_print(config, true);
-        status = text != NULL ? package_add_text(store, staging, manifest,
-                                                 PACKAGE_COREML_CONFIG_PATH, text, err)
-                              : error_no_memory(err, "a configuration");
+    if (status == MODEL_OK && path != NULL && coreml_model_open(path, &model, NULL) == MODEL_OK) {
+        add_labels(config, model);
+        status = add_preprocessor(store, staging, manifest, model, err);
     }
-    free(text);
+    if (status == MODEL_OK)
+        status = add_json(store, staging, manifest, PACKAGE_COREML_CONFIG_PATH, config, err);
+    coreml_model_close(model);
     free(path);
     json_free(config);
     return status;

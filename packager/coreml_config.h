@@ -6,16 +6,17 @@
 #include "package.h"
 #include "store.h"
 
-#define PACKAGE_COREML_FOLDER      "backends/coreml/"
-#define PACKAGE_COREML_CONFIG_PATH PACKAGE_COREML_FOLDER "config.json"
-#define PACKAGE_COREML_PLUGIN_PATH PACKAGE_COREML_FOLDER PACKAGE_PLUGIN_NAME
+#define PACKAGE_COREML_FOLDER        "backends/coreml/"
+#define PACKAGE_COREML_CONFIG_PATH   PACKAGE_COREML_FOLDER "config.json"
+#define PACKAGE_COREML_PICTURES_PATH PACKAGE_COREML_FOLDER "preprocessor_config.json"
+#define PACKAGE_COREML_PLUGIN_PATH   PACKAGE_COREML_FOLDER PACKAGE_PLUGIN_NAME
 
 /* A repository's config.json beside Core ML models alone: no host could run a backend that is made of it. */
 #define PACKAGE_PLAIN_CONFIG_PATH "config.json"
 
 /* Adds PACKAGE_COREML_CONFIG_PATH to a manifest that has a Core ML model below PACKAGE_COREML_FOLDER and none yet:
- * "model_type": "coreml", "coreml_model": the model's path in that folder, and "id2label" of a classifier. Without
- * labels when the model cannot be read: the plugin will say why. A config.json that is all of backends/cpu/ becomes
+ * "model_type": "coreml", "coreml_model": the model's path in that folder, and "id2label" of a classifier; and PACKAGE_COREML_PICTURES_PATH
+ * when the model takes one picture. Without labels and this when the model cannot be read: the plugin will say why. A config.json that is all of backends/cpu/ becomes
  * PACKAGE_PLAIN_CONFIG_PATH. What has no such model stays as it is. */
 model_status coreml_config_add(const struct store *store, const char *staging,
                                struct manifest *manifest, struct model_error *err);

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define MAX_CHUNK 8
+#define MAX_CHUNK 8u /* or as many as the model takes */
 
 static model_status run_chunk(const struct run_command *run, struct modelhost_model *model,
                               size_t first, uint32_t n, struct json_array *array,
@@ -44,10 +44,12 @@ model_status run_images(const struct run_command *run, struct modelhost_model *m
     struct modelhost_timing timing = {.struct_size = sizeof timing};
     model_status status = MODEL_OK;
     struct json_array array = {0};
+    const int64_t max_batch = modelhost_description(model)->max_batch; /* 0: not said */
+    const size_t max_chunk = max_batch > 0 && max_batch < MAX_CHUNK ? (size_t)max_batch : MAX_CHUNK;
     size_t n_done = 0;
     while (n_done < run->images.n_values && status == MODEL_OK) {
-        size_t n =
-            run->images.n_values - n_done < MAX_CHUNK ? run->images.n_values - n_done : MAX_CHUNK;
+        const size_t n_left = run->images.n_values - n_done;
+        const size_t n = n_left < max_chunk ? n_left : max_chunk;
         status = run_chunk(run, model, n_done, (uint32_t)n, &array, &timing, err);
         n_done += status == MODEL_OK ? n : 0;
     }

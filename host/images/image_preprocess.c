@@ -118,6 +118,7 @@ void image_preprocess_values(const struct preprocessor *preprocessor, const stru
                              float *ret_values)
 {
     const size_t n = (size_t)image->width * image->height;
+    const uint32_t last = preprocessor->num_channels - 1;
     for (uint32_t c = 0; c < preprocessor->num_channels; c++) {
         const float mean = (float)preprocessor->mean[c], std = (float)preprocessor->std[c];
         float values[256];
@@ -127,7 +128,7 @@ void image_preprocess_values(const struct preprocessor *preprocessor, const stru
             if (preprocessor->do_normalize)
                 values[v] = (values[v] - mean) / std;
         }
-        const uint8_t *pixel = image->pixels + c;
+        const uint8_t *pixel = image->pixels + (preprocessor->do_flip ? last - c : c);
         for (size_t i = 0; i < n; i++, pixel += 3)
             *ret_values++ = values[*pixel];
     }

@@ -12,27 +12,29 @@
 
 enum processor_flag {
     SQUARE = 1u << 0,   /* a single number as size means both sides; else the shortest edge */
-    CROP = 1u << 1,     /* has do_center_crop, on by default */
-    CROP_PCT = 1u << 2, /* crops by crop_pct instead */
-    CLIP_MEAN = 1u << 3
+    CROP_PCT = 1u << 1, /* crops by crop_pct instead of do_center_crop */
+    CLIP_MEAN = 1u << 2,
+    FLIP = 1u << 3 /* has do_flip_channel_order, on by default, and no do_normalize */
 };
 
 /* A processor and its defaults. */
 static const struct processor {
     const char *name; /* before "ImageProcessor" */
     uint32_t flags, size;
+    uint32_t crop; /* has do_center_crop, on by default, to this size; 0: has it not */
     enum image_filter filter;
 } processors[] = {
-    {"ViT", SQUARE, 224, IMAGE_BILINEAR},
-    {"DeiT", SQUARE | CROP, 256, IMAGE_BICUBIC},
-    {"Beit", SQUARE | CROP, 256, IMAGE_BICUBIC},
-    {"Siglip", SQUARE, 224, IMAGE_BICUBIC},
-    {"CLIP", CROP | CLIP_MEAN, 224, IMAGE_BICUBIC},
-    {"Bit", CROP | CLIP_MEAN, 224, IMAGE_BICUBIC},
-    {"ViTHybrid", CROP | CLIP_MEAN, 224, IMAGE_BICUBIC},
-    {"MobileNetV1", CROP, 256, IMAGE_BILINEAR},
-    {"MobileNetV2", CROP, 256, IMAGE_BILINEAR},
-    {"ConvNext", CROP_PCT, 384, IMAGE_BICUBIC},
+    {"ViT", SQUARE, 224, 0, IMAGE_BILINEAR},
+    {"DeiT", SQUARE, 256, 224, IMAGE_BICUBIC},
+    {"Beit", SQUARE, 256, 224, IMAGE_BICUBIC},
+    {"Siglip", SQUARE, 224, 0, IMAGE_BICUBIC},
+    {"CLIP", CLIP_MEAN, 224, 224, IMAGE_BICUBIC},
+    {"Bit", CLIP_MEAN, 224, 224, IMAGE_BICUBIC},
+    {"ViTHybrid", CLIP_MEAN, 224, 224, IMAGE_BICUBIC},
+    {"MobileNetV1", 0, 256, 224, IMAGE_BILINEAR},
+    {"MobileNetV2", 0, 256, 224, IMAGE_BILINEAR},
+    {"MobileViT", FLIP, 224, 256, IMAGE_BILINEAR},
+    {"ConvNext", CROP_PCT, 384, 0, IMAGE_BICUBIC},
 };
 
 #define N_PROCESSORS (sizeof processors / sizeof processors[0])
@@ -50,6 +52,7 @@ static const char *const known_fields[] = {"image_processor_type",
                                            "do_rescale",
                                            "rescale_factor",
                                            "do_normalize",
+                                           "do_flip_channel_order",
                                            "image_mean",
                                            "image_std",
                                            "num_channels",
@@ -174,12 +177,15 @@ static bool is_off(const json_node *value)
 /* No field may be passed over that asks for something. */
 static model_status check_fields(const struct reader *reader)
 {
-    const uint32_t flags = reader->processor->flags;
+    const uint32_t flags = reader->processor->flags, crop = reader->processor->crop;
     for (const json_node *m = json_first(reader->config); m != NULL; m = json_next(m)) {
         const char *field = json_key(m);
-        const bool is_foreign = (strcmp(field, "crop_pct") == 0 && (flags & CROP_PCT) == 0) ||
-                                (strcmp(field, "do_center_crop") == 0 && (flags & CROP) == 0) ||
-                                !is_known(field);
+        const bool is_foreign =
+            (strcmp(field, "crop_pct") == 0 && (flags & CROP_PCT) == 0) ||
+            (strcmp(field, "do_center_crop") == 0 && crop == 0) ||
+            (strcmp(field, "do_normalize") == 0 && (flags & FLIP) != 0) ||
+            (strcmp(field, "do_flip_channel_order") == 0 && (flags & FLIP) == 0) ||
+            !is_known(field);
         if (is_foreign && !is_off(m))
             return error_set(reader->err, MODEL_UNSUPPORTED,
                              PREPROCESSOR_FILE
@@ -236,12 +242,12 @@ static model_status read_size(struct reader *reader)
 static model_status read_crop(struct reader *reader)
 {
     struct preprocessor *result = &reader->result;
-    const bool has_crop = (reader->processor->flags & CROP) != 0;
+    const uint32_t crop = reader->processor->crop;
     const json_node *size = json_member(reader->config, "crop_size");
-    model_status status = read_flag(reader, "do_center_crop", has_crop, &result->do_center_crop);
+    model_status status = read_flag(reader, "do_center_crop", crop > 0, &result->do_center_crop);
     if (status != MODEL_OK || !result->do_center_crop)
         return status;
-    result->crop_height = result->crop_width = 224;
+    result->crop_height = result->crop_width = crop;
     if (json_is_object(size)) {
         if (json_count(size) != 2)
             return refuse(reader, "crop_size", size, "\"height\" and \"width\", or a number");
@@ -309,6 +315,7 @@ static model_status read_values(struct reader *reader)
     static const double clip_mean[3] = {0.48145466, 0.4578275, 0.40821073};
     static const double clip_std[3] = {0.26862954, 0.26130258, 0.27577711};
     struct preprocessor *result = &reader->result;
+    const bool has_flip = (reader->processor->flags & FLIP) != 0;
     for (size_t i = 0; i < 3; i++) {
         const bool is_clip = (reader->processor->flags & CLIP_MEAN) != 0;
         result->mean[i] = is_clip ? clip_mean[i] : 0.5;
@@ -321,7 +328,9 @@ static model_status read_values(struct reader *reader)
         status = read_number(reader, "rescale_factor", factor, 1e-6, 1e6,
                              "a number from 1e-6 to 1e6", &result->rescale_factor);
     if (status == MODEL_OK)
-        status = read_flag(reader, "do_normalize", true, &result->do_normalize);
+        status = read_flag(reader, "do_normalize", !has_flip, &result->do_normalize);
+    if (status == MODEL_OK)
+        status = read_flag(reader, "do_flip_channel_order", has_flip, &result->do_flip);
     if (status == MODEL_OK)
         status = read_channels(reader, "image_mean", -1e6, 1e6, "numbers from -1e6 to 1e6",
                                result->mean);

@@ -1,7 +1,7 @@
 /* preprocessor.h - what a preprocessor_config.json wants done to pictures.
  *
  * Follows transformers' image processors: ViT, DeiT, BEiT, SigLIP, CLIP, BiT, ViT-hybrid, MobileNet V1 and
- * V2, ConvNext (which ResNet uses), as ...ImageProcessor, ...ImageProcessorFast or ...FeatureExtractor,
+ * V2, MobileViT, ConvNext (which ResNet uses), as ...ImageProcessor, ...ImageProcessorFast or ...FeatureExtractor,
  * with the defaults of each for fields that are not there. Every field counts: one that is neither
  * known nor off is refused by name. Always converted to RGB, as transformers' pipeline loads pictures
  * (do_convert_rgb makes no difference). */
@@ -27,6 +27,7 @@ struct preprocessor {
     double rescale_factor;
     bool do_normalize;
     double mean[3], std[3];
+    bool do_flip;          /* blue, green, red */
     uint32_t num_channels; /* 3, or 1: gray */
 };
 

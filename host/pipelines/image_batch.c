@@ -1,5 +1,6 @@
 /* image_batch.c - pictures to one batch, through the model, to labels; see image_pipeline.h. */
 #include "image_batch.h"
+#include "dtype.h"
 #include "errors.h"
 #include "labels.h"
 #include "loaded_model.h"
@@ -35,7 +36,9 @@ static model_status prepare_job(struct request_job *job, struct modelhost_reques
     model_status status = pixel_batch_init(&batch->pipeline->preprocessor, batch->images,
                                            batch->n_images, request->model->services.threads,
                                            &request->cancelled, &batch->pixels, err);
-    const struct model_tensor *input = &batch->pixels.tensor;
+    struct model_tensor *tensor = &batch->pixels.tensor;
+    tensor->name = batch->pipeline->pixels->name;
+    const struct model_tensor *input = tensor;
     return status == MODEL_OK ? request_set_inputs(request, &input, 1, err) : status;
 }
 
@@ -54,44 +57,71 @@ static model_status add_labels(const struct image_batch *batch, const double *sc
     return MODEL_OK;
 }
 
-static model_status add_answers(const struct image_batch *batch, const struct model_tensor *logits,
+/* Whether the scores are logits, which have a row for each picture; others are those of one. */
+static bool are_logits(const struct image_batch *batch)
+{
+    return strcmp(batch->pipeline->scores->name, IMAGE_LOGITS) == 0;
+}
+
+/* Scores of a picture's n numbers: logits by config.json, others are scores. */
+static model_status score(const struct image_batch *batch, uint32_t index, const float *row,
+                          size_t n, double *ret_scores, struct model_error *err)
+{
+    const char *name = batch->pipeline->scores->name;
+    for (size_t k = 0; k < n; k++)
+        if (!isfinite(row[k]))
+            return error_set(err, MODEL_INTERNAL,
+                             "image %u: the model's output '%.100s' holds %s; its weights may be "
+                             "damaged",
+                             index + 1, name, isnan(row[k]) ? "nan" : "infinity");
+    if (are_logits(batch)) {
+        labels_score(batch->pipeline->config, row, n, ret_scores);
+        return MODEL_OK;
+    }
+    for (size_t k = 0; k < n; k++)
+        ret_scores[k] = (double)row[k];
+    return MODEL_OK;
+}
+
+/* `rows` is (n_images, n). */
+static model_status add_answers(const struct image_batch *batch, const float *rows, size_t n,
                                 json_node *answers, struct model_error *err)
 {
-    const size_t n = (size_t)logits->shape[1];
     double *scores = calloc(n + 1, sizeof *scores);
     size_t *order = calloc(n + 1, sizeof *order);
     model_status status = answers != NULL && scores != NULL && order != NULL
                               ? MODEL_OK
                               : error_no_memory(err, "the answer");
     for (uint32_t i = 0; i < batch->n_images && status == MODEL_OK; i++) {
-        const float *row = (const float *)logits->data + i * n;
-        for (size_t k = 0; k < n && status == MODEL_OK; k++)
-            if (!isfinite(row[k]))
-                status = error_set(err, MODEL_INTERNAL,
-                                   "image %u: the model's output 'logits' holds %s; its weights "
-                                   "may be damaged",
-                                   i + 1, isnan(row[k]) ? "nan" : "infinity");
-        if (status != MODEL_OK)
-            break;
-        labels_score(batch->pipeline->config, row, n, scores);
-        status = add_labels(batch, scores, n, order, answers, err);
+        status = score(batch, i, rows + i * n, n, scores, err);
+        if (status == MODEL_OK)
+            status = add_labels(batch, scores, n, order, answers, err);
     }
     free(scores);
     free(order);
     return status;
 }
 
+/* How many numbers each picture has; 0: not each of them has a row. */
+static size_t row_size(const struct image_batch *batch, const struct model_tensor *scores)
+{
+    const bool is_whole =
+        are_logits(batch) ? scores->shape[0] == batch->n_images : batch->n_images == 1;
+    return is_whole ? (size_t)tensor_elements(scores) / batch->n_images : 0;
+}
+
 static model_status answer_job(struct request_job *job, struct modelhost_result *result,
                                struct model_error *err)
 {
     const struct image_batch *batch = (const struct image_batch *)job;
-    const struct model_tensor *logits = result_find(result, IMAGE_LOGITS);
-    if (logits == NULL || logits->shape[0] != batch->n_images || logits->shape[1] <= 0)
+    const char *name = batch->pipeline->scores->name;
+    const struct model_tensor *found = result_find(result, name);
+    const size_t n = found != NULL ? row_size(batch, found) : 0;
+    if (n == 0)
         return error_set(err, MODEL_UNSUPPORTED,
-                         "the model's output '" IMAGE_LOGITS
-                         "' has no row of labels for each picture");
+                         "the model's output '%.100s' has no row of labels for each picture", name);
     json_node *answers = json_new_array();
-    model_status status = add_answers(batch, logits, answers, err);
+    model_status status = add_answers(batch, found->data, n, answers, err);
     if (status == MODEL_OK) {
         result->json = json_print(answers, false);
         if (result->json == NULL)
@@ -123,11 +153,10 @@ struct request_job *image_batch_job(struct image_batch *batch)
     return &batch->job;
 }
 
-const char *const *image_batch_output_names(uint32_t *ret_n_names)
+const char *const *image_batch_output_names(const struct image_batch *batch, uint32_t *ret_n_names)
 {
-    static const char *const names[] = {IMAGE_LOGITS};
     *ret_n_names = 1;
-    return names;
+    return &batch->pipeline->scores->name;
 }
 
 static model_status check_options(const struct modelhost_run_options *options,

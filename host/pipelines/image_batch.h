@@ -10,6 +10,7 @@
 struct image_pipeline {
     const struct model_description *description;
     const json_node *config;
+    const struct model_tensor_spec *pixels, *scores; /* of the description */
     struct preprocessor preprocessor;
 };
 

@@ -12,8 +12,10 @@ struct request_job;
 struct image_batch;
 struct image_pipeline;
 
-/* MODEL_UNSUPPORTED when the model takes no pictures or has no labels; MODEL_NOT_FOUND when the package
- * has no preprocessor_config.json. `description` and `config` must outlive the pipeline. */
+/* The picture is the input pixel_values, or else the one with MODEL_SPEC_BYTES; the answer is made of logits, or else of the first
+ * output with a number for each label. MODEL_UNSUPPORTED when the model takes no pictures, other inputs too, or has no labels;
+ * MODEL_NOT_FOUND when there is no preprocessor_config.json: the backend's, or the package's of pixel_values.
+ * `description` and `config` must outlive the pipeline. */
 model_status image_pipeline_create(const struct package *package,
                                    const struct model_description *description,
                                    const json_node *config, struct image_pipeline **ret,
@@ -29,7 +31,7 @@ model_status image_batch_create(const struct image_pipeline *pipeline,
 void image_batch_destroy(struct image_batch *batch);
 /* The batch as a request owns it. */
 struct request_job *image_batch_job(struct image_batch *batch);
-/* The outputs that the answer wants. */
-const char *const *image_batch_output_names(uint32_t *ret_n_names);
+/* The outputs that the answer wants; they live as long as the batch's model. */
+const char *const *image_batch_output_names(const struct image_batch *batch, uint32_t *ret_n_names);
 
 #endif

@@ -1,6 +1,7 @@
 /* plugin_pixels.c - a fixture that sees pictures: output "logits" (F32, [batch, num_channels]) holds the mean
  * of each channel of input "pixel_values" (F32, [batch, num_channels, height, width]). config.json:
- * "num_channels" (3), "size" makes height and width fixed, "no_logits" calls the output "pooler_output". */
+ * "num_channels" (3), "size" makes height and width fixed, "no_logits" calls the output "pooler_output"; "takes_bytes" has one
+ * "picture" (F32 or U8) and its "chances" [num_channels] instead, "has_mask" another required input. */
 #include "fixture.h"
 
 MODEL_PLUGIN_NOTE("pixels", "1.0.0", "pixels");
@@ -8,8 +9,8 @@ MODEL_PLUGIN_NOTE("pixels", "1.0.0", "pixels");
 struct pixels_model {
     struct fixture base;
     struct model_dimension in_shape[4];
-    struct model_tensor_spec in, out;
-    const struct model_tensor_spec *inputs[1], *outputs[1];
+    struct model_tensor_spec in, mask, out;
+    const struct model_tensor_spec *inputs[2], *outputs[1];
     struct model_description description;
 };
 
@@ -20,7 +21,9 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     const struct model_tensor *x = call->inputs[0];
     const float *values = x->data;
     const int64_t n = x->shape[2] * x->shape[3];
-    model_status status = call->allocate_output(call->context, 0, MODEL_F32, 2, x->shape, err);
+    const uint32_t rank = strcmp(x->name, "picture") == 0 ? 1 : 2;
+    model_status status =
+        call->allocate_output(call->context, 0, MODEL_F32, rank, x->shape + 2 - rank, err);
     for (int64_t i = 0; i < x->shape[0] * x->shape[1] && status == MODEL_OK; i++) {
         double sum = 0;
         for (int64_t k = 0; k < n; k++)
@@ -53,18 +56,30 @@ static void describe(struct pixels_model *model)
                                             model->in_shape,   0,        0};
     if (config_number(services, "no_logits", 0) != 0)
         model->out.name = "pooler_output";
+    if (config_number(services, "takes_bytes", 0) != 0) {
+        model->in_shape[0] = (struct model_dimension){NULL, 1, 1};
+        model->in.name = "picture";
+        model->in.flags = MODEL_SPEC_BYTES;
+        model->out.name = "chances";
+        model->out.rank = 1;
+        model->out.shape = model->in_shape + 1;
+    }
+    model->mask = model->in;
+    model->mask.name = "mask";
     model->inputs[0] = &model->in;
+    model->inputs[1] = &model->mask;
     model->outputs[0] = &model->out;
-    model->description = (struct model_description){.struct_size = sizeof model->description,
-                                                    .architecture = "Pixels",
-                                                    .task = "image-classification",
-                                                    .inputs = model->inputs,
-                                                    .outputs = model->outputs,
-                                                    .n_inputs = 1,
-                                                    .n_outputs = 1,
-                                                    .device = "cpu",
-                                                    .compute_dtype = "f32",
-                                                    .max_batch = INT64_MAX};
+    model->description =
+        (struct model_description){.struct_size = sizeof model->description,
+                                   .architecture = "Pixels",
+                                   .task = "image-classification",
+                                   .inputs = model->inputs,
+                                   .outputs = model->outputs,
+                                   .n_inputs = config_number(services, "has_mask", 0) != 0 ? 2 : 1,
+                                   .n_outputs = 1,
+                                   .device = "cpu",
+                                   .compute_dtype = "f32",
+                                   .max_batch = INT64_MAX};
 }
 
 model_status create_model(const struct model_services *services,

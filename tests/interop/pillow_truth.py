@@ -156,7 +156,8 @@ def center_crop(array, crop_height, crop_width):
     return canvas[top:top + crop_height, left:left + crop_width]
 
 
-def process(image, size=None, edge=None, crop=None, resample=3, factor=1 / 255, mean=None, std=None, gray=False):
+def process(image, size=None, edge=None, crop=None, resample=3, factor=1 / 255, mean=None, std=None, gray=False,
+            flip=False):
     if gray:
         image = image.convert('L').convert('RGB')
     if edge is not None:
@@ -173,7 +174,7 @@ def process(image, size=None, edge=None, crop=None, resample=3, factor=1 / 255, 
     values = values.astype(np.float32)
     if mean is not None:
         values = (values - np.array(mean, np.float32)) / np.array(std, np.float32)
-    values = values.transpose(2, 0, 1)[:1 if gray else 3]
+    values = values.transpose(2, 0, 1)[:1 if gray else 3][::-1 if flip else 1]
     return values.astype(np.float32)
 
 
@@ -196,6 +197,10 @@ def process_rows():
         ('ConvNextImageProcessorFast', '"size":{"shortest_edge":384},"resample":2',
          dict(size=(384, 384), resample=2, **half)),
         ('SiglipImageProcessor', '"size":{"height":17,"width":17},"rescale_factor":0.01', dict(size=(17, 17), factor=0.01, **half)),
+        ('MobileViTImageProcessor', '"size":{"shortest_edge":14},"crop_size":{"height":13,"width":16}',
+         dict(edge=14, crop=(13, 16), resample=2, flip=True)),
+        ('MobileViTImageProcessor', '"size":{"height":9,"width":14},"do_center_crop":false,"do_rescale":false,"do_flip_channel_order":false',
+         dict(size=(9, 14), resample=2, factor=None)),
     ]
     for width, height in ((27, 19), (10, 33)):
         image = Image.fromarray(pattern(width, height))

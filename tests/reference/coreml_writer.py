@@ -7,7 +7,7 @@ import numpy as np
 
 BOOL, STRING, F16, F32, I32 = 1, 2, 10, 11, 23
 STORED = {F16: 1, F32: 2}  # weight.bin counts otherwise
-NUMPY = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32}
+NUMPY = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
 
 
 def load(path):

@@ -55,6 +55,21 @@ names_class() { # program|network strings|numbers
         "$python" "$classify" --check "$2" "$work/found" "$work/out" >"$work/err" 2>&1
 }
 
+# Files of pictures through packages that `pkgmgr import` makes.
+picture=tests/reference/coreml_picture.py
+imported() { # NAME MODEL
+    "$build/bin/pkgmgr" import "$2" --name "$1" --plugin-path "$build/lib/modelhost/plugins" --store "$work/store" \
+        >"$work/package" 2>"$work/err"
+}
+sees() { # NAME OPTION...: --image
+    "$program" run "$1" --store "$work/store" --image "$work/picture.png" --json --top-k 100 "${@:2}" >"$work/out" 2>"$work/err"
+}
+sees_colors() { # rgb|bgr|gray [FOLDER|ARCHIVE OPTION...]
+    "$python" "$picture" "$1" "$work/$1.mlmodel" "$work/picture.png" >"$work/err" 2>&1 &&
+        imported "a/$1" "$work/$1.mlmodel" && sees "a/$1" &&
+        "$python" "$picture" --check "$1" "$work/out" >"$work/err" 2>&1
+}
+
 refuses_labels() { # program|network
     ! names_class "$1" few && grep -qF '4 probabilities for 3 class labels' "$work/err"
 }
@@ -119,8 +134,37 @@ if "$python" -c 'import numpy, torch' 2>/dev/null; then
             ok "a $kind with $labels as labels names the class" names_class "$kind" "$labels"
         done
     done
+    # A file of a picture is what its bytes are.
+    "$python" "$evaluate" "$models/MNISTClassifier.mlmodel" "$work/in" "$work/want" >"$work/err" 2>&1
+    "$python" tests/reference/coreml_files.py --as U8 "$work/in" "$work/in.U8"
+    "$python" "$picture" --png "$work/in.U8" "$work/picture.png"
+    ok "MNISTClassifier is imported" imported a/mnist "$models/MNISTClassifier.mlmodel"
+    ok "MNISTClassifier sees a file" sees a/mnist
+    ok "and answers to it as to its bytes" "$python" "$picture" --same output "$work/want" "$work/out"
+    ok "MNISTClassifier sees two files, one after the other" sees a/mnist --image "$work/picture.png"
+    ok "with an answer for each" json 'len(j) == 2 and j[0] == j[1] and len(j[0]) == 10'
 else
     skipped "no torch to evaluate models with"
+fi
+if "$python" -c 'import numpy' 2>/dev/null; then
+    for colors in rgb bgr gray; do
+        ok "a model of $colors sees a file in its order of colours" sees_colors "$colors"
+    done
+    ok "in a worker, too" sees a/bgr --isolation worker
+    ok "the same" "$python" "$picture" --check bgr "$work/out"
+    "$build/bin/pkgmgr" pack a/bgr --store "$work/store" -o "$work/bgr.mhp" >"$work/out" 2>"$work/err"
+    ok "and from an archive" sees "$work/bgr.mhp"
+    ok "just so" "$python" "$picture" --check bgr "$work/out"
+    package unmade "$work/gray.mlmodel"
+    cp "$(cat "$work/package")/backends/coreml/config.json" "$work/unmade/backends/coreml/"
+    run run "$work/unmade" --image "$work/picture.png"
+    ok "a package that was not imported is told what makes files pictures" \
+        says "backends/coreml has no preprocessor_config.json, which says how pictures become the model's picture (num_channels 1, height 3, width 4); 'pkgmgr import' of the model makes one, or give picture as tensors (--inputs)"
+    echo '{"image_processor_type":"ViTImageProcessor","size":{"height":3,"width":4}}' >"$work/unmade/preprocessor_config.json"
+    run run "$work/unmade" --image "$work/picture.png"
+    ok "what scales pixel_values is not for a model that scales by itself" says "backends/coreml has no preprocessor_config.json"
+else
+    skipped "no numpy to make pictures with"
 fi
 
 # As packages are made.

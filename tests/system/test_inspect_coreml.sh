@@ -82,6 +82,8 @@ package=$out
 ok 'import: the model' cmp "$corpus/classifier" "$package/backends/coreml/model.mlmodel"
 cp "$package/backends/coreml/config.json" "$work/out"
 ok 'import: the configuration names plugin, model and labels' json "j == {'model_type': 'coreml', 'coreml_model': 'model.mlmodel', 'id2label': {'0': 'cat', '1': 'dog'}}"
+cp "$package/backends/coreml/preprocessor_config.json" "$work/out"
+ok 'import: how a file becomes its picture' json "j == {'image_processor_type': 'MobileViTImageProcessor', 'size': {'height': 4, 'width': 4}, 'num_channels': 3, 'do_center_crop': False, 'do_rescale': False, 'do_flip_channel_order': False}"
 run verify acme/cat
 same 'import: verifies' "$code" 0
 run inspect acme/cat --json

@@ -141,6 +141,8 @@ static const struct process_truth process_truths[] = {
     {27, 19, "{\"image_processor_type\":\"ConvNextImageProcessor\",\"size\":{\"shortest_edge\":14},\"crop_pct\":0.6}", {3, 14, 14}, "410dd84eee5086074012a40bd4013e48d9292a71d8ac8eadb1d30c8e63d52a94"},
     {27, 19, "{\"image_processor_type\":\"ConvNextImageProcessorFast\",\"size\":{\"shortest_edge\":384},\"resample\":2}", {3, 384, 384}, "1dcde7f1deab5ce37a28d3dcb35e7525a413506c945f463e63b1e3686e5d2e6d"},
     {27, 19, "{\"image_processor_type\":\"SiglipImageProcessor\",\"size\":{\"height\":17,\"width\":17},\"rescale_factor\":0.01}", {3, 17, 17}, "c70dee70c15d748a3c86ba371dbeab8214ff92b5fa00f5d980aa2baf57d0a660"},
+    {27, 19, "{\"image_processor_type\":\"MobileViTImageProcessor\",\"size\":{\"shortest_edge\":14},\"crop_size\":{\"height\":13,\"width\":16}}", {3, 13, 16}, "b984958509b42741b0fc3051d8fc7a57adb94fd92c7677a1d2a9ee531e17b9aa"},
+    {27, 19, "{\"image_processor_type\":\"MobileViTImageProcessor\",\"size\":{\"height\":9,\"width\":14},\"do_center_crop\":false,\"do_rescale\":false,\"do_flip_channel_order\":false}", {3, 9, 14}, "2b2754a34c6f3c131467def97a687f3ab26d7d460b898969df7696f87b231510"},
     {10, 33, "{\"image_processor_type\":\"ViTImageProcessor\",\"size\":{\"height\":9,\"width\":14}}", {3, 9, 14}, "a3bec9eeb92bdd4cac6600f1a8eede3e40ca335da4e300b08f8e39881e6dcf88"},
     {10, 33, "{\"image_processor_type\":\"ViTFeatureExtractor\",\"size\":10,\"resample\":0,\"do_normalize\":false}", {3, 10, 10}, "3625c0157af09a07596f791521d66d114c2d8add151f6b09bc332e3446a14306"},
     {10, 33, "{\"image_processor_type\":\"ViTImageProcessor\",\"do_resize\":false,\"do_rescale\":false,\"image_mean\":[100,90,80],\"image_std\":[9,8,7]}", {3, 33, 10}, "cea0039f0fd5844de0d1933abb5a4bdf7c3bcfe92327bbb1c66f8807693d04aa"},
@@ -152,6 +154,8 @@ static const struct process_truth process_truths[] = {
     {10, 33, "{\"image_processor_type\":\"ConvNextImageProcessor\",\"size\":{\"shortest_edge\":14},\"crop_pct\":0.6}", {3, 14, 14}, "ded6eec460697b1ebae4eafd875c1b992d40052059089436ba52bacd4853cc53"},
     {10, 33, "{\"image_processor_type\":\"ConvNextImageProcessorFast\",\"size\":{\"shortest_edge\":384},\"resample\":2}", {3, 384, 384}, "0790f08cbabfafcf7af859be7d93065071883536f6b14417bdb6e8f1c0573b11"},
     {10, 33, "{\"image_processor_type\":\"SiglipImageProcessor\",\"size\":{\"height\":17,\"width\":17},\"rescale_factor\":0.01}", {3, 17, 17}, "75d8a308852dcdb05a8ad45f9a7a9b704cae7a39829674802e486d84d6be173f"},
+    {10, 33, "{\"image_processor_type\":\"MobileViTImageProcessor\",\"size\":{\"shortest_edge\":14},\"crop_size\":{\"height\":13,\"width\":16}}", {3, 13, 16}, "ded6443ac0924363e9d2150e5d6abd2a0054e861bff32e05925cd98572424f77"},
+    {10, 33, "{\"image_processor_type\":\"MobileViTImageProcessor\",\"size\":{\"height\":9,\"width\":14},\"do_center_crop\":false,\"do_rescale\":false,\"do_flip_channel_order\":false}", {3, 9, 14}, "c740f3636f5916096146d072babedfed0bc432683eb5a480a6ca709d135728c7"},
 };
 #endif
 /* clang-format on */

@@ -175,6 +175,63 @@ static void wrong_calls_are_refused_with_the_reason(void **state)
     buffer_finish(&file);
 }
 
+#define AS_IT_IS                                                                                   \
+    "{\"image_processor_type\":\"MobileViTImageProcessor\",\"size\":{\"height\":2,\"width\":2},"   \
+    "\"do_center_crop\":false,\"do_rescale\":false,\"do_flip_channel_order\":true}"
+#define TAKES_BYTES "{\"takes_bytes\":1,\"id2label\":{\"0\":\"b\",\"1\":\"g\",\"2\":\"r\"}}"
+
+static void write_beside_config(const struct opened *opened, const char *text)
+{
+    char *path = text_format("%s/backends/cpu/preprocessor_config.json", opened->dir);
+    write_file(path, text, strlen(text));
+    free(path);
+}
+
+static void a_picture_in_the_models_own_order_has_the_scores_that_the_model_gives(void **state)
+{
+    (void)state;
+    struct opened opened = open_pixels(TAKES_BYTES, VIT); /* which is not for it */
+    write_beside_config(&opened, AS_IT_IS);
+    struct buffer file = one_pixel(10, 30, 20);
+    const struct modelhost_image images[2] = {image_of(&file), image_of(&file)};
+    struct modelhost_result *result = NULL;
+    struct model_error err = MODEL_ERROR_INIT;
+    if (modelhost_run_image(opened.model, images, 1, NULL, &result, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    assert_string_equal(modelhost_result_json(result),
+                        "[[{\"label\":\"g\",\"score\":30,\"index\":1},"
+                        "{\"label\":\"b\",\"score\":20,\"index\":0},"
+                        "{\"label\":\"r\",\"score\":10,\"index\":2}]]");
+    modelhost_result_destroy(result);
+    assert_int_equal(modelhost_run_image(opened.model, images, 2, NULL, &result, &err),
+                     MODEL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "'picture': dimension 0 is 2, want 1");
+    buffer_finish(&file);
+    close_pixels(&opened);
+}
+
+static void a_model_that_scales_pictures_itself_wants_its_own_preprocessor(void **state)
+{
+    (void)state;
+    struct buffer file = one_pixel(1, 2, 3);
+    const struct modelhost_image image = image_of(&file);
+    assert_run_refused(TAKES_BYTES, VIT, &image, 1, NULL, MODEL_NOT_FOUND,
+                       "/backends/cpu has no preprocessor_config.json, which says how pictures "
+                       "become the model's picture (num_channels 3, height any, width any); "
+                       "'pkgmgr import' of the model makes one, or give picture as tensors "
+                       "(--inputs)");
+    assert_run_refused("{\"takes_bytes\":1,\"id2label\":{\"0\":\"one\"}}", VIT, &image, 1, NULL,
+                       MODEL_UNSUPPORTED,
+                       "this Pixels has no labels: none of its outputs has a number for each label "
+                       "of config.json; give 'picture' as a tensor, F32 or U8 from 0 to 255 "
+                       "(--inputs)");
+    assert_run_refused("{\"takes_bytes\":1,\"has_mask\":1}", VIT, &image, 1, NULL,
+                       MODEL_UNSUPPORTED,
+                       "this model takes more than a picture: 'picture' and 'mask'; give them as "
+                       "tensors (--inputs)");
+    buffer_finish(&file);
+}
+
 static void a_model_without_pictures_says_so(void **state)
 {
     (void)state;
@@ -235,6 +292,8 @@ int main(void)
         cmocka_unit_test(a_preprocessor_for_another_size_is_refused_by_the_model),
         cmocka_unit_test(a_model_of_one_channel_sees_gray),
         cmocka_unit_test(wrong_calls_are_refused_with_the_reason),
+        cmocka_unit_test(a_picture_in_the_models_own_order_has_the_scores_that_the_model_gives),
+        cmocka_unit_test(a_model_that_scales_pictures_itself_wants_its_own_preprocessor),
         cmocka_unit_test(a_model_without_pictures_says_so),
         cmocka_unit_test(asynchronous_calls_have_their_own_copy_of_the_file),
     };

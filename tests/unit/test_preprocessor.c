@@ -54,8 +54,11 @@ static void each_processor_has_its_own_defaults(void **state)
                 p.mean[0] == 0.48145466 && p.std[2] == 0.27577711);
     p = read_fields("MobileNetV2ImageProcessor", "");
     assert_true(p.shortest_edge == 256 && p.crop_height == 224 && p.filter == IMAGE_BILINEAR);
+    p = read_fields("MobileViTImageProcessor", "");
+    assert_true(p.shortest_edge == 224 && p.do_center_crop && p.crop_height == 256 &&
+                p.filter == IMAGE_BILINEAR && p.do_rescale && p.do_flip && !p.do_normalize);
     p = read_fields("ConvNextImageProcessor", "");
-    assert_true(p.height == 384 && p.width == 384 && !p.do_center_crop);
+    assert_true(!p.do_flip && p.height == 384 && p.width == 384 && !p.do_center_crop);
 }
 
 static void the_old_name_of_the_type_counts_too(void **state)
@@ -201,7 +204,7 @@ static void what_is_not_known_is_refused_by_name(void **state)
     assert_refused("DonutImageProcessor", "\"size\":4", MODEL_UNSUPPORTED,
                    "preprocessor_config.json: image_processor_type 'DonutImageProcessor' is not "
                    "known; there are the image processors of ViT, DeiT, Beit, Siglip, CLIP, Bit, "
-                   "ViTHybrid, MobileNetV1, MobileNetV2, ConvNext");
+                   "ViTHybrid, MobileNetV1, MobileNetV2, MobileViT, ConvNext");
     assert_int_equal(read_text("{}", &p, &err), MODEL_UNSUPPORTED);
     assert_int_equal(read_text("[]", &p, &err), MODEL_CORRUPT);
     assert_string_equal(err.message, "preprocessor_config.json: not a JSON object");
@@ -217,6 +220,9 @@ static void what_is_not_known_is_refused_by_name(void **state)
         free(fields);
         free(sentence);
     }
+    assert_refused("MobileViTImageProcessor", "\"do_normalize\":true", MODEL_UNSUPPORTED,
+                   "preprocessor_config.json: MobileViT does not know the field 'do_normalize'; "
+                   "nothing is left out silently, so remove it if it does not matter");
     p = read_fields("ViTImageProcessor",
                     "\"do_pad\":false,\"crop_pct\":null,\"do_flip_channel_order\":null");
     assert_int_equal(p.height, 224);

@@ -193,7 +193,8 @@ static model_status open_handle(struct coreml_ane *ane, const char *path,
             file->states.items[0].name);
     options.n_bgr_inputs = find_bgr(&file->inputs, bgr_inputs);
     options.n_bgr_outputs = find_bgr(&file->outputs, bgr_outputs);
-    options.function = file->program != NULL ? file->program->main->name : NULL;
+    if (file->program != NULL && file->program->n_functions > 1)
+        options.function = file->program->main->name;
     return load_compiled(ane, path, file, wish, &options, err);
 }
 

@@ -39,7 +39,8 @@ struct coreml_load_options {
     /* (n_bgr_inputs), (n_bgr_outputs): images whose planes are B G R; read while loading */
     const char *const *bgr_inputs, *const *bgr_outputs;
     uint32_t n_bgr_inputs, n_bgr_outputs;
-    const char *function; /* of a program, which is loaded; NULL: "main", or the only one */
+    const char
+        *function; /* of a program with several, which is loaded; NULL: the model's default */
 };
 
 enum coreml_port_flag {

@@ -77,6 +77,9 @@ MLModelConfiguration *bridge_configuration(const struct coreml_load_options *opt
     MLModelConfiguration *configuration = [MLModelConfiguration new];
     configuration.computeUnits = units[options->units];
     configuration.allowLowPrecisionAccumulationOnGPU = options->low_precision != 0 ? YES : NO;
+    if (@available(macOS 15.0, *)) /* before it there is no other than the default */
+        configuration.functionName =
+            options->function != NULL ? [NSString stringWithUTF8String:options->function] : nil;
     return configuration;
 }
 

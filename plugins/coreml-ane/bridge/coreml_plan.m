@@ -47,13 +47,16 @@ static MLModelStructureProgramFunction *loaded_function(
     return functions[functions.allKeys[0]];
 }
 
+/* A program, a network, or a pipeline of them, in which no function has a name of its own. */
 API_AVAILABLE(macos(14.4))
-static void add_model(struct tally *tally, MLComputePlan *plan, const char *function)
+static void add_model(struct tally *tally, MLComputePlan *plan, MLModelStructure *structure,
+                      const char *function)
 {
-    MLModelStructure *structure = plan.modelStructure;
     add_block(tally, plan, loaded_function(structure.program.functions, function).block);
     for (MLModelStructureNeuralNetworkLayer *layer in structure.neuralNetwork.layers)
         add_usage(tally, [plan computeDeviceUsageForNeuralNetworkLayer:layer], 0);
+    for (MLModelStructure *part in structure.pipeline.subModels)
+        add_model(tally, plan, part, NULL);
 }
 
 API_AVAILABLE(macos(14.4))
@@ -76,7 +79,7 @@ static model_status count_planned(NSURL *url, const struct coreml_load_options *
         return bridge_fail(ret_error, MODEL_CORRUPT, @"Core ML makes no plan of %@: %@", url.path,
                            bridge_reason(error));
     struct tally tally = {.cost = 0};
-    add_model(&tally, plan, options->function);
+    add_model(&tally, plan, plan.modelStructure, options->function);
     const double n = tally.counts.n_operators;
     tally.counts.neural_engine_share = tally.cost > 0 ? tally.neural_engine_cost / tally.cost
                                        : n > 0        ? tally.counts.n_neural_engine / n

@@ -237,6 +237,7 @@ enum { MLMultiArrayShapeConstraintTypeEnumerated = 2, MLMultiArrayShapeConstrain
 @interface MLModelConfiguration : NSObject
 @property MLComputeUnits computeUnits;
 @property BOOL allowLowPrecisionAccumulationOnGPU;
+@property(nullable) NSString *functionName SINCE(15.0);
 @end
 @interface MLPredictionOptions : NSObject
 @end
@@ -284,7 +285,12 @@ SINCE(14.4) @interface MLModelStructureNeuralNetworkLayer : NSObject
 SINCE(14.4) @interface MLModelStructureNeuralNetwork : NSObject
 @property(readonly) NSArray<MLModelStructureNeuralNetworkLayer *> *layers;
 @end
+@class MLModelStructure;
+SINCE(14.4) @interface MLModelStructurePipeline : NSObject
+@property(readonly) NSArray<MLModelStructure *> *subModels;
+@end
 SINCE(14.4) @interface MLModelStructure : NSObject
+@property(readonly, nullable) MLModelStructurePipeline *pipeline;
 @property(readonly, nullable) MLModelStructureNeuralNetwork *neuralNetwork;
 @property(readonly, nullable) MLModelStructureProgram *program;
 @end

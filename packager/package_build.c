@@ -218,8 +218,8 @@ static void name_package(const char *view, const char *id, struct model_error *e
 }
 
 /* The text of model_info.json for the package that the view shows; to be freed. */
-static model_status describe_view(const char *view, const char *id, const struct log_sink *log,
-                                  char **ret, struct model_error *err)
+static model_status describe_view(const char *view, const char *id, const struct package_wish *wish,
+                                  const struct log_sink *log, char **ret, struct model_error *err)
 {
     struct package package = {0};
     struct model_error refusal = MODEL_ERROR_INIT;
@@ -229,7 +229,7 @@ static model_status describe_view(const char *view, const char *id, const struct
         return status;
     status = plugin_probe_info(&package, &info, &refusal, err);
     package_finish(&package);
-    if (refusal.message[0] != '\0') {
+    if (refusal.message[0] != '\0' && !wish->is_told) {
         name_package(view, id, &refusal);
         log_write(log, MODEL_LOG_WARN, "the plugin is installed, but does not open this model: %s",
                   refusal.message);
@@ -266,7 +266,7 @@ static model_status check_weights(const char *view, const char *id, struct model
 }
 
 static model_status add_model_info(const struct store *store, const char *staging,
-                                   struct manifest *manifest, bool must_open,
+                                   struct manifest *manifest, const struct package_wish *wish,
                                    const struct log_sink *log, struct model_error *err)
 {
     struct model_error reason = MODEL_ERROR_INIT;
@@ -275,10 +275,10 @@ static model_status add_model_info(const struct store *store, const char *stagin
     if (view == NULL)
         return error_no_memory(err, "a path");
     model_status status = make_view(store, view, manifest, err);
-    if (status == MODEL_OK && must_open)
+    if (status == MODEL_OK && wish->must_open)
         status = check_weights(view, manifest->id, err);
     if (status == MODEL_OK) {
-        status = describe_view(view, manifest->id, log, &text, &reason);
+        status = describe_view(view, manifest->id, wish, log, &text, &reason);
         if (status == MODEL_OK)
             status = package_add_text(store, staging, manifest, PACKAGE_INFO_PATH, text, err);
         else if (status == MODEL_OUT_OF_MEMORY)
@@ -328,7 +328,7 @@ model_status package_build(const struct store *store, const char *staging,
     if (wish->plugin != NULL)
         status = add_plugin(store, staging, manifest, wish, err);
     if (status == MODEL_OK)
-        status = add_model_info(store, staging, manifest, wish->must_open, log, err);
+        status = add_model_info(store, staging, manifest, wish, log, err);
     if (status == MODEL_OK)
         status = store_replace(store, wish->old_dir, manifest, ret_dir, err);
     if (status == MODEL_OK)

@@ -14,6 +14,7 @@ struct package_wish {
     const char *plugin_path; /* where it goes in the package; NULL: beside coreml_config_path() */
     const char *old_dir;     /* the package that this one replaces, or NULL */
     bool must_open;          /* weights that no host could open are MODEL_CORRUPT, not a warning */
+    bool is_told;            /* that its plugin may not open the model: no warning */
 };
 
 /* The manifest lists files whose blobs the store has. staging is a folder of store_make_staging(), work

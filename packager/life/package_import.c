@@ -261,8 +261,11 @@ static model_status run(struct importing *importing, struct package_imported *re
         return status;
     find_old(importing);
     struct package_imported result = {0};
-    struct package_wish wish = {
-        .plugin = importing->plugin, .old_dir = importing->old_dir, .must_open = true};
+    result.note = coreml_config_note(&importing->manifest);
+    struct package_wish wish = {.plugin = importing->plugin,
+                                .old_dir = importing->old_dir,
+                                .must_open = true,
+                                .is_told = result.note != NULL};
     for (size_t i = 0; i < importing->manifest.n_files; i++)
         result.size_bytes += importing->manifest.files[i].size_bytes;
     result.n_files = importing->manifest.n_files;
@@ -276,7 +279,6 @@ static model_status run(struct importing *importing, struct package_imported *re
         package_imported_finish(&result);
         return status;
     }
-    result.note = coreml_config_note(&importing->manifest);
     result.plugin_advice = importing->advice;
     importing->advice = NULL;
     *ret = result;

@@ -131,6 +131,7 @@ echo weights >"$compiled/weights/weight.bin"
 run import "$compiled" --name acme/net
 same 'import of a compiled model: exit code' "$code" 0
 ok 'import of a compiled model: says what runs it' says 'backends/coreml/model.mlmodelc is a compiled model, which only Apple'"'"'s Core ML runs: nothing answers for this package but on macOS; import the .mlpackage or .mlmodel that it was compiled from to run it anywhere'
+same 'import of a compiled model: says it once' "$(grep -c warning "$work/err")" 1
 rmdir "$compiled/backends"
 ok 'import of a compiled model: all its files' diff -r "$compiled" "$out/backends/coreml/model.mlmodelc"
 cp "$out/backends/coreml/config.json" "$work/out"

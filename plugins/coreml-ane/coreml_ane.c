@@ -1,6 +1,7 @@
 /* coreml_ane.c - finds the model beside the plugin, describes it, runs it; see coreml_ane.h. Core ML, where it is, is
  * driven by bridged.c; the rest here is for the graph. */
 #include "coreml_ane.h"
+#include "misspelt_fields.h"
 
 #include "describe_features.h"
 #include "variants.h"
@@ -341,6 +342,7 @@ model_status create_model(const struct model_services *services,
     struct building *building = services->allocate(services->context, sizeof *building);
     if (building == NULL)
         return kernels_no_memory(err, "the model");
+    misspelt_fields_tell(services, args->config_json);
     graph_services_init(&building->services, services);
     building->backend_dir = args->backend_dir;
     building->threads = args->threads;

@@ -189,6 +189,22 @@ has "an imported model runs" "$out" $'"name":\t"coreml-ane"'
 run run a/digits --store "$work/store" --describe --memory-budget 1000
 ok "a memory budget holds for it" says 'memory_budget_bytes is 1000; allow more'
 
+# What is nearly a field of ours does nothing, and that is said.
+package misspelt "$models/identity.mlmodel"
+warned() { # CONFIG: the lines of warnings of fields
+    printf '%s' "$1" >"$work/misspelt/backends/coreml/config.json"
+    run run "$work/misspelt" --describe
+    grep -o "config.json: '.*" "$work/err"
+}
+for pair in compute_unit:compute_units computeUnits:compute_units coreml_exceutor:coreml_executor emulate_f16:emulate_fp16 fused:fuse \
+    coreml_models:coreml_model low_precission_accumulation:low_precision_accumulation; do
+    same "'${pair%:*}' is told to be none" "$(warned "{\"model_type\": \"coreml\", \"${pair%:*}\": \"all\"}")" \
+        "config.json: '${pair%:*}' is no field of this plugin and does nothing; did you mean '${pair#*:}'?"
+done
+same "fields of ours, and those of others, are not" "$(warned '{"model_type": "coreml", "compute_units": "all", "fuse": true, "architectures": ["compute_unit"],
+    "note": "\"compute_unit\": {", "other": {"compute_unit": 1}, "units": "compute_unit", "emulate_fp32": false}')" ''
+same "and each of several is" "$(warned '{"model_type" : "coreml" , "compute_unit"
+ : 1, "x": [{"y": "}]"}], "Fuse": false}' | wc -l)" 2
 package cut "$models/identity.mlmodel"
 head -c 60 "$models/identity.mlmodel" >"$work/cut/backends/coreml/model.mlmodel"
 ok "a model that was cut short is refused" refused cut "model.mlmodel"

@@ -219,27 +219,19 @@ static inline struct proto ranged_feature(size_t rank, const uint64_t *usual, co
     return feature;
 }
 
-/* A function of a Program that takes x and gives `output`; the block's operations are given as its bytes. */
-static inline void add_function(struct proto *program, const char *name, struct proto block,
-                                const char *output)
+/* A Program: main takes x and gives `output`; the block's operations are given as its bytes. */
+static inline struct proto program_of(struct proto block, const char *output)
 {
-    struct proto function = {.n = 0};
+    struct proto function = {.n = 0}, program = {.n = 0};
     const struct proto input = named_pair("x");
     proto_text(&block, 2, output);
     const struct proto blocks = entry_of("CoreML5", block);
     proto_child(&function, 1, &input);
     proto_text(&function, 2, "CoreML5");
     proto_child(&function, 3, &blocks);
-    const struct proto functions = entry_of(name, function);
-    proto_child(program, 2, &functions);
-}
-
-/* A Program of main alone. */
-static inline struct proto program_of(struct proto block, const char *output)
-{
-    struct proto program = {.n = 0};
+    const struct proto functions = entry_of("main", function);
     proto_number(&program, 1, 1);
-    add_function(&program, "main", block, output);
+    proto_child(&program, 2, &functions);
     return program;
 }
 

@@ -2,6 +2,7 @@
 #include "sample_set.h"
 #include "dtype.h"
 #include "errors.h"
+#include "image_input.h"
 #include "pixel_batch.h"
 #include "text_task.h"
 
@@ -109,15 +110,18 @@ model_status sample_set_add_images(struct sample_set *set, struct modelhost_mode
                                    const struct modelhost_image *images, uint32_t n_images,
                                    struct model_error *err)
 {
+    const struct model_tensor_spec *pixels = NULL;
     struct preprocessor preprocessor;
-    model_status status =
-        preprocessor_load(model->package.archive, model->package.dir, &preprocessor, err);
+    model_status status = image_input_find(model->model->description, &pixels, err);
+    if (status == MODEL_OK)
+        status = image_input_load(&model->package, pixels, &preprocessor, err);
     for (uint32_t i = 0; i < n_images && status == MODEL_OK; i++) {
         struct pixel_batch batch = {.values = NULL};
         status = pixel_batch_init(&preprocessor, &images[i], 1, 1, NULL, &batch, err);
         if (status != MODEL_OK)
             break;
         struct made_inputs *inputs = calloc(1, sizeof *inputs);
+        batch.tensor.name = pixels->name;
         const bool good = inputs != NULL &&
                           made_inputs_add(inputs, &batch.tensor, batch.tensor.data, GUARDED_AT_END);
         status = take(set, inputs, good, err);

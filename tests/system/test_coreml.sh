@@ -155,6 +155,10 @@ if "$python" -c 'import numpy' 2>/dev/null; then
     "$build/bin/pkgmgr" pack a/bgr --store "$work/store" -o "$work/bgr.mhp" >"$work/out" 2>"$work/err"
     ok "and from an archive" sees "$work/bgr.mhp"
     ok "just so" "$python" "$picture" --check bgr "$work/out"
+    mkdir -p "$work/measured/backends"
+    cp -rL "$(cat "$work/package")/backends/coreml" "$work/measured/backends/cpu"
+    run quantize "$work/measured" --dtype int8 --image "$work/picture.png" --store "$work/store" --json
+    ok "a report compares dtypes by files of pictures" json "j['inputs'] == 'images' and j['worst_output'] == 'chances' and j['cosine'] > 0.999"
     package unmade "$work/gray.mlmodel"
     cp "$(cat "$work/package")/backends/coreml/config.json" "$work/unmade/backends/coreml/"
     run run "$work/unmade" --image "$work/picture.png"

@@ -1,5 +1,5 @@
 /* test_image_pipeline.c - pictures through a host, with the fixture plugin_pixels, whose logits are the means
- * of the channels. Covers host/pipelines/image_batch.c and the image form of host/api_run.c. */
+ * of the channels. Covers host/pipelines/image_batch.c, host/pipelines/image_input.c and the image form of host/api_run.c. */
 #include "echo_package.h"
 #include "errors.h"
 #include "image_fixture.h"

@@ -33,7 +33,7 @@ enum breaker_outcome {
     BREAKER_GOOD,
     BREAKER_BAD,
     BREAKER_HOPELESS, /* bad, and so were those before it: errors open it without min_calls */
-    BREAKER_NEUTRAL /* says nothing about the backend: cancelled, refused, the caller's mistake */
+    BREAKER_NEUTRAL   /* says nothing about the backend: cancelled, refused, the caller's mistake */
 };
 
 /* What a call that passed takes along. */

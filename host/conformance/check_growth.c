@@ -18,9 +18,9 @@
 
 #define MIN_ROUNDS             (CHECK_MIN_ROUNDS / 2) /* when there is no time for more */
 #define MIN_MEASURED           (MIN_ROUNDS / 2)
-#define MAX_HEAP_PER_ROUND     32.0    /* bytes */
-#define HEAP_NOISE_BYTES       16384.0 /* freed blocks that the C library keeps count as used */
-#define MAX_RESIDENT_PER_ROUND 8192.0  /* pages are coarse */
+#define MAX_HEAP_PER_ROUND     32.0   /* bytes */
+#define HEAP_NOISE_BYTES       1024.0 /* what a library allocates once, in the second half */
+#define MAX_RESIDENT_PER_ROUND 8192.0 /* pages are coarse */
 
 struct usage {
     double heap_bytes, resident_bytes;

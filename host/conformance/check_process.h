@@ -21,8 +21,8 @@ struct process_outcome {
     struct buffer output; /* the last of what it wrote to stdout and stderr */
 };
 
-/* Runs argv[0], a path, with what a worker process gets of the environment (worker_environment.h), no other open
- * files, and `input`, a short text, as stdin (NULL: nothing), and waits. limit_ms > 0.
+/* Runs argv[0], a path, with what a worker process gets of the environment (worker_environment.h), a heap that counts
+ * exactly, no other open files, and `input`, a short text, as stdin (NULL: nothing), and waits. limit_ms > 0.
  * Fails only when the process cannot be started; else *ret is to be finished. */
 model_status check_process_run(const char *const *argv, const char *input, int64_t limit_ms,
                                struct process_outcome *ret, struct model_error *err);

@@ -2,6 +2,7 @@
 #include "worker_environment.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,16 +47,23 @@ static bool is_given(const char *entry)
     return false;
 }
 
-char **worker_environment_make(char *const *from)
+static bool is_same_name(const char *a, const char *b)
 {
-    size_t n = 0;
+    const size_t n = strcspn(a, "=");
+    return strcspn(b, "=") == n && memcmp(a, b, n) == 0;
+}
+
+char **worker_environment_make(char *const *from, const char *own)
+{
+    size_t n = 0, n_made = 0;
     while (from != NULL && from[n] != NULL)
         n++;
-    char **made = calloc(n + 1, sizeof *made);
+    char **made = calloc(n + 2, sizeof *made);
     if (made == NULL)
         return NULL;
-    for (size_t i = 0, n_made = 0; i < n; i++)
-        if (is_given(from[i]))
+    for (size_t i = 0; i < n; i++)
+        if (is_given(from[i]) && (own == NULL || !is_same_name(from[i], own)))
             made[n_made++] = from[i];
+    made[n_made] = (char *)(uintptr_t)own;
     return made;
 }

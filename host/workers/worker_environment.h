@@ -5,8 +5,8 @@
 #ifndef WORKER_ENVIRONMENT_H
 #define WORKER_ENVIRONMENT_H
 
-/* The entries of `from` that are on the list, in a new array that ends with NULL. The array is freed with
- * free(); its entries stay those of `from`. NULL: no memory. [any-thread] */
-char **worker_environment_make(char *const *from);
+/* The entries of `from` that are on the list, and `own` (NULL: none) instead of any of its name, in a new array that ends
+ * with NULL. The array is freed with free(); its entries stay those of the caller. NULL: no memory. [any-thread] */
+char **worker_environment_make(char *const *from, const char *own);
 
 #endif

@@ -84,7 +84,7 @@ static int spawn_with(const char *path, int socket, int output, char **environme
 
 static int spawn(const char *path, int socket, int output, pid_t *ret)
 {
-    char **environment = worker_environment_make(environ);
+    char **environment = worker_environment_make(environ, NULL);
     const int code =
         environment != NULL ? spawn_with(path, socket, output, environment, ret) : ENOMEM;
     free(environment);

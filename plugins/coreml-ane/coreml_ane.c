@@ -101,6 +101,12 @@ static void discard(void *reader, const void *data, size_t size_bytes)
     coreml_model_discard(reader, data, size_bytes);
 }
 
+/* Tables of which a run reads some rows. */
+static bool stays(void *reader, const void *data, size_t size_bytes)
+{
+    return coreml_model_is_outlived(reader, data, size_bytes);
+}
+
 model_status coreml_ane_translate(struct ane_variant *variant, const struct coreml_model *file,
                                   struct model_error *err)
 {
@@ -157,6 +163,7 @@ static model_status build_graph(struct coreml_ane *ane, struct model_error *err)
     if (status != MODEL_OK)
         return status;
     ane->usual.graph->discard = discard;
+    ane->usual.graph->stays = stays;
     ane->usual.graph->reader = file;
     status = coreml_ane_translate(&ane->usual, file, err);
     if (status == MODEL_OK)

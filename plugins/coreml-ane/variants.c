@@ -91,6 +91,7 @@ static model_status open_variant(const struct ane_variants *variants,
     graph->emulates_f16 = usual->emulates_f16;
     graph->keeps_apart = usual->keeps_apart;
     graph->discard = usual->discard;
+    graph->stays = usual->stays;
     graph->reader = usual->reader;
     graph_services_join(&v->services, variants->ane->services);
     graph->cancel = cancel;

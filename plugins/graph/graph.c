@@ -2,6 +2,7 @@
 #include "graph_passes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t graph_shape_size(const struct graph_shape *shape)
@@ -51,24 +52,56 @@ static model_status keep_inputs(struct graph *graph, const struct graph_node *no
     return status;
 }
 
+static model_status prepare_node(struct graph *graph, uint32_t i, struct model_error *err)
+{
+    struct graph_node *node = &graph->nodes[i];
+    const struct operator_type *type = operator_of(node->kind);
+    char weights[WEIGHT_NAME_BYTES];
+    model_status status = graph_cancelled(graph, err);
+    if (status == MODEL_OK)
+        status = keep_inputs(graph, node, err);
+    struct operator_prepare prepare = {graph, node, weight_name(weights, "node%u", i), err};
+    if (status == MODEL_OK && type->prepare != NULL)
+        status = type->prepare(&prepare);
+    return status;
+}
+
+struct turn {
+    uint32_t node;
+    size_t weights; /* numbers of its constants */
+};
+
+static size_t count_weights(const struct graph *graph, const struct graph_node *node)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < node->n_inputs; i++)
+        if (has_input(node, i) && graph->values[node->inputs[i]].constant != NULL)
+            n += graph_shape_size(input_shape(graph, node, i));
+    return n;
+}
+
+static int compare_turns(const void *first, const void *second)
+{
+    const struct turn *a = first, *b = second;
+    return a->weights != b->weights ? (a->weights < b->weights) - (a->weights > b->weights)
+                                    : (a->node > b->node) - (a->node < b->node);
+}
+
+/* From the most weights on: as they are packed they are in memory twice, and least else is there at first. */
 static model_status prepare_nodes(struct graph *graph, struct model_error *err)
 {
-    for (uint32_t i = 0; i < graph->n_nodes; i++) {
-        struct graph_node *node = &graph->nodes[i];
-        const struct operator_type *type = operator_of(node->kind);
-        char weights[WEIGHT_NAME_BYTES];
-        if (node->removed)
-            continue;
-        model_status status = graph_cancelled(graph, err);
-        if (status == MODEL_OK)
-            status = keep_inputs(graph, node, err);
-        struct operator_prepare prepare = {graph, node, weight_name(weights, "node%u", i), err};
-        if (status == MODEL_OK && type->prepare != NULL)
-            status = type->prepare(&prepare);
-        if (status != MODEL_OK)
-            return status;
-    }
-    return MODEL_OK;
+    struct turn *turns = kernels_allocate(graph->kernels, (graph->n_nodes + 1) * sizeof *turns);
+    model_status status = turns != NULL ? MODEL_OK : kernels_no_memory(err, "the graph's order");
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < graph->n_nodes && status == MODEL_OK; i++)
+        if (!graph->nodes[i].removed)
+            turns[n++] = (struct turn){i, count_weights(graph, &graph->nodes[i])};
+    if (n > 0)
+        qsort(turns, n, sizeof *turns, compare_turns);
+    for (uint32_t i = 0; i < n && status == MODEL_OK; i++)
+        status = prepare_node(graph, turns[i].node, err);
+    kernels_release(graph->kernels, turns);
+    return status;
 }
 
 model_status graph_finish(struct graph *graph, struct model_error *err)

@@ -325,6 +325,8 @@ struct graph {
     const struct graph_plan *plan; /* once finished */
     /* Set by a reader whose constants are views of a file, or NULL: these are not read any more, soon. */
     void (*discard)(void *reader, const void *data, size_t size_bytes);
+    /* The same, or NULL: whether they stay as long as the graph does. Then runs read them where they are. */
+    bool (*stays)(void *reader, const void *data, size_t size_bytes);
     void *reader;
     bool
         shares; /* large constants that runs read are wanted by other graphs, too (graph_shared.h) */

@@ -1,8 +1,9 @@
 /* graph_constants.c - the memory of constants: a reader's views and copies are there until the weights are packed, what
  * runs read of them stays.
  *
- * Large ones of these go through packed_blob(): from the second load on they are pages of a file that the host guards,
- * and nothing is copied. Where graphs share, so do large ones of the graph's own memory. */
+ * Large ones of these are read where they are, if they are float32 in a file that stays: of a table of which a run reads some
+ * rows, only these are in memory. Others go through packed_blob(): from the second load on they are pages of a file that the
+ * host guards, and nothing is copied. Where graphs share, so do large ones of the graph's own memory. */
 #include "graph_passes.h"
 
 #include <string.h>
@@ -49,6 +50,12 @@ static model_status fill(void *argument, void *destination)
     return MODEL_OK;
 }
 
+static bool stays(const struct graph *graph, const struct graph_value *value, size_t size_bytes)
+{
+    return graph->stays != NULL && value->dtype == MODEL_F32 &&
+           graph->stays(graph->reader, value->constant, size_bytes);
+}
+
 model_status graph_keep(struct graph *graph, uint32_t index, struct model_error *err)
 {
     const struct model_services *services = kernels_services(graph->kernels);
@@ -59,9 +66,10 @@ model_status graph_keep(struct graph *graph, uint32_t index, struct model_error 
     char key[WEIGHT_NAME_BYTES];
     if (value->constant == NULL || value->is_kept)
         return MODEL_OK;
-    if (value->numbers != NULL && (value->is_own || value->numbers != value->constant) &&
-        !(graph->shares && is_large)) {
-        value->is_kept = true; /* memory of the graph */
+    const bool is_of_graph =
+        value->numbers != NULL && (value->is_own || value->numbers != value->constant);
+    if (is_of_graph ? !(graph->shares && is_large) : is_large && stays(graph, value, size_bytes)) {
+        value->is_kept = true;
         return MODEL_OK;
     }
     if (is_large) {

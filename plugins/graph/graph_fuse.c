@@ -276,6 +276,21 @@ void graph_remove_unread(struct graph *graph)
     }
 }
 
+/* Outputs are numbers in a row: one that has only another shape than what a node makes, or a name, is no copy of it. */
+static void skip_copies(struct graph *graph)
+{
+    for (uint32_t i = 0; i < graph->n_outputs; i++) {
+        const struct graph_node *node;
+        while ((node = graph_producer(graph, graph->outputs[i])) != NULL &&
+               (node->kind == GRAPH_RESHAPE || is_linear_map(node, 1, 0)) &&
+               graph_producer(graph, node->inputs[0]) != NULL) {
+            graph->values[node->output].n_uses--;
+            graph->values[node->inputs[0]].n_uses++;
+            graph->outputs[i] = node->inputs[0];
+        }
+    }
+}
+
 void graph_fuse(struct graph *graph)
 {
     graph_remove_unread(graph);
@@ -283,5 +298,6 @@ void graph_fuse(struct graph *graph)
     for (uint32_t i = 0; i < graph->n_nodes; i++)
         if (!graph->nodes[i].removed)
             fuse_node(graph, &graph->nodes[i]);
+    skip_copies(graph);
     graph_remove_unread(graph);
 }

@@ -15,6 +15,8 @@
 #define FILE_VERSION   2u
 #define SENTINEL       0xDEADBEEFu
 #define FOLDER_PREFIX  "@model_path/"
+#define AROUND_BYTES                                                                               \
+    ((uint64_t)2 << 20) /* a large page: what one read byte may bring into memory */
 
 /* The file's own numbers of dtypes. */
 static const int32_t stored_dtypes[] = {
@@ -144,6 +146,50 @@ model_status coreml_blobs_find(struct coreml_blobs *blobs, const char *name,
     if (status == MODEL_OK)
         *ret = file;
     return status;
+}
+
+/* The file that the bytes are in, and where; NULL: none. */
+static const struct coreml_blob_file *file_of(const struct coreml_blobs *blobs, const void *data,
+                                              uint64_t size_bytes, uint64_t *ret_at)
+{
+    for (size_t i = 0; i < blobs->n_files; i++) {
+        const struct coreml_blob_file *file = &blobs->files[i];
+        *ret_at = (uintptr_t)data - (uintptr_t)file->data; /* wraps before the file */
+        if (file->is_there && *ret_at <= file->size_bytes &&
+            size_bytes <= file->size_bytes - *ret_at)
+            return file;
+    }
+    return NULL;
+}
+
+bool coreml_blobs_have(const struct coreml_blobs *blobs, const void *data, uint64_t size_bytes)
+{
+    uint64_t at;
+    return file_of(blobs, data, size_bytes, &at) != NULL;
+}
+
+static void discard(const struct coreml_blobs *blobs, const struct coreml_blob_file *file,
+                    uint64_t begin, uint64_t end)
+{
+    blobs->source->discard(blobs->source->context, file->data + begin, end - begin);
+}
+
+void coreml_blobs_discard(const struct coreml_blobs *blobs, const void *data, uint64_t size_bytes)
+{
+    uint64_t at;
+    const struct coreml_blob_file *file = file_of(blobs, data, size_bytes, &at);
+    if (file == NULL)
+        return;
+    const uint64_t end = (at + size_bytes + AROUND_BYTES - 1) / AROUND_BYTES * AROUND_BYTES;
+    discard(blobs, file, at / AROUND_BYTES * AROUND_BYTES,
+            end < file->size_bytes ? end : file->size_bytes);
+}
+
+void coreml_blobs_rest(const struct coreml_blobs *blobs)
+{
+    for (size_t i = 0; i < blobs->n_files; i++)
+        if (blobs->files[i].is_there)
+            discard(blobs, &blobs->files[i], 0, blobs->files[i].size_bytes);
 }
 
 void coreml_blobs_finish(struct coreml_blobs *blobs)

@@ -30,6 +30,13 @@ struct coreml_blobs {
  * a name that leads out of the folder, another version than 2, more than COREML_MAX_BLOB_FILES. */
 model_status coreml_blobs_find(struct coreml_blobs *blobs, const char *name,
                                const struct coreml_blob_file **ret, struct model_error *err);
+/* Whether the bytes are in one of the files that were opened. */
+bool coreml_blobs_have(const struct coreml_blobs *blobs, const void *data, uint64_t size_bytes);
+/* Gives the pages of these bytes of a file back, with what the system may have mapped around them; does nothing for other
+ * memory. */
+void coreml_blobs_discard(const struct coreml_blobs *blobs, const void *data, uint64_t size_bytes);
+/* The pages of all files. */
+void coreml_blobs_rest(const struct coreml_blobs *blobs);
 void coreml_blobs_finish(struct coreml_blobs *blobs);
 
 /* ---- bytes of such a file; pure. `what` names it. [any-thread] */

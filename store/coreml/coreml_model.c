@@ -173,6 +173,7 @@ static model_status open_file(struct opened *opened, const char *name, struct mo
     opened->blobs = (struct coreml_blobs){.source = files, .folder = opened->folder};
     status = parse(opened, file.data, (size_t)file.size_bytes, &opened->blobs, err);
     files->discard(files->context, file.data, file.size_bytes);
+    coreml_blobs_rest(&opened->blobs);
     return status;
 }
 
@@ -205,9 +206,14 @@ model_status coreml_model_open_from(const struct model_backend_files *files, con
 
 void coreml_model_discard(const struct coreml_model *model, const void *data, size_t size_bytes)
 {
-    const struct model_backend_files *files = &((const struct opened *)model)->files;
-    if (files->discard != NULL)
-        files->discard(files->context, data, size_bytes);
+    coreml_blobs_discard(&((const struct opened *)model)->blobs, data, size_bytes);
+}
+
+bool coreml_model_is_outlived(const struct coreml_model *model, const void *data, size_t size_bytes)
+{
+    const struct opened *opened = (const struct opened *)model;
+    return opened->files.context != &opened->disk &&
+           coreml_blobs_have(&opened->blobs, data, size_bytes);
 }
 
 void coreml_model_close(struct coreml_model *model)

@@ -7,7 +7,7 @@
  *
  * Every pointer that is reached from a struct coreml_model lives until coreml_model_close(); nothing of it
  * is written to after opening, so any thread may read. Weights of an ML Program are views of the weight files,
- * those of a network into the model's own memory: after closing, neither is there. Names are UTF-8, never NULL. What
+ * those of a network into the model's own memory: after closing, neither is there, but for views of a host's files. Names are UTF-8, never NULL. What
  * the file leaves out is 0, NULL or "".
  *
  * Follows Apple's published Core ML format (Model.proto and the containers around it). */
@@ -99,6 +99,9 @@ model_status coreml_model_parse(const uint8_t *data, size_t size_bytes, const ch
 void coreml_model_close(struct coreml_model *model);
 /* Gives the pages of a view of a weight file back until they are read again; does nothing for other memory. */
 void coreml_model_discard(const struct coreml_model *model, const void *data, size_t size_bytes);
+/* Whether it is a view of a weight file that lives longer than the model: of a host. */
+bool coreml_model_is_outlived(const struct coreml_model *model, const void *data,
+                              size_t size_bytes);
 
 /* Names and sizes as one line, "image[192,192] mask[1,1..512]", -1 where there is no bound; to be freed. NULL: no memory,
  * or more than a megabyte. */

@@ -199,6 +199,7 @@ static model_status serve_packed_blob(void *context, const char *key, size_t siz
         free(blob);
         return status;
     }
+    h->blob_sizes[h->n_blobs] = size_bytes;
     h->blobs[h->n_blobs++] = blob;
     h->blob_bytes += size_bytes;
     *ret_data = blob;

@@ -22,7 +22,8 @@ struct harness {
     char *names[HARNESS_MAX_TENSORS];
     size_t n_tensors;
     struct file_map map;
-    void *blobs[HARNESS_MAX_TENSORS];
+    void *blobs[HARNESS_MAX_TENSORS]; /* (n_blobs), in the order in which they were asked for */
+    size_t blob_sizes[HARNESS_MAX_TENSORS];
     size_t n_blobs, blob_bytes, n_discarded;
     void *scratch;
     size_t scratch_bytes;

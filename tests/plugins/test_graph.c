@@ -1,8 +1,10 @@
 /* test_graph.c - graphs as a whole: what is fused computes the same, memory is shared without harm, constants
- * are folded, runs can be cancelled, what does not fit is refused with a sentence.
+ * are folded or read where they are, runs can be cancelled, what does not fit is refused with a sentence.
  * Covers plugins/graph/graph.c, graph_build.c, graph_fold.c, graph_fuse.c, graph_plan.c, graph_run.c and
  * graph_services.c. */
 #include "graph_harness.h"
+
+#include "graph_compose.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -171,6 +173,110 @@ static void what_is_constant_is_computed_once(void **state)
 }
 
 /* A chain of 40 with a value of its beginning read at its end: three memories would do. */
+/* What a test's reader says of a table; how often its pages were given back. */
+struct reader {
+    const void *table;
+    bool stays;
+    size_t n_discarded;
+};
+
+static bool table_stays(void *context, const void *data, size_t size_bytes)
+{
+    const struct reader *reader = context;
+    return reader->stays && data == reader->table && size_bytes > 0;
+}
+
+static void count_discards(void *context, const void *data, size_t size_bytes)
+{
+    struct reader *reader = context;
+    reader->n_discarded += data == reader->table && size_bytes > 0;
+}
+
+/* Two rows of a table with 128 KB; one that does not stay is copied, and its pages go. */
+static void look_up(bool stays)
+{
+    enum { ROWS = 512, COLUMNS = 64 };
+    struct graph_test *test = graph_test_create();
+    const uint32_t x = graph_test_input(test, &(struct graph_shape){1, {2}});
+    const uint32_t table = graph_test_constant(test, &(struct graph_shape){2, {ROWS, COLUMNS}});
+    const float *numbers = test->builder.graph->values[table].constant;
+    struct reader reader = {.table = numbers, .stays = stays};
+    test->builder.graph->reader = &reader;
+    test->builder.graph->stays = table_stays;
+    test->builder.graph->discard = count_discards;
+    const struct graph_attributes a = {.places = {.form = PLACES_AXIS, .axis = 0}};
+    graph_test_finish(test, graph_add(&test->builder, GRAPH_GATHER, 2, (uint32_t[]){table, x}, &a));
+    assert_int_equal(test->harness->n_blobs, stays ? 0 : 1);
+    assert_true(stays == (test->builder.graph->values[table].numbers == numbers));
+    assert_true(stays == (reader.n_discarded == 0));
+    float *y = graph_test_run(test, (const float *const[]){(const float[]){511, 3}});
+    assert_memory_equal(y, numbers + 511 * COLUMNS, COLUMNS * sizeof *y);
+    assert_memory_equal(y + COLUMNS, numbers + 3 * COLUMNS, COLUMNS * sizeof *y);
+    free(y);
+    graph_test_destroy(test);
+}
+
+static void a_table_that_stays_is_read_where_it_is(void **state)
+{
+    (void)state;
+    look_up(true);
+    look_up(false);
+}
+
+/* Of the two names of a sum neither is a copy; what only changes the shape of an input is one. */
+static void outputs_that_are_only_shapes_are_written_once(void **state)
+{
+    (void)state;
+    struct graph_test *test = graph_test_create();
+    const struct graph_shape row = {1, {240}};
+    const uint32_t x = graph_test_input(test, &map);
+    const uint32_t sum = graph_binary(&test->builder, BINARY_ADD, x, x);
+    const uint32_t named = graph_map(&test->builder, sum, MAP_LINEAR, 1, 0);
+    graph_add_output(&test->builder, graph_shape_to(&test->builder, named, &row));
+    graph_add_output(&test->builder, sum);
+    graph_test_finish(test, graph_shape_to(&test->builder, x, &row));
+    assert_int_equal(graph_test_nodes(test), 2); /* the sum, and the input's other shape */
+    float numbers[240], y[3][240];
+    for (size_t i = 0; i < 240; i++)
+        numbers[i] = (float)i / 7;
+    const struct graph_input input = {numbers, MODEL_F32};
+    const struct model_cancel cancel = {sizeof cancel, &test->harness->cancelled, INT64_MAX};
+    for (uint32_t wanted = 1; wanted < 8; wanted++) {
+        float *outputs[3];
+        memset(y, 0, sizeof y);
+        for (uint32_t i = 0; i < 3; i++)
+            outputs[i] = (wanted >> i & 1) != 0 ? y[i] : NULL;
+        linear_runner_begin(test->runner, &cancel, &test->harness->err);
+        assert_int_equal(graph_run(test->builder.graph, test->runner, &cancel, &input, outputs,
+                                   &test->harness->err),
+                         MODEL_OK);
+        for (uint32_t i = 0; i < 3; i++)
+            for (size_t k = 0; k < 240 && outputs[i] != NULL; k++)
+                assert_true(y[i][k] == (i < 2 ? 2 : 1) * numbers[k]);
+    }
+    graph_test_destroy(test);
+}
+
+/* The second matrix is larger. */
+static void what_has_most_weights_is_packed_first(void **state)
+{
+    (void)state;
+    struct graph_test *test = graph_test_create();
+    uint32_t x = graph_test_input(test, &(struct graph_shape){2, {2, 128}});
+    const int64_t sizes[] = {128, 192, 192, 64};
+    for (size_t i = 0; i < 3; i++) {
+        const struct graph_shape shape = {2, {sizes[i + 1], sizes[i]}};
+        x = graph_add(&test->builder, GRAPH_LINEAR, 2,
+                      (uint32_t[]){x, graph_test_constant(test, &shape)},
+                      &(struct graph_attributes){.linear = {.activation = ACTIVATION_NONE}});
+    }
+    graph_test_finish(test, x);
+    assert_int_equal(test->harness->n_blobs, 3);
+    assert_true(test->harness->blob_sizes[0] >= 192 * 192 * sizeof(float));
+    assert_true(test->harness->blob_sizes[1] > test->harness->blob_sizes[2]);
+    graph_test_destroy(test);
+}
+
 static void a_long_chain_needs_little_memory(void **state)
 {
     (void)state;
@@ -243,6 +349,9 @@ int main(void)
         cmocka_unit_test(a_clip_behind_a_relu_clips),
         cmocka_unit_test(a_batch_norm_is_the_same_folded_or_not),
         cmocka_unit_test(what_is_constant_is_computed_once),
+        cmocka_unit_test(a_table_that_stays_is_read_where_it_is),
+        cmocka_unit_test(outputs_that_are_only_shapes_are_written_once),
+        cmocka_unit_test(what_has_most_weights_is_packed_first),
         cmocka_unit_test(a_long_chain_needs_little_memory),
         cmocka_unit_test(a_cancelled_run_says_where),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused),

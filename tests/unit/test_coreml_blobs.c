@@ -124,12 +124,61 @@ static void finds_files_below_the_model_only(void **state)
     free(prefix);
 }
 
+static struct {
+    const void *data;
+    uint64_t size_bytes;
+    size_t n;
+} discarded;
+
+static void note_discard(void *context, const void *data, uint64_t size_bytes)
+{
+    (void)context;
+    discarded.data = data;
+    discarded.size_bytes = size_bytes;
+    discarded.n++;
+}
+
+/* Pages of 2 MB around what was read, and no byte of what is not in the file. */
+static void gives_back_what_the_system_maps_around_a_blob(void **state)
+{
+    (void)state;
+    enum { LARGE = 2 << 20, SIZE = 2 * LARGE + 100 };
+    static const uint8_t memory[SIZE];
+    const struct model_backend_files source = {.struct_size = sizeof source,
+                                               .discard = note_discard};
+    const struct coreml_blobs blobs = {
+        .source = &source,
+        .files = {{.is_there = false}, {.data = memory, .size_bytes = SIZE, .is_there = true}},
+        .n_files = 2};
+    memset(&discarded, 0, sizeof discarded);
+    coreml_blobs_discard(&blobs, memory + LARGE + 64, 4);
+    assert_ptr_equal(discarded.data, memory + LARGE);
+    assert_int_equal(discarded.size_bytes, LARGE);
+    coreml_blobs_discard(&blobs, memory + LARGE - 4, 8);
+    assert_ptr_equal(discarded.data, memory);
+    assert_int_equal(discarded.size_bytes, 2 * LARGE);
+    coreml_blobs_discard(&blobs, memory + SIZE - 4, 4);
+    assert_ptr_equal(discarded.data, memory + 2 * LARGE);
+    assert_int_equal(discarded.size_bytes, 100);
+    coreml_blobs_rest(&blobs);
+    assert_ptr_equal(discarded.data, memory);
+    assert_int_equal(discarded.size_bytes, SIZE);
+    assert_int_equal(discarded.n, 4);
+    coreml_blobs_discard(&blobs, memory + SIZE - 4, 5);
+    coreml_blobs_discard(&blobs, &blobs, 4);
+    assert_int_equal(discarded.n, 4);
+    assert_true(coreml_blobs_have(&blobs, memory + SIZE - 4, 4));
+    assert_false(coreml_blobs_have(&blobs, memory + SIZE - 4, 5));
+    assert_false(coreml_blobs_have(&blobs, &blobs, 4));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_the_data_and_ignores_words_that_nobody_writes),
         cmocka_unit_test(refuses_metadata_that_lies),
         cmocka_unit_test(refuses_files_of_another_version),
+        cmocka_unit_test(gives_back_what_the_system_maps_around_a_blob),
         IN_FOLDER(finds_files_below_the_model_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

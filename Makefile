@@ -297,7 +297,9 @@ $(MOCK_PLUGIN): $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) scripts
 	$(call link,$(PLUGIN_FLAGS) $(PLUGIN_LIBS) $(LIBS))
 # Another test of what that plugin is made of.
 $(BUILD)/tests/test_feature_sizes: $(call objects,plugins/coreml-ane/feature_sizes.c)
-$(O)/tests/plugins/test_feature_sizes.o: ALL_CFLAGS += -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge
+$(BUILD)/tests/test_translate_recurrent: $(call objects,$(wildcard plugins/coreml-ane/*.c))
+$(BUILD)/tests/test_translate_recurrent: LIBS := $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) $(LIBS)
+$(O)/tests/plugins/test_feature_sizes.o $(O)/tests/plugins/test_translate_recurrent.o: ALL_CFLAGS += -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge
 $(BUILD)/tests/test_%: $(O)/tests/abi/test_%.o $(ARCHIVE)
 	$(call link,-lcmocka $(LIBS))
 $(BUILD)/tests/sampler_steps: $(O)/tests/interop/sampler_steps.o $(ARCHIVE)

@@ -6,7 +6,6 @@
 #include "package.h"
 #include "package_file.h"
 #include "page_guard.h"
-#include "store_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,32 +29,14 @@ static bool is_below(const char *path, const char *folder)
     return strncmp(path, folder, n) == 0 && path[n] == '/';
 }
 
-/* What a package is looked at in while it is made: STORE/tmp/STAGING/view. */
-static bool is_view(const char *dir)
-{
-    static const char above[] = "/tmp/", own[] = "/view";
-    const char *name = strstr(dir, above), *next = name;
-    for (; next != NULL; next = strstr(next + 1, above))
-        name = next;
-    const size_t n = name != NULL ? strcspn(name + sizeof above - 1, "/") : 0;
-    char *staging = name != NULL ? strndup(name + sizeof above - 1, n) : NULL;
-    const bool is_one = staging != NULL && store_name_is_staging(staging) &&
-                        strcmp(name + sizeof above - 1 + n, own) == 0;
-    free(staging);
-    return is_one;
-}
-
 /* Packages of a store may be links to its blobs. */
 static bool is_blob(const char *real, const char *package_dir)
 {
-    char *id = package_id_of_folder(package_dir); /* STORE/packages/KEY/DIGEST */
-    char *path =
-        id != NULL || is_view(package_dir) ? text_format("%s/../../../blobs", package_dir) : NULL;
+    char *path = package_blobs_of_folder(package_dir);
     char *blobs = path != NULL ? realpath(path, NULL) : NULL;
     const bool is_one = blobs != NULL && is_below(real, blobs);
     free(blobs);
     free(path);
-    free(id);
     return is_one;
 }
 

@@ -7,6 +7,7 @@
 #include "package_file.h"
 #include "package_trust.h"
 #include "store.h"
+#include "store_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -244,6 +245,28 @@ char *package_id_of_folder(const char *dir)
     return gap != NULL && gap < digest
                ? text_format("%.*s/%.*s", (int)(gap - key), key, (int)(digest - gap) - 2, gap + 2)
                : text_format("%.*s", key_bytes, key);
+}
+
+static bool is_view(const char *dir)
+{
+    static const char above[] = "/tmp/", own[] = "/view";
+    const char *name = strstr(dir, above), *next = name;
+    for (; next != NULL; next = strstr(next + 1, above))
+        name = next;
+    const size_t n = name != NULL ? strcspn(name + sizeof above - 1, "/") : 0;
+    char *staging = name != NULL ? strndup(name + sizeof above - 1, n) : NULL;
+    const bool is_one = staging != NULL && store_name_is_staging(staging) &&
+                        strcmp(name + sizeof above - 1 + n, own) == 0;
+    free(staging);
+    return is_one;
+}
+
+char *package_blobs_of_folder(const char *dir)
+{
+    char *id = package_id_of_folder(dir);
+    char *path = id != NULL || is_view(dir) ? text_format("%s/../../../blobs", dir) : NULL;
+    free(id);
+    return path;
 }
 
 #define MEND_FILES "get the package's files again, or mend them"

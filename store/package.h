@@ -52,6 +52,9 @@ void package_advise(const struct package *package, model_status status, struct m
 bool package_name_plugin(const struct package *package, struct model_error *err);
 /* The id that a folder <store>/packages/<key>/<digest> is of, to be freed; NULL: it is none of these. */
 char *package_id_of_folder(const char *dir);
+/* The blobs that files of such a folder may be links to, or of <store>/tmp/<staging>/view, where a package is looked at while it
+ * is made; to be freed. NULL: of no store. */
+char *package_blobs_of_folder(const char *dir);
 /* Adds what to do to the sentence of manifest_read() about such a folder. */
 void package_advise_broken(const char *dir, model_status status, struct model_error *err);
 void package_finish(struct package *package);

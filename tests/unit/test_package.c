@@ -165,6 +165,32 @@ static void architectures_start_with_the_model_type(void **state)
                      MODEL_NOT_FOUND);
 }
 
+static void the_blobs_of_a_folder_are_those_of_its_store(void **state)
+{
+    (void)state;
+    static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    static const struct {
+        const char *folder; /* with a digest behind it, if it ends in '/' */
+        bool is_of_store;
+    } cases[] = {{"/s/packages/ns--name/", true}, {"/s/packages/gpt2/", true},
+                 {"/s/tmp/Ab3xYz/view", true},    {"/tmp/Qq1wEr/tmp/Ab3xYz/view", true},
+                 {"/s/tmp/Ab3xYz/views", false},  {"/s/tmp/Ab3xYz/view/more", false},
+                 {"/s/tmp/view", false},          {"/s/tmp/other-name/view", false},
+                 {"/s/Ab3xYz/view", false},       {"/s/packages/gpt2/main", false},
+                 {"/s/package/gpt2/", false},     {"folder", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *folder = cases[i].folder;
+        char *dir = text_format("%s%s", folder, folder[strlen(folder) - 1] == '/' ? digest : "");
+        char *found = package_blobs_of_folder(dir);
+        char *want = cases[i].is_of_store ? text_format("%s/../../../blobs", dir) : NULL;
+        if ((found == NULL) != (want == NULL) || (want != NULL && strcmp(found, want) != 0))
+            fail_msg("%s: %s", dir, found != NULL ? found : "none");
+        free(want);
+        free(found);
+        free(dir);
+    }
+}
+
 #define FOLDER_TEST(test_) cmocka_unit_test_setup_teardown(test_, make_folder, remove_folder)
 
 int main(void)
@@ -175,6 +201,7 @@ int main(void)
         FOLDER_TEST(refuses_folders_that_are_no_packages),
         FOLDER_TEST(chooses_the_backend),
         cmocka_unit_test(repository_files_go_where_they_belong),
+        cmocka_unit_test(the_blobs_of_a_folder_are_those_of_its_store),
         FOLDER_TEST(architectures_start_with_the_model_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

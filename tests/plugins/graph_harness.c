@@ -14,8 +14,13 @@
 
 struct graph_test *graph_test_create(void)
 {
+    return graph_test_create_in(harness_create(NULL, "{}", 2));
+}
+
+struct graph_test *graph_test_create_in(struct harness *harness)
+{
     struct graph_test *test = calloc(1, sizeof *test);
-    test->harness = harness_create(NULL, "{}", 2);
+    test->harness = harness;
     graph_services_init(&test->services, &test->harness->services);
     assert_int_equal(kernels_create(&test->services.table, &test->harness->args, &test->kernels,
                                     &test->harness->err),

@@ -17,6 +17,8 @@ struct graph_test {
 };
 
 struct graph_test *graph_test_create(void);
+/* With the services of this harness, which ends with the test. */
+struct graph_test *graph_test_create_in(struct harness *harness);
 /* Fails unless everything was given back. */
 void graph_test_destroy(struct graph_test *test);
 

@@ -36,30 +36,17 @@ static float *matrix(double scale)
 
 static struct graph_test *create_counted(void)
 {
-    struct graph_test *test = calloc(1, sizeof *test);
-    test->harness = harness_create(NULL, "{}", 1);
-    test->harness->services.allocate = count_bytes;
-    test->harness->services.release = give_back;
-    graph_services_init(&test->services, &test->harness->services);
-    assert_int_equal(kernels_create(&test->services.table, &test->harness->args, &test->kernels,
-                                    &test->harness->err),
-                     MODEL_OK);
-    test->builder = (struct graph_builder){
-        .graph = graph_create(test->kernels), .layer = "tested", .err = &test->harness->err};
-    test->services.graph = test->builder.graph;
-    return test;
+    struct harness *harness = harness_create(NULL, "{}", 1);
+    harness->services.allocate = count_bytes;
+    harness->services.release = give_back;
+    return graph_test_create_in(harness);
 }
 
 static void finish(struct graph_test *test, uint32_t output)
 {
-    graph_add_output(&test->builder, output);
-    assert_int_equal(test->builder.status, MODEL_OK);
     n_finish = n_bytes;
-    if (graph_finish(test->builder.graph, &test->harness->err) != MODEL_OK)
-        fail_msg("%s", test->harness->err.message);
+    graph_test_finish(test, output);
     n_finish = n_bytes - n_finish;
-    assert_int_equal(linear_runner_create(test->kernels, &test->runner, &test->harness->err),
-                     MODEL_OK);
 }
 
 /* y = x W^T of n_rows rows; `is_own`: the graph has a copy of W. What comes before in the graph is n_before nodes. */

@@ -87,6 +87,10 @@ struct model_error {
     char message[MODEL_ERROR_BYTES]; /* UTF-8, always terminated, "" when there is no error */
 };
 
+/* At the end of a MODEL_CORRUPT sentence about files that are whole, whose parts do not go together. Behind others the
+ * host says how damage is found and mended. */
+#define MODEL_CONTRADICTS "the model contradicts itself: convert it again, or tell its author"
+
 /* ---------------------------------------------------------------- tensors */
 
 /* The numbers are part of the ABI. Names and layouts are those of the safetensors format. */

@@ -290,6 +290,8 @@ void package_advise(const struct package *package, model_status status, struct m
 {
     if (status != MODEL_CORRUPT)
         return;
+    if (err != NULL && strstr(err->message, MODEL_CONTRADICTS) != NULL)
+        return; /* nothing is damaged */
     if (package->archive != NULL && archive_is_folder(package->archive))
         return; /* what was signed is wanted, which the sentence says */
     if (package->archive != NULL && err != NULL &&

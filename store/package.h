@@ -46,7 +46,8 @@ model_status package_open(const char *dir, const char *backend, struct package *
 model_status package_open_with(const char *dir, const char *backend,
                                const struct archive_access *access, struct package *ret,
                                struct model_error *err);
-/* Adds to the sentence about a package that is broken (MODEL_CORRUPT) how to mend it; leaves others. */
+/* Adds to the sentence about a package that is broken (MODEL_CORRUPT) how to mend it; leaves others, and those of a model
+ * that contradicts itself (MODEL_CONTRADICTS): its files are whole. */
 void package_advise(const struct package *package, model_status status, struct model_error *err);
 /* Says the name of an archive's plugin in a sentence that has the path by which it is opened; whether it had. */
 bool package_name_plugin(const struct package *package, struct model_error *err);

@@ -14,7 +14,7 @@ static model_status check_inputs(const struct ane_pipeline *pipeline,
             coreml_features_find(&file->inputs, name) == NULL)
             return kernels_fail(err, MODEL_CORRUPT,
                                 "part '%.60s' takes '%.100s', which no part before it makes and "
-                                "the pipeline does not take",
+                                "the pipeline does not take; " MODEL_CONTRADICTS,
                                 part->part_name, name);
     }
     return MODEL_OK;

@@ -145,6 +145,9 @@ static model_status refuse_sizes(const struct ane_variants *variants,
         used += n > 0 ? (size_t)n : 0;
     }
     struct model_error why = *err;
+    char *advice = strstr(why.message, "; " MODEL_CONTRADICTS);
+    if (advice != NULL)
+        *advice = '\0';
     return kernels_fail(err, MODEL_INVALID_ARGUMENT, "no model for %s: %.400s", list, why.message);
 }
 

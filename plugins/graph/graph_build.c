@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_SENTENCE 800
+
 struct graph *graph_create(struct kernels *kernels)
 {
     struct graph *graph = kernels_allocate(kernels, sizeof *graph);
@@ -17,15 +19,29 @@ struct graph *graph_create(struct kernels *kernels)
 
 void graph_fail(struct graph_builder *builder, model_status status, const char *format, ...)
 {
-    char sentence[MODEL_ERROR_BYTES];
+    char sentence[MAX_SENTENCE];
     if (builder->status != MODEL_OK)
         return;
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    builder->status =
-        kernels_fail(builder->err, status, "layer '%.100s': %s", builder->layer, sentence);
+    builder->status = kernels_fail(builder->err, status, "layer '%.100s': %s%s", builder->layer,
+                                   sentence, status == MODEL_CORRUPT ? "; " MODEL_CONTRADICTS : "");
+}
+
+const char *graph_say_map(const struct graph_shape *map, char text[GRAPH_SHAPE_BYTES])
+{
+    const int64_t *size = map->size;
+    return graph_shape_text(
+        map->rank == 4 ? &(struct graph_shape){4, {size[0], size[3], size[1], size[2]}} : map,
+        text);
+}
+
+const char *graph_say_shape(const struct graph_builder *builder, const struct graph_shape *shape,
+                            char text[GRAPH_SHAPE_BYTES])
+{
+    return builder->has_maps ? graph_say_map(shape, text) : graph_shape_text(shape, text);
 }
 
 /* Room for one more. Arrays that were outgrown stay with the kernels: together less than the last one. */
@@ -66,7 +82,7 @@ static bool check_shape(struct graph_builder *builder, const struct graph_shape 
             char text[GRAPH_SHAPE_BYTES];
             graph_fail(builder, MODEL_UNSUPPORTED,
                        "a value of shape %s is empty, or has more than %lld numbers",
-                       graph_shape_text(shape, text), (long long)MAP_MAX_SIZE);
+                       graph_say_shape(builder, shape, text), (long long)MAP_MAX_SIZE);
             return false;
         }
         left /= shape->size[i];

@@ -14,14 +14,21 @@ struct graph_builder {
     struct model_error *err;
     model_status status; /* of the first error */
     bool adds_whole;     /* what is added are whole numbers, also where that cannot be seen */
+    bool has_maps; /* values of four dimensions are maps [n, h, w, c]: sentences say [n, c, h, w] */
 };
 
 /* An empty graph; NULL: no memory. */
 struct graph *graph_create(struct kernels *kernels);
 
-/* Keeps the first error, with the layer before it: "layer 'conv1': ...". */
+/* Keeps the first error, with the layer before it: "layer 'conv1': ...". A reader has found the files whole, so that
+ * MODEL_CORRUPT is a model that contradicts itself, which the sentence says behind it. */
 void graph_fail(struct graph_builder *builder, model_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* A shape in a sentence, in the order that files have: of a map [n, h, w, c] it is "[n, c, h, w]". */
+const char *graph_say_shape(const struct graph_builder *builder, const struct graph_shape *shape,
+                            char text[GRAPH_SHAPE_BYTES]);
+const char *graph_say_map(const struct graph_shape *map, char text[GRAPH_SHAPE_BYTES]);
 
 uint32_t graph_add_input(struct graph_builder *builder, const char *name,
                          const struct graph_shape *shape);

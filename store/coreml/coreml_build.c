@@ -5,7 +5,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define SENTENCE_BYTES 700
+#define SENTENCE_BYTES 950
+
+model_status coreml_refuse(struct model_error *err, const char *format, ...)
+{
+    char sentence[SENTENCE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    (void)error_set(err, MODEL_CORRUPT, "%s", sentence);
+    error_advise(err, MODEL_CONTRADICTS);
+    return MODEL_CORRUPT;
+}
 
 model_status coreml_build_refuse(const struct coreml_build *build, const char *format, ...)
 {
@@ -14,7 +26,7 @@ model_status coreml_build_refuse(const struct coreml_build *build, const char *f
     va_start(arguments, format);
     (void)vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    return error_set(build->err, MODEL_CORRUPT, "%.250s: %s", build->what, sentence);
+    return coreml_refuse(build->err, "%.250s: %s", build->what, sentence);
 }
 
 model_status coreml_build_no_memory(const struct coreml_build *build)

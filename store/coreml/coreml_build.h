@@ -13,7 +13,11 @@ struct coreml_build {
     struct model_error *err;
 };
 
-/* "<what>: <sentence>", MODEL_CORRUPT. */
+/* MODEL_CORRUPT of bytes that are read, but say what cannot be: advises what helps then. The sentences of coreml_scan.c,
+ * coreml_blobs.c and coreml_package.c are of damage, and get no such advice. */
+model_status coreml_refuse(struct model_error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same, "<what>: <sentence>". */
 model_status coreml_build_refuse(const struct coreml_build *build, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 model_status coreml_build_no_memory(const struct coreml_build *build);

@@ -1,6 +1,7 @@
 /* coreml_constexpr.c - see coreml_constexpr.h. The older operations keep their data in attributes, the newer ones in
  * inputs: each is looked for in both. */
 #include "coreml_constexpr.h"
+#include "coreml_build.h"
 #include "errors.h"
 
 #include <stdlib.h>
@@ -12,8 +13,8 @@ typedef model_status expand_fn(const struct coreml_operation *operation, uint64_
 static model_status refuse(const struct coreml_operation *operation, const char *name,
                            struct model_error *err)
 {
-    return error_set(err, MODEL_CORRUPT, "%s: '%s' is missing, or not of a size that fits",
-                     operation->type, name);
+    return coreml_refuse(err, "%s: '%s' is missing, or not of a size that fits", operation->type,
+                         name);
 }
 
 static const struct coreml_value *find(const struct coreml_operation *operation, const char *name)
@@ -222,7 +223,7 @@ model_status coreml_constexpr_to_float32(const struct coreml_operation *operatio
 {
     uint64_t wanted = 1;
     if (operation->n_outputs != 1 || operation->outputs[0].type.kind != COREML_TYPE_TENSOR)
-        return error_set(err, MODEL_CORRUPT, "%s: want one output, a tensor", operation->type);
+        return coreml_refuse(err, "%s: want one output, a tensor", operation->type);
     for (uint32_t d = 0; d < operation->outputs[0].type.rank; d++)
         if (operation->outputs[0].type.shape[d] < 0 ||
             __builtin_mul_overflow(wanted, (uint64_t)operation->outputs[0].type.shape[d], &wanted))

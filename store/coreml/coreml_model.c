@@ -113,8 +113,9 @@ static model_status read_model(const struct coreml_build *build, const coreml_me
     const int64_t version = said == 0 ? model->version : said;
     const char *kind = coreml_choice(root);
     if (version < 1 || kind == NULL)
-        return coreml_build_refuse(build, "no Core ML model: it has no %s",
-                                   version < 1 ? "specification version" : "body of a known kind");
+        return error_set(build->err, MODEL_CORRUPT, "%.300s: no Core ML model: it has no %s",
+                         build->what,
+                         version < 1 ? "specification version" : "body of a known kind");
     if (version > COREML_MAX_VERSION)
         return error_set(
             build->err, MODEL_UNSUPPORTED,

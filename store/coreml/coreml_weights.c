@@ -10,7 +10,7 @@
 
 static model_status refuse(struct model_error *err, const char *what, const char *why)
 {
-    return error_set(err, MODEL_CORRUPT, "the weights of '%.200s' %s", what, why);
+    return coreml_refuse(err, "the weights of '%.200s' %s", what, why);
 }
 
 static model_status read_table(const coreml_message *table, const char *what,
@@ -21,8 +21,8 @@ static model_status read_table(const coreml_message *table, const char *what,
     weights->table = coreml_floats(table, "floatValue", &n);
     return n == (size_t)1 << weights->n_bits
                ? MODEL_OK
-               : error_set(
-                     err, MODEL_CORRUPT,
+               : coreml_refuse(
+                     err,
                      "the weights of '%.200s' choose from a table of %zu values, %u bits want %zu",
                      what, n, weights->n_bits, (size_t)1 << weights->n_bits);
 }
@@ -42,9 +42,9 @@ static model_status read_raw(const coreml_message *message, const char *what,
     const coreml_message *table = coreml_child(quantization, "lookupTableQuantization");
     const int64_t n_bits = coreml_int(quantization, "numberOfBits");
     if (n_bits < 1 || n_bits > MAX_BITS)
-        return error_set(err, MODEL_CORRUPT,
-                         "the weights of '%.200s' have %lld bits each, 1 to 8 are possible", what,
-                         (long long)n_bits);
+        return coreml_refuse(err,
+                             "the weights of '%.200s' have %lld bits each, 1 to 8 are possible",
+                             what, (long long)n_bits);
     weights->n_bits = (unsigned)n_bits;
     if (table != NULL)
         return read_table(table, what, weights, err);
@@ -107,16 +107,15 @@ model_status coreml_weights_check(const struct coreml_weights *weights, uint64_t
     if (!size_multiply(n_elements, weights->n_bits, &n_bits) || n_bits > UINT64_MAX - 7 ||
         (n_bits + 7) / 8 != weights->size_bytes ||
         (weights->form == COREML_WEIGHTS_NONE && n_elements > 0))
-        return error_set(err, MODEL_CORRUPT,
-                         "the weights of '%.200s' are %llu elements, its parameters want %llu",
-                         what, (unsigned long long)coreml_weights_elements(weights),
-                         (unsigned long long)n_elements);
+        return coreml_refuse(
+            err, "the weights of '%.200s' are %llu elements, its parameters want %llu", what,
+            (unsigned long long)coreml_weights_elements(weights), (unsigned long long)n_elements);
     const bool is_even = n_channels > 0 && n_elements % n_channels == 0;
     if ((weights->n_scale > 1 && (weights->n_scale != n_channels || !is_even)) ||
         (weights->n_bias > 1 && (weights->n_bias != n_channels || !is_even)))
-        return error_set(err, MODEL_CORRUPT,
-                         "the weights of '%.200s' have %zu scales and %zu biases for %llu channels",
-                         what, weights->n_scale, weights->n_bias, (unsigned long long)n_channels);
+        return coreml_refuse(
+            err, "the weights of '%.200s' have %zu scales and %zu biases for %llu channels", what,
+            weights->n_scale, weights->n_bias, (unsigned long long)n_channels);
     return MODEL_OK;
 }
 

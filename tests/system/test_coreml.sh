@@ -212,6 +212,7 @@ same "and each of several is" "$(warned '{"model_type" : "coreml" , "compute_uni
 package cut "$models/identity.mlmodel"
 head -c 60 "$models/identity.mlmodel" >"$work/cut/backends/coreml/model.mlmodel"
 ok "a model that was cut short is refused" refused cut "model.mlmodel"
+ok "and is to be got again" says "; get the package's files again, or mend them"
 package none "$models/identity.mlmodel"
 rm "$work/none/backends/coreml/model.mlmodel"
 ok "a package without a model says what it wants" refused none \

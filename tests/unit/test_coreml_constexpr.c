@@ -57,7 +57,7 @@ static void affine_scales_along_its_axis(void **state)
                      MODEL_CORRUPT);
     assert_string_equal(err.message,
                         "constexpr_affine_dequantize: 'axis' is missing, or not of a size "
-                        "that fits");
+                        "that fits; " MODEL_CONTRADICTS);
 }
 
 static void a_table_is_read_from_the_lowest_bit_on(void **state)

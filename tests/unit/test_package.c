@@ -77,6 +77,22 @@ static void refuses_folders_that_are_no_packages(void **state)
         "mend them");
 }
 
+static void files_that_are_whole_are_not_to_be_got_again(void **state)
+{
+    (void)state;
+    char id[] = "a/b";
+    const struct package package = {.has_manifest = true, .manifest = {.id = id}};
+    struct model_error err = MODEL_ERROR_INIT;
+    error_set(&err, MODEL_CORRUPT, "the file is cut short");
+    package_advise(&package, MODEL_CORRUPT, &err);
+    assert_string_equal(err.message,
+                        "the file is cut short; 'pkgmgr verify a/b' finds what is damaged; import "
+                        "it again from files that are whole");
+    error_set(&err, MODEL_CORRUPT, "5 of 4 numbers; " MODEL_CONTRADICTS);
+    package_advise(&package, MODEL_CORRUPT, &err);
+    assert_string_equal(err.message, "5 of 4 numbers; " MODEL_CONTRADICTS);
+}
+
 static void chooses_the_backend(void **state)
 {
     const char *dir = *state;
@@ -200,6 +216,7 @@ int main(void)
         FOLDER_TEST(opens_an_authors_folder_without_manifest),
         FOLDER_TEST(refuses_folders_that_are_no_packages),
         FOLDER_TEST(chooses_the_backend),
+        cmocka_unit_test(files_that_are_whole_are_not_to_be_got_again),
         cmocka_unit_test(repository_files_go_where_they_belong),
         cmocka_unit_test(the_blobs_of_a_folder_are_those_of_its_store),
         FOLDER_TEST(architectures_start_with_the_model_type),

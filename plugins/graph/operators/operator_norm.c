@@ -47,9 +47,10 @@ static model_status prepare(struct operator_prepare *prepare)
     for (size_t i = 0; i < n; i++) {
         const double variance = (double)parts[VARIANCE][i] + node->attributes.norm.eps;
         if (!(variance > 0))
-            return kernels_fail(prepare->err, MODEL_CORRUPT,
-                                "layer '%.100s': variance %zu is %g, want 0 or more", node->name, i,
-                                (double)parts[VARIANCE][i]);
+            return kernels_fail(
+                prepare->err, MODEL_CORRUPT,
+                "layer '%.100s': variance %zu is %g, want 0 or more; " MODEL_CONTRADICTS,
+                node->name, i, (double)parts[VARIANCE][i]);
         const double factor = (double)parts[GAMMA][i] / sqrt(variance);
         norm->factor[i] = (float)factor;
         norm->shift[i] = (float)((double)parts[BETA][i] - (double)parts[MEAN][i] * factor);

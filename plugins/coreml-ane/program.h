@@ -62,6 +62,9 @@ struct program_row {
 };
 bool program_find(struct program *p, const struct program_row *rows, size_t n_rows);
 
+/* Whether the operation has the parameters that it is given; or an error (program_parameters.c). */
+bool program_check_parameters(struct program *p);
+
 /* ---- inputs of the operation (program_inputs.c) */
 
 void program_fail(struct program *p,

@@ -13,7 +13,8 @@ static void read_axes(struct program *p, const char *name, uint32_t n_axes, int6
     if (!program_ints(p, name, numbers, &n))
         return;
     if (n != n_axes)
-        program_fail(p, "with windows of another number of dimensions");
+        graph_fail(&p->builder, MODEL_CORRUPT, "'%.60s' whose '%s' has %zu numbers, want %u",
+                   p->operation->type, name, n, n_axes);
     for (uint32_t i = 0; i < n_axes && i < n; i++)
         ret[2 - n_axes + i] = numbers[i];
 }
@@ -57,7 +58,8 @@ static void read_window(struct program *p, uint32_t n_axes, const struct graph_s
             same_padding(window, map, axis, type == SAME_LOWER);
     } else if (type == CUSTOM && program_ints(p, "pad", pad, &n)) {
         if (n != 2 * (size_t)n_axes)
-            program_fail(p, "with a pad of another number of dimensions");
+            graph_fail(&p->builder, MODEL_CORRUPT, "'%.60s' whose 'pad' has %zu numbers, want %u",
+                       p->operation->type, n, 2 * n_axes);
         for (uint32_t i = 0; i < n_axes && 2 * i + 1 < n; i++) {
             window->begin[2 - n_axes + i] = pad[2 * i];
             window->end[2 - n_axes + i] = pad[2 * i + 1];

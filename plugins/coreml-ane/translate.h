@@ -102,6 +102,8 @@ void read_borders(const coreml_message *message, const char *field, int64_t begi
 /* The enumeration in `field`, which has n of them; 0 and an error: another one. */
 uint32_t read_choice(struct translation *t, const coreml_message *message, const char *field,
                      uint32_t n);
+/* Whether the number in `field`, where the file gives one, is what comes in; or an error. */
+bool declares(struct translation *t, const char *field, int64_t found);
 /* 1 on a layer of this many inputs and outputs, else an error. */
 bool expects(struct translation *t, size_t min_inputs, size_t max_inputs, size_t n_outputs);
 

@@ -116,7 +116,9 @@ static void translate(struct translation *t, const struct coreml_layer *layer)
     for (size_t k = 0; k < layer->n_outputs; k++)
         outputs[k] = GRAPH_NONE;
     t->argument = kind->argument;
+    t->builder.has_maps = maps;
     kind->translate(t);
+    t->builder.has_maps = false;
     for (size_t k = 0; k < layer->n_outputs && t->builder.status == MODEL_OK; k++)
         set_output(t, k, maps);
 }
@@ -251,7 +253,9 @@ static void add_inputs(struct translation *t, struct ane_variant *variant)
         if (image) {
             const uint32_t map = blob_map(t, x);
             const struct graph_shape exact = blob_shape(t, map);
+            t->builder.has_maps = true;
             x = preprocess(t, &features->items[i], map);
+            t->builder.has_maps = false;
             blob_set_map(t, x, &exact);
         }
         if (t->builder.status == MODEL_OK)
@@ -358,7 +362,7 @@ model_status translate_network(struct ane_variant *variant, const struct coreml_
     if (t.names == NULL)
         return kernels_no_memory(err, "the names of a network");
     if (network->n_layers == 0)
-        return kernels_fail(err, MODEL_CORRUPT, "the network has no layers");
+        return kernels_fail(err, MODEL_CORRUPT, "the network has no layers; " MODEL_CONTRADICTS);
     check_mappings(&t);
     add_inputs(&t, variant);
     for (size_t i = 0; i < network->n_layers && t.builder.status == MODEL_OK; i++)

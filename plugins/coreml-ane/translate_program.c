@@ -67,6 +67,8 @@ static void translate_const(struct program *p)
 static void translate(struct program *p)
 {
     const struct coreml_operation *operation = p->operation;
+    if (!program_check_parameters(p))
+        return;
     if (strcmp(operation->type, "const") == 0)
         translate_const(p);
     else if (coreml_is_constexpr(operation) && operation->n_outputs == 1)

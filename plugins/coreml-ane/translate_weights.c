@@ -133,6 +133,16 @@ void read_borders(const coreml_message *message, const char *field, int64_t begi
     }
 }
 
+bool declares(struct translation *t, const char *field, int64_t found)
+{
+    const int64_t declared = coreml_int(t->layer->params, field);
+    if (declared == 0 || declared == found)
+        return true;
+    graph_fail(&t->builder, MODEL_CORRUPT, "'%s' whose %s is %lld, and its input has %lld",
+               t->layer->kind_name, field, (long long)declared, (long long)found);
+    return false;
+}
+
 bool expects(struct translation *t, size_t min_inputs, size_t max_inputs, size_t n_outputs)
 {
     const struct coreml_layer *layer = t->layer;

@@ -79,6 +79,9 @@ void translate_convolution(struct translation *t)
                    (long long)channels, (long long)out, (long long)a.conv.groups);
         return;
     }
+    const int64_t each = a.conv.transposed ? channels : channels / a.conv.groups;
+    if (!declares(t, "kernelChannels", each))
+        return;
     if (a.conv.transposed)
         transposed_padding(t, params, window);
     else if (coreml_child(params, "same") != NULL)
@@ -142,6 +145,8 @@ static uint32_t inner_product(struct translation *t, uint32_t x, int64_t in, int
 {
     const coreml_message *params = t->layer->params;
     uint32_t inputs[] = {x, GRAPH_NONE, GRAPH_NONE};
+    if (!declares(t, "inputChannels", in))
+        return GRAPH_NONE;
     inputs[1] = add_weights(t, params, "weights", 2, (int64_t[]){out, in});
     if (coreml_bool(params, "hasBias"))
         inputs[2] = add_weights(t, params, "bias", 1, &out);
@@ -191,6 +196,8 @@ void translate_batchnorm(struct translation *t)
     if (!expects(t, 1, 1, 1))
         return;
     const int64_t n = map_extent(t, t->inputs[0], MAP_C);
+    if (!declares(t, "channels", n))
+        return;
     if (coreml_bool(params, "instanceNormalization")) {
         instance_norm(t, n, eps > 0 ? eps : 1e-5f);
         return;

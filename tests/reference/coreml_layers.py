@@ -305,6 +305,7 @@ FAMILIES = {f.__name__: f for f in (norms, blocks, recurrences, long_memories, g
                                     shapes, more_shapes, places, orders, sequences, crops)}
 
 HUGE = 1 << 40
+MAP = "a map of shape [1, 2, 3, 4]"
 REFUSED = {  # a layer of x [2, 3, 4]: kind, parameters, inputs, what is said
     "top_of_more": (1015, put(1, -1) + put(2, 5), 1, "sorts out 5 of 4 numbers"),
     "reduction_outside": (1270, several(1, [3]), 1, "dimension 3 of 3"),
@@ -334,6 +335,31 @@ REFUSED = {  # a layer of x [2, 3, 4]: kind, parameters, inputs, what is said
     "crops_by_no_sampling": (212, several(1, [2, 2]) + put(3, put(1, 4)), 2, "whose samplingMethod is 4, want 0 to 3"),
     "crops_of_no_boxes": (212, several(1, [2, 2]) + put(4, put(1, 4)), 2, "whose boxMode is 4, want 0 to 3"),
     "crops_of_another_shape": (212, several(1, [2, 2]), 2, "want [n, 1, 4, 1, 1] or [n, 1, 5, 1, 1]"),
+    "pooling_of_less": (120, several(10, [5, 1]), 1, f"pooling by 5 x 1 does not fit {MAP}"),
+    "pooling_in_its_padding": (120, several(10, [1, 2]) + put(30, put(1, put(10, b"") + put(10, put(1, 2)))), 1,
+                               f"pads the width 4 of {MAP} by 2 before and 0 behind, and a window of 2 would lie"),
+    "pooling_by_steps_of_none": (120, several(20, [0, 1]), 1, "a kernel, stride or dilation of 0, want 1 to 65536"),
+    "convolution_of_less": (100, put(1, 1) + several(20, [1, 5]) + weights(90, numbers(1, 2, 1, 5)), 1,
+                            f"a kernel of 1 x 5 does not fit {MAP}"),
+    "convolution_of_other_channels": (100, put(1, 1) + put(2, 3) + several(20, [1, 1]) + weights(90, numbers(3)), 1,
+                                      "'convolution' whose kernelChannels is 3, and its input has 2"),
+    "transposed_of_other_channels": (
+        100, put(1, 2) + put(2, 1) + put(10, 2) + several(20, [1, 1]) + put(60, 1) + weights(90, numbers(2)), 1,
+        "'convolution' whose kernelChannels is 1, and its input has 2"),
+    "product_of_other_channels": (140, put(1, 5) + put(2, 2) + weights(20, numbers(2, 4)), 1,
+                                  "'innerProduct' whose inputChannels is 5, and its input has 4"),
+    "product_of_other_weights": (140, put(1, 4) + put(2, 2) + weights(20, numbers(2, 5)), 1,
+                                 "are 10 elements, its parameters want 8"),
+    "norm_of_other_channels": (160, put(1, 3) + weights(15, numbers(3)), 1,
+                               "'batchnorm' whose channels is 3, and its input has 2"),
+    "recurrence_of_other_sizes": (400, put(1, 5) + put(2, 4) + put(10, TANH), 1,
+                                  "a sequence of shape [2, 3, 4], want [steps, batch, 5, 1, 1]"),
+    "embedding_of_other_sizes": (150, put(1, 5) + put(2, 4) + weights(20, numbers(4, 5)), 1,
+                                 "an embedding of places of shape [2, 3, 4]"),
+    "embedding_of_other_weights": (150, put(1, 5) + put(2, 4) + weights(20, numbers(4, 6)), 1,
+                                   "are 24 elements, its parameters want 20"),
+    "scale_of_other_channels": (245, several(1, [3, 1, 1]) + weights(2, numbers(3)), 1,
+                                "values of shapes [1, 2, 3, 4] and [1, 3, 1, 1] do not go together"),
     "gelu_in_no_mode": (795, put(1, 3), 1, "'gelu' whose mode is 3, want 0 to 2"),
     "slice_along_no_axis": (350, put(2, 1) + put(4, 3), 1, "'slice' whose axis is 3, want 0 to 2"),
     "reduction_in_no_mode": (280, put(1, 10), 1, "'reduce' whose mode is 10, want 0 to 9"),

@@ -11,7 +11,8 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from coreml_operations import Cases, numbers, write  # noqa: E402
+from coreml_files import fields, text  # noqa: E402
+from coreml_operations import FAMILIES, Cases, numbers, write  # noqa: E402
 
 
 def case(kind, words, **inputs):
@@ -123,9 +124,47 @@ REFUSED = {  # an operation of x [2, 3, 4]
                                             **LSTM),
     "declared_larger": case("relu", "an output of shape [2, 3, 4] that is declared as [2, 3, 5]", declared=[2, 3, 5]),
     "declared_as_nothing": case("relu", "that is declared as [2, 0, 4]", declared=[2, 0, 4]),
+    "convolution_by_steps_of_none": case("conv", "convolution along the width: stride is 0, want 1 to", weight=numbers(5, 3, 2),
+                                         strides=[0]),
+    "convolution_dilated_by_none": case("conv", "convolution along the width: dilation is 0, want 1 to",
+                                        weight=numbers(5, 3, 2), dilations=[0]),
+    "convolution_padded_by_less": case("conv", "convolution along the width: padding behind is -1, want 0 to",
+                                       weight=numbers(5, 3, 2), pad_type="custom", pad=[0, -1]),
+    "convolution_of_more_axes": case("conv", "'conv' whose 'strides' has 2 numbers, want 1", weight=numbers(5, 3, 2),
+                                     strides=[1, 1]),
+    "convolution_padded_on_one_side": case("conv", "'conv' whose 'pad' has 1 numbers, want 2", weight=numbers(5, 3, 2),
+                                           pad_type="custom", pad=[1]),
+    "pooling_by_steps_of_none": case("max_pool", "pooling along the height: stride is 0, want 1 to", x=PICTURE,
+                                     kernel_sizes=[2, 2], strides=[0, 1]),
+    "pooling_padded_by_its_kernel": case(
+        "max_pool", "pads the width 3 of a map of shape [1, 2, 3, 3] by 2 before and 0 behind, and a window of 2",
+        x=PICTURE, kernel_sizes=[2, 2], pad_type="custom", pad=[0, 0, 2, 0]),
+    "pooling_of_less": case("avg_pool", "pooling by 4 x 1 does not fit a map of shape [1, 2, 3, 5]", x=numbers(1, 2, 3, 5),
+                            kernel_sizes=[4, 1]),
+    "convolution_of_less": case("conv", "a kernel of 1 x 6 does not fit a map of shape [1, 2, 3, 5]", x=numbers(1, 2, 3, 5),
+                                weight=numbers(4, 2, 1, 6)),
+    "relu_with_a_slope": case("relu", "'relu' has no parameter 'alpha', want among x;", alpha=0.5),
+    "pair_with_an_axis": case("add", "'add' has no parameter 'axis', want among x, y;", y=numbers(4), axis=1),
+    "reduction_misspelt": case("reduce_sum", "no parameter 'keepdims', want among x, axes, keep_dims;", keepdims=True),
+    "part_of_a_parameter": case("topk", "'topk' has no parameter 'as', want among x, k, axis, ascending, sort", **{"as": True}),
     "non_zero": case("non_zero", "shape depends on the run"),
     "random": case("random_normal", "draws random numbers", x=None, shape=[2]),
 }
+
+
+def kinds():
+    """All operations of the families, which are computed."""
+    found = set()
+    for family in FAMILIES.values():
+        c = Cases()
+        family(c)
+        found |= {text(fields(o), 1) for o in c.program.operations}
+    return sorted(found - {"const"})
+
+
+# A parameter that no version of the format has given an operation.
+REFUSED.update({f"misspelt_{kind}": case(kind, f"'{kind}' has no parameter 'nothing', want among ", x=None, nothing=1)
+                for kind in kinds()})
 
 
 def refused(name):

@@ -17,7 +17,8 @@ static void infer(struct operator_shapes *shapes)
     char first[GRAPH_SHAPE_BYTES], second[GRAPH_SHAPE_BYTES];
     if (!broadcast_shape(x, y, shapes->ret))
         graph_fail(shapes->builder, MODEL_CORRUPT, "values of shapes %s and %s do not go together",
-                   graph_shape_text(x, first), graph_shape_text(y, second));
+                   graph_say_shape(shapes->builder, x, first),
+                   graph_say_shape(shapes->builder, y, second));
 }
 
 static float pair(enum graph_binary function, float x, float y)

@@ -45,6 +45,8 @@ static void infer(struct operator_shapes *shapes)
     const int64_t out = transposed ? weight->size[1] * groups : weight->size[0];
     if (!input_is_vector(shapes, BIAS, out))
         return;
+    if (!window_is_sound(shapes, window))
+        return;
     *shapes->ret = (struct graph_shape){4, {x->size[0], 0, 0, out}};
     for (uint32_t axis = 0; axis < 2; axis++)
         shapes->ret->size[1 + axis] = transposed
@@ -57,7 +59,7 @@ static void infer(struct operator_shapes *shapes)
         graph_fail(shapes->builder, MODEL_CORRUPT,
                    "a kernel of %lld x %lld does not fit a map of shape %s",
                    (long long)window->kernel[0], (long long)window->kernel[1],
-                   graph_shape_text(x, text));
+                   graph_say_map(x, text));
 }
 
 /* What the kernel reads: x, or the padded x. */

@@ -8,7 +8,8 @@ static void fail_shape(struct operator_shapes *shapes, const char *what)
     char text[GRAPH_SHAPE_BYTES];
     graph_fail(shapes->builder, MODEL_CORRUPT, "%s a value of shape %s: %s",
                operator_of(shapes->node->kind)->name,
-               graph_shape_text(input_shape(shapes->graph, shapes->node, 0), text), what);
+               graph_say_shape(shapes->builder, input_shape(shapes->graph, shapes->node, 0), text),
+               what);
 }
 
 /* ---- reshape: the plan makes both values one memory, and nothing runs */
@@ -21,7 +22,7 @@ static void infer_reshape(struct operator_shapes *shapes)
         n = to->size[i] < 1 || to->size[i] > MAP_MAX_SIZE / n ? 0 : n * to->size[i];
     if (n < 1 || (size_t)n != graph_shape_size(input_shape(shapes->graph, shapes->node, 0))) {
         char text[GRAPH_SHAPE_BYTES];
-        fail_shape(shapes, graph_shape_text(to, text));
+        fail_shape(shapes, graph_say_shape(shapes->builder, to, text));
         return;
     }
     *shapes->ret = *to;
@@ -105,7 +106,7 @@ static void infer_concat(struct operator_shapes *shapes)
             same.size[axis] = shapes->ret->size[axis];
         if (!graph_shape_equal(&same, shapes->ret)) {
             char text[GRAPH_SHAPE_BYTES];
-            fail_shape(shapes, graph_shape_text(x, text));
+            fail_shape(shapes, graph_say_shape(shapes->builder, x, text));
             return;
         }
         shapes->ret->size[axis] += x->size[axis];

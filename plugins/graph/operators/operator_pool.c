@@ -7,20 +7,30 @@
 static void infer(struct operator_shapes *shapes)
 {
     const struct graph_window *window = &shapes->node->attributes.pool.window;
+    const struct graph_shape *x = input_shape(shapes->graph, shapes->node, 0);
     char text[GRAPH_SHAPE_BYTES];
-    if (!input_is_map(shapes))
+    if (!input_is_map(shapes) || !window_is_sound(shapes, window))
         return;
-    *shapes->ret = *input_shape(shapes->graph, shapes->node, 0);
+    *shapes->ret = *x;
     for (uint32_t axis = 0; axis < 2; axis++) {
         const int64_t size = shapes->ret->size[1 + axis];
         const int64_t extent = window_extent(window, axis, size);
-        /* Each window must touch the map, or there is nothing to take the largest of. */
-        if (extent < 1 || window->begin[axis] >= window->kernel[axis] ||
-            (extent - 1) * window->stride[axis] >= size + window->begin[axis]) {
+        if (extent < 1) {
             graph_fail(shapes->builder, MODEL_CORRUPT,
                        "pooling by %lld x %lld does not fit a map of shape %s",
                        (long long)window->kernel[0], (long long)window->kernel[1],
-                       graph_shape_text(input_shape(shapes->graph, shapes->node, 0), text));
+                       graph_say_map(x, text));
+            return;
+        }
+        /* Each window must touch the map, or there is nothing to take the largest of. */
+        if (window->begin[axis] >= window->kernel[axis] ||
+            (extent - 1) * window->stride[axis] >= size + window->begin[axis]) {
+            graph_fail(shapes->builder, MODEL_CORRUPT,
+                       "pooling pads the %s %lld of a map of shape %s by %lld before and %lld "
+                       "behind, and a window of %lld would lie in the padding alone",
+                       axis == 0 ? "height" : "width", (long long)size, graph_say_map(x, text),
+                       (long long)window->begin[axis], (long long)window->end[axis],
+                       (long long)window->kernel[axis]);
             return;
         }
         shapes->ret->size[1 + axis] = extent;

@@ -68,6 +68,30 @@ struct map_shape shape_as_map(const struct graph_shape *shape)
     return (struct map_shape){shape->size[0], shape->size[1], shape->size[2], shape->size[3]};
 }
 
+bool window_is_sound(struct operator_shapes *shapes, const struct graph_window *w)
+{
+    for (uint32_t axis = 0; axis < 2; axis++) {
+        const struct {
+            const char *name;
+            int64_t found, least;
+        } rows[] = {{"kernel", w->kernel[axis], 1},
+                    {"stride", w->stride[axis], 1},
+                    {"dilation", w->dilation[axis], 1},
+                    {"padding before", w->begin[axis], 0},
+                    {"padding behind", w->end[axis], 0}};
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+            if (rows[i].found < rows[i].least || rows[i].found > MAP_MAX_SIZE) {
+                graph_fail(shapes->builder, MODEL_CORRUPT,
+                           "%s along the %s: %s is %lld, want %lld to %lld",
+                           operator_of(shapes->node->kind)->name, axis == 0 ? "height" : "width",
+                           rows[i].name, (long long)rows[i].found, (long long)rows[i].least,
+                           (long long)MAP_MAX_SIZE);
+                return false;
+            }
+    }
+    return true;
+}
+
 int64_t window_extent(const struct graph_window *window, uint32_t axis, int64_t size)
 {
     const int64_t limit = MAP_MAX_SIZE, begin = window->begin[axis], end = window->end[axis];

@@ -88,6 +88,8 @@ bool input_is_map(struct operator_shapes *shapes);
 /* Input i is a vector of n numbers, or absent; or a failure. */
 bool input_is_vector(struct operator_shapes *shapes, uint32_t i, int64_t n);
 struct map_shape shape_as_map(const struct graph_shape *shape);
+/* Kernel, stride and dilation count from 1 on, padding from 0; or a failure. */
+bool window_is_sound(struct operator_shapes *shapes, const struct graph_window *window);
 /* Places of a window along axis 0 or 1 over `size` numbers; 0: none. */
 int64_t window_extent(const struct graph_window *window, uint32_t axis, int64_t size);
 

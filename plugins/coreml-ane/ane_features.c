@@ -40,6 +40,16 @@ static uint32_t take(struct graph_builder *b, const struct ane_passed *passed,
     return b->status == MODEL_OK ? graph_shape_to(b, passed->value, &wanted->shape) : GRAPH_NONE;
 }
 
+int32_t ane_dtype_of(struct graph_builder *b, const struct coreml_feature *feature)
+{
+    const bool is_array = feature->kind == COREML_FEATURE_ARRAY;
+    if (is_array && (feature->dtype == 0 || feature->dtype == MODEL_I8))
+        graph_fail(b, MODEL_UNSUPPORTED,
+                   "an array of dataType %s, want FLOAT32, DOUBLE, FLOAT16 or INT32",
+                   feature->dtype == 0 ? "0, which is none" : "INT8, which is not computed");
+    return feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32;
+}
+
 uint32_t ane_add_input(struct ane_variant *variant, struct graph_builder *b,
                        const struct ane_feature *feature)
 {

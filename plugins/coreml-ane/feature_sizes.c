@@ -27,7 +27,7 @@ struct graph_shape input_default_shape(const struct coreml_feature *feature)
 static void widen(struct input_sizes *sizes, uint32_t i, int64_t low, int64_t high)
 {
     low = low < 1 ? 1 : low;
-    high = high < 0 ? INT64_MAX : high;
+    high = high < 0 || high > MAP_MAX_SIZE ? INT64_MAX : high; /* more than values may have */
     sizes->min.size[i] = low < sizes->min.size[i] ? low : sizes->min.size[i];
     sizes->max.size[i] = high > sizes->max.size[i] ? high : sizes->max.size[i];
 }

@@ -28,8 +28,9 @@ struct program_list {
 struct program {
     struct graph_builder builder;
     const struct coreml_model *file;
-    struct blob_names *names;  /* a value, or PROGRAM_LIST and the number of a list */
-    struct blob_names *truths; /* names of type bool */
+    struct blob_names *names; /* a value, or PROGRAM_LIST and the number of a list */
+    struct blob_names
+        *dtypes; /* of tensors that operations and inputs name, as they declare them */
     const struct coreml_operation *operation; /* being translated */
     uint32_t outputs[GRAPH_MAX_INPUTS];       /* of it, to be set */
     uint32_t *maps;                           /* (n_maps) map of each value, or GRAPH_NONE */
@@ -98,6 +99,8 @@ uint32_t program_axis(struct program *p, const char *name, int64_t fallback, uin
 uint32_t program_axes(struct program *p, uint32_t rank);
 /* What a name means from now on, and what it means: a value, a list, or GRAPH_NONE. */
 uint32_t program_constant(struct program *p, const struct coreml_value *value);
+/* Numbers of these go for each other: floats, whole numbers, truth values. */
+bool program_are_alike(int32_t dtype, int32_t other);
 /* Whole numbers and truth values, which float16 does not concern. */
 bool program_is_whole(const struct coreml_type *type);
 uint32_t program_add_list(struct program *p, const struct program_list *list);
@@ -138,8 +141,9 @@ uint32_t program_select(struct program *p, uint32_t condition, uint32_t x, uint3
 /* Walks the operations of a block. */
 void program_walk(struct program *p, const struct coreml_block *block);
 void program_name(struct program *p, const struct coreml_named_type *named, uint32_t meaning);
-/* Whether an input is of type bool; its numbers are 0 and 1 like others. */
-bool program_is_truth(const struct program *p, const char *name);
+/* What a tensor is declared as: COREML_BOOL, COREML_F32; 0: nothing says it. */
+int32_t program_dtype_of(const struct program *p, const char *tensor);
+int32_t program_input_dtype(const struct program *p, const char *name);
 uint32_t program_meaning(struct program *p, const char *name);
 
 #endif

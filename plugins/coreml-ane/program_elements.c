@@ -98,12 +98,22 @@ static uint32_t apply_function(struct program *p, uint32_t x, enum graph_functio
                      .map = {.function = function, .alpha = alpha, .beta = beta, .scale = 1}});
 }
 
+/* A function gives what it takes: nothing makes whole numbers of its floats. */
+static void check_dtype(struct program *p)
+{
+    const int32_t x = program_input_dtype(p, "x"), y = p->operation->outputs[0].type.dtype;
+    if (x != 0 && !program_are_alike(x, y))
+        graph_fail(&p->builder, MODEL_CORRUPT, "'%.60s' of %s that is declared as %s",
+                   p->operation->type, coreml_dtype_name(x), coreml_dtype_name(y));
+}
+
 static bool translate_function(struct program *p)
 {
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         const struct function_row *row = &functions[i];
         if (strcmp(row->type, p->operation->type) != 0)
             continue;
+        check_dtype(p);
         struct graph_attributes a = {
             .map = {.function = row->function, .alpha = row->alpha, .beta = row->beta, .scale = 1}};
         a.map.alpha = program_float(p, "alpha", row->alpha);

@@ -70,10 +70,20 @@ static uint32_t copy_numbers(struct program *p, const struct coreml_value *value
     return graph_give_constant(&p->builder, MODEL_F32, shape, data);
 }
 
+static bool is_whole(int32_t dtype)
+{
+    return dtype >= COREML_I8 && dtype <= COREML_U3;
+}
+
 bool program_is_whole(const struct coreml_type *type)
 {
     return type->kind == COREML_TYPE_TENSOR &&
-           (type->dtype == COREML_BOOL || (type->dtype >= COREML_I8 && type->dtype <= COREML_U3));
+           (type->dtype == COREML_BOOL || is_whole(type->dtype));
+}
+
+bool program_are_alike(int32_t dtype, int32_t other)
+{
+    return is_whole(dtype) == is_whole(other) && (dtype == COREML_BOOL) == (other == COREML_BOOL);
 }
 
 uint32_t program_constant(struct program *p, const struct coreml_value *value)
@@ -107,18 +117,23 @@ void program_name(struct program *p, const struct coreml_named_type *named, uint
     if (p->builder.status != MODEL_OK)
         return;
     blob_names_set(p->names, named->name, meaning);
-    if (named->type.kind == COREML_TYPE_TENSOR && named->type.dtype == COREML_BOOL)
-        blob_names_set(p->truths, named->name, 1);
+    if (named->type.kind == COREML_TYPE_TENSOR)
+        blob_names_set(p->dtypes, named->name, (uint32_t)named->type.dtype);
 }
 
-bool program_is_truth(const struct program *p, const char *name)
+int32_t program_dtype_of(const struct program *p, const char *tensor)
+{
+    const uint32_t dtype = blob_names_find(p->dtypes, tensor);
+    return dtype != GRAPH_NONE ? (int32_t)dtype : 0;
+}
+
+int32_t program_input_dtype(const struct program *p, const char *name)
 {
     const struct coreml_argument *input = coreml_operation_input(p->operation, name);
     if (input == NULL || input->n_bindings == 0)
-        return false;
+        return 0;
     const struct coreml_binding *binding = &input->bindings[0];
-    return binding->value != NULL ? binding->value->type.dtype == COREML_BOOL
-                                  : blob_names_find(p->truths, binding->name) != GRAPH_NONE;
+    return binding->value != NULL ? binding->value->type.dtype : program_dtype_of(p, binding->name);
 }
 
 uint32_t program_meaning(struct program *p, const char *name)

@@ -100,7 +100,8 @@ static void translate_concat(struct program *p)
     const size_t n = program_count(p, "values");
     const bool in_turn = program_bool(p, "interleave", false);
     if (n == 0 || n > GRAPH_MAX_INPUTS) {
-        program_fail(p, "of no values, or too many");
+        graph_fail(&p->builder, MODEL_UNSUPPORTED, "'%.60s' of %zu values, want 1 to %d",
+                   p->operation->type, n, GRAPH_MAX_INPUTS);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -120,7 +121,8 @@ static void translate_stack(struct program *p)
     uint32_t values[GRAPH_MAX_INPUTS];
     const size_t n = program_count(p, "values");
     if (n == 0 || n > GRAPH_MAX_INPUTS) {
-        program_fail(p, "of no values, or too many");
+        graph_fail(&p->builder, MODEL_UNSUPPORTED, "'%.60s' of %zu values, want 1 to %d",
+                   p->operation->type, n, GRAPH_MAX_INPUTS);
         return;
     }
     const uint32_t rank = shape_of(p, program_input_at(p, "values", 0)).rank + 1;

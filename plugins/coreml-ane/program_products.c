@@ -144,7 +144,8 @@ static void translate_attention(struct program *p)
                                               .key = program_input(p, "key"),
                                               .value = program_input(p, "value"),
                                               .mask = program_optional(p, "attn_mask"),
-                                              .truths = program_is_truth(p, "attn_mask")};
+                                              .truths = program_input_dtype(p, "attn_mask") ==
+                                                        COREML_BOOL};
     p->outputs[0] = graph_attention(&p->builder, &attention);
 }
 

@@ -244,6 +244,7 @@ static void add_inputs(struct translation *t, struct ane_variant *variant)
                                     .dtype = MODEL_F32,
                                     .flags = image ? MODEL_SPEC_BYTES : 0};
         t->builder.layer = input.name;
+        (void)ane_dtype_of(&t->builder, &features->items[i]); /* whole numbers, too, are as good */
         input.shape = variant->sizes != NULL ? variant->sizes[variant->n_inputs]
                                              : input_shape_of(t, &features->items[i]);
         uint32_t x = ane_add_input(variant, &t->builder, &input);
@@ -337,8 +338,7 @@ static void add_outputs(struct translation *t, struct ane_variant *variant)
         const struct ane_feature *usual =
             variant->usual != NULL ? &variant->usual->outputs[variant->n_outputs] : NULL;
         struct ane_feature output = {.name = t->builder.layer,
-                                     .dtype = features->items[i].dtype == MODEL_I32 ? MODEL_I32
-                                                                                    : MODEL_F32,
+                                     .dtype = ane_dtype_of(&t->builder, &features->items[i]),
                                      .made = shape};
         if (usual == NULL || !output_sizes_like(&usual->made, &usual->shape, &shape, &output.shape))
             output.shape =

@@ -142,7 +142,7 @@ static void add_input(struct program *p, struct ane_variant *variant,
         return;
     }
     struct ane_feature input = {.name = p->builder.layer,
-                                .dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32,
+                                .dtype = ane_dtype_of(&p->builder, feature),
                                 .flags =
                                     feature->kind == COREML_FEATURE_IMAGE ? MODEL_SPEC_BYTES : 0};
     size_input(feature, &named->type, &input);
@@ -182,6 +182,16 @@ static struct graph_shape output_shape_of(struct program *p, const struct coreml
     return declared;
 }
 
+/* An array of whole numbers that the program makes as floats would be cut off, without a word. */
+static void check_output_dtype(struct program *p, const struct coreml_feature *feature)
+{
+    const int32_t made = program_dtype_of(p, feature->name);
+    const int32_t declared = feature->dtype == MODEL_I32 ? COREML_I32 : COREML_F32;
+    if (feature->kind == COREML_FEATURE_ARRAY && made != 0 && !program_are_alike(made, declared))
+        graph_fail(&p->builder, MODEL_CORRUPT, "an output of %s that is declared as %s",
+                   coreml_dtype_name(made), coreml_dtype_name(declared));
+}
+
 static void add_output(struct program *p, struct ane_variant *variant,
                        const struct coreml_feature *feature)
 {
@@ -193,9 +203,10 @@ static void add_output(struct program *p, struct ane_variant *variant,
         graph_fail(&p->builder, MODEL_UNSUPPORTED, "an output that is no tensor");
         return;
     }
+    check_output_dtype(p, feature);
     const struct graph_shape made = shape_of(p, value);
     const struct ane_feature output = {.name = p->builder.layer,
-                                       .dtype = feature->dtype == MODEL_I32 ? MODEL_I32 : MODEL_F32,
+                                       .dtype = ane_dtype_of(&p->builder, feature),
                                        .shape = output_shape_of(p, feature, &made)};
     ane_add_output(variant, &p->builder, &output, program_reshape(p, value, &output.shape));
 }
@@ -224,8 +235,8 @@ model_status translate_program(struct ane_variant *variant, const struct coreml_
                         .file = file};
     const size_t n_names = count_names(&function->block) + function->n_inputs;
     p.names = blob_names_create(variant->graph->kernels, n_names);
-    p.truths = blob_names_create(variant->graph->kernels, n_names);
-    if (p.names == NULL || p.truths == NULL)
+    p.dtypes = blob_names_create(variant->graph->kernels, n_names);
+    if (p.names == NULL || p.dtypes == NULL)
         return kernels_no_memory(err, "the names of a program");
     add_features(&p, variant, function);
     return p.builder.status;

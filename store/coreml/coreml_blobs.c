@@ -46,6 +46,13 @@ model_status coreml_blob_check_file(const uint8_t *file, uint64_t file_bytes, co
                          "%s: weight file of version %llu, version %u is read%s", what,
                          (unsigned long long)version, FILE_VERSION,
                          version == 1 ? ": convert the model to an ML Program again" : "");
+    const uint64_t n_blobs = read_little(file, 4),
+                   most = (file_bytes - HEADER_BYTES) / METADATA_BYTES;
+    if (n_blobs > most || (n_blobs == 0 && most > 0))
+        return error_set(err, MODEL_CORRUPT,
+                         "%s: its header counts %llu weights, its %llu bytes have room for %s%llu",
+                         what, (unsigned long long)n_blobs, (unsigned long long)file_bytes,
+                         most > 0 ? "1 to " : "", (unsigned long long)most);
     return MODEL_OK;
 }
 

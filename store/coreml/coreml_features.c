@@ -2,6 +2,7 @@
 #include "buffer.h"
 #include "coreml_build.h"
 #include "errors.h"
+#include "printable_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -40,6 +41,12 @@ static model_status set_range(const struct coreml_build *build, const coreml_mes
     const int64_t low = coreml_int(range, "lowerBound"), high = coreml_int(range, "upperBound");
     if (low == INT64_MAX || high < -1 || (high >= 0 && high < low))
         return refuse_size(build, feature);
+    const int64_t usual = feature->shape[i]; /* 0: the file gives none */
+    if (usual != 0 && (usual < low || (high >= 0 && usual > high)))
+        return coreml_build_refuse(
+            build,
+            "'%.200s' is %lld in dimension %u by default, outside of its range of %lld to %lld",
+            feature->name, (long long)usual, i, (long long)low, (long long)high);
     feature->min[i] = low;
     feature->max[i] = high;
     feature->is_flexible = true;
@@ -174,6 +181,7 @@ static model_status build_image(const struct coreml_build *build, const coreml_m
 static model_status build_feature(const struct coreml_build *build, const coreml_message *message,
                                   struct coreml_feature *ret)
 {
+    char shown[PRINTABLE_TEXT_BYTES];
     ret->type = coreml_child(message, "type");
     ret->name = coreml_text(message, "name");
     ret->description = coreml_text(message, "shortDescription");
@@ -184,6 +192,12 @@ static model_status build_feature(const struct coreml_build *build, const coreml
             ret->kind = kinds[i].kind;
     if (ret->name[0] == '\0')
         return coreml_build_refuse(build, "an input or output has no name");
+    if (printable_line(ret->name, shown) != ret->name)
+        return coreml_build_refuse(
+            build,
+            "an input or output is called '%.200s', want a name without control characters "
+            "and marks of direction",
+            shown);
     if (ret->kind == COREML_FEATURE_IMAGE)
         return build_image(build, coreml_child(ret->type, "imageType"), ret);
     if (ret->kind == COREML_FEATURE_ARRAY)

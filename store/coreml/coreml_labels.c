@@ -23,11 +23,29 @@ static model_status print_number(const struct coreml_build *build, int64_t numbe
     return MODEL_OK;
 }
 
+static bool makes(const struct coreml_network *network, const char *blob)
+{
+    for (size_t i = 0; network != NULL && i < network->n_layers; i++) {
+        const struct coreml_layer *layer = &network->layers[i];
+        for (size_t k = 0; k < layer->n_outputs; k++)
+            if (strcmp(layer->outputs[k], blob) == 0)
+                return true;
+        if (makes(layer->networks[0], blob) || makes(layer->networks[1], blob))
+            return true;
+    }
+    return false;
+}
+
 static model_status of_network(const struct coreml_build *build, const coreml_message *body,
                                struct coreml_model *model)
 {
     const coreml_message *texts = coreml_child(body, "stringClassLabels");
     const coreml_message *numbers = coreml_child(body, "int64ClassLabels");
+    const char *probabilities = model->network->probabilities_layer;
+    if (probabilities[0] != '\0' && !makes(model->network, probabilities))
+        return coreml_build_refuse(
+            build, "labelProbabilityLayerName is '%.200s', and no layer has an output of that name",
+            probabilities);
     if (texts != NULL)
         return coreml_build_texts(build, texts, "vector", &model->labels, &model->n_labels);
     const size_t n = coreml_count(numbers, "vector");

@@ -106,6 +106,21 @@ static model_status read_body(const struct coreml_build *build, const coreml_mes
     return status == MODEL_OK ? coreml_build_labels(build, body, model) : status;
 }
 
+/* What a classifier predicts is among its outputs. */
+static model_status check_predicted(const struct coreml_build *build,
+                                    const struct coreml_model *model)
+{
+    const struct {
+        const char *field, *name;
+    } rows[] = {{"predictedFeatureName", model->predicted_label},
+                {"predictedProbabilitiesName", model->predicted_probabilities}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].name[0] != '\0' && coreml_features_find(&model->outputs, rows[i].name) == NULL)
+            return coreml_build_refuse(build, "%s is '%.200s', and no output has that name",
+                                       rows[i].field, rows[i].name);
+    return MODEL_OK;
+}
+
 static model_status read_model(const struct coreml_build *build, const coreml_message *root,
                                struct coreml_model *model)
 {
@@ -127,6 +142,8 @@ static model_status read_model(const struct coreml_build *build, const coreml_me
     model_status status = read_description(build, root, model);
     if (status == MODEL_OK && model->inputs.n + model->outputs.n == 0)
         status = read_function_features(build, root, model);
+    if (status == MODEL_OK)
+        status = check_predicted(build, model);
     return status == MODEL_OK ? read_body(build, root, model) : status;
 }
 

@@ -6,12 +6,13 @@
     coreml_flexible.py bert MODEL_DIR OUT_DIR
     coreml_flexible.py tokens MODEL_DIR LENGTH OUT_DIR
     coreml_flexible.py batch MODEL.mlpackage N inputs.safetensors want.safetensors
+    coreml_flexible.py endless OUT_DIR
 
 The first writes a convolutional network as OUT_DIR/NAME/model.mlmodel or model.mlpackage and prints the names: as a network and
 as a program, of a picture and of an array, with a range of sizes and with three of them. The second makes inputs of that size
 and evaluates the network with numpy. The third writes BERT as a program of 1 to 512 tokens, with the operations on
-shapes that converters make of it; the fourth OUT_DIR/native.safetensors and OUT_DIR/coreml.safetensors of so many. The last evaluates a program by
-coreml_program.py on inputs whose first dimension is N.
+shapes that converters make of it; the fourth OUT_DIR/native.safetensors and OUT_DIR/coreml.safetensors of so many. The fifth evaluates a program by
+coreml_program.py on inputs whose first dimension is N. The last writes a program whose bounds are beyond all memory.
 """
 import json
 import os
@@ -235,5 +236,15 @@ def batch(model, n, inputs_path, want_path):
     coreml_program.run(model, inputs_path, want_path)
 
 
+def endless(folder):
+    p = Writer(False)
+    x = p.input("x", F32, [-1, -1])
+    x.feature = array_feature([3, 4], F32, [(1, 1 << 62), (2, 1 << 30)])
+    p.output("y", p.same("relu", x))
+    p.outputs[0].feature = array_feature([], F32)
+    p.write(os.path.join(folder, "model.mlpackage"))
+
+
 if __name__ == "__main__":
-    {"pictures": pictures, "evaluate": evaluate, "bert": bert, "tokens": tokens, "batch": batch}[sys.argv[1]](*sys.argv[2:])
+    {"pictures": pictures, "evaluate": evaluate, "bert": bert, "tokens": tokens, "batch": batch,
+     "endless": endless}[sys.argv[1]](*sys.argv[2:])

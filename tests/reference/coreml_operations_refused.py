@@ -13,6 +13,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from coreml_files import fields, text  # noqa: E402
 from coreml_operations import FAMILIES, Cases, numbers, write  # noqa: E402
+from coreml_writer import I32, put  # noqa: E402
 
 
 def case(kind, words, **inputs):
@@ -23,7 +24,14 @@ def unknown(kind, parameter, found, wanted, **inputs):
     return case(kind, f"'{kind}' whose '{parameter}' is '{found}', want {wanted}", **{**inputs, parameter: found})
 
 
+def array(dtype):
+    """A FeatureType of no shape."""
+    return put(5, put(2, dtype))
+
+
 HUGE = 1 << 30
+NO_DTYPE, INT8, INT32 = 0, 131080, 131104
+WANTED = "want FLOAT32, DOUBLE, FLOAT16 or INT32"
 CORNERS = "STRICT_ALIGN_CORNERS, ALIGN_CORNERS, UNALIGN_CORNERS or OFFSET_CORNERS"
 TYPES = "fp32, bool, fp16, int32, int16, uint16, int8 or uint8"
 FORMS = "CORNERS_HEIGHT_FIRST, CORNERS_WIDTH_FIRST, CENTER_SIZE_HEIGHT_FIRST or CENTER_SIZE_WIDTH_FIRST"
@@ -147,6 +155,22 @@ REFUSED = {  # an operation of x [2, 3, 4]
     "pair_with_an_axis": case("add", "'add' has no parameter 'axis', want among x, y;", y=numbers(4), axis=1),
     "reduction_misspelt": case("reduce_sum", "no parameter 'keepdims', want among x, axes, keep_dims;", keepdims=True),
     "part_of_a_parameter": case("topk", "'topk' has no parameter 'as', want among x, k, axis, ascending, sort", **{"as": True}),
+    "gather_behind_the_end": case("gather", "gathering at place 3 of dimension 1, want -3 to 2", indices=[0, 3], axis=1),
+    "gather_before_the_beginning": case("gather", "gathering at place -5 of dimension 2, want -4 to 3", indices=[-5], axis=2),
+    "gather_along_behind_the_end": case("gather_along_axis", "gathering at place 2 of dimension 0, want -2 to 1",
+                                        indices=np.full((2, 3, 4), 2), axis=0),
+    "gather_of_a_point_outside": case("gather_nd", "gathering at place 3 of dimension 1, want -3 to 2",
+                                      indices=np.array([[1, 2], [0, 3]])),
+    "scatter_behind_the_end": case("scatter", "scattering at place 2 of dimension 0, want -2 to 1", x=None,
+                                   data=numbers(2, 3), indices=[2], updates=numbers(1, 3)),
+    "concat_of_nothing": case("concat", "'concat' of 0 values, want 1 to 64", x=None, axis=0),
+    "concat_of_many": case("concat", "'concat' of 65 values, want 1 to 64", x=None, values="x" * 65, axis=0),
+    "stack_of_many": case("stack", "'stack' of 65 values, want 1 to 64", x=None, values="x" * 65, axis=0),
+    "relu_of_whole_numbers": case("relu", "'relu' of fp32 that is declared as int32", dtypes=[I32]),
+    "declared_as_whole_numbers": case("relu", "an output of fp32 that is declared as int32", output=array(INT32)),
+    "declared_as_no_numbers": case("relu", f"an array of dataType 0, which is none, {WANTED}", output=array(NO_DTYPE)),
+    "declared_as_bytes": case("relu", f"an array of dataType INT8, which is not computed, {WANTED}", output=array(INT8)),
+    "input_of_no_numbers": case("relu", f"an array of dataType 0, which is none, {WANTED}", input_type=array(NO_DTYPE)),
     "non_zero": case("non_zero", "shape depends on the run"),
     "random": case("random_normal", "draws random numbers", x=None, shape=[2]),
 }
@@ -171,9 +195,11 @@ def refused(name):
     kind, _, inputs = REFUSED[name]
     c = Cases()
     x = c.input("x", 2, 3, 4)
-    declared, inputs = inputs.get("declared"), {"x": x, **inputs, "declared": None}
-    inputs = {k: [x, x] if k == "values" else v for k, v in inputs.items() if v is not None}
+    inputs = {"x": x, **inputs}
+    declared, output, x.feature = (inputs.pop(k, None) for k in ("declared", "output", "input_type"))
+    inputs = {k: [x] * len(v) if k == "values" else v for k, v in inputs.items() if v is not None}
     c.add(kind, **inputs)
+    c.program.outputs[-1].feature = output
     if declared is not None:
         c.declare(*declared)
     return c

@@ -94,6 +94,10 @@ ok "ranges are described, and sizes that follow from them" described program-pic
     '[sizes(t) for t in (i["x"], o["map"], o["mean"])] == [[1, 3, (13, 70), (13, 70)], [1, 5, (1, 15), (1, 15)], [1, 5]]'
 ok "single sizes are described by their hull" described network-array-sizes \
     '[sizes(t) for t in (i["x"], o["map"], o["mean"])] == [[3, (20, 64), (32, 48)], [5, (3, 14), (6, 10)], [5]]'
+package endless coreml coreml-ane
+"$python" "$flexible" endless "$work/endless/backends/coreml"
+ok "bounds beyond all memory are described as none" described endless \
+    'i["x"]["shape"] == ["x_0", {"name": "x_1", "min": 2}] and o["y"]["shape"][0] == "y_0"'
 ok "the plugin conforms with a range of sizes" "$program" check-plugin "$plugins/libcoreml-ane.so" \
     --package "$work/network-picture-range"
 "$build/bin/pkgmgr" inspect "$work/program-picture-range/backends/coreml/model.mlpackage" >"$work/out" 2>"$work/err"

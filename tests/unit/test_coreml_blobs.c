@@ -96,6 +96,24 @@ static void refuses_files_of_another_version(void **state)
     assert_int_equal(coreml_blob_check_file(file, FILE_BYTES, "w", &err), MODEL_CORRUPT);
 }
 
+static void refuses_files_that_count_other_weights(void **state)
+{
+    (void)state;
+    static const uint64_t bad[] = {0, UINT32_MAX, (FILE_BYTES - 64) / 64 + 1};
+    uint8_t file[FILE_BYTES];
+    struct model_error err = MODEL_ERROR_INIT;
+    make_file(file, 2, 128);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        put(file, bad[i], 4);
+        assert_int_equal(coreml_blob_check_file(file, FILE_BYTES, "w", &err), MODEL_CORRUPT);
+    }
+    assert_non_null(strstr(err.message, "w: its header counts"));
+    put(file, (FILE_BYTES - 64) / 64, 4); /* all metadata, of nothing each */
+    assert_int_equal(coreml_blob_check_file(file, FILE_BYTES, "w", &err), MODEL_OK);
+    put(file, 0, 4);
+    assert_int_equal(coreml_blob_check_file(file, 64, "w", &err), MODEL_OK); /* no weights */
+}
+
 static void finds_files_below_the_model_only(void **state)
 {
     (void)state;
@@ -179,6 +197,7 @@ int main(void)
         cmocka_unit_test(refuses_metadata_that_lies),
         cmocka_unit_test(refuses_files_of_another_version),
         cmocka_unit_test(gives_back_what_the_system_maps_around_a_blob),
+        cmocka_unit_test(refuses_files_that_count_other_weights),
         IN_FOLDER(finds_files_below_the_model_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

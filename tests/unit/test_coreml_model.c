@@ -292,6 +292,85 @@ static void refuses_features_that_cannot_be(void **state)
     expect_refusal(&model, MODEL_CORRUPT, "size of 'x'");
 }
 
+/* A model without layers that matter, of this description. */
+static struct proto described(struct proto description)
+{
+    struct proto model = {.n = 0};
+    proto_number(&model, 1, 1);
+    proto_child(&model, 2, &description);
+    proto_empty(&model, PIPELINE);
+    return model;
+}
+
+static void refuses_names_that_a_terminal_would_obey(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {{"x\x1b[31m", "'x\\x1b[31m', want a name"},
+                                           {"a\nb", "'a\\x0ab'"},
+                                           {"a\xe2\x80\xae b", "\\xe2\\x80\\xae b'"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const uint64_t shape[] = {2};
+        const struct proto model = described(proto_in(1, array_feature(names[i][0], shape, 1)));
+        expect_refusal(&model, MODEL_CORRUPT, names[i][1]);
+    }
+}
+
+static void refuses_a_default_outside_of_its_range(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t low, high;
+        const char *why; /* NULL: it is inside */
+    } rows[] = {{1, 4, NULL},
+                {4, UINT64_MAX, NULL}, /* no bound */
+                {5, UINT64_MAX, "'x' is 4 in dimension 0 by default, outside of its range of 5 to"},
+                {1, 3, "'x' is 4 in dimension 0 by default, outside of its range of 1 to 3"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct proto array = {.n = 0}, range = {.n = 0}, feature = proto_of_text(1, "x");
+        proto_number(&array, 1, 4);
+        proto_number(&array, 2, 65568);
+        proto_number(&range, 1, rows[i].low);
+        proto_number(&range, 2, rows[i].high);
+        const struct proto ranges = proto_in(1, range);
+        proto_child(&array, 31, &ranges);
+        const struct proto type = proto_in(5, array);
+        proto_child(&feature, 3, &type);
+        const struct proto model = described(proto_in(1, feature));
+        if (rows[i].why == NULL)
+            coreml_model_close(read_model(&model));
+        else
+            expect_refusal(&model, MODEL_CORRUPT, rows[i].why);
+    }
+}
+
+static void refuses_predictions_that_nothing_makes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t field;
+        const char *why;
+    } rows[] = {{11, "predictedFeatureName is 'z', and no output has that name"},
+                {12, "predictedProbabilitiesName is 'z', and no output has that name"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct proto description = two_features();
+        proto_text(&description, rows[i].field, "z");
+        const struct proto bad = described(description);
+        expect_refusal(&bad, MODEL_CORRUPT, rows[i].why);
+        description = two_features();
+        proto_text(&description, rows[i].field, "y");
+        const struct proto good = described(description);
+        coreml_model_close(read_model(&good));
+    }
+    struct proto body = identity();
+    proto_text(&body, 200, "z");
+    const struct proto bad = model_of(1, CLASSIFIER, body);
+    expect_refusal(&bad, MODEL_CORRUPT, "labelProbabilityLayerName is 'z', and no layer");
+    body = identity();
+    proto_text(&body, 200, "y");
+    const struct proto good = model_of(1, CLASSIFIER, body);
+    coreml_model_close(read_model(&good));
+}
+
 static void leaves_unknown_fields_alone(void **state)
 {
     (void)state;
@@ -317,6 +396,9 @@ int main(void)
         cmocka_unit_test(refuses_networks_in_networks_without_end),
         cmocka_unit_test(refuses_versions_and_kinds_that_are_not_known),
         cmocka_unit_test(refuses_features_that_cannot_be),
+        cmocka_unit_test(refuses_names_that_a_terminal_would_obey),
+        cmocka_unit_test(refuses_a_default_outside_of_its_range),
+        cmocka_unit_test(refuses_predictions_that_nothing_makes),
         cmocka_unit_test(leaves_unknown_fields_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* operator_places.c - numbers by their places: gather takes them out of x, scatter puts y into x or joins both.
- * A place outside is the one at the end that is nearer: a run has no other answer to it. */
+ * A place outside is the one at the end that is nearer: a run has no other answer to it. Constant ones are refused. */
 #include "operators.h"
 
 #include <string.h>
@@ -117,10 +117,33 @@ static bool taken_shape(struct operator_shapes *shapes, struct graph_shape *ret)
     return good;
 }
 
+/* Constant places are in the dimension that they count, from its end where they are negative; or a failure. */
+static bool are_inside(struct operator_shapes *shapes)
+{
+    const struct graph_attributes *a = &shapes->node->attributes;
+    const struct graph_shape *x = input_shape(shapes->graph, shapes->node, X);
+    const struct graph_value *places = &shapes->graph->values[shapes->node->inputs[PLACES]];
+    const bool are_points = a->places.form == PLACES_POINT;
+    const size_t depth = are_points ? (size_t)places->shape.size[places->shape.rank - 1] : 1;
+    const size_t n = places->numbers != NULL ? graph_shape_size(&places->shape) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t axis = are_points ? a->places.batch + (uint32_t)(i % depth) : a->places.axis;
+        const float size = (float)x->size[axis];
+        if (places->numbers[i] >= -size && places->numbers[i] < size)
+            continue;
+        graph_fail(shapes->builder, MODEL_CORRUPT,
+                   "%s at place %g of dimension %u, want %lld to %lld",
+                   operator_of(shapes->node->kind)->name, (double)places->numbers[i], axis,
+                   -(long long)x->size[axis], (long long)x->size[axis] - 1);
+        return false;
+    }
+    return true;
+}
+
 static void infer_gather(struct operator_shapes *shapes)
 {
     struct graph_shape taken;
-    if (taken_shape(shapes, &taken))
+    if (taken_shape(shapes, &taken) && are_inside(shapes))
         *shapes->ret = taken;
 }
 
@@ -129,7 +152,7 @@ static void infer_scatter(struct operator_shapes *shapes)
     const struct graph_shape *updates = input_shape(shapes->graph, shapes->node, UPDATES);
     char first[GRAPH_SHAPE_BYTES], second[GRAPH_SHAPE_BYTES];
     struct graph_shape taken;
-    if (!taken_shape(shapes, &taken))
+    if (!taken_shape(shapes, &taken) || !are_inside(shapes))
         return;
     if (!graph_shape_equal(updates, &taken)) {
         graph_fail(shapes->builder, MODEL_CORRUPT, "puts %s at places for %s",

@@ -115,6 +115,8 @@ static void create(void *argument)
     if (status == MODEL_OK)
         status = schema_check_description(created->description, err);
     if (status == MODEL_OK)
+        status = weight_loading_check_instance(created->description, err);
+    if (status == MODEL_OK)
         take_plan(model);
     if (status == MODEL_OK && model->host->model_created != NULL)
         model->host->model_created(model->host);

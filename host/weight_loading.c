@@ -168,6 +168,22 @@ void weight_loading_rest(struct weight_loading *loading)
     }
 }
 
+model_status weight_loading_check_instance(const struct model_description *description,
+                                           struct model_error *err)
+{
+    const long n_pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    if (n_pages <= 0 || page_bytes <= 0) /* it does not say */
+        return MODEL_OK;
+    const uint64_t physical = (uint64_t)n_pages * (uint64_t)page_bytes;
+    return description->instance_bytes <= physical
+               ? MODEL_OK
+               : error_set(err, MODEL_OUT_OF_MEMORY,
+                           "a run of the model takes %llu bytes, this machine has %llu; run it on "
+                           "one with more, or make a model of smaller inputs",
+                           (unsigned long long)description->instance_bytes,
+                           (unsigned long long)physical);
+}
+
 model_status weight_loading_check(struct weight_loading *loading,
                                   const struct model_description *description,
                                   struct model_error *err)

@@ -46,6 +46,10 @@ void weight_loading_finish(struct weight_loading *loading);
 model_status weight_loading_use(struct weight_loading *loading, const struct model_tensor *view);
 /* Nobody reads for now. [any-thread] */
 void weight_loading_rest(struct weight_loading *loading);
+/* Before an instance is made, whose memory each run fills: this machine has as much. A model of a few bytes may say that
+ * it computes with any number of values. */
+model_status weight_loading_check_instance(const struct model_description *description,
+                                           struct model_error *err);
 /* Once the model is made: what failed meanwhile, and whether what it says it takes fits the budget. */
 model_status weight_loading_check(struct weight_loading *loading,
                                   const struct model_description *description,

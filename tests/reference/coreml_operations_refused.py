@@ -191,6 +191,19 @@ REFUSED.update({f"misspelt_{kind}": case(kind, f"'{kind}' has no parameter 'noth
                 for kind in kinds()})
 
 
+def more_than_memory():
+    """400 values of 2 GiB that are all wanted in the end."""
+    c = Cases()
+    x = c.input("x", 1)
+    ones = c.make("fill", shape=[1 << 29], value=np.float32(1))[0]
+    values = [c.make("add", x=ones, y=x)[0] for _ in range(400)]
+    total = x
+    for value in values:
+        total = c.make("add", x=total, y=c.make("reduce_sum", x=value, axes=[0])[0])[0]
+    c.add("relu", x=total)
+    return c
+
+
 def refused(name):
     kind, _, inputs = REFUSED[name]
     c = Cases()
@@ -209,6 +222,8 @@ def main(folder):
     for name, (_, words, _) in REFUSED.items():
         write(name, refused(name), folder)
         print(name, words)
+    write("more_than_memory", more_than_memory(), folder)
+    print("more_than_memory", "a run of the model takes ")
 
 
 if __name__ == "__main__":

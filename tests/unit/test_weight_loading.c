@@ -196,6 +196,18 @@ static void compares_lazily_when_a_tensor_is_asked_for(void **state)
     close_loading();
 }
 
+static void refuses_runs_that_take_more_than_the_machine_has(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    struct model_description description = {.instance_bytes = 1 << 20};
+    assert_int_equal(weight_loading_check_instance(&description, &err), MODEL_OK);
+    description.instance_bytes = (uint64_t)1 << 62;
+    assert_int_equal(weight_loading_check_instance(&description, &err), MODEL_OUT_OF_MEMORY);
+    assert_non_null(strstr(err.message, "a run of the model takes 4611686018427387904 bytes, this "
+                                        "machine has "));
+}
+
 static void refuses_what_does_not_fit_the_budget_with_numbers(void **state)
 {
     (void)state;
@@ -231,6 +243,7 @@ int main(void)
         IN_FOLDER(keeps_as_much_in_memory_as_the_mode_says),
         IN_FOLDER(streams_the_same_bytes),
         IN_FOLDER(compares_lazily_when_a_tensor_is_asked_for),
+        cmocka_unit_test(refuses_runs_that_take_more_than_the_machine_has),
         IN_FOLDER(refuses_what_does_not_fit_the_budget_with_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

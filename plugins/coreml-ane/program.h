@@ -68,8 +68,10 @@ bool program_check_parameters(struct program *p);
 
 /* ---- inputs of the operation (program_inputs.c) */
 
-void program_fail(struct program *p,
-                  const char *what); /* MODEL_UNSUPPORTED, with the operation's type */
+/* With the operation's type before it: MODEL_UNSUPPORTED, what is not computed here; MODEL_CORRUPT, what nobody can
+ * compute. */
+void program_fail(struct program *p, const char *what);
+void program_contradicts(struct program *p, const char *what);
 /* Adds work; an error when there was too much. */
 bool program_work(struct program *p, uint64_t n);
 bool program_has(const struct program *p, const char *name);

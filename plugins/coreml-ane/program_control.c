@@ -72,7 +72,7 @@ static uint32_t read_element(struct program *p, const struct program_list *list,
     if (index >= 0 && index < (int64_t)list->n && list->values[index] != GRAPH_NONE)
         return list->values[index];
     if (index < 0 || index >= (int64_t)list->n || !list->element_known) {
-        program_fail(p, "of a place that nothing was written to");
+        program_contradicts(p, "of a place that nothing was written to");
         return GRAPH_NONE;
     }
     return program_broadcast(p, graph_add_scalar(&p->builder, 0), &list->element);
@@ -92,7 +92,7 @@ static void translate_list_write(struct program *p)
     const int64_t index = program_int(p, "index", 0);
     const uint32_t value = program_input(p, "value");
     if (list == NULL || index < 0 || index >= INT32_MAX) {
-        program_fail(p, "before its start");
+        program_contradicts(p, "before its start");
         return;
     }
     uint32_t *values = copy_list(p, list, (uint64_t)index + 1);
@@ -125,12 +125,12 @@ static void translate_list_scatter(struct program *p)
     uint32_t n = 0, length = 0;
     const float *indices = read_indices(p, &n);
     if (list == NULL || indices == NULL || element.rank == 0 || element.size[0] != (int64_t)n) {
-        program_fail(p, "of other than one element for each place");
+        program_contradicts(p, "of other than one element for each place");
         return;
     }
     for (uint32_t i = 0; i < n; i++) {
         if (!(indices[i] >= 0 && indices[i] < 1e6f))
-            program_fail(p, "outside the list");
+            program_contradicts(p, "outside the list");
         else if ((uint32_t)indices[i] >= length)
             length = (uint32_t)indices[i] + 1;
     }
@@ -225,7 +225,7 @@ static void translate_while_loop(struct program *p)
     if (n == 0 || n > GRAPH_MAX_INPUTS || loop->n_blocks != 2 || loop->n_outputs != n ||
         loop->blocks[0].n_inputs != n || loop->blocks[0].n_outputs != 1 ||
         loop->blocks[1].n_inputs != n || loop->blocks[1].n_outputs != n) {
-        program_fail(p, "whose blocks do not fit its variables");
+        program_contradicts(p, "whose blocks do not fit its variables");
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -255,7 +255,7 @@ static void translate_cond(struct program *p)
     uint32_t values[2][GRAPH_MAX_INPUTS];
     if (cond->n_blocks != 2 || cond->blocks[0].n_outputs != n || cond->blocks[1].n_outputs != n ||
         n > GRAPH_MAX_INPUTS || p->builder.status != MODEL_OK) {
-        program_fail(p, "whose blocks do not fit its outputs");
+        program_contradicts(p, "whose blocks do not fit its outputs");
         return;
     }
     for (size_t b = 0; b < 2; b++)

@@ -14,6 +14,11 @@ void program_fail(struct program *p, const char *what)
     graph_fail(&p->builder, MODEL_UNSUPPORTED, "'%.60s' %s", p->operation->type, what);
 }
 
+void program_contradicts(struct program *p, const char *what)
+{
+    graph_fail(&p->builder, MODEL_CORRUPT, "'%.60s' %s", p->operation->type, what);
+}
+
 bool program_work(struct program *p, uint64_t n)
 {
     if (p->builder.status == MODEL_OK && n <= MAX_STEPS - p->n_steps) {

@@ -14,7 +14,7 @@ static void translate_reshape(struct program *p)
     const struct graph_shape from = shape_of(p, x);
     struct graph_shape to = {.rank = 0};
     if (!program_ints(p, "shape", sizes, &rank) || rank > MODEL_MAX_RANK) {
-        program_fail(p, "without a shape");
+        program_contradicts(p, "without a shape");
         return;
     }
     to.rank = (uint32_t)rank;
@@ -39,7 +39,7 @@ static void translate_transpose(struct program *p)
     const uint32_t x = program_input(p, "x");
     const struct graph_shape shape = shape_of(p, x);
     if (!program_ints(p, "perm", perm, &n) || n != shape.rank) {
-        program_fail(p, "whose perm does not name each dimension");
+        program_contradicts(p, "whose perm does not name each dimension");
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -60,12 +60,12 @@ static void translate_expand_dims(struct program *p)
     uint32_t bits = 0;
     const uint32_t x = program_input(p, "x");
     if (!program_ints(p, "axes", axes, &n))
-        program_fail(p, "without axes");
+        program_contradicts(p, "without axes");
     const int64_t rank = (int64_t)shape_of(p, x).rank + (int64_t)n;
     for (size_t i = 0; i < n; i++) {
         const int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
         if (axis < 0 || axis >= rank || axis >= MODEL_MAX_RANK)
-            program_fail(p, "along a dimension that is not there");
+            program_contradicts(p, "along a dimension that is not there");
         else
             bits |= 1u << axis;
     }
@@ -142,7 +142,7 @@ static void translate_split(struct program *p)
     const size_t n = p->operation->n_outputs;
     if (p->builder.status != MODEL_OK || n == 0 || (given && n_sizes != n) ||
         program_int(p, "num_splits", (int64_t)n) != (int64_t)n) {
-        program_fail(p, "into other than its outputs");
+        program_contradicts(p, "into other than its outputs");
         return;
     }
     const int64_t whole = shape_of(p, x).size[axis];
@@ -154,7 +154,7 @@ static void translate_split(struct program *p)
         at += size;
     }
     if (at != whole)
-        program_fail(p, "into parts that are not all of it");
+        program_contradicts(p, "into parts that are not all of it");
 }
 
 /* ---- slices */
@@ -171,7 +171,7 @@ static void read_vector(struct program *p, const char *name, int64_t fallback, u
     size_t n;
     const bool given = program_ints(p, name, ret, &n);
     if (given && n != rank)
-        program_fail(p, "with bounds for another number of dimensions");
+        program_contradicts(p, "with bounds for another number of dimensions");
     for (uint32_t i = 0; i < rank && !given; i++)
         ret[i] = fallback;
 }
@@ -249,7 +249,7 @@ static void translate_tile(struct program *p)
     uint32_t x = program_input(p, "x");
     struct graph_shape shape = shape_of(p, x);
     if (!program_ints(p, "reps", reps, &n) || n != shape.rank) {
-        program_fail(p, "without reps for each dimension");
+        program_contradicts(p, "without reps for each dimension");
         return;
     }
     for (uint32_t i = 0; i < shape.rank; i++) {
@@ -273,7 +273,7 @@ static void translate_fill(struct program *p)
     size_t n;
     struct graph_shape shape = {.rank = 0};
     if (!program_ints(p, "shape", sizes, &n) || n > MODEL_MAX_RANK) {
-        program_fail(p, "without a shape");
+        program_contradicts(p, "without a shape");
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -297,7 +297,7 @@ static void translate_flatten2d(struct program *p)
     const int64_t given = program_int(p, "axis", 1), axis = given < 0 ? given + shape.rank : given;
     struct graph_shape to = {2, {1, 1}};
     if (axis < 0 || axis > (int64_t)shape.rank)
-        program_fail(p, "at a dimension that is not there");
+        program_contradicts(p, "at a dimension that is not there");
     for (uint32_t i = 0; i < shape.rank; i++)
         to.size[i < axis ? 0 : 1] *= shape.size[i];
     p->outputs[0] = program_reshape(p, x, &to);

@@ -16,7 +16,7 @@ static void translate_l2_norm(struct program *p)
 {
     const uint32_t x = program_input(p, "x"), rank = shape_of(p, x).rank;
     if (p->builder.status != MODEL_OK || rank < 3) {
-        program_fail(p, "of a value of less than three dimensions");
+        program_contradicts(p, "of a value of less than three dimensions");
         return;
     }
     p->outputs[0] =
@@ -46,7 +46,7 @@ static void by_channel(struct program *p, enum graph_function function, size_t n
     const uint32_t x = program_input(p, "x"), rank = shape_of(p, x).rank;
     uint32_t inputs[3] = {GRAPH_NONE, GRAPH_NONE, GRAPH_NONE};
     if (rank < 2)
-        program_fail(p, "of a value without channels");
+        program_contradicts(p, "of a value without channels");
     for (size_t i = 0; i < n; i++)
         inputs[1 + i] = program_input(p, names[i]);
     if (p->builder.status != MODEL_OK)
@@ -76,7 +76,7 @@ static uint32_t along_axis(struct program *p, const char *name, uint32_t x)
         return value;
     const uint32_t axis = program_axis(p, "axis", -1, rank);
     if (shape_of(p, value).rank != 1 || shape_of(p, value).size[0] != shape_of(p, x).size[axis])
-        program_fail(p, "by scales that are neither one nor one for each index of its axis");
+        program_contradicts(p, "by scales that are neither one nor one for each index of its axis");
     return graph_expand(&p->builder, value, ((1u << rank) - 1) & ~(1u << axis));
 }
 

@@ -16,7 +16,7 @@ static uint32_t read_batch(struct program *p)
     const int64_t batch = program_int(p, "batch_dims", 0);
     if (batch >= 0 && batch <= MODEL_MAX_RANK)
         return (uint32_t)batch;
-    program_fail(p, "with batch_dims that its values do not have");
+    program_contradicts(p, "with batch_dims that its values do not have");
     return 0;
 }
 

@@ -120,7 +120,7 @@ static void translate_layer_norm(struct program *p)
     const uint32_t axes = program_axes(p, rank), others = ((1u << rank) - 1) & ~axes;
     const float eps = program_float(p, "epsilon", 1e-5f);
     if (p->builder.status != MODEL_OK || axes == 0) {
-        program_fail(p, "along no dimension");
+        program_contradicts(p, "along no dimension");
         return;
     }
     p->outputs[0] =

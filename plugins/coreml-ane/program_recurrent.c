@@ -151,7 +151,7 @@ static bool read_direction(struct program *p, bool *ret_both, bool *ret_reverse)
     *ret_both = direction == BIDIRECTIONAL;
     *ret_reverse = direction == REVERSE;
     if (shape_of(p, program_input(p, "initial_h")).rank != 2)
-        program_fail(p, "with a state that is no [b, h]");
+        program_contradicts(p, "with a state that is no [b, h]");
     return p->builder.status == MODEL_OK;
 }
 

@@ -22,7 +22,7 @@ static uint32_t resize(struct program *p, uint32_t x, enum graph_resize mode, bo
     if (p->builder.status != MODEL_OK)
         return GRAPH_NONE;
     if (to.rank < 2) {
-        program_fail(p, "of a value of less than two dimensions");
+        program_contradicts(p, "of a value of less than two dimensions");
         return GRAPH_NONE;
     }
     struct graph_shape planes = {
@@ -47,7 +47,7 @@ static void upsample(struct program *p, enum graph_resize mode)
     const uint32_t x = program_input(p, "x");
     const struct graph_shape shape = shape_of(p, x);
     if (p->builder.status != MODEL_OK || shape.rank < 2) {
-        program_fail(p, "of a value of less than two dimensions");
+        program_contradicts(p, "of a value of less than two dimensions");
         return;
     }
     const int64_t height = scaled(p, "scale_factor_height", shape.size[shape.rank - 2]);
@@ -65,7 +65,7 @@ static void translate_upsample_bilinear(struct program *p)
     const bool corners = program_bool(p, "align_corners", true);
     const bool half = program_bool(p, "half_pixel_centers", !corners);
     if (corners && half)
-        program_fail(p, "with align_corners and half_pixel_centers at once");
+        program_contradicts(p, "with align_corners and half_pixel_centers at once");
     upsample(p, corners ? RESIZE_ALIGN_CORNERS : half ? RESIZE_HALF_PIXEL : RESIZE_UPSAMPLE);
 }
 
@@ -120,7 +120,7 @@ static void translate_crop(struct program *p)
         size_t n;
         if (!program_ints(p, names[i], cut, &n) || n != 2 || shape.rank < 2 || cut[0] < 0 ||
             cut[1] < 0 || cut[1] > MAP_MAX_SIZE) {
-            program_fail(p, "by other than two sizes for the height and two for the width");
+            program_contradicts(p, "by other than two sizes for the height and two for the width");
             return;
         }
         const uint32_t axis = shape.rank - 2 + i;

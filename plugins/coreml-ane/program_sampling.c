@@ -34,7 +34,7 @@ static void translate_resample(struct program *p)
     const bool corners = program_bool(p, "align_corners", false);
     if (p->builder.status == MODEL_OK &&
         (shape_of(p, xy).rank != 4 || shape_of(p, xy).size[0] != shape_of(p, map).size[0]))
-        program_fail(p, "whose coordinates are not [pictures, height, width, 2]");
+        program_contradicts(p, "whose coordinates are not [pictures, height, width, 2]");
     if (p->builder.status != MODEL_OK)
         return;
     const uint32_t points = graph_points(&p->builder, map, xy, form, corners);
@@ -127,7 +127,7 @@ static void translate_crop_resize(struct program *p)
     const struct graph_shape shape = shape_of(p, boxes);
     if (given == GRAPH_NONE && b->status == MODEL_OK && shape.rank == 2 &&
         shape.size[0] > shape_of(p, map).size[0])
-        program_fail(p, "of more boxes than pictures, without 'box_indices'");
+        program_contradicts(p, "of more boxes than pictures, without 'box_indices'");
     const uint32_t images = given != GRAPH_NONE ? given : graph_range(b, shape.size[0]);
     const uint32_t points = graph_box_points(b, map, boxes, &how);
     p->outputs[0] = from_map(p, graph_sample(b, map, points, images, &sampling));

@@ -86,7 +86,7 @@ uint32_t to_map(struct program *p, uint32_t value)
         set_map(p, value, map);
     }
     if (map == GRAPH_NONE)
-        program_fail(p, "of a value that has not four dimensions");
+        program_contradicts(p, "of a value that has not four dimensions");
     return map;
 }
 

@@ -257,7 +257,7 @@ static void translate_pad(struct program *p)
     const enum graph_pad mode = (enum graph_pad)program_choice(p, "mode", modes, PAD_CONSTANT);
     const float value = program_float(p, "constant_val", 0);
     if (!program_ints(p, "pad", pad, &n) || n % 2 != 0 || n / 2 > rank) {
-        program_fail(p, "with a pad that its value does not have");
+        program_contradicts(p, "with a pad that its value does not have");
         return;
     }
     if (rank == 4 && pads_map(pad, n)) {

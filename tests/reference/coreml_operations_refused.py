@@ -29,6 +29,7 @@ def array(dtype):
     return put(5, put(2, dtype))
 
 
+ADVICE = "; the model contradicts itself: convert it again, or tell its author"
 HUGE = 1 << 30
 NO_DTYPE, INT8, INT32 = 0, 131080, 131104
 WANTED = "want FLOAT32, DOUBLE, FLOAT16 or INT32"
@@ -116,7 +117,7 @@ REFUSED = {  # an operation of x [2, 3, 4]
     "slice_of_one_behind_the_end": case("slice_by_index", "takes number 3 of 3, want -3 to 2", begin=[0, 3, 0],
                                         end=[2, 9, 4], squeeze_mask=[False, True, False]),
     "slice_of_nothing": case("slice_by_index", "or empty", begin=[0, 0, 0], end=[2, 3, 4], stride=[1, -1, 1]),
-    "split_of_less_than_all": case("split", "into parts that are not all of it", split_sizes=[2], axis=2),
+    "split_of_less_than_all": case("split", f"into parts that are not all of it{ADVICE}", split_sizes=[2], axis=2),
     "split_of_more_than_all": case("split", "into parts that are not all of it", split_sizes=[5], axis=2),
     "split_into_another_number": case("split", "into other than its outputs", num_splits=2, axis=2),
     "norm_of_other_channels": case("instance_norm", "do not go together", gamma=numbers(5)),

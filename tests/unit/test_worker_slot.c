@@ -1,5 +1,5 @@
-/* test_worker_slot.c - host/workers/worker_slot.c and host/workers/worker_watch.c by themselves: turns of calls, and
- * workers that are none. */
+/* test_worker_slot.c - host/workers/worker_slot.c, host/workers/worker_patience.c and host/workers/worker_watch.c by
+ * themselves: turns of calls, and workers that are none. */
 #include "clock.h"
 #include "echo_package.h"
 #include "worker_message.h"

@@ -6,6 +6,7 @@
 #include "package.h"
 #include "package_file.h"
 #include "page_guard.h"
+#include "signed_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -159,24 +160,34 @@ static model_status map_new(struct mapped_files *files, const char *name, struct
     return status;
 }
 
+static model_status check_asked(const struct mapped_files *files, const char *name,
+                                struct model_error *err)
+{
+    if (files->is_closed)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "'%.200s' is asked for when the model is made: files are opened in "
+                         "create_model()",
+                         name);
+    return path_is_safe(name)
+               ? MODEL_OK
+               : error_set(
+                     err, MODEL_INVALID_ARGUMENT,
+                     "'%.200s' is no file of the backend's folder: want a path in it, without "
+                     "'..' and not from '/'",
+                     name);
+}
+
 static model_status map(void *context, const char *name, const void **ret_data, uint64_t *ret_bytes,
                         struct model_error *err)
 {
     struct mapped_files *files = context;
     const struct mapped_file *file = find(files, name);
     struct mapped_file *added = NULL;
-    if (files->is_closed)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "'%.200s' is asked for when the model is made: files are opened in "
-                         "create_model()",
-                         name);
-    if (!path_is_safe(name))
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "'%.200s' is no file of the backend's folder: want a path in it, without "
-                         "'..' and not from '/'",
-                         name);
+    model_status status = check_asked(files, name, err);
+    if (status != MODEL_OK)
+        return status;
     if (file == NULL) {
-        const model_status status = map_new(files, name, &added, err);
+        status = map_new(files, name, &added, err);
         if (status != MODEL_OK)
             return status;
         added->next = files->newest;
@@ -195,11 +206,24 @@ static void discard(void *context, const void *data, uint64_t size_bytes)
             file_map_discard(&file->map, data, (size_t)size_bytes);
 }
 
+static model_status check_path(void *context, const char *name, struct model_error *err)
+{
+    const struct mapped_files *files = context;
+    const model_status status = check_asked(files, name, err);
+    if (status != MODEL_OK)
+        return status;
+    char *path = path_join(files->source.backend_dir, name);
+    const model_status found = path != NULL ? signed_path_check(files->source.archive, path, err)
+                                            : error_no_memory(err, name);
+    free(path);
+    return found;
+}
+
 /* ---- the life of all */
 
 void mapped_files_init(struct mapped_files *files, const struct mapped_source *source)
 {
-    *files = (struct mapped_files){.table = {sizeof files->table, files, map, discard},
+    *files = (struct mapped_files){.table = {sizeof files->table, files, map, discard, check_path},
                                    .source = *source};
 }
 

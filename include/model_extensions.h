@@ -35,6 +35,11 @@ struct model_backend_files {
                         struct model_error *err);
     /* A hint: these bytes of a file will not be read soon. Their memory may be given back until they are. [any-thread] */
     void (*discard)(void *context, const void *data, uint64_t size_bytes);
+    /* `name`, a file or a folder, will be read by its path in backend_dir, past map(): by a framework that takes no bytes. Where the
+     * package was to be signed, every file there is compared with its signed digest, and there must be no other; else
+     * MODEL_OK. The files can be changed behind this, so it is the last thing before they are read. Errors as map()'s;
+     * MODEL_CORRUPT is a reason not to open the model at all. [create-thread], in create_model() */
+    model_status (*check_path)(void *context, const char *name, struct model_error *err);
 };
 
 /* ---------------------------------------------------------------- of the host: compiled models */
@@ -77,7 +82,7 @@ struct model_device_plan {
 /* ---------------------------------------------------------------- pinned layout */
 
 #if UINTPTR_MAX == UINT64_MAX
-MODEL_STATIC_ASSERT(sizeof(struct model_backend_files) == 32, "backend_files/1");
+MODEL_STATIC_ASSERT(sizeof(struct model_backend_files) == 40, "backend_files/1");
 MODEL_STATIC_ASSERT(sizeof(struct model_compiled_models) == 24, "compiled_models/1");
 MODEL_STATIC_ASSERT(sizeof(struct model_device_plan) == 40, "device_plan/1");
 #endif

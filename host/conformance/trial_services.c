@@ -199,6 +199,13 @@ static void trial_discard(void *context, const void *data, uint64_t size_bytes)
         FILES(trial)->discard(FILES(trial)->context, data, size_bytes);
 }
 
+static model_status trial_check_path(void *context, const char *name, struct model_error *err)
+{
+    struct trial *trial = context;
+    note_call(trial);
+    return FILES(trial)->check_path(FILES(trial)->context, name, err);
+}
+
 static const void *trial_get_extension(void *context, const char *id)
 {
     struct trial *trial = context;
@@ -232,8 +239,8 @@ bool trial_make_services(struct trial *trial, struct model_error *err)
     const struct mapped_source source = {subject->package.archive, subject->package_dir,
                                          subject->backend_dir, 0};
     mapped_files_init(&trial->services.files, &source);
-    trial->files =
-        (struct model_backend_files){sizeof trial->files, trial, trial_map, trial_discard};
+    trial->files = (struct model_backend_files){sizeof trial->files, trial, trial_map,
+                                                trial_discard, trial_check_path};
     trial->table = guarded_create("struct", "model_services", size_bytes, 8, GUARDED_AT_END);
     if (trial->table == NULL)
         return error_no_memory(err, "a trial") == MODEL_OK;

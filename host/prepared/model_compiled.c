@@ -6,11 +6,13 @@
 
 #include <stdlib.h>
 
-/* A process may write there only if its plugin is one that a framework stands behind: those are always in workers. */
-static bool may_write(const struct modelhost_model *model)
+/* A process may write there only if its plugin is one that a framework stands behind: those are always in workers. What
+ * they leave there nobody has signed, so it is nothing for a package whose signature is wanted. */
+static bool may_keep(const struct modelhost_model *model)
 {
-    return model->load.isolation != MODELHOST_WORKER ||
-           backend_chain_wants_worker(model->package.backend);
+    return model->package.manifest_sha256[0] == '\0' &&
+           (model->load.isolation != MODELHOST_WORKER ||
+            backend_chain_wants_worker(model->package.backend));
 }
 
 model_status model_compiled_offer(struct modelhost_model *model,
@@ -23,7 +25,7 @@ model_status model_compiled_offer(struct modelhost_model *model,
                    ? services_offer_compiled(&model->services, given->folder, given->max_bytes, err)
                    : MODEL_OK;
     char *folder =
-        may_write(model) ? compiled_folder_path(host->store_dir, host->compiled_max_bytes) : NULL;
+        may_keep(model) ? compiled_folder_path(host->store_dir, host->compiled_max_bytes) : NULL;
     if (folder == NULL)
         return MODEL_OK;
     const model_status status =

@@ -80,6 +80,17 @@ static model_status open_model(const struct model_services *services, const char
     return status;
 }
 
+/* Core ML reads the model by its path, past the host, which has to look at every file there first. */
+static model_status check_path(const struct model_services *services, const char *backend_dir,
+                               const char *path, struct model_error *err)
+{
+    const struct model_backend_files *files =
+        services->get_extension(services->context, MODEL_BACKEND_FILES);
+    return files != NULL && MODEL_HAS(struct model_backend_files, files, check_path)
+               ? files->check_path(files->context, path + strlen(backend_dir) + 1, err)
+               : MODEL_OK;
+}
+
 /* Whether numbers are rounded to float16, as on the Neural Engine: "emulate_fp16" of config.json; and, with "fuse": false, nodes
  * computed one by one, which tests compare with. */
 static model_status read_wishes(struct coreml_ane *ane, struct model_error *err)
@@ -195,8 +206,12 @@ static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
     model_status status = bridged_read_wish(services, backend_dir, bridge, &wish, err);
     if (status == MODEL_OK)
         status = open_model(services, backend_dir, wish.is_asked, path, &file, err);
-    if (status != MODEL_OK)
+    if (status == MODEL_OK && wish.is_asked)
+        status = check_path(services, backend_dir, path, err);
+    if (status != MODEL_OK) {
+        coreml_model_close(file);
         return status;
+    }
     ane->plan = (struct model_device_plan){
         .struct_size = sizeof ane->plan, .requested_units = wish.units, .by_kernels = 1};
     if (wish.is_asked) {

@@ -26,9 +26,14 @@ static void discard(void *context, const void *data, uint64_t size_bytes)
         file_map_discard(&disk->maps[i], data, (size_t)size_bytes);
 }
 
+/* Nothing is signed here: it is a table without check_path(). */
+#define DISK_TABLE_BYTES offsetof(struct model_backend_files, check_path)
+
 void coreml_disk_init(struct coreml_disk *disk)
 {
-    *disk = (struct coreml_disk){.files = {sizeof disk->files, disk, map, discard}};
+    *disk = (struct coreml_disk){
+        .files = {
+            .struct_size = DISK_TABLE_BYTES, .context = disk, .map = map, .discard = discard}};
 }
 
 void coreml_disk_finish(struct coreml_disk *disk)

@@ -25,7 +25,9 @@ static struct {
     struct mapped_files files;
     struct model_backend_files table;
     size_t n_maps, fail_at;
-    char *cut; /* a file that is cut at the next line of the log */
+    model_status path_status; /* what becomes of a path that is checked */
+    char checked[100];        /* the last one; "": none */
+    char *cut;                /* a file that is cut at the next line of the log */
     struct harness *h;
 } host;
 
@@ -103,6 +105,14 @@ static void discard(void *context, const void *data, uint64_t size_bytes)
     host.files.table.discard(host.files.table.context, data, size_bytes);
 }
 
+static model_status check_path(void *context, const char *name, struct model_error *err)
+{
+    (void)context;
+    (void)snprintf(host.checked, sizeof host.checked, "%s", name);
+    return host.path_status == MODEL_OK ? MODEL_OK
+                                        : error_set(err, host.path_status, "a file was changed");
+}
+
 static const void *get_extension(void *context, const char *id)
 {
     (void)context;
@@ -125,8 +135,9 @@ static model_status load(const char *archive, const char *config)
                                         host.package.backend_dir, 0};
     }
     mapped_files_init(&host.files, &source);
-    host.table = (struct model_backend_files){sizeof host.table, NULL, map, discard};
+    host.table = (struct model_backend_files){sizeof host.table, NULL, map, discard, check_path};
     host.n_maps = 0;
+    host.checked[0] = '\0';
     host.h = harness_create(NULL, config, 1);
     host.h->create_model = create_model;
     host.h->args.backend_dir = source.backend_dir;
@@ -253,6 +264,25 @@ static void core_ml_itself_wants_a_folder(void **state)
     free(archive);
 }
 
+/* The kernels would compute it, but a package with a changed file is none to compute. */
+static void what_core_ml_reads_by_its_path_is_checked_first(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {ONLY_COREML, EITHER};
+    const int before = mock_bridge_compiled();
+    host.path_status = MODEL_CORRUPT;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(load(NULL, configs[i]), MODEL_CORRUPT);
+        assert_string_equal(host.h->err.message, "a file was changed");
+        assert_string_equal(host.checked, "model.mlpackage");
+        end();
+    }
+    assert_int_equal(load(NULL, KERNELS), MODEL_OK); /* which were given what they read */
+    assert_string_equal(host.checked, "");
+    end();
+    assert_int_equal(mock_bridge_compiled(), before);
+}
+
 static void what_is_missing_or_elsewhere_is_refused_by_its_name(void **state)
 {
     (void)state;
@@ -296,6 +326,7 @@ int main(void)
         IN_PACKAGE(weights_that_are_cut_before_they_are_read_are_an_error_afterwards),
         IN_PACKAGE(weights_that_are_cut_later_were_read),
         IN_PACKAGE(core_ml_itself_wants_a_folder),
+        IN_PACKAGE(what_core_ml_reads_by_its_path_is_checked_first),
         IN_PACKAGE(what_is_missing_or_elsewhere_is_refused_by_its_name),
         IN_PACKAGE(a_service_that_fails_leaves_nothing),
     };

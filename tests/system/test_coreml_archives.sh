@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Core ML models in packages of one file: the same answers to the last bit as of the folder, here and in a worker, stored,
 # compressed, encrypted and signed; weights that are cut short under a server are an error of its requests.
-# Covers host/mapped_files.c.
+# Covers host/mapped_files.c host/prepared/model_compiled.c.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/system/lib.sh
@@ -32,6 +32,7 @@ answers() { # PACKAGE OPTION...: what the folder answered
     "$program" run "$work/$1" --inputs "$work/in" --outputs "$work/found" "${@:2}" >"$work/err" 2>&1 &&
         cmp "$work/found" "$work/want" >"$work/err" 2>&1
 }
+empty_or_missing() { [ -z "$(ls "$1" 2>/dev/null)" ]; }
 alike() { # NAME: the model in the folder $work/NAME, with $work/in
     ok "$1 runs as a folder" "$program" run "$work/$1" --inputs "$work/in" --outputs "$work/want"
     ok "$1 is packed" pack "$1"
@@ -84,6 +85,68 @@ run run "$work/identity" --inputs "$work/in" --outputs "$work/found" --require-s
 ok 'another byte in it is told' says "$model is not the file that was signed"
 ok 'and not read' [ "$code" -eq 7 ]
 cp "$work/model" "$model"
+
+# ---- and what Core ML reads by its path (a mocked one), of which no byte passes the host
+
+mock=$build/tests/plugin_coreml_mock.so
+signed() { # NAME: the package of it is signed
+    "$pkgmgr" sign "$work/$1" --key ada -q >"$work/out" 2>"$work/err"
+}
+refused() { # PACKAGE TEXT OPTION...: exit code 7, and why
+    run run "$work/$1" --inputs "$work/in" --outputs "$work/found" --require-signature "${@:3}"
+    [ "$code" -eq 7 ] && says "$2"
+}
+made=$work/compiled/backends/coreml/made.mlmodelc
+plugin=$mock
+package compiled
+mkdir -p "$made/weights"
+echo 'compiled' >"$made/coremldata.bin"
+echo 'numbers' >"$made/weights/weight.bin"
+echo '{"model_type": "coreml", "coreml_model": "made.mlmodelc"}' >"$work/compiled/backends/coreml/config.json"
+ok 'a compiled model is signed' signed compiled
+ok 'the mock runs it' "$program" run "$work/compiled" --inputs "$work/in" --outputs "$work/want"
+same 'by numbers of its own' "$("$python" -c 'import sys; sys.path.insert(0, sys.argv[1]); import tensors; print(list(tensors.read(sys.argv[2])["y"][1]))' \
+    "$work" "$work/want")" '[1001.0, 1002.0]'
+ok 'and it runs signed' answers compiled --require-signature
+for file in coremldata.bin weights/weight.bin; do
+    cp "$made/$file" "$work/before"
+    tr a-z b-za <"$work/before" >"$made/$file"
+    ok "not with another $file" refused compiled "made.mlmodelc/$file is not the file that was signed"
+    cp "$work/before" "$made/$file"
+done
+echo >"$made/model.mil"
+ok 'not with a file more' refused compiled 'made.mlmodelc/model.mil is not among the files that were signed'
+rm "$made/model.mil"
+mv "$made/weights" "$work/away"
+ok 'not with one that is missing' refused compiled 'weight.bin, which metadata.json lists, is missing'
+mv "$work/away" "$made/weights"
+ok 'and again when all is there' answers compiled --require-signature
+
+package program
+data=$work/program/backends/coreml/model.mlpackage/Data
+mkdir -p "$data/m"
+cp "$work/identity/backends/coreml/model.mlmodel" "$data/m/m.mlmodel"
+echo 'a note' >"$data/note.txt"
+echo '{"fileFormatVersion":"1.0.0","rootModelIdentifier":"A","itemInfoEntries":{"A":{"path":"m/m.mlmodel"}}}' \
+    >"$data/../Manifest.json"
+ok 'a program is signed' signed program
+ok 'and runs' answers program --require-signature
+ok 'what is compiled of it is not kept' empty_or_missing "$MODELHOST_STORE/compiled"
+echo 'other' >"$data/note.txt"
+ok 'a file that only Core ML reads is compared, too' refused program 'note.txt is not the file that'
+echo 'a note' >"$data/note.txt"
+ok 'without the policy it runs' answers program
+if empty_or_missing "$MODELHOST_STORE/compiled"; then
+    skipped 'workers may keep nothing on this kernel'
+else
+    kept=$(echo "$MODELHOST_STORE"/compiled/*/model.mlmodelc/source)
+    : >"$kept" # whoever used it would find it damaged, and compile it anew
+    ok 'under it, too, beside what was kept' answers program --require-signature
+    ok 'which is left alone' empty "$kept"
+    ok 'and used without it' answers program
+    ok 'as is seen' not empty "$kept"
+fi
+plugin=$build/lib/modelhost/plugins/libcoreml-ane.so
 
 # ---- a file that somebody cuts while it is served
 

@@ -81,6 +81,13 @@ static model_status map(struct mapped_files *files, const char *name, const uint
     return status;
 }
 
+static model_status check_path(struct mapped_files *files, const char *name,
+                               struct model_error *err)
+{
+    assert_true(MODEL_HAS(struct model_backend_files, &files->table, check_path));
+    return files->table.check_path(files->table.context, name, err);
+}
+
 static void expect_files(struct mapped_files *files)
 {
     const uint8_t *data = NULL, *again = NULL;
@@ -238,6 +245,11 @@ static void a_signed_folder_has_the_files_that_were_signed(void **state)
     assert_int_equal(map(&files, names[1], &data, &n, &err), MODEL_CORRUPT);
     assert_non_null(strstr(err.message, "is not the file that was signed"));
     assert_int_equal(map(&files, names[2], &data, &n, &err), MODEL_NOT_FOUND); /* not listed */
+    assert_int_equal(check_path(&files, names[0], &err), MODEL_OK);
+    assert_int_equal(check_path(&files, "in", &err), MODEL_CORRUPT);
+    assert_int_equal(check_path(&files, "../cpu/in", &err), MODEL_INVALID_ARGUMENT);
+    mapped_files_close(&files);
+    assert_int_equal(check_path(&files, names[0], &err), MODEL_INVALID_ARGUMENT);
     mapped_files_finish(&files);
     archive_close(archive);
     manifest = (struct manifest){.files = manifest.files, .n_files = manifest.n_files};

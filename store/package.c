@@ -344,6 +344,15 @@ static model_status share(const struct archive *archive, const struct archive_en
     return status;
 }
 
+model_status package_share_file(const struct package *package, const char *path,
+                                struct archive_contents *contents, struct model_error *err)
+{
+    const struct archive_entry *entry =
+        package->archive != NULL ? archive_find(package->archive, path) : NULL;
+    return entry != NULL && entry->is_encrypted ? share(package->archive, entry, contents, err)
+                                                : MODEL_OK;
+}
+
 model_status package_share_backend(const struct package *package, struct archive_contents *contents,
                                    struct model_error *err)
 {

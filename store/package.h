@@ -64,6 +64,9 @@ void package_finish(struct package *package);
  * key; adds nothing where nothing is encrypted. */
 model_status package_share_backend(const struct package *package, struct archive_contents *contents,
                                    struct model_error *err);
+/* The same of one file by its path in the package; nothing where there is none. */
+model_status package_share_file(const struct package *package, const char *path,
+                                struct archive_contents *contents, struct model_error *err);
 
 /* The path inside a package where a repository's file goes: "backends/cpu/config.json" for
  * "config.json" and the weights, "backends/coreml/..." for Core ML models (without a "coreml/" in front), the same path for all others, except that names which mean something

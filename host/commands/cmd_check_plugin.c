@@ -27,12 +27,14 @@
 
 const char cmd_check_plugin_help[] =
     "usage: modelhost check-plugin FILE [--package PKG] [--only N,...] [--time-limit T]\n"
-    "                              [--rounds N] [--store DIR] [--json]\n\n"
+    "                              [--rounds N] [--store DIR] [--json]\n"
+    "                              [--passphrase-file FILE | --key-file FILE]\n\n"
     "Runs the twelve checks of a conformance run on a plugin, each in a process of its own with a\n"
     "time limit, and prints a verdict for each. Exit code 0 when none failed. A run without --only,\n"
     "--time-limit and --rounds leaves a report in the store, by which a load policy of \"conformant\"\n"
     "lets the plugin in; a plugin that failed goes into quarantine there for seven days (modelhost\n"
-    "quarantine). Any other run leaves nothing.\n\n"
+    "quarantine). Any other run leaves nothing. A package that cannot be opened is an error, as of\n"
+    "run, and says nothing of the plugin.\n\n"
     "  --package PKG    a small package of the plugin's architecture: a name in the store, a file\n"
     "                   (.mhp), or a folder with config.json and weights. Without it checks\n"
     "                   that need a model are skipped, unless the plugin runs without any\n"
@@ -40,11 +42,12 @@ const char cmd_check_plugin_help[] =
     "  --time-limit T   for each check (default 2m)\n"
     "  --rounds N       of check 4, create, run and destroy (16 or more; default 1000)\n"
     "  --store DIR      default: MODELHOST_STORE, or ~/.cache/modelhost\n"
-    "  --json           a JSON object\n";
+    "  --json           a JSON object\n" COMMAND_LOAD_SECRET_HELP;
 
 struct check_command {
     const char *plugin, *package, *only_text;
     struct command_places places;
+    struct command_loading loading;
     int64_t rounds, time_limit_ms, check;
     bool as_json;
     uint32_t only;
@@ -77,6 +80,8 @@ static bool read_options(int argc, char **argv, struct check_command *run)
         {"rounds", .integer = &run->rounds, .min = CHECK_MIN_ROUNDS, .max = INT32_MAX},
         {"store", .text = &run->places.store_dir},
         {"json", .flag = &run->as_json},
+        {"passphrase-file", .text = &run->loading.passphrase_file},
+        {"key-file", .text = &run->loading.key_file},
         {"check", .integer = &run->check, .min = 0, .max = CHECK_CHILD_HANG},
         {.name = NULL}};
     if (!command_read_options(argc, argv, options))
@@ -86,6 +91,11 @@ static bool read_options(int argc, char **argv, struct check_command *run)
         return false;
     }
     run->plugin = argv[optind];
+    if (!command_loading(argv[0], &run->loading, NULL))
+        return false;
+    if (run->package == NULL &&
+        (run->loading.passphrase_file != NULL || run->loading.key_file != NULL))
+        return command_usage(argv[0], "--passphrase-file and --key-file are of a --package") == 0;
     return read_only(argv[0], run);
 }
 
@@ -139,6 +149,20 @@ static model_status find_places(struct check_command *run, struct model_error *e
     else if (status == MODEL_OK && run->package != NULL)
         status = command_find_package(&run->places, run->package, &run->package_dir, err);
     return status == MODEL_OK ? find_program(&run->program, err) : status;
+}
+
+/* Before any check: what is wrong with the package is not the plugin's fault. */
+static model_status open_package(const struct check_command *run, struct checked_package *ret,
+                                 struct model_error *err)
+{
+    const struct archive_secret *secret = NULL;
+    model_status status = MODEL_OK;
+    if (run->package == NULL)
+        return MODEL_OK;
+    status = command_secret(&run->loading, &secret, err);
+    return status == MODEL_OK
+               ? checked_package_open(run->plugin, run->package_dir, secret, ret, err)
+               : status;
 }
 
 static void print_row(void *context, uint32_t number, const struct conformance_result *result)
@@ -265,16 +289,20 @@ int cmd_check_plugin(int argc, char **argv)
         .rounds = DEFAULT_ROUNDS, .time_limit_ms = DEFAULT_TIME_LIMIT_MS, .check = -1};
     struct model_error err = MODEL_ERROR_INIT;
     struct conformance_report report;
+    struct checked_package package = {.path = NULL};
     char refusal[CHECK_REASON_BYTES];
     if (!read_options(argc, argv, &run))
         return COMMAND_USAGE;
     if (run.check >= 0)
         return run_one(&run);
     model_status status = find_places(&run, &err);
+    if (status == MODEL_OK)
+        status = open_package(&run, &package, &err);
     if (status == MODEL_OK) {
         const struct conformance_options options = {.program = run.program,
                                                     .plugin = run.plugin,
-                                                    .package = run.package_dir,
+                                                    .package =
+                                                        package.path != NULL ? &package : NULL,
                                                     .only = run.only,
                                                     .time_limit_ms = run.time_limit_ms,
                                                     .rounds = run.rounds,
@@ -284,6 +312,7 @@ int cmd_check_plugin(int argc, char **argv)
     }
     const int code =
         status == MODEL_OK ? conclude(&run, &report, refusal) : command_fail(status, &err);
+    checked_package_finish(&package);
     free(run.store_dir);
     free(run.package_dir);
     free(run.program);

@@ -2,6 +2,7 @@
 #include "check_child.h"
 #include "check.h"
 #include "check_record.h"
+#include "checked_package.h"
 #include "clock.h"
 #include "parallel.h"
 #include "trial_run.h"
@@ -9,6 +10,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -36,23 +38,30 @@ static model_status limit_process(struct model_error *err)
 #endif
 }
 
-/* Takes the token, and leaves nothing to read behind. A process that was given none can only fail. */
-static void take_token(int fd, char ret[CHECK_TOKEN_BYTES])
+/* Takes the token and, behind it, the names of contents, and leaves nothing to read behind. A process that was given no token
+ * can only fail. */
+static model_status take_input(int fd, char token[CHECK_TOKEN_BYTES],
+                               struct archive_contents *contents, struct model_error *err)
 {
+    static char text[CHECK_PROCESS_MAX_INPUT_BYTES];
     struct stat file;
     size_t n = 0;
     ssize_t got = 1;
     if (fstat(fd, &file) == 0 && S_ISFIFO(file.st_mode))
-        while (n < CHECK_TOKEN_DIGITS && got > 0) {
-            got = read(fd, ret + n, CHECK_TOKEN_DIGITS - n);
+        while (n < sizeof text && got > 0) {
+            got = read(fd, text + n, sizeof text - n);
             n += got > 0 ? (size_t)got : 0;
         }
-    ret[n] = '\0';
+    const size_t n_token = n < CHECK_TOKEN_DIGITS ? n : CHECK_TOKEN_DIGITS;
+    memcpy(token, text, n_token);
+    memset(text, 0, n_token);
+    token[n_token] = '\0';
     const int nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0 && nothing != fd) {
         (void)dup2(nothing, fd);
         (void)close(nothing);
     }
+    return checked_package_take(text + n_token, n - n_token, contents, err);
 }
 
 /* As badly as a process can: it takes no signal that can be blocked. */
@@ -114,32 +123,36 @@ static bool is_same_pipe(const struct stat *before, int fd)
 int check_child_run(const struct check_child_options *options)
 {
     struct subject subject;
+    struct archive_contents contents = {0};
+    struct subject_options parts = options->subject;
     struct stat record = {.st_ino = 0};
     struct model_error err = MODEL_ERROR_INIT;
     struct check check = {.subject = &subject,
                           .record_fd = options->subject.record_fd,
                           .rounds = options->rounds,
                           .end_ns = clock_now_ns() + options->time_ms * NS_PER_MS / 2};
+    parts.contents = &contents;
     (void)fcntl(options->subject.record_fd, F_SETFD, FD_CLOEXEC);
     (void)fstat(options->subject.record_fd, &record);
-    take_token(options->token_fd, token);
+    model_status status = take_input(options->token_fd, token, &contents, &err);
     if (options->number == CHECK_CHILD_HANG)
         hang();
     if (options->number > CHECK_COUNT)
         return 2;
-    if (limit_process(&err) != MODEL_OK) {
+    if (status == MODEL_OK)
+        status = limit_process(&err);
+    if (status == MODEL_OK)
+        status = subject_open(&parts, &subject, &err);
+    if (status != MODEL_OK) { /* no line of the plugin has run */
+        archive_contents_finish(&contents);
         check_record_give_up(options->subject.record_fd, token, err.message);
         return 0;
     }
-    enum check_verdict verdict = CHECK_FAILED;
-    if (subject_open(&options->subject, &subject, &err) == MODEL_OK) {
-        parallel_adopt_thread(subject.threads); /* as a lane's: before anything computes */
-        guarded_memory_watch(options->subject.record_fd);
-        verdict = run_check(&check, options->number);
-        subject_finish(&subject);
-    } else {
-        (void)check_failed(&check, "%s", err.message);
-    }
+    parallel_adopt_thread(subject.threads); /* as a lane's: before anything computes */
+    guarded_memory_watch(options->subject.record_fd);
+    const enum check_verdict verdict = run_check(&check, options->number);
+    subject_finish(&subject);
+    archive_contents_finish(&contents);
     if (!is_same_pipe(&record, options->subject.record_fd))
         return CHECK_CHILD_UNHEARD;
     check_step(&check, "the end of the process");

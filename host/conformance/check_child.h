@@ -8,7 +8,9 @@ struct check_child_options {
     struct subject_options subject;
     uint32_t number; /* of the check; CHECK_CHILD_PROBE and CHECK_CHILD_HANG are none */
     int64_t rounds, time_ms;
-    int token_fd; /* where its token comes from (check_record.h); nothing is left to read there */
+    /* Where its token comes from (check_record.h), and behind it the names of what was decrypted of the package
+     * (checked_package.h); nothing is left to read there. */
+    int token_fd;
 };
 
 #define CHECK_CHILD_PROBE 0  /* whether the plugin runs the package at all */

@@ -30,8 +30,12 @@
 
 extern char **environ;
 
+/* What the child gets, each with a number above those that it has there. */
 struct pipes {
     int record[2], output[2], input[2];
+    int given[CHECK_PROCESS_MAX_GIVEN];
+    size_t n_given;
+    int lowest; /* the least of such numbers */
 };
 
 static void close_fd(int *fd)
@@ -48,17 +52,30 @@ static void close_pipes(struct pipes *pipes)
         close_fd(&pipes->output[i]);
         close_fd(&pipes->input[i]);
     }
+    while (pipes->n_given > 0)
+        close_fd(&pipes->given[--pipes->n_given]);
 }
 
-static bool make_pipe(int ends[2])
+static bool copy_given(struct pipes *pipes, const struct check_process_input *input)
+{
+    while (pipes->n_given < input->n_fds) {
+        const int copy = fcntl(input->fds[pipes->n_given], F_DUPFD_CLOEXEC, pipes->lowest);
+        if (copy < 0)
+            return false;
+        pipes->given[pipes->n_given++] = copy;
+    }
+    return true;
+}
+
+static bool make_pipe(int ends[2], int lowest)
 {
     if (pipe(ends) != 0) {
         ends[0] = ends[1] = -1;
         return false;
     }
-    for (int i = 0; i < 2; i++) /* both above the numbers that the child is given */
-        if (ends[i] <= CHECK_PROCESS_RECORD_FD) {
-            const int moved = fcntl(ends[i], F_DUPFD_CLOEXEC, CHECK_PROCESS_RECORD_FD + 1);
+    for (int i = 0; i < 2; i++)
+        if (ends[i] < lowest) {
+            const int moved = fcntl(ends[i], F_DUPFD_CLOEXEC, lowest);
             (void)close(ends[i]);
             ends[i] = moved;
         } else {
@@ -68,13 +85,13 @@ static bool make_pipe(int ends[2])
 }
 
 /* What the child reads first, all of it in the pipe already. */
-static bool make_input(const char *input, int ends[2])
+static bool make_input(const char *text, int ends[2], int lowest)
 {
-    const size_t n = input != NULL ? strlen(input) : 0;
-    if (!make_pipe(ends))
+    const size_t n = text != NULL ? strlen(text) : 0;
+    if (!make_pipe(ends, lowest))
         return false;
     (void)fcntl(ends[0], F_SETFL, 0);
-    const bool good = write(ends[1], input, n) == (ssize_t)n;
+    const bool good = write(ends[1], text, n) == (ssize_t)n;
     close_fd(&ends[1]);
     return good;
 }
@@ -112,9 +129,13 @@ static int start_with(const char *const *argv, char **environment, const struct 
     for (int fd = 1; fd <= CHECK_PROCESS_RECORD_FD && errnum == 0; fd++)
         errnum = posix_spawn_file_actions_adddup2(
             &actions, fd == CHECK_PROCESS_RECORD_FD ? pipes->record[1] : pipes->output[1], fd);
+    for (size_t i = 0; i < pipes->n_given && errnum == 0; i++)
+        errnum = posix_spawn_file_actions_adddup2(&actions, pipes->given[i],
+                                                  CHECK_PROCESS_GIVEN_FD + (int)i);
 #ifdef __linux__
     if (errnum == 0)
-        errnum = posix_spawn_file_actions_addclosefrom_np(&actions, CHECK_PROCESS_RECORD_FD + 1);
+        errnum = posix_spawn_file_actions_addclosefrom_np(&actions, CHECK_PROCESS_GIVEN_FD +
+                                                                        (int)pipes->n_given);
 #endif
     if (errnum == 0)
         errnum = posix_spawn(ret, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv,
@@ -232,15 +253,18 @@ static void end_and_reap(pid_t child, struct process_outcome *outcome)
     outcome->signal = reaped == child && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-model_status check_process_run(const char *const *argv, const char *input, int64_t limit_ms,
-                               struct process_outcome *ret, struct model_error *err)
+model_status check_process_run(const char *const *argv, const struct check_process_input *input,
+                               int64_t limit_ms, struct process_outcome *ret,
+                               struct model_error *err)
 {
-    struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
+    struct pipes pipes = {.record = {-1, -1}, .output = {-1, -1}, .input = {-1, -1}};
     struct left_processes left;
     pid_t child = -1;
     const int64_t start_ns = clock_now_ns();
-    const bool has_pipes =
-        make_pipe(pipes.record) && make_pipe(pipes.output) && make_input(input, pipes.input);
+    pipes.lowest = CHECK_PROCESS_GIVEN_FD + (int)input->n_fds;
+    const bool has_pipes = copy_given(&pipes, input) && make_pipe(pipes.record, pipes.lowest) &&
+                           make_pipe(pipes.output, pipes.lowest) &&
+                           make_input(input->text, pipes.input, pipes.lowest);
     int errnum = has_pipes ? 0 : errno;
     left_processes_watch(&left);
     if (errnum == 0)

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH          3
-#define REFERENCE_NAME "reference.safetensors"
+#define BATCH 3
 
 struct results_check {
     struct check *check;
@@ -208,8 +207,8 @@ static char *find_reference(const struct subject *subject, struct memory_file *u
 {
     const struct archive *archive = subject->package.archive;
     const struct archive_entry *entry =
-        archive != NULL ? archive_find(archive, REFERENCE_NAME) : NULL;
-    char *path = path_join(subject->package_dir, REFERENCE_NAME);
+        archive != NULL ? archive_find(archive, SUBJECT_REFERENCE_NAME) : NULL;
+    char *path = path_join(subject->package_dir, SUBJECT_REFERENCE_NAME);
     if (archive == NULL && path != NULL && path_is_file(path))
         return path;
     free(path);

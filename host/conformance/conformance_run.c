@@ -5,10 +5,12 @@
 #include "check_record.h"
 #include "clock.h"
 #include "errors.h"
+#include "files.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +29,23 @@ static model_status make_token(char ret[CHECK_TOKEN_BYTES], struct model_error *
     for (size_t i = 0; i < sizeof bytes; i++)
         (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
     return MODEL_OK;
+}
+
+static model_status run_with(const char *const *argv, const struct checked_package *package,
+                             const char *token, int64_t limit_ms, struct process_outcome *ret,
+                             struct model_error *err)
+{
+    const bool has_names = package != NULL && package->names.size > 0;
+    char *text = text_format("%s%s", token, has_names ? package->names.data : "");
+    if (text == NULL)
+        return error_no_memory(err, "a check");
+    const struct check_process_input input = {.text = text,
+                                              .fds = package != NULL ? package->fds : NULL,
+                                              .n_fds =
+                                                  package != NULL ? package->contents.n_items : 0};
+    const model_status status = check_process_run(argv, &input, limit_ms, ret, err);
+    free(text);
+    return status;
 }
 
 /* Starts one check's process and waits for it. */
@@ -50,12 +69,12 @@ static model_status run_process(const struct conformance_options *options, uint3
     argv[n++] = time_ms;
     if (options->package != NULL) {
         argv[n++] = "--package";
-        argv[n++] = options->package;
+        argv[n++] = options->package->path;
     }
     argv[n++] = "--";
     argv[n++] = options->plugin;
     argv[n] = NULL;
-    return check_process_run(argv, token, limit_ms, ret, err);
+    return run_with(argv, options->package, token, limit_ms, ret, err);
 }
 
 static const char *signal_name(int number)

@@ -3,6 +3,7 @@
 #ifndef CONFORMANCE_RUN_H
 #define CONFORMANCE_RUN_H
 
+#include "checked_package.h"
 #include "conformance_report.h"
 
 struct conformance_options {
@@ -10,10 +11,10 @@ struct conformance_options {
         *program; /* of the processes: started as "<program> check-plugin --check N ...", it calls
                             check_child_run() */
     const char *plugin;
-    const char *package;   /* a folder; NULL: none */
-    uint32_t only;         /* bit N - 1: check N; 0: all */
-    int64_t time_limit_ms; /* of each check */
-    int64_t rounds;        /* of check 4 */
+    const struct checked_package *package; /* open; NULL: none */
+    uint32_t only;                         /* bit N - 1: check N; 0: all */
+    int64_t time_limit_ms;                 /* of each check */
+    int64_t rounds;                        /* of check 4 */
     /* A check has ended; may be NULL. */
     void (*ended)(void *context, uint32_t number, const struct conformance_result *result);
     void *context;

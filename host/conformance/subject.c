@@ -18,29 +18,30 @@ static void keep_line(void *context, int32_t level, const char *message)
 }
 
 /* A package, an author's folder, either of them in one file, or a folder as it came from a hub, with config.json in it. */
-static model_status find_backend(struct subject *subject, const char *folder,
+static model_status find_backend(struct subject *subject, const struct subject_options *options,
                                  struct model_error *err)
 {
+    const char *folder = options->package;
+    const struct archive_access access = {
+        .level = ARCHIVE_CHECKSUM, .secret = options->secret, .contents = options->contents};
     char *inside = path_join(folder, "backends/cpu");
     char *config = inside != NULL ? path_join(inside, "config.json") : NULL;
     char *plain = path_join(folder, "config.json");
     struct package package = {0};
-    model_status status = MODEL_OK;
-    if (config == NULL || plain == NULL) {
-        status = error_no_memory(err, "a path");
-    } else if (package_open(folder, NULL, &package, NULL) == MODEL_OK) {
+    model_status status = config != NULL && plain != NULL
+                              ? package_open_with(folder, NULL, &access, &package, err)
+                              : error_no_memory(err, "a path");
+    const bool is_other = status == MODEL_NOT_FOUND && path_is_dir(folder);
+    if (status == MODEL_OK) {
         subject->backend_dir = text_format("%s", package.backend_dir);
-        if (package.archive != NULL)
-            subject->package = package;
-        else
-            package_finish(&package);
-    } else if (path_is_file(folder)) {
-        status = package_open(folder, NULL, &package, err); /* fails again, and says why */
-    } else if (path_is_file(config)) {
+        subject->package = package;
+    } else if (is_other && path_is_file(config)) {
         subject->backend_dir = realpath(inside, NULL);
-    } else if (path_is_file(plain)) {
+        status = MODEL_OK;
+    } else if (is_other && path_is_file(plain)) {
         subject->backend_dir = realpath(folder, NULL);
-    } else {
+        status = MODEL_OK;
+    } else if (is_other) {
         status =
             error_set(err, MODEL_NOT_FOUND,
                       "%s is no package: no config.json in it, nor in its backends/cpu", folder);
@@ -61,6 +62,10 @@ static model_status read_config(struct subject *subject, struct model_error *err
     model_status status = path != NULL ? package_file_read(subject->package.archive, path,
                                                            PACKAGE_MAX_CONFIG_BYTES, &text, err)
                                        : error_no_memory(err, "a path");
+    if (status == MODEL_NOT_FOUND)
+        status =
+            error_set(err, MODEL_CORRUPT,
+                      "%s is missing; a model without a configuration has one that says {}", path);
     if (status == MODEL_OK)
         status =
             json_parse(text.data != NULL ? text.data : "", text.size, path, &subject->config, err);
@@ -73,10 +78,10 @@ static model_status read_config(struct subject *subject, struct model_error *err
     return status;
 }
 
-static model_status open_package(struct subject *subject, const char *folder,
+static model_status open_package(struct subject *subject, const struct subject_options *options,
                                  struct model_error *err)
 {
-    model_status status = find_backend(subject, folder, err);
+    model_status status = find_backend(subject, options, err);
     if (status == MODEL_OK)
         status = read_config(subject, err);
     if (status == MODEL_OK) {
@@ -86,6 +91,8 @@ static model_status open_package(struct subject *subject, const char *folder,
             status = MODEL_OK;
     }
     subject->has_package = status == MODEL_OK;
+    if (subject->package.dir != NULL)
+        package_advise(&subject->package, status, err);
     return status;
 }
 
@@ -116,7 +123,7 @@ model_status subject_open(const struct subject_options *options, struct subject 
     ret->log = (struct log_sink){.level = MODEL_LOG_DEBUG, .write = keep_line, .context = ret};
     model_status status = plugin_file_read(options->plugin, &ret->file, err);
     if (status == MODEL_OK)
-        status = options->package != NULL ? open_package(ret, options->package, err)
+        status = options->package != NULL ? open_package(ret, options, err)
                                           : make_empty_package(ret, err);
     if (status != MODEL_OK)
         subject_finish(ret);

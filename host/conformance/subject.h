@@ -14,12 +14,16 @@
 
 #include <stdatomic.h>
 
+#define SUBJECT_REFERENCE_NAME "reference.safetensors" /* in a package, of a check */
+
 struct subject_options {
     const char *plugin;
     const char *
         package; /* a folder or an archive; NULL: an empty package for the plugin's first architecture */
-    uint32_t threads; /* of a run; 0: 1 */
-    int record_fd;    /* where the plugin's functions that are called are told; -1: nowhere */
+    const struct archive_secret *secret;     /* of an encrypted package; NULL: none */
+    const struct archive_contents *contents; /* of it, decrypted already; live longer. NULL: none */
+    uint32_t threads;                        /* of a run; 0: 1 */
+    int record_fd; /* where the plugin's functions that are called are told; -1: nowhere */
 };
 
 struct subject {
@@ -28,7 +32,7 @@ struct subject {
     struct plugin_handle plugin;
     bool is_open; /* the plugin */
     bool has_package;
-    struct package package; /* an archive that is open; else zeros */
+    struct package package; /* zeros of a folder that is none, with config.json in it */
     char *package_dir, *backend_dir, *config_text;
     json_node *config;
     struct weights *weights; /* NULL: none */

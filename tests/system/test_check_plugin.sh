@@ -5,7 +5,7 @@
 # host/conformance/check_versions.c host/conformance/check_load.c host/conformance/check_growth.c
 # host/conformance/check_packages.c host/conformance/check_memory.c host/conformance/check_schema.c
 # host/conformance/check_bounds.c host/conformance/check_results.c host/conformance/check_parallel.c
-# host/conformance/check_cancel.c
+# host/conformance/check_cancel.c host/conformance/checked_package.c
 # shellcheck disable=SC2154 # of lib.sh
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -24,8 +24,8 @@ esac
 
 # ---- good plugins: all twelve checks
 
-conforms() { # NAME PLUGIN PACKAGE
-    run check-plugin "$2" --package "$3" --rounds $rounds --time-limit $limit --json
+conforms() { # NAME PLUGIN PACKAGE OPTION...
+    run check-plugin "$2" --package "$3" "${@:4}" --rounds $rounds --time-limit $limit --json
     if [ "$code" -eq 0 ] && json 'j["conformant"] and len(j["checks"]) == 12'; then
         pass "$1 passes all checks"
     else
@@ -216,6 +216,73 @@ run quarantine list
 same 'and no fault of the plugin' "$out" ''
 run check-plugin "$work/none/config.json"
 same 'what is no plugin is refused' "$code" 1
+
+# ---- a package that cannot be opened: what is wrong with it is said as run says it, and nothing of the plugin
+
+coreml=$plugins/libcoreml-ane.so
+pkgmgr=$build/bin/pkgmgr
+whole=$work/whole
+mkdir -p "$whole/backends/cpu"
+cp "$coreml" "$whole/backends/cpu/libmodel.so"
+cp "$work/identity/"* "$whole/backends/cpu/"
+echo 'correct horse' >"$work/pass"
+head -c 32 /dev/zero | tr '\0' 7 >"$work/key"
+ok 'a package is packed' "$pkgmgr" pack "$whole" -o "$work/whole.mhp" -q
+ok 'and encrypted' "$pkgmgr" pack "$whole" -o "$work/pass.mhp" -q --encrypt --passphrase-file "$work/pass"
+ok 'or with a key' "$pkgmgr" pack "$whole" -o "$work/key.mhp" -q --encrypt --key-file "$work/key"
+head -c 2000 "$work/whole.mhp" >"$work/cut.mhp"
+cp "$work/whole.mhp" "$work/flipped.mhp"
+printf 'xxxx' | dd of="$work/flipped.mhp" bs=1 seek=$(($(stat -c %s "$work/whole.mhp") / 2)) conv=notrunc status=none
+for name in empty no-config brace list manifest; do cp -r "$whole" "$work/p-$name"; done
+rm -r "$work/p-empty/backends"
+rm "$work/p-no-config/backends/cpu/config.json"
+echo '{' >"$work/p-brace/backends/cpu/config.json"
+echo '[]' >"$work/p-list/backends/cpu/config.json"
+echo '{' >"$work/p-manifest/metadata.json"
+cannot() { # PACKAGE CODE OPTION...: the sentence and the code of run
+    run run "$work/$1" --describe "${@:3}"
+    local as_run
+    as_run="$code $(grep -v 'warning: .* has no metadata.json' "$work/err")"
+    run check-plugin "$coreml" --package "$work/$1" "${@:3}"
+    same "$1: as run says it" "$code $(cat "$work/err")" "$as_run"
+    same "$1: and not a verdict" "$code $out" "$2 "
+}
+cannot pass.mhp 4
+cannot pass.mhp 4 --key-file "$work/key"
+cannot key.mhp 4
+cannot whole.mhp 1 --key-file "$work/key"
+cannot cut.mhp 7
+cannot flipped.mhp 7
+cannot p-no-config 7
+cannot p-brace 7
+cannot p-list 7
+cannot p-manifest 7
+run check-plugin "$coreml" --package "$work/p-empty"
+same 'a folder that is none: not found' "$code $out" '3 '
+ok 'and why' says 'is no package: no config.json in it, nor in its backends/cpu'
+backend=$work/linear/backends/cpu
+mkdir -p "$backend"
+cp "$build/examples/plugin_template.so" "$backend/libmodel.so"
+cp "$work/template/config.json" "$work/template/model.safetensors" "$backend"
+cp "$work/template/reference.safetensors" "$work/linear"
+ok 'weights and a reference are encrypted' "$pkgmgr" pack "$work/linear" -o "$work/linear.mhp" -q --encrypt --key-file "$work/key"
+conforms 'a plugin with encrypted weights' "$backend/libmodel.so" "$work/linear.mhp" --key-file "$work/key"
+ok 'and their reference is compared' json '"1 outputs of the reference" in j["checks"][8]["reason"]'
+head -c 100 "$work/template/model.safetensors" >"$work/cut" && mv "$work/cut" "$work/template/model.safetensors"
+run check-plugin "$build/examples/plugin_template.so" --package "$work/template"
+same 'weights that are cut: the package is damaged' "$code $out" '7 '
+token=$(printf '%032d' 0)
+printf %s "$token" | "$program" check-plugin --check 1 --package "$work/p-brace" "$coreml" 3>"$work/record"
+has 'nor is it a verdict when the package goes between two checks' "$(cat "$work/record")" "V$token cannot "
+run quarantine list
+same 'nothing is put into quarantine for it' "$out" ''
+ok 'and no report is left' test ! -e "$MODELHOST_STORE/conformance/$(sha256sum "$coreml" | cut -d' ' -f1).json"
+run check-plugin "$coreml" --key-file "$work/key"
+same 'a key is of a package' "$code" 2
+run check-plugin "$coreml" --package "$work/key.mhp" --key-file "$work/key" --passphrase-file "$work/pass"
+same 'and there is one' "$code" 2
+conforms 'an encrypted package' "$coreml" "$work/pass.mhp" --passphrase-file "$work/pass"
+conforms 'one with a key' "$coreml" "$work/key.mhp" --key-file "$work/key"
 run check-plugin "$faulty" --only 13
 same 'there are twelve checks' "$code" 2
 run check-plugin "$faulty" --rounds 15

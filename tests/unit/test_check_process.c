@@ -11,12 +11,14 @@
 
 #define LONG_MS 60000
 
+static const struct check_process_input said = {.text = "said\n"};
+
 static struct process_outcome run_shell(const char *script, int64_t limit_ms)
 {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     struct model_error err = MODEL_ERROR_INIT;
     struct process_outcome outcome;
-    if (check_process_run(argv, "said\n", limit_ms, &outcome, &err) != MODEL_OK)
+    if (check_process_run(argv, &said, limit_ms, &outcome, &err) != MODEL_OK)
         fail_msg("%s", err.message);
     return outcome;
 }
@@ -41,6 +43,34 @@ static void what_is_given_is_its_input_and_then_comes_the_end(void **state)
     struct process_outcome outcome = run_shell("cat >&3", LONG_MS);
     assert_string_equal(outcome.record.data, "said\n");
     process_outcome_finish(&outcome);
+}
+
+static int file_with(const char *text)
+{
+    char path[] = "/tmp/given.XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(write(fd, text, strlen(text)), (int)strlen(text));
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return fd;
+}
+
+/* Whatever their numbers are here, where those of one child are among those of another file. */
+static void files_that_are_given_are_open_there_in_their_order(void **state)
+{
+    (void)state;
+    const char *const argv[] = {
+        "/bin/sh", "-c", "cat >&3; cat <&4 >&3; cat <&5 >&3; cat <&6 >&3; { : <&7; } 2>&3", NULL};
+    const int fds[] = {file_with("one "), file_with("two "), file_with("three ")};
+    const struct check_process_input input = {.text = "in ", .fds = fds, .n_fds = 3};
+    struct process_outcome outcome;
+    assert_int_equal(check_process_run(argv, &input, LONG_MS, &outcome, NULL), MODEL_OK);
+    assert_memory_equal(outcome.record.data, "in one two three ", 17);
+    assert_true(outcome.record.size > 17); /* there is no seventh */
+    process_outcome_finish(&outcome);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(close(fds[i]), 0);
 }
 
 static void a_signal_that_ends_it_is_told(void **state)
@@ -190,7 +220,7 @@ static void a_program_that_is_not_there_is_an_error(void **state)
     const char *const argv[] = {"/no/such/program", NULL};
     struct model_error err = MODEL_ERROR_INIT;
     struct process_outcome outcome;
-    assert_int_equal(check_process_run(argv, NULL, LONG_MS, &outcome, &err), MODEL_NOT_FOUND);
+    assert_int_equal(check_process_run(argv, &said, LONG_MS, &outcome, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, "/no/such/program"));
 }
 
@@ -213,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_exit_code_and_both_outputs_are_taken),
         cmocka_unit_test(what_is_given_is_its_input_and_then_comes_the_end),
+        cmocka_unit_test(files_that_are_given_are_open_there_in_their_order),
         cmocka_unit_test(a_signal_that_ends_it_is_told),
         cmocka_unit_test(what_does_not_end_is_killed_though_it_ignores_signals),
         cmocka_unit_test(a_child_that_writes_without_a_pause_is_ended_in_time),

@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "testing.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -45,6 +46,7 @@ static void what_is_given_is_its_input_and_then_comes_the_end(void **state)
     process_outcome_finish(&outcome);
 }
 
+/* With a high number, so that lower ones are free for whoever takes some. */
 static int file_with(const char *text)
 {
     char path[] = "/tmp/given.XXXXXX";
@@ -53,10 +55,12 @@ static int file_with(const char *text)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(write(fd, text, strlen(text)), (int)strlen(text));
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    return fd;
+    const int high = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+    assert_int_equal(close(fd), 0);
+    return high;
 }
 
-/* Whatever their numbers are here, where those of one child are among those of another file. */
+/* Whatever numbers they and their copies have here: none may be one that another file has there. */
 static void files_that_are_given_are_open_there_in_their_order(void **state)
 {
     (void)state;

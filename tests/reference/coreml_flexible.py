@@ -141,7 +141,7 @@ def convolve(x, weight, bias, stride):
 
 def evaluate(name, size, inputs_path, want_path):
     height, width = map(int, size.split("x"))
-    x = np.floor(random_numbers([1, 3, height, width], 0, 256))
+    x = np.floor(random_numbers("x", [1, 3, height, width], 0, 256))
     missing = [(0, 0)] + [(t // 2, t - t // 2) for t in (max(((s + 1) // 2 - 1) * 2 + 3 - s, 0) for s in (height, width))]
     first, first_bias, second, second_bias = WEIGHTS
     y = np.maximum(convolve(np.pad(x[0].astype(np.float64), missing), first, first_bias, 2), 0)
@@ -232,7 +232,7 @@ def tokens(model, length, folder):
 
 def batch(model, n, inputs_path, want_path):
     import coreml_program
-    coreml_program.random_numbers = lambda shape, low, high: random_numbers([int(n)] + list(shape)[1:], low, high)
+    coreml_program.random_numbers = lambda name, shape, low, high: random_numbers(name, [int(n)] + list(shape)[1:], low, high)
     coreml_program.run(model, inputs_path, want_path)
 
 

@@ -406,7 +406,7 @@ def run(model_path, inputs_path, want_path):
     inputs, blobs = {}, {}
     for feature in map(fields, description[1]):
         name, shape = text(feature, 1), integers(message(message(feature, 3), 5), 1)
-        inputs[name] = random_numbers(shape, -2, 2)
+        inputs[name] = random_numbers(name, shape, -2, 2)
         blobs[name] = inputs[name].astype(np.float64)
         if not number(network, 5) and len(shape) == 1:
             blobs[name] = blobs[name].reshape(1, 1, -1, 1, 1)

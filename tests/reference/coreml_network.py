@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """coreml_network.py - what a Core ML NeuralNetwork must answer, in double precision.
 
-    coreml_network.py MODEL.mlmodel inputs.safetensors want.safetensors
+    coreml_network.py MODEL.mlmodel inputs.safetensors want.safetensors [--drawing]
+    coreml_network.py --reveal BLOB MODEL.mlmodel SAME.mlmodel
 
 Reads the file's protocol buffers by itself, makes inputs from a fixed sequence, and computes layer
 after layer with torch, on planes [N, C, H, W] as the format describes them: no code, schema or layout is
-shared with the plugin. Only what the models of the tests need is there; another layer stops it.
+shared with the plugin. Only what the models of the tests need is there; another layer stops it. With --drawing
+pictures are of a plane in the sky, in which a model finds a thing, not of noise. The second writes the same model
+with one output more, a blob inside: the numbers of which classes are chosen, those before the last are cut at 0.
 What differs from the result is told by coreml_files.py --compare.
 """
 import os
@@ -17,6 +20,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from coreml_files import fields, floats, integers, message, number, random_numbers, save, text  # noqa: E402
+from coreml_writer import put  # noqa: E402
 
 def weights(parent, field, shape):
     w = message(parent, field)
@@ -250,17 +254,28 @@ def evaluate(network, blobs):
         blobs[text(layer, 3)] = LAYERS[kind](fields(layer[kind][0]), x)
 
 
-def make_input(feature, network):
+def drawing(height, width):
+    """A plane in the sky, from the side: body, wing and tail."""
+    y, x = np.mgrid[0:height, 0:width] / np.array([height, width]).reshape(2, 1, 1)
+    made = np.tile(np.array([120, 170, 230], np.float32)[:, None, None], (1, height, width))
+    for at, half, color in (((0.5, 0.5), (0.39, 0.05), 235), ((0.5, 0.53), (0.08, 0.21), 210),
+                            ((0.18, 0.44), (0.04, 0.11), 210)):
+        made[:, ((x - at[0]) / half[0]) ** 2 + ((y - at[1]) / half[1]) ** 2 < 1] = color
+    return made[None]
+
+
+def make_input(feature, network, drawn):
     """The tensor that callers pass, and the blob that it becomes."""
-    kind = message(feature, 3)
+    name, kind = text(feature, 1), message(feature, 3)
     if 5 in kind:
-        tensor = random_numbers(integers(message(kind, 5), 1), -2, 2)
+        tensor = random_numbers(name, integers(message(kind, 5), 1), -2, 2)
         planes = torch.tensor(tensor.astype(np.float64))
         return tensor, planes[None, :, None, None] if planes.ndim == 1 else planes[None]
     image = message(kind, 4)
     color = number(image, 3)
-    tensor = np.floor(random_numbers([1, 1 if color == 10 else 3, number(image, 2),
-                                      number(image, 1)], 0, 256)).astype(np.float32)
+    width, height = number(image, 1), number(image, 2)
+    tensor = drawing(height, width) if drawn else np.floor(random_numbers(
+        name, [1, 1 if color == 10 else 3, height, width], 0, 256)).astype(np.float32)
     planes = torch.tensor(tensor.astype(np.float64))
     for step in map(fields, network.get(2, [])):
         scaler = message(step, 10)
@@ -270,14 +285,22 @@ def make_input(feature, network):
     return tensor, planes
 
 
-def run(model_path, inputs_path, want_path):
+def reveal(blob, model_path, path):
+    """As float32 of no declared shape."""
+    model = fields(open(model_path, "rb").read())
+    model[2] = [model[2][0] + put(10, put(1, blob) + put(3, put(5, put(2, 65568))))]
+    with open(path, "wb") as file:
+        file.write(b"".join(put(field, value) for field, values in model.items() for value in values))
+
+
+def run(model_path, inputs_path, want_path, drawn=""):
     model = fields(open(model_path, "rb").read())
     network = next(message(model, f) for f in (500, 403, 303) if f in model)
     description = message(model, 2)
     inputs, blobs, want = {}, {}, {}
     for feature in map(fields, description[1]):
         name = text(feature, 1)
-        inputs[name], blobs[name] = make_input(feature, network)
+        inputs[name], blobs[name] = make_input(feature, network, drawn)
     evaluate(network, blobs)
     for feature in map(fields, description[10]):
         name, kind = text(feature, 1), message(feature, 3)
@@ -295,4 +318,4 @@ def run(model_path, inputs_path, want_path):
 
 
 if __name__ == "__main__":
-    run(*sys.argv[1:4])
+    reveal(*sys.argv[2:5]) if sys.argv[1] == "--reveal" else run(*sys.argv[1:5])

@@ -242,10 +242,10 @@ def run(package, inputs_path, want_path, half=None):
         name, array = text(feature, 1), message(message(feature, 3), 5)
         shape = integers(array, 1)
         if number(array, 2) == 131104:
-            numbers = np.floor(random_numbers(shape, 0, 2 if "type" in name else 4)).astype(np.int32)
+            numbers = np.floor(random_numbers(name, shape, 0, 2 if "type" in name else 4)).astype(np.int32)
             inputs[name] = np.ones_like(numbers) if "mask" in name else numbers
         else:
-            inputs[name] = random_numbers(shape, 0.01, 2)
+            inputs[name] = random_numbers(name, shape, 0.01, 2)
         evaluation.values[name] = inputs[name].astype(np.float64)
     functions = entries(message(evaluation.model, 502), 2)
     function = functions["main"]

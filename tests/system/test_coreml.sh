@@ -22,11 +22,17 @@ package() { # NAME FILE
     echo '{"model_type": "coreml"}' >"$work/$1/backends/coreml/config.json"
 }
 
-answers() { # MODEL [FOLDER]
+answers() { # MODEL [FOLDER] [--drawing]
     package "$1" "${2:-$models}/$1.mlmodel"
-    "$python" "$evaluate" "${2:-$models}/$1.mlmodel" "$work/in" "$work/want" >"$work/err" 2>&1 &&
+    "$python" "$evaluate" "${2:-$models}/$1.mlmodel" "$work/in" "$work/want" "${@:3}" >"$work/err" 2>&1 &&
         "$program" run "$work/$1" --inputs "$work/in" --outputs "$work/found" >"$work/err" 2>&1 &&
         "$python" tests/reference/coreml_files.py --compare "$work/found" "$work/want" 1e-4 >"$work/err" 2>&1
+}
+
+reveals() { # MODEL BLOB [--drawing]: what the model's answer is made of
+    mkdir -p "$work/revealed"
+    "$python" "$evaluate" --reveal "$2" "$models/$1.mlmodel" "$work/revealed/$1.mlmodel" &&
+        answers "$1" "$work/revealed" "${@:3}"
 }
 
 pictures() { # MODEL: inputs as F32, U8 and I32
@@ -91,9 +97,16 @@ has "a model names its own features" "$out" $'"name":\t"x"'
 ok "no plan of Apple's is told as unknown, not as 0" json 'j["device_plan"] == {"requested_units": "cpuAndNeuralEngine", "planned_units": "kernels", "ane_eligible": None, "ane_operators_covered": None, "ane_cost_share": None, "planned_coverage": "not known on this system"}'
 ok "the plugin conforms" "$program" check-plugin "$plugin" --package "$work/identity"
 if "$python" -c 'import numpy, torch' 2>/dev/null; then
-    for model in identity MNISTClassifier model_cpm model_hourglass DeepLabV3Int8LUT; do
+    for model in identity MNISTClassifier model_cpm model_hourglass; do
         ok "$model answers what its layers say" answers "$model"
     done
+    ok "DeepLabV3Int8LUT answers what its layers say" answers DeepLabV3Int8LUT "$models" --drawing
+    # Almost all numbers of an answer may be 0, or of one class; those before are not.
+    ok "DeepLabV3Int8LUT gives classes their numbers" reveals DeepLabV3Int8LUT ResizeBilinear_3:0 --drawing
+    last=stage_5_mv1_2_pointwise/BatchNorm/FusedBatchNorm:0
+    ok "model_cpm makes its last numbers" reveals model_cpm "Convolutional_Pose_Machine/stage_5_mv1/$last"
+    last=hourglass_back_3_pointwise/BatchNorm/FusedBatchNorm:0
+    ok "model_hourglass makes its last numbers" reveals model_hourglass "inverted_bottleneck_hourglass_back_3/$last"
     # Networks with the same config.json, also at the same place, find their own packed weights, and no others.
     mkdir "$work/kept"
     export MODELHOST_STORE=$work/kept

@@ -14,16 +14,21 @@ static void put(uint8_t *at, uint64_t value, unsigned n_bytes)
         at[i] = (uint8_t)(value >> (8 * i));
 }
 
+static void put_metadata(uint8_t *at, uint32_t dtype, uint64_t size_bytes, uint64_t data)
+{
+    put(at, 0xDEADBEEF, 4);
+    put(at + 4, dtype, 4);
+    put(at + 8, size_bytes, 8);
+    put(at + 16, data, 8);
+}
+
 /* A file with one blob: metadata at 64, data at 128. Words that nobody has to write are noise. */
 static void make_file(uint8_t file[FILE_BYTES], uint32_t dtype, uint64_t size_bytes)
 {
     memset(file, 0xab, FILE_BYTES);
     put(file, 1, 4);
     put(file + 4, 2, 4);
-    put(file + 64, 0xDEADBEEF, 4);
-    put(file + 68, dtype, 4);
-    put(file + 72, size_bytes, 8);
-    put(file + 80, 128, 8);
+    put_metadata(file + 64, dtype, size_bytes, 128);
 }
 
 static model_status view(const uint8_t *file, uint64_t offset, int32_t dtype, uint64_t n,
@@ -75,12 +80,32 @@ static void refuses_metadata_that_lies(void **state)
     assert_int_equal(view(file, 64, COREML_F32, 32, &err), MODEL_CORRUPT);
     put(file + 80, UINT64_MAX - 63, 8);
     assert_int_equal(view(file, 64, COREML_F32, 32, &err), MODEL_CORRUPT);
-    put(file + 80, 130, 8);
-    assert_int_equal(view(file, 64, COREML_F32, 32, &err), MODEL_CORRUPT);
     make_file(file, 11, 2);
     assert_int_equal(view(file, 64, COREML_U4, 3, &err), MODEL_CORRUPT);
     assert_string_equal(err.message,
                         "w: weights at 64: the bits behind the last element are miscounted");
+}
+
+/* Nothing else is wrong with them: all lies in the file, and says what the model does. */
+static void refuses_places_at_no_multiple_of_64_or_in_the_header(void **state)
+{
+    (void)state;
+    static const uint64_t places[] = {0, 65, 96}, data[] = {0, 32, 65, 130};
+    uint8_t file[FILE_BYTES];
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        make_file(file, 2, 64);
+        put_metadata(file + places[i], 2, 64, 128);
+        assert_int_equal(view(file, places[i], COREML_F32, 16, &err), MODEL_CORRUPT);
+        assert_non_null(strstr(err.message, "no place for metadata"));
+    }
+    for (size_t i = 0; i < sizeof data / sizeof data[0]; i++) {
+        struct model_error err = MODEL_ERROR_INIT;
+        make_file(file, 2, 64);
+        put_metadata(file + 64, 2, 64, data[i]);
+        assert_int_equal(view(file, 64, COREML_F32, 16, &err), MODEL_CORRUPT);
+        assert_non_null(strstr(err.message, "or not at a multiple of 64"));
+    }
 }
 
 static void refuses_files_of_another_version(void **state)
@@ -195,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_the_data_and_ignores_words_that_nobody_writes),
         cmocka_unit_test(refuses_metadata_that_lies),
+        cmocka_unit_test(refuses_places_at_no_multiple_of_64_or_in_the_header),
         cmocka_unit_test(refuses_files_of_another_version),
         cmocka_unit_test(gives_back_what_the_system_maps_around_a_blob),
         cmocka_unit_test(refuses_files_that_count_other_weights),

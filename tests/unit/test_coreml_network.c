@@ -145,6 +145,18 @@ static void decodes_table_indices_from_the_highest_bit_on(void **state)
     assert_true(got[0] == 50 && got[1] == 10 && got[2] == 70 && got[3] == 0 && got[4] == 60);
 }
 
+static void decodes_table_indices_that_are_bytes(void **state)
+{
+    (void)state;
+    float got[4];
+    struct proto table = {.n = 0};
+    for (int i = 0; i < 256; i++)
+        proto_float(&table, 1, (float)(i * i) - 100);
+    const uint8_t bytes[] = {0, 3, 255, 128};
+    assert_int_equal(decode(quantised(bytes, 4, 8, 102, table), 4, 1, got, NULL), MODEL_OK);
+    assert_true(got[0] == -100 && got[1] == -91 && got[2] == 64925 && got[3] == 16284);
+}
+
 static void refuses_weights_that_do_not_fit(void **state)
 {
     (void)state;
@@ -200,6 +212,7 @@ int main(void)
         cmocka_unit_test(decodes_floats_and_halves),
         cmocka_unit_test(decodes_linear_weights_by_channel),
         cmocka_unit_test(decodes_table_indices_from_the_highest_bit_on),
+        cmocka_unit_test(decodes_table_indices_that_are_bytes),
         cmocka_unit_test(refuses_weights_that_do_not_fit),
         cmocka_unit_test(an_arena_gives_aligned_zeros_and_refuses_overflow),
     };

@@ -15,9 +15,8 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from coreml_files import fields, integers, message, number, random_numbers, save, text  # noqa: E402
-from coreml_layers_numpy import evaluate  # noqa: E402
-from coreml_operations import numbers  # noqa: E402
-from coreml_writer import put, varint  # noqa: E402
+from coreml_layers_numpy import evaluate, preprocessed  # noqa: E402
+from coreml_writer import numbers, put, varint  # noqa: E402
 
 
 def real(field, value):
@@ -37,7 +36,7 @@ class Network:
 
     def __init__(self, exact=True):
         self.exact, self.n = exact, 0
-        self.layers, self.inputs, self.outputs = b"", b"", b""
+        self.layers, self.inputs, self.outputs, self.preprocessing = b"", b"", b"", b""
 
     def feature(self, name, shape):
         return put(1, name) + put(3, put(5, several(1, shape) + put(2, 65568)))
@@ -45,6 +44,13 @@ class Network:
     def input(self, name, *shape):
         self.inputs += put(1, self.feature(name, shape))
         return name
+
+    def picture(self, name, color, height, width):
+        self.inputs += put(1, put(1, name) + put(3, put(4, put(1, width) + put(2, height) + put(3, color))))
+        return name
+
+    def preprocess(self, name, step):
+        self.preprocessing += put(2, put(1, name) + step)
 
     def make(self, kind, inputs, params=b"", n=1):
         made = []
@@ -61,7 +67,7 @@ class Network:
 
     def model(self):
         """The Model message."""
-        network = self.layers + put(5, int(self.exact))
+        network = self.layers + self.preprocessing + put(5, int(self.exact)) + put(6, int(self.exact))
         return put(1, 4) + put(2, self.inputs + self.outputs) + put(500, network)
 
     def write(self, path):
@@ -91,6 +97,50 @@ def blocks(p):
     z = p.make(950, [x], put(1, -1))[0]
     p.add(270, [x, z])
     p.add(270, [x, z], put(1, 1))
+
+
+def together(p):
+    x, y, z, w = p.input("x", 2, 3, 4), p.input("y", 2, 3, 4), p.input("z", 2, 1, 1), p.input("w", 6, 2, 3)
+    for kind in (230, 231, 240, 260, 261):
+        p.add(kind, [x, y, z])
+    for shape in ([1], [2], [1, 3, 4], [2, 3, 4]):
+        p.add(250, [x], several(1, shape) + weights(2, numbers(*shape)))
+    p.add(330, [w], put(1, 3), 3)
+    p.add(600, [x])
+
+
+def map_reductions(p):
+    x = p.input("x", 2, 6, 3, 4)
+    positive = p.make(220, [x], put(1, 6) + real(4, 0.1))[0]
+    for mode in range(10):
+        for axis in range(5) if mode < 9 else (2, 3, 4):
+            p.add(280, [positive if mode == 3 else x], put(1, mode) + put(3, axis))
+
+
+def pictures(p):
+    """Each has its own preprocessing, in its own order of colours."""
+    a, b, c = p.picture("a", 20, 3, 4), p.picture("b", 30, 3, 4), p.picture("c", 10, 5, 2)
+    p.preprocess(a, put(10, real(10, 0.5) + real(20, 3) + real(21, -20) + real(22, 100)))
+    p.preprocess(b, put(11, put(1, numbers(3, 3, 4, low=5, high=50).tobytes())))
+    p.preprocess(b, put(10, real(10, 0.25) + real(20, 8)))
+    p.preprocess(c, put(10, real(30, 7)))
+    for picture in (a, b, c):
+        p.add(600, [picture])
+    p.add(230, [a, b])
+
+
+def left_out(p):
+    """Numbers so small that an epsilon counts which is left out."""
+    x = p.input("x", 6, 3, 4)
+    small = p.make(220, [x], put(1, 7) + real(2, -9) + real(5, 3e-4))[0]
+    p.add(165, [small], put(1, 1) + put(2, 1))
+    p.add(165, [small], put(2, 1))
+    p.add(170, [small])
+    p.add(160, [small], put(1, 6) + put(5, 1) + put(6, 1) + weights(15, numbers(6)) + weights(16, numbers(6)))
+    p.add(180, [x], real(1, 0.5) + real(2, 0.75) + put(3, 3))
+    for kind in (1, 2):
+        p.add(220, [x], put(1, kind) + real(4, 2.1e-6) + real(5, 1e-6))
+    p.add(220, [x], put(1, 6))
 
 
 def activation(kind, *values):
@@ -157,8 +207,10 @@ def pairs(p):
     for kind in (865, 870, 875, 880, 890, 895, 900, 905, 230, 231):
         p.add(kind, [x, y])
     p.add(815, [x, x])
-    p.add(830, [x], real(2, 0.3))
-    p.add(827, [x, y])
+    z = p.make(685, [x])[0]
+    for kind in (815, 820, 825, 827, 830, 832):
+        p.add(kind, [z], real(1 if kind < 825 else 2, 1))
+        p.add(kind, [z, p.make(685, [y])[0]])
 
 
 def functions(p):
@@ -167,6 +219,11 @@ def functions(p):
     for kind in (665, 670, 680, 685, 700, 710, 715, 720, 740, 750, 755, 760, 770, 790):
         p.add(kind, [x])
     p.add(780, [p.make(760, [small])[0]])
+    p.add(730, [small])
+    p.add(735, [small])
+    p.add(775, [p.make(220, [x], put(1, 7) + real(4, 3.1))[0]])
+    for kind in range(8):
+        p.add(220, [x], put(1, kind) + real(2, 1.7) + real(3, 0.3) + real(4, 1) + real(5, 0.4))
 
 
 def more_functions(p):
@@ -174,8 +231,11 @@ def more_functions(p):
     for mode in range(3):
         p.add(795, [x], put(1, mode))
     p.add(1460, [x], real(1, 0.2) + real(2, 0.5))
-    p.add(130, [x], RELU)
+    for one in (SIGMOID, TANH, RELU, HARD, LINEAR, activation(15, 0.3), activation(20, 0.4), activation(31, 1.5, 0.7),
+                activation(50, 0.6), activation(60), activation(70)):
+        p.add(130, [x], one)
     p.add(130, [y], put(25, weights(1, numbers(4))))
+    p.add(130, [y], put(71, weights(1, numbers(4)) + weights(2, numbers(4))))
     p.add(660, [x], real(1, -0.5) + real(2, 0.5))
     positive, large = p.make(830, [x])[0], p.make(830, [x], real(2, 1))[0]
     p.add(840, [positive, large])
@@ -301,8 +361,9 @@ def sequences(p):
     p.add(150, [p.make(1025, [x], put(1, -3))[0]], put(1, 4) + put(2, 5) + weights(20, numbers(5, 4)))
 
 
-FAMILIES = {f.__name__: f for f in (norms, blocks, recurrences, long_memories, growing_memories, pairs, functions, more_functions, reductions, products,
-                                    shapes, more_shapes, places, orders, sequences, crops)}
+FAMILIES = {f.__name__: f for f in (
+    norms, blocks, together, map_reductions, pictures, left_out, recurrences, long_memories, growing_memories, pairs, functions,
+    more_functions, reductions, products, shapes, more_shapes, places, orders, sequences, crops)}
 
 HUGE = 1 << 40
 MAP = "a map of shape [1, 2, 3, 4]"
@@ -405,7 +466,14 @@ def run(model_path, inputs_path, want_path):
     description, network = message(model, 2), message(model, 500)
     inputs, blobs = {}, {}
     for feature in map(fields, description[1]):
-        name, shape = text(feature, 1), integers(message(message(feature, 3), 5), 1)
+        name, kind = text(feature, 1), message(feature, 3)
+        if 4 in kind:
+            width, height, color = (number(message(kind, 4), f) for f in (1, 2, 3))
+            shape = [1, 1 if color == 10 else 3, height, width]
+            inputs[name] = np.floor(random_numbers(name, shape, 0, 256)).astype(np.float32)
+            blobs[name] = preprocessed(network, name, color, inputs[name].astype(np.float64))
+            continue
+        shape = integers(message(kind, 5), 1)
         inputs[name] = random_numbers(name, shape, -2, 2)
         blobs[name] = inputs[name].astype(np.float64)
         if not number(network, 5) and len(shape) == 1:

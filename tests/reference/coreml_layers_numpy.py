@@ -1,10 +1,11 @@
 """coreml_layers_numpy.py - layers of a NeuralNetwork on exact values, in double precision with numpy; for
 coreml_layers.py. (Convolutions and the layers beside them are evaluated with torch, by coreml_network.py.)"""
+import functools
 import math
 
 import numpy as np
 
-from coreml_files import fields, floats, integers, message, number
+from coreml_files import fields, floats, integers, message, number, text
 from coreml_program_pictures import crop_resize
 from coreml_program_places import blocks, joined
 
@@ -53,7 +54,7 @@ def lrn(p, x):
 def instance_norm(p, x):
     assert number(p, 6)
     y = x - x.mean((-2, -1), keepdims=True)
-    y = y / np.sqrt((y * y).mean((-2, -1), keepdims=True) + number(p, 10))
+    y = y / np.sqrt((y * y).mean((-2, -1), keepdims=True) + (number(p, 10) or 1e-5))
     return y * weights(p, 15, -1, 1, 1) + weights(p, 16, -1, 1, 1)
 
 
@@ -61,6 +62,15 @@ def reorganize(p, x):
     move = blocks("block", number(p, 1) == 0, number(p, 1) == 2)
     y = move({"x": x.reshape((-1,) + x.shape[-3:]), "block": number(p, 2)}, 1)
     return y.reshape(x.shape[:-3] + y.shape[1:])
+
+
+def map_reduction(p, x):
+    axes = {0: (-3, -2, -1), 1: (-2, -1), 2: (-3,), 3: (-2,), 4: (-1,)}[number(p, 3)]
+    if number(p, 1) == 9:
+        return np.argmax(x, axes[0], keepdims=True)
+    return (np.sum, np.mean, np.prod, lambda x, a, **k: np.log(x.sum(a, **k)), lambda x, a, **k: (x * x).sum(a, **k),
+            lambda x, a, **k: np.abs(x).sum(a, **k), lambda x, a, **k: np.sqrt((x * x).sum(a, **k)), np.max,
+            np.min)[number(p, 1)](x, axes, keepdims=True)
 
 
 def dot(p, x, y):
@@ -73,8 +83,11 @@ def dot(p, x, y):
 
 def activation(p):
     a, b = (number(next(iter(fields(v[0]) for v in p.values())), f) for f in (1, 2))
-    return {40: lambda x: 1 / (1 + np.exp(-x)), 30: np.tanh, 10: lambda x: np.maximum(x, 0),
-            41: lambda x: np.clip(a * x + b, 0, 1), 5: lambda x: a * x + b}[next(iter(p))]
+    return {5: lambda x: a * x + b, 10: lambda x: np.maximum(x, 0), 15: lambda x: np.where(x > 0, x, a * x),
+            20: lambda x: np.where(x >= a, x, 0), 30: np.tanh, 31: lambda x: a * np.tanh(b * x),
+            40: lambda x: 1 / (1 + np.exp(-x)), 41: lambda x: np.clip(a * x + b, 0, 1),
+            50: lambda x: np.where(x >= 0, x, a * (np.exp(x) - 1)), 60: lambda x: x / (1 + np.abs(x)),
+            70: lambda x: np.log1p(np.exp(x))}[next(iter(p))]
 
 
 def limited(x, limit=50):
@@ -159,12 +172,21 @@ def gelu(p, x):
 def activated(p, x):
     if 25 in p:
         return np.where(x > 0, x, weights(message(p, 25), 1, -1, 1, 1) * x)
+    if 71 in p:
+        alpha, beta = (weights(message(p, 71), f, -1, 1, 1) for f in (1, 2))
+        return alpha * np.log1p(np.exp(beta * x))
     return activation(p)(x)
 
 
-def threshold(p, x):
-    assert number(p, 1) == 7
-    return np.maximum((number(p, 5) or 1) * x + number(p, 4), number(p, 2))
+def unary_function(p, x):
+    x, alpha, epsilon = (number(p, 5) or 1) * x + number(p, 4), number(p, 2), number(p, 3) or 1e-6
+    return (np.sqrt, lambda x: 1 / np.sqrt(x + epsilon), lambda x: 1 / (x + epsilon), lambda x: x ** alpha, np.exp,
+            np.log, np.abs, lambda x: np.maximum(x, alpha))[number(p, 1)](x)
+
+
+def bias(p, x):
+    shape = integers(p, 1)
+    return x + weights(p, 2, *(shape if len(shape) == 3 else shape + [1, 1]))
 
 
 def reduction(function):
@@ -307,24 +329,31 @@ def pair(function):
     return lambda p, x, y: function(x, y)
 
 
+def folded(function):
+    return lambda p, *x: functools.reduce(function, x)
+
+
 def compared(function, field):
     return lambda p, x, *y: function(x, y[0] if y else number(p, field))
 
 
 LAYERS = {
     130: activated, 140: inner_product, 150: embedding, 160: instance_norm, 165: mvn, 170: l2_normalize, 180: lrn,
-    220: threshold, 230: pair(np.add), 231: pair(np.multiply), 270: dot, 345: reorganize,
+    220: unary_function, 230: lambda p, *x: sum(x), 231: folded(np.multiply), 240: lambda p, *x: sum(x) / len(x),
+    250: bias, 260: folded(np.maximum), 261: folded(np.minimum), 270: dot, 280: map_reduction,
+    330: lambda p, x: np.split(x, number(p, 1), -3), 345: reorganize, 600: lambda p, x: x,
     340: lambda p, x: np.tile(x, (number(p, 1), 1, 1, 1, 1)),
     400: simple_recurrent, 410: gru, 420: lstm, 430: bidirectional_lstm,
     635: lambda p: np.arange(number(p, 2), number(p, 1), number(p, 3)),
     660: lambda p, x: np.clip(x, number(p, 1), number(p, 2)),
     665: unary(np.ceil), 670: unary(np.floor), 680: unary(np.sign), 685: unary(np.rint), 700: unary(np.exp2),
-    710: unary(np.sin), 715: unary(np.cos), 720: unary(np.tan), 740: unary(np.arctan), 750: unary(np.sinh),
-    755: unary(np.cosh), 760: unary(np.tanh), 770: unary(np.arcsinh), 780: unary(np.arctanh),
+    710: unary(np.sin), 715: unary(np.cos), 720: unary(np.tan), 730: unary(np.arcsin), 735: unary(np.arccos),
+    740: unary(np.arctan), 750: unary(np.sinh), 755: unary(np.cosh), 760: unary(np.tanh), 770: unary(np.arcsinh),
+    775: unary(np.arccosh), 780: unary(np.arctanh),
     790: unary(np.vectorize(math.erf)), 795: gelu,
-    815: compared(np.equal, 1), 820: compared(np.not_equal, 1), 827: compared(np.less_equal, 2),
-    830: compared(np.greater, 2), 840: pair(np.logical_or), 845: pair(np.logical_xor), 850: unary(np.logical_not),
-    855: pair(np.logical_and), 865: pair(np.mod), 870: pair(np.minimum), 875: pair(np.maximum), 880: pair(np.add),
+    815: compared(np.equal, 1), 820: compared(np.not_equal, 1), 825: compared(np.less, 2),
+    827: compared(np.less_equal, 2), 830: compared(np.greater, 2), 832: compared(np.greater_equal, 2),
+    840: pair(np.logical_or), 845: pair(np.logical_xor), 850: unary(np.logical_not), 855: pair(np.logical_and), 865: pair(np.mod), 870: pair(np.minimum), 875: pair(np.maximum), 880: pair(np.add),
     885: pair(np.power), 890: pair(np.divide), 895: pair(np.floor_divide), 900: pair(np.multiply),
     905: pair(np.subtract), 920: lambda p, x: np.tile(x, integers(p, 1)), 925: lambda p, *x: np.stack(x, axis(p)),
     930: lambda p, x, i: np.take(x, places_of(i), axis(p)),
@@ -370,6 +399,20 @@ def crops(p, x, roi):
 
 
 LAYERS[212] = crops
+
+
+def preprocessed(network, name, color, planes):
+    """One step after the other of those for this picture."""
+    for step in map(fields, network.get(2, [])):
+        if text(step, 1) not in ("", name):
+            continue
+        if 11 in step:
+            planes = planes - floats(message(step, 11), 1).astype(np.float64).reshape(planes.shape)
+            continue
+        scaler = message(step, 10)
+        biases = [number(scaler, f) for f in {10: (30,), 20: (22, 21, 20), 30: (20, 21, 22)}[color]]
+        planes = planes * (number(scaler, 10) or 1) + np.reshape(biases, (-1, 1, 1))
+    return planes
 
 
 def evaluate(network, blobs):

@@ -11,13 +11,8 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from coreml_writer import BOOL, F32, I32, Tensor, Writer  # noqa: E402
-
-
-def numbers(*shape, low=-1.0, high=1.0):
-    n = int(np.prod(shape))
-    values = (np.arange(n) * 7919 + 13) % 211 / 211
-    return (low + (high - low) * values).astype(np.float32).reshape(shape)
+from coreml_operations_plain import PLAIN  # noqa: E402
+from coreml_writer import BOOL, F32, I32, Tensor, Writer, numbers  # noqa: E402
 
 
 class Cases:
@@ -401,9 +396,10 @@ def extremes_of_no_numbers(c):
 
 
 FAMILIES = {f.__name__: f for f in (
-    gathers, scatters, orders, selections, slices, random_slices, declared_shapes, blocks, sizes, nearest_sizes, resamplings, affine_maps, crops, pools, norms, fewer_bits, products, recurrences,
+    gathers, scatters, orders, selections, slices, random_slices, declared_shapes, blocks, sizes, nearest_sizes,
+    resamplings, affine_maps, crops, pools, norms, fewer_bits, products, recurrences,
     simple_recurrences, reductions, activations, functions, casts,
-    activations_of_no_numbers, pairs_of_no_numbers, extremes_of_no_numbers)}
+    activations_of_no_numbers, pairs_of_no_numbers, extremes_of_no_numbers) + PLAIN}
 
 
 def write(name, cases, folder):

@@ -22,6 +22,7 @@ from coreml_files import fields, floats, integers, message, number, random_numbe
 from coreml_program_numbers import NUMBERS  # noqa: E402
 from coreml_program_pictures import PICTURES  # noqa: E402
 from coreml_program_places import PLACES  # noqa: E402
+from coreml_program_windows import WINDOWS  # noqa: E402
 
 DTYPES = {1: "?", 10: "<f2", 11: "<f4", 12: "<f8", 21: "<i1", 22: "<i2", 23: "<i4", 24: "<i8", 31: "<u1",
           32: "<u2", 33: "<u4", 34: "<u8"}
@@ -108,6 +109,8 @@ class Evaluation:
                 results = [self.constant(entries(operation, 5)["val"])]
             elif kind == "while_loop":
                 results = self.loop(inputs["loop_vars"], *map(fields, operation[4]))
+            elif kind == "cond":
+                results = self.block(fields(operation[4][0 if inputs["pred"][0] else 1]))
             else:
                 one = {k: v[0] if k not in LISTS else v for k, v in inputs.items()}
                 if self.half:
@@ -208,7 +211,7 @@ OPERATIONS = {
     "greater": pair(np.greater), "greater_equal": pair(np.greater_equal), "not_equal": pair(np.not_equal),
     "less_equal": pair(np.less_equal),
     "relu": lambda i, _: np.maximum(i["x"], 0), "sigmoid": lambda i, _: 1 / (1 + np.exp(-i["x"])),
-    "tanh": lambda i, _: np.tanh(i["x"]), "log": lambda i, _: np.log(i["x"] + i.get("epsilon", 1e-45)),
+    "tanh": lambda i, _: np.tanh(i["x"]), "log": lambda i, _: np.log(i["x"] + i.get("epsilon", np.float32(1e-45))),
     "sqrt": lambda i, _: np.sqrt(i["x"]), "rsqrt": lambda i, _: 1 / np.sqrt(i["x"] + i.get("epsilon", 1e-12)),
     "exp": lambda i, _: np.exp(i["x"]), "abs": lambda i, _: np.abs(i["x"]),
     "square": lambda i, _: np.square(i["x"]), "erf": lambda i, _: np.vectorize(math.erf)(i["x"]),
@@ -221,7 +224,7 @@ OPERATIONS = {
     "linear": lambda i, _: i["x"] @ i["weight"].T + i.get("bias", 0), "reshape": reshape,
     "transpose": lambda i, _: i["x"].transpose([int(a) for a in i["perm"]]),
     "expand_dims": lambda i, _: np.expand_dims(i["x"], axes_of(i, i["x"])),
-    "squeeze": lambda i, _: np.squeeze(i["x"], axes_of(i, i["x"])),
+    "squeeze": lambda i, _: np.squeeze(i["x"], axes_of(i, i["x"]) if "axes" in i else None),
     "stack": lambda i, _: np.stack(i["values"], int(i["axis"])), "split": split,
     "slice_by_index": slice_by_index,
     "shape": lambda i, _: np.array(i["x"].shape), "tile": lambda i, _: np.tile(i["x"], i["reps"]),
@@ -230,7 +233,10 @@ OPERATIONS = {
     "list_read": lambda i, _: i["ls"][int(i["index"])], "list_write": written, "list_scatter": scattered,
     "list_gather": lambda i, _: np.stack([i["ls"][int(k)] for k in i["indices"]]),
     "list_length": lambda i, _: np.array(len(i["ls"])),
-    **PLACES, **NUMBERS, **PICTURES,
+    "slice_by_size": lambda i, _: i["x"][tuple(
+        slice(int(b), None if n == -1 else int(b) + int(n)) for b, n in zip(i["begin"], i["size"]))],
+    "range_1d": lambda i, _: np.arange(i["start"], i["end"], i["step"]),
+    **PLACES, **NUMBERS, **PICTURES, **WINDOWS,
 }
 
 

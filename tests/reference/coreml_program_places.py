@@ -200,30 +200,6 @@ def crop(i, _):
     return i["x"][..., int(top):height - int(bottom), int(left):width - int(right)]
 
 
-def pool(average):
-    def run(i, _):
-        x, kernel = i["x"], [int(k) for k in i["kernel_sizes"]]
-        n = len(kernel)
-        stride = [int(s) for s in i.get("strides", [1] * n)]
-        pad = [int(p) for p in i.get("pad", [0] * 2 * n)] if i["pad_type"] == "custom" else [0] * 2 * n
-        sizes = []
-        for a in range(n):
-            size, rest = x.shape[2 + a], x.shape[2 + a] + pad[2 * a] + pad[2 * a + 1] - kernel[a]
-            out = (-(-rest // stride[a]) if i.get("ceil_mode", False) else rest // stride[a]) + 1
-            sizes.append(out - (i.get("ceil_mode", False) and (out - 1) * stride[a] >= size + pad[2 * a]))
-        y = np.zeros(list(x.shape[:2]) + sizes)
-        for at in np.ndindex(*sizes):
-            begin = [at[a] * stride[a] - pad[2 * a] for a in range(n)]
-            stop = [min(begin[a] + kernel[a], x.shape[2 + a] + pad[2 * a + 1]) for a in range(n)]
-            part = x[(slice(None), slice(None)) + tuple(slice(max(b, 0), s) for b, s in zip(begin, stop))]
-            part = part.reshape(*x.shape[:2], -1)
-            counted = part.shape[2] if i.get("exclude_padding_from_average", False) else np.prod(
-                [s - b for b, s in zip(begin, stop)])
-            y[(slice(None), slice(None)) + at] = part.sum(2) / counted if average else part.max(2)
-        return y
-    return run
-
-
 def reshape_like(i, _):
     shape = []
     for ref, begin, end, open_end in zip(i["ref_tensors"], i["begins"], i["ends"], i["end_masks"]):
@@ -257,7 +233,7 @@ PLACES = {
     "pixel_shuffle": blocks("upscale_factor", False, True),
     "upsample_bilinear": upsample(None), "upsample_nearest_neighbor": upsample("NEAREST"),
     "resize_bilinear": to_target(None), "resize_nearest_neighbor": to_target("NEAREST"), "resize": resize,
-    "crop": crop, "max_pool": pool(False), "avg_pool": pool(True), "reshape_like": reshape_like,
+    "crop": crop, "reshape_like": reshape_like,
     "flatten2d": flatten2d, "concat": concat,
     "fill_like": lambda i, _: np.full(i["ref_tensor"].shape, float(i.get("value", 0))),
     "pad": lambda i, _: np.pad(

@@ -34,6 +34,16 @@ while read -r name; do
     coreml_package "$name"
     ok "$name answer what their layers say" answers "$name"
 done <"$work/names"
+models=${SHARED:-../shared}/coreml
+if [ -f "$models/identity.mlmodel" ]; then
+    # Those of tests/system/test_coreml.sh, too.
+    seen=("$work"/*/backends/coreml/model.mlmodel tests/fuzz/corpus/coreml_graph/{classifier,picture,deconvolution}
+        "$models"/{identity,MNISTClassifier,model_cpm,model_hourglass,DeepLabV3Int8LUT}.mlmodel)
+    ok "each layer of the plugin's table is in a model whose answers are compared" \
+        "$python" "$reference/coreml_claims.py" layers plugins/coreml-ane "${seen[@]}"
+else
+    skipped "no Core ML models in $models"
+fi
 "$python" "$reference/coreml_layers.py" refused "$work/made" >"$work/names"
 while read -r name words; do
     coreml_package "$name"

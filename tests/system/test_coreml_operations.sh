@@ -34,6 +34,16 @@ while read -r name; do
     coreml_package "$name"
     ok "$name answer what their operations say" answers "$name"
 done <"$work/names"
+models=${SHARED:-../shared}/coreml
+if [ -d "$models/DTLN_AEC_128_Part1.mlpackage" ]; then
+    # Those of tests/system/test_coreml.sh and test_coreml_programs.sh, too.
+    "$python" "$reference/coreml_classifier.py" program strings "$work/classes.mlpackage" "$work/in"
+    ok "each operation of the plugin's table is in a model whose answers are compared" \
+        "$python" "$reference/coreml_claims.py" operations plugins/coreml-ane "$work"/*/backends/coreml/model.mlpackage \
+        "$work/classes.mlpackage" "$models/DTLN_AEC_128_Part1.mlpackage"
+else
+    skipped "no Core ML models in $models"
+fi
 "$python" "$reference/coreml_operations_refused.py" "$work/made" >"$work/names"
 while read -r name words; do
     coreml_package "$name"

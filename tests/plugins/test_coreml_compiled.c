@@ -2,6 +2,7 @@
  * offers, host/prepared/model_compiled.c and host/prepared/compiled_folder.c behind it, and the plan of devices on its way to
  * descriptions and metrics (host/device_plan.c). That nothing is compiled shows in a compiler that was told to fail. */
 #include "compiled_folder.h"
+#include "coreml_cache.h"
 #include "coreml_subject.h"
 #include "worker_domain.h"
 
@@ -186,7 +187,7 @@ static void other_units_and_another_precision_are_other_entries(void **state)
 }
 
 #ifdef __linux__
-static const char *system_build; /* NULL: the system's own */
+static const char *system_build, *system_machine; /* NULL: the system's own */
 
 /* In the place of the C library's. */
 int uname(struct utsname *ret)
@@ -194,21 +195,28 @@ int uname(struct utsname *ret)
     const int code = (int)syscall(SYS_uname, ret);
     if (code == 0 && system_build != NULL)
         (void)snprintf(ret->version, sizeof ret->version, "%s", system_build);
+    if (code == 0 && system_machine != NULL)
+        (void)snprintf(ret->machine, sizeof ret->machine, "%s", system_machine);
     return code;
 }
 
-static void another_build_of_the_system_is_another_entry(void **state)
+/* So another build, machine or size is another entry. */
+static void an_entry_is_named_by_all_that_it_depends_on(void **state)
 {
     (void)state;
-    char *folder = NULL;
+    const struct coreml_cache_facts facts = {"Linux m2", "24A335", "cpuAndNeuralEngine", "default",
+                                             "x[2]"};
+    char *folder = NULL, key[COREML_CACHE_KEY_BYTES];
     struct subject s = open_keeping(ONLY_COREML, &folder);
+    char *model = path_join(s.backend, "model.mlmodel");
+    assert_int_equal(coreml_cache_key(model, &facts, key, NULL), MODEL_OK);
+    system_build = "24A335", system_machine = "m2";
     assert_int_equal(loads_with(s.h, ONLY_COREML), 1);
-    system_build = "24A335";
-    assert_int_equal(loads_with(s.h, ONLY_COREML), 1);
-    assert_int_equal(loads_with(s.h, ONLY_COREML), 0);
-    system_build = NULL;
-    assert_int_equal(loads_with(s.h, ONLY_COREML), 0);
-    assert_int_equal(count_entries(folder), 2);
+    system_build = system_machine = NULL;
+    char *compiled = compiled_in(folder);
+    assert_non_null(strstr(compiled, key));
+    free(compiled);
+    free(model);
     close_keeping(&s, folder);
 }
 #endif
@@ -469,7 +477,7 @@ int main(void)
         cmocka_unit_test(a_model_that_is_called_compiled_is_not_removed),
         cmocka_unit_test(other_units_and_another_precision_are_other_entries),
 #ifdef __linux__
-        cmocka_unit_test(another_build_of_the_system_is_another_entry),
+        cmocka_unit_test(an_entry_is_named_by_all_that_it_depends_on),
 #endif
         cmocka_unit_test(a_damaged_entry_is_compiled_once_more),
         cmocka_unit_test(what_is_damaged_again_is_an_error),

@@ -154,6 +154,32 @@ static void an_entry_that_others_may_write_to_is_made_anew(void **state)
     remove_dir(dir);
 }
 
+static bool is_somebody_else;
+
+/* In the place of the C library's. */
+uid_t geteuid(void)
+{
+    return getuid() + is_somebody_else;
+}
+
+static void an_entry_of_another_user_is_made_anew(void **state)
+{
+    (void)state;
+    char *dir = scratch_dir();
+    const struct coreml_cache cache = {dir, 0};
+    struct compiler compiler = {.size_bytes = 1};
+    bool was_there = true;
+    free(get(&cache, KEY_1, &compiler, NULL));
+    is_somebody_else = true;
+    free(get(&cache, KEY_1, &compiler, &was_there));
+    is_somebody_else = false;
+    assert_false(was_there);
+    assert_int_equal(compiler.n_calls, 2);
+    free(get(&cache, KEY_1, &compiler, &was_there));
+    assert_true(was_there);
+    remove_dir(dir);
+}
+
 /* Both are compiling before either may go on. */
 static int meeting[2][2];
 
@@ -291,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_failed_compilation_leaves_nothing),
         cmocka_unit_test(evicts_what_was_not_used_for_longest),
         cmocka_unit_test(an_entry_that_others_may_write_to_is_made_anew),
+        cmocka_unit_test(an_entry_of_another_user_is_made_anew),
         cmocka_unit_test(two_processes_at_once_make_one_entry),
         cmocka_unit_test(refuses_what_is_no_key),
         cmocka_unit_test(removes_a_compiled_model_and_nothing_else),

@@ -155,13 +155,14 @@ static uint32_t input_as_blob(struct translation *t, uint32_t x, const struct gr
     return graph_shape_to(&t->builder, x, &five);
 }
 
-/* y = scale x + bias by colour, in the order of the planes. */
+/* y = scale x + bias by colour, in the order of the planes. Without a scale it is 1; one of 0 is one. */
 static uint32_t scale_image(struct translation *t, const struct coreml_feature *feature,
                             const coreml_message *scaler, uint32_t x)
 {
     static const char *const rgb[] = {"redBias", "greenBias", "blueBias"};
     const int64_t channels = map_extent(t, x, MAP_C);
-    const float scale = coreml_float(scaler, "channelScale");
+    const float scale =
+        coreml_count(scaler, "channelScale") > 0 ? coreml_float(scaler, "channelScale") : 1;
     float *biases = NULL;
     if (channels > 3)
         graph_fail(&t->builder, MODEL_UNSUPPORTED, "a picture of %lld planes", (long long)channels);
@@ -174,7 +175,7 @@ static uint32_t scale_image(struct translation *t, const struct coreml_feature *
     for (int64_t i = 0; i < channels; i++)
         biases[i] = coreml_float(
             scaler, channels == 1 ? "grayBias" : rgb[feature->color == COREML_BGR ? 2 - i : i]);
-    x = graph_map(&t->builder, x, MAP_LINEAR, scale != 0 ? scale : 1, 0);
+    x = graph_map(&t->builder, x, MAP_LINEAR, scale, 0);
     bool any = false;
     for (int64_t i = 0; i < channels; i++)
         any = any || biases[i] != 0;

@@ -119,12 +119,13 @@ def map_reductions(p):
 
 def pictures(p):
     """Each has its own preprocessing, in its own order of colours."""
-    a, b, c = p.picture("a", 20, 3, 4), p.picture("b", 30, 3, 4), p.picture("c", 10, 5, 2)
+    a, b, c, d = (p.picture(*picture) for picture in (("a", 20, 3, 4), ("b", 30, 3, 4), ("c", 10, 5, 2), ("d", 10, 5, 2)))
     p.preprocess(a, put(10, real(10, 0.5) + real(20, 3) + real(21, -20) + real(22, 100)))
     p.preprocess(b, put(11, put(1, numbers(3, 3, 4, low=5, high=50).tobytes())))
     p.preprocess(b, put(10, real(10, 0.25) + real(20, 8)))
     p.preprocess(c, put(10, real(30, 7)))
-    for picture in (a, b, c):
+    p.preprocess(d, put(10, real(10, 0) + real(30, 7)))  # by 0, where c is as it is
+    for picture in (a, b, c, d):
         p.add(600, [picture])
     p.add(230, [a, b])
 

@@ -411,7 +411,7 @@ def preprocessed(network, name, color, planes):
             continue
         scaler = message(step, 10)
         biases = [number(scaler, f) for f in {10: (30,), 20: (22, 21, 20), 30: (20, 21, 22)}[color]]
-        planes = planes * (number(scaler, 10) or 1) + np.reshape(biases, (-1, 1, 1))
+        planes = planes * number(scaler, 10, 1) + np.reshape(biases, (-1, 1, 1))
     return planes
 
 

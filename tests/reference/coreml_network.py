@@ -281,7 +281,7 @@ def make_input(feature, network, drawn):
         scaler = message(step, 10)
         order = {10: [30], 20: [22, 21, 20], 30: [20, 21, 22]}[color]
         bias = torch.tensor([float(number(scaler, f)) for f in order], dtype=torch.float64)
-        planes = planes * (number(scaler, 10) or 1) + bias[None, :, None, None]
+        planes = planes * number(scaler, 10, 1) + bias[None, :, None, None]
     return tensor, planes
 
 

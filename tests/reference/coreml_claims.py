@@ -51,7 +51,8 @@ def layers_of(path):
 
 def claimed_operations(folder):
     return set(rows(folder, "program_parameters.c", r'\{"(\w+)",') +
-               rows(folder, "program_*.c", r'\{"(\w+)",\s*(?:translate_|MAP_|BINARY_|REDUCE_)'))
+               rows(folder, "program_*.c", r'\{"(\w+)",\s*(?:translate_|MAP_|BINARY_|REDUCE_)') +
+               rows(folder, "../../store/coreml/coreml_constexpr.c", r'\{"(\w+)",\s*expand_'))
 
 
 def values(parent, field):

@@ -2,7 +2,7 @@
 of lists, with a choice; and what parameters are when they are left out. For coreml_operations.py."""
 import numpy as np
 
-from coreml_writer import BOOL, F32, I32, numbers, put
+from coreml_writer import BOOL, F16, F32, I8, I32, U8, U32, Tensor, entry, numbers, put, tensor_type
 
 
 def elements(c):
@@ -132,4 +132,28 @@ def choices(c):
         c.add("identity", x=made)
 
 
-PLAIN = (elements, pairs, left_out, shapes, convolutions, same_pools, lists, choices)
+def compressed(c):
+    """Weights [6, 12] in each form that they may have in weight.bin: in attributes, and the last in inputs."""
+    x, p, shape = c.input("x", 2, 12), c.program, np.array([6, 12], np.uint32)
+    chosen = np.arange(72) * 5 % 8
+    bits = (chosen[:, None] >> np.arange(3) & 1).astype(np.uint8)
+    mask = np.arange(72) * 7 % 5 < 2
+
+    def add(kind, field=5, **parts):
+        made = Tensor(p.name(kind), F32, [6, 12])
+        values = {k: p.stored(*v) if isinstance(v, tuple) else p.value(v)[0] for k, v in parts.items()}
+        p.operations.append(put(1, kind) + put(3, put(1, made.name) + put(2, tensor_type(F32, made.shape))) + b"".join(
+            entry(field, k, put(1, put(2, v)) if field == 2 else v) for k, v in values.items()))
+        c.add("linear", x=x, weight=made)
+    add("constexpr_affine_dequantize", quantized_data=((np.arange(72) * 31 % 256).astype(np.uint8).reshape(6, 12), U8),
+        zero_point=(np.arange(90, 96, dtype=np.uint8), U8), scale=(numbers(6, low=0.01, high=0.02), F32), axis=0)
+    add("constexpr_lut_to_dense", indices=(np.packbits(bits, bitorder="little"), U8), lut=(numbers(8), F32),
+        shape=(shape, U32))
+    add("constexpr_sparse_to_dense", mask=(np.packbits(mask, bitorder="little"), U8),
+        nonzero_data=(numbers(int(mask.sum())), F32), shape=(shape, U32))
+    add("constexpr_cast", source_val=(numbers(6, 12).astype(np.float16), F16), output_dtype="fp32")
+    add("constexpr_blockwise_shift_scale", 2, data=((np.arange(72) * 31 % 256).astype(np.int8).reshape(6, 12), I8),
+        scale=(numbers(2, 3, low=0.01, high=0.02), F32), offset=(np.arange(-3, 3, dtype=np.int8).reshape(2, 3), I8))
+
+
+PLAIN = (elements, pairs, left_out, shapes, convolutions, same_pools, lists, choices, compressed)

@@ -104,6 +104,8 @@ class Evaluation:
         for operation in map(fields, block.get(3, [])):
             kind = text(operation, 1)
             inputs = {k: self.argument(a) for k, a in entries(operation, 2).items()}
+            if kind.startswith("constexpr_"):
+                inputs.update({k: [self.constant(v)] for k, v in entries(operation, 5).items()})
             names = [text(fields(o), 1) for o in operation.get(3, [])]
             if kind == "const":
                 results = [self.constant(entries(operation, 5)["val"])]

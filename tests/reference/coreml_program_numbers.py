@@ -141,6 +141,30 @@ def dequantize(i, _):
     return along(i, "scale", x) * (x - (along(i, "zero_point", x) if "zero_point" in i else 0))
 
 
+def lowest_bits_first(packed, n):
+    return np.unpackbits(packed.astype(np.uint8), bitorder="little")[:n]
+
+
+def from_table(i, _):
+    n, n_bits = int(np.prod(i["shape"])), int(np.log2(len(i["lut"])))
+    places = lowest_bits_first(i["indices"], n * n_bits).reshape(n, n_bits) @ (1 << np.arange(n_bits))
+    return i["lut"][places].reshape(i["shape"])
+
+
+def from_mask(i, _):
+    y = np.zeros(int(np.prod(i["shape"])))
+    y[lowest_bits_first(i["mask"], y.size) == 1] = i["nonzero_data"]
+    return y.reshape(i["shape"])
+
+
+def by_blocks(i, _):
+    def each(of):
+        for axis, n in enumerate(i["data"].shape):
+            of = np.repeat(of, n // of.shape[axis], axis)
+        return of
+    return each(i["scale"]) * (i["data"] - (each(i["offset"]) if "offset" in i else 0))
+
+
 def keeping(i, y, axes):
     return y if i.get("keep_dims", False) else y.squeeze(axes)
 
@@ -181,6 +205,9 @@ NUMBERS = {
     "layer_norm": layer_norm, "batch_norm": batch_norm, "instance_norm": instance_norm, "l2_norm": l2_norm,
     "local_response_norm": local_response_norm, "scaled_dot_product_attention": attention,
     "einsum": lambda i, _: np.einsum(i["equation"], *i["values"]), "lstm": lstm, "gru": gru, "rnn": rnn,
+    "constexpr_lut_to_dense": from_table, "constexpr_sparse_to_dense": from_mask,
+    "constexpr_cast": lambda i, _: i["source_val"], "constexpr_blockwise_shift_scale": by_blocks,
+    "constexpr_affine_dequantize": lambda i, _: dequantize({**i, "input": i["quantized_data"]}, _),
     "quantize": quantize, "dequantize": dequantize, "reduce_log_sum_exp": log_sum_exp,
     "reduce_argmin": position(np.argmin), "reduce_argmax": position(np.argmax),
     "reduce_prod": reduction(lambda x, a, k: np.prod(x, a, keepdims=k)),

@@ -5,8 +5,8 @@ import struct
 
 import numpy as np
 
-BOOL, STRING, F16, F32, I32 = 1, 2, 10, 11, 23
-STORED = {F16: 1, F32: 2}  # weight.bin counts otherwise
+BOOL, STRING, F16, F32, I8, I32, U8, U32 = 1, 2, 10, 11, 21, 23, 31, 33
+STORED = {F16: 1, F32: 2, U8: 3, I8: 4, U32: 15}  # weight.bin counts otherwise
 NUMPY = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
 
 
@@ -107,6 +107,10 @@ class Writer:
             return kind + self.blob(array, self.float), self.float, array.shape
         member = 7 if self.float == F16 else 1
         return kind + put(3, put(1, put(member, put(1, array.tobytes())))), self.float, array.shape
+
+    def stored(self, array, dtype):
+        """A constant in weight.bin, whatever its size."""
+        return put(2, tensor_type(dtype, array.shape)) + self.blob(array, dtype)
 
     def const(self, value):
         encoded, dtype, shape = self.value(value)

@@ -319,9 +319,10 @@ FUZZED_PLUGIN := $(call objects,$(wildcard plugins/bert/*.c)) $(KERNELS_ARCHIVE)
 $(BUILD)/tests/replay_fuzz_config $(BUILD)/fuzz/fuzz_config: $(FUZZED_PLUGIN)
 # Another: models down to the graph that a plugin makes of them.
 FUZZED_GRAPH := $(call objects,$(wildcard plugins/coreml-ane/*.c)) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE)
-$(BUILD)/tests/replay_fuzz_coreml_graph $(BUILD)/fuzz/fuzz_coreml_graph: $(FUZZED_GRAPH)
-$(BUILD)/tests/replay_fuzz_coreml_graph $(BUILD)/fuzz/fuzz_coreml_graph: LIBS := $(ARCHIVE) $(LIBS)
-$(O)/tests/fuzz/fuzz_coreml_graph.o: ALL_CFLAGS += -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge
+GRAPH_FUZZERS := $(foreach f,coreml_graph coreml_weights,$(BUILD)/tests/replay_fuzz_$(f) $(BUILD)/fuzz/fuzz_$(f))
+$(GRAPH_FUZZERS): $(FUZZED_GRAPH)
+$(GRAPH_FUZZERS): LIBS := $(ARCHIVE) $(LIBS)
+$(O)/tests/fuzz/fuzz_coreml_%.o: ALL_CFLAGS += -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge
 $(BUILD)/tests/replay_fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ARCHIVE)
 	$(call link,$(LIBS) $(PLUGIN_LIBS))
 # With clang and libFuzzer; see tests/fuzz/run.sh.

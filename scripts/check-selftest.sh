@@ -190,6 +190,19 @@ plant bridge $bridge/x.m "'later' is only available on macOS 14.0" < <(
     printf '#include <later.h>\nvoid f(void);\nvoid f(void) { later(); }\n'
 )
 plant bridge $bridge/x.m 'no object defines coreml_predict()' < <(printf 'int x;\n')
+plant bridge $bridge/x.m 'no object defines coreml_plan()' < <(
+    printf 'int coreml_plan(void);\nint coreml_plan_x(void);\nint coreml_plan_x(void)\n{\n    return coreml_plan();\n}\n'
+)
+guard='int bridge_guard(void);\nint coreml_plan(void);\n'
+plant bridge $bridge/x.m 'x.m:3: coreml_plan() calls' < <(
+    printf '%bint coreml_plan(void)\n{\n    return 0;\n}\n' "$guard"
+)
+plant bridge $bridge/x.m 'x.m:3: bridge_guard() has no @autoreleasepool' < <(
+    printf '%bint bridge_guard(void)\n{\n    @try {\n        return 0;\n    } @catch (...) {\n        return 1;\n    }\n}\n' "$guard"
+)
+plant bridge $bridge/x.m 'x.m:3: bridge_guard() has no @try' < <(
+    printf '%bint bridge_guard(void)\n{\n    @autoreleasepool {\n        return 0;\n    }\n}\n' "$guard"
+)
 rm -r $bridge
 
 # ---- scripts and manuals

@@ -10,7 +10,7 @@ kind=${1:-build}
 build_apt="gcc make pkg-config libuv1-dev libcurl4-openssl-dev libcjson-dev libssl-dev
   libutf8proc-dev libpcre2-dev libpng-dev libjpeg62-turbo-dev libhiredis-dev libzstd-dev libxxhash-dev libsodium-dev libdnnl-dev libseccomp-dev libprotobuf-c-dev protobuf-c-compiler
   libcmocka-dev minisign curl python3-numpy redis-server nghttp2-proxy strace zsh ca-certificates"
-check_apt="clang clang-format libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
+check_apt="clang clang-format llvm libclang-rt-14-dev libomp-dev abigail-tools binutils mandoc shellcheck"
 perf_apt="valgrind python3-numpy"
 interop_apt="nodejs npm"
 promtool_apt="prometheus"

@@ -192,8 +192,10 @@ model_status coreml_model_schema(struct coreml_handle *handle, const struct core
 {
     if (handle == NULL || ret == NULL)
         return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT, @"a schema wants a model");
-    *ret = &((__bridge BridgeModel *)(void *)handle)->schema;
-    return MODEL_OK;
+    return bridge_guard(ret_error, @"describing", ^model_status {
+      *ret = &((__bridge BridgeModel *)(void *)handle)->schema;
+      return MODEL_OK;
+    });
 }
 
 /* ---- giving back */

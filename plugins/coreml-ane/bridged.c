@@ -4,6 +4,7 @@
 #include "bridged_schema.h"
 #include "coreml_ane.h"
 #include "describe_features.h"
+#include "inferred_outputs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -198,27 +199,41 @@ static model_status open_handle(struct coreml_ane *ane, const char *path,
     return load_compiled(ane, path, file, wish, &options, err);
 }
 
+/* What the bridge says, and what it leaves open as the file's operations make it, checked. */
+static model_status take_schema(struct coreml_ane *ane, struct coreml_model *file,
+                                struct model_error *err)
+{
+    const struct coreml_bridge *bridge = ane->bridged.bridge;
+    const struct coreml_schema *told = NULL;
+    struct coreml_port outputs[COREML_ANE_MAX_FEATURES];
+    char *text = NULL;
+    model_status status = bridge->model_schema(ane->bridged.handle, &told, &text);
+    if (status != MODEL_OK)
+        return bridge_error(bridge, status, text, err);
+    status = bridged_check_counts(told, err);
+    if (status != MODEL_OK)
+        return status;
+    memcpy(outputs, told->outputs, told->n_outputs * sizeof *outputs);
+    const struct coreml_schema schema = {sizeof schema, told->inputs, outputs, told->n_inputs,
+                                         told->n_outputs};
+    status = inferred_outputs_fill(ane, file, outputs, schema.n_outputs, err);
+    if (status == MODEL_OK)
+        status = bridged_check_schema(&schema, file, err);
+    return status == MODEL_OK ? describe(ane, &schema, err) : status;
+}
+
 model_status bridged_build(struct coreml_ane *ane, const struct coreml_bridge *bridge,
                            const struct bridged_wish *wish, const char *path,
-                           const struct coreml_model *file, struct model_error *err)
+                           struct coreml_model *file, struct model_error *err)
 {
-    const struct coreml_schema *schema = NULL;
-    char *text = NULL;
     if (access(path, F_OK) != 0)
         return kernels_fail(err, MODEL_UNSUPPORTED,
                             "Core ML reads models by their path, and there is none in an archive: "
                             "unpack the package ('pkgmgr unpack')");
     ane->bridged = (struct bridged){.bridge = bridge};
     model_status status = open_handle(ane, path, file, wish, err);
-    if (status == MODEL_OK) {
-        status = bridge->model_schema(ane->bridged.handle, &schema, &text);
-        if (status != MODEL_OK)
-            status = bridge_error(bridge, status, text, err);
-    }
     if (status == MODEL_OK)
-        status = bridged_check_schema(schema, file, err);
-    if (status == MODEL_OK)
-        status = describe(ane, schema, err);
+        status = take_schema(ane, file, err);
     if (status == MODEL_OK) {
         ane->model.run = run;
         tell_plan(ane);

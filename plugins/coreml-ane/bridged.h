@@ -39,7 +39,7 @@ model_status bridged_read_wish(const struct model_services *services, const char
  * is loaded as it is. On failure nothing stays. [create-thread] */
 model_status bridged_build(struct coreml_ane *ane, const struct coreml_bridge *bridge,
                            const struct bridged_wish *wish, const char *path,
-                           const struct coreml_model *file, struct model_error *err);
+                           struct coreml_model *file, struct model_error *err);
 void bridged_finish(struct bridged *bridged); /* NULL does nothing */
 
 #endif

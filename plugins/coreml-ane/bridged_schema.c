@@ -167,9 +167,6 @@ static model_status check_whole(const struct side *side, struct model_error *err
 static model_status check_side(const struct side *side, struct model_error *err)
 {
     const uint32_t n = side->n_ports;
-    if (n == 0 || n > COREML_ANE_MAX_FEATURES || side->ports == NULL)
-        return kernels_fail(err, MODEL_UNSUPPORTED, "Core ML: the schema has %u %ss, want 1 to %d",
-                            n, side->kind, COREML_ANE_MAX_FEATURES);
     for (uint32_t i = 0; i < n; i++) {
         model_status status = check_port(side, &side->ports[i], err);
         if (status == MODEL_OK && find_port(side, i, side->ports[i].name) != NULL)
@@ -183,11 +180,27 @@ static model_status check_side(const struct side *side, struct model_error *err)
     return side->file != NULL ? check_whole(side, err) : MODEL_OK;
 }
 
-model_status bridged_check_schema(const struct coreml_schema *schema,
-                                  const struct coreml_model *file, struct model_error *err)
+static model_status check_count(const char *kind, const struct coreml_port *ports, uint32_t n,
+                                struct model_error *err)
+{
+    if (n > 0 && n <= COREML_ANE_MAX_FEATURES && ports != NULL)
+        return MODEL_OK;
+    return kernels_fail(err, MODEL_UNSUPPORTED, "Core ML: the schema has %u %ss, want 1 to %d", n,
+                        kind, COREML_ANE_MAX_FEATURES);
+}
+
+model_status bridged_check_counts(const struct coreml_schema *schema, struct model_error *err)
 {
     if (schema == NULL || !MODEL_HAS(struct coreml_schema, schema, n_outputs))
         return kernels_fail(err, MODEL_CORRUPT, "Core ML: the schema is none of this version");
+    const model_status status = check_count("input", schema->inputs, schema->n_inputs, err);
+    return status == MODEL_OK ? check_count("output", schema->outputs, schema->n_outputs, err)
+                              : status;
+}
+
+model_status bridged_check_schema(const struct coreml_schema *schema,
+                                  const struct coreml_model *file, struct model_error *err)
+{
     const struct side inputs = {"input", schema->inputs, schema->n_inputs, file,
                                 file != NULL ? &file->inputs : NULL};
     const struct side outputs = {"output", schema->outputs, schema->n_outputs, file,

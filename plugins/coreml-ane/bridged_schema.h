@@ -7,7 +7,10 @@
 
 struct coreml_model;
 
-/* Each input and output: its name, dtype and sizes, all of the file's and no others. `file` is what was read, or NULL: a compiled
+/* It is there, and has as many inputs and outputs as can be. */
+model_status bridged_check_counts(const struct coreml_schema *schema, struct model_error *err);
+
+/* Behind that. Each input and output: its name, dtype and sizes, all of the file's and no others. `file` is what was read, or NULL: a compiled
  * model, whose schema is all that is known. MODEL_CORRUPT: "Core ML: output 'y' is I32 [2], and the model declares F32 [2]".
  * MODEL_UNSUPPORTED: one that declares no sizes. */
 model_status bridged_check_schema(const struct coreml_schema *schema,

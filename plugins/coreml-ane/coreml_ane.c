@@ -145,9 +145,8 @@ static const char *architecture_of(const struct coreml_model *file)
                                    : "CoreMLProgram";
 }
 
-/* Where inputs may have other sizes than their default: what is packed will be shared, and variants are made. A pipeline's parts
- * go together at their default sizes. */
-static model_status find_sizes(struct coreml_ane *ane, struct model_error *err)
+/* A pipeline's parts go together at their default sizes. */
+model_status coreml_ane_find_sizes(struct coreml_ane *ane, struct model_error *err)
 {
     bool is_fixed = true;
     for (uint32_t i = 0; i < ane->usual.n_inputs; i++) {
@@ -178,7 +177,7 @@ static model_status build_graph(struct coreml_ane *ane, struct model_error *err)
     ane->usual.graph->reader = file;
     status = coreml_ane_translate(&ane->usual, file, err);
     if (status == MODEL_OK)
-        status = find_sizes(ane, err);
+        status = coreml_ane_find_sizes(ane, err);
     if (status == MODEL_OK)
         status = graph_finish(ane->usual.graph, err);
     ane->model.description.architecture = architecture_of(file);

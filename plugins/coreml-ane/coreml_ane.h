@@ -67,6 +67,10 @@ struct coreml_ane {
 model_status coreml_ane_translate(struct ane_variant *variant, const struct coreml_model *file,
                                   struct model_error *err);
 
+/* Behind that of ane->usual: which sizes its inputs may have; where these are others than their default, what is packed will be
+ * shared, and variants are made of ane->file. */
+model_status coreml_ane_find_sizes(struct coreml_ane *ane, struct model_error *err);
+
 /* The dtype of a feature's tensor: MODEL_I32 or MODEL_F32; of an array of another one an error. */
 int32_t ane_dtype_of(struct graph_builder *b, const struct coreml_feature *feature);
 /* An input or output of the model that is translated (ane_features.c): of the graph, or, in a pipeline, what goes on. The

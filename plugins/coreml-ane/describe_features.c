@@ -28,12 +28,8 @@ void describe_tensor(struct spec_list *list, const char *name, int32_t dtype, ui
 
 /* ---- sizes of outputs */
 
-struct bounds {
-    struct graph_shape min[COREML_ANE_MAX_FEATURES], max[COREML_ANE_MAX_FEATURES];
-};
-
 /* Widens the bounds by the outputs at these sizes of the inputs: by what they are, or, where `is_open`, without end. */
-static void widen(struct bounds *bounds, const struct ane_variant *usual,
+static void widen(struct output_bounds *bounds, const struct ane_variant *usual,
                   const struct ane_variant *at, bool is_open)
 {
     for (uint32_t k = 0; k < usual->n_outputs; k++)
@@ -56,7 +52,7 @@ static bool have_same_ranks(const struct ane_variant *a, const struct ane_varian
 }
 
 /* The model cannot be computed there: any size may be one of the outputs'. */
-static void open_all(struct bounds *bounds, const struct ane_variant *usual)
+static void open_all(struct output_bounds *bounds, const struct ane_variant *usual)
 {
     for (uint32_t k = 0; k < usual->n_outputs; k++)
         for (uint32_t i = 0; i < usual->outputs[k].shape.rank; i++) {
@@ -80,10 +76,14 @@ static bool largest_sizes(const struct coreml_ane *ane, struct graph_shape *ret)
     return is_bounded;
 }
 
-static model_status bound_outputs(const struct coreml_ane *ane, struct bounds *bounds,
-                                  struct model_error *err)
+model_status describe_bound_outputs(const struct coreml_ane *ane, struct output_bounds *bounds,
+                                    struct model_error *err)
 {
     struct graph_shape sizes[2][COREML_ANE_MAX_FEATURES];
+    for (uint32_t k = 0; k < ane->usual.n_outputs; k++)
+        bounds->min[k] = bounds->max[k] = ane->usual.outputs[k].shape;
+    if (ane->variants == NULL)
+        return MODEL_OK;
     for (uint32_t k = 0; k < ane->usual.n_inputs; k++)
         sizes[0][k] = ane->sizes[k].min;
     const bool is_bounded[] = {true, largest_sizes(ane, sizes[1])};
@@ -113,7 +113,7 @@ static void add_inputs(const struct coreml_ane *ane, struct spec_list *list)
     }
 }
 
-static void add_outputs(const struct coreml_ane *ane, const struct bounds *bounds,
+static void add_outputs(const struct coreml_ane *ane, const struct output_bounds *bounds,
                         struct spec_list *list)
 {
     for (uint32_t k = 0; k < ane->usual.n_outputs; k++) {
@@ -127,12 +127,8 @@ model_status describe_features(struct coreml_ane *ane, struct model_error *err)
 {
     struct model_description *description = &ane->model.description;
     struct spec_list in = {.kernels = ane->model.kernels}, out = in;
-    struct bounds bounds;
-    model_status status = MODEL_OK;
-    for (uint32_t k = 0; k < ane->usual.n_outputs; k++)
-        bounds.min[k] = bounds.max[k] = ane->usual.outputs[k].shape;
-    if (ane->variants != NULL)
-        status = bound_outputs(ane, &bounds, err);
+    struct output_bounds bounds;
+    model_status status = describe_bound_outputs(ane, &bounds, err);
     if (status != MODEL_OK)
         return status;
     add_inputs(ane, &in);

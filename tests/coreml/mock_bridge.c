@@ -360,10 +360,11 @@ static model_status put_output(const struct coreml_handle *model, const struct m
     int64_t shape[MODEL_MAX_RANK];
     while (strcmp(port->name, call->outputs[index]->name) != 0)
         port++;
-    for (uint32_t i = 0; i < port->rank; i++)
-        shape[i] = port->min[i] < port->max[i] ? x->shape[i] : port->min[i];
+    const uint32_t rank = port->rank > 0 ? port->rank : x->rank;
+    for (uint32_t i = 0; i < rank; i++)
+        shape[i] = port->rank == 0 || port->min[i] < port->max[i] ? x->shape[i] : port->min[i];
     const model_status status =
-        call->allocate_output(call->context, index, port->dtype, port->rank, shape, err);
+        call->allocate_output(call->context, index, port->dtype, rank, shape, err);
     if (status != MODEL_OK)
         return status;
     float *y = call->outputs[index]->data;

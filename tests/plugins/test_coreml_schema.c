@@ -192,7 +192,8 @@ static void an_output_that_is_missing_is_named(void **state)
 
 /* ---- what models declare */
 
-static void an_output_without_sizes_is_left_to_the_kernels(void **state)
+/* Whose dimensions Core ML adds and leaves out as it pleases. */
+static void an_output_of_a_network_without_sizes_is_left_to_the_kernels(void **state)
 {
     (void)state;
     const struct proto x = pair("x"), y = array_feature("y", NULL, 0);
@@ -332,9 +333,9 @@ static void a_classifier_gives_probabilities_and_no_label(void **state)
     close_subject(&s);
 }
 
-static struct proto function_entry(const char *name)
+static struct proto function_of(const char *name, const char *kind)
 {
-    struct proto function = {.n = 0}, block = {.n = 0}, relu = operation_of("relu", "y");
+    struct proto function = {.n = 0}, block = {.n = 0}, relu = operation_of(kind, "y");
     const struct proto x = named_pair("x");
     add_input(&relu, "x", "x");
     proto_child(&block, 3, &relu);
@@ -344,6 +345,48 @@ static struct proto function_entry(const char *name)
     proto_text(&function, 2, "CoreML7");
     proto_child(&function, 3, &blocks);
     return entry_of(name, function);
+}
+
+static struct proto function_entry(const char *name)
+{
+    return function_of(name, "relu");
+}
+
+/* y of x by one operation, in a program whose file says nothing of its sizes. */
+static struct subject open_program(const char *config, struct proto x, const char *kind)
+{
+    struct proto program = {.n = 0};
+    const struct proto main = function_of("main", kind);
+    proto_number(&program, 1, 1);
+    proto_child(&program, 2, &main);
+    return open_model(config, description_of(x, array_feature("y", NULL, 0)), PROGRAM, program);
+}
+
+static void outputs_of_programs_without_sizes_have_those_that_the_kernels_make(void **state)
+{
+    (void)state;
+    for (int is_flexible = 0; is_flexible < 2; is_flexible++) {
+        const struct proto x = is_flexible ? flexible_feature("x") : pair("x");
+        struct subject s = open_program(ONLY_COREML, x, "relu");
+        if (harness_load(s.h) != MODEL_OK)
+            fail_msg("%s", s.h->err.message);
+        const struct model_tensor_spec *y = s.h->model->description->outputs[0];
+        assert_int_equal(y->rank, 1);
+        assert_int_equal(y->shape[0].min, is_flexible ? 1 : 2);
+        assert_int_equal(y->shape[0].max, is_flexible ? 8 : 2);
+        assert_answers(s.h, MOCK_ADDS);
+        close_subject(&s);
+    }
+}
+
+static void a_program_that_the_kernels_do_not_know_has_outputs_without_sizes(void **state)
+{
+    (void)state;
+    struct subject s = open_program(ONLY_COREML, pair("x"), "unheard_of");
+    assert_refused(&s, MODEL_UNSUPPORTED,
+                   "Core ML: output 'y' declares no sizes, want them in the model: convert it with "
+                   "fixed ones, or leave it to the kernels");
+    close_subject(&s);
 }
 
 static void the_plan_is_of_the_function_that_is_loaded(void **state)
@@ -376,13 +419,15 @@ int main(void)
         cmocka_unit_test(a_schema_that_is_not_the_models_is_refused),
         cmocka_unit_test(the_kernels_stand_in_for_a_wrong_schema),
         cmocka_unit_test(an_output_that_is_missing_is_named),
-        cmocka_unit_test(an_output_without_sizes_is_left_to_the_kernels),
+        cmocka_unit_test(an_output_of_a_network_without_sizes_is_left_to_the_kernels),
         cmocka_unit_test(a_model_with_a_state_is_refused_before_it_is_compiled),
         cmocka_unit_test(sizes_that_vary_may_vary_less_than_the_file_allows),
         cmocka_unit_test(a_picture_goes_in_as_bytes_and_as_numbers),
         cmocka_unit_test(a_picture_of_float16_has_one_channel_and_is_told_from_bytes),
         cmocka_unit_test(a_picture_comes_out_as_planes),
         cmocka_unit_test(a_classifier_gives_probabilities_and_no_label),
+        cmocka_unit_test(outputs_of_programs_without_sizes_have_those_that_the_kernels_make),
+        cmocka_unit_test(a_program_that_the_kernels_do_not_know_has_outputs_without_sizes),
         cmocka_unit_test(the_plan_is_of_the_function_that_is_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,22 @@ ok 'the metric has the units' grep -qx 'modelhost_model_info{model="package",bac
 configure ''
 run run "$work/package" --describe
 ok 'the plan is told as one' json 'j["device_plan"] == {"requested_units": "cpuAndNeuralEngine", "planned_units": "cpuAndNeuralEngine", "ane_eligible": True, "ane_operators_covered": 0.75, "ane_cost_share": 0.75, "operators": 4, "ane_operators": 3, "gpu_operators": 0, "cpu_operators": 1}'
+dtln=${SHARED:-../shared}/coreml/DTLN_AEC_128_Part1.mlpackage
+if [ -d "$dtln" ]; then
+    mkdir -p "$work/dtln/backends/coreml"
+    cp -r "$dtln" "$work/dtln/backends/coreml/model.mlpackage"
+    ln -s "$mock" "$work/dtln/backends/coreml/libmodel.so"
+    for executor in kernels coreml; do
+        echo "{\"coreml_executor\": \"$executor\"}" >"$work/dtln/backends/coreml/config.json"
+        run run "$work/dtln" --describe
+        python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["outputs"])' "$work/out" >"$work/$executor"
+    done
+    ok 'the kernels tell the outputs of a real program' grep -q Identity_1 "$work/kernels"
+    ok "which declares no sizes of them, and Core ML's are the same" cmp "$work/kernels" "$work/coreml"
+    rm -r "$work/store/compiled/$(ls -t "$work/store/compiled" | head -n 1)" # the others are counted
+else
+    skipped "no Core ML models in ${SHARED:-../shared}"
+fi
 program=$build/bin/pkgmgr
 run cache ls --json
 ok 'cache ls shows what is kept' json 'len(j["compiled"]) == 3 and all(c["name"].startswith("compiled/") for c in j["compiled"]) and sum(c["size"] for c in j["compiled"]) > 0'

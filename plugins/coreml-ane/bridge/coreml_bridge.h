@@ -52,7 +52,8 @@ enum coreml_port_flag {
     COREML_PORT_HALF = 1u << 4           /* of a grey image: numbers of float16, of any value */
 };
 
-/* An input or output. Sizes that may vary have min < max; INT64_MAX is no bound. */
+/* An input or output. Sizes that may vary have min < max; INT64_MAX is no bound. An output of rank 0 is an array of sizes that
+ * the model does not declare: each call finds out. */
 struct coreml_port {
     const char *name; /* the model's own feature name */
     int32_t dtype;    /* MODEL_F32 or MODEL_I32 */
@@ -86,7 +87,7 @@ model_status coreml_compile_model(const char *source_path, const char *target_pa
                                   char **ret_error);
 
 /* Opens a compiled model; options NULL: all 0. MODEL_CORRUPT: the framework does not load it. MODEL_UNSUPPORTED: an output, or an
- * input that is needed, is no image and no array of declared sizes, or the model has states. */
+ * input that is needed, is no image and no array, an input declares no sizes, or the model has states. */
 model_status coreml_load_model(const char *compiled_path, const struct coreml_load_options *options,
                                struct coreml_handle **ret, char **ret_error);
 

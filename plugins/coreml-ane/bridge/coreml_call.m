@@ -24,8 +24,11 @@ static NSString *sizes_text(uint32_t rank, const int64_t *min, const int64_t *ma
     return [NSString stringWithFormat:@"[%@]", text];
 }
 
+/* Of a port of rank 0 any do. */
 static bool has_sizes(const struct coreml_port *port, uint32_t rank, const int64_t *shape)
 {
+    if (port->rank == 0)
+        return true;
     bool fits = rank == port->rank;
     for (uint32_t i = 0; i < rank && fits; i++)
         fits = shape[i] >= port->min[i] && shape[i] <= port->max[i];

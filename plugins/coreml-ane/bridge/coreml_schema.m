@@ -5,6 +5,7 @@
 /* Where a feature stands, and where a refusal goes. */
 struct place {
     const char *kind; /* "input", "output" */
+    bool may_be_open; /* an array may declare no sizes */
     char **ret_error;
 };
 
@@ -80,7 +81,7 @@ static model_status read_array(const struct place *place, MLFeatureDescription *
     MLMultiArrayConstraint *array = feature.multiArrayConstraint;
     MLMultiArrayShapeConstraint *between = array.shapeConstraint;
     const NSUInteger rank = array.shape.count;
-    if (rank == 0 || rank > MODEL_MAX_RANK)
+    if ((rank == 0 && !place->may_be_open) || rank > MODEL_MAX_RANK)
         return bridge_fail(place->ret_error, MODEL_UNSUPPORTED,
                            @"%s '%@' is declared with %lu dimensions, want 1 to %d: convert the "
                            @"model so that it declares the sizes",
@@ -170,7 +171,7 @@ static NSArray<NSString *> *names_of(NSDictionary<NSString *, MLFeatureDescripti
 static model_status read_inputs(BridgeModel *model, const struct coreml_load_options *options,
                                 char **ret_error)
 {
-    const struct place place = {"input", ret_error}, unsaid = {"input", NULL};
+    const struct place place = {"input", false, ret_error}, unsaid = {"input", false, NULL};
     NSDictionary<NSString *, MLFeatureDescription *> *features =
         model->model.modelDescription.inputDescriptionsByName;
     model_status status = MODEL_OK;
@@ -211,7 +212,7 @@ static model_status read_output(const struct place *place, MLModelDescription *a
 static model_status read_outputs(BridgeModel *model, const struct coreml_load_options *options,
                                  char **ret_error)
 {
-    const struct place place = {"output", ret_error};
+    const struct place place = {"output", true, ret_error};
     MLModelDescription *all = model->model.modelDescription;
     NSDictionary<NSString *, MLFeatureDescription *> *features = all.outputDescriptionsByName;
     for (NSString *name in names_of(features)) {

@@ -289,7 +289,7 @@ MOCK_PLUGIN := $(BUILD)/tests/plugin_coreml_mock.$(SO)
 MOCK_TESTS := $(BUILD)/tests/test_coreml_bridge $(BUILD)/tests/test_coreml_compiled $(BUILD)/tests/test_coreml_files $(BUILD)/tests/test_coreml_schema
 $(O)/tests/coreml/%.o $(MOCK_TESTS:$(BUILD)/tests/%=$(O)/tests/plugins/%.o): ALL_CFLAGS += -Iplugins/coreml-ane/bridge -Itests/coreml
 # What of the real bridge is plain C.
-$(BUILD)/tests/test_bridge_layout $(BUILD)/tests/test_bridge_pixels: $(BRIDGE_LAYOUTS)
+$(BUILD)/tests/test_bridge_layout $(BUILD)/tests/test_bridge_pixels $(BUILD)/tests/test_bridge_sizes: $(BRIDGE_LAYOUTS)
 $(O)/tests/plugins/test_bridge_%.o: ALL_CFLAGS += -Iplugins/coreml-ane/bridge
 $(MOCK_TESTS): $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(MOCK_PLUGIN) $(BUILD)/bin/modelhost
 $(MOCK_TESTS): LIBS := $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) $(LIBS)

@@ -151,8 +151,11 @@ static struct coreml_port port_of(const struct coreml_model *file,
                                   const struct coreml_feature *feature)
 {
     struct coreml_port port = {.name = feature->name, .dtype = MODEL_F32, .rank = feature->rank};
-    memcpy(port.min, feature->min, sizeof port.min);
-    memcpy(port.max, feature->max, sizeof port.max);
+    const uint32_t first = feature->kind == COREML_FEATURE_IMAGE ? 2 : 0;
+    for (uint32_t i = 0; i < feature->rank; i++) {
+        port.min[first + i] = feature->min[i] > 0 ? feature->min[i] : 1;
+        port.max[first + i] = feature->max[i] >= 0 ? feature->max[i] : INT64_MAX;
+    }
     if (feature->kind == COREML_FEATURE_DICTIONARY) {
         const int64_t n = (int64_t)file->n_labels;
         return (struct coreml_port){feature->name, MODEL_F32, 1,
@@ -163,10 +166,9 @@ static struct coreml_port port_of(const struct coreml_model *file,
         return port;
     }
     const int64_t channels = feature->color == COREML_RGB || feature->color == COREML_BGR ? 3 : 1;
-    const int64_t shape[] = {1, channels, feature->shape[0], feature->shape[1]};
     port.rank = 4;
-    memcpy(port.min, shape, sizeof shape);
-    memcpy(port.max, shape, sizeof shape);
+    port.min[0] = port.max[0] = 1;
+    port.min[1] = port.max[1] = channels;
     port.flags = COREML_PORT_IMAGE | (feature->color == COREML_GRAY_F16 ? COREML_PORT_HALF : 0);
     return port;
 }

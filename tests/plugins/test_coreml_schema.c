@@ -29,6 +29,27 @@ static struct proto picture_feature(const char *name, enum coreml_color color, u
     return feature;
 }
 
+/* One of grey, of height to height + 2 and width or more. */
+static struct proto flexible_picture(const char *name, uint64_t height, uint64_t width)
+{
+    struct proto image = {.n = 0}, high = {.n = 0}, wide = {.n = 0},
+                 feature = proto_of_text(1, name);
+    struct proto range = {.n = 0};
+    proto_number(&image, 1, width);
+    proto_number(&image, 2, height);
+    proto_number(&image, 3, COREML_GRAY);
+    proto_number(&wide, 1, width);
+    proto_number(&wide, 2, UINT64_MAX); /* -1: no bound */
+    proto_number(&high, 1, height);
+    proto_number(&high, 2, height + 2);
+    proto_child(&range, 1, &wide);
+    proto_child(&range, 2, &high);
+    proto_child(&image, 31, &range);
+    const struct proto type = proto_in(4, image);
+    proto_child(&feature, 3, &type);
+    return feature;
+}
+
 /* A float32 array of 2, which may be of 1 to 8. */
 static struct proto flexible_feature(const char *name)
 {
@@ -261,6 +282,28 @@ static void a_picture_goes_in_as_bytes_and_as_numbers(void **state)
     close_subject(&s);
 }
 
+static void a_picture_of_a_range_is_taken_in_each_of_its_sizes(void **state)
+{
+    (void)state;
+    float numbers[6] = {0, 1, 2, 3, 4, 5};
+    struct given y;
+    struct model_tensor x;
+    struct subject s =
+        open_network(ONLY_COREML, flexible_picture("x", 1, 2), flexible_picture("y", 1, 2));
+    if (harness_load(s.h) != MODEL_OK)
+        fail_msg("%s", s.h->err.message);
+    const struct model_dimension *size = s.h->model->description->inputs[0]->shape;
+    assert_int_equal(size[2].min, 1);
+    assert_int_equal(size[2].max, 3);
+    assert_int_equal(size[3].min, 2);
+    assert_true(size[3].max == INT64_MAX);
+    tensor_init(&x, "x", MODEL_F32, 4, (const int64_t[]){1, 1, 2, 3}, numbers);
+    assert_int_equal(predict(s.h, &x, &y), MODEL_OK);
+    assert_memory_equal(y.shape, ((const int64_t[]){1, 1, 2, 3}), 4 * sizeof(int64_t));
+    assert_int_equal((int)y.numbers[5], 5 + MOCK_ADDS);
+    close_subject(&s);
+}
+
 static void a_picture_of_float16_has_one_channel_and_is_told_from_bytes(void **state)
 {
     (void)state;
@@ -423,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_model_with_a_state_is_refused_before_it_is_compiled),
         cmocka_unit_test(sizes_that_vary_may_vary_less_than_the_file_allows),
         cmocka_unit_test(a_picture_goes_in_as_bytes_and_as_numbers),
+        cmocka_unit_test(a_picture_of_a_range_is_taken_in_each_of_its_sizes),
         cmocka_unit_test(a_picture_of_float16_has_one_channel_and_is_told_from_bytes),
         cmocka_unit_test(a_picture_comes_out_as_planes),
         cmocka_unit_test(a_classifier_gives_probabilities_and_no_label),

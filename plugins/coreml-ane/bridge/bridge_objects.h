@@ -6,6 +6,7 @@
 
 #include "bridge_layout.h"
 #include "bridge_pixels.h"
+#include "bridge_sizes.h"
 #include "coreml_bridge.h"
 
 #define BRIDGE_MAX_PORTS 64 /* inputs, and outputs */

@@ -55,24 +55,17 @@ enum bridge_form bridge_form_of(const struct coreml_port *port)
 
 /* ---- arrays */
 
-static void widen(struct coreml_port *port, NSArray<NSNumber *> *shape)
+static void read_shapes(struct coreml_port *port, NSArray<NSArray<NSNumber *> *> *shapes)
 {
-    for (NSUInteger i = 0; i < port->rank && shape.count == port->rank; i++) {
-        const int64_t size = shape[i].longLongValue;
-        port->min[i] = size < port->min[i] ? size : port->min[i];
-        port->max[i] = size > port->max[i] ? size : port->max[i];
-    }
+    for (NSArray<NSNumber *> *shape in shapes)
+        for (uint32_t i = 0; i < port->rank && shape.count == port->rank; i++)
+            bridge_widen(port, i, shape[i].longLongValue);
 }
 
 static void read_ranges(struct coreml_port *port, NSArray<NSValue *> *ranges)
 {
-    for (NSUInteger i = 0; i < port->rank && ranges.count == port->rank; i++) {
-        const NSRange range = ranges[i].rangeValue;
-        const bool is_open = range.location > (NSUInteger)INT64_MAX ||
-                             range.length > (NSUInteger)INT64_MAX - range.location;
-        port->min[i] = (int64_t)range.location;
-        port->max[i] = is_open ? INT64_MAX : (int64_t)(range.location + range.length) - 1;
-    }
+    for (uint32_t i = 0; i < port->rank && ranges.count == port->rank; i++)
+        bridge_set_range(port, i, ranges[i].rangeValue.location, ranges[i].rangeValue.length);
 }
 
 static model_status read_array(const struct place *place, MLFeatureDescription *feature,
@@ -96,14 +89,27 @@ static model_status read_array(const struct place *place, MLFeatureDescription *
     for (NSUInteger i = 0; i < rank; i++)
         port->min[i] = port->max[i] = array.shape[i].longLongValue;
     if (between.type == MLMultiArrayShapeConstraintTypeEnumerated)
-        for (NSArray<NSNumber *> *shape in between.enumeratedShapes)
-            widen(port, shape);
+        read_shapes(port, between.enumeratedShapes);
     if (between.type == MLMultiArrayShapeConstraintTypeRange)
         read_ranges(port, between.sizeRangeForDimension);
     return MODEL_OK;
 }
 
 /* ---- pictures */
+
+/* Dimensions 2 and 3 are height and width. Unspecified is the declared size, which has its place in the others, too. */
+static void read_image_sizes(struct coreml_port *port, MLImageSizeConstraint *sizes)
+{
+    if (sizes.type == MLImageSizeConstraintTypeEnumerated)
+        for (MLImageSize *size in sizes.enumeratedImageSizes) {
+            bridge_widen(port, 2, size.pixelsHigh);
+            bridge_widen(port, 3, size.pixelsWide);
+        }
+    if (sizes.type == MLImageSizeConstraintTypeRange) {
+        bridge_set_range(port, 2, sizes.pixelsHighRange.location, sizes.pixelsHighRange.length);
+        bridge_set_range(port, 3, sizes.pixelsWideRange.location, sizes.pixelsWideRange.length);
+    }
+}
 
 static model_status read_image(const struct place *place, MLFeatureDescription *feature,
                                struct coreml_port *port)
@@ -123,6 +129,7 @@ static model_status read_image(const struct place *place, MLFeatureDescription *
     port->flags |= COREML_PORT_IMAGE | (form == BRIDGE_GREY16F ? COREML_PORT_HALF : 0);
     memcpy(port->min, shape, sizeof shape);
     memcpy(port->max, shape, sizeof shape);
+    read_image_sizes(port, image.sizeConstraint);
     return MODEL_OK;
 }
 

@@ -199,7 +199,18 @@ enum { MLMultiArrayShapeConstraintTypeEnumerated = 2, MLMultiArrayShapeConstrain
 @property(readonly) MLMultiArrayDataType dataType;
 @property(readonly) MLMultiArrayShapeConstraint *shapeConstraint;
 @end
+typedef NSInteger MLImageSizeConstraintType;
+enum { MLImageSizeConstraintTypeEnumerated = 2, MLImageSizeConstraintTypeRange = 3 };
+@interface MLImageSize : NSObject
+@property(readonly) NSInteger pixelsWide, pixelsHigh;
+@end
+@interface MLImageSizeConstraint : NSObject
+@property(readonly) MLImageSizeConstraintType type;
+@property(readonly) NSRange pixelsWideRange, pixelsHighRange;
+@property(readonly) NSArray<MLImageSize *> *enumeratedImageSizes;
+@end
 @interface MLImageConstraint : NSObject
+@property(readonly) MLImageSizeConstraint *sizeConstraint;
 @property(readonly) NSInteger pixelsHigh, pixelsWide;
 @property(readonly) OSType pixelFormatType;
 @end

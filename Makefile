@@ -284,12 +284,13 @@ HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
 $(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS) $(EXAMPLE_PLUGINS)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 # The plugin for Core ML models with a bridge that is none of Apple's: linked into its test, and for hosts to open.
-MOCKED := $(call objects,$(filter-out %/coreml_linked.c,$(wildcard plugins/coreml-ane/*.c)) tests/coreml/mock_bridge.c)
+MOCKED := $(call objects,$(filter-out %/coreml_linked.c,$(wildcard plugins/coreml-ane/*.c)) plugins/coreml-ane/bridge/bridge_entries.c tests/coreml/mock_bridge.c)
 MOCK_PLUGIN := $(BUILD)/tests/plugin_coreml_mock.$(SO)
-MOCK_TESTS := $(BUILD)/tests/test_coreml_bridge $(BUILD)/tests/test_coreml_compiled $(BUILD)/tests/test_coreml_files $(BUILD)/tests/test_coreml_schema
+MOCK_TESTS := $(BUILD)/tests/test_bridge_entries $(BUILD)/tests/test_coreml_bridge $(BUILD)/tests/test_coreml_compiled $(BUILD)/tests/test_coreml_files $(BUILD)/tests/test_coreml_schema
 $(O)/tests/coreml/%.o $(MOCK_TESTS:$(BUILD)/tests/%=$(O)/tests/plugins/%.o): ALL_CFLAGS += -Iplugins/coreml-ane/bridge -Itests/coreml
 # What of the real bridge is plain C.
-$(BUILD)/tests/test_bridge_layout $(BUILD)/tests/test_bridge_pixels $(BUILD)/tests/test_bridge_sizes: $(BRIDGE_LAYOUTS)
+BRIDGE_TESTS := layout pixels sizes tally wait
+$(BRIDGE_TESTS:%=$(BUILD)/tests/test_bridge_%): $(filter-out %/bridge_entries.o,$(BRIDGE_LAYOUTS))
 $(O)/tests/plugins/test_bridge_%.o: ALL_CFLAGS += -Iplugins/coreml-ane/bridge
 $(MOCK_TESTS): $(MOCKED) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(MOCK_PLUGIN) $(BUILD)/bin/modelhost
 $(MOCK_TESTS): LIBS := $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) $(ARCHIVE) $(LIBS)

@@ -193,9 +193,9 @@ plant bridge $bridge/x.m 'no object defines coreml_predict()' < <(printf 'int x;
 plant bridge $bridge/x.m 'no object defines coreml_plan()' < <(
     printf 'int coreml_plan(void);\nint coreml_plan_x(void);\nint coreml_plan_x(void)\n{\n    return coreml_plan();\n}\n'
 )
-guard='int bridge_guard(void);\nint coreml_plan(void);\n'
-plant bridge $bridge/x.m 'x.m:3: coreml_plan() calls' < <(
-    printf '%bint coreml_plan(void)\n{\n    return 0;\n}\n' "$guard"
+guard='int bridge_guard(void);\nint bridge_plan(void);\n'
+plant bridge $bridge/x.m 'x.m:3: bridge_plan() calls' < <(
+    printf '%bint bridge_plan(void)\n{\n    return 0;\n}\n' "$guard"
 )
 plant bridge $bridge/x.m 'x.m:3: bridge_guard() has no @autoreleasepool' < <(
     printf '%bint bridge_guard(void)\n{\n    @try {\n        return 0;\n    } @catch (...) {\n        return 1;\n    }\n}\n' "$guard"

@@ -1,6 +1,6 @@
 /* mock_bridge.c - see mock_bridge.h. Linked in the place of plugins/coreml-ane/coreml_linked.c; any thread. */
 #include "mock_bridge.h"
-#include "coreml_bridge.h"
+#include "bridge_calls.h"
 #include "coreml_model.h"
 
 #include <fcntl.h>
@@ -32,16 +32,16 @@ int mock_bridge_compiled(void)
     return atomic_load(&n_compiled);
 }
 
-static char *hand_out(const char *text)
+char *bridge_copy_string(const char *text)
 {
     char *copy = strdup(text);
     n_held += copy != NULL;
     return copy;
 }
 
-static void free_string(char *text)
+void bridge_free_string(char *text)
 {
-    n_held -= text != NULL;
+    n_held--;
     free(text);
 }
 
@@ -76,7 +76,7 @@ static void wait_for_pipe(const char *source)
 static model_status failed(char **ret_error, model_status status, const char *text)
 {
     if (ret_error != NULL)
-        *ret_error = text != NULL ? hand_out(text) : NULL;
+        *ret_error = text != NULL ? bridge_copy_string(text) : NULL;
     return status;
 }
 
@@ -124,7 +124,7 @@ static void choose_target(const char *source, char *ret, size_t ret_bytes)
     (void)snprintf(ret, ret_bytes, "%s.mlmodelc", folder);
 }
 
-static model_status compile_model(const char *source, const char *target, char **ret_path,
+model_status bridge_compile_model(const char *source, const char *target, char **ret_path,
                                   char **ret_error)
 {
     char chosen[4200];
@@ -141,7 +141,9 @@ static model_status compile_model(const char *source, const char *target, char *
             (void)write_compiled(source, chosen);
     } else if (write_compiled(source, target) != MODEL_OK)
         return failed(ret_error, MODEL_IO, "cannot make a folder");
-    *ret_path = hand_out(told_to(source, "in place") ? source : target != NULL ? target : chosen);
+    *ret_path = bridge_copy_string(told_to(source, "in place") ? source
+                                   : target != NULL            ? target
+                                                               : chosen);
     return MODEL_OK;
 }
 
@@ -296,14 +298,12 @@ static const struct {
             {"no halves", forget_halves},
             {"old schema", be_old}};
 
-static model_status load_model(const char *compiled, const struct coreml_load_options *options,
+model_status bridge_load_model(const char *compiled, const struct coreml_load_options *options,
                                struct coreml_handle **ret, char **ret_error)
 {
     char path[4096];
     if (!find_source(compiled, path, sizeof path))
         return failed(ret_error, MODEL_CORRUPT, "the compiled model is damaged");
-    if (options == NULL || options->struct_size != sizeof *options)
-        return failed(ret_error, MODEL_INVALID_ARGUMENT, "no options");
     if (told_to(path, "load"))
         return failed(ret_error, MODEL_CORRUPT, "told not to load");
     if (told_to(path, "silent"))
@@ -326,7 +326,7 @@ static model_status load_model(const char *compiled, const struct coreml_load_op
     return MODEL_OK;
 }
 
-static model_status model_schema(struct coreml_handle *model, const struct coreml_schema **ret,
+model_status bridge_model_schema(struct coreml_handle *model, const struct coreml_schema **ret,
                                  char **ret_error)
 {
     if (told_to(model->path, "no schema"))
@@ -375,7 +375,7 @@ static model_status put_output(const struct coreml_handle *model, const struct m
     return MODEL_OK;
 }
 
-static model_status predict(struct coreml_handle *model, const struct model_call *call,
+model_status bridge_predict(struct coreml_handle *model, const struct model_call *call,
                             struct model_error *err, char **ret_error)
 {
     model_status status = MODEL_OK;
@@ -390,16 +390,14 @@ static model_status predict(struct coreml_handle *model, const struct model_call
     return status;
 }
 
-static void free_model(struct coreml_handle *model)
+void bridge_free_model(struct coreml_handle *model)
 {
-    if (model == NULL)
-        return;
     n_held--;
     coreml_model_close(model->file);
     free(model);
 }
 
-static model_status plan(const char *compiled, const struct coreml_load_options *options,
+model_status bridge_plan(const char *compiled, const struct coreml_load_options *options,
                          struct coreml_plan_counts *ret, char **ret_error)
 {
     char path[4096];
@@ -419,7 +417,8 @@ static model_status plan(const char *compiled, const struct coreml_load_options 
 
 const struct coreml_bridge *coreml_bridge_linked(void)
 {
-    static const struct coreml_bridge bridge = {compile_model, load_model,  model_schema, predict,
-                                                free_model,    free_string, plan};
+    static const struct coreml_bridge bridge = {
+        coreml_compile_model, coreml_load_model,  coreml_model_schema, coreml_predict,
+        coreml_free_model,    coreml_free_string, coreml_plan};
     return &bridge;
 }

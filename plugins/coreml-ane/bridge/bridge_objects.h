@@ -4,10 +4,12 @@
 
 #import <CoreML/CoreML.h>
 
+#include "bridge_calls.h"
 #include "bridge_layout.h"
 #include "bridge_pixels.h"
 #include "bridge_sizes.h"
-#include "coreml_bridge.h"
+#include "bridge_tally.h"
+#include "bridge_wait.h"
 
 #define BRIDGE_MAX_PORTS 64 /* inputs, and outputs */
 
@@ -32,9 +34,6 @@ NSString *bridge_reason(NSError *error);
 
 /* Runs `body` in an autorelease pool. Whatever it throws, of Objective-C or C++, is MODEL_INTERNAL: "<doing> threw ...". */
 model_status bridge_guard(char **ret_error, NSString *doing, model_status (^body)(void));
-
-/* The caller's options as far as its struct goes, defaults behind that; NULL: all of them. */
-struct coreml_load_options bridge_options(const struct coreml_load_options *options);
 
 /* nil: units that are not known. */
 MLModelConfiguration *bridge_configuration(const struct coreml_load_options *options);

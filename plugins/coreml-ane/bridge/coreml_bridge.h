@@ -6,7 +6,7 @@
  *   coreml_predict(model, call, &error)           as often as wanted
  *   coreml_free_model(model)
  *
- * coreml_bridge.m implements them on macOS; tests have another implementation. No type, exception or thread
+ * bridge_entries.c checks their arguments; behind it are Apple's classes on macOS, and in tests a mock. No type, exception or thread
  * of Apple's comes through. Tensors cross as pointers.
  *
  * Errors: a function that fails returns a model_status and sets *ret_error to one sentence, UTF-8, that the caller gives

@@ -1,4 +1,4 @@
-/* coreml_bridge.m - compiling and loading models by Core ML, and giving them back; see coreml_bridge.h.
+/* coreml_bridge.m - compiling and loading models by Core ML, and giving them back; see bridge_calls.h.
  *
  * What calls Apple's code is guarded (bridge_guard()). A struct coreml_handle is a retained BridgeModel. */
 #include "bridge_objects.h"
@@ -27,7 +27,7 @@ model_status bridge_fail(char **ret_error, model_status status, NSString *format
         NSString *sentence = [[NSString alloc] initWithFormat:format arguments:arguments];
         va_end(arguments);
         const char *text = sentence.UTF8String;
-        *ret_error = text != NULL ? strdup(text) : NULL;
+        *ret_error = text != NULL ? bridge_copy_string(text) : NULL;
     }
     return status;
 }
@@ -53,17 +53,6 @@ model_status bridge_guard(char **ret_error, NSString *doing, model_status (^body
 }
 
 /* ---- options */
-
-struct coreml_load_options bridge_options(const struct coreml_load_options *options)
-{
-    struct coreml_load_options all = {.struct_size = sizeof all};
-    if (options == NULL)
-        return all;
-    const size_t n = options->struct_size;
-    memcpy(&all, options, n < sizeof all ? n : sizeof all);
-    all.struct_size = sizeof all;
-    return all;
-}
 
 MLModelConfiguration *bridge_configuration(const struct coreml_load_options *options)
 {
@@ -130,7 +119,7 @@ static model_status compile(const char *source_path, const char *target_path, ch
     }
     NSURL *place = target != nil ? target : made;
     const char *path = place.path.UTF8String;
-    char *copy = path != NULL ? strdup(path) : NULL;
+    char *copy = path != NULL ? bridge_copy_string(path) : NULL;
     if (copy == NULL) {
         (void)[files removeItemAtURL:place error:NULL];
         return bridge_fail(ret_error, MODEL_OUT_OF_MEMORY, @"no memory for a path");
@@ -139,11 +128,9 @@ static model_status compile(const char *source_path, const char *target_path, ch
     return MODEL_OK;
 }
 
-model_status coreml_compile_model(const char *source_path, const char *target_path, char **ret_path,
+model_status bridge_compile_model(const char *source_path, const char *target_path, char **ret_path,
                                   char **ret_error)
 {
-    if (source_path == NULL || ret_path == NULL)
-        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT, @"compiling wants two paths");
     return bridge_guard(ret_error, @"compiling", ^model_status {
       return compile(source_path, target_path, ret_path, ret_error);
     });
@@ -176,22 +163,17 @@ static model_status load(const char *path, const struct coreml_load_options *opt
     return status;
 }
 
-model_status coreml_load_model(const char *compiled_path, const struct coreml_load_options *options,
+model_status bridge_load_model(const char *compiled_path, const struct coreml_load_options *options,
                                struct coreml_handle **ret, char **ret_error)
 {
-    if (compiled_path == NULL || ret == NULL)
-        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT, @"loading wants a path");
-    const struct coreml_load_options all = bridge_options(options);
     return bridge_guard(ret_error, @"loading", ^model_status {
-      return load(compiled_path, &all, ret, ret_error);
+      return load(compiled_path, options, ret, ret_error);
     });
 }
 
-model_status coreml_model_schema(struct coreml_handle *handle, const struct coreml_schema **ret,
+model_status bridge_model_schema(struct coreml_handle *handle, const struct coreml_schema **ret,
                                  char **ret_error)
 {
-    if (handle == NULL || ret == NULL)
-        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT, @"a schema wants a model");
     return bridge_guard(ret_error, @"describing", ^model_status {
       *ret = &((__bridge BridgeModel *)(void *)handle)->schema;
       return MODEL_OK;
@@ -200,10 +182,8 @@ model_status coreml_model_schema(struct coreml_handle *handle, const struct core
 
 /* ---- giving back */
 
-void coreml_free_model(struct coreml_handle *handle)
+void bridge_free_model(struct coreml_handle *handle)
 {
-    if (handle == NULL)
-        return;
     /* nobody could be told what goes wrong */
     (void)bridge_guard(NULL, @"freeing", ^model_status {
       (void)(__bridge_transfer BridgeModel *)(void *)handle;
@@ -211,7 +191,12 @@ void coreml_free_model(struct coreml_handle *handle)
     });
 }
 
-void coreml_free_string(char *text)
+char *bridge_copy_string(const char *text)
+{
+    return strdup(text);
+}
+
+void bridge_free_string(char *text)
 {
     free(text);
 }

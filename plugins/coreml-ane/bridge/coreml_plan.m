@@ -1,31 +1,24 @@
-/* coreml_plan.m - where Core ML plans to run the operations of a model; see coreml_bridge.h. */
+/* coreml_plan.m - where Core ML plans to run the operations of a model; see bridge_calls.h. */
 #include "bridge_objects.h"
 
-struct tally {
-    struct coreml_plan_counts counts;
-    double cost, neural_engine_cost;
-};
-
 API_AVAILABLE(macos(14.4))
-static void add_usage(struct tally *tally, MLComputePlanDeviceUsage *usage, double cost)
+static void add_usage(struct bridge_tally *tally, MLComputePlanDeviceUsage *usage, double cost)
 {
     id<MLComputeDeviceProtocol> device = usage.preferredComputeDevice;
     if (device == nil)
         return; /* a constant, say */
-    tally->counts.n_operators++;
-    tally->cost += cost;
-    if ([device isKindOfClass:[MLNeuralEngineComputeDevice class]]) {
-        tally->counts.n_neural_engine++;
-        tally->neural_engine_cost += cost;
-    } else if ([device isKindOfClass:[MLGPUComputeDevice class]])
-        tally->counts.n_gpu++;
-    else
-        tally->counts.n_cpu++;
+    bridge_tally_add(tally,
+                     [device isKindOfClass:[MLNeuralEngineComputeDevice class]]
+                         ? BRIDGE_NEURAL_ENGINE
+                     : [device isKindOfClass:[MLGPUComputeDevice class]] ? BRIDGE_GPU
+                                                                         : BRIDGE_CPU,
+                     cost);
 }
 
 /* With the blocks of loops and branches inside. */
 API_AVAILABLE(macos(14.4))
-static void add_block(struct tally *tally, MLComputePlan *plan, MLModelStructureProgramBlock *block)
+static void add_block(struct bridge_tally *tally, MLComputePlan *plan,
+                      MLModelStructureProgramBlock *block)
 {
     for (MLModelStructureProgramOperation *operation in block.operations) {
         add_usage(tally, [plan computeDeviceUsageForMLProgramOperation:operation],
@@ -49,7 +42,7 @@ static MLModelStructureProgramFunction *loaded_function(
 
 /* A program, a network, or a pipeline of them, in which no function has a name of its own. */
 API_AVAILABLE(macos(14.4))
-static void add_model(struct tally *tally, MLComputePlan *plan, MLModelStructure *structure,
+static void add_model(struct bridge_tally *tally, MLComputePlan *plan, MLModelStructure *structure,
                       const char *function)
 {
     add_block(tally, plan, loaded_function(structure.program.functions, function).block);
@@ -78,16 +71,9 @@ static model_status count_planned(NSURL *url, const struct coreml_load_options *
     if (plan == nil)
         return bridge_fail(ret_error, MODEL_CORRUPT, @"Core ML makes no plan of %@: %@", url.path,
                            bridge_reason(error));
-    struct tally tally = {.cost = 0};
+    struct bridge_tally tally = {.n = {0}};
     add_model(&tally, plan, plan.modelStructure, options->function);
-    const double n = tally.counts.n_operators;
-    tally.counts.neural_engine_share = tally.cost > 0 ? tally.neural_engine_cost / tally.cost
-                                       : n > 0        ? tally.counts.n_neural_engine / n
-                                                      : 0;
-    /* as far as the caller's struct goes */
-    const size_t room = ret->struct_size;
-    tally.counts.struct_size = room < sizeof *ret ? room : sizeof *ret;
-    memcpy(ret, &tally.counts, tally.counts.struct_size);
+    *ret = bridge_tally_counts(&tally);
     return MODEL_OK;
 }
 
@@ -105,14 +91,10 @@ static model_status plan(const char *path, const struct coreml_load_options *opt
     return bridge_fail(ret_error, MODEL_UNSUPPORTED, @"plans need macOS 14.4");
 }
 
-model_status coreml_plan(const char *compiled_path, const struct coreml_load_options *options,
+model_status bridge_plan(const char *compiled_path, const struct coreml_load_options *options,
                          struct coreml_plan_counts *ret, char **ret_error)
 {
-    if (compiled_path == NULL || ret == NULL || ret->struct_size < sizeof ret->struct_size)
-        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT,
-                           @"planning wants a path, and counts that say their size");
-    const struct coreml_load_options all = bridge_options(options);
     return bridge_guard(ret_error, @"planning", ^model_status {
-      return plan(compiled_path, &all, ret, ret_error);
+      return plan(compiled_path, options, ret, ret_error);
     });
 }

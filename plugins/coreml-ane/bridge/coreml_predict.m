@@ -1,18 +1,15 @@
-/* coreml_predict.m - one prediction by Core ML, and as long as the caller will wait; see coreml_bridge.h.
+/* coreml_predict.m - one prediction by Core ML, and as long as the caller will wait; see bridge_calls.h.
  *
  * What a prediction needs is copied before it starts, so that one that nobody waits for any more reads nothing of the
  * caller's: it holds the inputs, the answer and the model itself, which is freed behind it. */
 #include "bridge_objects.h"
-
-#define MAX_UNFINISHED 4
-#define POLL_MS        10
 
 /* What comes back of a prediction; written before the semaphore, read behind it. */
 @interface BridgeAnswer : NSObject {
   @public
     id<MLFeatureProvider> output;
     NSString *reason;
-    _Atomic int left; /* how many of caller and prediction are done with it */
+    struct bridge_wait wait;
 }
 @end
 @implementation BridgeAnswer
@@ -20,21 +17,13 @@
 
 /* ---- running */
 
-/* Caller and prediction come here once each, the caller only when it gives up; the second of them takes back that the
- * prediction is one that nobody waits for. */
-static void leave(BridgeModel *model, BridgeAnswer *answer)
-{
-    if (answer->left++ != 0)
-        model->unfinished--;
-}
-
 /* The end of a prediction, on a thread of Apple's. */
 static void finish(BridgeModel *model, BridgeAnswer *answer, id<MLFeatureProvider> output,
                    NSString *reason, dispatch_semaphore_t done)
 {
     answer->output = output;
     answer->reason = reason;
-    leave(model, answer);
+    bridge_wait_end(&answer->wait, &model->unfinished);
     (void)dispatch_semaphore_signal(done);
 }
 
@@ -45,7 +34,7 @@ static void predict_here(BridgeModel *model, id<MLFeatureProvider> input, Bridge
     __block id<MLFeatureProvider> output = nil;
     __block NSString *reason = nil;
     char *thrown = NULL;
-    if (answer->left != 0) {
+    if (bridge_wait_is_given_up(&answer->wait)) {
         finish(model, answer, nil, nil, done);
         return;
     }
@@ -59,7 +48,8 @@ static void predict_here(BridgeModel *model, id<MLFeatureProvider> input, Bridge
     });
     finish(model, answer, output, thrown != NULL ? [NSString stringWithUTF8String:thrown] : reason,
            done);
-    coreml_free_string(thrown);
+    if (thrown != NULL)
+        bridge_free_string(thrown);
 }
 
 static void start(BridgeModel *model, id<MLFeatureProvider> input, BridgeAnswer *answer,
@@ -89,17 +79,21 @@ static model_status give_up(const struct bridge_ask *ask, model_status why)
                                              : @"Core ML was not done when it was cancelled");
 }
 
+static bool is_done(void *context, int64_t ms)
+{
+    dispatch_semaphore_t done = (__bridge dispatch_semaphore_t)context;
+    return dispatch_semaphore_wait(
+               done, dispatch_time(DISPATCH_TIME_NOW, ms * (int64_t)NSEC_PER_MSEC)) == 0;
+}
+
 /* Until it is there, or nobody waits any more. */
 static model_status wait_for(const struct bridge_ask *ask, BridgeAnswer *answer,
                              dispatch_semaphore_t done)
 {
-    while (dispatch_semaphore_wait(
-               done, dispatch_time(DISPATCH_TIME_NOW, POLL_MS * (int64_t)NSEC_PER_MSEC)) != 0) {
-        const model_status given_up = model_cancel_status(ask->call->cancel);
-        if (given_up == MODEL_OK)
-            continue;
-        ask->model->unfinished++;
-        leave(ask->model, answer);
+    const model_status given_up =
+        bridge_wait_until(ask->call->cancel, is_done, (__bridge void *)done);
+    if (given_up != MODEL_OK) {
+        bridge_wait_give_up(&answer->wait, &ask->model->unfinished);
         return give_up(ask, given_up);
     }
     return answer->output != nil ? MODEL_OK
@@ -109,11 +103,11 @@ static model_status wait_for(const struct bridge_ask *ask, BridgeAnswer *answer,
 
 static model_status predict(const struct bridge_ask *ask)
 {
-    if (ask->model->unfinished >= MAX_UNFINISHED)
+    if (!bridge_wait_may_start(&ask->model->unfinished))
         return bridge_fail(ask->ret_error, MODEL_BUSY,
                            @"%d predictions that were given up go on in Core ML; ask again when "
                            @"they are done, or load the model anew",
-                           MAX_UNFINISHED);
+                           BRIDGE_MAX_UNFINISHED);
     id<MLFeatureProvider> input = nil;
     model_status status = model_cancel_status(ask->call->cancel);
     if (status != MODEL_OK)
@@ -130,12 +124,9 @@ static model_status predict(const struct bridge_ask *ask)
     return status;
 }
 
-model_status coreml_predict(struct coreml_handle *handle, const struct model_call *call,
+model_status bridge_predict(struct coreml_handle *handle, const struct model_call *call,
                             struct model_error *err, char **ret_error)
 {
-    if (handle == NULL || call == NULL || call->cancel == NULL)
-        return bridge_fail(ret_error, MODEL_INVALID_ARGUMENT,
-                           @"predicting wants a model, and a call with a cancel token");
     const struct bridge_ask ask = {(__bridge BridgeModel *)(void *)handle, call, err, ret_error};
     return bridge_guard(ret_error, @"predicting", ^model_status {
       return predict(&ask);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "c_library.h"
 
 /* ---- availability: Apple's spelling, for the one system that is checked */
 #define SINCE(version)          __attribute__((availability(macos, introduced = version)))
@@ -17,10 +18,6 @@
 void *malloc(size_t size);
 void *calloc(size_t n, size_t size);
 void free(void *memory);
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memset(void *to, int value, size_t size);
-char *strdup(const char *text);
-int strcmp(const char *a, const char *b);
 
 /* ---- libdispatch */
 @protocol OS_dispatch_object

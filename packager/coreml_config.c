@@ -43,6 +43,25 @@ static model_status find_container(const struct manifest *manifest, char **ret,
     return MODEL_OK;
 }
 
+/* The compiled model of the same name, "model.mlmodelc" beside "model.mlpackage", to be freed; NULL in *ret: there is none. */
+static model_status find_compiled(const struct manifest *manifest, const char *container,
+                                  char **ret, struct model_error *err)
+{
+    const char *end = strrchr(container, '.');
+    char *path = text_format("%.*s.mlmodelc/" COREML_COMPILED_FILE,
+                             (int)(end != NULL ? end - container : 0), container);
+    if (path == NULL)
+        return error_no_memory(err, "a path");
+    const bool is_there =
+        !coreml_is_compiled_path(container) && manifest_find(manifest, path) != NULL;
+    if (is_there)
+        path[strlen(path) - strlen("/" COREML_COMPILED_FILE)] = '\0';
+    else
+        free(path);
+    *ret = is_there ? path : NULL;
+    return MODEL_OK;
+}
+
 /* The blob of the model file in a container; NULL in *ret: it cannot be told. */
 static model_status find_model(const struct store *store, const struct manifest *manifest,
                                const char *container, char **ret, struct model_error *err)
@@ -136,10 +155,14 @@ static model_status add_config(const struct store *store, const char *staging,
 {
     json_node *config = json_new_object();
     struct coreml_model *model = NULL;
-    char *path = NULL;
+    char *path = NULL, *compiled = NULL;
     (void)json_add_string(config, "model_type", "coreml");
     (void)json_add_string(config, "coreml_model", container + strlen(PACKAGE_COREML_FOLDER));
-    model_status status = find_model(store, manifest, container, &path, err);
+    model_status status = find_compiled(manifest, container, &compiled, err);
+    if (compiled != NULL)
+        (void)json_add_string(config, "coreml_compiled", compiled + strlen(PACKAGE_COREML_FOLDER));
+    if (status == MODEL_OK)
+        status = find_model(store, manifest, container, &path, err);
     if (status == MODEL_OK && path != NULL && coreml_model_open(path, &model, NULL) == MODEL_OK) {
         add_labels(config, model);
         status = add_preprocessor(store, staging, manifest, model, err);
@@ -148,6 +171,7 @@ static model_status add_config(const struct store *store, const char *staging,
         status = add_json(store, staging, manifest, PACKAGE_COREML_CONFIG_PATH, config, err);
     coreml_model_close(model);
     free(path);
+    free(compiled);
     json_free(config);
     return status;
 }

@@ -15,7 +15,7 @@
 #define PACKAGE_PLAIN_CONFIG_PATH "config.json"
 
 /* Adds PACKAGE_COREML_CONFIG_PATH to a manifest that has a Core ML model below PACKAGE_COREML_FOLDER and none yet:
- * "model_type": "coreml", "coreml_model": the model's path in that folder, and "id2label" of a classifier; and PACKAGE_COREML_PICTURES_PATH
+ * "model_type": "coreml", "coreml_model": the model's path in that folder, "coreml_compiled": that of the .mlmodelc of its name if there is one, and "id2label" of a classifier; and PACKAGE_COREML_PICTURES_PATH
  * when the model takes one picture. Without labels and this when the model cannot be read: the plugin will say why. A config.json that is all of backends/cpu/ becomes
  * PACKAGE_PLAIN_CONFIG_PATH. What has no such model stays as it is. */
 model_status coreml_config_add(const struct store *store, const char *staging,

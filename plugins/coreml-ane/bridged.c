@@ -44,6 +44,7 @@ model_status bridged_read_wish(const struct model_services *services, const char
     const bool emulates = config_bool(&reader, "emulate_fp16", false);
     const char *units = config_string(&reader, "compute_units", unit_names[0]);
     const bool low_precision = config_bool(&reader, "low_precision_accumulation", false);
+    const char *compiled = config_string(&reader, "coreml_compiled", NULL);
     if (reader.status != MODEL_OK)
         return reader.status;
     const bool only = strcmp(executor, "coreml") == 0;
@@ -64,7 +65,10 @@ model_status bridged_read_wish(const struct model_services *services, const char
                                      bridge != NULL && (only || (executor[0] == '\0' && !emulates)),
                                  .is_only = only,
                                  .low_precision = low_precision};
-    return find_units(units, &ret->units, err);
+    const model_status status = find_units(units, &ret->units, err);
+    return status == MODEL_OK && compiled != NULL
+               ? coreml_ane_path(backend_dir, "coreml_compiled", compiled, ret->compiled, err)
+               : status;
 }
 
 /* ---- the description */
@@ -174,6 +178,20 @@ static model_status load_compiled(struct coreml_ane *ane, const char *path,
     return status == MODEL_OK ? load(&ane->bridged, compiled->path, options, err) : status;
 }
 
+/* What was compiled of the file and came with it; false, and a warning: it does not load. */
+static bool load_brought(struct coreml_ane *ane, const char *path,
+                         const struct coreml_load_options *options)
+{
+    const struct model_services *services = kernels_services(ane->model.kernels);
+    struct model_error err = {.struct_size = sizeof err};
+    char line[MODEL_ERROR_BYTES];
+    if (load(&ane->bridged, path, options, &err) == MODEL_OK)
+        return true;
+    (void)snprintf(line, sizeof line, "%.900s; the model is compiled anew", err.message);
+    services->log(services->context, MODEL_LOG_WARN, line);
+    return false;
+}
+
 static model_status open_handle(struct coreml_ane *ane, const char *path,
                                 const struct coreml_model *file, const struct bridged_wish *wish,
                                 struct model_error *err)
@@ -196,6 +214,8 @@ static model_status open_handle(struct coreml_ane *ane, const char *path,
     options.n_bgr_outputs = find_bgr(&file->outputs, bgr_outputs);
     if (file->program != NULL && file->program->n_functions > 1)
         options.function = file->program->main->name;
+    if (wish->compiled[0] != '\0' && load_brought(ane, wish->compiled, &options))
+        return MODEL_OK;
     return load_compiled(ane, path, file, wish, &options, err);
 }
 

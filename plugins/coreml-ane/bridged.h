@@ -2,13 +2,16 @@
  *
  * Config.json: "coreml_executor" is "coreml" (Core ML or nothing), "kernels" (never Core ML), or left out: Core ML where
  * there is a bridge and no "emulate_fp16", and the kernels when it does not take the model. "compute_units" is "cpuAndNeuralEngine"
- * (when left out), "all", "cpuOnly" or "cpuAndGPU"; "low_precision_accumulation" true: a GPU may accumulate in float16. */
+ * (when left out), "all", "cpuOnly" or "cpuAndGPU"; "low_precision_accumulation" true: a GPU may accumulate in float16.
+ * "coreml_compiled" is a .mlmodelc of the same model, which Core ML loads in its place. */
 #ifndef BRIDGED_H
 #define BRIDGED_H
 
 #include "compiled_model.h"
 
 #include <stdbool.h>
+
+#define BRIDGED_PATH_BYTES 4096
 
 struct coreml_ane;
 struct coreml_model;
@@ -27,7 +30,8 @@ struct bridged_wish {
         is_asked; /* Core ML, if there is a bridge; by the folder's name, too: hosts run the backend "coreml" in workers */
     bool is_only; /* and nothing else */
     bool low_precision;
-    int32_t units; /* enum coreml_units */
+    int32_t units;                     /* enum coreml_units */
+    char compiled[BRIDGED_PATH_BYTES]; /* of "coreml_compiled"; "": none */
 };
 
 /* MODEL_UNSUPPORTED: Core ML only, and there is no bridge. */

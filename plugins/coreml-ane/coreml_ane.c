@@ -11,8 +11,7 @@
 
 MODEL_PLUGIN_NOTE("coreml-ane", "1.0.0", "coreml");
 
-#define PATH_BYTES 4096
-#define MAX_EXACT  (1 << 24)
+#define MAX_EXACT (1 << 24)
 
 /* A path below the backend's folder: no way up, and not absolute. */
 static bool is_below(const char *path)
@@ -25,6 +24,17 @@ static bool is_below(const char *path)
             return false;
     }
     return true;
+}
+
+model_status coreml_ane_path(const char *backend_dir, const char *field, const char *name,
+                             char ret[BRIDGED_PATH_BYTES], struct model_error *err)
+{
+    const int n = snprintf(ret, BRIDGED_PATH_BYTES, "%s/%s", backend_dir, name);
+    if (n >= 0 && (size_t)n < BRIDGED_PATH_BYTES && is_below(name))
+        return MODEL_OK;
+    return kernels_fail(err, MODEL_INVALID_ARGUMENT,
+                        "config.json: '%s' is \"%.100s\", want a path below its folder", field,
+                        name);
 }
 
 static bool is_compiled(const char *path)
@@ -47,7 +57,7 @@ static model_status open_file(const struct model_services *services, const char 
 /* The model that config.json names, else model.mlpackage, else model.mlmodel, in backend_dir. *ret stays NULL for a
  * compiled one, when that is of use. */
 static model_status open_model(const struct model_services *services, const char *backend_dir,
-                               bool takes_compiled, char path[PATH_BYTES],
+                               bool takes_compiled, char path[BRIDGED_PATH_BYTES],
                                struct coreml_model **ret, struct model_error *err)
 {
     struct config_reader reader = {services, err, MODEL_OK};
@@ -58,12 +68,9 @@ static model_status open_model(const struct model_services *services, const char
     if (reader.status != MODEL_OK)
         return reader.status;
     for (size_t i = first; i < end && status == MODEL_NOT_FOUND; i++) {
-        const int n = snprintf(path, PATH_BYTES, "%s/%s", backend_dir, names[i]);
-        if (n < 0 || (size_t)n >= PATH_BYTES || !is_below(names[i]))
-            return kernels_fail(err, MODEL_INVALID_ARGUMENT,
-                                "config.json: 'coreml_model' is \"%.100s\", want a path below its "
-                                "folder",
-                                names[i]);
+        status = coreml_ane_path(backend_dir, "coreml_model", names[i], path, err);
+        if (status != MODEL_OK)
+            return status;
         status = open_file(services, names[i], path, ret, err);
         if (status == MODEL_UNSUPPORTED && takes_compiled && is_compiled(path))
             return MODEL_OK;
@@ -200,7 +207,7 @@ static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
     const struct model_services *services = kernels_services(ane->model.kernels);
     const struct coreml_bridge *bridge = coreml_bridge_linked();
     struct coreml_model *file = NULL;
-    char path[PATH_BYTES];
+    char path[BRIDGED_PATH_BYTES];
     struct bridged_wish wish = {.is_asked = false};
     model_status status = bridged_read_wish(services, backend_dir, bridge, &wish, err);
     if (status == MODEL_OK)

@@ -63,6 +63,10 @@ struct coreml_ane {
     struct model_device_plan plan;
 };
 
+/* What the field of config.json names in the backend's folder. MODEL_INVALID_ARGUMENT: it leads out of it. */
+model_status coreml_ane_path(const char *backend_dir, const char *field, const char *name,
+                             char ret[BRIDGED_PATH_BYTES], struct model_error *err);
+
 /* Fills the variant's graph, and its features, out of what there is of the file. */
 model_status coreml_ane_translate(struct ane_variant *variant, const struct coreml_model *file,
                                   struct model_error *err);

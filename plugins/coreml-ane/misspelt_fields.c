@@ -8,9 +8,13 @@
 
 #define MAX_LETTERS 40 /* of a name; more than any field's and one */
 
-static const char *const fields[] = {"coreml_model",  "coreml_executor",
-                                     "compute_units", "low_precision_accumulation",
-                                     "emulate_fp16",  "fuse"};
+static const char *const fields[] = {"coreml_model",
+                                     "coreml_compiled",
+                                     "coreml_executor",
+                                     "compute_units",
+                                     "low_precision_accumulation",
+                                     "emulate_fp16",
+                                     "fuse"};
 
 #define N_FIELDS (sizeof fields / sizeof fields[0])
 

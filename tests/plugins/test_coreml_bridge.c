@@ -39,6 +39,101 @@ static void a_compiled_model_is_loaded_as_it_is(void **state)
     close_subject(&s);
 }
 
+#define BOTH "{\"model_type\":\"coreml\",\"coreml_compiled\":\"made.mlmodelc\""
+
+/* A package with a model and what was compiled of it. */
+static struct subject open_both(const char *config)
+{
+    struct subject s = open_subject("coreml", config);
+    char *folder = path_join(s.backend, "made.mlmodelc");
+    assert_int_equal(dir_make_all(folder, NULL), MODEL_OK);
+    free(folder);
+    return s;
+}
+
+static void a_compiled_model_beside_its_source_saves_the_compiling(void **state)
+{
+    (void)state;
+    struct subject s = open_both(BOTH ",\"coreml_executor\":\"coreml\"}");
+    const int before = mock_bridge_compiled();
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    assert_answers(s.h, MOCK_ADDS);
+    assert_int_equal(mock_bridge_compiled(), before);
+    close_subject(&s);
+    s = open_both(BOTH ",\"coreml_executor\":\"kernels\"}");
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    assert_answers(s.h, 0);
+    close_subject(&s);
+}
+
+static void a_compiled_model_that_is_not_its_sources_is_refused(void **state)
+{
+    (void)state;
+    struct subject s = open_both(BOTH "}");
+    tell(s.dir, "coreml", "longer input");
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    assert_answers(s.h, 0); /* by the kernels, which read the source */
+    close_subject(&s);
+    s = open_both(BOTH ",\"coreml_executor\":\"coreml\"}");
+    tell(s.dir, "coreml", "longer input");
+    assert_int_equal(harness_load(s.h), MODEL_CORRUPT);
+    assert_string_equal(s.h->err.message,
+                        "Core ML: input 'x' is F32 [3], and the model declares F32 [2]");
+    close_subject(&s);
+}
+
+static void a_compiled_model_that_does_not_load_is_made_anew(void **state)
+{
+    (void)state;
+    struct subject s = open_both(BOTH ",\"coreml_executor\":\"coreml\"}");
+    char *folder = path_join(s.backend, "made.mlmodelc");
+    const int before = mock_bridge_compiled();
+    put(folder, "source", "", 0); /* damage */
+    assert_int_equal(harness_load(s.h), MODEL_OK);
+    assert_answers(s.h, MOCK_ADDS);
+    assert_int_equal(mock_bridge_compiled(), before + 1);
+    free(folder);
+    close_subject(&s);
+}
+
+static void a_compiled_model_elsewhere_is_none_of_the_packages(void **state)
+{
+    (void)state;
+    struct subject s = open_subject("coreml", "{\"coreml_compiled\":\"../cpu/made.mlmodelc\"}");
+    assert_int_equal(harness_load(s.h), MODEL_INVALID_ARGUMENT);
+    assert_string_equal(s.h->err.message,
+                        "config.json: 'coreml_compiled' is \"../cpu/made.mlmodelc\", want a path "
+                        "below its folder");
+    close_subject(&s);
+}
+
+/* Of one alone the schema is all there is, and is checked by itself. */
+static void the_schema_of_a_compiled_model_must_be_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *told, *sentence;
+    } cases[] = {
+        {"old schema", "Core ML: the schema is none of this version"},
+        {"wrong size", "Core ML: dimension 0 of output 'y' is from 2 to 1, want 1 or more"},
+        {"twice", "Core ML: the schema has output 'y' twice"},
+        {"fewer outputs", "Core ML: the schema has 0 outputs, want 1 to 64"},
+        {"no sizes", "Core ML: output 'y' declares no sizes, want them in the model: convert it "
+                     "with fixed ones, or leave it to the kernels"},
+        {"odd picture",
+         "Core ML: input 'x' is of dtype 7 and has 4 dimensions, want F32 and 4 of a "
+         "picture"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct subject s =
+            open_both("{\"model_type\":\"coreml\",\"coreml_model\":\"made.mlmodelc\"}");
+        tell(s.dir, "coreml", cases[i].told);
+        assert_int_not_equal(harness_load(s.h), MODEL_OK);
+        assert_string_equal(s.h->err.message, cases[i].sentence);
+        close_subject(&s);
+    }
+}
+
 static model_status give_three(void *context, uint32_t index, int32_t dtype, uint32_t rank,
                                const int64_t *shape, struct model_error *err)
 {
@@ -231,39 +326,38 @@ static void live(struct harness *h)
     assert_int_equal(mock_bridge_held(), 0);
 }
 
-/* The first compiles, the others find what it kept: ten thousand folders would be a test of the disk. A life that loses one byte
- * costs N_CYCLES of them. */
+/* From the first lives to the last none loses a block of malloc(), whose smallest one takes 32 bytes; blocks that threads keep for
+ * their next call come to less than half of that for each life. */
+static void live_and_count(struct harness *h, int n_lives)
+{
+    for (int i = 0; i < N_FIRST; i++)
+        live(h);
+    const size_t bytes = bytes_in_use();
+    const int descriptors = count_descriptors();
+    for (int i = N_FIRST; i < n_lives; i++)
+        live(h);
+    assert_in_range(bytes_in_use(), 0, bytes + (size_t)(n_lives - N_FIRST) * 16);
+    assert_int_equal(count_descriptors(), descriptors);
+}
+
+/* The first compiles, the others find what it kept: ten thousand folders would be a test of the disk. */
 static void many_lives_leave_nothing(void **state)
 {
     (void)state;
     struct subject s = open_subject("coreml", ONLY_COREML);
     char *folder = path_join(s.dir, "compiled");
     s.h->compiled = (struct model_compiled_models){sizeof s.h->compiled, folder, UINT64_C(1) << 20};
-    for (int i = 0; i < N_FIRST; i++)
-        live(s.h);
-    const size_t bytes = bytes_in_use();
-    const int descriptors = count_descriptors();
-    for (int i = N_FIRST; i < N_CYCLES; i++)
-        live(s.h);
-    assert_in_range(bytes_in_use(), 0, bytes + N_CYCLES - N_FIRST - 1);
-    assert_int_equal(count_descriptors(), descriptors);
+    live_and_count(s.h, N_CYCLES);
     free(folder);
     close_subject(&s);
 }
 
-/* The same where each life compiles, and removes what it made. */
+/* Each compiles, and removes what it made. */
 static void lives_that_keep_nothing_leave_nothing(void **state)
 {
     (void)state;
     struct subject s = open_subject("coreml", ONLY_COREML);
-    for (int i = 0; i < N_FIRST; i++)
-        live(s.h);
-    const size_t bytes = bytes_in_use();
-    const int descriptors = count_descriptors();
-    for (int i = 0; i < N_FIRST; i++)
-        live(s.h);
-    assert_in_range(bytes_in_use(), 0, bytes + N_FIRST - 1);
-    assert_int_equal(count_descriptors(), descriptors);
+    live_and_count(s.h, 10 * N_FIRST);
     close_subject(&s);
 }
 
@@ -379,6 +473,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(core_ml_computes_where_there_is_a_bridge),
         cmocka_unit_test(a_compiled_model_is_loaded_as_it_is),
+        cmocka_unit_test(a_compiled_model_beside_its_source_saves_the_compiling),
+        cmocka_unit_test(a_compiled_model_that_is_not_its_sources_is_refused),
+        cmocka_unit_test(a_compiled_model_that_does_not_load_is_made_anew),
+        cmocka_unit_test(a_compiled_model_elsewhere_is_none_of_the_packages),
+        cmocka_unit_test(the_schema_of_a_compiled_model_must_be_one),
         cmocka_unit_test(sizes_of_a_range_go_through),
         cmocka_unit_test(emulated_float16_is_the_kernels_own),
         cmocka_unit_test(the_kernels_compute_when_told_to),

@@ -161,6 +161,13 @@ mkdir "$work/mixed/b.mlmodelc"
 echo data >"$work/mixed/b.mlmodelc/coremldata.bin"
 run import "$work/mixed" --name acme/either --json
 ok 'import of a compiled model beside its source: nothing to say' json "'note' not in j"
+run import "$work/mixed" --name acme/other
+cp "$out/backends/coreml/config.json" "$work/out"
+ok 'and of another name it is another model' json "j['coreml_model'] == 'a.mlpackage' and 'coreml_compiled' not in j"
+mv "$work/mixed/b.mlmodelc" "$work/mixed/a.mlmodelc"
+run import "$work/mixed" --name acme/both
+cp "$out/backends/coreml/config.json" "$work/out"
+ok 'what was compiled of it is named in the configuration' json "j['coreml_model'] == 'a.mlpackage' and j['coreml_compiled'] == 'a.mlmodelc'"
 run import "$work/in/cut.mlmodel" --name acme/cut
 same 'a cut file makes no package' "$code" 7
 ok 'a cut file leaves nothing' not test -e "$work/store/packages/acme--cut"

@@ -214,6 +214,8 @@ static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
         status = open_model(services, backend_dir, wish.is_asked, path, &file, err);
     if (status == MODEL_OK && wish.is_asked)
         status = check_path(services, backend_dir, path, err);
+    if (status == MODEL_OK && wish.is_asked && wish.compiled[0] != '\0')
+        status = check_path(services, backend_dir, wish.compiled, err);
     if (status != MODEL_OK) {
         coreml_model_close(file);
         return status;

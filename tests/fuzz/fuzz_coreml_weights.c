@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     const size_t rest = size_bytes - HEAD_BYTES, n = model_bytes < rest ? model_bytes : rest;
     put_part(&parts[0], "m.mlmodel", data + HEAD_BYTES, n);
     put_part(&parts[1], "weights/weight.bin", data + HEAD_BYTES + n, rest - n);
-    const struct model_backend_files files = {sizeof files, parts, map, discard};
+    const struct model_backend_files files = {sizeof files, parts, map, discard, NULL};
     struct model_error err = MODEL_ERROR_INIT;
     const model_status status = coreml_model_open_from(&files, "m.mlmodel", &file, &err);
     must(status == MODEL_OK ||

@@ -7,6 +7,7 @@
 #include "package.h"
 
 #define KERNELS     "{\"model_type\":\"coreml\",\"coreml_executor\":\"kernels\"}"
+#define BOTH        "{\"model_type\":\"coreml\",\"coreml_compiled\":\"made.mlmodelc\"}"
 #define PROGRAM     502
 #define DATA        "model.mlpackage/Data/m/"
 #define WEIGHT_AT   8192u /* of the numbers in weight.bin, pages behind what says so */
@@ -25,9 +26,9 @@ static struct {
     struct mapped_files files;
     struct model_backend_files table;
     size_t n_maps, fail_at;
-    model_status path_status; /* what becomes of a path that is checked */
-    char checked[100];        /* the last one; "": none */
-    char *cut;                /* a file that is cut at the next line of the log */
+    const char *changed; /* the path that is refused when it is checked; NULL: none */
+    char checked[100];   /* the last one; "": none */
+    char *cut;           /* a file that is cut at the next line of the log */
     struct harness *h;
 } host;
 
@@ -109,8 +110,9 @@ static model_status check_path(void *context, const char *name, struct model_err
 {
     (void)context;
     (void)snprintf(host.checked, sizeof host.checked, "%s", name);
-    return host.path_status == MODEL_OK ? MODEL_OK
-                                        : error_set(err, host.path_status, "a file was changed");
+    return host.changed != NULL && strcmp(host.changed, name) == 0
+               ? error_set(err, MODEL_CORRUPT, "a file was changed")
+               : MODEL_OK;
 }
 
 static const void *get_extension(void *context, const char *id)
@@ -268,13 +270,14 @@ static void core_ml_itself_wants_a_folder(void **state)
 static void what_core_ml_reads_by_its_path_is_checked_first(void **state)
 {
     (void)state;
-    static const char *const configs[] = {ONLY_COREML, EITHER};
+    static const char *const cases[][2] = {
+        {ONLY_COREML, "model.mlpackage"}, {EITHER, "model.mlpackage"}, {BOTH, "made.mlmodelc"}};
     const int before = mock_bridge_compiled();
-    host.path_status = MODEL_CORRUPT;
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(load(NULL, configs[i]), MODEL_CORRUPT);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        host.changed = cases[i][1];
+        assert_int_equal(load(NULL, cases[i][0]), MODEL_CORRUPT);
         assert_string_equal(host.h->err.message, "a file was changed");
-        assert_string_equal(host.checked, "model.mlpackage");
+        assert_string_equal(host.checked, host.changed);
         end();
     }
     assert_int_equal(load(NULL, KERNELS), MODEL_OK); /* which were given what they read */

@@ -37,7 +37,7 @@ flags() {
     plugins/coreml-ane/*) echo "$in_store -Iplugins/kernels -Iplugins/graph -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge" ;;
     plugins/graph/*) echo -Iplugins/kernels -Iplugins/graph -Iplugins/graph/operators ;;
     plugins/*) echo -Iplugins/kernels "-I$(dirname "$1")" ;;
-    tests/*) echo "-Ibase $in_store $in_host $in_packager -Iplugins/kernels -Iplugins/graph -Itests -Itests/coreml" \
+    tests/*) echo "-Ibase $in_store $in_host $in_packager -Iplugins/kernels -Iplugins/graph -Iplugins/coreml-ane -Iplugins/coreml-ane/bridge -Itests -Itests/coreml" \
         -include testing.h "-I$(dirname "$1")" ;;
     *) echo "-Ibase $in_store $in_host $in_packager -Iplugins/kernels -Itests -I$(dirname "$1")" ;;
     esac

@@ -206,6 +206,22 @@ has "an imported model runs" "$out" $'"name":\t"coreml-ane"'
 run run a/digits --store "$work/store" --describe --memory-budget 1000
 ok "a memory budget holds for it" says 'memory_budget_bytes is 1000; allow more'
 
+# With a second backend of the same bytes, which answers where Core ML does not.
+pkgmgr_import() { # ARGUMENT...
+    "$build/bin/pkgmgr" import "$@" --plugin-path "$build/lib/modelhost/plugins" --store "$work/store" >"$work/package" 2>"$work/err"
+}
+ok "a model is imported with a backend cpu" pkgmgr_import "$models/DTLN_AEC_128_Part1.mlpackage" --name a/both --with-cpu
+same "which has the same files" "$(cd "$(cat "$work/package")/backends/cpu" && find . -type l | sort)" \
+    "$(cd "$(cat "$work/package")/backends/coreml" && find . -type l | sort)"
+run run a/both --store "$work/store" --describe
+ok "and both are there" json '{j["backend"], *j["fallbacks"]} == {"cpu", "coreml"}'
+for backend in cpu coreml; do
+    run run a/both --store "$work/store" --describe --backend "$backend"
+    ok "the backend $backend opens" json "j['backend'] == '$backend' and [i['name'] for i in j['inputs']] == ['lpb_magnitude', 'mic_magnitude', 'states_in']"
+done
+ok "what has no Core ML model gets none" not_imported 'there is no .mlmodel or .mlpackage: leave it out' examples/demo/hub/modelhost/facts-bert-mini --name a/none --with-cpu
+ok "a package stays as it is" not_imported 'goes in as it is: leave --with-cpu out' "$(cat "$work/package")" --with-cpu
+
 # What is nearly a field of ours does nothing, and that is said.
 package misspelt "$models/identity.mlmodel"
 warned() { # CONFIG: the lines of warnings of fields

@@ -240,8 +240,8 @@ for kind in facts small; do
     same "$kind: a plugin is checked with it" "$code" 0
     ok "$kind: with its weights" json "[c['verdict'] for c in j['checks'] if c['number'] in (1, 3, 9)] == ['passed'] * 3"
 done
-run check-plugin "$facts/backends/cpu/libmodel.so" --package "$work/README.md" --only 1
-ok 'a file that is no package is refused' prints 'is no package archive'
+refuses 'a file that is no package' 7 'is no package archive' \
+    check-plugin "$facts/backends/cpu/libmodel.so" --package "$work/README.md" --only 1
 
 # ---- serving
 

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 for source in base/*.c; do
     test=tests/unit/test_$(basename "$source")
     [ ! -f "$test" ] || printf '%s\n' "$test" "$source"
-done | cat - <(scripts/tree.sh Makefile .clang-format 'scripts/*' 'include/*' 'base/*.h' tests/testing.h tests/in_folder.h tests/failing_memory.h tests/http_fixture.h \
+done | cat - <(scripts/tree.sh Makefile .clang-format 'scripts/*' 'include/*' 'base/*.h' tests/testing.h tests/in_folder.h tests/failing_memory.h tests/http_fixture.h tests/unit/json_fixture.h \
     'tests/abi/*.abi') | tar -cf - -T - | tar -xf - -C "$work"
 cd "$work" || exit 1
 mkdir -p store packager host/tokenizers plugins/kernels plugins/one plugins/two tests/unit docs/man \

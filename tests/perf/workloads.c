@@ -1,6 +1,7 @@
 /* workloads.c - fixed pieces of work whose instructions are counted (tests/perf/instructions.sh, `make check-perf`).
  *
  *   workloads --list | NAME
+ *   workloads --make KIND      writes a model of made_models.h and prints its folder, to be removed
  *
  * Each prepares, does its work once without being counted, so that what is made once is there, and then within
  * counted(), which the counter knows by name. Everything runs on the main thread. Run from the project's folder, after
@@ -85,10 +86,14 @@ static void open_model(const char *dir)
     open_model_in(dir, MODELHOST_F32);
 }
 
+static const char *wanted; /* the output that is computed; NULL: all */
+
 static void run_model(int n)
 {
     struct modelhost_run_options options = MODELHOST_RUN_OPTIONS_INIT;
     options.direct = 1;
+    options.output_names = wanted != NULL ? &wanted : NULL;
+    options.n_output_names = wanted != NULL;
     for (int i = 0; i < n; i++) {
         struct modelhost_result *result = NULL;
         check(modelhost_run(opened.model, inputs->list, inputs->n, &options, &result, NULL) ==
@@ -133,11 +138,18 @@ static void prepare_bert(void)
     open_model(opened.dir);
 }
 
-/* The same as an ML Program, which instructions.sh has written. */
+/* What its ML Program computes of it. */
+static void prepare_bert_hidden(void)
+{
+    wanted = "last_hidden_state";
+    prepare_bert();
+}
+
+/* A model as an ML Program, which instructions.sh has written. */
 static void prepare_program(void)
 {
-    const char *dir = getenv("COREML_BERT");
-    check(dir != NULL, "COREML_BERT, the package of an ML Program,");
+    const char *dir = getenv("COREML_PROGRAM");
+    check(dir != NULL, "COREML_PROGRAM, the package of an ML Program,");
     open_model(dir);
 }
 
@@ -203,12 +215,14 @@ static void prefill(void)
 
 static void prepare_lstm(void)
 {
+    wanted = "logits";
     opened.dir = made_model("lstm");
     open_model(opened.dir);
 }
 
 static void prepare_resnet(void)
 {
+    wanted = "logits";
     opened.dir = made_model("resnet");
     open_model(opened.dir);
 }
@@ -379,11 +393,14 @@ static const struct workload {
     {"calls", prepare_calls, calls},
     {"bert", prepare_bert, run_once},
     {"prefill", prepare_gpt2, prefill},
-    {"program", prepare_program, run_once},
+    {"bert-hidden", prepare_bert_hidden, run_once},
+    {"program-bert", prepare_program, run_once},
     {"decode", prepare_gpt2, decode},
     {"decode-int8", prepare_gpt2_int8, decode},
     {"convolve", prepare_resnet, run_once},
+    {"program-resnet", prepare_program, run_once},
     {"lstm", prepare_lstm, run_once},
+    {"program-lstm", prepare_program, run_once},
     {"load", prepare_gpt2, load},
     {"lookup", prepare_lookup, look_up},
     {"wordpiece", prepare_wordpiece, tokenize},
@@ -429,6 +446,12 @@ int main(int argc, char **argv)
     }
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
         return 0;
+    if (argc == 3 && strcmp(argv[1], "--make") == 0) {
+        char *folder = made_model(argv[2]);
+        puts(folder);
+        free(folder);
+        return 0;
+    }
     if (chosen == NULL) {
         fprintf(stderr, "workloads: want --list, or one of its names\n");
         return 2;

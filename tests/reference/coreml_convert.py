@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """coreml_convert.py - whole models as ML Programs, to compare with what else computes them.
 
-    coreml_convert.py MODEL_DIR REFERENCE.safetensors|BATCHxTOKENS fp32|fp16[-FORM] OUT_DIR
+    coreml_convert.py MODEL_DIR REFERENCE.safetensors|BATCHxTOKENS|BATCHx3xHEIGHTxWIDTH fp32|fp16[-FORM] OUT_DIR
     coreml_convert.py --compare WANT.safetensors COREML.safetensors INPUTS.safetensors fp32|fp16[-FORM]
     coreml_convert.py --nearer HALF.safetensors SINGLE.safetensors WANT.safetensors
 
 The first writes OUT_DIR/model.mlpackage out of MODEL_DIR/{config.json, model.safetensors}, and the inputs of the
-reference (or ids of 1 in that shape) for the model's own plugin (native.safetensors) and for the program
+reference (or ids, pixels of 1 in that shape) for the model's own plugin (native.safetensors) and for the program
 (coreml.safetensors). The program is what converters make of the architecture; each has a file beside this one, which
 says what its forms are. The second compares outputs of the same name: at most 1e-4 apart, or, of fp16, cosine 0.9999 or
 more; rows of tokens that the mask hides are left out. The third fails unless outputs in emulated float16 are float16
@@ -43,7 +43,8 @@ def write(model, reference, precision, folder):
     if os.path.exists(reference):
         inputs = {name: examples(reference)[name] for name in architecture.INPUTS}
     else:
-        inputs = {name: np.ones([int(n) for n in reference.split("x")], np.int64) for name in architecture.INPUTS}
+        shape = [int(n) for n in reference.split("x")]
+        inputs = {name: np.ones(shape, np.float32 if name == "pixel_values" else np.int64) for name in architecture.INPUTS}
     program = Writer(precision == "fp16")
     architecture.write(program, config, load(os.path.join(model, "model.safetensors")), inputs)
     os.makedirs(folder, exist_ok=True)

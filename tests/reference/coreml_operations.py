@@ -322,6 +322,10 @@ def reductions(c):
     c.add("reduce_log_sum_exp", x=x)
     c.add("reduce_argmax", dtypes=[I32], x=x, axis=1, keep_dims=True)
     c.add("reduce_argmin", dtypes=[I32], x=x, axis=-1)
+    wide = c.input("wide", 2, 3, 4, 130)  # of columns that stay many are summed at a time
+    for axes in ([0], [1], [1, 2], [0, 2], [0, 1, 2]):
+        c.add("reduce_sum", x=wide, axes=axes)
+        c.add("reduce_mean", x=wide, axes=axes)
 
 
 def activations(c):

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#define COLUMNS 64 /* summed at a time */
+
 static void infer(struct operator_shapes *shapes)
 {
     const uint32_t axes = shapes->node->attributes.reduce.axes;
@@ -65,6 +67,19 @@ static double reduce_end(const struct reducing *r, double sum, size_t n)
     }
 }
 
+/* The next number inside, in C order; at[] counts along. */
+static const float *step_inside(const struct reducing *r, const float *x, int64_t *at)
+{
+    for (uint32_t i = r->inside.rank; i-- > 0;) {
+        x += r->steps[i];
+        if (++at[i] < r->inside.size[i])
+            break;
+        x -= r->steps[i] * r->inside.size[i];
+        at[i] = 0;
+    }
+    return x;
+}
+
 static double reduce_all(const struct reducing *r, const float *x)
 {
     const enum graph_reduce mode = r->call->node->attributes.reduce.mode;
@@ -76,13 +91,7 @@ static double reduce_all(const struct reducing *r, const float *x)
                                         : 0;
     for (size_t k = 0; k < n; k++) {
         sum = reduce_step(mode, sum, (double)*x);
-        for (uint32_t i = r->inside.rank; i-- > 0;) {
-            x += r->steps[i];
-            if (++at[i] < r->inside.size[i])
-                break;
-            x -= r->steps[i] * r->inside.size[i];
-            at[i] = 0;
-        }
+        x = step_inside(r, x, at);
     }
     return reduce_end(r, sum, n);
 }
@@ -103,19 +112,63 @@ static double find_largest(const struct reducing *r, const float *x)
     return (double)largest;
 }
 
+/* Where the numbers begin that the result's index is made of, without its last n_left_out dimensions. */
+static const float *begin_of(const struct reducing *r, size_t index, uint32_t n_left_out)
+{
+    const float *x = r->x;
+    for (uint32_t i = r->to->rank - n_left_out; i-- > 0;) {
+        x += (int64_t)(index % (size_t)r->to->size[i]) * r->strides[i];
+        index /= (size_t)r->to->size[i];
+    }
+    return x;
+}
+
 static void reduce_one(void *argument, size_t index)
 {
     const struct reducing *r = argument;
-    const float *x = r->x;
-    size_t rest = index;
-    for (uint32_t i = r->to->rank; i-- > 0;) {
-        x += (int64_t)(rest % (size_t)r->to->size[i]) * r->strides[i];
-        rest /= (size_t)r->to->size[i];
-    }
+    const float *x = begin_of(r, index, 0);
     const bool position = r->call->node->attributes.reduce.mode == REDUCE_ARGMAX;
     r->call->y[index] = (float)(position && r->inside.rank > 0 ? find_largest(r, x)
                                 : position                     ? 0
                                                                : reduce_all(r, x));
+}
+
+/* ---- sums of columns: the last dimension stays, and its numbers lie side by side */
+
+static bool sums_columns(const struct reducing *r, uint32_t axes)
+{
+    const enum graph_reduce mode = r->call->node->attributes.reduce.mode;
+    return (mode == REDUCE_SUM || mode == REDUCE_MEAN) && r->to->rank > 0 &&
+           (axes >> (r->to->rank - 1) & 1) == 0;
+}
+
+static size_t count_columns(const struct reducing *r)
+{
+    return (size_t)r->to->size[r->to->rank - 1];
+}
+
+static size_t count_blocks(const struct reducing *r)
+{
+    return (count_columns(r) + COLUMNS - 1) / COLUMNS;
+}
+
+static void sum_block(void *argument, size_t index)
+{
+    const struct reducing *r = argument;
+    const size_t row = index / count_blocks(r), first = index % count_blocks(r) * COLUMNS;
+    const size_t left = count_columns(r) - first, n_columns = left < COLUMNS ? left : COLUMNS;
+    const size_t n = graph_shape_size(&r->inside);
+    const float *x = begin_of(r, row, 1) + first;
+    float *y = r->call->y + row * count_columns(r) + first;
+    int64_t at[MODEL_MAX_RANK] = {0};
+    double sums[COLUMNS] = {0};
+    for (size_t k = 0; k < n; k++) {
+        for (size_t i = 0; i < n_columns; i++)
+            sums[i] += (double)x[i];
+        x = step_inside(r, x, at);
+    }
+    for (size_t i = 0; i < n_columns; i++)
+        y[i] = (float)reduce_end(r, sums[i], n);
 }
 
 static void run(const struct operator_call *call)
@@ -131,8 +184,12 @@ static void run(const struct operator_call *call)
             reducing.inside.size[reducing.inside.rank] = from->size[i];
             reducing.steps[reducing.inside.rank++] = reducing.strides[i];
         }
-    operator_parallel(call, graph_shape_size(reducing.to), graph_shape_size(from), reduce_one,
-                      &reducing);
+    const size_t size = graph_shape_size(reducing.to);
+    if (sums_columns(&reducing, axes))
+        operator_parallel(call, size / count_columns(&reducing) * count_blocks(&reducing),
+                          graph_shape_size(from), sum_block, &reducing);
+    else
+        operator_parallel(call, size, graph_shape_size(from), reduce_one, &reducing);
 }
 
 const struct operator_type operator_reduce = {

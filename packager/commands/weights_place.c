@@ -99,8 +99,7 @@ model_status weights_place_open(const char *word, const struct weights_access *a
         status = error_no_memory(err, word);
     if (status == MODEL_OK && is_coreml)
         place.coreml = text_format("%s", word);
-    else if (status == MODEL_OK && access->with_coreml && place.is_package &&
-             strcmp(place.package.backend, "coreml") == 0)
+    else if (status == MODEL_OK && access->with_coreml && place.is_package)
         place.coreml = coreml_backend_find(place.package.archive, place.path);
     if (status == MODEL_OK && is_coreml && place.coreml == NULL)
         status = error_no_memory(err, word);

@@ -218,7 +218,7 @@ static model_status add_weights(json_node *root, const struct package *package,
     struct counts counts = {0};
     model_status status = count_weights(package, weights, &counts, err);
     char *coreml = NULL;
-    if (status == MODEL_OK && counts.bytes == 0)
+    if (status == MODEL_OK && strcmp(package->backend, "coreml") == 0 && counts.bytes == 0)
         coreml = coreml_backend_find(package->archive, package->backend_dir);
     if (coreml != NULL) {
         status = add_coreml(root, package, coreml, description, err);

@@ -343,21 +343,29 @@ static void a_session_stays_with_its_backend(void **state)
 
 /* ---- while the next backend is being opened: its create_model() waits for a pipe */
 
-static void calls_wait_for_the_next_backend(void **state)
+/* cpu has failed so often that torch is opened, by whoever sees that first; *ret_pipe, to be freed, holds it up. */
+static struct pair open_held_pair(char **ret_pipe)
 {
-    (void)state;
     struct pair pair = {.dir = scratch_dir()};
-    struct model_error err = MODEL_ERROR_INIT;
-    struct modelhost_run_options run = MODELHOST_RUN_OPTIONS_INIT;
-    char *path = make_pipe(pair.dir);
-    char *fields = text_format(",\"create_pipe\":\"%s\"", path);
+    *ret_pipe = make_pipe(pair.dir);
+    char *fields = text_format(",\"create_pipe\":\"%s\"", *ret_pipe);
     add_backend(pair.dir, "cpu", CPU, "");
     add_backend(pair.dir, "torch", TORCH, fields);
     pair.host = fickle_host(pair.dir, NULL);
     pair.model = fickle_load(pair.host, pair.dir, NULL);
     command(pair.dir, "cpu", "f");
     fail_times(pair.model, 20, MODEL_INTERNAL);
+    free(fields);
+    return pair;
+}
 
+static void calls_wait_for_the_next_backend(void **state)
+{
+    (void)state;
+    char *path = NULL;
+    struct pair pair = open_held_pair(&path);
+    struct model_error err = MODEL_ERROR_INIT;
+    struct modelhost_run_options run = MODELHOST_RUN_OPTIONS_INIT;
     run.timeout_ms = 20;
     assert_int_equal(fickle_run(pair.model, &run, NULL, NULL, &err), MODEL_DEADLINE);
     assert_string_equal(err.message,
@@ -374,7 +382,6 @@ static void calls_wait_for_the_next_backend(void **state)
     assert_int_equal((int)y, TORCH);
     assert_int_equal(uv_thread_join(&opener), 0);
     close_pair(&pair);
-    free(fields);
     free(path);
 }
 
@@ -391,24 +398,14 @@ static void end_the_opening(void)
 static void a_backend_that_opens_while_the_others_refuse_serves(void **state)
 {
     (void)state;
-    opening = (struct pair){.dir = scratch_dir()};
-    opening_pipe = make_pipe(opening.dir);
-    char *fields = text_format(",\"create_pipe\":\"%s\"", opening_pipe);
-    add_backend(opening.dir, "cpu", CPU, "");
-    add_backend(opening.dir, "torch", TORCH, fields);
-    opening.host = fickle_host(opening.dir, NULL);
-    opening.model = fickle_load(opening.host, opening.dir, NULL);
-    command(opening.dir, "cpu", "f");
-    fail_times(opening.model, 20, MODEL_INTERNAL);
-    while (!model_route_is_opening(
-        opening.model)) /* the twentieth has torch opened, in its own time */
+    opening = open_held_pair(&opening_pipe);
+    while (!model_route_is_opening(opening.model))
         (void)sched_yield();
     fickle_meanwhile = end_the_opening; /* cpu is asked, torch was not there */
     float y = 0;
     assert_int_equal(fickle_run(opening.model, NULL, &y, NULL, NULL), MODEL_OK);
     assert_int_equal((int)y, TORCH);
     close_pair(&opening);
-    free(fields);
     free(opening_pipe);
 }
 
@@ -420,22 +417,14 @@ static void close_on_own_thread(void *argument)
 static void a_host_waits_for_what_it_opens(void **state)
 {
     (void)state;
-    struct pair pair = {.dir = scratch_dir()};
-    char *path = make_pipe(pair.dir);
-    char *fields = text_format(",\"create_pipe\":\"%s\"", path);
-    add_backend(pair.dir, "cpu", CPU, "");
-    add_backend(pair.dir, "torch", TORCH, fields);
-    pair.host = fickle_host(pair.dir, NULL);
-    pair.model = fickle_load(pair.host, pair.dir, NULL);
-    command(pair.dir, "cpu", "f");
-    fail_times(pair.model, 20, MODEL_INTERNAL); /* the twentieth has torch opened */
-    const int file = open(path, O_WRONLY);      /* waits until it is being opened */
+    char *path = NULL;
+    struct pair pair = open_held_pair(&path);
+    const int file = open(path, O_WRONLY); /* waits until it is being opened */
     assert_true(file >= 0);
     uv_thread_t closer;
     assert_int_equal(uv_thread_create(&closer, close_on_own_thread, &pair), 0);
     assert_int_equal(close(file), 0);
     assert_int_equal(uv_thread_join(&closer), 0);
-    free(fields);
     free(path);
 }
 

@@ -2,11 +2,9 @@
  * computes, what is refused, that nothing stays, and what a host makes of one that hangs or ends its
  * process. */
 #include "coreml_subject.h"
+#include "malloc_bytes.h"
 
 #include <fcntl.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -282,28 +280,6 @@ static void config_words_that_are_not_known_are_refused(void **state)
 }
 
 /* ---- lives */
-
-/* All threads allocate where mallinfo2() counts. */
-static int count_everything(void **state)
-{
-    (void)state;
-#ifdef __GLIBC__
-    (void)mallopt(M_ARENA_MAX, 1);
-#endif
-    return 0;
-}
-
-/* Of malloc(), whoever called it: files are read with it, not by the host's services. A sanitizer that takes its place
- * counts nothing here, and finds by itself what is lost. */
-static size_t bytes_in_use(void)
-{
-#ifdef __GLIBC__
-    const struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-#else
-    return 0;
-#endif
-}
 
 static int count_descriptors(void)
 {

@@ -8,11 +8,8 @@
 
 #include "dtype.h"
 #include "files.h"
+#include "malloc_bytes.h"
 #include "testing.h"
-
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #define N_LOADS  1000
 #define N_TOKENS 10000
@@ -21,26 +18,6 @@
 #else
 #define N_TEXTS 1000
 #endif
-
-static size_t bytes_in_use(void)
-{
-#ifdef __GLIBC__
-    const struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-#else
-    return 0;
-#endif
-}
-
-/* All threads allocate where mallinfo2() counts. */
-static int count_everything(void **state)
-{
-    (void)state;
-#ifdef __GLIBC__
-    (void)mallopt(M_ARENA_MAX, 1);
-#endif
-    return 0;
-}
 
 static struct modelhost *make_host(const char *dir)
 {

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CPU_FOLDER "backends/cpu/"
-
 static bool is_coreml(const char *path)
 {
     return strncmp(path, PACKAGE_COREML_FOLDER, strlen(PACKAGE_COREML_FOLDER)) == 0;
@@ -178,18 +176,14 @@ static model_status add_config(const struct store *store, const char *staging,
     return status;
 }
 
-static size_t count_cpu_files(const struct manifest *manifest)
-{
-    size_t n_files = 0;
-    for (size_t i = 0; i < manifest->n_files; i++)
-        n_files += strncmp(manifest->files[i].path, CPU_FOLDER, strlen(CPU_FOLDER)) == 0;
-    return n_files;
-}
-
 /* Whether config.json is all that there is of backends/cpu/. */
 static bool has_config_alone(const struct manifest *manifest)
 {
-    return count_cpu_files(manifest) == 1 && manifest_find(manifest, PACKAGE_CONFIG_PATH) != NULL;
+    static const char folder[] = "backends/cpu/";
+    size_t n_files = 0;
+    for (size_t i = 0; i < manifest->n_files; i++)
+        n_files += strncmp(manifest->files[i].path, folder, sizeof folder - 1) == 0;
+    return n_files == 1 && manifest_find(manifest, PACKAGE_CONFIG_PATH) != NULL;
 }
 
 static void remove_file(struct manifest *manifest, const char *path)
@@ -234,48 +228,6 @@ model_status coreml_config_add(const struct store *store, const char *staging,
     if (status == MODEL_OK && has_config_alone(manifest))
         status = move_config(manifest, err);
     free(container);
-    return status;
-}
-
-model_status coreml_config_check_cpu(const struct manifest *manifest, struct model_error *err)
-{
-    char *container = NULL;
-    model_status status = find_container(manifest, &container, err);
-    if (status != MODEL_OK)
-        return status;
-    const bool is_read = container != NULL && !coreml_is_compiled_path(container);
-    free(container);
-    if (!is_read)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "--with-cpu is for Core ML models that the kernels can compute, and there "
-                         "is no .mlmodel or .mlpackage: leave it out");
-    if (count_cpu_files(manifest) > 0)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "--with-cpu makes a backend cpu of the Core ML model, and there is one "
-                         "already: leave it out");
-    return MODEL_OK;
-}
-
-model_status coreml_config_add_cpu(struct manifest *manifest, struct model_error *err)
-{
-    model_status status = MODEL_OK;
-    for (size_t i = 0; i < manifest->n_files && status == MODEL_OK; i++) {
-        const struct manifest_file *file = &manifest->files[i];
-        const size_t n = coreml_container_length(file->path);
-        char *container = text_format("%.*s", (int)n, file->path);
-        const bool is_wanted =
-            is_coreml(file->path) && container != NULL && !coreml_is_compiled_path(container);
-        char *path = text_format(CPU_FOLDER "%s",
-                                 is_wanted ? file->path + strlen(PACKAGE_COREML_FOLDER) : "");
-        char sha256[SHA256_HEX_BYTES];
-        memcpy(sha256, file->sha256, sizeof sha256); /* adding moves the files */
-        if (path == NULL || container == NULL)
-            status = error_no_memory(err, "a path");
-        else if (is_wanted)
-            status = manifest_add(manifest, path, NULL, file->size_bytes, sha256, err);
-        free(container);
-        free(path);
-    }
     return status;
 }
 

@@ -20,11 +20,6 @@
  * PACKAGE_PLAIN_CONFIG_PATH. What has no such model stays as it is. */
 model_status coreml_config_add(const struct store *store, const char *staging,
                                struct manifest *manifest, struct model_error *err);
-/* Whether coreml_config_add_cpu() can: there is a model that others than Core ML can run, and no backends/cpu/; else a sentence. */
-model_status coreml_config_check_cpu(const struct manifest *manifest, struct model_error *err);
-/* Adds what is in PACKAGE_COREML_FOLDER, but for compiled models, as backends/cpu/: the same blobs once more, for the backend that
- * answers before Core ML is ready and when it fails. The plugin must be in already, if there is one. */
-model_status coreml_config_add_cpu(struct manifest *manifest, struct model_error *err);
 /* To be freed: that nothing but Core ML can run the package, whose only model is a compiled one; NULL: others can, or there is no
  * memory. */
 char *coreml_config_note(const struct manifest *manifest);

@@ -327,8 +327,6 @@ model_status package_build(const struct store *store, const char *staging,
     model_status status = MODEL_OK;
     if (wish->plugin != NULL)
         status = add_plugin(store, staging, manifest, wish, err);
-    if (status == MODEL_OK && wish->with_cpu)
-        status = coreml_config_add_cpu(manifest, err);
     if (status == MODEL_OK)
         status = add_model_info(store, staging, manifest, wish, log, err);
     if (status == MODEL_OK)

@@ -15,7 +15,6 @@ struct package_wish {
     const char *old_dir;     /* the package that this one replaces, or NULL */
     bool must_open;          /* weights that no host could open are MODEL_CORRUPT, not a warning */
     bool is_told;            /* that its plugin may not open the model: no warning */
-    bool with_cpu;           /* coreml_config_add_cpu() */
 };
 
 /* The manifest lists files whose blobs the store has. staging is a folder of store_make_staging(), work

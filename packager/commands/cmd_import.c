@@ -23,8 +23,6 @@ const char help_import[] =
     "  --name ID          the package's id (default: what the cache says, or the folder's name)\n"
     "  --revision R       which ref or commit of a cache's repository (default: main)\n"
     "  --allow-pickle     take weights in pickles too; they can run any code when opened\n"
-    "  --with-cpu         of a Core ML model make the backend cpu, too: it answers until Core ML is ready\n"
-    "                     and when that fails\n"
     "  --plugin-path P    folders with plugins, separated by ':' (default: MODELHOST_PLUGIN_PATH)\n"
     "  --store DIR        where packages live (default: MODELHOST_STORE, or ~/.cache/modelhost)\n" COMMAND_SECRET_HELP
         COMMAND_REQUIRE_HELP "  --json             print the result as JSON\n"
@@ -117,7 +115,6 @@ int cmd_import(int argc, char **argv)
     const struct command_option table[] = {{"name", .text = &import.id},
                                            {"revision", .text = &import.revision},
                                            {"allow-pickle", .flag = &import.allow_pickle},
-                                           {"with-cpu", .flag = &import.with_cpu},
                                            {"plugin-path", .text = &import.plugin_path},
                                            {"store", .text = &store_dir},
                                            {"passphrase-file", .text = &secret.passphrase_file},
@@ -138,9 +135,6 @@ int cmd_import(int argc, char **argv)
     import.path = argv[optind];
     if (import.id != NULL && package_is_adoptable(import.path))
         return command_usage("import", "%s is a package and says its id itself: leave --name out",
-                             import.path);
-    if (import.with_cpu && package_is_adoptable(import.path))
-        return command_usage("import", "%s is a package and goes in as it is: leave --with-cpu out",
                              import.path);
     if (quiet)
         import.log.level = MODEL_LOG_ERROR;

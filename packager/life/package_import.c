@@ -251,8 +251,6 @@ static model_status run(struct importing *importing, struct package_imported *re
     if (status == MODEL_OK)
         status = coreml_config_add(importing->store, importing->staging, &importing->manifest,
                                    importing->err);
-    if (status == MODEL_OK && importing->import->with_cpu)
-        status = coreml_config_check_cpu(&importing->manifest, importing->err);
     if (status == MODEL_OK)
         warn_of_twins(importing);
     if (status == MODEL_OK)
@@ -267,8 +265,7 @@ static model_status run(struct importing *importing, struct package_imported *re
     struct package_wish wish = {.plugin = importing->plugin,
                                 .old_dir = importing->old_dir,
                                 .must_open = true,
-                                .is_told = result.note != NULL,
-                                .with_cpu = importing->import->with_cpu};
+                                .is_told = result.note != NULL};
     for (size_t i = 0; i < importing->manifest.n_files; i++)
         result.size_bytes += importing->manifest.files[i].size_bytes;
     result.n_files = importing->manifest.n_files;

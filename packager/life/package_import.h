@@ -14,7 +14,6 @@ struct package_import {
     const char *revision; /* NULL: main */
     const char *plugin_path;
     bool allow_pickle;
-    bool with_cpu; /* of a Core ML model a backend cpu is made, too */
     struct log_sink log;
 };
 

@@ -206,24 +206,15 @@ has "an imported model runs" "$out" $'"name":\t"coreml-ane"'
 run run a/digits --store "$work/store" --describe --memory-budget 1000
 ok "a memory budget holds for it" says 'memory_budget_bytes is 1000; allow more'
 
-# With a second backend of the same bytes, which answers where Core ML does not.
-pkgmgr_import() { # ARGUMENT...
-    "$build/bin/pkgmgr" import "$@" --plugin-path "$build/lib/modelhost/plugins" --store "$work/store" >"$work/package" 2>"$work/err"
-}
-ok "a model is imported with a backend cpu" pkgmgr_import "$models/DTLN_AEC_128_Part1.mlpackage" --name a/both --with-cpu
-same "which has the same files" "$(cd "$(cat "$work/package")/backends/cpu" && find . -type l | sort)" \
-    "$(cd "$(cat "$work/package")/backends/coreml" && find . -type l | sort)"
-run run a/both --store "$work/store" --describe
-"$build/bin/pkgmgr" inspect a/both --store "$work/store" >"$work/out" 2>"$work/err"
-ok "and inspect shows the model" prints lpb_magnitude
-run run a/both --store "$work/store" --describe
-ok "and both are there" json '{j["backend"], *j["fallbacks"]} == {"cpu", "coreml"}'
-for backend in cpu coreml; do
-    run run a/both --store "$work/store" --describe --backend "$backend"
-    ok "the backend $backend opens" json "j['backend'] == '$backend' and [i['name'] for i in j['inputs']] == ['lpb_magnitude', 'mic_magnitude', 'states_in']"
+# The same files by our own kernels, whatever stands in front: what a package falls back to where there is Core ML.
+"$build/bin/pkgmgr" inspect a/whole --store "$work/store" >"$work/out" 2>"$work/err"
+ok "inspect shows a package's model" prints lpb_magnitude
+for backends in coreml:cpu coreml,coreml:cpu; do
+    run run a/whole --store "$work/store" --describe --backend "$backends"
+    ok "$backends opens" json "[j['backend'], *j['fallbacks']] == '$backends'.split(',') and [i['name'] for i in j['inputs']] == ['lpb_magnitude', 'mic_magnitude', 'states_in']"
 done
-ok "what has no Core ML model gets none" not_imported 'there is no .mlmodel or .mlpackage: leave it out' examples/demo/hub/modelhost/facts-bert-mini --name a/none --with-cpu
-ok "a package stays as it is" not_imported 'goes in as it is: leave --with-cpu out' "$(cat "$work/package")" --with-cpu
+run run a/whole --store "$work/store" --describe --backend coreml:gpu
+ok "no other device is asked for" says "'coreml:gpu' is no name of a backend; want that of its folder, such as cpu, with ':cpu' behind it"
 
 # What is nearly a field of ours does nothing, and that is said.
 package misspelt "$models/identity.mlmodel"

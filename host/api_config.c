@@ -27,7 +27,7 @@ struct modelhost_config {
 static model_status check_backends(const char *wanted, struct model_error *err)
 {
     struct backend_order unused;
-    return wanted != NULL ? backend_order_find("", wanted, &unused, err) : MODEL_OK;
+    return wanted != NULL ? backend_order_read(wanted, &unused, err) : MODEL_OK;
 }
 
 /* What a load would refuse of a model's options, those of "*" under them. */

@@ -1,4 +1,5 @@
 /* api_host.c - the public functions that make hosts and open models; see include/modelhost.h. */
+#include "backend_order.h"
 #include "batch_policy.h"
 #include "buffer.h"
 #include "clock.h"
@@ -138,6 +139,7 @@ model_status host_create(const struct modelhost_options *options, int64_t (*now_
     if (MODEL_HAS(struct modelhost_options, options, compiled_max_bytes))
         host->compiled_max_bytes = options->compiled_max_bytes;
     host->now_ns = now_ns;
+    host->has_core_ml = BACKEND_ORDER_CORE_ML;
     const struct log_sink log = {.level = options->log_level,
                                  .write = options->log,
                                  .context = options->log_context,

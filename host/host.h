@@ -29,6 +29,7 @@ struct modelhost {
     struct background background;
     bool has_background;
     struct model_cache *cache; /* NULL: none */
+    bool has_core_ml;          /* this system has; packages' order of backends depends on it */
     int64_t (*now_ns)(void);   /* the clock of breakers and of the model cache */
     plugin_barrier barrier;    /* in front of the code of plugins; NULL: none */
     /* Behind create_model(), in front of a model's first instance; NULL: nobody wants to know. [create-thread] */

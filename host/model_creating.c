@@ -1,5 +1,6 @@
 /* model_creating.c - see model_creating.h. What a plugin gives is checked before it is used. */
 #include "model_creating.h"
+#include "compute_device.h"
 #include "compute_dtype.h"
 #include "errors.h"
 #include "host.h"
@@ -93,6 +94,7 @@ static void create(void *argument)
         .threads = creation->threads,
         .lanes = model->lanes,
         .compute_dtype = compute_dtype_asked(model->load.dtype),
+        .device = model->package.device,
     };
     struct model *created = NULL;
     err->message[0] = '\0'; /* steps before have failed and been forgiven */
@@ -110,6 +112,8 @@ static void create(void *argument)
     }
     if (status == MODEL_OK)
         status = compute_dtype_check(model->load.dtype, created->description, err);
+    if (status == MODEL_OK)
+        status = compute_device_check(model->package.device, created->description, err);
     if (status == MODEL_OK)
         services_log_unused(&model->services);
     if (status == MODEL_OK)

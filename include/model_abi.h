@@ -1,4 +1,4 @@
-/* model_abi.h - the whole contract between modelhost and a model plugin, version 1.2.
+/* model_abi.h - the whole contract between modelhost and a model plugin, version 1.3.
  *
  * A plugin is a shared object that implements one or more model architectures. It
  *   1. includes this header and nothing else of modelhost (what only some need is in model_extensions.h),
@@ -47,7 +47,7 @@ extern "C" {
 #endif
 
 #define MODEL_ABI_MAJOR 1
-#define MODEL_ABI_MINOR 2
+#define MODEL_ABI_MINOR 3
 
 /* Whether the struct behind pointer p, of type T, carries `field`. */
 #define MODEL_HAS(T, p, field) ((p)->struct_size >= offsetof(T, field) + sizeof((p)->field))
@@ -405,6 +405,10 @@ struct model_create_args {
      * that kind, scales beside them); NULL: the plugin's own choice. A plugin that cannot says
      * MODEL_UNSUPPORTED; what it took is model_description.compute_dtype, and the host compares. */
     const char *compute_dtype;
+    /* Since 1.3: "cpu": by the processor, with nothing of an accelerator's runtime, which may be what has failed; NULL: the
+     * plugin's own choice. A plugin that cannot says MODEL_UNSUPPORTED; what it took is
+     * model_description.device, and the host compares. */
+    const char *device;
 };
 
 typedef model_status (*model_create_function)(const struct model_services *services,
@@ -466,7 +470,7 @@ struct model_note_elf {
         {MODEL_NOTE_MAGIC_BYTES, sizeof(struct model_note), MODEL_ABI_MAJOR, MODEL_ABI_MINOR,      \
          name_, version_, architectures_}}
 
-/* ---------------------------------------------------------------- pinned layout of 1.2 */
+/* ---------------------------------------------------------------- pinned layout of 1.3 */
 
 #if UINTPTR_MAX == UINT64_MAX
 MODEL_STATIC_ASSERT(sizeof(struct model_error) == 1024, "model_error 1.0");
@@ -483,7 +487,8 @@ MODEL_STATIC_ASSERT(sizeof(struct model_call) == 80, "model_call 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_instance) == 32, "model_instance 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model) == 40, "model 1.0");
 MODEL_STATIC_ASSERT(offsetof(struct model_create_args, lanes) == 44, "model_create_args 1.0");
-MODEL_STATIC_ASSERT(sizeof(struct model_create_args) == 56, "model_create_args 1.1");
+MODEL_STATIC_ASSERT(offsetof(struct model_create_args, compute_dtype) == 48, "create_args 1.1");
+MODEL_STATIC_ASSERT(sizeof(struct model_create_args) == 64, "model_create_args 1.3");
 MODEL_STATIC_ASSERT(sizeof(struct model_note) == 336, "model_note 1.0");
 MODEL_STATIC_ASSERT(sizeof(struct model_note_elf) == 360, "model_note_elf 1.0");
 #endif

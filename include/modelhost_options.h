@@ -159,8 +159,9 @@ struct modelhost_load_options {
     uint32_t max_abandoned_lanes; /* in this process: lanes stuck in its plugin before the model
                                      refuses with MODEL_BUSY; 0: 2 */
     uint32_t reserved;            /* 0 */
-    /* Which backends, in order of preference, such as "torch" or "coreml,cpu"; NULL: all that the package
-     * has, in the usual order (coreml on Apple's systems, cpu, torch, onnx, others by name). */
+    /* Which backends, in order of preference, such as "torch" or "coreml,cpu"; ":cpu" behind a name: its plugin shall compute by
+     * the processor, without an accelerator. NULL: all that the package has, in the usual order (coreml on Apple's
+     * systems, cpu, torch, onnx, others by name; then, on Apple's systems, "coreml:cpu"). */
     const char *backend;
     int64_t sla_ms; /* breaker: p99 from the call to the answer, of the last calls; 0: none */
     uint32_t breaker_window;     /* calls that it looks at, of the last minute; 0: 200 */

@@ -1,5 +1,6 @@
 /* package.c - see package.h. No state, any thread. */
 #include "package.h"
+#include "backend_name.h"
 #include "coreml_package.h"
 #include "errors.h"
 #include "files.h"
@@ -50,9 +51,16 @@ static model_status list_backends(const struct package *package, struct buffer *
     return status;
 }
 
-static bool has_backend(const struct package *package, const char *backend)
+static char *folder_of(const struct package *package, const char *name,
+                       const struct backend_name *parts)
 {
-    char *folder = text_format("%s/backends/%s", package->dir, backend);
+    return text_format("%s/backends/%.*s", package->dir, parts->folder_bytes, name);
+}
+
+static bool has_backend(const struct package *package, const char *name,
+                        const struct backend_name *parts)
+{
+    char *folder = folder_of(package, name, parts);
     bool there = folder != NULL && package_folder_exists(package->archive, folder);
     free(folder);
     return there;
@@ -62,27 +70,34 @@ static model_status choose_backend(struct package *package, const char *wanted,
                                    struct model_error *err)
 {
     const char *name = wanted != NULL ? wanted : DEFAULT_BACKEND;
-    if (!path_is_safe(name) || strchr(name, '/') != NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "'%s' is no name of a backend", name);
+    struct backend_name parts;
     struct buffer text = BUFFER_INIT(400);
     char *only = NULL;
     size_t count = 0;
-    model_status status = MODEL_OK;
-    if (!has_backend(package, name)) {
+    model_status status = backend_name_read(name, &parts, err);
+    if (status != MODEL_OK)
+        return status;
+    if (!has_backend(package, name, &parts)) {
         status = list_backends(package, &text, &count, &only, err);
         if (status == MODEL_OK && wanted == NULL && count > 1)
             status = error_set(err, MODEL_INVALID_ARGUMENT,
                                "%s has no backend 'cpu' but several others (%s); say which",
                                package->dir, text.data != NULL ? text.data : "...");
         else if (status == MODEL_OK && wanted != NULL && package->has_manifest)
-            status = error_set(err, MODEL_NOT_FOUND, "%s has no backend '%s'; it has: %s",
-                               package->dir, name, text.data != NULL ? text.data : "none");
-        else if (status == MODEL_OK && wanted == NULL && count == 1)
+            status = error_set(err, MODEL_NOT_FOUND, "%s has no backend '%.*s'; it has: %s",
+                               package->dir, parts.folder_bytes, name,
+                               text.data != NULL ? text.data : "none");
+        else if (status == MODEL_OK && wanted == NULL && count == 1) {
             name = only;
+            parts.folder_bytes = (int)strlen(only);
+        }
     }
     if (status == MODEL_OK) {
         package->backend = text_format("%s", name);
-        package->backend_dir = text_format("%s/backends/%s", package->dir, name);
+        package->backend_dir = folder_of(package, name, &parts);
+        package->device = parts.device != NULL && package->backend != NULL
+                              ? package->backend + (parts.device - name)
+                              : NULL;
         if (package->backend == NULL || package->backend_dir == NULL)
             status = error_no_memory(err, package->dir);
     }
@@ -126,8 +141,8 @@ static model_status find_plugin(struct package *package, struct model_error *err
         return MODEL_OK;
     return error_set(
         err, MODEL_NOT_FOUND,
-        "%s is not a package: no metadata.json and no backends/%s/%s; give the folder that 'pkgmgr download' made, or put a plugin there",
-        package->dir, package->backend, PACKAGE_PLUGIN_NAME);
+        "%s is not a package: no metadata.json and no %s/%s; give the folder that 'pkgmgr download' made, or put a plugin there",
+        package->dir, package->backend_dir + strlen(package->dir) + 1, PACKAGE_PLUGIN_NAME);
 }
 
 /* A folder's signature is of the bytes that are parsed. (An archive's was looked at when it was opened.) */

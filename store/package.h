@@ -20,11 +20,12 @@
 #define PACKAGE_MAX_CONFIG_BYTES (16u << 20)
 
 struct package {
-    char *dir;         /* absolute: the folder, or the archive's file */
-    char *backend;     /* "cpu" */
-    char *backend_dir; /* absolute: <dir>/backends/<backend> */
-    char *plugin;      /* absolute path of libmodel.so, or NULL when none is installed */
-    char *plugin_name; /* what to call it: its path in the folder or archive; NULL as `plugin` */
+    char *dir;          /* absolute: the folder, or the archive's file */
+    char *backend;      /* by which it was opened: "cpu", "coreml:cpu" (backend_name.h) */
+    const char *device; /* "cpu" of "coreml:cpu"; NULL: none is wanted. Of `backend` */
+    char *backend_dir;  /* absolute: <dir>/backends/cpu */
+    char *plugin;       /* absolute path of libmodel.so, or NULL when none is installed */
+    char *plugin_name;  /* what to call it: its path in the folder or archive; NULL as `plugin` */
     /* NULL: a folder whose files are used as they are (archive_is_folder(): as they were signed). Files are read
      * with package_file.h */
     struct archive *archive;
@@ -34,7 +35,7 @@ struct package {
     char manifest_sha256[SHA256_HEX_BYTES]; /* "" unless a signature was wanted */
 };
 
-/* Opens a folder or an archive; backend NULL: "cpu", or the only one there is, or a "cpu" that is not there when a
+/* Opens a folder or an archive; `backend` is its name as of backend_name.h; NULL: "cpu", or the only one there is, or a "cpu" that is not there when a
  * package with a manifest has none (tokenizer files only, say). MODEL_NOT_FOUND: "<dir> is not a
  * package: no metadata.json and no backends/<backend>/libmodel.so". */
 model_status package_open(const char *dir, const char *backend, struct package *ret,

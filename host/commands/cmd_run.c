@@ -57,7 +57,7 @@ const char cmd_run_help[] =
     "                       `modelhost check-plugin`\n"
     "  --set KEY=VALUE      any option of host or model, as in --config; may be given several times\n"
     "  --backend A,B        backends of the package to use, in order of preference (default: those that\n"
-    "                       it has, cpu first)\n"
+    "                       it has, cpu first); A:cpu is A by the processor, without an accelerator\n"
     "  --threads N          threads to compute with (default: all that this process may use)\n"
     "  --pin-threads        keep them on processors of their own\n"
     "  --config FILE        options of host and model, see `modelhost config keys`; options here go\n"

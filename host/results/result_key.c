@@ -3,6 +3,7 @@
  * a blob of the store is known by its name instead, since each package that links it renews that time. */
 #include "result_key.h"
 #include "backend_files.h"
+#include "compute_dtype.h"
 #include "errors.h"
 #include "result.h"
 
@@ -84,7 +85,8 @@ static model_status add_folder(struct digest *digest, const struct package *pack
     if (status == MODEL_OK)
         (void)stat(manifest_path, &manifest_stat);
     for (size_t i = 0; i < files.n_files && status == MODEL_OK; i++) {
-        char *name = text_format("backends/%s/%s", package->backend, files.files[i].name);
+        char *name = text_format("%s/%s", package->backend_dir + strlen(package->dir) + 1,
+                                 files.files[i].name);
         if (name == NULL)
             status = error_no_memory(err, "a path");
         else
@@ -106,10 +108,12 @@ model_status result_key_of_model(const struct modelhost_model *model,
     model_status status = digest_create_sha256(&digest, err);
     if (status != MODEL_OK)
         return status;
-    add_text(digest, "model 1");
+    add_text(digest, "model 2");
     add_text(digest, MODELHOST_VERSION);
     add_text(digest, plugin->name);
     add_text(digest, plugin->version);
+    add_text(digest, model->package.backend); /* by Core ML, or by the kernels */
+    add_text(digest, compute_dtype_of(model->model->description));
     if (model->plugin_path != NULL && model->package.plugin_file.path[0] == '\0' &&
         stat(model->plugin_path, &info) == 0) /* it may lie elsewhere */
         add_file(digest, &model->package, &none, "plugin", &info);

@@ -8,6 +8,7 @@
 #include "route_opening.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct accelerator_start {
     _Atomic uint32_t references; /* the owner's route, the opening */
@@ -49,6 +50,17 @@ size_t accelerator_start_first_known(const struct accelerator_start *start)
 
 /* ---- opening */
 
+/* A model whose plugin does without its accelerator is no better in another process. */
+static model_status check_gain(const struct modelhost_model *owner,
+                               const struct modelhost_model *model, struct model_error *err)
+{
+    if (model->plan.by_kernels == 0 || owner->plan.by_kernels == 0 ||
+        strcmp(model->package.backend_dir, owner->package.backend_dir) != 0)
+        return MODEL_OK;
+    return error_set(err, MODEL_UNSUPPORTED, "its plugin computes it by the kernels, as '%s' does",
+                     owner->package.backend);
+}
+
 /* Makes it the owner's first choice, or says why not; the owner's description is not looked at behind
  * accelerator_start_close(). Whether the owner is there still. */
 static bool join_owner(struct accelerator_start *start, struct modelhost_model *model,
@@ -59,6 +71,8 @@ static bool join_owner(struct accelerator_start *start, struct modelhost_model *
     if (is_wanted && *status == MODEL_OK) {
         *status = backend_match_fully(modelhost_description(start->owner),
                                       modelhost_description(model), err);
+        if (*status == MODEL_OK)
+            *status = check_gain(start->owner, model, err);
         if (*status != MODEL_OK)
             backend_chain_refuse(start->chain, 0, err->message);
     }

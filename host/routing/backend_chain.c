@@ -52,7 +52,9 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
     if (status == MODEL_OK)
         status = load_options_check_generation(&chain->options, err);
     if (status == MODEL_OK)
-        status = backend_order_find(package_dir, chain->options.backend, &chain->order, err);
+        status = chain->options.backend != NULL
+                     ? backend_order_read(chain->options.backend, &chain->order, err)
+                     : backend_order_find(package_dir, host->has_core_ml, &chain->order, err);
     if (status == MODEL_OK)
         status = load_options_secret(&chain->options, &chain->secret, err);
     chain->options.backend = NULL; /* the caller's memory */
@@ -67,8 +69,10 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
         (chain->trusted_keys = text_format("%s", chain->options.trusted_keys)) == NULL)
         status = error_no_memory(err, "a model");
     chain->options.trusted_keys = chain->trusted_keys;
-    if (chain->order.n_names == 0)
+    if (chain->order.n_names == 0) {
         chain->order.n_names = 1;
+        chain->order.names[0][0] = '\0';
+    }
     if (chain->order.n_names == 1 && chain->options.breaker_success_rate == 0)
         chain->policy.success_rate = 0; /* with nobody to hand over to, only who asks for it */
     if (chain->order.n_names == 1)

@@ -1,5 +1,6 @@
 /* backend_order.c - see backend_order.h. */
 #include "backend_order.h"
+#include "backend_name.h"
 #include "errors.h"
 #include "package_file.h"
 
@@ -7,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What runs at home comes before what brings a runtime of its own. */
-static const char *const usual_order[] = {
-#ifdef __APPLE__
-    "coreml",
-#endif
-    "cpu", "torch", "onnx"};
+/* What runs at home comes before what brings a runtime of its own; the first is for where it is at home. */
+static const char *const usual_order[] = {"coreml", "cpu", "torch", "onnx"};
+
+/* The same model where Core ML fails. */
+#define BY_OUR_KERNELS "coreml:cpu"
 
 #define N_USUAL (sizeof usual_order / sizeof *usual_order)
 
@@ -36,27 +36,31 @@ static model_status add(struct backend_order *order, const char *name, size_t na
                          BACKEND_NAME_BYTES - 1);
     memcpy(entry, name, name_bytes);
     entry[name_bytes] = '\0';
-    if (!path_is_safe(entry) || strchr(entry, '/') != NULL)
-        return error_set(err, MODEL_INVALID_ARGUMENT,
-                         "'%s' is no name of a backend; want one such as cpu, or several with "
-                         "commas between",
-                         entry);
+    struct backend_name parts;
+    const model_status status = backend_name_read(entry, &parts, err);
+    if (status != MODEL_OK)
+        return status;
     if (has(order, entry))
         return error_set(err, MODEL_INVALID_ARGUMENT, "the backend '%s' is named twice", entry);
     order->n_names++;
     return MODEL_OK;
 }
 
-static model_status read_list(const char *wanted, struct backend_order *order,
-                              struct model_error *err)
+model_status backend_order_read(const char *wanted, struct backend_order *ret,
+                                struct model_error *err)
 {
+    struct backend_order order = {.n_names = 0};
     for (const char *at = wanted;; at++) {
         const size_t name_bytes = strcspn(at, ",");
-        model_status status = add(order, at, name_bytes, err);
+        model_status status = add(&order, at, name_bytes, err);
         at += name_bytes;
-        if (status != MODEL_OK || *at == '\0')
+        if (status != MODEL_OK)
             return status;
+        if (*at == '\0')
+            break;
     }
+    *ret = order;
+    return MODEL_OK;
 }
 
 static bool is_backend(const struct archive *archive, const char *backends, const char *name)
@@ -75,17 +79,11 @@ static void add_folder(struct backend_order *order, const struct archive *archiv
         (void)add(order, name, strlen(name), NULL);
 }
 
-model_status backend_order_find(const char *package_dir, const char *wanted,
+model_status backend_order_find(const char *package_dir, bool has_core_ml,
                                 struct backend_order *ret, struct model_error *err)
 {
     struct backend_order order = {.n_names = 0};
     struct dir_list list = {0};
-    if (wanted != NULL) {
-        model_status status = read_list(wanted, &order, err);
-        if (status == MODEL_OK)
-            *ret = order;
-        return status;
-    }
     struct archive *archive = NULL; /* what is wrong with it package_open() says */
     (void)package_archive_open(package_dir, ARCHIVE_CHECKSUM, &archive, NULL);
     char *backends = path_join(archive != NULL ? archive_path(archive) : package_dir, "backends");
@@ -95,11 +93,12 @@ model_status backend_order_find(const char *package_dir, const char *wanted,
     }
     (void)package_folder_read(archive, backends, &list,
                               NULL); /* a folder that cannot be listed may yet have a cpu */
-    for (size_t i = 0; i < N_USUAL; i++)
+    for (size_t i = has_core_ml ? 0 : 1; i < N_USUAL; i++)
         add_folder(&order, archive, backends, usual_order[i]);
     for (size_t i = 0; i < list.n_names; i++)
         add_folder(&order, archive, backends, list.names[i]);
-    order.n_names = order.n_names > 1 ? order.n_names : 0;
+    if (has_core_ml && has(&order, usual_order[0]))
+        (void)add(&order, BY_OUR_KERNELS, strlen(BY_OUR_KERNELS), NULL);
     *ret = order;
     dir_list_finish(&list);
     free(backends);

@@ -200,12 +200,11 @@ static void forget_file(struct coreml_ane *ane)
     ane->file = NULL;
 }
 
-/* By Core ML where it is asked for, and by the kernels when that fails and may. */
+/* By Core ML where it is (`bridge`) and is asked for, and by the kernels when that fails and may. */
 static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
-                                struct model_error *err)
+                                const struct coreml_bridge *bridge, struct model_error *err)
 {
     const struct model_services *services = kernels_services(ane->model.kernels);
-    const struct coreml_bridge *bridge = coreml_bridge_linked();
     struct coreml_model *file = NULL;
     char path[BRIDGED_PATH_BYTES];
     struct bridged_wish wish = {.is_asked = false};
@@ -333,6 +332,7 @@ struct building {
     struct graph_services services; /* first: kernels are made with its table */
     const char *backend_dir;
     uint32_t threads;
+    bool by_kernels; /* as the host wants, which knows why */
 };
 
 static model_status build(struct plugin_model *model, struct model_error *err)
@@ -346,7 +346,8 @@ static model_status build(struct plugin_model *model, struct model_error *err)
         return kernels_no_memory(err, "a graph");
     building->services.graph = ane->usual.graph;
     model->run = run;
-    return build_model(ane, building->backend_dir, err);
+    return build_model(ane, building->backend_dir,
+                       building->by_kernels ? NULL : coreml_bridge_linked(), err);
 }
 
 static void destroy(struct model *self)
@@ -376,6 +377,8 @@ model_status create_model(const struct model_services *services,
     graph_services_init(&building->services, services);
     building->backend_dir = args->backend_dir;
     building->threads = args->threads;
+    building->by_kernels = MODEL_HAS(struct model_create_args, args, device) &&
+                           args->device != NULL && strcmp(args->device, "cpu") == 0;
     const model_status status = plugin_model_create(&building->services.table, args,
                                                     sizeof(struct coreml_ane), build, ret, err);
     if (status != MODEL_OK) {

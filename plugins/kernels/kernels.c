@@ -59,6 +59,15 @@ static model_status read_dtype(const struct model_create_args *args, enum comput
                         asked);
 }
 
+static model_status check_device(const struct model_create_args *args, struct model_error *err)
+{
+    const char *asked = MODEL_HAS(struct model_create_args, args, device) ? args->device : NULL;
+    if (asked == NULL || strcmp(asked, "cpu") == 0)
+        return MODEL_OK;
+    return kernels_fail(err, MODEL_UNSUPPORTED,
+                        "these kernels compute on device cpu, '%.16s' was asked for", asked);
+}
+
 const char *compute_dtype_name(enum compute_dtype dtype)
 {
     return dtype_names[dtype];
@@ -91,6 +100,8 @@ model_status kernels_create(const struct model_services *services,
     kernels->threads = args->threads > 0 ? args->threads : 1;
     kernels->vector = vector_kernels_best();
     model_status status = read_dtype(args, &kernels->dtype, err);
+    if (status == MODEL_OK)
+        status = check_device(args, err);
     if (status == MODEL_OK)
         status = linear_backend_create(kernels, err);
     if (status != MODEL_OK) {

@@ -375,10 +375,25 @@ static void a_caller_of_an_older_abi_gets_f32(void **state)
     struct harness *h = harness_create(NULL, "{}", 1);
     struct kernels *kernels = NULL;
     h->args.compute_dtype = "int8"; /* behind the end of the struct that it says it has */
+    h->args.device = "npu";
     h->args.struct_size = offsetof(struct model_create_args, compute_dtype);
     assert_int_equal(kernels_create(&h->services, &h->args, &kernels, &h->err), MODEL_OK);
     assert_string_equal(kernels_dtype_name(kernels), "f32");
     kernels_destroy(kernels);
+    assert_int_equal(harness_destroy(h), 0);
+}
+
+static void the_processor_is_the_only_device(void **state)
+{
+    (void)state;
+    struct harness *h = harness_create(NULL, "{}", 1);
+    struct kernels *kernels = NULL;
+    h->args.device = "cpu";
+    assert_int_equal(kernels_create(&h->services, &h->args, &kernels, &h->err), MODEL_OK);
+    kernels_destroy(kernels);
+    h->args.device = "npu";
+    assert_int_equal(kernels_create(&h->services, &h->args, &kernels, &h->err), MODEL_UNSUPPORTED);
+    assert_string_equal(h->err.message, "these kernels compute on device cpu, 'npu' was asked for");
     assert_int_equal(harness_destroy(h), 0);
 }
 
@@ -394,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_few_output_features_stay_as_they_are),
         cmocka_unit_test(an_unknown_dtype_is_refused_by_its_name),
         cmocka_unit_test(a_caller_of_an_older_abi_gets_f32),
+        cmocka_unit_test(the_processor_is_the_only_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

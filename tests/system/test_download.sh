@@ -357,9 +357,9 @@ second=$out
 run verify acme/tiny
 same "install: the package is whole" "$code" 0
 run info acme/tiny --json
-ok "info: JSON has path, files and plugin" json 'j["path"] == "'"$second"'" and j["plugin"]["name"] == "named-bert" and j["plugin"]["version"] == "1.2.3" and j["plugin"]["abi"] == "1.2" and len(j["plugin"]["sha256"]) == 64 and j["model_info"]["model_type"] == "bert" and j["requested_id"] == "acme/tiny" and {f["path"]: f["source"] for f in j["files"]}["backends/cpu/config.json"] == "config.json" and {f["path"]: f["source"] for f in j["files"]}["backends/cpu/libmodel.so"] is None'
+ok "info: JSON has path, files and plugin" json 'j["path"] == "'"$second"'" and j["plugin"]["name"] == "named-bert" and j["plugin"]["version"] == "1.2.3" and j["plugin"]["abi"] == "1.3" and len(j["plugin"]["sha256"]) == 64 and j["model_info"]["model_type"] == "bert" and j["requested_id"] == "acme/tiny" and {f["path"]: f["source"] for f in j["files"]}["backends/cpu/config.json"] == "config.json" and {f["path"]: f["source"] for f in j["files"]}["backends/cpu/libmodel.so"] is None'
 run info acme/tiny
-ok "info: a table" prints "named-bert 1.2.3 (ABI 1.2)"
+ok "info: a table" prints "named-bert 1.2.3 (ABI 1.3)"
 run download acme/tiny --force
 ok "download again keeps the plugin" [ -f "$out/backends/cpu/libmodel.so" ]
 run install "$second" "$plugins/plugin_named_lstm.so" --force

@@ -116,7 +116,7 @@ ok 'describe counts the parameters' json 'j["parameters"] == 673562'
 run plugins
 ok 'plugins lists bert' prints 'libbert.so'
 run plugins --json
-ok 'plugins as JSON' json '[p["abi"] for p in j if p["name"] == "bert"] == ["1.2"]'
+ok 'plugins as JSON' json '[p["abi"] for p in j if p["name"] == "bert"] == ["1.3"]'
 run plugins --plugin-path "$build/tests"
 same 'plugins says why one is refused' "$(grep -c refused "$work/out")" 0
 run explain "$facts"

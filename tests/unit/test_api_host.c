@@ -30,7 +30,7 @@ static void a_plugin_of_another_major_version_is_refused_with_both_versions(void
     (void)state;
     char message[MODEL_ERROR_BYTES];
     assert_int_equal(load_fixture("wrong_major", message), MODEL_ABI_MISMATCH);
-    assert_non_null(strstr(message, "was built for ABI 2.2, this host speaks 1.2"));
+    assert_non_null(strstr(message, "was built for ABI 2.3, this host speaks 1.3"));
     assert_non_null(strstr(message, "rebuild the plugin"));
 }
 

@@ -102,7 +102,7 @@ static void the_plugin_is_named_by_its_note(void **state)
         fail_msg("%s", err.message);
     assert_string_equal(json_string_or(json_path(info, "plugin.name"), ""), "echo");
     assert_string_equal(json_string_or(json_path(info, "plugin.version"), ""), "1.0.0");
-    assert_string_equal(json_string_or(json_path(info, "plugin.abi"), ""), "1.2");
+    assert_string_equal(json_string_or(json_path(info, "plugin.abi"), ""), "1.3");
     assert_int_equal(digest_file_sha256(package.plugin, sha256, &size_bytes, NULL), MODEL_OK);
     assert_string_equal(json_string_or(json_path(info, "plugin.sha256"), ""), sha256);
     json_free(info);

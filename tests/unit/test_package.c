@@ -108,6 +108,7 @@ static void chooses_the_backend(void **state)
     put_text(in_folder(dir, "backends/torch/config.json"), "{}");
     assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_OK);
     assert_string_equal(package.backend, "torch");
+    assert_null(package.device);
     package_finish(&package);
     put_text(in_folder(dir, "backends/coreml/config.json"), "{}");
     assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_INVALID_ARGUMENT);
@@ -118,7 +119,14 @@ static void chooses_the_backend(void **state)
     assert_int_equal(package_open(dir, "coreml", &package, &err), MODEL_OK);
     package_finish(&package);
     assert_int_equal(package_open(dir, "../x", &package, &err), MODEL_INVALID_ARGUMENT);
-    assert_string_equal(err.message, "'../x' is no name of a backend");
+    assert_ptr_equal(strstr(err.message, "'../x' is no name of a backend; want "), err.message);
+    assert_int_equal(package_open(dir, "coreml:cpu", &package, &err), MODEL_OK);
+    assert_string_equal(package.backend, "coreml:cpu");
+    assert_string_equal(package.device, "cpu");
+    assert_string_equal(strrchr(package.backend_dir, '/'), "/coreml");
+    package_finish(&package);
+    assert_int_equal(package_open(dir, "onnx:cpu", &package, &err), MODEL_NOT_FOUND);
+    assert_string_equal(after_folder(&err, dir), " has no backend 'onnx'; it has: coreml, torch");
     put_text(in_folder(dir, "backends/cpu/config.json"), "{}");
     assert_int_equal(package_open(dir, NULL, &package, &err), MODEL_OK);
     assert_string_equal(package.backend, "cpu");

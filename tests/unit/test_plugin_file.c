@@ -72,7 +72,7 @@ static void check_refuses_wrong_abi_major(void **state)
     assert_int_equal(plugin_file_check(&file, path, &err), MODEL_ABI_MISMATCH);
     assert_string_equal(
         after_path(&err, path),
-        ": plugin 'bert' 1.0.0 was built for ABI 2.2, this host speaks 1.2; rebuild "
+        ": plugin 'bert' 1.0.0 was built for ABI 2.3, this host speaks 1.3; rebuild "
         "the plugin with this host's model_abi.h, or use a host of ABI 2");
 }
 

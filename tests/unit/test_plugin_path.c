@@ -88,7 +88,7 @@ static void says_what_was_missing_and_what_was_refused(void **state)
     assert_int_equal(plugin_path_find(folder, bert, 2, &found, &err), MODEL_NOT_FOUND);
     assert_non_null(strstr(err.message, "no plugin for 'bert' in "));
     assert_non_null(strstr(err.message, "; refused: "));
-    assert_non_null(strstr(err.message, "was built for ABI 2.2, this host speaks 1.2"));
+    assert_non_null(strstr(err.message, "was built for ABI 2.3, this host speaks 1.3"));
     assert_null(found);
 }
 

@@ -20,7 +20,9 @@ static void make_package(const char *name, const char *sha256, struct modelhost_
 {
     char path[300];
     struct package *package = &ret->package;
-    *ret = (struct modelhost_model){.config_text = "{}", .config_bytes = 2};
+    static const struct model_description description = {.struct_size = sizeof description};
+    static struct model model = {.struct_size = sizeof model, .description = &description};
+    *ret = (struct modelhost_model){.config_text = "{}", .config_bytes = 2, .model = &model};
     package->dir = strdup(in_folder(name));
     (void)snprintf(path, sizeof path, "%s/backends/coreml/m.mlpackage/Data", package->dir);
     assert_int_equal(dir_make_all(path, &err), MODEL_OK);
@@ -58,6 +60,30 @@ static void packages_share_results_only_when_each_file_is_the_same(void **state)
     package_finish(&c.package);
 }
 
+static void another_dtype_or_device_gives_other_results(void **state)
+{
+    (void)state;
+    static const struct model_description bf16 = {.struct_size = sizeof bf16,
+                                                  .compute_dtype = "bf16"};
+    struct modelhost_model model;
+    struct model other = {.struct_size = sizeof other, .description = &bf16};
+    char before[RESULT_KEY_BYTES], after[RESULT_KEY_BYTES];
+    make_package("d", one, &model);
+    key_of(&model, before);
+    struct model *usual = model.model;
+    model.model = &other;
+    key_of(&model, after);
+    assert_string_not_equal(after, before);
+    model.model = usual;
+    key_of(&model, after);
+    assert_string_equal(after, before);
+    free(model.package.backend);
+    model.package.backend = strdup("coreml:cpu");
+    key_of(&model, after);
+    assert_string_not_equal(after, before);
+    package_finish(&model.package);
+}
+
 static void a_file_inside_that_is_younger_than_the_manifest_makes_another_key(void **state)
 {
     (void)state;
@@ -93,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(packages_share_results_only_when_each_file_is_the_same),
+        IN_FOLDER(another_dtype_or_device_gives_other_results),
         IN_FOLDER(a_file_inside_that_is_younger_than_the_manifest_makes_another_key),
         IN_FOLDER(a_model_knows_whether_its_files_are_those_it_was_opened_from),
     };

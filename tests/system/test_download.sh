@@ -348,7 +348,7 @@ at = data.index(b"MODLHOST") + 12
 data[at:at + 2] = (9).to_bytes(2, "little")
 open(sys.argv[2], "wb").write(data)
 PYTHON
-fails "a plugin of another major version" 1 "pkgmgr: $work/old.so: plugin 'named-bert' 1.2.3 was built for ABI 9.2, this host speaks $abi; rebuild the plugin with this host's model_abi.h, or use a host of ABI 9" install acme/tiny "$work/old.so"
+fails "a plugin of another major version" 1 "pkgmgr: $work/old.so: plugin 'named-bert' 1.2.3 was built for ABI 9.3, this host speaks $abi; rebuild the plugin with this host's model_abi.h, or use a host of ABI 9" install acme/tiny "$work/old.so"
 run install acme/tiny "$plugins/plugin_named_bert.so"
 same "install: exit code 0" "$code" 0
 ok "install: a new version of the package" [ "$out" != "$first" ] && [ -f "$out/backends/cpu/libmodel.so" ]

@@ -199,7 +199,7 @@ broken
 printf 'not a plugin' >"$b/backends/cpu/libmodel.so"
 opening 'a file that is no plugin' 1 "modelhost: $b/backends/cpu/libmodel.so is not a shared object (no ELF file); build the plugin with -shared"
 plugin wrong_major
-opening 'a plugin of another major version' 1 "modelhost: $b/backends/cpu/libmodel.so: plugin 'bert' 1.0.0 was built for ABI 2.2, this host speaks $abi; rebuild the plugin with this host's model_abi.h, or use a host of ABI 2"
+opening 'a plugin of another major version' 1 "modelhost: $b/backends/cpu/libmodel.so: plugin 'bert' 1.0.0 was built for ABI 2.3, this host speaks $abi; rebuild the plugin with this host's model_abi.h, or use a host of ABI 2"
 plugin no_note
 opening 'a plugin without a note' 1 "modelhost: $b/backends/cpu/libmodel.so carries no modelhost note; it is not a plugin, or MODEL_PLUGIN_NOTE() is missing"
 plugin extra_exports

@@ -284,9 +284,9 @@ HARNESS := $(call objects,$(wildcard tests/plugins/*_harness.c))
 $(BUILD)/tests/test_%: $(O)/tests/plugins/test_%.o $(HARNESS) $(ARCHIVE) $(GRAPH_ARCHIVE) $(KERNELS_ARCHIVE) | $(PLUGINS) $(EXAMPLE_PLUGINS)
 	$(call link,-lcmocka $(LIBS) $(PLUGIN_LIBS))
 # The plugin for Core ML models with a bridge that is none of Apple's: linked into its test, and for hosts to open.
-MOCKED := $(call objects,$(filter-out %/coreml_linked.c,$(wildcard plugins/coreml-ane/*.c)) plugins/coreml-ane/bridge/bridge_entries.c tests/coreml/mock_bridge.c)
+MOCKED := $(call objects,$(filter-out %/coreml_linked.c,$(wildcard plugins/coreml-ane/*.c)) plugins/coreml-ane/bridge/bridge_entries.c plugins/coreml-ane/bridge/bridge_wait.c tests/coreml/mock_bridge.c)
 MOCK_PLUGIN := $(BUILD)/tests/plugin_coreml_mock.$(SO)
-MOCK_TESTS := $(BUILD)/tests/test_bridge_entries $(BUILD)/tests/test_coreml_alone $(BUILD)/tests/test_coreml_bridge $(BUILD)/tests/test_coreml_compiled $(BUILD)/tests/test_coreml_files $(BUILD)/tests/test_coreml_schema
+MOCK_TESTS := $(addprefix $(BUILD)/tests/test_,bridge_entries $(addprefix coreml_,alone bridge compiled files hang schema))
 $(O)/tests/coreml/%.o $(MOCK_TESTS:$(BUILD)/tests/%=$(O)/tests/plugins/%.o): ALL_CFLAGS += -Iplugins/coreml-ane/bridge -Itests/coreml
 # What of the real bridge is plain C.
 BRIDGE_TESTS := layout pixels sizes tally wait

@@ -264,9 +264,8 @@ static model_status check_load_options(const struct modelhost_load_options *opti
                          "isolation %d is not known, want %d (inproc) or %d (worker)",
                          options->isolation, MODELHOST_INPROC, MODELHOST_WORKER);
     if (options->kill_grace_ms < 0 || options->kill_grace_ms > MAX_KILL_GRACE_MS)
-        return error_set(err, MODEL_INVALID_ARGUMENT, "kill_grace_ms is %lld, want 0 (%d) to %d",
-                         (long long)options->kill_grace_ms, WORKER_KILL_GRACE_MS,
-                         MAX_KILL_GRACE_MS);
+        return error_set(err, MODEL_INVALID_ARGUMENT, "kill_grace_ms is %lld, want 0 to %d",
+                         (long long)options->kill_grace_ms, MAX_KILL_GRACE_MS);
     if (MODEL_HAS(struct modelhost_load_options, options, name) && options->name != NULL &&
         model_names_check(options->name, err) != MODEL_OK)
         return MODEL_INVALID_ARGUMENT;

@@ -153,7 +153,7 @@ struct modelhost_load_options {
     size_t struct_size;
     int32_t isolation;            /* enum modelhost_isolation */
     uint32_t workers;             /* worker: child processes; 0: 1 */
-    int64_t kill_grace_ms;        /* worker: from the deadline to its end; 0: 50 */
+    int64_t kill_grace_ms;        /* worker: from the deadline to its end; 0: 50, of coreml 1000 */
     uint64_t worker_memory_bytes; /* worker: address space of each, and what it may share with the
                                      host; 0: no limit */
     uint32_t max_abandoned_lanes; /* in this process: lanes stuck in its plugin before the model

@@ -87,14 +87,23 @@ model_status backend_chain_create(struct modelhost *host, const char *package_di
 /* ---- opening */
 
 /* Core ML may hang, or end the process that it runs in: nobody who loads a model is to depend on that. */
-static const char *const always_in_workers[] = {"coreml"};
+static const struct worker_backend {
+    const char *name;
+    int64_t
+        kill_grace_ms; /* unless the options say; it does not listen, so being slow must not cost a process */
+} always_in_workers[] = {{"coreml", 1000}};
+
+static const struct worker_backend *find_worker_backend(const char *name)
+{
+    for (size_t i = 0; i < sizeof always_in_workers / sizeof *always_in_workers; i++)
+        if (strcmp(name, always_in_workers[i].name) == 0)
+            return &always_in_workers[i];
+    return NULL;
+}
 
 bool backend_chain_wants_worker(const char *backend)
 {
-    for (size_t i = 0; i < sizeof always_in_workers / sizeof *always_in_workers; i++)
-        if (strcmp(backend, always_in_workers[i]) == 0)
-            return true;
-    return false;
+    return find_worker_backend(backend) != NULL;
 }
 
 void backend_chain_refuse(struct backend_chain *chain, size_t position, const char *sentence)
@@ -109,8 +118,12 @@ model_status backend_chain_open_one(struct backend_chain *chain, size_t position
 {
     const char *name = chain->order.names[position];
     struct modelhost_load_options options = chain->options;
-    if (backend_chain_wants_worker(name))
+    const struct worker_backend *wants = find_worker_backend(name);
+    if (wants != NULL) {
         options.isolation = MODELHOST_WORKER;
+        options.kill_grace_ms =
+            options.kill_grace_ms > 0 ? options.kill_grace_ms : wants->kill_grace_ms;
+    }
     const struct model_source source = {.package_dir = chain->package_dir,
                                         .backend = name[0] != '\0' ? name : NULL,
                                         .options = &options,

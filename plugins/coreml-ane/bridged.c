@@ -97,6 +97,7 @@ static model_status describe(struct coreml_ane *ane, const struct coreml_schema 
     description->architecture = "CoreML";
     const model_status status = spec_describe(&in, &out, description, err);
     description->max_batch = 1;
+    description->cancel_grain = MODEL_CANCEL_NONE;
     const struct coreml_plan_counts *plan = &ane->bridged.plan;
     description->accelerator_share = plan->neural_engine_share;
     if (plan->n_neural_engine > 0)
@@ -119,13 +120,23 @@ static void tell_plan(struct coreml_ane *ane)
 
 /* ---- loading and running */
 
+/* What Core ML has begun ends with its process alone, and a call that came back before it would make a process that hangs look
+ * like one that works. So the call stays: the host answers its caller in time, and ends the process behind its kill grace. */
 static model_status run(struct model_instance *self, const struct model_call *call,
                         struct model_error *err)
 {
+    static const uint32_t never = 0;
     const struct plugin_instance *instance = (const struct plugin_instance *)self;
     const struct bridged *bridged = &((const struct coreml_ane *)instance->model)->bridged;
+    const struct model_cancel patience = {sizeof patience, &never, INT64_MAX};
+    struct model_call staying = *call;
     char *text = NULL;
-    const model_status status = bridged->bridge->predict(bridged->handle, call, err, &text);
+    model_status status = model_cancel_status(call->cancel);
+    if (status != MODEL_OK)
+        return status;
+    staying.struct_size = sizeof staying;
+    staying.cancel = &patience;
+    status = bridged->bridge->predict(bridged->handle, &staying, err, &text);
     /* without a text the host's own function has failed, and has said why */
     return status != MODEL_OK && text != NULL ? bridge_error(bridged->bridge, status, text, err)
                                               : status;

@@ -1,9 +1,11 @@
 /* mock_bridge.c - see mock_bridge.h. Linked in the place of plugins/coreml-ane/coreml_linked.c; any thread. */
 #include "mock_bridge.h"
 #include "bridge_calls.h"
+#include "bridge_wait.h"
 #include "coreml_model.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,11 +47,18 @@ void bridge_free_string(char *text)
     free(text);
 }
 
+/* A file of the package whose model is at `path`, <package>/backends/<backend>/<model>. */
+static void find_beside(const char *path, const char *name, char *ret, size_t ret_bytes)
+{
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(ret, ret_bytes, "%.*s/../../%s", slash != NULL ? (int)(slash - path) : 0, path,
+                   name);
+}
+
 static int told_to(const char *path, const char *what)
 {
     char name[4200], told[64] = "";
-    const char *slash = strrchr(path, '/');
-    (void)snprintf(name, sizeof name, "%.*s/mock", slash != NULL ? (int)(slash - path) : 0, path);
+    find_beside(path, "mock", name, sizeof name);
     FILE *file = fopen(name, "r");
     if (file == NULL)
         return 0;
@@ -59,18 +68,27 @@ static int told_to(const char *path, const char *what)
     return strcmp(told, what) == 0;
 }
 
-/* The source is <package>/backends/<backend>/<model>. */
-static void wait_for_pipe(const char *source)
+/* Returns when somebody has opened the pipe for writing; -1: there is none. */
+static int open_pipe(const char *path)
 {
-    char name[4200], byte;
-    const char *slash = strrchr(source, '/');
-    (void)snprintf(name, sizeof name, "%.*s/../../pipe", slash != NULL ? (int)(slash - source) : 0,
-                   source);
-    const int pipe = open(name, O_RDONLY);
-    while (pipe >= 0 && read(pipe, &byte, 1) > 0)
-        continue;
+    char name[4200];
+    find_beside(path, "pipe", name, sizeof name);
+    return open(name, O_RDONLY);
+}
+
+static void close_pipe(int pipe)
+{
     if (pipe >= 0)
         (void)close(pipe);
+}
+
+static void wait_for_pipe(const char *source)
+{
+    char byte;
+    const int pipe = open_pipe(source);
+    while (pipe >= 0 && read(pipe, &byte, 1) > 0)
+        continue;
+    close_pipe(pipe);
 }
 
 static model_status failed(char **ret_error, model_status status, const char *text)
@@ -375,16 +393,36 @@ static model_status put_output(const struct coreml_handle *model, const struct m
     return MODEL_OK;
 }
 
+/* Until the pipe, which may be -1 and is not looked at then, is closed at its other end. */
+static bool is_let_go(void *context, int64_t ms)
+{
+    struct pollfd pipe = {*(const int *)context, POLLIN, 0};
+    return poll(&pipe, 1, (int)ms) > 0;
+}
+
+/* As the real one waits. */
+static model_status wait_for_core_ml(const struct coreml_handle *model,
+                                     const struct model_cancel *cancel)
+{
+    const bool is_slow = told_to(model->path, "slow");
+    if (!is_slow && !told_to(model->path, "hang"))
+        return MODEL_OK;
+    int pipe = is_slow ? open_pipe(model->path) : -1;
+    const model_status status = bridge_wait_until(cancel, is_let_go, &pipe);
+    close_pipe(pipe);
+    return status;
+}
+
 model_status bridge_predict(struct coreml_handle *model, const struct model_call *call,
                             struct model_error *err, char **ret_error)
 {
-    model_status status = MODEL_OK;
     if (told_to(model->path, "predict"))
         return failed(ret_error, MODEL_INTERNAL, "told not to predict");
     if (told_to(model->path, "crash"))
         abort();
-    while (told_to(model->path, "hang"))
-        (void)pause();
+    model_status status = wait_for_core_ml(model, call->cancel);
+    if (status != MODEL_OK)
+        return failed(ret_error, status, "given up");
     for (uint32_t i = 0; i < call->n_outputs && status == MODEL_OK; i++)
         status = put_output(model, call, i, err);
     return status;

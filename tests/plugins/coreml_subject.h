@@ -50,11 +50,9 @@ static inline void add_backend(const char *dir, const char *name, const char *co
     free(target);
 }
 
-static inline void tell(const char *dir, const char *backend_name, const char *what)
+static inline void tell(const char *dir, const char *what)
 {
-    char *backend = backend_of(dir, backend_name);
-    put(backend, "mock", what, strlen(what));
-    free(backend);
+    put(dir, "mock", what, strlen(what));
 }
 
 static inline void remove_package(char *dir)
@@ -160,6 +158,7 @@ static inline struct hosted load_hosted(char *dir, int32_t accelerator_start)
     load.backend = "coreml,cpu";
     load.breaker_cooldown_ms = 3600000;
     load.accelerator_start = accelerator_start;
+    load.kill_grace_ms = 50; /* what hangs ends soon */
     if (modelhost_create(&options, &hosted.host, &err) != MODEL_OK ||
         modelhost_load_with(hosted.host, hosted.dir, &load, &hosted.model, &err) != MODEL_OK)
         fail_msg("%s", err.message);

@@ -2,71 +2,14 @@
 #include "bridge_wait.h"
 #include "testing.h"
 
-#include <pthread.h>
-
-static void four_that_were_given_up_and_go_on_are_all_there_may_be(void **state)
+static void what_waits_to_begin_is_told_that_nobody_waits_for_it(void **state)
 {
     (void)state;
-    _Atomic int unfinished = 0;
-    struct bridge_wait waits[BRIDGE_MAX_UNFINISHED] = {{0}};
-    assert_int_equal(BRIDGE_MAX_UNFINISHED, 4);
-    for (int i = 0; i < 4; i++) {
-        assert_true(bridge_wait_may_start(&unfinished));
-        assert_false(bridge_wait_is_given_up(&waits[i]));
-        bridge_wait_give_up(&waits[i], &unfinished);
-        assert_true(bridge_wait_is_given_up(&waits[i]));
-    }
-    assert_false(bridge_wait_may_start(&unfinished));
-    bridge_wait_end(&waits[2], &unfinished);
-    assert_true(bridge_wait_may_start(&unfinished));
-    for (int i = 0; i < 4; i++)
-        if (i != 2)
-            bridge_wait_end(&waits[i], &unfinished);
-    assert_int_equal(unfinished, 0);
-}
-
-static void one_that_ends_before_it_is_given_up_counts_for_nothing(void **state)
-{
-    (void)state;
-    _Atomic int unfinished = 0;
     struct bridge_wait wait = {0}, other = {0};
-    bridge_wait_end(&wait, &unfinished);
-    assert_int_equal(unfinished, 0);
-    bridge_wait_end(&other, &unfinished);
-    bridge_wait_give_up(&other, &unfinished);
-    assert_int_equal(unfinished, 0);
-}
-
-struct race {
-    struct bridge_wait wait;
-    _Atomic int *unfinished;
-    pthread_barrier_t *start;
-};
-
-static void *end_late(void *context)
-{
-    struct race *race = context;
-    (void)pthread_barrier_wait(race->start);
-    bridge_wait_end(&race->wait, race->unfinished);
-    return NULL;
-}
-
-static void ending_and_giving_up_at_once_leaves_none(void **state)
-{
-    (void)state;
-    _Atomic int unfinished = 0;
-    pthread_barrier_t start;
-    assert_int_equal(pthread_barrier_init(&start, NULL, 2), 0);
-    for (int i = 0; i < 200; i++) {
-        struct race race = {{0}, &unfinished, &start};
-        pthread_t thread;
-        assert_int_equal(pthread_create(&thread, NULL, end_late, &race), 0);
-        (void)pthread_barrier_wait(&start);
-        bridge_wait_give_up(&race.wait, &unfinished);
-        assert_int_equal(pthread_join(thread, NULL), 0);
-        assert_int_equal(unfinished, 0);
-    }
-    (void)pthread_barrier_destroy(&start);
+    assert_false(bridge_wait_is_given_up(&wait));
+    bridge_wait_give_up(&wait);
+    assert_true(bridge_wait_is_given_up(&wait));
+    assert_false(bridge_wait_is_given_up(&other));
 }
 
 /* Done at the look `done_at`; at the look `raised_at` somebody raises the token with `status`. */
@@ -110,9 +53,7 @@ static void waiting_ends_with_the_prediction_or_the_token(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(four_that_were_given_up_and_go_on_are_all_there_may_be),
-        cmocka_unit_test(one_that_ends_before_it_is_given_up_counts_for_nothing),
-        cmocka_unit_test(ending_and_giving_up_at_once_leaves_none),
+        cmocka_unit_test(what_waits_to_begin_is_told_that_nobody_waits_for_it),
         cmocka_unit_test(waiting_ends_with_the_prediction_or_the_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ static struct hosted open_alone(const char *config, const char *told, const char
     struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     char *pipe = path_join(hosted.dir, "pipe");
     add_backend(hosted.dir, "coreml", config);
-    tell(hosted.dir, "coreml", told);
+    tell(hosted.dir, told);
     assert_int_equal(mkfifo(pipe, 0600), 0);
     free(pipe);
     options.store_dir = options.plugin_path = hosted.dir;

@@ -30,7 +30,7 @@ static void a_compiled_model_is_loaded_as_it_is(void **state)
         open_subject("coreml", "{\"model_type\":\"coreml\",\"coreml_model\":\"made.mlmodelc\"}");
     char *folder = path_join(s.backend, "made.mlmodelc");
     assert_int_equal(dir_make_all(folder, NULL), MODEL_OK);
-    tell(s.dir, "coreml", "compile"); /* would fail */
+    tell(s.dir, "compile"); /* would fail */
     assert_int_equal(harness_load(s.h), MODEL_OK);
     assert_answers(s.h, MOCK_ADDS);
     free(folder);
@@ -68,12 +68,12 @@ static void a_compiled_model_that_is_not_its_sources_is_refused(void **state)
 {
     (void)state;
     struct subject s = open_both(BOTH "}");
-    tell(s.dir, "coreml", "longer input");
+    tell(s.dir, "longer input");
     assert_int_equal(harness_load(s.h), MODEL_OK);
     assert_answers(s.h, 0); /* by the kernels, which read the source */
     close_subject(&s);
     s = open_both(BOTH ",\"coreml_executor\":\"coreml\"}");
-    tell(s.dir, "coreml", "longer input");
+    tell(s.dir, "longer input");
     assert_int_equal(harness_load(s.h), MODEL_CORRUPT);
     assert_string_equal(s.h->err.message,
                         "Core ML: input 'x' is F32 [3], and the model declares F32 [2]");
@@ -125,7 +125,7 @@ static void the_schema_of_a_compiled_model_must_be_one(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct subject s =
             open_both("{\"model_type\":\"coreml\",\"coreml_model\":\"made.mlmodelc\"}");
-        tell(s.dir, "coreml", cases[i].told);
+        tell(s.dir, cases[i].told);
         assert_int_not_equal(harness_load(s.h), MODEL_OK);
         assert_string_equal(s.h->err.message, cases[i].sentence);
         close_subject(&s);
@@ -149,7 +149,7 @@ static void sizes_of_a_range_go_through(void **state)
     char *folder = path_join(s.backend, "made.mlmodelc");
     assert_int_equal(dir_make_all(folder, NULL), MODEL_OK);
     free(folder);
-    tell(s.dir, "coreml", "range");
+    tell(s.dir, "range");
     assert_int_equal(harness_load(s.h), MODEL_OK);
     const struct model_dimension *x = s.h->model->description->inputs[0]->shape;
     assert_string_equal(x->name, "x_0");
@@ -229,7 +229,7 @@ static void what_the_bridge_gets_wrong_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         struct subject s = open_subject("coreml", ONLY_COREML);
-        tell(s.dir, "coreml", refusals[i].told);
+        tell(s.dir, refusals[i].told);
         assert_int_not_equal(harness_load(s.h), MODEL_OK);
         assert_string_equal(s.h->err.message, refusals[i].sentence);
         close_subject(&s);
@@ -241,7 +241,7 @@ static void the_kernels_stand_in_for_a_bridge_that_fails(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         struct subject s = open_subject("coreml", EITHER);
-        tell(s.dir, "coreml", refusals[i].told);
+        tell(s.dir, refusals[i].told);
         assert_int_equal(harness_load(s.h), MODEL_OK);
         assert_answers(s.h, 0);
         assert_string_equal(s.h->model->description->device, "cpu");
@@ -255,10 +255,10 @@ static void a_failed_prediction_leaves_the_instance_usable(void **state)
     float y[2];
     struct subject s = open_subject("coreml", ONLY_COREML);
     assert_int_equal(harness_load(s.h), MODEL_OK);
-    tell(s.dir, "coreml", "predict");
+    tell(s.dir, "predict");
     assert_int_equal(run(s.h, y, true), MODEL_INTERNAL);
     assert_string_equal(s.h->err.message, "Core ML: told not to predict");
-    tell(s.dir, "coreml", "");
+    tell(s.dir, "");
     assert_int_equal(run(s.h, y, false), MODEL_OUT_OF_MEMORY);
     assert_string_equal(s.h->err.message, "the host has no memory");
     assert_answers(s.h, MOCK_ADDS);
@@ -345,7 +345,7 @@ static struct hosted open_started(int32_t accelerator_start, const char *told)
     char *dir = scratch_dir(), *pipe = path_join(dir, "pipe");
     add_backend(dir, "coreml", ONLY_COREML);
     add_backend(dir, "cpu", EITHER);
-    tell(dir, "coreml", told);
+    tell(dir, told);
     assert_int_equal(mkfifo(pipe, 0600), 0);
     free(pipe);
     return load_hosted(dir, accelerator_start);

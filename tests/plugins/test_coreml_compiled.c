@@ -150,7 +150,7 @@ static void what_is_compiled_without_a_folder_goes_with_the_model(void **state)
     unload(s.h);
     assert_int_equal(count_names(folder), 0);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
-        tell(s.dir, "coreml", told[i]);
+        tell(s.dir, told[i]);
         assert_int_not_equal(harness_load(s.h), MODEL_OK);
         assert_int_equal(count_names(folder), 0);
     }
@@ -163,7 +163,7 @@ static void a_model_that_is_called_compiled_is_not_removed(void **state)
     (void)state;
     struct subject s = open_subject("coreml", ONLY_COREML);
     char *model = path_join(s.backend, "model.mlmodel");
-    tell(s.dir, "coreml", "in place");
+    tell(s.dir, "in place");
     assert_int_equal(harness_load(s.h), MODEL_OK);
     unload(s.h);
     assert_true(path_is_file(model));
@@ -240,7 +240,7 @@ static void what_is_damaged_again_is_an_error(void **state)
     char *folder = NULL;
     struct subject s = open_keeping(ONLY_COREML, &folder);
     const int before = mock_bridge_compiled();
-    tell(s.dir, "coreml", "empties");
+    tell(s.dir, "empties");
     assert_int_equal(harness_load(s.h), MODEL_CORRUPT);
     assert_string_equal(s.h->err.message, "Core ML: the compiled model is damaged");
     assert_int_equal(mock_bridge_compiled() - before, 2);
@@ -252,7 +252,7 @@ static void a_compiler_that_refuses_leaves_nothing(void **state)
     (void)state;
     char *folder = NULL;
     struct subject s = open_keeping(ONLY_COREML, &folder);
-    tell(s.dir, "coreml", "compile");
+    tell(s.dir, "compile");
     assert_int_equal(harness_load(s.h), MODEL_CORRUPT);
     assert_string_equal(s.h->err.message, "Core ML: told not to compile");
     assert_int_equal(count_entries(folder), 0);
@@ -319,7 +319,7 @@ static void a_worker_finds_what_another_one_compiled(void **state)
     assert_int_equal(info.st_mode & 0777, 0700);
     assert_int_equal(stat(compiled, &info), 0);
     assert_int_equal(info.st_mode & 0077, 0);
-    tell(first.dir, "coreml", "compile"); /* would fail, and there is nothing else to answer */
+    tell(first.dir, "compile"); /* would fail, and there is nothing else to answer */
     struct hosted second = reopen_hosted(first.dir);
     assert_int_equal(answer_of(&second), MOCK_ADDS);
     assert_non_null(strstr(modelhost_describe(second.model), "\"isolation\":\t\"worker\""));
@@ -443,7 +443,7 @@ static void assert_plan_is_null_when(const char *told)
 {
     char *dir = scratch_dir(), *backend = backend_of(dir, "coreml");
     assert_int_equal(dir_make_all(backend, NULL), MODEL_OK);
-    tell(dir, "coreml", told);
+    tell(dir, told);
     struct hosted hosted = open_hosted(dir, NULL);
     const char *description = modelhost_describe(hosted.model);
     has(description, "\"planned_units\":\t\"unknown\"");

@@ -230,7 +230,7 @@ static void weights_that_are_cut_before_they_are_read_are_an_error_afterwards(vo
 {
     (void)state;
     struct model_error err = MODEL_ERROR_INIT;
-    tell(host.dir, "coreml", "compile");
+    tell(host.dir, "compile");
     host.cut = path_join(host.backend, names[4]);
     (void)load(NULL, EITHER);
     assert_int_equal(mapped_files_check(&host.files, &err), MODEL_CORRUPT);

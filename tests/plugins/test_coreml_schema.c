@@ -175,7 +175,7 @@ static void a_schema_that_is_not_the_models_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         struct subject s = open_subject("coreml", ONLY_COREML);
-        tell(s.dir, "coreml", lies[i].told);
+        tell(s.dir, lies[i].told);
         assert_refused(&s, lies[i].status, lies[i].sentence);
         close_subject(&s);
     }
@@ -186,7 +186,7 @@ static void the_kernels_stand_in_for_a_wrong_schema(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         struct subject s = open_subject("coreml", EITHER);
-        tell(s.dir, "coreml", lies[i].told);
+        tell(s.dir, lies[i].told);
         assert_int_equal(harness_load(s.h), MODEL_OK);
         assert_answers(s.h, 0);
         assert_string_equal(s.h->model->description->device, "cpu");
@@ -203,9 +203,9 @@ static void an_output_that_is_missing_is_named(void **state)
     proto_child(&description, 10, &w);
     proto_child(&layers, 1, &second);
     struct subject s = open_model(ONLY_COREML, description, NETWORK, layers);
-    tell(s.dir, "coreml", "fewer outputs");
+    tell(s.dir, "fewer outputs");
     assert_refused(&s, MODEL_CORRUPT, "Core ML: the schema lacks the model's output 'w'");
-    tell(s.dir, "coreml", "");
+    tell(s.dir, "");
     assert_int_equal(harness_load(s.h), MODEL_OK);
     assert_int_equal(s.h->model->description->n_outputs, 2);
     close_subject(&s);
@@ -250,7 +250,7 @@ static void sizes_that_vary_may_vary_less_than_the_file_allows(void **state)
     (void)state;
     const struct proto x = flexible_feature("x"), y = flexible_feature("y");
     struct subject s = open_network(ONLY_COREML, x, y);
-    tell(s.dir, "coreml", "longer output"); /* to 3, of 8 */
+    tell(s.dir, "longer output"); /* to 3, of 8 */
     assert_int_equal(harness_load(s.h), MODEL_OK);
     const struct model_dimension *size = s.h->model->description->outputs[0]->shape;
     assert_int_equal(size->min, 1);
@@ -315,7 +315,7 @@ static void a_picture_of_float16_has_one_channel_and_is_told_from_bytes(void **s
     assert_int_equal(spec->shape[1].max, 1);
     close_subject(&s);
     s = open_network(ONLY_COREML, x, pair("y"));
-    tell(s.dir, "coreml", "no halves");
+    tell(s.dir, "no halves");
     assert_refused(&s, MODEL_CORRUPT,
                    "Core ML: input 'x' is a picture F32 [1, 1, 1, 2], and the model declares a "
                    "float16 picture F32 [1, 1, 1, 2]");
@@ -336,7 +336,7 @@ static void a_picture_comes_out_as_planes(void **state)
         tensor_init(&x, "x", MODEL_F32, 4, (const int64_t[]){1, 3, 2, 2}, numbers);
         struct subject s = open_network(EITHER, picture_feature("x", COREML_BGR, 2, 2),
                                         picture_feature("y", COREML_BGR, 2, 2));
-        tell(s.dir, "coreml", told[i]);
+        tell(s.dir, told[i]);
         assert_int_equal(harness_load(s.h), MODEL_OK);
         const struct model_tensor_spec *spec = s.h->model->description->outputs[0];
         assert_int_equal(spec->flags, 0);

@@ -19,7 +19,7 @@ python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import tensors; tensors
     "$work" "$work/in.safetensors"
 
 configure() { echo "{\"model_type\": \"coreml\", \"coreml_executor\": \"coreml\"$1}" >"$backend/config.json"; }
-tell() { printf '%s' "$1" >"$backend/mock"; }
+tell() { printf '%s' "$1" >"$work/package/mock"; }
 kept() { find "$work/store/compiled" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l; }
 answers() { # ARGUMENT...: the numbers plus 1000
     run run "$work/package" --inputs "$work/in.safetensors" --outputs "$work/out.safetensors" "$@"

@@ -13,14 +13,13 @@
 
 #define BRIDGE_MAX_PORTS 64 /* inputs, and outputs */
 
-/* What a struct coreml_handle is. Fixed once loaded, but for `unfinished`. */
+/* What a struct coreml_handle is. Fixed once loaded. */
 @interface BridgeModel : NSObject {
   @public
     MLModel *model;
     struct coreml_schema schema; /* names are its own */
     struct coreml_port inputs[BRIDGE_MAX_PORTS], outputs[BRIDGE_MAX_PORTS];
     MLMultiArrayDataType input_types[BRIDGE_MAX_PORTS];
-    _Atomic int unfinished; /* predictions that nobody waits for any more */
     dispatch_queue_t queue; /* before macOS 14 one prediction at a time: it was not made for more */
 }
 @end

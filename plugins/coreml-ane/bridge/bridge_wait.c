@@ -1,32 +1,14 @@
 /* bridge_wait.c - see bridge_wait.h. */
 #include "bridge_wait.h"
 
-bool bridge_wait_may_start(_Atomic int *unfinished)
+void bridge_wait_give_up(struct bridge_wait *wait)
 {
-    return *unfinished < BRIDGE_MAX_UNFINISHED;
-}
-
-/* The second who leaves takes back that nobody waits: the prediction has ended by then. */
-static void leave(struct bridge_wait *wait, _Atomic int *unfinished)
-{
-    if (wait->left++ != 0)
-        (*unfinished)--;
-}
-
-void bridge_wait_give_up(struct bridge_wait *wait, _Atomic int *unfinished)
-{
-    (*unfinished)++;
-    leave(wait, unfinished);
-}
-
-void bridge_wait_end(struct bridge_wait *wait, _Atomic int *unfinished)
-{
-    leave(wait, unfinished);
+    wait->is_given_up = true;
 }
 
 bool bridge_wait_is_given_up(struct bridge_wait *wait)
 {
-    return wait->left != 0;
+    return wait->is_given_up;
 }
 
 model_status bridge_wait_until(const struct model_cancel *cancel,

@@ -97,8 +97,8 @@ model_status coreml_model_schema(struct coreml_handle *model, const struct corem
 
 /* One prediction. Inputs are dense and are copied; outputs are written dense into what call->allocate_output() gives, by
  * whatever strides the framework made them. Returns what call->cancel says within 10 ms of its being
- * raised, at the latest: a prediction that goes on holds nothing of the caller's. MODEL_BUSY: four such are
- * going on already. MODEL_INTERNAL: the framework failed. A status of allocate_output() is returned without
+ * raised, at the latest: a prediction that has begun goes on, as nothing ends it, and holds nothing of the
+ * caller's. How many go on is the caller's to bound. MODEL_INTERNAL: the framework failed. A status of allocate_output() is returned without
  * *ret_error; `err` is where allocate_output() writes its sentence, and nothing else does. */
 model_status coreml_predict(struct coreml_handle *model, const struct model_call *call,
                             struct model_error *err, char **ret_error);

@@ -18,12 +18,11 @@
 /* ---- running */
 
 /* The end of a prediction, on a thread of Apple's. */
-static void finish(BridgeModel *model, BridgeAnswer *answer, id<MLFeatureProvider> output,
-                   NSString *reason, dispatch_semaphore_t done)
+static void finish(BridgeAnswer *answer, id<MLFeatureProvider> output, NSString *reason,
+                   dispatch_semaphore_t done)
 {
     answer->output = output;
     answer->reason = reason;
-    bridge_wait_end(&answer->wait, &model->unfinished);
     (void)dispatch_semaphore_signal(done);
 }
 
@@ -35,7 +34,7 @@ static void predict_here(BridgeModel *model, id<MLFeatureProvider> input, Bridge
     __block NSString *reason = nil;
     char *thrown = NULL;
     if (bridge_wait_is_given_up(&answer->wait)) {
-        finish(model, answer, nil, nil, done);
+        finish(answer, nil, nil, done);
         return;
     }
     (void)bridge_guard(&thrown, @"it", ^model_status {
@@ -46,8 +45,7 @@ static void predict_here(BridgeModel *model, id<MLFeatureProvider> input, Bridge
       reason = bridge_reason(error);
       return MODEL_OK;
     });
-    finish(model, answer, output, thrown != NULL ? [NSString stringWithUTF8String:thrown] : reason,
-           done);
+    finish(answer, output, thrown != NULL ? [NSString stringWithUTF8String:thrown] : reason, done);
     if (thrown != NULL)
         bridge_free_string(thrown);
 }
@@ -60,7 +58,7 @@ static void start(BridgeModel *model, id<MLFeatureProvider> input, BridgeAnswer 
                                      options:[MLPredictionOptions new]
                            completionHandler:^(id<MLFeatureProvider> output, NSError *error) {
                              @autoreleasepool {
-                                 finish(model, answer, output, bridge_reason(error), done);
+                                 finish(answer, output, bridge_reason(error), done);
                              }
                            }];
         return;
@@ -93,7 +91,7 @@ static model_status wait_for(const struct bridge_ask *ask, BridgeAnswer *answer,
     const model_status given_up =
         bridge_wait_until(ask->call->cancel, is_done, (__bridge void *)done);
     if (given_up != MODEL_OK) {
-        bridge_wait_give_up(&answer->wait, &ask->model->unfinished);
+        bridge_wait_give_up(&answer->wait);
         return give_up(ask, given_up);
     }
     return answer->output != nil ? MODEL_OK
@@ -103,11 +101,6 @@ static model_status wait_for(const struct bridge_ask *ask, BridgeAnswer *answer,
 
 static model_status predict(const struct bridge_ask *ask)
 {
-    if (!bridge_wait_may_start(&ask->model->unfinished))
-        return bridge_fail(ask->ret_error, MODEL_BUSY,
-                           @"%d predictions that were given up go on in Core ML; ask again when "
-                           @"they are done, or load the model anew",
-                           BRIDGE_MAX_UNFINISHED);
     id<MLFeatureProvider> input = nil;
     model_status status = model_cancel_status(ask->call->cancel);
     if (status != MODEL_OK)

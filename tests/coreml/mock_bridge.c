@@ -105,13 +105,13 @@ static FILE *open_source(const char *compiled, const char *mode)
     return fopen(name, mode);
 }
 
-/* The model that a compiled one was made of; one that has no such file was brought along. False: it is damaged. */
+/* The model that a compiled one was made of; one that has no such file was brought along. False: it is damaged, or none. */
 static int find_source(const char *compiled, char *ret, size_t ret_bytes)
 {
     FILE *file = open_source(compiled, "r");
     (void)snprintf(ret, ret_bytes, "%s", compiled);
     if (file == NULL)
-        return 1;
+        return access(compiled, F_OK) == 0;
     const int is_whole = fgets(ret, (int)ret_bytes, file) != NULL;
     (void)fclose(file);
     return is_whole;
@@ -128,24 +128,22 @@ static model_status write_compiled(const char *source, const char *target)
     return fclose(file) == 0 && is_written ? MODEL_OK : MODEL_IO;
 }
 
-/* As the system would choose one. */
-static void choose_target(const char *source, char *ret, size_t ret_bytes)
+/* As the system would choose one; nobody can write to it in a process that may not write there. */
+static void choose_target(char *ret, size_t ret_bytes)
 {
     char folder[3000];
     const char *parent = getenv("TMPDIR");
     (void)snprintf(folder, sizeof folder, "%s/mock.XXXXXX", parent != NULL ? parent : "/tmp");
-    if (mkdtemp(folder) == NULL) {
-        (void)snprintf(ret, ret_bytes, "%sc", source); /* "model.mlmodelc", which is not there */
-        return;
-    }
-    (void)rmdir(folder);
+    if (mkdtemp(folder) != NULL)
+        (void)rmdir(folder);
     (void)snprintf(ret, ret_bytes, "%s.mlmodelc", folder);
 }
 
 model_status bridge_compile_model(const char *source, const char *target, char **ret_path,
                                   char **ret_error)
 {
-    char chosen[4200];
+    const int is_in_place = told_to(source, "in place");
+    char chosen[4096];
     if (told_to(source, "wait in compile"))
         wait_for_pipe(source);
     if (told_to(source, "crash in compile"))
@@ -153,15 +151,13 @@ model_status bridge_compile_model(const char *source, const char *target, char *
     if (told_to(source, "compile"))
         return failed(ret_error, MODEL_CORRUPT, "told not to compile");
     n_compiled++;
-    if (target == NULL) {
-        choose_target(source, chosen, sizeof chosen);
-        if (!told_to(source, "in place"))
-            (void)write_compiled(source, chosen);
-    } else if (write_compiled(source, target) != MODEL_OK)
+    if (target == NULL && !is_in_place) {
+        choose_target(chosen, sizeof chosen);
+        target = chosen;
+    }
+    if (target != NULL && write_compiled(source, target) != MODEL_OK)
         return failed(ret_error, MODEL_IO, "cannot make a folder");
-    *ret_path = bridge_copy_string(told_to(source, "in place") ? source
-                                   : target != NULL            ? target
-                                                               : chosen);
+    *ret_path = bridge_copy_string(is_in_place ? source : target);
     return MODEL_OK;
 }
 

@@ -370,6 +370,7 @@ static void a_folder_that_others_may_write_to_is_not_used(void **state)
     char *dir = scratch_dir(), *folder = path_join(dir, "compiled");
     assert_int_equal(mkdir(folder, 0700), 0);
     assert_int_equal(chmod(folder, 0777), 0);
+    tell(dir, "in place"); /* a worker may not write elsewhere, either */
     struct hosted hosted = open_hosted(dir, NULL);
     assert_int_equal(answer_of(&hosted), MOCK_ADDS); /* compiled, and not kept */
     assert_int_equal(count_entries(folder), 0);

@@ -129,8 +129,9 @@ cp "$work/identity/backends/coreml/model.mlmodel" "$data/m/m.mlmodel"
 echo 'a note' >"$data/note.txt"
 echo '{"fileFormatVersion":"1.0.0","rootModelIdentifier":"A","itemInfoEntries":{"A":{"path":"m/m.mlmodel"}}}' \
     >"$data/../Manifest.json"
+printf 'in place' >"$work/program/mock" # it compiles without writing, which a confined worker may not
 ok 'a program is signed' signed program
-ok 'and runs' answers program --require-signature
+ok 'and Core ML runs it' answers program --require-signature
 ok 'what is compiled of it is not kept' empty_or_missing "$MODELHOST_STORE/compiled"
 echo 'other' >"$data/note.txt"
 ok 'a file that only Core ML reads is compared, too' refused program 'note.txt is not the file that'
@@ -146,6 +147,17 @@ else
     ok 'and used without it' answers program
     ok 'as is seen' not empty "$kept"
 fi
+
+package both
+backend=$work/both/backends/coreml
+cp "$work/identity/backends/coreml/model.mlmodel" "$backend/"
+mkdir "$backend/made.mlmodelc"
+echo 'compiled' >"$backend/made.mlmodelc/coremldata.bin"
+echo '{"model_type": "coreml", "coreml_compiled": "made.mlmodelc"}' >"$backend/config.json"
+ok 'a model is signed with what was compiled of it' signed both
+ok 'which Core ML runs' answers both --require-signature
+echo 'replaced' >"$backend/made.mlmodelc/coremldata.bin"
+ok 'but not another one' refused both 'made.mlmodelc/coremldata.bin is not the file that was signed'
 plugin=$build/lib/modelhost/plugins/libcoreml-ane.so
 
 # ---- a file that somebody cuts while it is served

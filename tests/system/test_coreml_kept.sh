@@ -30,7 +30,9 @@ assert list(tensors.read(sys.argv[2])["y"][1]) == [1001, 1002]' "$work" "$work/o
 
 program=$build/bin/modelhost
 configure ''
+tell 'in place' # a worker may not write elsewhere, either
 ok 'switched off it keeps nothing' answers --set compiled_max_bytes=1
+tell ''
 same 'and makes no folder' "$(kept)" 0
 ok 'the first run compiles' answers --metrics "$work/metrics"
 if [ "$(kept)" -eq 0 ]; then

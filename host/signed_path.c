@@ -7,6 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As the manifest names it; NULL: it is not below the folder. */
+static const char *name_in(const struct archive *archive, const char *path)
+{
+    const char *folder = archive_path(archive);
+    const size_t n = strlen(folder);
+    return strncmp(path, folder, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+}
+
 /* Of a file itself, or of a folder what is below. */
 static bool is_at(const char *listed, const char *path)
 {
@@ -60,7 +68,10 @@ model_status signed_path_check(const struct archive *archive, const char *path,
 {
     if (archive == NULL || !archive_is_folder(archive))
         return MODEL_OK;
-    const char *name = path + strlen(archive_path(archive)) + 1;
+    const char *name = name_in(archive, path);
+    if (name == NULL)
+        return error_set(err, MODEL_INVALID_ARGUMENT, "%s is not in the signed folder %s", path,
+                         archive_path(archive));
     const model_status status = check_listed(archive, name, err);
     return status == MODEL_OK ? check_there(archive, name, err) : status;
 }

@@ -116,6 +116,26 @@ static void a_path_of_which_nothing_was_signed_is_not_found(void **state)
     expect("m.mlmodel", MODEL_NOT_FOUND, "/m.mlmodel was signed"); /* the beginning of a name */
 }
 
+static void a_path_that_is_not_in_the_folder_is_refused(void **state)
+{
+    (void)state;
+    struct model_error err = MODEL_ERROR_INIT;
+    char *beside = text_format("%s.txt", dir); /* the folder's name is its beginning */
+    const char *const others[] = {beside, dir, "m.mlmodelc", ""};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(signed_path_check(archive, others[i], &err), MODEL_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, " is not in the signed folder "));
+    }
+    free(beside);
+}
+
+static void what_tools_leave_in_a_folder_is_no_part_of_it(void **state)
+{
+    (void)state;
+    put("m.mlmodelc/.DS_Store", "a view");
+    expect("m.mlmodelc", MODEL_OK, "");
+}
+
 static void what_is_no_signed_folder_is_not_looked_at(void **state)
 {
     (void)state;
@@ -132,6 +152,8 @@ int main(void)
         SIGNED(a_file_that_is_missing_is_refused),
         SIGNED(a_file_that_nobody_signed_is_refused),
         SIGNED(a_path_of_which_nothing_was_signed_is_not_found),
+        SIGNED(a_path_that_is_not_in_the_folder_is_refused),
+        SIGNED(what_tools_leave_in_a_folder_is_no_part_of_it),
         SIGNED(what_is_no_signed_folder_is_not_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* bridge_entries.c - the seven functions: what they refuse, and structs of other versions. Plain C, any thread; see coreml_bridge.h
- * and, for what is behind them, bridge_calls.h. */
+/* bridge_entries.c - the seven functions: what they refuse, and structs of other versions. Plain C, any thread; see
+ * coreml_bridge.h and, for what is behind them, bridge_calls.h. */
 #include "bridge_calls.h"
 
 #include <string.h>

@@ -61,22 +61,28 @@ model_status inferred_outputs_fill(const struct coreml_ane *ane, struct coreml_m
                                    struct model_error *err)
 {
     const struct model_services *host = ane->services->host;
-    uint32_t n_open = 0;
-    for (uint32_t i = 0; i < n_ports; i++)
-        n_open += is_open(&ports[i]);
-    if (n_open == 0 || file == NULL || file->program == NULL)
+    struct model_error why = {.struct_size = sizeof why};
+    uint32_t first = 0;
+    while (first < n_ports && !is_open(&ports[first]))
+        first++;
+    if (first == n_ports || file == NULL || file->program == NULL)
         return MODEL_OK; /* networks add and leave out dimensions of 1 as they please */
     struct inferring *inferring = host->allocate(host->context, sizeof *inferring);
     if (inferring == NULL)
         return kernels_no_memory(err, "the sizes of outputs");
     memset(inferring, 0, sizeof *inferring);
     inferring->ane.file = file;
-    const model_status status = translate(inferring, ane, err);
-    for (uint32_t i = 0; i < n_ports && status == MODEL_OK; i++)
+    const model_status status = translate(inferring, ane, &why);
+    for (uint32_t i = first; i < n_ports && status == MODEL_OK; i++)
         if (is_open(&ports[i]))
             fill(inferring, &ports[i]);
     variants_destroy(inferring->ane.variants);
     kernels_destroy(inferring->ane.model.kernels);
     host->release(host->context, inferring);
-    return status == MODEL_OUT_OF_MEMORY ? status : MODEL_OK;
+    if (status == MODEL_OK || status == MODEL_OUT_OF_MEMORY)
+        return status == MODEL_OK ? status : kernels_no_memory(err, "the sizes of outputs");
+    return kernels_fail(err, MODEL_UNSUPPORTED,
+                        "Core ML: output '%.100s' declares no sizes, and the model's operations do "
+                        "not tell them: %.600s",
+                        ports[first].name, why.message);
 }

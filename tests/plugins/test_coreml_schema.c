@@ -422,13 +422,13 @@ static void outputs_of_programs_without_sizes_have_those_that_the_kernels_make(v
     }
 }
 
-static void a_program_that_the_kernels_do_not_know_has_outputs_without_sizes(void **state)
+static void why_the_kernels_do_not_tell_the_sizes_of_a_program_is_said(void **state)
 {
     (void)state;
     struct subject s = open_program(ONLY_COREML, pair("x"), "unheard_of");
     assert_refused(&s, MODEL_UNSUPPORTED,
-                   "Core ML: output 'y' declares no sizes, want them in the model: convert it with "
-                   "fixed ones, or leave it to the kernels");
+                   "Core ML: output 'y' declares no sizes, and the model's operations do not tell "
+                   "them: layer 'y': 'unheard_of' is not computed");
     close_subject(&s);
 }
 
@@ -471,7 +471,7 @@ int main(void)
         cmocka_unit_test(a_picture_comes_out_as_planes),
         cmocka_unit_test(a_classifier_gives_probabilities_and_no_label),
         cmocka_unit_test(outputs_of_programs_without_sizes_have_those_that_the_kernels_make),
-        cmocka_unit_test(a_program_that_the_kernels_do_not_know_has_outputs_without_sizes),
+        cmocka_unit_test(why_the_kernels_do_not_tell_the_sizes_of_a_program_is_said),
         cmocka_unit_test(the_plan_is_of_the_function_that_is_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,8 @@ const char *const device_plan_requested[DEVICE_PLAN_REQUESTED] = {
     [MODEL_UNITS_CPU_AND_NEURAL_ENGINE] = "cpuAndNeuralEngine",
     [MODEL_UNITS_ALL] = "all",
     [MODEL_UNITS_CPU_ONLY] = "cpuOnly",
-    [MODEL_UNITS_CPU_AND_GPU] = "cpuAndGPU"};
+    [MODEL_UNITS_CPU_AND_GPU] = "cpuAndGPU",
+    [MODEL_UNITS_NONE] = "none"};
 
 /* By the devices that have operators: the Neural Engine 1, a GPU 2, the processor 4. */
 const char *const device_plan_planned[DEVICE_PLAN_PLANNED] = {

@@ -19,7 +19,7 @@ bool device_plan_is_sound(const struct model_device_plan *plan);
 void device_plan_describe(const struct model_device_plan *plan, json_node *info);
 
 /* Places of the values of METRIC_MODEL_INFO's labels: of requested units, and of planned ones. */
-#define DEVICE_PLAN_REQUESTED 4
+#define DEVICE_PLAN_REQUESTED 5
 #define DEVICE_PLAN_PLANNED   9
 extern const char *const device_plan_requested[DEVICE_PLAN_REQUESTED];
 extern const char *const device_plan_planned[DEVICE_PLAN_PLANNED];

@@ -67,7 +67,8 @@ enum model_units {
     MODEL_UNITS_CPU_AND_NEURAL_ENGINE = 0,
     MODEL_UNITS_ALL = 1,
     MODEL_UNITS_CPU_ONLY = 2,
-    MODEL_UNITS_CPU_AND_GPU = 3
+    MODEL_UNITS_CPU_AND_GPU = 3,
+    MODEL_UNITS_NONE = 4 /* no framework is asked */
 };
 
 struct model_device_plan {

@@ -37,7 +37,8 @@ model_status bridged_read_wish(const struct model_services *services, const char
                                struct model_error *err)
 {
     const char *slash = strrchr(backend_dir, '/');
-    if (strcmp(slash != NULL ? slash + 1 : backend_dir, "coreml") != 0)
+    const bool is_its_own = strcmp(slash != NULL ? slash + 1 : backend_dir, "coreml") == 0;
+    if (!is_its_own)
         bridge = NULL; /* other backends may run in the host's own process */
     struct config_reader reader = {services, err, MODEL_OK};
     const char *executor = config_string(&reader, "coreml_executor", "");
@@ -61,11 +62,12 @@ model_status bridged_read_wish(const struct model_services *services, const char
         return kernels_fail(err, MODEL_UNSUPPORTED,
                             "config.json wants Core ML, which is on macOS and in backends/coreml "
                             "only; without 'coreml_executor' the model is computed here");
-    *ret = (struct bridged_wish){.is_asked =
-                                     bridge != NULL && (only || (executor[0] == '\0' && !emulates)),
-                                 .is_only = only,
-                                 .low_precision = low_precision};
+    const bool is_wanted = is_its_own && (only || (executor[0] == '\0' && !emulates));
+    *ret = (struct bridged_wish){
+        .is_asked = bridge != NULL && is_wanted, .is_only = only, .low_precision = low_precision};
     const model_status status = find_units(units, &ret->units, err);
+    if (!is_wanted)
+        ret->units = MODEL_UNITS_NONE;
     return status == MODEL_OK && compiled != NULL
                ? coreml_ane_path(backend_dir, "coreml_compiled", compiled, ret->compiled, err)
                : status;

@@ -30,7 +30,7 @@ struct bridged_wish {
         is_asked; /* Core ML, if there is a bridge; by the folder's name, too: hosts run the backend "coreml" in workers */
     bool is_only; /* and nothing else */
     bool low_precision;
-    int32_t units;                     /* enum coreml_units */
+    int32_t units;                     /* enum model_units: what is asked, or would be on macOS */
     char compiled[BRIDGED_PATH_BYTES]; /* of "coreml_compiled"; "": none */
 };
 

@@ -95,6 +95,17 @@ package identity "$models/identity.mlmodel"
 run run "$work/identity" --describe
 has "a model names its own features" "$out" $'"name":\t"x"'
 ok "no plan of Apple's is told as unknown, not as 0" json 'j["device_plan"] == {"requested_units": "cpuAndNeuralEngine", "planned_units": "kernels", "ane_eligible": None, "ane_operators_covered": None, "ane_cost_share": None, "planned_coverage": "not known on this system"}'
+asks_nobody() { # PACKAGE
+    run run "$work/$1" --describe && json 'j["device_plan"]["requested_units"] == "none" and j["device_plan"]["planned_units"] == "kernels"'
+}
+for setting in '"coreml_executor": "kernels"' '"emulate_fp16": true'; do
+    package kernels "$models/identity.mlmodel"
+    echo "{\"model_type\": \"coreml\", $setting}" >"$work/kernels/backends/coreml/config.json"
+    ok "with $setting no units are asked for" asks_nobody kernels
+done
+package cpu "$models/identity.mlmodel"
+mv "$work/cpu/backends/coreml" "$work/cpu/backends/cpu"
+ok "nor by another backend than Core ML's" asks_nobody cpu
 ok "the plugin conforms" "$program" check-plugin "$plugin" --package "$work/identity"
 if "$python" -c 'import numpy, torch' 2>/dev/null; then
     for model in identity MNISTClassifier model_cpm model_hourglass; do

@@ -83,9 +83,9 @@ static void an_info_has_both_its_labels_and_what_is_so_alone(void **state)
     assert_has("# TYPE modelhost_model_info gauge\n"
                "modelhost_model_info{model=\"m\",backend=\"coreml\",requested_units=\"all\","
                "planned_units=\"neuralEngineAndGPU\"} 1\n# HELP modelhost_loads_total ");
-    shown = (struct model_device_plan){.requested_units = MODEL_UNITS_CPU_ONLY, .by_kernels = 1};
+    shown = (struct model_device_plan){.requested_units = MODEL_UNITS_NONE, .by_kernels = 1};
     assert_has("# TYPE modelhost_model_info gauge\n"
-               "modelhost_model_info{model=\"m\",backend=\"coreml\",requested_units=\"cpuOnly\","
+               "modelhost_model_info{model=\"m\",backend=\"coreml\",requested_units=\"none\","
                "planned_units=\"kernels\"} 1\n# HELP modelhost_loads_total ");
     shown = (struct model_device_plan){.requested_units = MODEL_UNITS_CPU_AND_GPU};
     assert_has("requested_units=\"cpuAndGPU\",planned_units=\"unknown\"} 1\n# HELP");

@@ -104,7 +104,7 @@ static void a_plan_that_cannot_be_is_refused(void **state)
 {
     (void)state;
     const struct model_device_plan wrong[] = {
-        {.struct_size = 1, .requested_units = 4},
+        {.struct_size = 1, .requested_units = 5},
         {.struct_size = 1, .requested_units = -1},
         {.struct_size = 1, .by_kernels = 2},
         {.struct_size = 1, .by_kernels = 1, .n_operators = 1, .n_cpu = 1},

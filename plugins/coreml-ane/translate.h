@@ -63,6 +63,9 @@ translate_layer exact_reduce, exact_argmax, exact_log_sum_exp, exact_softmax, ex
 /* The "WeightParams" in `field` of the layer's parameters, or of `message`, as a constant of this shape. */
 uint32_t add_weights(struct translation *t, const coreml_message *message, const char *field,
                      uint32_t rank, const int64_t *size);
+/* A vector with a number for each channel; the file may give one for all. */
+uint32_t add_channel_weights(struct translation *t, const coreml_message *message,
+                             const char *field, int64_t channels);
 /* The same of [channels, height, width], as a map. */
 uint32_t add_map_weights(struct translation *t, const coreml_message *message, const char *field,
                          int64_t channels, int64_t height, int64_t width);

@@ -76,7 +76,7 @@ static void activate_channels(struct translation *t, const coreml_message *param
     if (!map)
         inputs[0] = graph_move(&t->builder, inputs[0], shape.rank - 3, shape.rank - 1);
     for (uint32_t k = 0; k < n; k++)
-        inputs[1 + k] = add_weights(t, params, k == 0 ? "alpha" : "beta", 1, &channels);
+        inputs[1 + k] = add_channel_weights(t, params, k == 0 ? "alpha" : "beta", channels);
     const uint32_t y = graph_add(&t->builder, GRAPH_MAP, 1 + n, inputs, a);
     t->outputs[0] = map ? y : graph_move(&t->builder, y, shape.rank - 1, shape.rank - 3);
 }

@@ -12,6 +12,23 @@ bool has_weights(const coreml_message *message, const char *field)
            weights.form != COREML_WEIGHTS_NONE;
 }
 
+/* Fewer bits than a byte are not counted: what may be a number for each channel is. */
+static bool is_single(const coreml_message *message, const char *field, int64_t n)
+{
+    struct coreml_weights weights;
+    return coreml_weights_read(coreml_child(message, field), field, &weights, NULL) == MODEL_OK &&
+           coreml_weights_check(&weights, (uint64_t)n, (uint64_t)n, field, NULL) != MODEL_OK &&
+           coreml_weights_check(&weights, 1, 1, field, NULL) == MODEL_OK;
+}
+
+uint32_t add_channel_weights(struct translation *t, const coreml_message *message,
+                             const char *field, int64_t channels)
+{
+    const int64_t n = is_single(message, field, channels) ? 1 : channels;
+    return graph_broadcast(&t->builder, add_weights(t, message, field, 1, &n),
+                           &(struct graph_shape){1, {channels}});
+}
+
 /* Bounded before it is multiplied; false is an error of the builder. */
 static bool is_bounded(struct translation *t, uint32_t rank, const int64_t *size)
 {

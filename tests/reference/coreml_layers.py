@@ -237,6 +237,9 @@ def more_functions(p):
         p.add(130, [x], one)
     p.add(130, [y], put(25, weights(1, numbers(4))))
     p.add(130, [y], put(71, weights(1, numbers(4)) + weights(2, numbers(4))))
+    for one in (y, p.make(170, [y])[0]):  # one number for all channels, of an exact value and of a map
+        p.add(130, [one], put(25, weights(1, numbers(1))))
+        p.add(130, [one], put(71, weights(1, numbers(4)) + weights(2, numbers(1))))
     p.add(660, [x], real(1, -0.5) + real(2, 0.5))
     positive, large = p.make(830, [x])[0], p.make(830, [x], real(2, 1))[0]
     p.add(840, [positive, large])
@@ -420,6 +423,8 @@ REFUSED = {  # a layer of x [2, 3, 4]: kind, parameters, inputs, what is said
                                  "an embedding of places of shape [2, 3, 4]"),
     "embedding_of_other_weights": (150, put(1, 5) + put(2, 4) + weights(20, numbers(4, 6)), 1,
                                    "are 24 elements, its parameters want 20"),
+    "prelu_of_other_channels": (130, put(25, weights(1, numbers(3))), 1, "are 3 elements, its parameters want 2"),
+    "prelu_without_alpha": (130, put(25, b""), 1, "are 0 elements, its parameters want 2"),
     "scale_of_other_channels": (245, several(1, [3, 1, 1]) + weights(2, numbers(3)), 1,
                                 "values of shapes [1, 2, 3, 4] and [1, 3, 1, 1] do not go together"),
     "gelu_in_no_mode": (795, put(1, 3), 1, "'gelu' whose mode is 3, want 0 to 2"),

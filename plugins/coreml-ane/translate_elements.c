@@ -33,7 +33,11 @@ static size_t find_activation(struct translation *t, const coreml_message *param
     for (size_t i = 0; i < NO_ACTIVATION; i++)
         if (activations[i].number == number)
             return i;
-    graph_fail(&t->builder, MODEL_UNSUPPORTED, "activation %ld is not known", (long)number);
+    const int32_t unknown = coreml_unknown_number(params);
+    if (unknown != 0)
+        graph_fail(&t->builder, MODEL_UNSUPPORTED, "activation %ld is not known", (long)unknown);
+    else
+        graph_fail(&t->builder, MODEL_CORRUPT, "no activation is given");
     return NO_ACTIVATION;
 }
 

@@ -107,7 +107,12 @@ static void translate(struct translation *t, const struct coreml_layer *layer)
             graph_fail(&t->builder, MODEL_UNSUPPORTED, "input '%.100s' is no tensor",
                        layer->inputs[i]);
     const struct layer_kind *kind = layer_kind_find(layer->kind);
-    if (kind == NULL)
+    if (layer->params == NULL)
+        graph_fail(&t->builder, MODEL_UNSUPPORTED,
+                   "a layer of %s, which this plugin does not know: convert the model for an older "
+                   "version of Core ML, or ask for this kind",
+                   layer->kind_name);
+    else if (kind == NULL)
         graph_fail(&t->builder, MODEL_UNSUPPORTED, "a layer of kind '%.60s' (%ld) is not computed",
                    layer->kind_name, (long)layer->kind);
     if (t->builder.status != MODEL_OK)

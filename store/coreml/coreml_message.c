@@ -247,6 +247,14 @@ const coreml_message *coreml_chosen(const coreml_message *message)
                : NULL;
 }
 
+int32_t coreml_unknown_number(const coreml_message *message)
+{
+    for (unsigned i = 0; message != NULL && i < base(message)->n_unknown_fields; i++)
+        if (base(message)->unknown_fields[i].wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
+            return (int32_t)base(message)->unknown_fields[i].tag;
+    return 0;
+}
+
 void coreml_walk(const coreml_message *message, coreml_walk_fn *visit, void *context)
 {
     if (message == NULL)

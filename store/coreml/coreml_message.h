@@ -44,6 +44,9 @@ const coreml_message *coreml_child_at(const coreml_message *message, const char 
 const char *coreml_choice(const coreml_message *message);
 int32_t coreml_choice_number(const coreml_message *message);
 const coreml_message *coreml_chosen(const coreml_message *message);
+/* The number of the first field that the schema does not have and that a message could be; 0: none. A choice that came
+ * into the format later is one. */
+int32_t coreml_unknown_number(const coreml_message *message);
 
 /* Calls back for the message and all in it, from the outside in. */
 typedef void coreml_walk_fn(void *context, const coreml_message *message);

@@ -3,7 +3,10 @@
 #include "coreml_build.h"
 #include "coreml_scope.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define KIND_NAME_BYTES 24 /* "kind " and a number */
 
 struct network_reader {
     const struct coreml_build *build;
@@ -48,17 +51,31 @@ static model_status check_inputs(struct network_reader *reader, const struct cor
     return MODEL_OK;
 }
 
+/* What the layer does, or the number of a kind that is not known. */
+static model_status read_kind(const struct coreml_build *build, struct coreml_layer *ret)
+{
+    const char *known = coreml_choice(ret->message);
+    ret->kind = coreml_choice_number(ret->message);
+    ret->kind_name = known != NULL ? known : "no kind";
+    ret->params = coreml_chosen(ret->message);
+    if (known != NULL || (ret->kind = coreml_unknown_number(ret->message)) == 0)
+        return MODEL_OK;
+    char *name = coreml_arena_take(build->arena, KIND_NAME_BYTES, 1);
+    if (name == NULL)
+        return coreml_build_no_memory(build);
+    (void)snprintf(name, KIND_NAME_BYTES, "kind %ld", (long)ret->kind);
+    ret->kind_name = name;
+    return MODEL_OK;
+}
+
 static model_status build_layer(struct network_reader *reader, const coreml_message *message,
                                 struct coreml_layer *ret)
 {
-    const char *kind = coreml_choice(message);
     ret->message = message;
     ret->name = coreml_text(message, "name");
-    ret->kind = coreml_choice_number(message);
-    ret->kind_name = kind != NULL ? kind : "";
-    ret->params = coreml_chosen(message);
-    model_status status =
-        coreml_build_texts(reader->build, message, "input", &ret->inputs, &ret->n_inputs);
+    model_status status = read_kind(reader->build, ret);
+    if (status == MODEL_OK)
+        status = coreml_build_texts(reader->build, message, "input", &ret->inputs, &ret->n_inputs);
     if (status == MODEL_OK)
         status =
             coreml_build_texts(reader->build, message, "output", &ret->outputs, &ret->n_outputs);

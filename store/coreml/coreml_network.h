@@ -17,9 +17,9 @@ struct coreml_network;
 
 struct coreml_layer {
     const char *name;
-    int32_t kind;                 /* "convolution" is 100; 0: a kind that is not known */
-    const char *kind_name;        /* "" for those */
-    const coreml_message *params; /* "ConvolutionLayerParams"; never NULL when kind is not 0 */
+    int32_t kind;                 /* "convolution" is 100; 0: the layer has none */
+    const char *kind_name;        /* "kind 9999" of one that is not known, "no kind" of none */
+    const coreml_message *params; /* "ConvolutionLayerParams"; NULL of those */
     const char *const *inputs;    /* (n_inputs) names of blobs */
     const char *const *outputs;   /* (n_outputs) */
     size_t n_inputs, n_outputs;

@@ -82,7 +82,7 @@ static void count_layers(struct counting *counting, const struct coreml_network 
 {
     for (size_t i = 0; i < network->n_layers; i++) {
         const struct coreml_layer *layer = &network->layers[i];
-        count_operator(counting, layer->kind != 0 ? layer->kind_name : "?");
+        count_operator(counting, layer->kind_name);
         for (size_t j = 0; j < 2; j++)
             if (layer->networks[j] != NULL)
                 count_layers(counting, layer->networks[j]);

@@ -44,7 +44,7 @@ if [ -f "$models/identity.mlmodel" ]; then
 else
     skipped "no Core ML models in $models"
 fi
-"$python" "$reference/coreml_layers.py" refused "$work/made" >"$work/names"
+"$python" "$reference/coreml_layers_refused.py" "$work/made" >"$work/names"
 while read -r name words; do
     coreml_package "$name"
     ok "$name is refused: $words" refused "$name" "$words"

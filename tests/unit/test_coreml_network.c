@@ -69,8 +69,30 @@ static void reads_layers_and_parameters_by_name(void **state)
     assert_string_equal(coreml_choice(first->params), "same");
     assert_non_null(coreml_child(first->params, "same"));
     assert_null(coreml_child(first->params, "valid"));
-    assert_int_equal(first[1].kind, 0);
+    assert_int_equal(first[1].kind, 9999);
+    assert_string_equal(first[1].kind_name, "kind 9999");
     assert_null(first[1].params);
+    coreml_model_close(read);
+}
+
+static void numbers_kinds_that_it_does_not_know(void **state)
+{
+    (void)state;
+    struct proto body = {.n = 0}, layer = layer_of("x", "h", 9999, nothing), none = {.n = 0};
+    proto_child(&body, 1, &layer);
+    proto_text(&none, 3, "y");
+    proto_number(&none, 9998, 1); /* a number is no kind */
+    proto_child(&body, 1, &none);
+    const struct proto model = model_of(4, 500, body);
+    struct coreml_model *read = read_model(&model);
+    struct coreml_summary summary;
+    assert_int_equal(read->network->layers[1].kind, 0);
+    assert_string_equal(read->network->layers[1].kind_name, "no kind");
+    assert_int_equal(coreml_summarise(read, &summary, NULL), MODEL_OK);
+    assert_int_equal(summary.n_operators, 2);
+    assert_string_equal(summary.operators[0].name, "kind 9999");
+    assert_string_equal(summary.operators[1].name, "no kind");
+    coreml_summary_finish(&summary);
     coreml_model_close(read);
 }
 
@@ -207,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_layers_and_parameters_by_name),
+        cmocka_unit_test(numbers_kinds_that_it_does_not_know),
         cmocka_unit_test(refuses_a_layer_that_reads_what_comes_later),
         cmocka_unit_test(reads_networks_in_a_branch),
         cmocka_unit_test(decodes_floats_and_halves),

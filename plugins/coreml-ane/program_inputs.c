@@ -336,7 +336,12 @@ uint32_t program_axes(struct program *p, uint32_t rank)
     uint32_t bits = 0;
     if (!program_ints(p, "axes", axes, &n))
         return (1u << rank) - 1;
-    for (size_t i = 0; i < n; i++)
-        bits |= 1u << axis_in(p, axes[i], rank);
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bit = 1u << axis_in(p, axes[i], rank);
+        if ((bits & bit) != 0)
+            graph_fail(&p->builder, MODEL_CORRUPT, "'%.60s' along dimension %lld of %u twice",
+                       p->operation->type, (long long)axes[i], rank);
+        bits |= bit;
+    }
     return rank == 0 ? 0 : bits;
 }

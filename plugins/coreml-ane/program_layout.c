@@ -8,27 +8,17 @@
 
 static void translate_reshape(struct program *p)
 {
-    int64_t sizes[PROGRAM_MAX_INTS], n = 1;
+    int64_t sizes[PROGRAM_MAX_INTS];
     size_t rank;
     const uint32_t x = program_input(p, "x");
-    const struct graph_shape from = shape_of(p, x);
     struct graph_shape to = {.rank = 0};
     if (!program_ints(p, "shape", sizes, &rank) || rank > MODEL_MAX_RANK) {
         program_contradicts(p, "without a shape");
         return;
     }
     to.rank = (uint32_t)rank;
-    for (uint32_t i = 0; i < to.rank; i++) {
-        /* 0 is the size that stands there in x, counted from the end. */
-        const uint32_t same = i + from.rank - to.rank;
-        to.size[i] = sizes[i] == 0 && i + from.rank >= to.rank ? from.size[same] : sizes[i];
-        if (to.size[i] > 0)
-            n = to.size[i] > MAP_MAX_SIZE / n ? MAP_MAX_SIZE : n * to.size[i];
-    }
-    for (uint32_t i = 0; i < to.rank; i++)
-        if (to.size[i] == -1)
-            to.size[i] = (int64_t)graph_shape_size(&from) / n;
-    p->outputs[0] = program_reshape(p, x, &to);
+    memcpy(to.size, sizes, rank * sizeof *sizes);
+    p->outputs[0] = graph_reshape_to(&p->builder, x, &to, true);
 }
 
 static void translate_transpose(struct program *p)
@@ -57,19 +47,13 @@ static void translate_expand_dims(struct program *p)
 {
     int64_t axes[PROGRAM_MAX_INTS];
     size_t n;
-    uint32_t bits = 0;
     const uint32_t x = program_input(p, "x");
-    if (!program_ints(p, "axes", axes, &n))
-        program_contradicts(p, "without axes");
-    const int64_t rank = (int64_t)shape_of(p, x).rank + (int64_t)n;
-    for (size_t i = 0; i < n; i++) {
-        const int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
-        if (axis < 0 || axis >= rank || axis >= MODEL_MAX_RANK)
-            program_contradicts(p, "along a dimension that is not there");
-        else
-            bits |= 1u << axis;
-    }
-    p->outputs[0] = graph_expand(&p->builder, x, bits);
+    const size_t more = program_ints(p, "axes", axes, &n) ? n : MODEL_MAX_RANK;
+    const uint32_t rank = shape_of(p, x).rank + (uint32_t)more;
+    if (rank > MODEL_MAX_RANK)
+        program_contradicts(p, "to too many dimensions, or without axes");
+    else
+        p->outputs[0] = graph_expand(&p->builder, x, more > 0 ? program_axes(p, rank) : 0);
 }
 
 static void translate_squeeze(struct program *p)
@@ -241,29 +225,17 @@ static void translate_shape(struct program *p)
                                        &(struct graph_shape){1, {(int64_t)shape.rank}}, sizes);
 }
 
-/* Each dimension d, r times: [1, d] becomes [r, d]; one dimension after the other, as far as ranks go. */
 static void translate_tile(struct program *p)
 {
     int64_t reps[PROGRAM_MAX_INTS];
     size_t n;
     uint32_t x = program_input(p, "x");
-    struct graph_shape shape = shape_of(p, x);
-    if (!program_ints(p, "reps", reps, &n) || n != shape.rank) {
+    if (!program_ints(p, "reps", reps, &n) || n != shape_of(p, x).rank) {
         program_contradicts(p, "without reps for each dimension");
         return;
     }
-    for (uint32_t i = 0; i < shape.rank; i++) {
-        struct graph_shape apart = {3, {1, 1, shape.size[i]}};
-        for (uint32_t k = 0; k < shape.rank; k++)
-            apart.size[k < i ? 0 : 2] *= k == i ? 1 : shape.size[k];
-        if (reps[i] == 1)
-            continue;
-        x = program_reshape(p, x, &apart);
-        apart.size[1] = reps[i];
-        x = program_broadcast(p, x, &apart);
-        shape.size[i] = reps[i] > MAP_MAX_SIZE ? 0 : shape.size[i] * reps[i];
-        x = program_reshape(p, x, &shape);
-    }
+    for (uint32_t i = 0; i < (uint32_t)n; i++)
+        x = graph_repeat(&p->builder, x, i, reps[i]);
     p->outputs[0] = x;
 }
 

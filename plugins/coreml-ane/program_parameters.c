@@ -17,6 +17,9 @@
 #define SEQUENCE  "direction output_sequence activation"
 #define SCATTERED "data indices updates axis mode validate_indices"
 
+/* Parameters that are lists of values; others are one value each. */
+#define LISTS "values loop_vars elem_shape ref_tensors begins ends end_masks"
+
 static const struct {
     const char *type, *parameters; /* separated by a space each */
 } operations[] = {
@@ -213,12 +216,19 @@ bool program_check_parameters(struct program *p)
     const struct coreml_operation *operation = p->operation;
     const char *known = parameters_of(operation->type);
     char list[MAX_LIST_BYTES];
-    for (size_t i = 0; i < operation->n_inputs && known != NULL; i++)
-        if (!has_word(known, operation->inputs[i].name)) {
+    for (size_t i = 0; i < operation->n_inputs && known != NULL; i++) {
+        const struct coreml_argument *input = &operation->inputs[i];
+        if (!has_word(known, input->name)) {
             graph_fail(&p->builder, MODEL_UNSUPPORTED,
                        "'%.60s' has no parameter '%.60s', want among %s", operation->type,
-                       operation->inputs[i].name, list_words(known, list));
+                       input->name, list_words(known, list));
             return false;
         }
+        if (input->n_bindings > 1 && !has_word(LISTS, input->name)) {
+            graph_fail(&p->builder, MODEL_CORRUPT, "'%.60s' with %zu values as '%.60s', want one",
+                       operation->type, input->n_bindings, input->name);
+            return false;
+        }
+    }
     return true;
 }

@@ -89,6 +89,8 @@ uint32_t blob_exact(struct translation *t, uint32_t value);
 struct graph_shape value_shape(const struct translation *t, uint32_t value);
 /* A dimension of the value, negative ones from its end; an error and 0 when there is none. */
 uint32_t value_axis(struct translation *t, int64_t axis, uint32_t rank);
+/* Bits of the dimensions in the repeated field of the layer's parameters; an error: one of them is none, or stands twice. */
+uint32_t value_axes(struct translation *t, const char *field, uint32_t rank);
 /* The activation in ActivationParams as a function of one number; those by channel are an error. */
 struct graph_function_of read_activation(struct translation *t, const coreml_message *params);
 

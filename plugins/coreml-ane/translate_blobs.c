@@ -17,6 +17,21 @@ uint32_t value_axis(struct translation *t, int64_t axis, uint32_t rank)
     return 0;
 }
 
+uint32_t value_axes(struct translation *t, const char *field, uint32_t rank)
+{
+    const coreml_message *params = t->layer->params;
+    uint32_t bits = 0;
+    for (size_t i = 0; i < coreml_count(params, field); i++) {
+        const int64_t axis = coreml_int_at(params, field, i);
+        const uint32_t bit = 1u << value_axis(t, axis, rank);
+        if ((bits & bit) != 0)
+            graph_fail(&t->builder, MODEL_CORRUPT, "dimension %lld of %u stands twice in %s",
+                       (long long)axis, rank, field);
+        bits |= bit;
+    }
+    return bits;
+}
+
 bool blob_is_map(const struct translation *t, uint32_t value)
 {
     return value < t->n_blobs && t->blobs[value].exact.rank > 0;

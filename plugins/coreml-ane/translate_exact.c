@@ -4,21 +4,14 @@
 
 #include <string.h>
 
-/* Bits of the dimensions in `field`; all, if `all`. */
-static uint32_t read_axes(struct translation *t, const char *field, bool all, uint32_t rank)
-{
-    const coreml_message *params = t->layer->params;
-    const size_t n = coreml_count(params, field);
-    uint32_t bits = 0;
-    for (size_t i = 0; i < n && !all; i++)
-        bits |= 1u << value_axis(t, coreml_int_at(params, field, i), rank);
-    return all || n == 0 ? (1u << rank) - 1 : bits;
-}
-
+/* All, if the layer names none or says so. */
 static uint32_t reduction_axes(struct translation *t)
 {
-    return read_axes(t, "axes", coreml_bool(t->layer->params, "reduceAll"),
-                     value_shape(t, t->inputs[0]).rank);
+    const coreml_message *params = t->layer->params;
+    const uint32_t rank = value_shape(t, t->inputs[0]).rank;
+    return coreml_bool(params, "reduceAll") || coreml_count(params, "axes") == 0
+               ? (1u << rank) - 1
+               : value_axes(t, "axes", rank);
 }
 
 static void keep_or_drop(struct translation *t, uint32_t y, uint32_t axes, bool keep)

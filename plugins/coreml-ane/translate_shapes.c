@@ -25,21 +25,6 @@ static uint32_t axis_of(struct translation *t, uint32_t more)
                       value_shape(t, t->inputs[0]).rank + more);
 }
 
-/* x times over, one dimension after the other. */
-static uint32_t repeat(struct translation *t, uint32_t x, uint32_t axis, int64_t times)
-{
-    struct graph_shape shape = value_shape(t, x);
-    struct graph_shape apart = {3, {1, 1, 1}};
-    if (times == 1 || t->builder.status != MODEL_OK)
-        return x;
-    for (uint32_t i = 0; i < shape.rank; i++)
-        apart.size[i < axis ? 0 : 2] *= shape.size[i];
-    const uint32_t one = graph_shape_to(&t->builder, x, &apart);
-    apart.size[1] = times;
-    shape.size[axis] = times < 1 || times > MAP_MAX_SIZE ? 0 : shape.size[axis] * times;
-    return graph_shape_to(&t->builder, graph_broadcast(&t->builder, one, &apart), &shape);
-}
-
 void exact_tile(struct translation *t)
 {
     if (!expects(t, 1, 1, 1))
@@ -50,16 +35,16 @@ void exact_tile(struct translation *t)
         graph_fail(&t->builder, MODEL_CORRUPT, "%u reps for %u dimensions", reps.rank,
                    value_shape(t, x).rank);
     for (uint32_t i = 0; i < reps.rank; i++)
-        x = repeat(t, x, i, reps.size[i]);
+        x = graph_repeat(&t->builder, x, i, reps.size[i]);
     t->outputs[0] = x;
 }
 
 void exact_sequence_repeat(struct translation *t)
 {
     if (expects(t, 1, 1, 1))
-        t->outputs[0] =
-            repeat(t, t->inputs[0], value_axis(t, -5, value_shape(t, t->inputs[0]).rank),
-                   coreml_int(t->layer->params, "nRepetitions"));
+        t->outputs[0] = graph_repeat(&t->builder, t->inputs[0],
+                                     value_axis(t, -5, value_shape(t, t->inputs[0]).rank),
+                                     coreml_int(t->layer->params, "nRepetitions"));
 }
 
 void exact_concat(struct translation *t)
@@ -184,13 +169,11 @@ void exact_slice_by_size(struct translation *t)
 
 void exact_squeeze(struct translation *t)
 {
-    uint32_t axes = 0;
     if (!expects(t, 1, 1, 1))
         return;
     const struct graph_shape shape = value_shape(t, t->inputs[0]);
     const coreml_message *params = t->layer->params;
-    for (size_t i = 0; i < coreml_count(params, "axes"); i++)
-        axes |= 1u << value_axis(t, coreml_int_at(params, "axes", i), shape.rank);
+    uint32_t axes = value_axes(t, "axes", shape.rank);
     for (uint32_t i = 0; i < shape.rank && coreml_bool(params, "squeezeAll"); i++)
         axes |= shape.size[i] == 1 ? 1u << i : 0;
     t->outputs[0] = graph_drop(&t->builder, t->inputs[0], axes);
@@ -198,14 +181,10 @@ void exact_squeeze(struct translation *t)
 
 void exact_expand(struct translation *t)
 {
-    uint32_t axes = 0;
     if (!expects(t, 1, 1, 1))
         return;
-    const struct graph_shape given = read_shape(t, "axes");
-    const uint32_t rank = value_shape(t, t->inputs[0]).rank + given.rank;
-    for (uint32_t i = 0; i < given.rank; i++)
-        axes |= 1u << value_axis(t, given.size[i], rank);
-    t->outputs[0] = graph_expand(&t->builder, t->inputs[0], axes);
+    const uint32_t rank = value_shape(t, t->inputs[0]).rank + read_shape(t, "axes").rank;
+    t->outputs[0] = graph_expand(&t->builder, t->inputs[0], value_axes(t, "axes", rank));
 }
 
 void exact_flatten(struct translation *t)
@@ -224,21 +203,10 @@ void exact_flatten(struct translation *t)
     t->outputs[0] = graph_shape_to(&t->builder, t->inputs[0], &to);
 }
 
-/* To a shape where 0 is the size that stands there, and -1 what is left. */
+/* 0 is the size that stands there, and -1 what is left. */
 static void reshape(struct translation *t, struct graph_shape to)
 {
-    const struct graph_shape from = value_shape(t, t->inputs[0]);
-    int64_t n = 1;
-    for (uint32_t i = 0; i < to.rank; i++) {
-        if (to.size[i] == 0 && i < from.rank)
-            to.size[i] = from.size[i];
-        if (to.size[i] > 0)
-            n = to.size[i] > MAP_MAX_SIZE / n ? MAP_MAX_SIZE : n * to.size[i];
-    }
-    for (uint32_t i = 0; i < to.rank; i++)
-        if (to.size[i] == -1)
-            to.size[i] = (int64_t)graph_shape_size(&from) / n;
-    t->outputs[0] = graph_shape_to(&t->builder, t->inputs[0], &to);
+    t->outputs[0] = graph_reshape_to(&t->builder, t->inputs[0], &to, false);
 }
 
 void exact_reshape(struct translation *t)

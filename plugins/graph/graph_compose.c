@@ -74,6 +74,59 @@ uint32_t graph_shape_to(struct graph_builder *b, uint32_t x, const struct graph_
     return graph_shape_equal(&have, shape) ? x : graph_reshape(b, x, shape->rank, shape->size);
 }
 
+uint32_t graph_reshape_to(struct graph_builder *b, uint32_t x, const struct graph_shape *wanted,
+                          bool from_end)
+{
+    const struct graph_shape from = graph_shape_of(b, x);
+    struct graph_shape to = *wanted;
+    int64_t left = (int64_t)graph_shape_size(&from);
+    uint32_t open = 0, n_open = 0;
+    bool fits = true;
+    for (uint32_t i = 0; i < to.rank; i++) {
+        const int64_t same = from_end ? (int64_t)i + from.rank - to.rank : (int64_t)i;
+        if (to.size[i] == 0 && same >= 0 && same < (int64_t)from.rank)
+            to.size[i] = from.size[same];
+        if (to.size[i] == -1) {
+            open = i;
+            n_open++;
+            continue;
+        }
+        fits = fits && to.size[i] > 0 && left % to.size[i] == 0;
+        left = fits ? left / to.size[i] : 0;
+    }
+    if (n_open == 1)
+        to.size[open] = left;
+    if (!fits || n_open > 1 || (n_open == 0 && left != 1)) {
+        char have[GRAPH_SHAPE_BYTES], want[GRAPH_SHAPE_BYTES];
+        graph_fail(b, MODEL_CORRUPT, "reshaping a value of shape %s to %s: %s",
+                   graph_shape_text(&from, have), graph_shape_text(wanted, want),
+                   n_open > 1 ? "-1 may stand there once" : "the numbers of both differ");
+        return GRAPH_NONE;
+    }
+    return graph_shape_to(b, x, &to);
+}
+
+/* [.., d, ..] becomes [before, 1, d and the rest], [before, times, ..], [.., times d, ..]. */
+uint32_t graph_repeat(struct graph_builder *b, uint32_t x, uint32_t axis, int64_t times)
+{
+    struct graph_shape shape = graph_shape_of(b, x), apart = {3, {1, 1, 1}};
+    const int64_t most = MAP_MAX_SIZE / (int64_t)graph_shape_size(&shape);
+    if (times < 1 || times > most) {
+        char text[GRAPH_SHAPE_BYTES];
+        graph_fail(b, MODEL_CORRUPT,
+                   "a value of shape %s %lld times over along dimension %u, want 1 to %lld",
+                   graph_shape_text(&shape, text), (long long)times, axis, (long long)most);
+    }
+    if (times == 1 || b->status != MODEL_OK)
+        return x;
+    for (uint32_t i = 0; i < shape.rank; i++)
+        apart.size[i < axis ? 0 : 2] *= shape.size[i];
+    const uint32_t one = graph_shape_to(b, x, &apart);
+    apart.size[1] = times;
+    shape.size[axis] *= times;
+    return graph_shape_to(b, graph_broadcast(b, one, &apart), &shape);
+}
+
 uint32_t graph_reduce(struct graph_builder *b, uint32_t x, enum graph_reduce mode, uint32_t axes)
 {
     const struct graph_attributes a = {.reduce = {.mode = mode, .axes = axes}};

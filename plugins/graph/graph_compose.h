@@ -24,6 +24,12 @@ uint32_t graph_index(struct graph_builder *b, uint32_t x, const struct graph_par
 uint32_t graph_concat(struct graph_builder *b, uint32_t n, const uint32_t *values, uint32_t axis);
 uint32_t graph_broadcast(struct graph_builder *b, uint32_t x, const struct graph_shape *shape);
 uint32_t graph_shape_to(struct graph_builder *b, uint32_t x, const struct graph_shape *shape);
+/* To a shape in which 0 is the size that stands in x at that place (counted from the end, if `from_end`), and one -1 what
+ * is left. */
+uint32_t graph_reshape_to(struct graph_builder *b, uint32_t x, const struct graph_shape *wanted,
+                          bool from_end);
+/* x so many times over, along the axis. */
+uint32_t graph_repeat(struct graph_builder *b, uint32_t x, uint32_t axis, int64_t times);
 /* Reduced dimensions stay, with size 1; axes are bits. */
 uint32_t graph_reduce(struct graph_builder *b, uint32_t x, enum graph_reduce mode, uint32_t axes);
 uint32_t graph_softmax(struct graph_builder *b, uint32_t x, uint32_t axis);

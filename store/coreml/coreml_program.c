@@ -53,8 +53,17 @@ static model_status build_named_types(const struct coreml_build *build,
     return MODEL_OK;
 }
 
-static model_status build_binding(struct program_reader *reader, const coreml_message *message,
-                                  const char *parameter, struct coreml_binding *ret)
+/* "name" of its first output, as converters name an operation. */
+static const char *name_of(const coreml_message *operation)
+{
+    return coreml_count(operation, "outputs") > 0
+               ? coreml_text(coreml_child_at(operation, "outputs", 0), "name")
+               : "";
+}
+
+static model_status build_binding(struct program_reader *reader, const coreml_message *operation,
+                                  const coreml_message *message, const char *parameter,
+                                  struct coreml_binding *ret)
 {
     const coreml_message *value = coreml_child(message, "value");
     const void *known = NULL;
@@ -67,15 +76,16 @@ static model_status build_binding(struct program_reader *reader, const coreml_me
     }
     ret->name = coreml_text(message, "name");
     if (!coreml_scope_find(&reader->scope, ret->name, &known))
-        return coreml_build_refuse(reader->build,
-                                   "'%.200s' reads '%.200s', which is not defined before",
-                                   parameter, ret->name);
+        return coreml_build_refuse(
+            reader->build,
+            "the %.60s '%.150s' reads '%.150s' as '%.60s', which is not defined before",
+            coreml_text(operation, "type"), name_of(operation), ret->name, parameter);
     ret->value = known;
     return MODEL_OK;
 }
 
-static model_status build_argument(struct program_reader *reader, const coreml_message *message,
-                                   struct coreml_argument *ret)
+static model_status build_argument(struct program_reader *reader, const coreml_message *operation,
+                                   const coreml_message *message, struct coreml_argument *ret)
 {
     const coreml_message *list = coreml_child(message, "value");
     const size_t n = coreml_count(list, "arguments");
@@ -83,8 +93,8 @@ static model_status build_argument(struct program_reader *reader, const coreml_m
     model_status status = bindings != NULL ? MODEL_OK : coreml_build_no_memory(reader->build);
     ret->name = coreml_text(message, "key");
     for (size_t i = 0; i < n && status == MODEL_OK; i++)
-        status =
-            build_binding(reader, coreml_child_at(list, "arguments", i), ret->name, &bindings[i]);
+        status = build_binding(reader, operation, coreml_child_at(list, "arguments", i), ret->name,
+                               &bindings[i]);
     ret->bindings = bindings;
     ret->n_bindings = n;
     return status;
@@ -100,7 +110,7 @@ static model_status build_arguments(struct program_reader *reader, const coreml_
     struct coreml_argument *inputs = coreml_arena_take(reader->build->arena, n, sizeof *inputs);
     model_status status = inputs != NULL ? MODEL_OK : coreml_build_no_memory(reader->build);
     for (size_t i = 0; i < n && status == MODEL_OK; i++) {
-        status = build_argument(reader, coreml_child_at(message, "inputs", i), &inputs[i]);
+        status = build_argument(reader, message, coreml_child_at(message, "inputs", i), &inputs[i]);
         for (size_t j = 0; j < i && status == MODEL_OK; j++)
             if (strcmp(inputs[j].name, inputs[i].name) == 0)
                 status = coreml_build_refuse(reader->build,

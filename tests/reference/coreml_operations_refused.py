@@ -42,6 +42,20 @@ RESAMPLE = {"x": PICTURE, "coordinates": numbers(1, 2, 2, 2), "sampling_mode": "
 LSTM = {"initial_h": numbers(3, 4), "initial_c": numbers(3, 4), "weight_ih": numbers(16, 4),
         "weight_hh": numbers(16, 4)}
 REFUSED = {  # an operation of x [2, 3, 4]
+    "relu_of_two": case("relu", "'relu' with 2 values as 'x', want one", x="xx"),
+    "softmax_along_two": case("softmax", "'softmax' with 2 values as 'axis', want one", axis="xx"),
+    "reduction_along_one_twice": case("reduce_sum", "'reduce_sum' along dimension 0 of 3 twice", axes=[0, 0]),
+    "reduction_along_one_from_both_ends": case("reduce_max", "'reduce_max' along dimension -1 of 3 twice", axes=[2, -1]),
+    "dimension_made_twice": case("expand_dims", "'expand_dims' along dimension -5 of 5 twice", axes=[0, -5]),
+    "dimension_made_outside": case("expand_dims", "'expand_dims' along dimension 4 of 4", axes=[4]),
+    "dimensions_made_without_axes": case("expand_dims", "or without axes"),
+    "dimensions_without_end": case("expand_dims", "to too many dimensions", axes=list(range(10))),
+    "reshape_left_open_twice": case("reshape", "of shape [2, 3, 4] to [-1, -1, 4]: -1 may stand there once",
+                                    shape=[-1, -1, 4]),
+    "reshape_to_another": case("reshape", "of shape [2, 3, 4] to [0, 5]: the numbers of both differ", shape=[0, 5]),
+    "tile_by_none": case("tile", "a value of shape [2, 3, 4] 0 times over along dimension 1, want 1 to ", reps=[1, 0, 1]),
+    "tile_huge": case("tile", f"a value of shape [4, 3, 4] {HUGE} times over along dimension 2, want 1 to ",
+                      reps=[2, 1, HUGE]),
     "topk_of_more": case("topk", "sorts out 5 of 4 numbers", k=5),
     "topk_of_none": case("topk", "sorts out 0 of 4 numbers", k=0),
     "range_by_nothing": case("range_1d", "of no numbers, of more than 2^24, or by steps of 0", x=None, start=0, end=10, step=0),
@@ -205,13 +219,18 @@ def more_than_memory():
     return c
 
 
+def repeats(value):
+    """"xx": a list of x and x."""
+    return isinstance(value, str) and set(value) == {"x"}
+
+
 def refused(name):
     kind, _, inputs = REFUSED[name]
     c = Cases()
     x = c.input("x", 2, 3, 4)
     inputs = {"x": x, **inputs}
     declared, output, x.feature = (inputs.pop(k, None) for k in ("declared", "output", "input_type"))
-    inputs = {k: [x] * len(v) if k == "values" else v for k, v in inputs.items() if v is not None}
+    inputs = {k: [x] * len(v) if repeats(v) else v for k, v in inputs.items() if v is not None}
     c.add(kind, **inputs)
     c.program.outputs[-1].feature = output
     if declared is not None:

@@ -183,7 +183,8 @@ static void refuses_names_that_are_not_there_or_there_twice(void **state)
     struct proto operation = operation_of("relu", "y"), block = {.n = 0};
     add_input(&operation, "x", "z");
     struct proto model = model_with(operation);
-    expect_refusal(&model, MODEL_CORRUPT, "'x' reads 'z', which is not defined before");
+    expect_refusal(&model, MODEL_CORRUPT,
+                   "the relu 'y' reads 'z' as 'x', which is not defined before");
     operation = operation_of("relu", "y");
     proto_child(&block, 3, &operation);
     proto_child(&block, 3, &operation);

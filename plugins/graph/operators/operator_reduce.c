@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define COLUMNS 64 /* summed at a time */
+#define LANES 64 /* numbers taken at a time, each into a sum of its own */
 
 static void infer(struct operator_shapes *shapes)
 {
@@ -24,50 +24,133 @@ static void infer(struct operator_shapes *shapes)
             shapes->ret->size[i] = 1;
 }
 
+/* ---- what is kept of the numbers so far */
+
+struct lanes {
+    _Alignas(64) double kept[LANES];
+    size_t n;
+};
+
+typedef void take_numbers(struct lanes *restrict lanes, const float *restrict x, size_t n);
+
+static void add(struct lanes *restrict lanes, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        lanes->kept[i] += (double)x[i];
+}
+
+static void add_squares(struct lanes *restrict lanes, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        lanes->kept[i] += (double)x[i] * (double)x[i];
+}
+
+static void add_sizes(struct lanes *restrict lanes, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        lanes->kept[i] += fabs((double)x[i]);
+}
+
+static void multiply(struct lanes *restrict lanes, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        lanes->kept[i] *= (double)x[i];
+}
+
+/* Extremes: a NaN stays, wherever it comes. (Both tests are of doubles, so that their masks need no conversion.) */
+static double larger(double kept, double x)
+{
+    return ((kept != kept) | (x <= kept)) ? kept : x;
+}
+
+static double smaller(double kept, double x)
+{
+    return ((kept != kept) | (x >= kept)) ? kept : x;
+}
+
+static void keep_larger(struct lanes *restrict lanes, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        lanes->kept[i] = larger(lanes->kept[i], (double)x[i]);
+}
+
+static void keep_smaller(struct lanes *restrict lanes, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        lanes->kept[i] = smaller(lanes->kept[i], (double)x[i]);
+}
+
+/* The lanes [half, lanes->n) into those before them. */
+typedef void join_lanes(struct lanes *lanes, size_t half);
+
+static void join_sums(struct lanes *lanes, size_t half)
+{
+    for (size_t i = 0; i < lanes->n - half; i++)
+        lanes->kept[i] += lanes->kept[half + i];
+}
+
+static void join_products(struct lanes *lanes, size_t half)
+{
+    for (size_t i = 0; i < lanes->n - half; i++)
+        lanes->kept[i] *= lanes->kept[half + i];
+}
+
+static void join_larger(struct lanes *lanes, size_t half)
+{
+    for (size_t i = 0; i < lanes->n - half; i++)
+        lanes->kept[i] = larger(lanes->kept[i], lanes->kept[half + i]);
+}
+
+static void join_smaller(struct lanes *lanes, size_t half)
+{
+    for (size_t i = 0; i < lanes->n - half; i++)
+        lanes->kept[i] = smaller(lanes->kept[i], lanes->kept[half + i]);
+}
+
+static const struct {
+    double start;
+    take_numbers *take;
+    join_lanes *join;
+} modes[N_GRAPH_REDUCES] = {[REDUCE_SUM] = {0, add, join_sums},
+                            [REDUCE_MEAN] = {0, add, join_sums},
+                            [REDUCE_PRODUCT] = {1, multiply, join_products},
+                            [REDUCE_LOG_SUM] = {0, add, join_sums},
+                            [REDUCE_SUM_SQUARE] = {0, add_squares, join_sums},
+                            [REDUCE_L1] = {0, add_sizes, join_sums},
+                            [REDUCE_L2] = {0, add_squares, join_sums},
+                            [REDUCE_MAX] = {-INFINITY, keep_larger, join_larger},
+                            [REDUCE_MIN] = {INFINITY, keep_smaller, join_smaller}};
+
+/* ---- lines: numbers side by side that are all reduced, or all kept */
+
 struct reducing {
     const struct operator_call *call;
+    enum graph_reduce mode;
     const float *x;
     const struct graph_shape *to;
     int64_t strides[MODEL_MAX_RANK]; /* of x */
-    struct graph_shape inside;       /* of the reduced dimensions alone */
+    struct graph_shape inside;       /* of the reduced dimensions before the line */
     int64_t steps[MODEL_MAX_RANK];   /* their distances in x */
+    uint32_t n_line_axes;            /* the last dimensions, which are the line */
+    size_t line;                     /* its numbers */
+    size_t n_reduced;                /* numbers that become one */
 };
 
-/* What one number adds to the sum so far. */
-static double reduce_step(enum graph_reduce mode, double sum, double x)
+static double reduce_end(const struct reducing *r, double kept)
 {
-    switch (mode) {
-    case REDUCE_PRODUCT:
-        return sum * x;
-    case REDUCE_SUM_SQUARE:
-    case REDUCE_L2:
-        return sum + x * x;
-    case REDUCE_L1:
-        return sum + fabs(x);
-    case REDUCE_MAX: /* a NaN stays, wherever it comes */
-        return x != x || x > sum ? x : sum;
-    case REDUCE_MIN:
-        return x != x || x < sum ? x : sum;
-    default:
-        return sum + x;
-    }
-}
-
-static double reduce_end(const struct reducing *r, double sum, size_t n)
-{
-    switch (r->call->node->attributes.reduce.mode) {
+    switch (r->mode) {
     case REDUCE_MEAN:
-        return sum / (double)n;
+        return kept / (double)r->n_reduced;
     case REDUCE_LOG_SUM:
-        return log(sum + (double)r->call->node->attributes.reduce.epsilon);
+        return log(kept + (double)r->call->node->attributes.reduce.epsilon);
     case REDUCE_L2:
-        return sqrt(sum);
+        return sqrt(kept);
     default:
-        return sum;
+        return kept;
     }
 }
 
-/* The next number inside, in C order; at[] counts along. */
+/* The next line inside, in C order; at[] counts along. */
 static const float *step_inside(const struct reducing *r, const float *x, int64_t *at)
 {
     for (uint32_t i = r->inside.rank; i-- > 0;) {
@@ -80,25 +163,69 @@ static const float *step_inside(const struct reducing *r, const float *x, int64_
     return x;
 }
 
-static double reduce_all(const struct reducing *r, const float *x)
+/* Where the numbers begin that the result's index is made of, without the dimensions of the line. */
+static const float *begin_of(const struct reducing *r, size_t index)
 {
-    const enum graph_reduce mode = r->call->node->attributes.reduce.mode;
-    const size_t n = graph_shape_size(&r->inside);
-    int64_t at[MODEL_MAX_RANK] = {0};
-    double sum = mode == REDUCE_PRODUCT ? 1
-                 : mode == REDUCE_MAX   ? -INFINITY
-                 : mode == REDUCE_MIN   ? INFINITY
-                                        : 0;
-    for (size_t k = 0; k < n; k++) {
-        sum = reduce_step(mode, sum, (double)*x);
-        x = step_inside(r, x, at);
+    const float *x = r->x;
+    for (uint32_t i = r->to->rank - r->n_line_axes; i-- > 0;) {
+        x += (int64_t)(index % (size_t)r->to->size[i]) * r->strides[i];
+        index /= (size_t)r->to->size[i];
     }
-    return reduce_end(r, sum, n);
+    return x;
 }
 
-/* The first of equals, or the first NaN. */
-static double find_largest(const struct reducing *r, const float *x)
+/* Of n numbers from x on and of those behind them in the lines inside, each LANES numbers of a line. */
+static void take_lines(const struct reducing *r, const float *x, size_t n, struct lanes *lanes)
 {
+    const size_t n_lines = graph_shape_size(&r->inside);
+    int64_t at[MODEL_MAX_RANK] = {0};
+    lanes->n = n < LANES ? n : LANES;
+    for (size_t i = 0; i < lanes->n; i++)
+        lanes->kept[i] = modes[r->mode].start;
+    for (size_t k = 0; k < n_lines; k++) {
+        for (size_t i = 0; i < n; i += LANES)
+            modes[r->mode].take(lanes, x + i, n - i < LANES ? n - i : LANES);
+        x = step_inside(r, x, at);
+    }
+}
+
+/* The line is reduced to one number. */
+static void reduce_line(void *argument, size_t index)
+{
+    const struct reducing *r = argument;
+    struct lanes lanes;
+    take_lines(r, begin_of(r, index), r->line, &lanes);
+    for (size_t half; lanes.n > 1; lanes.n = half) {
+        half = (lanes.n + 1) / 2;
+        modes[r->mode].join(&lanes, half);
+    }
+    r->call->y[index] = (float)reduce_end(r, lanes.kept[0]);
+}
+
+static size_t count_blocks(const struct reducing *r)
+{
+    return (r->line + LANES - 1) / LANES;
+}
+
+/* The line stays: LANES of its numbers. */
+static void reduce_block(void *argument, size_t index)
+{
+    const struct reducing *r = argument;
+    const size_t row = index / count_blocks(r), first = index % count_blocks(r) * LANES;
+    const size_t left = r->line - first;
+    struct lanes lanes;
+    take_lines(r, begin_of(r, row) + first, left < LANES ? left : LANES, &lanes);
+    for (size_t i = 0; i < lanes.n; i++)
+        r->call->y[row * r->line + first + i] = (float)reduce_end(r, lanes.kept[i]);
+}
+
+/* ---- positions */
+
+/* The first of equals, or the first NaN. */
+static void find_largest(void *argument, size_t index)
+{
+    const struct reducing *r = argument;
+    const float *x = begin_of(r, index);
     const size_t n = graph_shape_size(&r->inside);
     size_t largest = 0;
     float most = x[0];
@@ -109,87 +236,50 @@ static double find_largest(const struct reducing *r, const float *x)
             largest = k;
         }
     }
-    return (double)largest;
+    r->call->y[index] = (float)largest;
 }
 
-/* Where the numbers begin that the result's index is made of, without its last n_left_out dimensions. */
-static const float *begin_of(const struct reducing *r, size_t index, uint32_t n_left_out)
+/* ---- all */
+
+static bool is_reduced(const struct operator_call *call, uint32_t axis)
 {
-    const float *x = r->x;
-    for (uint32_t i = r->to->rank - n_left_out; i-- > 0;) {
-        x += (int64_t)(index % (size_t)r->to->size[i]) * r->strides[i];
-        index /= (size_t)r->to->size[i];
+    return (call->node->attributes.reduce.axes >> axis & 1) != 0;
+}
+
+/* The last dimensions that are like the last one. */
+static void find_line(struct reducing *r, const struct graph_shape *from)
+{
+    const uint32_t rank = from->rank;
+    r->line = 1;
+    for (uint32_t i = rank; i-- > 0 && is_reduced(r->call, i) == is_reduced(r->call, rank - 1);) {
+        r->line *= (size_t)from->size[i];
+        r->n_line_axes++;
     }
-    return x;
-}
-
-static void reduce_one(void *argument, size_t index)
-{
-    const struct reducing *r = argument;
-    const float *x = begin_of(r, index, 0);
-    const bool position = r->call->node->attributes.reduce.mode == REDUCE_ARGMAX;
-    r->call->y[index] = (float)(position && r->inside.rank > 0 ? find_largest(r, x)
-                                : position                     ? 0
-                                                               : reduce_all(r, x));
-}
-
-/* ---- sums of columns: the last dimension stays, and its numbers lie side by side */
-
-static bool sums_columns(const struct reducing *r, uint32_t axes)
-{
-    const enum graph_reduce mode = r->call->node->attributes.reduce.mode;
-    return (mode == REDUCE_SUM || mode == REDUCE_MEAN) && r->to->rank > 0 &&
-           (axes >> (r->to->rank - 1) & 1) == 0;
-}
-
-static size_t count_columns(const struct reducing *r)
-{
-    return (size_t)r->to->size[r->to->rank - 1];
-}
-
-static size_t count_blocks(const struct reducing *r)
-{
-    return (count_columns(r) + COLUMNS - 1) / COLUMNS;
-}
-
-static void sum_block(void *argument, size_t index)
-{
-    const struct reducing *r = argument;
-    const size_t row = index / count_blocks(r), first = index % count_blocks(r) * COLUMNS;
-    const size_t left = count_columns(r) - first, n_columns = left < COLUMNS ? left : COLUMNS;
-    const size_t n = graph_shape_size(&r->inside);
-    const float *x = begin_of(r, row, 1) + first;
-    float *y = r->call->y + row * count_columns(r) + first;
-    int64_t at[MODEL_MAX_RANK] = {0};
-    double sums[COLUMNS] = {0};
-    for (size_t k = 0; k < n; k++) {
-        for (size_t i = 0; i < n_columns; i++)
-            sums[i] += (double)x[i];
-        x = step_inside(r, x, at);
-    }
-    for (size_t i = 0; i < n_columns; i++)
-        y[i] = (float)reduce_end(r, sums[i], n);
 }
 
 static void run(const struct operator_call *call)
 {
     const struct graph_shape *from = input_shape(call->graph, call->node, 0);
-    const uint32_t axes = call->node->attributes.reduce.axes;
-    struct reducing reducing = {.call = call,
-                                .x = input_data(call, 0),
-                                .to = &call->graph->values[call->node->output].shape};
-    dense_strides(from, reducing.strides);
-    for (uint32_t i = 0; i < from->rank; i++)
-        if ((axes >> i & 1) != 0) {
-            reducing.inside.size[reducing.inside.rank] = from->size[i];
-            reducing.steps[reducing.inside.rank++] = reducing.strides[i];
+    struct reducing r = {.call = call,
+                         .mode = call->node->attributes.reduce.mode,
+                         .x = input_data(call, 0),
+                         .to = &call->graph->values[call->node->output].shape};
+    const size_t n = graph_shape_size(from), size = graph_shape_size(r.to);
+    r.n_reduced = n / size;
+    dense_strides(from, r.strides);
+    if (r.mode != REDUCE_ARGMAX)
+        find_line(&r, from);
+    for (uint32_t i = 0; i < from->rank - r.n_line_axes; i++)
+        if (is_reduced(call, i)) {
+            r.inside.size[r.inside.rank] = from->size[i];
+            r.steps[r.inside.rank++] = r.strides[i];
         }
-    const size_t size = graph_shape_size(reducing.to);
-    if (sums_columns(&reducing, axes))
-        operator_parallel(call, size / count_columns(&reducing) * count_blocks(&reducing),
-                          graph_shape_size(from), sum_block, &reducing);
+    if (r.mode == REDUCE_ARGMAX)
+        operator_parallel(call, size, n, find_largest, &r);
+    else if (from->rank == 0 || is_reduced(call, from->rank - 1))
+        operator_parallel(call, size, n, reduce_line, &r);
     else
-        operator_parallel(call, size, graph_shape_size(from), reduce_one, &reducing);
+        operator_parallel(call, size / r.line * count_blocks(&r), n, reduce_block, &r);
 }
 
 const struct operator_type operator_reduce = {

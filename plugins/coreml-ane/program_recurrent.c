@@ -86,27 +86,33 @@ static uint32_t add_lstm(struct program *p, bool reverse, const char *suffix, in
                      &(struct graph_attributes){.lstm = {.reverse = reverse}});
 }
 
-/* Another recurrent layer: what steps read is one product before them. */
+/* Another recurrent layer: what steps read is one product before them. Of a GRU that resets after the product of its
+ * state, that product has the bias, and what steps read the other one. */
 static uint32_t add_recurrent(struct program *p, const struct graph_attributes *a,
                               const char *suffix, int64_t first, int64_t n)
 {
     char ih[32], hh[32], bias[32], peephole[32];
     const bool lstm = a->recurrent.cell == CELL_LSTM;
+    const bool after = a->recurrent.cell == CELL_GRU && !a->recurrent.reset_first;
     const uint32_t x = program_input(p, "x");
     const uint32_t weight = program_input(p, join_name(hh, "weight_hh", suffix));
-    const uint32_t gates =
-        program_linear(p, x, program_input(p, join_name(ih, "weight_ih", suffix)),
-                       program_optional(p, join_name(bias, "bias", suffix)), false);
+    uint32_t gates = program_linear(
+        p, x, program_input(p, join_name(ih, "weight_ih", suffix)),
+        program_optional(p, after ? "input_bias" : join_name(bias, "bias", suffix)), false);
+    if (!after && program_has(p, "input_bias"))
+        gates = program_binary(p, BINARY_ADD, gates, program_input(p, "input_bias"));
     if (p->builder.status != MODEL_OK || shape_of(p, weight).rank != 2 ||
         shape_of(p, x).rank != 3 || !program_is_constant(p, weight)) {
         program_fail(p, "whose weights are no constant matrix, or that reads no [s, b, i]");
         return GRAPH_NONE;
     }
     const uint32_t h = state_of(p, "initial_h", first, n);
-    const uint32_t inputs[] = {
-        gates, h, lstm ? state_of(p, "initial_c", first, n) : h,
-        program_may_prepare(p, weight) ? program_turned(p, weight) : GRAPH_NONE,
-        lstm ? program_optional(p, join_name(peephole, "peephole", suffix)) : GRAPH_NONE};
+    const uint32_t inputs[] = {gates, h, lstm ? state_of(p, "initial_c", first, n) : h,
+                               program_may_prepare(p, weight) ? program_turned(p, weight)
+                                                              : GRAPH_NONE,
+                               lstm ? program_optional(p, join_name(peephole, "peephole", suffix))
+                               : after ? program_optional(p, "bias")
+                                       : GRAPH_NONE};
     return graph_add(&p->builder, GRAPH_RECURRENT, 5, inputs, a);
 }
 
@@ -197,6 +203,7 @@ static void translate_gru(struct program *p)
 {
     struct graph_attributes a = {
         .recurrent = {.cell = CELL_GRU,
+                      .reset_first = !program_bool(p, "reset_after", false),
                       .gate = read_activation(p, "recurrent_activation", SIGMOID),
                       .cell_gate = read_activation(p, "activation", TANH)}};
     one_direction(p, &a);

@@ -50,7 +50,7 @@ enum graph_kind {
     /* x [s, b, in]; of each of the gates i, f, g, o: weights [h, in], then those of the state [h, h], then biases [h];
      * h [b, h], c [b, h]: h of each step, then c */
     GRAPH_LSTM,
-    GRAPH_RECURRENT, /* operator_recurrent.c: gates, h, c, weight, peepholes */
+    GRAPH_RECURRENT, /* operator_recurrent.c: gates, h, c, weight, peepholes or bias */
     GRAPH_ATTENTION, /* query, key, value, what is added to the scores or none; made by fusing */
     GRAPH_SAMPLE, /* x [n, h, w, c], places (row, column) [m, p, q, 2], in which of the n [m]: [m, p, q, c] */
     N_GRAPH_KINDS

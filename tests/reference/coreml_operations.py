@@ -306,6 +306,9 @@ def recurrences(c):
     c.add("gru", 2, x=x, initial_h=h, **weights(3), output_sequence=True)
     c.add("gru", 2, x=x, initial_h=h, weight_ih=numbers(12, 3), weight_hh=numbers(12, 4), direction="reverse",
           recurrent_activation="tanh", activation="sigmoid")
+    c.add("gru", 2, x=x, initial_h=h, **weights(3), input_bias=numbers(12), reset_after=True, output_sequence=True)
+    c.add("gru", 2, x=x, initial_h=h, **weights(3), reset_after=True, direction="reverse")
+    c.add("gru", 2, x=x, initial_h=h, **weights(3), input_bias=numbers(12), reset_after=False)
 
 
 def simple_recurrences(c):

@@ -99,26 +99,30 @@ def lstm(i, _):
     return [y if i.get("output_sequence", False) else h[None], h, c]
 
 
-def stepped(i, step):
+def stepped(i, step, bias):
     h, steps = i["initial_h"], [None] * len(i["x"])
     back = i.get("direction", "forward") == "reverse"
     for s in (reversed(range(len(steps))) if back else range(len(steps))):
-        h = steps[s] = step(i["x"][s] @ i["weight_ih"].T + i.get("bias", 0), h)
+        h = steps[s] = step(i["x"][s] @ i["weight_ih"].T + bias, h)
     return [np.stack(steps) if i.get("output_sequence", False) else h[None], h]
 
 
 def gru(i, _):
+    """The state is reset before its product with the weights; with reset_after that product is, bias and all."""
     gate, new = chosen(i, "recurrent_activation", "sigmoid"), chosen(i, "activation", "tanh")
+    bias, of_input, after = i.get("bias", 0), i.get("input_bias", 0), i.get("reset_after", False)
+    weight, inside = np.split(i["weight_hh"], 3), np.split(np.zeros(len(i["weight_hh"])) + (bias if after else 0), 3)
 
     def step(x, h):
-        (xr, xo, xz), (r, o, z) = np.split(x, 3, 1), np.split(h @ i["weight_hh"].T, 3, 1)
-        r, z = gate(xr + r), gate(xz + z)
-        return (1 - z) * new(xo + r * o) + z * h
-    return stepped(i, step)
+        xr, xo, xz = np.split(x, 3, 1)
+        r, z = gate(xr + h @ weight[0].T + inside[0]), gate(xz + h @ weight[2].T + inside[2])
+        o = r * (h @ weight[1].T + inside[1]) if after else (r * h) @ weight[1].T
+        return (1 - z) * new(xo + o) + z * h
+    return stepped(i, step, of_input if after else bias + of_input)
 
 
 def rnn(i, _):
-    return stepped(i, lambda x, h: chosen(i, "activation", "tanh")(x + h @ i["weight_hh"].T))
+    return stepped(i, lambda x, h: chosen(i, "activation", "tanh")(x + h @ i["weight_hh"].T), i.get("bias", 0))
 
 
 # ---- fewer bits

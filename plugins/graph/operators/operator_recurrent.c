@@ -3,8 +3,8 @@
  * biases in it. With f, g, o for gate, cell_gate and output:
  *
  *   RNN   h = g(x + h R)
- *   GRU   gates stand as r, n, z: r = f(..), z = f(..), n = g(x_n + r (h R_n)) or, with reset_first,
- *         n = g(x_n + (r h) R_n); h = (1 - z) n + z h
+ *   GRU   gates stand as r, n, z: r = f(..), z = f(..), n = g(x_n + r (h R_n + b_n)), where b is added to all that is
+ *         h R, or, with reset_first, without b, n = g(x_n + (r h) R_n); h = (1 - z) n + z h
  *   LSTM  gates stand as i, f, o, z: i = f(.. + p_i c), f = f(.. + p_f c), c = f c + i g(..), |c| at most clip,
  *         o = f(.. + p_o c), h = o o(c)
  *
@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { GATES, H, C, WEIGHT, PEEPHOLES };
+enum { GATES, H, C, WEIGHT, VECTORS };
 
 static int64_t n_gates(enum graph_cell cell)
 {
@@ -41,7 +41,7 @@ static void infer(struct operator_shapes *shapes)
                    graph_shape_text(weight, third));
         return;
     }
-    if (!input_is_vector(shapes, PEEPHOLES, 3 * h->size[1]))
+    if (!input_is_vector(shapes, VECTORS, 3 * h->size[1]))
         return;
     *shapes->ret =
         (struct graph_shape){3, {gates->size[0] + (cell == CELL_LSTM), h->size[0], h->size[1]}};
@@ -57,12 +57,12 @@ static size_t scratch_size(const struct graph *graph, const struct graph_node *n
 /* One item at one step. */
 struct step {
     const struct graph_attributes *a;
-    const float *x;         /* (gates n) */
-    const float *h;         /* (n), of the step before */
-    const float *weight;    /* (n, gates n) */
-    const float *peepholes; /* (3 n), or NULL */
-    float *sums, *reset;    /* (gates n), (n) */
-    float *c, *y;           /* (n) */
+    const float *x;       /* (gates n) */
+    const float *h;       /* (n), of the step before */
+    const float *weight;  /* (n, gates n) */
+    const float *vectors; /* (3 n), peepholes or b, or NULL */
+    float *sums, *reset;  /* (gates n), (n) */
+    float *c, *y;         /* (n) */
     size_t n;
 };
 
@@ -101,6 +101,8 @@ static void step_gru(const struct step *s)
     const struct graph_function_of *gate = &s->a->recurrent.gate;
     const bool reset_first = s->a->recurrent.reset_first;
     multiply(s->h, s->weight, n, 3 * n, 0, 3 * n, s->sums);
+    for (size_t i = 0; i < 3 * n && s->vectors != NULL; i++)
+        s->sums[i] += s->vectors[i];
     for (size_t i = 0; i < n; i++)
         s->reset[i] = gate_of(s, gate, s->x[i] + s->sums[i]);
     for (size_t i = 0; i < n && !reset_first; i++)
@@ -120,7 +122,7 @@ static void step_lstm(const struct step *s)
 {
     const size_t n = s->n;
     const struct graph_function_of *gate = &s->a->recurrent.gate;
-    const float *p = s->peepholes;
+    const float *p = s->vectors;
     multiply(s->h, s->weight, n, 4 * n, 0, 4 * n, s->sums);
     for (size_t k = 0; k < 4 * n; k++)
         s->sums[k] += s->x[k];
@@ -160,7 +162,7 @@ static void run(const struct operator_call *call)
                 .x = input_data(call, GATES) + (step * n_items + b) * width,
                 .h = h + b * n,
                 .weight = input_data(call, WEIGHT),
-                .peepholes = has_input(call->node, PEEPHOLES) ? input_data(call, PEEPHOLES) : NULL,
+                .vectors = has_input(call->node, VECTORS) ? input_data(call, VECTORS) : NULL,
                 .sums = call->scratch,
                 .reset = call->scratch + width,
                 .c = a->recurrent.cell == CELL_LSTM ? c + b * n : NULL,

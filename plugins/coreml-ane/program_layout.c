@@ -165,11 +165,10 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-static void translate_slice_by_index(struct program *p)
+/* What "begin", "end" and the others say of a value of this rank. */
+static void read_parts(struct program *p, uint32_t rank, struct graph_part parts[MODEL_MAX_RANK])
 {
     struct bounds b;
-    struct graph_part parts[MODEL_MAX_RANK] = {{0}};
-    const uint32_t x = program_input(p, "x"), rank = shape_of(p, x).rank;
     read_vector(p, "begin", 0, rank, b.begin);
     read_vector(p, "end", 0, rank, b.end);
     read_vector(p, "stride", 1, rank, b.stride);
@@ -183,7 +182,38 @@ static void translate_slice_by_index(struct program *p)
                                        .is_open_first = b.begin_mask[i] != 0,
                                        .is_open_last = b.end_mask[i] != 0,
                                        .single = b.squeeze[i] != 0};
+}
+
+static void translate_slice_by_index(struct program *p)
+{
+    struct graph_part parts[MODEL_MAX_RANK] = {{0}};
+    const uint32_t x = program_input(p, "x");
+    read_parts(p, shape_of(p, x).rank, parts);
     p->outputs[0] = graph_index(&p->builder, x, parts);
+}
+
+/* x with the update in place of its slice: the slice of the numbers' places says where they go. */
+static void translate_slice_update(struct program *p)
+{
+    struct graph_part parts[MODEL_MAX_RANK] = {{0}};
+    const uint32_t x = program_input(p, "x"), update = program_input(p, "update");
+    const struct graph_shape shape = shape_of(p, x), given = shape_of(p, update);
+    const struct graph_shape flat = {1, {(int64_t)graph_shape_size(&shape)}};
+    const struct graph_shape line = {1, {(int64_t)graph_shape_size(&given)}};
+    read_parts(p, shape.rank, parts);
+    const uint32_t all = program_reshape(p, graph_range(&p->builder, flat.size[0]), &shape);
+    const uint32_t places = graph_index(&p->builder, all, parts);
+    const struct graph_shape slice = shape_of(p, places);
+    char want[GRAPH_SHAPE_BYTES], found[GRAPH_SHAPE_BYTES];
+    if (!graph_shape_equal(&slice, &given))
+        graph_fail(&p->builder, MODEL_CORRUPT, "'%.60s' of a slice of shape %s by one of %s",
+                   p->operation->type, graph_shape_text(&slice, want),
+                   graph_shape_text(&given, found));
+    const uint32_t inputs[] = {program_reshape(p, x, &flat), program_reshape(p, places, &line),
+                               program_reshape(p, update, &line)};
+    const struct graph_attributes a = {.places = {.form = PLACES_AXIS, .mode = SCATTER_SET}};
+    p->outputs[0] =
+        program_reshape(p, graph_add(&p->builder, GRAPH_SCATTER, 3, inputs, &a), &shape);
 }
 
 static void translate_slice_by_size(struct program *p)
@@ -333,6 +363,7 @@ bool translate_program_layout(struct program *p)
                                               {"split", translate_split},
                                               {"slice_by_index", translate_slice_by_index},
                                               {"slice_by_size", translate_slice_by_size},
+                                              {"slice_update", translate_slice_update},
                                               {"flatten2d", translate_flatten2d},
                                               {"reshape_like", translate_reshape_like},
                                               {"shape", translate_shape},

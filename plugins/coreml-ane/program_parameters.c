@@ -15,6 +15,7 @@
 #define LSTM_OF   "weight_ih weight_hh bias peephole"
 #define LSTM_BACK "weight_ih_back weight_hh_back bias_back peephole_back"
 #define SEQUENCE  "direction output_sequence activation"
+#define SLICE     "begin end stride begin_mask end_mask squeeze_mask"
 #define SCATTERED "data indices updates axis mode validate_indices"
 
 /* Parameters that are lists of values; others are one value each. */
@@ -154,8 +155,9 @@ static const struct {
     {"silu", ONE},
     {"sin", ONE},
     {"sinh", ONE},
-    {"slice_by_index", "x begin end stride begin_mask end_mask squeeze_mask"},
+    {"slice_by_index", "x " SLICE},
     {"slice_by_size", "x begin size"},
+    {"slice_update", "x update " SLICE},
     {"sliding_windows", "x axis size stride"},
     {"softmax", "x axis"},
     {"softplus", ONE},

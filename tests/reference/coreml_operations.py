@@ -112,6 +112,12 @@ def slices(c):
           squeeze_mask=[True, False, False])
     c.add("slice_by_index", x=x, begin=[0, 100, -1], end=[3, 2, -100], stride=[2, -1, -1],
           end_mask=[False, False, True])
+    c.add("slice_update", x=x, update=numbers(2, 7, 2), begin=[1, 0, -2], end=[3, 0, 0],
+          end_mask=[False, True, True], begin_mask=[False, True, False])
+    c.add("slice_update", x=x, update=x, begin=[0, 0, 0], end=[3, 7, 5])
+    y = c.make("relu", x=c.make("slice_by_size", x=x, begin=[0, 0, 0], size=[3, 2, 1])[0])[0]
+    c.add("slice_update", x=x, update=c.make("squeeze", x=y, axes=[2])[0], begin=[0, 6, 3], end=[3, 2, 0],
+          stride=[1, -3, 1], squeeze_mask=[False, False, True])
     c.add("pad", x=x, pad=[1, 2, 0, 3], mode="reflect")
     c.add("pad", x=x, pad=[2, 0, 1, 1, 4, 2], mode="replicate")
     c.add("pad", x=x, pad=[0, 1, 1, 0], mode="constant", constant_val=np.float32(-3))

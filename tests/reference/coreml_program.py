@@ -138,7 +138,7 @@ def axes_of(i, x):
     return tuple(int(a) for a in i["axes"].reshape(-1)) if "axes" in i else tuple(range(x.ndim))
 
 
-def slice_by_index(i, _):
+def index_of(i):
     x, index = i["x"], []
     for axis in range(x.ndim):
         def at(name, default):
@@ -148,7 +148,13 @@ def slice_by_index(i, _):
         else:
             index.append(slice(None if at("begin_mask", 0) else at("begin", 0),
                                None if at("end_mask", 0) else at("end", 0), at("stride", 1)))
-    return x[tuple(index)]
+    return tuple(index)
+
+
+def slice_update(i, _):
+    y = np.array(i["x"])
+    y[index_of(i)] = i["update"]
+    return y
 
 
 def reshape(i, _):
@@ -228,7 +234,7 @@ OPERATIONS = {
     "expand_dims": lambda i, _: np.expand_dims(i["x"], axes_of(i, i["x"])),
     "squeeze": lambda i, _: np.squeeze(i["x"], axes_of(i, i["x"]) if "axes" in i else None),
     "stack": lambda i, _: np.stack(i["values"], int(i["axis"])), "split": split,
-    "slice_by_index": slice_by_index,
+    "slice_by_index": lambda i, _: i["x"][index_of(i)], "slice_update": slice_update,
     "shape": lambda i, _: np.array(i["x"].shape), "tile": lambda i, _: np.tile(i["x"], i["reps"]),
     "fill": lambda i, _: np.full([int(s) for s in i["shape"]], float(i.get("value", 0))),
     "make_list": lambda i, _: [[None] * int(i.get("init_length", 1))],

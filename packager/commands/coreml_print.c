@@ -2,6 +2,7 @@
 #include "coreml_print.h"
 #include "coreml_backend.h"
 #include "coreml_inspection.h"
+#include "coreml_metadata.h"
 #include "coreml_package.h"
 #include "errors.h"
 #include "files.h"
@@ -47,7 +48,30 @@ static model_status describe_model(json_node *root, const struct archive *archiv
     return status;
 }
 
-/* By the text of its program, if it has one; a network has none. */
+/* What the compiler says of inputs and outputs, if it does. */
+static model_status describe_metadata(json_node *root, const struct archive *archive,
+                                      const char *folder, struct model_error *err)
+{
+    struct buffer text = BUFFER_INIT(COREML_MAX_METADATA_BYTES);
+    struct coreml_interface interface = {.inputs.n = 0};
+    char *path = path_join(folder, COREML_METADATA_FILE);
+    if (path == NULL)
+        return error_no_memory(err, "a path");
+    model_status status = MODEL_OK;
+    if (package_file_exists(archive, path)) {
+        status = package_file_read(archive, path, COREML_MAX_METADATA_BYTES, &text, err);
+        if (status == MODEL_OK)
+            status = coreml_metadata_parse(text.data != NULL ? text.data : "", text.size, path,
+                                           &interface, err);
+        coreml_inspection_add_interface(root, &interface);
+    }
+    coreml_interface_finish(&interface);
+    buffer_finish(&text);
+    free(path);
+    return status;
+}
+
+/* By what lies beside it, and the text of its program, if it has one; a network has none. */
 static model_status describe_compiled(json_node *root, const struct archive *archive,
                                       const char *path, struct model_error *err)
 {
@@ -55,6 +79,10 @@ static model_status describe_compiled(json_node *root, const struct archive *arc
     model_status status = MODEL_OK;
     if (listing == NULL || data == NULL)
         status = error_no_memory(err, "a path");
+    else
+        status = describe_metadata(root, archive, path, err);
+    if (status != MODEL_OK)
+        ; /* said */
     else if (package_file_exists(archive, listing))
         status = describe_listing(root, archive, listing, err);
     else if (package_file_exists(archive, data)) {

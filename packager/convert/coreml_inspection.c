@@ -149,12 +149,28 @@ model_status coreml_inspection_add(json_node *object, const struct coreml_model 
     return json_member(object, "metadata") != NULL ? MODEL_OK : error_no_memory(err, "the result");
 }
 
+/* Not where there are any. */
+static void add_more_features(json_node *object, const char *key,
+                              const struct coreml_features *features)
+{
+    if (features->n > 0 && json_member(object, key) == NULL)
+        add_features(object, key, features);
+}
+
+void coreml_inspection_add_interface(json_node *object, const struct coreml_interface *interface)
+{
+    add_more_features(object, "inputs", &interface->inputs);
+    add_more_features(object, "outputs", &interface->outputs);
+    add_more_features(object, "states", &interface->states);
+}
+
 model_status coreml_inspection_add_listing(json_node *object, const struct coreml_listing *listing,
                                            struct model_error *err)
 {
     (void)json_add_string(object, "form", "coreml");
     (void)json_add_string(object, "kind", "mlProgram text");
     (void)json_add_string(object, "opset", listing->opset);
+    coreml_inspection_add_interface(object, &listing->interface);
     json_node *functions = json_add_array(object, "functions");
     for (size_t i = 0; i < listing->n_functions; i++)
         (void)json_add_string(functions, NULL, listing->functions[i].name);

@@ -14,7 +14,10 @@
 model_status coreml_inspection_add(json_node *object, const struct coreml_model *model,
                                    struct model_error *err);
 
-/* The same of a program that is there as text: "kind": "mlProgram text". */
+/* Those of "inputs", "outputs" and "states" that the object does not have yet. */
+void coreml_inspection_add_interface(json_node *object, const struct coreml_interface *interface);
+
+/* The same of a program that is there as text: "kind": "mlProgram text"; what its first function takes and gives. */
 model_status coreml_inspection_add_listing(json_node *object, const struct coreml_listing *listing,
                                            struct model_error *err);
 

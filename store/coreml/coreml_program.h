@@ -135,6 +135,8 @@ const struct coreml_value *coreml_operation_attribute(const struct coreml_operat
 
 /* "fp16", "int32", "?": MIL's words. */
 const char *coreml_dtype_name(int32_t dtype);
+/* The dtype of such a word; 0: there is none. */
+int32_t coreml_dtype_named(const char *name, size_t name_bytes);
 /* MODEL_F16 and so on; 0: the host has none like it (strings, less than a byte, 8-bit floats). */
 int32_t coreml_dtype_model(int32_t dtype);
 /* Bits of an element in memory; 0 for strings and what is not known. */

@@ -49,6 +49,14 @@ const char *coreml_dtype_name(int32_t dtype)
     return i < N_DTYPES ? dtypes[i].name : "?";
 }
 
+int32_t coreml_dtype_named(const char *name, size_t name_bytes)
+{
+    for (size_t i = 0; i < N_DTYPES; i++)
+        if (strlen(dtypes[i].name) == name_bytes && memcmp(dtypes[i].name, name, name_bytes) == 0)
+            return dtypes[i].dtype;
+    return 0;
+}
+
 int32_t coreml_dtype_model(int32_t dtype)
 {
     const size_t i = find(dtype);

@@ -69,6 +69,24 @@ run inspect "$work/in/c.mlmodelc" --json
 ok 'a compiled model with its text: operators' json "j['opset'] == 'ios16' and j['functions'] == ['main'] and j['operators'] == {'relu': 1}"
 run inspect "$work/in/c.mlmodelc/model.mil"
 ok 'a program as text' prints 'form          Core ML mlProgram text'
+ok 'a program as text: what it takes' prints 'input         x: array F16 [1, 10]'
+ok 'a program as text: what it gives' prints 'output        y: array F16 [1, 10]'
+cat >"$work/in/c.mlmodelc/metadata.json" <<'JSON'
+[{"inputSchema": [
+  {"name": "photo", "type": "Image", "width": "30", "height": "20", "colorspace": "RGB", "isOptional": "1"},
+  {"name": "ids", "type": "MultiArray", "dataType": "Int32", "shape": "[1, 64]", "shapeRange": "[[1, 1], [1, 128]]"}],
+ "outputSchema": [{"name": "scores", "type": "Dictionary", "keyType": "String"}]}]
+JSON
+run inspect "$work/in/c.mlmodelc"
+ok 'a compiled model: a picture of its metadata' prints 'input         photo: image rgb [20, 30], optional'
+ok 'a compiled model: an array of its metadata' prints 'input         ids: array I32 [1, 64], from [1, 1] to [1, 128]'
+ok 'a compiled model: an output of its metadata' prints 'output        scores: dictionary'
+run inspect "$work/in/c.mlmodelc" --json
+ok 'a compiled model: as JSON, operators of its text' json "[i['name'] for i in j['inputs']] == ['photo', 'ids'] and j['inputs'][1]['max'] == [1, 128] and [o['name'] for o in j['outputs']] == ['scores'] and j['operators'] == {'relu': 1}"
+echo '[{"inputSchema": [{"type": "Image"}]}]' >"$work/in/c.mlmodelc/metadata.json"
+fails 'a compiled model whose metadata lies' 7 "pkgmgr: $work/in/c.mlmodelc/metadata.json: an input or output has no \"name\"" \
+    inspect "$work/in/c.mlmodelc"
+rm "$work/in/c.mlmodelc/metadata.json"
 for pair in "$work/in/cat.mlmodel $work/in/program.mlmodel" "$work/in/cat.mlmodel $work" "$model/model.safetensors $work/in/cat.mlmodel"; do
     fails 'diff refuses a Core ML model by its name' 2 "pkgmgr: $work/in/cat.mlmodel is a Core ML model, whose weights are not compared; 'pkgmgr inspect' shows what it is made of, and packages that 'pkgmgr import' makes of two are compared by their files" \
         diff $pair

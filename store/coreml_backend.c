@@ -66,13 +66,14 @@ static model_status locate(const struct archive *archive, const char *path, char
     return status;
 }
 
-model_status coreml_backend_open(const struct archive *archive, const char *path,
+model_status coreml_backend_open(const struct archive *archive, const char *path, bool with_weights,
                                  struct coreml_model **ret, struct model_error *err)
 {
     struct buffer bytes = BUFFER_INIT(MAX_FILE_BYTES);
     char *file = NULL;
     if (archive == NULL)
-        return coreml_model_open(path, ret, err);
+        return with_weights ? coreml_model_open(path, ret, err)
+                            : coreml_model_open_bare(path, ret, err);
     model_status status = locate(archive, path, &file, err);
     if (status == MODEL_OK)
         status = package_file_read(archive, file, MAX_FILE_BYTES, &bytes, err);

@@ -9,9 +9,9 @@
  * package_file.h has it. NULL: there is none. */
 char *coreml_backend_find(const struct archive *archive, const char *backend_dir);
 
-/* Opens a model at such a path; of an archive without its weight files, so weights are known by their types alone.
- * Errors as coreml_model_open(). */
-model_status coreml_backend_open(const struct archive *archive, const char *path,
+/* Opens a model at such a path. Without weights, and of an archive always, those in weight files are known by their types
+ * alone: none of these files is mapped. Errors as coreml_model_open(). */
+model_status coreml_backend_open(const struct archive *archive, const char *path, bool with_weights,
                                  struct coreml_model **ret, struct model_error *err);
 
 #endif

@@ -194,7 +194,7 @@ static model_status add_coreml(json_node *root, const struct package *package, c
     struct coreml_model *model = NULL;
     struct coreml_summary summary = {0};
     bool complete = true;
-    model_status status = coreml_backend_open(package->archive, path, &model, err);
+    model_status status = coreml_backend_open(package->archive, path, false, &model, err);
     if (status == MODEL_OK)
         status = coreml_summarise(model, &summary, err);
     if (status == MODEL_OK) {
@@ -218,7 +218,7 @@ static model_status add_weights(json_node *root, const struct package *package,
     struct counts counts = {0};
     model_status status = count_weights(package, weights, &counts, err);
     char *coreml = NULL;
-    if (status == MODEL_OK && strcmp(package->backend, "coreml") == 0 && counts.bytes == 0)
+    if (status == MODEL_OK && counts.bytes == 0)
         coreml = coreml_backend_find(package->archive, package->backend_dir);
     if (coreml != NULL) {
         status = add_coreml(root, package, coreml, description, err);

@@ -41,7 +41,7 @@ static model_status describe_model(json_node *root, const struct archive *archiv
                                    struct model_error *err)
 {
     struct coreml_model *model = NULL;
-    model_status status = coreml_backend_open(archive, path, &model, err);
+    model_status status = coreml_backend_open(archive, path, true, &model, err);
     if (status == MODEL_OK)
         status = coreml_inspection_add(root, model, err);
     coreml_model_close(model);

@@ -177,7 +177,8 @@ model_status coreml_model_parse(const uint8_t *data, size_t size_bytes, const ch
 }
 
 /* Its model file need not stay in memory: what is needed of it was copied. */
-static model_status open_file(struct opened *opened, const char *name, struct model_error *err)
+static model_status open_file(struct opened *opened, const char *name, bool with_weights,
+                              struct model_error *err)
 {
     const struct model_backend_files *files = &opened->files;
     struct coreml_located file = {.name = NULL};
@@ -189,21 +190,22 @@ static model_status open_file(struct opened *opened, const char *name, struct mo
     if (opened->folder == NULL)
         return error_no_memory(err, "the model's path");
     opened->blobs = (struct coreml_blobs){.source = files, .folder = opened->folder};
-    status = parse(opened, file.data, (size_t)file.size_bytes, &opened->blobs, err);
+    status = parse(opened, file.data, (size_t)file.size_bytes, with_weights ? &opened->blobs : NULL,
+                   err);
     files->discard(files->context, file.data, file.size_bytes);
     coreml_blobs_rest(&opened->blobs);
     return status;
 }
 
 static model_status open_from(const struct model_backend_files *files, const char *name,
-                              struct coreml_model **ret, struct model_error *err)
+                              bool with_weights, struct coreml_model **ret, struct model_error *err)
 {
     struct opened *opened = calloc(1, sizeof *opened);
     if (opened == NULL)
         return error_no_memory(err, name);
     coreml_disk_init(&opened->disk);
     opened->files = files != NULL ? *files : opened->disk.files;
-    const model_status status = open_file(opened, name, err);
+    const model_status status = open_file(opened, name, with_weights, err);
     if (status == MODEL_OK)
         *ret = &opened->model;
     else
@@ -213,13 +215,19 @@ static model_status open_from(const struct model_backend_files *files, const cha
 
 model_status coreml_model_open(const char *path, struct coreml_model **ret, struct model_error *err)
 {
-    return open_from(NULL, path, ret, err);
+    return open_from(NULL, path, true, ret, err);
+}
+
+model_status coreml_model_open_bare(const char *path, struct coreml_model **ret,
+                                    struct model_error *err)
+{
+    return open_from(NULL, path, false, ret, err);
 }
 
 model_status coreml_model_open_from(const struct model_backend_files *files, const char *name,
                                     struct coreml_model **ret, struct model_error *err)
 {
-    return open_from(files, name, ret, err);
+    return open_from(files, name, true, ret, err);
 }
 
 void coreml_model_discard(const struct coreml_model *model, const void *data, size_t size_bytes)

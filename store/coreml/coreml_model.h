@@ -90,6 +90,9 @@ struct coreml_model {
  * COREML_MAX_VERSION, too large. Missing weight files are no error yet: coreml_value_view() says it. */
 model_status coreml_model_open(const char *path, struct coreml_model **ret,
                                struct model_error *err);
+/* The same without weight files, which are not looked at: weights in them are known by their types alone. */
+model_status coreml_model_open_bare(const char *path, struct coreml_model **ret,
+                                    struct model_error *err);
 /* The same out of a host's files, which live longer than the model; `name` is one of theirs. In create_model(). */
 model_status coreml_model_open_from(const struct model_backend_files *files, const char *name,
                                     struct coreml_model **ret, struct model_error *err);

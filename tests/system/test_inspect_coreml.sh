@@ -133,6 +133,15 @@ cp "$package/backends/coreml/config.json" "$package/backends/coreml/model.mlmode
 run install "$work/both" "$plugin"
 ok 'install: also beside another backend' test -f "$work/both/backends/coreml/libmodel.so"
 ok 'install: which keeps what it has' not test -e "$work/both/backends/cpu/libmodel.so"
+mkdir -p "$work/cpu/backends/cpu"
+cp "$plugin" "$work/cpu/backends/cpu/libmodel.so"
+echo '{"model_type": "coreml"}' >"$work/cpu/backends/cpu/config.json"
+cp -r "$work/in/p.mlpackage" "$work/cpu/backends/cpu/model.mlpackage"
+run info "$work/cpu" --json
+ok 'info: a backend cpu with a Core ML model counts it too' json "j['model_info']['parameters'] == 16 and j['model_info']['weights_bytes'] == 32 and j['model_info']['dtypes'] == {'fp16': 16} and j['model_info']['backends'] == ['cpu']"
+echo none >"$work/cpu/backends/cpu/model.mlpackage/Data/a.b/weights/weight.bin"
+run info "$work/cpu" --json
+ok 'info: by its types alone, whatever the weight file holds' json "j['model_info']['parameters'] == 16 and j['model_info']['weights_bytes'] == 32"
 run import "$work/in/cat.mlmodel" --name acme/cat --quiet
 same 'import again: the same package' "$out" "$package"
 run import "$work/in/p.mlpackage" --name acme/program --quiet

@@ -1,5 +1,6 @@
 /* coreml_config.c - see coreml_config.h. The files are blobs of the store already. */
 #include "coreml_config.h"
+#include "coreml_choice.h"
 #include "coreml_model.h"
 #include "coreml_package.h"
 #include "errors.h"
@@ -66,23 +67,11 @@ static model_status find_compiled(const struct manifest *manifest, const char *c
 static model_status find_model(const struct store *store, const struct manifest *manifest,
                                const char *container, char **ret, struct model_error *err)
 {
-    char *inside = text_format("%s/Manifest.json", container), *blob = NULL, *root = NULL;
-    struct buffer text = BUFFER_INIT(COREML_MAX_MANIFEST_BYTES);
-    model_status status = inside != NULL ? manifest_blob_path(store, manifest, inside, &blob, err)
-                                         : error_no_memory(err, "a path");
-    free(inside);
-    if (status != MODEL_OK || blob == NULL)
-        return status != MODEL_OK ? status
-                                  : manifest_blob_path(store, manifest, container, ret, err);
-    if (file_read(blob, COREML_MAX_MANIFEST_BYTES, &text, NULL) == MODEL_OK && text.data != NULL)
-        (void)coreml_manifest_root(text.data, text.size, container, &root, NULL);
-    inside = root != NULL ? text_format("%s/Data/%s", container, root) : NULL;
-    if (inside != NULL)
-        status = manifest_blob_path(store, manifest, inside, ret, err);
-    buffer_finish(&text);
-    free(inside);
-    free(root);
-    free(blob);
+    char *model = NULL;
+    model_status status = coreml_choice_model(store, manifest, container, &model, err);
+    if (model != NULL)
+        status = manifest_blob_path(store, manifest, model, ret, err);
+    free(model);
     return status;
 }
 

@@ -5,6 +5,7 @@
  * the name it was asked by does not lead to it yet. A plugin that was installed by hand is carried
  * over when no other is found: downloading again must not take it away. */
 #include "download.h"
+#include "coreml_choice.h"
 #include "coreml_config.h"
 #include "errors.h"
 #include "package.h"
@@ -211,6 +212,15 @@ static model_status keep_other_files(const struct download *download, const char
     return status;
 }
 
+/* What was asked for is what there is: the rest may follow with another download. */
+static void warn_of_missing_weights(const struct download *download,
+                                    const struct manifest *manifest)
+{
+    struct model_error missing = MODEL_ERROR_INIT;
+    if (coreml_choice_check(download->store, manifest, &missing) != MODEL_OK)
+        log_write(&download->options->hub.log, MODEL_LOG_WARN, "%s", missing.message);
+}
+
 static model_status install_new(struct download *download, char **ret_dir, char **ret_advice,
                                 struct model_error *err)
 {
@@ -224,6 +234,8 @@ static model_status install_new(struct download *download, char **ret_dir, char 
         status = keep_other_files(download, old_dir, &manifest, err);
     if (status == MODEL_OK)
         status = coreml_config_add(download->store, download->staging, &manifest, err);
+    if (status == MODEL_OK)
+        warn_of_missing_weights(download, &manifest);
     if (status == MODEL_OK)
         status = settle_plugin(download, &manifest, &plugin, ret_advice, err);
     const struct selection_rules *rules = &download->options->rules;

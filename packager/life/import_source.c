@@ -131,7 +131,7 @@ static model_status find_dir(struct import_source *source, const char *path, con
     else if (!path_is_dir(dir))
         status = error_set(err, MODEL_INVALID_ARGUMENT,
                            "%.400s is no package archive (.mhp), no Core ML model by its name "
-                           "(.mlmodel, .mlpackage), and no folder with a model's files",
+                           "(.mlmodel, .mlpackage, .mlmodelc), and no folder with a model's files",
                            path);
     else if (n > 0)
         status = open_repository(source, repository, path_base(dir), err);

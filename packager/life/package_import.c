@@ -2,6 +2,7 @@
  * package by one rename. */
 #include "package_import.h"
 #include "case_twins.h"
+#include "coreml_choice.h"
 #include "coreml_config.h"
 #include "errors.h"
 #include "file_digests.h"
@@ -252,6 +253,8 @@ static model_status run(struct importing *importing, struct package_imported *re
         status = coreml_config_add(importing->store, importing->staging, &importing->manifest,
                                    importing->err);
     if (status == MODEL_OK)
+        status = coreml_choice_check(importing->store, &importing->manifest, importing->err);
+    if (status == MODEL_OK)
         warn_of_twins(importing);
     if (status == MODEL_OK)
         status = name_manifest(importing);
@@ -266,6 +269,8 @@ static model_status run(struct importing *importing, struct package_imported *re
                                 .old_dir = importing->old_dir,
                                 .must_open = true,
                                 .is_told = result.note != NULL};
+    if (result.note == NULL)
+        result.note = coreml_choice_note(importing->store, &importing->manifest);
     for (size_t i = 0; i < importing->manifest.n_files; i++)
         result.size_bytes += importing->manifest.files[i].size_bytes;
     result.n_files = importing->manifest.n_files;

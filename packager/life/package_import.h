@@ -20,8 +20,8 @@ struct package_import {
 struct package_imported {
     char *dir, *id, *revision;
     char *plugin_advice; /* what to do when no plugin was found; NULL: there is one */
-    char *note;          /* what became of a signature that the store had, or where alone the
-                            package runs; NULL: nothing to say */
+    char *note;          /* what became of a signature that the store had, where alone the package
+                            runs, or which of its Core ML models does; NULL: nothing to say */
     uint64_t size_bytes;
     size_t n_files;
 };

@@ -91,12 +91,23 @@ static void count_layers(struct counting *counting, const struct coreml_network 
 
 /* ---- programs */
 
+static void note_file(struct coreml_summary *summary, const char *file)
+{
+    for (size_t i = 0; i < summary->n_files; i++)
+        if (strcmp(summary->files[i], file) == 0)
+            return;
+    if (summary->n_files < COREML_MAX_BLOB_FILES)
+        summary->files[summary->n_files++] = file;
+}
+
 static void count_value(struct counting *counting, const struct coreml_value *value)
 {
     const unsigned n_bits = coreml_dtype_bits(value->type.dtype);
     if (value->type.kind != COREML_TYPE_TENSOR || n_bits == 0 ||
         (value->file == NULL && value->n_elements < MIN_WEIGHT_ELEMENTS))
         return;
+    if (value->file != NULL)
+        note_file(&counting->summary, value->file);
     count_weights(counting, coreml_dtype_name(value->type.dtype), value->n_elements,
                   value->data != NULL ? value->size_bytes : (value->n_elements * n_bits + 7) / 8);
 }

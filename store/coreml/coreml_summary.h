@@ -2,6 +2,7 @@
 #ifndef COREML_SUMMARY_H
 #define COREML_SUMMARY_H
 
+#include "coreml_blobs.h"
 #include "coreml_model.h"
 
 struct coreml_tally {
@@ -19,6 +20,8 @@ struct coreml_summary {
     /* A network's are its WeightParams; a program's the values in weight files, and those that stand in the
      * model with 10 elements or more, which is where writers begin to move them out. */
     uint64_t n_weights, weights_bytes;
+    const char *files[COREML_MAX_BLOB_FILES]; /* (n_files) weight files, as the model calls them */
+    size_t n_files;
 };
 
 model_status coreml_summarise(const struct coreml_model *model, struct coreml_summary *ret,

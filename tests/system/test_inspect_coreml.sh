@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Core ML models: what pkgmgr inspect tells of them, and packages made by import and download. Covers
-# packager/convert/coreml_inspection.c, packager/commands/coreml_print.c, packager/coreml_config.c,
+# packager/convert/coreml_inspection.c, packager/commands/coreml_print.c, packager/coreml_config.c, packager/coreml_choice.c,
 # store/coreml_backend.c and store/coreml/coreml_package.c as commands. Models are those of the fuzzers' corpus, made by hand; real ones where
 # SHARED has them.
 set -u
@@ -114,10 +114,10 @@ run inspect "$work/cat.mhp" --json
 ok 'inspect of an archive' json "j['kind'] == 'neuralNetworkClassifier' and j['labels'] == 2 and j['weights']['bytes'] == 41"
 run diff acme/cat "$work/cat.mhp"
 same 'diff of packages: the same' "$code" 0
-run import "$work/in/program.mlmodel" --name acme/other --quiet
+run import "$work/in/p.mlpackage" --name acme/other --quiet
 run diff acme/cat acme/other --json
 same 'diff of packages: another model' "$code" 1
-ok 'diff of packages: its file' json "not j['same'] and '/files/backends~1coreml~1model.mlmodel' in [d['pointer'] for d in j['metadata']] and j['tensors']['same'] == 0"
+ok 'diff of packages: its file' json "not j['same'] and '/files/backends~1coreml~1model.mlpackage~1Manifest.json' in [d['pointer'] for d in j['metadata']] and j['tensors']['same'] == 0"
 run diff acme/cat "$model"
 same 'diff of a package and weights: cannot be told' "$code" 2
 mkdir "$work/noplugins"
@@ -195,6 +195,23 @@ mv "$work/mixed/b.mlmodelc" "$work/mixed/a.mlmodelc"
 run import "$work/mixed" --name acme/both
 cp "$out/backends/coreml/config.json" "$work/out"
 ok 'what was compiled of it is named in the configuration' json "j['coreml_model'] == 'a.mlpackage' and j['coreml_compiled'] == 'a.mlmodelc'"
+fails 'a program by itself, whose weights are in another file' 3 "pkgmgr: 'program.mlmodel' keeps its weights in 'weights/weight.bin' beside it, which is not there: take the whole .mlpackage, with its weights" \
+    import "$work/in/program.mlmodel" --name acme/alone
+mkdir "$work/in/weights" # a file by itself is imported without what lies beside it
+cp "$work/in/p.mlpackage/Data/a.b/weights/weight.bin" "$work/in/weights/"
+run import "$work/in/program.mlmodel" --name acme/alone
+same 'also with the weights beside it: exit code' "$code" 3
+cp -r "$work/in/p.mlpackage" "$work/in/w.mlpackage"
+rm "$work/in/w.mlpackage/Data/a.b/weights/weight.bin"
+fails 'a package without its weights' 3 "pkgmgr: 'Data/a.b/m.mlmodel' keeps its weights in 'weights/weight.bin' beside it, which is not there: take the whole .mlpackage, with its weights" \
+    import "$work/in/w.mlpackage" --name acme/alone
+ok 'neither leaves a package' not test -e "$work/store/packages/acme--alone"
+mkdir "$work/two"
+cp -r "$work/in/p.mlpackage" "$work/two/b.mlpackage"
+cp "$work/in/cat.mlmodel" "$work/two/a.mlmodel"
+run import "$work/two" --name acme/two
+same 'import of two models: exit code' "$code" 0
+ok 'import of two models: says which one answers' says 'warning: 2 Core ML models are there, and backends/coreml/a.mlmodel answers, the first by name: import another one by itself to have that'
 run import "$work/in/cut.mlmodel" --name acme/cut
 same 'a cut file makes no package' "$code" 7
 ok 'a cut file leaves nothing' not test -e "$work/store/packages/acme--cut"
@@ -226,6 +243,9 @@ same 'download of what is asked for: exit code' "$code" 0
 ok 'download: below backends/coreml, weight.bin is no pickle' diff -r "$work/in/p.mlpackage" "$out/backends/coreml/P.mlpackage"
 cp "$out/backends/coreml/config.json" "$work/out"
 ok 'download: with a configuration' json "j['coreml_model'] == 'P.mlpackage' and j['id2label'] == {'0': 'cat', '1': 'dog'}"
+run download acme/plain --include '*.json' --include '*.mlmodel'
+same 'download of a model without its weights: exit code' "$code" 0
+ok 'download of a model without its weights: says so' says "'P.mlpackage/Data/a.b/m.mlmodel' keeps its weights in 'weights/weight.bin' beside it, which is not there"
 run download acme/plain --quiet
 same 'download beside a config.json: exit code' "$code" 0
 ok 'download beside a config.json: no backend of that alone' not test -e "$out/backends/cpu"

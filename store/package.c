@@ -301,10 +301,26 @@ void package_advise_broken(const char *dir, model_status status, struct model_er
     free(id);
 }
 
+/* A value of a config.json that no repository brought: it was made here, and what is wrong in it was written since. */
+static bool is_own_config(const struct package *package, const struct model_error *err)
+{
+    if (err == NULL || !package->has_manifest || strstr(err->message, "config.json: '") == NULL)
+        return false;
+    char *path = text_format("backends/%s/config.json", package->backend);
+    const struct manifest_file *file =
+        path != NULL ? manifest_find(&package->manifest, path) : NULL;
+    free(path);
+    return file != NULL && file->source == NULL;
+}
+
 void package_advise(const struct package *package, model_status status, struct model_error *err)
 {
     if (status != MODEL_CORRUPT)
         return;
+    if (package->archive == NULL && is_own_config(package, err)) {
+        error_advise(err, "correct it in %s/config.json", package->backend_dir);
+        return;
+    }
     if (err != NULL && strstr(err->message, MODEL_CONTRADICTS) != NULL)
         return; /* nothing is damaged */
     if (package->archive != NULL && archive_is_folder(package->archive))

@@ -32,6 +32,25 @@ static const struct model_tensor_spec *find_scores(const struct model_descriptio
     return NULL;
 }
 
+/* Of a model that takes pictures as they are. */
+static model_status refuse_bytes(const struct image_pipeline *pipeline, struct model_error *err)
+{
+    const size_t n_labels = json_count(json_member(pipeline->config, "id2label"));
+    const char *architecture = pipeline->description->architecture;
+    if (n_labels == 0)
+        (void)error_set(err, MODEL_UNSUPPORTED,
+                        "this %s has no labels: there is no id2label in its config.json",
+                        architecture);
+    else
+        (void)error_set(err, MODEL_UNSUPPORTED,
+                        "none of the outputs of this %s is of %zu, the number of labels in its "
+                        "config.json",
+                        architecture, n_labels);
+    error_advise(err, "give '%.100s' as a tensor, F32 or U8 from 0 to 255 (--inputs)",
+                 pipeline->pixels->name);
+    return MODEL_UNSUPPORTED;
+}
+
 static model_status find_tensors(struct image_pipeline *pipeline, struct model_error *err)
 {
     const struct model_description *description = pipeline->description;
@@ -42,11 +61,7 @@ static model_status find_tensors(struct image_pipeline *pipeline, struct model_e
     if (pipeline->scores != NULL)
         return MODEL_OK;
     if ((pipeline->pixels->flags & MODEL_SPEC_BYTES) != 0)
-        return error_set(err, MODEL_UNSUPPORTED,
-                         "this %s has no labels: none of its outputs has a number for each label "
-                         "of config.json; give '%.100s' as a tensor, F32 or U8 from 0 to 255 "
-                         "(--inputs)",
-                         description->architecture, pipeline->pixels->name);
+        return refuse_bytes(pipeline, err);
     return error_set(err, MODEL_UNSUPPORTED,
                      "this %s has no labels: it has no output '" IMAGE_LOGITS
                      "' of F32 and rank 2; make pixel_values with modelhost preprocess and run "

@@ -222,9 +222,12 @@ static void a_model_that_scales_pictures_itself_wants_its_own_preprocessor(void 
                        "(--inputs)");
     assert_run_refused("{\"takes_bytes\":1,\"id2label\":{\"0\":\"one\"}}", VIT, &image, 1, NULL,
                        MODEL_UNSUPPORTED,
-                       "this Pixels has no labels: none of its outputs has a number for each label "
-                       "of config.json; give 'picture' as a tensor, F32 or U8 from 0 to 255 "
+                       "none of the outputs of this Pixels is of 1, the number of labels in its "
+                       "config.json; give 'picture' as a tensor, F32 or U8 from 0 to 255 "
                        "(--inputs)");
+    assert_run_refused("{\"takes_bytes\":1}", VIT, &image, 1, NULL, MODEL_UNSUPPORTED,
+                       "this Pixels has no labels: there is no id2label in its config.json; give "
+                       "'picture' as a tensor, F32 or U8 from 0 to 255 (--inputs)");
     assert_run_refused("{\"takes_bytes\":1,\"has_mask\":1}", VIT, &image, 1, NULL,
                        MODEL_UNSUPPORTED,
                        "this model takes more than a picture: 'picture' and 'mask'; give them as "

@@ -93,6 +93,27 @@ static void files_that_are_whole_are_not_to_be_got_again(void **state)
     assert_string_equal(err.message, "5 of 4 numbers; " MODEL_CONTRADICTS);
 }
 
+static void a_value_of_a_configuration_that_was_made_here_is_corrected_there(void **state)
+{
+    (void)state;
+    char id[] = "a/b", backend[] = "coreml", dir[] = "/p/backends/coreml",
+         path[] = "backends/coreml/config.json", source[] = "coreml/config.json";
+    struct manifest_file file = {.path = path};
+    const struct package package = {.has_manifest = true,
+                                    .backend = backend,
+                                    .backend_dir = dir,
+                                    .manifest = {.id = id, .files = &file, .n_files = 1}};
+    struct model_error err = MODEL_ERROR_INIT;
+    error_set(&err, MODEL_CORRUPT, "config.json: 'x' is 3, want a string");
+    package_advise(&package, MODEL_CORRUPT, &err);
+    assert_string_equal(err.message, "config.json: 'x' is 3, want a string; correct it in "
+                                     "/p/backends/coreml/config.json");
+    file.source = source; /* what a repository brings is not to be changed */
+    error_set(&err, MODEL_CORRUPT, "config.json: 'x' is 3, want a string");
+    package_advise(&package, MODEL_CORRUPT, &err);
+    assert_non_null(strstr(err.message, "; 'pkgmgr verify a/b' finds what is damaged"));
+}
+
 static void chooses_the_backend(void **state)
 {
     const char *dir = *state;
@@ -225,6 +246,7 @@ int main(void)
         FOLDER_TEST(refuses_folders_that_are_no_packages),
         FOLDER_TEST(chooses_the_backend),
         cmocka_unit_test(files_that_are_whole_are_not_to_be_got_again),
+        cmocka_unit_test(a_value_of_a_configuration_that_was_made_here_is_corrected_there),
         cmocka_unit_test(repository_files_go_where_they_belong),
         cmocka_unit_test(the_blobs_of_a_folder_are_those_of_its_store),
         FOLDER_TEST(architectures_start_with_the_model_type),

@@ -399,6 +399,23 @@ static model_status take_name(struct modelhost_model *model, struct model_error 
     return status;
 }
 
+/* A package's own plugin is taken whatever config.json says: whoever put it there may know better, or have forgotten it. */
+static void warn_of_architecture(const struct modelhost_model *model)
+{
+    const struct plugin_file *plugin = &model->plugin.file;
+    const char *type = json_string_or(json_member(model->config, "model_type"), NULL);
+    if (model->package.plugin == NULL || type == NULL || plugin_file_serves(plugin, type))
+        return;
+    for (const json_node *class = json_first(json_member(model->config, "architectures"));
+         class != NULL; class = json_next(class))
+        if (plugin_file_serves(plugin, json_string_or(class, "")))
+            return;
+    log_write(model->log, MODEL_LOG_WARN,
+              "%s/config.json: model_type is '%.100s', and the package's own plugin serves '%s': "
+              "correct that, or take the plugin away",
+              model->package.backend_dir, type, plugin->architectures);
+}
+
 static model_status open_parts(struct modelhost_model *model, const struct model_source *source,
                                struct model_error *err)
 {
@@ -437,6 +454,8 @@ static model_status open_parts(struct modelhost_model *model, const struct model
     model->load_ns = clock_now_ns() - start_ns;
     if (status == MODEL_OK) {
         err->message[0] = '\0';
+        if (model->load.isolation != MODELHOST_WORKER) /* whose processes say it */
+            warn_of_architecture(model);
         const struct log_subject before = log_set_subject((struct log_subject){name, 0});
         log_write(model->log, MODEL_LOG_INFO, "loaded in %lld ms with plugin %s %s (%s)",
                   (long long)(model->load_ns / NS_PER_MS), model->plugin.file.name,

@@ -6,16 +6,24 @@
 #include "host.h"
 #include "model_prepared.h"
 
+/* What computes in worker processes is known by what these were told to find. */
 model_status model_accuracy_key(const struct modelhost_model *model, char ret_key[SHA256_HEX_BYTES],
                                 struct model_error *err)
 {
-    const struct prepared_model known =
-        model_prepared_facts(model, model->weights, model->plugin.sha256);
-    if (known.plugin_sha256[0] == '\0')
+    const bool is_in_worker = model->load.isolation == MODELHOST_WORKER;
+    const char *plugin_sha256 = is_in_worker ? model->parts.plugin : model->plugin.sha256;
+    struct weights *own = NULL;
+    if (plugin_sha256[0] == '\0')
         return error_set(err, MODEL_UNSUPPORTED,
                          "the digest of %s is not known, so a report would not know whose it is",
                          model->plugin_path);
-    return prepared_key_make(&known, ret_key, err);
+    if (is_in_worker && model->package.archive == NULL)
+        (void)weights_open(model->package.backend_dir, &own, NULL);
+    const struct prepared_model known =
+        model_prepared_facts(model, is_in_worker ? own : model->weights, plugin_sha256);
+    const model_status status = prepared_key_make(&known, ret_key, err);
+    weights_destroy(own);
+    return status;
 }
 
 model_status model_accuracy_choose(struct modelhost_model *model, const struct weights *weights,

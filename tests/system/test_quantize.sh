@@ -52,6 +52,9 @@ fails 'no report to replace' 2 "modelhost quantize: --replace goes with --report
 run quantize "$facts" --dtype int8 --text "$long" --report
 same 'a stronger report takes its place' "$code $(dtype_of --dtype auto)" '0 int8'
 same 'in a worker, too' "$(dtype_of --dtype auto --isolation worker)" int8
+run quantize "$facts" --dtype int8 --text "$long" --report --replace --set isolation=worker
+same 'a report is made of a worker, too' "$code" 0
+same 'and is that of the same model' "$(dtype_of --dtype auto)" int8
 same 'and by the configuration' "$(dtype_of --set dtype=auto)" int8
 same 'a stricter budget of the configuration holds' "$(dtype_of --dtype auto --set max_cosine_loss=0.000001)" f32
 

@@ -1,5 +1,6 @@
 /* cmd_preprocess.c - `modelhost preprocess PKG --image FILE --outputs FILE`: the pixel_values that a model
  * would be given. No plugin is opened. */
+#include "coreml_backend.h"
 #include "cpu_budget.h"
 #include "errors.h"
 #include "package_file.h"
@@ -17,7 +18,8 @@ const char cmd_preprocess_help[] =
     "                            [--passphrase-file FILE]\n\n"
     "Writes the tensor pixel_values (images, channels, height, width) that pictures become by the\n"
     "preprocessor_config.json of PKG: a name in the store, a package's folder, or any folder with\n"
-    "that file. modelhost run PKG --inputs takes the file.\n\n"
+    "that file. Of a Core ML model the tensor has the name of its picture and numbers from 0 to 255.\n"
+    "modelhost run PKG --inputs takes the file.\n\n"
     "  --image FILE    a PNG or a JPEG; - is standard input; may be given several times\n"
     "  --outputs FILE  where the tensor goes\n"
     "  --store DIR     default: MODELHOST_STORE, or ~/.cache/modelhost\n" COMMAND_LOAD_SECRET_HELP;
@@ -31,15 +33,63 @@ struct preprocess_command {
     struct command_loading loading; /* its secret alone */
 };
 
-/* A folder with the file is taken as it is; anything else is a name in the store. */
+struct prepared_pictures {
+    struct preprocessor preprocessor;
+    char *input; /* of a Core ML model with its own preprocessor; NULL: pixel_values */
+};
+
+/* The picture that a backend's Core ML model takes, to be freed; NULL: none. */
+static char *find_picture(const struct archive *archive, const char *backend_dir)
+{
+    struct coreml_model *model = NULL;
+    char *path = coreml_backend_find(archive, backend_dir), *found = NULL;
+    if (path != NULL && coreml_backend_open(archive, path, false, &model, NULL) == MODEL_OK)
+        for (size_t i = 0; i < model->inputs.n && found == NULL; i++)
+            if (model->inputs.items[i].kind == COREML_FEATURE_IMAGE)
+                found = text_format("%s", model->inputs.items[i].name);
+    coreml_model_close(model);
+    free(path);
+    return found;
+}
+
+/* The first backend's own file goes before the package's, as when it runs. */
+static model_status load(const struct archive *archive, const char *dir,
+                         struct prepared_pictures *ret, struct model_error *err)
+{
+    static const char *const backends[] = {"backends/cpu", "backends/coreml"};
+    model_status status = MODEL_NOT_FOUND;
+    char *backend = NULL;
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0] && backend == NULL; i++) {
+        backend = path_join(dir, backends[i]);
+        if (backend == NULL)
+            return error_no_memory(err, "a path");
+        if (package_folder_exists(archive, backend))
+            continue;
+        free(backend);
+        backend = NULL;
+    }
+    if (backend != NULL)
+        status = preprocessor_load(archive, backend, &ret->preprocessor, err);
+    if (status == MODEL_OK)
+        ret->input = find_picture(archive, backend);
+    else if (status == MODEL_NOT_FOUND)
+        status = preprocessor_load(archive, dir, &ret->preprocessor, err);
+    free(backend);
+    return status;
+}
+
+/* A folder with the file, or with backends, is taken as it is; anything else is a name in the store. */
 static model_status open_preprocessor(const struct preprocess_command *command,
-                                      struct preprocessor *ret, struct model_error *err)
+                                      struct prepared_pictures *ret, struct model_error *err)
 {
     char *dir = NULL, *path = path_join(command->package, PREPROCESSOR_FILE);
-    const bool is_plain = path != NULL && path_is_file(path);
+    char *backends = path_join(command->package, "backends");
+    const bool is_plain =
+        (path != NULL && path_is_file(path)) || (backends != NULL && path_is_dir(backends));
+    free(backends);
     free(path);
     if (is_plain)
-        return preprocessor_load(NULL, command->package, ret, err);
+        return load(NULL, command->package, ret, err);
     model_status status = command_find_package(&command->places, command->package, &dir, err);
     struct archive *archive = NULL;
     struct archive_access access = {.level = ARCHIVE_CHECKSUM};
@@ -48,7 +98,7 @@ static model_status open_preprocessor(const struct preprocess_command *command,
     if (status == MODEL_OK)
         status = package_archive_open_with(dir, &access, &archive, err);
     if (status == MODEL_OK)
-        status = preprocessor_load(archive, dir, ret, err);
+        status = load(archive, dir, ret, err);
     archive_close(archive);
     free(dir);
     return status;
@@ -56,24 +106,29 @@ static model_status open_preprocessor(const struct preprocess_command *command,
 
 static model_status preprocess(const struct preprocess_command *command, struct model_error *err)
 {
-    struct preprocessor preprocessor;
+    struct prepared_pictures pictures = {.input = NULL};
     struct image_files files;
     struct pixel_batch batch = {.values = NULL};
-    model_status status = open_preprocessor(command, &preprocessor, err);
+    model_status status = open_preprocessor(command, &pictures, err);
     if (status == MODEL_OK)
         status = image_files_init(command->images, command->n_images, &files, err);
-    if (status != MODEL_OK)
+    if (status != MODEL_OK) {
+        free(pictures.input);
         return status;
-    status = pixel_batch_init(&preprocessor, files.images, files.n_images, cpu_budget(), NULL,
-                              &batch, err);
+    }
+    status = pixel_batch_init(&pictures.preprocessor, files.images, files.n_images, cpu_budget(),
+                              NULL, &batch, err);
     if (status != MODEL_OK)
         image_files_name(&files, err);
     image_files_finish(&files);
     if (status == MODEL_OK) {
+        if (pictures.input != NULL)
+            batch.tensor.name = pictures.input;
         const struct model_tensor *tensors[] = {&batch.tensor};
         status = safetensors_write(command->outputs_path, tensors, 1, err);
     }
     pixel_batch_finish(&batch);
+    free(pictures.input);
     return status;
 }
 

@@ -176,6 +176,12 @@ if "$python" -c 'import numpy' 2>/dev/null; then
     done
     ok "in a worker, too" sees a/bgr --isolation worker
     ok "the same" "$python" "$picture" --check bgr "$work/out"
+    run preprocess a/bgr --image "$work/picture.png" --outputs "$work/made" --store "$work/store"
+    same "what its picture becomes is written" "$code" 0
+    run run a/bgr --inputs "$work/made" --outputs "$work/found" --store "$work/store"
+    same "as the model takes it" "$code" 0
+    ok "which answers as to the file" sees a/bgr
+    ok "the same numbers" "$python" "$picture" --same chances "$work/found" "$work/out"
     "$build/bin/pkgmgr" pack a/bgr --store "$work/store" -o "$work/bgr.mhp" >"$work/out" 2>"$work/err"
     ok "and from an archive" sees "$work/bgr.mhp"
     ok "just so" "$python" "$picture" --check bgr "$work/out"
@@ -183,6 +189,12 @@ if "$python" -c 'import numpy' 2>/dev/null; then
     cp -rL "$(cat "$work/package")/backends/coreml" "$work/measured/backends/cpu"
     run quantize "$work/measured" --dtype int8 --image "$work/picture.png" --store "$work/store" --json
     ok "a report compares dtypes by files of pictures" json "j['inputs'] == 'images' and j['worst_output'] == 'chances' and j['cosine'] > 0.999"
+    eight=() # samples, which are what auto wants
+    for _ in 1 2 3 4 5 6 7 8; do eight+=(--image "$work/picture.png"); done
+    run quantize a/bgr --dtype int8 --report "${eight[@]}" --store "$work/store" --max-cosine-loss 0.1
+    same "and of a backend that is in a worker" "$code" 0
+    run run a/bgr --dtype auto --describe --store "$work/store"
+    ok "whose report is found by the next load" prints '"compute_dtype":	"int8"'
     package unmade "$work/gray.mlmodel"
     cp "$(cat "$work/package")/backends/coreml/config.json" "$work/unmade/backends/coreml/"
     run run "$work/unmade" --image "$work/picture.png"
@@ -211,6 +223,14 @@ mkdir -p "$work/bare/backends/cpu"
 cp "$build/lib/modelhost/plugins/libcoreml-ane.so" "$work/bare/backends/cpu/libmodel.so"
 echo '{"model_type": "coreml"}' >"$work/bare/backends/cpu/config.json"
 cp -r "$models/DTLN_AEC_128_Part1.mlpackage" "$work/bare/backends/cpu/model.mlpackage"
+find "$work/bare" -name weight.bin -delete
+sed -i 's/"coreml"/"bert"/' "$work/bare/backends/cpu/config.json"
+cp -r "$models/DTLN_AEC_128_Part1.mlpackage/." "$work/bare/backends/cpu/model.mlpackage"
+run run "$work/bare" --describe
+ok "a model_type that the package's own plugin does not serve is warned of" says "backends/cpu/config.json: model_type is 'bert', and the package's own plugin serves 'coreml': correct that, or take the plugin away"
+sed -i 's/"bert"/"coreml"/' "$work/bare/backends/cpu/config.json"
+run run "$work/bare" --describe
+ok "one that it serves is not" not says 'own plugin serves'
 find "$work/bare" -name weight.bin -delete
 run run "$work/bare" --describe
 ok "a model without its weights is told to lack them" says "weight.bin' are not there: copy the weights folder beside the model"

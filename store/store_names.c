@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_PART_BYTES     96
+#define MAX_PART_BYTES     96u
 #define MAX_REVISION_BYTES 200 /* percent-encoded: leaves room for the name of a temporary file */
 #define MAX_REF_BYTES      512
 
@@ -35,6 +35,12 @@ model_status store_key_of(const char *id, char **ret, struct model_error *err)
 {
     const char *slash = strchr(id, '/');
     size_t first = slash != NULL ? (size_t)(slash - id) : strlen(id);
+    const size_t second = slash != NULL ? strlen(slash + 1) : 0;
+    if ((first > MAX_PART_BYTES || second > MAX_PART_BYTES) && strspn(id, plain) >= first)
+        return error_set(err, MODEL_INVALID_ARGUMENT,
+                         "'%.*s' is too long for a repository id; want at most %u bytes before and "
+                         "behind the '/'",
+                         200, id, MAX_PART_BYTES);
     if (!part_is_good(id, first) || (slash != NULL && !part_is_good(slash + 1, strlen(slash + 1))))
         return error_set(err, MODEL_INVALID_ARGUMENT,
                          "'%.*s' is no repository id; want 'name' or 'namespace/name' of letters, "

@@ -194,7 +194,8 @@ static model_status look_at(struct import_source *source, const char *name, int 
     if (!path_is_safe(name))
         status = error_set(err, MODEL_CORRUPT,
                            "a file below %.300s has a name that no package can have (control "
-                           "characters, marks of direction, a backslash, a colon); rename it",
+                           "characters, marks of direction, a backslash, a colon, over 1024 bytes "
+                           "with its folders); rename it",
                            source->dir);
     else if ((real = realpath(path, NULL)) == NULL || stat(real, &info) != 0 ||
              lstat(path, &own) != 0)

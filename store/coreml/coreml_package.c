@@ -59,7 +59,9 @@ static model_status find_root(const json_node *manifest, const char *what, const
     if (strncmp(version, "1.", 2) != 0)
         return error_set(err, MODEL_UNSUPPORTED, "%s: a manifest of version '%.40s', 1.x is read",
                          what, version);
-    model_status status = json_check_unique_keys(items, what, err);
+    model_status status = json_check_unique_keys(manifest, what, err);
+    if (status == MODEL_OK)
+        status = json_check_unique_keys(items, what, err);
     if (status != MODEL_OK)
         return status;
     if (root == NULL)
@@ -159,8 +161,9 @@ static model_status locate_in_folder(const struct model_backend_files *files, co
             ".mlmodel that it was compiled from",
             name);
     else if (status == MODEL_NOT_FOUND)
-        status = error_set(err, MODEL_NOT_FOUND,
-                           "%s has no Manifest.json: it is no Core ML package", name);
+        status =
+            error_set(err, MODEL_NOT_FOUND,
+                      "%s is no file, and has no Manifest.json: it is no Core ML package", name);
     free(manifest.name);
     return status;
 }

@@ -110,7 +110,7 @@ state() {
 # Blobs whose bytes are not what their name says.
 broken_blobs() {
     find "$work" -path '*/blobs/sha256/*' -type f -print0 | xargs -0 -r sha256sum |
-        awk '{ n = split($2, part, "/"); if (part[n] != $1) print $2 }'
+        awk '{ n = split($0, part, "/"); if (part[n] != $1) print substr($0, 67) }'
 }
 remember() { state >"$work/state"; }
 failed() { # NAME CODE TEXT

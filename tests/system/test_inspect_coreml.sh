@@ -54,6 +54,11 @@ head -c 60 "$corpus/classifier" >"$work/in/cut.mlmodel"
 run inspect "$work/in/cut.mlmodel"
 same 'a cut file: exit code' "$code" 7
 ok 'a cut file: says where' says "cut.mlmodel: a broken or cut field at byte"
+mkdir "$work/in/folder.mlmodel"
+fails 'a folder that is called as a file' 3 "pkgmgr: $work/in/folder.mlmodel is no file, and has no Manifest.json: it is no Core ML package" \
+    inspect "$work/in/folder.mlmodel"
+fails 'nor is one imported' 3 "pkgmgr: $work/in/folder.mlmodel is no file, and has no Manifest.json: it is no Core ML package" \
+    import "$work/in/folder.mlmodel" --name acme/none
 run inspect "$work/in/none.mlmodel"
 same 'no such file: exit code' "$code" 3
 printf '\xad' | dd of="$work/in/p.mlpackage/Data/a.b/weights/weight.bin" bs=1 seek=64 conv=notrunc 2>/dev/null
@@ -212,6 +217,16 @@ cp "$work/in/cat.mlmodel" "$work/two/a.mlmodel"
 run import "$work/two" --name acme/two
 same 'import of two models: exit code' "$code" 0
 ok 'import of two models: says which one answers' says 'warning: 2 Core ML models are there, and backends/coreml/a.mlmodel answers, the first by name: import another one by itself to have that'
+spaced="$work/a store with spaces"
+run import "$work/in/p.mlpackage" --name acme/program --store "$spaced"
+same 'a store with spaces in its path' "$code" 0
+run verify acme/program --store "$spaced"
+same 'verifies' "$code" 0
+cp -r "$work/in/p.mlpackage" "$work/in/l.mlpackage"
+rm "$work/in/l.mlpackage/Data/a.b/m.mlmodel"
+ln -s "$corpus/program" "$work/in/l.mlpackage/Data/a.b/m.mlmodel"
+fails 'a package whose model is a link out of it' 7 "pkgmgr: 'Data/a.b/m.mlmodel' is a link to $corpus/program, out of $work/in/l.mlpackage: put the file itself there" \
+    import "$work/in/l.mlpackage" --name acme/linked
 run import "$work/in/cut.mlmodel" --name acme/cut
 same 'a cut file makes no package' "$code" 7
 ok 'a cut file leaves nothing' not test -e "$work/store/packages/acme--cut"

@@ -34,10 +34,9 @@ static void other_ids_are_refused(void **state)
 {
     (void)state;
     static const char *const ids[] = {
-        "",         "/",     "a/",   "/a",    "a/b/c",      "..",         "a/..",
-        ".",        "a/.b",  "a b",  "a@b",   "a\\b",       "a:b",        "a--b",
-        "x/a--b",   "a..b",  "-a",   "a-",    "a.git",      "x.git/a",    "a/b.",
-        "\xc3\xa9", "a%2fb", "a\nb", X96 "x", "x/" X96 "x", "../../etc/x"};
+        "",      "/",       "a/",   "/a",       "a/b/c", "..",     "a/..",       ".",  "a/.b",
+        "a b",   "a@b",     "a\\b", "a:b",      "a--b",  "x/a--b", "a..b",       "-a", "a-",
+        "a.git", "x.git/a", "a/b.", "\xc3\xa9", "a%2fb", "a\nb",   "../../etc/x"};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         char *key = NULL;
         struct model_error err = MODEL_ERROR_INIT;
@@ -46,6 +45,23 @@ static void other_ids_are_refused(void **state)
         assert_null(key);
         char *wanted = text_format("'%s' is no repository id; want 'name' or 'namespace/name' of "
                                    "letters, digits, '-', '_' and '.'",
+                                   ids[i]);
+        assert_string_equal(err.message, wanted);
+        free(wanted);
+    }
+}
+
+static void refuses_ids_that_are_too_long(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {X96 "x", "x/" X96 "x", X96 "x/y"};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        char *key = NULL;
+        struct model_error err = MODEL_ERROR_INIT;
+        assert_int_equal(store_key_of(ids[i], &key, &err), MODEL_INVALID_ARGUMENT);
+        assert_null(key);
+        char *wanted = text_format("'%s' is too long for a repository id; want at most 96 bytes "
+                                   "before and behind the '/'",
                                    ids[i]);
         assert_string_equal(err.message, wanted);
         free(wanted);
@@ -160,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_come_from_good_ids),
         cmocka_unit_test(other_ids_are_refused),
+        cmocka_unit_test(refuses_ids_that_are_too_long),
         cmocka_unit_test(names_split_at_the_first_at_sign),
         FOLDER_TEST(any_revision_becomes_one_file_name_and_comes_back),
         FOLDER_TEST(refs_are_written_read_and_checked),

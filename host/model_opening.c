@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "cpu_budget.h"
 #include "errors.h"
+#include "package_architectures.h"
 #include "package_file.h"
 #include "host.h"
 #include "model_accuracy.h"

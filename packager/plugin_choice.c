@@ -3,6 +3,7 @@
 #include "buffer.h"
 #include "errors.h"
 #include "package.h"
+#include "package_architectures.h"
 #include "plugin_path.h"
 
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include "json_view.h"
 #include "modelhost_commands.h"
 #include "package.h"
+#include "package_architectures.h"
 #include "plugin_path.h"
 
 #include <getopt.h>

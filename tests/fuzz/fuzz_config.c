@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "fuzz_folder.h"
 #include "package.h"
+#include "package_architectures.h"
 #include "parallel.h"
 #include "result.h"
 #include "safetensors.h"

@@ -96,12 +96,12 @@ static void files_that_are_whole_are_not_to_be_got_again(void **state)
 static void a_value_of_a_configuration_that_was_made_here_is_corrected_there(void **state)
 {
     (void)state;
-    char id[] = "a/b", backend[] = "coreml", dir[] = "/p/backends/coreml",
+    char id[] = "a/b", dir[] = "/p", backend_dir[] = "/p/backends/coreml",
          path[] = "backends/coreml/config.json", source[] = "coreml/config.json";
     struct manifest_file file = {.path = path};
     const struct package package = {.has_manifest = true,
-                                    .backend = backend,
-                                    .backend_dir = dir,
+                                    .dir = dir,
+                                    .backend_dir = backend_dir,
                                     .manifest = {.id = id, .files = &file, .n_files = 1}};
     struct model_error err = MODEL_ERROR_INIT;
     error_set(&err, MODEL_CORRUPT, "config.json: 'x' is 3, want a string");
@@ -184,32 +184,6 @@ static void repository_files_go_where_they_belong(void **state)
     }
 }
 
-static void architectures_start_with_the_model_type(void **state)
-{
-    const char *path = in_folder(*state, "config.json");
-    struct package_architectures found;
-    struct model_error err = MODEL_ERROR_INIT;
-    put_text(path, "{\"architectures\":[\"BertForMaskedLM\",7,\"BertModel\"],"
-                   "\"model_type\":\"bert\"}");
-    assert_int_equal(package_architectures_read(NULL, path, &found, &err), MODEL_OK);
-    assert_int_equal(found.n_names, 3);
-    assert_string_equal(found.names[0], "bert");
-    assert_string_equal(found.names[1], "BertForMaskedLM");
-    assert_string_equal(found.names[2], "BertModel");
-    package_architectures_finish(&found);
-    put_text(path, "{\"model_type\":null,\"architectures\":\"x\"}");
-    assert_int_equal(package_architectures_read(NULL, path, &found, &err), MODEL_OK);
-    assert_int_equal(found.n_names, 0);
-    package_architectures_finish(&found);
-    put_text(path, "[]");
-    assert_int_equal(package_architectures_read(NULL, path, &found, &err), MODEL_CORRUPT);
-    assert_non_null(strstr(err.message, "/config.json: want a JSON object"));
-    put_text(path, "{\"model_type\":");
-    assert_int_equal(package_architectures_read(NULL, path, &found, &err), MODEL_CORRUPT);
-    assert_int_equal(package_architectures_read(NULL, "/nowhere/config.json", &found, &err),
-                     MODEL_NOT_FOUND);
-}
-
 static void the_blobs_of_a_folder_are_those_of_its_store(void **state)
 {
     (void)state;
@@ -249,7 +223,6 @@ int main(void)
         cmocka_unit_test(a_value_of_a_configuration_that_was_made_here_is_corrected_there),
         cmocka_unit_test(repository_files_go_where_they_belong),
         cmocka_unit_test(the_blobs_of_a_folder_are_those_of_its_store),
-        FOLDER_TEST(architectures_start_with_the_model_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* model_guard.c - see model_guard.h. The host may be gone before the model, so that nothing of it is used. */
 #include "model_guard.h"
+#include "backend_chain.h"
 #include "buffer.h"
 #include "clock.h"
 #include "crash_quarantine.h"
@@ -49,8 +50,8 @@ model_status model_guard_init(struct modelhost_model *model, struct worker_guard
 {
     const struct modelhost_load_options *load = &model->load;
     *ret = (struct worker_guard){.crashed = NULL};
-    if (load->quarantine_after_crashes == 0)
-        return MODEL_OK;
+    if (load->quarantine_after_crashes == 0 || backend_chain_wants_worker(model->package.backend))
+        return MODEL_OK; /* a framework's crashes are not the file's, which opens without it, too */
     struct guard *guard = calloc(1, sizeof *guard);
     if (guard == NULL)
         return error_no_memory(err, "a model");

@@ -153,15 +153,15 @@ struct modelhost_load_options {
     size_t struct_size;
     int32_t isolation;            /* enum modelhost_isolation */
     uint32_t workers;             /* worker: child processes; 0: 1 */
-    int64_t kill_grace_ms;        /* worker: from the deadline to its end; 0: 50, of coreml 1000 */
+    int64_t kill_grace_ms;        /* worker: from the deadline to its end; 0: 50, of coreml 250 */
     uint64_t worker_memory_bytes; /* worker: address space of each, and what it may share with the
                                      host; 0: no limit */
     uint32_t max_abandoned_lanes; /* in this process: lanes stuck in its plugin before the model
                                      refuses with MODEL_BUSY; 0: 2 */
     uint32_t reserved;            /* 0 */
     /* Which backends, in order of preference, such as "torch" or "coreml,cpu"; ":cpu" behind a name: its plugin shall compute by
-     * the processor, without an accelerator. NULL: all that the package has, in the usual order (coreml on Apple's
-     * systems, cpu, torch, onnx, others by name; then, on Apple's systems, "coreml:cpu"). */
+     * the processor, without an accelerator. NULL: all that the package has, in the usual order (on Apple's systems coreml
+     * and "coreml:cpu"; cpu, torch, onnx, others by name). */
     const char *backend;
     int64_t sla_ms; /* breaker: p99 from the call to the answer, of the last calls; 0: none */
     uint32_t breaker_window;     /* calls that it looks at, of the last minute; 0: 200 */

@@ -41,7 +41,7 @@ const char cmd_run_help[] =
     "                       its own, which is ended when it does not stop at --timeout\n"
     "  --workers N          with --isolation worker: that many processes (default 1)\n"
     "  --kill-grace TIME    with --isolation worker: how long after --timeout (default 50ms,\n"
-    "                       1s of the backend coreml)\n"
+    "                       250ms of the backend coreml)\n"
     "  --loading MODE       mapped (default): weights are read when they are used; eager: at once, and\n"
     "                       locked; streaming: given back behind the reader; lazy: mapped, and verified\n"
     "                       when they are first used\n"

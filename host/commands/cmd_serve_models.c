@@ -45,7 +45,7 @@ const char cmd_serve_models_help[] =
     "  --max-timeout TIME   the longest that a request may name (default: ten times its model's timeout,\n"
     "                       at most 1h but no less than that)\n"
     "  --kill-grace TIME    from a request's deadline to the end of its worker (default 50ms,\n"
-    "                       1s of the backend coreml)\n"
+    "                       250ms of the backend coreml)\n"
     "  --load-timeout TIME  what loading a model may take in a worker (default 5m)\n"
     "  --load-policy WHICH  any (default), or conformant: only plugins that passed all checks of\n"
     "                       `modelhost check-plugin`\n"

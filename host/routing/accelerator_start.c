@@ -57,8 +57,11 @@ static model_status check_gain(const struct modelhost_model *owner,
     if (model->plan.by_kernels == 0 || owner->plan.by_kernels == 0 ||
         strcmp(model->package.backend_dir, owner->package.backend_dir) != 0)
         return MODEL_OK;
-    return error_set(err, MODEL_UNSUPPORTED, "its plugin computes it by the kernels, as '%s' does",
-                     owner->package.backend);
+    return error_set(
+        err, MODEL_UNSUPPORTED,
+        "its plugin computes it by the kernels, as '%s' does; where it was not told to, a "
+        "warning of its process says why",
+        owner->package.backend);
 }
 
 /* Makes it the owner's first choice, or says why not; the owner's description is not looked at behind

@@ -91,7 +91,7 @@ static const struct worker_backend {
     const char *name;
     int64_t
         kill_grace_ms; /* unless the options say; it does not listen, so being slow must not cost a process */
-} always_in_workers[] = {{"coreml", 1000}};
+} always_in_workers[] = {{"coreml", 250}};
 
 static const struct worker_backend *find_worker_backend(const char *name)
 {

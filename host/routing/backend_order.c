@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What runs at home comes before what brings a runtime of its own; the first is for where it is at home. */
-static const char *const usual_order[] = {"coreml", "cpu", "torch", "onnx"};
+/* What runs at home comes before what brings a runtime of its own. */
+static const char *const usual_order[] = {"cpu", "torch", "onnx"};
 
-/* The same model where Core ML fails. */
-#define BY_OUR_KERNELS "coreml:cpu"
-
+#define CORE_ML "coreml"
 #define N_USUAL (sizeof usual_order / sizeof *usual_order)
 
 static bool has(const struct backend_order *order, const char *name)
@@ -79,6 +77,16 @@ static void add_folder(struct backend_order *order, const struct archive *archiv
         (void)add(order, name, strlen(name), NULL);
 }
 
+/* Where it is at home. Behind it the same model without it: the only one that takes and gives the same for sure. */
+static void add_core_ml(struct backend_order *order, const struct archive *archive,
+                        const char *backends)
+{
+    static const char by_our_kernels[] = CORE_ML ":cpu";
+    add_folder(order, archive, backends, CORE_ML);
+    if (order->n_names > 0)
+        (void)add(order, by_our_kernels, strlen(by_our_kernels), NULL);
+}
+
 model_status backend_order_find(const char *package_dir, bool has_core_ml,
                                 struct backend_order *ret, struct model_error *err)
 {
@@ -93,12 +101,12 @@ model_status backend_order_find(const char *package_dir, bool has_core_ml,
     }
     (void)package_folder_read(archive, backends, &list,
                               NULL); /* a folder that cannot be listed may yet have a cpu */
-    for (size_t i = has_core_ml ? 0 : 1; i < N_USUAL; i++)
+    if (has_core_ml)
+        add_core_ml(&order, archive, backends);
+    for (size_t i = 0; i < N_USUAL; i++)
         add_folder(&order, archive, backends, usual_order[i]);
     for (size_t i = 0; i < list.n_names; i++)
         add_folder(&order, archive, backends, list.names[i]);
-    if (has_core_ml && has(&order, usual_order[0]))
-        (void)add(&order, BY_OUR_KERNELS, strlen(BY_OUR_KERNELS), NULL);
     *ret = order;
     dir_list_finish(&list);
     free(backends);

@@ -25,7 +25,7 @@ model_status backend_order_read(const char *wanted, struct backend_order *ret,
                                 struct model_error *err);
 
 /* The folders of <package_dir>/backends, known ones in the order of a table, then the others by name; where there is Core ML,
- * coreml comes first, and last of all "coreml:cpu": the same models by our own kernels. No name at all when the package has
+ * coreml comes first, and behind it "coreml:cpu": the same model by our own kernels. No name at all when the package has
  * none: what it is, is package_open()'s to say. */
 model_status backend_order_find(const char *package_dir, bool has_core_ml,
                                 struct backend_order *ret, struct model_error *err);

@@ -97,7 +97,8 @@ static const struct {
     {MODEL_ABI_MISMATCH, BREAKER_BAD},  {MODELHOST_CRASHED, BREAKER_BAD},
 };
 
-/* A call that does not come back costs its whole deadline, and a process: three are no accident. */
+/* A call that does not come back costs its whole deadline, or all that its client would wait, and a process: three are no
+ * accident. */
 static bool keeps_ending(const struct modelhost_model *model)
 {
     return model->load.isolation == MODELHOST_WORKER && worker_model_ends(model->model) >= MAX_ENDS;
@@ -105,11 +106,12 @@ static bool keeps_ending(const struct modelhost_model *model)
 
 static enum breaker_outcome outcome_of(const struct modelhost_model *model, model_status status)
 {
+    enum breaker_outcome outcome = BREAKER_NEUTRAL;
     for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
         if (outcomes[i].status == status)
-            return outcomes[i].outcome == BREAKER_BAD && keeps_ending(model) ? BREAKER_HOPELESS
-                                                                             : outcomes[i].outcome;
-    return BREAKER_NEUTRAL;
+            outcome = outcomes[i].outcome;
+    const bool is_unanswered = outcome == BREAKER_BAD || status == MODEL_CANCELLED;
+    return is_unanswered && keeps_ending(model) ? BREAKER_HOPELESS : outcome;
 }
 
 void model_route_end(struct modelhost_request *request, model_status status, bool has_run,

@@ -61,7 +61,8 @@ model_status bridged_read_wish(const struct model_services *services, const char
     if (only && bridge == NULL)
         return kernels_fail(err, MODEL_UNSUPPORTED,
                             "config.json wants Core ML, which is on macOS and in backends/coreml "
-                            "only; without 'coreml_executor' the model is computed here");
+                            "only, and not in coreml:cpu; without 'coreml_executor' the model is "
+                            "computed here");
     const bool is_wanted = is_its_own && (only || (executor[0] == '\0' && !emulates));
     *ret = (struct bridged_wish){
         .is_asked = bridge != NULL && is_wanted, .is_only = only, .low_precision = low_precision};

@@ -200,11 +200,21 @@ static void forget_file(struct coreml_ane *ane)
     ane->file = NULL;
 }
 
-/* By Core ML where it is (`bridge`) and is asked for, and by the kernels when that fails and may. */
-static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
-                                const struct coreml_bridge *bridge, struct model_error *err)
+/* What building needs beyond the plugin_model: there is no other way in. */
+struct building {
+    struct graph_services services; /* first: kernels are made with its table */
+    const char *backend_dir;
+    uint32_t threads;
+    bool by_kernels; /* as the host wants, which knows why */
+};
+
+/* By Core ML where it is and is asked for, and by the kernels when that fails and may. */
+static model_status build_model(struct coreml_ane *ane, const struct building *building,
+                                struct model_error *err)
 {
     const struct model_services *services = kernels_services(ane->model.kernels);
+    const struct coreml_bridge *bridge = building->by_kernels ? NULL : coreml_bridge_linked();
+    const char *backend_dir = building->backend_dir;
     struct coreml_model *file = NULL;
     char path[BRIDGED_PATH_BYTES];
     struct bridged_wish wish = {.is_asked = false};
@@ -219,8 +229,10 @@ static model_status build_model(struct coreml_ane *ane, const char *backend_dir,
         coreml_model_close(file);
         return status;
     }
-    ane->plan = (struct model_device_plan){
-        .struct_size = sizeof ane->plan, .requested_units = wish.units, .by_kernels = 1};
+    ane->plan = (struct model_device_plan){.struct_size = sizeof ane->plan,
+                                           .requested_units =
+                                               building->by_kernels ? MODEL_UNITS_NONE : wish.units,
+                                           .by_kernels = 1};
     if (wish.is_asked) {
         status = bridged_build(ane, bridge, &wish, path, file, err);
         if (status == MODEL_OK || wish.is_only || file == NULL) {
@@ -327,14 +339,6 @@ static model_status run(struct model_instance *self, const struct model_call *ca
     return status;
 }
 
-/* What building needs beyond the plugin_model: there is no other way in. */
-struct building {
-    struct graph_services services; /* first: kernels are made with its table */
-    const char *backend_dir;
-    uint32_t threads;
-    bool by_kernels; /* as the host wants, which knows why */
-};
-
 static model_status build(struct plugin_model *model, struct model_error *err)
 {
     struct coreml_ane *ane = (struct coreml_ane *)model;
@@ -346,8 +350,7 @@ static model_status build(struct plugin_model *model, struct model_error *err)
         return kernels_no_memory(err, "a graph");
     building->services.graph = ane->usual.graph;
     model->run = run;
-    return build_model(ane, building->backend_dir,
-                       building->by_kernels ? NULL : coreml_bridge_linked(), err);
+    return build_model(ane, building, err);
 }
 
 static void destroy(struct model *self)

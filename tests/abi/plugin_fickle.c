@@ -6,7 +6,8 @@
  *   "create_fails"  true: create_model() fails
  *   "create_crash"  true: create_model() crashes
  *   "create_pipe"   a named pipe: create_model() waits until somebody has opened it for writing and closed it
- *   "task"          the model's task */
+ *   "task"          the model's task
+ *   "device"        where it says that it computes, whatever it was asked for */
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -111,6 +112,7 @@ model_status create_model(const struct model_services *services,
         return MODEL_OUT_OF_MEMORY;
     model->description = description;
     model->description.task = config(services, "task").string;
+    model->description.device = config(services, "device").string;
     model->base.base.description = &model->description;
     model->control_path = config(services, "control_path").string;
     model->answer = (float)config_number(services, "answer", 0);

@@ -8,7 +8,7 @@
 
 #define KERNELS "{\"model_type\":\"coreml\",\"coreml_executor\":\"kernels\"}"
 
-/* With a bridge that does what it is told; backend NULL: as the host thinks best. */
+/* With a bridge that does what it is told; backend NULL: as the host thinks best. Crashes put plugins into quarantine. */
 static struct hosted open_alone(const char *config, const char *told, const char *backend,
                                 int32_t accelerator_start)
 {
@@ -25,6 +25,7 @@ static struct hosted open_alone(const char *config, const char *told, const char
     options.lanes = options.threads = 1;
     load.backend = backend;
     load.breaker_cooldown_ms = 3600000;
+    load.quarantine_after_crashes = 1;
     load.accelerator_start = accelerator_start;
     assert_int_equal(modelhost_create(&options, &hosted.host, &err), MODEL_OK);
     hosted.host->has_core_ml = true;
@@ -63,6 +64,7 @@ static void our_kernels_answer_until_core_ml_is_ready(void **state)
     assert_true(pipe >= 0);
     assert_true(describes(&hosted, "\"backend\":\t\"coreml:cpu\""));
     assert_true(describes(&hosted, "\"isolation\":\t\"inproc\""));
+    assert_true(describes(&hosted, "\"requested_units\":\t\"none\""));
     assert_next_answer_adds(&hosted, 0);
     assert_int_equal(close(pipe), 0);
     wait_until_loaded(&hosted);

@@ -346,6 +346,24 @@ static void a_load_that_finds_no_backend_says_why_of_each(void **state)
     close_swap(&swap);
 }
 
+/* As plugins of an older ABI do. */
+static void one_that_does_not_hear_which_device_is_wanted_is_refused(void **state)
+{
+    (void)state;
+    struct swap swap = {.n_refusals = 0};
+    struct modelhost_options host_options = MODELHOST_OPTIONS_INIT;
+    struct model_error err = MODEL_ERROR_INIT;
+    open_host(&swap, MODELHOST_INPROC, ",\"device\":\"npu\"", "", &host_options);
+    swap.options.backend = "cpu:cpu";
+    assert_int_equal(modelhost_load_with(swap.host, swap.dir, &swap.options, &swap.model, &err),
+                     MODEL_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "it computes on device npu, cpu was asked for"));
+    swap.options.backend = "cpu";
+    assert_int_equal(modelhost_load_with(swap.host, swap.dir, &swap.options, &swap.model, &err),
+                     MODEL_OK);
+    close_swap(&swap);
+}
+
 static void a_backend_alone_is_waited_for(void **state)
 {
     (void)state;
@@ -374,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_load_waits_where_that_is_asked_for_or_nothing_else_is_said),
         cmocka_unit_test(a_load_waits_where_no_other_backend_opens),
         cmocka_unit_test(a_load_that_finds_no_backend_says_why_of_each),
+        cmocka_unit_test(one_that_does_not_hear_which_device_is_wanted_is_refused),
         cmocka_unit_test(a_backend_alone_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,12 +60,12 @@ static void known_backends_come_first_then_names(void **state)
     assert_order("zeta torch cpu alpha onnx coreml", false, "cpu torch onnx alpha coreml zeta");
 }
 
-static void where_there_is_core_ml_it_comes_first_and_our_kernels_for_the_same_model_last(
+static void where_there_is_core_ml_it_comes_first_and_our_kernels_for_the_same_model_behind(
     void **state)
 {
     (void)state;
     assert_order("coreml", true, "coreml coreml:cpu");
-    assert_order("zeta cpu coreml", true, "coreml cpu zeta coreml:cpu");
+    assert_order("zeta cpu coreml", true, "coreml coreml:cpu cpu zeta");
     assert_order("cpu torch", true, "cpu torch");
     assert_order("coreml", false, "coreml");
 }
@@ -119,7 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_backends_come_first_then_names),
         cmocka_unit_test(
-            where_there_is_core_ml_it_comes_first_and_our_kernels_for_the_same_model_last),
+            where_there_is_core_ml_it_comes_first_and_our_kernels_for_the_same_model_behind),
         cmocka_unit_test(a_package_may_have_one_backend_or_none),
         cmocka_unit_test(what_is_wanted_is_taken_as_it_is),
         cmocka_unit_test(more_folders_than_fit_are_left_out),
